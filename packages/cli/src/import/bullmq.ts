@@ -58,6 +58,9 @@ const leftStates = [
   ['failed', 'have failed: look at them in BullMQ'],
 ] as const
 
+const nthWeekday =
+  'BullMQ 5 (cron-parser 4) applies a weekday with # to the day of month, too. Jobistemer runs on days that match either.'
+
 /** The source `bullmq`: the queues of BullMQ 5 and 6 on Redis. */
 export function bullmq(options: BullmqOptions): ImportSource {
   const { url, cwd, prefix } = options
@@ -88,6 +91,10 @@ export function bullmq(options: BullmqOptions): ImportSource {
     async instantsAfter({ original }, afterMs, { timezone }) {
       const library = await importPackage<BullmqLibrary>('bullmq', { cwd, field: '--compare' })
       return instantsOf(original as Scheduler, afterMs, timezone, library)
+    },
+    explain({ original }) {
+      const [days = '', , weekdays = ''] = ((original as Scheduler).pattern ?? '').split(' ').slice(-3)
+      return weekdays.includes('#') && days !== '*' ? nthWeekday : null
     },
     stop: (jobs, { cutOver }) => stopCommands(jobs, cutOver, prefix),
     async *requests(context, notes) {
@@ -181,7 +188,7 @@ class QueueReader {
       // A scheduler has its data in its hash. A repeatable job of BullMQ 5 and earlier has them only in its next job.
       const source: JobHash = hash.ic === undefined ? await this.#nextOfLegacy(id, nextMs) : hash
       if (source.name === undefined) notes.differs(origin, 'BullMQ has no next job of it, so its data are unknown.')
-      const options = jsonOf<JobOptions>(source.opts) ?? {}
+      const options = jsonOf<JobOptions>(source.opts, `${key}:${id}`) ?? {}
       const { limit, count = 1, startDate } = options.repeat ?? {}
       // Before BullMQ 3, the member of the set is the only record: NAME:ID:END:ZONE:RULE.
       const [oldName = '', , oldEnd, oldZone, ...oldRule] = hash.name === undefined ? id.split(':') : []
@@ -202,7 +209,7 @@ class QueueReader {
         startMs: millisOf(hash.startDate ?? startDate),
         endMs: millisOf(hash.endDate ?? oldEnd) ?? Number.POSITIVE_INFINITY,
         left: Number(hash.limit ?? limit ?? Number.POSITIVE_INFINITY) - Number(hash.ic ?? count) + 1,
-        data: jsonOf(source.data),
+        data: jsonOf(source.data, `${key}:${id}`),
         options,
       })
     }
@@ -267,13 +274,14 @@ class QueueReader {
   }
 
   async #requestOf(id: string, dueMs: number | null, cutOver: number): Promise<ImportedRequest | null> {
-    const { name, data, opts, rjk, atm, parentKey, deid }: JobHash = await this.#redis.hgetall(`${this.#base}:${id}`)
+    const key = `${this.#base}:${id}`
+    const { name, data, opts, rjk, atm, parentKey, deid }: JobHash = await this.#redis.hgetall(key)
     const origin = `queue ${this.#queue}, job ${id}`
     const note = (text: string): void => this.#notes.differs(origin, text)
     if (name === undefined) this.#notes.leftOut(origin, 'Its record is missing in Redis.')
     const slot = rjk === undefined ? Number.NaN : Number(id.slice(id.lastIndexOf(':') + 1))
     if (name === undefined || slot >= cutOver) return null
-    const options = jsonOf<JobOptions>(opts) ?? {}
+    const options = jsonOf<JobOptions>(opts, key) ?? {}
     const { priority = 0 } = options
     if (parentKey !== undefined) note('It is the child of a flow. Its parent does not learn of the end of the request.')
     if (Number(atm) > 0) note(`BullMQ has tried it ${atm} times. The request has all attempts again.`)
@@ -283,7 +291,7 @@ class QueueReader {
     return {
       job: rjk === undefined ? this.#queue : `${this.#queue}/${rjk}`,
       key: id,
-      data: { name, data: jsonOf(data) ?? null },
+      data: { name, data: jsonOf(data, key) ?? null },
       ...(dueMs !== null && { at: isoOf(dueMs) }),
       ...priorityOf(priority),
       ...(overrides.retryPolicy !== undefined && { overrides }),
@@ -320,8 +328,15 @@ function millisOf(value: number | string | undefined): number | null {
   return Number.isNaN(number) ? Date.parse(String(value)) : number
 }
 
-function jsonOf<T>(text: string | undefined): T | undefined {
-  return text === undefined || text === '' ? undefined : (JSON.parse(text) as T)
+/** @throws CliError for a text that is no JSON. `key`: where it stands in Redis. */
+function jsonOf<T>(text: string | undefined, key: string): T | undefined {
+  if (text === undefined || text === '') return undefined
+  try {
+    return JSON.parse(text) as T
+  } catch (cause) {
+    const message = `The record ${key} of BullMQ has no JSON: ${JSON.stringify(text.slice(0, 80))}.`
+    throw new CliError({ code: 'SOURCE_DAMAGED', message, field: '--from', remedy: 'Remove the job in BullMQ.', cause })
+  }
 }
 
 function isoOf(ms: number): string {
@@ -384,6 +399,7 @@ function stopCommands(jobs: readonly ImportedJob[], cutOver: number, prefix: str
   return [
     '# Start this command before the cut-over. It pauses the queues 1 s before it. The workers end their active jobs.',
     '# Set REDIS_URL to the address of the source. From the cut-over on, producers trigger jobs in Jobistemer.',
+    '# Do not resume the queues after --requests has handed their jobs over.',
     `node --input-type=module -e ${shellWord(`
 import { Queue } from 'bullmq'
 import { Redis } from 'ioredis'

@@ -36,7 +36,6 @@ export async function compareJob(
   source: ComparableSource,
   job: CheckedJob,
   context: ImportContext,
-  most: number = mostInstants,
 ): Promise<Comparison> {
   const { checked } = job
   if (checked === null) return { job: job.name, equal: 0, until: new Date(context.now), differences: [] }
@@ -63,7 +62,7 @@ export async function compareJob(
   for (let [their, own] = [take(), ownAfter(from)]; ; seen += 1) {
     const at = Math.min(their, own)
     if (at >= end) break
-    if (seen === most) {
+    if (seen === mostInstants) {
       until = at
       break
     }

@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { createScheduler, silentLogger, systemClock } from '@jobistemer/core'
 import { sqliteStorage } from '@jobistemer/storage-sqlite'
 import { type RedisServer, startRedis } from '@jobistemer/test-servers'
+import { iso8601 } from '@jobistemer/ticker-iso8601'
 import * as bullmq6 from 'bullmq'
 import * as bullmq5 from 'bullmq-5'
 import { Redis } from 'ioredis'
@@ -58,7 +59,7 @@ async function fill(library: 'bullmq' | 'bullmq-5', prefix: string): Promise<Que
   )
   await queue.upsertJobScheduler('poll', { every: periodMs }, { name: 'poll' })
   await queue.upsertJobScheduler('season', { pattern: '0 12 * * *', tz: 'UTC', limit: 10, startDate: `${year}-06-01` })
-  await queue.upsertJobScheduler('zoneless', { pattern: '30 * * * *' })
+  await queue.upsertJobScheduler('zoneless', { pattern: '30 6 * * *' })
   await queue.setGlobalConcurrency(7)
   await queue.add('welcome', { to: 'joe' })
   await queue.add('welcome', { to: 'ann' }, { attempts: 3, backoff: 5000, jobId: 'own-id' })
@@ -121,6 +122,8 @@ describe.each(['bullmq', 'bullmq-5'] as const)('import of %s', (library) => {
       interval: `R/${new Date(next).toISOString()}/PT5400S`,
       timezone: 'UTC',
     })
+    const { interval } = byName['mails/poll'].schedule
+    expect(iso8601(interval).nextMs(next)).toBe(next + periodMs)
     expect(byName['mails/season'].schedule).toEqual({
       type: 'cron',
       expression: '0 12 * * *',
@@ -309,5 +312,19 @@ it('a missing queue exits with 2 and names the queues', async () => {
   expect(await runCli(argv, { now: null, cwd: process.cwd() })).toMatchObject({
     code: 2,
     err: expect.stringContaining('The queues are mails.'),
+  })
+})
+
+it('a damaged record of a job exits with 2 and names the record', async () => {
+  await admin.hset('damaged:mails:meta', 'paused', '1')
+  await admin.lpush('damaged:mails:wait', '7')
+  await admin.hset('damaged:mails:7', { name: 'mail', data: '{"to":', opts: '{}' })
+  const handOver = ['--cut-over', new Date().toISOString(), '--requests', join(scratch.folder(), 'waiting')]
+  const argv = ['import', 'bullmq', '--from', server.url, '--source-prefix', 'damaged', ...handOver, '--json']
+  const { code, err } = await runCli(argv, { now: null, cwd: process.cwd() })
+  expect(code).toBe(2)
+  expect(JSON.parse(err).error).toMatchObject({
+    code: 'SOURCE_DAMAGED',
+    message: expect.stringContaining('damaged:mails:7'),
   })
 })
