@@ -11,7 +11,7 @@ import { useScratch } from '../ledger.ts'
 import { runCli } from '../run-cli.ts'
 
 const scratch = useScratch()
-const howMany = isThorough ? 200 : 12
+const howMany = isThorough ? 200 : 8
 const limitMs = isThorough ? 900_000 : 60_000
 const seed = 30
 
@@ -52,7 +52,8 @@ function expressions(syntax: Syntax): readonly { readonly expression: string; re
   }
   const minute = (): string =>
     pick([`${between(0, 59)}`, '0', '30', `${between(0, 29)},${between(30, 59)}`, '*/20', '10-50/20'])
-  const hour = (): string => pick([`${between(0, 4)}`, `${between(0, 23)}`, '1-3', '0,2,3', '*/6', range(0, 23), '*'])
+  const hour = (): string =>
+    pick([`${between(0, 4)}`, `${between(0, 23)}`, '1-3', '0,2,3', '*/6', range(0, 23), random(6) === 0 ? '*' : '9'])
   const day = (): string => {
     const plain = ['*', '*', '*', `${between(1, 28)}`, '1,15', range(1, 31), '*/5']
     return pick(syntax.last === true ? [...plain, 'L'] : plain)
@@ -77,12 +78,12 @@ async function expectExplained(argv: readonly string[], cwd: string): Promise<vo
   const leftOut = notes.filter(({ kind }: { kind: string }) => kind === 'left_out')
   const scheduled = jobs.filter(({ schedule }: { schedule: unknown }) => schedule !== null)
   expect(scheduled.length + leftOut.length).toBe(howMany)
-  expect(scheduled.length).toBeGreaterThan(howMany / 3)
+  expect(scheduled.length).toBeGreaterThan(howMany / 4)
   expect(comparisons).toHaveLength(scheduled.length)
   const differences = comparisons.flatMap((comparison: { differences: readonly object[] }) => comparison.differences)
   expect(differences.filter(({ rule }: { rule: string | null }) => rule === null)).toEqual([])
   const equal = comparisons.reduce((sum: number, comparison: { equal: number }) => sum + comparison.equal, 0)
-  expect(equal).toBeGreaterThan(100 * scheduled.length)
+  expect(equal).toBeGreaterThan(20 * scheduled.length)
   if (isThorough)
     console.info(
       `${argv[0]}: ${scheduled.length} compared, ${leftOut.length} left out, ${equal} equal instants, ${differences.length} groups of differences`,

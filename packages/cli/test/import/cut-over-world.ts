@@ -68,10 +68,10 @@ export async function namedRuns(
   slotOf: (key: string) => Promise<string>,
 ): Promise<readonly Run[]> {
   const names = new Map<string, string>()
+  const recorded = new Set(runs.map(({ what }) => what))
   for (const { name } of (await client.jobs({ limit: 100 })).items) {
     for await (const { id, kind, requestKey } of client.occurrences({ job: name })) {
-      const isRecorded = kind === 'trigger' && runs.some(({ what }) => what === id)
-      if (isRecorded) names.set(id, await slotOf(requestKey as string))
+      if (kind === 'trigger' && recorded.has(id)) names.set(id, await slotOf(requestKey as string))
     }
   }
   return runs.map((run) => ({ ...run, what: names.get(run.what) ?? run.what }))

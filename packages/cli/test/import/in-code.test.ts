@@ -1,5 +1,8 @@
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { once } from '@jobistemer/ticker-once'
+import { Cron } from 'croner'
+import { createTask } from 'node-cron'
 import { expect, it } from 'vitest'
 import { useScratch } from '../ledger.ts'
 import { runCli } from '../run-cli.ts'
@@ -26,6 +29,21 @@ async function imported(source: string, ...argv: string[]) {
 function leftOut(notes: readonly { readonly kind: string; readonly origin: string; readonly text: string }[]): object {
   return Object.fromEntries(notes.filter(({ kind }) => kind === 'left_out').map(({ origin, text }) => [origin, text]))
 }
+
+it('the pattern of a task of node-cron, and of a job of croner, is an expression', async () => {
+  const task = createTask('0 2 * * *', () => undefined, { name: 'task', timezone: 'UTC' })
+  const job = new Cron('0 3 * * FRI#2', { name: 'job', paused: true })
+  const entries = [task, job].map((one) => ({ name: one.name, expression: one.getPattern() }))
+  for (const adapter of ['fromNodeCron', 'fromCroner']) {
+    const { jobs } = await imported(`export default ${adapter}(${JSON.stringify(entries)})`)
+    expect(
+      jobs.map(({ name, schedule }: { name: string; schedule: { expression: string } }) => [name, schedule.expression]),
+    ).toEqual([
+      ['task', '0 2 * * *'],
+      ['job', '0 3 * * FRI#2'],
+    ])
+  }
+})
 
 it('schedules of node-cron become jobs, and those with both day fields are left out', async () => {
   const { jobs, notes } = await imported(`export default fromNodeCron([
@@ -91,6 +109,10 @@ it('schedules of croner become jobs, with the weekdays of Quartz, windows and si
     date: { type: 'once', at: '2090-05-01T10:00:00', timezone: 'UTC' },
     'second friday': { type: 'cron', expression: '0 9 * * FRI#2', timezone: 'Europe/Berlin' },
   })
+  const { at, timezone } = schedules.date as { readonly at: string; readonly timezone: string }
+  expect(once(at, { timezone }).at).toEqual(
+    new Cron('2090-05-01T10:00:00', { timezone: 'UTC', paused: true }).nextRun(),
+  )
   expect(leftOut(notes)).toEqual({
     both: expect.stringContaining('because of the +'),
     times: 'Its option maxRuns has no counterpart: 3.',
