@@ -17,9 +17,10 @@ it.each(storedForms(folder))('this version continues with data of version %s', a
       return [Buffer.from('HSET'), key, ...((await admin.callBuffer('HGETALL', key)) as Buffer[])]
     }
     if (type !== 'zset') throw new Error(`No command stores a value of the type ${type}.`)
-    const pairs = (await admin.callBuffer('ZRANGE', key, '0', '-1', 'WITHSCORES')) as Buffer[]
-    const members = pairs.flatMap((member, index) => (index % 2 === 0 ? [pairs[index + 1] as Buffer, member] : []))
-    return [Buffer.from('ZADD'), key, ...members]
+    const members = await admin.zrangeBuffer(key, '0', '-1')
+    const scores = await Promise.all(members.map((member) => admin.zscoreBuffer(key, member)))
+    const pairs = members.flatMap((member, index) => [scores[index] ?? Buffer.alloc(0), member])
+    return [Buffer.from('ZADD'), key, ...pairs]
   }
   const newDatabase = () => ({
     connect: () => open({ url }),
