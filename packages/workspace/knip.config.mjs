@@ -94,7 +94,8 @@ export default {
     },
     'packages/workspace': {
       entry: ['commands/*.mjs', 'runner/print-pnpm-location.mjs'],
-      project: '**/*.mjs',
+      // The projects that a rehearsal creates have their own dependencies.
+      project: ['**/*.mjs', '!rehearse/project/**'],
       ignoreDependencies: ['@arethetypeswrong/cli', 'publint', 'typescript-oldest'],
     },
   },

@@ -3,6 +3,7 @@ export { type BacklogTimes, backlogTrial } from './backlog-trial.ts'
 export { Child } from './child.ts'
 export { clientTrial, type TrialPlace } from './client-trial.ts'
 export { type DamagePlace, damageTrial } from './damage-trial.ts'
+export { type StoredFormPlace, storedForms, storedFormTrial } from './stored-form-trial.ts'
 export type { HostileDatabase, HostileTransaction, MovedRow } from './hostile/hostile-database.ts'
 export { addTally, type CompletionTally, emptyTally } from './hostile/completion-tally.ts'
 export {

@@ -1,3 +1,4 @@
+import { bundleSizes } from './bundle-sizes.mjs'
 import { deadCode } from './dead-code.mjs'
 import { licenses } from './licenses.mjs'
 import { lint } from './lint.mjs'
@@ -9,5 +10,15 @@ import { workflows } from './workflows.mjs'
 
 /** All checks. Each counts as one test. They need an install and a build. */
 export function allChecks() {
-  return [lint, prose, workflows, licenses, deadCode, ...typechecks(), oldestTypescript, ...packedPackages()]
+  return [
+    lint,
+    prose,
+    workflows,
+    licenses,
+    bundleSizes,
+    deadCode,
+    ...typechecks(),
+    oldestTypescript,
+    ...packedPackages(),
+  ]
 }

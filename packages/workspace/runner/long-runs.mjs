@@ -13,6 +13,7 @@ const longRuns = /** @type {const} */ ([
   ['torture', 'torture', ['completions', '--tries', '30000']],
   ['torture', 'torture', ['--storage', 'dynamodb', '--kills', '40']],
   ['example-nextjs', 'test:production', []],
+  ['workspace', 'rehearse', []],
 ])
 
 /** Runs that take too long for each test run, as steps that count as one test each. They need an install and a build. */

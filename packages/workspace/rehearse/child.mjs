@@ -1,0 +1,74 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+
+/** A program of a project, and its messages. */
+export class Child {
+  /** @type {Promise<unknown>} */
+  ended
+  /** @type {any[]} */
+  messages = []
+  #output = ''
+  #notify = () => {}
+  #isOver = false
+  #process
+
+  /**
+   * @param {string} program of Node
+   * @param {readonly string[]} args
+   * @param {{ cwd: string, env?: NodeJS.ProcessEnv }} options
+   */
+  constructor(program, args, { cwd, env = process.env }) {
+    this.#process = spawn(program, args, { cwd, env, stdio: ['ignore', 'pipe', 'pipe', 'ipc'] })
+    for (const stream of [this.#process.stdout, this.#process.stderr]) {
+      stream?.setEncoding('utf8').on('data', (text) => {
+        this.#output = (this.#output + text).slice(-20_000)
+      })
+    }
+    this.#process.on('message', (message) => {
+      this.messages.push(message)
+      this.#notify()
+    })
+    this.ended = once(this.#process, 'close').then(() => {
+      this.#isOver = true
+      this.#notify()
+    })
+  }
+
+  get output() {
+    return this.#output
+  }
+
+  /**
+   * Resolves once the messages satisfy a condition.
+   * @param {string} what
+   * @param {(messages: any[]) => unknown} isSo
+   * @returns {Promise<void>}
+   */
+  async until(what, isSo) {
+    const deadline = performance.now() + 120_000
+    while (!isSo(this.messages)) {
+      const late = performance.now() > deadline
+      if (this.#isOver || late) {
+        throw new Error(`${late ? 'In 2 minutes there was' : 'The program ended before'} no ${what}:\n${this.#output}`)
+      }
+      await new Promise((resolve) => {
+        const timer = setTimeout(resolve, 1000, undefined)
+        this.#notify = () => {
+          clearTimeout(timer)
+          resolve(undefined)
+        }
+      })
+    }
+  }
+
+  /** @param {NodeJS.Signals} signal */
+  async end(signal) {
+    this.#process.kill(signal)
+    await this.ended
+  }
+
+  /** @param {string} message */
+  send(message) {
+    this.#process.send(message)
+  }
+}
