@@ -22,7 +22,7 @@ interface Member {
 
 /** Reads the members of an interface as the formatter of this repository lays them out: indented by two spaces. */
 export function membersOf(source: string, name: string): readonly Member[] {
-  const body = new RegExp(`^export interface ${name}\\b[^\\n]*\\{\\n([\\s\\S]*?)^\\}`, 'm').exec(source)?.[1]
+  const body = new RegExp(`^export interface ${name}\\b[^{]*\\{\\n([\\s\\S]*?)^\\}`, 'm').exec(source)?.[1]
   if (body === undefined) throw new Error(`There is no interface ${name}.`)
   const members = [
     ...body.matchAll(

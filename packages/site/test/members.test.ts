@@ -26,6 +26,11 @@ it('a member has its declaration and its documentation comment', () => {
   ])
 })
 
+it('an interface may name its base on a line of its own', () => {
+  const extended = "export interface Long\n  extends Pick<Options, 'first'> {\n  readonly second: 2\n}\n"
+  expect(membersOf(extended, 'Long')).toEqual([{ member: 'second', type: 'readonly second: 2', text: '' }])
+})
+
 it('an unknown interface is an error', () => {
   expect(() => membersOf(source, 'Missing')).toThrow('There is no interface Missing.')
 })
