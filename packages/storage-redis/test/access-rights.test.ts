@@ -96,7 +96,7 @@ describe('the access rights that the guide lists', () => {
     }
   })
 
-  it('are all needed, but for those that the guide names', async () => {
+  it('are all needed, except the rights that the guide names as optional', async () => {
     const rule = ruleOfGuide()
     const server = await start()
     const url = server.url.replace('redis://', 'redis://scheduler:secret@')

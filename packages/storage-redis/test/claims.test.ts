@@ -197,7 +197,7 @@ describe.each([1, 2])('a claim on %i shards', (shards) => {
     }, shards)
   })
 
-  it('of a node whose clock is behind leaves what is due for others only, and says when it is', async () => {
+  it('of a node whose clock is behind leaves occurrences that are due only by another clock, and answers when', async () => {
     await withStorage(async (storage) => {
       const { id: job } = await addJob(storage, 'alpha', 'allow')
       await create(storage, [trigger(job, 1, slotAt(5)), trigger(job, 2, slotAt(4)), trigger(job, 3, slotAt(6))])

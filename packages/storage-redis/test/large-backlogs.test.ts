@@ -218,7 +218,9 @@ describe('many that wait', () => {
     expect(await countsOf(storage, job.id)).toEqual({ pending: 0, queued: 0, running: 1 })
   })
 
-  it('are listed page by page, and a page reads about as many as it has', { timeout: 120_000 }, async () => {
+  it('are listed in pages, and a page reads about the number of records that it has', {
+    timeout: 120_000,
+  }, async () => {
     const { storage, callsOf, job } = await begin('queue')
     const slots = Array.from({ length: 1200 }, (_, index) => slotItem(job.id, index + 1))
     for (const [index, slot] of slots.entries()) {

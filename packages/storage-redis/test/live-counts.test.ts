@@ -97,7 +97,7 @@ describe.each([1, 3])('counts on %i shards', (shards) => {
     await twice('a resume', pause(null))
     await twice('slots once more', create([slotItem(queue, 2), { ...slotItem(allow, 2), runs: null }]))
     const [head] = (await storage.get({ jobs: [queue] })).jobs
-    if (head === undefined || head === null) throw new Error('the job is gone')
+    if (head === undefined || head === null) throw new Error('the storage has no head of the job')
     const content = { ...head, fingerprint: 'print-2', overlap: { policy: 'allow' as const, maxQueued: 5 } }
     const expected = { expectedVersion: head.version, expectedWatermark: head.watermark }
     const replace = { kind: 'replace', id: queue, content, ...expected, waiting: 'cancel' } as const

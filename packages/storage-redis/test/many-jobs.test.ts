@@ -218,7 +218,7 @@ describe.each(servers)('a batch of many jobs on %s with %i shards', (product, sh
   })
 })
 
-it('handler keys are kept and left out as they are, also those that are ids of jobs', async () => {
+it('jobs keep their handler keys, and claims leave out handler keys, ids of jobs included', async () => {
   const [storage] = await openTwo('redis', 1)
   const [own, follower, other, named] = ['own', 'follower', 'other', 'named'].map((name) => jobId(name)) as [
     JobId,

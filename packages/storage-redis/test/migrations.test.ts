@@ -105,7 +105,7 @@ describe('data in an older form', () => {
   it('are changed once, though several open them at the same time', async () => {
     const { url, client, jobs } = await startInOldForm()
     const waiting: (() => void)[] = []
-    // All are at their first step before anybody does it.
+    // All three storages have reached their first step before any of them runs it.
     const together = (count: number) =>
       new Promise<void>((resolve) => {
         if (count > 1) return resolve()

@@ -32,7 +32,7 @@ it('a claim over shards tells of more when something older came in after it had 
   const request = { now: slotAt(2), owner, limit: 10, exceptHandlerKeys: [], sweep: false }
   await other.claim({ ...request, limit: 1 })
 
-  // Two calls look, one for each shard; what follows is the one that takes.
+  // Calls 1 and 2 peek at one shard each. Call 3 claims.
   let calls = 0
   beforeScripts(client, async () => {
     if (++calls === 3) await other.createOccurrences({ now: slotAt(2), owner, items: [waiting(second, 1)] })
@@ -63,9 +63,9 @@ it('a claim over shards takes nothing younger in the place of what another node 
   ]
   await other.createOccurrences({ now: slotAt(6), owner, items })
   const request = { now: slotAt(6), owner, limit: 1, exceptHandlerKeys: [], sweep: false }
-  // From here on the server knows the script.
+  // After this call the server has cached the script.
   await other.claim({ ...request, limit: 0 })
-  // Two calls look, one for each shard; before the one that takes, another node takes the oldest.
+  // Calls 1 and 2 peek at one shard each. Before call 3, which claims, another node claims the oldest occurrence.
   let calls = 0
   beforeScripts(client, async () => {
     if (++calls === 3) await other.claim(request)
@@ -92,7 +92,7 @@ describe('a claim over shards of which one fails', () => {
     }
     await wait(first, 1)
     await wait(second, 1)
-    // From here on the server knows the script.
+    // After this call the server has cached the script.
     await other.claim({ ...request, limit: 0 })
     const fate = {
       calls: 0,
@@ -197,7 +197,7 @@ describe('a claim over shards of which one fails', () => {
   })
 })
 
-it('a claim that comes late, after its owner has claimed again, takes nothing any more', async () => {
+it('a claim that arrives after a later claim of its owner takes nothing', async () => {
   const server = await start()
   const client = connect(server.url)
   const storage = open({ client, shards: 1 })
@@ -222,7 +222,7 @@ it('a claim that comes late, after its owner has claimed again, takes nothing an
   const running = { kind: 'live', state: 'running', limit: 10, cursor: null, runs: false } as const
   expect((await other.listOccurrences(running)).items).toEqual([])
   expect((await storage.claim(request)).claimed).toMatchObject([{ jobId: id }])
-  // That one is behind the latest, too, which was answered.
+  // The late claim now also precedes the latest claim, which the server has answered.
   for (const send of late) await send()
   expect((await other.listOccurrences(running)).items).toHaveLength(1)
 })

@@ -86,7 +86,7 @@ export const updateInStepsCases: readonly StorageCase[] = caseGroup('update in s
     }
   },
 
-  'needs no second step for as many as it may cancel': async (world) => {
+  'needs no second step if the waiting occurrences equal its limit': async (world) => {
     const node = await TestNode.connect(world)
     const { job, slots } = await crowdedJob(node, 'queue')
     const answer = expectOutcome(await node.saveSome(update(job), waitingCount, now), 'saved')
