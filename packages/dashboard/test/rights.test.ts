@@ -86,7 +86,7 @@ describe('a viewer without the right to view a job', () => {
     await few.close()
   })
 
-  it('gets the number of late jobs that it may view', async () => {
+  it('gets a count that covers only late jobs that it may view', async () => {
     const clock = { ...(await import('@jobistemer/core')).systemClock, ...late() }
     const count = async (authorize: DashboardOptions['authorize']) =>
       (await jsonOf<LateView>(ask(dashboardOf({ clock, authorize: authorize as never }), '/api/late'))).count

@@ -388,7 +388,7 @@ describe('a prune', () => {
     await storage.createOccurrences({ now: slotAt(1), owner, items: [trigger(early)] })
     await storage.settle({ now: slotAt(1), items: [finish(early)] })
     const old = { now: slotAt(9), jobId: job, before: slotAt(0), keep: 0, limit: 9 }
-    // The address is gone, and the record is not.
+    // The prune has removed the address, and not yet the record.
     const dying = interrupted('BatchWriteItemCommand .*history/', async () => {
       throw new Error('the process is dead')
     })
@@ -414,7 +414,9 @@ describe('a prune', () => {
   })
 })
 
-it('an owner that knows its occurrence by the time of a repeated trigger is heard', { timeout: 30_000 }, async () => {
+it('an owner can settle an occurrence that it addresses by the time of a repeated trigger', {
+  timeout: 30_000,
+}, async () => {
   const { id } = await addJob(storage, 'alpha')
   const item = { ...triggerItem(id, 1), runs: runsWith(1) }
   await storage.createOccurrences({ now: slotAt(1), owner, items: [item] })

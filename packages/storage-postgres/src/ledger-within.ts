@@ -114,7 +114,7 @@ export class LedgerWithin implements AsyncLedgerWithin {
         try {
           answer = await body(await this.#inSameTransaction(), steps, database)
         } catch (error) {
-          // The first failure is the news. A connection that is gone has rolled back by itself.
+          // The caller receives the first error. If the connection has ended, the server has rolled back.
           await this.#session.query('ROLLBACK TO SAVEPOINT jobistemer').catch(() => {})
           throw error
         }

@@ -88,7 +88,7 @@ export class StepReading {
     return found
   }
 
-  /** The first occurrences of each live state of each job, as many as the step needs. */
+  /** The first occurrences of each live state of each job, up to the number that the step needs. */
   async #first(needs: readonly LiveNeed[]): Promise<readonly OccurrenceRecord[]> {
     const wanted = needs.flatMap((need) => {
       return liveStates.flatMap((state) => {

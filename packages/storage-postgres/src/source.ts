@@ -33,7 +33,7 @@ async function inTransaction<T>(connection: PostgresConnection, body: Use<T>): P
     await connection.query('COMMIT')
     return answer
   } catch (error) {
-    // A connection that is gone has rolled back by itself. Where nothing is open any more, this only warns.
+    // If the connection has ended, the server has rolled back. Without an open transaction, ROLLBACK only warns.
     if (!isBroken(error)) await connection.query('ROLLBACK')
     throw error
   }

@@ -183,7 +183,7 @@ it('a trigger that is not committed holds up no step on other jobs, on whatever 
   expect(await storage.get({ counts: ['all'] })).toMatchObject({ counts: [{ pending: 71 }] })
   await storage.claim({ now, owner, limit: 71, exceptHandlerKeys: [], sweep: false })
   expect(await storage.get({ counts: ['all'] })).toMatchObject({ counts: [{ pending: 0, running: 71 }] })
-  // The row of its own has gone into the others.
+  // The claim has added the transaction's separate row to the other rows.
   expect(await query(`SELECT slot FROM ${schema}.live_sums WHERE slot >= 64`)).toEqual([])
 })
 

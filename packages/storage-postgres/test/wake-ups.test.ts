@@ -91,14 +91,14 @@ describe('wake-ups', () => {
     const hasty = pool({ options: '-c idle_session_timeout=1s', max: 1 })
     const ears = new WakeUpListener(open({ pool: hasty, schema }))
     await ears.next('nodes')
-    // One that is as idle, and began later, is gone.
+    // The server ends a later connection that is idle for the same time.
     const idle = pool({ options: '-c idle_session_timeout=1s', max: 1 })
     await idle.query('SELECT 1')
     await expect.poll(() => idle.totalCount, { timeout: 20_000 }).toBe(0)
     const listening = await query('SELECT FROM pg_stat_activity WHERE query = $1', [`LISTEN "${channelOf(schema)}"`])
     expect(listening).toHaveLength(1)
     await addJob(open({ pool: pool(), schema }), 'alpha')
-    // It was not lost meanwhile: then all kinds would come.
+    // The listening connection still exists: a new one would raise all kinds.
     expect(await ears.next('jobs')).toEqual(['jobs'])
   })
 

@@ -558,7 +558,7 @@ describe('the ledger against the witness', () => {
     expect(rulesOf(story)).toEqual(['end-missing'])
   })
 
-  it('an accepted write that is gone is found', () => {
+  it('the checker reports an accepted write that the ledger lacks', () => {
     const story = new Story()
     const occurrence = story.plainSlot(1000, 'a.1')
     story.settled({ at: 1120, occurrence, life: 'a.1', sequence: 2 }, 'progress')
@@ -572,7 +572,7 @@ describe('the ledger against the witness', () => {
     expect(rulesOf(story)).toEqual(['write-lost'])
   })
 
-  it('an accepted request that is gone is found', () => {
+  it('the checker reports an accepted request that the ledger lacks', () => {
     const story = new Story()
     story.driver(1000, { event: 'accepted', occurrence: story.slot(1000) })
     expect(rulesOf(story)).toEqual(['write-lost'])

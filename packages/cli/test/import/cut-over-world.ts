@@ -62,7 +62,7 @@ interface RecordedContext {
   readonly occurrence: { readonly id: string; readonly kind: string }
 }
 
-/** The runs, with the slots of those that `trigger-many` requested for slots. `slotOf`: the slot of a key. */
+/** The runs. A run that `trigger-many` requested for a slot has the name of that slot. `slotOf`: the slot of a key. */
 export async function namedRuns(
   { client, runs }: CutOverWorld,
   slotOf: (key: string) => Promise<string>,

@@ -73,7 +73,7 @@ export interface Owner {
   readonly incarnation: string
 }
 
-/** Several slots that one record covers. */
+/** The slots that a record covers. */
 export interface SlotSpan {
   /** First slot, epoch milliseconds, inclusive. */
   readonly from: number
@@ -182,7 +182,7 @@ export type AttemptState =
   | 'timed_out'
   /** Aborted, see its reason. */
   | 'aborted'
-  /** Its owner is gone; whether the handler ended is unknown. */
+  /** Its owner died or lost the occurrence; whether the handler ended is unknown. */
   | 'lost'
 
 /** The stored error of an attempt. */

@@ -185,8 +185,8 @@ export type JobChange =
    * `setBackTo` sets the watermark back to an earlier instant, after a wrong clock has moved it ahead. No other change
    * moves it back. Answers `conflict` if the watermark is not after `setBackTo`, or the content's next instant is not
    * after it. The next instant must also lie after the prune floor; a `prune` may have raised the floor since the
-   * sender read the head, and then the answer is `conflict`. Records stay: a slot that has a record is passed when its
-   * time comes again.
+   * sender read the head, and then the answer is `conflict`. Records stay. When the time of a slot with a record comes a
+   * second time, the engine passes the slot.
    */
   | {
       readonly kind: 'replace'
@@ -209,7 +209,7 @@ export type JobChange =
   /**
    * Makes the job a tombstone and cancels its waiting occurrences with the reason `deleted`; running occurrences may
    * end. If more than `cancelLimit` occurrences wait, the answer has `more`, and none of the remaining ones ever
-   * starts. The engine repeats the change to cancel the next ones; `claim` also cancels those that it finds.
+   * starts. The engine repeats the change to cancel the rest; `claim` also cancels remaining ones that it reads.
    */
   | { readonly kind: 'delete'; readonly id: JobId; readonly expectedVersion: number | null }
 

@@ -525,7 +525,7 @@ function rateIn(head: JobModel['head']): StartRate | null {
   return settingsOf(head)?.startRate ?? null
 }
 
-/** The starts that count under another version: as many as both start rates cover. */
+/** The starts that both the stored version and another version count: at most the smaller limit of their start rates. */
 function startsSeen(job: JobModel, head: JobModel['head']): readonly number[] {
   const rate = rateIn(head)
   return rate === null ? [] : job.starts.slice(-rate.limit)

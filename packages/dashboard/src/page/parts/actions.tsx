@@ -34,7 +34,7 @@ export const priority: Field = {
   name: 'priority',
   label: 'Priority',
   kind: 'number',
-  hint: '-10 to 10: the higher goes first. Empty: that of the job.',
+  hint: '-10 to 10: a higher number runs earlier. Empty: the priority of the job.',
 }
 
 interface ButtonProps {
