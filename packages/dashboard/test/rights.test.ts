@@ -270,7 +270,7 @@ describe('authorize', () => {
     expect(found.toSorted()).toEqual(['mine', ...hidden.filter((name) => name >= 'secret-1150')])
   })
 
-  it('gives an actor that is cut at a whole character', async () => {
+  it('returns an actor that the dashboard cuts after 255 characters, without half a surrogate pair', async () => {
     const entries: AuditEntry[] = []
     const dashboard = dashboardOf({
       authorize: () => ({ actor: `${'x'.repeat(254)}🚚` }),

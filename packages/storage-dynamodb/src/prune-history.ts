@@ -43,10 +43,10 @@ async function* jobsOf({ requests, keys }: Table, only: JobId | null): AsyncGene
   for await (const item of requests.queryAll(query)) yield jobOfKeyText(keyOf(item).sk)
 }
 
-/** An occurrence, with the attributes that tell of its parts. */
+/** An occurrence to remove, with the attributes that its stored parts need. */
 interface Victim extends OccurrenceRecord {
   readonly bulk: Item | null
-  /** As in its details, which may lie in parts. */
+  /** The occurrence's `keyId`. Its details, which also contain the `keyId`, may lie in parts. */
   readonly keyId: OccurrenceId | null
 }
 

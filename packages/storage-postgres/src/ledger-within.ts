@@ -44,7 +44,7 @@ export class LedgerWithin implements AsyncLedgerWithin {
   readonly #schema: string
   readonly #write: string
   readonly #complete: string
-  /** Opens the storage, or fails with what is wrong with it. */
+  /** Opens the storage. Rejects with the error of the failed opening. */
   readonly #opened: () => Promise<StepsOf>
   /** `null` if wake-ups are off. */
   readonly #channel: string | null

@@ -148,8 +148,8 @@ export class StepReading {
 }
 
 /**
- * The names of a step, each with its job: an occurrence, or a key that may name one. A job of which nothing is named stands
- * alone.
+ * Returns the occurrences and keys that a step names, each with its job. A job without a named occurrence or key has an
+ * entry of its own.
  */
 function namesOf({ jobs, occurrences, keys }: LedgerStep): Names {
   const names = new Map<string, readonly [job: string, id: string | null, key: string | null]>()

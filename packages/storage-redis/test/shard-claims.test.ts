@@ -164,7 +164,7 @@ describe('a claim over shards of which one fails', () => {
       runs: false,
     })
     expect(running.items).toHaveLength(2)
-    // One that takes nothing does not look for it either.
+    // A claim with the limit 0 does not resolve the unanswered claim.
     await storage.claim({ ...request, limit: 0 })
     await wait(first, 2)
     let error: { readonly code: string; readonly value: unknown } | null = null

@@ -14,7 +14,7 @@ export interface Run {
   readonly what: string
 }
 
-/** A source that works, and Jobistemer on a file beside it. */
+/** A source whose jobs run, and Jobistemer with an SQLite file. */
 export interface CutOverWorld {
   readonly folder: string
   /** The runs of both systems, in order. */

@@ -29,7 +29,7 @@ export class StorageModel {
   readonly #incarnations = new Map<string | null, string>()
   /** End of each call of `runDue`, by its own clock. */
   readonly #callEnds = new Map<string | null, number>()
-  /** The lives that each life has ever declared dead. */
+  /** For each life of a node, the lives that it has declared dead. */
   readonly #lost = new Map<string | null, Set<string>>()
   /** Lives that ended properly. A call of theirs that took effect late may have given them an occurrence. */
   readonly #down = new Set<string | null>()

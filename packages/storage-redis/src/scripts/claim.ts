@@ -188,7 +188,7 @@ do
     if not hasExceptions or not isExcepted(job) then
       sources[#sources + 1] = { key = readyOf .. job, later = futureOf .. job, offset = 0, job = job }
     elseif #apart >= ${mostApart} and call('EXISTS', readyOf .. job, futureOf .. job) == 0 then
-      -- There may be no node left that can run the job and would find out that its sets are empty.
+      -- The job's sets are empty. Nodes that can run the job would remove it here, but no such node may live.
       call('SREM', apartKey, job)
       isApart[job] = nil
       apartCount = apartCount - 1
