@@ -238,7 +238,7 @@ describe('slots that are due', () => {
     expect(capacity.heldForMs).toBe(0)
   })
 
-  it('that do not wait on the node get no signal', () => {
+  it('get no signal of a free permit after they have left the node', () => {
     const capacity = capacityOf({ limit: 1 })
     const first = holder('first')
     capacity.enter(first)

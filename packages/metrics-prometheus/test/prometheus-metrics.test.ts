@@ -370,7 +370,7 @@ test('a scrape shows the last success of a job, and nothing of a removed job', a
   expect(before).toContain('job="removed"')
   await scheduler.remove('removed')
   expect(await registry.metrics()).not.toContain('job="removed"')
-  // A run of it was under way, and has ended since.
+  // In these 10 s the active run of the removed job ends.
   await clock.advance({ seconds: 10 })
   const after = await registry.metrics()
   expect(after).not.toContain('job="removed"')

@@ -87,7 +87,7 @@ export class PoolSource implements Source {
   readonly #pool: PostgresPool
   readonly #end: (() => Promise<void>) | null
 
-  /** `end` is for a pool of the storage's own. */
+  /** `end` closes a pool that the storage has created; `null` for a pool of the user. */
   constructor(pool: PostgresPool, place: string, end: (() => Promise<void>) | null) {
     this.#pool = pool
     this.place = place

@@ -3,7 +3,7 @@ import { type AddressInfo, createServer, type Socket } from 'node:net'
 import { expect, it, onTestFinished } from 'vitest'
 import { postgresStorage } from '../src/index.ts'
 
-/** The address of something that takes connections, and does not behave as a server. */
+/** Starts a TCP server that does not follow the protocol of PostgreSQL. Returns its URL. */
 async function oddServer(onConnection: (socket: Socket) => void): Promise<string> {
   const server = createServer((socket) => {
     onTestFinished(() => void socket.destroy())
@@ -15,7 +15,7 @@ async function oddServer(onConnection: (socket: Socket) => void): Promise<string
   return `postgres://me@127.0.0.1:${(server.address() as AddressInfo).port}/mine`
 }
 
-/** A message as the server sends it. */
+/** A message in the format of PostgreSQL's protocol. */
 function message(type: string, ...parts: readonly (string | Buffer)[]): Buffer {
   const body = Buffer.concat(parts.map((part) => Buffer.from(part)))
   const head = Buffer.alloc(5)

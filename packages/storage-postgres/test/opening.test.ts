@@ -76,7 +76,7 @@ it('creates nothing without the right, and uses a schema that was created by han
   expect(await open(options).get({ jobs: [id] })).toMatchObject({ jobs: [{ id }] })
 })
 
-it('needs no right of the database when its schema is there', async () => {
+it('a storage whose schema exists needs no right to create objects in the database', async () => {
   const [schema, role] = [newSchema(), `role_${process.pid}`]
   await query(`CREATE ROLE ${role} LOGIN`)
   try {
@@ -138,7 +138,7 @@ it('says what is wrong with a database', async () => {
   expect(nowhere.message).toContain('127.0.0.1:1')
 })
 
-it('checks again with the next call after a failed opening', async () => {
+it('a storage checks the schema again with the call after a failed opening', async () => {
   const schema = newSchema()
   await query(`CREATE SCHEMA ${schema}`)
   await query(`CREATE TABLE ${schema}.other (x integer)`)

@@ -41,7 +41,7 @@ describe('wake-ups', () => {
     expect(await ears.next('jobs')).toEqual(['jobs'])
   })
 
-  it('cost nothing for a slot that starts at once and ends', async () => {
+  it('are not sent for a slot that starts at its creation and ends', async () => {
     const schema = newSchema()
     const storage = open({ pool: pool(), schema })
     const job = await addJob(storage, 'alpha')

@@ -138,13 +138,13 @@ export interface OccurrenceDetails {
   readonly requestKey?: string
   /** For a request with a reusable key: the id of the key, see `CreateRequested.key`. */
   readonly keyId?: OccurrenceId
-  /** Why it was triggered or replayed. */
+  /** The reason that the caller gave for the trigger or replay. */
   readonly requestReason?: string
-  /** Who triggered or replayed it. */
+  /** The actor of the trigger or replay. */
   readonly requestActor?: string
   /** The slots that a `missed` record, a compressed run or its replay covers. */
   readonly span?: SlotSpan
-  /** The backfill of the run. */
+  /** The backfill that requested the run. */
   readonly backfill?: BackfillRecord
   /** The trace context of the requesting call, if that was traced. */
   readonly trace?: TraceContext

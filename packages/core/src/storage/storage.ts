@@ -609,13 +609,13 @@ export interface LiveCounts {
 
 /** What `get` answers: a record, or `null`, for each id, in the order of the request. */
 export interface GetAnswer {
-  /** As asked for by `jobs`. */
+  /** The heads of the jobs in `jobs` of the query. */
   readonly jobs: readonly (JobRecord | null)[]
-  /** As asked for by `versions`. */
+  /** The versions that `versions` of the query names. */
   readonly versions: readonly (JobVersionRecord | null)[]
-  /** As asked for by `occurrences`. */
+  /** The occurrences that `occurrences` of the query names. */
   readonly occurrences: readonly (OccurrenceRecord | null)[]
-  /** As asked for by `counts`; zeros for a job that does not exist. */
+  /** The counts that `counts` of the query names; zeros for a job that does not exist. */
   readonly counts: readonly LiveCounts[]
   /** As asked for by `latest`, without their runs. */
   readonly latest: readonly (OccurrenceRecord | null)[]

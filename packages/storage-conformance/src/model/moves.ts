@@ -52,7 +52,7 @@ export type Move =
       readonly versionOffset: number
       readonly run: boolean
       readonly priority: number | undefined
-      /** Wait until the last of them is due. */
+      /** The move first advances the time until the last of these slots is due. */
       readonly inTime: boolean
     }
   /** The next slot of every job in one call, in either order. */

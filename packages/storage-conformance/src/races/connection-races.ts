@@ -489,7 +489,7 @@ export function connectionRaces(effort: Effort): readonly StorageCase[] {
           const head = await operator.head(job.id)
           await Promise.all([
             pruner.prune({ before: slotAt(4), jobId: job.id }),
-            // Each round at another moment of the prune.
+            // Each round sets the job back at a different moment of the prune.
             turns(round - 1).then(() => operator.setBackFrom(head, { setBackTo: slotAt(1), nextAt: slotAt(2) })),
           ])
           const { nextAt, pruneFloor } = await operator.head(job.id)
