@@ -10,7 +10,7 @@ const { connection, open, pool, proxy, query, schema: newSchema } = useSchemas()
 const everyKind = ['due', 'cancel', 'jobs', 'nodes']
 
 describe('wake-ups', () => {
-  it('come for what others can take, ask and change, and not for one’s own', async () => {
+  it('report new work, cancel requests and changes of other connections, and not those of the same connection', async () => {
     const schema = newSchema()
     const [watched, other] = [open({ pool: pool(), schema }), open({ pool: pool(), schema })]
     const ears = new WakeUpListener(watched)
@@ -32,7 +32,7 @@ describe('wake-ups', () => {
     expect(ears.heard).toEqual([])
   })
 
-  it('of another schema are not heard', async () => {
+  it('of another schema do not arrive', async () => {
     const [mine, another] = [newSchema(), newSchema()]
     const ears = new WakeUpListener(open({ pool: pool(), schema: mine }))
     await ears.next('nodes')

@@ -38,7 +38,7 @@ function trigger(job: JobId, key: number, dueAt: number = slotAt(1)): CreateItem
 }
 
 describe.each([1, 3])('counts on %i shards', (shards) => {
-  it('are those of the lists after every step, and after every step that is repeated', async () => {
+  it('equal the lengths of the lists after every step, and after every repeated step', async () => {
     const storage = redisStorage({ url: server.url, prefix: newPrefix(), shards, logger: quiet })
     const policies: readonly OverlapPolicy[] = ['skip', 'queue', 'queue_one', 'allow', 'cancel_running']
     const jobs = policies.map((policy) => jobId(policy))
@@ -116,7 +116,7 @@ describe.each([1, 3])('counts on %i shards', (shards) => {
     await storage.close()
   })
 
-  it('are answered in the order of the request, together with what else is asked', async () => {
+  it('are answered in the order of the request, also beside other parts of the request', async () => {
     const storage = redisStorage({ url: server.url, prefix: newPrefix(), shards, logger: quiet })
     const alpha = await addJob(storage, 'alpha')
     const beta = await addJob(storage, 'beta')

@@ -189,7 +189,7 @@ const servers = [
 ] as const
 
 describe.each(servers)('a batch of many jobs on %s with %i shards', (product, shards) => {
-  it('does and answers what its items do one by one', async () => {
+  it('has the effect and the answers of its items one by one', async () => {
     const [together, apart] = await openTwo(product, shards)
     await Promise.all([prepare(together), prepare(apart)])
     const create = (storage: Storage) => (items: readonly CreateItem[]) =>

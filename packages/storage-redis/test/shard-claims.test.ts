@@ -20,7 +20,7 @@ async function addJobs(storage: Storage, shards: readonly [number, number]): Pro
   return jobs as [JobId, JobId]
 }
 
-it('a claim over shards tells of more when something older came in after it had looked', async () => {
+it('a claim over shards answers `more` if an older occurrence arrived after its peek', async () => {
   const server = await start()
   const client = connect(server.url)
   const storage = open({ client, shards: 2 })
@@ -43,7 +43,7 @@ it('a claim over shards tells of more when something older came in after it had 
   expect((await storage.claim(request)).claimed).toMatchObject([{ jobId: first, scheduledAt: slotAt(2) }])
 })
 
-it('a claim over shards takes nothing younger in the place of what another node took after it had looked', async () => {
+it('a claim over shards takes no later occurrence instead of one that another node took after its peek', async () => {
   const server = await start()
   const client = connect(server.url)
   const storage = open({ client, shards: 2 })
@@ -142,7 +142,7 @@ describe('a claim over shards of which one fails', () => {
     expect(first).toBeDefined()
   })
 
-  it('answers what other shards gave if one shard fails without having given anything', async () => {
+  it('answers the occurrences of other shards if one shard fails before it has claimed any', async () => {
     const { storage, first, second, fate } = await startTwo()
     // The first call looks, the second one takes.
     fate.before = (call) => (call === 2 ? down() : null)
@@ -152,7 +152,7 @@ describe('a claim over shards of which one fails', () => {
       .toMatchObject([{ jobId: second }])
   })
 
-  it('the next claim tells the owner to look up what an unanswered claim took', async () => {
+  it('the next claim requires the owner to look up the occurrences of an unanswered claim', async () => {
     const { storage, other, first, second, wait, fate } = await startTwo()
     fate.after = (call) => (call === 2 ? broken() : null)
     expect(await storage.claim(request)).toMatchObject({ claimed: [{ jobId: first }], more: true })
@@ -183,7 +183,7 @@ describe('a claim over shards of which one fails', () => {
     expect(claimed).toHaveLength(2)
   })
 
-  it('says so to the owner that it is about, whatever another one takes by the same storage', async () => {
+  it('answers that to the owner of the unanswered claim, also if another owner claims through the same storage', async () => {
     const { storage, second, wait, fate } = await startTwo()
     const sibling = { ...owner, incarnation: `${owner.incarnation}-2` }
     fate.after = (call) => (call === 2 ? broken() : null)
