@@ -122,7 +122,7 @@ const well = {
   hearsNotifications: true,
 }
 
-it('what keeps dead rows for long is a finding, and what is short is not', async () => {
+it('doctor reports transactions, replication slots and standbys that hold dead rows for long, and no short transaction', async () => {
   const vacuumHolders = [
     { kind: 'transaction', name: '7 report', forMs: 3_600_000 },
     { kind: 'transaction', name: '8 jobistemer', forMs: 20 },

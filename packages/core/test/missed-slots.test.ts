@@ -447,7 +447,7 @@ describe('decisions about missed slots', () => {
     )
   })
 
-  it('are bounded, and count what they say', async () => {
+  it('are bounded, and count the slots of their decision', async () => {
     await fc.assert(
       fc.asyncProperty(cases, async (one) => {
         const { decisions } = await decideAll(one)

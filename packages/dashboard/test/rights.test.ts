@@ -117,7 +117,7 @@ describe('a viewer without the right to view a job', () => {
     expect(await answers('secret-0007')).toEqual(await answers('absent-0007'))
   })
 
-  it('counts of bulk actions hold only what the viewer may act on', async () => {
+  it('counts of bulk actions contain only jobs and runs that the viewer may change', async () => {
     const dashboard = dashboardOf({ authorize: onlyMine as never })
     const plan = { action: 'pause', filter: {}, dryRun: true }
     expect(await jsonOf<BulkPlan>(post(dashboard, '/api/bulk-jobs', plan))).toMatchObject({

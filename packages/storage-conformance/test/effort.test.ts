@@ -6,7 +6,7 @@ describe('effort', () => {
     expect(resolveEffort({}, {})).toEqual({ scale: 1, seeds: [1, 2, 3] })
   })
 
-  it('is what the options say', () => {
+  it('equals the options', () => {
     expect(resolveEffort({ scale: 4, seeds: [9] }, {})).toEqual({ scale: 4, seeds: [9] })
   })
 

@@ -267,7 +267,7 @@ it('the storage remembers the occurrences of a claim for a day, and stores nothi
   })
 })
 
-it('a rescue is counted by a reap that hands on, and by nothing else', async () => {
+it('only a reap that makes the occurrence pending again counts as a rescue', async () => {
   await withStorage(async (storage) => {
     const { id: job } = await addJob(storage, 'alpha', 'allow')
     await create(storage, triggers(job, 1, 2))

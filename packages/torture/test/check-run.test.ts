@@ -85,7 +85,7 @@ describe('rows of a user’s table', () => {
     return checkRun(story.run()).filter(({ rule }) => rule === 'rows')
   }
 
-  it('a row that a former owner has written is found, whatever the ledger contains', () => {
+  it('a row of a former owner is a violation, whatever the ledger contains', () => {
     expect(movedAndReaped(2000, 3000)).toEqual([])
     expect(movedAndReaped(3500, 3000)).toMatchObject([
       { message: 'move has a row of attempt 1, written under token 1, which had been dead for 500 ms' },

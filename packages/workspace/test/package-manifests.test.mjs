@@ -70,7 +70,7 @@ describe.each(publishable)('$name, to be published,', ({ name, manifest, folder,
     expect(manifest.description).toMatch(/^[A-Z].{20,}\.$/)
   })
 
-  it('is free of side effects, so that bundlers can drop what is not used', () => {
+  it('is free of side effects, so that bundlers can drop unused exports', () => {
     expect(manifest.sideEffects).toBe(false)
   })
 
