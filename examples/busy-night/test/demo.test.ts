@@ -15,7 +15,7 @@ afterAll(async () => {
   await storage.close()
 })
 
-it('makes a past in which all kinds of things have happened', async () => {
+it('creates a history with completed, failed and retried runs', async () => {
   const states = new Set<string>()
   for await (const { name } of client.jobs()) {
     for await (const run of client.occurrences({ job: name, tasks: false })) states.add(run.state)

@@ -10,7 +10,7 @@ const databases = new Map()
 /** A database that connections of this process share. */
 export class Database {
   connections = 0
-  /** They end with the process. */
+  /** The node records. They are lost when the process ends, as are the nodes of this process. */
   nodes = new NodeList()
   /** @type {Promise<unknown>} */
   #line = Promise.resolve()

@@ -73,7 +73,7 @@ export async function runCourse(options: CourseOptions): Promise<CourseOutcome> 
     )
     const stage: Stage = { screen, supervisor, watch, settingsOf, slots, expect }
     const processes = nodes.map((node) => `${node} is process ${supervisor.processOf(node)}`)
-    screen.say(`nodes     ${processes.join(', ')}; this one only looks on and reads the ledger`)
+    screen.say(`nodes     ${processes.join(', ')}; this process only reads the ledger`)
     if (!screen.live) screen.say('')
     const kill = await interrupt(stage, nodes)
     await expect(watch.until(allEnded(slots)))

@@ -87,9 +87,9 @@ export class Supervisor {
   async #end(node: string, tell: (worker: ChildProcess) => void): Promise<void> {
     const worker = this.#workers.get(node)
     if (worker === undefined) return
-    // From here on its end is expected.
+    // The supervisor reports only the end of processes in this map. The end of this process is expected.
     this.#workers.delete(node)
-    // Not 'close': it does not always come once this side has hung up.
+    // Node does not always emit 'close' after this process has disconnected the channel.
     const ended = once(worker, 'exit')
     tell(worker)
     await ended

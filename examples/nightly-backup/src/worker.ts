@@ -6,7 +6,7 @@ import { demoFolder } from './demo-folder.ts'
 import { loadLedger } from './ledgers/ledger-kinds.ts'
 import type { Instruction, WorkerMessage, WorkerSettings } from './worker-messages.ts'
 
-// A process that runs the job. Everything a program needs to run jobs is here; the rest of the demo looks on.
+// A process that runs the job. This file has everything that a program needs to run jobs. The rest of the demo observes.
 
 const settings = JSON.parse(process.argv[2] ?? '{}') as WorkerSettings
 const { node } = settings

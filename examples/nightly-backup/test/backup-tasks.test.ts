@@ -40,7 +40,7 @@ async function runningScheduler(job: Job): Promise<Scheduler> {
   return scheduler
 }
 
-/** Runs the job once, and answers what became of it. */
+/** Runs the job once, and returns the report of the run. */
 async function run(scheduler: Scheduler, name: string = jobName): Promise<ExecutionReport> {
   const finished = new Promise<ExecutionReport>((resolve) => {
     const remove = scheduler.on('occurrence.finished', ({ report }) => {

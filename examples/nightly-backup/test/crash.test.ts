@@ -88,7 +88,7 @@ afterAll(async () => {
   rmSync(top, { recursive: true, force: true })
 })
 
-/** What became of the attempts of an occurrence's tasks, in their order. */
+/** The states of the attempts of each task of an occurrence, in their order. */
 function attemptsOf(occurrence: Occurrence | undefined): readonly (readonly string[])[] | undefined {
   return occurrence?.tasks.map(({ name, attempts }) => [name, ...attempts.map(({ state }) => state)])
 }

@@ -261,13 +261,13 @@ const defects: readonly (readonly [string, (run: Run) => void, string])[] = [
   ['a loss without a kill', (run) => (run.kill = null), '0 killed, but 1 recorded as lost'],
 ]
 
-it.each(defects)('finds %s', (_, spoil, problem) => {
+it.each(defects)('the check finds %s', (_, spoil, problem) => {
   const run = goodRun()
   spoil(run)
   expect(problemsOf(run)).toContain(problem)
 })
 
-it('finds it when any one line of the witness is missing', () => {
+it('the check finds each single missing line of the witness', () => {
   const lines = goodRun().witness.length
   for (let index = 0; index < lines; index++) {
     const run = goodRun()
@@ -276,7 +276,7 @@ it('finds it when any one line of the witness is missing', () => {
   }
 })
 
-it('finds it when any one line of the witness is there twice', () => {
+it('the check finds each single duplicate line of the witness', () => {
   const lines = goodRun().witness.length
   for (let index = 0; index < lines; index++) {
     const run = goodRun()

@@ -62,7 +62,7 @@ it('names the node of every attempt, also where there is no room for durations',
   expect(tableOf({ ...options, columns: 34 }).lines[1]?.text).toMatch(/✓A +✗A✓B/)
 })
 
-it('says what was interrupted and what was made up', async () => {
+it('shows interrupted attempts and recovered slots', async () => {
   const options = await tableOptions(200)
   const [occurrence] = options.occurrences
   const occurrences = [{ ...(occurrence as Occurrence), recovered: true, fencingToken: 2 }]
@@ -92,7 +92,7 @@ it('counts no colour as width, and cuts none in two', async () => {
   expect(coloured.map(({ text }) => text.replaceAll(escapeCodes, ''))).toEqual(plain.map(({ text }) => text))
 })
 
-it('tells in words what has happened between two looks', async () => {
+it('prints the changes between two reads as text', async () => {
   const occurrence = await realOccurrence()
   const before = { at: new Date('2026-01-01T02:00:03Z'), occurrences: [] }
   const now = { at: new Date('2026-01-01T02:00:04Z'), occurrences: [occurrence] }

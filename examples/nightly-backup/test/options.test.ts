@@ -31,7 +31,7 @@ it('takes no notice of a -- that a package manager has passed on', () => {
   expect(readCommandLine(['--', '--seconds', '5'], '/here')).toMatchObject({ options: { seconds: 5 } })
 })
 
-it('shows its usage when asked, whatever else is given', () => {
+it('prints its usage for --help, also beside other options', () => {
   expect(readCommandLine(['--seconds', '0', '--help'], '/here')).toEqual({ kind: 'help' })
   expect(readCommandLine(['-h'], '/here')).toEqual({ kind: 'help' })
 })

@@ -7,7 +7,7 @@ import { expect, it, onTestFinished } from 'vitest'
 import { PGliteClient } from '../src/ledgers/pglite-client.ts'
 import { hostPGlite } from '../src/ledgers/pglite-host.ts'
 
-it('a connection that is reset, as that of a killed node, ends nothing but itself', async () => {
+it('the host survives a connection that a killed node resets', async () => {
   const folder = await mkdtemp(join(tmpdir(), 'pglite-host-'))
   onTestFinished(() => rm(folder, { recursive: true, force: true }))
   const host = await hostPGlite(join(folder, 'data'))

@@ -51,7 +51,7 @@ function pictureOf(...texts: readonly string[]) {
   return texts.map((text) => ({ text, width: text.length }))
 }
 
-it('draws a picture in place of the one before, and lines above it', () => {
+it('draws each picture over the previous picture, and prints lines above it', () => {
   const terminal = new Terminal()
   const screen = new Screen(terminal, {})
   screen.say('first')

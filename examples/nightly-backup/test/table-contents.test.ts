@@ -52,7 +52,7 @@ const lookalikes: readonly (readonly [string, string])[] = [
   ["'', 'a'", "'a', ''"],
 ]
 
-it.each(lookalikes)('tells (%s) from (%s)', async (first, second) => {
+it.each(lookalikes)('the rows (%s) and (%s) have different checksums', async (first, second) => {
   const database = openDatabase(1)
   database.exec(`CREATE TABLE pairs (a, b); INSERT INTO pairs VALUES (${first})`)
   const before = await readContents(database)

@@ -5,7 +5,7 @@ import Database from 'better-sqlite3'
 import { onTestFinished } from 'vitest'
 import { type DemoFolder, demoFolder } from '../src/demo-folder.ts'
 
-/** A folder that is gone after the test. */
+/** Creates a folder. The test removes it when it ends. */
 export function temporaryFolder(): string {
   const folder = mkdtempSync(join(tmpdir(), 'nightly-backup-test-'))
   onTestFinished(() => rmSync(folder, { recursive: true, force: true }))

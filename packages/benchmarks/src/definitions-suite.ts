@@ -35,7 +35,7 @@ const ways: readonly {
   },
 ]
 
-/** Measures the storing of data jobs at run time. */
+/** Measures how many data jobs per second `add` and `remove` store. */
 export const definitionsSuite: Suite = {
   name: 'definitions',
   title: 'Data jobs per second that `add` and `remove` store on SQLite',

@@ -98,7 +98,7 @@ if (unknown !== undefined) {
   console.error(`--${wrong} is not a number of ${wrong}: ${values[wrong]}.\n${usage}`)
   process.exitCode = 2
 } else if (widths?.some((width) => !isCount(width))) {
-  console.error(`--widths is not a list of numbers at a time: ${values.widths}.\n${usage}`)
+  console.error(`--widths is not a list of batch sizes: ${values.widths}.\n${usage}`)
   process.exitCode = 2
 } else if (nodes?.some((size) => !isCount(size))) {
   console.error(`--nodes is not a list of sizes of fleets: ${values.nodes}.\n${usage}`)

@@ -107,11 +107,12 @@ export class QueueRound {
 
   async #scrape(expected: LiveCounts): Promise<void> {
     const { scheduler_jobs_in_queue: waiting } = await this.#metrics.readGauges()
-    if (waiting !== expected.queued + expected.pending) throw new Error(`The gauges tell of ${waiting} occurrences.`)
+    if (waiting !== expected.queued + expected.pending)
+      throw new Error(`The gauges show ${waiting} waiting occurrences.`)
   }
 }
 
-/** Each number is 1 ms later than the one before, so that the first is the oldest. */
+/** Each trigger is 1 ms later than the previous one, so that the first is the oldest. */
 function trigger(number: number): CreateRequested {
   const scheduledAt = firstInstant - hour + number
   const runs = number === 0 ? [] : null

@@ -37,7 +37,7 @@ export function progressOf(teller: Teller, work: Work): Progress {
   return io.stderr.isTTY === true ? bar(teller, work) : lines(teller, work)
 }
 
-/** Shows that one call for many items is in progress. Such a call reports nothing before it ends. */
+/** Shows that a call for many items is in progress. The storage reports nothing before the call ends. */
 export async function whileCalling<T>(
   { io: { stderr }, err }: Teller,
   { verb, count, noun }: { readonly verb: string; readonly count: number; readonly noun: string },

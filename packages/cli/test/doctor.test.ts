@@ -299,7 +299,7 @@ describe('doctor', () => {
     await client.close()
   })
 
-  it('JOB_FAILING: the last runs, as many as --failures says, have failed', async () => {
+  it('JOB_FAILING: the last n runs have failed, where n is --failures', async () => {
     const { storage, clock, examine } = patient()
     const failing = defineJob({
       name: 'failing',

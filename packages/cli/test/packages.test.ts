@@ -48,14 +48,14 @@ it.each([
   expect(err).toMatch(new RegExp(`PACKAGE_MISSING, --from.*\\n {2}Run: npm install ${driver}\\n`))
 })
 
-it('PACKAGE_MISSING: ui without the dashboard exits with 2, and says what to install', async () => {
+it('PACKAGE_MISSING: ui without the dashboard exits with 2, and names the package to install', async () => {
   const line = `cd '${project()}' && node node_modules/@jobistemer/cli/dist/bin.js ui -s sqlite:jobs.db`
   const { code, out, err } = await startShell(line, { env: { NODE_PATH: '' } }).ended
   expect({ code, out }).toEqual({ code: 2, out: '' })
   expect(err).toContain('\n  Run: npm install @jobistemer/dashboard\n')
 })
 
-it('PACKAGE_MISSING: conformance without the kit exits with 2, makes nothing, and says what to install', async () => {
+it('PACKAGE_MISSING: conformance without the kit exits with 2, creates nothing, and names the package to install', async () => {
   const folder = project()
   const line = `cd '${folder}' && node node_modules/@jobistemer/cli/dist/bin.js conformance -s sqlite:jobs.db`
   const { code, out, err } = await startShell(line, { env: { NODE_PATH: '' } }).ended

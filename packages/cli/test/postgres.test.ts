@@ -69,17 +69,17 @@ it('a missing schema is an error and is not created; the output of sql creates i
   expect({ schema, from, sql }).toEqual({ schema: 'other', from: 1, sql: expect.not.stringContaining('CREATE TABLE') })
 })
 
-it('sql has to know the form of the schema, or where to look, and is for PostgreSQL alone', async () => {
+it('sql rejects a call with neither --from nor a storage, and a storage that is not PostgreSQL', async () => {
   expect(await runCli(['sql'], { cwd })).toMatchObject({ code: 2, err: expect.stringContaining('--from 0') })
   const { code, err } = await runCli(['sql', '-s', 'sqlite:jobs.db'], { cwd })
   expect({ code, err }).toEqual({ code: 2, err: expect.stringContaining('Only PostgreSQL has SQL to apply') })
 })
 
-it('the doctor finds nothing wrong with a server as it is by default', async () => {
+it('doctor reports only NO_NODE_LIVES on a server with default settings', async () => {
   expect(codesOf((await ask(examine)).out)).toEqual(['NO_NODE_LIVES'])
 })
 
-it('the doctor finds that the server may lose what it acknowledges, and tables without autovacuum', async () => {
+it('doctor reports a server that may lose acknowledged writes, and tables without autovacuum', async () => {
   await admin.query('ALTER ROLE postgres SET synchronous_commit = off')
   await admin.query('ALTER TABLE cli.heads SET (autovacuum_enabled = off)')
   const { findings } = JSON.parse((await ask(examine)).out)
@@ -122,7 +122,7 @@ const well = {
   hearsNotifications: true,
 }
 
-it('what keeps dead rows for long is a finding, and what is short is not', async () => {
+it('doctor reports transactions, replication slots and standbys that hold dead rows for long, and no short transaction', async () => {
   const vacuumHolders = [
     { kind: 'transaction', name: '7 report', forMs: 3_600_000 },
     { kind: 'transaction', name: '8 jobistemer', forMs: 20 },

@@ -24,7 +24,7 @@ async function twenty() {
   return { ask }
 }
 
-it('a terminal shows a bar while history is pruned, which is gone at the end; the history of deleted jobs goes too', async () => {
+it('prune shows a bar on a terminal and removes it at the end; it also prunes the history of deleted jobs', async () => {
   const { ask } = await twenty()
   const { code, out, err } = await ask(['prune', '--older-than', '1h'], { terminal: 80 })
   expect({ code, out }).toEqual({ code: 0, out: 'Removed 20 runs.\n' })

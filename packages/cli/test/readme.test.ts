@@ -12,7 +12,7 @@ import { transcriptOf } from './transcript.ts'
 const scratch = useScratch()
 const readme = readFileSync(new URL('../README.md', import.meta.url), 'utf8')
 
-it('the commands of the README write what it shows', async () => {
+it('the commands of the README print the output that it shows', async () => {
   const cwd = scratch.folder()
   const storage = sqliteStorage({ file: join(cwd, 'jobs.db') })
   await fillLedger(storage, { hasEvil: false })

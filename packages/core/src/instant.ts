@@ -73,12 +73,12 @@ function readText(text: string): number {
   return Number.NaN
 }
 
-/** True for ISO 8601 with `Z` or an offset behind its time of day. */
+/** Returns whether an ISO 8601 text ends with `Z` or an offset. */
 export function hasOffset(text: string): boolean {
   return offsetAtEnd.test(text)
 }
 
-/** Whether a time has the offset of its zone. `Z` says that the offset is not known (RFC 9557): it agrees with any. */
+/** Returns whether a time has the offset of its zone. `Z` means an unknown offset (RFC 9557), which agrees with any zone. */
 function agrees(time: DateTime, name: string, text: string): boolean {
   // The zone may itself be an offset.
   const fixed = FixedOffsetZone.parseSpecifier(/^[+-]/.test(name) ? `UTC${name}` : name) as FixedOffsetZone | null

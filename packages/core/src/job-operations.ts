@@ -225,7 +225,7 @@ export interface JobOperations {
   remove(name: string, options?: RemoveOptions): Promise<void>
   /**
    * Deletes up to 10,000 jobs, in few calls to the storage. If this scheduler does not have one of them, it deletes
-   * none. Returns the names that this call deleted: all except those that another process deleted meanwhile.
+   * none. Returns the names of the jobs that this call deleted. It omits jobs that another process deleted meanwhile.
    * @throws JobistemerError `JOB_NOT_FOUND`; `DUPLICATE_JOB` for a repeated name; `INVALID_NAME`, `INVALID_ARGUMENT`
    */
   remove(names: readonly string[], options?: CallOptions): Promise<readonly string[]>

@@ -59,11 +59,11 @@ export interface Occurrence {
   readonly requestActor: string | null
   /** The first cancel request; `null` without one. */
   readonly cancelRequest: { readonly at: Date; readonly reason: string; readonly actor: string | null } | null
-  /** How many times a node took the occurrence from an owner that was gone and released it for another attempt. */
+  /** How many times a node took the occurrence from a dead or stale owner and released it for another attempt. */
   readonly rescues: number
   /** Data handed to `trigger` or `replay`. */
   readonly input: JsonValue | undefined
-  /** The missed slots that one run covers; `null` for a single slot. */
+  /** The missed slots that the run covers; `null` for a single slot. */
   readonly span: { readonly from: Date; readonly to: Date; readonly count: number } | null
   /** The tasks that have started, in the job's order. */
   readonly tasks: readonly TaskReport[]

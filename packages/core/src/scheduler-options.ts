@@ -107,8 +107,8 @@ export interface SchedulerOptions {
   /**
    * Shuts the scheduler down on these signals, and then lets the process end. If the process is still alive 1 s later,
    * the scheduler ends it by the signal, unless the program handles that signal too. A second signal ends the process
-   * at once. If the scheduler shuts down because its storage is gone for good, it sets the exit code 1, unless the
-   * program has set another. `true`: SIGTERM and SIGINT. Default: none.
+   * at once. If the scheduler shuts down because its storage is closed or was replaced, it sets the exit code 1, unless
+   * the program has set another. `true`: SIGTERM and SIGINT. Default: none.
    */
   readonly handleSignals?: boolean | readonly ShutdownSignal[]
   /** How long a shutdown lets runs continue before it fires their signals. The call can override it. Default 20 s. */

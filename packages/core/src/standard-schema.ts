@@ -4,23 +4,23 @@
  */
 export interface StandardSchema<Input = unknown, Output = Input> {
   readonly '~standard': {
-    /** Of the interface. */
+    /** The version of the interface. */
     readonly version: 1
-    /** The library. */
+    /** The name of the library. */
     readonly vendor: string
-    /** Answers the value as the schema makes it, or what is wrong with it. */
+    /** Returns the value as the schema converts it, or the issues of an invalid value. */
     readonly validate: (value: unknown) => SchemaResult<Output> | Promise<SchemaResult<Output>>
-    /** For the compiler alone: what goes in, and what comes out. */
+    /** The types of input and output, for the compiler alone. */
     readonly types?: { readonly input: Input; readonly output: Output } | undefined
   }
 }
 
-/** What a {@link StandardSchema} says of a value. */
+/** The result of a {@link StandardSchema} for a value. */
 export type SchemaResult<Output> =
   | { readonly value: Output; readonly issues?: undefined }
   | { readonly issues: readonly SchemaIssue[] }
 
-/** One thing that is wrong with a value, and where. */
+/** A fault of a value, and its place in the value. */
 export interface SchemaIssue {
   readonly message: string
   /** From the outside in; a library may give each step as an object with more in it. */

@@ -88,10 +88,10 @@ describe.each(['call', 'job'] as const)('steps of an async ledger, unit %s', (un
     if (job === undefined) throw new TypeError('no job')
     forgetSteps(ledger)
     ledger.beforeCommit = () => {
-      throw new Error('the server is gone')
+      throw new Error('the server has ended')
     }
     const items = [slot(job, 100), slot(job, 200)]
-    await expect(storage.createOccurrences({ now: 200, owner, items })).rejects.toThrow('the server is gone')
+    await expect(storage.createOccurrences({ now: 200, owner, items })).rejects.toThrow('the server has ended')
     expect(ledger.steps).toHaveLength(1)
     ledger.beforeCommit = null
     expect(statesOf(await storage.createOccurrences({ now: 200, owner, items }))).toEqual(['pending', 'pending'])

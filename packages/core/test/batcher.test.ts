@@ -211,7 +211,7 @@ describe('a batched request', () => {
     expect(calls).toEqual([['first'], ['bad', 'good'], ['good']])
   })
 
-  it('fails with its whole call if that is not repeated, and not with other calls', async () => {
+  it('fails if its call fails without retries, and does not fail with other calls', async () => {
     const { ask, storageOf } = world({ maxBatch: 2, retries: false })
     storageOf.fails = (items) => items.includes('item 1')
     const answers = await Promise.allSettled(names(4).map((name) => ask(name)))

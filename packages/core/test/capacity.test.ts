@@ -46,7 +46,7 @@ describe('permits', () => {
     expect(capacity.waitingCount).toBe(1)
   })
 
-  it('go to the holder of the highest priority, and among equals to the one that has waited longest', () => {
+  it('go to the holder of the highest priority, and among equals to the holder that has waited longest', () => {
     const capacity = capacityOf({ limit: 1 })
     const first = holder('first')
     const waiting = [holder('late', 3), holder('urgent', 1), holder('as urgent', 1), holder('between', 2)]
@@ -238,7 +238,7 @@ describe('slots that are due', () => {
     expect(capacity.heldForMs).toBe(0)
   })
 
-  it('that do not wait on the node get no signal', () => {
+  it('get no signal of a free permit after they have left the node', () => {
     const capacity = capacityOf({ limit: 1 })
     const first = holder('first')
     capacity.enter(first)

@@ -5,18 +5,22 @@ import { ownOptions } from '../src/engine/execution/isolation/starter-process.ts
 describe('the options of Node that a child gets', () => {
   it.each([
     [
-      'those that say how modules are run',
+      'include the options for running modules',
       ['--import', 'tsx', '--enable-source-maps'],
       ['--import', 'tsx', '--enable-source-maps'],
     ],
     [
-      'no debugger: its port is taken',
+      'exclude the debugger, whose port the node uses',
       ['--inspect', '--inspect-brk=127.0.0.1:9229', '--no-warnings'],
       ['--no-warnings'],
     ],
-    ['no program of its own', ['--input-type=module', '-e', 'start()', '--no-warnings'], ['--no-warnings']],
-    ['no second run of tests, profiles or watching', ['--test', '--watch', '--cpu-prof', '--prof'], []],
-  ])('are %s', (_, given, kept) => {
+    [
+      'exclude a program on the command line',
+      ['--input-type=module', '-e', 'start()', '--no-warnings'],
+      ['--no-warnings'],
+    ],
+    ['exclude test runs, profiles and watch mode', ['--test', '--watch', '--cpu-prof', '--prof'], []],
+  ])('%s', (_, given, kept) => {
     expect(ownOptions(given)).toEqual(kept)
   })
 })

@@ -26,7 +26,7 @@ function world(call: () => Promise<never>) {
   return { clock, engine, told, ending: () => ending }
 }
 
-it('a failed start ends the calls that wait for their repetition', async () => {
+it('a failed start rejects storage calls that wait for a retry', async () => {
   const { clock, engine, told, ending } = world(() => Promise.reject(new Error('down')))
   await clock.settle()
   await expect(engine.start()).rejects.toMatchObject({ code: 'STORAGE_FOREIGN' })
@@ -35,7 +35,7 @@ it('a failed start ends the calls that wait for their repetition', async () => {
   expect(told).toEqual(['serverTime'])
 })
 
-it('a call that fails after a failed start is not repeated', async () => {
+it('the engine does not retry a storage call that fails after a failed start', async () => {
   let fail = (_error: Error) => {}
   const call = new Promise<never>((_resolve, reject) => {
     fail = reject

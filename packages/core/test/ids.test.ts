@@ -31,7 +31,7 @@ describe.each(golden.vectors)('the golden ids of $jobName, $taskName at $schedul
     })
   })
 
-  it('include those of attempts, whatever their number', () => {
+  it('include ids of attempts of any number', () => {
     expect(attemptId(run, 0)).toBe(vector.attempt0)
     expect(attemptId(run, 1)).toBe(vector.attempt1)
     expect(attemptId(run, 12)).toBe(vector.attempt12)

@@ -43,7 +43,7 @@ describe('jobs that a node need not hold', () => {
     expect(dropped(cache, 0)).toEqual(['b', 'c', 'd'])
   })
 
-  it('stay while a slot is near or in flight, unless they have no slot or are left to other nodes', () => {
+  it('stay while a slot is near or in flight, unless they have no slot or this node leaves their slots to other nodes', () => {
     const over = Number.POSITIVE_INFINITY
     const { cache } = looseOf(0, [
       dataJob('near', { at: 10 }),
@@ -52,9 +52,9 @@ describe('jobs that a node need not hold', () => {
       dataJob('being created, and on the agenda', { at: 11, inFlight: 'yes' }),
       dataJob('over', { heapIndex: -1, at: over }),
       dataJob('lacks its handler', { heapIndex: -1, plan: null }),
-      dataJob('left to others', { heapIndex: -1, isLeft: true }),
+      dataJob('run by other nodes', { heapIndex: -1, isLeft: true }),
     ])
-    expect(dropped(cache, 10)).toEqual(['far', 'over', 'lacks its handler', 'left to others'])
+    expect(dropped(cache, 10)).toEqual(['far', 'over', 'lacks its handler', 'run by other nodes'])
   })
 
   it('do not include jobs with code, with hooks, or in the option `jobs`', () => {

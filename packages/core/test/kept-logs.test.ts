@@ -49,7 +49,7 @@ describe('the logs of one occurrence', () => {
     expect(messagesOf(second)?.length).toBeGreaterThan(20)
   })
 
-  it('of concurrent tasks share the space: a task that logs much leaves some to the others', () => {
+  it('of concurrent tasks share the space: a task that logs much leaves some of it to each other task', () => {
     const kept = new KeptLogs()
     const [quiet, loud] = [new AttemptLog(kept, 100), new AttemptLog(kept, 1000)]
     quiet.add(line('started'))

@@ -296,7 +296,7 @@ describe('slots that take a millisecond each to find', () => {
   })
 })
 
-it('a window that is bounded by an age alone finds its first slot at once, in each of its decisions', async () => {
+it('a window with only `maxAge` finds its first slot in one step of the schedule, in each of its decisions', async () => {
   let calls = 0
   const second = every(1000)
   const series: SlotSeries = {
@@ -319,7 +319,7 @@ it('a window that is bounded by an age alone finds its first slot at once, in ea
 })
 
 describe('a first slot that this node’s own schedule does not have', () => {
-  // The head's next instant holds for all nodes, also for one with other time zone data.
+  // The head's next instant applies to all nodes, also to a node with other time zone data.
   const foreign = 90_000
 
   it.each<[RecoveryStrategy, unknown[]]>([
@@ -447,7 +447,7 @@ describe('decisions about missed slots', () => {
     )
   })
 
-  it('are bounded, and count what they say', async () => {
+  it('are bounded, and count the slots of their decision', async () => {
     await fc.assert(
       fc.asyncProperty(cases, async (one) => {
         const { decisions } = await decideAll(one)

@@ -25,7 +25,7 @@ function world(storage: Storage = {} as Storage) {
 }
 
 describe('repeated storage calls', () => {
-  it('end if the engine stops while they wait for their repetition', async () => {
+  it('are rejected if the engine stops before their retry', async () => {
     const { clock, agenda, caller } = world()
     const ended = caller.repeated('get', () => Promise.reject(new Error('down'))).catch((error) => error)
     await clock.advance(10)
@@ -34,7 +34,7 @@ describe('repeated storage calls', () => {
     expect(await ended).toBeInstanceOf(EngineStopped)
   })
 
-  it('end if the storage fails after the engine has stopped', async () => {
+  it('are rejected if the storage fails after the engine has stopped', async () => {
     const { agenda, caller, failures } = world()
     let fail = (_error: Error) => {}
     const call = () =>

@@ -106,7 +106,7 @@ describe('the shard assignment', () => {
     expect(Math.max(...ranks(mixed))).toBe(3)
   })
 
-  it('nodes with other code count for work that one node does for all jobs', () => {
+  it('the common rank counts nodes of all code groups', () => {
     const all = [
       ...members(3),
       ...members(6)

@@ -27,7 +27,7 @@ function slotsAfter(series: SlotSeries, after: number): number[] {
   return slots
 }
 
-/** The same from the other end. */
+/** Returns the same slots as {@link slotsAfter}, but searches backwards from the horizon. */
 function slotsAfterBackwards(series: SlotSeries, after: number): number[] {
   const slots: number[] = []
   let slot = series.previousMs(horizon + 1)
@@ -67,7 +67,7 @@ const timeline = fc
 const everyOne = every(1)
 
 describe('the series of a timeline', () => {
-  it('is in each segment that of the segment’s schedule', () => {
+  it('contains in each segment the slots of the segment’s schedule', () => {
     fc.assert(
       fc.property(timeline, fc.integer({ min: -10, max: horizon }), (segments, from) => {
         const expected = segments

@@ -13,6 +13,6 @@ it('there is a sentence for each state, and for a reason that says more', () => 
   )
 })
 
-it('a reason of a user leaves what the state says', () => {
+it('a reason of a user does not change the text of the state', () => {
   expect(whyOf({ state: 'canceled', reason: 'no longer wanted' })).toBe('It was canceled.')
 })

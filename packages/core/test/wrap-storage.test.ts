@@ -76,7 +76,7 @@ describe('wrapStorage', () => {
     expect([closed, inner.closed()]).toEqual([['hook'], 0])
   })
 
-  it('wraps every call, those of hooks and serverTime too, and decides the answer', async () => {
+  it('calls `around` for every call, also for overridden methods and `serverTime`, and returns its answer', async () => {
     const seen: unknown[] = []
     const storage = wrapStorage(namedStorage({ serverTime: async () => 5 }), {
       settle: async () => [],

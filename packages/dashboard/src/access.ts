@@ -19,8 +19,8 @@ export function readOnlyProblem(): Problem {
 /** Characters that core keeps of an actor. */
 const longestActor = 255
 /**
- * Maximum number of questions about jobs that one request puts to `authorize`. A list that reaches this limit ends there,
- * and its cursor continues it.
+ * Maximum number of calls of `authorize` about jobs per request. A list that reaches this limit ends there, and its cursor
+ * continues it.
  */
 const mostQuestions = 1000
 

@@ -23,7 +23,7 @@ export type DashboardAction =
 export interface Asked {
   /** The action of the user. */
   readonly action: DashboardAction
-  /** The name of the job; `null` for `open`, and for a run whose job is gone. */
+  /** The name of the job; `null` for `open`, and for a run whose job was deleted. */
   readonly job: string | null
 }
 
@@ -63,7 +63,7 @@ export interface AuditEntry {
   readonly at: Date
   /** The action, done or refused. */
   readonly action: DashboardAction
-  /** The name of the job; `null` if the job is gone, or if the dashboard refused the request before it read the job. */
+  /** The name of the job; `null` if the job was deleted, or if the dashboard refused the request before it read the job. */
   readonly job: string | null
   /** The run of the action; `null` for an action on a job. */
   readonly run: string | null

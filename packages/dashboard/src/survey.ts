@@ -14,9 +14,9 @@ const perPage = 50
 const freshMs = 5000
 const pauseFactor = 10
 
-/** The cursor of a list of kept jobs: the name of the last job on the page before. */
+/** The cursor for kept jobs: the name of the last job on the previous page. */
 const keptCursor = /^kept-([\w-]+)$/
-/** The cursor of the list of late jobs: the instant and name of the last job on the page before. */
+/** The cursor for late jobs: the instant and name of the last job on the previous page. */
 const lateCursor = /^(\d{1,16})-([\w-]+)$/
 
 /** The rights of a request. */

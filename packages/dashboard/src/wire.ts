@@ -321,7 +321,7 @@ export interface BulkAnswer {
 
 /** A job or a run that a bulk action would act on. */
 export interface BulkItem {
-  /** The name of the job, or the id of a run whose job is gone. */
+  /** The name of the job, or the id of a run whose job was deleted. */
   readonly what: string
   /** `null`: it is a job. */
   readonly run: string | null

@@ -33,7 +33,7 @@ afterAll(async () => {
 /** Elements of the page: what a browser has to keep, lay out and draw. */
 const elements = (page: Page): Promise<number> =>
   page.evaluate('document.querySelectorAll("*").length') as Promise<number>
-/** A page of 50 runs alone has about 900, and what is seen of a grid has less than twice as many as it has cells in a window. */
+/** A page of 50 runs has about 900 elements. The visible part of a grid has at most two elements per cell. */
 const mostElements = 5000
 
 /** Scrolls, and waits until all that is seen then is drawn. */

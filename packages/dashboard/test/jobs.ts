@@ -12,7 +12,7 @@ export class Gate {
     this.#open()
   }
 
-  /** @throws what the signal was fired with */
+  /** Waits until the gate is open. @throws the reason of the signal */
   async pass(signal: AbortSignal): Promise<void> {
     await Promise.race([
       this.#opened,

@@ -150,7 +150,7 @@ describe.each([
   ['empty', 'empty', nothing],
   ['empty', 'filled', partlyNothing],
   ['error', 'error', failing],
-] as const)('%s, of what is %s', (state, origin, views) => {
+] as const)('the state %s on the %s storage', (state, origin, views) => {
   it.each(views.map((view) => [view.name, view] as const))('%s looks as it did', async (name, view) => {
     const { page } = browser
     await page.setViewportSize({ width: 1280, height: 880 })

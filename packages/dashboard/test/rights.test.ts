@@ -86,7 +86,7 @@ describe('a viewer without the right to view a job', () => {
     await few.close()
   })
 
-  it('gets the number of late jobs that it may view', async () => {
+  it('gets a count that covers only late jobs that it may view', async () => {
     const clock = { ...(await import('@jobistemer/core')).systemClock, ...late() }
     const count = async (authorize: DashboardOptions['authorize']) =>
       (await jsonOf<LateView>(ask(dashboardOf({ clock, authorize: authorize as never }), '/api/late'))).count
@@ -117,7 +117,7 @@ describe('a viewer without the right to view a job', () => {
     expect(await answers('secret-0007')).toEqual(await answers('absent-0007'))
   })
 
-  it('counts of bulk actions hold only what the viewer may act on', async () => {
+  it('counts of bulk actions contain only jobs and runs that the viewer may change', async () => {
     const dashboard = dashboardOf({ authorize: onlyMine as never })
     const plan = { action: 'pause', filter: {}, dryRun: true }
     expect(await jsonOf<BulkPlan>(post(dashboard, '/api/bulk-jobs', plan))).toMatchObject({
@@ -270,7 +270,7 @@ describe('authorize', () => {
     expect(found.toSorted()).toEqual(['mine', ...hidden.filter((name) => name >= 'secret-1150')])
   })
 
-  it('gives an actor that is cut at a whole character', async () => {
+  it('returns an actor that the dashboard cuts after 255 characters, without half a surrogate pair', async () => {
     const entries: AuditEntry[] = []
     const dashboard = dashboardOf({
       authorize: () => ({ actor: `${'x'.repeat(254)}🚚` }),

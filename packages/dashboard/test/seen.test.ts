@@ -142,7 +142,7 @@ describe('a list that changes between two pages', () => {
     expect(seen.toSorted()).toEqual(['mine', ...others].toSorted())
   })
 
-  it('of late jobs skips no job', async () => {
+  it('on the page for late jobs skips no job', async () => {
     const [slot] = await client.nextRuns('mine', 1)
     const late = () => Number(slot) + 60_000
     const one = await jsonOf<LateView>(

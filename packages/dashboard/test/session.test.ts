@@ -76,7 +76,7 @@ describe('a token', () => {
     }
   })
 
-  it('may be a bearer token, and authorize decides what the request may do', async () => {
+  it('may be a bearer token, and authorize decides about each action of the request', async () => {
     const asked: Asked[] = []
     const dashboard = world.dashboard({
       token,

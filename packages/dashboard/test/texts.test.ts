@@ -203,7 +203,7 @@ describe('a user without a session', () => {
 })
 
 describe('words', () => {
-  it('name what they are about', async () => {
+  it('name their subject', async () => {
     const { page } = browser
     await open(page, origin, `/run?run=${failed}`)
     const text = (await page.locator('main').textContent()) ?? ''

@@ -39,7 +39,7 @@ describe('a job without code', () => {
     expect(await line.textContent()).toMatch(/no code.*late/)
   })
 
-  it('is removed by a dialog that tells what removal does', async () => {
+  it('is removed through a dialog that describes the effect of the removal', async () => {
     const authorize = () => ({ actor: 'anna' })
     const audit = (entry: AuditEntry): void => void audited.push(entry)
     const origin = await world.serve(world.dashboard({ authorize, audit }))

@@ -88,10 +88,10 @@ function taken(name: string | undefined): JobistemerError {
 
 function inUse(): JobistemerError {
   return new JobistemerError('INVALID_ARGUMENT', {
-    message: 'Another scheduler that has not ended has these metrics: they show the gauges of that one.',
+    message: 'Another scheduler that has not ended uses these metrics, and they show its gauges.',
     field: 'metrics',
     value: 'in use',
     remedy:
-      'Give each scheduler of a process separate metrics and a separate registry, or shut down the scheduler before.',
+      'Give each scheduler of a process separate metrics and a separate registry, or shut the other scheduler down first.',
   })
 }

@@ -230,7 +230,7 @@ describe('when the scheduler has ended', () => {
     expect(registry.getMetricsAsArray()).toEqual([own])
   })
 
-  test('while another one lives, metrics show the gauges of that one, and say that they refuse the second', async () => {
+  test('metrics of a living scheduler refuse a second scheduler, report that, and keep showing the first', async () => {
     const registry = new Registry()
     const metrics = prometheusMetrics({ registry })
     const refused: unknown[] = []
@@ -256,7 +256,7 @@ describe('options are refused, with what to do about it, when', () => {
     ['the registry is none', { registry: {} }, 'INVALID_ARGUMENT', 'registry', {}],
     ['buckets are no list', { registry, durationBuckets: 5 }, 'INVALID_ARGUMENT', 'durationBuckets', 5],
     ['old names are wished for by a word', { registry, totalGauges: 'yes' }, 'INVALID_ARGUMENT', 'totalGauges', 'yes'],
-    ['jobs are told apart by a word', { registry, histogramsByJob: 1 }, 'INVALID_ARGUMENT', 'histogramsByJob', 1],
+    ['histograms by job are a word', { registry, histogramsByJob: 1 }, 'INVALID_ARGUMENT', 'histogramsByJob', 1],
     ['there is no bucket', { registry, latenessBuckets: [] }, 'INVALID_ARGUMENT', 'latenessBuckets', []],
     ['a bucket is text', { registry, durationBuckets: [1, '5'] }, 'INVALID_ARGUMENT', 'durationBuckets[1]', '5'],
     ['buckets do not grow', { registry, latenessBuckets: [1, 5, 5] }, 'INVALID_ARGUMENT', 'latenessBuckets[2]', 5],
@@ -370,7 +370,7 @@ test('a scrape shows the last success of a job, and nothing of a removed job', a
   expect(before).toContain('job="removed"')
   await scheduler.remove('removed')
   expect(await registry.metrics()).not.toContain('job="removed"')
-  // A run of it was under way, and has ended since.
+  // In these 10 s the active run of the removed job ends.
   await clock.advance({ seconds: 10 })
   const after = await registry.metrics()
   expect(after).not.toContain('job="removed"')

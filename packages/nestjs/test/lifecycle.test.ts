@@ -277,7 +277,7 @@ describe('forRootAsync', () => {
     expect(app.get<Scheduler>(schedulerToken).nodeId).toBe(nodeId)
   })
 
-  it('refuses to guess', () => {
+  it('throws if neither useFactory, useClass nor useExisting is given', () => {
     expect(() => JobistemerModule.forRootAsync({})).toThrow('useFactory')
   })
 })
@@ -297,7 +297,7 @@ describe('a second module', () => {
     })
   })
 
-  it('is not what two modules import as one, nor the class without options', async () => {
+  it('is accepted if it is the same dynamic module, or the class without options', async () => {
     const jobs = JobistemerModule.forRoot({ storage: storage() })
     @Module({ imports: [jobs] })
     class One {}

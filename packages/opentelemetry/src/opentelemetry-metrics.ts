@@ -238,11 +238,11 @@ function observeGauges(meter: Meter, read: ReadGauges): () => void {
 
 function inUse(): JobistemerError {
   return new JobistemerError('INVALID_ARGUMENT', {
-    message: 'Another scheduler that has not ended has these metrics: they show the gauges of that one.',
+    message: 'Another scheduler that has not ended uses these metrics, and they show its gauges.',
     field: 'metrics',
     value: 'in use',
     remedy:
-      'Give each scheduler of a process separate metrics and a separate provider, or shut down the scheduler before.',
+      'Give each scheduler of a process separate metrics and a separate provider, or shut the other scheduler down first.',
   })
 }
 

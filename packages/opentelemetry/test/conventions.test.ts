@@ -3,7 +3,7 @@ import { expect, test } from 'vitest'
 import { conventional, schemaUrl } from '../src/conventions.ts'
 import packageJson from '../package.json' with { type: 'json' }
 
-test('the names are those of the version of the conventions that is pinned', () => {
+test('the names equal the names of the pinned version of the conventions', () => {
   const names = Object.values(published)
   expect(Object.values(conventional).filter((name) => !names.includes(name as never))).toEqual([])
   expect(schemaUrl).toContain(`/${packageJson.devDependencies['@opentelemetry/semantic-conventions']}`)

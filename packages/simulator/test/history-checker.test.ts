@@ -420,7 +420,7 @@ const broken: readonly (readonly [Rule, string, () => Script])[] = [
   ],
   [
     'attempts',
-    'an attempt that was written is gone',
+    'a stored attempt is missing from a later record',
     () =>
       script()
         .created('a.1', 10)

@@ -25,7 +25,7 @@ export const sections: readonly (readonly [folder: string, name: string])[] = [
   ['reference', 'Reference'],
 ]
 
-/** Lists the pages in the order of the sidebar: the documents of this package, and those that the other packages publish. */
+/** Lists the pages in the order of the sidebar: the documents of this package and of the other packages. */
 export function readPages(): readonly SitePage[] {
   return readdirSync(packagesFolder)
     .filter((name) => existsSync(`${packagesFolder}${name}/package.json`))

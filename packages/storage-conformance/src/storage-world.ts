@@ -4,8 +4,8 @@ import type { OccurrenceAddress, Storage } from '@jobistemer/core/storage'
 /** A separate set of data, empty at first, and the ways to reach it. An adapter's test file provides it. */
 export interface StorageWorld {
   /**
-   * Opens one more connection to the data of this world, independent of the others. The kit closes it.
-   * Called up to about twenty times for one world.
+   * Opens an independent connection to the data of this world. The kit closes it.
+   * The kit calls this up to about 20 times for a world.
    */
   connect(): Promise<Storage>
   /** Removes the data. Called once, after every connection was closed. */

@@ -111,13 +111,13 @@ describe('checkHistory', () => {
     expect(rulesOf(inOrder(created(), finished(), reaped()))).toContain('final')
   })
 
-  it('finds two that ran at once, unless their job allows it', () => {
+  it('finds two occurrences of a job that ran at once, unless its overlap policy is `allow`', () => {
     const events = inOrder(created(), created(second), finished(), finished(second))
     expect(rulesOf(events)).toContain('overlap')
     expect(checkHistory(events, () => 'allow')).toEqual([])
   })
 
-  it('takes an occurrence that was reaped while its creation was answered for ended', () => {
+  it('treats an occurrence as ended if a reap ended before the answer to its creation', () => {
     const events = [
       { ...created(), begin: 1, end: 4 },
       { ...reaped(), begin: 2, end: 3 },
@@ -126,7 +126,7 @@ describe('checkHistory', () => {
     expect(rulesOf([...events, ...inOrder(created(second), finished(second))])).toEqual([])
   })
 
-  it('takes a watermark that was set back on purpose for no violation, but one that moved back later', async () => {
+  it('accepts a watermark that `setBackTo` moved back, and finds a watermark that moved back later', async () => {
     const back = await setBack()
     expect(rulesOf(inOrder(exists(slotAt(2)), back, exists(slotAt(1))))).not.toContain('watermark')
     expect(rulesOf(inOrder(back, exists(slotAt(2)), exists(slotAt(1))))).toContain('watermark')

@@ -179,7 +179,7 @@ const countCorruptions: readonly (readonly [string, Corruption])[] = [
 const expectations: LedgerExpectations = { slots: everyMinute }
 
 describe('checkLedger', () => {
-  it('finds nothing wrong with a sound ledger, and counts what it saw', async () => {
+  it('reports no violation for a sound ledger, and counts its jobs and occurrences', async () => {
     expect(await checkLedger(await soundLedger(), expectations)).toEqual({ jobs: 4, occurrences: 11, violations: [] })
   })
 

@@ -6,7 +6,7 @@ describe('effort', () => {
     expect(resolveEffort({}, {})).toEqual({ scale: 1, seeds: [1, 2, 3] })
   })
 
-  it('is what the options say', () => {
+  it('equals the options', () => {
     expect(resolveEffort({ scale: 4, seeds: [9] }, {})).toEqual({ scale: 4, seeds: [9] })
   })
 
@@ -19,7 +19,7 @@ describe('effort', () => {
     expect(() => resolveEffort({}, { JOBISTEMER_CONFORMANCE_SEED: seeds })).toThrow(/JOBISTEMER_CONFORMANCE_SEED/)
   })
 
-  it('never comes to no rounds at all', () => {
+  it('is at least one round', () => {
     expect(rounds(5, { scale: 0.01, seeds: [] })).toBe(1)
     expect(rounds(5, { scale: 3, seeds: [] })).toBe(15)
   })

@@ -22,7 +22,7 @@ async function readManifest(folder: string): Promise<Manifest> {
   return JSON.parse(await readFile(join(folder, 'package.json'), 'utf8')) as Manifest
 }
 
-/** The pnpm that runs this test, or the one that the repository names, by way of npx. */
+/** The command line of the pnpm that runs this test, or else of the repository's version, through npx. */
 async function pnpmCommand(): Promise<readonly [string, ...string[]]> {
   const program = process.env.npm_execpath ?? ''
   if (/pnpm(\.c?js)?$/.test(program)) return [process.execPath, program]

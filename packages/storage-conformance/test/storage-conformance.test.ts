@@ -130,7 +130,7 @@ describe('storageConformance', () => {
 })
 
 describe('storageCases', () => {
-  it('has names that are unique and say what they are about', () => {
+  it('has unique names that begin with the name of their group', () => {
     const names = storageCases({ multiProcess: true, durability: 'power', serverTime: true, subscribe: true }).map(
       ({ name }) => name,
     )

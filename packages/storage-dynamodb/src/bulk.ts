@@ -75,8 +75,8 @@ export function partsQuery(keys: Keys, address: OccurrenceAddress): Omit<QueryCo
 }
 
 /**
- * The item with what was moved out of it, beside the references; `null` when a part is gone: the record was changed or is
- * removed.
+ * Returns the item with the values that were moved into parts, beside the references. Returns `null` if a part is missing,
+ * because another step has changed or removed the record.
  */
 export async function restoreBulk({ requests, keys }: Place, item: Item): Promise<Item | null> {
   let whole = item

@@ -44,8 +44,8 @@ export async function findDue(
   { limit, cursor }: { readonly limit: number; readonly cursor: string | null },
 ): Promise<DuePage> {
   const place = cursor === null ? null : (JSON.parse(cursor) as DuePlace)
-  // A page may consist of occurrences of paused jobs, and there may be very many of these. So each page reads twice as many
-  // as the one before.
+  // A page may consist of occurrences of paused jobs only, and a table may have very many of these. So each page reads
+  // twice the number of the previous page.
   const ahead = Math.max(place?.ahead ?? leastHints, limit)
   const pages = place === null ? await beginSearch(table, ahead) : await askAll(table, place.starts, ahead)
   const hints = pages.flatMap((page) => page.hints)

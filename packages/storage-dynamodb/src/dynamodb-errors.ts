@@ -108,7 +108,7 @@ const meanings: readonly Meaning[] = [
   },
 ]
 
-/** What a failure means to a user, with the failure as its cause. */
+/** Converts an error of the client to an error for the user, with the client's error as its cause. */
 export function storageError(error: unknown, tableName: string): JobistemerError {
   if (JobistemerError.isInstance(error)) return error
   const name = nameOf(error)

@@ -47,7 +47,7 @@ export class JobReading {
   readonly records: ReadonlyMap<OccurrenceId, StoredOccurrence>
   /** By `keyId`: the last occurrence of each reusable key that the step names. It may be gone. */
   readonly keys: Map<OccurrenceId, OccurrenceId> = new Map()
-  /** Addresses whose record is gone: a new record of the id replaces them. */
+  /** Addresses whose record was removed: a new record of the id replaces them. */
   readonly staleAddresses: Map<OccurrenceId, OccurrenceAddress> = new Map()
   readonly #table: Table
   readonly #id: JobId
@@ -215,7 +215,8 @@ export class JobReading {
   async #look(lists: readonly (readonly OccurrenceAddress[])[], seen: Set<OccurrenceId>): Promise<void> {
     const unknown = lists.flat().filter(({ id }) => !this.records.has(id))
     await this.#load(unknown)
-    // A missing record was pruned, so its occurrence had ended. A page may also list an occurrence that is queued by now.
+    // A missing record was pruned, so its occurrence had ended. A page may also list an occurrence that another step has
+    // queued since.
     const isActive = ({ id }: OccurrenceAddress) => activeStates.has(this.records.get(id)?.record.state)
     const looked = lists.map((list) => ({
       live: list.filter((entry) => isActive(entry) && !seen.has(entry.id) && seen.add(entry.id)),

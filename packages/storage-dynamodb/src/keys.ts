@@ -120,22 +120,22 @@ export class Keys {
     return { pk: this.registry, sk: `change/${sortableInstant(changedAt)}/${uuidOf(job)}` }
   }
 
-  /** What tells which form the namespace is in. */
+  /** The item with the version of the namespace's stored form. */
   get form(): Key {
     return { pk: `${this.#prefix}form`, sk: 'form' }
   }
 
-  /** The partition of the index that a live occurrence lies in. Only pending ones have levels other than 0. */
+  /** The index partition of a live occurrence. Only pending occurrences have levels other than 0. */
   livePartition(group: LiveGroup, shard: number, level = 0): string {
     return level === 0 ? `${this.#prefix}${group}/${shard}` : `${this.#prefix}${group}.${level}/${shard}`
   }
 
-  /** What tells that there are pending occurrences with this priority, or have been. */
+  /** The item that exists if the namespace has, or had, pending occurrences with this priority. */
   priorityLevel(level: number): Key {
     return { pk: `${this.#prefix}priority/${level}`, sk: 'level' }
   }
 
-  /** The partition of the index that failures lie in. */
+  /** The index partition of failures. */
   failedPartition(shard: number): string {
     return `${this.#prefix}failed/${shard}`
   }

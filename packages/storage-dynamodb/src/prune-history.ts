@@ -43,10 +43,10 @@ async function* jobsOf({ requests, keys }: Table, only: JobId | null): AsyncGene
   for await (const item of requests.queryAll(query)) yield jobOfKeyText(keyOf(item).sk)
 }
 
-/** An occurrence, with the attributes that tell of its parts. */
+/** An occurrence to remove, with the attributes that its stored parts need. */
 interface Victim extends OccurrenceRecord {
   readonly bulk: Item | null
-  /** As in its details, which may lie in parts. */
+  /** The occurrence's `keyId`. Its details, which also contain the `keyId`, may lie in parts. */
   readonly keyId: OccurrenceId | null
 }
 
@@ -135,7 +135,7 @@ async function removeAll(table: Table, victims: readonly Victim[]): Promise<void
   const { requests, keys } = table
   const slots = victims.filter(({ kind }) => kind === 'slot')
   const requested = victims.filter(({ kind }) => kind !== 'slot')
-  // A request's key may be used again after its record is gone: its new address is not to be removed.
+  // A new request may use the key of a removed record. This step must not remove the address of the new request.
   for (let start = 0; start < requested.length; start += concurrency) {
     await Promise.all(
       requested.slice(start, start + concurrency).map(async ({ id, scheduledAt }) => {
@@ -153,7 +153,7 @@ async function removeAll(table: Table, victims: readonly Victim[]): Promise<void
       keyed.slice(start, start + concurrency).map(({ keyId, id }) => freeKey(table, keyId as OccurrenceId, id)),
     )
   }
-  // Records last: one whose address is gone is still in the history, and goes with the next call.
+  // Records last: if the node dies before, a record without an address is still in the history, and the next call removes it.
   await requests.deleteAll(slots.map(({ id }) => keys.address(id)))
   for (const victim of victims)
     if (victim.bulk !== null) await requests.deleteAll(await partsOf(table, victim, victim.bulk))
@@ -182,7 +182,7 @@ async function forget(table: Table, head: StoredHead, before: number): Promise<v
   for await (const item of requests.queryAll(query)) versions.set(numberOf(item, 'n'), keyOf(item))
   if (deletedAt !== null && deletedAt < before && (await removeTombstone(table, id, before, versions))) return
   versions.delete(inForce)
-  // Old versions are found with the oldest records as a rule. One that nothing refers to costs one walk, and is gone.
+  // Usually the oldest records refer to the old versions, and the walk ends early. An unused version costs one whole walk.
   if (versions.size === 0) return
   const records = {
     KeyConditionExpression: 'pk = :pk',
@@ -197,7 +197,7 @@ async function forget(table: Table, head: StoredHead, before: number): Promise<v
   await requests.deleteAll([...versions.values()])
 }
 
-/** True when the job was an old tombstone without occurrences, and is gone. */
+/** Removes the job if it is an old tombstone without occurrences. Returns whether it did. */
 async function removeTombstone(
   table: Table,
   id: JobId,
@@ -214,7 +214,7 @@ async function removeTombstone(
     Limit: 1,
   })
   if (items.length > 0) return false
-  // Nothing of the job may be left to remove once its head is gone: it may be created anew at once, as version 1.
+  // The head is removed last: once it is removed, another step may create the job again, as version 1.
   const old = [...versions].flatMap(([version, key]) => (version === head.version ? [] : key))
   await requests.deleteAll([...old, ...keys.activePages(id, head.pages)])
   return await requests.transact([

@@ -67,7 +67,7 @@ async function queryShard(table: Table, shard: number, query: FailedQuery, bound
     ...base,
     ExpressionAttributeValues: { ...base.ExpressionAttributeValues, ...job },
     ScanIndexForward: query.order === 'ascending',
-    // Of one job, others are read on the way: as many as an answer holds.
+    // The index mixes the jobs. A query for one job has no limit, because the filter applies after the read.
     ...(query.jobId === undefined ? { Limit: limitOfShard(query.limit) } : { FilterExpression: 'pk = :job' }),
   })
   const hints = items.map((item) => ({ address: addressOfKey(keyOf(item)), order: textOf(item, names.failedOrder) }))

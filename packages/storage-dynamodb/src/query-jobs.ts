@@ -36,14 +36,14 @@ export async function loadJobs(table: Table, ids: readonly JobId[]): Promise<rea
   return await Promise.all(loaded)
 }
 
-/** Reads a job again whose version was pruned after the read of its head: it has another version, or is gone. */
+/** Reads a job again whose version was pruned after the read of its head. The job has another version, or was removed. */
 async function reload(table: Table, before: StoredHead): Promise<LoadedJob | null> {
   const head = await loadHead(table, before.id)
   if (head === null || (head.version === before.version && head.createdAt === before.createdAt)) return null
   return (await loadJobs(table, [before.id]))[0] ?? null
 }
 
-/** Entries of the registry that one page reads at most. */
+/** Maximum number of registry entries that a page reads. */
 const lookLimit = 1000
 
 export async function listJobs(table: Table, query: JobQuery): Promise<Page<JobRecord>> {

@@ -20,13 +20,13 @@ import { loadOccurrences, type Table, wholeItem } from './table.ts'
 
 type Query<Kind extends OccurrenceQuery['kind']> = Extract<OccurrenceQuery, { readonly kind: Kind }>
 
-/** How many occurrences a page looks at before it hands out a cursor, found or not. */
+/** Maximum number of occurrences that a page reads before it returns a cursor. */
 const lookLimit = 5000
 
-/** Records of the first read if the query names states: about as many as a read unit holds. */
+/** Records of the first read if the query names states. They cost about one read unit. */
 const firstLook = 20
 
-/** Records of live occurrences of a job that are read at a time. */
+/** Records of a job's live occurrences that a page reads at once. */
 const mostAtOnce = 100
 
 export async function listOccurrences(table: Table, query: OccurrenceQuery): Promise<Page<OccurrenceRecord>> {

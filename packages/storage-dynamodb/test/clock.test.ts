@@ -5,7 +5,7 @@ import { localClient } from './local-client.ts'
 
 const tableName = 'clock'
 
-it('the clock is that of the server, to the second', async () => {
+it('the storage reads the time of the server, to the second', async () => {
   const client = localClient(inject('dynamodb'))
   await createTable({ client, tableName })
   const storage = dynamodbStorage({ client, tableName })

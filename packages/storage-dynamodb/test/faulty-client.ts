@@ -2,15 +2,15 @@ import type { DynamoDBClient } from '@aws-sdk/client-dynamodb'
 
 type Client = Pick<DynamoDBClient, 'send'>
 
-/** What goes wrong with a request: before it reaches the table, or after it was carried out. */
+/** The probabilities of faults, from 0 to 1: before a request reaches the table, or after it took effect. */
 export interface FaultRates {
-  /** It is refused, as the table or one of a transaction's items is throttled. From 0 to 1. */
+  /** The table refuses the request, as if the table or an item of a transaction were throttled. */
   readonly throttled: number
-  /** It is carried out, and its answer gets lost. From 0 to 1. */
+  /** The request takes effect, and its answer gets lost. */
   readonly lostAnswer: number
 }
 
-/** A client whose requests fail now and then. One seed gives one series of faults. */
+/** Returns a client whose requests fail with these probabilities. The seed determines the series of faults. */
 export function faultyClient(client: Client, rates: FaultRates, seed: number): Client & { readonly faults: number } {
   let state = seed
   let faults = 0

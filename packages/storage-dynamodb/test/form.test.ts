@@ -104,13 +104,13 @@ it('opening data of an older form migrates them, and keeps their contents', asyn
   expect(answers).toMatchObject([{ outcome: 'ok' }])
 })
 
-it('migrations follow one another, from whatever form the data are in', async () => {
+it('the storage runs all migrations from the form of the data on, one after the other', async () => {
   await open(formAfterNext).listJobs(look)
   expect(await ranks()).toEqual(rankedOnce(2))
   expect(await markedVersion()).toBe(formAfterNext.version)
 })
 
-it('many nodes that open the data at once migrate them once', async () => {
+it('many nodes that open the data concurrently migrate them once', async () => {
   const nodes = Array.from({ length: 8 }, () => open(formAfterNext))
   const pages = await Promise.all(nodes.map((node) => node.listJobs(look)))
   expect(pages.map(({ items }) => items.length)).toEqual(nodes.map(() => jobCount))
@@ -144,7 +144,7 @@ it('data of a newer form are refused, and left as they are', async () => {
   expect(await markedVersion()).toBe(nextForm.version)
 })
 
-it('data that are opened for the first time are in the form of the one who opens them', async () => {
+it('a new namespace has the form of the first storage that opens it', async () => {
   prefix = `new-${tests}`
   await Promise.all([open(formAfterNext).listJobs(look), open(formAfterNext).listJobs(look)])
   expect(await markedVersion()).toBe(formAfterNext.version)

@@ -109,7 +109,7 @@ async function recordOf(id: `occ_${string}`): Promise<OccurrenceRecord | null | 
 }
 
 describe('a step of more than a hundred records', () => {
-  it('that replaces a job does not forget what another node claims meanwhile', async () => {
+  it('that replaces a job keeps the claims of another node in the meantime', async () => {
     const { id } = await addJob(storage, 'alpha', 'allow')
     await addWaiting(id, 120)
     let running: readonly OccurrenceRecord[] = []
@@ -135,7 +135,7 @@ describe('a step of more than a hundred records', () => {
     await assertLedger(storage)
   })
 
-  it('that deletes a job leaves no waiting occurrence, whatever another node claims and releases meanwhile', async () => {
+  it('that deletes a job leaves no waiting occurrence, also if another node claims and releases some meanwhile', async () => {
     const { id } = await addJob(storage, 'alpha', 'allow')
     await addWaiting(id, 120)
     const [early] = await claim(1)
@@ -186,7 +186,7 @@ describe('sizes', () => {
     expect(await recordOf(item.id)).toMatchObject({ state: 'completed', details, runs: finish.runs })
   })
 
-  it('twenty that may overlap are claimed together, however much they bring along', async () => {
+  it('a claim takes twenty occurrences that may overlap, however large their data are', async () => {
     const { id } = await addJob(storage, 'alpha', 'allow')
     const details = { results: resultsOf(2) }
     const items = Array.from({ length: 20 }, (_, key) => ({ ...triggerItem(id, key), details, runs: runsWith(2) }))
@@ -388,7 +388,7 @@ describe('a prune', () => {
     await storage.createOccurrences({ now: slotAt(1), owner, items: [trigger(early)] })
     await storage.settle({ now: slotAt(1), items: [finish(early)] })
     const old = { now: slotAt(9), jobId: job, before: slotAt(0), keep: 0, limit: 9 }
-    // The address is gone, and the record is not.
+    // The prune has removed the address, and not yet the record.
     const dying = interrupted('BatchWriteItemCommand .*history/', async () => {
       throw new Error('the process is dead')
     })
@@ -414,7 +414,9 @@ describe('a prune', () => {
   })
 })
 
-it('an owner that knows its occurrence by the time of a repeated trigger is heard', { timeout: 30_000 }, async () => {
+it('an owner can settle an occurrence that it addresses by the time of a repeated trigger', {
+  timeout: 30_000,
+}, async () => {
   const { id } = await addJob(storage, 'alpha')
   const item = { ...triggerItem(id, 1), runs: runsWith(1) }
   await storage.createOccurrences({ now: slotAt(1), owner, items: [item] })

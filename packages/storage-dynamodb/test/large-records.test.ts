@@ -265,7 +265,7 @@ it('a request whose key is used again while its record is pruned keeps its parts
   const again = trigger(slotAt(3))
   const send = async (command: object, options: object): Promise<unknown> => {
     const answer = await (client.send as (command: object, options: object) => Promise<unknown>)(command, options)
-    // The address is gone, the rest is not.
+    // The prune has removed the address, and not yet the rest.
     if (command instanceof DeleteItemCommand) {
       const made = await storage.createOccurrences({ now: slotAt(3), owner, items: [again] })
       expect(made).toMatchObject([{ outcome: 'created' }])
@@ -614,7 +614,7 @@ describe('the runs of an occurrence whose end wakes hundreds are stored unchange
   })
 })
 
-it('the newest of queue_one takes the place of hundreds, and is woken by the one that ran meanwhile', async () => {
+it('the newest occurrence under queue_one replaces hundreds, and the end of the running one wakes it', async () => {
   const { id } = await addJob(storage, 'newest', 'queue')
   await storage.createOccurrences({ now: slotAt(200), owner, items: [recoveryOf(id, 200)] })
   await storage.claim({ now: slotAt(200), owner, limit: 1, exceptHandlerKeys: [], sweep: false })
@@ -645,25 +645,22 @@ function dyingClient(count: number): Pick<DynamoDBClient, 'send'> {
 }
 
 // A recovery of 200 slots takes one transaction for the head and the plan, seven for the records, and one for the end.
-it.each([2, 5, 9])(
-  'a large step whose node dies at its transaction %i is seen through by the others',
-  async (count) => {
-    const prefix = `dying-${count}`
-    storage = dynamodbStorage({ client, tableName: 'large', prefix })
-    const { id } = await addJob(storage, 'thousand', 'queue')
-    const dying = dynamodbStorage({ client: dyingClient(count), tableName: 'large', prefix })
-    const request = { now: slotAt(200), owner, items: [recoveryOf(id, 200)] }
-    await expect(dying.createOccurrences(request)).rejects.toThrow('the process is dead')
-    expect((await historyOf(id)).length).toBe(Math.min(200, (count - 2) * 33))
-    // No other node knows of the job; the sweep finds what is left to do.
-    const { claimed } = await storage.claim({ now: slotAt(200), owner, limit: 10, exceptHandlerKeys: [], sweep: true })
-    expect(claimed.map(({ scheduledAt }) => scheduledAt)).toEqual([slotAt(1)])
-    const states = (await historyOf(id)).map(({ state }) => state)
-    expect(states).toEqual(['running', ...Array.from({ length: 199 }, () => 'queued')])
-    expect(await storage.createOccurrences(request)).toMatchObject([{ outcome: 'exists' }])
-    await assertLedger(storage)
-  },
-)
+it.each([2, 5, 9])('if a node dies at transaction %i of a large step, other nodes complete the step', async (count) => {
+  const prefix = `dying-${count}`
+  storage = dynamodbStorage({ client, tableName: 'large', prefix })
+  const { id } = await addJob(storage, 'thousand', 'queue')
+  const dying = dynamodbStorage({ client: dyingClient(count), tableName: 'large', prefix })
+  const request = { now: slotAt(200), owner, items: [recoveryOf(id, 200)] }
+  await expect(dying.createOccurrences(request)).rejects.toThrow('the process is dead')
+  expect((await historyOf(id)).length).toBe(Math.min(200, (count - 2) * 33))
+  // No other node knows of the job; the sweep finds what is left to do.
+  const { claimed } = await storage.claim({ now: slotAt(200), owner, limit: 10, exceptHandlerKeys: [], sweep: true })
+  expect(claimed.map(({ scheduledAt }) => scheduledAt)).toEqual([slotAt(1)])
+  const states = (await historyOf(id)).map(({ state }) => state)
+  expect(states).toEqual(['running', ...Array.from({ length: 199 }, () => 'queued')])
+  expect(await storage.createOccurrences(request)).toMatchObject([{ outcome: 'exists' }])
+  await assertLedger(storage)
+})
 
 it('a step that meets the plan of a dead node carries it out first', async () => {
   storage = dynamodbStorage({ client, tableName: 'large', prefix: 'meeting' })

@@ -100,12 +100,12 @@ const ofJob = (id: JobId, limit: number, states?: readonly OccurrenceState[]): O
   ...(states !== undefined && { states }),
 })
 
-it('a page of what has failed ends with the last that it has room for, however long the history is', async () => {
+it('a list of failed occurrences stops reading when its page is full, however long the history is', async () => {
   const id = await failedAfter(400)
   const usage = await meter.measure(async () => {
     const { items, cursor } = await measured.listOccurrences(ofJob(id, 1, ['failed']))
     expect(items.map(({ scheduledAt }) => scheduledAt)).toEqual([slotAt(2)])
-    // Others may have failed before it.
+    // Earlier occurrences may have failed too.
     expect(cursor).not.toBeNull()
   })
   expect(usage.readRequests).toBe(1)

@@ -48,7 +48,7 @@ async function markers(): Promise<readonly string[]> {
 }
 
 describe('a claim', () => {
-  it('finds the few that are urgent behind hundreds that are due before them', async () => {
+  it('finds a few urgent occurrences among hundreds that are due earlier', async () => {
     const { id } = await addJob(storage, 'alpha', 'allow')
     const low = Array.from({ length: 150 }, (_, key) => trigger(id, key, slotAt(1) + key, -1))
     const plain = Array.from({ length: 150 }, (_, key) => trigger(id, 200 + key, slotAt(1) + key))
@@ -91,7 +91,7 @@ describe('a claim', () => {
     expect(await claim(connect(), 5)).toEqual([])
   })
 
-  it('says when the next one is due, whatever its priority', async () => {
+  it('answers when the next occurrence is due, whatever its priority', async () => {
     const { id } = await addJob(storage, 'alpha', 'allow')
     await create([trigger(id, 1, slotAt(9), 10), trigger(id, 2, slotAt(8), -10)], slotAt(2))
     const request = { owner, limit: 5, exceptHandlerKeys: [], sweep: false }

@@ -281,7 +281,7 @@ it('the least policy lists exactly the actions that a storage uses', async () =>
   const [statement] = iamPolicy({ tableArn }).Statement
   expect(statement?.Resource).toEqual([tableArn, `${tableArn}/index/live`, `${tableArn}/index/failed`])
   expect([...used].sort()).toEqual(statement?.Action)
-  // All of it is gone but the mark of the form.
+  // The storage has removed all items except the mark of the form.
   expect((await client.send(new ScanCommand({ TableName: 'policy' }))).Count).toBe(1)
 })
 

@@ -29,7 +29,7 @@ export class DueJobs {
     this.#take(job)
   }
 
-  /** From the first that is due at or after this instant; with an id, from the first after that id at that instant. */
+  /** Yields the jobs that are due at `at` with a higher id than `id`, and then all later jobs, in the order of the index. */
   *from(at: number, id: string): Generator<MemoryJob, void, undefined> {
     this.#putInPlace()
     for (const { job } of this.#places.ascending({ at, id } as DueEntry)) yield job

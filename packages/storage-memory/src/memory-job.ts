@@ -26,13 +26,13 @@ const noCounts: JobCounts = Object.freeze({ pending: 0, delayed: 0, queued: 0, r
 /** A job: its head, versions and occurrences. */
 export class MemoryJob implements JobLedger<OccurrenceEntry> {
   readonly id: JobId
-  /** Only {@link advance} changes it in place, since every slot that is created comes through there. */
+  /** Only {@link advance} changes the head in place, because it runs for every created slot. */
   head: Mutable<JobRecord>
-  /** Counts changes: a cheap order among jobs that changed at the same instant. */
+  /** Number of the job's last change. Orders jobs that changed at the same instant. */
   changeOrdinal: number
-  /** Ascending; the last is the version in force. */
+  /** In ascending order; the last version is in force. */
   versions: readonly VersionEntry[] = []
-  /** `null` until the first occurrence: an idle job costs no lists. */
+  /** `null` until the first occurrence, so that an idle job allocates no lists. */
   occurrences: JobOccurrences | null = null
   readonly #database: Database
 

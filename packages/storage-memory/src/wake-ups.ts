@@ -7,8 +7,8 @@ export class WakeUps {
   readonly #listeners: Map<Listener, object> = new Map()
 
   /**
-   * Wakes every connection except the one that made the changes, once per kind. Listeners run after the running code, because
-   * a listener may call the storage.
+   * Wakes every connection except `connection`, which made the changes, once per kind. Listeners run after the running code,
+   * because a listener may call the storage.
    */
   tell(connection: object, kinds: ReadonlySet<WakeUp['kind']>): void {
     for (const [listener, subscriber] of this.#listeners) {

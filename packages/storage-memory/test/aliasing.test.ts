@@ -34,8 +34,8 @@ function richSlot(item: ReturnType<typeof slotItem>): CreateItem {
   }
 }
 
-describe('what is handed in', () => {
-  it('can be changed afterwards without changing what is stored', async () => {
+describe('an argument of a storage call', () => {
+  it('can be changed after the call without changing the stored record', async () => {
     const node = new Node()
     const job = await node.addJob('alpha')
     const item = richSlot(slotItem(job, 1))
@@ -65,7 +65,7 @@ describe('what is handed in', () => {
   })
 })
 
-describe('what is handed out', () => {
+describe('an answer of a storage call', () => {
   async function started(): Promise<{ node: Node; item: CreateItem }> {
     const node = new Node()
     const job = await node.addJob('alpha')
@@ -76,7 +76,7 @@ describe('what is handed out', () => {
     return { node, item }
   }
 
-  it('can be changed without changing what is stored: records', async () => {
+  it('can be changed without changing the stored record: occurrences', async () => {
     const { node, item } = await started()
     const before = await node.record(item)
     const list = { kind: 'job', jobId: item.jobId, order: 'ascending', runs: true, limit: 9, cursor: null } as const
@@ -88,7 +88,7 @@ describe('what is handed out', () => {
     expect(await node.record(item)).toEqual(before)
   })
 
-  it('can be changed without changing what is stored: what was claimed', async () => {
+  it('can be changed without changing the stored record: claimed occurrences', async () => {
     const node = new Node()
     const job = await node.addJob('alpha')
     const item = slotItem(job, 1, { details: { data: [1] } })
@@ -99,7 +99,7 @@ describe('what is handed out', () => {
     expect(await node.record(item)).toEqual(before)
   })
 
-  it('can be changed without changing what is stored: heads and versions', async () => {
+  it('can be changed without changing the stored record: heads and versions', async () => {
     const node = new Node()
     const job = await node.addJob('alpha')
     const paused = { at: start, reason: 'r', actor: 'a' }

@@ -52,7 +52,7 @@ describe('claim', () => {
     expect([slotsOf(resumed), resumed.nextDueAt]).toEqual([[1, 3], slotAt(5)])
   })
 
-  it('passes over handler keys that the node lacks in everything it answers', async () => {
+  it('leaves out handler keys that the node lacks, in all parts of its answer', async () => {
     const node = new Node()
     const [alpha, beta] = [await node.addJob('alpha'), await node.addJob('beta', 'allow')]
     await node.create(slotItem(alpha, 1))
@@ -63,7 +63,7 @@ describe('claim', () => {
     expect(lacksBoth).toEqual({ claimed: [], cancelRequested: [], more: false, nextDueAt: null })
   })
 
-  it('goes by the handler key of the version in force', async () => {
+  it('compares the handler key of the version in force', async () => {
     const node = new Node()
     const job = await node.addJob('alpha')
     await node.create(slotItem(job, 1))

@@ -20,7 +20,7 @@ function pair(): { first: Node; second: Node; told: WakeUp['kind'][] } {
 }
 
 describe('connections to one database', () => {
-  it('see what other connections have stored', async () => {
+  it('read the writes of other connections', async () => {
     const { first, second } = pair()
     const job = await first.addJob('alpha')
     const item = slotItem(job, 1)
@@ -29,7 +29,7 @@ describe('connections to one database', () => {
     expect((await first.record(item)).owner).toEqual({ node: 'node-b', incarnation: 'node-b-1' })
   })
 
-  it('do not see another database, nor that of a storage without `database`', async () => {
+  it('do not read another database, or the database of a storage without `database`', async () => {
     const [one] = connections(1)
     const nodes = [new Node(one), new Node(), new Node()]
     const job = await (nodes[0] as Node).addJob('alpha')

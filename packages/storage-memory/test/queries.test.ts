@@ -81,7 +81,7 @@ describe('listing the occurrences of a job', () => {
     expect([times(first.items), times(second.items), second.cursor]).toEqual([[1, 2, 3], [5, 6, 9], null])
   })
 
-  it('refuses a cursor that is not one', async () => {
+  it('refuses an invalid cursor', async () => {
     const node = new Node()
     const jobId = await withHistory(node, 1)
     for (const cursor of ['', 'x', 'x y', '1 2 3']) {

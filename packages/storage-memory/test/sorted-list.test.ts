@@ -11,7 +11,7 @@ function sorted(values: Iterable<number>): number[] {
 }
 
 describe('SortedList', () => {
-  it('holds what a sorted set would hold, whatever is added and deleted', () => {
+  it('contains the same entries as a sorted set after any additions and deletions', () => {
     const step = fc.record({ adds: fc.boolean(), value: fc.integer({ min: 0, max: 3000 }) })
     fc.assert(
       fc.property(fc.array(step, { minLength: 1, maxLength: 4000, size: 'max' }), fc.nat(3000), (steps, key) => {

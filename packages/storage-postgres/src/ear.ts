@@ -45,7 +45,7 @@ export function earOfPool(pool: PostgresPool): OpenEar | null {
       await inTime(client.connect())
       await listen()
     } catch (error) {
-      // What is not open cannot be closed, and what is broken need not be.
+      // A close fails if the connection is not open or is broken. The caller receives the first error.
       close().catch(() => {})
       throw error
     }
@@ -54,14 +54,14 @@ export function earOfPool(pool: PostgresPool): OpenEar | null {
       check: async () => void (await inTime(client.query('SELECT 1'))),
       async stay() {
         await inTime(client.query(neverIdle))
-        // Once more, so that pg_stat_activity says what the session is for.
+        // Repeats LISTEN, so that pg_stat_activity shows it as the last statement of the session.
         await listen()
       },
     }
   }
 }
 
-/** How a client listens: a PGlite does by itself. `null`: it cannot. */
+/** Returns how a client receives notifications; `null` if it cannot. A PGlite has its own method. */
 export function earOfClient(client: PostgresClient): OpenEar | null {
   if (typeof (client as Partial<InProcess>).listen !== 'function') return null
   return async (channel, onText) => {

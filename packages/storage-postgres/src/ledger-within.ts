@@ -44,7 +44,7 @@ export class LedgerWithin implements AsyncLedgerWithin {
   readonly #schema: string
   readonly #write: string
   readonly #complete: string
-  /** Opens the storage, or fails with what is wrong with it. */
+  /** Opens the storage. Rejects with the error of the failed opening. */
   readonly #opened: () => Promise<StepsOf>
   /** `null` if wake-ups are off. */
   readonly #channel: string | null
@@ -114,7 +114,7 @@ export class LedgerWithin implements AsyncLedgerWithin {
         try {
           answer = await body(await this.#inSameTransaction(), steps, database)
         } catch (error) {
-          // The first failure is the news. A connection that is gone has rolled back by itself.
+          // The caller receives the first error. If the connection has ended, the server has rolled back.
           await this.#session.query('ROLLBACK TO SAVEPOINT jobistemer').catch(() => {})
           throw error
         }

@@ -43,7 +43,7 @@ function codeOf(error: unknown): string {
   return found ?? (codes.includes(prismaConflict) ? '40001' : '')
 }
 
-/** Whether PostgreSQL itself has said what became of the statement. */
+/** Whether the error has an SQLSTATE from the server. Then the outcome of the statement is known. */
 export function hasState(error: unknown): boolean {
   const code = codeOf(error)
   return /^[0-9A-Z]{5}$/.test(code) && code !== 'EPIPE'

@@ -82,7 +82,7 @@ export class PostgresLedger implements AsyncLedger, HistoryRemover {
     this.#schema = quoteName(options.schema)
     const wakeUps = new WakeUps(async () => (await this.#opened()).database, options.schema, options.logger)
     this.#wakeUps = wakeUps
-    // In a database of this very process there is but one connection, and a transaction of the user's has it.
+    // A database in this process has a single connection, and the user's transaction uses it.
     if (!isInProcess(options)) this.within = (transaction) => this.#within(transaction)
     if (!canListen(options)) return
     this.subscribe = (listener) => wakeUps.subscribe(listener)

@@ -147,10 +147,10 @@ const historyNames = `id, job, scheduled_at, state, kind, token, sequence, rescu
  * occurrences by their state, and heads by their instant. See docs/decisions/0001-layout.md.
  *
  * If each start may stand in its head (`p_in_heads`), the function writes them there first, without a choice for each column.
- * The remaining starts may have rows of their own. The call has locked heads by then, also such as have changed while its first
- * statement waited. So it must not wait for more: two calls could wait for each other. Locked heads go by the rules.
+ * The remaining starts may need separate rows. The first statement has locked heads, also heads that changed while it waited.
+ * So the second statement must not wait for locks: two calls could wait for each other. The rules decide about locked heads.
  *
- * A new owner is written by a call that does nothing else, and answers NULL: other steps lock heads first, and then insert owners.
+ * A call that inserts a new owner does nothing else, and answers NULL: other steps lock heads first, and then insert owners.
  */
 export function quickFunctions({ schema, settings, quote, sumRows }: FunctionText): string {
   return `

@@ -148,7 +148,7 @@ export class QuickSteps {
     return answers
   }
 
-  /** The places, from 1 on, that are left to the rules; `null` for all of them. */
+  /** Returns the positions of the items that the rules must decide, from 1 on; `null` if they must decide all items. */
   async #call(
     call: CallText,
     items: readonly OccurrenceAddress[],

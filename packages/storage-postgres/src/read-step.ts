@@ -88,7 +88,7 @@ export class StepReading {
     return found
   }
 
-  /** The first occurrences of each live state of each job, as many as the step needs. */
+  /** The first occurrences of each live state of each job, up to the number that the step needs. */
   async #first(needs: readonly LiveNeed[]): Promise<readonly OccurrenceRecord[]> {
     const wanted = needs.flatMap((need) => {
       return liveStates.flatMap((state) => {
@@ -148,8 +148,8 @@ export class StepReading {
 }
 
 /**
- * The names of a step, each with its job: an occurrence, or a key that may name one. A job of which nothing is named stands
- * alone.
+ * Returns the occurrences and keys that a step names, each with its job. A job without a named occurrence or key has an
+ * entry of its own.
  */
 function namesOf({ jobs, occurrences, keys }: LedgerStep): Names {
   const names = new Map<string, readonly [job: string, id: string | null, key: string | null]>()

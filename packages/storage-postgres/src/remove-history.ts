@@ -71,7 +71,7 @@ export async function forget(database: Database, schema: string, jobId: JobId, b
   await forgetVersions(database, schema, job)
 }
 
-/** Occurrences that one statement reads. The first few usually show that no version can be dropped. */
+/** Occurrences that a statement reads. The first 100 usually show that no version can be dropped. */
 const pageSizes = { first: 100, next: 10_000 }
 
 /**

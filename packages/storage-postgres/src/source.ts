@@ -33,7 +33,7 @@ async function inTransaction<T>(connection: PostgresConnection, body: Use<T>): P
     await connection.query('COMMIT')
     return answer
   } catch (error) {
-    // A connection that is gone has rolled back by itself. Where nothing is open any more, this only warns.
+    // If the connection has ended, the server has rolled back. Without an open transaction, ROLLBACK only warns.
     if (!isBroken(error)) await connection.query('ROLLBACK')
     throw error
   }
@@ -87,7 +87,7 @@ export class PoolSource implements Source {
   readonly #pool: PostgresPool
   readonly #end: (() => Promise<void>) | null
 
-  /** `end` is for a pool of the storage's own. */
+  /** `end` closes a pool that the storage has created; `null` for a pool of the user. */
   constructor(pool: PostgresPool, place: string, end: (() => Promise<void>) | null) {
     this.#pool = pool
     this.place = place

@@ -92,9 +92,9 @@ export const otherParameters = [
   ['all_running', 'integer'],
 ] as const
 
-// The plans of these functions are made once for each connection, perhaps while all tables are empty: they must not go
-// by that. Parameters are arrays, so that one call writes a whole batch.
-// What a plan is thought to cost then is far too much, and would be compiled each time: that takes longer than to run it.
+// PostgreSQL plans these functions once per connection, perhaps while all tables are empty. So the settings exclude plans
+// that are good only for empty tables. Parameters are arrays, so that a call writes a whole batch. The estimated costs are
+// far too high. PostgreSQL would therefore compile each plan, which takes longer than the execution.
 const settings = `SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off
   SET enable_memoize = off SET plan_cache_mode = force_generic_plan SET jit = off`
 

@@ -114,7 +114,7 @@ class OccurrenceRows {
     this.#owners.push(after.owner === null ? null : this.#numberOf(after.owner))
   }
 
-  /** The place of an owner among those of this step, from 1 on. */
+  /** The index of an owner in this step's list of owners, from 1 on. Adds the owner if the list lacks it. */
   #numberOf({ node, incarnation }: Owner): number {
     const name = `${node.length} ${node}${incarnation}`
     const known = this.#numbers.get(name)

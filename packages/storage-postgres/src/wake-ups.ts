@@ -15,9 +15,9 @@ const closeLimitMs = 1000
 /** Interval of connection checks, and of new tries while notifications do not arrive, in ms. */
 const checkEveryMs = 60_000
 
-/** A connection that listens. */
+/** A connection that receives notifications. */
 export interface Ear {
-  /** Rejects when the connection is gone. */
+  /** Rejects if the connection has ended. */
   check(): Promise<void>
   /** Exempts the session from the idle timeout, once it is known that no pooler shares it. */
   stay(): Promise<void>

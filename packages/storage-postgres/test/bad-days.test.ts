@@ -111,7 +111,7 @@ describe('limits of time', () => {
     await holder.query('ROLLBACK')
   })
 
-  it('leave nothing behind in the server that waits on for a lock', { timeout: 60_000 }, async () => {
+  it('leave no statement in the server that still waits for a lock', { timeout: 60_000 }, async () => {
     const schema = newSchema()
     const patient = open({ pool: pool(), schema })
     const [id, far] = await Promise.all(
@@ -149,7 +149,7 @@ describe('limits of time', () => {
     expect(await patient.settle({ now: slotAt(2), items: [finishItem(far, 1)] })).toMatchObject([{ outcome: 'ok' }])
   })
 
-  it('hold for a pool without a connection left, and what comes late goes back to it', async () => {
+  it('apply to a pool without a free connection, and a connection that arrives late returns to the pool', async () => {
     const small = pool({ max: 1 })
     const storage = open({ pool: small, schema: newSchema(), commandTimeout: 200 })
     await addJob(open({ pool: small, schema: newSchema() }), 'alpha')
@@ -159,7 +159,7 @@ describe('limits of time', () => {
     await expect.poll(() => small.idleCount).toBe(1)
   })
 
-  it('hold for answers that get lost, and the connection is not used again', async () => {
+  it('apply to lost answers, and the storage does not use that connection again', async () => {
     const schema = newSchema()
     await addJob(open({ pool: pool(), schema }), 'alpha')
     const far = await proxy()
@@ -227,7 +227,7 @@ it('a server that takes only reads says so, and is read', async () => {
   await expect(create(storage, id)).rejects.toMatchObject({ code: 'STORAGE_BUSY', cause: { code: '25006' } })
 })
 
-it('another default of the isolation changes nothing', async () => {
+it('the storage works with another default isolation level', async () => {
   const schema = newSchema()
   const strict = pool({ options: '-c default_transaction_isolation=serializable' })
   const storages = Array.from({ length: 4 }, () => open({ pool: strict, schema }))

@@ -58,7 +58,7 @@ it('nodes release the run of a killed node although the server crashed before an
   const lines = nodes.flatMap((node) => node.lines)
   const dead = lines.filter(({ message }) => message.startsWith('node declared dead'))
   expect(new Set(dead.map(({ node }) => node))).toEqual(new Set(['doomed']))
-  const released = lines.filter(({ message }) => message === 'released runs of a node that is gone')
+  const released = lines.filter(({ message }) => message === 'released the runs of a dead node')
   expect(released).toEqual([expect.objectContaining({ node: 'doomed', runs: 1 })])
 })
 

@@ -37,7 +37,7 @@ async function makeDatabase(): Promise<HostilePostgres> {
 
 const seeds = seedsByEffort(1)
 
-it('a row and the end of its task are there together or not at all, whatever breaks between their statements', {
+it('the storage has both a row and the end of its task, or neither, whatever fails between their statements', {
   timeout: 120_000 * seeds.length,
 }, async () => {
   for (const seed of seeds) {

@@ -62,7 +62,7 @@ async function runningPages(more: object, after: string | null = null): Promise<
   return found
 }
 
-it('starts and ends of slots close together, and of those far apart, read nothing first', async () => {
+it('the storage starts and ends slots without a preceding read, however far apart their instants are', async () => {
   const jobs = await Promise.all(['near', 'far', 'long'].map(async (name) => (await addJob(storage, name)).id))
   const [near, far, long] = jobs as [JobId, JobId, JobId]
   sent.length = 0
@@ -84,7 +84,7 @@ it('starts and ends of slots close together, and of those far apart, read nothin
   expect(occurrences[2]?.details).toEqual({ trace })
 })
 
-describe('of slots close together that start in one call', () => {
+describe('slots that start in one call and may stand in their heads', () => {
   const names = ['one', 'two', 'three', 'four', 'five', 'six']
   let ids: readonly JobId[]
 
@@ -97,7 +97,7 @@ describe('of slots close together that start in one call', () => {
     sent.length = 0
   })
 
-  it('slots with an occupied head, or a head that must stay empty, are stored in `live`', async () => {
+  it('are stored in `live` if the head is occupied or must stay empty', async () => {
     await begin(ids.map((id) => slotItem(id, 2)))
     expect(sent).toEqual([expect.stringContaining('start_step')])
     expect(await inLive()).toEqual(
@@ -111,7 +111,7 @@ describe('of slots close together that start in one call', () => {
     expect(await inLive()).toEqual([])
   })
 
-  it('other slots do not wait while another transaction holds the head of such a one', async () => {
+  it('do not wait for a slot whose head another transaction has locked', async () => {
     const client = await connection()
     await client.query(`BEGIN; SELECT FROM ${schema}.heads WHERE 'job_' || id = '${ids[1]}' FOR UPDATE`)
     const call = storage.createOccurrences({ now: slotAt(2), owner, items: ids.map((id) => slotItem(id, 2)) })
@@ -122,7 +122,7 @@ describe('of slots close together that start in one call', () => {
     expect(await started()).toBe(6)
   })
 
-  it('a call that has waited for such a one in vain waits for no other while it holds that', async () => {
+  it('do not hold the lock of one head while they wait for another head', async () => {
     const [taken, free] = [ids[0], ids[3]] as [JobId, JobId]
     const [starter, holder] = [await connection(), await connection()]
     const lock = (id: JobId) => holder.query(`SELECT FROM ${schema}.heads WHERE 'job_' || id = '${id}' FOR UPDATE`)
@@ -147,7 +147,7 @@ describe('of slots close together that start in one call', () => {
     expect((await call).map(({ outcome }) => outcome)).toEqual(['created', 'off_schedule'])
   })
 
-  it('slots that another node has started go by the rules, and none starts twice', async () => {
+  it('start once, also if another node has started some of them', async () => {
     await begin(ids.slice(1, 4).map((id) => slotItem(id, 2)))
     const other = { node: 'other', incarnation: 'other' }
     const items = ids.map((id) => slotItem(id, 2))

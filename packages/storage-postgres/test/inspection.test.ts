@@ -22,7 +22,7 @@ async function makeSchema(): Promise<void> {
   await storage.close()
 }
 
-it('an empty database is one in which the schema can be made, and looking makes nothing', async () => {
+it('the inspection of an empty database reports no missing rights, and creates nothing', async () => {
   const { form, formNeeded, missingRights, isStandby, isReadOnly } = await inspectPostgres({ pool, schema })
   expect({ form, missingRights, isStandby, isReadOnly }).toEqual({
     form: null,

@@ -60,7 +60,7 @@ async function fill(job: string): Promise<void> {
   )
 }
 
-it('nothing that nodes do goes through the history, all that waits or all jobs', async () => {
+it('no call of a node reads the whole history, all waiting occurrences or all jobs', async () => {
   const { id } = await addJob(storage, 'alpha', 'queue')
   const round = async (index: number) => {
     const now = slotAt(index)
@@ -118,7 +118,7 @@ it('an end and a progress update change no index of the head and of the occurren
   expect(history?.n_tup_upd).toBe(0)
 })
 
-it('slots close together write no index but those of the history, and nothing that goes again', async () => {
+it('slots that stand in their heads write only the history and its indexes, and create no rows to delete', async () => {
   const jobs = await Promise.all(Array.from({ length: 10 }, async (_, index) => await addJob(storage, `job-${index}`)))
   for (let second = 0; second < 8; second++) {
     const now = slotAt(1) + second * 1000
@@ -136,7 +136,7 @@ it('slots close together write no index but those of the history, and nothing th
   expect(heads).toMatchObject({ n_tup_upd: 170, n_tup_hot_upd: 150 })
 })
 
-it('a call looks up each of its jobs and occurrences, also when there was hardly one at the last vacuum', async () => {
+it('a call finds its jobs and occurrences through an index, also if the tables were nearly empty at the last vacuum', async () => {
   await addJob(storage, 'first')
   // From now on the planner takes both for smaller than any call.
   await query(`VACUUM ANALYZE ${schema}.heads`)

@@ -3,7 +3,7 @@ import { type AddressInfo, createServer, type Socket } from 'node:net'
 import { expect, it, onTestFinished } from 'vitest'
 import { postgresStorage } from '../src/index.ts'
 
-/** The address of something that takes connections, and does not behave as a server. */
+/** Starts a TCP server that does not follow the protocol of PostgreSQL. Returns its URL. */
 async function oddServer(onConnection: (socket: Socket) => void): Promise<string> {
   const server = createServer((socket) => {
     onTestFinished(() => void socket.destroy())
@@ -15,7 +15,7 @@ async function oddServer(onConnection: (socket: Socket) => void): Promise<string
   return `postgres://me@127.0.0.1:${(server.address() as AddressInfo).port}/mine`
 }
 
-/** A message as the server sends it. */
+/** A message in the format of PostgreSQL's protocol. */
 function message(type: string, ...parts: readonly (string | Buffer)[]): Buffer {
   const body = Buffer.concat(parts.map((part) => Buffer.from(part)))
   const head = Buffer.alloc(5)
@@ -34,11 +34,11 @@ it('closing does not wait for a server that takes connections and never says a w
   await expect(ask(await oddServer(() => {}))).rejects.toMatchObject({ code: 'STORAGE_BUSY' })
 })
 
-it('a connection that is terminated in the moment in which it is there fails a call, and not the process', async () => {
+it('if the server terminates a connection right after login, the call fails and the process continues', async () => {
   const ready = Buffer.concat([message('R', Buffer.alloc(4)), message('Z', 'I')])
   const fatal = message('E', 'SFATAL\0', 'VFATAL\0', 'C57P01\0', 'Mterminating connection\0', '\0')
   const url = await oddServer((socket) => {
-    // In one piece, so that the client reads both before anybody hears of the first.
+    // One write, so that the client reads both messages before it emits an event.
     socket.once('data', () => socket.end(Buffer.concat([ready, fatal])))
   })
   await expect(ask(url)).rejects.toMatchObject({ code: 'STORAGE_UNREACHABLE' })

@@ -71,7 +71,7 @@ it('versions go that have no occurrences, also where one job has many, while its
   for (const text of sent) expect(text).not.toMatch(/FOR UPDATE|heads h/)
 })
 
-it('a version stays of which an occurrence lives, wherever that is when the history is gone through', async () => {
+it('a version with a live occurrence stays, wherever the history contains that occurrence', async () => {
   const storage = open({ pool: pool(), schema, wakeUps: false })
   await storage.createOccurrences({ now: slotAt(1), owner, items: [{ ...slotItem(id, 1), runs: null }] })
   await addVersions(1, 2)

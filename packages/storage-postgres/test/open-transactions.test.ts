@@ -160,7 +160,7 @@ it('an earlier settle that arrives after the commit of a completion changes noth
   expect(record).toMatchObject({ state: 'running', sequence: 2 })
 })
 
-it('a trigger that is not committed holds up no step on other jobs, on whatever connection', async () => {
+it('an uncommitted trigger blocks no step on other jobs, on any connection', async () => {
   const schema = newSchema()
   const storage = open({ pool: pool(), schema })
   const [{ id }, { id: another }] = [await addJob(storage, 'asked'), await addJob(storage, 'another', 'allow')]
@@ -183,7 +183,7 @@ it('a trigger that is not committed holds up no step on other jobs, on whatever 
   expect(await storage.get({ counts: ['all'] })).toMatchObject({ counts: [{ pending: 71 }] })
   await storage.claim({ now, owner, limit: 71, exceptHandlerKeys: [], sweep: false })
   expect(await storage.get({ counts: ['all'] })).toMatchObject({ counts: [{ pending: 0, running: 71 }] })
-  // The row of its own has gone into the others.
+  // The claim has added the transaction's separate row to the other rows.
   expect(await query(`SELECT slot FROM ${schema}.live_sums WHERE slot >= 64`)).toEqual([])
 })
 
@@ -253,19 +253,19 @@ describe('a commit that is forbidden', () => {
     return client
   }
 
-  it('does not wait for another one that is open', async () => {
+  it('does not wait for another forbidden transaction that is open', async () => {
     const clients = [await forbidden(), await forbidden(), await forbidden()]
     for (const client of clients) await expect(client.query('COMMIT')).rejects.toMatchObject({ code: '23503' })
   })
 
-  it('stays so when a session without triggers has committed one', async () => {
+  it('stays forbidden after a session without triggers has committed a forbidden transaction', async () => {
     const without = await forbidden('SET session_replication_role = replica')
     await without.query('COMMIT')
     await without.query('RESET session_replication_role')
     await expect((await forbidden()).query('COMMIT')).rejects.toMatchObject({ code: '23503' })
   })
 
-  it('stays so when answers to what forbids it are lost', async () => {
+  it('stays forbidden if the answer to `forbidCommit` is lost', async () => {
     const client = await connection()
     await client.query('BEGIN')
     const deaf = {
@@ -278,7 +278,7 @@ describe('a commit that is forbidden', () => {
     await expect(client.query('COMMIT')).rejects.toMatchObject({ code: '23503' })
   })
 
-  it('fails also where constraints are looked at at once, and when it was forbidden twice', async () => {
+  it('fails also with immediate constraints, and after two calls of `forbidCommit`', async () => {
     const client = await connection()
     await client.query('BEGIN')
     await client.query('SET CONSTRAINTS ALL IMMEDIATE')

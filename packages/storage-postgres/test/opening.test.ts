@@ -25,14 +25,14 @@ it('makes the schema at the first call, and not before', async () => {
   expect(await query(`SELECT version FROM ${schema}.jobistemer_form`)).toEqual([{ version: 1 }])
 })
 
-it('many that open a new schema at the same time all get it', async () => {
+it('eight storages that open a new schema concurrently can all use it', async () => {
   const schema = newSchema()
   const storages = Array.from({ length: 8 }, () => open({ pool: pool({ max: 1 }), schema }))
   await Promise.all(storages.map(async (storage, index) => await addJob(storage, `job-${index}`)))
   expect(await storages[0]?.listJobs({ limit: 10, cursor: null })).toMatchObject({ items: { length: 8 } })
 })
 
-it('takes any name of a schema for nothing but a name', async () => {
+it('a schema name may contain quotes, dollar signs and backslashes', async () => {
   const schema = `a "b" '; $step$ $step1$ ${process.pid} \\ ü`
   const storage = open({ pool: pool(), schema })
   const { id } = await addJob(storage, 'alpha')
@@ -76,7 +76,7 @@ it('creates nothing without the right, and uses a schema that was created by han
   expect(await open(options).get({ jobs: [id] })).toMatchObject({ jobs: [{ id }] })
 })
 
-it('needs no right of the database when its schema is there', async () => {
+it('a storage whose schema exists needs no right to create objects in the database', async () => {
   const [schema, role] = [newSchema(), `role_${process.pid}`]
   await query(`CREATE ROLE ${role} LOGIN`)
   try {
@@ -112,7 +112,7 @@ it('runs under a user that may only use existing tables', async () => {
   }
 })
 
-it('says what is wrong with a database', async () => {
+it('the error of the opening names the fault of the database', async () => {
   const place = inject('postgres')
   const latin = `latin_${process.pid}`
   await query(`CREATE DATABASE ${latin} ENCODING 'LATIN1' LOCALE 'C' TEMPLATE template0`)
@@ -138,7 +138,7 @@ it('says what is wrong with a database', async () => {
   expect(nowhere.message).toContain('127.0.0.1:1')
 })
 
-it('checks again with the next call after a failed opening', async () => {
+it('a storage checks the schema again with the call after a failed opening', async () => {
   const schema = newSchema()
   await query(`CREATE SCHEMA ${schema}`)
   await query(`CREATE TABLE ${schema}.other (x integer)`)
@@ -158,7 +158,7 @@ it('creates a dropped schema again while it is open', async () => {
   expect(await storage.listJobs({ limit: 9, cursor: null })).toMatchObject({ items: [{ name: 'beta' }] })
 })
 
-it('ends with its own pool, and leaves one that it was given', async () => {
+it('a storage closes its own pool, and not a pool of the user', async () => {
   const given = pool()
   const schema = newSchema()
   const storage = open({ pool: given, schema })
@@ -174,7 +174,7 @@ it('ends with its own pool, and leaves one that it was given', async () => {
     .toEqual([{ count: 0 }])
 })
 
-it('uses a single client one step after the other', async () => {
+it('a storage with a single client runs one step after the other', async () => {
   const client = new pg.Client({ connectionString: inject('postgres').url })
   await client.connect()
   const storage = open({ client, schema: newSchema() })
@@ -229,7 +229,7 @@ describe('a pool whose driver', () => {
     expect(error).toMatchObject({ code: 'STORAGE_UNREADABLE', field: 'pool' })
   })
 
-  it('takes NULL in arrays for a text is refused, with what to do', async () => {
+  it('sends NULL in arrays as a text is refused, with a remedy', async () => {
     const error = await refusal({ pool: pool({ options: '-c array_nulls=off' }), schema: newSchema(), wakeUps: false })
     expect(error).toMatchObject({ code: 'STORAGE_UNREADABLE', field: 'array_nulls' })
     expect(error.remedy).toContain('array_nulls = on')

@@ -22,14 +22,14 @@ describe('a connection counts as broken', () => {
     },
   )
 
-  it('not when the server has said what is wrong, whatever its words are', () => {
+  it('not if the error has an SQLSTATE of the server, whatever its message is', () => {
     expect(isBroken(withCode('22P02', 'Query read timeout'))).toBe(false)
     expect(isBroken(withCode('P0001', 'connection closed'))).toBe(false)
     expect(isBroken('connection closed')).toBe(false)
   })
 })
 
-it('the remedy says that nothing was stored only if the server has answered', () => {
+it('the remedy states that nothing was stored only if the server has answered', () => {
   const { remedy } = storageError(withCode('22012'), 'here')
   expect(remedy).toContain('Nothing of the call was stored')
   for (const error of [new Error('odd'), new TypeError('odd'), withCode('ERR_ODD'), withCode('P2028'), 'odd', null]) {
@@ -53,7 +53,7 @@ it('the code is found inside the errors that tools put around a driver error', (
   expect(isNoTransaction(Object.assign(withCode('P2010'), { meta: { code: '25P01' } }))).toBe(true)
 })
 
-it('an error of the storage is not looked into, and one that leads back to itself ends', () => {
+it('the search for a code ignores the causes of a JobistemerError, and ends on circular causes', () => {
   const known = new JobistemerError('STORAGE_BUSY', {
     message: 'm',
     field: 'f',
@@ -67,7 +67,7 @@ it('an error of the storage is not looked into, and one that leads back to itsel
   expect(isBroken(circle)).toBe(false)
 })
 
-it('a table that a standby cannot read says that it is one, in whatever language', () => {
+it('the error of a table that a standby cannot read names the standby, whatever the language of the server', () => {
   const message = 'cannot access temporary or unlogged relations during recovery'
   for (const error of [
     withCode('0A000', message),

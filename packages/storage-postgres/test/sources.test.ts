@@ -4,7 +4,7 @@ import { ClientSource, PoolSource } from '../src/source.ts'
 
 const never = new Promise<never>(() => {})
 
-it('a connection goes back to its pool only when nothing can run on it any more', async () => {
+it('a connection returns to its pool only if no statement can still run on it', async () => {
   const released: (boolean | Error | undefined)[] = []
   const pool: PostgresPool = {
     connect: async () => ({ query: async () => ({ rows: [] }), release: (broken) => void released.push(broken) }),
@@ -24,7 +24,7 @@ it('a connection goes back to its pool only when nothing can run on it any more'
   expect(released).toEqual([...failures.slice(0, -2), undefined, undefined])
 })
 
-it('nothing gets into a transaction of a single client of which the last answer has not come', async () => {
+it('a single client runs no other statement while its transaction waits for its last answer', async () => {
   const sent: string[] = []
   /** Of these statements the driver gives up to wait for the answer. */
   const silent = ['UPDATE', 'ROLLBACK', 'ROLLBACK']

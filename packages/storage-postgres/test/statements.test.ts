@@ -67,7 +67,7 @@ it('another schema has other names', async () => {
   expect(new Set(sent.map(({ name }) => name)).size).toBe(4)
 })
 
-it('with a pool that it was given, they have no name, and their ids are bytes', async () => {
+it('statements on a pool of the user have no name, and their ids are bytes', async () => {
   const sent = listen()
   await runSlots(open({ pool: pool(), schema: schema(), wakeUps: false }), 1)
   expect(sent).toHaveLength(sentBySlots)
@@ -125,7 +125,7 @@ for (const [title, change] of Object.entries(drivers)) {
   })
 }
 
-it('behind a pooler that knows no names, they go without', async () => {
+it('behind a pooler without prepared statements, statements have no name', async () => {
   const pooler = await startPgBouncer({
     to: inject('postgres'),
     poolMode: 'transaction',

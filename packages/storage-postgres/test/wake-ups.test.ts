@@ -10,7 +10,7 @@ const { connection, open, pool, proxy, query, schema: newSchema } = useSchemas()
 const everyKind = ['due', 'cancel', 'jobs', 'nodes']
 
 describe('wake-ups', () => {
-  it('come for what others can take, ask and change, and not for one’s own', async () => {
+  it('report new work, cancel requests and changes of other connections, and not those of the same connection', async () => {
     const schema = newSchema()
     const [watched, other] = [open({ pool: pool(), schema }), open({ pool: pool(), schema })]
     const ears = new WakeUpListener(watched)
@@ -32,7 +32,7 @@ describe('wake-ups', () => {
     expect(ears.heard).toEqual([])
   })
 
-  it('of another schema are not heard', async () => {
+  it('of another schema do not arrive', async () => {
     const [mine, another] = [newSchema(), newSchema()]
     const ears = new WakeUpListener(open({ pool: pool(), schema: mine }))
     await ears.next('nodes')
@@ -41,7 +41,7 @@ describe('wake-ups', () => {
     expect(await ears.next('jobs')).toEqual(['jobs'])
   })
 
-  it('cost nothing for a slot that starts at once and ends', async () => {
+  it('are not sent for a slot that starts at its creation and ends', async () => {
     const schema = newSchema()
     const storage = open({ pool: pool(), schema })
     const job = await addJob(storage, 'alpha')
@@ -91,14 +91,14 @@ describe('wake-ups', () => {
     const hasty = pool({ options: '-c idle_session_timeout=1s', max: 1 })
     const ears = new WakeUpListener(open({ pool: hasty, schema }))
     await ears.next('nodes')
-    // One that is as idle, and began later, is gone.
+    // The server ends a later connection that is idle for the same time.
     const idle = pool({ options: '-c idle_session_timeout=1s', max: 1 })
     await idle.query('SELECT 1')
     await expect.poll(() => idle.totalCount, { timeout: 20_000 }).toBe(0)
     const listening = await query('SELECT FROM pg_stat_activity WHERE query = $1', [`LISTEN "${channelOf(schema)}"`])
     expect(listening).toHaveLength(1)
     await addJob(open({ pool: pool(), schema }), 'alpha')
-    // It was not lost meanwhile: then all kinds would come.
+    // The listening connection still exists: a new one would raise all kinds.
     expect(await ears.next('jobs')).toEqual(['jobs'])
   })
 

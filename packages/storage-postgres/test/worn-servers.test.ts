@@ -61,7 +61,7 @@ it(
   },
 )
 
-it('a server whose disk is full says so, has stored nothing of the call, and goes on once there is room', async () => {
+it('a call fails if the disk of the server is full, stores nothing, and succeeds once the disk has space', async () => {
   server = await startPostgres({ quick: true, config: { autovacuum: 'off' } })
   own = new pg.Pool({ connectionString: server.url })
   own.on('error', () => {})
@@ -130,7 +130,7 @@ it('a statement that waits longer than the server lets it is given up, and nothi
   expect(await create()).toMatchObject([{ outcome: 'created' }])
 })
 
-it('a crash of the server costs no node that lives its profile, and those of others go an hour later', async () => {
+it('after a crash of the server living nodes keep their profiles, and profiles of other nodes are removed after an hour', async () => {
   const schema = newSchema()
   const storage = open({ pool: pool(), schema, wakeUps: false })
   const own = (node: string, counter: number) => {

@@ -37,7 +37,7 @@ export class ByteWriter {
     this.#length = this.#bytes.writeUInt32LE(value, this.#length)
   }
 
-  /** An instant, a count or the like: exact up to 2^53. */
+  /** Writes an instant or a count, as a double: exact up to 2^53. */
   number(value: number): void {
     this.#reserve(8)
     this.#length = this.#bytes.writeDoubleLE(value, this.#length)
@@ -54,10 +54,10 @@ export class ByteWriter {
     this.#length += bytes.copy(this.#bytes, this.#length)
   }
 
-  /** A text as UTF-8, without its size. Returns the size in bytes. */
+  /** Writes a text as UTF-8, without its size. Returns the size in bytes. */
   text(text: string): number {
     if (text === '') return 0
-    // No character of a string takes more than three bytes for each of its code units.
+    // A code unit takes at most three bytes in UTF-8.
     this.#reserve(text.length * 3)
     const size = this.#bytes.write(text, this.#length, 'utf8')
     this.#length += size

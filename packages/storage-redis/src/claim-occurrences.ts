@@ -267,7 +267,7 @@ export class Claimer {
     values[at.fences] = fences ? 1 : 0
     values.writeDoubleLE(last.order, at.lastAt)
     values.write(last.key, at.lastId, 'hex')
-    // Those that are ids of jobs are not stored: the script goes by the job there.
+    // A handler key that is a job's id is not stored with the job. For such a key the script compares the job's id.
     const excepted = exceptHandlerKeys.flatMap((key): ScriptArgument[] => {
       const id = Buffer.allocUnsafe(16)
       return key.startsWith('job_') && codec1.writeId(id, 0, key as JobId) ? [key, id] : [key]

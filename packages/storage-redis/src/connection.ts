@@ -199,7 +199,7 @@ export class Connection {
     const values = [...given, shards]
     const { minReplicas, waitTimeoutMs } = this.#options
     const keys = this.#keysOf(shard, extraKey)
-    // In one pipeline, so that both use one connection: WAIT is about what that one has written.
+    // One pipeline, so that both commands use one connection: WAIT covers only the writes of its own connection.
     const pipeline = this.client.pipeline()
     const command = known ? ['evalsha', script.sha] : ['eval', script.source]
     pipeline.callBuffer(...(command as [string, string]), keys.length, ...keys, ...values)

@@ -183,7 +183,7 @@ function printReusableKeys(items: readonly DueItem[]): Buffer {
 
 function writeItem(writer: ByteWriter, item: DueItem, owner: Owner, printedOwner: string, now: number): number {
   const start = writer.skip(createItemLayout.size)
-  // As it is when it starts at once, or may not: the script changes it where it comes to another state.
+  // The record is written as running if it may start at once, otherwise as pending. The script corrects it for other states.
   const starts = isStartable(item, now)
   const record = createdOccurrence(item, starts ? running : pending, owner, now)
   writer.setByte(start + itemAt.kind, itemKinds[item.kind])

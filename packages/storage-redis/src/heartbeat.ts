@@ -12,10 +12,10 @@ import type { Ledger } from './ledger.ts'
 import { scripts } from './script.ts'
 import { nodeLayout } from './stored-layouts.ts'
 
-/** Where all nodes are, so that one call reads them all: they belong to no job. */
+/** The shard of all node records, which belong to no job. With a single shard, one call reads all of them. */
 const shardOfNodes = 0
 
-/** A node as it is stored: its counter, and behind that the rest as JSON. */
+/** A stored node record without its counter, as JSON. The counter precedes it. */
 type NodeContent = Omit<NodeRecord, 'counter'>
 
 /** As in `Storage`: one call of one script. */

@@ -38,7 +38,7 @@ export function defineLayout<Name extends string>(fields: Readonly<Record<Name, 
   return { names, size, at, end, types: fields }
 }
 
-/** For each field, what a script calls it or puts into it. */
+/** For each field, the name of its local in a script, or the Lua of its value. */
 type Parts<Name extends string> = Readonly<Partial<Record<Name, string>>>
 
 /** Every field under its own name, behind a prefix: `all(layout, 'r.')`. */
@@ -50,7 +50,7 @@ export function allFields<Name extends string>(layout: Layout<Name>, prefix = ''
 function spanOf<Name extends string>({ names }: Layout<Name>, parts: Parts<Name>): readonly Name[] {
   const given = names.filter((name) => parts[name] !== undefined)
   if (given.length === 0 || given.length < Object.keys(parts).length) {
-    throw new Error(`A layout of ${names.join(', ')} has not all of ${Object.keys(parts).join(', ')}.`)
+    throw new Error(`A layout of ${names.join(', ')} lacks some of the fields ${Object.keys(parts).join(', ')}.`)
   }
   return names.slice(names.indexOf(given[0] as Name), names.indexOf(given.at(-1) as Name) + 1)
 }
@@ -60,10 +60,10 @@ function formOf<Name extends string>(layout: Layout<Name>, names: readonly Name[
 }
 
 /**
- * Lua that reads fields, each into the local that is named for it.
+ * Returns Lua that reads fields, each into the local that `parts` names.
  *
- * @param place the Lua for where the layout begins in the text, if not at its beginning.
- * @param next the local for where the last one that is read ends.
+ * @param place the Lua of the position at which the layout begins in the text. Default: its beginning.
+ * @param next the local that receives the position after the last field.
  */
 export function readFields<Name extends string>(
   layout: Layout<Name>,
@@ -79,18 +79,18 @@ export function readFields<Name extends string>(
   return `local ${locals.join(', ')} = read(${formOf(layout, names)}, ${text}, ${start})`
 }
 
-/** Lua for the bytes of fields that lie side by side. */
+/** Returns Lua for the bytes of adjacent fields. */
 export function writeFields<Name extends string>(layout: Layout<Name>, parts: Parts<Name>): string {
   const names = spanOf(layout, parts)
   const values = names.map((name) => {
     const value = parts[name]
-    if (value === undefined) throw new Error(`The field ${name} lies between others and has no value.`)
+    if (value === undefined) throw new Error(`The field ${name} has no value, but fields before and after it have one.`)
     return value
   })
   return `write(${formOf(layout, names)}, ${values.join(', ')})`
 }
 
-/** Lua for the inside of a table with every field under its own name. */
+/** Returns Lua for the entries of a table with every field under its own name. */
 export function tableFields<Name extends string>({ names }: Layout<Name>): string {
   return names.map((name) => `${name} = ${name}`).join(', ')
 }

@@ -77,8 +77,8 @@ export function readOptions(options: RedisStorageOptions): ReadOptions {
     })
   }
   const { prefix = 'jobistemer', shards, minReplicas = 0, commandTimeout = 5000, waitTimeout = 1000, logger } = options
-  // A colon ends the prefix: the access rule of the prefix `a` would reach the keys of `a:b`. Braces mark what of a key
-  // decides its place in a Redis Cluster; the others mean something in access rules.
+  // A colon ends the prefix: the access rule of the prefix `a` would match the keys of `a:b`. In a Redis Cluster, braces
+  // enclose the part of a key that determines its slot. The remaining characters have a meaning in access rules.
   if (typeof prefix !== 'string' || !/^[^:{}*?[\]\\\s\p{Cc}\p{Cs}]+$/u.test(prefix) || prefix.length > longestPrefix) {
     const remedy = `Give 1 to ${longestPrefix} characters without spaces, colons and {}[]*?\\.`
     throw invalid('prefix', prefix, 'prefix is not the beginning of a key', remedy)

@@ -4,7 +4,7 @@ import type { Ledger } from './ledger.ts'
 import { pruneLayout } from './request-layouts.ts'
 import { scripts } from './script.ts'
 
-/** More than that one script does not remove: it would keep the server from others for too long. */
+/** Maximum number of occurrences that a script removes, because the server runs no other command during a script. */
 const removedAtOnce = 500
 
 /** Removes history shard by shard, in steps that are short for the server. */

@@ -61,16 +61,16 @@ export class WakeUps {
     subscriber.on('message', (_channel: string, message: string) => this.#hear(message))
     const listen = () => {
       subscriber.subscribe(this.#channel).then(
-        // A new subscription cannot know which messages it missed.
+        // A new subscription may have missed messages of any kind.
         () => {
           if (this.#subscriber === subscriber) for (const kind of kinds) this.#raise(kind)
         },
-        // The connection broke: `ready` comes again with the next one.
+        // The connection broke. The client emits `ready` again for its next connection.
         () => {},
       )
     }
     subscriber.on('ready', listen)
-    // A server that is away is expected: the client goes on trying, and `ready` tells when it is there.
+    // The server may be unavailable. Then the client keeps trying, and emits `ready` when it is connected.
     subscriber.connect().catch(() => {})
     this.#checkLater(subscriber, () => true)
   }

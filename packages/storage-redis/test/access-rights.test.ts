@@ -96,7 +96,7 @@ describe('the access rights that the guide lists', () => {
     }
   })
 
-  it('are all needed, but for those that the guide names', async () => {
+  it('are all needed, except the rights that the guide names as optional', async () => {
     const rule = ruleOfGuide()
     const server = await start()
     const url = server.url.replace('redis://', 'redis://scheduler:secret@')
@@ -117,13 +117,13 @@ describe('the access rights that the guide lists', () => {
     for (const right of named) expect(guide).toContain(`\`${right}\``)
   })
 
-  it('without that for WAIT, a call that waits for replicas fails after it has written', async () => {
+  it('without the right for WAIT, a call that waits for replicas fails after its write', async () => {
     const url = await startForUser(ruleOfGuide().filter((part) => part !== '+wait'))
     expect((await refusal(addJob(open({ url, minReplicas: 1 }), 'alpha'))).code).toBe('STORAGE_UNREADABLE')
     expect((await open({ url }).listJobs({ limit: 10, cursor: null })).items).toHaveLength(1)
   })
 
-  it('are enough on a Cluster with the two that the guide adds', async () => {
+  it('are sufficient on a Cluster together with the two rights that the guide adds', async () => {
     const cluster = await startRedisCluster({ masters: 3 })
     onClose(() => cluster.stop())
     for (const { host, port } of cluster.nodes) {

@@ -75,7 +75,7 @@ async function replaceOverlap(storage: Storage, job: JobRecord, policy: 'queue' 
 }
 
 describe('the sweep of a claim', () => {
-  it('wakes a queue that nothing active stands before, which no other call does', async () => {
+  it('wakes a queued occurrence of a job without an active one, which no other call does', async () => {
     await withStorage(async (storage, prefix) => {
       const { id: job } = await addJob(storage, 'alpha', 'queue')
       const running = { ...slotItem(job, 1), runs: [] }
@@ -128,7 +128,7 @@ describe.each([1, 2])('a claim on %i shards', (shards) => {
     }, shards)
   })
 
-  it('gives each a token of its own, its owner and the time, and says nothing more of it', async () => {
+  it('gives each occurrence a new token, its owner and the time, and changes nothing else', async () => {
     await withStorage(async (storage) => {
       const { id: job } = await addJob(storage, 'alpha', 'allow')
       await create(storage, triggers(job, 1))
@@ -179,7 +179,7 @@ describe.each([1, 2])('a claim on %i shards', (shards) => {
     }, shards)
   })
 
-  it('tells of the next one that becomes due for its node, however many of others come before', async () => {
+  it('answers when the next occurrence for its node is due, however many for other nodes precede it', async () => {
     await withStorage(async (storage) => {
       const { id: foreign } = await addJob(storage, 'foreign', 'allow')
       const { id: own } = await addJob(storage, 'own', 'allow')
@@ -197,7 +197,7 @@ describe.each([1, 2])('a claim on %i shards', (shards) => {
     }, shards)
   })
 
-  it('of a node whose clock is behind leaves what is due for others only, and says when it is', async () => {
+  it('of a node whose clock is behind leaves occurrences that are due only by another clock, and answers when', async () => {
     await withStorage(async (storage) => {
       const { id: job } = await addJob(storage, 'alpha', 'allow')
       await create(storage, [trigger(job, 1, slotAt(5)), trigger(job, 2, slotAt(4)), trigger(job, 3, slotAt(6))])
@@ -236,7 +236,7 @@ describe.each([1, 2])('a claim on %i shards', (shards) => {
   })
 })
 
-it('blocked occurrences do not reduce what a claim over shards takes', async () => {
+it('blocked occurrences do not reduce the number of occurrences that a claim over shards takes', async () => {
   await withStorage(async (storage) => {
     const jobs: JobRecord[] = []
     for (let index = 0; jobs.length < 2; index++) {
@@ -253,7 +253,7 @@ it('blocked occurrences do not reduce what a claim over shards takes', async () 
   }, 2)
 })
 
-it('what a claim took is remembered for a day, and of one that took nothing nothing', async () => {
+it('the storage remembers the occurrences of a claim for a day, and stores nothing for an empty claim', async () => {
   await withStorage(async (storage, prefix) => {
     const { id: job } = await addJob(storage, 'alpha', 'allow')
     await claim(storage)
@@ -267,7 +267,7 @@ it('what a claim took is remembered for a day, and of one that took nothing noth
   })
 })
 
-it('a rescue is counted by a reap that hands on, and by nothing else', async () => {
+it('only a reap that makes the occurrence pending again counts as a rescue', async () => {
   await withStorage(async (storage) => {
     const { id: job } = await addJob(storage, 'alpha', 'allow')
     await create(storage, triggers(job, 1, 2))

@@ -85,7 +85,7 @@ it('replicas are asked for where the shard lies', async () => {
   expect([error.code, error.field]).toEqual(['STORAGE_BUSY', 'minReplicas'])
 })
 
-it('a master that is gone makes a call fail within its limit', async () => {
+it('a call to a master that has stopped fails within its time limit', async () => {
   const storage = redisStorage({
     client: openClient(),
     prefix: newPrefix(),

@@ -63,7 +63,7 @@ describe.skipIf(!canMakeLocale)(`a server whose locale orders texts in its own w
     expect(claimed).toEqual(items.map(({ id }) => id).sort())
   })
 
-  it('goes on with a list whose last page ended with what is gone meanwhile', async () => {
+  it('a list continues after a page whose last job was deleted meanwhile', async () => {
     const server = await start({ 'locale-collate': 'en_US.UTF-8' })
     const storage = open({ url: server.url })
     const jobs: JobRecord[] = []

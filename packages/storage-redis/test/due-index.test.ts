@@ -47,7 +47,7 @@ it('few slots move their jobs at once', async () => {
   expect(await countDue(slotAt(2), slotAt(1))).toBe(2)
 })
 
-it('a look moves in several steps what many calls have noted', async () => {
+it('a search for due jobs applies the notes of many calls in several steps', async () => {
   const jobs = await addJobs(160)
   for (let first = 0; first < jobs.length; first += 8) await startSlots(jobs.slice(first, first + 8), 1)
   expect(await noted()).toBe(20)

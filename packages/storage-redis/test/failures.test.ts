@@ -125,7 +125,7 @@ describe('a server that forgets its scripts', () => {
     await assertLedger(storage, { atRest: true })
   })
 
-  it('in the middle of many calls loses none of them', async () => {
+  it('completes all calls that are in progress', async () => {
     const server = await start()
     const client = admin(server.url)
     const storage = open({ url: server.url })
@@ -147,7 +147,7 @@ describe('a server that forgets its scripts', () => {
 })
 
 describe('a server at its memory limit', () => {
-  it('creates nothing and says so, but lets what runs end, and old history go', async () => {
+  it('rejects creations with an error, and still accepts ends and prunes', async () => {
     const server = await start()
     const client = admin(server.url)
     const storage = open({ url: server.url })
@@ -174,7 +174,7 @@ describe('a server at its memory limit', () => {
 })
 
 describe('a server that does not answer', () => {
-  it('makes a call fail after the limit, and the next one is answered when it comes back', async () => {
+  it('makes a call fail after the limit, and answers the next call when it is available again', async () => {
     const server = await start()
     const { storage, job } = await hasty(server)
     process.kill(server.pid, 'SIGSTOP')
@@ -202,7 +202,7 @@ describe('a server that does not answer', () => {
 })
 
 describe('a connection that is dead without a word', () => {
-  it('is given up for a new one soon after a call had no answer', async () => {
+  it('is replaced soon after a call got no answer', async () => {
     const server = await start()
     const proxy = await through(server)
     const { storage, job } = await hasty(server, `redis://${proxy.host}:${proxy.port}`)
@@ -214,7 +214,7 @@ describe('a connection that is dead without a word', () => {
 })
 
 describe('answers that get lost', () => {
-  it('make a call fail at once; the repeated one recognises its own', async () => {
+  it('make a call fail at once, and its repetition finds its own writes', async () => {
     const server = await start()
     const proxy = await through(server)
     const storage = open({ url: `redis://${proxy.host}:${proxy.port}` })

@@ -76,8 +76,8 @@ async function claimAll(storage: Storage, at = now): Promise<readonly string[]> 
   }
 }
 
-describe('slots that an update has left behind many triggers that are kept', () => {
-  it('cost a step little, however many steps come upon them, and the search for them ends', {
+describe('superseded slots behind many kept triggers', () => {
+  it('cost each step a bounded number of reads, and the steps stop searching when all are canceled', {
     timeout: 120_000,
   }, async () => {
     const { storage, callsOf, job } = await begin('queue')
@@ -116,7 +116,7 @@ describe('slots that an update has left behind many triggers that are kept', () 
     expect(await countsOf(storage, job.id)).toEqual({ pending: 0, queued: 20_500 - 1 + 50, running: 1 })
   })
 
-  it('are found by sweeps alone, each of which goes on where the one before has ended', {
+  it('are found by sweeps alone, each of which continues where the previous one has ended', {
     timeout: 120_000,
   }, async () => {
     const { storage, job } = await begin('queue')
@@ -136,7 +136,7 @@ describe('slots that an update has left behind many triggers that are kept', () 
 })
 
 describe('many that wait', () => {
-  it('are not started while their job is paused, and are found when it goes on', async () => {
+  it('do not start while their job is paused, and start after the resume', async () => {
     const { storage, callsOf, ready, job } = await begin('allow')
     const ids = await fill(storage, job.id, many)
     const all = { pending: many, queued: 0, running: 0 }
@@ -185,7 +185,7 @@ describe('many that wait', () => {
     expect(await claimAll(storage)).toEqual(ids.slice(1))
   })
 
-  it('stay queued when the job goes back to a queue before they are woken', async () => {
+  it('stay queued if the job changes back to `queue` before a claim wakes them', async () => {
     const { storage, job } = await begin('queue')
     const ids = await fill(storage, job.id, many)
     await save(storage, await replace(storage, job.id, 'allow'))
@@ -194,7 +194,7 @@ describe('many that wait', () => {
     expect(await countsOf(storage, job.id)).toEqual({ pending: 0, queued: many - 1, running: 1 })
   })
 
-  it('are displaced in several calls, and what comes behind in the same call waits for that', async () => {
+  it('are displaced in several calls, and later items of the same call wait for that', async () => {
     const { storage, callsOf, job } = await begin('queue')
     const ids = await fill(storage, job.id, many)
     const other = await addJob(storage, 'beta')
@@ -218,7 +218,9 @@ describe('many that wait', () => {
     expect(await countsOf(storage, job.id)).toEqual({ pending: 0, queued: 0, running: 1 })
   })
 
-  it('are listed page by page, and a page reads about as many as it has', { timeout: 120_000 }, async () => {
+  it('are listed in pages, and a page reads about the number of records that it has', {
+    timeout: 120_000,
+  }, async () => {
     const { storage, callsOf, job } = await begin('queue')
     const slots = Array.from({ length: 1200 }, (_, index) => slotItem(job.id, index + 1))
     for (const [index, slot] of slots.entries()) {

@@ -7,13 +7,13 @@ import { headLayout, nodeLayout, recordLayout, timesLayout, versionLayout } from
 const layout = defineLayout({ first: 'byte', second: 'uint32', third: 'number', last: 'id' })
 
 describe('a layout', () => {
-  it('puts its fields one behind the other', () => {
+  it('stores its fields one after the other', () => {
     expect(layout.at).toEqual({ first: 0, second: 1, third: 5, last: 13 })
     expect(layout.end).toEqual({ first: 1, second: 5, third: 13, last: 29 })
     expect(layout.size).toBe(29)
   })
 
-  it('makes Lua that reads what is wanted, and what lies between', () => {
+  it('generates Lua that reads the named fields and the fields between them', () => {
     expect(readFields(layout, 'text', allFields(layout))).toBe(
       "local first, second, third, last = read('<BI4dc16', text, 1)",
     )
@@ -32,7 +32,7 @@ describe('a layout', () => {
     expect(tableFields(layout)).toBe('first = first, second = second, third = third, last = last')
   })
 
-  it('refuses to write fields with one missing between them, and fields that it has not', () => {
+  it('refuses to write fields with a gap, and unknown fields', () => {
     expect(() => writeFields(layout, { first: '1', third: '3' })).toThrow('second')
     expect(() => readFields(layout, 'text', { first: 'a', fourth: 'b' } as never)).toThrow('fourth')
     expect(() => readFields(layout, 'text', {})).toThrow('first')
@@ -40,7 +40,7 @@ describe('a layout', () => {
 })
 
 // Where one of these changes, data that are stored already would be read wrongly: raise the version, and migrate.
-it('what is stored has the places and the codes of its version', () => {
+it('stored records have the offsets and the codes of their version', () => {
   expect({
     version: storedForm.version,
     head: headLayout.at,

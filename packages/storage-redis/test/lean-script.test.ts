@@ -19,7 +19,7 @@ end
 `
 
 describe('a script', () => {
-  it('keeps the functions that it uses, and those that these use', () => {
+  it('keeps the functions that it calls directly or indirectly', () => {
     const lean = leanScript(`#!lua flags=allow-oom${functions}return outer('a')\n`)
     expect(lean.startsWith('#!lua flags=allow-oom\n')).toBe(true)
     expect(lean.match(/^local function \w+/gm)).toEqual(['local function inner', 'local function outer'])

@@ -38,7 +38,7 @@ function trigger(job: JobId, key: number, dueAt: number = slotAt(1)): CreateItem
 }
 
 describe.each([1, 3])('counts on %i shards', (shards) => {
-  it('are those of the lists after every step, and after every step that is repeated', async () => {
+  it('equal the lengths of the lists after every step, and after every repeated step', async () => {
     const storage = redisStorage({ url: server.url, prefix: newPrefix(), shards, logger: quiet })
     const policies: readonly OverlapPolicy[] = ['skip', 'queue', 'queue_one', 'allow', 'cancel_running']
     const jobs = policies.map((policy) => jobId(policy))
@@ -97,7 +97,7 @@ describe.each([1, 3])('counts on %i shards', (shards) => {
     await twice('a resume', pause(null))
     await twice('slots once more', create([slotItem(queue, 2), { ...slotItem(allow, 2), runs: null }]))
     const [head] = (await storage.get({ jobs: [queue] })).jobs
-    if (head === undefined || head === null) throw new Error('the job is gone')
+    if (head === undefined || head === null) throw new Error('the storage has no head of the job')
     const content = { ...head, fingerprint: 'print-2', overlap: { policy: 'allow' as const, maxQueued: 5 } }
     const expected = { expectedVersion: head.version, expectedWatermark: head.watermark }
     const replace = { kind: 'replace', id: queue, content, ...expected, waiting: 'cancel' } as const
@@ -116,7 +116,7 @@ describe.each([1, 3])('counts on %i shards', (shards) => {
     await storage.close()
   })
 
-  it('are answered in the order of the request, together with what else is asked', async () => {
+  it('are answered in the order of the request, also beside other parts of the request', async () => {
     const storage = redisStorage({ url: server.url, prefix: newPrefix(), shards, logger: quiet })
     const alpha = await addJob(storage, 'alpha')
     const beta = await addJob(storage, 'beta')

@@ -91,7 +91,7 @@ async function counts(storage: Storage, ...jobs: readonly JobId[]) {
 
 const numbers = (from: number, count: number) => Array.from({ length: count }, (_, index) => from + index)
 
-it('jobs of which nothing is left keep no place of those whose occurrences are set apart', async () => {
+it('a job without occurrences left is removed from the list of jobs with separate sets', async () => {
   await withStorage(1, async ({ storage, prefix }) => {
     const names = numbers(0, 100).map((index) => `foreign-${index}`)
     for (const name of names) await wait(storage, (await addJob(storage, name, 'allow')).id, 16)
@@ -210,7 +210,7 @@ describe.each([1, 2])('on %i shards', (shards) => {
     })
   })
 
-  it('what a stricter policy does not let start is moved in steps, behind which claims go on', async () => {
+  it('claims move occurrences that a stricter policy does not let start in steps, and continue after each step', async () => {
     await withStorage(shards, async ({ storage, cost }) => {
       const alpha = await addJob(storage, 'alpha', 'allow')
       const { id: beta } = await addJob(storage, 'beta', 'allow')

@@ -121,7 +121,7 @@ describe('more than goes into one call', () => {
     expect([more, nextDueAt]).toEqual([true, null])
   })
 
-  it('1,500 jobs are listed in the order of their ids, all of them or those that changed', async () => {
+  it('a list of 1,500 jobs, or of the changed ones, is in the order of their ids', async () => {
     const before = (await storage.listJobs({ limit: 10_000, cursor: null })).items.length
     const names = Array.from({ length: 1500 }, (_, number) => `many-${number}`)
     const jobs = await Promise.all(names.map(async (name) => await addJob(storage, name)))

@@ -89,7 +89,7 @@ const forms = (client: Redis) =>
   Promise.all(Array.from({ length: shards }, (_, shard) => client.get(`{jobistemer:${shard}}:form`)))
 
 describe('data in an older form', () => {
-  it('are read, and written, after the first that opens them has brought them into the present one', async () => {
+  it('can be read and written after the first storage that opens them has migrated them', async () => {
     const { url, client, jobs } = await startInOldForm()
     await openAs(presentForm, { url })
     expect(await meta(client)).toEqual({ shards: '2', schema: '1' })
@@ -102,10 +102,10 @@ describe('data in an older form', () => {
     await assertLedger(storage)
   })
 
-  it('are changed once, though several open them at the same time', async () => {
+  it('are migrated once, also if several storages open them concurrently', async () => {
     const { url, client, jobs } = await startInOldForm()
     const waiting: (() => void)[] = []
-    // All are at their first step before anybody does it.
+    // All three storages have reached their first step before any of them runs it.
     const together = (count: number) =>
       new Promise<void>((resolve) => {
         if (count > 1) return resolve()
@@ -117,7 +117,7 @@ describe('data in an older form', () => {
     expect(await look(open({ url }))).toEqual(jobs)
   })
 
-  it('are changed to the end by the next one when the first has ended in the middle, at any step', async () => {
+  it('are migrated by the next storage if the first has ended at any step', async () => {
     for (let steps = 0; steps < 6; steps++) {
       const { url, client, jobs } = await startInOldForm()
       const dying = watch(url, (count) => {
@@ -142,7 +142,7 @@ describe('data in an older form', () => {
 })
 
 describe('data in a newer form', () => {
-  it('are refused by who opens them, and by who has been open since before', async () => {
+  it('are refused by storages that open them, and by storages that were open before', async () => {
     const { url } = await start()
     const storage = open({ url })
     const job = await addJob(storage, 'job-0')
@@ -154,7 +154,7 @@ describe('data in a newer form', () => {
     expect(await admin(url).keys('{jobistemer:0}:[oh]:*')).toEqual([])
   })
 
-  it('are refused from the first step on, also when who changed them has ended there', async () => {
+  it('are refused from the first step of the migration on, also if the migrating storage has ended there', async () => {
     const { url } = await start()
     const storage = open({ url, shards })
     await addJob(storage, names[0] as string)

@@ -66,7 +66,7 @@ describe('the first call', () => {
     expect([error.code, error.field]).toEqual(['STORAGE_UNREADABLE', 'role'])
   })
 
-  it('is refused for another number of shards than that of the data', async () => {
+  it('is refused if the number of shards differs from the number in the data', async () => {
     const server = await start()
     await addJob(open({ url: server.url, shards: 4 }), 'alpha')
     const error = await refusal(look(open({ url: server.url, shards: 8 })))

@@ -44,7 +44,7 @@ describe('options', () => {
     expect(error.remedy).not.toBe(undefined)
   })
 
-  it('an option that does not exist is refused, with those that do', () => {
+  it('the storage refuses an unknown option, and names the known ones', () => {
     const error = refused({ url, keyPrefix: 'x' })
     expect([error.code, error.field]).toEqual(['UNKNOWN_OPTION', 'keyPrefix'])
     expect(error.message).toContain('prefix')

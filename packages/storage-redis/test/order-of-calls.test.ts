@@ -35,7 +35,7 @@ async function turns(): Promise<void> {
   for (let turn = 0; turn < 5; turn++) await new Promise((resolve) => setImmediate(resolve))
 }
 
-/** A storage in which three occurrences run, with what says that one of them has ended. */
+/** Returns a storage with three running occurrences, and a settle item that ends each of them. */
 async function running(): Promise<{ storage: Storage; sent: Sent[]; ends: readonly SettleItem[] }> {
   const { url } = await servers.start()
   const prefix = newPrefix()
@@ -45,7 +45,7 @@ async function running(): Promise<{ storage: Storage; sent: Sent[]; ends: readon
   for (const item of items) await filling.createOccurrences({ now: slotAt(4), owner, items: [item] })
   const sent: Sent[] = []
   const storage = servers.open({ client: deafClient(servers.client(url), sent), prefix, logger: quiet })
-  // From here on it knows the namespace.
+  // The first call reads the namespace, so that the following calls send only their own scripts.
   const first = storage.get({ jobs: [job] })
   await expect.poll(() => sent.length).toBe(1)
   sent.shift()?.hear()

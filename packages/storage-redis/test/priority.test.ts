@@ -54,7 +54,7 @@ it('claims over several shards take thousands in their order, in calls of any si
   expect(claimed).toEqual(items.map(({ id }) => id))
 })
 
-it('what waited for its time, or for the end of a pause, is claimed in that order too', async () => {
+it('occurrences that waited for their time, or for the end of a pause, are claimed in that order too', async () => {
   const { id } = await addJob(storage, 'alpha', 'allow')
   const paused = { at: slotAt(1), until: slotAt(20), reason: null, actor: null }
   await storage.saveJobs({ now: slotAt(1), changes: [{ kind: 'pause', id, paused }] })

@@ -48,7 +48,7 @@ describe('minReplicas', () => {
     expect(await create(storage, job.id)).toMatchObject([{ outcome: 'exists', state: 'running' }])
   })
 
-  it('that are not there make a call fail with STORAGE_BUSY; what it wrote is recognised', async () => {
+  it('make a call fail with STORAGE_BUSY if they are missing, and a repetition finds its writes', async () => {
     const server = await start()
     const storage = open({ url: server.url, minReplicas: 1, waitTimeout: 50 })
     const job = await addJob(open({ url: server.url }), 'alpha')
@@ -59,7 +59,7 @@ describe('minReplicas', () => {
     expect(await create(open({ url: server.url }), job.id)).toMatchObject([{ outcome: 'exists', owner: { ...owner } }])
   })
 
-  it('is asked for by a repeated call too, which writes nothing itself', async () => {
+  it('also applies to a repeated call, which writes nothing', async () => {
     const { primary, link } = await startPair()
     const job = await addJob(open({ url: primary.url, minReplicas: 1, waitTimeout: 4000 }), 'alpha')
     // The replica still counts as one, but hears nothing: what was written before its link broke it has.
@@ -72,7 +72,7 @@ describe('minReplicas', () => {
 })
 
 describe('a failover', () => {
-  it('forgets what the replica had not got: an acknowledged create is created once more', async () => {
+  it('loses writes that the replica had not received: an acknowledged create is created again', async () => {
     const { primary, replica, link } = await startPair()
     const before = open({ url: primary.url })
     const job = await addJob(open({ url: primary.url, minReplicas: 1, waitTimeout: 4000 }), 'alpha')
@@ -84,7 +84,7 @@ describe('a failover', () => {
     expect(await create(after, job.id)).toMatchObject([{ outcome: 'created', state: 'running', token: 1 }])
   })
 
-  it('does not forget what minReplicas has let through', async () => {
+  it('keeps writes that were acknowledged with minReplicas', async () => {
     const { primary, replica, link } = await startPair()
     const hasty = open({ url: primary.url, minReplicas: 1, waitTimeout: 200 })
     const job = await addJob(open({ url: primary.url, minReplicas: 1, waitTimeout: 4000 }), 'alpha')

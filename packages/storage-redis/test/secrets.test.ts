@@ -65,13 +65,13 @@ describe('an address that is refused shows no password', () => {
     expect(everythingOf(refused(options))).not.toContain('hunter2')
   })
 
-  it('and shows what holds none', () => {
+  it('and the error shows an address without a password', () => {
     expect(refused({ url: 'localhost:6379' }).message).toContain('"localhost:6379"')
     expect(refused({ url: 'http://localhost' }).message).toContain('"http://localhost"')
   })
 })
 
-it('a password that the server refuses is nowhere in the error, and nor is that of a server that is away', async () => {
+it('no error contains the password, neither of a server that refuses it nor of an unavailable server', async () => {
   const server = await start({ requirepass: 'right' })
   const url = server.url.replace('right', 'hunter2')
   const wrong = await refusal(open({ url }).get({}))

@@ -20,7 +20,7 @@ async function addJobs(storage: Storage, shards: readonly [number, number]): Pro
   return jobs as [JobId, JobId]
 }
 
-it('a claim over shards tells of more when something older came in after it had looked', async () => {
+it('a claim over shards answers `more` if an older occurrence arrived after its peek', async () => {
   const server = await start()
   const client = connect(server.url)
   const storage = open({ client, shards: 2 })
@@ -32,7 +32,7 @@ it('a claim over shards tells of more when something older came in after it had 
   const request = { now: slotAt(2), owner, limit: 10, exceptHandlerKeys: [], sweep: false }
   await other.claim({ ...request, limit: 1 })
 
-  // Two calls look, one for each shard; what follows is the one that takes.
+  // Calls 1 and 2 peek at one shard each. Call 3 claims.
   let calls = 0
   beforeScripts(client, async () => {
     if (++calls === 3) await other.createOccurrences({ now: slotAt(2), owner, items: [waiting(second, 1)] })
@@ -43,7 +43,7 @@ it('a claim over shards tells of more when something older came in after it had 
   expect((await storage.claim(request)).claimed).toMatchObject([{ jobId: first, scheduledAt: slotAt(2) }])
 })
 
-it('a claim over shards takes nothing younger in the place of what another node took after it had looked', async () => {
+it('a claim over shards takes no later occurrence instead of one that another node took after its peek', async () => {
   const server = await start()
   const client = connect(server.url)
   const storage = open({ client, shards: 2 })
@@ -63,9 +63,9 @@ it('a claim over shards takes nothing younger in the place of what another node 
   ]
   await other.createOccurrences({ now: slotAt(6), owner, items })
   const request = { now: slotAt(6), owner, limit: 1, exceptHandlerKeys: [], sweep: false }
-  // From here on the server knows the script.
+  // After this call the server has cached the script.
   await other.claim({ ...request, limit: 0 })
-  // Two calls look, one for each shard; before the one that takes, another node takes the oldest.
+  // Calls 1 and 2 peek at one shard each. Before call 3, which claims, another node claims the oldest occurrence.
   let calls = 0
   beforeScripts(client, async () => {
     if (++calls === 3) await other.claim(request)
@@ -92,7 +92,7 @@ describe('a claim over shards of which one fails', () => {
     }
     await wait(first, 1)
     await wait(second, 1)
-    // From here on the server knows the script.
+    // After this call the server has cached the script.
     await other.claim({ ...request, limit: 0 })
     const fate = {
       calls: 0,
@@ -142,7 +142,7 @@ describe('a claim over shards of which one fails', () => {
     expect(first).toBeDefined()
   })
 
-  it('answers what other shards gave if one shard fails without having given anything', async () => {
+  it('answers the occurrences of other shards if one shard fails before it has claimed any', async () => {
     const { storage, first, second, fate } = await startTwo()
     // The first call looks, the second one takes.
     fate.before = (call) => (call === 2 ? down() : null)
@@ -152,7 +152,7 @@ describe('a claim over shards of which one fails', () => {
       .toMatchObject([{ jobId: second }])
   })
 
-  it('the next claim tells the owner to look up what an unanswered claim took', async () => {
+  it('the next claim requires the owner to look up the occurrences of an unanswered claim', async () => {
     const { storage, other, first, second, wait, fate } = await startTwo()
     fate.after = (call) => (call === 2 ? broken() : null)
     expect(await storage.claim(request)).toMatchObject({ claimed: [{ jobId: first }], more: true })
@@ -164,7 +164,7 @@ describe('a claim over shards of which one fails', () => {
       runs: false,
     })
     expect(running.items).toHaveLength(2)
-    // One that takes nothing does not look for it either.
+    // A claim with the limit 0 does not resolve the unanswered claim.
     await storage.claim({ ...request, limit: 0 })
     await wait(first, 2)
     let error: { readonly code: string; readonly value: unknown } | null = null
@@ -183,7 +183,7 @@ describe('a claim over shards of which one fails', () => {
     expect(claimed).toHaveLength(2)
   })
 
-  it('says so to the owner that it is about, whatever another one takes by the same storage', async () => {
+  it('answers that to the owner of the unanswered claim, also if another owner claims through the same storage', async () => {
     const { storage, second, wait, fate } = await startTwo()
     const sibling = { ...owner, incarnation: `${owner.incarnation}-2` }
     fate.after = (call) => (call === 2 ? broken() : null)
@@ -197,7 +197,7 @@ describe('a claim over shards of which one fails', () => {
   })
 })
 
-it('a claim that comes late, after its owner has claimed again, takes nothing any more', async () => {
+it('a claim that arrives after a later claim of its owner takes nothing', async () => {
   const server = await start()
   const client = connect(server.url)
   const storage = open({ client, shards: 1 })
@@ -222,7 +222,7 @@ it('a claim that comes late, after its owner has claimed again, takes nothing an
   const running = { kind: 'live', state: 'running', limit: 10, cursor: null, runs: false } as const
   expect((await other.listOccurrences(running)).items).toEqual([])
   expect((await storage.claim(request)).claimed).toMatchObject([{ jobId: id }])
-  // That one is behind the latest, too, which was answered.
+  // The late claim now also precedes the latest claim, which the server has answered.
   for (const send of late) await send()
   expect((await other.listOccurrences(running)).items).toHaveLength(1)
 })

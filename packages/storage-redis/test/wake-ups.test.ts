@@ -22,7 +22,7 @@ function handClock(): { readonly clock: Clock; next(): void } {
 }
 
 describe('wake-ups', () => {
-  it('come for what others can take, ask and change, and not for one’s own', async () => {
+  it('report new work, cancel requests and changes of other connections, and not those of the same connection', async () => {
     const { url } = await start()
     const [watched, other] = [open({ url }), open({ url })]
     const ears = new WakeUpListener(watched)
@@ -45,7 +45,7 @@ describe('wake-ups', () => {
     expect(ears.heard).toEqual([])
   })
 
-  it('cost nothing for a slot that starts at once and ends', async () => {
+  it('are not sent for a slot that starts at its creation and ends', async () => {
     const { url } = await start()
     const storage = open({ url })
     const job = await addJob(storage, 'alpha')

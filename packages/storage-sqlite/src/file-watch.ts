@@ -47,8 +47,8 @@ export function mainFileOf(database: Database.Database): string {
 }
 
 /**
- * The path to watch for an open connection: the one that its caller gave. If that name was relative to an earlier current
- * directory, it is the file's own path.
+ * The path to watch for an open connection: the path that its caller gave, or the file's own path if the caller's path was
+ * relative to an earlier current directory.
  */
 export function pathOf(database: Database.Database): string {
   const given = resolve(database.name)

@@ -4,7 +4,7 @@ import type { Tables } from './tables.ts'
 /** Cost of checking one job or one block, in entries of the history. */
 const effortPerLook = 100
 
-/** Tombstones that one statement reads. */
+/** Tombstones that a statement reads. */
 const tombstonesAtOnce = 500
 
 /** The old versions of a job without a reference, up to the place that the search has reached. */

@@ -203,8 +203,8 @@ export class History {
   }
 
   /**
-   * The oldest of the latest `count` entries of the job; `null` when it has fewer. `looked`: how many entries were looked at.
-   * Many are counted by blocks and instants, of which none but the last few are read.
+   * Returns the oldest of the latest `count` entries of the job; `null` if the job has fewer. `looked`: the number of entries
+   * that the search counted. The search bisects over blocks and instants, and reads only the last entries.
    */
   oldestOfLatest(job: number, count: number): { readonly entry: HistoryEntry | null; readonly looked: number } {
     const blocks = this.#statements.blocksFalling.all(-9e15, 9e15) as Block[]
@@ -223,7 +223,7 @@ export class History {
       }
       return sum
     }
-    // From `low` on there are as many as that, from `high` on fewer.
+    // The job has at least `count` entries from `low` on, and fewer from `high` on.
     let low = blocks.reduce((least, { min_at }) => Math.min(least, min_at), Number.POSITIVE_INFINITY)
     let high = (blocks[0]?.max_at ?? low) + 1
     let fromHigh = 0

@@ -51,17 +51,17 @@ function watchOf(database: Database.Database, file: string): FileWatch | null {
 function openFile(file: string, home: SchemaHome): Database.Database {
   if (file !== ':memory:') {
     if (!existsSync(dirname(file))) throw unreadable(file, new Error(`there is no directory ${dirname(file)}`))
-    // A file of the user's is one that Jobistemer was sent to: whether it has room there, its tables say.
+    // A database of the user is not inspected here: its schema home checks its tables.
     if (home === ownFile) inspectFile(file)
     makeFile(file)
   }
   return new Database(file, { timeout: 0 })
 }
 
-/** Of its user alone. SQLite would make it readable for everybody; the files beside it get the same rights from it. */
+/** Only the user may read and write the file. SQLite's default is world-readable. Its side files get the rights of the file. */
 const fileMode = 0o600
 
-/** Makes the file unless it is there. One that is there is never opened here: closing it would end the locks of SQLite. */
+/** Creates the file unless it exists. Never opens an existing file, because a close would release the locks of SQLite. */
 function makeFile(file: string): void {
   try {
     closeSync(openSync(file, 'ax', fileMode))

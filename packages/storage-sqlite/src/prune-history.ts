@@ -6,17 +6,17 @@ import { blockOf, compareEntries, type HistoryEntry } from './history.ts'
 import { readDetails } from './occurrence-row.ts'
 import type { Tables } from './tables.ts'
 
-/** What of one job may go. */
+/** The part of a job's history that a prune may remove. */
 interface Retention {
-  /** The job's next instant: every slot before it is decided. Infinite if the job has none. */
+  /** The job's next instant: every earlier slot is decided. Infinite if the job has none. */
   readonly end: number
   /** The oldest of the occurrences that are always kept; `null` if none are. */
   readonly oldestKept: HistoryEntry | null
-  /** False when there are no more than are always kept. */
+  /** False if the job has only occurrences that are always kept. */
   readonly hasSpare: boolean
 }
 
-/** Where the removal of occurrences goes on: the entries of a block are in the order of their jobs. */
+/** Where the removal of occurrences continues: the entries of a block are in the order of their jobs. */
 interface OccurrencesPlace {
   readonly phase: 'occurrences'
   readonly block: number
@@ -30,7 +30,7 @@ const beginning: OccurrencesPlace = { phase: 'occurrences', block: -1, job: -1 }
 const firstVersions: VersionsPlace = { phase: 'versions', job: -1, search: null }
 const firstTombstones: TombstonesPlace = { phase: 'tombstones', deletedAt: -9e15, row: -1 }
 
-/** Entries of the history that one call may read. Limits the duration of a call that finds nothing to remove. */
+/** Maximum number of history entries that a call reads. Limits the duration of a call that finds nothing to remove. */
 const effortLimit = 200_000
 
 /** Cost of finding the kept entries of one job, in entries, besides these entries. */

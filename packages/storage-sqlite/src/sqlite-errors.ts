@@ -92,10 +92,10 @@ export function busyError(file: string, waitedMs: number, cause: unknown): Jobis
   })
 }
 
-/** A transaction of a user's cannot write: it waits for the lock itself, or has begun by reading. */
+/** The error of a user's transaction that cannot write, because another one has the lock or wrote after its first read. */
 export function lockedOut(file: string, cause: unknown): JobistemerError {
   return new JobistemerError('STORAGE_BUSY', {
-    message: `The transaction cannot write, since another one does, or has written since it began: ${file}.`,
+    message: `The transaction cannot write, because another transaction writes, or has written since it began: ${file}.`,
     field: 'transaction',
     value: file,
     remedy: 'Roll it back and try again; begin it with BEGIN IMMEDIATE, which waits for the lock first.',

@@ -40,7 +40,7 @@ import { type StoredOccurrence, Tables } from './tables.ts'
 import { TransactionLedger } from './transaction-ledger.ts'
 import { readTransaction } from './transaction.ts'
 
-/** Due occurrences that one transaction moves to the lane that claims read. */
+/** Maximum number of due occurrences that a transaction moves to the lane of claimable occurrences. */
 const promotedAtOnce = 2000
 
 const noCounts: LiveCounts = Object.freeze({ pending: 0, queued: 0, running: 0 })

@@ -69,20 +69,20 @@ export class Tables implements RowNames {
     this.due.startStep()
   }
 
-  /** To be called at the end of each write step, before it is committed. */
+  /** Called at the end of each write step, before its commit. */
   endStep(): void {
     const { pending, queued, running } = this.#change
     if (pending !== 0 || queued !== 0 || running !== 0) this.jobs.addToTotals(this.#change)
     this.due.endStep()
   }
 
-  /** Whether anything is queued in any job. As long as nothing is, which is the rule, a finish asks no further. */
+  /** Whether any job has queued occurrences. Usually none has, and a finish then reads no further. */
   get anyQueued(): boolean {
     this.#queuedBefore ??= this.jobs.totals().queued
     return this.#queuedBefore + this.#change.queued > 0
   }
 
-  /** To be called after a rollback: what was remembered may never have been. */
+  /** Clears all caches after a rollback, because cached rows may not exist. */
   forget(): void {
     this.names.forget()
     this.jobs.forget()

@@ -32,7 +32,7 @@ storageConformance({
   },
 })
 
-// The same statements over tables of other names, which stand among a user's, and with the other setting of `synchronous`.
+// The same statements with prefixed tables in a user's database, and with the other value of `synchronous`.
 storageConformance({
   describe,
   it: furtherKind(it),

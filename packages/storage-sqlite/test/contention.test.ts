@@ -35,7 +35,7 @@ async function startSlot(index: number): Promise<string> {
 }
 
 describe('while another process holds the file', () => {
-  it('a call waits without blocking the thread, and goes on once the file is free', async () => {
+  it('a call waits without blocking the thread, and continues once the lock is free', async () => {
     other.exec('BEGIN IMMEDIATE')
     let settled = false
     const call = startSlot(1).finally(() => {
@@ -138,7 +138,7 @@ describe('a closed storage', () => {
 })
 
 describe('a full disk', () => {
-  it('fails the call with STORAGE_FULL and leaves the ledger as it was; with room, everything goes on', async () => {
+  it('fails the call with STORAGE_FULL and changes nothing; later calls succeed once the disk has space', async () => {
     const file = `${scratch.directory}/small.db`
     const database = new Database(file)
     const small = sqliteStorage({ database })
@@ -202,7 +202,7 @@ describe('another failure of SQLite', () => {
     })
   })
 
-  it('in one item takes the whole call back', async () => {
+  it('in one item rolls the whole call back', async () => {
     other.exec(`CREATE TRIGGER fault BEFORE INSERT ON running WHEN new.scheduled_at = ${slotAt(1) + 30 * minute}
       BEGIN SELECT RAISE(ABORT, 'a fault of the disk'); END`)
     const second = await addJob(storage, 'second')

@@ -17,7 +17,7 @@ const faults: Readonly<Record<string, Fault>> = {
     if (real.inTransaction) real.exec('ROLLBACK')
     fail()
   },
-  'a connection that is gone': (real, run) => {
+  'a closed connection': (real, run) => {
     real.close()
     return run()
   },

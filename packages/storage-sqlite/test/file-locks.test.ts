@@ -75,7 +75,7 @@ describe.skipIf(!existsSync('/proc/self/fdinfo'))('a connection of this process 
   })
 })
 
-it('a file that is refused while its application writes stays closed to the writers of other processes', () => {
+it('a refused file keeps its locks: while its application writes, other processes cannot write', () => {
   const app = new Database(scratch.file)
   app.exec('CREATE TABLE customers (name TEXT)')
   app.exec("BEGIN IMMEDIATE; INSERT INTO customers VALUES ('Ada')")

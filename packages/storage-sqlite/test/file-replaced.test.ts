@@ -83,7 +83,7 @@ describe.each(ways)('a file that was %s', (_how, replace) => {
   })
 })
 
-it('a file that comes back stays refused: what was done meanwhile is unknown', async () => {
+it('a storage refuses its file also after the file was moved back, because other processes may have missed its writes', async () => {
   const storage = open()
   const aside = `${scratch.file}.aside`
   renameSync(scratch.file, aside)

@@ -57,7 +57,7 @@ describe('a file that may be read and not written', () => {
 })
 
 describe('a new file', () => {
-  it('and those beside it are of their user alone', async () => {
+  it('and its side files are readable and writable for their user alone', async () => {
     const storage = sqliteStorage({ file: scratch.file })
     await addJob(storage, 'a')
     const files = ['', '-wal', '-shm'].map((ending) => `${scratch.file}${ending}`)

@@ -5,7 +5,7 @@ import { sqliteStorage } from '../src/index.ts'
 import { addJob, finishItem, owner, slotAt, slotItem, triggerItem } from '@jobistemer/test-kit'
 import { makeScratch, type Scratch } from './scratch.ts'
 
-// More than are read at once when only some states are wanted, and live ones among and behind them.
+// More occurrences than a list by state reads at once, with live ones among and after them.
 const finishedCount = 2_600
 const perCall = 200
 

@@ -43,7 +43,7 @@ it('the latest run is found behind hundreds that were skipped, indexed or not', 
   expect((await storage.get({ latest: [id] })).latest).toMatchObject([expected])
 })
 
-it('behind thousands it is given up, and a later one is found', async () => {
+it('the search for the latest run ends after thousands of skipped slots, and finds a later run', async () => {
   const id = await skipping('job', 3000)
   await index()
   expect((await storage.get({ latest: [id] })).latest).toEqual([null])

@@ -119,7 +119,7 @@ function idsOf(items: readonly OccurrenceAddress[]): readonly OccurrenceId[] {
 }
 
 describe('a history of several blocks and a tail', () => {
-  it('is one, by the number of its rows', () => {
+  it('has one row per occurrence, and its indexes contain only the tail', () => {
     const rows = database.prepare('SELECT count(*) FROM history').pluck().get()
     const indexed = database.prepare('SELECT count(*) FROM history_times').pluck().get()
     expect(rows).toBe(denseCount + triggerCount + denseCount / sparseEvery)
@@ -196,8 +196,8 @@ describe('a history of several blocks and a tail', () => {
   })
 })
 
-describe('pruning it', () => {
-  it('removes what is old but for the latest of each job, in bounded calls, and nothing else', async () => {
+describe('a prune of this history', () => {
+  it('removes old occurrences except the latest of each job, in calls of bounded size', async () => {
     const before = slotAt(8_765)
     let removed = 0
     let calls = 0
@@ -235,7 +235,7 @@ describe('pruning it', () => {
     expect(answer?.outcome).toBe('pruned')
   })
 
-  it('down to nothing leaves empty indexes, and later history is found again', async () => {
+  it('of all occurrences leaves empty indexes, and lists contain later history', async () => {
     const now = slotAt(denseCount + 10)
     for (let more = true; more; ) {
       more = (await storage.prune({ now, jobId: jobs.dense.id, before: now, keep: 0, limit: 10_000 })).more

@@ -13,7 +13,7 @@ describe('the key of an occurrence', () => {
     fc.uuid().map((text) => `occ_${text.replace(/[0-9a-f]$/, 'İ')}` as OccurrenceId),
   )
 
-  it('gives the id back, whatever its form', () => {
+  it('is converted back to the id, whatever the form of the id', () => {
     fc.assert(fc.property(fc.oneof(uuid, other), (id) => idOf(keyOf(id)) === id))
   })
 

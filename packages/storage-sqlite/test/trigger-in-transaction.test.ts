@@ -13,7 +13,7 @@ beforeEach(() => {
 
 afterEach(async () => await world.remove())
 
-/** A scheduler with a job that tells what it was asked for. */
+/** Starts a scheduler whose job records the inputs of its runs. */
 async function startScheduler() {
   const clock = virtualClock('2026-01-01T00:00:00Z')
   const ran: unknown[] = []
@@ -124,7 +124,7 @@ it('a list of requests of which some could not be stored cannot be committed', a
   expect(await scheduler.counts('mail')).toEqual({ pending: 0, queued: 0, running: 0 })
 })
 
-it('a client can do it, which has no code', async () => {
+it('a client can trigger jobs in a transaction', async () => {
   const { app } = world
   const { clock, ran } = await startScheduler()
   const client = world.keep(createClient({ storage: world.connect(), clock }))
@@ -137,7 +137,7 @@ it('a client can do it, which has no code', async () => {
   expect(ran.sort()).toEqual(['anna', 'berta'])
 })
 
-it('connections that want integers as BigInt can do it too', async () => {
+it('a connection that returns integers as BigInt can trigger jobs in a transaction', async () => {
   const { app } = world
   app.defaultSafeIntegers(true)
   const { scheduler, clock, ran } = await startScheduler()

@@ -75,7 +75,7 @@ async function write(step: () => string = () => 'written'): Promise<readonly [ou
 }
 
 describe('a step that finds the file locked', () => {
-  it('fails after the limit, and the next one has the whole limit again', async () => {
+  it('fails after the limit, and the next step has the whole limit again', async () => {
     other.exec('BEGIN IMMEDIATE')
     expect(await write()).toEqual(['STORAGE_BUSY', limitMs])
     other.exec('ROLLBACK')
@@ -91,7 +91,7 @@ describe('a step that finds the file locked', () => {
     other.exec('ROLLBACK')
   })
 
-  it('counts the time that has passed, and not the pauses that it wanted', async () => {
+  it('counts the elapsed time, and not the requested pauses', async () => {
     clock.slowdown = 40
     other.exec('BEGIN IMMEDIATE')
     const [outcome, ms] = await write()
@@ -114,7 +114,7 @@ describe('a step that finds the file locked', () => {
     expect(clock.delays).not.toEqual(otherClock.delays)
   })
 
-  it('has its own limit, also behind one that has waited before', async () => {
+  it('has its own limit, also while an earlier step waits', async () => {
     other.exec('BEGIN IMMEDIATE')
     const first = write()
     let late: ReturnType<typeof write> | undefined
@@ -126,7 +126,7 @@ describe('a step that finds the file locked', () => {
     other.exec('ROLLBACK')
   })
 
-  it('has the whole limit from when the one before it was let through', async () => {
+  it('has its whole limit from the end of the previous step', async () => {
     other.exec('BEGIN IMMEDIATE')
     const first = write()
     const second = write(locked)
@@ -155,7 +155,7 @@ describe('a step that reads', () => {
     expect(isWritten).toBe(true)
   })
 
-  it('changes nothing in how long these wait', async () => {
+  it('does not change the wait of writing steps', async () => {
     other.exec('BEGIN IMMEDIATE')
     const reads: Promise<unknown>[] = []
     clock.onTimer = () => void reads.push(connection.read(() => 'read'))

@@ -155,7 +155,7 @@ export class CronKernel {
   }
 }
 
-/** True when 400 years have been searched: whatever has not come by then never comes. */
+/** True if the search has covered 400 years, after which the calendar repeats. Then the schedule has no further instant. */
 function isTooFar(seconds: number): boolean {
   return seconds > cycleSeconds
 }

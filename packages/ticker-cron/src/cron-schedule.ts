@@ -155,7 +155,7 @@ const someFutureMs = Date.UTC(2030, 0, 1)
 
 function refuseWhatNeverFires(schedule: CronSchedule, { fields }: ParsedExpression): void {
   if (schedule.isEmpty) {
-    throw neverFires(schedule, 'no year has such a day', 'Name a day that one of the months has.')
+    throw neverFires(schedule, 'no year has such a day', 'Name a day that at least one of the months has.')
   }
   const { startMs, endMs } = schedule.window
   if (Number.isFinite(endMs) ? schedule.previousMs(endMs + 1) === null : startsTooLate(schedule, startMs)) {

@@ -86,11 +86,11 @@ export class ZoneOffsets {
     this.#settle()
   }
 
-  /** Looks at about a year more at the earlier end. */
+  /** Adds about a year at the earlier end of the table. */
   extendBackward(): void {
     const from = this.#from - chunkSeconds
     const read = this.#read(from, this.#from)
-    // Nothing changes before: the first span reaches back for ever.
+    // No zone changed its offset before that instant, so the first span has no beginning.
     this.#from = from < beforeAllChanges ? Number.NEGATIVE_INFINITY : from
     const first = this.#spans[0] as OffsetSpan
     const last = read.at(-1) as OffsetSpan

@@ -191,7 +191,7 @@ describe('a bad expression', () => {
     expect(refusal(expression)).toEqual({ code: 'INVALID_SCHEDULE', field })
   })
 
-  it('says what is wrong with which value, and what the field takes', () => {
+  it('names the wrong value, its fault, and the values that the field accepts', () => {
     expect(() => cron('0 25 * * *')).toThrow(
       'The hour field "25" of the cron expression "0 25 * * *" cannot be read: ' +
         'Constraint error, got value 25 expected range 0-23. ' +

@@ -16,7 +16,7 @@ function minutesOf(expression: string, jobName: string): number[] {
 const names = Array.from({ length: 3000 }, (_, index) => `job-${index}`)
 
 describe('H', () => {
-  it('stands for the same number for ever: schedules of users rest on it', () => {
+  it('stands for the same number in all versions, because schedules of users depend on it', () => {
     expect(bound('H H * * *', 'nightly-report').describe()).toBe('at 01:55, UTC')
     expect(bound('H H(0-5) H * *', 'backup').describe()).toBe('at 05:31 on day 25 of the month, UTC')
     expect(bound('H H H * * H', 'über-prüfung').describe()).toBe('at 09:53:14 on Tuesday, UTC')
@@ -67,11 +67,11 @@ describe('H', () => {
     }
   })
 
-  it('does not make names of days out of what they are not', () => {
+  it('is not read as a part of a day name', () => {
     expect('bind' in cron('0 0 * MAR THU', { timezone: 'UTC' })).toBe(false)
   })
 
-  it('stands for nothing without a job: asking is refused, describing is not', () => {
+  it('has no value without a job: next is refused, describe is not', () => {
     const schedule = cron('H * * * *')
     expect(() => schedule.next(0)).toThrow(/H.*bind\(\{ jobName/)
     expect(() => schedule.nextMs(0)).toThrow(expect.objectContaining({ code: 'INVALID_SCHEDULE' }))

@@ -55,7 +55,7 @@ describe('a cron schedule', () => {
     expect(daily.previousMs(Number.NEGATIVE_INFINITY)).toBeNull()
   })
 
-  it('goes on beyond the tables of the time zone data', () => {
+  it('continues beyond the tables of the time zone data', () => {
     const daily = cron('0 12 * * *', { timezone: 'America/New_York' })
     // Summer time in the years 3026 and 9026, by the rules of today.
     expect(daily.next('3026-07-01T00:00:00Z')?.toISOString()).toBe('3026-07-01T16:00:00.000Z')
@@ -71,7 +71,7 @@ describe('a cron schedule', () => {
     expect(daily.previous('1700-01-02T00:00:00Z')?.toISOString()).toBe('1700-01-01T10:56:02.000Z')
   })
 
-  it('gives the same whatever it was asked before', () => {
+  it('returns the same instants in any order of calls', () => {
     const ask = (expression: string, timezone: string, instants: readonly string[]) => {
       const schedule = cron(expression, { timezone })
       return instants.map((instant) => [schedule.next(instant), schedule.previous(instant)])
@@ -213,7 +213,7 @@ describe('offset changes', () => {
     expect(spring('0 2-3 * * *')).toEqual(['07:00:00'])
   })
 
-  it('elapsed time makes nothing up in a gap and repeats what the clock repeats', () => {
+  it('schedules by elapsed time do not fire for times in a gap, and fire in both repeated hours', () => {
     expect(spring('* 2 * * *')).toEqual([])
     expect(spring('30 * * * *')).toEqual(['06:30:00', '07:30:00'])
     expect(autumn('30 * * * *')).toEqual(['05:30:00', '06:30:00', '07:30:00'])

@@ -24,7 +24,7 @@ function refusal(interval: string, options?: Iso8601Options): { code: ErrorCode;
 }
 
 describe('an interval', () => {
-  it('fires first at its start, and as often as it says', () => {
+  it('fires first at its start, and as often as its count', () => {
     expect(all('R3/2026-01-31T00:00:00/P1M')).toEqual([
       '2026-01-31T00:00:00Z',
       '2026-02-28T00:00:00Z',
@@ -33,7 +33,7 @@ describe('an interval', () => {
     expect(all('R1/2026-01-31/P1M')).toEqual(['2026-01-31T00:00:00Z'])
   })
 
-  it('goes on for ever without a count', () => {
+  it('has no end without a count', () => {
     for (const interval of ['R/2026-01-01T00:00:00Z/PT1H', 'R-1/2026-01-01T00:00Z/PT1H']) {
       expect(iso8601(interval).next('2099-06-01T00:30:00Z')?.toISOString()).toBe('2099-06-01T01:00:00.000Z')
     }

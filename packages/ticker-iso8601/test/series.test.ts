@@ -38,7 +38,7 @@ function instantByHand(timezone: string, startLocal: number, { months, days, hou
 }
 
 describe('a series', () => {
-  it('has the instants that counting by hand gives, from wherever one starts', () => {
+  it('has the instants of a plain count, from any start', () => {
     const scene = fc.record({
       timezone: fc.constantFrom(...zones),
       // Around the changes of 2011, when Apia left out a whole day.

@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest'
 import { type OnceOptions, once, onceType } from '../src/index.ts'
 
 describe('a schedule of one instant', () => {
-  it('has it as the next of all that is before, and as the previous of all that is after', () => {
+  it('returns its instant as the next of each earlier instant, and as the previous of each later instant', () => {
     const instant = fc.integer({ min: -8_640_000_000_000_000, max: 8_640_000_000_000_000 })
     fc.assert(
       fc.property(instant, instant, (at, asked) => {

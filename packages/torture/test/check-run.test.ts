@@ -64,7 +64,7 @@ describe('rows of a user’s table', () => {
     expect(told({ ...moved, state: 'failed' }, [])).toEqual([])
   })
 
-  it('a missing row, a double row, a row of another attempt and a row without an end are found', () => {
+  it('a missing row, a double row, a row of another attempt and a row without an end are violations', () => {
     expect(told(moved, [])).toHaveLength(1)
     expect(told(moved, [1, 1])).toHaveLength(1)
     expect(told(moved, [2])).toHaveLength(1)
@@ -85,7 +85,7 @@ describe('rows of a user’s table', () => {
     return checkRun(story.run()).filter(({ rule }) => rule === 'rows')
   }
 
-  it('a row that a former owner has written is found, whatever the ledger contains', () => {
+  it('a row of a former owner is a violation, whatever the ledger contains', () => {
     expect(movedAndReaped(2000, 3000)).toEqual([])
     expect(movedAndReaped(3500, 3000)).toMatchObject([
       { message: 'move has a row of attempt 1, written under token 1, which had been dead for 500 ms' },
@@ -147,7 +147,7 @@ describe('a run without violations', () => {
 })
 
 describe('starts', () => {
-  it('an attempt that starts twice is found', () => {
+  it('an attempt that starts twice is a violation', () => {
     const story = new Story()
     const occurrence = story.plainSlot(1000, 'a.1')
     story.start({ at: 1050, occurrence, life: 'b.1' })
@@ -155,7 +155,7 @@ describe('starts', () => {
     expect(rulesOf(story)).toContain('start-twice')
   })
 
-  it('a start before its instant is found', () => {
+  it('a start before its instant is a violation', () => {
     const story = new Story()
     const occurrence = story.slot(2000)
     story.record(occurrence, { scheduledAt: origin + 2000, finishedAt: origin + 2100 })
@@ -164,7 +164,7 @@ describe('starts', () => {
     expect(rulesOf(story)).toEqual(['start-early'])
   })
 
-  it('a start at an instant outside of the schedule is found', () => {
+  it('a start at an instant outside of the schedule is a violation', () => {
     const story = new Story()
     const occurrence = story.slot(1500)
     story.record(occurrence, { scheduledAt: origin + 1500, finishedAt: origin + 1700 })
@@ -173,7 +173,7 @@ describe('starts', () => {
     expect(rulesOf(story)).toEqual(['start-unknown'])
   })
 
-  it('a slot with another id than its own is found', () => {
+  it('a slot with another id than its own is a violation', () => {
     const story = new Story()
     const occurrence = occurrenceId(jobId('another'), origin + 1000)
     story.record(occurrence, { scheduledAt: origin + 1000, finishedAt: origin + 1200 })
@@ -182,7 +182,7 @@ describe('starts', () => {
     expect(rulesOf(story)).toEqual(['start-unknown'])
   })
 
-  it('a start of an occurrence that is not in the ledger is found', () => {
+  it('a start of an occurrence that is not in the ledger is a violation', () => {
     const story = new Story()
     const occurrence = story.slot(1000)
     story.start({ at: 1010, occurrence, life: 'a.1' })
@@ -190,7 +190,7 @@ describe('starts', () => {
     expect(rulesOf(story)).toContain('start-unknown')
   })
 
-  it('a trigger without a request is found', () => {
+  it('a trigger without a request is a violation', () => {
     const story = new Story()
     const occurrence = story.slot(1234)
     const details = { requestKey: 'mine' }
@@ -202,7 +202,7 @@ describe('starts', () => {
     expect(rulesOf(story)).toEqual([])
   })
 
-  it('a start of an attempt that is not in the ledger is found', () => {
+  it('a start of an attempt that is not in the ledger is a violation', () => {
     const story = new Story()
     const occurrence = story.plainSlot(1000, 'a.1')
     story.start({ at: 1040, occurrence, life: 'a.1', attempt: 2 })
@@ -210,7 +210,7 @@ describe('starts', () => {
     expect(rulesOf(story)).toEqual(['start-unwritten'])
   })
 
-  it('a token that is higher than that of the ledger is found', () => {
+  it('a token that is higher than that of the ledger is a violation', () => {
     const story = new Story()
     const occurrence = story.slot(1000)
     story.record(occurrence, { scheduledAt: origin + 1000, finishedAt: origin + 1200 })
@@ -248,13 +248,13 @@ describe('starts', () => {
     expect(rulesOf(story)).toEqual([])
   })
 
-  it('an attempt of an old owner that starts after those of the new owner is found', () => {
+  it('an attempt of an old owner that starts after those of the new owner is a violation', () => {
     const story = new Story()
     rescue(story, { lateAttempt: 4 })
     expect(rulesOf(story)).toContain('start-stale')
   })
 
-  it('a start of an ended occurrence is found', () => {
+  it('a start of an ended occurrence is a violation', () => {
     const story = new Story()
     const occurrence = story.plainSlot(1000, 'a.1')
     story.record(occurrence, {
@@ -267,7 +267,7 @@ describe('starts', () => {
     expect(rulesOf(story)).toEqual(['start-stale'])
   })
 
-  it('a start after the shutdown of its node is found', () => {
+  it('a start after the shutdown of its node is a violation', () => {
     const story = new Story()
     story.node(900, { event: 'down', life: 'a.1' })
     story.plainSlot(1000, 'a.1')
@@ -276,7 +276,7 @@ describe('starts', () => {
 })
 
 describe('overlap', () => {
-  it('handlers of two occurrences at once are found', () => {
+  it('handlers of two occurrences at once are violations', () => {
     const story = new Story()
     const first = story.slot(1000)
     story.record(first, { scheduledAt: origin + 1000, finishedAt: origin + 1990 })
@@ -286,7 +286,7 @@ describe('overlap', () => {
     expect(rulesOf(story)).toEqual(['overlap'])
   })
 
-  it('a second occurrence that starts while the first one runs in the ledger is found', () => {
+  it('a second occurrence that starts while the first one runs in the ledger is a violation', () => {
     const story = new Story()
     const first = story.slot(1000)
     story.record(first, {
@@ -353,7 +353,7 @@ describe('overlap', () => {
     expect(rulesOf(story)).toEqual(['overlap'])
   })
 
-  it('an owner that hands back an occurrence while its handler runs is found', () => {
+  it('an owner that hands back an occurrence while its handler runs is a violation', () => {
     const story = new Story()
     const occurrence = story.slot(1000)
     story.record(occurrence, {
@@ -370,7 +370,7 @@ describe('overlap', () => {
     expect(rulesOf(story)).toEqual(['overlap'])
   })
 
-  it('slots that do not run in the order of their time are found', () => {
+  it('slots that do not run in the order of their time are violations', () => {
     const story = new Story()
     const early = story.slot(1000)
     story.plainSlot(2000, 'a.1')
@@ -382,21 +382,21 @@ describe('overlap', () => {
 })
 
 describe('answers of the storage', () => {
-  it('one occurrence that is created twice is found', () => {
+  it('one occurrence that is created twice is a violation', () => {
     const story = new Story()
     const occurrence = story.plainSlot(1000, 'a.1')
     story.created(1006, 'b.1', occurrence)
     expect(rulesOf(story)).toEqual(['created-twice'])
   })
 
-  it('a token that is given to two processes is found', () => {
+  it('a token that is given to two processes is a violation', () => {
     const story = new Story()
     const occurrence = story.plainSlot(1000, 'a.1')
     story.granted({ at: 1006, occurrence, life: 'b.1' })
     expect(rulesOf(story)).toEqual(['granted-twice'])
   })
 
-  it('a write under a dead token that is accepted is found', () => {
+  it('a write under a dead token that is accepted is a violation', () => {
     const story = new Story()
     const occurrence = rescue(story)
     story.settled({ at: 5030, occurrence, life: 'a.1' }, 'progress')
@@ -410,7 +410,7 @@ describe('answers of the storage', () => {
     expect(rulesOf(story)).toEqual([])
   })
 
-  it('an occurrence that ends twice is found', () => {
+  it('an occurrence that ends twice is a violation', () => {
     const story = new Story()
     const occurrence = story.plainSlot(1000, 'a.1')
     story.reaped({ at: 1600, occurrence, life: 'b.1' })
@@ -428,7 +428,7 @@ describe('answers of the storage', () => {
     expect(rulesOf(story)).toContain('claim-in-pause')
   })
 
-  it('a reap before the deadline is found', () => {
+  it('a reap before the deadline is a violation', () => {
     const story = new Story()
     const occurrence = story.slot(1000)
     story.record(occurrence, {
@@ -453,7 +453,7 @@ describe('answers of the storage', () => {
     }
   })
 
-  it('a takeover from a node whose heartbeats arrived in time is found', () => {
+  it('a takeover from a node whose heartbeats arrived in time is a violation', () => {
     const story = new Story()
     const occurrence = takenAsDead(story)
     for (const at of [1100, 1900, 2500]) story.heartbeat(at, 'a.1')
@@ -461,7 +461,7 @@ describe('answers of the storage', () => {
     expect(rulesOf(story)).toEqual(['reaped-early'])
   })
 
-  it('a node that reaps the run of another node as one of its own earlier life is found', () => {
+  it('a node that reaps the run of another node as one of its own earlier life is a violation', () => {
     const story = new Story()
     const occurrence = story.slot(1000)
     story.record(occurrence, {
@@ -486,7 +486,7 @@ describe('a run whose storage loses acknowledged writes', () => {
   }
   const lossyRulesOf = (story: Story) => checkLossyRun(story.run()).map(({ rule }) => rule)
 
-  it('an end that was accepted under the token of another owner is found', () => {
+  it('an end that was accepted under the token of another owner is a violation', () => {
     const { story, occurrence } = givenTwice()
     expect(lossyRulesOf(story)).toEqual([])
     story.settled({ at: 1500, occurrence, life: 'b.1' }, 'completed')
@@ -503,7 +503,7 @@ describe('a run whose storage loses acknowledged writes', () => {
 })
 
 describe('takeovers after the faults', () => {
-  it('a run of a dead node that is released at its deadline alone is found', () => {
+  it('a run of a dead node that is released at its deadline alone is a violation', () => {
     const reapedAt = (at: number, reason: string) => {
       const story = new Story()
       const occurrence = story.slot(1000)
@@ -521,21 +521,21 @@ describe('takeovers after the faults', () => {
 })
 
 describe('the ledger against the witness', () => {
-  it('a completed task whose handler did not end is found', () => {
+  it('a completed task whose handler did not end is a violation', () => {
     const story = new Story()
     story.plainSlot(1000, 'a.1')
     story.witness.splice(0, story.witness.length, ...story.witness.filter((line) => line.event === 'start'))
     expect(rulesOf(story)).toEqual(['end-missing'])
   })
 
-  it('a completed task whose handler failed is found', () => {
+  it('a completed task whose handler failed is a violation', () => {
     const story = new Story()
     story.plainSlot(1000, 'a.1')
     for (const line of story.witness) if (line.event === 'end') Object.assign(line, { outcome: 'failed' })
     expect(rulesOf(story)).toEqual(['end-missing'])
   })
 
-  it('a task with two attempts that succeeded is found', () => {
+  it('a task with two attempts that succeeded is a violation', () => {
     const story = new Story()
     const occurrence = story.slot(1000)
     story.record(occurrence, {
@@ -550,7 +550,7 @@ describe('the ledger against the witness', () => {
     expect(rulesOf(story)).toEqual(['end-missing'])
   })
 
-  it('a task without a success that counts as completed is found', () => {
+  it('a task without a success that counts as completed is a violation', () => {
     const story = new Story()
     const occurrence = story.slot(1000)
     const run = { ...taskRun('lost'), state: 'completed' as const }
@@ -558,21 +558,21 @@ describe('the ledger against the witness', () => {
     expect(rulesOf(story)).toEqual(['end-missing'])
   })
 
-  it('an accepted write that is gone is found', () => {
+  it('an accepted write that the ledger lacks is a violation', () => {
     const story = new Story()
     const occurrence = story.plainSlot(1000, 'a.1')
     story.settled({ at: 1120, occurrence, life: 'a.1', sequence: 2 }, 'progress')
     expect(rulesOf(story)).toEqual(['write-lost'])
   })
 
-  it('an end that became another one is found', () => {
+  it('an end that became another one is a violation', () => {
     const story = new Story()
     const occurrence = story.plainSlot(1000, 'a.1')
     story.record(occurrence, { scheduledAt: origin + 1000, finishedAt: origin + 1110, state: 'canceled' })
     expect(rulesOf(story)).toEqual(['write-lost'])
   })
 
-  it('an accepted request that is gone is found', () => {
+  it('an accepted request that the ledger lacks is a violation', () => {
     const story = new Story()
     story.driver(1000, { event: 'accepted', occurrence: story.slot(1000) })
     expect(rulesOf(story)).toEqual(['write-lost'])
@@ -580,7 +580,7 @@ describe('the ledger against the witness', () => {
 })
 
 describe('clocks', () => {
-  it('an engine whose time is ahead is found', () => {
+  it('an engine whose time is ahead is a violation', () => {
     const story = new Story()
     const occurrence = story.plainSlot(1000, 'a.1')
     story.granted({ at: 1005, occurrence, life: 'a.1', clockError: 20 })
@@ -598,7 +598,7 @@ describe('clocks', () => {
     expect(rulesOf(story)).toEqual(['clock'])
   })
 
-  it('an engine that follows the clock of its process instead of the storage is found', () => {
+  it('an engine that follows the clock of its process instead of the storage is a violation', () => {
     const story = new Story()
     story.clocks = { ...story.clocks, source: 'storage' }
     const occurrence = story.plainSlot(1000, 'a.1')
@@ -669,19 +669,19 @@ describe('clocks', () => {
 })
 
 describe('processes', () => {
-  it('a process that ends by itself is found', () => {
+  it('a process that ends by itself is a violation', () => {
     const story = new Story()
     story.driver(1000, { event: 'exited', life: 'a.1', code: 1, signal: null, expected: false })
     expect(rulesOf(story)).toEqual(['process'])
   })
 
-  it('a shutdown that ends badly is found', () => {
+  it('a shutdown that ends badly is a violation', () => {
     const story = new Story()
     story.driver(1000, { event: 'exited', life: 'a.1', code: 1, signal: null, expected: true })
     expect(rulesOf(story)).toEqual(['process'])
   })
 
-  it('an engine that fails is found', () => {
+  it('an engine that fails is a violation', () => {
     const story = new Story()
     story.node(1000, { event: 'engine-failed', life: 'a.1', where: 'claim', message: 'no' })
     expect(rulesOf(story)).toEqual(['engine'])

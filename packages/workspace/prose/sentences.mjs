@@ -26,8 +26,16 @@ export function sentencesOf(document) {
   return parts.flatMap((part) => {
     const start = position
     position += part.length
-    return [...segmenter.segment(part.replace(/\n[ \t>]*/g, (gap) => ' '.repeat(gap.length)))]
-      .map(({ segment, index }) => ({ start: start + index + segment.search(/\S|$/), text: oneLine(segment) }))
+    const text = part.replace(/\n[ \t>]*/g, (gap) => ' '.repeat(gap.length))
+    // Dots of a link's target end no sentence.
+    const prose = text.replace(/(?<=\])\([^)]*\)|\*/g, (hidden) => '~'.repeat(hidden.length))
+    return [...segmenter.segment(prose)]
+      .map(({ segment, index }) => ({
+        ...{
+          start: start + index + segment.search(/\S|$/),
+          text: oneLine(text.slice(index, index + segment.length)).replace(/^\*+ /, ''),
+        },
+      }))
       .filter(({ text }) => /\s.*[.!?:]["')*]*$/.test(text) && !text.includes('\0'))
   })
 }

@@ -70,7 +70,7 @@ describe.each(publishable)('$name, to be published,', ({ name, manifest, folder,
     expect(manifest.description).toMatch(/^[A-Z].{20,}\.$/)
   })
 
-  it('is free of side effects, so that bundlers can drop what is not used', () => {
+  it('is free of side effects, so that bundlers can drop unused exports', () => {
     expect(manifest.sideEffects).toBe(false)
   })
 
@@ -87,7 +87,7 @@ describe.each(publishable)('$name, to be published,', ({ name, manifest, folder,
     for (const open of ['module', 'browser']) expect(manifest).not.toHaveProperty(open)
   })
 
-  it('gives the same types to compilers that do not read its exports', () => {
+  it('also declares its types by `types` and `typesVersions`, for compilers that ignore `exports`', () => {
     const { '.': main, ...others } = manifest.exports
     expect([manifest.main, manifest.types]).toEqual([main.default, main.types])
     const paths = Object.entries(others).map(([entry, { types }]) => [entry.slice(2), [types]])

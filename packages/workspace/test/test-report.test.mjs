@@ -122,7 +122,7 @@ it('requires tests of published packages and examples, and runs the tests of oth
   )
 })
 
-it('begins with the longest packages, each of which exists, and has a lane for those that wait', () => {
+it('begins with the longest packages, each of which exists, and has a lane for packages that wait', () => {
   const packages = workspacePackages()
   const { waiting, long, short } = inLanes(packages)
   expect(long[0]?.name).toBe('@jobistemer/scenarios')

@@ -43,7 +43,7 @@ export class PGliteClient implements PostgresClient {
     socket.on('close', () => {
       this.#socket = null
       for (const { reject } of this.#waiting.splice(0)) {
-        reject(Object.assign(new Error('The process that has the PGlite is gone.'), { code: 'ECONNRESET' }))
+        reject(Object.assign(new Error('The process with the PGlite database has ended.'), { code: 'ECONNRESET' }))
       }
     })
     return socket

@@ -39,7 +39,8 @@ export async function runBareStatements(load: QueueLoad): Promise<{ readonly per
         text: endStatement(schema),
         values: [jobs, occurrences, at],
       })
-      if (created.rowCount !== width || finished.rowCount !== width) throw new Error('A statement has missed rows.')
+      if (created.rowCount !== width || finished.rowCount !== width)
+        throw new Error('A statement changed fewer rows than expected.')
     }
     return { perSecond: (rounds * width * 1000) / (performance.now() - startedAt) }
   } finally {

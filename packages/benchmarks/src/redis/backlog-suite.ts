@@ -4,7 +4,7 @@ import { type Backlog, workOff } from './backlog-rounds.ts'
 import { runBullmq } from './bullmq-rounds.ts'
 import type { UnitCost } from './meter.ts'
 
-/** Waiting occurrences that one node works off, next to BullMQ's worker on the same server. */
+/** Measures how fast a node runs a backlog, and how fast BullMQ's worker does on the same server. */
 export const backlogSuite: Suite = {
   name: 'backlog',
   title: 'Occurrences per second that wait on Redis, and jobs per second of BullMQ',

@@ -58,7 +58,7 @@ async function latenciesOf(asked: Asked, { alone }: RequestLoad): Promise<readon
     await began
     latencies.push(performance.now() - askedAt)
     await asking
-    // The work after a run has ended by then.
+    // In these 3 ms the node ends its work after the run.
     await sleep(3)
   }
   return latencies

@@ -4,8 +4,8 @@ import { dirname, join } from 'node:path'
 import type { Io } from '../io.ts'
 
 /**
- * Folders whose configuration the user trusts: a configuration is a program, and the working folder may be someone
- * else's. The list is a file of the user with one absolute path on each line.
+ * Folders whose configuration the user trusts. A configuration is a program, and the working folder may belong to another
+ * user. The list is a file of the user with an absolute path on each line.
  */
 export class TrustedFolders {
   readonly #file: string

@@ -124,7 +124,7 @@ it.each([
 ] as const)(
   '%s: each difference of a year names a rule',
   async (name, Queue) => {
-    // The project of a user has one version of BullMQ, and the program loads that one.
+    // The command loads the BullMQ that is installed in the user's project.
     const project = scratch.folder()
     mkdirSync(join(project, 'node_modules'))
     const installed = fileURLToPath(new URL(`../../node_modules/${name}`, import.meta.url))

@@ -14,7 +14,7 @@ export interface Run {
   readonly what: string
 }
 
-/** A source that works, and Jobistemer on a file beside it. */
+/** A source whose jobs run, and Jobistemer with an SQLite file. */
 export interface CutOverWorld {
   readonly folder: string
   /** The runs of both systems, in order. */
@@ -62,7 +62,7 @@ interface RecordedContext {
   readonly occurrence: { readonly id: string; readonly kind: string }
 }
 
-/** The runs, with the slots of those that `trigger-many` requested for slots. `slotOf`: the slot of a key. */
+/** The runs. A run that `trigger-many` requested for a slot has the name of that slot. `slotOf`: the slot of a key. */
 export async function namedRuns(
   { client, runs }: CutOverWorld,
   slotOf: (key: string) => Promise<string>,

@@ -155,8 +155,8 @@ export interface JobSettingsInput extends TaskSettingsInput {
   /** Default `retry`. */
   readonly onInterrupted?: InterruptionStrategy
   /**
-   * Under `onInterrupted: 'retry'`: how many times nodes rescue an occurrence whose owner is gone. After that it fails.
-   * An occurrence that a shutdown hands back does not count. Default 3.
+   * Under `onInterrupted: 'retry'`: how many times nodes rescue an occurrence. After that the occurrence fails. An
+   * occurrence that a shutdown hands back does not count. Default 3.
    */
   readonly maxRescues?: number
   /**
@@ -256,7 +256,7 @@ export interface JobSettings extends TaskSettings {
   readonly misfireThresholdMs: number
   /** What happens to an interrupted occurrence. */
   readonly onInterrupted: InterruptionStrategy
-  /** Under `onInterrupted: 'retry'`: how many times nodes rescue an occurrence whose owner is gone. */
+  /** Under `onInterrupted: 'retry'`: how many times nodes rescue an occurrence. */
   readonly maxRescues: number
   /** What happens to the runs of a node while the storage accepts none of its heartbeats. */
   readonly whileIsolated: IsolationStrategy
@@ -269,10 +269,10 @@ export interface JobSettings extends TaskSettings {
 }
 
 /**
- * The task settings that one level of the cascade overrides, checked and in milliseconds. The storage keeps them in
- * this form.
+ * The task settings that a level of the cascade overrides, checked and in milliseconds. The storage keeps them in this
+ * form.
  */
 export type TaskOverrides = Partial<TaskSettings>
 
-/** The job settings that one level of the cascade overrides, in the same form as {@link TaskOverrides}. */
+/** The job settings that a level of the cascade overrides, in the same form as {@link TaskOverrides}. */
 export type JobOverrides = Partial<JobSettings>

@@ -393,7 +393,7 @@ export class Engine implements EngineContext {
     }
     this.logger.error(
       { node: this.nodeId, where, err: error },
-      'the scheduler shuts down: its storage is gone for good',
+      'the scheduler shuts down: its storage is closed or was replaced',
     )
     if (this.#options.handleSignals.length > 0) endsAsFailed()
     void this.shutdown({ gracePeriod: 0, abortGracePeriod: 0 })

@@ -19,7 +19,7 @@ process.on('disconnect', () => endGroup())
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => undefined)
 
 const post = (message: FromChild, then?: () => void): void => {
-  // If the node is gone, the end of the channel ends this process.
+  // If the node has ended, the end of the channel ends this process.
   process.send?.(fromProgram(message), undefined, undefined, () => then?.())
 }
 

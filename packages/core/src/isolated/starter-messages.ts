@@ -11,7 +11,7 @@ export type ToStarter =
       /** The options of Node. */
       readonly execArgv: readonly string[]
       readonly env: Readonly<Record<string, string | undefined>>
-      /** `null`: the starter's own working directory, because the node's is gone. */
+      /** `null`: the starter's own working directory, because the node's was removed. */
       readonly folder: string | null
     }
   | { readonly kind: 'post'; readonly child: number; readonly message: ToChild }

@@ -9,7 +9,7 @@ if (process.send === undefined) throw new Error('starter is started by a schedul
 const children = new Map<number, StartedProcess>()
 
 const post = (message: FromStarter, then?: () => void): void => {
-  // If the node is gone, the end of the channel ends the starter and its children.
+  // If the node has ended, the end of the channel ends the starter and its children.
   process.send?.(message, undefined, undefined, () => then?.())
 }
 

@@ -18,7 +18,7 @@ export interface PreviousRun {
   readonly state: OccurrenceState
 }
 
-/** Slots that one run covers. */
+/** The missed slots that a run covers. */
 export interface CoveredSpan {
   /** The first missed slot. */
   readonly from: Date

@@ -73,7 +73,7 @@ export interface Owner {
   readonly incarnation: string
 }
 
-/** Several slots that one record covers. */
+/** The slots that a record covers. */
 export interface SlotSpan {
   /** First slot, epoch milliseconds, inclusive. */
   readonly from: number
@@ -138,13 +138,13 @@ export interface OccurrenceDetails {
   readonly requestKey?: string
   /** For a request with a reusable key: the id of the key, see `CreateRequested.key`. */
   readonly keyId?: OccurrenceId
-  /** Why it was triggered or replayed. */
+  /** The reason that the caller gave for the trigger or replay. */
   readonly requestReason?: string
-  /** Who triggered or replayed it. */
+  /** The actor of the trigger or replay. */
   readonly requestActor?: string
   /** The slots that a `missed` record, a compressed run or its replay covers. */
   readonly span?: SlotSpan
-  /** The backfill of the run. */
+  /** The backfill that requested the run. */
   readonly backfill?: BackfillRecord
   /** The trace context of the requesting call, if that was traced. */
   readonly trace?: TraceContext
@@ -182,7 +182,7 @@ export type AttemptState =
   | 'timed_out'
   /** Aborted, see its reason. */
   | 'aborted'
-  /** Its owner is gone; whether the handler ended is unknown. */
+  /** Its owner died or lost the occurrence; whether the handler ended is unknown. */
   | 'lost'
 
 /** The stored error of an attempt. */

@@ -185,8 +185,8 @@ export type JobChange =
    * `setBackTo` sets the watermark back to an earlier instant, after a wrong clock has moved it ahead. No other change
    * moves it back. Answers `conflict` if the watermark is not after `setBackTo`, or the content's next instant is not
    * after it. The next instant must also lie after the prune floor; a `prune` may have raised the floor since the
-   * sender read the head, and then the answer is `conflict`. Records stay: a slot that has a record is passed when its
-   * time comes again.
+   * sender read the head, and then the answer is `conflict`. Records stay. When the time of a slot with a record comes a
+   * second time, the engine passes the slot.
    */
   | {
       readonly kind: 'replace'
@@ -209,7 +209,7 @@ export type JobChange =
   /**
    * Makes the job a tombstone and cancels its waiting occurrences with the reason `deleted`; running occurrences may
    * end. If more than `cancelLimit` occurrences wait, the answer has `more`, and none of the remaining ones ever
-   * starts. The engine repeats the change to cancel the next ones; `claim` also cancels those that it finds.
+   * starts. The engine repeats the change to cancel the rest; `claim` also cancels remaining ones that it reads.
    */
   | { readonly kind: 'delete'; readonly id: JobId; readonly expectedVersion: number | null }
 
@@ -609,13 +609,13 @@ export interface LiveCounts {
 
 /** What `get` answers: a record, or `null`, for each id, in the order of the request. */
 export interface GetAnswer {
-  /** As asked for by `jobs`. */
+  /** The heads of the jobs in `jobs` of the query. */
   readonly jobs: readonly (JobRecord | null)[]
-  /** As asked for by `versions`. */
+  /** The versions that `versions` of the query names. */
   readonly versions: readonly (JobVersionRecord | null)[]
-  /** As asked for by `occurrences`. */
+  /** The occurrences that `occurrences` of the query names. */
   readonly occurrences: readonly (OccurrenceRecord | null)[]
-  /** As asked for by `counts`; zeros for a job that does not exist. */
+  /** The counts that `counts` of the query names; zeros for a job that does not exist. */
   readonly counts: readonly LiveCounts[]
   /** As asked for by `latest`, without their runs. */
   readonly latest: readonly (OccurrenceRecord | null)[]

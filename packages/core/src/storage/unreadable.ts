@@ -64,12 +64,12 @@ export function withRunsOfStored(
   return runs === null ? { details: { ...details, unreadable: 'runs' }, runs: [] } : { details, runs }
 }
 
-/** The stored request to cancel an occurrence. A damaged one still asks for the end of the occurrence. */
+/** Reads the stored request to cancel an occurrence. A damaged request still cancels the occurrence. */
 export function cancelRequestOfStored(value: unknown): CancelRequest {
   return isObject(value) ? (value as unknown as CancelRequest) : { at: 0, reason: 'unreadable', actor: null }
 }
 
-/** The `about` of a node record, or a profile. A damaged one is answered as an empty object. */
+/** Reads the `about` of a node record, or a profile. Returns an empty object for a damaged value. */
 export function objectOfStored(value: unknown): JsonObject {
   return isObject(value) ? (value as JsonObject) : {}
 }

@@ -187,7 +187,7 @@ export function virtualClock(start: InstantInput, options: VirtualClockOptions =
       await settle()
       const end = monotonic + milliseconds
       for (;;) {
-        // A handler that advances the clock ends its advance first: this one would move past the end of that one.
+        // If a handler advances the clock, this advance waits for the handler's advance. Otherwise it would move past its end.
         while (advancesUnderWay > level) {
           await changeOrPause(idleLookMs)
           await settle()

@@ -55,7 +55,7 @@ export class AsyncData {
   }
 }
 
-/** An asynchronous ledger in memory. Its hints are as loose as they may be: the steps have to look again. */
+/** An asynchronous ledger in memory. Its hints name too many records, so the steps must check each one. */
 export class AsyncFixture implements AsyncLedger, HistoryRemover {
   readonly kind = 'async'
   readonly opener = 'asyncFixture()'
@@ -144,7 +144,7 @@ export class AsyncFixture implements AsyncLedger, HistoryRemover {
     return true
   }
 
-  /** The fixture counts; other ledgers store what they are told. */
+  /** Asserts that the counts of a step equal the counts of the records. Other ledgers store the step's counts unchecked. */
   #assertCounts(id: JobId, told: JobCounts): void {
     const [is, said] = [this.#counts(id), told].map((counts) =>
       [counts.pending, counts.delayed, counts.queued, counts.running].join(),

@@ -172,7 +172,7 @@ describe.each(everywhere)('on $name', (place) => {
     expect(versions()).toEqual([2])
   })
 
-  it('a restarted new build follows the restored old definition until the old nodes are gone', async () => {
+  it('a restarted new build follows the restored old definition until the old nodes have left', async () => {
     const world = createWorld(place)
     const { start, inForce } = fleetOf(world)
     await world.shutdown(await start('a', 'v1'))

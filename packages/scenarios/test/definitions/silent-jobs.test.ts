@@ -208,7 +208,7 @@ describe('of three nodes', () => {
   })
 })
 
-it('a single node emits after its restart what became silent meanwhile, and nothing during short lives', async () => {
+it('a node that restarts reports the jobs that became silent while no node lived, and no job in short lives', async () => {
   const world = createWorld()
   const said = new Said(world)
   const jobs = [jobOf(() => true, { alertAfter: { hours: 2 } })]

@@ -93,7 +93,7 @@ describe.each(everywhere)('on $name', (place) => {
     expect((await Promise.all(tokens)).sort()).toEqual([0, 0, 1])
   })
 
-  it('a repeated claim hands back runs that its lost answer had claimed, except those that run', async () => {
+  it('a repeated claim hands back the runs of its lost answer, except runs whose handlers run', async () => {
     const world = createWorld(place)
     const { jobs, called } = asked(world, ['a', 'b'])
     const first = await world.start({ jobs, nodeId: 'first' })

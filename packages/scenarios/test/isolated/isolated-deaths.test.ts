@@ -220,7 +220,7 @@ describe.each(isolations)('in a %s', (isolation) => {
   })
 
   it.each(['nothing', 'its task timeout'])(
-    'a child with a long killAfter is killed 5 s after its run was lost, aborted by %s before',
+    'the node kills a child with a long killAfter 5 s after its run was lost; before that, %s aborts the run',
     async (by) => {
       const clock = virtualClock(0)
       const database = memoryDatabase()

@@ -103,7 +103,7 @@ describe.each(isolations)('a pool of a %s', (isolation) => {
   })
 })
 
-it('the idle processes of a pool are gone after a shutdown', async () => {
+it('the idle processes of a pool have ended after a shutdown', async () => {
   const { run, scheduler } = await isolatedScene({ job: task('process', 'place') })
   const { place } = placeOf(await run('job'))
   await scheduler.shutdown()

@@ -23,7 +23,7 @@ describe('the starter process of a node', () => {
     expect(parents[1]).toBe(parents[0])
   })
 
-  it('is gone after the shutdown, together with the running processes', async () => {
+  it('has ended after the shutdown, together with the running processes', async () => {
     const { begin, scheduler } = await isolatedScene({ job: task('starts', { killAfter: { minutes: 10 } }) })
     const pid = pidOf((await begin('job')).said)
     const starter = parentOf(pid)

@@ -246,7 +246,7 @@ describe.each(everywhere)('on $name', (place) => {
     await world.clock.advanceTo(at(81))
     expect(called.map((call) => call.replace(/^\S+ /, ''))).toEqual(['attempt 1 token 1', 'attempt 2 token 2'])
     expect(namesIn(lines, 'node declared dead; releasing its runs')).toEqual(['first'])
-    expect(lines.filter(({ message }) => message === 'released runs of a node that is gone')).toMatchObject([
+    expect(lines.filter(({ message }) => message === 'released the runs of a dead node')).toMatchObject([
       { node: 'first', runs: 1 },
     ])
   })

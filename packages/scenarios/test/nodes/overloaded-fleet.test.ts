@@ -60,7 +60,7 @@ async function overload(
     await world.clock.advance({ seconds: 60 })
     await stopping
   })
-  // By then the nodes know each other.
+  // In 10 s the nodes have learned of each other.
   await world.clock.advanceTo(at(10.5))
   machine.isBusy = true
   await world.clock.advanceTo(at(20.5))

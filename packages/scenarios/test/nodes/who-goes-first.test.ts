@@ -460,7 +460,7 @@ describe.each([...everywhere, withoutDueJobs])('on $name', (place) => {
     for (const nodeId of ['old 1', 'old 2', 'old 3']) await world.start({ nodeId, jobs: define(nodeId), ...life })
     await world.clock.advanceTo(at(10.5))
     await world.start({ nodeId: 'new', jobs: define('new', [more]), ...life })
-    // By then all nodes know each other and the new definitions.
+    // In 50 s all nodes have learned of each other and of the new definitions.
     await world.clock.advanceTo(at(60.5))
     ran.splice(0)
     await world.clock.advanceTo(at(70.5))

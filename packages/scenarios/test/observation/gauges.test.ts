@@ -48,7 +48,7 @@ describe('gauges about other nodes and the storage are omitted when a scheduler'
   it.each(['STORAGE_REPLACED', 'STORAGE_CLOSED'] as const)('has stopped because of %s', async (code) => {
     const world = createWorld()
     const { metrics, intercepted } = await lookingNode(world)
-    intercepted.intercept = () => Promise.reject(new JobistemerError(code, { message: 'It is gone.' }))
+    intercepted.intercept = () => Promise.reject(new JobistemerError(code, { message: 'The storage is unavailable.' }))
     await world.clock.advance({ minutes: 3 })
     expect(await shown(metrics)).toEqual([])
   })

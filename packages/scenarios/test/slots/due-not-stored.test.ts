@@ -240,7 +240,7 @@ describe.each(everywhere)('on $name', (place) => {
     expect(ran).toHaveLength(60)
   })
 
-  it('slots of paused jobs are recorded as skipped, and slots without handlers are left to other nodes', async () => {
+  it('a node records slots of paused jobs as skipped, and creates no slots of jobs without a handler', async () => {
     const world = createWorld(place)
     const { ran, optionsOf } = noting(world)
     const foreign = defineJob({

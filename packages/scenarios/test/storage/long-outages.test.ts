@@ -124,7 +124,7 @@ it('the missed slots of many jobs are stored in limited calls, in which all jobs
   expect(toRun).toEqual(names.map(() => 1359))
 })
 
-describe("while a job with many missed slots waits for the storing of other jobs' slots", () => {
+describe("while a job with many missed slots waits until the node has stored other jobs' slots", () => {
   const all = { recoveryStrategy: 'execute_all', overlapPolicy: 'queue' } as const
 
   /** Calls `act` while the slots of the first job are being stored. */

@@ -215,7 +215,7 @@ describe.each(everyStorage)('on $name', (place) => {
     })
     const advancing = world.clock.advance({ seconds: 61 })
     expect(await asked).toMatchObject({ state: 'pending', created: true })
-    // By then the scheduler has found no free permit.
+    // In these turns the scheduler has found no free permit.
     for (let turn = 0; turn < 5; turn++) await new Promise((resolve) => setImmediate(resolve))
     release()
     await advancing
@@ -341,7 +341,7 @@ describe('a storage that is closed', () => {
     const heard = listen(scheduler, 'engine.failed', 'scheduler.stopped')
     await storage.close()
     await world.clock.advance({ minutes: 2 })
-    expect(errors).toEqual(['the scheduler shuts down: its storage is gone for good'])
+    expect(errors).toEqual(['the scheduler shuts down: its storage is closed or was replaced'])
     expect(heard.map(({ name }) => name)).toContain('scheduler.stopped')
     const failed = heard.find(({ name }) => name === 'engine.failed')?.event as { error: unknown }
     expect(JobistemerError.isInstance(failed.error, 'STORAGE_CLOSED')).toBe(true)
@@ -364,7 +364,7 @@ describe('a storage that is closed', () => {
     await storage.close()
     await world.clock.advance({ minutes: 1 })
     await ended
-    expect(errors).toEqual(['the scheduler shuts down: its storage is gone for good'])
+    expect(errors).toEqual(['the scheduler shuts down: its storage is closed or was replaced'])
   })
 
   it('before its client is closed causes no error about a scheduler', async () => {
@@ -414,7 +414,7 @@ describe('a database file that is replaced while a scheduler has it open', () =>
     expect(called).toEqual(before)
     expect(heard).toHaveLength(1)
     expect(lines).toEqual([expect.stringContaining('was deleted while it was open')])
-    expect(lines[0]).toMatch(/^the scheduler shuts down: its storage is gone for good: /)
+    expect(lines[0]).toMatch(/^the scheduler shuts down: its storage is closed or was replaced: /)
     const other = await world.start({ jobs: [noting().job] })
     expect(await fates(other, 'noting')).toEqual([])
     await world.shutdown(other)

@@ -165,7 +165,7 @@ const heading = /^(?:export )?(?:declare )?(?:abstract )?(?:interface|class|func
 
 type Mentions = Pick<Declaration, 'mentions' | 'constructorMentions'>
 
-/** The types that each declaration mentions, among those of the module and those that it imports from its own package. */
+/** The types that each declaration mentions: types of the module, and types that it imports from its own package. */
 function mentionsIn(text: string): ReadonlyMap<string, Mentions> {
   const code = text
     .replaceAll(/\/\*[\s\S]*?\*\//g, '')

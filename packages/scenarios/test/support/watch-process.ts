@@ -4,8 +4,8 @@ import { onTestFinished } from 'vitest'
 const names = ['unhandledRejection', 'uncaughtException'] as const
 
 /**
- * Collects unhandled rejections and uncaught exceptions during the test, in place of the test runner, which would fail. The
- * returned function returns those that have occurred so far.
+ * Collects unhandled rejections and uncaught exceptions during the test. Otherwise the test runner would fail. The returned
+ * function returns all that have occurred so far.
  */
 export function watchProcess(): () => Promise<readonly unknown[]> {
   const seen: unknown[] = []

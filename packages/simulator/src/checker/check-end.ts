@@ -106,12 +106,22 @@ export async function checkStored(
     if (stored.ids.has(id)) continue
     const prunedBefore = model.jobs.get(jobId)?.prunedBefore ?? Number.NEGATIVE_INFINITY
     if (lastSlot >= prunedBefore)
-      note('lost record', jobId, id, `it is gone, and nothing from ${text(lastSlot)} on was to go`)
-    else if (ended === null) note('lost record', jobId, id, 'it is gone, but it had not ended')
+      note(
+        'lost record',
+        jobId,
+        id,
+        `the record was removed, although no prune covered slots from ${text(lastSlot)} on`,
+      )
+    else if (ended === null) note('lost record', jobId, id, 'the record was removed before the occurrence had ended')
     const head = stored.jobs.find((job) => job.id === jobId)
     const isOfThisEpoch = epoch === model.jobs.get(jobId)?.epoch
     if (head !== undefined && isOfThisEpoch && (head.pruneFloor ?? Number.NEGATIVE_INFINITY) < lastSlot) {
-      note('lost record', jobId, id, `it is gone, and the prune floor ${text(head.pruneFloor)} is below it`)
+      note(
+        'lost record',
+        jobId,
+        id,
+        `the record was removed, and the prune floor ${text(head.pruneFloor)} is below its slot`,
+      )
     }
   }
   for (const record of stored.occurrences) {

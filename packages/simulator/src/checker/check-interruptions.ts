@@ -86,7 +86,7 @@ export class InterruptionModel {
     if (handler === undefined) return
     this.#open.delete(keyOf(event))
     const isStopped = handler.told !== null && handOvers.includes(handler.told)
-    if (isStopped && event.how !== 'succeeded') this.#note(handler, `it was told to stop: ${handler.told}`)
+    if (isStopped && event.how !== 'succeeded') this.#note(handler, `the engine stopped this handler: ${handler.told}`)
   }
 
   #nodeGone({ life }: EventOf<'node.crashed' | 'node.down'>, how: string): void {

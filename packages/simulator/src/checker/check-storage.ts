@@ -29,7 +29,7 @@ export class StorageModel {
   readonly #incarnations = new Map<string | null, string>()
   /** End of each call of `runDue`, by its own clock. */
   readonly #callEnds = new Map<string | null, number>()
-  /** The lives that each life has ever declared dead. */
+  /** For each life of a node, the lives that it has declared dead. */
   readonly #lost = new Map<string | null, Set<string>>()
   /** Lives that ended properly. A call of theirs that took effect late may have given them an occurrence. */
   readonly #down = new Set<string | null>()
@@ -525,7 +525,7 @@ function rateIn(head: JobModel['head']): StartRate | null {
   return settingsOf(head)?.startRate ?? null
 }
 
-/** The starts that count under another version: as many as both start rates cover. */
+/** The starts that both the stored version and another version count: at most the smaller limit of their start rates. */
 function startsSeen(job: JobModel, head: JobModel['head']): readonly number[] {
   const rate = rateIn(head)
   return rate === null ? [] : job.starts.slice(-rate.limit)

@@ -52,7 +52,7 @@ export type Rule =
   | 'budget'
   /** A node made calls or held timers after its shutdown. */
   | 'shutdown'
-  /** A record is gone although no prune was requested for it. */
+  /** The storage has lost a record that no prune covered. */
   | 'lost record'
   /** Stored records contradict each other. */
   | 'ledger'

@@ -105,13 +105,13 @@ export type StorageEvent =
       /** The last heartbeat of this life. */
       readonly ended: boolean
     }
-  /** The pending occurrences that a claim has taken, and those that it left although it could have taken them. */
+  /** The pending occurrences that a claim has taken, and claimable occurrences that it left. */
   | {
       readonly kind: 'order.claimed'
       readonly claimed: readonly OccurrenceId[]
       readonly left: readonly OccurrenceId[]
     }
-  /** The queued occurrences of a job that a call has woken, and those that it has left. */
+  /** The queued occurrences of a job that a call has woken, and queued occurrences that it left. */
   | {
       readonly kind: 'order.woken'
       readonly jobId: JobId

@@ -14,7 +14,7 @@ const expectedCodes = [
   'SCHEDULER_STATE',
   'CLOCK_UNCONFIRMED',
   'QUEUE_FULL',
-  // The node runs an older build than the one that last defined the job.
+  // The build that last defined the job is newer than the build of this node.
   'HANDLER_NOT_FOUND',
 ]
 

@@ -90,7 +90,7 @@ export const claimCases: readonly StorageCase[] = caseGroup('claim', {
     assert.equal(await node.stateOf(waiting), 'pending')
   },
 
-  'handler keys that the node cannot serve are left to others': async (world) => {
+  'a claim leaves out handler keys that the node cannot serve': async (world) => {
     const node = await TestNode.connect(world)
     const other = await TestNode.connect(world, 'node-b')
     const alpha = await node.createJob({ handlerKey: 'old' })
@@ -110,9 +110,9 @@ export const claimCases: readonly StorageCase[] = caseGroup('claim', {
     await node.addTrigger(alpha, 'x', slotAt(1), 'pending', { dueAt: slotAt(3) })
     await node.addTrigger(beta, 'x', slotAt(1), 'pending', { dueAt: slotAt(5) })
     const exceptOld = { exceptHandlerKeys: ['old'] }
-    // An earlier one of others may be told.
-    const told = (await node.claim(slotAt(1), exceptOld)).nextDueAt
-    assert.ok(told === slotAt(3) || told === slotAt(5), `the next one is due at ${slotAt(5)}, told was ${told}`)
+    // The answer may be the earlier instant of an occurrence for other nodes.
+    const answered = (await node.claim(slotAt(1), exceptOld)).nextDueAt
+    assert.ok(answered === slotAt(3) || answered === slotAt(5), `expected nextDueAt ${slotAt(5)}, received ${answered}`)
     assert.equal((await node.claim(slotAt(3), exceptOld)).nextDueAt, slotAt(5))
     assert.equal((await node.claim(slotAt(1))).nextDueAt, slotAt(3))
   },
@@ -162,7 +162,7 @@ export const claimCases: readonly StorageCase[] = caseGroup('claim', {
     assert.equal((await other.claimOne(slotAt(2))).id, waiting.id)
   },
 
-  'requests to cancel are told to the owner, by node and by incarnation': async (world) => {
+  'a claim returns requests to cancel to the owner, by node and incarnation': async (world) => {
     const node = await TestNode.connect(world)
     const reborn = await TestNode.connect(world, 'node-a', 'node-a-2')
     const other = await TestNode.connect(world, 'node-b')

@@ -166,7 +166,7 @@ export const dueJobsCases: readonly StorageCase[] = caseGroup(
       await expectDue(node, [['alpha', 4]], 'after a trigger')
     },
 
-    'move on past a slot that was taken ahead': async (world) => {
+    'move on past a prefetched slot': async (world) => {
       const node = await TestNode.connect(world)
       const job = await node.createJob()
       expectOutcome(await node.create(exclusionItem(job, 1), start), 'created')

@@ -166,7 +166,7 @@ export const failureCases: readonly StorageCase[] = caseGroup('failures', {
     assert.deepEqual(seen, before.map(({ id }) => id).toReversed())
   },
 
-  'are listed behind a cursor whose occurrence is gone': async (world) => {
+  'are listed behind a cursor whose occurrence was pruned': async (world) => {
     const node = await TestNode.connect(world)
     const job = await node.createJob({ policy: 'allow' })
     // The later a slot, the earlier its end: the page begins with what is pruned first.

@@ -59,7 +59,7 @@ export const placesCases: readonly StorageCase[] = caseGroup('places', {
     assert.deepEqual(answer.job.overlap, { policy: 'queue', maxQueued: 1_000 })
   },
 
-  'as many as there are places start, and the next is queued': async (world) => {
+  'occurrences start until all places are taken, and the next is queued': async (world) => {
     const { node, job } = await full(world, 3)
     await node.addSlot(job, 4, 'queued', { run: true })
     await node.addTrigger(job, 'asked', slotAt(5), 'queued', { run: true })

@@ -208,11 +208,11 @@ export const pruneCases: readonly StorageCase[] = caseGroup('prune', {
       const answer = await node.prune({ before: slotAt(5), keep: 1, limit: 2 })
       removed += answer.removed
       for (const job of [alpha, beta]) {
-        // Whatever is gone already must be refused already.
+        // The prune floor must already cover each removed slot.
         const floor = (await node.head(job.id)).pruneFloor ?? start
         for (const at of [1, 2, 3, 4]) {
           const gone = (await node.find(slotAddress(job, at).id)) === null
-          assert.ok(!gone || slotAt(at) <= floor, `slot ${at} is gone, the floor is ${floor}`)
+          assert.ok(!gone || slotAt(at) <= floor, `slot ${at} was removed above the prune floor ${floor}`)
         }
       }
       if (!answer.more) break
@@ -222,7 +222,7 @@ export const pruneCases: readonly StorageCase[] = caseGroup('prune', {
     assert.deepEqual(await scheduledTimes(node, beta), [slotAt(5), slotAt(6)])
   },
 
-  'a tombstone goes once it is old enough and its history is gone': async (world) => {
+  'a prune removes a tombstone that is old enough and has no history left': async (world) => {
     const node = await TestNode.connect(world)
     const job = await node.createJob()
     const held = await node.startSlot(job, 1)
@@ -251,7 +251,7 @@ export const pruneCases: readonly StorageCase[] = caseGroup('prune', {
     assert.equal(await node.findHead(job.id), null)
   },
 
-  'a living job keeps its head and the version in force when all of its history is gone': async (world) => {
+  'a living job keeps its head and the version in force when all of its history was pruned': async (world) => {
     const node = await TestNode.connect(world)
     const job = await node.createJob()
     await finishSlots(node, job, 1, 1)

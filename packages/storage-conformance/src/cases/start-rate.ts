@@ -62,7 +62,9 @@ export const startRateCases: readonly StorageCase[] = caseGroup('start rate', {
     assert.equal('starts' in (await node.head(job.id)), false)
   },
 
-  'as many as it allows start, and the next is pending until the first lies an interval back': async (world) => {
+  'occurrences start up to the limit, and the next is pending until the first start lies an interval back': async (
+    world,
+  ) => {
     const { node, job } = await usedUp(world)
     const third = await node.addSlot(job, 3, 'pending', { run: true })
     assert.deepEqual(waitsFor(await node.record(third)), ['pending', 'start_rate', slotAt(6)])
@@ -107,7 +109,7 @@ export const startRateCases: readonly StorageCase[] = caseGroup('start rate', {
     assert.deepEqual(await startedAt(node, slotAt(23)), [slotAt(7), slotAt(8)])
   },
 
-  'one claim starts as many as the rate allows, and wakes queued ones for that': async (world) => {
+  'one claim starts occurrences up to the limit of the rate, and wakes queued ones for that': async (world) => {
     const node = await TestNode.connect(world)
     const startRate = { limit: 3, intervalMs: minute }
     const job = await node.createJob({ policy: 'queue', maxConcurrency: 1, startRate })

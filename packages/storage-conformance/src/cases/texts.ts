@@ -274,7 +274,10 @@ export const textCases: readonly StorageCase[] = caseGroup(
       for (const node of [...nodes, ...lives]) {
         const { cancelRequested } = await node.claim(slotAt(0))
         for (const { id } of cancelRequested) assert.deepEqual((await first.record({ id })).owner, node.owner)
-        assert.ok(cancelRequested.length > 0, `nothing was told to ${JSON.stringify(node.owner)}`)
+        assert.ok(
+          cancelRequested.length > 0,
+          `the claim of ${JSON.stringify(node.owner)} returned no request to cancel`,
+        )
       }
       const running = await readPages((cursor) =>
         first.storage.listOccurrences({

@@ -29,7 +29,7 @@ async function crowdedJob(
   return { job: await node.head(job.id), held, slots }
 }
 
-/** The change of a job as it is now, for {@link TestNode.saveSome}, again and again. */
+/** Returns a replacement of the job's present head, for repeated calls of {@link TestNode.saveSome}. */
 function update(job: JobRecord, options: JobOptions = {}, waiting: 'keep' | 'cancel' = 'cancel'): Replace {
   const { id, name, version, watermark, nextAt, overlap } = job
   const content = jobContent({ name, policy: overlap.policy, nextAt, fingerprint: `print-${version + 1}`, ...options })
@@ -43,7 +43,7 @@ async function statesOf(node: TestNode, addresses: readonly OccurrenceAddress[])
 
 const gone = (count: number): string[] => Array<string>(count).fill('canceled updated')
 
-/** Claims some times, as nodes do that look after what others have left. Answers the ids of all that started. */
+/** Claims several times, as nodes do after an update was interrupted. Returns the ids of all started occurrences. */
 async function claimAll(node: TestNode, claims = 4): Promise<readonly string[]> {
   const started: string[] = []
   for (let count = 0; count < claims; count++) {
@@ -86,7 +86,7 @@ export const updateInStepsCases: readonly StorageCase[] = caseGroup('update in s
     }
   },
 
-  'needs no second step for as many as it may cancel': async (world) => {
+  'needs no second step if the waiting occurrences equal its limit': async (world) => {
     const node = await TestNode.connect(world)
     const { job, slots } = await crowdedJob(node, 'queue')
     const answer = expectOutcome(await node.saveSome(update(job), waitingCount, now), 'saved')

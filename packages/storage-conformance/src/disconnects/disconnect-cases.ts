@@ -246,7 +246,7 @@ export const disconnectCases: readonly StorageCase[] = caseGroup(
               assert.deepEqual([next.state, next.owner, next.token], ['running', direct.owner, 1])
               assert.ok(
                 taken?.id === queued.id || isRepeated === true,
-                'the end took an occurrence, and its answer neither holds that one nor says `repeated`',
+                'the end took an occurrence, and its answer neither contains the taken occurrence nor has `repeated`',
               )
               assert.deepEqual(await direct.counts(job.id), { pending: 0, queued: 0, running: 1 })
             },

@@ -3,7 +3,7 @@ import type { JobRecord } from '@jobistemer/core/storage'
 
 /** The rules of the protocol that can be seen on a ledger at rest. */
 export type LedgerRule =
-  /** A slot's id is the one that core derives from job and instant; no id occurs twice. */
+  /** A slot's id equals the id that core derives from job and instant; no id occurs twice. */
   | 'id'
   /** The members of a record fit its state. */
   | 'state'
@@ -26,7 +26,7 @@ export type LedgerRule =
   | 'hole'
   /** Watermark, next instant and prune floor fit each other and the records. */
   | 'watermark'
-  /** The storage can read every version in use. The version in force is the one that the head names. */
+  /** The storage can read every version in use. The head names the version in force. */
   | 'version'
   /** The lists of live occurrences hold exactly the live records of the histories. */
   | 'live'

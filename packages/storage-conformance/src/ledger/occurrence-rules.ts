@@ -18,7 +18,7 @@ const claimedStates: readonly OccurrenceState[] = [
   'failed_stale',
 ]
 
-/** The rules that one record can break by itself. */
+/** Checks the rules that concern a single record. */
 export function checkRecord(job: JobRecord, record: OccurrenceRecord): readonly LedgerViolation[] {
   const violations: LedgerViolation[] = []
   const expect = (holds: boolean, rule: LedgerRule, message: string): void => {

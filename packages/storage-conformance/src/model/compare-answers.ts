@@ -69,11 +69,11 @@ export async function compareCounts(actual: Storage, expected: Storage): Promise
   assert.deepEqual(said[0], said[1], 'the counts of what lives')
 }
 
-/** Asserts that both hold the same, read through all of their queries. */
+/** Asserts that all queries return the same records from both storages. */
 export async function compareLedgers(actual: Storage, expected: Storage): Promise<void> {
   const [stored, model] = [await viewLedger(actual), await viewLedger(expected)]
   assert.deepEqual(comparable(stored), comparable(model), 'the stored ledger')
-  if (stored.due !== null && model.due !== null) assert.deepEqual(stored.due, model.due, 'what is due')
+  if (stored.due !== null && model.due !== null) assert.deepEqual(stored.due, model.due, 'due slots')
 }
 
 function comparable({ jobs, histories, versions, live, counts, failures, latest }: LedgerView) {

@@ -12,8 +12,8 @@ import fc from 'fast-check'
 type Index = number
 
 /**
- * One step of a random history, before it is known what it meets: `pick` chooses among the occurrences that exist by
- * then, offsets are added to what is stored. So a shortened history still makes sense.
+ * One step of a random history. It names no records: `pick` chooses among the occurrences that exist when the step runs,
+ * and offsets are added to stored values. So a shortened history is still valid.
  */
 export type Move =
   | { readonly kind: 'advance'; readonly seconds: number }
@@ -52,7 +52,7 @@ export type Move =
       readonly versionOffset: number
       readonly run: boolean
       readonly priority: number | undefined
-      /** Wait until the last of them is due. */
+      /** The move first advances the time until the last of these slots is due. */
       readonly inTime: boolean
     }
   /** The next slot of every job in one call, in either order. */

@@ -122,7 +122,7 @@ async function expectTokenFits(
   }
   const expected = record.state === 'running' ? 'ok' : 'lost'
   const answer = await node.settle(claimed, { kind: 'finish', state: 'completed', reason: null })
-  assert.equal(answer.outcome, expected, `${record.id} is ${record.state}, its claimant was told ${answer.outcome}`)
+  assert.equal(answer.outcome, expected, `${record.id} is ${record.state}, and its claimant received ${answer.outcome}`)
 }
 
 /**
@@ -150,8 +150,9 @@ async function stopWhileClaiming(
         state === 'running' ? 'running' : stoppedState,
         `${id} was ${state} when its job had been stopped, and is ${after} after the claims that were under way`,
       )
-      const told = claimed.some((record) => record.id === id)
-      assert.equal(told, state === 'running', `${id} was ${state}, and ${told ? 'one' : 'no'} claim was told to run it`)
+      const isClaimed = claimed.some((record) => record.id === id)
+      const message = `${id} was ${state}, and ${isClaimed ? 'one claim' : 'no claim'} returned it`
+      assert.equal(isClaimed, state === 'running', message)
     }
     for (const record of claimed) await operator.finish(record)
     if (stoppedState === 'pending') await operator.deleteJob(job.id)

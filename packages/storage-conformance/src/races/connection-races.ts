@@ -129,7 +129,7 @@ export function connectionRaces(effort: Effort): readonly StorageCase[] {
         await assertLedger(first.storage, { atRest: true })
       },
 
-      'all nodes that lose a create are told the one winner': async (world) => {
+      'all nodes that lose a create receive state, token and owner of the winner': async (world) => {
         const nodes = await connectNodes(world, nodeCount)
         const first = itemAt(nodes, 0)
         for (let round = 1; round <= rounds(10, effort); round++) {
@@ -144,7 +144,7 @@ export function connectionRaces(effort: Effort): readonly StorageCase[] {
             assert.deepEqual(
               [answer.state, answer.token, answer.owner],
               ['running', 1, itemAt(nodes, winner).owner],
-              `a connection that lost ${item.id} was not told state, token and owner of the one that won`,
+              `a connection that lost ${item.id} did not receive state, token and owner of the winner`,
             )
           }
         }
@@ -371,7 +371,7 @@ export function connectionRaces(effort: Effort): readonly StorageCase[] {
         for (let round = 1; round <= rounds(6, effort); round++) {
           for (const change of ['pause', 'delete'] as const) {
             const job = await first.createJob({ name: `${change}-${round}`, policy: 'allow' })
-            // Every connection has seen the job alive, so that one that remembers it is found out.
+            // Every connection has read the living job. So a connection that uses a cached head fails the test.
             await atOnce(nodes, (node, index) => node.create(requestItem(job, `early-${index}`, slotAt(1))))
             let stopped = false
             await atOnce(nodes, async (node, index) => {
@@ -412,7 +412,7 @@ export function connectionRaces(effort: Effort): readonly StorageCase[] {
           expectTold(countOutcomes([ran, excluded], 'created'), 2, 1, 'they created the slot or its exclusion')
           const state = await first.stateOf(slotItem(job, 1))
           const expected = ran.outcome === 'created' ? 'running' : 'canceled'
-          assert.equal(state, expected, `the one that was told so makes it ${expected}, it is ${state}`)
+          assert.equal(state, expected, `by the answers the slot is ${expected}, but it is ${state}`)
           const { watermark } = await first.head(job.id)
           assert.equal(watermark, slotAt(1), 'the watermark did not pass the slot')
         }
@@ -489,7 +489,7 @@ export function connectionRaces(effort: Effort): readonly StorageCase[] {
           const head = await operator.head(job.id)
           await Promise.all([
             pruner.prune({ before: slotAt(4), jobId: job.id }),
-            // Each round at another moment of the prune.
+            // Each round sets the job back at a different moment of the prune.
             turns(round - 1).then(() => operator.setBackFrom(head, { setBackTo: slotAt(1), nextAt: slotAt(2) })),
           ])
           const { nextAt, pruneFloor } = await operator.head(job.id)

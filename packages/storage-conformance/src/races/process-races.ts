@@ -155,7 +155,7 @@ export function soleKillRaces(effort: Effort): readonly StorageCase[] {
       'what was acknowledged to the only process survives kill -9': async (world) => {
         assert.ok(
           world.processes !== undefined,
-          'a durable storage needs `processes` in its world: a child process is killed, and what it was told must be there',
+          'a durable storage needs `processes` in its world: the test kills a process, and reads its acknowledged writes',
         )
         const first = await TestNode.connect(world, 'parent')
         const job = await first.createJob({ policy: 'queue' })

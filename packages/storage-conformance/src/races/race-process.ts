@@ -90,7 +90,7 @@ export class RaceProcess {
     this.#child.kill('SIGKILL')
   }
 
-  /** Resolves when the child is gone. */
+  /** Resolves when the child has ended. */
   async gone(): Promise<void> {
     await this.#exit
   }

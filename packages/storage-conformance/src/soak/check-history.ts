@@ -2,21 +2,21 @@ import type { JobId, OccurrenceId } from '@jobistemer/core'
 import type { CreateItem, OccurrenceAddress, OverlapPolicy } from '@jobistemer/core/storage'
 import type { HistoryEvent } from './history.ts'
 
-/** The rules that are seen in what a storage answered over time, not in what it holds at the end. */
+/** The rules that only the answers of a storage over time can show, not its records at the end. */
 export type HistoryRule =
   /** An id was created twice. */
   | 'one creation'
-  /** A token was given out twice, or a smaller one later. */
+  /** The storage gave the same token twice, or a smaller token later. */
   | 'fencing'
-  /** Something was accepted although the token was dead by then. */
+  /** The storage accepted a write under a token after a reap or a release had ended that token. */
   | 'dead token'
-  /** Something ended although its owner had finished it. */
+  /** The storage ended an occurrence a second time, after its owner had finished it. */
   | 'final'
-  /** Two occurrences of a job ran at once although they must not. */
+  /** Two occurrences of a job ran at once although its overlap policy forbids that. */
   | 'overlap'
   /** A job's watermark moved back. */
   | 'watermark'
-  /** Two recoveries of one window were accepted. */
+  /** The storage accepted two recoveries of one window. */
   | 'one recovery'
   /** Something started inside a pause. */
   | 'pause'

@@ -56,7 +56,7 @@ async function soak(world: CaseWorld, seed: number, steps: number): Promise<void
 
   const nodes: SoakNode[] = []
   for (let index = 0; index < nodeCount; index++) {
-    // Each node has dice of its own, so that one seed gives one history of decisions, whatever the storage's pace.
+    // Each node has its own random source. So a seed determines all decisions, however fast the storage is.
     const dice = new SeededRandom(random.below(2 ** 32))
     const storage = faultyStorage(history.record(await world.connect()), dice, faults)
     nodes.push(new SoakNode(`node-${index}`, storage, jobs, clock, dice))

@@ -4,10 +4,10 @@ import type { Storage, WakeUp } from '@jobistemer/core/storage'
 
 type Kind = WakeUp['kind']
 
-/** Long for a wake-up on a busy machine, and less than a case may take: it says what was missing, and not that it hung. */
+/** Milliseconds. Shorter than the timeout of a case, so that the case fails with the name of the missing wake-up. */
 const defaultLimitMs = 20_000
 
-/** The wake-ups that one connection receives. */
+/** Records the wake-ups of a connection. */
 export class WakeUpWatch {
   readonly heard: Kind[] = []
   /** Ends the subscription. */

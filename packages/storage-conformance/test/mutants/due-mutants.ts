@@ -51,8 +51,8 @@ export const dueMutants: readonly Mutant[] = mutantsOf(
         if (at === undefined || head.nextAt === null || head.nextAt > at) ledger.place(head)
       },
     },
-    'does not move its index past a slot that was taken ahead': {
-      rejectedBy: ['move on past a slot that was taken ahead'],
+    'does not move its index past a prefetched slot': {
+      rejectedBy: ['move on past a prefetched slot'],
       answerExists: (ledger, item, record) => ledger.forgetting(() => ledger.answerExists(item, record)),
     },
     'keeps jobs whose schedule is over in its index': {

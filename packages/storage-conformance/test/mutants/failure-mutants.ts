@@ -8,7 +8,7 @@ const ofJob = 'failures: can be narrowed to a job'
 const range = 'failures: lie in a range of their end, its beginning included and its end excluded'
 const pruned = 'failures: go when they are pruned, and stay when others are'
 const moving = 'failures: that come while one pages neither hide nor double the rest'
-const gone = 'failures: are listed behind a cursor whose occurrence is gone'
+const gone = 'failures: are listed behind a cursor whose occurrence was pruned'
 const ofSeveral = 'latest: of several jobs stand in the order of the request, null for what has none'
 const byTime = 'latest: are the last by their time, whichever ended last'
 const wereRun =
@@ -59,7 +59,7 @@ export const failureMutants: readonly Mutant[] = mutants({
       return { items: items.slice(given), cursor: cursor === null ? null : String(given + query.limit) }
     },
   },
-  'ends where the failure that a cursor points at is gone': {
+  'ends at a cursor whose failure was pruned': {
     rejectedBy: [gone],
     failedPage: (ledger, query) => {
       const isThere = [...ledger.failed.values()].some((record) => ledger.failurePlace(record) === query.cursor)

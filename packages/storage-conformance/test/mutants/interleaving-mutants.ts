@@ -10,7 +10,7 @@ const claimAndDelete =
 const oppositeOrders =
   'races of batches: batches over the same jobs in opposite orders are all answered right, and no deadlock reaches a caller'
 
-/** A claim that lets others go between what it reads and what it writes, and then takes back what they did. */
+/** A claim without a lock: other calls run between its read and its write, and the claim overwrites their changes. */
 function claimsWhatItRead(
   ledger: Ledger,
   restore: (record: OccurrenceRecord, job: JobRecord) => void,

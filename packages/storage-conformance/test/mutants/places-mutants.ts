@@ -1,7 +1,7 @@
 import { type Mutant, mutants } from './mutant.ts'
 
 const sentence = (text: string): string => `places: ${text}`
-const start = sentence('as many as there are places start, and the next is queued')
+const start = sentence('occurrences start until all places are taken, and the next is queued')
 const wake = sentence('the end of any running occurrence wakes the first queued one')
 const update = sentence('an update that adds places wakes up to two, and each end wakes another beside its own')
 const manyStart = sentence('of a job with many places no more run than these, whatever asks to start')

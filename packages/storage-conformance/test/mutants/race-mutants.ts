@@ -95,7 +95,7 @@ export const raceMutants: readonly Mutant[] = mutants({
   'checks whether the record exists, then creates it': {
     rejectedBy: [
       'races of connections: each slot of a series is created by exactly one node',
-      'races of connections: all nodes that lose a create are told the one winner',
+      'races of connections: all nodes that lose a create receive state, token and owner of the winner',
     ],
     calls: checksThenCreates,
   },

@@ -132,7 +132,7 @@ export const settleMutants: readonly Mutant[] = mutants({
     claim: (ledger, request) => ledger.claim({ ...request, now: request.now + 60_000 }),
   },
   'tells requests to cancel to every life of a node': {
-    rejectedBy: ['claim: requests to cancel are told to the owner, by node and by incarnation'],
+    rejectedBy: ['claim: a claim returns requests to cancel to the owner, by node and incarnation'],
     noticesFor: (ledger, { node }) => {
       const incarnations = new Set(ledger.allLive().map(({ owner }) => owner?.incarnation ?? ''))
       return [...incarnations].flatMap((incarnation) => ledger.noticesFor({ node, incarnation }))
@@ -142,7 +142,7 @@ export const settleMutants: readonly Mutant[] = mutants({
     rejectedBy: ['claim: of several requests to cancel the oldest occurrence comes first'],
     noticesFor: (ledger, owner) => ledger.noticesFor(owner).reverse(),
   },
-  'looks at the first that will be due alone, and not behind one that is left to others': {
+  'answers no `nextDueAt` if the first delayed occurrence has a left-out handler key': {
     rejectedBy: ['claim: occurrences for other nodes do not hide when the next one is due'],
     claim: (ledger, request) => {
       const answer = ledger.claim(request)

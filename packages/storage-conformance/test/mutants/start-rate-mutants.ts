@@ -5,7 +5,7 @@ import { letOthersGo, type Mutant, mutants } from './mutant.ts'
 const sentence = (text: string): string => `start rate: ${text}`
 const head = sentence('the head holds the rate and the last starts, and neither for a job without a rate')
 const order = sentence('waiting occurrences start in order, one at each permitted instant, and new ones start later')
-const wakes = sentence('one claim starts as many as the rate allows, and wakes queued ones for that')
+const wakes = sentence('one claim starts occurrences up to the limit of the rate, and wakes queued ones for that')
 const counted = sentence('a trigger counts as a slot does, and so does a claim')
 const taken = 'take next: an end takes the next as often as the start rate allows, and wakes it for its time otherwise'
 const raised = sentence('an update to a higher rate lets waiting occurrences start by that rate')
@@ -15,7 +15,9 @@ export const startRateMutants: readonly Mutant[] = mutants({
   'forgets that there is a rate': {
     rejectedBy: [
       head,
-      sentence('as many as it allows start, and the next is pending until the first lies an interval back'),
+      sentence(
+        'occurrences start up to the limit, and the next is pending until the first start lies an interval back',
+      ),
     ],
     putHead: (ledger, { starts: _, ...rest }) => {
       const { startRate: __, ...overlap } = rest.overlap
@@ -25,7 +27,9 @@ export const startRateMutants: readonly Mutant[] = mutants({
   'counts one start less': {
     rejectedBy: [
       counted,
-      sentence('as many as it allows start, and the next is pending until the first lies an interval back'),
+      sentence(
+        'occurrences start up to the limit, and the next is pending until the first start lies an interval back',
+      ),
     ],
     startsAfter: (ledger, job) => {
       const starts = ledger.startsAfter(job)
@@ -38,7 +42,7 @@ export const startRateMutants: readonly Mutant[] = mutants({
       const [first, ...others] = job.starts ?? []
       const { limit, intervalMs } = job.overlap.startRate ?? { limit: 1, intervalMs: 1 }
       if (first === undefined || ledger.now >= first + intervalMs) return [ledger.now]
-      // As many as the limit, all of them as old as the first.
+      // The head then holds `limit` starts, and the new one is as old as the first.
       return [first, ...others, first].slice(-limit)
     },
   },
@@ -77,7 +81,7 @@ export const startRateMutants: readonly Mutant[] = mutants({
     rejectedBy: [wakes, order],
     wakeBehind: () => null,
   },
-  'writes starts behind those that it has read': {
+  'writes starts after a read, without a lock': {
     rejectedBy: [
       'races of claims: claims, new ones and ends side by side start no more in an interval than the rate allows, and all in the end',
     ],
@@ -93,7 +97,7 @@ export const startRateMutants: readonly Mutant[] = mutants({
       },
     }),
   },
-  'knows nothing of what has started by a clock that is ahead': {
+  'ignores starts by a clock that is ahead': {
     rejectedBy: [
       sentence('clocks that are apart let no more start within an interval than it allows, by what they say'),
     ],
@@ -145,8 +149,12 @@ export const startRateMutants: readonly Mutant[] = mutants({
       return ledger.takeWoken(address, taker, now)
     },
   },
-  'says of one that waits no time and no reason': {
-    rejectedBy: [sentence('as many as it allows start, and the next is pending until the first lies an interval back')],
+  'stores neither time nor reason of an occurrence that waits for the rate': {
+    rejectedBy: [
+      sentence(
+        'occurrences start up to the limit, and the next is pending until the first start lies an interval back',
+      ),
+    ],
     inTime: (_, record) => record,
   },
   'skips what may not start yet': {

@@ -145,7 +145,7 @@ class TransactionalData {
     return answer
   }
 
-  /** The answer to a call on a copy of the data after others. */
+  /** Returns the answer to a call on a copy of the data, after the calls in `before`. */
   #copy(before: readonly Call[], call: Call): unknown {
     const copy = this.#fault.inside?.() ?? new Ledger()
     for (const one of before) perform(copy, one)

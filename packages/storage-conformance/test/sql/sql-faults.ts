@@ -50,7 +50,7 @@ export const sqlFaults: Readonly<Record<string, readonly SqlFault[]>> = {
       name: 'skips heads that other transactions have locked',
       line: 'WHERE id = ANY($1) ORDER BY id FOR UPDATE',
       becomes: 'WHERE id = ANY($1) ORDER BY id FOR UPDATE SKIP LOCKED',
-      noticedBy: 'races of connections: all nodes that lose a create are told the one winner',
+      noticedBy: 'races of connections: all nodes that lose a create receive state, token and owner of the winner',
     },
     {
       name: 'fails if a head is locked',

@@ -1,11 +1,11 @@
-/** How many arguments each command of the scripts that write needs behind the key. */
+/** The number of arguments after the key that each command of a writing script needs. */
 const argumentsOf: Readonly<Record<string, number>> = {
   ...{ DEL: 0, EXISTS: 0, GET: 0, HGETALL: 0, SMEMBERS: 0, ZCARD: 0 },
   ...{ HDEL: 1, HGET: 1, HMGET: 1, SADD: 1, SET: 1, SREM: 1, SSCAN: 1, ZRANK: 1, ZREM: 1, ZSCORE: 1 },
   ...{ HINCRBY: 2, HSET: 2, ZADD: 2, ZCOUNT: 2, ZRANGE: 2, ZRANGEBYLEX: 2, ZRANGEBYSCORE: 2 },
 }
 
-/** Where the commands of a script are listed once it is put together, and how. That for `PUBLISH` goes by the channel. */
+/** The place in a script for the list of its commands, and the list itself. `PUBLISH` is checked by its channel. */
 export const neededRights = {
   place: '{ --[[ needed ]] }',
   of(commands: readonly string[]): string {
@@ -13,7 +13,7 @@ export const neededRights = {
     for (const command of new Set(commands)) {
       if (command === 'PUBLISH') continue
       const extra = argumentsOf[command]
-      if (extra === undefined) throw new Error(`It is not known how many arguments ${command} needs.`)
+      if (extra === undefined) throw new Error(`argumentsOf has no entry for the command ${command}.`)
       lists[extra] += `'${command}', `
     }
     return `{ ${lists.map((list) => `{ ${list}}`).join(', ')} }`
@@ -25,14 +25,14 @@ export const neededRights = {
  * check, a user with missing or withdrawn rights would leave inconsistent counts and indexes.
  */
 export const checkRights: string = `
--- Commands of this script, by how many arguments they need behind the key.
+-- Commands of this script, by the number of arguments after the key.
 local needed = ${neededRights.place}
 
 local function denial(command)
   return redis.error_reply("NOPERM the user may not run '" .. command .. "', or not on these keys or this channel")
 end
 
--- The error to answer with; nil when the user may do all that is needed.
+-- Returns the error that the script answers; nil if the user has all rights.
 local function missingRight(channel)
   local may = redis.acl_check_cmd
   for _, command in ipairs(needed[1]) do

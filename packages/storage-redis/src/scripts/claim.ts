@@ -16,19 +16,19 @@ import { prelude } from './prelude.ts'
 
 const { stateCodes } = codec1
 
-/** Delayed occurrences that one call makes claimable at most. */
+/** Maximum number of delayed occurrences that a call makes claimable. */
 const promotedAtOnce = 2000
 
 /**
- * Occurrences that one call at most cancels for deleted and replaced jobs, and at most makes queued or held back because they
- * may not start.
+ * Maximum number of occurrences that a call cancels for deleted and replaced jobs. Also the maximum number that it makes
+ * queued or held back because they may not start.
  */
 const movedAtOnce = 500
 
 /** Approximate number of jobs that a sweep reads in one call. */
 const sweptAtOnce = 200
 
-/** Occurrences that one call passes over at most: those of other nodes, and those not due by the clock of this node. */
+/** Maximum number of occurrences per call that belong to other nodes or are not due by the clock of this node. */
 const passedAtOnce = 1000
 
 /** Pending occurrences of a job from which on a claim that may not take them moves them into sets of the job. */
@@ -83,11 +83,11 @@ const conditions = {
 
 /**
  * Claims due pending occurrences of one shard, also when memory is short, because waiting occurrences must be able to run and
- * end. In the mode `peek` it takes nothing and returns what it would take, for claims over several shards.
+ * end. In the mode `peek` it claims nothing and returns the candidates, for claims over several shards.
  *
- * One call is short however many occurrences wait, because other clients of the server wait while it runs. It answers `swept`
- * after it has swept some jobs, with the cursor for the others. It answers `again` if a further call is needed to see all
- * occurrences that have become due. With `done` comes the place to continue from after it has passed over many.
+ * The duration of a call does not depend on the backlog, because other clients of the server wait while the script runs. The
+ * script answers `swept` after it has swept some jobs, with a cursor for the rest. It answers `again` if a further call is
+ * needed to read all due occurrences. `done` has the position to continue from if the script has passed over many.
  *
  * Occurrences without a handler on this node would be in the way of each of its claims. So the script moves them into sets of
  * their jobs: `r:` for ready ones and `d:` for delayed ones. Nodes with the handler read these sets too, and take from all
@@ -188,7 +188,7 @@ do
     if not hasExceptions or not isExcepted(job) then
       sources[#sources + 1] = { key = readyOf .. job, later = futureOf .. job, offset = 0, job = job }
     elseif #apart >= ${mostApart} and call('EXISTS', readyOf .. job, futureOf .. job) == 0 then
-      -- There may be no node left that can run the job and would find out that its sets are empty.
+      -- The job's sets are empty. Nodes that can run the job would remove it here, but no such node may live.
       call('SREM', apartKey, job)
       isApart[job] = nil
       apartCount = apartCount - 1
@@ -380,7 +380,8 @@ local page, sourceAt = {}, {}
 if not isDone then page, sourceAt = nextPage(size) end
 if #page == 0 then return answer() end
 
--- The records of a page, read together, and the heads that are not known yet. Of what is left to others only the heads.
+-- Reads the records of a page in one command, and the heads that this script has not read yet. For occurrences without a
+-- handler on this node it reads only the heads.
 local function readPage(page)
   local byBucket, texts, jobs = {}, {}, {}
   local ids, jobOf, bucketAt = {}, {}, {}
@@ -513,7 +514,7 @@ local function holdBack(h, id, job, r, startsAt)
   due = wasDue
 end
 
--- Wakes the next behind a start. Answers whether that one may start too.
+-- Wakes the next queued occurrence after a start. Returns whether that occurrence may start too.
 local function wakeBehind(h, job)
   local id, r = firstToWake(h, job)
   if not id then return false end
@@ -521,7 +522,7 @@ local function wakeBehind(h, job)
   return math.max(nextStartAt(h), r.dueAt) <= now
 end
 
--- Notes that one is passed over, which costs so much. Answers true when this call has to end with it.
+-- Passes over an occurrence and adds its cost. Returns true if the call has reached its limit and must end.
 local function passOver(source, member, order, cost)
   passed = passed + cost
   if passed < ${passedAtOnce} then return false end
@@ -553,10 +554,10 @@ local function takeFrom(page, sourceAt)
         count = count + 1
         noteTaken(id, record, member, sourceAt[index])
       elseif from > now then
-        -- Another node's clock is ahead: for that one it was due.
+        -- The occurrence is due by another node's clock, which is ahead of this node's clock.
         if from < nextDueAt then nextDueAt = from end
         source.offset = source.offset + 1
-        -- Its record was read.
+        -- The cost is 4, because the script has read the record.
         if passOver(source, member, needsOrder and order, 4) then break end
       else
         local isLeft = h.deletedAt ~= never

@@ -15,7 +15,7 @@ import { prelude } from './prelude.ts'
 
 const { kindCodes, policyCodes, recoveredBit } = codec1
 
-/** Waiting occurrences that one call displaces at most. */
+/** Maximum number of waiting occurrences that a call displaces. */
 const displacedAtOnce = 500
 
 /** Waiting occurrences that a displacement reads while a replace has left some. */
@@ -152,8 +152,8 @@ local function passLeft(h, job)
   return h.cancelsBelow > 0
 end
 
--- Cancels waiting occurrences, except delayed ones and those that a replace has left. While a replace has left any, it reads
--- a limited number of them. Returns the canceled ones, and whether some are left to displace.
+-- Cancels waiting occurrences, except delayed and superseded ones. While the job has superseded occurrences, the function
+-- reads a limited number. Returns the canceled occurrences, and whether more remain.
 local function displace(h, job, isPassing)
   local ids, records, count = {}, {}, 0
   if isPassing then
@@ -288,7 +288,7 @@ local function append(list, first, second)
   list[size + 1], list[size + 2] = first, second
 end
 
--- Before anything else looks at what they have left.
+-- Stores the requests that earlier items of this call have created. Called before a step reads these records.
 local function storeRequested()
   if not hasRequested then return end
   for bucket, fields in pairs(requested.records) do callWith('HSET', bucket, fields) end
@@ -362,8 +362,8 @@ local function create(kind, isStartable, goesOn, index, scheduledAt, version, ne
   local id, job = ids[index], jobs[index]
   taken[id] = true
   local h = headOf(job)
-  -- The id of a slot fixes its time, and no slot after the watermark has a record unless it was taken ahead. Requests
-  -- come again with the time of their repetition.
+  -- The id of a slot determines its time, and only prefetched slots have records after the watermark. A repeated request
+  -- has the time of its repetition.
   local present = false
   if h and (kind ~= ${itemKinds.slot} or scheduledAt <= h.watermark or scheduledAt <= h.taken) then
     present = recordOf(id)

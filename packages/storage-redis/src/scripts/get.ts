@@ -62,8 +62,9 @@ local function latestFrom(job, rank, most)
   return nil
 end
 
--- Finds the latest run that has ended. Waiting occurrences stand at the end of the history, too. If many wait, the first of
--- them and their number tell where they begin. Runs stand before them, except those that started first by their priority.
+-- Finds the latest run that has ended. The end of the history also contains waiting occurrences. If there are many, the
+-- function computes where they begin from the first one and their number. Runs precede them, unless a waiting occurrence
+-- started earlier because of its priority.
 local function latestOf(job, h)
   local rank = 0
   if h.queued > ${manyQueued} then

@@ -4,11 +4,11 @@ import { nodeLayout } from '../stored-layouts.ts'
 import { prelude } from './prelude.ts'
 
 /**
- * Removes node records, stores one, and answers all. It also runs when memory is short, because it only replaces a record, and
- * other nodes would otherwise declare this node dead.
+ * Removes node records, stores the record of this node, and answers all records. The script also runs when memory is short:
+ * it only replaces a record, and otherwise peers would declare this node dead.
  *
- * The counter of a record is in front. How many records are to be removed is `ARGV[6]`; behind it lie names and
- * counters, and then the names of those whose profiles are wanted.
+ * A stored record begins with its counter. `ARGV[6]` is the number of records to remove. Their names and counters follow,
+ * and then the names of the nodes whose profiles the caller wants.
  */
 export const heartbeatScript: string = `#!lua flags=allow-oom
 ${prelude}${checkRights}

@@ -4,7 +4,7 @@ import { duePlaceLayout } from '../request-layouts.ts'
 import { jobKeys } from './job-keys.ts'
 import { prelude } from './prelude.ts'
 
-/** How many places of the index one call looks at. */
+/** Maximum number of index entries that a call reads. */
 const scanLimit = 4000
 
 const place = writeFields(duePlaceLayout, { nextAt: 'nextAt', job: 'job' })

@@ -3,7 +3,7 @@ import { listJobsLayout } from '../request-layouts.ts'
 import { jobKeys } from './job-keys.ts'
 import { prelude } from './prelude.ts'
 
-/** How many jobs one call looks at. */
+/** Maximum number of jobs that a call reads. */
 const scanLimit = 1000
 
 /**

@@ -5,10 +5,10 @@ import { recordLayout, rescueStep } from '../stored-layouts.ts'
 import { bareRecord } from './bare-record.ts'
 import { prelude } from './prelude.ts'
 
-/** How many occurrences one call looks at. */
+/** Maximum number of occurrences that a call reads. */
 const scanLimit = 1000
 
-/** Most live occurrences of a job that one call reads. */
+/** Maximum number of live occurrences of a job that a call reads. */
 const liveAtOnce = 1000
 
 /** Greatest difference between the `orderAt` of a waiting occurrence and its scheduled time, in ms. */

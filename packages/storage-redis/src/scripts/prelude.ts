@@ -7,22 +7,22 @@ import { headLayout, recordLayout, rescueStep } from '../stored-layouts.ts'
 
 const { kindCodes, policyCodes, recoveredBit, stateCodes } = codec1
 
-/** Slots left by a replace that a step on one occurrence cancels at most. */
+/** Maximum number of superseded slots that a step on one occurrence cancels. */
 const canceledInPassing = 50
 
-/** Slots left by a replace that one script cancels at most, over all of its steps. */
+/** Maximum number of superseded slots that a script cancels, over all of its steps. */
 const canceledInPassingByScript = 1000
 
-/** Occurrences that such a step reads to find them, once for each job and script: kept ones may lie before them. */
+/** Maximum number of occurrences that a step reads to find superseded slots, per job and script. */
 const lookedAtInPassing = 100
 
-/** Occurrences that one call reads when it has to go through all of a job. The next call continues from there. */
+/** Maximum number of occurrences that a call reads of a job. The next call continues after them. */
 export const lookedAtOnce = 2000
 
-/** Waiting occurrences of a job that one script moves to other indexes, or to another state. Claims move the rest. */
+/** Maximum number of a job's waiting occurrences that a script moves to another index or state. Claims move the rest. */
 const movedAtOnce = 500
 
-/** Ids that a scan of occurrences reads at once. */
+/** Ids that a scan of occurrences reads per command. */
 const idsAtOnce = 100
 
 /** Lua for the id and the time of an occurrence in an answer. */
@@ -36,10 +36,10 @@ const printedRecord = writeFields(recordLayout, {
   reasonSize: '#r.reason',
 })
 
-/** Jobs that one call moves in the index of next instants, from which on it only notes them. */
+/** A call that moves this many jobs in the index of next instants only notes them. `listDueJobs` applies the notes. */
 const manyMoves = 8
 
-/** Most notes without a search for due jobs. A call that adds one more applies some of them. */
+/** Maximum number of notes. A call that adds a further note applies some of the notes to the index. */
 const mostNotes = 256
 
 /** Notes whose jobs one script moves at once. */
@@ -311,8 +311,8 @@ local function noteStop(member)
   stopped[stoppedCount] = member
 end
 
--- Pending and running occurrences of a job: the head keeps the first, a set keeps the others. No reader needs the order of
--- running ones.
+-- Pending and running occurrences of a job: the head keeps the first one, a set keeps the rest. No reader needs the order
+-- of running ones.
 local function enterActive(h, job, id, order)
   if h.active == none then h.active = id else call('ZADD', liveOf .. job, order, id) end
 end
@@ -445,7 +445,7 @@ local function wakeFirst(now, h, job)
   return first
 end
 
--- The ids of the job's pending and running occurrences; with a limit about as many as that.
+-- Returns the ids of the job's pending and running occurrences: all, or at most one more than the limit.
 local function activeOf(h, job, limit)
   if h.active == none and h.pending + h.running == 0 then return {} end
   local ids = call('ZRANGE', liveOf .. job, 0, limit and limit - 1 or -1)
@@ -589,7 +589,7 @@ local function cancelWaiting(now, h, job, reason, limit)
   local gone = {}
   local waiting = h.pending + h.queued
   if waiting == 0 then return '' end
-  -- Among the active ones, those that run are in the way.
+  -- The active set also contains running occurrences, so the read adds their number to the limit.
   local ids = waiting > limit and activeOf(h, job, limit + h.running) or activeOf(h, job)
   local last = waiting > limit and limit - 1 or -1
   for _, id in ipairs(call('ZRANGE', queueOf .. job, 0, last)) do ids[#ids + 1] = id end

@@ -6,16 +6,16 @@ import { pruneLayout } from '../request-layouts.ts'
 import { recordLayout } from '../stored-layouts.ts'
 import { prelude } from './prelude.ts'
 
-/** How many jobs one call looks at. */
+/** Maximum number of jobs that a call reads. */
 const jobsAtOnce = 200
 
 const slotFields = { ownerSize: 'ownerSize', kind: 'kind', version: 'version', scheduledAt: 'scheduledAt' }
 
 /**
- * Removes finished history of one job, or of the jobs of one shard after the one that was looked at last. It is let
- * through when memory is short, since it is what makes room.
+ * Removes finished history of one job, or of the jobs of one shard after the job where the previous call ended. The
+ * server also runs the script when memory is short, because the script frees memory.
  *
- * Answers how many were removed, whether a further call would remove more, and where to go on.
+ * Returns the number of removed occurrences, whether a further call would remove more, and the cursor for that call.
  */
 export const pruneScript: string = `#!lua flags=allow-oom
 ${prelude}${checkRights}${jobKeys}
@@ -32,8 +32,8 @@ local function lastSlotOf(text)
   return math.max(scheduledAt, (read('<d', text, recordSize + ownerSize + 1))), version
 end
 
--- The oldest occurrences that may go, at most one more than may be removed. What is passed over on the way is alive, or
--- stands for a span that is not over: neither is history that grows.
+-- Returns the oldest removable occurrences, at most one more than the limit. It passes over live occurrences and
+-- occurrences whose span has not ended. Their number does not grow with the history.
 local function victimsOf(h, job, limit)
   local victims, floor = {}, h.floor
   local endAt = math.min(before, h.nextAt)
@@ -77,7 +77,7 @@ local function remove(h, job, victims)
     if victim.last > h.floor then h.floor = victim.last end
   end
   touch(job, h)
-  -- The floor first: nothing that is gone may be created again.
+  -- The floor is raised first, so that no call creates a removed slot again.
   call('HSET', heads, job, printHead(h))
   for _, victim in ipairs(victims) do
     call('HDEL', bucketOf(victim.id), victim.id)

@@ -33,7 +33,7 @@ while at <= #requests do
   end
   for index = 1, named do found[index] = textOf(sub(requests, first + index * 16 - 16, first + index * 16 - 1)) or '' end
   if h then
-    -- Among the active ones, those that run are in the way.
+    -- The active set also contains running occurrences, so the read adds their number.
     if pendingNeeded > 0 and h.pending > 0 then
       for _, id in ipairs(activeOf(h, job, pendingNeeded + h.running)) do take(id) end
     end

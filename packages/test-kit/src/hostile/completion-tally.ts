@@ -12,7 +12,7 @@ export interface CompletionTally {
   unansweredHeld: number
   /** Number of tries whose owner was replaced before the commit, according to the storage. */
   late: number
-  /** Number of late tries whose next owner had already begun to run the occurrence. */
+  /** Number of tries that came too late, and whose next owner had already begun to run the occurrence. */
   overtaken: number
   /** Number of faults, by kind. */
   readonly faults: Record<string, number>

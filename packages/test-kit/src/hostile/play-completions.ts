@@ -366,7 +366,7 @@ export class CompletionPlayers {
     if (live.length === 0 && marks.size !== occurrences)
       this.#violate(`${occurrences} occurrences have left ${marks.size} rows`)
     for (const mark of this.#acknowledged)
-      if (!marks.has(mark)) this.#violate(`${mark} was committed, but its row is gone`)
+      if (!marks.has(mark)) this.#violate(`${mark} was committed, but its row is missing`)
     for (const mark of this.#tooLate) if (marks.has(mark)) this.#violate(`${mark} came too late, but its row exists`)
     this.#tally.unanswered = this.#unanswered.size
     this.#tally.unansweredHeld = [...this.#unanswered].filter((mark) => marks.has(mark)).length

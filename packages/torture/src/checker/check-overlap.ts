@@ -40,7 +40,7 @@ export function checkOverlap(view: RunView): readonly Violation[] {
   return violations
 }
 
-/** Handlers that ran at once with too many others, although no node had taken the others' occurrences. */
+/** Handlers that ran at once in excess of the job's places, although no node had taken their occurrences. */
 function overlappingHandlers(view: RunView, starts: readonly WitnessStart[], places: number): readonly Violation[] {
   const violations: Violation[] = []
   let open: Span[] = []

@@ -79,7 +79,7 @@ function* recordProblems(
   if (slot !== start.scheduledAt || kind !== start.kind) {
     yield [
       'start-unknown',
-      `the handler was told ${start.kind} ${time(start.scheduledAt)}, the ledger has ${kind} ${time(slot)}`,
+      `the handler received ${start.kind} ${time(start.scheduledAt)}, the ledger has ${kind} ${time(slot)}`,
     ]
   }
   if (kind === 'slot') {

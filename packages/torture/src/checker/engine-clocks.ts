@@ -17,8 +17,8 @@ export class EngineClocks {
   readonly aheadMs: number
   readonly behindMs: number
   /**
-   * Whether engines disagree about the time by more than they can know. An occurrence that one engine has just started may then
-   * be overdue for another.
+   * Whether the engines' times differ by more than their uncertainty. An occurrence that an engine has just started may then
+   * be overdue for another engine.
    */
   readonly disagree: boolean
   /** The slowest reading of the storage's clock that an engine used. */

@@ -136,8 +136,8 @@ export class RunView {
   }
 
   /**
-   * Whether the token died while the answer that led to the start was in transit. Only if engines disagree about the time, an
-   * occurrence that one has just started can be overdue for another.
+   * Whether the token ended while the answer that led to the start was in transit. This requires engines that disagree about
+   * the time: an occurrence that an engine has just started is then overdue for another engine.
    */
   #wasAnsweredBefore(start: WitnessStart, supersededAt: number): boolean {
     const isIts = ({ life, occurrence, token }: LineOf<'granted' | 'settled'>): boolean =>

@@ -30,7 +30,7 @@ export interface CompletionReport {
 const concurrency = 24
 /** See `CompletionPlay`: the calls of this many handlers form a batch. */
 const delayMs = 30
-/** Connections of a player: those of its handlers, pools and listeners, and those that a killed player leaves for a moment. */
+/** Connections of a player: its handlers, pools and listeners, and those of a killed player until the server ends them. */
 const connectionsOfPlayer = 4 * concurrency + 40
 /** One play in this many has only one job, whose calls conflict with each other. */
 const oneJobEvery = 4

@@ -21,9 +21,9 @@ export interface WorkloadOptions {
 
 /** The workload as definitions. Their handlers report to a witness. */
 interface DefinedWorkload {
-  /** The jobs with code of their own. */
+  /** The jobs that are defined in code. */
   readonly jobs: readonly Job[]
-  /** Every second job is data: nodes add it, hold none of these jobs, and load those that come due. */
+  /** Every second job is data: nodes add it, hold none of these jobs, and load each when it comes due. */
   readonly dataJobs: readonly Job[]
   readonly handlers: Readonly<Record<string, TaskHandler>>
 }

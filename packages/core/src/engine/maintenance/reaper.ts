@@ -186,7 +186,7 @@ export class Reaper {
     )
     if (reaped > 0) {
       this.#hasReleasedRuns = true
-      this.#engine.logger.warn({ node, incarnation, runs: reaped }, 'released runs of a node that is gone')
+      this.#engine.logger.warn({ node, incarnation, runs: reaped }, 'released the runs of a dead node')
     }
     if (isDeath && reaped > 0) this.#deaths.set(incarnation, { record, since })
     // The storage may not have released all of them. `Heartbeats.changed` starts another takeover after the next heartbeat.

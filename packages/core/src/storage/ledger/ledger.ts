@@ -179,8 +179,8 @@ export interface AsyncLedger extends LedgerBase {
    * Runs one step: reads the named records, asks the step for its further needs, lets it decide, and writes the result
    * in one atomic commit. If another commit may have changed the records read, it repeats the step.
    *
-   * Order matters. A locking storage first locks the heads, in the order of the step. It reads occurrences in a later
-   * statement than the one that acquires the lock.
+   * Order matters. A locking storage first locks the heads, in the order of the step. A later statement reads the
+   * occurrences.
    *
    * @throws StepTooLarge, with nothing written, when a divisible step is too large for one commit
    */

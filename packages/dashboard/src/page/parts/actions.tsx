@@ -26,7 +26,7 @@ export const reason: Field = {
   name: 'reason',
   label: 'Reason',
   kind: 'text',
-  hint: 'Kept with what is done, for others to read.',
+  hint: 'Stored with the action. Other users can read it.',
 }
 
 /** How urgent the new run is. */
@@ -34,7 +34,7 @@ export const priority: Field = {
   name: 'priority',
   label: 'Priority',
   kind: 'number',
-  hint: '-10 to 10: the higher goes first. Empty: that of the job.',
+  hint: '-10 to 10: a higher number runs earlier. Empty: the priority of the job.',
 }
 
 interface ButtonProps {
@@ -93,7 +93,7 @@ export function RunNow({ job, tasks, reload }: OfJob & { readonly tasks: readonl
       name: 'data',
       label: 'Data',
       kind: 'json',
-      hint: 'JSON, handed to the tasks as context.input. May be left empty.',
+      hint: 'JSON, which tasks read as context.input. May be empty.',
     },
     ...(tasks.length > 1
       ? [
@@ -226,7 +226,7 @@ export function Cancel({ run, isRunning, reload }: OfRun & { readonly isRunning:
           name: 'force',
           label: 'Force',
           kind: 'flag',
-          hint: 'End it at once, without waiting for its node: for nodes that do not react.',
+          hint: 'Ends the run at once, without waiting for its node. For a node that does not react.',
         },
       ]
     : [reason]
@@ -269,7 +269,7 @@ export function Replay({ run, tasks, input, reload }: ReplayProps) {
             name: 'from',
             label: 'From task',
             kind: 'choice' as const,
-            hint: 'Results of the tasks before it are taken from this run.',
+            hint: 'The replay takes the results of earlier tasks from this run.',
             choices: [
               ['', 'The first: the whole run'] as const,
               ...tasks.slice(1).map((task) => [task, task] as const),

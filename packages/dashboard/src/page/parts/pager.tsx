@@ -1,6 +1,6 @@
 import { change, usePlace } from '../location.tsx'
 
-/** To the next page of a list, and back to the first. The pages before are in the history of the browser. */
+/** Buttons to the next page of a list, and to the first. Previous pages are in the history of the browser. */
 export function Pager({ cursor }: { readonly cursor: string | null }) {
   const { query } = usePlace()
   if (cursor === null && query.cursor === undefined) return null

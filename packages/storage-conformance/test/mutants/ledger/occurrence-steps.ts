@@ -280,7 +280,7 @@ export class OccurrenceSteps extends JobSteps {
     } else if (this.activeCount(jobId) === 0) this.cancelLeft(jobId, now)
   }
 
-  /** The pending occurrences of jobs that are not left to others, in their order. */
+  /** The pending occurrences whose handler keys the claim does not leave out, in their order. */
   claimable(exceptHandlerKeys: readonly string[]) {
     return this.allLive()
       .filter(({ state, jobId }) => {
