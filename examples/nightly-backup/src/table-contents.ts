@@ -106,7 +106,7 @@ function hashRows(hash: Hash, rows: IterableIterator<unknown>, limit = Number.PO
   return count
 }
 
-/** Type, length and bytes, so that no two different rows give the same bytes. */
+/** Hashes type, length and bytes of a value. So two different rows never have the same input of the hash. */
 function hashValue(hash: Hash, value: unknown): void {
   if (value === null) hash.update('null;')
   else if (Buffer.isBuffer(value)) hash.update(`blob:${value.length}:`).update(value)

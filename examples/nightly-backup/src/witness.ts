@@ -9,13 +9,13 @@ export interface WitnessLine {
   readonly task: string
   readonly attempt: number
   readonly fencingToken: number
-  /** The node's name, and its process. */
+  /** The name of the node. */
   readonly node: string
   readonly process: number
   readonly at: string
 }
 
-/** Where a node's handlers write. */
+/** The file to which a node's handlers append their records, and the name of the node. */
 export interface Witness {
   readonly file: string
   readonly node: string

@@ -63,7 +63,7 @@ const views: readonly (readonly [string, () => string, string])[] = [
   ['a run with a large result', () => `/run?run=${runs.large}`, 'Save the whole'],
   ['a run of markup', () => `/run?run=${runs.markup}`, oddNames.markup],
   ['a run of 255 characters', () => `/run?run=${runs.long}`, oddNames.long],
-  ['what is queued', () => '/queue?state=queued', 'blocked'],
+  ['queued runs', () => '/queue?state=queued', 'blocked'],
   ['search for a run', () => `/search?q=${runs.failed}`, 'nightly-report'],
 ]
 
@@ -79,7 +79,7 @@ const looks = [
     : []),
 ] as const
 
-it.each(views)('%s', async (_, path, text) => {
+it.each(views)('the page of %s fits each width and follows the accessibility rules', async (_, path, text) => {
   const { page } = browser
   await leave(browser, origin)
   await page.setViewportSize({ width: 1280, height: 900 })

@@ -52,7 +52,7 @@ const maxBatch = 500
  */
 const worthwhileBatch = 100
 
-/** A schema as core's steps see it. A call is one transaction, or one statement under a condition that means the same. */
+/** The ledger of a schema for core's steps. A call is one transaction, or one conditional statement with the same effect. */
 export class PostgresLedger implements AsyncLedger, HistoryRemover {
   readonly kind = 'async'
   readonly unit = 'call'

@@ -35,7 +35,7 @@ it('the inspection of an empty database reports no missing rights, and creates n
   expect(rows).toEqual([])
 })
 
-it('tells the form, the settings of the server and that notifications come through', async () => {
+it('the inspection reports the schema version, the server settings, and that notifications arrive', async () => {
   await makeSchema()
   const { form, formNeeded, settings, unvacuumed, hearsNotifications } = await inspectPostgres({ url, schema })
   expect(form).toBe(formNeeded)

@@ -17,7 +17,7 @@ it.each(storedForms(folder))('this version continues with a schema of version %s
     return {
       connect: () => open({ pool: pool(), schema, wakeUps: false }),
       begin: () => beginTransaction(inject('postgres').url),
-      /** The statements that create the schema, followed by those that fill its tables. */
+      /** The statements that create the schema, followed by the statements that fill its tables. */
       async save() {
         const tables = await query(
           `SELECT c.relname AS name, a.attname AS identity FROM pg_class c

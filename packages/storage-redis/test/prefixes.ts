@@ -5,5 +5,5 @@ export function newPrefix(): string {
   return `test-${randomUUID()}`
 }
 
-/** The servers of these tests keep nothing on disk, as they should. */
+/** Ignores the warning about missing persistence: the test servers keep nothing on disk. */
 export const quiet = { warn: (): void => {} }

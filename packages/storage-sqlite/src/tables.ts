@@ -47,7 +47,7 @@ export class Tables implements RowNames {
   readonly reusableKeys: ReusableKeys
   /** By how much the step under way changes how many live; written once, when it ends. */
   #change: Record<LiveState, number> = { pending: 0, queued: 0, running: 0 }
-  /** How many were queued when the step began; `null` when it has not asked yet. */
+  /** Number of queued occurrences of all jobs when the step began; `null` if the step has not read it. */
   #queuedBefore: number | null = null
 
   constructor(database: NamedTables) {

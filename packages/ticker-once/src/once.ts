@@ -98,7 +98,10 @@ export function once(at: InstantInput, options: OnceOptions = {}): OnceSchedule 
   })
 }
 
-/** How stored one-instant schedules are revived. Schedulers know it once this module is imported, and import it when they need it. */
+/**
+ * Rebuilds stored schedules of this type. A process that has imported this module knows the type. A scheduler imports the
+ * module if a stored job needs it.
+ */
 export const onceType: ScheduleType = {
   name: 'once',
   revive(serialized) {

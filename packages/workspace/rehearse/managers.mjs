@@ -58,11 +58,11 @@ export async function addPackages(manager, packages, { cwd, node, registry, cach
 /**
  * @typedef {object} NodeRelease
  * @property {string} program
- * @property {NodeJS.ProcessEnv} env an environment in which native addons are compiled for it
+ * @property {NodeJS.ProcessEnv} env an environment in which native addons are compiled for this Node
  */
 
 /**
- * Node of a major version, from npm, unless it is the one that runs this command.
+ * Returns Node of a major version: the Node that runs this command, or a release from npm.
  * @param {string} major
  * @returns {Promise<NodeRelease>}
  */

@@ -14,7 +14,7 @@ import { mustCapture } from './registry.mjs'
  */
 export async function publishAll(folder, registry, versions) {
   const userConfig = join(folder, 'npmrc')
-  writeFileSync(userConfig, `registry=${registry}\n${registry.slice('http:'.length)}:_authToken=anybody\n`)
+  writeFileSync(userConfig, `registry=${registry}\n${registry.slice('http:'.length)}:_authToken=rehearsal\n`)
   const env = { ...process.env, npm_config_userconfig: userConfig, npm_config_registry: registry }
   for (const { publishable, folder: source, name } of workspacePackages()) {
     if (!publishable) continue

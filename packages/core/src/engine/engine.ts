@@ -539,7 +539,7 @@ export class Engine implements EngineContext {
     const { budgetMs, signal } = readRunDueOptions(options)
     if (this.#phase !== 'new' || this.#stopping !== undefined) {
       const phase = this.#phase === 'new' ? 'stopping' : this.#phase
-      throw stateError('run what is due on', phase, 'A scheduler that is started runs it by itself.')
+      throw stateError('call runDue on', phase, 'A started scheduler runs due work by itself.')
     }
     const times = callTimesOf(budgetMs, this.#options.abortGracePeriodMs)
     const suffix = `/${uniqueSuffix(this.random())}`

@@ -43,7 +43,7 @@ export interface AsyncFixtureOptions {
 /** What the fixture says of pending and running ones until a step asks for their counts. It is wrong. */
 const guess = { pending: 7, delayed: 3, running: 7 }
 
-/** What several connections share. */
+/** The data that several connections share. */
 export class AsyncData {
   readonly records: Records = new Records()
   /** Grows with each commit: a step that has read before one begins anew. */

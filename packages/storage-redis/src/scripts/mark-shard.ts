@@ -1,6 +1,6 @@
 /**
- * Says on a shard over how many the jobs are spread, where that is not said. Every script looks at it: the namespace
- * itself may lie on another server of a Cluster. It is lost together with the data of the shard.
+ * Stores the number of shards on a shard that lacks it. Every script compares this mark, because the namespace's own record
+ * may lie on another server of a Cluster. A server that loses the data of the shard also loses the mark.
  */
 export const markShardScript: string = `#!lua flags=allow-oom
 local key = string.sub(KEYS[1], 1, -6) .. 'shards'

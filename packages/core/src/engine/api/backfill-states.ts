@@ -237,9 +237,9 @@ function* walk(series: SlotSeries, { from, to, order }: Span, after: number | nu
 
 function tooMany({ from, to }: Span): JobistemerError {
   return new JobistemerError('INVALID_ARGUMENT', {
-    message: `The span has more slots than ${mostItems}, which is the most that one backfill may have.`,
+    message: `The span has more than ${mostItems} slots, the maximum of a backfill.`,
     field: 'to',
     value: new Date(to),
-    remedy: `Make several backfills, of shorter spans from ${new Date(from).toISOString()} on.`,
+    remedy: `Request several backfills of shorter spans, the first from ${new Date(from).toISOString()} on.`,
   })
 }

@@ -3,7 +3,7 @@ import { cursorDigestLength } from './tuning.ts'
 import { invalidValue } from '../../errors.ts'
 
 /**
- * Converts the cursors of storages to those that users see. A user's cursor begins with a digest of its list and filter. So
+ * Converts a storage's cursors to the cursors of users. A user's cursor begins with a digest of its list and filter. So
  * this class rejects a forged or truncated cursor, and a cursor of another list, for all storages.
  */
 export class Cursors {

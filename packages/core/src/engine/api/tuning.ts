@@ -1,7 +1,7 @@
-/** Records that one call of the storage reads. */
+/** Records per storage call of a list. */
 export const pageSize = 1000
 
-/** Slots, or heads of jobs, that one call of the storage reads. Smaller than `pageSize`, because the engine processes each. */
+/** Slots, or heads of jobs, per storage call. Smaller than `pageSize`, because the engine processes each of them. */
 export const itemsPerRead = 500
 
 /** Minimum number of items per read, if a filter may exclude most of them. */
@@ -47,7 +47,7 @@ export const changeIntervalMs = 1000
 export const shortestChangeIntervalMs = 250
 /** Maximum interval between two scans that a caller may set, in milliseconds. */
 export const longestChangeIntervalMs = 10_000
-/** Changed jobs, or failures, that one call of a scan reads. */
+/** Changed jobs, or failures, per storage call of a scan. */
 export const changesPerRead = 200
 /** Calls per scan and kind of change. If these do not read all changes, readers learn that any job may have changed. */
 export const mostChangeReads = 3

@@ -223,7 +223,7 @@ export class Heartbeats {
 
   /**
    * Lets the next heartbeat remove the record of a node, unless its counter has grown. Called if the reaper found no run of
-   * a node that is gone, and for an outdated statement of a death.
+   * a dead or ended node, and for an outdated statement of a death.
    */
   forget({ incarnation, counter }: NodeRecord): void {
     if (this.peers.settle(incarnation)) this.#remove.set(incarnation, { incarnation, counter })

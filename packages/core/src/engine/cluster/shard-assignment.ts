@@ -4,7 +4,7 @@ import { Signal } from '../runtime/signal.ts'
 import type { Heartbeats } from './heartbeats.ts'
 import { callEndsAtOf } from './peer-record.ts'
 
-/** Index of the score for work that one node does for all jobs. It follows the indexes of the shards. */
+/** Index of the score for common work, which a single node does for all jobs. It follows the indexes of the shards. */
 const common = shardCount
 
 /** By shard, see {@link scoresOf}; the last one is for common work. */
@@ -56,7 +56,7 @@ export class ShardAssignment {
     return this.isAlone ? 0 : (this.#ranks[shardOf(job.id)] as number)
   }
 
-  /** The number of living nodes before this one for work that one node does for all jobs. */
+  /** The number of living nodes that precede this node for common work. */
   get commonRank(): number {
     return this.#ranks[common] as number
   }

@@ -61,7 +61,7 @@ export class JobRegistry implements HeldJobs {
   readonly #announced = new Map<JobId, Job>()
   /** Jobs whose watermark lies ahead of the time. This node has reported each of them. */
   readonly #ahead = new Set<JobId>()
-  /** The last warning about each job that is unreadable or whose schedule cannot be revived. Prevents repetitions. */
+  /** The last warning about each job with an unreadable row or an unknown schedule type. Prevents repetitions. */
   readonly #saidOf = new Map<JobId, string>()
 
   /** Monotonic instant at which this node first saw an update that has not canceled all waiting runs; `null`: none. */
@@ -427,7 +427,7 @@ export class JobRegistry implements HeldJobs {
     }
   }
 
-  /** Reloads jobs whose schedule types have become known since their schedules could not be revived. */
+  /** Reloads jobs with an unknown schedule type that this node has learned since. */
   reviveAgain(): void {
     for (const job of this.#jobs.values()) {
       if (job.isUnscheduled && this.#reviver.knows(job.job.schedule.toJSON())) this.reload(job)

@@ -39,5 +39,5 @@ export const dueFactor = 4
 /** Minimum number of due jobs that a node may hold beyond its limit. */
 export const fewestDue = 1000
 
-/** Jobs that one call saves or removes, and occurrences that it cancels. Such a call takes the storage some milliseconds. */
+/** Jobs per call that saves or removes, and occurrences that it cancels. Such a call takes the storage some milliseconds. */
 export const changesAtOnce = 250

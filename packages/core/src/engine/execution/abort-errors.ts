@@ -48,7 +48,7 @@ function abortError(reason: AbortReason): JobistemerError {
   return new JobistemerError(
     reason === 'execution_timeout' ? 'EXECUTION_TIMEOUT' : reason === 'lost' ? 'OCCURRENCE_LOST' : 'ABORTED',
     {
-      message: `The attempt was told to stop: ${reason}.`,
+      message: `The engine aborted the attempt: ${reason}.`,
       field: 'reason',
       value: reason,
     },

@@ -75,7 +75,7 @@ export class Capacity implements Alarm {
   #leftAt = Number.NEGATIVE_INFINITY
   /** How many due slots may be stored behind the backlog. Each claim from the backlog adds {@link joinShare} per run. */
   #mayJoin = 0
-  /** Occurrences of the present backlog that this node has stored, and those that it has claimed. */
+  /** Numbers of occurrences of the present backlog that this node has stored, and that it has claimed. */
   #stored = 0
   #claimed = 0
   /** False if this node had to claim at least half of what it stored in the last backlog. */

@@ -65,7 +65,7 @@ export class ExecutionPool implements ExecutionOwner {
     return this.#executions.size
   }
 
-  /** Number of executions that have begun, without those that wait for a permit. */
+  /** Number of executions that have begun. Executions that wait for a permit do not count. */
   get begun(): number {
     return this.#executions.size - this.#capacity.waitingCount
   }
@@ -117,7 +117,7 @@ export class ExecutionPool implements ExecutionOwner {
 
   /**
    * The node is partitioned: the storage accepts no heartbeats of it. Aborts the runs of jobs with `whileIsolated: 'abort'`,
-   * also those that are added before {@link rejoined}.
+   * also runs that are added before {@link rejoined}.
    */
   isolated(): void {
     this.#isIsolated = true
@@ -191,7 +191,7 @@ export class ExecutionPool implements ExecutionOwner {
   }
 
   /**
-   * Starts no execution any more, and hands back those that have not begun, including later ones. Executions that have
+   * Starts no further execution, and hands back executions that have not begun, including later ones. Executions that have
    * begun may continue for `graceMs`.
    */
   drain(graceMs: number): void {

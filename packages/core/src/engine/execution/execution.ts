@@ -136,8 +136,8 @@ export class Execution implements Settling, Alarm, PermitHolder, TaskOwner {
   #finalRuns: readonly TaskRunRecord[] = noRuns
 
   /**
-   * `runs`: the stored task runs, or those that the claim stands for. `fresh`: their attempts belong to this execution and
-   * have just started; otherwise they belong to an earlier owner.
+   * `runs`: the stored task runs, or the task runs that the claim stands for. `fresh`: their attempts belong to this
+   * execution and have just started; otherwise they belong to an earlier owner.
    */
   constructor(
     owner: ExecutionOwner,

@@ -102,7 +102,7 @@ export function endedByClaim(record: Pick<OccurrenceRecord, 'state' | 'token' | 
 }
 
 /**
- * Returns the task runs of an occurrence whose owner is gone. If the storage has none, the claim stands for the first
+ * Returns the task runs of an occurrence that its owner has left. If the storage has none, the claim stands for the first
  * attempts, and the definition tells which tasks they belong to (decision 0012).
  */
 export function runsOfLeft(

@@ -37,7 +37,7 @@ export const killedGraceMs = 2000
 /**
  * Milliseconds for which the engine waits for a handler after its signal fires. Then it abandons the handler. The reaper
  * waits twice as long after the execution timeout, so a killed child has ended, and its end is stored, before the reap. Also
- * the time without a message after which a starter that was told to kill a child counts as stuck.
+ * the time without a message after which a starter counts as stuck, if the node has requested the kill of a child.
  */
 export const abortGraceMs = 5000
 /** Maximum length of a progress message, and of a kept line of a child's output, in characters. */

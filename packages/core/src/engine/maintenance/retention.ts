@@ -26,7 +26,7 @@ import {
 
 /**
  * Removes history that is older than its job's retention. Also removes jobs that are data alone when their schedule is over
- * and their history is gone. The living node with common rank 0 does so for all jobs. It makes one pass over all jobs per
+ * and they have no history. The living node with common rank 0 does so for all jobs. It makes one pass over all jobs per
  * hour, in steps: each step reads a page of jobs or removes history of one job.
  */
 export class Retainer {

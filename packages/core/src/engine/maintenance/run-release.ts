@@ -40,7 +40,7 @@ export interface ReleaseParts {
 }
 
 /**
- * Takes running occurrences from their owners: each becomes pending again, or fails. The owner is gone, or the deadline has
+ * Takes running occurrences from their owners: each becomes pending again, or fails. The owner is dead, or the deadline has
  * passed. The storage compares owner and token, so an owner that settled its run in the meantime keeps that result.
  */
 export class RunRelease {

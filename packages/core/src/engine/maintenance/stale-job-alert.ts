@@ -43,7 +43,7 @@ export class WatchedJob implements HeapEntry {
   }
 }
 
-/** A read of job heads in pages: of all, or of those that have changed since an instant. */
+/** A read of job heads in pages: of all heads, or of heads that have changed since an instant. */
 interface Listing {
   readonly changedSince: number | null
   /** The next read covers changes from this instant on. */

@@ -23,7 +23,7 @@ export const callsPerPass = 60
 export const visitsPerAge = 30
 /** Maximum passes between two visits of a job, one day, however large the age of its retention is. */
 export const mostPassesBetween = 24
-/** Occurrences that one step removes. Such a call takes a storage some milliseconds. */
+/** Occurrences per step that removes history. Such a call takes a storage some milliseconds. */
 export const removedPerStep = 500
 
 /** Milliseconds between two reads of changed jobs, and between two checks of a silent job for a success. */

@@ -77,11 +77,11 @@ export class OverdueTakeover {
   readonly #loop: BackgroundLoop
   readonly #passed = new Map<RegisteredJob, Passed>()
   #scannedUpTo = Number.NEGATIVE_INFINITY
-  /** This node has left slots to other nodes since it was last alone. */
+  /** This node has passed over slots since it was last alone. */
   #hasLeft = false
   /** If this node is now the only one and has left slots, it keeps scanning until a scan has passed this instant. */
   #owedUpTo = Number.NEGATIVE_INFINITY
-  /** The oldest slot that this node has left to other nodes since the last scan began. */
+  /** The oldest slot that this node has passed over since the last scan began. */
   #leftFrom = Number.POSITIVE_INFINITY
   #scans = 0
   /** Monotonic instant of the next scan; infinite if none is planned. */

@@ -1,6 +1,6 @@
 /** Milliseconds between two looks of the horizon for jobs that become due. */
 export const dueLookMs = 1000
-/** Milliseconds before its slot at which a job is loaded. Twice the interval, so that one failed look delays no slot. */
+/** Milliseconds before its slot at which a job is loaded. Twice the interval, so that a single failed look delays no slot. */
 export const aheadMs: number = 2 * dueLookMs
 /** Milliseconds before a whole second at which a look begins, because most slots lie on whole seconds. */
 export const beforeSecondMs = 500
@@ -23,7 +23,7 @@ export const trustMs = 1000
 /** Milliseconds for which claims leave out a handler key, if this node could not run a job although no handler is missing. */
 export const skipKeyMs = 1000
 
-/** Maximum number of runs that one recovery step creates for a job. Further runs follow in further steps. */
+/** Maximum number of runs of a job per recovery step. Further runs follow in further steps. */
 export const recoveryStep = 1000
 /** Number of runs above which a decision counts as large. */
 export const fewRuns = 20

@@ -59,7 +59,7 @@ export interface EngineContext {
   untilNextLook(intervalMs: number): number
   /** Records that a handler or the schedule of this job has blocked the event loop for `forMs`. */
   heldLoop(jobName: string, forMs: number): void
-  /** Reports an internal error. The engine continues, unless its storage is gone for good. */
+  /** Reports an internal error. The engine continues, unless its storage is closed or was replaced. */
   fail(where: string, error: unknown): void
 }
 

@@ -202,7 +202,7 @@ export class IsolatedAttempt implements ChildSeeker {
   }
 }
 
-/** Returns the data of an attempt that its child receives: all context members except those that call the node. */
+/** Returns the data of an attempt that its child receives: all context members except methods that call the node. */
 function attemptData(context: TaskContext): IsolatedAttemptData {
   const { backfill, span, input, data } = context
   return {
