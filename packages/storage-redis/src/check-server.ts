@@ -1,7 +1,8 @@
-import { JobistemerError, printValue } from '@jobistemer/core'
+import { printValue } from '@jobistemer/core'
 import type { Redis } from 'ioredis'
 import { isCluster } from './client.ts'
 import type { ReadOptions, RedisClient } from './options.ts'
+import { failure } from './redis-errors.ts'
 import { checkPersistence, checkServerInfo } from './server-info.ts'
 import { oldestVersion, type StoredForm } from './stored-form.ts'
 
@@ -67,37 +68,25 @@ function readNamespace(
   const shards = Number(stored.shards)
   const found = Number(stored.schema)
   const from = Number(stored.migratingFrom ?? found)
+  const prefix = ['prefix', options.prefix] as const
   if (!Number.isInteger(shards) || shards < 1 || !Number.isInteger(found) || !Number.isInteger(from)) {
-    throw new JobistemerError('STORAGE_FOREIGN', {
-      message: `The key ${key} does not hold what Jobistemer writes there: ${printValue(stored)}.`,
-      field: 'prefix',
-      value: options.prefix,
-      remedy: 'Give a prefix that no other application uses.',
-    })
+    const message = `The key ${key} does not hold what Jobistemer writes there: ${printValue(stored)}.`
+    throw failure('STORAGE_FOREIGN', prefix, message, 'Give a prefix that no other application uses.')
   }
   if (found > form.version) {
-    throw new JobistemerError('STORAGE_SCHEMA_NEWER', {
-      message: `The data have form ${found}; this version of @jobistemer/storage-redis knows those up to ${form.version}.`,
-      field: 'prefix',
-      value: options.prefix,
-      remedy: 'Install a newer version of @jobistemer/storage-redis, or give another prefix.',
-    })
+    const message = `The data have form ${found}; this version of @jobistemer/storage-redis knows those up to ${form.version}.`
+    const remedy = 'Install a newer version of @jobistemer/storage-redis, or give another prefix.'
+    throw failure('STORAGE_SCHEMA_NEWER', prefix, message, remedy)
   }
   if (from < oldestVersion(form)) {
-    throw new JobistemerError('STORAGE_UNREADABLE', {
-      message: `The data have form ${from}; this version of @jobistemer/storage-redis reads none before ${oldestVersion(form)}.`,
-      field: 'prefix',
-      value: options.prefix,
-      remedy: 'Open them with a version in between first, or give another prefix.',
-    })
+    const message = `The data have form ${from}; this version of @jobistemer/storage-redis reads none before ${oldestVersion(form)}.`
+    const remedy = 'Open them with a version in between first, or give another prefix.'
+    throw failure('STORAGE_UNREADABLE', prefix, message, remedy)
   }
   if (options.shards !== null && options.shards !== shards) {
-    throw new JobistemerError('STORAGE_UNREADABLE', {
-      message: `The data are spread over ${shards} shards, and not over ${options.shards}.`,
-      field: 'shards',
-      value: options.shards,
-      remedy: `Leave the option shards out, or give ${shards}. It cannot be changed once there are data.`,
-    })
+    const message = `The data are spread over ${shards} shards, and not over ${options.shards}.`
+    const remedy = `Leave the option shards out, or give ${shards}. It cannot be changed once there are data.`
+    throw failure('STORAGE_UNREADABLE', ['shards', options.shards], message, remedy)
   }
   return { shards, migratesFrom: from < form.version ? from : null }
 }

@@ -7,13 +7,14 @@ import {
   type OccurrenceRecord,
 } from '@jobistemer/core/storage'
 import type { ScriptArgument, ScriptCall } from './connection.ts'
+import { parseFields, printFields } from './layout.ts'
 import type { Ledger } from './ledger.ts'
 import { never } from './numbers.ts'
 import { printOwner, readOccurrence } from './occurrence-form.ts'
 import { isRepeated, mayPass, repeatedError } from './redis-errors.ts'
 import { bySchedule, readNotices } from './replies.ts'
-import { claimedLayout, claimLayout, seenLayout, takenLayout } from './request-layouts.ts'
-import { scripts } from './script.ts'
+import { layouts } from './request-layouts.ts'
+import { claimScript } from './scripts/claim.ts'
 
 const { readOccurrenceId } = codec1
 
@@ -257,16 +258,9 @@ export class Claimer {
   ): Promise<readonly [Buffer, Buffer, Buffer, Buffer, Buffer, Buffer]> {
     const { connection, channel, sender } = this.#ledger
     const { now, owner, limit, exceptHandlerKeys, sweep } = request
-    const values = Buffer.allocUnsafe(claimLayout.size)
-    const { at } = claimLayout
-    values.writeDoubleLE(now, at.now)
-    values.writeDoubleLE(number, at.number)
-    values.writeUInt32LE(limit, at.limit)
-    values[at.sweep] = sweep ? 1 : 0
-    values[at.isPeek] = mode === 'peek' ? 1 : 0
-    values[at.fences] = fences ? 1 : 0
-    values.writeDoubleLE(last.order, at.lastAt)
-    values.write(last.key, at.lastId, 'hex')
+    const isPeek = mode === 'peek'
+    const values = printFields(layouts.claim, { now, number, limit, sweep, isPeek, fences, lastAt: last.order })
+    values.write(last.key, layouts.claim.at.lastId, 'hex')
     // A handler key that is a job's id is not stored with the job. For such a key the script compares the job's id.
     const excepted = exceptHandlerKeys.flatMap((key): ScriptArgument[] => {
       const id = Buffer.allocUnsafe(16)
@@ -274,7 +268,7 @@ export class Claimer {
     })
     const [reply] = await connection.write([
       {
-        script: scripts.claim,
+        script: claimScript,
         ...spot,
         arguments: [values, channel, sender, printOwner(owner), place, cursor, ...excepted],
         // Engines that share a storage object count by themselves what they have heard.
@@ -318,28 +312,28 @@ function join(whole: ShardAnswer, part: ShardAnswer): ShardAnswer {
 function readAnswer([numbers, notices, seen, taken]: readonly [Buffer, Buffer, Buffer, Buffer, Buffer]): ShardAnswer {
   const claimed: OccurrenceRecord[] = []
   for (let offset = 0; offset < taken.length; ) {
-    const start = offset + takenLayout.size
-    const end = start + taken.readUInt32LE(offset + takenLayout.at.recordSize)
+    const start = offset + layouts.taken.size
+    const end = start + taken.readUInt32LE(offset + layouts.taken.at.recordSize)
     claimed.push(readOccurrence(readOccurrenceId(taken, offset), taken.subarray(start, end)))
     offset = end
   }
-  const nextDueAt = numbers.readDoubleLE(claimedLayout.at.nextDueAt)
+  const { more, stopped, wakes, nextDueAt } = parseFields(layouts.claimed, numbers)
   const places: Omit<SeenPlace, 'shard'>[] = []
-  for (let offset = 0; offset < seen.length; offset += seenLayout.size) {
+  for (let offset = 0; offset < seen.length; offset += layouts.seen.size) {
     places.push({
-      order: seen.readDoubleLE(offset + seenLayout.at.order),
-      key: seen.toString('hex', offset + seenLayout.at.id, offset + seenLayout.end.id),
-      isBlocked: seen[offset + seenLayout.at.isBlocked] === 1,
+      order: seen.readDoubleLE(offset + layouts.seen.at.order),
+      key: seen.toString('hex', offset + layouts.seen.at.id, offset + layouts.seen.end.id),
+      isBlocked: seen[offset + layouts.seen.at.isBlocked] === 1,
     })
   }
   return {
     claimed,
     cancelRequested: readNotices(notices, null),
     seen: places,
-    more: numbers[claimedLayout.at.more] === 1,
-    stopped: numbers[claimedLayout.at.stopped] === 1,
+    more: more === 1,
+    stopped: stopped === 1,
     isLeftover: false,
-    wakes: numbers[claimedLayout.at.wakes] === 1,
+    wakes: wakes === 1,
     nextDueAt: nextDueAt === never ? null : nextDueAt,
   }
 }

@@ -14,8 +14,7 @@ import {
   tooFewReplicas,
 } from './redis-errors.ts'
 import type { Script } from './script.ts'
-import { markShardScript } from './scripts/mark-shard.ts'
-import { markWriteScript } from './scripts/mark-write.ts'
+import { markShardScript, markWriteScript } from './scripts/small-scripts.ts'
 import { type StoredForm, storedForm } from './stored-form.ts'
 
 export type ScriptArgument = string | Buffer | number

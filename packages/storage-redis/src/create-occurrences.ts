@@ -12,18 +12,19 @@ import {
 import { longestBatch, runBatch } from './batch.ts'
 import { ByteWriter } from './byte-writer.ts'
 import { printAddresses } from './ids.ts'
+import { parseFields, printFields } from './layout.ts'
 import type { Ledger } from './ledger.ts'
-import { orNever, readInstant } from './numbers.ts'
+import { instantOf, orNever } from './numbers.ts'
 import { parseOwner, parseReason, printOwner, writeOccurrence } from './occurrence-form.ts'
 import { itemKinds, keyScopes } from './record-codes.ts'
 import { bySchedule, readAddresses, readNotices } from './replies.ts'
-import { createItemLayout, createRequestLayout, existsLayout, scheduleLayout, stateLayout } from './request-layouts.ts'
-import { scripts } from './script.ts'
+import { layouts } from './request-layouts.ts'
+import { createScript } from './scripts/create.ts'
 import type { Steps } from './steps.ts'
 
 const { readOccurrenceId, stateOf, writeId } = codec1
 
-const { at: itemAt } = createItemLayout
+const { at: itemAt } = layouts.createItem
 
 const started: CreateAnswer = Object.freeze({
   outcome: 'created',
@@ -140,11 +141,8 @@ async function createOnce(
     jobOf: ({ jobId }) => jobId,
     idOf: ({ id }) => id,
     prepare: (group, spans) => {
-      const request = new ByteWriter(createRequestLayout.size)
-      const requestStart = request.skip(createRequestLayout.size)
-      request.setNumber(requestStart + createRequestLayout.at.now, now)
       const hasRequests = group.some(({ kind }) => kind === 'trigger' || kind === 'replay')
-      request.setByte(requestStart + createRequestLayout.at.hasRequests, hasRequests ? 1 : 0)
+      const request = printFields(layouts.createRequest, { now, hasRequests })
       const writer = new ByteWriter()
       for (const item of group) {
         const start = writeItem(writer, item, owner, printedOwner, now)
@@ -152,8 +150,8 @@ async function createOnce(
       }
       const addresses = printAddresses(group)
       const others = [printSkippedIds(group), printReusableKeys(group)]
-      const values = [request.finish(), writer.finish(), channel, sender, displaced, addresses, spans, ...others]
-      return { script: scripts.create, arguments: values }
+      const values = [request, writer.finish(), channel, sender, displaced, addresses, spans, ...others]
+      return { script: createScript, arguments: values }
     },
     read: readAnswers,
   })
@@ -182,7 +180,7 @@ function printReusableKeys(items: readonly DueItem[]): Buffer {
 }
 
 function writeItem(writer: ByteWriter, item: DueItem, owner: Owner, printedOwner: string, now: number): number {
-  const start = writer.skip(createItemLayout.size)
+  const start = writer.skip(layouts.createItem.size)
   // The record is written as running if it may start at once, otherwise as pending. The script corrects it for other states.
   const starts = isStartable(item, now)
   const record = createdOccurrence(item, starts ? running : pending, owner, now)
@@ -207,11 +205,11 @@ function readAnswers(reply: unknown, items: readonly DueItem[]): readonly (Creat
       case 'w':
         return waiting
       case 'c': {
-        const numbers = next()
+        const { state, token } = parseFields(layouts.state, next())
         return {
           outcome: 'created',
-          state: stateOf(numbers[stateLayout.at.state] as number),
-          token: numbers.readUInt32LE(stateLayout.at.token),
+          state: stateOf(state),
+          token,
           reason: parseReason(next().toString()),
           displaced: readAddresses(next(), item.jobId),
           cancelRequested: readNotices(next(), item.jobId),
@@ -232,12 +230,8 @@ function readAnswers(reply: unknown, items: readonly DueItem[]): readonly (Creat
       case 'v':
         return { outcome: 'stale_version', version: next().readUInt32LE(0) }
       case 'o': {
-        const numbers = next()
-        return {
-          outcome: 'off_schedule',
-          watermark: numbers.readDoubleLE(scheduleLayout.at.watermark),
-          nextAt: readInstant(numbers, scheduleLayout.at.nextAt),
-        }
+        const { watermark, nextAt } = parseFields(layouts.schedule, next())
+        return { outcome: 'off_schedule', watermark, nextAt: instantOf(nextAt) }
       }
       case 'f':
         return { outcome: 'queue_full', maxQueued: next().readDoubleLE(0) }
@@ -248,13 +242,7 @@ function readAnswers(reply: unknown, items: readonly DueItem[]): readonly (Creat
 }
 
 function readExists(next: () => Buffer): Extract<CreateAnswer, { readonly outcome: 'exists' }> {
-  const numbers = next()
-  return {
-    outcome: 'exists',
-    state: stateOf(numbers[existsLayout.at.state] as number),
-    token: numbers.readUInt32LE(existsLayout.at.token),
-    owner: parseOwner(next().toString()),
-    watermark: numbers.readDoubleLE(existsLayout.at.watermark),
-    nextAt: readInstant(numbers, existsLayout.at.nextAt),
-  }
+  const { state, token, watermark, nextAt } = parseFields(layouts.exists, next())
+  const owner = parseOwner(next().toString())
+  return { outcome: 'exists', state: stateOf(state), token, owner, watermark, nextAt: instantOf(nextAt) }
 }

@@ -8,8 +8,9 @@ import {
   parseStored,
 } from '@jobistemer/core/storage'
 import type { ScriptArgument } from './connection.ts'
+import { printFields } from './layout.ts'
 import type { Ledger } from './ledger.ts'
-import { scripts } from './script.ts'
+import { heartbeatScript } from './scripts/heartbeat.ts'
 import { nodeLayout } from './stored-layouts.ts'
 
 /** The shard of all node records, which belong to no job. With a single shard, one call reads all of them. */
@@ -35,7 +36,7 @@ export async function heartbeat(
     ...remove.flatMap(({ incarnation, counter }) => [printName(incarnation), printCounter(counter)]),
     ...profilesOf.map(printName),
   ]
-  const calls = [{ script: scripts.heartbeat, shard: shardOfNodes, shards, arguments: values }]
+  const calls = [{ script: heartbeatScript, shard: shardOfNodes, shards, arguments: values }]
   const onlyReads = own === null && remove.length === 0
   const [reply] = onlyReads ? await connection.read(calls) : await connection.write(calls)
   const [stored, profiles] = reply as readonly [readonly Buffer[], readonly Buffer[]]
@@ -54,9 +55,7 @@ function printName(incarnation: string): string {
 }
 
 function printCounter(counter: number): Buffer {
-  const bytes = Buffer.allocUnsafe(nodeLayout.size)
-  bytes.writeDoubleLE(counter, nodeLayout.at.counter)
-  return bytes
+  return printFields(nodeLayout, { counter })
 }
 
 function printNode({ counter, ...content }: NodeRecord): Buffer {

@@ -14,6 +14,7 @@ import {
   type StoredJob,
   timelineOfStored,
 } from '@jobistemer/core/storage'
+import { parseFields, printFields } from './layout.ts'
 import { always, never, orNever, readInstant } from './numbers.ts'
 import { headLayout, timesLayout, versionLayout } from './stored-layouts.ts'
 
@@ -37,11 +38,6 @@ export function printContent({ name, owner, timeline }: JobContent): string {
   return JSON.stringify({ name, owner, timeline } satisfies StoredContent)
 }
 
-/** A handler key as it is stored: empty when it is the id of the job, as it is for most. */
-function printHandlerKey(handlerKey: string, job: JobId): string {
-  return handlerKey === job ? '' : handlerKey
-}
-
 /** A tag as it is stored and compared; empty is none. */
 export function printTag(owner: string | null): string {
   return owner === null ? '' : `=${owner}`
@@ -49,9 +45,7 @@ export function printTag(owner: string | null): string {
 
 export function printVersion({ fingerprint, definition, createdAt }: VersionContent): Buffer {
   const text = Buffer.from(fingerprint)
-  const numbers = Buffer.allocUnsafe(versionLayout.size)
-  numbers.writeDoubleLE(createdAt, versionLayout.at.createdAt)
-  numbers.writeUInt32LE(text.length, versionLayout.at.fingerprintSize)
+  const numbers = printFields(versionLayout, { createdAt, fingerprintSize: text.length })
   return Buffer.concat([numbers, text, Buffer.from(JSON.stringify(definition))])
 }
 
@@ -68,10 +62,7 @@ export function printLineage(lineage: readonly string[]): Buffer {
 }
 
 export function printTimes({ createdAt, changedAt }: Pick<JobRecord, 'createdAt' | 'changedAt'>): Buffer {
-  const times = Buffer.allocUnsafe(timesLayout.size)
-  times.writeDoubleLE(createdAt, timesLayout.at.createdAt)
-  times.writeDoubleLE(changedAt, timesLayout.at.changedAt)
-  return times
+  return printFields(timesLayout, { createdAt, changedAt })
 }
 
 /** Prints a head after a step. The counts stay as they were, because the script updates them with each occurrence. */
@@ -100,23 +91,19 @@ export function printHead(before: Buffer | null, head: LedgerHead): Buffer {
   fixed.writeDoubleLE(startRate?.intervalMs ?? 0, headAt.startInterval)
   fixed.writeUInt16LE(starts.length, headAt.startCount)
   for (const [index, start] of starts.entries()) fixed.writeDoubleLE(start, headSize + 8 * index)
-  return Buffer.concat([fixed, Buffer.from(printHandlerKey(head.handlerKey, head.id))])
+  // Most jobs have their id as their handler key: it is not stored.
+  return Buffer.concat([fixed, Buffer.from(head.handlerKey === head.id ? '' : head.handlerKey)])
 }
 
 type VersionContent = Pick<JobVersionRecord, 'fingerprint' | 'definition' | 'createdAt'>
 
 export function readVersion(bytes: Buffer): VersionContent {
   // A damaged version may be shorter than the numbers that every version begins with.
-  if (bytes.length < versionLayout.size) {
-    return { fingerprint: '', definition: definitionOfStored(undefined), createdAt: 0 }
-  }
-  const start = versionLayout.size
-  const end = start + bytes.readUInt32LE(versionLayout.at.fingerprintSize)
-  return {
-    fingerprint: bytes.toString('utf8', start, end),
-    definition: definitionOfStored(parseStored(bytes.toString('utf8', end))),
-    createdAt: bytes.readDoubleLE(versionLayout.at.createdAt),
-  }
+  if (bytes.length < versionLayout.size) return readVersion(Buffer.alloc(versionLayout.size))
+  const { createdAt, fingerprintSize } = parseFields(versionLayout, bytes)
+  const end = versionLayout.size + fingerprintSize
+  const definition = definitionOfStored(parseStored(bytes.toString('utf8', end)))
+  return { fingerprint: bytes.toString('utf8', versionLayout.size, end), definition, createdAt }
 }
 
 /** What steps on occurrences need of a job. Of a pause only its end is in the head. */
@@ -149,13 +136,7 @@ function readHead(id: JobId, head: Buffer): LedgerHead {
 /** A job with its counts, and the whole of it where its parts were read. */
 export function readStoredJob(id: JobId, head: Buffer, parts: JobParts | readonly []): StoredJob {
   const job = parts.length === 0 ? null : readJob(parts)
-  const counts = {
-    pending: head.readUInt32LE(headAt.pending),
-    delayed: head.readUInt32LE(headAt.delayed),
-    queued: head.readUInt32LE(headAt.queued),
-    running: head.readUInt32LE(headAt.running),
-  }
-  return { head: job ?? readHead(id, head), counts, job }
+  return { head: job ?? readHead(id, head), counts: parseFields(headLayout, head), job }
 }
 
 export function readJob([id, text, content, lineage, paused, times, version]: JobParts): JobRecord {
@@ -163,25 +144,15 @@ export function readJob([id, text, content, lineage, paused, times, version]: Jo
   const { name, owner, timeline } = readContent(content, id)
   const { fingerprint, definition } = readVersion(version)
   return {
-    id: head.id,
+    ...head,
     name,
     owner,
-    version: head.version,
     fingerprint,
     lineage: readLineage(lineage),
     definition,
-    handlerKey: head.handlerKey,
-    overlap: head.overlap,
     timeline,
-    watermark: head.watermark,
-    nextAt: head.nextAt,
-    pruneFloor: head.pruneFloor,
     paused: paused.length === 0 ? null : pauseOfStored(parseStored(paused.toString())),
-    cancelsBelow: head.cancelsBelow,
-    ...(head.starts !== undefined && { starts: head.starts }),
-    createdAt: times.readDoubleLE(timesLayout.at.createdAt),
-    changedAt: times.readDoubleLE(timesLayout.at.changedAt),
-    deletedAt: head.deletedAt,
+    ...parseFields(timesLayout, times),
   }
 }
 

@@ -3,14 +3,15 @@
 
 export type FieldType = 'byte' | 'uint16' | 'uint32' | 'number' | 'id'
 
-const types: Readonly<Record<FieldType, { readonly form: string; readonly size: number }>> = {
-  byte: { form: 'B', size: 1 },
-  uint16: { form: 'I2', size: 2 },
-  uint32: { form: 'I4', size: 4 },
+/** The form for `struct`, the size, and the methods of a buffer; ids are written and read by themselves. */
+const types = {
+  byte: { form: 'B', size: 1, write: 'writeUInt8', read: 'readUInt8' },
+  uint16: { form: 'I2', size: 2, write: 'writeUInt16LE', read: 'readUInt16LE' },
+  uint32: { form: 'I4', size: 4, write: 'writeUInt32LE', read: 'readUInt32LE' },
   // An instant, a count or the like: a double, exact up to 2^53.
-  number: { form: 'd', size: 8 },
-  id: { form: 'c16', size: 16 },
-}
+  number: { form: 'd', size: 8, write: 'writeDoubleLE', read: 'readDoubleLE' },
+  id: { form: 'c16', size: 16, write: null, read: null },
+} as const
 
 /** Fields that lie one behind the other, little-endian. */
 export interface Layout<Name extends string> {
@@ -36,6 +37,39 @@ export function defineLayout<Name extends string>(fields: Readonly<Record<Name, 
     end[name] = size
   }
   return { names, size, at, end, types: fields }
+}
+
+type FieldsByKind = Readonly<Record<string, Readonly<Record<string, FieldType>>>>
+
+/** Several layouts, each by its name. */
+export type Layouts<Kinds> = { readonly [Kind in keyof Kinds]: Layout<keyof Kinds[Kind] & string> }
+
+export function defineLayouts<Kinds extends FieldsByKind>(kinds: Kinds): Layouts<Kinds> {
+  const layouts = Object.entries(kinds).map(([kind, fields]) => [kind, defineLayout(fields)])
+  return Object.fromEntries(layouts) as Layouts<Kinds>
+}
+
+/** Returns the bytes of the fields. Fields without a value, and ids, are zeros. */
+export function printFields<Name extends string>(
+  layout: Layout<Name>,
+  values: Readonly<Partial<Record<Name, number | boolean>>>,
+): Buffer {
+  const bytes = Buffer.alloc(layout.size)
+  for (const name of layout.names) {
+    const { write } = types[layout.types[name]]
+    if (write !== null) bytes[write](Number(values[name] ?? 0), layout.at[name])
+  }
+  return bytes
+}
+
+/** Returns the values of the fields, without ids. */
+export function parseFields<Name extends string>(layout: Layout<Name>, bytes: Buffer): Readonly<Record<Name, number>> {
+  const values = {} as Record<Name, number>
+  for (const name of layout.names) {
+    const { read } = types[layout.types[name]]
+    if (read !== null) values[name] = bytes[read](layout.at[name])
+  }
+  return values
 }
 
 /** For each field, the name of its local in a script, or the Lua of its value. */

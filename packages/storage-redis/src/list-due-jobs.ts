@@ -3,11 +3,12 @@ import { codec1, type DueJobs, type JobQuery, type JobRecord, type Page, shardCo
 import type { Connection, ScriptArgument, ScriptCall } from './connection.ts'
 import { bytesOfId } from './ids.ts'
 import { type JobParts, readJob } from './job-form.ts'
+import { parseFields } from './layout.ts'
 import type { Ledger } from './ledger.ts'
 import { mergePages, type ShardPage } from './merge-pages.ts'
 import { foreignCursor } from './redis-errors.ts'
-import { duePlaceLayout } from './request-layouts.ts'
-import { scripts } from './script.ts'
+import { layouts } from './request-layouts.ts'
+import { listDueJobsScript } from './scripts/list-due-jobs.ts'
 
 const { readJobId } = codec1
 
@@ -33,7 +34,7 @@ export async function listDueJobs(
     wanted === undefined ? '' : printWanted(wanted),
   ]
   const calls = Array.from({ length: shards }, (_, shard): ScriptCall => {
-    return { script: scripts.listDueJobs, shard, shards, arguments: values }
+    return { script: listDueJobsScript, shard, shards, arguments: values }
   })
   const pages = (await readAll(connection, calls)).map(readPage)
   const { items, next } = mergePages(pages, limit, { placeOf, compare: comparePlaces })
@@ -65,10 +66,10 @@ function printWanted(shards: readonly number[]): Buffer {
 
 function readPage(reply: unknown): ShardPage<JobRecord, Place> {
   const [position, jobs] = reply as readonly [Buffer, readonly JobParts[]]
-  const { at } = duePlaceLayout
-  const seenUpTo =
-    position.length === 0 ? null : { nextAt: position.readDoubleLE(at.nextAt), id: readJobId(position, at.job) }
-  return { items: jobs.map(readJob), seenUpTo }
+  const items = jobs.map(readJob)
+  if (position.length === 0) return { items, seenUpTo: null }
+  const { nextAt } = parseFields(layouts.duePlace, position)
+  return { items, seenUpTo: { nextAt, id: readJobId(position, layouts.duePlace.at.job) } }
 }
 
 /** The place of a due job in the order. */

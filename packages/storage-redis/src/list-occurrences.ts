@@ -1,13 +1,16 @@
 import { codec1, isFinal, type OccurrenceQuery, type OccurrenceRecord, type Page } from '@jobistemer/core/storage'
 import { bytesOfId, shardOf } from './ids.ts'
+import type { ScriptArgument } from './connection.ts'
+import { printFields } from './layout.ts'
 import type { Ledger } from './ledger.ts'
 import { mergePages } from './merge-pages.ts'
 import { always, never } from './numbers.ts'
 import { printNode, readOccurrence } from './occurrence-form.ts'
 import { foreignCursor } from './redis-errors.ts'
 import { bySchedule } from './replies.ts'
-import { pagingLayout } from './request-layouts.ts'
-import { type Script, scripts } from './script.ts'
+import { layouts } from './request-layouts.ts'
+import type { Script } from './script.ts'
+import { listHistoryScript, listLiveOfJobScript, listSetScript } from './scripts/list-occurrences.ts'
 
 const { readOccurrenceId, stateCodes } = codec1
 
@@ -18,8 +21,6 @@ interface Cursor {
   readonly score: string
   readonly member: string
 }
-
-const none = Buffer.alloc(0)
 
 /** Calls without a result that are followed by another call, so that a page is rarely empty. */
 const mostEmpty = 100
@@ -34,27 +35,14 @@ export async function listOccurrences(ledger: Ledger, query: OccurrenceQuery): P
 }
 
 async function listHistory(ledger: Ledger, query: Query<'job'>): Promise<Page<OccurrenceRecord>> {
-  return readPage(await askOfJob(ledger, query, scripts.listHistory), '')
+  return readPage(await askOfJob(ledger, query, listHistoryScript), '')
 }
 
 async function askOfJob({ connection }: Ledger, query: Query<'job'>, script: Script): Promise<unknown> {
-  const { jobId, states, cursor, limit, from = always, to = never } = query
   const shards = await connection.shards()
-  const place = cursor === null ? null : readCursor(cursor)
-  const [reply] = await connection.read([
-    {
-      script,
-      shard: shardOf(jobId, shards),
-      shards,
-      arguments: [
-        printPaging({ limit, from, to, isDescending: query.order === 'descending', runs: query.runs }),
-        place?.score ?? '',
-        place === null ? none : Buffer.from(place.member, 'hex'),
-        bytesOfId(jobId),
-        Buffer.from(states?.map((state) => stateCodes[state]) ?? []),
-      ],
-    },
-  ])
+  const codes = Buffer.from(query.states?.map((state) => stateCodes[state]) ?? [])
+  const values = [...printPaging(query, readCursor(query.cursor)), bytesOfId(query.jobId), codes]
+  const [reply] = await connection.read([{ script, shard: shardOf(query.jobId, shards), shards, arguments: values }])
   return reply
 }
 
@@ -69,22 +57,23 @@ async function listLiveOfJob(ledger: Ledger, query: Query<'job'>): Promise<Page<
 
 async function lookForLive(ledger: Ledger, query: Query<'job'>): Promise<Page<OccurrenceRecord>> {
   const { jobId, cursor, limit, from = always, to = never, order } = query
-  const reply = await askOfJob(ledger, query, scripts.listLiveOfJob)
+  const reply = await askOfJob(ledger, query, listLiveOfJobScript)
   const [kind, records, position] = reply as readonly [Buffer, readonly Buffer[], Buffer]
   if (kind.toString() === 'page') return readPage([position, records], '')
   const sign = order === 'ascending' ? 1 : -1
-  const place = cursor === null ? null : readCursor(cursor)
-  const last = place === null ? null : { id: idOf(place.member), jobId, scheduledAt: Number(place.score) }
+  const place = readCursor(cursor)
+  const last =
+    place === null
+      ? null
+      : { id: readOccurrenceId(Buffer.from(place.member, 'hex'), 0), jobId, scheduledAt: Number(place.score) }
   const found = readRecords(records)
     .filter(({ scheduledAt }) => scheduledAt >= from && scheduledAt < to)
     .filter((record) => last === null || sign * bySchedule(record, last) > 0)
     .sort((left, right) => sign * bySchedule(left, right))
   const items = found.slice(0, limit)
   const end = items.at(-1)
-  return {
-    items,
-    cursor: end === undefined || found.length === items.length ? null : printCursor(end.scheduledAt, bytesOfId(end.id)),
-  }
+  if (end === undefined || found.length === items.length) return { items, cursor: null }
+  return { items, cursor: printCursor(end.scheduledAt, bytesOfId(end.id)) }
 }
 
 /** Lists shard after shard. A cursor names its shard. */
@@ -93,24 +82,13 @@ async function listLive({ connection }: Ledger, query: Query<'live'>): Promise<P
   const shards = await connection.shards()
   const isRunning = state === 'running'
   const to = isRunning && deadlineBefore !== undefined ? deadlineBefore + 1 : never
+  const owner = isRunning && node !== undefined ? printNode(node) : ''
   let shard = cursor === null ? 0 : readShard(cursor, shards)
-  let place = cursor === null ? null : readCursor(cursor.slice(cursor.indexOf('/') + 1))
+  let place = readCursor(cursor?.slice(cursor.indexOf('/') + 1) ?? null)
   const items: OccurrenceRecord[] = []
   for (;;) {
-    const [reply] = await connection.read([
-      {
-        script: scripts.listSet,
-        shard,
-        shards,
-        arguments: [
-          printPaging({ limit: limit - items.length, from: always, to, isDescending: false, runs }),
-          place?.score ?? '',
-          place === null ? none : Buffer.from(place.member, 'hex'),
-          state,
-          isRunning && node !== undefined ? printNode(node) : '',
-        ],
-      },
-    ])
+    const values = [...printPaging({ limit: limit - items.length, to, runs }, place), state, owner]
+    const [reply] = await connection.read([{ script: listSetScript, shard, shards, arguments: values }])
     const page = readPage(reply, `${shard}/`)
     items.push(...page.items)
     if (page.cursor !== null) return { items, cursor: page.cursor }
@@ -123,23 +101,16 @@ async function listLive({ connection }: Ledger, query: Query<'live'>): Promise<P
 
 /** Of one job from its shard, of all jobs merged from all shards: one call for each, all at the same time. */
 async function listFailed({ connection }: Ledger, query: Query<'failed'>): Promise<Page<OccurrenceRecord>> {
-  const { jobId, limit, order, runs, from = always, to = never } = query
+  const { jobId, limit, order } = query
   const shards = await connection.shards()
-  const place = query.cursor === null ? null : readCursor(query.cursor)
-  const values = [
-    printPaging({ limit, from, to, isDescending: order === 'descending', runs }),
-    place?.score ?? '',
-    place === null ? none : Buffer.from(place.member, 'hex'),
-    jobId === undefined ? 'failed' : Buffer.concat([Buffer.from('f:'), bytesOfId(jobId)]),
-    '',
-  ]
-  const asked = jobId === undefined ? Array.from({ length: shards }, (_, shard) => shard) : [shardOf(jobId, shards)]
-  const replies = await connection.read(
-    asked.map((shard) => ({ script: scripts.listSet, shard, shards, arguments: values })),
-  )
+  const key = jobId === undefined ? 'failed' : Buffer.concat([Buffer.from('f:'), bytesOfId(jobId)])
+  const values = [...printPaging(query, readCursor(query.cursor)), key, '']
+  const asked = jobId === undefined ? [...Array(shards).keys()] : [shardOf(jobId, shards)]
+  const calls = asked.map((shard) => ({ script: listSetScript, shard, shards, arguments: values }))
+  const replies = await connection.read(calls)
   const pages = replies.map((reply) => {
     const { items, cursor } = readPage(reply, '')
-    return { items, seenUpTo: cursor === null ? null : readCursor(cursor) }
+    return { items, seenUpTo: readCursor(cursor) }
   })
   const sign = order === 'ascending' ? 1 : -1
   const { items, next } = mergePages(pages, limit, {
@@ -157,23 +128,16 @@ function compareCursors(left: Cursor, right: Cursor): number {
   return order || (left.member < right.member ? -1 : left.member > right.member ? 1 : 0)
 }
 
-interface Paging {
-  readonly limit: number
-  readonly from: number
-  readonly to: number
-  readonly isDescending: boolean
-  readonly runs: boolean
-}
+type Paging = Pick<Query<'failed'>, 'limit' | 'runs'> & Partial<Pick<Query<'failed'>, 'from' | 'to' | 'order'>>
 
-function printPaging({ limit, from, to, isDescending, runs }: Paging): Buffer {
-  const values = Buffer.allocUnsafe(pagingLayout.size)
-  const { at } = pagingLayout
-  values.writeUInt32LE(Math.min(limit, 1000), at.limit)
-  values.writeDoubleLE(from, at.from)
-  values.writeDoubleLE(to, at.to)
-  values[at.isDescending] = isDescending ? 1 : 0
-  values[at.withRuns] = runs ? 1 : 0
-  return values
+/** How much a listing takes of what, and behind which place it begins. */
+function printPaging(
+  { limit, from = always, to = never, order, runs }: Paging,
+  place: Cursor | null,
+): readonly ScriptArgument[] {
+  const isDescending = order === 'descending'
+  const paging = printFields(layouts.paging, { limit: Math.min(limit, 1000), from, to, isDescending, withRuns: runs })
+  return [paging, place?.score ?? '', Buffer.from(place?.member ?? '', 'hex')]
 }
 
 function readPage(reply: unknown, cursorPrefix: string): Page<OccurrenceRecord> {
@@ -194,17 +158,13 @@ function readRecords(found: readonly Buffer[]): OccurrenceRecord[] {
   return records
 }
 
-function idOf(member: string): `occ_${string}` {
-  return readOccurrenceId(Buffer.from(member, 'hex'), 0)
-}
-
 function printCursor(score: number | string, member: Buffer): string {
   return `${score} ${member.toString('hex')}`
 }
 
 /** `null` is the beginning. */
-function readCursor(cursor: string): Cursor | null {
-  if (cursor === '') return null
+function readCursor(cursor: string | null): Cursor | null {
+  if (cursor === null || cursor === '') return null
   const match = /^(-?\d+) ((?:[0-9a-f]{32}){1,2})$/.exec(cursor)
   if (match === null) throw foreignCursor(cursor)
   return { score: match[1] as string, member: match[2] as string }

@@ -11,7 +11,10 @@ export function orNever(instant: number | null): number {
   return instant ?? never
 }
 
+export function instantOf(stored: number): number | null {
+  return stored === never || stored === always ? null : stored
+}
+
 export function readInstant(bytes: Buffer, offset: number): number | null {
-  const value = bytes.readDoubleLE(offset)
-  return value === never || value === always ? null : value
+  return instantOf(bytes.readDoubleLE(offset))
 }

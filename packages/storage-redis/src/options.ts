@@ -59,12 +59,8 @@ const longestPrefix = 100
 export function readOptions(options: RedisStorageOptions): ReadOptions {
   // A list, a Map or a Date has no options either, and would pass for an object that leaves all of them out.
   if (Object.prototype.toString.call(options) !== '[object Object]') {
-    throw invalid(
-      'options',
-      maskUrl(options),
-      'redisStorage needs an object of options',
-      'Write redisStorage({ url }).',
-    )
+    const problem = 'redisStorage needs an object of options'
+    throw invalid('options', maskUrl(options), problem, 'Write redisStorage({ url }).')
   }
   for (const [name, value] of Object.entries(options)) {
     if (optionNames.includes(name)) continue
@@ -152,12 +148,8 @@ function readClient(client: RedisClient): RedisClient {
     throw invalid('client', maskUrl(client), 'client is not one of ioredis', 'Give a Redis or a Cluster of ioredis.')
   const { keyPrefix } = client.options
   if (keyPrefix !== undefined && keyPrefix !== '') {
-    throw invalid(
-      'client',
-      keyPrefix,
-      'client has a keyPrefix',
-      'Give a client without one, and use the option prefix.',
-    )
+    const remedy = 'Give a client without one, and use the option prefix.'
+    throw invalid('client', keyPrefix, 'client has a keyPrefix', remedy)
   }
   return client
 }

@@ -1,8 +1,9 @@
 import type { PruneAnswer, PruneRequest } from '@jobistemer/core/storage'
 import { bytesOfId, shardOf } from './ids.ts'
+import { printFields } from './layout.ts'
 import type { Ledger } from './ledger.ts'
-import { pruneLayout } from './request-layouts.ts'
-import { scripts } from './script.ts'
+import { layouts } from './request-layouts.ts'
+import { pruneScript } from './scripts/prune.ts'
 
 /** Maximum number of occurrences that a script removes, because the server runs no other command during a script. */
 const removedAtOnce = 500
@@ -19,11 +20,8 @@ export async function pruneHistory({ connection }: Ledger, request: PruneRequest
     let position: string | Buffer = ''
     for (;;) {
       const step = Math.min(limit - removed, removedAtOnce)
-      const values = Buffer.allocUnsafe(pruneLayout.size)
-      values.writeDoubleLE(before, pruneLayout.at.before)
-      values.writeDoubleLE(keep, pruneLayout.at.keep)
-      values.writeUInt32LE(step, pruneLayout.at.limit)
-      const call = { script: scripts.prune, shard, shards, arguments: [values, only, position] }
+      const values = printFields(layouts.prune, { before, keep, limit: step })
+      const call = { script: pruneScript, shard, shards, arguments: [values, only, position] }
       const [reply] = await connection.write([call])
       const [count, more, next] = reply as readonly [number, number, Buffer]
       removed += count

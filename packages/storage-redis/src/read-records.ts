@@ -14,12 +14,14 @@ import { ByteWriter } from './byte-writer.ts'
 import type { Connection, ScriptCall } from './connection.ts'
 import { bytesOfId, shardOf } from './ids.ts'
 import { type JobParts, printTag, readJob, readVersion } from './job-form.ts'
+import { parseFields, printFields } from './layout.ts'
 import type { Ledger } from './ledger.ts'
 import { mergePages, type ShardPage } from './merge-pages.ts'
 import { always } from './numbers.ts'
 import { readOccurrence } from './occurrence-form.ts'
-import { countsLayout, listJobsLayout } from './request-layouts.ts'
-import { scripts } from './script.ts'
+import { layouts } from './request-layouts.ts'
+import { getScript } from './scripts/get.ts'
+import { listJobsScript } from './scripts/list-jobs.ts'
 
 const { readJobId, readOccurrenceId } = codec1
 
@@ -62,7 +64,7 @@ export async function get({ connection }: Ledger, request: GetRequest): Promise<
   const occurrenceKeys = Buffer.concat(occurrences.map(bytesOfId))
   const calls = asked.map((question): ScriptCall => {
     return {
-      script: scripts.get,
+      script: getScript,
       shard: question.shard,
       shards,
       arguments: [
@@ -126,13 +128,7 @@ function printVersionKeys(versions: readonly Version[]): Buffer {
 
 /** An empty text stands for a job that does not exist. */
 function readCounts(bytes: Buffer): LiveCounts {
-  if (bytes.length === 0) return nothing
-  const { at } = countsLayout
-  return {
-    pending: bytes.readDoubleLE(at.pending),
-    queued: bytes.readDoubleLE(at.queued),
-    running: bytes.readDoubleLE(at.running),
-  }
+  return bytes.length === 0 ? nothing : parseFields(layouts.counts, bytes)
 }
 
 function sum(left: LiveCounts, right: LiveCounts): LiveCounts {
@@ -162,13 +158,11 @@ async function readPage(
   query: JobQuery,
 ): Promise<ShardPage<JobRecord, JobId>> {
   const { limit, cursor, changedSince, owner, deleted = false } = query
-  const values = Buffer.allocUnsafe(listJobsLayout.size)
-  values.writeUInt32LE(Math.min(limit, 1000), listJobsLayout.at.limit)
-  values.writeDoubleLE(changedSince ?? always, listJobsLayout.at.since)
-  values[listJobsLayout.at.withDeleted] = deleted ? 1 : 0
+  const paging = { limit: Math.min(limit, 1000), since: changedSince ?? always, withDeleted: deleted }
+  const values = printFields(layouts.listJobs, paging)
   const after = cursor === null ? '' : bytesOfId(cursor as `job_${string}`)
   const tag = owner === undefined ? '' : printTag(owner)
-  const [reply] = await connection.read([{ script: scripts.listJobs, ...place, arguments: [values, after, tag] }])
+  const [reply] = await connection.read([{ script: listJobsScript, ...place, arguments: [values, after, tag] }])
   const [position, jobs] = reply as readonly [Buffer, readonly JobParts[]]
   const items = jobs.map(readJob)
   return { items, seenUpTo: position.length === 0 ? null : readJobId(position, 0) }

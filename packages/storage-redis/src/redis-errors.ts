@@ -1,6 +1,17 @@
 import { type ErrorCode, JobistemerError, printValue } from '@jobistemer/core'
 import { withoutArguments } from './secrets.ts'
 
+/** An error about a field, and what to do. */
+export function failure(
+  code: ErrorCode,
+  [field, value]: readonly [field: string, value: unknown],
+  message: string,
+  remedy: string,
+  cause?: unknown,
+): JobistemerError {
+  return new JobistemerError(code, { message, field, value, remedy, cause })
+}
+
 interface Meaning {
   readonly pattern: RegExp
   readonly code: ErrorCode
@@ -92,35 +103,19 @@ export function storageError(error: unknown, place: string, connection: Error | 
   withoutArguments(error)
   const text = error instanceof Error ? error.message : String(error)
   const meaning = meanings.find(({ pattern }) => pattern.test(text))
+  const about = ['url', place] as const
   if (meaning !== undefined) {
-    const message = `${meaning.message} (${text}): ${place}.`
-    return new JobistemerError(meaning.code, {
-      message,
-      field: 'url',
-      value: place,
-      remedy: meaning.remedy,
-      cause: error,
-    })
+    return failure(meaning.code, about, `${meaning.message} (${text}): ${place}.`, meaning.remedy, error)
   }
   if (unreachable.test(text)) {
     const reason = connection === null ? text : printConnectionError(connection)
     const known = connection === null ? undefined : meanings.find(({ pattern }) => pattern.test(connection.message))
     if (known !== undefined) return storageError(connection, place, null)
-    return new JobistemerError('STORAGE_UNREACHABLE', {
-      message: `Redis cannot be reached, or the connection broke (${reason}): ${place}.`,
-      field: 'url',
-      value: place,
-      remedy: 'Check that the server runs and that host and port are right. The call can be repeated.',
-      cause: error,
-    })
+    const message = `Redis cannot be reached, or the connection broke (${reason}): ${place}.`
+    const remedy = 'Check that the server runs and that host and port are right. The call can be repeated.'
+    return failure('STORAGE_UNREACHABLE', about, message, remedy, error)
   }
-  return new JobistemerError('STORAGE_FAILED', {
-    message: `Redis failed (${text}): ${place}.`,
-    field: 'url',
-    value: place,
-    remedy: 'The cause says what happened.',
-    cause: error,
-  })
+  return failure('STORAGE_FAILED', about, `Redis failed (${text}): ${place}.`, 'The cause says what happened.', error)
 }
 
 // Node puts the tries of all addresses of a host in one error without a message.
@@ -132,60 +127,45 @@ function printConnectionError(error: Error): string {
 export function timeoutError(place: string, limitMs: number, connection: Error | null): JobistemerError {
   const reason = connection === null ? '' : ` (${printConnectionError(connection)})`
   // Without a connection, the client keeps the command until its time is over.
-  return new JobistemerError(connection === null ? 'STORAGE_BUSY' : 'STORAGE_UNREACHABLE', {
-    message: `Redis has not answered within ${limitMs} ms${reason}: ${place}.`,
-    field: 'commandTimeout',
-    value: limitMs,
-    remedy: 'Check that the server runs and can be reached. The call may have taken effect, and can be repeated.',
-    cause: connection ?? undefined,
-  })
+  const code = connection === null ? 'STORAGE_BUSY' : 'STORAGE_UNREACHABLE'
+  const message = `Redis has not answered within ${limitMs} ms${reason}: ${place}.`
+  const remedy = 'Check that the server runs and can be reached. The call may have taken effect, and can be repeated.'
+  return failure(code, ['commandTimeout', limitMs], message, remedy, connection ?? undefined)
 }
 
 export function closedError(place: string): JobistemerError {
-  return new JobistemerError('STORAGE_CLOSED', {
-    message: `The Redis storage is closed: ${place}.`,
-    field: 'url',
-    value: place,
-    remedy: 'Shut the scheduler down before closing its storage or client, or open another one with redisStorage().',
-  })
+  const remedy =
+    'Shut the scheduler down before closing its storage or client, or open another one with redisStorage().'
+  return failure('STORAGE_CLOSED', ['url', place], `The Redis storage is closed: ${place}.`, remedy)
 }
 
 export function tooFewReplicas(place: string, wanted: number, reached: number, waitedMs: number): JobistemerError {
-  return new JobistemerError('STORAGE_BUSY', {
-    message: `${reached} of at least ${wanted} replicas have acknowledged a write within ${waitedMs} ms: ${place}.`,
-    field: 'minReplicas',
-    value: wanted,
-    remedy: 'The write is done, and the call can be repeated. Look after the replicas, or lower minReplicas.',
-  })
+  const message = `${reached} of at least ${wanted} replicas have acknowledged a write within ${waitedMs} ms: ${place}.`
+  const remedy = 'The write is done, and the call can be repeated. Look after the replicas, or lower minReplicas.'
+  return failure('STORAGE_BUSY', ['minReplicas', wanted], message, remedy)
 }
 
 /** For a claim that the client has repeated: the caller does not know what the first sending took. */
 export function repeatedError(): JobistemerError {
-  return new JobistemerError('STORAGE_BUSY', {
-    message: 'The answer to a claim got lost: the connection broke, and the client sent the claim once more.',
-    field: 'claim',
-    value: 'repeated',
-    remedy: 'Look for what runs under this owner, and claim again: schedulers do both by themselves.',
-  })
+  const message = 'The answer to a claim got lost: the connection broke, and the client sent the claim once more.'
+  const remedy = 'Look for what runs under this owner, and claim again: schedulers do both by themselves.'
+  return failure('STORAGE_BUSY', ['claim', 'repeated'], message, remedy)
 }
 
 /** For a step whose job other steps changed before each of its commits. */
 export function contendedError(job: string, attempts: number): JobistemerError {
-  return new JobistemerError('STORAGE_BUSY', {
-    message: `Other writes changed job ${job} before each of ${attempts} attempts of this call to commit.`,
-    field: 'job',
-    value: job,
-    remedy: repeatable,
-  })
+  const message = `Other writes changed job ${job} before each of ${attempts} attempts of this call to commit.`
+  return failure('STORAGE_BUSY', ['job', job], message, repeatable)
 }
 
 export function foreignCursor(cursor: string): JobistemerError {
-  return new JobistemerError('INVALID_ARGUMENT', {
-    message: `cursor is not one of this storage: ${printValue(cursor)}.`,
-    field: 'cursor',
-    value: cursor,
-    remedy: 'Pass on the cursor of the page before, with the same query.',
-  })
+  const message = `cursor is not one of this storage: ${printValue(cursor)}.`
+  return failure(
+    'INVALID_ARGUMENT',
+    ['cursor', cursor],
+    message,
+    'Pass on the cursor of the page before, with the same query.',
+  )
 }
 
 /** Whether a claim may have taken occurrences that its owner has to look up. */

@@ -1,7 +1,7 @@
 import type { JobId } from '@jobistemer/core'
 import { codec1, type CancelNotice, type OccurrenceAddress } from '@jobistemer/core/storage'
 import { parseCancelRequest } from './occurrence-form.ts'
-import { addressLayout, noticeLayout } from './request-layouts.ts'
+import { layouts } from './request-layouts.ts'
 
 const { readJobId, readOccurrenceId } = codec1
 
@@ -12,7 +12,7 @@ const none: readonly never[] = Object.freeze([])
 /** An occurrence's id and time; `null` for an empty text. */
 export function readAddress(bytes: Buffer, jobId: JobId, offset = 0): OccurrenceAddress | null {
   if (bytes.length <= offset) return null
-  const { at } = addressLayout
+  const { at } = layouts.address
   return {
     id: readOccurrenceId(bytes, offset + at.id),
     jobId,
@@ -24,7 +24,7 @@ export function readAddress(bytes: Buffer, jobId: JobId, offset = 0): Occurrence
 export function readAddresses(bytes: Buffer, jobId: JobId): readonly OccurrenceAddress[] {
   if (bytes.length === 0) return none
   const addresses: OccurrenceAddress[] = []
-  for (let offset = 0; offset < bytes.length; offset += addressLayout.size) {
+  for (let offset = 0; offset < bytes.length; offset += layouts.address.size) {
     addresses.push(readAddress(bytes, jobId, offset) as OccurrenceAddress)
   }
   return addresses.sort(bySchedule)
@@ -38,13 +38,13 @@ export function readNotices(bytes: Buffer, jobId: JobId | null): readonly Cancel
     const id = readOccurrenceId(bytes, offset)
     const itsJob = jobId ?? readJobId(bytes, offset + 16)
     offset += jobId === null ? 32 : 16
-    const textAt = offset + noticeLayout.size
-    const end = textAt + bytes.readUInt32LE(offset + noticeLayout.at.cancelSize)
+    const textAt = offset + layouts.notice.size
+    const end = textAt + bytes.readUInt32LE(offset + layouts.notice.at.cancelSize)
     notices.push({
       id,
       jobId: itsJob,
-      scheduledAt: bytes.readDoubleLE(offset + noticeLayout.at.scheduledAt),
-      token: bytes.readUInt32LE(offset + noticeLayout.at.token),
+      scheduledAt: bytes.readDoubleLE(offset + layouts.notice.at.scheduledAt),
+      token: bytes.readUInt32LE(offset + layouts.notice.at.token),
       reason: parseCancelRequest(bytes.toString('utf8', textAt, end))?.reason ?? 'canceled',
     })
     offset = end

@@ -1,94 +1,65 @@
-import { defineLayout, type Layout } from './layout.ts'
+import { defineLayouts, type Layouts } from './layout.ts'
 
 // What goes to the scripts, item by item, and what comes back. None of it is stored. A size is that of a text behind
 // the fields; the texts lie in the order of their sizes.
 
-export const createRequestLayout: Layout<'now' | 'hasRequests'> = defineLayout({ now: 'number', hasRequests: 'byte' })
-
-export const createItemLayout: Layout<
-  'kind' | 'isStartable' | 'goesOn' | 'scheduledAt' | 'version' | 'expected' | 'deadline' | 'recordSize'
-> = defineLayout({
-  kind: 'byte',
-  isStartable: 'byte',
-  // It has displaced some, and is to displace the rest.
-  goesOn: 'byte',
-  scheduledAt: 'number',
-  version: 'uint32',
-  // The next instant of its job; for slots only.
-  expected: 'number',
-  deadline: 'number',
-  recordSize: 'uint32',
-})
-
-export const settleItemLayout: Layout<
-  'token' | 'sequence' | 'change' | 'finalState' | 'dueAt' | 'reasonSize' | 'runsSize' | 'takerSize' | 'speakerSize'
-> = defineLayout({
-  token: 'uint32',
-  sequence: 'uint32',
-  change: 'byte',
-  finalState: 'byte',
-  dueAt: 'number',
-  reasonSize: 'uint32',
-  runsSize: 'uint32',
-  // The owner for which an end takes the next occurrence; 0: it takes none.
-  takerSize: 'uint32',
-  // The owner that speaks; 0: the token alone decides.
-  speakerSize: 'uint32',
-})
-
-/** In front of the ids of named occurrences, and of the place of a search that goes on. */
-export const stepReadLayout: Layout<
-  'job' | 'isWhole' | 'named' | 'pendingNeeded' | 'queuedNeeded' | 'superseded' | 'cancelsBelow' | 'placeSize'
-> = defineLayout({
-  job: 'id',
-  isWhole: 'byte',
-  named: 'uint32',
-  pendingNeeded: 'uint32',
-  queuedNeeded: 'uint32',
-  superseded: 'uint32',
-  cancelsBelow: 'uint32',
-  placeSize: 'uint32',
-})
-
-/** In front of the texts in the order of their sizes, and of the changes of records. */
-export const stepCommitLayout: Layout<
-  | 'job'
-  | 'now'
-  | 'isFree'
-  | 'beforeSize'
-  | 'afterSize'
-  | 'contentSize'
-  | 'ownerSize'
-  | 'lineageSize'
-  | 'pausedSize'
-  | 'timesSize'
-  | 'versionSize'
-  | 'recordCount'
-> = defineLayout({
-  job: 'id',
-  now: 'number',
-  // The head need not be as it was.
-  isFree: 'byte',
-  beforeSize: 'uint32',
-  afterSize: 'uint32',
-  contentSize: 'uint32',
-  ownerSize: 'uint32',
-  lineageSize: 'uint32',
-  pausedSize: 'uint32',
-  timesSize: 'uint32',
-  versionSize: 'uint32',
-  recordCount: 'uint32',
-})
-
-/** In front of a record as it was read and as it is to be. */
-export const recordChangeLayout: Layout<'id' | 'beforeSize' | 'afterSize'> = defineLayout({
-  id: 'id',
-  beforeSize: 'uint32',
-  afterSize: 'uint32',
-})
-
-export const claimLayout: Layout<'now' | 'number' | 'limit' | 'sweep' | 'isPeek' | 'fences' | 'lastAt' | 'lastId'> =
-  defineLayout({
+const fields = {
+  createRequest: { now: 'number', hasRequests: 'byte' },
+  createItem: {
+    kind: 'byte',
+    isStartable: 'byte',
+    // It has displaced some, and is to displace the rest.
+    goesOn: 'byte',
+    scheduledAt: 'number',
+    version: 'uint32',
+    // The next instant of its job; for slots only.
+    expected: 'number',
+    deadline: 'number',
+    recordSize: 'uint32',
+  },
+  settleItem: {
+    token: 'uint32',
+    sequence: 'uint32',
+    change: 'byte',
+    finalState: 'byte',
+    dueAt: 'number',
+    reasonSize: 'uint32',
+    runsSize: 'uint32',
+    // The owner for which an end takes the next occurrence; 0: it takes none.
+    takerSize: 'uint32',
+    // The owner that speaks; 0: the token alone decides.
+    speakerSize: 'uint32',
+  },
+  /** In front of the ids of named occurrences, and of the place of a search that goes on. */
+  stepRead: {
+    job: 'id',
+    isWhole: 'byte',
+    named: 'uint32',
+    pendingNeeded: 'uint32',
+    queuedNeeded: 'uint32',
+    superseded: 'uint32',
+    cancelsBelow: 'uint32',
+    placeSize: 'uint32',
+  },
+  /** In front of the texts in the order of their sizes, and of the changes of records. */
+  stepCommit: {
+    job: 'id',
+    now: 'number',
+    // The head need not be as it was.
+    isFree: 'byte',
+    beforeSize: 'uint32',
+    afterSize: 'uint32',
+    contentSize: 'uint32',
+    ownerSize: 'uint32',
+    lineageSize: 'uint32',
+    pausedSize: 'uint32',
+    timesSize: 'uint32',
+    versionSize: 'uint32',
+    recordCount: 'uint32',
+  },
+  /** In front of a record as it was read and as it is to be. */
+  recordChange: { id: 'id', beforeSize: 'uint32', afterSize: 'uint32' },
+  claim: {
     now: 'number',
     // Rises with each call of an owner.
     number: 'number',
@@ -99,87 +70,37 @@ export const claimLayout: Layout<'now' | 'number' | 'limit' | 'sweep' | 'isPeek'
     fences: 'byte',
     lastAt: 'number',
     lastId: 'id',
-  })
+  },
+  prune: { before: 'number', keep: 'number', limit: 'uint32' },
+  paging: { limit: 'uint32', from: 'number', to: 'number', isDescending: 'byte', withRuns: 'byte' },
+  listJobs: { limit: 'uint32', since: 'number', withDeleted: 'byte' },
+  /** The place up to which a call has read due jobs. */
+  duePlace: { nextAt: 'number', job: 'id' },
+  /** State and token of an occurrence, as most answers give them. */
+  state: { state: 'byte', token: 'uint32' },
+  /** The same of one that is there already, with the schedule of its job. */
+  exists: { state: 'byte', token: 'uint32', watermark: 'number', nextAt: 'number' },
+  schedule: { watermark: 'number', nextAt: 'number' },
+  address: { id: 'id', scheduledAt: 'number' },
+  /** Behind the id, and the job where that is not known; in front of the request to cancel. */
+  notice: { scheduledAt: 'number', token: 'uint32', cancelSize: 'uint32' },
+  /** Up to where a claim has passed over others; `future` once it has been through all that is ready. */
+  place: { kind: 'byte', order: 'number', id: 'id', job: 'id' },
+  claimed: {
+    more: 'byte',
+    // It has ended by its own bounds, so that others are left to be looked at.
+    stopped: 'byte',
+    // What is claimed may wake others that may be claimed too.
+    wakes: 'byte',
+    nextDueAt: 'number',
+  },
+  /** What a claim has looked at. */
+  seen: { order: 'number', id: 'id', isBlocked: 'byte' },
+  /** In front of a record that was taken. All of them come as one text: for a client, each text is an object of its own. */
+  taken: { id: 'id', recordSize: 'uint32' },
+  counts: { pending: 'number', queued: 'number', running: 'number' },
+} as const
 
-export const pruneLayout: Layout<'before' | 'keep' | 'limit'> = defineLayout({
-  before: 'number',
-  keep: 'number',
-  limit: 'uint32',
-})
-
-export const pagingLayout: Layout<'limit' | 'from' | 'to' | 'isDescending' | 'withRuns'> = defineLayout({
-  limit: 'uint32',
-  from: 'number',
-  to: 'number',
-  isDescending: 'byte',
-  withRuns: 'byte',
-})
-
-export const listJobsLayout: Layout<'limit' | 'since' | 'withDeleted'> = defineLayout({
-  limit: 'uint32',
-  since: 'number',
-  withDeleted: 'byte',
-})
-
-/** The place up to which a call has read due jobs. */
-export const duePlaceLayout: Layout<'nextAt' | 'job'> = defineLayout({ nextAt: 'number', job: 'id' })
-
-/** State and token of an occurrence, as most answers give them. */
-export const stateLayout: Layout<'state' | 'token'> = defineLayout({ state: 'byte', token: 'uint32' })
-
-/** The same of one that is there already, with the schedule of its job. */
-export const existsLayout: Layout<'state' | 'token' | 'watermark' | 'nextAt'> = defineLayout({
-  state: 'byte',
-  token: 'uint32',
-  watermark: 'number',
-  nextAt: 'number',
-})
-
-export const scheduleLayout: Layout<'watermark' | 'nextAt'> = defineLayout({ watermark: 'number', nextAt: 'number' })
-
-export const addressLayout: Layout<'id' | 'scheduledAt'> = defineLayout({ id: 'id', scheduledAt: 'number' })
-
-/** Behind the id, and the job where that is not known; in front of the request to cancel. */
-export const noticeLayout: Layout<'scheduledAt' | 'token' | 'cancelSize'> = defineLayout({
-  scheduledAt: 'number',
-  token: 'uint32',
-  cancelSize: 'uint32',
-})
-
-/** Up to where a claim has passed over others; `future` once it has been through all that is ready. */
-export const placeLayout: Layout<'kind' | 'order' | 'id' | 'job'> = defineLayout({
-  kind: 'byte',
-  order: 'number',
-  id: 'id',
-  job: 'id',
-})
+export const layouts: Layouts<typeof fields> = defineLayouts(fields)
 
 export const placeKinds = { none: 0, ready: 1, future: 2 } as const
-
-export const claimedLayout: Layout<'more' | 'stopped' | 'wakes' | 'nextDueAt'> = defineLayout({
-  more: 'byte',
-  // It has ended by its own bounds, so that others are left to be looked at.
-  stopped: 'byte',
-  // What is claimed may wake others that may be claimed too.
-  wakes: 'byte',
-  nextDueAt: 'number',
-})
-
-/** What a claim has looked at. */
-export const seenLayout: Layout<'order' | 'id' | 'isBlocked'> = defineLayout({
-  order: 'number',
-  id: 'id',
-  isBlocked: 'byte',
-})
-
-/** In front of a record that was taken. All of them come as one text: for a client, each text is an object of its own. */
-export const takenLayout: Layout<'id' | 'recordSize'> = defineLayout({
-  id: 'id',
-  recordSize: 'uint32',
-})
-
-export const countsLayout: Layout<'pending' | 'queued' | 'running'> = defineLayout({
-  pending: 'number',
-  queued: 'number',
-  running: 'number',
-})

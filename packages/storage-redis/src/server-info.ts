@@ -1,5 +1,6 @@
-import { JobistemerError, type Logger } from '@jobistemer/core'
+import type { JobistemerError, Logger } from '@jobistemer/core'
 import type { Redis } from 'ioredis'
+import { failure } from './redis-errors.ts'
 
 const oldestMajor = 7
 
@@ -8,25 +9,18 @@ export function checkServerInfo(info: string, place: string): void {
   const fields = parseInfo(info)
   const version = fields.get('redis_version') ?? ''
   if (Number.parseInt(version, 10) < oldestMajor) {
-    throw unfit('version', version, `The server is of version ${version}, which is too old: ${place}.`, [
-      `Use Redis ${oldestMajor} or later, or Valkey.`,
-    ])
+    const message = `The server is of version ${version}, which is too old: ${place}.`
+    throw unfit('version', version, message, `Use Redis ${oldestMajor} or later, or Valkey.`)
   }
   if (fields.get('role') === 'slave') {
-    throw unfit('role', 'replica', `The server is a replica, which takes no writes: ${place}.`, [
-      'Connect to its primary: by Sentinel, Cluster, or the name of its host.',
-    ])
+    const message = `The server is a replica, which takes no writes: ${place}.`
+    throw unfit('role', 'replica', message, 'Connect to its primary: by Sentinel, Cluster, or the name of its host.')
   }
   const policy = fields.get('maxmemory_policy') ?? 'noeviction'
   if (policy !== 'noeviction') {
-    throw unfit(
-      'maxmemory-policy',
-      policy,
-      `The server may forget jobs: its maxmemory-policy is ${policy}: ${place}.`,
-      [
-        'Set it to noeviction: in redis.conf, by CONFIG SET maxmemory-policy noeviction, or in the settings of the service.',
-      ],
-    )
+    const message = `The server may forget jobs: its maxmemory-policy is ${policy}: ${place}.`
+    const ways = 'in redis.conf, by CONFIG SET maxmemory-policy noeviction, or in the settings of the service'
+    throw unfit('maxmemory-policy', policy, message, `Set it to noeviction: ${ways}.`)
   }
 }
 
@@ -53,18 +47,12 @@ export async function checkPersistence(
 async function readSettings(server: Redis): Promise<Readonly<Record<string, string>> | null> {
   try {
     const pairs = (await server.call('config', 'get', 'appendonly', 'save')) as readonly string[] | object
-    return Array.isArray(pairs) ? fromPairs(pairs) : (pairs as Record<string, string>)
+    if (!Array.isArray(pairs)) return pairs as Record<string, string>
+    return Object.fromEntries(pairs.flatMap((name, index) => (index % 2 === 0 ? [[name, pairs[index + 1]]] : [])))
   } catch (error) {
     if (error instanceof Error && /^(NOPERM|ERR unknown|ERR .*CONFIG)/i.test(error.message)) return null
     throw error
   }
-}
-
-function fromPairs(pairs: readonly string[]): Readonly<Record<string, string>> {
-  const settings: Record<string, string> = {}
-  for (let index = 0; index + 1 < pairs.length; index += 2)
-    settings[pairs[index] as string] = pairs[index + 1] as string
-  return settings
 }
 
 function parseInfo(info: string): ReadonlyMap<string, string> {
@@ -76,6 +64,6 @@ function parseInfo(info: string): ReadonlyMap<string, string> {
   return fields
 }
 
-function unfit(field: string, value: string, message: string, [remedy]: readonly [string]): JobistemerError {
-  return new JobistemerError('STORAGE_UNREADABLE', { message, field, value, remedy })
+function unfit(field: string, value: string, message: string, remedy: string): JobistemerError {
+  return failure('STORAGE_UNREADABLE', [field, value], message, remedy)
 }

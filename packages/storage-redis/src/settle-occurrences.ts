@@ -2,16 +2,17 @@ import { codec1, type SettleAnswer, type SettleItem, type SettleRequest } from '
 import { runBatch } from './batch.ts'
 import { ByteWriter } from './byte-writer.ts'
 import { printAddresses } from './ids.ts'
+import { parseFields } from './layout.ts'
 import type { Ledger } from './ledger.ts'
 import { parseCancelRequest, printOwner, printReason, readOccurrence } from './occurrence-form.ts'
 import { absentState, settleChanges } from './record-codes.ts'
 import { readAddress } from './replies.ts'
-import { settleItemLayout, stateLayout } from './request-layouts.ts'
-import { scripts } from './script.ts'
+import { layouts } from './request-layouts.ts'
+import { settleScript } from './scripts/settle.ts'
 
 const { printRuns, readOccurrenceId, stateCodes, stateOf } = codec1
 
-const { at: itemAt } = settleItemLayout
+const { at: itemAt } = layouts.settleItem
 const idSize = 16
 
 const accepted: SettleAnswer = Object.freeze({ outcome: 'ok', woken: null, cancelRequested: null })
@@ -24,12 +25,12 @@ export async function settleOccurrences(
     jobOf: ({ jobId }) => jobId,
     idOf: ({ id }) => id,
     prepare: (group, spans) => {
-      const request = new ByteWriter(8)
-      request.number(now)
+      const request = Buffer.alloc(8)
+      request.writeDoubleLE(now)
       const writer = new ByteWriter()
       for (const item of group) writeItem(writer, item)
-      const values = [request.finish(), writer.finish(), channel, sender, printAddresses(group), spans]
-      return { script: scripts.settle, arguments: values, order: 'behind' }
+      const values = [request, writer.finish(), channel, sender, printAddresses(group), spans]
+      return { script: settleScript, arguments: values, order: 'behind' }
     },
     read: readAnswers,
   })
@@ -37,7 +38,7 @@ export async function settleOccurrences(
 
 function writeItem(writer: ByteWriter, item: SettleItem): void {
   const { scheduledAt, token, owner, sequence, runs, change, takeNext } = item
-  const start = writer.skip(settleItemLayout.size)
+  const start = writer.skip(layouts.settleItem.size)
   writer.setUint32(start + itemAt.token, token)
   writer.setUint32(start + itemAt.sequence, sequence)
   writer.setByte(start + itemAt.change, settleChanges[change.kind])
@@ -68,22 +69,14 @@ function readAnswers(reply: unknown, items: readonly SettleItem[]): readonly Set
       }
       case 'r':
         return { outcome: 'ok', woken: null, cancelRequested: readCancel(next()), repeated: true }
-      default:
-        return readLost(next(), 0)
+      default: {
+        const { state, token } = parseFields(layouts.state, next())
+        return { outcome: 'lost', state: state === absentState ? 'absent' : stateOf(state), token }
+      }
     }
   })
 }
 
 function readCancel(bytes: Buffer): string | null {
   return parseCancelRequest(bytes.toString())?.reason ?? null
-}
-
-/** The answer to who has lost an occurrence: its state and its token. */
-function readLost(bytes: Buffer, offset: number): Extract<SettleAnswer, { readonly outcome: 'lost' }> {
-  const code = bytes[offset + stateLayout.at.state] as number
-  return {
-    outcome: 'lost',
-    state: code === absentState ? 'absent' : stateOf(code),
-    token: bytes.readUInt32LE(offset + stateLayout.at.token),
-  }
 }

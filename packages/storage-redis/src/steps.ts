@@ -2,10 +2,6 @@ import type { JobId, OccurrenceId } from '@jobistemer/core'
 import {
   codec1,
   type AsyncWriter,
-  type CancelAnswer,
-  type CancelOccurrencesRequest,
-  type CreateAnswer,
-  type CreateOccurrencesRequest,
   isSuperseded,
   type JobWrite,
   type LedgerEntry,
@@ -13,10 +9,6 @@ import {
   type LiveNeeds,
   type OccurrenceRecord,
   type OccurrenceWrite,
-  type ReapAnswer,
-  type ReapRequest,
-  type SaveJobAnswer,
-  type SaveJobsRequest,
   type StepState,
   type Storage,
   type StoredJob,
@@ -24,14 +16,14 @@ import {
 } from '@jobistemer/core/storage'
 import { runBatch } from './batch.ts'
 import { ByteWriter } from './byte-writer.ts'
-import { Gathered } from './gathered.ts'
 import { printLineage, printContent, printHead, printTag, printTimes, printVersion, readStoredJob } from './job-form.ts'
 import type { JobParts } from './job-form.ts'
 import { capabilities, type Ledger } from './ledger.ts'
 import { printOwner, readOccurrence, writeOccurrence } from './occurrence-form.ts'
 import { contendedError } from './redis-errors.ts'
-import { recordChangeLayout, stepCommitLayout, stepReadLayout } from './request-layouts.ts'
-import { type Script, scripts } from './script.ts'
+import { layouts } from './request-layouts.ts'
+import type { Script } from './script.ts'
+import { commitScript, commitEndsScript, readStepsScript } from './scripts/step.ts'
 
 /** Beyond that, a step that others keep from its commit fails: each attempt that fails means that another step was stored. */
 const mostAttempts = 200
@@ -71,6 +63,30 @@ interface Commit {
 
 const nothing = Buffer.alloc(0)
 
+/** Gathers what is added until the microtask queue is empty, and sends it in one call. */
+class Gathered<Item, Answer> {
+  readonly #send: (items: readonly Item[]) => Promise<readonly Answer[]>
+  #items: Item[] = []
+  #answers: Promise<readonly Answer[]> | null = null
+
+  constructor(send: (items: readonly Item[]) => Promise<readonly Answer[]>) {
+    this.#send = send
+  }
+
+  async add(item: Item): Promise<Answer> {
+    const index = this.#items.push(item) - 1
+    this.#answers ??= new Promise((resolve, reject) => {
+      process.nextTick(() => {
+        const items = this.#items
+        this.#items = []
+        this.#answers = null
+        this.#send(items).then(resolve, reject)
+      })
+    })
+    return (await this.#answers)[index] as Answer
+  }
+}
+
 type Writes = ReturnType<typeof writesFromLedger>
 
 /**
@@ -87,25 +103,20 @@ export class Steps implements Pick<Storage, 'saveJobs' | 'createOccurrences' | '
   constructor(ledger: Ledger) {
     this.#ledger = ledger
     this.#reads = new Gathered((questions) => this.#read(questions))
-    this.#commits = new Gathered((commits) => this.#commit(scripts.commit, commits))
-    this.#ends = new Gathered((commits) => this.#commit(scripts.commitEnds, commits))
+    this.#commits = new Gathered((commits) => this.#commit(commitScript, commits))
+    this.#ends = new Gathered((commits) => this.#commit(commitEndsScript, commits))
   }
 
-  async saveJobs(request: SaveJobsRequest): Promise<readonly SaveJobAnswer[]> {
-    return await this.#writes(request.now, this.#commits, 1).saveJobs(request)
-  }
+  readonly saveJobs: Storage['saveJobs'] = async (request) =>
+    await this.#writes(request.now, this.#commits, 1).saveJobs(request)
 
-  async createOccurrences(request: CreateOccurrencesRequest): Promise<readonly CreateAnswer[]> {
-    return await this.#writes(request.now, this.#commits, 100).createOccurrences(request)
-  }
+  readonly createOccurrences: Storage['createOccurrences'] = async (request) =>
+    await this.#writes(request.now, this.#commits, 100).createOccurrences(request)
 
-  async cancel(request: CancelOccurrencesRequest): Promise<readonly CancelAnswer[]> {
-    return await this.#writes(request.now, this.#ends, 100).cancel(request)
-  }
+  readonly cancel: Storage['cancel'] = async (request) =>
+    await this.#writes(request.now, this.#ends, 100).cancel(request)
 
-  async reap(request: ReapRequest): Promise<readonly ReapAnswer[]> {
-    return await this.#writes(request.now, this.#ends, 100).reap(request)
-  }
+  readonly reap: Storage['reap'] = async (request) => await this.#writes(request.now, this.#ends, 100).reap(request)
 
   /** The steps of one call, which have one instant. */
   #writes(now: number, commits: Gathered<Commit, boolean>, itemsPerStep: number): Writes {
@@ -149,7 +160,7 @@ export class Steps implements Pick<Storage, 'saveJobs' | 'createOccurrences' | '
       prepare: (group) => {
         const writer = new ByteWriter()
         for (const question of group) writeQuestion(writer, question)
-        return { script: scripts.readSteps, arguments: [writer.finish()] }
+        return { script: readStepsScript, arguments: [writer.finish()] }
       },
       isWrite: false,
       read: (reply, group) =>
@@ -193,7 +204,7 @@ function byState(jobId: JobId, live: readonly StoredEntry[]): StepState['live'] 
 }
 
 function writeQuestion(writer: ByteWriter, { step, needs, place }: Question): void {
-  const { at, size } = stepReadLayout
+  const { at, size } = layouts.stepRead
   const named = needs === null ? step.occurrences : []
   const start = writer.skip(size)
   writer.setId(start + at.job, step.jobs[0] as JobId)
@@ -242,7 +253,7 @@ function entryOf(id: OccurrenceId, text: Buffer): readonly StoredEntry[] {
 
 function writeCommit(writer: ByteWriter, { now, write }: Commit): void {
   const { jobId, before, after, versions, occurrences } = write
-  const { at, size } = stepCommitLayout
+  const { at, size } = layouts.stepCommit
   const head = before as StoredHead | null
   const isSameHead = after.head === before?.head
   const saved = after.job === before?.job ? null : after.job
@@ -274,7 +285,7 @@ function goesOn({ before, after }: OccurrenceWrite): boolean {
 }
 
 function writeChange(writer: ByteWriter, { before, after }: OccurrenceWrite): void {
-  const { at, size } = recordChangeLayout
+  const { at, size } = layouts.recordChange
   const start = writer.skip(size)
   const text = (before as StoredEntry | null)?.text ?? nothing
   writer.setId(start + at.id, after.id)

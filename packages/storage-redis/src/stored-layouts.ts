@@ -2,34 +2,7 @@ import { defineLayout, type Layout } from './layout.ts'
 
 // These layouts are part of every user's data. A change has to raise the version of the form, see `stored-form.ts`.
 
-type HeadField =
-  | 'active'
-  | 'running'
-  | 'pending'
-  | 'queued'
-  | 'uses'
-  | 'watermark'
-  | 'nextAt'
-  | 'delayed'
-  | 'version'
-  | 'pausedUntil'
-  | 'policy'
-  | 'floor'
-  | 'taken'
-  | 'deletedAt'
-  | 'cancelsBelow'
-  | 'maxQueued'
-  | 'maxConcurrency'
-  | 'startLimit'
-  | 'startInterval'
-  | 'startCount'
-
-/**
- * The head of a job, which every step looks at. What changes with each occurrence is in front, so that the ordinary
- * steps rewrite only that. Behind it lie the last starts of a job with a start rate, and the handler key, where it is not
- * the job's own id.
- */
-export const headLayout: Layout<HeadField> = defineLayout<HeadField>({
+const head = {
   // The first of the pending and running occurrences.
   active: 'id',
   running: 'uint32',
@@ -59,7 +32,14 @@ export const headLayout: Layout<HeadField> = defineLayout<HeadField>({
   startInterval: 'number',
   // How many starts lie behind, each a number; the latest last.
   startCount: 'uint16',
-})
+} as const
+
+/**
+ * The head of a job, which every step looks at. What changes with each occurrence is in front, so that the ordinary
+ * steps rewrite only that. Behind it lie the last starts of a job with a start rate, and the handler key, where it is not
+ * the job's own id.
+ */
+export const headLayout: Layout<keyof typeof head> = defineLayout(head)
 
 /** A job allows fewer; beyond that they are no longer told apart. */
 export const mostRescues = 2047
@@ -67,30 +47,7 @@ export const mostRescues = 2047
 /** In one field with the rescues, which count in steps of so much, lies the priority: below 0 it is taken from this. */
 export const rescueStep = 32
 
-type RecordField =
-  | 'state'
-  | 'token'
-  | 'sequence'
-  | 'finishedAt'
-  | 'ownerSize'
-  | 'detailsSize'
-  | 'cancelSize'
-  | 'reasonSize'
-  | 'kind'
-  | 'version'
-  | 'job'
-  | 'scheduledAt'
-  | 'dueAt'
-  | 'standing'
-  | 'createdAt'
-  | 'startedAt'
-  | 'timeout'
-
-/**
- * The record of an occurrence. Behind it lie five texts: owner, details, cancel request, reason, and runs. What changes
- * most often is in front, up to the size of the reason.
- */
-export const recordLayout: Layout<RecordField> = defineLayout<RecordField>({
+const record = {
   state: 'byte',
   token: 'uint32',
   sequence: 'uint32',
@@ -109,7 +66,13 @@ export const recordLayout: Layout<RecordField> = defineLayout<RecordField>({
   createdAt: 'number',
   startedAt: 'number',
   timeout: 'number',
-})
+} as const
+
+/**
+ * The record of an occurrence. Behind it lie five texts: owner, details, cancel request, reason, and runs. What changes
+ * most often is in front, up to the size of the reason.
+ */
+export const recordLayout: Layout<keyof typeof record> = defineLayout(record)
 
 /** When a job was made and when it was changed last. */
 export const timesLayout: Layout<'createdAt' | 'changedAt'> = defineLayout({ createdAt: 'number', changedAt: 'number' })

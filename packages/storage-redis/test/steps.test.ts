@@ -2,7 +2,7 @@ import type { CancelAnswer, JobRecord, OverlapPolicy, Storage } from '@jobisteme
 import { addJob, finishItem, owner, slotAt, slotItem, triggerItem } from '@jobistemer/test-kit'
 import { expect, it } from 'vitest'
 import { scriptsOf } from '../src/client.ts'
-import { scripts } from '../src/script.ts'
+import { commitEndsScript } from '../src/scripts/step.ts'
 import { newPrefix, quiet } from './prefixes.ts'
 import { useServers } from './servers.ts'
 
@@ -31,7 +31,7 @@ async function begin(policy: OverlapPolicy, meanwhile: (world: World) => Promise
   const sent = scriptsOf(client)
   const send = sent.evalshaBuffer.bind(client)
   sent.evalshaBuffer = async (...values) => {
-    if (values[0] === scripts.commitEnds.sha) {
+    if (values[0] === commitEndsScript.sha) {
       count++
       await meanwhile(world)
     }

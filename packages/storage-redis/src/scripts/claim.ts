@@ -1,16 +1,8 @@
+import { type Script, script } from '../script.ts'
 import { codec1 } from '@jobistemer/core/storage'
 import { checkRights } from './check-rights.ts'
 import { allFields, readFields, writeFields } from '../layout.ts'
-import {
-  addressLayout,
-  claimedLayout,
-  claimLayout,
-  noticeLayout,
-  placeKinds,
-  placeLayout,
-  seenLayout,
-  takenLayout,
-} from '../request-layouts.ts'
+import { layouts, placeKinds } from '../request-layouts.ts'
 import { headLayout, recordLayout } from '../stored-layouts.ts'
 import { prelude } from './prelude.ts'
 
@@ -42,11 +34,11 @@ const fewestLooked = 8
 /** Occurrences that a claim reads together while it passes over others. */
 const pageSize = 100
 
-const notice = writeFields(noticeLayout, { scheduledAt: 'r.scheduledAt', token: 'r.token', cancelSize: '#r.cancel' })
+const notice = writeFields(layouts.notice, { scheduledAt: 'r.scheduledAt', token: 'r.token', cancelSize: '#r.cancel' })
 
 /** Lua for the place of a member that the claim has passed over. */
 const placeOf = (kind: 'ready' | 'future') =>
-  writeFields(placeLayout, { kind: `${placeKinds[kind]}`, order: 'order', id: 'sub(member, 1, 16)', job: 'job' })
+  writeFields(layouts.place, { kind: `${placeKinds[kind]}`, order: 'order', id: 'sub(member, 1, 16)', job: 'job' })
 
 /** The fields that a claim changes stand at the front of a record, except the instant of the start. */
 const front = {
@@ -93,11 +85,11 @@ const conditions = {
  * their jobs: `r:` for ready ones and `d:` for delayed ones. Nodes with the handler read these sets too, and take from all
  * sets in one order. New occurrences still go into the common sets.
  */
-export const claimScript: string = `#!lua flags=allow-oom
+export const claimScript: Script = script(`#!lua flags=allow-oom
 ${prelude}${checkRights}
 local channel, sender, owner, claimedKey = ARGV[2], ARGV[3], ARGV[4], KEYS[2]
 local place, cursor = ARGV[5], ARGV[6]
-${readFields(claimLayout, 'ARGV[1]', allFields(claimLayout))}
+${readFields(layouts.claim, 'ARGV[1]', allFields(layouts.claim))}
 local hasExceptions, except = #ARGV >= 7, {}
 for index = 7, #ARGV do except[ARGV[index]] = true end
 
@@ -132,7 +124,7 @@ if sweep == 1 then
       if mayWake then wakeFirst(now, h, job) end
       isLeftover = isLeftover or h.cancelsBelow > 0
     end
-    open = math.max(0, open - #gone / ${addressLayout.size})
+    open = math.max(0, open - #gone / ${layouts.address.size})
   end
   if #found[2] > 0 or cursor ~= '0' then
     store()
@@ -208,7 +200,7 @@ do
   end
 
   if place ~= '' then
-    ${readFields(placeLayout, 'place', { kind: 'kind', order: 'order', id: 'id', job: 'job' })}
+    ${readFields(layouts.place, 'place', { kind: 'kind', order: 'order', id: 'id', job: 'job' })}
     isDone = kind == ${placeKinds.future}
     if isDone then
       futureFrom = rankBehind(future, order, id .. job)
@@ -322,7 +314,7 @@ local function answer()
   if takenCount > 0 or fences == 1 then call('SET', claimedKey, number, 'EX', 86400) end
   store()
   tell(channel, sender)
-  return { 'done', ${writeFields(claimedLayout, { more: 'more and 1 or 0', stopped: 'stopped and 1 or 0', wakes: 'wakes and 1 or 0', nextDueAt: 'nextDueAt' })}, readNotices(), table.concat(seen), table.concat(taken), place }
+  return { 'done', ${writeFields(layouts.claimed, { more: 'more and 1 or 0', stopped: 'stopped and 1 or 0', wakes: 'wakes and 1 or 0', nextDueAt: 'nextDueAt' })}, readNotices(), table.concat(seen), table.concat(taken), place }
 end
 
 -- Only who takes up to a given place, or from several sets, has to know the order of each.
@@ -484,7 +476,7 @@ local function noteTaken(id, record, member, source)
     end
     members[#members + 1] = member
   end
-  taken[takenCount + 1] = ${writeFields(takenLayout, { id: 'id', recordSize: '#record' })}
+  taken[takenCount + 1] = ${writeFields(layouts.taken, { id: 'id', recordSize: '#record' })}
   taken[takenCount + 2] = record
   takenCount = takenCount + 2
 end
@@ -590,7 +582,7 @@ local function takeFrom(page, sourceAt)
         local isLast = order > lastAt or (order == lastAt and isBefore(lastId, id))
           or (count == limit and not ((isBlocked or isHeld) and lastAt ~= never))
         if isPeek == 1 then
-          seen[#seen + 1] = ${writeFields(seenLayout, { order: 'order', id: 'id', isBlocked: '(isBlocked or isHeld) and 1 or 0' })}
+          seen[#seen + 1] = ${writeFields(layouts.seen, { order: 'order', id: 'id', isBlocked: '(isBlocked or isHeld) and 1 or 0' })}
           source.offset = source.offset + 1
         end
         if isLast then
@@ -651,4 +643,4 @@ repeat
 until isDone or #page == 0
 
 return answer()
-`
+`)

@@ -1,15 +1,9 @@
+import { type Script, script } from '../script.ts'
 import { codec1 } from '@jobistemer/core/storage'
 import { checkRights } from './check-rights.ts'
 import { allFields, readFields, writeFields } from '../layout.ts'
 import { itemKinds, keyScopes } from '../record-codes.ts'
-import {
-  createItemLayout,
-  createRequestLayout,
-  existsLayout,
-  noticeLayout,
-  scheduleLayout,
-  stateLayout,
-} from '../request-layouts.ts'
+import { layouts } from '../request-layouts.ts'
 import { headLayout, recordLayout } from '../stored-layouts.ts'
 import { prelude } from './prelude.ts'
 
@@ -21,7 +15,7 @@ const displacedAtOnce = 500
 /** Waiting occurrences that a displacement reads while a replace has left some. */
 const displacedInPassing = 1000
 
-const notice = writeFields(noticeLayout, { scheduledAt: 'r.scheduledAt', token: 'r.token', cancelSize: '#r.cancel' })
+const notice = writeFields(layouts.notice, { scheduledAt: 'r.scheduledAt', token: 'r.token', cancelSize: '#r.cancel' })
 
 /** What an ordinary slot needs to know of the head of its job. */
 const headFields = {
@@ -55,7 +49,7 @@ const headAfterStart = writeFields(headLayout, {
 })
 
 const existsOf = (record: string) =>
-  writeFields(existsLayout, {
+  writeFields(layouts.exists, {
     state: `${record}.state`,
     token: `${record}.token`,
     watermark: 'h.watermark',
@@ -67,12 +61,12 @@ const existsOf = (record: string) =>
  * here. Answers with one letter for each item, followed by the details of all that is not simply started. An item that displaces
  * more than one call does is created by a later call: it has to come again, and so have those of its job behind it.
  */
-export const createScript: string = `#!lua
+export const createScript: Script = script(`#!lua
 ${prelude}${checkRights}
 local request, items = ARGV[1], ARGV[2]
 local channel, sender, displacedRequest, addresses, spans = ARGV[3], ARGV[4], ARGV[5], ARGV[6], ARGV[7]
 local skippedIds, reusableKeys = ARGV[8], ARGV[9]
-${readFields(createRequestLayout, 'request', allFields(createRequestLayout))}
+${readFields(layouts.createRequest, 'request', allFields(layouts.createRequest))}
 local isBulk = spans ~= ''
 
 local missing = missingRight(channel)
@@ -89,7 +83,7 @@ local function answer(letter, ...)
 end
 
 local function answerCreated(r, displaced, notices)
-  answer('c', ${writeFields(stateLayout, { state: 'r.state', token: 'r.token' })}, r.reason, displaced, notices)
+  answer('c', ${writeFields(layouts.state, { state: 'r.state', token: 'r.token' })}, r.reason, displaced, notices)
 end
 
 -- The reusable key of an item and the code of its scope; nothing where it has none.
@@ -382,7 +376,7 @@ local function create(kind, isStartable, goesOn, index, scheduledAt, version, ne
   elseif version ~= h.version then
     answer('v', write('<I4', h.version))
   elseif kind == ${itemKinds.slot} and h.nextAt ~= scheduledAt then
-    answer('o', ${writeFields(scheduleLayout, { watermark: 'h.watermark', nextAt: 'h.nextAt' })})
+    answer('o', ${writeFields(layouts.schedule, { watermark: 'h.watermark', nextAt: 'h.nextAt' })})
   else
     local blocking, other = blockingKey(index, job)
     if blocking then return answer('k', ${existsOf('blocking')}, blocking.owner, other) end
@@ -394,7 +388,7 @@ if hasRequests == 1 then readPresent() end
 local at = 1
 forEachSpan(spans, ids, false, function(from, to)
   for index = from, to do
-    ${readFields(createItemLayout, 'items', { ...allFields(createItemLayout), expected: 'nextAt' }, { place: 'at', next: 'first' })}
+    ${readFields(layouts.createItem, 'items', { ...allFields(layouts.createItem), expected: 'nextAt' }, { place: 'at', next: 'first' })}
     at = first + recordSize
     local text = sub(items, first, at - 1)
     if hasCrowded and crowded[jobs[index]] then
@@ -418,4 +412,4 @@ storeRequested()
 store()
 tell(channel, sender)
 return { table.concat(letters), details }
-`
+`)

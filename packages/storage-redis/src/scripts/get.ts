@@ -1,5 +1,6 @@
+import { type Script, script } from '../script.ts'
 import { readFields, writeFields } from '../layout.ts'
-import { countsLayout } from '../request-layouts.ts'
+import { layouts } from '../request-layouts.ts'
 import { recordLayout } from '../stored-layouts.ts'
 import { bareRecord } from './bare-record.ts'
 import { jobKeys } from './job-keys.ts'
@@ -14,10 +15,10 @@ const mostLooked = 1000
 /** As a rule one of the last few was run. */
 const atOnce = 10
 
-const countsOfJob = writeFields(countsLayout, { pending: 'h.pending', queued: 'h.queued', running: 'h.running' })
+const countsOfJob = writeFields(layouts.counts, { pending: 'h.pending', queued: 'h.queued', running: 'h.running' })
 
 // Each of these sets holds all of one state and nothing else, and knows its size.
-const countsOfShard = writeFields(countsLayout, {
+const countsOfShard = writeFields(layouts.counts, {
   pending: "call('ZCARD', pendingKey)",
   queued: "call('ZCARD', queuedKey)",
   running: "call('ZCARD', runningKey)",
@@ -27,7 +28,7 @@ const countsOfShard = writeFields(countsLayout, {
  * Reads jobs, versions and occurrences by their ids, and how many of a job or of the shard live; an empty answer stands
  * for what does not exist.
  */
-export const getScript: string = `#!lua flags=no-writes
+export const getScript: Script = script(`#!lua flags=no-writes
 ${prelude}${jobKeys}${bareRecord}
 local jobs, versions, occurrences, counts, latest = {}, {}, {}, {}, {}
 for at = 1, #ARGV[1], 16 do
@@ -83,4 +84,4 @@ for at = 1, #ARGV[6], 16 do
   latest[#latest + 1] = h and latestOf(job, h) or ''
 end
 return { jobs, versions, occurrences, counts, ARGV[5] == '1' and ${countsOfShard} or '', latest }
-`
+`)

@@ -1,3 +1,4 @@
+import { type Script, script } from '../script.ts'
 import { checkRights } from './check-rights.ts'
 import { readFields } from '../layout.ts'
 import { nodeLayout } from '../stored-layouts.ts'
@@ -10,7 +11,7 @@ import { prelude } from './prelude.ts'
  * A stored record begins with its counter. `ARGV[6]` is the number of records to remove. Their names and counters follow,
  * and then the names of the nodes whose profiles the caller wants.
  */
-export const heartbeatScript: string = `#!lua flags=allow-oom
+export const heartbeatScript: Script = script(`#!lua flags=allow-oom
 ${prelude}${checkRights}
 local nodesKey, profilesKey = shard .. 'nodes', shard .. 'profiles'
 local own, record, profile, channel, sender = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5]
@@ -49,4 +50,4 @@ end
 local profiles = {}
 for index = at, #ARGV do profiles[#profiles + 1] = call('HGET', profilesKey, ARGV[index]) or '' end
 return { call('HGETALL', nodesKey), profiles }
-`
+`)

@@ -1,13 +1,14 @@
+import { type Script, script } from '../script.ts'
 import { checkRights } from './check-rights.ts'
 import { writeFields } from '../layout.ts'
-import { duePlaceLayout } from '../request-layouts.ts'
+import { layouts } from '../request-layouts.ts'
 import { jobKeys } from './job-keys.ts'
 import { prelude } from './prelude.ts'
 
 /** Maximum number of index entries that a call reads. */
 const scanLimit = 4000
 
-const place = writeFields(duePlaceLayout, { nextAt: 'nextAt', job: 'job' })
+const place = writeFields(layouts.duePlace, { nextAt: 'nextAt', job: 'job' })
 
 /**
  * Reads jobs of one shard by their next instants, equal ones by id. Answers how far it has looked, or an empty text when
@@ -18,7 +19,7 @@ const place = writeFields(duePlaceLayout, { nextAt: 'nextAt', job: 'job' })
  * takes only jobs whose first byte has a 1 in there. Instants are given as texts: as numbers they could not be the bounds
  * of a range that leaves them out.
  */
-export const listDueJobsScript: string = `#!lua flags=allow-oom
+export const listDueJobsScript: Script = script(`#!lua flags=allow-oom
 ${prelude}${checkRights}${jobKeys}
 local limit, after, lastJob, upTo, wanted = tonumber(ARGV[1]), ARGV[2], ARGV[3], ARGV[4], ARGV[5]
 local found, position = {}, ''
@@ -59,4 +60,4 @@ while rank < stop do
   rank = last + 1
 end
 return { stop == dueCount and '' or position, found }
-`
+`)

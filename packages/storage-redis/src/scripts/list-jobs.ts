@@ -1,5 +1,6 @@
+import { type Script, script } from '../script.ts'
 import { allFields, readFields } from '../layout.ts'
-import { listJobsLayout } from '../request-layouts.ts'
+import { layouts } from '../request-layouts.ts'
 import { jobKeys } from './job-keys.ts'
 import { prelude } from './prelude.ts'
 
@@ -10,9 +11,9 @@ const scanLimit = 1000
  * Reads jobs of one shard in the order of their ids. Answers how far it has looked, or an empty text when that is the
  * end. Few jobs change between two looks: those are taken from the index of changes.
  */
-export const listJobsScript: string = `#!lua flags=no-writes
+export const listJobsScript: Script = script(`#!lua flags=no-writes
 ${prelude}${jobKeys}
-${readFields(listJobsLayout, 'ARGV[1]', allFields(listJobsLayout))}
+${readFields(layouts.listJobs, 'ARGV[1]', allFields(layouts.listJobs))}
 local after, owner = ARGV[2], ARGV[3]
 local found = {}
 
@@ -43,4 +44,4 @@ for index, job in ipairs(jobs) do
 end
 local isEnd = changedOnes ~= nil or #jobs < ${scanLimit}
 return { isEnd and '' or position, found }
-`
+`)

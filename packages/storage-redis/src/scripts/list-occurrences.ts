@@ -1,6 +1,7 @@
+import { type Script, script } from '../script.ts'
 import { priorityStepMs } from '@jobistemer/core/storage'
 import { allFields, readFields } from '../layout.ts'
-import { pagingLayout } from '../request-layouts.ts'
+import { layouts } from '../request-layouts.ts'
 import { recordLayout, rescueStep } from '../stored-layouts.ts'
 import { bareRecord } from './bare-record.ts'
 import { prelude } from './prelude.ts'
@@ -15,7 +16,7 @@ const liveAtOnce = 1000
 const widestStep = (rescueStep / 2) * priorityStepMs
 
 const paging = `${bareRecord}
-${readFields(pagingLayout, 'ARGV[1]', allFields(pagingLayout))}
+${readFields(layouts.paging, 'ARGV[1]', allFields(layouts.paging))}
 local cursorAt, cursorId = ARGV[2], ARGV[3]
 local found, position = {}, ''
 
@@ -75,18 +76,18 @@ end
 `
 
 /** A page of the history of one job: of all its states, or of some. */
-export const listHistoryScript: string = `#!lua flags=no-writes
+export const listHistoryScript: Script = script(`#!lua flags=no-writes
 ${prelude}${paging}
 local job, states = ARGV[4], ARGV[5]
 ${historyOf}
 return { walkHistory(job, states), found }
-`
+`)
 
 /**
  * The live occurrences of one job in the given states, in no order, without a walk through its history. Where there are
  * many, a page of the history instead, from where the first of them may lie to where the last may.
  */
-export const listLiveOfJobScript: string = `#!lua flags=no-writes
+export const listLiveOfJobScript: Script = script(`#!lua flags=no-writes
 ${prelude}${paging}
 local job, states = ARGV[4], ARGV[5]
 ${historyOf}
@@ -126,10 +127,10 @@ for _, id in ipairs(ids) do
   end
 end
 return { 'all', found }
-`
+`)
 
 /** A page of one of the sets of a shard: of what lives in one state, or of what failed. */
-export const listSetScript: string = `#!lua flags=no-writes
+export const listSetScript: Script = script(`#!lua flags=no-writes
 ${prelude}${paging}
 local key, node = ARGV[4], ARGV[5]
 
@@ -142,4 +143,4 @@ return { walk(shard .. key, function(member)
   end
   return text
 end), found }
-`
+`)

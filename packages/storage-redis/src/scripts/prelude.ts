@@ -1,7 +1,7 @@
 import { codec1, failedStates, priorityStepMs, startRateReason, wokenAtOnce } from '@jobistemer/core/storage'
 import { allFields, readFields, tableFields, writeFields } from '../layout.ts'
 import { always, never } from '../numbers.ts'
-import { addressLayout } from '../request-layouts.ts'
+import { layouts } from '../request-layouts.ts'
 import { storedForm } from '../stored-form.ts'
 import { headLayout, recordLayout, rescueStep } from '../stored-layouts.ts'
 
@@ -26,7 +26,7 @@ const movedAtOnce = 500
 const idsAtOnce = 100
 
 /** Lua for the id and the time of an occurrence in an answer. */
-const address = writeFields(addressLayout, { id: 'id', scheduledAt: 'r.scheduledAt' })
+const address = writeFields(layouts.address, { id: 'id', scheduledAt: 'r.scheduledAt' })
 
 const printedRecord = writeFields(recordLayout, {
   ...allFields(recordLayout, 'r.'),
@@ -700,7 +700,7 @@ local function passSuperseded(now, h, job)
   local most = math.min(${canceledInPassing}, ${canceledInPassingByScript} - canceledCount)
   if most > 0 and not searched[job] then
     searched[job] = true
-    local count = #cancelSuperseded(now, h, job, most, ${lookedAtInPassing}) / ${addressLayout.size}
+    local count = #cancelSuperseded(now, h, job, most, ${lookedAtInPassing}) / ${layouts.address.size}
     canceledCount, most = canceledCount + count, most - count
   end
   for _ = 1, most do

@@ -1,8 +1,9 @@
+import { type Script, script } from '../script.ts'
 import { checkRights } from './check-rights.ts'
 import { jobKeys } from './job-keys.ts'
 import { allFields, readFields } from '../layout.ts'
 import { spanBit } from '../record-codes.ts'
-import { pruneLayout } from '../request-layouts.ts'
+import { layouts } from '../request-layouts.ts'
 import { recordLayout } from '../stored-layouts.ts'
 import { prelude } from './prelude.ts'
 
@@ -17,9 +18,9 @@ const slotFields = { ownerSize: 'ownerSize', kind: 'kind', version: 'version', s
  *
  * Returns the number of removed occurrences, whether a further call would remove more, and the cursor for that call.
  */
-export const pruneScript: string = `#!lua flags=allow-oom
+export const pruneScript: Script = script(`#!lua flags=allow-oom
 ${prelude}${checkRights}${jobKeys}
-${readFields(pruneLayout, 'ARGV[1]', allFields(pruneLayout))}
+${readFields(layouts.prune, 'ARGV[1]', allFields(layouts.prune))}
 local only, after = ARGV[2], ARGV[3]
 
 local missing = missingRight(nil)
@@ -144,4 +145,4 @@ end
 changed, changedCount = kept, #kept
 store()
 return { removed, more, (more == 1 or only ~= '' or #jobs < ${jobsAtOnce}) and '' or position }
-`
+`)

@@ -1,7 +1,8 @@
+import { type Script, script } from '../script.ts'
 import { checkRights } from './check-rights.ts'
 import { allFields, readFields, writeFields } from '../layout.ts'
 import { absentState, settleChanges } from '../record-codes.ts'
-import { settleItemLayout, stateLayout } from '../request-layouts.ts'
+import { layouts } from '../request-layouts.ts'
 import { headLayout, recordLayout } from '../stored-layouts.ts'
 import { prelude } from './prelude.ts'
 
@@ -23,7 +24,7 @@ const finished = { ...front, state: 'finalState', sequence: 'sequence', finished
  * What owners say of their running occurrences. It may need more memory than the server has left: what runs must be
  * able to end, so it is let through.
  */
-export const settleScript: string = `#!lua flags=allow-oom
+export const settleScript: Script = script(`#!lua flags=allow-oom
 ${prelude}${checkRights}
 local request, items, channel, sender, addresses, spans = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5], ARGV[6]
 local now = read('<d', request)
@@ -95,18 +96,18 @@ local replaceText = isBulk and noteRecord or put
 local at = 1
 local function settle(index, text)
   local id, job = ids[index], jobs[index]
-  ${readFields(settleItemLayout, 'items', allFields(settleItemLayout), { place: 'at', next: 'first' })}
+  ${readFields(layouts.settleItem, 'items', allFields(layouts.settleItem), { place: 'at', next: 'first' })}
   local takerAt = first + reasonSize + runsSize
   local speakerAt = takerAt + takerSize
   at = speakerAt + speakerSize
-  if not text then return answer('l', ${writeFields(stateLayout, { state: `${absentState}`, token: '0' })}) end
+  if not text then return answer('l', ${writeFields(layouts.state, { state: `${absentState}`, token: '0' })}) end
   ${readFields(recordLayout, 'text', front)}
   local kept = recordSize + ownerSize + detailsSize + cancelSize
   local isApplied = state == running and sequence > itsSequence
   if itsToken ~= token or sequence < itsSequence
     or (speakerSize > 0 and sub(items, speakerAt, at - 1) ~= sub(text, recordSize + 1, recordSize + ownerSize))
     or (state ~= running and (sequence ~= itsSequence or not wasAccepted(state, change, finalState))) then
-    return answer('l', ${writeFields(stateLayout, { state: 'state', token: 'itsToken' })})
+    return answer('l', ${writeFields(layouts.state, { state: 'state', token: 'itsToken' })})
   end
   local woken, taken = '', nil
   if isApplied and change == ${settleChanges.progress} then
@@ -156,4 +157,4 @@ end)
 store()
 tell(channel, sender)
 return { table.concat(letters), details }
-`
+`)

@@ -1,6 +1,7 @@
+import { type Script, script } from '../script.ts'
 import { codec1 } from '@jobistemer/core/storage'
 import { allFields, readFields } from '../layout.ts'
-import { recordChangeLayout, stepCommitLayout, stepReadLayout } from '../request-layouts.ts'
+import { layouts } from '../request-layouts.ts'
 import { checkRights } from './check-rights.ts'
 import { jobKeys } from './job-keys.ts'
 import { lookedAtOnce, prelude } from './prelude.ts'
@@ -14,7 +15,7 @@ const { kindCodes, recoveredBit } = codec1
  * Answers for each step: the head, the parts of the job, the records of the named occurrences, the ids and records of live
  * ones, and the place from which the search continues. An empty text stands for a missing value.
  */
-export const readStepsScript: string = `#!lua flags=allow-oom
+export const readStepsScript: Script = script(`#!lua flags=allow-oom
 ${prelude}${checkRights}${jobKeys}
 local requests = ARGV[1]
 local missing = missingRight(nil)
@@ -22,7 +23,7 @@ if missing then return missing end
 
 local answers, at = {}, 1
 while at <= #requests do
-  ${readFields(stepReadLayout, 'requests', allFields(stepReadLayout), { place: 'at', next: 'first' })}
+  ${readFields(layouts.stepRead, 'requests', allFields(layouts.stepRead), { place: 'at', next: 'first' })}
   local placeAt = first + named * 16
   at = placeAt + placeSize
   local h = headOf(job)
@@ -47,7 +48,7 @@ while at <= #requests do
   answers[#answers + 1] = { h and h.text or '', isWhole == 1 and h and printJob(job, h) or {}, found, live, rest }
 end
 return answers
-`
+`)
 
 /**
  * Carries out what steps of core's ledger have decided, each if its job's head and all of its records are as they were
@@ -72,7 +73,7 @@ end
 local function nextRecords(count)
   local records, isUnchanged = {}, true
   for index = 1, count do
-    ${readFields(recordChangeLayout, 'steps', allFields(recordChangeLayout), { place: 'at', next: 'first' })}
+    ${readFields(layouts.recordChange, 'steps', allFields(layouts.recordChange), { place: 'at', next: 'first' })}
     at = first
     records[index] = { id = id, before = nextPart(beforeSize), after = nextPart(afterSize) }
     if (textOf(id) or '') ~= records[index].before then isUnchanged = false end
@@ -137,7 +138,7 @@ end
 
 local answers = {}
 while at <= #steps do
-  ${readFields(stepCommitLayout, 'steps', { ...allFields(stepCommitLayout), now: 'itsNow' }, { place: 'at', next: 'first' })}
+  ${readFields(layouts.stepCommit, 'steps', { ...allFields(layouts.stepCommit), now: 'itsNow' }, { place: 'at', next: 'first' })}
   at, now = first, itsNow
   local before, after = nextPart(beforeSize), nextPart(afterSize)
   local content, owner, lineage = nextPart(contentSize), nextPart(ownerSize), nextPart(lineageSize)
@@ -161,7 +162,7 @@ return answers
 `
 
 /** Of jobs: refused when memory is short, as everything that adds work. */
-export const commitScript: string = `#!lua${commitSteps}`
+export const commitScript: Script = script(`#!lua${commitSteps}`)
 
 /** Of occurrences that end, or are asked to: let through when memory is short. */
-export const commitEndsScript: string = `#!lua flags=allow-oom${commitSteps}`
+export const commitEndsScript: Script = script(`#!lua flags=allow-oom${commitSteps}`)
