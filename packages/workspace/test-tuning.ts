@@ -5,6 +5,10 @@ type Length = number | { readonly [Unit in keyof typeof unitMs]?: number }
 
 /** Values that a scheduler derives, because no option sets them. */
 export interface Tuning {
+  /** Interval between heartbeats. */
+  readonly heartbeat?: Length
+  /** Difference between the clocks of node and storage beyond which the node warns. */
+  readonly maxClockSkew?: Length
   /** Maximum number of jobs that are data and that a node holds. */
   readonly heldJobs?: number
   /** Interval between scans for occurrences beyond their deadline. */

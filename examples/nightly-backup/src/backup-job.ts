@@ -50,7 +50,7 @@ export function backupJob(options: BackupJobOptions): Job {
     ],
     // A slot that is due while an earlier backup runs is queued.
     overlapPolicy: 'queue',
-    // If the owner dies, the restarted node takes its run over at once. Another node takes it over after deadAfter (30 s), or
+    // If the owner dies, the restarted node takes its run over at once. Another node takes it over after deadAfter (18 s), or
     // after this timeout if the owner has not settled the run.
     onInterrupted: 'retry',
     executionTimeout: options.executionTimeoutMs,

@@ -41,9 +41,8 @@ const scheduler = createScheduler({
   jobs: [job],
   // Concurrent nodes need different names. A restarted node with the same name takes its earlier runs over at once.
   nodeId: node,
-  // A node looks for runs beyond their deadline every three heartbeats. Default: a heartbeat every 5 s.
-  heartbeat: { milliseconds: 200 },
-  deadAfter: { seconds: 30 },
+  // Peers take over the runs of a dead node after this time. About twice in it, a node looks for runs beyond their deadline.
+  deadAfter: { seconds: 18 },
 })
 
 scheduler.on('job.registered', ({ nextAt }) => tell({ kind: 'started', nextMs: nextAt?.getTime() ?? null }))

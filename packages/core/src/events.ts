@@ -189,8 +189,8 @@ export interface SchedulerEvents {
   /** A storage call that had failed has succeeded. */
   'storage.recovered': { readonly operation: string; readonly attempts: number }
   /**
-   * This node's clock differs from the storage's by more than `maxClockSkew`. It is ahead by `skewMs`, or behind if
-   * that is negative. The engine follows the storage's clock.
+   * This node's clock differs from the storage's by more than 1 s. It is ahead by `skewMs`, or behind if that is
+   * negative. The engine follows the storage's clock.
    */
   'clock.skewed': { readonly skewMs: number; readonly limitMs: number }
   /**

@@ -27,12 +27,13 @@ import type { Storage } from './storage/storage.ts'
 import { random, systemClock } from './system-clock.ts'
 import type { Tracing } from './tracing/tracing.ts'
 import {
-  defaultDeadAfterHeartbeats,
-  fewestHeartbeats,
   heartbeatsPerReap,
+  heartbeatsUntilDead,
   heldJobs,
   longestReapMs,
   longestTimerMs,
+  maxClockSkewMs,
+  shortestHeartbeatMs,
   standbyMs,
   toldPollMs,
 } from './tuning.ts'
@@ -82,14 +83,10 @@ export interface SchedulerOptions {
    */
   readonly pollInterval?: DurationInput
   /**
-   * Interval between heartbeats of this node. At least 20 ms. Default: 5 s; 10 s on DynamoDB; 1 min if the storage
-   * belongs to this process alone. Every third interval, and at least every 15 s, the node looks for runs of all nodes
-   * that have passed their deadline.
-   */
-  readonly heartbeat?: DurationInput
-  /**
    * If a peer sees no heartbeat of this node for this time, by its own clock, it declares this node dead and takes over
-   * its runs. At least four heartbeats. Default: six heartbeats, 30 s; five on DynamoDB, 50 s.
+   * its runs. The node sends six heartbeats in this time, five on DynamoDB, and at least one a minute. Every third
+   * heartbeat, and at least every 15 s, it looks for runs of all nodes that have passed their deadline. At least 120
+   * ms. Default 30 s; 50 s on DynamoDB; 6 min if the storage belongs to this process alone.
    */
   readonly deadAfter?: DurationInput
   /**
@@ -97,13 +94,6 @@ export interface SchedulerOptions {
    * before it rejects with `STORAGE_TIMEOUT`. At least 1 ms. `start` has no timeout. Default 10 s.
    */
   readonly callTimeout?: DurationInput
-  /**
-   * If this node's clock differs from the clock of the storage by more than this, the node emits `clock.skewed` and
-   * logs a warning. Applies only if the storage has a clock; the engine always follows that clock. If the clocks differ
-   * by more than this and by more than 5 s at the start, the node takes 15 s to confirm the storage's clock. Default 1
-   * s.
-   */
-  readonly maxClockSkew?: DurationInput
   /**
    * Shuts the scheduler down on these signals, and then lets the process end. If the process is still alive 1 s later,
    * the scheduler ends it by the signal, unless the program handles that signal too. A second signal ends the process
@@ -139,12 +129,10 @@ export interface CheckedSchedulerOptions extends Required<Pick<SchedulerOptions,
   readonly metrics: Metrics | null
   readonly tracing: Tracing | null
   readonly pollIntervalMs: number
-  readonly heartbeatMs: number
   readonly deadAfterMs: number
   /** Whether the node polls rarely while it is alone. True if wake-ups report all changes and time is virtual. */
   readonly restsAlone: boolean
   readonly callTimeoutMs: number
-  readonly maxClockSkewMs: number
   readonly handleSignals: readonly ShutdownSignal[]
   readonly gracePeriodMs: number
   readonly abortGracePeriodMs: number
@@ -155,6 +143,10 @@ export interface CheckedSchedulerOptions extends Required<Pick<SchedulerOptions,
 
 /** Values that no option sets. */
 interface DerivedOptions {
+  /** Interval between heartbeats of this node, in ms. */
+  readonly heartbeat: number
+  /** Difference between the clocks of node and storage beyond which the node warns, in ms. */
+  readonly maxClockSkew: number
   /** Time after which other nodes launch a slot that its assigned node has not launched, in ms. */
   readonly standby: number
   /** Interval between scans for occurrences beyond their deadline, in ms. */
@@ -165,12 +157,15 @@ interface DerivedOptions {
   readonly heldJobs: number
 }
 
+/** Derived intervals. A lone node does not rest if a test sets one of them. */
+const intervals = ['heartbeat', 'reapInterval', 'definitionInterval'] as const
+
 /** Tests set derived values by these symbols, which are not part of the API. */
-function tunedBy(options: object, derived: DerivedOptions): DerivedOptions {
+function tunedBy<Derived extends Partial<DerivedOptions>>(options: object, derived: Derived): Derived {
   const values = Object.entries(derived).map(([name, value]: [string, number]) => {
     return [name, (options as Readonly<Record<symbol, number>>)[Symbol.for(`jobistemer.${name}`)] ?? value]
   })
-  return Object.fromEntries(values) as DerivedOptions
+  return Object.fromEntries(values) as Derived
 }
 
 const optionNames = [
@@ -186,10 +181,8 @@ const optionNames = [
   'tracing',
   'clock',
   'pollInterval',
-  'heartbeat',
   'deadAfter',
   'callTimeout',
-  'maxClockSkew',
   'handleSignals',
   'gracePeriod',
   'abortGracePeriod',
@@ -211,27 +204,32 @@ export function readSchedulerOptions(options: SchedulerOptions): CheckedSchedule
   }
   const clock = readMethods(orDefault(options.clock, systemClock), 'clock', ['now', 'monotonic', 'setTimer'])
   const defaults = options.defaults === undefined ? {} : readDefaults(options.defaults)
-  const { heartbeatMs: rareHeartbeatMs } = storage.capabilities
-  const defaultHeartbeatMs = rareHeartbeatMs ?? 5000
-  // A peer notices a death up to two heartbeats late, so rare heartbeats have one fewer.
-  const deadAfterHeartbeats = defaultDeadAfterHeartbeats - (rareHeartbeatMs === undefined ? 0 : 1)
   const isTold = storage.subscribe !== undefined
   const isPrivate = isTold && !storage.capabilities.multiProcess
-  const { heartbeat, deadAfter, pollInterval } = options
+  const { heartbeatMs: rareHeartbeatMs } = storage.capabilities
+  const defaultHeartbeatMs = isPrivate ? longestTimerMs : (rareHeartbeatMs ?? 5000)
+  // A peer notices a death up to two heartbeats late, so rare heartbeats have one fewer.
+  const deadAfterHeartbeats = heartbeatsUntilDead - (rareHeartbeatMs === undefined ? 0 : 1)
+  const { deadAfter, pollInterval } = options
+  const deadAfterMs = toDurationMs(orDefault(deadAfter, deadAfterHeartbeats * defaultHeartbeatMs), 'deadAfter', {
+    min: heartbeatsUntilDead * shortestHeartbeatMs,
+  })
   const defaultPollMs = isPrivate ? longestTimerMs : isTold ? toldPollMs : 1000
   const pollIntervalMs = toDurationMs(orDefault(pollInterval, defaultPollMs), 'pollInterval', { min: 10 })
-  const heartbeatMs = toDurationMs(orDefault(heartbeat, isPrivate ? longestTimerMs : defaultHeartbeatMs), 'heartbeat', {
-    min: 20,
-  })
-  const derived = {
+  const givenHeartbeatMs = Math.min(longestTimerMs, Math.floor(deadAfterMs / deadAfterHeartbeats))
+  const heartbeatMs = deadAfter === undefined ? defaultHeartbeatMs : givenHeartbeatMs
+  const { heartbeat } = tunedBy(options, { heartbeat: heartbeatMs })
+  const derived: DerivedOptions = {
+    heartbeat: heartbeatMs,
+    maxClockSkew: maxClockSkewMs,
     standby: standbyMs,
-    reapInterval: Math.min(longestReapMs, heartbeatsPerReap * heartbeatMs),
+    reapInterval: Math.min(longestReapMs, heartbeatsPerReap * heartbeat),
     definitionInterval: (isPrivate ? 1 : isTold ? 2 : 3) * pollIntervalMs,
     heldJobs,
   }
   const tuned = tunedBy(options, derived)
-  const isTuned = tuned.reapInterval !== derived.reapInterval || tuned.definitionInterval !== derived.definitionInterval
-  const hasPeriod = [heartbeat, deadAfter, pollInterval].some((period) => period !== undefined)
+  const isTuned = intervals.some((name) => tuned[name] !== derived[name])
+  const hasPeriod = deadAfter !== undefined || pollInterval !== undefined
   return {
     storage,
     jobs: readJobs(orDefault(options.jobs, [])).map((job) => withDefaultTimezone(job, defaults.timezone)),
@@ -250,13 +248,9 @@ export function readSchedulerOptions(options: SchedulerOptions): CheckedSchedule
         : readMethods(options.tracing, 'tracing', ['outside', 'requested', 'started']),
     clock,
     pollIntervalMs,
-    heartbeatMs,
-    deadAfterMs: toDurationMs(orDefault(deadAfter, deadAfterHeartbeats * heartbeatMs), 'deadAfter', {
-      min: fewestHeartbeats * heartbeatMs,
-    }),
+    deadAfterMs,
     restsAlone: isPrivate && clock.isAuthoritative === true && !hasPeriod && !isTuned,
     callTimeoutMs: toDurationMs(orDefault(options.callTimeout, 10_000), 'callTimeout', { min: 1 }),
-    maxClockSkewMs: toDurationMs(orDefault(options.maxClockSkew, 1000), 'maxClockSkew'),
     handleSignals: readSignals(orDefault(options.handleSignals, false)),
     gracePeriodMs: toDurationMs(orDefault(options.gracePeriod, 20_000), 'gracePeriod'),
     abortGracePeriodMs: toDurationMs(orDefault(options.abortGracePeriod, 5000), 'abortGracePeriod'),

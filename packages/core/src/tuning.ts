@@ -52,10 +52,12 @@ export const longestName = 255
 
 /** Poll interval on a storage that sends wake-ups, in milliseconds. The poll covers lost wake-ups. */
 export const toldPollMs = 5000
-/** Minimum `deadAfter`, in heartbeats. With fewer, a few failed calls would look like a death. */
-export const fewestHeartbeats = 4
-/** Default `deadAfter`, in heartbeats. */
-export const defaultDeadAfterHeartbeats = 6
+/** Heartbeats in `deadAfter`. With fewer than four, a few failed calls would look like a death. */
+export const heartbeatsUntilDead = 6
+/** Minimum interval between heartbeats, in ms. Event loops and storages delay heartbeats by some ms. */
+export const shortestHeartbeatMs = 20
+/** Difference between the clocks of node and storage beyond which the node warns, in ms. NTP keeps clocks within some ms. */
+export const maxClockSkewMs = 1000
 
 /** Time after which other nodes launch an overdue slot, in ms. Handlers and storages that answer slowly need less. */
 export const standbyMs = 1000

@@ -14,6 +14,7 @@ import parse from 'parse-prometheus-text-format'
 import { Counter, Registry } from 'prom-client'
 import { describe, expect, test, vi } from 'vitest'
 import { type PrometheusMetricsOptions, prometheusMetrics } from '../src/index.ts'
+import { tuned } from '../../workspace/test-tuning.ts'
 
 interface Sample {
   readonly value?: string
@@ -94,7 +95,7 @@ test('the skew of a clock that is five minutes ahead of the storage shows', asyn
   const registry = new Registry()
   const storage = Object.assign(memoryStorage(), { serverTime: async () => Date.now() - 300_000 })
   const metrics = prometheusMetrics({ registry })
-  await using scheduler = createScheduler({ storage, metrics, maxClockSkew: { minutes: 10 } })
+  await using scheduler = createScheduler({ storage, metrics, ...tuned({ maxClockSkew: { minutes: 10 } }) })
   const before = sum((await scrape(registry)).get('scheduler_clock_skew_seconds'))
   await scheduler.start()
   const after = sum((await scrape(registry)).get('scheduler_clock_skew_seconds'))
@@ -206,7 +207,7 @@ describe('when the scheduler has ended', () => {
       code: 'STORAGE_FOREIGN',
     })
     const metrics = prometheusMetrics({ registry })
-    expect(() => make(metrics, { heartbeat: -1 })).toThrow(expect.objectContaining({ field: 'heartbeat' }))
+    expect(() => make(metrics, { deadAfter: -1 })).toThrow(expect.objectContaining({ field: 'deadAfter' }))
     metrics.end?.()
     await using last = make(prometheusMetrics({ registry }))
     await runOnce(last)

@@ -358,7 +358,7 @@ it('a request for a job that is deleted and defined again meanwhile ends', async
 
 it('peers do not declare a node dead that started before an outage of the storage', async () => {
   const { start, clock, database } = stage()
-  const life = { heartbeat: 500, deadAfter: 2000 }
+  const life = { ...tuned({ heartbeat: 500 }), deadAfter: 2000 }
   let isAway = false
   let isTold = false
   const away = (begins: boolean): Storage =>

@@ -13,7 +13,7 @@ afterEach(async () => {
   for (const cleanUp of cleanUps.splice(0).reverse()) await cleanUp()
 })
 
-const intervals = { heartbeat: 250, deadAfter: 1500, ...tuned({ reapInterval: 500 }), pollInterval: 200 }
+const intervals = { deadAfter: 1500, ...tuned({ reapInterval: 500 }), pollInterval: 200 }
 
 /** A living node that has the job of the doomed one, and ends its runs. */
 async function livingNode(url: string, nodeId: string) {

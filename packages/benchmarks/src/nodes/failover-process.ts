@@ -12,7 +12,7 @@ export interface FailoverOrder {
   readonly nodeId: string
   readonly jobs: number
   /** In milliseconds; `null`: the default. */
-  readonly heartbeat: number | null
+  readonly deadAfter: number | null
 }
 
 /** Reports the start of a slot. */
@@ -23,7 +23,7 @@ export interface SlotStart {
   readonly lateness: number
 }
 
-const { address, prefix, nodeId, jobs, heartbeat } = JSON.parse(process.argv[2] ?? '') as FailoverOrder
+const { address, prefix, nodeId, jobs, deadAfter } = JSON.parse(process.argv[2] ?? '') as FailoverOrder
 // The node also exits if the benchmark has ended, and its storage with it.
 process.on('disconnect', () => process.exit())
 const schedule = cron('* * * * * *')
@@ -40,7 +40,7 @@ const scheduler = createScheduler({
   storage,
   nodeId,
   logger: silentLogger,
-  ...(heartbeat !== null && { heartbeat }),
+  ...(deadAfter !== null && { deadAfter }),
   jobs: jobNames(jobs).map((name) =>
     defineJob({
       name,

@@ -13,7 +13,7 @@ export interface FailoverOptions {
   readonly prefix: string
   readonly nodes: number
   readonly jobs: number
-  readonly heartbeat: number | null
+  readonly deadAfter: number | null
   /** Time until all nodes know each other, in ms. */
   readonly settleMs: number
   /** Time of observation after the kill, in ms: until peers have declared the node dead, and some more. */
@@ -32,13 +32,13 @@ export interface Failover {
 
 /** Starts nodes with jobs that are due every second, and kills the node with most assigned jobs. */
 export async function killFirst(options: FailoverOptions): Promise<Failover> {
-  const { address, prefix, nodes, jobs, heartbeat, settleMs, watchMs } = options
+  const { address, prefix, nodes, jobs, deadAfter, settleMs, watchMs } = options
   const starts: SlotStart[] = []
   const children = new Map<string, ChildProcess>()
   const hear = (message: unknown) => starts.push(...(message as readonly SlotStart[]))
   try {
     for (let index = 0; index < nodes; index++) {
-      const order: FailoverOrder = { address, prefix, nodeId: `node ${index}`, jobs, heartbeat }
+      const order: FailoverOrder = { address, prefix, nodeId: `node ${index}`, jobs, deadAfter }
       children.set(order.nodeId, await startNode(program, order, hear))
     }
     await wait(settleMs)

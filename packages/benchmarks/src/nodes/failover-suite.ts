@@ -14,8 +14,8 @@ export const failoverSuite: Suite = {
     const rows: string[][] = []
     const kills = smoke ? 1 : 10
     const options = smoke
-      ? { nodes: 2, jobs: 20, heartbeat: 100, settleMs: 1000, watchMs: 2000 }
-      : { nodes: 2, jobs: 200, heartbeat: null, settleMs: 12_000, watchMs: 38_000 }
+      ? { nodes: 2, jobs: 20, deadAfter: 600, settleMs: 1000, watchMs: 2000 }
+      : { nodes: 2, jobs: 200, deadAfter: null, settleMs: 12_000, watchMs: 38_000 }
     // In parallel: each kill has its own nodes and jobs.
     const killAt = async (address: string) =>
       await Promise.all(

@@ -12,7 +12,7 @@ export interface TakeoverOrder {
   /** The names of all jobs. */
   readonly jobs: readonly string[]
   /** In milliseconds; `null`: the default. */
-  readonly heartbeat: number | null
+  readonly deadAfter: number | null
 }
 
 /** Reports the call of a handler. */
@@ -32,7 +32,7 @@ export interface Begin {
 }
 
 const order = JSON.parse(process.argv[2] ?? '') as TakeoverOrder
-const { address, nodeId, heartbeat } = order
+const { address, nodeId, deadAfter } = order
 // The node also exits if the benchmark has ended, and its storage with it.
 process.on('disconnect', () => process.exit())
 process.send?.({ node: nodeId, beginsAt: Date.now() } satisfies Begin)
@@ -43,7 +43,7 @@ const scheduler = createScheduler({
   storage,
   nodeId,
   logger: silentLogger,
-  ...(heartbeat !== null && { heartbeat }),
+  ...(deadAfter !== null && { deadAfter }),
   jobs: order.jobs.map((name) =>
     defineJob({
       name,

@@ -16,7 +16,7 @@ interface TakeoverOptions {
   /** Number of nodes that end in each way. */
   readonly count: number
   /** In milliseconds; `null`: the default. */
-  readonly heartbeat: number | null
+  readonly deadAfter: number | null
   /** The first words of the ways to measure. Default: all. */
   readonly ways: readonly string[] | undefined
 }
@@ -32,7 +32,7 @@ interface Victim {
 export class TakeoverRound {
   readonly #address: string
   readonly #count: number
-  readonly #heartbeat: number | null
+  readonly #deadAfter: number | null
   readonly #ways: readonly string[] | undefined
   /** More jobs than victims, because some runs may begin on another node. */
   readonly #jobs: readonly string[]
@@ -42,10 +42,10 @@ export class TakeoverRound {
   readonly #children: ChildProcess[] = []
   #used = 0
 
-  constructor(address: string, { count, heartbeat, ways }: TakeoverOptions) {
+  constructor(address: string, { count, deadAfter, ways }: TakeoverOptions) {
     this.#address = address
     this.#count = count
-    this.#heartbeat = heartbeat
+    this.#deadAfter = deadAfter
     this.#ways = ways
     this.#jobs = Array.from({ length: 4 * count + 4 }, (_, index) => `job ${index}`)
   }
@@ -136,7 +136,7 @@ export class TakeoverRound {
       address: this.#address,
       nodeId,
       jobs: this.#jobs,
-      heartbeat: this.#heartbeat,
+      deadAfter: this.#deadAfter,
     }
     const child = await startNode(program, order, (message) => this.#hear(message as Start | Begin))
     this.#children.push(child)

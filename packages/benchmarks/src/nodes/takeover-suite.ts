@@ -16,7 +16,7 @@ export const takeoverSuite: Suite = {
     const measure = async (name: string, address: string) => {
       const times = await new TakeoverRound(address, {
         count: smoke ? 1 : (nodes?.[0] ?? 20),
-        heartbeat: smoke ? 100 : null,
+        deadAfter: smoke ? 600 : null,
         ways: loads,
       }).run()
       for (const [way, ms] of Object.entries(times)) {

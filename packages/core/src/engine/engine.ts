@@ -174,7 +174,7 @@ export class Engine implements EngineContext {
       yieldBudget: this.yieldBudget,
     })
     this.bisecting = new BisectingCalls(this)
-    this.#time = new EngineTime(this, { storage: options.storage, limitMs: options.maxClockSkewMs })
+    this.#time = new EngineTime(this, { storage: options.storage, limitMs: options.derived.maxClockSkew })
     let removedUnheld: ((jobName: string) => void) | null = null
     if (options.metrics !== null && callOf === null) {
       const metrics = guardedMetrics(options.metrics, this)
@@ -189,7 +189,7 @@ export class Engine implements EngineContext {
     const reviver = new ScheduleReviver()
     for (const type of options.scheduleTypes) reviver.add(type)
     this.#heartbeats = new Heartbeats(this, {
-      heartbeatMs: options.heartbeatMs,
+      heartbeatMs: derived.heartbeat,
       deadAfterMs: options.deadAfterMs,
       restsAlone: options.restsAlone,
       about: aboutOf(options),
@@ -200,7 +200,7 @@ export class Engine implements EngineContext {
       onAnswer: (records) => this.#name.reportOthers(records),
     })
     const heartbeats = this.#heartbeats
-    this.#name = new NodeName(this, { heartbeats, heartbeatMs: options.heartbeatMs })
+    this.#name = new NodeName(this, { heartbeats, heartbeatMs: derived.heartbeat })
     const registry = new JobRegistry(this, {
       reviver,
       handlers: options.handlers,
@@ -232,7 +232,8 @@ export class Engine implements EngineContext {
     })
     this.#horizon = new Horizon(this, { registry, assignment, isBlind: options.handlers.size === 0 })
     this.#retainer = new Retainer(this, { assignment })
-    const { heartbeatMs, deadAfterMs } = options
+    const { deadAfterMs } = options
+    const { heartbeat: heartbeatMs } = derived
     this.#staleJobAlert = new StaleJobAlert(this, { assignment, heartbeats, heartbeatMs, deadAfterMs })
     registry.definitions.listen(() => heartbeats.codeChanged())
     assignment.changed.listen(() => registry.takeUp((job) => assignment.rankOf(job) === 0))

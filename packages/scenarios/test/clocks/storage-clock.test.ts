@@ -52,7 +52,7 @@ function setUp(options: { readonly resolutionMs?: number; readonly executionTime
       storage: withClock(memoryStorage({ database }), storageClock, options.resolutionMs),
       jobs: [job],
       clock: nodeClock,
-      maxClockSkew: { seconds: 2 },
+      ...tuned({ maxClockSkew: { seconds: 2 } }),
       ...more,
     })
     const skews: number[] = []

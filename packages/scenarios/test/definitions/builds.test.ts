@@ -7,7 +7,7 @@ import { everySeconds } from '../support/every.ts'
 import { everywhere } from '../support/places.ts'
 import { createWorld, listen, type World } from '../support/world.ts'
 
-const life = { heartbeat: { seconds: 5 }, deadAfter: { seconds: 30 } }
+const life = { deadAfter: { seconds: 30 } }
 
 /** The job as the named build defines it. The task data name the build. */
 function build(name: string, options: { readonly isData?: boolean; readonly job?: string } = {}): Job {

@@ -6,6 +6,7 @@ import { everySeconds, everyType } from '../support/every.ts'
 import { InterceptedStorage } from '../support/intercepted-storage.ts'
 import { everywhere } from '../support/places.ts'
 import { createWorld, type World } from '../support/world.ts'
+import { tuned } from '../../../workspace/test-tuning.ts'
 
 const slow = defineJob({
   name: 'slow',
@@ -92,7 +93,7 @@ describe.each(everywhere)('on $name', (place) => {
   it('changes report nodes that join, leave and die, and a client that iterates sees which node is dead', async () => {
     const world = createWorld(place)
     const { client, hear } = await scene(world, { interval: { seconds: 10 } })
-    const life = { heartbeat: { minutes: 1 }, deadAfter: { minutes: 4 } }
+    const life = { ...tuned({ heartbeat: { minutes: 1 } }), deadAfter: { minutes: 4 } }
     expect(await hear()).toEqual([start])
     const leaving = await world.start({ ...life, nodeId: 'leaving' })
     const dying = await world.start({ ...life, nodeId: 'dying' })

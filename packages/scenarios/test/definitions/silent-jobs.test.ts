@@ -14,9 +14,8 @@ const hour = 60 * minute
 
 const nodeOptions = {
   ...rarely,
-  heartbeat: { minutes: 1 },
   deadAfter: { minutes: 5 },
-  ...tuned({ standby: { minutes: 1 } }),
+  ...tuned({ heartbeat: { minutes: 1 }, standby: { minutes: 1 } }),
 } as const
 
 /** A job with a slot every minute that fails while `isFailing` returns true. Its alertAfter is ten minutes. */

@@ -7,7 +7,7 @@ import { expect, it, type TestContext } from 'vitest'
 import { Child } from '../support/child-process.ts'
 
 // A tenth of the default settings, with blocks that stand for 22 s and 90 s.
-const life = { heartbeat: 500, deadAfter: 3000 }
+const life = { deadAfter: 3000 }
 const shortBlockMs = 2200
 const longBlockMs = 9000
 

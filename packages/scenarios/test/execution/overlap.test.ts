@@ -180,10 +180,10 @@ describe.each(everywhere)('on $name', (place) => {
       onInterrupted: 'fail',
     } as const
     const { job, runs, most } = slow(world, settings)
-    const first = await world.start({ jobs: [job], heartbeat: { seconds: 5 }, deadAfter: { seconds: 30 } })
+    const first = await world.start({ jobs: [job], deadAfter: { seconds: 30 } })
     await world.clock.advance({ seconds: 35 })
     world.crash(first)
-    const second = await world.start({ jobs: [job], heartbeat: { seconds: 5 }, deadAfter: { seconds: 30 } })
+    const second = await world.start({ jobs: [job], deadAfter: { seconds: 30 } })
     await world.clock.advance({ minutes: 20 })
     // The dead node ran 10 and 20, which held both concurrency slots of the job until the takeover.
     expect(await fates(second, 'slow')).toEqual([

@@ -248,7 +248,7 @@ describe.each(everywhere)('on $name, by priority', (place) => {
   it('a run of a dead node keeps its priority', async () => {
     const world = createWorld(place)
     const { job, names } = working(world)
-    const quick = { heartbeat: { seconds: 5 }, deadAfter: { seconds: 30 }, maxConcurrentJobs: 1 }
+    const quick = { deadAfter: { seconds: 30 }, maxConcurrentJobs: 1 }
     const jobs = [job('plain', 60), job('urgent', 1, { priority: 1 }), job('first', 50)]
     const lost = await world.start({ jobs, ...quick })
     await lost.trigger('urgent')

@@ -7,6 +7,7 @@ import { everySeconds } from '../support/every.ts'
 import { InterceptedStorage } from '../support/intercepted-storage.ts'
 import { everywhere, memory } from '../support/places.ts'
 import { at, createWorld, fates, listen, onlyOccurrence, secondsOf, startMs } from '../support/world.ts'
+import { tuned } from '../../../workspace/test-tuning.ts'
 
 const schedule = once(at(10))
 
@@ -342,7 +343,7 @@ describe.each(everywhere)('on $name', (place) => {
       tasks: [{ name: 'work', run }],
       onInterrupted: 'fail',
     })
-    const life = { heartbeat: { minutes: 1 }, deadAfter: { minutes: 8 } }
+    const life = { ...tuned({ heartbeat: { minutes: 1 } }), deadAfter: { minutes: 8 } }
     const first = await world.start({ jobs: [job], nodeId: 'first', ...life })
     const heard = listen(first, 'scheduler.stopped')
     await world.clock.advance({ seconds: 15 })

@@ -24,7 +24,7 @@ function rated(world: World, options: { until: number } & JobSettingsInput) {
   return { job, runs }
 }
 
-const quickDeaths = { heartbeat: { seconds: 5 }, deadAfter: { seconds: 30 } }
+const quickDeaths = { deadAfter: { seconds: 30 } }
 
 describe.each(everywhere)('on $name, under a start rate', (place) => {
   it('at most `limit` runs start in any interval on all nodes together, in the order of their slots', async () => {

@@ -15,7 +15,7 @@ import { at, createWorld, fates, onlyOccurrence, secondsOf, type World } from '.
 import { tuned } from '../../../workspace/test-tuning.ts'
 
 const rarely = { pollInterval: { hours: 1 }, ...tuned({ definitionInterval: { hours: 1 } }) }
-const quickLife = { heartbeat: { seconds: 1 }, deadAfter: { seconds: 6 } }
+const quickLife = { deadAfter: { seconds: 6 } }
 
 interface Asked {
   readonly job: Job

@@ -200,7 +200,7 @@ describe.each(isolations)('in a %s', (isolation) => {
     })
     const { begin, scheduler, lines } = await isolatedScene(
       { job: { ...task(isolation, 'loops'), killAfter: { minutes: 10 } } },
-      { clock, storage, heartbeat: { seconds: 5 }, deadAfter: { seconds: 30 } },
+      { clock, storage, deadAfter: { seconds: 30 } },
       { whileIsolated: 'abort' },
     )
     await begin('job')

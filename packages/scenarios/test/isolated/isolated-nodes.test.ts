@@ -5,7 +5,7 @@ import { everySeconds } from '../support/every.ts'
 import { everywhere } from '../support/places.ts'
 import { at, createWorld, fates, listen, onlyOccurrence, secondsOf, type World } from '../support/world.ts'
 
-const life = { heartbeat: { seconds: 5 }, deadAfter: { seconds: 30 } }
+const life = { deadAfter: { seconds: 30 } }
 
 /** A node whose connection to the storage can be cut. */
 function nodeOf(world: World, nodeId: string) {

@@ -26,8 +26,9 @@ import { everySeconds } from '../support/every.ts'
 import { InterceptedStorage } from '../support/intercepted-storage.ts'
 import { everywhere } from '../support/places.ts'
 import { at, createWorld, fates, listen, onlyOccurrence, secondsOf, type World } from '../support/world.ts'
+import { tuned } from '../../../workspace/test-tuning.ts'
 
-const life = { heartbeat: { seconds: 5 }, deadAfter: { seconds: 30 } }
+const life = { deadAfter: { seconds: 30 } }
 
 /** A job with one slot at 10 s that takes four minutes, and the calls of its handler. */
 function longJob(world: World, settings: JobSettingsInput = {}) {
@@ -170,7 +171,6 @@ it('with heartbeats every 10 s, the run of a dead node is taken over within 75 s
     const { job, called } = longJob(world)
     const byDefault = {
       jobs: [job],
-      heartbeat: undefined,
       deadAfter: undefined,
     } as unknown as Partial<SchedulerOptions>
     const first = await world.start({ ...byDefault, nodeId: 'first', storage: rare() })
@@ -186,6 +186,22 @@ it('with heartbeats every 10 s, the run of a dead node is taken over within 75 s
   expect(Math.min(...took)).toBeGreaterThanOrEqual(50)
   // In this test all reads are exactly one heartbeat apart. In production the takeover may take one heartbeat more.
   expect(Math.max(...took)).toBeLessThanOrEqual(75 - 10)
+})
+
+it.each<[heartbeats: number, deadAfter: { readonly seconds: number }, capabilities: { readonly heartbeatMs?: number }]>([
+  [6, { seconds: 12 }, {}],
+  [5, { seconds: 12 }, { heartbeatMs: 10_000 }],
+  [60, { seconds: 3600 }, {}],
+])('a node sends %i heartbeats in a deadAfter of %o on a storage with %o', async (heartbeats, deadAfter, capabilities) => {
+  const world = createWorld()
+  const storage = world.connect()
+  const rare = wrapStorage(storage, { capabilities: { ...storage.capabilities, ...capabilities } })
+  const intercepted = new InterceptedStorage(rare)
+  await world.start({ storage: intercepted.storage, deadAfter })
+  await world.clock.advance(deadAfter)
+  intercepted.reset()
+  await world.clock.advance(deadAfter)
+  expect(intercepted.count('heartbeat')).toBe(heartbeats)
 })
 
 describe.each(everywhere)('on $name', (place) => {
@@ -394,10 +410,10 @@ describe.each(everywhere)('on $name', (place) => {
         around: (call) => (isAway ? Promise.reject(new Error('away')) : call.proceed()),
       })
     const { job } = longJob(world)
-    const quick = { heartbeat: { milliseconds: 200 }, deadAfter: { milliseconds: 800 } }
+    const quick = { ...tuned({ heartbeat: 200 }), deadAfter: { milliseconds: 800 } }
     await world.start({ jobs: [job], nodeId: 'quick', storage: storage(), ...quick })
     await world.clock.advance({ milliseconds: 100 })
-    const slow = { heartbeat: { seconds: 10 }, deadAfter: { seconds: 60 } }
+    const slow = { deadAfter: { seconds: 60 } }
     const watching = await world.start({ jobs: [job], nodeId: 'slow', storage: storage(), ...slow })
     const heard = listen(watching, 'node.lost')
     // The slow node reads at 30.1 s, 40.1 s, and so on. Heartbeats of its peer fail before each read and succeed after it.
@@ -700,7 +716,7 @@ describe.each(everywhere)('on $name', (place) => {
 })
 
 describe('in real time', () => {
-  const quick = { heartbeat: 50, deadAfter: 200, logger: silentLogger, clock: systemClock }
+  const quick = { ...tuned({ heartbeat: 50 }), deadAfter: 200, logger: silentLogger, clock: systemClock }
 
   it('start rejects while another node with its nodeId lives in the same process', async () => {
     const database = memoryDatabase()
@@ -725,7 +741,13 @@ describe('in real time', () => {
     const storage = sqliteStorage({ file })
     onTestFinished(() => storage.close())
     // This node waits for two of its own heartbeat intervals. They are long, so that the thread can send one on a busy machine.
-    const second = createScheduler({ storage, nodeId: 'same', ...quick, heartbeat: 1000, deadAfter: 5000 })
+    const second = createScheduler({
+      storage,
+      nodeId: 'same',
+      ...quick,
+      ...tuned({ heartbeat: 1000 }),
+      deadAfter: 5000,
+    })
     await expect(second.start()).rejects.toMatchObject({ code: 'NODE_ID_IN_USE', value: 'same' })
     const client = createClient({ storage, logger: silentLogger })
     expect((await client.occurrences({ job: 'long' })).items).toMatchObject([{ state: 'running', fencingToken: 1 }])

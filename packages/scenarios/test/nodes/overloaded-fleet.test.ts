@@ -37,7 +37,7 @@ async function overload(
   const schedulers = Array.from({ length: nodes }, (_, index) => {
     const nodeId = `node ${index}`
     const storage = machine.connect(world.connect(), nodeId)
-    const life = { heartbeat: { seconds: 5 }, deadAfter: { seconds: 30 }, pollInterval: { seconds: 5 } }
+    const life = { deadAfter: { seconds: 30 }, pollInterval: { seconds: 5 } }
     return createScheduler({
       storage,
       clock,

@@ -13,7 +13,7 @@ import { everySeconds } from '../support/every.ts'
 import { everywhere, memory, type PlaceKind } from '../support/places.ts'
 import { at, createWorld, fates, listen, secondsOf, type World } from '../support/world.ts'
 
-const life = { heartbeat: { seconds: 5 }, deadAfter: { seconds: 30 } }
+const life = { deadAfter: { seconds: 30 } }
 const names = Array.from({ length: 40 }, (_, index) => `job ${index}`)
 
 /** A storage without an index of due jobs, so every node reads the heads that it needs. */

@@ -4,6 +4,7 @@ import { describe, expect, it } from 'vitest'
 import { everySeconds } from '../support/every.ts'
 import { InterceptedStorage } from '../support/intercepted-storage.ts'
 import { createWorld, type World } from '../support/world.ts'
+import { tuned } from '../../../workspace/test-tuning.ts'
 
 const ofOthers = ['scheduler_jobs_silent', 'scheduler_nodes', 'scheduler_jobs_in_queue']
 
@@ -24,7 +25,11 @@ async function lookingNode(world: World) {
     tasks: [{ name: 'work', run: () => 1 }],
   })
   const options = { storage: intercepted.storage, metrics, jobs: [job] }
-  const scheduler = await world.start({ ...options, heartbeat: { seconds: 5 }, deadAfter: { seconds: 20 } })
+  const scheduler = await world.start({
+    ...options,
+    ...tuned({ heartbeat: { seconds: 5 } }),
+    deadAfter: { seconds: 20 },
+  })
   await world.clock.advance({ minutes: 3 })
   expect(await shown(metrics)).toEqual(ofOthers)
   return { metrics, intercepted, scheduler }

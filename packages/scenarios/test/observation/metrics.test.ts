@@ -5,6 +5,7 @@ import { everySeconds } from '../support/every.ts'
 import { InterceptedStorage } from '../support/intercepted-storage.ts'
 import { everywhere } from '../support/places.ts'
 import { at, createWorld, fates, listen, secondsOf } from '../support/world.ts'
+import { tuned } from '../../../workspace/test-tuning.ts'
 
 describe.each(everywhere)('on $name', (place) => {
   it('occurrences, attempts and durations are measured by job, task and outcome', async () => {
@@ -85,7 +86,7 @@ describe.each(everywhere)('on $name', (place) => {
     const gate = new Promise<void>((resolve) => {
       open = resolve
     })
-    const life = { heartbeat: { seconds: 1 }, deadAfter: { seconds: 4 } }
+    const life = { ...tuned({ heartbeat: { seconds: 1 } }), deadAfter: { seconds: 4 } }
     const job = (run: () => unknown) => defineJob({ name: 'job', tasks: [{ name: 'work', run }] })
     const options = { ...life, jobs: [job(() => gate)], storage: intercepted.storage, metrics: ofFirst }
     const first = await world.start(options)

@@ -7,7 +7,7 @@ import { everywhere, memory } from '../support/places.ts'
 import { at, createWorld, fates, listen, secondsOf, type World } from '../support/world.ts'
 import { tuned } from '../../../workspace/test-tuning.ts'
 
-const life = { heartbeat: { seconds: 5 }, deadAfter: { seconds: 30 } }
+const life = { deadAfter: { seconds: 30 } }
 
 /** A job that is data. */
 function dataJob(name: string, seconds: number, settings: Partial<Parameters<typeof defineJob>[0]> = {}): Job {

@@ -435,7 +435,7 @@ describe('a call that a node sent before it died, and that takes effect after it
   it.each([0.1, 0.6, 4, 29])('creates a run that the node reaps soon, if the delay is %s s', async (delay) => {
     const world = createWorld(memory)
     const { job, attempts, takeEffect } = await dieWhileAsking(world)
-    const life = { heartbeat: { seconds: 5 }, deadAfter: { seconds: 30 } }
+    const life = { deadAfter: { seconds: 30 } }
     const second = await world.start({ jobs: [job], nodeId: 'node', ...life })
     await world.clock.advance({ seconds: delay })
     await takeEffect()
@@ -451,7 +451,7 @@ describe('a call that a node sent before it died, and that takes effect after it
     const world = createWorld(memory)
     const { job } = await dieWhileAsking(world)
     const counted = new InterceptedStorage(world.connect())
-    const life = { heartbeat: { seconds: 5 }, deadAfter: { seconds: 30 }, ...tuned({ reapInterval: { hours: 1 } }) }
+    const life = { deadAfter: { seconds: 30 }, ...tuned({ reapInterval: { hours: 1 } }) }
     await world.start({ jobs: [job], nodeId: 'node', storage: counted.storage, ...life })
     await world.clock.advance({ minutes: 1 })
     expect(counted.count('listOccurrences')).toBeGreaterThan(5)

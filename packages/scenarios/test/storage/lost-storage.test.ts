@@ -116,7 +116,7 @@ describe('requests that a storage acknowledged and lost', () => {
     const storage = wrapStorage(losing.connect(), {
       around: (call) => (isAway ? Promise.reject(new Error('away')) : call.proceed()),
     })
-    const scheduler = await start({ jobs: [onRequest('mail')], storage, heartbeat: { seconds: 5 } })
+    const scheduler = await start({ jobs: [onRequest('mail')], storage, ...tuned({ heartbeat: { seconds: 5 } }) })
     losing.fallBehind()
     await scheduler.trigger('mail')
     await scheduler.trigger('mail')
@@ -286,9 +286,9 @@ describe('a storage that loses all its data', () => {
 
   it('receives the newer of two definitions again, which stays in force while a node has it', async () => {
     const { world, losing, start } = lossyWorld()
-    const old = await start({ jobs: [noting(world).job], nodeId: 'old', heartbeat: 5000, deadAfter: 30_000 })
+    const old = await start({ jobs: [noting(world).job], nodeId: 'old', deadAfter: 30_000 })
     const { job } = noting(world, 'tick', { schedule: everySeconds(15) })
-    const young = await start({ jobs: [job], nodeId: 'young', heartbeat: 10_000, deadAfter: 60_000 })
+    const young = await start({ jobs: [job], nodeId: 'young', deadAfter: 60_000 })
     const heard = listen(old, 'job.registered')
     await world.clock.advanceTo(at(21))
     // The profiles are lost as well. The newer node stores its profile after the older node has read them.
@@ -372,7 +372,7 @@ describe.each(everywhere)('on $name', (place) => {
       const run = () => void ran.push(`${secondsOf(world.clock.now())} ${node}`)
       return defineJob({ name: 'tick', schedule: everySeconds(10), tasks: [{ name: 'work', run }] })
     }
-    const life = { heartbeat: { milliseconds: 500 }, deadAfter: { seconds: 5 } }
+    const life = { ...tuned({ heartbeat: 500 }), deadAfter: { seconds: 5 } }
     const first = await world.start({ jobs: [jobOf('first')], nodeId: 'first', ...life })
     const second = await world.start({ jobs: [jobOf('second')], nodeId: 'second', ...life })
     await world.clock.advanceTo(at(15))

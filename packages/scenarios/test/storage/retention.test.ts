@@ -170,7 +170,7 @@ describe.each(everyStorage)('on $name', (place) => {
         return proceed()
       }
       const jobs = [every(10 * minute, { olderThan: { hours: 1 }, keep: 0 })]
-      const often = { heartbeat: { minutes: 1 }, deadAfter: { minutes: 4 }, ...tuned({ standby: { minutes: 1 } }) }
+      const often = { deadAfter: { minutes: 4 }, ...tuned({ heartbeat: { minutes: 1 }, standby: { minutes: 1 } }) }
       return world.start({ ...rarely, ...often, nodeId, jobs, storage: intercepted.storage })
     }
     const nodes = new Map([['first', await start('first')]])

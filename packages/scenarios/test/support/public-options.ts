@@ -148,7 +148,6 @@ export const entryPoints: readonly EntryPoint[] = [
       clock: 'object',
       pollInterval: 'positive duration',
       callTimeout: 'positive duration',
-      maxClockSkew: 'duration',
       gracePeriod: 'duration',
       abortGracePeriod: 'duration',
       handleSignals: 'list',

@@ -4,7 +4,6 @@ import { tuned } from '../../../workspace/test-tuning.ts'
 /** Long intervals for the background work of a node. Long scenarios use them if they do not test that work. */
 export const rarely = {
   pollInterval: { hours: 1 },
-  ...tuned({ reapInterval: { hours: 1 }, definitionInterval: { hours: 1 } }),
-  heartbeat: { hours: 1 },
+  ...tuned({ heartbeat: { hours: 1 }, reapInterval: { hours: 1 }, definitionInterval: { hours: 1 } }),
   deadAfter: { hours: 6 },
 } as const satisfies Partial<SchedulerOptions>

@@ -519,7 +519,7 @@ function sleeper(world: World): Pick<NonNullable<Cast['settings']>, 'tasks'> {
   return { tasks: [{ name: 'work', taskTimeout: { hours: 2 }, run }] }
 }
 
-const life = { heartbeat: { seconds: 5 }, deadAfter: { seconds: 30 } }
+const life = { deadAfter: { seconds: 30 } }
 
 /** One node freezes and thaws, one dies during a run, and one shuts down. */
 export const othersComeAndGo: Stage = async (cast) => {
@@ -595,7 +595,7 @@ export const followsANamesake: Stage = async (cast) => {
   const storage = world.connect()
   const earlier = { node: 'same', incarnation: 'earlier', counter: 3, startedAt: 0, leaving: false, about: {} }
   await storage.heartbeat({ now: 0, own: earlier, remove: [], profilesOf: [] })
-  const timing = { heartbeat: 20, deadAfter: 80, clock: systemClock }
+  const timing = { deadAfter: 120, clock: systemClock }
   const make = (options: Partial<SchedulerOptions>) => createScheduler({ ...options, storage, ...timing })
   const scheduler = await cast.watched(make, { nodeId: 'same' })
   await scheduler.shutdown()

@@ -67,7 +67,6 @@ export function createWorld(kind: PlaceKind = memory): World {
         // The assignment of slots to nodes depends on their names, and scenarios must be deterministic.
         nodeId: `node ${processes.size + 1}`,
         // The defaults of a storage for one process, so that scenarios are equal on all storages and long ones are fast.
-        heartbeat: { minutes: 1 },
         deadAfter: { minutes: 6 },
         ...options,
         clock: process.clock,

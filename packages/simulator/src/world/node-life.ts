@@ -92,7 +92,7 @@ export class NodeLife implements ConnectionOwner {
       pollInterval: random.pick([500, 1000, 3000]),
       [derived('reapInterval')]: random.pick([2000, 5000, 15_000]),
       [derived('definitionInterval')]: random.pick([1000, 3000]),
-      heartbeat: this.timing.heartbeatMs,
+      [derived('heartbeat')]: this.timing.heartbeatMs,
       deadAfter: this.timing.deadAfterMs,
     })
     this.scheduler.on('engine.failed', ({ where, error }) => this.#fail(`engine: ${where}`, error))

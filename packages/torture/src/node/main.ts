@@ -88,7 +88,7 @@ const scheduler = createScheduler({
   maxConcurrentJobs: 6,
   clock,
   // A life is shorter than the time for which the engine observes clocks that contradict each other.
-  maxClockSkew: { days: 1 },
+  [Symbol.for('jobistemer.maxClockSkew')]: 86_400_000,
   ...kind.intervals,
 })
 node = scheduler.nodeId

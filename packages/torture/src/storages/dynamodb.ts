@@ -14,7 +14,7 @@ export const dynamodb: StorageKind = {
   usualSkewMinutes: 5,
   secondsPerKill: 1.5,
   slowdown: 4,
-  intervals: { pollInterval: 1000, heartbeat: 1000, deadAfter: 6000 },
+  intervals: { pollInterval: 1000, deadAfter: 6000 },
   async prepare() {
     const { startDynamoDB, startTcpProxy } = await import('@jobistemer/test-servers')
     const { createTable } = await import('@jobistemer/storage-dynamodb')

@@ -10,7 +10,7 @@ export const postgres: StorageKind = {
   usualSkewMinutes: 5,
   secondsPerKill: 0.6,
   slowdown: 1,
-  intervals: { pollInterval: 200, heartbeat: 250, deadAfter: 1500 },
+  intervals: { pollInterval: 200, deadAfter: 1500 },
   async prepare() {
     const { startPostgres, startTcpProxy } = await import('@jobistemer/test-servers')
     // Its data have a folder of their own: root starts it as another user, who cannot reach the run's folder.

@@ -15,7 +15,7 @@ export const redisCluster: StorageKind = {
   usualSkewMinutes: 5,
   secondsPerKill: 0.8,
   slowdown: 1,
-  intervals: { pollInterval: 200, heartbeat: 250, deadAfter: 1500 },
+  intervals: { pollInterval: 200, deadAfter: 1500 },
   async prepare() {
     const { startRedisCluster } = await import('@jobistemer/test-servers')
     const config = { ...durableRedis, 'cluster-node-timeout': String(nodeTimeoutMs) }

@@ -13,7 +13,7 @@ export const redis: StorageKind = {
   usualSkewMinutes: 5,
   secondsPerKill: 0.6,
   slowdown: 1,
-  intervals: { pollInterval: 200, heartbeat: 250, deadAfter: 1500 },
+  intervals: { pollInterval: 200, deadAfter: 1500 },
   async prepare(folder) {
     const { startRedis, startTcpProxy } = await import('@jobistemer/test-servers')
     const server = await startRedis({ config: durableRedis, directory: join(folder, 'redis') })

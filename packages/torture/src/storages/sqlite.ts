@@ -7,7 +7,7 @@ export const sqlite: StorageKind = {
   usualSkewMinutes: 0,
   secondsPerKill: 0.4,
   slowdown: 1,
-  intervals: { pollInterval: 200, heartbeat: 250, deadAfter: 1500 },
+  intervals: { pollInterval: 200, deadAfter: 1500 },
   async prepare(folder) {
     const location = join(folder, 'jobs.db')
     const { makeSqliteRows } = await import('../rows/sqlite-rows.ts')

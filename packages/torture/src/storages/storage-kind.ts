@@ -10,7 +10,7 @@ export interface StorageKind {
   readonly secondsPerKill: number
   /** Factor by which jobs are due more rarely than on a fast storage: a whole number. */
   readonly slowdown: number
-  /** The intervals at which nodes poll and send heartbeats, and the silence after which peers declare them dead. */
+  /** The interval at which nodes poll, and the silence after which peers declare them dead. */
   readonly intervals: NodeIntervals
   /** Creates empty data for one run. If the kind has a server, starts a private one. `folder` is the run's own. */
   prepare(folder: string): Promise<PreparedStorage>
@@ -23,7 +23,6 @@ export interface StorageKind {
 /** Options of `createScheduler`, in milliseconds. */
 export interface NodeIntervals {
   readonly pollInterval: number
-  readonly heartbeat: number
   readonly deadAfter: number
 }
 

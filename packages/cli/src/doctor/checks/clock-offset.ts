@@ -4,7 +4,7 @@ import type { Survey } from '../survey.ts'
 
 /** From this offset on, in ms, a node treats a reading as a clock jump. */
 const errorMs = 5000
-/** The default of a scheduler's maxClockSkew. */
+/** The difference beyond which a scheduler warns. */
 const warningMs = 1000
 
 /** Reports a difference between the clocks of this machine and of the storage. */
