@@ -102,7 +102,7 @@ async function newProject(project, { version, manager, node, registry, folder })
   copyFileSync(join(root, 'packages/workspace/rehearse/project/node.mjs'), join(project, 'node.mjs'))
   const packages = [...own.map((name) => `@jobistemer/${name}@${version}`), ...clients]
   await addPackages(manager, packages, { cwd: project, node, registry, cache: join(folder, 'cache') })
-  await keepAddon(project, node.program)
+  await keepAddon(join(project, 'node_modules/@jobistemer/storage-sqlite'), node.program)
 }
 
 /**

@@ -1,5 +1,6 @@
-import { existsSync, mkdirSync, readdirSync, renameSync } from 'node:fs'
-import { join } from 'node:path'
+import { existsSync, mkdirSync, readdirSync, realpathSync, renameSync } from 'node:fs'
+import { createRequire } from 'node:module'
+import { dirname, join } from 'node:path'
 import { cacheFolder, readJson, root } from '../runner/repository.mjs'
 import { mustCapture } from './registry.mjs'
 
@@ -26,12 +27,13 @@ export async function withPrebuilt({ program, env }) {
 }
 
 /**
- * Keeps the addon of a project for further installs.
- * @param {string} project
+ * Keeps an addon for further installs.
+ * @param {string} storage the folder of the storage that loads it
  * @param {string} program the Node for which it was compiled
  */
-export async function keepAddon(project, program) {
-  const source = join(project, 'node_modules', 'better-sqlite3')
+export async function keepAddon(storage, program) {
+  const storageManifest = join(realpathSync(storage), 'package.json')
+  const source = dirname(createRequire(storageManifest).resolve('better-sqlite3/package.json'))
   const addon = join('build', 'Release', 'better_sqlite3.node')
   const { version } = readJson(join(source, 'package.json'))
   const name = `better-sqlite3-v${version}-node-v${await abiOf(program)}-${process.platform}-${process.arch}.tar.gz`
