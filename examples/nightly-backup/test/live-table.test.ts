@@ -69,7 +69,7 @@ it('shows interrupted attempts and recovered slots', async () => {
   expect(tableOf({ ...options, occurrences }).lines[1]?.text).toContain('missed, made up, interrupted, taken up again')
 })
 
-it('gives up notes, then the sum, then durations, then the tails of headings, where the terminal is narrow', async () => {
+it('a narrow terminal shows no notes; narrower ones omit the sum, then durations, then the ends of headings', async () => {
   for (const columns of [100, 60, 45, 34, 10]) {
     const { lines, complete } = tableOf(await tableOptions(columns))
     for (const { text, width } of lines) {

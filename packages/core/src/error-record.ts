@@ -64,14 +64,14 @@ export interface ErrorLike {
 }
 
 /**
- * True also for errors of another realm, such as a worker or a `vm`, which are no instances of this realm's `Error`.
+ * Returns true also for errors of another realm, such as a worker or a `vm`, which are no instances of this realm's `Error`.
  * Never throws.
  */
 export function isErrorLike(thrown: unknown): thrown is ErrorLike {
   try {
     return thrown instanceof Error || Object.prototype.toString.call(thrown) === '[object Error]'
   } catch {
-    // A proxy can refuse everything.
+    // A proxy can throw at every access.
     return false
   }
 }

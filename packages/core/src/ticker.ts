@@ -111,7 +111,7 @@ class LiveTicker implements Ticker {
   readonly #maxUnread: number
   readonly #unref: boolean
   readonly #readers = new Set<TickStream>()
-  /** Between its start and its end. */
+  /** True between the start and the end of the ticker. */
   #isRunning = false
   #isPaused = false
   /** True after the end of a ticker that ran: iterations have no ticks. */
@@ -119,9 +119,9 @@ class LiveTicker implements Ticker {
   #time: FollowedClock
   /** The awaited instant, in epoch milliseconds. */
   #awaited: number | null = null
-  /** Monotonic instant of a {@link resume} after which the time has been in doubt: what is awaited is to be found. */
+  /** Monotonic instant of a {@link resume} while the time was in doubt. The ticker has still to find the awaited instant. */
   #resumedAt: number | null = null
-  /** The newest last. */
+  /** The spans in which the ticker has ticked. The newest is the last. */
   #ticked: TickedSpan[] = []
   /** The next tick begins a span: instants that a clock jumps over can still tick if the clock goes back. */
   #beginsSpan = true

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest'
 import { YieldBudget } from '../src/engine/runtime/yield-budget.ts'
 import { workClock } from './work-clock.ts'
 
-/** Does so much work in each of many calls that follow one another, and notes in which turn of the event loop. */
+/** Makes 40 successive calls, each with `workMs` of work. Returns the turn of the event loop in which each call began. */
 async function callsOf(
   turns: YieldBudget,
   clock: ReturnType<typeof workClock>,

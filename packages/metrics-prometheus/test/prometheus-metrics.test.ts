@@ -186,7 +186,7 @@ describe('when the scheduler has ended', () => {
     expect(await registry.metrics()).not.toContain('job="report"')
   })
 
-  test('another one may have its metrics', async () => {
+  test('another scheduler may use its metrics', async () => {
     const registry = new Registry()
     const metrics = prometheusMetrics({ registry })
     const first = make(metrics)

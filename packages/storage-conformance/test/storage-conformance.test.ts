@@ -49,7 +49,7 @@ describe('storageConformance', () => {
     await register().tests.get(some)?.()
     const broken = register({
       open: () => ({
-        connect: async () => ({ ...memoryStorage(), specVersion: 1, close: async () => {} }) as never,
+        connect: async () => ({ ...memoryStorage(), settle: async () => [], close: async () => {} }) as never,
         dispose: async () => {},
       }),
     })

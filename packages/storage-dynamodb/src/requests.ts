@@ -237,7 +237,7 @@ export class Requests {
     }
   }
 
-  /** Sends until there is an answer. @throws what {@link isContention} knows as it is, all else as a coded error */
+  /** Repeats a request until the table answers. @throws conflicts (see {@link isContention}) unchanged, else a coded error */
   async #send<T>(operation: string, request: Request<T>): Promise<T> {
     const pauses = new Pauses(this.#options)
     for (;;) {
@@ -255,7 +255,7 @@ export class Requests {
 
 type Request<T> = (options: { readonly abortSignal: AbortSignal }) => Promise<T>
 
-/** Items that were read, by their keys. */
+/** The items that a step has read, by their keys. */
 export class FoundItems {
   readonly #items: Map<string, Item> = new Map()
 

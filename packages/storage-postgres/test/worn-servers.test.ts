@@ -33,7 +33,7 @@ async function run(storage: Storage, job: JobId, from: number, until: number): P
 const patient = { timeout: 240_000 }
 
 it(
-  'while a transaction sees the past, dead rows stay, and everything works; then their place is used again',
+  'dead rows stay while an old transaction is open, and the storage works; afterwards PostgreSQL reuses their space',
   patient,
   async () => {
     const schema = newSchema()

@@ -170,7 +170,7 @@ describe('a history of several blocks and a tail', () => {
     }
   })
 
-  it('gives up its rare states', async () => {
+  it('lists the occurrences of a rare state', async () => {
     const found = await listAll(jobs.dense, 'ascending', 10, { states: ['canceled'] })
     expect(idsOf(found)).toEqual([slotItem(jobs.dense.id, denseCount - 5).id])
   })

@@ -15,8 +15,8 @@ export interface OffsetChangeRules {
 
 const secondsPerDay = 86_400
 
-// The calendar repeats after 400 years to the day of the week, and zones follow yearly rules from 2100 on. So what
-// happens later than this is what happened whole cycles earlier.
+// The calendar repeats after 400 years to the day of the week, and zones follow yearly rules from 2100 on. So the instants
+// after this year equal the instants whole cycles earlier.
 const cycleSeconds = 146_097 * secondsPerDay
 const lastDirectSecond = Math.floor(Date.UTC(2600, 0, 1) / 1000)
 

@@ -29,6 +29,8 @@ const rawSeparator = '(?:[\\s*/>]|\\\\[nrt])+'
  *   the accepted places that match no use
  */
 export function findPhrases(files, phrases, accepted = []) {
+  // Without alternatives, a pattern matches everywhere.
+  if (phrases.length === 0) return { findings: [], unused: [...accepted] }
   const candidate = new RegExp(alternatives(phrases, rawSeparator), 'iu')
   const use = new RegExp(`(?<![\\p{L}\\p{N}_-])(?:${alternatives(phrases, '\\s+')})(?![\\p{L}\\p{N}_-])`, 'giu')
   /** @type {Set<Accepted>} */

@@ -216,6 +216,10 @@ describe('figures of the texts', () => {
     expect(figures.map(({ value }) => value)).toEqual([3, 6, 2])
     expect(findings.map(({ found, path }) => `${path} ${found}`)).toEqual(['README.md flurb', 'a.ts flurb'])
   })
+
+  it('count 0 phrases if the table has none to replace later', () => {
+    expect(countProseFigures([{ path: 'README.md', text: 'A flurb.' }], []).figures.at(-1)?.value).toBe(0)
+  })
 })
 
 describe('a draw of texts', () => {

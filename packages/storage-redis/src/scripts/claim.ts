@@ -62,7 +62,7 @@ const takenFront = {
   reasonSize: '0',
 }
 
-/** What of a head may stand in the way of a start. */
+/** The fields of a head that may prevent a start. */
 const conditions = {
   delayed: 'nDelayed',
   pausedUntil: 'pausedUntil',

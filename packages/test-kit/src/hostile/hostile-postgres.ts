@@ -105,11 +105,11 @@ const allFaults: typeof faults = { ...faults, ...deadlyFaults }
 
 /** Options of {@link HostilePostgres}. */
 export interface HostilePostgresOptions {
-  /** For all statements without faults, including those of the storage. */
+  /** The pool of all statements without faults, including the storage's own statements. */
   readonly pool: pg.Pool
   /**
-   * For statements that break connections. Calls that wait for a transaction may occupy all of `pool`, and must not block the
-   * fault that ends this transaction. Default: `pool`.
+   * The pool of statements that break connections. Calls that wait for a transaction may occupy all of `pool`, and must not
+   * block the fault that ends this transaction. Default: `pool`.
    */
   readonly breakers?: pg.Pool
   /** The same database, for the connections that break. */

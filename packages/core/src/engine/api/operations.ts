@@ -292,7 +292,7 @@ export class Operations implements JobOperations {
     return this.#asked(options)
   }
 
-  /** As {@link #asked}, for a call without further options. */
+  /** Like {@link #asked}, for a call that accepts only the common options. */
   #plain(options: CallOptions): CallerContext {
     readObject(options, 'options', callOptionNames)
     return this.#asked(options)
