@@ -80,6 +80,16 @@ export function allFields<Name extends string>(layout: Layout<Name>, prefix = ''
   return Object.fromEntries(layout.names.map((name) => [name, prefix + name])) as Record<Name, string>
 }
 
+/** Every field from one to another under its own name, or under another name. */
+export function fieldsBetween<Name extends string>(
+  { names }: Layout<Name>,
+  [first, last]: readonly [Name, Name],
+  others?: Parts<Name>,
+): Parts<Name> {
+  const some = names.slice(names.indexOf(first), names.indexOf(last) + 1)
+  return { ...Object.fromEntries(some.map((name) => [name, name])), ...others } as Parts<Name>
+}
+
 /** The fields from the first to the last of the given ones. */
 function spanOf<Name extends string>({ names }: Layout<Name>, parts: Parts<Name>): readonly Name[] {
   const given = names.filter((name) => parts[name] !== undefined)

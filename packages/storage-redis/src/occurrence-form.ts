@@ -11,8 +11,7 @@ import {
 } from '@jobistemer/core/storage'
 import type { ByteWriter } from './byte-writer.ts'
 import { orNever, readInstant } from './numbers.ts'
-import { spanBit } from './record-codes.ts'
-import { mostRescues, recordLayout, rescueStep } from './stored-layouts.ts'
+import { mostRescues, recordLayout, rescueStep, spanBit } from './stored-layouts.ts'
 
 const { isRecovered, kindCode, kindOf, parseRuns, printDetails, printRuns, readJobId, stateCodes, stateOf } = codec1
 

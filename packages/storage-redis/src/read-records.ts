@@ -10,7 +10,6 @@ import {
   type OccurrenceRecord,
   type Page,
 } from '@jobistemer/core/storage'
-import { ByteWriter } from './byte-writer.ts'
 import type { Connection, ScriptCall } from './connection.ts'
 import { bytesOfId, shardOf } from './ids.ts'
 import { type JobParts, printTag, readJob, readVersion } from './job-form.ts'
@@ -26,7 +25,7 @@ import { listJobsScript } from './scripts/list-jobs.ts'
 const { readJobId, readOccurrenceId } = codec1
 
 type GetReply = readonly [
-  jobs: readonly (readonly Buffer[])[],
+  jobs: readonly JobParts[],
   versions: readonly Buffer[],
   occurrences: readonly Buffer[],
   counts: readonly Buffer[],
@@ -34,101 +33,102 @@ type GetReply = readonly [
   latest: readonly Buffer[],
 ]
 
-type Version = Pick<JobVersionRecord, 'jobId' | 'version'>
-
-/** The part of a request for one shard, as positions in the request. */
-interface ShardQuestion {
-  readonly shard: number
-  readonly jobs: number[]
-  readonly versions: number[]
-  readonly counts: number[]
-  readonly latest: number[]
-}
-
 const nothing: LiveCounts = Object.freeze({ pending: 0, queued: 0, running: 0 })
+
+/** What a request asks of jobs, each of its shard, and what the shards have found; `null` for nothing. */
+class Questions<Item, Answer extends { readonly length: number }, Found> {
+  readonly found: (Found | null)[]
+  readonly #items: readonly Item[]
+  readonly #byShard = new Map<number, number[]>()
+  readonly #read: (answer: Answer, item: Item) => Found
+
+  constructor(
+    items: readonly Item[],
+    shardOfItem: (item: Item) => number,
+    read: (answer: Answer, item: Item) => Found,
+  ) {
+    this.found = items.map(() => null)
+    this.#items = items
+    for (const [index, item] of items.entries()) {
+      const shard = shardOfItem(item)
+      this.#byShard.set(shard, this.#byShard.get(shard) ?? [])
+      this.#byShard.get(shard)?.push(index)
+    }
+    this.#read = read
+  }
+
+  print(shard: number, printItem: (item: Item) => Buffer): Buffer {
+    return Buffer.concat((this.#byShard.get(shard) ?? []).map((index) => printItem(this.#items[index] as Item)))
+  }
+
+  take(shard: number, answers: readonly Answer[]): void {
+    for (const [position, index] of (this.#byShard.get(shard) ?? []).entries()) {
+      const answer = answers[position] as Answer
+      if (answer.length > 0) this.found[index] = this.#read(answer, this.#items[index] as Item)
+    }
+  }
+}
 
 /** Searches occurrences in all shards, because an id does not tell its job. Each shard keeps the sums of its jobs. */
 export async function get({ connection }: Ledger, request: GetRequest): Promise<GetAnswer> {
-  const { jobs = [], versions = [], occurrences = [], counts = [], latest = [] } = request
+  const { occurrences = [], counts = [] } = request
   const shards = await connection.shards()
+  const shardOfJob = (job: JobId) => shardOf(job, shards)
+  const jobs = new Questions(request.jobs ?? [], shardOfJob, readJob)
+  const versions = new Questions(
+    request.versions ?? [],
+    ({ jobId }) => shardOfJob(jobId),
+    (text: Buffer, { jobId, version }) => ({ jobId, version, ...readVersion(text) }),
+  )
+  const countsOfJobs = new Questions(counts, (job) => (job === 'all' ? -1 : shardOfJob(job)), readCounts)
+  const latest = new Questions(request.latest ?? [], shardOfJob, (record: Buffer) =>
+    readOccurrence(readOccurrenceId(record, 0), record.subarray(16)),
+  )
   const isAboutAll = occurrences.length > 0 || counts.includes('all')
-  const questions = Array.from({ length: shards }, (_, shard): ShardQuestion => {
-    return { shard, jobs: [], versions: [], counts: [], latest: [] }
-  })
-  const questionOf = (job: JobId) => questions[shardOf(job, shards)] as ShardQuestion
-  for (const [index, job] of jobs.entries()) questionOf(job).jobs.push(index)
-  for (const [index, { jobId }] of versions.entries()) questionOf(jobId).versions.push(index)
-  for (const [index, job] of counts.entries()) if (job !== 'all') questionOf(job).counts.push(index)
-  for (const [index, job] of latest.entries()) questionOf(job).latest.push(index)
-  const asked = questions.filter(({ shard: _, ...parts }) => isAboutAll || Object.values(parts).flat().length > 0)
   const occurrenceKeys = Buffer.concat(occurrences.map(bytesOfId))
-  const calls = asked.map((question): ScriptCall => {
-    return {
-      script: getScript,
-      shard: question.shard,
-      shards,
-      arguments: [
-        Buffer.concat(question.jobs.map((index) => bytesOfId(jobs[index] as JobId))),
-        printVersionKeys(question.versions.map((index) => versions[index] as Version)),
-        occurrenceKeys,
-        Buffer.concat(question.counts.map((index) => bytesOfId(counts[index] as JobId))),
-        counts.includes('all') ? '1' : '',
-        Buffer.concat(question.latest.map((index) => bytesOfId(latest[index] as JobId))),
-      ],
-    }
+  const calls = [...Array(shards).keys()].flatMap((shard): ScriptCall | readonly [] => {
+    const parts = [
+      jobs.print(shard, bytesOfId),
+      versions.print(shard, printVersionKey),
+      countsOfJobs.print(shard, (job) => bytesOfId(job as JobId)),
+      latest.print(shard, bytesOfId),
+    ] as const
+    if (!isAboutAll && parts.every(({ length }) => length === 0)) return []
+    const [ofJobs, ofVersions, ofCounts, ofLatest] = parts
+    const values = [ofJobs, ofVersions, occurrenceKeys, ofCounts, counts.includes('all') ? '1' : '', ofLatest]
+    return { script: getScript, shard, shards, arguments: values }
   })
   const replies = (await connection.read(calls)) as readonly GetReply[]
-  const foundJobs: (JobRecord | null)[] = jobs.map(() => null)
-  const foundVersions: (JobVersionRecord | null)[] = versions.map(() => null)
   const foundOccurrences: (OccurrenceRecord | null)[] = occurrences.map(() => null)
-  const foundCounts: LiveCounts[] = counts.map(() => nothing)
-  const foundLatest: (OccurrenceRecord | null)[] = latest.map(() => null)
   let all = nothing
   for (const [call, [jobParts, versionTexts, texts, jobCounts, countsOfShard, lastOnes]] of replies.entries()) {
-    const here = asked[call] as ShardQuestion
-    for (const [position, index] of here.jobs.entries()) {
-      const parts = jobParts[position] as readonly Buffer[]
-      if (parts.length > 0) foundJobs[index] = readJob(parts as unknown as JobParts)
-    }
-    for (const [position, index] of here.versions.entries()) {
-      const text = versionTexts[position] as Buffer
-      const { jobId, version } = versions[index] as Version
-      if (text.length > 0) foundVersions[index] = { jobId, version, ...readVersion(text) }
-    }
+    const { shard } = calls[call] as ScriptCall
+    jobs.take(shard, jobParts)
+    versions.take(shard, versionTexts)
+    countsOfJobs.take(shard, jobCounts)
+    latest.take(shard, lastOnes)
     for (const [index, text] of texts.entries()) {
-      const id = occurrences[index] as OccurrenceId
-      if (text.length > 0) foundOccurrences[index] = readOccurrence(id, text)
+      if (text.length > 0) foundOccurrences[index] = readOccurrence(occurrences[index] as OccurrenceId, text)
     }
-    for (const [position, index] of here.counts.entries()) {
-      foundCounts[index] = readCounts(jobCounts[position] as Buffer)
-    }
-    for (const [position, index] of here.latest.entries()) {
-      const record = lastOnes[position] as Buffer
-      if (record.length > 0) foundLatest[index] = readOccurrence(readOccurrenceId(record, 0), record.subarray(16))
-    }
-    all = sum(all, readCounts(countsOfShard))
+    if (countsOfShard.length > 0) all = sum(all, readCounts(countsOfShard))
   }
   return {
-    jobs: foundJobs,
-    versions: foundVersions,
+    jobs: jobs.found,
+    versions: versions.found,
     occurrences: foundOccurrences,
-    counts: foundCounts.map((found, index) => (counts[index] === 'all' ? all : found)),
-    latest: foundLatest,
+    counts: countsOfJobs.found.map((found, index) => (counts[index] === 'all' ? all : (found ?? nothing))),
+    latest: latest.found,
   }
 }
 
-function printVersionKeys(versions: readonly Version[]): Buffer {
-  const writer = new ByteWriter(versions.length * 20)
-  for (const { jobId, version } of versions) {
-    writer.id(jobId)
-    writer.uint32(version)
-  }
-  return writer.finish()
+function printVersionKey({ jobId, version }: Pick<JobVersionRecord, 'jobId' | 'version'>): Buffer {
+  const key = Buffer.concat([bytesOfId(jobId), Buffer.alloc(4)])
+  key.writeUInt32LE(version, 16)
+  return key
 }
 
-/** An empty text stands for a job that does not exist. */
 function readCounts(bytes: Buffer): LiveCounts {
-  return bytes.length === 0 ? nothing : parseFields(layouts.counts, bytes)
+  return parseFields(layouts.counts, bytes)
 }
 
 function sum(left: LiveCounts, right: LiveCounts): LiveCounts {

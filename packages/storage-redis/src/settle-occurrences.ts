@@ -5,9 +5,8 @@ import { printAddresses } from './ids.ts'
 import { parseFields } from './layout.ts'
 import type { Ledger } from './ledger.ts'
 import { parseCancelRequest, printOwner, printReason, readOccurrence } from './occurrence-form.ts'
-import { absentState, settleChanges } from './record-codes.ts'
 import { readAddress } from './replies.ts'
-import { layouts } from './request-layouts.ts'
+import { absentState, layouts, settleChanges } from './request-layouts.ts'
 import { settleScript } from './scripts/settle.ts'
 
 const { printRuns, readOccurrenceId, stateCodes, stateOf } = codec1

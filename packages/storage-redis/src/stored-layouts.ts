@@ -85,3 +85,6 @@ export const versionLayout: Layout<'createdAt' | 'fingerprintSize'> = defineLayo
 
 /** What a node says of itself, in front of the rest of it. */
 export const nodeLayout: Layout<'counter'> = defineLayout({ counter: 'number' })
+
+/** Added to the code of the kind if the details begin with the last slot of a span, as a number. */
+export const spanBit = 8

@@ -1,8 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { allFields, defineLayout, readFields, tableFields, writeFields } from '../src/layout.ts'
-import { spanBit } from '../src/record-codes.ts'
 import { storedForm } from '../src/stored-form.ts'
-import { headLayout, nodeLayout, recordLayout, timesLayout, versionLayout } from '../src/stored-layouts.ts'
+import { headLayout, nodeLayout, recordLayout, spanBit, timesLayout, versionLayout } from '../src/stored-layouts.ts'
 
 const layout = defineLayout({ first: 'byte', second: 'uint32', third: 'number', last: 'id' })
 

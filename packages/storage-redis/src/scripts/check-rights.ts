@@ -35,14 +35,11 @@ end
 -- Returns the error that the script answers; nil if the user has all rights.
 local function missingRight(channel)
   local may = redis.acl_check_cmd
-  for _, command in ipairs(needed[1]) do
-    if not may(command, heads) then return denial(command) end
-  end
-  for _, command in ipairs(needed[2]) do
-    if not may(command, heads, '0') then return denial(command) end
-  end
-  for _, command in ipairs(needed[3]) do
-    if not may(command, heads, '0', '0') then return denial(command) end
+  local others = { '0', '0' }
+  for count, commands in ipairs(needed) do
+    for _, command in ipairs(commands) do
+      if not may(command, heads, unpack(others, 1, count - 1)) then return denial(command) end
+    end
   end
   if channel and not may('PUBLISH', channel, '') then return denial('PUBLISH') end
 end

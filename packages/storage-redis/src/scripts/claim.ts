@@ -1,7 +1,7 @@
 import { type Script, script } from '../script.ts'
 import { codec1 } from '@jobistemer/core/storage'
 import { checkRights } from './check-rights.ts'
-import { allFields, readFields, writeFields } from '../layout.ts'
+import { allFields, fieldsBetween, readFields, writeFields } from '../layout.ts'
 import { layouts, placeKinds } from '../request-layouts.ts'
 import { headLayout, recordLayout } from '../stored-layouts.ts'
 import { prelude } from './prelude.ts'
@@ -41,37 +41,18 @@ const placeOf = (kind: 'ready' | 'future') =>
   writeFields(layouts.place, { kind: `${placeKinds[kind]}`, order: 'order', id: 'sub(member, 1, 16)', job: 'job' })
 
 /** The fields that a claim changes stand at the front of a record, except the instant of the start. */
-const front = {
-  state: 'state',
-  token: 'token',
-  sequence: '_',
-  finishedAt: 'finishedAt',
-  ownerSize: 'ownerSize',
-  detailsSize: 'detailsSize',
-  cancelSize: 'cancelSize',
-  reasonSize: 'reasonSize',
-}
+const front = fieldsBetween(recordLayout, ['state', 'reasonSize'])
 
 /** The same of a record that was taken; the texts behind it lose the reason. */
 const takenFront = {
   ...front,
-  state: `${stateCodes.running}`,
-  token: 'token + 1',
-  sequence: '0',
-  ownerSize: '#owner',
-  reasonSize: '0',
+  ...{ state: `${stateCodes.running}`, token: 'token + 1', sequence: '0', ownerSize: '#owner', reasonSize: '0' },
 }
 
-/** The fields of a head that may prevent a start. */
-const conditions = {
-  delayed: 'nDelayed',
-  pausedUntil: 'pausedUntil',
-  policy: 'policy',
-  deletedAt: 'deletedAt',
-  cancelsBelow: 'cancelsBelow',
-  startLimit: 'startLimit',
-  maxConcurrency: 'maxConcurrency',
-}
+/** The fields of a head that may prevent a start, and its counts. */
+const conditions = fieldsBetween(headLayout, ['running', 'maxConcurrency'], {
+  ...{ running: 'nRunning', pending: 'nPending', queued: '_', delayed: 'nDelayed' },
+})
 
 /**
  * Claims due pending occurrences of one shard, also when memory is short, because waiting occurrences must be able to run and
@@ -102,8 +83,7 @@ if missing then return missing end
 if tonumber(call('GET', claimedKey) or -1) >= number then return { 'repeated' } end
 
 if moveOn(now) then
-  store()
-  tell(channel, sender)
+  store(channel, sender)
   return { 'again' }
 end
 
@@ -127,8 +107,7 @@ if sweep == 1 then
     open = math.max(0, open - #gone / ${layouts.address.size})
   end
   if #found[2] > 0 or cursor ~= '0' then
-    store()
-    tell(channel, sender)
+    store(channel, sender)
     return { 'swept', cursor == '0' and '' or cursor, isLeftover and 'left' or '' }
   end
 end
@@ -137,15 +116,14 @@ end
 local pageHeads = {}
 
 local function readHeads(jobs)
-  local wanted, count = {}, 0
+  local wanted = {}
   for _, job in ipairs(jobs) do
     if known[job] == nil and pageHeads[job] == nil then
       pageHeads[job] = false
-      count = count + 1
-      wanted[count] = job
+      append(wanted, job)
     end
   end
-  if count == 0 then return end
+  if #wanted == 0 then return end
   for index, text in ipairs(call('HMGET', heads, unpack(wanted))) do pageHeads[wanted[index]] = text end
 end
 
@@ -216,8 +194,7 @@ do
     if #promoted > 0 then
       local scored = {}
       for _, member in ipairs(promoted) do
-        scored[#scored + 1] = call('ZSCORE', pendingKey, member)
-        scored[#scored + 1] = member
+        append(scored, call('ZSCORE', pendingKey, member), member)
       end
       callWith('ZADD', source.key, scored)
       callWith('ZREM', source.later, promoted)
@@ -225,8 +202,7 @@ do
     end
   end
   if promotedCount == ${promotedAtOnce} then
-    store()
-    tell(channel, sender)
+    store(channel, sender)
     return { 'again' }
   end
 end
@@ -235,7 +211,7 @@ local function fromStart()
   for _, source in ipairs(sources) do source.offset = 0 end
 end
 
-local taken, takenCount, seen, more, nextDueAt = {}, 0, {}, false, never
+local taken, seen, more, nextDueAt = {}, {}, false, never
 -- Whether this call ends by its own bounds, and how many it has moved and passed over.
 local stopped, left, passed, seenBlocked = false, 0, 0, 0
 -- By job, how many a look has counted as taken, and how many of these had waited for their time.
@@ -246,24 +222,17 @@ place = ''
 local heldJobs, wakes = {}, false
 
 -- Moves what was passed over of jobs with sets of their own from a common set.
-local aside, asideGone, asideCount = {}, {}, 0
+local aside, asideGone = {}, {}
 
 local function setAside(job, member, score)
-  local list = aside[job]
-  if not list then
-    list = {}
-    aside[job] = list
-  end
-  list[#list + 1], list[#list + 2] = score, member
-  asideCount = asideCount + 1
-  asideGone[asideCount] = member
+  append(listOf(aside, job), score, member)
+  append(asideGone, member)
 end
 
 local function storeAside(common, ofJob)
-  if asideCount == 0 then return end
   for job, list in pairs(aside) do callWith('ZADD', ofJob .. job, list) end
   callWith('ZREM', common, asideGone)
-  aside, asideGone, asideCount = {}, {}, 0
+  aside, asideGone = {}, {}
 end
 
 -- Looks in a set for when the next one becomes due that this node may take. Up to an answer others are passed over: these are
@@ -311,9 +280,8 @@ end
 -- Says what this call has found, once it has taken what it takes.
 local function answer()
   for index, source in ipairs(sources) do findDue(source, hasExceptions and index == 1 and ${pageSize} or 1) end
-  if takenCount > 0 or fences == 1 then call('SET', claimedKey, number, 'EX', 86400) end
-  store()
-  tell(channel, sender)
+  if #taken > 0 or fences == 1 then call('SET', claimedKey, number, 'EX', 86400) end
+  store(channel, sender)
   return { 'done', ${writeFields(layouts.claimed, { more: 'more and 1 or 0', stopped: 'stopped and 1 or 0', wakes: 'wakes and 1 or 0', nextDueAt: 'nextDueAt' })}, readNotices(), table.concat(seen), table.concat(taken), place }
 end
 
@@ -375,7 +343,7 @@ if #page == 0 then return answer() end
 -- Reads the records of a page in one command, and the heads that this script has not read yet. For occurrences without a
 -- handler on this node it reads only the heads.
 local function readPage(page)
-  local byBucket, texts, jobs = {}, {}, {}
+  local byBucket, placesOf, texts, jobs = {}, {}, {}, {}
   local ids, jobOf, bucketAt = {}, {}, {}
   for index = 1, #page, stride do
     local job = sub(page[index], 17)
@@ -389,35 +357,27 @@ local function readPage(page)
       ids[index] = id
       local bucket = bucketOf(id)
       bucketAt[index] = bucket
-      local list = byBucket[bucket]
-      if not list then
-        list = { ids = {}, places = {}, count = 0 }
-        byBucket[bucket] = list
-      end
-      local place = list.count + 1
-      list.count, list.ids[place], list.places[place] = place, id, index
+      append(listOf(byBucket, bucket), id)
+      append(listOf(placesOf, bucket), index)
     end
   end
   for bucket, list in pairs(byBucket) do
-    local found = call('HMGET', bucket, unpack(list.ids))
-    for place, index in ipairs(list.places) do texts[index] = found[place] end
+    local found = call('HMGET', bucket, unpack(list))
+    for place, index in ipairs(placesOf[bucket]) do texts[index] = found[place] end
   end
   return texts, ids, jobOf, bucketAt
 end
 
 -- What was taken of a page leaves the indexes together, and is written together.
-local gone, goneCount, goneOf, written = {}, 0, {}, {}
+local gone, goneOf, written = {}, {}, {}
 
 local function storePage()
-  if goneCount > 0 then
-    if #sources == 1 then callWith('ZREM', ready, gone) end
-    for source, members in pairs(goneOf) do callWith('ZREM', source.key, members) end
-    callWith('ZREM', pendingKey, gone)
-    gone, goneCount, goneOf = {}, 0, {}
-  end
+  if #sources == 1 then callWith('ZREM', ready, gone) end
+  for source, members in pairs(goneOf) do callWith('ZREM', source.key, members) end
+  callWith('ZREM', pendingKey, gone)
   storeAside(ready, readyOf)
-  for bucket, list in pairs(written) do callWith('HSET', bucket, list.fields) end
-  written = {}
+  for bucket, fields in pairs(written) do callWith('HSET', bucket, fields) end
+  gone, goneOf, written = {}, {}, {}
 end
 
 -- Writes a pending occurrence as running for the owner.
@@ -428,17 +388,10 @@ local function begin(id, member, text, timeout, bucket)
   text = ${writeFields(recordLayout, takenFront)} .. sub(text, ${recordLayout.end.reasonSize + 1}, ${recordLayout.at.startedAt})
     .. ${writeFields(recordLayout, { startedAt: 'now' })} .. sub(text, ${recordLayout.end.startedAt + 1}, recordSize)
     .. owner .. sub(text, detailsAt + 1, reasonAt) .. sub(text, reasonAt + reasonSize + 1)
-  goneCount = goneCount + 1
-  gone[goneCount] = member
-  noteStart(now + timeout, member)
+  append(gone, member)
+  append(started, now + timeout, member)
   if cancelSize > 0 then call('HSET', cancelsKey, member, owner) end
-  local list = written[bucket]
-  if not list then
-    list = { fields = {}, count = 0 }
-    written[bucket] = list
-  end
-  local fields, size = list.fields, list.count
-  fields[size + 1], fields[size + 2], list.count = id, text, size + 2
+  append(listOf(written, bucket), id, text)
   return text
 end
 
@@ -456,7 +409,6 @@ local function takeOrdinary(id, job, member, text, timeout, bucket)
   if h == nil then h = pageHeads[job] end
   if type(h) ~= 'string' then return end
   ${readFields(headLayout, 'h', conditions)}
-  ${readFields(headLayout, 'h', { running: 'nRunning', pending: 'nPending' })}
   if nDelayed > 0 or pausedUntil > now or deletedAt ~= never or cancelsBelow > 0 or startLimit > 0
     or (policy ~= allow and nRunning >= maxConcurrency) then
     return
@@ -468,17 +420,8 @@ end
 
 -- \`source\` where there are several.
 local function noteTaken(id, record, member, source)
-  if source then
-    local members = goneOf[source]
-    if not members then
-      members = {}
-      goneOf[source] = members
-    end
-    members[#members + 1] = member
-  end
-  taken[takenCount + 1] = ${writeFields(layouts.taken, { id: 'id', recordSize: '#record' })}
-  taken[takenCount + 2] = record
-  takenCount = takenCount + 2
+  if source then append(listOf(goneOf, source), member) end
+  append(taken, ${writeFields(layouts.taken, { id: 'id', recordSize: '#record' })}, record)
 end
 
 -- The first that the start rate does not let start waits for its time; others that have become due are queued behind it.
@@ -508,10 +451,8 @@ end
 
 -- Wakes the next queued occurrence after a start. Returns whether that occurrence may start too.
 local function wakeBehind(h, job)
-  local id, r = firstToWake(h, job)
-  if not id then return false end
-  move(now, h, id, r, pending, inTime(now, h, r))
-  return math.max(nextStartAt(h), r.dueAt) <= now
+  local _, r = wakeOne(now, h, job)
+  return r and math.max(nextStartAt(h), r.dueAt) <= now
 end
 
 -- Passes over an occurrence and adds its cost. Returns true if the call has reached its limit and must end.

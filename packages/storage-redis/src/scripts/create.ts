@@ -1,11 +1,10 @@
 import { type Script, script } from '../script.ts'
 import { codec1 } from '@jobistemer/core/storage'
 import { checkRights } from './check-rights.ts'
-import { allFields, readFields, writeFields } from '../layout.ts'
-import { itemKinds, keyScopes } from '../record-codes.ts'
-import { layouts } from '../request-layouts.ts'
+import { allFields, fieldsBetween, readFields, writeFields } from '../layout.ts'
+import { itemKinds, keyScopes, layouts } from '../request-layouts.ts'
 import { headLayout, recordLayout } from '../stored-layouts.ts'
-import { prelude } from './prelude.ts'
+import { batch, prelude } from './prelude.ts'
 
 const { kindCodes, policyCodes, recoveredBit } = codec1
 
@@ -18,35 +17,18 @@ const displacedInPassing = 1000
 const notice = writeFields(layouts.notice, { scheduledAt: 'r.scheduledAt', token: 'r.token', cancelSize: '#r.cancel' })
 
 /** What an ordinary slot needs to know of the head of its job. */
-const headFields = {
-  active: 'active',
-  running: 'nRunning',
-  pending: 'nPending',
-  queued: 'nQueued',
-  uses: 'uses',
-  watermark: 'watermark',
-  nextAt: 'itsNextAt',
-  delayed: 'nDelayed',
-  version: 'itsVersion',
-  pausedUntil: 'pausedUntil',
-  policy: 'policy',
-  floor: 'floor',
-  taken: 'taken',
-  deletedAt: 'deletedAt',
-  cancelsBelow: 'cancelsBelow',
-  startLimit: 'startLimit',
-}
+const headFields = fieldsBetween(headLayout, ['active', 'startLimit'], {
+  ...{ running: 'nRunning', pending: 'nPending', queued: 'nQueued', delayed: 'nDelayed' },
+  ...{ nextAt: 'itsNextAt', version: 'itsVersion' },
+})
 
 /** The head after the start. */
-const headAfterStart = writeFields(headLayout, {
-  active: 'active',
-  running: 'nRunning + 1',
-  pending: 'nPending',
-  queued: 'nQueued',
-  uses: 'uses + 1',
-  watermark: 'scheduledAt',
-  nextAt: 'nextAt',
-})
+const headAfterStart = writeFields(
+  headLayout,
+  fieldsBetween(headLayout, ['active', 'nextAt'], {
+    ...{ running: 'nRunning + 1', pending: 'nPending', queued: 'nQueued', uses: 'uses + 1', watermark: 'scheduledAt' },
+  }),
+)
 
 const existsOf = (record: string) =>
   writeFields(layouts.exists, {
@@ -67,21 +49,10 @@ local request, items = ARGV[1], ARGV[2]
 local channel, sender, displacedRequest, addresses, spans = ARGV[3], ARGV[4], ARGV[5], ARGV[6], ARGV[7]
 local skippedIds, reusableKeys = ARGV[8], ARGV[9]
 ${readFields(layouts.createRequest, 'request', allFields(layouts.createRequest))}
-local isBulk = spans ~= ''
 
 local missing = missingRight(channel)
 if missing then return missing end
-
-local ids, jobs = splitAddresses(addresses)
-local headTexts = isBulk and call('HMGET', heads, unpack(jobs)) or {}
-local letters, count, details = {}, 0, {}
-
-local function answer(letter, ...)
-  count = count + 1
-  letters[count] = letter
-  for index = 1, select('#', ...) do details[#details + 1] = (select(index, ...)) end
-end
-
+${batch}
 local function answerCreated(r, displaced, notices)
   answer('c', ${writeFields(layouts.state, { state: 'r.state', token: 'r.token' })}, r.reason, displaced, notices)
 end
@@ -252,35 +223,22 @@ local function startSlot(index, scheduledAt, version, nextAt, deadline, record)
   if active == none then active = id else call('ZADD', liveOf .. job, scheduledAt, id) end
   text = ${headAfterStart} .. sub(text, ${headLayout.end.nextAt + 1})
   if isBulk then
-    noteHead(job, text)
-    noteRecord(id, record)
+    append(headFields, job, text)
+    append(recordFields, id, record)
   else
     setHeadText(job, text)
     put(id, record)
   end
   call('ZADD', history .. job, scheduledAt, id)
-  noteMove(job, nextAt)
-  noteStart(deadline, sub(addresses, index * 32 - 31, index * 32))
+  append(moved, job)
+  append(movedTo, nextAt)
+  append(started, deadline, sub(addresses, index * 32 - 31, index * 32))
   return true
 end
 
 -- What the ordinary requests of a call leave in the hashes and indexes: there are many of them, and often of one job.
 local requested = { records = {}, history = {}, live = {}, pending = {}, ready = {}, future = {} }
 local hasRequested = false
-
-local function listOf(lists, key)
-  local list = lists[key]
-  if not list then
-    list = {}
-    lists[key] = list
-  end
-  return list
-end
-
-local function append(list, first, second)
-  local size = #list
-  list[size + 1], list[size + 2] = first, second
-end
 
 -- Stores the requests that earlier items of this call have created. Called before a step reads these records.
 local function storeRequested()
@@ -300,8 +258,7 @@ local taken = {}
 local function readPresent()
   local byBucket = {}
   for index = 1, #ids do
-    local list = listOf(byBucket, bucketOf(ids[index]))
-    list[#list + 1] = ids[index]
+    append(listOf(byBucket, bucketOf(ids[index])), ids[index])
   end
   for bucket, list in pairs(byBucket) do
     for first = 1, #list, 4000 do
@@ -337,7 +294,7 @@ local function takeRequest(index, isStartable, scheduledAt, version, deadline, t
   local member = sub(addresses, index * 32 - 31, index * 32)
   if isStartable then
     h.running = h.running + 1
-    noteStart(deadline, member)
+    append(started, deadline, member)
     return 'r'
   end
   h.pending = h.pending + 1
@@ -394,13 +351,11 @@ forEachSpan(spans, ids, false, function(from, to)
     if hasCrowded and crowded[jobs[index]] then
       answer('n')
     elseif kind == ${itemKinds.slot} and isStartable == 1 and goesOn == 0 and startSlot(index, scheduledAt, version, nextAt, deadline, text) then
-      count = count + 1
-      letters[count] = 'r'
+      append(letters, 'r')
     else
       local letter = goesOn == 0 and kind ~= ${itemKinds.slot} and not keyOf(index) and takeRequest(index, isStartable == 1, scheduledAt, version, deadline, text)
       if letter then
-        count = count + 1
-        letters[count] = letter
+        append(letters, letter)
       else
         create(kind, isStartable == 1, goesOn == 1, index, scheduledAt, version, nextAt, text)
       end
@@ -409,7 +364,6 @@ forEachSpan(spans, ids, false, function(from, to)
 end)
 
 storeRequested()
-store()
-tell(channel, sender)
+store(channel, sender)
 return { table.concat(letters), details }
 `)

@@ -2,7 +2,6 @@ import { type Script, script } from '../script.ts'
 import { readFields, writeFields } from '../layout.ts'
 import { layouts } from '../request-layouts.ts'
 import { recordLayout } from '../stored-layouts.ts'
-import { bareRecord } from './bare-record.ts'
 import { jobKeys } from './job-keys.ts'
 import { prelude } from './prelude.ts'
 
@@ -29,7 +28,7 @@ const countsOfShard = writeFields(layouts.counts, {
  * for what does not exist.
  */
 export const getScript: Script = script(`#!lua flags=no-writes
-${prelude}${jobKeys}${bareRecord}
+${prelude}${jobKeys}
 local jobs, versions, occurrences, counts, latest = {}, {}, {}, {}, {}
 for at = 1, #ARGV[1], 16 do
   local job = sub(ARGV[1], at, at + 15)

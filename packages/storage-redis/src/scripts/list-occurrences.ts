@@ -3,7 +3,6 @@ import { priorityStepMs } from '@jobistemer/core/storage'
 import { allFields, readFields } from '../layout.ts'
 import { layouts } from '../request-layouts.ts'
 import { recordLayout, rescueStep } from '../stored-layouts.ts'
-import { bareRecord } from './bare-record.ts'
 import { prelude } from './prelude.ts'
 
 /** Maximum number of occurrences that a call reads. */
@@ -15,7 +14,7 @@ const liveAtOnce = 1000
 /** Greatest difference between the `orderAt` of a waiting occurrence and its scheduled time, in ms. */
 const widestStep = (rescueStep / 2) * priorityStepMs
 
-const paging = `${bareRecord}
+const paging = `
 ${readFields(layouts.paging, 'ARGV[1]', allFields(layouts.paging))}
 local cursorAt, cursorId = ARGV[2], ARGV[3]
 local found, position = {}, ''

@@ -1,5 +1,5 @@
 import { codec1, failedStates, priorityStepMs, startRateReason, wokenAtOnce } from '@jobistemer/core/storage'
-import { allFields, readFields, tableFields, writeFields } from '../layout.ts'
+import { allFields, fieldsBetween, readFields, tableFields, writeFields } from '../layout.ts'
 import { always, never } from '../numbers.ts'
 import { layouts } from '../request-layouts.ts'
 import { storedForm } from '../stored-form.ts'
@@ -112,17 +112,33 @@ end
 -- The wake-ups that the script sends to other connections at its end.
 local due, cancelNotes, jobsChanged = false, false, false
 
-local function tell(channel, sender)
-  if due then call('PUBLISH', channel, 'due ' .. sender) end
-  if cancelNotes then call('PUBLISH', channel, 'cancel ' .. sender) end
-  if jobsChanged then call('PUBLISH', channel, 'jobs ' .. sender) end
+-- The list of a key in a table of lists.
+local function listOf(lists, key)
+  local list = lists[key]
+  if not list then
+    list = {}
+    lists[key] = list
+  end
+  return list
+end
+
+local function append(list, first, second)
+  local size = #list
+  list[size + 1], list[size + 2] = first, second
+end
+
+-- A command with a long list of arguments, in parts that fit on Lua's stack. Without arguments it does nothing.
+local function callWith(command, key, list)
+  for first = 1, #list, 4000 do
+    call(command, key, unpack(list, first, math.min(first + 3999, #list)))
+  end
 end
 
 -- ------------------------------------------------------------------------------------------------------------- heads
 
 local headSize = ${headLayout.size}
 -- Heads by job: as a table, or as a text if no step needed more.
-local known, changed, changedCount = {}, {}, 0
+local known, changed = {}, {}
 
 -- \`indexedAt\`: the instant at which the job lies in the index of next instants.
 local function parseHead(text)
@@ -199,10 +215,7 @@ end
 -- Puts a text in the place of a head that was taken as a text.
 local function setHeadText(job, text)
   local h = known[job]
-  if h == nil or (type(h) == 'table' and not h.isChanged) then
-    changedCount = changedCount + 1
-    changed[changedCount] = job
-  end
+  if h == nil or (type(h) == 'table' and not h.isChanged) then append(changed, job) end
   known[job] = text
 end
 
@@ -211,12 +224,7 @@ local nextAts = {}
 
 -- Jobs that ordinary slots have moved. Moving them in the index would make such a slot cost the server an eighth more. So
 -- one member of a set notes many of them together, and a search for due jobs moves them first.
-local moved, movedTo, movedCount = {}, {}, 0
-
-local function noteMove(job, nextAt)
-  movedCount = movedCount + 1
-  moved[movedCount], movedTo[movedCount] = job, nextAt
-end
+local moved, movedTo = {}, {}
 
 local function nextAtOf(text)
   ${readFields(headLayout, 'text', { nextAt: 'nextAt' })}
@@ -224,11 +232,8 @@ local function nextAtOf(text)
 end
 
 local function touch(job, h)
-  if not h.isChanged then
-    h.isChanged = true
-    changedCount = changedCount + 1
-    changed[changedCount] = job
-  end
+  if not h.isChanged then append(changed, job) end
+  h.isChanged = true
 end
 
 -- ----------------------------------------------------------------------------------------------------------- records
@@ -276,6 +281,12 @@ local function recordOf(id)
   return text and parseRecord(text)
 end
 
+-- A record without its task runs: they are its last text.
+local function withoutRuns(text)
+  ${readFields(recordLayout, 'text', fieldsBetween(recordLayout, ['ownerSize', 'reasonSize']))}
+  return sub(text, 1, recordSize + ownerSize + detailsSize + cancelSize + reasonSize)
+end
+
 local function put(id, text)
   call('HSET', bucketOf(id), id, text)
 end
@@ -287,29 +298,17 @@ end
 -- ------------------------------------------------------------------------------------------------------------- ends
 
 -- Failures go into two sets by their end: those of the shard, which are gathered, and those of the job.
-local failed, failedCount = {}, 0
+local failed = {}
 
 local function noteFailure(now, id, job)
-  failed[failedCount + 1], failed[failedCount + 2] = now, id .. job
-  failedCount = failedCount + 2
+  append(failed, now, id .. job)
   call('ZADD', failedOf .. job, now, id)
 end
 
 -- ----------------------------------------------------------------------------------------------------- live occurrences
 
 -- Running ones come and go in great numbers: they are gathered, and go into their index in one command.
-local started, startedCount, stopped, stoppedCount = {}, 0, {}, 0
-
-local function noteStart(deadline, member)
-  started[startedCount + 1] = deadline
-  started[startedCount + 2] = member
-  startedCount = startedCount + 2
-end
-
-local function noteStop(member)
-  stoppedCount = stoppedCount + 1
-  stopped[stoppedCount] = member
-end
+local started, stopped = {}, {}
 
 -- Pending and running occurrences of a job: the head keeps the first one, a set keeps the rest. No reader needs the order
 -- of running ones.
@@ -364,7 +363,7 @@ local function enter(now, h, id, r)
     if h.queued == 1 then call('SADD', waitingKey, r.job) end
   elseif r.state == running then
     h.running = h.running + 1
-    noteStart(r.startedAt + r.timeout, id .. r.job)
+    append(started, r.startedAt + r.timeout, id .. r.job)
     if r.cancel ~= '' then call('HSET', cancelsKey, id .. r.job, r.owner) end
   end
 end
@@ -383,7 +382,7 @@ local function leave(h, id, r)
     if h.queued == 0 then call('SREM', waitingKey, r.job) end
   elseif r.state == running then
     h.running = h.running - 1
-    noteStop(id .. r.job)
+    append(stopped, id .. r.job)
     if r.cancel ~= '' then call('HDEL', cancelsKey, id .. r.job) end
   end
 end
@@ -428,12 +427,12 @@ local function firstToWake(h, job)
   return id, r
 end
 
--- Wakes it. Returns its id and time, or ''.
+-- Wakes it. Returns its id and time, or '', and its record.
 local function wakeOne(now, h, job)
   local id, r = firstToWake(h, job)
   if not id then return '' end
   move(now, h, id, r, pending, inTime(now, h, r))
-  return ${address}
+  return ${address}, r
 end
 
 -- Wakes the first queued occurrence, and a limited number of others that have a place. Returns the id and the time of the
@@ -719,37 +718,11 @@ local function wakeNext(now, h, job)
   return wakeFirst(now, h, job)
 end
 
--- A command with a long list of arguments, in parts that fit on Lua's stack.
-local function callWith(command, key, list)
-  for first = 1, #list, 4000 do
-    call(command, key, unpack(list, first, math.min(first + 3999, #list)))
-  end
-end
-
 -- ----------------------------------------------------------------------------------------------------------- batches
-
--- The ids and the jobs of occurrences, given as one text.
-local function splitAddresses(addresses)
-  local ids, jobs = {}, {}
-  for index = 1, #addresses / 32 do
-    ids[index], jobs[index] = read('<c16c16', addresses, index * 32 - 31)
-  end
-  return ids, jobs
-end
 
 -- For a batch of many jobs with one occurrence each, given by bucket, heads and records are read and written together. A step
 -- does not see the changes of another one. Ordinary steps add to these lists; all other steps write directly.
-local headFields, headFieldCount, recordFields, recordFieldCount = {}, 0, {}, 0
-
-local function noteHead(job, text)
-  headFields[headFieldCount + 1], headFields[headFieldCount + 2] = job, text
-  headFieldCount = headFieldCount + 2
-end
-
-local function noteRecord(id, text)
-  recordFields[recordFieldCount + 1], recordFields[recordFieldCount + 2] = id, text
-  recordFieldCount = recordFieldCount + 2
-end
+local headFields, recordFields = {}, {}
 
 -- Runs a step over a batch: once for all items of a bucket, or for the whole batch if jobs repeat. With \`reads\` the step
 -- receives the stored texts of the records.
@@ -760,28 +733,21 @@ local function forEachSpan(spans, ids, reads, step)
     local last = first + read('<I4', spans, at) - 1
     local bucket = bucketOf(ids[first])
     step(first, last, reads and call('HMGET', bucket, unpack(ids, first, last)))
-    if recordFieldCount > 0 then
-      callWith('HSET', bucket, recordFields)
-      recordFields, recordFieldCount = {}, 0
-    end
+    callWith('HSET', bucket, recordFields)
+    recordFields = {}
     first = last + 1
   end
-  if headFieldCount > 0 then callWith('HSET', heads, headFields) end
+  callWith('HSET', heads, headFields)
 end
 
 -- Moves jobs to their next instants in the index, and removes jobs without one.
 local function storeNexts()
-  local placed, count, gone = {}, 0, {}
+  local placed, gone = {}, {}
   for job, nextAt in pairs(nextAts) do
-    if nextAt == never then
-      gone[#gone + 1] = job
-    else
-      placed[count + 1], placed[count + 2] = nextAt, job
-      count = count + 2
-    end
+    if nextAt == never then append(gone, job) else append(placed, nextAt, job) end
   end
-  if count > 0 then callWith('ZADD', nextKey, placed) end
-  if #gone > 0 then callWith('ZREM', nextKey, gone) end
+  callWith('ZADD', nextKey, placed)
+  callWith('ZREM', nextKey, gone)
   nextAts = {}
 end
 
@@ -795,9 +761,7 @@ local function catchUp()
   for first = 1, #jobs, 4000 do
     local texts = call('HMGET', heads, unpack(jobs, first, math.min(first + 3999, #jobs)))
     for index, text in ipairs(texts) do
-      local nextAt = never
-      if text then nextAt = nextAtOf(text) end
-      nextAts[jobs[first + index - 1]] = nextAt
+      nextAts[jobs[first + index - 1]] = text and nextAtOf(text) or never
     end
   end
   storeNexts()
@@ -805,30 +769,46 @@ local function catchUp()
 end
 
 
--- Stores what was gathered. To be called once, when all is decided.
-local function store()
-  if startedCount > 0 then callWith('ZADD', runningKey, started) end
-  if stoppedCount > 0 then callWith('ZREM', runningKey, stopped) end
-  if failedCount > 0 then callWith('ZADD', failedKey, failed) end
-  local isMany = movedCount >= ${manyMoves}
-  for index = 1, isMany and 0 or movedCount do nextAts[moved[index]] = movedTo[index] end
+-- Stores what was gathered, and sends the wake-ups. To be called once, when all is decided.
+local function store(channel, sender)
+  callWith('ZADD', runningKey, started)
+  callWith('ZREM', runningKey, stopped)
+  callWith('ZADD', failedKey, failed)
+  local isMany = #moved >= ${manyMoves}
+  for index = 1, isMany and 0 or #moved do nextAts[moved[index]] = movedTo[index] end
   local fields = {}
-  for index = 1, changedCount do
-    local job = changed[index]
+  for index, job in ipairs(changed) do
     local h = known[job]
-    fields[index * 2 - 1] = job
-    if type(h) == 'table' then
-      fields[index * 2] = printHead(h)
-      if h.nextAt ~= h.indexedAt then nextAts[job] = h.nextAt end
-    else
-      fields[index * 2] = h
-    end
+    local isTable = type(h) == 'table'
+    fields[index * 2 - 1], fields[index * 2] = job, isTable and printHead(h) or h
+    if isTable and h.nextAt ~= h.indexedAt then nextAts[job] = h.nextAt end
   end
-  if changedCount > 0 then callWith('HSET', heads, fields) end
+  callWith('HSET', heads, fields)
   storeNexts()
   if isMany then
     call('ZADD', movedKey, 0, table.concat(moved))
     if call('ZCARD', movedKey) > ${mostNotes} then catchUp() end
   end
+  if due then call('PUBLISH', channel, 'due ' .. sender) end
+  if cancelNotes then call('PUBLISH', channel, 'cancel ' .. sender) end
+  if jobsChanged then call('PUBLISH', channel, 'jobs ' .. sender) end
+end
+`
+
+/**
+ * What scripts for batches need: the ids and jobs of their items, the heads of a bulk, and answers. An answer is a letter,
+ * followed by its details.
+ */
+export const batch: string = `
+local ids, jobs, letters, details = {}, {}, {}, {}
+for index = 1, #addresses / 32 do
+  ids[index], jobs[index] = read('<c16c16', addresses, index * 32 - 31)
+end
+local isBulk = spans ~= ''
+local headTexts = isBulk and call('HMGET', heads, unpack(jobs)) or {}
+
+local function answer(letter, ...)
+  append(letters, letter)
+  for index = 1, select('#', ...) do append(details, (select(index, ...))) end
 end
 `

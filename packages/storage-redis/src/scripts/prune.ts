@@ -2,9 +2,8 @@ import { type Script, script } from '../script.ts'
 import { checkRights } from './check-rights.ts'
 import { jobKeys } from './job-keys.ts'
 import { allFields, readFields } from '../layout.ts'
-import { spanBit } from '../record-codes.ts'
 import { layouts } from '../request-layouts.ts'
-import { recordLayout } from '../stored-layouts.ts'
+import { recordLayout, spanBit } from '../stored-layouts.ts'
 import { prelude } from './prelude.ts'
 
 /** Maximum number of jobs that a call reads. */
@@ -75,23 +74,19 @@ end
 local function remove(h, job, victims)
   local gone, failures, failuresOfJob = {}, {}, {}
   for _, victim in ipairs(victims) do
-    if victim.last > h.floor then h.floor = victim.last end
+    h.floor = math.max(h.floor, victim.last)
+    if victim.version == h.version then h.uses = h.uses - 1 end
   end
-  touch(job, h)
   -- The floor is raised first, so that no call creates a removed slot again.
   call('HSET', heads, job, printHead(h))
   for _, victim in ipairs(victims) do
     call('HDEL', bucketOf(victim.id), victim.id)
-    gone[#gone + 1] = victim.id
+    append(gone, victim.id)
     if isFailure[victim.state] then
-      failures[#failures + 1] = victim.id .. job
-      failuresOfJob[#failuresOfJob + 1] = victim.id
+      append(failures, victim.id .. job)
+      append(failuresOfJob, victim.id)
     end
-    if victim.version == h.version then
-      h.uses = h.uses - 1
-    else
-      call('HINCRBY', usesOf .. job, versionField(victim.version), -1)
-    end
+    if victim.version ~= h.version then call('HINCRBY', usesOf .. job, versionField(victim.version), -1) end
   end
   freeKeys(job, victims)
   callWith('ZREM', history .. job, gone)
@@ -106,7 +101,6 @@ local function forget(h, job)
     call('DEL', jobOf .. job, versionsOf .. job, usesOf .. job)
     call('ZREM', jobsKey, job)
     call('ZREM', changedKey, job)
-    h.isForgotten = true
     return
   end
   local uses = call('HGETALL', usesOf .. job)
@@ -137,12 +131,5 @@ for _, job in ipairs(jobs) do
   end
   position = job
 end
-
-local kept = {}
-for index = 1, changedCount do
-  if not known[changed[index]].isForgotten then kept[#kept + 1] = changed[index] end
-end
-changed, changedCount = kept, #kept
-store()
 return { removed, more, (more == 1 or only ~= '' or #jobs < ${jobsAtOnce}) and '' or position }
 `)

@@ -1,22 +1,14 @@
 import { type Script, script } from '../script.ts'
 import { checkRights } from './check-rights.ts'
-import { allFields, readFields, writeFields } from '../layout.ts'
-import { absentState, settleChanges } from '../record-codes.ts'
-import { layouts } from '../request-layouts.ts'
+import { allFields, fieldsBetween, readFields, writeFields } from '../layout.ts'
+import { absentState, layouts, settleChanges } from '../request-layouts.ts'
 import { headLayout, recordLayout } from '../stored-layouts.ts'
-import { prelude } from './prelude.ts'
+import { batch, prelude } from './prelude.ts'
 
 /** The fields of a record that its owner changes, as locals. */
-const front = {
-  state: 'state',
-  token: 'itsToken',
-  sequence: 'itsSequence',
-  finishedAt: 'finishedAt',
-  ownerSize: 'ownerSize',
-  detailsSize: 'detailsSize',
-  cancelSize: 'cancelSize',
-  reasonSize: 'itsReasonSize',
-}
+const front = fieldsBetween(recordLayout, ['state', 'reasonSize'], {
+  ...{ token: 'itsToken', sequence: 'itsSequence', reasonSize: 'itsReasonSize' },
+})
 
 const finished = { ...front, state: 'finalState', sequence: 'sequence', finishedAt: 'now', reasonSize: 'reasonSize' }
 
@@ -28,23 +20,10 @@ export const settleScript: Script = script(`#!lua flags=allow-oom
 ${prelude}${checkRights}
 local request, items, channel, sender, addresses, spans = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5], ARGV[6]
 local now = read('<d', request)
-local isBulk = spans ~= ''
 local missing = missingRight(channel)
 if missing then return missing end
-
-local ids, jobs = splitAddresses(addresses)
-local headTexts = isBulk and call('HMGET', heads, unpack(jobs)) or {}
+${batch}
 local frontSize = ${recordLayout.end.reasonSize}
-
-local letters, count, details = {}, 0, {}
-
-local function answer(letter, first, second, third)
-  count = count + 1
-  letters[count] = letter
-  details[#details + 1] = first
-  if second then details[#details + 1] = second end
-  if third then details[#details + 1] = third end
-end
 
 -- Whether something that was said of an occurrence which does not run (any more) was said and accepted before.
 local function wasAccepted(state, change, finalState)
@@ -87,11 +66,13 @@ local function stopRunning(index)
   text = ${writeFields(headLayout, { active: 'active', running: 'nRunning - 1' })}
     .. sub(text, ${headLayout.end.running + 1})
   -- What is woken needs the head as a table.
-  if isBulk and nQueued == 0 then noteHead(job, text) else setHeadText(job, text) end
+  if isBulk and nQueued == 0 then append(headFields, job, text) else setHeadText(job, text) end
   return nQueued
 end
 
-local replaceText = isBulk and noteRecord or put
+local function replaceText(id, text)
+  if isBulk then append(recordFields, id, text) else put(id, text) end
+end
 
 local at = 1
 local function settle(index, text)
@@ -119,7 +100,7 @@ local function settle(index, text)
       .. sub(text, frontSize + 1, kept) .. sub(items, first, takerAt - 1))
     local address = sub(addresses, index * 32 - 31, index * 32)
     if cancelSize > 0 then call('HDEL', cancelsKey, address) end
-    noteStop(address)
+    append(stopped, address)
     if isFailure[finalState] then noteFailure(now, id, job) end
     if stopRunning(index) > 0 then
       if takerSize > 0 then
@@ -133,11 +114,7 @@ local function settle(index, text)
     release(headOf(job), id, parseRecord(text), sequence, dueAt, reason, sub(items, first + reasonSize, takerAt - 1))
   end
   local isRepeated = takerSize > 0 and not isApplied and change == ${settleChanges.finish}
-  if woken == '' and cancelSize == 0 and not taken and not isRepeated then
-    count = count + 1
-    letters[count] = 'k'
-    return
-  end
+  if woken == '' and cancelSize == 0 and not taken and not isRepeated then return append(letters, 'k') end
   local cancel = sub(text, kept - cancelSize + 1, kept)
   if taken then
     answer('t', taken, cancel, woken)
@@ -154,7 +131,6 @@ forEachSpan(spans, ids, true, function(from, to, texts)
   end
 end)
 
-store()
-tell(channel, sender)
+store(channel, sender)
 return { table.concat(letters), details }
 `)

@@ -156,8 +156,7 @@ while at <= #steps do
   end
 end
 
-store()
-tell(channel, sender)
+store(channel, sender)
 return answers
 `
 
