@@ -123,13 +123,13 @@ function restricts(field: string): boolean {
 }
 
 function* nodeCronInstants(task: ReturnType<NodeCronPackage['createTask']>, afterMs: number): Generator<number, void> {
-  // node-cron computes from the present on.
-  let done = 0
+  // node-cron computes from the present on, which advances between two calls.
+  let last = afterMs
   for (let count = 64; ; count *= 4) {
     const runs = task.getNextRuns(count)
-    for (const run of runs.slice(done)) if (+run > afterMs) yield +run
+    for (const run of runs.filter((each) => +each > last)) yield +run
+    last = Math.max(last, ...runs.slice(-1).map(Number))
     if (runs.length < count) return
-    done = runs.length
   }
 }
 

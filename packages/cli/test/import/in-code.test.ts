@@ -3,7 +3,8 @@ import { join } from 'node:path'
 import { once } from '@jobistemer/ticker-once'
 import { Cron } from 'croner'
 import { createTask } from 'node-cron'
-import { expect, it } from 'vitest'
+import { expect, it, vi } from 'vitest'
+import { fromNodeCron } from '../../src/import/in-code.ts'
 import { useScratch } from '../ledger.ts'
 import { runCli } from '../run-cli.ts'
 
@@ -133,4 +134,30 @@ export default source`)
   expect(source).toBe('Quartz')
   expect(jobs).toHaveLength(1)
   expect(notes).toEqual([{ origin: 'trigger 2', kind: 'left_out', text: 'It has a calendar.' }])
+})
+
+it('the instants of node-cron have no gap when time passes during the comparison', async () => {
+  const start = Date.parse('2026-01-01T00:00:00.500Z')
+  const schedule = { type: 'cron', expression: '* * * * * *', timezone: 'UTC' }
+  const job = {
+    name: 'poll',
+    origin: 'poll',
+    schedule,
+    handler: 'poll',
+    settings: {},
+    original: { name: 'poll', expression: '* * * * * *' },
+  }
+  vi.useFakeTimers({ toFake: ['Date'], now: start })
+  try {
+    const { signal } = new AbortController()
+    const context = { now: start, timezone: 'UTC', cwd: process.cwd(), cutOver: null, signal }
+    const instants = await fromNodeCron([]).instantsAfter?.(job, start, context)
+    const taken = Array.from({ length: 100 }, (_, done) => {
+      vi.setSystemTime(start + done * 100)
+      return instants?.next().value
+    })
+    expect(taken).toEqual(Array.from({ length: 100 }, (_, done) => start + 500 + done * 1000))
+  } finally {
+    vi.useRealTimers()
+  }
 })
