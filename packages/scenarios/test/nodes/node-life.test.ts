@@ -188,21 +188,26 @@ it('with heartbeats every 10 s, the run of a dead node is taken over within 75 s
   expect(Math.max(...took)).toBeLessThanOrEqual(75 - 10)
 })
 
-it.each<[heartbeats: number, deadAfter: { readonly seconds: number }, capabilities: { readonly heartbeatMs?: number }]>([
-  [6, { seconds: 12 }, {}],
-  [5, { seconds: 12 }, { heartbeatMs: 10_000 }],
-  [60, { seconds: 3600 }, {}],
-])('a node sends %i heartbeats in a deadAfter of %o on a storage with %o', async (heartbeats, deadAfter, capabilities) => {
-  const world = createWorld()
-  const storage = world.connect()
-  const rare = wrapStorage(storage, { capabilities: { ...storage.capabilities, ...capabilities } })
-  const intercepted = new InterceptedStorage(rare)
-  await world.start({ storage: intercepted.storage, deadAfter })
-  await world.clock.advance(deadAfter)
-  intercepted.reset()
-  await world.clock.advance(deadAfter)
-  expect(intercepted.count('heartbeat')).toBe(heartbeats)
-})
+it.each<[heartbeats: number, deadAfter: { readonly seconds: number }, capabilities: { readonly heartbeatMs?: number }]>(
+  [
+    [6, { seconds: 12 }, {}],
+    [5, { seconds: 12 }, { heartbeatMs: 10_000 }],
+    [60, { seconds: 3600 }, {}],
+  ],
+)(
+  'a node sends %i heartbeats in a deadAfter of %o on a storage with %o',
+  async (heartbeats, deadAfter, capabilities) => {
+    const world = createWorld()
+    const storage = world.connect()
+    const rare = wrapStorage(storage, { capabilities: { ...storage.capabilities, ...capabilities } })
+    const intercepted = new InterceptedStorage(rare)
+    await world.start({ storage: intercepted.storage, deadAfter })
+    await world.clock.advance(deadAfter)
+    intercepted.reset()
+    await world.clock.advance(deadAfter)
+    expect(intercepted.count('heartbeat')).toBe(heartbeats)
+  },
+)
 
 describe.each(everywhere)('on $name', (place) => {
   it('a run that a late call claims for a node that has shut down is taken over', async () => {
