@@ -54,8 +54,8 @@ async function run() {
       },
     ],
   })
-  const timing = { heartbeat: { seconds: 1 }, deadAfter: { seconds: 8 } }
-  const scheduler = createScheduler({ storage, nodeId, jobs: [...jobs, long], handleSignals: true, ...timing })
+  const deadAfter = { seconds: 8 }
+  const scheduler = createScheduler({ storage, nodeId, jobs: [...jobs, long], handleSignals: true, deadAfter })
   process.on('message', async () => {
     const nodes = await scheduler.nodes()
     process.send({ nodes: nodes.map(({ node, state, versions }) => `${node} ${versions.jobistemer} ${state}`) })
