@@ -42,12 +42,12 @@ it.each(['options', 'events'])('each member on the page of %s has a text', (page
 })
 
 it.each([
-  ['core/src/scheduler-options.ts', 'SchedulerOptions', /^ {2}'(\w+)',$/gm],
-  ['core/src/events.ts', 'SchedulerEvents', /^ {2}'([a-z]+\.[a-z]+)':/gm],
-])('%s: each member of %s is found', (file, name, names) => {
+  ['core/src/scheduler-options.ts', 'SchedulerOptions', /^ {2}'(\w+)',$/gm, 20],
+  ['core/src/events.ts', 'SchedulerEvents', /^ {2}'([a-z]+\.[a-z]+)':/gm, 21],
+])('%s: each member of %s is found', (file, name, names, fewest) => {
   const text = readFileSync(packagesFolder + file, 'utf8')
   const wanted = [...text.matchAll(names)].map(([, member]) => member)
-  expect(wanted.length).toBeGreaterThan(20)
+  expect(wanted.length).toBeGreaterThanOrEqual(fewest)
   expect(membersOf(text, name).map(({ member }) => member)).toEqual(expect.arrayContaining(wanted))
   expect(membersOf(text, name).length).toBe(new Set(wanted).size)
 })

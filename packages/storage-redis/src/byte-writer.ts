@@ -32,11 +32,6 @@ export class ByteWriter {
     return start
   }
 
-  uint32(value: number): void {
-    this.#reserve(4)
-    this.#length = this.#bytes.writeUInt32LE(value, this.#length)
-  }
-
   /** Writes an instant or a count, as a double: exact up to 2^53. */
   number(value: number): void {
     this.#reserve(8)

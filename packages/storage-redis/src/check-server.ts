@@ -1,5 +1,4 @@
 import { printValue } from '@jobistemer/core'
-import type { Redis } from 'ioredis'
 import { isCluster } from './client.ts'
 import type { ReadOptions, RedisClient } from './options.ts'
 import { failure } from './redis-errors.ts'
@@ -36,7 +35,7 @@ export async function checkServer(
   // The first command also makes a Cluster find its nodes.
   const key = namespaceKey(options.prefix)
   const stored = await client.hgetall(key)
-  for (const server of serversOf(client)) {
+  for (const server of isCluster(client) ? client.nodes('master') : [client]) {
     checkServerInfo(await server.info(), place)
     await checkPersistence(server, options.logger, place)
   }
@@ -53,10 +52,6 @@ export async function checkServer(
   }
   await client.hsetnx(key, 'schema', form.version)
   return readNamespace(await client.hgetall(key), options, form, key)
-}
-
-function serversOf(client: RedisClient): readonly Redis[] {
-  return isCluster(client) ? client.nodes('master') : [client]
 }
 
 function readNamespace(

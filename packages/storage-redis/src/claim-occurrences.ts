@@ -220,14 +220,8 @@ export class Claimer {
       const counted = whole?.seen.filter(({ isBlocked }) => !isBlocked).length ?? 0
       const call = { ...request, limit: Math.max(0, request.limit - taken - counted), sweep }
       try {
-        const [outcome, ...parts] = await this.#call(call, spot, {
-          mode,
-          last,
-          number,
-          fences: asked !== undefined,
-          cursor,
-          place,
-        })
+        const fences = asked !== undefined
+        const [outcome, ...parts] = await this.#call(call, spot, { mode, last, number, fences, cursor, place })
         const kind = outcome.toString()
         if (kind === 'repeated') throw repeatedError()
         // It may be sent once more, with the same number, until one has said all: that leaves the number behind.

@@ -71,10 +71,6 @@ export class Connection {
     }
   }
 
-  get isClosed(): boolean {
-    return this.#closed
-  }
-
   assertOpen(): void {
     if (this.#closed) throw closedError(this.#place)
   }
@@ -86,16 +82,20 @@ export class Connection {
 
   /** Runs scripts that only read; the answers stand in the order of the calls. */
   async read(calls: readonly ScriptCall[]): Promise<readonly unknown[]> {
-    return await this.#within(
-      async () => await Promise.all(calls.map((call) => this.#onNamespace(call, () => this.#evaluate(call)))),
-    )
+    return await this.#runAll(calls, this.#evaluate)
   }
 
   /** Runs scripts that write, and waits for the replicas that were asked for. */
   async write(calls: readonly ScriptCall[]): Promise<readonly unknown[]> {
-    const run = this.#options.minReplicas === 0 ? this.#evaluate : this.#evaluateAndWait
-    return await this.#within(
-      async () => await Promise.all(calls.map((call) => this.#onNamespace(call, () => run.call(this, call)))),
+    return await this.#runAll(calls, this.#options.minReplicas === 0 ? this.#evaluate : this.#evaluateAndWait)
+  }
+
+  async #runAll(
+    calls: readonly ScriptCall[],
+    run: (call: ScriptCall) => Promise<unknown>,
+  ): Promise<readonly unknown[]> {
+    return await this.#within(() =>
+      Promise.all(calls.map((call) => this.#onNamespace(call, () => run.call(this, call)))),
     )
   }
 

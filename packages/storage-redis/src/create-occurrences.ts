@@ -8,6 +8,7 @@ import {
   isStartable,
   type OccurrenceAddress,
   type Owner,
+  type ReusableKey,
 } from '@jobistemer/core/storage'
 import { longestBatch, runBatch } from './batch.ts'
 import { ByteWriter } from './byte-writer.ts'
@@ -148,7 +149,9 @@ async function createOnce(
         writer.setByte(start + itemAt.goesOn, goesOn(item) ? 1 : 0)
       }
       const addresses = printAddresses(group)
-      const others = [printSkippedIds(group), printReusableKeys(group)]
+      const skippedIds = group.map((item) => ('skippedId' in item ? item.skippedId : undefined))
+      const keys = group.map((item) => ('key' in item ? item.key : undefined))
+      const others = [printEach(16, skippedIds, writeId), printEach(17, keys, writeReusableKey)]
       const values = [request, writer.finish(), channel, sender, displaced, addresses, spans, ...others]
       return { script: createScript, arguments: values }
     },
@@ -156,26 +159,21 @@ async function createOnce(
   })
 }
 
-/** 16 bytes for each item, zeros where it has none; nothing at all where no item has one. */
-function printSkippedIds(items: readonly DueItem[]): Buffer {
-  const ids = items.map((item) => ('skippedId' in item ? item.skippedId : undefined))
-  if (ids.every((id) => id === undefined)) return Buffer.alloc(0)
-  const bytes = Buffer.alloc(items.length * 16)
-  for (const [index, id] of ids.entries()) if (id !== undefined) writeId(bytes, index * 16, id)
+/** Some bytes for each item, zeros where it has no such value; nothing at all where no item has one. */
+function printEach<Value>(
+  size: number,
+  values: readonly (Value | undefined)[],
+  write: (bytes: Buffer, offset: number, value: Value) => void,
+): Buffer {
+  if (values.every((value) => value === undefined)) return Buffer.alloc(0)
+  const bytes = Buffer.alloc(values.length * size)
+  for (const [index, value] of values.entries()) if (value !== undefined) write(bytes, index * size, value)
   return bytes
 }
 
-/** 17 bytes for each item, the id and the scope, zeros where it has no key; nothing at all where no item has one. */
-function printReusableKeys(items: readonly DueItem[]): Buffer {
-  const keys = items.map((item) => ('key' in item ? item.key : undefined))
-  if (keys.every((key) => key === undefined)) return Buffer.alloc(0)
-  const bytes = Buffer.alloc(items.length * 17)
-  for (const [index, key] of keys.entries()) {
-    if (key === undefined) continue
-    writeId(bytes, index * 17, key.id)
-    bytes[index * 17 + 16] = keyScopes[key.scope]
-  }
-  return bytes
+function writeReusableKey(bytes: Buffer, offset: number, { id, scope }: ReusableKey): void {
+  writeId(bytes, offset, id)
+  bytes[offset + 16] = keyScopes[scope]
 }
 
 function writeItem(writer: ByteWriter, item: DueItem, owner: Owner, printedOwner: string, now: number): number {

@@ -33,7 +33,7 @@ export async function heartbeat(
     isNodesNews(request) ? channel : '',
     sender,
     remove.length,
-    ...remove.flatMap(({ incarnation, counter }) => [printName(incarnation), printCounter(counter)]),
+    ...remove.flatMap(({ incarnation, counter }) => [printName(incarnation), printFields(nodeLayout, { counter })]),
     ...profilesOf.map(printName),
   ]
   const calls = [{ script: heartbeatScript, shard: shardOfNodes, shards, arguments: values }]
@@ -54,12 +54,11 @@ function printName(incarnation: string): string {
   return JSON.stringify(incarnation)
 }
 
-function printCounter(counter: number): Buffer {
-  return printFields(nodeLayout, { counter })
-}
-
 function printNode({ counter, ...content }: NodeRecord): Buffer {
-  return Buffer.concat([printCounter(counter), Buffer.from(JSON.stringify(content satisfies NodeContent))])
+  return Buffer.concat([
+    printFields(nodeLayout, { counter }),
+    Buffer.from(JSON.stringify(content satisfies NodeContent)),
+  ])
 }
 
 /** `null` for a damaged record: it does not say which node it is of. */

@@ -38,11 +38,6 @@ export function printContent({ name, owner, timeline }: JobContent): string {
   return JSON.stringify({ name, owner, timeline } satisfies StoredContent)
 }
 
-/** A tag as it is stored and compared; empty is none. */
-export function printTag(owner: string | null): string {
-  return owner === null ? '' : `=${owner}`
-}
-
 export function printVersion({ fingerprint, definition, createdAt }: VersionContent): Buffer {
   const text = Buffer.from(fingerprint)
   const numbers = printFields(versionLayout, { createdAt, fingerprintSize: text.length })
@@ -59,10 +54,6 @@ export function printLineage(lineage: readonly string[]): Buffer {
       return [size, text]
     }),
   )
-}
-
-export function printTimes({ createdAt, changedAt }: Pick<JobRecord, 'createdAt' | 'changedAt'>): Buffer {
-  return printFields(timesLayout, { createdAt, changedAt })
 }
 
 /** Prints a head after a step. The counts stay as they were, because the script updates them with each occurrence. */

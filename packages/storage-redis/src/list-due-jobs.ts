@@ -37,6 +37,7 @@ export async function listDueJobs(
     return { script: listDueJobsScript, shard, shards, arguments: values }
   })
   const pages = (await readAll(connection, calls)).map(readPage)
+  const placeOf = ({ nextAt, id }: JobRecord): Place => ({ nextAt: nextAt as number, id })
   const { items, next } = mergePages(pages, limit, { placeOf, compare: comparePlaces })
   return { items, cursor: next === null ? null : `${next.nextAt} ${next.id}` }
 }
@@ -70,11 +71,6 @@ function readPage(reply: unknown): ShardPage<JobRecord, Place> {
   if (position.length === 0) return { items, seenUpTo: null }
   const { nextAt } = parseFields(layouts.duePlace, position)
   return { items, seenUpTo: { nextAt, id: readJobId(position, layouts.duePlace.at.job) } }
-}
-
-/** The place of a due job in the order. */
-function placeOf({ nextAt, id }: JobRecord): Place {
-  return { nextAt: nextAt as number, id }
 }
 
 function comparePlaces(left: Place, right: Place): number {

@@ -42,9 +42,9 @@ export function parseOwner(text: string): Owner | null {
   return lastOwner
 }
 
-/** A reason as it is stored: empty is none, since an empty text can be one too. */
-export function printReason(reason: string | null): string {
-  return reason === null ? '' : `=${reason}`
+/** A reason or a tag as it is stored: empty is none, since an empty text can be one too. */
+export function printOptional(text: string | null): string {
+  return text === null ? '' : `=${text}`
 }
 
 export function parseReason(text: string): string | null {
@@ -84,7 +84,7 @@ export function writeOccurrence(writer: ByteWriter, record: NewOccurrence, owner
   writer.text(printDetails(details) ?? '')
   writer.setUint32(start + at.detailsSize, writer.length - detailsAt)
   writer.setUint32(start + at.cancelSize, cancelRequest === null ? 0 : writer.text(JSON.stringify(cancelRequest)))
-  writer.setUint32(start + at.reasonSize, writer.text(printReason(record.reason)))
+  writer.setUint32(start + at.reasonSize, writer.text(printOptional(record.reason)))
   writer.text(printRuns(record.runs, scheduledAt) ?? '')
   return writer.length - start
 }

@@ -1,5 +1,6 @@
-import { type DurationInput, JobistemerError, type Logger, printValue, toDurationMs } from '@jobistemer/core'
+import { type DurationInput, type JobistemerError, type Logger, printValue, toDurationMs } from '@jobistemer/core'
 import type { Cluster, Redis } from 'ioredis'
+import { failure } from './redis-errors.ts'
 import { maskUrl } from './secrets.ts'
 
 /** A client of ioredis: of one server, or of a Redis Cluster. */
@@ -64,13 +65,10 @@ export function readOptions(options: RedisStorageOptions): ReadOptions {
   }
   for (const [name, value] of Object.entries(options)) {
     if (optionNames.includes(name)) continue
-    throw new JobistemerError('UNKNOWN_OPTION', {
-      message: `redisStorage has no option ${printValue(name)}.`,
-      field: name,
-      // May be an address or a password under another name.
-      value: typeof value === 'object' || typeof value === 'string' ? `[${typeof value}]` : value,
-      remedy: `The options are ${optionNames.join(', ')}.`,
-    })
+    // May be an address or a password under another name.
+    const shown = typeof value === 'object' || typeof value === 'string' ? `[${typeof value}]` : value
+    const message = `redisStorage has no option ${printValue(name)}.`
+    throw failure('UNKNOWN_OPTION', [name, shown], message, `The options are ${optionNames.join(', ')}.`)
   }
   const { prefix = 'jobistemer', shards, minReplicas = 0, commandTimeout = 5000, waitTimeout = 1000, logger } = options
   // A colon ends the prefix: the access rule of the prefix `a` would match the keys of `a:b`. In a Redis Cluster, braces
@@ -160,6 +158,5 @@ function readCount(value: unknown, field: string, min: number, max: number): num
 }
 
 function invalid(field: string, value: unknown, problem: string, remedy: string): JobistemerError {
-  const message = `${problem}: ${printValue(value)}.`
-  return new JobistemerError('INVALID_ARGUMENT', { message, field, value, remedy })
+  return failure('INVALID_ARGUMENT', [field, value], `${problem}: ${printValue(value)}.`, remedy)
 }

@@ -12,12 +12,12 @@ import {
 } from '@jobistemer/core/storage'
 import type { Connection, ScriptCall } from './connection.ts'
 import { bytesOfId, shardOf } from './ids.ts'
-import { type JobParts, printTag, readJob, readVersion } from './job-form.ts'
+import { type JobParts, readJob, readVersion } from './job-form.ts'
 import { parseFields, printFields } from './layout.ts'
 import type { Ledger } from './ledger.ts'
 import { mergePages, type ShardPage } from './merge-pages.ts'
 import { always } from './numbers.ts'
-import { readOccurrence } from './occurrence-form.ts'
+import { printOptional, readOccurrence } from './occurrence-form.ts'
 import { layouts } from './request-layouts.ts'
 import { getScript } from './scripts/get.ts'
 import { listJobsScript } from './scripts/list-jobs.ts'
@@ -110,7 +110,10 @@ export async function get({ connection }: Ledger, request: GetRequest): Promise<
     for (const [index, text] of texts.entries()) {
       if (text.length > 0) foundOccurrences[index] = readOccurrence(occurrences[index] as OccurrenceId, text)
     }
-    if (countsOfShard.length > 0) all = sum(all, readCounts(countsOfShard))
+    if (countsOfShard.length > 0) {
+      const { pending, queued, running } = readCounts(countsOfShard)
+      all = { pending: all.pending + pending, queued: all.queued + queued, running: all.running + running }
+    }
   }
   return {
     jobs: jobs.found,
@@ -129,14 +132,6 @@ function printVersionKey({ jobId, version }: Pick<JobVersionRecord, 'jobId' | 'v
 
 function readCounts(bytes: Buffer): LiveCounts {
   return parseFields(layouts.counts, bytes)
-}
-
-function sum(left: LiveCounts, right: LiveCounts): LiveCounts {
-  return {
-    pending: left.pending + right.pending,
-    queued: left.queued + right.queued,
-    running: left.running + right.running,
-  }
 }
 
 /** One page of jobs, merged from all shards. */
@@ -161,7 +156,7 @@ async function readPage(
   const paging = { limit: Math.min(limit, 1000), since: changedSince ?? always, withDeleted: deleted }
   const values = printFields(layouts.listJobs, paging)
   const after = cursor === null ? '' : bytesOfId(cursor as `job_${string}`)
-  const tag = owner === undefined ? '' : printTag(owner)
+  const tag = owner === undefined ? '' : printOptional(owner)
   const [reply] = await connection.read([{ script: listJobsScript, ...place, arguments: [values, after, tag] }])
   const [position, jobs] = reply as readonly [Buffer, readonly JobParts[]]
   const items = jobs.map(readJob)

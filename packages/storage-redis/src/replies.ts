@@ -13,11 +13,8 @@ const none: readonly never[] = Object.freeze([])
 export function readAddress(bytes: Buffer, jobId: JobId, offset = 0): OccurrenceAddress | null {
   if (bytes.length <= offset) return null
   const { at } = layouts.address
-  return {
-    id: readOccurrenceId(bytes, offset + at.id),
-    jobId,
-    scheduledAt: bytes.readDoubleLE(offset + at.scheduledAt),
-  }
+  const id = readOccurrenceId(bytes, offset + at.id)
+  return { id, jobId, scheduledAt: bytes.readDoubleLE(offset + at.scheduledAt) }
 }
 
 /** Ids and times, put in the order of the time. */

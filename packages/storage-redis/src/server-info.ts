@@ -6,17 +6,17 @@ const oldestMajor = 7
 
 /** @throws JobistemerError `STORAGE_UNREADABLE` for a server that could forget jobs, or that takes no writes. */
 export function checkServerInfo(info: string, place: string): void {
-  const fields = parseInfo(info)
-  const version = fields.get('redis_version') ?? ''
+  const fieldOf = (name: string) => new RegExp(`^${name}:(.*?)\\r?$`, 'm').exec(info)?.[1]
+  const version = fieldOf('redis_version') ?? ''
   if (Number.parseInt(version, 10) < oldestMajor) {
     const message = `The server is of version ${version}, which is too old: ${place}.`
     throw unfit('version', version, message, `Use Redis ${oldestMajor} or later, or Valkey.`)
   }
-  if (fields.get('role') === 'slave') {
+  if (fieldOf('role') === 'slave') {
     const message = `The server is a replica, which takes no writes: ${place}.`
     throw unfit('role', 'replica', message, 'Connect to its primary: by Sentinel, Cluster, or the name of its host.')
   }
-  const policy = fields.get('maxmemory_policy') ?? 'noeviction'
+  const policy = fieldOf('maxmemory_policy') ?? 'noeviction'
   if (policy !== 'noeviction') {
     const message = `The server may forget jobs: its maxmemory-policy is ${policy}: ${place}.`
     const ways = 'in redis.conf, by CONFIG SET maxmemory-policy noeviction, or in the settings of the service'
@@ -53,15 +53,6 @@ async function readSettings(server: Redis): Promise<Readonly<Record<string, stri
     if (error instanceof Error && /^(NOPERM|ERR unknown|ERR .*CONFIG)/i.test(error.message)) return null
     throw error
   }
-}
-
-function parseInfo(info: string): ReadonlyMap<string, string> {
-  const fields = new Map<string, string>()
-  for (const line of info.split(/\r?\n/)) {
-    const colon = line.indexOf(':')
-    if (colon > 0 && !line.startsWith('#')) fields.set(line.slice(0, colon), line.slice(colon + 1))
-  }
-  return fields
 }
 
 function unfit(field: string, value: string, message: string, remedy: string): JobistemerError {

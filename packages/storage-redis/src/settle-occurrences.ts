@@ -4,7 +4,7 @@ import { ByteWriter } from './byte-writer.ts'
 import { printAddresses } from './ids.ts'
 import { parseFields } from './layout.ts'
 import type { Ledger } from './ledger.ts'
-import { parseCancelRequest, printOwner, printReason, readOccurrence } from './occurrence-form.ts'
+import { parseCancelRequest, printOwner, printOptional, readOccurrence } from './occurrence-form.ts'
 import { readAddress } from './replies.ts'
 import { absentState, layouts, settleChanges } from './request-layouts.ts'
 import { settleScript } from './scripts/settle.ts'
@@ -43,7 +43,7 @@ function writeItem(writer: ByteWriter, item: SettleItem): void {
   writer.setByte(start + itemAt.change, settleChanges[change.kind])
   writer.setByte(start + itemAt.finalState, change.kind === 'finish' ? stateCodes[change.state] : 0)
   writer.setNumber(start + itemAt.dueAt, change.kind === 'release' ? change.dueAt : 0)
-  const reason = change.kind === 'progress' ? '' : printReason(change.reason)
+  const reason = change.kind === 'progress' ? '' : printOptional(change.reason)
   writer.setUint32(start + itemAt.reasonSize, writer.text(reason))
   writer.setUint32(start + itemAt.runsSize, writer.text(printRuns(runs, scheduledAt) ?? ''))
   writer.setUint32(start + itemAt.takerSize, takeNext === undefined ? 0 : writer.text(printOwner(takeNext)))

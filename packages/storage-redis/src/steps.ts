@@ -16,13 +16,14 @@ import {
 } from '@jobistemer/core/storage'
 import { runBatch } from './batch.ts'
 import { ByteWriter } from './byte-writer.ts'
-import { printLineage, printContent, printHead, printTag, printTimes, printVersion, readStoredJob } from './job-form.ts'
-import type { JobParts } from './job-form.ts'
+import { type JobParts, printContent, printHead, printLineage, printVersion, readStoredJob } from './job-form.ts'
+import { printFields } from './layout.ts'
 import { capabilities, type Ledger } from './ledger.ts'
-import { printOwner, readOccurrence, writeOccurrence } from './occurrence-form.ts'
+import { printOptional, printOwner, readOccurrence, writeOccurrence } from './occurrence-form.ts'
 import { contendedError } from './redis-errors.ts'
 import { layouts } from './request-layouts.ts'
 import type { Script } from './script.ts'
+import { timesLayout } from './stored-layouts.ts'
 import { commitScript, commitEndsScript, readStepsScript } from './scripts/step.ts'
 
 /** Beyond that, a step that others keep from its commit fails: each attempt that fails means that another step was stored. */
@@ -270,10 +271,10 @@ function writeCommit(writer: ByteWriter, { now, write }: Commit): void {
   writer.setUint32(start + at.beforeSize, text(head?.text ?? ''))
   writer.setUint32(start + at.afterSize, text(isSameHead ? '' : printHead(head?.text ?? null, after.head)))
   writer.setUint32(start + at.contentSize, text(saved === null ? '' : printContent(saved)))
-  writer.setUint32(start + at.ownerSize, text(saved === null ? '' : printTag(saved.owner)))
+  writer.setUint32(start + at.ownerSize, text(saved === null ? '' : printOptional(saved.owner)))
   writer.setUint32(start + at.lineageSize, text(saved === null ? '' : printLineage(saved.lineage)))
   writer.setUint32(start + at.pausedSize, text(saved?.paused == null ? '' : JSON.stringify(saved.paused)))
-  writer.setUint32(start + at.timesSize, text(saved === null ? '' : printTimes(saved)))
+  writer.setUint32(start + at.timesSize, text(saved === null ? '' : printFields(timesLayout, saved)))
   writer.setUint32(start + at.versionSize, text(version === undefined ? '' : printVersion(version)))
   writer.setUint32(start + at.recordCount, occurrences.length)
   for (const change of occurrences) writeChange(writer, change)

@@ -1,6 +1,3 @@
-import { readFields } from '../layout.ts'
-import { timesLayout } from '../stored-layouts.ts'
-
 /** What scripts that read or write whole jobs need beyond the prelude. */
 export const jobKeys: string = `
 local jobsKey, changedKey = shard .. 'jobs', shard .. 'changed'
@@ -8,11 +5,6 @@ local jobOf, versionsOf, usesOf = shard .. 'j:', shard .. 'v:', shard .. 'u:'
 
 local function versionField(version)
   return write('<I4', version)
-end
-
-local function timesOf(job)
-  ${readFields(timesLayout, "call('HGET', jobOf .. job, 'times')", { createdAt: 'createdAt', changedAt: 'changedAt' })}
-  return createdAt, changedAt
 end
 
 -- A job as it is answered: head, content, lineage, pause, times and version, as they are stored.

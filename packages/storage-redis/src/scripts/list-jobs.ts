@@ -2,6 +2,7 @@ import { type Script, script } from '../script.ts'
 import { allFields, readFields } from '../layout.ts'
 import { layouts } from '../request-layouts.ts'
 import { jobKeys } from './job-keys.ts'
+import { timesLayout } from '../stored-layouts.ts'
 import { prelude } from './prelude.ts'
 
 /** Maximum number of jobs that a call reads. */
@@ -32,7 +33,7 @@ for index, job in ipairs(jobs) do
     local isWanted = h and (withDeleted == 1 or h.deletedAt == never)
     if isWanted and owner ~= '' then isWanted = call('HGET', jobOf .. job, 'owner') == owner end
     if isWanted and since > always then
-      local _, changedAt = timesOf(job)
+      ${readFields(timesLayout, "call('HGET', jobOf .. job, 'times')", { changedAt: 'changedAt' })}
       isWanted = changedAt >= since
     end
     if isWanted then

@@ -66,6 +66,7 @@ end
 `
 
 const historyOf = `
+local job, states = ARGV[4], ARGV[5]
 local function walkHistory(job, states)
   return walk(history .. job, function(id)
     local text = textOf(id)
@@ -77,7 +78,6 @@ end
 /** A page of the history of one job: of all its states, or of some. */
 export const listHistoryScript: Script = script(`#!lua flags=no-writes
 ${prelude}${paging}
-local job, states = ARGV[4], ARGV[5]
 ${historyOf}
 return { walkHistory(job, states), found }
 `)
@@ -88,7 +88,6 @@ return { walkHistory(job, states), found }
  */
 export const listLiveOfJobScript: Script = script(`#!lua flags=no-writes
 ${prelude}${paging}
-local job, states = ARGV[4], ARGV[5]
 ${historyOf}
 local h = headOf(job)
 if not h then return { 'all', found } end

@@ -614,13 +614,6 @@ local function cancelEach(now, h, ids, records, reason)
   return table.concat(gone)
 end
 
--- Ends the search for what a replace has left. To be called too when something else takes its place.
-local function endSearch(h, job)
-  h.cancelsBelow = 0
-  touch(job, h)
-  call('HDEL', searchesKey, job)
-end
-
 -- The place from which the search for superseded occurrences continues: none lies before it. A new record has a version that
 -- is kept, a record that has run is kept too, and a superseded record only moves to its end.
 local function parsePlace(h, text)
@@ -684,7 +677,9 @@ local function cancelSuperseded(now, h, job, limit, most)
     end)
   local gone = cancelEach(now, h, ids, records, '=updated')
   if place == '' and found <= limit then
-    endSearch(h, job)
+    h.cancelsBelow = 0
+    touch(job, h)
+    call('HDEL', searchesKey, job)
     if h.policy == allow then wakeAll(now, h, job) end
   end
   return gone
