@@ -19,6 +19,8 @@ export class Child {
    */
   constructor(program, args, { cwd, env = process.env }) {
     this.#process = spawn(program, args, { cwd, env, stdio: ['ignore', 'pipe', 'pipe', 'ipc'] })
+    const killAtExit = () => this.#process.kill('SIGKILL')
+    process.once('exit', killAtExit)
     for (const stream of [this.#process.stdout, this.#process.stderr]) {
       stream?.setEncoding('utf8').on('data', (text) => {
         this.#output = (this.#output + text).slice(-20_000)
@@ -30,6 +32,7 @@ export class Child {
     })
     this.ended = once(this.#process, 'close').then(() => {
       this.#isOver = true
+      process.off('exit', killAtExit)
       this.#notify()
     })
   }

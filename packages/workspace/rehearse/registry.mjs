@@ -36,6 +36,7 @@ export async function startRegistry(folder) {
     stdio: ['ignore', 'inherit', 'inherit'],
   })
   const ended = once(child, 'exit')
+  process.once('exit', () => child.kill())
   for (const deadline = performance.now() + 60_000; !(await answers(url)); ) {
     if (child.exitCode !== null || performance.now() > deadline)
       throw new Error('The private registry does not answer.')

@@ -58,8 +58,9 @@ export async function upgradeAndBack(storage, { folder, node, oldProject, newPro
     await old.until('16 runs of the old version beside the new one', (messages) => ran(messages) >= 16)
     await upgraded.until('16 runs of the new version beside the old one', (messages) => ran(messages) >= before + 16)
     old.send('nodes')
-    await old.until('list of nodes', (messages) => messages.at(-1)?.nodes)
-    const { nodes } = old.messages.at(-1)
+    const listOf = (/** @type {any[]} */ messages) => messages.find((message) => message.nodes)
+    await old.until('list of nodes', listOf)
+    const { nodes } = listOf(old.messages)
     for (const wanted of ['old 0.1.0 working', 'upgraded 0.2.0 working']) {
       if (!nodes.includes(wanted)) throw new Error(`The nodes are not side by side: ${nodes.join(', ')}`)
     }
