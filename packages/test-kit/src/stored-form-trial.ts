@@ -64,7 +64,7 @@ export async function storedFormTrial(folder: URL, version: string, open: () => 
 
 const filledFrom = '2026-01-01T00:00:00Z'
 const filledTo = '2026-01-01T06:45:00Z'
-const timing = { heartbeat: { minutes: 5 }, deadAfter: { minutes: 30 }, pollInterval: { minutes: 10 } } as const
+const timing = { deadAfter: { minutes: 30 }, pollInterval: { minutes: 10 } } as const
 const atOnce = { gracePeriod: 0, abortGracePeriod: 0 } as const
 
 /** The handlers of the jobs, as the version that fills and the version that reads run them. */

@@ -10,7 +10,7 @@ import { workspacePackages } from '../runner/packages.mjs'
 const limits = {
   '@jobistemer/cli': 195,
   '@jobistemer/core': 350,
-  '@jobistemer/core/schedule': 15,
+  '@jobistemer/core/schedule': 10,
   '@jobistemer/core/storage': 64,
   '@jobistemer/core/testing': 350,
   '@jobistemer/dashboard': 110,

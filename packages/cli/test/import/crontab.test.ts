@@ -46,7 +46,7 @@ SHELL=/bin/bash
 EMPTY=
 0 2 * * *   /usr/bin/backup --all
 CRON_TZ=America/New_York
-\t*/15 8-18 * jan-mar Mon-Fri\techo "100\\%" > /tmp/x
+\t*/15 8-18 * jan-mar Mon-Fri\techo "100\\%" > out/x
 30 4 1,15 * 5 mail -s hi joe%Dear Joe,%%bye \\% now
 @Daily /usr/bin/daily
 CRON_TZ=
@@ -60,12 +60,7 @@ CRON_TZ=
     jobs.map(({ name, schedule, tasks }) => [name, schedule.expression, schedule.timezone, tasks[0].data]),
   ).toEqual([
     ['/usr/bin/backup --all', '0 2 * * *', 'Europe/Berlin', { command: '/usr/bin/backup --all', env }],
-    [
-      'echo "100%" > /tmp/x',
-      '*/15 8-18 * jan-mar Mon-Fri',
-      'America/New_York',
-      { command: 'echo "100%" > /tmp/x', env },
-    ],
+    ['echo "100%" > out/x', '*/15 8-18 * jan-mar Mon-Fri', 'America/New_York', { command: 'echo "100%" > out/x', env }],
     [
       'mail -s hi joe',
       '30 4 1,15 * 5',

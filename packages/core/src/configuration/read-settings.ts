@@ -22,7 +22,8 @@ import type {
   TaskOverrides,
   TaskSettingsInput,
 } from './settings.ts'
-import { dayMs, longestReadable, rememberedValues } from '../tuning.ts'
+import { dayMs } from '../tuning.ts'
+import { readTimezone } from './read-timezone.ts'
 
 const plainRecoveryStrategies = ['execute_all', 'execute_last', 'mark_as_missed', 'compressed'] as const
 
@@ -194,29 +195,4 @@ function readRetention(input: RetentionInput, field: string): Retention | null {
     olderThanMs: toDurationMs(orDefault(input.olderThan, olderThanMs), `${field}.olderThan`),
     keep: readInteger(orDefault(input.keep, keep), `${field}.keep`, 0, 1_000_000),
   }
-}
-
-// Intl takes 0.1 ms per check, and thousands of jobs share a few zones. The cache is bounded, because the number of
-// spellings of a zone is unlimited.
-const knownTimezones = new Set<string>()
-
-/** Checks that a time zone is one that this runtime knows. @throws JobistemerError `INVALID_TIMEZONE` */
-export function readTimezone(input: string, field: string): string {
-  if (knownTimezones.has(input)) return input
-  try {
-    const isText = typeof input === 'string' && input.length <= longestReadable
-    if (isText && new Intl.DateTimeFormat('en-US', { timeZone: input })) {
-      if (knownTimezones.size < rememberedValues) knownTimezones.add(input)
-      return input
-    }
-  } catch {
-    // Intl answers an unknown zone with a RangeError that names no field.
-  }
-  throw invalidValue(
-    field,
-    'is not a known time zone',
-    input,
-    'Give an IANA name such as "Europe/Berlin" or "UTC", of at most 100 characters.',
-    'INVALID_TIMEZONE',
-  )
 }

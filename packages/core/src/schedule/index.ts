@@ -1,4 +1,4 @@
-export { readTimezone } from '../configuration/read-settings.ts'
+export { readTimezone } from '../configuration/read-timezone.ts'
 export type {
   InstantInput,
   Schedule,
