@@ -33,7 +33,6 @@ import {
   longestReapMs,
   longestTimerMs,
   maxClockSkewMs,
-  shortestHeartbeatMs,
   standbyMs,
   toldPollMs,
 } from './tuning.ts'
@@ -212,7 +211,7 @@ export function readSchedulerOptions(options: SchedulerOptions): CheckedSchedule
   const deadAfterHeartbeats = heartbeatsUntilDead - (rareHeartbeatMs === undefined ? 0 : 1)
   const { deadAfter, pollInterval } = options
   const deadAfterMs = toDurationMs(orDefault(deadAfter, deadAfterHeartbeats * defaultHeartbeatMs), 'deadAfter', {
-    min: heartbeatsUntilDead * shortestHeartbeatMs,
+    min: 120,
   })
   const defaultPollMs = isPrivate ? longestTimerMs : isTold ? toldPollMs : 1000
   const pollIntervalMs = toDurationMs(orDefault(pollInterval, defaultPollMs), 'pollInterval', { min: 10 })

@@ -54,8 +54,6 @@ export const longestName = 255
 export const toldPollMs = 5000
 /** Heartbeats in `deadAfter`. With fewer than four, a few failed calls would look like a death. */
 export const heartbeatsUntilDead = 6
-/** Minimum interval between heartbeats, in ms. Event loops and storages delay heartbeats by some ms. */
-export const shortestHeartbeatMs = 20
 /** Difference between the clocks of node and storage beyond which the node warns, in ms. NTP keeps clocks within some ms. */
 export const maxClockSkewMs = 1000
 
