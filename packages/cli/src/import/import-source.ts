@@ -12,6 +12,7 @@ export interface ImportedJob {
   readonly handler: string
   /** Data of the task. */
   readonly data?: unknown
+  /** Settings that differ from the defaults. */
   readonly settings: JobSettingsInput
   /** The schedule as the source has it, for {@link ImportSource.instantsAfter}. */
   readonly original?: unknown
@@ -28,7 +29,9 @@ export interface ImportNote {
 
 /** Collects the notes of an import. */
 export interface ImportNotes {
+  /** Adds a note of the kind `left_out`. */
   leftOut(origin: string, text: string): void
+  /** Adds a note of the kind `differs`. */
   differs(origin: string, text: string): void
 }
 
@@ -42,6 +45,7 @@ export interface ImportContext {
   readonly timezone: string
   /** From this instant on, Jobistemer runs the jobs; epoch milliseconds. `null` without `--cut-over`. */
   readonly cutOver: number | null
+  /** Fires when the command is interrupted. */
   readonly signal: AbortSignal
 }
 

@@ -10,7 +10,8 @@ export interface ScheduleEntry {
   readonly name?: string
   /** The cron expression, or the pattern. */
   readonly expression: string
-  readonly options?: Options
+  /** The options that the program passes after the handler. Default: none. */
+  readonly options?: Readonly<Record<string, unknown>>
   /** The name of its handler. Default: the name of the job. */
   readonly handler?: string
 }
