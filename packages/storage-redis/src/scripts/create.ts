@@ -230,8 +230,7 @@ local function startSlot(index, scheduledAt, version, nextAt, deadline, record)
     put(id, record)
   end
   call('ZADD', history .. job, scheduledAt, id)
-  append(moved, job)
-  append(movedTo, nextAt)
+  moved[#moved + 1], movedTo[#movedTo + 1] = job, nextAt
   append(started, deadline, sub(addresses, index * 32 - 31, index * 32))
   return true
 end
@@ -351,11 +350,11 @@ forEachSpan(spans, ids, false, function(from, to)
     if hasCrowded and crowded[jobs[index]] then
       answer('n')
     elseif kind == ${itemKinds.slot} and isStartable == 1 and goesOn == 0 and startSlot(index, scheduledAt, version, nextAt, deadline, text) then
-      append(letters, 'r')
+      letters[#letters + 1] = 'r'
     else
       local letter = goesOn == 0 and kind ~= ${itemKinds.slot} and not keyOf(index) and takeRequest(index, isStartable == 1, scheduledAt, version, deadline, text)
       if letter then
-        append(letters, letter)
+        letters[#letters + 1] = letter
       else
         create(kind, isStartable == 1, goesOn == 1, index, scheduledAt, version, nextAt, text)
       end

@@ -124,7 +124,8 @@ end
 
 local function append(list, first, second)
   local size = #list
-  list[size + 1], list[size + 2] = first, second
+  list[size + 1] = first
+  if second ~= nil then list[size + 2] = second end
 end
 
 -- A command with a long list of arguments, in parts that fit on Lua's stack. Without arguments it does nothing.

@@ -23,7 +23,6 @@ local now = read('<d', request)
 local missing = missingRight(channel)
 if missing then return missing end
 ${batch}
-local frontSize = ${recordLayout.end.reasonSize}
 
 -- Whether something that was said of an occurrence which does not run (any more) was said and accepted before.
 local function wasAccepted(state, change, finalState)
@@ -71,7 +70,9 @@ local function stopRunning(index)
 end
 
 local function replaceText(id, text)
-  if isBulk then append(recordFields, id, text) else put(id, text) end
+  if not isBulk then return put(id, text) end
+  local size = #recordFields
+  recordFields[size + 1], recordFields[size + 2] = id, text
 end
 
 local at = 1
@@ -94,13 +95,13 @@ local function settle(index, text)
   if isApplied and change == ${settleChanges.progress} then
     -- The reason stays, the task runs are new.
     replaceText(id, ${writeFields(recordLayout, { ...front, sequence: 'sequence' })}
-      .. sub(text, frontSize + 1, kept + itsReasonSize) .. sub(items, first + reasonSize, takerAt - 1))
+      .. sub(text, ${recordLayout.end.reasonSize + 1}, kept + itsReasonSize) .. sub(items, first + reasonSize, takerAt - 1))
   elseif isApplied and change == ${settleChanges.finish} then
     replaceText(id, ${writeFields(recordLayout, finished)}
-      .. sub(text, frontSize + 1, kept) .. sub(items, first, takerAt - 1))
+      .. sub(text, ${recordLayout.end.reasonSize + 1}, kept) .. sub(items, first, takerAt - 1))
     local address = sub(addresses, index * 32 - 31, index * 32)
     if cancelSize > 0 then call('HDEL', cancelsKey, address) end
-    append(stopped, address)
+    stopped[#stopped + 1] = address
     if isFailure[finalState] then noteFailure(now, id, job) end
     if stopRunning(index) > 0 then
       if takerSize > 0 then
