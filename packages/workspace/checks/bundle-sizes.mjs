@@ -1,4 +1,3 @@
-import { build } from 'esbuild'
 import { check } from '../runner/outcome.mjs'
 import { workspacePackages } from '../runner/packages.mjs'
 
@@ -56,6 +55,8 @@ export const bundleSizes = check('size of each entry point', async () => {
  * @returns {Promise<number>} in bytes
  */
 async function sizeOf(folder, file) {
+  // The commands load this module before they install the dependencies.
+  const { build } = await import('esbuild')
   const { outputFiles } = await build({
     absWorkingDir: folder,
     entryPoints: [file],
