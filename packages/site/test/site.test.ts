@@ -103,8 +103,17 @@ describe('the search', () => {
   /** Opens the search, types a question, and returns the pages of the first three results. */
   async function search(question: string): Promise<readonly string[]> {
     const { page } = browser
-    await page.keyboard.press('Control+k')
     const input = page.locator('#localsearch-input')
+    // The page hears keys once its scripts have run.
+    await expect
+      .poll(
+        async () => {
+          await page.keyboard.press('Control+k')
+          return input.isVisible()
+        },
+        { interval: 200, timeout: 20_000 },
+      )
+      .toBe(true)
     const results = page.locator('.VPLocalSearchBox .result')
     // The box shows the last question and its results again. They must be gone before the new ones come.
     await input.fill('')
