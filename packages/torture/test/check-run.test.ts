@@ -319,6 +319,23 @@ describe('overlap', () => {
     expect(tell(false)).toBe(true)
   })
 
+  it('the ledger tells when a reaped occurrence freed its slot if the node that reaped it left no line', () => {
+    const tell = (lostAt: number) => {
+      const story = new Story()
+      const [first, second] = [story.slot(1000, rated), story.slot(2000, rated)]
+      const run = taskRun('lost')
+      const runs = [{ ...run, attempts: run.attempts.map((attempt) => ({ ...attempt, endedAt: origin + lostAt })) }]
+      story.record(first, { scheduledAt: origin + 1000, finishedAt: origin + 3500, token: 2, runs }, rated)
+      story.record(second, { scheduledAt: origin + 2000, finishedAt: origin + 2600 }, rated)
+      story.start({ at: 1010, occurrence: first, life: 'a.1', job: rated })
+      story.start({ at: 2010, occurrence: second, life: 'b.1', job: rated })
+      story.end({ at: 2500, occurrence: second, life: 'b.1', job: rated })
+      return rulesOf(story).includes('overlap')
+    }
+    expect(tell(1500)).toBe(false)
+    expect(tell(2300)).toBe(true)
+  })
+
   it('an occurrence that was reaped and then displaced does not overlap the next one', () => {
     const story = new Story()
     const first = story.slot(1000)

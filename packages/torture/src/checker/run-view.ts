@@ -113,12 +113,22 @@ export class RunView {
    * Earliest monotonic time at which the start's owner may have lost the unfinished occurrence: it was handed back or taken
    * away. `Infinity` if it was not, as far as known.
    */
-  givenUpAt({ occurrence, token, life }: WitnessStart): number {
+  givenUpAt(start: WitnessStart): number {
+    const { occurrence, token, life } = start
     const known = this.#givenUp.get(`${occurrence} ${token}`)
     if (known !== undefined) return known
-    // The node that took it may have died before it wrote its line.
-    const isTaken = (this.record(occurrence)?.token ?? token) > token
-    return isTaken ? (this.#lifeEnds.get(life) ?? Number.POSITIVE_INFINITY) : Number.POSITIVE_INFINITY
+    // The node that took it may have died before it wrote its line. The ledger then has the time at which the attempt was lost.
+    const record = this.record(occurrence)
+    if (record === undefined || record.token <= token) return Number.POSITIVE_INFINITY
+    const run = record.runs.find(({ task }) => task === start.task)
+    const attempt = run?.attempts.find(({ number }) => number === start.attempt)
+    const lostAt = attempt?.state === 'lost' ? attempt.endedAt : null
+    const at = lostAt === null ? Number.NEGATIVE_INFINITY : start.mono - (start.wall - lostAt) - this.clocks.aheadMs
+    // A time before the start is not the time at which this owner lost it.
+    return Math.min(
+      at < start.mono ? Number.POSITIVE_INFINITY : at,
+      this.#lifeEnds.get(life) ?? Number.POSITIVE_INFINITY,
+    )
   }
 
   /**
