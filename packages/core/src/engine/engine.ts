@@ -490,6 +490,9 @@ export class Engine implements EngineContext {
       return this.#connecting
     }
     await asked.within(connected).finally(stopListening)
+    // Thousands of calls may have waited for the connection.
+    const turn = this.storage.turn()
+    if (turn !== null) await turn
   }
 
   /**
