@@ -103,12 +103,11 @@ it('slots lost by a failover to a delayed standby run again, the node reports it
   await servers.caughtUp()
   await servers.fallBehind()
 
-  // A peer launches slots that are overdue by up to 20 s before their own node asks the storage again and notices the loss.
-  await clock.advance({ seconds: 40 })
+  await clock.advance({ seconds: 20 })
   expect(await one.trigger('pay', { key: 'once' })).toMatchObject({ created: true })
   await one.trigger('slow')
   await clock.advance({ seconds: 1 })
-  expect(ran.slice(3)).toEqual(['tick 40', 'tick 50', 'tick 60', 'tick 70', 'pay'])
+  expect(ran.slice(3)).toEqual(['tick 40', 'tick 50', 'pay'])
 
   await servers.failOver()
   goOn()
@@ -116,9 +115,9 @@ it('slots lost by a failover to a delayed standby run again, the node reports it
   expect(await one.trigger('pay', { key: 'once' })).toMatchObject({ created: true })
   await clock.advance({ seconds: 20 })
   // Each lost slot has run twice, in order. The run that went on over the failover has no owner, and its node reports that.
-  const again = ran.slice(8)
+  const again = ran.slice(6)
   expect(again.filter((what) => what.startsWith('tick'))).toEqual(
-    [40, 50, 60, 70, 80, 90, 100].map((second) => `tick ${second}`),
+    [40, 50, 60, 70, 80].map((second) => `tick ${second}`),
   )
   expect(again.filter((what) => !what.startsWith('tick')).sort()).toEqual(['pay', 'slow'])
   expect(lost).toEqual(['slow'])

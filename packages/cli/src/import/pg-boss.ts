@@ -103,6 +103,7 @@ export function pgBoss(options: PgBossOptions): ImportSource {
       yield* requestsOf(await client(), options, context, notes)
     },
     async close() {
+      // The command has reported an error of opening.
       const connected = await opened?.catch(() => undefined)
       await connected?.end()
     },

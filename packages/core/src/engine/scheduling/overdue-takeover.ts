@@ -3,9 +3,9 @@ import {
   looksPerFullLook,
   mostReserveFactor,
   mostSamples,
-  overlapMs,
   reserveFactor,
   sample,
+  scanOverlapMs,
 } from './tuning.ts'
 import type { JobRecord } from '../../storage/job-record.ts'
 import type { CreateAnswer, DueJobs } from '../../storage/storage.ts'
@@ -249,7 +249,7 @@ export class OverdueTakeover {
     const fewestTurns = Math.min(Math.max(0, this.#parts.assignment.watchRank - 1), activeWatchers)
     const upTo = this.#engine.now() - (fewestTurns + 1) * this.#parts.standbyMs
     const isFull = this.#scans++ % looksPerFullLook === 0
-    const after = Math.min(this.#scannedUpTo - overlapMs, this.#leftFrom - 1)
+    const after = Math.min(this.#scannedUpTo - scanOverlapMs, this.#leftFrom - 1)
     this.#leftFrom = Number.POSITIVE_INFINITY
     return { due: { upTo, ...(!isFull && { after }) }, cursor: null }
   }

@@ -47,3 +47,8 @@ export const sample = 20
  * scan rounds that wait for missing answers of the previous scan, before the answers count as lost.
  */
 export const mostSamples = 5
+/**
+ * Overlap of the scans for overdue slots, in ms. Covers clock differences between nodes and late writes. A longer one lets a peer
+ * launch slots that a failover has lost, before the node that created them notices the loss.
+ */
+export const scanOverlapMs = 10_000
