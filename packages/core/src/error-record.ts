@@ -126,12 +126,20 @@ function causeOf(error: unknown): unknown {
 
 function printOne(error: unknown): string {
   try {
-    if (isErrorLike(error)) return withoutOwnFrames(typeof error.stack === 'string' ? error.stack : String(error))
+    if (isErrorLike(error)) return withCode(typeof error.stack === 'string' ? error.stack : String(error), error.code)
     return typeof error === 'string' ? error : (JSON.stringify(error) ?? String(error))
   } catch {
     // A getter or a toJSON of the thrown value throws itself.
     return 'something that cannot be printed was thrown'
   }
+}
+
+/** The stack with the error's code after the class, as Node.js prints its own errors: `Error [ENOSPC]: no space`. */
+function withCode(stack: string, code: unknown): string {
+  const text = withoutOwnFrames(stack)
+  const end = text.search(/:|\n|$/)
+  const isShown = typeof code !== 'string' || text.split('\n', 1)[0]?.includes(code)
+  return isShown ? text : `${text.slice(0, end)} [${code}]${text.slice(end)}`
 }
 
 // `dist` as users run it, `src` as the tests of this package do.

@@ -1,5 +1,6 @@
 import { runInNewContext } from 'node:vm'
 import { afterEach, describe, expect, it, vi } from 'vitest'
+import { printError } from '../src/error-record.ts'
 import { boundLogger, guardedLogger, type Logger, stderrLogger, tracedLogger } from '../src/logger.ts'
 
 /** What the default logger writes, without the time. */
@@ -77,6 +78,15 @@ describe('the default logger', () => {
     expect(lines[0]).toMatch(/^error jobistemer: said job=report field=/)
     for (const line of lines.slice(1)) expect(line).toMatch(/^ {2}/)
     expect(lines.join('')).not.toMatch(/[\p{Cc}\u2028\u2029]/u)
+  })
+
+  it('the default logger prints the code of an error after its class, unless the message has the code', () => {
+    const full = Object.assign(new Error('no space'), { code: 'STORAGE_FULL' })
+    const known = Object.assign(new Error('ENOSPC: no space'), { code: 'ENOSPC' })
+    const text = printError(new Error('failed', { cause: full }))
+    expect(text).toContain('caused by Error [STORAGE_FULL]: no space\n    at ')
+    expect(printError(known)).toMatch(/^Error: ENOSPC: no space\n/)
+    expect(printError(Object.assign(new Error('x'), { stack: 'at 1', code: 'E1' }))).toBe('at 1 [E1]')
   })
 
   it('writes message and stack of an error in place of the fields, even of another realm', () => {
