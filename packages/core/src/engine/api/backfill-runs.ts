@@ -1,3 +1,4 @@
+import { recordsPerCall } from '../../tuning.ts'
 import { chunksOf, type StorageCalls } from '../storage-access/retrying-storage.ts'
 import { tellCanceled } from './interventions.ts'
 import { livingHead } from './job-lookup.ts'
@@ -12,7 +13,7 @@ import type { CreateAnswer, CreateRequested } from '../../storage/storage.ts'
 import type { Capacity } from '../execution/capacity.ts'
 import type { EngineContext } from '../storage-access/engine-context.ts'
 import { hasBegun, presentSeries, slotsAfter, type SlotStanding, standingsOf } from './backfill-states.ts'
-import { backfillDelayMs, itemsLikelyEnough, itemsPerRead } from './tuning.ts'
+import { backfillDelayMs, itemsLikelyEnough } from './tuning.ts'
 import type { JobRegistry } from '../definitions/job-registry.ts'
 import { EngineStopped } from '../runtime/background-loop.ts'
 import type { EndedRun, Relay } from '../execution/next-runs.ts'
@@ -163,7 +164,7 @@ export class BackfillRuns implements Relay {
     const backfill = details.backfill as BackfillRecord
     const asked = { key: details.requestKey as string, which: backfill.which }
     const slots = slotsAfter(await presentSeries(this.#registry, head, this.#engine.now()), backfill)
-    const laterSize = Math.max(itemsLikelyEnough, Math.floor(itemsPerRead / backfill.lanes))
+    const laterSize = Math.max(itemsLikelyEnough, Math.floor(recordsPerCall / backfill.lanes))
     let some: number[] = isAgain ? [backfill.slot] : []
     for (let size = itemsLikelyEnough; ; size = laterSize) {
       while (some.length < size) {

@@ -2,7 +2,7 @@ import { dateOf } from '../../instant.ts'
 import { chunksOf, eachItem, type StorageCalls } from '../storage-access/retrying-storage.ts'
 import { readVoice } from './interventions.ts'
 import { livingHead } from './job-lookup.ts'
-import { itemsPerRead, mostSlotsNamed, pageSize } from './tuning.ts'
+import { mostSlotsNamed } from './tuning.ts'
 import { readName, readObject } from '../../configuration/read-value.ts'
 import { JobistemerError, printValue } from '../../errors.ts'
 import { type JobId, jobId } from '../../ids.ts'
@@ -43,7 +43,7 @@ import {
 } from './backfill-states.ts'
 import { parsedDetailsOf } from './request-options.ts'
 import { planOfRequest } from './request-item.ts'
-import { longestTimerMs } from '../../tuning.ts'
+import { longestTimerMs, recordsPerCall } from '../../tuning.ts'
 
 /** Starts, resumes and stops backfills. `BackfillRelay` creates the next runs of a started backfill. */
 export class Backfills {
@@ -103,7 +103,7 @@ export class Backfills {
     const series = await presentSeries(this.#registry, head, now)
     const slots = await slotsOf(series, { from, to, order }, this.#engine.yieldBudget)
     const standings: SlotStanding[] = []
-    for (const some of chunksOf(slots, itemsPerRead)) {
+    for (const some of chunksOf(slots, recordsPerCall)) {
       standings.push(...(await standingsOf(asked, head, some, { key, which })))
     }
     for (const { run } of standings) {
@@ -164,7 +164,7 @@ export class Backfills {
   async #liveOf(id: JobId, key: string, asked: StorageCalls): Promise<readonly OccurrenceRecord[]> {
     const found: OccurrenceRecord[] = []
     for (const state of liveStates) {
-      const query = { kind: 'live', state, runs: false, limit: pageSize } as const
+      const query = { kind: 'live', state, runs: false, limit: recordsPerCall } as const
       const records = eachItem((cursor) => asked.once((calls) => calls.listOccurrences({ ...query, cursor })))
       for await (const record of records) {
         const { backfill, requestKey } = record.details

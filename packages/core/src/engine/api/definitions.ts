@@ -1,3 +1,4 @@
+import { recordsPerCall } from '../../tuning.ts'
 import { dateOf } from '../../instant.ts'
 import { byNameAscending } from '../../listing.ts'
 import { jobSettingNames, readJobSettings } from '../../configuration/read-settings.ts'
@@ -47,7 +48,7 @@ import { allItems, chunksOf, eachItem, type StorageCalls } from '../storage-acce
 import { interventionOptionNames, type InterventionOptions, readVoice, tellCanceled } from './interventions.ts'
 import { jobGone } from './request-item.ts'
 import { readExpectedVersion, type Removals, versionConflict } from './removals.ts'
-import { itemsPerRead, pageSize, slotsForPlan, slotsInPlan } from './tuning.ts'
+import { slotsInPlan } from './tuning.ts'
 import { livingHead } from './job-lookup.ts'
 
 /** The parts of a job that an update changes. Absent parts stay as they are. */
@@ -403,7 +404,7 @@ export class Definitions {
     const series = this.#registry.seriesIfKnown(timeline)
     let slot = nextAt
     // The storage keeps the next slot. The slots after it need a node that can revive the schedule.
-    for (let count = 0; slot !== null && count < slotsForPlan; count++) {
+    for (let count = 0; slot !== null && count < 2 * slotsInPlan; count++) {
       yield slot
       slot = series?.nextMs(slot) ?? null
     }
@@ -421,7 +422,7 @@ export class Definitions {
   }
 
   async #storedBy(owner: string, storage: StorageCalls): Promise<readonly JobRecord[]> {
-    return allItems((cursor) => storage.once((calls) => calls.listJobs({ owner, limit: itemsPerRead, cursor })))
+    return allItems((cursor) => storage.once((calls) => calls.listJobs({ owner, limit: recordsPerCall, cursor })))
   }
 
   /**
@@ -505,7 +506,7 @@ async function canceledOf(previews: readonly Preview[], storage: StorageCalls): 
     return id === null ? [] : [...before, ...after].map((slot) => occurrenceId(id, slot))
   })
   const canceled = new Set<OccurrenceId>()
-  for (const some of chunksOf(ids, pageSize)) {
+  for (const some of chunksOf(ids, recordsPerCall)) {
     const { occurrences } = await storage.once((calls) => calls.get({ occurrences: some }))
     for (const found of occurrences) if (found?.state === 'canceled') canceled.add(found.id)
   }

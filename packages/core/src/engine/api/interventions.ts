@@ -1,4 +1,3 @@
-import { beforeAllSlots } from './tuning.ts'
 import { readBoolean, readName, readObject } from '../../configuration/read-value.ts'
 import { type DurationInput, toDurationMs } from '../../duration.ts'
 import { invalidValue, JobistemerError, printValue } from '../../errors.ts'
@@ -215,7 +214,7 @@ export class Interventions {
     if (reason !== null || actor !== null) {
       // This pause has no effect, so it does not replace a pause that another caller has begun meanwhile.
       const lifted = { at: this.#engine.now(), reason, actor }
-      await this.#savePause(job, { at: lifted.at, until: beforeAllSlots, reason: null, actor: null, lifted }, storage)
+      await this.#savePause(job, { at: lifted.at, until: 1, reason: null, actor: null, lifted }, storage)
     }
     this.#engine.events.emit('job.resumed', { jobId: job.job.id, jobName: job.job.name })
     this.#capacity.workAppeared()

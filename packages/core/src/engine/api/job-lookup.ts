@@ -1,3 +1,4 @@
+import { recordsPerCall } from '../../tuning.ts'
 import { isWellFormed } from '../../configuration/read-value.ts'
 import { type JobId, jobId, occurrenceId } from '../../ids.ts'
 import { readJobName } from '../../job/read-jobs.ts'
@@ -11,7 +12,6 @@ import { ItemRefused } from '../storage-access/bisecting-calls.ts'
 import type { CallerContext } from '../storage-access/caller-context.ts'
 import type { EngineContext } from '../storage-access/engine-context.ts'
 import { eachItem, type StorageCalls } from '../storage-access/retrying-storage.ts'
-import { pageSize } from './tuning.ts'
 
 /** Reads requested jobs that this node does not hold from the storage. See decision 13. */
 export class JobLookup {
@@ -135,7 +135,7 @@ export async function upcomingSlots(
     const query = { kind: 'job', jobId, from: first, to: last + 1, order: 'ascending', runs: false } as const
     const canceled = new Set<number>()
     const records = eachItem((cursor) =>
-      storage.once((calls) => calls.listOccurrences({ ...query, states: ['canceled'], limit: pageSize, cursor })),
+      storage.once((calls) => calls.listOccurrences({ ...query, states: ['canceled'], limit: recordsPerCall, cursor })),
     )
     // Other records of a future span belong to delayed requests.
     for await (const { id, kind, scheduledAt } of records) {

@@ -1,3 +1,4 @@
+import { recordsPerCall } from '../../tuning.ts'
 import { readInteger, readObject } from '../../configuration/read-value.ts'
 import { jobId } from '../../ids.ts'
 import { toInstantMs } from '../../instant.ts'
@@ -41,7 +42,6 @@ import {
 import { Removals, type RemoveOptions } from './removals.ts'
 import type { TriggerOptions, TriggerResult } from './request-options.ts'
 import { Requests } from './requests.ts'
-import { pageSize } from './tuning.ts'
 import { Waits } from './waits.ts'
 
 /** The parts of an engine that its operations use. */
@@ -278,7 +278,7 @@ export class Operations implements JobOperations {
   async #selected(filter: JobSelection, { timeout, signal }: CallOptions): Promise<readonly JobInfo[]> {
     const options = { ...(timeout !== undefined && { timeout }), ...(signal !== undefined && { signal }) }
     const jobs: JobInfo[] = []
-    for await (const job of this.jobs({ ...readSelection(filter), limit: pageSize }, options)) jobs.push(job)
+    for await (const job of this.jobs({ ...readSelection(filter), limit: recordsPerCall }, options)) jobs.push(job)
     return jobs
   }
 

@@ -6,6 +6,7 @@ import type { EngineContext } from '../storage-access/engine-context.ts'
 import { type Handlers, type JobPlan, planFromDocument, planFromJob } from './job-plan.ts'
 import type { RegisteredJob } from './registered-job.ts'
 import type { TaskHandler } from '../../job/task.ts'
+import { rememberedValues } from '../../tuning.ts'
 
 /** The plans by which this node runs its jobs, and the names of missing handlers. */
 export class JobPlans {
@@ -93,7 +94,7 @@ export class JobPlans {
         'a stored version of this job cannot be read: its runs use the version in force',
       )
     }
-    if (this.#otherPlans.size > 1000) this.#otherPlans.clear()
+    if (this.#otherPlans.size > rememberedValues) this.#otherPlans.clear()
     this.#otherPlans.set(key, plan)
     return plan
   }

@@ -6,13 +6,13 @@ import type { StorageCalls } from '../storage-access/retrying-storage.ts'
 import type { HeldJobs } from './held-jobs.ts'
 import type { RegisteredJob } from './registered-job.ts'
 import type { Registrations } from './registrations.ts'
-import { headRoundMs, headsPerLook } from './tuning.ts'
+import { headsPerLook } from './tuning.ts'
 import type { JobChange, SaveJobAnswer } from '../../storage/storage.ts'
-import { mostListed } from '../../tuning.ts'
+import { mostListed, upkeepMs } from '../../tuning.ts'
 
-/** Returns how many of `size` heads to read in each interval, so that each head is read about once per `headRoundMs`. */
+/** Returns how many of `size` heads to read in each interval, so that each head is read about once per `upkeepMs`. */
 export function headsInLook(size: number, intervalMs: number): number {
-  return Math.min(headsPerLook, Math.ceil(size * Math.min(1, intervalMs / headRoundMs)))
+  return Math.min(headsPerLook, Math.ceil(size * Math.min(1, intervalMs / upkeepMs)))
 }
 
 /** Reads heads of held jobs again, many per call, because they have changed or may be missing from the storage. */

@@ -25,7 +25,8 @@ import { LostWriteDetector } from './lost-writes.ts'
 import { SkippedSlots } from './skipped-slots.ts'
 import { seriesOf } from './timeline.ts'
 import { repairOf, unreadableJob } from './job-errors.ts'
-import { rememberedWarnings, soonMs, updatePatienceMs } from './tuning.ts'
+import { soonMs, updatePatienceMs } from './tuning.ts'
+import { rememberedValues } from '../../tuning.ts'
 
 /** The jobs that this node holds, with what it knows about their heads in the storage. */
 export class JobRegistry implements HeldJobs {
@@ -507,7 +508,7 @@ export class JobRegistry implements HeldJobs {
       this.overridden.delete(id)
       this.plans.forget(id)
     }
-    if (this.#saidOf.size > rememberedWarnings) this.#saidOf.clear()
+    if (this.#saidOf.size > rememberedValues) this.#saidOf.clear()
   }
 
   /** Skips the next slot, which a node with a better rank launches. Schedules the slot after it on this node. */

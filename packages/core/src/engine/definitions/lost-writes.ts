@@ -5,7 +5,7 @@ import { AfterTurn } from '../runtime/after-turn.ts'
 import { BackgroundLoop } from '../runtime/background-loop.ts'
 import type { EngineContext } from '../storage-access/engine-context.ts'
 import type { RegisteredJob } from './registered-job.ts'
-import { rememberedRequestMs } from './tuning.ts'
+import { farClockMarginMs } from './tuning.ts'
 
 interface AcknowledgedRequest {
   readonly id: OccurrenceId
@@ -71,7 +71,7 @@ export class LostWriteDetector {
 
   async #readRequests(): Promise<void> {
     const { clock, maxBatch, storage } = this.#engine
-    const recent = clock.monotonic() - rememberedRequestMs
+    const recent = clock.monotonic() - farClockMarginMs
     const asked = this.#requests.filter(({ since }) => since >= recent)
     const lost = new Set<AcknowledgedRequest>()
     for (let start = 0; start < asked.length; start += maxBatch) {

@@ -7,8 +7,9 @@ import { BackgroundLoop } from '../runtime/background-loop.ts'
 import type { EngineContext } from '../storage-access/engine-context.ts'
 import type { Heartbeats } from '../cluster/heartbeats.ts'
 import type { ShardAssignment } from '../cluster/shard-assignment.ts'
-import { clockMarginMs, farClockMarginMs, looksPerFarLook } from '../definitions/tuning.ts'
-import { changesPerPage, longestRestMs, lookEveryMs, restsPerLook, shortestRestMs } from './tuning.ts'
+import { clockMarginMs, recordsPerCall, upkeepMs } from '../../tuning.ts'
+import { farClockMarginMs, looksPerFarLook } from '../definitions/tuning.ts'
+import { longestRestMs, restsPerLook, shortestRestMs } from './tuning.ts'
 
 /** A job with `alertAfter`, as the watching node knows it. */
 export class WatchedJob implements HeapEntry {
@@ -95,7 +96,7 @@ export class StaleJobAlert {
     this.#assignment = options.assignment
     this.#heartbeats = options.heartbeats
     // A dead node is noticed after `deadAfter`, and the next watcher starts up to a minute later.
-    this.#handOverMs = options.deadAfterMs + 2 * lookEveryMs
+    this.#handOverMs = options.deadAfterMs + 2 * upkeepMs
     // A wake-up sends some heartbeats early.
     this.#beatsOfOld = (2 * this.#handOverMs) / options.heartbeatMs
     this.#loop = new BackgroundLoop(engine, { name: 'stale-job alert', round: () => this.#step() })
@@ -104,7 +105,7 @@ export class StaleJobAlert {
   /** The first read follows after a minute: a node in a crash loop reports nothing. */
   start(): void {
     this.#startedAt = this.#engine.now()
-    this.#loop.runIn(lookEveryMs)
+    this.#loop.runIn(upkeepMs)
   }
 
   /** A definition or a pause has changed, or a node has started: the next read follows a minute after the last one. */
@@ -152,10 +153,10 @@ export class StaleJobAlert {
   /** Milliseconds until the next read or check. */
   #idleMs(): number {
     if (this.#listing !== null) return 0
-    if (this.#lookedAt === null) return lookEveryMs
+    if (this.#lookedAt === null) return upkeepMs
     const mayRest = !this.#isAwaited && this.#jobs.size === 0
-    const restMs = mayRest ? this.#engine.untilNextLook(lookEveryMs) : lookEveryMs
-    this.#isResting = restMs > lookEveryMs
+    const restMs = mayRest ? this.#engine.untilNextLook(upkeepMs) : upkeepMs
+    this.#isResting = restMs > upkeepMs
     const next = Math.min(this.#lookedAt + restMs, this.#checks.peek()?.at ?? Number.POSITIVE_INFINITY)
     return Math.min(Math.max(next - this.#engine.now(), 0), restMs)
   }
@@ -165,7 +166,7 @@ export class StaleJobAlert {
     const due = this.#checks.peek()
     const sinceMs = this.#lookedAt === null ? 0 : now - this.#lookedAt
     if (this.#listing !== null) await this.#readOn(this.#listing)
-    else if (sinceMs >= lookEveryMs || sinceMs < 0) this.#lookForChanges(now)
+    else if (sinceMs >= upkeepMs || sinceMs < 0) this.#lookForChanges(now)
     else if (due !== undefined && due.at <= now) await this.#check(due, now)
   }
 
@@ -188,7 +189,7 @@ export class StaleJobAlert {
 
   async #readOn(listing: Listing): Promise<void> {
     const { changedSince, cursor } = listing
-    const limit = Math.min(changesPerPage, this.#engine.maxBatch)
+    const limit = Math.min(recordsPerCall, this.#engine.maxBatch)
     const page = await this.#engine.storage.repeated('listJobs', (calls) =>
       calls.listJobs({ deleted: true, limit, cursor, ...(changedSince !== null && { changedSince }) }),
     )
@@ -234,13 +235,13 @@ export class StaleJobAlert {
     job.isSilent = true
     job.saidUpTo = dueAt
     if (isToBeSaid) this.#saySilent(job, since)
-    this.#checks.update(job, Math.min(dueAt + rule.alertAfterMs, now + lookEveryMs))
+    this.#checks.update(job, Math.min(dueAt + rule.alertAfterMs, now + upkeepMs))
   }
 
   async #lookForSuccess(job: WatchedJob, now: number): Promise<void> {
     const { id: jobId, rule, checkedAt } = job
     // Successes that an earlier check has covered are not read again.
-    const seen = checkedAt === null ? Number.NEGATIVE_INFINITY : checkedAt - rule.executionTimeoutMs - lookEveryMs
+    const seen = checkedAt === null ? Number.NEGATIVE_INFINITY : checkedAt - rule.executionTimeoutMs - upkeepMs
     const from = Math.max(searchedFrom(rule, now), seen)
     const { at } = await lastSuccess({ jobId, from }, (query) =>
       this.#engine.storage.repeated('listOccurrences', (calls) => calls.listOccurrences(query)),

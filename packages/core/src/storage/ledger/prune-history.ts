@@ -1,4 +1,4 @@
-import { pageSize } from '../tuning.ts'
+import { recordsPerCall } from '../../tuning.ts'
 import type { JobId } from '../../ids.ts'
 import type { JobRecord } from '../job-record.ts'
 import { finalStates, type OccurrenceRecord } from '../occurrence-record.ts'
@@ -35,7 +35,7 @@ class HistoryPruner {
     do {
       const page: Page<Pick<JobRecord, 'id'>> =
         jobId === null
-          ? yield* wait(this.#ledger.listJobs({ deleted: true, limit: pageSize, cursor }))
+          ? yield* wait(this.#ledger.listJobs({ deleted: true, limit: recordsPerCall, cursor }))
           : { items: [{ id: jobId }], cursor: null }
       for (const { id } of page.items) {
         const answer = yield* this.#pruneJob(id, limit - removed)
@@ -118,7 +118,7 @@ class HistoryPruner {
       readonly cursor: string | null
     },
   ): MaybePromise<Page<OccurrenceRecord>> {
-    const limit = Math.min(query.limit, pageSize)
+    const limit = Math.min(query.limit, recordsPerCall)
     return this.#ledger.listOccurrences({ kind: 'job', jobId, states: finalStates, runs: false, ...query, limit })
   }
 }
