@@ -1,3 +1,4 @@
+import { ApiPart } from './api-part.ts'
 import { recordsPerCall } from '../../tuning.ts'
 import { chunksOf, type StorageCalls } from '../storage-access/retrying-storage.ts'
 import { tellCanceled } from './interventions.ts'
@@ -10,11 +11,8 @@ import { readJobDocument } from '../../job/job-document.ts'
 import type { JobRecord } from '../../storage/job-record.ts'
 import type { BackfillRecord, OccurrenceAddress, OccurrenceDetails } from '../../storage/occurrence-record.ts'
 import type { CreateAnswer, CreateRequested } from '../../storage/storage.ts'
-import type { Capacity } from '../execution/capacity.ts'
-import type { EngineContext } from '../storage-access/engine-context.ts'
 import { hasBegun, presentSeries, slotsAfter, type SlotStanding, standingsOf } from './backfill-states.ts'
 import { backfillDelayMs, itemsLikelyEnough } from './tuning.ts'
-import type { JobRegistry } from '../definitions/job-registry.ts'
 import { EngineStopped } from '../runtime/background-loop.ts'
 import type { EndedRun, Relay } from '../execution/next-runs.ts'
 
@@ -23,19 +21,11 @@ import type { EndedRun, Relay } from '../execution/next-runs.ts'
  * backfills without a central coordinator: before a node ends a run of a backfill, it creates the next run of the same lane.
  * Run ids derive from the slots, so repeated creation on any node gives one run.
  */
-export class BackfillRuns implements Relay {
-  readonly #engine: EngineContext
-  readonly #registry: JobRegistry
-  readonly #capacity: Capacity
+export class BackfillRuns extends ApiPart implements Relay {
   /** Repeats each call until the storage answers. */
-  readonly #storage: StorageCalls
-
-  constructor(engine: EngineContext, options: { readonly registry: JobRegistry; readonly capacity: Capacity }) {
-    this.#engine = engine
-    this.#registry = options.registry
-    this.#capacity = options.capacity
-    const repeated: StorageCalls['repeated'] = (operation, call) => engine.storage.repeated(operation, call)
-    this.#storage = { once: (call) => repeated('backfill', call), repeated }
+  readonly #storage: StorageCalls = {
+    once: (call) => this.engine.storage.repeated('backfill', call),
+    repeated: (operation, call) => this.engine.storage.repeated(operation, call),
   }
 
   /**
@@ -48,14 +38,14 @@ export class BackfillRuns implements Relay {
     slots: readonly Pick<SlotStanding, 'slot' | 'rounds'>[],
     { details, tookMs = 0, delayMs = 0 }: { details: OccurrenceDetails; tookMs?: number; delayMs?: number },
   ): Promise<readonly CreateAnswer[]> {
-    const { owner, maxBatch } = this.#engine
+    const { owner, maxBatch } = this.engine
     const executionTimeoutMs = executionTimeoutOf(head, details)
     const answers: CreateAnswer[] = []
     for (const some of chunksOf(slots, maxBatch)) {
       const { length: start } = answers
       let items: readonly CreateRequested[] = []
       const answered = await storage.repeated('createOccurrences', (calls) => {
-        const now = this.#engine.now()
+        const now = this.engine.now()
         const dueAt = dueAtOf(head, now, tookMs) + delayMs + start
         // If this node's clock is behind, the prune floor may lie ahead of it. The records must lie after the floor.
         const firstAt = Math.max(dueAt, (head.pruneFloor ?? Number.NEGATIVE_INFINITY) + 1 + start)
@@ -75,11 +65,11 @@ export class BackfillRuns implements Relay {
       })
       for (const [index, answer] of answered.entries()) {
         const item = items[index] as CreateRequested
-        if (answer.outcome === 'created') tellCreated(this.#engine.events, head, item, { ...answer, id: item.id })
+        if (answer.outcome === 'created') tellCreated(this.engine.events, head, item, { ...answer, id: item.id })
       }
       answers.push(...answered)
     }
-    this.#capacity.workAppeared()
+    this.capacity.workAppeared()
     return answers
   }
 
@@ -90,23 +80,23 @@ export class BackfillRuns implements Relay {
     { actor, reason, head }: { readonly actor: string | null; readonly reason: string; readonly head: JobRecord },
   ): Promise<number> {
     let canceled = 0
-    for (const some of chunksOf(addresses, this.#engine.maxBatch)) {
+    for (const some of chunksOf(addresses, this.engine.maxBatch)) {
       const items = some.map(({ id, jobId, scheduledAt }) => {
         return { id, jobId, scheduledAt, reason, actor, mode: 'request' } as const
       })
-      const now = this.#engine.now()
+      const now = this.engine.now()
       const answers = await storage.once((calls) => calls.cancel({ now, items }))
       const gone = some.filter((_, index) => answers[index]?.outcome === 'canceled')
-      tellCanceled(this.#engine.events, head.name, reason, gone)
+      tellCanceled(this.engine.events, head.name, reason, gone)
       canceled += gone.length
     }
-    this.#capacity.workAppeared()
+    this.capacity.workAppeared()
     return canceled
   }
 
   async handOn({ jobId, startedAt, details }: EndedRun): Promise<void> {
     if (details.backfill === undefined) return
-    const now = this.#engine.now()
+    const now = this.engine.now()
     await this.#goOn(jobId, details, { tookMs: now - (startedAt ?? now), isAgain: false })
   }
 
@@ -148,7 +138,7 @@ export class BackfillRuns implements Relay {
 
   #failed(error: unknown): void {
     // On a stop, the run does not end either. The node that takes the run over continues the backfill.
-    if (!(error instanceof EngineStopped)) this.#engine.fail('backfill', error)
+    if (!(error instanceof EngineStopped)) this.engine.fail('backfill', error)
   }
 
   /**
@@ -163,7 +153,7 @@ export class BackfillRuns implements Relay {
   ): Promise<SlotStanding | null> {
     const backfill = details.backfill as BackfillRecord
     const asked = { key: details.requestKey as string, which: backfill.which }
-    const slots = slotsAfter(await presentSeries(this.#registry, head, this.#engine.now()), backfill)
+    const slots = slotsAfter(await presentSeries(this.registry, head, this.engine.now()), backfill)
     const laterSize = Math.max(itemsLikelyEnough, Math.floor(recordsPerCall / backfill.lanes))
     let some: number[] = isAgain ? [backfill.slot] : []
     for (let size = itemsLikelyEnough; ; size = laterSize) {
@@ -171,7 +161,7 @@ export class BackfillRuns implements Relay {
         const slot = slots.next()
         if (slot.done) break
         some.push(slot.value)
-        const turn = this.#engine.yieldBudget.stepped()
+        const turn = this.engine.yieldBudget.stepped()
         if (turn !== null) await turn
       }
       if (some.length === 0) return null

@@ -1,3 +1,4 @@
+import { ApiPart, type ApiParts } from './api-part.ts'
 import { dateOf } from '../../instant.ts'
 import { chunksOf, eachItem, type StorageCalls } from '../storage-access/retrying-storage.ts'
 import { readVoice } from './interventions.ts'
@@ -19,10 +20,8 @@ import {
 } from '../../storage/occurrence-record.ts'
 import { traced, withTrace } from '../../tracing/trace-context.ts'
 import { jobNotFound } from '../definitions/job-errors.ts'
-import type { JobRegistry } from '../definitions/job-registry.ts'
 import type { RegisteredJob } from '../definitions/registered-job.ts'
 import { type CallerContext, callOptionNames } from '../storage-access/caller-context.ts'
-import type { EngineContext } from '../storage-access/engine-context.ts'
 import { uniqueSuffix } from '../runtime/unique-suffix.ts'
 import {
   type BackfillOptions,
@@ -46,26 +45,23 @@ import { planOfRequest } from './request-item.ts'
 import { longestTimerMs, recordsPerCall } from '../../tuning.ts'
 
 /** Starts, resumes and stops backfills. `BackfillRelay` creates the next runs of a started backfill. */
-export class Backfills {
-  readonly #engine: EngineContext
-  readonly #registry: JobRegistry
+export class Backfills extends ApiPart {
   readonly #runs: BackfillRuns
 
-  constructor(engine: EngineContext, options: { registry: JobRegistry; runs: BackfillRuns }) {
-    this.#engine = engine
-    this.#registry = options.registry
-    this.#runs = options.runs
+  constructor(parts: ApiParts, runs: BackfillRuns) {
+    super(parts)
+    this.#runs = runs
   }
 
   /** Starts a backfill, or resumes those of its lanes that have no live run. */
   async backfill(job: RegisteredJob, options: BackfillOptions, asked: CallerContext): Promise<BackfillResult> {
-    const checked = readBackfill(options, this.#engine.now())
+    const checked = readBackfill(options, this.engine.now())
     const { name, payload, id } = job.job
     // Without data, a run is like the run of its slot, and the payload schema does not apply.
     const withoutData = options.data === undefined
     const parsed = await parsedDetailsOf(checked.request, { name, payload: withoutData ? null : payload }, asked)
-    planOfRequest(this.#registry, job, parsed)
-    const key = checked.key ?? uniqueSuffix(this.#engine.random())
+    planOfRequest(this.registry, job, parsed)
+    const key = checked.key ?? uniqueSuffix(this.engine.random())
     const request = { ...parsed, ...(withoutData && { isParsed: true as const }), requestKey: key }
     for (;;) {
       const head = await livingHead(asked, id)
@@ -80,12 +76,12 @@ export class Backfills {
       const begun = latestRunOf(standings)
       const wanted = begun === null ? request : goingOn(begun.details, request, !withoutData)
       // The job may no longer have the tasks of an earlier call. This check is necessary only if a run begins.
-      if (begun !== null && firsts.length > 0) planOfRequest(this.#registry, job, wanted)
+      if (begun !== null && firsts.length > 0) planOfRequest(this.registry, job, wanted)
       // The relay copies the details, with their priority, to all further runs.
       const details = prioritized(wanted, { priority: priorityOf(head) })
       const create = (trace: TraceContext | null) =>
         this.#runs.create(asked, head, firsts, { details: { ...withTrace(details, trace), backfill } })
-      const answers = await traced(this.#engine.tracing, { operation: 'backfill', jobName: name, key }, create)
+      const answers = await traced(this.engine.tracing, { operation: 'backfill', jobName: name, key }, create)
       // `exists`: another call has created the run meanwhile, and its lane continues from that run.
       if (answers.every(({ outcome }) => outcome === 'created' || outcome === 'exists')) return results(new Set(firsts))
     }
@@ -97,11 +93,11 @@ export class Backfills {
     key: string,
     asked: CallerContext,
   ): Promise<readonly SlotStanding[]> {
-    const now = this.#engine.now()
+    const now = this.engine.now()
     const schedule = presentSchedule(head.timeline, now)
     if (schedule === undefined || isNoSchedule(schedule)) throw noSlots(head.name)
-    const series = await presentSeries(this.#registry, head, now)
-    const slots = await slotsOf(series, { from, to, order }, this.#engine.yieldBudget)
+    const series = await presentSeries(this.registry, head, now)
+    const slots = await slotsOf(series, { from, to, order }, this.engine.yieldBudget)
     const standings: SlotStanding[] = []
     for (const some of chunksOf(slots, recordsPerCall)) {
       standings.push(...(await standingsOf(asked, head, some, { key, which })))

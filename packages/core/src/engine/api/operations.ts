@@ -85,11 +85,12 @@ export class Operations implements JobOperations {
     this.#registry = registry
     const lookup = new JobLookup(engine, registry)
     this.#lookup = lookup
-    const runs = new BackfillRuns(engine, { registry, capacity })
+    const parts = { engine, registry, capacity, pool, lookup }
+    const runs = new BackfillRuns(parts)
     pool.relayedBy(runs)
-    this.#backfills = new Backfills(engine, { registry, runs })
-    this.#requests = new Requests(engine, { registry, capacity, pool, lookup })
-    this.#interventions = new Interventions(engine, { registry, capacity, pool })
+    this.#backfills = new Backfills(parts, runs)
+    this.#requests = new Requests(parts)
+    this.#interventions = new Interventions(parts)
     this.#waits = new Waits(engine, async (id, signal) => {
       const options = signal === undefined ? {} : { signal }
       return findOccurrence(this.#askedRunning(options), id)
@@ -102,9 +103,9 @@ export class Operations implements JobOperations {
       },
       subscribe: (listener) => host.subscribe(listener),
     })
-    this.#removals = new Removals(engine, { registry, lookup })
-    this.#additions = new Additions(engine, { registry, lookup })
-    this.#definitions = new Definitions(engine, { registry, removals: this.#removals })
+    this.#removals = new Removals(parts)
+    this.#additions = new Additions(parts)
+    this.#definitions = new Definitions(parts, this.#removals)
     this.#catalog = new JobCatalog(registry)
   }
 
