@@ -11,7 +11,7 @@ import { CallerBatcher } from '../storage-access/batcher.ts'
 import { ItemRefused } from '../storage-access/bisecting-calls.ts'
 import type { CallerContext } from '../storage-access/caller-context.ts'
 import type { EngineContext } from '../storage-access/engine-context.ts'
-import { eachItem, type StorageCalls } from '../storage-access/retrying-storage.ts'
+import { chunksOf, eachItem, type StorageCalls } from '../storage-access/retrying-storage.ts'
 
 /** Reads requested jobs that this node does not hold from the storage. See decision 13. */
 export class JobLookup {
@@ -74,10 +74,8 @@ export class JobLookup {
       // A client does not watch definitions, so it reads a job again for each call.
       if (id !== null && (this.#registry.isClient || this.#registry.get(id) === undefined)) ids.add(id)
     }
-    const open = [...ids]
-    for (let start = 0; start < open.length; start += changesAtOnce) {
-      const some = await this.#read(open.slice(start, start + changesAtOnce), asked)
-      for (const [id, job] of some) found.set(id, job)
+    for (const some of chunksOf([...ids], changesAtOnce)) {
+      for (const [id, job] of await this.#read(some, asked)) found.set(id, job)
     }
     return found
   }

@@ -21,7 +21,6 @@ import { CallerContext, callOptionNames, type CallOptions } from '../storage-acc
 import { clientClosed, type EngineContext, type Phase, stateError } from '../storage-access/engine-context.ts'
 import type { StorageCalls } from '../storage-access/retrying-storage.ts'
 import { Additions } from './additions.ts'
-import { BackfillRuns } from './backfill-runs.ts'
 import { Backfills } from './backfills.ts'
 import { ChangeLook } from './change-look.ts'
 import { Changes } from './changes.ts'
@@ -86,9 +85,8 @@ export class Operations implements JobOperations {
     const lookup = new JobLookup(engine, registry)
     this.#lookup = lookup
     const parts = { engine, registry, capacity, pool, lookup }
-    const runs = new BackfillRuns(parts)
-    pool.relayedBy(runs)
-    this.#backfills = new Backfills(parts, runs)
+    this.#backfills = new Backfills(parts)
+    pool.relayedBy(this.#backfills)
     this.#requests = new Requests(parts)
     this.#interventions = new Interventions(parts)
     this.#waits = new Waits(engine, async (id, signal) => {

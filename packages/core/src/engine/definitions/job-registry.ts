@@ -10,7 +10,7 @@ import { pausedUntil } from '../../storage/rules.ts'
 import { unreadablePartOf } from '../../storage/unreadable.ts'
 import { Signal } from '../runtime/signal.ts'
 import type { EngineContext } from '../storage-access/engine-context.ts'
-import type { StorageCalls } from '../storage-access/retrying-storage.ts'
+import { chunksOf, type StorageCalls } from '../storage-access/retrying-storage.ts'
 import { type JobOrigin, RegisteredJob, isAhead, isOfBuild } from './registered-job.ts'
 import { type HeldJobs, type RegistrationChange, suspendUnscheduled } from './held-jobs.ts'
 import { checkedSeries, type SlotSeries, UnrevivedSeries } from './slot-series.ts'
@@ -406,8 +406,7 @@ export class JobRegistry implements HeldJobs {
   /** Reads jobs that other nodes have stored, and adopts those whose code this node has. */
   async learnStored(ids: readonly JobId[]): Promise<void> {
     const { maxBatch, storage } = this.#engine
-    for (let start = 0; start < ids.length; start += maxBatch) {
-      const group = ids.slice(start, start + maxBatch)
+    for (const group of chunksOf(ids, maxBatch)) {
       const { jobs } = await storage.repeated('get', (calls) => calls.get({ jobs: group }))
       const stored = jobs.filter((record): record is JobRecord => record !== null && record.deletedAt === null)
       await this.learnTypesOf(stored)

@@ -1,4 +1,5 @@
 import type { JobId } from '../../ids.ts'
+import { isSameData } from '../../job/fingerprint.ts'
 import type { JobRecord } from '../../storage/job-record.ts'
 import { type SilenceRule, countedSince, lastSuccess, searchedFrom, silenceRuleOf } from '../definitions/silence.ts'
 import { type HeapEntry, IndexedHeap } from '../runtime/indexed-heap.ts'
@@ -11,37 +12,16 @@ import { clockMarginMs, recordsPerCall, upkeepMs } from '../../tuning.ts'
 import { farClockMarginMs, looksPerFarLook } from '../definitions/tuning.ts'
 import { longestRestMs, restsPerLook, shortestRestMs } from './tuning.ts'
 
-/** A job with `alertAfter`, as the watching node knows it. */
-export class WatchedJob implements HeapEntry {
-  /** Instant of the next check, epoch milliseconds. */
-  at: number = 0
-  heapIndex: number = -1
-  readonly id: JobId
-  readonly name: string
+/** A job with `alertAfter`, as the watching node knows it. `at`: instant of the next check, epoch milliseconds. */
+interface WatchedJob extends HeapEntry, Pick<JobRecord, 'id' | 'name'> {
   readonly rule: SilenceRule
   /** Epoch milliseconds of the last success that a check has found; `null` if no check has found one. */
-  lastSuccessAt: number | null = null
+  lastSuccessAt: number | null
   /** Epoch milliseconds of the last check for a success; `null` before the first. */
-  checkedAt: number | null = null
-  isSilent = false
+  checkedAt: number | null
+  isSilent: boolean
   /** This node has reported the alerts of this job up to this instant, epoch milliseconds. */
-  saidUpTo: number = Number.NEGATIVE_INFINITY
-
-  constructor({ id, name }: Pick<JobRecord, 'id' | 'name'>, rule: SilenceRule) {
-    this.id = id
-    this.name = name
-    this.rule = rule
-  }
-
-  /** Whether the rule has changed, or the instant from which the silence counts. */
-  hasChanged({ alertAfterMs, executionTimeoutMs, notBefore }: SilenceRule): boolean {
-    const { rule } = this
-    return (
-      alertAfterMs !== rule.alertAfterMs ||
-      executionTimeoutMs !== rule.executionTimeoutMs ||
-      notBefore !== rule.notBefore
-    )
-  }
+  saidUpTo: number
 }
 
 /** A read of job heads in pages: of all heads, or of heads that have changed since an instant. */
@@ -204,9 +184,11 @@ export class StaleJobAlert {
     const job = this.#jobs.get(head.id)
     const rule = silenceRuleOf(head)
     if (rule === null) this.#forget(head.id)
-    else if (job === undefined || job.hasChanged(rule)) {
+    else if (!isSameData(job?.rule, rule)) {
       this.#forget(head.id)
-      const watched = new WatchedJob(head, rule)
+      const { id, name } = head
+      const unknown = { lastSuccessAt: null, checkedAt: null, isSilent: false, saidUpTo: Number.NEGATIVE_INFINITY }
+      const watched: WatchedJob = { id, name, rule, at: 0, heapIndex: -1, ...unknown }
       this.#jobs.set(head.id, watched)
       this.#checks.update(watched, rule.notBefore + rule.alertAfterMs)
     }
