@@ -27,14 +27,13 @@ import type { Storage } from './storage/storage.ts'
 import { random, systemClock } from './system-clock.ts'
 import type { Tracing } from './tracing/tracing.ts'
 import {
+  heartbeatMs as ordinaryHeartbeatMs,
   heartbeatsPerReap,
   heartbeatsUntilDead,
   heldJobs,
-  longestReapMs,
   longestTimerMs,
   maxClockSkewMs,
   standbyMs,
-  toldPollMs,
 } from './tuning.ts'
 import { invalidValue } from './errors.ts'
 
@@ -206,14 +205,14 @@ export function readSchedulerOptions(options: SchedulerOptions): CheckedSchedule
   const isTold = storage.subscribe !== undefined
   const isPrivate = isTold && !storage.capabilities.multiProcess
   const { heartbeatMs: rareHeartbeatMs } = storage.capabilities
-  const defaultHeartbeatMs = isPrivate ? longestTimerMs : (rareHeartbeatMs ?? 5000)
+  const defaultHeartbeatMs = isPrivate ? longestTimerMs : (rareHeartbeatMs ?? ordinaryHeartbeatMs)
   // A peer notices a death up to two heartbeats late, so rare heartbeats have one fewer.
   const deadAfterHeartbeats = heartbeatsUntilDead - (rareHeartbeatMs === undefined ? 0 : 1)
   const { deadAfter, pollInterval } = options
   const deadAfterMs = toDurationMs(orDefault(deadAfter, deadAfterHeartbeats * defaultHeartbeatMs), 'deadAfter', {
     min: 120,
   })
-  const defaultPollMs = isPrivate ? longestTimerMs : isTold ? toldPollMs : 1000
+  const defaultPollMs = isPrivate ? longestTimerMs : isTold ? ordinaryHeartbeatMs : 1000
   const pollIntervalMs = toDurationMs(orDefault(pollInterval, defaultPollMs), 'pollInterval', { min: 10 })
   const givenHeartbeatMs = Math.min(longestTimerMs, Math.floor(deadAfterMs / deadAfterHeartbeats))
   const heartbeatMs = deadAfter === undefined ? defaultHeartbeatMs : givenHeartbeatMs
@@ -222,7 +221,7 @@ export function readSchedulerOptions(options: SchedulerOptions): CheckedSchedule
     heartbeat: heartbeatMs,
     maxClockSkew: maxClockSkewMs,
     standby: standbyMs,
-    reapInterval: Math.min(longestReapMs, heartbeatsPerReap * heartbeat),
+    reapInterval: heartbeatsPerReap * Math.min(ordinaryHeartbeatMs, heartbeat),
     definitionInterval: (isPrivate ? 1 : isTold ? 2 : 3) * pollIntervalMs,
     heldJobs,
   }

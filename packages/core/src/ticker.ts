@@ -2,11 +2,11 @@ import type { Clock, Timer } from './clock.ts'
 import { orDefault, readBoolean, readInteger, readMethods, readObject } from './configuration/read-value.ts'
 import { type DurationInput, toDurationMs } from './duration.ts'
 import { checkedSeries, type SlotSeries } from './engine/definitions/slot-series.ts'
-import { confirmMs, jumpMs, readInDoubtMs } from './engine/time/tuning.ts'
+import { confirmMs, readInDoubtMs } from './engine/time/tuning.ts'
 import type { Schedule, ScheduleWindow } from './schedule/schedule.ts'
 import { systemClock } from './system-clock.ts'
 import { openWindow } from './schedule/windowed-schedule.ts'
-import { longestTimerMs, mostItems, rememberedJumps } from './tuning.ts'
+import { clockMarginMs, longestTimerMs, mostItems, rememberedValues } from './tuning.ts'
 import { invalidValue } from './errors.ts'
 import { JumpCheck } from './engine/time/clock-readings.ts'
 
@@ -284,7 +284,7 @@ class LiveTicker implements Ticker {
     }
     this.#ticked.push({ first: at, last: at })
     this.#beginsSpan = false
-    if (this.#ticked.length > rememberedJumps) this.#ticked.shift()
+    if (this.#ticked.length > rememberedValues) this.#ticked.shift()
   }
 
   /** The instants of the schedule from one of them up to another, without that. */
@@ -350,7 +350,7 @@ class FollowedClock {
     const readAt = this.#clock.monotonic()
     this.#now = this.#clock.now()
     const difference = this.#now - readAt
-    const hasJumped = Math.abs(difference - this.#difference) > jumpMs
+    const hasJumped = Math.abs(difference - this.#difference) > clockMarginMs
     this.#isInDoubt = hasJumped && !this.#isConfirmed(difference, readAt)
     if (this.#isInDoubt) return null
     const before = this.#believedAt

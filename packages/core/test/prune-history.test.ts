@@ -90,12 +90,6 @@ describe('the history that prune removes', () => {
     expect(records.jobs.get(id)?.pruneFloor).toBe(900)
   })
 
-  it('is removed synchronously by a synchronous ledger', () => {
-    const { records, prune } = world()
-    addJob(records, 'alpha', [100])
-    expect(prune()).toEqual({ removed: 1, more: false })
-  })
-
   it('is final and lies before the given instant and before the next slot', async () => {
     const { records, prune } = world()
     const id = addJob(records, 'alpha', [100, 200, 300, 400], 300)

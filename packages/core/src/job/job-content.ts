@@ -10,40 +10,22 @@ import type { Job } from './define-job.ts'
 import { fingerprintOf } from './fingerprint.ts'
 import { handlerKeyOf, type JobDocument, toJobDocument } from './job-document.ts'
 import { refuseBoundsOf } from './overlap-bounds.ts'
-import { mostDefinitionBytes } from '../tuning.ts'
+import { mostJsonBytes } from '../tuning.ts'
 
 /** The origin of a definition. */
 export type DefinitionOrigin = Pick<JobDocument, 'release' | 'updates' | 'reason' | 'actor'>
 
-function refuseTooLarge({ name, tasks }: Job, definition: JsonObject): void {
-  // Nearly all definitions are far below the limit: a name and a few settings need no count, and a little data a rough
-  // one.
-  const few = mostDefinitionBytes / 4
-  const unbounded = [definition.schedule, ...tasks.map((task) => task.data)]
-  if (tasks.length < 100 && mostBytesOf(unbounded, few) <= few) return
+function refuseTooLarge({ name }: Job, definition: JsonObject): void {
+  // Some storages limit a record to 400 kB. A definition within this limit fits all storages.
+  const most = 2 * mostJsonBytes
   const bytes = Buffer.byteLength(JSON.stringify(definition))
-  if (bytes <= mostDefinitionBytes) return
+  if (bytes <= most) return
   throw new JobistemerError('DATA_TOO_LARGE', {
-    message: `The definition of job ${printValue(name)} has ${bytes} bytes of JSON, and ${mostDefinitionBytes} are allowed.`,
+    message: `The definition of job ${printValue(name)} has ${bytes} bytes of JSON, and ${most} are allowed.`,
     field: 'tasks',
     value: bytes,
     remedy: 'Give its tasks less data, or its schedule fewer members, and hand on where the rest is.',
   })
-}
-
-/** An upper bound of the bytes of the JSON; it stops counting beyond `enough`. */
-function mostBytesOf(data: unknown, enough: number): number {
-  // A UTF-16 unit takes six bytes at most, as an escape.
-  if (typeof data === 'string') return 6 * data.length + 2
-  // No number takes more than 24.
-  if (typeof data !== 'object' || data === null) return 24
-  let bytes = 2
-  for (const name of Object.keys(data)) {
-    if (bytes > enough) break
-    const member = (data as Readonly<Record<string, unknown>>)[name]
-    bytes += 6 * name.length + 4 + mostBytesOf(member, enough - bytes)
-  }
-  return bytes
 }
 
 function refuseTooMany({ name }: Job, { overlapPolicy, maxQueued }: JobSettings, mostQueued: number): void {

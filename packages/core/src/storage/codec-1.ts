@@ -10,6 +10,7 @@ import type {
   TaskRunRecord,
   TaskRunState,
 } from './occurrence-record.ts'
+import { rememberedValues } from '../tuning.ts'
 import { parseStored, runsOfStored } from './unreadable.ts'
 
 // Version 1 of the stored form that adapters share. Data of users have this form: this file only ever gains names at
@@ -195,13 +196,12 @@ function printRun(run: TaskRunRecord, scheduledAt: number): string | null {
 
 // The tasks of a job have the same few names in all runs. The limit bounds the memory of a process with many names.
 const printedNames = new Map<string, string>()
-const printedNamesLimit = 1000
 
 function printName(name: string): string {
   const known = printedNames.get(name)
   if (known !== undefined) return known
   const printed = JSON.stringify(name)
-  if (printedNames.size >= printedNamesLimit) printedNames.clear()
+  if (printedNames.size >= rememberedValues) printedNames.clear()
   printedNames.set(name, printed)
   return printed
 }

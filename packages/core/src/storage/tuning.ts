@@ -15,6 +15,3 @@ export const canceledByClaim = 1000
 
 /** Maximum number of superseded slots that a step on one occurrence cancels, because the step must stay short. */
 export const canceledInPassing = 50
-
-/** Records per call that removes history. */
-export const pageSize = 1000

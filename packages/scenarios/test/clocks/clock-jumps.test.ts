@@ -180,23 +180,6 @@ describe('on a storage without a clock', () => {
       expect(at).toEqual([minute, 128 * second, ...minutes(3, 5)])
       expect(node.told()).toEqual([`unconfirmed ${byMs}`, 'confirmed 0'])
     })
-
-    it('one of two nodes does not adopt its changed clock, and its peer launches its slots', async () => {
-      const world = new ClockWorld({ hasClock: false })
-      const { job, ran, at } = world.recording()
-      const left = await world.started('left', { jobs: [job] })
-      await world.started('right', { jobs: [job] })
-      await world.clock.advance({ seconds: 110 })
-      left.clock.offsetMs = byMs
-      await world.clock.advance({ seconds: 17 })
-      expect(left.told()).toEqual([`unconfirmed ${byMs}`])
-      await world.clock.advance({ minutes: 1 })
-      left.clock.offsetMs = 0
-      await world.clock.advance({ minutes: 2 })
-      expect(ran).toEqual(minutes(1, 5))
-      expect(at).toEqual(inTime)
-      expect(left.told()).toEqual([`unconfirmed ${byMs}`, 'confirmed 0'])
-    })
   })
 
   it('two nodes adopt a wall clock that is set an hour ahead on both after 15 seconds', async () => {
@@ -211,39 +194,6 @@ describe('on a storage without a clock', () => {
     expect(right.told().slice(0, 2)).toEqual([`unconfirmed ${hour}`, `confirmed ${hour}`])
     await world.clock.advance({ minutes: 2 })
     expect(ran).toEqual([minute, ...minutes(60, 63)])
-  })
-
-  describe("on one of two nodes whose wall clock stays an hour ahead while its peer's clock contradicts it", () => {
-    async function contradicted() {
-      const world = new ClockWorld({ hasClock: false })
-      const { job, ran } = world.recording()
-      const left = await world.started('left', { jobs: [job] })
-      const right = await world.started('right', { jobs: [job] })
-      await world.clock.advance({ seconds: 110 })
-      left.clock.offsetMs = hour
-      await world.clock.advance({ minutes: 3 })
-      expect(left.told()).toEqual([`unconfirmed ${hour}`])
-      return { world, ran, left, right }
-    }
-
-    it("the node adopts the time when the peer's clock shows the same time", async () => {
-      const { world, ran, left, right } = await contradicted()
-      right.clock.offsetMs = hour
-      await world.clock.advance({ minutes: 2 })
-      expect(left.told().slice(0, 2)).toEqual([`unconfirmed ${hour}`, `confirmed ${hour}`])
-      expect(ran.slice(0, 5)).toEqual([...minutes(1, 4), 64 * minute])
-      expect(new Set(ran).size).toBe(ran.length)
-    })
-
-    it("the node adopts the time ten minutes after the peer's last heartbeat", async () => {
-      const { world, left, right } = await contradicted()
-      const stopping = right.scheduler.shutdown()
-      await world.clock.advance({ minutes: 9 })
-      await stopping
-      expect(left.told()).toEqual([`unconfirmed ${hour}`])
-      await world.clock.advance({ minutes: 2 })
-      expect(left.told().slice(0, 2)).toEqual([`unconfirmed ${hour}`, `confirmed ${hour}`])
-    })
   })
 
   it('a node that slept recovers 15 seconds after it has noticed the jump', async () => {

@@ -1,5 +1,5 @@
+import { ApiPart } from './api-part.ts'
 import { chunksOf } from '../storage-access/retrying-storage.ts'
-import type { JobLookup } from './job-lookup.ts'
 import { assertModulesExist, isolatedWorkOf, worksOf } from '../../job/isolated-work.ts'
 import { readLimitedList, readObject } from '../../configuration/read-value.ts'
 import { JobistemerError, printValue } from '../../errors.ts'
@@ -7,12 +7,10 @@ import { type Job, withDefaultTimezone } from '../../job/define-job.ts'
 import { errorOfWhatIsOver, readDistinctJob, readJob } from '../../job/read-jobs.ts'
 import type { JobRecord } from '../../storage/job-record.ts'
 import type { JobChange, SaveJobAnswer } from '../../storage/storage.ts'
-import type { JobRegistry } from '../definitions/job-registry.ts'
 import { type DefinitionChange, cancelLimitOf } from '../definitions/registrations.ts'
 import { changesAtOnce } from '../definitions/tuning.ts'
 import { nextTurn } from '../runtime/after-turn.ts'
 import { type CallerContext, callOptionNames, type CallOptions } from '../storage-access/caller-context.ts'
-import type { EngineContext } from '../storage-access/engine-context.ts'
 import { CallerBatcher, refusedItem } from '../storage-access/batcher.ts'
 import { ItemRefused } from '../storage-access/bisecting-calls.ts'
 
@@ -39,21 +37,11 @@ function refuseFunctions({ name, tasks }: Job): void {
 }
 
 /** Stores jobs at run time. Replaces a stored definition if it differs. All nodes with the code run the jobs. */
-export class Additions {
-  readonly #engine: EngineContext
-  readonly #registry: JobRegistry
-  readonly #lookup: JobLookup
-  readonly #saves: CallerBatcher<JobChange, SaveJobAnswer>
-
-  constructor(engine: EngineContext, options: { readonly registry: JobRegistry; readonly lookup: JobLookup }) {
-    this.#engine = engine
-    this.#registry = options.registry
-    this.#lookup = options.lookup
-    this.#saves = new CallerBatcher(engine, {
-      operation: 'saveJobs',
-      send: (storage, changes, now) => storage.saveJobs({ now, changes, cancelLimit: cancelLimitOf(changes.length) }),
-    })
-  }
+export class Additions extends ApiPart {
+  readonly #saves = new CallerBatcher<JobChange, SaveJobAnswer>(this.engine, {
+    operation: 'saveJobs',
+    send: (storage, changes, now) => storage.saveJobs({ now, changes, cancelLimit: cancelLimitOf(changes.length) }),
+  })
 
   /** Sends no further calls. */
   stop(): void {
@@ -63,18 +51,18 @@ export class Additions {
   async add(input: Job | readonly Job[], options: CallOptions, asked: CallerContext): Promise<void> {
     const jobs = Array.isArray(input) ? byId(await this.#readList(input)) : [readJob(input as Job, 'job')]
     readObject(options, 'options', callOptionNames)
-    if (this.#registry.isClient) for (const job of jobs) refuseFunctions(job)
+    if (this.registry.isClient) for (const job of jobs) refuseFunctions(job)
     else assertModulesExist(worksOf(jobs))
     asked.assertWanted()
     try {
       await this.#add(jobs, asked)
     } finally {
-      this.#registry.announced(jobs)
+      this.registry.announced(jobs)
     }
   }
 
   async #add(jobs: readonly Job[], asked: CallerContext): Promise<void> {
-    const { timezone } = this.#engine.defaults
+    const { timezone } = this.engine.defaults
     // Checks all jobs before the first write: a list with an invalid job stores nothing.
     const bound = jobs.map((job) => withDefaultTimezone(job, timezone))
     let open = await this.#look(bound, asked)
@@ -93,7 +81,7 @@ export class Additions {
     // A copy, because other code may change the list while this loop yields.
     const list = readLimitedList(jobs, 'jobs').slice()
     for (const [index, job] of list.entries()) {
-      const turn = this.#engine.storage.turn()
+      const turn = this.engine.storage.turn()
       if (turn !== null) await turn
       readDistinctJob(job, `jobs[${index}]`, names)
     }
@@ -103,16 +91,16 @@ export class Additions {
   async #look(jobs: readonly Job[], asked: CallerContext): Promise<readonly Addition[]> {
     const additions: Addition[] = []
     for (const some of chunksOf(jobs, this.#most)) {
-      const records = await this.#lookup.heads(
+      const records = await this.lookup.heads(
         some.map(({ id }) => id),
         asked,
       )
-      const learning = this.#registry.learn(records)
+      const learning = this.registry.learn(records)
       if (learning !== null) await learning
-      const now = this.#engine.now()
+      const now = this.engine.now()
       const found: Addition[] = []
       for (const [index, job] of some.entries()) {
-        const turn = this.#engine.storage.turn()
+        const turn = this.engine.storage.turn()
         if (turn !== null) await turn
         const record = records[index] ?? null
         const change = this.#changeFor(job, record, now)
@@ -120,13 +108,13 @@ export class Additions {
         found.push({ job, record, change })
       }
       const changes = found.map(({ job, change }) => (isData(job) ? null : change))
-      const isDecidedAgain = await asked.within(() => this.#registry.registrations.lookIfGoingBack(changes, records))
+      const isDecidedAgain = await asked.within(() => this.registry.registrations.lookIfGoingBack(changes, records))
       for (const one of found) {
-        const change = isDecidedAgain ? this.#changeFor(one.job, one.record, this.#engine.now()) : one.change
+        const change = isDecidedAgain ? this.#changeFor(one.job, one.record, this.engine.now()) : one.change
         additions.push({ ...one, change })
       }
       const replacing = additions.filter(({ job, change }) => change?.kind === 'replace' && !isData(job))
-      await asked.within(() => this.#registry.announce(replacing.map(({ job }) => job)))
+      await asked.within(() => this.registry.announce(replacing.map(({ job }) => job)))
     }
     return additions
   }
@@ -167,20 +155,20 @@ export class Additions {
   }
 
   #adopt(job: Job, record: JobRecord, change: 'created' | 'updated' | undefined): void {
-    if (change === 'created' && this.#registry.leaveStored(job, record, change)) return
+    if (change === 'created' && this.registry.leaveStored(job, record, change)) return
     const registered = isData(job)
-      ? this.#registry.adoptAsked(job, record, change, 'added')
-      : this.#registry.adoptDefinition(job, record, change, 'added')
-    if (job.tasks.some(({ handler }) => handler !== undefined)) this.#registry.plans.planOf(registered)
+      ? this.registry.adoptAsked(job, record, change, 'added')
+      : this.registry.adoptDefinition(job, record, change, 'added')
+    if (job.tasks.some(({ handler }) => handler !== undefined)) this.registry.plans.planOf(registered)
   }
 
   /** Returns the change for a job. Data jobs belong to no build, so a call of `add` counts as an explicit request. */
   #changeFor(job: Job, record: JobRecord | null, now: number): DefinitionChange | null {
-    return this.#registry.registrations.changeFor(job, record, now, { isAsked: isData(job) })
+    return this.registry.registrations.changeFor(job, record, now, { isAsked: isData(job) })
   }
 
   get #most(): number {
-    return Math.min(changesAtOnce, this.#engine.maxBatch)
+    return Math.min(changesAtOnce, this.engine.maxBatch)
   }
 }
 

@@ -1,5 +1,4 @@
 import { eachItem, type StorageCalls } from '../storage-access/retrying-storage.ts'
-import { pageSize } from './tuning.ts'
 import { backfillOccurrenceId, type JobId, type OccurrenceId } from '../../ids.ts'
 import type { JobRecord } from '../../storage/job-record.ts'
 import {
@@ -11,7 +10,7 @@ import {
 } from '../../storage/occurrence-record.ts'
 import { decidedUpTo } from '../../storage/rules.ts'
 import { coveringRun, holds } from './explain.ts'
-import { longestName, mostItems } from '../../tuning.ts'
+import { longestName, mostItems, recordsPerCall } from '../../tuning.ts'
 import { JobistemerError } from '../../errors.ts'
 import type { SerializedSchedule } from '../../schedule/schedule.ts'
 import type { JobRegistry } from '../definitions/job-registry.ts'
@@ -163,7 +162,7 @@ async function ownRecordsOf(
   const spans: OccurrenceRecord[] = []
   const query = { kind: 'job', jobId: head.id, from: first, to: last + 1, order: 'ascending', runs: false } as const
   const records = eachItem((cursor) =>
-    storage.once((calls) => calls.listOccurrences({ ...query, limit: pageSize, cursor })),
+    storage.once((calls) => calls.listOccurrences({ ...query, limit: recordsPerCall, cursor })),
   )
   for await (const record of records) {
     if (record.kind !== 'slot') continue

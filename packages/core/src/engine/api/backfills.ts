@@ -1,12 +1,13 @@
+import { ApiPart } from './api-part.ts'
 import { dateOf } from '../../instant.ts'
 import { chunksOf, eachItem, type StorageCalls } from '../storage-access/retrying-storage.ts'
-import { readVoice } from './interventions.ts'
+import { readVoice, tellCanceled } from './interventions.ts'
 import { livingHead } from './job-lookup.ts'
-import { itemsPerRead, mostSlotsNamed, pageSize } from './tuning.ts'
+import { mostSlotsNamed, backfillDelayMs, itemsLikelyEnough } from './tuning.ts'
 import { readName, readObject } from '../../configuration/read-value.ts'
 import { JobistemerError, printValue } from '../../errors.ts'
-import { type JobId, jobId } from '../../ids.ts'
-import { prioritized, priorityOf } from '../../job/job-document.ts'
+import { type JobId, jobId, backfillOccurrenceId } from '../../ids.ts'
+import { prioritized, priorityOf, readJobDocument } from '../../job/job-document.ts'
 import { readJobName } from '../../job/read-jobs.ts'
 import { isNoSchedule } from '../../schedule/no-schedule.ts'
 import type { JobRecord } from '../../storage/job-record.ts'
@@ -16,13 +17,13 @@ import {
   type OccurrenceDetails,
   type OccurrenceRecord,
   type TraceContext,
+  type BackfillRecord,
+  type OccurrenceAddress,
 } from '../../storage/occurrence-record.ts'
 import { traced, withTrace } from '../../tracing/trace-context.ts'
 import { jobNotFound } from '../definitions/job-errors.ts'
-import type { JobRegistry } from '../definitions/job-registry.ts'
 import type { RegisteredJob } from '../definitions/registered-job.ts'
 import { type CallerContext, callOptionNames } from '../storage-access/caller-context.ts'
-import type { EngineContext } from '../storage-access/engine-context.ts'
 import { uniqueSuffix } from '../runtime/unique-suffix.ts'
 import {
   type BackfillOptions,
@@ -32,7 +33,6 @@ import {
   type StopBackfillOptions,
   type StopBackfillResult,
 } from './backfill-options.ts'
-import type { BackfillRuns } from './backfill-runs.ts'
 import {
   presentSchedule,
   presentSeries,
@@ -40,32 +40,39 @@ import {
   type SlotStanding,
   standingsOf,
   stoppedReasonOf,
+  hasBegun,
+  slotsAfter,
 } from './backfill-states.ts'
 import { parsedDetailsOf } from './request-options.ts'
-import { planOfRequest } from './request-item.ts'
-import { longestTimerMs } from '../../tuning.ts'
+import { planOfRequest, tellCreated } from './request-item.ts'
+import { longestTimerMs, recordsPerCall } from '../../tuning.ts'
+import { resolveJobSettings } from '../../configuration/resolve-settings.ts'
+import type { JobOverrides } from '../../configuration/settings.ts'
+import type { CreateAnswer, CreateRequested } from '../../storage/storage.ts'
+import { EngineStopped } from '../runtime/background-loop.ts'
+import type { EndedRun, Relay } from '../execution/next-runs.ts'
 
-/** Starts, resumes and stops backfills. `BackfillRelay` creates the next runs of a started backfill. */
-export class Backfills {
-  readonly #engine: EngineContext
-  readonly #registry: JobRegistry
-  readonly #runs: BackfillRuns
-
-  constructor(engine: EngineContext, options: { registry: JobRegistry; runs: BackfillRuns }) {
-    this.#engine = engine
-    this.#registry = options.registry
-    this.#runs = options.runs
+/**
+ * Starts, resumes and stops backfills. Creates their runs as delayed triggers: the overlap policy never skips them, and they
+ * block no other run. Continues them without a central coordinator: before a node ends a run of a backfill, it creates the
+ * next run of the same lane. Run ids derive from the slots, so repeated creation on any node gives one run.
+ */
+export class Backfills extends ApiPart implements Relay {
+  /** Repeats each call until the storage answers. */
+  readonly #storage: StorageCalls = {
+    once: (call) => this.engine.storage.repeated('backfill', call),
+    repeated: (operation, call) => this.engine.storage.repeated(operation, call),
   }
 
   /** Starts a backfill, or resumes those of its lanes that have no live run. */
   async backfill(job: RegisteredJob, options: BackfillOptions, asked: CallerContext): Promise<BackfillResult> {
-    const checked = readBackfill(options, this.#engine.now())
+    const checked = readBackfill(options, this.engine.now())
     const { name, payload, id } = job.job
     // Without data, a run is like the run of its slot, and the payload schema does not apply.
     const withoutData = options.data === undefined
     const parsed = await parsedDetailsOf(checked.request, { name, payload: withoutData ? null : payload }, asked)
-    planOfRequest(this.#registry, job, parsed)
-    const key = checked.key ?? uniqueSuffix(this.#engine.random())
+    planOfRequest(this.registry, job, parsed)
+    const key = checked.key ?? uniqueSuffix(this.engine.random())
     const request = { ...parsed, ...(withoutData && { isParsed: true as const }), requestKey: key }
     for (;;) {
       const head = await livingHead(asked, id)
@@ -80,12 +87,12 @@ export class Backfills {
       const begun = latestRunOf(standings)
       const wanted = begun === null ? request : goingOn(begun.details, request, !withoutData)
       // The job may no longer have the tasks of an earlier call. This check is necessary only if a run begins.
-      if (begun !== null && firsts.length > 0) planOfRequest(this.#registry, job, wanted)
+      if (begun !== null && firsts.length > 0) planOfRequest(this.registry, job, wanted)
       // The relay copies the details, with their priority, to all further runs.
       const details = prioritized(wanted, { priority: priorityOf(head) })
       const create = (trace: TraceContext | null) =>
-        this.#runs.create(asked, head, firsts, { details: { ...withTrace(details, trace), backfill } })
-      const answers = await traced(this.#engine.tracing, { operation: 'backfill', jobName: name, key }, create)
+        this.#create(asked, head, firsts, { details: { ...withTrace(details, trace), backfill } })
+      const answers = await traced(this.engine.tracing, { operation: 'backfill', jobName: name, key }, create)
       // `exists`: another call has created the run meanwhile, and its lane continues from that run.
       if (answers.every(({ outcome }) => outcome === 'created' || outcome === 'exists')) return results(new Set(firsts))
     }
@@ -97,13 +104,13 @@ export class Backfills {
     key: string,
     asked: CallerContext,
   ): Promise<readonly SlotStanding[]> {
-    const now = this.#engine.now()
+    const now = this.engine.now()
     const schedule = presentSchedule(head.timeline, now)
     if (schedule === undefined || isNoSchedule(schedule)) throw noSlots(head.name)
-    const series = await presentSeries(this.#registry, head, now)
-    const slots = await slotsOf(series, { from, to, order }, this.#engine.yieldBudget)
+    const series = await presentSeries(this.registry, head, now)
+    const slots = await slotsOf(series, { from, to, order }, this.engine.yieldBudget)
     const standings: SlotStanding[] = []
-    for (const some of chunksOf(slots, itemsPerRead)) {
+    for (const some of chunksOf(slots, recordsPerCall)) {
       standings.push(...(await standingsOf(asked, head, some, { key, which })))
     }
     for (const { run } of standings) {
@@ -134,7 +141,7 @@ export class Backfills {
       const live = await this.#liveOf(id, key, asked)
       const running = live.filter(({ state }) => state === 'running')
       const waiting = live.filter(({ state }) => state !== 'running')
-      const gone = await this.#runs.cancel(asked, waiting, { actor, reason, head })
+      const gone = await this.#cancel(asked, waiting, { actor, reason, head })
       canceled += gone
       let isChanged = gone > 0 || waiting.length > 0
       for (const record of running) isChanged = (await this.#close(record, { actor, reason }, asked)) || isChanged
@@ -150,13 +157,13 @@ export class Backfills {
   ): Promise<boolean> {
     const head = await livingHead(asked, jobId)
     if (head === null) return false
-    const next = await this.#runs.nextInLane(asked, head, details)
+    const next = await this.#nextInLane(asked, head, details)
     if (next === null || next.standing === 'stopped') return false
     // A running run is closed in its own turn. A waiting run is new, so the caller reads the live runs again.
     if (next.standing === 'live') return next.run?.state !== 'running'
-    await this.#runs.create(asked, head, [next], { details, delayMs: longestTimerMs })
+    await this.#create(asked, head, [next], { details, delayMs: longestTimerMs })
     const [closed] = await standingsOf(asked, head, [next.slot], askedOf(details))
-    if (closed?.run != null) await this.#runs.cancel(asked, [closed.run], { ...voice, head })
+    if (closed?.run != null) await this.#cancel(asked, [closed.run], { ...voice, head })
     return true
   }
 
@@ -164,7 +171,7 @@ export class Backfills {
   async #liveOf(id: JobId, key: string, asked: StorageCalls): Promise<readonly OccurrenceRecord[]> {
     const found: OccurrenceRecord[] = []
     for (const state of liveStates) {
-      const query = { kind: 'live', state, runs: false, limit: pageSize } as const
+      const query = { kind: 'live', state, runs: false, limit: recordsPerCall } as const
       const records = eachItem((cursor) => asked.once((calls) => calls.listOccurrences({ ...query, cursor })))
       for await (const record of records) {
         const { backfill, requestKey } = record.details
@@ -172,6 +179,150 @@ export class Backfills {
       }
     }
     return found
+  }
+
+  /**
+   * Creates the next runs of these slots, in this order, and returns the answers of the storage. `tookMs` is the known
+   * duration of a run. If a run could still be active at the job's next slot, the run becomes due after that slot.
+   */
+  async #create(
+    storage: StorageCalls,
+    head: JobRecord,
+    slots: readonly Pick<SlotStanding, 'slot' | 'rounds'>[],
+    { details, tookMs = 0, delayMs = 0 }: { details: OccurrenceDetails; tookMs?: number; delayMs?: number },
+  ): Promise<readonly CreateAnswer[]> {
+    const { owner, maxBatch } = this.engine
+    const executionTimeoutMs = executionTimeoutOf(head, details)
+    const answers: CreateAnswer[] = []
+    for (const some of chunksOf(slots, maxBatch)) {
+      const { length: start } = answers
+      let items: readonly CreateRequested[] = []
+      const answered = await storage.repeated('createOccurrences', (calls) => {
+        const now = this.engine.now()
+        const dueAt = dueAtOf(head, now, tookMs) + delayMs + start
+        // If this node's clock is behind, the prune floor may lie ahead of it. The records must lie after the floor.
+        const firstAt = Math.max(dueAt, (head.pruneFloor ?? Number.NEGATIVE_INFINITY) + 1 + start)
+        items = some.map(({ slot, rounds }, index) => ({
+          kind: 'trigger',
+          id: backfillOccurrenceId(head.id, slot, rounds + 1),
+          jobId: head.id,
+          // Ascending times keep the order of the backfill among waiting runs.
+          scheduledAt: firstAt + index,
+          dueAt: dueAt + index,
+          jobVersion: head.version,
+          executionTimeoutMs,
+          details: { ...details, backfill: { ...(details.backfill as BackfillRecord), slot } },
+          runs: null,
+        }))
+        return calls.createOccurrences({ now, owner, items })
+      })
+      for (const [index, answer] of answered.entries()) {
+        const item = items[index] as CreateRequested
+        if (answer.outcome === 'created') tellCreated(this.engine.events, head, item, { ...answer, id: item.id })
+      }
+      answers.push(...answered)
+    }
+    this.capacity.workAppeared()
+    return answers
+  }
+
+  /** Cancels the waiting runs. Returns how many of them the storage canceled. */
+  async #cancel(
+    storage: StorageCalls,
+    addresses: readonly OccurrenceAddress[],
+    { actor, reason, head }: { readonly actor: string | null; readonly reason: string; readonly head: JobRecord },
+  ): Promise<number> {
+    let canceled = 0
+    for (const some of chunksOf(addresses, this.engine.maxBatch)) {
+      const items = some.map(({ id, jobId, scheduledAt }) => {
+        return { id, jobId, scheduledAt, reason, actor, mode: 'request' } as const
+      })
+      const now = this.engine.now()
+      const answers = await storage.once((calls) => calls.cancel({ now, items }))
+      const gone = some.filter((_, index) => answers[index]?.outcome === 'canceled')
+      tellCanceled(this.engine.events, head.name, reason, gone)
+      canceled += gone.length
+    }
+    this.capacity.workAppeared()
+    return canceled
+  }
+
+  async handOn({ jobId, startedAt, details }: EndedRun): Promise<void> {
+    if (details.backfill === undefined) return
+    const now = this.engine.now()
+    await this.#goOn(jobId, details, { tookMs: now - (startedAt ?? now), isAgain: false })
+  }
+
+  async displaced(addresses: readonly OccurrenceAddress[]): Promise<void> {
+    if (addresses.length === 0) return
+    try {
+      const { occurrences } = await this.#storage.once((calls) =>
+        calls.get({ occurrences: addresses.map(({ id }) => id) }),
+      )
+      for (const record of occurrences) {
+        if (record?.details.backfill === undefined) continue
+        // A run that had started is over. Its slot must not run again, even if earlier runs of the slot were pruned.
+        await this.#goOn(record.jobId, record.details, { tookMs: 0, isAgain: !hasBegun(record) })
+      }
+    } catch (error) {
+      this.#failed(error)
+    }
+  }
+
+  async #goOn(
+    jobId: JobRecord['id'],
+    details: OccurrenceDetails,
+    { tookMs, isAgain }: { readonly tookMs: number; readonly isAgain: boolean },
+  ): Promise<void> {
+    try {
+      for (;;) {
+        const head = await livingHead(this.#storage, jobId)
+        if (head === null) return
+        const next = await this.#nextInLane(this.#storage, head, details, isAgain)
+        if (next?.standing !== 'open') return
+        const [answer] = await this.#create(this.#storage, head, [next], { details, tookMs })
+        // Another node has created the run already, or the job has a new version. Read the state again.
+        if (answer?.outcome !== 'exists' && answer?.outcome !== 'stale_version') return
+      }
+    } catch (error) {
+      this.#failed(error)
+    }
+  }
+
+  #failed(error: unknown): void {
+    // On a stop, the run does not end either. The node that takes the run over continues the backfill.
+    if (!(error instanceof EngineStopped)) this.engine.fail('backfill', error)
+  }
+
+  /**
+   * Returns the next slot of a run's lane whose run is open, stopped or live, or `null` without one. With `isAgain`, the
+   * search begins with the run's own slot.
+   */
+  async #nextInLane(
+    storage: StorageCalls,
+    head: JobRecord,
+    details: OccurrenceDetails,
+    isAgain = false,
+  ): Promise<SlotStanding | null> {
+    const backfill = details.backfill as BackfillRecord
+    const asked = { key: details.requestKey as string, which: backfill.which }
+    const slots = slotsAfter(await presentSeries(this.registry, head, this.engine.now()), backfill)
+    const laterSize = Math.max(itemsLikelyEnough, Math.floor(recordsPerCall / backfill.lanes))
+    let some: number[] = isAgain ? [backfill.slot] : []
+    for (let size = itemsLikelyEnough; ; size = laterSize) {
+      while (some.length < size) {
+        const slot = slots.next()
+        if (slot.done) break
+        some.push(slot.value)
+        const turn = this.engine.yieldBudget.stepped()
+        if (turn !== null) await turn
+      }
+      if (some.length === 0) return null
+      const standings = await standingsOf(storage, head, some, asked)
+      const next = standings.find(({ standing }) => standing !== 'ended' && standing !== 'passed')
+      if (next !== undefined) return next
+      some = []
+    }
   }
 }
 
@@ -265,4 +416,20 @@ function otherBackfill(key: string): JobistemerError {
     value: key,
     remedy: 'Give another key, or ask for the same backfill.',
   })
+}
+
+/**
+ * Returns the due time. Under a policy other than `allow`, it is at least 1 ms ahead. The storage accepts a future request
+ * even while another run of the job is active.
+ */
+function dueAtOf({ overlap, nextAt }: JobRecord, now: number, tookMs: number): number {
+  if (overlap.policy === 'allow') return now
+  const meetsSlot = nextAt !== null && nextAt <= now + 2 * tookMs
+  return (meetsSlot ? Math.max(now, nextAt) + backfillDelayMs : now) + 1
+}
+
+function executionTimeoutOf({ definition }: JobRecord, details: OccurrenceDetails): number {
+  const { defaults, settings } = readJobDocument(definition)
+  const overrides = (details.overrides ?? {}) as JobOverrides
+  return resolveJobSettings(resolveJobSettings(defaults, settings), overrides).executionTimeoutMs
 }

@@ -1,3 +1,4 @@
+import { clockMarginMs, rememberedValues, upkeepMs } from '../../tuning.ts'
 import type { JobId } from '../../ids.ts'
 import type { JobRecord } from '../../storage/job-record.ts'
 import type { OccurrenceRecord } from '../../storage/occurrence-record.ts'
@@ -5,8 +6,8 @@ import type { LiveCounts, Page } from '../../storage/storage.ts'
 import type { EngineContext } from '../storage-access/engine-context.ts'
 import { firstItems, type StorageCalls } from '../storage-access/retrying-storage.ts'
 import type { ChangedJobs, Difference } from './change-reader.ts'
-import { clockMarginMs, farClockMarginMs, looksPerFarLook } from '../definitions/tuning.ts'
-import { changesPerRead, comparedItems, mostChangeReads, rememberedChanges, stuckSlotMs } from './tuning.ts'
+import { farClockMarginMs, looksPerFarLook } from '../definitions/tuning.ts'
+import { changesPerRead, comparedItems, mostChangeReads } from './tuning.ts'
 
 /** The options of a {@link ChangeLook}. */
 export interface LookOptions {
@@ -77,7 +78,7 @@ export class ChangeLook {
 
   async #readHeads(storage: StorageCalls, now: number): Promise<readonly unknown[]> {
     if (!this.#options.findsDueJobs) return []
-    const due = { after: now - stuckSlotMs, upTo: Number.MAX_SAFE_INTEGER }
+    const due = { after: now - upkeepMs, upTo: Number.MAX_SAFE_INTEGER }
     const heads = await firstItems((cursor) =>
       storage.once((calls) => calls.listJobs({ due, limit: comparedItems, cursor })),
     )
@@ -112,7 +113,7 @@ class Remembered {
       this.#marks.set(mark.id, mark)
     }
     for (const { id, at } of this.#marks.values()) {
-      if (at >= forgetBefore && this.#marks.size <= rememberedChanges) break
+      if (at >= forgetBefore && this.#marks.size <= rememberedValues) break
       this.#marks.delete(id)
     }
   }

@@ -7,7 +7,10 @@ import type { EngineContext } from '../storage-access/engine-context.ts'
 import { isStorageGone, type StorageCalls } from '../storage-access/retrying-storage.ts'
 import { type Change, ChangeReader, type ReaderHost } from './change-reader.ts'
 import type { ChangeLook } from './change-look.ts'
-import { changeIntervalMs, longestChangeIntervalMs, shortestChangeIntervalMs } from './tuning.ts'
+import { changeIntervalMs } from './tuning.ts'
+
+/** Minimum after a wake-up too: a burst of changes causes at most four scans per second. */
+const bounds = { min: changeIntervalMs / 4, max: 10 * changeIntervalMs }
 
 /** Options of an iteration over changes. */
 export interface ChangesOptions {
@@ -64,10 +67,7 @@ export class Changes {
     readObject(options, 'options', ['signal', 'interval'])
     const { signal } = options
     if (signal !== undefined) readMethods(signal, 'signal', ['addEventListener', 'removeEventListener'])
-    const intervalMs = toDurationMs(orDefault<DurationInput>(options.interval, changeIntervalMs), 'interval', {
-      min: shortestChangeIntervalMs,
-      max: longestChangeIntervalMs,
-    })
+    const intervalMs = toDurationMs(orDefault<DurationInput>(options.interval, changeIntervalMs), 'interval', bounds)
     return { [Symbol.asyncIterator]: () => this.#reader(intervalMs, signal) }
   }
 
@@ -119,9 +119,8 @@ export class Changes {
   }
 
   #intervalMs(waiting: readonly ChangeReader[]): number {
-    if (this.#failures > 0)
-      return Math.min(longestChangeIntervalMs / 2, shortestChangeIntervalMs * 2 ** (this.#failures - 1))
-    if (this.#isWoken || waiting.some(({ isNew }) => isNew)) return shortestChangeIntervalMs
+    if (this.#failures > 0) return Math.min(bounds.max / 2, bounds.min * 2 ** (this.#failures - 1))
+    if (this.#isWoken || waiting.some(({ isNew }) => isNew)) return bounds.min
     return Math.min(...waiting.map(({ intervalMs }) => intervalMs))
   }
 

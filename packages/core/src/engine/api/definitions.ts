@@ -1,3 +1,5 @@
+import { ApiPart, type ApiParts } from './api-part.ts'
+import { recordsPerCall } from '../../tuning.ts'
 import { dateOf } from '../../instant.ts'
 import { byNameAscending } from '../../listing.ts'
 import { jobSettingNames, readJobSettings } from '../../configuration/read-settings.ts'
@@ -30,7 +32,6 @@ import { decidedUpTo } from '../../storage/rules.ts'
 import type { JobChange, JobContent, SaveJobAnswer } from '../../storage/storage.ts'
 import { unreadablePartOf } from '../../storage/unreadable.ts'
 import { originOfUpdate } from '../definitions/definition-precedence.ts'
-import type { JobRegistry } from '../definitions/job-registry.ts'
 import { changesAtOnce } from '../definitions/tuning.ts'
 import { isAhead, type RegisteredJob } from '../definitions/registered-job.ts'
 import { unreadableJob } from '../definitions/job-errors.ts'
@@ -42,12 +43,11 @@ import {
 } from '../definitions/timeline.ts'
 import { type CallerContext, type CallOptions, callOptionNames } from '../storage-access/caller-context.ts'
 import { nextTurn } from '../runtime/after-turn.ts'
-import type { EngineContext } from '../storage-access/engine-context.ts'
 import { allItems, chunksOf, eachItem, type StorageCalls } from '../storage-access/retrying-storage.ts'
 import { interventionOptionNames, type InterventionOptions, readVoice, tellCanceled } from './interventions.ts'
 import { jobGone } from './request-item.ts'
 import { readExpectedVersion, type Removals, versionConflict } from './removals.ts'
-import { itemsPerRead, pageSize, slotsForPlan, slotsInPlan } from './tuning.ts'
+import { slotsInPlan } from './tuning.ts'
 import { livingHead } from './job-lookup.ts'
 
 /** The parts of a job that an update changes. Absent parts stay as they are. */
@@ -161,15 +161,12 @@ interface Preview extends Omit<PlannedChange, 'before' | 'after'> {
 }
 
 /** Updates, plans and applies definitions at run time. */
-export class Definitions {
-  readonly #engine: EngineContext
-  readonly #registry: JobRegistry
+export class Definitions extends ApiPart {
   readonly #removals: Removals
 
-  constructor(engine: EngineContext, options: { readonly registry: JobRegistry; readonly removals: Removals }) {
-    this.#engine = engine
-    this.#registry = options.registry
-    this.#removals = options.removals
+  constructor(parts: ApiParts, removals: Removals) {
+    super(parts)
+    this.#removals = removals
   }
 
   async update(
@@ -212,12 +209,12 @@ export class Definitions {
       }
       const answer = await this.#save(storage, replacement)
       if (answer.outcome === 'saved') {
-        if (hasChange) this.#registry.adoptAsked(updated, answer.job, 'updated')
-        else this.#registry.adopt(updated, answer.job, 'updated')
-        tellCanceled(this.#engine.events, answer.job.name, 'updated', answer.canceled)
+        if (hasChange) this.registry.adoptAsked(updated, answer.job, 'updated')
+        else this.registry.adopt(updated, answer.job, 'updated')
+        tellCanceled(this.engine.events, answer.job.name, 'updated', answer.canceled)
         const { version, nextAt } = answer.job
         const canceled = await this.#cancelRest(storage, replacement, answer).catch((error: unknown) => {
-          this.#registry.noteUnfinished()
+          this.registry.noteUnfinished()
           throw error
         })
         return {
@@ -233,8 +230,8 @@ export class Definitions {
 
   /** With a clock that is behind, `realign` would set back jobs that are not ahead. */
   #assertConfirmed(): void {
-    this.#engine.now()
-    if (!this.#engine.isTimeInDoubt) return
+    this.engine.now()
+    if (!this.engine.isTimeInDoubt) return
     throw new JobistemerError('CLOCK_UNCONFIRMED', {
       message: 'A clock has jumped, and the present time is not confirmed yet.',
       field: 'clock',
@@ -245,10 +242,10 @@ export class Definitions {
 
   /** Returns the present as the watermark of a job that is ahead, with the next slot after it; `null`: it is not ahead. */
   #setBackTo(record: JobRecord): Pick<JobRecord, 'watermark' | 'nextAt'> | null {
-    const now = this.#engine.now()
+    const now = this.engine.now()
     if (!isAhead(record, now)) return null
     const { id, timeline, pruneFloor } = record
-    const series = this.#registry.seriesOf(timeline, this.#registry.get(id)?.job ?? null)
+    const series = this.registry.seriesOf(timeline, this.registry.get(id)?.job ?? null)
     return { watermark: now, nextAt: series.nextMs(decidedUpTo({ watermark: now, pruneFloor })) }
   }
 
@@ -257,13 +254,13 @@ export class Definitions {
     const query = { kind: 'job', jobId, from: watermark + 1, order: 'ascending', runs: false } as const
     const waiting: OccurrenceId[] = []
     const slots = eachItem((cursor) =>
-      storage.once((calls) => calls.listOccurrences({ ...query, limit: this.#engine.maxBatch, cursor })),
+      storage.once((calls) => calls.listOccurrences({ ...query, limit: this.engine.maxBatch, cursor })),
     )
     for await (const { id, kind, state } of slots) {
       if (kind === 'slot' && (state === 'pending' || state === 'queued')) waiting.push(id)
     }
     const decidedUpTo = new Date(before.watermark)
-    this.#engine.logger.info(
+    this.engine.logger.info(
       { job: before.name, decidedUpTo, nextAt: dateOf(after.nextAt), waiting },
       'job set back to the present',
     )
@@ -277,7 +274,7 @@ export class Definitions {
     const tasks = tasksOf(document, job.job.tasks)
     const overrides = { ...document.settings, ...readJobSettings(change) }
     const changedTasks = change.tasks === undefined ? tasks : readTasks(change.tasks, tasks)
-    if (change.tasks !== undefined && !this.#registry.isClient) assertModulesExist(worksOf([{ tasks: changedTasks }]))
+    if (change.tasks !== undefined && !this.registry.isClient) assertModulesExist(worksOf([{ tasks: changedTasks }]))
     let schedule: Schedule = noSchedule
     if (change.schedule === undefined) schedule = this.#presentSchedule(job, record)
     else if (change.schedule !== null) {
@@ -289,18 +286,18 @@ export class Definitions {
 
   /** Returns the defaults for an update. A client has no defaults for jobs that nodes run, so it keeps the stored ones. */
   #defaultsOf({ definition }: JobRecord): JobOverrides {
-    return this.#registry.isClient ? readJobDocument(definition).defaults : this.#engine.defaults
+    return this.registry.isClient ? readJobDocument(definition).defaults : this.engine.defaults
   }
 
   #presentSchedule(job: RegisteredJob, record: JobRecord): Schedule {
     const present = record.timeline.at(-1)?.schedule
     const { schedule } = job.job
     if (present === undefined || fingerprintOf(present) === fingerprintOf(schedule.toJSON())) return schedule
-    return this.#registry.revive(present)
+    return this.registry.revive(present)
   }
 
   #updatedContent(job: Job, record: JobRecord, policy: CheckedUpdatePolicy, said: Said): JobContent {
-    const { mostQueued } = this.#engine
+    const { mostQueued } = this.engine
     const defaults = this.#defaultsOf(record)
     const schedule = job.schedule.toJSON()
     const sameSchedule = fingerprintOf(record.timeline.at(-1)?.schedule) === fingerprintOf(schedule)
@@ -310,10 +307,10 @@ export class Definitions {
     const fingerprint = windowed ? fingerprintOf([plain, policy]) : plain
     const origin = { ...originOfUpdate(record), ...said }
     if (sameSchedule) return contentOf(job, { defaults, mostQueued, ...record, fingerprint, origin })
-    const series = this.#registry.seriesOf(record.timeline, job)
+    const series = this.registry.seriesOf(record.timeline, job)
     const { watermark } = record
-    const timeline = updatedTimeline(record.timeline, schedule, { policy, series, now: this.#engine.now(), watermark })
-    const nextAt = this.#registry.seriesOf(timeline, job).nextMs(decidedUpTo(record))
+    const timeline = updatedTimeline(record.timeline, schedule, { policy, series, now: this.engine.now(), watermark })
+    const nextAt = this.registry.seriesOf(timeline, job).nextMs(decidedUpTo(record))
     return contentOf(job, { defaults, mostQueued, timeline, nextAt, fingerprint, origin })
   }
 
@@ -321,19 +318,19 @@ export class Definitions {
     readJobs(jobs)
     readObject(options, 'options', ['owner', ...callOptionNames])
     const owner = readName(options.owner, 'owner')
-    const { timezone } = this.#engine.defaults
+    const { timezone } = this.engine.defaults
     const tagged = jobs.map((job): Job => ({ ...withDefaultTimezone(job, timezone), owner }))
     const stored = new Map((await this.#storedBy(owner, storage)).map((record) => [record.id, record]))
     const untagged = tagged.filter((job) => !stored.has(job.id)).map((job) => job.id)
     for (const record of await this.#get(untagged, storage)) if (record !== null) stored.set(record.id, record)
-    const now = this.#engine.now()
+    const now = this.engine.now()
     const added: Preview[] = []
     const changed: Preview[] = []
     const unchanged: string[] = []
     for (const job of tagged) {
       const record = stored.get(job.id) ?? null
       stored.delete(job.id)
-      const change = this.#registry.registrations.changeFor(job, record, now, { isAsked: true })
+      const change = this.registry.registrations.changeFor(job, record, now, { isAsked: true })
       if (change === null) unchanged.push(job.name)
       else if (change.kind === 'create') added.push(this.#planned(job.name, null, change.content))
       else changed.push(this.#planned(job.name, record, change.content))
@@ -370,7 +367,7 @@ export class Definitions {
       if ((alive?.version ?? null) !== version) throw versionConflict(name, version, alive)
     }
     const names = new Set([...plan.added, ...plan.changed].map(({ name }) => name))
-    await this.#registry.registrations.register(
+    await this.registry.registrations.register(
       plan.jobs.filter((job) => names.has(job.name)),
       { storage, isAsked: true },
     )
@@ -379,8 +376,8 @@ export class Definitions {
       if (record === undefined) continue
       const answer = await this.#removals.delete({ id: record.id, expectedVersion: version }, storage)
       if (answer.outcome === 'conflict') throw versionConflict(name, version, answer.job)
-      const registered = this.#registry.get(record.id)
-      if (registered !== undefined) this.#registry.forget(registered)
+      const registered = this.registry.get(record.id)
+      if (registered !== undefined) this.registry.forget(registered)
     }
   }
 
@@ -400,10 +397,10 @@ export class Definitions {
 
   /** Yields the next slots, and more than a plan shows: some of them may have been canceled ahead. */
   *#nextSlots({ timeline, nextAt }: Pick<JobContent, 'timeline' | 'nextAt'>): Generator<number, void> {
-    const series = this.#registry.seriesIfKnown(timeline)
+    const series = this.registry.seriesIfKnown(timeline)
     let slot = nextAt
     // The storage keeps the next slot. The slots after it need a node that can revive the schedule.
-    for (let count = 0; slot !== null && count < slotsForPlan; count++) {
+    for (let count = 0; slot !== null && count < 2 * slotsInPlan; count++) {
       yield slot
       slot = series?.nextMs(slot) ?? null
     }
@@ -421,7 +418,7 @@ export class Definitions {
   }
 
   async #storedBy(owner: string, storage: StorageCalls): Promise<readonly JobRecord[]> {
-    return allItems((cursor) => storage.once((calls) => calls.listJobs({ owner, limit: itemsPerRead, cursor })))
+    return allItems((cursor) => storage.once((calls) => calls.listJobs({ owner, limit: recordsPerCall, cursor })))
   }
 
   /**
@@ -440,14 +437,14 @@ export class Definitions {
       await nextTurn()
       answer = await this.#save(storage, change)
       if (answer.outcome !== 'saved') break
-      tellCanceled(this.#engine.events, answer.job.name, 'updated', answer.canceled)
+      tellCanceled(this.engine.events, answer.job.name, 'updated', answer.canceled)
       for (const address of answer.canceled) canceled.push(address)
     }
     return canceled
   }
 
   async #save(storage: StorageCalls, change: JobChange): Promise<SaveJobAnswer> {
-    const now = this.#engine.now()
+    const now = this.engine.now()
     const [answer] = await storage.once((calls) =>
       calls.saveJobs({ now, changes: [change], cancelLimit: changesAtOnce }),
     )
@@ -505,7 +502,7 @@ async function canceledOf(previews: readonly Preview[], storage: StorageCalls): 
     return id === null ? [] : [...before, ...after].map((slot) => occurrenceId(id, slot))
   })
   const canceled = new Set<OccurrenceId>()
-  for (const some of chunksOf(ids, pageSize)) {
+  for (const some of chunksOf(ids, recordsPerCall)) {
     const { occurrences } = await storage.once((calls) => calls.get({ occurrences: some }))
     for (const found of occurrences) if (found?.state === 'canceled') canceled.add(found.id)
   }

@@ -7,10 +7,9 @@ import type { JobRecord } from '../../storage/job-record.ts'
 import { finalStates } from '../../storage/occurrence-record.ts'
 import { isPrunable } from '../../storage/rules.ts'
 import type { LiveCounts } from '../../storage/storage.ts'
-import { mostItems } from '../../tuning.ts'
+import { mostItems, recordsPerCall } from '../../tuning.ts'
 import { callOptionNames } from '../storage-access/caller-context.ts'
 import { eachItem, type StorageCalls } from '../storage-access/retrying-storage.ts'
-import { pageSize } from './tuning.ts'
 
 /** Returns how many occurrences of a job, or of all jobs, wait and run. */
 export async function liveCounts(storage: StorageCalls, target: JobId | 'all' = 'all'): Promise<LiveCounts> {
@@ -41,7 +40,9 @@ async function countPrunable(storage: StorageCalls, target: JobId | null, before
     return jobs[0] == null ? 0 : countOfJob(storage, jobs[0], before, keep)
   }
   let count = 0
-  const jobs = eachItem((cursor) => storage.once((calls) => calls.listJobs({ deleted: true, limit: pageSize, cursor })))
+  const jobs = eachItem((cursor) =>
+    storage.once((calls) => calls.listJobs({ deleted: true, limit: recordsPerCall, cursor })),
+  )
   for await (const job of jobs) count += await countOfJob(storage, job, before, keep)
   return count
 }
@@ -54,7 +55,7 @@ async function countOfJob(storage: StorageCalls, { id, nextAt }: JobRecord, befo
   let kept = 0
   let count = 0
   const records = eachItem((cursor) =>
-    storage.once((calls) => calls.listOccurrences({ ...query, limit: pageSize, cursor })),
+    storage.once((calls) => calls.listOccurrences({ ...query, limit: recordsPerCall, cursor })),
   )
   for await (const record of records) {
     if (kept < keep) kept++

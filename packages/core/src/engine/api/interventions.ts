@@ -1,4 +1,4 @@
-import { beforeAllSlots } from './tuning.ts'
+import { ApiPart } from './api-part.ts'
 import { readBoolean, readName, readObject } from '../../configuration/read-value.ts'
 import { type DurationInput, toDurationMs } from '../../duration.ts'
 import { invalidValue, JobistemerError, printValue } from '../../errors.ts'
@@ -9,12 +9,8 @@ import type { PauseRecord } from '../../storage/job-record.ts'
 import { isFinal, type OccurrenceAddress, type OccurrenceState } from '../../storage/occurrence-record.ts'
 import { pausedUntil } from '../../storage/rules.ts'
 import type { CancelAnswer, CreateAnswer, SaveJobAnswer } from '../../storage/storage.ts'
-import type { JobRegistry } from '../definitions/job-registry.ts'
 import type { RegisteredJob } from '../definitions/registered-job.ts'
-import type { Capacity } from '../execution/capacity.ts'
-import type { ExecutionPool } from '../execution/execution-pool.ts'
 import { callOptionNames, type CallOptions } from '../storage-access/caller-context.ts'
-import type { EngineContext } from '../storage-access/engine-context.ts'
 import type { StorageCalls } from '../storage-access/retrying-storage.ts'
 import { findOccurrence } from './explain.ts'
 import { jobGone } from './request-item.ts'
@@ -126,19 +122,7 @@ export function tellCanceled(
 }
 
 /** Cancels occurrences, and pauses and resumes jobs. */
-export class Interventions {
-  readonly #engine: EngineContext
-  readonly #registry: JobRegistry
-  readonly #pool: ExecutionPool
-  readonly #capacity: Capacity
-
-  constructor(engine: EngineContext, options: { registry: JobRegistry; capacity: Capacity; pool: ExecutionPool }) {
-    this.#engine = engine
-    this.#registry = options.registry
-    this.#pool = options.pool
-    this.#capacity = options.capacity
-  }
-
+export class Interventions extends ApiPart {
   async cancel(id: OccurrenceId, options: CancelOptions, storage: StorageCalls): Promise<CancelResult> {
     readObject(options, 'options', [...interventionOptionNames, 'force'])
     const { reason: why, actor } = readVoice(options)
@@ -148,7 +132,7 @@ export class Interventions {
     const { jobId, scheduledAt } = record
     const item = { id, jobId, scheduledAt, reason, actor, mode: isForced ? 'force' : 'request' } as const
     const jobName = await this.#nameOf(jobId, storage)
-    const now = this.#engine.now()
+    const now = this.engine.now()
     const [answer] = await storage.once((calls) => calls.cancel({ now, items: [item] }))
     const answered = answer as CancelAnswer
     if (answered.outcome === 'final') return { id, outcome: 'final', state: answered.state }
@@ -156,12 +140,12 @@ export class Interventions {
       // The record was pruned after the read.
       return { id, outcome: 'final', state: isFinal(record.state) ? record.state : 'canceled' }
     }
-    this.#pool.get(id)?.cancel(reason)
+    this.pool.get(id)?.cancel(reason)
     if (answered.outcome === 'requested') return { id, outcome: 'requested', state: 'running' }
-    tellCanceled(this.#engine.events, jobName, reason, [record])
-    if (answered.woken !== null) this.#capacity.workAppeared()
+    tellCanceled(this.engine.events, jobName, reason, [record])
+    if (answered.woken !== null) this.capacity.workAppeared()
     // The caller cancels only this run. The relay continues its backfill.
-    await this.#pool.relay?.handOn(record)
+    await this.pool.relay?.handOn(record)
     return { id, outcome: 'canceled', state: 'canceled' }
   }
 
@@ -181,19 +165,19 @@ export class Interventions {
     const details = actor === null ? {} : { requestActor: actor }
     for (;;) {
       if (job.series.nextMs(slot - 1) !== slot) throw notASlot(job, slot, 'is not a slot of')
-      const { owner } = this.#engine
-      const now = this.#engine.now()
+      const { owner } = this.engine
+      const now = this.engine.now()
       const { version: jobVersion } = job
       const item = { kind: 'exclusion', id, jobId, scheduledAt: slot, jobVersion, reason, details } as const
       const [answer] = await storage.once((calls) => calls.createOccurrences({ now, owner, items: [item] }))
       const { outcome } = answer as CreateAnswer
       if (outcome === 'created') {
-        tellCanceled(this.#engine.events, job.job.name, reason, [{ id, jobId, scheduledAt: slot }])
+        tellCanceled(this.engine.events, job.job.name, reason, [{ id, jobId, scheduledAt: slot }])
         return { id, outcome: 'canceled', state: 'canceled' }
       }
       if (outcome === 'exists') return this.cancel(id, options, storage)
       if (outcome !== 'stale_version' && outcome !== 'absent') throw notASlot(job, slot, 'lies in the past of')
-      const present = await this.#registry.reloadNow(job, storage)
+      const present = await this.registry.reloadNow(job, storage)
       if (present === null) throw jobGone(job)
       job = present
     }
@@ -204,7 +188,7 @@ export class Interventions {
     if (!changed) return
     const { until, reason } = paused
     const end = until === undefined ? null : new Date(until)
-    this.#engine.events.emit('job.paused', { jobId: job.job.id, jobName: job.job.name, reason, until: end })
+    this.engine.events.emit('job.paused', { jobId: job.job.id, jobName: job.job.name, reason, until: end })
   }
 
   async resume(job: RegisteredJob, options: InterventionOptions, storage: StorageCalls): Promise<void> {
@@ -214,15 +198,15 @@ export class Interventions {
     if (!changed) return
     if (reason !== null || actor !== null) {
       // This pause has no effect, so it does not replace a pause that another caller has begun meanwhile.
-      const lifted = { at: this.#engine.now(), reason, actor }
-      await this.#savePause(job, { at: lifted.at, until: beforeAllSlots, reason: null, actor: null, lifted }, storage)
+      const lifted = { at: this.engine.now(), reason, actor }
+      await this.#savePause(job, { at: lifted.at, until: 1, reason: null, actor: null, lifted }, storage)
     }
-    this.#engine.events.emit('job.resumed', { jobId: job.job.id, jobName: job.job.name })
-    this.#capacity.workAppeared()
+    this.engine.events.emit('job.resumed', { jobId: job.job.id, jobName: job.job.name })
+    this.capacity.workAppeared()
   }
 
   async #savePause(job: RegisteredJob, paused: PauseRecord | null, storage: StorageCalls): Promise<boolean> {
-    const now = this.#engine.now()
+    const now = this.engine.now()
     const [answer] = await storage.once((calls) =>
       calls.saveJobs({ now, changes: [{ kind: 'pause', id: job.job.id, paused }] }),
     )
@@ -235,8 +219,8 @@ export class Interventions {
 
   /** Returns the job's name, or its id for an unknown job. A node that evicts jobs reads the name from the storage. */
   async #nameOf(jobId: JobId, storage: StorageCalls): Promise<string> {
-    const job = this.#registry.get(jobId)
-    if (job !== undefined || !this.#registry.cache.isEvicting) return job?.job.name ?? jobId
+    const job = this.registry.get(jobId)
+    if (job !== undefined || !this.registry.cache.isEvicting) return job?.job.name ?? jobId
     const { jobs } = await storage.once((calls) => calls.get({ jobs: [jobId] }))
     return jobs[0]?.name ?? jobId
   }

@@ -28,8 +28,8 @@ import {
   withExtras,
 } from './job-extras.ts'
 import { upcomingSlots } from './job-lookup.ts'
-import { itemsPerRead, mostRereadJobs, mostSortedJobs, mostSuccessSearches, pageGrowth } from './tuning.ts'
-import { mostItems, rememberedValues } from '../../tuning.ts'
+import { mostSuccessSearches } from './tuning.ts'
+import { mostItems, recordsPerCall, rememberedValues } from '../../tuning.ts'
 
 const headAlone: Omit<Extras, 'code'> = { lastRun: false, counts: false, outcomes: null }
 /** Prefix of a cursor of a list in the order of names. The id of the page's last job follows. */
@@ -219,7 +219,7 @@ export class JobCatalog {
       const { ids, heads } = sorted
       let place = cursor === null ? 0 : placeAfter(ids, cursor)
       while (place < ids.length && items.length < limit) {
-        const some = ids.slice(place, place + Math.min(limit, itemsPerRead))
+        const some = ids.slice(place, place + Math.min(limit, recordsPerCall))
         const read = async () => (await storage.once((calls) => calls.get({ jobs: some }))).jobs
         const present = heads === null ? await read() : some.map((id) => heads.get(id) ?? null)
         const living = present.filter((head) => head?.deletedAt === null) as readonly JobRecord[]
@@ -229,10 +229,12 @@ export class JobCatalog {
         place = last === undefined ? place + some.length : ids.indexOf(last.id) + 1
       }
       const last = place < ids.length ? ids[place - 1] : undefined
-      this.#sorted = last === undefined || ids.length <= mostRereadJobs ? null : { key, ids, heads: null }
+      this.#sorted = last === undefined || ids.length <= recordsPerCall ? null : { key, ids, heads: null }
       return { items, cursor: last === undefined ? null : cursors.seal(byName + last) }
     }
-    let size = Math.min(limit, itemsPerRead)
+    // If the filter excludes jobs, each read is as large as possible.
+    const isPlain = [text, tag, paused].every((one) => one === undefined) && extras.outcomes === null
+    let size = isPlain ? Math.min(limit, recordsPerCall) : recordsPerCall
     for (;;) {
       const page = await list(size, cursor)
       const found = await withExtras(page.items.filter(isWanted), extras, storage)
@@ -246,8 +248,7 @@ export class JobCatalog {
       await add(found)
       cursor = page.cursor
       if (cursor === null || items.length === limit) return { items, cursor: cursors.seal(cursor) }
-      // A page grows while few jobs match.
-      size = Math.min(Math.max(room - found.length, found.length < size / 2 ? size * pageGrowth : size), itemsPerRead)
+      if (isPlain) size = Math.min(limit - items.length, recordsPerCall)
     }
   }
 
@@ -262,8 +263,8 @@ export class JobCatalog {
     if (cursor !== null && this.#sorted?.key === key) return this.#sorted
     if (this.#isCrowded) return null
     const heads: JobRecord[] = []
-    for await (const head of eachItem((from) => list(itemsPerRead, from))) {
-      this.#isCrowded = heads.push(head) > mostSortedJobs
+    for await (const head of eachItem((from) => list(recordsPerCall, from))) {
+      this.#isCrowded = heads.push(head) > mostItems
       if (this.#isCrowded) return null
     }
     const wanted = heads.filter(isWanted).sort(byNameAscending)

@@ -1,3 +1,4 @@
+import { recordsPerCall } from '../../tuning.ts'
 import { isWellFormed } from '../../configuration/read-value.ts'
 import { type JobId, jobId, occurrenceId } from '../../ids.ts'
 import { readJobName } from '../../job/read-jobs.ts'
@@ -10,8 +11,7 @@ import { CallerBatcher } from '../storage-access/batcher.ts'
 import { ItemRefused } from '../storage-access/bisecting-calls.ts'
 import type { CallerContext } from '../storage-access/caller-context.ts'
 import type { EngineContext } from '../storage-access/engine-context.ts'
-import { eachItem, type StorageCalls } from '../storage-access/retrying-storage.ts'
-import { pageSize } from './tuning.ts'
+import { chunksOf, eachItem, type StorageCalls } from '../storage-access/retrying-storage.ts'
 
 /** Reads requested jobs that this node does not hold from the storage. See decision 13. */
 export class JobLookup {
@@ -74,10 +74,8 @@ export class JobLookup {
       // A client does not watch definitions, so it reads a job again for each call.
       if (id !== null && (this.#registry.isClient || this.#registry.get(id) === undefined)) ids.add(id)
     }
-    const open = [...ids]
-    for (let start = 0; start < open.length; start += changesAtOnce) {
-      const some = await this.#read(open.slice(start, start + changesAtOnce), asked)
-      for (const [id, job] of some) found.set(id, job)
+    for (const some of chunksOf([...ids], changesAtOnce)) {
+      for (const [id, job] of await this.#read(some, asked)) found.set(id, job)
     }
     return found
   }
@@ -135,7 +133,7 @@ export async function upcomingSlots(
     const query = { kind: 'job', jobId, from: first, to: last + 1, order: 'ascending', runs: false } as const
     const canceled = new Set<number>()
     const records = eachItem((cursor) =>
-      storage.once((calls) => calls.listOccurrences({ ...query, states: ['canceled'], limit: pageSize, cursor })),
+      storage.once((calls) => calls.listOccurrences({ ...query, states: ['canceled'], limit: recordsPerCall, cursor })),
     )
     // Other records of a future span belong to delayed requests.
     for await (const { id, kind, scheduledAt } of records) {

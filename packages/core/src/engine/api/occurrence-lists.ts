@@ -1,3 +1,4 @@
+import { recordsPerCall } from '../../tuning.ts'
 import {
   orDefault,
   readBoolean,
@@ -21,7 +22,7 @@ import {
 import type { OccurrenceQuery, Page } from '../../storage/storage.ts'
 import { chunksOf, type StorageCalls } from '../storage-access/retrying-storage.ts'
 import { withRunsOfClaim } from './explain.ts'
-import { fewestPerRead, itemsLikelyEnough, pageSize } from './tuning.ts'
+import { fewestPerRead, itemsLikelyEnough } from './tuning.ts'
 import { JobistemerError } from '../../errors.ts'
 import { type InstantInput, toInstantMs } from '../../instant.ts'
 import { readJobName } from '../../job/read-jobs.ts'
@@ -37,7 +38,7 @@ export async function listOccurrences(
   const records: OccurrenceRecord[] = []
   let { cursor } = filter
   do {
-    const page = await pageOf(filter, Math.min(limit - records.length, pageSize), cursor, storage)
+    const page = await pageOf(filter, Math.min(limit - records.length, recordsPerCall), cursor, storage)
     records.push(...page.items)
     cursor = page.cursor
   } while (cursor !== null && records.length < limit)
@@ -53,7 +54,7 @@ export async function listFailures(filter: CheckedFilter, storage: StorageCalls)
   do {
     const room = limit - records.length
     const size = leavesOutResolved === true ? Math.max(room, fewestPerRead) : room
-    let page = await pageOf(filter, Math.min(size, pageSize), cursor, storage)
+    let page = await pageOf(filter, Math.min(size, recordsPerCall), cursor, storage)
     for (const [failure, run] of await resolutionsOf(storage, page.items)) resolved.set(failure, run)
     const isWanted = ({ id }: OccurrenceRecord) => leavesOutResolved === false || !resolved.has(id)
     const last = page.items.filter(isWanted)[room - 1]
@@ -92,7 +93,7 @@ async function named(
 
 async function namesOf(ids: readonly JobId[], storage: StorageCalls): Promise<ReadonlyMap<JobId, string>> {
   const names = new Map<JobId, string>()
-  for (const some of chunksOf(ids, pageSize)) {
+  for (const some of chunksOf(ids, recordsPerCall)) {
     const { jobs } = await storage.once((calls) => calls.get({ jobs: some }))
     for (const job of jobs) if (job !== null) names.set(job.id, job.name)
   }
@@ -214,7 +215,7 @@ async function resolutionsOf(
   for (let numbers = 1; open.length > 0; numbers = itemsLikelyEnough) {
     const ids = open.flatMap(({ idOf, next }) => Array.from({ length: numbers }, (_, index) => idOf(next + index)))
     const occurrences: (OccurrenceRecord | null)[] = []
-    for (const some of chunksOf(ids, pageSize)) {
+    for (const some of chunksOf(ids, recordsPerCall)) {
       occurrences.push(...(await storage.once((calls) => calls.get({ occurrences: some }))).occurrences)
     }
     open = open.filter((trail, index) => {

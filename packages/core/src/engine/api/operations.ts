@@ -1,3 +1,4 @@
+import { recordsPerCall } from '../../tuning.ts'
 import { readInteger, readObject } from '../../configuration/read-value.ts'
 import { jobId } from '../../ids.ts'
 import { toInstantMs } from '../../instant.ts'
@@ -20,7 +21,6 @@ import { CallerContext, callOptionNames, type CallOptions } from '../storage-acc
 import { clientClosed, type EngineContext, type Phase, stateError } from '../storage-access/engine-context.ts'
 import type { StorageCalls } from '../storage-access/retrying-storage.ts'
 import { Additions } from './additions.ts'
-import { BackfillRuns } from './backfill-runs.ts'
 import { Backfills } from './backfills.ts'
 import { ChangeLook } from './change-look.ts'
 import { Changes } from './changes.ts'
@@ -41,7 +41,6 @@ import {
 import { Removals, type RemoveOptions } from './removals.ts'
 import type { TriggerOptions, TriggerResult } from './request-options.ts'
 import { Requests } from './requests.ts'
-import { pageSize } from './tuning.ts'
 import { Waits } from './waits.ts'
 
 /** The parts of an engine that its operations use. */
@@ -85,11 +84,11 @@ export class Operations implements JobOperations {
     this.#registry = registry
     const lookup = new JobLookup(engine, registry)
     this.#lookup = lookup
-    const runs = new BackfillRuns(engine, { registry, capacity })
-    pool.relayedBy(runs)
-    this.#backfills = new Backfills(engine, { registry, runs })
-    this.#requests = new Requests(engine, { registry, capacity, pool, lookup })
-    this.#interventions = new Interventions(engine, { registry, capacity, pool })
+    const parts = { engine, registry, capacity, pool, lookup }
+    this.#backfills = new Backfills(parts)
+    pool.relayedBy(this.#backfills)
+    this.#requests = new Requests(parts)
+    this.#interventions = new Interventions(parts)
     this.#waits = new Waits(engine, async (id, signal) => {
       const options = signal === undefined ? {} : { signal }
       return findOccurrence(this.#askedRunning(options), id)
@@ -102,9 +101,9 @@ export class Operations implements JobOperations {
       },
       subscribe: (listener) => host.subscribe(listener),
     })
-    this.#removals = new Removals(engine, { registry, lookup })
-    this.#additions = new Additions(engine, { registry, lookup })
-    this.#definitions = new Definitions(engine, { registry, removals: this.#removals })
+    this.#removals = new Removals(parts)
+    this.#additions = new Additions(parts)
+    this.#definitions = new Definitions(parts, this.#removals)
     this.#catalog = new JobCatalog(registry)
   }
 
@@ -278,7 +277,7 @@ export class Operations implements JobOperations {
   async #selected(filter: JobSelection, { timeout, signal }: CallOptions): Promise<readonly JobInfo[]> {
     const options = { ...(timeout !== undefined && { timeout }), ...(signal !== undefined && { signal }) }
     const jobs: JobInfo[] = []
-    for await (const job of this.jobs({ ...readSelection(filter), limit: pageSize }, options)) jobs.push(job)
+    for await (const job of this.jobs({ ...readSelection(filter), limit: recordsPerCall }, options)) jobs.push(job)
     return jobs
   }
 

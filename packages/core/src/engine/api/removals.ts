@@ -1,3 +1,4 @@
+import { ApiPart } from './api-part.ts'
 import { chunksOf } from '../storage-access/retrying-storage.ts'
 import { readInteger, readLimitedList, readObject } from '../../configuration/read-value.ts'
 import { JobistemerError, printValue } from '../../errors.ts'
@@ -7,16 +8,13 @@ import type { JsonObject } from '../../json.ts'
 import type { JobRecord } from '../../storage/job-record.ts'
 import type { JobChange, SaveJobAnswer } from '../../storage/storage.ts'
 import { jobNotFound } from '../definitions/job-errors.ts'
-import type { JobRegistry } from '../definitions/job-registry.ts'
 import { cancelLimitOf } from '../definitions/registrations.ts'
 import { changesAtOnce } from '../definitions/tuning.ts'
 import type { RegisteredJob } from '../definitions/registered-job.ts'
 import { nextTurn } from '../runtime/after-turn.ts'
 import { type CallerContext, callOptionNames, type CallOptions } from '../storage-access/caller-context.ts'
-import type { EngineContext } from '../storage-access/engine-context.ts'
 import { CallerBatcher } from '../storage-access/batcher.ts'
 import { tellCanceled } from './interventions.ts'
-import type { JobLookup } from './job-lookup.ts'
 
 /** Options of a removal. */
 export interface RemoveOptions extends CallOptions {
@@ -31,22 +29,12 @@ interface Deletion {
 }
 
 /** Deletes jobs from the storage. All nodes forget them. */
-export class Removals {
-  readonly #engine: EngineContext
-  readonly #registry: JobRegistry
-  readonly #lookup: JobLookup
-  readonly #deletes: CallerBatcher<JobChange, SaveJobAnswer>
-
-  constructor(engine: EngineContext, options: { readonly registry: JobRegistry; readonly lookup: JobLookup }) {
-    this.#engine = engine
-    this.#registry = options.registry
-    this.#lookup = options.lookup
-    this.#deletes = new CallerBatcher(engine, {
-      operation: 'saveJobs',
-      retries: false,
-      send: (storage, changes, now) => storage.saveJobs({ now, changes, cancelLimit: cancelLimitOf(changes.length) }),
-    })
-  }
+export class Removals extends ApiPart {
+  readonly #deletes = new CallerBatcher<JobChange, SaveJobAnswer>(this.engine, {
+    operation: 'saveJobs',
+    retries: false,
+    send: (storage, changes, now) => storage.saveJobs({ now, changes, cancelLimit: cancelLimitOf(changes.length) }),
+  })
 
   /** Sends no further calls. */
   stop(): void {
@@ -58,7 +46,7 @@ export class Removals {
     const expectedVersion = readExpectedVersion(options.expectedVersion) ?? null
     const answer = await this.delete({ id: job.job.id, expectedVersion }, asked)
     if (answer.outcome === 'conflict') throw versionConflict(job.job.name, expectedVersion, answer.job)
-    this.#registry.forget(job)
+    this.registry.forget(job)
   }
 
   /** Returns the names of the jobs that this call has deleted. Another caller may have deleted some of `names` before. */
@@ -67,12 +55,12 @@ export class Removals {
     const jobs = await this.#readNames(names, asked)
     const removed: string[] = []
     asked.assertWanted()
-    for (const some of chunksOf(jobs, Math.min(changesAtOnce, this.#engine.maxBatch))) {
+    for (const some of chunksOf(jobs, Math.min(changesAtOnce, this.engine.maxBatch))) {
       const deletions = some.map(({ job }) => ({ id: job.id, expectedVersion: null }))
       const answers = await this.#deleteAll(deletions, asked)
       for (const [index, job] of some.entries()) {
         if (answers[index]?.outcome === 'saved') removed.push(job.job.name)
-        this.#registry.forget(job)
+        this.registry.forget(job)
       }
     }
     return removed
@@ -81,13 +69,13 @@ export class Removals {
   async #readNames(names: readonly string[], asked: CallerContext): Promise<readonly RegisteredJob[]> {
     const jobs = new Set<RegisteredJob>()
     const list = readLimitedList(names, 'names').slice()
-    const lookedUp = await this.#lookup.byNames(list, asked)
+    const lookedUp = await this.lookup.byNames(list, asked)
     for (const [index, name] of list.entries()) {
-      const turn = this.#engine.storage.turn()
+      const turn = this.engine.storage.turn()
       if (turn !== null) await turn
       const field = `names[${index}]`
       const id = jobId(readJobName(name, field))
-      const job = this.#registry.get(id) ?? lookedUp.get(id)
+      const job = this.registry.get(id) ?? lookedUp.get(id)
       if (job === undefined) throw jobNotFound(name, field)
       if (jobs.has(job)) throw duplicateJob(name, field)
       jobs.add(job)
@@ -122,7 +110,7 @@ export class Removals {
     const send = (deletion: Deletion) => this.#deletes.send(asked, () => ({ kind: 'delete', ...deletion }))
     const answers = await asked.within(() => Promise.all(deletions.map(send)))
     for (const answer of answers) {
-      if (answer.outcome === 'saved') tellCanceled(this.#engine.events, answer.job.name, 'deleted', answer.canceled)
+      if (answer.outcome === 'saved') tellCanceled(this.engine.events, answer.job.name, 'deleted', answer.canceled)
     }
     return answers
   }

@@ -1,3 +1,4 @@
+import { ApiPart, type ApiParts } from './api-part.ts'
 import {
   dueAtOf,
   followAnswer,
@@ -15,16 +16,12 @@ import type { JsonValue } from '../../json.ts'
 import type { OccurrenceRecord } from '../../storage/occurrence-record.ts'
 import { createdId } from '../../storage/rules.ts'
 import type { CreateAnswer, CreateRequested } from '../../storage/storage.ts'
-import type { Capacity } from '../execution/capacity.ts'
 import { notifyDisplaced, findUnacknowledgedStart } from '../scheduling/slot-creator.ts'
 import type { JobPlan } from '../definitions/job-plan.ts'
-import type { JobRegistry } from '../definitions/job-registry.ts'
 import type { RegisteredJob } from '../definitions/registered-job.ts'
 import type { CallerContext, Wait } from '../storage-access/caller-context.ts'
 import { Batcher, refusedItem } from '../storage-access/batcher.ts'
-import type { EngineContext } from '../storage-access/engine-context.ts'
 import { RenewedMap } from '../runtime/renewed-map.ts'
-import type { ExecutionPool } from '../execution/execution-pool.ts'
 import type { StartedOccurrence } from '../execution/execution-report.ts'
 import { resultOf, type TriggerResult } from './request-options.ts'
 import { itemsLikelyEnough, mostCharacters } from './tuning.ts'
@@ -45,28 +42,22 @@ interface SentRequest extends Sending {
 }
 
 /** Creates requested occurrences. Starts them in the same storage call while the node has free permits. */
-export class RequestCreator {
-  readonly #engine: EngineContext
-  readonly #registry: JobRegistry
-  readonly #pool: ExecutionPool
-  readonly #capacity: Capacity
+export class RequestCreator extends ApiPart {
   readonly #creates: Batcher<SentRequest, CreateRequested, CreateAnswer>
   /** The last request in progress of each sequence, see {@link RequestIds.turn}. */
   readonly #inTurn = new RenewedMap<OccurrenceId, Promise<TriggerResult>>()
   #open = 0
   #whenNone: (() => void)[] = []
 
-  constructor(engine: EngineContext, options: { registry: JobRegistry; capacity: Capacity; pool: ExecutionPool }) {
-    this.#engine = engine
-    this.#registry = options.registry
-    this.#pool = options.pool
-    this.#capacity = options.capacity
+  constructor(parts: ApiParts) {
+    super(parts)
+    const { engine } = parts
     const { owner } = engine
     this.#creates = new Batcher(engine, {
       operation: 'createOccurrences',
       maxSize: mostCharacters,
       sizeOf: ({ details: { data } }) => sizeOf(data),
-      admit: (waiting, { since }) => this.#capacity.admitRequests(waiting, engine.clock.monotonic() - since),
+      admit: (waiting, { since }) => this.capacity.admitRequests(waiting, engine.clock.monotonic() - since),
       callerOf: ({ asked }) => asked,
       make: (sent, now) => this.#makeItem(sent, now),
       send: (storage, items, now) => storage.createOccurrences({ now, owner, items }),
@@ -74,7 +65,7 @@ export class RequestCreator {
       rejected: (sent, _item, error) => this.#rejected(sent, error),
       aborted: (sent, error) => this.#aborted(sent, error, sent.asked.refusal !== null),
     })
-    this.#capacity.requestRoom.listen(() => this.#creates.flush())
+    this.capacity.requestRoom.listen(() => this.#creates.flush())
   }
 
   /** Resolves when no request is in progress. */
@@ -105,7 +96,7 @@ export class RequestCreator {
   }
 
   #submit(job: RegisteredJob, request: Request, asked: CallerContext, waits: boolean): Promise<TriggerResult> {
-    const ids = new RequestIds(this.#engine, request)
+    const ids = new RequestIds(this.engine, request)
     const sending = { job, request, after: Number.NEGATIVE_INFINITY, ids, asked }
     const { turn } = ids
     if (turn === null) return this.#send(sending, waits)
@@ -127,7 +118,7 @@ export class RequestCreator {
   #send({ job, request, after, ids, asked }: Sending, waits: boolean): Promise<TriggerResult> {
     this.#open++
     return new Promise((resolve, reject) => {
-      const since = this.#engine.clock.monotonic()
+      const since = this.engine.clock.monotonic()
       const wait = waits ? asked.wait(reject) : null
       this.#creates.add({ job, request, after, ids, asked, since, wait, resolve, reject, put: null })
     })
@@ -135,18 +126,18 @@ export class RequestCreator {
 
   #makeItem(sent: SentRequest, now: number): CreateRequested {
     const { job, request, after, ids } = sent
-    const plan = planOfRequest(this.#registry, job, request.details)
+    const plan = planOfRequest(this.registry, job, request.details)
     // While the time is in doubt, no run gets a deadline. The request is stored as pending and claimed later.
-    const mayStart = dueAtOf(request, now) === now && now >= job.pausedUntil && !this.#engine.isHeldBack
-    const starts = mayStart && this.#capacity.roomForRequest()
+    const mayStart = dueAtOf(request, now) === now && now >= job.pausedUntil && !this.engine.isHeldBack
+    const starts = mayStart && this.capacity.roomForRequest()
     const item = requestItemOf(job, plan, request, { ids, now, after, starts })
     sent.put = { plan, item }
-    if (starts) this.#capacity.reserveRequest()
+    if (starts) this.capacity.reserveRequest()
     return item
   }
 
   #answered(sent: SentRequest, answer: CreateAnswer): void {
-    if (startsWith(sent)) this.#capacity.unreserveRequest()
+    if (startsWith(sent)) this.capacity.unreserveRequest()
     if (answer.outcome !== 'created') {
       this.#follow(sent, this.#notCreated(sent, answer))
       return
@@ -173,7 +164,7 @@ export class RequestCreator {
     try {
       if (mayHaveStarted) await this.#recognise(job, ids.id)
     } finally {
-      this.#capacity.unreserveRequest()
+      this.capacity.unreserveRequest()
     }
     throw error
   }
@@ -220,7 +211,7 @@ export class RequestCreator {
     if (answer.outcome === 'exists' && item.runs !== null && answer.id === undefined) {
       await this.#startOwn(job, item, answer)
     }
-    const next = await followAnswer<Sending>(this.#registry, sent, item, answer)
+    const next = await followAnswer<Sending>(this.registry, sent, item, answer)
     return 'state' in next ? next : this.#send(next, false)
   }
 
@@ -254,33 +245,33 @@ export class RequestCreator {
     { id }: Pick<CreateRequested, 'id'>,
     { state, owner }: Pick<OccurrenceRecord, 'state' | 'owner'>,
   ): Promise<void> {
-    const mayBeOwn = state === 'running' && owner?.incarnation === this.#engine.owner.incarnation
+    const mayBeOwn = state === 'running' && owner?.incarnation === this.engine.owner.incarnation
     if (mayBeOwn) await this.#recognise(job, id)
   }
 
   async #recognise(job: RegisteredJob, id: OccurrenceId): Promise<void> {
     // Check before the read too: a run that is in the pool now may have ended when the read returns an older state.
-    if (this.#pool.get(id) !== undefined) return
-    const record = await findUnacknowledgedStart(this.#engine, id)
-    if (record === null || this.#pool.get(id) !== undefined) return
+    if (this.pool.get(id) !== undefined) return
+    const record = await findUnacknowledgedStart(this.engine, id)
+    if (record === null || this.pool.get(id) !== undefined) return
     const { startedAt, kind, details } = record
     if (kind === 'slot' || startedAt === null) return
-    const plan = planOfRequest(this.#registry, job, details)
-    this.#pool.run({ job, plan, occurrence: { ...record, startedAt }, runs: record.runs, fresh: true })
+    const plan = planOfRequest(this.registry, job, details)
+    this.pool.run({ job, plan, occurrence: { ...record, startedAt }, runs: record.runs, fresh: true })
   }
 
   #created({ job, put }: SentRequest, answer: Extract<CreateAnswer, { readonly outcome: 'created' }>): TriggerResult {
     const { plan, item } = put as NonNullable<typeof put>
     const { state, reason } = answer
     const result = resultOf({ id: createdId(item, state), state, reason, created: true })
-    tellCreated(this.#engine.events, job.job, item, result)
-    if (state === 'skipped') this.#registry.skipped.noteRequest(job, item.scheduledAt)
-    else this.#registry.lostWrites.note(result.id, job.job.name, item)
-    notifyDisplaced(this.#engine, this.#pool, job, answer)
+    tellCreated(this.engine.events, job.job, item, result)
+    if (state === 'skipped') this.registry.skipped.noteRequest(job, item.scheduledAt)
+    else this.registry.lostWrites.note(result.id, job.job.name, item)
+    notifyDisplaced(this.engine, this.pool, job, answer)
     if (answer.state === 'running') {
-      this.#pool.run({ job, plan, occurrence: begunBy(item, answer.token), runs: item.runs ?? [], fresh: true })
+      this.pool.run({ job, plan, occurrence: begunBy(item, answer.token), runs: item.runs ?? [], fresh: true })
     } else if (answer.state === 'pending' && job.pausedUntil !== Number.POSITIVE_INFINITY) {
-      this.#capacity.workStored(handlerKeyOf(job.job))
+      this.capacity.workStored(handlerKeyOf(job.job))
     }
     return result
   }

@@ -1,3 +1,4 @@
+import { ApiPart } from './api-part.ts'
 import { orDefault, readLimitedList, readObject } from '../../configuration/read-value.ts'
 import { JobistemerError } from '../../errors.ts'
 import { type JobId, jobId } from '../../ids.ts'
@@ -5,16 +6,11 @@ import type { Job } from '../../job/define-job.ts'
 import { nameOfJob, readJobName } from '../../job/read-jobs.ts'
 import type { JsonObject, JsonValue } from '../../json.ts'
 import { isFinal, type OccurrenceDetails, type OccurrenceRecord, slotOf } from '../../storage/occurrence-record.ts'
-import type { Capacity } from '../execution/capacity.ts'
 import { jobNotFound } from '../definitions/job-errors.ts'
-import type { JobRegistry } from '../definitions/job-registry.ts'
 import type { RegisteredJob } from '../definitions/registered-job.ts'
 import { type CallerContext, callOptionNames } from '../storage-access/caller-context.ts'
-import type { EngineContext } from '../storage-access/engine-context.ts'
 import { callsAtOnce } from '../storage-access/tuning.ts'
-import type { ExecutionPool } from '../execution/execution-pool.ts'
 import { chunksOf } from '../storage-access/retrying-storage.ts'
-import type { JobLookup } from './job-lookup.ts'
 import { RequestCreator } from './request-creator.ts'
 import { planOfRequest, type Request, tasksFrom } from './request-item.ts'
 import {
@@ -42,23 +38,9 @@ interface JobRequest {
 }
 
 /** Triggers and replays: runs that callers request outside the schedule. */
-export class Requests {
-  readonly #engine: EngineContext
-  readonly #registry: JobRegistry
-  readonly #creator: RequestCreator
-  readonly #lookup: JobLookup
-  readonly #inTransactions: TransactionRequests
-
-  constructor(
-    engine: EngineContext,
-    options: { registry: JobRegistry; capacity: Capacity; pool: ExecutionPool; lookup: JobLookup },
-  ) {
-    this.#engine = engine
-    this.#lookup = options.lookup
-    this.#registry = options.registry
-    this.#creator = new RequestCreator(engine, options)
-    this.#inTransactions = new TransactionRequests(engine, options.registry)
-  }
+export class Requests extends ApiPart {
+  readonly #creator = new RequestCreator(this)
+  readonly #inTransactions = new TransactionRequests(this)
 
   /** Resolves when no request is in progress. */
   answered(): Promise<void> {
@@ -81,7 +63,7 @@ export class Requests {
     given: { readonly job: string | Job; readonly results?: JsonObject },
   ): Promise<TriggerResult> {
     readObject(options, 'options', triggerNames)
-    const startAt = readStart(options, this.#engine.now())
+    const startAt = readStart(options, this.engine.now())
     const keyScope = readKeyScope(options)
     const read = parsedDetailsOf(options, withSchema(job.job, given.job), asked)
     const { transaction } = options
@@ -109,7 +91,7 @@ export class Requests {
     const { transaction } = options
     const send = (some: readonly JobRequest[]): Promise<readonly TriggerManyResult[]> =>
       transaction === undefined ? this.#submitAll(some, asked) : this.#inTransactions.create(some, transaction, asked)
-    const { tracing } = this.#engine
+    const { tracing } = this.engine
     const names = new Set(tracing === null ? [] : requests.map(({ job }) => job.job.name))
     const [first = null] = names
     const { length: count } = requests
@@ -124,7 +106,7 @@ export class Requests {
 
   async #submitAll(requests: readonly JobRequest[], asked: CallerContext): Promise<readonly TriggerManyResult[]> {
     const results: TriggerManyResult[] = []
-    const together = callsAtOnce * this.#engine.maxBatch
+    const together = callsAtOnce * this.engine.maxBatch
     for (const some of chunksOf(requests, together)) {
       const { refusal } = asked
       results.push(...(refusal === null ? await this.#submitSome(some, asked) : some.map(() => ({ error: refusal }))))
@@ -147,8 +129,8 @@ export class Requests {
         remedy: 'Wait until it has ended, or cancel it.',
       })
     }
-    const startAt = readStart(options, this.#engine.now())
-    const from = options.from === undefined ? undefined : tasksFrom(this.#registry, job, options.from)
+    const startAt = readStart(options, this.engine.now())
+    const from = options.from === undefined ? undefined : tasksFrom(this.registry, job, options.from)
     const tasks = orDefault<readonly string[] | undefined>(options.tasks, from)
     const given = tasks === undefined ? options : { ...options, tasks }
     const { data, isParsed } = original.details
@@ -171,7 +153,7 @@ export class Requests {
   /** Returns whether a replay of these tasks omits a task of the original that is not completed. */
   #leavesOut(job: RegisteredJob, { runs, details }: OccurrenceRecord, again: readonly string[]): boolean {
     if (details.isPartial === true) return true
-    const wanted = details.tasks ?? planOfRequest(this.#registry, job, {}).tasks.map(({ name }) => name)
+    const wanted = details.tasks ?? planOfRequest(this.registry, job, {}).tasks.map(({ name }) => name)
     const isCompleted = (name: string) => runs.some(({ task, state }) => task === name && state === 'completed')
     return wanted.some((name) => !again.includes(name) && !isCompleted(name))
   }
@@ -184,8 +166,8 @@ export class Requests {
     { original, transaction }: { readonly original?: OccurrenceRecord; readonly transaction?: unknown },
   ): Promise<TriggerResult> {
     asked.assertWanted()
-    planOfRequest(this.#registry, job, request.details)
-    const { tracing } = this.#engine
+    planOfRequest(this.registry, job, request.details)
+    const { tracing } = this.engine
     const send = (given: Request): Promise<TriggerResult> =>
       transaction === undefined
         ? this.#creator.submitAlone(job, given, asked)
@@ -214,9 +196,9 @@ export class Requests {
     const jobs = new Map<string, RegisteredJob>()
     const list = readLimitedList(items, 'items').slice()
     const names = list.map((item: Partial<TriggerItem> | null) => nameOfJob(item?.job))
-    const lookedUp = await this.#lookup.byNames(names, asked)
+    const lookedUp = await this.lookup.byNames(names, asked)
     for (const [index, item] of list.entries()) {
-      const turn = this.#engine.storage.turn()
+      const turn = this.engine.storage.turn()
       if (turn !== null) await turn
       const path = `items[${index}].`
       readObject(item, `items[${index}]`, ['job', ...triggerOptionNames])
@@ -224,11 +206,11 @@ export class Requests {
       const name = nameOfJob(given) as string
       const job = jobs.get(name) ?? this.#jobOf(name, `${path}job`, lookedUp)
       jobs.set(name, job)
-      const startAt = readStart(options, this.#engine.now(), path)
+      const startAt = readStart(options, this.engine.now(), path)
       const keyScope = readKeyScope(options, path)
       const read = parsedDetailsOf(options, withSchema(job.job, given), asked, path)
       const details = read instanceof Promise ? await read : read
-      planOfRequest(this.#registry, job, details, path)
+      planOfRequest(this.registry, job, details, path)
       requests.push({ job, request: { kind: 'trigger', base: job.job.id, details, startAt, keyScope } })
     }
     return requests
@@ -236,7 +218,7 @@ export class Requests {
 
   #jobOf(name: string, field: string, lookedUp: ReadonlyMap<JobId, RegisteredJob>): RegisteredJob {
     const id = jobId(readJobName(name, field))
-    const job = lookedUp.get(id) ?? this.#registry.get(id)
+    const job = lookedUp.get(id) ?? this.registry.get(id)
     if (job === undefined) throw jobNotFound(name, field)
     return job
   }

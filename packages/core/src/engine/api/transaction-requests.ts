@@ -1,11 +1,10 @@
+import { ApiPart } from './api-part.ts'
 import { followAnswer, planOfRequest, type Request, RequestIds, requestItemOf, type Sending } from './request-item.ts'
 import { JobistemerError } from '../../errors.ts'
 import { createdId } from '../../storage/rules.ts'
 import type { CreateAnswer, CreateRequested, StorageWithin } from '../../storage/storage.ts'
-import type { JobRegistry } from '../definitions/job-registry.ts'
 import type { RegisteredJob } from '../definitions/registered-job.ts'
 import type { CallerContext } from '../storage-access/caller-context.ts'
-import type { EngineContext } from '../storage-access/engine-context.ts'
 import { resultOf, type TriggerManyResult, type TriggerResult } from './request-options.ts'
 
 /** A request in progress, with its index among the requests of the call. */
@@ -17,15 +16,7 @@ interface Indexed extends Sending {
  * Creates requested occurrences in a transaction of the caller. None of them may start before the commit, and this node does
  * not learn of the commit. So the occurrences are stored as waiting, and a node claims them later.
  */
-export class TransactionRequests {
-  readonly #engine: EngineContext
-  readonly #registry: JobRegistry
-
-  constructor(engine: EngineContext, registry: JobRegistry) {
-    this.#engine = engine
-    this.#registry = registry
-  }
-
+export class TransactionRequests extends ApiPart {
   /**
    * @throws JobistemerError `TRANSACTION_NOT_SUPPORTED`, `INVALID_TRANSACTION`; and errors of the storage. After an error,
    * none of the requests can be committed.
@@ -35,16 +26,16 @@ export class TransactionRequests {
     transaction: unknown,
     asked: CallerContext,
   ): Promise<readonly TriggerManyResult[]> {
-    const within = this.#engine.storage.within(transaction)
+    const within = this.engine.storage.within(transaction)
     const results = new Array<TriggerManyResult>(requests.length)
     let open: readonly Indexed[] = requests.map(({ job, request }, index) => {
-      const ids = new RequestIds(this.#engine, request)
+      const ids = new RequestIds(this.engine, request)
       return { index, job, request, ids, asked, after: Number.NEGATIVE_INFINITY }
     })
     let isBegun = false
     try {
       while (open.length > 0) {
-        const some = open.slice(0, this.#engine.maxBatch)
+        const some = open.slice(0, this.engine.maxBatch)
         const again = await this.#createSome(within, some, asked, results)
         isBegun = true
         open = [...again, ...open.slice(some.length)]
@@ -65,13 +56,13 @@ export class TransactionRequests {
     asked: CallerContext,
     results: TriggerManyResult[],
   ): Promise<readonly Indexed[]> {
-    const now = this.#engine.now()
+    const now = this.engine.now()
     const sent: Indexed[] = []
     const items: CreateRequested[] = []
     for (const one of some) {
       try {
         const { job, request, ids, after } = one
-        const plan = planOfRequest(this.#registry, job, request.details)
+        const plan = planOfRequest(this.registry, job, request.details)
         items.push(requestItemOf(job, plan, request, { ids, now, after, starts: false }))
         sent.push(one)
       } catch (error) {
@@ -79,7 +70,7 @@ export class TransactionRequests {
       }
     }
     if (items.length === 0) return []
-    const { owner } = this.#engine
+    const { owner } = this.engine
     const answers = await asked.within(() => within.createOccurrences({ now, owner, items }))
     const again: Indexed[] = []
     for (const [position, answer] of answers.entries()) {
@@ -96,9 +87,9 @@ export class TransactionRequests {
   }
 
   async #answered(one: Indexed, item: CreateRequested, answer: CreateAnswer): Promise<TriggerResult | Indexed> {
-    if (answer.outcome !== 'created') return followAnswer(this.#registry, one, item, answer)
+    if (answer.outcome !== 'created') return followAnswer(this.registry, one, item, answer)
     const { state, reason } = answer
-    if (state === 'skipped') this.#registry.skipped.noteRequest(one.job, item.scheduledAt)
+    if (state === 'skipped') this.registry.skipped.noteRequest(one.job, item.scheduledAt)
     return resultOf({ id: createdId(item, state), state, reason, created: true })
   }
 }

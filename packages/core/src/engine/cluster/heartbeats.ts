@@ -3,7 +3,7 @@ import type { JobId } from '../../ids.ts'
 import type { JsonObject } from '../../json.ts'
 import type { NodeProfile, NodeRecord } from '../../storage/node-record.ts'
 import type { HeartbeatAnswer, HeartbeatRequest, NodeAtCounter } from '../../storage/storage.ts'
-import { wakeDelayMs } from '../../tuning.ts'
+import { mostListed, wakeDelayMs } from '../../tuning.ts'
 import type { Alarm } from '../runtime/agenda.ts'
 import { BackgroundLoop, EngineStopped } from '../runtime/background-loop.ts'
 import type { EngineContext } from '../storage-access/engine-context.ts'
@@ -12,7 +12,7 @@ import { isStorageGone } from '../storage-access/retrying-storage.ts'
 import { type NodeCode, outdatedDeaths, recordOfDead } from './peer-record.ts'
 import { isDead } from './peer-states.ts'
 import { Peers } from './peers.ts'
-import { answersWithin, counterAtStart, leastLooks, longestRetryMs, mostBlocking, partitionedAfter } from './tuning.ts'
+import { answersWithin, counterAtStart, leastLooks, longestRetryMs, partitionedAfter } from './tuning.ts'
 
 export interface HeartbeatOptions {
   readonly heartbeatMs: number
@@ -124,7 +124,7 @@ export class Heartbeats {
 
   /** Notes a job that blocked the event loop for `forMs`, if peers may have declared this node dead meanwhile. */
   loopWasBlocked(job: JobId, forMs: number): void {
-    if (forMs >= this.#partitionedAfterMs && this.#blockedBy.size < mostBlocking) this.#blockedBy.add(job)
+    if (forMs >= this.#partitionedAfterMs && this.#blockedBy.size < mostListed) this.#blockedBy.add(job)
   }
 
   /**

@@ -1,5 +1,6 @@
 import type { NodeProfile, NodeRecord } from '../../storage/node-record.ts'
-import { deadKeptMs, mostDeadKept } from './tuning.ts'
+import { dayMs } from '../../tuning.ts'
+import { mostDeadKept } from './tuning.ts'
 
 // What the engine itself stores in the `about` of a node record, and reads from it.
 
@@ -76,5 +77,5 @@ export function outdatedDeaths(records: readonly NodeRecord[], now: number): rea
   const newestFirst = records
     .filter((record) => deathOf(record) !== null)
     .sort((one, other) => since(other) - since(one))
-  return newestFirst.filter((record, index) => index >= mostDeadKept || since(record) <= now - deadKeptMs)
+  return newestFirst.filter((record, index) => index >= mostDeadKept || since(record) <= now - dayMs)
 }

@@ -3,7 +3,8 @@ import type { Owner } from '../../storage/occurrence-record.ts'
 import type { EngineContext } from '../storage-access/engine-context.ts'
 import { callEndsAtOf, deadAfterOf, deathOf, hasEnded, timeZoneVersion, timeZoneVersionOf } from './peer-record.ts'
 import { hasRecord, isDead, newsOf, nextState, type PeerEvent, type PeerState } from './peer-states.ts'
-import { callMarginMs, interruptedFactor, mostBuried } from './tuning.ts'
+import { clockMarginMs, rememberedValues } from '../../tuning.ts'
+import { interruptedFactor } from './tuning.ts'
 
 /** Another node, as this node has observed it. */
 export interface Peer {
@@ -120,7 +121,7 @@ export class Peers {
    * another call. This rests on clocks as a deadline does, see decision 15.
    */
   over(now: number): readonly NodeRecord[] {
-    return this.#records(({ record }) => (callEndsAtOf(record) ?? Number.POSITIVE_INFINITY) + callMarginMs < now)
+    return this.#records(({ record }) => (callEndsAtOf(record) ?? Number.POSITIVE_INFINITY) + clockMarginMs < now)
   }
 
   /**
@@ -259,7 +260,7 @@ export class Peers {
   }
 
   #bury({ incarnation }: NodeRecord): void {
-    if (this.#buried.size >= mostBuried) this.#buried.clear()
+    if (this.#buried.size >= rememberedValues) this.#buried.clear()
     this.#buried.add(incarnation)
   }
 

@@ -1,10 +1,10 @@
 import type { JobRecord } from '../../storage/job-record.ts'
 import { pausedUntil } from '../../storage/rules.ts'
-import { wakeDelayMs } from '../../tuning.ts'
+import { clockMarginMs, wakeDelayMs } from '../../tuning.ts'
 import { BackgroundLoop } from '../runtime/background-loop.ts'
 import type { EngineContext } from '../storage-access/engine-context.ts'
 import type { JobRegistry } from './job-registry.ts'
-import { clockMarginMs, farClockMarginMs, looksPerFarLook } from './tuning.ts'
+import { farClockMarginMs, looksPerFarLook } from './tuning.ts'
 
 /** Polls the storage for jobs that other nodes have updated, paused, resumed, deleted or added. */
 export class DefinitionWatcher {

@@ -6,6 +6,7 @@ import type { EngineContext } from '../storage-access/engine-context.ts'
 import { type Handlers, type JobPlan, planFromDocument, planFromJob } from './job-plan.ts'
 import type { RegisteredJob } from './registered-job.ts'
 import type { TaskHandler } from '../../job/task.ts'
+import { rememberedValues } from '../../tuning.ts'
 
 /** The plans by which this node runs its jobs, and the names of missing handlers. */
 export class JobPlans {
@@ -93,7 +94,7 @@ export class JobPlans {
         'a stored version of this job cannot be read: its runs use the version in force',
       )
     }
-    if (this.#otherPlans.size > 1000) this.#otherPlans.clear()
+    if (this.#otherPlans.size > rememberedValues) this.#otherPlans.clear()
     this.#otherPlans.set(key, plan)
     return plan
   }
@@ -105,18 +106,8 @@ const notHere: TaskHandler = () => {
   throw new Error('A client runs no tasks.')
 }
 
-class EveryHandler extends Map<string, TaskHandler> {
-  override has(): boolean {
-    return true
-  }
-
-  override get(): TaskHandler {
-    return notHere
-  }
-}
-
 /** Has a placeholder handler for every name, because a client need not have the handlers. */
-export const anyHandler: Handlers = new EveryHandler()
+export const anyHandler: Handlers = Object.assign(new Map(), { has: () => true, get: () => notHere })
 
 /** Returns a stored task with a placeholder for its code, which is in another process. */
 export function codeElsewhere({ name, settings, data, handler, isolation }: TaskDocument): JobTask {

@@ -10,7 +10,7 @@ import { pausedUntil } from '../../storage/rules.ts'
 import { unreadablePartOf } from '../../storage/unreadable.ts'
 import { Signal } from '../runtime/signal.ts'
 import type { EngineContext } from '../storage-access/engine-context.ts'
-import type { StorageCalls } from '../storage-access/retrying-storage.ts'
+import { chunksOf, type StorageCalls } from '../storage-access/retrying-storage.ts'
 import { type JobOrigin, RegisteredJob, isAhead, isOfBuild } from './registered-job.ts'
 import { type HeldJobs, type RegistrationChange, suspendUnscheduled } from './held-jobs.ts'
 import { checkedSeries, type SlotSeries, UnrevivedSeries } from './slot-series.ts'
@@ -25,7 +25,8 @@ import { LostWriteDetector } from './lost-writes.ts'
 import { SkippedSlots } from './skipped-slots.ts'
 import { seriesOf } from './timeline.ts'
 import { repairOf, unreadableJob } from './job-errors.ts'
-import { rememberedWarnings, soonMs, updatePatienceMs } from './tuning.ts'
+import { soonMs, updatePatienceMs } from './tuning.ts'
+import { rememberedValues } from '../../tuning.ts'
 
 /** The jobs that this node holds, with what it knows about their heads in the storage. */
 export class JobRegistry implements HeldJobs {
@@ -405,8 +406,7 @@ export class JobRegistry implements HeldJobs {
   /** Reads jobs that other nodes have stored, and adopts those whose code this node has. */
   async learnStored(ids: readonly JobId[]): Promise<void> {
     const { maxBatch, storage } = this.#engine
-    for (let start = 0; start < ids.length; start += maxBatch) {
-      const group = ids.slice(start, start + maxBatch)
+    for (const group of chunksOf(ids, maxBatch)) {
       const { jobs } = await storage.repeated('get', (calls) => calls.get({ jobs: group }))
       const stored = jobs.filter((record): record is JobRecord => record !== null && record.deletedAt === null)
       await this.learnTypesOf(stored)
@@ -507,7 +507,7 @@ export class JobRegistry implements HeldJobs {
       this.overridden.delete(id)
       this.plans.forget(id)
     }
-    if (this.#saidOf.size > rememberedWarnings) this.#saidOf.clear()
+    if (this.#saidOf.size > rememberedValues) this.#saidOf.clear()
   }
 
   /** Skips the next slot, which a node with a better rank launches. Schedules the slot after it on this node. */

@@ -4,8 +4,9 @@ import { mostListed, rememberedValues } from '../../tuning.ts'
 import { AfterTurn } from '../runtime/after-turn.ts'
 import { BackgroundLoop } from '../runtime/background-loop.ts'
 import type { EngineContext } from '../storage-access/engine-context.ts'
+import { chunksOf } from '../storage-access/retrying-storage.ts'
 import type { RegisteredJob } from './registered-job.ts'
-import { rememberedRequestMs } from './tuning.ts'
+import { farClockMarginMs } from './tuning.ts'
 
 interface AcknowledgedRequest {
   readonly id: OccurrenceId
@@ -71,11 +72,10 @@ export class LostWriteDetector {
 
   async #readRequests(): Promise<void> {
     const { clock, maxBatch, storage } = this.#engine
-    const recent = clock.monotonic() - rememberedRequestMs
+    const recent = clock.monotonic() - farClockMarginMs
     const asked = this.#requests.filter(({ since }) => since >= recent)
     const lost = new Set<AcknowledgedRequest>()
-    for (let start = 0; start < asked.length; start += maxBatch) {
-      const group = asked.slice(start, start + maxBatch)
+    for (const group of chunksOf(asked, maxBatch)) {
       const [ids, jobs] = [group.map(({ id }) => id), group.map(({ item }) => item.jobId)]
       const answer = await storage.repeated('get', (calls) => calls.get({ occurrences: ids, jobs }))
       for (const [index, one] of group.entries()) {

@@ -9,7 +9,7 @@ import type { JobChange, JobContent, SaveJobAnswer } from '../../storage/storage
 import { unreadablePartOf } from '../../storage/unreadable.ts'
 import { nextTurn } from '../runtime/after-turn.ts'
 import type { EngineContext } from '../storage-access/engine-context.ts'
-import type { StorageCalls } from '../storage-access/retrying-storage.ts'
+import { chunksOf, type StorageCalls } from '../storage-access/retrying-storage.ts'
 import { checkedSeries } from './slot-series.ts'
 import { type OtherNodes, goesBack, originOfUpdate, reasonToFollow } from './definition-precedence.ts'
 import type { HeldJobs } from './held-jobs.ts'
@@ -54,10 +54,7 @@ export class Registrations {
    * @throws JobistemerError `UNKNOWN_SCHEDULE_TYPE` if this node cannot revive a stored schedule that has slots to decide
    */
   async register(jobs: readonly Job[], how: Registration): Promise<void> {
-    const { maxBatch } = this.#engine
-    for (let start = 0; start < jobs.length; start += maxBatch) {
-      await this.#registerGroup(jobs.slice(start, start + maxBatch), how)
-    }
+    for (const group of chunksOf(jobs, this.#engine.maxBatch)) await this.#registerGroup(group, how)
     for (const { id, tasks } of jobs) {
       const registered = tasks.some(({ handler }) => handler !== undefined) ? this.#registry.get(id) : undefined
       if (registered !== undefined) this.#registry.plans.planOf(registered)

@@ -2,7 +2,7 @@ import type { OccurrenceReason } from '../../occurrence-reason.ts'
 import type { Alarm } from '../runtime/agenda.ts'
 import type { EngineContext } from '../storage-access/engine-context.ts'
 import type { RegisteredJob } from './registered-job.ts'
-import { skippedLineMs } from './tuning.ts'
+import { upkeepMs } from '../../tuning.ts'
 
 const messages: ReadonlyMap<string, string> = new Map([
   ['overlap', 'slots were skipped: an earlier run of the job is still active'],
@@ -62,7 +62,7 @@ export class SkippedSlots {
     if (skips.count === 0) this.#recent.delete(key)
     else {
       this.#say(skips)
-      this.#engine.agenda.setAlarm(skips, skippedLineMs)
+      this.#engine.agenda.setAlarm(skips, upkeepMs)
     }
   }
 
@@ -78,7 +78,7 @@ export class SkippedSlots {
   }
 }
 
-/** The skips of one job since its last log line. Its alarm rings `skippedLineMs` after that line. */
+/** The skips of one job since its last log line. Its alarm rings `upkeepMs` after that line. */
 interface Skips extends Alarm {
   readonly job: string
   readonly message: string

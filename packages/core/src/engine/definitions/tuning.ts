@@ -3,39 +3,34 @@
  * clock.
  */
 export const ordinaryClockErrorMs = 60_000
-/** Overlap of a scan for changes with the previous scan, in ms. Covers clock differences between nodes and late writes. */
-export const clockMarginMs = 5000
-/** Overlap of a far scan, in milliseconds. Finds the changes of a node whose clock is wrong. */
+
+/**
+ * Milliseconds for which a node looks back for late effects of a fault: changes of a node whose clock is wrong, and requests
+ * that a failover to a late replica has lost.
+ */
 export const farClockMarginMs = 600_000
+
 /** One in 100 scans for changes is a far scan, because a far scan lists many jobs that have not changed. */
 export const looksPerFarLook = 100
 
 /** Milliseconds until a job is reloaded after the storage rejected its slot, or its schedule or definition threw. */
 export const suspendedMs = 60_000
-/** Milliseconds between two log lines about skipped slots of one job. */
-export const skippedLineMs = 60_000
+
 /** Milliseconds that an updating node has to cancel the waiting occurrences. After that, other nodes cancel them. */
 export const updatePatienceMs = 300_000
-/** Jobs whose last warning a node remembers. Beyond this number, the node may repeat a warning. */
-export const rememberedWarnings = 10_000
 
-/**
- * Milliseconds for which a node remembers an acknowledged request. A replica is at most seconds behind. A longer memory would
- * report pruned runs as lost.
- */
-export const rememberedRequestMs = 600_000
 /** Completed runs that a search for the last success compares, because runs may end in another order than scheduled. */
 export const runsPerSuccessSearch = 10
 
 /** Maximum number of heads per periodic check. A few are enough: a storage that lost its data lacks all heads. */
 export const headsPerLook = 20
-/** Milliseconds in which a node with few jobs checks each head once. On an idle node, this is the most frequent read. */
-export const headRoundMs = 60_000
 
 /** Milliseconds. A node holds a new job that is due within this time, because the scan for due jobs may come too late. */
 export const soonMs = 4000
+
 /** Due jobs that a node may hold beyond its limit, as a multiple of that limit. */
 export const dueFactor = 4
+
 /** Minimum number of due jobs that a node may hold beyond its limit. */
 export const fewestDue = 1000
 

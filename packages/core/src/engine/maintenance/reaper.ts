@@ -3,7 +3,8 @@ import { BackgroundLoop } from '../runtime/background-loop.ts'
 import type { EngineContext } from '../storage-access/engine-context.ts'
 import { ClockSteps } from '../time/clock-readings.ts'
 import { type ReleaseParts, RunRelease } from './run-release.ts'
-import { firstLookAgainMs, graceMs, stallMs, sweepsPerOwnerSearch } from './tuning.ts'
+import { clockMarginMs, wakeDelayMs } from '../../tuning.ts'
+import { graceMs, sweepsPerOwnerSearch } from './tuning.ts'
 
 /**
  * Finds runs to release, in three loops. `RunRelease` releases them.
@@ -24,7 +25,7 @@ export class Reaper {
   #earlierRecords: readonly NodeRecord[] = []
   /** Monotonic instant at which the repeated looks for runs of earlier lives end. */
   #looksAgainUntil = 0
-  #lookAgainInMs = firstLookAgainMs
+  #lookAgainInMs = wakeDelayMs
   readonly #steps = new ClockSteps()
   /** The last takeover has found runs. A further takeover shows whether the storage has released them all. */
   #hasFoundRuns = false
@@ -83,7 +84,7 @@ export class Reaper {
   }
 
   async #sweep(byAlarm: boolean): Promise<void> {
-    const isStalled = this.#engine.clock.monotonic() - this.#dueAt > stallMs
+    const isStalled = this.#engine.clock.monotonic() - this.#dueAt > clockMarginMs
     this.#steps.look(this.#engine)
     try {
       // After a stall, an owner on this machine has one more interval to settle its runs.

@@ -10,19 +10,8 @@ import { BackgroundLoop } from '../runtime/background-loop.ts'
 import type { EngineContext } from '../storage-access/engine-context.ts'
 import { firstItems } from '../storage-access/retrying-storage.ts'
 import type { ShardAssignment } from '../cluster/shard-assignment.ts'
-import {
-  callsPerPass,
-  firstPassWithinMs,
-  headsPerPage,
-  longestRestMs,
-  mostPassesBetween,
-  passMs,
-  removedPerStep,
-  restsPerLook,
-  restsPerRemoval,
-  shortestRestMs,
-  visitsPerAge,
-} from './tuning.ts'
+import { dayMs, recordsPerCall, upkeepMs } from '../../tuning.ts'
+import { longestRestMs, passMs, restsPerLook, restsPerRemoval, shortestRestMs, visitsPerAge } from './tuning.ts'
 
 /**
  * Removes history that is older than its job's retention. Also removes jobs that are data alone when their schedule is over
@@ -45,18 +34,18 @@ export class Retainer {
   constructor(engine: EngineContext, { assignment }: { assignment: ShardAssignment }) {
     this.#engine = engine
     this.#assignment = assignment
-    this.#pass = Math.floor(engine.random() * mostPassesBetween)
+    this.#pass = Math.floor((engine.random() * dayMs) / passMs)
     this.#loop = new BackgroundLoop(engine, { name: 'retention', round: () => this.#step() })
   }
 
   /** Plans the first pass. */
   start(): void {
-    this.#loop.runIn(this.#engine.random() * firstPassWithinMs)
+    this.#loop.runIn(this.#engine.random() * 2 * upkeepMs)
   }
 
   /** Makes a pass in one call of 60, for nodes that live for one call of `runDue`. Resolves when the pass is over. */
   async passSometimes(): Promise<void> {
-    if (this.#engine.random() * callsPerPass >= 1) return
+    if (this.#engine.random() * passMs >= upkeepMs) return
     do {
       this.#loop.run()
       await this.#loop.underWay
@@ -100,7 +89,7 @@ export class Retainer {
   async #turnPage(): Promise<void> {
     if (!this.#isUnderWay) this.#pass++
     this.#isUnderWay = true
-    const limit = Math.min(headsPerPage, this.#engine.maxBatch)
+    const limit = Math.min(recordsPerCall, this.#engine.maxBatch)
     const page = await this.#engine.storage.repeated('listJobs', (calls) =>
       calls.listJobs({ deleted: true, limit, cursor: this.#cursor }),
     )
@@ -113,7 +102,7 @@ export class Retainer {
     for (let head = this.#heads.pop(); head !== undefined; head = this.#heads.pop()) {
       const retention = retentionOf(head)
       if (retention === null || head.createdAt >= now - retention.olderThanMs) continue
-      const every = Math.max(1, Math.min(Math.floor(retention.olderThanMs / visitsPerAge / passMs), mostPassesBetween))
+      const every = Math.max(1, Math.min(Math.floor(retention.olderThanMs / visitsPerAge / passMs), dayMs / passMs))
       if ((shardOf(head.id) + this.#pass) % every === 0) return head
     }
     return undefined
@@ -130,7 +119,7 @@ export class Retainer {
         jobId: head.id,
         before: now - olderThanMs,
         keep: isOver(head, now) ? 0 : keep,
-        limit: removedPerStep,
+        limit: recordsPerCall,
       }),
     )
     if (more) this.#heads.push(head)

@@ -1,4 +1,5 @@
 import type { JobId } from '../../ids.ts'
+import { isSameData } from '../../job/fingerprint.ts'
 import type { JobRecord } from '../../storage/job-record.ts'
 import { type SilenceRule, countedSince, lastSuccess, searchedFrom, silenceRuleOf } from '../definitions/silence.ts'
 import { type HeapEntry, IndexedHeap } from '../runtime/indexed-heap.ts'
@@ -7,40 +8,20 @@ import { BackgroundLoop } from '../runtime/background-loop.ts'
 import type { EngineContext } from '../storage-access/engine-context.ts'
 import type { Heartbeats } from '../cluster/heartbeats.ts'
 import type { ShardAssignment } from '../cluster/shard-assignment.ts'
-import { clockMarginMs, farClockMarginMs, looksPerFarLook } from '../definitions/tuning.ts'
-import { changesPerPage, longestRestMs, lookEveryMs, restsPerLook, shortestRestMs } from './tuning.ts'
+import { clockMarginMs, recordsPerCall, upkeepMs } from '../../tuning.ts'
+import { farClockMarginMs, looksPerFarLook } from '../definitions/tuning.ts'
+import { longestRestMs, restsPerLook, shortestRestMs } from './tuning.ts'
 
-/** A job with `alertAfter`, as the watching node knows it. */
-export class WatchedJob implements HeapEntry {
-  /** Instant of the next check, epoch milliseconds. */
-  at: number = 0
-  heapIndex: number = -1
-  readonly id: JobId
-  readonly name: string
+/** A job with `alertAfter`, as the watching node knows it. `at`: instant of the next check, epoch milliseconds. */
+interface WatchedJob extends HeapEntry, Pick<JobRecord, 'id' | 'name'> {
   readonly rule: SilenceRule
   /** Epoch milliseconds of the last success that a check has found; `null` if no check has found one. */
-  lastSuccessAt: number | null = null
+  lastSuccessAt: number | null
   /** Epoch milliseconds of the last check for a success; `null` before the first. */
-  checkedAt: number | null = null
-  isSilent = false
+  checkedAt: number | null
+  isSilent: boolean
   /** This node has reported the alerts of this job up to this instant, epoch milliseconds. */
-  saidUpTo: number = Number.NEGATIVE_INFINITY
-
-  constructor({ id, name }: Pick<JobRecord, 'id' | 'name'>, rule: SilenceRule) {
-    this.id = id
-    this.name = name
-    this.rule = rule
-  }
-
-  /** Whether the rule has changed, or the instant from which the silence counts. */
-  hasChanged({ alertAfterMs, executionTimeoutMs, notBefore }: SilenceRule): boolean {
-    const { rule } = this
-    return (
-      alertAfterMs !== rule.alertAfterMs ||
-      executionTimeoutMs !== rule.executionTimeoutMs ||
-      notBefore !== rule.notBefore
-    )
-  }
+  saidUpTo: number
 }
 
 /** A read of job heads in pages: of all heads, or of heads that have changed since an instant. */
@@ -95,7 +76,7 @@ export class StaleJobAlert {
     this.#assignment = options.assignment
     this.#heartbeats = options.heartbeats
     // A dead node is noticed after `deadAfter`, and the next watcher starts up to a minute later.
-    this.#handOverMs = options.deadAfterMs + 2 * lookEveryMs
+    this.#handOverMs = options.deadAfterMs + 2 * upkeepMs
     // A wake-up sends some heartbeats early.
     this.#beatsOfOld = (2 * this.#handOverMs) / options.heartbeatMs
     this.#loop = new BackgroundLoop(engine, { name: 'stale-job alert', round: () => this.#step() })
@@ -104,7 +85,7 @@ export class StaleJobAlert {
   /** The first read follows after a minute: a node in a crash loop reports nothing. */
   start(): void {
     this.#startedAt = this.#engine.now()
-    this.#loop.runIn(lookEveryMs)
+    this.#loop.runIn(upkeepMs)
   }
 
   /** A definition or a pause has changed, or a node has started: the next read follows a minute after the last one. */
@@ -152,10 +133,10 @@ export class StaleJobAlert {
   /** Milliseconds until the next read or check. */
   #idleMs(): number {
     if (this.#listing !== null) return 0
-    if (this.#lookedAt === null) return lookEveryMs
+    if (this.#lookedAt === null) return upkeepMs
     const mayRest = !this.#isAwaited && this.#jobs.size === 0
-    const restMs = mayRest ? this.#engine.untilNextLook(lookEveryMs) : lookEveryMs
-    this.#isResting = restMs > lookEveryMs
+    const restMs = mayRest ? this.#engine.untilNextLook(upkeepMs) : upkeepMs
+    this.#isResting = restMs > upkeepMs
     const next = Math.min(this.#lookedAt + restMs, this.#checks.peek()?.at ?? Number.POSITIVE_INFINITY)
     return Math.min(Math.max(next - this.#engine.now(), 0), restMs)
   }
@@ -165,7 +146,7 @@ export class StaleJobAlert {
     const due = this.#checks.peek()
     const sinceMs = this.#lookedAt === null ? 0 : now - this.#lookedAt
     if (this.#listing !== null) await this.#readOn(this.#listing)
-    else if (sinceMs >= lookEveryMs || sinceMs < 0) this.#lookForChanges(now)
+    else if (sinceMs >= upkeepMs || sinceMs < 0) this.#lookForChanges(now)
     else if (due !== undefined && due.at <= now) await this.#check(due, now)
   }
 
@@ -188,7 +169,7 @@ export class StaleJobAlert {
 
   async #readOn(listing: Listing): Promise<void> {
     const { changedSince, cursor } = listing
-    const limit = Math.min(changesPerPage, this.#engine.maxBatch)
+    const limit = Math.min(recordsPerCall, this.#engine.maxBatch)
     const page = await this.#engine.storage.repeated('listJobs', (calls) =>
       calls.listJobs({ deleted: true, limit, cursor, ...(changedSince !== null && { changedSince }) }),
     )
@@ -203,9 +184,11 @@ export class StaleJobAlert {
     const job = this.#jobs.get(head.id)
     const rule = silenceRuleOf(head)
     if (rule === null) this.#forget(head.id)
-    else if (job === undefined || job.hasChanged(rule)) {
+    else if (!isSameData(job?.rule, rule)) {
       this.#forget(head.id)
-      const watched = new WatchedJob(head, rule)
+      const { id, name } = head
+      const unknown = { lastSuccessAt: null, checkedAt: null, isSilent: false, saidUpTo: Number.NEGATIVE_INFINITY }
+      const watched: WatchedJob = { id, name, rule, at: 0, heapIndex: -1, ...unknown }
       this.#jobs.set(head.id, watched)
       this.#checks.update(watched, rule.notBefore + rule.alertAfterMs)
     }
@@ -234,13 +217,13 @@ export class StaleJobAlert {
     job.isSilent = true
     job.saidUpTo = dueAt
     if (isToBeSaid) this.#saySilent(job, since)
-    this.#checks.update(job, Math.min(dueAt + rule.alertAfterMs, now + lookEveryMs))
+    this.#checks.update(job, Math.min(dueAt + rule.alertAfterMs, now + upkeepMs))
   }
 
   async #lookForSuccess(job: WatchedJob, now: number): Promise<void> {
     const { id: jobId, rule, checkedAt } = job
     // Successes that an earlier check has covered are not read again.
-    const seen = checkedAt === null ? Number.NEGATIVE_INFINITY : checkedAt - rule.executionTimeoutMs - lookEveryMs
+    const seen = checkedAt === null ? Number.NEGATIVE_INFINITY : checkedAt - rule.executionTimeoutMs - upkeepMs
     const from = Math.max(searchedFrom(rule, now), seen)
     const { at } = await lastSuccess({ jobId, from }, (query) =>
       this.#engine.storage.repeated('listOccurrences', (calls) => calls.listOccurrences(query)),

@@ -1,6 +1,7 @@
 import { JobistemerError } from '../../errors.ts'
 import type { EngineContext } from '../storage-access/engine-context.ts'
-import { clockToleranceMs, fewestReadings, readingsPerMeasurement } from './tuning.ts'
+import { maxClockSkewMs } from '../../tuning.ts'
+import { fewestReadings, readingsPerMeasurement } from './tuning.ts'
 
 /** A reading of a clock, relative to this node's monotonic clock. */
 export interface TimeReading {
@@ -74,11 +75,6 @@ export class JumpCheck {
   #first: TimeReading | null = null
   #readings = 0
 
-  /** Number of readings that agree so far. */
-  get readings(): number {
-    return this.#readings
-  }
-
   /**
    * Adds a reading. Returns whether all readings have agreed for at least `forMs`. The storage may read its clock at any
    * instant between request and answer. So the time counts from the answer of the first reading to the request of the last.
@@ -102,7 +98,7 @@ export class JumpCheck {
 }
 
 function agree(one: TimeReading, other: TimeReading): boolean {
-  return Math.abs(one.origin - other.origin) <= clockToleranceMs + one.uncertaintyMs + other.uncertaintyMs
+  return Math.abs(one.origin - other.origin) <= maxClockSkewMs + one.uncertaintyMs + other.uncertaintyMs
 }
 
 /** The forward steps of this node's wall clock that the node has observed. */
@@ -117,9 +113,9 @@ export class ClockSteps {
     const monotonic = engine.clock.monotonic()
     const expected = this.#wall + (monotonic - this.#monotonic)
     const byMs = wall - expected
-    if (Math.abs(byMs) > clockToleranceMs) engine.logger.warn({ byMs }, 'the wall clock was set')
+    if (Math.abs(byMs) > maxClockSkewMs) engine.logger.warn({ byMs }, 'the wall clock was set')
     // Only a forward step makes a running occurrence look older than it is.
-    if (byMs > clockToleranceMs) this.#steps.push({ at: expected, byMs })
+    if (byMs > maxClockSkewMs) this.#steps.push({ at: expected, byMs })
     this.#wall = wall
     this.#monotonic = monotonic
   }

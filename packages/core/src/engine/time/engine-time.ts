@@ -2,17 +2,9 @@ import type { Storage } from '../../storage/storage.ts'
 import { BackgroundLoop, EngineStopped } from '../runtime/background-loop.ts'
 import type { EngineContext } from '../storage-access/engine-context.ts'
 import { Signal } from '../runtime/signal.ts'
-import { HeadsWitness } from './heads-witness.ts'
 import { JumpCheck, StorageClock, type TimeReading } from './clock-readings.ts'
-import {
-  clockToleranceMs,
-  confirmAgainstOthersMs,
-  confirmAgainstWallMs,
-  confirmMs,
-  jumpMs,
-  measureEveryMs,
-  readInDoubtMs,
-} from './tuning.ts'
+import { clockMarginMs, maxClockSkewMs, upkeepMs } from '../../tuning.ts'
+import { confirmMs, readInDoubtMs } from './tuning.ts'
 
 /**
  * The time by which the engine schedules. If the storage has a clock, the engine reads it once a minute and extrapolates by
@@ -30,7 +22,6 @@ export class EngineTime {
   readonly #limitMs: number
   readonly #isAuthoritative: boolean
   readonly #storageClock: StorageClock | null
-  readonly #heads: HeadsWitness
   readonly #check = new JumpCheck()
   readonly #loop: BackgroundLoop
   /** The engine's time at the monotonic instant 0; `null` before the first confirmation. */
@@ -43,8 +34,6 @@ export class EngineTime {
   #isContradicted = false
   /** The wall clock has jumped, and no reading has followed yet. */
   #isToBeRead = false
-  /** Monotonic instant until which this node trusts its peers' time more than its own wall clock. */
-  #followsNotBefore = Number.NEGATIVE_INFINITY
   #waiting: { readonly resolve: () => void; readonly reject: (error: unknown) => void } | null = null
 
   constructor(engine: EngineContext, options: { readonly storage: Storage; readonly limitMs: number }) {
@@ -55,7 +44,6 @@ export class EngineTime {
     const resolutionMs = storage.capabilities.serverTimeResolutionMs ?? 1
     const hasClock = storage.serverTime !== undefined && !this.#isAuthoritative
     this.#storageClock = hasClock ? new StorageClock(engine, { resolutionMs }) : null
-    this.#heads = new HeadsWitness(engine)
     this.#loop = new BackgroundLoop(engine, { name: 'serverTime', round: () => this.#measure() })
   }
 
@@ -80,12 +68,12 @@ export class EngineTime {
     const difference = wall - monotonic
     const movedMs = Math.abs(difference - this.#difference)
     if (!this.isInDoubt) {
-      if (this.#storageClock === null && movedMs <= jumpMs) {
+      if (this.#storageClock === null && movedMs <= clockMarginMs) {
         this.#origin = this.#difference = difference
         return wall
       }
       // The wall clock was set, or the machine slept while the monotonic clock stood still. Only a new reading can tell.
-      if (movedMs > clockToleranceMs) this.#readAtOnce(movedMs > jumpMs)
+      if (movedMs > maxClockSkewMs) this.#readAtOnce(movedMs > clockMarginMs)
     }
     return Math.floor(this.#origin + monotonic)
   }
@@ -114,11 +102,11 @@ export class EngineTime {
 
   async #measure(): Promise<void> {
     try {
-      await this.#judge(await this.#read())
+      this.#judge(await this.#read())
     } finally {
       // Also after an invalid answer of the storage, because the next one may be valid.
       if (this.isInDoubt) this.#loop.runIn(readInDoubtMs)
-      else if (this.#storageClock !== null) this.#loop.runIn(measureEveryMs)
+      else if (this.#storageClock !== null) this.#loop.runIn(upkeepMs)
     }
   }
 
@@ -131,19 +119,13 @@ export class EngineTime {
     return { origin: difference, uncertaintyMs: 0, sentAt: readAt, receivedAt: readAt, difference }
   }
 
-  async #judge(reading: TimeReading): Promise<void> {
+  #judge(reading: TimeReading): void {
     if (Math.abs(this.#contradictionOf(reading)) <= this.#toleranceMs + reading.uncertaintyMs) {
       this.#adopt(reading)
       return
     }
     this.#doubt(reading)
-    if (this.#check.holds(reading, this.#confirmMsOf(reading))) {
-      if (await this.#mayFollow(reading)) this.#adopt(reading)
-      else this.#check.clear()
-    } else if (this.#asksHeads && this.#check.readings === 2) {
-      // Not at the first reading: calls of this node that were still in progress may have moved watermarks.
-      await this.#heads.note()
-    }
+    if (this.#check.holds(reading, this.#confirmMsOf(reading))) this.#adopt(reading)
   }
 
   /** Milliseconds by which a reading is ahead of the confirmed time, or of the wall clock before the first confirmation. */
@@ -152,27 +134,14 @@ export class EngineTime {
   }
 
   get #toleranceMs(): number {
-    return this.#origin === null ? Math.max(jumpMs, this.#limitMs) : jumpMs
+    return this.#origin === null ? Math.max(clockMarginMs, this.#limitMs) : clockMarginMs
   }
 
   #confirmMsOf({ origin, uncertaintyMs, difference }: TimeReading): number {
     if (this.#origin === null || this.#storageClock === null) return confirmMs
-    const hasWallMoved = Math.abs(difference - this.#difference) > jumpMs
-    const isWallReached = Math.abs(origin - difference) <= Math.max(clockToleranceMs, this.#limitMs) + uncertaintyMs
-    return hasWallMoved || isWallReached ? confirmMs : confirmAgainstWallMs
-  }
-
-  /** Whether peers have to confirm the time. All nodes share the storage's clock, but a wall clock may be wrong on one node. */
-  get #asksHeads(): boolean {
-    return this.#storageClock === null
-  }
-
-  /** Returns whether this node may follow its clock: not while peers still go by the time before the jump. */
-  async #mayFollow({ origin, receivedAt }: TimeReading): Promise<boolean> {
-    if (!this.#asksHeads || this.#origin === null) return true
-    const othersBy = await this.#heads.timeOfOthers(origin, this.#origin)
-    if (othersBy === this.#origin) this.#followsNotBefore = receivedAt + confirmAgainstOthersMs
-    return othersBy === origin || receivedAt >= this.#followsNotBefore
+    const hasWallMoved = Math.abs(difference - this.#difference) > clockMarginMs
+    const isWallReached = Math.abs(origin - difference) <= Math.max(maxClockSkewMs, this.#limitMs) + uncertaintyMs
+    return hasWallMoved || isWallReached ? confirmMs : 4 * confirmMs
   }
 
   #doubt(reading: TimeReading): void {
@@ -194,7 +163,6 @@ export class EngineTime {
     this.#skewMs = isTold ? skewMs : 0
     this.#origin = isTold ? origin : difference
     this.#check.clear()
-    this.#followsNotBefore = Number.NEGATIVE_INFINITY
     this.#engine.agenda.wallTimeSet()
     this.#report()
     this.#endDoubt(before === null ? 0 : Math.round(this.#origin - before))

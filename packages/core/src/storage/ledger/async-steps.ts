@@ -141,9 +141,5 @@ function within({ capabilities }: AsyncLedger, ledger: AsyncLedgerWithin): Ledge
     ...(quickSettle !== undefined && { quickSettle: quickSettle.bind(ledger) }),
     ...(notify !== undefined && { notify: notify.bind(ledger) }),
   })
-  return {
-    createOccurrences: (request) => writes.createOccurrences(request),
-    settle: (request) => writes.settle(request),
-    forbidCommit: () => ledger.forbidCommit(),
-  }
+  return Object.assign(writes, { forbidCommit: () => ledger.forbidCommit() })
 }

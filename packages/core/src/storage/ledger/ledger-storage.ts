@@ -1,32 +1,7 @@
 import { JobistemerError } from '../../errors.ts'
 import type { OccurrenceRecord } from '../occurrence-record.ts'
-import type {
-  CreateOccurrencesRequest,
-  GetAnswer,
-  SettleRequest,
-  Storage,
-  StorageCapabilities,
-  StorageWithin,
-  WakeUp,
-} from '../storage.ts'
-import {
-  copyJob,
-  copyOccurrence,
-  ownCancelAnswer,
-  ownClaimAnswer,
-  ownClaimRequest,
-  ownCreateAnswer,
-  ownCreateRequest,
-  ownGetAnswer,
-  ownHeartbeatAnswer,
-  ownHeartbeatRequest,
-  ownPage,
-  ownReapRequest,
-  ownSaveAnswer,
-  ownSaveRequest,
-  ownSettleAnswer,
-  ownSettleRequest,
-} from './copies.ts'
+import type { GetAnswer, Storage, StorageCapabilities, StorageWithin, WakeUp } from '../storage.ts'
+import { copyIn, copyOut, freezeIn } from './copies.ts'
 import type { LedgerBase } from './ledger.ts'
 import { type MaybePromise, whenDone } from './maybe-promise.ts'
 import { isNodesNews } from '../rules.ts'
@@ -58,13 +33,11 @@ export class LedgerStorage implements Storage {
   readonly subscribe?: (listener: (wakeUp: WakeUp) => void) => () => void
   readonly #ledger: LedgerBase
   readonly #steps: LedgerSteps
-  readonly #keepsObjects: boolean
   #closing: Promise<void> | null = null
 
   constructor(ledger: LedgerBase, steps: LedgerSteps) {
     this.#ledger = ledger
     this.#steps = steps
-    this.#keepsObjects = ledger.keepsObjects
     this.capabilities = Object.freeze({ ...ledger.capabilities })
     const { within } = steps
     if (within !== undefined) this.within = (transaction) => this.#within(within.call(steps, transaction))
@@ -82,72 +55,44 @@ export class LedgerStorage implements Storage {
     }
   }
 
-  readonly saveJobs: Storage['saveJobs'] = async (request) => {
-    this.#assertOpen()
-    if (!this.#keepsObjects) return this.#steps.saveJobs(request)
-    return whenDone(this.#steps.saveJobs(ownSaveRequest(request)), (answers) => answers.map(ownSaveAnswer))
-  }
+  readonly saveJobs: Storage['saveJobs'] = async (request) =>
+    this.#out(this.#steps.saveJobs(this.#in(request, freezeIn)))
 
-  readonly createOccurrences: Storage['createOccurrences'] = (request) => this.#create(this.#steps, request)
+  readonly createOccurrences: Storage['createOccurrences'] = async (request) =>
+    this.#out(this.#steps.createOccurrences(this.#in(request)))
 
-  readonly settle: Storage['settle'] = (request) => this.#settle(this.#steps, request)
+  readonly settle: Storage['settle'] = async (request) => this.#out(this.#steps.settle(this.#in(request)))
+
+  readonly claim: Storage['claim'] = async (request) => this.#out(this.#steps.claim(this.#in(request)))
+
+  readonly cancel: Storage['cancel'] = async (request) => this.#out(this.#steps.cancel(this.#in(request)))
+
+  readonly reap: Storage['reap'] = async (request) => this.#out(this.#steps.reap(this.#in(request)))
 
   #within(steps: LedgerStepsWithin): StorageWithin {
     return {
-      createOccurrences: (request) => this.#create(steps, request),
-      settle: (request) => this.#settle(steps, request),
+      createOccurrences: async (request) => this.#out(steps.createOccurrences(this.#in(request))),
+      settle: async (request) => this.#out(steps.settle(this.#in(request))),
       // Works on a closed storage too.
       forbidCommit: async () => steps.forbidCommit(),
     }
   }
 
-  async #create(steps: Pick<LedgerSteps, 'createOccurrences'>, request: CreateOccurrencesRequest) {
-    this.#assertOpen()
-    if (!this.#keepsObjects) return steps.createOccurrences(request)
-    return whenDone(steps.createOccurrences(ownCreateRequest(request)), (answers) => answers.map(ownCreateAnswer))
-  }
-
-  async #settle(steps: Pick<LedgerSteps, 'settle'>, request: SettleRequest) {
-    this.#assertOpen()
-    if (!this.#keepsObjects) return steps.settle(request)
-    return whenDone(steps.settle(ownSettleRequest(request)), (answers) => answers.map(ownSettleAnswer))
-  }
-
-  readonly claim: Storage['claim'] = async (request) => {
-    this.#assertOpen()
-    if (!this.#keepsObjects) return this.#steps.claim(request)
-    return whenDone(this.#steps.claim(ownClaimRequest(request)), ownClaimAnswer)
-  }
-
-  readonly cancel: Storage['cancel'] = async (request) => {
-    this.#assertOpen()
-    const answers = this.#steps.cancel(request)
-    return this.#keepsObjects ? whenDone(answers, (own) => own.map(ownCancelAnswer)) : answers
-  }
-
-  readonly reap: Storage['reap'] = async (request) => {
-    this.#assertOpen()
-    return this.#steps.reap(this.#keepsObjects ? ownReapRequest(request) : request)
-  }
-
   readonly get: Storage['get'] = async (request) => {
     this.#assertOpen()
     const answer = this.#ledger.get(request)
-    if (this.#keepsObjects) return whenDone(answer, ownGetAnswer)
-    return request.latest === undefined ? answer : whenDone(answer, withBareLatest)
+    return this.#out(request.latest === undefined && request.counts === undefined ? answer : whenDone(answer, bare))
   }
 
   readonly listJobs: Storage['listJobs'] = async (query) => {
     this.#assertOpen()
-    const page = this.#ledger.listJobs(query)
-    return this.#keepsObjects ? whenDone(page, (own) => ownPage(own, copyJob)) : page
+    return this.#out(this.#ledger.listJobs(query))
   }
 
   readonly listOccurrences: Storage['listOccurrences'] = async (query) => {
     this.#assertOpen()
     const page = this.#ledger.listOccurrences(query)
-    if (this.#keepsObjects) return whenDone(page, (own) => ownPage(own, (record) => copyOccurrence(record, query.runs)))
-    return query.runs ? page : whenDone(page, (own) => ownPage(own, withoutRuns))
+    return this.#out(query.runs ? page : whenDone(page, (own) => ({ ...own, items: own.items.map(withoutRuns) })))
   }
 
   readonly prune: Storage['prune'] = async (request) => {
@@ -157,10 +102,18 @@ export class LedgerStorage implements Storage {
   }
 
   readonly heartbeat: Storage['heartbeat'] = async (request) => {
-    this.#assertOpen()
-    const answer = await this.#ledger.heartbeat(this.#keepsObjects ? ownHeartbeatRequest(request) : request)
+    const answer = await this.#ledger.heartbeat(this.#in(request, freezeIn))
     if (isNodesNews(request)) this.#ledger.notify?.(new Set(['nodes']))
-    return this.#keepsObjects ? ownHeartbeatAnswer(answer) : answer
+    return this.#out(answer)
+  }
+
+  #in<Request>(request: Request, copy: (request: Request) => Request = copyIn): Request {
+    this.#assertOpen()
+    return this.#ledger.keepsObjects ? copy(request) : request
+  }
+
+  #out<Answer>(answer: MaybePromise<Answer>): MaybePromise<Answer> {
+    return this.#ledger.keepsObjects ? whenDone(answer, copyOut) : answer
   }
 
   async close(): Promise<void> {
@@ -177,8 +130,13 @@ export class LedgerStorage implements Storage {
   }
 }
 
-function withBareLatest(answer: GetAnswer): GetAnswer {
-  return { ...answer, latest: answer.latest.map((record) => (record === null ? null : withoutRuns(record))) }
+/** Removes what a ledger may return beyond the request: runs of the latest occurrences, and further counts. */
+function bare({ counts, latest, ...answer }: GetAnswer): GetAnswer {
+  return {
+    ...answer,
+    counts: counts.map(({ pending, queued, running }) => ({ pending, queued, running })),
+    latest: latest.map((record) => (record === null ? null : withoutRuns(record))),
+  }
 }
 
 function withoutRuns(record: OccurrenceRecord): OccurrenceRecord {

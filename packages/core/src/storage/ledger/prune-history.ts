@@ -1,20 +1,16 @@
-import { pageSize } from '../tuning.ts'
+import { recordsPerCall } from '../../tuning.ts'
 import type { JobId } from '../../ids.ts'
 import type { JobRecord } from '../job-record.ts'
 import { finalStates, type OccurrenceRecord } from '../occurrence-record.ts'
 import { isPrunable, lastSlotOf } from '../rules.ts'
 import type { Page, PruneAnswer, PruneRequest } from '../storage.ts'
 import type { HistoryRemover, LedgerBase } from './ledger.ts'
-import { type Course, type MaybePromise, run, wait } from './maybe-promise.ts'
+import type { MaybePromise } from './maybe-promise.ts'
 import { addressOf, compareAddresses } from './step-context.ts'
 
 /** `prune`, job by job, over the reads and the two removal primitives of a ledger. */
-export function pruneHistory(
-  ledger: LedgerBase,
-  history: HistoryRemover,
-  request: PruneRequest,
-): MaybePromise<PruneAnswer> {
-  return run(new HistoryPruner(ledger, history, request).prune())
+export function pruneHistory(ledger: LedgerBase, history: HistoryRemover, request: PruneRequest): Promise<PruneAnswer> {
+  return new HistoryPruner(ledger, history, request).prune()
 }
 
 class HistoryPruner {
@@ -28,17 +24,17 @@ class HistoryPruner {
     this.#request = request
   }
 
-  *prune(): Course<PruneAnswer> {
+  async prune(): Promise<PruneAnswer> {
     const { jobId, limit } = this.#request
     let removed = 0
     let cursor: string | null = null
     do {
       const page: Page<Pick<JobRecord, 'id'>> =
         jobId === null
-          ? yield* wait(this.#ledger.listJobs({ deleted: true, limit: pageSize, cursor }))
+          ? await this.#ledger.listJobs({ deleted: true, limit: recordsPerCall, cursor })
           : { items: [{ id: jobId }], cursor: null }
       for (const { id } of page.items) {
-        const answer = yield* this.#pruneJob(id, limit - removed)
+        const answer = await this.#pruneJob(id, limit - removed)
         removed += answer.removed
         if (answer.more) return { removed, more: true }
       }
@@ -47,43 +43,41 @@ class HistoryPruner {
     return { removed, more: false }
   }
 
-  *#pruneJob(id: JobId, limit: number): Course<PruneAnswer> {
+  async #pruneJob(id: JobId, limit: number): Promise<PruneAnswer> {
     for (;;) {
-      const { jobs } = yield* wait(this.#ledger.get({ jobs: [id] }))
+      const { jobs } = await this.#ledger.get({ jobs: [id] })
       const job = jobs[0] ?? null
       if (job === null) return { removed: 0, more: false }
-      const victims = yield* this.#victimsOf(job, limit + 1)
+      const victims = await this.#victimsOf(job, limit + 1)
       const more = victims.length > limit
       if (more) victims.pop()
-      const removed = victims.length === 0 ? 0 : yield* this.#remove(id, victims)
+      const removed = victims.length === 0 ? 0 : await this.#remove(id, victims)
       // The job's schedule has changed since it was read.
       if (removed === null) continue
-      if (!more) yield* wait(this.#history.forget(id, this.#request.before))
+      if (!more) await this.#history.forget(id, this.#request.before)
       return { removed, more }
     }
   }
 
-  *#remove(jobId: JobId, victims: readonly OccurrenceRecord[]): Course<number | null> {
+  async #remove(jobId: JobId, victims: readonly OccurrenceRecord[]): Promise<number | null> {
     const floor = victims.reduce((latest, record) => Math.max(latest, lastSlotOf(record)), Number.NEGATIVE_INFINITY)
     const keys = victims.flatMap((victim) => {
       const { keyId } = victim.details
       return keyId === undefined ? [] : [{ keyId, occurrence: addressOf(victim) }]
     })
-    return yield* wait(this.#history.removeHistory({ jobId, occurrences: victims.map(addressOf), keys, floor }))
+    return await this.#history.removeHistory({ jobId, occurrences: victims.map(addressOf), keys, floor })
   }
 
   /** The oldest removable occurrences of the job, at most `limit`. */
-  *#victimsOf({ id, nextAt }: JobRecord, limit: number): Course<OccurrenceRecord[]> {
+  async #victimsOf({ id, nextAt }: JobRecord, limit: number): Promise<OccurrenceRecord[]> {
     const { before, keep } = this.#request
     const end = nextAt === null ? before : Math.min(before, nextAt)
-    const oldestKept = keep === 0 ? null : yield* this.#oldestOfLatest(id, keep)
+    const oldestKept = keep === 0 ? null : await this.#oldestOfLatest(id, keep)
     const victims: OccurrenceRecord[] = []
     if (keep > 0 && oldestKept === null) return victims
     let cursor: string | null = null
     do {
-      const page: Page<OccurrenceRecord> = yield* wait(
-        this.#finished(id, { order: 'ascending', to: end, limit, cursor }),
-      )
+      const page: Page<OccurrenceRecord> = await this.#finished(id, { order: 'ascending', to: end, limit, cursor })
       for (const record of page.items) {
         if (victims.length === limit || (oldestKept !== null && compareAddresses(record, oldestKept) >= 0)) {
           return victims
@@ -96,13 +90,11 @@ class HistoryPruner {
   }
 
   /** The oldest of the latest `count` final occurrences; `null` if the job has no more than `count`. */
-  *#oldestOfLatest(job: JobId, count: number): Course<OccurrenceRecord | null> {
+  async #oldestOfLatest(job: JobId, count: number): Promise<OccurrenceRecord | null> {
     let left = count
     let cursor: string | null = null
     do {
-      const page: Page<OccurrenceRecord> = yield* wait(
-        this.#finished(job, { order: 'descending', limit: left, cursor }),
-      )
+      const page: Page<OccurrenceRecord> = await this.#finished(job, { order: 'descending', limit: left, cursor })
       for (const record of page.items) if (--left === 0) return record
       cursor = page.cursor
     } while (cursor !== null)
@@ -118,7 +110,7 @@ class HistoryPruner {
       readonly cursor: string | null
     },
   ): MaybePromise<Page<OccurrenceRecord>> {
-    const limit = Math.min(query.limit, pageSize)
+    const limit = Math.min(query.limit, recordsPerCall)
     return this.#ledger.listOccurrences({ kind: 'job', jobId, states: finalStates, runs: false, ...query, limit })
   }
 }

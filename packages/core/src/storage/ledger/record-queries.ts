@@ -26,7 +26,7 @@ function pageOfDueJobs(jobs: Iterable<JobRecord>, { cursor, limit }: JobQuery, d
     if (nextAt === null || deletedAt !== null || nextAt <= after || nextAt > upTo) continue
     if (shards === undefined || shards.includes(shardOf(id))) found.push({ scheduledAt: nextAt, id, job })
   }
-  const left = found.filter((place) => last === null || comparePlaces(place, last) > 0).sort(comparePlaces)
+  const left = found.filter((place) => last === null || compareAddresses(place, last) > 0).sort(compareAddresses)
   const page = pageOf(left, limit, ({ scheduledAt, id }) => `${scheduledAt} ${id}`)
   return { items: page.items.map(({ job }) => job), cursor: page.cursor }
 }
@@ -41,8 +41,8 @@ export function pageOfOccurrences(
   const found = [...occurrences]
     .filter((record) => isAskedFor(record, query))
     .map((record) => ({ at: placeOf(record, query), record }))
-    .filter(({ at }) => last === null || sign * comparePlaces(at, last) > 0)
-    .sort((left, right) => sign * comparePlaces(left.at, right.at))
+    .filter(({ at }) => last === null || sign * compareAddresses(at, last) > 0)
+    .sort((left, right) => sign * compareAddresses(left.at, right.at))
   const page = pageOf(found, query.limit, ({ at: { scheduledAt, id } }) => `${scheduledAt} ${id}`)
   return { items: page.items.map(({ record }) => record), cursor: page.cursor }
 }
@@ -89,10 +89,6 @@ type Place = Pick<OccurrenceRecord, 'scheduledAt'> & { readonly id: string }
 function readPlace(cursor: string): Place {
   const space = cursor.indexOf(' ')
   return { scheduledAt: Number(cursor.slice(0, space)), id: cursor.slice(space + 1) }
-}
-
-function comparePlaces(left: Place, right: Place): number {
-  return left.scheduledAt - right.scheduledAt || (left.id < right.id ? -1 : left.id > right.id ? 1 : 0)
 }
 
 function pageOf<T>(found: readonly T[], limit: number, cursorOf: (item: T) => string): Page<T> {

@@ -231,7 +231,9 @@ export function addressOf({ id, jobId, scheduledAt }: OccurrenceAddress): Occurr
   return { id, jobId, scheduledAt }
 }
 
+type Place = Pick<OccurrenceAddress, 'scheduledAt'> & { readonly id: string }
+
 /** The order of history: by time, ties by id. Waiting occurrences have another order, see `compareOrder`. */
-export function compareAddresses(left: OccurrenceAddress, right: OccurrenceAddress): number {
+export function compareAddresses(left: Place, right: Place): number {
   return left.scheduledAt - right.scheduledAt || (left.id < right.id ? -1 : left.id > right.id ? 1 : 0)
 }

@@ -29,13 +29,59 @@ import { cancelNoticeOf, type StepContext, tend } from './step-context.ts'
 import { createStep } from './create-step.ts'
 import { settleStep } from './settle-step.ts'
 
-/** Steps over a synchronous ledger: the items of a call in sequence, in one transaction. */
-export class SyncSteps implements LedgerSteps {
+/** The part of a synchronous ledger that runs steps. */
+type SyncWriter = Pick<SyncLedger, 'transaction' | 'job' | 'quickCreate' | 'quickSettle'> &
+  Pick<CommitControl, 'notify'>
+
+/** The steps that a user's transaction can carry: the items of a call in sequence, in one transaction. */
+class SyncWrites {
+  readonly #ledger: SyncWriter
+
+  constructor(ledger: SyncWriter) {
+    this.#ledger = ledger
+  }
+
+  createOccurrences({ now, owner, items }: CreateOccurrencesRequest): MaybePromise<readonly CreateAnswer[]> {
+    const ledger = this.#ledger
+    return this.step(now, (context) =>
+      items.map(
+        (item) => ledger.quickCreate?.(item, owner) ?? createStep(context, ledger.job(item.jobId), item, owner),
+      ),
+    )
+  }
+
+  settle({ now, items }: SettleRequest): MaybePromise<readonly SettleAnswer[]> {
+    const ledger = this.#ledger
+    return this.step(now, (context) =>
+      items.map((item) => ledger.quickSettle?.(item) ?? settleStep(context, ledger.job(item.jobId), item)),
+    )
+  }
+
+  /** A repeated transaction starts without wake-ups. */
+  protected step<T>(now: number, work: (context: StepContext) => T): MaybePromise<T> {
+    let wakeUps: ReadonlySet<WakeUp['kind']> = noWakeUps
+    const answer = this.#ledger.transaction(now, () => {
+      const context: StepContext = { now, wakeUps: new Set() }
+      wakeUps = context.wakeUps
+      return work(context)
+    })
+    return whenDone(answer, (value) => {
+      const told = wakeUps.size > 0 ? this.#ledger.notify?.(wakeUps) : undefined
+      return told instanceof Promise ? told.then(() => value) : value
+    })
+  }
+}
+
+const noWakeUps: ReadonlySet<WakeUp['kind']> = new Set()
+
+/** Steps over a synchronous ledger. */
+export class SyncSteps extends SyncWrites implements LedgerSteps {
   readonly #ledger: SyncLedger
 
   readonly within?: (transaction: unknown) => LedgerStepsWithin
 
   constructor(ledger: SyncLedger) {
+    super(ledger)
     this.#ledger = ledger
     const open = ledger.within?.bind(ledger)
     if (open !== undefined) this.within = (transaction) => within(open(transaction))
@@ -47,20 +93,12 @@ export class SyncSteps implements LedgerSteps {
     cancelLimit = Number.POSITIVE_INFINITY,
   }: SaveJobsRequest): MaybePromise<readonly SaveJobAnswer[]> {
     const ledger = this.#ledger
-    return this.#step(now, (context) =>
+    return this.step(now, (context) =>
       changes.map((change) => {
         const create = ledger.createJob.bind(ledger)
         return saveStep(context, { job: ledger.job(change.id), create }, change, cancelLimit)
       }),
     )
-  }
-
-  createOccurrences(request: CreateOccurrencesRequest): MaybePromise<readonly CreateAnswer[]> {
-    return createAll(this.#ledger, request)
-  }
-
-  settle(request: SettleRequest): MaybePromise<readonly SettleAnswer[]> {
-    return settleAll(this.#ledger, request)
   }
 
   cancel({ now, items }: CancelOccurrencesRequest): MaybePromise<readonly CancelAnswer[]> {
@@ -74,7 +112,7 @@ export class SyncSteps implements LedgerSteps {
   /** Reads first, so that polling nodes do not contend for the write lock. */
   claim(request: ClaimRequest): MaybePromise<ClaimAnswer> {
     const idle = this.#ledger.read(() => this.#answerIdle(request))
-    return whenDone(idle, (answer) => answer ?? this.#step(request.now, (context) => this.#claim(context, request)))
+    return whenDone(idle, (answer) => answer ?? this.step(request.now, (context) => this.#claim(context, request)))
   }
 
   /** The answer to a claim without work; `null` if there is work. */
@@ -129,55 +167,10 @@ export class SyncSteps implements LedgerSteps {
     step: (context: StepContext, job: JobLedger | undefined, item: Item) => Answer,
   ): MaybePromise<readonly Answer[]> {
     const ledger = this.#ledger
-    return this.#step(now, (context) => items.map((item) => step(context, ledger.job(item.jobId), item)))
-  }
-
-  #step<T>(now: number, work: (context: StepContext) => T): MaybePromise<T> {
-    return runStep(this.#ledger, now, work)
+    return this.step(now, (context) => items.map((item) => step(context, ledger.job(item.jobId), item)))
   }
 }
 
 function within(ledger: SyncLedgerWithin): LedgerStepsWithin {
-  return {
-    createOccurrences: (request) => createAll(ledger, request),
-    settle: (request) => settleAll(ledger, request),
-    forbidCommit: () => ledger.forbidCommit(),
-  }
-}
-
-/** The part of a synchronous ledger that runs steps. */
-export type SyncWriter = Pick<SyncLedger, 'transaction' | 'job' | 'quickCreate' | 'quickSettle'> &
-  Pick<CommitControl, 'notify'>
-
-const noWakeUps: ReadonlySet<WakeUp['kind']> = new Set()
-
-/** `createOccurrences`, also inside a user's transaction. */
-function createAll(
-  ledger: SyncWriter,
-  { now, owner, items }: CreateOccurrencesRequest,
-): MaybePromise<readonly CreateAnswer[]> {
-  return runStep(ledger, now, (context) =>
-    items.map((item) => ledger.quickCreate?.(item, owner) ?? createStep(context, ledger.job(item.jobId), item, owner)),
-  )
-}
-
-/** `settle`, also inside a user's transaction. */
-function settleAll(ledger: SyncWriter, { now, items }: SettleRequest): MaybePromise<readonly SettleAnswer[]> {
-  return runStep(ledger, now, (context) =>
-    items.map((item) => ledger.quickSettle?.(item) ?? settleStep(context, ledger.job(item.jobId), item)),
-  )
-}
-
-/** A repeated transaction starts without wake-ups. */
-function runStep<T>(ledger: SyncWriter, now: number, work: (context: StepContext) => T): MaybePromise<T> {
-  let wakeUps: ReadonlySet<WakeUp['kind']> = noWakeUps
-  const answer = ledger.transaction(now, () => {
-    const context: StepContext = { now, wakeUps: new Set() }
-    wakeUps = context.wakeUps
-    return work(context)
-  })
-  return whenDone(answer, (value) => {
-    const told = wakeUps.size > 0 ? ledger.notify?.(wakeUps) : undefined
-    return told instanceof Promise ? told.then(() => value) : value
-  })
+  return Object.assign(new SyncWrites(ledger), { forbidCommit: () => ledger.forbidCommit() })
 }

@@ -1,0 +1,31 @@
+import type { JobRegistry } from '../definitions/job-registry.ts'
+import type { Capacity } from '../execution/capacity.ts'
+import type { ExecutionPool } from '../execution/execution-pool.ts'
+import type { EngineContext } from '../storage-access/engine-context.ts'
+import type { JobLookup } from './job-lookup.ts'
+
+/** The parts of an engine that all groups of operations use. */
+export interface ApiParts {
+  readonly engine: EngineContext
+  readonly registry: JobRegistry
+  readonly capacity: Capacity
+  readonly pool: ExecutionPool
+  readonly lookup: JobLookup
+}
+
+/** The base of a group of operations. */
+export abstract class ApiPart implements ApiParts {
+  readonly engine: EngineContext
+  readonly registry: JobRegistry
+  readonly capacity: Capacity
+  readonly pool: ExecutionPool
+  readonly lookup: JobLookup
+
+  constructor({ engine, registry, capacity, pool, lookup }: ApiParts) {
+    this.engine = engine
+    this.registry = registry
+    this.capacity = capacity
+    this.pool = pool
+    this.lookup = lookup
+  }
+}
