@@ -11,14 +11,13 @@ import type { RegisteredJob } from '../definitions/registered-job.ts'
 import type { SlotSeries } from '../definitions/slot-series.ts'
 import { AfterTurn } from '../runtime/after-turn.ts'
 import { EngineStopped, failInBackground } from '../runtime/background-loop.ts'
-import { Batcher } from '../storage-access/batcher.ts'
+import { Batcher, type BatchKind } from '../storage-access/batcher.ts'
 import { worthACall } from '../storage-access/tuning.ts'
 import type { EngineContext } from '../storage-access/engine-context.ts'
-import { Semaphore } from '../runtime/semaphore.ts'
 import type { YieldBudget } from '../runtime/yield-budget.ts'
 import type { OverdueTakeover } from './overdue-takeover.ts'
 import { decideMissedSlots, RecordedSlots, type RecoveryDecision, unread } from './missed-slots.ts'
-import { largeDecisionsAtOnce, recoveryStep } from './tuning.ts'
+import { fewSlots, recoveryStep } from './tuning.ts'
 
 const noDetails: OccurrenceDetails = Object.freeze({})
 
@@ -93,12 +92,9 @@ export class Recovery {
   /** Late jobs whose decision is in progress or is being stored. */
   readonly #atWork = new Set<Pending>()
   readonly #recorded: RecordedSlots
-  readonly #creates: Batcher<Decided, RecoveryItem, CreateAnswer>
-  /**
-   * Permits for large decisions, each held until the decision is stored. They keep small decisions from waiting behind many
-   * large ones.
-   */
-  readonly #large = new Semaphore<Pending>(largeDecisionsAtOnce)
+  readonly #small: Batcher<Decided, RecoveryItem, CreateAnswer>
+  /** Stores decisions of more than {@link fewSlots} runs, so that small decisions do not wait behind many large ones. */
+  readonly #large: Batcher<Decided, RecoveryItem, CreateAnswer>
   readonly #beginning = new AfterTurn(() => this.#begin())
   #isStopped = false
   #idle: (() => void)[] = []
@@ -109,7 +105,7 @@ export class Recovery {
     this.#enough = Math.min(worthACall, engine.maxBatch)
     this.#recorded = new RecordedSlots(engine)
     const { owner } = engine
-    this.#creates = new Batcher(engine, {
+    const kind: BatchKind<Decided, RecoveryItem, CreateAnswer> = {
       operation: 'createOccurrences',
       maxSize: 2 * recoveryStep - 1,
       sizeOf: ({ entries }) => entries.length,
@@ -125,7 +121,9 @@ export class Recovery {
       callEnded: (stored) => {
         for (const { pending } of stored) this.#end(pending)
       },
-    })
+    }
+    this.#small = new Batcher(engine, kind)
+    this.#large = new Batcher(engine, kind)
   }
 
   /** Whether decisions wait, are in progress, or are being stored. */
@@ -151,9 +149,9 @@ export class Recovery {
   /** Decides nothing more. Resolves when the calls in progress have been answered. */
   stop(): Promise<void> {
     this.#isStopped = true
-    this.#large.stop()
     this.#recorded.stop()
-    this.#creates.stop()
+    this.#small.stop()
+    this.#large.stop()
     this.#waiting.length = 0
     this.#sayIdle()
     return this.settled()
@@ -161,8 +159,7 @@ export class Recovery {
 
   #begin(): void {
     if (this.#isStopped) this.#waiting.length = 0
-    const atWork = this.#atWork.size - this.#large.waiting
-    const count = Math.min(this.#waiting.length, this.#engine.maxBatch - atWork)
+    const count = Math.min(this.#waiting.length, this.#engine.maxBatch - this.#atWork.size)
     // Decisions that begin together share one read, and mostly one write. So wait for enough of them.
     if (count <= 0 || (count < this.#waiting.length && count < this.#enough)) return
     const group = this.#waiting.splice(0, count)
@@ -175,7 +172,6 @@ export class Recovery {
     const { late, ended } = pending
     // A decision ends a second time with its call, for the case that its answer was not processed.
     if (!this.#atWork.delete(pending)) return
-    this.#large.release(pending)
     ended(late.job)
     if (this.#waiting.length > 0) this.#beginning.ask()
     this.#sayIdle()
@@ -196,13 +192,13 @@ export class Recovery {
         limit: recoveryStep,
         recorded: this.#recorded.of(late.job.job.id),
         turns,
-        roomForMany: () => this.#roomForMany(pending),
       })
       const item = this.#itemFor(late, decision)
       // A last step, so that `turns` also reports a slow `nextMs` of the item.
       await turns.stepped()
       this.#assertWanted(late)
-      this.#creates.add({ pending, decision, item })
+      const batcher = decision.toRun > fewSlots ? this.#large : this.#small
+      batcher.add({ pending, decision, item })
     } catch (error) {
       if (error === unread) this.#unanswered(pending)
       else {
@@ -210,18 +206,6 @@ export class Recovery {
         this.#end(pending)
       }
     }
-  }
-
-  #roomForMany(pending: Pending): Promise<void> | null {
-    this.#assertWanted(pending.late)
-    const room = this.#large.acquire(pending)
-    if (room === null) return null
-    // While this decision waits for its permit, another one may begin.
-    if (this.#waiting.length > 0) this.#beginning.ask()
-    return room.then(() => {
-      this.#assertWanted(pending.late)
-      this.#engine.yieldBudget.begin()
-    })
   }
 
   #undecided(late: LateSlot, error: unknown): void {

@@ -23,16 +23,13 @@ export const trustMs = 1000
 /** Milliseconds for which claims leave out a handler key, if this node could not run a job although no handler is missing. */
 export const skipKeyMs = 1000
 
-/** Maximum number of runs of a job per recovery step. Further runs follow in further steps. */
+/** Runs of a job per recovery step, at most; further runs follow in further steps. Also the slots per read of their records. */
 export const recoveryStep = 1000
-/** Number of runs above which a decision counts as large. */
-export const fewRuns = 20
-/** Maximum number of concurrent large decisions. The storage stores one while the node counts the slots of the other. */
-export const largeDecisionsAtOnce = 2
-/** Maximum number of slots whose records one step reads. */
-export const slotsTogether = 50_000
-/** Minimum number of slots per read, once a slot has a record. Also the maximum for reading a compressed run's slots by id. */
-export const slotsPerLook = 100
+/**
+ * Up to this number of slots, a compressed run reads their records by id, together with other jobs. Also the number of runs
+ * above which a decision counts as large; the storage stores a small one in some milliseconds.
+ */
+export const fewSlots = 20
 
 /** Nodes that scan for overdue slots at full frequency. Other nodes are a reserve in case these fail together. */
 export const activeWatchers = 2
