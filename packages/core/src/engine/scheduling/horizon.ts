@@ -4,7 +4,7 @@ import type { JobRegistry } from '../definitions/job-registry.ts'
 import { BackgroundLoop } from '../runtime/background-loop.ts'
 import type { EngineContext } from '../storage-access/engine-context.ts'
 import type { ShardAssignment } from '../cluster/shard-assignment.ts'
-import { aheadMs, beforeSecondMs, dueLookMs, goOnMs, looksPerFullLook, overlapMs, shortestLookMs } from './tuning.ts'
+import { aheadMs, dueLookMs, goOnMs, looksPerFullLook, overlapMs } from './tuning.ts'
 import { wakeDelayMs } from '../../tuning.ts'
 
 /** An incomplete look, with the cursor at which it continues. */
@@ -83,10 +83,9 @@ export class Horizon {
     }
   }
 
+  /** Looks lie half a second before whole seconds, because most slots lie on whole seconds. */
   #untilNextLook(): number {
-    const sinceLookAt = (this.#engine.now() - beforeSecondMs) % dueLookMs
-    const inMs = dueLookMs - (sinceLookAt < 0 ? sinceLookAt + dueLookMs : sinceLookAt)
-    return inMs < shortestLookMs ? inMs + dueLookMs : inMs
+    return dueLookMs - ((this.#engine.now() + dueLookMs / 2) % dueLookMs)
   }
 
   async #look(): Promise<void> {
