@@ -86,7 +86,7 @@ export class Operations implements JobOperations {
     const lookup = new JobLookup(engine, registry)
     this.#lookup = lookup
     const runs = new BackfillRuns(engine, { registry, capacity })
-    pool.relayedBy(runs)
+    pool.relay = runs
     this.#backfills = new Backfills(engine, { registry, runs })
     this.#requests = new Requests(engine, { registry, capacity, pool, lookup })
     this.#interventions = new Interventions(engine, { registry, capacity, pool })

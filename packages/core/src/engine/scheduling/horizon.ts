@@ -125,19 +125,18 @@ export class Horizon {
     return cursor
   }
 
-  /** Loads or updates one job. Reports an error of this job, so that the look continues with the next one. */
+  /**
+   * Loads or updates one job of the shards of this node; the overdue takeover finds overdue slots of other shards. Reports an
+   * error of this job, so that the look continues with the next one.
+   */
   #takeOn(record: JobRecord): void {
     try {
       const job = this.#registry.get(record.id)
-      if (job === undefined) this.#load(record)
-      else if (this.#assignment.rankOf(job) === 0) this.#registry.catchUp(job, record)
+      if (this.#assignment.rankOf(job ?? { job: record }) !== 0) return
+      if (job === undefined) this.#registry.adoptStored(record)
+      else this.#registry.catchUp(job, record)
     } catch (error) {
       this.#engine.fail(`job ${record.name}`, error)
     }
-  }
-
-  /** Loads only jobs of the shards of this node. The overdue takeover finds overdue slots of other shards. */
-  #load(record: JobRecord): void {
-    if (this.#assignment.rankOf({ job: record }) === 0) this.#registry.adoptStored(record)
   }
 }

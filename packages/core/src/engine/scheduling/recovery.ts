@@ -57,9 +57,6 @@ interface Decided {
   readonly item: RecoveryItem
 }
 
-/** Rejection of a decision whose job has changed since the snapshot. */
-const superseded: unique symbol = Symbol('superseded')
-
 /** Returns the missed slots of a late job, and the strategy for them. */
 function missedSlotsOf({ plan, slot, pausedUntil, series, missedUntil }: LateSlot, now: number) {
   const { misfireThresholdMs, recoveryStrategy } = plan.settings
@@ -196,25 +193,24 @@ export class Recovery {
       const item = this.#itemFor(late, decision)
       // A last step, so that `turns` also reports a slow `nextMs` of the item.
       await turns.stepped()
-      this.#assertWanted(late)
       const batcher = decision.toRun > fewSlots ? this.#large : this.#small
       batcher.add({ pending, decision, item })
     } catch (error) {
       if (error === unread) this.#unanswered(pending)
       else {
-        this.#undecided(late, error)
+        if (!this.#isStopped) {
+          this.#parts.overdue.answered(late.job, late.slot, 'no node')
+          if (error instanceof EngineStopped) this.#reload(late.job)
+          else suspendUnscheduled(this.#engine, this.#parts.registry, late.job, error)
+        }
         this.#end(pending)
       }
     }
   }
 
-  #undecided(late: LateSlot, error: unknown): void {
-    const { job, slot } = late
-    if (this.#isStopped || error instanceof EngineStopped) return
-    this.#parts.overdue.answered(job, slot, 'no node')
-    if (error !== superseded) suspendUnscheduled(this.#engine, this.#parts.registry, job, error)
+  #reload(job: RegisteredJob): void {
     // If the job was removed meanwhile, the registry may hold another object for the same id.
-    else if (this.#parts.registry.holds(job)) this.#parts.registry.reload(job)
+    if (this.#parts.registry.holds(job)) this.#parts.registry.reload(job)
   }
 
   /** The storage call failed, and the batcher has reported its error. Reloads the job later. */
@@ -225,11 +221,6 @@ export class Recovery {
       reloadLater(this.#engine, this.#parts.registry, job)
     }
     this.#end(pending)
-  }
-
-  #assertWanted(late: LateSlot): void {
-    if (this.#isStopped) throw new EngineStopped()
-    if (!this.#isAsFound(late)) throw superseded
   }
 
   /** Returns whether the job still matches the snapshot, as far as this node knows. */
@@ -245,10 +236,9 @@ export class Recovery {
     // The clock may have been set back, too.
     const holds = this.#isAsFound(late) && decision.lastSlot <= now
     if (holds && !isHeldBack) return true
-    if (holds) {
-      this.#parts.overdue.answered(late.job, late.slot, 'no node')
-      agenda.setSlot(late.job, late.slot)
-    } else this.#undecided(late, superseded)
+    this.#parts.overdue.answered(late.job, late.slot, 'no node')
+    if (holds) agenda.setSlot(late.job, late.slot)
+    else this.#reload(late.job)
     this.#end(pending)
     return false
   }
@@ -263,7 +253,10 @@ export class Recovery {
         const turn = yieldBudget.stepped()
         if (turn === null) return null
         this.#engine.heldLoop(name, yieldBudget.lastStepMs)
-        return turn.then(() => this.#assertWanted(late))
+        return turn.then(() => {
+          // Ends the counting.
+          if (this.#isStopped || !this.#isAsFound(late)) throw new EngineStopped()
+        })
       },
     }
   }
