@@ -9,6 +9,7 @@ import type { JobRegistry } from './definitions/job-registry.ts'
 import type { Alarm } from './runtime/agenda.ts'
 import type { EngineContext } from './storage-access/engine-context.ts'
 import { firstItems } from './storage-access/retrying-storage.ts'
+import type { Recovery } from './scheduling/recovery.ts'
 import type { Reaper } from './maintenance/reaper.ts'
 import type { Retainer } from './maintenance/retention.ts'
 import type { ExecutionPool } from './execution/execution-pool.ts'
@@ -37,17 +38,18 @@ export function callTimesOf(budgetMs: number, abortGraceMs: number): CallTimes {
   return { beginsForMs, graceMs: workMs - beginsForMs, abortGraceMs: abortMs, farewellMs }
 }
 
-/** The parts of the node that a call uses. */
-export interface CallParts {
+/** The node of a call, with the parts that the call uses. */
+export interface CallingNode extends EngineContext {
   readonly registry: JobRegistry
   readonly capacity: Capacity
   readonly pool: ExecutionPool
   readonly launcher: SlotLauncher
   readonly claimer: Claimer
   readonly reaper: Reaper
+  readonly recovery: Recovery
   readonly retainer: Retainer
   start(): Promise<void>
-  shutDown(graceMs: number, abortGraceMs: number): Promise<void>
+  stop(graceMs: number, abortGraceMs: number): Promise<void>
 }
 
 /** One call of `runDue` in progress. */
@@ -65,11 +67,10 @@ export interface DueCall {
  * earlier calls have left behind, runs due work, and shuts the node down (decision 15).
  */
 export function callDue(
-  engine: EngineContext,
-  { registry, capacity, pool, launcher, claimer, reaper, retainer, start, shutDown }: CallParts,
+  node: CallingNode,
   { budgetMs, times, signal }: { budgetMs: number; times: CallTimes; signal: CheckedRunDue['signal'] },
 ): DueCall {
-  const { agenda, clock, events, owner, storage } = engine
+  const { agenda, capacity, claimer, clock, events, launcher, owner, pool, recovery, storage } = node
   const begunAt = clock.monotonic()
   const counts = { finished: 0, failed: 0, handedBack: 0, takenOver: 0 }
   let ended: RunDueReport['ended'] | null = null
@@ -84,7 +85,7 @@ export function callDue(
     if (ended !== null) return
     ended = why
     agenda.cancelAlarm(budget)
-    stopping = shutDown(graceMs, abortGraceMs)
+    stopping = node.stop(graceMs, abortGraceMs)
     resolveEnding()
   }
   const budget: Alarm = { at: 0, heapIndex: -1, ring: () => end('budget', times.graceMs) }
@@ -102,7 +103,7 @@ export function callDue(
 
   async function begin(): Promise<void> {
     let isStarted = false
-    const starting = start().then(() => {
+    const starting = node.start().then(() => {
       isStarted = true
     })
     try {
@@ -118,25 +119,25 @@ export function callDue(
   }
 
   async function work(): Promise<void> {
-    pool.keepUntil(begunAt + times.beginsForMs + times.graceMs)
-    await orEnding(reaper.sweepOnce())
+    pool.waitsUntil = begunAt + times.beginsForMs + times.graceMs
+    await orEnding(node.reaper.sweepOnce())
     await orEnding(untilIdle())
-    if (ended === null) await orEnding(retainer.passSometimes())
+    if (ended === null) await orEnding(node.retainer.passSometimes())
   }
 
   async function untilIdle(): Promise<void> {
     while (ended === null) {
       await launcher.launched()
       // Counting missed slots may take minutes. Other work runs meanwhile.
-      if (launcher.isRecovering) await orAlarm(launcher.recovered())
+      if (recovery.isAtWork) await orAlarm(recovery.settled())
       const hasTaken = await claimer.claimed()
       if (pool.size > 0) {
         await pool.emptied()
         continue
       }
-      if (hasTaken || launcher.isRecovering) continue
-      const isDue = agenda.peekDueSlot(engine.now()) !== undefined
-      if (!isDue && !capacity.hasBacklog && !engine.isHeldBack) return
+      if (hasTaken || recovery.isAtWork) continue
+      const isDue = agenda.peekDueSlot(node.now()) !== undefined
+      if (!isDue && !capacity.hasBacklog && !node.isHeldBack) return
       await orAlarm(null)
     }
   }
@@ -163,7 +164,7 @@ export function callDue(
       known.push((await firstItems(read))[0]?.nextAt ?? null)
     }
     // The stored jobs include jobs that this node does not hold.
-    if (registry.cache.isEvicting && ended === null) await orEnding(look())
+    if (node.registry.cache.isEvicting && ended === null) await orEnding(look())
     const instants = known.filter((instant) => instant !== null)
     return instants.length === 0 ? null : Math.min(...instants)
   }
@@ -189,7 +190,7 @@ export function callDue(
     }
     if (failure !== null) throw failure.error
     const durationMs = Math.round(clock.monotonic() - begunAt)
-    const now = engine.now()
+    const now = node.now()
     const next = ended === 'idle' ? nextAt : now
     return {
       node: owner.node,

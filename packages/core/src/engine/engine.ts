@@ -13,7 +13,7 @@ import type { ShutdownOptions } from '../scheduler.ts'
 import { random, systemClock } from '../system-clock.ts'
 import { guardedTracing, outsideTraces } from '../tracing/guarded-tracing.ts'
 import { Capacity } from './execution/capacity.ts'
-import { callDue, type CallTimes, callTimesOf, type DueCall } from './due-call.ts'
+import { callDue, type CallingNode, type CallTimes, callTimesOf, type DueCall } from './due-call.ts'
 import { Claimer } from './scheduling/claimer.ts'
 import { Horizon } from './scheduling/horizon.ts'
 import { SlotCreator } from './scheduling/slot-creator.ts'
@@ -54,16 +54,7 @@ import type { WakeUp } from '../storage/storage.ts'
 import { killedGraceMs } from './execution/tuning.ts'
 import { longestName, dayMs } from '../tuning.ts'
 
-/** Maximum wait of a metrics scrape for the storage, in ms. */
-const gaugeTimeoutMs = 2000
-
-/**
- * Milliseconds by which a shutdown ends before its grace period if the storage is unavailable. Container platforms kill
- * processes that are late.
- */
-const awayMarginMs = 3000
-
-/** Maximum wait of a node for each answer of the storage at its end, in ms. */
+/** Maximum wait of a node for each answer of the storage at its end, in ms. A scrape of the metrics waits twice as long. */
 const farewellMs = 1000
 
 /** The options of a node that lives for one call of `runDue`. */
@@ -75,7 +66,7 @@ interface CallOf {
 }
 
 /** One node, assembled from its parts. */
-export class Engine implements EngineContext {
+export class Engine implements CallingNode {
   /** The operations for users. */
   readonly operations: Operations
   readonly nodeId: string
@@ -96,22 +87,24 @@ export class Engine implements EngineContext {
   readonly mostQueued: number
   readonly #options: CheckedSchedulerOptions
   readonly #time: EngineTime
-  readonly #registry: JobRegistry
-  readonly #capacity: Capacity
-  readonly #pool: ExecutionPool
+  readonly registry: JobRegistry
+  readonly capacity: Capacity
+  readonly pool: ExecutionPool
   readonly #children: Children
-  readonly #claimer: Claimer
-  readonly #launcher: SlotLauncher
+  readonly claimer: Claimer
+  readonly launcher: SlotLauncher
   readonly #heartbeats: Heartbeats
   readonly #name: NodeName
   readonly #overdue: OverdueTakeover
   readonly #horizon: Horizon
-  readonly #retainer: Retainer
+  readonly retainer: Retainer
   readonly #staleJobAlert: StaleJobAlert
   readonly #blockedLoop: BlockedLoop
-  readonly #reaper: Reaper
+  readonly reaper: Reaper
+  readonly recovery: Recovery
   readonly #watcher: DefinitionWatcher
-  readonly #restorer: DefinitionRestorer
+  /** The background work that ends when a shutdown begins. */
+  readonly #loops: readonly { stop(): void | Promise<void> }[]
   readonly #callOf: CallOf | null
   /** The call of `runDue` for which this node lives; `null`: the node is a scheduler or a client. */
   #call: DueCall | null = null
@@ -162,7 +155,7 @@ export class Engine implements EngineContext {
     this.agenda = new Agenda({
       clock: this.clock,
       wallNow: () => this.now(),
-      onSlotsDue: () => this.#launcher.launch(),
+      onSlotsDue: () => this.launcher.launch(),
       holdsProcess: !isClient,
     })
     this.storage = new RetryingStorage({
@@ -195,12 +188,13 @@ export class Engine implements EngineContext {
       about: aboutOf(options),
       farewellMs: callOf?.times.farewellMs ?? farewellMs,
       ...(callOf !== null && { callLeftMs: () => callOf.budgetMs - (this.clock.monotonic() - madeAt) }),
-      running: () => this.#pool.begun,
+      running: () => this.pool.begun,
       code: () => this.#code(),
       onAnswer: (records) => this.#name.reportOthers(records),
     })
     const heartbeats = this.#heartbeats
-    this.#name = new NodeName(this, { heartbeats, heartbeatMs: derived.heartbeat })
+    const { heartbeat: heartbeatMs } = derived
+    this.#name = new NodeName(this, { heartbeats, heartbeatMs })
     const registry = new JobRegistry(this, {
       reviver,
       handlers: options.handlers,
@@ -217,23 +211,16 @@ export class Engine implements EngineContext {
     const capacity = new Capacity(this, { limit: options.maxConcurrentJobs, prefetch: options.prefetch })
     this.#children = new Children(this, { most: options.maxChildren })
     const pool = new ExecutionPool(this, capacity, this.#children)
-    this.#registry = registry
-    this.#capacity = capacity
-    this.#pool = pool
+    this.registry = registry
+    this.capacity = capacity
+    this.pool = pool
     const { takesNext = false } = options.storage.capabilities
-    this.#claimer = new Claimer(this, { registry, capacity, pool, pollIntervalMs: options.pollIntervalMs, takesNext })
-    const isCall = callOf !== null
-    const assignment = new ShardAssignment({ node: this.nodeId, heartbeats, isCall })
-    this.#overdue = new OverdueTakeover(this, {
-      registry,
-      assignment,
-      standbyMs: derived.standby,
-      findsDueJobs,
-    })
+    this.claimer = new Claimer(this, { registry, capacity, pool, pollIntervalMs: options.pollIntervalMs, takesNext })
+    const assignment = new ShardAssignment({ node: this.nodeId, heartbeats, isCall: callOf !== null })
+    this.#overdue = new OverdueTakeover(this, { registry, assignment, standbyMs: derived.standby, findsDueJobs })
     this.#horizon = new Horizon(this, { registry, assignment, isBlind: options.handlers.size === 0 })
-    this.#retainer = new Retainer(this, { assignment })
+    this.retainer = new Retainer(this, { assignment })
     const { deadAfterMs } = options
-    const { heartbeat: heartbeatMs } = derived
     this.#staleJobAlert = new StaleJobAlert(this, { assignment, heartbeats, heartbeatMs, deadAfterMs })
     registry.definitions.listen(() => heartbeats.codeChanged())
     assignment.changed.listen(() => registry.takeUp((job) => assignment.rankOf(job) === 0))
@@ -246,8 +233,8 @@ export class Engine implements EngineContext {
         this.events.on(change, () => this.#staleJobAlert.wake())
     }
     heartbeats.restEnded.listen(() => {
-      this.#claimer.poll()
-      this.#reaper.start()
+      this.claimer.poll()
+      this.reaper.start()
       this.#watcher.wake()
       this.#staleJobAlert.wake()
     })
@@ -256,36 +243,32 @@ export class Engine implements EngineContext {
       pool.rejoined()
       capacity.workAppeared()
     })
-    this.#restorer = new DefinitionRestorer(this, {
+    const restorer = new DefinitionRestorer(this, {
       overridden: registry.overridden,
       putBack: (jobs) => registry.registrations.putBack(jobs),
       intervalMs: derived.definitionInterval,
     })
-    heartbeats.changed.listen(() => this.#restorer.look())
+    heartbeats.changed.listen(() => restorer.look())
     this.#blockedLoop = new BlockedLoop(
       this,
       () => pool.jobNames(),
       (jobName, forMs) => heartbeats.loopWasBlocked(jobId(jobName), forMs),
     )
     const overdue = this.#overdue
-    this.#launcher = new SlotLauncher(this, {
+    this.recovery = new Recovery(this, { registry, capacity, overdue })
+    this.launcher = new SlotLauncher(this, {
       agenda: this.agenda,
       registry,
       capacity,
       creator: new SlotCreator(this, { registry, capacity, pool, overdue }),
-      recovery: new Recovery(this, { registry, capacity, overdue }),
+      recovery: this.recovery,
+      claimer: this.claimer,
       assignment,
       overdue,
       findsDueJobs,
     })
-    this.#reaper = new Reaper(this, {
-      registry,
-      capacity,
-      pool,
-      heartbeats,
-      intervalMs: derived.reapInterval,
-      deadAfterMs,
-    })
+    const intervalMs = derived.reapInterval
+    this.reaper = new Reaper(this, { registry, capacity, pool, heartbeats, intervalMs, deadAfterMs })
     this.operations = new Operations(this, {
       registry,
       capacity,
@@ -302,6 +285,8 @@ export class Engine implements EngineContext {
       workAppeared: () => capacity.workAppeared(),
       intervalMs: derived.definitionInterval,
     })
+    const loops = [this.#time, this.reaper, this.#watcher, restorer, this.#overdue, this.#horizon]
+    this.#loops = [...loops, this.retainer, this.#staleJobAlert, this.#blockedLoop]
     this.#time.confirmed.listen(() => {
       registry.lookForAhead()
       this.#horizon.lookForAll()
@@ -320,8 +305,8 @@ export class Engine implements EngineContext {
     return {
       scheduler_jobs_running: this.#begunCount(),
       ...(waiting !== null && { scheduler_jobs_in_queue: waiting }),
-      scheduler_jobs_paused: this.#registry.pausedCount,
-      scheduler_jobs_ahead: this.#registry.aheadCount,
+      scheduler_jobs_paused: this.registry.pausedCount,
+      scheduler_jobs_ahead: this.registry.aheadCount,
       ...(silent !== null && { scheduler_jobs_silent: silent }),
       scheduler_clock_skew_seconds: this.#time.skewMs / 1000,
       ...(isRunning && { scheduler_nodes: this.#heartbeats.peers.living().length + 1 }),
@@ -333,7 +318,7 @@ export class Engine implements EngineContext {
   /** Reads the number of waiting occurrences; `null`: no answer in time, or the engine has ended. */
   async #waitingCount(): Promise<number | null> {
     if (this.#stopping !== undefined || this.#phase === 'stopped') return null
-    const asked = this.#asked({ timeout: gaugeTimeoutMs })
+    const asked = this.#asked({ timeout: 2 * farewellMs })
     // An unavailable storage leaves the gauge without a value.
     const counts = await liveCounts(asked).catch(() => null)
     return this.#stopping === undefined && counts !== null ? counts.pending + counts.queued : null
@@ -341,8 +326,8 @@ export class Engine implements EngineContext {
 
   /** Number of running occurrences, including those of calls of `runDue`. */
   #begunCount(): number {
-    let count = this.#pool.begun
-    for (const node of this.#calls) count += node.#pool.begun
+    let count = this.pool.begun
+    for (const node of this.#calls) count += node.pool.begun
     return count
   }
 
@@ -443,15 +428,15 @@ export class Engine implements EngineContext {
       const { handleSignals } = this.#options
       this.#removeSignalHandlers = onShutdownSignals(handleSignals, () => this.shutdown(), { endsProcess: true })
     }
-    this.#reaper.start()
+    this.reaper.start()
     this.#overdue.start()
-    if (this.#callOf === null) this.#retainer.start()
+    if (this.#callOf === null) this.retainer.start()
     this.#staleJobAlert.start()
     this.#blockedLoop.start()
-    this.#claimer.poll()
+    this.claimer.poll()
     this.agenda.slotsLaunched()
-    this.events.emit('scheduler.started', { node: this.nodeId, jobs: this.#registry.size })
-    this.logger.info({ node: this.nodeId, jobs: this.#registry.size }, 'scheduler started')
+    this.events.emit('scheduler.started', { node: this.nodeId, jobs: this.registry.size })
+    this.logger.info({ node: this.nodeId, jobs: this.registry.size }, 'scheduler started')
   }
 
   /** Joins the cluster. From then on this node may run jobs. */
@@ -459,17 +444,17 @@ export class Engine implements EngineContext {
     await this.#time.start()
     const earlierLives = await this.#name.claim()
     await this.#heartbeats.announce()
-    await this.#registry.registrations.register(this.#options.jobs, { isStart: true, storage: this.storage })
+    await this.registry.registrations.register(this.#options.jobs, { isStart: true, storage: this.storage })
     await this.#watcher.start({ adoptAll: this.#options.handlers.size > 0 })
     // The node of a call has a unique name, so it has no earlier lives.
-    if (this.#callOf === null) await this.#reaper.reapEarlierLives(earlierLives)
+    if (this.#callOf === null) await this.reaper.reapEarlierLives(earlierLives)
     await this.#heartbeats.start()
     await this.#horizon.start()
   }
 
   #wake({ kind }: WakeUp): void {
-    if (kind === 'due') this.#capacity.workAppeared()
-    else if (kind === 'cancel') this.#claimer.poll()
+    if (kind === 'due') this.capacity.workAppeared()
+    else if (kind === 'cancel') this.claimer.poll()
     else if (kind === 'nodes') this.#heartbeats.wake()
     else {
       this.#watcher.wake()
@@ -513,7 +498,7 @@ export class Engine implements EngineContext {
   }
 
   async #connect(): Promise<void> {
-    void this.#claimer.stop()
+    void this.claimer.stop()
     this.agenda.start()
     await this.#time.start()
     if (this.#stopping !== undefined) throw clientClosed()
@@ -556,18 +541,7 @@ export class Engine implements EngineContext {
         ? onShutdownSignals(handleSignals, () => node.#abortCall(), { endsProcess: false })
         : undefined
     try {
-      const parts = {
-        registry: node.#registry,
-        capacity: node.#capacity,
-        pool: node.#pool,
-        launcher: node.#launcher,
-        claimer: node.#claimer,
-        reaper: node.#reaper,
-        retainer: node.#retainer,
-        start: () => node.start(),
-        shutDown: (graceMs: number, abortGraceMs: number) => node.#stop(graceMs, abortGraceMs),
-      }
-      node.#call = callDue(node, parts, { budgetMs, times, signal })
+      node.#call = callDue(node, { budgetMs, times, signal })
       return await node.#call.report
     } finally {
       removeSignalHandlers?.()
@@ -579,7 +553,7 @@ export class Engine implements EngineContext {
     await this.#call?.abort()
   }
 
-  #stop(graceMs: number, abortGraceMs: number): Promise<void> {
+  stop(graceMs: number, abortGraceMs: number): Promise<void> {
     this.#stopping ??= this.context.run(() => this.#shutDown(graceMs, abortGraceMs))
     return this.#stopping
   }
@@ -591,9 +565,9 @@ export class Engine implements EngineContext {
       orDefault(options.abortGracePeriod, this.#options.abortGracePeriodMs),
       'abortGracePeriod',
     )
-    this.#pool.shutdownAsked()
-    for (const node of this.#calls) node.#pool.shutdownAsked()
-    return this.#stop(graceMs, abortGraceMs)
+    this.pool.shutdownAsked()
+    for (const node of this.#calls) node.pool.shutdownAsked()
+    return this.stop(graceMs, abortGraceMs)
   }
 
   async #shutDown(graceMs: number, abortGraceMs: number): Promise<void> {
@@ -602,37 +576,29 @@ export class Engine implements EngineContext {
     const calls = Promise.all(Array.from(this.#calls, (node) => node.#abortCall()))
     await this.#endStart()
     this.#unsubscribe?.()
-    void this.#time.stop()
-    void this.#reaper.stop()
-    void this.#watcher.stop()
-    void this.#restorer.stop()
-    void this.#overdue.stop()
-    void this.#horizon.stop()
-    void this.#retainer.stop()
-    void this.#staleJobAlert.stop()
-    this.#blockedLoop.stop()
+    for (const loop of this.#loops) void loop.stop()
     // The node of a call without runs writes only its last heartbeat.
-    if (this.#callOf === null || this.#pool.size > 0) this.#heartbeats.leave()
-    this.#pool.drain(graceMs)
-    const quiet = Promise.all([this.#claimer.stop(), this.#launcher.stop(), this.operations.answered()])
+    if (this.#callOf === null || this.pool.size > 0) this.#heartbeats.leave()
+    this.pool.drain(graceMs)
+    const quiet = Promise.all([this.claimer.stop(), this.launcher.stop(), this.operations.answered()])
     if (started) {
-      const ended = quiet.then(() => this.#pool.emptied())
+      const ended = quiet.then(() => this.pool.emptied())
       const stopping = this.#letEnd(ended, graceMs, abortGraceMs)
       this.clock.passUntil?.(stopping)
       await stopping
     }
     await this.#children.end()
-    const farewell = this.#heartbeats.end({ isEmpty: this.#pool.size === 0 && !this.#claimer.mayOwnMore })
+    const farewell = this.#heartbeats.end({ isEmpty: this.pool.size === 0 && !this.claimer.mayOwnMore })
     this.clock.passUntil?.(farewell)
     await farewell
     this.#name.release()
     await calls
     this.#phase = 'stopped'
     this.#endCalls()
-    this.#registry.skipped.sayAll()
+    this.registry.skipped.sayAll()
     this.#removeSignalHandlers?.()
-    const abandoned = this.#pool.size
-    this.#pool.abandon()
+    const abandoned = this.pool.size
+    this.pool.abandon()
     this.events.emit('scheduler.stopped', { node: this.nodeId, abandoned })
     this.logger.info({ node: this.nodeId, abandoned }, 'scheduler stopped')
     this.#metricsEnded()
@@ -661,17 +627,17 @@ export class Engine implements EngineContext {
   }
 
   async #letEnd(ended: Promise<void>, graceMs: number, abortGraceMs: number): Promise<void> {
-    // While the storage is away, no run can end and none can be handed back. The whole shutdown then fits into the grace
-    // period, minus a margin.
+    // While the storage is away, no run can end and none can be handed back. The whole shutdown with its three waits for the
+    // storage then fits into the grace period, minus a margin, because container platforms kill processes that are late.
     const killMs = this.#children.size === 0 ? 0 : killedGraceMs
-    const stoppedByMs = graceMs - awayMarginMs - killMs - 3 * this.#farewellMs
+    const stoppedByMs = graceMs - 3 * farewellMs - killMs - 3 * this.#farewellMs
     const awayAbortMs = Math.max(0, Math.min(abortGraceMs, stoppedByMs))
     const awayGraceMs = Math.max(0, stoppedByMs - awayAbortMs)
     if (await this.#endsWithin(ended, awayGraceMs)) return
     const isAway = stoppedByMs > 0 && !(await this.#isStorageThere())
-    if (isAway && this.#pool.size === 0) return
+    if (isAway && this.pool.size === 0) return
     if (!isAway && (await this.#endsWithin(ended, graceMs - awayGraceMs))) return
-    this.#pool.abort()
+    this.pool.abort()
     if (await this.#endsWithin(ended, isAway ? awayAbortMs : abortGraceMs)) return
     if (this.#children.size === 0) return
     // After a child is killed, its occurrence can be handed back.
@@ -712,11 +678,11 @@ export class Engine implements EngineContext {
     const { jobs: given, handlers } = this.#options
     const { defaults } = this
     // The first heartbeat announces the jobs before they are registered.
-    if (this.#registry.size === 0)
+    if (this.registry.size === 0)
       return codeOf({ jobs: given, definitions: given, handlers: handlers.keys(), defaults })
     const jobs: Job[] = []
-    for (const job of this.#registry.all()) if (isOfBuild(job)) jobs.push(job.job)
-    return codeOf({ jobs, definitions: this.#registry.definitionsOfBuild(), handlers: handlers.keys(), defaults })
+    for (const job of this.registry.all()) if (isOfBuild(job)) jobs.push(job.job)
+    return codeOf({ jobs, definitions: this.registry.definitionsOfBuild(), handlers: handlers.keys(), defaults })
   }
 
   #asked(options: CallOptions): CallerContext {

@@ -127,10 +127,10 @@ it('the missed slots of many jobs are stored in limited calls, in which all jobs
 describe("while a job with many missed slots waits until the node has stored other jobs' slots", () => {
   const all = { recoveryStrategy: 'execute_all', overlapPolicy: 'queue' } as const
 
-  /** Calls `act` while the slots of the first job are being stored. */
+  /** Calls `act` while the slots of the first two jobs are being stored. */
   async function during(act: (node: Scheduler) => Promise<unknown>) {
     const names = ['first', 'second', 'third', 'fourth']
-    const jobs = names.map((name, index) => noting([], name, 10, { ...all, priority: -index }))
+    const jobs = names.map((name, index) => noting([], name, 1.5, { ...all, priority: -index }))
     const world = await afterOutage(jobs)
     const intercepted = new InterceptedStorage(world.connect())
     const node = world.scheduler({ jobs, storage: intercepted.storage })
@@ -149,7 +149,10 @@ describe("while a job with many missed slots waits until the node has stored oth
   it('a pause of the job prevents its recovered runs', async () => {
     const { heard } = await during((node) => node.pause('fourth'))
     const decided = heard.map(({ event }) => `${event.jobName}: ${event.strategy} ${event.toRun}`)
-    const ofOthers = ['first', 'second', 'third'].map((name) => `${name}: execute_all 203`)
+    const steps = [1000, 359]
+    const ofOthers = ['first', 'second', 'third'].flatMap((name) =>
+      steps.map((count) => `${name}: execute_all ${count}`),
+    )
     expect(decided.toSorted()).toEqual([...ofOthers, 'fourth: mark_as_missed 0'].toSorted())
   })
 
@@ -164,8 +167,8 @@ describe("while a job with many missed slots waits until the node has stored oth
     const toRun = jobs.map(({ name }) =>
       decided.reduce((sum, event) => (event.jobName === name ? sum + event.toRun : sum), 0),
     )
-    // One slot more than before, which was not yet missed for the first node.
-    expect(toRun).toEqual([204, 204, 204, 204])
+    // Four slots more than before, which were not yet missed for the first node.
+    expect(toRun).toEqual([1363, 1363, 1363, 1363])
   })
 })
 

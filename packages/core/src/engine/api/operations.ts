@@ -86,7 +86,7 @@ export class Operations implements JobOperations {
     this.#lookup = lookup
     const parts = { engine, registry, capacity, pool, lookup }
     this.#backfills = new Backfills(parts)
-    pool.relayedBy(this.#backfills)
+    pool.relay = this.#backfills
     this.#requests = new Requests(parts)
     this.#interventions = new Interventions(parts)
     this.#waits = new Waits(engine, async (id, signal) => {

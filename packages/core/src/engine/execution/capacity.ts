@@ -53,8 +53,6 @@ export class Capacity implements Alarm {
   readonly requestRoom: Signal = new Signal()
   readonly work: Signal = new Signal()
   readonly turns: FairTurns
-  /** The claim in progress, which reserves permits that it may not need; `null`: no claim is in progress. */
-  claim: Promise<void> | null = null
   readonly #engine: Pick<EngineContext, 'agenda' | 'clock'>
   readonly #requestHold: Alarm
   readonly #limit: number

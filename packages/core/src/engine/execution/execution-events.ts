@@ -58,7 +58,7 @@ export function emitAttemptEnded(
     task,
     attempt: attempt.number,
     state: attempt.state,
-    durationMs: durationOf(attempt),
+    durationMs: (attempt.endedAt ?? attempt.startedAt) - attempt.startedAt,
     error,
     retryInMs,
   })
@@ -154,8 +154,4 @@ function promisedAnswer(answer: unknown): JobistemerError {
     value: answer,
     remedy: 'Return true or false synchronously.',
   })
-}
-
-function durationOf({ startedAt, endedAt }: AttemptRecord): number {
-  return (endedAt ?? startedAt) - startedAt
 }

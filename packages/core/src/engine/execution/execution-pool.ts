@@ -36,9 +36,10 @@ export class ExecutionPool implements ExecutionOwner {
   /** That hook has requested a shutdown. */
   #isToldToStop = false
   #whenEmpty: (() => void)[] = []
-  /** See {@link keepUntil}; `null`: no limit. */
-  #waitsUntil: number | null = null
-  #relay: Relay | null = null
+  /** New executions are handed back if they only wait for retries after this monotonic instant; `null`: no limit. */
+  waitsUntil: number | null = null
+  /** Continues backfills. */
+  relay: Relay | null = null
   #isDraining = false
   /** The node is partitioned. */
   #isIsolated = false
@@ -52,15 +53,6 @@ export class ExecutionPool implements ExecutionOwner {
     this.nextTaker = new NextOccurrenceTaker(engine, capacity)
   }
 
-  /** Sets the relay that continues backfills. */
-  relayedBy(relay: Relay): void {
-    this.#relay = relay
-  }
-
-  get relay(): Relay | null {
-    return this.#relay
-  }
-
   get size(): number {
     return this.#executions.size
   }
@@ -68,11 +60,6 @@ export class ExecutionPool implements ExecutionOwner {
   /** Number of executions that have begun. Executions that wait for a permit do not count. */
   get begun(): number {
     return this.#executions.size - this.#capacity.waitingCount
-  }
-
-  /** From now on, new executions are handed back if they only wait for retries after this monotonic instant. */
-  keepUntil(monotonic: number): void {
-    this.#waitsUntil = monotonic
   }
 
   /** Yields the job name of each execution. */
@@ -103,9 +90,8 @@ export class ExecutionPool implements ExecutionOwner {
     this.#left.delete(id)
     // A peer has released the occurrence and this node has claimed it again, before this node noticed the loss.
     this.#executions.get(id)?.lose()
-    const execution = new Execution(this, options)
+    const execution = new Execution(this, options, this.waitsUntil)
     this.#executions.set(id, execution)
-    if (this.#waitsUntil !== null) execution.waitAtMostUntil(this.#waitsUntil)
     if (options.isUnreported === true) this.delayedReports.add(execution)
     // A storage call was in progress when the shutdown began. No handler of this occurrence is called.
     if (this.#isDraining) execution.shutDown()

@@ -97,14 +97,11 @@ export class Execution implements Settling, Alarm, PermitHolder, TaskOwner {
   #sequence = 0
   /** Monotonic instant of {@link start}; `null` while the execution waits for a permit. */
   #beganAt: number | null = null
-  /** Monotonic instant from which handlers may be called. Unless the attempts are fresh, the first acknowledgement sets it. */
-  #worksSince: number | null = null
-  readonly #isFresh: boolean
   /**
    * The execution hands the occurrence back as soon as it only waits for retries after this monotonic instant. A shutdown
    * sets the end of its grace period, and `runDue` the end of its budget. `null`: no limit.
    */
-  #drainsUntil: number | null = null
+  #drainsUntil: number | null
   #phase: StateOf<typeof executionTransitions> = 'open'
   /** The settler has this execution in its queue and has not called {@link takeItem} yet. */
   #saying = false
@@ -122,14 +119,12 @@ export class Execution implements Settling, Alarm, PermitHolder, TaskOwner {
   #isTaking = false
   /** The run after this one is being created. A settle that was requested before carries no end meanwhile. */
   #isHandingOn = false
-  #trace: RunTrace | null = null
+  trace: RunTrace | null = null
   /** The trace context of an earlier owner's run. */
   readonly #earlierTrace: TraceContext | null
   /** The storage has rejected an item without kept logs. Its next rejection leaves the occurrence to the reaper. */
   #isRefused = false
-  #misfit: JobistemerError | null = null
-  /** A task has failed whose failure strategy ends the occurrence. Only tasks that always run may still start. */
-  #failedFast = false
+  misfit: JobistemerError | null = null
   #halt: Halt | null = notHalted
   /** The end or release in the last settle item; `null`: no item carries one. */
   #finalChange: SettleChange | null = null
@@ -148,6 +143,7 @@ export class Execution implements Settling, Alarm, PermitHolder, TaskOwner {
       readonly runs: readonly TaskRunRecord[]
       readonly fresh: boolean
     },
+    drainsUntil: number | null,
   ) {
     this.#owner = owner
     this.engine = owner.engine
@@ -159,28 +155,27 @@ export class Execution implements Settling, Alarm, PermitHolder, TaskOwner {
     for (let index = 0; index < tasks.length; index++)
       tasks[index] = new TaskProgress(plan.tasks[index] as TaskPlan, this)
     this.#tasks = tasks
-    this.#isFresh = fresh
+    this.#drainsUntil = drainsUntil
     this.#earlierTrace = fresh || this.engine.tracing === null ? null : latestTraceOf(runs)
     for (let index = 0; index < this.#tasks.length; index++) {
       const task = this.#tasks[index] as TaskProgress
       const run = runs[index]?.task === task.plan.name ? runs[index] : runs.find((one) => one.task === task.plan.name)
       if (run === undefined) continue
       if (fresh) task.begin(run)
-      else {
-        task.resume(run, options.occurrence.startedAt)
-        if (task.state === 'failed' && task.plan.settings.failureStrategy !== 'continue') this.#failedFast = true
-      }
+      else task.resume(run, options.occurrence.startedAt)
     }
     this.#foreignRuns = fresh ? noRuns : runsWithoutTask(runs, options.plan.tasks, options.occurrence.startedAt)
   }
 
-  /**
-   * Milliseconds since the first handler could be called: the latency of hooks and handlers, without that of the storage.
-   * 0 if no handler could be called.
-   */
+  /** Milliseconds since {@link start}; 0 before. */
   get workingMs(): number {
     const now = this.engine.clock.monotonic()
-    return now - (this.#worksSince ?? now)
+    return now - (this.#beganAt ?? now)
+  }
+
+  /** A task has failed whose failure strategy ends the occurrence. Only tasks that always run may still start. */
+  get #failedFast(): boolean {
+    return this.#tasks.some(({ state, plan }) => state === 'failed' && plan.settings.failureStrategy !== 'continue')
   }
 
   get orderAt(): number {
@@ -190,7 +185,6 @@ export class Execution implements Settling, Alarm, PermitHolder, TaskOwner {
   /** Starts the run. The caller has made sure that the storage names this node as the owner. */
   start(): void {
     this.#beganAt = this.engine.clock.monotonic()
-    if (this.#isFresh) this.#worksSince = this.#beganAt
     if (this.engine.tracing !== null) this.#beginTrace(this.engine.tracing)
     emitStarted(this)
     const { startedAt, executionTimeoutMs } = this.occurrence
@@ -208,7 +202,7 @@ export class Execution implements Settling, Alarm, PermitHolder, TaskOwner {
     }
     this.engine.agenda.setAlarm(this, leftMs)
     for (const task of this.#tasks) task.startsAt(now)
-    if (this.#trace !== null) this.#keepTrace(this.#trace)
+    if (this.trace !== null) this.#keepTrace(this.trace)
     const checking = this.#checkInput()
     if (checking === null) this.#callOnStart()
     else {
@@ -223,7 +217,7 @@ export class Execution implements Settling, Alarm, PermitHolder, TaskOwner {
   #beginTrace(tracing: Tracing): void {
     const { occurrence, job, engine } = this
     const { id, kind, details, jobVersion, startedAt, scheduledAt } = occurrence
-    this.#trace = tracing.started({
+    this.trace = tracing.started({
       job: { id: occurrence.jobId, name: job.job.name, version: jobVersion },
       occurrence: { id, kind },
       node: engine.owner.node,
@@ -249,13 +243,9 @@ export class Execution implements Settling, Alarm, PermitHolder, TaskOwner {
     if (isNew) this.say()
   }
 
-  get trace(): RunTrace | null {
-    return this.#trace
-  }
-
   /** Ends the trace, because the node stops without waiting for this execution. */
   abandon(): void {
-    this.#trace?.ended({ outcome: 'abandoned', reason: 'shutdown' })
+    this.trace?.ended({ outcome: 'abandoned', reason: 'shutdown' })
   }
 
   /**
@@ -266,8 +256,8 @@ export class Execution implements Settling, Alarm, PermitHolder, TaskOwner {
     const { name, payload } = this.job.job
     const { kind, details, id } = this.occurrence
     if (details.unreadable !== undefined) {
-      this.#misfit = unreadableRun(name, id, details.unreadable)
-      const fields = { job: name, occurrenceId: id, part: details.unreadable, remedy: this.#misfit.remedy }
+      this.misfit = unreadableRun(name, id, details.unreadable)
+      const fields = { job: name, occurrenceId: id, part: details.unreadable, remedy: this.misfit.remedy }
       this.engine.logger.error(fields, 'the stored row of this run cannot be read: the run fails')
       return null
     }
@@ -278,7 +268,7 @@ export class Execution implements Settling, Alarm, PermitHolder, TaskOwner {
     }
     const refuse = (error: unknown): void => {
       if (!JobistemerError.isInstance(error)) throw error
-      this.#misfit = error
+      this.misfit = error
     }
     try {
       const place = { jobName: name, field: 'data' }
@@ -296,7 +286,7 @@ export class Execution implements Settling, Alarm, PermitHolder, TaskOwner {
 
   #callOnStart(): void {
     const { onStart } = this.job.job
-    if (onStart === undefined || this.#misfit !== null) this.#begin()
+    if (onStart === undefined || this.misfit !== null) this.#begin()
     else {
       callHook(this, 'onStart', () => onStart(new RunningOccurrenceContext(this)))
         .then(() => this.#begin())
@@ -317,12 +307,6 @@ export class Execution implements Settling, Alarm, PermitHolder, TaskOwner {
     this.#drainsUntil = untilMonotonic
     if (this.#beganAt === null) this.shutDown()
     else this.#handBackIfWaiting()
-  }
-
-  /** As {@link drain}, for the budget of `runDue`: an occurrence that has not begun may still begin. */
-  waitAtMostUntil(monotonic: number): void {
-    this.#drainsUntil = monotonic
-    if (this.#beganAt !== null) this.#handBackIfWaiting()
   }
 
   #handBackIfWaiting(): void {
@@ -395,7 +379,6 @@ export class Execution implements Settling, Alarm, PermitHolder, TaskOwner {
     // This node owns the taken occurrence even if it has lost this one.
     this.#endTaking(answer)
     if (this.#phase === 'closed') return
-    this.#worksSince ??= this.engine.clock.monotonic()
     if (answer.outcome === 'lost') {
       const isOvertaken = this.#completions !== null && this.#isStillOwn(answer)
       if (isOvertaken && item.upToSequence !== undefined) this.#adoptCommitted()
@@ -513,9 +496,6 @@ export class Execution implements Settling, Alarm, PermitHolder, TaskOwner {
       .then((stored) => {
         if (this.#phase === 'closed') return
         stored?.task.adopt(stored)
-        const failsFast = (task: TaskProgress) =>
-          task.state === 'failed' && task.plan.settings.failureStrategy !== 'continue'
-        this.#failedFast = this.#tasks.some(failsFast)
         this.#finalChange = null
         this.#isHeldBack = true
         if (this.#phase === 'open') this.advance()
@@ -575,12 +555,13 @@ export class Execution implements Settling, Alarm, PermitHolder, TaskOwner {
   advance(): void {
     if (this.#phase !== 'open') return
     const parallel = this.#plan.settings.taskExecutionMode === 'parallel'
+    const failedFast = this.#failedFast
     let open = false
     for (const task of this.#tasks) {
       if (task.ended) continue
       if (task.isIdle && this.#halt === notHalted) {
-        if (this.#failedFast && !task.plan.alwaysRuns) task.giveUp('fail_fast')
-        else task.announceFirst()
+        if (failedFast && !task.plan.alwaysRuns) task.giveUp('fail_fast')
+        else task.announce()
       }
       if (task.isIdle) continue
       open = true
@@ -637,10 +618,6 @@ export class Execution implements Settling, Alarm, PermitHolder, TaskOwner {
     for (const task of this.#tasks) task.abort(giveUpReason(this.#halt))
   }
 
-  get misfit(): JobistemerError | null {
-    return this.#misfit
-  }
-
   failMisfit(): void {
     this.#stop({ kind: 'finish', state: 'failed', reason: 'invalid_payload' }, 'invalid_payload')
   }
@@ -659,7 +636,6 @@ export class Execution implements Settling, Alarm, PermitHolder, TaskOwner {
   }
 
   failFast(): void {
-    this.#failedFast = true
     for (const task of this.#tasks) if (!task.plan.alwaysRuns) task.abort('fail_fast')
   }
 
@@ -739,7 +715,7 @@ export class Execution implements Settling, Alarm, PermitHolder, TaskOwner {
     this.#on('lose')
     this.engine.agenda.cancelAlarm(this)
     for (const task of this.#tasks) task.lose()
-    this.#trace?.ended({ outcome: isCanceled ? 'canceled' : 'lost', reason: null })
+    this.trace?.ended({ outcome: isCanceled ? 'canceled' : 'lost', reason: null })
     emitLost(this, isCanceled)
     this.#owner.closed(this)
   }
@@ -751,7 +727,8 @@ export class Execution implements Settling, Alarm, PermitHolder, TaskOwner {
     try {
       const { occurrences } = await this.engine.storage.repeated('get', (calls) => calls.get({ occurrences: [id] }))
       const record = occurrences[0] ?? null
-      this.#finalRuns = record === null ? noRuns : shownRuns(this.#withRunsOfClaim(record))
+      const runsOf = (one: OccurrenceRecord) => (endedByClaim(one) ? runsOfLeft(one, this.#plan) : one.runs)
+      this.#finalRuns = record === null ? noRuns : shownRuns({ ...record, runs: runsOf(record) })
       const report = this.#report('canceled', record?.reason ?? 'canceled', record?.finishedAt ?? this.engine.now())
       this.#tellReport(report, true)
     } catch (error) {
@@ -759,34 +736,25 @@ export class Execution implements Settling, Alarm, PermitHolder, TaskOwner {
     }
   }
 
-  #withRunsOfClaim(record: OccurrenceRecord): OccurrenceRecord {
-    return endedByClaim(record) ? { ...record, runs: runsOfLeft(record, this.#plan) } : record
-  }
-
   #close(change: SettleChange): void {
     this.#on('acknowledge')
     this.engine.agenda.cancelAlarm(this)
     this.#owner.closed(this)
-    if (this.#trace !== null) this.#endTrace(this.#trace, change)
-    if (change.kind === 'release') emitReleased(this, change.reason)
-    else if (change.kind === 'finish') this.#tell(change.state, change.reason)
+    if (change.kind === 'release') {
+      this.trace?.ended({ outcome: 'released', reason: change.reason })
+      emitReleased(this, change.reason)
+    } else if (change.kind === 'finish') {
+      this.trace?.ended({ outcome: change.state, reason: change.reason })
+      if (this.#isToBeTold) this.#tellReport(this.#report(change.state, change.reason, this.engine.now()), false)
+    }
   }
 
   #on(event: EventOf<typeof executionTransitions>): void {
     this.#phase = transition(executionTransitions, this.#phase, event) ?? this.#phase
   }
 
-  #endTrace(trace: RunTrace, change: SettleChange): void {
-    if (change.kind === 'release') trace.ended({ outcome: 'released', reason: change.reason })
-    else if (change.kind === 'finish') trace.ended({ outcome: change.state, reason: change.reason })
-  }
-
   get #isToBeTold(): boolean {
     return this.job.job.onComplete !== undefined || this.engine.events.hears('occurrence.finished')
-  }
-
-  #tell(outcome: FinalState, reason: string | null): void {
-    if (this.#isToBeTold) this.#tellReport(this.#report(outcome, reason, this.engine.now()), false)
   }
 
   #tellReport(report: ExecutionReport, isToldBefore: boolean): void {

@@ -6,12 +6,8 @@ export class KeptLogs {
   /** The logs with at least one line, in the order of their first line. */
   readonly #logs = new Set<AttemptLog>()
   #bytes = 0
-  #isRefused = false
-
   /** False once the storage has refused to keep them. */
-  get isKeeping(): boolean {
-    return !this.#isRefused
-  }
+  isKeeping = true
 
   grew(log: AttemptLog, bytes: number): void {
     this.#logs.add(log)
@@ -27,7 +23,7 @@ export class KeptLogs {
   /** Drops all lines and keeps no further ones, because the storage rejected them. Returns whether there were any. */
   refuse(): boolean {
     const hadAny = this.#bytes > 0
-    this.#isRefused = true
+    this.isKeeping = false
     for (const log of [...this.#logs]) log.dropAll()
     return hadAny
   }

@@ -1,4 +1,4 @@
-import { gatherMs, longestDelayMs } from './tuning.ts'
+import { longestDelayMs } from './tuning.ts'
 import type { SettleAnswer, SettleItem } from '../../storage/storage.ts'
 import { failInBackground } from '../runtime/background-loop.ts'
 import { Batcher } from '../storage-access/batcher.ts'
@@ -87,8 +87,9 @@ export class DelayedReports implements Alarm {
     for (let oldest = this.#since.first(); oldest !== undefined; oldest = this.#since.first()) {
       const [reporter, since] = oldest
       const leftMs = since + longestDelayMs - now
-      if (leftMs > 0) {
-        this.#engine.agenda.setAlarm(this, Math.max(leftMs, gatherMs))
+      // Reports that become due soon after this one are sent with it.
+      if (leftMs > longestDelayMs / 20) {
+        this.#engine.agenda.setAlarm(this, leftMs)
         return
       }
       this.#since.delete(reporter)

@@ -130,29 +130,19 @@ export class RunningOccurrenceContext implements OccurrenceContext {
   }
 
   get previousRun(): () => Promise<PreviousRun | null> {
-    return () => this.#previousRun()
-  }
-
-  async #previousRun(): Promise<PreviousRun | null> {
-    const { jobId } = this.#source.occurrence
-    const query = {
-      kind: 'job',
-      jobId,
-      to: this.#slot,
-      states: statesThatRan,
-      order: 'descending',
-      runs: false,
-      limit: 1,
-    } as const
-    const [record] = await firstItems((cursor) =>
-      this.#source.engine.storage.once((storage) => storage.listOccurrences({ ...query, cursor })),
-    )
-    if (record === undefined) return null
-    return {
-      id: record.id,
-      scheduledAt: new Date(slotOf(record.details) ?? record.scheduledAt),
-      finishedAt: new Date(record.finishedAt as number),
-      state: record.state,
+    return async () => {
+      const { jobId } = this.#source.occurrence
+      const part = { kind: 'job', jobId, to: this.#slot, states: statesThatRan, order: 'descending' } as const
+      const [record] = await firstItems((cursor) =>
+        this.#source.engine.storage.once((calls) => calls.listOccurrences({ ...part, runs: false, limit: 1, cursor })),
+      )
+      if (record === undefined) return null
+      return {
+        id: record.id,
+        scheduledAt: new Date(slotOf(record.details) ?? record.scheduledAt),
+        finishedAt: new Date(record.finishedAt as number),
+        state: record.state,
+      }
     }
   }
 }
@@ -215,12 +205,10 @@ export class RunningTaskContext extends RunningOccurrenceContext implements Task
   }
 
   get progress(): (fraction: number, message?: string) => void {
-    return (fraction, message) => this.#progress(fraction, message)
-  }
-
-  #progress(fraction: number, message: string | undefined): void {
-    checkProgress(fraction, message)
-    this.#task.progress(this.attempt, fraction, message === undefined ? null : cutText(message, longestShownLine))
+    return (fraction, message) => {
+      checkProgress(fraction, message)
+      this.#task.progress(this.attempt, fraction, message === undefined ? null : cutText(message, longestShownLine))
+    }
   }
 
   get complete(): (transaction: unknown, result?: unknown) => Promise<void> {

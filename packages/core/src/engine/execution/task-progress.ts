@@ -16,7 +16,6 @@ import type { AttemptTrace } from '../../tracing/tracing.ts'
 import { IsolatedAttempt } from './isolation/isolated-attempt.ts'
 import type { Children } from './isolation/children.ts'
 import type { TaskPlan } from '../definitions/job-plan.ts'
-import type { IsolatedWork } from '../../job/isolated-work.ts'
 import type { Alarm } from '../runtime/agenda.ts'
 import { failInBackground } from '../runtime/background-loop.ts'
 import { runUserCode } from '../runtime/own-context.ts'
@@ -93,14 +92,15 @@ export class TaskProgress implements Alarm {
   readonly plan: TaskPlan
   readonly #owner: TaskOwner
   /** The state of the task for the storage; `null` until its first attempt. */
-  #state: TaskRunState | null = null
+  state: TaskRunState | null = null
   /** The step of the current attempt on this node. `none` does not imply {@link ended}: the task may be handed back. */
   #step: StateOf<typeof attemptTransitions> = 'none'
   #attempts: readonly AttemptRecord[] = none
   #omitted: OmittedAttempts | undefined = undefined
-  #result: JsonValue | undefined = undefined
+  result: JsonValue | undefined = undefined
   #reason: string | undefined = undefined
-  #retryDueAt: number | null = null
+  /** Start of the next retry that this node has not announced, in epoch ms; `null`: at once. */
+  retryDueAt: number | null = null
   /** The first reason for which the engine aborted the last attempt. Later reasons do not replace it. */
   #abortReason: AbortReason | undefined = undefined
   /** The context of the current or last attempt; `null` before the handler of the current attempt is called. */
@@ -116,17 +116,9 @@ export class TaskProgress implements Alarm {
     this.#owner = owner
   }
 
-  get state(): TaskRunState | null {
-    return this.#state
-  }
-
-  get result(): JsonValue | undefined {
-    return this.#result
-  }
-
   /** Whether the task is over for all owners. A task that is handed back has not ended. */
   get ended(): boolean {
-    return this.#state === 'completed' || this.#state === 'failed' || this.#state === 'canceled'
+    return this.state === 'completed' || this.state === 'failed' || this.state === 'canceled'
   }
 
   /** Whether the task has no current attempt. */
@@ -139,11 +131,6 @@ export class TaskProgress implements Alarm {
     return (this.#step === 'announced_early' || this.#step === 'stored_early') && this.at > monotonic
   }
 
-  /** Start of the next retry that this node has not announced, in epoch ms; `null`: at once. */
-  get retryDueAt(): number | null {
-    return this.#retryDueAt
-  }
-
   get #kept(): KeptAttempts {
     return { attempts: this.#attempts, omitted: this.#omitted }
   }
@@ -154,14 +141,14 @@ export class TaskProgress implements Alarm {
 
   /** Returns the record for the storage; `null`: the task has had no attempt. */
   toRecord(): TaskRunRecord | null {
-    if (this.#state === null) return null
+    if (this.state === null) return null
     const attempts = this.#notes === null ? this.#attempts : this.#notes.addTo(this.#attempts)
-    const record = { task: this.plan.name, state: this.#state, attempts }
-    if (this.#omitted === undefined && this.#result === undefined && this.#reason === undefined) return record
+    const record = { task: this.plan.name, state: this.state, attempts }
+    if (this.#omitted === undefined && this.result === undefined && this.#reason === undefined) return record
     return {
       ...record,
       ...(this.#omitted !== undefined && { omitted: this.#omitted }),
-      ...(this.#result !== undefined && { result: this.#result }),
+      ...(this.result !== undefined && { result: this.result }),
       ...(this.#reason !== undefined && { reason: this.#reason }),
     }
   }
@@ -170,23 +157,23 @@ export class TaskProgress implements Alarm {
 
   /** Adopts a first attempt that the storage already has, or for which the claim stands. */
   begin(record: TaskRunRecord): void {
-    this.#state = record.state
+    this.state = record.state
     this.#attempts = record.attempts
     this.#on('begin')
   }
 
   /** Adopts the task run of an earlier owner, and marks its unfinished attempt as lost. */
   resume(record: TaskRunRecord, now: number): void {
-    this.#state = record.state
-    this.#result = record.result
+    this.state = record.state
+    this.result = record.result
     this.#attempts = withLostAttempts(record, now).attempts
     this.#omitted = record.omitted
     if (record.attempts.some(({ logs }) => logs !== undefined)) this.#takeNotes().takeOver(record.attempts)
     // The reason of an unfinished task tells why it was handed back. The attempt keeps that reason.
     if (this.ended) this.#reason = record.reason
     else {
-      this.#state = 'retrying'
-      this.#retryDueAt = resumesAt(this.plan.settings, this.#kept, now)
+      this.state = 'retrying'
+      this.retryDueAt = resumesAt(this.plan.settings, this.#kept, now)
     }
   }
 
@@ -204,17 +191,11 @@ export class TaskProgress implements Alarm {
     return true
   }
 
-  /** Announces the first attempt of this owner. */
-  announceFirst(): void {
-    const dueAt = this.#retryDueAt
-    this.announce(dueAt === null ? 0 : Math.max(0, dueAt - this.#owner.engine.now()))
-  }
-
   /**
    * Announces the next attempt to the storage. After the acknowledgement, and at least `delayMs` from now, the task calls the
-   * handler.
+   * handler. Default: the rest of the retry interval of an earlier owner.
    */
-  announce(delayMs: number): void {
+  announce(delayMs: number = Math.max(0, (this.retryDueAt ?? 0) - this.#owner.engine.now())): void {
     const number = (this.#lastAttempt?.number ?? 0) + 1
     const waits = delayMs > 0
     const { engine, trace } = this.#owner
@@ -230,11 +211,11 @@ export class TaskProgress implements Alarm {
     this.#attempts = kept.attempts
     this.#omitted = kept.omitted
     this.#notes?.supersede(kept.attempts)
-    this.#state = number === 1 ? 'running' : 'retrying'
+    this.state = number === 1 ? 'running' : 'retrying'
     this.#on(waits ? 'announce_early' : 'announce')
     this.#abortReason = undefined
     this.#context = null
-    this.#retryDueAt = null
+    this.retryDueAt = null
     if (waits) engine.agenda.setAlarm(this, delayMs)
     this.#owner.say()
   }
@@ -264,7 +245,8 @@ export class TaskProgress implements Alarm {
     const calledAt = engine.clock.monotonic()
     try {
       if (this.#owner.misfit !== null) throw this.#owner.misfit
-      returned = this.#callWithin(trace, context)
+      const call = (): unknown => this.#call(context)
+      returned = runUserCode(engine, trace === null ? call : () => trace.within(call))
       if (returned instanceof Promise) {
         returned.then(
           (value) => this.#attemptEnded(number, true, value),
@@ -281,13 +263,15 @@ export class TaskProgress implements Alarm {
     this.#attemptEnded(number, true, returned)
   }
 
-  #callWithin(trace: AttemptTrace | null, context: RunningTaskContext): unknown {
-    const call = (): unknown => this.#call(context)
-    return runUserCode(this.#owner.engine, trace === null ? call : () => trace.within(call))
-  }
-
   #call(context: RunningTaskContext): unknown {
-    if (this.plan.isolated !== null) return this.#runIsolated(this.plan.isolated, context)
+    if (this.plan.isolated !== null) {
+      const { engine, children } = this.#owner
+      // The timeout starts when the attempt has its child.
+      engine.agenda.cancelAlarm(this)
+      const options = { work: this.plan.isolated, context, onBegin: () => this.#startTimeout() }
+      this.#isolated = new IsolatedAttempt(engine, children, options)
+      return this.#isolated.result
+    }
     const answer = this.plan.run(context as never)
     // The `then` of a foreign thenable may throw, call both callbacks, or start its work only when it is called.
     return isThenable(answer) ? Promise.resolve(answer) : answer
@@ -297,14 +281,6 @@ export class TaskProgress implements Alarm {
     const { taskTimeoutMs } = this.plan.settings
     // An attempt without a task timeout ends with the alarm of the execution.
     if (taskTimeoutMs !== null) this.#owner.engine.agenda.setAlarm(this, taskTimeoutMs)
-  }
-
-  #runIsolated(work: IsolatedWork, context: RunningTaskContext): Promise<JsonValue | undefined> {
-    const { engine, children } = this.#owner
-    // The timeout starts when the attempt has its child.
-    engine.agenda.cancelAlarm(this)
-    this.#isolated = new IsolatedAttempt(engine, children, { work, context, onBegin: () => this.#startTimeout() })
-    return this.#isolated.result
   }
 
   // ------------------------------------------------------------------------------------------- reports of its handler
@@ -366,8 +342,8 @@ export class TaskProgress implements Alarm {
   #take({ attempts, omitted, result }: TaskRunRecord): AttemptRecord {
     this.#attempts = attempts
     this.#omitted = omitted
-    this.#state = 'completed'
-    this.#result = result
+    this.state = 'completed'
+    this.result = result
     this.#reason = undefined
     return attempts.at(-1) as AttemptRecord
   }
@@ -400,7 +376,9 @@ export class TaskProgress implements Alarm {
       this.#owner.engine.agenda.setAlarm(this, this.#stopsWithinMs('timeout'))
     } else if (this.#step === 'stopping' && !this.#killIsolated()) {
       // Released work may be taken by a peer at once, so a shutdown never gives up on a handler that still runs.
-      if (!this.#owner.isHandedBack) this.#giveUpAttempt()
+      const reason = this.#abortReason
+      if (this.#owner.isHandedBack || reason === undefined) return
+      this.#attemptEnded(this.#lastAttempt?.number ?? 0, false, abortErrorOf(this.plan, reason))
     }
   }
 
@@ -424,7 +402,7 @@ export class TaskProgress implements Alarm {
     // The handler has not been called, and is not called any more.
     agenda.cancelAlarm(this)
     const isEarly = this.#step === 'announced_early' || this.#step === 'stored_early'
-    if (isEarly) this.#retryDueAt = this.#lastAttempt?.startedAt ?? null
+    if (isEarly) this.retryDueAt = this.#lastAttempt?.startedAt ?? null
     this.#on('abort')
     this.#abortReason = reason
     this.#replaceLastAttempt({ state: 'aborted', endedAt: this.#owner.engine.now(), reason })
@@ -440,24 +418,24 @@ export class TaskProgress implements Alarm {
       attempt.error === undefined ? attempt : { ...attempt, error: { name: 'Error', message: 'not kept' } },
     )
     const last = this.#lastAttempt
-    if (last === undefined || (this.#result === undefined && last.error === undefined)) return
+    if (last === undefined || (this.result === undefined && last.error === undefined)) return
     const refusal = new JobistemerError('STORAGE_REFUSED', {
       message: `The storage cannot keep what task ${JSON.stringify(this.plan.name)} returned or threw.`,
-      field: this.#result === undefined ? 'error' : 'result',
+      field: this.result === undefined ? 'error' : 'result',
       value: error instanceof Error ? error.message : error,
       remedy: 'Return less data, or plain JSON, and return a reference to the rest.',
       cause: error,
     })
     const { name, message, code } = toErrorRecord(refusal)
     this.#replaceLastAttempt({ state: 'failed', error: { name, message, ...(code !== undefined && { code }) } })
-    if (this.#result === undefined) return
-    this.#result = undefined
-    this.#state = 'failed'
+    if (this.result === undefined) return
+    this.result = undefined
+    this.state = 'failed'
   }
 
   /** Ends the task as `canceled`, without a further attempt. */
   giveUp(reason: AbortReason): void {
-    this.#state = 'canceled'
+    this.state = 'canceled'
     this.#reason = reason
   }
 
@@ -500,13 +478,6 @@ export class TaskProgress implements Alarm {
     if (this.#context !== null) RunningTaskContext.tellToStop(this.#context, reason)
   }
 
-  #giveUpAttempt(): void {
-    const reason = this.#abortReason
-    if (reason !== undefined) {
-      this.#attemptEnded(this.#lastAttempt?.number ?? 0, false, abortErrorOf(this.plan, reason))
-    }
-  }
-
   #attemptEnded(number: number, succeeded: boolean, value: unknown): void {
     // The end of an abandoned handler no longer counts.
     if (!this.#isUnderWay(number)) return
@@ -522,8 +493,7 @@ export class TaskProgress implements Alarm {
       .then((completion) => {
         if (!this.#owner.isOpen) return
         if (completion !== null) this.#completedBy(completion)
-        else if (succeeded) this.#judged(false, notCommitted(this.plan.name))
-        else this.#judged(false, value)
+        else this.#judged(false, succeeded ? notCommitted(this.plan.name) : value)
         this.#owner.decided()
       })
       .catch((error) => failInBackground(engine, 'complete', error))
@@ -575,49 +545,45 @@ export class TaskProgress implements Alarm {
   /** Sets the state of the task after an attempt. Returns the ms until its retry; `null`: this node does not retry it. */
   #judge(state: AttemptState, result: JsonValue | undefined, error: unknown): number | null {
     if (state === 'succeeded') {
-      this.#state = 'completed'
-      this.#result = result
+      this.state = 'completed'
+      this.result = result
       return null
     }
     const owner = this.#owner
     if (state === 'aborted' && this.#abortReason !== undefined) {
       this.#aborted(this.#abortReason)
       if (isHandOver(this.#abortReason) && owner.failsInterrupted) {
-        this.#state = 'failed'
+        this.state = 'failed'
         owner.interrupted()
       }
       return null
     }
     if (owner.misfit !== null) {
-      this.#state = 'failed'
+      this.state = 'failed'
       owner.failMisfit()
       return null
     }
     let retryInMs = retryDelay(this.plan.settings, failuresOf(this.#kept), () => owner.engine.random())
-    if (retryInMs !== null && !this.#isRetryable(error)) {
+    const { retryIf } = this.plan
+    const allows = () => retryIf === undefined || allowsRetry(owner, () => retryIf(error))
+    if (retryInMs !== null && (isNonRetryable(error) || !allows())) {
       retryInMs = null
       this.#reason = 'not_retryable'
     }
     if (retryInMs !== null && owner.mayRetry(this.plan)) return retryInMs
     if (retryInMs !== null && owner.isHandedBack) {
-      this.#state = 'retrying'
-      this.#retryDueAt = owner.engine.now() + Math.round(retryInMs)
+      this.state = 'retrying'
+      this.retryDueAt = owner.engine.now() + Math.round(retryInMs)
       return null
     }
-    this.#state = 'failed'
+    this.state = 'failed'
     if (this.plan.settings.failureStrategy !== 'continue') owner.failFast()
     return null
   }
 
-  #isRetryable(error: unknown): boolean {
-    if (isNonRetryable(error)) return false
-    const { retryIf } = this.plan
-    return retryIf === undefined || allowsRetry(this.#owner, () => retryIf(error))
-  }
-
   #aborted(reason: AbortReason): void {
     // The next owner retries a task that was stopped for a hand-over.
-    this.#state = isHandOver(reason) ? 'retrying' : 'canceled'
+    this.state = isHandOver(reason) ? 'retrying' : 'canceled'
     this.#reason = reason
   }
 

@@ -56,5 +56,3 @@ export const longestLine = 1000
 export const mostLogBytes = 65_536
 /** Milliseconds until the storage receives what an execution has not reported yet. Users watch progress meanwhile. */
 export const longestDelayMs = 1000
-/** Milliseconds. Reports that become due within this time are sent together. */
-export const gatherMs = 50

@@ -39,9 +39,10 @@ export class Claimer implements TakenRunner {
   readonly #skippedKeys: SkippedHandlerKeys
   #polls = 0
   #taken = 0
-  #nextDueAt: number | null = null
-  /** The node may own occurrences from a claim or an end whose answer it has lost. */
-  #looksForUnanswered = false
+  /** Due time of the next waiting occurrence, from the answer to the last claim; `null`: no occurrence waits. */
+  nextDueAt: number | null = null
+  /** The node may own occurrences that it does not know of: it has lost the answer to a claim or to an end. */
+  mayOwnMore = false
 
   constructor(engine: EngineContext, parts: ClaimerParts) {
     this.#engine = engine
@@ -71,11 +72,6 @@ export class Claimer implements TakenRunner {
     return this.#taken > before
   }
 
-  /** Due time of the next waiting occurrence, from the answer to the last claim; `null`: no occurrence waits. */
-  get nextDueAt(): number | null {
-    return this.#nextDueAt
-  }
-
   async runNext(record: OccurrenceRecord, askedAt: number): Promise<void> {
     try {
       await this.#runOrLook(record, askedAt)
@@ -84,13 +80,13 @@ export class Claimer implements TakenRunner {
     }
   }
 
-  /** Whether this node may own occurrences that it does not know of. */
-  get mayOwnMore(): boolean {
-    return this.#looksForUnanswered
+  /** The claim in progress, which reserves permits that it may not need; `null`: no claim is in progress. */
+  get underWay(): Promise<void> | null {
+    return this.#loop.underWay
   }
 
   lookForUnanswered(): void {
-    this.#looksForUnanswered = true
+    this.mayOwnMore = true
     this.#loop.ring()
   }
 
@@ -111,16 +107,7 @@ export class Claimer implements TakenRunner {
   }
 
   async #claimAll(sweep: Sweep): Promise<void> {
-    let ended = (): void => undefined
-    this.#parts.capacity.claim = new Promise((resolve) => {
-      ended = resolve
-    })
-    try {
-      while (await this.#claimOnce(sweep));
-    } finally {
-      this.#parts.capacity.claim = null
-      ended()
-    }
+    while (await this.#claimOnce(sweep));
   }
 
   /** Returns whether the storage has more pending work and this node has permits for it. */
@@ -150,7 +137,7 @@ export class Claimer implements TakenRunner {
       return !this.#loop.isStopped && this.#parts.capacity.roomToClaim() > 0
     }
     this.#parts.capacity.workLeft(answer.more, answer.claimed.length, answer.claimed.at(-1))
-    this.#nextDueAt = answer.nextDueAt
+    this.nextDueAt = answer.nextDueAt
     this.#loop.runIn(this.#untilNextPoll(answer.nextDueAt))
     // The claim had room and still left work: occurrences that an unfinished update has to cancel. A single sweep leaves
     // them to the node that runs the update.
@@ -181,7 +168,7 @@ export class Claimer implements TakenRunner {
       const most = this.#engine.isHeldBack ? 0 : limit
       return storage.claim({ now, owner, limit: most, exceptHandlerKeys, sweep })
     })
-    if ((calls > 1 && limit > 0) || this.#looksForUnanswered) await this.#handBackUnanswered(answer.claimed)
+    if ((calls > 1 && limit > 0) || this.mayOwnMore) await this.#handBackUnanswered(answer.claimed)
     return answer
   }
 
@@ -191,7 +178,7 @@ export class Claimer implements TakenRunner {
     const known = new Set(answered.map(({ id }) => id))
     let isLeft = false
     // Stays set if a page below fails.
-    this.#looksForUnanswered = true
+    this.mayOwnMore = true
     let cursor: string | null = null
     do {
       const awaited = this.#parts.pool.nextTaker.awaited()
@@ -219,7 +206,7 @@ export class Claimer implements TakenRunner {
       }
       cursor = page.cursor
     } while (cursor !== null)
-    this.#looksForUnanswered = isLeft
+    this.mayOwnMore = isLeft
   }
 
   /** Loads the unknown jobs of these records. A peer may have added them since the last poll. */

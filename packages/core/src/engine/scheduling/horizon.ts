@@ -4,7 +4,7 @@ import type { JobRegistry } from '../definitions/job-registry.ts'
 import { BackgroundLoop } from '../runtime/background-loop.ts'
 import type { EngineContext } from '../storage-access/engine-context.ts'
 import type { ShardAssignment } from '../cluster/shard-assignment.ts'
-import { aheadMs, beforeSecondMs, dueLookMs, goOnMs, looksPerFullLook, overlapMs, shortestLookMs } from './tuning.ts'
+import { aheadMs, dueLookMs, goOnMs, looksPerFullLook, overlapMs } from './tuning.ts'
 import { wakeDelayMs } from '../../tuning.ts'
 
 /** An incomplete look, with the cursor at which it continues. */
@@ -83,10 +83,9 @@ export class Horizon {
     }
   }
 
+  /** Looks lie half a second before whole seconds, because most slots lie on whole seconds. */
   #untilNextLook(): number {
-    const sinceLookAt = (this.#engine.now() - beforeSecondMs) % dueLookMs
-    const inMs = dueLookMs - (sinceLookAt < 0 ? sinceLookAt + dueLookMs : sinceLookAt)
-    return inMs < shortestLookMs ? inMs + dueLookMs : inMs
+    return dueLookMs - ((this.#engine.now() + dueLookMs / 2) % dueLookMs)
   }
 
   async #look(): Promise<void> {
@@ -126,19 +125,18 @@ export class Horizon {
     return cursor
   }
 
-  /** Loads or updates one job. Reports an error of this job, so that the look continues with the next one. */
+  /**
+   * Loads or updates one job of the shards of this node; the overdue takeover finds overdue slots of other shards. Reports an
+   * error of this job, so that the look continues with the next one.
+   */
   #takeOn(record: JobRecord): void {
     try {
       const job = this.#registry.get(record.id)
-      if (job === undefined) this.#load(record)
-      else if (this.#assignment.rankOf(job) === 0) this.#registry.catchUp(job, record)
+      if (this.#assignment.rankOf(job ?? { job: record }) !== 0) return
+      if (job === undefined) this.#registry.adoptStored(record)
+      else this.#registry.catchUp(job, record)
     } catch (error) {
       this.#engine.fail(`job ${record.name}`, error)
     }
-  }
-
-  /** Loads only jobs of the shards of this node. The overdue takeover finds overdue slots of other shards. */
-  #load(record: JobRecord): void {
-    if (this.#assignment.rankOf({ job: record }) === 0) this.#registry.adoptStored(record)
   }
 }

@@ -2,7 +2,7 @@ import type { RecoveryStrategy } from '../../configuration/settings.ts'
 import type { SlotSpan, OccurrenceRecord } from '../../storage/occurrence-record.ts'
 import type { SlotSeries } from '../definitions/slot-series.ts'
 import type { YieldBudget } from '../runtime/yield-budget.ts'
-import { fewRuns, slotsPerLook, slotsTogether } from './tuning.ts'
+import { fewSlots, recoveryStep } from './tuning.ts'
 import { type JobId, type OccurrenceId, occurrenceId } from '../../ids.ts'
 import { failInBackground } from '../runtime/background-loop.ts'
 import { Batcher } from '../storage-access/batcher.ts'
@@ -44,8 +44,6 @@ export interface MissedSlots {
   readonly recorded: RecordedAhead
   /** Called after each slot; it yields to the event loop. A rejection ends the decision. */
   readonly turns: Pick<YieldBudget, 'stepped'>
-  /** Called once, before the decision exceeds {@link fewRuns} runs. `null`: continue now. A rejection ends the decision. */
-  readonly roomForMany?: () => Promise<void> | null
 }
 
 /**
@@ -68,7 +66,6 @@ export async function decideMissedSlots(options: MissedSlots): Promise<RecoveryD
   for (let slot = runFrom; slot !== null && slot <= until; slot = series.nextMs(slot)) {
     const isRecorded = recorded.has(slot)
     if (!isRecorded && toRun === limit) break
-    if (!isRecorded && toRun === fewRuns) await options.roomForMany?.()
     // The storage keeps an existing record when it stores a `missed` entry for the same slot.
     entries.push(isRecorded ? missedAlone(slot) : { kind: 'run', slot, span: null })
     if (!isRecorded) toRun++
@@ -86,8 +83,8 @@ export async function decideMissedSlots(options: MissedSlots): Promise<RecoveryD
  */
 async function decideCompressed(options: MissedSlots): Promise<RecoveryDecision> {
   const { first, until, turns } = options
-  const fewest = await take(fromFirst(options), slotsPerLook + 1, turns)
-  const isFew = fewest.length <= slotsPerLook
+  const fewest = await take(fromFirst(options), fewSlots + 1, turns)
+  const isFew = fewest.length <= fewSlots
   const recorded = await (isFew ? options.recorded.among(fewest) : options.recorded.between(first, until))
   const without: number[] = []
   let from: number | null = null
@@ -128,8 +125,9 @@ async function firstToRun(options: MissedSlots, recorded: Set<number>): Promise<
   const latest = latestFirst(options, notBefore)
   let found: number | null = null
   for (let kept = 0; kept < most; ) {
-    const fewest = recorded.size === 0 ? 1 : slotsPerLook
-    const slots = await take(latest, Math.min(Math.max(most - kept, fewest), slotsTogether), turns)
+    // Usually no slot has a record, so the first read needs no spare slots.
+    const wanted = recorded.size === 0 ? Math.min(most - kept, recoveryStep) : recoveryStep
+    const slots = await take(latest, wanted, turns)
     if (slots.length === 0) break
     const gone = await options.recorded.among(slots)
     for (const slot of slots) {

@@ -1,12 +1,4 @@
-import {
-  activeWatchers,
-  looksPerFullLook,
-  mostReserveFactor,
-  mostSamples,
-  reserveFactor,
-  sample,
-  scanOverlapMs,
-} from './tuning.ts'
+import { activeWatchers, looksPerFullLook, mostSamples, overlapMs, reserveFactor, sample } from './tuning.ts'
 import type { JobRecord } from '../../storage/job-record.ts'
 import type { CreateAnswer, DueJobs } from '../../storage/storage.ts'
 import type { JobRegistry } from '../definitions/job-registry.ts'
@@ -195,7 +187,7 @@ export class OverdueTakeover {
     }
     const now = this.#engine.clock.monotonic()
     const isActive = !this.#parts.findsDueJobs || this.#parts.assignment.watchRank < activeWatchers
-    const times = isActive ? this.#slowness : reserveFactor * Math.min(this.#slowness, mostReserveFactor)
+    const times = isActive ? this.#slowness : reserveFactor
     const waitMs = Math.min(this.#parts.standbyMs * times, Math.max(0, atLatest - now))
     this.#scanAt = now + waitMs
     this.#loop.runIn(waitMs)
@@ -209,9 +201,8 @@ export class OverdueTakeover {
   /** Learns from the answers to the last scan whether peers are dead or slow. Returns whether they are slow. */
   #learn(): boolean {
     const arePeersSlow = !this.#parts.assignment.isAlone && (this.#wereLaunched > this.#launched || this.isBehind)
-    const most = this.#parts.findsDueJobs ? reserveFactor : reserveFactor * mostReserveFactor
     if (arePeersSlow) {
-      this.#slowness = Math.min(2 * this.#slowness, most)
+      this.#slowness = Math.min(2 * this.#slowness, reserveFactor)
       this.#rest = null
     } else if (this.#launched > 0 || this.#hasFoundNothing) this.#slowness = 1
     if (this.#launched + this.#wereLaunched > 0 || this.#hasFoundNothing) this.#isTrying = false
@@ -249,7 +240,7 @@ export class OverdueTakeover {
     const fewestTurns = Math.min(Math.max(0, this.#parts.assignment.watchRank - 1), activeWatchers)
     const upTo = this.#engine.now() - (fewestTurns + 1) * this.#parts.standbyMs
     const isFull = this.#scans++ % looksPerFullLook === 0
-    const after = Math.min(this.#scannedUpTo - scanOverlapMs, this.#leftFrom - 1)
+    const after = Math.min(this.#scannedUpTo - overlapMs, this.#leftFrom - 1)
     this.#leftFrom = Number.POSITIVE_INFINITY
     return { due: { upTo, ...(!isFull && { after }) }, cursor: null }
   }

@@ -11,14 +11,13 @@ import type { RegisteredJob } from '../definitions/registered-job.ts'
 import type { SlotSeries } from '../definitions/slot-series.ts'
 import { AfterTurn } from '../runtime/after-turn.ts'
 import { EngineStopped, failInBackground } from '../runtime/background-loop.ts'
-import { Batcher } from '../storage-access/batcher.ts'
+import { Batcher, type BatchKind } from '../storage-access/batcher.ts'
 import { worthACall } from '../storage-access/tuning.ts'
 import type { EngineContext } from '../storage-access/engine-context.ts'
-import { Semaphore } from '../runtime/semaphore.ts'
 import type { YieldBudget } from '../runtime/yield-budget.ts'
 import type { OverdueTakeover } from './overdue-takeover.ts'
 import { decideMissedSlots, RecordedSlots, type RecoveryDecision, unread } from './missed-slots.ts'
-import { largeDecisionsAtOnce, recoveryStep } from './tuning.ts'
+import { fewSlots, recoveryStep } from './tuning.ts'
 
 const noDetails: OccurrenceDetails = Object.freeze({})
 
@@ -58,9 +57,6 @@ interface Decided {
   readonly item: RecoveryItem
 }
 
-/** Rejection of a decision whose job has changed since the snapshot. */
-const superseded: unique symbol = Symbol('superseded')
-
 /** Returns the missed slots of a late job, and the strategy for them. */
 function missedSlotsOf({ plan, slot, pausedUntil, series, missedUntil }: LateSlot, now: number) {
   const { misfireThresholdMs, recoveryStrategy } = plan.settings
@@ -93,12 +89,9 @@ export class Recovery {
   /** Late jobs whose decision is in progress or is being stored. */
   readonly #atWork = new Set<Pending>()
   readonly #recorded: RecordedSlots
-  readonly #creates: Batcher<Decided, RecoveryItem, CreateAnswer>
-  /**
-   * Permits for large decisions, each held until the decision is stored. They keep small decisions from waiting behind many
-   * large ones.
-   */
-  readonly #large = new Semaphore<Pending>(largeDecisionsAtOnce)
+  readonly #small: Batcher<Decided, RecoveryItem, CreateAnswer>
+  /** Stores decisions of more than {@link fewSlots} runs, so that small decisions do not wait behind many large ones. */
+  readonly #large: Batcher<Decided, RecoveryItem, CreateAnswer>
   readonly #beginning = new AfterTurn(() => this.#begin())
   #isStopped = false
   #idle: (() => void)[] = []
@@ -109,7 +102,7 @@ export class Recovery {
     this.#enough = Math.min(worthACall, engine.maxBatch)
     this.#recorded = new RecordedSlots(engine)
     const { owner } = engine
-    this.#creates = new Batcher(engine, {
+    const kind: BatchKind<Decided, RecoveryItem, CreateAnswer> = {
       operation: 'createOccurrences',
       maxSize: 2 * recoveryStep - 1,
       sizeOf: ({ entries }) => entries.length,
@@ -125,7 +118,9 @@ export class Recovery {
       callEnded: (stored) => {
         for (const { pending } of stored) this.#end(pending)
       },
-    })
+    }
+    this.#small = new Batcher(engine, kind)
+    this.#large = new Batcher(engine, kind)
   }
 
   /** Whether decisions wait, are in progress, or are being stored. */
@@ -151,9 +146,9 @@ export class Recovery {
   /** Decides nothing more. Resolves when the calls in progress have been answered. */
   stop(): Promise<void> {
     this.#isStopped = true
-    this.#large.stop()
     this.#recorded.stop()
-    this.#creates.stop()
+    this.#small.stop()
+    this.#large.stop()
     this.#waiting.length = 0
     this.#sayIdle()
     return this.settled()
@@ -161,8 +156,7 @@ export class Recovery {
 
   #begin(): void {
     if (this.#isStopped) this.#waiting.length = 0
-    const atWork = this.#atWork.size - this.#large.waiting
-    const count = Math.min(this.#waiting.length, this.#engine.maxBatch - atWork)
+    const count = Math.min(this.#waiting.length, this.#engine.maxBatch - this.#atWork.size)
     // Decisions that begin together share one read, and mostly one write. So wait for enough of them.
     if (count <= 0 || (count < this.#waiting.length && count < this.#enough)) return
     const group = this.#waiting.splice(0, count)
@@ -175,7 +169,6 @@ export class Recovery {
     const { late, ended } = pending
     // A decision ends a second time with its call, for the case that its answer was not processed.
     if (!this.#atWork.delete(pending)) return
-    this.#large.release(pending)
     ended(late.job)
     if (this.#waiting.length > 0) this.#beginning.ask()
     this.#sayIdle()
@@ -196,41 +189,28 @@ export class Recovery {
         limit: recoveryStep,
         recorded: this.#recorded.of(late.job.job.id),
         turns,
-        roomForMany: () => this.#roomForMany(pending),
       })
       const item = this.#itemFor(late, decision)
       // A last step, so that `turns` also reports a slow `nextMs` of the item.
       await turns.stepped()
-      this.#assertWanted(late)
-      this.#creates.add({ pending, decision, item })
+      const batcher = decision.toRun > fewSlots ? this.#large : this.#small
+      batcher.add({ pending, decision, item })
     } catch (error) {
       if (error === unread) this.#unanswered(pending)
       else {
-        this.#undecided(late, error)
+        if (!this.#isStopped) {
+          this.#parts.overdue.answered(late.job, late.slot, 'no node')
+          if (error instanceof EngineStopped) this.#reload(late.job)
+          else suspendUnscheduled(this.#engine, this.#parts.registry, late.job, error)
+        }
         this.#end(pending)
       }
     }
   }
 
-  #roomForMany(pending: Pending): Promise<void> | null {
-    this.#assertWanted(pending.late)
-    const room = this.#large.acquire(pending)
-    if (room === null) return null
-    // While this decision waits for its permit, another one may begin.
-    if (this.#waiting.length > 0) this.#beginning.ask()
-    return room.then(() => {
-      this.#assertWanted(pending.late)
-      this.#engine.yieldBudget.begin()
-    })
-  }
-
-  #undecided(late: LateSlot, error: unknown): void {
-    const { job, slot } = late
-    if (this.#isStopped || error instanceof EngineStopped) return
-    this.#parts.overdue.answered(job, slot, 'no node')
-    if (error !== superseded) suspendUnscheduled(this.#engine, this.#parts.registry, job, error)
+  #reload(job: RegisteredJob): void {
     // If the job was removed meanwhile, the registry may hold another object for the same id.
-    else if (this.#parts.registry.holds(job)) this.#parts.registry.reload(job)
+    if (this.#parts.registry.holds(job)) this.#parts.registry.reload(job)
   }
 
   /** The storage call failed, and the batcher has reported its error. Reloads the job later. */
@@ -241,11 +221,6 @@ export class Recovery {
       reloadLater(this.#engine, this.#parts.registry, job)
     }
     this.#end(pending)
-  }
-
-  #assertWanted(late: LateSlot): void {
-    if (this.#isStopped) throw new EngineStopped()
-    if (!this.#isAsFound(late)) throw superseded
   }
 
   /** Returns whether the job still matches the snapshot, as far as this node knows. */
@@ -261,10 +236,9 @@ export class Recovery {
     // The clock may have been set back, too.
     const holds = this.#isAsFound(late) && decision.lastSlot <= now
     if (holds && !isHeldBack) return true
-    if (holds) {
-      this.#parts.overdue.answered(late.job, late.slot, 'no node')
-      agenda.setSlot(late.job, late.slot)
-    } else this.#undecided(late, superseded)
+    this.#parts.overdue.answered(late.job, late.slot, 'no node')
+    if (holds) agenda.setSlot(late.job, late.slot)
+    else this.#reload(late.job)
     this.#end(pending)
     return false
   }
@@ -279,7 +253,10 @@ export class Recovery {
         const turn = yieldBudget.stepped()
         if (turn === null) return null
         this.#engine.heldLoop(name, yieldBudget.lastStepMs)
-        return turn.then(() => this.#assertWanted(late))
+        return turn.then(() => {
+          // Ends the counting.
+          if (this.#isStopped || !this.#isAsFound(late)) throw new EngineStopped()
+        })
       },
     }
   }

@@ -10,6 +10,7 @@ import type { EngineContext } from '../storage-access/engine-context.ts'
 import { RenewedMap } from '../runtime/renewed-map.ts'
 import type { ShardAssignment } from '../cluster/shard-assignment.ts'
 import type { OverdueTakeover } from './overdue-takeover.ts'
+import type { Claimer } from './claimer.ts'
 import { type LateSlot, lateSlotOf, type Recovery } from './recovery.ts'
 import type { DueSlot, SlotCreator } from './slot-creator.ts'
 import { dueLookMs } from './tuning.ts'
@@ -45,6 +46,7 @@ interface SlotLauncherParts {
   readonly agenda: SlotAgenda
   readonly registry: JobRegistry
   readonly capacity: Capacity
+  readonly claimer: Pick<Claimer, 'underWay'>
   readonly creator: SlotCreator
   readonly recovery: Recovery
   readonly assignment: Pick<ShardAssignment, 'rankOf'>
@@ -87,23 +89,13 @@ export class SlotLauncher {
 
   /**
    * Launches all due slots. Resolves when the storage has answered all calls. Decisions about missed slots may still be in
-   * progress, see {@link recovered}.
+   * progress.
    */
   async launched(): Promise<void> {
     await this.#loop.underWay
     this.#loop.run()
     await this.#loop.underWay
     await Promise.all(this.#callsUnderWay.keys())
-  }
-
-  /** Whether decisions about missed slots are in progress. */
-  get isRecovering(): boolean {
-    return this.#parts.recovery.isAtWork
-  }
-
-  /** Resolves when all decisions about missed slots are stored. */
-  recovered(): Promise<void> {
-    return this.#parts.recovery.settled()
   }
 
   async #launchAndWait(): Promise<void> {
@@ -124,7 +116,7 @@ export class SlotLauncher {
       this.#parts.capacity.endHold()
       if (!this.#parts.creator.hasRoom(enough)) return false
       // A claim reserves permits that it may not need. Without this wait, due slots would be stored as pending meanwhile.
-      await this.#parts.capacity.claim
+      await this.#parts.claimer.underWay
       const now = this.#engine.now()
       if (this.#engine.isHeldBack) return true
       const { due, late } = this.#takeDue(now)

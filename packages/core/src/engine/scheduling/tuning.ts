@@ -2,19 +2,16 @@
 export const dueLookMs = 1000
 /** Milliseconds before its slot at which a job is loaded. Twice the interval, so that a single failed look delays no slot. */
 export const aheadMs: number = 2 * dueLookMs
-/** Milliseconds before a whole second at which a look begins, because most slots lie on whole seconds. */
-export const beforeSecondMs = 500
-/** Minimum ms until the next look. If less time is left, the look moves to the following second. */
-export const shortestLookMs = 300
 /** Milliseconds until an incomplete look continues. It stopped because the node may hold no more jobs. */
 export const goOnMs = 100
 /** One look in 60 reads all due jobs. The other looks read jobs that became due since the previous look. */
 export const looksPerFullLook = 60
 /**
- * Overlap with the previous look, in ms, for jobs whose nodes were slow to write. Launched jobs have moved on in the index,
- * so a long overlap returns few jobs.
+ * Overlap of looks for due jobs and of scans for overdue slots with the previous one, in ms. Covers clock differences between
+ * nodes and late writes. Launched jobs have moved on in the index, so an overlap returns few jobs. A longer one lets a peer
+ * launch slots that a failover has lost, before the node that created them notices the loss.
  */
-export const overlapMs = 20_000
+export const overlapMs = 10_000
 
 /** Milliseconds between two sweeps, which repair inconsistent records of a damaged storage. */
 export const sweepMs = 60_000
@@ -23,23 +20,18 @@ export const trustMs = 1000
 /** Milliseconds for which claims leave out a handler key, if this node could not run a job although no handler is missing. */
 export const skipKeyMs = 1000
 
-/** Maximum number of runs of a job per recovery step. Further runs follow in further steps. */
+/** Runs of a job per recovery step, at most; further runs follow in further steps. Also the slots per read of their records. */
 export const recoveryStep = 1000
-/** Number of runs above which a decision counts as large. */
-export const fewRuns = 20
-/** Maximum number of concurrent large decisions. The storage stores one while the node counts the slots of the other. */
-export const largeDecisionsAtOnce = 2
-/** Maximum number of slots whose records one step reads. */
-export const slotsTogether = 50_000
-/** Minimum number of slots per read, once a slot has a record. Also the maximum for reading a compressed run's slots by id. */
-export const slotsPerLook = 100
+/**
+ * Up to this number of slots, a compressed run reads their records by id, together with other jobs. Also the number of runs
+ * above which a decision counts as large; the storage stores a small one in some milliseconds.
+ */
+export const fewSlots = 20
 
 /** Nodes that scan for overdue slots at full frequency. Other nodes are a reserve in case these fail together. */
 export const activeWatchers = 2
-/** Scan interval of reserve nodes, as a multiple of an active watcher's. Also bounds how far slow peers stretch it. */
+/** Scan interval of reserve nodes, as a multiple of an active watcher's. Slow peers stretch an interval up to this one. */
 export const reserveFactor = 10
-/** Limits how far slow peers stretch the interval of a reserve node. After that time, peers have declared a dead node dead. */
-export const mostReserveFactor = 3
 /** Sample size: the oldest overdue slots show whether a slow peer has died. */
 export const sample = 20
 /**
@@ -47,8 +39,3 @@ export const sample = 20
  * scan rounds that wait for missing answers of the previous scan, before the answers count as lost.
  */
 export const mostSamples = 5
-/**
- * Overlap of the scans for overdue slots, in ms. Covers clock differences between nodes and late writes. A longer one lets a peer
- * launch slots that a failover has lost, before the node that created them notices the loss.
- */
-export const scanOverlapMs = 10_000

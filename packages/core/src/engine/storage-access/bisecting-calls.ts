@@ -1,4 +1,4 @@
-import { attemptsPerTry, enoughFailures, enoughWhileAsked, worthHalving } from './tuning.ts'
+import { enoughFailures } from './tuning.ts'
 import { type ErrorCode, JobistemerError } from '../../errors.ts'
 import type { Storage } from '../../storage/storage.ts'
 import { failInBackground, type FailureReporter } from '../runtime/background-loop.ts'
@@ -100,8 +100,8 @@ export class BisectingCalls {
       open = open.filter(isWanted)
       if (open.length === 0) return movedOn
       // A sign that the failure comes from an item, not from an outage.
-      const hasSign = this.#taken > takenBefore || attempts % attemptsPerTry === 0
-      const mayHalve = attempts >= worthHalving && hasSign
+      const hasSign = this.#taken > takenBefore || attempts % (enoughFailures + 1) === 0
+      const mayHalve = attempts >= enoughFailures && hasSign
       const left: number[] = []
       const alone: number[] = []
       const refused: [index: number, error: unknown][] = []
@@ -129,7 +129,7 @@ export class BisectingCalls {
             const half = Math.ceil(indexes.length / 2)
             await sendSome(indexes.slice(0, half))
             await sendSome(indexes.slice(half))
-          } else (indexes.length === 1 && attempts >= worthHalving ? alone : left).push(...indexes)
+          } else (indexes.length === 1 && attempts >= enoughFailures ? alone : left).push(...indexes)
         }
       }
       // The first call was rejected: halve its list without sending the whole list again. If a caller has given up, the
@@ -160,7 +160,6 @@ export class BisectingCalls {
   ): void {
     const item = items[index] as Item
     const waiting = asked?.[index] ?? null
-    const enough = waiting === null ? enoughFailures : enoughWhileAsked
     let hasJustFailed = true
     let failures = 0
     const tryOnce = async (storage: Storage): Promise<Answer | ItemRefused> => {
@@ -176,7 +175,7 @@ export class BisectingCalls {
         if (isNew && isRefusal(error)) return new ItemRefused(error)
         // A stopped node sends no further calls.
         if (isNew && !isOutage(error) && !this.#engine.storage.isStopped && (await answers(storage))) failures++
-        if (failures < enough || this.#taken === takenBefore) throw error
+        if (failures < enoughFailures || this.#taken === takenBefore) throw error
         return new ItemRefused(error)
       }
     }

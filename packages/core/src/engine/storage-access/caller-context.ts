@@ -66,7 +66,7 @@ export class CallerContext implements Asked, StorageCalls {
 
   /** Returns the error of a wait whose timeout has passed. */
   timedOut(answering: Answering): JobistemerError {
-    return answering === 'schema' ? schemaTimedOut(this.timeoutMs) : timedOut(this.timeoutMs, this.#failure)
+    return timedOut(answering, this.timeoutMs, answering === 'schema' ? null : this.#failure)
   }
 
   /** A wait has ended. Errors of earlier calls no longer count as the cause of a timeout. */
@@ -158,27 +158,25 @@ export class Wait {
   }
 }
 
-const remedy = 'The call may still take effect: check the storage, or repeat the call. A trigger with a key runs once.'
+const answerers = { storage: 'storage', schema: 'payload schema' } as const
 
-function timedOut(timeoutMs: number, failure: { readonly error: unknown } | null): JobistemerError {
-  const message = `The storage has not answered within ${timeoutMs} ms.`
-  return new JobistemerError('STORAGE_TIMEOUT', {
+const remedies = {
+  storage: 'The call may still take effect: check the storage, or repeat the call. A trigger with a key runs once.',
+  schema: 'Nothing was stored. Check what the schema waits for, or set a longer timeout.',
+} as const
+
+function timedOut(
+  answering: Answering,
+  timeoutMs: number,
+  failure: { readonly error: unknown } | null,
+): JobistemerError {
+  const message = `The ${answerers[answering]} has not answered within ${timeoutMs} ms.`
+  return new JobistemerError(answering === 'schema' ? 'WAIT_TIMEOUT' : 'STORAGE_TIMEOUT', {
     message: failure === null ? message : `${message} It failed meanwhile, last with ${reasonOf(failure.error)}`,
     field: 'timeout',
     value: timeoutMs,
-    remedy,
+    remedy: remedies[answering],
     ...(failure !== null && { cause: failure.error }),
-  })
-}
-
-const schemaRemedy = 'Nothing was stored. Check what the schema waits for, or set a longer timeout.'
-
-function schemaTimedOut(timeoutMs: number): JobistemerError {
-  return new JobistemerError('WAIT_TIMEOUT', {
-    message: `The payload schema has not answered within ${timeoutMs} ms.`,
-    field: 'timeout',
-    value: timeoutMs,
-    remedy: schemaRemedy,
   })
 }
 
@@ -190,12 +188,11 @@ function reasonOf(error: unknown): string {
 }
 
 function aborted(signal: AbortSignal, answering: Answering = 'storage'): JobistemerError {
-  const who = answering === 'schema' ? 'payload schema' : 'storage'
   return new JobistemerError('ABORTED', {
-    message: `The signal of the call fired before the ${who} had answered.`,
+    message: `The signal of the call fired before the ${answerers[answering]} had answered.`,
     field: 'signal',
     value: signal,
-    remedy: answering === 'schema' ? schemaRemedy : remedy,
+    remedy: remedies[answering],
     cause: signal.reason,
   })
 }

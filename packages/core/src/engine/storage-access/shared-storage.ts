@@ -1,12 +1,9 @@
 import { isNodesNews } from '../../storage/rules.ts'
 import type {
-  CancelAnswer,
   ClaimAnswer,
   CreateAnswer,
   CreateItem,
   JobChange,
-  ReapAnswer,
-  ReapItem,
   SaveJobAnswer,
   SettleAnswer,
   SettleItem,
@@ -63,13 +60,13 @@ export class SharedStorage {
   /** Returns the storage for one engine. Calls through it notify the other engines of changes. */
   tellingFor(engine: object): Storage {
     const storage = this.#storage
-    // Notifies the other engines of the changes in an answer. `unanswered`: the news of a failed call, which may have taken
-    // effect.
-    const told = async <Answer>(answer: Promise<Answer>, newsOf: (answer: Answer) => Kind[], unanswered: Kind[]) => {
-      let news = unanswered
+    // Notifies the other engines. `possible`: the news of a call without an answer, which may have taken effect. `newsOf`: the
+    // news in an answer; default: `possible`.
+    const told = async <Answer>(answer: Promise<Answer>, possible: Kind[], newsOf?: (answer: Answer) => Kind[]) => {
+      let news = possible
       try {
         const value = await answer
-        news = newsOf(value)
+        news = newsOf?.(value) ?? possible
         return value
       } finally {
         this.#tell(engine, news)
@@ -79,19 +76,20 @@ export class SharedStorage {
       specVersion: storage.specVersion,
       capabilities: storage.capabilities,
       saveJobs: (request) =>
-        told(storage.saveJobs(request), (answers) => newsOfSave(request.changes, answers), ['jobs', 'due']),
+        told(storage.saveJobs(request), ['jobs', 'due'], (answers) => newsOfSave(request.changes, answers)),
+      // These writes are rare, and nearly each one changes runs.
+      cancel: (request) => told(storage.cancel(request), ['due', 'cancel']),
+      reap: (request) => told(storage.reap(request), ['due']),
       createOccurrences: (request) =>
-        told(storage.createOccurrences(request), (answers) => newsOfCreate(request.items, answers), ['due', 'cancel']),
-      claim: (request) => told(storage.claim(request), (answer) => this.#newsOfClaim(answer), []),
-      settle: (request) => told(storage.settle(request), (answers) => newsOfSettle(request.items, answers), ['due']),
-      cancel: (request) => told(storage.cancel(request), newsOfCancel, ['due', 'cancel']),
-      reap: (request) => told(storage.reap(request), (answers) => newsOfReap(request.items, answers), ['due']),
+        told(storage.createOccurrences(request), ['due', 'cancel'], (answers) => newsOfCreate(request.items, answers)),
+      claim: (request) => told(storage.claim(request), [], (answer) => this.#newsOfClaim(answer)),
+      settle: (request) => told(storage.settle(request), ['due'], (answers) => newsOfSettle(request.items, answers)),
       get: (request) => storage.get(request),
       listJobs: (query) => storage.listJobs(query),
       listOccurrences: (query) => storage.listOccurrences(query),
       prune: (request) => storage.prune(request),
       // Every node repeats a failed heartbeat, so a failure notifies no engine.
-      heartbeat: (request) => told(storage.heartbeat(request), () => (isNodesNews(request) ? ['nodes'] : []), []),
+      heartbeat: (request) => told(storage.heartbeat(request), [], () => (isNodesNews(request) ? ['nodes'] : [])),
       ...(storage.serverTime !== undefined && { serverTime: () => storage.serverTime?.() as Promise<number> }),
       close: () => storage.close(),
     }
@@ -151,18 +149,5 @@ function newsOfCreate(items: readonly CreateItem[], answers: readonly CreateAnsw
 function newsOfSettle(items: readonly SettleItem[], answers: readonly SettleAnswer[]): Kind[] {
   const isDue = (answer: SettleAnswer, index: number) =>
     answer.outcome === 'ok' && (answer.woken !== null || items[index]?.change.kind === 'release')
-  return kinds({ due: answers.some(isDue) })
-}
-
-function newsOfCancel(answers: readonly CancelAnswer[]): Kind[] {
-  return kinds({
-    due: answers.some((answer) => answer.outcome === 'canceled' && answer.woken !== null),
-    cancel: answers.some(({ outcome }) => outcome === 'requested'),
-  })
-}
-
-function newsOfReap(items: readonly ReapItem[], answers: readonly ReapAnswer[]): Kind[] {
-  const isDue = (answer: ReapAnswer, index: number) =>
-    answer.outcome === 'reaped' && (answer.woken !== null || items[index]?.action === 'retry')
   return kinds({ due: answers.some(isDue) })
 }

@@ -13,20 +13,13 @@ export const longestRetryMs = 5000
 /** Interval of log lines during an outage, in ms. */
 export const outageLineMs = 60_000
 
-/** Number of the attempt from which a failed list is halved. With exponential backoff, it begins after 300 ms. */
-export const worthHalving = 3
 /**
- * If the storage has accepted no call since the first attempt, it is probably unavailable, and halves would only multiply the
- * failing calls. Then one attempt in 4 sends halves.
+ * Number of the attempt from which a failed list is halved: after 300 ms. If the storage has accepted no call since the first
+ * attempt, it is probably unavailable, and only one attempt in 4 sends halves, because halves multiply the failing calls. Also
+ * the number of failures of an item that is sent alone, after which it is rejected: after 3 s to 7 s, because callers have a
+ * timeout. A failure counts only if the storage answers a probe right afterwards.
  */
-export const attemptsPerTry = 4
-/**
- * Number of failures of an item that is sent alone, after which it is rejected. A failure counts only if the storage answers
- * a probe right afterwards. With exponential backoff, the item is rejected after 11 s at the earliest.
- */
-export const enoughFailures = 5
-/** As {@link enoughFailures}, for an item with a waiting caller: after 3 s to 7 s, because callers have a timeout. */
-export const enoughWhileAsked = 3
+export const enoughFailures = 3
 
 /** Characters of a storage's error in the message of a timeout. The cause holds the whole error. */
 export const longestReason = 300

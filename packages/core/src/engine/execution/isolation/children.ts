@@ -54,7 +54,7 @@ export class Children {
     for (const { isolation } of works) {
       if (isolation === 'thread') continue
       try {
-        this.#starter.prepare()
+        this.#starter.get()
       } catch (error) {
         // The first attempt starts the starter again, and fails if that fails too.
         this.#engine.fail('isolation', error)
@@ -147,7 +147,7 @@ export class Children {
   #start(seeker: ChildSeeker): void {
     let child: Child
     try {
-      child = seeker.work.isolation === 'thread' ? startThread(seeker.work) : this.#starter.start(seeker.work)
+      child = seeker.work.isolation === 'thread' ? startThread(seeker.work) : this.#starter.get().start(seeker.work)
     } catch (cause) {
       seeker.refused(
         new JobistemerError('CHILD_DIED', {

@@ -38,8 +38,8 @@ export class IsolatedAttempt implements ChildSeeker {
   #crash: unknown
   /** Aborts the sleeps of the handler; `null` until the first sleep, because most handlers never sleep. */
   #sleeping: AbortController | null = null
-  #isOver = false
-  #wasKilled = false
+  isOver = false
+  wasKilled = false
 
   /**
    * `onBegin`: called when the attempt has its child, perhaps during this constructor. Until then the attempt waits, because
@@ -62,21 +62,13 @@ export class IsolatedAttempt implements ChildSeeker {
     // Calls for the handler run in the handler's async context. The child may have been created in another context.
     this.#ask = AsyncResource.bind((asked: AskedOfNode) => this.#answerTo(asked))
     children.seek(this)
-    if (!this.#isOver) this.#context.signal.addEventListener('abort', () => this.#tellToStop(), { once: true })
-  }
-
-  get isOver(): boolean {
-    return this.#isOver
-  }
-
-  get wasKilled(): boolean {
-    return this.#wasKilled
+    if (!this.isOver) this.#context.signal.addEventListener('abort', () => this.#tellToStop(), { once: true })
   }
 
   /** Kills the child of this attempt. */
   kill(): void {
-    if (this.#isOver || this.#child === null) return
-    this.#wasKilled = true
+    if (this.isOver || this.#child === null) return
+    this.wasKilled = true
     const { name } = this.#child
     const { job, task, occurrence } = this.#context
     const fields = { job: job.name, task: task.name, occurrenceId: occurrence.id, child: name }
@@ -98,7 +90,7 @@ export class IsolatedAttempt implements ChildSeeker {
   }
 
   heard(message: unknown): void {
-    if (this.#isOver || !isFromProgram(message)) return
+    if (this.isOver || !isFromProgram(message)) return
     try {
       if (message.kind === 'crashed') this.#crash = revivedError(message.error)
       // A pooled child may still send messages of the previous attempt.
@@ -111,7 +103,7 @@ export class IsolatedAttempt implements ChildSeeker {
   }
 
   ended(end: ChildEnd): void {
-    if (this.#isOver || this.#child === null) return
+    if (this.isOver || this.#child === null) return
     this.#end()
     const { signal, task } = this.#context
     if (signal.aborted) this.#reject(signal.reason)
@@ -119,7 +111,7 @@ export class IsolatedAttempt implements ChildSeeker {
   }
 
   #tellToStop(): void {
-    if (this.#isOver) return
+    if (this.isOver) return
     const { reason } = this.#context.signal
     if (this.#child !== null) {
       this.#child.post({ kind: 'abort', run: this.#number, error: toErrorRecord(reason) })
@@ -157,7 +149,7 @@ export class IsolatedAttempt implements ChildSeeker {
   }
 
   #end(): void {
-    this.#isOver = true
+    this.isOver = true
     this.#sleeping?.abort()
   }
 
@@ -168,7 +160,7 @@ export class IsolatedAttempt implements ChildSeeker {
 
   #answer(call: number, asked: AskedOfNode): void {
     const answer = (given: { readonly value?: JsonValue } | { readonly error: ReturnType<typeof toErrorRecord> }) => {
-      if (!this.#isOver) {
+      if (!this.isOver) {
         this.#child?.post({ kind: 'answer', run: this.#number, call, time: this.#time(), ...given })
       }
     }

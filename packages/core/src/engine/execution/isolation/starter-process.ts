@@ -194,26 +194,17 @@ export class Starter {
   readonly #living = new Set<StarterProcess>()
   #present: { readonly process: StarterProcess; readonly identity: string } | null = null
 
-  /**
-   * Starts the starter process early: a fork is cheaper while the node uses little memory.
-   *
-   * @throws the system error if the starter process cannot be started
-   */
-  prepare(): void {
-    this.#get()
-  }
-
-  /** @throws the system error if the process cannot be started */
-  start(work: IsolatedWork): Child {
-    return this.#get().start(work)
-  }
-
   /** Ends the starter processes and all their children. Resolves when the starter processes have exited. */
   async end(graceMs: number): Promise<void> {
     await Promise.all(Array.from(this.#living, (process) => process.end(graceMs)))
   }
 
-  #get(): StarterProcess {
+  /**
+   * Returns the starter process. The node starts it early, because a fork is cheaper while the node uses little memory.
+   *
+   * @throws the system error if the starter process cannot be started
+   */
+  get(): StarterProcess {
     const present = identity()
     if (this.#present !== null) {
       if (!this.#present.process.hasEnded && this.#present.identity === present) return this.#present.process
