@@ -1,11 +1,13 @@
 import {
   codec1,
+  cursorError,
+  isFinal,
   type OccurrenceQuery,
   type OccurrenceRecord,
   type OccurrenceState,
   type Page,
+  pageOf,
 } from '@jobistemer/core/storage'
-import { isFinal } from '@jobistemer/core/storage'
 import type Database from 'better-sqlite3'
 import { compareEntries, type HistoryRange } from './history.ts'
 import type { NamedTables } from './table-names.ts'
@@ -13,7 +15,6 @@ import type { Tables } from './tables.ts'
 import { idOf, keyOf, type OccurrenceKey } from './occurrence-key.ts'
 import { finishedAtOf, occurrenceColumns, type OccurrenceRow, waitingScheduledAt } from './occurrence-row.ts'
 import { type Lane, lanes } from './schema.ts'
-import { cursorError } from './sqlite-errors.ts'
 
 const { stateCodes } = codec1
 
@@ -137,8 +138,8 @@ export class OccurrenceQueries {
     { limit, runs }: Query<'live' | 'failed'>,
     cursorOf: (row: OccurrenceRow) => string,
   ): Page<OccurrenceRecord> {
-    const items = rows.slice(0, limit).map((row) => this.#tables.read(row, runs))
-    return { items, cursor: rows.length > limit ? cursorOf(rows[limit - 1] as OccurrenceRow) : null }
+    const page = pageOf(rows, limit, cursorOf)
+    return { items: page.items.map((row) => this.#tables.read(row, runs)), cursor: page.cursor }
   }
 }
 

@@ -95,7 +95,8 @@ function comparePlaces(left: Place, right: Place): number {
   return left.scheduledAt - right.scheduledAt || (left.id < right.id ? -1 : left.id > right.id ? 1 : 0)
 }
 
-function pageOf<T>(found: readonly T[], limit: number, cursorOf: (item: T) => string): Page<T> {
+/** A page of the first `limit` items. Only if more were found, the page has a cursor: that of its last item. */
+export function pageOf<T>(found: readonly T[], limit: number, cursorOf: (item: T) => string): Page<T> {
   const items = found.slice(0, limit)
   const last = items.at(-1)
   return { items, cursor: found.length > limit && last !== undefined ? cursorOf(last) : null }
