@@ -3,8 +3,8 @@ import type { QueryCommandInput } from '@aws-sdk/client-dynamodb'
 import type { OccurrenceId } from '@jobistemer/core'
 import type { OccurrenceAddress } from '@jobistemer/core/storage'
 import { type Item, number, numberOf, sizeOf, text, textOf } from './attributes.ts'
-import { addressOfKey, type Key, type Keys, sortableInstant } from './keys.ts'
-import { keyOf, names } from './occurrence-item.ts'
+import { addressOfKey, type Key, keyOf, type Keys, sortableInstant } from './keys.ts'
+import { names } from './occurrence-item.ts'
 import type { Requests } from './requests.ts'
 
 // An item has at most 400 KB. The results of many tasks can be larger, also compressed. Then a large attribute is stored in

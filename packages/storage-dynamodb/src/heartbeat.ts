@@ -10,8 +10,8 @@ import {
 } from '@jobistemer/core/storage'
 import { number, text } from './attributes.ts'
 import { counterName, nodeItem, profileItem, readNode, readProfile } from './node-item.ts'
-import { keyItem } from './requests.ts'
 import { contended, type Table, untilDecided } from './table.ts'
+import { keyItem } from './keys.ts'
 
 /** As in `Storage`: one write and one consistent read, as long as there is no profile and nothing to remove. */
 export async function heartbeat(table: Table, request: HeartbeatRequest): Promise<HeartbeatAnswer> {

@@ -1,8 +1,8 @@
 import type { QueryCommandInput } from '@aws-sdk/client-dynamodb'
 import { type Item, number, numberOf, text, textOf } from './attributes.ts'
-import { addressOfKey, type LiveGroup, levelOfPartition, shardCounts } from './keys.ts'
+import { addressOfKey, keyOf, levelOfPartition, type LiveGroup, shardCounts } from './keys.ts'
 import { ordinary, type Waiting } from './live-list.ts'
-import { keyOf, names } from './occurrence-item.ts'
+import { names } from './occurrence-item.ts'
 import type { Table } from './table.ts'
 import { liveIndex } from './table-definition.ts'
 

@@ -1,5 +1,6 @@
 import type { JobId, OccurrenceId } from '@jobistemer/core'
 import {
+  compareAddresses,
   isFinal,
   isPrunable,
   lastSlotOf,
@@ -11,11 +12,9 @@ import { type Item, number, numberOf, text, textOf } from './attributes.ts'
 import { bulkKeys, partsQuery } from './bulk.ts'
 import { carryOut } from './carry-out.ts'
 import { headItem, type StoredHead } from './job-item.ts'
-import { type Key, jobOfKeyText, sortableInstant } from './keys.ts'
-import { bySchedule } from './live-list.ts'
-import { keyOf, names, readOccurrence } from './occurrence-item.ts'
+import { jobOfKeyText, type Key, keyItem, keyOf, sortableInstant } from './keys.ts'
+import { names, readOccurrence } from './occurrence-item.ts'
 import { hasRevision, remove } from './record-writes.ts'
-import { keyItem } from './requests.ts'
 import { freeKey } from './reusable-keys.ts'
 import { concurrency, contended, loadHead, type Table, untilDecided } from './table.ts'
 
@@ -86,7 +85,7 @@ async function victimsOf(
   if (keep > 0 && oldestKept === null) return []
   const victims: Victim[] = []
   for await (const record of history(table, head.id, { to: end, order: 'ascending' })) {
-    if (victims.length === limit || (oldestKept !== null && bySchedule(record, oldestKept) >= 0)) break
+    if (victims.length === limit || (oldestKept !== null && compareAddresses(record, oldestKept) >= 0)) break
     if (isPrunable(record, before, head.nextAt)) victims.push(record)
   }
   return victims

@@ -1,6 +1,7 @@
 import type { QueryCommandInput } from '@aws-sdk/client-dynamodb'
 import type { JobId } from '@jobistemer/core'
 import {
+  cursorError,
   isFailure,
   isFinal,
   type OccurrenceAddress,
@@ -10,9 +11,8 @@ import {
 } from '@jobistemer/core/storage'
 import { type Item, number, text, textOf } from './attributes.ts'
 import { boundsOf, type KeyBounds } from './key-bounds.ts'
-import { addressOfKey, failedShardCount, failedShardOf } from './keys.ts'
-import { keyOf, names, readOccurrence } from './occurrence-item.ts'
-import { cursorError } from './query-jobs.ts'
+import { addressOfKey, failedShardCount, failedShardOf, keyOf } from './keys.ts'
+import { names, readOccurrence } from './occurrence-item.ts'
 import { concurrency, loadOccurrences, type Table, wholeItem } from './table.ts'
 import { failedIndex } from './table-definition.ts'
 

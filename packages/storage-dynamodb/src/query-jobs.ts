@@ -1,10 +1,8 @@
 import type { JobId } from '@jobistemer/core'
-import { JobistemerError, printValue } from '@jobistemer/core'
-import type { JobQuery, JobRecord, Page } from '@jobistemer/core/storage'
+import { cursorError, type JobQuery, type JobRecord, type Page } from '@jobistemer/core/storage'
 import { text } from './attributes.ts'
 import { readHead, readJob, type StoredHead } from './job-item.ts'
-import { jobOfKeyText, sortableInstant, uuidOf } from './keys.ts'
-import { keyOf } from './occurrence-item.ts'
+import { jobOfKeyText, keyOf, sortableInstant, uuidOf } from './keys.ts'
 import { loadHead, type Table } from './table.ts'
 
 /** A job with its stored head. */
@@ -115,13 +113,4 @@ async function matching(table: Table, query: JobQuery, ids: readonly JobId[]): P
 function readCursor(cursor: string): string {
   if (/^job_[0-9a-f-]{36}$/.test(cursor)) return uuidOf(cursor as JobId)
   throw cursorError(cursor)
-}
-
-export function cursorError(cursor: string): JobistemerError {
-  return new JobistemerError('INVALID_ARGUMENT', {
-    message: `cursor is not one of this storage: ${printValue(cursor)}.`,
-    field: 'cursor',
-    value: cursor,
-    remedy: 'Pass on the cursor of the page before, with the same query.',
-  })
 }

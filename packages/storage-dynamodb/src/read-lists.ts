@@ -2,10 +2,8 @@ import type { JobId } from '@jobistemer/core'
 import type { OccurrenceAddress } from '@jobistemer/core/storage'
 import { type Item, numberOf, optionalNumber, text } from './attributes.ts'
 import type { StoredHead } from './job-item.ts'
-import { addressOfKey } from './keys.ts'
+import { addressOfKey, keyItem, keyOf } from './keys.ts'
 import { ordinary, parseLiveList, type Waiting } from './live-list.ts'
-import { keyOf } from './occurrence-item.ts'
-import { keyItem } from './requests.ts'
 import { loadHead, type Table } from './table.ts'
 
 /** Reads pages `from` to `to - 1` of active occurrences. A page that a step has removed meanwhile is empty. */
