@@ -1,4 +1,4 @@
-import { JobistemerError, systemClock } from '@jobistemer/core'
+import { JobistemerError } from '@jobistemer/core'
 import {
   codec1,
   type AsyncLedgerWithin,
@@ -15,6 +15,7 @@ import { refusal } from './schema.ts'
 import { isTrue, type Row, type Session } from './sql.ts'
 import { writeCall } from './step-write.ts'
 import { storeText } from './stored-text.ts'
+import { within } from './time-limit.ts'
 import type { TransactionSession } from './transaction-session.ts'
 
 const { printRuns } = codec1
@@ -89,18 +90,10 @@ export class LedgerWithin implements AsyncLedgerWithin {
    * run in the head any more.
    */
   async #moveOut(database: StepsOf['database'], occurrence: string, job: string): Promise<boolean> {
-    let expire = (_isMoved: boolean) => {}
-    const expired = new Promise<boolean>((resolve) => {
-      expire = resolve
-    })
-    const timer = systemClock.setTimer(moveLimitMs, () => expire(false))
     const text = `SELECT ${this.#schema}.move_step($1::text::uuid, $2::text::uuid) AS is_written`
-    try {
-      // Without it, the rules complete the occurrence, and lock the head.
-      return await Promise.race([database.query(text, [occurrence, job]).then(isWritten, () => false), expired])
-    } finally {
-      timer.cancel()
-    }
+    // Without it, the rules complete the occurrence, and lock the head.
+    const moved = database.query(text, [occurrence, job]).then(isWritten, () => false)
+    return await within(moveLimitMs, moved, () => false)
   }
 
   async #inSavepoint<T>(
