@@ -1,9 +1,9 @@
 import type { JobId } from '@jobistemer/core'
 import { cursorError, type JobQuery, type JobRecord, type Page } from '@jobistemer/core/storage'
-import { text } from './attributes.ts'
 import { readHead, readJob, type StoredHead } from './job-item.ts'
 import { jobOfKeyText, keyOf, sortableInstant, uuidOf } from './keys.ts'
 import { loadHead, type Table } from './table.ts'
+import { partitionQuery } from './requests.ts'
 
 /** A job with its stored head. */
 export interface LoadedJob {
@@ -58,9 +58,7 @@ async function pageById(table: Table, query: JobQuery): Promise<Page<JobRecord>>
   const { limit, deleted = false } = query
   const after = query.cursor === null ? 'id/' : `id/${readCursor(query.cursor)}`
   const { items, last } = await requests.query({
-    KeyConditionExpression: 'pk = :pk AND sk BETWEEN :after AND :end',
-    ExpressionAttributeValues: { ':pk': text(keys.registry), ':after': text(after), ':end': text('id/~') },
-    ConsistentRead: true,
+    ...partitionQuery(keys.registry, [after, 'id/~']),
     Limit: Math.min(limit + 1, lookLimit),
   })
   const places = items.filter((item) => keyOf(item).sk !== after)
@@ -74,15 +72,7 @@ async function pageById(table: Table, query: JobQuery): Promise<Page<JobRecord>>
 /** The ids of the jobs that changed at or after the instant; `null` when they are too many to sort. */
 async function changedSinceThen({ requests, keys }: Table, since: number): Promise<readonly JobId[] | null> {
   const ids: JobId[] = []
-  const query = {
-    KeyConditionExpression: 'pk = :pk AND sk BETWEEN :from AND :end',
-    ExpressionAttributeValues: {
-      ':pk': text(keys.registry),
-      ':from': text(`change/${sortableInstant(since)}`),
-      ':end': text('change/~'),
-    },
-    ConsistentRead: true,
-  }
+  const query = partitionQuery(keys.registry, [`change/${sortableInstant(since)}`, 'change/~'])
   for await (const item of requests.queryAll(query)) {
     if (ids.push(jobOfKeyText(keyOf(item).sk)) > lookLimit) return null
   }

@@ -18,11 +18,26 @@ import {
   UpdateItemCommand,
   type UpdateItemCommandInput,
 } from '@aws-sdk/client-dynamodb'
-import type { Item } from './attributes.ts'
+import { type Item, text } from './attributes.ts'
 import { busyError, closedError, isContention, isOverload, noDate, storageError } from './dynamodb-errors.ts'
 import { type Key, keyItem, keyOf } from './keys.ts'
 import type { ReadOptions } from './options.ts'
 import { Pauses } from './pauses.ts'
+
+/** A query, on the table of the storage. */
+export type QueryInput = Omit<QueryCommandInput, 'TableName'>
+
+/** A consistent query of one partition, optionally between two sort keys, both included. */
+export function partitionQuery(pk: string, range?: readonly [lower: string, upper: string]): QueryInput {
+  if (range === undefined) {
+    return { KeyConditionExpression: 'pk = :pk', ExpressionAttributeValues: { ':pk': text(pk) }, ConsistentRead: true }
+  }
+  return {
+    KeyConditionExpression: 'pk = :pk AND sk BETWEEN :lower AND :upper',
+    ExpressionAttributeValues: { ':pk': text(pk), ':lower': text(range[0]), ':upper': text(range[1]) },
+    ConsistentRead: true,
+  }
+}
 
 /** How requests are repeated. */
 export interface RequestOptions extends Omit<ReadOptions, 'prefix'> {
@@ -137,13 +152,13 @@ export class Requests {
   }
 
   /** One page of a query. */
-  async query(input: Omit<QueryCommandInput, 'TableName'>): Promise<{ items: readonly Item[]; last: Item | null }> {
+  async query(input: QueryInput): Promise<{ items: readonly Item[]; last: Item | null }> {
     const answer = await this.send('Query', new QueryCommand({ TableName: this.#tableName, ...input }))
     return { items: answer.Items ?? [], last: answer.LastEvaluatedKey ?? null }
   }
 
   /** All pages of a query, item by item. */
-  async *queryAll(input: Omit<QueryCommandInput, 'TableName'>): AsyncGenerator<Item, void, undefined> {
+  async *queryAll(input: QueryInput): AsyncGenerator<Item, void, undefined> {
     let start: Item | null = null
     do {
       const page: { items: readonly Item[]; last: Item | null } = await this.query(
@@ -155,7 +170,7 @@ export class Requests {
   }
 
   /** How many items a query finds. */
-  async count(input: Omit<QueryCommandInput, 'TableName'>): Promise<number> {
+  async count(input: QueryInput): Promise<number> {
     let count = 0
     let start: Item | undefined
     do {

@@ -20,7 +20,7 @@ import {
 import type { Names } from './names.ts'
 import type { NamedTables } from './table-names.ts'
 
-const { policyCodes, policyOf } = codec1
+const { policyCodes, policyOf, readJobId } = codec1
 
 export type WaitingCounts = Pick<JobCounts, 'pending' | 'delayed' | 'queued'>
 
@@ -153,7 +153,7 @@ export class JobTable {
   jobIdOf(row: number): JobId {
     const known = this.#ids.get(row)
     if (known !== undefined) return known
-    const id = jobOfKey(this.#statements.findKey.get(row) as Buffer)
+    const id = readJobId(this.#statements.findKey.get(row) as Buffer, 0)
     if (this.#ids.size >= rememberedJobs) this.#ids.clear()
     this.#ids.set(row, id)
     return id
@@ -310,7 +310,7 @@ export class JobTable {
     ] = rest
     const { startRate, ...others } = readStarts(starts)
     return {
-      id: jobOfKey(key),
+      id: readJobId(key, 0),
       name,
       owner,
       version,
@@ -418,11 +418,6 @@ function keyOfJob(id: JobId): Buffer {
   return Buffer.from(id.slice('job_'.length).replaceAll('-', ''), 'hex')
 }
 
-function jobOfKey(key: Buffer): JobId {
-  const hex = key.toString('hex')
-  return `job_${hex.slice(0, 8)}-${hex.slice(8, 12)}-${hex.slice(12, 16)}-${hex.slice(16, 20)}-${hex.slice(20)}`
-}
-
 /** All keys of jobs come after it. */
 const beforeKeys = Buffer.alloc(0)
 
@@ -465,24 +460,20 @@ function prepareStatements(database: NamedTables) {
   const few = (index: string, condition: string) => {
     const found = `FROM {jobs} j INDEXED BY {${index}} WHERE ${condition}`
     return {
-      count: database.prepare(`SELECT count(*) FROM (SELECT 1 ${found} LIMIT $most)`).pluck(),
-      list: database
-        .prepare(
-          `WITH page AS MATERIALIZED (SELECT j.row ${found} AND ${jobFilter})
+      count: database.pluck(`SELECT count(*) FROM (SELECT 1 ${found} LIMIT $most)`),
+      list: database.raw(
+        `WITH page AS MATERIALIZED (SELECT j.row ${found} AND ${jobFilter})
            SELECT ${jobColumns} FROM page p CROSS JOIN {jobs} j ON j.row = p.row ${jobJoins} ORDER BY j.key`,
-        )
-        .raw(),
+      ),
     }
   }
   return {
-    findRow: database.prepare('SELECT row FROM {jobs} WHERE key = ?').pluck(),
-    findKey: database.prepare('SELECT key FROM {jobs} WHERE row = ?').pluck(),
-    readHead: database
-      .prepare(
-        `SELECT row, flags, paused_until, policy, max_queued, max_concurrency, handler, version, watermark, next_at, prune_floor, excluded_until,
+    findRow: database.pluck('SELECT row FROM {jobs} WHERE key = ?'),
+    findKey: database.pluck('SELECT key FROM {jobs} WHERE row = ?'),
+    readHead: database.raw(
+      `SELECT row, flags, paused_until, policy, max_queued, max_concurrency, handler, version, watermark, next_at, prune_floor, excluded_until,
            requested_until, cancels_below, pending, delayed, queued, starts FROM {heads} WHERE row = ?`,
-      )
-      .raw(),
+    ),
     writeCourse: database.prepare(
       `UPDATE {heads} SET watermark = ?, next_at = ?, due_at = ?, excluded_until = ?, requested_until = ?,
          cancels_below = ?, starts = ? WHERE row = ?`,
@@ -494,34 +485,30 @@ function prepareStatements(database: NamedTables) {
     addToWaiting: database.prepare(
       'UPDATE {heads} SET pending = pending + ?, delayed = delayed + ?, queued = queued + ? WHERE row = ?',
     ),
-    stranded: database
-      .prepare(
-        `SELECT row FROM {heads} INDEXED BY {heads_queued} WHERE queued > 0 AND (cancels_below IS NOT NULL
+    stranded: database.pluck(
+      `SELECT row FROM {heads} INDEXED BY {heads_queued} WHERE queued > 0 AND (cancels_below IS NOT NULL
            OR (pending = delayed AND NOT EXISTS (SELECT 1 FROM {running} WHERE job = {heads}.row)))`,
-      )
-      .pluck(),
+    ),
     raisePruneFloor: database.prepare(
       'UPDATE {heads} SET prune_floor = max(coalesce(prune_floor, -9e15), ?) WHERE row = ?',
     ),
-    readJob: database.prepare(`SELECT ${jobColumns} FROM {jobs} j ${jobJoins} WHERE j.key = ?`).raw(),
+    readJob: database.raw(`SELECT ${jobColumns} FROM {jobs} j ${jobJoins} WHERE j.key = ?`),
     // The plus keeps the index of changes out of it.
-    walk: database.prepare(`SELECT ${jobColumns} FROM {jobs} j ${jobJoins} WHERE ${jobFilter}`).raw(),
+    walk: database.raw(`SELECT ${jobColumns} FROM {jobs} j ${jobJoins} WHERE ${jobFilter}`),
     few: {
       changed: few('jobs_changed', 'j.changed_at >= $since'),
       live: few('jobs_live', 'j.deleted_at IS NULL'),
       ofOwner: few('jobs_live', 'j.owner = $owner AND j.deleted_at IS NULL'),
     },
-    lastRow: database.prepare('SELECT max(row) FROM {jobs}').pluck(),
+    lastRow: database.pluck('SELECT max(row) FROM {jobs}'),
     // Only what lies in the index is looked at of jobs in other shards.
-    listDue: database
-      .prepare(
-        `SELECT ${jobColumns} FROM {heads} h INDEXED BY {heads_due} CROSS JOIN {jobs} j ON j.row = h.row
+    listDue: database.raw(
+      `SELECT ${jobColumns} FROM {heads} h INDEXED BY {heads_due} CROSS JOIN {jobs} j ON j.row = h.row
          CROSS JOIN {versions} v ON v.job = h.row AND v.version = h.version
          WHERE h.due_at IS NOT NULL AND (h.due_at, h.key) > (?, ?) AND h.due_at <= ?
            AND (? IS NULL OR instr(?, substr(h.key, 1, 1)) > 0)
          ORDER BY h.due_at, h.key LIMIT ?`,
-      )
-      .raw(),
+    ),
     readVersion: database.prepare(
       `SELECT v.fingerprint, v.definition, v.created_at FROM {jobs} j JOIN {versions} v ON v.job = j.row
          WHERE j.key = ? AND v.version = ?`,
@@ -534,7 +521,7 @@ function prepareStatements(database: NamedTables) {
     updateJob: database.prepare(`UPDATE {jobs} SET (${jobValues}) = (${placeholders(jobValues)}) WHERE row = ?`),
     updateHead: database.prepare(`UPDATE {heads} SET (${headValues}) = (${placeholders(headValues)}) WHERE row = ?`),
     supersede: database.prepare('UPDATE {versions} SET superseded = 1 WHERE job = ? AND version = ?'),
-    isTombstone: database.prepare('SELECT 1 FROM {jobs} WHERE row = ? AND deleted_at < ?').pluck(),
+    isTombstone: database.pluck('SELECT 1 FROM {jobs} WHERE row = ? AND deleted_at < ?'),
     tombstonesAfter: database.prepare(
       `SELECT row, deleted_at AS deletedAt FROM {jobs} INDEXED BY {jobs_deleted}
          WHERE deleted_at IS NOT NULL AND deleted_at < ? AND (deleted_at, row) > (?, ?) ORDER BY deleted_at, row LIMIT ?`,
@@ -543,11 +530,9 @@ function prepareStatements(database: NamedTables) {
     deleteHead: database.prepare('DELETE FROM {heads} WHERE row = ?'),
     deleteVersions: database.prepare('DELETE FROM {versions} WHERE job = ?'),
     deleteVersion: database.prepare('DELETE FROM {versions} WHERE job = ? AND version = ?'),
-    nextWithOldVersions: database
-      .prepare(
-        'SELECT min(job) FROM {versions} INDEXED BY {versions_superseded} WHERE superseded = 1 AND job > ? HAVING min(job) IS NOT NULL',
-      )
-      .pluck(),
-    oldVersions: database.prepare('SELECT version FROM {versions} WHERE job = ? AND superseded = 1').pluck(),
+    nextWithOldVersions: database.pluck(
+      'SELECT min(job) FROM {versions} INDEXED BY {versions_superseded} WHERE superseded = 1 AND job > ? HAVING min(job) IS NOT NULL',
+    ),
+    oldVersions: database.pluck('SELECT version FROM {versions} WHERE job = ? AND superseded = 1'),
   }
 }

@@ -71,9 +71,9 @@ class NumberedNames {
   constructor(database: NamedTables, table: string, columns: readonly string[]) {
     const names = columns.join(', ')
     const values = columns.map(() => '?').join(', ')
-    this.#find = database.prepare(`SELECT row FROM {${table}} WHERE (${names}) = (${values})`).pluck()
+    this.#find = database.pluck(`SELECT row FROM {${table}} WHERE (${names}) = (${values})`)
     this.#add = database.prepare(`INSERT INTO {${table}} (${names}) VALUES (${values})`)
-    this.#read = database.prepare(`SELECT ${names} FROM {${table}} WHERE row = ?`).raw()
+    this.#read = database.raw(`SELECT ${names} FROM {${table}} WHERE row = ?`)
   }
 
   forget(): void {

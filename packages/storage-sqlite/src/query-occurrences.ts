@@ -177,12 +177,10 @@ function readNumbers(cursor: string, count: number): readonly (number | Occurren
 function prepareStatements(database: NamedTables) {
   const ofJob = (table: 'running' | 'waiting', condition: string, comparison: '<' | '>', direction: 'ASC' | 'DESC') => {
     const at = table === 'running' ? 'scheduled_at' : waitingScheduledAt
-    return database
-      .prepare(
-        `SELECT ${occurrenceColumns[table]} FROM {${table}} WHERE job = ? AND ${condition} AND ${at} >= ? AND ${at} < ?
+    return database.raw(
+      `SELECT ${occurrenceColumns[table]} FROM {${table}} WHERE job = ? AND ${condition} AND ${at} >= ? AND ${at} < ?
            AND (${at}, id) ${comparison} (?, ?) ORDER BY ${at} ${direction}, id ${direction} LIMIT ?`,
-      )
-      .raw()
+    )
   }
   const liveOfJob = (comparison: '<' | '>', direction: 'ASC' | 'DESC') => ({
     running: ofJob('running', 'TRUE', comparison, direction),
@@ -198,18 +196,16 @@ function prepareStatements(database: NamedTables) {
         FROM {waiting} INDEXED BY {waiting_lane}
         WHERE lane = ${lane} AND (claim_at, job, order_at, id) > ($claim, $job, $order, $id) ${order})`,
     )
-    return database.prepare(`${parts.join(' UNION ALL ')} ${order}`).raw()
+    return database.raw(`${parts.join(' UNION ALL ')} ${order}`)
   }
   return {
     rising: liveOfJob('>', 'ASC'),
     falling: liveOfJob('<', 'DESC'),
-    running: database
-      .prepare(
-        `SELECT ${occurrenceColumns.running} FROM {running} WHERE (job, scheduled_at, id) > (?, ?, ?)
+    running: database.raw(
+      `SELECT ${occurrenceColumns.running} FROM {running} WHERE (job, scheduled_at, id) > (?, ?, ?)
            AND (? IS NULL OR owner IN (SELECT row FROM {owners} WHERE node = ?)) AND started_at + timeout <= ?
            ORDER BY job, scheduled_at, id LIMIT ?`,
-      )
-      .raw(),
+    ),
     pending: waitingIn(lanes.ready, lanes.delayed, lanes.parked),
     queued: waitingIn(lanes.queued),
   }
