@@ -3,6 +3,7 @@ import {
   codec1,
   type AsyncLedgerWithin,
   type LedgerStep,
+  settledAlone,
   type SettleAnswer,
   type SettleItem,
   type WakeUp,
@@ -23,8 +24,6 @@ const { printRuns } = codec1
 const completeTypes = ['uuid', 'uuid', 'integer', 'integer', 'integer', 'text', 'text', 'text']
   .map((type, index) => `$${index + 1}::text::${type}`)
   .join(', ')
-
-const accepted: SettleAnswer = Object.freeze({ outcome: 'ok', woken: null, cancelRequested: null })
 
 /** How long a completion waits for a connection of the storage, in ms. */
 const moveLimitMs = 1000
@@ -78,9 +77,9 @@ export class LedgerWithin implements AsyncLedgerWithin {
     const speaker = owner == null ? [null, null] : [storeText(owner.node), storeText(owner.incarnation)]
     const values = [occurrence, job, String(token), String(sequence), last, printRuns(runs, scheduledAt), ...speaker]
     return await this.#inSavepoint(async (session, _steps, database) => {
-      if (isWritten(await session.query(this.#complete, values))) return accepted
+      if (isWritten(await session.query(this.#complete, values))) return settledAlone
       const isMoved = await this.#moveOut(database, occurrence, job)
-      return isMoved && isWritten(await session.query(this.#complete, values)) ? accepted : null
+      return isMoved && isWritten(await session.query(this.#complete, values)) ? settledAlone : null
     })
   }
 

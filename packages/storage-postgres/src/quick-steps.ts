@@ -6,8 +6,10 @@ import {
   type CreateSlot,
   type OccurrenceAddress,
   type Owner,
+  settledAlone,
   type SettleAnswer,
   type SettleItem,
+  slotStarted,
 } from '@jobistemer/core/storage'
 import type { Database } from './database.ts'
 import { binaryUuids, uuidOf } from './ids.ts'
@@ -21,17 +23,6 @@ import { storeText } from './stored-text.ts'
 const { printDetails, printRuns } = codec1
 
 const none: readonly never[] = Object.freeze([])
-
-const started: CreateAnswer = Object.freeze({
-  outcome: 'created',
-  state: 'running',
-  token: 1,
-  reason: null,
-  displaced: none,
-  cancelRequested: none,
-})
-
-const accepted: SettleAnswer = Object.freeze({ outcome: 'ok', woken: null, cancelRequested: null })
 
 /** An ordinary end, as far as the item goes. */
 type EndItem = SettleItem & { readonly change: { readonly kind: 'finish' } }
@@ -70,7 +61,7 @@ export class QuickSteps {
     const isOrdinary = (item: CreateItem): item is CreateSlot => {
       return item.kind === 'slot' && item.runs !== null && item.scheduledAt <= now
     }
-    return await this.#run(items, isOrdinary, this.#starts, started, async (slots) => {
+    return await this.#run(items, isOrdinary, this.#starts, slotStarted, async (slots) => {
       const texts = slots.map(({ details, runs, scheduledAt }) => {
         return [printDetails(details), printRuns(runs ?? none, scheduledAt)] as const
       })
@@ -104,7 +95,7 @@ export class QuickSteps {
       return change.kind === 'finish' && upToSequence === undefined && item.owner?.incarnation === owner?.incarnation
     }
     const speaker = owner == null ? [null, null] : [storeText(owner.node), storeText(owner.incarnation)]
-    return await this.#run(items, isOrdinary, this.#ends, accepted, async (ends) => {
+    return await this.#run(items, isOrdinary, this.#ends, settledAlone, async (ends) => {
       const arrays = [
         ends.map(({ token }) => token),
         ends.map(({ sequence }) => sequence),
