@@ -1,11 +1,10 @@
 import { createHash } from 'node:crypto'
-import type { QueryCommandInput } from '@aws-sdk/client-dynamodb'
 import type { OccurrenceId } from '@jobistemer/core'
 import type { OccurrenceAddress } from '@jobistemer/core/storage'
 import { type Item, number, numberOf, sizeOf, text, textOf } from './attributes.ts'
-import { addressOfKey, type Key, type Keys, sortableInstant } from './keys.ts'
-import { keyOf, names } from './occurrence-item.ts'
-import type { Requests } from './requests.ts'
+import { addressOfKey, type Key, keyOf, type Keys, sortableInstant } from './keys.ts'
+import { names } from './occurrence-item.ts'
+import { partitionQuery, type QueryInput, type Requests } from './requests.ts'
 
 // An item has at most 400 KB. The results of many tasks can be larger, also compressed. Then a large attribute is stored in
 // separate items, its parts, before the record that refers to them. A refused write, or one whose answer gets lost, can leave
@@ -64,14 +63,9 @@ function namesBegin({ scheduledAt }: OccurrenceAddress): string {
 }
 
 /** A query for the keys of all parts of a record, including parts without a reference. */
-export function partsQuery(keys: Keys, address: OccurrenceAddress): Omit<QueryCommandInput, 'TableName'> {
+export function partsQuery(keys: Keys, address: OccurrenceAddress): QueryInput {
   const { pk, sk } = keys.parts(address.id, namesBegin(address))
-  return {
-    KeyConditionExpression: 'pk = :pk AND begins_with(sk, :begin)',
-    ExpressionAttributeValues: { ':pk': text(pk), ':begin': text(sk) },
-    ProjectionExpression: 'pk, sk',
-    ConsistentRead: true,
-  }
+  return { ...partitionQuery(pk, [sk, `${sk}~`]), ProjectionExpression: 'pk, sk' }
 }
 
 /**

@@ -1,5 +1,6 @@
 import type { OccurrenceId } from '@jobistemer/core'
 import {
+  addressOf,
   ended,
   isFinal,
   isSuperseded,
@@ -24,7 +25,7 @@ import {
   writesOf,
 } from './record-writes.ts'
 import { transactionLimit } from './requests.ts'
-import { addressOf, contended, loadOccurrences, type Table, untilDecided } from './table.ts'
+import { contended, loadOccurrences, type Table, untilDecided } from './table.ts'
 
 /** What a plan was to end, but another node had claimed before the plan was there: it goes on. */
 type Survivors = Map<OccurrenceId, OccurrenceAddress>

@@ -2,22 +2,15 @@ import {
   CreateTableCommand,
   DescribeTableCommand,
   type DynamoDBClient,
-  QueryCommand,
   type TableDescription,
 } from '@aws-sdk/client-dynamodb'
-import { type DurationInput, type JobistemerError, systemClock, toDurationMs } from '@jobistemer/core'
+import { type DurationInput, systemClock, toDurationMs } from '@jobistemer/core'
+import { readOptionNames } from '@jobistemer/core/storage'
 import { text } from './attributes.ts'
-import {
-  busyError,
-  foreignTable,
-  isAbsent,
-  isDenied,
-  isOverload,
-  noRightsError,
-  storageError,
-} from './dynamodb-errors.ts'
-import { readClient, readObject, readTableName } from './options.ts'
-import { Pauses, pause } from './pauses.ts'
+import { busyError, foreignTable, isAbsent, isDenied, noRightsError } from './dynamodb-errors.ts'
+import { readClient, readTableName } from './options.ts'
+import { pause } from './pauses.ts'
+import { Requests } from './requests.ts'
 import { failedIndex, liveIndex, tableDefinition } from './table-definition.ts'
 
 /** What {@link createTable} takes. */
@@ -31,10 +24,8 @@ export interface CreateTableOptions {
 }
 
 const lookEveryMs = 500
-/** What one request may take, as long as so much is left of the whole time. */
-const requestMs = 10_000
-/** So much a request has at least. */
-const leastRequestMs = 1000
+/** Time limit of one request, in ms. */
+const requestTimeoutMs = 10_000
 
 /**
  * Makes the table, if there is none of that name, and waits until it can be used. For development and tests; in
@@ -45,119 +36,81 @@ const leastRequestMs = 1000
  *   with other keys; `STORAGE_UNREADABLE`; `STORAGE_BUSY` when it cannot be used within `timeout`; `STORAGE_FAILED`
  */
 export async function createTable(options: CreateTableOptions): Promise<void> {
-  readObject(options, 'createTable', ['client', 'tableName', 'timeout'])
+  const known = ['client', 'tableName', 'timeout']
+  readOptionNames(options, { opener: 'createTable', known, example: '{ client, tableName }' })
   const { timeout = 120_000 } = options
-  const calls = new TableCalls({
-    client: readClient(options.client),
-    tableName: readTableName(options.tableName),
-    timeoutMs: toDurationMs(timeout, 'timeout'),
-  })
+  const client = readClient(options.client)
+  const tableName = readTableName(options.tableName)
+  const retryTimeoutMs = toDurationMs(timeout, 'timeout')
+  const endsAt = systemClock.monotonic() + retryTimeoutMs
+  const leftMs = () => endsAt - systemClock.monotonic()
+  const requests = new Requests({ client, tableName, requestTimeoutMs, retryTimeoutMs, limit: 'timeout', leftMs })
   for (let isFirst = true; ; isFirst = false) {
-    const found = await calls.look()
+    const found = await look(requests)
     if (found === 'ready') return
     // DynamoDB may say for a while that there is no such table, and yet that there is one already.
     const mayCreate = found === 'absent' && isFirst
-    if (calls.leftMs <= 0 && !mayCreate) {
-      throw calls.busy('DescribeTable', new Error(`the table is not ready: ${found}`))
+    if (leftMs() <= 0 && !mayCreate) {
+      throw busyError(tableName, 'DescribeTable', new Error(`the table is not ready: ${found}`), 'timeout')
     }
-    if (found === 'absent') await calls.create()
-    await pause(Math.min(lookEveryMs, Math.max(calls.leftMs, 0)))
+    if (found === 'absent') await create(requests)
+    await pause(Math.min(lookEveryMs, Math.max(leftMs(), 0)))
   }
 }
 
-/** What was found of a table; one that is not ready by its status. */
+/** The state of a table; for a table that is not ready, its status. */
 type Found = 'ready' | 'absent' | `status ${string}`
 
-/** Requests about a table, repeated within a limit of time for all of them. */
-class TableCalls {
-  readonly #client: Pick<DynamoDBClient, 'send'>
-  readonly #tableName: string
-  readonly #endsAt: number
-
-  constructor(options: {
-    readonly client: Pick<DynamoDBClient, 'send'>
-    readonly tableName: string
-    readonly timeoutMs: number
-  }) {
-    this.#client = options.client
-    this.#tableName = options.tableName
-    this.#endsAt = systemClock.monotonic() + options.timeoutMs
+/** @throws JobistemerError `STORAGE_FOREIGN` if the table has other keys or indexes */
+async function look(requests: Requests): Promise<Found> {
+  const { tableName } = requests
+  try {
+    const { Table: table } = await requests.send('DescribeTable', new DescribeTableCommand({ TableName: tableName }))
+    if (table === undefined) return 'absent'
+    assertOwnSchema(table, tableName)
+    const { TableStatus: status, GlobalSecondaryIndexes: indexes = [] } = table
+    const statuses = [status, ...indexes.map(({ IndexStatus }) => IndexStatus)]
+    return statuses.every((one) => one === 'ACTIVE') ? 'ready' : `status ${statuses.join(', ')}`
+  } catch (error) {
+    return isDenied(causeOf(error)) ? await query(requests) : absentOr(error, tableName)
   }
+}
 
-  get leftMs(): number {
-    return this.#endsAt - systemClock.monotonic()
-  }
-
-  /** @throws JobistemerError `STORAGE_FOREIGN` when the table's keys or indexes are others */
-  async look(): Promise<Found> {
-    const input = { TableName: this.#tableName }
-    try {
-      const { Table: table } = await this.#send('DescribeTable', (options) =>
-        this.#client.send(new DescribeTableCommand(input), options),
-      )
-      if (table === undefined) return 'absent'
-      assertOwnSchema(table, this.#tableName)
-      const { TableStatus: status, GlobalSecondaryIndexes: indexes = [] } = table
-      const statuses = [status, ...indexes.map(({ IndexStatus }) => IndexStatus)]
-      return statuses.every((one) => one === 'ACTIVE') ? 'ready' : `status ${statuses.join(', ')}`
-    } catch (error) {
-      if (isAbsent(error)) return 'absent'
-      if (isDenied(error)) return await this.#lookInto()
-      throw storageError(error, this.#tableName)
+/** Checks whether the table answers the queries of a node, for which the rights of a node suffice. */
+async function query(requests: Requests): Promise<Found> {
+  try {
+    for (const [IndexName, partition] of indexPartitions) {
+      await requests.query({
+        IndexName,
+        KeyConditionExpression: `${partition} = :partition`,
+        ExpressionAttributeValues: { ':partition': text('none') },
+        Limit: 1,
+      })
     }
+    return 'ready'
+  } catch (error) {
+    return absentOr(error, requests.tableName)
   }
+}
 
-  /** Looks whether the table answers a node: what a node may do is enough for that. */
-  async #lookInto(): Promise<Found> {
-    try {
-      for (const [index, partition] of indexPartitions) {
-        const input = {
-          TableName: this.#tableName,
-          IndexName: index,
-          KeyConditionExpression: `${partition} = :partition`,
-          ExpressionAttributeValues: { ':partition': text('none') },
-          Limit: 1,
-        }
-        await this.#send('Query', (options) => this.#client.send(new QueryCommand(input), options))
-      }
-      return 'ready'
-    } catch (error) {
-      if (isAbsent(error)) return 'absent'
-      throw isDenied(error) ? noRightsError(this.#tableName, error) : storageError(error, this.#tableName)
-    }
+async function create(requests: Requests): Promise<void> {
+  const { tableName } = requests
+  try {
+    await requests.send('CreateTable', new CreateTableCommand(tableDefinition({ tableName })))
+  } catch (error) {
+    // Another process was first, or the answer of an earlier try got lost. Both leave the wanted table.
+    if (causeOf(error)?.name !== 'ResourceInUseException') absentOr(error, tableName)
   }
+}
 
-  async create(): Promise<void> {
-    const input = tableDefinition({ tableName: this.#tableName })
-    try {
-      await this.#send('CreateTable', (options) => this.#client.send(new CreateTableCommand(input), options))
-    } catch (error) {
-      if (isDenied(error)) throw noRightsError(this.#tableName, error)
-      // Another process was first, or the answer of an earlier try got lost. Both leave the wanted table.
-      if ((error as Error).name !== 'ResourceInUseException') throw storageError(error, this.#tableName)
-    }
-  }
+function absentOr(error: unknown, tableName: string): 'absent' {
+  const cause = causeOf(error)
+  if (isAbsent(cause)) return 'absent'
+  throw isDenied(cause) ? noRightsError(tableName, cause) : error
+}
 
-  busy(operation: string, cause: unknown): JobistemerError {
-    return busyError(this.#tableName, operation, cause, 'timeout')
-  }
-
-  /** @throws JobistemerError `STORAGE_BUSY`; other failures as they are */
-  async #send<T>(
-    operation: string,
-    request: (options: { readonly abortSignal: AbortSignal }) => Promise<T>,
-  ): Promise<T> {
-    const pauses = new Pauses({ retryTimeoutMs: Math.max(this.leftMs, 0) })
-    for (;;) {
-      const limitMs = Math.min(requestMs, Math.max(this.leftMs, leastRequestMs))
-      try {
-        return await request({ abortSignal: AbortSignal.timeout(Math.ceil(limitMs)) })
-      } catch (error) {
-        if (!isOverload(error)) throw error
-        if (this.leftMs <= 0 || !(await pauses.next())) throw this.busy(operation, error)
-      }
-    }
-  }
+function causeOf(error: unknown): Error | undefined {
+  return (error as Error).cause as Error | undefined
 }
 
 const indexPartitions = [

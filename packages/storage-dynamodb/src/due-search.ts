@@ -1,10 +1,15 @@
 import type { JobId } from '@jobistemer/core'
-import { compareOrder, type DuePage, type DueQuery, type OccurrenceRecord, type Owner } from '@jobistemer/core/storage'
+import {
+  compareAddresses,
+  compareOrder,
+  type DuePage,
+  type DueQuery,
+  type OccurrenceRecord,
+  type Owner,
+} from '@jobistemer/core/storage'
 import type { Item } from './attributes.ts'
-import { jobOfKey } from './keys.ts'
+import { jobOfKey, keyOf } from './keys.ts'
 import { hintOf, type LiveHint, liveQuery, partitionsOf, queryGroup } from './live-index.ts'
-import { bySchedule } from './live-list.ts'
-import { keyOf } from './occurrence-item.ts'
 import { isMarker } from './priority-levels.ts'
 import { loadOccurrences, type Table } from './table.ts'
 
@@ -116,7 +121,7 @@ export async function findCancelRequested(table: Table, owner: Owner): Promise<r
       ({ state, owner: theirs }) =>
         state === 'running' && theirs?.node === owner.node && theirs.incarnation === owner.incarnation,
     )
-    .sort(bySchedule)
+    .sort(compareAddresses)
 }
 
 /**

@@ -1,4 +1,5 @@
-import { type ErrorCode, JobistemerError } from '@jobistemer/core'
+import { JobistemerError } from '@jobistemer/core'
+import { type FailureMeaning, failureOf } from '@jobistemer/core/storage'
 
 interface Reason {
   readonly Code?: string
@@ -66,12 +67,7 @@ export function isDenied(error: unknown): boolean {
 
 const denied = /^(AccessDeniedException|AccessDenied|NotAuthorized.*)$/
 
-interface Meaning {
-  readonly pattern: RegExp
-  readonly code: ErrorCode
-  readonly message: string
-  readonly remedy: string
-}
+type Meaning = FailureMeaning & { readonly pattern: RegExp }
 
 const meanings: readonly Meaning[] = [
   {
@@ -108,50 +104,44 @@ const meanings: readonly Meaning[] = [
   },
 ]
 
+const otherFailure: FailureMeaning = {
+  code: 'STORAGE_FAILED',
+  message: 'DynamoDB failed',
+  remedy: 'The cause says what happened. The call can be repeated.',
+}
+
 /** Converts an error of the client to an error for the user, with the client's error as its cause. */
 export function storageError(error: unknown, tableName: string): JobistemerError {
   if (JobistemerError.isInstance(error)) return error
   const name = nameOf(error)
-  const details = { field: 'tableName', value: tableName, cause: error }
   const detail = `${name || 'no name'}: ${messageOf(error)}`
-  const meaning = meanings.find(({ pattern }) => pattern.test(name))
-  if (meaning !== undefined) {
-    const message = `${meaning.message} (${detail}): ${tableName}.`
-    return new JobistemerError(meaning.code, { message, remedy: meaning.remedy, ...details })
-  }
-  if (
-    name === 'ValidationException' &&
-    /schema|index|provided key element|conditions on the keys/i.test(messageOf(error))
-  ) {
-    return foreignTable(tableName, detail, error)
-  }
-  return new JobistemerError('STORAGE_FAILED', {
-    message: `DynamoDB failed (${detail}): ${tableName}.`,
-    remedy: 'The cause says what happened. The call can be repeated.',
-    ...details,
-  })
+  const isForeign = /schema|index|provided key element|conditions on the keys/i.test(messageOf(error))
+  if (name === 'ValidationException' && isForeign) return foreignTable(tableName, detail, error)
+  const meaning = meanings.find(({ pattern }) => pattern.test(name)) ?? otherFailure
+  return failureOf(meaning, detail, { field: 'tableName', value: tableName, cause: error })
+}
+
+const foreign: FailureMeaning = {
+  code: 'STORAGE_FOREIGN',
+  message: "The table has other keys or indexes than Jobistemer's",
+  remedy: 'Give Jobistemer a table of its own, made with createTable() or its CloudFormation template.',
 }
 
 export function foreignTable(tableName: string, detail: string, cause?: unknown): JobistemerError {
-  return new JobistemerError('STORAGE_FOREIGN', {
-    message: `The table has other keys or indexes than Jobistemer's (${detail}): ${tableName}.`,
-    field: 'tableName',
-    value: tableName,
-    remedy: 'Give Jobistemer a table of its own, made with createTable() or its CloudFormation template.',
-    cause,
-  })
+  return failureOf(foreign, detail, { field: 'tableName', value: tableName, cause })
 }
 
-/** A table that is not there cannot be made, or cannot be looked at, with these credentials. */
+const noRights: FailureMeaning = {
+  code: 'STORAGE_UNREADABLE',
+  message: 'The credentials do not allow to make the table',
+  remedy:
+    'Give them dynamodb:CreateTable and dynamodb:DescribeTable beside the statement that iamPolicy() prints, or make the table by its CloudFormation template.',
+}
+
+/** The error for an absent table that these credentials can neither create nor describe. */
 export function noRightsError(tableName: string, cause: unknown): JobistemerError {
-  return new JobistemerError('STORAGE_UNREADABLE', {
-    message: `The credentials do not allow to make the table (${nameOf(cause)}: ${messageOf(cause)}): ${tableName}.`,
-    field: 'tableName',
-    value: tableName,
-    remedy:
-      'Give them dynamodb:CreateTable and dynamodb:DescribeTable beside the statement that iamPolicy() prints, or make the table by its CloudFormation template.',
-    cause,
-  })
+  const detail = `${nameOf(cause)}: ${messageOf(cause)}`
+  return failureOf(noRights, detail, { field: 'tableName', value: tableName, cause })
 }
 
 /** `limit`: the option that gives DynamoDB more time. */

@@ -1,25 +1,4 @@
-import type { JobId } from '@jobistemer/core'
-import type {
-  AsyncLedger,
-  DuePage,
-  DueQuery,
-  GetAnswer,
-  GetRequest,
-  HeartbeatAnswer,
-  HeartbeatRequest,
-  JobQuery,
-  JobRecord,
-  LedgerStep,
-  OccurrenceQuery,
-  OccurrenceRecord,
-  Owner,
-  Page,
-  PruneAnswer,
-  PruneRequest,
-  SettleAnswer,
-  SettleItem,
-  StorageCapabilities,
-} from '@jobistemer/core/storage'
+import type { AsyncLedger } from '@jobistemer/core/storage'
 import { findCancelRequested, findDue, findNextDue, findStranded } from './due-search.ts'
 import type { Form } from './form.ts'
 import { get } from './get-records.ts'
@@ -45,7 +24,7 @@ export class DynamoDBLedger implements AsyncLedger {
   readonly concurrency: number = concurrency
   readonly opener = 'dynamodbStorage()'
   readonly keepsObjects = false
-  readonly capabilities: StorageCapabilities = {
+  readonly capabilities: AsyncLedger['capabilities'] = {
     // Some two dozen steps run at a time: more in one call would only delay its answers.
     maxBatch: 100,
     multiProcess: true,
@@ -56,8 +35,8 @@ export class DynamoDBLedger implements AsyncLedger {
     heartbeatMs: 10_000,
   }
   /** One walk through a job's history finds what goes with each record, and what kind it is. */
-  readonly history = {
-    prune: async (request: PruneRequest): Promise<PruneAnswer> => await prune(await this.#opened(), request),
+  readonly history: AsyncLedger['history'] = {
+    prune: async (request) => await prune(await this.#opened(), request),
   }
   readonly #table: Table
   readonly #form: Form
@@ -74,47 +53,23 @@ export class DynamoDBLedger implements AsyncLedger {
     this.#form = form
   }
 
-  async run(step: LedgerStep): Promise<void> {
-    await runStep(await this.#opened(), step)
-  }
+  readonly run: AsyncLedger['run'] = async (step) => await runStep(await this.#opened(), step)
+  readonly quickSettle: Required<AsyncLedger>['quickSettle'] = async (item, now) =>
+    await quickSettle(await this.#opened(), item, now)
 
-  async quickSettle(item: SettleItem, now: number): Promise<SettleAnswer | null> {
-    return await quickSettle(await this.#opened(), item, now)
-  }
+  readonly due: AsyncLedger['due'] = async (query, page) => await findDue(await this.#opened(), query, page)
+  readonly nextDueAt: AsyncLedger['nextDueAt'] = async (query) => await findNextDue(await this.#opened(), query)
+  readonly cancelRequested: AsyncLedger['cancelRequested'] = async (owner) =>
+    await findCancelRequested(await this.#opened(), owner)
 
-  async due(query: DueQuery, page: { readonly limit: number; readonly cursor: string | null }): Promise<DuePage> {
-    return await findDue(await this.#opened(), query, page)
-  }
+  readonly stranded: AsyncLedger['stranded'] = async () => await findStranded(await this.#opened())
+  readonly get: AsyncLedger['get'] = async (request) => await get(await this.#opened(), request)
+  readonly listJobs: AsyncLedger['listJobs'] = async (query) => await listJobs(await this.#opened(), query)
+  readonly listOccurrences: AsyncLedger['listOccurrences'] = async (query) =>
+    await listOccurrences(await this.#opened(), query)
 
-  async nextDueAt(query: DueQuery): Promise<number | null> {
-    return await findNextDue(await this.#opened(), query)
-  }
-
-  async cancelRequested(owner: Owner): Promise<readonly OccurrenceRecord[]> {
-    return await findCancelRequested(await this.#opened(), owner)
-  }
-
-  async stranded(): Promise<readonly JobId[]> {
-    return await findStranded(await this.#opened())
-  }
-
-  async get(request: GetRequest): Promise<GetAnswer> {
-    return await get(await this.#opened(), request)
-  }
-
-  async listJobs(query: JobQuery): Promise<Page<JobRecord>> {
-    return await listJobs(await this.#opened(), query)
-  }
-
-  async listOccurrences(query: OccurrenceQuery): Promise<Page<OccurrenceRecord>> {
-    return await listOccurrences(await this.#opened(), query)
-  }
-
-  async heartbeat(request: HeartbeatRequest): Promise<HeartbeatAnswer> {
-    return await heartbeat(await this.#opened(), request)
-  }
-
-  async serverTime(): Promise<number> {
+  readonly heartbeat: AsyncLedger['heartbeat'] = async (request) => await heartbeat(await this.#opened(), request)
+  readonly serverTime: Required<AsyncLedger>['serverTime'] = async () => {
     const { requests, keys } = await this.#opened()
     return await requests.time(keys.clock())
   }

@@ -8,10 +8,11 @@ import {
   type NodeProfile,
   type NodeRecord,
 } from '@jobistemer/core/storage'
-import { number, text } from './attributes.ts'
+import { number } from './attributes.ts'
 import { counterName, nodeItem, profileItem, readNode, readProfile } from './node-item.ts'
-import { keyItem } from './requests.ts'
 import { contended, type Table, untilDecided } from './table.ts'
+import { keyItem } from './keys.ts'
+import { partitionQuery } from './requests.ts'
 
 /** As in `Storage`: one write and one consistent read, as long as there is no profile and nothing to remove. */
 export async function heartbeat(table: Table, request: HeartbeatRequest): Promise<HeartbeatAnswer> {
@@ -32,12 +33,7 @@ export async function heartbeat(table: Table, request: HeartbeatRequest): Promis
 /** Only a node itself and the node that removes it write its record. All lie in one partition, ordered by incarnation. */
 async function listNodes({ requests, keys }: Table): Promise<readonly NodeRecord[]> {
   const nodes: NodeRecord[] = []
-  const query = {
-    KeyConditionExpression: 'pk = :pk',
-    ExpressionAttributeValues: { ':pk': text(keys.nodes) },
-    ConsistentRead: true,
-  }
-  for await (const item of requests.queryAll(query)) nodes.push(readNode(item))
+  for await (const item of requests.queryAll(partitionQuery(keys.nodes))) nodes.push(readNode(item))
   return nodes.sort(byIncarnation)
 }
 

@@ -8,9 +8,7 @@ import {
   objectOfStored,
   type OccurrenceAddress,
   type OverlapPolicy,
-  type OverlapRule,
   overlapRuleOf,
-  type PauseRecord,
   pauseOfStored,
   readStartNumbers,
   type ScheduleSegment,
@@ -19,30 +17,16 @@ import {
 } from '@jobistemer/core/storage'
 import * as attribute from './attributes.ts'
 import type { Item } from './attributes.ts'
-import { jobOfKey, type Keys } from './keys.ts'
+import { jobOfKey, keyItem, keyOf, type Keys } from './keys.ts'
 import { parseLiveList, printLiveList, printPriorities, type Waiting, withPriorities } from './live-list.ts'
-import { keyOf } from './occurrence-item.ts'
 
 /**
  * The stored head of a job: the data that its steps decide on, and the lists of its live occurrences. The version holds the
  * rest of the job's record. A version never changes, so each step pays for a small item.
  */
-export interface StoredHead {
-  readonly id: JobId
+export interface StoredHead extends Omit<JobRecord, keyof VersionContent> {
   /** Grows by one with each write; every step on the job is conditional on it. */
   readonly revision: number
-  readonly version: number
-  readonly handlerKey: string
-  readonly overlap: OverlapRule
-  readonly watermark: number
-  readonly nextAt: number | null
-  readonly pruneFloor: number | null
-  readonly paused: PauseRecord | null
-  readonly cancelsBelow: number | null
-  readonly starts?: readonly number[]
-  readonly createdAt: number
-  readonly changedAt: number
-  readonly deletedAt: number | null
   /**
    * Pending and running occurrences, in any order. An occurrence that ended without a write to the head stays listed until a
    * step checks: a listed one may be final, and every active one is listed, here or on a page.
@@ -84,10 +68,8 @@ export const headNames = {
 } as const
 
 export function headItem(keys: Keys, head: StoredHead): Item {
-  const { pk, sk } = keys.head(head.id)
   const item: Item = {
-    pk: attribute.text(pk),
-    sk: attribute.text(sk),
+    ...keyItem(keys.head(head.id)),
     v: attribute.number(head.revision),
     n: attribute.number(head.version),
     [headNames.handlerKey]: attribute.json(head.handlerKey),
@@ -169,11 +151,9 @@ interface VersionContent {
 
 export function versionItem(keys: Keys, job: JobRecord, now: number): Item {
   const { name, owner, fingerprint, lineage, timeline, definition } = job
-  const { pk, sk } = keys.version(job.id, job.version)
   const content: VersionContent = { name, owner, fingerprint, lineage, timeline, definition }
   return {
-    pk: attribute.text(pk),
-    sk: attribute.text(sk),
+    ...keyItem(keys.version(job.id, job.version)),
     n: attribute.number(job.version),
     c: attribute.number(now),
     j: attribute.json(content),

@@ -1,5 +1,6 @@
 import type { JobId, OccurrenceId } from '@jobistemer/core'
 import {
+  compareAddresses,
   compareOrder,
   isDelayed,
   isSuperseded,
@@ -17,7 +18,7 @@ import {
   type StoredJob,
 } from '@jobistemer/core/storage'
 import { type LiveLists, noLists, readHead, type StoredHead } from './job-item.ts'
-import { bySchedule, type Waiting } from './live-list.ts'
+import type { Waiting } from './live-list.ts'
 import type { StoredOccurrence } from './occurrence-item.ts'
 import { loadJobs } from './query-jobs.ts'
 import type { FoundItems } from './requests.ts'
@@ -140,7 +141,7 @@ export class JobReading {
 
   state(): StepState {
     const inState = (state: OccurrenceState) => {
-      const compare = state === 'running' ? bySchedule : compareOrder
+      const compare = state === 'running' ? compareAddresses : compareOrder
       return [...this.records.values()]
         .filter(({ record }) => record.state === state)
         .sort((left, right) => compare(left.record, right.record))

@@ -1,10 +1,21 @@
 import type { JobId, OccurrenceId } from '@jobistemer/core'
 import { type OccurrenceAddress, type Ordered, orderAt } from '@jobistemer/core/storage'
+import { type Item, text, textOf } from './attributes.ts'
 
 /** The primary key of an item. */
 export interface Key {
   readonly pk: string
   readonly sk: string
+}
+
+/** The key as attributes of an item. */
+export function keyItem({ pk, sk }: Key): Item {
+  return { pk: text(pk), sk: text(sk) }
+}
+
+/** The key of an item. */
+export function keyOf(item: Item): Key {
+  return { pk: textOf(item, 'pk'), sk: textOf(item, 'sk') }
 }
 
 // Everything of one namespace has keys that begin with its prefix and a colon, which no prefix contains.
@@ -211,8 +222,8 @@ export function sortableInstant(at: number): string {
   return at < 0 ? `-${String(least + at).padStart(width, '0')}` : String(at).padStart(width, '0')
 }
 
-function parseInstant(text: string): number {
-  return text.startsWith('-') ? Number(text.slice(1)) - least : Number(text)
+function parseInstant(sortable: string): number {
+  return sortable.startsWith('-') ? Number(sortable.slice(1)) - least : Number(sortable)
 }
 
 /** The job that the last part of a sort key names. */

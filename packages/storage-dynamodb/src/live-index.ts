@@ -1,10 +1,10 @@
-import type { QueryCommandInput } from '@aws-sdk/client-dynamodb'
 import { type Item, number, numberOf, text, textOf } from './attributes.ts'
-import { addressOfKey, type LiveGroup, levelOfPartition, shardCounts } from './keys.ts'
+import { addressOfKey, keyOf, levelOfPartition, type LiveGroup, shardCounts } from './keys.ts'
 import { ordinary, type Waiting } from './live-list.ts'
-import { keyOf, names } from './occurrence-item.ts'
+import { names } from './occurrence-item.ts'
 import type { Table } from './table.ts'
 import { liveIndex } from './table-definition.ts'
+import type { QueryInput } from './requests.ts'
 
 // The index of live occurrences follows the table with a delay, a fraction of a second as a rule. So what it says is a
 // hint: it tells what to read from the table, and may miss what was written just now.
@@ -34,7 +34,7 @@ export function liveQuery(
   { keys }: Table,
   { group, shard, level = 0 }: LivePartition,
   bounds: { readonly from?: number; readonly to?: number } = {},
-): Omit<QueryCommandInput, 'TableName'> {
+): QueryInput {
   const { from, to } = bounds
   const conditions = [`${names.livePartition} = :place`]
   const values: Item = { ':place': text(keys.livePartition(group, shard, level)) }

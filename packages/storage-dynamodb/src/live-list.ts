@@ -59,8 +59,3 @@ export function withPriorities(
     return { ...entry, details: priority === 0 ? ordinary : { priority } }
   })
 }
-
-/** The order of history: by time, then by id. */
-export function bySchedule(left: OccurrenceAddress, right: OccurrenceAddress): number {
-  return left.scheduledAt - right.scheduledAt || (left.id < right.id ? -1 : left.id > right.id ? 1 : 0)
-}

@@ -1,12 +1,18 @@
 import type { TransactWriteItem } from '@aws-sdk/client-dynamodb'
 import type { OccurrenceId } from '@jobistemer/core'
-import { compareOrder, isFinal, type OccurrenceAddress, type OccurrenceWrite } from '@jobistemer/core/storage'
+import {
+  addressOf,
+  compareOrder,
+  isFinal,
+  type OccurrenceAddress,
+  type OccurrenceWrite,
+} from '@jobistemer/core/storage'
 import { text } from './attributes.ts'
 import { firstLookAt, type LiveLists, noLists, type StoredHead } from './job-item.ts'
 import type { JobReading } from './job-reading.ts'
 import { printLiveList, type Waiting, waitingOf } from './live-list.ts'
 import { moveInQueue, type QueueMove, type QueueMoves, remove } from './record-writes.ts'
-import { addressOf, type Table } from './table.ts'
+import type { Table } from './table.ts'
 
 // The head lists live occurrences of its job, and each step pays for the size of the head. So the head lists a few of them.
 // Further active occurrences fill pages, which most steps need not read. Each further queued occurrence has an item of its

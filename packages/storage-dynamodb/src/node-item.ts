@@ -1,16 +1,13 @@
 import { type NodeProfile, type NodeRecord, objectOfStored } from '@jobistemer/core/storage'
-import { type Item, json, number, numberOf, optionalJson, storedJson, text } from './attributes.ts'
-import { incarnationOfKey, type Keys } from './keys.ts'
-import { keyOf } from './occurrence-item.ts'
+import { type Item, json, number, numberOf, optionalJson, storedJson } from './attributes.ts'
+import { incarnationOfKey, keyItem, keyOf, type Keys } from './keys.ts'
 
 /** The attribute that heartbeats are conditional on. */
 export const counterName = 'c'
 
 export function nodeItem(keys: Keys, { node, incarnation, counter, startedAt, leaving, about }: NodeRecord): Item {
-  const { pk, sk } = keys.node(incarnation)
   const item: Item = {
-    pk: text(pk),
-    sk: text(sk),
+    ...keyItem(keys.node(incarnation)),
     [counterName]: number(counter),
     n: json(node),
     s: number(startedAt),
@@ -32,8 +29,7 @@ export function readNode(item: Item): NodeRecord {
 }
 
 export function profileItem(keys: Keys, incarnation: string, profile: NodeProfile): Item {
-  const { pk, sk } = keys.profile(incarnation)
-  return { pk: text(pk), sk: text(sk), j: json(profile) }
+  return { ...keyItem(keys.profile(incarnation)), j: json(profile) }
 }
 
 export function readProfile(item: Item): NodeProfile {

@@ -13,7 +13,7 @@ import {
 } from '@jobistemer/core/storage'
 import * as attribute from './attributes.ts'
 import type { Item } from './attributes.ts'
-import { addressOfKey, failedOrder, failedShardOf, type Key, type Keys, type LiveGroup, shardOf } from './keys.ts'
+import { addressOfKey, failedOrder, failedShardOf, keyItem, keyOf, type Keys, type LiveGroup, shardOf } from './keys.ts'
 
 /** An occurrence as it is stored. */
 export interface StoredOccurrence {
@@ -75,10 +75,8 @@ export function ownerValue({ node, incarnation }: Owner): Item[string] {
 
 /** With details and runs in it, however large they are. */
 export function occurrenceItem(keys: Keys, { record, revision, marked }: Omit<StoredOccurrence, 'bulk'>): Item {
-  const key = keys.occurrence(record)
   const item: Item = {
-    pk: attribute.text(key.pk),
-    sk: attribute.text(key.sk),
+    ...keyItem(keys.occurrence(record)),
     [names.state]: attribute.text(record.state),
     [names.kind]: attribute.text(record.kind),
     [names.token]: attribute.number(record.token),
@@ -186,10 +184,6 @@ function bulkOf(item: Item): Item | null {
     bulk[name] = value
   }
   return bulk
-}
-
-export function keyOf(item: Item): Key {
-  return { pk: attribute.textOf(item, 'pk'), sk: attribute.textOf(item, 'sk') }
 }
 
 function isEmpty(value: object): boolean {

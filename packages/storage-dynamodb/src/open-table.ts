@@ -5,6 +5,7 @@ import { liveQuery } from './live-index.ts'
 import { failedQuery } from './query-failures.ts'
 import { hasRevision } from './record-writes.ts'
 import type { Table } from './table.ts'
+import { keyItem } from './keys.ts'
 
 /** What is stored of the form that the data are in. */
 interface FormMark {
@@ -55,8 +56,7 @@ async function moveOn(table: Table, form: Form, mark: FormMark): Promise<FormMar
 }
 
 function markItem({ keys }: Table, { version, reached, cursor, revision }: FormMark): Item {
-  const { pk, sk } = keys.form
-  const item: Item = { pk: text(pk), sk: text(sk), n: number(version), v: number(revision) }
+  const item: Item = { ...keyItem(keys.form), n: number(version), v: number(revision) }
   if (reached !== version) item.r = number(reached)
   if (cursor !== null) item.c = text(cursor)
   return item

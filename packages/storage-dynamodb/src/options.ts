@@ -1,5 +1,6 @@
 import type { DynamoDBClient } from '@aws-sdk/client-dynamodb'
-import { type DurationInput, JobistemerError, printValue, toDurationMs } from '@jobistemer/core'
+import { type DurationInput, toDurationMs } from '@jobistemer/core'
+import { invalidOption, readOptionNames } from '@jobistemer/core/storage'
 
 /** How {@link dynamodbStorage} reaches its data. */
 export interface DynamoDBStorageOptions {
@@ -40,10 +41,15 @@ const optionNames = ['client', 'tableName', 'prefix', 'requestTimeout', 'retryTi
  * @throws JobistemerError `UNKNOWN_OPTION`, `INVALID_ARGUMENT`, `INVALID_DURATION`
  */
 export function readOptions(options: DynamoDBStorageOptions): ReadOptions {
-  readObject(options, 'dynamodbStorage', optionNames)
+  readOptionNames(options, { opener: 'dynamodbStorage', known: optionNames, example: '{ client, tableName }' })
   const { prefix = 'jobistemer', requestTimeout = 10_000, retryTimeout = 20_000 } = options
   if (typeof prefix !== 'string' || !/^[A-Za-z0-9._-]{1,64}$/.test(prefix)) {
-    throw invalid('prefix', prefix, 'prefix is not 1 to 64 letters, digits, ".", "-" and "_"', 'Choose another one.')
+    throw invalidOption(
+      'prefix',
+      prefix,
+      'prefix is not 1 to 64 letters, digits, ".", "-" and "_"',
+      'Choose another one.',
+    )
   }
   return {
     client: readClient(options.client),
@@ -54,41 +60,18 @@ export function readOptions(options: DynamoDBStorageOptions): ReadOptions {
   }
 }
 
-/** Checks that options are an object with none but the known ones. @throws JobistemerError `INVALID_ARGUMENT`, `UNKNOWN_OPTION` */
-export function readObject(
-  options: object,
-  opener: string,
-  known: readonly string[],
-  example = '{ client, tableName }',
-): void {
-  // A list, a Map or a Date has no options either, and would pass for an object that leaves all of them out.
-  if (Object.prototype.toString.call(options) !== '[object Object]') {
-    const remedy = `Write ${opener}(${example}).`
-    throw invalid('options', options, `${opener} needs an object of options`, remedy)
-  }
-  for (const [name, value] of Object.entries(options)) {
-    if (known.includes(name)) continue
-    throw new JobistemerError('UNKNOWN_OPTION', {
-      message: `${opener} has no option ${printValue(name)}.`,
-      field: name,
-      value,
-      remedy: `The options are ${known.join(', ')}.`,
-    })
-  }
-}
-
 /** @throws JobistemerError `INVALID_ARGUMENT` */
 export function readClient(client: DynamoDBStorageOptions['client']): DynamoDBStorageOptions['client'] {
   if (typeof client === 'object' && client !== null && typeof client.send === 'function') return client
   const remedy = 'Give a DynamoDBClient of @aws-sdk/client-dynamodb.'
-  throw invalid('client', client, 'client is not one of @aws-sdk/client-dynamodb', remedy)
+  throw invalidOption('client', client, 'client is not one of @aws-sdk/client-dynamodb', remedy)
 }
 
 /** @throws JobistemerError `INVALID_ARGUMENT` */
 export function readTableName(tableName: unknown): string {
   const isName = typeof tableName === 'string' && /^(arn:[^ ]+:table\/)?[A-Za-z0-9._-]{3,255}$/.test(tableName)
   if (isName) return tableName
-  throw invalid(
+  throw invalidOption(
     'tableName',
     tableName,
     'tableName is not the name of a table',
@@ -100,7 +83,7 @@ export function readTableName(tableName: unknown): string {
 export function readPlainName(tableName: unknown): string {
   const name = readTableName(tableName)
   if (!name.includes(':')) return name
-  throw invalid('tableName', name, 'tableName is an ARN', 'Give the name alone: what follows "table/".')
+  throw invalidOption('tableName', name, 'tableName is an ARN', 'Give the name alone: what follows "table/".')
 }
 
 /** @throws JobistemerError `INVALID_ARGUMENT` */
@@ -108,10 +91,5 @@ export function readTableArn(tableArn: unknown): string {
   const isArn = typeof tableArn === 'string' && /^arn:[^:\s]+:dynamodb:[^:\s]*:[^:\s]*:table\/[^/:\s]+$/.test(tableArn)
   if (isArn) return tableArn
   const remedy = 'An ARN is like arn:aws:dynamodb:eu-central-1:123456789012:table/jobs.'
-  throw invalid('tableArn', tableArn, 'tableArn is not the ARN of a table', remedy)
-}
-
-function invalid(field: string, value: unknown, problem: string, remedy: string): JobistemerError {
-  const message = `${problem}: ${printValue(value)}.`
-  return new JobistemerError('INVALID_ARGUMENT', { message, field, value, remedy })
+  throw invalidOption('tableArn', tableArn, 'tableArn is not the ARN of a table', remedy)
 }

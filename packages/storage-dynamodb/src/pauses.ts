@@ -1,5 +1,5 @@
-import { randomInt } from 'node:crypto'
 import { systemClock } from '@jobistemer/core'
+import { random } from '@jobistemer/core/storage'
 
 const firstPauseMs = 25
 const longestPauseMs = 2000
@@ -19,20 +19,11 @@ export class Pauses {
     if (this.#pausedMs >= this.#limitMs) return false
     const longest = Math.min(longestPauseMs, firstPauseMs * 2 ** Math.min(this.#tries++, 10))
     // Half of it at least, so that the table gets room, and jitter, so that nodes do not come back all at once.
-    const pauseMs = Math.ceil(longest * (0.5 + jitter() / 2))
+    const pauseMs = Math.ceil(longest * (0.5 + random() / 2))
     this.#pausedMs += pauseMs
     await pause(pauseMs)
     return true
   }
-}
-
-// By chance: in containers all processes have the same id.
-let state = randomInt(2 ** 32)
-
-/** Numbers in `[0, 1)` that differ between processes: only for pauses. */
-export function jitter(): number {
-  state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0
-  return state / 2 ** 32
 }
 
 export async function pause(delayMs: number): Promise<void> {

@@ -6,6 +6,7 @@ import { number, text } from './attributes.ts'
 import type { StoredHead } from './job-item.ts'
 import type { RecordWrite } from './record-writes.ts'
 import type { Table } from './table.ts'
+import { keyItem } from './keys.ts'
 
 // A transaction has at most 100 items. A larger step writes the new head together with a plan, the list of the remaining
 // writes. Examples are a recovery of hundreds of slots, and the deletion of a job with hundreds of waiting occurrences. From
@@ -30,9 +31,8 @@ export function planWrites(
 ): TransactWriteItem[] {
   const bytes = gzipSync(JSON.stringify(records.map(withoutBulk)))
   return Array.from({ length: Math.ceil(bytes.length / bytesPerPart) }, (_, part) => {
-    const { pk, sk } = keys.plan(job, part)
     const content = { B: bytes.subarray(part * bytesPerPart, (part + 1) * bytesPerPart) }
-    const item = { pk: text(pk), sk: text(sk), lp: text(keys.planPartition), lo: number(part), j: content }
+    const item = { ...keyItem(keys.plan(job, part)), lp: text(keys.planPartition), lo: number(part), j: content }
     return { Put: { TableName: requests.tableName, Item: item } }
   })
 }

@@ -1,6 +1,6 @@
 import { type Item, number, numberOf, text } from './attributes.ts'
-import { type Keys, levelOfKey } from './keys.ts'
-import { keyOf, names } from './occurrence-item.ts'
+import { keyItem, keyOf, type Keys, levelOfKey } from './keys.ts'
+import { names } from './occurrence-item.ts'
 import type { Requests } from './requests.ts'
 
 // Pending occurrences with a priority lie in partitions of the index of their own, two for each level. Within a partition,
@@ -56,10 +56,8 @@ export class PriorityLevels {
   async mark({ requests, keys }: Place, level: number): Promise<void> {
     this.#known.add(level)
     if (this.#marked.has(level)) return
-    const { pk, sk } = keys.priorityLevel(level)
     const item: Item = {
-      pk: text(pk),
-      sk: text(sk),
+      ...keyItem(keys.priorityLevel(level)),
       [names.livePartition]: text(keys.livePartition('pending', 0)),
       [names.liveOrder]: number(markerOrder),
     }

@@ -1,5 +1,6 @@
 import type { JobId, OccurrenceId } from '@jobistemer/core'
 import {
+  compareAddresses,
   isFinal,
   isPrunable,
   lastSlotOf,
@@ -7,17 +8,16 @@ import {
   type PruneAnswer,
   type PruneRequest,
 } from '@jobistemer/core/storage'
-import { type Item, number, numberOf, text, textOf } from './attributes.ts'
+import { type Item, number, numberOf, textOf } from './attributes.ts'
 import { bulkKeys, partsQuery } from './bulk.ts'
 import { carryOut } from './carry-out.ts'
 import { headItem, type StoredHead } from './job-item.ts'
-import { type Key, jobOfKeyText, sortableInstant } from './keys.ts'
-import { bySchedule } from './live-list.ts'
-import { keyOf, names, readOccurrence } from './occurrence-item.ts'
+import { jobOfKeyText, type Key, keyItem, keyOf, sortableInstant } from './keys.ts'
+import { names, readOccurrence } from './occurrence-item.ts'
 import { hasRevision, remove } from './record-writes.ts'
-import { keyItem } from './requests.ts'
 import { freeKey } from './reusable-keys.ts'
 import { concurrency, contended, loadHead, type Table, untilDecided } from './table.ts'
+import { partitionQuery } from './requests.ts'
 
 export async function prune(table: Table, request: PruneRequest): Promise<PruneAnswer> {
   let removed = 0
@@ -35,12 +35,8 @@ async function* jobsOf({ requests, keys }: Table, only: JobId | null): AsyncGene
     yield only
     return
   }
-  const query = {
-    KeyConditionExpression: 'pk = :pk AND begins_with(sk, :id)',
-    ExpressionAttributeValues: { ':pk': text(keys.registry), ':id': text('id/') },
-    ConsistentRead: true,
-  }
-  for await (const item of requests.queryAll(query)) yield jobOfKeyText(keyOf(item).sk)
+  for await (const item of requests.queryAll(partitionQuery(keys.registry, ['id/', 'id/~'])))
+    yield jobOfKeyText(keyOf(item).sk)
 }
 
 /** An occurrence to remove, with the attributes that its stored parts need. */
@@ -86,7 +82,7 @@ async function victimsOf(
   if (keep > 0 && oldestKept === null) return []
   const victims: Victim[] = []
   for await (const record of history(table, head.id, { to: end, order: 'ascending' })) {
-    if (victims.length === limit || (oldestKept !== null && bySchedule(record, oldestKept) >= 0)) break
+    if (victims.length === limit || (oldestKept !== null && compareAddresses(record, oldestKept) >= 0)) break
     if (isPrunable(record, before, head.nextAt)) victims.push(record)
   }
   return victims
@@ -107,15 +103,8 @@ async function* history(
   job: JobId,
   { to, order }: { readonly to?: number; readonly order: 'ascending' | 'descending' },
 ): AsyncGenerator<Victim, void, undefined> {
-  const query = {
-    KeyConditionExpression: 'pk = :pk AND sk < :end',
-    ExpressionAttributeValues: {
-      ':pk': text(keys.history(job)),
-      ':end': text(to === undefined ? '~' : sortableInstant(to)),
-    },
-    ConsistentRead: true,
-    ScanIndexForward: order === 'ascending',
-  }
+  const range = ['-', to === undefined ? '~' : sortableInstant(to)] as const
+  const query = { ...partitionQuery(keys.history(job), range), ScanIndexForward: order === 'ascending' }
   for await (const item of requests.queryAll(query)) {
     const { record, bulk } = readOccurrence(item)
     const keyId = item[names.keyId] === undefined ? null : (textOf(item, names.keyId) as OccurrenceId)
@@ -173,23 +162,14 @@ async function forget(table: Table, head: StoredHead, before: number): Promise<v
   const { requests, keys } = table
   const { pk, sk: newest } = keys.version(id, inForce)
   const versions = new Map<number, Key>()
-  const query = {
-    KeyConditionExpression: 'pk = :pk AND sk BETWEEN :first AND :last',
-    ExpressionAttributeValues: { ':pk': text(pk), ':first': text(keys.version(id, 0).sk), ':last': text(newest) },
-    ProjectionExpression: 'pk, sk, n',
-    ConsistentRead: true,
-  }
+  const stored = partitionQuery(pk, [keys.version(id, 0).sk, newest])
+  const query = { ...stored, ProjectionExpression: 'pk, sk, n' }
   for await (const item of requests.queryAll(query)) versions.set(numberOf(item, 'n'), keyOf(item))
   if (deletedAt !== null && deletedAt < before && (await removeTombstone(table, id, before, versions))) return
   versions.delete(inForce)
   // Usually the oldest records refer to the old versions, and the walk ends early. An unused version costs one whole walk.
   if (versions.size === 0) return
-  const records = {
-    KeyConditionExpression: 'pk = :pk',
-    ExpressionAttributeValues: { ':pk': text(keys.history(id)) },
-    ProjectionExpression: names.jobVersion,
-    ConsistentRead: true,
-  }
+  const records = { ...partitionQuery(keys.history(id)), ProjectionExpression: names.jobVersion }
   for await (const item of requests.queryAll(records)) {
     versions.delete(numberOf(item, names.jobVersion))
     if (versions.size === 0) return
@@ -207,12 +187,7 @@ async function removeTombstone(
   const { requests, keys } = table
   const head = await loadHead(table, id)
   if (head === null || head.deletedAt === null || head.deletedAt >= before || head.planParts > 0) return false
-  const { items } = await requests.query({
-    KeyConditionExpression: 'pk = :pk',
-    ExpressionAttributeValues: { ':pk': text(keys.history(id)) },
-    ConsistentRead: true,
-    Limit: 1,
-  })
+  const { items } = await requests.query({ ...partitionQuery(keys.history(id)), Limit: 1 })
   if (items.length > 0) return false
   // The head is removed last: once it is removed, another step may create the job again, as version 1.
   const old = [...versions].flatMap(([version, key]) => (version === head.version ? [] : key))

@@ -1,6 +1,6 @@
-import type { QueryCommandInput } from '@aws-sdk/client-dynamodb'
 import type { JobId } from '@jobistemer/core'
 import {
+  cursorError,
   isFailure,
   isFinal,
   type OccurrenceAddress,
@@ -10,11 +10,11 @@ import {
 } from '@jobistemer/core/storage'
 import { type Item, number, text, textOf } from './attributes.ts'
 import { boundsOf, type KeyBounds } from './key-bounds.ts'
-import { addressOfKey, failedShardCount, failedShardOf } from './keys.ts'
-import { keyOf, names, readOccurrence } from './occurrence-item.ts'
-import { cursorError } from './query-jobs.ts'
+import { addressOfKey, failedShardCount, failedShardOf, keyOf } from './keys.ts'
+import { names, readOccurrence } from './occurrence-item.ts'
 import { concurrency, loadOccurrences, type Table, wholeItem } from './table.ts'
 import { failedIndex } from './table-definition.ts'
+import { partitionQuery, type QueryInput } from './requests.ts'
 
 type FailedQuery = Extract<OccurrenceQuery, { readonly kind: 'failed' }>
 
@@ -79,7 +79,7 @@ export function failedQuery(
   { keys }: Table,
   shard: number,
   bounds: KeyBounds = { lower: '-', upper: '~' },
-): Omit<QueryCommandInput, 'TableName'> {
+): QueryInput {
   return {
     IndexName: failedIndex,
     KeyConditionExpression: `${names.failedPartition} = :place AND ${names.failedOrder} BETWEEN :lower AND :upper`,
@@ -110,15 +110,15 @@ export async function latestRuns(table: Table, jobs: readonly JobId[]): Promise<
 }
 
 async function latestRun(table: Table, job: JobId): Promise<OccurrenceRecord | null> {
+  const ofJob = partitionQuery(table.keys.history(job))
   let start: Item | null = null
   let looked = 0
   // Few at first: as a rule the last one was run.
   for (let limit = 4; looked < passedOver; limit = 100) {
     const page: { items: readonly Item[]; last: Item | null } = await table.requests.query({
-      KeyConditionExpression: 'pk = :pk',
-      ExpressionAttributeValues: { ':pk': text(table.keys.history(job)), ':none': number(0) },
+      ...ofJob,
+      ExpressionAttributeValues: { ...ofJob.ExpressionAttributeValues, ':none': number(0) },
       FilterExpression: `${names.token} > :none AND attribute_exists(${names.finishedAt})`,
-      ConsistentRead: true,
       ScanIndexForward: false,
       Limit: limit,
       ...(start !== null && { ExclusiveStartKey: start }),

@@ -1,11 +1,9 @@
 import type { JobId } from '@jobistemer/core'
-import { JobistemerError, printValue } from '@jobistemer/core'
-import type { JobQuery, JobRecord, Page } from '@jobistemer/core/storage'
-import { text } from './attributes.ts'
+import { cursorError, type JobQuery, type JobRecord, type Page } from '@jobistemer/core/storage'
 import { readHead, readJob, type StoredHead } from './job-item.ts'
-import { jobOfKeyText, sortableInstant, uuidOf } from './keys.ts'
-import { keyOf } from './occurrence-item.ts'
+import { jobOfKeyText, keyOf, sortableInstant, uuidOf } from './keys.ts'
 import { loadHead, type Table } from './table.ts'
+import { partitionQuery } from './requests.ts'
 
 /** A job with its stored head. */
 export interface LoadedJob {
@@ -60,9 +58,7 @@ async function pageById(table: Table, query: JobQuery): Promise<Page<JobRecord>>
   const { limit, deleted = false } = query
   const after = query.cursor === null ? 'id/' : `id/${readCursor(query.cursor)}`
   const { items, last } = await requests.query({
-    KeyConditionExpression: 'pk = :pk AND sk BETWEEN :after AND :end',
-    ExpressionAttributeValues: { ':pk': text(keys.registry), ':after': text(after), ':end': text('id/~') },
-    ConsistentRead: true,
+    ...partitionQuery(keys.registry, [after, 'id/~']),
     Limit: Math.min(limit + 1, lookLimit),
   })
   const places = items.filter((item) => keyOf(item).sk !== after)
@@ -76,15 +72,7 @@ async function pageById(table: Table, query: JobQuery): Promise<Page<JobRecord>>
 /** The ids of the jobs that changed at or after the instant; `null` when they are too many to sort. */
 async function changedSinceThen({ requests, keys }: Table, since: number): Promise<readonly JobId[] | null> {
   const ids: JobId[] = []
-  const query = {
-    KeyConditionExpression: 'pk = :pk AND sk BETWEEN :from AND :end',
-    ExpressionAttributeValues: {
-      ':pk': text(keys.registry),
-      ':from': text(`change/${sortableInstant(since)}`),
-      ':end': text('change/~'),
-    },
-    ConsistentRead: true,
-  }
+  const query = partitionQuery(keys.registry, [`change/${sortableInstant(since)}`, 'change/~'])
   for await (const item of requests.queryAll(query)) {
     if (ids.push(jobOfKeyText(keyOf(item).sk)) > lookLimit) return null
   }
@@ -115,13 +103,4 @@ async function matching(table: Table, query: JobQuery, ids: readonly JobId[]): P
 function readCursor(cursor: string): string {
   if (/^job_[0-9a-f-]{36}$/.test(cursor)) return uuidOf(cursor as JobId)
   throw cursorError(cursor)
-}
-
-export function cursorError(cursor: string): JobistemerError {
-  return new JobistemerError('INVALID_ARGUMENT', {
-    message: `cursor is not one of this storage: ${printValue(cursor)}.`,
-    field: 'cursor',
-    value: cursor,
-    remedy: 'Pass on the cursor of the page before, with the same query.',
-  })
 }

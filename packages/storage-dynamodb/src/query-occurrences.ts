@@ -1,22 +1,23 @@
-import type {
-  OccurrenceAddress,
-  OccurrenceQuery,
-  OccurrenceRecord,
-  OccurrenceState,
-  Page,
+import {
+  compareAddresses,
+  cursorError,
+  isFinal,
+  type OccurrenceAddress,
+  type OccurrenceQuery,
+  type OccurrenceRecord,
+  type OccurrenceState,
+  type Page,
 } from '@jobistemer/core/storage'
-import { isFinal } from '@jobistemer/core/storage'
-import { type Item, text, textOf } from './attributes.ts'
+import { type Item, textOf } from './attributes.ts'
 import { boundsOf } from './key-bounds.ts'
 import { type LiveGroup, sortableInstant, uuidOf } from './keys.ts'
 import { hintOf, type LivePartition, liveQuery, partitionsOf } from './live-index.ts'
-import { bySchedule } from './live-list.ts'
 import { names, readOccurrence } from './occurrence-item.ts'
 import { listFailed } from './query-failures.ts'
 import { isMarker, levelsAmong } from './priority-levels.ts'
-import { cursorError } from './query-jobs.ts'
 import { type QueuePage, readWholeLists, type WholeLists } from './read-lists.ts'
 import { loadOccurrences, type Table, wholeItem } from './table.ts'
+import { partitionQuery } from './requests.ts'
 
 type Query<Kind extends OccurrenceQuery['kind']> = Extract<OccurrenceQuery, { readonly kind: Kind }>
 
@@ -52,13 +53,7 @@ async function listHistory(table: Table, query: Query<'job'>): Promise<Page<Occu
   let ahead = Math.max(limit + 1, firstLook)
   do {
     const page: { items: readonly Item[]; last: Item | null } = await requests.query({
-      KeyConditionExpression: 'pk = :pk AND sk BETWEEN :lower AND :upper',
-      ExpressionAttributeValues: {
-        ':pk': text(keys.history(query.jobId)),
-        ':lower': text(lower),
-        ':upper': text(upper),
-      },
-      ConsistentRead: true,
+      ...partitionQuery(keys.history(query.jobId), [lower, upper]),
       ScanIndexForward: order === 'ascending',
       // One more than the page takes tells whether there is another page.
       Limit: wanted === null ? limit - items.length + 1 : Math.min(ahead, lookLimit - looked + 1),
@@ -138,7 +133,7 @@ function livePlaces(
     ...(isMixed || states.has('pending') || states.has('running') ? active : []),
     ...(isMixed || states.has('queued') ? queued : []),
   ].filter((entry) => isInSpan(entry, query))
-  places.sort(bySchedule)
+  places.sort(compareAddresses)
   const cut = cutAt === null ? null : placeOf(cutAt)
   if (order === 'descending') places.reverse()
   const isBehind = (place: string, other: string) => (order === 'ascending' ? place > other : place < other)

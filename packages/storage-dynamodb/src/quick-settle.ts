@@ -2,9 +2,8 @@ import type { UpdateItemCommandInput } from '@aws-sdk/client-dynamodb'
 import { isFailure, judgeSettle, type SettleAnswer, type SettleItem } from '@jobistemer/core/storage'
 import { type Item, json, number, text } from './attributes.ts'
 import { hasBulk, isBulky, moveOut, outdatedParts, referenceTo, removeParts } from './bulk.ts'
-import { shardOf } from './keys.ts'
+import { keyItem, shardOf } from './keys.ts'
 import { failedPlace, names, ownerValue, readOccurrence } from './occurrence-item.ts'
-import { keyItem } from './requests.ts'
 import type { Table } from './table.ts'
 
 /**

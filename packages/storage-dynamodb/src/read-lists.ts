@@ -1,12 +1,11 @@
 import type { JobId } from '@jobistemer/core'
 import type { OccurrenceAddress } from '@jobistemer/core/storage'
-import { type Item, numberOf, optionalNumber, text } from './attributes.ts'
+import { type Item, numberOf, optionalNumber } from './attributes.ts'
 import type { StoredHead } from './job-item.ts'
-import { addressOfKey } from './keys.ts'
+import { addressOfKey, keyItem, keyOf } from './keys.ts'
 import { ordinary, parseLiveList, type Waiting } from './live-list.ts'
-import { keyOf } from './occurrence-item.ts'
-import { keyItem } from './requests.ts'
 import { loadHead, type Table } from './table.ts'
+import { partitionQuery } from './requests.ts'
 
 /** Reads pages `from` to `to - 1` of active occurrences. A page that a step has removed meanwhile is empty. */
 export async function readPages(
@@ -28,9 +27,7 @@ export async function queryQueue(
   order: 'ascending' | 'descending' = 'ascending',
 ): Promise<{ readonly entries: readonly Waiting[]; readonly isLast: boolean }> {
   const { items, last } = await requests.query({
-    KeyConditionExpression: 'pk = :pk',
-    ExpressionAttributeValues: { ':pk': text(keys.queue(job)) },
-    ConsistentRead: true,
+    ...partitionQuery(keys.queue(job)),
     ScanIndexForward: order === 'ascending',
     ...(Number.isFinite(limit) && { Limit: limit }),
     ...(after !== null && { ExclusiveStartKey: keyItem({ pk: keys.queue(job), sk: after }) }),

@@ -5,10 +5,10 @@ import { type Item, json, number, sizeOf, text } from './attributes.ts'
 import { isBulky, moveOut, outdatedParts, referenceTo, removeParts } from './bulk.ts'
 import { headItem, headNames, type StoredHead } from './job-item.ts'
 import type { JobReading } from './job-reading.ts'
-import type { Key } from './keys.ts'
+import { type Key, keyItem } from './keys.ts'
 import type { Waiting } from './live-list.ts'
 import { levelOf, names, occurrenceItem, type StoredOccurrence } from './occurrence-item.ts'
-import { keyItem, transactionBytes, transactionLimit } from './requests.ts'
+import { transactionBytes, transactionLimit } from './requests.ts'
 import { addressItem, type Table } from './table.ts'
 
 /** One record that a step writes. */
@@ -192,7 +192,7 @@ function writesOfOne(table: Table, write: RecordWrite, item: Item): readonly Tra
 export function moveInQueue(table: Table, entry: Waiting, move: QueueMove): TransactWriteItem {
   const key = table.keys.queued(entry)
   if (move === 'remove') return remove(table, key)
-  const item: Item = { pk: text(key.pk), sk: text(key.sk), t: number(entry.scheduledAt) }
+  const item: Item = { ...keyItem(key), t: number(entry.scheduledAt) }
   if (entry.details.priority !== undefined) item.p = number(entry.details.priority)
   return { Put: { TableName: table.requests.tableName, Item: item } }
 }

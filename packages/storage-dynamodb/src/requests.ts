@@ -1,15 +1,18 @@
 import { randomUUID } from 'node:crypto'
 import {
+  type $Command,
   BatchGetItemCommand,
   BatchWriteItemCommand,
   DeleteItemCommand,
   type DeleteItemCommandInput,
-  type DynamoDBClient,
+  type DynamoDBClientResolvedConfig,
   GetItemCommand,
   PutItemCommand,
   type PutItemCommandInput,
   QueryCommand,
   type QueryCommandInput,
+  type ServiceInputTypes,
+  type ServiceOutputTypes,
   type TransactWriteItem,
   TransactWriteItemsCommand,
   UpdateItemCommand,
@@ -17,10 +20,32 @@ import {
 } from '@aws-sdk/client-dynamodb'
 import { type Item, text } from './attributes.ts'
 import { busyError, closedError, isContention, isOverload, noDate, storageError } from './dynamodb-errors.ts'
-import type { Key } from './keys.ts'
-import { keyOf } from './occurrence-item.ts'
+import { type Key, keyItem, keyOf } from './keys.ts'
 import type { ReadOptions } from './options.ts'
 import { Pauses } from './pauses.ts'
+
+/** A query, on the table of the storage. */
+export type QueryInput = Omit<QueryCommandInput, 'TableName'>
+
+/** A consistent query of one partition, optionally between two sort keys, both included. */
+export function partitionQuery(pk: string, range?: readonly [lower: string, upper: string]): QueryInput {
+  if (range === undefined) {
+    return { KeyConditionExpression: 'pk = :pk', ExpressionAttributeValues: { ':pk': text(pk) }, ConsistentRead: true }
+  }
+  return {
+    KeyConditionExpression: 'pk = :pk AND sk BETWEEN :lower AND :upper',
+    ExpressionAttributeValues: { ':pk': text(pk), ':lower': text(range[0]), ':upper': text(range[1]) },
+    ConsistentRead: true,
+  }
+}
+
+/** How requests are repeated. */
+export interface RequestOptions extends Omit<ReadOptions, 'prefix'> {
+  /** The option that gives DynamoDB more time, for messages. Default: `retryTimeout`. */
+  readonly limit?: 'retryTimeout' | 'timeout'
+  /** The time that is left for all requests together. Default: no limit. */
+  readonly leftMs?: () => number
+}
 
 /** What a conditional update came to, with the item as it was before. */
 export type UpdateOutcome =
@@ -37,16 +62,16 @@ const readLimit = 100
 /** Of reads of very many items: other calls need sockets too, and the table room. */
 const groupsAtOnce = 8
 const deleteLimit = 25
+/** Time that a request has at least if the time for all requests is limited, in ms. */
+const leastRequestMs = 1000
 
 /** Requests to the table: repeated while DynamoDB is overloaded or out of reach, and failing with coded errors. */
 export class Requests {
-  readonly #client: Pick<DynamoDBClient, 'send'>
   readonly #tableName: string
-  readonly #options: ReadOptions
+  readonly #options: RequestOptions
   #closed = false
 
-  constructor(options: ReadOptions) {
-    this.#client = options.client
+  constructor(options: RequestOptions) {
     this.#tableName = options.tableName
     this.#options = options
   }
@@ -67,9 +92,7 @@ export class Requests {
   /** Reads one item, consistently. */
   async get(key: Key): Promise<Item | null> {
     const input = { TableName: this.#tableName, Key: keyItem(key), ConsistentRead: true }
-    const { Item: item } = await this.#send('GetItem', (options) =>
-      this.#client.send(new GetItemCommand(input), options),
-    )
+    const { Item: item } = await this.send('GetItem', new GetItemCommand(input))
     return item ?? null
   }
 
@@ -88,7 +111,7 @@ export class Requests {
       },
       { step: 'deserialize', priority: 'high', name: 'jobistemerDate' },
     )
-    await this.#send('GetItem', (options) => this.#client.send(command, options))
+    await this.send('GetItem', command)
     const time = Date.parse(date ?? '')
     if (Number.isNaN(time)) throw noDate(this.#tableName, date)
     return time
@@ -118,9 +141,7 @@ export class Requests {
     let wanted: Item[] = keys.map(keyItem)
     while (wanted.length > 0) {
       const request = { [this.#tableName]: { Keys: wanted, ConsistentRead: true } }
-      const answer = await this.#send('BatchGetItem', (options) =>
-        this.#client.send(new BatchGetItemCommand({ RequestItems: request }), options),
-      )
+      const answer = await this.send('BatchGetItem', new BatchGetItemCommand({ RequestItems: request }))
       for (const item of answer.Responses?.[this.#tableName] ?? []) found.add(item)
       // A part is left out when the answer gets too large (which is no failure) or when the table is overloaded.
       const left = answer.UnprocessedKeys?.[this.#tableName]?.Keys ?? []
@@ -131,15 +152,13 @@ export class Requests {
   }
 
   /** One page of a query. */
-  async query(input: Omit<QueryCommandInput, 'TableName'>): Promise<{ items: readonly Item[]; last: Item | null }> {
-    const answer = await this.#send('Query', (options) =>
-      this.#client.send(new QueryCommand({ TableName: this.#tableName, ...input }), options),
-    )
+  async query(input: QueryInput): Promise<{ items: readonly Item[]; last: Item | null }> {
+    const answer = await this.send('Query', new QueryCommand({ TableName: this.#tableName, ...input }))
     return { items: answer.Items ?? [], last: answer.LastEvaluatedKey ?? null }
   }
 
   /** All pages of a query, item by item. */
-  async *queryAll(input: Omit<QueryCommandInput, 'TableName'>): AsyncGenerator<Item, void, undefined> {
+  async *queryAll(input: QueryInput): AsyncGenerator<Item, void, undefined> {
     let start: Item | null = null
     do {
       const page: { items: readonly Item[]; last: Item | null } = await this.query(
@@ -151,12 +170,12 @@ export class Requests {
   }
 
   /** How many items a query finds. */
-  async count(input: Omit<QueryCommandInput, 'TableName'>): Promise<number> {
+  async count(input: QueryInput): Promise<number> {
     let count = 0
     let start: Item | undefined
     do {
       const query = { TableName: this.#tableName, ...input, Select: 'COUNT', ExclusiveStartKey: start } as const
-      const answer = await this.#send('Query', (options) => this.#client.send(new QueryCommand(query), options))
+      const answer = await this.send('Query', new QueryCommand(query))
       count += answer.Count ?? 0
       start = answer.LastEvaluatedKey
     } while (start !== undefined)
@@ -167,9 +186,7 @@ export class Requests {
   async transact(writes: readonly TransactWriteItem[]): Promise<boolean> {
     // The token makes a repetition whose first answer got lost answer as the first did, for ten minutes.
     const input = { TransactItems: [...writes], ClientRequestToken: randomUUID() }
-    return await this.#conditional('TransactWriteItems', async (options) => {
-      await this.#client.send(new TransactWriteItemsCommand(input), options)
-    })
+    return await this.#conditional('TransactWriteItems', new TransactWriteItemsCommand(input))
   }
 
   /** Updates one item. A condition is needed: an update would create an item that is absent. */
@@ -181,9 +198,7 @@ export class Requests {
       ...input,
     }
     try {
-      const answer = await this.#send('UpdateItem', (options) =>
-        this.#client.send(new UpdateItemCommand(request), options),
-      )
+      const answer = await this.send('UpdateItem', new UpdateItemCommand(request))
       return { written: true, before: answer.Attributes ?? {} }
     } catch (error) {
       return { written: false, found: foundBy(error) }
@@ -192,18 +207,12 @@ export class Requests {
 
   /** Writes one item; false when the condition does not hold. */
   async put(input: Omit<PutItemCommandInput, 'TableName'>): Promise<boolean> {
-    const request = { TableName: this.#tableName, ...input }
-    return await this.#conditional('PutItem', async (options) => {
-      await this.#client.send(new PutItemCommand(request), options)
-    })
+    return await this.#conditional('PutItem', new PutItemCommand({ TableName: this.#tableName, ...input }))
   }
 
   /** Deletes one item; false when the condition does not hold. */
   async delete(input: Omit<DeleteItemCommandInput, 'TableName'>): Promise<boolean> {
-    const request = { TableName: this.#tableName, ...input }
-    return await this.#conditional('DeleteItem', async (options) => {
-      await this.#client.send(new DeleteItemCommand(request), options)
-    })
+    return await this.#conditional('DeleteItem', new DeleteItemCommand({ TableName: this.#tableName, ...input }))
   }
 
   /** Deletes items, in any order and each by itself. */
@@ -218,18 +227,19 @@ export class Requests {
     let wanted = keys.map((key) => ({ DeleteRequest: { Key: keyItem(key) } }))
     while (wanted.length > 0) {
       const request = { [this.#tableName]: wanted }
-      const answer = await this.#send('BatchWriteItem', (options) =>
-        this.#client.send(new BatchWriteItemCommand({ RequestItems: request }), options),
-      )
+      const answer = await this.send('BatchWriteItem', new BatchWriteItemCommand({ RequestItems: request }))
       const left = answer.UnprocessedItems?.[this.#tableName] ?? []
       if (left.length > 0 && !(await pauses.next())) throw busyError(this.#tableName, 'BatchWriteItem', null)
       wanted = left as typeof wanted
     }
   }
 
-  async #conditional(operation: string, request: Request<void>): Promise<boolean> {
+  async #conditional<In extends ServiceInputTypes, Out extends ServiceOutputTypes>(
+    operation: string,
+    command: Command<In, Out>,
+  ): Promise<boolean> {
     try {
-      await this.#send(operation, request)
+      await this.send(operation, command)
       return true
     } catch (error) {
       foundBy(error)
@@ -238,22 +248,33 @@ export class Requests {
   }
 
   /** Repeats a request until the table answers. @throws conflicts (see {@link isContention}) unchanged, else a coded error */
-  async #send<T>(operation: string, request: Request<T>): Promise<T> {
+  async send<In extends ServiceInputTypes, Out extends ServiceOutputTypes>(
+    operation: string,
+    command: Command<In, Out>,
+  ): Promise<Out> {
+    const { client, requestTimeoutMs, limit = 'retryTimeout', leftMs = () => requestTimeoutMs } = this.#options
     const pauses = new Pauses(this.#options)
     for (;;) {
       this.assertOpen()
       try {
-        return await request({ abortSignal: AbortSignal.timeout(this.#options.requestTimeoutMs) })
+        const limitMs = Math.min(requestTimeoutMs, Math.max(leftMs(), leastRequestMs))
+        return await client.send(command, { abortSignal: AbortSignal.timeout(Math.ceil(limitMs)) })
       } catch (error) {
         if (isContention(error)) throw error
         if (!isOverload(error)) throw storageError(error, this.#tableName)
-        if (!(await pauses.next())) throw busyError(this.#tableName, operation, error)
+        if (leftMs() <= 0 || !(await pauses.next())) throw busyError(this.#tableName, operation, error, limit)
       }
     }
   }
 }
 
-type Request<T> = (options: { readonly abortSignal: AbortSignal }) => Promise<T>
+type Command<In extends ServiceInputTypes, Out extends ServiceOutputTypes> = $Command<
+  In,
+  Out,
+  DynamoDBClientResolvedConfig,
+  ServiceInputTypes,
+  ServiceOutputTypes
+>
 
 /** The items that a step has read, by their keys. */
 export class FoundItems {
@@ -280,10 +301,6 @@ function dateOf(response: unknown): string | undefined {
 
 function nameOf({ pk, sk }: Key): string {
   return `${pk} ${sk}`
-}
-
-export function keyItem({ pk, sk }: Key): Item {
-  return { pk: text(pk), sk: text(sk) }
 }
 
 /** What a write that was refused found. @throws the error when it is another one */

@@ -3,8 +3,8 @@ import type { OccurrenceId } from '@jobistemer/core'
 import { namingKey, type OccurrenceAddress, type OccurrenceWrite } from '@jobistemer/core/storage'
 import { number, numberOf, text, textOf } from './attributes.ts'
 import type { JobReading } from './job-reading.ts'
-import { type Keys, uuidOf } from './keys.ts'
-import { type FoundItems, keyItem } from './requests.ts'
+import { keyItem, type Keys, uuidOf } from './keys.ts'
+import type { FoundItems } from './requests.ts'
 import type { Table } from './table.ts'
 
 // An item for each key that can be used again tells the key's last occurrence.
@@ -31,12 +31,16 @@ export function nameByKeys(
     if (before === null && keyId !== undefined) named.set(keyId, after)
   }
   return [...named].map(([keyId, { id, jobId, scheduledAt }]) => {
-    const { pk, sk } = keys.reusableKey(keyId)
     const read = job.keys.get(keyId)
     return {
       Put: {
         TableName: requests.tableName,
-        Item: { pk: text(pk), sk: text(sk), i: text(uuidOf(id)), j: text(uuidOf(jobId)), t: number(scheduledAt) },
+        Item: {
+          ...keyItem(keys.reusableKey(keyId)),
+          i: text(uuidOf(id)),
+          j: text(uuidOf(jobId)),
+          t: number(scheduledAt),
+        },
         ...(read === undefined ? { ConditionExpression: 'attribute_not_exists(pk)' } : names(read)),
       },
     }

@@ -1,18 +1,11 @@
 import type { TransactWriteItem } from '@aws-sdk/client-dynamodb'
 import type { OccurrenceId } from '@jobistemer/core'
-import {
-  isFinal,
-  type JobRecord,
-  type JobWrite,
-  type LedgerStep,
-  type OccurrenceWrite,
-  StepTooLarge,
-} from '@jobistemer/core/storage'
-import { type Item, number, text } from './attributes.ts'
+import { isFinal, type JobWrite, type LedgerStep, type OccurrenceWrite, StepTooLarge } from '@jobistemer/core/storage'
+import { type Item, number } from './attributes.ts'
 import { carryOut } from './carry-out.ts'
 import { headOf, type StoredHead, versionItem } from './job-item.ts'
 import type { JobReading } from './job-reading.ts'
-import type { Keys } from './keys.ts'
+import { keyItem } from './keys.ts'
 import { listsAfter } from './live-lists.ts'
 import type { StoredOccurrence } from './occurrence-item.ts'
 import { planWrites } from './plan.ts'
@@ -130,20 +123,10 @@ function jobWrites(table: Table, { before, after: { job }, versions }: JobWrite)
   const { keys, requests } = table
   const put = (item: Item): TransactWriteItem => ({ Put: { TableName: requests.tableName, Item: item } })
   const writes = versions.map((version) => put(versionItem(keys, { ...job, ...version }, version.createdAt)))
-  writes.push(put(registeredItem(keys, job)), put(changedItem(keys, job)))
+  const registered: Item = keyItem(keys.registered(job.id))
+  if (job.deletedAt !== null) registered.d = number(job.deletedAt)
+  writes.push(put(registered), put(keyItem(keys.changed(job.id, job.changedAt))))
   const changedAt = before?.job?.changedAt ?? job.changedAt
   if (changedAt !== job.changedAt) writes.push(remove(table, keys.changed(job.id, changedAt)))
   return writes
-}
-
-function registeredItem(keys: Keys, job: JobRecord): Item {
-  const { pk, sk } = keys.registered(job.id)
-  const item: Item = { pk: text(pk), sk: text(sk) }
-  if (job.deletedAt !== null) item.d = number(job.deletedAt)
-  return item
-}
-
-function changedItem(keys: Keys, job: JobRecord): Item {
-  const { pk, sk } = keys.changed(job.id, job.changedAt)
-  return { pk: text(pk), sk: text(sk) }
 }

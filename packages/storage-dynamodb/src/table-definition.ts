@@ -1,5 +1,6 @@
 import type { CreateTableCommandInput } from '@aws-sdk/client-dynamodb'
-import { readObject, readPlainName, readTableArn, readTableName } from './options.ts'
+import { readOptionNames } from '@jobistemer/core/storage'
+import { readPlainName, readTableArn, readTableName } from './options.ts'
 
 /** The index of live occurrences. It is sparse: only what lives has the attributes that are its keys. */
 export const liveIndex = 'live'
@@ -13,7 +14,7 @@ export const failedIndex = 'failed'
  * @throws JobistemerError `INVALID_ARGUMENT`, `UNKNOWN_OPTION`
  */
 export function tableDefinition(options: { readonly tableName: string }): CreateTableCommandInput {
-  readObject(options, 'tableDefinition', ['tableName'], '{ tableName }')
+  readOptionNames(options, { opener: 'tableDefinition', known: ['tableName'], example: '{ tableName }' })
   return definitionOf(readTableName(options.tableName))
 }
 
@@ -65,7 +66,7 @@ function definitionOf(tableName: string): CreateTableCommandInput {
  * @throws JobistemerError `INVALID_ARGUMENT`, also for an ARN; `UNKNOWN_OPTION`
  */
 export function cloudFormationTemplate(options: { readonly tableName: string }): CloudFormationTemplate {
-  readObject(options, 'cloudFormationTemplate', ['tableName'], '{ tableName }')
+  readOptionNames(options, { opener: 'cloudFormationTemplate', known: ['tableName'], example: '{ tableName }' })
   const tableName = readPlainName(options.tableName)
   return {
     AWSTemplateFormatVersion: '2010-09-09',
@@ -132,7 +133,7 @@ const usedActions = [
  * @throws JobistemerError `INVALID_ARGUMENT`, `UNKNOWN_OPTION`
  */
 export function iamPolicy(options: { readonly tableArn: string }): IamPolicy {
-  readObject(options, 'iamPolicy', ['tableArn'], '{ tableArn }')
+  readOptionNames(options, { opener: 'iamPolicy', known: ['tableArn'], example: '{ tableArn }' })
   const tableArn = readTableArn(options.tableArn)
   const indexes = [liveIndex, failedIndex].map((name) => `${tableArn}/index/${name}`)
   return {

@@ -1,12 +1,12 @@
 import type { JobId, OccurrenceId } from '@jobistemer/core'
-import { isFinal, type OccurrenceAddress } from '@jobistemer/core/storage'
+import { isFinal, type OccurrenceAddress, random } from '@jobistemer/core/storage'
 import { type Item, number, numberOf, text, textOf } from './attributes.ts'
 import { hasBulk, referenceTo, restoreBulk } from './bulk.ts'
 import { contentionError } from './dynamodb-errors.ts'
 import { readHead, type StoredHead } from './job-item.ts'
-import type { Key, Keys } from './keys.ts'
-import { keyOf, names, readOccurrence, type StoredOccurrence } from './occurrence-item.ts'
-import { jitter, pause } from './pauses.ts'
+import { type Key, keyItem, keyOf, type Keys } from './keys.ts'
+import { names, readOccurrence, type StoredOccurrence } from './occurrence-item.ts'
+import { pause } from './pauses.ts'
 import type { KnownVersions } from './known-versions.ts'
 import type { PriorityLevels } from './priority-levels.ts'
 import type { FoundItems, Requests } from './requests.ts'
@@ -44,7 +44,7 @@ export async function untilDecided<T>(
     const answer = await attempt()
     if (answer !== contended) return answer
     if (tries === mostTries) throw contentionError(requests.tableName, what, tries)
-    await pause(Math.ceil(jitter() * Math.min(longestPauseMs, 4 * 2 ** Math.min(tries, 10))))
+    await pause(Math.ceil(random() * Math.min(longestPauseMs, 4 * 2 ** Math.min(tries, 10))))
   }
 }
 
@@ -132,10 +132,5 @@ export function addressIn(found: FoundItems, keys: Keys, id: OccurrenceId): Occu
 }
 
 export function addressItem(keys: Keys, { id, jobId, scheduledAt }: OccurrenceAddress): Item {
-  const { pk, sk } = keys.address(id)
-  return { pk: text(pk), sk: text(sk), j: text(jobId.slice(4)), t: number(scheduledAt) }
-}
-
-export function addressOf({ id, jobId, scheduledAt }: OccurrenceAddress): OccurrenceAddress {
-  return { id, jobId, scheduledAt }
+  return { ...keyItem(keys.address(id)), j: text(jobId.slice(4)), t: number(scheduledAt) }
 }

@@ -1,5 +1,6 @@
-import { createHash, randomInt } from 'node:crypto'
+import { createHash } from 'node:crypto'
 import { jobId, systemClock } from '@jobistemer/core'
+import { random } from '@jobistemer/core/storage'
 import type { OpenEar } from './ear.ts'
 import { binaryUuids, uuidOf } from './ids.ts'
 import { lockLimitOf, printLockLimit } from './lock-limit.ts'
@@ -32,7 +33,6 @@ export class Database implements Session {
   readonly #source: Source
   readonly #limitMs: number
   readonly #lockLimitMs: number
-  readonly #jitter: () => number
   /** The names of the statements whose plans are kept. */
   readonly #names = new Map<string, string>()
 
@@ -42,8 +42,6 @@ export class Database implements Session {
     this.#lockLimitMs = lockLimitOf(limitMs)
     this.lockLimit = printLockLimit(this.#lockLimitMs)
     this.place = source.place
-    // Random, because in containers all processes have the same id.
-    this.#jitter = pseudoRandom(randomInt(2 ** 32))
   }
 
   /**
@@ -179,7 +177,7 @@ export class Database implements Session {
   }
 
   async #pause(tries: number): Promise<void> {
-    const pauseMs = Math.floor(this.#jitter() * Math.min(5 * 2 ** tries, 300))
+    const pauseMs = Math.floor(random() * Math.min(5 * 2 ** tries, 300))
     await new Promise<void>((resolve) => systemClock.setTimer(pauseMs, resolve))
   }
 }
@@ -195,13 +193,4 @@ async function rowsOf(
   // A separate type for named statements would be one more exported type.
   const { rows } = await connection.query(statement as string, values === undefined ? undefined : [...values])
   return rows as readonly Row[]
-}
-
-/** Numbers in `[0, 1)` that differ between processes: only for pauses. */
-function pseudoRandom(seed: number): () => number {
-  let state = seed >>> 0
-  return () => {
-    state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0
-    return state / 2 ** 32
-  }
 }

@@ -1,6 +1,6 @@
-import { systemClock } from '@jobistemer/core'
 import type { PostgresClient, PostgresConnection, PostgresPool } from './options.ts'
 import { quoteName } from './sql.ts'
+import { within } from './time-limit.ts'
 import type { Ear } from './wake-ups.ts'
 
 /** What is used of a client of `pg` to listen. */
@@ -71,14 +71,7 @@ export function earOfClient(client: PostgresClient): OpenEar | null {
 }
 
 async function inTime<T>(answer: Promise<T>): Promise<T> {
-  let expire = () => {}
-  const expired = new Promise<never>((_, reject) => {
-    expire = () => reject(new Error(`no answer within ${connectLimitMs} ms`))
+  return await within(connectLimitMs, answer, () => {
+    throw new Error(`no answer within ${connectLimitMs} ms`)
   })
-  const timer = systemClock.setTimer(connectLimitMs, expire, { unref: true })
-  try {
-    return await Promise.race([answer, expired])
-  } finally {
-    timer.cancel()
-  }
 }

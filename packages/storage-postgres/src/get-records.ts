@@ -25,16 +25,14 @@ export async function get(session: Session, schema: string, request: GetRequest)
   }
 }
 
-/** The UUIDs of ids as a PostgreSQL array; `null` if none of the ids has one. */
-function uuidsOf(ids: readonly (JobId | OccurrenceId)[]): string | null {
+/** The rows of a statement about ids, whose array is the only parameter. Ids of another form are not stored. */
+async function rowsOf(session: Session, text: string, ids: readonly (JobId | OccurrenceId)[]): Promise<readonly Row[]> {
   const found = [...new Set(ids.flatMap((id) => uuidOrNull(id) ?? []))]
-  return found.length === 0 ? null : plainArray(found)
+  return found.length === 0 ? [] : await session.query(text, [plainArray(found)])
 }
 
 async function readJobs(session: Session, schema: string, ids: readonly JobId[]) {
-  const wanted = uuidsOf(ids)
-  const rows =
-    wanted === null ? [] : await session.query(eachOf('$1', `${selectJobs(schema)} WHERE h.id = n.id`), [wanted])
+  const rows = await rowsOf(session, eachOf('$1', `${selectJobs(schema)} WHERE h.id = n.id`), ids)
   return new Map(rows.map(readJob).map((job) => [job.id, job]))
 }
 
@@ -59,14 +57,12 @@ async function readOccurrences(
   schema: string,
   ids: readonly OccurrenceId[],
 ): Promise<GetAnswer['occurrences']> {
-  const wanted = uuidsOf(ids)
-  if (wanted === null) return ids.map(() => null)
   const byId = `${eachOf('$1', `SELECT ${liveColumns} FROM ${schema}.live WHERE id = n.id`)}
     UNION ALL ${eachOf('$1', `SELECT ${historyColumns} FROM ${schema}.history WHERE id = n.id`)}`
   // Inside of another expression, what is looked for is hashed once.
   const inHeads = headRuns(schema, 'h.is_quick AND coalesce(h.run_id IN (SELECT unnest($1::text::uuid[])), false)')
   const select = async (source: string) => {
-    const rows = await session.query(withOwners(schema, source), [wanted])
+    const rows = await rowsOf(session, withOwners(schema, source), ids)
     return new Map(rows.map((row) => readOccurrence(row)).map((record) => [record.id, record]))
   }
   let found = await select(byId)
@@ -82,13 +78,8 @@ async function readCounts(
   wanted: readonly (JobId | 'all')[],
 ): Promise<GetAnswer['counts']> {
   const jobs = wanted.filter((id) => id !== 'all')
-  const uuids = uuidsOf(jobs)
-  const rows =
-    uuids === null
-      ? []
-      : await session.query(eachOf('$1', `SELECT id, pending, queued, running FROM ${schema}.heads WHERE id = n.id`), [
-          uuids,
-        ])
+  const text = eachOf('$1', `SELECT id, pending, queued, running FROM ${schema}.heads WHERE id = n.id`)
+  const rows = await rowsOf(session, text, jobs)
   const found = new Map<JobId | 'all', LiveCounts>(rows.map((row) => [jobIdOf(row.id), countsOf(row)]))
   if (jobs.length < wanted.length) {
     const [sums] = await session.query(
@@ -105,20 +96,13 @@ function countsOf(row: Row): LiveCounts {
 }
 
 async function readLatest(session: Session, schema: string, ids: readonly JobId[]): Promise<GetAnswer['latest']> {
-  const wanted = uuidsOf(ids)
-  if (wanted === null) return ids.map(() => null)
-  const rows = await session.query(
-    withOwners(
-      schema,
-      `SELECT y.* FROM unnest($1::text::uuid[]) n (job) CROSS JOIN LATERAL (
-         SELECT * FROM (
-           SELECT ${historyColumns} FROM ${schema}.history WHERE job = n.job
-           ORDER BY scheduled_at DESC, id DESC LIMIT ${latestLimit}
-         ) newest WHERE token > 0 ORDER BY scheduled_at DESC, id DESC LIMIT 1
-       ) y`,
-    ),
-    [wanted],
-  )
+  const newest = `SELECT y.* FROM unnest($1::text::uuid[]) n (job) CROSS JOIN LATERAL (
+    SELECT * FROM (
+      SELECT ${historyColumns} FROM ${schema}.history WHERE job = n.job
+      ORDER BY scheduled_at DESC, id DESC LIMIT ${latestLimit}
+    ) newest WHERE token > 0 ORDER BY scheduled_at DESC, id DESC LIMIT 1
+  ) y`
+  const rows = await rowsOf(session, withOwners(schema, newest), ids)
   const found = new Map(rows.map((row) => readOccurrence(row, false)).map((record) => [record.jobId, record]))
   return ids.map((id) => found.get(id) ?? null)
 }

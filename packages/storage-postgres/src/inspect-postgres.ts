@@ -3,7 +3,8 @@ import { Database } from './database.ts'
 import { canListen, openSource } from './open-source.ts'
 import { type PostgresStorageOptions, type ReadOptions, readOptions } from './options.ts'
 import { formTable, migrations } from './schema.ts'
-import { isTrue, numberOf, numberOrNull, quoteName, type Session } from './sql.ts'
+import { isTrue, numberOrNull, quoteName, type Session } from './sql.ts'
+import { within } from './time-limit.ts'
 import { channelOf } from './wake-ups.ts'
 
 /** What a database and its server are like, as far as the storage depends on it. */
@@ -77,8 +78,8 @@ export async function inspectPostgres(options: PostgresStorageOptions): Promise<
       form,
       formNeeded: migrations.length,
       missingRights,
-      rowSecurity: await rowSecurityOf(database, read.schema),
-      unvacuumed: await unvacuumedOf(database, read.schema),
+      rowSecurity: await tablesWith(database, read.schema, hidesRows),
+      unvacuumed: await tablesWith(database, read.schema, isUnvacuumed),
       vacuumHolders: await holdersOf(database),
       hearsNotifications: server.isStandby ? null : await hears(database, read),
     }
@@ -89,9 +90,7 @@ export async function inspectPostgres(options: PostgresStorageOptions): Promise<
   }
 }
 
-async function inspectServer(
-  session: Session,
-): Promise<Pick<PostgresInspection, 'isStandby' | 'isReadOnly' | 'settings'>> {
+async function inspectServer(session: Session) {
   const [row] = await session.query(
     `SELECT pg_is_in_recovery() AS standby, current_setting('default_transaction_read_only') AS read_only,
        current_setting('fsync') AS fsync, current_setting('full_page_writes') AS full_page_writes,
@@ -152,26 +151,19 @@ async function missingRightsOf(session: Session, schema: string): Promise<readon
   return [...onSchema, ...named]
 }
 
-async function rowSecurityOf(session: Session, schema: string): Promise<readonly string[]> {
+async function tablesWith(session: Session, schema: string, condition: string): Promise<readonly string[]> {
   const rows = await session.query(
     `SELECT c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-       WHERE n.nspname = $1::text AND c.relkind IN ('r', 'p') AND row_security_active(c.oid) ORDER BY c.relname`,
+       WHERE n.nspname = $1::text AND c.relkind IN ('r', 'p') AND ${condition} ORDER BY c.relname`,
     [schema],
   )
   return rows.map(({ relname }) => String(relname))
 }
 
-async function unvacuumedOf(session: Session, schema: string): Promise<readonly string[]> {
-  const rows = await session.query(
-    `SELECT c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-       WHERE n.nspname = $1::text AND c.relkind = 'r' AND EXISTS (
-         SELECT FROM pg_options_to_table(c.reloptions) o WHERE o.option_name = 'autovacuum_enabled' AND NOT o.option_value::boolean
-       )
-       ORDER BY c.relname`,
-    [schema],
-  )
-  return rows.map(({ relname }) => String(relname))
-}
+const hidesRows = 'row_security_active(c.oid)'
+const isUnvacuumed = `c.relkind = 'r' AND EXISTS (
+  SELECT FROM pg_options_to_table(c.reloptions) o WHERE o.option_name = 'autovacuum_enabled' AND NOT o.option_value::boolean
+)`
 
 async function holdersOf(session: Session): Promise<readonly VacuumHolder[]> {
   const rows = await session.query(
@@ -190,8 +182,7 @@ async function holdersOf(session: Session): Promise<readonly VacuumHolder[]> {
      ) holders ORDER BY for_ms DESC NULLS LAST LIMIT ${mostHolders}`,
   )
   return rows.map(({ kind, name, for_ms }) => {
-    const forMs = for_ms === null ? null : numberOf(for_ms)
-    return { kind: kind as VacuumHolder['kind'], name: String(name), forMs }
+    return { kind: kind as VacuumHolder['kind'], name: String(name), forMs: numberOrNull(for_ms) }
   })
 }
 
@@ -204,17 +195,12 @@ async function hears(database: Database, options: ReadOptions): Promise<boolean 
   const heard = new Promise<boolean>((resolve) => {
     onHeard = resolve
   })
-  const ear = await database.listen(
-    channel,
-    (payload) => payload === text && onHeard(true),
-    () => onHeard(false),
-  )
-  const timer = systemClock.setTimer(hearLimitMs, () => onHeard(false))
+  const onText = (payload: string) => payload === text && onHeard(true)
+  const ear = await database.listen(channel, onText, () => onHeard(false))
   try {
     await database.query('SELECT pg_notify($1::text, $2::text)', [channel, text])
-    return await heard
+    return await within(hearLimitMs, heard, () => false)
   } finally {
-    timer.cancel()
     await ear.close()
   }
 }

@@ -1,8 +1,9 @@
-import { JobistemerError, systemClock } from '@jobistemer/core'
+import { JobistemerError } from '@jobistemer/core'
 import {
   codec1,
   type AsyncLedgerWithin,
   type LedgerStep,
+  settledAlone,
   type SettleAnswer,
   type SettleItem,
   type WakeUp,
@@ -15,6 +16,7 @@ import { refusal } from './schema.ts'
 import { isTrue, type Row, type Session } from './sql.ts'
 import { writeCall } from './step-write.ts'
 import { storeText } from './stored-text.ts'
+import { within } from './time-limit.ts'
 import type { TransactionSession } from './transaction-session.ts'
 
 const { printRuns } = codec1
@@ -22,8 +24,6 @@ const { printRuns } = codec1
 const completeTypes = ['uuid', 'uuid', 'integer', 'integer', 'integer', 'text', 'text', 'text']
   .map((type, index) => `$${index + 1}::text::${type}`)
   .join(', ')
-
-const accepted: SettleAnswer = Object.freeze({ outcome: 'ok', woken: null, cancelRequested: null })
 
 /** How long a completion waits for a connection of the storage, in ms. */
 const moveLimitMs = 1000
@@ -77,9 +77,9 @@ export class LedgerWithin implements AsyncLedgerWithin {
     const speaker = owner == null ? [null, null] : [storeText(owner.node), storeText(owner.incarnation)]
     const values = [occurrence, job, String(token), String(sequence), last, printRuns(runs, scheduledAt), ...speaker]
     return await this.#inSavepoint(async (session, _steps, database) => {
-      if (isWritten(await session.query(this.#complete, values))) return accepted
+      if (isWritten(await session.query(this.#complete, values))) return settledAlone
       const isMoved = await this.#moveOut(database, occurrence, job)
-      return isMoved && isWritten(await session.query(this.#complete, values)) ? accepted : null
+      return isMoved && isWritten(await session.query(this.#complete, values)) ? settledAlone : null
     })
   }
 
@@ -89,18 +89,10 @@ export class LedgerWithin implements AsyncLedgerWithin {
    * run in the head any more.
    */
   async #moveOut(database: StepsOf['database'], occurrence: string, job: string): Promise<boolean> {
-    let expire = (_isMoved: boolean) => {}
-    const expired = new Promise<boolean>((resolve) => {
-      expire = resolve
-    })
-    const timer = systemClock.setTimer(moveLimitMs, () => expire(false))
     const text = `SELECT ${this.#schema}.move_step($1::text::uuid, $2::text::uuid) AS is_written`
-    try {
-      // Without it, the rules complete the occurrence, and lock the head.
-      return await Promise.race([database.query(text, [occurrence, job]).then(isWritten, () => false), expired])
-    } finally {
-      timer.cancel()
-    }
+    // Without it, the rules complete the occurrence, and lock the head.
+    const moved = database.query(text, [occurrence, job]).then(isWritten, () => false)
+    return await within(moveLimitMs, moved, () => false)
   }
 
   async #inSavepoint<T>(

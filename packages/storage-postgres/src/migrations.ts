@@ -1,4 +1,4 @@
-import { JobistemerError, printValue } from '@jobistemer/core'
+import { invalidOption, readOptionNames } from '@jobistemer/core/storage'
 import { readSchema } from './options.ts'
 import { formTable, migrations } from './schema.ts'
 import { quoteName } from './sql.ts'
@@ -18,31 +18,12 @@ export interface PostgresMigrationsOptions {
  * @throws JobistemerError `UNKNOWN_OPTION`, `INVALID_ARGUMENT`
  */
 export function postgresMigrations(options: PostgresMigrationsOptions = {}): string {
-  if (Object.prototype.toString.call(options) !== '[object Object]') {
-    throw new JobistemerError('INVALID_ARGUMENT', {
-      message: `postgresMigrations needs an object of options, or nothing: ${printValue(options)}.`,
-      field: 'options',
-      value: options,
-      remedy: "Write postgresMigrations({ schema: 'jobistemer' }).",
-    })
-  }
-  for (const name of Object.keys(options)) {
-    if (name === 'schema' || name === 'from') continue
-    throw new JobistemerError('UNKNOWN_OPTION', {
-      message: `postgresMigrations has no option ${printValue(name)}.`,
-      field: name,
-      value: (options as Record<string, unknown>)[name],
-      remedy: 'The options are schema, from.',
-    })
-  }
+  const about = { opener: 'postgresMigrations', known: ['schema', 'from'], example: "{ schema: 'jobistemer' }" }
+  readOptionNames(options, about)
   const { from = 0 } = options
   if (!Number.isInteger(from) || from < 0 || from > migrations.length) {
-    throw new JobistemerError('INVALID_ARGUMENT', {
-      message: `from is not a form from 0 to ${migrations.length}: ${printValue(from)}.`,
-      field: 'from',
-      value: from,
-      remedy: `Give what stands in the table ${formTable}, or 0 for a new schema.`,
-    })
+    const remedy = `Give what stands in the table ${formTable}, or 0 for a new schema.`
+    throw invalidOption('from', from, `from is not a form from 0 to ${migrations.length}`, remedy)
   }
   const schema = quoteName(readSchema(options.schema))
   const create = from === 0 ? [`CREATE SCHEMA IF NOT EXISTS ${schema}`] : []

@@ -72,28 +72,7 @@ export function readOccurrence(row: Row, withRuns = true): OccurrenceRecord {
 }
 
 /** The columns of an occurrence that is written, apart from its id, its job and its owner. */
-export interface WrittenOccurrence {
-  readonly order_at: number
-  readonly priority: number | null
-  readonly state: number
-  readonly kind: number
-  readonly token: number
-  readonly sequence: number
-  readonly rescues: number
-  readonly job_version: number
-  readonly due_at: number
-  readonly created_at: number
-  readonly started_at: number | null
-  readonly timeout: number
-  readonly reason: string | null
-  readonly cancel: string | null
-  readonly details: string | null
-  readonly runs: string | null
-  readonly claim_at: number | null
-  readonly finished_at: number | null
-}
-
-export function writeOccurrence(record: OccurrenceRecord, head: Pick<LedgerHead, 'paused'>): WrittenOccurrence {
+export function writeOccurrence(record: OccurrenceRecord, head: Pick<LedgerHead, 'paused'>) {
   const { state, scheduledAt, cancelRequest } = record
   const waits = state === 'pending' || state === 'queued'
   const claimAt = state === 'pending' ? claimableFrom(head, record.dueAt) : Number.POSITIVE_INFINITY

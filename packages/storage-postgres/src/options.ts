@@ -1,5 +1,5 @@
-import { type DurationInput, JobistemerError, type Logger, printValue, toDurationMs } from '@jobistemer/core'
-import { maskUrl } from './secrets.ts'
+import { type DurationInput, type Logger, toDurationMs } from '@jobistemer/core'
+import { invalidOption, maskAddress, readOptionNames } from '@jobistemer/core/storage'
 import { storeText } from './stored-text.ts'
 
 /** What a statement answers, as `pg` and PGlite do. */
@@ -78,24 +78,14 @@ const longestName = 63
  * @throws JobistemerError `UNKNOWN_OPTION`, `INVALID_ARGUMENT`, `INVALID_DURATION`
  */
 export function readOptions(options: PostgresStorageOptions): ReadOptions {
-  // A list, a Map or a Date has no options either, and would pass for an object that leaves all of them out.
-  if (Object.prototype.toString.call(options) !== '[object Object]') {
-    const remedy = 'Write postgresStorage({ pool }).'
-    throw invalid('options', maskUrl(options), 'postgresStorage needs an object of options', remedy)
-  }
-  for (const [name, value] of Object.entries(options)) {
-    if (optionNames.includes(name)) continue
-    throw new JobistemerError('UNKNOWN_OPTION', {
-      message: `postgresStorage has no option ${printValue(name)}.`,
-      field: name,
-      // May be an address or a password under another name.
-      value: typeof value === 'object' || typeof value === 'string' ? `[${typeof value}]` : value,
-      remedy: `The options are ${optionNames.join(', ')}.`,
-    })
-  }
+  const about = { opener: 'postgresStorage', known: optionNames, example: '{ pool }' }
+  // An unknown option may be an address or a password under another name.
+  readOptionNames(options, about, (value) => {
+    return typeof value === 'object' || typeof value === 'string' ? `[${typeof value}]` : value
+  })
   const { migrate = true, wakeUps = true, commandTimeout = 10_000, logger } = options
   if (logger !== undefined && typeof logger?.warn !== 'function') {
-    throw invalid('logger', logger, 'logger has no method warn', 'Give console or a logger that is like it.')
+    throw invalidOption('logger', logger, 'logger has no method warn', 'Give console or a logger that is like it.')
   }
   return {
     source: readSource(options),
@@ -115,7 +105,7 @@ export function readSchema(schema: unknown = 'jobistemer'): string {
   const isName = typeof schema === 'string' && schema !== '' && schema === storeText(schema) && !control.test(schema)
   if (!isName || Buffer.byteLength(schema) > longestName || /^pg_|^information_schema$/.test(schema)) {
     const remedy = `Give a name of at most ${longestName} bytes, without control characters, that is not one of PostgreSQL's own.`
-    throw invalid('schema', schema, 'schema is not the name of a schema', remedy)
+    throw invalidOption('schema', schema, 'schema is not the name of a schema', remedy)
   }
   return schema
 }
@@ -123,7 +113,7 @@ export function readSchema(schema: unknown = 'jobistemer'): string {
 function readSource({ pool, client, url }: PostgresStorageOptions): ReadOptions['source'] {
   if ([pool, client, url].filter((source) => source !== undefined).length !== 1) {
     const problem = 'postgresStorage needs one of pool, client and url'
-    throw invalid('pool', maskUrl(url), problem, 'Write postgresStorage({ pool }).')
+    throw invalidOption('pool', maskUrl(url), problem, 'Write postgresStorage({ pool }).')
   }
   if (pool !== undefined) return { pool: readPool(pool) }
   if (client !== undefined) return { client: readClient(client) }
@@ -132,18 +122,23 @@ function readSource({ pool, client, url }: PostgresStorageOptions): ReadOptions[
 
 function readPool(pool: PostgresPool): PostgresPool {
   if (typeof pool === 'object' && pool !== null && typeof pool.connect === 'function') return pool
-  throw invalid('pool', maskUrl(pool), 'pool has no method connect', 'Give a Pool of the package pg, or a client.')
+  throw invalidOption(
+    'pool',
+    maskUrl(pool),
+    'pool has no method connect',
+    'Give a Pool of the package pg, or a client.',
+  )
 }
 
 function readClient(client: PostgresClient): PostgresClient {
   const isClient = typeof client === 'object' && client !== null && typeof client.query === 'function'
   if (!isClient) {
     const remedy = 'Give a connected Client of the package pg, a PGlite, or a pool.'
-    throw invalid('client', maskUrl(client), 'client has no method query', remedy)
+    throw invalidOption('client', maskUrl(client), 'client has no method query', remedy)
   }
   // A pool of pg has `query` too, which takes another connection for each statement of a transaction.
   if ('totalCount' in client) {
-    throw invalid('client', '[Pool]', 'client is a pool', 'Write postgresStorage({ pool }).')
+    throw invalidOption('client', '[Pool]', 'client is a pool', 'Write postgresStorage({ pool }).')
   }
   return client
 }
@@ -152,10 +147,15 @@ function readUrl(url: string | URL): string {
   const text = url instanceof URL ? url.href : url
   const parsed = typeof text === 'string' ? parseUrl(text) : null
   if (parsed === null) {
-    throw invalid('url', maskUrl(url), 'url is not a URL', `Write one such as ${example}. ${encode}`)
+    throw invalidOption('url', maskUrl(url), 'url is not a URL', `Write one such as ${example}. ${encode}`)
   }
   if (parsed.protocol !== 'postgres:' && parsed.protocol !== 'postgresql:') {
-    throw invalid('url', maskUrl(url), 'url does not begin with postgres:// or postgresql://', 'Write one that does.')
+    throw invalidOption(
+      'url',
+      maskUrl(url),
+      'url does not begin with postgres:// or postgresql://',
+      'Write one that does.',
+    )
   }
   return text
 }
@@ -178,10 +178,11 @@ const encode = 'In a user name and a password, write each of :/?#[]@% as encodeU
 
 function readFlag(value: unknown, field: string): boolean {
   if (typeof value === 'boolean') return value
-  throw invalid(field, value, `${field} is neither true nor false`, 'Give one of the two.')
+  throw invalidOption(field, value, `${field} is neither true nor false`, 'Give one of the two.')
 }
 
-function invalid(field: string, value: unknown, problem: string, remedy: string): JobistemerError {
-  const message = `${problem}: ${printValue(value)}.`
-  return new JobistemerError('INVALID_ARGUMENT', { message, field, value, remedy })
+/** The visible part of an address, or of a value that was given instead of one. */
+function maskUrl(url: unknown): unknown {
+  if (typeof url === 'string' || url instanceof URL) return maskAddress(String(url))
+  return typeof url === 'object' && url !== null ? `[${typeof url}]` : url
 }

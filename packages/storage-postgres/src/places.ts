@@ -1,4 +1,4 @@
-import { cursorError } from './postgres-errors.ts'
+import { cursorError } from '@jobistemer/core/storage'
 
 /** A place in a list in the order of instants, equal ones by id. */
 export interface ListPlace {

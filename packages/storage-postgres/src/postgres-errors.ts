@@ -1,4 +1,5 @@
-import { type ErrorCode, JobistemerError, printValue } from '@jobistemer/core'
+import { JobistemerError } from '@jobistemer/core'
+import { type FailureMeaning, failureOf } from '@jobistemer/core/storage'
 
 /** Where an error, or what it is about, leads to what it comes from. */
 interface Linked {
@@ -97,12 +98,7 @@ export function isBroken(error: unknown): boolean {
   return !hasState(error) && chainOf(error).some((one) => brokenMessages.test(messageOf(one)))
 }
 
-interface Meaning {
-  readonly pattern: RegExp
-  readonly code: ErrorCode
-  readonly message: string
-  readonly remedy: string
-}
+type Meaning = FailureMeaning & { readonly pattern: RegExp }
 
 /** A standby has unlogged tables by name only. PostgreSQL reports a read of one without a specific code. */
 function isUnloggedOnStandby(error: unknown): boolean {
@@ -175,8 +171,40 @@ const meanings: readonly Meaning[] = [
   },
 ]
 
+const closed: FailureMeaning = {
+  code: 'STORAGE_CLOSED',
+  message: 'The pool or the client of the storage is closed',
+  remedy: 'Shut the scheduler down before closing its storage and its pool.',
+}
+
+const broken: FailureMeaning = {
+  code: 'STORAGE_UNREACHABLE',
+  message: 'PostgreSQL cannot be reached, or the connection broke',
+  remedy: 'Check that the server runs, and host and port. The call may have taken effect, and can be repeated.',
+}
+
+const otherFailure: FailureMeaning = {
+  code: 'STORAGE_FAILED',
+  message: 'PostgreSQL failed',
+  remedy: 'The cause says what happened. Nothing of the call was stored.',
+}
+
+/** Without an answer of the server, the progress of the call is unknown. */
+const withoutAnswer: FailureMeaning = {
+  ...otherFailure,
+  remedy: 'The cause says what happened. The call may have taken effect, and can be repeated.',
+}
+
+function meaningOf(error: unknown, code: string): FailureMeaning {
+  const known = meanings.find(({ pattern }) => pattern.test(isUnloggedOnStandby(error) ? '25006' : code))
+  if (known !== undefined) return known
+  if (/after calling end on the pool|Client was closed|PGlite is clos/.test(messageOf(error))) return closed
+  if (isBroken(error)) return broken
+  return hasState(error) ? otherFailure : withoutAnswer
+}
+
 /**
- * What a failure means to a user, with the failure as its cause.
+ * Translates a failure into the error that callers receive, with the failure as its cause.
  *
  * @param place where the data are, without secrets.
  */
@@ -184,34 +212,7 @@ export function storageError(error: unknown, place: string): JobistemerError {
   if (JobistemerError.isInstance(error)) return error
   const code = codeOf(error)
   const detail = code === '' ? messageOf(error) : `${code}: ${messageOf(error)}`
-  const details = { field: 'pool', value: place, cause: error }
-  const meaning = meanings.find(({ pattern }) => pattern.test(isUnloggedOnStandby(error) ? '25006' : code))
-  if (meaning !== undefined) {
-    const message = `${meaning.message} (${detail}): ${place}.`
-    return new JobistemerError(meaning.code, { message, remedy: meaning.remedy, ...details })
-  }
-  if (/after calling end on the pool|Client was closed|PGlite is clos/.test(messageOf(error))) {
-    return new JobistemerError('STORAGE_CLOSED', {
-      message: `The pool or the client of the storage is closed (${detail}): ${place}.`,
-      remedy: 'Shut the scheduler down before closing its storage and its pool.',
-      ...details,
-    })
-  }
-  if (isBroken(error)) {
-    return new JobistemerError('STORAGE_UNREACHABLE', {
-      message: `PostgreSQL cannot be reached, or the connection broke (${detail}): ${place}.`,
-      remedy: 'Check that the server runs, and host and port. The call may have taken effect, and can be repeated.',
-      ...details,
-    })
-  }
-  return new JobistemerError('STORAGE_FAILED', {
-    message: `PostgreSQL failed (${detail}): ${place}.`,
-    // Without an answer of the server, the progress of the call is unknown.
-    remedy: hasState(error)
-      ? 'The cause says what happened. Nothing of the call was stored.'
-      : 'The cause says what happened. The call may have taken effect, and can be repeated.',
-    ...details,
-  })
+  return failureOf(meaningOf(error, code), detail, { field: 'pool', value: place, cause: error })
 }
 
 export function timeoutError(place: string, limitMs: number, what: string): JobistemerError {
@@ -253,14 +254,5 @@ export function noNullsError(place: string): JobistemerError {
     field: 'array_nulls',
     value: 'off',
     remedy: 'ALTER ROLE … SET array_nulls = on, for the user of the storage, and connect anew.',
-  })
-}
-
-export function cursorError(cursor: string): JobistemerError {
-  return new JobistemerError('INVALID_ARGUMENT', {
-    message: `cursor is not one of this storage: ${printValue(cursor)}.`,
-    field: 'cursor',
-    value: cursor,
-    remedy: 'Pass on the cursor of the page before, with the same query.',
   })
 }

@@ -1,28 +1,4 @@
-import type { JobId } from '@jobistemer/core'
-import type {
-  AsyncLedger,
-  CreateAnswer,
-  CreateItem,
-  SettleAnswer,
-  SettleItem,
-  DuePage,
-  DueQuery,
-  GetAnswer,
-  GetRequest,
-  HeartbeatAnswer,
-  HeartbeatRequest,
-  HistoryRemoval,
-  HistoryRemover,
-  JobQuery,
-  JobRecord,
-  LedgerStep,
-  OccurrenceQuery,
-  OccurrenceRecord,
-  Owner,
-  Page,
-  StorageCapabilities,
-  WakeUp,
-} from '@jobistemer/core/storage'
+import type { AsyncLedger, HistoryRemover } from '@jobistemer/core/storage'
 import { Database } from './database.ts'
 import { DueSearch } from './due-search.ts'
 import { get } from './get-records.ts'
@@ -52,16 +28,18 @@ const maxBatch = 500
  */
 const worthwhileBatch = 100
 
+type Ledger = Required<AsyncLedger>
+
 /** The ledger of a schema for core's steps. A call is one transaction, or one conditional statement with the same effect. */
 export class PostgresLedger implements AsyncLedger, HistoryRemover {
   readonly kind = 'async'
   readonly unit = 'call'
   readonly opener = 'postgresStorage()'
   readonly keepsObjects = false
-  readonly capabilities: StorageCapabilities
+  readonly capabilities: Ledger['capabilities']
   readonly history: HistoryRemover = this
-  readonly subscribe?: (listener: (wakeUp: WakeUp) => void) => () => void
-  readonly notify?: (kinds: ReadonlySet<WakeUp['kind']>) => void
+  readonly subscribe?: Ledger['subscribe']
+  readonly notify?: Ledger['notify']
   readonly within?: (transaction: unknown) => LedgerWithin
   readonly #options: ReadOptions
   readonly #schema: string
@@ -99,65 +77,28 @@ export class PostgresLedger implements AsyncLedger, HistoryRemover {
     })
   }
 
-  async run(step: LedgerStep): Promise<void> {
-    await this.#call(({ steps }) => steps.run(step))
-  }
+  readonly run: Ledger['run'] = (step) => this.#call(({ steps }) => steps.run(step))
+  readonly quickCreates: Ledger['quickCreates'] = (items, request) =>
+    this.#call(({ quick }) => quick.creates(items, request))
 
-  async quickCreates(
-    items: readonly CreateItem[],
-    request: { readonly now: number; readonly owner: Owner },
-  ): Promise<readonly (CreateAnswer | null)[]> {
-    return await this.#call(({ quick }) => quick.creates(items, request))
-  }
+  readonly quickSettles: Ledger['quickSettles'] = (items, now) => this.#call(({ quick }) => quick.settles(items, now))
+  readonly due: Ledger['due'] = (query, page) => this.#call(({ search }) => search.due(query, page))
+  readonly nextDueAt: Ledger['nextDueAt'] = (query) => this.#call(({ search }) => search.nextDueAt(query))
+  readonly cancelRequested: Ledger['cancelRequested'] = (owner) =>
+    this.#call(({ search }) => search.cancelRequested(owner))
 
-  async quickSettles(items: readonly SettleItem[], now: number): Promise<readonly (SettleAnswer | null)[]> {
-    return await this.#call(({ quick }) => quick.settles(items, now))
-  }
+  readonly stranded: Ledger['stranded'] = () => this.#call(({ search }) => search.stranded())
+  readonly get: Ledger['get'] = (request) => this.#runOn(get, request)
+  readonly listJobs: Ledger['listJobs'] = (query) => this.#runOn(listJobs, query)
+  readonly listOccurrences: Ledger['listOccurrences'] = (query) => this.#runOn(listOccurrences, query)
+  readonly heartbeat: Ledger['heartbeat'] = (request) => this.#runOn(heartbeat, request)
+  readonly removeHistory: HistoryRemover['removeHistory'] = (removal) => this.#runOn(removeHistory, removal)
+  readonly forget: HistoryRemover['forget'] = (jobId, before) =>
+    this.#call(({ database }) => forget(database, this.#schema, jobId, before))
 
-  async due(query: DueQuery, page: { readonly limit: number; readonly cursor: string | null }): Promise<DuePage> {
-    return await this.#call(({ search }) => search.due(query, page))
-  }
-
-  async nextDueAt(query: DueQuery): Promise<number | null> {
-    return await this.#call(({ search }) => search.nextDueAt(query))
-  }
-
-  async cancelRequested(owner: Owner): Promise<readonly OccurrenceRecord[]> {
-    return await this.#call(({ search }) => search.cancelRequested(owner))
-  }
-
-  async stranded(): Promise<readonly JobId[]> {
-    return await this.#call(({ search }) => search.stranded())
-  }
-
-  async get(request: GetRequest): Promise<GetAnswer> {
-    return await this.#call(({ database }) => get(database, this.#schema, request))
-  }
-
-  async listJobs(query: JobQuery): Promise<Page<JobRecord>> {
-    return await this.#call(({ database }) => listJobs(database, this.#schema, query))
-  }
-
-  async listOccurrences(query: OccurrenceQuery): Promise<Page<OccurrenceRecord>> {
-    return await this.#call(({ database }) => listOccurrences(database, this.#schema, query))
-  }
-
-  async heartbeat(request: HeartbeatRequest): Promise<HeartbeatAnswer> {
-    return await this.#call(({ database }) => heartbeat(database, this.#schema, request))
-  }
-
-  async removeHistory(removal: HistoryRemoval): Promise<number | null> {
-    return await this.#call(({ database }) => removeHistory(database, this.#schema, removal))
-  }
-
-  async forget(jobId: JobId, before: number): Promise<void> {
-    await this.#call(({ database }) => forget(database, this.#schema, jobId, before))
-  }
-
-  async serverTime(): Promise<number> {
-    const [row] = await this.#call(({ database }) => {
-      return database.query('SELECT floor(extract(epoch FROM clock_timestamp()) * 1000)::bigint AS now')
-    })
+  readonly serverTime: Ledger['serverTime'] = async () => {
+    const text = 'SELECT floor(extract(epoch FROM clock_timestamp()) * 1000)::bigint AS now'
+    const [row] = await this.#call(({ database }) => database.query(text))
     return numberOf(row?.now)
   }
 
@@ -165,6 +106,13 @@ export class PostgresLedger implements AsyncLedger, HistoryRemover {
     await this.#wakeUps.close()
     const opened = await this.#opening?.catch(() => null)
     await opened?.database.close()
+  }
+
+  #runOn<Request, Answer>(
+    work: (database: Database, schema: string, request: Request) => Promise<Answer>,
+    request: Request,
+  ): Promise<Answer> {
+    return this.#call(({ database }) => work(database, this.#schema, request))
   }
 
   async #call<T>(call: (opened: Opened) => Promise<T>): Promise<T> {

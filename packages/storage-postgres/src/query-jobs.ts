@@ -1,10 +1,9 @@
-import type { DueJobs, JobQuery, JobRecord, Page } from '@jobistemer/core/storage'
+import { cursorError, type DueJobs, type JobQuery, type JobRecord, type Page, pageOf } from '@jobistemer/core/storage'
 import { foundAheadMs } from './found-at.ts'
 import { uuidOrNull } from './ids.ts'
 import { readJob, selectJobs } from './job-row.ts'
 import { anyOf } from './one-of.ts'
 import { printPlace, readPlace } from './places.ts'
-import { cursorError } from './postgres-errors.ts'
 import { numberOf, plainArray, type Session, type SqlValue } from './sql.ts'
 import { storeText } from './stored-text.ts'
 
@@ -59,9 +58,4 @@ async function listDue(
   )
   const last = rows[limit - 1]
   return pageOf(rows.map(readJob), limit, ({ id }) => printPlace(numberOf(last?.found_at), id))
-}
-
-function pageOf(found: readonly JobRecord[], limit: number, cursorOf: (job: JobRecord) => string): Page<JobRecord> {
-  const items = found.slice(0, limit)
-  return { items, cursor: found.length > limit ? cursorOf(items[limit - 1] as JobRecord) : null }
 }

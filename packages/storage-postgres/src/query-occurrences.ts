@@ -1,10 +1,17 @@
-import type { OccurrenceQuery, OccurrenceRecord, OccurrenceState, Page } from '@jobistemer/core/storage'
-import { failedStates, isFinal } from '@jobistemer/core/storage'
+import {
+  cursorError,
+  failedStates,
+  isFinal,
+  type OccurrenceQuery,
+  type OccurrenceRecord,
+  type OccurrenceState,
+  type Page,
+  pageOf,
+} from '@jobistemer/core/storage'
 import { uuidOrNull } from './ids.ts'
 import { headRuns } from './in-head.ts'
 import { historyColumns, liveColumns, readOccurrence, withOwners } from './occurrence-row.ts'
 import { printPlace, readPlace } from './places.ts'
-import { cursorError } from './postgres-errors.ts'
 import { numberOf, type Row, type Session, type SqlValue } from './sql.ts'
 import { lanes, stateCodes } from './state-codes.ts'
 import { storeText } from './stored-text.ts'
@@ -76,8 +83,9 @@ async function listOfJob(session: Session, schema: string, query: Query<'job'>):
   }
   if (sources.length === 0) return { items: [], cursor: null }
   const page = `SELECT * FROM (${sources.join(' UNION ALL ')}) a ${order} LIMIT ${limit + 1}`
+  const place = placeOf('scheduled_at')
   if (!wantsSome) {
-    return pageOf(await session.query(`${withOwners(schema, page)} ${order}`, values.list), query, 'scheduled_at')
+    return recordsOf(await session.query(`${withOwners(schema, page)} ${order}`, values.list), query, place)
   }
   // There may be more behind what was looked through. Both by one statement: between two, retention could take what tells so.
   const end = `SELECT id AS end_id, scheduled_at AS end_at FROM ${schema}.history
@@ -89,12 +97,12 @@ async function listOfJob(session: Session, schema: string, query: Query<'job'>):
   )
   const rows = found.filter(({ id }) => id !== null)
   const [first] = found
-  if (first === undefined || first.end_id === null) return pageOf(rows, query, 'scheduled_at')
-  const place = { at: numberOf(first.end_at), uuid: String(first.end_id) }
+  if (first === undefined || first.end_id === null) return recordsOf(rows, query, place)
+  const lookedTo = { at: numberOf(first.end_at), uuid: String(first.end_id) }
   return {
     // Live ones that lie behind that place come with the next page.
-    items: rows.map((row) => readOccurrence(row, runs)).filter((record) => isBefore(record, place, query.order)),
-    cursor: printPlace(place.at, `occ_${place.uuid}`),
+    items: rows.map((row) => readOccurrence(row, runs)).filter((record) => isBefore(record, lookedTo, query.order)),
+    cursor: printPlace(lookedTo.at, `occ_${lookedTo.uuid}`),
   }
 }
 
@@ -130,15 +138,17 @@ function rangeOf(
   return { conditions: conditions.join(' '), direction: order === 'ascending' ? 'ASC' : 'DESC' }
 }
 
-function pageOf(
+function recordsOf(
   rows: readonly Row[],
   { limit, runs }: Pick<OccurrenceQuery, 'limit' | 'runs'>,
-  column: 'scheduled_at' | 'finished_at',
+  cursorOf: (row: Row) => string,
 ): Page<OccurrenceRecord> {
-  const items = rows.slice(0, limit).map((row) => readOccurrence(row, runs))
-  const last = rows[limit - 1]
-  const cursor = rows.length > limit && last !== undefined ? printPlace(numberOf(last[column]), `occ_${last.id}`) : null
-  return { items, cursor }
+  const { items, cursor } = pageOf(rows, limit, cursorOf)
+  return { items: items.map((row) => readOccurrence(row, runs)), cursor }
+}
+
+function placeOf(column: 'scheduled_at' | 'finished_at'): (row: Row) => string {
+  return (row) => printPlace(numberOf(row[column]), `occ_${row.id}`)
 }
 
 // ------------------------------------------------------------------------------------------------------------- failures
@@ -159,7 +169,7 @@ async function listFailed(session: Session, schema: string, query: Query<'failed
     )} ${order}`,
     values.list,
   )
-  return pageOf(rows, query, 'finished_at')
+  return recordsOf(rows, query, placeOf('finished_at'))
 }
 
 // ----------------------------------------------------------------------------------------------------------------- live
@@ -206,9 +216,5 @@ async function listLive(session: Session, schema: string, query: Query<'live'>):
   }
   const all = `SELECT * FROM (${sources.join(' UNION ALL ')}) a ${rest}`
   const rows = await session.query(`${withOwners(schema, all)} ${order}`, values.list)
-  const last = rows[limit - 1]
-  return {
-    items: rows.slice(0, limit).map((row) => readOccurrence(row, runs)),
-    cursor: rows.length > limit && last !== undefined ? `${last.job} ${numberOf(last.order_at)} ${last.id}` : null,
-  }
+  return recordsOf(rows, { limit, runs }, (row) => `${row.job} ${numberOf(row.order_at)} ${row.id}`)
 }

@@ -6,8 +6,10 @@ import {
   type CreateSlot,
   type OccurrenceAddress,
   type Owner,
+  settledAlone,
   type SettleAnswer,
   type SettleItem,
+  slotStarted,
 } from '@jobistemer/core/storage'
 import type { Database } from './database.ts'
 import { binaryUuids, uuidOf } from './ids.ts'
@@ -21,17 +23,6 @@ import { storeText } from './stored-text.ts'
 const { printDetails, printRuns } = codec1
 
 const none: readonly never[] = Object.freeze([])
-
-const started: CreateAnswer = Object.freeze({
-  outcome: 'created',
-  state: 'running',
-  token: 1,
-  reason: null,
-  displaced: none,
-  cancelRequested: none,
-})
-
-const accepted: SettleAnswer = Object.freeze({ outcome: 'ok', woken: null, cancelRequested: null })
 
 /** An ordinary end, as far as the item goes. */
 type EndItem = SettleItem & { readonly change: { readonly kind: 'finish' } }
@@ -70,24 +61,28 @@ export class QuickSteps {
     const isOrdinary = (item: CreateItem): item is CreateSlot => {
       return item.kind === 'slot' && item.runs !== null && item.scheduledAt <= now
     }
-    return await this.#run(items, isOrdinary, this.#starts, started, async (slots) => {
-      const [scheduled, next] = [new SharedColumn(), new SharedColumn()]
-      const [versions, timeouts] = [new SharedColumn(), new SharedColumn()]
-      const [details, runs] = [new SharedColumn(separator), new SharedColumn(separator)]
-      let inHeads = true
-      for (const slot of slots) {
-        scheduled.add(slot.scheduledAt)
-        next.add(slot.nextAt ?? 'NULL')
-        versions.add(slot.jobVersion)
-        timeouts.add(slot.executionTimeoutMs)
-        const texts = [printDetails(slot.details), printRuns(slot.runs ?? none, slot.scheduledAt)] as const
-        details.add(texts[0] ?? absent)
-        runs.add(texts[1] ?? absent)
-        inHeads &&= mayStandInHead(slot.scheduledAt, slot.nextAt, texts)
-      }
-      const arrays = [scheduled, next, versions, timeouts].map(arrayOf)
-      const [node, incarnation] = [storeText(owner.node), storeText(owner.incarnation)]
-      const rest = [details.text, runs.text, String(now), node, incarnation, String(inHeads), this.#database.lockLimit]
+    return await this.#run(items, isOrdinary, this.#starts, slotStarted, async (slots) => {
+      const texts = slots.map(({ details, runs, scheduledAt }) => {
+        return [printDetails(details), printRuns(runs ?? none, scheduledAt)] as const
+      })
+      const inHeads = slots.every(({ scheduledAt, nextAt }, index) => {
+        return mayStandInHead(scheduledAt, nextAt, texts[index] ?? none)
+      })
+      const arrays = [
+        slots.map(({ scheduledAt }) => scheduledAt),
+        slots.map(({ nextAt }) => nextAt ?? 'NULL'),
+        slots.map(({ jobVersion }) => jobVersion),
+        slots.map(({ executionTimeoutMs }) => executionTimeoutMs),
+      ].map((values) => `{${shared(values)}}`)
+      const jsons = [texts.map(([details]) => details ?? absent), texts.map(([, runs]) => runs ?? absent)]
+      const rest = jsons.map((values) => shared(values, separator))
+      rest.push(
+        String(now),
+        storeText(owner.node),
+        storeText(owner.incarnation),
+        String(inHeads),
+        this.#database.lockLimit,
+      )
       return await this.#call(this.#start, slots, [...arrays, ...rest])
     })
   }
@@ -100,19 +95,15 @@ export class QuickSteps {
       return change.kind === 'finish' && upToSequence === undefined && item.owner?.incarnation === owner?.incarnation
     }
     const speaker = owner == null ? [null, null] : [storeText(owner.node), storeText(owner.incarnation)]
-    return await this.#run(items, isOrdinary, this.#ends, accepted, async (ends) => {
-      const [tokens, sequences, states] = [new SharedColumn(), new SharedColumn(), new SharedColumn()]
-      const [reasons, runs] = [new SharedColumn(), new SharedColumn(separator)]
-      for (const end of ends) {
-        tokens.add(end.token)
-        sequences.add(end.sequence)
-        states.add(stateCode(end.change.state))
-        const { reason } = end.change
-        reasons.add(reason === null ? 'NULL' : quoteText(storeText(reason)))
-        runs.add(printRuns(end.runs, end.scheduledAt) ?? absent)
-      }
-      const arrays = [tokens, sequences, states, reasons].map(arrayOf)
-      return await this.#call(this.#end, ends, [...arrays, runs.text, String(now), ...speaker])
+    return await this.#run(items, isOrdinary, this.#ends, settledAlone, async (ends) => {
+      const arrays = [
+        ends.map(({ token }) => token),
+        ends.map(({ sequence }) => sequence),
+        ends.map(({ change }) => stateCode(change.state)),
+        ends.map(({ change: { reason } }) => (reason === null ? 'NULL' : quoteText(storeText(reason)))),
+      ].map((values) => `{${shared(values)}}`)
+      const runs = ends.map((end) => printRuns(end.runs, end.scheduledAt) ?? absent)
+      return await this.#call(this.#end, ends, [...arrays, shared(runs, separator), String(now), ...speaker])
     })
   }
 
@@ -189,48 +180,10 @@ class Usefulness {
   }
 }
 
-/** The values of a column, one behind the other. */
-class Column {
-  text = ''
-  readonly #between: string
-
-  constructor(between = ',') {
-    this.#between = between
-  }
-
-  add(value: string | number): void {
-    this.text = this.text === '' ? `${value}` : this.text + this.#between + value
-  }
-}
-
-/** Values that mostly are all the same: one stands for all of them then. */
-class SharedColumn {
-  #value: string | number | null = null
-  #count = 0
-  #all: Column | null = null
-  readonly #between: string
-
-  constructor(between = ',') {
-    this.#between = between
-  }
-
-  get text(): string {
-    return this.#all === null ? `${this.#value}` : this.#all.text
-  }
-
-  add(value: string | number): void {
-    if (this.#all === null && this.#count > 0 && value !== this.#value) {
-      this.#all = new Column(this.#between)
-      for (let count = 0; count < this.#count; count++) this.#all.add(this.#value as string | number)
-    }
-    this.#all?.add(value)
-    this.#value = value
-    this.#count++
-  }
-}
-
-function arrayOf({ text }: { readonly text: string }): string {
-  return `{${text}}`
+/** The values of a column. Usually all of them are equal: then one stands for all. */
+function shared(values: readonly (string | number)[], between = ','): string {
+  const [first] = values
+  return values.every((value) => value === first) ? `${first}` : values.join(between)
 }
 
 /** A call of a function, whose first two parameters are ids. */

@@ -7,7 +7,7 @@ import type {
   OccurrenceRecord,
   StepState,
 } from '@jobistemer/core/storage'
-import { compareOrder, liveStates } from '@jobistemer/core/storage'
+import { compareAddresses, compareOrder, liveStates } from '@jobistemer/core/storage'
 import { jobIdOf, occurrenceIdOf, uuidOf, uuidOrNull } from './ids.ts'
 import { headRuns } from './in-head.ts'
 import { type ReadJob, readCounts, readHead, readJob, selectJobs } from './job-row.ts'
@@ -173,8 +173,6 @@ type Names = readonly [jobs: readonly string[], ids: readonly (string | null)[],
 
 function inOrder(entries: LedgerEntry[], state: LiveState): LedgerEntry[] {
   const once = [...new Map(entries.map((entry) => [entry.record.id, entry])).values()]
-  return once.sort(({ record: left }, { record: right }) => {
-    if (state !== 'running') return compareOrder(left, right)
-    return left.scheduledAt - right.scheduledAt || (left.id < right.id ? -1 : 1)
-  })
+  const compare = state === 'running' ? compareAddresses : compareOrder
+  return once.sort((left, right) => compare(left.record, right.record))
 }

@@ -30,6 +30,11 @@ export function textArray(values: readonly (string | null)[]): string {
   return `${text}}`
 }
 
+/** An array of this type as PostgreSQL reads it. Only texts need quotes. */
+export function arrayOf(type: string, values: readonly (number | string | null)[]): string {
+  return type === 'text' ? textArray(values as readonly (string | null)[]) : plainArray(values)
+}
+
 /** A text as it stands in an array. */
 export function quoteText(value: string): string {
   return `"${value.replace(/["\\]/g, '\\$&')}"`

@@ -1,13 +1,11 @@
-import type { JobWrite, LedgerEntry, LiveCounts, OccurrenceRecord, Owner } from '@jobistemer/core/storage'
+import type { JobWrite, LedgerHead, LiveCounts, OccurrenceWrite, Owner } from '@jobistemer/core/storage'
 import { isFinal, lastSlotOf, namingKey } from '@jobistemer/core/storage'
 import { uuidOf } from './ids.ts'
 import { printStarts, type ReadJob } from './job-row.ts'
-import { type WrittenOccurrence, writeOccurrence } from './occurrence-row.ts'
-import { isTrue, plainArray, type Session, type SqlValue, textArray } from './sql.ts'
+import { writeOccurrence } from './occurrence-row.ts'
+import { arrayOf, isTrue, plainArray, type Session, type SqlValue, textArray } from './sql.ts'
 import { headParameters, ops, otherParameters, writtenColumns } from './step-functions.ts'
 import { storeText } from './stored-text.ts'
-
-const textColumns = new Set<string>(writtenColumns.filter(([, type]) => type === 'text').map(([name]) => name))
 
 /** The call of `write_step`: every parameter is sent as a text, whatever the driver thinks of arrays. */
 export function writeCall(schema: string): string {
@@ -40,17 +38,16 @@ export async function writeStep(
   return isTrue(row?.is_written)
 }
 
-type Column = readonly (string | number | null)[]
-
 function valuesOf(writes: readonly JobWrite[], { guards, waits, lockLimit }: WriteMode): readonly SqlValue[] {
   const heads = writes.map(({ after }) => after.head)
   const counts = writes.map(({ after }) => after.counts)
-  const rows = new OccurrenceRows()
-  const sums = { pending: 0, queued: 0, running: 0 }
-  for (const { before, after, occurrences } of writes) {
-    addDifference(sums, before?.counts ?? null, after.counts)
-    for (const change of occurrences) rows.add(change.before, change.after, writeOccurrence(change.after, after.head))
-  }
+  /** Each owner once. The occurrences refer to its place, from 1 on. */
+  const owners: Owner[] = []
+  const rows = writes.flatMap(({ occurrences, after }) =>
+    occurrences.map((change) => rowOf(change, after.head, owners)),
+  )
+  const added = (count: keyof LiveCounts) =>
+    writes.reduce((sum, { before, after }) => sum + after.counts[count] - (before?.counts[count] ?? 0), 0)
   return [
     String(guards),
     String(waits),
@@ -66,11 +63,40 @@ function valuesOf(writes: readonly JobWrite[], { guards, waits, lockLimit }: Wri
     plainArray(counts.map(({ delayed }) => delayed)),
     plainArray(counts.map(({ queued }) => queued)),
     plainArray(counts.map(({ running }) => running)),
-    ...rows.values(),
-    String(sums.pending),
-    String(sums.queued),
-    String(sums.running),
+    plainArray(rows.map(({ op }) => op)),
+    ...writtenColumns.map(([name, type]) => {
+      return arrayOf(
+        type,
+        rows.map((row) => row[name]),
+      )
+    }),
+    plainArray(rows.map(({ owner }) => owner)),
+    textArray(owners.map(({ node }) => storeText(node))),
+    textArray(owners.map(({ incarnation }) => storeText(incarnation))),
+    String(added('pending')),
+    String(added('queued')),
+    String(added('running')),
   ]
+}
+
+/** The columns of an occurrence that a step writes. Adds an unknown owner to `owners`. */
+function rowOf({ before, after }: OccurrenceWrite, head: LedgerHead, owners: Owner[]) {
+  const isOver = isFinal(after.state)
+  const keyId = before === null ? namingKey(after) : undefined
+  return {
+    ...writeOccurrence(after, head),
+    op: before === null ? (isOver ? ops.record : ops.create) : isOver ? ops.end : ops.change,
+    id: uuidOf(after.id),
+    job: uuidOf(after.jobId),
+    was: before?.record.sequence ?? null,
+    key_id: keyId === undefined ? null : uuidOf(keyId),
+    owner: after.owner === null ? null : placeOf(after.owner, owners),
+  }
+}
+
+function placeOf({ node, incarnation }: Owner, owners: Owner[]): number {
+  const index = owners.findIndex((owner) => owner.node === node && owner.incarnation === incarnation)
+  return index < 0 ? owners.push({ node, incarnation }) : index + 1
 }
 
 /** The last slot of which the job may have a record, as far as this write goes: some lie ahead of the watermark. */
@@ -80,70 +106,4 @@ function topOf({ after, occurrences }: JobWrite): number {
     if (before === null && record.kind === 'slot') top = Math.max(top, lastSlotOf(record))
   }
   return top
-}
-
-function addDifference(sums: Record<keyof LiveCounts, number>, before: LiveCounts | null, after: LiveCounts): void {
-  sums.pending += after.pending - (before?.pending ?? 0)
-  sums.queued += after.queued - (before?.queued ?? 0)
-  sums.running += after.running - (before?.running ?? 0)
-}
-
-/** The occurrences of a step, column by column. */
-class OccurrenceRows {
-  readonly #ops: number[] = []
-  readonly #ids: string[] = []
-  readonly #jobs: string[] = []
-  readonly #written: WrittenOccurrence[] = []
-  readonly #were: (number | null)[] = []
-  readonly #keys: (string | null)[] = []
-  readonly #owners: (number | null)[] = []
-  readonly #nodes: string[] = []
-  readonly #incarnations: string[] = []
-  readonly #numbers: Map<string, number> = new Map()
-
-  add(before: LedgerEntry | null, after: OccurrenceRecord, written: WrittenOccurrence): void {
-    this.#ops.push(
-      isFinal(after.state) ? (before === null ? ops.record : ops.end) : before === null ? ops.create : ops.change,
-    )
-    this.#ids.push(uuidOf(after.id))
-    this.#jobs.push(uuidOf(after.jobId))
-    this.#written.push(written)
-    this.#were.push(before?.record.sequence ?? null)
-    const keyId = namingKey(after)
-    this.#keys.push(before !== null || keyId === undefined ? null : uuidOf(keyId))
-    this.#owners.push(after.owner === null ? null : this.#numberOf(after.owner))
-  }
-
-  /** The index of an owner in this step's list of owners, from 1 on. Adds the owner if the list lacks it. */
-  #numberOf({ node, incarnation }: Owner): number {
-    const name = `${node.length} ${node}${incarnation}`
-    const known = this.#numbers.get(name)
-    if (known !== undefined) return known
-    this.#nodes.push(storeText(node))
-    this.#incarnations.push(storeText(incarnation))
-    this.#numbers.set(name, this.#nodes.length)
-    return this.#nodes.length
-  }
-
-  values(): readonly SqlValue[] {
-    const columns = writtenColumns.map(([name]) => {
-      const column = this.#columnOf(name)
-      return textColumns.has(name) ? textArray(column as (string | null)[]) : plainArray(column)
-    })
-    return [
-      plainArray(this.#ops),
-      ...columns,
-      plainArray(this.#owners),
-      textArray(this.#nodes),
-      textArray(this.#incarnations),
-    ]
-  }
-
-  #columnOf(name: (typeof writtenColumns)[number][0]): Column {
-    if (name === 'id') return this.#ids
-    if (name === 'job') return this.#jobs
-    if (name === 'was') return this.#were
-    if (name === 'key_id') return this.#keys
-    return this.#written.map((row) => row[name])
-  }
 }

@@ -2,6 +2,7 @@ import { createHash, randomUUID } from 'node:crypto'
 import { type Logger, systemClock } from '@jobistemer/core'
 import type { WakeUp } from '@jobistemer/core/storage'
 import type { Database } from './database.ts'
+import { within } from './time-limit.ts'
 
 type Listener = (wakeUp: WakeUp) => void
 
@@ -91,13 +92,7 @@ export class WakeUps {
   /** Resolves when all pending notifications are sent. */
   async close(): Promise<void> {
     this.#listeners.clear()
-    let expire = () => {}
-    const expired = new Promise<void>((resolve) => {
-      expire = resolve
-    })
-    const timer = systemClock.setTimer(closeLimitMs, expire)
-    await Promise.race([Promise.all([this.#telling, this.#stopHearing()]), expired])
-    timer.cancel()
+    await within<unknown>(closeLimitMs, Promise.all([this.#telling, this.#stopHearing()]), () => {})
   }
 
   async #stopHearing(): Promise<void> {
@@ -197,21 +192,11 @@ class Hearing {
       return false
     }
     this.#ear = ear
-    let isHeard = false
-    const trial = new Promise<void>((resolve) => {
-      this.#onTrial = resolve
-    }).then(() => {
-      isHeard = !this.#isClosed
+    const trial = new Promise<boolean>((resolve) => {
+      this.#onTrial = () => resolve(!this.#isClosed)
     })
     await database.query('SELECT pg_notify($1::text, $2::text)', [this.#channel, this.#trial])
-    let expire = () => {}
-    const limit = new Promise<void>((resolve) => {
-      expire = resolve
-    })
-    // A separate timer: after a lost connection, the timer of this object belongs to the next try.
-    const timer = systemClock.setTimer(trialLimitMs, expire, { unref: true })
-    await Promise.race([trial, limit])
-    timer.cancel()
+    const isHeard = await within(trialLimitMs, trial, () => false)
     if (isHeard) await ear.stay()
     return isHeard
   }

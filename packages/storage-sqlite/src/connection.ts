@@ -1,5 +1,5 @@
-import { randomInt } from 'node:crypto'
 import { type Clock, systemClock } from '@jobistemer/core'
+import { random } from '@jobistemer/core/storage'
 import type Database from 'better-sqlite3'
 import type { FileWatch } from './file-watch.ts'
 import type { OpenedDatabase } from './open-database.ts'
@@ -37,7 +37,6 @@ export class Connection {
   readonly #limitMs: number
   readonly #listener: StepListener
   readonly #clock: Clock
-  readonly #jitter: () => number
   readonly #beginWrite: Database.Statement
   readonly #beginRead: Database.Statement
   readonly #commit: Database.Statement
@@ -58,8 +57,6 @@ export class Connection {
     this.#limitMs = limitMs
     this.#listener = listener
     this.#clock = clock
-    // By chance: in containers all processes have the same id.
-    this.#jitter = pseudoRandom(randomInt(2 ** 32))
     database.pragma('busy_timeout = 0')
     this.#beginWrite = database.prepare('BEGIN IMMEDIATE')
     this.#beginRead = database.prepare('BEGIN')
@@ -114,7 +111,7 @@ export class Connection {
       // file for the whole limit fails at its first try, and does not wait for the limit again.
       const waitedMs = this.#clock.monotonic() - Math.max(since, this.#blockedSince ?? since)
       if (waitedMs >= this.#limitMs) throw busyError(this.#file, this.#limitMs, undefined)
-      const wantedMs = waitedMs < shortPausesMs ? 1 : 1 + Math.floor(this.#jitter() * 5)
+      const wantedMs = waitedMs < shortPausesMs ? 1 : 1 + Math.floor(random() * 5)
       await new Promise<void>((resolve) => {
         this.#clock.setTimer(Math.min(wantedMs, this.#limitMs - waitedMs), resolve)
       })
@@ -152,14 +149,5 @@ export class Connection {
       if (isBusy(error)) return busy
       throw storageError(error, this.#file)
     }
-  }
-}
-
-/** Numbers in `[0, 1)` that differ between processes: only for pauses. */
-function pseudoRandom(seed: number): () => number {
-  let state = seed >>> 0
-  return () => {
-    state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0
-    return state / 2 ** 32
   }
 }

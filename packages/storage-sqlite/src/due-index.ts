@@ -54,7 +54,7 @@ export class DueIndex {
 function prepareStatements(database: NamedTables) {
   return {
     note: database.prepare('INSERT INTO {moved_jobs} VALUES (NULL, ?)'),
-    first: database.prepare('SELECT min(row) FROM {moved_jobs}').pluck(),
+    first: database.pluck('SELECT min(row) FROM {moved_jobs}'),
     move: database.prepare(
       `UPDATE {heads} SET due_at = next_at
          WHERE row IN (SELECT value FROM {moved_jobs} m, json_each(m.jobs) WHERE m.row <= ?) AND due_at IS NOT next_at`,

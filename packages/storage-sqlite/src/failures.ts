@@ -27,13 +27,11 @@ export class Failures {
     )
     this.#remove = database.prepare('DELETE FROM {failures} WHERE row = ?')
     const prepare = (index: string, isOfJob: string, comparison: '<' | '>', direction: 'ASC' | 'DESC') =>
-      database
-        .prepare(
-          `SELECT row FROM {failures} INDEXED BY {${index}}
+      database.pluck(
+        `SELECT row FROM {failures} INDEXED BY {${index}}
              WHERE ${isOfJob} AND ended_at >= $from AND ended_at < $to AND (ended_at, id) ${comparison} ($at, $key)
              ORDER BY ended_at ${direction}, id ${direction} LIMIT $limit`,
-        )
-        .pluck()
+      )
     const inBothOrders = (index: string, isOfJob: string) => ({
       ascending: prepare(index, isOfJob, '>', 'ASC'),
       descending: prepare(index, isOfJob, '<', 'DESC'),

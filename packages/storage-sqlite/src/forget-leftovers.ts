@@ -1,5 +1,9 @@
-import type { Effort } from './effort.ts'
 import type { Tables } from './tables.ts'
+
+/** The effort that a call may still make, in entries of the history that it reads. Negative once it is spent. */
+export interface Effort {
+  left: number
+}
 
 /** Cost of checking one job or one block, in entries of the history. */
 const effortPerLook = 100
@@ -49,7 +53,7 @@ export class LeftoverForgetter {
       if (search === null) {
         const next = only ?? jobs.nextWithOldVersions(job)
         if (next === undefined) return null
-        if (effort.isSpent) return { phase: 'versions', job, search }
+        if (effort.left < 0) return { phase: 'versions', job, search }
         search = this.#beginSearch(next, effort)
       }
       if (!this.#goOn(search, effort)) return { phase: 'versions', job, search }
@@ -67,7 +71,7 @@ export class LeftoverForgetter {
   #beginSearch(job: number, effort: Effort): VersionSearch {
     const { jobs, live } = this.#tables
     const unused = new Set(jobs.oldVersions(job))
-    effort.spend(effortPerLook)
+    effort.left -= effortPerLook
     if (unused.size > 0) for (const version of live.versionsOf(job)) unused.delete(version)
     return { job, unused, block: -1 }
   }
@@ -78,8 +82,8 @@ export class LeftoverForgetter {
     while (search.unused.size > 0) {
       const block = history.blockAfter(search.block)
       if (block === undefined) return true
-      if (effort.isSpent) return false
-      effort.spend(effortPerLook + history.countInBlock(block, search.job))
+      if (effort.left < 0) return false
+      effort.left -= effortPerLook + history.countInBlock(block, search.job)
       for (const version of history.versionsIn(block, search.job)) search.unused.delete(version)
       search.block = block
     }
@@ -97,8 +101,8 @@ export class LeftoverForgetter {
     for (;;) {
       const found = jobs.tombstonesAfter(place, before, tombstonesAtOnce)
       for (const { row, deletedAt } of found) {
-        if (effort.isSpent) return place
-        effort.spend(effortPerLook)
+        if (effort.left < 0) return place
+        effort.left -= effortPerLook
         this.#forgetTombstone(row)
         place = { phase: 'tombstones', deletedAt, row }
       }

@@ -291,8 +291,8 @@ const entryColumns = 'scheduled_at AS scheduledAt, id AS key, row'
 function prepareStatements(database: NamedTables) {
   return {
     append: database.prepare(`INSERT INTO {history} VALUES (NULL, ${Array(19).fill('?').join(', ')})`),
-    indexed: database.prepare('SELECT row FROM {history_indexed}').pluck(),
-    lastRow: database.prepare('SELECT max(row) FROM {history}').pluck(),
+    indexed: database.pluck('SELECT row FROM {history_indexed}'),
+    lastRow: database.pluck('SELECT max(row) FROM {history}'),
     // Sorted input is what makes these cheap: each run is written from one end to the other.
     indexTimes: database.prepare(
       `INSERT INTO {history_times} SELECT row >> ${blockShift}, job, scheduled_at, id, row, job_version, token > 0 FROM {history}
@@ -308,28 +308,22 @@ function prepareStatements(database: NamedTables) {
          ON CONFLICT DO UPDATE SET min_at = min(min_at, excluded.min_at), max_at = max(max_at, excluded.max_at)`,
     ),
     setIndexed: database.prepare('UPDATE {history_indexed} SET row = ?'),
-    rowsWithPrefix: database
-      .prepare(`SELECT i.row FROM {history_blocks} b CROSS JOIN {history_ids} i ON i.block = b.block AND i.prefix = ?`)
-      .pluck(),
-    findInTail: database
-      .prepare(`SELECT row FROM {history} WHERE row > ${indexed} AND id = ? ORDER BY row DESC LIMIT 1`)
-      .pluck(),
-    findPlace: database
-      .prepare(
-        `SELECT t.row FROM {history_blocks} b
+    rowsWithPrefix: database.pluck(
+      `SELECT i.row FROM {history_blocks} b CROSS JOIN {history_ids} i ON i.block = b.block AND i.prefix = ?`,
+    ),
+    findInTail: database.pluck(`SELECT row FROM {history} WHERE row > ${indexed} AND id = ? ORDER BY row DESC LIMIT 1`),
+    findPlace: database.pluck(
+      `SELECT t.row FROM {history_blocks} b
            CROSS JOIN {history_times} t ON t.block = b.block
            WHERE b.min_at <= ? AND b.max_at >= ? AND t.job = ? AND t.scheduled_at = ? AND t.id = ?
            LIMIT 1`,
-      )
-      .pluck(),
-    findPlaceInTail: database
-      .prepare(
-        `SELECT row FROM {history} WHERE row > ${indexed} AND job = ? AND scheduled_at = ? AND id = ?
+    ),
+    findPlaceInTail: database.pluck(
+      `SELECT row FROM {history} WHERE row > ${indexed} AND job = ? AND scheduled_at = ? AND id = ?
            ORDER BY row DESC LIMIT 1`,
-      )
-      .pluck(),
-    read: database.prepare(`SELECT ${occurrenceColumns.history} FROM {history} WHERE row = ?`).raw(),
-    details: database.prepare('SELECT details FROM {history} WHERE row = ?').pluck(),
+    ),
+    read: database.raw(`SELECT ${occurrenceColumns.history} FROM {history} WHERE row = ?`),
+    details: database.pluck('SELECT details FROM {history} WHERE row = ?'),
     tailOfJob: database.prepare(
       `SELECT ${entryColumns} FROM {history} WHERE row > ${indexed} AND job = ? AND scheduled_at >= ? AND scheduled_at < ?`,
     ),
@@ -347,13 +341,11 @@ function prepareStatements(database: NamedTables) {
     blocksFalling: database.prepare(
       'SELECT * FROM {history_blocks} WHERE max_at >= ? AND min_at < ? ORDER BY max_at DESC',
     ),
-    hasInTail: database.prepare(`SELECT 1 FROM {history} WHERE row > ${indexed} AND job = ? LIMIT 1`).pluck(),
-    has: database
-      .prepare(
-        `SELECT 1 FROM {history_blocks} b CROSS JOIN {history_times} t ON t.block = b.block AND t.job = ? LIMIT 1`,
-      )
-      .pluck(),
-    blocksBefore: database.prepare('SELECT block FROM {history_blocks} WHERE min_at < ? ORDER BY block').pluck(),
+    hasInTail: database.pluck(`SELECT 1 FROM {history} WHERE row > ${indexed} AND job = ? LIMIT 1`),
+    has: database.pluck(
+      `SELECT 1 FROM {history_blocks} b CROSS JOIN {history_times} t ON t.block = b.block AND t.job = ? LIMIT 1`,
+    ),
+    blocksBefore: database.pluck('SELECT block FROM {history_blocks} WHERE min_at < ? ORDER BY block'),
     blockBefore: database.prepare(
       `SELECT job, ${entryColumns} FROM {history_times} WHERE block = ? AND scheduled_at < ? ORDER BY job, scheduled_at, id`,
     ),
@@ -361,19 +353,17 @@ function prepareStatements(database: NamedTables) {
       `SELECT job, ${entryColumns} FROM {history_times} WHERE block = ? AND job = ? AND scheduled_at < ?
          ORDER BY scheduled_at, id`,
     ),
-    blockAfter: database.prepare('SELECT block FROM {history_blocks} WHERE block > ? ORDER BY block LIMIT 1').pluck(),
-    countInBlock: database
-      .prepare('SELECT count(*) FROM {history_times} WHERE block = ? AND job = ? AND scheduled_at >= ?')
-      .pluck(),
-    versionsIn: database
-      .prepare('SELECT DISTINCT job_version FROM {history_times} WHERE block = ? AND job = ?')
-      .pluck(),
+    blockAfter: database.pluck('SELECT block FROM {history_blocks} WHERE block > ? ORDER BY block LIMIT 1'),
+    countInBlock: database.pluck(
+      'SELECT count(*) FROM {history_times} WHERE block = ? AND job = ? AND scheduled_at >= ?',
+    ),
+    versionsIn: database.pluck('SELECT DISTINCT job_version FROM {history_times} WHERE block = ? AND job = ?'),
     removeTime: database.prepare(
       'DELETE FROM {history_times} WHERE block = ? AND job = ? AND scheduled_at = ? AND id = ?',
     ),
     removeId: database.prepare('DELETE FROM {history_ids} WHERE block = ? AND prefix = ? AND row = ?'),
     remove: database.prepare('DELETE FROM {history} WHERE row = ?'),
-    firstOfBlock: database.prepare('SELECT 1 FROM {history_times} WHERE block = ? LIMIT 1').pluck(),
+    firstOfBlock: database.pluck('SELECT 1 FROM {history_times} WHERE block = ? LIMIT 1'),
     removeBlock: database.prepare('DELETE FROM {history_blocks} WHERE block = ?'),
   }
 }

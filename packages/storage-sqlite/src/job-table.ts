@@ -12,17 +12,15 @@ import {
   overlapRuleOf,
   parseStored,
   type PauseEnd,
-  type PauseRecord,
   pauseOfStored,
   readStartNumbers,
   startNumbersOf,
   timelineOfStored,
 } from '@jobistemer/core/storage'
-import type Database from 'better-sqlite3'
 import type { Names } from './names.ts'
 import type { NamedTables } from './table-names.ts'
 
-const { policyCodes, policyOf } = codec1
+const { policyCodes, policyOf, readJobId } = codec1
 
 export type WaitingCounts = Pick<JobCounts, 'pending' | 'delayed' | 'queued'>
 
@@ -155,7 +153,7 @@ export class JobTable {
   jobIdOf(row: number): JobId {
     const known = this.#ids.get(row)
     if (known !== undefined) return known
-    const id = jobOfKey(this.#statements.findKey.get(row) as Buffer)
+    const id = readJobId(this.#statements.findKey.get(row) as Buffer, 0)
     if (this.#ids.size >= rememberedJobs) this.#ids.clear()
     this.#ids.set(row, id)
     return id
@@ -219,26 +217,19 @@ export class JobTable {
     return (this.#statements.stranded.all() as number[]).map((row) => this.jobIdOf(row))
   }
 
-  /** Moves the job past its slots up to `watermark`. */
-  advance(row: number, watermark: number, nextAt: number | null): void {
-    this.#statements.advance.run(watermark, nextAt, nextAt, row)
-  }
-
-  /** There may be records of slots up to here, although the watermark lies before. */
-  noteAhead(row: number, scheduledAt: number): void {
-    this.#statements.noteAhead.run(scheduledAt, row)
-  }
-
-  noteRequest(row: number, scheduledAt: number): void {
-    this.#statements.noteRequest.run(scheduledAt, row)
-  }
-
-  endCancel(row: number): void {
-    this.#statements.endCancel.run(row)
-  }
-
-  noteStarts(head: Head): void {
-    this.#statements.noteStarts.run(printStarts(head), head.row)
+  /** Stores the members of a head that steps on occurrences change. */
+  writeCourse(head: Head): void {
+    const { watermark, nextAt, excludedUntil, requestedUntil, cancelsBelow, row } = head
+    this.#statements.writeCourse.run(
+      watermark,
+      nextAt,
+      nextAt,
+      excludedUntil,
+      requestedUntil,
+      cancelsBelow,
+      printStarts(head),
+      row,
+    )
   }
 
   raisePruneFloor(row: number, floor: number): void {
@@ -251,7 +242,10 @@ export class JobTable {
     return found === undefined ? undefined : { row: found[0], job: this.#toRecord(found) }
   }
 
-  /** Jobs in the order of their ids. */
+  /**
+   * Jobs in the order of their ids. If few jobs match, sorting them beats a walk past jobs of other owners, tombstones and
+   * unchanged jobs. If many match, the walk fills a page sooner.
+   */
   list(query: {
     readonly after: JobId | null
     readonly limit: number
@@ -259,37 +253,21 @@ export class JobTable {
     readonly owner: string | undefined
     readonly deleted: boolean
   }): readonly JobRecord[] {
-    const { limit, changedSince, owner = null, deleted } = query
-    const after = query.after === null ? beforeKeys : keyOfJob(query.after)
-    const rest = [owner, owner, deleted ? 1 : 0, limit]
-    if (changedSince !== undefined) {
-      const found = this.#changedListing(changedSince, limit).all(after, changedSince, ...rest) as JobRow[]
-      return found.map((row) => this.#toRecord(row))
+    const { limit, changedSince, owner, deleted } = query
+    const { few, walk, lastRow } = this.#statements
+    const worthSorting = Math.ceil(Math.sqrt(limit * ((lastRow.get() as number | null) ?? 0)))
+    const values = {
+      after: query.after === null ? beforeKeys : keyOfJob(query.after),
+      since: changedSince ?? -9e15,
+      owner: owner ?? null,
+      deleted: deleted ? 1 : 0,
+      limit,
+      most: worthSorting + 1,
     }
-    const rows = this.#areFew(owner, deleted, limit)
-      ? this.#statements.listLive[ofWhom(owner)].all({ owner, after, limit })
-      : this.#statements.list.all(after, ...rest)
-    return (rows as JobRow[]).map((row) => this.#toRecord(row))
-  }
-
-  /** Sorts the changed jobs if they are few. If many have changed, a walk over all jobs fills a page sooner. */
-  #changedListing(changedSince: number, limit: number): Database.Statement {
-    const { countChanged, listChanged, walkChanged } = this.#statements
-    const worthSorting = this.#worthSorting(limit)
-    const changed = countChanged.get(changedSince, worthSorting + 1) as number
-    return changed > worthSorting ? walkChanged : listChanged
-  }
-
-  /** Whether few jobs match, so that sorting them beats a walk past jobs of other owners and tombstones. */
-  #areFew(owner: string | null, deleted: boolean, limit: number): boolean {
-    if (deleted) return false
-    const worthSorting = this.#worthSorting(limit)
-    const most = worthSorting + 1
-    return (this.#statements.countLive[ofWhom(owner)].get({ owner, most }) as number) <= worthSorting
-  }
-
-  #worthSorting(limit: number): number {
-    return Math.ceil(Math.sqrt(limit * ((this.#statements.lastRow.get() as number | null) ?? 0)))
+    const wanted = changedSince !== undefined ? few.changed : owner === undefined ? few.live : few.ofOwner
+    const isIndexed = wanted === few.changed || !deleted
+    const isFew = isIndexed && (wanted.count.get(values) as number) <= worthSorting
+    return ((isFew ? wanted.list : walk).all(values) as JobRow[]).map((row) => this.#toRecord(row))
   }
 
   /**
@@ -304,7 +282,14 @@ export class JobTable {
   }): readonly JobRecord[] {
     const { after, upTo, limit } = query
     const shards = query.shards === undefined ? null : Buffer.from(query.shards)
-    const rows = this.#statements.listDue.all(after.at, keyAfter(after.id), upTo, shards, shards, limit) as JobRow[]
+    const rows = this.#statements.listDue.all(
+      after.at,
+      after.id === null ? lastKey : keyOfJob(after.id),
+      upTo,
+      shards,
+      shards,
+      limit,
+    ) as JobRow[]
     return rows.map((row) => this.#toRecord(row))
   }
 
@@ -325,7 +310,7 @@ export class JobTable {
     ] = rest
     const { startRate, ...others } = readStarts(starts)
     return {
-      id: jobOfKey(key),
+      id: readJobId(key, 0),
       name,
       owner,
       version,
@@ -358,75 +343,40 @@ export class JobTable {
 
   /** Stores a job that has no row yet. */
   insert(job: JobRecord, version: JobVersionRecord): void {
-    const paused = printPause(job.paused)
     const key = keyOfJob(job.id)
-    const { lastInsertRowid } = this.#statements.insertJob.run(
-      key,
-      job.name,
-      job.owner,
-      job.fingerprint,
-      JSON.stringify(job.lineage),
-      JSON.stringify(job.timeline),
-      paused,
-      job.createdAt,
-      job.changedAt,
-      job.deletedAt,
-    )
-    const row = Number(lastInsertRowid)
-    this.#statements.insertHead.run(
-      row,
-      flagsOf(job),
-      pauseEndOf(job),
-      policyCodes[job.overlap.policy],
-      job.overlap.maxQueued,
-      job.overlap.maxConcurrency ?? 1,
-      this.#names.handlerRow(job.handlerKey),
-      job.version,
-      job.watermark,
-      job.nextAt,
-      job.pruneFloor,
-      job.nextAt,
-      key,
-      printStarts(job),
-    )
+    const row = Number(this.#statements.insertJob.run(key, ...valuesOfJob(job)).lastInsertRowid)
+    this.#statements.insertHead.run(row, key, ...this.#valuesOfHead(job))
     this.#insertVersion(row, version)
     // Of many that are added, few are asked for soon: the row of one is remembered when it is.
     this.added++
   }
 
-  /** Stores the job as it is now over what was stored, with a new version when it has one. */
+  /** Replaces a stored job, and adds a new version unless `version` is `null`. */
   update({ row, job: before }: StoredJob, job: JobRecord, version: JobVersionRecord | null): void {
-    this.#statements.updateJob.run(
-      job.name,
-      job.owner,
-      job.fingerprint,
-      JSON.stringify(job.lineage),
-      JSON.stringify(job.timeline),
-      printPause(job.paused),
-      job.createdAt,
-      job.changedAt,
-      job.deletedAt,
-      row,
-    )
-    this.#statements.updateHead.run(
-      flagsOf(job),
-      pauseEndOf(job),
-      policyCodes[job.overlap.policy],
-      job.overlap.maxQueued,
-      job.overlap.maxConcurrency ?? 1,
-      this.#names.handlerRow(job.handlerKey),
-      job.version,
-      job.watermark,
-      job.nextAt,
-      job.pruneFloor,
-      job.nextAt,
-      job.cancelsBelow,
-      printStarts(job),
-      row,
-    )
+    this.#statements.updateJob.run(...valuesOfJob(job), row)
+    this.#statements.updateHead.run(...this.#valuesOfHead(job), row)
     if (version === null) return
     this.#statements.supersede.run(row, before.version)
     this.#insertVersion(row, version)
+  }
+
+  #valuesOfHead(job: JobRecord): readonly unknown[] {
+    const { overlap, paused, nextAt } = job
+    return [
+      flagsOf(job),
+      paused === null ? null : (paused.until ?? forEver),
+      policyCodes[overlap.policy],
+      overlap.maxQueued,
+      overlap.maxConcurrency ?? 1,
+      this.#names.handlerRow(job.handlerKey),
+      job.version,
+      job.watermark,
+      nextAt,
+      nextAt,
+      job.pruneFloor,
+      job.cancelsBelow,
+      printStarts(job),
+    ]
   }
 
   #insertVersion(row: number, { version, fingerprint, definition, createdAt }: JobVersionRecord): void {
@@ -468,24 +418,11 @@ function keyOfJob(id: JobId): Buffer {
   return Buffer.from(id.slice('job_'.length).replaceAll('-', ''), 'hex')
 }
 
-function jobOfKey(key: Buffer): JobId {
-  const hex = key.toString('hex')
-  return `job_${hex.slice(0, 8)}-${hex.slice(8, 12)}-${hex.slice(12, 16)}-${hex.slice(16, 20)}-${hex.slice(20)}`
-}
-
 /** All keys of jobs come after it. */
 const beforeKeys = Buffer.alloc(0)
 
 /** No key of a job comes after it. */
 const lastKey = Buffer.alloc(16, 0xff)
-
-function keyAfter(id: JobId | null): Buffer {
-  return id === null ? lastKey : keyOfJob(id)
-}
-
-function ofWhom(owner: string | null): 'all' | 'owner' {
-  return owner === null ? 'all' : 'owner'
-}
 
 function flagsOf({ deletedAt, overlap }: JobRecord): number {
   return (deletedAt === null ? 0 : headFlags.deleted) | (overlap.startRate === undefined ? 0 : headFlags.hasStartRate)
@@ -500,54 +437,46 @@ function readStarts(text: string | null): ReturnType<typeof readStartNumbers> {
   return readStartNumbers(text === null ? null : numbersOfStored(parseStored(text)))
 }
 
-function pauseEndOf({ paused }: JobRecord): number | null {
-  return paused === null ? null : (paused.until ?? forEver)
-}
-
-function printPause(paused: PauseRecord | null): string | null {
-  return paused === null ? null : JSON.stringify(paused)
+/** In the order of `jobValues`. */
+function valuesOfJob(job: JobRecord): readonly unknown[] {
+  const { name, owner, fingerprint, lineage, timeline, paused, createdAt, changedAt, deletedAt } = job
+  const printed = [JSON.stringify(lineage), JSON.stringify(timeline), paused === null ? null : JSON.stringify(paused)]
+  return [name, owner, fingerprint, ...printed, createdAt, changedAt, deletedAt]
 }
 
 const jobColumns = `j.row, j.key, j.name, j.owner, j.fingerprint, j.lineage, j.timeline, j.paused, j.created_at, j.changed_at,
   j.deleted_at, h.policy, h.max_queued, h.max_concurrency, h.handler, h.version, h.watermark, h.next_at, h.prune_floor, h.cancels_below,
   h.starts, v.definition`
 const jobJoins = `CROSS JOIN {heads} h ON h.row = j.row CROSS JOIN {versions} v ON v.job = j.row AND v.version = h.version`
-const jobFilter = `(? IS NULL OR j.owner = ?) AND (? OR j.deleted_at IS NULL) ORDER BY j.key LIMIT ?`
+const jobFilter = `j.key > $after AND +j.changed_at >= $since AND ($owner IS NULL OR j.owner = $owner)
+  AND ($deleted OR j.deleted_at IS NULL) ORDER BY j.key LIMIT $limit`
+const jobValues = 'name, owner, fingerprint, lineage, timeline, paused, created_at, changed_at, deleted_at'
+const headValues = `flags, paused_until, policy, max_queued, max_concurrency, handler, version, watermark, next_at, due_at,
+  prune_floor, cancels_below, starts`
 
 function prepareStatements(database: NamedTables) {
-  const countLive = (ofOwner: string) =>
-    database
-      .prepare(
-        `SELECT count(*) FROM (
-           SELECT 1 FROM {jobs} INDEXED BY {jobs_live} WHERE ${ofOwner} AND deleted_at IS NULL LIMIT $most)`,
-      )
-      .pluck()
-  const listLive = (ofOwner: string) =>
-    database
-      .prepare(
-        `WITH page AS MATERIALIZED (
-           SELECT j.row FROM {jobs} j INDEXED BY {jobs_live} WHERE ${ofOwner} AND j.deleted_at IS NULL AND j.key > $after
-             ORDER BY j.key LIMIT $limit)
-         SELECT ${jobColumns} FROM page p CROSS JOIN {jobs} j ON j.row = p.row ${jobJoins} ORDER BY j.key`,
-      )
-      .raw()
+  const placeholders = (columns: string) => columns.replaceAll(/\w+/g, '?')
+  /** Jobs in an index: their number up to `$most`, and a sorted page. Only the jobs of the page are read as a whole. */
+  const few = (index: string, condition: string) => {
+    const found = `FROM {jobs} j INDEXED BY {${index}} WHERE ${condition}`
+    return {
+      count: database.pluck(`SELECT count(*) FROM (SELECT 1 ${found} LIMIT $most)`),
+      list: database.raw(
+        `WITH page AS MATERIALIZED (SELECT j.row ${found} AND ${jobFilter})
+           SELECT ${jobColumns} FROM page p CROSS JOIN {jobs} j ON j.row = p.row ${jobJoins} ORDER BY j.key`,
+      ),
+    }
+  }
   return {
-    findRow: database.prepare('SELECT row FROM {jobs} WHERE key = ?').pluck(),
-    findKey: database.prepare('SELECT key FROM {jobs} WHERE row = ?').pluck(),
-    readHead: database
-      .prepare(
-        `SELECT row, flags, paused_until, policy, max_queued, max_concurrency, handler, version, watermark, next_at, prune_floor, excluded_until,
+    findRow: database.pluck('SELECT row FROM {jobs} WHERE key = ?'),
+    findKey: database.pluck('SELECT key FROM {jobs} WHERE row = ?'),
+    readHead: database.raw(
+      `SELECT row, flags, paused_until, policy, max_queued, max_concurrency, handler, version, watermark, next_at, prune_floor, excluded_until,
            requested_until, cancels_below, pending, delayed, queued, starts FROM {heads} WHERE row = ?`,
-      )
-      .raw(),
-    advance: database.prepare(
-      'UPDATE {heads} SET watermark = max(watermark, ?), next_at = ?, due_at = ? WHERE row = ?',
     ),
-    noteAhead: database.prepare(
-      'UPDATE {heads} SET excluded_until = max(coalesce(excluded_until, -9e15), ?) WHERE row = ?',
-    ),
-    noteRequest: database.prepare(
-      'UPDATE {heads} SET requested_until = max(coalesce(requested_until, -9e15), ?) WHERE row = ?',
+    writeCourse: database.prepare(
+      `UPDATE {heads} SET watermark = ?, next_at = ?, due_at = ?, excluded_until = ?, requested_until = ?,
+         cancels_below = ?, starts = ? WHERE row = ?`,
     ),
     totals: database.prepare('SELECT pending, queued, running FROM {live_counts}'),
     addToTotals: database.prepare(
@@ -556,67 +485,43 @@ function prepareStatements(database: NamedTables) {
     addToWaiting: database.prepare(
       'UPDATE {heads} SET pending = pending + ?, delayed = delayed + ?, queued = queued + ? WHERE row = ?',
     ),
-    stranded: database
-      .prepare(
-        `SELECT row FROM {heads} INDEXED BY {heads_queued} WHERE queued > 0 AND (cancels_below IS NOT NULL
+    stranded: database.pluck(
+      `SELECT row FROM {heads} INDEXED BY {heads_queued} WHERE queued > 0 AND (cancels_below IS NOT NULL
            OR (pending = delayed AND NOT EXISTS (SELECT 1 FROM {running} WHERE job = {heads}.row)))`,
-      )
-      .pluck(),
-    endCancel: database.prepare('UPDATE {heads} SET cancels_below = NULL WHERE row = ?'),
-    noteStarts: database.prepare('UPDATE {heads} SET starts = ? WHERE row = ?'),
+    ),
     raisePruneFloor: database.prepare(
       'UPDATE {heads} SET prune_floor = max(coalesce(prune_floor, -9e15), ?) WHERE row = ?',
     ),
-    readJob: database.prepare(`SELECT ${jobColumns} FROM {jobs} j ${jobJoins} WHERE j.key = ?`).raw(),
-    list: database.prepare(`SELECT ${jobColumns} FROM {jobs} j ${jobJoins} WHERE j.key > ? AND ${jobFilter}`).raw(),
-    countLive: { all: countLive('$owner IS NULL'), owner: countLive('owner = $owner') },
-    listLive: { all: listLive('$owner IS NULL'), owner: listLive('j.owner = $owner') },
-    lastRow: database.prepare('SELECT max(row) FROM {jobs}').pluck(),
-    countChanged: database.prepare('SELECT count(*) FROM (SELECT 1 FROM {jobs} WHERE changed_at >= ? LIMIT ?)').pluck(),
-    // Only those of the page are read whole.
-    listChanged: database
-      .prepare(
-        `WITH page AS MATERIALIZED (
-           SELECT j.row FROM {jobs} j INDEXED BY {jobs_changed} WHERE j.key > ? AND j.changed_at >= ? AND ${jobFilter})
-         SELECT ${jobColumns} FROM page p CROSS JOIN {jobs} j ON j.row = p.row ${jobJoins} ORDER BY j.key`,
-      )
-      .raw(),
+    readJob: database.raw(`SELECT ${jobColumns} FROM {jobs} j ${jobJoins} WHERE j.key = ?`),
     // The plus keeps the index of changes out of it.
-    walkChanged: database
-      .prepare(`SELECT ${jobColumns} FROM {jobs} j ${jobJoins} WHERE j.key > ? AND +j.changed_at >= ? AND ${jobFilter}`)
-      .raw(),
+    walk: database.raw(`SELECT ${jobColumns} FROM {jobs} j ${jobJoins} WHERE ${jobFilter}`),
+    few: {
+      changed: few('jobs_changed', 'j.changed_at >= $since'),
+      live: few('jobs_live', 'j.deleted_at IS NULL'),
+      ofOwner: few('jobs_live', 'j.owner = $owner AND j.deleted_at IS NULL'),
+    },
+    lastRow: database.pluck('SELECT max(row) FROM {jobs}'),
     // Only what lies in the index is looked at of jobs in other shards.
-    listDue: database
-      .prepare(
-        `SELECT ${jobColumns} FROM {heads} h INDEXED BY {heads_due} CROSS JOIN {jobs} j ON j.row = h.row
+    listDue: database.raw(
+      `SELECT ${jobColumns} FROM {heads} h INDEXED BY {heads_due} CROSS JOIN {jobs} j ON j.row = h.row
          CROSS JOIN {versions} v ON v.job = h.row AND v.version = h.version
          WHERE h.due_at IS NOT NULL AND (h.due_at, h.key) > (?, ?) AND h.due_at <= ?
            AND (? IS NULL OR instr(?, substr(h.key, 1, 1)) > 0)
          ORDER BY h.due_at, h.key LIMIT ?`,
-      )
-      .raw(),
+    ),
     readVersion: database.prepare(
       `SELECT v.fingerprint, v.definition, v.created_at FROM {jobs} j JOIN {versions} v ON v.job = j.row
          WHERE j.key = ? AND v.version = ?`,
     ),
-    insertJob: database.prepare(
-      `INSERT INTO {jobs} (key, name, owner, fingerprint, lineage, timeline, paused, created_at, changed_at, deleted_at)
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
-    ),
+    insertJob: database.prepare(`INSERT INTO {jobs} (key, ${jobValues}) VALUES (?, ${placeholders(jobValues)})`),
     insertHead: database.prepare(
-      'INSERT INTO {heads} VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, NULL, NULL, NULL, 0, 0, 0, ?, ?, ?)',
+      `INSERT INTO {heads} (row, key, ${headValues}) VALUES (?, ?, ${placeholders(headValues)})`,
     ),
     insertVersion: database.prepare('INSERT INTO {versions} VALUES (?, ?, ?, ?, ?, 0)'),
-    updateJob: database.prepare(
-      `UPDATE {jobs} SET name = ?, owner = ?, fingerprint = ?, lineage = ?, timeline = ?, paused = ?, created_at = ?,
-         changed_at = ?, deleted_at = ? WHERE row = ?`,
-    ),
-    updateHead: database.prepare(
-      `UPDATE {heads} SET flags = ?, paused_until = ?, policy = ?, max_queued = ?, max_concurrency = ?, handler = ?, version = ?, watermark = ?, next_at = ?,
-         prune_floor = ?, due_at = ?, cancels_below = ?, starts = ? WHERE row = ?`,
-    ),
+    updateJob: database.prepare(`UPDATE {jobs} SET (${jobValues}) = (${placeholders(jobValues)}) WHERE row = ?`),
+    updateHead: database.prepare(`UPDATE {heads} SET (${headValues}) = (${placeholders(headValues)}) WHERE row = ?`),
     supersede: database.prepare('UPDATE {versions} SET superseded = 1 WHERE job = ? AND version = ?'),
-    isTombstone: database.prepare('SELECT 1 FROM {jobs} WHERE row = ? AND deleted_at < ?').pluck(),
+    isTombstone: database.pluck('SELECT 1 FROM {jobs} WHERE row = ? AND deleted_at < ?'),
     tombstonesAfter: database.prepare(
       `SELECT row, deleted_at AS deletedAt FROM {jobs} INDEXED BY {jobs_deleted}
          WHERE deleted_at IS NOT NULL AND deleted_at < ? AND (deleted_at, row) > (?, ?) ORDER BY deleted_at, row LIMIT ?`,
@@ -625,11 +530,9 @@ function prepareStatements(database: NamedTables) {
     deleteHead: database.prepare('DELETE FROM {heads} WHERE row = ?'),
     deleteVersions: database.prepare('DELETE FROM {versions} WHERE job = ?'),
     deleteVersion: database.prepare('DELETE FROM {versions} WHERE job = ? AND version = ?'),
-    nextWithOldVersions: database
-      .prepare(
-        'SELECT min(job) FROM {versions} INDEXED BY {versions_superseded} WHERE superseded = 1 AND job > ? HAVING min(job) IS NOT NULL',
-      )
-      .pluck(),
-    oldVersions: database.prepare('SELECT version FROM {versions} WHERE job = ? AND superseded = 1').pluck(),
+    nextWithOldVersions: database.pluck(
+      'SELECT min(job) FROM {versions} INDEXED BY {versions_superseded} WHERE superseded = 1 AND job > ? HAVING min(job) IS NOT NULL',
+    ),
+    oldVersions: database.pluck('SELECT version FROM {versions} WHERE job = ? AND superseded = 1'),
   }
 }

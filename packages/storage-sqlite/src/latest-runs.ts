@@ -22,19 +22,17 @@ export class LatestRuns {
       `SELECT job, ${columns} FROM {history} WHERE row > (SELECT row FROM {history_indexed})
          AND token > 0 AND job IN (SELECT value FROM json_each(?))`,
     )
-    this.#blocks = database.prepare('SELECT block, max_at FROM {history_blocks} ORDER BY max_at DESC').raw()
+    this.#blocks = database.raw('SELECT block, max_at FROM {history_blocks} ORDER BY max_at DESC')
     this.#inBlock = database.prepare(
       `SELECT * FROM (
          SELECT ${columns}, ran FROM {history_times} WHERE block = ? AND job = ? AND scheduled_at >= ?
            ORDER BY scheduled_at DESC, id DESC LIMIT ?)
          WHERE ran = 1 ORDER BY scheduledAt DESC, key DESC LIMIT 1`,
     )
-    this.#countInBlock = database
-      .prepare(
-        `SELECT count(*) FROM (
+    this.#countInBlock = database.pluck(
+      `SELECT count(*) FROM (
            SELECT 1 FROM {history_times} WHERE block = ? AND job = ? AND scheduled_at >= ? LIMIT ?)`,
-      )
-      .pluck()
+    )
   }
 
   /** The rows in the history. Omits jobs without a run, and jobs for which the search has given up. */

@@ -157,9 +157,7 @@ function prepareStatements(database: NamedTables) {
   const { ready, delayed, parked, queued } = lanes
   const placeholders = Array(14).fill('?').join(', ')
   const waitingOf = (ofLanes: string) =>
-    database
-      .prepare(`SELECT ${waiting} FROM {waiting} WHERE job = ? AND ${ofLanes} ORDER BY order_at, id LIMIT ?`)
-      .raw()
+    database.raw(`SELECT ${waiting} FROM {waiting} WHERE job = ? AND ${ofLanes} ORDER BY order_at, id LIMIT ?`)
   // Lane by lane, so that each is read in its order, and no further than the limit.
   const superseded = (...ofLanes: readonly Lane[]) => {
     const slots = `kind IN (${kindCode('slot', false)}, ${kindCode('slot', true)})`
@@ -168,72 +166,60 @@ function prepareStatements(database: NamedTables) {
         WHERE job = $job AND lane = ${lane} AND ${slots} AND token = 0 AND job_version < $below
         ORDER BY order_at, id LIMIT $most)`,
     )
-    return database.prepare(`${parts.join(' UNION ALL ')} ORDER BY order_at, id LIMIT $most`).raw()
+    return database.raw(`${parts.join(' UNION ALL ')} ORDER BY order_at, id LIMIT $most`)
   }
   return {
-    findRunning: database
-      .prepare(`SELECT ${running} FROM {running} WHERE job = ? AND scheduled_at = ? AND id = ?`)
-      .raw(),
-    findWaiting: database
-      .prepare(`SELECT ${waiting} FROM {waiting} INDEXED BY {waiting_id} WHERE id = ? AND job = ?`)
-      .raw(),
-    findRunningById: database.prepare(`SELECT ${running} FROM {running} WHERE id = ?`).raw(),
-    findWaitingById: database.prepare(`SELECT ${waiting} FROM {waiting} WHERE id = ?`).raw(),
+    findRunning: database.raw(`SELECT ${running} FROM {running} WHERE job = ? AND scheduled_at = ? AND id = ?`),
+    findWaiting: database.raw(`SELECT ${waiting} FROM {waiting} INDEXED BY {waiting_id} WHERE id = ? AND job = ?`),
+    findRunningById: database.raw(`SELECT ${running} FROM {running} WHERE id = ?`),
+    findWaitingById: database.raw(`SELECT ${waiting} FROM {waiting} WHERE id = ?`),
     addRunning: database.prepare(`INSERT INTO {running} VALUES (?, ?, ?, ${placeholders})`),
     addWaiting: database.prepare(`INSERT INTO {waiting} VALUES (?, ?, ?, ?, ?, ${placeholders}, ?)`),
     removeRunning: database.prepare('DELETE FROM {running} WHERE job = ? AND scheduled_at = ? AND id = ?'),
     removeWaiting: database.prepare('DELETE FROM {waiting} WHERE job = ? AND lane = ? AND order_at = ? AND id = ?'),
-    hasRunning: database.prepare('SELECT 1 FROM {running} WHERE job = ? LIMIT 1').pluck(),
-    countRunning: database.prepare('SELECT count(*) FROM (SELECT 1 FROM {running} WHERE job = ? LIMIT ?)').pluck(),
-    hasWaiting: database.prepare('SELECT 1 FROM {waiting} WHERE job = ? LIMIT 1').pluck(),
+    hasRunning: database.pluck('SELECT 1 FROM {running} WHERE job = ? LIMIT 1'),
+    countRunning: database.pluck('SELECT count(*) FROM (SELECT 1 FROM {running} WHERE job = ? LIMIT ?)'),
+    hasWaiting: database.pluck('SELECT 1 FROM {waiting} WHERE job = ? LIMIT 1'),
     liveOf: {
       pending: waitingOf(`lane < ${queued}`),
       queued: waitingOf(`lane = ${queued}`),
-      running: database
-        .prepare(`SELECT ${running} FROM {running} WHERE job = ? ORDER BY scheduled_at, id LIMIT ?`)
-        .raw(),
+      running: database.raw(`SELECT ${running} FROM {running} WHERE job = ? ORDER BY scheduled_at, id LIMIT ?`),
     },
     superseded: { pending: superseded(ready, delayed, parked), queued: superseded(queued) },
-    versionsOf: database
-      .prepare('SELECT job_version FROM {running} WHERE job = ? UNION SELECT job_version FROM {waiting} WHERE job = ?')
-      .pluck(),
+    versionsOf: database.pluck(
+      'SELECT job_version FROM {running} WHERE job = ? UNION SELECT job_version FROM {waiting} WHERE job = ?',
+    ),
     park: database.prepare(`UPDATE {waiting} SET lane = ${parked} WHERE job = ? AND lane < ${parked}`),
     unpark: database.prepare(
       `UPDATE {waiting} SET claim_at = max(due_at, $from),
            lane = CASE WHEN max(due_at, $from) <= $now THEN ${ready} ELSE ${delayed} END
          WHERE job = $job AND lane < ${queued}`,
     ),
-    countDelayedDue: database
-      .prepare(`SELECT count(*) FROM (SELECT 1 FROM {waiting} WHERE lane = ${delayed} AND claim_at <= ? LIMIT ?)`)
-      .pluck(),
+    countDelayedDue: database.pluck(
+      `SELECT count(*) FROM (SELECT 1 FROM {waiting} WHERE lane = ${delayed} AND claim_at <= ? LIMIT ?)`,
+    ),
     promoteSome: database.prepare(
       `UPDATE {waiting} SET lane = ${ready} WHERE (job, lane, order_at, id) IN (
          SELECT job, lane, order_at, id FROM {waiting} INDEXED BY {waiting_lane}
            WHERE lane = ${delayed} AND claim_at <= ? ORDER BY claim_at LIMIT ?)`,
     ),
     promote: database.prepare(`UPDATE {waiting} SET lane = ${ready} WHERE lane = ${delayed} AND claim_at <= ?`),
-    ready: database
-      .prepare(
-        `SELECT ${waiting} FROM {waiting} INDEXED BY {waiting_ready} WHERE lane = ${ready} AND claim_at <= ?
+    ready: database.raw(
+      `SELECT ${waiting} FROM {waiting} INDEXED BY {waiting_ready} WHERE lane = ${ready} AND claim_at <= ?
            ORDER BY order_at, id LIMIT ?`,
-      )
-      .raw(),
-    readyExcept: database
-      .prepare(
-        `SELECT ${waiting} FROM {waiting} INDEXED BY {waiting_ready}
+    ),
+    readyExcept: database.raw(
+      `SELECT ${waiting} FROM {waiting} INDEXED BY {waiting_ready}
            WHERE lane = ${ready}
              AND (SELECT handler FROM {heads} WHERE row = job) NOT IN (SELECT value FROM json_each(?)) AND claim_at <= ?
            ORDER BY order_at, id LIMIT ?`,
-      )
-      .raw(),
-    nextDue: database
-      .prepare(
-        `SELECT w.claim_at FROM {waiting} w INDEXED BY {waiting_lane} CROSS JOIN {heads} h ON h.row = w.job
+    ),
+    nextDue: database.pluck(
+      `SELECT w.claim_at FROM {waiting} w INDEXED BY {waiting_lane} CROSS JOIN {heads} h ON h.row = w.job
            WHERE w.lane = ? AND w.claim_at > ? AND ${freeOfHandlers} ORDER BY w.claim_at LIMIT 1`,
-      )
-      .pluck(),
-    cancelRequestedOf: database
-      .prepare(`SELECT ${running} FROM {running} WHERE owner = ? AND cancel IS NOT NULL ORDER BY scheduled_at, id`)
-      .raw(),
+    ),
+    cancelRequestedOf: database.raw(
+      `SELECT ${running} FROM {running} WHERE owner = ? AND cancel IS NOT NULL ORDER BY scheduled_at, id`,
+    ),
   }
 }

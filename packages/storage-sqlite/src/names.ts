@@ -5,47 +5,30 @@ import type { NamedTables } from './table-names.ts'
 /** Remembered names of each kind. Each job with code has a handler key of its own: 100,000 idle jobs would hold 10 MB. */
 const mostRemembered = 10_000
 
-/**
- * Numbers for what repeats in many rows: owners and handler keys. Known ones are remembered; {@link forget} after a
- * rollback, which may have taken new ones back.
- */
+/** The numbers of owners and handler keys, which many rows contain. */
 export class Names {
-  readonly #owners: Map<string, number> = new Map()
-  readonly #ownersByRow: Map<number, Owner> = new Map()
-  readonly #handlers: Map<string, number> = new Map()
-  readonly #handlersByRow: Map<number, string> = new Map()
-  readonly #findOwner: Database.Statement
-  readonly #addOwner: Database.Statement
-  readonly #readOwner: Database.Statement
-  readonly #findHandler: Database.Statement
-  readonly #addHandler: Database.Statement
-  readonly #readHandler: Database.Statement
+  readonly #owners: NumberedNames
+  readonly #handlers: NumberedNames
   #lastOwner: Owner | undefined
   #lastOwnerRow: number | undefined
 
   constructor(database: NamedTables) {
-    this.#findOwner = database.prepare('SELECT row FROM {owners} WHERE node = ? AND incarnation = ?').pluck()
-    this.#addOwner = database.prepare('INSERT INTO {owners} (node, incarnation) VALUES (?, ?)')
-    this.#readOwner = database.prepare('SELECT node, incarnation FROM {owners} WHERE row = ?')
-    this.#findHandler = database.prepare('SELECT row FROM {handlers} WHERE key = ?').pluck()
-    this.#addHandler = database.prepare('INSERT INTO {handlers} (key) VALUES (?)')
-    this.#readHandler = database.prepare('SELECT key FROM {handlers} WHERE row = ?').pluck()
+    this.#owners = new NumberedNames(database, 'owners', ['node', 'incarnation'])
+    this.#handlers = new NumberedNames(database, 'handlers', ['key'])
   }
 
+  /** Clears the cache after a rollback, because cached rows may not exist. */
   forget(): void {
     this.#lastOwner = undefined
-    this.#owners.clear()
-    this.#ownersByRow.clear()
-    this.#handlers.clear()
-    this.#handlersByRow.clear()
+    this.#owners.forget()
+    this.#handlers.forget()
   }
 
   /** The number of an owner, if it has one. */
   findOwner(owner: Owner): number | undefined {
     // The items of a batch have one owner.
     if (owner === this.#lastOwner) return this.#lastOwnerRow
-    const { node, incarnation } = owner
-    const row = this.#findOwnerByName(node, incarnation)
+    const row = this.#owners.find(owner.node, owner.incarnation)
     if (row !== undefined) {
       this.#lastOwner = owner
       this.#lastOwnerRow = row
@@ -53,50 +36,71 @@ export class Names {
     return row
   }
 
-  #findOwnerByName(node: string, incarnation: string): number | undefined {
-    const name = `${node.length} ${node}${incarnation}`
-    const known = this.#owners.get(name)
-    if (known !== undefined) return known
-    const row = this.#findOwner.get(node, incarnation) as number | undefined
-    if (row !== undefined) this.#owners.set(name, row)
-    return row
-  }
-
-  /** The number of an owner, given to it now if it has none. For write steps only. */
+  /** The number of an owner. Adds an unknown owner, so only write steps may call this. */
   ownerRow(owner: Owner): number {
-    return this.findOwner(owner) ?? Number(this.#addOwner.run(owner.node, owner.incarnation).lastInsertRowid)
+    return this.findOwner(owner) ?? this.#owners.add(owner.node, owner.incarnation)
   }
 
   ownerOf(row: number): Owner {
-    let owner = this.#ownersByRow.get(row)
-    if (owner === undefined) {
-      owner = this.#readOwner.get(row) as Owner
-      this.#ownersByRow.set(row, owner)
-    }
-    // A copy: the answer belongs to the caller.
-    return { node: owner.node, incarnation: owner.incarnation }
+    const [node, incarnation] = this.#owners.nameOf(row)
+    return { node: node as string, incarnation: incarnation as string }
   }
 
   findHandler(key: string): number | undefined {
-    const known = this.#handlers.get(key)
-    if (known !== undefined) return known
-    const row = this.#findHandler.get(key) as number | undefined
-    if (row !== undefined) remember(this.#handlers, key, row)
-    return row
+    return this.#handlers.find(key)
   }
 
-  /** The number of a handler key, given to it now if it has none. For write steps only. */
+  /** The number of a handler key. Adds an unknown key, so only write steps may call this. */
   handlerRow(key: string): number {
-    return this.findHandler(key) ?? Number(this.#addHandler.run(key).lastInsertRowid)
+    return this.#handlers.find(key) ?? this.#handlers.add(key)
   }
 
   handlerOf(row: number): string {
-    let key = this.#handlersByRow.get(row)
-    if (key === undefined) {
-      key = this.#readHandler.get(row) as string
-      remember(this.#handlersByRow, row, key)
+    return this.#handlers.nameOf(row)[0] as string
+  }
+}
+
+/** The names in one table, each of one or several columns. */
+class NumberedNames {
+  readonly #rows: Map<string, number> = new Map()
+  readonly #names: Map<number, readonly string[]> = new Map()
+  readonly #find: Database.Statement
+  readonly #add: Database.Statement
+  readonly #read: Database.Statement
+
+  constructor(database: NamedTables, table: string, columns: readonly string[]) {
+    const names = columns.join(', ')
+    const values = columns.map(() => '?').join(', ')
+    this.#find = database.pluck(`SELECT row FROM {${table}} WHERE (${names}) = (${values})`)
+    this.#add = database.prepare(`INSERT INTO {${table}} (${names}) VALUES (${values})`)
+    this.#read = database.raw(`SELECT ${names} FROM {${table}} WHERE row = ?`)
+  }
+
+  forget(): void {
+    this.#rows.clear()
+    this.#names.clear()
+  }
+
+  find(...name: readonly string[]): number | undefined {
+    const text = name.length === 1 ? (name[0] as string) : JSON.stringify(name)
+    const known = this.#rows.get(text)
+    if (known !== undefined) return known
+    const row = this.#find.get(...name) as number | undefined
+    if (row !== undefined) remember(this.#rows, text, row)
+    return row
+  }
+
+  add(...name: readonly string[]): number {
+    return Number(this.#add.run(...name).lastInsertRowid)
+  }
+
+  nameOf(row: number): readonly string[] {
+    let name = this.#names.get(row)
+    if (name === undefined) {
+      name = this.#read.get(row) as readonly string[]
+      remember(this.#names, row, name)
     }
-    return key
+    return name
   }
 }
 

@@ -66,7 +66,7 @@ function prepareStatements(database: NamedTables) {
          WHERE excluded.counter > {nodes}.counter`,
     ),
     remove: database.prepare('DELETE FROM {nodes} WHERE incarnation = ? AND counter = ?'),
-    readProfile: database.prepare('SELECT profile FROM {node_profiles} WHERE incarnation = ?').pluck(),
+    readProfile: database.pluck('SELECT profile FROM {node_profiles} WHERE incarnation = ?'),
     putProfile: database.prepare('INSERT OR REPLACE INTO {node_profiles} VALUES (?, ?)'),
     removeProfile: database.prepare('DELETE FROM {node_profiles} WHERE incarnation = ?'),
   }

@@ -1,6 +1,7 @@
 import { resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { type DurationInput, JobistemerError, printValue, toDurationMs } from '@jobistemer/core'
+import { type DurationInput, toDurationMs } from '@jobistemer/core'
+import { invalidOption, readOptionNames } from '@jobistemer/core/storage'
 
 /** An open database of better-sqlite3: the members that the storage checks before use. */
 export interface SqliteDatabase {
@@ -68,22 +69,15 @@ const optionNames = ['file', 'database', 'synchronous', 'tablePrefix', 'busyTime
  * @throws JobistemerError `UNKNOWN_OPTION`, `INVALID_ARGUMENT`, `INVALID_DURATION`
  */
 export function readOptions(options: SqliteStorageOptions): ReadOptions {
-  // A list, a Map or a Date has no options either, and would pass for an object that leaves all of them out.
-  if (Object.prototype.toString.call(options) !== '[object Object]') {
-    throw invalid('options', options, 'sqliteStorage needs an object of options', 'Write sqliteStorage({ file }).')
-  }
-  for (const name of Object.keys(options)) {
-    if (optionNames.includes(name)) continue
-    throw new JobistemerError('UNKNOWN_OPTION', {
-      message: `sqliteStorage has no option ${printValue(name)}.`,
-      field: name,
-      value: (options as Record<string, unknown>)[name],
-      remedy: `The options are ${optionNames.join(', ')}.`,
-    })
-  }
+  readOptionNames(options, { opener: 'sqliteStorage', known: optionNames, example: '{ file }' })
   const { synchronous = 'full', busyTimeout = 30_000, tablePrefix } = options
   if (synchronous !== 'full' && synchronous !== 'normal') {
-    throw invalid('synchronous', synchronous, 'synchronous is neither "full" nor "normal"', 'Give one of the two.')
+    throw invalidOption(
+      'synchronous',
+      synchronous,
+      'synchronous is neither "full" nor "normal"',
+      'Give one of the two.',
+    )
   }
   return {
     source: readSource(options),
@@ -98,18 +92,18 @@ function readPrefix(prefix: string): string {
     return prefix
   const remedy =
     'Give 1 to 32 lower case letters, digits and "_" that begin with a letter, such as "jobs_"; not "sqlite_".'
-  throw invalid('tablePrefix', prefix, 'tablePrefix is not the beginning of a name', remedy)
+  throw invalidOption('tablePrefix', prefix, 'tablePrefix is not the beginning of a name', remedy)
 }
 
 function readSource({ file, database }: SqliteStorageOptions): ReadOptions['source'] {
   if ((file === undefined) === (database === undefined)) {
-    throw invalid('file', file, 'sqliteStorage needs either file or database', 'Write sqliteStorage({ file }).')
+    throw invalidOption('file', file, 'sqliteStorage needs either file or database', 'Write sqliteStorage({ file }).')
   }
   if (database !== undefined) return { database: readDatabase(database) }
   if (file instanceof URL || (typeof file === 'string' && file.startsWith('file:'))) return { file: readUrl(file) }
   if (typeof file !== 'string' || file.trim() === '' || file.includes('\0') || file.length > longestPath) {
     const remedy = `Give the path of a database file, of at most ${longestPath} characters, or ":memory:".`
-    throw invalid('file', file, 'file is not a path', remedy)
+    throw invalidOption('file', file, 'file is not a path', remedy)
   }
   // Made absolute, so that nothing in a name is taken for a URL with settings, and a later chdir changes nothing.
   return { file: file === ':memory:' ? file : resolve(file) }
@@ -119,7 +113,12 @@ function readUrl(file: string | URL): string {
   try {
     return fileURLToPath(file)
   } catch {
-    throw invalid('file', String(file), 'file is not the URL of a file', 'Give a path, or a file: URL with a path.')
+    throw invalidOption(
+      'file',
+      String(file),
+      'file is not the URL of a file',
+      'Give a path, or a file: URL with a path.',
+    )
   }
 }
 
@@ -131,16 +130,11 @@ function readDatabase(database: SqliteDatabase): SqliteDatabase {
     typeof database.pragma === 'function' &&
     typeof database.open === 'boolean'
   if (!isDatabase) {
-    throw invalid('database', database, 'database is not one of better-sqlite3', 'Give an open one, or file.')
+    throw invalidOption('database', database, 'database is not one of better-sqlite3', 'Give an open one, or file.')
   }
   if (!database.open || database.readonly || database.inTransaction) {
     const problem = !database.open ? 'closed' : database.readonly ? 'read-only' : 'inside a transaction'
-    throw invalid('database', database.name, `database is ${problem}`, 'Give one that is open for writing.')
+    throw invalidOption('database', database.name, `database is ${problem}`, 'Give one that is open for writing.')
   }
   return database
-}
-
-function invalid(field: string, value: unknown, problem: string, remedy: string): JobistemerError {
-  const message = `${problem}: ${printValue(value)}.`
-  return new JobistemerError('INVALID_ARGUMENT', { message, field, value, remedy })
 }

@@ -1,7 +1,6 @@
 import type { PruneAnswer, PruneRequest } from '@jobistemer/core/storage'
 import { lastSlotOf } from '@jobistemer/core/storage'
-import { Effort } from './effort.ts'
-import { LeftoverForgetter, type TombstonesPlace, type VersionsPlace } from './forget-leftovers.ts'
+import { type Effort, LeftoverForgetter, type TombstonesPlace, type VersionsPlace } from './forget-leftovers.ts'
 import { blockOf, compareEntries, type HistoryEntry } from './history.ts'
 import { readDetails } from './occurrence-row.ts'
 import type { Tables } from './tables.ts'
@@ -65,7 +64,7 @@ export class HistoryPruner {
     history.indexTail()
     const name = `${job} ${request.before} ${request.keep}`
     const from = this.#places.get(name) ?? beginning
-    const effort = new Effort(this.#effortLimit)
+    const effort: Effort = { left: this.#effortLimit }
     const { removed, next } =
       from.phase === 'occurrences' ? this.#removeOccurrences(request, job, from, effort) : { removed: 0, next: from }
     const rest =
@@ -113,7 +112,7 @@ export class HistoryPruner {
     let next: Place | null = null
     walk: for (const block of history.blocksBefore(before)) {
       if (block < from.block) continue
-      if (effort.isSpent) {
+      if (effort.left < 0) {
         next = { phase: 'occurrences', block, job: -1 }
         break
       }
@@ -122,7 +121,7 @@ export class HistoryPruner {
         if (block === from.block && job < from.job) continue
         let retention = retentions.get(job)
         if (retention === undefined) {
-          if (effort.isSpent) {
+          if (effort.left < 0) {
             next = { phase: 'occurrences', block, job }
             break walk
           }
@@ -130,7 +129,7 @@ export class HistoryPruner {
           retentions.set(job, retention)
           if (only !== null && !retention.hasSpare) break walk
         }
-        effort.spend(1)
+        effort.left -= 1
         if (!isSpare(entry, retention)) continue
         const details = readDetails(history.detailsAt(entry.row))
         const last = lastSlotOf({ scheduledAt: entry.scheduledAt, details })
@@ -155,14 +154,14 @@ export class HistoryPruner {
   #retentionOf(job: number, keep: number, effort: Effort): Retention {
     const { jobs, history } = this.#tables
     const end = jobs.headAt(job)?.nextAt ?? Number.POSITIVE_INFINITY
-    effort.spend(effortPerJob)
+    effort.left -= effortPerJob
     if (keep === 0) return { end, oldestKept: null, hasSpare: true }
     if (keep > mostReadToKeep) {
       const { entry, looked } = history.oldestOfLatest(job, keep)
-      effort.spend(Math.ceil(looked / countedPerRead))
+      effort.left -= Math.ceil(looked / countedPerRead)
       return { end, oldestKept: entry, hasSpare: entry !== null }
     }
-    effort.spend(keep)
+    effort.left -= keep
     const all = { job, from: -9e15, to: 9e15, after: null, order: 'descending' } as const
     const kept = history.walk({ ...all, limit: keep })
     return { end, oldestKept: kept[keep - 1] ?? null, hasSpare: kept.length === keep }

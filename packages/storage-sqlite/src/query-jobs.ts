@@ -1,7 +1,6 @@
 import type { JobId } from '@jobistemer/core'
-import type { DueJobs, JobQuery, JobRecord, Page } from '@jobistemer/core/storage'
+import { cursorError, type DueJobs, type JobQuery, type JobRecord, type Page, pageOf } from '@jobistemer/core/storage'
 import type { DuePlace, JobTable } from './job-table.ts'
-import { cursorError } from './sqlite-errors.ts'
 
 export function listJobs(jobs: JobTable, query: JobQuery): Page<JobRecord> {
   const { limit, cursor, changedSince, owner, deleted = false } = query
@@ -18,11 +17,6 @@ export function listDueJobs(
   const place = cursor === null ? { at: after ?? Number.NEGATIVE_INFINITY, id: null } : readPlace(cursor)
   const found = jobs.listDue({ after: place, upTo, shards, limit: limit + 1 })
   return pageOf(found, limit, ({ nextAt, id }) => `${nextAt} ${id}`)
-}
-
-function pageOf(found: readonly JobRecord[], limit: number, cursorOf: (job: JobRecord) => string): Page<JobRecord> {
-  const items = found.slice(0, limit)
-  return { items, cursor: found.length > limit ? cursorOf(items[limit - 1] as JobRecord) : null }
 }
 
 function readId(cursor: string): JobId {

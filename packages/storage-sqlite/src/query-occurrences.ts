@@ -1,11 +1,13 @@
 import {
   codec1,
+  cursorError,
+  isFinal,
   type OccurrenceQuery,
   type OccurrenceRecord,
   type OccurrenceState,
   type Page,
+  pageOf,
 } from '@jobistemer/core/storage'
-import { isFinal } from '@jobistemer/core/storage'
 import type Database from 'better-sqlite3'
 import { compareEntries, type HistoryRange } from './history.ts'
 import type { NamedTables } from './table-names.ts'
@@ -13,7 +15,6 @@ import type { Tables } from './tables.ts'
 import { idOf, keyOf, type OccurrenceKey } from './occurrence-key.ts'
 import { finishedAtOf, occurrenceColumns, type OccurrenceRow, waitingScheduledAt } from './occurrence-row.ts'
 import { type Lane, lanes } from './schema.ts'
-import { cursorError } from './sqlite-errors.ts'
 
 const { stateCodes } = codec1
 
@@ -137,8 +138,8 @@ export class OccurrenceQueries {
     { limit, runs }: Query<'live' | 'failed'>,
     cursorOf: (row: OccurrenceRow) => string,
   ): Page<OccurrenceRecord> {
-    const items = rows.slice(0, limit).map((row) => this.#tables.read(row, runs))
-    return { items, cursor: rows.length > limit ? cursorOf(rows[limit - 1] as OccurrenceRow) : null }
+    const page = pageOf(rows, limit, cursorOf)
+    return { items: page.items.map((row) => this.#tables.read(row, runs)), cursor: page.cursor }
   }
 }
 
@@ -176,12 +177,10 @@ function readNumbers(cursor: string, count: number): readonly (number | Occurren
 function prepareStatements(database: NamedTables) {
   const ofJob = (table: 'running' | 'waiting', condition: string, comparison: '<' | '>', direction: 'ASC' | 'DESC') => {
     const at = table === 'running' ? 'scheduled_at' : waitingScheduledAt
-    return database
-      .prepare(
-        `SELECT ${occurrenceColumns[table]} FROM {${table}} WHERE job = ? AND ${condition} AND ${at} >= ? AND ${at} < ?
+    return database.raw(
+      `SELECT ${occurrenceColumns[table]} FROM {${table}} WHERE job = ? AND ${condition} AND ${at} >= ? AND ${at} < ?
            AND (${at}, id) ${comparison} (?, ?) ORDER BY ${at} ${direction}, id ${direction} LIMIT ?`,
-      )
-      .raw()
+    )
   }
   const liveOfJob = (comparison: '<' | '>', direction: 'ASC' | 'DESC') => ({
     running: ofJob('running', 'TRUE', comparison, direction),
@@ -197,18 +196,16 @@ function prepareStatements(database: NamedTables) {
         FROM {waiting} INDEXED BY {waiting_lane}
         WHERE lane = ${lane} AND (claim_at, job, order_at, id) > ($claim, $job, $order, $id) ${order})`,
     )
-    return database.prepare(`${parts.join(' UNION ALL ')} ${order}`).raw()
+    return database.raw(`${parts.join(' UNION ALL ')} ${order}`)
   }
   return {
     rising: liveOfJob('>', 'ASC'),
     falling: liveOfJob('<', 'DESC'),
-    running: database
-      .prepare(
-        `SELECT ${occurrenceColumns.running} FROM {running} WHERE (job, scheduled_at, id) > (?, ?, ?)
+    running: database.raw(
+      `SELECT ${occurrenceColumns.running} FROM {running} WHERE (job, scheduled_at, id) > (?, ?, ?)
            AND (? IS NULL OR owner IN (SELECT row FROM {owners} WHERE node = ?)) AND started_at + timeout <= ?
            ORDER BY job, scheduled_at, id LIMIT ?`,
-      )
-      .raw(),
+    ),
     pending: waitingIn(lanes.ready, lanes.delayed, lanes.parked),
     queued: waitingIn(lanes.queued),
   }

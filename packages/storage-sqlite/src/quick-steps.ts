@@ -3,27 +3,16 @@ import {
   type CreateAnswer,
   type CreateItem,
   type Owner,
+  settledAlone,
   type SettleAnswer,
   type SettleItem,
+  slotStarted,
 } from '@jobistemer/core/storage'
 import type Database from 'better-sqlite3'
 import { lentKeyOf } from './occurrence-key.ts'
 import type { Tables } from './tables.ts'
 
 const { kindCode, policyCodes, printDetails, printRuns, stateCodes } = codec1
-
-const none: readonly never[] = Object.freeze([])
-
-const started: CreateAnswer = Object.freeze({
-  outcome: 'created',
-  state: 'running',
-  token: 1,
-  reason: null,
-  displaced: none,
-  cancelRequested: none,
-})
-
-const accepted: SettleAnswer = Object.freeze({ outcome: 'ok', woken: null, cancelRequested: null })
 
 /**
  * Ordinary cases in one or two statements: a slot that starts, an attempt that goes on, an end that wakes no occurrence.
@@ -83,7 +72,7 @@ export class QuickSteps {
     )
     this.#tables.countRunning(1)
     this.#tables.due.noteMove(job)
-    return started
+    return slotStarted
   }
 
   settle(item: SettleItem, now: number): SettleAnswer | null {
@@ -98,7 +87,7 @@ export class QuickSteps {
     const owner = item.owner == null ? null : (this.#tables.names.findOwner(item.owner) ?? -1)
     if (change.kind === 'progress') {
       const { changes } = this.#progress.run(sequence, runs, job, scheduledAt, key, token, owner, sequence)
-      return changes === 1 ? accepted : null
+      return changes === 1 ? settledAlone : null
     }
     // The end may have to wake a queued occurrence.
     if (anyQueued && jobs.headAt(job)?.waiting.queued !== 0) return null
@@ -120,6 +109,6 @@ export class QuickSteps {
     this.#leave.run(job, scheduledAt, key)
     this.#tables.countRunning(-1)
     history.appended(Number(lastInsertRowid), change.state)
-    return accepted
+    return settledAlone
   }
 }

@@ -11,7 +11,7 @@ export class ReusableKeys {
   readonly #free: Database.Statement
 
   constructor(database: NamedTables) {
-    this.#find = database.prepare('SELECT scheduled_at, occurrence FROM {reusable_keys} WHERE id = ? AND job = ?').raw()
+    this.#find = database.raw('SELECT scheduled_at, occurrence FROM {reusable_keys} WHERE id = ? AND job = ?')
     this.#name = database.prepare('INSERT OR REPLACE INTO {reusable_keys} VALUES (?, ?, ?, ?)')
     this.#free = database.prepare('DELETE FROM {reusable_keys} WHERE id = ? AND occurrence = ?')
   }

@@ -1,4 +1,5 @@
-import { type ErrorCode, JobistemerError, printValue } from '@jobistemer/core'
+import { JobistemerError } from '@jobistemer/core'
+import { type FailureMeaning, failureOf } from '@jobistemer/core/storage'
 
 /** The code of an error of SQLite (`SQLITE_FULL`, `SQLITE_IOERR_WRITE` …); `undefined` for other errors. */
 function sqliteCode(error: unknown): string | undefined {
@@ -26,12 +27,7 @@ function isNotBuilt(error: unknown): error is Error {
   return code === 'ERR_DLOPEN_FAILED' || error.message.startsWith('Could not locate the bindings file')
 }
 
-interface Meaning {
-  readonly pattern: RegExp
-  readonly code: ErrorCode
-  readonly message: string
-  readonly remedy: string
-}
+type Meaning = FailureMeaning & { readonly pattern: RegExp }
 
 const meanings: readonly Meaning[] = [
   {
@@ -55,31 +51,27 @@ const meanings: readonly Meaning[] = [
   },
 ]
 
-/** What a failure of SQLite means to a user, with the failure as its cause. */
+const otherFailure: FailureMeaning = {
+  code: 'STORAGE_FAILED',
+  message: 'SQLite failed',
+  remedy: 'The cause says what happened. Nothing of the call was stored.',
+}
+
+const notBuilt: FailureMeaning = {
+  code: 'STORAGE_UNREADABLE',
+  message: 'The package better-sqlite3 is not built for this Node.js',
+  remedy:
+    'Run "npm rebuild better-sqlite3". Its install script builds it, which some package managers run only when that is allowed: "pnpm approve-builds", or "npm install-scripts approve better-sqlite3".',
+}
+
+/** Translates a failure of SQLite into the error that callers receive, with the failure as its cause. */
 export function storageError(error: unknown, file: string): JobistemerError {
   if (JobistemerError.isInstance(error)) return error
-  const code = sqliteCode(error)
-  const details = { field: 'file', value: file, cause: error }
-  const meaning = meanings.find(({ pattern }) => code !== undefined && pattern.test(code))
-  if (isNotBuilt(error)) {
-    const [firstLine] = error.message.split('\n')
-    return new JobistemerError('STORAGE_UNREADABLE', {
-      message: `The package better-sqlite3 is not built for this Node.js (${firstLine}): ${file}.`,
-      remedy:
-        'Run "npm rebuild better-sqlite3". Its install script builds it, which some package managers run only when that is allowed: "pnpm approve-builds", or "npm install-scripts approve better-sqlite3".',
-      ...details,
-    })
-  }
-  const detail = error instanceof Error ? error.message : String(error)
-  if (meaning !== undefined) {
-    const message = `${meaning.message} (${code}: ${detail}): ${file}.`
-    return new JobistemerError(meaning.code, { message, remedy: meaning.remedy, ...details })
-  }
-  return new JobistemerError('STORAGE_FAILED', {
-    message: `SQLite failed (${code ?? 'no code'}: ${detail}): ${file}.`,
-    remedy: 'The cause says what happened. Nothing of the call was stored.',
-    ...details,
-  })
+  const about = { field: 'file', value: file, cause: error }
+  if (isNotBuilt(error)) return failureOf(notBuilt, error.message.split('\n')[0] as string, about)
+  const code = sqliteCode(error) ?? 'no code'
+  const meaning = meanings.find(({ pattern }) => pattern.test(code)) ?? otherFailure
+  return failureOf(meaning, `${code}: ${error instanceof Error ? error.message : String(error)}`, about)
 }
 
 export function busyError(file: string, waitedMs: number, cause: unknown): JobistemerError {
@@ -119,14 +111,5 @@ export function closedError(file: string): JobistemerError {
     field: 'file',
     value: file,
     remedy: 'Shut the scheduler down before closing its storage, or open another one with sqliteStorage().',
-  })
-}
-
-export function cursorError(cursor: string): JobistemerError {
-  return new JobistemerError('INVALID_ARGUMENT', {
-    message: `cursor is not one of this storage: ${printValue(cursor)}.`,
-    field: 'cursor',
-    value: cursor,
-    remedy: 'Pass on the cursor of the page before, with the same query.',
   })
 }

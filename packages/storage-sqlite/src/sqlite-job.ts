@@ -81,16 +81,14 @@ export class SqliteJob implements JobLedger<StoredOccurrence> {
   }
 
   create(record: OccurrenceRecord): void {
-    const { jobs } = this.#tables
-    const { row, watermark } = this.#head
+    const { watermark } = this.#head
     this.#tables.add(this.#head, record, this.#now)
     countRecord(this.#counts, record, 1)
-    if (record.kind !== 'slot') {
-      jobs.noteRequest(row, record.scheduledAt)
-      this.#refresh()
-    } else if (record.state === 'canceled' && record.scheduledAt > watermark) {
-      jobs.noteAhead(row, record.scheduledAt)
-      this.#refresh()
+    const { excludedUntil, requestedUntil } = this.#head
+    const { kind, state, scheduledAt } = record
+    if (kind !== 'slot') this.#change({ requestedUntil: Math.max(requestedUntil ?? scheduledAt, scheduledAt) })
+    else if (state === 'canceled' && scheduledAt > watermark) {
+      this.#change({ excludedUntil: Math.max(excludedUntil ?? scheduledAt, scheduledAt) })
     }
   }
 
@@ -101,18 +99,20 @@ export class SqliteJob implements JobLedger<StoredOccurrence> {
   }
 
   advance(watermark: number, nextAt: number | null): void {
-    this.#tables.jobs.advance(this.#head.row, watermark, nextAt)
-    this.#head = { ...this.#head, watermark: Math.max(this.#head.watermark, watermark), nextAt }
+    this.#change({ watermark: Math.max(this.#head.watermark, watermark), nextAt })
   }
 
   endCancel(): void {
-    this.#tables.jobs.endCancel(this.#head.row)
-    this.#head = { ...this.#head, cancelsBelow: null }
+    this.#change({ cancelsBelow: null })
   }
 
   noteStarts(starts: readonly number[]): void {
-    this.#head = { ...this.#head, starts }
-    this.#tables.jobs.noteStarts(this.#head)
+    this.#change({ starts })
+  }
+
+  #change(change: Partial<Head>): void {
+    this.#head = { ...this.#head, ...change }
+    this.#tables.jobs.writeCourse(this.#head)
   }
 
   get job(): JobRecord {
@@ -126,18 +126,15 @@ export class SqliteJob implements JobLedger<StoredOccurrence> {
   save(job: JobRecord, version: JobVersionRecord | null): void {
     const { jobs, live } = this.#tables
     const until = pausedUntil(job.paused)
-    const isOtherPause = until !== pausedUntil(this.#head.paused)
-    // Slots up to where it was may have records.
-    if (job.watermark < this.#head.watermark) jobs.noteAhead(this.#head.row, this.#head.watermark)
+    const { row, watermark, excludedUntil, paused } = this.#head
+    const isOtherPause = until !== pausedUntil(paused)
+    // Slots up to the earlier watermark may have records.
+    if (job.watermark < watermark) this.#change({ excludedUntil: Math.max(excludedUntil ?? watermark, watermark) })
     jobs.update(this.#stored, job, version)
-    if (isOtherPause && until === Number.POSITIVE_INFINITY) live.park(this.#head.row)
-    else if (isOtherPause) live.unpark(this.#head.row, job.paused === null ? earliest : until, this.#now)
-    this.#refresh()
+    if (isOtherPause && until === Number.POSITIVE_INFINITY) live.park(row)
+    else if (isOtherPause) live.unpark(row, job.paused === null ? earliest : until, this.#now)
+    this.#head = jobs.headAt(row) as Head
     // It may have got more places than were counted.
-    this.#counts.running = live.countRunning(this.#head.row, enoughRunning(this.#head))
-  }
-
-  #refresh(): void {
-    this.#head = this.#tables.jobs.headAt(this.#head.row) as Head
+    this.#counts.running = live.countRunning(row, enoughRunning(this.#head))
   }
 }

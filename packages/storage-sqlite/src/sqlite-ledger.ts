@@ -1,26 +1,11 @@
 import { type JobId, systemClock } from '@jobistemer/core'
 import type {
-  CreateAnswer,
-  CreateItem,
   DueJobs,
-  DueQuery,
-  GetAnswer,
-  GetRequest,
-  HeartbeatAnswer,
-  HeartbeatRequest,
   JobQuery,
   JobRecord,
-  JobVersionRecord,
   LiveCounts,
-  OccurrenceQuery,
   OccurrenceRecord,
-  Owner,
   Page,
-  PruneAnswer,
-  PruneRequest,
-  SettleAnswer,
-  SettleItem,
-  StorageCapabilities,
   SyncLedger,
 } from '@jobistemer/core/storage'
 import { Checkpoints } from './checkpoints.ts'
@@ -31,12 +16,12 @@ import type { ReadOptions } from './options.ts'
 import { HistoryPruner } from './prune-history.ts'
 import { listDueJobs, listJobs } from './query-jobs.ts'
 import { OccurrenceQueries } from './query-occurrences.ts'
-import { QuickSteps } from './quick-steps.ts'
 import { SchemaWatch } from './schema-home.ts'
 import { storageError } from './sqlite-errors.ts'
-import { SqliteJob } from './sqlite-job.ts'
+import type { SqliteJob } from './sqlite-job.ts'
 import { namedTables } from './table-names.ts'
-import { type StoredOccurrence, Tables } from './tables.ts'
+import { TableSteps } from './table-steps.ts'
+import type { StoredOccurrence } from './tables.ts'
 import { TransactionLedger } from './transaction-ledger.ts'
 import { readTransaction } from './transaction.ts'
 
@@ -45,33 +30,30 @@ const promotedAtOnce = 2000
 
 const noCounts: LiveCounts = Object.freeze({ pending: 0, queued: 0, running: 0 })
 
+type Ledger = SyncLedger<StoredOccurrence>
+
 /** One connection to a file. */
-export class SqliteLedger implements SyncLedger<StoredOccurrence> {
+export class SqliteLedger extends TableSteps implements Ledger {
   readonly kind = 'sync'
   readonly opener = 'sqliteStorage()'
   readonly keepsObjects = false
-  readonly capabilities: StorageCapabilities
+  readonly capabilities: Ledger['capabilities']
   readonly #opened: OpenedDatabase
   /** By connection of a user's. */
   readonly #within = new WeakMap<object, TransactionLedger>()
   readonly #connection: Connection
-  readonly #tables: Tables
-  readonly #quickSteps: QuickSteps
   readonly #queries: OccurrenceQueries
   readonly #nodes: NodeTable
-  readonly history: { prune(request: PruneRequest): Promise<PruneAnswer> }
-  /** The instant of the step under way. */
-  #now = 0
+  readonly history: Ledger['history']
   /** A claim has seen that more has become due than one transaction is to move. */
   #isMuchDue = false
 
   constructor(options: ReadOptions) {
     const opened = openDatabase(options)
     const named = namedTables(opened.database, opened.prefix)
-    const tables = new Tables(named)
+    super(named)
+    const { tables } = this
     this.#opened = opened
-    this.#tables = tables
-    this.#quickSteps = new QuickSteps(tables)
     this.#queries = new OccurrenceQueries(tables)
     this.#nodes = new NodeTable(named)
     const schema = new SchemaWatch(opened.database, opened.file, opened.prefix)
@@ -113,7 +95,7 @@ export class SqliteLedger implements SyncLedger<StoredOccurrence> {
 
   #step<T>(now: number, step: () => T): Promise<T> {
     return this.#connection.write(() => {
-      this.#now = now
+      this.now = now
       return step()
     })
   }
@@ -121,7 +103,7 @@ export class SqliteLedger implements SyncLedger<StoredOccurrence> {
   /** In transactions of their own, between which others get on: a claim has to know the order of all that is due. */
   async #promoteMost(now: number): Promise<void> {
     this.#isMuchDue = false
-    const { live } = this.#tables
+    const { live } = this.tables
     while ((await this.#connection.write(() => live.promoteSome(now, promotedAtOnce))) === promotedAtOnce) {
       await new Promise<void>((resolve) => systemClock.setTimer(0, resolve))
     }
@@ -131,36 +113,20 @@ export class SqliteLedger implements SyncLedger<StoredOccurrence> {
     return this.#connection.read(step)
   }
 
-  quickCreate(item: CreateItem, owner: Owner): CreateAnswer | null {
-    return this.#quickSteps.create(item, owner, this.#now)
-  }
-
-  quickSettle(item: SettleItem): SettleAnswer | null {
-    return this.#quickSteps.settle(item, this.#now)
-  }
-
-  job(id: JobId): SqliteJob | undefined {
-    const head = this.#tables.jobs.headOf(id)
-    return head === undefined ? undefined : new SqliteJob(this.#tables, head, this.#now)
-  }
-
-  createJob(job: JobRecord, version: JobVersionRecord): void {
-    this.#tables.jobs.insert(job, version)
-  }
-
-  hasDue({ now, exceptHandlerKeys }: DueQuery): boolean {
-    const { live } = this.#tables
+  readonly createJob: Ledger['createJob'] = (job, version) => this.tables.jobs.insert(job, version)
+  readonly hasDue: Ledger['hasDue'] = ({ now, exceptHandlerKeys }) => {
+    const { live } = this.tables
     const delayed = live.countDelayedDue(now, promotedAtOnce)
     if (delayed === promotedAtOnce) this.#isMuchDue = true
     return delayed > 0 || live.ready(now, this.#handlersOf(exceptHandlerKeys), 1).length > 0
   }
 
-  due({ now, exceptHandlerKeys }: DueQuery, limit: number): { job: SqliteJob; entry: StoredOccurrence }[] {
-    const { live } = this.#tables
+  readonly due: Ledger['due'] = ({ now, exceptHandlerKeys }, limit) => {
+    const { live } = this.tables
     live.promote(now)
     const jobs = new Map<JobId, SqliteJob>()
     return live.ready(now, this.#handlersOf(exceptHandlerKeys), limit).map((row) => {
-      const entry = this.#tables.stored(row)
+      const entry = this.tables.stored(row)
       const { jobId } = entry.record
       const job = jobs.get(jobId) ?? (this.job(jobId) as SqliteJob)
       jobs.set(jobId, job)
@@ -168,26 +134,23 @@ export class SqliteLedger implements SyncLedger<StoredOccurrence> {
     })
   }
 
-  nextDueAt({ now, exceptHandlerKeys }: DueQuery): number | null {
-    return this.#tables.live.nextDueAt(now, this.#handlersOf(exceptHandlerKeys))
-  }
+  readonly nextDueAt: Ledger['nextDueAt'] = ({ now, exceptHandlerKeys }) =>
+    this.tables.live.nextDueAt(now, this.#handlersOf(exceptHandlerKeys))
 
   /** The numbers of the handler keys to leave out; keys that no job has need none. */
   #handlersOf(keys: readonly string[]): readonly number[] {
-    return keys.flatMap((key) => this.#tables.names.findHandler(key) ?? [])
+    return keys.flatMap((key) => this.tables.names.findHandler(key) ?? [])
   }
 
-  cancelRequested(owner: Owner): readonly OccurrenceRecord[] {
-    const row = this.#tables.names.findOwner(owner)
-    return row === undefined ? [] : this.#tables.live.cancelRequestedOf(row).map((found) => this.#tables.read(found))
+  readonly cancelRequested: Ledger['cancelRequested'] = (owner) => {
+    const row = this.tables.names.findOwner(owner)
+    return row === undefined ? [] : this.tables.live.cancelRequestedOf(row).map((found) => this.tables.read(found))
   }
 
-  stranded(): readonly JobId[] {
-    return this.#tables.jobs.stranded()
-  }
+  readonly stranded: Ledger['stranded'] = () => this.tables.jobs.stranded()
 
-  get({ jobs = [], versions = [], occurrences = [], counts = [], latest = [] }: GetRequest): Promise<GetAnswer> {
-    const tables = this.#tables
+  readonly get: Ledger['get'] = ({ jobs = [], versions = [], occurrences = [], counts = [], latest = [] }) => {
+    const tables = this.tables
     return this.#connection.read(() => ({
       jobs: jobs.map((id) => tables.jobs.find(id)?.job ?? null),
       versions: versions.map(({ jobId, version }) => tables.jobs.readVersion(jobId, version) ?? null),
@@ -198,7 +161,7 @@ export class SqliteLedger implements SyncLedger<StoredOccurrence> {
   }
 
   #countsOf(id: JobId): LiveCounts {
-    const { jobs, live } = this.#tables
+    const { jobs, live } = this.tables
     const head = jobs.headOf(id)
     if (head === undefined) return noCounts
     const { pending, queued } = head.waiting
@@ -206,24 +169,24 @@ export class SqliteLedger implements SyncLedger<StoredOccurrence> {
   }
 
   #latestOf(ids: readonly JobId[]): readonly (OccurrenceRecord | null)[] {
-    const { jobs, history, latestRuns } = this.#tables
+    const { jobs, history, latestRuns } = this.tables
     const jobRows = ids.map((id) => jobs.headOf(id)?.row)
     const rows = latestRuns.rowsOf([...new Set(jobRows.flatMap((row) => row ?? []))])
     return jobRows.map((job) => {
       const row = job === undefined ? undefined : rows.get(job)
       const found = row === undefined ? undefined : history.rowAt(row)
-      return found === undefined ? null : this.#tables.read(found, false)
+      return found === undefined ? null : this.tables.read(found, false)
     })
   }
 
-  listJobs(query: JobQuery): Promise<Page<JobRecord>> {
+  readonly listJobs: Ledger['listJobs'] = (query) => {
     return query.due === undefined
-      ? this.#connection.read(() => listJobs(this.#tables.jobs, query))
+      ? this.#connection.read(() => listJobs(this.tables.jobs, query))
       : this.#listDueJobs(query, query.due)
   }
 
   async #listDueJobs(query: JobQuery, wanted: DueJobs): Promise<Page<JobRecord>> {
-    const { jobs, due } = this.#tables
+    const { jobs, due } = this.tables
     let page = await this.#connection.read(() => (due.isBehind ? null : listDueJobs(jobs, query, wanted)))
     while (page === null) {
       page = await this.#connection.write(() => {
@@ -234,17 +197,14 @@ export class SqliteLedger implements SyncLedger<StoredOccurrence> {
     return page
   }
 
-  listOccurrences(query: OccurrenceQuery): Promise<Page<OccurrenceRecord>> {
-    return this.#connection.read(() => this.#queries.list(query))
-  }
+  readonly listOccurrences: Ledger['listOccurrences'] = (query) =>
+    this.#connection.read(() => this.#queries.list(query))
 
-  heartbeat(request: HeartbeatRequest): Promise<HeartbeatAnswer> {
+  readonly heartbeat: Ledger['heartbeat'] = (request) => {
     const step = () => this.#nodes.heartbeat(request)
     const onlyReads = request.own === null && request.remove.length === 0
     return onlyReads ? this.#connection.read(step) : this.#connection.write(step)
   }
 
-  close(): Promise<void> {
-    return this.#connection.close()
-  }
+  readonly close: Ledger['close'] = () => this.#connection.close()
 }

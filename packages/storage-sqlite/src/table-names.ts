@@ -1,8 +1,13 @@
 import type Database from 'better-sqlite3'
 
-/** Prepares statements whose SQL names tables and indexes as `{jobs}`: by whatever name they have in the file. */
+/** Prepares statements whose SQL names tables and indexes as `{jobs}`, whatever their names in the file. */
 export interface NamedTables {
+  /** A statement that returns rows as objects. */
   prepare(sql: string): Database.Statement
+  /** A statement that returns rows as arrays. */
+  raw(sql: string): Database.Statement
+  /** A statement that returns the first column of each row. */
+  pluck(sql: string): Database.Statement
 }
 
 /** SQL with the names that tables and indexes have in the file. */
@@ -11,8 +16,7 @@ export function withTableNames(sql: string, prefix: string): string {
 }
 
 export function namedTables(database: Database.Database, prefix: string): NamedTables {
-  return {
-    // The caller's connection may return integers as BigInt.
-    prepare: (sql) => database.prepare(withTableNames(sql, prefix)).safeIntegers(false),
-  }
+  // The caller's connection may return integers as BigInt.
+  const prepare = (sql: string) => database.prepare(withTableNames(sql, prefix)).safeIntegers(false)
+  return { prepare, raw: (sql) => prepare(sql).raw(), pluck: (sql) => prepare(sql).pluck() }
 }

@@ -6,7 +6,6 @@ import {
   type LiveState,
   liveStates,
   orderAt,
-  type OccurrenceAddress,
   type OccurrenceRecord,
   type Owner,
   type RunningCounts,
@@ -17,7 +16,7 @@ import { type Head, JobTable } from './job-table.ts'
 import { LatestRuns } from './latest-runs.ts'
 import { LiveTables } from './live-tables.ts'
 import { Names } from './names.ts'
-import { idOf, keyOf, type OccurrenceKey } from './occurrence-key.ts'
+import { keyOf, type OccurrenceKey } from './occurrence-key.ts'
 import { type OccurrenceRow, readOccurrence, type RowNames } from './occurrence-row.ts'
 import { ReusableKeys } from './reusable-keys.ts'
 import { type Lane, lanes } from './schema.ts'
@@ -156,10 +155,6 @@ export class Tables implements RowNames {
     countRecord(change, after, 1)
     if (change.pending !== 0 || change.delayed !== 0 || change.queued !== 0) this.jobs.addToWaiting(job, change)
     for (const state of liveStates) this.#change[state] += change[state]
-  }
-
-  addressAt(job: number, scheduledAt: number, key: OccurrenceKey): OccurrenceAddress {
-    return { id: idOf(key), jobId: this.jobIdOf(job), scheduledAt }
   }
 }
 

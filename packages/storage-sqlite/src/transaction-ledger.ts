@@ -1,36 +1,23 @@
-import type { JobId } from '@jobistemer/core'
-import type {
-  CreateAnswer,
-  CreateItem,
-  Owner,
-  SettleAnswer,
-  SettleItem,
-  SyncLedgerWithin,
-} from '@jobistemer/core/storage'
+import type { SyncLedgerWithin } from '@jobistemer/core/storage'
 import type Database from 'better-sqlite3'
-import { QuickSteps } from './quick-steps.ts'
 import { SchemaWatch } from './schema-home.ts'
-import { SqliteJob } from './sqlite-job.ts'
 import { isBusy, lockedOut, storageError } from './sqlite-errors.ts'
 import { namedTables } from './table-names.ts'
-import { type StoredOccurrence, Tables } from './tables.ts'
+import { TableSteps } from './table-steps.ts'
+import type { StoredOccurrence } from './tables.ts'
 import { assertOpen } from './transaction.ts'
 
 /** The ledger inside a user's transactions, on one connection of the user. */
-export class TransactionLedger implements SyncLedgerWithin<StoredOccurrence> {
+export class TransactionLedger extends TableSteps implements SyncLedgerWithin<StoredOccurrence> {
   readonly #database: Database.Database
   readonly #file: string
-  readonly #tables: Tables
-  readonly #quickSteps: QuickSteps
   readonly #schema: SchemaWatch
   readonly #foreignKeys: Database.Statement
-  #now = 0
 
   constructor(database: Database.Database, file: string, prefix: string) {
+    super(namedTables(database, prefix))
     this.#database = database
     this.#file = file
-    this.#tables = new Tables(namedTables(database, prefix))
-    this.#quickSteps = new QuickSteps(this.#tables)
     this.#schema = new SchemaWatch(database, file, prefix)
     this.#foreignKeys = database.prepare('PRAGMA foreign_keys').safeIntegers(false).pluck()
   }
@@ -38,17 +25,17 @@ export class TransactionLedger implements SyncLedgerWithin<StoredOccurrence> {
   transaction<T>(now: number, step: () => T): T {
     const database = this.#database
     assertOpen(database)
-    this.#now = now
+    this.now = now
     // An earlier transaction may have rolled back remembered rows.
-    this.#tables.forget()
+    this.tables.forget()
     let isBegun = false
     try {
       database.exec('SAVEPOINT jobistemer')
       isBegun = true
       this.#schema.assertKnown()
-      this.#tables.startStep()
+      this.tables.startStep()
       const answer = step()
-      this.#tables.endStep()
+      this.tables.endStep()
       database.exec('RELEASE jobistemer')
       return answer
     } catch (error) {
@@ -56,19 +43,6 @@ export class TransactionLedger implements SyncLedgerWithin<StoredOccurrence> {
       if (isBegun && database.inTransaction) database.exec('ROLLBACK TO jobistemer; RELEASE jobistemer')
       throw isBusy(error) ? lockedOut(this.#file, error) : storageError(error, this.#file)
     }
-  }
-
-  job(id: JobId): SqliteJob | undefined {
-    const head = this.#tables.jobs.headOf(id)
-    return head === undefined ? undefined : new SqliteJob(this.#tables, head, this.#now)
-  }
-
-  quickCreate(item: CreateItem, owner: Owner): CreateAnswer | null {
-    return this.#quickSteps.create(item, owner, this.#now)
-  }
-
-  quickSettle(item: SettleItem): SettleAnswer | null {
-    return this.#quickSteps.settle(item, this.#now)
   }
 
   /**

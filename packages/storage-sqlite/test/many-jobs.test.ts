@@ -104,9 +104,11 @@ describe('a list of the jobs that are not deleted', () => {
     const few = await addMany(names('few', 5), start, 'of-few')
     const database = new Database(scratch.file)
     const run: string[] = []
+    const tables = namedTables(database, '')
     const watched = {
-      prepare(sql: string): Database.Statement {
-        const statement = namedTables(database, '').prepare(sql)
+      ...tables,
+      raw(sql: string): Database.Statement {
+        const statement = tables.raw(sql)
         const all = statement.all.bind(statement)
         statement.all = (...values: unknown[]) => {
           run.push(sql.includes('{jobs_live}') ? 'sorts' : 'walks')

@@ -122,6 +122,19 @@ export interface DueQuery {
   readonly exceptHandlerKeys: readonly string[]
 }
 
+/** The answer of a fast path that has started a slot. */
+export const slotStarted: CreateAnswer = Object.freeze({
+  outcome: 'created',
+  state: 'running',
+  token: 1,
+  reason: null,
+  displaced: Object.freeze([]),
+  cancelRequested: Object.freeze([]),
+})
+
+/** The answer of a fast path that has settled an occurrence without waking another one. */
+export const settledAlone: SettleAnswer = Object.freeze({ outcome: 'ok', woken: null, cancelRequested: null })
+
 /** A ledger with synchronous steps. All reads and writes of a step happen within one call of `transaction`. */
 export interface SyncLedger<Entry extends LedgerEntry = LedgerEntry> extends LedgerBase {
   readonly kind: 'sync'

@@ -91,7 +91,8 @@ function readPlace(cursor: string): Place {
   return { scheduledAt: Number(cursor.slice(0, space)), id: cursor.slice(space + 1) }
 }
 
-function pageOf<T>(found: readonly T[], limit: number, cursorOf: (item: T) => string): Page<T> {
+/** A page of the first `limit` items. Only if more were found, the page has a cursor: that of its last item. */
+export function pageOf<T>(found: readonly T[], limit: number, cursorOf: (item: T) => string): Page<T> {
   const items = found.slice(0, limit)
   const last = items.at(-1)
   return { items, cursor: found.length > limit && last !== undefined ? cursorOf(last) : null }

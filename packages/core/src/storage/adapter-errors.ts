@@ -1,0 +1,63 @@
+import { type ErrorCode, JobistemerError, printValue } from '../errors.ts'
+
+// Errors that several adapters report in the same words.
+
+/** Returns the error for an option with a wrong value. */
+export function invalidOption(field: string, value: unknown, problem: string, remedy: string): JobistemerError {
+  const message = `${problem}: ${printValue(value)}.`
+  return new JobistemerError('INVALID_ARGUMENT', { message, field, value, remedy })
+}
+
+/**
+ * Checks that options are an object with known names only. `show` replaces values that may contain a password.
+ * @throws JobistemerError `INVALID_ARGUMENT`, `UNKNOWN_OPTION`
+ */
+export function readOptionNames(
+  options: object,
+  { opener, known, example }: { readonly opener: string; readonly known: readonly string[]; readonly example: string },
+  show: (value: unknown) => unknown = (value) => value,
+): void {
+  // A list, a Map or a Date also lacks the known names, and would pass for an object without options.
+  if (Object.prototype.toString.call(options) !== '[object Object]') {
+    const remedy = `Write ${opener}(${example}).`
+    throw invalidOption('options', show(options), `${opener} needs an object of options`, remedy)
+  }
+  for (const [name, value] of Object.entries(options)) {
+    if (known.includes(name)) continue
+    throw new JobistemerError('UNKNOWN_OPTION', {
+      message: `${opener} has no option ${printValue(name)}.`,
+      field: name,
+      value: show(value),
+      remedy: `The options are ${known.join(', ')}.`,
+    })
+  }
+}
+
+/** Returns the error for a cursor that the storage did not return. */
+export function cursorError(cursor: string): JobistemerError {
+  const remedy = 'Pass on the cursor of the page before, with the same query.'
+  return invalidOption('cursor', cursor, 'cursor is not one of this storage', remedy)
+}
+
+/** What a failure of a database means to a user. */
+export interface FailureMeaning {
+  /** The code of the error. */
+  readonly code: ErrorCode
+  /** What happened, without a full stop. */
+  readonly message: string
+  /** What the user can do. */
+  readonly remedy: string
+}
+
+/**
+ * Returns the error for a failure of a database, with the failure as its cause.
+ * @param detail the code and the message of the failure
+ * @param about the option that names the data, the place of the data without secrets, and the failure
+ */
+export function failureOf(
+  { code, message, remedy }: FailureMeaning,
+  detail: string,
+  about: { readonly field: string; readonly value: string; readonly cause: unknown },
+): JobistemerError {
+  return new JobistemerError(code, { message: `${message} (${detail}): ${about.value}.`, remedy, ...about })
+}

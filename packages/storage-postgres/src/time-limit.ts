@@ -1,0 +1,15 @@
+import { systemClock } from '@jobistemer/core'
+
+/** Resolves as `answer` does, or after `limitMs` milliseconds with the result of `onExpiry`, which may throw. */
+export async function within<T>(limitMs: number, answer: Promise<T>, onExpiry: () => T): Promise<T> {
+  let expire = () => {}
+  const expired = new Promise<void>((resolve) => {
+    expire = resolve
+  })
+  const timer = systemClock.setTimer(limitMs, expire, { unref: true })
+  try {
+    return await Promise.race([answer, expired.then(onExpiry)])
+  } finally {
+    timer.cancel()
+  }
+}
