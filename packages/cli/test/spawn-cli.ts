@@ -18,25 +18,33 @@ export interface Started {
   readonly ended: Promise<Ended>
 }
 
-/** Starts the program as it is installed. */
-export function startCli(argv: readonly string[], env: Readonly<Record<string, string>> = {}): Started {
-  return start(process.execPath, [bin, ...argv], env)
+/** Starts the program as it is installed. `cwd`: by default the folder of this process. */
+export function startCli(argv: readonly string[], env: Readonly<Record<string, string>> = {}, cwd?: string): Started {
+  return start(process.execPath, [bin, ...argv], env, cwd)
+}
+
+interface ShellOptions {
+  readonly env?: Readonly<Record<string, string>>
+  readonly terminal?: boolean
+  readonly cwd?: string
 }
 
 /** Starts a line of the shell in which `jobistemer` is the program; optionally on a separate terminal. */
-export function startShell(
-  line: string,
-  { env = {}, terminal = false }: { readonly env?: Readonly<Record<string, string>>; readonly terminal?: boolean } = {},
-): Started {
+export function startShell(line: string, { env = {}, terminal = false, cwd }: ShellOptions = {}): Started {
   const script = `jobistemer() { '${process.execPath}' '${bin}' "$@"; }; ${line}`
   // Of util-linux: gives what it starts a real terminal.
-  if (terminal) return start('script', ['-qefc', `bash -c ${quoted(`stty cols 120; ${script}`)}`, '/dev/null'], env)
-  return start('bash', ['-o', 'pipefail', '-c', script], env)
+  if (terminal)
+    return start('script', ['-qefc', `bash -c ${quoted(`stty cols 120; ${script}`)}`, '/dev/null'], env, cwd)
+  return start('bash', ['-o', 'pipefail', '-c', script], env, cwd)
 }
 
-function start(program: string, argv: readonly string[], env: Readonly<Record<string, string>>): Started {
+function start(program: string, argv: readonly string[], env: Readonly<Record<string, string>>, cwd?: string): Started {
   const { FORCE_COLOR: _, NO_COLOR: __, JOBISTEMER_STORAGE: ___, ...inherited } = process.env
-  const child = spawn(program, argv, { env: { ...inherited, TERM: 'xterm', ...env }, stdio: 'pipe' })
+  const child = spawn(program, argv, {
+    env: { ...inherited, TERM: 'xterm', ...env },
+    stdio: 'pipe',
+    ...(cwd !== undefined && { cwd }),
+  })
   let out = ''
   let err = ''
   child.stdout?.on('data', (chunk) => {

@@ -107,6 +107,6 @@ function unmigrated(name: string, form: number | null, known: number): Jobisteme
     message: `The schema ${what}: ${name}.`,
     field: 'migrate',
     value: false,
-    remedy: 'Apply what postgresMigrations() prints, or leave migrate out.',
+    remedy: 'Start a node without migrate: false, which makes the tables, or apply what jobistemer sql prints.',
   })
 }

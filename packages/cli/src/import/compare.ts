@@ -1,3 +1,4 @@
+import { systemClock } from '@jobistemer/core'
 import type { CheckedJob } from './checked-jobs.ts'
 import type { Difference, ImportContext, ImportSource } from './import-source.ts'
 import { changeAround, type OffsetChange, offsetAt, offsetChanges } from './offset-changes.ts'
@@ -30,6 +31,8 @@ export type ComparableSource = ImportSource & Required<Pick<ImportSource, 'insta
 const yearMs = 366 * dayMs
 /** Instants of one job that are compared: every minute of a year. */
 const mostInstants = 530_000
+/** Instants after which the comparison lets other events happen, such as Ctrl-C. */
+const turn = 1000
 
 /** Compares the instants of the next year by the library of the source and by Jobistemer. */
 export async function compareJob(
@@ -60,6 +63,10 @@ export async function compareJob(
   }
   let [equal, seen, until] = [0, 0, end]
   for (let [their, own] = [take(), ownAfter(from)]; ; seen += 1) {
+    if (seen % turn === turn - 1) {
+      await new Promise<void>((resolve) => systemClock.setTimer(0, resolve))
+      context.signal.throwIfAborted()
+    }
     const at = Math.min(their, own)
     if (at >= end) break
     if (seen === mostInstants) {

@@ -33,10 +33,8 @@ interface QueueRow {
   readonly dead_letter: string | null
 }
 
-type SendOptions = Partial<Record<'priority' | 'retryLimit' | 'retryDelay', number>> & {
-  readonly retryBackoff?: boolean
-  readonly missed?: string
-}
+type SendOptions = Partial<Record<'priority' | 'retryLimit' | 'retryDelay', number>> &
+  Partial<Record<'missed' | 'tz' | 'key', string>> & { readonly retryBackoff?: boolean }
 
 interface ScheduleRow {
   readonly name: string
@@ -69,6 +67,8 @@ interface Boss {
 /** The queue of the occurrences that pg-boss has not yet turned into jobs. */
 const occurrenceQueue = '__pgboss__send-it'
 const pageSize = 1000
+/** Instants that pg-boss previews in one call. A call for one instant takes ten times as long for each. */
+const mostPreviewed = 256
 
 /** The source `pg-boss`: the schedules, queues and jobs of pg-boss 12. */
 export function pgBoss(options: PgBossOptions): ImportSource {
@@ -220,7 +220,8 @@ function jobsOf(
     note(`pg-boss sends one job a minute at most. The job has the expression ${expression} instead of ${cron}.`)
   }
   if (timezone === null) note(`It names no time zone, so pg-boss uses its own. The job says ${machineZone}.`)
-  const { priority, missed, retryLimit, retryDelay, retryBackoff, ...others } = options ?? {}
+  // The columns of the row repeat `tz` and `key`.
+  const { priority, missed, retryLimit, retryDelay, retryBackoff, tz: _tz, key: _key, ...others } = options ?? {}
   const rest = Object.keys(others)
   if (rest.length > 0) note(`These options are not carried over: ${rest.join(', ')}.`)
   const retry = {
@@ -259,18 +260,25 @@ function levelOf(priority: number): number {
 }
 
 function* previewed(boss: Boss, cron: string, tz: string, afterMs: number): Generator<number, void> {
-  for (let from = new Date(afterMs); ; ) {
-    let next: Date | undefined
+  let from = new Date(afterMs)
+  for (let count = 1; ; ) {
+    let list: readonly Date[] = []
     try {
-      // One at a time: pg-boss gives up a longer list after 1 s.
-      next = boss.previewSchedule(cron, { tz, from, count: 1 })[0]
+      list = boss.previewSchedule(cron, { tz, from, count })
+      count = Math.min(2 * count, mostPreviewed)
     } catch {
-      // pg-boss has accepted the expression, so cron-parser has found no further instant.
-      return
+      // pg-boss rejects a list that is not whole, or that takes 1 s. It has accepted the expression, so for a single instant
+      // cron-parser has found no further one.
+      if (count === 1) return
+      count = 1
+      continue
     }
-    if (next === undefined || next <= from) return
-    yield +next
-    from = next
+    for (const next of list) {
+      if (next <= from) return
+      yield +next
+      from = next
+    }
+    if (list.length === 0) return
   }
 }
 

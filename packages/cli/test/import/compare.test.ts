@@ -5,8 +5,11 @@ import { startPostgres, startRedis } from '@jobistemer/test-servers'
 import * as bullmq6 from 'bullmq'
 import * as bullmq5 from 'bullmq-5'
 import { PgBoss } from 'pg-boss'
+import { cron } from '@jobistemer/ticker-cron'
 import { expect, it } from 'vitest'
 import { isThorough } from '../../../workspace/test-effort.ts'
+import type { CheckedJob } from '../../src/import/checked-jobs.ts'
+import { type ComparableSource, compareJob } from '../../src/import/compare.ts'
 import { useScratch } from '../ledger.ts'
 import { runCli } from '../run-cli.ts'
 
@@ -161,3 +164,32 @@ it(
   },
   limitMs,
 )
+
+it('a comparison ends at once when the user interrupts it', async () => {
+  const interruption = new AbortController()
+  const schedule = cron('* * * * *')
+  const job: CheckedJob = {
+    name: 'pulse',
+    origin: 'line 1',
+    handler: 'pulse',
+    settings: {},
+    schedule: schedule.toJSON(),
+    checked: schedule,
+  }
+  const source: ComparableSource = {
+    name: 'clock',
+    rules: { gap: '', fold: '' },
+    read: async () => [],
+    async instantsAfter(_, afterMs) {
+      setImmediate(() => interruption.abort())
+      return everyMinute(afterMs)
+    },
+  }
+  const now = Date.parse('2026-01-01T00:00:30Z')
+  const state = { now, cwd: process.cwd(), timezone: 'UTC', cutOver: null, signal: interruption.signal }
+  await expect(compareJob(source, job, state)).rejects.toThrow('aborted')
+})
+
+function* everyMinute(afterMs: number): Generator<number, void> {
+  for (let at = Math.ceil(afterMs / 60_000) * 60_000; ; at += 60_000) yield at
+}

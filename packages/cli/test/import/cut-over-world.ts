@@ -22,6 +22,8 @@ export interface CutOverWorld {
   readonly client: Client
   /** The command line of the importer, without its options. */
   readonly source: readonly string[]
+  /** The folder of the user's project, from which the commands load the library of the source. */
+  readonly project: string
 }
 
 /** The figures of a cut-over. */
@@ -82,22 +84,32 @@ export function clientOf(folder: string): Client {
 }
 
 /** Calls the program. @throws if it exits with another code than 0 or 1 */
-async function call(...argv: readonly string[]): Promise<string> {
-  const { code, out, err } = await runCli(argv, { now: null, cwd: process.cwd() })
+async function call(cwd: string, ...argv: readonly string[]): Promise<string> {
+  const { code, out, err } = await runCli(argv, { now: null, cwd })
   expect(code, `${argv.join(' ')}\n${err}`).toBeLessThan(2)
   return out
 }
 
 /** Writes the jobs, stores them, and starts the stop command that the importer prints. */
 export async function prepare(
-  { folder, source }: CutOverWorld,
+  { folder, source, project }: CutOverWorld,
   cutOver: number,
   env: Readonly<Record<string, string>>,
 ): Promise<Started> {
   const at = new Date(cutOver).toISOString()
-  const out = await call('import', ...source, '--cut-over', at, '--output', join(folder, 'jobs.json'), '--json')
-  await call('apply', join(folder, 'jobs.json'), '-s', `sqlite:${join(folder, 'jobs.db')}`, '--owner', 'moved', '--yes')
-  return startShell((JSON.parse(out).stop as readonly string[]).join('\n'), { env })
+  const out = await call(
+    project,
+    'import',
+    ...source,
+    '--cut-over',
+    at,
+    '--output',
+    join(folder, 'jobs.json'),
+    '--json',
+  )
+  const storage = `sqlite:${join(folder, 'jobs.db')}`
+  await call(project, 'apply', join(folder, 'jobs.json'), '-s', storage, '--owner', 'moved', '--yes')
+  return startShell((JSON.parse(out).stop as readonly string[]).join('\n'), { env, cwd: project })
 }
 
 /**
@@ -109,20 +121,20 @@ export async function handOver(
   cutOver: number,
   crashes: boolean,
 ): Promise<{ created: number; existed: number }> {
-  const { folder, source, client } = world
+  const { folder, source, client, project } = world
   const file = join(folder, 'waiting.ndjson')
   const read = ['import', ...source, '--cut-over', new Date(cutOver).toISOString(), '--requests', file, '--json']
   const trigger = ['trigger-many', file, '-s', `sqlite:${join(folder, 'jobs.db')}`, '--json']
   if (crashes) {
-    const importer = startCli(read)
+    const importer = startCli(read, {}, project)
     while (!existsSync(`${file}.part`) && !existsSync(file)) await sleep(2)
     importer.child.kill('SIGKILL')
     await importer.ended
   }
-  await call(...read)
+  await call(project, ...read)
   const total = (await readFile(file, 'utf8')).trim().split('\n').length
   if (crashes) {
-    const killed = startCli(trigger)
+    const killed = startCli(trigger, {}, project)
     // Producers trigger the job as well, with other keys.
     const isBegun = async (): Promise<boolean> => {
       const { items } = await client.occurrences({ job: 'bulk', limit: 1000 })
@@ -132,7 +144,7 @@ export async function handOver(
     killed.child.kill('SIGKILL')
     expect((await killed.ended).code).toBe(null)
   }
-  const { created, existed, skipped, failed } = JSON.parse(await call(...trigger))
+  const { created, existed, skipped, failed } = JSON.parse(await call(project, ...trigger))
   expect({ skipped, failed }).toEqual({ skipped: 0, failed: [] })
   expect(created + existed).toBe(total)
   return { created, existed }

@@ -1,8 +1,11 @@
+import { realpathSync, symlinkSync } from 'node:fs'
+import { dirname, join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { fileURLToPath } from 'node:url'
 import { sqliteStorage } from '@jobistemer/storage-sqlite'
-import { join } from 'node:path'
 import { startPostgres, startRedis } from '@jobistemer/test-servers'
-import { Queue, Worker } from 'bullmq'
+import * as bullmq6 from 'bullmq'
+import * as bullmq5 from 'bullmq-5'
 import { Client } from 'pg'
 import { PgBoss } from 'pg-boss'
 import { expect, it } from 'vitest'
@@ -47,17 +50,34 @@ function report(name: string, figures: object): void {
   if (isFull) console.info(`${name}, ${seconds} s:`, JSON.stringify(figures))
 }
 
-it.each(isFull ? [[false], [true]] : [[true]])(
-  'BullMQ hands over per-second jobs and a queue under load without a double or a gap; importer crashes: %j',
-  async (crashes) => {
+/** A folder of a user who has installed this library: beside the library are the packages that the library needs. */
+function projectWith(library: string): string {
+  const installed = fileURLToPath(new URL(`../../node_modules/${library}`, import.meta.url))
+  const project = scratch.folder()
+  symlinkSync(dirname(realpathSync(installed)), join(project, 'node_modules'))
+  return project
+}
+
+const libraries = { bullmq: bullmq6, 'bullmq-5': bullmq5 as unknown as typeof bullmq6 }
+const bullmqCases = [
+  ['bullmq', true],
+  ['bullmq', false],
+  ['bullmq-5', true],
+] as const
+
+it.each(isFull ? bullmqCases : bullmqCases.slice(0, 1))(
+  '%s hands over per-second jobs and a queue under load without a double or a gap; importer crashes: %j',
+  async (library, crashes) => {
+    const { Queue, Worker } = libraries[library]
     const server = await startRedis()
     const connection = { url: server.url, maxRetriesPerRequest: null }
     const folder = scratch.folder()
+    const project = projectWith(library)
     const runs: Run[] = []
     await sqliteStorage({ file: join(folder, 'jobs.db') }).close()
     const node = await startNode(folder, runs, ['ticks', 'bulk'])
     const client = clientOf(folder)
-    const world: CutOverWorld = { folder, runs, client, source: ['bullmq', '--from', server.url] }
+    const world: CutOverWorld = { folder, runs, client, source: ['bullmq', '--from', server.url], project }
 
     const ticks = new Queue('ticks', { connection })
     const bulk = new Queue('bulk', { connection })
@@ -131,7 +151,7 @@ it.each(isFull ? [[false], [true]] : [[true]])(
       )
     }
     const figures = figuresOf(named, { slots, decided, numbers })
-    report(`BullMQ${crashes ? ' with crashes' : ''}`, { ...figures, ...handedOver })
+    report(`${library}${crashes ? ' with crashes' : ''}`, { ...figures, ...handedOver })
     expect(figures).toMatchObject({ twice: [], missing: [] })
     expect(figures.slotsOfSource).toBeGreaterThan(20)
     expect(figures.slotsOfJobistemer).toBeGreaterThan(15)
@@ -155,7 +175,8 @@ it.runIf(isFull)(
     await sqliteStorage({ file: join(folder, 'jobs.db') }).close()
     const node = await startNode(folder, runs, ['ticks', 'bulk'])
     const client = clientOf(folder)
-    const world: CutOverWorld = { folder, runs, client, source: ['pg-boss', '--from', server.url] }
+    const project = projectWith('pg-boss')
+    const world: CutOverWorld = { folder, runs, client, source: ['pg-boss', '--from', server.url], project }
     const boss = new PgBoss({ connectionString: server.url, supervise: false, instanceHeartbeatSeconds: 1 })
     await boss.start()
     await boss.createQueue('ticks')

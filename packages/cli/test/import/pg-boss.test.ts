@@ -77,6 +77,8 @@ it('writes schedules and queues as jobs that plan and apply accept, and writes n
   expect(out).toContain('left out  queue mails, schedule rule: Jobistemer has no recurrence rules.')
   expect(out).toContain('queue exact: 1 jobs run now')
   expect(out).toContain('Its dead letter queue graveyard is not carried over')
+  // The jobs have the zones and keys of the schedules.
+  expect(out).not.toContain('These options are not carried over')
   expect(out).toContain('The job has the expression 0 0 3 * * * instead of */10 0 3 * * *')
   const { jobs } = JSON.parse(readFileSync(join(folder, 'jobs.json'), 'utf8'))
   const byName = Object.fromEntries(jobs.map((job: { name: string }) => [job.name, job]))
