@@ -123,7 +123,7 @@ describe.each(everywhere)('on $name', (place) => {
     const told = listen(scheduler, 'node.isolated')
     await world.clock.advanceTo(at(12))
     node.cutOff()
-    // By now the node has aborted the handler, and the time that a handler has to stop is over.
+    // At 45 s the node has aborted the handler, and the time that a handler has to stop is over.
     await world.clock.advanceTo(at(45))
     expect(told).toHaveLength(1)
     node.reconnect()
