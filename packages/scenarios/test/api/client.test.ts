@@ -28,7 +28,7 @@ async function scene(world: World) {
 
 const settle = async (world: World) => world.clock.advance({ seconds: 5 })
 
-describe.each(everyStorage)('on $name a client', (place) => {
+describe.each(everyStorage)('on the storage $name, a client', (place) => {
   it('triggers a job without having its code, passes data, and is not listed as a node', async () => {
     const world = createWorld(place)
     const { ran, node, client } = await scene(world)

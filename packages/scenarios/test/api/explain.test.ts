@@ -33,7 +33,7 @@ async function outage(world: World, job: ReturnType<typeof defineJob>, from: num
   return scheduler
 }
 
-describe.each(everywhere)('on $name, `explain`', (place) => {
+describe.each(everywhere)('on the storage $name, `explain`', (place) => {
   it('returns the nearest slots before and after an instant that is not a slot', async () => {
     const world = createWorld(place)
     const scheduler = await world.start({ jobs: [ticking({ until: 100 })] })

@@ -49,7 +49,7 @@ it('a client lists 2,100 jobs by name in pages of 100, and reads the storage onl
   expect(intercepted.calls.filter(({ operation }) => operation === 'listJobs')).toHaveLength(5)
 })
 
-describe.each(everyStorage)('on $name', (place) => {
+describe.each(everyStorage)('on the storage $name', (place) => {
   it('`jobs` lists jobs by name across pages and filters', async () => {
     const world = createWorld(place)
     const client = createClient({ storage: world.connect(), clock: world.clock, logger: silentLogger })

@@ -48,7 +48,7 @@ const parsed = { day: 'today', pages: 12 }
 
 describe.each(schemas)('with a payload schema of %s', (_, schema) => {
   it.each(everywhere)(
-    "on $name, a node with the job's code parses the data of a trigger and stores the parsed value",
+    "on the storage $name, a node with the job's code parses the data of a trigger and stores the parsed value",
     async (place) => {
       const world = createWorld(place)
       const ran: unknown[] = []

@@ -32,7 +32,7 @@ async function call(world: World, scheduler: Scheduler, seconds: number, budget 
   return called
 }
 
-describe.each(everyStorage)('on $name a call of runDue', (place) => {
+describe.each(everyStorage)('on the storage $name, a call of `runDue`', (place) => {
   it('runs due slots although no node lived between the calls, and returns the next due instant', async () => {
     const world = createWorld(place)
     const ran: string[] = []

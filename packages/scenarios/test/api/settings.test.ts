@@ -32,7 +32,7 @@ function deaf(world: World): Storage {
   return storage
 }
 
-describe.each(everywhere)('on $name', (place) => {
+describe.each(everywhere)('on the storage $name', (place) => {
   describe('the effective value of a setting', () => {
     /** Returns the seconds after which the node aborted the task of an endless job. */
     async function stoppedAfter(defaults: JobSettingsInput, settings: JobSettingsInput, task: JobSettingsInput) {

@@ -26,7 +26,7 @@ async function visit(world: World, instant: string, minutes: number): Promise<vo
   await world.clock.advance({ minutes })
 }
 
-describe.each(everywhere)('on $name', (place) => {
+describe.each(everywhere)('on the storage $name', (place) => {
   describe('a pruned slot', () => {
     it('never runs again, even on a node whose clock is behind the slot', async () => {
       const world = createWorld(place)

@@ -37,7 +37,7 @@ function fleetOf(world: World) {
   }
 }
 
-describe.each(everywhere)('on $name', (place) => {
+describe.each(everywhere)('on the storage $name', (place) => {
   it('during a rolling deploy the new definition stays in force, even if an old node restarts', async () => {
     const world = createWorld(place)
     const { start, inForce, versions } = fleetOf(world)

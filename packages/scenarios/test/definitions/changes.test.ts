@@ -49,7 +49,7 @@ const start = { kind: 'start' }
 const runs = { kind: 'runs' }
 const nodes = { kind: 'nodes' }
 
-describe.each(everywhere)('on $name', (place) => {
+describe.each(everywhere)('on the storage $name', (place) => {
   it('`changes` yields `start` first, then the names of jobs that were changed, paused or removed', async () => {
     const world = createWorld(place)
     const { node, hear } = await scene(world)

@@ -39,7 +39,7 @@ async function stored(world: World): Promise<string[]> {
   return items.map(({ name }) => name).sort()
 }
 
-describe.each(everywhere)('on $name', (place) => {
+describe.each(everywhere)('on the storage $name', (place) => {
   it('`add` with 250 jobs stores them in batches of 100, and each job runs', async () => {
     const world = createWorld(place)
     const { intercepted, scheduler } = await start(world, 100)

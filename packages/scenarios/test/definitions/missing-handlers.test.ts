@@ -57,7 +57,7 @@ class Rare extends WindowedSchedule {
   }
 }
 
-describe.each(everywhere)('on $name', (place) => {
+describe.each(everywhere)('on the storage $name', (place) => {
   it('a node runs a job that another node has just added, without a warning about handlers', async () => {
     const world = createWorld(place)
     const { greeted, handlers } = greeter(world)

@@ -22,7 +22,7 @@ async function refusalOf(call: Promise<unknown>): Promise<Pick<JobistemerError, 
 
 const code = 'VERSION_CONFLICT'
 
-describe.each(everywhere)('on $name, applying an outdated plan', (place) => {
+describe.each(everywhere)('on the storage $name, applying an outdated plan', (place) => {
   it('changes nothing if a job that the plan adds was created after the plan was made', async () => {
     const world = createWorld(place)
     const scheduler = await world.start()
@@ -83,7 +83,7 @@ describe.each(everywhere)('on $name, applying an outdated plan', (place) => {
   })
 })
 
-describe.each(everywhere)('on $name, a plan', (place) => {
+describe.each(everywhere)('on the storage $name, a plan', (place) => {
   it('does not remove jobs of other owners or jobs without an owner', async () => {
     const world = createWorld(place)
     const scheduler = await world.start()
@@ -104,7 +104,7 @@ describe.each(everywhere)('on $name, a plan', (place) => {
   })
 })
 
-describe.each(everywhere)('on $name, `remove`', (place) => {
+describe.each(everywhere)('on the storage $name, `remove`', (place) => {
   it('with an expectedVersion that is not the stored version is rejected with both versions', async () => {
     const world = createWorld(place)
     const scheduler = await world.start({ jobs: [define('job', 10)] })
@@ -120,7 +120,7 @@ describe.each(everywhere)('on $name, `remove`', (place) => {
   })
 })
 
-describe.each(everywhere)('on $name, a plan of a changed definition', (place) => {
+describe.each(everywhere)('on the storage $name, a plan of a changed definition', (place) => {
   it('lists the same changes that `versions` lists after the plan is applied', async () => {
     const world = createWorld(place)
     const scheduler = await world.start()

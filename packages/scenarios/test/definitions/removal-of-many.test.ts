@@ -25,7 +25,7 @@ async function crowd(world: World, scheduler: Scheduler): Promise<void> {
   await Promise.all(asked)
 }
 
-describe.each(everyStorage)('on $name', (place) => {
+describe.each(everyStorage)('on the storage $name', (place) => {
   it('a job with 600 waiting runs is removed in three storage calls, and the event loop turns between them', async () => {
     const world = createWorld(place)
     const called: string[] = []

@@ -65,7 +65,7 @@ async function listeningNode(world: World, said: Said, options: Partial<Schedule
   return said.listenTo(await world.start({ ...nodeOptions, ...options }))
 }
 
-describe.each(everywhere)('on $name', (place) => {
+describe.each(everywhere)('on the storage $name', (place) => {
   it('`job.silent` is emitted after each alertAfter without a completed run, and `job.heard` after the next completed run', async () => {
     const world = createWorld(place)
     const said = new Said(world)

@@ -71,7 +71,7 @@ async function countOf(scheduler: Scheduler, fate: string): Promise<number> {
   return occurrences.filter(({ state, reason }) => `${state} ${reason}` === fate).length
 }
 
-describe.each(everyStorage)('on $name', (place) => {
+describe.each(everyStorage)('on the storage $name', (place) => {
   it('an update cancels 2,600 queued runs of a job in 11 storage calls, and the event loop turns between them', async () => {
     const world = createWorld(place)
     const { job, started, end } = crowded()

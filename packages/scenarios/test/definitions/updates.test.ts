@@ -18,7 +18,7 @@ function ticking(world: World, settings: JobSettingsInput & { takes?: number } =
 
 const byFifteen = everySeconds(15, +at(200))
 
-describe.each(everywhere)('on $name', (place) => {
+describe.each(everywhere)('on the storage $name', (place) => {
   describe("an update of a job's schedule at second 50", () => {
     it.each<[title: string, policy: UpdatePolicy | undefined, slots: number[]]>([
       ['applies at once by default', undefined, [60, 75, 90, 105, 120, 135, 150, 165, 180, 195]],

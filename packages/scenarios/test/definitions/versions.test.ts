@@ -27,7 +27,7 @@ function builds(world: World) {
   return { calls, build, slots: () => calls.map((call) => `${call.slot} ${call.build} v${call.version}`) }
 }
 
-describe.each(everywhere)('on $name', (place) => {
+describe.each(everywhere)('on the storage $name', (place) => {
   it('two nodes with equal definitions of a job store one version', async () => {
     const world = createWorld(place)
     const { build } = builds(world)

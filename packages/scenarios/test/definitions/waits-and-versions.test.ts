@@ -31,7 +31,7 @@ async function scene(world: World) {
   return { node, client }
 }
 
-describe.each(everywhere)('on $name', (place) => {
+describe.each(everywhere)('on the storage $name', (place) => {
   it('`waitFor` resolves with the complete ended occurrence on its node and on a client', async () => {
     const world = createWorld(place)
     const { node, client } = await scene(world)

@@ -57,7 +57,7 @@ function connectionWith(world: World, maxBatch: number): InterceptedStorage {
   return intercepted
 }
 
-describe.each(everywhere)('on $name', (place) => {
+describe.each(everywhere)('on the storage $name', (place) => {
   it('a node with free permits claims five pending runs in successive calls, if one call returns at most two', async () => {
     const world = createWorld(place)
     const names = ['a', 'b', 'c', 'd', 'e']

@@ -39,7 +39,7 @@ function load(world: World, names: readonly string[], options: { second: number;
 
 const startsNow = ({ runs }: { readonly runs: unknown }): boolean => runs !== null
 
-describe.each(everywhere)('on $name', (place) => {
+describe.each(everywhere)('on the storage $name', (place) => {
   it('the due slot of a paused job takes no permit, so two other slots start in the same `createOccurrences` call', async () => {
     const world = createWorld(place)
     const paused = load(world, ['paused'], { second: 9, seconds: 5 })

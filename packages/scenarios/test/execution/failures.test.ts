@@ -36,7 +36,7 @@ async function outcomeOf(world: World, parts: readonly Part[], settings: JobSett
   }
 }
 
-describe.each(everywhere)('on $name', (place) => {
+describe.each(everywhere)('on the storage $name', (place) => {
   describe('under the failure strategy fail_fast', () => {
     it('no task starts after a failed task, and the canceled tasks have the reason fail_fast', async () => {
       const { called, outcome, tasks } = await outcomeOf(createWorld(place), [

@@ -30,7 +30,7 @@ async function runThrowing(world: World, thrown: unknown, settings: Partial<JobO
   return { calls, task: tasks[0], failed: failed.map(({ event }) => event) }
 }
 
-describe.each(everywhere)('on $name', (place) => {
+describe.each(everywhere)('on the storage $name', (place) => {
   it('a NonRetryableError ends its task after one attempt', async () => {
     const cause = new Error('no such order')
     const { calls, task } = await runThrowing(createWorld(place), new NonRetryableError('order 7', { cause }))

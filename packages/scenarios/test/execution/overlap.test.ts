@@ -29,7 +29,7 @@ function slow(world: World, options: { until: number; seconds: number } & JobSet
   return { job, runs, most: () => most }
 }
 
-describe.each(everywhere)('on $name', (place) => {
+describe.each(everywhere)('on the storage $name', (place) => {
   it('under skip, the default policy, a slot that comes due while the job runs is stored as skipped', async () => {
     const world = createWorld(place)
     const { job, runs } = slow(world, { until: 50, seconds: 25 })

@@ -84,7 +84,7 @@ function startedPerCall({ calls }: InterceptedStorage): number[] {
     .map(({ request }) => (request as { items: { runs: unknown }[] }).items.filter(({ runs }) => runs !== null).length)
 }
 
-describe.each(everywhere)('on $name', (place) => {
+describe.each(everywhere)('on the storage $name', (place) => {
   it('a node with one permit starts 40 due slots with quick handlers in one call, and runs one handler at a time', async () => {
     const world = createWorld(place)
     const { jobs, called, mostAtOnce } = load(world, { count: 40 })

@@ -41,7 +41,7 @@ function working(world: World) {
   return { begun, job, names: () => begun.map((one) => one.replace(/ at .*/, '')) }
 }
 
-describe.each(everywhere)('on $name, with priorities', (place) => {
+describe.each(everywhere)('on the storage $name, with priorities', (place) => {
   it('pending runs of all jobs start in the order of their priority', async () => {
     const world = createWorld(place)
     const { job, names } = working(world)

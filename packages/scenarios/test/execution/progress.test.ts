@@ -32,7 +32,7 @@ function saying(world: World, times: number, seconds: number): Handler {
   }
 }
 
-describe.each(everywhere)('on $name', (place) => {
+describe.each(everywhere)('on the storage $name', (place) => {
   it('another process reads the last reported progress of a handler within a second', async () => {
     const world = createWorld(place)
     await startWith(world, saying(world, 100, 10))

@@ -47,7 +47,7 @@ async function threeFailures(world: World, options: { readonly until?: number } 
   return { job, scheduler, broken, replay }
 }
 
-describe.each(everyStorage)('on $name', (place) => {
+describe.each(everyStorage)('on the storage $name', (place) => {
   it('`failures` omits a failure whose replay was completed, unless includeResolved is set', async () => {
     const world = createWorld(place)
     const { scheduler, replay } = await threeFailures(world)

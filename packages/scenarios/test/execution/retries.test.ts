@@ -27,7 +27,7 @@ function failing(world: World, times: number, retryPolicy?: RetryPolicyInput) {
   return { job, calledAt }
 }
 
-describe.each(everywhere)('on $name', (place) => {
+describe.each(everywhere)('on the storage $name', (place) => {
   it('a failed task is retried after growing intervals until it succeeds', async () => {
     const world = createWorld(place)
     const { job, calledAt } = failing(world, 3, { maxRetries: 5, retryInterval: { seconds: 2 }, backoffFactor: 3 })

@@ -11,7 +11,7 @@ import { tuned } from '../../../workspace/test-tuning.ts'
 
 const schedule = once(at(10))
 
-describe.each(everywhere)('on $name', (place) => {
+describe.each(everywhere)('on the storage $name', (place) => {
   describe('a shutdown with the default grace periods', () => {
     it('lets a run complete its further tasks and retries within the grace period, before its signal is aborted', async () => {
       const world = createWorld(place)
@@ -630,7 +630,7 @@ it('a shutdown aborts running tasks although the storage does not answer', async
   expect(toldAt).toEqual([25])
 })
 
-describe.each(everywhere)('on $name, a shutdown during the start', (place) => {
+describe.each(everywhere)('on the storage $name, a shutdown during the start', (place) => {
   const job = () => defineJob({ name: 'work', schedule: everySeconds(10), tasks: [{ name: 'work', run: () => 1 }] })
 
   /**

@@ -26,7 +26,7 @@ function rated(world: World, options: { until: number } & JobSettingsInput) {
 
 const quickDeaths = { deadAfter: { seconds: 30 } }
 
-describe.each(everywhere)('on $name, under a start rate', (place) => {
+describe.each(everywhere)('on the storage $name, under a start rate', (place) => {
   it('at most `limit` runs start in any interval on all nodes together, in the order of their slots', async () => {
     const world = createWorld(place)
     const { job, runs } = rated(world, { until: 60, startRate: { limit: 2, interval: { seconds: 45 } } })

@@ -4,7 +4,7 @@ import { everySeconds } from '../support/every.ts'
 import { everywhere } from '../support/places.ts'
 import { at, createWorld, fates, listen, onlyOccurrence, secondsOf } from '../support/world.ts'
 
-describe.each(everywhere)('on $name', (place) => {
+describe.each(everywhere)('on the storage $name', (place) => {
   it('a job runs at each of its slots, and not before', async () => {
     const { clock, start } = createWorld(place)
     const ranAt: number[] = []

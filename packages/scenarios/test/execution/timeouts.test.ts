@@ -9,7 +9,7 @@ import { tuned } from '../../../workspace/test-tuning.ts'
 
 const schedule = everySeconds(10, +at(10))
 
-describe.each(everywhere)('on $name', (place) => {
+describe.each(everywhere)('on the storage $name', (place) => {
   it('the signal of a task is aborted at its task timeout, and the attempt ends as timed_out', async () => {
     const { clock, start } = createWorld(place)
     const reasons: [unknown, number][] = []

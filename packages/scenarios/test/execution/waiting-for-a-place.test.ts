@@ -30,7 +30,7 @@ async function startOn(
   return { intercepted, scheduler, states: () => created.map(({ event }) => event.state) }
 }
 
-describe.each(everywhere)('on $name', (place) => {
+describe.each(everywhere)('on the storage $name', (place) => {
   it('ten due slots on two permits start in groups of two without being stored as pending, if their handlers are quick', async () => {
     const world = createWorld(place)
     const { intercepted, states } = await startOn(world, due(world, 10, 20), 2)

@@ -68,7 +68,7 @@ const attemptsOf = async (scheduler: Scheduler) => {
   return tasks.map(({ name, state, attempts }) => [name, state, ...attempts.map((one) => `${one.number} ${one.state}`)])
 }
 
-describe.each(everywhere)('on $name, a claimed run', (place) => {
+describe.each(everywhere)('on the storage $name, a claimed run', (place) => {
   it('starts without a write for its first attempt, and costs the claim and one settle', async () => {
     const world = createWorld(place)
     const { job, calls } = asked(world, 0)
@@ -315,7 +315,7 @@ async function queue(world: World, length: number, storage: Storage) {
 const tokens = (first: number, last: number) =>
   Array.from({ length: last - first + 1 }, (_, index) => `${first + index} token 1`)
 
-describe.each(everywhere)('on $name, the queue of a job', (place) => {
+describe.each(everywhere)('on the storage $name, the queue of a job', (place) => {
   it('costs one settle for each run, after the first end has shown that runs are queued', async () => {
     const world = createWorld(place)
     const counted = new InterceptedStorage(world.connect())

@@ -38,7 +38,7 @@ function longJob(world: World, name: string, settings: JobSettingsInput = {}) {
   return { job: defineJob({ name, schedule: everySeconds(10, +at(10)), ...settings, tasks }), did }
 }
 
-describe.each(everywhere)('on $name', (place) => {
+describe.each(everywhere)('on the storage $name', (place) => {
   it('a node that is cut off from the storage aborts runs with `whileIsolated: abort` before a peer takes them over', async () => {
     const world = createWorld(place)
     const { job, did } = longJob(world, 'careful', { whileIsolated: 'abort' })

@@ -24,7 +24,7 @@ async function callsOf(world: World, options: Partial<SchedulerOptions> & { jobs
   return { counted, scheduler, finished }
 }
 
-describe.each(everywhere)('on $name', (place) => {
+describe.each(everywhere)('on the storage $name', (place) => {
   it('an occurrence of one task costs two writes: one to create and start it, one to end it', async () => {
     const world = createWorld(place)
     const job = defineJob({ name: 'one', schedule, tasks: [{ name: 'work', run: () => world.clock.sleep(500) }] })

@@ -54,7 +54,7 @@ const starts = (...nodes: readonly Node[]) =>
 
 const monotonic = ['ran on', 'stood still'] as const
 
-describe.each(everywhere)('on $name', (place) => {
+describe.each(everywhere)('on the storage $name', (place) => {
   it("a node that was frozen past the execution timeout of a run does not retry the run's task", async () => {
     const world = createWorld(place)
     const called: number[] = []

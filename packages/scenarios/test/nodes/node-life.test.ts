@@ -209,7 +209,7 @@ it.each<[heartbeats: number, deadAfter: { readonly seconds: number }, capabiliti
   },
 )
 
-describe.each(everywhere)('on $name', (place) => {
+describe.each(everywhere)('on the storage $name', (place) => {
   it('a run that a delayed claim gives to a node that has shut down is taken over by a peer', async () => {
     const world = createWorld(place)
     const { job, called } = longJob(world)

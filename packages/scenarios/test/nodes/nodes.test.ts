@@ -28,7 +28,7 @@ function shared(world: World, names: readonly string[], until: number) {
 
 const tens = (until: number) => Array.from({ length: until / 10 }, (_, index) => (index + 1) * 10)
 
-describe.each(everywhere)('on $name', (place) => {
+describe.each(everywhere)('on the storage $name', (place) => {
   it.each([2, 3])('exactly one of %i nodes runs each slot', async (count) => {
     const world = createWorld(place)
     const { ran, define } = shared(world, ['a', 'b', 'c'], 100)

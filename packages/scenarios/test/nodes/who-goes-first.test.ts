@@ -179,7 +179,7 @@ it("exactly one of two nodes requests each slot, even with more jobs than fit in
   expect(asked.reduce((sum, count) => sum + count, 0)).toBe(many.length)
 })
 
-describe.each([...everywhere, withoutDueJobs])('on $name', (place) => {
+describe.each([...everywhere, withoutDueJobs])('on the storage $name', (place) => {
   it.each([
     { nodes: 2, most: 1.4 },
     { nodes: 8, most: 1.9 },

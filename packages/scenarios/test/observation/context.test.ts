@@ -25,7 +25,7 @@ function watched(world: World, options: { until: number; run?: (context: TaskCon
   return { job, contexts, start: () => world.start({ jobs: [job], maxConcurrentJobs: 1 }) }
 }
 
-describe.each(everywhere)('on $name', (place) => {
+describe.each(everywhere)('on the storage $name', (place) => {
   it("a task's context has the ids of its job, occurrence, task and attempt", async () => {
     const world = createWorld(place)
     const { job, contexts, start } = watched(world, { until: 10 })

@@ -5,7 +5,7 @@ import { everySeconds } from '../support/every.ts'
 import { everywhere, memory } from '../support/places.ts'
 import { at, createWorld, fates, listen, secondsOf } from '../support/world.ts'
 
-describe.each(everywhere)('on $name', (place) => {
+describe.each(everywhere)('on the storage $name', (place) => {
   it('events report the steps of an occurrence from its creation to its end', async () => {
     const { clock, start } = createWorld(place)
     const run = async ({ attempt }: TaskContext) => {

@@ -9,7 +9,7 @@ const fails = () => {
   throw new Error('no')
 }
 
-describe.each(everywhere)('on $name', (place) => {
+describe.each(everywhere)('on the storage $name', (place) => {
   it('the first task waits for the hook onStart, and the hook onComplete follows the last task', async () => {
     const { clock, start } = createWorld(place)
     const log: string[] = []

@@ -34,7 +34,7 @@ async function logsOf(scheduler: Scheduler) {
   )
 }
 
-describe.each(everywhere)('on $name', (place) => {
+describe.each(everywhere)('on the storage $name', (place) => {
   it('with keepLogs the lines of a handler are stored with the attempt, and the logger receives them too', async () => {
     const world = createWorld(place)
     const { logger, lines } = collectingLogger()

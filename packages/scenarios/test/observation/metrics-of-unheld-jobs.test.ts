@@ -29,7 +29,7 @@ async function churn(place: (typeof everywhere)[number]) {
   return { world, metrics, intercepted, client, remove, countOf }
 }
 
-describe.each(everywhere)('on $name', (place) => {
+describe.each(everywhere)('on the storage $name', (place) => {
   it('a node removes the metric series of removed jobs that it did not hold at their removal', async () => {
     const { world, metrics, client, remove, countOf } = await churn(place)
     await remove()

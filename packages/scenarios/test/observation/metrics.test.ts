@@ -7,7 +7,7 @@ import { everywhere } from '../support/places.ts'
 import { at, createWorld, fates, listen, secondsOf } from '../support/world.ts'
 import { tuned } from '../../../workspace/test-tuning.ts'
 
-describe.each(everywhere)('on $name', (place) => {
+describe.each(everywhere)('on the storage $name', (place) => {
   it('metrics count and measure occurrences, attempts and durations by job, task and outcome', async () => {
     const world = createWorld(place)
     const metrics = metricsCollector()

@@ -72,7 +72,7 @@ function nodesOn(kind: PlaceKind) {
   return { clock, start }
 }
 
-describe.each(everywhere)('on $name', (place) => {
+describe.each(everywhere)('on the storage $name', (place) => {
   it('a run receives the trace context of its request, and its next owner and its replay receive the context of the run', async () => {
     const { clock, start } = nodesOn(place)
     const { tracing, told, requests, runs } = recordingTracing()

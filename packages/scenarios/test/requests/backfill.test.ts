@@ -48,7 +48,7 @@ async function runsOf(node: Scheduler): Promise<string[]> {
   return runs.map(({ backfill, state }) => `${secondsOf(backfill?.slot ?? 0)} ${state}`)
 }
 
-describe.each(everyStorage)('on $name, a backfill', (place: PlaceKind) => {
+describe.each(everyStorage)('on the storage $name, a backfill', (place: PlaceKind) => {
   it('creates the next run before it settles the end of a run, even if the trace of the run is not stored yet', async () => {
     const world = createWorld(place)
     const intercepted = new InterceptedStorage(world.connect())

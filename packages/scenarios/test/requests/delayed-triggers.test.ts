@@ -13,7 +13,7 @@ function minutely(ran: string[], overlapPolicy: OverlapPolicy = 'skip', taskSeco
   return defineJob({ name: 'job', schedule: everySeconds(60), overlapPolicy, tasks: [{ name: 'work', run }] })
 }
 
-describe.each(everywhere)('on $name, a delayed trigger', (place) => {
+describe.each(everywhere)('on the storage $name, a delayed trigger', (place) => {
   it('starts at its time and skips no slot, under every overlap policy that prevents overlaps', async () => {
     for (const policy of ['skip', 'queue', 'queue_one', 'cancel_running'] as const) {
       const world = createWorld(place)

@@ -18,7 +18,7 @@ function mail(world: World, settings: JobSettingsInput = {}) {
   return { sent, job: defineJob({ name: 'mail', ...settings, tasks: [{ name: 'send', run }] }) }
 }
 
-describe.each(everywhere)('on $name', (place) => {
+describe.each(everywhere)('on the storage $name', (place) => {
   it('ten concurrent triggers of a job without a schedule run at the same time', async () => {
     const world = createWorld(place)
     const { job, sent } = mail(world)

@@ -20,7 +20,7 @@ function ticking(world: World, settings: JobSettingsInput & { until?: number; ta
   return { ran, signals, job: defineJob({ name: 'tick', schedule, ...jobSettings, tasks: [{ name: 'work', run }] }) }
 }
 
-describe.each(everywhere)('on $name', (place) => {
+describe.each(everywhere)('on the storage $name', (place) => {
   describe('a paused job', () => {
     it('runs on no node until it is resumed, and its slots in the pause are stored as skipped', async () => {
       const world = createWorld(place)

@@ -51,7 +51,7 @@ function triggers(scheduler: Scheduler, count: number): Promise<PromiseSettledRe
 
 const all = (count: number) => Array.from({ length: count }, (_, index) => `${index}`)
 
-describe.each(everywhere)('on $name', (place) => {
+describe.each(everywhere)('on the storage $name', (place) => {
   it('200 concurrent triggers are stored in one call, and each runs once', async () => {
     const world = createWorld(place)
     const { job, ran } = asking(world)
@@ -160,7 +160,7 @@ describe.each(everywhere)('on $name', (place) => {
   })
 })
 
-describe.each(everywhere)('on $name, `triggerMany`', (place) => {
+describe.each(everywhere)('on the storage $name, `triggerMany`', (place) => {
   it('returns a result for each item in the order of the items, and needs two storage calls', async () => {
     const world = createWorld(place)
     const { job, ran } = asking(world)

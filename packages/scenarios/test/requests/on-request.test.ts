@@ -15,7 +15,7 @@ const report = (run: (context: TaskContext) => unknown) =>
     tasks: [{ name: 'write', run }],
   })
 
-describe.each(everywhere)('on $name, a job without a schedule', (place) => {
+describe.each(everywhere)('on the storage $name, a job without a schedule', (place) => {
   it('runs only on request, even at the request of a client without its code', async () => {
     const world = createWorld(place)
     const ran: unknown[] = []

@@ -41,7 +41,7 @@ async function firstOf(scheduler: Scheduler): Promise<OccurrenceId> {
   return items[0]?.id as OccurrenceId
 }
 
-describe.each(everywhere)('on $name', (place) => {
+describe.each(everywhere)('on the storage $name', (place) => {
   it('the handler of a replay receives the slot of the original, and the instant of the replay request', async () => {
     const world = createWorld(place)
     const { job, seen, repair } = failing(world)

@@ -23,7 +23,7 @@ function asked(world: World, settings: JobSettingsInput & { seconds?: number; ev
   return { job, called, contexts }
 }
 
-describe.each(everywhere)('on $name', (place) => {
+describe.each(everywhere)('on the storage $name', (place) => {
   it('a triggered job runs without a delay, and its slots do not change', async () => {
     const world = createWorld(place)
     const { job, called } = asked(world, { every: 60 })
