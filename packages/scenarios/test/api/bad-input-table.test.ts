@@ -9,7 +9,7 @@ import { type WrongValue, wrongValuesOf } from '../support/wrong-values.ts'
 
 interface Case extends WrongValue {
   readonly path: string
-  /** Whether the value may contain a password. */
+  /** Whether the wrong value may contain a password, so that the error must not repeat it. */
   readonly isSecret: boolean
 }
 
@@ -18,7 +18,7 @@ const casesOf = ({ options, secrets = [] }: EntryPoint): Case[] =>
     wrongValuesOf(kind).map((wrong) => ({ path, isSecret: secrets.includes(path), ...wrong })),
   )
 
-/** All records of the storage, as text. */
+/** Returns all stored records of jobs and occurrences as text. */
 async function ledgerOf(storage: Storage): Promise<string> {
   const jobs = await storage.listJobs({ limit: 100, cursor: null })
   const occurrences = await Promise.all(
@@ -29,7 +29,7 @@ async function ledgerOf(storage: Storage): Promise<string> {
   return JSON.stringify([jobs.items, occurrences.map(({ items }) => items)])
 }
 
-/** What is wrong with the rejection of the call; `null` if it is correct. */
+/** Calls with a wrong value and returns the defect of the rejection; `null` if the call rejects correctly. */
 async function complaintAbout(call: () => unknown, { path, what, value, isSecret }: Case): Promise<string | null> {
   const where = `${path}: ${what}`
   let error: unknown
@@ -46,7 +46,7 @@ async function complaintAbout(call: () => unknown, { path, what, value, isSecret
     field?.endsWith(`.${path}`) ||
     path.startsWith(`${field}.`) ||
     path.startsWith(`${field}[`)
-  // The error for an object with a wrong member names that member.
+  // If an object has a wrong member, the error may name that member instead of the object.
   const isMember = field !== undefined && typeof value === 'object' && value !== null && field in value
   if (!isNear && !isMember) return `${where}: names ${field}: ${message}`
   if (field === path && !isSecret && code !== 'DATA_TOO_LARGE' && !Object.is(error.value, value)) {
@@ -57,7 +57,7 @@ async function complaintAbout(call: () => unknown, { path, what, value, isSecret
 }
 
 describe('each wrong value of each public option is rejected with a code, the field, the value and a remedy', () => {
-  it.each(entryPoints.map((entry) => [entry.name, entry] as const))('%s', async (_, entry) => {
+  it.each(entryPoints.map((entry) => [entry.name, entry] as const))('for %s', async (_, entry) => {
     const world = createWorld(memory)
     const storage = world.connect()
     const job = defineJob({ name: 'a', schedule: everySeconds(10), tasks: [{ name: 'work', run: () => 1 }] })
@@ -74,7 +74,7 @@ describe('each wrong value of each public option is rejected with a code, the fi
     expect(await ledgerOf(storage)).toBe(before)
   })
 
-  it('the table has more than 1,000 cases', () => {
+  it('the table of wrong values has more than 1,000 cases', () => {
     const count = entryPoints.reduce((sum, entry) => sum + casesOf(entry).length, 0)
     expect(count).toBeGreaterThan(1000)
   })

@@ -61,19 +61,19 @@ describe('createScheduler rejects', () => {
     ['metrics without methods', { metrics: {} }, 'INVALID_ARGUMENT', 'metrics', {}],
     ['a clock without methods', { clock: {} }, 'INVALID_ARGUMENT', 'clock', {}],
     ['schedule types that are strings', { scheduleTypes: ['every'] }, 'INVALID_ARGUMENT', 'scheduleTypes[0]', 'every'],
-  ])('%s', (_, options, code, field, value) => {
+  ])('invalid options: %s', (_, options, code, field, value) => {
     const make = () => createScheduler({ storage, ...options } as unknown as SchedulerOptions)
     expect(make).toThrow(expect.objectContaining({ code, field, value, remedy: expect.any(String) }))
   })
 
-  it.each([undefined, null, 'storage', []])('the options %j', (options) => {
+  it.each([undefined, null, 'storage', []])('options that are not an object: %j', (options) => {
     expect(() => createScheduler(options as unknown as SchedulerOptions)).toThrow(
       expect.objectContaining({ code: 'INVALID_ARGUMENT' }),
     )
   })
 })
 
-describe('a read rejects', () => {
+describe('a scheduler rejects', () => {
   it.each<[what: string, filter: unknown, code: string, field: string]>([
     ['a filter without a job', {}, 'INVALID_NAME', 'filter.job'],
     ['a job that is not a name', { job: 5 }, 'INVALID_NAME', 'filter.job'],
@@ -86,12 +86,12 @@ describe('a read rejects', () => {
     ['an unknown order', { job: 'a', order: 'random' }, 'INVALID_ARGUMENT', 'filter.order'],
     ['an unknown state', { job: 'a', states: ['done'] }, 'INVALID_ARGUMENT', 'filter.states[0]'],
     ['states that are not an array', { job: 'a', states: 'failed' }, 'INVALID_ARGUMENT', 'filter.states'],
-  ])('%s', async (_, filter, code, field) => {
+  ])('an invalid filter: %s', async (_, filter, code, field) => {
     const scheduler = await createWorld(memory).start({ jobs: [job('a')] })
     await expect(scheduler.occurrences(filter as never)).rejects.toMatchObject({ code, field })
   })
 
-  it('nextRuns of an unknown job, and fewer than one next run', async () => {
+  it('`nextRuns` of an unknown job, and a count of 0', async () => {
     const scheduler = await createWorld(memory).start({ jobs: [job('a')] })
     await expect(scheduler.nextRuns('b')).rejects.toMatchObject({ code: 'JOB_NOT_FOUND', value: 'b' })
     await expect(scheduler.nextRuns('a', 0)).rejects.toMatchObject({ code: 'INVALID_ARGUMENT', field: 'count' })
@@ -108,7 +108,7 @@ describe('a read rejects', () => {
   })
 })
 
-it('rejected calls do not change the stored records', async () => {
+it('a call that rejects its arguments changes no stored record', async () => {
   const world = createWorld(memory)
   const scheduler = await world.start({ jobs: [job('a')] })
   await world.clock.advance({ seconds: 10 })
@@ -127,7 +127,7 @@ it('rejected calls do not change the stored records', async () => {
   expect(await fates(scheduler, 'a')).toEqual(['10 completed', '20 completed'])
 })
 
-describe('a call rejects, with what to pass,', () => {
+describe('a rejected call names the valid argument as the remedy', () => {
   const running = () => createWorld(memory).start({ jobs: [job('a')] })
   type Call = (scheduler: Scheduler) => unknown
   const call = (method: string, ...passed: readonly unknown[]): Call => {
@@ -163,7 +163,7 @@ describe('a call rejects, with what to pass,', () => {
       'started',
       /scheduler\.started/,
     ],
-  ])('%s', async (_, refused, code, field, value, remedy) => {
+  ])('for a call %s', async (_, refused, code, field, value, remedy) => {
     const scheduler = await running()
     const error = await Promise.resolve()
       .then(() => refused(scheduler))
@@ -172,7 +172,7 @@ describe('a call rejects, with what to pass,', () => {
     expect(error).toHaveProperty('value', value)
   })
 
-  it('for an added job whose schedule has ended; start warns of it and continues', async () => {
+  it('`add` rejects a job whose schedule has ended, and `start` warns of the job and continues', async () => {
     const world = createWorld(memory)
     const ended = () =>
       defineJob({
@@ -192,7 +192,7 @@ describe('a call rejects, with what to pass,', () => {
     expect(warnings).toMatchObject([{ message: 'job can never fire', job: 'late', err: refused }])
   })
 
-  describe('for a new job whose schedule has no further instant', () => {
+  describe('a new job whose schedule has no further instant', () => {
     const work = { tasks: [{ name: 'work', handler: 'work' }] }
     const spent: Readonly<Record<string, () => Job['schedule']>> = {
       'an instant 1 ms ago': () => once(startMs - 1),
@@ -202,7 +202,7 @@ describe('a call rejects, with what to pass,', () => {
     }
 
     it.each(Object.entries(spent))(
-      '%s: add rejects the job, and start warns of it and continues',
+      '%s: `add` rejects the job, and `start` warns of the job and continues',
       async (_, schedule) => {
         const world = createWorld(memory)
         const warnings: object[] = []
@@ -231,7 +231,7 @@ describe('a call rejects, with what to pass,', () => {
       },
     )
 
-    it('but not for a job that has run its slots, nor for a job without a schedule', async () => {
+    it('is accepted if the job has already run its slots or has no schedule', async () => {
       const world = createWorld(memory)
       const warnings: string[] = []
       const logger = { ...silentLogger, warn: (_: object, message: string) => warnings.push(message) }
@@ -249,7 +249,7 @@ describe('a call rejects, with what to pass,', () => {
       expect(warnings).toEqual([])
     })
 
-    it('also if its last instant passes while it waits to be stored', async () => {
+    it('is rejected by `add` even if its last instant passes while the job waits to be stored', async () => {
       const world = createWorld(memory)
       const intercepted = new InterceptedStorage(world.connect())
       const scheduler = await world.start({ storage: intercepted.storage, handlers: { work: () => 1 } })

@@ -20,14 +20,14 @@ interface Node {
   readonly clock: VirtualClock
   readonly scheduler: Scheduler
   readonly intercepted: InterceptedStorage
-  /** The same storage without the interception. */
+  /** A connection to the same database without the interception. */
   readonly storage: Storage
-  /** The kind of each attempted occurrence. */
+  /** The kinds of the occurrences whose handler was called, in the order of the calls. */
   readonly called: string[]
   readonly job: ReturnType<typeof defineJob>
 }
 
-/** A started scheduler with one job, which has run one slot. */
+/** Starts a scheduler with one job, which has run one slot. */
 async function start(callTimeout?: number): Promise<Node> {
   const clock = virtualClock(startMs)
   // A clock with `track` would wait for storage calls that are never answered.
@@ -60,7 +60,7 @@ async function start(callTimeout?: number): Promise<Node> {
   return { clock, scheduler, intercepted, storage: memoryStorage({ database }), called, job }
 }
 
-/** The error with which a call rejects; `null` until it does. */
+/** Collects the error with which a call rejects. The error is `null` while the call is pending. */
 function refusalOf(call: Promise<unknown>): { error: JobistemerError | null } {
   const seen: { error: JobistemerError | null } = { error: null }
   call.then(
@@ -100,24 +100,27 @@ const calls: readonly [name: string, call: (node: Node, options?: CallOptions) =
 ]
 
 describe('while the storage does not answer,', () => {
-  it.each(calls)('%s rejects after its own timeout, or that of the scheduler', async (_name, call) => {
-    const node = await start()
-    const laterJob = defineJob({ name: 'once', schedule: everySeconds(3600), tasks: [{ name: 'w', run: () => 1 }] })
-    await node.scheduler.add(laterJob)
-    node.intercepted.intercept = never
-    const [own, ofScheduler] = [refusalOf(call(node, { timeout: { seconds: 2 } })), refusalOf(call(node))]
-    await node.clock.advance(1999)
-    expect(own.error).toBe(null)
-    await node.clock.advance(1)
-    expect(own.error).toMatchObject({ code: 'STORAGE_TIMEOUT', field: 'timeout', value: 2000 })
-    expect(own.error?.remedy).toContain('may still take effect')
-    await node.clock.advance(7999)
-    expect(ofScheduler.error).toBe(null)
-    await node.clock.advance(1)
-    expect(ofScheduler.error).toMatchObject({ code: 'STORAGE_TIMEOUT', value: 10_000 })
-  })
+  it.each(calls)(
+    "%s rejects after the timeout of the call, or after the scheduler's `callTimeout`",
+    async (_name, call) => {
+      const node = await start()
+      const laterJob = defineJob({ name: 'once', schedule: everySeconds(3600), tasks: [{ name: 'w', run: () => 1 }] })
+      await node.scheduler.add(laterJob)
+      node.intercepted.intercept = never
+      const [own, ofScheduler] = [refusalOf(call(node, { timeout: { seconds: 2 } })), refusalOf(call(node))]
+      await node.clock.advance(1999)
+      expect(own.error).toBe(null)
+      await node.clock.advance(1)
+      expect(own.error).toMatchObject({ code: 'STORAGE_TIMEOUT', field: 'timeout', value: 2000 })
+      expect(own.error?.remedy).toContain('may still take effect')
+      await node.clock.advance(7999)
+      expect(ofScheduler.error).toBe(null)
+      await node.clock.advance(1)
+      expect(ofScheduler.error).toMatchObject({ code: 'STORAGE_TIMEOUT', value: 10_000 })
+    },
+  )
 
-  it.each(calls)('%s rejects when its signal fires, with the reason as cause', async (_name, call) => {
+  it.each(calls)('%s rejects when its signal is aborted, with the abort reason as cause', async (_name, call) => {
     const node = await start()
     const laterJob = defineJob({ name: 'once', schedule: everySeconds(3600), tasks: [{ name: 'w', run: () => 1 }] })
     await node.scheduler.add(laterJob)
@@ -137,7 +140,7 @@ describe('while the storage does not answer,', () => {
     expect(node.intercepted.calls).toEqual([])
   })
 
-  it("the scheduler's callTimeout can be set", async () => {
+  it('a call without its own timeout rejects after the `callTimeout` of the scheduler', async () => {
     const node = await start(500)
     node.intercepted.intercept = never
     const refused = refusalOf(node.scheduler.trigger('a'))
@@ -145,7 +148,7 @@ describe('while the storage does not answer,', () => {
     expect(refused.error).toMatchObject({ code: 'STORAGE_TIMEOUT', value: 500 })
   })
 
-  it('a timeout above a minute applies', async () => {
+  it('a call with a timeout of 5 minutes rejects after 5 minutes', async () => {
     const node = await start()
     node.intercepted.intercept = never
     const refused = refusalOf(node.scheduler.isRunning('a', { timeout: { minutes: 5 } }))
@@ -178,7 +181,7 @@ describe('a call that exceeds its timeout because the storage fails', () => {
     expect(refused.error?.message).toContain('within 4000 ms. It failed meanwhile, last with STORAGE_FULL: The disk is')
   })
 
-  it('contains a cause that is not a storage error, cut to one line', async () => {
+  it('rejects with a message that quotes a cause of another type, cut to one line', async () => {
     const { scheduler, intercepted, clock } = await start()
     intercepted.intercept = () => Promise.reject(`away ${'x'.repeat(10_000)}`)
     const refused = refusalOf(scheduler.trigger('a', { timeout: 2000 }))
@@ -186,7 +189,7 @@ describe('a call that exceeds its timeout because the storage fails', () => {
     expect(refused.error?.message).toMatch(/last with "away x{20,300}\.\.\. The call may still take effect/)
   })
 
-  it('contains no earlier failure if the repeated call succeeded', async () => {
+  it('rejects without an earlier failure as cause if the repeated storage call succeeded', async () => {
     const { scheduler, intercepted, clock } = await start()
     let failures = 0
     intercepted.intercept = (call) => {
@@ -203,7 +206,7 @@ describe('a call that exceeds its timeout because the storage fails', () => {
     expect(refused.error?.message).not.toContain('failed')
   })
 
-  it('contains the reason why a client cannot connect', async () => {
+  it('rejects with the error that prevents the client from connecting', async () => {
     const clock: VirtualClock = { ...virtualClock(startMs), isAuthoritative: false }
     const storage = wrapStorage(memoryStorage(), { serverTime: () => Promise.reject(full) })
     const client = createClient({ storage, clock, logger: silentLogger })
@@ -240,7 +243,7 @@ describe('a trigger whose caller has stopped waiting', () => {
     expect(node.called).toEqual([])
   })
 
-  it('runs once if the storage has accepted it and the answer is late', async () => {
+  it('runs once if the storage has accepted the trigger and its answer is late', async () => {
     const node = await start()
     let answer: () => void = () => {}
     node.intercepted.intercept = async (call) => {
@@ -261,7 +264,7 @@ describe('a trigger whose caller has stopped waiting', () => {
     expect(node.called).toEqual(['trigger'])
   })
 
-  it('runs once if the storage has accepted it and the answer was lost', async () => {
+  it('runs once if the storage has accepted the trigger and its answer was lost', async () => {
     const node = await start()
     node.intercepted.intercept = async (call) => {
       const result = await call.proceed()

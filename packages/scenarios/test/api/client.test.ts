@@ -5,7 +5,7 @@ import { InterceptedStorage } from '../support/intercepted-storage.ts'
 import { everyStorage } from '../support/places.ts'
 import { at, createWorld, secondsOf, type World } from '../support/world.ts'
 
-/** A job with code on its own node, and a client in another process without that code. */
+/** Starts a node with the code of a job, and makes a client without that code. */
 async function scene(world: World) {
   const ran: string[] = []
   const run = ({ scheduledAt, data, input }: TaskContext) => {
@@ -28,8 +28,8 @@ async function scene(world: World) {
 
 const settle = async (world: World) => world.clock.advance({ seconds: 5 })
 
-describe.each(everyStorage)('on $name a client', (place) => {
-  it('triggers a job without its code, with data, and is not listed as a node', async () => {
+describe.each(everyStorage)('on the storage $name, a client', (place) => {
+  it('triggers a job without having its code, passes data, and is not listed as a node', async () => {
     const world = createWorld(place)
     const { ran, node, client } = await scene(world)
     const { id, state, created } = await client.trigger('report', { data: { day: 1 } })
@@ -46,7 +46,7 @@ describe.each(everyStorage)('on $name a client', (place) => {
     ).toMatchObject([{ created: true }, { created: false }])
   })
 
-  it('changes jobs on all nodes, and keeps the defaults of their schedulers', async () => {
+  it('changes jobs on all nodes, and keeps the default settings of the nodes', async () => {
     const world = createWorld(place)
     const { ran, client } = await scene(world)
     await client.pause('report', { reason: 'migration', actor: 'anna' })
@@ -89,7 +89,7 @@ describe.each(everyStorage)('on $name a client', (place) => {
     expect(await client.remove(['a', 'b'])).toEqual(['a', 'b'])
   })
 
-  it('rejects a job whose task is a function, and names the handler as the remedy', async () => {
+  it('rejects a job whose task is a function, with a remedy that suggests a named handler', async () => {
     const world = createWorld(place)
     const { client } = await scene(world)
     const job = defineJob({ name: 'lost', tasks: [{ name: 'work', run: () => undefined }] })
@@ -101,7 +101,7 @@ describe.each(everyStorage)('on $name a client', (place) => {
     await expect(client.job('lost')).rejects.toMatchObject({ code: 'JOB_NOT_FOUND' })
   })
 
-  it('reads slots and occurrences, cancels, replays and prunes', async () => {
+  it('reads next runs and occurrences, cancels a slot and a run, replays a run, and prunes', async () => {
     const world = createWorld(place)
     const { ran, client } = await scene(world)
     expect((await client.nextRuns('report', 2)).map(secondsOf)).toEqual([60, 120])
@@ -126,7 +126,7 @@ describe.each(everyStorage)('on $name a client', (place) => {
     expect(await client.prune({ olderThan: { seconds: 30 } })).toBe(4)
   })
 
-  it('calls the storage only during its own calls', async () => {
+  it('makes no storage call outside of the calls of its user', async () => {
     const world = createWorld(place)
     await scene(world)
     const calls: string[] = []
@@ -143,7 +143,7 @@ describe.each(everyStorage)('on $name a client', (place) => {
     expect(calls).toEqual(['get', 'createOccurrences', 'get'])
   })
 
-  it('reads a job once for all requests that it sends together', async () => {
+  it('reads a job once for 50 simultaneous triggers', async () => {
     const world = createWorld(place)
     await scene(world)
     const intercepted = new InterceptedStorage(world.connect())
@@ -156,7 +156,7 @@ describe.each(everyStorage)('on $name a client', (place) => {
     await client.close()
   })
 
-  it('stores concurrent requests under the version that a node stores meanwhile', async () => {
+  it('stores concurrent triggers under the version that a node stores at the same time', async () => {
     const world = createWorld(place)
     const { node } = await scene(world)
     const intercepted = new InterceptedStorage(world.connect())
@@ -176,7 +176,7 @@ describe.each(everyStorage)('on $name a client', (place) => {
     await client.close()
   })
 
-  it('rejects invalid calls, and every call after close', async () => {
+  it('rejects invalid calls, and every call after `close`', async () => {
     const world = createWorld(place)
     const { client } = await scene(world)
     const codeOf = (call: (one: Client) => Promise<unknown>) => call(client).then(String, (error) => error.code)

@@ -8,13 +8,13 @@ import { entryPointsOf } from '../support/declarations.ts'
 
 const docs = new URL('../../../core/docs/', import.meta.url)
 
-/** The sections under the third-level headings of a document, by heading. */
+/** Returns the sections below the third-level headings of a document, by heading. */
 function sectionsOf(file: string): ReadonlyMap<string, string> {
   const sections = readFileSync(new URL(file, docs), 'utf8').split(/^### /m)
   return new Map(sections.map((section) => [String(section.split('\n', 1)[0]), section]))
 }
 
-it('entryPointsOf finds the exports of the modules', () => {
+it('`entryPointsOf` finds each export of the modules of core', () => {
   const found = entryPointsOf('core').map(({ specifier, exports }) => [
     specifier,
     exports
@@ -34,7 +34,7 @@ it.each([
   ['api.md', { ...core, ...testing }],
   ['schedule.md', schedules],
   ['storage.md', protocol],
-])('every exported value has a section with an example in %s', (file, module) => {
+])('%s has a section with an example for each exported value', (file, module) => {
   const sections = sectionsOf(file)
   expect(Object.keys(module).filter((name) => !sections.get(name)?.includes('```ts'))).toEqual([])
 })

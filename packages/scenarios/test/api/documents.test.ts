@@ -41,7 +41,7 @@ import { describe, expect, it } from 'vitest'
 import { runReadmeExamples } from '../../../workspace/readme-examples.ts'
 import { entryPointsOf } from '../support/declarations.ts'
 
-/** The modules that an example can import. The test runner for the conformance kit's example runs no test and opens no file. */
+/** The modules that an example can import. The fake vitest for the conformance kit's example runs no test and opens no file. */
 const modules = {
   '@aws-sdk/client-dynamodb': dynamodbClient,
   '@jobistemer/cli': cli,
@@ -84,7 +84,7 @@ const modules = {
 
 const packages = new URL('../../../', import.meta.url)
 
-/** Each document, the entry points whose exports it shows, and the minimum number of its lines that are compared. */
+/** Each document, the entry points whose exports it shows, and the minimum number of stated results that the test compares. */
 const documents: readonly { readonly file: string; readonly shows: readonly string[]; readonly compared: number }[] = [
   { file: 'cli/README.md', shows: ['@jobistemer/cli'], compared: 5 },
   { file: 'cli/docs/import.md', shows: [], compared: 1 },
@@ -107,7 +107,7 @@ const documents: readonly { readonly file: string; readonly shows: readonly stri
   { file: 'nestjs/README.md', shows: ['@jobistemer/nestjs', '@jobistemer/nestjs/testing'], compared: 3 },
   { file: 'opentelemetry/README.md', shows: ['@jobistemer/opentelemetry'], compared: 5 },
   { file: 'storage-conformance/README.md', shows: ['@jobistemer/storage-conformance'], compared: 6 },
-  // The kit's own tests run its example.
+  // The tests of the conformance kit run the example of this document.
   { file: 'storage-conformance/docs/write-your-own-adapter.md', shows: [], compared: 0 },
   { file: 'storage-dynamodb/README.md', shows: ['@jobistemer/storage-dynamodb'], compared: 4 },
   { file: 'storage-memory/README.md', shows: ['@jobistemer/storage-memory'], compared: 2 },
@@ -120,7 +120,7 @@ const documents: readonly { readonly file: string; readonly shows: readonly stri
   ...sitePages(),
 ]
 
-/** Lists the pages of the documentation site. Each line with a stated result is compared. */
+/** Lists the pages of the documentation site. The test compares each stated result in their examples. */
 function sitePages(): typeof documents {
   return readdirSync(new URL('site/docs/', packages), { recursive: true, encoding: 'utf8' })
     .filter((path) => path.endsWith('.md'))
@@ -136,36 +136,36 @@ describe.each(documents)('$file', ({ file, shows, compared }) => {
   const entryPoints = entryPointsOf(String(file.split('/', 1)[0])).filter(({ specifier }) => shows.includes(specifier))
   const exported = entryPoints.flatMap(({ exports }) => exports)
 
-  it('has examples with the stated results', async () => {
+  it('has only examples that produce the stated results', async () => {
     const run = await runReadmeExamples(new URL(file, packages), modules)
     expect(run.wrong).toEqual([])
     expect(run.compared).toBeGreaterThanOrEqual(compared)
   })
 
-  it('has each exported value in an example', () => {
+  it('uses each exported value in an example', () => {
     expect(entryPoints.map(({ specifier }) => specifier)).toEqual(shows)
     const examples = examplesOf(text)
     const missing = exported.filter(({ kind, name }) => kind === 'value' && !uses(examples, name))
     expect(missing.map(({ name }) => name)).toEqual([])
   })
 
-  it('names each exported type', () => {
+  it('mentions each exported type', () => {
     expect(exported.filter(({ name }) => !uses(text, name)).map(({ name }) => name)).toEqual([])
   })
 })
 
-it('the examples compile', () => {
+it('the examples of all documents compile', () => {
   const root = fileURLToPath(new URL('../..', import.meta.url))
   const folder = mkdtempSync(join(root, 'node_modules', 'documents-'))
   try {
     const guide = readFileSync(new URL('storage-conformance/docs/write-your-own-adapter.md', packages), 'utf8')
     for (const [index, { file }] of documents.entries()) {
       const examples = examplesOf(readFileSync(new URL(file, packages), 'utf8'))
-      // The compiler also rejects some lines that throw at run time.
+      // The compiler rejects some of the lines that throw at run time, so these lines are left out.
       const lines = examples.split('\n').filter((line) => !/\/\/ throws [A-Z_]+$/.test(line))
       writeFileSync(join(folder, `${index}-${file.replaceAll('/', '-')}.ts`), `${lines.join('\n')}\nexport {}\n`)
     }
-    // Examples in JavaScript are modules of their own. The other modules import the one with an export.
+    // Each JavaScript example becomes a module of its own. The example with an export gets the name that other examples import.
     for (const [index, [, block = '']] of [...guide.matchAll(/^```js\n(.*?)^```$/gms)].entries()) {
       writeFileSync(join(folder, block.includes('\nexport ') ? 'file-storage.js' : `guide-${index}.js`), block)
     }
@@ -180,8 +180,8 @@ it('the examples compile', () => {
       },
     }
     writeFileSync(join(folder, 'tsconfig.json'), JSON.stringify({ ...options, extends: join(root, 'tsconfig.json') }))
-    // The references also address readers of JavaScript, so implicit types are allowed there. All other documents compile
-    // strictly.
+    // The references also address readers of JavaScript, so their examples may have implicit types. All other documents
+    // compile in strict mode.
     const isLeft = (line: string) => /(core-docs|nestjs)-.*error TS70\d\d: .*implicitly/.test(line)
     expect(
       compile(folder)

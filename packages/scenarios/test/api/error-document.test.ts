@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest'
 
 const core = new URL('../../../core/', import.meta.url)
 
-/** The codes of the type, by the comment that begins their group. */
+/** The codes of the type `ErrorCode`, by the comment that begins their group. */
 const declared = declaredCodes(readFileSync(new URL('src/errors.ts', core), 'utf8'))
 const sections = readFileSync(new URL('docs/errors.md', core), 'utf8')
   .split(/^## /m)
@@ -11,12 +11,12 @@ const sections = readFileSync(new URL('docs/errors.md', core), 'utf8')
   .map((section) => ({ group: section.split('\n', 1)[0] ?? '', rows: rowsOf(section) }))
 
 describe('docs/errors.md', () => {
-  it('lists each code of ErrorCode, in the same groups and the same order', () => {
+  it('lists each code of `ErrorCode`, in the same groups and the same order', () => {
     expect(declared.flatMap(({ codes }) => codes).length).toBeGreaterThan(40)
     expect(sections.map(({ group, rows }) => ({ group, codes: rows.map(([code]) => code) }))).toEqual(declared)
   })
 
-  it('has a cause and a remedy for each code', () => {
+  it('states a cause and a remedy for each error code', () => {
     const incomplete = sections.flatMap(({ rows }) => rows.filter((cells) => cells.length !== 3 || cells.includes('')))
     expect(incomplete).toEqual([])
   })
@@ -33,7 +33,7 @@ function declaredCodes(source: string): readonly { readonly group: string; reado
     }))
 }
 
-/** The cells of each row, the code without its quotes. */
+/** Returns the cells of each table row; the first cell is the code without its quotes. */
 function rowsOf(section: string): readonly (readonly string[])[] {
   return [...section.matchAll(/^\| `([A-Z_]+)` \|(.*)\|$/gm)].map(([, code = '', rest = '']) => [
     code,

@@ -5,14 +5,14 @@ import { InterceptedStorage } from '../support/intercepted-storage.ts'
 import { everywhere } from '../support/places.ts'
 import { at, createWorld, fates, secondsOf, type World } from '../support/world.ts'
 
-/** A job with a slot every ten seconds. */
+/** Defines a job with a slot every ten seconds. */
 function ticking(settings: JobSettingsInput & { until?: number } = {}) {
   const { until = 1000, ...jobSettings } = settings
   const schedule = everySeconds(10, +at(until))
   return defineJob({ name: 'tick', schedule, ...jobSettings, tasks: [{ name: 'work', run: () => undefined }] })
 }
 
-/** The verdicts for some instants, each with the state of its record. */
+/** Returns the verdict of `explain` for each second, followed by the state of the covering or recorded occurrence. */
 function saidOf(scheduler: Scheduler, ...seconds: number[]): Promise<string[]> {
   return Promise.all(
     seconds.map(async (second) => {
@@ -22,7 +22,7 @@ function saidOf(scheduler: Scheduler, ...seconds: number[]): Promise<string[]> {
   )
 }
 
-/** Runs a node up to the second `from`, and starts another one at `to`, which recovers the missed slots. */
+/** Runs a node until the second `from`, and starts another node at the second `to`, which recovers the missed slots. */
 async function outage(world: World, job: ReturnType<typeof defineJob>, from: number, to: number) {
   const first = await world.start({ jobs: [job] })
   await world.clock.advanceTo(at(from))
@@ -33,8 +33,8 @@ async function outage(world: World, job: ReturnType<typeof defineJob>, from: num
   return scheduler
 }
 
-describe.each(everywhere)('on $name, explain returns', (place) => {
-  it('the nearest slots around an instant that is not a slot', async () => {
+describe.each(everywhere)('on the storage $name, `explain`', (place) => {
+  it('returns the nearest slots before and after an instant that is not a slot', async () => {
     const world = createWorld(place)
     const scheduler = await world.start({ jobs: [ticking({ until: 100 })] })
     await world.clock.advanceTo(at(45))
@@ -45,7 +45,7 @@ describe.each(everywhere)('on $name, explain returns', (place) => {
     expect([await nearestOf(20), await nearestOf(70)]).toEqual([null, null])
   })
 
-  it('due for a slot from its instant until a node has decided it', async () => {
+  it('returns due for a slot from its instant until a node has decided the slot', async () => {
     const world = createWorld(place)
     const intercepted = new InterceptedStorage(world.connect())
     const scheduler = await world.start({ jobs: [ticking()], storage: intercepted.storage })
@@ -59,7 +59,7 @@ describe.each(everywhere)('on $name, explain returns', (place) => {
     })
   })
 
-  it('covered for missed slots, and not_a_slot for instants between and after them', async () => {
+  it('returns covered for missed slots, and not_a_slot for instants between and after them', async () => {
     const world = createWorld(place)
     const job = ticking({ until: 50, recoveryStrategy: 'mark_as_missed' })
     const scheduler = await outage(world, job, 15, 200)
@@ -77,7 +77,7 @@ describe.each(everywhere)('on $name, explain returns', (place) => {
     )
   })
 
-  it('not_a_slot for an instant after the missed slots', async () => {
+  it('returns not_a_slot for an instant after the missed slots', async () => {
     const world = createWorld(place)
     const scheduler = await outage(world, ticking(), 15, 205)
     const [, range] = (await scheduler.occurrences({ job: 'tick', states: ['missed', 'completed'] })).items
@@ -90,11 +90,11 @@ describe.each(everywhere)('on $name, explain returns', (place) => {
     ])
   })
 
-  it('covered for the slots of a compressed run, across many records and after its cancellation', async () => {
+  it('returns covered for the slots of a compressed run, also across 30 other records and after its cancellation', async () => {
     const world = createWorld(place)
     const job = ticking({ until: 600, recoveryStrategy: 'compressed', overlapPolicy: 'queue' })
     const first = await world.start({ jobs: [job] })
-    // More records than one read returns lie between the first covered slot and the record that covers it.
+    // More records than one read returns lie between the first covered slot and the record of the compressed run.
     for (let slot = 100; slot < 400; slot += 10) await first.cancelSlot('tick', at(slot))
     await world.clock.advanceTo(at(15))
     await world.shutdown(first)
@@ -126,7 +126,7 @@ describe.each(everywhere)('on $name, explain returns', (place) => {
     ])
   })
 
-  it('pruned up to the last slot that was pruned, and not beyond', async () => {
+  it('returns pruned for slots up to the last pruned slot only', async () => {
     const world = createWorld(place)
     const scheduler = await world.start({ jobs: [ticking({ until: 100 })] })
     await world.clock.advanceTo(at(105))
@@ -142,7 +142,7 @@ describe.each(everywhere)('on $name, explain returns', (place) => {
     ])
   })
 
-  it('covered for the slots of a compressed run, also if a trigger precedes it', async () => {
+  it('returns covered for the slots of a compressed run even if a trigger was stored before the run', async () => {
     const world = createWorld(place)
     const settings = {
       recoveryStrategy: 'compressed',
@@ -175,7 +175,7 @@ describe.each(everywhere)('on $name, explain returns', (place) => {
     ])
   })
 
-  it('pruned for all slots if no record is left', async () => {
+  it('returns pruned for all past slots of a job without records', async () => {
     const world = createWorld(place)
     const scheduler = await world.start({ jobs: [ticking({ until: 100 })] })
     await world.clock.advanceTo(at(200))
@@ -183,7 +183,7 @@ describe.each(everywhere)('on $name, explain returns', (place) => {
     expect(await saidOf(scheduler, 10, 100)).toEqual(['pruned', 'pruned'])
   })
 
-  it('its verdict after a few reads, however long the later history is', async () => {
+  it('reads at most three pages of occurrences for an instant that 98 later slots follow', async () => {
     const world = createWorld(place)
     const intercepted = new InterceptedStorage(world.connect())
     const scheduler = await world.start({ jobs: [ticking()], storage: intercepted.storage })

@@ -5,7 +5,7 @@ import { InterceptedStorage } from '../support/intercepted-storage.ts'
 import { everyStorage, memory, type PlaceKind } from '../support/places.ts'
 import { at, createWorld, secondsOf } from '../support/world.ts'
 
-/** A job that fails, one that completes, one that runs long, and one that never runs, and a client on another connection. */
+/** Starts a node with four jobs that fail, complete, run for 45 s, or are not due, and makes a client on another connection. */
 async function scene(place: PlaceKind) {
   const world = createWorld(place)
   const job = (name: string, seconds: number, run: () => unknown) =>
@@ -36,7 +36,7 @@ async function all<T>(list: AsyncIterable<T>): Promise<T[]> {
 const named = (items: readonly ListedOccurrence[]) =>
   items.map(({ job, scheduledAt }) => `${job} ${secondsOf(scheduledAt)}`)
 
-it('2,100 jobs are listed by name, and their heads are not read again for each page', async () => {
+it('a client lists 2,100 jobs by name in pages of 100, and reads the storage only 5 times', async () => {
   const world = createWorld(memory)
   const intercepted = new InterceptedStorage(world.connect())
   const client = createClient({ storage: intercepted.storage, clock: world.clock, logger: silentLogger })
@@ -49,8 +49,8 @@ it('2,100 jobs are listed by name, and their heads are not read again for each p
   expect(intercepted.calls.filter(({ operation }) => operation === 'listJobs')).toHaveLength(5)
 })
 
-describe.each(everyStorage)('on $name', (place) => {
-  it('jobs are listed by name across pages and filters', async () => {
+describe.each(everyStorage)('on the storage $name', (place) => {
+  it('`jobs` lists jobs by name across pages and filters', async () => {
     const world = createWorld(place)
     const client = createClient({ storage: world.connect(), clock: world.clock, logger: silentLogger })
     const tasks = [{ name: 'work', handler: 'none' }]
@@ -72,7 +72,7 @@ describe.each(everyStorage)('on $name', (place) => {
     await client.close()
   })
 
-  it('a dry run of prune returns the number that prune removes', async () => {
+  it('a dry run of `prune` returns the number of occurrences that `prune` removes', async () => {
     const { world, client, node } = await scene(place)
     await world.clock.advance({ hours: 1 })
     const prunings = [
@@ -89,7 +89,7 @@ describe.each(everyStorage)('on $name', (place) => {
     expect(await client.prune({ olderThan: 0, job: 'none at all', dryRun: true })).toBe(0)
   })
 
-  it('failures of all jobs are listed newest first, by page or by iteration, with their job names', async () => {
+  it('`failures` lists the failures of all jobs newest first, with their job names', async () => {
     const { world, client } = await scene(place)
     await world.clock.advance({ seconds: 1 })
     const first = await client.failures({ limit: 2 })
@@ -105,7 +105,7 @@ describe.each(everyStorage)('on $name', (place) => {
     expect((await client.failures({ job: 'bad', tasks: false })).items.map(({ tasks }) => tasks)).toEqual([[], [], []])
   })
 
-  it('a page of jobs can include the last run and live counts, and be filtered by last outcome', async () => {
+  it('`jobs` can include the last run and live counts, and can filter by the last outcome', async () => {
     const { client } = await scene(place)
     const { items } = await client.jobs({ include: ['lastRun', 'counts'] })
     const told = items.map(({ name, lastRun, counts }) => [name, lastRun?.state ?? null, counts?.running])
@@ -123,7 +123,7 @@ describe.each(everyStorage)('on $name', (place) => {
     expect(await client.job('long')).toMatchObject({ lastRun: null, counts: { pending: 0, queued: 0, running: 1 } })
   })
 
-  it('live lists running occurrences with job and node, and waiting ones by state', async () => {
+  it('`live` lists running occurrences with their job and node, and waiting occurrences by state', async () => {
     const { node, client } = await scene(place)
     await node.pause('good')
     await client.trigger('good')
@@ -134,7 +134,7 @@ describe.each(everyStorage)('on $name', (place) => {
     expect((await client.live({ state: 'queued' })).items).toEqual([])
   })
 
-  it('lists continue from a cursor, and iterations read no further page than they need', async () => {
+  it('a list continues from a cursor, and an iteration reads no page after its last used item', async () => {
     const { client, intercepted } = await scene(place)
     const { items, cursor } = await client.occurrences({ job: 'good', limit: 4 })
     expect(named(items)).toEqual(['good 10', 'good 20', 'good 30', 'good 40'])
@@ -152,7 +152,7 @@ describe.each(everyStorage)('on $name', (place) => {
     expect(intercepted.count('listOccurrences')).toBe(2)
   })
 
-  it('filtered jobs among many are found in few calls, each once, with every page size', async () => {
+  it('`jobs` with a filter finds each of 210 matching jobs among 1,200 once, with every page size', async () => {
     const world = createWorld(place)
     const intercepted = new InterceptedStorage(world.connect())
     const client = createClient({ storage: intercepted.storage, clock: world.clock })
@@ -177,11 +177,11 @@ describe.each(everyStorage)('on $name', (place) => {
     }
     intercepted.reset()
     expect((await client.jobs({ text: 'nothing', limit: 10 })).items).toEqual([])
-    // The pages grow from 10 to 40, 160 and 500 jobs. A storage may return fewer items than the limit.
+    // The page sizes grow from 10 to 40, 160 and 500 jobs. A storage may return fewer items than the limit.
     expect(intercepted.count('listJobs')).toBeLessThan(20)
   })
 
-  it('a forged or truncated cursor, or one of another list or filter, is rejected', async () => {
+  it('a list rejects a cursor that is forged, truncated, or from another list or filter', async () => {
     const { client } = await scene(place)
     const { cursor } = await client.occurrences({ job: 'good', limit: 1 })
     if (cursor === null) throw new Error('There is no second page.')
@@ -205,7 +205,7 @@ describe.each(everyStorage)('on $name', (place) => {
   })
 })
 
-it('more than 10,000 jobs are listed in the order of the storage, each once', async () => {
+it('`jobs` lists more than 10,000 jobs in the order of the storage, each once', async () => {
   const world = createWorld()
   const client = createClient({ storage: world.connect(), clock: world.clock, logger: silentLogger })
   onTestFinished(() => client.close())

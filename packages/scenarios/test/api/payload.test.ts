@@ -10,7 +10,7 @@ import { everySeconds } from '../support/every.ts'
 import { everywhere } from '../support/places.ts'
 import { createWorld } from '../support/world.ts'
 
-/** A schema with the given `validate`. */
+/** Makes a Standard Schema with the given `validate`. */
 function schemaOf(validate: (value: unknown) => unknown): StandardSchema {
   return { '~standard': { version: 1, vendor: 'own', validate: validate as never } }
 }
@@ -20,7 +20,7 @@ interface Day {
   pages: number
 }
 
-/** The same schema in each library, from a text to a number. Parsed data cannot be parsed again. */
+/** One schema in each validation library. Each turns `pages` from text to a number, so parsed data cannot be parsed again. */
 const schemas: readonly [name: string, schema: StandardSchema<unknown, Day>][] = [
   ['zod', z.object({ day: z.string().min(1), pages: z.string().transform(Number) })],
   ['valibot', v.object({ day: v.pipe(v.string(), v.minLength(1)), pages: v.pipe(v.string(), v.transform(Number)) })],
@@ -46,9 +46,9 @@ const good = { day: 'today', pages: '12' }
 const bad: TriggerOptions = { data: { day: '', pages: '12' } }
 const parsed = { day: 'today', pages: 12 }
 
-describe.each(schemas)('with a schema of %s', (_, schema) => {
+describe.each(schemas)('with a payload schema of %s', (_, schema) => {
   it.each(everywhere)(
-    "on $name a node with the job's code parses the data and stores the parsed value",
+    "on the storage $name, a node with the job's code parses the data of a trigger and stores the parsed value",
     async (place) => {
       const world = createWorld(place)
       const ran: unknown[] = []
@@ -81,7 +81,7 @@ describe.each(schemas)('with a schema of %s', (_, schema) => {
     },
   )
 
-  it("the node that runs a client's request parses its data, and invalid data fail the run without retries", async () => {
+  it("a node parses the data of a client's trigger, and invalid data fail the run without retries", async () => {
     const world = createWorld()
     const ran: unknown[] = []
     const job = jobOf(schema, ran)
@@ -128,7 +128,7 @@ describe('a payload schema', () => {
         {
           name: 'write',
           run: ({ input }) => {
-            // JSON has no dates, so data with a date are rejected.
+            // JSON has no dates, so a trigger whose data contain a date is rejected.
             expectTypeOf(input).toEqualTypeOf<{ at: never } | undefined>()
           },
         },
@@ -155,7 +155,7 @@ describe('a payload schema', () => {
     })
   })
 
-  it('is not applied to slots, which have no data', async () => {
+  it('does not validate slots, which have no data', async () => {
     const world = createWorld()
     const ran: unknown[] = []
     const tasks = [{ name: 'work', run: ({ input }: { input: unknown }) => ran.push(input) }]
@@ -167,7 +167,7 @@ describe('a payload schema', () => {
     expect(ran).toEqual([undefined])
   })
 
-  it('that throws causes INVALID_PAYLOAD with its error as cause', async () => {
+  it('that throws causes INVALID_PAYLOAD, with the thrown error as cause', async () => {
     const broken = {
       '~standard': {
         version: 1,
@@ -184,7 +184,7 @@ describe('a payload schema', () => {
     })
   })
 
-  it('that never answers ends calls by timeout, callTimeout and signal, and nothing is stored', async () => {
+  it('that never settles lets a trigger end by its timeout, callTimeout or signal, and nothing is stored', async () => {
     const world = createWorld()
     const payload = schemaOf(() => new Promise(() => undefined))
     const job = defineJob({ name: 'stuck', payload, tasks: [{ name: 'work', run: () => 1 }] })
@@ -215,7 +215,7 @@ describe('a payload schema', () => {
     expect((await node.occurrences({ job: 'stuck' })).items).toEqual([])
   })
 
-  it('that never answers ends a replay and a backfill by their timeout', async () => {
+  it('that never settles lets a replay and a backfill end by their timeout', async () => {
     const world = createWorld()
     let isStuck = false
     const payload = schemaOf((value) => (isStuck ? new Promise(() => undefined) : { value }))
@@ -235,7 +235,7 @@ describe('a payload schema', () => {
     expect(await codes).toEqual(['WAIT_TIMEOUT', 'WAIT_TIMEOUT'])
   })
 
-  it('that never answers fails a run at its execution timeout', async () => {
+  it("that never settles fails a client's run at its execution timeout", async () => {
     const world = createWorld()
     const payload = schemaOf(() => new Promise(() => undefined))
     const tasks = [{ name: 'work', run: () => 1 }]
@@ -279,7 +279,7 @@ describe('a payload schema', () => {
     }
   })
 
-  it('is rejected by defineJob if it is not a Standard Schema', () => {
+  it('is rejected by `defineJob` if it is not a Standard Schema', () => {
     const define = (payload: unknown) =>
       defineJob({ name: 'job', payload: payload as never, tasks: [{ name: 'work', run: () => 1 }] })
     for (const wrong of [5, null, {}, { '~standard': { version: 2, vendor: 'own', validate: () => ({}) } }]) {

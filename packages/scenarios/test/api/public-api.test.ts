@@ -6,7 +6,7 @@ const byName = new Map(
   entryPoints.flatMap(({ exports }) => exports.map((one): [string, Declaration] => [one.name, one])),
 )
 
-/** Members whose names have the same meaning everywhere. The records of jobs and occurrences document them. */
+/** Members that need no doc comment, because their names mean the same in all types. */
 const selfExplaining = [
   'id',
   'jobId',
@@ -43,7 +43,7 @@ function isInherited(declaration: Declaration, member: string): boolean {
   })
 }
 
-it('entryPointsOf finds the exports of the packages', () => {
+it('`entryPointsOf` finds the exports of all public packages', () => {
   const counts = entryPoints.map(({ specifier, exports }) => [specifier, exports.length > 0])
   expect(counts).toContainEqual(['@jobistemer/core/storage', true])
   expect(counts.filter(([, isFound]) => !isFound)).toEqual([])
@@ -55,7 +55,7 @@ it('entryPointsOf finds the exports of the packages', () => {
 })
 
 describe.each(publicPackages())('%s', (folder) => {
-  it('exports each type that its exports mention', () => {
+  it('exports each type that its other exports mention', () => {
     const exports = entryPointsOf(folder).flatMap((entryPoint) => entryPoint.exports)
     const names = new Set(exports.map(({ name }) => name))
     const missing = exports.flatMap(({ name, mentions }) =>
@@ -65,18 +65,18 @@ describe.each(publicPackages())('%s', (folder) => {
   })
 })
 
-it('a declaration lists the types that it mentions', () => {
+it('`entryPointsOf` lists the types that the declaration of `JobOperations` mentions', () => {
   expect(byName.get('JobOperations')?.mentions).toEqual(expect.arrayContaining(['TriggerOptions', 'Occurrence', 'Job']))
 })
 
 describe.each(entryPoints.map((entryPoint) => [entryPoint.specifier, entryPoint.exports] as const))(
   '%s',
   (_, exports) => {
-    it('documents each export', () => {
+    it('has a doc comment on each export', () => {
       expect(exports.filter((one) => !one.isDocumented).map(({ name }) => name)).toEqual([])
     })
 
-    it('documents each method, and each other member whose name is not self-explanatory', () => {
+    it('has a doc comment on each method, and on each other member whose name is not self-explanatory', () => {
       const missing = exports.flatMap((declaration) =>
         declaration.members
           .filter(({ name, isMethod, isDocumented }) => !isDocumented && (isMethod || !selfExplaining.includes(name)))

@@ -16,7 +16,7 @@ import { once } from '@jobistemer/ticker-once'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { at, secondsOf, startMs } from '../support/world.ts'
 
-// A test that waited for this duration would time out.
+// A patience of 10 minutes exceeds the timeout of the tests: a test that exhausts it fails.
 const endless = { minutes: 10 }
 
 const server = createServer((_, response) => {
@@ -57,7 +57,7 @@ const real: readonly [string, () => Promise<unknown>][] = [
   ['waits for a real timer', () => realTime(30)],
 ]
 
-/** A scheduler with a job whose only slot is ten seconds after the start. */
+/** Starts a scheduler with a job whose only slot is ten seconds after the start. */
 async function scene(
   clock: VirtualClock,
   run: (context: TaskContext) => unknown,
@@ -72,7 +72,7 @@ async function scene(
 }
 
 describe.each(real)('asynchronous work that %s', (_, work) => {
-  it('stops the virtual clock as a handler', async () => {
+  it('stops the virtual clock while it runs in a handler', async () => {
     const clock = virtualClock(startMs, { patience: endless })
     const { scheduler, reports } = await scene(clock, work, { taskTimeout: { seconds: 1 } })
     await clock.advance({ minutes: 1 })
@@ -80,7 +80,7 @@ describe.each(real)('asynchronous work that %s', (_, work) => {
     await scheduler.shutdown()
   })
 
-  it('stops the virtual clock as a hook', async () => {
+  it('stops the virtual clock while it runs in a hook', async () => {
     const clock = virtualClock(startMs, { patience: endless })
     const seen: [string, number][] = []
     const hook = (name: string) => async () => {
@@ -97,7 +97,7 @@ describe.each(real)('asynchronous work that %s', (_, work) => {
     await scheduler.shutdown()
   })
 
-  it('stops the virtual clock between two sleeps of a handler', async () => {
+  it('stops the virtual clock while it runs between two sleeps of a handler', async () => {
     const clock = virtualClock(startMs, { patience: endless })
     const seen: number[] = []
     const { scheduler } = await scene(clock, async (context) => {
@@ -113,11 +113,11 @@ describe.each(real)('asynchronous work that %s', (_, work) => {
   })
 })
 
-describe('a handler', () => {
+describe('under a virtual clock, a handler', () => {
   it.each<[string, (context: TaskContext, clock: VirtualClock) => Promise<unknown>]>([
     ['its context', (context) => context.sleep({ hours: 2 })],
     ['the clock', (_, clock) => clock.sleep({ hours: 2 })],
-  ])('that sleeps by %s takes no real time', async (_, wait) => {
+  ])('that sleeps for 2 hours by %s takes no real time', async (_, wait) => {
     const clock = virtualClock(startMs, { patience: endless })
     const settings = { executionTimeout: { hours: 5 }, taskTimeout: { hours: 5 } }
     const { scheduler, reports } = await scene(clock, (context) => wait(context, clock), settings)
@@ -126,7 +126,7 @@ describe('a handler', () => {
     await scheduler.shutdown()
   })
 
-  it('that advances the clock itself takes no real time', async () => {
+  it('that advances the clock takes no real time', async () => {
     const clock = virtualClock(startMs, { patience: endless })
     const { scheduler, reports } = await scene(clock, () => clock.advance({ minutes: 2 }))
     await clock.advance({ minutes: 10 })
@@ -134,7 +134,7 @@ describe('a handler', () => {
     await scheduler.shutdown()
   })
 
-  it('that never ends times out after the patience', async () => {
+  it("that never ends times out in virtual time, after the clock's patience in real time", async () => {
     const clock = virtualClock(startMs, { patience: 20 })
     const { scheduler, reports } = await scene(clock, () => new Promise(() => undefined), {
       taskTimeout: { minutes: 5 },
@@ -144,7 +144,7 @@ describe('a handler', () => {
     await scheduler.shutdown()
   })
 
-  it('that makes continuous progress may exceed the patience', async () => {
+  it('that makes continuous progress stops the clock for longer than the patience', async () => {
     const patience = 100
     for (;;) {
       const clock = virtualClock(startMs, { patience })
@@ -167,14 +167,14 @@ describe('a handler', () => {
       await clock.advance({ minutes: 1 })
       await end
       await scheduler.shutdown()
-      // If the machine paused long enough to stop the handler's progress, the round is repeated.
+      // The machine may have paused the process, and with it the progress of the handler. Then the round is repeated.
       if (longest > patience / 2) continue
       expect(reports.map(({ finishedAt }) => secondsOf(finishedAt))).toEqual([10])
       return
     }
   })
 
-  it('that exceeded the patience stops the clock again when it calls the storage', async () => {
+  it('that has exceeded the patience stops the clock again when the handler calls the storage', async () => {
     const clock = virtualClock(startMs, { patience: 20 })
     let open = () => {}
     const gate = new Promise<void>((resolve) => {
@@ -205,7 +205,7 @@ describe('a handler', () => {
     await scheduler.shutdown()
   })
 
-  it('and its hooks receive the virtual time', async () => {
+  it('and its hooks read the virtual time from `context.now()`', async () => {
     const clock = virtualClock(startMs)
     const seen: Date[] = []
     const { scheduler } = await scene(clock, (context) => seen.push(context.now()), {
@@ -216,7 +216,7 @@ describe('a handler', () => {
     await scheduler.shutdown()
   })
 
-  it('wakes from its sleep when its signal fires', async () => {
+  it('wakes from its sleep when its task times out', async () => {
     const clock = virtualClock(startMs, { patience: endless })
     const { scheduler, reports } = await scene(clock, (context) => context.sleep({ hours: 1 }), {
       taskTimeout: { seconds: 20 },
@@ -228,12 +228,12 @@ describe('a handler', () => {
 })
 
 describe('a shutdown under a virtual clock', () => {
-  it('ends without further advances when its grace period is over', async () => {
+  it('advances the clock itself until its grace periods are over', async () => {
     const clock = virtualClock(startMs, { patience: 20 })
     const { scheduler } = await scene(clock, () => new Promise(() => undefined))
     await clock.advance({ seconds: 20 })
     await scheduler.shutdown({ gracePeriod: { seconds: 8 } })
-    // Handlers get five more seconds to stop.
+    // After the grace period of 8 s, an aborted handler has another 5 s to stop.
     expect(secondsOf(clock.now())).toBe(33)
   })
 
@@ -263,7 +263,7 @@ describe('a shutdown under a virtual clock', () => {
     expect(secondsOf(clock.now())).toBe(35)
   })
 
-  it('of two schedulers on one clock takes as long as the longer one', async () => {
+  it('takes its own time although another scheduler on the same clock shuts down later', async () => {
     const clock = virtualClock(startMs, { patience: 20 })
     const first = await scene(clock, () => new Promise(() => undefined))
     const second = await scene(clock, () => new Promise(() => undefined))

@@ -11,7 +11,7 @@ function jobEvery(seconds: number, run: Run, options: Partial<Parameters<typeof 
   return defineJob({ name: 'job', schedule: everySeconds(seconds), tasks: [{ name: 'work', run }], ...options })
 }
 
-/** A function as a platform calls it. Its process ends with the call, or is killed. */
+/** Makes a scheduler as a serverless function does. Its process ends with the call of `runDue`, or is killed. */
 function callable(
   world: World,
   ran: string[],
@@ -25,15 +25,15 @@ function callable(
   return world.scheduler({ jobs: [jobEvery(60, run, options)] })
 }
 
-/** Makes a call, and advances the clock by `seconds`. */
+/** Calls `runDue`, and advances the clock by `seconds`. */
 async function call(world: World, scheduler: Scheduler, seconds: number, budget = 50_000): Promise<RunDueReport> {
   const called = scheduler.runDue({ budget })
   await world.clock.advance({ seconds })
   return called
 }
 
-describe.each(everyStorage)('on $name a call of runDue', (place) => {
-  it('runs due slots without a node between the calls, and returns the next due instant', async () => {
+describe.each(everyStorage)('on the storage $name, a call of `runDue`', (place) => {
+  it('runs due slots although no node lived between the calls, and returns the next due instant', async () => {
     const world = createWorld(place)
     const ran: string[] = []
     const first = await call(world, callable(world, ran), 60.5)
@@ -54,11 +54,11 @@ describe.each(everyStorage)('on $name a call of runDue', (place) => {
       'completed',
       'completed',
     ])
-    // The record of the last call remains until the next one, and earlier records are removed.
+    // Each call removes the node records of earlier calls, so only the record of the last call is left.
     expect((await client.nodes()).map(({ state }) => state)).toEqual(['ended'])
   })
 
-  it('runs queued slots and slots that become due meanwhile, until no slot is due', async () => {
+  it('runs queued slots, and slots that become due during the call, until its budget ends', async () => {
     const world = createWorld(place)
     const ran: string[] = []
     const scheduler = callable(world, ran, 4, { overlapPolicy: 'queue', schedule: everySeconds(5) })
@@ -71,7 +71,7 @@ describe.each(everyStorage)('on $name a call of runDue', (place) => {
     expect(next).toMatchObject({ ended: 'budget', finished: 3, handedBack: 0 })
   })
 
-  it('hands back a run that does not end within its budget, and the next call continues it', async () => {
+  it('hands back a run that exceeds the budget of the call, and the next call continues the run', async () => {
     const world = createWorld(place)
     const ran: string[] = []
     const scheduler = callable(world, ran, 70)
@@ -84,7 +84,7 @@ describe.each(everyStorage)('on $name a call of runDue', (place) => {
     expect(ran.slice(0, 2)).toEqual(['60 at 60.5 attempt 1', '60 at 120.5 attempt 2'])
   })
 
-  it('rejects at once with STORAGE_CLOSED when the storage is closed during the call', async () => {
+  it('rejects with STORAGE_CLOSED when the storage is closed during the call', async () => {
     const world = createWorld(place)
     const storage = world.connect()
     const run: Run = async ({ sleep }) => {
@@ -108,7 +108,7 @@ describe.each(everyStorage)('on $name a call of runDue', (place) => {
     expect(tookMs).toBeLessThan(10_000)
   })
 
-  it('returns within its budget although a handler ignores its signal, and the next call takes the run over', async () => {
+  it('returns within its budget although a handler ignores its signal, and the next call takes over the run', async () => {
     const world = createWorld(place)
     const course: string[] = []
     const run: Run = async ({ attempt, signal }) => {
@@ -122,7 +122,7 @@ describe.each(everyStorage)('on $name a call of runDue', (place) => {
     const report = await call(world, scheduler, 10, 10_000)
     expect(report).toMatchObject({ ended: 'budget', finished: 0, handedBack: 0, leftBehind: 1 })
     expect(report.durationMs).toBeLessThan(10_000)
-    // The call's budget ends at 70.5, and 5 s later it counts as over on all nodes.
+    // The budget of the first call ends at 70.5. All nodes treat the call as dead 5 s later.
     await world.clock.advance({ seconds: 6 })
     const next = await call(world, scheduler, 10, 10_000)
     expect(next).toMatchObject({ ended: 'idle', takenOver: 1, finished: 1, leftBehind: 0 })
@@ -139,7 +139,7 @@ describe.each(everyStorage)('on $name a call of runDue', (place) => {
     expect(items.at(-1)?.tasks[0]?.attempts.map(({ state }) => state)).toEqual(['lost', 'succeeded'])
   })
 
-  it('takes over the run of a killed call once the budget of that call is over', async () => {
+  it('takes over the run of a killed call 5 s after the budget of that call has ended', async () => {
     const world = createWorld(place)
     const ran: string[] = []
     await call(world, callable(world, ran), 60.5)
@@ -147,18 +147,18 @@ describe.each(everyStorage)('on $name a call of runDue', (place) => {
     void killed.runDue({ budget: 40_000 })
     await world.clock.advance({ seconds: 10 })
     world.crash(killed)
-    // The budget of the killed call ends at 100.5, and 5 s later the call counts as over on all nodes.
+    // The budget of the killed call ends at 100.5. All nodes treat the call as dead 5 s later.
     const tooEarly = await call(world, callable(world, ran), 36, 30_000)
     expect(tooEarly).toMatchObject({ ended: 'idle', takenOver: 0 })
     const next = await call(world, callable(world, ran), 20, 15_000)
     expect(next).toMatchObject({ ended: 'idle', takenOver: 1, finished: 1 })
     expect(ran).toEqual(['60 at 60.5 attempt 1', '60 at 106.5 attempt 2'])
-    // The record of the killed call was removed together with its run.
+    // The takeover has removed the node record of the killed call.
     const client = createClient({ storage: world.connect(), clock: world.clock, scheduleTypes: [everyType] })
     expect(await client.nodes()).toHaveLength(1)
   })
 
-  it('ends although the storage rejects the release of a run each time', async () => {
+  it("ends although the storage rejects each release of a dead call's run", async () => {
     const world = createWorld(place)
     const ran: string[] = []
     await call(world, callable(world, ran), 60.5)
@@ -170,7 +170,8 @@ describe.each(everyStorage)('on $name a call of runDue', (place) => {
     let reaps = 0
     const storage = wrapStorage(world.connect(), {
       around: ({ method, proceed }) => {
-        // Without an end of the rejections, a fault would be an endless test.
+        // After 50 rejections the storage accepts the call, so that a faulty engine fails the test instead of looping
+        // forever.
         if (method !== 'reap' || ++reaps > 50) return proceed()
         throw new RangeError('too deep')
       },
@@ -181,7 +182,7 @@ describe.each(everyStorage)('on $name a call of runDue', (place) => {
     expect(reaps).toBeLessThan(5)
   })
 
-  it('runs concurrently with other calls, and each slot runs once', async () => {
+  it('runs concurrently with two other calls, and the due slot runs once', async () => {
     const world = createWorld(place)
     const ran: string[] = []
     const scheduler = callable(world, ran, 5)
@@ -196,7 +197,7 @@ describe.each(everyStorage)('on $name a call of runDue', (place) => {
 })
 
 describe('a call of runDue', () => {
-  it('hands back a retry that is due after its budget, and waits for an earlier one', async () => {
+  it('waits for a retry that is due within its budget, and hands back a run whose retry is due later', async () => {
     const world = createWorld(memory)
     const ran: string[] = []
     const run: Run = async ({ attempt }) => {
@@ -215,7 +216,7 @@ describe('a call of runDue', () => {
     expect(ran.slice(2)).toEqual(['4 at 165.5'])
   })
 
-  it('ends by its signal and by a shutdown of its scheduler, which rejects later calls', async () => {
+  it('ends when its signal is aborted or its scheduler is shut down, and the scheduler rejects later calls', async () => {
     const world = createWorld(memory)
     const ran: string[] = []
     const scheduler = callable(world, ran, 30)
@@ -235,7 +236,7 @@ describe('a call of runDue', () => {
     await expect(scheduler.runDue()).rejects.toMatchObject({ code: 'SCHEDULER_STATE' })
   })
 
-  it('rejects on a started scheduler', async () => {
+  it('rejects if its scheduler was started as a node', async () => {
     const world = createWorld(memory)
     const node = await world.start({ jobs: [] })
     await expect(node.runDue()).rejects.toMatchObject({ code: 'SCHEDULER_STATE' })
@@ -257,7 +258,7 @@ describe('a call of runDue', () => {
     expect(secondsOf(endedAt)).toBeLessThan(8)
   })
 
-  it('has no share of the slots: a living node beside it launches all slots in time', async () => {
+  it('is assigned no jobs: a living node runs all its slots without delay', async () => {
     const world = createWorld(memory)
     const ran: string[] = []
     const run: Run = async ({ scheduledAt }) => {
@@ -270,14 +271,14 @@ describe('a call of runDue', () => {
     })
     const called = scheduler.runDue({ budget: 60_000 })
     await world.clock.advance({ seconds: 35 })
-    // All slots at 10, 20 and 30 run in time, on the node or in the call.
+    // All slots at 10, 20 and 30 s run at their instant, on the node or in the call.
     expect(ran.filter((line) => line === line.replace(/(\d+) at .*/, '$1 at $1'))).toHaveLength(60)
     expect(ran).toHaveLength(60)
     await world.clock.advance({ seconds: 30 })
     await called
   })
 
-  it('emits its events to the listeners of the scheduler', async () => {
+  it('emits its events to the listeners of its scheduler', async () => {
     const world = createWorld(memory)
     const scheduler = callable(world, [])
     const heard: string[] = []

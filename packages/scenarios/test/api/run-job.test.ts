@@ -15,7 +15,7 @@ const mail = defineTask({
 })
 const report = defineJob({ name: 'report', schedule: everyMinute, tasks: [count, mail] })
 
-it('runJob runs a job once and returns its report', async () => {
+it('`runJob` runs a job once and returns its report', async () => {
   const { outcome, startedAt, tasks, occurrence } = await runJob(report, {
     storage: memoryStorage(),
     now,
@@ -28,7 +28,7 @@ it('runJob runs a job once and returns its report', async () => {
   ])
 })
 
-it('retries and timeouts pass in virtual time, and the schedule has no effect', async () => {
+it('`runJob` waits for retries and timeouts in virtual time, and ignores the schedule of the job', async () => {
   let calls = 0
   const flaky = defineJob({
     name: 'flaky',
@@ -55,7 +55,7 @@ it('retries and timeouts pass in virtual time, and the schedule has no effect', 
   expect(tasks[0]?.attempts.map(({ error }) => error?.message)).toEqual(['failure 1', 'failure 2', undefined])
 })
 
-it('runJob returns after the hooks have ended', async () => {
+it('`runJob` returns after the hooks of the job have ended', async () => {
   const seen: string[] = []
   const hook = (name: string) => async () => {
     await readFile(new URL(import.meta.url))
@@ -72,26 +72,26 @@ it('runJob returns after the hooks have ended', async () => {
   expect(seen).toEqual(['onStart', 'work', 'onComplete'])
 })
 
-it('runTask runs one task with the given results', async () => {
+it('`runTask` runs one task with the given results of other tasks', async () => {
   const storage = memoryStorage()
   const task = await runTask(report, 'mail', { storage, now, data: 'anna', results: { count: { rows: 7 } } })
   expect([task.name, task.state, task.result]).toEqual(['mail', 'completed', '7 rows for anna'])
 })
 
-it('runTask returns the error of a failed task', async () => {
+it('`runTask` returns the error of a failed task', async () => {
   const task = await runTask(report, 'mail', { storage: memoryStorage(), now })
   expect(task.state).toBe('failed')
   expect(task.attempts.map(({ state, error }) => [state, error?.code])).toEqual([['failed', 'RESULT_NOT_AVAILABLE']])
 })
 
-it('runTask returns a task that hangs as timed_out', async () => {
+it('`runTask` returns a task that hangs as timed_out', async () => {
   const tasks = [{ name: 'work', taskTimeout: 'PT5M', run: () => new Promise(() => undefined) }]
   const hanging = defineJob({ name: 'hanging', schedule: everyMinute, tasks })
   const { attempts } = await runTask(hanging, 'work', { storage: memoryStorage(), now, patience: 10 })
   expect(attempts.map(({ state, durationMs }) => [state, durationMs])).toEqual([['timed_out', 305_000]])
 })
 
-it('runJob runs a job that is data with its handlers, and logs only to the given logger', async () => {
+it('`runJob` runs a job that is data with the given handlers, and logs only to the given logger', async () => {
   const lines: string[] = []
   const note = (_: object, message?: string) => void lines.push(String(message))
   const logger: Logger = { debug: note, info: note, warn: note, error: note }
@@ -105,7 +105,7 @@ it('runJob runs a job that is data with its handlers, and logs only to the given
   expect(lines).toContain('at work')
 })
 
-it('runJob and runTask reject invalid options', async () => {
+it('`runJob` and `runTask` reject invalid options', async () => {
   const storage = memoryStorage()
   const refusals: [() => Promise<unknown>, string, string][] = [
     [() => runJob(report, { storage, tasks: ['post'] }), 'TASK_NOT_FOUND', 'tasks'],
@@ -121,7 +121,7 @@ it('runJob and runTask reject invalid options', async () => {
   for (const [refusal, code, field] of refusals) await expect(refusal()).rejects.toMatchObject({ code, field })
 })
 
-it('runJob rejects a storage in which the job already runs', async () => {
+it('`runJob` rejects a storage in which the job is running', async () => {
   const database = memoryDatabase()
   let end = () => {}
   const run = () =>

@@ -11,7 +11,7 @@ const rows = [...table.matchAll(/^\| `(\w+)`(?: ¹)? \| (.+?) \|/gm)].map(([, na
 
 const unitMs = { min: 60_000, h: 3_600_000, d: 86_400_000 }
 
-it('docs/settings.md lists each setting with the default of a job with a schedule', async () => {
+it('docs/settings.md lists each setting with its default for a job with a schedule', async () => {
   const defaults = await defaultSettings()
   expect(rows.map(({ name }) => name).sort()).toEqual(Object.keys(defaults).map(inputName).sort())
   const stated = rows.map(({ name, text }) => [name, readDefault(name, text)])
@@ -34,12 +34,12 @@ async function defaultSettings(): Promise<JobSettings> {
   return settings
 }
 
-/** Returns the name under which a user gives a setting, whose resolved name may end with `Ms`. */
+/** Converts the name of a resolved setting to the name of the option: without the suffix `Ms`. */
 function inputName(name: string): string {
   return name.replace(/Ms$/, '')
 }
 
-/** Reads the first value in a cell, in the form of resolved settings. */
+/** Reads the first value in a table cell, and returns it in the form of resolved settings. */
 function readDefault(name: string, text: string): unknown {
   const history = /^(\d+) d and the latest (\d+)$/.exec(text)
   if (history !== null) return { olderThanMs: Number(history[1]) * unitMs.d, keep: Number(history[2]) }

@@ -11,7 +11,7 @@ import { at, createWorld, fates, listen, onlyOccurrence, secondsOf, type World }
 
 const tasks = [{ name: 'work', run: () => 1 }]
 
-/** A job with one slot whose task never ends unless it is aborted. */
+/** Defines a job with one slot, whose handler sleeps for a day unless its signal is aborted. */
 function endless(
   world: World,
   settings: JobSettingsInput = {},
@@ -26,15 +26,15 @@ function endless(
   })
 }
 
-/** A connection without wake-ups, so a node finds changes of other nodes only by polling. */
+/** Makes a connection without wake-ups, so that a node finds changes of other nodes only by polling. */
 function deaf(world: World): Storage {
   const { subscribe: _, ...storage } = new InterceptedStorage(world.connect()).storage
   return storage
 }
 
-describe.each(everywhere)('on $name', (place) => {
-  describe('the effective setting is', () => {
-    /** The seconds after its start at which the task of an endless job was aborted. */
+describe.each(everywhere)('on the storage $name', (place) => {
+  describe('the effective value of a setting', () => {
+    /** Returns the seconds after which the node aborted the task of an endless job. */
     async function stoppedAfter(defaults: JobSettingsInput, settings: JobSettingsInput, task: JobSettingsInput) {
       const world = createWorld(place)
       const scheduler = await world.start({ defaults, jobs: [endless(world, settings, task)] })
@@ -55,11 +55,11 @@ describe.each(everywhere)('on $name', (place) => {
         20,
       ],
       ['that of the task, over the scheduler', { taskTimeout: 'PT40S' }, {}, { taskTimeout: 'PT50S' }, 50],
-    ])('%s', async (_, defaults, settings, task, expected) => {
+    ])('is %s', async (_, defaults, settings, task, expected) => {
       expect(await stoppedAfter(defaults, settings, task)).toBe(expected)
     })
 
-    it('that of the trigger, over all other levels', async () => {
+    it('is that of the trigger, over all other levels', async () => {
       const world = createWorld(place)
       const job = defineJob({
         name: 'asked',
@@ -73,7 +73,7 @@ describe.each(everywhere)('on $name', (place) => {
       expect((await onlyOccurrence(scheduler, 'asked')).tasks[0]?.durationMs).toBe(5000)
     })
 
-    it("that of the scheduler's defaults, for each setting of a job", async () => {
+    it("is that of the scheduler's defaults, if a job sets none", async () => {
       const world = createWorld(place)
       const failing = { name: 'first', run: () => Promise.reject(new Error('no')) }
       const slow = { name: 'second', run: ({ signal }: TaskContext) => world.clock.sleep({ hours: 1 }, signal) }
@@ -102,7 +102,7 @@ describe.each(everywhere)('on $name', (place) => {
       ])
     })
 
-    it("that of the scheduler's defaults, for missed slots", async () => {
+    it("is that of the scheduler's defaults for the recovery of missed slots", async () => {
       const world = createWorld(place)
       const job = defineJob({ name: 'job', schedule: everySeconds(60, +at(300)), tasks })
       const defaults = { recoveryStrategy: 'execute_all', misfireThreshold: { seconds: 5 } } as const
@@ -117,7 +117,7 @@ describe.each(everywhere)('on $name', (place) => {
       ])
     })
 
-    it("that of the scheduler's defaults, for the runs of a dead node", async () => {
+    it("is that of the scheduler's defaults for the rescue of a dead node's runs", async () => {
       const world = createWorld(place)
       const defaults = { onInterrupted: 'retry', maxRescues: 1 } as const
       const job = endless(world)
@@ -130,7 +130,7 @@ describe.each(everywhere)('on $name', (place) => {
       expect(await onlyOccurrence(last, 'endless')).toMatchObject({ state: 'failed_stale', fencingToken: 2 })
     })
 
-    it('the one at the start of an occurrence, whatever update follows', async () => {
+    it('does not change for a running occurrence when an update changes the job', async () => {
       const world = createWorld(place)
       const scheduler = await world.start({ jobs: [endless(world, { taskTimeout: 'PT40S' })] })
       await world.clock.advance({ seconds: 15 })
@@ -140,7 +140,7 @@ describe.each(everywhere)('on $name', (place) => {
     })
   })
 
-  describe('the time zone of a schedule is', () => {
+  describe('the effective time zone of a schedule', () => {
     const berlin = { timezone: 'Europe/Berlin' }
     const tokyo = { timezone: 'Asia/Tokyo' }
     const newYork = { timezone: 'America/New_York' }
@@ -151,7 +151,7 @@ describe.each(everywhere)('on $name', (place) => {
       ['that of the job, over the scheduler', {}, newYork, berlin, '07:00'],
       ['its own, over the job', tokyo, newYork, berlin, '17:00'],
       ['its own, over the scheduler', tokyo, {}, berlin, '17:00'],
-    ])('%s', async (_, own, settings, defaults, expected) => {
+    ])('is %s', async (_, own, settings, defaults, expected) => {
       const world = createWorld(place)
       const ran: string[] = []
       const run = ({ scheduledAt }: TaskContext) => void ran.push(scheduledAt.toISOString().slice(11, 16))
@@ -174,7 +174,7 @@ describe.each(everywhere)('on $name', (place) => {
       expect(ran).toEqual([expected, expected, expected, expected])
     })
 
-    it('that of the scheduler, for jobs that are added and applied at run time', async () => {
+    it('is that of the scheduler for jobs that are added or applied at run time', async () => {
       const world = createWorld(place)
       const scheduler = await world.start({ defaults: berlin })
       await scheduler.add(defineJob({ name: 'added', schedule: cron('0 2 * * *'), tasks }))
@@ -187,7 +187,7 @@ describe.each(everywhere)('on $name', (place) => {
       ])
     })
 
-    it('that of the job, for the schedule of an update', async () => {
+    it('is that of the job for a schedule that an update sets', async () => {
       const world = createWorld(place)
       const job = (name: string, settings: JobSettingsInput) =>
         defineJob({ name, schedule: cron('0 2 * * *'), ...settings, tasks })
@@ -205,7 +205,7 @@ describe.each(everywhere)('on $name', (place) => {
       })
     })
 
-    it('the same after a restart, so the definition is unchanged', async () => {
+    it("is the same after a restart, so that the job's definition is unchanged", async () => {
       const world = createWorld(place)
       const job = defineJob({ name: 'job', schedule: cron('0 2 * * *'), tasks })
       await world.shutdown(await world.start({ jobs: [job], defaults: berlin }))
@@ -216,8 +216,8 @@ describe.each(everywhere)('on $name', (place) => {
     })
   })
 
-  describe('by default', () => {
-    it('an occurrence times out after an hour, even if its tasks may take longer', async () => {
+  describe('without an explicit setting', () => {
+    it('an occurrence times out after an hour, even if its task may take longer', async () => {
       const world = createWorld(place)
       const scheduler = await world.start({ jobs: [endless(world, { taskTimeout: { hours: 3 } })] })
       await world.clock.advance({ seconds: 3609 })
@@ -230,7 +230,7 @@ describe.each(everywhere)('on $name', (place) => {
       })
     })
 
-    it('a queue with maxQueued 1000 holds a thousand occurrences', async () => {
+    it('a queue with `maxQueued: 1000` holds a thousand occurrences, and later slots are skipped', async () => {
       const world = createWorld(place)
       const run = ({ scheduledAt, signal }: TaskContext) =>
         secondsOf(scheduledAt) === 1 ? world.clock.sleep({ minutes: 30 }, signal) : undefined
@@ -251,7 +251,7 @@ describe.each(everywhere)('on $name', (place) => {
       expect((await fates(scheduler, 'busy')).filter((fate) => fate.endsWith(' completed'))).toHaveLength(1001)
     })
 
-    it('a slot that is at most a minute late is not missed, and a later one is', async () => {
+    it('a slot that is 60 s late still runs normally, and a slot that is 61 s late counts as missed', async () => {
       const world = createWorld(place)
       const job = (name: string, slot: number) => defineJob({ name, schedule: once(at(slot)), tasks })
       const jobs = [job('late', 61), job('too late', 60)]
@@ -264,7 +264,7 @@ describe.each(everywhere)('on $name', (place) => {
       expect(await onlyOccurrence(scheduler, 'too late')).toMatchObject({ state: 'completed', recovered: true })
     })
 
-    it('a retry policy waits a second before each retry', async () => {
+    it('a node waits a second before each retry', async () => {
       const world = createWorld(place)
       const run = () => Promise.reject(new Error('no'))
       const settings = { retryPolicy: { maxRetries: 2 }, schedule: once(at(10)) }
@@ -276,7 +276,7 @@ describe.each(everywhere)('on $name', (place) => {
       expect(task?.attempts.map((attempt) => secondsOf(attempt.startedAt))).toEqual([10, 11, 12])
     })
 
-    it('a node runs fifty occurrences at once', async () => {
+    it('a node runs at most fifty occurrences at once', async () => {
       const world = createWorld(place)
       const run = () => world.clock.sleep({ seconds: 30 })
       const define = (_: unknown, index: number) =>
@@ -290,7 +290,7 @@ describe.each(everywhere)('on $name', (place) => {
       await world.clock.advance({ minutes: 2 })
     })
 
-    it('a shutdown waits for 25 s: gracePeriod and abortGracePeriod', async () => {
+    it('a shutdown waits 25 s for a handler that ignores its signal', async () => {
       const world = createWorld(place)
       const run = () => world.clock.sleep({ hours: 1 })
       const job = defineJob({ name: 'deaf', schedule: once(at(10)), tasks: [{ name: 'work', run }] })

@@ -11,7 +11,7 @@ import { rarely } from '../support/rarely.ts'
 import { at, createWorld, fates, onlyOccurrence, secondsOf, type World } from '../support/world.ts'
 import { tuned } from '../../../workspace/test-tuning.ts'
 
-/** A job that records the slots that it ran. */
+/** Defines a job that records the slots that it ran. */
 function noting(schedule: Schedule, settings: { readonly timezone?: string } = {}) {
   const ran: string[] = []
   const run = ({ scheduledAt }: TaskContext) => {
@@ -20,15 +20,15 @@ function noting(schedule: Schedule, settings: { readonly timezone?: string } = {
   return { ran, job: defineJob({ name: 'noting', schedule, ...settings, tasks: [{ name: 'work', run }] }) }
 }
 
-/** Sets the clock to a minute before an instant, and advances it by `minutes`. */
+/** Sets the clock to a minute before the instant, and advances the clock by `minutes`. */
 async function visit(world: World, instant: string, minutes: number): Promise<void> {
   await world.clock.jumpTo(Date.parse(instant) - 60_000)
   await world.clock.advance({ minutes })
 }
 
-describe.each(everywhere)('on $name', (place) => {
-  describe('a pruned slot never runs again', () => {
-    it('not even on a node whose clock is behind it', async () => {
+describe.each(everywhere)('on the storage $name', (place) => {
+  describe('a pruned slot', () => {
+    it('never runs again, even on a node whose clock is behind the slot', async () => {
       const world = createWorld(place)
       const { ran, job } = noting(everySeconds(60, +at(180)))
       const first = await world.start({ jobs: [job] })
@@ -43,8 +43,8 @@ describe.each(everywhere)('on $name', (place) => {
     })
   })
 
-  describe('a handler that outlived its node, whose run another node has taken over', () => {
-    it('has its write rejected by the older fencing token', async () => {
+  describe('a handler that outlives its node while another node takes over the run', () => {
+    it('fails to write, because its fencing token is older', async () => {
       const world = createWorld(place)
       const ledger = { token: 0, written: [] as string[], refused: [] as string[] }
       const write = (token: number, text: string) => {
@@ -78,7 +78,7 @@ describe.each(everywhere)('on $name', (place) => {
   })
 
   describe('a node whose clock is ahead', () => {
-    it('causes no slot to run twice', async () => {
+    it('does not cause a slot to run twice', async () => {
       const world = createWorld(place)
       const { ran, job } = noting(everySeconds(60, +at(300)))
       const ahead: Clock = { ...world.clock, now: () => world.clock.now() + 20_000 }
@@ -91,8 +91,8 @@ describe.each(everywhere)('on $name', (place) => {
     })
   })
 
-  describe('a run that a node with a wrong clock reaped, and that its first owner claims again', () => {
-    it('aborts its earlier handler at once, and continues after that handler has ended', async () => {
+  describe('a node that claims its own run again, after a node with a wrong clock reaped the run,', () => {
+    it('aborts the handler of the earlier attempt at once, and waits for its end before the new attempt settles', async () => {
       const world = createWorld(place)
       const log: string[] = []
       const run = async ({ attempt, signal }: TaskContext) => {
@@ -126,8 +126,8 @@ describe.each(everywhere)('on $name', (place) => {
     })
   })
 
-  describe('a fixed local time', () => {
-    it('in a gap of the local time runs once, right after the gap, also for several such slots', async () => {
+  describe('a schedule with a fixed local time', () => {
+    it('fires once, right after the gap, for all its times in a gap of the local time', async () => {
       const world = createWorld(place)
       const { ran, job } = noting(cron('0,30 2 * * *', { timezone: 'Europe/Berlin' }))
       await world.clock.jumpTo('2026-03-28T12:00:00Z')
@@ -141,7 +141,7 @@ describe.each(everywhere)('on $name', (place) => {
       expect(ran).toEqual(['2026-03-29T01:00'])
     })
 
-    it('that occurs twice runs once, the first time', async () => {
+    it('fires only the first time if the local time occurs twice', async () => {
       const world = createWorld(place)
       const { ran, job } = noting(cron('30 2 * * *', { timezone: 'Europe/Berlin' }))
       await world.clock.jumpTo('2026-10-24T12:00:00Z')
@@ -150,7 +150,7 @@ describe.each(everywhere)('on $name', (place) => {
       expect(ran).toEqual(['2026-10-25T00:30'])
     })
 
-    it('that occurs twice runs both times with `fold: both`', async () => {
+    it('fires both times under `fold: both` if the local time occurs twice', async () => {
       const world = createWorld(place)
       const { ran, job } = noting(cron('30 2 * * *', { timezone: 'Europe/Berlin', dst: { fold: 'both' } }))
       await world.clock.jumpTo('2026-10-24T12:00:00Z')
@@ -160,8 +160,8 @@ describe.each(everywhere)('on $name', (place) => {
     })
   })
 
-  describe('the last day of each month', () => {
-    it('is the 28th in February, and the 31st in January and March', async () => {
+  describe('a cron schedule for the last day of each month', () => {
+    it('fires on the 28th in February, and on the 31st in January and March', async () => {
       const world = createWorld(place)
       const { ran, job } = noting(cron('0 0 L * *'))
       await world.start({ jobs: [job], ...rarely })
@@ -170,8 +170,8 @@ describe.each(everywhere)('on $name', (place) => {
     })
   })
 
-  describe('a period of a month', () => {
-    /** The slots that ran with a new node around each of these instants. The series must survive restarts. */
+  describe('an ISO 8601 interval of one month', () => {
+    /** Returns the slots that ran while one new node after the other lived around each of the instants. */
     async function ranAt(interval: string, timezone: string, instants: readonly string[]): Promise<string[]> {
       const world = createWorld(place)
       const { ran, job } = noting(iso8601(interval, { timezone }))
@@ -184,13 +184,13 @@ describe.each(everywhere)('on $name', (place) => {
       return ran
     }
 
-    it('from the 31st is the last day of shorter months, and the 31st of longer ones', async () => {
+    it('from the 31st fires on the last day of shorter months, and on the 31st of longer months', async () => {
       const days = ['2026-01-31', '2026-02-28', '2026-03-31', '2026-04-30', '2026-05-31']
       const instants = days.map((day) => `${day}T00:00`)
       expect(await ranAt('R/2026-01-31T00:00/P1M', 'UTC', instants)).toEqual(instants)
     })
 
-    it('is correct in leap years', async () => {
+    it('from the 30th fires on 29 February in a leap year', async () => {
       const instants = ['2028-01-30T06:00', '2028-02-29T06:00', '2028-03-30T06:00']
       expect(await ranAt('R/2028-01-30T06:00/P1M', 'UTC', instants)).toEqual(instants)
     })
@@ -201,23 +201,23 @@ describe.each(everywhere)('on $name', (place) => {
       expect(await ranAt('R/2026-01-31T00:30/P1M', 'Europe/Berlin', instants)).toEqual(instants)
     })
 
-    it('at a local time within a gap runs once, later by the length of the gap', async () => {
+    it('fires later by the length of the gap if its local time lies in a gap', async () => {
       const instants = ['2026-01-29T01:30', '2026-02-28T01:30', '2026-03-29T01:30', '2026-04-29T00:30']
       expect(await ranAt('R/2026-01-29T02:30/P1M', 'Europe/Berlin', instants)).toEqual(instants)
     })
 
-    it('at a local time that occurs twice runs once, the first time', async () => {
+    it('fires only the first time if its local time occurs twice', async () => {
       const instants = ['2026-09-25T00:30', '2026-10-25T00:30', '2026-11-25T01:30']
       expect(await ranAt('R/2026-09-25T02:30/P1M', 'Europe/Berlin', instants)).toEqual(instants)
     })
 
-    it('with a count ends after its last repetition, also after restarts', async () => {
+    it('with a count ends after its last repetition, also across restarts', async () => {
       const instants = ['2026-01-31T00:00', '2026-02-28T00:00', '2026-03-31T00:00', '2026-04-30T00:00']
       expect(await ranAt('R3/2026-01-31T00:00/P1M', 'UTC', instants)).toEqual(instants.slice(0, 3))
     })
   })
 
-  describe('a queue that a damaged storage did not wake', () => {
+  describe('a queued run that a damaged storage did not wake', () => {
     it.each([1, 5])(
       'is found by a sweep of each node that polls every %i s, at its start and once a minute',
       async (seconds) => {
@@ -285,7 +285,7 @@ describe.each(everywhere)('on $name', (place) => {
     })
   })
 
-  describe('a replay at the instant of a slot', () => {
+  describe('a replay that is requested at the instant of a slot', () => {
     it('does not replace the slot', async () => {
       const world = createWorld(place)
       const { ran, job } = noting(everySeconds(60, +at(120)))

@@ -6,17 +6,17 @@ import { ClockWorld, day, hour, minute, minutes, second } from '../support/clock
 import { tuned } from '../../../workspace/test-tuning.ts'
 
 /**
- * The node that is assigned to a slot cannot launch it while its time is in doubt. The other node launches it, one standby
- * interval later.
+ * The instants at which five slots may run. The assigned node cannot launch a slot while its time is in doubt; its peer then
+ * launches the slot 1 s later.
  */
 const inTime = [1, 2, 3, 4, 5].map((slot) => expect.toBeOneOf([slot * minute, slot * minute + second]))
 
-describe('on a storage with a clock', () => {
+describe('on a storage with its own clock', () => {
   describe.each([
     ['30 days ahead', 30 * day],
     ['30 days behind', -30 * day],
-  ])('whose clock is wrong by %s', (_, byMs) => {
-    it('one wrong reading creates, recovers and reaps no run', async () => {
+  ])('that shows a time %s', (_, byMs) => {
+    it('a node that reads the wrong time once creates, recovers and reaps no run', async () => {
       const world = new ClockWorld({ hasClock: true })
       const { job, ran, at } = world.recording()
       const long = world.long()
@@ -39,7 +39,7 @@ describe('on a storage with a clock', () => {
       expect((await node.scheduler.occurrences({ job: 'long' })).items.map(({ state }) => state)).toEqual(['completed'])
     })
 
-    it('12 seconds of wrong readings create, recover and reap no run, and due slots run afterwards', async () => {
+    it('a node that reads the wrong time for 12 s starts no run meanwhile, and runs due slots afterwards', async () => {
       const world = new ClockWorld({ hasClock: true })
       const { job, ran, at } = world.recording()
       const long = world.long()
@@ -57,7 +57,7 @@ describe('on a storage with a clock', () => {
       expect(node.told()).toEqual([`unconfirmed ${byMs}`, 'confirmed 0'])
     })
 
-    it('a node that starts meanwhile waits until the clock is right, and reaps no running occurrence', async () => {
+    it("a node waits with its start until the storage's clock is right again, and reaps no running occurrence", async () => {
       const world = new ClockWorld({ hasClock: true })
       const { job, ran } = world.recording()
       const long = world.long()
@@ -82,7 +82,7 @@ describe('on a storage with a clock', () => {
     })
   })
 
-  it('a node adopts a changed storage clock after reading it for a minute', async () => {
+  it("a node adopts the new time of the storage's clock after reading it for a minute", async () => {
     const world = new ClockWorld({ hasClock: true })
     const { job } = world.recording()
     const long = world.long()
@@ -97,7 +97,7 @@ describe('on a storage with a clock', () => {
     expect(node.told()).not.toContain('occurrence.reaped')
   })
 
-  it('a node adopts a changed storage clock after 15 seconds if its own clock agrees', async () => {
+  it("a node adopts the new time of the storage's clock after 15 s if the node's own clock agrees", async () => {
     const world = new ClockWorld({ hasClock: true })
     const { job } = world.recording()
     world.storageClock.offsetMs = -hour
@@ -112,7 +112,7 @@ describe('on a storage with a clock', () => {
     expect(node.told().slice(0, 2)).toEqual([`unconfirmed ${hour}`, `confirmed ${hour}`])
   })
 
-  it('a node that slept recovers 15 seconds after it has noticed the jump', async () => {
+  it('a node whose machine slept for an hour recovers missed slots 15 s after it has noticed the jump', async () => {
     const world = new ClockWorld({ hasClock: true })
     const { job, ran, at } = world.recording()
     const long = world.long()
@@ -131,7 +131,7 @@ describe('on a storage with a clock', () => {
     expect((await node.scheduler.occurrences({ job: 'long' })).items.map(({ state }) => state)).toEqual(['completed'])
   })
 
-  it('a shutdown rejects a start that waits for the clocks to agree', async () => {
+  it("a shutdown makes `start` reject while `start` waits for the node's clock and the storage's clock to agree", async () => {
     const world = new ClockWorld({ hasClock: true })
     world.storageClock.offsetMs = hour
     const { scheduler } = world.node('only')
@@ -149,8 +149,8 @@ describe('on a storage without a clock', () => {
   describe.each([
     ['an hour ahead', hour],
     ['an hour behind', -hour],
-  ])('with a wall clock that is %s', (_, byMs) => {
-    it('12 seconds on one of two nodes decide no slot ahead, and every slot runs in time', async () => {
+  ])('a wall clock that is set %s', (_, byMs) => {
+    it('for 12 s on one of two nodes decides no slot ahead, and every slot runs in time', async () => {
       const world = new ClockWorld({ hasClock: false })
       const { job, ran, at } = world.recording()
       const long = world.long()
@@ -167,7 +167,7 @@ describe('on a storage without a clock', () => {
       expect(await right.scheduler.isRunning('long')).toBe(true)
     })
 
-    it('12 seconds on the only node delay due slots until the clock is right', async () => {
+    it('for 12 s on the only node delays due slots until the clock is right again', async () => {
       const world = new ClockWorld({ hasClock: false })
       const { job, ran, at } = world.recording()
       const node = await world.started('only', { jobs: [job] })
@@ -182,7 +182,7 @@ describe('on a storage without a clock', () => {
     })
   })
 
-  it('two nodes adopt a wall clock that is set an hour ahead on both after 15 seconds', async () => {
+  it('two nodes whose wall clocks are both set an hour ahead adopt the new time after 15 s', async () => {
     const world = new ClockWorld({ hasClock: false })
     const { job, ran } = world.recording()
     const left = await world.started('left', { jobs: [job] })
@@ -196,7 +196,7 @@ describe('on a storage without a clock', () => {
     expect(ran).toEqual([minute, ...minutes(60, 63)])
   })
 
-  it('a node that slept recovers 15 seconds after it has noticed the jump', async () => {
+  it('a node whose machine slept for an hour recovers missed slots 16 s after the jump', async () => {
     const world = new ClockWorld({ hasClock: false })
     const { job, ran } = world.recording()
     const node = await world.started('only', { jobs: [job] })
@@ -207,7 +207,7 @@ describe('on a storage without a clock', () => {
     expect(node.told()).toEqual([`unconfirmed ${hour}`, `confirmed ${hour}`, 'recovery.decided'])
   })
 
-  it('a trigger while the time is in doubt is stored at once, and runs when the time is confirmed', async () => {
+  it("a trigger is stored while the node's time is in doubt, and runs when the time is confirmed", async () => {
     const world = new ClockWorld({ hasClock: false })
     const { job, at } = world.recording({ name: 'asked' })
     const node = await world.started('only', { jobs: [job], pollInterval: { hours: 1 } })
@@ -223,7 +223,7 @@ describe('on a storage without a clock', () => {
     expect(at).toEqual([18 * second])
   })
 
-  it('a node whose time is in doubt does not reap the run of a dead owner', async () => {
+  it("a node does not reap the run of a dead owner while the node's time is in doubt", async () => {
     const world = new ClockWorld({ hasClock: false })
     const { job } = world.recording({ name: 'asked' })
     const node = await world.started('only', { jobs: [job], ...tuned({ reapInterval: 1000 }) })
@@ -236,7 +236,7 @@ describe('on a storage without a clock', () => {
       owner: { node: 'gone', incarnation: 'gone' },
       items: [{ ...trigger, executionTimeoutMs: 10 * second, details: {}, runs: [] }],
     })
-    // The deadline of the run and the grace after it end at 40 seconds.
+    // At 40 s the deadline of the run has passed, and with it the grace period of the reaper.
     await world.clock.advance({ seconds: 16 })
     node.clock.offsetMs = -hour
     await world.clock.advance({ seconds: 12 })
@@ -246,7 +246,7 @@ describe('on a storage without a clock', () => {
     expect(node.told()).toEqual([`unconfirmed ${-hour}`, 'confirmed 0', 'occurrence.reaped'])
   })
 
-  it('a node adopts a step of 4 seconds at once', async () => {
+  it('a node adopts a clock step of 4 s without waiting for confirmation', async () => {
     const world = new ClockWorld({ hasClock: false })
     const { job, at } = world.recording()
     const node = await world.started('only', { jobs: [job] })
@@ -258,7 +258,7 @@ describe('on a storage without a clock', () => {
   })
 })
 
-it('a create that is repeated after a jump of the clock calls its handler after the jump is confirmed', async () => {
+it('a slot whose `createOccurrences` call is repeated after a clock jump runs only after the jump is confirmed', async () => {
   const world = new ClockWorld({ hasClock: false })
   const told: (readonly string[])[] = []
   const job = defineJob({

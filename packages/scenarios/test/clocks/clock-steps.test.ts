@@ -25,7 +25,7 @@ function twoNodes() {
     ],
   })
   const node = (nodeId: string) => createScheduler({ storage: memoryStorage({ database }), jobs: [job], clock, nodeId })
-  /** The handlers ignore their abort signal, so each shutdown lasts until its abort grace period ends. */
+  /** Shuts the nodes down. Handlers ignore their abort signal, so each shutdown lasts until its abort grace period ends. */
   async function stop(...nodes: readonly Scheduler[]) {
     const stopped = nodes.map((one) => one.shutdown({ gracePeriod: 0, abortGracePeriod: 0 }))
     await clock.advance({ seconds: 1 })
@@ -34,7 +34,7 @@ function twoNodes() {
   return { clock, aborted, left: node('left'), right: node('right'), stop }
 }
 
-it('a forward step of the clock does not reap a running occurrence', async () => {
+it('a forward step of the clock by two hours does not make a node reap a running occurrence', async () => {
   const { clock, aborted, left, right, stop } = twoNodes()
   await left.start()
   await right.start()
@@ -47,7 +47,7 @@ it('a forward step of the clock does not reap a running occurrence', async () =>
   await stop(left, right)
 })
 
-it('a run whose owner has stopped is reaped at its deadline after an earlier forward step of the clock', async () => {
+it("a node reaps a stopped peer's run at its deadline, even if the clock stepped forward before the run started", async () => {
   const { clock, left, right, stop } = twoNodes()
   await right.start()
   await clock.advance({ minutes: 1 })

@@ -9,8 +9,8 @@ import { listen } from '../support/world.ts'
 const start = Date.UTC(2026, 0, 1)
 
 /**
- * A world in which a node whose clock was an hour ahead ran the slots of two minutes. It marked the slots before them as
- * missed.
+ * Makes a simulated cluster in which a node whose clock was an hour ahead ran the slots of the next minutes, and recovered or
+ * marked as missed the slots before them.
  */
 async function aheadByAnHour(settings: Parameters<ClockWorld['recording']>[0] = {}) {
   const world = new ClockWorld({ hasClock: false })
@@ -24,8 +24,8 @@ async function aheadByAnHour(settings: Parameters<ClockWorld['recording']>[0] = 
   return { world, ...recorded, ranAhead }
 }
 
-describe('a job whose slots were decided ahead of the time', () => {
-  it('emits job.ahead, sets the gauge scheduler_jobs_ahead, and does not run', async () => {
+describe('a job whose watermark lies an hour ahead of the time', () => {
+  it('does not run, emits `job.ahead` and counts in the gauge `scheduler_jobs_ahead`', async () => {
     const { world, job, ran } = await aheadByAnHour()
     const metrics = metricsCollector()
     const node = world.node('only', { jobs: [job], metrics })
@@ -39,7 +39,7 @@ describe('a job whose slots were decided ahead of the time', () => {
     expect(ran).toEqual([])
   })
 
-  it('runs its remaining slots once each after realign, without the slots that had run ahead', async () => {
+  it('runs after realign each slot that had not run ahead, once', async () => {
     const { world, job, ran, ranAhead } = await aheadByAnHour()
     expect(ranAhead).toEqual([minute, ...minutes(60, 63)])
     const metrics = metricsCollector()
@@ -58,7 +58,7 @@ describe('a job whose slots were decided ahead of the time', () => {
     expect(await realign(scheduler)).toEqual([])
   })
 
-  it('is realigned once by four concurrent calls of two nodes, and a third node adopts the change', async () => {
+  it('is realigned once by four concurrent calls on two nodes, and a third node adopts the change', async () => {
     const { world, job, ran } = await aheadByAnHour()
     const left = await world.started('left', { jobs: [job] })
     const right = await world.started('right', { jobs: [job] })
@@ -92,7 +92,7 @@ describe('a job whose slots were decided ahead of the time', () => {
     },
   )
 
-  it('is still ahead after remove and add, until realign', async () => {
+  it('does not run after `remove` and `add` until it is realigned', async () => {
     const { world, job, ran } = await aheadByAnHour()
     const { scheduler } = await world.started('only', { jobs: [job] })
     const told = listen(scheduler, 'job.ahead')
@@ -106,7 +106,7 @@ describe('a job whose slots were decided ahead of the time', () => {
     expect(ran).toEqual(minutes(7, 11))
   })
 
-  it('runs from the present after realign if a node whose clock was ahead created the job', async () => {
+  it('runs from the present on after realign, even if a node whose clock was ahead created the job', async () => {
     const world = new ClockWorld({ hasClock: false })
     const { job, ran } = world.recording()
     await world.decideAhead(30 * day, { jobs: [job] }, 10)
@@ -117,7 +117,7 @@ describe('a job whose slots were decided ahead of the time', () => {
     expect(ran).toEqual(minutes(1, 3))
   })
 
-  it('is realigned no earlier than its prune floor', async () => {
+  it('is realigned to its prune floor at the earliest', async () => {
     const { world, job, ran } = await aheadByAnHour()
     const { scheduler } = await world.started('only', { jobs: [job] })
     const storage = world.connect()
@@ -133,7 +133,7 @@ describe('a job whose slots were decided ahead of the time', () => {
     ['execute_last', [59]],
     [{ type: 'bounded_window', maxOccurrences: 2 }, [57, 58]],
   ] as const)(
-    'recovers only slots that did not run ahead, if it misses slots after realign: %j',
+    'recovers only missed slots that did not run ahead, if its node stops after realign: %j',
     async (strategy, expected) => {
       const { world, job, ran } = await aheadByAnHour({ recoveryStrategy: strategy })
       const { scheduler } = await world.started('only', { jobs: [job] })
@@ -148,13 +148,13 @@ describe('a job whose slots were decided ahead of the time', () => {
     },
   )
 
-  it('runs each pending occurrence once after realign, which returns their ids', async () => {
+  it('runs each pending occurrence once after realign, which returns the ids of these occurrences', async () => {
     const world = new ClockWorld({ hasClock: false })
     const { job, ran } = world.recording()
     const first = await world.started('first', { jobs: [job] })
     await world.clock.advance({ seconds: 90 })
     await first.scheduler.shutdown()
-    // This node creates slots, and its only permit is taken, so it runs none of them.
+    // The only permit of this node is taken, so the node creates slots and runs none of them.
     await world.decideAhead(hour, { maxConcurrentJobs: 1, prefetch: 0, ...busy(world, job) }, minute)
     ran.splice(0)
     const { scheduler } = await world.started('only', { jobs: [job] })
@@ -167,7 +167,7 @@ describe('a job whose slots were decided ahead of the time', () => {
     expect(ran).toContain((waiting[0]?.scheduledAt.getTime() as number) - start)
   })
 
-  it('rejects realign while the time is in doubt', async () => {
+  it("cannot be realigned while the node's time is in doubt", async () => {
     const { world, job } = await aheadByAnHour()
     const node = await world.started('only', { jobs: [job] })
     node.clock.offsetMs = -hour
@@ -178,7 +178,7 @@ describe('a job whose slots were decided ahead of the time', () => {
     expect(await realign(node.scheduler)).toHaveLength(1)
   })
 
-  it('emits job.ahead when the confirmed time moves back', async () => {
+  it('emits `job.ahead` when the confirmed time of its node moves back', async () => {
     const world = new ClockWorld({ hasClock: false })
     const { job } = world.recording()
     const node = await world.started('only', { jobs: [job] })
@@ -190,7 +190,7 @@ describe('a job whose slots were decided ahead of the time', () => {
     expect(said).toEqual([['recording', minute]])
   })
 
-  it('emits no job.ahead on a node that slept while other nodes decided slots', async () => {
+  it('emits no `job.ahead` on a node whose machine slept while other nodes decided slots', async () => {
     const world = new ClockWorld({ hasClock: false })
     const { job } = world.recording()
     const slept = await world.started('slept', { jobs: [job] })
@@ -205,7 +205,7 @@ describe('a job whose slots were decided ahead of the time', () => {
     expect(told.map(({ name }) => name)).toEqual(['job.registered'])
   })
 
-  it('is realigned although another job is unknown to this node or has a schedule type that it cannot load', async () => {
+  it('is realigned even if the node does not know another job or cannot load its schedule type', async () => {
     const world = new ClockWorld({ hasClock: false })
     const { job } = world.recording()
     const foreign = world.recording({ name: 'foreign', schedule: foreignSchedule() }).job
@@ -219,14 +219,14 @@ describe('a job whose slots were decided ahead of the time', () => {
   })
 })
 
-/** Settings of a node whose only permit another job holds. */
+/** Returns settings of a node whose only permit is held by a run of another job. */
 function busy(world: ClockWorld, job: Job) {
   const other = world.recording({ name: 'other' }).job
   const tasks = other.tasks.map((task) => ({ ...task, run: () => new Promise<void>(() => undefined) }))
   return { jobs: [{ ...other, tasks }, job] }
 }
 
-/** A schedule whose type a node learns only from one of its own jobs. */
+/** Returns a schedule whose type a node knows only if one of its own jobs has it. */
 function foreignSchedule() {
   const schedule = everySeconds(60)
   const plain = { ...schedule.toJSON(), type: 'foreign' }
@@ -236,7 +236,7 @@ function foreignSchedule() {
   })
 }
 
-it('an update with realign changes the schedule from the present on', async () => {
+it('an update with `realign` changes the schedule of a job that is ahead from the present on', async () => {
   const { world, job, ran } = await aheadByAnHour()
   const { scheduler } = await world.started('only', { jobs: [job] })
   const schedule = everySeconds(30)
@@ -247,7 +247,7 @@ it('an update with realign changes the schedule from the present on', async () =
   expect(ran).toEqual([2 * minute, 2.5 * minute])
 })
 
-it('realign does not change a job that is not ahead', async () => {
+it('realign does not change a job whose watermark is not ahead of the time', async () => {
   const world = new ClockWorld({ hasClock: false })
   const { job, ran } = world.recording()
   const { scheduler } = await world.started('only', { jobs: [job] })

@@ -17,7 +17,7 @@ import { tuned } from '../../../workspace/test-tuning.ts'
 const minute = 60_000
 const start = Date.parse('2026-01-01T00:00:00Z')
 
-/** The given storage with its own clock. */
+/** Returns the storage with a clock of its own, which is read as its server time. */
 function withClock(storage: Storage, clock: Clock, resolutionMs = 1): Storage {
   return wrapStorage(storage, {
     capabilities: { ...storage.capabilities, serverTimeResolutionMs: resolutionMs },
@@ -67,12 +67,12 @@ function setUp(options: { readonly resolutionMs?: number; readonly executionTime
   return { clock, storageClock, job, fired, storage: () => memoryStorage({ database }), node, stop }
 }
 
-describe('a node on a storage with a clock', () => {
+describe('a node on a storage with its own clock', () => {
   it.each([
     ['ahead', 5 * minute],
     ['behind', -5 * minute],
   ])(
-    "fires by the storage's clock although its own clock is 5 minutes %s, and emits clock.skewed",
+    "fires by the storage's clock although the node's clock is 5 minutes %s, and emits `clock.skewed`",
     async (_, offsetMs) => {
       const { clock, fired, node, stop } = setUp()
       let gauges: (() => Promise<GaugeValues>) | undefined
@@ -88,7 +88,7 @@ describe('a node on a storage with a clock', () => {
         },
       })
       const starting = scheduler.start()
-      // The node cannot tell yet which of the two clocks is wrong.
+      // For the first 15 s the node cannot tell which of the two clocks is wrong.
       await clock.advance({ seconds: 14 })
       expect(skews).toEqual([])
       await clock.advanceTo(start + 35 * minute)
@@ -100,7 +100,7 @@ describe('a node on a storage with a clock', () => {
     },
   )
 
-  it('fires in time when its own clock is set, and emits clock.skewed once', async () => {
+  it("fires in time although the node's own clock is set, and emits `clock.skewed` once", async () => {
     const { clock, fired, node, stop } = setUp()
     const { scheduler, skews, nodeClock } = node(0)
     await scheduler.start()
@@ -119,7 +119,7 @@ describe('a node on a storage with a clock', () => {
     ['forward, to shortly before a slot', 30_000, 7 * minute + 50_000, 2 * minute + 10_000],
     ['back', 8.5 * minute, -5 * minute, 15 * minute],
   ])(
-    "fires by the storage's clock after reading for a minute that the storage's clock was set %s",
+    "fires by the new time of the storage's clock, set %s, after reading it for a minute",
     async (_, setAt, byMs, firesAt) => {
       const { clock, storageClock, fired, node, stop } = setUp()
       const rarely = { hours: 1 }
@@ -136,7 +136,7 @@ describe('a node on a storage with a clock', () => {
     },
   )
 
-  it('reaps no running occurrence when it starts with its clock ahead', async () => {
+  it('reaps no running occurrence when the node starts with its own clock an hour ahead', async () => {
     const { clock, node, stop } = setUp({ executionTimeoutMs: 8 * minute })
     const right = node(0).scheduler
     await right.start()
@@ -150,7 +150,7 @@ describe('a node on a storage with a clock', () => {
     await stop(right, ahead)
   })
 
-  it("ignores the storage's clock if its own clock is virtual", async () => {
+  it("ignores the storage's clock if the node's own clock is virtual", async () => {
     const { clock, job, fired, storage, stop } = setUp()
     const scheduler = createScheduler({
       storage: withClock(storage(), new WrongClock(clock, 60 * minute)),
@@ -163,7 +163,7 @@ describe('a node on a storage with a clock', () => {
     await stop(scheduler)
   })
 
-  it("uses its own clock if the resolution of the storage's clock is too coarse", async () => {
+  it("uses the node's own clock if the storage's clock has a resolution of only one second", async () => {
     const { clock, fired, node, stop } = setUp({ resolutionMs: 1000 })
     await clock.advance(400)
     const { scheduler, skews } = node(-300)

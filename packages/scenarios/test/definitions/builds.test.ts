@@ -9,7 +9,7 @@ import { createWorld, listen, type World } from '../support/world.ts'
 
 const life = { deadAfter: { seconds: 30 } }
 
-/** The job as the named build defines it. The task data name the build. */
+/** Defines the job as the build of the given name does. The data of its task are the name of the build. */
 function build(name: string, options: { readonly isData?: boolean; readonly job?: string } = {}): Job {
   const work = options.isData === true ? { handler: 'work' } : { run: () => undefined }
   return defineJob({
@@ -19,7 +19,7 @@ function build(name: string, options: { readonly isData?: boolean; readonly job?
   })
 }
 
-/** Starts nodes of several builds of one job. `inForce` reads which build's definition is in force. */
+/** Starts nodes of several builds of one job. `inForce` returns the name of the build whose definition is in force. */
 function fleetOf(world: World) {
   const storage = world.connect()
   const versions = new Set<number>()
@@ -32,13 +32,13 @@ function fleetOf(world: World) {
       versions.add(version)
       return (definition.tasks as { readonly data: unknown }[])[0]?.data
     },
-    /** The versions that `inForce` has read. */
+    /** The job versions that `inForce` has read. */
     versions: () => [...versions],
   }
 }
 
-describe.each(everywhere)('on $name', (place) => {
-  it('in a rolling deploy the new definition stays in force when an old node restarts midway', async () => {
+describe.each(everywhere)('on the storage $name', (place) => {
+  it('during a rolling deploy the new definition stays in force, even if an old node restarts', async () => {
     const world = createWorld(place)
     const { start, inForce, versions } = fleetOf(world)
     const old = [await start('a', 'v1'), await start('b', 'v1'), await start('c', 'v1')]
@@ -50,7 +50,7 @@ describe.each(everywhere)('on $name', (place) => {
       seen.push(await inForce())
       await world.clock.advance({ seconds: 20 })
       if (index === 2) continue
-      // The old node that is replaced last restarts, first after a shutdown and then after a crash.
+      // The old node that is replaced last restarts twice: first after a shutdown, then after a crash.
       if (index === 0) await world.shutdown(old[2] as Scheduler)
       else world.crash(old[2] as Scheduler)
       old[2] = await start('c', 'v1')
@@ -62,7 +62,7 @@ describe.each(everywhere)('on $name', (place) => {
     expect(versions()).toEqual([2])
   })
 
-  it('an old node that starts together with the first new node does not restore the old definition', async () => {
+  it('an old node that starts at the same time as the first new node does not restore the old definition', async () => {
     const world = createWorld(place)
     const { start, inForce } = fleetOf(world)
     await world.shutdown(await start('a', 'v1'))
@@ -71,7 +71,7 @@ describe.each(everywhere)('on $name', (place) => {
     expect(await inForce()).toBe('v2')
   })
 
-  it('an old node that starts while the first new node is still starting does not restore the old definition', async () => {
+  it('an old node that starts while the first new node is starting does not restore the old definition', async () => {
     const world = createWorld(place)
     const { start, inForce } = fleetOf(world)
     await world.shutdown(await start('a', 'v1'))
@@ -85,7 +85,7 @@ describe.each(everywhere)('on $name', (place) => {
     await world.clock.advance({ seconds: 3 })
     expect(await inForce()).toBe('v2')
     await start('a', 'v1')
-    // The new node's start takes longer than deadAfter.
+    // The start of the new node takes longer than `deadAfter`.
     await world.clock.advance({ seconds: 90 })
     expect(await inForce()).toBe('v2')
     isHeld = false
@@ -122,7 +122,7 @@ describe.each(everywhere)('on $name', (place) => {
     ])
   })
 
-  it('a crash of the last new node during a deploy restores the old definition once that node is dead', async () => {
+  it('if the last new node crashes during a deploy, an old node restores the old definition once that node is dead', async () => {
     const world = createWorld(place)
     const { start, inForce } = fleetOf(world)
     const old = [await start('a', 'v1'), await start('b', 'v1')]
@@ -137,7 +137,7 @@ describe.each(everywhere)('on $name', (place) => {
     expect(await inForce()).toBe('v1')
   })
 
-  it('an old node that starts when no new node is left restores the old definition at once', async () => {
+  it('an old node that starts when no new node is alive restores the old definition during its start', async () => {
     const world = createWorld(place)
     const { start, inForce } = fleetOf(world)
     await world.shutdown(await start('a', 'v1'))
@@ -146,7 +146,7 @@ describe.each(everywhere)('on $name', (place) => {
     expect(await inForce()).toBe('v1')
   })
 
-  it('an old node that starts right after the last new node crashed restores its definition later', async () => {
+  it('an old node that starts right after the crash of the last new node restores the old definition after deadAfter', async () => {
     const world = createWorld(place)
     const { start, inForce } = fleetOf(world)
     await world.shutdown(await start('a', 'v1'))
@@ -157,7 +157,7 @@ describe.each(everywhere)('on $name', (place) => {
     expect(await inForce()).toBe('v1')
   })
 
-  it('an old node that crashes and restarts repeatedly does not change the definition in force', async () => {
+  it('an old node that crashes and restarts eight times does not change the definition in force', async () => {
     const world = createWorld(place)
     const { start, inForce, versions } = fleetOf(world)
     await world.shutdown(await start('a', 'v1'))
@@ -172,7 +172,7 @@ describe.each(everywhere)('on $name', (place) => {
     expect(versions()).toEqual([2])
   })
 
-  it('a restarted new build follows the restored old definition until the old nodes have left', async () => {
+  it('a new node that starts after a rollback follows the old definition until the old nodes have left', async () => {
     const world = createWorld(place)
     const { start, inForce } = fleetOf(world)
     await world.shutdown(await start('a', 'v1'))
@@ -186,7 +186,7 @@ describe.each(everywhere)('on $name', (place) => {
     expect(await inForce()).toBe('v2')
   })
 
-  it('nodes without the job keep no definition in force', async () => {
+  it('a node without the job does not keep the newer definition of the job in force', async () => {
     const world = createWorld(place)
     const { start, inForce } = fleetOf(world)
     await world.start({ jobs: [build('other', { job: 'other' })], nodeId: 'other', ...life })
@@ -198,7 +198,7 @@ describe.each(everywhere)('on $name', (place) => {
     expect(await inForce()).toBe('v1')
   })
 
-  it('a living node without a readable profile keeps the newer definition in force', async () => {
+  it('a living node with an unreadable profile keeps the newer definition in force', async () => {
     const world = createWorld(place)
     const { start, inForce } = fleetOf(world)
     await world.shutdown(await start('a', 'v1'))
@@ -220,7 +220,7 @@ describe.each(everywhere)('on $name', (place) => {
     expect(await inForce()).toBe('v1')
   })
 
-  it('an old build restores the job that changed, and unchanged jobs keep their version', async () => {
+  it('an old build restores its definition of a changed job, and unchanged jobs keep their version', async () => {
     const world = createWorld(place)
     const same = build('same', { job: 'same' })
     await world.shutdown(await world.start({ jobs: [build('v1'), same], nodeId: 'a', ...life }))
@@ -236,8 +236,8 @@ describe.each(everywhere)('on $name', (place) => {
     ])
   })
 
-  describe('a release', () => {
-    it('that is higher is in force at once, and living nodes of the lower release follow it and report it', async () => {
+  describe('the release of a build', () => {
+    it('that is higher puts its definition into force, and nodes of the lower release follow and report it', async () => {
       const world = createWorld(place)
       const { start, inForce } = fleetOf(world)
       const { logger, loud } = collectingLogger()
@@ -249,14 +249,14 @@ describe.each(everywhere)('on $name', (place) => {
         ['job', 2, 'lower_release'],
       ])
       expect(loud()).toMatchObject([{ level: 'warn', job: 'job', version: 2, reason: 'lower_release' }])
-      // Release 3 has the earlier definition again.
+      // Release 3 has the same definition as release 1.
       await start('c', 'v1', { release: 3 })
       expect(await inForce()).toBe('v1')
       await world.clock.advance({ minutes: 2 })
       expect(await inForce()).toBe('v1')
     })
 
-    it('that is lower never restores its definition, even if no node of the higher release is left', async () => {
+    it('that is lower never restores its definition, even if no node of the higher release is alive', async () => {
       const world = createWorld(place)
       const { start, inForce } = fleetOf(world)
       await world.shutdown(await start('a', 'v1', { release: 1 }))
@@ -267,7 +267,7 @@ describe.each(everywhere)('on $name', (place) => {
       expect(await inForce()).toBe('v2')
     })
 
-    it('that is equal, or set by one build only, has no effect on which definition is in force', async () => {
+    it('that is equal, or that only one of two builds sets, does not decide which definition is in force', async () => {
       const world = createWorld(place)
       const { start, inForce } = fleetOf(world)
       for (const [first, second] of [
@@ -286,15 +286,15 @@ describe.each(everywhere)('on $name', (place) => {
         await world.clock.advance({ seconds: 10 })
         expect(await inForce()).toBe(names[0])
         await world.shutdown(old)
-        // The next pair starts with a definition that has no release.
+        // A build without a release replaces the definition, so that the next pair of builds starts from it.
         await world.shutdown(await start('c', `between ${first} ${second}`))
       }
     })
 
-    it('that has the definition of an earlier release stays in force over a lower one while its node lives', async () => {
+    it("that has an earlier release's definition keeps it in force over a release in between while its node lives", async () => {
       const world = createWorld(place)
       const { start, inForce } = fleetOf(world)
-      // Release 3 has the definition of release 1, which was stored with number 1.
+      // Release 3 has the same definition as release 1, which is stored with release 1.
       await world.shutdown(await start('a', 'v1', { release: 1 }))
       const newest = await start('a', 'v1', { release: 3 })
       await start('b', 'v2', { release: 2 })
@@ -304,7 +304,7 @@ describe.each(everywhere)('on $name', (place) => {
     })
   })
 
-  it('an update stays in force on nodes of its build, until another build restores its own definition', async () => {
+  it('an update stays in force on nodes of its build, until a node of another build restores its own definition', async () => {
     const world = createWorld(place)
     const { start, inForce } = fleetOf(world)
     await world.shutdown(await start('a', 'v1'))
@@ -323,7 +323,7 @@ describe.each(everywhere)('on $name', (place) => {
     await world.shutdown(old)
   })
 
-  it('a plan lists an earlier definition as a change, and once applied it stays in force on all nodes', async () => {
+  it('a plan lists a return to an earlier definition as a change, and once applied it stays in force on all nodes', async () => {
     const world = createWorld(place)
     const { start, inForce } = fleetOf(world)
     const owned = (name: string) => ({ ...build(name), owner: 'team' })
@@ -337,13 +337,13 @@ describe.each(everywhere)('on $name', (place) => {
     expect(await inForce()).toBe('v1')
   })
 
-  it('of builds that add their jobs after start, the newer definition stays in force while its node lives', async () => {
+  it('if nodes add a job after their start, the newer definition stays in force while the node that added it lives', async () => {
     const world = createWorld(place)
     const { inForce } = fleetOf(world)
     const nodes = await Promise.all(['a', 'b', 'c'].map((nodeId) => world.start({ nodeId, ...life })))
     for (const node of nodes) await node.add(build('v1'))
     await world.clock.advance({ seconds: 20 })
-    // One node adds another definition, which its peers do not know yet.
+    // One node adds another definition, which its peers have not read yet.
     await nodes[0]?.add(build('v2'))
     await world.clock.advance({ seconds: 3 })
     expect(await inForce()).toBe('v2')
@@ -355,7 +355,7 @@ describe.each(everywhere)('on $name', (place) => {
     expect(await inForce()).toBe('v1')
   })
 
-  it('a node that has replaced its own definition no longer counts as a node with the earlier one', async () => {
+  it('a node that has replaced its own definition does not keep the replaced definition in force', async () => {
     const world = createWorld(place)
     const { inForce } = fleetOf(world)
     const node = await world.start({ nodeId: 'a', ...life })
@@ -369,7 +369,7 @@ describe.each(everywhere)('on $name', (place) => {
     expect(await inForce()).toBe('v1')
   })
 
-  it('a job that is data and is added at runtime stays in force over the builds, also when it is changed back', async () => {
+  it('a data job that `add` changes stays in force over the definitions of the builds, even if changed back', async () => {
     const world = createWorld(place)
     const { inForce } = fleetOf(world)
     const options = { handlers: { work: () => undefined }, jobs: [build('v1', { isData: true })], ...life }
@@ -381,7 +381,7 @@ describe.each(everywhere)('on $name', (place) => {
     }
   })
 
-  it('a job that is data can be added, changed and changed back on different nodes', async () => {
+  it('a data job can be added, changed and changed back on different nodes', async () => {
     const world = createWorld(place)
     const { inForce } = fleetOf(world)
     const handlers = { work: () => undefined }
@@ -396,7 +396,7 @@ describe.each(everywhere)('on $name', (place) => {
 })
 
 it.each([-1, 1.5, Number.NaN, Number.POSITIVE_INFINITY, 2 ** 53, '42', null])(
-  'a release of %s is rejected with the name of the option',
+  'createScheduler rejects the release %s with an error that names the option',
   (release) => {
     const world = createWorld()
     const create = () => world.scheduler({ release: release as number })

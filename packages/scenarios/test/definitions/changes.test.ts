@@ -16,7 +16,7 @@ const slow = defineJob({
 const bad = defineJob({ name: 'bad', tasks: [{ name: 'work', run: () => Promise.reject(new Error('no')) }] })
 const quick = defineJob({ name: 'quick', schedule: everySeconds(60), tasks: [{ name: 'work', run: () => 1 }] })
 
-/** A node, and a client on another connection whose calls are counted. */
+/** Starts a node, and makes a client on a connection whose calls are counted. */
 async function scene(world: World, options: ChangesOptions = {}) {
   const node = await world.start({ jobs: [slow, bad, quick], pollInterval: { seconds: 1 } })
   const intercepted = new InterceptedStorage(world.connect())
@@ -26,7 +26,7 @@ async function scene(world: World, options: ChangesOptions = {}) {
   return { node, client, intercepted, ...follow(world, client, options) }
 }
 
-/** The changes that an iteration has yielded so far, and whether it has ended. */
+/** Collects the changes that an iteration yields. `ended` resolves when the iteration ends. */
 function follow(
   world: World,
   source: { changes(options?: ChangesOptions): AsyncIterable<Change> },
@@ -37,7 +37,7 @@ function follow(
     for await (const change of source.changes(options)) heard.push(change)
     return true
   })()
-  /** The changes that the iteration yields within `seconds`. */
+  /** Advances the clock and returns the changes that the iteration has yielded since the previous call. */
   const hear = async (seconds = 2) => {
     await world.clock.advance({ seconds })
     return heard.splice(0)
@@ -49,8 +49,8 @@ const start = { kind: 'start' }
 const runs = { kind: 'runs' }
 const nodes = { kind: 'nodes' }
 
-describe.each(everywhere)('on $name', (place) => {
-  it('the first change is `start`, and changes of definitions, pauses and deletions contain the job names', async () => {
+describe.each(everywhere)('on the storage $name', (place) => {
+  it('`changes` yields `start` first, then the names of jobs that were changed, paused or removed', async () => {
     const world = createWorld(place)
     const { node, hear } = await scene(world)
     expect(await hear(30)).toEqual([start])
@@ -61,36 +61,36 @@ describe.each(everywhere)('on $name', (place) => {
     expect(await hear()).toEqual([{ kind: 'jobs', jobs: ['bad', 'slow'] }])
     const tasks = [{ name: 'work', handler: 'none' }]
     await node.add(Array.from({ length: 601 }, (_, index) => defineJob({ name: `data ${index}`, tasks })))
-    // A change of more than 600 jobs contains no names.
+    // A change that concerns more than 600 jobs contains no names.
     expect((await hear()).at(0)).toEqual({ kind: 'jobs', jobs: null })
     await hear(10)
     await node.remove('slow')
     expect(await hear()).toEqual([{ kind: 'jobs', jobs: ['slow'] }])
-    // A poll that overlaps earlier ones yields no change twice. The slot of `quick` is within this span.
+    // Polls overlap earlier polls and yield no change twice. The only change in these 25 s is the slot of `quick`.
     expect(await hear(25)).toEqual([runs])
   })
 
-  it('changes report starts and ends of runs, slots that begin and end between two polls, and failures by job', async () => {
+  it('`changes` yields starts and ends of runs, slots that begin and end between two polls, and failures by job', async () => {
     const world = createWorld(place)
     const { node, hear } = await scene(world)
     expect(await hear()).toEqual([start])
-    // Polls happen at full seconds.
+    // Polls happen at full seconds, so the run below starts between two polls.
     await world.clock.advance(300)
     await node.trigger('slow')
     expect(await hear()).toEqual([runs])
     expect(await hear(27.8)).toEqual([])
-    // Between two polls one run begins and another ends, so the counts stay equal.
+    // Between two polls one run begins and another ends, so the number of running runs stays equal.
     await node.trigger('slow')
     expect(await hear(5)).toEqual([runs])
     expect(await hear(22)).toEqual([])
-    // The slot of `quick` is at 60 s, and `slow` ends at 62.1 s.
+    // In these 5 s the slot of `quick` runs at 60 s, and the second run of `slow` ends at 62.1 s.
     expect(await hear(5)).toEqual([runs, runs])
     await node.trigger('bad')
     expect(await hear()).toEqual([runs, { kind: 'failures', jobs: ['bad'] }])
     expect(await hear(30)).toEqual([])
   })
 
-  it('changes report nodes that join, leave and die, and a client that iterates sees which node is dead', async () => {
+  it('`changes` yields nodes that join, leave and die, and its client learns which node is dead', async () => {
     const world = createWorld(place)
     const { client, hear } = await scene(world, { interval: { seconds: 10 } })
     const life = { ...tuned({ heartbeat: { minutes: 1 } }), deadAfter: { minutes: 4 } }
@@ -107,7 +107,7 @@ describe.each(everywhere)('on $name', (place) => {
     expect(states).toContainEqual(['dying', 'dead'])
   })
 
-  it('iterations share one poll a second, wake-ups cause at most four, and no reader means no call', async () => {
+  it('iterations of `changes` share one poll each second, wake-ups cause at most 4 polls a second, and no reader means no poll', async () => {
     const world = createWorld(place)
     const { node, client, intercepted, hear } = await scene(world)
     const others = [follow(world, client), follow(world, client, { interval: { seconds: 5 } })]
@@ -136,7 +136,7 @@ describe.each(everywhere)('on $name', (place) => {
     expect(intercepted.calls).toEqual([])
   })
 
-  it('changes that a slow reader has not read are merged, and the first poll after a pause finds later changes', async () => {
+  it('`changes` merges changes that a slow reader has not read, and its next poll finds changes from between two reads', async () => {
     const world = createWorld(place)
     const { node, client, intercepted, hear } = await scene(world)
     const reader = client.changes()[Symbol.asyncIterator]()
@@ -152,7 +152,8 @@ describe.each(everywhere)('on $name', (place) => {
       await node.resume(name)
       await hear()
     }
-    // The reader has not read the outage, and has missed no change.
+    // The storage fails once while the reader reads nothing. The outage ends before the reader's next read and loses no
+    // change.
     intercepted.fail('heartbeat', 1, 'before its effect')
     expect(await hear(5)).toMatchObject([{ kind: 'away' }, { kind: 'back' }])
     expect(await next()).toEqual({ kind: 'jobs', jobs: ['bad', 'slow'] })
@@ -165,14 +166,14 @@ describe.each(everywhere)('on $name', (place) => {
     expect(await next()).toMatchObject({ kind: 'away' })
     intercepted.intercept = ({ proceed }) => proceed()
     await hear(10)
-    // After `back` the reader reloads everything, so earlier changes are not repeated.
+    // After `back` a reader must reload all data, so `changes` does not repeat earlier changes.
     expect(await next()).toEqual({ kind: 'back' })
     const last = next()
     await client.close()
     expect(await last).toBeUndefined()
   })
 
-  it('a failing storage yields `away`, is polled at growing intervals, and yields `back` when it answers', async () => {
+  it('`changes` yields `away` when the storage fails, polls at growing intervals, and yields `back` when it answers', async () => {
     const world = createWorld(place)
     const { node, client, intercepted, hear } = await scene(world)
     expect(await hear()).toEqual([start])
@@ -186,16 +187,16 @@ describe.each(everywhere)('on $name', (place) => {
     expect(intercepted.count('heartbeat')).toBeLessThanOrEqual(14)
     await node.pause('slow')
     intercepted.intercept = ({ proceed }) => proceed()
-    // After `back` a reader reloads everything, so earlier changes are not repeated.
+    // After `back` a reader must reload all data, so `changes` does not repeat earlier changes.
     expect(await hear(10)).toEqual([{ kind: 'back' }])
     expect(await late.hear(0)).toEqual([{ kind: 'away', error }, { kind: 'back' }])
-    // A storage that does not answer also yields `away`.
+    // A storage that does not answer within its timeout also yields `away`.
     intercepted.intercept = () => new Promise(() => undefined)
     const [away, ...rest] = await hearUntracked(world, hear)
     expect([away, rest]).toMatchObject([{ kind: 'away', error: { code: 'STORAGE_TIMEOUT' } }, []])
   })
 
-  it('an iteration ends with its signal, its return(), its client, and its closed storage', async () => {
+  it('an iteration of `changes` ends by its signal, by return(), by the close of its client, and by a closed storage', async () => {
     const world = createWorld(place)
     await world.start({ jobs: [slow] })
     const target = world.connect()
@@ -238,7 +239,7 @@ describe.each(everywhere)('on $name', (place) => {
     expect(await cut.ended).toBe(true)
   })
 
-  it('a scheduler yields changes of its own runs, from its start to its shutdown', async () => {
+  it('a scheduler yields changes of its own runs from its start to its shutdown', async () => {
     const world = createWorld(place)
     const good = defineJob({ name: 'good', tasks: [{ name: 'work', run: () => 1 }] })
     const node = world.scheduler({ jobs: [good] })
@@ -253,7 +254,7 @@ describe.each(everywhere)('on $name', (place) => {
   })
 })
 
-/** Without `track` the virtual clock advances while calls are pending. */
+/** Hears changes while storage calls are pending: without `track` the virtual clock does not wait for these calls. */
 async function hearUntracked(world: World, hear: (seconds: number) => Promise<Change[]>): Promise<Change[]> {
   const track = world.clock.track
   Object.assign(world.clock, { track: undefined })

@@ -12,7 +12,7 @@ function dataJob(name: string, data: unknown = { tenant: name }): Job {
   return defineJob({ name, schedule: everySeconds(60, +at(60)), tasks: [{ name: 'bill', handler: 'bill', data }] })
 }
 
-/** A job whose schedule ends within five seconds. */
+/** Makes a job whose last slot is at 3 s. */
 const jobThatIsOver = (): Job =>
   defineJob({
     name: 'over',
@@ -33,21 +33,21 @@ async function start(world: World, maxBatch?: number) {
   return { intercepted, scheduler }
 }
 
-/** The names of the jobs in the storage. */
+/** Returns the sorted names of the stored jobs. */
 async function stored(world: World): Promise<string[]> {
   const { items } = await world.connect().listJobs({ limit: 1000, cursor: null })
   return items.map(({ name }) => name).sort()
 }
 
-describe.each(everywhere)('on $name', (place) => {
-  it('add(jobs) stores jobs in batches, and each job runs', async () => {
+describe.each(everywhere)('on the storage $name', (place) => {
+  it('`add` with 250 jobs stores them in batches of 100, and each job runs', async () => {
     const world = createWorld(place)
     const { intercepted, scheduler } = await start(world, 100)
     const added = listen(scheduler, 'job.registered')
     await scheduler.add(jobs(250))
     expect([intercepted.count('get'), intercepted.count('saveJobs')]).toEqual([3, 3])
     expect(added.map(({ event }) => event.change)).toEqual(Array.from({ length: 250 }, () => 'created'))
-    // The batches are sorted by id, because adjacent ids are close to each other in a storage.
+    // `add` sorts its batches by id, because a storage keeps adjacent ids close to each other.
     const saves = intercepted.calls.filter(({ operation }) => operation === 'saveJobs')
     const ids = saves.flatMap(({ request }) => (request as SaveJobsRequest).changes.map(({ id }) => id))
     expect(ids).toEqual(ids.toSorted())
@@ -57,7 +57,7 @@ describe.each(everywhere)('on $name', (place) => {
     }
   })
 
-  it('concurrent add(job) calls are stored in one batch', async () => {
+  it('50 concurrent `add` calls are stored in one batch', async () => {
     const world = createWorld(place)
     const { intercepted, scheduler } = await start(world)
     await Promise.all(jobs(50).map((job) => scheduler.add(job)))
@@ -65,7 +65,7 @@ describe.each(everywhere)('on $name', (place) => {
     expect(await stored(world)).toHaveLength(50)
   })
 
-  it('add(jobs) writes only the jobs that are new or changed', async () => {
+  it('`add` with an array of jobs writes only jobs that are new or changed', async () => {
     const world = createWorld(place)
     const { intercepted, scheduler } = await start(world)
     const [first, second] = jobs(2) as [Job, Job]
@@ -84,7 +84,7 @@ describe.each(everywhere)('on $name', (place) => {
     expect(changes).toHaveLength(2)
   })
 
-  it('two nodes that add the same jobs concurrently agree on the definitions', async () => {
+  it('two nodes that add the same 20 jobs concurrently agree on the definitions', async () => {
     const world = createWorld(place)
     const nodes = [await start(world), await start(world)]
     await Promise.all(
@@ -96,7 +96,7 @@ describe.each(everywhere)('on $name', (place) => {
     expect(new Set(items.map(({ version }) => version))).toEqual(new Set([2]))
   })
 
-  it('add(jobs) with one invalid job stores none of them', async () => {
+  it('`add` with an array that contains one invalid job stores none of the jobs', async () => {
     const world = createWorld(place)
     const { intercepted, scheduler } = await start(world, 2)
     const over = jobThatIsOver()
@@ -123,7 +123,7 @@ describe.each(everywhere)('on $name', (place) => {
     await scheduler.add([])
   })
 
-  it('an invalid job that is added concurrently with a valid one fails alone', async () => {
+  it('an invalid job that is added concurrently with a valid job fails alone', async () => {
     const world = createWorld(place)
     const { scheduler } = await start(world)
     const over = jobThatIsOver()
@@ -133,14 +133,14 @@ describe.each(everywhere)('on $name', (place) => {
     expect(await stored(world)).toEqual(['good'])
   })
 
-  it("add rejects with the storage's own error if its reads keep failing", async () => {
+  it('`add` rejects with the error of the storage if each read of the job fails', async () => {
     const world = createWorld(place)
     const { intercepted, scheduler } = await start(world)
     await scheduler.add(dataJob('other'))
     intercepted.intercept = (call) =>
       call.operation === 'get' ? Promise.reject(new Error('unreadable')) : call.proceed()
     const heard = scheduler.add(dataJob('new'), { timeout: { hours: 1 } }).catch((error) => error)
-    // The storage accepts other items meanwhile.
+    // The storage accepts other requests in the meantime, so it counts as available.
     for (let second = 0; second < 60; second++) {
       await world.clock.advance({ seconds: 1 })
       await scheduler.trigger('other')
@@ -148,7 +148,7 @@ describe.each(everywhere)('on $name', (place) => {
     expect(await heard).toEqual(new Error('unreadable'))
   })
 
-  it('a crash during add(jobs) leaves complete jobs, and the list can be added again', async () => {
+  it('a node that crashes during `add` leaves only complete jobs, and another node can add the array again', async () => {
     const world = createWorld(place)
     const { intercepted, scheduler } = await start(world, 10)
     let saves = 0
@@ -164,7 +164,7 @@ describe.each(everywhere)('on $name', (place) => {
     for (const { name } of jobs(50)) expect(await fates(second, name)).toEqual(['60 completed'])
   })
 
-  it('add(jobs) rejects with the name of the job that the storage rejects, and stores the other jobs', async () => {
+  it('`add` rejects with the name of the job that the storage rejects, and stores the other jobs', async () => {
     const world = createWorld(place)
     const { intercepted, scheduler } = await start(world)
     intercepted.intercept = (call) =>
@@ -175,12 +175,12 @@ describe.each(everywhere)('on $name', (place) => {
     await world.clock.advance({ seconds: 8 })
     await expect(adding).resolves.toMatchObject({ code: 'STORAGE_REFUSED', message: expect.stringContaining('job-3') })
     expect(await stored(world)).toEqual(['job-0', 'job-1', 'job-2', 'job-4'])
-    // This node runs the stored jobs.
+    // The node runs the jobs that it has stored.
     await world.clock.advanceTo(at(65))
     expect(await fates(scheduler, 'job-4')).toEqual(['60 completed'])
   })
 
-  it('remove(names) deletes jobs in batches, and returns the names of the deleted jobs', async () => {
+  it('`remove` with an array deletes jobs in batches, and returns the names of the deleted jobs', async () => {
     const world = createWorld(place)
     const { intercepted, scheduler } = await start(world, 10)
     await scheduler.add(jobs(25))
@@ -197,7 +197,7 @@ describe.each(everywhere)('on $name', (place) => {
     expect(await fates(scheduler, 'job-24')).toEqual(['60 completed'])
   })
 
-  it('remove(names) with one invalid name deletes no job', async () => {
+  it('`remove` with an array that contains one invalid name deletes no job', async () => {
     const world = createWorld(place)
     const { intercepted, scheduler } = await start(world)
     await scheduler.add(jobs(3))
@@ -219,7 +219,7 @@ describe.each(everywhere)('on $name', (place) => {
     expect(await stored(world)).toHaveLength(3)
   })
 
-  it('remove(names) of jobs with many waiting runs cancels at most 250 runs in each call', async () => {
+  it('`remove` of jobs with 200 waiting runs each cancels at most 250 runs in one storage call', async () => {
     const world = createWorld(place)
     const { intercepted, scheduler } = await start(world)
     const tasks = [{ name: 'bill', handler: 'bill' }]

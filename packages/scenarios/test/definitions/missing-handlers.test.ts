@@ -8,14 +8,14 @@ import { everywhere } from '../support/places.ts'
 import { at, createWorld, fates, listen, secondsOf, type World } from '../support/world.ts'
 import { tuned } from '../../../workspace/test-tuning.ts'
 
-/** A logger that keeps its warnings and errors. */
+/** Makes a logger that keeps its warnings and errors. */
 function warnings(): { readonly lines: { message: string; fields: object }[]; readonly logger: Logger } {
   const lines: { message: string; fields: object }[] = []
   const keep = (fields: object, message: string) => void lines.push({ message, fields })
   return { lines, logger: { debug: () => undefined, info: () => undefined, warn: keep, error: keep } }
 }
 
-/** A job that is data and has no due slot in the test. */
+/** Defines a job that is data and whose first slot comes due after an hour. */
 function dataJob(name: string, handlers: readonly string[] = ['greet']) {
   const tasks = handlers.map((handler, index) => ({ name: `task-${index}`, handler, data: name }))
   return defineJob({ name, schedule: everySeconds(3600), overlapPolicy: 'queue', tasks })
@@ -27,14 +27,14 @@ function greeter(world: World) {
   return { greeted, handlers: { greet } }
 }
 
-/** Occupies the only permit of a node for hours, so that it runs none of the jobs that it adds. */
+/** Occupies the only permit of a node for three hours, so that the node runs none of the jobs that it adds. */
 async function occupy(scheduler: Scheduler, world: World): Promise<void> {
   const tasks = [{ name: 'work', run: () => world.clock.sleep({ hours: 3 }) }]
   await scheduler.add(defineJob({ name: 'blocker', schedule: everySeconds(3600), tasks }))
   await scheduler.trigger('blocker')
 }
 
-/** A schedule of a type that only one node knows. */
+/** A schedule of a type that only one node can load. */
 class Rare extends WindowedSchedule {
   get type() {
     return { name: 'rare', revive: () => new Rare() }
@@ -57,12 +57,12 @@ class Rare extends WindowedSchedule {
   }
 }
 
-describe.each(everywhere)('on $name', (place) => {
-  it('a job that another node has just added runs where its handlers are, without a warning', async () => {
+describe.each(everywhere)('on the storage $name', (place) => {
+  it('a node runs a job that another node has just added, without a warning about handlers', async () => {
     const world = createWorld(place)
     const { greeted, handlers } = greeter(world)
     const { lines, logger } = warnings()
-    // The node loads new jobs once an hour.
+    // The node polls for new jobs only once an hour.
     await world.start({ handlers, logger, scheduleTypes: [everyType], ...tuned({ definitionInterval: { hours: 1 } }) })
     const client = await world.start({ handlers, maxConcurrentJobs: 1, pollInterval: { hours: 1 } })
     await occupy(client, world)
@@ -75,7 +75,7 @@ describe.each(everywhere)('on $name', (place) => {
     expect(lines).toEqual([])
   })
 
-  it('a job that is removed before a node loads it does not stop the node from running other jobs', async () => {
+  it('a node that claims a run of a removed job continues to run other jobs', async () => {
     const world = createWorld(place)
     const { greeted, handlers } = greeter(world)
     const admin = await world.start({ handlers: {}, pollInterval: { hours: 1 } })
@@ -91,7 +91,7 @@ describe.each(everywhere)('on $name', (place) => {
         return answer
       },
     })
-    // The node receives no wake-ups, and loads new jobs once an hour.
+    // The node receives no wake-ups, and polls for new jobs only once an hour.
     const deaf = { ...storage, subscribe: undefined } as unknown as Storage
     const node = await world.start({
       handlers,
@@ -114,7 +114,7 @@ describe.each(everywhere)('on $name', (place) => {
     ])
   })
 
-  it('a job with a schedule type that only other nodes know does not stop a node from running other jobs', async () => {
+  it("a node that cannot load the schedule type of one job runs this job's triggers and other jobs", async () => {
     const world = createWorld(place)
     const { greeted, handlers } = greeter(world)
     const node = await world.start({ handlers, scheduleTypes: [everyType] })
@@ -131,7 +131,7 @@ describe.each(everywhere)('on $name', (place) => {
     expect((await node.occurrences({ job: 'rare' })).items.map(({ state }) => state)).toEqual(['completed'])
   })
 
-  it('a node loads a job that another node stores only if it has all handlers of the job', async () => {
+  it('a node loads a job of another node only if it has all handlers of the job', async () => {
     const world = createWorld(place)
     const { handlers } = greeter(world)
     const node = await world.start({
@@ -151,13 +151,13 @@ describe.each(everywhere)('on $name', (place) => {
     for (const name of ['lacking', 'code', 'mixed']) {
       await expect(node.nextRuns(name), name).rejects.toMatchObject({ code: 'JOB_NOT_FOUND' })
     }
-    // The node that stored the job has no handler for it, and does not keep the other node from running it.
+    // The node that stored the job has no handler for it. The other node runs the job.
     await world.shutdown(author)
     await world.clock.advanceTo(at(3601))
     expect(await fates(node, 'data')).toEqual(['3600 completed'])
   })
 
-  it('a missing handler is logged at start with its job, and trigger rejects with its name', async () => {
+  it("a node logs at its start which handler of a job is missing, and `trigger` rejects with the handler's name", async () => {
     const world = createWorld(place)
     const { handlers } = greeter(world)
     const { lines, logger } = warnings()
@@ -177,7 +177,7 @@ describe.each(everywhere)('on $name', (place) => {
     })
   })
 
-  it('a node of an older build rejects trigger with the task of the stored definition that it has no code for', async () => {
+  it('a node of an older build rejects `trigger` with the name of the task that it has no code for', async () => {
     const world = createWorld(place)
     const task = (name: string) => ({ name, run: () => undefined })
     const schedule = everySeconds(3600)
@@ -193,7 +193,7 @@ describe.each(everywhere)('on $name', (place) => {
     })
   })
 
-  it('a node warns once of a job that it cannot run, and runs the job after an update to handlers that it has', async () => {
+  it('a node warns once of a job without its handler, and runs the job after an update to a handler that it has', async () => {
     const world = createWorld(place)
     const { greeted, handlers } = greeter(world)
     const { lines, logger } = warnings()
@@ -211,7 +211,7 @@ describe.each(everywhere)('on $name', (place) => {
       'pending',
       'queued',
     ])
-    // The node runs its other jobs meanwhile.
+    // The node still runs other jobs.
     await knowing.add(dataJob('ann'))
     await knowing.trigger('ann')
     await world.clock.advance({ seconds: 5 })

@@ -4,7 +4,7 @@ import { describe, expect, it, onTestFinished, vi } from 'vitest'
 import { everySeconds, everyType } from '../support/every.ts'
 import { at, createWorld, fates, listen, onlyOccurrence, secondsOf, type World } from '../support/world.ts'
 
-/** Ordinary jobs that record their calls. */
+/** Makes two ordinary jobs that record their calls. */
 function neighbours(world: World): { readonly jobs: Job[]; readonly called: string[] } {
   const called: string[] = []
   const jobs = ['a', 'z'].map((name) =>
@@ -19,7 +19,7 @@ function neighbours(world: World): { readonly jobs: Job[]; readonly called: stri
 
 const asEver = ['a 10', 'a 20', 'z 10', 'z 20']
 
-/** A custom schedule that returns the given instants. */
+/** A custom schedule whose instants a function returns. */
 class Own extends WindowedSchedule {
   readonly #next: (afterMs: number) => number | null
 
@@ -49,7 +49,7 @@ class Own extends WindowedSchedule {
   }
 }
 
-describe('a handler that returns an odd value fails without an effect on other jobs', () => {
+describe('a handler that returns an unusable value fails without an effect on other jobs', () => {
   const thrower = (what: string): never => {
     throw new Error(what)
   }
@@ -60,7 +60,7 @@ describe('a handler that returns an odd value fails without an effect on other j
     ['an object whose then cannot be read', () => withThen({}, { get: value })],
     ['a promise whose then throws', () => withThen(Promise.resolve(1), { value })],
     ['a proxy whose traps throw', () => new Proxy({}, { has: value, get: value })],
-  ])('%s', async (_, answer) => {
+  ])('the value is %s', async (_, answer) => {
     const world = createWorld()
     const { jobs, called } = neighbours(world)
     const odd = defineJob({
@@ -77,7 +77,7 @@ describe('a handler that returns an odd value fails without an effect on other j
   })
 })
 
-describe('a handler that throws an odd value fails without an effect on other jobs, and is logged', () => {
+describe('a handler that throws an unusual value fails without an effect on other jobs, and is logged', () => {
   const refuses = (): never => {
     throw new Error('odd')
   }
@@ -105,7 +105,7 @@ describe('a handler that throws an odd value fails without an effect on other jo
         return proxy
       },
     ],
-  ])('%s', async (_, thrown) => {
+  ])('the value is %s', async (_, thrown) => {
     const written = vi.spyOn(process.stderr, 'write').mockReturnValue(true)
     onTestFinished(() => written.mockRestore())
     const world = createWorld()
@@ -115,7 +115,7 @@ describe('a handler that throws an odd value fails without an effect on other jo
     }
     const odd = defineJob({ name: 'odd', schedule: everySeconds(10, +at(10)), tasks: [{ name: 'work', run }] })
     const all = [jobs[0] as Job, odd, jobs[1] as Job]
-    // The default logger writes to stderr.
+    // Without a logger option, a scheduler logs to stderr.
     const logger = undefined as never
     const scheduler = await world.start({ jobs: all, logger })
     await world.clock.advanceTo(at(25))
@@ -125,7 +125,7 @@ describe('a handler that throws an odd value fails without an effect on other jo
   })
 })
 
-describe('an invalid custom schedule stops only its job, and is reported', () => {
+describe('an invalid custom schedule stops only its own job, and is reported', () => {
   it.each<[string, (slot: number) => unknown]>([
     ['returns the same instant', (slot) => slot],
     ['returns an earlier instant', (slot) => slot - 10_000],
@@ -138,7 +138,7 @@ describe('an invalid custom schedule stops only its job, and is reported', () =>
         throw new Error('odd')
       },
     ],
-  ])('%s', async (_, answer) => {
+  ])('if the schedule %s', async (_, answer) => {
     const world = createWorld()
     const { jobs, called } = neighbours(world)
     let isOdd = false
@@ -159,7 +159,7 @@ describe('an invalid custom schedule stops only its job, and is reported', () =>
   })
 
   it.each(['execute_all', 'execute_last', 'mark_as_missed', 'compressed'] as const)(
-    'also during recovery under %s',
+    'if the schedule repeats an instant during recovery under %s',
     async (type) => {
       const world = createWorld()
       const { jobs, called } = neighbours(world)

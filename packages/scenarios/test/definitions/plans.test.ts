@@ -10,7 +10,7 @@ function define(name: string, seconds: number): Job {
 
 const owner = 'team'
 
-/** The error with which a call rejects. */
+/** Returns the error with which a call rejects. */
 async function refusalOf(call: Promise<unknown>): Promise<Pick<JobistemerError, 'code' | 'value' | 'message'>> {
   const error = await call.then(
     () => null,
@@ -22,8 +22,8 @@ async function refusalOf(call: Promise<unknown>): Promise<Pick<JobistemerError, 
 
 const code = 'VERSION_CONFLICT'
 
-describe.each(everywhere)('on $name, the late apply of a plan', (place) => {
-  it('changes nothing if a job that the plan adds exists meanwhile', async () => {
+describe.each(everywhere)('on the storage $name, applying an outdated plan', (place) => {
+  it('changes nothing if a job that the plan adds was created after the plan was made', async () => {
     const world = createWorld(place)
     const scheduler = await world.start()
     const other = await world.start()
@@ -37,7 +37,7 @@ describe.each(everywhere)('on $name, the late apply of a plan', (place) => {
     expect((await scheduler.plan([], { owner })).removed).toEqual([])
   })
 
-  it('changes nothing if a job that the plan changes or removes has a newer version', async () => {
+  it('changes nothing if a job that the plan changes or removes was updated after the plan was made', async () => {
     const world = createWorld(place)
     const scheduler = await world.start()
     await scheduler.apply(await scheduler.plan([define('kept', 10), define('gone', 10)], { owner }))
@@ -52,7 +52,7 @@ describe.each(everywhere)('on $name, the late apply of a plan', (place) => {
     expect(await scheduler.nextRuns('gone', 1)).toEqual([at(10)])
   })
 
-  it('changes nothing if a job that the plan changes or removes is deleted', async () => {
+  it('changes nothing if a job that the plan changes or removes was deleted after the plan was made', async () => {
     const world = createWorld(place)
     const scheduler = await world.start()
     await scheduler.apply(await scheduler.plan([define('one', 10), define('other', 10)], { owner }))
@@ -83,8 +83,8 @@ describe.each(everywhere)('on $name, the late apply of a plan', (place) => {
   })
 })
 
-describe.each(everywhere)('on $name, a plan', (place) => {
-  it('contains neither jobs of other owners nor jobs without an owner', async () => {
+describe.each(everywhere)('on the storage $name, a plan', (place) => {
+  it('does not remove jobs of other owners or jobs without an owner', async () => {
     const world = createWorld(place)
     const scheduler = await world.start()
     await scheduler.apply(await scheduler.plan([define('theirs', 10)], { owner: 'other' }))
@@ -94,7 +94,7 @@ describe.each(everywhere)('on $name, a plan', (place) => {
     expect(removed).toEqual([{ name: 'ours', version: 1, changes: [], before: [at(10), at(20), at(30)], after: [] }])
   })
 
-  it('lists fewer slots for a schedule that ends', async () => {
+  it('lists only two next slots for a schedule that ends after two slots', async () => {
     const world = createWorld(place)
     const scheduler = await world.start()
     const tasks = [{ name: 'work', run: () => 1 }]
@@ -104,8 +104,8 @@ describe.each(everywhere)('on $name, a plan', (place) => {
   })
 })
 
-describe.each(everywhere)('on $name, a removal', (place) => {
-  it('with another expectedVersion is rejected with the stored version', async () => {
+describe.each(everywhere)('on the storage $name, `remove`', (place) => {
+  it('with an expectedVersion that is not the stored version is rejected with both versions', async () => {
     const world = createWorld(place)
     const scheduler = await world.start({ jobs: [define('job', 10)] })
     await scheduler.update('job', { overlapPolicy: 'queue' })
@@ -120,8 +120,8 @@ describe.each(everywhere)('on $name, a removal', (place) => {
   })
 })
 
-describe.each(everywhere)('on $name, a plan of a changed definition', (place) => {
-  it('lists each change that `versions` lists after the plan is applied', async () => {
+describe.each(everywhere)('on the storage $name, a plan of a changed definition', (place) => {
+  it('lists the same changes that `versions` lists after the plan is applied', async () => {
     const world = createWorld(place)
     const scheduler = await world.start()
     const task = (name: string, more: object = {}) => ({ name, run: () => 1, ...more })

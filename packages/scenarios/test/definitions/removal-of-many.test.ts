@@ -18,15 +18,15 @@ function queueing(called: string[]): Job {
   })
 }
 
-/** Triggers the paused job of a scheduler, so that 600 runs wait. */
+/** Triggers the paused job 600 times, so that 600 runs wait. */
 async function crowd(world: World, scheduler: Scheduler): Promise<void> {
   const asked = Array.from({ length: waiting }, () => scheduler.trigger('crowded'))
   await world.clock.settle()
   await Promise.all(asked)
 }
 
-describe.each(everyStorage)('on $name', (place) => {
-  it('a job with many waiting runs is removed in several calls, and the event loop turns between them', async () => {
+describe.each(everyStorage)('on the storage $name', (place) => {
+  it('a job with 600 waiting runs is removed in three storage calls, and the event loop turns between them', async () => {
     const world = createWorld(place)
     const called: string[] = []
     const intercepted = new InterceptedStorage(world.connect())
@@ -58,7 +58,7 @@ describe.each(everyStorage)('on $name', (place) => {
     expect(left).toHaveLength(waiting)
   })
 
-  it('a job that is added again during its removal starts anew and stays', async () => {
+  it('a job that another node adds during its removal stays, and runs none of the old runs', async () => {
     const world = createWorld(place)
     const called: string[] = []
     const intercepted = new InterceptedStorage(world.connect())
@@ -69,7 +69,7 @@ describe.each(everyStorage)('on $name', (place) => {
     let deletes = 0
     intercepted.intercept = async (call) => {
       const [change] = call.operation === 'saveJobs' ? (call.request as SaveJobsRequest).changes : []
-      // After the first call of the removal, and before the second.
+      // The other node adds the job after the first call of the removal, and before the second.
       if (change?.kind === 'delete' && ++deletes === 2) await other.add(queueing(called))
       return call.proceed()
     }

@@ -18,7 +18,7 @@ const nodeOptions = {
   ...tuned({ heartbeat: { minutes: 1 }, standby: { minutes: 1 } }),
 } as const
 
-/** A job with a slot every minute that fails while `isFailing` returns true. Its alertAfter is ten minutes. */
+/** Defines a job with a slot every minute. Its slots fail while `isFailing` returns true, and its alertAfter is ten minutes. */
 function jobOf(isFailing: () => boolean, settings: Partial<Parameters<typeof defineJob>[0]> = {}) {
   const run = () => {
     if (isFailing()) throw new Error('no')
@@ -32,7 +32,10 @@ function jobOf(isFailing: () => boolean, settings: Partial<Parameters<typeof def
   })
 }
 
-/** The job.silent and job.heard events of all nodes: `'job silent, since 0, at 10'`, in minutes, and the emitting nodes. */
+/**
+ * Records job.silent and job.heard events of all nodes as lines such as `'job silent, since 0, at 10'`, in minutes, with the
+ * emitting nodes.
+ */
 class Said {
   readonly lines: string[] = []
   readonly nodes: string[] = []
@@ -62,8 +65,8 @@ async function listeningNode(world: World, said: Said, options: Partial<Schedule
   return said.listenTo(await world.start({ ...nodeOptions, ...options }))
 }
 
-describe.each(everywhere)('on $name', (place) => {
-  it('job.silent is emitted in each alertAfter without a success, and job.heard at the next success', async () => {
+describe.each(everywhere)('on the storage $name', (place) => {
+  it('`job.silent` is emitted after each alertAfter without a completed run, and `job.heard` after the next completed run', async () => {
     const world = createWorld(place)
     const said = new Said(world)
     const job = jobOf(() => world.clock.now() > +at(5.5 * minute) && world.clock.now() < +at(31.5 * minute))
@@ -76,7 +79,7 @@ describe.each(everywhere)('on $name', (place) => {
     ])
   })
 
-  it('job.silent counts from the creation of a job that has never succeeded', async () => {
+  it('for a job without a completed run, alertAfter counts from the creation of the job', async () => {
     const world = createWorld(place)
     const said = new Said(world)
     await listeningNode(world, said, { jobs: [jobOf(() => true)] })
@@ -90,7 +93,7 @@ it.each([
   ['whose next slot is far ahead', { schedule: everySeconds(24 * hour) }],
   ['whose run never ends and blocks its later slots', { executionTimeout: { hours: 9 }, tasks: endless() }],
   ['of another process among many jobs without alertAfter', {}, 600],
-])('job.silent is emitted for a job %s', async (_, settings, others = 0) => {
+])('`job.silent` is emitted for a job %s', async (_, settings, others = 0) => {
   const world = createWorld()
   const said = new Said(world)
   await listeningNode(world, said, {})
@@ -111,7 +114,7 @@ function endless() {
   return [{ name: 'work', taskTimeout: { hours: 9 }, run: () => new Promise(() => undefined) }]
 }
 
-it("no job.silent is emitted for a job without alertAfter, or with `never` over the scheduler's default", async () => {
+it("`job.silent` is not emitted for a job without alertAfter, or with `never` over the scheduler's default", async () => {
   const world = createWorld()
   const said = new Said(world)
   await listeningNode(world, said, { jobs: [jobOf(() => true, { name: 'a', alertAfter: 'never' })] })
@@ -130,7 +133,7 @@ it("no job.silent is emitted for a job without alertAfter, or with `never` over 
   expect(said.lines).toEqual(['b silent, since 0, at 20'])
 })
 
-it('no job.silent is emitted for a paused job, and its alertAfter counts from resume', async () => {
+it('`job.silent` is not emitted for a paused job, and its alertAfter counts from `resume`', async () => {
   const world = createWorld()
   const said = new Said(world)
   const node = await listeningNode(world, said, { jobs: [jobOf(() => true)] })
@@ -152,7 +155,7 @@ it('the alertAfter of a job whose pause has expired counts from the end of the p
   expect(said.lines).toEqual(['job silent, since 60, at 70'])
 })
 
-it('a silent job that is updated, paused or removed is no longer silent, and emits no job.heard', async () => {
+it('a silent job that is updated, paused or removed is no longer silent, and no `job.heard` is emitted', async () => {
   const world = createWorld()
   const said = new Said(world)
   const node = await listeningNode(world, said, { jobs: [jobOf(() => true)] })
@@ -166,8 +169,8 @@ it('a silent job that is updated, paused or removed is no longer silent, and emi
   expect(said.lines).toEqual(['job silent, since 0, at 10'])
 })
 
-describe('of three nodes', () => {
-  it('one emits job.silent, and after its death another continues without a gap or a duplicate', async () => {
+describe('among the nodes of a cluster', () => {
+  it('one node emits `job.silent` for a job, and after its death another node continues without a gap or a duplicate', async () => {
     const world = createWorld()
     const said = new Said(world)
     const jobs = [jobOf(() => true)]
@@ -175,7 +178,7 @@ describe('of three nodes', () => {
     for (const nodeId of ['a', 'b', 'c']) nodes.set(nodeId, await listeningNode(world, said, { nodeId, jobs }))
     await world.clock.advance({ minutes: 25 })
     expect(said.lines).toEqual(['job silent, since 0, at 10', 'job silent, since 0, at 20'])
-    // The emitting node dies right before its next event. Its successor dies right after an event.
+    // The emitting node crashes right before its next event. Its successor crashes right after an event.
     await world.clock.advanceTo(at(29.5 * minute))
     world.crash(nodes.get(said.nodes[0] as string) as Scheduler)
     await world.clock.advanceTo(at(50.5 * minute))
@@ -191,7 +194,7 @@ describe('of three nodes', () => {
     expect(new Set(said.nodes).size).toBe(3)
   })
 
-  it('a new node that becomes responsible does not repeat an event from long ago', async () => {
+  it('a new node that becomes responsible for a job does not repeat the last `job.silent`', async () => {
     const world = createWorld()
     const said = new Said(world)
     const jobs = [jobOf(() => true, { alertAfter: { hours: 2 } })]
@@ -207,7 +210,7 @@ describe('of three nodes', () => {
   })
 })
 
-it('a node that restarts reports the jobs that became silent while no node lived, and no job in short lives', async () => {
+it('a restarted node emits `job.silent` for a job that became silent while no node lived, if it lives for minutes', async () => {
   const world = createWorld()
   const said = new Said(world)
   const jobs = [jobOf(() => true, { alertAfter: { hours: 2 } })]
@@ -226,7 +229,7 @@ it('a node that restarts reports the jobs that became silent while no node lived
   expect(said.lines).toEqual([expect.stringMatching(/^job silent, since 0, at 18[0-9]$/)])
 })
 
-it('a silent job causes an error in the log and counts in the gauge, and clients read silentSince', async () => {
+it('a silent job is logged as an error and counted in a gauge, and clients read its silentSince', async () => {
   const world = createWorld()
   const { logger, loud } = collectingLogger()
   const metrics = metricsCollector()
@@ -258,7 +261,7 @@ it('a silent job causes an error in the log and counts in the gauge, and clients
   await client.close()
 })
 
-it('alertAfter costs one poll for changes each minute, and one search in each alertAfter of a successful job', async () => {
+it('alertAfter costs one poll for changes each minute, and one search for runs in each alertAfter of the job', async () => {
   const world = createWorld(memory)
   const counted = new InterceptedStorage(world.connect())
   const jobs = Array.from({ length: 20 }, (_, index) =>

@@ -16,12 +16,12 @@ import { tuned } from '../../../workspace/test-tuning.ts'
 
 const start = '2026-01-01T00:00:00Z'
 
-/** A job that is data. */
+/** Defines a job that is data. */
 function dataJob(name: string, schedule: Schedule): Job {
   return defineJob({ name, schedule, tasks: [{ name: 'note', handler: 'note' }] })
 }
 
-/** A logger that keeps the errors about schedule types. */
+/** Makes a logger that keeps the errors about unknown schedule types. */
 function errorsOf(): { readonly logger: Logger; readonly errors: { job: unknown; types: unknown; error: unknown }[] } {
   const errors: { job: unknown; types: unknown; error: unknown }[] = []
   const quiet = () => undefined
@@ -37,7 +37,7 @@ function errorsOf(): { readonly logger: Logger; readonly errors: { job: unknown;
   return { logger, errors }
 }
 
-it('a process that imports no ticker loads the stored schedules of all tickers', async () => {
+it('a process that imports no ticker package loads the stored schedules of all ticker packages', async () => {
   const folder = mkdtempSync(join(tmpdir(), 'stored-schedules-'))
   onTestFinished(() => rmSync(folder, { recursive: true }))
   const file = join(folder, 'jobs.db')
@@ -62,7 +62,7 @@ it('a process that imports no ticker loads the stored schedules of all tickers',
   })
 })
 
-it('an unknown schedule type is logged once, and other jobs run', async () => {
+it('a node logs an unknown schedule type once, and runs other jobs and triggers of this job', async () => {
   const world = createWorld()
   const author = await world.start({ nodeId: 'author' })
   await author.add(dataJob('odd', everySeconds(60)))
@@ -88,7 +88,7 @@ it('an unknown schedule type is logged once, and other jobs run', async () => {
   expect(ran).toEqual(['plain', 'plain', 'odd'])
 })
 
-it('a node runs a slot of a schedule that it does not know, if another node has created it', async () => {
+it('a node that cannot load the schedule type of a job runs slots that another node has created', async () => {
   const world = createWorld()
   const ran: string[] = []
   const handlersOf = (node: string) => ({ note: () => void ran.push(node) })
@@ -105,7 +105,7 @@ it('a node runs a slot of a schedule that it does not know, if another node has 
   expect(ran).toEqual(['ignorant'])
 })
 
-it('a job is scheduled once its schedule type is registered', async () => {
+it("a node schedules a job as soon as the job's schedule type is registered in its process", async () => {
   const world = createWorld()
   const late: ScheduleType = { name: 'late', revive: () => new Late() }
   class Late extends WindowedSchedule {
@@ -139,7 +139,7 @@ it('a job is scheduled once its schedule type is registered', async () => {
   expect(errors.map(({ job }) => job)).toEqual(['job'])
 })
 
-it("an unknown schedule for a job of the node's code stops neither the node nor its start", async () => {
+it('an update to an unknown schedule type stops only the updated job, on running and on restarting nodes', async () => {
   const world = createWorld()
   const ran: string[] = []
   const jobsOf = (schedule: Schedule) => [
@@ -167,7 +167,7 @@ it("an unknown schedule for a job of the node's code stops neither the node nor 
   await expect(after.nextRuns('changed')).rejects.toThrow('scheduleTypes')
 })
 
-it('a plan lists the stored slots of a job with an unknown schedule', async () => {
+it('a plan lists the stored next slot of a job whose schedule type is unknown', async () => {
   const world = createWorld()
   const author = await world.start()
   const odd = everySeconds(60)

@@ -8,7 +8,7 @@ import { at, createWorld, secondsOf, type World } from '../support/world.ts'
 
 const waiting = 2600
 
-/** A job whose first slot runs until `end` is called, while its other slots queue. */
+/** Makes a job whose first slot runs until `end` is called. Its other slots queue behind this run. */
 function crowded(): { job: Job; started: number[]; end: () => void } {
   const started: number[] = []
   let end: () => void = () => undefined
@@ -37,7 +37,7 @@ function crowded(): { job: Job; started: number[]; end: () => void } {
 
 const later = { schedule: everySeconds(600) }
 
-/** Queues all slots behind the first, as a recovery does. */
+/** Queues all later slots behind the first slot, as a recovery does. */
 async function crowd(world: World, scheduler: Scheduler): Promise<void> {
   await world.clock.advance({ seconds: 1 })
   const job = jobId('crowded')
@@ -58,7 +58,7 @@ async function crowd(world: World, scheduler: Scheduler): Promise<void> {
   )
 }
 
-/** The number of runs that a call of the update has canceled; `null` for another call. */
+/** Returns how many runs a storage call of the update has canceled; `null` for any other call. */
 function canceledBy({ operation, request }: Call, answers: unknown): number | null {
   if (operation !== 'saveJobs') return null
   const [change] = (request as SaveJobsRequest).changes
@@ -71,8 +71,8 @@ async function countOf(scheduler: Scheduler, fate: string): Promise<number> {
   return occurrences.filter(({ state, reason }) => `${state} ${reason}` === fate).length
 }
 
-describe.each(everyStorage)('on $name', (place) => {
-  it('a job with many queued runs is updated in several calls, and the event loop turns between them', async () => {
+describe.each(everyStorage)('on the storage $name', (place) => {
+  it('an update cancels 2,600 queued runs of a job in 11 storage calls, and the event loop turns between them', async () => {
     const world = createWorld(place)
     const { job, started, end } = crowded()
     const intercepted = new InterceptedStorage(world.connect())
@@ -101,16 +101,17 @@ describe.each(everyStorage)('on $name', (place) => {
     ])
     end()
     await world.clock.advance({ minutes: 10 })
-    // The trigger is kept, and the new schedule continues.
+    // The trigger is kept and runs, followed by the first slot of the new schedule.
     expect(started).toEqual([1, waiting + 2, 3000])
     expect(await countOf(scheduler, 'canceled updated')).toBe(waiting)
   })
 
-  it('if the updating process dies between two calls, another node cancels the remaining old slots', async () => {
+  it('if the updating process dies between two storage calls, another node cancels the remaining old slots', async () => {
     const world = createWorld(place)
     const { job, started, end } = crowded()
     const intercepted = new InterceptedStorage(world.connect())
-    // On memory the first poll after the update counts as abandoned cancels all runs. SQLite has no wake-ups.
+    // With wake-ups, the first poll after the update counts as abandoned cancels all remaining runs. SQLite has no wake-ups
+    // and polls more often.
     const pollInterval = { minutes: place.name === 'memory' ? 4 : 0.05 }
     const other = await world.start({ jobs: [job], pollInterval })
     await crowd(world, other)
@@ -130,7 +131,7 @@ describe.each(everyStorage)('on $name', (place) => {
     expect(await countOf(other, 'canceled updated')).toBe(waiting)
   })
 
-  it('another update between two calls neither stops the cancellation nor loses slots', async () => {
+  it('an update that cancels queued runs in several calls completes although another update comes in between', async () => {
     const world = createWorld(place)
     const { job, started, end } = crowded()
     const intercepted = new InterceptedStorage(world.connect())

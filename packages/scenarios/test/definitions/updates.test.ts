@@ -4,7 +4,7 @@ import { everySeconds } from '../support/every.ts'
 import { everywhere } from '../support/places.ts'
 import { at, createWorld, fates, secondsOf, type World } from '../support/world.ts'
 
-/** A job with a slot every twenty seconds up to 200, and the slots that ran. */
+/** Defines a job with a slot every twenty seconds up to 200 s, which records the slots that ran. */
 function ticking(world: World, settings: JobSettingsInput & { takes?: number } = {}) {
   const { takes = 0, ...jobSettings } = settings
   const ran: number[] = []
@@ -18,8 +18,8 @@ function ticking(world: World, settings: JobSettingsInput & { takes?: number } =
 
 const byFifteen = everySeconds(15, +at(200))
 
-describe.each(everywhere)('on $name', (place) => {
-  describe('an update of the schedule at second 50', () => {
+describe.each(everywhere)('on the storage $name', (place) => {
+  describe("an update of a job's schedule at second 50", () => {
     it.each<[title: string, policy: UpdatePolicy | undefined, slots: number[]]>([
       ['applies at once by default', undefined, [60, 75, 90, 105, 120, 135, 150, 165, 180, 195]],
       ['applies at once when it is immediate', 'immediate', [60, 75, 90, 105, 120, 135, 150, 165, 180, 195]],
@@ -54,7 +54,7 @@ describe.each(everywhere)('on $name', (place) => {
       expect(ran).toEqual([20, 40, ...expected])
     })
 
-    it('is not retroactive: slots missed before it follow the old schedule, and later slots the new one', async () => {
+    it('is not retroactive: slots missed before the change follow the old schedule, and later slots the new schedule', async () => {
       const world = createWorld(place)
       const { job, ran } = ticking(world, { recoveryStrategy: 'execute_all', overlapPolicy: 'queue' })
       const first = await world.start({ jobs: [job] })
@@ -68,8 +68,8 @@ describe.each(everywhere)('on $name', (place) => {
     })
   })
 
-  describe('an update of the tasks', () => {
-    /** The tasks that each version ran, by slot. */
+  describe("an update of a job's tasks", () => {
+    /** Makes a job of three tasks that log the slot, the job version and the task name of each call. */
     function chain(world: World): { job: Job; log: string[] } {
       const log: string[] = []
       const task = (name: string) => ({
@@ -82,7 +82,7 @@ describe.each(everywhere)('on $name', (place) => {
       return { log, job: defineJob({ name: 'tick', schedule: everySeconds(20), tasks: ['a', 'b', 'c'].map(task) }) }
     }
 
-    it('removes tasks and changes their order from the next occurrence on, and not for the running one', async () => {
+    it('removes and reorders tasks from the next occurrence on, and does not change the running occurrence', async () => {
       const world = createWorld(place)
       const { job, log } = chain(world)
       const scheduler = await world.start({ jobs: [job] })
@@ -92,7 +92,7 @@ describe.each(everywhere)('on $name', (place) => {
       expect(log).toEqual(['20 v1 a', '20 v1 b', '20 v1 c', '40 v2 c', '40 v2 a'])
     })
 
-    it('adds a task that is data on nodes with its handler, and changes the settings of a task', async () => {
+    it('adds a data task that runs on nodes with its handler, and changes the timeout of another task', async () => {
       const world = createWorld(place)
       const { job, log } = chain(world)
       const handlers = { notify: ({ data }: TaskContext) => void log.push(`notifies ${data}`) }
@@ -125,7 +125,7 @@ describe.each(everywhere)('on $name', (place) => {
       expect(ran).toEqual([20, 40])
     })
 
-    it('is canceled with `waiting: cancel`, while a queued trigger runs', async () => {
+    it('is canceled by `waiting: cancel`, while a queued trigger still runs', async () => {
       const world = createWorld(place)
       const { job, ran } = ticking(world, { takes: 50, overlapPolicy: 'queue' })
       const scheduler = await world.start({ jobs: [job] })
@@ -154,7 +154,7 @@ describe.each(everywhere)('on $name', (place) => {
   })
 
   describe("a job that its owner's definitions no longer contain", () => {
-    it('keeps firing until a plan that removes it is applied', async () => {
+    it('keeps firing until a plan that removes the job is applied', async () => {
       const world = createWorld(place)
       const { job, ran } = ticking(world)
       const scheduler = await world.start()
@@ -169,14 +169,14 @@ describe.each(everywhere)('on $name', (place) => {
     })
   })
 
-  describe('a request while the job runs', () => {
+  describe('a request for a job that is running', () => {
     it.each([
       ['skip', 'skipped', 'overlap', [20]],
       ['queue', 'queued', null, [20, 25]],
       ['queue_one', 'queued', null, [20, 25]],
       ['allow', 'running', null, [20, 25]],
       ['cancel_running', 'queued', null, [20, 25]],
-    ] as const)('follows the overlap policy %s: it is %s', async (overlapPolicy, state, reason, expected) => {
+    ] as const)('follows the overlap policy %s: the request is %s', async (overlapPolicy, state, reason, expected) => {
       const world = createWorld(place)
       const { job, ran } = ticking(world, { takes: 10, overlapPolicy })
       const scheduler = await world.start({ jobs: [job] })
@@ -186,7 +186,7 @@ describe.each(everywhere)('on $name', (place) => {
       expect(ran).toEqual(expected)
     })
 
-    it('follows the overlap policy also as a replay', async () => {
+    it('to replay a run follows the overlap policy', async () => {
       const world = createWorld(place)
       const { job } = ticking(world, { takes: 10 })
       const scheduler = await world.start({ jobs: [job] })

@@ -11,7 +11,7 @@ interface Call {
   readonly version: number
 }
 
-/** Builds of one job, which record their calls. */
+/** Makes builds of one job, which record their calls. */
 function builds(world: World) {
   const calls: Call[] = []
   const build = (name: string, every: number, settings: JobSettingsInput & { takes?: number } = {}): Job => {
@@ -20,15 +20,15 @@ function builds(world: World) {
       calls.push({ slot: secondsOf(scheduledAt), build: name, version: job.version })
       if (takes > 0) await world.clock.sleep({ seconds: takes })
     }
-    // Data are part of the definition; code is not.
+    // The data of a task are part of the definition, and its code is not. So each build has another definition.
     const tasks = [{ name: 'work', data: { build: name }, run }]
     return defineJob({ name: 'job', schedule: everySeconds(every), ...jobSettings, tasks })
   }
   return { calls, build, slots: () => calls.map((call) => `${call.slot} ${call.build} v${call.version}`) }
 }
 
-describe.each(everywhere)('on $name', (place) => {
-  it('an equal definition is stored once, and a second node leaves it unchanged', async () => {
+describe.each(everywhere)('on the storage $name', (place) => {
+  it('two nodes with equal definitions of a job store one version', async () => {
     const world = createWorld(place)
     const { build } = builds(world)
     const changes: unknown[] = []
@@ -44,7 +44,7 @@ describe.each(everywhere)('on $name', (place) => {
     ])
   })
 
-  it('a changed definition is a new version, which applies from then on', async () => {
+  it('a node with a changed definition stores a new version, whose schedule applies from the present on', async () => {
     const world = createWorld(place)
     const { build, slots } = builds(world)
     const first = await world.start({ jobs: [build('a', 20)] })
@@ -58,7 +58,7 @@ describe.each(everywhere)('on $name', (place) => {
     expect(slots()).toEqual(['20 a v1', '40 a v1', '60 b v2', '75 b v2', '90 b v2'])
   })
 
-  it('a changed schedule is not retroactive: earlier slots follow the old schedule', async () => {
+  it('a changed schedule is not retroactive: slots due before the change follow the old schedule', async () => {
     const world = createWorld(place)
     const { build, slots } = builds(world)
     const settings = { recoveryStrategy: 'execute_all', overlapPolicy: 'queue' } as const
@@ -66,12 +66,12 @@ describe.each(everywhere)('on $name', (place) => {
     await world.clock.advanceTo(at(350))
     const second = await world.start({ jobs: [build('b', 30, settings)] })
     await world.clock.advance({ seconds: 45 })
-    // The node has missed 100 and 200, and 300 is 50 s late. The new schedule begins at 360.
+    // Slots 100 and 200 count as missed, and slot 300 is 50 s late. The new schedule begins with slot 360.
     expect(slots()).toEqual(['100 b v2', '200 b v2', '300 b v2', '360 b v2', '390 b v2'])
     expect(await fates(second, 'job')).toHaveLength(5)
   })
 
-  it('a running node follows a newer definition and runs its own code under it', async () => {
+  it('a running node follows a newer definition and runs its own code under that definition', async () => {
     const world = createWorld(place)
     const { build, slots, calls } = builds(world)
     await world.start({ jobs: [build('old', 20)], nodeId: 'old' })
@@ -101,7 +101,7 @@ describe.each(everywhere)('on $name', (place) => {
     ])
   })
 
-  it('while two builds are alive, every slot runs once', async () => {
+  it('every slot runs once while nodes of two builds are alive', async () => {
     const world = createWorld(place)
     const { build, calls } = builds(world)
     await world.start({ jobs: [build('old', 10)] })
@@ -113,7 +113,7 @@ describe.each(everywhere)('on $name', (place) => {
     expect(calls.slice(1).map((call) => call.version)).toEqual(Array.from({ length: 9 }, () => 2))
   })
 
-  it('settings of a newer definition also apply on a node of the older build', async () => {
+  it('retry settings of a newer definition apply on a node of the older build', async () => {
     const world = createWorld(place)
     const ran: string[] = []
     const build = (name: string, settings: JobSettingsInput): Job =>
@@ -134,14 +134,14 @@ describe.each(everywhere)('on $name', (place) => {
       })
     const old = await world.start({ jobs: [build('old', {})] })
     const next = await world.start({ jobs: [build('new', { retryPolicy: { maxRetries: 2, retryInterval: 0 } })] })
-    // The remaining node does not know yet that the crashed node is dead.
+    // The remaining node has not noticed yet that the other node has crashed.
     world.crash(next)
     await world.clock.advance({ seconds: 12 })
     await world.shutdown(old)
     expect(ran).toEqual(['new 1', 'new 2', 'new 3'])
   })
 
-  it('a running occurrence keeps the version with which it started', async () => {
+  it('a running occurrence keeps the job version with which it started', async () => {
     const world = createWorld(place)
     const { build, calls } = builds(world)
     const first = await world.start({ jobs: [build('old', 20, { takes: 30, taskTimeout: { seconds: 60 } })] })
@@ -182,7 +182,7 @@ describe.each(everywhere)('on $name', (place) => {
     expect(data).toEqual([['old', 1]])
   })
 
-  it('a queued run of an old version whose code is removed runs by the version in force', async () => {
+  it('a queued run of a version whose code was removed runs by the current version', async () => {
     const world = createWorld(place)
     const ran: unknown[] = []
     const build = (names: string[]): Job =>
@@ -212,7 +212,7 @@ describe.each(everywhere)('on $name', (place) => {
     expect(await fates(second, 'job')).toEqual(['10 failed_stale owner_restarted', '20 completed', '30 completed'])
   })
 
-  it('an unfinished occurrence continues without the tasks whose code is removed', async () => {
+  it('an unfinished occurrence continues without tasks whose code was removed', async () => {
     const world = createWorld(place)
     const ran: string[] = []
     const build = (names: string[]): Job =>
@@ -240,7 +240,7 @@ describe.each(everywhere)('on $name', (place) => {
     expect(tasks).toEqual(['first completed null', 'gone canceled no_handler', 'last completed null'])
   })
 
-  it('a node without the code of the version in force does not run the job', async () => {
+  it('a node without all code of the current version does not run the job', async () => {
     const world = createWorld(place)
     const { build } = builds(world)
     const ran: string[] = []
@@ -260,7 +260,7 @@ describe.each(everywhere)('on $name', (place) => {
     expect(nodes).toEqual(['new', 'new'])
   })
 
-  it('a node that receives the code of a job claims its pending run', async () => {
+  it('a node that receives the code of a job claims a pending run of that job', async () => {
     const world = createWorld(place)
     const ran: number[] = []
     const job = defineJob({
@@ -280,7 +280,7 @@ describe.each(everywhere)('on $name', (place) => {
     })
     const first = await world.start({ jobs: [job] })
     await world.clock.advance({ seconds: 12 })
-    // The second node has read the job's pending run and cannot run it.
+    // The second node has read the pending run of the job and cannot run it.
     const second = await world.start({ jobs: [] })
     await world.shutdown(first, 1000)
     await world.clock.advance({ seconds: 5 })
@@ -291,12 +291,12 @@ describe.each(everywhere)('on $name', (place) => {
   })
 })
 
-it('a start with a stored schedule of an unknown type rejects with the option that is missing', async () => {
+it('`start` rejects if it cannot load a stored schedule type, with the option that is missing', async () => {
   const world = createWorld(memory)
   const { build } = builds(world)
   await world.shutdown(await world.start({ jobs: [build('a', 100)] }))
   await world.clock.advance({ seconds: 1000 })
-  // The missed slots follow the old schedule, and the new build does not know its type.
+  // The missed slots follow the old schedule, whose type the new build cannot load.
   const job = defineJob({
     name: 'job',
     schedule: once(at(2000)),

@@ -31,8 +31,8 @@ async function scene(world: World) {
   return { node, client }
 }
 
-describe.each(everywhere)('on $name', (place) => {
-  it('waitFor resolves with the whole ended occurrence, on the node that runs it and on a client', async () => {
+describe.each(everywhere)('on the storage $name', (place) => {
+  it('`waitFor` resolves with the complete ended occurrence on its node and on a client', async () => {
     const world = createWorld(place)
     const { node, client } = await scene(world)
     const { id } = await node.trigger('slow', { data: 5 })
@@ -49,14 +49,14 @@ describe.each(everywhere)('on $name', (place) => {
       expect(occurrence).toMatchObject({ id, state: 'completed', tasks: [{ name: 'work', result: { of: 5 } }] })
     }
     const [here, there] = ends.map((end) => end - began)
-    // On the node it resolves at once, on the client with its next poll.
+    // On the node `waitFor` resolves at the end of the run, and on the client with its next poll.
     expect(here).toBe(30_000)
     expect(there).toBeGreaterThan(30_000)
     expect(there).toBeLessThanOrEqual(32_000)
     expect((await client.waitFor(id)).state).toBe('completed')
   })
 
-  it('waitFor rejects with its timeout, its signal and the shutdown of its scheduler, and the run continues', async () => {
+  it("`waitFor` rejects by its timeout, by its signal and by its scheduler's shutdown, and the run continues", async () => {
     const world = createWorld(place)
     const { node, client } = await scene(world)
     const { id } = await client.trigger('slow')
@@ -75,11 +75,12 @@ describe.each(everywhere)('on $name', (place) => {
     await expect(client.waitFor('occ_none' as never)).rejects.toMatchObject({ code: 'OCCURRENCE_NOT_FOUND' })
   })
 
-  it('waitFor of a client that has not connected yet respects its timeout and its signal', async () => {
+  it('`waitFor` of a client that is still connecting respects its timeout and its signal', async () => {
     const world = createWorld(place)
     const { id } = await (await scene(world)).client.trigger('slow')
     const { clock } = world
-    // A clock like that of a machine, which the client compares with the storage's. The three readings take nine seconds.
+    // A clock like that of a machine, which the client compares with the storage's clock. The three readings take nine
+    // seconds.
     const own: Clock = {
       now: () => clock.now(),
       monotonic: () => clock.monotonic(),
@@ -143,7 +144,7 @@ describe.each(everywhere)('on $name', (place) => {
     await expect(client.versions('none')).rejects.toMatchObject({ code: 'JOB_NOT_FOUND' })
   })
 
-  it('a version keeps the reason and the actor of its update', async () => {
+  it('`versions` returns the reason and the actor of each update', async () => {
     const world = createWorld(place)
     const { client } = await scene(world)
     await client.update('slow', { maxQueued: 5 }, { reason: 'the queue was full', actor: 'ann' })
@@ -157,7 +158,7 @@ describe.each(everywhere)('on $name', (place) => {
     await expect(client.update('slow', { maxQueued: 7 }, { actor: '' })).rejects.toMatchObject({ code: 'INVALID_NAME' })
   })
 
-  it('pauseAll and resumeAll apply to all jobs of a tag or of an owner', async () => {
+  it('`pauseAll` and `resumeAll` apply to all jobs with a tag or an owner', async () => {
     const world = createWorld(place)
     const { client } = await scene(world)
     const tasks = [{ name: 'work', handler: 'note' }]

@@ -6,7 +6,7 @@ import { sqliteStorage } from '@jobistemer/storage-sqlite'
 import { expect, it, type TestContext } from 'vitest'
 import { Child } from '../support/child-process.ts'
 
-// A tenth of the default settings, with blocks that stand for 22 s and 90 s.
+// These tests use a tenth of the default durations. The blocks of 2.2 s and 9 s stand for 22 s and 90 s.
 const life = { deadAfter: 3000 }
 const shortBlockMs = 2200
 const longBlockMs = 9000
@@ -20,7 +20,7 @@ interface Message {
   readonly [member: string]: unknown
 }
 
-/** A process with a node, and the messages that it has sent so far. */
+/** A node in its own process. `said` holds the messages that the process has sent. */
 class Node {
   readonly said: Message[] = []
   readonly #child: Child
@@ -29,7 +29,7 @@ class Node {
     this.#child = new Child(new URL('../fixtures/blocking-node.mjs', import.meta.url), argument, onTestFinished)
   }
 
-  /** Resolves when the process has sent a message with these members. */
+  /** Resolves when the process has sent a message with the wanted members. */
   async until(wanted: Message): Promise<void> {
     const isWanted = (message: Message) => Object.entries(wanted).every(([name, value]) => message[name] === value)
     while (!this.said.some(isWanted)) this.said.push((await this.#child.next()) as Message)
@@ -39,11 +39,11 @@ class Node {
     this.#child.kill(signal)
   }
 
-  /** Kills the process. Afterwards `said` holds every message that it sent. */
+  /** Kills the process. Afterwards `said` holds every message of the process. */
   async end(): Promise<void> {
     this.#child.kill('SIGKILL')
     await this.#child.ended
-    // A process that has ended sends no further message.
+    // Waiting for a message that never comes reads all remaining messages, and rejects because the process has ended.
     await this.until({ did: 'never' }).catch(() => undefined)
   }
 
@@ -52,9 +52,9 @@ class Node {
   }
 }
 
-// The tests run together because they mostly wait.
+// The tests of this file run concurrently, because they spend most of their time waiting.
 
-/** Starts a node whose handler blocks the event loop for `blockMs`, and a peer. */
+/** Starts a peer, and a node whose handler blocks the event loop for `blockMs`. */
 async function twoNodes(context: TestContext, blockMs: number, ofPeer: object = {}, ofBlocker: object = {}) {
   const folder = mkdtempSync(join(tmpdir(), 'jobistemer-blocked-'))
   context.onTestFinished(() => rmSync(folder, { recursive: true, force: true }))
@@ -66,7 +66,7 @@ async function twoNodes(context: TestContext, blockMs: number, ofPeer: object = 
   return { peer, blocker, file }
 }
 
-/** The state, owner and attempts of the job's only occurrence. */
+/** Returns the state, owner and attempts of each occurrence of the job. */
 async function endOf(file: string, job: string) {
   const storage = sqliteStorage({ file })
   const scheduler = createScheduler({ storage, logger: silentLogger })
@@ -86,7 +86,7 @@ async function endOf(file: string, job: string) {
   }
 }
 
-it.concurrent('engine.blocked names a handler that blocks for less than deadAfter, and its node keeps its runs', async (context) => {
+it.concurrent('`engine.blocked` names a handler that blocks the event loop for less than deadAfter, and its node keeps its runs', async (context) => {
   const { peer, blocker, file } = await twoNodes(context, shortBlockMs)
   await blocker.until({ told: 'engine.blocked' })
   expect(blocker.all('told', 'engine.blocked')[0]?.jobs).toEqual(['blocking'])
@@ -101,7 +101,7 @@ it.concurrent('engine.blocked names a handler that blocks for less than deadAfte
   expect([...peer.all('told', 'node.lost'), ...peer.all('did', 'blocking')]).toEqual([])
 }, 60_000)
 
-it.concurrent('a peer takes over all runs of a node that blocks for longer than deadAfter, and both nodes emit events', async (context) => {
+it.concurrent("if a handler blocks its node's event loop for longer than deadAfter, a peer takes over all runs of that node", async (context) => {
   const { peer, blocker, file } = await twoNodes(context, longBlockMs)
   await peer.until({ told: 'node.lost' })
   for (const jobName of ['beside', 'blocking']) await peer.until({ told: 'occurrence.finished', jobName })
@@ -115,7 +115,7 @@ it.concurrent('a peer takes over all runs of a node that blocks for longer than 
     { attempt: 2, fencingToken: 2 },
     { attempt: 2, fencingToken: 2 },
   ])
-  // The blocked node resumes, and the peer observes that it rejoins.
+  // The blocked node continues, learns that it lost its runs, and rejoins.
   for (const jobName of ['beside', 'blocking']) await blocker.until({ told: 'occurrence.lost', jobName })
   for (const told of ['engine.blocked', 'node.rejoined']) await blocker.until({ told })
   await blocker.end()
@@ -130,7 +130,7 @@ it.concurrent('a peer takes over all runs of a node that blocks for longer than 
   }
 }, 60_000)
 
-/** The state, reason and error of the job's only occurrence. */
+/** Returns the state, reason, error and attempts of each occurrence of the job. */
 async function failureOf(file: string, job: string) {
   const storage = sqliteStorage({ file })
   const client = createClient({ storage })
@@ -150,7 +150,7 @@ async function failureOf(file: string, job: string) {
 
 const blocksToo = { blockMs: 4 * longBlockMs, blocksAlways: true, isAsking: false }
 
-it.concurrent('a run that blocks a second node past deadAfter fails with EVENT_LOOP_BLOCKED, which names its job', async (context) => {
+it.concurrent('a run that blocks the event loops of two nodes for longer than deadAfter fails with EVENT_LOOP_BLOCKED', async (context) => {
   const { peer, blocker, file } = await twoNodes(context, longBlockMs, blocksToo)
   await peer.until({ did: 'blocking' })
   await blocker.until({ told: 'occurrence.reaped', jobName: 'blocking' })
@@ -165,7 +165,7 @@ it.concurrent('a run that blocks a second node past deadAfter fails with EVENT_L
       attempts: ['lost', 'lost'],
     },
   ])
-  // A job that only ran beside the blocking job does not fail.
+  // A job whose run was only on the same nodes as the blocking run does not fail.
   expect((await failureOf(file, 'beside')).map(({ state }) => state)).not.toContain('failed_stale')
   await peer.end()
   await blocker.end()
@@ -185,7 +185,7 @@ it.concurrent('a run whose two owners were killed by SIGKILL does not count as b
   await third.end()
 }, 60_000)
 
-it.concurrent('a node that was stopped by SIGSTOP counts as dead, rejoins, and blames no job', async (context) => {
+it.concurrent('a node that SIGSTOP stops counts as dead, rejoins after SIGCONT, and blames no job for the block', async (context) => {
   const { peer, blocker, file } = await twoNodes(context, 0, {}, { stopsItself: true })
   await blocker.until({ did: 'stop' })
   await peer.until({ told: 'node.lost' })

@@ -7,7 +7,7 @@ import { everywhere, memory } from '../support/places.ts'
 import { createWorld, fates, listen, secondsOf, type World } from '../support/world.ts'
 import { tuned } from '../../../workspace/test-tuning.ts'
 
-/** Jobs without due slots, and the calls of their handlers. Each call takes ten seconds. */
+/** Defines jobs without due slots, and records the calls of their handlers. Each call takes ten seconds. */
 function asked(world: World, names: readonly string[]): { readonly jobs: readonly Job[]; readonly called: string[] } {
   const called: string[] = []
   const jobs = names.map((name) =>
@@ -28,7 +28,7 @@ function asked(world: World, names: readonly string[]): { readonly jobs: readonl
   return { jobs, called }
 }
 
-/** A node without a free permit, so that requests to it stay pending in the storage. */
+/** Starts a node whose only permit is taken, so that runs requested through this node stay pending. */
 async function fullNode(world: World, jobs: readonly Job[]): Promise<Scheduler> {
   const blocker = defineJob({
     name: 'blocker',
@@ -42,14 +42,14 @@ async function fullNode(world: World, jobs: readonly Job[]): Promise<Scheduler> 
   return scheduler
 }
 
-/** The `limit` of each claim since the last reset. */
+/** Returns the `limit` of each claim since the last reset. */
 function limits({ calls }: InterceptedStorage): number[] {
   return calls.flatMap(({ operation, request }) =>
     operation === 'claim' ? [(request as { limit: number }).limit] : [],
   )
 }
 
-/** A connection whose storage accepts at most `maxBatch` items in a call. */
+/** Makes a connection to a storage that accepts at most `maxBatch` items in a call. */
 function connectionWith(world: World, maxBatch: number): InterceptedStorage {
   const target = world.connect()
   const intercepted = new InterceptedStorage(target)
@@ -57,8 +57,8 @@ function connectionWith(world: World, maxBatch: number): InterceptedStorage {
   return intercepted
 }
 
-describe.each(everywhere)('on $name', (place) => {
-  it('a node with free permits claims more pending runs than one call returns, in successive calls', async () => {
+describe.each(everywhere)('on the storage $name', (place) => {
+  it('a node with free permits claims five pending runs in successive calls, if one call returns at most two', async () => {
     const world = createWorld(place)
     const names = ['a', 'b', 'c', 'd', 'e']
     const { jobs, called } = asked(world, names)
@@ -70,7 +70,7 @@ describe.each(everywhere)('on $name', (place) => {
     expect(limits(intercepted)).toEqual([2, 2, 2])
   })
 
-  it('a shutdown between two claims stops further claims', async () => {
+  it('a node that shuts down between two claims claims no further runs', async () => {
     const world = createWorld(place)
     const names = ['a', 'b', 'c']
     const { jobs, called } = asked(world, names)
@@ -93,7 +93,7 @@ describe.each(everywhere)('on $name', (place) => {
     expect((await Promise.all(tokens)).sort()).toEqual([0, 0, 1])
   })
 
-  it('a repeated claim hands back the runs of its lost answer, except runs whose handlers run', async () => {
+  it('a node that repeats a claim hands back runs of the lost answer, and keeps runs whose handlers were called', async () => {
     const world = createWorld(place)
     const { jobs, called } = asked(world, ['a', 'b'])
     const first = await world.start({ jobs, nodeId: 'first' })
@@ -117,14 +117,14 @@ describe.each(everywhere)('on $name', (place) => {
     expect(await fates(second, 'a')).toEqual(['0 completed'])
   })
 
-  it('a node whose creation of a slot loses the race makes no further call for the slot', async () => {
+  it('a node that loses the race to create a slot makes no further storage call for the slot', async () => {
     const world = createWorld(place)
     const run = () => world.clock.sleep({ seconds: 1 })
     const job = defineJob({ name: 'race', schedule: everySeconds(10), tasks: [{ name: 'work', run }] })
     const connections = [new InterceptedStorage(world.connect()), new InterceptedStorage(world.connect())]
     const rarely = { pollInterval: { hours: 1 }, ...tuned({ definitionInterval: { hours: 1 } }) }
     for (const intercepted of connections) {
-      // The nodes do not know each other: each node considers itself assigned to all slots.
+      // The nodes do not see each other's heartbeats, so each node considers itself assigned to all slots.
       intercepted.intercept = async ({ operation, proceed }) =>
         operation === 'heartbeat' ? { nodes: [], profiles: [] } : proceed()
       await world.start({ jobs: [job], storage: intercepted.storage, ...rarely })
@@ -137,12 +137,12 @@ describe.each(everywhere)('on $name', (place) => {
   })
 })
 
-it('a node claims as many pending runs as it has free permits, and the rest when a permit is free', async () => {
+it('a node claims as many pending runs as it has free permits, and claims again when a permit is free', async () => {
   const world = createWorld(memory)
   const { jobs, called } = asked(world, ['a', 'b'])
   const full = await fullNode(world, jobs)
   await full.trigger('a')
-  // Older runs are claimed first.
+  // The claim takes the older run first.
   await world.clock.advance(1)
   await full.trigger('b')
   const intercepted = new InterceptedStorage(world.connect())
@@ -155,7 +155,7 @@ it('a node claims as many pending runs as it has free permits, and the rest when
   expect(limits(intercepted)).toEqual([1, 1])
 })
 
-it('a node claims a run for its last permit in one call, and a node without permits does not claim', async () => {
+it('a node with one free permit claims in one call, and a node without a free permit does not claim', async () => {
   const world = createWorld(memory)
   const { jobs, called } = asked(world, ['a', 'b'])
   const full = await fullNode(world, jobs)
@@ -174,13 +174,13 @@ it('a node claims a run for its last permit in one call, and a node without perm
   expect(limits(intercepted)).toEqual([1, 1])
 })
 
-it('a claim for known pending runs leaves before the settle of the runs whose permits it uses', async () => {
+it('a node that knows of pending runs sends the claim for its freed permits before the settle of the ended runs', async () => {
   const world = createWorld(memory)
   const { jobs } = asked(world, ['a', 'b', 'c', 'd'])
   const full = await fullNode(world, jobs)
   for (const { name } of jobs) {
     await full.trigger(name)
-    // Older runs are claimed first.
+    // A claim takes older runs first.
     await world.clock.advance(1)
   }
   const intercepted = new InterceptedStorage(world.connect())

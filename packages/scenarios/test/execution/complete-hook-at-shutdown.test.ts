@@ -35,7 +35,7 @@ test.each([
 test.each([
   { how: 'calls it', isUnderWay: false },
   { how: 'calls it while it is in progress', isUnderWay: true },
-])('a shutdown does not wait for the onComplete hook that $how and awaits it', async ({ isUnderWay }) => {
+])('a shutdown does not wait for an onComplete hook that $how and awaits the shutdown', async ({ isUnderWay }) => {
   const clock = virtualClock('2026-01-01T00:00:00Z')
   const told: string[] = []
   const task = { name: 'write', run: () => clock.sleep({ seconds: 3 }) }
@@ -63,26 +63,29 @@ test.each([
 test.each([
   { how: 'one shutdown', isAsked: false },
   { how: 'after another shutdown', isAsked: true },
-])('runDue does not wait, while it ends, for an onComplete hook that awaits a shutdown: $how', async ({ isAsked }) => {
-  const clock = virtualClock('2026-01-01T00:00:00Z')
-  const node: { scheduler?: Scheduler } = {}
-  const job = defineJob({
-    name: 'report',
-    schedule: everySeconds(60),
-    tasks: [{ name: 'write', run: () => clock.sleep({ seconds: 3 }) }],
-    onComplete: () => node.scheduler?.shutdown(),
-  })
-  const scheduler = createScheduler({ storage: memoryStorage(), jobs: [job], clock })
-  node.scheduler = scheduler
-  // This call stores the job.
-  await scheduler.runDue()
-  await clock.advance({ seconds: 61 })
-  const controller = new AbortController()
-  const called = scheduler.runDue({ signal: controller.signal })
-  await clock.advance({ seconds: 1 })
-  controller.abort()
-  const shutdown = isAsked ? scheduler.shutdown() : null
-  await clock.advance({ minutes: 2 })
-  await shutdown
-  expect(await called).toMatchObject({ ended: 'aborted', finished: 1, durationMs: 3000 })
-})
+])(
+  '`runDue` does not wait for an onComplete hook that awaits the shutdown of its scheduler: $how',
+  async ({ isAsked }) => {
+    const clock = virtualClock('2026-01-01T00:00:00Z')
+    const node: { scheduler?: Scheduler } = {}
+    const job = defineJob({
+      name: 'report',
+      schedule: everySeconds(60),
+      tasks: [{ name: 'write', run: () => clock.sleep({ seconds: 3 }) }],
+      onComplete: () => node.scheduler?.shutdown(),
+    })
+    const scheduler = createScheduler({ storage: memoryStorage(), jobs: [job], clock })
+    node.scheduler = scheduler
+    // The first call stores the job. The second call runs its slot.
+    await scheduler.runDue()
+    await clock.advance({ seconds: 61 })
+    const controller = new AbortController()
+    const called = scheduler.runDue({ signal: controller.signal })
+    await clock.advance({ seconds: 1 })
+    controller.abort()
+    const shutdown = isAsked ? scheduler.shutdown() : null
+    await clock.advance({ minutes: 2 })
+    await shutdown
+    expect(await called).toMatchObject({ ended: 'aborted', finished: 1, durationMs: 3000 })
+  },
+)

@@ -7,12 +7,12 @@ import { at, createWorld, fates, secondsOf, type World } from '../support/world.
 
 interface Load {
   readonly jobs: Job[]
-  /** Second of the start and name of the job, in the order of the starts. */
+  /** Lists `second name` for each handler call, in the order of the calls. */
   readonly started: string[]
   readonly most: () => number
 }
 
-/** Jobs whose only slot is at `second`, and whose handlers take `seconds` each. */
+/** Defines jobs whose only slot is at `options.second`, and whose handlers take `options.seconds` each. */
 function load(world: World, names: readonly string[], options: { second: number; seconds: number }): Load {
   const started: string[] = []
   let running = 0
@@ -39,8 +39,8 @@ function load(world: World, names: readonly string[], options: { second: number;
 
 const startsNow = ({ runs }: { readonly runs: unknown }): boolean => runs !== null
 
-describe.each(everywhere)('on $name', (place) => {
-  it('a paused job uses no permit: later jobs start in the call that creates its slot', async () => {
+describe.each(everywhere)('on the storage $name', (place) => {
+  it('the due slot of a paused job takes no permit, so two other slots start in the same `createOccurrences` call', async () => {
     const world = createWorld(place)
     const paused = load(world, ['paused'], { second: 9, seconds: 5 })
     const { jobs, started } = load(world, ['a', 'b', 'c'], { second: 10, seconds: 5 })
@@ -48,7 +48,7 @@ describe.each(everywhere)('on $name', (place) => {
     const { storage } = intercepted
     const scheduler = await world.start({ jobs: [...paused.jobs, ...jobs], storage, maxConcurrentJobs: 2 })
     await scheduler.pause('paused')
-    // The frozen node finds all four slots due together.
+    // The node is frozen while the four slots come due, so it launches all of them in one call.
     await world.clock.advanceTo(at(8))
     world.freeze(scheduler)
     await world.clock.advanceTo(at(11))
@@ -62,7 +62,7 @@ describe.each(everywhere)('on $name', (place) => {
     expect(await fates(scheduler, 'paused')).toEqual(['9 skipped paused'])
   })
 
-  it('the slot of a paused job is skipped at its instant, also on a full node', async () => {
+  it('the slot of a paused job is skipped at its instant even if its node has no free permit', async () => {
     const world = createWorld(place)
     const long = load(world, ['long'], { second: 9, seconds: 60 })
     const paused = load(world, ['paused'], { second: 10, seconds: 5 })
@@ -76,7 +76,7 @@ describe.each(everywhere)('on $name', (place) => {
     expect(passedAt).toEqual(['long running 9', 'paused skipped 10'])
   })
 
-  it('a node runs at most maxConcurrentJobs occurrences, and starts further ones as permits become free', async () => {
+  it('a node runs at most maxConcurrentJobs occurrences, and starts the next ones when permits are free', async () => {
     const world = createWorld(place)
     const names = Array.from({ length: 10 }, (_, index) => `job ${index}`)
     const { jobs, started, most } = load(world, names, { second: 10, seconds: 5 })
@@ -100,7 +100,7 @@ describe.each(everywhere)('on $name', (place) => {
     for (const name of names) expect(await fates(scheduler, name)).toEqual(['10 completed'])
   })
 
-  it('slots without a permit are pending in the storage, and start in the order of their instants', async () => {
+  it('slots that find no free permit are stored as pending, and start in the order of their instants', async () => {
     const world = createWorld(place)
     const early = load(world, ['a'], { second: 10, seconds: 20 })
     const later = ['e', 'd', 'c', 'b'].map((name, index) => load(world, [name], { second: 11 + index, seconds: 1 }))
@@ -114,7 +114,7 @@ describe.each(everywhere)('on $name', (place) => {
     expect(later.flatMap((one) => one.started)).toEqual(['30 e', '31 d', '32 c', '33 b'])
   })
 
-  it('a pending slot starts before a slot that becomes due later', async () => {
+  it('a pending slot starts before a slot that comes due later', async () => {
     const world = createWorld(place)
     const blocking = load(world, ['blocking'], { second: 10, seconds: 10 })
     const waiting = load(world, ['waiting'], { second: 11, seconds: 5 })
@@ -124,7 +124,7 @@ describe.each(everywhere)('on $name', (place) => {
     expect([...waiting.started, ...fresh.started]).toEqual(['20 waiting', '25 fresh'])
   })
 
-  it('another node with a free permit claims a pending run', async () => {
+  it('a node with a free permit claims a run that another node stored as pending', async () => {
     const world = createWorld(place)
     const { jobs, started } = load(world, ['a', 'b'], { second: 10, seconds: 60 })
     const busy = await world.start({ jobs, maxConcurrentJobs: 1, nodeId: 'busy' })

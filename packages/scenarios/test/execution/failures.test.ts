@@ -6,12 +6,12 @@ import { at, createWorld, onlyOccurrence, secondsOf, type World } from '../suppo
 
 interface Part extends TaskSettingsInput {
   readonly name: string
-  /** Seconds that the task takes. Default 0. */
+  /** Seconds that the handler of the task takes. Default 0. */
   readonly seconds?: number
   readonly fails?: boolean
 }
 
-/** Runs one occurrence of a job with these tasks. Returns the states of the occurrence and of each task. */
+/** Runs one occurrence of a job with the given tasks. Returns the states of the occurrence and of each task. */
 async function outcomeOf(world: World, parts: readonly Part[], settings: JobSettingsInput = {}) {
   const { clock } = world
   const called: string[] = []
@@ -36,8 +36,8 @@ async function outcomeOf(world: World, parts: readonly Part[], settings: JobSett
   }
 }
 
-describe.each(everywhere)('on $name', (place) => {
-  describe('under fail_fast', () => {
+describe.each(everywhere)('on the storage $name', (place) => {
+  describe('under the failure strategy fail_fast', () => {
     it('no task starts after a failed task, and the canceled tasks have the reason fail_fast', async () => {
       const { called, outcome, tasks } = await outcomeOf(createWorld(place), [
         { name: 'first' },
@@ -80,7 +80,7 @@ describe.each(everywhere)('on $name', (place) => {
       expect(tasks).toEqual(['flaky canceled fail_fast', 'failing failed'])
     })
 
-    it('a task with its own strategy continue runs after an earlier task has failed', async () => {
+    it('a task whose own strategy is continue runs after an earlier task has failed', async () => {
       const { called, outcome, tasks } = await outcomeOf(createWorld(place), [
         { name: 'work', fails: true },
         { name: 'more work' },
@@ -91,7 +91,7 @@ describe.each(everywhere)('on $name', (place) => {
       expect(tasks).toEqual(['work failed', 'more work canceled fail_fast', 'clean-up completed'])
     })
 
-    it('a parallel task with its own strategy continue runs to its end after another task has failed', async () => {
+    it('a parallel task whose own strategy is continue runs to its end after another task has failed', async () => {
       const { endedAt, outcome, tasks } = await outcomeOf(
         createWorld(place),
         [
@@ -105,7 +105,7 @@ describe.each(everywhere)('on $name', (place) => {
       expect(tasks).toEqual(['failing failed', 'clean-up completed'])
     })
 
-    it('a task with its own strategy continue is retried after an earlier task has failed', async () => {
+    it('a task whose own strategy is continue is retried after an earlier task has failed', async () => {
       const { called, tasks } = await outcomeOf(createWorld(place), [
         { name: 'work', fails: true },
         { name: 'clean-up', fails: true, failureStrategy: 'continue', retryPolicy: { maxRetries: 1 } },
@@ -114,7 +114,7 @@ describe.each(everywhere)('on $name', (place) => {
       expect(tasks).toEqual(['work failed', 'clean-up failed'])
     })
 
-    it('a failed task with its own strategy continue does not end the group', async () => {
+    it('a failed task whose own strategy is continue does not cancel later tasks', async () => {
       const { called, outcome, tasks } = await outcomeOf(createWorld(place), [
         { name: 'optional', fails: true, failureStrategy: 'continue' },
         { name: 'work' },
@@ -125,8 +125,8 @@ describe.each(everywhere)('on $name', (place) => {
     })
   })
 
-  describe('under continue', () => {
-    it('all tasks run after a failure, and the outcome is completed_with_errors', async () => {
+  describe('under the failure strategy continue', () => {
+    it('all tasks run after a task has failed, and the outcome is completed_with_errors', async () => {
       const { called, outcome, tasks } = await outcomeOf(
         createWorld(place),
         [{ name: 'first', fails: true }, { name: 'second' }, { name: 'third', fails: true }],
@@ -155,7 +155,7 @@ describe.each(everywhere)('on $name', (place) => {
       expect(outcome).toEqual(['completed', null])
     })
 
-    it('a failed task with its own strategy fail_fast ends the group', async () => {
+    it('a failed task whose own strategy is fail_fast cancels later tasks', async () => {
       const { called, outcome } = await outcomeOf(
         createWorld(place),
         [
@@ -170,8 +170,8 @@ describe.each(everywhere)('on $name', (place) => {
     })
   })
 
-  describe('under retry_on_failure', () => {
-    it('later tasks wait while the failed task is retried', async () => {
+  describe('under the failure strategy retry_on_failure', () => {
+    it('a failed task is retried before later tasks start', async () => {
       const { called, outcome } = await outcomeOf(
         createWorld(place),
         [{ name: 'first' }, { name: 'second', fails: true }, { name: 'third' }],
@@ -181,7 +181,7 @@ describe.each(everywhere)('on $name', (place) => {
       expect(outcome).toEqual(['failed', 'fail_fast'])
     })
 
-    it('a task with its own retry policy uses that policy', async () => {
+    it('a task with its own retry policy is retried by that policy', async () => {
       const { called } = await outcomeOf(
         createWorld(place),
         [{ name: 'work', fails: true, retryPolicy: { maxRetries: 1, retryInterval: { seconds: 7 } } }],
@@ -195,7 +195,7 @@ describe.each(everywhere)('on $name', (place) => {
     ['a string', 'no', { name: 'Error', message: 'no' }],
     ['nothing', undefined, { name: 'Error', message: 'undefined' }],
     ['an error with a code', Object.assign(new TypeError('no'), { code: 'E_NO' }), { name: 'TypeError', code: 'E_NO' }],
-  ])('a handler may throw %s, and the attempt stores the error', async (_, thrown, kept) => {
+  ])('the attempt of a handler that throws %s stores the error', async (_, thrown, kept) => {
     const { clock, start } = createWorld(place)
     const run = () => {
       throw thrown

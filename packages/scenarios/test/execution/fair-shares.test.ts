@@ -5,15 +5,15 @@ import { describe, expect, it } from 'vitest'
 import { everySeconds } from '../support/every.ts'
 import { at, secondsOf } from '../support/world.ts'
 
-/** Runs all steps that only wait for promises. */
+/** Waits 30 turns of the event loop, so that all steps that wait only for promises have run. */
 async function turns() {
   for (let turn = 0; turn < 30; turn++) await new Promise((resolve) => setImmediate(resolve))
 }
 
 describe('a continuous stream of requests', () => {
-  it.each([2, 50])('leaves permits for due slots when the node has %i permits', async (maxConcurrentJobs) => {
+  it.each([2, 50])('leaves permits for due slots on a node with %i permits', async (maxConcurrentJobs) => {
     const virtual = virtualClock(at(0))
-    // Without `track` the clock advances while storage calls are in progress.
+    // Without `track` the virtual clock advances while storage calls are pending.
     const { track: _, ...clock } = virtual
     const called: number[] = []
     const busy = defineJob({
@@ -39,7 +39,7 @@ describe('a continuous stream of requests', () => {
         return answer
       },
     })
-    // The other node runs the job, so all requests are skipped.
+    // The other node runs the busy job, so all requests of this job are skipped.
     const other = createScheduler({
       storage: memoryStorage({ database }),
       clock: virtual,
@@ -74,7 +74,7 @@ describe('a continuous stream of requests', () => {
       await turns()
       await virtual.advance(200)
       await turns()
-      // Half of the requests are answered, and new ones follow.
+      // Half of the pending requests are answered, and new requests replace them.
       for (const answer of held.splice(0, underWay / 2)) answer()
       await turns()
     }

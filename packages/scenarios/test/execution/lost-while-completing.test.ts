@@ -10,9 +10,9 @@ import { wrapStorage } from '@jobistemer/core/testing'
 import { memoryDatabase, memoryStorage } from '@jobistemer/storage-memory'
 import { expect, it, onTestFinished } from 'vitest'
 
-// On the real clock. A virtual clock waits for storage calls, and these calls wait for later steps of the test.
+// This test uses the real clock. A virtual clock waits for storage calls, and these calls wait for later steps of the test.
 
-/** A promise that each caller of `pass` awaits until `open` is called. */
+/** Makes a gate: promises that `pass` returns resolve when `open` is called. `reached` resolves at the first `pass`. */
 function gate() {
   let open: () => void = () => undefined
   let reach: () => void = () => undefined
@@ -31,7 +31,7 @@ function gate() {
 
 type Work = (context: TaskContext, call: number) => Promise<unknown>
 
-/** A node whose `complete` reaches the storage when `completing` is open, and whose next settle when `saying` is open. */
+/** Starts a node whose `complete` waits for the gate `completing`. After `holdUp`, its settles wait for the gate `saying`. */
 async function scene(work: Work, options: Partial<JobOptions> = {}) {
   const database = memoryDatabase()
   const place = memoryStorage({ database })
@@ -73,7 +73,7 @@ async function scene(work: Work, options: Partial<JobOptions> = {}) {
   return { scheduler, heard, id, others: memoryStorage({ database }), completing, saying, holdUp }
 }
 
-it('a run that is canceled by force while its handler calls complete ends once', async () => {
+it('a run that is canceled by force while its handler calls `complete` ends once', async () => {
   const told: string[] = []
   const begun = gate()
   const reported = gate()
@@ -91,7 +91,7 @@ it('a run that is canceled by force while its handler calls complete ends once',
   await begun.reached
   holdUp()
   begun.open()
-  // The node has sent the progress before the handler calls `complete`, and the storage receives it first.
+  // The node sends the progress before the handler calls `complete`, so the storage receives the progress first.
   await saying.reached
   reported.open()
   await completing.reached
@@ -106,7 +106,7 @@ it('a run that is canceled by force while its handler calls complete ends once',
   expect(heard).toEqual(['lost', 'finished canceled', 'stopped, 0 abandoned'])
 })
 
-it('a run that returns to its node while its first handler completes it keeps running when complete is rejected', async () => {
+it('a run that its node claims again keeps running when the `complete` of its first handler is rejected', async () => {
   const told: string[] = []
   const again = gate()
   const over = gate()
@@ -136,12 +136,12 @@ it('a run that returns to its node while its first handler completes it keeps ru
   expect(heard).toEqual(['lost', 'finished completed', 'stopped, 0 abandoned'])
 })
 
-it('a run whose failed task turns out to be completed still fails if fail_fast has canceled another task', async () => {
+it('a run whose failed task was completed in a transaction still fails if fail_fast has canceled another task', async () => {
   const begun = gate()
   const stopped = gate()
   const first = async ({ complete }: TaskContext) => {
     await begun.pass()
-    // The handler ends before its transaction is committed.
+    // The handler returns before its `complete` has reached the storage.
     void complete({}, 1)
   }
   const second = async ({ signal }: TaskContext) => {

@@ -14,7 +14,7 @@ import { createWorld, listen, onlyOccurrence, type World } from '../support/worl
 
 const retryPolicy = { maxRetries: 3, retryInterval: { seconds: 1 } }
 
-/** Runs a job whose handler throws. Returns the number of calls and the task. */
+/** Runs a job whose handler throws. Returns the number of handler calls and the task. */
 async function runThrowing(world: World, thrown: unknown, settings: Partial<JobOptions> = {}) {
   let calls = 0
   const run = (): never => {
@@ -30,7 +30,7 @@ async function runThrowing(world: World, thrown: unknown, settings: Partial<JobO
   return { calls, task: tasks[0], failed: failed.map(({ event }) => event) }
 }
 
-describe.each(everywhere)('on $name', (place) => {
+describe.each(everywhere)('on the storage $name', (place) => {
   it('a NonRetryableError ends its task after one attempt', async () => {
     const cause = new Error('no such order')
     const { calls, task } = await runThrowing(createWorld(place), new NonRetryableError('order 7', { cause }))
@@ -43,7 +43,7 @@ describe.each(everywhere)('on $name', (place) => {
     })
   })
 
-  it("a NonRetryableError of another node's handler ends the task of a job that is data after one attempt", async () => {
+  it('a NonRetryableError in a handler of a data job ends the task after one attempt', async () => {
     const world = createWorld(place)
     let calls = 0
     const send = (): never => {
@@ -61,7 +61,7 @@ describe.each(everywhere)('on $name', (place) => {
   })
 })
 
-describe('a thrown value', () => {
+describe('a task whose handler throws', () => {
   it.each([
     ['an error with retryable false', Object.assign(new Error('denied'), { retryable: false }), 1],
     ['an object with retryable false', { retryable: false }, 1],
@@ -78,12 +78,12 @@ describe('a thrown value', () => {
       },
       4,
     ],
-  ])('%s leads to the expected number of attempts', async (_, thrown, attempts) => {
+  ])('%s has the expected number of attempts', async (_, thrown, attempts) => {
     const { calls } = await runThrowing(createWorld(), thrown)
     expect(calls).toBe(attempts)
   })
 
-  it('that is not retryable leaves later tasks to the failure strategy', async () => {
+  it('a NonRetryableError is followed by later tasks under the failure strategy continue', async () => {
     const world = createWorld()
     const work = () => {
       throw new NonRetryableError('denied')
@@ -111,7 +111,7 @@ describe('retryIf', () => {
     expect([busy.calls, busy.task?.reason]).toEqual([4, null])
   })
 
-  it('is called only while retries are left, also for a timeout, and not for a NonRetryableError', async () => {
+  it('is called for a timeout while retries are left, and not for a NonRetryableError', async () => {
     const world = createWorld()
     const asked: unknown[] = []
     const retryIf = (error: Error & { code?: string }) => asked.push(error.code ?? error.message) > 0
@@ -138,7 +138,7 @@ describe('retryIf', () => {
     expect(asked).toEqual(['TASK_TIMEOUT'])
   })
 
-  it('of a task replaces that of its job, as part of the policy', async () => {
+  it("of a task's retry policy replaces the retryIf of its job's policy", async () => {
     const world = createWorld()
     const calls: string[] = []
     const run = ({ task }: { task: { name: string } }) => {
@@ -173,7 +173,7 @@ describe('retryIf', () => {
       },
       'torn',
     ],
-  ])('that %s is reported, and the task is retried', async (_, retryIf, message) => {
+  ])('that %s is reported as hook.failed, and the task is retried', async (_, retryIf, message) => {
     const policy = { ...retryPolicy, retryIf } as never
     const { calls, failed } = await runThrowing(createWorld(), new Error('busy'), { retryPolicy: policy })
     expect(calls).toBe(4)
@@ -181,7 +181,7 @@ describe('retryIf', () => {
     expect(failed).toContainEqual({ hook: 'retryIf', error: told, jobName: 'failing' })
   })
 
-  it('changes neither the stored definition nor its fingerprint, and survives an update of the policy', async () => {
+  it('does not change the stored definition or its fingerprint, and stays in force after an update of the policy', async () => {
     const world = createWorld()
     let calls = 0
     const run = (): never => {
@@ -204,7 +204,7 @@ describe('retryIf', () => {
     expect(calls).toBe(2)
   })
 
-  it('is rejected in definitions and calls that only accept data', async () => {
+  it('is rejected in definitions and calls that accept only data', async () => {
     const world = createWorld()
     const job = defineJob({ name: 'job', tasks: [{ name: 'work', run: () => 1 }] })
     const scheduler = await world.start({ jobs: [job] })
@@ -238,13 +238,13 @@ describe('retryIf', () => {
     )
   })
 
-  it('is accepted by the types of defineTask', () => {
+  it('is accepted by the types of `defineTask`', () => {
     const task = defineTask({ name: 'work', retryPolicy: { maxRetries: 1, retryIf: () => true }, run: () => 1 })
     expect(task.retryPolicy?.retryIf?.(new Error('busy'))).toBe(true)
   })
 })
 
-describe.each(isolations)('in a %s', (isolation) => {
+describe.each(isolations)('in an isolated task that runs in a %s', (isolation) => {
   const module = behaves
   const quick = { maxRetries: 2, retryInterval: 1 }
 
@@ -264,7 +264,7 @@ describe.each(isolations)('in a %s', (isolation) => {
     }
   })
 
-  it('retryIf receives the name, message, code and cause of the thrown error', async () => {
+  it('`retryIf` receives the name, message, code and cause of the thrown error', async () => {
     const asked: unknown[] = []
     const retryIf = (error: Error & { code?: string }) => {
       asked.push([error instanceof Error, error.name, error.message, error.code, (error.cause as Error).message])

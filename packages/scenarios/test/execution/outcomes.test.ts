@@ -6,10 +6,10 @@ import { at, createWorld, listen, onlyOccurrence, secondsOf } from '../support/w
 
 const schedule = once(at(10))
 
-it('the late result of an abandoned attempt does not end the retry that runs meanwhile', async () => {
+it('the late result of an abandoned attempt does not end the retry that is running', async () => {
   const world = createWorld()
   const run = async ({ attempt }: TaskContext) => {
-    // The node aborts the first attempt at 20 and abandons it at 25. Its handler ends at 30, during the second attempt.
+    // The node aborts the first attempt at 20 s and abandons it at 25 s. Its handler ends at 30 s, during the second attempt.
     await world.clock.sleep({ seconds: attempt === 1 ? 20 : 9 })
     return `of attempt ${attempt}`
   }
@@ -26,7 +26,7 @@ it('the late result of an abandoned attempt does not end the retry that runs mea
   expect(finishedAt).toEqual(at(35))
 })
 
-describe('after a crash in a task that follows a failed task', () => {
+describe('if a node crashes while a task runs after a failed task', () => {
   it.each([
     ['fail_fast', 'failed', ['broken', 'tidy up', 'tidy up']],
     ['continue', 'completed_with_errors', ['broken', 'tidy up', 'tidy up', 'send']],
@@ -62,7 +62,7 @@ describe('after a crash in a task that follows a failed task', () => {
   })
 })
 
-it('the execution timeout also applies during the grace period of a shutdown', async () => {
+it('the execution timeout aborts a run also during the grace period of a shutdown', async () => {
   const world = createWorld()
   const run = () => world.clock.sleep({ seconds: 40 })
   const job = defineJob({ name: 'deaf', schedule, executionTimeout: { seconds: 30 }, tasks: [{ name: 'work', run }] })
@@ -70,7 +70,7 @@ it('the execution timeout also applies during the grace period of a shutdown', a
   await world.clock.advance({ seconds: 12 })
   await world.shutdown(scheduler, 60_000)
   const occurrence = await onlyOccurrence(world.scheduler(), 'deaf')
-  // The handler ignores its signal and gets 5 s after the timeout, as without a shutdown.
+  // The handler ignores its signal, so the node abandons it 5 s after the timeout, as without a shutdown.
   expect(occurrence).toMatchObject({ state: 'failed', reason: 'execution_timeout', finishedAt: at(45) })
 })
 
@@ -81,7 +81,7 @@ it('the next owner retries an attempt that timed out before a shutdown and ended
   const settings = { taskTimeout: { seconds: 5 }, retryPolicy }
   const job = defineJob({ name: 'slow', schedule, ...settings, tasks: [{ name: 'work', run }] })
   const first = await world.start({ jobs: [job], nodeId: 'first' })
-  // The node aborts the attempt at 15 and shuts down at 16. The handler ends at 18.
+  // The node aborts the attempt at 15 s and shuts down at 16 s. The handler ends at 18 s.
   await world.clock.advance({ seconds: 16 })
   await world.shutdown(first, 10_000)
   const second = await world.start({ jobs: [job], nodeId: 'second' })
@@ -91,13 +91,13 @@ it('the next owner retries an attempt that timed out before a shutdown and ended
   expect([state, node]).toEqual(['completed', 'second'])
 })
 
-describe('a run whose owner died', () => {
+describe('a run whose owner has died', () => {
   const asked: [before: JobSettingsInput, after: JobSettingsInput, state: string][] = [
     [{ onInterrupted: 'fail' }, { onInterrupted: 'retry' }, 'failed_stale'],
     [{ onInterrupted: 'retry' }, { onInterrupted: 'fail' }, 'completed'],
   ]
   it.each(asked)(
-    'is reaped by the settings of the version under which it began: %o, then %o',
+    'is reaped by the settings of the version with which the run began: %o, then %o',
     async (before, after, state) => {
       const world = createWorld()
       const run = ({ signal }: TaskContext) => world.clock.sleep({ seconds: 20 }, signal)
@@ -127,7 +127,7 @@ describe('a replay', () => {
     return { seen, job: defineJob({ name: 'chain', schedule: everySeconds(3600), tasks }) }
   }
 
-  it('has the data of the original, and its tasks see no results of tasks that it runs again', async () => {
+  it('has the data of the original, and its tasks receive no results of tasks that run again', async () => {
     const world = createWorld()
     const { job, seen } = chain()
     const scheduler = await world.start({ jobs: [job] })
@@ -147,7 +147,7 @@ describe('a replay', () => {
   })
 })
 
-describe('an update', () => {
+describe('an update of a job', () => {
   const byFifteen = everySeconds(15, +at(120))
   const byTwenty = everySeconds(20, +at(120))
 
@@ -168,7 +168,7 @@ describe('an update', () => {
     expect(ran).toEqual([15, 30, 45, 60, 75, 90, 105, 120])
   })
 
-  it("to the schedule of a newer build leaves that build's definition unchanged", async () => {
+  it('to the schedule of a newer build leaves the definition of that build unchanged', async () => {
     const world = createWorld()
     const tasks = [{ name: 'work', run: () => undefined }]
     const scheduler = await world.start({ jobs: [defineJob({ name: 'tick', schedule: byTwenty, tasks })] })

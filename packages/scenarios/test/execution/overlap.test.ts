@@ -4,9 +4,7 @@ import { everySeconds } from '../support/every.ts'
 import { everywhere } from '../support/places.ts'
 import { at, createWorld, fates, secondsOf, type World } from '../support/world.ts'
 
-/**
- * A job with a slot every ten seconds whose runs take `seconds`. `runs` lists each slot with the seconds of its start and end.
- */
+/** Defines a job with a slot every ten seconds whose runs take `seconds`. `runs` lists each ended run as `slot: start-end`. */
 function slow(world: World, options: { until: number; seconds: number } & JobSettingsInput) {
   const { until, seconds, ...settings } = options
   const runs: string[] = []
@@ -31,8 +29,8 @@ function slow(world: World, options: { until: number; seconds: number } & JobSet
   return { job, runs, most: () => most }
 }
 
-describe.each(everywhere)('on $name', (place) => {
-  it('skip, the default: a slot that is due while the job runs is recorded as skipped', async () => {
+describe.each(everywhere)('on the storage $name', (place) => {
+  it('under skip, the default policy, a slot that comes due while the job runs is stored as skipped', async () => {
     const world = createWorld(place)
     const { job, runs } = slow(world, { until: 50, seconds: 25 })
     const scheduler = await world.start({ jobs: [job] })
@@ -47,7 +45,7 @@ describe.each(everywhere)('on $name', (place) => {
     ])
   })
 
-  it('queue: every slot runs, one after another, in the order of the slots', async () => {
+  it('under queue every slot runs, one after another, in the order of the slots', async () => {
     const world = createWorld(place)
     const { job, runs, most } = slow(world, { until: 40, seconds: 25, overlapPolicy: 'queue' })
     const scheduler = await world.start({ jobs: [job] })
@@ -58,7 +56,7 @@ describe.each(everywhere)('on $name', (place) => {
     expect(most()).toBe(1)
   })
 
-  it('queue: a slot beyond maxQueued is skipped with the reason queue_full', async () => {
+  it('under queue a slot beyond maxQueued is skipped with the reason queue_full', async () => {
     const world = createWorld(place)
     const { job, runs } = slow(world, { until: 50, seconds: 100, overlapPolicy: 'queue', maxQueued: 2 })
     const scheduler = await world.start({ jobs: [job] })
@@ -67,7 +65,7 @@ describe.each(everywhere)('on $name', (place) => {
     expect((await fates(scheduler, 'slow')).slice(3)).toEqual(['40 skipped queue_full', '50 skipped queue_full'])
   })
 
-  it('queue_one: the newest slot displaces the queued one, which is canceled', async () => {
+  it('under queue_one a new slot cancels the queued slot and takes its place in the queue', async () => {
     const world = createWorld(place)
     const { job, runs } = slow(world, { until: 40, seconds: 35, overlapPolicy: 'queue_one' })
     const scheduler = await world.start({ jobs: [job] })
@@ -81,7 +79,7 @@ describe.each(everywhere)('on $name', (place) => {
     ])
   })
 
-  it('allow: runs overlap', async () => {
+  it('under allow the runs of a job overlap', async () => {
     const world = createWorld(place)
     const { job, runs, most } = slow(world, { until: 30, seconds: 25, overlapPolicy: 'allow' })
     await world.start({ jobs: [job] })
@@ -90,7 +88,7 @@ describe.each(everywhere)('on $name', (place) => {
     expect(most()).toBe(3)
   })
 
-  it('cancel_running: a new slot aborts the run, and starts when the run has ended', async () => {
+  it('under cancel_running a new slot aborts the active run, and starts when that run has ended', async () => {
     const world = createWorld(place)
     const { job, runs, most } = slow(world, { until: 30, seconds: 25, overlapPolicy: 'cancel_running' })
     const scheduler = await world.start({ jobs: [job] })
@@ -100,7 +98,7 @@ describe.each(everywhere)('on $name', (place) => {
     expect(most()).toBe(1)
   })
 
-  it('cancel_running: a run that ignores its signal is abandoned before the new slot starts', async () => {
+  it('under cancel_running a run that ignores its signal is abandoned after 5 s, and the new slot starts', async () => {
     const world = createWorld(place)
     const startedAt: number[] = []
     const job = defineJob({
@@ -123,7 +121,7 @@ describe.each(everywhere)('on $name', (place) => {
     expect(await fates(scheduler, 'deaf')).toEqual(['10 canceled displaced', '20 completed'])
   })
 
-  it('cancel_running: a new slot also aborts a run on another node', async () => {
+  it('under cancel_running a new slot aborts the active run of another node', async () => {
     const world = createWorld(place)
     const { job, runs } = slow(world, { until: 20, seconds: 60, overlapPolicy: 'cancel_running' })
     const first = await world.start({ jobs: [job], nodeId: 'first' })
@@ -135,7 +133,7 @@ describe.each(everywhere)('on $name', (place) => {
   })
 
   it.each(['skip', 'queue', 'queue_one', 'cancel_running'] as const)(
-    '%s: the runs of a job never overlap on three nodes',
+    'under %s the runs of a job never overlap on three nodes',
     async (overlapPolicy) => {
       const world = createWorld(place)
       const { job, most } = slow(world, { until: 200, seconds: 13, overlapPolicy })
@@ -145,7 +143,7 @@ describe.each(everywhere)('on $name', (place) => {
     },
   )
 
-  it('isRunning is true on every node while an occurrence runs', async () => {
+  it('`isRunning` returns true on every node while an occurrence of the job runs', async () => {
     const world = createWorld(place)
     const { job } = slow(world, { until: 10, seconds: 20 })
     const first = await world.start({ jobs: [job] })
@@ -158,7 +156,7 @@ describe.each(everywhere)('on $name', (place) => {
     expect(await running()).toEqual([false, false])
   })
 
-  it('maxConcurrency: three slots run at once on all nodes together, and the rest start in slot order', async () => {
+  it('with a maxConcurrency of 3, four nodes together run three slots at once, and the next slots start in their order', async () => {
     const world = createWorld(place)
     const { job, runs, most } = slow(world, { until: 60, seconds: 35, overlapPolicy: 'queue', maxConcurrency: 3 })
     const nodes = []
@@ -170,7 +168,7 @@ describe.each(everywhere)('on $name', (place) => {
     expect(await fates(node as Scheduler, 'slow')).toEqual([10, 20, 30, 40, 50, 60].map((slot) => `${slot} completed`))
   })
 
-  it('maxConcurrency: queued slots start once the runs of a dead node are taken over', async () => {
+  it('with a maxConcurrency of 2, queued slots start after two runs of a dead node are taken over', async () => {
     const world = createWorld(place)
     const settings = {
       until: 40,
@@ -185,7 +183,7 @@ describe.each(everywhere)('on $name', (place) => {
     world.crash(first)
     const second = await world.start({ jobs: [job], deadAfter: { seconds: 30 } })
     await world.clock.advance({ minutes: 20 })
-    // The dead node ran 10 and 20, which held both concurrency slots of the job until the takeover.
+    // The dead node ran the slots 10 and 20, which held both concurrency slots of the job until the takeover.
     expect(await fates(second, 'slow')).toEqual([
       '10 failed_stale node_lost',
       '20 failed_stale node_lost',

@@ -16,17 +16,17 @@ import { at, createWorld, listen, secondsOf, type World } from '../support/world
 
 interface Load {
   readonly jobs: Job[]
-  /** Name of the job, number of the attempt and second, for each handler call from second 19 on. */
+  /** Lists `name/attempt second` for each handler call from second 19 on. */
   readonly called: string[]
   readonly mostAtOnce: () => number
 }
 
 interface LoadOptions extends Partial<JobOptions> {
-  /** Number of jobs that are due at seconds 10 and 20. At second 10 their handlers end at once, which shows their latency. */
+  /** Number of jobs that come due at seconds 10 and 20. At second 10 their handlers return at once, which the node measures. */
   readonly count: number
   /** The work of the handlers at second 20. Default: none. */
   readonly handler?: (context: TaskContext) => unknown
-  /** The work of a further job, which starts at second 19.9. */
+  /** The work of an additional job, which starts at second 19.9. */
   readonly blocker?: (context: TaskContext) => unknown
 }
 
@@ -51,7 +51,10 @@ function load(world: World, { count, handler, blocker, ...settings }: LoadOption
   return { jobs, called, mostAtOnce: () => most }
 }
 
-/** Starts a node with one permit by default. At second 10 the node measures the latency of its handlers. */
+/**
+ * Starts a node, with one permit by default, and runs the slots of second 10, by which the node measures the latency of its
+ * handlers.
+ */
 async function startOn(world: World, jobs: Job[], options: Partial<SchedulerOptions> = {}) {
   const intercepted = new InterceptedStorage(world.connect())
   const { storage } = intercepted
@@ -69,20 +72,20 @@ async function startOn(world: World, jobs: Job[], options: Partial<SchedulerOpti
   return { intercepted, scheduler, occurrenceOf, attemptsOf }
 }
 
-/** The attempts that the node called after the blocker's, by job. */
+/** Returns `name/attempt` of each handler call after the call of the blocker, sorted. */
 function behindBlocker([, ...called]: readonly string[]): string[] {
   return called.map((call) => call.replace(/ .*/, '')).sort()
 }
 
-/** The number of slots that each call started in the step that created them. */
+/** Returns how many runs each `createOccurrences` call started. */
 function startedPerCall({ calls }: InterceptedStorage): number[] {
   return calls
     .filter(({ operation }) => operation === 'createOccurrences')
     .map(({ request }) => (request as { items: { runs: unknown }[] }).items.filter(({ runs }) => runs !== null).length)
 }
 
-describe.each(everywhere)('on $name', (place) => {
-  it('a burst of slots with quick handlers starts in one call, and a single permit runs one handler at a time', async () => {
+describe.each(everywhere)('on the storage $name', (place) => {
+  it('a node with one permit starts 40 due slots with quick handlers in one call, and runs one handler at a time', async () => {
     const world = createWorld(place)
     const { jobs, called, mostAtOnce } = load(world, { count: 40 })
     const { intercepted, attemptsOf } = await startOn(world, jobs)
@@ -94,7 +97,7 @@ describe.each(everywhere)('on $name', (place) => {
     for (const { name } of jobs) expect(await attemptsOf(name)).toEqual([[1, 'succeeded', null]])
   })
 
-  it('prefetch starts after the first handler has ended', async () => {
+  it('a node prefetches slots only after its first handler has ended', async () => {
     const world = createWorld(place)
     const { jobs } = load(world, { count: 20 })
     const intercepted = new InterceptedStorage(world.connect())
@@ -113,7 +116,7 @@ describe.each(everywhere)('on $name', (place) => {
     expect(called).toHaveLength(9)
   })
 
-  it('a node does not prefetch slots under onInterrupted fail, so a crash fails only the run that had begun', async () => {
+  it('a node does not prefetch slots under `onInterrupted: fail`, so its crash fails only the run that had begun', async () => {
     const world = createWorld(place)
     const { jobs, called } = load(world, {
       count: 10,
@@ -133,7 +136,7 @@ describe.each(everywhere)('on $name', (place) => {
     expect(stale.flat()).toHaveLength(1)
   })
 
-  it('with a `prefetch` of 0 the node makes one call for each group of free permits', async () => {
+  it('a node with a `prefetch` of 0 creates and starts due slots only for its free permits', async () => {
     const world = createWorld(place)
     const { jobs, called, mostAtOnce } = load(world, { count: 10 })
     const { intercepted } = await startOn(world, jobs, { prefetch: 0, maxConcurrentJobs: 2 })
@@ -149,7 +152,7 @@ describe.each(everywhere)('on $name', (place) => {
     { handlerMs: 6, places: 1, ahead: 0 },
     { handlerMs: 6, places: 4, ahead: 3 },
     { handlerMs: 100, places: 10, ahead: 0 },
-  ])('handlers of $handlerMs ms on $places permits prefetch $ahead slots', async (pace) => {
+  ])('a node with $places permits and handlers of $handlerMs ms prefetches $ahead slots', async (pace) => {
     const { places, ahead } = pace
     const world = createWorld(place)
     const work = () => world.clock.sleep(pace.handlerMs)
@@ -163,7 +166,7 @@ describe.each(everywhere)('on $name', (place) => {
     expect(mostAtOnce()).toBe(places)
   })
 
-  it('a node hands prefetched slots back when a slow handler delays them, and another node runs them', async () => {
+  it('a node hands back prefetched slots after 0.1 s behind a slow handler, and another node runs them', async () => {
     const world = createWorld(place)
     const { jobs, called } = load(world, { count: 4, blocker: () => world.clock.sleep({ minutes: 1 }) })
     const { intercepted, scheduler, occurrenceOf } = await startOn(world, jobs, { nodeId: 'busy' })
@@ -200,7 +203,7 @@ describe.each(everywhere)('on $name', (place) => {
     expect(await metrics.readGauges()).toMatchObject({ scheduler_jobs_running: 1 })
   })
 
-  it('a handed-back slot runs on the same node if no other node has claimed it', async () => {
+  it('a prefetched slot that was handed back runs on the same node if no other node has claimed it', async () => {
     const world = createWorld(place)
     const { jobs, called, mostAtOnce } = load(world, { count: 3, blocker: () => world.clock.sleep(1100) })
     await startOn(world, jobs)
@@ -209,7 +212,7 @@ describe.each(everywhere)('on $name', (place) => {
     expect(mostAtOnce()).toBe(1)
   })
 
-  it('a handed-back slot keeps all of its retries', async () => {
+  it('a prefetched slot that was handed back keeps all of its retries', async () => {
     const world = createWorld(place)
     const handler = ({ attempt }: TaskContext) => {
       if (attempt < 3) throw new Error('no')
@@ -225,7 +228,7 @@ describe.each(everywhere)('on $name', (place) => {
     ])
   })
 
-  it('a handed-back slot keeps all of its rescues', async () => {
+  it('a prefetched slot that was handed back keeps all of its rescues', async () => {
     const world = createWorld(place)
     const handler = ({ attempt }: TaskContext) => (attempt === 2 ? world.clock.sleep({ hours: 1 }) : undefined)
     const blocker = () => world.clock.sleep({ minutes: 1 })
@@ -244,7 +247,7 @@ describe.each(everywhere)('on $name', (place) => {
     ])
   })
 
-  it('neither a hand-back for lack of a permit nor one at a shutdown uses up a rescue', async () => {
+  it('a run uses up no rescue when a node hands it back for lack of a permit or at a shutdown', async () => {
     const world = createWorld(place)
     const { jobs } = load(world, { count: 1, blocker: () => world.clock.sleep({ minutes: 1 }) })
     const run = ({ signal, attempt }: TaskContext) =>
@@ -273,7 +276,7 @@ describe.each(everywhere)('on $name', (place) => {
   })
 
   it.each(['before its effect', 'after its effect'] as const)(
-    'a settle that fails %s only delays a hand-back',
+    'a settle that fails %s only delays the hand-back of prefetched slots',
     async (when) => {
       const world = createWorld(place)
       const { jobs, called, mostAtOnce } = load(world, { count: 3, blocker: () => world.clock.sleep(1000) })
@@ -291,7 +294,7 @@ describe.each(everywhere)('on $name', (place) => {
     },
   )
 
-  it('a prefetched slot can be canceled, and the prefetched slots beside it run', async () => {
+  it('a prefetched slot can be canceled, and other prefetched slots run', async () => {
     const world = createWorld(place)
     const { jobs, called } = load(world, { count: 3, blocker: () => world.clock.sleep(150) })
     const { scheduler, occurrenceOf, attemptsOf } = await startOn(world, jobs)
@@ -310,7 +313,7 @@ describe.each(everywhere)('on $name', (place) => {
     ['runs', ({ signal }) => new Promise((_, reject) => signal.addEventListener('abort', reject))],
     ['waits for its retry', () => Promise.reject(new Error('no'))],
   ])(
-    'a shutdown hands back the slots that wait behind an occurrence that %s, and calls no handler',
+    'a shutdown hands back prefetched slots behind an occurrence that %s, and calls none of their handlers',
     async (_, blocker) => {
       const world = createWorld(place)
       const retryPolicy = { maxRetries: 1, retryInterval: { minutes: 1 } }
@@ -334,7 +337,7 @@ describe.each(everywhere)('on $name', (place) => {
     },
   )
 
-  it('a slot with an execution timeout under a second is not prefetched', async () => {
+  it('a node does not prefetch a slot with an execution timeout of less than a second', async () => {
     const world = createWorld(place)
     const { jobs, called } = load(world, { count: 6, executionTimeout: 999 })
     const { intercepted, scheduler } = await startOn(world, jobs)
@@ -345,7 +348,7 @@ describe.each(everywhere)('on $name', (place) => {
     expect(called).toHaveLength(6)
   })
 
-  it('a slot with an execution timeout of a second is prefetched', async () => {
+  it('a node prefetches a slot with an execution timeout of a second', async () => {
     const world = createWorld(place)
     const { jobs } = load(world, { count: 6, executionTimeout: 1000 })
     const { intercepted } = await startOn(world, jobs)
@@ -353,7 +356,7 @@ describe.each(everywhere)('on $name', (place) => {
     expect(startedPerCall(intercepted)).toEqual([6])
   })
 
-  it('the attempt and its event have the instant at which the handler began, not that of the prefetch', async () => {
+  it('the attempt of a prefetched slot and its event state the instant at which the handler was called', async () => {
     const world = createWorld(place)
     const { jobs } = load(world, {
       count: 1,

@@ -16,7 +16,7 @@ import { at, createWorld, fates, listen, secondsOf, type World } from '../suppor
 
 const rarely = { pollInterval: { hours: 1 } }
 
-/** Jobs whose runs take `seconds`, and the runs that have begun: `'name input at second'`. */
+/** Defines jobs whose runs take `seconds`. `begun` lists the handler calls as `'name input at second'`. */
 function working(world: World) {
   const begun: string[] = []
   const job = (name: string, seconds: number, settings: JobSettingsInput & { slotsUntil?: number } = {}): Job => {
@@ -41,7 +41,7 @@ function working(world: World) {
   return { begun, job, names: () => begun.map((one) => one.replace(/ at .*/, '')) }
 }
 
-describe.each(everywhere)('on $name, by priority', (place) => {
+describe.each(everywhere)('on the storage $name, with priorities', (place) => {
   it('pending runs of all jobs start in the order of their priority', async () => {
     const world = createWorld(place)
     const { job, names } = working(world)
@@ -53,7 +53,7 @@ describe.each(everywhere)('on $name, by priority', (place) => {
     expect(names()).toEqual(['first', 'urgent', 'plain', 'low'])
   })
 
-  it('a request has the priority of its job unless it has its own', async () => {
+  it('a request has its own priority, or otherwise the priority of its job', async () => {
     const world = createWorld(place)
     const { job, names } = working(world)
     const jobs = [job('plain', 1), job('urgent', 1, { priority: 5 })]
@@ -82,7 +82,7 @@ describe.each(everywhere)('on $name, by priority', (place) => {
     expect((await node.occurrence(urgent.id)).priority).toBe(3)
   })
 
-  it('slots of one instant start in the order of their priority, and the rest are pending in the storage', async () => {
+  it('slots of one instant start in the order of their priority, and slots without a permit are stored as pending', async () => {
     const world = createWorld(place)
     const { job, names } = working(world)
     const priorities = [0, -3, 7, 2, 0, 10]
@@ -106,7 +106,7 @@ describe.each(everywhere)('on $name, by priority', (place) => {
     expect(names().slice(5)).toEqual(['-3 1'])
   })
 
-  it('a slot of low priority waits for a permit only briefly before it is pending, and is not missed', async () => {
+  it('a slot of low priority that finds no permit is stored as pending within 30 ms, and is not missed', async () => {
     const world = createWorld(place)
     const { job } = working(world)
     const low = job('low', 1, { slotsUntil: 10, misfireThreshold: 60, recoveryStrategy: 'mark_as_missed' })
@@ -121,7 +121,7 @@ describe.each(everywhere)('on $name, by priority', (place) => {
     expect(await fates(node, 'low')).toEqual(['10 completed'])
   })
 
-  it('the queue of a job starts in the order of priority, also when an end takes the next run', async () => {
+  it('the queued runs of a job start in the order of their priority', async () => {
     const world = createWorld(place)
     const { job, names } = working(world)
     const node = await world.start({ jobs: [job('queue', 1, { overlapPolicy: 'queue' })], ...rarely })
@@ -133,32 +133,35 @@ describe.each(everywhere)('on $name, by priority', (place) => {
   it.each([
     { how: 'receives a wake-up', wakesUp: true, within: 1 },
     { how: 'polls', wakesUp: false, within: 3 },
-  ])('a long queue of low priority does not delay an urgent run, once the node $how', async ({ wakesUp, within }) => {
-    const world = createWorld(place)
-    const { job, begun } = working(world)
-    const jobs = [job('queue', 1, { overlapPolicy: 'queue', priority: -1 }), job('urgent', 1, { priority: 1 })]
-    const storage = wakesUp ? world.connect() : wrapStorage(world.connect(), { subscribe: undefined })
-    const node = await world.start({ jobs, storage, maxConcurrentJobs: 1, pollInterval: { seconds: 2 } })
-    for (let count = 0; count < 20; count++) await node.trigger('queue', { data: count })
-    await world.clock.advance({ seconds: 5.5 })
-    const client = createClient({ storage: world.connect(), clock: world.clock, logger: silentLogger })
-    await client.trigger('urgent')
-    await world.clock.advance({ seconds: 30 })
-    await client.close()
-    const place_ = begun.findIndex((one) => one.startsWith('urgent'))
-    expect(secondsOf(world.clock.now())).toBe(35.5)
-    expect(begun).toHaveLength(21)
-    expect(place_).toBeGreaterThanOrEqual(6)
-    // On SQLite the node gets no wake-up, so its next poll finds the run.
-    expect(place_).toBeLessThanOrEqual(5 + (place.name === 'memory' ? within : 3))
-  })
+  ])(
+    "20 queued runs of low priority do not delay another job's urgent run after the node $how",
+    async ({ wakesUp, within }) => {
+      const world = createWorld(place)
+      const { job, begun } = working(world)
+      const jobs = [job('queue', 1, { overlapPolicy: 'queue', priority: -1 }), job('urgent', 1, { priority: 1 })]
+      const storage = wakesUp ? world.connect() : wrapStorage(world.connect(), { subscribe: undefined })
+      const node = await world.start({ jobs, storage, maxConcurrentJobs: 1, pollInterval: { seconds: 2 } })
+      for (let count = 0; count < 20; count++) await node.trigger('queue', { data: count })
+      await world.clock.advance({ seconds: 5.5 })
+      const client = createClient({ storage: world.connect(), clock: world.clock, logger: silentLogger })
+      await client.trigger('urgent')
+      await world.clock.advance({ seconds: 30 })
+      await client.close()
+      const place_ = begun.findIndex((one) => one.startsWith('urgent'))
+      expect(secondsOf(world.clock.now())).toBe(35.5)
+      expect(begun).toHaveLength(21)
+      expect(place_).toBeGreaterThanOrEqual(6)
+      // On SQLite the node gets no wake-up, so its next poll finds the run.
+      expect(place_).toBeLessThanOrEqual(5 + (place.name === 'memory' ? within : 3))
+    },
+  )
 
-  it('an urgent slot does not wait for the end of a burst of runs of lower priority', async () => {
+  it('an urgent slot does not wait for the end of a burst of 2,000 runs of lower priority', async () => {
     const world = createWorld(place)
     const { job, begun } = working(world)
     const jobs = [job('many', 0.01), job('urgent', 0, { priority: 5, slotsUntil: 10 })]
     const node = await world.start({ jobs, maxConcurrentJobs: 1, ...rarely })
-    // The burst waits for permits in the node while handlers are quick, until its wait limit has passed.
+    // The burst waits for permits on the node while handlers are quick, until its wait limit has passed.
     const asked = node.triggerMany(Array.from({ length: 2000 }, (_, data) => ({ job: 'many', data })))
     await world.clock.advance({ minutes: 2 })
     await asked
@@ -166,11 +169,11 @@ describe.each(everywhere)('on $name, by priority', (place) => {
     const started = Number(begun.find((one) => one.startsWith('urgent'))?.split(' at ')[1])
     expect(started).toBeGreaterThanOrEqual(10)
     expect(started).toBeLessThan(10.1)
-    // The rest of the burst has the same priority as a job without one and is older than its slots. Such a slot waits for it.
+    // The last runs of the burst start after the urgent slot.
     expect(Number(begun.at(-1)?.split(' at ')[1])).toBeGreaterThan(15)
   })
 
-  it('an hour of waiting counts as much as one level of priority, so no run starves', async () => {
+  it('an hour of waiting counts as much as one level of priority, so a run of low priority does not starve', async () => {
     const world = createWorld(place)
     const { job, begun } = working(world)
     const jobs = [job('plain', 0), job('urgent', 90, { priority: 1 })]
@@ -179,19 +182,19 @@ describe.each(everywhere)('on $name, by priority', (place) => {
     await world.clock.advance({ seconds: 1 })
     await node.trigger('plain')
     await world.clock.advance(1)
-    // Twice as many requests come in as the node can run.
+    // Each 45 s a request comes in whose run takes 90 s, so the number of pending runs grows.
     for (let seconds = 0; seconds < 2 * 3600; seconds += 45) {
       await node.trigger('urgent')
       await world.clock.advance({ seconds: 45 })
     }
     await world.clock.advance({ minutes: 2 })
     const index = begun.findIndex((one) => one.startsWith('plain'))
-    // The first run and the 80 requests of the following hour run first, although twice as many are pending.
+    // The first run and the 80 requests of the following hour start before the plain run, although twice as many are pending.
     expect(begun[index]).toBe(`plain at ${81 * 90}`)
     expect(index).toBe(81)
   })
 
-  it('an update of the priority applies to runs that are created afterwards', async () => {
+  it("an update of a job's priority applies to runs that are created after the update", async () => {
     const world = createWorld(place)
     const { job, names } = working(world)
     const jobs = [job('asked', 1), job('plain', 1), job('first', 2)]
@@ -208,7 +211,7 @@ describe.each(everywhere)('on $name, by priority', (place) => {
     expect((await node.job('asked')).settings.priority).toBe(1)
   })
 
-  it('an update of the priority applies to later slots and creates a new version', async () => {
+  it("an update of a job's priority applies to later slots and creates a new version", async () => {
     const world = createWorld(place)
     const { job, names } = working(world)
     const jobs = [job('other', 60, { slotsUntil: 10, priority: 1 }), job('one', 60, { slotsUntil: 10 })]
@@ -218,7 +221,7 @@ describe.each(everywhere)('on $name, by priority', (place) => {
     expect(names()).toEqual(['one'])
   })
 
-  it('recovered slots and the runs of a backfill have the priority of their job', async () => {
+  it('recovered slots and runs of a backfill have the priority of their job', async () => {
     const world = createWorld(place)
     const { job } = working(world)
     const strategy = { recoveryStrategy: 'execute_all', misfireThreshold: { seconds: 5 } } as const
@@ -245,7 +248,7 @@ describe.each(everywhere)('on $name, by priority', (place) => {
     ])
   })
 
-  it('a run of a dead node keeps its priority', async () => {
+  it('a run that is taken over from a dead node keeps its priority', async () => {
     const world = createWorld(place)
     const { job, names } = working(world)
     const quick = { deadAfter: { seconds: 30 }, maxConcurrentJobs: 1 }
@@ -261,7 +264,7 @@ describe.each(everywhere)('on $name, by priority', (place) => {
     expect(await fates(node, 'urgent')).toEqual(['0 completed'])
   })
 
-  it('runDue starts runs in the order of their priority', async () => {
+  it('`runDue` starts runs in the order of their priority', async () => {
     const world = createWorld(place)
     const { job, names } = working(world)
     const jobs = [job('plain', 1), job('urgent', 1, { priority: 1 })]

@@ -9,7 +9,7 @@ type Handler = (context: TaskContext<undefined>) => unknown
 
 const schedule = everySeconds(10, +at(10))
 
-/** A scheduler with a job whose only slot is at 10 s, and its storage. */
+/** Starts a scheduler with a job whose only slot is at 10 s, on a storage that counts calls. */
 async function startWith(world: World, run: Handler, settings: object = {}) {
   const counted = new InterceptedStorage(world.connect())
   const job = defineJob({ name: 'job', schedule, ...settings, tasks: [{ name: 'work', run }] })
@@ -22,7 +22,7 @@ async function progressOf(scheduler: Scheduler) {
   return tasks[0]?.progress ?? null
 }
 
-/** A handler that reports its progress `times` times, evenly over `seconds`. */
+/** Makes a handler that reports its progress `times` times, evenly over `seconds`. */
 function saying(world: World, times: number, seconds: number): Handler {
   return async (context) => {
     for (let said = 1; said <= times; said++) {
@@ -32,8 +32,8 @@ function saying(world: World, times: number, seconds: number): Handler {
   }
 }
 
-describe.each(everywhere)('on $name', (place) => {
-  it('another process reads the last reported progress within a second', async () => {
+describe.each(everywhere)('on the storage $name', (place) => {
+  it('another process reads the last reported progress of a handler within a second', async () => {
     const world = createWorld(place)
     await startWith(world, saying(world, 100, 10))
     const other = world.scheduler()
@@ -46,7 +46,7 @@ describe.each(everywhere)('on $name', (place) => {
     expect(await progressOf(other)).toEqual({ fraction: 1, message: '100 of 100', at: at(20) })
   })
 
-  it('a thousand reports in ten seconds cause at most one call a second', async () => {
+  it('1,000 progress reports of a handler in 10 s cause at most one storage call each second', async () => {
     const world = createWorld(place)
     const { counted, scheduler } = await startWith(world, saying(world, 1000, 10))
     await world.clock.advanceTo(at(9))
@@ -57,7 +57,7 @@ describe.each(everywhere)('on $name', (place) => {
     expect(counted.count('settle')).toBeLessThanOrEqual(11)
   })
 
-  it('a run that ends within a second makes no extra call for its progress', async () => {
+  it('a run that ends within a second makes no additional storage call for its progress', async () => {
     const world = createWorld(place)
     const { counted, scheduler } = await startWith(world, saying(world, 500, 0.9))
     await world.clock.advanceTo(at(9))
@@ -68,7 +68,7 @@ describe.each(everywhere)('on $name', (place) => {
   })
 })
 
-it('the progress of many runs is stored in common calls', async () => {
+it('the progress of 20 runs is stored in common storage calls', async () => {
   const world = createWorld()
   const counted = new InterceptedStorage(world.connect())
   const jobs = Array.from({ length: 20 }, (_, index) =>
@@ -81,7 +81,7 @@ it('the progress of many runs is stored in common calls', async () => {
   expect(counted.count('settle')).toBeLessThanOrEqual(11)
 })
 
-it('a retry starts without progress, and each attempt keeps its own', async () => {
+it('a retry starts without progress, and each attempt keeps its own progress', async () => {
   const world = createWorld()
   const seen: unknown[] = []
   const run: Handler = async (context) => {
@@ -102,7 +102,7 @@ it('a retry starts without progress, and each attempt keeps its own', async () =
   expect(tasks[0]?.progress?.fraction).toBe(0.2)
 })
 
-it('a report after the end of its attempt has no effect', async () => {
+it('a progress report after the end of its attempt has no effect', async () => {
   const world = createWorld()
   const contexts: TaskContext<undefined>[] = []
   const run: Handler = async (context) => {
@@ -125,7 +125,7 @@ it('a report after the end of its attempt has no effect', async () => {
   expect(await progressOf(scheduler)).toMatchObject({ fraction: 0.2 })
 })
 
-it('listeners receive attempt.progressed about once a second', async () => {
+it('listeners receive `attempt.progressed` about once a second', async () => {
   const world = createWorld()
   const { scheduler } = await startWith(world, saying(world, 1000, 5))
   const told = listen(scheduler, 'attempt.progressed')
@@ -142,7 +142,7 @@ it.each([
   [[1.1], 'fraction'],
   [['0.5'], 'fraction'],
   [[0.5, 7], 'message'],
-])('progress(%j) throws an error that names the field', async (given, field) => {
+])('`progress` called with %j throws an error that names the field', async (given, field) => {
   const world = createWorld()
   const run: Handler = ({ progress }) => progress(...(given as [number]))
   const { scheduler } = await startWith(world, run)
@@ -151,7 +151,7 @@ it.each([
   expect(tasks[0]?.error).toMatchObject({ code: 'INVALID_ARGUMENT', message: expect.stringContaining(field) })
 })
 
-it('a message is cut after 200 characters, and not within a surrogate pair', async () => {
+it('a progress message is cut to 200 characters, and not within a surrogate pair', async () => {
   const world = createWorld()
   const run: Handler = ({ progress }) => progress(1, `${'x'.repeat(199)}😀`)
   const { scheduler } = await startWith(world, run)

@@ -5,7 +5,7 @@ import { everySeconds } from '../support/every.ts'
 import { everyStorage } from '../support/places.ts'
 import { at, createWorld, secondsOf, type World } from '../support/world.ts'
 
-/** A job with a slot every ten seconds. Its tasks fail while `broken` contains their names. */
+/** Defines a job with a slot every ten seconds. A task fails while `broken` contains its name. */
 function failing(world: World, { until = 30 }: { readonly until?: number } = {}) {
   const broken = new Set(['load'])
   const work = (name: string) => ({
@@ -33,7 +33,7 @@ async function failureAt(scheduler: Scheduler, second: number): Promise<Occurren
   return items.find(({ scheduledAt }) => secondsOf(scheduledAt) === second)?.id as OccurrenceId
 }
 
-/** Causes three failures, then removes their cause. */
+/** Runs the slots of the job while one of its tasks fails, and then repairs the task. */
 async function threeFailures(world: World, options: { readonly until?: number } = {}) {
   const { job, broken } = failing(world, options)
   const scheduler = await world.start({ jobs: [job] })
@@ -47,7 +47,7 @@ async function threeFailures(world: World, options: { readonly until?: number } 
   return { job, scheduler, broken, replay }
 }
 
-describe.each(everyStorage)('on $name', (place) => {
+describe.each(everyStorage)('on the storage $name', (place) => {
   it('`failures` omits a failure whose replay was completed, unless includeResolved is set', async () => {
     const world = createWorld(place)
     const { scheduler, replay } = await threeFailures(world)
@@ -59,7 +59,7 @@ describe.each(everyStorage)('on $name', (place) => {
     expect(items.map(({ resolvedBy }) => resolvedBy)).toEqual([null, run, null])
   })
 
-  it('a failed replay resolves nothing, and a later replay resolves it and the original', async () => {
+  it('a failed replay resolves nothing, and a completed second replay resolves the original and the failed replay', async () => {
     const world = createWorld(place)
     const { scheduler, broken, replay } = await threeFailures(world, { until: 10 })
     broken.add('mail')
@@ -72,7 +72,7 @@ describe.each(everyStorage)('on $name', (place) => {
     expect((await scheduler.occurrence(first)).state).toBe('failed')
   })
 
-  it('a replay of a failed replay resolves the original', async () => {
+  it('a completed replay of a failed replay resolves the original failure', async () => {
     const world = createWorld(place)
     const { scheduler, broken, replay } = await threeFailures(world, { until: 10 })
     broken.add('mail')
@@ -84,7 +84,7 @@ describe.each(everyStorage)('on $name', (place) => {
     expect(await secondsOfFailures(scheduler)).toEqual([])
   })
 
-  it('a replay that includes the failed task resolves the failure, and one without that task does not', async () => {
+  it('a completed replay resolves a failure only if it ran the failed task', async () => {
     const world = createWorld(place)
     const { scheduler, replay } = await threeFailures(world, { until: 20 })
     await replay(await failureAt(scheduler, 10), { from: 'load' })
@@ -104,7 +104,7 @@ describe.each(everyStorage)('on $name', (place) => {
     expect(await secondsOfFailures(scheduler)).toEqual([30])
   })
 
-  it('pages of failures are full although most failures are resolved, and contain each failure once', async () => {
+  it('`failures` fills its pages although most failures are resolved, and lists each failure once', async () => {
     const world = createWorld(place)
     const { scheduler } = await threeFailures(world, { until: 60 })
     for (const second of [10, 20, 40, 50]) await scheduler.replay(await failureAt(scheduler, second))
@@ -117,7 +117,7 @@ describe.each(everyStorage)('on $name', (place) => {
     expect(second.cursor).toBeNull()
   })
 
-  it('replays of one original have distinct numbers, and replays with one key are one run', async () => {
+  it('replays of one occurrence have distinct ids, and replays with one key are one run', async () => {
     const world = createWorld(place)
     const { job, scheduler } = await threeFailures(world, { until: 10 })
     const other = await world.start({ jobs: [job] })
@@ -133,7 +133,7 @@ describe.each(everyStorage)('on $name', (place) => {
     expect(items.filter(({ replayOf }) => replayOf === original)).toHaveLength(6 + 2)
   })
 
-  it('a replay whose answer was lost creates one run', async () => {
+  it('a replay request whose answer was lost creates one run', async () => {
     const world = createWorld(place)
     const { job, broken } = failing(world, { until: 10 })
     let isLost = false
@@ -157,7 +157,7 @@ describe.each(everyStorage)('on $name', (place) => {
   })
 })
 
-it('`failures` reads resolved failures by their ids and lists no history', async () => {
+it('`failures` lists only failed occurrences and reads the runs that resolved them by id', async () => {
   const world = createWorld()
   const { job } = failing(world)
   const listed: string[] = []

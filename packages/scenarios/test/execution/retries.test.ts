@@ -6,7 +6,7 @@ import { InterceptedStorage } from '../support/intercepted-storage.ts'
 import { everywhere } from '../support/places.ts'
 import { at, createWorld, onlyOccurrence, secondsOf, type World } from '../support/world.ts'
 
-/** A job with one slot whose first `times` attempts fail, and the seconds of its handler calls. */
+/** Defines a job with one slot whose first `times` attempts fail. `calledAt` lists the seconds of its handler calls. */
 function failing(world: World, times: number, retryPolicy?: RetryPolicyInput) {
   const calledAt: number[] = []
   const job = defineJob({
@@ -27,7 +27,7 @@ function failing(world: World, times: number, retryPolicy?: RetryPolicyInput) {
   return { job, calledAt }
 }
 
-describe.each(everywhere)('on $name', (place) => {
+describe.each(everywhere)('on the storage $name', (place) => {
   it('a failed task is retried after growing intervals until it succeeds', async () => {
     const world = createWorld(place)
     const { job, calledAt } = failing(world, 3, { maxRetries: 5, retryInterval: { seconds: 2 }, backoffFactor: 3 })
@@ -67,7 +67,7 @@ describe.each(everywhere)('on $name', (place) => {
     expect(calledAt).toEqual([10])
   })
 
-  it('no retry interval exceeds maxInterval', async () => {
+  it('no retry interval of a task exceeds maxInterval', async () => {
     const world = createWorld(place)
     const policy = { maxRetries: 4, retryInterval: { seconds: 1 }, backoffFactor: 10, maxInterval: { seconds: 20 } }
     const { job, calledAt } = failing(world, 9, policy)
@@ -76,7 +76,7 @@ describe.each(everywhere)('on $name', (place) => {
     expect(calledAt).toEqual([10, 11, 21, 41, 61])
   })
 
-  it('jitter shortens retry intervals by at most its share', async () => {
+  it('`jitter: 0.2` shortens retry intervals by at most 20 %', async () => {
     const world = createWorld(place)
     const { job, calledAt } = failing(world, 99, { maxRetries: 20, retryInterval: { seconds: 10 }, jitter: 0.2 })
     await world.start({ jobs: [job] })
@@ -90,7 +90,7 @@ describe.each(everywhere)('on $name', (place) => {
     expect(new Set(intervals).size).toBeGreaterThan(1)
   })
 
-  it('a retry without an interval starts at once', async () => {
+  it('a task with a retryInterval of 0 is retried without a pause', async () => {
     const world = createWorld(place)
     const { job, calledAt } = failing(world, 2, { maxRetries: 2, retryInterval: 0 })
     const scheduler = await world.start({ jobs: [job] })
@@ -117,11 +117,11 @@ describe.each(everywhere)('on $name', (place) => {
     expect(tasks[0]).toMatchObject({ attemptCount: 1001, result: 1001 })
     const numbers = tasks[0]?.attempts.map(({ number }) => number)
     expect(numbers).toEqual([1, 2, 3, 4, 5, ...Array.from({ length: 15 }, (_, index) => 987 + index)])
-    // Two writes for each attempt.
+    // Each attempt is written twice, so 2,002 writes are expected.
     expect(written / 2002).toBeLessThan(20_000)
   })
 
-  it("the next owner keeps the count of a task's attempts", async () => {
+  it('the next owner of a run continues to count the attempts of its task', async () => {
     const world = createWorld(place)
     const { job, calledAt } = failing(world, 1000, { maxRetries: 40, retryInterval: 1000, backoffFactor: 1 })
     const first = await world.start({ jobs: [job], nodeId: 'a' })
@@ -130,7 +130,7 @@ describe.each(everywhere)('on $name', (place) => {
     const second = await world.start({ jobs: [job], nodeId: 'a' })
     await world.clock.advance({ minutes: 2 })
     const { state, tasks } = await onlyOccurrence(second, 'flaky')
-    // One attempt was lost with its node, and uses up no retry.
+    // The attempt that was lost with the first node uses up no retry.
     expect([state, calledAt.length, tasks[0]?.attemptCount]).toEqual(['failed', 41, 42])
   })
 
@@ -138,31 +138,35 @@ describe.each(everywhere)('on $name', (place) => {
     ['dies', ['crash'], ['lost']],
     ['shuts down', ['shutdown'], ['aborted']],
     ['dies, and the next one shuts down', ['crash', 'shutdown'], ['lost', 'aborted']],
-    // After the hand-back the run is pending until its retry is due, so the second node does not own it.
+    // After the hand-back the run is pending until its retry is due. So the second node does not own the run, and loses no
+    // attempt.
     ['shuts down, and the next one dies', ['shutdown', 'crash'], ['aborted']],
-  ] as const)('the next owner keeps a retry interval when the node %s', async (_, ends, instead) => {
-    const world = createWorld(place)
-    const { job, calledAt } = failing(world, 1, { maxRetries: 3, retryInterval: { minutes: 10 }, jitter: 0.5 })
-    let node = await world.start({ jobs: [job], nodeId: 'a' })
-    await world.clock.advanceTo(at(15))
-    const dueAt = (await onlyOccurrence(node, 'flaky')).tasks[0]?.attempts[1]?.startedAt as Date
-    for (const end of ends) {
-      if (end === 'crash') world.crash(node)
-      else await world.shutdown(node)
-      node = await world.start({ jobs: [job], nodeId: 'a' })
-      await world.clock.advance({ seconds: 20 })
-    }
-    await world.clock.advance({ minutes: 15 })
-    expect(calledAt).toEqual([10, secondsOf(dueAt)])
-    const { state, tasks } = await onlyOccurrence(node, 'flaky')
-    expect(state).toBe('completed')
-    const attempts = tasks[0]?.attempts ?? []
-    expect(attempts.map((attempt) => attempt.state)).toEqual(['failed', ...instead, 'succeeded'])
-    // Attempts whose handler was never called have a duration of 0.
-    expect(attempts.slice(1, -1).map(({ durationMs }) => durationMs)).toEqual(instead.map(() => 0))
-  })
+  ] as const)(
+    'the next owner of a run waits for the rest of a retry interval when the node %s',
+    async (_, ends, instead) => {
+      const world = createWorld(place)
+      const { job, calledAt } = failing(world, 1, { maxRetries: 3, retryInterval: { minutes: 10 }, jitter: 0.5 })
+      let node = await world.start({ jobs: [job], nodeId: 'a' })
+      await world.clock.advanceTo(at(15))
+      const dueAt = (await onlyOccurrence(node, 'flaky')).tasks[0]?.attempts[1]?.startedAt as Date
+      for (const end of ends) {
+        if (end === 'crash') world.crash(node)
+        else await world.shutdown(node)
+        node = await world.start({ jobs: [job], nodeId: 'a' })
+        await world.clock.advance({ seconds: 20 })
+      }
+      await world.clock.advance({ minutes: 15 })
+      expect(calledAt).toEqual([10, secondsOf(dueAt)])
+      const { state, tasks } = await onlyOccurrence(node, 'flaky')
+      expect(state).toBe('completed')
+      const attempts = tasks[0]?.attempts ?? []
+      expect(attempts.map((attempt) => attempt.state)).toEqual(['failed', ...instead, 'succeeded'])
+      // Attempts whose handler was never called have a duration of 0.
+      expect(attempts.slice(1, -1).map(({ durationMs }) => durationMs)).toEqual(instead.map(() => 0))
+    },
+  )
 
-  it('the next owner keeps a retry interval when the attempt before it ends during the shutdown', async () => {
+  it('the next owner of a run waits for the retry interval after an attempt that ended during the shutdown', async () => {
     const world = createWorld(place)
     const calledAt: number[] = []
     const run = async ({ attempt }: TaskContext) => {
@@ -181,7 +185,7 @@ describe.each(everywhere)('on $name', (place) => {
     expect((await onlyOccurrence(second, 'slow')).state).toBe('completed')
   })
 
-  it('parallel tasks that wait for retries keep their own intervals at the next owner', async () => {
+  it('the next owner of a run retries parallel tasks after their own intervals', async () => {
     const world = createWorld(place)
     const called: string[] = []
     const task = (name: string, minutes: number) => ({
@@ -203,7 +207,7 @@ describe.each(everywhere)('on $name', (place) => {
     expect(called).toEqual(['10 long', '10 short', '130 short', '610 long'])
   })
 
-  it('a cancellation ends a run that waits for its retry interval at once', async () => {
+  it('the cancellation of a run that waits for its retry ends the run without further waiting', async () => {
     const world = createWorld(place)
     const { job, calledAt } = failing(world, 1, { maxRetries: 3, retryInterval: { minutes: 10 } })
     const scheduler = await world.start({ jobs: [job] })
@@ -221,7 +225,7 @@ describe.each(everywhere)('on $name', (place) => {
     ])
   })
 
-  it('each task has its own retries, and later tasks wait for them', async () => {
+  it('each task has its own retries, and later tasks wait for these retries', async () => {
     const world = createWorld(place)
     const log: string[] = []
     const task = (name: string, failures: number) => ({
@@ -273,7 +277,7 @@ describe.each(everywhere)('on $name', (place) => {
     expect((await onlyOccurrence(scheduler, 'fan')).state).toBe('completed')
   })
 
-  it('every attempt is in the storage before its handler is called', async () => {
+  it('the storage has every attempt before its handler is called', async () => {
     const world = createWorld(place)
     const witness = world.connect()
     const stored: unknown[] = []
@@ -314,7 +318,7 @@ describe.each(everywhere)('on $name', (place) => {
     ])
   })
 
-  it('a retry waits until the storage has accepted its attempt', async () => {
+  it('a node does not call the handler of a retry before the storage has accepted the attempt', async () => {
     const world = createWorld(place)
     const { job, calledAt } = failing(world, 1, { maxRetries: 1, retryInterval: { seconds: 1 } })
     const intercepted = new InterceptedStorage(world.connect())

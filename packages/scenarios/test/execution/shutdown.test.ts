@@ -11,9 +11,9 @@ import { tuned } from '../../../workspace/test-tuning.ts'
 
 const schedule = once(at(10))
 
-describe.each(everywhere)('on $name', (place) => {
-  describe('by default', () => {
-    it('a run completes its further tasks and retries within the grace period, before its signal fires', async () => {
+describe.each(everywhere)('on the storage $name', (place) => {
+  describe('a shutdown with the default grace periods', () => {
+    it('lets a run complete its further tasks and retries within the grace period, before its signal is aborted', async () => {
       const world = createWorld(place)
       const called: string[] = []
       const task = (name: string, seconds: number) => ({
@@ -35,7 +35,7 @@ describe.each(everywhere)('on $name', (place) => {
       expect(await onlyOccurrence(world.scheduler(), 'chain')).toMatchObject({ state: 'completed', finishedAt: at(33) })
     })
 
-    it('signals fire after 20 s, and handlers get 5 s more to stop', async () => {
+    it('aborts the signals of handlers after 20 s, and waits 5 s more for the handlers', async () => {
       const world = createWorld(place)
       const told: string[] = []
       const job = (name: string, tidiesFor: number) =>
@@ -70,7 +70,7 @@ describe.each(everywhere)('on $name', (place) => {
       expect(await onlyOccurrence(reader, 'slow')).toMatchObject({ state: 'running' })
     })
 
-    it('runs that wait for a permit do not begin, and are handed back', async () => {
+    it('hands back runs that wait for a permit, without calling their handlers', async () => {
       const world = createWorld(place)
       const called: string[] = []
       const jobs = ['a', 'b', 'c'].map((name) =>
@@ -99,7 +99,7 @@ describe.each(everywhere)('on $name', (place) => {
       expect(states.sort()).toEqual(['completed', 'pending', 'pending'])
     })
 
-    it('a retry that is due after the grace period is handed back, and starts on another node at its time', async () => {
+    it('hands back a run whose retry is due after the grace period, and another node retries it in time', async () => {
       const world = createWorld(place)
       const calledAt: number[] = []
       const run = ({ attempt }: TaskContext) => {
@@ -119,7 +119,7 @@ describe.each(everywhere)('on $name', (place) => {
     })
   })
 
-  describe('under onInterrupted `fail`', () => {
+  describe('under `onInterrupted: fail`', () => {
     it('a handler that a shutdown interrupted is never called again for its occurrence', async () => {
       const world = createWorld(place)
       const called: string[] = []
@@ -156,7 +156,7 @@ describe.each(everywhere)('on $name', (place) => {
       ])
     })
 
-    it('a run that ends by itself completes, and a run that had not begun is handed back', async () => {
+    it('a handler that a shutdown aborts completes its run, and a run that had not begun is handed back', async () => {
       const world = createWorld(place)
       const called: string[] = []
       const jobs = ['a', 'b'].map((name) =>
@@ -234,7 +234,7 @@ describe.each(everywhere)('on $name', (place) => {
     expect(occurrence).toMatchObject({ state: 'completed', finishedAt: at(14), tasks: [{ result: 'tidied up' }] })
   })
 
-  it('an aborted run is handed back, and another node runs its next attempt', async () => {
+  it('a shutdown hands back an aborted run, and another node runs its next attempt', async () => {
     const world = createWorld(place)
     const attempts: unknown[] = []
     const run = async ({ signal, attempt, fencingToken }: TaskContext) => {
@@ -279,7 +279,7 @@ describe.each(everywhere)('on $name', (place) => {
     expect(state).toBe('completed')
   })
 
-  it('the next owner does not run completed tasks again', async () => {
+  it('the next owner of a run that a shutdown handed back does not run completed tasks again', async () => {
     const world = createWorld(place)
     const called: string[] = []
     const job = defineJob({
@@ -310,7 +310,7 @@ describe.each(everywhere)('on $name', (place) => {
     expect(called).toEqual(['first', 'second after 7', 'second after 7'])
   })
 
-  it('a task that waits for its retry is handed back at once', async () => {
+  it('a shutdown hands back a run that waits for its retry, although the grace period is 0', async () => {
     const world = createWorld(place)
     const calledAt: number[] = []
     const run = ({ attempt }: TaskContext) => {
@@ -330,7 +330,7 @@ describe.each(everywhere)('on $name', (place) => {
     expect(tasks[0]?.attempts.map(({ number }) => number)).toEqual([1, 2, 3])
   })
 
-  it('a node that has shut down keeps the run of a handler that ignores its signal until it counts as dead', async () => {
+  it('a node that has shut down keeps the run of a handler that ignores its signal until the node counts as dead', async () => {
     const world = createWorld(place)
     const startedAt: number[] = []
     const run = () => {
@@ -357,7 +357,7 @@ describe.each(everywhere)('on $name', (place) => {
     expect(startedAt).toEqual([10])
   })
 
-  it('no slot starts after a shutdown, and trigger is rejected', async () => {
+  it('a scheduler that has shut down starts no slot, and rejects `trigger`', async () => {
     const world = createWorld(place)
     const called: number[] = []
     const tasks = [{ name: 'work', run: () => called.push(secondsOf(world.clock.now())) }]
@@ -380,7 +380,7 @@ describe.each(everywhere)('on $name', (place) => {
     expect(await scheduler.isRunning('tick')).toBe(false)
   })
 
-  it('runs that wait for a permit are handed back, and other nodes run them', async () => {
+  it('another node runs a run that waited for a permit when its node shut down', async () => {
     const world = createWorld(place)
     const ran: string[] = []
     const jobs = ['a', 'b'].map((name) =>
@@ -402,7 +402,7 @@ describe.each(everywhere)('on $name', (place) => {
   })
 })
 
-/** Counts the timers of a clock that neither fired nor were canceled. */
+/** Counts the timers of a clock that have neither fired nor been canceled. */
 function countTimers(clock: VirtualClock): () => number {
   const open = new Set<object>()
   const { setTimer } = clock
@@ -428,7 +428,7 @@ function countTimers(clock: VirtualClock): () => number {
 }
 
 describe('after a shutdown', () => {
-  it('no timer is left that keeps the process alive', async () => {
+  it('a scheduler has no timer that keeps the process alive', async () => {
     const clock = virtualClock(startMs)
     const timers = countTimers(clock)
     const deaf = defineJob({
@@ -465,7 +465,7 @@ describe('a scheduler', () => {
     expect(world.clock.now()).toBe(startMs)
   })
 
-  it('that is shut down twice stops once, and both calls resolve', async () => {
+  it('that is shut down three times stops once, and all calls resolve', async () => {
     const world = createWorld(memory)
     const run = ({ signal }: TaskContext) => world.clock.sleep({ minutes: 5 }, signal)
     const scheduler = await world.start({
@@ -491,7 +491,7 @@ describe('a scheduler', () => {
     expect(heard).toEqual(['stopped'])
   })
 
-  it('can be started once', async () => {
+  it('rejects a second start, both while it runs and after it has stopped', async () => {
     const world = createWorld(memory)
     const scheduler = await world.start()
     await expect(scheduler.start()).rejects.toMatchObject({ code: 'SCHEDULER_STATE', value: 'running' })
@@ -519,7 +519,7 @@ describe('a scheduler', () => {
   })
 })
 
-describe('a storage call that is in progress when the shutdown begins', () => {
+describe('a storage call that is in progress when a shutdown begins', () => {
   it.each(['createOccurrences', 'claim'] as const)(
     'by %s is answered later, and its runs are handed back without a call of their handlers',
     async (operation) => {
@@ -580,7 +580,7 @@ describe('a storage call that is in progress when the shutdown begins', () => {
   )
 })
 
-it('a run whose trigger is in progress when the shutdown begins is handed back', async () => {
+it('a run whose trigger is in progress when a shutdown begins is handed back', async () => {
   const world = createWorld(memory)
   const called: number[] = []
   const tasks = [{ name: 'work', run: () => called.push(secondsOf(world.clock.now())) }]
@@ -630,14 +630,17 @@ it('a shutdown aborts running tasks although the storage does not answer', async
   expect(toldAt).toEqual([25])
 })
 
-describe.each(everywhere)('on $name, a shutdown during the start', (place) => {
+describe.each(everywhere)('on the storage $name, a shutdown during the start', (place) => {
   const job = () => defineJob({ name: 'work', schedule: everySeconds(10), tasks: [{ name: 'work', run: () => 1 }] })
 
-  /** Shuts down at the n-th storage call of a start. Returns the order in which both settle, and how the start ended. */
+  /**
+   * Shuts a scheduler down during the n-th storage call of its start. Returns how the start ended, and whether start or
+   * shutdown settled first.
+   */
   async function shutDownAt(call: number, answers: 'answers' | 'never answers') {
     const world = createWorld(place)
     const intercepted = new InterceptedStorage(world.connect())
-    // A virtual clock waits for pending storage calls, and this one never ends.
+    // A virtual clock waits for pending storage calls. Without `track` it advances although a call is never answered.
     const { track: _, ...clock } = world.clock
     const scheduler = createScheduler({ jobs: [job()], storage: intercepted.storage, clock, logger: silentLogger })
     const order: string[] = []
@@ -662,7 +665,7 @@ describe.each(everywhere)('on $name, a shutdown during the start', (place) => {
   }
 
   it.each(['answers', 'never answers'] as const)(
-    'resolves after start() has settled, whichever call of the start %s',
+    'resolves after `start` has rejected, for each storage call of the start that %s',
     async (answers) => {
       const ends: unknown[] = []
       for (let call = 1; ; call++) {
@@ -683,7 +686,7 @@ describe('the duration of a shutdown', () => {
   async function secondsOfShutdown(away: 'fails' | 'hangs', options: ShutdownOptions, run: TaskRun) {
     const world = createWorld(memory)
     const intercepted = new InterceptedStorage(world.connect())
-    // A virtual clock waits for pending storage calls, and these never end.
+    // A virtual clock waits for pending storage calls. Without `track` it advances although the calls are never answered.
     const { track: _, ...clock } = world.clock
     const job = defineJob({ name: 'long', schedule, tasks: [{ name: 'work', run: (context) => run(world, context) }] })
     const scheduler = createScheduler({ jobs: [job], storage: intercepted.storage, clock, logger: silentLogger })
@@ -712,13 +715,16 @@ describe('the duration of a shutdown', () => {
     ['fails', 'obedient', {}, 17],
     ['hangs', 'obedient', { gracePeriod: { seconds: 30 } }, 27],
     ['fails', 'deaf', { gracePeriod: { seconds: 30 }, abortGracePeriod: { seconds: 60 } }, 27],
-  ] as const)('is at most gracePeriod minus 3 s if the storage %s and the handler is %s: %j', async (...given) => {
-    const [away, handler, options, mostSeconds] = given
-    const seconds = await secondsOfShutdown(away, options, handler === 'deaf' ? deaf : obedient)
-    expect(seconds).toBeLessThanOrEqual(mostSeconds)
-  })
+  ] as const)(
+    'is at most gracePeriod minus 3 s if the storage %s and the handler is %s, with the options %j',
+    async (...given) => {
+      const [away, handler, options, mostSeconds] = given
+      const seconds = await secondsOfShutdown(away, options, handler === 'deaf' ? deaf : obedient)
+      expect(seconds).toBeLessThanOrEqual(mostSeconds)
+    },
+  )
 
-  it('is at most 29 s with the defaults if the storage answers', async () => {
+  it('is at most 29 s with the default grace periods if the storage answers', async () => {
     const world = createWorld(memory)
     const job = defineJob({
       name: 'deaf',

@@ -15,13 +15,15 @@ interface NodeArgument {
   readonly shutdown?: ShutdownOptions
   /** Milliseconds. */
   readonly gracePeriod?: number
-  /** Whether the node has a server that keeps its process alive. */
+  /** Whether the process has a server that keeps it alive. */
   readonly holds?: boolean
-  /** Whether the program also handles SIGTERM: it exits with its own code, more than a second after the shutdown. */
+  /**
+   * Whether the program also listens to SIGTERM. Its listener exits with its own code, more than a second after the shutdown.
+   */
   readonly hasOwnHandler?: boolean
 }
 
-/** Starts a process whose node runs a task. */
+/** Starts a process with a node, and waits until the node runs a task. */
 async function runningNode(argument: NodeArgument): Promise<Child> {
   const child = new Child(new URL('../fixtures/node-process.mjs', import.meta.url), argument)
   expect(await child.next()).toBe('running')
@@ -34,7 +36,7 @@ function temporaryFile(): string {
   return join(folder, 'jobs.db')
 }
 
-/** The occurrence that a process left in its database file. */
+/** Returns the occurrence that a process left in its database file. */
 async function leftIn(file: string): Promise<Occurrence> {
   const storage = sqliteStorage({ file })
   try {
@@ -51,7 +53,7 @@ describe('a node that handles signals', () => {
     ['SIGTERM', true],
     ['SIGINT', true],
     ['SIGHUP', ['SIGHUP']],
-  ] as const)('hands back its aborted run on %s, and its process ends by itself', async (signal, handleSignals) => {
+  ] as const)('hands back its aborted run on %s, and lets its process end by itself', async (signal, handleSignals) => {
     const file = temporaryFile()
     const child = await runningNode({ file, handleSignals, onAbort: 'stop', gracePeriod: 0 })
     child.kill(signal)
@@ -64,7 +66,7 @@ describe('a node that handles signals', () => {
     })
   })
 
-  it('ends its process by the signal if something else keeps the process alive, such as a storage connection', async () => {
+  it('ends its process by the signal if an open server would keep the process alive', async () => {
     const file = temporaryFile()
     const child = await runningNode({ file, handleSignals: true, onAbort: 'stop', gracePeriod: 0, holds: true })
     child.kill('SIGTERM')
@@ -73,7 +75,7 @@ describe('a node that handles signals', () => {
     expect(await leftIn(file)).toMatchObject({ state: 'pending', reason: 'shutdown' })
   })
 
-  it('leaves the exit to a program that handles the signal too', async () => {
+  it('leaves the exit to the program if the program also listens to the signal', async () => {
     const own = { hasOwnHandler: true, holds: true } as const
     const child = await runningNode({ handleSignals: true, onAbort: 'stop', gracePeriod: 0, ...own })
     child.kill('SIGTERM')
@@ -81,7 +83,7 @@ describe('a node that handles signals', () => {
     expect(await child.ended).toEqual({ code: 7, signal: null })
   })
 
-  it('ends its process with code 1 if its storage was removed, once its task has stopped', async () => {
+  it('ends its process with code 1 if its database file was removed, after its task has stopped', async () => {
     const file = temporaryFile()
     const child = await runningNode({ file, handleSignals: true, onAbort: 'stop' })
     for (const part of ['', '-wal', '-shm']) rmSync(file + part, { force: true })
@@ -99,7 +101,7 @@ describe('a node that handles signals', () => {
   })
 
   it.each(['SIGTERM', 'SIGINT'] as const)(
-    'is ended at once by a second signal, %s, and still owns its run',
+    'ends without a further step on a second signal, %s, and still owns its run',
     async (second) => {
       const file = temporaryFile()
       const child = await runningNode({ file, handleSignals: true, onAbort: 'ignore', gracePeriod: 0 })
@@ -112,7 +114,7 @@ describe('a node that handles signals', () => {
   )
 })
 
-it('a node that does not handle signals is ended by the first one, and still owns its run', async () => {
+it('a node that does not handle signals is ended by SIGTERM, and still owns its run', async () => {
   const file = temporaryFile()
   const child = await runningNode({ file, onAbort: 'stop' })
   child.kill('SIGTERM')
@@ -120,8 +122,8 @@ it('a node that does not handle signals is ended by the first one, and still own
   expect(await leftIn(file)).toMatchObject({ state: 'running', node: 'child' })
 })
 
-describe('a process whose scheduler was shut down ends by itself', () => {
-  it.each(['memory', 'SQLite'])('on %s', async (place) => {
+describe('a process whose scheduler was shut down', () => {
+  it.each(['memory', 'SQLite'])('ends by itself on the %s storage', async (place) => {
     const file = place === 'SQLite' ? { file: temporaryFile() } : {}
     const child = await runningNode({ ...file, onAbort: 'stop', shutdown: { gracePeriod: 0 } })
     expect(await child.next()).toEqual({ toldToStop: 'shutdown' })
@@ -129,14 +131,14 @@ describe('a process whose scheduler was shut down ends by itself', () => {
     expect(await child.ended).toEqual(byItself)
   })
 
-  it('if the scheduler handled signals, and its listeners are removed', async () => {
+  it('ends by itself if the scheduler handled signals, because the scheduler has removed its listeners', async () => {
     const child = await runningNode({ handleSignals: true, onAbort: 'stop', shutdown: { gracePeriod: 0 } })
     expect(await child.next()).toEqual({ toldToStop: 'shutdown' })
     expect(await child.next()).toEqual({ listenersLeft: 0 })
     expect(await child.ended).toEqual(byItself)
   })
 
-  it('if a task never stopped', async () => {
+  it('ends by itself although a handler never stopped', async () => {
     const child = await runningNode({ onAbort: 'ignore', shutdown: { gracePeriod: 0, abortGracePeriod: 0 } })
     expect(await child.next()).toEqual({ toldToStop: 'shutdown' })
     expect(await child.next()).toEqual({ listenersLeft: 0 })
@@ -149,7 +151,7 @@ describe('a client that is not closed', () => {
     ['SQLite', { file: true, hasClock: false }],
     ['memory', { file: false, hasClock: false }],
     ['a storage with a clock', { file: false, hasClock: true }],
-  ])('on %s lets its process end by itself', async (_, { file, hasClock }) => {
+  ])('on %s does not keep its process alive', async (_, { file, hasClock }) => {
     const child = new Child(new URL('../fixtures/client-process.mjs', import.meta.url), {
       ...(file && { file: temporaryFile() }),
       hasClock,

@@ -4,7 +4,7 @@ import { everySeconds } from '../support/every.ts'
 import { everywhere } from '../support/places.ts'
 import { at, createWorld, fates, secondsOf, type World } from '../support/world.ts'
 
-/** A job with a slot every ten seconds whose runs take five seconds. `runs` lists each slot with the second of its start. */
+/** Defines a job with a slot every ten seconds whose runs take five seconds. `runs` lists each run as `slot at second`. */
 function rated(world: World, options: { until: number } & JobSettingsInput) {
   const { until, ...settings } = options
   const runs: string[] = []
@@ -26,7 +26,7 @@ function rated(world: World, options: { until: number } & JobSettingsInput) {
 
 const quickDeaths = { deadAfter: { seconds: 30 } }
 
-describe.each(everywhere)('on $name, under a start rate', (place) => {
+describe.each(everywhere)('on the storage $name, under a start rate', (place) => {
   it('at most `limit` runs start in any interval on all nodes together, in the order of their slots', async () => {
     const world = createWorld(place)
     const { job, runs } = rated(world, { until: 60, startRate: { limit: 2, interval: { seconds: 45 } } })
@@ -38,7 +38,7 @@ describe.each(everywhere)('on $name, under a start rate', (place) => {
     expect(await fates(nodes[0] as Scheduler, 'rated')).toEqual(slots.map((slot) => `${slot} completed`))
   })
 
-  it('a held back run starts at its time after the node that held it back has died', async () => {
+  it('a run that a start rate holds back starts when the rate allows it, even if the node has died', async () => {
     const world = createWorld(place)
     const { job, runs } = rated(world, {
       until: 30,
@@ -92,7 +92,7 @@ describe.each(everywhere)('on $name, under a start rate', (place) => {
     expect(await fates(second, 'rated')).toEqual(['10 completed'])
   })
 
-  it('the runs of a backfill count against the rate together with slots', async () => {
+  it('runs of a backfill and slots count as starts together', async () => {
     const world = createWorld(place)
     const { job, runs } = rated(world, { until: 10, startRate: { limit: 1, interval: { seconds: 20 } } })
     const node = await world.start({ jobs: [job] })
@@ -102,7 +102,7 @@ describe.each(everywhere)('on $name, under a start rate', (place) => {
     expect(started).toEqual(['backfill -30 at 0', '10 at 20', 'backfill -20 at 40', 'backfill -10 at 60'])
   })
 
-  it('recovered slots are held back by the rate', async () => {
+  it('recovered slots start no faster than the rate allows', async () => {
     const world = createWorld(place)
     const settings = { recoveryStrategy: 'execute_all', misfireThreshold: { seconds: 5 } } as const
     const { job, runs } = rated(world, { until: 40, startRate: { limit: 2, interval: { minutes: 1 } }, ...settings })
@@ -114,7 +114,7 @@ describe.each(everywhere)('on $name, under a start rate', (place) => {
     expect(runs).toEqual(['10 at 100', '20 at 100', '30 at 160', '40 at 160'])
   })
 
-  it('runDue starts as many runs as the rate allows, and reports when the next is due', async () => {
+  it('`runDue` starts as many runs as the rate allows, and returns the instant of the next start', async () => {
     const world = createWorld(place)
     const { job, runs } = rated(world, { until: 30, startRate: { limit: 2, interval: { seconds: 100 } } })
     const callOnce = async (seconds: number) => {
@@ -132,7 +132,7 @@ describe.each(everywhere)('on $name, under a start rate', (place) => {
     expect(runs).toEqual(['10 at 41', '20 at 41', '30 at 141'])
   })
 
-  it('a changed rate applies to pending runs, and `unlimited` starts all of them', async () => {
+  it('a changed rate applies to pending runs, and `unlimited` lets all of them start', async () => {
     const world = createWorld(place)
     const { job, runs } = rated(world, { until: 60, startRate: { limit: 1, interval: { hours: 1 } } })
     const node = await world.start({ jobs: [job] })
@@ -147,9 +147,9 @@ describe.each(everywhere)('on $name, under a start rate', (place) => {
   })
 })
 
-describe('a start rate is rejected', () => {
+describe('a start rate', () => {
   it.each(['allow', 'cancel_running'] as const)(
-    'under the overlap policy %s, where no run waits',
+    'is rejected under the overlap policy %s, where no run waits',
     async (overlapPolicy) => {
       const world = createWorld()
       const refusal = {
@@ -159,14 +159,14 @@ describe('a start rate is rejected', () => {
       }
       const rate = { until: 10, maxConcurrency: 1, startRate: { limit: 1, interval: 1000 } }
       expect(() => rated(world, { ...rate, overlapPolicy })).toThrow(expect.objectContaining(refusal))
-      // The scheduler checks the policy of its own defaults when it receives the job.
+      // If the policy comes from the defaults of a scheduler, `start` checks it.
       const job = defineJob({ name: 'rated', startRate: rate.startRate, tasks: [{ name: 'work', run: () => {} }] })
       const scheduler = world.scheduler({ jobs: [job], defaults: { overlapPolicy } })
       await expect(scheduler.start()).rejects.toMatchObject(refusal)
     },
   )
 
-  it("with a limit above 100, and the error's remedy names a valid rate", () => {
+  it('with a limit above 100 is rejected with a valid rate as the remedy', () => {
     const world = createWorld()
     const make = () => rated(world, { until: 10, startRate: { limit: 101, interval: { minutes: 1 } } })
     expect(make).toThrow(

@@ -4,7 +4,7 @@ import { everySeconds } from '../support/every.ts'
 import { everywhere } from '../support/places.ts'
 import { at, createWorld, fates, listen, onlyOccurrence, secondsOf } from '../support/world.ts'
 
-describe.each(everywhere)('on $name', (place) => {
+describe.each(everywhere)('on the storage $name', (place) => {
   it('a job runs at each of its slots, and not before', async () => {
     const { clock, start } = createWorld(place)
     const ranAt: number[] = []
@@ -22,7 +22,7 @@ describe.each(everywhere)('on $name', (place) => {
     expect(await fates(scheduler, 'tick')).toEqual(['10 completed', '20 completed', '30 completed', '40 completed'])
   })
 
-  it('sequential tasks run in their order, each after the one before has completed', async () => {
+  it('sequential tasks run in their order, each after the previous task has completed', async () => {
     const { clock, start } = createWorld(place)
     const log: [string, number][] = []
     const task = (name: string, seconds: number) => ({
@@ -47,7 +47,7 @@ describe.each(everywhere)('on $name', (place) => {
     expect((await onlyOccurrence(scheduler, 'chain')).finishedAt).toEqual(at(16))
   })
 
-  it('parallel tasks start together, and the occurrence ends with the last one', async () => {
+  it('parallel tasks start together, and the occurrence ends when the last task has ended', async () => {
     const { clock, start } = createWorld(place)
     const started: [string, number][] = []
     const task = (name: string, seconds: number) => ({
@@ -79,7 +79,7 @@ describe.each(everywhere)('on $name', (place) => {
     ])
   })
 
-  it('later tasks receive the results of earlier tasks, and the run stores them', async () => {
+  it('later tasks receive the results of earlier tasks, and the storage keeps the results', async () => {
     const { clock, start } = createWorld(place)
     const count = defineTask({
       name: 'count',
@@ -114,7 +114,7 @@ describe.each(everywhere)('on $name', (place) => {
     expect(tasks.map(({ result }) => result)).toEqual([{ table: 'orders', rows: 3 }, undefined, '3 rows of orders'])
   })
 
-  it('`result` throws until the task has completed', async () => {
+  it('`context.result` of a task throws until that task has completed', async () => {
     const { clock, start } = createWorld(place)
     const later = defineTask({ name: 'later', run: () => 1 })
     const errors: unknown[] = []
@@ -151,7 +151,7 @@ describe.each(everywhere)('on $name', (place) => {
     expect(tasks).toMatchObject([{ state: 'failed', error: { code } }])
   })
 
-  it('a job whose schedule ends runs once for each slot, and has no next runs', async () => {
+  it('a job whose schedule ends runs once for each slot, and then has no next runs', async () => {
     const { clock, start } = createWorld(place)
     const job = defineJob({
       name: 'short',
@@ -165,7 +165,7 @@ describe.each(everywhere)('on $name', (place) => {
     expect(await scheduler.nextRuns('short')).toEqual([])
   })
 
-  it('jobs that are due at one instant run concurrently', async () => {
+  it('twenty jobs that come due at one instant run concurrently', async () => {
     const { clock, start } = createWorld(place)
     let running = 0
     let most = 0

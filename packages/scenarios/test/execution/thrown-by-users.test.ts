@@ -6,7 +6,10 @@ import * as stages from '../support/stages.ts'
 import { Cast, type Stage } from '../support/stages.ts'
 import { watchProcess } from '../support/watch-process.ts'
 
-/** Ways in which a user's function can fail. `isAlways`: the engine notices it even if it does not await the returned value. */
+/**
+ * Ways in which a user's function fails. `isAlways`: the engine notices the failure even if it does not await the returned
+ * value.
+ */
 const faults: readonly { readonly how: string; readonly isAlways: boolean; fail(): unknown }[] = [
   {
     how: 'throws',
@@ -34,7 +37,7 @@ function withThen(target: object): object {
 
 const oddError = expect.objectContaining({ message: 'odd' })
 
-// Each of these tables must be complete: the compiler rejects a missing name.
+// Each of the tables below is complete, because the compiler rejects a missing name.
 
 const events: { readonly [Name in SchedulerEventName]: Stage } = {
   'scheduler.started': stages.runs,
@@ -103,7 +106,7 @@ function namesOf<Name extends string>(table: { readonly [Key in Name]: Stage }):
   return Object.entries<Stage>(table).map(([name, stage]) => ({ name: name as Name, stage }))
 }
 
-/** Runs the scene. Checks that every slot of the other jobs has run once, and that no error has reached the process. */
+/** Plays the stage. Checks that every slot of the ordinary jobs has run once, and that no error has reached the process. */
 async function play(stage: Stage, cast: Cast): Promise<void> {
   const uncaught = watchProcess()
   const seconds = await stage(cast)
@@ -113,14 +116,14 @@ async function play(stage: Stage, cast: Cast): Promise<void> {
   expect(await uncaught()).toEqual([])
 }
 
-it('watchProcess reports a rejection that no code handles', async () => {
+it('`watchProcess` reports a rejection that no code handles', async () => {
   const uncaught = watchProcess()
   void Promise.reject(new Error('seen'))
   expect(await uncaught()).toEqual([new Error('seen')])
 })
 
 describe.each(faults)('a function of a user that $how', ({ fail, isAlways }) => {
-  it.each(namesOf(events))('is logged once and stops nothing, as a listener of $name', async ({ name, stage }) => {
+  it.each(namesOf(events))('is logged once as a listener of $name, and stops nothing', async ({ name, stage }) => {
     const { logger, lines } = collectingLogger()
     let calls = 0
     const listener = () => {
@@ -135,30 +138,36 @@ describe.each(faults)('a function of a user that $how', ({ fail, isAlways }) => 
     expect(lines.filter((one) => one.message === message)).toEqual(isAlways ? [line] : [])
   })
 
-  it.each(namesOf(hooks))('is logged for each run and stops nothing, as $name of a job', async ({ name, stage }) => {
-    const { logger, lines } = collectingLogger()
-    const cast = new Cast({ options: { logger }, watch: () => undefined }, { [name]: fail })
-    await play(stage, cast)
-    const line = { level: 'error', message: 'hook failed', hook: name, job: 'odd', err: oddError }
-    expect(lines.filter(({ message }) => message === line.message)).toEqual([line, line])
-  })
+  it.each(namesOf(hooks))(
+    'is logged for each run as the hook $name of a job, and stops nothing',
+    async ({ name, stage }) => {
+      const { logger, lines } = collectingLogger()
+      const cast = new Cast({ options: { logger }, watch: () => undefined }, { [name]: fail })
+      await play(stage, cast)
+      const line = { level: 'error', message: 'hook failed', hook: name, job: 'odd', err: oddError }
+      expect(lines.filter(({ message }) => message === line.message)).toEqual([line, line])
+    },
+  )
 
-  it.each(namesOf(metricsMethods))('is logged once and stops nothing, as $name of metrics', async ({ name, stage }) => {
-    const { logger, lines } = collectingLogger()
-    let calls = 0
-    const method = () => {
-      calls++
-      return fail()
-    }
-    const metrics = { ...metricsCollector(), [name]: method }
-    await play(stage, new Cast({ options: { logger, metrics }, watch: () => undefined }))
-    expect(calls).toBeGreaterThan(0)
-    const message = 'metrics failed, and may be incomplete; further failures are not logged'
-    const line = { level: 'error', message, method: name, err: oddError }
-    expect(lines.filter((one) => one.message === message)).toEqual(isAlways ? [line] : [])
-  })
+  it.each(namesOf(metricsMethods))(
+    'is logged once as the method $name of metrics, and stops nothing',
+    async ({ name, stage }) => {
+      const { logger, lines } = collectingLogger()
+      let calls = 0
+      const method = () => {
+        calls++
+        return fail()
+      }
+      const metrics = { ...metricsCollector(), [name]: method }
+      await play(stage, new Cast({ options: { logger, metrics }, watch: () => undefined }))
+      expect(calls).toBeGreaterThan(0)
+      const message = 'metrics failed, and may be incomplete; further failures are not logged'
+      const line = { level: 'error', message, method: name, err: oddError }
+      expect(lines.filter((one) => one.message === message)).toEqual(isAlways ? [line] : [])
+    },
+  )
 
-  it.each(namesOf(loggerMethods))('stops nothing, as $name of a logger', async ({ name, stage }) => {
+  it.each(namesOf(loggerMethods))('stops nothing as the method $name of a logger', async ({ name, stage }) => {
     let calls = 0
     const method = () => {
       calls++

@@ -9,8 +9,8 @@ import { tuned } from '../../../workspace/test-tuning.ts'
 
 const schedule = everySeconds(10, +at(10))
 
-describe.each(everywhere)('on $name', (place) => {
-  it('the signal of a task fires at its task timeout, and the attempt ends as timed_out', async () => {
+describe.each(everywhere)('on the storage $name', (place) => {
+  it('the signal of a task is aborted at its task timeout, and the attempt ends as timed_out', async () => {
     const { clock, start } = createWorld(place)
     const reasons: [unknown, number][] = []
     const run = async ({ signal }: TaskContext) => {
@@ -87,30 +87,33 @@ describe.each(everywhere)('on $name', (place) => {
     expect(finishedAt).toEqual(at(14))
   })
 
-  it.each(['before', 'after'])('an abandoned attempt keeps its signal, accessed %s the abandonment', async (when) => {
-    const { clock, start } = createWorld(place)
-    const seen: unknown[] = []
-    const run = async (context: TaskContext) => {
-      if (context.attempt === 2) return await clock.sleep({ minutes: 1 }, context.signal)
-      if (when === 'before') expect(context.signal.aborted).toBe(false)
-      // The node aborted the attempt after 3 s and abandoned it after 8.
-      await clock.sleep({ seconds: 9 })
-      const slept = await context.sleep({ seconds: 1 }).catch((error) => error.code)
-      seen.push(context.signal.aborted, context.signal.reason.code, slept)
-    }
-    const job = defineJob({
-      name: 'deaf',
-      schedule,
-      taskTimeout: { seconds: 3 },
-      retryPolicy: { maxRetries: 1, retryInterval: 0 },
-      tasks: [{ name: 'work', run }],
-    })
-    await start({ jobs: [job] })
-    await clock.advance({ minutes: 1 })
-    expect(seen).toEqual([true, 'TASK_TIMEOUT', 'TASK_TIMEOUT'])
-  })
+  it.each(['before', 'after'])(
+    'an abandoned attempt keeps its signal, whether it is accessed %s the abandonment',
+    async (when) => {
+      const { clock, start } = createWorld(place)
+      const seen: unknown[] = []
+      const run = async (context: TaskContext) => {
+        if (context.attempt === 2) return await clock.sleep({ minutes: 1 }, context.signal)
+        if (when === 'before') expect(context.signal.aborted).toBe(false)
+        // The node aborts the attempt after 3 s and abandons it after 8 s.
+        await clock.sleep({ seconds: 9 })
+        const slept = await context.sleep({ seconds: 1 }).catch((error) => error.code)
+        seen.push(context.signal.aborted, context.signal.reason.code, slept)
+      }
+      const job = defineJob({
+        name: 'deaf',
+        schedule,
+        taskTimeout: { seconds: 3 },
+        retryPolicy: { maxRetries: 1, retryInterval: 0 },
+        tasks: [{ name: 'work', run }],
+      })
+      await start({ jobs: [job] })
+      await clock.advance({ minutes: 1 })
+      expect(seen).toEqual([true, 'TASK_TIMEOUT', 'TASK_TIMEOUT'])
+    },
+  )
 
-  it('a handler that ignores its signal is abandoned five seconds later, and its late result has no effect', async () => {
+  it('a handler that ignores its signal is abandoned 5 s after the task timeout, and its late result has no effect', async () => {
     const { clock, start } = createWorld(place)
     const run = () => clock.sleep({ seconds: 30 }).then(() => 'too late')
     const job = defineJob({ name: 'deaf', schedule, taskTimeout: { seconds: 3 }, tasks: [{ name: 'work', run }] })
@@ -124,7 +127,7 @@ describe.each(everywhere)('on $name', (place) => {
     expect(await scheduler.isRunning('deaf')).toBe(true)
   })
 
-  it('a signal that the handler accesses only after the timeout is aborted', async () => {
+  it('a signal that the handler accesses only after the task timeout is already aborted', async () => {
     const { clock, start } = createWorld(place)
     const seen: unknown[] = []
     const run = async (context: TaskContext) => {
@@ -172,7 +175,7 @@ describe.each(everywhere)('on $name', (place) => {
     ])
   })
 
-  it('a handler that ignores the execution timeout is abandoned five seconds later', async () => {
+  it('a handler that ignores its signal is abandoned 5 s after the execution timeout', async () => {
     const { clock, start } = createWorld(place)
     const run = () => clock.sleep({ minutes: 2 })
     const job = defineJob({ name: 'deaf', schedule, executionTimeout: { seconds: 5 }, tasks: [{ name: 'work', run }] })
@@ -194,7 +197,7 @@ describe.each(everywhere)('on $name', (place) => {
       return defineJob({ name: 'slow', schedule: every, overlapPolicy, ...settings, tasks: [{ name: 'work', run }] })
     }
 
-    it('lets a run continue past later slots, and the overlap policy skips them', async () => {
+    it('lets a run continue past later slots, which the overlap policy skips', async () => {
       const { clock, start } = createWorld(place)
       const scheduler = await start({ jobs: [slow(clock, 'skip', 35)] })
       await clock.advance({ minutes: 3 })
@@ -208,7 +211,7 @@ describe.each(everywhere)('on $name', (place) => {
       ])
     })
 
-    it('ends a run at its timeout, independent of the slots that were due meanwhile', async () => {
+    it('ends a run at the timeout, regardless of the slots that came due during the run', async () => {
       const { clock, start } = createWorld(place)
       const scheduler = await start({ jobs: [slow(clock, 'skip', 300)] })
       await clock.advance({ minutes: 3 })
@@ -231,7 +234,7 @@ describe.each(everywhere)('on $name', (place) => {
       expect(all.map((one) => one.finishedAt)).toEqual([55, 65, 75, 85, 95, 105].map(at))
     })
 
-    it('keeps other nodes from reaping the run before it has passed', async () => {
+    it('keeps other nodes from reaping the run before the timeout has passed', async () => {
       const { clock, start } = createWorld(place)
       const job = slow(clock, 'skip', 40)
       const first = await start({ jobs: [job], nodeId: 'first' })

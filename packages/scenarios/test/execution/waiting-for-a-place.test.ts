@@ -5,7 +5,7 @@ import { InterceptedStorage } from '../support/intercepted-storage.ts'
 import { everywhere } from '../support/places.ts'
 import { at, createWorld, fates, listen, type World } from '../support/world.ts'
 
-/** Jobs that are all due at second 10, and whose handlers take `handlerMs` each. */
+/** Defines jobs that all come due at second 10, and whose handlers take `handlerMs` each. */
 function due(world: World, count: number, handlerMs: number, settings: { misfireThreshold?: number } = {}): Job[] {
   return Array.from({ length: count }, (_, index) =>
     defineJob({
@@ -30,8 +30,8 @@ async function startOn(
   return { intercepted, scheduler, states: () => created.map(({ event }) => event.state) }
 }
 
-describe.each(everywhere)('on $name', (place) => {
-  it('slots beyond the permits start in the step that creates them when quick handlers free permits', async () => {
+describe.each(everywhere)('on the storage $name', (place) => {
+  it('ten due slots on two permits start in groups of two without being stored as pending, if their handlers are quick', async () => {
     const world = createWorld(place)
     const { intercepted, states } = await startOn(world, due(world, 10, 20), 2)
     await world.clock.advance({ seconds: 9 })
@@ -39,12 +39,12 @@ describe.each(everywhere)('on $name', (place) => {
     await world.clock.advance({ seconds: 2 })
     expect(states()).toEqual(Array.from({ length: 10 }, () => 'running'))
     expect(intercepted.count('createOccurrences')).toBe(5)
-    // Five groups of two, each with one call to start and one to settle. No run had to be stored as pending and claimed.
+    // The five groups of two slots cost one call to start and one to settle each. No run was stored as pending and claimed.
     expect(intercepted.count('settle')).toBe(5)
     expect(intercepted.count('claim')).toBe(0)
   })
 
-  it('slots that have waited for a permit for 0.1 s are stored as pending', async () => {
+  it('a slot that has waited for a permit for 0.1 s is stored as pending', async () => {
     const world = createWorld(place)
     const { states } = await startOn(world, due(world, 5, 60_000), 2)
     await world.clock.advanceTo(at(10))
@@ -55,17 +55,17 @@ describe.each(everywhere)('on $name', (place) => {
     expect(states()).toEqual(['running', 'running', 'pending', 'pending', 'pending'])
   })
 
-  it('another node with free permits claims slots that have waited here for a permit for 0.1 s', async () => {
+  it('another node claims slots that have waited for a permit of their node for 0.1 s', async () => {
     const world = createWorld(place)
     const jobs = due(world, 5, 60_000)
     await startOn(world, jobs, 2)
     const { scheduler } = await startOn(world, jobs, 10, { seconds: 1 })
-    // The other node claims at once if the storage has wake-ups, and otherwise at its next poll.
+    // The other node claims after a wake-up if the storage has wake-ups, and otherwise at its next poll.
     await world.clock.advanceTo(at(11.2))
     for (const { name } of jobs) expect(await fates(scheduler, name)).toEqual(['10 running'])
   })
 
-  it('a slot is stored as pending before it would count as missed', async () => {
+  it('a slot that waits for a permit is stored as pending before it would count as missed', async () => {
     const world = createWorld(place)
     const { scheduler, states } = await startOn(world, due(world, 3, 60_000, { misfireThreshold: 20 }), 1)
     await world.clock.advanceTo(at(10))
@@ -75,7 +75,7 @@ describe.each(everywhere)('on $name', (place) => {
     expect(missed).toEqual([])
   })
 
-  it('a permit is free once the tasks have ended, before the storage has answered the settle', async () => {
+  it('a node frees the permit of a run when its tasks have ended, before the storage has answered the settle', async () => {
     const world = createWorld(place)
     const { intercepted } = await startOn(world, due(world, 2, 50), 1)
     const log: string[] = []

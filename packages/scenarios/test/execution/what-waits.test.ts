@@ -19,11 +19,11 @@ const quickLife = { deadAfter: { seconds: 6 } }
 
 interface Asked {
   readonly job: Job
-  /** Each handler call: `'work 0 attempt 1 token 1'`. */
+  /** Lists each handler call as `'work 0 attempt 1 token 1'`, with the second of the call. */
   readonly calls: string[]
 }
 
-/** A job that runs on request and takes `seconds`. */
+/** Defines a job that runs on request and takes `seconds`. */
 function asked(
   world: World,
   seconds: number,
@@ -44,7 +44,7 @@ function asked(
   return { job, calls }
 }
 
-/** A node without a free permit, so that requests to it stay pending in the storage. */
+/** Starts a node whose only permit is taken, so that runs requested through this node stay pending. */
 async function fullNode(world: World, job: Job): Promise<Scheduler> {
   const blocker = defineJob({
     name: 'blocker',
@@ -68,7 +68,7 @@ const attemptsOf = async (scheduler: Scheduler) => {
   return tasks.map(({ name, state, attempts }) => [name, state, ...attempts.map((one) => `${one.number} ${one.state}`)])
 }
 
-describe.each(everywhere)('a claimed run, on $name', (place) => {
+describe.each(everywhere)('on the storage $name, a claimed run', (place) => {
   it('starts without a write for its first attempt, and costs the claim and one settle', async () => {
     const world = createWorld(place)
     const { job, calls } = asked(world, 0)
@@ -81,7 +81,7 @@ describe.each(everywhere)('a claimed run, on $name', (place) => {
     expect(await attemptsOf(full)).toEqual([['work', 'completed', '1 succeeded']])
   })
 
-  it('lists its tasks after a second', async () => {
+  it('lists its tasks one second after its claim', async () => {
     const world = createWorld(place)
     const { job } = asked(world, 10)
     const full = await fullNode(world, job)
@@ -94,7 +94,7 @@ describe.each(everywhere)('a claimed run, on $name', (place) => {
     expect(await attemptsOf(full)).toEqual([['work', 'completed', '1 succeeded']])
   })
 
-  it('has a lost first attempt if its node died before the first settle, and continues with the second', async () => {
+  it('whose node died before the first settle has a lost first attempt, and continues with the second', async () => {
     const world = createWorld(place)
     const { job, calls } = asked(world, 0.5)
     const full = await fullNode(world, job)
@@ -120,7 +120,7 @@ describe.each(everywhere)('a claimed run, on $name', (place) => {
     ],
     ['parallel', ['two'], [['two', 'canceled', '1 lost']]],
   ] as const)(
-    '%s, of tasks %s, lists its first attempts after a cancel by force right after its start',
+    '%s, with the requested tasks %s, lists its first attempts after a forced cancel right after its start',
     async (...row) => {
       const [taskExecutionMode, tasks, shown] = row
       const world = createWorld(place)
@@ -145,7 +145,7 @@ describe.each(everywhere)('a claimed run, on $name', (place) => {
     },
   )
 
-  it('of a queued slot lists its first attempt after a cancel by force right after its start', async () => {
+  it('that was queued lists its first attempt after a forced cancel right after its start', async () => {
     const world = createWorld(place)
     const run = ({ signal }: TaskContext) => world.clock.sleep({ seconds: 15 }, signal)
     const tasks = [{ name: 'work', run }]
@@ -162,7 +162,7 @@ describe.each(everywhere)('a claimed run, on $name', (place) => {
     })
   })
 
-  it('lists no attempt if it is canceled before its claim', async () => {
+  it('lists no attempt if it was canceled by force before its claim', async () => {
     const world = createWorld(place)
     const { job } = asked(world, 30)
     const full = await fullNode(world, job)
@@ -222,7 +222,7 @@ describe.each(everywhere)('a claimed run, on $name', (place) => {
       ],
     ],
   ] as const)(
-    '%s, of tasks %j: tasks that may have begun have a lost attempt',
+    '%s, with the requested tasks %j, lists a lost attempt for each task that may have begun',
     async (taskExecutionMode, tasks, expected) => {
       const world = createWorld(place)
       const { job } = asked(world, 0.5, { onInterrupted: 'fail', taskExecutionMode }, ['one', 'two', 'three'])
@@ -231,7 +231,7 @@ describe.each(everywhere)('a claimed run, on $name', (place) => {
       const node = await world.start({ jobs: [job], nodeId: 'dies', ...rarely, ...quickLife })
       await world.clock.advance(200)
       world.crash(node)
-      // Another node, which does not know the job.
+      // This node takes over the run although it does not know the job.
       await world.start({ jobs: [], nodeId: 'goes on', ...quickLife })
       await world.clock.advance({ seconds: 20 })
       expect(await attemptsOf(full)).toEqual(expected)
@@ -264,7 +264,7 @@ describe.each(everywhere)('a claimed run, on $name', (place) => {
     expect(await fates(full, 'asked')).toEqual(['0 running'])
   })
 
-  it('confirms its ownership before its handler is called, if the answer to its claim took long', async () => {
+  it('is confirmed by its node before its handler is called, if the answer to the claim took more than a second', async () => {
     const world = createWorld(place)
     const { job, calls } = asked(world, 0.5, { onInterrupted: 'fail' })
     const full = await fullNode(world, job)
@@ -287,7 +287,7 @@ describe.each(everywhere)('a claimed run, on $name', (place) => {
   })
 })
 
-/** A job with one running and `length` queued occurrences. `calls` lists the number of each run and its token. */
+/** Starts a node with one running and `length` queued runs of a job. `calls` lists the number and the token of each run. */
 async function queue(world: World, length: number, storage: Storage) {
   const calls: string[] = []
   let release: () => void = () => undefined
@@ -315,7 +315,7 @@ async function queue(world: World, length: number, storage: Storage) {
 const tokens = (first: number, last: number) =>
   Array.from({ length: last - first + 1 }, (_, index) => `${first + index} token 1`)
 
-describe.each(everywhere)('the queue of a job, on $name', (place) => {
+describe.each(everywhere)('on the storage $name, the queue of a job', (place) => {
   it('costs one settle for each run, after the first end has shown that runs are queued', async () => {
     const world = createWorld(place)
     const counted = new InterceptedStorage(world.connect())
@@ -344,7 +344,7 @@ describe.each(everywhere)('the queue of a job, on $name', (place) => {
     },
   )
 
-  it('yields to an older pending run of another job', async () => {
+  it('yields a permit to an older pending run of another job', async () => {
     const world = createWorld(place)
     const calls: string[] = []
     const run = async ({ input }: TaskContext) => {
@@ -370,7 +370,7 @@ describe.each(everywhere)('the queue of a job, on $name', (place) => {
   })
 })
 
-it('a run that an end has taken at the moment of a shutdown is handed back', async () => {
+it('a queued run that was taken by the end of another run during a shutdown is handed back', async () => {
   const world = createWorld(memory)
   const intercepted = new InterceptedStorage(world.connect())
   const { node, calls, release } = await queue(world, 4, intercepted.storage)

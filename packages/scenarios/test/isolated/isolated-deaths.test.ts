@@ -22,7 +22,7 @@ interface Death {
   readonly what: string
   readonly kind: string
   readonly data?: object
-  /** The expected error in a thread and in a process; `null` if it would end the node. */
+  /** The expected error if the handler runs in a thread; `null` if the fault would end the whole node process. */
   readonly thread: object | null
   readonly process: object
 }
@@ -68,9 +68,9 @@ const deaths: readonly Death[] = [
   },
 ]
 
-describe.each(isolations)('in a %s', (isolation) => {
+describe.each(isolations)('in an isolated task that runs in a %s', (isolation) => {
   it.each(deaths.filter((death) => death[isolation] !== null))(
-    'a handler that dies of $what fails its attempt with CHILD_DIED, and harms no other run',
+    'a handler that ends its child by $what fails its attempt with CHILD_DIED, and harms no other run',
     async ({ kind, data = {}, ...expected }) => {
       const resourceLimits = kind === 'fillsMemory' ? { maxOldGenerationSizeMb: 32 } : {}
       const { run, begin, scheduler, lines } = await isolatedScene({
@@ -87,7 +87,7 @@ describe.each(isolations)('in a %s', (isolation) => {
       })
       expect(resultOf(await run('here'))).toBe('unharmed')
       expect((await scheduler.occurrence(beside.id)).state).toBe('running')
-      // The child of this run is alive: its handler answers to the abort.
+      // The child of the other run is alive, because its handler reacts to the abort.
       await scheduler.cancel(beside.id)
       const { tasks } = await scheduler.waitFor(beside.id)
       expect(tasks[0]?.attempts).toMatchObject([{ number: 1, state: 'aborted' }])
@@ -95,7 +95,7 @@ describe.each(isolations)('in a %s', (isolation) => {
     },
   )
 
-  it('CHILD_DIED contains the last stderr output of the child', async () => {
+  it('the error CHILD_DIED contains the last stderr output of the child', async () => {
     const { run } = await isolatedScene({ job: task('process', 'complains') })
     expect(lastAttempt(await run('job'))?.error?.message).toMatch(/exit code 3\. It wrote last: the printer is on fire/)
   })
@@ -112,7 +112,7 @@ describe.each(isolations)('in a %s', (isolation) => {
     expect(new Set(named).size).toBe(3)
   })
 
-  it('an endless loop is killed at its task timeout', async () => {
+  it('a child with an endless loop is killed at its task timeout', async () => {
     const { run, lines } = await isolatedScene({ job: { ...task(isolation, 'loops'), taskTimeout: 500 } })
     expect(lastAttempt(await run('job'))).toMatchObject({ state: 'timed_out', error: { code: 'TASK_TIMEOUT' } })
     expect(lines.filter(({ message }) => message.includes('killing its child'))).toMatchObject([
@@ -120,7 +120,7 @@ describe.each(isolations)('in a %s', (isolation) => {
     ])
   })
 
-  it('an endless loop is killed when it is canceled', async () => {
+  it('a child with an endless loop is killed when its run is canceled', async () => {
     const { begin, scheduler } = await isolatedScene({ job: task(isolation, 'loops') })
     const { id } = await begin('job')
     await scheduler.cancel(id)
@@ -129,7 +129,7 @@ describe.each(isolations)('in a %s', (isolation) => {
     expect(lastAttempt(occurrence)?.state).toBe('aborted')
   })
 
-  it('an endless loop is killed at a shutdown, and its run is handed back', async () => {
+  it('a child with an endless loop is killed at a shutdown, and its run is handed back', async () => {
     const { begin, scheduler } = await isolatedScene({
       job: { ...task(isolation, 'loops'), killAfter: { minutes: 10 } },
     })
@@ -143,7 +143,7 @@ describe.each(isolations)('in a %s', (isolation) => {
     expect(stopped).toEqual([0])
   })
 
-  it('an endless loop is killed at the end of a call of runDue, and its run is handed back', async () => {
+  it('a child with an endless loop is killed at the end of a call of `runDue`, and its run is handed back', async () => {
     const storage = memoryStorage()
     const began = new EventEmitter()
     const logger: Logger = { ...silentLogger, info: (fields) => void ('task' in fields && began.emit('line')) }
@@ -163,7 +163,7 @@ describe.each(isolations)('in a %s', (isolation) => {
   })
 
   it.each(['nothing', 'a cancellation', 'its task timeout'])(
-    'a child with a long killAfter is killed 5 s after the execution timeout, aborted by %s before',
+    'a child with a long killAfter is killed 5 s after the execution timeout, if %s aborted the attempt before',
     async (by) => {
       const clock = virtualClock(0)
       const own = by === 'its task timeout' ? { taskTimeout: { seconds: 50 } } : {}
@@ -183,7 +183,7 @@ describe.each(isolations)('in a %s', (isolation) => {
       expect(killed()).toBe(0)
       await clock.advance({ seconds: 1 })
       expect(killed()).toBe(1)
-      // The clock stands still, so all later steps precede a takeover by another node.
+      // The clock stands still, so the run ends before another node could take it over.
       const { outcome, tasks } = await ended
       expect([outcome, tasks[0]?.attempts[0]?.state]).toEqual(
         by === 'a cancellation' ? ['canceled', 'aborted'] : ['failed', by === 'nothing' ? 'aborted' : 'timed_out'],
@@ -220,7 +220,7 @@ describe.each(isolations)('in a %s', (isolation) => {
   })
 
   it.each(['nothing', 'its task timeout'])(
-    'the node kills a child with a long killAfter 5 s after its run was lost; before that, %s aborts the run',
+    'a child with a long killAfter is killed 5 s after its run was lost, if %s aborted the attempt before',
     async (by) => {
       const clock = virtualClock(0)
       const database = memoryDatabase()
@@ -235,7 +235,7 @@ describe.each(isolations)('in a %s', (isolation) => {
         isLost = true
       })
       await clock.advance({ seconds: 5 })
-      // The node claims the run again, and detects that it had lost it.
+      // Another connection reaps the run. The node claims the run again, and detects that it had lost it.
       const others = memoryStorage({ database })
       const { occurrences } = await others.get({ occurrences: [id] })
       const [record] = occurrences
@@ -254,7 +254,7 @@ describe.each(isolations)('in a %s', (isolation) => {
     },
   )
 
-  it('a handler that obeys its signal is not killed', async () => {
+  it('the child of a handler that obeys its signal is not killed', async () => {
     const { begin, scheduler, lines } = await isolatedScene({
       job: { ...task(isolation, 'obeys'), killAfter: { minutes: 10 } },
     })
@@ -270,7 +270,7 @@ describe.each(isolations)('in a %s', (isolation) => {
     expect(lines.filter(({ message }) => message.includes('killing its child'))).toEqual([])
   })
 
-  it('at most maxChildren children live at once, and a waiting attempt can be canceled', async () => {
+  it('at most maxChildren children live at once, and an attempt that waits for a child can be canceled', async () => {
     const tasks = Array.from({ length: 5 }, (_, index) => ({ ...task(isolation, 'obeys'), name: `${index}` }))
     const { scheduler, said } = await isolatedScene(
       { job: tasks },
@@ -314,7 +314,7 @@ describe.each(isolations)('in a %s', (isolation) => {
   })
 })
 
-it('a process that was stopped by SIGSTOP is killed at its cancellation, and is reaped', async () => {
+it('a child process that is stopped by SIGSTOP is killed when its run is canceled, and leaves no zombie process', async () => {
   const { begin, scheduler } = await isolatedScene({ job: task('process', 'stopsItself') })
   const { id, said } = await begin('job')
   const pid = Number(said)
@@ -324,7 +324,7 @@ it('a process that was stopped by SIGSTOP is killed at its cancellation, and is 
   await gone(pid)
 })
 
-it('the subprocesses of a process are killed with it', async () => {
+it('the subprocesses of a child process are killed together with the child process', async () => {
   const { begin, scheduler } = await isolatedScene({ job: task('process', 'starts') })
   const { id, said } = await begin('job')
   const [pid, grandchild] = said.split(' ').map(Number) as [number, number]

@@ -7,7 +7,7 @@ const module = behaves
 const missing = new URL('file:///nowhere/missing.mjs')
 const define = (task: object) => defineJob({ name: 'job', tasks: [{ name: 'work', ...task } as AnyTask] as never })
 
-/** The stored version of each definition. */
+/** Starts a node with each definition in turn. Returns the stored version of the job after each start. */
 async function storedBy(...tasks: object[]) {
   const storage = memoryStorage()
   const seen: unknown[] = []
@@ -50,7 +50,7 @@ describe('the definition of an isolated task', () => {
     expect(() => define(task)).toThrow(expect.objectContaining({ code, field }))
   })
 
-  it('with a missing module is rejected by start, add and update', async () => {
+  it('with a missing module is rejected by `start`, `add` and `update`', async () => {
     const incomplete = define({ module: missing })
     const refusal = { code: 'INVALID_MODULE', message: expect.stringContaining('missing.mjs') }
     const options = { storage: memoryStorage(), logger: silentLogger }
@@ -71,7 +71,7 @@ describe('the definition of an isolated task', () => {
     expect((await client.job('job')).tasks).toMatchObject([{ name: 'work' }])
   })
 
-  it('stays isolated after a client without the module updates something else', async () => {
+  it('stays isolated after a client without the module has updated another part of the job', async () => {
     const storage = memoryStorage()
     const job = defineJob({
       name: 'job',
@@ -98,7 +98,7 @@ describe('the definition of an isolated task', () => {
     expect(await isolationsOf(client)).toEqual([null, 'thread'])
   })
 
-  it('stays isolated after a node that runs it in its own process updates something else', async () => {
+  it('stays isolated after a node that runs the task in its own process has updated another part of the job', async () => {
     const storage = memoryStorage()
     const client = createClient({ storage, logger: silentLogger })
     onTestFinished(() => client.close())
@@ -126,11 +126,11 @@ describe('the definition of an isolated task', () => {
     expect(await storedBy(one, other)).toEqual([1, 1])
   })
 
-  it('changes with the isolation', async () => {
+  it('is a new version if the isolation of the task changes', async () => {
     expect(await storedBy({ module }, { module, isolation: 'process' }, { run: () => 1 })).toEqual([1, 2, 3])
   })
 
-  it('is stored without the environment', async () => {
+  it('is stored without the environment and the path of the module', async () => {
     const storage = memoryStorage()
     const scheduler = createScheduler({
       storage,
@@ -144,7 +144,7 @@ describe('the definition of an isolated task', () => {
     await scheduler.shutdown()
   })
 
-  it('keeps its module through an update of something else', async () => {
+  it('keeps its module when an update changes only the data of the task', async () => {
     const { scheduler, run } = await isolatedScene({
       job: { name: 'work', module, data: { kind: 'returns', value: 1 } },
     })
@@ -152,20 +152,20 @@ describe('the definition of an isolated task', () => {
     expect(resultOf(await run('job'))).toBe(2)
   })
 
-  it('has no function that a caller can use', () => {
+  it('has a `run` function that throws when a caller calls it', () => {
     const [task] = define({ module }).tasks
     expect(() => task?.run?.({} as never)).toThrow(/import the module/)
   })
 })
 
-describe.each(isolations)('in a %s', (isolation) => {
+describe.each(isolations)('for an isolated task that runs in a %s', (isolation) => {
   it('a module without a function as its default export fails the attempt', async () => {
     const { run } = await isolatedScene({ job: { name: 'work', module: modules['no-function.mjs'], isolation } })
     const error = lastAttempt(await run('job'))?.error
     expect(error).toMatchObject({ code: 'INVALID_MODULE', message: expect.stringContaining('export default') })
   })
 
-  it('trigger rejects data that are not JSON', async () => {
+  it('`trigger` rejects data that are not JSON', async () => {
     const { scheduler } = await isolatedScene({ job: { name: 'work', module, isolation } })
     await expect(scheduler.trigger('job', { data: { at: new Date() } })).rejects.toMatchObject({
       code: 'INVALID_ARGUMENT',

@@ -7,7 +7,7 @@ import { at, createWorld, fates, listen, onlyOccurrence, secondsOf, type World }
 
 const life = { deadAfter: { seconds: 30 } }
 
-/** A node whose connection to the storage can be cut. */
+/** Makes a node whose connection to the storage can be cut. */
 function nodeOf(world: World, nodeId: string) {
   let isAway = false
   const storage = wrapStorage(world.connect(), {
@@ -24,7 +24,7 @@ function nodeOf(world: World, nodeId: string) {
   }
 }
 
-/** A job with one slot at 10 s that takes ten minutes, and the steps of its handler. */
+/** Defines a job with one slot at 10 s that takes ten minutes. `did` lists the steps of its handler. */
 function longJob(world: World, name: string, settings: JobSettingsInput = {}) {
   const did: string[] = []
   const run = async ({ attempt, signal }: TaskContext) => {
@@ -38,8 +38,8 @@ function longJob(world: World, name: string, settings: JobSettingsInput = {}) {
   return { job: defineJob({ name, schedule: everySeconds(10, +at(10)), ...settings, tasks }), did }
 }
 
-describe.each(everywhere)('on $name', (place) => {
-  it('a run with `whileIsolated: abort` stops before another node takes it over', async () => {
+describe.each(everywhere)('on the storage $name', (place) => {
+  it('a node that is cut off from the storage aborts runs with `whileIsolated: abort` before a peer takes them over', async () => {
     const world = createWorld(place)
     const { job, did } = longJob(world, 'careful', { whileIsolated: 'abort' })
     const { job: beside, did: didBeside } = longJob(world, 'beside')
@@ -58,7 +58,7 @@ describe.each(everywhere)('on $name', (place) => {
     expect(didBeside).toEqual(['1 starts', '2 starts'])
     node.reconnect()
     await world.clock.advanceTo(at(70))
-    // After its reconnection the node learns that its runs were taken over, and aborts the remaining handler.
+    // After its reconnection the node learns that a peer took over its runs, and aborts the handler that still runs.
     expect(didBeside).toEqual(['1 starts', '2 starts', '1 stops: OCCURRENCE_LOST lost'])
     await world.clock.advance({ minutes: 12 })
     expect(told.filter(({ name }) => name === 'occurrence.lost')).toHaveLength(2)
@@ -72,7 +72,7 @@ describe.each(everywhere)('on $name', (place) => {
     }
   })
 
-  it('an aborted run that no other node takes over is handed back, and runs again after the reconnection', async () => {
+  it('an aborted run of a cut-off node is handed back and runs again after the reconnection, if no peer exists', async () => {
     const world = createWorld(place)
     const { job, did } = longJob(world, 'careful')
     const node = nodeOf(world, 'cut off')
@@ -95,7 +95,7 @@ describe.each(everywhere)('on $name', (place) => {
     ])
   })
 
-  it('under onInterrupted fail an aborted run fails, and its handler is not called again', async () => {
+  it('an aborted run of a cut-off node fails under `onInterrupted: fail`, and its handler is not called again', async () => {
     const world = createWorld(place)
     const { job, did } = longJob(world, 'careful', { whileIsolated: 'abort', onInterrupted: 'fail' })
     const node = nodeOf(world, 'cut off')
@@ -112,7 +112,7 @@ describe.each(everywhere)('on $name', (place) => {
   it.each([
     { by: 'its execution timeout', after: 45, ends: 'failed execution_timeout', finishedAt: 135 },
     { by: 'a cancellation', after: 60, ends: 'canceled canceled', finishedAt: 65 },
-  ])('a handler that ignores its signal is abandoned by $by after the reconnection', async (how) => {
+  ])('a handler of a cut-off node that ignores its signal is abandoned by $by after the reconnection', async (how) => {
     const world = createWorld(place)
     const run = () => world.clock.sleep({ minutes: 30 })
     const tasks = [{ name: 'work', taskTimeout: { minutes: 1 }, run }]
@@ -123,7 +123,7 @@ describe.each(everywhere)('on $name', (place) => {
     const told = listen(scheduler, 'node.isolated')
     await world.clock.advanceTo(at(12))
     node.cutOff()
-    // The node has aborted the handler, and the time to stop is over.
+    // At 45 s the node has aborted the handler, and the time that a handler has to stop is over.
     await world.clock.advanceTo(at(45))
     expect(told).toHaveLength(1)
     node.reconnect()
@@ -135,11 +135,11 @@ describe.each(everywhere)('on $name', (place) => {
   })
 
   it.each(['fail', 'retry'] as const)(
-    'a parallel task that ignores its signal delays the end by its time to stop: onInterrupted %s',
+    'under onInterrupted %s an aborted run of a cut-off node fails although one parallel task ignores its signal',
     async (onInterrupted) => {
       const world = createWorld(place)
       const stops = async ({ signal }: TaskContext) => {
-        // The delay is longer than the node waits for the other task.
+        // This task stops 8 s after its signal, later than the node waits for the other task.
         await world.clock.sleep({ minutes: 30 }, signal).catch(() => world.clock.sleep({ seconds: 8 }))
         signal.throwIfAborted()
       }

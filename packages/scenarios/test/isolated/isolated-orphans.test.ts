@@ -13,8 +13,8 @@ function node(argument: object): Child {
   return new Child(program, argument)
 }
 
-describe('the processes of isolated tasks do not outlive a node', () => {
-  it('that is killed while a handler loops, and neither do their subprocesses', async () => {
+describe('a child process of an isolated task', () => {
+  it('ends together with its subprocess when its node is killed while the handler loops', async () => {
     const killed = node({ module: behaves.href, data: { kind: 'starts' } })
     expect(await killed.next()).toBe('started')
     const [pid, grandchild] = String(await killed.next())
@@ -28,7 +28,7 @@ describe('the processes of isolated tasks do not outlive a node', () => {
     await gone(starter)
   })
 
-  it('that is killed while a module loops during its import', async () => {
+  it('ends when its node is killed while its module loops during the import', async () => {
     const folder = mkdtempSync(join(tmpdir(), 'jobistemer-orphans-'))
     onTestFinished(() => rmSync(folder, { recursive: true }))
     const mark = join(folder, 'pid')
@@ -39,7 +39,7 @@ describe('the processes of isolated tasks do not outlive a node', () => {
     await gone(pid)
   })
 
-  it('that is killed while the process is stopped by a signal', async () => {
+  it('ends when its node is killed while SIGSTOP has stopped the child process', async () => {
     const killed = node({ module: behaves.href, data: { kind: 'stopsItself' } })
     await killed.next()
     const pid = Number(await killed.next())
@@ -48,20 +48,20 @@ describe('the processes of isolated tasks do not outlive a node', () => {
     await gone(pid)
   })
 
-  it('that is killed together with its starter while a handler loops, and neither do their subprocesses', async () => {
+  it('ends together with its subprocess when its node and the starter process are killed', async () => {
     const killed = node({ module: behaves.href, data: { kind: 'starts' } })
     await killed.next()
     const [pid, grandchild] = String(await killed.next())
       .split(' ')
       .map(Number) as [number, number]
-    // The starter is killed first, because it would kill the processes.
+    // The starter is killed first, because a living starter would kill the child processes.
     process.kill(parentOf(pid), 'SIGKILL')
     killed.kill('SIGKILL')
     await gone(pid)
     await gone(grandchild)
   })
 
-  it('that exits without a shutdown', async () => {
+  it('ends when its node exits without a shutdown', async () => {
     const exiting = node({ module: behaves.href, data: { kind: 'starts' } })
     await exiting.next()
     const [pid] = String(await exiting.next())

@@ -17,8 +17,8 @@ interface PlaceOfAttempt {
 
 const placeOf = (occurrence: Occurrence): PlaceOfAttempt => resultOf(occurrence) as PlaceOfAttempt
 
-describe.each(isolations)('a pool of a %s', (isolation) => {
-  it('reuses a child', async () => {
+describe.each(isolations)('a pool of children, each a %s,', (isolation) => {
+  it('reuses a child for the next attempt', async () => {
     const { run } = await isolatedScene({ job: task(isolation, 'place') })
     const first = placeOf(await run('job'))
     expect(placeOf(await run('job'))).toEqual({ place: first.place, attempts: 2 })
@@ -40,7 +40,7 @@ describe.each(isolations)('a pool of a %s', (isolation) => {
     expect(next.place).not.toBe(first.place)
   })
 
-  it('never reuses a child that was aborted, even if it obeyed', async () => {
+  it('never reuses a child whose attempt was aborted, even if the handler obeyed its signal', async () => {
     const { run, begin, scheduler } = await isolatedScene({
       job: task(isolation, 'place'),
       long: { ...task(isolation, 'obeys'), killAfter: { minutes: 10 } },
@@ -83,7 +83,7 @@ describe.each(isolations)('a pool of a %s', (isolation) => {
     expect(new Set(places.map(({ place }) => place)).size).toBe(3)
   })
 
-  it('ends an idle child if another kind of child needs its slot of maxChildren', async () => {
+  it('ends an idle child if a task with another environment needs the only child of maxChildren', async () => {
     const { run } = await isolatedScene(
       { job: task(isolation, 'place'), other: { ...task(isolation, 'place'), env: { OTHER: '1' } } },
       { maxChildren: 1 },
@@ -93,7 +93,7 @@ describe.each(isolations)('a pool of a %s', (isolation) => {
     expect(places.map(({ attempts }) => attempts)).toEqual([1, 1, 1])
   })
 
-  it('has at most as many children as concurrent attempts', async () => {
+  it('has at most as many children as maxChildren allows concurrent attempts', async () => {
     const tasks = Array.from({ length: 12 }, (_, index) => ({ ...task(isolation, 'place'), name: `${index}` }))
     const { run } = await isolatedScene({ job: tasks }, { maxChildren: 3 }, { taskExecutionMode: 'parallel' })
     const { tasks: ran } = await run('job')
@@ -103,7 +103,7 @@ describe.each(isolations)('a pool of a %s', (isolation) => {
   })
 })
 
-it('the idle processes of a pool have ended after a shutdown', async () => {
+it('a shutdown ends the idle processes of a pool', async () => {
   const { run, scheduler } = await isolatedScene({ job: task('process', 'place') })
   const { place } = placeOf(await run('job'))
   await scheduler.shutdown()

@@ -23,7 +23,7 @@ describe('the starter process of a node', () => {
     expect(parents[1]).toBe(parents[0])
   })
 
-  it('has ended after the shutdown, together with the running processes', async () => {
+  it('ends at the shutdown of its node, together with the running child processes', async () => {
     const { begin, scheduler } = await isolatedScene({ job: task('starts', { killAfter: { minutes: 10 } }) })
     const pid = pidOf((await begin('job')).said)
     const starter = parentOf(pid)
@@ -40,7 +40,7 @@ describe('the starter process of a node', () => {
     expect(startersOf(process.pid)).toBe(0)
   })
 
-  it('ends its children when it dies, their attempts fail, and later ones use another starter', async () => {
+  it('ends its child processes when it dies, which fails their attempts, and later attempts use a new starter', async () => {
     const { begin, run, scheduler } = await isolatedScene({
       loops: task('starts'),
       stopped: task('stopsItself'),
@@ -64,7 +64,7 @@ describe('the starter process of a node', () => {
     expect(resultOf(await run('job'))).toMatchObject({ attempts: 1 })
   })
 
-  it('is killed if it does not respond to a kill request', async () => {
+  it('is killed if it does not carry out a kill request, because it is stopped', async () => {
     const { begin, scheduler } = await isolatedScene({ job: task('starts') })
     const { id, said } = await begin('job')
     const pid = pidOf(said)
@@ -76,7 +76,7 @@ describe('the starter process of a node', () => {
     await gone(starter)
   })
 
-  it('ignores SIGTERM and SIGINT, as its children do, because the node decides', async () => {
+  it('ignores SIGTERM and SIGINT, as its child processes do, because the node decides when they end', async () => {
     const { begin, scheduler } = await isolatedScene({ job: task('obeys', { killAfter: { minutes: 10 } }) })
     const place = await isolatedScene({ job: task('starts', { killAfter: { minutes: 10 } }) })
     const { id } = await begin('job')
@@ -84,19 +84,19 @@ describe('the starter process of a node', () => {
     const pid = pidOf(looping.said)
     for (const signal of ['SIGTERM', 'SIGINT'] as const)
       for (const one of [pid, parentOf(pid)]) process.kill(one, signal)
-    // A child that died of the signal would be gone before another child has started and ended.
+    // If a child had died of the signal, it would be gone before the other run has ended.
     await scheduler.cancel(id)
     await scheduler.waitFor(id)
     expect((await place.scheduler.occurrence(looping.id)).state).toBe('running')
     expect(stateOf(pid)).not.toBeNull()
   })
 
-  it('has a successor for new children when the node has given up rights', async () => {
+  it('is replaced for new child processes when the node process has given up rights', async () => {
     const { begin } = await isolatedScene({ before: task('starts'), after: task('starts') })
     const before = parentOf(pidOf((await begin('before')).said))
     const { getgroups } = process
     onTestFinished(() => void Object.assign(process, { getgroups }))
-    // Dropping rights needs rights that not every test environment has.
+    // A process can give up rights only if it has more rights than some test environments. So the test replaces `getgroups`.
     Object.assign(process, { getgroups: () => [] })
     const after = await begin('after')
     expect(parentOf(pidOf(after.said))).not.toBe(before)

@@ -9,7 +9,7 @@ function task(isolation: Isolation, kind: string, more: object = {}) {
   return { name: 'work', module: behaves, isolation, data: { kind, ...more } }
 }
 
-describe.each(isolations)('in a %s a handler', (isolation) => {
+describe.each(isolations)('in a %s, the handler of an isolated task', (isolation) => {
   it('receives the same context as other handlers, and its node receives its reports', async () => {
     const { run, scheduler, lines } = await isolatedScene(
       {
@@ -70,7 +70,7 @@ describe.each(isolations)('in a %s a handler', (isolation) => {
     expect(results.map(resultOf)).toEqual(values)
   })
 
-  it('fails with the code and the cause of the error that it throws', async () => {
+  it('fails its attempt with the code and the cause of the error that it throws', async () => {
     const { run } = await isolatedScene({ one: task(isolation, 'throws'), many: task(isolation, 'throwsMany') })
     const one = await run('one')
     expect(one.state).toBe('failed')
@@ -91,7 +91,7 @@ describe.each(isolations)('in a %s a handler', (isolation) => {
     })
   })
 
-  it('fails if it returns a value that JSON would change', async () => {
+  it('fails its attempt if it returns a value that JSON would change', async () => {
     const { run } = await isolatedScene({ job: task(isolation, 'returnsMap') })
     const attempt = lastAttempt(await run('job'))
     expect(attempt?.error).toMatchObject({ code: 'RESULT_NOT_SERIALISABLE' })
@@ -108,7 +108,7 @@ describe.each(isolations)('in a %s a handler', (isolation) => {
     expect(lastAttempt(await run('job'))?.error).toMatchObject({ name: 'JobistemerError', code })
   })
 
-  it('has the environment of its node, or its own', async () => {
+  it('has the environment of its node, or the environment of its own task', async () => {
     process.env.OF_THE_NODE = 'yes'
     const { run } = await isolatedScene({
       same: task(isolation, 'env'),
@@ -121,7 +121,7 @@ describe.each(isolations)('in a %s a handler', (isolation) => {
     delete process.env.OF_THE_NODE
   })
 
-  it('may be a CommonJS module', async () => {
+  it('may be the export of a CommonJS module', async () => {
     const { run } = await isolatedScene({ job: { name: 'work', module: modules['common.cjs'], isolation } })
     expect(resultOf(await run('job'))).toBe('from CommonJS')
   })
@@ -134,7 +134,7 @@ describe.each(isolations)('in a %s a handler', (isolation) => {
     expect(places[0]?.place.startsWith(isolation)).toBe(true)
   })
 
-  it('can be a named handler for jobs that are data', async () => {
+  it('can be a named handler for data jobs', async () => {
     const work = isolatedHandler({ module: behaves, isolation })
     const { run } = await isolatedScene(
       { job: { name: 'work', handler: 'render', data: { kind: 'place' } } },
@@ -143,7 +143,7 @@ describe.each(isolations)('in a %s a handler', (isolation) => {
     expect(resultOf(await run('job'))).toMatchObject({ place: expect.stringContaining(isolation) })
   })
 
-  it('sleeps by the clock of its scheduler, and receives its time', async () => {
+  it('sleeps by the clock of its scheduler, and reads the time of that clock', async () => {
     const clock = virtualClock(startMs, { patience: { minutes: 10 } })
     const job = defineJob({
       name: 'job',
@@ -165,7 +165,7 @@ describe.each(isolations)('in a %s a handler', (isolation) => {
     expect(lastAttempt(await run('job'))?.progress).toMatchObject({ fraction: 1, message: 'computed' })
   })
 
-  it('that logs excessively loses lines, and their number is logged', async () => {
+  it('that logs 20,000 lines in a burst loses lines, and the number of lost lines is logged', async () => {
     const { run, lines } = await isolatedScene({ job: task(isolation, 'logsALot') })
     expect((await run('job')).state).toBe('completed')
     const heard = lines.filter(({ message }) => message.startsWith('xxx'))
@@ -178,14 +178,14 @@ describe.each(isolations)('in a %s a handler', (isolation) => {
   it('that leaves a handle open ends its attempt', async () => {
     const { run, scheduler } = await isolatedScene({ job: task(isolation, 'leavesOpen') }, { maxChildren: 1 })
     expect(resultOf(await run('job'))).toBe('left something open')
-    // The second attempt needs the slot of the first one.
+    // The second attempt can start only after the child of the first attempt has ended, because of maxChildren.
     expect(resultOf(await run('job'))).toBe('left something open')
     await scheduler.shutdown()
   })
 })
 
-describe.each(isolations)('a %s that sends arbitrary messages through its channel', (isolation) => {
-  it('has no effect on its result', async () => {
+describe.each(isolations)('a child, as a %s, that sends messages through its channel', (isolation) => {
+  it('that are nonsense still returns its result', async () => {
     const { run } = await isolatedScene({ job: task(isolation, 'sendsNonsense') })
     expect(resultOf(await run('job'))).toBe('right')
   })
@@ -195,7 +195,7 @@ describe.each(isolations)('a %s that sends arbitrary messages through its channe
     { kind: 'threw', error: null },
     { kind: 'progress', fraction: 'half' },
     { kind: 'log', level: 'loud' },
-  ])('and forges an unreadable message fails its attempt only: $kind', async (message) => {
+  ])('that are forged and unreadable fails only its own attempt: $kind', async (message) => {
     const tasks = {
       forges: task(isolation, 'sendsForged', { message }),
       returns: task(isolation, 'returns', { value: 7 }),
@@ -206,9 +206,13 @@ describe.each(isolations)('a %s that sends arbitrary messages through its channe
   })
 })
 
-it.each(isolations)('TypeScript runs in a %s if Node.js runs it, and otherwise start rejects it', async (isolation) => {
-  const scene = isolatedScene({ job: { name: 'work', module: modules['typed.ts'], isolation, data: { page: 2 } } })
-  const { typescript } = process.features as { readonly typescript?: unknown }
-  if (typeof typescript === 'string') expect(resultOf(await (await scene).run('job'))).toBe(3)
-  else await expect(scene).rejects.toMatchObject({ code: 'INVALID_MODULE', message: expect.stringContaining('22.18') })
-})
+it.each(isolations)(
+  'a TypeScript module runs in a %s if Node.js supports TypeScript, and `start` rejects it otherwise',
+  async (isolation) => {
+    const scene = isolatedScene({ job: { name: 'work', module: modules['typed.ts'], isolation, data: { page: 2 } } })
+    const { typescript } = process.features as { readonly typescript?: unknown }
+    if (typeof typescript === 'string') expect(resultOf(await (await scene).run('job'))).toBe(3)
+    else
+      await expect(scene).rejects.toMatchObject({ code: 'INVALID_MODULE', message: expect.stringContaining('22.18') })
+  },
+)

@@ -9,7 +9,10 @@ import { tuned } from '../../../workspace/test-tuning.ts'
 
 const schedule = everySeconds(10, +at(10))
 
-/** Starts a scheduler with these jobs. Returns its storage with the calls that their first slot causes. */
+/**
+ * Starts a scheduler, and runs the clock from second 9 for `advance` seconds. Returns its storage with the calls of this
+ * time.
+ */
 async function callsOf(world: World, options: Partial<SchedulerOptions> & { jobs: Job[]; advance?: number }) {
   const { advance = 60, ...schedulerOptions } = options
   const counted = new InterceptedStorage(options.storage ?? world.connect())
@@ -21,8 +24,8 @@ async function callsOf(world: World, options: Partial<SchedulerOptions> & { jobs
   return { counted, scheduler, finished }
 }
 
-describe.each(everywhere)('on $name', (place) => {
-  it('an occurrence of one task costs two writes: one creates and starts it, one ends it', async () => {
+describe.each(everywhere)('on the storage $name', (place) => {
+  it('an occurrence of one task costs two writes: one to create and start it, one to end it', async () => {
     const world = createWorld(place)
     const job = defineJob({ name: 'one', schedule, tasks: [{ name: 'work', run: () => world.clock.sleep(500) }] })
     const { counted, scheduler } = await callsOf(world, { jobs: [job] })
@@ -32,28 +35,31 @@ describe.each(everywhere)('on $name', (place) => {
     expect(counted.writeCount).toBe(2)
   })
 
-  it('a handler that returns at once also costs two writes', async () => {
+  it('an occurrence whose handler returns at once costs two writes', async () => {
     const job = defineJob({ name: 'one', schedule, tasks: [{ name: 'work', run: () => 1 }] })
     const { counted } = await callsOf(createWorld(place), { jobs: [job] })
     expect(counted.writeCount).toBe(2)
   })
 
-  it.each([2, 3, 5])('%i sequential tasks cost one additional write for each task after the first', async (count) => {
-    const tasks = Array.from({ length: count }, (_, index) => ({ name: `task ${index}`, run: () => 1 }))
-    const job = defineJob({ name: 'chain', schedule, tasks })
-    const { counted, scheduler } = await callsOf(createWorld(place), { jobs: [job] })
-    expect(await fates(scheduler, 'chain')).toEqual(['10 completed'])
-    expect(counted.writeCount).toBe(count + 1)
-  })
+  it.each([2, 3, 5])(
+    'an occurrence of %i sequential tasks costs one additional write for each task after the first',
+    async (count) => {
+      const tasks = Array.from({ length: count }, (_, index) => ({ name: `task ${index}`, run: () => 1 }))
+      const job = defineJob({ name: 'chain', schedule, tasks })
+      const { counted, scheduler } = await callsOf(createWorld(place), { jobs: [job] })
+      expect(await fates(scheduler, 'chain')).toEqual(['10 completed'])
+      expect(counted.writeCount).toBe(count + 1)
+    },
+  )
 
-  it('parallel tasks that end together cost as many writes as one task', async () => {
+  it('an occurrence of five parallel tasks that end together costs as many writes as one task', async () => {
     const tasks = Array.from({ length: 5 }, (_, index) => ({ name: `task ${index}`, run: () => 1 }))
     const job = defineJob({ name: 'fan', schedule, taskExecutionMode: 'parallel', tasks })
     const { counted } = await callsOf(createWorld(place), { jobs: [job] })
     expect(counted.writeCount).toBe(2)
   })
 
-  it.each([0, 1, 2])('%i retries cost as many additional writes', async (retries) => {
+  it.each([0, 1, 2])('an occurrence with %i retries costs one additional write for each retry', async (retries) => {
     const run = ({ attempt }: { attempt: number }) => {
       if (attempt <= retries) throw new Error('no')
     }
@@ -84,7 +90,7 @@ describe.each(everywhere)('on $name', (place) => {
     expect(counted.writeCount).toBe(2)
   })
 
-  it('idle jobs cost no writes', async () => {
+  it('jobs without a due slot cost no writes', async () => {
     const jobs = Array.from({ length: 50 }, (_, index) =>
       defineJob({ name: `idle ${index}`, schedule: everySeconds(86_400), tasks: [{ name: 'work', run: () => 1 }] }),
     )
@@ -92,7 +98,7 @@ describe.each(everywhere)('on $name', (place) => {
     expect(counted.writeCount).toBe(0)
   })
 
-  it('checking whether the storage still has all jobs costs one read of some heads in each definition interval', async () => {
+  it('a node checks in each definition interval whether the storage still has its jobs, with one read of some heads', async () => {
     const jobs = Array.from({ length: 50 }, (_, index) =>
       defineJob({ name: `idle ${index}`, schedule: everySeconds(86_400), tasks: [{ name: 'work', run: () => 1 }] }),
     )
@@ -100,13 +106,13 @@ describe.each(everywhere)('on $name', (place) => {
     const { counted } = await callsOf(createWorld(place), { jobs, ...tuned({ definitionInterval }), advance: 100 })
     const reads = counted.calls.filter(({ operation }) => operation === 'get')
     expect(reads).toHaveLength(10)
-    // The reads for retention read all heads.
+    // Retention also lists jobs, and reads all heads. This test counts only the polls for changed definitions.
     const lists = counted.calls.filter(({ operation }) => operation === 'listJobs')
     expect(lists.filter(({ request }) => 'changedSince' in (request as object))).toHaveLength(10)
     const looked = reads.map(({ request }) => (request as { jobs: string[] }).jobs)
-    // The reads of a minute cover all heads.
+    // Nine heads are read every 10 s, so the reads of a minute cover all 50 heads.
     expect(looked.map(({ length }) => length)).toEqual(Array.from({ length: 10 }, () => 9))
-    // The reads take the heads in turn, each head equally often.
+    // The reads take the heads in turn: five reads take 45 different heads, and six reads take all 50.
     expect(new Set(looked.slice(0, 5).flat()).size).toBe(45)
     expect(new Set(looked.slice(0, 6).flat()).size).toBe(50)
   })
@@ -138,13 +144,13 @@ describe.each(everywhere)('on $name', (place) => {
   })
 })
 
-/** The storage with a maxBatch of `maxBatch` items per call. */
+/** Returns the storage with a `maxBatch` of the given number of items per call. */
 function withMaxBatch(storage: Storage, maxBatch: number): Storage {
   const limited = new InterceptedStorage(storage).storage
   return Object.assign(limited, { capabilities: { ...storage.capabilities, maxBatch } })
 }
 
-describe('a thousand jobs that are due at one instant', () => {
+describe('a thousand jobs that come due at one instant', () => {
   const thousand = (run: () => unknown): Job[] =>
     Array.from({ length: 1000 }, (_, index) =>
       defineJob({ name: `job ${index}`, schedule, tasks: [{ name: 'work', run }] }),
@@ -163,7 +169,7 @@ describe('a thousand jobs that are due at one instant', () => {
     },
   )
 
-  it('are ended in the minimum number of calls when their handlers end together later', async () => {
+  it('are ended in the minimum number of calls when their handlers end together 2 s later', async () => {
     const world = createWorld(memory)
     const storage = withMaxBatch(world.connect(), 100)
     const jobs = thousand(() => world.clock.sleep({ seconds: 2 }))
@@ -172,7 +178,7 @@ describe('a thousand jobs that are due at one instant', () => {
     expect(counted.writeCount).toBe(20)
   })
 
-  it('never exceed the maximum batch in a call', async () => {
+  it('are created and ended in batches that never exceed the maximum batch of the storage', async () => {
     const world = createWorld(memory)
     const storage = withMaxBatch(world.connect(), 64)
     const { counted } = await callsOf(world, { jobs: thousand(() => 1), storage, maxConcurrentJobs: 1000 })
@@ -203,10 +209,10 @@ describe('a thousand jobs that are due at one instant', () => {
     expect(counted.count('settle')).toBe(8)
   })
 
-  it('gather while a call is in progress, and leave together', async () => {
+  it('are ended in at most three calls if their handlers end while the first call is in progress', async () => {
     const world = createWorld(memory)
     const counted = new InterceptedStorage(world.connect())
-    // The handlers end one after another while the test holds the first call.
+    // The handlers end one after another while the test holds the first settle.
     let release: () => void = () => undefined
     const held = new Promise<void>((resolve) => {
       release = resolve

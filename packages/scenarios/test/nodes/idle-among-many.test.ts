@@ -5,10 +5,10 @@ import { everySeconds } from '../support/every.ts'
 import { memory } from '../support/places.ts'
 import { createWorld } from '../support/world.ts'
 
-it('a node that scans many jobs for old history and for silence is idle for most of the time', async () => {
+it('a node that scans 3,000 jobs for old history and for silent jobs rests for most of the time', async () => {
   const world = createWorld(memory)
   const takesMs = 5
-  // Without `track` time passes during storage calls.
+  // Without `track` the virtual clock advances while storage calls are pending.
   const { track: _, ...clock } = world.clock
   const lookedAt = new Map<number, number[]>()
   const storage = wrapStorage(world.connect(), {
@@ -37,7 +37,7 @@ it('a node that scans many jobs for old history and for silence is idle for most
   lookedAt.clear()
   await world.clock.advance({ minutes: 10 })
   const [history = [], silent = []] = [100, 500].map((limit) => lookedAt.get(limit))
-  // The number of pages of each scan.
+  // The scan for old history reads 30 pages of 100 jobs. The scan for silent jobs reads at least 6 pages of 500 jobs.
   expect([history.length, silent.length >= 6]).toEqual([30, true])
   const restsAfter = (looks: readonly number[]) =>
     looks.slice(1).map((instant, index) => instant - (looks[index] as number) - takesMs)

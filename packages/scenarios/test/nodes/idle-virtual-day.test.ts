@@ -10,7 +10,7 @@ afterEach(() => Promise.all(schedulers.splice(0).map((scheduler) => scheduler.sh
 
 const yearly = defineJob({ name: 'yearly', schedule: cron('0 2 1 1 *'), tasks: [{ name: 'work', run() {} }] })
 
-/** A virtual clock, a memory storage, and schedulers on both that are shut down after the test. */
+/** Makes a virtual clock, and schedulers on one memory storage that are shut down after the test. */
 function scene() {
   const clock = virtualClock('2026-02-01T00:00:00Z')
   const place = memory.open()
@@ -48,7 +48,7 @@ describe('a scheduler that is alone on a memory storage and a virtual clock', ()
     expect(counted.count('heartbeat')).toBe(1)
   })
 
-  it('needs at most 10 ms of processor time for a virtual day, on average over the first 20 idle days', async () => {
+  it('needs at most 10 ms of processor time for an idle virtual day, on average over 20 days', async () => {
     const { clock, begin } = scene()
     await begin()
     const before = process.cpuUsage()
@@ -68,7 +68,7 @@ describe('a scheduler that is alone on a memory storage and a virtual clock', ()
     await observer.close()
   })
 
-  it('takes new work until a second scheduler has observed no heartbeat for 80 % of deadAfter', async () => {
+  it('takes new work despite failing heartbeats until a second scheduler has lived for 80 % of deadAfter', async () => {
     const { clock, begin } = scene()
     const { counted, scheduler } = await begin()
     const isolated: number[] = []
@@ -95,7 +95,7 @@ describe('a scheduler that is alone on a memory storage and a virtual clock', ()
     expect(started).toEqual([startAt])
   })
 
-  it('reports a silent job that was defined after a day of rest within a second of its alertAfter', async () => {
+  it("emits `job.silent` within a second of a job's alertAfter if the job was defined after an idle day", async () => {
     const { clock, begin } = scene()
     const { scheduler } = await begin()
     await clock.advance({ days: 1 })
@@ -130,7 +130,7 @@ describe('a scheduler that is alone on a memory storage and a virtual clock', ()
     expect(count('listOccurrences')).toBeGreaterThanOrEqual(40)
   })
 
-  it('rests again after the second scheduler has shut down', async () => {
+  it('sends rare heartbeats again after the second scheduler has shut down', async () => {
     const { clock, begin } = scene()
     const { counted } = await begin()
     const { scheduler: second } = await begin()

@@ -30,7 +30,7 @@ import { tuned } from '../../../workspace/test-tuning.ts'
 
 const life = { deadAfter: { seconds: 30 } }
 
-/** A job with one slot at 10 s that takes four minutes, and the calls of its handler. */
+/** Defines a job with one slot at 10 s that takes four minutes. `called` lists the calls of its handler. */
 function longJob(world: World, settings: JobSettingsInput = {}) {
   const called: string[] = []
   const job = defineJob({
@@ -51,12 +51,12 @@ function longJob(world: World, settings: JobSettingsInput = {}) {
   return { job, called }
 }
 
-/** All node records of the storage. */
+/** Returns all node records of the storage. */
 async function recordsIn(storage: Storage): Promise<readonly NodeRecord[]> {
   return (await storage.heartbeat({ now: 0, own: null, remove: [], profilesOf: [] })).nodes
 }
 
-/** Whether an instant is within one heartbeat interval of a second. */
+/** Returns whether an instant is within one heartbeat interval, 5 s, of a second. */
 function isAbout(instant: Date | undefined, second: number): boolean {
   return Math.abs(Number(instant) - Number(at(second))) <= 5000
 }
@@ -71,7 +71,7 @@ function namesIn(lines: readonly Line[], wanted: string): readonly unknown[] {
   return lines.filter(({ message }) => message === wanted).map(({ node }) => node)
 }
 
-/** Two nodes with the long job. The first one starts it. */
+/** Starts two nodes with the long job. The first node starts the job's slot. */
 async function twoNodes(
   world: World,
   settings: JobSettingsInput = {},
@@ -84,9 +84,9 @@ async function twoNodes(
   return { first, second, called, heard: listen(second, 'node.joined', 'node.left', 'node.lost', 'occurrence.reaped') }
 }
 
-it('a node that sends heartbeats again before its runs are reaped keeps them', async () => {
+it('a node that sends heartbeats again before its runs are reaped keeps its runs', async () => {
   const world = createWorld()
-  // Without tracked calls, time passes while the storage holds back an answer.
+  // Without `track` the virtual clock advances while the storage holds back an answer.
   const { track: _, ...clock } = world.clock
   const begin = async (nodeId: string, names: readonly string[]) => {
     const intercepted = new InterceptedStorage(world.connect())
@@ -133,7 +133,7 @@ it('a node that sends heartbeats again before its runs are reaped keeps them', a
   expect((await onlyOccurrence(reaper, 'second')).fencingToken).toBe(1)
 })
 
-it('a dead node is listed for a day, with the time of its death and the node that took over its runs', async () => {
+it('`nodes` lists a dead node for a day, with the time of its death and the node that took over its runs', async () => {
   const world = createWorld()
   const { first, second } = await twoNodes(world)
   await world.clock.advance({ seconds: 18 })
@@ -146,7 +146,7 @@ it('a dead node is listed for a day, with the time of its death and the node tha
   expect(found).toMatchObject({ node: 'first', dead: { takenOverBy: 'second' } })
   expect(isAbout(found?.dead?.since, 30)).toBe(true)
   expect((await second.nodes())[0]).toMatchObject({ node: 'first', state: 'dead', dead: found?.dead })
-  // Rare heartbeats make the virtual day short.
+  // The third node sends heartbeats rarely, which makes the virtual day short.
   await world.start({ nodeId: 'third' })
   await world.shutdown(second)
   await world.clock.advance({ hours: 23 })
@@ -156,8 +156,8 @@ it('a dead node is listed for a day, with the time of its death and the node tha
   await client.close()
 })
 
-// A storage with a long minimum heartbeat interval, such as DynamoDB.
-it('with heartbeats every 10 s, the run of a dead node is taken over within 75 s', async () => {
+// On a storage with a long minimum heartbeat interval, such as DynamoDB.
+it("a dead node's run is taken over within 75 s if heartbeats are 10 s apart", async () => {
   const took: number[] = []
   for (const phase of [0.1, 2.5, 5, 7.5, 9.9]) {
     const world = createWorld()
@@ -176,13 +176,13 @@ it('with heartbeats every 10 s, the run of a dead node is taken over within 75 s
     const first = await world.start({ ...byDefault, nodeId: 'first', storage: rare() })
     await world.clock.advanceTo(at(20 + phase))
     await world.start({ ...byDefault, nodeId: 'second', storage: rare() })
-    // The node has just sent a heartbeat, and its peer reads it late.
+    // The first node crashes right after a heartbeat. The peer reads this heartbeat at its own next heartbeat.
     await world.clock.advanceTo(at(40.1))
     world.crash(first)
     await world.clock.advance({ seconds: 90 })
     took.push(Number.parseInt(called[1] as string, 10) - 40)
   }
-  // A node counts as dead after five missed heartbeats at the earliest, because a few of them may fail.
+  // A node counts as dead after five missed heartbeats at the earliest, because a few heartbeats may fail.
   expect(Math.min(...took)).toBeGreaterThanOrEqual(50)
   // In this test all reads are exactly one heartbeat apart. In production the takeover may take one heartbeat more.
   expect(Math.max(...took)).toBeLessThanOrEqual(75 - 10)
@@ -195,7 +195,7 @@ it.each<[heartbeats: number, deadAfter: { readonly seconds: number }, capabiliti
     [60, { seconds: 3600 }, {}],
   ],
 )(
-  'a node sends %i heartbeats in a deadAfter of %o on a storage with %o',
+  'a node sends %i heartbeats in a deadAfter of %o on a storage with the capabilities %o',
   async (heartbeats, deadAfter, capabilities) => {
     const world = createWorld()
     const storage = world.connect()
@@ -209,8 +209,8 @@ it.each<[heartbeats: number, deadAfter: { readonly seconds: number }, capabiliti
   },
 )
 
-describe.each(everywhere)('on $name', (place) => {
-  it('a run that a late call claims for a node that has shut down is taken over', async () => {
+describe.each(everywhere)('on the storage $name', (place) => {
+  it('a run that a delayed claim gives to a node that has shut down is taken over by a peer', async () => {
     const world = createWorld(place)
     const { job, called } = longJob(world)
     const first = await world.start({ jobs: [job], nodeId: 'first', ...life })
@@ -229,7 +229,7 @@ describe.each(everywhere)('on $name', (place) => {
     expect(await recordsIn(storage)).toHaveLength(1)
   })
 
-  it('the run of a dead node is taken over after deadAfter, and continues with its next attempt', async () => {
+  it("a dead node's run is taken over after deadAfter, and continues with its next attempt", async () => {
     const world = createWorld(place)
     const { first, second, called, heard } = await twoNodes(world)
     await world.clock.advanceTo(at(63))
@@ -253,7 +253,7 @@ describe.each(everywhere)('on $name', (place) => {
     ])
   })
 
-  it('a run of a dead owner without a node record is released after the dead time', async () => {
+  it("a dead owner's run is released within twice deadAfter even if the owner has no node record", async () => {
     const world = createWorld(place)
     const { job, called } = longJob(world)
     const first = await world.start({ jobs: [job], nodeId: 'first', ...life })
@@ -263,7 +263,7 @@ describe.each(everywhere)('on $name', (place) => {
     await world.clock.advanceTo(at(21))
     world.crash(first)
     await forgetNodes(world.connect())
-    // Twice the dead time.
+    // At 81 s, twice deadAfter has passed since the crash.
     await world.clock.advanceTo(at(81))
     expect(called.map((call) => call.replace(/^\S+ /, ''))).toEqual(['attempt 1 token 1', 'attempt 2 token 2'])
     expect(namesIn(lines, 'node declared dead; releasing its runs')).toEqual(['first'])
@@ -272,7 +272,7 @@ describe.each(everywhere)('on $name', (place) => {
     ])
   })
 
-  it('a node that starts later releases a run of a dead owner without a node record', async () => {
+  it("a node that starts after the owner's death releases a run whose owner has no node record", async () => {
     const world = createWorld(place)
     const { job, called } = longJob(world)
     const first = await world.start({ jobs: [job], nodeId: 'first', ...life })
@@ -284,7 +284,7 @@ describe.each(everywhere)('on $name', (place) => {
     expect(called.map((call) => call.replace(/^\S+ /, ''))).toEqual(['attempt 1 token 1', 'attempt 2 token 2'])
   })
 
-  it('nodes whose records the storage loses keep their runs, and none is declared dead', async () => {
+  it('nodes whose records the storage loses repeatedly keep their runs, and no node is declared dead', async () => {
     const world = createWorld(place)
     const { job, called } = longJob(world)
     const { logger, lines } = collectingLogger()
@@ -301,7 +301,7 @@ describe.each(everywhere)('on $name', (place) => {
     expect(namesIn(lines, 'node declared dead; releasing its runs')).toEqual([])
   })
 
-  it('a dead node is released within twice its dead time although the storage is down repeatedly', async () => {
+  it("a dead node's run is released after 60 s of contact with a storage that fails repeatedly", async () => {
     const world = createWorld(place)
     const { job, called } = longJob(world)
     const first = await world.start({ jobs: [job], nodeId: 'first', ...life })
@@ -326,7 +326,7 @@ describe.each(everywhere)('on $name', (place) => {
     isAway = false
   })
 
-  it('a run under onInterrupted fail ends as failed_stale when its node dies', async () => {
+  it('a run under `onInterrupted: fail` ends as failed_stale when its node dies', async () => {
     const world = createWorld(place)
     const { first, second, called } = await twoNodes(world, { onInterrupted: 'fail' })
     world.crash(first)
@@ -335,7 +335,7 @@ describe.each(everywhere)('on $name', (place) => {
     expect(called).toHaveLength(1)
   })
 
-  it('the record of a node states its death once its runs have been taken over, and not before', async () => {
+  it('the record of a dead node states its death only after its runs have been taken over', async () => {
     const world = createWorld(place)
     const { job } = longJob(world)
     const first = await world.start({ jobs: [job], nodeId: 'first', ...life })
@@ -363,7 +363,7 @@ describe.each(everywhere)('on $name', (place) => {
     ])
   })
 
-  it('a node that stops during a takeover states no death, and a node that starts later takes over the runs', async () => {
+  it("if a peer stops during a takeover, the dead node's record states no death, and a later node takes over the runs", async () => {
     const world = createWorld(place)
     const { first, second, called } = await twoNodes(world, { onInterrupted: 'retry' }, withEmptyPages)
     world.crash(first)
@@ -383,7 +383,7 @@ describe.each(everywhere)('on $name', (place) => {
     expect([called.length, calledAgain.length]).toEqual([1, 1])
   })
 
-  it('no node is declared dead when the storage was away for all nodes', async () => {
+  it('no node is declared dead after the storage was away for all nodes', async () => {
     const world = createWorld(place)
     let isAway = false
     const storage = () =>
@@ -407,7 +407,7 @@ describe.each(everywhere)('on $name', (place) => {
     expect(called).toHaveLength(1)
   })
 
-  it('a node with rare heartbeats declares no node dead when the storage was away between two of its reads', async () => {
+  it('a node with rare heartbeats declares no peer dead when the storage was away only around its own reads', async () => {
     const world = createWorld(place)
     let isAway = false
     const storage = () =>
@@ -421,7 +421,8 @@ describe.each(everywhere)('on $name', (place) => {
     const slow = { deadAfter: { seconds: 60 } }
     const watching = await world.start({ jobs: [job], nodeId: 'slow', storage: storage(), ...slow })
     const heard = listen(watching, 'node.lost')
-    // The slow node reads at 30.1 s, 40.1 s, and so on. Heartbeats of its peer fail before each read and succeed after it.
+    // The slow node reads at 30.1 s, 40.1 s, and so on. Heartbeats of its peer fail before each read and succeed after each
+    // read.
     for (const seconds of [30, 40, 50]) {
       await world.clock.advanceTo(at(seconds + 0.11))
       isAway = true
@@ -432,7 +433,7 @@ describe.each(everywhere)('on $name', (place) => {
     expect(heard).toEqual([])
   })
 
-  it('a node that was frozen itself declares no node dead because of that', async () => {
+  it('a node that was frozen for 100 s does not declare its peers dead because of its own freeze', async () => {
     const world = createWorld(place)
     const { first, second, heard } = await twoNodes(world)
     await world.clock.advance({ seconds: 20 })
@@ -446,7 +447,7 @@ describe.each(everywhere)('on $name', (place) => {
     expect(heard.map(({ name }) => name)).toEqual(['node.joined', 'node.lost', 'occurrence.reaped'])
   })
 
-  it('a node that was declared dead and lives rejoins, and the storage rejects the settle of its old run', async () => {
+  it('a node that was wrongly declared dead rejoins, and the storage rejects the settle of its old run', async () => {
     const world = createWorld(place)
     const { first, second, called, heard } = await twoNodes(world)
     const lost = listen(first, 'occurrence.lost')
@@ -461,7 +462,7 @@ describe.each(everywhere)('on $name', (place) => {
     expect((await onlyOccurrence(second, 'long')).tasks[0]?.result).toBe('token 2')
   })
 
-  it('the record of an earlier incarnation is removed when the node starts again and has released its runs', async () => {
+  it("the record of an earlier incarnation is removed when its node restarts and has released the incarnation's runs", async () => {
     const world = createWorld(place)
     const { first, heard } = await twoNodes(world)
     const storage = world.connect()
@@ -480,7 +481,7 @@ describe.each(everywhere)('on $name', (place) => {
     expect(lost).toEqual([earlier])
   })
 
-  it('a node that was declared dead stores its profile again', async () => {
+  it('a node that was wrongly declared dead stores its profile again', async () => {
     const world = createWorld(place)
     const { first, second } = await twoNodes(world)
     await world.clock.advance({ seconds: 20 })
@@ -514,7 +515,7 @@ describe.each(everywhere)('on $name', (place) => {
     expect(heard.map(({ name }) => name)).toEqual(['node.joined', 'node.left'])
   })
 
-  it('a dead node without runs is listed without a successor', async () => {
+  it('`nodes` lists a dead node that had no runs with `takenOverBy: null`', async () => {
     const world = createWorld(place)
     const first = await world.start({ nodeId: 'first', ...life })
     const second = await world.start({ nodeId: 'second', ...life })
@@ -529,7 +530,7 @@ describe.each(everywhere)('on $name', (place) => {
     expect(isAbout(nodes[0]?.dead?.since, 20)).toBe(true)
   })
 
-  it('a dead node is listed with the one of two peers that took over its runs', async () => {
+  it('`nodes` lists a dead node with the one of its two peers that took over its runs', async () => {
     const world = createWorld(place)
     const { first, second } = await twoNodes(world)
     const third = await world.start({ nodeId: 'a third', ...life })
@@ -545,7 +546,7 @@ describe.each(everywhere)('on $name', (place) => {
     }
   })
 
-  it('a dead node that starts again is listed once', async () => {
+  it('a node that died and restarted is listed once by `nodes`', async () => {
     const world = createWorld(place)
     const { first, second } = await twoNodes(world)
     world.crash(first)
@@ -556,7 +557,7 @@ describe.each(everywhere)('on $name', (place) => {
     expect(states).toEqual(['first working', 'second working'])
   })
 
-  it('at most 20 dead nodes are kept', async () => {
+  it('the storage keeps the records of at most 20 dead nodes', async () => {
     const world = createWorld(place)
     const survivor = await world.start({ nodeId: 'survivor', ...life })
     for (let count = 1; count <= 24; count++) world.crash(await world.start({ nodeId: `dies ${count}`, ...life }))
@@ -609,7 +610,7 @@ describe.each(everywhere)('on $name', (place) => {
     expect((await node.nodes()).map((one) => one.versions.timeZones)).toEqual([process.versions.tz, '1999z', '1999z'])
   })
 
-  it('the incarnation of a scheduler identifies its record among earlier ones of the same nodeId', async () => {
+  it('the incarnation of a scheduler identifies its record among records with the same nodeId', async () => {
     const world = createWorld(place)
     const first = await world.start({ nodeId: 'same', ...life })
     await first.shutdown()
@@ -640,7 +641,7 @@ describe.each(everywhere)('on $name', (place) => {
     expect(ran).toEqual(['token 1', 'token 2'])
   })
 
-  it('a node whose heartbeats are rejected emits node.isolated, and takes no new work until they succeed', async () => {
+  it('a node whose heartbeats are rejected emits `node.isolated`, and takes no new work until they succeed', async () => {
     const world = createWorld(place)
     const ran: number[] = []
     const job = defineJob({
@@ -660,7 +661,7 @@ describe.each(everywhere)('on $name', (place) => {
     isRefused = true
     await world.clock.advanceTo(at(105))
     expect(heard.map(({ name }) => name)).toEqual(['node.isolated'])
-    // Its last accepted heartbeat was at 40 s, so it takes no new work from 64 s on.
+    // The last accepted heartbeat of the node was at 40 s, so the node takes no new work from 64 s on.
     expect(ran).toEqual([10, 20, 30, 40, 50, 60])
     expect((await node.trigger('often')).state).toBe('pending')
     isRefused = false
@@ -672,7 +673,7 @@ describe.each(everywhere)('on $name', (place) => {
     )
   })
 
-  it('a node takes no work before its heartbeat is accepted', async () => {
+  it('a starting node takes no work before the storage accepts its heartbeat', async () => {
     const world = createWorld(place)
     const { job, called } = longJob(world)
     const first = await world.start({ jobs: [job], nodeId: 'same', ...life })
@@ -685,7 +686,7 @@ describe.each(everywhere)('on $name', (place) => {
           ? Promise.reject(new Error('refused'))
           : call.proceed(),
     })
-    // The node releases the run of its earlier incarnation, which another claim has to take.
+    // The node releases the run of its earlier incarnation, and can run it only after a new claim.
     const again = world.scheduler({ jobs: [job], nodeId: 'same', storage, ...life })
     const starting = again.start()
     await world.clock.advance({ seconds: 20 })
@@ -696,7 +697,7 @@ describe.each(everywhere)('on $name', (place) => {
     expect(called).toHaveLength(2)
   })
 
-  it("a claim that is repeated while the node's heartbeats are rejected takes nothing", async () => {
+  it("a claim that is repeated while the node's heartbeats are rejected takes no run", async () => {
     const world = createWorld(place)
     const ran: number[] = []
     const work = { name: 'work', run: () => void ran.push(secondsOf(world.clock.now())) }
@@ -708,7 +709,8 @@ describe.each(everywhere)('on $name', (place) => {
     const node = await world.start({ jobs: [job], storage, pollInterval: 1000, ...life })
     await world.clock.advanceTo(at(42))
     refused.add('heartbeat').add('claim')
-    // Its last accepted heartbeat was at 40 s, so it takes no new work from 64 s on. The earlier claim is still repeated.
+    // The last accepted heartbeat was at 40 s, so the node takes no new work from 64 s on. It still repeats its earlier
+    // claim.
     await world.clock.advanceTo(at(70))
     expect((await node.trigger('asked')).state).toBe('pending')
     refused.delete('claim')
@@ -720,10 +722,10 @@ describe.each(everywhere)('on $name', (place) => {
   })
 })
 
-describe('in real time', () => {
+describe('on the real clock', () => {
   const quick = { ...tuned({ heartbeat: 50 }), deadAfter: 200, logger: silentLogger, clock: systemClock }
 
-  it('start rejects while another node with its nodeId lives in the same process', async () => {
+  it('`start` rejects while another node with its nodeId lives in the same process', async () => {
     const database = memoryDatabase()
     const first = createScheduler({ storage: memoryStorage({ database }), nodeId: 'same', ...quick })
     await first.start()
@@ -736,7 +738,7 @@ describe('in real time', () => {
     await third.shutdown()
   })
 
-  it('start rejects while another node with its nodeId lives in another thread of the process', async () => {
+  it('`start` rejects while another node with its nodeId lives in another thread of the process', async () => {
     const folder = mkdtempSync(join(tmpdir(), 'jobistemer-threads-'))
     onTestFinished(() => rmSync(folder, { recursive: true, force: true }))
     const file = join(folder, 'jobs.db')
@@ -745,7 +747,8 @@ describe('in real time', () => {
     expect(await eventOf(worker, 'message')).toEqual(['running'])
     const storage = sqliteStorage({ file })
     onTestFinished(() => storage.close())
-    // This node waits for two of its own heartbeat intervals. They are long, so that the thread can send one on a busy machine.
+    // The second node waits for two of its own heartbeat intervals. They are long, so that the thread can send a heartbeat on
+    // a busy machine.
     const second = createScheduler({
       storage,
       nodeId: 'same',
@@ -773,7 +776,7 @@ describe('in real time', () => {
     await expect.poll(() => lines.map(({ message }) => message)).toContain('two living nodes have one name')
   })
 
-  it('start rejects while another node with its nodeId sends heartbeats, and succeeds afterwards', async () => {
+  it('`start` rejects while another node with its nodeId sends heartbeats, and succeeds afterwards', async () => {
     const storage = memoryStorage()
     const own: NodeRecord = {
       node: 'same',
@@ -798,7 +801,7 @@ describe('in real time', () => {
 })
 
 it('a partitioned node whose claim is answered late calls no handler of a job with whileIsolated abort', async () => {
-  // A clock that waits for storage calls would wait for the claim.
+  // A virtual clock with `track` would wait for the pending claim.
   const { track: _, ...clock } = virtualClock(at(0))
   const place = memoryStorage()
   const ran: string[] = []

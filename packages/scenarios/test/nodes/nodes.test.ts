@@ -4,7 +4,7 @@ import { everySeconds } from '../support/every.ts'
 import { everywhere } from '../support/places.ts'
 import { at, createWorld, fates, listen, secondsOf, type World } from '../support/world.ts'
 
-/** The same definitions for every node, as in one build, and the runs of all nodes. */
+/** Defines the same jobs for every node, as one build does. `ran` lists the runs of all nodes. */
 function shared(world: World, names: readonly string[], until: number) {
   const ran: string[] = []
   const define = (): Job[] =>
@@ -28,8 +28,8 @@ function shared(world: World, names: readonly string[], until: number) {
 
 const tens = (until: number) => Array.from({ length: until / 10 }, (_, index) => (index + 1) * 10)
 
-describe.each(everywhere)('on $name', (place) => {
-  it.each([2, 3])('of %i nodes exactly one runs each slot', async (count) => {
+describe.each(everywhere)('on the storage $name', (place) => {
+  it.each([2, 3])('exactly one of %i nodes runs each slot', async (count) => {
     const world = createWorld(place)
     const { ran, define } = shared(world, ['a', 'b', 'c'], 100)
     for (let node = 0; node < count; node++) await world.start({ jobs: define(), nodeId: `node ${node}` })
@@ -38,7 +38,7 @@ describe.each(everywhere)('on $name', (place) => {
     expect(ran.slice().sort()).toEqual(expected.sort())
   })
 
-  it('one node creates each slot, and no node warns about it', async () => {
+  it('exactly one of two nodes creates each slot, and neither node logs a warning', async () => {
     const world = createWorld(place)
     const { define } = shared(world, ['a'], 100)
     const complaints: unknown[] = []
@@ -52,7 +52,7 @@ describe.each(everywhere)('on $name', (place) => {
     expect(complaints).toEqual([])
   })
 
-  it('one of several nodes that start together after an outage recovers the missed slots of a job', async () => {
+  it('exactly one of three nodes that start together after an outage recovers the missed slots of a job', async () => {
     const world = createWorld(place)
     const { ran, define } = shared(world, ['a', 'b'], 300)
     await world.shutdown(await world.start({ jobs: define() }))
@@ -67,7 +67,7 @@ describe.each(everywhere)('on $name', (place) => {
     expect(await fates(nodes[0] as never, 'a')).toEqual(['10-290 (29) missed execute_last', '300 completed'])
   })
 
-  it('when a node crashes, the remaining nodes run its slots', async () => {
+  it('the remaining nodes run the slots of a job when a node crashes', async () => {
     const world = createWorld(place)
     const { ran, define } = shared(world, ['a'], 100)
     const first = await world.start({ jobs: define() })
@@ -81,7 +81,7 @@ describe.each(everywhere)('on $name', (place) => {
     expect(ran.map((entry) => Number(entry.split(' ')[1]))).toEqual(tens(100))
   })
 
-  it('a node does not touch the jobs of other nodes that it does not know', async () => {
+  it('two nodes with different jobs run only their own jobs', async () => {
     const world = createWorld(place)
     const { ran, define } = shared(world, ['mine'], 50)
     const { ran: others, define: defineOthers } = shared(world, ['yours'], 50)
@@ -91,7 +91,7 @@ describe.each(everywhere)('on $name', (place) => {
     expect([ran, others].map((list) => list.length)).toEqual([5, 5])
   })
 
-  it('a node whose clock is behind does not create decided slots again', async () => {
+  it('a node whose clock is 30 s behind does not create decided slots again', async () => {
     const world = createWorld(place)
     const { ran, define } = shared(world, ['a'], 100)
     await world.start({ jobs: define() })

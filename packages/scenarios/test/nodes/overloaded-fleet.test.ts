@@ -6,12 +6,12 @@ import { everySeconds } from '../support/every.ts'
 import { memory } from '../support/places.ts'
 import { at, createWorld } from '../support/world.ts'
 
-/** Costs as measured on a real machine: a call costs as much as seven of its items. */
+/** Costs in milliseconds, in the proportions of a real machine: a call costs about as much as seven of its items. */
 const slow = { serverCall: 3, serverItem: 2, nodeCall: 6, nodeItem: 4.7 }
 
 /**
- * Starts nodes on one machine with more jobs than it can run. Returns the runs per second, over `seconds` seconds. With
- * `late`, all but one node start after ten seconds of load.
+ * Starts nodes on one simulated machine with more due slots than it can run. Returns the runs per second over `seconds`
+ * seconds. With `late`, all nodes but one start after ten seconds of load.
  */
 async function overload(
   nodes: number,
@@ -25,7 +25,7 @@ async function overload(
 ) {
   const world = createWorld(memory)
   const machine = new BusyMachine(world.clock, costs)
-  // Without `track` time passes during storage calls.
+  // Without `track` the virtual clock advances while storage calls are pending.
   const { track: _, ...clock } = world.clock
   let ran = 0
   const schedule = everySeconds(1, +at(300))
@@ -60,7 +60,7 @@ async function overload(
     await world.clock.advance({ seconds: 60 })
     await stopping
   })
-  // In 10 s the nodes have learned of each other.
+  // After 10 s the nodes know each other.
   await world.clock.advanceTo(at(10.5))
   machine.isBusy = true
   await world.clock.advanceTo(at(20.5))
@@ -75,16 +75,16 @@ async function overload(
   }
 }
 
-it.each([4, 8])('%i overloaded nodes spend their time on slots that run', async (nodes) => {
+it.each([4, 8])('%i overloaded nodes cause fewer than 1.3 requests for each run slot', async (nodes) => {
   const { perSecond, asked } = await overload(nodes)
-  // A start and an end take 17 ms of two cores together. Items that wait take a few more.
+  // A start and an end together take 17 ms of the two cores. Waiting items take a few milliseconds more.
   expect(perSecond).toBeGreaterThan(80)
   expect(asked).toBeLessThan(1.3)
 })
 
-it('nodes that start in an overloaded fleet do not request all overdue slots', async () => {
+it('seven nodes that start beside an overloaded node do not request all overdue slots', async () => {
   const { perSecond, asked } = await overload(8, { late: true })
-  // Until the nodes know each other, they are assigned to the same slots.
+  // Until the nodes know each other, each of them considers itself assigned to all slots.
   expect(perSecond).toBeGreaterThan(60)
   expect(asked).toBeLessThan(2)
 })
@@ -93,17 +93,17 @@ it.each([
   [1, 1000],
   [8, 2000],
 ])(
-  '%i nodes with more due slots than permits do not store slots that no other node has permits for',
+  '%i nodes with more due slots than permits keep slots in memory if no other node has permits for them',
   async (nodes, jobs) => {
     const costs = { serverCall: 0.6, serverItem: 0.05, nodeCall: 1.2, nodeItem: 0.1 }
     const { perSecond, claims } = await overload(nodes, { jobs, costs, prefetch: 30, seconds: 15 })
     expect(perSecond).toBeCloseTo(jobs, -1)
-    // A node polls every 5 s. It stores no slots for other nodes after it had to claim such slots itself.
+    // A node polls every 5 s. After it had to claim slots that it stored for other nodes, it stores no such slots.
     expect(claims).toBeLessThan(0.002)
   },
 )
 
-it('a node that was full alone stores slots for a peer with free permits', async () => {
+it('a node without free permits stores slots as pending once a peer with free permits has started', async () => {
   const world = createWorld(memory)
   let stored = 0
   const storage = wrapStorage(world.connect(), {
@@ -146,7 +146,7 @@ it('a node that was full alone stores slots for a peer with free permits', async
   await world.clock.advanceTo(at(10))
   stored = 0
   await world.clock.advanceTo(at(20))
-  // It claimed the first ones itself.
+  // Without a peer the node had to claim the slots that it stored, so it stores no more.
   expect(stored).toBe(0)
   await start('free', 100)
   await world.clock.advanceTo(at(60))

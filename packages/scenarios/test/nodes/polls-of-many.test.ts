@@ -6,7 +6,7 @@ import { InterceptedStorage } from '../support/intercepted-storage.ts'
 import { memory, type PlaceKind } from '../support/places.ts'
 import { createWorld, secondsOf, type World } from '../support/world.ts'
 
-/** A memory storage with the capabilities of a storage for several processes. */
+/** Makes a memory storage with the capabilities of a storage for several processes. */
 const shared = (settings: { readonly hasWakeUps: boolean }): PlaceKind => ({
   name: 'shared memory',
   open() {
@@ -20,7 +20,7 @@ const shared = (settings: { readonly hasWakeUps: boolean }): PlaceKind => ({
   },
 })
 
-/** Nodes with one permit each, and the second and node of each start. */
+/** Starts nodes with one permit each. `began` lists the second and the node of each run. */
 async function startNodes(world: World, nodeIds: readonly string[]) {
   const began: string[] = []
   const work = (node: string) =>
@@ -47,22 +47,25 @@ async function startNodes(world: World, nodeIds: readonly string[]) {
   return { nodes, began }
 }
 
-describe('idle nodes', () => {
+describe('four idle nodes', () => {
   it.each([
     { hasWakeUps: true, claims: 12, looks: 6 },
     { hasWakeUps: false, claims: 60, looks: 20 },
-  ])('poll for work and for changed definitions %o times a minute each', async ({ hasWakeUps, claims, looks }) => {
-    const world = createWorld(shared({ hasWakeUps }))
-    const { nodes } = await startNodes(world, ['a', 'b', 'c', 'd'])
-    await world.clock.advance({ seconds: 30 })
-    for (const { counted } of nodes) counted.reset()
-    await world.clock.advance({ minutes: 1 })
-    const looksOf = ({ calls }: InterceptedStorage) =>
-      calls.filter(({ operation, request }) => operation === 'listJobs' && 'changedSince' in (request as object))
-    for (const { counted } of nodes) {
-      expect([counted.count('claim'), looksOf(counted).length, counted.count('get')]).toEqual([claims, looks, looks])
-    }
-  })
+  ])(
+    'each poll for work and for changed definitions at these rates per minute: %o',
+    async ({ hasWakeUps, claims, looks }) => {
+      const world = createWorld(shared({ hasWakeUps }))
+      const { nodes } = await startNodes(world, ['a', 'b', 'c', 'd'])
+      await world.clock.advance({ seconds: 30 })
+      for (const { counted } of nodes) counted.reset()
+      await world.clock.advance({ minutes: 1 })
+      const looksOf = ({ calls }: InterceptedStorage) =>
+        calls.filter(({ operation, request }) => operation === 'listJobs' && 'changedSince' in (request as object))
+      for (const { counted } of nodes) {
+        expect([counted.count('claim'), looksOf(counted).length, counted.count('get')]).toEqual([claims, looks, looks])
+      }
+    },
+  )
 
   it('that receive a wake-up claim pending runs at once', async () => {
     const world = createWorld(shared({ hasWakeUps: true }))

@@ -16,7 +16,7 @@ import { at, createWorld, fates, listen, secondsOf, type World } from '../suppor
 const life = { deadAfter: { seconds: 30 } }
 const names = Array.from({ length: 40 }, (_, index) => `job ${index}`)
 
-/** A storage without an index of due jobs, so every node reads the heads that it needs. */
+/** A storage without an index of due jobs. For this storage, a node reads the heads of the jobs that it passed over. */
 const withoutDueJobs: PlaceKind = {
   name: 'memory without an index of due jobs',
   open() {
@@ -29,7 +29,7 @@ const withoutDueJobs: PlaceKind = {
   },
 }
 
-/** Jobs with a slot each second. `ran` lists the node and the delay of each slot. */
+/** Defines jobs with a slot each second. `ran` lists the node and the delay of each slot. */
 function secondly(world: World) {
   const ran: { readonly job: string; readonly slot: number; readonly node: string; readonly lateBy: number }[] = []
   const define = (node: string, others: readonly { name: string; run(): void }[] = []): Job[] =>
@@ -37,7 +37,7 @@ function secondly(world: World) {
       defineJob({
         name,
         schedule: everySeconds(1, +at(120)),
-        // After a takeover, a late slot may still run when the next one is due.
+        // After a takeover, a late slot may still run when the next slot is due.
         overlapPolicy: 'allow',
         tasks: [
           {
@@ -59,7 +59,7 @@ function expectLittleLate(ran: ReturnType<typeof secondly>['ran']): void {
   expect(Math.max(...ran.map(({ lateBy }) => lateBy))).toBeLessThanOrEqual(2000)
 }
 
-/** Counts the items that each node sends to create slots. */
+/** Returns options of a node whose `createOccurrences` items are counted by node. */
 function counting(world: World, counts: Map<string, number>, nodeId: string): Partial<SchedulerOptions> {
   const storage = wrapStorage(world.connect(), {
     around: (call) => {
@@ -72,17 +72,17 @@ function counting(world: World, counts: Map<string, number>, nodeId: string): Pa
   return { nodeId, storage, ...life }
 }
 
-it('a scan that was in progress when a slot was launched does not cause a second request for the slot', async () => {
+it('an overdue scan that is answered after a slot was launched does not cause a second request for the slot', async () => {
   const world = createWorld(memory)
   const asked: string[] = []
-  // Without `track` time passes during storage calls.
+  // Without `track` the virtual clock advances while storage calls are pending.
   const { track: _, ...clock } = world.clock
   const startLate = async (nodeId: string) => {
     const storage = wrapStorage(world.connect(), {
       around: async (call) => {
         if (call.method === 'createOccurrences') {
           asked.push(...call.request.items.map(({ id }) => `${nodeId} ${id}`))
-          // The call takes effect after the scan for overdue slots was made, and before the scan is answered.
+          // The call takes effect after the storage has evaluated the scan for overdue slots, and before it answers the scan.
           await world.clock.sleep({ seconds: 3 })
         }
         const answer = await call.proceed()
@@ -111,19 +111,19 @@ it('a scan that was in progress when a slot was launched does not cause a second
   expect(new Set(asked).size).toBe(asked.length)
 })
 
-it('a node that has run a slot that a peer stored for it makes no read when it reaches the slot', async () => {
+it('a node makes no read for its slot if a peer has stored the slot and the node has run it', async () => {
   const world = createWorld(memory)
   const read: unknown[] = []
   let completed = 0
   let answers = 0
   const until = (seconds: number) => world.clock.sleep({ seconds })
-  // Without `track` time passes during storage calls.
+  // Without `track` the virtual clock advances while storage calls are pending.
   const { track: _, ...clock } = world.clock
   const start = async (nodeId: string, maxConcurrentJobs: number, isLate: () => boolean) => {
     const storage = wrapStorage(world.connect(), {
       around: async (call) => {
         if (call.method === 'get' && call.request.occurrences !== undefined) read.push(call.request)
-        // The other node launches the overdue slots meanwhile.
+        // While this call waits, the other node launches the overdue slots.
         if (call.method === 'createOccurrences' && isLate()) {
           await until(5)
           const answer = await call.proceed()
@@ -163,7 +163,7 @@ it('a node that has run a slot that a peer stored for it makes no read when it r
   expect(read).toEqual([])
 })
 
-it('of nodes with too many jobs for their profile, one requests each slot', async () => {
+it("exactly one of two nodes requests each slot, even with more jobs than fit into a node's profile", async () => {
   const world = createWorld(memory)
   const many = Array.from({ length: 8010 }, (_, index) => `job ${index}`)
   const schedule = everySeconds(60, +at(60))
@@ -179,7 +179,7 @@ it('of nodes with too many jobs for their profile, one requests each slot', asyn
   expect(asked.reduce((sum, count) => sum + count, 0)).toBe(many.length)
 })
 
-describe.each([...everywhere, withoutDueJobs])('on $name', (place) => {
+describe.each([...everywhere, withoutDueJobs])('on the storage $name', (place) => {
   it.each([
     { nodes: 2, most: 1.4 },
     { nodes: 8, most: 1.9 },
@@ -188,7 +188,7 @@ describe.each([...everywhere, withoutDueJobs])('on $name', (place) => {
     const { ran, define } = secondly(world)
     const counts = new Map<string, number>()
     let isLate = false
-    // Without `track` time passes during storage calls.
+    // Without `track` the virtual clock advances while storage calls are pending.
     const { track: _, ...clock } = world.clock
     for (let index = 0; index < nodes; index++) {
       const nodeId = `node ${index}`
@@ -221,7 +221,7 @@ describe.each([...everywhere, withoutDueJobs])('on $name', (place) => {
     expect(asked / ran.length).toBeLessThan(most)
   })
 
-  it('of four nodes one requests each slot, and each node has a share of the jobs', async () => {
+  it('one of four nodes requests each slot, and each node has a share of the jobs', async () => {
     const world = createWorld(place)
     const { ran, define } = secondly(world)
     const counts = new Map<string, number>()
@@ -239,7 +239,7 @@ describe.each([...everywhere, withoutDueJobs])('on $name', (place) => {
     expect(Math.max(...ran.map(({ lateBy }) => lateBy))).toBe(0)
   })
 
-  it('nodes with the same new code share the slots, although the first heartbeat with that code failed', async () => {
+  it('nodes that receive the same new code share the slots, even if the first heartbeat with that code failed', async () => {
     const world = createWorld(place)
     const { define } = secondly(world)
     const counts = new Map<string, number>()
@@ -261,7 +261,7 @@ describe.each([...everywhere, withoutDueJobs])('on $name', (place) => {
     await nodes[1]?.add([more])
     await world.clock.advanceTo(at(30.5))
     await nodes[0]?.add([more])
-    // The next heartbeat is the first that carries the code with the added job.
+    // The next heartbeat of the first node, which is the first with the added job, fails.
     fails = true
     await world.clock.advanceTo(at(40.5))
     counts.clear()
@@ -293,7 +293,7 @@ describe.each([...everywhere, withoutDueJobs])('on $name', (place) => {
     expect(looked.count).toBeGreaterThanOrEqual(slots)
     // On a storage without an index of due jobs, each node has to track the slots that it passes over.
     expect(looked.count).toBeLessThan(place === withoutDueJobs ? 8 * slots : 1.1 * slots)
-    // A node returns the same next runs for jobs that are assigned to other nodes.
+    // Each node returns the next runs also of jobs that are assigned to other nodes.
     for (const node of nodes) {
       for (const name of names) expect((await node.nextRuns(name, 2)).map(secondsOf)).toEqual([61, 62])
     }
@@ -318,11 +318,11 @@ describe.each([...everywhere, withoutDueJobs])('on $name', (place) => {
     const late = ran.filter(({ lateBy }) => lateBy > 0)
     expect(new Set(late.map(({ job }) => job))).toEqual(orphans)
     expect(Math.max(...late.map(({ lateBy }) => lateBy))).toBeLessThanOrEqual(2000)
-    // Once the node is declared dead, no slot is late.
+    // From the declaration of death on, no slot is late.
     expect(late.every(({ slot }) => slot < 60)).toBe(true)
   })
 
-  it('slots of a dead node that were canceled ahead do not delay its later slots', async () => {
+  it("slots of a dead node's jobs that were canceled ahead do not delay later slots of these jobs", async () => {
     const world = createWorld(place)
     const { ran, define } = secondly(world)
     const nodes: Scheduler[] = []
@@ -372,7 +372,7 @@ describe.each([...everywhere, withoutDueJobs])('on $name', (place) => {
     },
   )
 
-  it('nodes with the code of a job take over its overdue slots, however many nodes lack the code', async () => {
+  it('a node with the code of a job takes over its overdue slots, however many nodes lack the code', async () => {
     for (const fleet of ['p', 'q', 'r']) {
       const world = createWorld(place)
       const { ran, define } = secondly(world)
@@ -411,7 +411,7 @@ describe.each([...everywhere, withoutDueJobs])('on $name', (place) => {
     }
     const newer = await world.start({ nodeId: 'new', jobs: [...define('new'), ...mixed(['work', 'more'])], ...life })
     await world.clock.advanceTo(at(60.5))
-    // Without the newer node the mixed jobs stay overdue. Each build launches the other jobs itself.
+    // Without the newer node the mixed jobs stay overdue. The remaining old node can launch all other jobs.
     for (const node of [newer, old[0] as Scheduler]) world.crash(node)
     ran.splice(0)
     await world.clock.advanceTo(at(82.5))
@@ -419,7 +419,7 @@ describe.each([...everywhere, withoutDueJobs])('on $name', (place) => {
     expectLittleLate(ran)
   })
 
-  it('a new node receives its share of the jobs, and the other jobs keep their nodes', async () => {
+  it('a new node receives its share of the jobs, and all other jobs keep their nodes', async () => {
     const world = createWorld(place)
     const { ran, define } = secondly(world)
     for (const nodeId of ['a', 'b']) await world.start({ nodeId, jobs: define(nodeId), ...life })
@@ -434,7 +434,7 @@ describe.each([...everywhere, withoutDueJobs])('on $name', (place) => {
     expect(new Set(moved.map((name) => after.get(name)))).toEqual(new Set(['c']))
   })
 
-  it('neither a node without the code of a job nor a leaving node launches the slots of the job', async () => {
+  it('a node without the code of a job and a leaving node launch no slots of the job', async () => {
     const world = createWorld(place)
     const { ran, define } = secondly(world)
     await world.start({ nodeId: 'able', jobs: define('able'), ...life })
@@ -453,7 +453,7 @@ describe.each([...everywhere, withoutDueJobs])('on $name', (place) => {
     expect(new Set(ran.map(({ node, lateBy }) => `${node} ${lateBy}`))).toEqual(new Set(['able 0']))
   })
 
-  it('a node of an older build launches no slot of a job if it lacks one of its tasks', async () => {
+  it("a node of an older build launches no slot of a job if it lacks one of the job's tasks", async () => {
     const world = createWorld(place)
     const { ran, define } = secondly(world)
     const more = { name: 'more', run: () => undefined }
@@ -468,7 +468,7 @@ describe.each([...everywhere, withoutDueJobs])('on $name', (place) => {
     expect(new Set(ran.map(({ node, lateBy }) => `${node} ${lateBy}`))).toEqual(new Set(['new 0']))
   })
 
-  it('a node that was frozen continues after the slots that its peers launched meanwhile, without a recovery', async () => {
+  it('a node that was frozen for 10 s continues after the slots that its peer launched, without a recovery', async () => {
     const world = createWorld(place)
     const { define } = secondly(world)
     const first = await world.start({ nodeId: 'a', jobs: define('a'), ...life })

@@ -11,13 +11,16 @@ import { everySeconds } from '../support/every.ts'
 import { at, createWorld, fates, secondsOf, type World } from '../support/world.ts'
 import { tuned } from '../../../workspace/test-tuning.ts'
 
-/** A node without wake-ups whose poll interval is an hour. */
+/** Starts a node without wake-ups whose poll interval is an hour. */
 function startDeaf(world: World, options: Partial<SchedulerOptions>): Promise<Scheduler> {
   const storage = wrapStorage(world.connect(), { subscribe: undefined })
   return world.start({ pollInterval: { hours: 1 }, ...options, storage })
 }
 
-/** A job whose handler takes `takes` seconds unless it is aborted, and the seconds at which it began and stopped. */
+/**
+ * Defines a job whose handler takes `takes` seconds unless it is aborted. `heard` lists when the handler begins, stops and
+ * ends.
+ */
 function working(world: World, settings: JobSettingsInput & { takes: number; until?: number }) {
   const { takes, until = 0, ...jobSettings } = settings
   const heard: string[] = []
@@ -37,7 +40,7 @@ function working(world: World, settings: JobSettingsInput & { takes: number; unt
 
 describe('without wake-ups from the storage', () => {
   it.each([{ force: false }, { force: true }])(
-    'a cancellation aborts a handler of the same node: %o',
+    'a cancellation aborts a handler on the same node: %o',
     async ({ force }) => {
       const world = createWorld()
       const { job, heard } = working(world, { takes: 60 })
@@ -50,7 +53,7 @@ describe('without wake-ups from the storage', () => {
     },
   )
 
-  it('under cancel_running a trigger aborts the running occurrence at once, and starts', async () => {
+  it('under cancel_running a trigger aborts the active run on the same node, and starts', async () => {
     const world = createWorld()
     const { job, heard } = working(world, { takes: 60, overlapPolicy: 'cancel_running' })
     const node = await startDeaf(world, { jobs: [job] })
@@ -61,7 +64,7 @@ describe('without wake-ups from the storage', () => {
     expect(heard).toEqual(['0 begins', '7 stops', '7 begins', '67 ends'])
   })
 
-  it('under cancel_running a slot aborts the running occurrence at once, and starts', async () => {
+  it('under cancel_running a slot aborts the active run on the same node, and starts', async () => {
     const world = createWorld()
     const { job, heard } = working(world, { takes: 60, until: 20, overlapPolicy: 'cancel_running' })
     await startDeaf(world, { jobs: [job] })
@@ -91,7 +94,7 @@ describe('without wake-ups from the storage', () => {
     expect((await owner.occurrences({ job: 'chain' })).items).toMatchObject([{ state: 'canceled', finishedAt: at(15) }])
   })
 
-  it('a queued slot starts when the running one ends', async () => {
+  it('a queued slot starts when the active run of the job ends', async () => {
     const world = createWorld()
     const { job, heard } = working(world, { takes: 15, until: 20, overlapPolicy: 'queue' })
     await startDeaf(world, { jobs: [job] })
@@ -99,7 +102,7 @@ describe('without wake-ups from the storage', () => {
     expect(heard).toEqual(['10 begins', '25 ends', '25 begins', '40 ends'])
   })
 
-  it('a trigger without a free permit starts when a permit is free', async () => {
+  it('a trigger that finds no free permit starts when a permit is free', async () => {
     const world = createWorld()
     const { job, heard } = working(world, { takes: 15, overlapPolicy: 'allow' })
     const node = await startDeaf(world, { jobs: [job], maxConcurrentJobs: 1 })
@@ -142,20 +145,23 @@ describe('without wake-ups from the storage', () => {
   it.each([
     ['retry', 10, ['10 begins', '90 begins attempt 2']],
     ['fail', 20, ['10 begins', '90 begins']],
-  ] as const)('under onInterrupted %s the run that a reap releases starts', async (onInterrupted, until, expected) => {
-    const world = createWorld()
-    const settings = { onInterrupted, overlapPolicy: 'queue', executionTimeout: { minutes: 1 } } as const
-    const { job, heard } = working(world, { takes: 55, until, ...settings })
-    const gone = await startDeaf(world, { jobs: [job] })
-    await world.clock.advance({ seconds: 15 })
-    const node = await startDeaf(world, { jobs: [job] })
-    world.crash(gone)
-    // The deadline is at 70. The reaper scans at 75, and at 90 because its grace ends at 80.
-    await world.clock.advance({ seconds: 80 })
-    expect(heard.filter((what) => what.includes('begins'))).toEqual(expected)
-    await world.clock.advance({ minutes: 2 })
-    expect((await fates(node, 'work')).at(-1)).toBe(`${until} completed`)
-  })
+  ] as const)(
+    'under onInterrupted %s a reap lets the reaped or the next queued run start',
+    async (onInterrupted, until, expected) => {
+      const world = createWorld()
+      const settings = { onInterrupted, overlapPolicy: 'queue', executionTimeout: { minutes: 1 } } as const
+      const { job, heard } = working(world, { takes: 55, until, ...settings })
+      const gone = await startDeaf(world, { jobs: [job] })
+      await world.clock.advance({ seconds: 15 })
+      const node = await startDeaf(world, { jobs: [job] })
+      world.crash(gone)
+      // The deadline is at 70 s. The reaper scans at 75 s, and again at 90 s because its grace period ends at 80 s.
+      await world.clock.advance({ seconds: 80 })
+      expect(heard.filter((what) => what.includes('begins'))).toEqual(expected)
+      await world.clock.advance({ minutes: 2 })
+      expect((await fates(node, 'work')).at(-1)).toBe(`${until} completed`)
+    },
+  )
 
   it('a node loads successive changes of a definition at its definition interval', async () => {
     const world = createWorld()

@@ -5,11 +5,14 @@ import { memoryStorage } from '@jobistemer/storage-memory'
 import { expect, it, onTestFinished } from 'vitest'
 import { everySeconds } from '../support/every.ts'
 
-// On the real clock, because Node.js determines the context of timers and immediates.
+// These tests use the real clock, because Node.js determines the asynchronous context of timers and immediates.
 
 const request = new AsyncLocalStorage<string>()
 
-/** Jobs whose handlers and hooks record their asynchronous context, and a storage that records the context of its calls. */
+/**
+ * Defines jobs whose handlers and hooks record their asynchronous context, and makes a storage that records the context of
+ * its calls.
+ */
 function noting() {
   const seen: string[] = []
   const note = (what: string) => seen.push(`${what}: ${request.getStore()}`)
@@ -22,7 +25,7 @@ function noting() {
     tasks: [
       {
         name: 'work',
-        // Fires earlier than every other timer of the scheduler.
+        // This timeout fires earlier than every other timer of the scheduler.
         taskTimeout: { seconds: 1 },
         async run() {
           note('handler')
@@ -81,7 +84,7 @@ function noting() {
   return { seen, ticks, jobs: [asked, retried, entering, slots], storage }
 }
 
-/** Requests of a server, several of them in one turn of the event loop. */
+/** Triggers jobs as requests of a server do, several of them in one turn of the event loop, and waits for their runs. */
 async function ask(scheduler: Scheduler): Promise<void> {
   const names = ['asked', 'retried', 'asked', 'entering', 'entering', 'asked']
   const trigger = (name: string, index: number) => request.run(`request ${index}`, () => scheduler.trigger(name))
@@ -89,7 +92,7 @@ async function ask(scheduler: Scheduler): Promise<void> {
   await Promise.all(answers.map(({ id }) => scheduler.waitFor(id, { timeout: 60_000 })))
 }
 
-it('handlers, hooks and storage calls do not inherit the async context of a caller', async () => {
+it("handlers, hooks and storage calls do not inherit the async context of a trigger's caller", async () => {
   const { seen, ticks, jobs, storage } = noting()
   const scheduler = createScheduler({ storage, jobs, maxConcurrentJobs: 2, logger: silentLogger })
   onTestFinished(() => scheduler.shutdown())
@@ -112,7 +115,7 @@ it('handlers, hooks and storage calls run in the async context in which the sche
   expect(seen.filter((line) => !line.endsWith(': maker'))).toEqual([])
 })
 
-it('handlers, hooks and storage calls of runDue do not inherit the async context of the call', async () => {
+it('handlers, hooks and storage calls of `runDue` do not inherit the async context of its caller', async () => {
   const { seen, jobs, storage } = noting()
   const scheduler = createScheduler({ storage, jobs, logger: silentLogger })
   onTestFinished(() => scheduler.shutdown())
@@ -126,7 +129,7 @@ it('handlers, hooks and storage calls of runDue do not inherit the async context
   expect(seen.filter((line) => !line.endsWith(': undefined'))).toEqual([])
 })
 
-it('storage calls of `changes` do not inherit the async context of the iteration', async () => {
+it('storage calls of `changes` do not inherit the async context of the code that iterates', async () => {
   const seen: string[] = []
   const storage = wrapStorage(memoryStorage(), {
     around({ method, proceed }) {
@@ -141,7 +144,7 @@ it('storage calls of `changes` do not inherit the async context of the iteration
   const client = createClient({ storage, logger: silentLogger })
   onTestFinished(() => client.close())
   const follow = async () => {
-    // The iteration starts the first poll, and each poll starts the next one.
+    // The iteration starts the first poll, and each poll starts the next poll.
     for await (const { kind } of client.changes({ interval: 250 })) if (kind === 'jobs') break
   }
   const following = request.run('a request', follow)

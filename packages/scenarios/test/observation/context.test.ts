@@ -5,7 +5,7 @@ import { everySeconds } from '../support/every.ts'
 import { everywhere } from '../support/places.ts'
 import { at, createWorld, onlyOccurrence, type World } from '../support/world.ts'
 
-/** The contexts of a job's task. The job has a slot every ten seconds up to `until`. */
+/** Defines a job with a slot every ten seconds up to `until`. `contexts` lists the contexts that its task received. */
 function watched(world: World, options: { until: number; run?: (context: TaskContext) => unknown }) {
   const contexts: TaskContext[] = []
   const job = defineJob({
@@ -25,8 +25,8 @@ function watched(world: World, options: { until: number; run?: (context: TaskCon
   return { job, contexts, start: () => world.start({ jobs: [job], maxConcurrentJobs: 1 }) }
 }
 
-describe.each(everywhere)('on $name', (place) => {
-  it('the context has the ids of its job, occurrence, task and attempt', async () => {
+describe.each(everywhere)('on the storage $name', (place) => {
+  it("a task's context has the ids of its job, occurrence, task and attempt", async () => {
     const world = createWorld(place)
     const { job, contexts, start } = watched(world, { until: 10 })
     const scheduler = await start()
@@ -53,7 +53,7 @@ describe.each(everywhere)('on $name', (place) => {
     expect(occurrence.tasks[0]).toMatchObject({ id: task, runId: run, attempts: [{ id: attemptId(run, 1) }] })
   })
 
-  it('a context can be destructured', async () => {
+  it('a handler can destructure its context', async () => {
     const world = createWorld(place)
     const seen: unknown[] = []
     const job = defineJob({
@@ -85,7 +85,7 @@ describe.each(everywhere)('on $name', (place) => {
     ])
   })
 
-  it('previousRun returns the run before the present one', async () => {
+  it('`previousRun` returns the run before the present run', async () => {
     const world = createWorld(place)
     const previous: unknown[] = []
     const run = async (context: TaskContext) => {
@@ -104,7 +104,7 @@ describe.each(everywhere)('on $name', (place) => {
     ])
   })
 
-  it('previousRun ignores skipped slots', async () => {
+  it('`previousRun` ignores skipped slots', async () => {
     const world = createWorld(place)
     const previous: unknown[] = []
     const job = defineJob({
@@ -125,7 +125,7 @@ describe.each(everywhere)('on $name', (place) => {
     expect(previous).toEqual([null, at(10)])
   })
 
-  it('previousRun finds a run behind an empty page', async () => {
+  it('`previousRun` finds the previous run even if the storage returns an empty page first', async () => {
     const world = createWorld(place)
     const previous: unknown[] = []
     const job = defineJob({
@@ -140,7 +140,7 @@ describe.each(everywhere)('on $name', (place) => {
     expect(previous).toEqual([null, at(10), at(20)])
   })
 
-  it('methods that a handler takes out of its context work without it', async () => {
+  it('a handler can destructure the methods of its context and call them', async () => {
     const world = createWorld(place)
     const said: unknown[] = []
     const first = defineTask({ name: 'first', run: () => 'done' })
@@ -164,7 +164,7 @@ describe.each(everywhere)('on $name', (place) => {
     expect(said).toEqual([at(10), 'done', null, at(15)])
   })
 
-  it('the fencing token grows with each owner', async () => {
+  it('the fencing token of a run grows with each owner', async () => {
     const world = createWorld(place)
     const { contexts, start } = watched(world, {
       until: 10,

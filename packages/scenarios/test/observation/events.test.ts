@@ -5,7 +5,7 @@ import { everySeconds } from '../support/every.ts'
 import { everywhere, memory } from '../support/places.ts'
 import { at, createWorld, fates, listen, secondsOf } from '../support/world.ts'
 
-describe.each(everywhere)('on $name', (place) => {
+describe.each(everywhere)('on the storage $name', (place) => {
   it('events report the steps of an occurrence from its creation to its end', async () => {
     const { clock, start } = createWorld(place)
     const run = async ({ attempt }: TaskContext) => {
@@ -66,7 +66,7 @@ describe.each(everywhere)('on $name', (place) => {
     ])
   })
 
-  it('occurrence.started contains the waiting time of a run', async () => {
+  it('`occurrence.started` contains the time for which the run waited', async () => {
     const { clock, start } = createWorld(place)
     const jobs = ['a', 'b'].map((name) =>
       defineJob({ name, schedule: once(at(10)), tasks: [{ name: 'work', run: () => clock.sleep({ seconds: 4 }) }] }),
@@ -86,7 +86,7 @@ describe.each(everywhere)('on $name', (place) => {
     ])
   })
 
-  it('occurrence.created contains the reason of a skipped slot', async () => {
+  it('`occurrence.created` contains the reason why a slot was skipped', async () => {
     const { clock, start } = createWorld(place)
     const tasks = [{ name: 'work', run: () => clock.sleep({ seconds: 15 }) }]
     const scheduler = await start({ jobs: [defineJob({ name: 'slow', schedule: everySeconds(10, +at(20)), tasks })] })
@@ -98,7 +98,7 @@ describe.each(everywhere)('on $name', (place) => {
     ])
   })
 
-  it('occurrence.canceled is emitted for each displaced occurrence', async () => {
+  it('`occurrence.canceled` is emitted for each displaced occurrence', async () => {
     const { clock, start } = createWorld(place)
     const tasks = [{ name: 'work', run: () => clock.sleep({ seconds: 35 }) }]
     const schedule = everySeconds(10, +at(40))
@@ -112,7 +112,7 @@ describe.each(everywhere)('on $name', (place) => {
     ])
   })
 
-  it('the start and the shutdown of a scheduler emit events', async () => {
+  it('a scheduler emits events at its start and its shutdown', async () => {
     const world = createWorld(place)
     const job = defineJob({ name: 'any', schedule: everySeconds(10), tasks: [{ name: 'work', run: () => 1 }] })
     const scheduler = world.scheduler({ jobs: [job], nodeId: 'node' })
@@ -130,7 +130,7 @@ describe.each(everywhere)('on $name', (place) => {
   })
 })
 
-it('a listener that throws or rejects does not disturb the run, and causes hook.failed', async () => {
+it('a listener that throws or rejects does not disturb the run, and causes `hook.failed`', async () => {
   const { clock, start } = createWorld(memory)
   const ran: number[] = []
   const tasks = [{ name: 'work', run: () => ran.push(secondsOf(clock.now())) }]
@@ -152,7 +152,7 @@ it('a listener that throws or rejects does not disturb the run, and causes hook.
   ])
 })
 
-it('a job whose schedule threw runs again a minute later, and its missed slots are recovered', async () => {
+it('a job whose schedule threw an error runs again a minute later, and its missed slots are recovered', async () => {
   const { clock, start } = createWorld(memory)
   const ran: string[] = []
   const schedule = everySeconds(10, +at(200))
@@ -170,14 +170,14 @@ it('a job whose schedule threw runs again a minute later, and its missed slots a
   await clock.advanceTo(at(45))
   isBroken = false
   await clock.advanceTo(at(205))
-  // The slot at 30 fails. The node reads the schedule again at 90.
+  // Reading the slot after 20 s fails. The node reads the schedule again one minute later.
   expect(ran.slice(0, 2)).toEqual(['10 at 10', '20 at 20'])
   expect(ran.slice(-11)).toEqual(Array.from({ length: 11 }, (_, index) => `${100 + 10 * index} at ${100 + 10 * index}`))
   const missed = (await fates(scheduler, 'odd')).filter((fate) => !fate.endsWith('completed'))
   expect(missed).toEqual([])
 })
 
-it('a schedule that throws stops only its own job', async () => {
+it('a schedule that throws an error stops only its own job', async () => {
   const { clock, start } = createWorld(memory)
   const ran: string[] = []
   const define = (name: string, schedule: ReturnType<typeof everySeconds>) =>

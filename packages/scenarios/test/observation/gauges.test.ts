@@ -8,13 +8,13 @@ import { tuned } from '../../../workspace/test-tuning.ts'
 
 const ofOthers = ['scheduler_jobs_silent', 'scheduler_nodes', 'scheduler_jobs_in_queue']
 
-/** The reported gauges among those about other nodes and the storage. */
+/** Returns the names of the reported gauges, of those about other nodes and the storage. */
 async function shown(metrics: MetricsCollector): Promise<readonly string[]> {
   const gauges = await metrics.readGauges()
   return ofOthers.filter((name) => name in gauges)
 }
 
-/** A node that has scanned for silent jobs. */
+/** Starts a node that has scanned for silent jobs and so reports all gauges. */
 async function lookingNode(world: World) {
   const metrics = metricsCollector()
   const intercepted = new InterceptedStorage(world.connect())
@@ -36,13 +36,13 @@ async function lookingNode(world: World) {
 }
 
 describe('gauges about other nodes and the storage are omitted when a scheduler', () => {
-  it('is not started', async () => {
+  it('is not started yet', async () => {
     const metrics = metricsCollector()
     createWorld().scheduler({ metrics })
     expect(await shown(metrics)).toEqual(['scheduler_jobs_in_queue'])
   })
 
-  it('is shut down', async () => {
+  it('has shut down', async () => {
     const world = createWorld()
     const { metrics, scheduler } = await lookingNode(world)
     await world.shutdown(scheduler)
@@ -50,15 +50,19 @@ describe('gauges about other nodes and the storage are omitted when a scheduler'
     expect(await metrics.readGauges()).toMatchObject({ scheduler_jobs_running: 0 })
   })
 
-  it.each(['STORAGE_REPLACED', 'STORAGE_CLOSED'] as const)('has stopped because of %s', async (code) => {
-    const world = createWorld()
-    const { metrics, intercepted } = await lookingNode(world)
-    intercepted.intercept = () => Promise.reject(new JobistemerError(code, { message: 'The storage is unavailable.' }))
-    await world.clock.advance({ minutes: 3 })
-    expect(await shown(metrics)).toEqual([])
-  })
+  it.each(['STORAGE_REPLACED', 'STORAGE_CLOSED'] as const)(
+    'has stopped because of the storage error %s',
+    async (code) => {
+      const world = createWorld()
+      const { metrics, intercepted } = await lookingNode(world)
+      intercepted.intercept = () =>
+        Promise.reject(new JobistemerError(code, { message: 'The storage is unavailable.' }))
+      await world.clock.advance({ minutes: 3 })
+      expect(await shown(metrics)).toEqual([])
+    },
+  )
 
-  it('is isolated, until its next scan', async () => {
+  it('is isolated; the gauge of silent jobs returns after its next scan', async () => {
     const world = createWorld()
     const { metrics, intercepted } = await lookingNode(world)
     intercepted.intercept = ({ operation, proceed }) =>
@@ -72,7 +76,7 @@ describe('gauges about other nodes and the storage are omitted when a scheduler'
   })
 })
 
-it('scheduler_jobs_running includes the runs of runDue', async () => {
+it('the gauge `scheduler_jobs_running` includes the runs of `runDue`', async () => {
   const world = createWorld()
   const metrics = metricsCollector()
   const run = () => world.clock.sleep({ seconds: 10 })

@@ -9,8 +9,8 @@ const fails = () => {
   throw new Error('no')
 }
 
-describe.each(everywhere)('on $name', (place) => {
-  it('the first task waits for onStart, and onComplete follows the last task', async () => {
+describe.each(everywhere)('on the storage $name', (place) => {
+  it('the first task waits for the hook onStart, and the hook onComplete follows the last task', async () => {
     const { clock, start } = createWorld(place)
     const log: string[] = []
     const note = (what: string) => log.push(`${secondsOf(clock.now())} ${what}`)
@@ -33,7 +33,7 @@ describe.each(everywhere)('on $name', (place) => {
     expect((await onlyOccurrence(scheduler, 'hooked')).finishedAt).toEqual(at(12))
   })
 
-  it('onStart receives the context of the occurrence', async () => {
+  it('the hook onStart receives the context of the occurrence', async () => {
     const { clock, start } = createWorld(place)
     const told: unknown[] = []
     const onStart = ({
@@ -52,7 +52,7 @@ describe.each(everywhere)('on $name', (place) => {
     expect(told).toEqual([['hooked', 1, 'slot', at(10), at(10), 0, false, 1]])
   })
 
-  it('onComplete receives the whole report', async () => {
+  it('the hook onComplete receives the whole report of the occurrence', async () => {
     const { clock, start } = createWorld(place)
     const reports: ExecutionReport[] = []
     const job = defineJob({
@@ -100,7 +100,7 @@ describe.each(everywhere)('on $name', (place) => {
     })
   })
 
-  it('the report contains the reason of each task that did not start', async () => {
+  it('the report of an occurrence contains the reason of each task that did not start', async () => {
     const { clock, start } = createWorld(place)
     const reports: ExecutionReport[] = []
     const tasks = [
@@ -123,7 +123,7 @@ describe.each(everywhere)('on $name', (place) => {
     ['completed', () => 1, {}],
     ['failed', fails, {}],
     ['completed_with_errors', fails, { failureStrategy: 'continue' as const }],
-  ])('onComplete is called when the outcome is %s', async (outcome, run, settings) => {
+  ])('the hook onComplete is called when the outcome of an occurrence is %s', async (outcome, run, settings) => {
     const { clock, start } = createWorld(place)
     const outcomes: string[] = []
     const onComplete = (report: ExecutionReport) => void outcomes.push(report.outcome)
@@ -134,7 +134,7 @@ describe.each(everywhere)('on $name', (place) => {
     expect(outcomes).toEqual([outcome])
   })
 
-  it('onComplete is called after an execution timeout', async () => {
+  it('the hook onComplete is called after an execution timeout', async () => {
     const { clock, start } = createWorld(place)
     const outcomes: unknown[] = []
     const job = defineJob({
@@ -152,7 +152,7 @@ describe.each(everywhere)('on $name', (place) => {
   it.each([
     ['throws', fails],
     ['rejects', async () => fails()],
-  ])('a hook that %s causes hook.failed, and does not disturb the run', async (_, hook) => {
+  ])('a hook that %s causes `hook.failed`, and does not disturb the run', async (_, hook) => {
     const { clock, start } = createWorld(place)
     const job = defineJob({
       name: 'hooked',
@@ -176,7 +176,7 @@ describe.each(everywhere)('on $name', (place) => {
     expect(errors).toHaveLength(4)
   })
 
-  it('an onStart that never returns ends at the execution timeout', async () => {
+  it('an occurrence whose hook onStart never returns fails at its execution timeout', async () => {
     const { clock, start } = createWorld(place)
     const called: string[] = []
     const job = defineJob({
@@ -194,7 +194,7 @@ describe.each(everywhere)('on $name', (place) => {
     expect(called).toEqual([])
   })
 
-  it('onComplete is called after the storage has stored the end of the occurrence', async () => {
+  it('the hook onComplete is called after the storage has stored the end of the occurrence', async () => {
     const world = createWorld(place)
     const witness = world.connect()
     const states: unknown[] = []

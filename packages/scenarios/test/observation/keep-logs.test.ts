@@ -19,7 +19,10 @@ const schedule = everySeconds(10, +at(10))
 const jobOf = (run: Handler, settings: object = { keepLogs: true }) =>
   defineJob({ name: 'job', schedule, ...settings, tasks: [{ name: 'work', run }] })
 
-/** The kept lines of each attempt of the job's only run: `'info copied'`, and the number of dropped lines. */
+/**
+ * Returns the state of each attempt of the job's only run, its kept lines such as `'info copied'`, and the number of dropped
+ * lines.
+ */
 async function logsOf(scheduler: Scheduler) {
   const { tasks } = await onlyOccurrence(scheduler, 'job')
   return tasks.flatMap(({ attempts }) =>
@@ -31,8 +34,8 @@ async function logsOf(scheduler: Scheduler) {
   )
 }
 
-describe.each(everywhere)('on $name', (place) => {
-  it('the lines of a handler are stored with the attempt, and the logger receives them too', async () => {
+describe.each(everywhere)('on the storage $name', (place) => {
+  it('with keepLogs the lines of a handler are stored with the attempt, and the logger receives them too', async () => {
     const world = createWorld(place)
     const { logger, lines } = collectingLogger()
     const run: Handler = async (context) => {
@@ -54,7 +57,7 @@ describe.each(everywhere)('on $name', (place) => {
     expect(lines).toContainEqual(expect.objectContaining({ message: 'copied', rows: 3n, task: 'work', attempt: 1 }))
   })
 
-  it('the last lines of a running attempt are stored within a second, in few calls', async () => {
+  it('the last lines of a running attempt are stored within a second, with about one storage call each second', async () => {
     const world = createWorld(place)
     const counted = new InterceptedStorage(world.connect())
     const run: Handler = async ({ logger }) => {
@@ -104,7 +107,7 @@ describe.each(everywhere)('on $name', (place) => {
     ])
   })
 
-  it('the lines of a dead owner up to a second before its death remain beside those of the next owner', async () => {
+  it('the attempt of a dead owner keeps its lines up to a second before the death', async () => {
     const world = createWorld(place)
     const run: Handler = async ({ logger, progress, attempt, sleep }) => {
       for (let line = 1; line <= 5; line++) {
@@ -146,7 +149,7 @@ it.each([
   expect(attempt?.logs).toHaveLength(kept)
 })
 
-it('a trigger can keep logs of a job without keepLogs, and an update of keepLogs is a new version', async () => {
+it('a trigger can keep the logs of a job without keepLogs, and an update of keepLogs creates a new version', async () => {
   const world = createWorld()
   const scheduler = await world.start({ jobs: [jobOf(({ logger }) => logger.info({}, 'seen'), {})] })
   const { id } = await scheduler.trigger('job', { overrides: { keepLogs: true } })
@@ -176,7 +179,7 @@ it('lines and progress that a process reported a second before SIGKILL are store
   })
 })
 
-/** A storage that rejects more than `mostBytes` of task runs for one occurrence. */
+/** Makes a storage that rejects a settle with more than `mostBytes` of task runs for one occurrence. */
 function narrow(world: World, mostBytes: number) {
   return wrapStorage(world.connect(), {
     around(call) {
@@ -188,7 +191,7 @@ function narrow(world: World, mostBytes: number) {
   })
 }
 
-describe('a storage that rejects the size of the logs', () => {
+describe('a run whose kept logs are too large for the storage', () => {
   const ticking = (world: World) =>
     defineJob({
       name: 'ticking',
@@ -196,7 +199,7 @@ describe('a storage that rejects the size of the logs', () => {
       tasks: [{ name: 'work', run: () => world.clock.sleep(100) }],
     })
 
-  it('receives the run without them, and the run completes with its result and the number of dropped lines', async () => {
+  it('completes without its logs, with its result and the number of dropped lines', async () => {
     const world = createWorld()
     const { logger, loud } = collectingLogger()
     const run: Handler = async (context) => {
@@ -217,7 +220,7 @@ describe('a storage that rejects the size of the logs', () => {
     )
   })
 
-  it('fails the run if its result alone is too large', async () => {
+  it('fails if its result alone is too large', async () => {
     const world = createWorld()
     const run: Handler = ({ logger }) => {
       logger.info({}, 'a line')

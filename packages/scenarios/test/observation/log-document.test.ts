@@ -9,7 +9,7 @@ import { Cast, type Stage } from '../support/stages.ts'
 const core = new URL('../../../core/', import.meta.url)
 const document = readFileSync(new URL('docs/log.md', core), 'utf8')
 
-/** A row of the document: level, message and fields of a log line. */
+/** A row of docs/log.md: the level, message and fields of a log line. */
 interface Row {
   readonly level: keyof Logger
   readonly message: string
@@ -36,7 +36,7 @@ const rows = document.split(/^## /m).flatMap((section): Row[] => {
 
 const fromHandlers = 'said by a handler'
 
-/** The log lines of a scene, each kind once. */
+/** Runs a scene, and returns the lines that its schedulers log. */
 async function loggedOn(stage: Stage): Promise<readonly Row[]> {
   const { logger, lines } = collectingLogger()
   const fail = (): never => {
@@ -77,7 +77,7 @@ describe('docs/log.md', () => {
   })
 })
 
-/** Message literals in calls of a logger. The scenes cover messages that are composed. */
+/** Returns the message literals in calls of a logger. The scenes cover messages that the code composes. */
 function messagesIn(source: string): readonly string[] {
   const calls = [...source.matchAll(/\blogger(?:\.\w+|\[\w+\])\(([\s\S]*?)\)(?=\n| *else\b)/g)]
   return calls.flatMap(([, given = '']) => /'([^'\n]+)',?\s*$/.exec(given)?.[1] ?? [])

@@ -32,12 +32,12 @@ async function runFor(seconds: number, options: Omit<Parameters<typeof createSch
   await scheduler.shutdown()
 }
 
-describe('the log', () => {
+describe('the log of a scheduler', () => {
   afterEach(() => {
     vi.restoreAllMocks()
   })
 
-  it('has a warning for each attempt that is retried, and an error for the last one', async () => {
+  it('has a warning for each attempt that is retried, and an error for the last attempt', async () => {
     const { lines, logger } = collectingLogger()
     await runFor(20, { jobs: [failing(1)], logger })
     const failures = lines.filter(({ level }) => level === 'warn' || level === 'error')
@@ -61,7 +61,7 @@ describe('the log', () => {
     ])
   })
 
-  it('goes to stderr by default, with the stack and its cause, and contains only failures', async () => {
+  it('is written to stderr by default, only for failures, with the stack and its cause', async () => {
     const written = vi.spyOn(process.stderr, 'write').mockReturnValue(true)
     await runFor(20, { jobs: [failing(0)] })
     const text = written.mock.calls.map(([line]) => String(line)).join('')
@@ -73,7 +73,7 @@ describe('the log', () => {
     expect(written).toHaveBeenCalledTimes(1)
   })
 
-  it('of a task contains the job, occurrence, task and attempt', async () => {
+  it('contains the job, occurrence, task and attempt for lines of a handler', async () => {
     const { lines, logger } = collectingLogger()
     const run = (context: TaskContext) => context.logger.info({ rows: 7 }, 'written')
     const job = defineJob({ name: 'report', schedule: everySeconds(10, +at(10)), tasks: [{ name: 'write', run }] })
@@ -91,7 +91,7 @@ describe('the log', () => {
     })
   })
 
-  it('may throw without an effect on the engine and the process', async () => {
+  it('may throw errors without an effect on the engine and the process', async () => {
     const throws = (): never => {
       throw new Error('the log is full')
     }
@@ -106,7 +106,7 @@ describe('the log', () => {
   })
 })
 
-/** A job whose runs take `seconds`. */
+/** Defines a job whose runs take `seconds`. */
 function slow(world: World, seconds: number, settings: Partial<Parameters<typeof defineJob>[0]> = {}) {
   return defineJob({
     name: 'slow',
@@ -118,8 +118,8 @@ function slow(world: World, seconds: number, settings: Partial<Parameters<typeof
 
 const earlierRun = 'slots were skipped: an earlier run of the job is still active'
 
-describe('the log has one line for', () => {
-  it('each decision about missed slots', async () => {
+describe('the log of a scheduler has one line', () => {
+  it('for each decision about missed slots', async () => {
     const world = createWorld()
     const { logger, loud } = collectingLogger()
     const jobs = () => [
@@ -134,7 +134,7 @@ describe('the log has one line for', () => {
     await world.clock.advanceTo(at(309))
     const missed = { level: 'warn', message: 'slots were missed' }
     const told = loud().filter(({ message }) => message === missed.message)
-    // In the order in which the node has counted the missed slots.
+    // The lines come in the order in which the node has counted the missed slots.
     expect(told).toHaveLength(2)
     expect(told).toEqual(
       expect.arrayContaining([
@@ -144,7 +144,7 @@ describe('the log has one line for', () => {
     )
   })
 
-  it('missed slots, except while their job is paused', async () => {
+  it('for missed slots, but no line for a paused job', async () => {
     const world = createWorld()
     const { logger, loud } = collectingLogger()
     const first = await world.start({ jobs: [slow(world, 0)] })
@@ -156,7 +156,7 @@ describe('the log has one line for', () => {
     expect(loud()).toEqual([])
   })
 
-  it('the first slot that is skipped for an earlier run, and one for those of the next minute', async () => {
+  it('for the first slot that is skipped because of an earlier run, and one line for the skips of each next minute', async () => {
     const world = createWorld()
     const { logger, loud } = collectingLogger()
     await world.start({ jobs: [slow(world, 134)], logger })
@@ -172,7 +172,7 @@ describe('the log has one line for', () => {
     expect(loud()).toEqual(lines)
   })
 
-  it('skipped slots that are not logged yet at a shutdown', async () => {
+  it('at a shutdown for skipped slots that are not logged yet', async () => {
     const world = createWorld()
     const { logger, loud } = collectingLogger()
     const scheduler = await world.start({ jobs: [slow(world, 1000)], logger })
@@ -181,7 +181,7 @@ describe('the log has one line for', () => {
     expect(loud().map(({ count }) => count)).toEqual([1, 2])
   })
 
-  it('the skipped slots of each job, and for a full queue', async () => {
+  it('for the skipped slots of each job, also if the queue of the job is full', async () => {
     const world = createWorld()
     const { logger, loud } = collectingLogger()
     const full = slow(world, 1000, { name: 'full', overlapPolicy: 'queue', maxQueued: 1 })
@@ -193,7 +193,7 @@ describe('the log has one line for', () => {
     ])
   })
 
-  it('a reap on the reaping node, and for the loss on the former owner', async () => {
+  it('for a reap on the reaping node, and one line for the loss on the former owner', async () => {
     const world = createWorld()
     const { logger, loud } = collectingLogger()
     const job = () =>
@@ -225,7 +225,7 @@ describe('the log has one line for', () => {
     })
   })
 
-  it('an outage of the storage, and for its end with duration and number of failed calls', async () => {
+  it('for the start of a storage outage, and one line for its end with duration and number of failed calls', async () => {
     const world = createWorld()
     const { logger, loud } = collectingLogger()
     const intercepted = new InterceptedStorage(world.connect())
@@ -255,7 +255,7 @@ describe('the log has one line for', () => {
     expect(lines[1]?.forMs).toBeLessThan(50_000)
   })
 
-  it('each error code and each minute of a storage that fails only some calls', async () => {
+  it('for each error code and each minute while the storage fails only some calls', async () => {
     const world = createWorld()
     const { logger, loud } = collectingLogger()
     const intercepted = new InterceptedStorage(world.connect())
@@ -266,7 +266,7 @@ describe('the log has one line for', () => {
       return proceed()
     }
     await world.clock.advanceTo(at(100))
-    // A new error code has another remedy, so it is logged at once.
+    // A new error code has another remedy, so it is logged without waiting for the next minute.
     code = 'STORAGE_FULL'
     await world.clock.advanceTo(at(200))
     const said = loud().map(({ message, err }) => `${(err as { code: string }).code}: ${message.split(':')[0]}`)
@@ -278,7 +278,7 @@ describe('the log has one line for', () => {
     ])
   })
 
-  it('each minute of a long outage, with its duration', async () => {
+  it('for each minute of a long storage outage, with its duration', async () => {
     const world = createWorld()
     const { logger, loud } = collectingLogger()
     const intercepted = new InterceptedStorage(world.connect())
@@ -304,7 +304,7 @@ describe('the log has one line for', () => {
     }
   })
 
-  it('each minute of an outage by a dropped table', async () => {
+  it('for each minute of an outage by a dropped table', async () => {
     const world = createWorld()
     const folder = mkdtempSync(join(tmpdir(), 'jobistemer-dropped-'))
     onTestFinished(() => rmSync(folder, { recursive: true, force: true }))
@@ -322,7 +322,7 @@ describe('the log has one line for', () => {
     expect(said).toEqual(['the storage fails', ...Array(5).fill('the storage is still unavailable')])
   })
 
-  it('a handler that a node lacks, also when it claims a run of the job', async () => {
+  it('for a handler that a node lacks, although a later claim finds a run of the job', async () => {
     const world = createWorld()
     const { logger, loud } = collectingLogger()
     const job = () =>
@@ -345,7 +345,7 @@ describe('the log has one line for', () => {
     ])
   })
 
-  it('each version of a definition that a node follows in place of its own', async () => {
+  it('for each version of a definition that a node follows in place of its own', async () => {
     const world = createWorld()
     const older = collectingLogger()
     const newer = collectingLogger()
@@ -371,14 +371,14 @@ describe('the log has one line for', () => {
     expect(older.loud().slice(1)).toEqual([{ ...follows, version: 3 }])
     expect(newer.loud()).toEqual([])
     await world.shutdown(old)
-    // A restarted node of the older build follows the definition at once, while a node of the newer build lives.
+    // A restarted node of the older build follows the definition from its start, while a node of the newer build lives.
     const again = collectingLogger()
     await world.start({ jobs: [slow(world, 0)], nodeId: 'old', logger: again.logger })
     await world.clock.advanceTo(at(185))
     expect(again.loud()).toEqual([{ ...follows, version: 3 }])
   })
 
-  it('a followed definition, except for a windowed update by the same node', async () => {
+  it('for a followed definition, but no line for a windowed update by the same node', async () => {
     const world = createWorld()
     const { logger, loud } = collectingLogger()
     const scheduler = await world.start({ jobs: [slow(world, 0)], logger })

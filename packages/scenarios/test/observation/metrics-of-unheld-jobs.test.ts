@@ -11,7 +11,7 @@ const names = Array.from({ length: 30 }, (_, index) => `tenant ${index}`)
 const jobOf = (name: string) =>
   defineJob({ name, schedule: everySeconds(60), tasks: [{ name: 'work', handler: 'work' }] })
 
-/** Jobs that are data have run on a node that evicts each of them after its runs. */
+/** Runs data jobs on a node that evicts each job after its runs. */
 async function churn(place: (typeof everywhere)[number]) {
   const world = createWorld(place)
   const metrics = metricsCollector()
@@ -29,8 +29,8 @@ async function churn(place: (typeof everywhere)[number]) {
   return { world, metrics, intercepted, client, remove, countOf }
 }
 
-describe.each(everywhere)('on $name', (place) => {
-  it('the series of jobs that were removed while the node did not hold them are removed', async () => {
+describe.each(everywhere)('on the storage $name', (place) => {
+  it('a node removes the metric series of removed jobs that it did not hold at their removal', async () => {
     const { world, metrics, client, remove, countOf } = await churn(place)
     await remove()
     await world.clock.advance({ minutes: 2 })
@@ -42,14 +42,14 @@ describe.each(everywhere)('on $name', (place) => {
     await client.close()
   })
 
-  it('the series of removed jobs are removed although the node missed the changes', async () => {
+  it('a node that missed the changes of removed jobs removes their metric series', async () => {
     const { world, metrics, intercepted, client, remove } = await churn(place)
     intercepted.intercept = async ({ operation, proceed }) => {
       const answer = await proceed()
       return operation === 'listJobs' ? { ...(answer as object), items: [] } : answer
     }
     await remove()
-    // A check that finds most jobs missing continues with further jobs.
+    // A check that finds most jobs missing continues with further jobs, so one minute suffices.
     await world.clock.advance({ seconds: 70 })
     expect(metrics.counter('scheduler_job_occurrences_total')).toBe(0)
     await client.close()

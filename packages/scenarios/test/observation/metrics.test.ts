@@ -7,8 +7,8 @@ import { everywhere } from '../support/places.ts'
 import { at, createWorld, fates, listen, secondsOf } from '../support/world.ts'
 import { tuned } from '../../../workspace/test-tuning.ts'
 
-describe.each(everywhere)('on $name', (place) => {
-  it('occurrences, attempts and durations are measured by job, task and outcome', async () => {
+describe.each(everywhere)('on the storage $name', (place) => {
+  it('metrics count and measure occurrences, attempts and durations by job, task and outcome', async () => {
     const world = createWorld(place)
     const metrics = metricsCollector()
     const job = defineJob({
@@ -47,7 +47,7 @@ describe.each(everywhere)('on $name', (place) => {
     expect(metrics.lastSet('scheduler_job_last_success_timestamp_seconds')).toBeNull()
   })
 
-  it('failed storage calls are counted by operation', async () => {
+  it('metrics count failed storage calls by operation', async () => {
     const world = createWorld(place)
     const metrics = metricsCollector()
     const intercepted = new InterceptedStorage(world.connect())
@@ -59,7 +59,7 @@ describe.each(everywhere)('on $name', (place) => {
     expect(metrics.counter('scheduler_job_occurrences_total', { status: 'completed' })).toBe(1)
   })
 
-  it('the last success of a job is set, and all nodes remove the series of a removed job', async () => {
+  it('metrics contain the last success of a job, and all nodes remove the series of a removed job', async () => {
     const world = createWorld(place)
     const job = () =>
       defineJob({ name: 'job', schedule: everySeconds(10, +at(40)), tasks: [{ name: 'work', run: () => 1 }] })
@@ -78,7 +78,7 @@ describe.each(everywhere)('on $name', (place) => {
   it.each([
     ['before the node detects the loss', true],
     ['after the node has detected the loss', false],
-  ])('a lost attempt is counted once as lost if its handler returns %s', async (_, isEarly) => {
+  ])('metrics count a lost attempt once, as lost, if its handler returns %s', async (_, isEarly) => {
     const world = createWorld(place)
     const intercepted = new InterceptedStorage(world.connect())
     const [ofFirst, ofSecond] = [metricsCollector(), metricsCollector()]
@@ -117,12 +117,12 @@ describe.each(everywhere)('on $name', (place) => {
     expect([ofFirst, ofSecond].map((metrics) => metrics.counter('scheduler_takeovers_total'))).toEqual([0, 1])
   })
 
-  it('queued slots that an update or a removal cancels cause events and are counted', async () => {
+  it('queued slots that an update or a removal cancels cause events and are counted in metrics', async () => {
     const world = createWorld(place)
     const counted: unknown[] = []
     const metrics: Metrics = {
       ...metricsCollector(),
-      // The series of a removed job are removed.
+      // The collector drops the series of a removed job, so the test records the calls itself.
       increment: (name, labels) => void (name === 'scheduler_job_occurrences_total' && counted.push(labels)),
     }
     const jobs = ['updated', 'deleted'].map((name) =>
@@ -145,7 +145,7 @@ describe.each(everywhere)('on $name', (place) => {
     expect(counted).toEqual(['updated', 'deleted'].flatMap((job) => slots.map(() => ({ job, status: 'canceled' }))))
   })
 
-  it('a collector that throws does not disturb the runs', async () => {
+  it('a metrics collector that throws does not disturb the runs', async () => {
     const world = createWorld(place)
     const fail = () => {
       throw new Error('no')
@@ -161,7 +161,7 @@ describe.each(everywhere)('on $name', (place) => {
   })
 })
 
-describe('a collector rejects', () => {
+describe('metricsCollector rejects', () => {
   it.each<[what: string, ask: (metrics: MetricsCollector) => unknown, code: string, field: string]>([
     ['an unknown counter', (metrics) => metrics.counter('runs' as never), 'INVALID_ARGUMENT', 'name'],
     [
@@ -177,16 +177,16 @@ describe('a collector rejects', () => {
       'UNKNOWN_OPTION',
       'labels.state',
     ],
-  ])('%s', (_, ask, code, field) => {
+  ])('a read of %s', (_, ask, code, field) => {
     expect(() => ask(metricsCollector())).toThrow(expect.objectContaining({ code, field, remedy: expect.any(String) }))
   })
 
-  it('a read of the gauges without a scheduler', async () => {
+  it('a read of the gauges before a scheduler uses the collector', async () => {
     await expect(metricsCollector().readGauges()).rejects.toMatchObject({ code: 'SCHEDULER_STATE', field: 'metrics' })
   })
 })
 
-describe('metrics that fail', () => {
+describe('metrics whose methods fail', () => {
   const failures: readonly [how: string, fail: () => unknown][] = [
     [
       'throw',
@@ -215,7 +215,7 @@ describe('metrics that fail', () => {
     await world.clock.settle()
     const expected = 'no room left: metrics failed, and may be incomplete; further failures are not logged'
     expect(lines.sort()).toEqual([...methods].sort().map((name) => `${name}: ${expected}`))
-    // A failing method does not prevent the calls of other methods: four for each run, and one for the removal.
+    // A failing method does not prevent calls of other methods: four calls for each run, and one for the removal.
     expect(heard.length).toBeGreaterThan(12)
   })
 })

@@ -8,7 +8,7 @@ import { BasicTracerProvider, InMemorySpanExporter, SimpleSpanProcessor } from '
 import { expect, it, onTestFinished } from 'vitest'
 import { Child } from '../support/child-process.ts'
 
-/** A span as a node reports it. */
+/** A span in the form in which a node process reports it. */
 interface ToldSpan {
   readonly name: string
   readonly traceId: string

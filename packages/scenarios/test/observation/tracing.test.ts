@@ -14,7 +14,7 @@ import { describe, expect, it, onTestFinished } from 'vitest'
 import { everywhere, type PlaceKind } from '../support/places.ts'
 import { createWorld } from '../support/world.ts'
 
-/** A tracing that numbers its contexts and records its calls. */
+/** Makes a tracing that numbers its contexts and records its calls. */
 function recordingTracing() {
   const told: string[] = []
   const requests: TracedRequest[] = []
@@ -52,7 +52,7 @@ function recordingTracing() {
   return { tracing, told, requests, runs }
 }
 
-/** Schedulers on one clock and one storage. */
+/** Makes a function that starts schedulers on one clock and one storage. */
 function nodesOn(kind: PlaceKind) {
   const clock = virtualClock('2026-01-01T00:00:00Z')
   const place = kind.open()
@@ -72,8 +72,8 @@ function nodesOn(kind: PlaceKind) {
   return { clock, start }
 }
 
-describe.each(everywhere)('on $name', (place) => {
-  it('the run receives the trace context of its request, and its next owner and its replay that of the run', async () => {
+describe.each(everywhere)('on the storage $name', (place) => {
+  it('a run receives the trace context of its request, and its next owner and its replay receive the context of the run', async () => {
     const { clock, start } = nodesOn(place)
     const { tracing, told, requests, runs } = recordingTracing()
     const job = defineJob({
@@ -117,7 +117,7 @@ describe.each(everywhere)('on $name', (place) => {
     ])
   })
 
-  it('tracing that throws or returns invalid values does not disturb the run, and causes hook.failed', async () => {
+  it('tracing that throws or returns invalid values does not disturb the run, and causes `hook.failed`', async () => {
     const world = createWorld(place)
     const fail = (): never => {
       throw new Error('no')
@@ -126,7 +126,7 @@ describe.each(everywhere)('on $name', (place) => {
       { outside: fail, requested: fail, started: fail },
       { requested: () => ({ context: { traceparent: 'x'.repeat(1e6) }, ended: fail }) },
       { started: () => ({ context: null, within: fail, logFields: fail, attempt: fail, ended: fail }) },
-      // Calls the function twice, and returns another value.
+      // This implementation calls the function twice, and returns another value.
       { outside: (call) => [call(), call()] as never },
     ]
     for (const [index, methods] of broken.entries()) {

@@ -13,7 +13,7 @@ import { InterceptedStorage } from '../support/intercepted-storage.ts'
 import { everyStorage, type PlaceKind } from '../support/places.ts'
 import { at, createWorld, fates, secondsOf, type World } from '../support/world.ts'
 
-/** A job with a slot each minute, and its handler calls: `'slot 60'`, `'backfill -60'`. */
+/** Defines a job with a slot each minute. `ran` lists its handler calls, such as `'slot 60'` or `'backfill -60'`. */
 function minutely(
   ran: string[],
   options: Partial<JobOptions> = {},
@@ -31,7 +31,7 @@ const lasting =
   ({ sleep }: TaskContext) =>
     sleep({ seconds })
 
-/** The five slots before the start of the world. */
+/** The five slots before the start of the virtual clock. */
 const past = { from: at(-300), to: at(0) }
 
 const backfilled = (ran: readonly string[]) => ran.filter((entry) => entry.startsWith('backfill'))
@@ -40,7 +40,7 @@ function clientOf(world: World) {
   return createClient({ storage: world.connect(), clock: world.clock, scheduleTypes: [everyType] })
 }
 
-/** The slots and states of the backfill's runs, in the order of their slots. */
+/** Returns the slot and state of each backfill run, in the order of the slots. */
 async function runsOf(node: Scheduler): Promise<string[]> {
   const { items } = await node.occurrences({ job: 'job', limit: 10_000 })
   const runs = items.filter(({ backfill }) => backfill !== null)
@@ -48,13 +48,13 @@ async function runsOf(node: Scheduler): Promise<string[]> {
   return runs.map(({ backfill, state }) => `${secondsOf(backfill?.slot ?? 0)} ${state}`)
 }
 
-describe.each(everyStorage)('on $name a backfill', (place: PlaceKind) => {
-  it('creates the next run before the end of a run is settled, also if the trace of the run waits to be stored', async () => {
+describe.each(everyStorage)('on the storage $name, a backfill', (place: PlaceKind) => {
+  it('creates the next run before it settles the end of a run, even if the trace of the run is not stored yet', async () => {
     const world = createWorld(place)
     const intercepted = new InterceptedStorage(world.connect())
     const steps: string[] = []
     intercepted.intercept = async ({ operation, request, proceed }) => {
-      // The next run takes longer to create than a settle takes to leave.
+      // The creation of the next run takes longer than a settle takes to leave.
       if (operation === 'createOccurrences') await new Promise((resolve) => setImmediate(resolve))
       const answer = await proceed()
       if (operation === 'createOccurrences') steps.push('created')
@@ -82,11 +82,11 @@ describe.each(everyStorage)('on $name a backfill', (place: PlaceKind) => {
     await world.clock.advance({ seconds: 5 })
     await node.shutdown()
     expect(ran).toHaveLength(5)
-    // The last run has no next run.
+    // The last run has no next run, so only four runs are checked.
     expect(steps.slice(0, 8)).toEqual(Array.from({ length: 4 }, () => ['created', 'ended']).flat())
   })
 
-  it('of a client reports its slots in a dry run, then runs each slot once, also when it is repeated', async () => {
+  it('of a client lists its slots in a dry run, and then runs each slot once, even if it is requested again', async () => {
     const world = createWorld(place)
     const ran: string[] = []
     const node = await world.start({ jobs: [minutely(ran)] })
@@ -100,7 +100,7 @@ describe.each(everyStorage)('on $name a backfill', (place: PlaceKind) => {
     await world.clock.advance({ seconds: 5 })
     expect(ran).toEqual(['backfill -300', 'backfill -240', 'backfill -180', 'backfill -120', 'backfill -60'])
     expect(await client.backfill('job', asked)).toMatchObject({ completed: 5, open: 0, live: 0, next: [], last: null })
-    // Another backfill of missed slots passes over the slots that this one has run.
+    // Another backfill of missed slots passes over the slots that the first backfill has run.
     expect(await client.backfill('job', past)).toMatchObject({ passed: 5, open: 0, live: 0 })
     await world.clock.advance({ seconds: 5 })
     expect(ran).toHaveLength(5)
@@ -151,7 +151,7 @@ describe.each(everyStorage)('on $name a backfill', (place: PlaceKind) => {
     expect((await fates(node, 'job')).filter((fate) => before.includes(fate))).toEqual(before)
   })
 
-  it('continues after each kill of its node, and runs each slot under one record', async () => {
+  it('continues after each kill of its node, and stores one record for each slot', async () => {
     const world = createWorld(place)
     const ran: string[] = []
     const job = minutely(ran, {}, lasting(2))
@@ -194,7 +194,7 @@ describe.each(everyStorage)('on $name a backfill', (place: PlaceKind) => {
   })
 })
 
-it('a continued backfill keeps the options of its first request, unless the new call sets them', async () => {
+it('a continued backfill keeps the options of its first request, unless the new request sets them', async () => {
   const world = createWorld()
   const ran: string[] = []
   const node = await world.start({ maxConcurrentJobs: 1 })
@@ -205,7 +205,7 @@ it('a continued backfill keeps the options of its first request, unless the new 
       await sleep({ seconds: 2 })
     },
   })
-  // The schema doubles its value, so data that it has already parsed must not pass through it again.
+  // The schema doubles its value, so the result shows whether data were parsed twice.
   const twice = (value: unknown) => ({ value: { of: 2 * (value as { of: number }).of } })
   const payload = { '~standard': { version: 1 as const, vendor: 'test', validate: twice } }
   const job = defineJob({
@@ -249,7 +249,7 @@ it('a continued backfill keeps the options of its first request, unless the new 
   expect(runs.map(({ requestActor }) => requestActor)).toEqual([null, null, 'anna', 'anna', null, null, null])
 })
 
-it('a backfill that has ended can be requested again after its tasks were removed from the job', async () => {
+it('a completed backfill can be requested again after one of its tasks was removed from the job', async () => {
   const world = createWorld()
   const tasks = ['load', 'mail'].map((name) => ({ name, run: () => undefined }))
   const first = await world.start({ jobs: [defineJob({ name: 'job', schedule: everySeconds(60), tasks })] })
@@ -261,7 +261,7 @@ it('a backfill that has ended can be requested again after its tasks were remove
   expect(await second.backfill('job', { ...past, key: 'k' })).toMatchObject({ completed: 5, open: 0, live: 0 })
 })
 
-it('a backfill leaves undecided slots to the schedule', async () => {
+it('a backfill leaves slots that no node has decided yet to the schedule', async () => {
   const world = createWorld()
   const node = await world.start({ jobs: [minutely([])] })
   await world.shutdown(node)
@@ -270,7 +270,7 @@ it('a backfill leaves undecided slots to the schedule', async () => {
   expect(await clientOf(world).backfill('job', asked)).toMatchObject({ slots: 4, passed: 2, open: 1, live: 1 })
 })
 
-it('no run follows a backfill run that a shutdown hands back', async () => {
+it('a backfill run that a shutdown hands back is followed by no other run', async () => {
   const world = createWorld()
   const node = await world.start({ jobs: [minutely([], {}, lasting(60))] })
   await node.backfill('job', { ...past, key: 'k' })
@@ -299,7 +299,7 @@ it('a backfill continues although its node dies between the end of one run and t
   expect(await runsOf(second)).toEqual([-300, -240, -180, -120, -60].map((slot) => `${slot} completed`))
 })
 
-it('a backfill that was stopped and continued can be stopped while runs of both requests run', async () => {
+it('a backfill that was stopped and continued can be stopped while runs of both requests are active', async () => {
   const world = createWorld()
   const node = await world.start({ jobs: [minutely([], { overlapPolicy: 'allow' }, lasting(30))] })
   await node.backfill('job', { ...past, key: 'k' })
@@ -310,7 +310,7 @@ it('a backfill that was stopped and continued can be stopped while runs of both 
   expect(await node.stopBackfill('job', 'k')).toEqual({ canceled: 0, running: 2 })
 })
 
-it('under skip the runs of a backfill wait between slots, and no slot is skipped', async () => {
+it('under skip the runs of a backfill wait while slots run, and no slot is skipped', async () => {
   const world = createWorld()
   const ran: string[] = []
   const node = await world.start({ jobs: [minutely(ran, {}, lasting(25))] })
@@ -333,7 +333,7 @@ it('under skip the runs of a backfill wait between slots, and no slot is skipped
   expect((await fates(node, 'job')).filter((fate) => fate.includes('skipped'))).toEqual([])
 })
 
-it('under allow a backfill runs `maxActive` runs at a time, and under skip one', async () => {
+it('a backfill runs `maxActive` runs at a time under allow, and one run at a time under skip', async () => {
   for (const [overlapPolicy, most, seconds] of [
     ['allow', 3, 6],
     ['skip', 1, 15],
@@ -355,7 +355,7 @@ it('under allow a backfill runs `maxActive` runs at a time, and under skip one',
   }
 })
 
-it('a backfill continues after a run that was canceled, one that was canceled by force, and a stale one', async () => {
+it('a backfill continues after a canceled run, a run canceled by force and a stale run', async () => {
   const world = createWorld()
   const ran: string[] = []
   const job = minutely(ran, { onInterrupted: 'fail' }, lasting(5))
@@ -376,7 +376,7 @@ it('a backfill continues after a run that was canceled, one that was canceled by
     '-120 completed',
     '-60 completed',
   ])
-  // The backfill omits the two slots whose runs were canceled on request.
+  // A new backfill passes over the two slots whose runs a person canceled.
   const dry = await node.backfill('job', { ...past, which: 'missed_and_failed', dryRun: true })
   expect(dry.next.map(secondsOf)).toEqual([-180])
 })
@@ -397,7 +397,7 @@ it('a backfill run that a queued slot displaces is created again', async () => {
   expect(await node.backfill('job', { from: at(-120), to: at(0), key: 'k' })).toMatchObject({ completed: 2, live: 0 })
 })
 
-it('a backfill run that a slot displaces under cancel_running is not repeated, and the next run follows', async () => {
+it('under cancel_running a backfill run that a slot displaces is not repeated, and the next run follows', async () => {
   const world = createWorld()
   const ran: string[] = []
   const node = await world.start({ jobs: [minutely(ran, { overlapPolicy: 'cancel_running' }, lasting(40))] })
@@ -409,7 +409,7 @@ it('a backfill run that a slot displaces under cancel_running is not repeated, a
   expect(await node.backfill('job', { from: at(-120), to: at(0), key: 'k' })).toMatchObject({ open: 0 })
 })
 
-it('only a backfill of all slots runs pruned slots, and its runs are pruned by their own age', async () => {
+it('only a backfill of all slots runs pruned slots, and its own runs are pruned by their own age', async () => {
   const world = createWorld()
   const ran: string[] = []
   const node = await world.start({ jobs: [minutely(ran)] })
@@ -424,7 +424,7 @@ it('only a backfill of all slots runs pruned slots, and its runs are pruned by t
   expect(await runsOf(node)).toHaveLength(3)
 })
 
-it('backfill runs of a job with a payload schema have no data by default, or data that fit the schema', async () => {
+it('runs of a backfill of a job with a payload schema have no data, or the parsed data of the request', async () => {
   const world = createWorld()
   const inputs: unknown[] = []
   const payload = {
@@ -447,7 +447,7 @@ it('backfill runs of a job with a payload schema have no data by default, or dat
   expect(inputs).toEqual([undefined, undefined, 2, 2])
 })
 
-it('a backfill uses the schedule in force, and neither a windowed nor a later one', async () => {
+it('a backfill uses the schedule that is in force at its request', async () => {
   const world = createWorld()
   const node = await world.start({ jobs: [minutely([])] })
   const slots = async () => (await node.backfill('job', { ...past, which: 'all', dryRun: true })).slots
@@ -464,7 +464,7 @@ it('a backfill uses the schedule in force, and neither a windowed nor a later on
   expect(await slots()).toBe(10)
 })
 
-it('an invalid backfill is rejected with the name of the field, and stores nothing', async () => {
+it('an invalid backfill is rejected with the name of the invalid field, and stores nothing', async () => {
   const world = createWorld()
   const job = minutely([])
   const idle = defineJob({ name: 'idle', tasks: [{ name: 'work', run: () => undefined }] })

@@ -13,7 +13,7 @@ function minutely(ran: string[], overlapPolicy: OverlapPolicy = 'skip', taskSeco
   return defineJob({ name: 'job', schedule: everySeconds(60), overlapPolicy, tasks: [{ name: 'work', run }] })
 }
 
-describe.each(everywhere)('on $name a delayed trigger', (place) => {
+describe.each(everywhere)('on the storage $name, a delayed trigger', (place) => {
   it('starts at its time and skips no slot, under every overlap policy that prevents overlaps', async () => {
     for (const policy of ['skip', 'queue', 'queue_one', 'cancel_running'] as const) {
       const world = createWorld(place)
@@ -40,7 +40,7 @@ describe.each(everywhere)('on $name a delayed trigger', (place) => {
     }
   })
 
-  it('is queued if the job runs at that time', async () => {
+  it('is queued if the job runs at the requested time', async () => {
     const world = createWorld(place)
     const ran: string[] = []
     const node = await world.start({ jobs: [minutely(ran, 'skip', 20)] })
@@ -52,7 +52,7 @@ describe.each(everywhere)('on $name a delayed trigger', (place) => {
     expect(await node.occurrence(id)).toMatchObject({ state: 'completed' })
   })
 
-  it('runs after the death of the node that accepted it, and can be canceled before', async () => {
+  it('runs although the node that accepted it has died, and can be canceled before its time', async () => {
     const world = createWorld(place)
     const ran: string[] = []
     const first = await world.start({ jobs: [minutely(ran)] })
@@ -67,7 +67,7 @@ describe.each(everywhere)('on $name a delayed trigger', (place) => {
   })
 })
 
-it('a trigger with a past instant runs at once', async () => {
+it('a trigger with a past `at` runs without a delay', async () => {
   const world = createWorld()
   const ran: string[] = []
   const node = await world.start({ jobs: [minutely(ran)] })
@@ -77,7 +77,7 @@ it('a trigger with a past instant runs at once', async () => {
   expect(ran).toEqual(['trigger 10 +0'])
 })
 
-it('a trigger with both `at` and `delay`, or an invalid one of them, is rejected', async () => {
+it('a trigger with both `at` and `delay`, or with an invalid value of either, is rejected', async () => {
   const world = createWorld()
   const node = await world.start({ jobs: [minutely([])] })
   const both = { at: at(5), delay: 5 }

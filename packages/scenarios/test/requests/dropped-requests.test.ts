@@ -8,7 +8,7 @@ import { at, createWorld, fates, type World } from '../support/world.ts'
 
 const ten = Array.from({ length: 10 }, (_, index) => index)
 
-/** A job without a schedule whose runs take 5 s, and the data of its runs. */
+/** Defines a job without a schedule whose runs take 5 s. `sent` lists the data of its runs. */
 function mail(world: World, settings: JobSettingsInput = {}) {
   const sent: unknown[] = []
   const run = async ({ input, signal }: TaskContext) => {
@@ -18,8 +18,8 @@ function mail(world: World, settings: JobSettingsInput = {}) {
   return { sent, job: defineJob({ name: 'mail', ...settings, tasks: [{ name: 'send', run }] }) }
 }
 
-describe.each(everywhere)('on $name', (place) => {
-  it('ten concurrent triggers of a job without a schedule run ten times at once', async () => {
+describe.each(everywhere)('on the storage $name', (place) => {
+  it('ten concurrent triggers of a job without a schedule run at the same time', async () => {
     const world = createWorld(place)
     const { job, sent } = mail(world)
     const node = await world.start({ jobs: [job] })
@@ -30,7 +30,7 @@ describe.each(everywhere)('on $name', (place) => {
     expect((await node.job('mail')).settings.overlapPolicy).toBe('allow')
   })
 
-  it('a job without a schedule and with maxConcurrency queues further triggers', async () => {
+  it('a job without a schedule queues the triggers that exceed its maxConcurrency', async () => {
     const world = createWorld(place)
     const { job, sent } = mail(world, { maxConcurrency: 2 })
     const node = await world.start({ jobs: [job] })
@@ -51,7 +51,7 @@ describe.each(everywhere)('on $name', (place) => {
     expect(sent).toHaveLength(1)
   })
 
-  it('an update that adds a schedule sets the policy skip, and one that removes it restores allow', async () => {
+  it('an update that adds a schedule sets the policy skip, and an update that removes the schedule restores allow', async () => {
     const world = createWorld(place)
     const { job } = mail(world)
     const node = await world.start({ jobs: [job] })
@@ -63,7 +63,7 @@ describe.each(everywhere)('on $name', (place) => {
     expect(await policy()).toBe('allow')
   })
 
-  it('a skipped trigger returns the reason, and the engine logs one warning a minute with the count', async () => {
+  it('a skipped trigger returns the reason, and the engine logs one warning a minute with the number of skips', async () => {
     const world = createWorld(place)
     const { job } = mail(world, { overlapPolicy: 'skip' })
     const { lines, logger } = collectingLogger()
@@ -97,7 +97,7 @@ describe.each(everywhere)('on $name', (place) => {
     expect(sent.toSorted()).toEqual([1, 2, 3, 6])
   })
 
-  it('triggerMany returns QUEUE_FULL for each item that exceeds maxQueued', async () => {
+  it('`triggerMany` returns QUEUE_FULL for each item that exceeds maxQueued', async () => {
     const world = createWorld(place)
     const { job, sent } = mail(world, { overlapPolicy: 'queue', maxConcurrency: 5, maxQueued: 20 })
     const node = await world.start({ jobs: [job] })
@@ -135,7 +135,7 @@ describe.each(everywhere)('on $name', (place) => {
   })
 })
 
-it("maxQueued defaults to 100,000, or to the storage's limit if that is lower", async () => {
+it('maxQueued defaults to 100,000, or to the limit of the storage if that limit is lower', async () => {
   const world = createWorld()
   const { job } = mail(world, { overlapPolicy: 'queue' })
   const large = await world.start({ jobs: [job] })

@@ -6,7 +6,7 @@ import { everySeconds } from '../support/every.ts'
 import { everywhere } from '../support/places.ts'
 import { at, createWorld, fates, listen, onlyOccurrence, secondsOf, type World } from '../support/world.ts'
 
-/** A job with a slot every ten seconds, and the slots that ran. */
+/** Defines a job with a slot every ten seconds. `ran` lists the slots that ran. */
 function ticking(world: World, settings: JobSettingsInput & { until?: number; takes?: number } = {}) {
   const { until = 100, takes = 0, ...jobSettings } = settings
   const ran: number[] = []
@@ -20,9 +20,9 @@ function ticking(world: World, settings: JobSettingsInput & { until?: number; ta
   return { ran, signals, job: defineJob({ name: 'tick', schedule, ...jobSettings, tasks: [{ name: 'work', run }] }) }
 }
 
-describe.each(everywhere)('on $name', (place) => {
+describe.each(everywhere)('on the storage $name', (place) => {
   describe('a paused job', () => {
-    it('runs on no node until it is resumed, and its slots meanwhile are recorded as skipped', async () => {
+    it('runs on no node until it is resumed, and its slots in the pause are stored as skipped', async () => {
       const world = createWorld(place)
       const { job, ran } = ticking(world, { until: 60 })
       const first = await world.start({ jobs: [job] })
@@ -43,7 +43,7 @@ describe.each(everywhere)('on $name', (place) => {
       ])
     })
 
-    it('stays paused over restarts', async () => {
+    it('stays paused when its node restarts', async () => {
       const world = createWorld(place)
       const { job, ran } = ticking(world)
       const first = await world.start({ jobs: [job] })
@@ -72,7 +72,7 @@ describe.each(everywhere)('on $name', (place) => {
       expect((await fates(second, 'tick'))[0]).toBe('10-840 (84) missed paused')
     })
 
-    it('completes its running occurrence, and starts no queued one', async () => {
+    it('completes its active run, and does not start a queued run', async () => {
       const world = createWorld(place)
       const { job, ran } = ticking(world, { until: 20, takes: 15, overlapPolicy: 'queue' })
       const scheduler = await world.start({ jobs: [job] })
@@ -85,7 +85,7 @@ describe.each(everywhere)('on $name', (place) => {
       expect(ran).toEqual([10, 20])
     })
 
-    it('emits job.paused and job.resumed once', async () => {
+    it('emits `job.paused` and `job.resumed` once, although both calls are repeated', async () => {
       const world = createWorld(place)
       const { job } = ticking(world)
       const scheduler = await world.start({ jobs: [job] })
@@ -101,8 +101,8 @@ describe.each(everywhere)('on $name', (place) => {
     })
   })
 
-  describe('a canceled occurrence', () => {
-    it('that runs is aborted, and ends as canceled with the reason', async () => {
+  describe('an occurrence that is canceled', () => {
+    it('while it runs is aborted, and ends as canceled with the given reason', async () => {
       const world = createWorld(place)
       const { job, ran } = ticking(world, { until: 10, takes: 60 })
       const scheduler = await world.start({ jobs: [job] })
@@ -119,7 +119,7 @@ describe.each(everywhere)('on $name', (place) => {
       expect(await scheduler.cancel(id)).toMatchObject({ outcome: 'final', state: 'canceled' })
     })
 
-    it('that runs on another node is aborted too', async () => {
+    it('while another node runs it is aborted on that node', async () => {
       const world = createWorld(place)
       const { job, ran } = ticking(world, { until: 10, takes: 60 })
       const first = await world.start({ jobs: [job] })
@@ -131,7 +131,7 @@ describe.each(everywhere)('on $name', (place) => {
       expect(ran).toEqual([])
     })
 
-    it.each(['another task', 'another attempt'])('that runs on another node never starts %s', async (what) => {
+    it.each(['another task', 'another attempt'])('while another node runs it never starts %s', async (what) => {
       const world = createWorld(place)
       const called: string[] = []
       const stranger = await world.start()
@@ -145,7 +145,7 @@ describe.each(everywhere)('on $name', (place) => {
         { name: 'second', run: () => void called.push('second') },
       ]
       const job = defineJob({ name: 'chain', schedule: everySeconds(10, +at(10)), tasks })
-      // The owner receives the cancellation in the answer to its next settle.
+      // The storage has no wake-ups. The owner receives the cancellation in the answer to its next settle.
       const storage = wrapStorage(world.connect(), { subscribe: undefined })
       const owner = await world.start({ jobs: [job], storage })
       await world.clock.advance({ seconds: 20 })
@@ -167,7 +167,7 @@ describe.each(everywhere)('on $name', (place) => {
       expect(reports.flatMap(({ attempts }) => attempts).at(-1)).toMatchObject(aborted)
     })
 
-    it("of a job that the node does not know is reported under the job's id", async () => {
+    it('through a node without its job is reported under the id of the job', async () => {
       const world = createWorld(place)
       const { job } = ticking(world, { until: 20, takes: 15, overlapPolicy: 'queue' })
       const first = await world.start({ jobs: [job] })
@@ -181,7 +181,7 @@ describe.each(everywhere)('on $name', (place) => {
       ])
     })
 
-    it('that is queued never runs', async () => {
+    it('while it is queued never runs', async () => {
       const world = createWorld(place)
       const { job, ran } = ticking(world, { until: 30, takes: 25, overlapPolicy: 'queue' })
       const scheduler = await world.start({ jobs: [job] })
@@ -193,7 +193,7 @@ describe.each(everywhere)('on $name', (place) => {
       expect(await fates(scheduler, 'tick')).toEqual(['10 completed', '20 canceled canceled', '30 completed'])
     })
 
-    it("by force ends at once, and the storage rejects its owner's settle", async () => {
+    it("by force ends without waiting for its owner, and the storage rejects the owner's settle", async () => {
       const world = createWorld(place)
       const { job } = ticking(world, { until: 20, takes: 15, overlapPolicy: 'queue' })
       const owner = await world.start({ jobs: [job] })
@@ -247,7 +247,7 @@ describe.each(everywhere)('on $name', (place) => {
             attempts: [{ state: 'lost', endedAt: at(12) }],
           },
         ])
-        // The report contains what the storage contains.
+        // The report equals the record in the storage.
         expect(reports).toMatchObject([{ outcome: 'canceled', reason: 'stuck', finishedAt: at(12), durationMs: 2000 }])
         expect(reports[0]?.tasks).toEqual(tasks)
         expect(heard.map(({ name }) => name)).toEqual(['occurrence.lost', 'occurrence.finished'])
@@ -261,7 +261,7 @@ describe.each(everywhere)('on $name', (place) => {
       },
     )
 
-    it('that is pending for a retry has no open task', async () => {
+    it('while it is pending for a retry has no open task', async () => {
       const world = createWorld(place)
       const fail = () => {
         throw new Error('no')
@@ -282,7 +282,7 @@ describe.each(everywhere)('on $name', (place) => {
       })
     })
 
-    it('by force through its own node is aborted at once', async () => {
+    it('by force through its own node is aborted', async () => {
       const world = createWorld(place)
       const { job, ran, signals } = ticking(world, { until: 20, takes: 15, overlapPolicy: 'queue' })
       const owner = await world.start({ jobs: [job] })
@@ -296,7 +296,7 @@ describe.each(everywhere)('on $name', (place) => {
       expect(ran).toEqual([20])
     })
 
-    it('is rejected with OCCURRENCE_NOT_FOUND if it does not exist', async () => {
+    it('must exist, otherwise the call rejects with OCCURRENCE_NOT_FOUND', async () => {
       const world = createWorld(place)
       const scheduler = await world.start()
       await expect(scheduler.cancel('occ_none' as never)).rejects.toMatchObject({
@@ -307,7 +307,7 @@ describe.each(everywhere)('on $name', (place) => {
   })
 
   describe('a slot that is canceled ahead', () => {
-    it('runs on no node, while the slots around it run', async () => {
+    it('runs on no node, while the slots before and after it run', async () => {
       const world = createWorld(place)
       const { job, ran } = ticking(world, { until: 40 })
       const scheduler = await world.start({ jobs: [job] })
@@ -343,8 +343,8 @@ describe.each(everywhere)('on $name', (place) => {
     })
   })
 
-  describe('a replay', () => {
-    /** A chain of tasks whose second task fails until `repair` is called. */
+  describe('a replay of an occurrence', () => {
+    /** Makes a job of three tasks whose second task fails until `repair` is called. */
     function failing(world: World) {
       const called: string[] = []
       let broken = true
@@ -376,7 +376,7 @@ describe.each(everywhere)('on $name', (place) => {
       return { job, called, repair, clock: world.clock }
     }
 
-    it('runs an occurrence again, as a new one that is linked to it', async () => {
+    it('is a new occurrence that runs all tasks and is linked to the original', async () => {
       const world = createWorld(place)
       const { job, called, repair } = failing(world)
       const scheduler = await world.start({ jobs: [job] })
@@ -392,7 +392,7 @@ describe.each(everywhere)('on $name', (place) => {
       expect(replay).toMatchObject({ id: replayId, kind: 'replay', state: 'completed', replayOf: id })
     })
 
-    it('from a given task on has the results of the tasks before it', async () => {
+    it('from a given task on has the results of the tasks before that task', async () => {
       const world = createWorld(place)
       const { job, called, repair } = failing(world)
       const scheduler = await world.start({ jobs: [job] })
@@ -431,7 +431,7 @@ describe.each(everywhere)('on $name', (place) => {
       expect(called).toHaveLength(3)
     })
 
-    it('is rejected for an occurrence that has not ended or does not exist', async () => {
+    it('is rejected if the occurrence has not ended or does not exist', async () => {
       const world = createWorld(place)
       const { job } = ticking(world, { until: 10, takes: 30 })
       const scheduler = await world.start({ jobs: [job] })
@@ -442,8 +442,8 @@ describe.each(everywhere)('on $name', (place) => {
     })
   })
 
-  describe('an update', () => {
-    it('applies to all nodes from then on', async () => {
+  describe('an update of a job', () => {
+    it('applies to all nodes from the present on', async () => {
       const world = createWorld(place)
       const { job, ran } = ticking(world)
       const first = await world.start({ jobs: [job] })
@@ -455,7 +455,7 @@ describe.each(everywhere)('on $name', (place) => {
       expect(ran).toEqual([10, 25, 50, 75, 100])
     })
 
-    it('without a change creates no version', async () => {
+    it('that changes nothing creates no version', async () => {
       const world = createWorld(place)
       const { job } = ticking(world)
       const scheduler = await world.start({ jobs: [job] })
@@ -463,7 +463,7 @@ describe.each(everywhere)('on $name', (place) => {
       expect(await scheduler.update('tick', { overlapPolicy: 'queue' })).toMatchObject({ version: 2, changed: false })
     })
 
-    it('with an outdated expectedVersion is rejected', async () => {
+    it('with an outdated expectedVersion is rejected with both versions', async () => {
       const world = createWorld(place)
       const { job } = ticking(world)
       const scheduler = await world.start({ jobs: [job] })
@@ -498,8 +498,8 @@ describe.each(everywhere)('on $name', (place) => {
     })
   })
 
-  describe('explain', () => {
-    it('returns the verdict for past and future instants', async () => {
+  describe('`explain`', () => {
+    it('returns a verdict for each past and future instant', async () => {
       const world = createWorld(place)
       const { job } = ticking(world, { until: 300 })
       const first = await world.start({ jobs: [job] })
@@ -512,7 +512,8 @@ describe.each(everywhere)('on $name', (place) => {
       const verdicts = async (...seconds: number[]) =>
         Promise.all(seconds.map(async (second) => (await scheduler.explain('tick', at(second))).verdict))
       expect(await verdicts(-10, 0, 10, 15)).toEqual(['before_creation', 'before_creation', 'recorded', 'not_a_slot'])
-      // The missed range covers 20 to 100, with the canceled slot in it. The last missed slot, 110, has run.
+      // The missed range covers 20 to 100, with the slot 50 in it, which was canceled before. The last missed slot, 110, has
+      // run.
       expect(await verdicts(20, 40, 50, 60, 100, 110)).toEqual([
         'covered',
         'covered',
@@ -530,8 +531,8 @@ describe.each(everywhere)('on $name', (place) => {
     })
   })
 
-  describe('prune', () => {
-    it('removes old history, and no old slot runs again', async () => {
+  describe('`prune`', () => {
+    it('removes old history, and no pruned slot runs again', async () => {
       const world = createWorld(place)
       const { job, ran } = ticking(world, { until: 100, recoveryStrategy: 'execute_all' })
       const first = await world.start({ jobs: [job] })
@@ -545,7 +546,7 @@ describe.each(everywhere)('on $name', (place) => {
       expect(await second.explain('tick', at(20))).toMatchObject({ verdict: 'pruned' })
     })
 
-    it('keeps the latest occurrences of each job', async () => {
+    it('keeps the latest `keep` occurrences of each job', async () => {
       const world = createWorld(place)
       const { job } = ticking(world, { until: 50 })
       const scheduler = await world.start({ jobs: [job] })
@@ -555,8 +556,8 @@ describe.each(everywhere)('on $name', (place) => {
     })
   })
 
-  describe('definitions at run time', () => {
-    it('a job can be added, and removed from all nodes', async () => {
+  describe('for definitions at run time,', () => {
+    it('`add` adds a job to a node, and `remove` removes the job from all nodes', async () => {
       const world = createWorld(place)
       const { job, ran } = ticking(world)
       const first = await world.start({ jobs: [] })
@@ -570,7 +571,7 @@ describe.each(everywhere)('on $name', (place) => {
       expect(await fates(second, 'tick')).toEqual(['10 completed', '20 completed'])
     })
 
-    it('a job that was removed and added again does not recover the slots in between', async () => {
+    it('a job that is removed and added again does not recover the slots in between', async () => {
       const world = createWorld(place)
       const { job, ran } = ticking(world, { until: 1000, recoveryStrategy: 'execute_all' })
       const scheduler = await world.start({ jobs: [job] })
@@ -582,7 +583,7 @@ describe.each(everywhere)('on $name', (place) => {
       expect(ran).toEqual([10, 20, 910])
     })
 
-    it('a job that is data runs on every node that has its handlers', async () => {
+    it('a data job runs on nodes that have its handlers', async () => {
       const world = createWorld(place)
       const ran: string[] = []
       const handlersOf = (node: string) => ({
@@ -596,7 +597,7 @@ describe.each(everywhere)('on $name', (place) => {
       expect(ran).toEqual([expect.stringMatching(/^[ab] greets ann$/)])
     })
 
-    it('plan changes nothing, and apply makes the changes of the plan', async () => {
+    it('`plan` changes nothing, and `apply` makes the changes of the plan', async () => {
       const world = createWorld(place)
       const define = (name: string, seconds: number) =>
         defineJob({ name, schedule: everySeconds(seconds), tasks: [{ name: 'work', run: () => 1 }] })

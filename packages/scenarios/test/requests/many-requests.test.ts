@@ -16,7 +16,7 @@ function itemsOf({ operation, request }: Pick<Call, 'operation' | 'request'>): r
 
 const creates = (call: Call): boolean => itemsOf(call).length > 0
 
-/** A job without a limit on concurrent runs, and the data of its runs. */
+/** Defines a job without a limit on concurrent runs. `ran` lists the data of its runs. */
 function asking(world: World, seconds = 0): { readonly job: Job; readonly ran: string[] } {
   const ran: string[] = []
   const job = defineJob({
@@ -51,8 +51,8 @@ function triggers(scheduler: Scheduler, count: number): Promise<PromiseSettledRe
 
 const all = (count: number) => Array.from({ length: count }, (_, index) => `${index}`)
 
-describe.each(everywhere)('on $name', (place) => {
-  it('concurrent requests are stored in one call, and each runs once', async () => {
+describe.each(everywhere)('on the storage $name', (place) => {
+  it('200 concurrent triggers are stored in one call, and each runs once', async () => {
     const world = createWorld(place)
     const { job, ran } = asking(world)
     const { intercepted, scheduler } = await start(world, [job], { maxConcurrentJobs: 400 })
@@ -64,7 +64,7 @@ describe.each(everywhere)('on $name', (place) => {
     expect(ran.sort()).toEqual(all(200).sort())
   })
 
-  it('concurrent requests with large data are split into several calls of limited size', async () => {
+  it('concurrent triggers with large data are split into several storage calls of limited size', async () => {
     const world = createWorld(place)
     const { job, ran } = asking(world)
     const { intercepted, scheduler } = await start(world, [job])
@@ -76,7 +76,7 @@ describe.each(everywhere)('on $name', (place) => {
     expect(ran.map((data) => data.trim()).sort()).toEqual(all(30).sort())
   })
 
-  it('concurrent requests start at once in half of the permits, and the rest runs later', async () => {
+  it('concurrent triggers start in half of the permits in the creating call, and the remaining triggers run later', async () => {
     const world = createWorld(place)
     const { job, ran } = asking(world, 5)
     const { intercepted, scheduler } = await start(world, [job], { maxConcurrentJobs: 10 })
@@ -89,7 +89,7 @@ describe.each(everywhere)('on $name', (place) => {
     expect(ran.sort()).toEqual(all(30).sort())
   })
 
-  it('a caller that aborts while the storage is away stops only its own request, which never runs', async () => {
+  it('a caller that aborts its trigger while the storage fails stops only this trigger, which never runs', async () => {
     const world = createWorld(place)
     const { job, ran } = asking(world)
     const { intercepted, scheduler } = await start(world, [job])
@@ -107,7 +107,7 @@ describe.each(everywhere)('on $name', (place) => {
     expect(ran).toEqual(['kept'])
   })
 
-  it('requests whose common answer was lost run once each, also that of a caller whose timeout has passed', async () => {
+  it("triggers whose common answer was lost run once each, even after a caller's timeout", async () => {
     const world = createWorld(place)
     const { job, ran } = asking(world)
     const { intercepted, scheduler } = await start(world, [job])
@@ -120,7 +120,7 @@ describe.each(everywhere)('on $name', (place) => {
     expect(ran.sort()).toEqual(['a', 'b', 'c', 'given up'])
   })
 
-  it('a request that the storage rejects fails alone with STORAGE_REFUSED, and the other requests run', async () => {
+  it('a trigger that the storage rejects fails alone with STORAGE_REFUSED, and concurrent triggers run', async () => {
     const world = createWorld(place)
     const { job, ran } = asking(world)
     const { intercepted, scheduler } = await start(world, [job])
@@ -136,7 +136,7 @@ describe.each(everywhere)('on $name', (place) => {
     expect(ran.sort()).toEqual(['0', '1', '2', '4', '5'])
   })
 
-  it('a shutdown waits for requests that have gathered behind a call in progress', async () => {
+  it('a shutdown waits for triggers that have gathered behind a storage call in progress', async () => {
     const world = createWorld(place)
     const { job } = asking(world)
     const { intercepted, scheduler } = await start(world, [job])
@@ -160,8 +160,8 @@ describe.each(everywhere)('on $name', (place) => {
   })
 })
 
-describe.each(everywhere)('triggerMany, on $name', (place) => {
-  it('returns a result for each item in their order, in few calls', async () => {
+describe.each(everywhere)('on the storage $name, `triggerMany`', (place) => {
+  it('returns a result for each item in the order of the items, and needs two storage calls', async () => {
     const world = createWorld(place)
     const { job, ran } = asking(world)
     const strict = defineJob({ name: 'strict', schedule: everySeconds(3600), tasks: [{ name: 'work', run: () => 1 }] })
@@ -183,7 +183,7 @@ describe.each(everywhere)('triggerMany, on $name', (place) => {
       { error: null, created: false },
       { error: null, created: true, state: 'running' },
     ])
-    // The second item with the same key waits for the first one.
+    // The second item with the same key waits for the first item, so a second call is needed.
     expect(intercepted.count('createOccurrences')).toBe(2)
     expect(ran.sort()).toEqual(['a', 'c'])
     const occurrences = (await scheduler.occurrences({ job: 'asked' })).items
@@ -209,7 +209,7 @@ describe.each(everywhere)('triggerMany, on $name', (place) => {
     expect(ran.sort()).toEqual(['a', 'c'])
   })
 
-  it('returns the items that were stored before the storage stopped answering, and sends no more', async () => {
+  it('returns the items that were stored before the storage stopped answering, and sends no further items', async () => {
     const world = createWorld(place)
     const { job, ran } = asking(world)
     const target = world.connect()
@@ -234,7 +234,7 @@ describe.each(everywhere)('triggerMany, on $name', (place) => {
     expect(ran).toEqual(['0', '1'])
   })
 
-  it('with one invalid item is rejected as a whole, and sends nothing', async () => {
+  it('with one invalid item is rejected as a whole, and stores nothing', async () => {
     const world = createWorld(place)
     const { job, ran } = asking(world)
     const { intercepted, scheduler } = await start(world, [job])

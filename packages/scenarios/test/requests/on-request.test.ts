@@ -15,8 +15,8 @@ const report = (run: (context: TaskContext) => unknown) =>
     tasks: [{ name: 'write', run }],
   })
 
-describe.each(everywhere)('on $name a job without a schedule', (place) => {
-  it('runs only on request, also of a client without its code', async () => {
+describe.each(everywhere)('on the storage $name, a job without a schedule', (place) => {
+  it('runs only on request, even at the request of a client without its code', async () => {
     const world = createWorld(place)
     const ran: unknown[] = []
     const job = report(({ scheduledAt, input }) => ran.push([secondsOf(scheduledAt), input]))
@@ -45,7 +45,7 @@ describe.each(everywhere)('on $name a job without a schedule', (place) => {
     })
   })
 
-  it('gets a schedule by an update and loses it by another one, also within a window', async () => {
+  it('gets a schedule by an update and loses it by another update, also for a window only', async () => {
     const world = createWorld(place)
     const ran: number[] = []
     const node = await world.start({ jobs: [report(({ scheduledAt }) => ran.push(secondsOf(scheduledAt)))] })
@@ -64,7 +64,7 @@ describe.each(everywhere)('on $name a job without a schedule', (place) => {
     expect(ran.at(-1)).toBe(830)
   })
 
-  it('can be planned, applied and added, and retention keeps the job and removes its history', async () => {
+  it('can be planned, applied and added, and retention keeps the job and removes old history', async () => {
     const world = createWorld(place)
     const retention = { olderThan: { hours: 2 }, keep: 3 }
     const tasks = [{ name: 'work', handler: 'note' }]
@@ -82,7 +82,7 @@ describe.each(everywhere)('on $name a job without a schedule', (place) => {
     const { items } = await node.jobs()
     expect(items.map(({ name }) => name).sort()).toEqual(['added', 'planned'])
     expect((await node.occurrences({ job: 'added' })).items).toHaveLength(3)
-    // Retention may run in this very second. It keeps three of the four occurrences then.
+    // Retention may run in this very second, and then keeps only three of the four occurrences.
     const { id: asked } = await node.trigger('added')
     await world.clock.advance({ seconds: 1 })
     expect((await node.occurrences({ job: 'added' })).items.map(({ id }) => id)).toContain(asked)
@@ -90,7 +90,7 @@ describe.each(everywhere)('on $name a job without a schedule', (place) => {
 })
 
 describe('the tags and the description of a job', () => {
-  it('are part of its definition, can be searched by tag, and change by an update', async () => {
+  it('are part of its definition, can be changed by an update, and the tags can be searched', async () => {
     const world = createWorld()
     const node = await world.start({ jobs: [report(() => undefined)] })
     await node.add(defineJob({ name: 'other', tags: ['eu'], tasks: [{ name: 'work', handler: 'note' }] }))
@@ -120,12 +120,12 @@ describe('the tags and the description of a job', () => {
   })
 })
 
-it('diffSchedules compares the slots of a schedule with those of no schedule', () => {
+it('`diffSchedules` compares the slots of a schedule with the slots of no schedule', () => {
   expect(diffSchedules(null, everySeconds(60), at(0), at(100)).added).toEqual([at(0), at(60)])
   expect(diffSchedules(everySeconds(60), null, at(0), at(100)).removed).toEqual([at(0), at(60)])
 })
 
-it('runJob runs a job without a schedule', async () => {
+it('`runJob` runs a job without a schedule', async () => {
   expect(
     (
       await runJob(

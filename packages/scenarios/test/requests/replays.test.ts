@@ -4,10 +4,10 @@ import { everySeconds } from '../support/every.ts'
 import { everywhere } from '../support/places.ts'
 import { at, createWorld, listen, type World } from '../support/world.ts'
 
-/** What a handler receives from its context. */
+/** The instants that a handler receives in its context. */
 type Seen = Pick<TaskContext, 'scheduledAt' | 'requestedAt' | 'latenessMs' | 'span'>
 
-/** A job with a slot every ten seconds up to `until`, which fails until `repair` is called. */
+/** Defines a job with a slot every ten seconds up to `until`. Its runs fail until `repair` is called. */
 function failing(
   world: World,
   { until = 10, ...settings }: { readonly until?: number; readonly recoveryStrategy?: 'compressed' } = {},
@@ -41,8 +41,8 @@ async function firstOf(scheduler: Scheduler): Promise<OccurrenceId> {
   return items[0]?.id as OccurrenceId
 }
 
-describe.each(everywhere)('on $name', (place) => {
-  it('a replay gives its handler the slot of its original, and the instant of its request', async () => {
+describe.each(everywhere)('on the storage $name', (place) => {
+  it('the handler of a replay receives the slot of the original, and the instant of the replay request', async () => {
     const world = createWorld(place)
     const { job, seen, repair } = failing(world)
     const scheduler = await world.start({ jobs: [job] })
@@ -53,7 +53,7 @@ describe.each(everywhere)('on $name', (place) => {
     expect(seen).toEqual([{ scheduledAt: at(10), requestedAt: at(600), latenessMs: 0, span: null }])
   })
 
-  it('a delayed replay keeps the slot, and its lateness counts from its requested start', async () => {
+  it('a delayed replay keeps the slot of the original, and its lateness counts from its requested start', async () => {
     const world = createWorld(place)
     const { job, seen, repair } = failing(world)
     const scheduler = await world.start({ jobs: [job] })
@@ -108,7 +108,7 @@ describe.each(everywhere)('on $name', (place) => {
     expect(seen).toMatchObject([{ scheduledAt: at(10), requestedAt: at(200) }])
   })
 
-  it('a replay of a run for several missed slots covers the same slots', async () => {
+  it('a replay of a compressed run for five missed slots covers the same slots', async () => {
     const world = createWorld(place)
     const { job, seen, repair } = failing(world, { until: 50, recoveryStrategy: 'compressed' })
     const first = await world.start({ jobs: [job] })
@@ -124,7 +124,7 @@ describe.each(everywhere)('on $name', (place) => {
     expect(seen).toMatchObject([{ scheduledAt: at(50), span, latenessMs: 0 }])
   })
 
-  it('queued replays run in the order of their requests, whatever their slots', async () => {
+  it('queued replays run in the order of their requests, regardless of their slots', async () => {
     const world = createWorld(place)
     const { job, seen, repair } = failing(world, { until: 20 })
     const scheduler = await world.start({ jobs: [job], maxConcurrentJobs: 1 })
@@ -138,7 +138,7 @@ describe.each(everywhere)('on $name', (place) => {
     expect(seen.map(({ scheduledAt }) => scheduledAt)).toEqual([at(20), at(10)])
   })
 
-  it('lists, events and reports of a replay contain its slot and its own instant', async () => {
+  it('lists, events and reports of a replay contain the slot of the original and the instant of the replay', async () => {
     const world = createWorld(place)
     const { job, repair } = failing(world)
     const scheduler = await world.start({ jobs: [job] })

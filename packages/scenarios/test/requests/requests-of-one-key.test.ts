@@ -28,7 +28,7 @@ it('two concurrent triggers with one key run once, although the first answer is 
   })
   const scheduler = await world.start({ jobs: [job], storage })
   const requests = [scheduler.trigger('report', { key: 'ticket' }), scheduler.trigger('report', { key: 'ticket' })]
-  // Without the key the second request would be answered within these turns.
+  // Without the key the second trigger would be answered within these turns of the event loop.
   for (let turn = 0; turn < 20; turn++) await new Promise((resolve) => setImmediate(resolve))
   answerFirst()
   const results = await Promise.all(requests)
@@ -37,7 +37,7 @@ it('two concurrent triggers with one key run once, although the first answer is 
   expect(called).toBe(1)
 })
 
-it('keyScope live: a key blocks further requests until its run has ended', async () => {
+it('with keyScope live, a key blocks further triggers until its run has ended', async () => {
   const { world, scheduler, called } = await startedWorld()
   const options = { key: 'ticket', keyScope: 'live' } as const
   const first = await scheduler.trigger('report', options)
@@ -53,7 +53,7 @@ it('keyScope live: a key blocks further requests until its run has ended', async
   expect((await scheduler.occurrence(third.id)).requestKey).toBe('ticket')
 })
 
-it('keyScope waiting: a key blocks further requests until its run starts', async () => {
+it('with keyScope waiting, a key blocks further triggers until its run starts', async () => {
   const { world, scheduler, called } = await startedWorld()
   const options = { key: 'ticket', keyScope: 'waiting', delay: { seconds: 10 } } as const
   const results = [await scheduler.trigger('report', options), await scheduler.trigger('report', options)]
@@ -67,7 +67,7 @@ it('keyScope waiting: a key blocks further requests until its run starts', async
   expect(called()).toBe(2)
 })
 
-it('keyScope live: concurrent requests with one key by trigger, triggerMany and a client create one run', async () => {
+it('with keyScope live, concurrent triggers with one key on a node and a client create one run', async () => {
   const { world, scheduler, called } = await startedWorld()
   const client = createClient({ storage: world.connect(), clock: world.clock })
   onTestFinished(() => client.close())
@@ -84,7 +84,7 @@ it('keyScope live: concurrent requests with one key by trigger, triggerMany and 
   expect(called()).toBe(1)
 })
 
-it('keyScope live: a request whose answer was lost runs once', async () => {
+it('with keyScope live, a trigger whose answer was lost runs once', async () => {
   let lost = 0
   const { world, scheduler, called } = await startedWorld((storage) =>
     wrapStorage(storage, {
@@ -103,7 +103,7 @@ it('keyScope live: a request whose answer was lost runs once', async () => {
   expect(called()).toBe(1)
 })
 
-it('keyScope without a key, and an unknown keyScope, are rejected', async () => {
+it('a trigger with a keyScope and no key, or with an unknown keyScope, is rejected', async () => {
   const { scheduler } = await startedWorld()
   await expect(scheduler.trigger('report', { keyScope: 'live' })).rejects.toMatchObject({
     code: 'INVALID_ARGUMENT',
@@ -115,7 +115,7 @@ it('keyScope without a key, and an unknown keyScope, are rejected', async () => 
   })
 })
 
-/** A job without a schedule whose runs take 30 seconds each. */
+/** Starts a scheduler with a job without a schedule, whose runs take 30 seconds each. */
 async function startedWorld(wrap: (storage: Storage) => Storage = (storage) => storage) {
   const world = createWorld()
   let called = 0

@@ -23,8 +23,8 @@ function asked(world: World, settings: JobSettingsInput & { seconds?: number; ev
   return { job, called, contexts }
 }
 
-describe.each(everywhere)('on $name', (place) => {
-  it('a triggered job runs at once, and its slots do not change', async () => {
+describe.each(everywhere)('on the storage $name', (place) => {
+  it('a triggered job runs without a delay, and its slots do not change', async () => {
     const world = createWorld(place)
     const { job, called } = asked(world, { every: 60 })
     const scheduler = await world.start({ jobs: [job] })
@@ -74,7 +74,7 @@ describe.each(everywhere)('on $name', (place) => {
     expect((await first.occurrences({ job: 'asked' })).items.map(({ requestKey }) => requestKey)).toEqual(['order-7'])
   })
 
-  it('a trigger with a used key returns the running state of its run', async () => {
+  it('a trigger with a used key returns the active run of that key', async () => {
     const world = createWorld(place)
     const { job, called } = asked(world, { seconds: 5 })
     const scheduler = await world.start({ jobs: [job] })
@@ -85,7 +85,7 @@ describe.each(everywhere)('on $name', (place) => {
     expect(called).toHaveLength(3)
   })
 
-  it('a trigger with the key of an ended run costs one read of that run', async () => {
+  it('a trigger with the key of an ended run costs one additional read', async () => {
     const world = createWorld(place)
     const { job } = asked(world)
     const intercepted = new InterceptedStorage(world.connect())
@@ -124,7 +124,7 @@ describe.each(everywhere)('on $name', (place) => {
     )
   })
 
-  it('a trigger with the key of a canceled run returns the reason', async () => {
+  it('a trigger with the key of a canceled run returns that run and the reason of its cancellation', async () => {
     const world = createWorld(place)
     const { job } = asked(world, { seconds: 5 })
     const scheduler = await world.start({ jobs: [job] })
@@ -137,7 +137,7 @@ describe.each(everywhere)('on $name', (place) => {
     expect(entry?.cancelRequest).toEqual({ at: at(0), reason: 'ordered twice', actor: 'bob' })
   })
 
-  it('triggers without a key create a run each', async () => {
+  it('three triggers without a key create three runs', async () => {
     const world = createWorld(place)
     const { job, called } = asked(world, { overlapPolicy: 'allow' })
     const scheduler = await world.start({ jobs: [job] })
@@ -147,7 +147,7 @@ describe.each(everywhere)('on $name', (place) => {
     expect(called).toHaveLength(9)
   })
 
-  it('each task receives the data of a trigger and its kind', async () => {
+  it('each task of a triggered run receives the data of the trigger and the kind of the run', async () => {
     const world = createWorld(place)
     const { job, contexts } = asked(world)
     const scheduler = await world.start({ jobs: [job] })
@@ -168,7 +168,7 @@ describe.each(everywhere)('on $name', (place) => {
     })
   })
 
-  it('a trigger of some tasks runs only those, in the order of the job', async () => {
+  it('a trigger of some tasks runs only these tasks, in the order of the job', async () => {
     const world = createWorld(place)
     const { job, called } = asked(world)
     const scheduler = await world.start({ jobs: [job] })
@@ -179,7 +179,7 @@ describe.each(everywhere)('on $name', (place) => {
     expect(occurrence?.tasks.map(({ name }) => name)).toEqual(['first', 'third'])
   })
 
-  it('the overrides of a trigger apply to its run alone', async () => {
+  it('the overrides of a trigger apply only to its own run', async () => {
     const world = createWorld(place)
     const { job } = asked(world, { seconds: 5 })
     const scheduler = await world.start({ jobs: [job] })
@@ -193,7 +193,7 @@ describe.each(everywhere)('on $name', (place) => {
     expect(parallel?.finishedAt?.getTime()).toBe(Number(parallel?.startedAt) + 5000)
   })
 
-  it('the options of a queued trigger apply when a later incarnation of its node runs it', async () => {
+  it('the options of a queued trigger still apply after its node has crashed and restarted', async () => {
     const world = createWorld(place)
     const { job, called, contexts } = asked(world, { seconds: 5, overlapPolicy: 'queue', onInterrupted: 'fail' })
     const first = await world.start({ jobs: [job], nodeId: 'node' })
@@ -216,7 +216,7 @@ describe.each(everywhere)('on $name', (place) => {
     ['queue_one', 'queued', null],
     ['allow', 'running', null],
     ['cancel_running', 'queued', null],
-  ] as const)('while the job runs, under %s, a trigger is %s', async (overlapPolicy, state, reason) => {
+  ] as const)('a trigger of a running job under the policy %s is %s', async (overlapPolicy, state, reason) => {
     const world = createWorld(place)
     const { job } = asked(world, { seconds: 5, overlapPolicy })
     const scheduler = await world.start({ jobs: [job] })
@@ -224,7 +224,7 @@ describe.each(everywhere)('on $name', (place) => {
     expect(await scheduler.trigger('asked')).toMatchObject({ state, reason, created: true })
   })
 
-  it('a trigger on a full node is pending in the storage', async () => {
+  it('a trigger on a node without a free permit is stored as pending', async () => {
     const world = createWorld(place)
     const { job, called } = asked(world, { seconds: 5, overlapPolicy: 'allow' })
     const scheduler = await world.start({ jobs: [job], maxConcurrentJobs: 1 })
@@ -234,7 +234,7 @@ describe.each(everywhere)('on $name', (place) => {
     expect(called).toEqual(['0 first', '5 second'])
   })
 
-  it('a trigger emits occurrence.created and occurrence.started', async () => {
+  it('a trigger emits `occurrence.created` and `occurrence.started`', async () => {
     const world = createWorld(place)
     const { job } = asked(world)
     const scheduler = await world.start({ jobs: [job] })
@@ -267,7 +267,7 @@ describe.each(everywhere)('on $name', (place) => {
     ['a bad setting', 'asked', { overrides: { taskTimeout: 0 } }, 'INVALID_DURATION', 'overrides.taskTimeout', 0],
     ['an empty reason', 'asked', { reason: '' }, 'INVALID_NAME', 'reason', ''],
     ['an actor that is not a string', 'asked', { actor: 7 }, 'INVALID_NAME', 'actor', 7],
-  ])('%s is rejected, and nothing runs', async (_, name, options, code, field, value) => {
+  ])('a trigger with %s is rejected, and nothing runs', async (_, name, options, code, field, value) => {
     const world = createWorld(place)
     const { job, called } = asked(world)
     const scheduler = await world.start({ jobs: [job] })

@@ -5,7 +5,7 @@ import { type Call, InterceptedStorage } from '../support/intercepted-storage.ts
 import { memory } from '../support/places.ts'
 import { at, createWorld, fates, secondsOf } from '../support/world.ts'
 
-/** A promise that resolves when `release` is called. */
+/** Makes a promise that resolves when `release` is called. */
 function hold() {
   let release: () => void = () => undefined
   const released = new Promise<void>((resolve) => {
@@ -14,24 +14,27 @@ function hold() {
   return { release, released }
 }
 
-/** Runs all steps that only wait for promises. The clock stands still, because it waits for the held calls. */
+/**
+ * Waits 30 turns of the event loop, so that all steps that wait only for promises have run. The virtual clock stands still,
+ * because it waits for the held calls.
+ */
 async function turns() {
   for (let turn = 0; turn < 30; turn++) await new Promise((resolve) => setImmediate(resolve))
 }
 
-/** The job whose slot a call creates. */
+/** Returns the id of the job whose slot a storage call creates. */
 function slotOf({ operation, request }: Pick<Call, 'operation' | 'request'>): string | null {
   if (operation !== 'createOccurrences') return null
   const [item] = (request as { items: { kind: string; jobId: string }[] }).items
   return item?.kind === 'slot' ? item.jobId : null
 }
 
-/** The job whose head a call reads. */
+/** Returns the id of the job whose head a storage call reads. */
 function lookAt({ operation, request }: Pick<Call, 'operation' | 'request'>): string | null {
   return operation === 'get' ? ((request as { jobs?: string[] }).jobs?.[0] ?? null) : null
 }
 
-it('a slot in creation is not created again when a read of its job is answered late', async () => {
+it("a node does not create a slot twice when a read of the slot's job is answered late", async () => {
   const world = createWorld(memory)
   const called: string[] = []
   const job = (name: string, taskTimeout: number) => {
@@ -46,7 +49,7 @@ it('a slot in creation is not created again when a read of its job is answered l
   const second = job('second', 100_000)
   const target = world.connect()
   const intercepted = new InterceptedStorage(target)
-  // Each slot has its own call, and several calls are in progress.
+  // Each slot leaves in its own call, so several calls are in progress at the same time.
   const storage = Object.assign(intercepted.storage, { capabilities: { ...target.capabilities, maxBatch: 1 } })
   const scheduler = await world.start({ jobs: [changed, first, second], storage, pollInterval: { hours: 1 } })
   await world.clock.advanceTo(at(9))
@@ -60,10 +63,10 @@ it('a slot in creation is not created again when a read of its job is answered l
     const createsChanged = slotOf(call) === changed.id
     const nth = createsChanged ? creations() : looks()
     if (createsChanged && nth === 1) {
-      // A newer build starts on another node.
+      // A newer build starts on another node and replaces the definition.
       const newer = world.scheduler({ jobs: [job('changed', 200_000)] })
       await newer.start()
-      // No node has declared the newer node dead yet.
+      // The newer node crashes. The first node has not declared it dead yet.
       world.crash(newer)
     }
     const answer = await call.proceed()
@@ -73,12 +76,12 @@ it('a slot in creation is not created again when a read of its job is answered l
   }
   const advancing = world.clock.advanceTo(at(18))
   await turns()
-  // The answer reported an outdated version, so the node reads the job.
+  // The answer to the creation reported an outdated version, so the node reads the job.
   expect([creations(), looks()]).toEqual([1, 1])
   await scheduler.cancelSlot('changed', at(30))
   held.first.release()
   await turns()
-  // A second read was answered before the first, and the slot is being created under the new version.
+  // A second read was answered before the first read, and the slot is being created under the new version.
   expect([creations(), looks()]).toEqual([2, 2])
   held.look.release()
   await turns()
@@ -92,7 +95,7 @@ it('a slot in creation is not created again when a read of its job is answered l
   expect(called.sort()).toEqual(['changed/1 20', 'first/1 20', 'second/1 20'])
 })
 
-it('a repeated claim hands back no slot that a creation in progress has started', async () => {
+it('a node that repeats a claim does not hand back a slot whose creation is in progress', async () => {
   const world = createWorld(memory)
   const called: string[] = []
   const job = defineJob({
@@ -101,7 +104,7 @@ it('a repeated claim hands back no slot that a creation in progress has started'
     tasks: [{ name: 'work', run: ({ attempt, fencingToken }) => called.push(`${attempt} under ${fencingToken}`) }],
   })
   const intercepted = new InterceptedStorage(world.connect())
-  // A clock with `track` would wait for the held call.
+  // A virtual clock with `track` would wait for the held call.
   const { track: _, ...clock } = world.clock
   const { storage } = intercepted
   const scheduler = createScheduler({ jobs: [job], storage, clock, logger: silentLogger, pollInterval: { seconds: 1 } })
@@ -124,7 +127,7 @@ it('a repeated claim hands back no slot that a creation in progress has started'
   expect(await fates(scheduler, 'job')).toEqual(['10 completed'])
 })
 
-it('a permit that was reserved for a skipped slot goes to a run that has become pending meanwhile', async () => {
+it('a permit that was reserved for a slot is used for a pending run if the slot is skipped', async () => {
   const world = createWorld(memory)
   const called: string[] = []
   const slow = defineJob({
@@ -141,7 +144,7 @@ it('a permit that was reserved for a skipped slot goes to a run that has become 
   const full = await world.start(options)
   await world.clock.advanceTo(at(15))
   const intercepted = new InterceptedStorage(world.connect())
-  // The nodes do not know each other, so both create the slot.
+  // The nodes do not see each other's heartbeats, so both create the slot.
   const alone = async ({ operation, proceed }: Call) =>
     operation === 'heartbeat' ? { nodes: [], profiles: [] } : proceed()
   intercepted.intercept = alone
@@ -159,7 +162,7 @@ it('a permit that was reserved for a skipped slot goes to a run that has become 
   expect(called).toEqual(['asked 20'])
 })
 
-it('slots beyond the permits leave in two halves, so that the storage and the node work in parallel', async () => {
+it('150 due slots on 10 permits leave in two halves and a rest, so that storage and node work in parallel', async () => {
   const world = createWorld(memory)
   const run = () => {}
   const jobs = Array.from({ length: 150 }, (_, index) =>
@@ -168,7 +171,7 @@ it('slots beyond the permits leave in two halves, so that the storage and the no
   const intercepted = new InterceptedStorage(world.connect())
   const { storage } = intercepted
   await world.start({ jobs, storage, maxConcurrentJobs: 10, pollInterval: { hours: 1 } })
-  // The first slots show the latency of the handlers.
+  // By the first slots the node measures the latency of its handlers.
   await world.clock.advanceTo(at(15))
   intercepted.reset()
   await world.clock.advanceTo(at(25))
@@ -178,7 +181,7 @@ it('slots beyond the permits leave in two halves, so that the storage and the no
   expect(sizes).toEqual([55, 55, 40])
 })
 
-it('a full batch of slots leaves before the next one is assembled', async () => {
+it('a node sends a full batch of slots before it assembles the next batch', async () => {
   const world = createWorld(memory)
   const jobs = Array.from({ length: 150 }, (_, index) =>
     defineJob({ name: `job ${index}`, schedule: everySeconds(10), tasks: [{ name: 'work', run: () => undefined }] }),
@@ -188,7 +191,7 @@ it('a full batch of slots leaves before the next one is assembled', async () => 
   const storage = Object.assign(intercepted.storage, { capabilities: { ...target.capabilities, maxBatch: 50 } })
   await world.start({ jobs, storage, maxConcurrentJobs: 150 })
   await world.clock.advanceTo(at(9))
-  // A socket sends its data at the end of the turn.
+  // A socket sends its data at the end of the turn, so each batch has to leave in its own turn.
   let turn = 0
   let ticking = setImmediate(function tick() {
     turn++

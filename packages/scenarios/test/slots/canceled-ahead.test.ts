@@ -16,7 +16,7 @@ function clientOf(world: World) {
   return client
 }
 
-describe.each(everywhere)('on $name', (place) => {
+describe.each(everywhere)('on the storage $name', (place) => {
   it('`nextRuns` omits slots that were canceled ahead, on each node and in a client', async () => {
     const world = createWorld(place)
     const scheduler = await world.start({ jobs: [job('tick')] })
@@ -28,7 +28,7 @@ describe.each(everywhere)('on $name', (place) => {
     }
   })
 
-  it('`nextRuns` is empty when the last slots were canceled ahead', async () => {
+  it('`nextRuns` returns no slot if the last slots of a schedule were canceled ahead', async () => {
     const world = createWorld(place)
     const scheduler = await world.start({ jobs: [job('tick', 20)] })
     for (const second of [10, 20]) await scheduler.cancelSlot('tick', at(second))

@@ -9,24 +9,24 @@ import { tuned } from '../../../workspace/test-tuning.ts'
 
 const life = { deadAfter: { seconds: 30 } }
 
-/** A job that is data. */
+/** Defines a job that is data. */
 function dataJob(name: string, seconds: number, settings: Partial<Parameters<typeof defineJob>[0]> = {}): Job {
   return defineJob({ name, schedule: everySeconds(seconds), ...settings, tasks: [{ name: 'work', handler: 'note' }] })
 }
 
-/** `count` jobs whose slots are 11, 12, … seconds apart. */
+/** Defines `count` jobs. The slots of the first job are 11 s apart, those of the second job 12 s, and so on. */
 function crowd(count: number, settings: Parameters<typeof dataJob>[2] = {}): readonly Job[] {
   return Array.from({ length: count }, (_, index) => dataJob(`job ${index}`, 11 + index, settings))
 }
 
 const namesOf = (jobs: readonly Job[]): string[] => jobs.map(({ name }) => name)
 
-/** The last slot up to `upTo` of a job whose slots are `seconds` apart. */
+/** Returns the last slot up to second `upTo` of a job whose slots are `seconds` apart. */
 function lastSlot(seconds: number, upTo: number): number {
   return secondsOf(Math.floor(+at(upTo) / 1000 / seconds) * seconds * 1000)
 }
 
-/** All slots of the crowd after one second, up to another. */
+/** Returns all slots of the crowd after one second, up to another second. */
 function slotsOf(count: number, after: number, upTo: number): string[] {
   return Array.from({ length: count }, (_, index) => 11 + index).flatMap((seconds, index) => {
     const slots: number[] = []
@@ -35,7 +35,10 @@ function slotsOf(count: number, after: number, upTo: number): string[] {
   })
 }
 
-/** Options of nodes that hold at most five jobs, and their runs: `'job 3 at 14'`. `late` adds the seconds of delay. */
+/**
+ * Makes options of nodes that hold at most five jobs. `ran` lists their runs, such as `'job 3 at 14'`, and `late` the delayed
+ * runs with their delay.
+ */
 function noting(world: World) {
   const ran: string[] = []
   const late: string[] = []
@@ -58,7 +61,7 @@ function noting(world: World) {
   return { ran, late, byNode, optionsOf }
 }
 
-/** The jobs that a node holds. A call with an aborted signal loads no other job. */
+/** Returns the names of the jobs that a node holds. A call whose signal is aborted loads no further job. */
 async function heldOf(scheduler: Scheduler, jobs: readonly Job[]): Promise<string[]> {
   const held: string[] = []
   for (const name of namesOf(jobs)) {
@@ -78,20 +81,20 @@ async function storeElsewhere(world: World, jobs: readonly Job[]): Promise<void>
   await world.shutdown(other)
 }
 
-/** The calls of a method within `seconds`. */
+/** Advances the clock by `seconds`, and returns the calls of a storage method in this time. */
 async function callsWithin(world: World, counted: InterceptedStorage, seconds: number, method: StorageMethod) {
   counted.reset()
   await world.clock.advance({ seconds })
   return counted.calls.filter(({ operation }) => operation === method)
 }
 
-describe.each(everywhere)('on $name', (place) => {
-  it('a node with more data jobs than it may hold runs each slot once and in time, and holds few jobs', async () => {
+describe.each(everywhere)('on the storage $name', (place) => {
+  it('a node with more data jobs than it may hold runs each slot once and in time, and holds fewer than 60 of 200 jobs', async () => {
     const world = createWorld(place)
     const jobs = crowd(200)
     const { ran, late, optionsOf } = noting(world)
     await storeElsewhere(world, jobs)
-    // The node polls between the slots, and not when they are due.
+    // A node that starts at 0.4 s polls between the slots, and never at the instant of a slot.
     await world.clock.advanceTo(at(0.4))
     const scheduler = await world.start(optionsOf('only'))
     let most = 0
@@ -101,12 +104,12 @@ describe.each(everywhere)('on $name', (place) => {
     }
     expect(ran.sort()).toEqual(slotsOf(200, 0, 150).sort())
     expect(late).toEqual([])
-    // At most 18 jobs of the crowd are due within one second, and the node loads two seconds ahead.
+    // At most 18 jobs of the crowd are due within one second, and the node loads jobs two seconds ahead.
     expect(most).toBeLessThan(60)
     expect((await heldOf(scheduler, jobs)).length).toBeGreaterThanOrEqual(5)
   })
 
-  it('the number of storage calls does not depend on the number of stored jobs', async () => {
+  it("the number of a node's storage calls does not depend on the number of stored jobs", async () => {
     const world = createWorld(place)
     await storeElsewhere(
       world,
@@ -114,19 +117,19 @@ describe.each(everywhere)('on $name', (place) => {
     )
     const counted = new InterceptedStorage(world.connect())
     await world.start({ ...noting(world).optionsOf('only'), storage: counted.storage })
-    // One page shows that there are more jobs than the node holds, and one query returns the due jobs.
+    // One page shows that there are more jobs than the node may hold, and one query returns the due jobs.
     expect(counted.count('listJobs')).toBe(2)
     const listings = await callsWithin(world, counted, 60, 'listJobs')
-    // Once an hour, one node lists all jobs for their retention.
+    // Once an hour, one node also lists all jobs for retention. These calls do not count here.
     const looks = listings.filter(
       ({ request }) => 'due' in (request as object) || 'changedSince' in (request as object),
     )
-    // At most one query for due jobs each second, and one page of changes each three seconds.
+    // In a minute the node makes at most one query for due jobs each second, and one for changes each three seconds.
     expect(looks.length).toBeGreaterThanOrEqual(59)
     expect(looks.length).toBeLessThanOrEqual(62 + 20)
   })
 
-  it('a job that another process has added for the next second runs in time without a wake-up', async () => {
+  it('a job that another process adds for the next second runs in time without a wake-up', async () => {
     const world = createWorld(place)
     const { ran, late, optionsOf } = noting(world)
     await storeElsewhere(world, crowd(50))
@@ -140,7 +143,7 @@ describe.each(everywhere)('on $name', (place) => {
     expect(late).toEqual([])
   })
 
-  it('a removed, re-created or updated job runs by its stored definition', async () => {
+  it('a job that a client removes, re-creates or updates runs by its stored definition', async () => {
     const world = createWorld(place)
     const { ran, late, optionsOf } = noting(world)
     const three = ['removed', 'anew', 'updated'].map((name) => dataJob(name, 10))
@@ -151,7 +154,7 @@ describe.each(everywhere)('on $name', (place) => {
     await world.clock.advanceTo(at(8.6))
     expect(await heldOf(node, three)).toHaveLength(3)
     expect(await heldOf(client, three)).toEqual([])
-    // Within the two seconds that the node has loaded ahead.
+    // The changes come within the two seconds for which the node has already loaded the jobs.
     await client.remove(['removed', 'anew'])
     await client.add(dataJob('anew', 6))
     await client.update('updated', { schedule: everySeconds(4) })
@@ -164,7 +167,7 @@ describe.each(everywhere)('on $name', (place) => {
     expect(late).toEqual([])
   })
 
-  it('calls by name load a job that the node does not hold', async () => {
+  it('calls that name a job load the job if the node does not hold it', async () => {
     const world = createWorld(place)
     const { ran, optionsOf } = noting(world)
     const jobs = Array.from({ length: 40 }, (_, index) => dataJob(`job ${index}`, 86_400))
@@ -195,7 +198,7 @@ describe.each(everywhere)('on $name', (place) => {
     await expect(node.remove(['never added'])).rejects.toMatchObject({ code: 'JOB_NOT_FOUND', field: 'names[0]' })
   })
 
-  it('slots that were missed while no node lived are recovered, and later slots run', async () => {
+  it('slots of data jobs that were missed while no node lived are recovered, and later slots run', async () => {
     const world = createWorld(place)
     const { ran, optionsOf } = noting(world)
     await storeElsewhere(world, crowd(100, { misfireThreshold: 100 }))
@@ -207,7 +210,7 @@ describe.each(everywhere)('on $name', (place) => {
     expect((await fates(node, 'job 0'))[0]).toMatch(/missed/)
   })
 
-  it('each node loads the due jobs of its share, and its peers load those of a dead node', async () => {
+  it('each node loads the due jobs that are assigned to it, and its peers load the jobs of a dead node', async () => {
     const world = createWorld(place)
     const { ran, late, byNode, optionsOf } = noting(world)
     await storeElsewhere(world, crowd(100))
@@ -227,7 +230,7 @@ describe.each(everywhere)('on $name', (place) => {
     expect(ran.sort()).toEqual(slotsOf(100, 60, 200).sort())
   })
 
-  it('pending runs are claimed whether the node holds their jobs or not', async () => {
+  it('a node claims pending runs whether it holds their jobs or not', async () => {
     const world = createWorld(place)
     const { ran, optionsOf } = noting(world)
     const jobs = Array.from({ length: 60 }, (_, index) => dataJob(`job ${index}`, 86_400))
@@ -240,7 +243,7 @@ describe.each(everywhere)('on $name', (place) => {
     expect(ran).toHaveLength(60)
   })
 
-  it('a node records slots of paused jobs as skipped, and creates no slots of jobs without a handler', async () => {
+  it('a node stores slots of paused jobs as skipped, and creates no slots of jobs without a handler', async () => {
     const world = createWorld(place)
     const { ran, optionsOf } = noting(world)
     const foreign = defineJob({
@@ -282,7 +285,7 @@ describe('a node that loads due jobs', () => {
     expect(ran).toHaveLength(2200)
   })
 
-  it('detects that more jobs are added than it may hold, and emits no event for loaded and evicted ones', async () => {
+  it('notices that more jobs are added than it may hold, and emits no event for loaded and evicted jobs', async () => {
     const world = createWorld(memory)
     const { ran, late, optionsOf } = noting(world)
     const node = await world.start(optionsOf('only'))
@@ -326,7 +329,7 @@ describe('a node that loads due jobs', () => {
     expect((await heldOf(node, jobs)).length).toBeLessThan(50)
   })
 
-  it('reports the job name when it cancels a run of a job that it does not hold', async () => {
+  it('emits the name of the job when it cancels a run of a job that it does not hold', async () => {
     const world = createWorld(memory)
     const { optionsOf } = noting(world)
     const jobs = Array.from({ length: 30 }, (_, index) => dataJob(`job ${index}`, 86_400))
@@ -336,7 +339,7 @@ describe('a node that loads due jobs', () => {
     const [name = ''] = namesOf(jobs).filter((one) => !held.includes(one))
     await node.pause(name)
     const { id } = await node.trigger(name)
-    // The node uses all other jobs meanwhile.
+    // The node uses all other jobs, so that it evicts this job.
     for (const { name: other } of jobs.filter((job) => job.name !== name)) await node.explain(other, at(1))
     await world.clock.advance({ seconds: 3 })
     expect(await heldOf(node, jobs)).not.toContain(name)

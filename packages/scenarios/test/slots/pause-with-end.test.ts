@@ -6,7 +6,7 @@ import { everywhere } from '../support/places.ts'
 import { at, createWorld, fates, listen, secondsOf, type World } from '../support/world.ts'
 import { tuned } from '../../../workspace/test-tuning.ts'
 
-/** The runs that have begun, with the seconds since the start of the world. */
+/** Makes a handler that records its calls in `began`, with the seconds since the start of the virtual clock. */
 function noting(world: World) {
   const began: string[] = []
   const run = ({ job, input }: TaskContext) => {
@@ -15,11 +15,11 @@ function noting(world: World) {
   return { began, run }
 }
 
-/** No node polls in time, so a node that starts a run at the end of a pause has kept that instant. */
+/** With this interval no node polls near the end of a pause. So a node that starts a run then knows the end of the pause. */
 const pollInterval = { minutes: 1 }
 
-describe.each(everywhere)('on $name', (place) => {
-  it('the slots of a held job run again on all nodes from the end of its pause on, without a poll', async () => {
+describe.each(everywhere)('on the storage $name', (place) => {
+  it('the slots of a job run again on all nodes from the end of its pause on, without a poll', async () => {
     const world = createWorld(place)
     const { began, run } = noting(world)
     const job = defineJob({ name: 'tick', schedule: everySeconds(120), tasks: [{ name: 'work', run }] })
@@ -45,7 +45,7 @@ describe.each(everywhere)('on $name', (place) => {
       paused: null,
       resumed: { at: at(130), actor: 'bob', reason: 'there is room' },
     })
-    // resume has no effect on a job that is not paused.
+    // `resume` has no effect on a job that is not paused.
     await node.resume('tick', { actor: 'carl' })
     expect((await client.job('tick')).resumed?.actor).toBe('bob')
     await world.clock.advance({ seconds: 240 })
@@ -57,7 +57,7 @@ describe.each(everywhere)('on $name', (place) => {
     await expect(client.resume('tick', { reason: '' })).rejects.toMatchObject({ code: 'INVALID_NAME' })
   })
 
-  it('a slot at the end of a pause runs in time', async () => {
+  it('a slot at the very end of a pause runs in time', async () => {
     const world = createWorld(place)
     const { began, run } = noting(world)
     const job = defineJob({ name: 'tick', schedule: everySeconds(120), tasks: [{ name: 'work', run }] })
@@ -81,7 +81,7 @@ describe.each(everywhere)('on $name', (place) => {
     expect([...began].sort()).toEqual(['first at 600', 'second at 600'])
   })
 
-  it('a job that is data and that no node holds resumes at the end, with its pending run', async () => {
+  it('a data job that no node holds, and its pending run, resume at the end of the pause', async () => {
     const world = createWorld(place)
     const { began, run } = noting(world)
     const options = { ...tuned({ heldJobs: 0 }), handlers: { note: run }, scheduleTypes: [everyType], pollInterval }
@@ -95,7 +95,7 @@ describe.each(everywhere)('on $name', (place) => {
     expect(began).toEqual(['asked at 600', 'data at 840'])
   })
 
-  it('after an end at which no node lived, pending runs start, and slots are judged by their own instants', async () => {
+  it('if a pause ends while no node lives, a later node starts pending runs, and recovers only slots after the pause', async () => {
     const world = createWorld(place)
     const { began, run } = noting(world)
     const tasks = [{ name: 'work', run }]
@@ -164,7 +164,7 @@ describe.each(everywhere)('on $name', (place) => {
     expect(heard.length).toBe(1)
   })
 
-  it('the longer of two pauses stays in force, for one job and for all jobs of a tag', async () => {
+  it('the longer of two pauses stays in force, both for one job and for all jobs of a tag', async () => {
     const world = createWorld(place)
     const client = createClient({ storage: world.connect(), clock: world.clock })
     const tasks = [{ name: 'work', handler: 'note' }]
@@ -181,7 +181,7 @@ describe.each(everywhere)('on $name', (place) => {
     expect([...(await client.resumeAll({ tag: 'eu' }))].sort()).toEqual(['a', 'b', 'c'])
   })
 
-  it('an invalid end is rejected, and no job is paused', async () => {
+  it('a pause with an invalid end is rejected, and no job is paused', async () => {
     const world = createWorld(place)
     const client = createClient({ storage: world.connect(), clock: world.clock })
     await client.add(defineJob({ name: 'a', tags: ['eu'], tasks: [{ name: 'work', handler: 'note' }] }))

@@ -4,7 +4,10 @@ import { everySeconds, everyType } from '../support/every.ts'
 import { everyStorage, type PlaceKind } from '../support/places.ts'
 import { at, createWorld, secondsOf } from '../support/world.ts'
 
-/** A node and a client. Another process, whose clock was ahead, has pruned history up to five minutes from now. */
+/**
+ * Starts a node and makes a client. Another process, whose clock is five minutes ahead, has pruned history up to its own
+ * present.
+ */
 async function scene(place: PlaceKind) {
   const world = createWorld(place)
   const ran: number[] = []
@@ -23,18 +26,21 @@ async function scene(place: PlaceKind) {
   return { world, client, ran }
 }
 
-describe.each(everyStorage)('on $name, where a process whose clock was ahead has pruned history,', (place) => {
-  it('a triggered job runs', async () => {
-    const { world, client, ran } = await scene(place)
-    expect(await client.trigger('job')).toMatchObject({ state: 'pending', created: true })
-    await world.clock.advance({ seconds: 5 })
-    expect(ran).toHaveLength(1)
-  })
+describe.each(everyStorage)(
+  'on the storage $name, after a process whose clock was ahead has pruned history,',
+  (place) => {
+    it('a triggered job runs', async () => {
+      const { world, client, ran } = await scene(place)
+      expect(await client.trigger('job')).toMatchObject({ state: 'pending', created: true })
+      await world.clock.advance({ seconds: 5 })
+      expect(ran).toHaveLength(1)
+    })
 
-  it('a backfill runs its slots', async () => {
-    const { world, client, ran } = await scene(place)
-    expect(await client.backfill('job', { from: at(-7200), to: at(0), which: 'all' })).toMatchObject({ slots: 2 })
-    await world.clock.advance({ seconds: 5 })
-    expect(ran).toEqual([-7200, -3600])
-  })
-})
+    it('a backfill runs its slots', async () => {
+      const { world, client, ran } = await scene(place)
+      expect(await client.backfill('job', { from: at(-7200), to: at(0), which: 'all' })).toMatchObject({ slots: 2 })
+      await world.clock.advance({ seconds: 5 })
+      expect(ran).toEqual([-7200, -3600])
+    })
+  },
+)

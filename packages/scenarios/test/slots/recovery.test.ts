@@ -31,12 +31,12 @@ function recording(world: World, settings: JobSettingsInput & { every?: number; 
   }
   const schedule = everySeconds(every, Number.isFinite(until) ? +at(until) : until)
   const tasks = [{ name: 'work', run }]
-  // Queued, so that the recovered runs do not cause later slots to be skipped.
+  // Under the policy queue, the recovered runs do not cause later slots to be skipped.
   const job = defineJob({ name: 'recording', schedule, overlapPolicy: 'queue', ...jobSettings, tasks })
   return { job, runs, slots: () => runs.map(({ slot }) => slot) }
 }
 
-/** Runs the job for 65 seconds (one slot, at 60), is down until the given second, and starts again. */
+/** Runs the job until its only slot at 60 s has run, stops its node, and starts another node at the second `until`. */
 async function outage(world: World, job: Job, until: number) {
   const first = await world.start({ jobs: [job] })
   await world.clock.advance({ seconds: 65 })
@@ -47,7 +47,7 @@ async function outage(world: World, job: Job, until: number) {
   return second
 }
 
-describe.each(everywhere)('on $name', (place) => {
+describe.each(everywhere)('on the storage $name', (place) => {
   describe('after an outage of five minutes', () => {
     const until = 370
     const missed = [120, 180, 240, 300]
@@ -62,7 +62,7 @@ describe.each(everywhere)('on $name', (place) => {
       expect(runs.map((run) => run.recovered)).toEqual([false, true, true, true, true, false])
     })
 
-    it('execute_last, the default, runs the last missed slot and records the earlier ones', async () => {
+    it('execute_last, the default, runs the last missed slot and stores the earlier slots as missed', async () => {
       const world = createWorld(place)
       const { job, runs } = recording(world, {})
       const scheduler = await outage(world, job, until)
@@ -105,14 +105,17 @@ describe.each(everywhere)('on $name', (place) => {
       ['execute_last', ['120-120 (1) missed execute_last', '180 completed']],
       ['execute_all', ['120 completed', '180 completed']],
       ['compressed', ['120-180 (2) completed']],
-    ])('slots up to the end of a schedule that ended meanwhile are decided: %s', async (recoveryStrategy, expected) => {
-      const world = createWorld(place)
-      const { job } = recording(world, { recoveryStrategy, until: 200 })
-      const scheduler = await outage(world, job, until)
-      await world.clock.advance({ seconds: 10 })
-      expect(await fates(scheduler, 'recording')).toEqual(['60 completed', ...expected])
-      expect(await scheduler.nextRuns('recording')).toEqual([])
-    })
+    ])(
+      'the slots of a schedule that ended during the outage are decided under %s',
+      async (recoveryStrategy, expected) => {
+        const world = createWorld(place)
+        const { job } = recording(world, { recoveryStrategy, until: 200 })
+        const scheduler = await outage(world, job, until)
+        await world.clock.advance({ seconds: 10 })
+        expect(await fates(scheduler, 'recording')).toEqual(['60 completed', ...expected])
+        expect(await scheduler.nextRuns('recording')).toEqual([])
+      },
+    )
 
     it('compressed runs once for all missed slots, and the run receives their span', async () => {
       const world = createWorld(place)
@@ -130,17 +133,20 @@ describe.each(everywhere)('on $name', (place) => {
       ['two occurrences', { type: 'bounded_window', maxOccurrences: 2 }, [240, 300], '120-180 (2)'],
       ['an age', { type: 'bounded_window', maxAge: { seconds: 200 } }, [180, 240, 300], '120-120 (1)'],
       ['both', { type: 'bounded_window', maxOccurrences: 9, maxAge: { seconds: 80 } }, [300], '120-240 (3)'],
-    ])('a window bounded by %s runs the slots in it', async (_, recoveryStrategy, expected, range) => {
-      const world = createWorld(place)
-      const { job, slots } = recording(world, { recoveryStrategy })
-      const scheduler = await outage(world, job, until)
-      await world.clock.advance({ seconds: 10 })
-      expect(slots()).toEqual([60, ...expected, 360])
-      expect((await fates(scheduler, 'recording'))[1]).toBe(`${range} missed bounded_window`)
-    })
+    ])(
+      'bounded_window with a limit on %s runs only the missed slots within the limit',
+      async (_, recoveryStrategy, expected, range) => {
+        const world = createWorld(place)
+        const { job, slots } = recording(world, { recoveryStrategy })
+        const scheduler = await outage(world, job, until)
+        await world.clock.advance({ seconds: 10 })
+        expect(slots()).toEqual([60, ...expected, 360])
+        expect((await fates(scheduler, 'recording'))[1]).toBe(`${range} missed bounded_window`)
+      },
+    )
   })
 
-  describe('a slot that was canceled ahead and lies in the outage', () => {
+  describe('a slot in an outage that was canceled ahead', () => {
     async function outageOver(world: World, excluded: number, recoveryStrategy: RecoveryStrategyInput) {
       const { job, runs, slots } = recording(world, { recoveryStrategy })
       const first = await world.start({ jobs: [job] })
@@ -157,7 +163,7 @@ describe.each(everywhere)('on $name', (place) => {
       return { scheduler, runs, slots, explained }
     }
 
-    it.each([120, 180, 300])('keeps its record beside that of the missed range: at %d', async (excluded) => {
+    it.each([120, 180, 300])('keeps its record beside the record of the missed slots: at %d', async (excluded) => {
       const world = createWorld(place)
       const { scheduler, slots, explained } = await outageOver(world, excluded, 'mark_as_missed')
       expect(slots()).toEqual([60, 360])
@@ -199,7 +205,7 @@ describe.each(everywhere)('on $name', (place) => {
     })
   })
 
-  describe('slots that were canceled ahead and lie in the outage', () => {
+  describe('slots in an outage that were canceled ahead', () => {
     it.each<[strategy: RecoveryStrategyInput, canceled: number[], ran: number[], toRun: number]>([
       ['execute_last', [300], [240], 1],
       ['execute_last', [240, 300], [180], 1],
@@ -213,7 +219,7 @@ describe.each(everywhere)('on $name', (place) => {
       [{ type: 'bounded_window', maxOccurrences: 2 }, [240], [180, 300], 2],
       [{ type: 'bounded_window', maxAge: { seconds: 200 } }, [300], [180, 240], 3],
     ])(
-      'under %j, without the canceled slots %j, the slots %j run',
+      'do not run: under %j, with the canceled slots %j, the slots %j run',
       async (recoveryStrategy, canceled, expected, toRun) => {
         const world = createWorld(place)
         const { job, slots } = recording(world, { recoveryStrategy })
@@ -233,7 +239,7 @@ describe.each(everywhere)('on $name', (place) => {
       },
     )
 
-    it('are not part of a compressed run, if they are canceled during its decision', async () => {
+    it('are not part of a compressed run, even if they are canceled while a node decides about the run', async () => {
       const world = createWorld(place)
       const { job, runs } = recording(world, { recoveryStrategy: 'compressed' })
       await world.shutdown(await world.start({ jobs: [job] }))
@@ -280,7 +286,7 @@ describe.each(everywhere)('on $name', (place) => {
     })
 
     it.each(['execute_last', 'compressed'] as const)(
-      'cost one additional read for all jobs: %s',
+      'cost one additional read for the recovery of 50 jobs under %s',
       async (recoveryStrategy) => {
         const world = createWorld(place)
         const schedule = everySeconds(60, +at(300))
@@ -303,7 +309,7 @@ describe.each(everywhere)('on $name', (place) => {
     )
   })
 
-  it('missed slots run under every overlap policy, which applies to later slots as usual', async () => {
+  it('missed slots run under the overlap policy skip, which applies again to later slots', async () => {
     const world = createWorld(place)
     const { job } = recording(world, { recoveryStrategy: 'execute_all', overlapPolicy: 'skip', takes: 5 })
     const scheduler = await outage(world, job, 250)
@@ -316,7 +322,7 @@ describe.each(everywhere)('on $name', (place) => {
     ])
   })
 
-  it('a slot within the misfire threshold is not missed', async () => {
+  it('a slot that is late by exactly the misfire threshold is not missed', async () => {
     const world = createWorld(place)
     const { job, runs } = recording(world, { recoveryStrategy: 'mark_as_missed' })
     await outage(world, job, 180)
@@ -326,14 +332,14 @@ describe.each(everywhere)('on $name', (place) => {
     ])
   })
 
-  it("a job's own misfire threshold applies", async () => {
+  it('the misfire threshold of a job overrides the default of one minute', async () => {
     const world = createWorld(place)
     const { job, slots } = recording(world, { recoveryStrategy: 'mark_as_missed', misfireThreshold: { seconds: 5 } })
     await outage(world, job, 126)
     expect(slots()).toEqual([60])
   })
 
-  it('slots before the creation of the job are not recovered', async () => {
+  it('slots before the creation of their job are not recovered', async () => {
     const world = createWorld(place)
     const { job, slots } = recording(world, { recoveryStrategy: 'execute_all' })
     await world.clock.advance({ days: 3 })
@@ -343,7 +349,7 @@ describe.each(everywhere)('on $name', (place) => {
     expect(await fates(scheduler, 'recording')).toEqual([])
   })
 
-  it('an outage without a missed slot changes nothing', async () => {
+  it('an outage without a missed slot causes no recovery', async () => {
     const world = createWorld(place)
     const { job, slots } = recording(world, {})
     await outage(world, job, 115)
@@ -351,7 +357,7 @@ describe.each(everywhere)('on $name', (place) => {
     expect(slots()).toEqual([60, 120])
   })
 
-  it('recovered runs wait while a run of the job is active', async () => {
+  it('recovered runs wait while a run of their job is active', async () => {
     const world = createWorld(place)
     const { job, runs } = recording(world, { recoveryStrategy: 'execute_all', takes: 30 })
     await outage(world, job, 370)
@@ -362,7 +368,7 @@ describe.each(everywhere)('on $name', (place) => {
     }
   })
 
-  it('recovery emits recovery.decided', async () => {
+  it('a recovery emits `recovery.decided` with the range and the numbers of slots', async () => {
     const world = createWorld(place)
     const { job } = recording(world, { recoveryStrategy: 'execute_last' })
     await world.shutdown(await world.start({ jobs: [job] }))
@@ -384,7 +390,7 @@ describe.each(everywhere)('on $name', (place) => {
     ])
   })
 
-  it('a job that another build changes during its recovery is decided once, by the new definition', async () => {
+  it('missed slots of a job that another build changes during the recovery are decided once, by the new definition', async () => {
     const world = createWorld(place)
     const { job, slots } = recording(world, { recoveryStrategy: 'execute_all' })
     const first = await world.start({ jobs: [job] })
@@ -399,7 +405,7 @@ describe.each(everywhere)('on $name', (place) => {
         isChanged = true
         const newer = world.scheduler({ jobs: [recording(world, { recoveryStrategy: 'mark_as_missed' }).job] })
         await newer.start()
-        // No node has declared the newer node dead yet.
+        // The newer node crashes. The first node has not declared it dead yet.
         world.crash(newer)
       }
       return call.proceed()
@@ -412,7 +418,7 @@ describe.each(everywhere)('on $name', (place) => {
     expect(slots()).toEqual([60, 360, 420])
   })
 
-  it('a node that slept recovers the slots that it missed', async () => {
+  it('a node whose machine slept for an hour recovers the slots that it missed', async () => {
     const world = createWorld(place)
     const { job, runs } = recording(world, { recoveryStrategy: 'execute_last' })
     const scheduler = await world.start({ jobs: [job] })
@@ -425,7 +431,7 @@ describe.each(everywhere)('on $name', (place) => {
     expect(all.slice(2).every((fate) => fate.endsWith('completed'))).toBe(true)
   })
 
-  it('no slot runs twice after the wall clock is set back', async () => {
+  it('no slot runs twice after the wall clock was set back', async () => {
     const world = createWorld(place)
     const { job, slots } = recording(world, {})
     await world.start({ jobs: [job] })
@@ -459,7 +465,7 @@ describe('after a month without a node', () => {
     expect(rest[0]).toBe(`${last} completed`)
   })
 
-  it('a job with a slot each half hour under execute_all loses no slot over several steps', async () => {
+  it('a job with a slot each half hour under execute_all loses no slot, although the recovery takes several steps', async () => {
     const world = createWorld(memory)
     const { job } = recording(world, { every: 1800, recoveryStrategy: 'execute_all' })
     const scheduler = await startAfter(world, job)
@@ -469,7 +475,7 @@ describe('after a month without a node', () => {
     expect(all.filter((fate) => !fate.endsWith('completed'))).toEqual([])
   })
 
-  it('a window of more slots than one step lists runs all of them', async () => {
+  it('a bounded window of more slots than one recovery step can list runs all its slots', async () => {
     const world = createWorld(memory)
     const recoveryStrategy: RecoveryStrategyInput = { type: 'bounded_window', maxOccurrences: 1200 }
     const { job, runs } = recording(world, { every: 600, recoveryStrategy })

@@ -8,7 +8,7 @@ import { everyStorage, memory } from '../support/places.ts'
 import { at, createWorld, fates, listen, onlyOccurrence, secondsOf, type World } from '../support/world.ts'
 import { tuned } from '../../../workspace/test-tuning.ts'
 
-/** A chain of two tasks of 5 s each, and the calls of its handlers. */
+/** Defines a job with a chain of two tasks of 5 s each. `called` lists the calls of their handlers. */
 function chain(world: World, settings: JobSettingsInput = {}) {
   const called: string[] = []
   const task = (name: string) => ({
@@ -23,8 +23,8 @@ function chain(world: World, settings: JobSettingsInput = {}) {
   return { job, called }
 }
 
-describe.each(everyStorage)('on $name', (place) => {
-  it('a node that died during a task fails that run at once when it restarts under its name', async () => {
+describe.each(everyStorage)('on the storage $name', (place) => {
+  it('a node that died during a task and restarts fails that run during its start', async () => {
     const world = createWorld(place)
     const { job, called } = chain(world, { onInterrupted: 'fail' })
     const first = await world.start({ jobs: [job], nodeId: 'node' })
@@ -82,7 +82,7 @@ describe.each(everyStorage)('on $name', (place) => {
     expect(await onlyOccurrence(last, 'chain')).toMatchObject({ state: 'failed_stale' })
   })
 
-  it('a restarted node reaps all runs of its earlier incarnation, in several calls', async () => {
+  it('a restarted node reaps all runs of its earlier incarnation, also if they need several calls', async () => {
     const world = createWorld(place)
     const run = ({ signal }: TaskContext) => world.clock.sleep({ hours: 1 }, signal)
     const job = defineJob({
@@ -102,7 +102,7 @@ describe.each(everyStorage)('on $name', (place) => {
     expect(states).toEqual(Array(5).fill('failed_stale'))
   })
 
-  it('a hand-back at a shutdown does not count as a rescue', async () => {
+  it('a run that is handed back at a shutdown uses up no rescue', async () => {
     const world = createWorld(place)
     const { job, called } = chain(world, { onInterrupted: 'retry', maxRescues: 1 })
     for (let life = 0; life < 3; life++) {
@@ -126,7 +126,7 @@ describe.each(everyStorage)('on $name', (place) => {
     expect(await fates(last, 'chain')).toEqual(['10 completed'])
   })
 
-  it('a hand-back for lack of a handler does not count as a rescue', async () => {
+  it('a run that is handed back for lack of a handler uses up no rescue', async () => {
     const world = createWorld(place)
     const { job, called } = chain(world, { onInterrupted: 'retry', maxRescues: 1 })
     const first = await world.start({ jobs: [job], nodeId: 'node' })
@@ -152,7 +152,7 @@ describe.each(everyStorage)('on $name', (place) => {
     expect(await fates(last, 'chain')).toEqual(['10 completed'])
   })
 
-  it('an occurrence is rescued maxRescues times, and then fails', async () => {
+  it('a run is rescued maxRescues times, and then fails', async () => {
     const world = createWorld(place)
     const { job, called } = chain(world, { onInterrupted: 'retry', maxRescues: 2 })
     for (let life = 0; life < 5; life++) {
@@ -166,7 +166,7 @@ describe.each(everyStorage)('on $name', (place) => {
     expect(await fates(last, 'chain')).toEqual(['10 failed_stale owner_restarted'])
   })
 
-  it('lost attempts use up no retries', async () => {
+  it('a lost attempt uses up no retry', async () => {
     const world = createWorld(place)
     const calls: number[] = []
     const run = async ({ attempt }: TaskContext) => {
@@ -190,7 +190,7 @@ describe.each(everyStorage)('on $name', (place) => {
     expect(state).toBe('completed')
   })
 
-  it('parallel tasks that had not ended are run again, and completed ones are not', async () => {
+  it('after a crash, parallel tasks that had not ended run again, and completed tasks do not', async () => {
     const world = createWorld(place)
     const called: string[] = []
     const task = (name: string, seconds: number) => ({
@@ -205,7 +205,7 @@ describe.each(everyStorage)('on $name', (place) => {
       schedule: once(at(10)),
       taskExecutionMode: 'parallel',
       onInterrupted: 'retry',
-      // The quick task is stored as completed with the next settle of the occurrence.
+      // The completion of the quick task is stored with the next settle of the occurrence.
       tasks: [task('quick', 1), task('slow', 20), { ...task('flaky', 2), retryPolicy: { maxRetries: 1 } }],
     })
     const first = await world.start({ jobs: [job], nodeId: 'node' })
@@ -233,7 +233,7 @@ describe.each(everyStorage)('on $name', (place) => {
     expect(await onlyOccurrence(second, 'chain')).toMatchObject({ state: 'completed', node: 'second' })
   })
 
-  it("a node that does not know the job of a dead node releases its run, and reports the job's name", async () => {
+  it("a node that does not know a job releases a dead node's run of it, and emits the name of the job", async () => {
     const world = createWorld(place)
     const { job, called } = chain(world, { onInterrupted: 'retry', executionTimeout: { minutes: 2 } })
     const lines: unknown[] = []
@@ -252,7 +252,7 @@ describe.each(everyStorage)('on $name', (place) => {
     expect(await onlyOccurrence(second, 'chain')).toMatchObject({ state: 'completed', node: 'second' })
   })
 
-  it('a node that lacks code of the job releases the run of a dead node for a retry elsewhere', async () => {
+  it("a node that lacks code of a job releases a dead node's run of it, and a third node retries the run", async () => {
     const world = createWorld(place)
     const { job } = chain(world, { onInterrupted: 'retry', executionTimeout: { minutes: 2 } })
     const old = await world.start({ jobs: [{ ...job, tasks: job.tasks.slice(0, 1) }], nodeId: 'old' })
@@ -295,7 +295,7 @@ describe.each(everyStorage)('on $name', (place) => {
     expect(await fates(second, 'queued')).toEqual(['10 failed_stale owner_restarted', '20 completed', '30 completed'])
   })
 
-  it('the storage rejects the result of an owner whose run was reaped, and the owner emits occurrence.lost', async () => {
+  it('the storage rejects the result of an owner whose run was reaped, and the owner emits `occurrence.lost`', async () => {
     const world = createWorld(place)
     const log: string[] = []
     const run = async ({ signal, attempt }: TaskContext) => {
@@ -322,7 +322,7 @@ describe.each(everyStorage)('on $name', (place) => {
     const first = await world.start({ jobs: [job], nodeId: 'twin' })
     const lost = listen(first, 'occurrence.lost')
     await world.clock.advance({ seconds: 20 })
-    // A second process with the same nodeId releases the runs of the first one.
+    // A second process with the same nodeId releases the runs of the first process.
     const second = await world.start({ jobs: [job], nodeId: 'twin' })
     await world.clock.advance({ minutes: 6 })
     expect(lost.map(({ event }) => event.fencingToken)).toEqual([1])
@@ -356,7 +356,7 @@ describe.each(everyStorage)('on $name', (place) => {
     ])
   })
 
-  it('slots that were missed while the node was dead are recovered', async () => {
+  it('slots that were missed while their node was dead are recovered', async () => {
     const world = createWorld(place)
     const ran: number[] = []
     const tasks = [{ name: 'work', run: ({ scheduledAt }: TaskContext) => ran.push(secondsOf(scheduledAt)) }]
@@ -372,11 +372,11 @@ describe.each(everyStorage)('on $name', (place) => {
   })
 })
 
-describe.each(['before', 'after'] as const)('a crash just %s the effect of a call', (when) => {
+describe.each(['before', 'after'] as const)('a crash of a node just %s the effect of a storage call', (when) => {
   it.each(['createOccurrences', 'settle', 'claim'] as const)(
     'to %s leaves an occurrence that completes, with each task succeeded once',
     async (operation) => {
-      // The first incarnation crashes at its n-th such call.
+      // The first incarnation crashes at its n-th call of the operation, where n is `fatal`.
       for (let fatal = 1; fatal <= 4; fatal++) {
         const world = createWorld(memory)
         const { job, called } = chain(world, { onInterrupted: 'retry' })
@@ -408,8 +408,8 @@ describe.each(['before', 'after'] as const)('a crash just %s the effect of a cal
   )
 })
 
-describe('a call that a node sent before it died, and that takes effect after its restart', () => {
-  /** Triggers a run of a job on a node, which dies. `takeEffect` completes the call that was in progress. */
+describe('a storage call of a dead node that takes effect after the restart of the node', () => {
+  /** Lets a node die while its trigger is in progress. `takeEffect` completes the storage call of the trigger. */
   async function dieWhileAsking(world: World) {
     const attempts: string[] = []
     const run = async ({ attempt, signal }: TaskContext) => {
@@ -432,7 +432,7 @@ describe('a call that a node sent before it died, and that takes effect after it
     return { job, attempts, takeEffect: () => takeEffect() }
   }
 
-  it.each([0.1, 0.6, 4, 29])('creates a run that the node reaps soon, if the delay is %s s', async (delay) => {
+  it.each([0.1, 0.6, 4, 29])('after %s s creates a run that the node reaps soon', async (delay) => {
     const world = createWorld(memory)
     const { job, attempts, takeEffect } = await dieWhileAsking(world)
     const life = { deadAfter: { seconds: 30 } }
@@ -460,7 +460,7 @@ describe('a call that a node sent before it died, and that takes effect after it
     expect(counted.count('listOccurrences')).toBe(0)
   })
 
-  it('causes no scans on a node without an earlier incarnation', async () => {
+  it('is not expected by a node without an earlier incarnation, which makes no scans for it', async () => {
     const world = createWorld(memory)
     const counted = new InterceptedStorage(world.connect())
     await world.start({ nodeId: 'node', storage: counted.storage, ...tuned({ reapInterval: { hours: 1 } }) })
@@ -469,7 +469,7 @@ describe('a call that a node sent before it died, and that takes effect after it
   })
 })
 
-it('no slot starts before the node has reaped the runs of its earlier incarnation', async () => {
+it('a restarted node starts no slot before it has reaped the runs of its earlier incarnation', async () => {
   const world = createWorld(memory)
   const ran: number[] = []
   const run = async ({ scheduledAt }: TaskContext) => {
@@ -486,7 +486,7 @@ it('no slot starts before the node has reaped the runs of its earlier incarnatio
   await world.clock.advance({ seconds: 15 })
   world.crash(first)
   const intercepted = new InterceptedStorage(world.connect())
-  // The scan fails for five seconds, and the slot at 20 is due within them.
+  // The scan for runs of the earlier incarnation fails for five seconds. The slot at 20 s comes due in this time.
   intercepted.fail('listOccurrences', 6, 'before its effect')
   await world.clock.advance({ seconds: 3 })
   const second = world.scheduler({ jobs: [job], nodeId: 'node', storage: intercepted.storage })

@@ -4,7 +4,7 @@ import { everySeconds } from '../support/every.ts'
 import { everywhere } from '../support/places.ts'
 import { at, createWorld, fates, secondsOf, type World } from '../support/world.ts'
 
-/** A job without a schedule whose runs take `takesMs`, and the seconds of their starts. */
+/** Defines a job without a schedule whose runs take `takesMs`. `starts` lists the seconds of their starts. */
 function bulk(world: World, name: string, settings: JobSettingsInput & { readonly takesMs?: number } = {}) {
   const { takesMs = 1000, ...others } = settings
   const starts: number[] = []
@@ -18,7 +18,7 @@ function bulk(world: World, name: string, settings: JobSettingsInput & { readonl
   }
 }
 
-/** A job with a slot each second until `until`, and the delay of its starts in seconds. */
+/** Defines a job with a slot each second until `until`. `late` lists the delays of its starts in seconds. */
 function ticking(world: World, until: number) {
   const late: number[] = []
   const run = ({ scheduledAt }: TaskContext) => void late.push(secondsOf(world.clock.now()) - secondsOf(scheduledAt))
@@ -32,21 +32,21 @@ function ticking(world: World, until: number) {
   }
 }
 
-/** Stores `count` requests. A burst may wait for permits for 100 ms before it is sent. */
+/** Stores `count` triggers. They may wait for permits for 100 ms before they are sent. */
 async function store(world: World, node: Scheduler, job: string, count: number): Promise<void> {
   const storing = node.triggerMany(Array.from({ length: count }, () => ({ job })))
   await world.clock.advance(200)
   await storing
 }
 
-describe.each(everywhere)('on $name', (place) => {
+describe.each(everywhere)('on the storage $name', (place) => {
   it.each([
     ['under allow', {}],
     ['under queue with maxConcurrency 1000', { overlapPolicy: 'queue', maxConcurrency: 1000 }],
     ['under queue with as many places as the node has permits', { overlapPolicy: 'queue', maxConcurrency: 50 }],
     ['with runs of 20 ms', { takesMs: 20 }],
   ] as const)(
-    'a job with a slot each second runs each of them beside 3,000 requests of a job %s',
+    'a job with a slot each second starts its slots within 1.5 s beside 3,000 pending triggers of a job %s',
     async (_, settings) => {
       const world = createWorld(place)
       const seconds = 'takesMs' in settings ? 2 : 30
@@ -56,19 +56,19 @@ describe.each(everywhere)('on $name', (place) => {
         jobs: [hog.job, beside.job],
         defaults: { retention: 'forever' },
       })
-      // Runs end between slots, so a permit is free within a second of each slot.
+      // Runs of the other job end between slots, so a permit is free within a second of each slot.
       await world.clock.advance(300)
       await store(world, node, 'hog', 3000)
       await world.clock.advance({ seconds: seconds + 2 })
       const completed = (await fates(node, 'ticking')).filter((fate) => fate.endsWith(' completed'))
       expect(completed.length).toBeGreaterThanOrEqual(seconds - 1)
       expect(Math.max(...beside.late)).toBeLessThanOrEqual(1.5)
-      // The node was full all the time.
+      // The other job used nearly all permits the whole time.
       expect(hog.starts.filter((start) => start <= seconds).length).toBeGreaterThanOrEqual(seconds * 50 - 100)
     },
   )
 
-  it('a request of another process starts within 2 s beside 3,000 older ones of another job', async () => {
+  it('a trigger of another process starts within 2 s beside 3,000 older triggers of another job', async () => {
     const world = createWorld(place)
     const hog = bulk(world, 'hog')
     const late = bulk(world, 'late')
@@ -87,7 +87,7 @@ describe.each(everywhere)('on $name', (place) => {
     for (const [index, start] of late.starts.entries()) expect(start - 5 * (index + 1)).toBeLessThanOrEqual(2)
   })
 
-  it('a second job with thousands of requests gets half of the starts', async () => {
+  it('a second job with 3,000 pending triggers gets about half of the starts', async () => {
     const world = createWorld(place)
     const [first, second] = [bulk(world, 'first'), bulk(world, 'second')]
     const node = await world.start({ jobs: [first.job, second.job] })
@@ -99,7 +99,7 @@ describe.each(everywhere)('on $name', (place) => {
     expect(share).toBeLessThan(0.7)
   })
 
-  it('on a node with a single permit another job has its turn after ten runs', async () => {
+  it('on a node with one permit, another job has its turn after ten runs of a job', async () => {
     const world = createWorld(place)
     const hog = bulk(world, 'hog', { takesMs: 100 })
     const beside = ticking(world, 20)
@@ -113,7 +113,7 @@ describe.each(everywhere)('on $name', (place) => {
     expect(Math.max(...beside.late)).toBeLessThanOrEqual(2)
   })
 
-  it('a job with a higher priority starts first, however many of its runs are pending', async () => {
+  it('pending runs with a higher priority start first, however many there are', async () => {
     const world = createWorld(place)
     const hog = bulk(world, 'hog', { priority: 5 })
     const plain = bulk(world, 'plain')
@@ -124,7 +124,7 @@ describe.each(everywhere)('on $name', (place) => {
     expect(plain.starts.filter((start) => start > 3)).toEqual([])
   })
 
-  it('the only job with pending runs is claimed in full batches', async () => {
+  it('a node claims pending runs in full batches if only one job has pending runs', async () => {
     const world = createWorld(place)
     const hog = bulk(world, 'hog')
     const node = await world.start({ jobs: [hog.job] })

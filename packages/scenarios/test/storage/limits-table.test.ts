@@ -13,7 +13,8 @@ import { virtualClock } from '@jobistemer/core/testing'
 import { memoryStorage } from '@jobistemer/storage-memory'
 import { describe, expect, it, onTestFinished } from 'vitest'
 
-// The guide for adapters has a table of limits. Core accepts each value at its limit and rejects the next one.
+// The guide for adapters has a table of limits. These tests check that core accepts each value at its limit and rejects the
+// next value.
 
 const guide = readFileSync(
   new URL('../../../storage-conformance/docs/write-your-own-adapter.md', import.meta.url),
@@ -21,7 +22,7 @@ const guide = readFileSync(
 )
 const [, section = ''] = /^## Limits$([\s\S]*?)^## /m.exec(guide) ?? []
 
-/** The numbers of a row of the table. */
+/** Returns the numbers in a row of the table. */
 function limitsOf(value: string): readonly number[] {
   const row = section.split('\n').find((line) => line.startsWith(`| ${value} |`))
   if (row === undefined) throw new Error(`the table has no row ${value}`)
@@ -71,11 +72,11 @@ describe('the table of limits for adapters', () => {
   it('contains the limits of definitions and data', async () => {
     const client = await clientWith()
     const [bytes = 0] = limitsOf('`data` of a request, `result` of a task')
-    // The JSON string includes two quotation marks.
+    // The JSON text of a string includes two quotation marks.
     await expectLimit(bytes - 2, (size) => client.trigger('job', { data: text(size) }), 'DATA_TOO_LARGE')
     const base = Buffer.byteLength(JSON.stringify(text(0)))
     const defined = async (size: number) => {
-      // A task holds 131,072 bytes of data, so the definition has several tasks.
+      // A task holds at most 131,072 bytes of data, so a larger definition needs several tasks.
       const parts = Array.from({ length: 4 }, (_, index) => ({
         name: `task-${index}`,
         handler: 'work',

@@ -17,8 +17,8 @@ import { everySeconds } from '../support/every.ts'
 import { InterceptedStorage } from '../support/intercepted-storage.ts'
 import { at, createWorld, fates, listen, secondsOf, type World } from '../support/world.ts'
 
-// A long outage has many missed slots, and the decision about them takes long: many turns of the event loop, or slow reads of
-// the storage.
+// After a long outage a job has many missed slots. Deciding about them takes long: many turns of the event loop, or slow
+// reads of the storage.
 
 const startedAt = 2100
 
@@ -26,20 +26,20 @@ interface CreateRequest {
   readonly items?: readonly { readonly kind: string; readonly jobId: string; readonly entries?: readonly unknown[] }[]
 }
 
-/** A job, and the slots that it ran. */
+/** Defines a job that records the slots that it ran. */
 function noting(ran: string[], name: string, every: number, options: Partial<JobOptions> = {}) {
   const run = ({ scheduledAt }: TaskContext) => void ran.push(`${name} ${secondsOf(scheduledAt)}`)
   return defineJob({ name, schedule: everySeconds(every), tasks: [{ name: 'work', run }], ...options })
 }
 
-/** A job with two million missed slots to count, and another one whose slots are due one after another. */
+/** Defines a job with two million missed slots, and another job with five due slots. */
 function lateAndOther(ran: string[], schedule = everySeconds(0.001, +at(2000))) {
   const late = noting(ran, 'late', 1, { schedule })
   const other = noting(ran, 'other', 10, { schedule: everySeconds(10, +at(50)), misfireThreshold: { hours: 2 } })
   return [late, other]
 }
 
-/** A world in which the jobs were stored at the start, and no node has run since. */
+/** Stores the jobs through a node that shuts down, and sets the clock to the end of the outage. */
 async function afterOutage(
   jobs: readonly Job[],
   before: (node: Scheduler) => Promise<unknown> = async () => undefined,
@@ -52,7 +52,7 @@ async function afterOutage(
   return world
 }
 
-/** Calls `act` at the given call of the schedule's nextMs. Returns a function that counts the calls. */
+/** Calls `act` at the n-th call of the schedule's `nextMs`, where n is `call`. Returns a function that counts the calls. */
 function onCall(schedule: ReturnType<typeof everySeconds>, call: number, act: () => void): () => number {
   const nextMs = schedule.nextMs.bind(schedule)
   let calls = 0
@@ -65,7 +65,7 @@ function onCall(schedule: ReturnType<typeof everySeconds>, call: number, act: ()
 
 const isRecovery = ({ items }: CreateRequest) => items?.some(({ kind }) => kind === 'recovery') ?? false
 
-it('the node launches slots of other jobs while it counts the missed slots of one job', async () => {
+it('a node launches slots of other jobs while it counts the missed slots of one job', async () => {
   const ran: string[] = []
   const jobs = lateAndOther(ran)
   const world = await afterOutage(jobs)
@@ -78,7 +78,7 @@ it('the node launches slots of other jobs while it counts the missed slots of on
   expect(created.map(({ request }) => isRecovery(request))).toEqual([false, false, false, false, false, true])
 })
 
-it('runDue runs other jobs during a recovery, and ends when the recovered slots have run', async () => {
+it('`runDue` runs other jobs during a recovery, and ends when the recovered slots have run', async () => {
   const ran: string[] = []
   const jobs = lateAndOther(ran)
   const world = await afterOutage(jobs)
@@ -88,11 +88,11 @@ it('runDue runs other jobs during a recovery, and ends when the recovered slots 
   expect(ran).toEqual(['other 10', 'other 20', 'other 30', 'other 40', 'other 50', 'late 2000'])
 })
 
-it('the missed slots of many jobs are stored in limited calls, in which all jobs have their turns', async () => {
+it('the missed slots of 30 jobs are stored in limited calls, in which all jobs have their turns', async () => {
   const all = { recoveryStrategy: 'execute_all', overlapPolicy: 'queue' } as const
   const names = Array.from({ length: 30 }, (_, index) => `late ${index}`)
   const late = names.map((name) => noting([], name, 1.5, all))
-  // The node reaches these jobs after all others.
+  // The two jobs have the lowest priority, so the node reaches them after all other jobs.
   const none = noting([], 'none to run', 10, { priority: -10, recoveryStrategy: 'mark_as_missed' })
   const few = noting([], 'few to run', 200, { priority: -10, ...all })
   const jobs = [...late, none, few]
@@ -115,7 +115,7 @@ it('the missed slots of many jobs are stored in limited calls, in which all jobs
     expect(firstOf(name)).toBeLessThan(3)
   }
 
-  // Each job is decided once before any job is decided again, and all slots are decided.
+  // The node makes a first decision for each job before a second decision for any job, and all slots are decided.
   const decided = heard
     .map(({ event }) => ({ name: event.jobName, toRun: event.toRun }))
     .filter(({ name }) => names.includes(name))
@@ -127,7 +127,7 @@ it('the missed slots of many jobs are stored in limited calls, in which all jobs
 describe("while a job with many missed slots waits until the node has stored other jobs' slots", () => {
   const all = { recoveryStrategy: 'execute_all', overlapPolicy: 'queue' } as const
 
-  /** Calls `act` while the slots of the first two jobs are being stored. */
+  /** Recovers four jobs, and calls `act` while the slots of the first two jobs are being stored. */
   async function during(act: (node: Scheduler) => Promise<unknown>) {
     const names = ['first', 'second', 'third', 'fourth']
     const jobs = names.map((name, index) => noting([], name, 1.5, { ...all, priority: -index }))
@@ -156,7 +156,7 @@ describe("while a job with many missed slots waits until the node has stored oth
     expect(decided.toSorted()).toEqual([...ofOthers, 'fourth: mark_as_missed 0'].toSorted())
   })
 
-  it('a shutdown ends the wait, and the next node decides', async () => {
+  it('a shutdown ends the wait, and the next node decides about the slots', async () => {
     const { world, jobs, heard } = await during((node) => node.shutdown({ gracePeriod: 0 }))
     expect(heard.length).toBeLessThan(4)
     const next = world.scheduler({ jobs })
@@ -167,12 +167,12 @@ describe("while a job with many missed slots waits until the node has stored oth
     const toRun = jobs.map(({ name }) =>
       decided.reduce((sum, event) => (event.jobName === name ? sum + event.toRun : sum), 0),
     )
-    // Four slots more than before, which were not yet missed for the first node.
+    // Four slots more than in the test above, because these slots were not yet missed when the first node started.
     expect(toRun).toEqual([1363, 1363, 1363, 1363])
   })
 })
 
-it('a pause that ends while missed slots are counted applies to none of them', async () => {
+it('if a pause ends while a node counts missed slots, the slots are recovered as if the job had not been paused', async () => {
   const ran: string[] = []
   const schedule = everySeconds(0.001, +at(2000))
   const jobs = [noting(ran, 'late', 1, { schedule })]
@@ -190,7 +190,7 @@ it('a pause that ends while missed slots are counted applies to none of them', a
   expect(ran).toEqual(['late 2000'])
 })
 
-it('a shutdown cancels the counting of missed slots', async () => {
+it('a shutdown stops the counting of missed slots, and the next node decides about them', async () => {
   const schedule = everySeconds(0.001, +at(2000))
   const jobs = lateAndOther([], schedule)
   const world = await afterOutage(jobs)
@@ -204,13 +204,13 @@ it('a shutdown cancels the counting of missed slots', async () => {
   expect(stopping).toBeDefined()
   await stopping
   expect(calls()).toBeLessThan(1_000_000)
-  // The next node decides.
+  // The next node decides about all missed slots.
   const next = await world.start({ jobs })
   await world.clock.advance({ seconds: 1 })
   expect(await fates(next, 'late')).toEqual(['0.001-1999.999 (1999999) missed execute_last', '2000 completed'])
 })
 
-it('a failing read of missed slots is repeated', async () => {
+it('a node repeats a failing read of missed slots', async () => {
   const ran: string[] = []
   const jobs = [noting(ran, 'late', 10, { recoveryStrategy: 'compressed' })]
   const world = await afterOutage(jobs)
@@ -221,14 +221,14 @@ it('a failing read of missed slots is repeated', async () => {
   expect(ran).toContain('late 2030')
 })
 
-describe('during the decision about missed slots', () => {
+describe('while a node decides about the missed slots of a job,', () => {
   const lateOptions: Partial<JobOptions> = {
     recoveryStrategy: 'compressed',
     overlapPolicy: 'queue',
     misfireThreshold: { seconds: 5 },
   }
 
-  /** Calls `act` during the first read of the job's missed slots. */
+  /** Recovers one job, and calls `act` during the first read of the job's missed slots. */
   async function during(act: (node: Scheduler, world: World) => Promise<unknown>) {
     const ran: string[] = []
     const job = noting(ran, 'late', 10, lateOptions)
@@ -271,7 +271,7 @@ describe('during the decision about missed slots', () => {
     expect([ran, recoveries, told]).toEqual([[], 0, []])
   })
 
-  it('a job that is removed and added again starts anew', async () => {
+  it('removing and adding the job again leaves no missed slot, and its later slots run', async () => {
     const again: string[] = []
     const { node, world, ran, recoveries, told } = await during(async (self) => {
       await self.remove('late')
@@ -283,7 +283,7 @@ describe('during the decision about missed slots', () => {
     expect((await fates(node, 'late')).at(-1)).toBe('2110 completed')
   })
 
-  it('a decision of another node stands, and this node continues after it', async () => {
+  it('a decision of another node is final, and this node continues after it', async () => {
     const { node, ran, told } = await during(async (_, world) => {
       const storage = world.connect()
       const id = jobId('late')
@@ -318,7 +318,7 @@ describe('during the decision about missed slots', () => {
   })
 })
 
-it('engine.blocked names the job whose schedule blocks the event loop during recovery', async () => {
+it('`engine.blocked` names the job whose schedule blocks the event loop during a recovery', async () => {
   const storage = memoryStorage()
   const schedule = everySeconds(1)
   const jobs = [noting([], 'slow', 1, { schedule }), noting([], 'quick', 1)]

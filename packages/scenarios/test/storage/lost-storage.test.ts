@@ -10,7 +10,7 @@ import { everywhere, memory } from '../support/places.ts'
 import { at, createWorld, fates, listen, onlyOccurrence, secondsOf, type World } from '../support/world.ts'
 import { tuned } from '../../../workspace/test-tuning.ts'
 
-/** A job that records the seconds at which it runs. */
+/** Defines a job that records the seconds at which it runs. */
 function noting(world: World, name = 'tick', settings: Partial<Parameters<typeof defineJob>[0]> = {}) {
   const ran: number[] = []
   const run = () => void ran.push(secondsOf(world.clock.now()))
@@ -31,7 +31,7 @@ const forgotten =
   'the storage has lost acknowledged writes: slots since then run again, and requests since then are gone'
 
 describe('a storage that loses its last writes', () => {
-  it('causes the slots since then to run again, and one error in the log', async () => {
+  it('causes the lost slots to run again, and one error in the log', async () => {
     const { world, losing, start, loud } = lossyWorld()
     const { job, ran } = noting(world)
     const other = noting(world, 'other')
@@ -42,7 +42,7 @@ describe('a storage that loses its last writes', () => {
     losing.failOver()
     await world.clock.advanceTo(at(65))
     expect(ran.slice(0, 3)).toEqual([10, 20, 30])
-    // Both jobs have run their lost slots again when the node detects the loss.
+    // Both jobs run their lost slots again as soon as the node detects the loss.
     expect(ran.slice(3)).toEqual([40, 40, 40, 50, 60])
     const slots = [10, 20, 30, 40, 50, 60].map((slot) => `${slot} completed`)
     for (const name of ['tick', 'other']) expect(await fates(scheduler, name)).toEqual(slots)
@@ -52,8 +52,8 @@ describe('a storage that loses its last writes', () => {
   })
 })
 
-describe('a run whose start the storage has lost, and that another node starts with the same token', () => {
-  it('ends with the settle of its present owner', async () => {
+describe('a run whose start the storage lost, and that another node has started with the same token', () => {
+  it('ends with the settle of its present owner, and the former owner emits `occurrence.lost`', async () => {
     const { world, losing, start } = lossyWorld()
     const begun: string[] = []
     const nodeOf = (name: string, seconds: number) => {
@@ -110,7 +110,7 @@ describe('requests that a storage acknowledged and lost', () => {
     ])
   })
 
-  it('are detected after an outage if no job has a schedule', async () => {
+  it('are detected after an outage even if no job has a schedule', async () => {
     const { world, losing, start, loud } = lossyWorld()
     let isAway = false
     const storage = wrapStorage(losing.connect(), {
@@ -129,7 +129,7 @@ describe('requests that a storage acknowledged and lost', () => {
     expect(loud().filter(({ message }) => message === lost)).toMatchObject([{ jobs: ['mail'], count: 2 }])
   })
 
-  it('exclude pruned requests and requests of removed jobs', async () => {
+  it('do not include pruned requests and requests of removed jobs', async () => {
     const { world, losing, start, loud } = lossyWorld()
     const jobs = ['mail', 'pay'].map(onRequest)
     const scheduler = await start({ jobs: [noting(world).job, ...jobs] })
@@ -188,7 +188,7 @@ describe('a storage that loses all its data', () => {
     expect(await fates(scheduler, 'tick')).toEqual(['20 completed', '30 completed', '40 completed'])
   })
 
-  it('receives all jobs again at once when a slot detects the loss', async () => {
+  it('receives all jobs again as soon as the launch of a slot detects the loss', async () => {
     const { world, losing, start, loud } = lossyWorld()
     const { job, ran } = noting(world)
     const rare = noting(world, 'rare', { schedule: everySeconds(60) })
@@ -199,13 +199,13 @@ describe('a storage that loses all its data', () => {
     await world.clock.advanceTo(at(20))
     expect(heard.map(({ event }) => event.jobName).sort()).toEqual(['rare', 'tick'])
     await world.clock.advanceTo(at(65))
-    // The slot that detected the loss is not recovered.
+    // The slot whose launch detected the loss is not recovered.
     expect(ran).toEqual([10, 30, 40, 50, 60])
     expect(rare.ran).toEqual([60])
     expect(loud()).toHaveLength(1)
   })
 
-  it('receives the job again when a trigger detects the loss, and the trigger runs', async () => {
+  it('receives a job again when a trigger detects the loss, and the trigger runs', async () => {
     const { world, losing, start } = lossyWorld()
     const { job, ran } = noting(world, 'asked', { schedule: everySeconds(3600) })
     const scheduler = await start({ jobs: [job], ...tuned({ definitionInterval: { hours: 1 } }) })
@@ -215,7 +215,7 @@ describe('a storage that loses all its data', () => {
     expect(ran).toEqual([0])
   })
 
-  it('receives jobs with code again, and no jobs that are data', async () => {
+  it('receives jobs with code again, but no data jobs', async () => {
     const { world, losing, start, lines } = lossyWorld()
     const greeted: string[] = []
     const greeter = (node: string) => ({ greet: ({ data }: { data: unknown }) => void greeted.push(`${node} ${data}`) })
@@ -265,7 +265,7 @@ describe('a storage that loses all its data', () => {
     expect(first && (await fates(first, 'tick'))).toEqual(['20 completed', '30 completed', '40 completed'])
   })
 
-  it('receives the newer of two definitions again, or the older one if no node has the newer one', async () => {
+  it('receives the newer of two definitions again, or the older definition if no node has the newer one', async () => {
     const { world, losing, start, loud } = lossyWorld()
     const older = noting(world)
     const newer = noting(world, 'tick', { schedule: everySeconds(15) })
@@ -291,7 +291,7 @@ describe('a storage that loses all its data', () => {
     const young = await start({ jobs: [job], nodeId: 'young', deadAfter: 60_000 })
     const heard = listen(old, 'job.registered')
     await world.clock.advanceTo(at(21))
-    // The profiles are lost as well. The newer node stores its profile after the older node has read them.
+    // The storage also loses the profiles. The newer node stores its profile after the older node has read the profiles.
     losing.loseAll()
     await world.clock.advanceTo(at(1502))
     expect(await old.nextRuns('tick', 2)).toEqual([at(1515), at(1530)])
@@ -301,7 +301,7 @@ describe('a storage that loses all its data', () => {
     expect(await old.nextRuns('tick', 2)).toEqual([at(1610), at(1620)])
   })
 
-  it('receives a paused job as paused', async () => {
+  it('receives a paused job as a paused job', async () => {
     const { world, losing, start } = lossyWorld()
     const { job, ran } = noting(world)
     const scheduler = await start({ jobs: [job] })
@@ -331,7 +331,7 @@ describe('a storage that loses all its data', () => {
     expect(await scheduler.nextRuns('tick', 2)).toEqual([at(75), at(90)])
   })
 
-  it('does not receive a job that was removed before', async () => {
+  it('does not receive a job that was removed before the loss', async () => {
     const { world, losing, start } = lossyWorld()
     const { job, ran } = noting(world)
     const first = await start({ jobs: [job] })
@@ -344,7 +344,7 @@ describe('a storage that loses all its data', () => {
     await expect(second.trigger('tick')).rejects.toMatchObject({ code: 'JOB_NOT_FOUND' })
   })
 
-  it('receives many jobs again in full batches, with one line in the log', async () => {
+  it('receives 300 jobs again in full batches, with one line in the log', async () => {
     const { world, losing, start, loud } = lossyWorld()
     const jobs = Array.from({ length: 300 }, (_, index) => noting(world, `job ${index}`).job)
     const counted = new InterceptedStorage(losing.connect())
@@ -364,7 +364,7 @@ describe('a storage that loses all its data', () => {
   })
 })
 
-describe.each(everywhere)('on $name', (place) => {
+describe.each(everywhere)('on the storage $name', (place) => {
   it('a job that was removed and is added again runs on all nodes that have its code', async () => {
     const world = createWorld(place)
     const ran: string[] = []

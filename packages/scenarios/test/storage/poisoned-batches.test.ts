@@ -5,7 +5,7 @@ import { describe, expect, it } from 'vitest'
 import { everySeconds } from '../support/every.ts'
 import { at, createWorld, fates, listen, onlyOccurrence, secondsOf, type World } from '../support/world.ts'
 
-/** A storage that rejects each call with an item whose text is poisoned. */
+/** Wraps a connection so that it rejects each call with an item whose JSON text is poisoned. */
 function choking(world: World, isPoisoned: (text: string) => boolean): { storage: Storage; calls: () => number } {
   let calls = 0
   const storage = wrapStorage(world.connect(), {
@@ -37,8 +37,8 @@ function errors(): { readonly lines: string[]; readonly logger: Logger } {
   return { lines, logger: { debug: () => undefined, info: () => undefined, warn: () => undefined, error: keep } }
 }
 
-describe('one item that the storage always rejects', () => {
-  it('in a result fails its occurrence, and other runs complete', async () => {
+describe('an item that the storage always rejects', () => {
+  it("because of a task's result fails its run, and other runs complete", async () => {
     const world = createWorld()
     const { storage } = choking(world, (text) => text.includes('poison'))
     const names = Array.from({ length: 20 }, (_, index) => `job-${index}`)
@@ -56,7 +56,7 @@ describe('one item that the storage always rejects', () => {
     expect(lines).toContain('bad: the storage rejected a step of this run: the run fails')
   })
 
-  it('in a result between two tasks fails its occurrence before the next task', async () => {
+  it('because of a result between two tasks fails its run before the next task', async () => {
     const world = createWorld()
     const { storage } = choking(world, (text) => text.includes('poison'))
     const called: string[] = []
@@ -84,7 +84,7 @@ describe('one item that the storage always rejects', () => {
     expect(await fates(scheduler, 'ticking')).toEqual(['60 completed', '120 completed', '180 completed'])
   })
 
-  it('in the error of an attempt that is retried fails its occurrence', async () => {
+  it('because of the error of an attempt that is retried fails its run', async () => {
     const world = createWorld()
     const { storage } = choking(world, (text) => text.includes('poison'))
     const run = async () => {
@@ -106,7 +106,7 @@ describe('one item that the storage always rejects', () => {
     expect(await fates(scheduler, 'ticking')).toEqual(['60 completed', '120 completed', '180 completed'])
   })
 
-  it('in a failure as well leaves its occurrence to the reaper, and other runs complete', async () => {
+  it('even as the failure of its run leaves the run to the reaper, and other runs complete', async () => {
     const world = createWorld()
     const bad = working(world, 'bad', () => 'poison')
     const { storage } = choking(world, (text) => text.includes(bad.id) && text.includes('"finish"'))
@@ -118,7 +118,7 @@ describe('one item that the storage always rejects', () => {
     expect(await fates(scheduler, 'ticking')).toEqual(['60 completed', '120 completed', '180 completed'])
   })
 
-  it('as a slot suspends its job with an event, and is retried a minute later', async () => {
+  it('as a slot suspends its job with an event, and the slot is retried a minute later', async () => {
     const world = createWorld()
     const bad = working(world, 'bad', () => 'well')
     const endless = defineJob({ name: 'endless', schedule: everySeconds(60), tasks: [{ name: 'work', run: () => 1 }] })
@@ -136,7 +136,7 @@ describe('one item that the storage always rejects', () => {
     expect((await fates(scheduler, 'endless')).at(-1)).toBe('300 completed')
   })
 
-  it('differs from an outage of the storage, in which no run fails', async () => {
+  it('is distinguished from an outage of the storage, in which no run fails', async () => {
     const world = createWorld()
     let isAway = false
     const { storage } = choking(world, () => isAway)
@@ -152,7 +152,7 @@ describe('one item that the storage always rejects', () => {
     }
   })
 
-  it('differs from an item whose first write failed just before an outage', async () => {
+  it('is distinguished from an item whose first write failed just before an outage', async () => {
     const world = createWorld()
     const storage = wrapStorage(world.connect(), {
       around(call) {
@@ -195,11 +195,11 @@ it('a maxQueued above the limit of the storage is rejected', async () => {
   await expect(scheduler.add(job(501))).rejects.toMatchObject(refusal)
   await scheduler.add(job(500))
   await expect(scheduler.update('job', { maxQueued: 501 })).rejects.toMatchObject(refusal)
-  // The check does not apply to a policy that never queues.
+  // The check does not apply to an overlap policy that never queues.
   await scheduler.update('job', { overlapPolicy: 'skip', maxQueued: 501 })
 })
 
-it('a definition that is too large is rejected before it is sent, on every storage', async () => {
+it('a definition that is too large is rejected before it is sent to the storage', async () => {
   const world = createWorld()
   const data = 'x'.repeat(100_000)
   const tasks = ['a', 'b', 'c'].map((name) => ({ name, data, run: () => 1 }))
@@ -208,7 +208,7 @@ it('a definition that is too large is rejected before it is sent, on every stora
     code: 'DATA_TOO_LARGE',
     field: 'tasks',
   })
-  // A custom schedule may have any length.
+  // The stored form of a custom schedule may have any length.
   const schedule = everySeconds(10)
   schedule.toJSON = () => ({ type: 'every', intervalMs: 10_000, days: Array.from({ length: 50_000 }, (_, day) => day) })
   const dense = defineJob({ name: 'dense', schedule, tasks: [{ name: 'work', run: () => 1 }] })

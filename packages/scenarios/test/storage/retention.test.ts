@@ -25,8 +25,8 @@ function every(seconds: number, retention?: RetentionInput) {
   })
 }
 
-describe.each(everyStorage)('on $name', (place) => {
-  it('history stays within the retention of its job over three days, and no slot runs again', async () => {
+describe.each(everyStorage)('on the storage $name', (place) => {
+  it("a job's history stays within its retention over three node lives of 12 h, and no slot runs again", async () => {
     const world = createWorld(place)
     const started: number[] = []
     const run = ({ scheduledAt }: { scheduledAt: Date }) => {
@@ -39,7 +39,7 @@ describe.each(everyStorage)('on $name', (place) => {
       const node = await world.start({ ...rarely, jobs: [job] })
       await world.clock.advance({ hours: 12 })
       const left = (await node.occurrences({ job: 'job', limit: 1000 })).items
-      // The occurrences of two hours, and those since the last pass.
+      // Left are the 12 occurrences of two hours, and at most 7 occurrences since retention last ran.
       expect(left.length).toBeGreaterThanOrEqual(12)
       expect(left.length).toBeLessThanOrEqual(12 + 7)
       await world.shutdown(node)
@@ -69,7 +69,7 @@ describe.each(everyStorage)('on $name', (place) => {
     expect(await daysLeft(undefined, 2, 70)).toEqual([42, 44, 46, 48, 50, 52, 54, 56, 58, 60, 62, 64, 66, 68, 70])
   })
 
-  it('the latest ten occurrences stay by default, however old they are', async () => {
+  it('by default the latest ten occurrences of a job stay, however old they are', async () => {
     expect(await daysLeft(undefined, 6, 90)).toEqual([36, 42, 48, 54, 60, 66, 72, 78, 84, 90])
   })
 
@@ -77,7 +77,7 @@ describe.each(everyStorage)('on $name', (place) => {
     expect(await daysLeft('forever', 6, 90)).toHaveLength(15)
   })
 
-  it('a job that is data is removed with its history after its last slot, and a job with code stays', async () => {
+  it('a data job is removed with its history after its last slot, and a job with code stays', async () => {
     const world = createWorld(place)
     const tasks = [{ name: 'work', handler: 'note' }]
     const retention = { olderThan: { hours: 2 }, keep: 3 }
@@ -114,7 +114,7 @@ describe.each(everyStorage)('on $name', (place) => {
     expect((await node.occurrences({ job: 'code' })).items).toHaveLength(1)
   })
 
-  it('a job that is over and is rescheduled while retention works on its page keeps the history of `keep`', async () => {
+  it('an ended job that is rescheduled while retention reads its page keeps its latest history', async () => {
     const world = createWorld(place)
     const tasks = [{ name: 'work', handler: 'note' }]
     const retention = { olderThan: { hours: 2 }, keep: 3 }
@@ -128,7 +128,7 @@ describe.each(everyStorage)('on $name', (place) => {
       around: async ({ method, request, proceed }) => {
         const answer = await proceed()
         const isPage = method === 'listJobs' && !('due' in request) && !('changedSince' in request)
-        // At this instant the only run is older than its retention.
+        // After 2.1 h the only run is older than the retention of its job.
         if (isPage && !isRescheduled && +world.clock.now() > +at(2.1 * hour)) {
           isRescheduled = true
           await editor.update('over', { schedule: once(at(3 * day)) })
@@ -143,7 +143,7 @@ describe.each(everyStorage)('on $name', (place) => {
     expect((await later.occurrences({ job: 'over' })).items).toHaveLength(1)
   })
 
-  it('a job whose history begins behind an empty page stays', async () => {
+  it('an ended job stays if an empty page precedes its remaining history', async () => {
     const world = createWorld(place)
     const tasks = [{ name: 'work', handler: 'note' }]
     const retention = { olderThan: { hours: 2 }, keep: 3 }
@@ -151,7 +151,7 @@ describe.each(everyStorage)('on $name', (place) => {
     await node.add([defineJob({ name: 'over', schedule: once(at(minute)), retention, tasks })])
     await world.clock.advance({ minutes: 90 })
     await node.trigger('over')
-    // At this point the first run is removed, and the second is not.
+    // At this instant retention has removed the first run, and not the second.
     await world.clock.advance({ minutes: 105 })
     expect((await node.occurrences({ job: 'over' })).items).toHaveLength(1)
     const { items } = await world.connect().listJobs({ limit: 10, cursor: null })
@@ -160,7 +160,7 @@ describe.each(everyStorage)('on $name', (place) => {
     expect((await world.connect().listJobs({ limit: 10, cursor: null })).items).toEqual([])
   })
 
-  it('one node prunes for all nodes, and another continues after its shutdown', async () => {
+  it('one of three nodes prunes history for all nodes, and another node continues after its shutdown', async () => {
     const world = createWorld(place)
     const prunes = new Map<string, number>()
     const start = (nodeId: string) => {

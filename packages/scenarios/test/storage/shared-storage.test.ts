@@ -16,14 +16,14 @@ import { everyStorage } from '../support/places.ts'
 import { at, createWorld, secondsOf, type World } from '../support/world.ts'
 import { tuned } from '../../../workspace/test-tuning.ts'
 
-/** No node polls before the end of a scenario. */
+/** With these intervals no node polls before the end of a test. */
 const deaf: Partial<SchedulerOptions> = {
   pollInterval: { hours: 1 },
   ...tuned({ definitionInterval: { hours: 1 }, reapInterval: { hours: 1 } }),
   logger: silentLogger,
 }
 
-/** A started scheduler that uses the given storage object. */
+/** Starts a scheduler on the given storage object. */
 async function start(world: World, storage: Storage, options: Partial<SchedulerOptions>): Promise<Scheduler> {
   const { clock } = world
   const scheduler = createScheduler({ ...deaf, ...options, storage, clock })
@@ -39,7 +39,7 @@ function clientOf({ clock }: World, options: ClientOptions) {
   return createClient({ clock, scheduleTypes: [everyType], logger: silentLogger, ...options })
 }
 
-/** A job, and the steps of its runs with their seconds. */
+/** Defines a job. `heard` lists the steps of its runs with their seconds. */
 function working(world: World, { forSeconds = 0 } = {}) {
   const heard: string[] = []
   const hear = (what: string) => heard.push(`${secondsOf(world.clock.now())} ${what}`)
@@ -54,8 +54,8 @@ function working(world: World, { forSeconds = 0 } = {}) {
   return { heard, run, job }
 }
 
-describe.each(everyStorage)('engines that share one storage object of $name', (place) => {
-  it('a trigger of a client starts at once on the node', async () => {
+describe.each(everyStorage)('on the storage $name, if engines share one storage object,', (place) => {
+  it('a trigger of a client starts on the node without a poll', async () => {
     const world = createWorld(place)
     const storage = world.connect()
     const { job, heard } = working(world)
@@ -70,7 +70,7 @@ describe.each(everyStorage)('engines that share one storage object of $name', (p
     expect(heard).toEqual(['20 begins', '35 begins'])
   })
 
-  it('a trigger whose answer is lost starts at once on the node', async () => {
+  it('a trigger whose answer is lost starts on the node without a poll', async () => {
     const world = createWorld(place)
     const intercepted = new InterceptedStorage(world.connect())
     const { job, heard } = working(world)
@@ -84,7 +84,7 @@ describe.each(everyStorage)('engines that share one storage object of $name', (p
     await triggering
   })
 
-  it('a cancellation of a client aborts the run at once', async () => {
+  it('a cancellation of a client aborts the run without a poll', async () => {
     const world = createWorld(place)
     const storage = world.connect()
     const { job, heard } = working(world, { forSeconds: 600 })
@@ -96,7 +96,7 @@ describe.each(everyStorage)('engines that share one storage object of $name', (p
     expect(heard).toEqual(['0 begins', '20 stops'])
   })
 
-  it('a node learns of definitions, pauses and resumptions of a client at once', async () => {
+  it('a node learns of definitions, pauses and resumptions of a client without a poll', async () => {
     const world = createWorld(place)
     const storage = world.connect()
     const { run, heard } = working(world)
@@ -113,7 +113,7 @@ describe.each(everyStorage)('engines that share one storage object of $name', (p
     expect(heard).toEqual(['10 begins', '35 begins'])
   })
 
-  it('a run without a free permit on one node starts on another node at once', async () => {
+  it('a run that finds no free permit on one node starts on another node without a poll', async () => {
     const world = createWorld(place)
     const storage = world.connect()
     const { run } = working(world, { forSeconds: 600 })
@@ -136,7 +136,7 @@ describe.each(everyStorage)('engines that share one storage object of $name', (p
     expect(begun).toEqual(['20 on a', '25 on b'])
   })
 
-  it('the changes of a client include changes by a node before its next poll', async () => {
+  it('`changes` of a client yields changes by a node before its next poll', async () => {
     const world = createWorld(place)
     const storage = world.connect()
     const { job } = working(world)
@@ -179,7 +179,7 @@ describe.each(everyStorage)('engines that share one storage object of $name', (p
     expect(claims[1]).toBe(claims[0])
   })
 
-  it('starts cause no additional claims while a delayed run is pending', async () => {
+  it('the starts of runs cause no additional claims while a delayed run is pending', async () => {
     const claims: number[] = []
     for (const isWaiting of [false, true]) {
       const world = createWorld(place)
@@ -193,7 +193,7 @@ describe.each(everyStorage)('engines that share one storage object of $name', (p
         await node.trigger('work', { delay: { seconds: 1 } })
         await world.clock.advance({ seconds: 5 })
       }
-      // The first start returns the instant of the next one.
+      // The answer to the first start contains the instant of the next start.
       await run()
       intercepted.reset()
       for (let times = 0; times < 5; times++) await run()

@@ -5,8 +5,11 @@ import { InterceptedStorage } from '../support/intercepted-storage.ts'
 import { everywhere } from '../support/places.ts'
 import { at, createWorld, fates } from '../support/world.ts'
 
-describe.each(everywhere)('on $name, after an outage of the storage of 47 s', (place) => {
-  /** The history of a job with a slot every 5 s whose runs take 3 s. All calls fail from second 12 to second 59. */
+describe.each(everywhere)('on the storage $name, after a storage outage of 47 s', (place) => {
+  /**
+   * Returns the history of a job with a slot every 5 s whose runs take 3 s. All storage calls fail from second 12 to second
+   * 59.
+   */
   async function historyOf(settings: Partial<JobOptions>, nodes = 1): Promise<readonly string[]> {
     const world = createWorld(place)
     const run = () => new Promise<void>((resolve) => world.clock.setTimer(3000, resolve))
@@ -24,7 +27,7 @@ describe.each(everywhere)('on $name, after an outage of the storage of 47 s', (p
     return fates(scheduler, 'tick')
   }
 
-  /** Omits slots before the outage, and those after it, which may overlap with the recovered run. */
+  /** Omits slots before the outage, and slots after it, which may overlap with the recovered run. */
   const ofOutage = (history: readonly string[]) => history.filter((fate) => /^(1[5-9]|[2-5]\d)/.test(fate))
 
   it.each([1, 2])('the last missed slot runs and no slot is skipped, with %i nodes', async (nodes) => {
@@ -36,7 +39,7 @@ describe.each(everywhere)('on $name, after an outage of the storage of 47 s', (p
     expect(history.some((fate) => /^(55|60) completed$/.test(fate))).toBe(true)
   })
 
-  it('`execute_all` runs each slot of the outage', async () => {
+  it('each slot of the outage runs under `execute_all`', async () => {
     const history = ofOutage(await historyOf({ recoveryStrategy: 'execute_all' }))
     const slots = history.map((fate) => Number.parseInt(fate, 10))
     expect(slots).toEqual([15, 20, 25, 30, 35, 40, 45, 50, 55])

@@ -25,7 +25,7 @@ import { WrongClock } from '../support/wrong-clock.ts'
 
 const whens = ['before its effect', 'after its effect'] as const
 
-/** A job that runs every ten seconds and records its calls. */
+/** Defines a job that runs every ten seconds and records its calls. */
 function noting(settings: { retries?: boolean; overlap?: 'queue' | 'allow' } = {}) {
   const called: string[] = []
   const job = defineJob({
@@ -52,8 +52,8 @@ async function startOn(world: World, jobs: Job[], options: { maxConcurrentJobs?:
   return { intercepted, scheduler }
 }
 
-describe.each(everyStorage)('on $name', (place) => {
-  describe.each(whens)('a storage that fails %s', (when) => {
+describe.each(everyStorage)('on the storage $name', (place) => {
+  describe.each(whens)('a storage whose calls fail %s', (when) => {
     it.each([1, 3])('%i times during the creation of slots causes no lost and no duplicate run', async (times) => {
       const world = createWorld(place)
       const { job, called } = noting()
@@ -102,7 +102,7 @@ describe.each(everyStorage)('on $name', (place) => {
       for (const name of names) expect(await fates(scheduler, name)).toEqual(['10 completed'])
     })
 
-    it('during the start is called again until it answers', async () => {
+    it('during the start of a node is called again until it answers', async () => {
       const world = createWorld(place)
       const { job, called } = noting()
       const intercepted = new InterceptedStorage(world.connect())
@@ -117,7 +117,7 @@ describe.each(everyStorage)('on $name', (place) => {
       expect(called).toHaveLength(12)
     })
 
-    it('during the settle that wakes a queued occurrence does not strand the queue', async () => {
+    it('during the settle that wakes a queued run does not leave the queue waiting', async () => {
       const world = createWorld(place)
       const startedAt: number[] = []
       const job = defineJob({
@@ -161,7 +161,7 @@ describe.each(everyStorage)('on $name', (place) => {
       ])
     })
 
-    it('during recovery decides each missed slot once', async () => {
+    it('during a recovery decides each missed slot once', async () => {
       const world = createWorld(place)
       const { job, called } = noting()
       await world.shutdown(await world.start({ jobs: [job] }))
@@ -190,7 +190,7 @@ describe.each(everyStorage)('on $name', (place) => {
     })
   })
 
-  it('a run that becomes pending during a claim is claimed right after it', async () => {
+  it('a run that becomes pending while a claim is in progress is claimed right after that claim', async () => {
     const world = createWorld(place)
     const called: number[] = []
     const job = defineJob({
@@ -205,7 +205,7 @@ describe.each(everyStorage)('on $name', (place) => {
         if (call.operation !== 'claim') return call.proceed()
         intercepted.intercept = (other) => other.proceed()
         const answer = await call.proceed()
-        // The claim has read the storage, and is not answered yet.
+        // The claim has read the storage, and its answer is held.
         resolve(scheduler.trigger('asked'))
         await new Promise<void>((go) => {
           release = go
@@ -215,7 +215,7 @@ describe.each(everyStorage)('on $name', (place) => {
     })
     const advancing = world.clock.advance({ seconds: 61 })
     expect(await asked).toMatchObject({ state: 'pending', created: true })
-    // In these turns the scheduler has found no free permit.
+    // In these turns of the event loop the scheduler finds no free permit for the run.
     for (let turn = 0; turn < 5; turn++) await new Promise((resolve) => setImmediate(resolve))
     release()
     await advancing
@@ -223,7 +223,7 @@ describe.each(everyStorage)('on $name', (place) => {
     expect(called[0]).toBeLessThanOrEqual(60)
   })
 
-  it('a slot whose start was not answered does not run if it is canceled by force meanwhile', async () => {
+  it('a slot whose start was not answered does not run if it is canceled by force before its node confirms the start', async () => {
     const world = createWorld(place)
     const { job, called } = noting()
     const { intercepted, scheduler } = await startOn(world, [job])
@@ -234,7 +234,8 @@ describe.each(everyStorage)('on $name', (place) => {
     let canceled: Promise<CancelResult> | undefined
     intercepted.intercept = async (call) => {
       const { occurrences } = call.request as { occurrences?: readonly string[] }
-      // The answer to the repeated call says that the slot runs. The cancellation precedes the read that confirms it.
+      // The answer to the repeated call says that the slot runs. The cancellation takes effect before the read that confirms
+      // it.
       if (call.operation === 'get' && occurrences?.includes(id)) canceled ??= other.cancel(id, { force: true })
       await canceled
       return through(call)
@@ -245,7 +246,7 @@ describe.each(everyStorage)('on $name', (place) => {
     expect(await fates(scheduler, 'noting')).toEqual(['10 canceled canceled'])
   })
 
-  it('storage.failed has growing retry intervals, and storage.recovered follows', async () => {
+  it('`storage.failed` states growing retry intervals, and `storage.recovered` follows', async () => {
     const world = createWorld(place)
     const { job } = noting()
     const { intercepted, scheduler } = await startOn(world, [job])
@@ -260,7 +261,7 @@ describe.each(everyStorage)('on $name', (place) => {
     ])
   })
 
-  it('slots that a long failure delayed are recovered by the strategy of their job', async () => {
+  it('slots that a storage failure delayed by minutes are recovered by the strategy of their job', async () => {
     const world = createWorld(place)
     const called: number[] = []
     const job = defineJob({
@@ -280,7 +281,7 @@ describe.each(everyStorage)('on $name', (place) => {
     const all = await fates(scheduler, 'noting')
     expect(all.filter((fate) => fate.includes('missed'))).toHaveLength(1)
     expect(called[0]).toBe(10)
-    // Every slot has run or lies in the missed range, and none has run twice.
+    // Every slot has run or lies in the missed range, and no slot has run twice.
     expect(new Set(called).size).toBe(called.length)
     expect(called.at(-1)).toBe(300)
   })
@@ -288,10 +289,10 @@ describe.each(everyStorage)('on $name', (place) => {
 
 const refusals: ErrorCode[] = ['STORAGE_UNREADABLE', 'STORAGE_FOREIGN', 'STORAGE_SCHEMA_NEWER']
 
-describe.each(refusals)('a storage that rejects with %s', (code) => {
+describe.each(refusals)('a storage that rejects calls with %s', (code) => {
   const refuse = () => Promise.reject(new JobistemerError(code, { message: 'No.' }))
 
-  it('causes the start to fail at once', async () => {
+  it('causes `start` to reject without a retry', async () => {
     const world = createWorld(memory)
     const intercepted = new InterceptedStorage(world.connect())
     intercepted.intercept = refuse
@@ -299,14 +300,14 @@ describe.each(refusals)('a storage that rejects with %s', (code) => {
     await expect(scheduler.start()).rejects.toMatchObject({ code })
   })
 
-  it('causes a request to fail at once', async () => {
+  it('causes a trigger to reject without a retry', async () => {
     const world = createWorld(memory)
     const { intercepted, scheduler } = await startOn(world, [noting().job])
     intercepted.intercept = refuse
     await expect(scheduler.trigger('noting')).rejects.toMatchObject({ code })
   })
 
-  it('while the node runs is called again until it is repaired', async () => {
+  it('while a node runs is called again until it is repaired', async () => {
     const world = createWorld(memory)
     const { job, called } = noting()
     const { intercepted, scheduler } = await startOn(world, [job])
@@ -323,7 +324,7 @@ describe.each(refusals)('a storage that rejects with %s', (code) => {
   })
 })
 
-/** The id of the only occurrence of the job `long`. */
+/** Returns the id of the only occurrence of the job `long`. */
 async function idOf(world: World): Promise<unknown> {
   const reader = world.scheduler()
   const [occurrence] = (await reader.occurrences({ job: 'long' })).items
@@ -348,7 +349,7 @@ describe('a storage that is closed', () => {
     await expect(scheduler.trigger('noting')).rejects.toMatchObject({ code: 'SCHEDULER_STATE' })
   })
 
-  it("during a shutdown causes an error in the log, because the run's end cannot be stored", async () => {
+  it('during a shutdown causes an error in the log, because the end of a run cannot be stored', async () => {
     const world = createWorld(memory)
     const storage = world.connect()
     const errors: string[] = []
@@ -367,7 +368,7 @@ describe('a storage that is closed', () => {
     expect(errors).toEqual(['the scheduler shuts down: its storage is closed or was replaced'])
   })
 
-  it('before its client is closed causes no error about a scheduler', async () => {
+  it('before its client is closed causes no log line about a scheduler', async () => {
     const { clock } = createWorld(memory)
     const storage = memoryStorage()
     const gone = new JobistemerError('STORAGE_CLOSED', { message: 'The storage is closed.' })
@@ -422,7 +423,7 @@ describe('a database file that is replaced while a scheduler has it open', () =>
 })
 
 it.each<Operation>(['get', 'saveJobs'])(
-  'start rejects when the scheduler is shut down while %s fails',
+  '`start` rejects when its scheduler is shut down while the storage call %s fails',
   async (operation) => {
     const world = createWorld(memory)
     const { job, called } = noting()

@@ -1,28 +1,28 @@
 import type { Storage } from '@jobistemer/core/storage'
 import { type VirtualClock, wrapStorage } from '@jobistemer/core/testing'
 
-/** Costs of work, in milliseconds of one core. */
+/** The costs of storage calls, in milliseconds of one core. */
 export interface Costs {
-  /** The server's cost of each call, and of each item of a call. */
+  /** The cost on the server: `serverCall` for each call, and `serverItem` for each item of a call. */
   readonly serverCall: number
   readonly serverItem: number
-  /** The calling node's cost of each call, and of each item of a call. */
+  /** The cost on the calling node: `nodeCall` for each call, and `nodeItem` for each item of a call. */
   readonly nodeCall: number
   readonly nodeItem: number
 }
 
-/** A machine with two cores. Nodes and their server wait for a free core and for their earlier work. */
+/** Simulates a machine with two cores. Nodes and their database server wait for a free core and for their own earlier work. */
 export class BusyMachine {
-  /** Before this is set, all work takes no time. */
+  /** If false, all work takes no time. */
   isBusy = false
-  /** The number of occurrences that nodes have sent to create. */
+  /** The number of occurrences that all nodes have sent for creation. */
   asked = 0
-  /** The number of claim calls. */
+  /** The number of `claim` calls of all nodes. */
   claims = 0
   readonly #clock: VirtualClock
   readonly #costs: Costs
   readonly #cores: [number, number] = [0, 0]
-  /** The instant at which each node and the server complete their present work. */
+  /** The instant at which each node, and the server, completes its present work. */
   readonly #doneAt = new Map<string, number>()
 
   constructor(clock: VirtualClock, costs: Costs) {
@@ -30,7 +30,7 @@ export class BusyMachine {
     this.#costs = costs
   }
 
-  /** The storage as a node on this machine accesses it. */
+  /** Returns the storage with the costs of a node on this machine. */
   connect(storage: Storage, node: string): Storage {
     const { serverCall, serverItem, nodeCall, nodeItem } = this.#costs
     return wrapStorage(storage, {

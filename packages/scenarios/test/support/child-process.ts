@@ -3,20 +3,23 @@ import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
 import { onTestFinished } from 'vitest'
 
-/** The exit of a process. */
+/** How a process ended: its exit code, or the signal that killed it. */
 export interface Ending {
   readonly code: number | null
   readonly signal: NodeJS.Signals | null
 }
 
-/** A program in its own process, which is killed when the test has ended. */
+/** Runs a program in its own process, which is killed when the test has ended. */
 export class Child {
   readonly ended: Promise<Ending>
   readonly #process: ChildProcess
   readonly #messages: unknown[] = []
   #notify: () => void = () => undefined
 
-  /** Starts a module with an argument that is sent as JSON. A concurrent test passes its own `atEnd`. */
+  /**
+   * Starts a module with an argument that is passed as JSON. A concurrent test passes its own `atEnd` instead of
+   * `onTestFinished`.
+   */
   constructor(module: URL, argument: unknown, atEnd: (act: () => Promise<void>) => void = onTestFinished) {
     this.#process = fork(fileURLToPath(module), [JSON.stringify(argument)], {
       stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
@@ -25,7 +28,7 @@ export class Child {
       this.#messages.push(message)
       this.#notify()
     })
-    // The last messages can arrive after the exit, but not after the channel is closed.
+    // The last messages can arrive after the exit of the process, but not after its channel is closed.
     const silent = once(this.#process, 'disconnect')
     this.ended = once(this.#process, 'exit').then(async ([code, signal]) => {
       await silent
@@ -37,7 +40,7 @@ export class Child {
     })
   }
 
-  /** Returns the next message. Rejects if the process ends without one. */
+  /** Returns the next message of the process. Rejects if the process ends without a message. */
   async next(): Promise<unknown> {
     while (this.#messages.length === 0) {
       const message = new Promise<undefined>((resolve) => {

@@ -21,9 +21,12 @@ export const day: number = 24 * hour
 
 const start = Date.UTC(2026, 0, 1)
 
-/** Nodes with their own clocks, and a storage with or without a clock. They are removed when the test has ended. */
+/**
+ * A simulated cluster: nodes with a clock each, and a storage with or without a clock. All nodes shut down when the test has
+ * ended.
+ */
 export class ClockWorld {
-  /** The true clock. A jump of it stands for a machine that sleeps, because monotonic clocks do not advance with it. */
+  /** The true clock. Its jumps stand for a machine that slept, because monotonic clocks do not advance with them. */
   readonly clock: VirtualClock = virtualClock(start)
   readonly storageClock: WrongClock = new WrongClock(this.clock, 0)
   readonly #hasClock: boolean
@@ -35,12 +38,12 @@ export class ClockWorld {
     onTestFinished(() => this.#end())
   }
 
-  /** Milliseconds since the start of the world, by the true clock. */
+  /** Milliseconds since the start of the test, by the true clock. */
   get now(): number {
     return this.clock.now() - start
   }
 
-  /** A scheduler that is not started yet, with its clock. */
+  /** Makes a scheduler with its own clock. The scheduler is not started yet. */
   node(nodeId: string, options: Partial<SchedulerOptions> = {}) {
     const clock = new WrongClock(this.clock, 0)
     const scheduler = createScheduler({
@@ -55,7 +58,9 @@ export class ClockWorld {
     return {
       scheduler,
       clock,
-      /** The events so far: `'unconfirmed 3600000'` for events of the clock, otherwise the name of the event. */
+      /**
+       * Returns the events so far: `'unconfirmed 3600000'` for an event of the clock, and only its name for any other event.
+       */
       told: () => told.map(({ name, event }) => ('byMs' in event ? `${name.slice(6)} ${event.byMs}` : name)),
     }
   }
@@ -66,7 +71,7 @@ export class ClockWorld {
     return wrapStorage(storage, { serverTime, subscribe: undefined })
   }
 
-  /** Starts a node, provided that its clock agrees with the storage's. */
+  /** Starts a node. The call returns only if the node's clock and the storage's clock agree. */
   async started(nodeId: string, options: Partial<SchedulerOptions> = {}) {
     const node = this.node(nodeId, options)
     await node.scheduler.start()
@@ -74,7 +79,8 @@ export class ClockWorld {
   }
 
   /**
-   * A job with a slot each minute. `ran` lists its slots and `at` their starts, in milliseconds since the start of the world.
+   * Defines a job with a slot each minute. `ran` lists its slots and `at` the starts of their runs, in milliseconds since the
+   * start of the test.
    */
   recording(settings: Partial<Parameters<typeof defineJob>[0]> = {}): { job: Job; ran: number[]; at: number[] } {
     const ran: number[] = []
@@ -97,7 +103,7 @@ export class ClockWorld {
     return { job, ran, at }
   }
 
-  /** A job whose only run starts at the first minute and takes three hours. Its execution timeout is four hours. */
+  /** Defines a job whose only run starts at the first minute and takes three hours. Its execution timeout is four hours. */
   long(): Job {
     return defineJob({
       name: 'long',
@@ -107,7 +113,7 @@ export class ClockWorld {
     })
   }
 
-  /** Runs a node whose clock is ahead for `forMs`. Its clock is virtual, so the node trusts it. */
+  /** Runs a node whose clock is ahead for `forMs`. The clock is virtual, so the node trusts it. */
   async decideAhead(aheadMs: number, options: Partial<SchedulerOptions>, forMs: number = 2 * minute): Promise<void> {
     const clock = virtualClock(this.clock.now() + aheadMs)
     const scheduler = createScheduler({ storage: this.connect(), logger: silentLogger, ...options, clock })
@@ -125,12 +131,12 @@ export class ClockWorld {
   }
 }
 
-/** `'60000 completed'`: the slot in milliseconds since the start of the world, and the state. */
+/** Returns, for example, `'60000 completed'`: the slot in milliseconds since the start of the test, and the state. */
 export function fateOf({ scheduledAt, state }: Occurrence): string {
   return `${scheduledAt.getTime() - start} ${state}`
 }
 
-/** The instants of the minutes `from` to `to`, both inclusive, in milliseconds. */
+/** Returns the minutes `from` to `to`, both inclusive, in milliseconds. */
 export function minutes(from: number, to: number): number[] {
   return Array.from({ length: to - from + 1 }, (_, index) => (from + index) * minute)
 }

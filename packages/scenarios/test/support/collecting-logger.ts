@@ -6,7 +6,7 @@ export interface Line {
   readonly [field: string]: unknown
 }
 
-/** A logger that keeps its lines. `loud` returns the warnings and errors. */
+/** Makes a logger that keeps its lines. `loud` returns the warnings and errors. */
 export function collectingLogger(): { readonly lines: Line[]; readonly logger: Logger; loud(): Line[] } {
   const lines: Line[] = []
   const log = (level: keyof Logger) => (fields: object, message: string) => {

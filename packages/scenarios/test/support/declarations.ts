@@ -2,7 +2,7 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
-/** A member of an interface or a class in its type declaration. */
+/** A member of an interface or a class, as its type declaration shows it. */
 interface Member {
   readonly name: string
   readonly isMethod: boolean
@@ -12,32 +12,32 @@ interface Member {
 /** An exported declaration. */
 export interface Declaration {
   readonly name: string
-  /** `value`: the export exists at run time. */
+  /** `value` if the export exists at run time, otherwise `type`. */
   readonly kind: 'value' | 'type'
   readonly isDocumented: boolean
   readonly members: readonly Member[]
-  /** Names of the types that it extends and implements. */
+  /** Names of the types that the declaration extends or implements. */
   readonly parents: readonly string[]
-  /** Names of other types of the package in its public signature. */
+  /** Names of other types of the package that the public signature of the declaration mentions. */
   readonly mentions: readonly string[]
-  /** Those of the `mentions` that occur only in the constructor of a class. */
+  /** The `mentions` that occur only in the constructor of a class. */
   readonly constructorMentions: readonly string[]
 }
 
-/** An entry point of a package: the exports of `specifier`. */
+/** An entry point of a package: its import specifier and its exports. */
 export interface EntryPoint {
   readonly specifier: string
   readonly exports: readonly Declaration[]
 }
 
-/** The names that a module re-exports from another module, or all of them. */
+/** The names that a module re-exports from another module; `all` stands for `export *`. */
 interface Reexport {
   readonly names: readonly { readonly name: string; readonly isType: boolean }[] | 'all'
   readonly from: string
 }
 
 interface Module {
-  /** Includes declarations that are not exported. */
+  /** All declarations of the module, exported or not. */
   readonly declarations: ReadonlyMap<string, Declaration>
   readonly exported: ReadonlySet<string>
   readonly reexports: readonly Reexport[]
@@ -45,7 +45,7 @@ interface Module {
 
 const packages = fileURLToPath(new URL('../../../', import.meta.url))
 
-/** The entry points of a package in `packages/`. Empty for a private package. */
+/** Returns the entry points of a package in `packages/`; none for a private package. */
 export function entryPointsOf(folder: string): readonly EntryPoint[] {
   const manifest = JSON.parse(readFileSync(`${packages}${folder}/package.json`, 'utf8'))
   if (manifest.private === true) return []
@@ -55,7 +55,7 @@ export function entryPointsOf(folder: string): readonly EntryPoint[] {
   }))
 }
 
-/** The folders of all published packages. */
+/** Returns the folders of all published packages. */
 export function publicPackages(): readonly string[] {
   return readdirSync(packages).filter((folder) => entryPointsOf(folder).length > 0)
 }
@@ -78,7 +78,7 @@ function namedIn(
   const found = declarations.find((declaration) => declaration.name === name)
   if (found === undefined) throw new Error(`${file} exports ${name}, which is nowhere declared`)
   if (!isType) return found
-  // A user cannot call the constructor of a class that is exported as a type.
+  // A user cannot call the constructor of a class that is exported only as a type.
   const { mentions, constructorMentions } = found
   return { ...found, kind: 'type', mentions: mentions.filter((mentioned) => !constructorMentions.includes(mentioned)) }
 }
@@ -94,7 +94,10 @@ function readModule(file: string): Module {
   return module
 }
 
-/** Parses declaration files of the compiler: declarations start at the margin, and members are indented by four spaces. */
+/**
+ * Parses declaration files of the TypeScript compiler. Declarations start at the margin, and members are indented by four
+ * spaces.
+ */
 function parseModule(lines: readonly string[], mentions: ReadonlyMap<string, Mentions>): Module {
   const declarations = new Map<string, Declaration & { members: Member[] }>()
   const exported = new Set<string>()
@@ -127,7 +130,7 @@ function parseModule(lines: readonly string[], mentions: ReadonlyMap<string, Men
       declarations.set(String(name), {
         name: String(name),
         kind: keyword === 'interface' || keyword === 'type' ? 'type' : 'value',
-        // One documented overload is sufficient.
+        // If one overload of a function has a comment, the function counts as documented.
         isDocumented: isDocumented || earlier?.isDocumented === true,
         members,
         parents: parentsIn(line),
@@ -152,7 +155,10 @@ function parentsIn(line: string): readonly string[] {
   return [...line.matchAll(/(?:extends|implements|,) (\w+)/g)].map(([, name]) => String(name))
 }
 
-/** Constructors, and members that only subclasses see and inherit, need no comment. */
+/**
+ * Reads a member from a line. Returns null for constructors and for members that a user cannot access, because they need no
+ * comment.
+ */
 function memberOf(line: string, isDocumented: boolean): Member | null {
   const pattern = /^ {4}((?:(?:static|readonly|abstract|protected|private|get|set) )*)(\[?[\w.]+\]?)\??([(<:;])/
   const [, modifiers = '', name = '', next] = pattern.exec(line) ?? []
@@ -165,11 +171,11 @@ const heading = /^(?:export )?(?:declare )?(?:abstract )?(?:interface|class|func
 
 type Mentions = Pick<Declaration, 'mentions' | 'constructorMentions'>
 
-/** The types that each declaration mentions: types of the module, and types that it imports from its own package. */
+/** Returns the types that each declaration mentions, from the module itself and from its imports of the same package. */
 function mentionsIn(text: string): ReadonlyMap<string, Mentions> {
   const code = text
     .replaceAll(/\/\*[\s\S]*?\*\//g, '')
-    // In types, a quoted word is a value.
+    // In type declarations, a quoted word is a value and not the name of a type.
     .replaceAll(/(?<!from )'[^'\n]*'/g, "''")
     .replaceAll(/^ {4}(?:private|protected (?!abstract)).*$/gm, '')
   const known = new Set<string>()
@@ -186,7 +192,7 @@ function mentionsIn(text: string): ReadonlyMap<string, Mentions> {
       return words.filter((word) => word !== name && known.has(word))
     }
     const withoutConstructor = namesOf(part.replaceAll(/^ {4}constructor\(.*$/gm, ''))
-    // Overloads are several declarations of one name.
+    // The overloads of a function are several declarations of one name.
     const mentions = [...new Set([...(found.get(name)?.mentions ?? []), ...namesOf(part)])]
     found.set(name, { mentions, constructorMentions: mentions.filter((word) => !withoutConstructor.includes(word)) })
   }

@@ -1,12 +1,12 @@
 import type { Page, Storage } from '@jobistemer/core/storage'
 import { wrapStorage } from '@jobistemer/core/testing'
 
-/** Prefix of the cursor of an empty page. */
+/** Prefix of the cursor that follows an empty page. */
 const mark = 'after an empty page: '
 
 /**
- * A storage that returns an empty page before each page. A storage may return one after it has scanned much of a long list
- * without a match.
+ * Wraps a storage so that it returns an empty page before each page. A real storage may do so after it has scanned a long
+ * list without a match.
  */
 export function withEmptyPages(storage: Storage): Storage {
   async function page<T>(cursor: string | null, read: (cursor: string | null) => Promise<Page<T>>): Promise<Page<T>> {

@@ -1,6 +1,6 @@
 import { type ScheduleType, type SerializedSchedule, WindowedSchedule } from '@jobistemer/core/schedule'
 
-/** The simplest schedule: fires at every multiple of an interval since the epoch. */
+/** The simplest schedule: it fires at every multiple of an interval since the Unix epoch. */
 class Every extends WindowedSchedule {
   readonly intervalMs: number
 
@@ -37,7 +37,7 @@ export const everyType: ScheduleType = {
     new Every(intervalMs as number, typeof endMs === 'number' ? endMs : Number.POSITIVE_INFINITY),
 }
 
-/** A schedule that fires at every multiple of `seconds`, up to `endMs` inclusive. */
+/** Returns a schedule that fires at every multiple of `seconds`, up to `endMs` inclusive. */
 export function everySeconds(seconds: number, endMs: number = Number.POSITIVE_INFINITY): Every {
   return new Every(seconds * 1000, endMs)
 }

@@ -12,17 +12,17 @@ export interface Call {
   proceed(): Promise<unknown>
 }
 
-/** A wrapper between a scheduler and its storage. By default every call goes through. */
+/** A wrapper between a scheduler and its storage. By default every call reaches the storage. */
 export class InterceptedStorage {
   readonly storage: Storage
-  /** Every call since the last reset, in order. */
+  /** Every storage call since the last reset, in order. */
   readonly calls: { readonly operation: Operation; readonly request: never }[] = []
-  /** Handles each call. Tests replace it. */
+  /** Handles each storage call. Tests replace this function. */
   intercept: (call: Call) => Promise<unknown> = (call) => call.proceed()
 
   constructor(target: Storage) {
     this.storage = wrapStorage(target, {
-      // A scenario uses only its own clock.
+      // Schedulers in scenarios use only their virtual clock, so the storage has no clock.
       serverTime: undefined,
       around: ({ method, request, proceed }) => {
         if (method === 'serverTime') return proceed()
@@ -33,7 +33,7 @@ export class InterceptedStorage {
     })
   }
 
-  /** The number of calls of an operation. */
+  /** Returns the number of calls of an operation since the last reset. */
   count(operation: Operation): number {
     return this.calls.filter((call) => call.operation === operation).length
   }
@@ -43,12 +43,15 @@ export class InterceptedStorage {
     return this.calls.filter((call) => writes.includes(call.operation)).length
   }
 
-  /** Forgets the calls so far. */
+  /** Forgets all calls so far. */
   reset(): void {
     this.calls.length = 0
   }
 
-  /** Makes the next calls of an operation fail, before or after their effect. `concerns` selects calls by their request. */
+  /**
+   * Makes the next `times` calls of an operation fail, before or after their effect. `concerns` selects calls by their
+   * request.
+   */
   fail(
     operation: Operation,
     times: number,

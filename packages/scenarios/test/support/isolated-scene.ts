@@ -16,7 +16,7 @@ export const isolations: readonly Isolation[] = ['thread', 'process']
 
 export const behaves: URL = new URL('../fixtures/isolated/behaves.mjs', import.meta.url)
 
-/** Modules with an unusual format or behaviour. */
+/** Modules with an unusual format or behaviour, for isolated tasks. */
 export const modules = {
   'common.cjs': new URL('../fixtures/isolated/common.cjs', import.meta.url),
   'fails-once.mjs': new URL('../fixtures/isolated/fails-once.mjs', import.meta.url),
@@ -25,7 +25,10 @@ export const modules = {
   'typed.ts': new URL('../fixtures/isolated/typed.ts', import.meta.url),
 } as const
 
-/** A scheduler on the real clock, which is shut down when the test has ended. */
+/**
+ * Starts a scheduler with one job for each entry of `tasks`, on the real clock. The scheduler shuts down when the test has
+ * ended.
+ */
 export async function isolatedScene(
   tasks: Readonly<Record<string, JobOptions['tasks'][number] | JobOptions['tasks']>>,
   options: Partial<SchedulerOptions> = {},
@@ -49,12 +52,12 @@ export async function isolatedScene(
   return {
     scheduler,
     lines,
-    /** Runs a job to its end. */
+    /** Triggers a job, and returns its occurrence when it has ended. */
     async run(name: string, data?: unknown): Promise<Occurrence> {
       const { id } = await scheduler.trigger(name, data === undefined ? {} : { data })
       return scheduler.waitFor(id, { timeout: { minutes: 1 } })
     },
-    /** Starts a job, and resolves when its handler has logged a line. */
+    /** Triggers a job, and returns the message of the first line that its handler logs. */
     async begin(name: string): Promise<{ readonly id: Occurrence['id']; readonly said: string }> {
       const line = once(said, 'line')
       const { id } = await scheduler.trigger(name)
@@ -65,7 +68,7 @@ export async function isolatedScene(
   }
 }
 
-/** The last attempt of the last task. */
+/** Returns the last attempt of the last task of an occurrence. */
 export function lastAttempt({ tasks }: Occurrence) {
   return tasks.at(-1)?.attempts.at(-1)
 }

@@ -4,15 +4,15 @@ import { memoryDatabase, memoryStorage } from '@jobistemer/storage-memory'
 
 /**
  * A storage that can lose all its data, like a restarted server without persistence. It can also lose its last writes, like a
- * server whose promoted replica was behind.
+ * server whose promoted replica had fallen behind.
  */
 export class LosingStorage {
   #present: Storage = empty()
-  /** Receives every call too, until it falls behind. */
+  /** The replica receives every call too, until it falls behind. */
   #replica: Storage = empty()
   #isBehind = false
 
-  /** A connection that survives the loss. It receives no wake-ups. */
+  /** Makes a connection that survives the loss. The connection receives no wake-ups. */
   connect(): Storage {
     return wrapStorage(empty(), {
       serverTime: undefined,
@@ -31,7 +31,7 @@ export class LosingStorage {
     this.#replica = empty()
   }
 
-  /** From now on the replica receives no calls. */
+  /** From this call on, the replica receives no calls. */
   fallBehind(): void {
     this.#isBehind = true
   }

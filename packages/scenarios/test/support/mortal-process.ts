@@ -2,20 +2,20 @@ import type { Clock, Timer } from '@jobistemer/core'
 import type { Storage, WakeUp } from '@jobistemer/core/storage'
 import { InterceptedStorage } from './intercepted-storage.ts'
 
-/** A timer on the monotonic clock of a process. */
+/** A timer on the monotonic clock of a simulated process. */
 interface ProcessTimer {
   readonly dueAt: number
   readonly callback: () => void
   readonly options: { readonly unref?: boolean } | undefined
-  /** The present timer of the target clock; `null` after a cancellation. */
+  /** The timer of the target clock; `null` after a cancellation. */
   timer: Timer | null
 }
 
 /**
- * The clock and the storage connection of one scheduler, as its process has them.
+ * Simulates the process of one scheduler: it has its own clock and its own storage connection.
  *
- * After its death none of its timers fires, none of its calls reaches the storage, and no pending answer arrives. A frozen
- * process behaves in the same way, but its timers fire and its answers arrive once it thaws.
+ * After the death of the process none of its timers fires, none of its calls reaches the storage, and no pending answer
+ * arrives. A frozen process behaves in the same way, but its timers fire and its answers arrive once it thaws.
  */
 export class MortalProcess {
   readonly clock: Clock
@@ -27,12 +27,12 @@ export class MortalProcess {
   #alive = true
   #markDead: () => void = () => undefined
   #isFrozen = false
-  /** Resolved unless the process is frozen. */
+  /** Resolved, unless the process is frozen. */
   #awake: Promise<void> = Promise.resolve()
   #wake: () => void = () => undefined
   #froze: Promise<void> = new Promise(() => undefined)
   #markFrozen: () => void = () => undefined
-  /** The total time for which the monotonic clock stood still, and its reading at the last freeze. */
+  /** The total time in ms for which the monotonic clock stood still, and the reading of that clock at the last freeze. */
   #stoodStillMs = 0
   #frozenAt = 0
 
@@ -71,7 +71,7 @@ export class MortalProcess {
     this.#markDead()
   }
 
-  /** Resolves when the process is not frozen. Code that stands for this process awaits it before it continues. */
+  /** Resolves when the process is not frozen. Handlers that run in this simulated process await it before they continue. */
   awake(): Promise<void> {
     return this.#awake
   }
@@ -86,7 +86,7 @@ export class MortalProcess {
     this.#markFrozen()
   }
 
-  /** Resumes the process. Its monotonic clock ran on meanwhile (SIGCONT), or stood still (suspended machine). */
+  /** Resumes the process. Its monotonic clock ran on during the freeze (SIGCONT), or stood still (suspended machine). */
   thaw(monotonic: 'ran on' | 'stood still'): void {
     if (monotonic === 'stood still') this.#stoodStillMs = this.#target.monotonic() - this.#frozenAt
     this.#isFrozen = false
@@ -121,7 +121,7 @@ export class MortalProcess {
     timer.timer = this.#target.setTimer(timer.dueAt - this.clock.monotonic(), ring, timer.options)
   }
 
-  /** The virtual clock waits for the call, unless the process dies or freezes. */
+  /** Makes the virtual clock wait for a storage call, unless the process dies or freezes. */
   #track(promise: Promise<unknown>): void {
     this.#tracked.add(promise)
     const done = promise.then(

@@ -12,7 +12,7 @@ export interface Place {
   dispose(): void
 }
 
-/** A kind of storage that scenarios run on. */
+/** A kind of storage on which scenarios run. */
 export interface PlaceKind {
   readonly name: string
   open(): Place
@@ -38,8 +38,8 @@ const sqlite: PlaceKind = {
   },
 }
 
-/** For scenarios whose result depends on how the storage pages, orders, deletes or fails. */
+/** The storages for scenarios whose result depends on how a storage pages, orders, deletes or fails. */
 export const everyStorage: readonly PlaceKind[] = [memory, sqlite]
 
-/** For scenarios that test the engine. `npm run test:extra` runs them on SQLite, too. */
+/** The storages for scenarios that test the engine: memory only, and SQLite too in `npm run test:extra`. */
 export const everywhere: readonly PlaceKind[] = isThorough ? everyStorage : [memory]

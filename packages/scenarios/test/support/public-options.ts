@@ -25,18 +25,18 @@ import { Registry } from 'prom-client'
 import { everySeconds } from './every.ts'
 import type { OptionKind } from './wrong-values.ts'
 
-/** A public function, its options, and a call of it with one of them. */
+/** A public function, its options, and a way to call the function with a value for one option. */
 export interface EntryPoint {
   readonly name: string
-  /** The kinds of the options by path, as errors name them. */
+  /** The kind of value of each option, by the path that errors name. */
   readonly options: Readonly<Record<string, OptionKind>>
-  /** Options whose value may contain a password, so errors omit it. */
+  /** Options whose value may contain a password, so that errors must omit the value. */
   readonly secrets?: readonly string[]
-  /** Calls the function with a value for the option at a path. All other options are valid. */
+  /** Calls the function with a value for the option at a path. All other options have valid values. */
   call(path: string, value: unknown, scheduler: Scheduler): unknown
 }
 
-/** An object with one member, which may be nested: `retryPolicy.jitter`. */
+/** Returns an object with one member, which may be nested, such as `retryPolicy.jitter`. */
 function withMember(path: string, value: unknown, base: Readonly<Record<string, unknown>> = {}): never {
   const [first = '', ...rest] = path.split('.')
   const present = base[first] as Readonly<Record<string, unknown>> | undefined
@@ -94,7 +94,7 @@ const isolationSettings = {
   killAfter: 'duration',
 } as const satisfies Record<string, OptionKind>
 
-/** The other members that these settings require. */
+/** Settings that are valid only together with another member, and that member. */
 const around = {
   retryPolicy: { maxRetries: 1 },
   startRate: { limit: 1, interval: 1000 },
@@ -125,7 +125,7 @@ const request = { ...itemRequest, ...why } as const
 const schedule = { timezone: 'timezone', start: 'instant', end: 'instant' } as const
 const job: Job = defineJob({ name: 'new', schedule: everySeconds(10), tasks: [{ name: 'work', run: () => 1 }] })
 
-/** Stands for a DynamoDB client. Invalid options are rejected before any call of it. */
+/** Stands for a DynamoDB client. Functions reject invalid options before they call the client. */
 const noClient = { send: () => Promise.reject(new Error('asked')) }
 
 /** The public functions and methods, except the methods of storages. */
@@ -305,7 +305,7 @@ export const entryPoints: readonly EntryPoint[] = [
     options: { job: 'one or a list', jobs: 'list', options: 'object', ...limits },
     call(path, value, scheduler) {
       if (path === 'job') return scheduler.add(value as never)
-      // A value that is not an array counts as one job.
+      // `add` treats a value that is not an array as one job, so the value becomes an element of an array.
       if (path === 'jobs') return scheduler.add([job, ...(Array.isArray(value) ? value : [value])])
       return scheduler.add(job, path === 'options' ? (value as never) : withMember(path, value))
     },

@@ -5,7 +5,7 @@ interface RealignedJob extends Realignment {
   readonly nextAt: Date | null
 }
 
-/** Sets a job back to the present, or all stored jobs that this process knows. Returns the jobs that were ahead. */
+/** Realigns a job, or all stored jobs that this process knows. Returns the jobs that were ahead of the time. */
 export async function realign(operations: JobOperations, name?: string): Promise<readonly RealignedJob[]> {
   const names = name === undefined ? (await operations.jobs()).items.map((job) => job.name) : [name]
   const realigned: RealignedJob[] = []

@@ -4,8 +4,8 @@ import { onTestFinished } from 'vitest'
 const names = ['unhandledRejection', 'uncaughtException'] as const
 
 /**
- * Collects unhandled rejections and uncaught exceptions during the test. Otherwise the test runner would fail. The returned
- * function returns all that have occurred so far.
+ * Collects unhandled rejections and uncaught exceptions during the test, which would otherwise fail the test run. The
+ * returned function returns all errors collected so far.
  */
 export function watchProcess(): () => Promise<readonly unknown[]> {
   const seen: unknown[] = []
@@ -20,7 +20,7 @@ export function watchProcess(): () => Promise<readonly unknown[]> {
     })
   }
   return async () => {
-    // Node.js reports a rejection at the end of a turn of the event loop.
+    // Node.js reports an unhandled rejection at the end of a turn of the event loop.
     await setImmediate()
     await setImmediate()
     return seen

@@ -13,42 +13,47 @@ import { onTestFinished } from 'vitest'
 import { MortalProcess } from './mortal-process.ts'
 import { memory, type PlaceKind } from './places.ts'
 
-/** The start of every scenario. */
+/** The instant at which the virtual clock of every scenario starts. */
 export const startMs: number = Date.UTC(2026, 0, 1)
 
-/** The instant `seconds` after the start of the world. */
+/** Returns the instant `seconds` after the start of the virtual clock. */
 export function at(seconds: number): Date {
   return new Date(startMs + seconds * 1000)
 }
 
-/** The seconds from the start of the world to an instant. */
+/** Returns the seconds from the start of the virtual clock to an instant. */
 export function secondsOf(instant: Date | number): number {
   return (Number(instant) - startMs) / 1000
 }
 
-/** A clock, a database, and schedulers on it. They are removed when the test has ended. */
+/**
+ * A simulated cluster: a virtual clock, a database, and schedulers that use both. It is disposed of when the test has ended.
+ */
 export interface World {
   readonly clock: VirtualClock
-  /** A connection to the database. */
+  /** Makes a connection to the database. */
   connect(): Storage
-  /** A scheduler that is not started yet; by default it has its own connection. */
+  /** Makes a scheduler, which is not started yet. By default it has its own connection. */
   scheduler(options?: Partial<SchedulerOptions>): Scheduler
   /** A started scheduler. */
   start(options?: Partial<SchedulerOptions>): Promise<Scheduler>
-  /** Ends the process of a scheduler as `kill -9` does. */
+  /** Ends the simulated process of a scheduler, as `kill -9` does. */
   crash(scheduler: Scheduler): void
-  /** Stops the process of a scheduler: its timers do not fire, and its calls and their answers are held. */
+  /** Stops the simulated process of a scheduler: its timers do not fire, and its calls and their answers are held. */
   freeze(scheduler: Scheduler): void
-  /** Resumes a frozen process. Its monotonic clock `ran on` meanwhile (the default) or `stood still`. */
+  /** Resumes a frozen process. Its monotonic clock `ran on` during the freeze (the default) or `stood still`. */
   thaw(scheduler: Scheduler, monotonic?: 'ran on' | 'stood still'): Promise<void>
-  /** Resolves when the scheduler's process is not frozen. Handlers in that process await it before they continue. */
+  /** Resolves when the process of the scheduler is not frozen. Handlers in that process await it before they continue. */
   awake(scheduler: Scheduler): Promise<void>
-  /** Shuts down. Signals fire at once, and the clock advances by `abortGracePeriod` (ms, default 0). */
+  /**
+   * Shuts a scheduler down without a grace period: it aborts its runs, and the clock advances by `abortGracePeriod` (ms,
+   * default 0).
+   */
   shutdown(scheduler: Scheduler, abortGracePeriod?: number): Promise<void>
 }
 
 export function createWorld(kind: PlaceKind = memory): World {
-  // Handlers of scenarios do no real work that the clock must wait for.
+  // Handlers of scenarios do no work in real time, so the clock does not wait for them.
   const clock = virtualClock(startMs, { patience: 0 })
   const place = kind.open()
   const storages: Storage[] = []
@@ -64,9 +69,10 @@ export function createWorld(kind: PlaceKind = memory): World {
       const process = new MortalProcess(clock, options.storage ?? world.connect())
       const scheduler = createScheduler({
         logger: silentLogger,
-        // The assignment of slots to nodes depends on their names, and scenarios must be deterministic.
+        // The assignment of slots to nodes depends on the names of the nodes, and scenarios must be deterministic.
         nodeId: `node ${processes.size + 1}`,
-        // The defaults of a storage for one process, so that scenarios are equal on all storages and long ones are fast.
+        // The default of a storage for one process. With it, scenarios behave equally on all storages, and long scenarios are
+        // fast.
         deadAfter: { minutes: 6 },
         ...options,
         clock: process.clock,
@@ -104,7 +110,7 @@ export function createWorld(kind: PlaceKind = memory): World {
   return world
 }
 
-/** The named events that a scheduler emits from now on. */
+/** Collects the named events that a scheduler emits from this call on. */
 export function listen<Name extends SchedulerEventName>(
   scheduler: Scheduler,
   ...names: Name[]
@@ -114,7 +120,7 @@ export function listen<Name extends SchedulerEventName>(
   return heard
 }
 
-/** The states of a job's occurrences: `'10 completed'`, with the second of the slot and the reason, if any. */
+/** Returns the states of a job's occurrences, such as `'10 completed'`, with the second of the slot and the reason, if any. */
 export async function fates(scheduler: Scheduler, job: string): Promise<string[]> {
   const occurrences = (await scheduler.occurrences({ job, limit: 10_000 })).items
   return occurrences.map(fateOf)
@@ -125,7 +131,7 @@ function fateOf({ scheduledAt, state, reason, span }: Occurrence): string {
   return `${secondsOf(span === null ? scheduledAt : span.from)}${until} ${state}${reason === null ? '' : ` ${reason}`}`
 }
 
-/** The only occurrence of a job. Throws if the job has none or several. */
+/** Returns the only occurrence of a job. Throws if the job has none or several. */
 export async function onlyOccurrence(scheduler: Scheduler, job: string): Promise<Occurrence> {
   const [occurrence, ...others] = (await scheduler.occurrences({ job })).items
   if (occurrence === undefined || others.length > 0) throw new Error(`${others.length + 1} occurrences instead of one`)

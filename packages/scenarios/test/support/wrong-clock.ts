@@ -1,7 +1,7 @@
 import type { Clock } from '@jobistemer/core'
 import type { VirtualClock } from '@jobistemer/core/testing'
 
-/** A clock that is offset from the true clock. */
+/** A clock with a settable offset from the true clock. */
 export class WrongClock implements Clock {
   readonly #clock: VirtualClock
   offsetMs: number

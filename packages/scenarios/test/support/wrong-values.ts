@@ -1,4 +1,4 @@
-/** The kind of values that a public option accepts. {@link wrongValuesOf} returns values that it rejects. */
+/** The kind of values that a public option accepts. {@link wrongValuesOf} returns values that the option must reject. */
 export type OptionKind =
   | 'name'
   | 'duration'
@@ -19,7 +19,7 @@ export type OptionKind =
   | { readonly integerFrom: number; readonly to: number }
   | { readonly numberFrom: number; readonly to: number }
 
-/** One wrong value with its description. */
+/** A wrong value for an option, with a description of the value. */
 export interface WrongValue {
   readonly what: string
   readonly value: unknown
@@ -153,7 +153,7 @@ const byKind: Readonly<Record<Extract<OptionKind, string>, readonly WrongValue[]
   'text to parse': [...noText, ...texts('', 'no', ...ofTheLanguage)],
 }
 
-/** Wrong values of each kind: of another type, out of range, too long, or built-in objects. */
+/** Returns wrong values for a kind of option: of another type, out of range, too long, or built-in objects. */
 export function wrongValuesOf(kind: OptionKind): readonly WrongValue[] {
   if (kind === 'positive duration') return [...byKind.duration, ...byKind['positive duration']]
   if (typeof kind === 'string') return byKind[kind]
