@@ -11,7 +11,7 @@ function* sum(values: readonly MaybePromise<number>[], log: string[] = []): Cour
   return total
 }
 
-describe('a sequence of steps', () => {
+describe('run, with a generator of steps,', () => {
   it('returns synchronously if no step returns a promise', () => {
     const log: string[] = []
     void Promise.resolve().then(() => log.push('another turn'))
@@ -19,11 +19,11 @@ describe('a sequence of steps', () => {
     expect(log).toEqual(['asked', 'went on', 'asked', 'went on', 'asked', 'went on'])
   })
 
-  it('returns synchronously if it has no step', () => {
+  it('returns synchronously if there is no step', () => {
     expect(run(sum([]))).toBe(0)
   })
 
-  it('continues after the first step that returns a promise', async () => {
+  it('continues asynchronously after the first step that returns a promise', async () => {
     const log: string[] = []
     const answer = run(sum([1, Promise.resolve(2), 3, Promise.resolve(4)], log))
     expect(log).toEqual(['asked', 'went on', 'asked'])
@@ -31,7 +31,7 @@ describe('a sequence of steps', () => {
     expect(await answer).toBe(10)
   })
 
-  it('runs nested sequences', async () => {
+  it('runs nested generators', async () => {
     function* outer(inner: readonly MaybePromise<number>[]): Course<number> {
       return (yield* sum(inner)) * 2
     }
@@ -39,7 +39,7 @@ describe('a sequence of steps', () => {
     expect(await run(outer([1, Promise.resolve(2)]))).toBe(6)
   })
 
-  it('throws or rejects as its steps do', async () => {
+  it('throws or rejects if a step throws or rejects', async () => {
     function* failing(): Course<number> {
       yield* wait(1)
       throw new Error('out of order')
@@ -53,7 +53,7 @@ describe('a sequence of steps', () => {
 })
 
 describe('whenDone', () => {
-  it('continues synchronously with a value, and asynchronously with a promise', async () => {
+  it('calls its continuation at once for a value, and later for a promise', async () => {
     expect(whenDone(1, (value) => value + 1)).toBe(2)
     const later = whenDone(Promise.resolve(1), (value) => value + 1)
     expect(later).toBeInstanceOf(Promise)

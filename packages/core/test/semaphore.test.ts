@@ -18,7 +18,7 @@ function asking(semaphore: Semaphore<string>) {
 const settled = () => new Promise((resolve) => setImmediate(resolve))
 
 describe('a semaphore', () => {
-  it('gives out its permits in the order in which holders ask', async () => {
+  it('gives its permits to holders in the order in which they ask', async () => {
     const semaphore = new Semaphore<string>(2)
     const { went, ask } = asking(semaphore)
     await ask('a', 'b', 'c', 'd')
@@ -35,7 +35,7 @@ describe('a semaphore', () => {
     expect(semaphore.waiting).toBe(0)
   })
 
-  it('takes no permit back from a holder that has none', async () => {
+  it('ignores a release by a holder that has no permit', async () => {
     const semaphore = new Semaphore<string>(2)
     const { went, ask } = asking(semaphore)
     await ask('a', 'b', 'c')
@@ -46,7 +46,7 @@ describe('a semaphore', () => {
     expect(went).toEqual(['a', 'b', 'c'])
   })
 
-  it('ends all waiting when it is stopped', async () => {
+  it('lets all waiting holders continue when it is stopped', async () => {
     const semaphore = new Semaphore<string>(2)
     const { went, ask } = asking(semaphore)
     await ask('a', 'b', 'c')

@@ -48,7 +48,7 @@ function report(name: string, figures: object): void {
 }
 
 it.each(isFull ? [[false], [true]] : [[true]])(
-  'BullMQ hands over per-second jobs and a queue under load without a double or a gap; importer crashes: %j',
+  'the cut-over from BullMQ under load loses no run and runs none twice; importer crashes: %j',
   async (crashes) => {
     const server = await startRedis()
     const connection = { url: server.url, maxRetriesPerRequest: null }
@@ -147,7 +147,7 @@ it.each(isFull ? [[false], [true]] : [[true]])(
 
 // pg-boss sends one job a minute for a schedule, so this run takes up to two minutes.
 it.runIf(isFull)(
-  'pg-boss hands over per-minute schedules and a queue under load without a double or a gap, although the importer crashes',
+  'the cut-over from pg-boss under load loses no run and runs none twice, although the importer crashes',
   async () => {
     const server = await startPostgres({ quick: true })
     const folder = scratch.folder()
