@@ -7,7 +7,7 @@ async function loadJitter(): Promise<() => number> {
   return jitter
 }
 
-it('each process has different random pauses, also with the same process id', async () => {
+it('two processes use different random pauses, even with the same process id', async () => {
   const [one, another] = [await loadJitter(), await loadJitter()]
   const take = (jitter: () => number) => Array.from({ length: 3 }, jitter)
   expect(take(one)).not.toEqual(take(another))
