@@ -15,7 +15,7 @@ afterAll(async () => {
   await storage.close()
 })
 
-it('creates a history with completed, failed and retried runs', async () => {
+it('the demo busy-night creates a history with completed, failed and retried runs', async () => {
   const states = new Set<string>()
   for await (const { name } of client.jobs()) {
     for await (const run of client.occurrences({ job: name, tasks: false })) states.add(run.state)
@@ -26,7 +26,7 @@ it('creates a history with completed, failed and retried runs', async () => {
   expect(new Set(uploads.map(({ attemptCount }) => attemptCount))).toEqual(new Set([1, 2, 3]))
 })
 
-it('asks for a pause, a run and a backfill', async () => {
+it('the demo busy-night requests a pause, a run and a backfill', async () => {
   await makeRequests(storage, Date.now())
   expect((await client.job('newsletter')).paused?.actor).toBe('anna')
   const counts = await client.counts()

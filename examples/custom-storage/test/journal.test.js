@@ -39,8 +39,8 @@ async function writeUntilKilled(file, lines) {
   return acknowledged
 }
 
-describe('the journal', () => {
-  it('keeps every acknowledged call of a process that was killed', async () => {
+describe('the journal file of the example storage', () => {
+  it('contains every acknowledged call of a process that was killed', async () => {
     await withFile(async (file) => {
       const acknowledged = await writeUntilKilled(file, 300)
       assert.ok(acknowledged.length >= 300)
@@ -54,7 +54,7 @@ describe('the journal', () => {
     })
   })
 
-  it('cuts off a line that was being written when the process died', async () => {
+  it('loses only the line that was being written when the process died', async () => {
     await withFile(async (file) => {
       const first = journalStorage({ file })
       await first.prune({ now: 1, jobId: null, before: 0, keep: 0, limit: 1 })
@@ -69,7 +69,7 @@ describe('the journal', () => {
     })
   })
 
-  it('is one line behind its header again after a long life, and holds the same', async () => {
+  it('is compacted when it is opened again, and contains the same records', async () => {
     await withFile(async (file) => {
       await writeUntilKilled(file, 600)
       const first = journalStorage({ file })
@@ -82,7 +82,7 @@ describe('the journal', () => {
     })
   })
 
-  it('refuses a file that is something else, and leaves it as it is', async () => {
+  it('is refused and not changed if it is another kind of file', async () => {
     await withFile(async (file) => {
       for (const [content, code] of /** @type {const} */ ([
         ['name,age\nkim,7\n', 'STORAGE_UNREADABLE'],
@@ -99,7 +99,7 @@ describe('the journal', () => {
     })
   })
 
-  it('brings a file of an older form to the present one, and refuses a newer one', async () => {
+  it('is migrated from an older form, and refused if it has a newer form', async () => {
     await withFile(async (file) => {
       await writeUntilKilled(file, 5)
       const first = journalStorage({ file })
@@ -124,7 +124,7 @@ describe('the journal', () => {
     })
   })
 
-  it('refuses a file in a folder that does not exist', () => {
+  it('is refused if its folder does not exist', () => {
     assert.throws(
       () => journalStorage({ file: join(tmpdir(), 'no-such-folder-of-a-journal', 'jobs.journal') }),
       (error) => JobistemerError.isInstance(error, 'STORAGE_UNREADABLE'),

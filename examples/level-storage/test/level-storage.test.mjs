@@ -23,7 +23,7 @@ async function countLines() {
   return lines.filter((line) => line.trim() !== '' && !line.trim().startsWith('//')).length
 }
 
-describe('the level storage', () => {
+describe('the example storage on LevelDB', () => {
   let folder = ''
   beforeEach(async () => {
     folder = await mkdtemp(join(tmpdir(), 'level-storage-'))
@@ -32,7 +32,7 @@ describe('the level storage', () => {
     await rm(folder, { recursive: true })
   })
 
-  it('runs each slot once for several schedulers of one process', async () => {
+  it('runs each slot once although several schedulers of one process use it', async () => {
     /** @type {string[]} */
     const runs = []
     const clock = virtualClock('2026-01-01T00:00:00Z')
@@ -50,7 +50,7 @@ describe('the level storage', () => {
     expect(new Set(runs).size).toBe(10)
   })
 
-  it('keeps what it has acknowledged when the process is killed', async () => {
+  it('has lost no acknowledged write after its process was killed', async () => {
     for (let round = 1; round <= 5; round++) {
       const child = spawn(process.execPath, [writer, folder], { stdio: ['ignore', 'pipe', 'inherit'] })
       const exited = new Promise((resolve) => child.once('exit', resolve))
@@ -69,7 +69,7 @@ describe('the level storage', () => {
     }
   })
 
-  it('brings an older form to the present one, goes on after a crash, and refuses a newer one', async () => {
+  it('migrates data of an older form, continues after a crash, and refuses a newer form', async () => {
     const first = levelStorage({ folder })
     await first.listJobs({ limit: 1, cursor: null })
     await first.close()
@@ -95,11 +95,11 @@ describe('the level storage', () => {
     await again.close()
   })
 
-  it('is written in fewer than 300 lines', async () => {
+  it('has fewer than 300 lines of code', async () => {
     expect(await countLines()).toBeLessThan(300)
   })
 
-  it('says which folder it cannot open', async () => {
+  it('names the folder that it cannot open in its error', async () => {
     const file = fileURLToPath(import.meta.url)
     const storage = levelStorage({ folder: file })
     await expect(storage.get({})).rejects.toSatisfy(

@@ -38,7 +38,7 @@ async function bundle() {
   return { register, jobs, POST }
 }
 
-it('the server starts the jobs, and its route triggers one; the edge runtime has none', async () => {
+it('the Next.js server starts the jobs, its route triggers a job, and the edge runtime starts none', async () => {
   newServer()
   const { register } = await bundle()
   const { jobs, POST } = await bundle()
@@ -58,7 +58,7 @@ it('the server starts the jobs, and its route triggers one; the edge runtime has
   expect((await scheduler.nodes()).length).toBe(1)
 })
 
-it('jobs that could not be started can be later', async () => {
+it('the Next.js server starts its jobs later if the first start failed', async () => {
   const file = newServer()
   writeFileSync(file, 'no database, but a text that is long enough to be looked at'.repeat(100))
   const { register } = await bundle()
@@ -70,7 +70,7 @@ it('jobs that could not be started can be later', async () => {
   expect((await (await jobs()).trigger('report')).created).toBe(true)
 })
 
-it('in development each new copy of the code takes the jobs over, once', async () => {
+it('in development, each new copy of the Next.js code takes over the jobs once', async () => {
   newServer('development')
   const before = await bundle()
   await before.register()

@@ -20,7 +20,7 @@ function next(folder: string, args: readonly string[], env: Readonly<Record<stri
   })
 }
 
-it('a production build starts its jobs once, triggers them from a route, and loses nothing at its end', async () => {
+it('a production build of the Next.js example starts its jobs once, triggers them, and loses no run when it ends', async () => {
   // Below the example, so that everything that it needs is found; Next.js compiles nothing below node_modules.
   mkdirSync(join(own, 'dist'), { recursive: true })
   const folder = mkdtempSync(join(own, 'dist', 'production-'))

@@ -114,7 +114,7 @@ function changeRows(file: string, statement: string, parameters: readonly unknow
   }
 }
 
-it('makes a backup that restores to the rows of the source, and leaves no other file', async () => {
+it('the backup job makes a backup that restores to the rows of the source, and leaves no other file', async () => {
   const world = backupWorld()
   const report = await run(await runningScheduler(demoJob(world)))
   expect(report.outcome).toBe('completed')
@@ -129,20 +129,20 @@ it('makes a backup that restores to the rows of the source, and leaves no other 
   database.close()
 })
 
-it('removes its scratch files when it is done', async () => {
+it('the backup job removes its scratch files when it completes', async () => {
   const world = backupWorld()
   expect(await runToTheEnd(demoJob(world))).toBe('completed')
   expect(readdirSync(world.work)).toEqual([])
 })
 
-it('removes its scratch files after a failure, too', async () => {
+it('the backup job removes its scratch files when it fails', async () => {
   const world = backupWorld()
   rmSync(world.source)
   expect(await runToTheEnd(demoJob(world))).toBe('failed')
   expect(readdirSync(world.work)).toEqual([])
 })
 
-it('copies one state of a database that others write to', async () => {
+it('the backup job copies a consistent state of a database to which others write', async () => {
   const world = backupWorld()
   const writer = new Database(world.source)
   onTestFinished(() => void writer.close())
@@ -154,7 +154,7 @@ it('copies one state of a database that others write to', async () => {
   for (let round = 0; round < 5; round++) expect((await run(scheduler)).outcome).toBe('completed')
 })
 
-it('keeps the newest backups, and removes the oldest', async () => {
+it('the backup job keeps the newest backups, and removes the oldest', async () => {
   const world = backupWorld()
   const scheduler = await runningScheduler(demoJob(world, { keep: 2 }))
   const made: string[] = []
@@ -165,13 +165,13 @@ it('keeps the newest backups, and removes the oldest', async () => {
   expect(readdirSync(world.backups).sort()).toEqual(made.slice(-2))
 })
 
-it('gives backups names that sort as their slots do', () => {
+it('the names of backups sort in the order of their slots', () => {
   const slots = [20_000, 20_003, 20_200, 20_250, 21_000].map((milliseconds) => new Date(milliseconds))
   const names = slots.map((slot) => workFolder('', slot))
   expect(names.toSorted()).toEqual(names)
 })
 
-it('removes nothing but backups', async () => {
+it('the backup job removes no file that is not a backup', async () => {
   const world = backupWorld()
   writeFileSync(join(world.backups, 'a-note.txt'), 'mine')
   const scheduler = await runningScheduler(demoJob(world, { keep: 1 }))
@@ -181,7 +181,7 @@ it('removes nothing but backups', async () => {
   expect(readdirSync(world.backups)).toHaveLength(2)
 })
 
-it('tries the compression again after a failure', async () => {
+it('the backup job retries the compression after a failure', async () => {
   const world = backupWorld()
   let failures = 0
   const onProgress = async () => {
@@ -193,7 +193,7 @@ it('tries the compression again after a failure', async () => {
   expect(attempts?.map(({ state }) => state)).toEqual(['failed', 'succeeded'])
 })
 
-it('writes down each start and each end by itself', async () => {
+it('the backup job writes each start and each end of a task to the witness file', async () => {
   const world = backupWorld()
   await run(await runningScheduler(demoJob(world)))
   const lines = readWitness(world.witness).map(({ task, event, attempt }) => `${task} ${attempt} ${event}`)
@@ -204,26 +204,26 @@ it('writes down each start and each end by itself', async () => {
   expect(lines).toEqual(expected)
 })
 
-it('finds out that the compressed file was damaged', async () => {
+it('the check task of the backup job detects a damaged compressed file', async () => {
   const message = await verdictOnSabotage('compress', (_, file) =>
     overwrite(file, Math.floor(statSync(file).size / 2), Buffer.alloc(64, 0xff)),
   )
   expect(message).toMatch(/invalid|incorrect|too far back/)
 })
 
-it('finds out that the compressed file was cut off', async () => {
+it('the check task of the backup job detects a truncated compressed file', async () => {
   const message = await verdictOnSabotage('compress', (_, file) =>
     writeFileSync(file, readFileSync(file).subarray(0, -20)),
   )
   expect(message).toMatch(/unexpected end of file/)
 })
 
-it('finds out that a page of the copy was damaged', async () => {
+it('the check task of the backup job detects a damaged page of the copy', async () => {
   const message = await verdictOnSabotage('backup', (_, file) => overwrite(file, 3 * 4096, Buffer.alloc(4096, 0x55)))
   expect(message).toMatch(/integrity check|malformed/)
 })
 
-it('finds out that an index of the copy does not fit its rows', async () => {
+it('the check task of the backup job detects an index that differs from its rows', async () => {
   const message = await verdictOnSabotage('backup', (_, file) => {
     changeRows(file, "UPDATE notes SET text = 'another' WHERE id = 1")
     // Without its index, the row becomes again what it was; the index then still has the other text.
@@ -234,21 +234,21 @@ it('finds out that an index of the copy does not fit its rows', async () => {
   expect(message).toMatch(/integrity check .* notes_by_text/)
 })
 
-it('finds out that the copy has lost a row', async () => {
+it('the check task of the backup job detects a lost row', async () => {
   const message = await verdictOnSabotage('backup', (_, file) => {
     changeRows(file, 'DELETE FROM tags WHERE note = 7')
   })
   expect(message).toBe('The backup is not what the source was: table tags has 499 rows instead of 500.')
 })
 
-it('finds out that a single value of the copy is another one', async () => {
+it('the check task of the backup job detects a single changed value', async () => {
   const message = await verdictOnSabotage('backup', (_, file) => {
     changeRows(file, "UPDATE notes SET text = 'note 8 – u' WHERE id = 8")
   })
   expect(message).toContain('checksums over all rows do not')
 })
 
-it('says in its result how many rows the restored backup has', async () => {
+it('the result of the backup job states the number of rows in the restored backup', async () => {
   const world = backupWorld(42)
   const report = await run(await runningScheduler(demoJob(world)))
   const contents = report.tasks.find(({ name }) => name === 'verify')?.result as unknown as TableContents

@@ -94,7 +94,7 @@ function attemptsOf(occurrence: Occurrence | undefined): readonly (readonly stri
 }
 
 it.each(kinds)(
-  'kills a node in the middle of a task, and another one carries on: %s',
+  'the demo kills a node in the middle of a task, and the other node continues the run: %s',
   async (kind) => {
     const { folder, database, demo } = demos.get(kind) as RunningDemo
     const exitCode = await demo.ended
@@ -144,7 +144,7 @@ it.each(kinds)(
   longestRunMs,
 )
 
-it('starts its only node again, which goes on at once and makes up what it missed', async () => {
+it('the demo with one node restarts it after the kill, and the node continues and recovers missed slots', async () => {
   const { folder, demo } = demos.get('one node') as RunningDemo
   expect(await demo.ended, demo.output()).toBe(0)
   expect(demo.output()).toContain('compress  attempt 1 lost')

@@ -4,7 +4,7 @@ import { expect, it } from 'vitest'
 import { createDemoFolder } from '../src/demo-folder.ts'
 import { temporaryFolder } from './world.ts'
 
-it('makes a folder that does not exist, and takes one that is empty', () => {
+it('createDemoFolder creates a folder that does not exist, and accepts an empty folder', () => {
   const top = temporaryFolder()
   mkdirSync(join(top, 'empty'))
   for (const path of [join(top, 'new', 'deep'), join(top, 'empty')]) {
@@ -13,14 +13,14 @@ it('makes a folder that does not exist, and takes one that is empty', () => {
   }
 })
 
-it('refuses a folder with something in it, and adds nothing', () => {
+it('createDemoFolder refuses a folder that is not empty, and does not change it', () => {
   const folder = temporaryFolder()
   writeFileSync(join(folder, 'mine'), '')
   expect(() => createDemoFolder(folder)).toThrow(expect.objectContaining({ code: 'INVALID_ARGUMENT', field: '--out' }))
   expect(readdirSync(folder)).toEqual(['mine'])
 })
 
-it('refuses a path below a file', () => {
+it('createDemoFolder refuses a path below a file', () => {
   const file = join(temporaryFolder(), 'file')
   writeFileSync(file, '')
   expect(() => createDemoFolder(join(file, 'out'))).toThrow(expect.objectContaining({ code: 'INVALID_ARGUMENT' }))

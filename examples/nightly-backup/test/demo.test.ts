@@ -34,7 +34,7 @@ it('SIGINT ends the demo and its nodes at once', async () => {
   expect(alive()).toEqual([false, false])
 })
 
-it('lets its nodes write down that they end before it ends its server, when a Ctrl-C reaches all processes', async () => {
+it('after Ctrl-C, the demo stops its server only when its nodes have stored that their runs ended', async () => {
   const { folder, options } = smallWorld()
   // Its compression takes long enough to be interrupted.
   const database = new Database(options[1] as string)
@@ -58,7 +58,7 @@ it('lets its nodes write down that they end before it ends its server, when a Ct
   expect(occurrence?.tasks.at(-1)?.attempts.map(({ state }) => state)).toEqual(['aborted'])
 })
 
-it('says why when a node dies of itself, and takes the other one and the server along', async () => {
+it('if a node of the demo dies unexpectedly, the demo prints the reason and stops the other node and the server', async () => {
   const demo = demoOfTest('--storage', 'redis', ...smallWorld().options)
   const [, server] = await demo.said(/redis, process (\d+)/)
   const [, a, b] = await demo.said(/A is process (\d+), B is process (\d+)/)
@@ -68,7 +68,7 @@ it('says why when a node dies of itself, and takes the other one and the server 
   expect([a, server].map((processId) => isAlive(Number(processId)))).toEqual([false, false])
 })
 
-it('keeps its ledger on a server that is given, and leaves that running', async () => {
+it('the demo stores its ledger on a server that the user names, and does not stop that server', async () => {
   const server = await startRedis({ config: { appendonly: 'yes' } })
   onTestFinished(() => server.stop())
   const demo = demoOfTest('--storage', 'redis', '--redis-url', server.url, '--seconds', '1', ...smallWorld().options)
@@ -80,7 +80,7 @@ it('keeps its ledger on a server that is given, and leaves that running', async 
   expect((await createScheduler({ storage }).occurrences({ job: jobName })).items.length).toBeGreaterThan(0)
 })
 
-it('refuses a server that does not answer, without showing its password', async () => {
+it('the demo refuses a server that does not answer, and prints no password', async () => {
   const options = ['--storage', 'redis', '--redis-url', 'redis://me:secret@127.0.0.1:1']
   const demo = demoOfTest(...options, ...smallWorld().options)
   expect(await demo.ended).toBe(2)
@@ -88,7 +88,7 @@ it('refuses a server that does not answer, without showing its password', async 
   expect(demo.output()).not.toContain('secret')
 })
 
-it('refuses a bad database before it creates anything', async () => {
+it('the demo refuses a --db file that does not exist, and creates no file or folder', async () => {
   const folder = temporaryFolder()
   const demo = demoOfTest('--db', join(folder, 'missing.db'), '--out', join(folder, 'out'))
   expect(await demo.ended).toBe(2)
@@ -97,7 +97,7 @@ it('refuses a bad database before it creates anything', async () => {
   expect(readdirSync(folder)).toEqual([])
 })
 
-it('answers a wrong option with its usage', async () => {
+it('the demo answers an invalid option with its usage', async () => {
   const demo = demoOfTest('--storage', 'papyrus')
   expect(await demo.ended).toBe(2)
   expect(demo.output()).toMatch(/--storage is not a storage of this demo: "papyrus".*\n\nUsage: npm run demo/)

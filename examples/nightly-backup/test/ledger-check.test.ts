@@ -126,7 +126,7 @@ function indexOf(run: Run, event: WitnessLine['event'], slot: number, task: stri
   )
 }
 
-it('has nothing to say against a run that lost one attempt and did everything else once', () => {
+it('the ledger check accepts a run that lost one attempt and did everything else once', () => {
   expect(problemsOf(goodRun())).toEqual([])
 })
 
@@ -261,13 +261,13 @@ const defects: readonly (readonly [string, (run: Run) => void, string])[] = [
   ['a loss without a kill', (run) => (run.kill = null), '0 killed, but 1 recorded as lost'],
 ]
 
-it.each(defects)('the check finds %s', (_, spoil, problem) => {
+it.each(defects)('the ledger check reports %s', (_, spoil, problem) => {
   const run = goodRun()
   spoil(run)
   expect(problemsOf(run)).toContain(problem)
 })
 
-it('the check finds each single missing line of the witness', () => {
+it('the ledger check reports each single missing line of the witness file', () => {
   const lines = goodRun().witness.length
   for (let index = 0; index < lines; index++) {
     const run = goodRun()
@@ -276,7 +276,7 @@ it('the check finds each single missing line of the witness', () => {
   }
 })
 
-it('the check finds each single duplicate line of the witness', () => {
+it('the ledger check reports each single duplicate line of the witness file', () => {
   const lines = goodRun().witness.length
   for (let index = 0; index < lines; index++) {
     const run = goodRun()

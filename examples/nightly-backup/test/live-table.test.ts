@@ -42,7 +42,7 @@ async function tableOptions(columns: number): Promise<TableOptions> {
   return { taskNames, slots, occurrences: [await realOccurrence()], nodeOf: anyNode, now, columns, paint: noColour }
 }
 
-it('shows a line for each slot, with every attempt of every task', async () => {
+it('the live table shows a line for each slot, with every attempt of every task', async () => {
   const { lines, complete } = tableOf(await tableOptions(120))
   expect(complete).toBe(true)
   expect(lines.map(({ text }) => text.trimEnd())).toEqual([
@@ -56,20 +56,20 @@ it('shows a line for each slot, with every attempt of every task', async () => {
 /** The first attempt of each task ran on A, and every later one on B. */
 const twoNodes: NodeOf = (_, __, attempt) => (attempt === 1 ? 'A' : 'B')
 
-it('names the node of every attempt, also where there is no room for durations', async () => {
+it('the live table shows the node of every attempt, even if it has no space for durations', async () => {
   const options = { ...(await tableOptions(120)), nodeOf: twoNodes }
   expect(tableOf(options).lines[1]?.text).toMatch(/✓ \d+ ms A {2,}✗ failed A, ✓ \d+ ms B /)
   expect(tableOf({ ...options, columns: 34 }).lines[1]?.text).toMatch(/✓A +✗A✓B/)
 })
 
-it('shows interrupted attempts and recovered slots', async () => {
+it('the live table shows interrupted attempts and recovered slots', async () => {
   const options = await tableOptions(200)
   const [occurrence] = options.occurrences
   const occurrences = [{ ...(occurrence as Occurrence), recovered: true, fencingToken: 2 }]
   expect(tableOf({ ...options, occurrences }).lines[1]?.text).toContain('missed, made up, interrupted, taken up again')
 })
 
-it('a narrow terminal shows no notes; narrower ones omit the sum, then durations, then the ends of headings', async () => {
+it('the live table on a narrow terminal omits first the notes, then the sum, the durations and parts of headings', async () => {
   for (const columns of [100, 60, 45, 34, 10]) {
     const { lines, complete } = tableOf(await tableOptions(columns))
     for (const { text, width } of lines) {
@@ -83,7 +83,7 @@ it('a narrow terminal shows no notes; narrower ones omit the sum, then durations
   expect(narrow[1]).toBe('  02:00:03  completed  ✓    ✗✓')
 })
 
-it('counts no colour as width, and cuts none in two', async () => {
+it('the live table counts escape codes for colors as width 0, and cuts none in two', async () => {
   const options = await tableOptions(16)
   const plain = tableOf(options).lines
   const coloured = tableOf({ ...options, paint: colour }).lines
@@ -92,7 +92,7 @@ it('counts no colour as width, and cuts none in two', async () => {
   expect(coloured.map(({ text }) => text.replaceAll(escapeCodes, ''))).toEqual(plain.map(({ text }) => text))
 })
 
-it('prints the changes between two reads as text', async () => {
+it('describeChanges prints the changes between two reads as text', async () => {
   const occurrence = await realOccurrence()
   const before = { at: new Date('2026-01-01T02:00:03Z'), occurrences: [] }
   const now = { at: new Date('2026-01-01T02:00:04Z'), occurrences: [occurrence] }
@@ -106,7 +106,7 @@ it('prints the changes between two reads as text', async () => {
   expect(describeChanges(now, now, anyNode)).toEqual([])
 })
 
-it('tells of an attempt that takes long, once, while it runs', async () => {
+it('describeChanges reports a long attempt once while it runs', async () => {
   const occurrence = await realOccurrence()
   const [copy] = occurrence.tasks
   const startedAt = new Date('2026-01-01T02:00:03Z')

@@ -2,12 +2,12 @@ import { JobistemerError } from '@jobistemer/core'
 import { expect, it } from 'vitest'
 import { readCommandLine, usage } from '../src/options.ts'
 
-it('has a default for everything', () => {
+it('the demo’s command line has a default for every option', () => {
   const options = { database: null, folder: null, seconds: 3, nodes: 2, ledger: 'sqlite', server: null }
   expect(readCommandLine([], '/here')).toEqual({ kind: 'run', options })
 })
 
-it('reads every option, and relative paths from the current folder', () => {
+it('the demo’s command line accepts every option, with paths relative to the current folder', () => {
   const args = ['--db', 'my.db', '--out', '/there/out', '--seconds', '5', '--nodes=1', '--storage=sqlite']
   const options = {
     database: '/here/my.db',
@@ -20,23 +20,23 @@ it('reads every option, and relative paths from the current folder', () => {
   expect(readCommandLine(args, '/here')).toEqual({ kind: 'run', options })
 })
 
-it("takes a server of the user's with the storage that it is for", () => {
+it('the demo’s command line accepts the user’s server together with its kind of storage', () => {
   const args = ['--storage', 'redis', '--redis-url', 'rediss://:secret@there:6380/1']
   const options = { ledger: 'redis', server: 'rediss://:secret@there:6380/1' }
   expect(readCommandLine(args, '/here')).toMatchObject({ kind: 'run', options })
   expect(readCommandLine(args.slice(0, 2), '/here')).toMatchObject({ options: { ledger: 'redis', server: null } })
 })
 
-it('takes no notice of a -- that a package manager has passed on', () => {
+it('the demo’s command line ignores a -- that a package manager has passed on', () => {
   expect(readCommandLine(['--', '--seconds', '5'], '/here')).toMatchObject({ options: { seconds: 5 } })
 })
 
-it('prints its usage for --help, also beside other options', () => {
+it('the demo prints its usage for --help, even with other options', () => {
   expect(readCommandLine(['--seconds', '0', '--help'], '/here')).toEqual({ kind: 'help' })
   expect(readCommandLine(['-h'], '/here')).toEqual({ kind: 'help' })
 })
 
-it('tells of every option in its usage', () => {
+it('the demo’s usage contains every option', () => {
   for (const option of [
     '--db',
     '--out',
@@ -77,7 +77,7 @@ const refused: readonly (readonly [string, string, string])[] = [
   ['--storage constructor', 'INVALID_ARGUMENT', '--storage'],
 ]
 
-it.each(refused)('refuses %s', (line, code, field) => {
+it.each(refused)('the demo’s command line refuses %s', (line, code, field) => {
   let refusal: unknown
   try {
     readCommandLine(line.split(' '), '/here')

@@ -51,7 +51,7 @@ function pictureOf(...texts: readonly string[]) {
   return texts.map((text) => ({ text, width: text.length }))
 }
 
-it('draws each picture over the previous picture, and prints lines above it', () => {
+it('the screen draws each picture over the previous one, and prints lines above it', () => {
   const terminal = new Terminal()
   const screen = new Screen(terminal, {})
   screen.say('first')
@@ -65,7 +65,7 @@ it('draws each picture over the previous picture, and prints lines above it', ()
   expect(terminal.lines).toEqual(['first', 'second', 'third', ''])
 })
 
-it('writes nothing when the picture is the same', () => {
+it('the screen writes nothing if the picture has not changed', () => {
   let writes = 0
   const screen = new Screen({ isTTY: true, columns: 40, rows: 10, write: () => ++writes > 0 }, {})
   screen.show(pictureOf('a'))
@@ -73,14 +73,14 @@ it('writes nothing when the picture is the same', () => {
   expect(writes).toBe(1)
 })
 
-it('shows the end of a picture that is higher than the terminal', () => {
+it('the screen shows the end of a picture that is higher than the terminal', () => {
   const terminal = new Terminal(40, 4)
   const screen = new Screen(terminal, {})
   for (const last of ['5', '6']) screen.show(pictureOf('1', '2', '3', '4', last))
   expect(terminal.lines).toEqual(['3', '4', '6', ''])
 })
 
-it('erases what a terminal that has become narrower has broken in two', () => {
+it('the screen erases lines that a terminal wrapped when it became narrower', () => {
   const terminal = new Terminal(40)
   const screen = new Screen(terminal, {})
   screen.say('first')
@@ -95,7 +95,7 @@ const others: readonly (readonly [string, object, NodeJS.ProcessEnv])[] = [
   ['a dumb terminal', { isTTY: true, columns: 40, rows: 10 }, { TERM: 'dumb' }],
 ]
 
-it.each(others)('prints lines without escape codes to %s, and no pictures', (_, properties, environment) => {
+it.each(others)('the screen prints to %s lines without escape codes, and no pictures', (_, properties, environment) => {
   let printed = ''
   const write = (text: string) => {
     printed += text
@@ -109,7 +109,7 @@ it.each(others)('prints lines without escape codes to %s, and no pictures', (_, 
   expect(printed).toBe('line\n')
 })
 
-it('has colours on a terminal, unless NO_COLOR is set', () => {
+it('the screen uses colors on a terminal, unless NO_COLOR is set', () => {
   const terminal = new Terminal()
   expect(new Screen(terminal, {}).paint('good', 'text')).toBe('\x1b[32mtext\x1b[0m')
   expect(new Screen(terminal, { NO_COLOR: '' }).paint('good', 'text')).toBe('\x1b[32mtext\x1b[0m')

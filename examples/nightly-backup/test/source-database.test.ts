@@ -43,14 +43,14 @@ const files = [
   ['two-lines.txt', 8, 2, 'text'],
 ]
 
-it('is built from the files alone where there is no history', async () => {
+it('the demo’s source database is built from files alone if the folder has no git history', async () => {
   const built = await build(sourceTree())
   expect(built.summary).toEqual({ files: 3, commits: null })
   expect(built.files).toEqual(files)
   expect(built.commits).toEqual([])
 })
 
-it('takes a folder inside a foreign checkout for one without a history', async () => {
+it('the demo’s source database ignores the git history of a checkout that only encloses the folder', async () => {
   const outer = temporaryFolder()
   git(outer, 'init')
   const inner = join(outer, 'inner')
@@ -59,7 +59,7 @@ it('takes a folder inside a foreign checkout for one without a history', async (
   expect((await build(inner)).summary).toEqual({ files: 1, commits: null })
 })
 
-it('is built from the tracked files and the history of a checkout', async () => {
+it('the demo’s source database is built from the tracked files and the history of a checkout', async () => {
   const folder = sourceTree()
   git(folder, 'init')
   git(folder, 'add', 'two-lines.txt', 'deep', 'binary', 'link')

@@ -12,7 +12,7 @@ function openDatabase(rows?: number): Database.Database {
   return database
 }
 
-it('counts the rows of every table that stores rows, with any kind of key', async () => {
+it('readContents counts the rows of every table that stores rows, with any kind of key', async () => {
   const { tables } = await readContents(openDatabase(5000))
   const counts = Object.fromEntries(tables.map(({ name, rows }) => [name, rows]))
   expect(counts).toMatchObject({ notes: 5000, tags: 5000, words_content: 1 })
@@ -20,7 +20,7 @@ it('counts the rows of every table that stores rows, with any kind of key', asyn
   expect(counts).not.toHaveProperty('words')
 })
 
-it('gives equal databases the same checksum', async () => {
+it('readContents returns the same checksum for equal databases', async () => {
   expect(await readContents(openDatabase())).toEqual(await readContents(openDatabase()))
 })
 
@@ -35,7 +35,7 @@ const changes = [
   'ALTER TABLE notes RENAME COLUMN absent TO present',
 ]
 
-it.each(changes)('notices: %s', async (change) => {
+it.each(changes)('readContents returns another checksum after the change: %s', async (change) => {
   const database = openDatabase()
   const before = await readContents(database)
   database.exec(change)
@@ -52,7 +52,7 @@ const lookalikes: readonly (readonly [string, string])[] = [
   ["'', 'a'", "'a', ''"],
 ]
 
-it.each(lookalikes)('the rows (%s) and (%s) have different checksums', async (first, second) => {
+it.each(lookalikes)('readContents returns different checksums for the rows (%s) and (%s)', async (first, second) => {
   const database = openDatabase(1)
   database.exec(`CREATE TABLE pairs (a, b); INSERT INTO pairs VALUES (${first})`)
   const before = await readContents(database)
@@ -60,7 +60,7 @@ it.each(lookalikes)('the rows (%s) and (%s) have different checksums', async (fi
   expect((await readContents(database)).checksum).not.toBe(before.checksum)
 })
 
-it('says which table has how many rows instead of how many', async () => {
+it('describeDifferences names each table with its actual and its expected number of rows', async () => {
   const database = openDatabase()
   const before = await readContents(database)
   database.exec('DELETE FROM tags WHERE note = 1; DROP TABLE notes; CREATE TABLE more (a)')
@@ -71,12 +71,12 @@ it('says which table has how many rows instead of how many', async () => {
   ])
 })
 
-it('finds no difference between a database and itself', async () => {
+it('describeDifferences finds no difference between a database and itself', async () => {
   const database = openDatabase()
   expect(describeDifferences(await readContents(database), await readContents(database))).toEqual([])
 })
 
-it('an abort stops the read in the middle of a table, and the database stays usable', async () => {
+it('an abort stops readContents in the middle of a table, and the database remains usable', async () => {
   const database = openDatabase(5000)
   const controller = new AbortController()
   const reading = readContents(database, controller.signal)

@@ -4,7 +4,7 @@ import { expect, it } from 'vitest'
 import { checkUserDatabase } from '../src/user-database.ts'
 import { createDatabase, temporaryFolder } from './world.ts'
 
-it('takes a database', () => {
+it('checkUserDatabase accepts an SQLite database', () => {
   const file = join(temporaryFolder(), 'good.db')
   createDatabase(file)
   expect(() => checkUserDatabase(file)).not.toThrow()
@@ -25,7 +25,7 @@ const bad: readonly (readonly [string, (file: string) => void, RegExp])[] = [
   ],
 ]
 
-it.each(bad)('refuses %s, and creates nothing', (_, make, problem) => {
+it.each(bad)('checkUserDatabase refuses %s, and creates nothing', (_, make, problem) => {
   const folder = temporaryFolder()
   const file = join(folder, 'bad.db')
   make(file)
@@ -37,7 +37,7 @@ it.each(bad)('refuses %s, and creates nothing', (_, make, problem) => {
   expect(readdirSync(folder)).toEqual(before)
 })
 
-it('leaves a refused file as it was', () => {
+it('checkUserDatabase does not change a file that it refuses', () => {
   const file = join(temporaryFolder(), 'bad.db')
   writeFileSync(file, 'no database')
   expect(() => checkUserDatabase(file)).toThrow()

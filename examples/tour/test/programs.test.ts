@@ -9,7 +9,7 @@ async function outputOf(program: string): Promise<string[]> {
   return stdout.trimEnd().split('\n')
 }
 
-test('parallel-etl: retries save the first run, the second fails fast, and the clean-up runs both times', async () => {
+test('parallel-etl: retries save the first run, the second run fails fast, and the clean-up runs both times', async () => {
   expect(await outputOf('parallel-etl')).toEqual([
     'completed after 50 s',
     '  extract-1: completed (succeeded)',
@@ -36,7 +36,7 @@ test('parallel-etl: retries save the first run, the second fails fast, and the c
   ])
 })
 
-test('recovery: each strategy decides about the same five missed slots', async () => {
+test('recovery: each recovery strategy decides about the same five missed slots', async () => {
   expect((await outputOf('recovery')).sort()).toEqual([
     'bounded_window: 3 slots recorded as missed',
     'bounded_window: runs 05:00 late',
@@ -53,7 +53,7 @@ test('recovery: each strategy decides about the same five missed slots', async (
   ])
 })
 
-test('update-policies: each policy switches at its own instant', async () => {
+test('update-policies: each update policy changes the schedule at its own instant', async () => {
   expect(await outputOf('update-policies')).toEqual([
     'in four hours: 4 slots added, 0 removed, 4 kept',
     'immediate (version 2): 00:30 01:00 01:30 02:00 02:30 03:00 03:30 04:00',
@@ -63,7 +63,7 @@ test('update-policies: each policy switches at its own instant', async () => {
   ])
 })
 
-test('tenants: jobs that are data run by one handler, and a process without it sees to them', async () => {
+test('tenants: one handler runs jobs that are data, and a process without the handler manages them', async () => {
   expect(await outputOf('tenants')).toEqual([
     '239 tenants billed, 717 bills',
     'bill-tenant-13: no address',

@@ -56,8 +56,8 @@ async function askForEver(origin: string): Promise<void> {
   if (socket.connecting) await once(socket, 'connect')
 }
 
-describe.each(['express-server', 'hono-server'])('%s', (name) => {
-  it('triggers a job, and tells how it went', async () => {
+describe.each(['express-server', 'hono-server'])('the example with %s', (name) => {
+  it('triggers a job on request, and answers with the job’s state and result', async () => {
     const { origin } = await start(name)
     const response = await ask(origin, 2)
     expect(response.status).toBe(202)
@@ -68,14 +68,14 @@ describe.each(['express-server', 'hono-server'])('%s', (name) => {
     expect(told).toEqual({ state: 'completed', result: { pages: 2 } })
   })
 
-  it('shows the dashboard to requests with the token', async () => {
+  it('serves the dashboard only to requests with the token', async () => {
     const { origin } = await start(name)
     const status = async (headers: Record<string, string>) =>
       (await fetch(`${origin}/admin/jobs/api/jobs`, { headers })).status
     expect([await status({}), await status({ authorization: `Bearer ${token}` })]).toEqual([401, 200])
   })
 
-  it('shuts down without losing a request, while a page is open and another request does not end', async () => {
+  it('shuts down without losing a request, although a page is open and a request does not end', async () => {
     const { origin, process: server, file } = await start(name)
     const page = await openPage(origin)
     expect(page.statusCode).toBe(200)

@@ -119,18 +119,22 @@ const runs: readonly Run[] = [
 
 const tried = runs.filter(({ isExtra = false }) => isThorough || !isExtra)
 
-test.concurrent.each(tried)('$suites run and print their rows', { timeout: 600_000 }, async ({ suites, rows }) => {
-  const { stdout, stderr } = await promisify(execFile)(process.execPath, [program, '--smoke', ...suites])
-  // Benchmarks write their progress to stderr.
-  expect(stderr).not.toMatch(/error|warning/i)
-  for (const row of rows) {
-    const line = stdout.split('\n').find((candidate) => candidate.startsWith(row)) ?? ''
-    expect(line.replace(row, ''), row).toMatch(/[1-9]/)
-  }
-  expect(stdout).not.toContain('NaN')
-})
+test.concurrent.each(tried)(
+  'the benchmarks $suites run and print their rows',
+  { timeout: 600_000 },
+  async ({ suites, rows }) => {
+    const { stdout, stderr } = await promisify(execFile)(process.execPath, [program, '--smoke', ...suites])
+    // Benchmarks write their progress to stderr.
+    expect(stderr).not.toMatch(/error|warning/i)
+    for (const row of rows) {
+      const line = stdout.split('\n').find((candidate) => candidate.startsWith(row)) ?? ''
+      expect(line.replace(row, ''), row).toMatch(/[1-9]/)
+    }
+    expect(stdout).not.toContain('NaN')
+  },
+)
 
-test('the test tries every benchmark', () => {
+test('this test runs every benchmark', () => {
   const { stderr } = run('nonsense')
   const names = [...(stderr.split('bench ')[1] ?? '').matchAll(/\[([a-z][a-z-]*)\]/g)].map(([, name]) => name)
   expect(runs.flatMap(({ suites }) => suites).sort()).toEqual(names.sort())
@@ -143,7 +147,7 @@ test('an unknown benchmark is rejected with the list of all benchmarks', () => {
   expect(stderr).toContain('engine')
 })
 
-test('tables align their columns, with figures on the right', () => {
+test('a printed table aligns its columns, with figures on the right', () => {
   const table = {
     columns: ['what', 'rate'],
     rows: [

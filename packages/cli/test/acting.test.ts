@@ -41,7 +41,7 @@ describe('trigger', () => {
     })
   })
 
-  it('takes data from a file and from standard input', async () => {
+  it('jobistemer trigger --data reads JSON from a file, and from standard input', async () => {
     const { ask, json, folder } = await ledger()
     writeFileSync(join(folder, 'rows.json'), '{"from":"file"}')
     for (const [data, input] of [
@@ -58,7 +58,7 @@ describe('trigger', () => {
     )
   })
 
-  it('trigger reports an already used key, and exits with 1 for a skipped run', async () => {
+  it('trigger reports a key that was already used, and exits with 1 if the overlap policy skips the run', async () => {
     const { ask, json } = await ledger()
     const keyed = ['trigger', 'nightly-report', '--key', 'once']
     const first = await json(...keyed)
@@ -70,7 +70,7 @@ describe('trigger', () => {
     })
   })
 
-  it('--key-scope live: a key is used again once its run has ended', async () => {
+  it('trigger --key-scope live accepts a key again once the run with that key has ended', async () => {
     const { ask, json } = await ledger()
     const keyed = ['trigger', 'import', '--key', 'index', '--key-scope', 'live']
     const first = await json(...keyed)
@@ -84,7 +84,7 @@ describe('trigger', () => {
     expect((await ask([...keyed.slice(0, -1), 'daily'])).err).toContain('waiting, live, forever')
   })
 
-  it('trigger refuses data that are not JSON, a missing file and a missing job', async () => {
+  it('trigger refuses data that are not JSON, a data file that does not exist, and a job that does not exist', async () => {
     const { ask } = await ledger()
     for (const data of ['{', 'text', '@none.json']) {
       expect(await ask(['trigger', 'import', '--data', data])).toMatchObject({
@@ -101,7 +101,7 @@ describe('trigger', () => {
 })
 
 describe('replay', () => {
-  it('replay --from runs a failed run again from a task on', async () => {
+  it('replay --from runs a failed run again from the named task on', async () => {
     const { json } = await ledger()
     const [failed] = (await json('failures')).failures
     const replayed = await json('replay', failed.id, '--from', 'upload')
@@ -114,7 +114,7 @@ describe('replay', () => {
 })
 
 describe('cancel', () => {
-  it('cancels one run, and exits with 1 for an ended run', async () => {
+  it('cancel with the id of a run cancels the run, and exits with 1 if the run has already ended', async () => {
     const { ask, json } = await ledger()
     const [{ id }] = (await json('history', 'import', '--state', 'pending')).occurrences
     expect(await ask(['cancel', id, '--reason', 'wrong file'])).toMatchObject({ code: 0, out: `${id}: canceled\n` })
@@ -148,7 +148,7 @@ describe('cancel', () => {
     })
   })
 
-  it('cancel --job --state cancels the runs of the job in these states; a dry run cancels none', async () => {
+  it('cancel --job --state cancels the runs of the job in that state; with --dry-run it cancels none', async () => {
     const { ask, json } = await ledger()
     const many = ['cancel', '--job', 'import', '--state', 'queued']
     expect(await ask([...many, '--dry-run'])).toMatchObject({
@@ -160,7 +160,7 @@ describe('cancel', () => {
     expect((await json('counts', 'import')).counts).toEqual({ pending: 1, queued: 0, running: 0 })
   })
 
-  it('without a terminal, cancel --job requires --yes; on a terminal, every answer but yes cancels nothing', async () => {
+  it('cancel --job requires --yes without a terminal; on a terminal it cancels nothing unless the answer is yes', async () => {
     const { ask, json } = await ledger()
     const many = ['cancel', '--job', 'import']
     const { code, err } = await ask(many)
@@ -201,13 +201,13 @@ describe('cancel', () => {
 })
 
 describe('cancel-slot', () => {
-  it('cancels a slot that lies ahead for a reason that looks like a distance', async () => {
+  it('cancel-slot accepts a reason and an actor that begin with a minus sign', async () => {
     const { ask } = await ledger()
     const slot = ['cancel-slot', 'nightly-report', '2026-01-03T01:00:00Z', '--actor', '-7', '--reason', '-2h']
     expect(await ask(slot)).toMatchObject({ code: 0, out: expect.stringContaining(': canceled') })
   })
 
-  it('cancels a slot ahead, and refuses an instant without a slot', async () => {
+  it('cancel-slot cancels a future slot, and refuses an instant at which the job has no slot', async () => {
     const { ask, json } = await ledger()
     const slot = ['cancel-slot', 'nightly-report', '2026-01-03T01:00:00Z']
     expect(await ask(slot)).toMatchObject({ code: 0, out: 'nightly-report at 2026-01-03 01:00:00Z: canceled\n' })
@@ -221,7 +221,7 @@ describe('cancel-slot', () => {
 })
 
 describe('pause and resume', () => {
-  it('take names or a text to match, with a dry run', async () => {
+  it('pause and resume accept names or --match, and --dry-run changes nothing', async () => {
     const { ask, json } = await ledger()
     const paused = async () => (await json('jobs', '--paused')).jobs.map(({ name }: { name: string }) => name)
     expect(await ask(['pause', 'import', 'nightly-report', '--reason', 'disk'])).toMatchObject({
@@ -255,7 +255,7 @@ describe('pause and resume', () => {
     })
   })
 
-  it('a pause shows its end, and an invalid end is refused', async () => {
+  it('pause --until shows the end of the pause, and refuses an invalid end', async () => {
     const { ask, json } = await ledger()
     expect(await ask(['pause', 'import', '--until', '2026-01-02T18:00:00Z'])).toMatchObject({ code: 0 })
     expect(await ask(['pause', 'nightly-report', '--for', '2h'])).toMatchObject({ code: 0 })
@@ -275,7 +275,7 @@ describe('pause and resume', () => {
     }
   })
 
-  it('take all jobs of an owner or a tag, and skip jobs that already have the state', async () => {
+  it('pause and resume accept an owner or a tag, and skip jobs that are already paused or resumed', async () => {
     const { ask, json } = await ledger()
     expect(await ask(['pause', 'import', '--reason', 'disk'])).toMatchObject({ code: 0 })
     expect(await json('pause', '--owner', 'imports', '--reason', 'other', '--yes')).toMatchObject({ jobs: [] })
@@ -290,7 +290,7 @@ describe('pause and resume', () => {
     expect((await json('jobs', '--paused')).jobs).toHaveLength(2)
   })
 
-  it('change nothing if one of the names is wrong, or without a name', async () => {
+  it('pause changes nothing if a name is unknown or if no name is given', async () => {
     const { ask, json } = await ledger()
     expect(await ask(['pause', 'import', 'reports'])).toMatchObject({ code: 4 })
     expect(await ask(['pause'])).toMatchObject({ code: 2 })
@@ -299,7 +299,7 @@ describe('pause and resume', () => {
 })
 
 describe('prune', () => {
-  it('prune removes old history after a confirmation', async () => {
+  it('prune removes old history, and requires --yes without a terminal', async () => {
     const { ask, json } = await ledger()
     expect(await ask(['prune'])).toMatchObject({ code: 2, err: expect.stringContaining('--older-than') })
     expect(await ask(['prune', '--older-than', '1d'])).toMatchObject({ code: 2 })
@@ -318,7 +318,7 @@ describe('prune', () => {
 describe('backfill', () => {
   const span = ['--from', '2025-12-01T00:00:00Z', '--to', '2025-12-05T00:00:00Z']
 
-  it('backfill --dry-run lists the slots, and writes nothing', async () => {
+  it('backfill --dry-run lists the slots, and stores nothing', async () => {
     const { ask, json } = await ledger()
     expect((await ask(['backfill', 'nightly-report', ...span, '--dry-run', '--newest-first'])).out).toBe(
       '2025-12-04 01:00:00Z\n2025-12-03 01:00:00Z\n2025-12-02 01:00:00Z\n2025-12-01 01:00:00Z\nWould run 4 of 4 slots of nightly-report. Nothing was done.\n',
@@ -330,7 +330,7 @@ describe('backfill', () => {
     expect((await json(...failed, '--all', '--dry-run')).open).toBe(2)
   })
 
-  it('backfill prints how to stop it, --stop stops it, and wrong options are refused', async () => {
+  it('backfill prints the command that stops it, --stop stops it, and invalid options are refused', async () => {
     const { ask, json, place } = await ledger()
     const keyed = ['backfill', 'nightly-report', ...span, '--key', 'k', '--no-wait']
     expect(await ask(keyed)).toMatchObject({
@@ -362,7 +362,7 @@ jobistemer backfill nightly-report --stop k --storage ${place} stops it.\n`,
     }
   })
 
-  it('backfills lists running backfills, and ended and stopped ones with their results', async () => {
+  it('backfills lists running backfills, and the results of ended and stopped backfills', async () => {
     const { ask, json } = await ledger()
     expect(await ask(['backfills'])).toMatchObject({ code: 0, out: 'No backfills.\n' })
     await ask(['backfill', 'nightly-report', ...span, '--key', 'k', '--no-wait', '--reason', 'a new report'])
@@ -387,7 +387,7 @@ jobistemer backfill nightly-report --stop k --storage ${place} stops it.\n`,
     expect(await ask(['backfills', 'nightly-reprot'])).toMatchObject({ code: 4 })
   })
 
-  it('backfill shows its progress, and prints it when Ctrl-C ends the watching', async () => {
+  it('backfill shows its progress on a terminal, and prints it once if Ctrl-C stops the display', async () => {
     const { ask } = await ledger()
     const argv = ['backfill', 'nightly-report', ...span, '--key', 'k']
     let interrupt = () => {}

@@ -15,7 +15,7 @@ async function trusting(folder: string): Promise<Readonly<Record<string, string>
   return env
 }
 
-describe('a configuration', () => {
+describe('the configuration file of the CLI', () => {
   it.each([
     ['json', '{ "storage": "sqlite:jobs.db" }'],
     ['mjs', 'export default { storage: () => "sqlite:jobs.db" }'],
@@ -31,7 +31,7 @@ const file: string = new URL('jobs.db', import.meta.url).pathname
 export default { storage: async () => sqliteStorage({ file }) } satisfies object`,
     ],
     ['mts', 'const place: string = "sqlite:./jobs.db"\nexport default { storage: place, timezone: "Europe/Berlin" }'],
-  ])('in .%s says which storage to use', async (ending, content) => {
+  ])('may be jobistemer.config.%s, and names the storage', async (ending, content) => {
     const { folder } = await scratch.ledger()
     writeFileSync(join(folder, 'package.json'), '{ "type": "module" }')
     writeFileSync(join(folder, `jobistemer.config.${ending}`), content)
@@ -49,7 +49,7 @@ export default { storage: async () => sqliteStorage({ file }) } satisfies object
     expect(missing).toMatchObject({ code: 2, err: expect.stringContaining('CONFIG_MISSING') })
   })
 
-  it('comes after --storage and JOBISTEMER_STORAGE, in this order', async () => {
+  it('has a lower rank than --storage and JOBISTEMER_STORAGE', async () => {
     const { folder, place } = await scratch.ledger()
     writeFileSync(join(folder, 'jobistemer.config.json'), '{ "storage": "sqlite:configured.db" }')
     const trusted = await trusting(folder)
@@ -59,7 +59,7 @@ export default { storage: async () => sqliteStorage({ file }) } satisfies object
     expect(await ask(['-s', place], { JOBISTEMER_STORAGE: 'sqlite:env.db' })).toMatchObject({ code: 0 })
   })
 
-  it('an error of the configuration names its line, and --no-config does not load the configuration', async () => {
+  it('with an error is reported with the line of the error, and is not loaded with --no-config', async () => {
     const { folder, place } = await scratch.ledger()
     const file = join(folder, 'jobistemer.config.ts')
     writeFileSync(
@@ -87,7 +87,7 @@ export default { storage: async () => sqliteStorage({ file }) } satisfies object
     ['{ "prefix": 1 }', 'has a member prefix that is no text'],
     ['{ "storage": 1 }', 'has a member storage that is none'],
     ['{ "timezone": "Mars/Base" }', 'There is no time zone "Mars/Base"'],
-  ])('%s is refused', async (content, problem) => {
+  ])('with the content %s is refused', async (content, problem) => {
     const { folder, place } = scratch.empty()
     writeFileSync(join(folder, 'jobistemer.config.json'), content)
     const { code, err } = await runCli(['jobs', '-s', place, '-c', 'jobistemer.config.json'], {
@@ -97,7 +97,7 @@ export default { storage: async () => sqliteStorage({ file }) } satisfies object
     expect({ code, err }).toEqual({ code: 2, err: expect.stringContaining(problem) })
   })
 
-  it('registers schedule types, so that the output describes their schedules', async () => {
+  it('may register schedule types, so that the output describes their schedules', async () => {
     const { folder } = await scratch.ledger()
     writeFileSync(
       join(folder, 'jobistemer.config.mjs'),
@@ -110,7 +110,7 @@ export default { storage: async () => sqliteStorage({ file }) } satisfies object
   })
 })
 
-describe('the configuration of a folder that is not trusted', () => {
+describe('the configuration file of a folder that the user has not trusted', () => {
   /** A folder whose configuration leaves a mark when it is loaded. */
   async function hostile() {
     const { folder, place } = await scratch.ledger()
@@ -120,7 +120,7 @@ describe('the configuration of a folder that is not trusted', () => {
     return { folder, place, isLoaded: () => existsSync(mark), env: { XDG_CONFIG_HOME: scratch.folder() } }
   }
 
-  it('is not loaded, and the error says how to trust it', async () => {
+  it('is not loaded, and the error names the command that trusts the folder', async () => {
     const { folder, place, isLoaded, env } = await hostile()
     for (const argv of [['jobs'], ['jobs', '-s', place], ['doctor'], ['apply', 'jobs.mjs']]) {
       const { code, err } = await runCli(argv, { cwd: folder, env })
@@ -130,7 +130,7 @@ describe('the configuration of a folder that is not trusted', () => {
     expect(isLoaded()).toBe(false)
   })
 
-  it('is not loaded by completion', async () => {
+  it('is not loaded by shell completion', async () => {
     const { folder, isLoaded, env } = await hostile()
     for (const shell of ['bash', 'zsh', 'fish']) {
       const { code, out } = await runCli(['completion', shell], { cwd: folder, env })
@@ -144,14 +144,14 @@ describe('the configuration of a folder that is not trusted', () => {
     expect(isLoaded()).toBe(false)
   })
 
-  it('is loaded if --config names it, which does not trust the folder', async () => {
+  it('is loaded if --config names it, and the folder stays untrusted', async () => {
     const { folder, isLoaded, env } = await hostile()
     expect((await runCli(['jobs', '-c', 'jobistemer.config.mjs'], { cwd: folder, env })).code).toBe(0)
     expect(isLoaded()).toBe(true)
     expect((await runCli(['jobs'], { cwd: folder, env })).err).toContain('CONFIG_UNTRUSTED')
   })
 
-  it('is loaded after `trust`, also through a link to the folder, and not after `trust --undo`', async () => {
+  it('is loaded after `trust`, even through a symbolic link, and no longer after `trust --undo`', async () => {
     const { folder, env } = await hostile()
     const other = scratch.folder()
     const ask = (argv: string[], cwd = folder) => runCli(argv, { cwd, env })
@@ -168,7 +168,7 @@ describe('the configuration of a folder that is not trusted', () => {
   })
 })
 
-describe('a place', () => {
+describe('a --storage option', () => {
   it.each([
     [[], 'STORAGE_NOT_GIVEN'],
     [['-s', 'jobs.db'], 'INVALID_STORAGE'],
@@ -184,13 +184,13 @@ describe('a place', () => {
     [['-s', '"postgres+ssl://joe:a#secret@host/db"'], 'postgres+ssl://***'],
     [['-s', 'mysql://host/db?user=joe&password=secret'], 'mysql://host/db?***'],
     [['-s', 'postgres2:joe:secret@host'], 'postgres2:***@host'],
-  ])('%j is refused with what can be given', async (argv, problem) => {
+  ])('%j is refused, and the error says which values are accepted', async (argv, problem) => {
     const { code, err } = await runCli(['jobs', ...argv], { cwd: scratch.folder() })
     expect({ code, err }).toEqual({ code: 2, err: expect.stringContaining(problem) })
     expect(err).not.toContain('secret')
   })
 
-  it('of a missing file does not create the file', async () => {
+  it('that names a missing SQLite file is refused, and does not create the file', async () => {
     const { place } = scratch.empty()
     for (let time = 0; time < 2; time++) {
       expect(await runCli(['jobs', '-s', place])).toMatchObject({
@@ -200,7 +200,7 @@ describe('a place', () => {
     }
   })
 
-  it('a file that is not a SQLite database is refused', async () => {
+  it('that names a file that is not a SQLite database is refused', async () => {
     const { place, folder } = scratch.empty()
     writeFileSync(join(folder, 'jobs.db'), 'a text that is longer than the head of a database, and none of it')
     expect(await runCli(['jobs', '-s', place])).toMatchObject({

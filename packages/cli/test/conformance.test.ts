@@ -38,7 +38,7 @@ const broken = `export default {
 }
 `
 
-it('conformance tests a SQLite file with data beside it, does not change it, and removes the data', async () => {
+it('conformance of a SQLite file creates its test data beside the file, and removes them at the end', async () => {
   const { place, folder } = await scratch.ledger()
   const before = readFileSync(join(folder, 'jobs.db'))
   const { code, out, err } = await runCli(['conformance', '-s', place, '--depth', 'cases', '--grep', 'PRUNE: '])
@@ -51,7 +51,7 @@ it('conformance tests a SQLite file with data beside it, does not change it, and
   expect(readFileSync(join(folder, 'jobs.db')).equals(before)).toBe(true)
 })
 
-it('--json contains the capabilities of the storage and the result of each case', async () => {
+it('conformance --json prints the capabilities of the storage and the result of each case', async () => {
   const { place } = await scratch.ledger()
   const { code, out } = await runCli([
     'conformance',
@@ -76,7 +76,7 @@ it('--json contains the capabilities of the storage and the result of each case'
   })
 })
 
-it('conformance shows the failed case of a faulty adapter and exits with 1', async () => {
+it('conformance prints the failed cases of a faulty adapter, and exits with 1', async () => {
   const { ask } = adapter(broken)
   const { code, out } = await ask(['--depth', 'cases', '--grep', 'settle: an'])
   expect(code).toBe(1)
@@ -95,14 +95,14 @@ it('conformance shows the failed case of a faulty adapter and exits with 1', asy
   ])
 })
 
-it('--bail ends at the first failed case, and reports that other cases did not run', async () => {
+it('conformance --bail stops at the first failed case, and lists the other cases as not run', async () => {
   const { code, out } = await adapter(broken).ask(['--depth', 'cases', '--grep', 'settle: ', '--bail', '--json'])
   const { failed, notRun, cases } = JSON.parse(out)
   expect({ code, failed, last: cases.at(-1).outcome }).toEqual({ code: 1, failed: 1, last: 'failed' })
   expect(notRun).toBeGreaterThan(5)
 })
 
-it('the output shows cases that the module skips with their reason, and a wrong list fails', async () => {
+it('conformance prints the reason of each case that the module skips, and fails on an unknown case in that list', async () => {
   const left = 'connections: closing twice is allowed'
   const list = [
     { test: left, reason: 'not yet (soon)' },
@@ -117,7 +117,7 @@ it('the output shows cases that the module skips with their reason, and a wrong 
   expect(out).toMatch(/: 3 cases: 1 passed, 1 failed, 1 skipped\.\n$/)
 })
 
-it('conformance refuses data that are not empty, and neither changes nor removes them', async () => {
+it('conformance refuses a database that is not empty, and does not change it', async () => {
   const { ask, folder } = adapter(`import { writeFileSync } from 'node:fs'
 import { createClient, defineJob, silentLogger } from '${import.meta.resolve('@jobistemer/core')}'
 const database = memoryDatabase()
@@ -137,7 +137,7 @@ export function open() {
   expect(readdirSync(folder)).toEqual(['adapter.mjs'])
 })
 
-it('conformance disposes of each world that a case opens, also of a world without connections', async () => {
+it('conformance disposes of each test database that it opens, even without a connection to it', async () => {
   const { ask, folder } = adapter(`import { rmSync, writeFileSync } from 'node:fs'
 let worlds = 0
 export function open() {
@@ -151,7 +151,7 @@ export function open() {
   expect(readdirSync(folder)).toEqual(['adapter.mjs'])
 })
 
-it('a storage that answers counts as texts is refused, and the error quotes them', async () => {
+it('conformance refuses a storage that answers counts as texts, and quotes the answer', async () => {
   const { ask } = adapter(`export function open() {
   const database = memoryDatabase()
   const connect = async () => {
@@ -174,7 +174,7 @@ it('a storage that answers counts as texts is refused, and the error quotes them
   })
 })
 
-it('Ctrl-C ends conformance after the case, removes the test data, and exits with 130', async () => {
+it('conformance stops at Ctrl-C after the current case, removes its test data, and exits with 130', async () => {
   const { place, folder } = await scratch.ledger()
   let interrupt = () => {}
   const { code, out, err } = await runCli(['conformance', '-s', place, '--depth', 'cases', '--verbose'], {
@@ -198,11 +198,11 @@ it.each([
   ['export const open = () => {}\nexport const skip = 1', [], 'exports a skip that is no list'],
   ['export const open = () => {}\nexport const capabilities = 1', [], 'exports capabilities that are no object'],
   ['export const open = () => { throw new Error("no room") }', [], './adapter.mjs opens no storage: no room.'],
-])('%j with %j is refused', async (content, argv, problem) => {
+])('conformance of a module %j with the options %j is refused', async (content, argv, problem) => {
   expect(await adapter(content).ask(argv)).toMatchObject({ code: 2, out: '', err: expect.stringContaining(problem) })
 })
 
-it('conformance refuses a storage object of a configuration, a missing folder and a missing module', async () => {
+it('conformance refuses a storage object from a configuration, a missing folder, and a missing module', async () => {
   const { folder } = await scratch.ledger()
   writeFileSync(
     join(folder, 'jobistemer.config.mjs'),

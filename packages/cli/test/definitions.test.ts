@@ -21,7 +21,7 @@ export const other = 42
 `
 }
 
-it('plan exits with 1 for drift, and apply stores the plan', async () => {
+it('plan exits with 1 if code and storage differ, and apply stores the planned changes', async () => {
   const { place, folder } = await scratch.ledger()
   const ask = (...argv: string[]) => runCli([...argv, '-s', place, '--owner', 'imports'], { cwd: folder })
   writeFileSync(join(folder, 'jobs.ts'), definitions(3))
@@ -66,7 +66,7 @@ it('plan exits with 1 for drift, and apply stores the plan', async () => {
   expect(JSON.parse((await ask('apply', 'fewer.mts', '--yes', '--json')).out)).toMatchObject({ applied: true })
 })
 
-it('plan shows the error of a wrong file of definitions', async () => {
+it('plan prints the error and its line if the file of definitions throws or is invalid', async () => {
   const { place, folder } = await scratch.ledger()
   const ask = (...argv: string[]) => runCli([...argv, '-s', place], { cwd: folder })
   writeFileSync(join(folder, 'none.mjs'), 'export const jobs = []')
@@ -86,7 +86,7 @@ it('plan shows the error of a wrong file of definitions', async () => {
   })
 })
 
-it('plan and apply list each change of a definition as versions does', async () => {
+it('plan and apply describe each change of a definition like the command versions', async () => {
   const { place, folder } = await scratch.ledger()
   const ask = (...argv: string[]) => runCli([...argv, '-s', place], { cwd: folder })
   const core = import.meta.resolve('@jobistemer/core')

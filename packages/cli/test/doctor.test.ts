@@ -49,15 +49,15 @@ async function node(storage: Storage, clock: VirtualClock, options: Omit<Schedul
 
 const idle = defineJob({ name: 'idle', schedule: daily, tasks: [{ name: 'a', run: async () => {} }] })
 
-describe('doctor', () => {
-  it('finds nothing while a node lives and all is well, and exits with 0', async () => {
+describe('jobistemer doctor', () => {
+  it('has no findings and exits with 0 while a node lives and runs the job', async () => {
     const { storage, clock, examine } = patient()
     const scheduler = await node(storage, clock, { jobs: [idle] })
     expect(await examine()).toMatchObject({ code: 0, codes: [] })
     await scheduler.shutdown()
   })
 
-  it('prints findings with remedies, the worst first', async () => {
+  it('prints findings with remedies, the most severe first', async () => {
     const { place } = await scratch.ledger()
     const { code, out } = await runCli(
       ['doctor', '-s', 'PLACE', '--observe', '0'].map((word) => (word === 'PLACE' ? place : word)),
@@ -79,7 +79,7 @@ describe('doctor', () => {
   })
 
   it.each(['garbage', 'null', '[]'])(
-    'JOB_UNREADABLE, RUN_UNREADABLE: rows hold %s; the commands that it names repair them',
+    'reports JOB_UNREADABLE and RUN_UNREADABLE for rows with %s, and names the commands that repair them',
     async (text) => {
       const { place, folder, storage, clock, examine } = patient()
       const scheduler = await node(storage, clock, { handlers: { note: async () => {} } })
@@ -117,7 +117,7 @@ describe('doctor', () => {
     },
   )
 
-  it('STORAGE_NOT_WRITABLE: another connection holds the write lock of a readable storage', async () => {
+  it('reports STORAGE_NOT_WRITABLE if another connection holds the write lock', async () => {
     const { folder, storage, clock, examine } = patient()
     await (await node(storage, clock, {})).shutdown()
     const locking = new Database(join(folder, 'jobs.db'))
@@ -126,13 +126,13 @@ describe('doctor', () => {
     locking.close()
   })
 
-  it('NO_NODE_LIVES: jobs are scheduled, and the last node has ended', async () => {
+  it('reports NO_NODE_LIVES if jobs are scheduled and the last node has ended', async () => {
     const { storage, clock, examine } = patient()
     await (await node(storage, clock, { jobs: [idle] })).shutdown()
     expect(await examine()).toMatchObject({ code: 1, codes: ['NO_NODE_LIVES'] })
   })
 
-  it('NODE_SILENT: a node sent no heartbeat during the observation, and another node did', async () => {
+  it('reports NODE_SILENT if a node sent no heartbeat during the observation and another node did', async () => {
     const { place, storage, clock } = patient()
     const scheduler = await node(storage, clock, { jobs: [idle], nodeId: 'alive' })
     // The clock runs while the doctor starts. The record of the silent node must stay until the doctor has read it.
@@ -149,7 +149,7 @@ describe('doctor', () => {
     await scheduler.shutdown()
   })
 
-  it('VERSIONS_DIFFER: living nodes have different versions of Jobistemer', async () => {
+  it('reports VERSIONS_DIFFER if living nodes have different versions of Jobistemer', async () => {
     const { storage, clock, examine } = patient()
     const scheduler = await node(storage, clock, { nodeId: 'new' })
     const old = {
@@ -167,7 +167,7 @@ describe('doctor', () => {
     await scheduler.shutdown()
   })
 
-  it('TIME_ZONES_DIFFER: living nodes have different time zone data', async () => {
+  it('reports TIME_ZONES_DIFFER if living nodes have different time zone data', async () => {
     const { storage, clock, examine } = patient()
     const scheduler = await node(storage, clock, { nodeId: 'new' })
     const about = { versions: { timeZones: '1999z' } }
@@ -179,7 +179,7 @@ describe('doctor', () => {
     await scheduler.shutdown()
   })
 
-  it('DEFINITION_DIFFERS: a node defines a job otherwise than it is stored', async () => {
+  it('reports DEFINITION_DIFFERS if a node’s definition of a job differs from the stored one', async () => {
     const { storage, clock, examine } = patient()
     const build = (hour: number) =>
       defineJob({
@@ -196,7 +196,7 @@ describe('doctor', () => {
     await after.shutdown()
   })
 
-  it('JOB_WITHOUT_CODE: no living node has a handler that a job names', async () => {
+  it('reports JOB_WITHOUT_CODE if no living node has a handler that a job names', async () => {
     const { storage, clock, examine } = patient()
     const scheduler = await node(storage, clock, { handlers: { known: async () => {} } })
     const tasks = [
@@ -210,7 +210,7 @@ describe('doctor', () => {
     await scheduler.shutdown()
   })
 
-  it('JOB_WITHOUT_CODE: the command of the remedy removes a job that was renamed in the code', async () => {
+  it('reports JOB_WITHOUT_CODE for a job that was renamed in the code, with a command that removes the job', async () => {
     const { place, storage, clock, examine } = patient()
     const named = (name: string) => defineJob({ name, schedule: daily, tasks: [{ name: 'a', run: async () => {} }] })
     await (await node(storage, clock, { jobs: [named("ann's report")] })).shutdown()
@@ -238,14 +238,14 @@ describe('doctor', () => {
     await again.shutdown()
   })
 
-  it('JOB_LATE: a slot is due, and no node has decided about it', async () => {
+  it('reports JOB_LATE if a slot is due and no node has created or skipped it', async () => {
     const { storage, clock, examine } = patient()
     await (await node(storage, clock, { jobs: [idle] })).shutdown()
     await clock.advanceTo('2026-01-01T07:00:00Z')
     expect((await examine()).findings).toMatchObject([{ code: 'NO_NODE_LIVES' }, { code: 'JOB_LATE', job: 'idle' }])
   })
 
-  it('JOB_AHEAD: slots are decided up to an instant that lies ahead, until realign has set the job back', async () => {
+  it('reports JOB_AHEAD if the watermark lies in the future, until realign has set the job back', async () => {
     const { storage, place, examine } = patient()
     const wrong = virtualClock('2026-02-01T05:59:50Z')
     const scheduler = await node(storage, wrong, { jobs: [idle] })
@@ -258,7 +258,7 @@ describe('doctor', () => {
     expect((await runCli(['realign', '-s', place], { now: start })).out).toBe('No job is ahead.\n')
   })
 
-  it('RUN_STUCK: a run is far beyond its deadline, and no node has ended it', async () => {
+  it('reports RUN_STUCK if a run is far beyond its deadline and no node has ended it', async () => {
     const { storage, clock, examine } = patient()
     const client = createClient({ storage, clock, logger: silentLogger })
     await client.add(
@@ -278,7 +278,7 @@ describe('doctor', () => {
     await client.close()
   })
 
-  it('RUN_WAITS: a run has waited for a node for minutes', async () => {
+  it('reports RUN_WAITS if a run has waited for a node for minutes', async () => {
     const { storage, clock, examine } = patient()
     const client = createClient({ storage, clock, logger: silentLogger })
     await client.add(defineJob({ name: 'patient', schedule: daily, tasks: [{ name: 'a', handler: 'h' }] }))
@@ -288,7 +288,7 @@ describe('doctor', () => {
     await client.close()
   })
 
-  it('QUEUE_LONG: ten thousand runs wait', async () => {
+  it('reports QUEUE_LONG if 10,000 runs wait', async () => {
     const { storage, clock, examine } = patient()
     const client = createClient({ storage, clock, logger: silentLogger })
     await client.add(
@@ -299,7 +299,7 @@ describe('doctor', () => {
     await client.close()
   })
 
-  it('JOB_FAILING: the last n runs have failed, where n is --failures', async () => {
+  it('reports JOB_FAILING if the last n runs of a job have failed, where n is --failures', async () => {
     const { storage, clock, examine } = patient()
     const failing = defineJob({
       name: 'failing',
@@ -314,7 +314,7 @@ describe('doctor', () => {
     await scheduler.shutdown()
   })
 
-  it('JOB_FAILING, RETENTION_BEHIND: the checks read on after short and empty pages', async () => {
+  it('reads on after short and empty pages to find JOB_FAILING and RETENTION_BEHIND', async () => {
     const { storage: own, clock } = patient()
     const failing = defineJob({
       name: 'failing',
@@ -342,7 +342,7 @@ describe('doctor', () => {
     expect(await retentionBehind(view)).toMatchObject([{ code: 'RETENTION_BEHIND', job: 'failing' }])
   })
 
-  it('JOB_SILENT: no run was completed within alertAfter; jobs without alertAfter cost no calls', async () => {
+  it('reports JOB_SILENT if no run was completed within alertAfter, and skips jobs without alertAfter', async () => {
     const { storage, clock, examine } = patient()
     const silent = { schedule: daily, tasks: [{ name: 'a', handler: 'h' }] }
     const client = createClient({ storage, clock, logger: silentLogger })
@@ -362,7 +362,7 @@ describe('doctor', () => {
     await client.close()
   })
 
-  it('STORAGE_FORGETS: the storage keeps its data in the memory of a process', async () => {
+  it('reports STORAGE_FORGETS if the storage keeps its data in the memory of a process', async () => {
     const { folder } = scratch.empty()
     writeFileSync(
       join(folder, 'jobistemer.config.mjs'),
@@ -378,7 +378,7 @@ export default { storage: () => sqliteStorage({ file: ':memory:' }) }`,
     })
   })
 
-  it('RETENTION_BEHIND: history is far older than the retention of the job', async () => {
+  it('reports RETENTION_BEHIND if history is far older than the retention of the job', async () => {
     const { storage, clock, examine } = patient()
     const client = createClient({ storage, clock, logger: silentLogger })
     await client.add(
@@ -400,7 +400,7 @@ export default { storage: () => sqliteStorage({ file: ':memory:' }) }`,
     await client.close()
   })
 
-  it('JOB_PAUSED: info for a pause, and a warning after a week', async () => {
+  it('reports JOB_PAUSED as info for a pause, and as a warning after a week', async () => {
     const { storage, clock, examine } = patient()
     const scheduler = await node(storage, clock, { jobs: [idle] })
     await scheduler.pause('idle', { actor: 'ann', reason: 'disk' })
@@ -417,13 +417,13 @@ export default { storage: () => sqliteStorage({ file: ':memory:' }) }`,
     )
   })
 
-  it('doctor checks at most --limit jobs, and reports that there are more', async () => {
+  it('checks at most --limit jobs, and reports that there are more', async () => {
     const { place } = await scratch.ledger()
     const { out } = await runCli(['doctor', '-s', place, '--observe', '0', '--limit', '2'])
     expect(out).toContain('2 jobs (there are more: --limit)')
   })
 
-  it('an unusable storage is the only finding, with exit code 3', async () => {
+  it('reports only STORAGE_MISSING and exits with 3 if the storage cannot be opened', async () => {
     const { place } = scratch.empty()
     const { code, out } = await runCli(['doctor', '-s', place, '--json'])
     expect({ code, ...JSON.parse(out) }).toMatchObject({

@@ -5,7 +5,7 @@ import { runCli } from './run-cli.ts'
 import { startShell } from './spawn-cli.ts'
 
 it.each(commandList)(
-  'the help of $name has examples of it, and they are command lines that are understood',
+  'the help of $name has examples of the command, and the CLI accepts each of them',
   async ({ name, load }) => {
     const command = await load()
     const { code, out } = await runCli([name, '--help'])
@@ -19,7 +19,7 @@ it.each(commandList)(
   },
 )
 
-it('the help lists all commands and all exit codes', async () => {
+it('jobistemer --help lists all commands and all exit codes', async () => {
   const { out } = await runCli(['--help'])
   for (const { name, summary } of commandList) expect(out).toMatch(new RegExp(`^  ${name} .*${summary}`, 'm'))
   for (const [code, meaning] of exitCodeMeanings) expect(out).toContain(`  ${String(code).padEnd(4)} ${meaning}`)
@@ -35,7 +35,7 @@ it.each([
   [['jobs', '--limit', '0'], '--limit is not a whole number from 1 to 10000: "0"'],
   [['history', 'a', '--state', 'broken'], '--state is none: "broken"'],
   [['jobs', '--timeout', 'soon'], '--timeout is not a duration: "soon"'],
-])('%j exits with 2, and says what to write', async (argv, hint) => {
+])('the command line %j exits with 2, and the error says what to write instead', async (argv, hint) => {
   expect(await runCli(argv)).toEqual({
     code: 2,
     out: '',
@@ -43,7 +43,7 @@ it.each([
   })
 })
 
-it('--json writes errors as JSON, too', async () => {
+it('--json makes a command print its errors as JSON', async () => {
   const { code, err } = await runCli(['jobs', '--json', '-s', 'nowhere'])
   expect({ code, ...JSON.parse(err) }).toMatchObject({
     code: 2,
@@ -51,7 +51,7 @@ it('--json writes errors as JSON, too', async () => {
   })
 })
 
-it('the completion of bash knows commands, options and names of jobs', async () => {
+it('bash completion offers commands, options and names of jobs', async () => {
   const complete = (...words: string[]) =>
     `COMP_WORDS=(jobistemer ${words.map((word) => `'${word}'`).join(' ')}); COMP_CWORD=${words.length}; _jobistemer; echo "\${COMPREPLY[*]}"`
   const line = `source <(jobistemer completion bash)
@@ -62,7 +62,7 @@ ${complete('explain', 'im')}`
   expect(await startShell(line).ended).toEqual({ code: 0, out: 'explain\n--debug\nimport\n', err: '' })
 })
 
-it('the completion of bash quotes the name of a job, and executes nothing in it', async () => {
+it('bash completion quotes a job name that contains shell commands, and executes none of them', async () => {
   const line = `source <(jobistemer completion bash)
 jobistemer() { printf '%s\\n' '$(echo ran >&2)' "it's \\\`echo ran >&2\\\`" 'nightly report'; }
 for word in '$' it nightly; do
@@ -75,7 +75,7 @@ done`
   })
 })
 
-it('the completion of bash puts -- before a name that looks like an option', async () => {
+it('bash completion puts -- before a job name that looks like an option', async () => {
   const complete = (...words: string[]) =>
     `COMP_WORDS=(jobistemer ${words.map((word) => `'${word}'`).join(' ')}); COMP_CWORD=${words.length}; _jobistemer; printf '%s\\n' "\${COMPREPLY[@]}"`
   const line = `source <(jobistemer completion bash)
@@ -89,18 +89,18 @@ ${complete('remove', '--', '--y')}`
 it.each([
   ['zsh', `compadd -Q -- "\${(@)\${(@q)dashed}/#/-- }"`],
   ['fish', `jobs --names --no-config --timeout 2s 2>/dev/null | string match -v -- '-*'`],
-])('the completion of %s gives no name that looks like an option without -- before it', async (shell, line) => {
+])('%s completion offers no job name that looks like an option unless -- precedes the name', async (shell, line) => {
   expect((await runCli(['completion', shell])).out).toContain(line)
 })
 
-it('the completion of zsh works at its first use, which loads it', async () => {
+it('zsh completion works at its first use, which loads the completion function', async () => {
   const { out } = await runCli(['completion', 'zsh'])
   expect(out.trimEnd().split('\n').at(-1)).toMatch(
     /^if \[\[ "\$funcstack\[1\]" == _jobistemer \]\]; then _jobistemer "\$@"; /,
   )
 })
 
-it.each(['bash', 'zsh', 'fish'])('the completion of %s names all commands', async (shell) => {
+it.each(['bash', 'zsh', 'fish'])('%s completion contains all commands', async (shell) => {
   const { code, out } = await runCli(['completion', shell])
   expect(code).toBe(0)
   for (const { name } of commandList) expect(out).toContain(name)

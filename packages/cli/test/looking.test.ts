@@ -14,7 +14,7 @@ beforeAll(async () => {
 })
 
 describe('jobs', () => {
-  it('lists jobs with their next slots, and makes control characters visible', async () => {
+  it('jobs lists all jobs with their next slots, and escapes control characters in names', async () => {
     expect((await ask('jobs')).out).toMatchInlineSnapshot(`
       "JOB                          STATE   NEXT                  IN        LAST    SCHEDULE                           OWNER
       evil\\x1b]0;owned\\x07\\x9b31m  paused  2026-01-03 06:00:00Z  in 17 h           at 06:00, UTC
@@ -24,13 +24,13 @@ describe('jobs', () => {
     `)
   })
 
-  it('JSON escapes control characters, and a program reads the original name', async () => {
+  it('jobs --json escapes control characters, and the parsed JSON has the original names', async () => {
     const { out } = await ask('jobs', '--json')
     expect(out).not.toMatch(/[^\n -~]/)
     expect(JSON.parse(out).jobs[0].name).toBe(evilName)
   })
 
-  it('filters by a part of the name, the owner and the pause, and continues by the cursor', async () => {
+  it('jobs filters by a part of the name, by owner and by pause, and --cursor continues the list', async () => {
     const names = async (...argv: string[]) =>
       (await json('jobs', ...argv)).jobs.map(({ name }: { name: string }) => name)
     expect(await names('REPORT')).toEqual(['nightly-report'])
@@ -43,7 +43,7 @@ describe('jobs', () => {
     expect((await ask('jobs', '--limit', '2')).out).toContain(`There are more: --cursor ${page.cursor}`)
   })
 
-  it('--names prints the names of all jobs, unless --limit is given', async () => {
+  it('jobs --names prints the names of all jobs, up to --limit', async () => {
     const { place: many, storage } = await scratch.ledger()
     const client = createClient({ storage: storage(), logger: silentLogger })
     const tasks = [{ name: 'work', handler: 'work' }]
@@ -57,7 +57,7 @@ describe('jobs', () => {
 })
 
 describe('job', () => {
-  it('shows schedule, settings, tasks and counts', async () => {
+  it('job shows the schedule, settings, tasks and counts of the job', async () => {
     expect((await ask('job', 'import')).out).toMatchInlineSnapshot(`
       "job       import
       id        job_a8652a1b-29a3-56eb-a0b3-e082465ae16d
@@ -96,7 +96,7 @@ describe('job', () => {
     expect(await json('job', 'import')).toMatchObject({ job: { name: 'import', counts: { pending: 1, queued: 2 } } })
   })
 
-  it('shows whether a task runs in a handler, a module, a thread or a process', async () => {
+  it('job shows whether a task runs in a handler, a module, a thread or a process', async () => {
     const { place: other, storage } = scratch.empty()
     const module = new URL('file:///srv/app/render.js')
     await createClient({ storage: storage(), logger: silentLogger }).add(
@@ -120,7 +120,7 @@ describe('job', () => {
     expect((await ask('job', 'nightly-report')).out).toMatch(/^export +function of the job$/m)
   })
 
-  it('the error about a missing job names similar jobs', async () => {
+  it('job with the name of a missing job names similar jobs', async () => {
     const { code, out, err } = await ask('job', 'nigthly-report')
     expect({ code, out, err }).toMatchInlineSnapshot(`
       {
@@ -136,7 +136,7 @@ describe('job', () => {
 })
 
 describe('next', () => {
-  it('next lists slots in the zone of --timezone', async () => {
+  it('next lists slots in the time zone of --timezone', async () => {
     const { out } = await runCli(['next', 'nightly-report', '-n', '2', '-s', place, '--timezone', 'Europe/Berlin'], {
       isLocal: true,
     })
@@ -150,7 +150,7 @@ describe('next', () => {
 })
 
 describe('history', () => {
-  it('history lists the newest run first, with errors of tasks', async () => {
+  it('history lists the newest run first, with the errors of tasks', async () => {
     expect((await ask('history', 'nightly-report')).out).toMatchInlineSnapshot(`
       "SCHEDULED             STATE      TOOK  NODE     RUN                                       WHAT
       2026-01-02 01:00:00Z  failed     10 s  night-1  occ_69751cf7-0b2c-55c2-8fa4-766ed45ba1e4  fail_fast, upload: the disk\\x1b[2J is full
@@ -159,7 +159,7 @@ describe('history', () => {
     `)
   })
 
-  it('filters by state and time', async () => {
+  it('history filters by state and time, and --cursor continues the list', async () => {
     const states = async (...argv: string[]) =>
       (await json('history', 'nightly-report', ...argv)).occurrences.map(({ state }: { state: string }) => state)
     expect(await states('--oldest-first')).toEqual(['completed', 'failed'])
@@ -172,7 +172,7 @@ describe('history', () => {
     expect(await states('-n', '1', '--cursor', cursor)).toEqual(['completed'])
   })
 
-  it('distinguishes a job without runs from a missing job', async () => {
+  it('history prints `No runs.` for a job without runs, and exits with 4 for a missing job', async () => {
     expect(await ask('history', 'nightly-report', '--state', 'missed')).toMatchObject({ code: 0, out: 'No runs.\n' })
     expect(await ask('history', 'nightly')).toMatchObject({ code: 4, out: '' })
   })
@@ -221,13 +221,13 @@ describe('run', () => {
     })
   })
 
-  it('run refuses an invalid id', async () => {
+  it('run exits with 4 for an invalid id', async () => {
     expect(await ask('run', 'occ_0')).toMatchObject({ code: 4, err: expect.stringContaining('OCCURRENCE_NOT_FOUND') })
   })
 })
 
 describe('failures', () => {
-  it('failures lists failures of all jobs since an instant', async () => {
+  it('failures lists the failed runs of all jobs since an instant', async () => {
     expect((await ask('failures')).out).toMatchInlineSnapshot(`
       "SCHEDULED             JOB             STATE   TOOK  NODE     RUN                                       WHAT
       2026-01-02 01:00:00Z  nightly-report  failed  10 s  night-1  occ_69751cf7-0b2c-55c2-8fa4-766ed45ba1e4  fail_fast, upload: the disk\\x1b[2J is full
@@ -256,7 +256,7 @@ describe('explain', () => {
     expect(out).toContain('2026-01-02 10:30:00Z')
   })
 
-  it('other commands refuse an instant without an offset, unless --utc says where it is', async () => {
+  it('cancel-slot refuses an instant without an offset unless --utc is given', async () => {
     const { code, err } = await runCli(['cancel-slot', 'import', '2026-01-01 02:00', '-s', place], { isLocal: true })
     expect({ code, err }).toMatchInlineSnapshot(`
       {
@@ -270,7 +270,7 @@ describe('explain', () => {
 })
 
 describe('explain, for an instant beside a slot', () => {
-  it('names the slot before and the slot after', async () => {
+  it('names the slot before and the slot after the instant', async () => {
     expect((await ask('explain', 'nightly-report', '2026-01-03T02:00:00Z')).out).toMatchInlineSnapshot(`
       "nightly-report at 2026-01-03 02:00:00Z (in 13 h): not_a_slot
       The schedule has no slot at this instant.
@@ -284,7 +284,7 @@ describe('explain, for an instant beside a slot', () => {
     })
   })
 
-  it('takes an instant without an offset in the time zone of the job', async () => {
+  it('reads an instant without an offset in the time zone of the job', async () => {
     const local = (...argv: string[]) => runCli([...argv, '-s', place, '--timezone', 'UTC'], { isLocal: true })
     expect((await local('explain', 'nightly-report', '2026-01-03 02:00')).out).toContain(
       'nightly-report at 2026-01-03 01:00:00Z (in 12 h): will_run',
@@ -301,7 +301,7 @@ describe('explain, for an instant beside a slot', () => {
 })
 
 describe('live', () => {
-  it('lists running and waiting runs of all jobs', async () => {
+  it('live lists the running and waiting runs of all jobs', async () => {
     expect((await ask('live')).out).toMatch(
       /SCHEDULED +JOB +STATE[\s\S]*import +pending[\s\S]*import +queued[\s\S]*import +queued/,
     )
@@ -323,7 +323,7 @@ describe('counts', () => {
 })
 
 describe('nodes', () => {
-  it('nodes lists the stored records of the nodes', async () => {
+  it('nodes lists the stored node records', async () => {
     const document = await json('nodes')
     expect(document.nodes).toMatchObject([{ node: 'night-1', state: 'ended', observed: 'unknown', running: 0 }])
     expect((await ask('nodes')).out).toContain('night-1')

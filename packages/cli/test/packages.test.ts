@@ -28,34 +28,40 @@ it.each([
   ['redis://localhost:1', '@jobistemer/storage-redis ioredis'],
   ['postgres://localhost:1/app', '@jobistemer/storage-postgres pg'],
   ['dynamodb:jobs', '@jobistemer/storage-dynamodb @aws-sdk/client-dynamodb'],
-])('PACKAGE_MISSING: %s without its package exits with 2, and says npm install %s', async (place, packages) => {
-  const folder = project()
-  // What starts the tests may name folders of packages.
-  const line = `cd '${folder}' && node node_modules/@jobistemer/cli/dist/bin.js jobs -s '${place}'`
-  const { code, out, err } = await startShell(line, { env: { NODE_PATH: '' } }).ended
-  expect({ code, out }).toEqual({ code: 2, out: '' })
-  expect(err).toContain('PACKAGE_MISSING')
-  expect(err).toContain(`\n  Run: npm install ${packages}\n`)
-})
+])(
+  'jobistemer -s %s exits with PACKAGE_MISSING if the adapter is missing, and says npm install %s',
+  async (place, packages) => {
+    const folder = project()
+    // What starts the tests may name folders of packages.
+    const line = `cd '${folder}' && node node_modules/@jobistemer/cli/dist/bin.js jobs -s '${place}'`
+    const { code, out, err } = await startShell(line, { env: { NODE_PATH: '' } }).ended
+    expect({ code, out }).toEqual({ code: 2, out: '' })
+    expect(err).toContain('PACKAGE_MISSING')
+    expect(err).toContain(`\n  Run: npm install ${packages}\n`)
+  },
+)
 
 it.each([
   ['bullmq --from redis://localhost:1', 'ioredis'],
   ['pg-boss --from postgres://localhost:1/app', 'pg'],
-])('PACKAGE_MISSING: import %s without its driver exits with 2, and says npm install %s', async (source, driver) => {
-  const line = `cd '${project()}' && node node_modules/@jobistemer/cli/dist/bin.js import ${source}`
-  const { code, out, err } = await startShell(line, { env: { NODE_PATH: '' } }).ended
-  expect({ code, out }).toEqual({ code: 2, out: '' })
-  expect(err).toMatch(new RegExp(`PACKAGE_MISSING, --from.*\\n {2}Run: npm install ${driver}\\n`))
-})
+])(
+  'jobistemer import %s exits with PACKAGE_MISSING if the driver is missing, and says npm install %s',
+  async (source, driver) => {
+    const line = `cd '${project()}' && node node_modules/@jobistemer/cli/dist/bin.js import ${source}`
+    const { code, out, err } = await startShell(line, { env: { NODE_PATH: '' } }).ended
+    expect({ code, out }).toEqual({ code: 2, out: '' })
+    expect(err).toMatch(new RegExp(`PACKAGE_MISSING, --from.*\\n {2}Run: npm install ${driver}\\n`))
+  },
+)
 
-it('PACKAGE_MISSING: ui without the dashboard exits with 2, and names the package to install', async () => {
+it('jobistemer ui exits with 2 and PACKAGE_MISSING without the dashboard, and names the package to install', async () => {
   const line = `cd '${project()}' && node node_modules/@jobistemer/cli/dist/bin.js ui -s sqlite:jobs.db`
   const { code, out, err } = await startShell(line, { env: { NODE_PATH: '' } }).ended
   expect({ code, out }).toEqual({ code: 2, out: '' })
   expect(err).toContain('\n  Run: npm install @jobistemer/dashboard\n')
 })
 
-it('PACKAGE_MISSING: conformance without the kit exits with 2, creates nothing, and names the package to install', async () => {
+it('conformance exits with PACKAGE_MISSING without the kit, creates nothing, and names the package', async () => {
   const folder = project()
   const line = `cd '${folder}' && node node_modules/@jobistemer/cli/dist/bin.js conformance -s sqlite:jobs.db`
   const { code, out, err } = await startShell(line, { env: { NODE_PATH: '' } }).ended

@@ -40,14 +40,14 @@ afterAll(async () => {
 const ask = (argv: readonly string[], place = server.url) => runCli([...argv, '-s', place], { now: null, cwd })
 const codesOf = (out: string) => JSON.parse(out).findings.map(({ code }: { code: string }) => code)
 
-it('the program lists jobs and triggers one in the schema of --prefix', async () => {
+it('the commands jobs and trigger work in the PostgreSQL schema that --prefix names', async () => {
   const { code, out } = await startCli(['jobs', '-s', server.socketUrl, '--prefix', 'cli', '--json']).ended
   expect({ code, ...JSON.parse(out) }).toMatchObject({ code: 0, jobs: [{ name: 'import' }] })
   expect(await ask(['trigger', 'import', '--prefix', 'cli'])).toMatchObject({ code: 0 })
   expect((await ask(['counts', '--prefix', 'cli'])).out).toContain('pending  1')
 })
 
-it('conformance runs in separate schemas, and removes them', async () => {
+it('conformance on PostgreSQL uses its own schemas, and removes them', async () => {
   const { code, out } = await ask(['conformance', '--depth', 'cases', '--grep', 'prune: '])
   expect(code).toBe(0)
   expect(out).toMatch(/^In schemas that begin with jobistemer_conformance_\d+, until the end\.\n/)
@@ -56,7 +56,7 @@ it('conformance runs in separate schemas, and removes them', async () => {
   expect(rows).toEqual([])
 })
 
-it('a missing schema is an error and is not created; the output of sql creates it', async () => {
+it('a PostgreSQL schema that does not exist is an error and is not created; the output of sql creates it', async () => {
   const missing = await ask(['jobs', '--prefix', 'other'])
   expect(missing).toMatchObject({ code: 3, err: expect.stringContaining('no tables of Jobistemer') })
   const { rows } = await admin.query("SELECT FROM pg_namespace WHERE nspname = 'other'")
@@ -69,17 +69,17 @@ it('a missing schema is an error and is not created; the output of sql creates i
   expect({ schema, from, sql }).toEqual({ schema: 'other', from: 1, sql: expect.not.stringContaining('CREATE TABLE') })
 })
 
-it('sql rejects a call with neither --from nor a storage, and a storage that is not PostgreSQL', async () => {
+it('the command sql refuses a call without --from and without a storage, and a storage other than PostgreSQL', async () => {
   expect(await runCli(['sql'], { cwd })).toMatchObject({ code: 2, err: expect.stringContaining('--from 0') })
   const { code, err } = await runCli(['sql', '-s', 'sqlite:jobs.db'], { cwd })
   expect({ code, err }).toEqual({ code: 2, err: expect.stringContaining('Only PostgreSQL has SQL to apply') })
 })
 
-it('doctor reports only NO_NODE_LIVES on a server with default settings', async () => {
+it('doctor reports only NO_NODE_LIVES on a PostgreSQL server with default settings', async () => {
   expect(codesOf((await ask(examine)).out)).toEqual(['NO_NODE_LIVES'])
 })
 
-it('doctor reports a server that may lose acknowledged writes, and tables without autovacuum', async () => {
+it('doctor reports a PostgreSQL server that may lose acknowledged writes, and tables without autovacuum', async () => {
   await admin.query('ALTER ROLE postgres SET synchronous_commit = off')
   await admin.query('ALTER TABLE cli.heads SET (autovacuum_enabled = off)')
   const { findings } = JSON.parse((await ask(examine)).out)
@@ -92,14 +92,14 @@ it('doctor reports a server that may lose acknowledged writes, and tables withou
   ])
 })
 
-it('the doctor finds that a pooler in transaction mode lets no notifications through', async () => {
+it('doctor reports POSTGRES_NO_WAKE_UPS behind a pooler in transaction mode', async () => {
   const pooler = await startPgBouncer({ to: server })
   const { out } = await ask(examine, pooler.url)
   await pooler.stop()
   expect(codesOf(out)).toEqual(['NO_NODE_LIVES', 'POSTGRES_NO_WAKE_UPS'])
 })
 
-it('the doctor finds rights that are missing and read-only users, also where nothing can be read', async () => {
+it('doctor reports missing privileges and a read-only user, even if that user cannot read any table', async () => {
   await admin.query('CREATE ROLE guest LOGIN; ALTER ROLE guest SET default_transaction_read_only = on')
   const { code, out } = await ask(examine, server.url.replace('postgres@', 'guest@'))
   expect({ code, codes: codesOf(out) }).toEqual({
@@ -122,7 +122,7 @@ const well = {
   hearsNotifications: true,
 }
 
-it('doctor reports transactions, replication slots and standbys that hold dead rows for long, and no short transaction', async () => {
+it('doctor reports transactions, replication slots and standbys that have long kept dead rows from vacuum', async () => {
   const vacuumHolders = [
     { kind: 'transaction', name: '7 report', forMs: 3_600_000 },
     { kind: 'transaction', name: '8 jobistemer', forMs: 20 },
@@ -140,7 +140,7 @@ it('doctor reports transactions, replication slots and standbys that hold dead r
   ])
 })
 
-it('tables of which this user does not see all rows are a finding', async () => {
+it('doctor reports tables whose rows the user cannot all see because of row security', async () => {
   const [finding] = await postgresWrites({ postgres: { ...well, rowSecurity: ['heads', 'jobs'] } })
   expect(finding).toMatchObject({
     code: 'POSTGRES_ROW_SECURITY',
@@ -149,7 +149,7 @@ it('tables of which this user does not see all rows are a finding', async () => 
   })
 })
 
-it('a standby is a finding', async () => {
+it('doctor reports POSTGRES_READ_ONLY for a standby', async () => {
   const [finding] = await postgresWrites({ postgres: { ...well, isStandby: true } })
   expect(finding).toMatchObject({
     code: 'POSTGRES_READ_ONLY',
@@ -158,7 +158,7 @@ it('a standby is a finding', async () => {
   })
 })
 
-it('an absent or silent server causes an error within the timeout, without the password', async () => {
+it('a PostgreSQL server that is absent or silent is an error within --timeout, without the password', async () => {
   const mute = createServer().listen(0, '127.0.0.1')
   await once(mute, 'listening')
   const { port } = mute.address() as AddressInfo

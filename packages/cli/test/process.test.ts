@@ -10,8 +10,8 @@ import { startCli, startShell } from './spawn-cli.ts'
 const scratch = useScratch()
 const sequence = '\u001b['
 
-describe('the program as a process', () => {
-  it('answers without colours in a pipe, with them where FORCE_COLOR asks for them', async () => {
+describe('the CLI as a process', () => {
+  it('prints no colours into a pipe, unless FORCE_COLOR is set', async () => {
     const { place } = await scratch.ledger()
     const plain = await startCli(['jobs', '-s', place]).ended
     expect(plain).toMatchObject({ code: 0, err: '' })
@@ -20,7 +20,7 @@ describe('the program as a process', () => {
     expect(colored.out).toContain(`${sequence}33mpaused${sequence}39m`)
   })
 
-  it('ends quietly when a pipe closes', async () => {
+  it('exits with 0 and no error when the reader of its output closes the pipe', async () => {
     const { place, storage } = await scratch.ledger()
     const client = createClient({ storage: storage(), logger: silentLogger })
     await client.triggerMany(Array.from({ length: 900 }, () => ({ job: 'import' })))
@@ -31,7 +31,7 @@ describe('the program as a process', () => {
     expect(out).toMatch(/^SCHEDULED .*\n$/)
   })
 
-  it.runIf(process.platform === 'linux')('says that its output could not be written, and exits with 74', async () => {
+  it.runIf(process.platform === 'linux')('reports an output that cannot be written, and exits with 74', async () => {
     const { place } = await scratch.ledger()
     expect(await startShell(`jobistemer jobs --json -s '${place}' > /dev/full`).ended).toEqual({
       code: 74,
@@ -40,7 +40,7 @@ describe('the program as a process', () => {
     })
   })
 
-  it('loads the storage of the project that it is called in', async () => {
+  it('loads the storage package of the project folder in which it is started', async () => {
     const { folder, place } = await scratch.ledger()
     // A package of the same name in the project comes first.
     const own = join(folder, 'node_modules/@jobistemer/storage-sqlite')
@@ -59,8 +59,8 @@ describe('the program as a process', () => {
 })
 
 // `script` of other systems takes other options; the code that it tests is the same there.
-describe.runIf(process.platform === 'linux')('the program on a terminal', () => {
-  it('has colours, and none with NO_COLOR; names from the storage do nothing', async () => {
+describe.runIf(process.platform === 'linux')('the CLI on a terminal', () => {
+  it('prints colours unless NO_COLOR is set, and escapes control sequences in stored names', async () => {
     const { place } = await scratch.ledger()
     const colored = await startShell(`jobistemer jobs -s '${place}'`, { terminal: true }).ended
     expect(colored.out).toContain(`${sequence}33mpaused${sequence}39m`)
@@ -69,7 +69,7 @@ describe.runIf(process.platform === 'linux')('the program on a terminal', () => 
     expect(plain.out).not.toContain(sequence)
   })
 
-  it('asks before it cancels many, and exits with 130 when Ctrl-C answers', async () => {
+  it('asks before it cancels several runs, and exits with 130 if Ctrl-C is the answer', async () => {
     const { place } = await scratch.ledger()
     const line = `jobistemer cancel --job import -s '${place}'; echo "code $?"`
     const asked = startShell(line, { terminal: true })
@@ -150,7 +150,7 @@ const plain = (said: string) =>
 
 // It starts a process for each command.
 it.runIf(process.platform === 'linux')(
-  'every command says on a terminal what it says elsewhere',
+  'every CLI command prints the same text on a terminal as into a pipe',
   async () => {
     expect(Object.keys(everyCommand).sort()).toEqual(commandList.map(({ name }) => name).sort())
     const { folder, asked } = await everythingAsked()

@@ -24,7 +24,7 @@ async function twenty() {
   return { ask }
 }
 
-it('prune shows a bar on a terminal and removes it at the end; it also prunes the history of deleted jobs', async () => {
+it('prune shows a progress bar on a terminal and then removes it; it also prunes the history of deleted jobs', async () => {
   const { ask } = await twenty()
   const { code, out, err } = await ask(['prune', '--older-than', '1h'], { terminal: 80 })
   expect({ code, out }).toEqual({ code: 0, out: 'Removed 20 runs.\n' })
@@ -32,7 +32,7 @@ it('prune shows a bar on a terminal and removes it at the end; it also prunes th
   expect(err.endsWith('\r\u001b[K')).toBe(true)
 })
 
-it('a terminal and a pipe show that many jobs are being paused, and JSON does not', async () => {
+it('pause shows its progress on a terminal and in a pipe, but not with --json', async () => {
   const { ask } = await twenty()
   expect((await ask(['pause', '--owner', 'many'], { terminal: 80 })).err).toBe('Pausing 19 jobs …\r\u001b[K')
   expect((await ask(['resume', '--owner', 'many'])).err).toBe('Resuming 19 jobs …\n')
@@ -40,7 +40,7 @@ it('a terminal and a pipe show that many jobs are being paused, and JSON does no
   expect((await ask(['prune', '--older-than', '1h', '--json'], { terminal: 80 })).err).toBe('')
 })
 
-it('without a terminal, progress writes a line every five seconds, and none for few items', () => {
+it('progress without a terminal is one line each 5 s, and none for a few items', () => {
   let written = ''
   let time = 0
   const stderr = { write: (text: string) => (written += text) }

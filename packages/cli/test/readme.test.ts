@@ -12,7 +12,7 @@ import { transcriptOf } from './transcript.ts'
 const scratch = useScratch()
 const readme = readFileSync(new URL('../README.md', import.meta.url), 'utf8')
 
-it('the commands of the README print the output that it shows', async () => {
+it('the commands in the CLI’s README print the output that the README shows', async () => {
   const cwd = scratch.folder()
   const storage = sqliteStorage({ file: join(cwd, 'jobs.db') })
   await fillLedger(storage, { hasEvil: false })
@@ -25,7 +25,7 @@ it('the commands of the README print the output that it shows', async () => {
   }
 })
 
-it('the README lists every command, every exit code, and every finding of the doctor', () => {
+it('the CLI’s README lists every command, every exit code, and every finding of doctor', () => {
   for (const { name } of commandList) expect(readme).toMatch(new RegExp(`^\\| \`${name}\\b`, 'm'))
   for (const [code, meaning] of exitCodeMeanings) expect(readme).toContain(`| ${code} | ${meaning} |`)
   const folder = new URL('../src/doctor/checks/', import.meta.url)

@@ -9,12 +9,12 @@ import { type Ran, type RunOptions, runCli } from './run-cli.ts'
 
 const scratch = useScratch()
 
-describe('trigger --at and --delay', () => {
+describe('jobistemer trigger with --at or --delay', () => {
   it.each([
     [['--at', '2026-01-02T14:00:00Z'], '2026-01-02T14:00:00.000Z'],
     [['--at', '+2h'], '2026-01-02T14:30:00.000Z'],
     [['--delay', '90s'], '2026-01-02T12:31:30.000Z'],
-  ])('%j lets the run wait until then, and run says so', async (when, scheduledAt) => {
+  ])('%j creates a run that waits until that instant, and the command run shows why', async (when, scheduledAt) => {
     const { place } = await scratch.ledger()
     const ask = (...argv: string[]) => runCli([...argv, '-s', place])
     const asked = JSON.parse((await ask('trigger', 'nightly-report', ...when, '--json')).out)
@@ -25,7 +25,7 @@ describe('trigger --at and --delay', () => {
     })
   })
 
-  it('are refused together, and an invalid instant is refused, too', async () => {
+  it('refuses both options together, and an invalid instant', async () => {
     const { place } = await scratch.ledger()
     const ask = (...argv: string[]) => runCli(['trigger', 'nightly-report', ...argv, '-s', place])
     expect(await ask('--at', '+1h', '--delay', '1h')).toMatchObject({
@@ -37,13 +37,13 @@ describe('trigger --at and --delay', () => {
   })
 })
 
-describe('--priority', () => {
+describe('the option --priority', () => {
   it.each([
     [['trigger', 'nightly-report', '--priority', '7'], 7],
     [['trigger', 'nightly-report', '--priority', '-10'], -10],
     [['trigger', 'nightly-report', '--priority=0'], 0],
     [['trigger', 'nightly-report'], 0],
-  ])('%j is that of the run', async (argv, priority) => {
+  ])('%j sets the priority of the run', async (argv, priority) => {
     const { place } = await scratch.ledger()
     const ask = (...words: readonly string[]) => runCli([...words, '-s', place])
     const { id } = JSON.parse((await ask(...argv, '--json')).out)
@@ -52,7 +52,7 @@ describe('--priority', () => {
     expect(shown).toEqual(priority === 0 ? [] : [`priority   ${priority}`])
   })
 
-  it('applies to a replay and to the runs of a backfill', async () => {
+  it('sets the priority of a replay and of the runs of a backfill', async () => {
     const { place, storage } = await scratch.ledger()
     const ask = (...argv: string[]) => runCli([...argv, '--priority', '-3', '-s', place, '--json'])
     const { items } = await createClient({ storage: storage(), logger: silentLogger }).failures()
@@ -66,7 +66,7 @@ describe('--priority', () => {
     expect(new Set(runs.map(({ priority }) => priority))).toEqual(new Set([-3]))
   })
 
-  it.each(['11', '-11', '1.5', 'high', ''])('%j is refused', async (level) => {
+  it.each(['11', '-11', '1.5', 'high', ''])('refuses %j', async (level) => {
     const { place } = await scratch.ledger()
     const { code, err } = await runCli(['trigger', 'nightly-report', '--priority', level, '-s', place])
     expect(code).toBe(2)
@@ -74,7 +74,7 @@ describe('--priority', () => {
   })
 })
 
-describe('--wait', () => {
+describe('jobistemer trigger --wait', () => {
   /** A node that runs three jobs, and the program while time passes. */
   async function world(at?: readonly string[]) {
     const { place, storage } = scratch.empty()
@@ -104,7 +104,7 @@ describe('--wait', () => {
     return { ask, scheduler }
   }
 
-  it('shows the run as run does, and exits with 0 when it is completed', async () => {
+  it('prints the run like the command run, and exits with 0 when the run is completed', async () => {
     const { ask, scheduler } = await world()
     const waited = await ask(['trigger', 'quick', '--wait'])
     expect(waited).toMatchObject({ code: 0, err: expect.stringMatching(/^quick: \w+\njobistemer run occ_\S+\n$/) })
@@ -123,7 +123,7 @@ describe('--wait', () => {
     await scheduler.shutdown()
   })
 
-  it('exits with 1 for a failed or skipped run', async () => {
+  it('exits with 1 if the run failed or was skipped', async () => {
     const { ask, scheduler } = await world()
     expect(await ask(['trigger', 'broken', '--wait'])).toMatchObject({
       code: 1,
@@ -152,7 +152,7 @@ describe('--wait', () => {
     await scheduler.shutdown()
   })
 
-  it('does not change the timeout of storage calls', async () => {
+  it('leaves the timeout of storage calls at 10 s', async () => {
     const { folder } = scratch.empty()
     writeFileSync(
       join(folder, 'jobistemer.config.mjs'),
@@ -168,7 +168,7 @@ export default { storage: Object.assign(storage, { serverTime: () => new Promise
     await scheduler.shutdown()
   })
 
-  it('ends at Ctrl-C with 130, prints the id, and the run continues', async () => {
+  it('exits with 130 at Ctrl-C, prints the id of the run, and the run continues', async () => {
     const { ask, scheduler } = await world()
     const { code, out, err } = await ask(['trigger', 'long', '--wait'], {
       interruptible: (interrupt) => {
@@ -183,8 +183,8 @@ export default { storage: Object.assign(storage, { serverTime: () => new Promise
   })
 })
 
-describe('a replay and a run of a backfill', () => {
-  it('show the slot that they work for in `history` and `run`, and resolve a failure', async () => {
+describe('a replay, and a run of a backfill,', () => {
+  it('show the slot for which they run in `history` and `run`, and resolve a failure', async () => {
     const { place, storage } = await scratch.ledger()
     const ask = (...argv: string[]) => runCli([...argv, '-s', place, '--utc'])
     const json = async (...argv: string[]) => JSON.parse((await ask(...argv, '--json')).out)
@@ -220,8 +220,8 @@ describe('a replay and a run of a backfill', () => {
   })
 })
 
-describe('a canceled slot', () => {
-  it('is no longer next in `next`, `jobs` and `job`', async () => {
+describe('a slot that was canceled ahead', () => {
+  it('is not the next slot in the output of `next`, `jobs` and `job`', async () => {
     const { place } = await scratch.ledger()
     const ask = (...argv: string[]) => runCli([...argv, '-s', place, '--utc'])
     const [first, second] = JSON.parse((await ask('next', 'nightly-report', '--json')).out).slots

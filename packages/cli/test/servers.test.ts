@@ -21,7 +21,7 @@ const job = defineJob({
 const ask = (argv: readonly string[], place: string) => runCli([...argv, '-s', place], { now: null, cwd })
 const codesOf = (out: string) => JSON.parse(out).findings.map(({ code }: { code: string }) => code)
 
-describe('on Redis', () => {
+describe('the CLI on Redis', () => {
   let server: RedisServer
   let admin: Redis
 
@@ -40,14 +40,14 @@ describe('on Redis', () => {
     await server.stop()
   })
 
-  it('the program lists jobs and triggers one under --prefix', async () => {
+  it('lists and triggers jobs under the keys of --prefix', async () => {
     const { code, out } = await startCli(['jobs', '-s', server.url, '--prefix', 'cli', '--json']).ended
     expect({ code, ...JSON.parse(out) }).toMatchObject({ code: 0, jobs: [{ name: 'import' }] })
     expect(await ask(['trigger', 'import', '--prefix', 'cli'], server.url)).toMatchObject({ code: 0 })
     expect((await ask(['counts', '--prefix', 'cli'], server.url)).out).toContain('pending  1')
   })
 
-  it('the doctor finds REDIS_NOT_PERSISTENT, and CLOCK_OFFSET when the clock of its machine is an hour ahead', async () => {
+  it('doctor reports REDIS_NOT_PERSISTENT, and CLOCK_OFFSET if the clock of its machine is an hour ahead', async () => {
     const examine = ['doctor', '--observe', '0', '--prefix', 'cli', '--json']
     // Each process warns once, and this one has.
     const { out: said } = await startCli([...examine, '-s', server.url]).ended
@@ -63,7 +63,7 @@ describe('on Redis', () => {
     )
   })
 
-  it('a machine with a wrong clock can read and act by the clock of the storage', async () => {
+  it('trigger and run use the clock of Redis if the clock of their machine is wrong', async () => {
     const ahead = { ...systemClock, now: () => systemClock.now() + 3_600_000 }
     const { code, out } = await runCli(
       ['trigger', 'import', '--prefix', 'cli', '--key', 'k', '-s', server.url, '--json'],
@@ -79,7 +79,7 @@ describe('on Redis', () => {
     expect(Math.abs(createdAt - systemClock.now())).toBeLessThan(60_000)
   })
 
-  it('the doctor finds STORAGE_EVICTS and STORAGE_SCHEMA_NEWER, with exit code 3', async () => {
+  it('doctor reports STORAGE_EVICTS and STORAGE_SCHEMA_NEWER, and exits with 3', async () => {
     const examine = ['doctor', '--json', '--prefix', 'cli']
     await admin.config('SET', 'maxmemory-policy', 'allkeys-lru')
     const evicting = await ask(examine, server.url)
@@ -90,7 +90,7 @@ describe('on Redis', () => {
     expect([newer.code, codesOf(newer.out)]).toEqual([3, ['STORAGE_SCHEMA_NEWER']])
   })
 
-  it('conformance runs under separate keys, also from other processes, and removes them', async () => {
+  it('conformance uses its own keys, even from several processes, and removes them', async () => {
     const before = (await admin.keys('*')).sort()
     const grep = 'races of processes: many processes that replace'
     const asked = ['conformance', '--prefix', 'cli', '--grep', grep, '--scale', '0.1', '--json', '-s', server.url]
@@ -105,13 +105,13 @@ describe('on Redis', () => {
     expect((await admin.keys('*')).sort()).toEqual(before)
   })
 
-  it('the error about a wrong password does not contain the password', async () => {
+  it('reports a wrong password without printing the password', async () => {
     const { code, err } = await ask(['jobs'], server.url.replace('right', 'secret'))
     expect({ code, err }).toEqual({ code: 3, err: expect.stringContaining('refuses the user name or the password') })
     expect(err).not.toContain('secret')
   })
 
-  it('a server that accepts connections and never answers causes an error within the timeout', async () => {
+  it('reports an error within --timeout if the server accepts connections and never answers', async () => {
     const mute = createServer().listen(0, '127.0.0.1')
     await once(mute, 'listening')
     const { port } = mute.address() as AddressInfo
@@ -120,15 +120,15 @@ describe('on Redis', () => {
     mute.close()
   })
 
-  it('an absent server causes an error within the timeout', async () => {
+  it('reports an error within --timeout if the server is absent', async () => {
     const { code, err } = await startCli(['jobs', '-s', 'redis://127.0.0.1:1', '--timeout', '1s']).ended
     expect({ code, err }).toEqual({ code: 3, err: expect.stringContaining('ECONNREFUSED') })
     expect(err).not.toMatch(/^ +at /m)
   })
 })
 
-describe('on DynamoDB', () => {
-  it('the program lists jobs, reports a missing table, and runs conformance in a separate table', async () => {
+describe('the CLI on DynamoDB', () => {
+  it('lists jobs, reports a missing table, and runs conformance in a separate table', async () => {
     const server = await startDynamoDB({ data: 'memory' })
     try {
       const credentials = { accessKeyId: 'local', secretAccessKey: 'local' }

@@ -12,7 +12,7 @@ const shown = pages.flatMap((page) =>
   ),
 )
 
-it('the documentation site shows only commands and options that exist', async () => {
+it('the documentation site shows only CLI commands and options that exist', async () => {
   expect(shown.length).toBeGreaterThan(40)
   const help = new Map<string, string>()
   const wrong: string[] = []

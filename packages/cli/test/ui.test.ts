@@ -63,7 +63,7 @@ it('ui serves the dashboard at its secret link until Ctrl-C', async () => {
   await expect(fetch(origin)).rejects.toThrow()
 })
 
-it('ui refuses requests whose Host differs from the link', async () => {
+it('ui refuses requests whose Host header differs from the host of its link', async () => {
   const { place } = await scratch.ledger()
   await served(['-s', place], async (text) => {
     const { port, pathname } = linkIn(text)
@@ -81,7 +81,7 @@ it('ui refuses requests whose Host differs from the link', async () => {
   })
 })
 
-it('ui --read-only refuses every action, and --json contains the address', async () => {
+it('ui --read-only refuses every action, and ui --json prints the address', async () => {
   const { place } = await scratch.ledger()
   const { out } = await served(['-s', place, '--read-only', '--json'], async (text) => {
     const link = linkIn(JSON.parse(text).url)
@@ -92,7 +92,7 @@ it('ui --read-only refuses every action, and --json contains the address', async
   expect(JSON.parse(out)).toMatchObject({ storage: place, readOnly: true })
 })
 
-it('ui reports a port in use and an invalid port', async () => {
+it('ui reports a port that is in use, and an invalid port', async () => {
   const { place } = await scratch.ledger()
   const server = createServer()
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
@@ -103,7 +103,7 @@ it('ui reports a port in use and an invalid port', async () => {
   expect((await runCli(['ui', '-s', place, '--port', '70000'])).code).toBe(2)
 })
 
-it('ui reports an unavailable storage before it prints a link', async () => {
+it('ui reports an unavailable storage, and prints no link', async () => {
   const { code, out } = await runCli(['ui', '-s', 'sqlite:no-such-folder/jobs.db'], { now: null })
   expect({ code, out }).toEqual({ code: 3, out: '' })
 })

@@ -7,10 +7,10 @@ import { readDuration, readInstant } from '../src/values.ts'
 
 const now = Date.parse('2026-03-29T00:30:00Z')
 
-describe('instants', () => {
+describe('an instant in the CLI', () => {
   const read = (given: string) => readInstant(given, { field: 'AT', now, isUtc: false }).toISOString()
 
-  it('are read back as they are shown, on both sides of a clock change', () => {
+  it('is parsed to the same instant that was printed, before and after a clock change', () => {
     const times = new Times({ timezone: 'Europe/Berlin', now: () => now })
     for (const at of ['2026-03-29T00:59:59.500Z', '2026-03-29T01:00:00.000Z', '2026-10-25T00:30:00.000Z']) {
       expect(read(times.at(new Date(at)))).toBe(at)
@@ -19,7 +19,7 @@ describe('instants', () => {
     expect(new Times({ timezone: 'UTC', now: () => now }).at(new Date(now))).toBe('2026-03-29 00:30:00Z')
   })
 
-  it('are read in short forms, and by their distance', () => {
+  it('may be written in short forms, or as a distance from now', () => {
     expect(read('2026-01-01T02:00+01')).toBe('2026-01-01T01:00:00.000Z')
     expect(read('2026-01-01Z')).toBe('2026-01-01T00:00:00.000Z')
     expect(read('-1h30m')).toBe('2026-03-28T23:00:00.000Z')
@@ -27,13 +27,13 @@ describe('instants', () => {
   })
 
   it.each(['', 'tomorrow', '2026-13-01T00:00Z', '2026-01-01', '1767225600000', '2027-02-30T02:00:00Z', '2026-04-31Z'])(
-    'refuses %j',
+    'is refused if it is %j',
     (given) => {
       expect(() => read(given)).toThrow(expect.objectContaining({ code: 'INVALID_INSTANT', field: 'AT' }))
     },
   )
 
-  it('are shown by their distance', () => {
+  it('is printed as its distance from now', () => {
     const times = new Times({ timezone: 'UTC', now: () => now })
     const at = (distanceMs: number) => times.relative(new Date(now + distanceMs))
     expect([0, 999, 240_000, -7_200_000, 86_400_000 * 3].map(at)).toEqual([
@@ -46,8 +46,8 @@ describe('instants', () => {
   })
 })
 
-describe('durations', () => {
-  it('are read in all forms', () => {
+describe('a duration in the CLI', () => {
+  it('may be written in ISO 8601 and in short forms', () => {
     const read = readDuration('--timeout', 1)
     expect(['500ms', '1.5s', '1h30m', '2w', 'PT5M', 'P1DT1H'].map((given) => read(given))).toEqual([
       500, 1500, 5_400_000, 1_209_600_000, 300_000, 90_000_000,
@@ -56,14 +56,14 @@ describe('durations', () => {
       expect(() => read(given)).toThrow('--timeout is not a duration')
   })
 
-  it('are shown in two parts', () => {
+  it('is printed with its two largest units', () => {
     const shown = [0, 850, 3250, 250_000, 7_500_000, 273_600_000, 3_600_000].map(duration)
     expect(shown).toEqual(['0 ms', '850 ms', '3.2 s', '4 min 10 s', '2 h 5 min', '3 d 4 h', '1 h'])
   })
 })
 
-describe('text from elsewhere', () => {
-  it('is made visible: control characters of 7 and 8 bits, and what hides or turns text', () => {
+describe('text from the storage', () => {
+  it('is escaped on output: control characters, and characters that hide or reverse text', () => {
     expect(visible('a\u001b[31m\u0007\r\n\u009b1m\u202e\u200b\u{e0041}\ud800é漢')).toBe(
       'a\\x1b[31m\\x07\\r\\n\\x9b1m\\u{202e}\\u{200b}\\u{e0041}\\u{d800}é漢',
     )
@@ -71,8 +71,8 @@ describe('text from elsewhere', () => {
   })
 })
 
-describe('tables', () => {
-  it('are aligned by the width of characters, and cut to the terminal where a column shrinks', async () => {
+describe('a table of the CLI', () => {
+  it('is aligned by the width of its characters, and its shrinking columns are cut to the terminal’s width', async () => {
     const columns = [
       { title: 'NAME', shrinks: true },
       { title: 'N', align: 'right' as const },
@@ -90,8 +90,8 @@ describe('tables', () => {
   })
 })
 
-describe('names that were meant', () => {
-  it('are names with few changes, and names that contain the given one', () => {
+describe('the names that the CLI suggests for an unknown name', () => {
+  it('differ from the unknown name in few characters, or contain it', () => {
     const names = ['nightly-report', 'nightly-backup', 'import', 'imports-old']
     expect(nearest('nigthly-report', names)).toEqual(['nightly-report'])
     expect(nearest('Import', names)).toEqual(['import', 'imports-old'])

@@ -46,7 +46,7 @@ describe('versions', () => {
     })
   })
 
-  it('the error about a missing job names similar jobs', async () => {
+  it('versions with the name of a missing job names similar jobs', async () => {
     const { ask, client } = await ledger()
     await client.close()
     expect(await ask(['versions', 'imprt'])).toMatchObject({ code: 4, err: expect.stringContaining('"import"') })
@@ -54,7 +54,7 @@ describe('versions', () => {
 })
 
 describe('update', () => {
-  it('update creates a version with the actor and the reason', async () => {
+  it('update stores a new version with the actor and the reason', async () => {
     const { ask, json, client } = await ledger()
     await client.close()
     const said = ['--reason', 'the backup takes longer', '--actor', 'ann']
@@ -73,7 +73,7 @@ describe('update', () => {
     expect(await json('update', 'nightly-report', '--no-schedule')).toMatchObject({ version: 4, nextAt: null })
   })
 
-  it('update refuses an invalid expression, another expected version, and a call without a change', async () => {
+  it('update refuses an invalid cron expression, an outdated expected version, and a call without a change', async () => {
     const { ask, client } = await ledger()
     await client.close()
     expect(await ask(['update', 'import', '--cron', 'never'])).toMatchObject({
@@ -89,7 +89,7 @@ describe('update', () => {
 })
 
 describe('remove', () => {
-  it('remove asks on a terminal, and removes nothing without the answer yes', async () => {
+  it('remove asks on a terminal, and removes nothing unless the answer is yes', async () => {
     const { ask, json, client } = await ledger()
     await client.close()
     const asked = await ask(['remove', 'import'], { terminal: 80, input: '\n' })
@@ -104,7 +104,7 @@ describe('remove', () => {
     expect(await ask(['job', 'import'])).toMatchObject({ code: 4 })
   })
 
-  it('remove requires --yes without a terminal, and a dry run changes nothing', async () => {
+  it('remove requires --yes without a terminal, and --dry-run removes nothing', async () => {
     const { ask, json, client } = await ledger()
     await client.close()
     const both = ['remove', 'import', 'nightly-report']
@@ -120,7 +120,7 @@ describe('remove', () => {
     expect((await json('jobs')).jobs).toHaveLength(1)
   })
 
-  it('remove removes no job if one of the names is wrong', async () => {
+  it('remove removes no job if one of the names is unknown', async () => {
     const { ask, json, client } = await ledger()
     await client.close()
     expect(await ask(['remove', 'import', 'nightly', '--yes'])).toMatchObject({

@@ -45,8 +45,8 @@ function world(options: { holds?: boolean } = {}): World {
   }
 }
 
-describe('an agenda', () => {
-  it('reports slots at their instant, the earliest first, and all slots of one instant together', async () => {
+describe('the agenda of a node', () => {
+  it('reports each slot at its instant, in order of time, and all slots of one instant together', async () => {
     const { clock, agenda, log, slot } = world()
     for (const at of [3000, 1000, 2000, 1000]) slot(at)
     agenda.start()
@@ -59,7 +59,7 @@ describe('an agenda', () => {
     ])
   })
 
-  it('reports an overdue slot at once', async () => {
+  it('reports a slot at once if its instant has already passed', async () => {
     const { clock, agenda, log, slot } = world()
     agenda.start()
     agenda.slotsLaunched()
@@ -69,7 +69,7 @@ describe('an agenda', () => {
     expect(log).toEqual([['slot of -5000', 0]])
   })
 
-  it('moves a slot that is set again, and removes a slot that is set to null', async () => {
+  it('reports a slot at its latest instant if it is set twice, and never if it is set to null', async () => {
     const { clock, agenda, log, slot } = world()
     agenda.start()
     agenda.slotsLaunched()
@@ -86,7 +86,7 @@ describe('an agenda', () => {
     ])
   })
 
-  it('reports due slots by instant minus `forwardMs`', () => {
+  it('orders due slots by their instant minus `forwardMs`', () => {
     const { clock, agenda, slot } = world()
     const first = slot(1000, 1)
     const second = slot(2000, 1)
@@ -104,7 +104,7 @@ describe('an agenda', () => {
     expect(clock.now()).toBe(start)
   })
 
-  it('sets its timer for the earliest slot, whatever the priority of other slots', async () => {
+  it('sets its timer for the earliest slot, whatever the priorities of later slots', async () => {
     const { clock, agenda, log, slot } = world()
     agenda.start()
     agenda.slotsLaunched()
@@ -115,7 +115,7 @@ describe('an agenda', () => {
     expect(log).toEqual([1000, 2000, 3000].map((at) => [`slot of ${at}`, at]))
   })
 
-  it('changes the priority of a slot on the agenda, and ignores a slot that is not on it', () => {
+  it('updates the priority of a slot that it holds, and ignores a slot that it does not hold', () => {
     const { agenda, slot } = world()
     const [moved, other] = [slot(1000), slot(900)]
     const gone = slot(800)
@@ -128,7 +128,7 @@ describe('an agenda', () => {
     expect(agenda.peekSlot()).toBeUndefined()
   })
 
-  it('delays slots but not alarms while earlier slots are being launched', async () => {
+  it('delays slots, but not alarms, while earlier slots are being launched', async () => {
     const { clock, agenda, log, slot, alarm } = world({ holds: true })
     slot(1000)
     slot(2000)
@@ -145,7 +145,7 @@ describe('an agenda', () => {
     expect(log.at(-1)).toEqual(['slot of 2000', 3000])
   })
 
-  it('rings each alarm once after its delay, in order', async () => {
+  it('rings each alarm once, in the order of the alarms’ delays', async () => {
     const { clock, agenda, log, alarm } = world()
     agenda.start()
     agenda.setAlarm(alarm('late'), 300)
@@ -159,7 +159,7 @@ describe('an agenda', () => {
     ])
   })
 
-  it('moves an alarm that is set again, and does not ring one that was cancelled', async () => {
+  it('rings an alarm only at its latest time if it is set twice, and never if it is cancelled', async () => {
     const { clock, agenda, log, alarm } = world()
     agenda.start()
     const moved = alarm('moved')
@@ -173,7 +173,7 @@ describe('an agenda', () => {
     expect(log).toEqual([['moved', 150]])
   })
 
-  it('lets an alarm set itself again while it rings', async () => {
+  it('accepts that an alarm sets itself again while it rings', async () => {
     const { clock, agenda, log } = world()
     agenda.start()
     const alarm: Alarm = {
@@ -189,7 +189,7 @@ describe('an agenda', () => {
     expect(log.map(([, at]) => at)).toEqual([1000, 2000, 3000])
   })
 
-  it('reaches slots and alarms that lie months ahead', async () => {
+  it('reports slots and rings alarms that lie 90 days ahead', async () => {
     const { clock, agenda, log, slot, alarm } = world()
     const days = 90 * 86_400_000
     slot(days)
@@ -203,7 +203,7 @@ describe('an agenda', () => {
     ])
   })
 
-  it('reports due slots within a minute after the wall clock was set forward', async () => {
+  it('reports overdue slots within a minute after the wall clock was set forward', async () => {
     const { clock, agenda, log, slot } = world()
     slot(3_600_000)
     agenda.start()
@@ -213,7 +213,7 @@ describe('an agenda', () => {
     expect(log).toEqual([['slot of 3600000', 60_000]])
   })
 
-  it('reports due slots at once when `wallTimeSet` reports a wall clock that was set forward', async () => {
+  it('reports overdue slots at once when `wallTimeSet` tells it that the wall clock was set forward', async () => {
     const { clock, agenda, log, slot } = world()
     slot(3_600_000)
     slot(7_200_500)
@@ -253,7 +253,7 @@ describe('an agenda', () => {
     expect(log).toEqual([['alarm', 5000]])
   })
 
-  it('has one timer for any number of slots and alarms', async () => {
+  it('uses one timer for any number of slots and alarms', async () => {
     const { clock, agenda, slot, alarm } = world()
     const timers = countTimers(clock)
     agenda.start()
@@ -267,7 +267,7 @@ describe('an agenda', () => {
     expect(timers.set).toBe(1)
   })
 
-  it('rings no alarm and has no timer after a stop, even if slots and alarms are set', async () => {
+  it('rings no alarm and sets no timer after it was stopped', async () => {
     const { clock, agenda, log, slot, alarm } = world()
     const timers = countTimers(clock)
     agenda.start()
@@ -282,7 +282,7 @@ describe('an agenda', () => {
   })
 })
 
-describe('the timer of an agenda that holds no process', () => {
+describe('the agenda of a client', () => {
   function clientWorld() {
     const clock = virtualClock(start)
     const held: boolean[] = []
@@ -315,7 +315,7 @@ describe('the timer of an agenda that holds no process', () => {
     return { clock, agenda, isHeld: () => held.includes(true) }
   }
 
-  it('sets only unreferenced timers, because the callers of a client hold the process', async () => {
+  it('sets only unreferenced timers, so that they do not keep the process alive', async () => {
     const { clock, agenda, isHeld } = clientWorld()
     let rung = 0
     const ring = (): void => {

@@ -22,7 +22,7 @@ function sizesOf(steps: readonly LedgerStep[]): readonly number[] {
 }
 
 describe.each(['call', 'job'] as const)('steps of an async ledger, unit %s', (unit) => {
-  it('answers and sends wake-ups by the last decision when a step is repeated', async () => {
+  it('a repeated step answers and sends wake-ups by its last decision', async () => {
     const data = new AsyncData()
     const { ledger, storage } = open({ unit, data })
     const { storage: rival } = open({ unit, data })
@@ -40,7 +40,7 @@ describe.each(['call', 'job'] as const)('steps of an async ledger, unit %s', (un
     expect(ledger.told).toEqual([])
   })
 
-  it('reads the needs of a step again when the step is repeated', async () => {
+  it('a repeated step reads the records that it needs again', async () => {
     const data = new AsyncData()
     const { ledger, storage } = open({ unit, data })
     const { storage: rival } = open({ unit, data })
@@ -55,7 +55,7 @@ describe.each(['call', 'job'] as const)('steps of an async ledger, unit %s', (un
     expect(answer).toMatchObject({ outcome: 'ok', woken: addressOf(job, 200) })
   })
 
-  it('processes the items of one job in order, and answers in the order of the call', async () => {
+  it('a step processes the items of one job in order, and the answers have the order of the request', async () => {
     const { storage } = open({ unit, itemsPerStep: 1, concurrency: 2 })
     const [alpha, beta] = await createJobs(storage, ['alpha', 'beta'], 'queue')
     if (alpha === undefined || beta === undefined) throw new TypeError('no jobs')
@@ -64,13 +64,13 @@ describe.each(['call', 'job'] as const)('steps of an async ledger, unit %s', (un
     expect(statesOf(answers)).toEqual(['running', 'pending', 'queued', 'off_schedule', 'exists'])
   })
 
-  it('makes no ledger call for an empty request', async () => {
+  it('a request without items makes no ledger call', async () => {
     const { ledger, storage } = open({ unit })
     expect(await storage.settle({ now: 0, items: [] })).toEqual([])
     expect(ledger.steps).toEqual([])
   })
 
-  it('halves a step that is too large for one commit until it fits', async () => {
+  it('a step that is too large for one commit is halved until it fits', async () => {
     const { ledger, storage } = open({ unit, maxWrites: 2 })
     const [job] = await createJobs(storage, ['alpha'], 'allow')
     if (job === undefined) throw new TypeError('no job')
@@ -82,7 +82,7 @@ describe.each(['call', 'job'] as const)('steps of an async ledger, unit %s', (un
     expect(ledger.steps.map(({ isDivisible }) => isDivisible)).toEqual([true, true, true, false, true])
   })
 
-  it('rejects with the error of the ledger, without halving the step', async () => {
+  it('a call rejects with the error of the ledger, and its step is not halved', async () => {
     const { ledger, storage } = open({ unit })
     const [job] = await createJobs(storage, ['alpha'], 'allow')
     if (job === undefined) throw new TypeError('no job')
@@ -97,7 +97,7 @@ describe.each(['call', 'job'] as const)('steps of an async ledger, unit %s', (un
     expect(statesOf(await storage.createOccurrences({ now: 200, owner, items }))).toEqual(['pending', 'pending'])
   })
 
-  it('removes an occurrence that continues after all from the answer', async () => {
+  it('a delete does not report an occurrence as canceled if the ledger answers that it continues', async () => {
     const { ledger, storage } = open({ unit })
     const [job] = await createJobs(storage, ['alpha'], 'allow')
     if (job === undefined) throw new TypeError('no job')
@@ -108,8 +108,8 @@ describe.each(['call', 'job'] as const)('steps of an async ledger, unit %s', (un
   })
 })
 
-describe('steps with the unit call', () => {
-  it('are one step for all jobs, which reads each head once, in the order of the ids', async () => {
+describe('a storage call on a ledger with the unit call', () => {
+  it('is one step for all jobs, which reads each head once, in the order of the job ids', async () => {
     const { ledger, storage } = open({ unit: 'call' })
     const names = ['alpha', 'beta', 'gamma', 'delta']
     const jobs = await createJobs(storage, names, 'allow')
@@ -124,8 +124,8 @@ describe('steps with the unit call', () => {
   })
 })
 
-describe('steps with the unit job', () => {
-  it('are one step for each job, at most as large as the limit of the ledger', async () => {
+describe('a storage call on a ledger with the unit job', () => {
+  it('is split into one or more steps for each job, none larger than the ledger’s `itemsPerStep`', async () => {
     const { ledger, storage } = open({ unit: 'job', itemsPerStep: 2 })
     const [alpha, beta] = await createJobs(storage, ['alpha', 'beta'], 'allow')
     if (alpha === undefined || beta === undefined) throw new TypeError('no jobs')
@@ -143,13 +143,13 @@ describe('steps with the unit job', () => {
     [undefined, 1],
     [2, 2],
     [9, 4],
-  ])('run side by side, with concurrency %s %s at once', async (concurrency, most) => {
+  ])('with the concurrency %s runs %s of its steps at once', async (concurrency, most) => {
     const { ledger, storage } = open({ unit: 'job', ...(concurrency === undefined ? {} : { concurrency }) })
     await createJobs(storage, ['alpha', 'beta', 'gamma', 'delta'], 'allow')
     expect(ledger.mostAtOnce).toBe(most)
   })
 
-  it('fail together once all started steps have ended', async () => {
+  it('rejects after all started steps have ended, if one of its steps fails', async () => {
     const { ledger, storage } = open({ unit: 'job', concurrency: 2 })
     let commits = 0
     ledger.beforeCommit = () => {
@@ -162,8 +162,8 @@ describe('steps with the unit job', () => {
   })
 })
 
-describe('a quick settle', () => {
-  it('runs before the step, which processes the items that it leaves to the rules', async () => {
+describe('a quick settle of an adapter', () => {
+  it('runs before the step; the step processes the items that the quick settle rejects', async () => {
     const { ledger, storage } = open({ unit: 'job' })
     const [alpha, beta] = await createJobs(storage, ['alpha', 'beta'], 'allow')
     if (alpha === undefined || beta === undefined) throw new TypeError('no jobs')
@@ -187,8 +187,8 @@ describe('a quick settle', () => {
   })
 })
 
-describe('quick paths for whole calls', () => {
-  it('run before the steps; items that they leave, and jobs with several items, go through the steps', async () => {
+describe('an adapter’s quick paths for whole calls', () => {
+  it('run before the steps; jobs with several items, and items that a quick path rejects, go through the steps', async () => {
     const { ledger, storage } = open({ unit: 'call' })
     const [alpha, beta, gamma] = await createJobs(storage, ['alpha', 'beta', 'gamma'], 'allow')
     if (alpha === undefined || beta === undefined || gamma === undefined) throw new TypeError('no jobs')
@@ -224,10 +224,10 @@ describe('quick paths for whole calls', () => {
   })
 })
 
-describe('a claim over pages', () => {
+describe('a claim that reads several pages', () => {
   const claim = { owner, exceptHandlerKeys: [], sweep: false }
 
-  it('finds due occurrences behind ones that only seemed to be due', async () => {
+  it('finds due occurrences on a later page if the jobs on earlier pages cannot be claimed', async () => {
     const data = new AsyncData()
     const { ledger, storage } = open({ unit: 'job', data, pageSize: 2 })
     const [paused, other, free] = await createJobs(storage, ['paused', 'other', 'open'], 'allow')
@@ -253,18 +253,21 @@ describe('a claim over pages', () => {
     expect([stepsOf(paused), stepsOf(other)]).toEqual([1, 1])
   })
 
-  it.each([{}, { pageSize: 2 }])('answers whether more occurrences are due than it claimed, with %o', async (pages) => {
-    const { storage } = open({ unit: 'job', ...pages })
-    const [job] = await createJobs(storage, ['alpha'], 'allow')
-    if (job === undefined) throw new TypeError('no job')
-    await storage.createOccurrences({ now: 300, owner, items: [100, 200, 300].map((at) => slot(job, at)) })
-    const none = await storage.claim({ ...claim, now: 300, limit: 0 })
-    expect([none.claimed, none.more]).toEqual([[], true])
-    const two = await storage.claim({ ...claim, now: 300, limit: 2 })
-    expect([two.claimed.length, two.more]).toEqual([2, true])
-    const last = await storage.claim({ ...claim, now: 300, limit: 2 })
-    expect([last.claimed.length, last.more, last.nextDueAt]).toEqual([1, false, null])
-  })
+  it.each([{}, { pageSize: 2 }])(
+    'answers whether more occurrences are due than the claim took, with %o',
+    async (pages) => {
+      const { storage } = open({ unit: 'job', ...pages })
+      const [job] = await createJobs(storage, ['alpha'], 'allow')
+      if (job === undefined) throw new TypeError('no job')
+      await storage.createOccurrences({ now: 300, owner, items: [100, 200, 300].map((at) => slot(job, at)) })
+      const none = await storage.claim({ ...claim, now: 300, limit: 0 })
+      expect([none.claimed, none.more]).toEqual([[], true])
+      const two = await storage.claim({ ...claim, now: 300, limit: 2 })
+      expect([two.claimed.length, two.more]).toEqual([2, true])
+      const last = await storage.claim({ ...claim, now: 300, limit: 2 })
+      expect([last.claimed.length, last.more, last.nextDueAt]).toEqual([1, false, null])
+    },
+  )
 
   it('queues an occurrence that may not start beside an active one, and continues with other jobs', async () => {
     const data = new AsyncData()
@@ -280,7 +283,7 @@ describe('a claim over pages', () => {
     expect(occurrences[0]?.state).toBe('queued')
   })
 
-  it('with a sweep wakes the first of each stranded queue, and no other', async () => {
+  it('wakes the first occurrence of each stranded queue in a sweep, and no other occurrence', async () => {
     const data = new AsyncData()
     const { storage } = open({ unit: 'job', data })
     const [stranded, busy] = await createJobs(storage, ['stranded', 'busy'], 'queue')
@@ -296,7 +299,7 @@ describe('a claim over pages', () => {
     expect(counts.map(({ queued: left }) => left)).toEqual([1, 1])
   })
 
-  it('reports running occurrences with a cancel request, also claimed ones', async () => {
+  it('reports running occurrences that have a cancel request, including occurrences of the same claim', async () => {
     const data = new AsyncData()
     const { ledger, storage } = open({ unit: 'job', data })
     const [job] = await createJobs(storage, ['alpha'], 'allow')

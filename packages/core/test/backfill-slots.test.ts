@@ -5,7 +5,7 @@ import { YieldBudget } from '../src/engine/runtime/yield-budget.ts'
 const old = { type: 'old' }
 const newer = { type: 'newer' }
 
-describe('the schedule in force of a timeline', () => {
+describe('the present schedule of a timeline', () => {
   const whole = [{ after: null, until: null, schedule: old }]
   const windowed = [
     { after: null, until: 100, schedule: old },
@@ -28,7 +28,7 @@ describe('the schedule in force of a timeline', () => {
 })
 
 it.each(['oldest_first', 'newest_first'] as const)(
-  'slots that are slow to find are found in short turns, %s',
+  'a backfill yields to the event loop while it searches slots that are slow to compute, %s',
   async (order) => {
     let now = 0
     const took = (slot: number): number => {

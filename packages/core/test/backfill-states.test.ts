@@ -39,14 +39,14 @@ async function standingOf(...runs: readonly Run[]) {
   return standing?.standing
 }
 
-it('a backfill runs a slot whose run was displaced, and not a slot that has run', async () => {
+it('a backfill runs a slot again if a later run displaced the slot’s run, but not if the slot’s run has ended', async () => {
   expect(await standingOf(displaced)).toBe('open')
   expect(await standingOf(displaced, displaced)).toBe('open')
   expect(await standingOf(displaced, failed)).toBe('ended')
   expect(await standingOf(displaced, { ...displaced, key: 'other' })).toBe('ended')
 })
 
-it('a backfill does not run a slot that ran before a displaced run, because a prune frees early numbers', async () => {
+it('a backfill skips a slot that ended before a displaced run, because pruning reuses low run numbers', async () => {
   expect(await standingOf(displaced, failed, displaced)).toBe('ended')
   expect(await standingOf({ ...failed, key: 'other' }, displaced)).toBe('open')
   expect(await standingOf({ state: 'pending', reason: 'delayed', token: 0 }, displaced)).toBe('live')

@@ -24,7 +24,7 @@ beforeEach(() => {
   rounds = []
 })
 
-it('runs one round at a time, and one more after any number of wake calls meanwhile', async () => {
+it('a background loop runs one round at a time, and one more after any number of wake calls during a round', async () => {
   const work = loop()
   work.run()
   work.run()
@@ -38,7 +38,7 @@ it('runs one round at a time, and one more after any number of wake calls meanwh
   expect([rounds.length, work.underWay]).toEqual([2, null])
 })
 
-it('leaves the next start to its owner', async () => {
+it('a background loop with the option `again` calls it instead of starting the next round itself', async () => {
   let asked = 0
   const work = loop({ again: () => asked++ })
   work.run()
@@ -48,7 +48,7 @@ it('leaves the next start to its owner', async () => {
   expect([asked, rounds.length]).toEqual([1, 1])
 })
 
-it('runs by its alarm and reports that; a later setting replaces an earlier one', async () => {
+it('a background loop starts a round by its alarm and says so; setting the alarm again replaces the earlier time', async () => {
   const work = loop()
   work.runIn(100)
   work.runIn(50)
@@ -59,7 +59,7 @@ it('runs by its alarm and reports that; a later setting replaces an earlier one'
   expect(rounds.map(({ byAlarm }) => byAlarm)).toEqual([true, false])
 })
 
-it('reports the error of a round, except the end of the engine, and continues', async () => {
+it('a background loop reports the error of a round, except EngineStopped, and continues', async () => {
   const work = loop()
   const error = new Error('no')
   work.run()
@@ -72,7 +72,7 @@ it('reports the error of a round, except the end of the engine, and continues', 
   expect([rounds.length, failures]).toEqual([3, [['work', error]]])
 })
 
-it('stops after the round in progress, and runs no further round', async () => {
+it('a stopped background loop finishes the round in progress and starts no other', async () => {
   const work = loop()
   work.run()
   work.run()
@@ -91,7 +91,7 @@ it('stops after the round in progress, and runs no further round', async () => {
   expect([rounds.length, work.isStopped]).toEqual([1, true])
 })
 
-it('several wake calls in one turn cause one round after that turn', async () => {
+it('several `ask` calls of AfterTurn in one turn of the event loop cause one call after that turn', async () => {
   let done = 0
   const flush = new AfterTurn(() => done++)
   flush.ask()

@@ -37,11 +37,11 @@ it.each<[title: string, code: string, field: string, () => unknown]>([
   ['diffSchedules with one schedule', 'INVALID_ARGUMENT', 'after', () => call(diffSchedules, plain, {}, 0, 1)],
   ['a schedule without toJSON', 'INVALID_SCHEDULE', 'schedule', () => job({ nextMs: () => 0 })],
   ['a schedule whose toJSON returns a text', 'INVALID_SCHEDULE', 'schedule', () => job(schedule(() => 'daily'))],
-])('%s is refused with %s, naming %s', (_, code, field, misuse) => {
+])('%s is refused with %s, which names the field %s', (_, code, field, misuse) => {
   expect(misuse).toThrow(expect.objectContaining({ code, field, remedy: expect.stringMatching(/\.$/) }))
 })
 
-it('a schedule whose toJSON throws is refused with the thrown error as the cause', () => {
+it('a schedule whose toJSON throws is refused; the cause of the refusal is the thrown error', () => {
   const cause = new Error('no calendar')
   const misuse = () =>
     job(

@@ -201,7 +201,7 @@ const kinds = [
 ]
 
 describe.each(kinds)('a batcher (callers: $hasCallers, serial: $isSerial)', (kind) => {
-  it('ends each entry once, for any behaviour of storage and callers', async () => {
+  it('ends each entry exactly once, however the storage and the callers behave', async () => {
     const property = fc.asyncProperty(plans, async (steps) => {
       const made = await run(steps, kind)
       await heal(made)
@@ -212,7 +212,7 @@ describe.each(kinds)('a batcher (callers: $hasCallers, serial: $isSerial)', (kin
     await fc.assert(property, { numRuns: byEffort(60) })
   })
 
-  it('sends nothing after a stop, and aborts waiting entries', async () => {
+  it('sends nothing after it was stopped, and aborts the waiting entries', async () => {
     const property = fc.asyncProperty(plans, fc.nat(5), async (steps, later) => {
       const made = await run(steps, kind)
       const answered = made.entries.filter(({ outcome }) => outcome !== null)

@@ -78,7 +78,7 @@ async function turns(): Promise<void> {
 const names = (count: number) => Array.from({ length: count }, (_, index) => `item ${index}`)
 
 describe('a batched request', () => {
-  it('leaves at once when no call is in progress, and otherwise together with others', async () => {
+  it('is sent at once if no call is in progress, and otherwise together with other waiting requests', async () => {
     const { ask, calls, storageOf, answerAll } = world()
     storageOf.holds = true
     const answers = [ask('first')]
@@ -95,7 +95,7 @@ describe('a batched request', () => {
     expect(await Promise.all(answers)).toEqual(['first done', 'second done', 'third done'])
   })
 
-  it('leaves in full batches, four calls at a time', async () => {
+  it('is sent in a full batch if enough requests wait; four calls run at a time', async () => {
     const { ask, calls, storageOf, answerAll } = world({ maxBatch: 10 })
     storageOf.holds = true
     const answers = names(65).map((name) => ask(name))
@@ -107,7 +107,7 @@ describe('a batched request', () => {
     expect(await Promise.all(answers)).toHaveLength(65)
   })
 
-  it('is not sent if its caller gives up first', async () => {
+  it('is not sent if its caller gives up before the call', async () => {
     const { ask, calls, storageOf, answerAll } = world()
     storageOf.holds = true
     const first = ask('first')
@@ -123,7 +123,7 @@ describe('a batched request', () => {
     expect(await Promise.all([first, third])).toEqual(['first done', 'third done'])
   })
 
-  it('is repeated without the requests whose callers have given up meanwhile', async () => {
+  it('is repeated after a failed call, without the requests whose callers have given up', async () => {
     const { ask, calls, clock, storageOf } = world()
     let isAway = true
     storageOf.fails = () => isAway
@@ -139,7 +139,7 @@ describe('a batched request', () => {
     expect(await second).toBe('second done')
   })
 
-  it('is not repeated after all callers have given up', async () => {
+  it('is not repeated once all callers of its batch have given up', async () => {
     const { ask, calls, clock, storageOf } = world()
     storageOf.fails = () => true
     const callers = [new Caller(), new Caller()]
@@ -151,7 +151,7 @@ describe('a batched request', () => {
     expect(await Promise.all(answers)).toEqual(callers.map(({ refusal }) => refusal))
   })
 
-  it('does not wait for the repetition of a failed call', async () => {
+  it('is sent while another batch waits for its retry', async () => {
     const { ask, clock, storageOf } = world()
     storageOf.fails = (items) => items.includes('bad')
     void ask('bad').catch(() => undefined)
@@ -161,7 +161,7 @@ describe('a batched request', () => {
     await clock.advance(20_000)
   })
 
-  it('is rejected alone within seven seconds if the storage cannot store it', async () => {
+  it('is rejected within 7 s, without the rest of its batch, if the storage fails on it', async () => {
     const { ask, clock, storageOf } = world()
     storageOf.fails = (items) => items.includes('bad')
     const good = ['a', 'b', 'c'].map((name) => ask(name))
@@ -174,7 +174,7 @@ describe('a batched request', () => {
     expect(refused.error).toBeInstanceOf(RangeError)
   })
 
-  it('is rejected at once if the storage refuses it by itself, and the other requests continue', async () => {
+  it('is rejected at once if the storage refuses it alone; the other requests of its batch succeed', async () => {
     const { ask, calls, storageOf, answerAll } = world()
     storageOf.refuses = (items) => items.includes('bad')
     const alone = ask('bad').catch((error: unknown) => error)
@@ -193,7 +193,7 @@ describe('a batched request', () => {
     expect(calls.filter((items) => items.includes('bad'))).toEqual([['a', 'b', 'c', 'bad'], ['c', 'bad'], ['bad']])
   })
 
-  it('is not rejected because of another request whose caller has given up meanwhile', async () => {
+  it('succeeds although the storage refuses another request of its batch whose caller has given up', async () => {
     const { ask, calls, storageOf, answerAll } = world()
     storageOf.refuses = (items) => items.includes('bad')
     storageOf.holds = true
@@ -211,14 +211,14 @@ describe('a batched request', () => {
     expect(calls).toEqual([['first'], ['bad', 'good'], ['good']])
   })
 
-  it('fails if its call fails without retries, and does not fail with other calls', async () => {
+  it('fails with its own call if retries are off; requests of other calls succeed', async () => {
     const { ask, storageOf } = world({ maxBatch: 2, retries: false })
     storageOf.fails = (items) => items.includes('item 1')
     const answers = await Promise.allSettled(names(4).map((name) => ask(name)))
     expect(answers.map(({ status }) => status)).toEqual(['rejected', 'rejected', 'fulfilled', 'fulfilled'])
   })
 
-  it('of an entry that threw while it was prepared is prepared again', async () => {
+  it('is prepared again by the next call if its preparation threw', async () => {
     const { clock, storage, bisecting } = world()
     const sent: string[] = []
     const errors: unknown[] = []
@@ -249,7 +249,7 @@ describe('a batched request', () => {
     expect([errors.length, sent]).toEqual([1, ['run']])
   })
 
-  it('rejects with EngineStopped after the batcher was stopped', async () => {
+  it('rejects with EngineStopped once the batcher is stopped', async () => {
     const { ask, gathered, storage, agenda, storageOf } = world()
     storageOf.fails = () => true
     const answers = [ask('sent').catch((error) => error)]
@@ -261,7 +261,7 @@ describe('a batched request', () => {
     for (const answer of await Promise.all(answers)) expect(answer).toBeInstanceOf(EngineStopped)
   })
 
-  it('rejects with the error that its preparation throws, without rejecting others', async () => {
+  it('rejects with the error that its preparation throws; other requests succeed', async () => {
     const { ask, gathered } = world()
     const bad = gathered.send(new Caller(), () => {
       throw new RangeError('not made')

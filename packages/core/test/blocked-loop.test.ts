@@ -34,7 +34,7 @@ beforeEach(() => {
   blockedLoop.start()
 })
 
-it('a turning event loop is not reported', async () => {
+it('BlockedLoop reports nothing while the event loop turns within a second', async () => {
   running = ['busy']
   await clock.advance({ seconds: 10 })
   heldMs += 900
@@ -42,7 +42,7 @@ it('a turning event loop is not reported', async () => {
   expect(told).toEqual([])
 })
 
-it('the report names only the job whose handler blocked the loop', async () => {
+it('the report of a blocked event loop names only the job whose handler blocked it', async () => {
   running = ['innocent']
   await clock.advance({ seconds: 3 })
   heldMs += 25_000
@@ -51,7 +51,7 @@ it('the report names only the job whose handler blocked the loop', async () => {
   expect(told).toEqual([{ blockedMs: 25_000, jobs: ['guilty'] }])
 })
 
-it('a report without a known cause names at most ten jobs that ran then', async () => {
+it('the report of a blocked event loop without a known cause names at most ten jobs that ran then', async () => {
   running = ['before']
   await clock.advance({ seconds: 3 })
   running = Array.from({ length: 20 }, (_, index) => `after ${index}`)
@@ -60,7 +60,7 @@ it('a report without a known cause names at most ten jobs that ran then', async 
   expect(told).toMatchObject([{ jobs: ['before', ...Array.from({ length: 9 }, (_, index) => `after ${index}`)] }])
 })
 
-it('a handler that was quick, or slow long ago, is not named as the cause', async () => {
+it('the report of a blocked event loop does not name a handler that was quick, or slow in an earlier interval', async () => {
   blockedLoop.held('slow long ago', 700)
   await clock.advance({ seconds: 3 })
   blockedLoop.held('quick', 400)
@@ -69,14 +69,14 @@ it('a handler that was quick, or slow long ago, is not named as the cause', asyn
   expect(told).toMatchObject([{ jobs: [] }])
 })
 
-it('a job is blamed if one call of its handler took at least half of the gap', async () => {
+it('a job is blamed for a blocked event loop if one call of its handler took at least half of the block', async () => {
   heldMs += 20_000
   blockedLoop.held('guilty', 10_000)
   await clock.advance({ seconds: 3 })
   expect(blamed).toEqual(['guilty'])
 })
 
-it('no job is blamed for a gap that its handler took less than half of and that used no CPU', async () => {
+it('no job is blamed for a blocked event loop if no handler took half of the block and the process used no CPU', async () => {
   running = ['innocent']
   heldMs += 20_000
   await clock.advance({ seconds: 3 })
@@ -86,7 +86,7 @@ it('no job is blamed for a gap that its handler took less than half of and that 
   expect([told.length, blamed]).toEqual([2, []])
 })
 
-it('nothing is reported after the stop', async () => {
+it('BlockedLoop reports nothing after it was stopped', async () => {
   blockedLoop.stop()
   heldMs += 50_000
   await clock.advance({ seconds: 10 })

@@ -82,7 +82,7 @@ class Model {
   }
 }
 
-it('permits follow the model in any order of steps', async () => {
+it('Capacity gives out permits like its model, in any order of calls', async () => {
   await fc.assert(
     fc.asyncProperty(fc.integer({ min: 1, max: 4 }), steps, async (limit, list) => {
       const clock = virtualClock(0)

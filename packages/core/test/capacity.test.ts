@@ -33,8 +33,8 @@ beforeEach(() => {
   log = []
 })
 
-describe('permits', () => {
-  it('go to holders up to the limit, and then to the holder that has waited longest', () => {
+describe('the permits of a node', () => {
+  it('go to the first holders up to the limit, and then to the holder that has waited longest', () => {
     const capacity = capacityOf({ limit: 1 })
     const [first, second, third] = [holder('first'), holder('second'), holder('third')]
     for (const one of [first, second, third]) capacity.enter(one)
@@ -59,7 +59,7 @@ describe('permits', () => {
     expect(log).toEqual(['first', 'urgent', 'as urgent', 'between', 'late'].map((name) => `${name} starts`))
   })
 
-  it('do not go to a holder that left while it waited', () => {
+  it('do not go to a holder that stopped waiting', () => {
     const capacity = capacityOf({ limit: 1 })
     const [first, second] = [holder('first'), holder('second')]
     capacity.enter(first)
@@ -70,7 +70,7 @@ describe('permits', () => {
     expect(capacity.roomToClaim()).toBe(1)
   })
 
-  it('that are reserved for calls in progress are not available', () => {
+  it('are not available while a storage call in progress has reserved them', () => {
     const capacity = capacityOf({ limit: 3 })
     capacity.enter(holder('first'))
     capacity.reserve(1)
@@ -81,7 +81,7 @@ describe('permits', () => {
     expect(capacity.roomToClaim()).toBe(2)
   })
 
-  it('are reserved for requests up to one half, so that due slots find some', () => {
+  it('are reserved for requests up to one half, so that due slots find free permits', () => {
     for (const [limit, share] of [
       [1, 1],
       [2, 1],
@@ -101,7 +101,7 @@ describe('permits', () => {
     }
   })
 
-  it('are not reserved for a request while a slot waits for a permit, or older work waits in the storage', () => {
+  it('are not reserved for a request while a due slot waits, or while older work waits in the storage', () => {
     const capacity = capacityOf({ limit: 2 })
     capacity.enter(holder('quick'))
     capacity.reserveRequest()
@@ -116,7 +116,7 @@ describe('permits', () => {
     expect(capacity.roomForRequest()).toBe(false)
   })
 
-  it('are awaited for at most 100 ms', async () => {
+  it('do not become free within 100 ms: a waiting run is handed back to the storage', async () => {
     const capacity = capacityOf({ limit: 1 })
     capacity.enter(holder('first'))
     capacity.enter(holder('second'))
@@ -128,7 +128,7 @@ describe('permits', () => {
     expect(log).toEqual(['first starts', 'second is handed back'])
   })
 
-  it('are awaited for at most 100 ms by a slot of low priority too', async () => {
+  it('do not become free within 100 ms: a waiting run of low priority is handed back at the same time', async () => {
     const capacity = capacityOf({ limit: 1 })
     capacity.enter(holder('first'))
     capacity.enter(holder('second', 2))
@@ -138,7 +138,7 @@ describe('permits', () => {
     expect(log).toEqual(['first starts', 'second is handed back'])
   })
 
-  it('are not given out after a stop', () => {
+  it('are not given out after the node was stopped', () => {
     const capacity = capacityOf({ limit: 1 })
     const first = holder('first')
     capacity.enter(first)
@@ -160,7 +160,7 @@ describe('a burst of requests', () => {
     return capacity
   }
 
-  it('waits for permits while handlers are quick, and gets a signal when one may be free', async () => {
+  it('waits for permits while handlers are quick; the signal requestRoom reports when a permit may be free', async () => {
     const capacity = realCapacity(10)
     expect(capacity.admitRequests(60, 0)).toBe(5)
     for (let request = 0; request < 5; request++) capacity.reserveRequest()
@@ -174,7 +174,7 @@ describe('a burst of requests', () => {
     expect(capacity.admitRequests(7, 100)).toBe(7)
   })
 
-  it('waits for the end of a backlog, so that it does not join the backlog', () => {
+  it('waits until the storage has no backlog, so that it does not join the backlog', () => {
     const capacity = realCapacity(10)
     capacity.workAppeared()
     expect(capacity.admitRequests(60, 0)).toBe(0)
@@ -183,7 +183,7 @@ describe('a burst of requests', () => {
     expect(capacity.admitRequests(60, 0)).toBe(5)
   })
 
-  it('leaves at once if handlers are slow, if it is small, and under a clock that stands still while callers wait', () => {
+  it('is sent at once if handlers are slow, if it is small, or if the clock is virtual', () => {
     const slow = realCapacity(10)
     const one = holder('slow')
     slow.enter(one)
@@ -194,8 +194,8 @@ describe('a burst of requests', () => {
   })
 })
 
-describe('slots are prefetched', () => {
-  it('up to the number that gets a permit within 5 ms, but not before a handler has ended', () => {
+describe('the prefetch of due slots', () => {
+  it('takes as many slots as get a permit within 5 ms, and none before a handler has ended', () => {
     const capacity = capacityOf({ limit: 2, prefetch: 7 })
     const first = holder('first')
     expect(capacity.roomForSlot(settings)).toBe(2)
@@ -207,7 +207,7 @@ describe('slots are prefetched', () => {
     expect(capacity.roomToClaim()).toBe(2)
   })
 
-  it('up to `prefetch`', () => {
+  it('takes at most `prefetch` slots beyond the permits', () => {
     const capacity = capacityOf({ limit: 2, prefetch: 3 })
     const first = holder('first')
     capacity.enter(first)
@@ -216,8 +216,8 @@ describe('slots are prefetched', () => {
   })
 })
 
-describe('slots that are due', () => {
-  it('wait on the node for a permit for at most 100 ms, and get a signal when one is free', () => {
+describe('due slots without a free permit', () => {
+  it('wait on the node for at most 100 ms; the signal room reports a free permit', () => {
     const capacity = capacityOf({ limit: 1 })
     const first = holder('first')
     capacity.enter(first)
@@ -228,7 +228,7 @@ describe('slots that are due', () => {
     expect(capacity.holds(1000, settings, 0, 1030)).toBe(false)
   })
 
-  it('do not wait on the node if they are late, might soon be missed, or older work waits in the storage', () => {
+  it('do not wait on the node if they are late or nearly missed, or if older work waits in the storage', () => {
     const capacity = capacityOf({ limit: 1 })
     capacity.enter(holder('first'))
     expect(capacity.holds(1000, settings, 0, 1100)).toBe(false)
@@ -238,7 +238,7 @@ describe('slots that are due', () => {
     expect(capacity.heldForMs).toBe(0)
   })
 
-  it('get no signal of a free permit after they have left the node', () => {
+  it('cause no signal room for a free permit once they no longer wait', () => {
     const capacity = capacityOf({ limit: 1 })
     const first = holder('first')
     capacity.enter(first)
@@ -262,13 +262,13 @@ describe('due slots that found no permit within 100 ms', () => {
   const isHeld = (capacity: Capacity, taken: number, lateMs = 100) =>
     capacity.holds(clock.now() - lateMs, settings, taken, clock.now())
 
-  it('are stored for other nodes up to the number of permits; the rest waits on the node while handlers are quick', () => {
+  it('are stored as pending up to the number of permits; the rest waits on the node while handlers are quick', () => {
     const capacity = busy(1)
     expect([0, 1, 2, 3].map((taken) => isHeld(capacity, taken))).toEqual([false, false, true, true])
     expect(capacity.heldForMs).toBe(100)
   })
 
-  it('are not stored for other nodes after this node had to claim half of such slots itself', () => {
+  it('stay on this node after it had to claim half of the slots that it stored for other nodes', () => {
     const capacity = busy(1)
     const store = (count: number, claimed: number) => {
       for (let slot = 0; slot < count; slot++) capacity.workStored('a handler')
@@ -284,7 +284,7 @@ describe('due slots that found no permit within 100 ms', () => {
     expect(isHeld(capacity, 0)).toBe(false)
   })
 
-  it('are stored again once another node has launched a slot of this node', () => {
+  it('are stored as pending again once another node has launched a slot of this node', () => {
     const capacity = busy(1)
     capacity.workStored('a handler')
     capacity.workLeft(false, 1)
@@ -293,7 +293,7 @@ describe('due slots that found no permit within 100 ms', () => {
     expect(isHeld(capacity, 0)).toBe(false)
   })
 
-  it('are all stored while handlers are slow, or if none has ended for 10 s', async () => {
+  it('are all stored as pending while handlers are slow, or if no handler has ended for 10 s', async () => {
     expect(isHeld(busy(101), 5)).toBe(false)
     const capacity = busy(1)
     await clock.advance(9999)
@@ -302,7 +302,7 @@ describe('due slots that found no permit within 100 ms', () => {
     expect(isHeld(capacity, 5)).toBe(false)
   })
 
-  it('are held for at most half of their misfire threshold', () => {
+  it('stay on this node for at most half of their misfire threshold', () => {
     const capacity = busy(1)
     const heldFor = (lateMs: number) => {
       capacity.holds(clock.now() - lateMs, { ...settings, misfireThresholdMs: 400 }, 5, clock.now())
@@ -312,7 +312,7 @@ describe('due slots that found no permit within 100 ms', () => {
   })
 })
 
-describe('slots that are due while the storage has more pending work than this node has permits', () => {
+describe('due slots of a node while the storage has more pending work than the node has permits', () => {
   /** A node whose handlers take `handlerMs`, and whose permits are all in use. */
   function workingOff(handlerMs: number): Capacity {
     const capacity = capacityOf({ limit: 1 })
@@ -325,7 +325,7 @@ describe('slots that are due while the storage has more pending work than this n
     return capacity
   }
 
-  it('wait until the backlog is empty while handlers are quick', () => {
+  it('wait on the node until the backlog is empty while handlers are quick', () => {
     const capacity = workingOff(100)
     const now = clock.now()
     expect(capacity.holds(now - 20_000, settings, 0, now)).toBe(true)
@@ -336,7 +336,7 @@ describe('slots that are due while the storage has more pending work than this n
     expect(capacity.holds(now - 20_000, settings, 0, now)).toBe(false)
   })
 
-  it('join the backlog if handlers are slow, or if none has ended for ten seconds', async () => {
+  it('join the backlog if handlers are slow, or if no handler has ended for 10 s', async () => {
     const slow = workingOff(101)
     expect(slow.holds(clock.now(), settings, 0, clock.now())).toBe(false)
     const stuck = workingOff(1)
@@ -346,7 +346,7 @@ describe('slots that are due while the storage has more pending work than this n
     expect(stuck.holds(clock.now(), settings, 0, clock.now())).toBe(false)
   })
 
-  it('join the backlog after half of their misfire threshold, one for two claimed occurrences', () => {
+  it('join the backlog after half of their misfire threshold, one slot for two claimed occurrences', () => {
     const capacity = workingOff(1)
     const now = clock.now()
     const isHeld = (lateMs: number) => capacity.holds(now - lateMs, { ...settings, misfireThresholdMs: 8000 }, 0, now)
@@ -359,7 +359,7 @@ describe('slots that are due while the storage has more pending work than this n
   })
 })
 
-describe('slots of higher priority than the backlog in the storage', () => {
+describe('due slots of higher priority than the backlog in the storage', () => {
   /** Handlers are quick, and it has claimed one of this order last, of several. */
   function workingOff(last: Ordered): Capacity {
     const capacity = capacityOf({ limit: 1 })
@@ -375,14 +375,14 @@ describe('slots of higher priority than the backlog in the storage', () => {
   const hour = priorityStepMs
   const isHeld = (capacity: Capacity, priority: number) => capacity.holds(now, { ...settings, priority }, 0, now)
 
-  it('join the backlog at once, because the next claim takes them', () => {
+  it('join the backlog at once, because the next claim takes them first', () => {
     const capacity = workingOff({ scheduledAt: now - hour, details: {} })
     expect([0, 1, 2].map((priority) => isHeld(capacity, priority))).toEqual([true, true, false])
     const low = workingOff({ scheduledAt: now - hour + 1, details: { priority: -5 } })
     expect([-5, -4, -3].map((priority) => isHeld(low, priority))).toEqual([true, false, false])
   })
 
-  it('wait like other slots while the priority of the backlog is unknown, and after its end', () => {
+  it('wait on the node while the priority of the backlog is unknown, and after the backlog has ended', () => {
     const capacity = workingOff({ scheduledAt: now, details: {} })
     expect(isHeld(capacity, 5)).toBe(false)
     // Without room, a claim takes nothing, and what is known stays so.
@@ -395,7 +395,7 @@ describe('slots of higher priority than the backlog in the storage', () => {
 })
 
 describe('pending work in the storage', () => {
-  it('causes the signal `work` at once, and whenever a permit may be free', () => {
+  it('causes the signal work as soon as it appears, and whenever a permit may be free', () => {
     const capacity = capacityOf({ limit: 1 })
     capacity.offerRoom()
     expect(log).toEqual([])

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest'
 import { LastLines } from '../src/engine/execution/isolation/child.ts'
 import { ownOptions } from '../src/engine/execution/isolation/starter-process.ts'
 
-describe('the options of Node that a child gets', () => {
+describe('the Node.js options that a child process inherits', () => {
   it.each([
     [
       'include the options for running modules',
@@ -25,8 +25,8 @@ describe('the options of Node that a child gets', () => {
   })
 })
 
-describe('the last lines of an output', () => {
-  it('are few, short, and none of them a frame of native code', () => {
+describe('the last lines of a child’s output', () => {
+  it('are at most 10, of at most 200 characters each, and leave out frames of native code', () => {
     const lines = new LastLines()
     lines.add(Array.from({ length: 100 }, (_, index) => `line ${index}\n`).join(''))
     lines.add(` 1: 0xb70890 node::OOM [node]\n12: 0x1cca476 [node]\n${'x'.repeat(5000)}\nhalf a `)

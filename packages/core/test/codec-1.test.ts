@@ -34,8 +34,8 @@ const taskRun = fc
   .map(dense)
   .map((run) => ({ ...run, attempts: run.attempts.map((one, index) => ({ number: index + 1, ...one })) }))
 
-describe('task runs as text', () => {
-  it('come back unchanged', () => {
+describe('task runs encoded as text by codec 1', () => {
+  it('equal the original task runs after they are decoded', () => {
     fc.assert(
       fc.property(fc.array(taskRun, { maxLength: 4 }), instant, (runs, scheduledAt) => {
         const text = printRuns(runs as unknown as TaskRunRecord[], scheduledAt)
@@ -44,7 +44,7 @@ describe('task runs as text', () => {
     )
   })
 
-  it('keep members that a later version may add', () => {
+  it('keep unknown members that a later version may add', () => {
     const runs = [
       {
         task: 'work',
@@ -56,7 +56,7 @@ describe('task runs as text', () => {
     for (const run of runs) expect(parseRuns(printRuns([run], 5), 5)).toEqual([run])
   })
 
-  it('without errors and reasons are stored in the compact form', () => {
+  it('have the compact form if they have no errors and no reasons', () => {
     const runs: readonly TaskRunRecord[] = [
       {
         task: 'work',
@@ -67,14 +67,14 @@ describe('task runs as text', () => {
     expect(printRuns(runs, 1000)).toBe('[["work",2,[1,5,17]]]')
   })
 
-  it('are null if there are none', () => {
+  it('are null for an empty list of task runs', () => {
     expect(printRuns([], 0)).toBeNull()
     expect([parseRuns(null, 0), parseRuns('', 0)]).toEqual([[], []])
   })
 })
 
-describe('the bytes of an id', () => {
-  it('give the id of the same kind back', () => {
+describe('the bytes of an id, encoded by codec 1', () => {
+  it('decode to the id of the same kind', () => {
     const job = jobId('nightly')
     const occurrence = occurrenceId(job, 0)
     const bytes = new Uint8Array(40)
@@ -82,7 +82,7 @@ describe('the bytes of an id', () => {
     expect([readJobId(bytes, 3), readOccurrenceId(bytes, 19)]).toEqual([job, occurrence])
   })
 
-  it('sort as the id does', () => {
+  it('sort in the same order as the ids', () => {
     const bytesOf = (id: OccurrenceId) => {
       const bytes = Buffer.alloc(16)
       writeId(bytes, 0, id)
@@ -96,7 +96,7 @@ describe('the bytes of an id', () => {
     )
   })
 
-  it('do not exist for an id of another form', () => {
+  it('are not written for an id that is not a prefix and a UUID', () => {
     const id = occurrenceId(jobId('nightly'), 0)
     const bytes = new Uint8Array(16)
     for (let place = 0; place < id.length; place++) {
@@ -112,7 +112,7 @@ describe('the bytes of an id', () => {
 })
 
 // Data of users have these codes. A codec only ever gains names.
-it('the codes of version 1 are fixed', () => {
+it('the codes for states, reasons and kinds in codec 1 never change', () => {
   expect(codec1.stateCodes).toEqual({
     ...{ pending: 0, queued: 1, running: 2, completed: 3, completed_with_errors: 4 },
     ...{ failed: 5, canceled: 6, failed_stale: 7, skipped: 8, missed: 9 },

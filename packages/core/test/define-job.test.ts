@@ -15,8 +15,8 @@ function define(change: Record<string, unknown>): Job {
 
 const defineTasks = (...tasks: unknown[]) => define({ tasks })
 
-describe('a job', () => {
-  it('has the id of its name, and the defined members', () => {
+describe('a job from defineJob', () => {
+  it('has the id that derives from its name, and the members of its definition', () => {
     const onStart = () => undefined
     const onComplete = () => undefined
     const job = define({ owner: 'team', onStart, onComplete, overlapPolicy: 'allow' })
@@ -36,7 +36,7 @@ describe('a job', () => {
     })
   })
 
-  it('needs no more than a name and a task', () => {
+  it('needs only a name and a task', () => {
     expect(defineJob({ name: 'nightly', tasks: [{ name: 'work', run }] }).schedule.describe()).toBe('on request')
     expect(define({})).toMatchObject({ owner: null, overrides: {}, onStart: undefined, onComplete: undefined })
   })
@@ -47,7 +47,7 @@ describe('a job', () => {
     expect(defineTasks({ name, run }).tasks[0]?.name).toBe(name)
   })
 
-  it('may have tasks that name a handler and have no code', () => {
+  it('may have tasks that name a handler and contain no function', () => {
     expect(defineTasks({ name: 'work', handler: 'export' }).tasks).toEqual([
       { name: 'work', overrides: {}, data: undefined, run: undefined, handler: 'export', isolation: null },
     ])
@@ -79,7 +79,7 @@ type BadInput = [what: string, change: Record<string, unknown>, code: ErrorCode,
 
 const long = 'x'.repeat(256)
 
-describe('defineJob rejects a definition, with the field and its value, if', () => {
+describe('defineJob rejects a definition, and the error has the field and its value, if', () => {
   it.each<BadInput>([
     ['its name is empty', { name: '' }, 'INVALID_NAME', 'name', ''],
     ['its name has 256 characters', { name: long }, 'INVALID_NAME', 'name', long],
@@ -185,6 +185,6 @@ describe('defineJob rejects a definition, with the field and its value, if', () 
   })
 })
 
-it('a message names the number of characters of a name that is too long', () => {
+it('the error for a job name that is too long states the number of its characters', () => {
   expect(thrownBy(() => define({ name: long })).message).toContain('256 characters')
 })

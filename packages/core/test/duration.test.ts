@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest'
 import { type DurationInput, toDurationMs } from '../src/duration.ts'
 import { refusalOf, thrownBy } from './support/thrown-by.ts'
 
-describe('a duration', () => {
+describe('a duration option', () => {
   it.each<[DurationInput, number]>([
     [0, 0],
     [1500, 1500],
@@ -18,7 +18,7 @@ describe('a duration', () => {
     expect(toDurationMs(input, 'timeout')).toBe(milliseconds)
   })
 
-  it('is the same from parts and from ISO 8601', () => {
+  it('gives the same value from parts and from a text in ISO 8601', () => {
     const part = fc.integer({ min: 0, max: 500 })
     fc.assert(
       fc.property(part, part, part, part, (days, hours, minutes, seconds) => {
@@ -59,7 +59,7 @@ describe('a duration', () => {
     })
   })
 
-  it('is rejected beyond its bounds, and the message names the exceeded bound', () => {
+  it('is refused outside its bounds, and the message states the bound', () => {
     const bounds = { min: 10, max: 1000 }
     expect(toDurationMs(10, 'interval', bounds)).toBe(10)
     expect(toDurationMs(1000, 'interval', bounds)).toBe(1000)

@@ -51,8 +51,8 @@ function world() {
   return { truth, node, server, time, failures, now: () => truth.now() + node.asleepMs + server.offsetMs }
 }
 
-describe('the time that is read from a storage', () => {
-  it('is read again after an invalid answer', async () => {
+describe('the engine time, read from the clock of the storage', () => {
+  it('is read again after the storage gave an invalid instant', async () => {
     const { truth, server, time, failures, now } = world()
     await time.start()
     server.answer = () => Number.NaN
@@ -65,7 +65,7 @@ describe('the time that is read from a storage', () => {
     expect(time.now()).toBe(now())
   })
 
-  it('follows a storage clock that was set forward or back after it has held for a minute', async () => {
+  it('follows a storage clock that was set forward or back once it has kept that time for a minute', async () => {
     const { truth, server, time, now } = world()
     await time.start()
     for (const offsetMs of [30 * minute, -30 * minute, 0]) {
@@ -80,7 +80,7 @@ describe('the time that is read from a storage', () => {
     }
   })
 
-  it('is read again at once when the machine has slept between two readings, and followed after 15 seconds', async () => {
+  it('is read again at once if the machine slept between two readings, and follows after 15 s', async () => {
     const { truth, node, server, time, now } = world()
     server.answer = (value) => {
       if (server.reads !== 2) return value
@@ -97,7 +97,7 @@ describe('the time that is read from a storage', () => {
     expect(time.now()).toBe(now())
   })
 
-  it('is not followed because of delayed answers after the clock is right again', async () => {
+  it('does not follow delayed answers of a storage clock that has been corrected', async () => {
     const { truth, server, time, now } = world()
     const wrongMs = 10_000
     server.answer = (value) => value + (truth.now() < start + wrongMs ? 30 * 24 * 60 * minute : 0)
@@ -113,7 +113,7 @@ describe('the time that is read from a storage', () => {
     expect(time.now()).toBe(now())
   })
 
-  it('is not followed while its readings differ from each other', async () => {
+  it('does not follow a storage clock while its readings differ from each other', async () => {
     const { truth, server, time } = world()
     await time.start()
     server.answer = (value) => value + (10 + (server.reads % 2)) * minute
@@ -125,7 +125,7 @@ describe('the time that is read from a storage', () => {
     expect(time.isInDoubt).toBe(false)
   })
 
-  it('is the time of the middle of the call', async () => {
+  it('takes the answer of the storage as the time at the middle of the call', async () => {
     const { truth, server, time } = world()
     server.offsetMs = 3 * minute
     server.serve = async (read) => {
@@ -141,7 +141,7 @@ describe('the time that is read from a storage', () => {
     expect(time.now()).toBe(truth.now() + 3 * minute - 100)
   })
 
-  it('is the time of the fastest of three calls', async () => {
+  it('takes the answer of the fastest of three calls', async () => {
     for (const quickest of [0, 1, 2]) {
       const { truth, server, time } = world()
       server.offsetMs = 4000

@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest'
 import { toErrorRecord } from '../src/error-record.ts'
 import { JobistemerError } from '../src/errors.ts'
 
-describe('the record of an error', () => {
+describe('the stored record of an error', () => {
   it('has the name, message, code and stack of the error', () => {
     const error = new JobistemerError('TASK_TIMEOUT', { message: 'Too long.' })
     expect(toErrorRecord(error)).toEqual({
@@ -34,11 +34,11 @@ describe('the record of an error', () => {
     [{ a: 1 }, '{"a":1}'],
     [Object.create(null), '[object Object]'],
     [Symbol('s'), 'Symbol(s)'],
-  ])('when %s was thrown is its text', (thrown, message) => {
+  ])('has the text of the thrown value as its message when %s was thrown', (thrown, message) => {
     expect(toErrorRecord(thrown)).toEqual({ name: 'Error', message })
   })
 
-  it('has the causes of the error, and the errors of an AggregateError', () => {
+  it('contains the causes of the error, and the errors of an AggregateError', () => {
     const cause = new TypeError('no space left', { cause: 'disk' })
     const error = new AggregateError([new RangeError('first'), 'second'], 'both failed', { cause })
     expect(toErrorRecord(error)).toMatchObject({
@@ -54,13 +54,13 @@ describe('the record of an error', () => {
     expect(toErrorRecord(new AggregateError([], 'no'))).not.toHaveProperty('errors')
   })
 
-  it('is the same for an error of another realm', () => {
+  it('has the same members for an error of another realm', () => {
     const error = runInNewContext("Object.assign(new TypeError('far away'), { code: 'E_FAR' })")
     expect(error).not.toBeInstanceOf(Error)
     expect(toErrorRecord(error)).toMatchObject({ name: 'TypeError', message: 'far away', code: 'E_FAR' })
   })
 
-  it('is bounded for an endless chain of causes', () => {
+  it('has a bounded size for an endless chain of causes', () => {
     const cyclic: Error = new Error('cyclic')
     cyclic.cause = cyclic
     expect(JSON.stringify(toErrorRecord(cyclic)).match(/cyclic/g)?.length).toBeLessThan(20)
@@ -69,7 +69,7 @@ describe('the record of an error', () => {
     expect(JSON.stringify(toErrorRecord(many(3))).length).toBeLessThan(100_000)
   })
 
-  it('is bounded in size, because a failing job repeats it', () => {
+  it('cuts long texts, because a job that keeps failing stores the error each time', () => {
     const error = Object.assign(new Error('m'.repeat(10_000)), { code: 'c'.repeat(1000), stack: 's'.repeat(100_000) })
     const record = toErrorRecord(error)
     expect(record.message).toHaveLength(2000)
@@ -78,7 +78,7 @@ describe('the record of an error', () => {
     expect(toErrorRecord('x'.repeat(10_000)).message).toHaveLength(2000)
   })
 
-  it('is cut between characters, so that any storage can keep it', () => {
+  it('cuts texts between characters, never inside a surrogate pair', () => {
     const error = Object.assign(new Error(`${'m'.repeat(1999)}😀 and more`), {
       stack: `${'s'.repeat(3999)}😀 and more`,
     })
@@ -87,17 +87,17 @@ describe('the record of an error', () => {
     expect(record.stack).toBe(`${'s'.repeat(3999)}…`)
   })
 
-  it('survives a JSON round trip', () => {
+  it('is unchanged after a JSON round trip', () => {
     const record = toErrorRecord(new TypeError('no'))
     expect(JSON.parse(JSON.stringify(record))).toEqual(record)
   })
 
-  it('has strings even if a library has set other values', () => {
+  it('has strings as name and message even if a library has set other values', () => {
     const error = Object.assign(new Error('no'), { name: 5, message: { reason: 'no' } })
     expect(toErrorRecord(error)).toMatchObject({ name: '5', message: '{"reason":"no"}' })
   })
 
-  it('exists even if the members of the error throw', () => {
+  it('is made even if the members of the error throw', () => {
     const hostile = new Error('no')
     Object.defineProperty(hostile, 'message', {
       get() {

@@ -8,26 +8,26 @@ const error = new JobistemerError('INVALID_NAME', {
   remedy: 'Give a string of 1 to 255 characters.',
 })
 
-describe('an error', () => {
-  it('has a code, the field, the value and a remedy, which is part of its message', () => {
+describe('a JobistemerError', () => {
+  it('has a code, a field, a value, and a remedy that is part of its message', () => {
     expect(error).toMatchObject({ name: 'JobistemerError', code: 'INVALID_NAME', field: 'name', value: '' })
     expect(error.message).toBe('name is not a name: "". Give a string of 1 to 255 characters.')
     expect(error).toBeInstanceOf(Error)
   })
 
-  it('has only its message if no other member is given', () => {
+  it('has only a message if it is made with no other member', () => {
     const bare = new JobistemerError('ABORTED', { message: 'Stopped.' })
     expect(bare.message).toBe('Stopped.')
     expect([bare.field, bare.value, bare.remedy]).toEqual([undefined, undefined, undefined])
     expect('cause' in bare).toBe(false)
   })
 
-  it('keeps its cause', () => {
+  it('keeps the given cause', () => {
     const cause = new TypeError('no')
     expect(new JobistemerError('STORAGE_FAILED', { message: 'No.', cause }).cause).toBe(cause)
   })
 
-  it('shows no brand when its members are listed', () => {
+  it('does not list the symbol that marks it among its enumerable members', () => {
     expect(Object.getOwnPropertySymbols(error)).toHaveLength(1)
     expect(Reflect.ownKeys(error).filter((key) => Object.getOwnPropertyDescriptor(error, key)?.enumerable)).toEqual([
       'name',
@@ -39,18 +39,18 @@ describe('an error', () => {
   })
 })
 
-describe('isInstance', () => {
-  it('knows an error, and its code', () => {
+describe('JobistemerError.isInstance', () => {
+  it('is true for a JobistemerError, and with a code only for that code', () => {
     expect(JobistemerError.isInstance(error)).toBe(true)
     expect(JobistemerError.isInstance(error, 'INVALID_NAME')).toBe(true)
     expect(JobistemerError.isInstance(error, 'ABORTED')).toBe(false)
   })
 
-  it.each([null, undefined, 'INVALID_NAME', new Error('no'), { code: 'INVALID_NAME' }])('does not know %s', (value) => {
+  it.each([null, undefined, 'INVALID_NAME', new Error('no'), { code: 'INVALID_NAME' }])('is false for %s', (value) => {
     expect(JobistemerError.isInstance(value)).toBe(false)
   })
 
-  it('knows an error of another copy of the package', async () => {
+  it('is true for an error of another copy of the package', async () => {
     const other = await anotherCopy()
     const foreign = new other.JobistemerError('STORAGE_BUSY', { message: 'Busy.' })
     expect(foreign).not.toBeInstanceOf(JobistemerError)
@@ -81,17 +81,17 @@ describe('a refused value in a message', () => {
     [function work() {}, '[function work]'],
     [() => 1, '[function anonymous]'],
     [Symbol('s'), 'Symbol(s)'],
-  ])('%s is printed as %s', (value, text) => {
+  ])('that is %s is printed as %s', (value, text) => {
     expect(printValue(value)).toBe(text)
   })
 
-  it('is named by its class when it has a cycle', () => {
+  it('is printed as the name of its class if it has a cycle', () => {
     const cyclic: Record<string, unknown> = {}
     cyclic.self = cyclic
     expect(printValue(cyclic)).toBe('[object Object]')
   })
 
-  it('is named by its class if it only resembles a date', () => {
+  it('is printed as the name of its class if it only resembles a Date', () => {
     expect(printValue(Object.create(Date.prototype))).toBe('[object Object]')
   })
 

@@ -4,8 +4,8 @@ import { silentLogger } from '../src/logger.ts'
 
 const started: SchedulerEvents['scheduler.started'] = { node: 'a', jobs: 2 }
 
-describe('an event', () => {
-  it('reaches every listener of its name, in the order in which they were added', () => {
+describe('an event of a scheduler', () => {
+  it('reaches every listener of its name, in the order in which the listeners were added', () => {
     const hub = new EventHub(silentLogger)
     const heard: unknown[] = []
     hub.on('scheduler.started', (event) => heard.push(['first', event]))
@@ -18,7 +18,7 @@ describe('an event', () => {
     ])
   })
 
-  it('does not reach a removed listener, and the removal may be repeated', () => {
+  it('does not reach a removed listener, and removing the listener twice is allowed', () => {
     const hub = new EventHub(silentLogger)
     const heard: string[] = []
     const off = hub.on('scheduler.started', () => heard.push('gone'))
@@ -29,7 +29,7 @@ describe('an event', () => {
     expect(heard).toEqual(['there'])
   })
 
-  it('counts as heard only while it has a listener', () => {
+  it('has `hears` true only while a listener of its name exists', () => {
     const hub = new EventHub(silentLogger)
     expect(hub.hears('scheduler.started')).toBe(false)
     const off = hub.on('scheduler.started', () => undefined)
@@ -39,7 +39,7 @@ describe('an event', () => {
     expect(hub.hears('scheduler.started')).toBe(false)
   })
 
-  it('reaches the listeners that existed at its emission, even if listeners are added or removed meanwhile', () => {
+  it('reaches the listeners that existed when it was emitted, even if a listener adds or removes listeners', () => {
     const hub = new EventHub(silentLogger)
     const heard: string[] = []
     const off = hub.on('scheduler.started', () => {
@@ -80,8 +80,8 @@ function visitedElements(work: () => void): number {
   return visited
 }
 
-describe('many listeners of one event', () => {
-  it('are added, called and removed without a copy per listener', () => {
+describe('20,000 listeners of one event', () => {
+  it('are added, called and removed without copying the list for each listener', () => {
     const hub = new EventHub(silentLogger)
     let calls = 0
     const visited = visitedElements(() => {
@@ -95,7 +95,7 @@ describe('many listeners of one event', () => {
     expect(visited).toBeLessThanOrEqual(40_000)
   })
 
-  it('are removed one by one, also if they are the same function', () => {
+  it('are removed one by one, even if they are the same function', () => {
     const hub = new EventHub(silentLogger)
     let calls = 0
     const listener = () => calls++
@@ -108,8 +108,8 @@ describe('many listeners of one event', () => {
   })
 })
 
-describe('a listener that throws', () => {
-  it('is reported without an effect on the emitter or other listeners', () => {
+describe('a listener of an event that throws', () => {
+  it('is reported as hook.failed, and affects neither the emitter nor other listeners', () => {
     const hub = new EventHub(silentLogger)
     const error = new Error('no')
     const heard: unknown[] = []
@@ -122,7 +122,7 @@ describe('a listener that throws', () => {
     expect(heard).toEqual([{ hook: 'listener of scheduler.started', error, jobName: null }, 'second'])
   })
 
-  it('of the report itself is not reported', () => {
+  it('is not reported if it listened to hook.failed', () => {
     const hub = new EventHub(silentLogger)
     let calls = 0
     hub.on('hook.failed', () => {
@@ -133,7 +133,7 @@ describe('a listener that throws', () => {
     expect(calls).toBe(1)
   })
 
-  it('asynchronously is reported too', async () => {
+  it('is reported as hook.failed also if it rejects asynchronously', async () => {
     const hub = new EventHub(silentLogger)
     const error = new Error('no')
     const heard = new Promise((resolve) => hub.on('hook.failed', resolve))

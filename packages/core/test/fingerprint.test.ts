@@ -12,8 +12,8 @@ function reordered(value: unknown): unknown {
 
 const data = fc.jsonValue({ maxDepth: 4 })
 
-describe('a fingerprint', () => {
-  it('has 32 hexadecimal digits, and is always the same for the same data', () => {
+describe('the fingerprint of a definition', () => {
+  it('has 32 hexadecimal digits, and is always the same for the same definition', () => {
     expect(fingerprintOf({ name: 'a', tasks: [1, 2] })).toMatch(/^[0-9a-f]{32}$/)
     expect(fingerprintOf({ name: 'a', tasks: [1, 2] })).toBe('3ec9006b5f21b035268cb58e18c3c34f')
   })
@@ -26,7 +26,7 @@ describe('a fingerprint', () => {
     )
   })
 
-  it('is the same before and after a JSON round trip', () => {
+  it('is the same before and after a JSON round trip of the definition', () => {
     fc.assert(
       fc.property(data, (value) => {
         expect(fingerprintOf(JSON.parse(JSON.stringify(value)))).toBe(fingerprintOf(value))
@@ -36,7 +36,7 @@ describe('a fingerprint', () => {
     expect(fingerprintOf([undefined])).toBe(fingerprintOf([null]))
   })
 
-  it('differs for different data', () => {
+  it('differs for different definitions', () => {
     const canonical = (value: unknown) => JSON.stringify(reordered(JSON.parse(JSON.stringify(value))), sortedMembers)
     fc.assert(
       fc.property(data, data, (left, right) => {

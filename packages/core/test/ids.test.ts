@@ -16,13 +16,13 @@ import { toInstantText } from '../src/instant.ts'
 import { thrownBy } from './support/thrown-by.ts'
 import golden from './vectors/ids.json' with { type: 'json' }
 
-describe.each(golden.vectors)('the golden ids of $jobName, $taskName at $scheduledAt', (vector) => {
+describe.each(golden.vectors)('the golden vector of $jobName, $taskName at $scheduledAt', (vector) => {
   const job = jobId(vector.jobName)
   const task = taskId(job, vector.taskName)
   const occurrence = occurrenceId(job, vector.scheduledAt)
   const run = taskRunId(occurrence, task)
 
-  it('are the derived ids', () => {
+  it('has the ids that the id functions derive for job, task, occurrence and task run', () => {
     expect({ job, task, occurrence, run }).toEqual({
       job: vector.jobId,
       task: vector.taskId,
@@ -31,27 +31,27 @@ describe.each(golden.vectors)('the golden ids of $jobName, $taskName at $schedul
     })
   })
 
-  it('include ids of attempts of any number', () => {
+  it('has the attempt ids that attemptId derives for the numbers 0, 1 and 12', () => {
     expect(attemptId(run, 0)).toBe(vector.attempt0)
     expect(attemptId(run, 1)).toBe(vector.attempt1)
     expect(attemptId(run, 12)).toBe(vector.attempt12)
   })
 
-  it('come from the canonical text of the instant', () => {
+  it('has the same occurrence id for the instant as a text, a Date and a number', () => {
     expect(toInstantText(vector.scheduledAt)).toBe(vector.canonicalTime)
     expect(occurrenceId(job, new Date(vector.scheduledAt))).toBe(vector.occurrenceId)
     expect(occurrenceId(job, Date.parse(vector.scheduledAt))).toBe(vector.occurrenceId)
   })
 })
 
-it('there are eleven golden vectors', () => {
+it('the file of golden id vectors has eleven vectors', () => {
   expect(golden.vectors).toHaveLength(11)
 })
 
 const names = fc.oneof(fc.string({ unit: 'binary', maxLength: 300 }), fc.string({ unit: 'grapheme', maxLength: 3000 }))
 
 describe('a UUIDv5', () => {
-  it('equals the UUID of the uuid package, for any name in any namespace', () => {
+  it('equals the UUID of the npm package uuid, for any name in any namespace', () => {
     fc.assert(
       fc.property(fc.uuid(), names, (namespace, name) => {
         expect(uuidV5In(namespace)(name)).toBe(v5(Buffer.from(name, 'utf8'), namespace))
@@ -59,7 +59,7 @@ describe('a UUIDv5', () => {
     )
   })
 
-  it('of a name that exceeds the shared buffer does not disturb the next one', () => {
+  it('of a name that exceeds the shared buffer does not change the UUID of the next name', () => {
     const make = uuidV5In(golden.namespaces.job)
     const long = '☕'.repeat(5000)
     expect(make(long)).toBe(v5(long, golden.namespaces.job))
@@ -67,14 +67,14 @@ describe('a UUIDv5', () => {
   })
 })
 
-describe('ids', () => {
-  it('of two instants of one second differ', () => {
+describe('occurrence ids', () => {
+  it('differ for two instants within one second', () => {
     const job = jobId('a')
     const ids = [0, 1, 20, 250, 500, 999].map((ms) => occurrenceId(job, Date.UTC(2026, 0, 1) + ms))
     expect(new Set(ids).size).toBe(ids.length)
   })
 
-  it('of requests differ from those of slots, and from those of another kind, job, key, original or number', () => {
+  it('of triggers and replays differ from ids of slots, and by kind, job, key, original and number', () => {
     const job = jobId('a')
     const at = '2026-01-01T00:00:00Z'
     const slot = occurrenceId(job, at)
@@ -90,7 +90,7 @@ describe('ids', () => {
     expect(triggerOccurrenceId(job, at)).toBe(ids[1])
   })
 
-  it('of missed ranges differ from those of slots and requests, and by job and first slot', () => {
+  it('of missed ranges differ from ids of slots and triggers, and by job and first slot', () => {
     const job = jobId('a')
     const at = '2026-01-01T00:00:00Z'
     const ids = [
@@ -104,21 +104,26 @@ describe('ids', () => {
     expect(missedRangeId(job, Date.parse(at))).toBe(ids[0])
   })
 
-  it('are not made of an invalid instant', () => {
+  it('are not derived from an invalid instant', () => {
     for (const make of [occurrenceId, missedRangeId]) {
       expect(thrownBy(() => make(jobId('a'), 'yesterday')).code).toBe('INVALID_INSTANT')
     }
   })
 })
 
-describe('names with half a surrogate pair', () => {
-  it.each(['\ud800', 'report \udfff', '\udc00\ud800', undefined, 5, { name: 'report' }])('are refused: %j', (name) => {
-    const refused = { code: 'INVALID_NAME', value: name, remedy: expect.any(String) }
-    expect(() => jobId(name as string)).toThrow(expect.objectContaining({ ...refused, field: 'name' }))
-    expect(() => taskId(jobId('a'), name as string)).toThrow(expect.objectContaining({ ...refused, field: 'taskName' }))
-  })
+describe('names of jobs and tasks with half a surrogate pair', () => {
+  it.each(['\ud800', 'report \udfff', '\udc00\ud800', undefined, 5, { name: 'report' }])(
+    'are refused with INVALID_NAME: %j',
+    (name) => {
+      const refused = { code: 'INVALID_NAME', value: name, remedy: expect.any(String) }
+      expect(() => jobId(name as string)).toThrow(expect.objectContaining({ ...refused, field: 'name' }))
+      expect(() => taskId(jobId('a'), name as string)).toThrow(
+        expect.objectContaining({ ...refused, field: 'taskName' }),
+      )
+    },
+  )
 
-  it('do not include names with whole pairs, which have distinct ids', () => {
+  it('are refused, but names with whole surrogate pairs have distinct ids', () => {
     expect(jobId('\ud83d\ude00')).not.toBe(jobId('\ud83d\ude01'))
   })
 })

@@ -4,19 +4,19 @@ import { type HeapEntry, IndexedHeap } from '../src/engine/runtime/indexed-heap.
 
 const entry = (at: number): HeapEntry => ({ at, heapIndex: -1 })
 
-describe('a heap', () => {
+describe('an IndexedHeap', () => {
   it('returns the earliest entry first', () => {
     const heap = new IndexedHeap<HeapEntry>()
     for (const at of [5, 1, 4, 1, 3]) heap.push(entry(at))
     expect(Array.from({ length: 5 }, () => heap.pop()?.at)).toEqual([1, 1, 3, 4, 5])
   })
 
-  it('returns nothing if it is empty', () => {
+  it('returns undefined if it is empty', () => {
     const heap = new IndexedHeap<HeapEntry>()
     expect([heap.size, heap.peek(), heap.pop()]).toEqual([0, undefined, undefined])
   })
 
-  it('ignores an entry that is in no heap or in another heap', () => {
+  it('does not remove an entry that is in no heap or in another heap', () => {
     const heap = new IndexedHeap<HeapEntry>()
     const other = new IndexedHeap<HeapEntry>()
     const mine = entry(1)
@@ -29,7 +29,7 @@ describe('a heap', () => {
     expect(theirs.heapIndex).toBe(0)
   })
 
-  it('accepts an entry again after its removal', () => {
+  it('accepts an entry again after the entry was removed', () => {
     const heap = new IndexedHeap<HeapEntry>()
     const one = entry(1)
     heap.push(one)
@@ -56,7 +56,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
   fc.record({ kind: fc.constant('update' as const), which: fc.nat(), at: instant }),
 )
 
-it('a heap always agrees with a sorted list of its entries', () => {
+it('an IndexedHeap returns the same entries as a sorted list after any sequence of changes', () => {
   fc.assert(
     fc.property(fc.array(step, { maxLength: 200 }), (steps) => {
       const heap = new IndexedHeap<HeapEntry>()

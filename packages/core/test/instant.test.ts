@@ -7,7 +7,7 @@ import { refusalOf } from './support/thrown-by.ts'
 
 const at = Date.UTC(2026, 0, 31, 2, 0, 0)
 
-describe('an instant', () => {
+describe('an instant option', () => {
   it.each<[string, InstantInput]>([
     ['a Date', new Date(at)],
     ['epoch milliseconds', at],
@@ -26,11 +26,11 @@ describe('an instant', () => {
     ['UTC and another zone, whose offset it leaves open', '2026-01-31T02:00:00Z[Asia/Tokyo]'],
     ['a luxon DateTime of any zone', DateTime.fromMillis(at, { zone: 'America/Vancouver' })],
     ['whatever has toMillis', { toMillis: () => at }],
-  ])('is read from %s', (_, input) => {
+  ])('accepts %s', (_, input) => {
     expect(toInstantMs(input)).toBe(at)
   })
 
-  it('in the stored form is parsed as luxon parses it, valid or not', () => {
+  it('in the stored form is parsed as luxon parses it, and is refused if luxon refuses it', () => {
     const two = fc.integer({ min: 0, max: 70 }).map((number) => String(number).padStart(2, '0'))
     const fraction = fc.constantFrom('', '.5', '.25', '.125')
     fc.assert(
@@ -54,11 +54,11 @@ describe('an instant', () => {
     }
   })
 
-  it('from a date alone is its first millisecond in UTC', () => {
+  it('that is a date alone means the first millisecond of that date in UTC', () => {
     expect(toInstantMs('2026-01-31')).toBe(Date.UTC(2026, 0, 31))
   })
 
-  it('is truncated to milliseconds', () => {
+  it('is truncated to whole milliseconds', () => {
     expect(toInstantMs(1.9)).toBe(1)
     expect(toInstantMs(-1.9)).toBe(-1)
     expect(toInstantMs('2026-01-31T02:00:00.0009Z')).toBe(at)
@@ -96,7 +96,7 @@ describe('an instant', () => {
     ['a boolean', true],
     ['an object without toMillis', {}],
     ['a bigint', 5n],
-  ])('is not read from %s', (_, input) => {
+  ])('refuses %s with INVALID_INSTANT', (_, input) => {
     expect(refusalOf(() => toInstantMs(input as InstantInput, 'after'))).toEqual({
       code: 'INVALID_INSTANT',
       field: 'after',
@@ -105,7 +105,7 @@ describe('an instant', () => {
   })
 })
 
-describe('the text of an instant', () => {
+describe('the stored text of an instant', () => {
   it.each([
     [0, '1970-01-01T00:00:00Z'],
     [20_000, '1970-01-01T00:00:20Z'],
@@ -120,7 +120,7 @@ describe('the text of an instant', () => {
     expect(toInstantText(milliseconds)).toBe(text)
   })
 
-  it('is the shortest text of the instant', () => {
+  it('has no fraction digits that are zero', () => {
     const instants = fc.date({
       noInvalidDate: true,
       min: new Date('0000-01-01T00:00:00Z'),

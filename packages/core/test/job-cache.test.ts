@@ -24,8 +24,8 @@ function dropped(cache: JobCache, upTo: number): string[] {
   })
 }
 
-describe('jobs that a node need not hold', () => {
-  it('all stay until their number exceeds the limit, which is reported once', () => {
+describe('loose jobs in the JobCache', () => {
+  it('all stay until their number exceeds the limit, and the cache reports the overflow once', () => {
     const jobs = ['a', 'b', 'c'].map((name) => dataJob(name))
     const { cache, overflows } = looseOf(2, jobs.slice(0, 2))
     expect(cache.isEvicting).toBe(false)
@@ -36,14 +36,14 @@ describe('jobs that a node need not hold', () => {
     expect(overflows()).toBe(1)
   })
 
-  it('are evicted by their last use, the longest unused first, down to the limit', () => {
+  it('are evicted down to the limit, the longest unused job first', () => {
     const jobs = ['a', 'b', 'c', 'd', 'e'].map((name) => dataJob(name))
     const { cache } = looseOf(2, jobs)
     cache.use(jobs[0] as RegisteredJob)
     expect(dropped(cache, 0)).toEqual(['b', 'c', 'd'])
   })
 
-  it('stay while a slot is near or in flight, unless they have no slot or this node leaves their slots to other nodes', () => {
+  it('stay while their slot is near or in flight, unless they have no slot or other nodes launch their slots', () => {
     const over = Number.POSITIVE_INFINITY
     const { cache } = looseOf(0, [
       dataJob('near', { at: 10 }),
@@ -57,7 +57,7 @@ describe('jobs that a node need not hold', () => {
     expect(dropped(cache, 10)).toEqual(['far', 'over', 'lacks its handler', 'run by other nodes'])
   })
 
-  it('do not include jobs with code, with hooks, or in the option `jobs`', () => {
+  it('do not include jobs with code or hooks, or jobs in the option `jobs`, which are never evicted', () => {
     const coded = (changes: object) => dataJob('', { job: { ...dataJob('').job, ...changes } as RegisteredJob['job'] })
     const { cache } = looseOf(0, [
       coded({ tasks: [{ handler: 'work' }, { handler: undefined }] }),

@@ -33,8 +33,8 @@ function planOf(defaults: JobOverrides = {}): JobPlan {
 
 const stored = (defaults: JobOverrides) => readJobDocument(JSON.parse(JSON.stringify(toJobDocument(job, defaults))))
 
-describe('a plan', () => {
-  it('cascades from defaults over scheduler and job to each task', () => {
+describe('the plan of a job', () => {
+  it('merges settings from the defaults, the scheduler, the job and each task, in this order', () => {
     const plan = planOf({ taskTimeoutMs: 5, executionTimeoutMs: 6 })
     expect(plan.version).toBe(3)
     expect(plan.settings).toEqual({ ...defaultSettings, taskTimeoutMs: 5, executionTimeoutMs: 10 })
@@ -50,22 +50,22 @@ describe('a plan', () => {
     ])
   })
 
-  it('is the same from the stored JSON definition', () => {
+  it('is the same whether it is made from code or from the stored JSON definition', () => {
     const defaults = { taskTimeoutMs: 5 }
     expect(planFromDocument(stored(defaults), 3, { tasks: job.tasks, handlers })).toEqual(planOf(defaults))
   })
 
-  it('cannot be made on a node that lacks the code of a task', () => {
+  it('is null on a node that lacks the code of a task', () => {
     const tasks = job.tasks.slice(1)
     expect(planFromDocument(stored({}), 1, { tasks, handlers })).toBeNull()
   })
 
-  it('cannot be made on a node that lacks a named handler', () => {
+  it('is null on a node that lacks a named handler', () => {
     expect(planFromDocument(stored({}), 1, { tasks: job.tasks, handlers: new Map() })).toBeNull()
     expect(planFromJob(job, {}, 1, new Map())).toBeNull()
   })
 
-  it('for one trigger applies that trigger’s settings over those of job and tasks, and has only the chosen tasks', () => {
+  it('for one trigger prefers the trigger’s settings to those of job and tasks, and has only the chosen tasks', () => {
     const plan = planOf()
     const overridden = overridePlan(plan, { taskTimeoutMs: 1, executionTimeoutMs: 2 }, ['clean-up'])
     expect(overridden.settings).toEqual({ ...plan.settings, taskTimeoutMs: 1, executionTimeoutMs: 2 })
@@ -78,7 +78,7 @@ describe('a plan', () => {
     expect(plan.tasks[2]?.settings.taskTimeoutMs).toBe(99)
   })
 
-  it('of one trigger with the failure strategy continue lets every task run to its end', () => {
+  it('for one trigger with the failure strategy continue runs every task although another one failed', () => {
     const overridden = overridePlan(planOf(), { failureStrategy: 'continue' }, null)
     expect(overridden.tasks.map(({ alwaysRuns }) => alwaysRuns)).toEqual([true, true, true])
   })

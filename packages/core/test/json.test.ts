@@ -4,8 +4,8 @@ import { describe, expect, it } from 'vitest'
 import { toJsonValue } from '../src/json.ts'
 import { refusalOf } from './support/thrown-by.ts'
 
-describe('a stored value', () => {
-  it('equals its JSON round trip', () => {
+describe('a value that toJsonValue accepts', () => {
+  it('equals its own JSON round trip', () => {
     fc.assert(
       fc.property(fc.jsonValue(), (value) => {
         expect(toJsonValue(value, 'data')).toEqual(JSON.parse(JSON.stringify(value)))
@@ -13,39 +13,39 @@ describe('a stored value', () => {
     )
   })
 
-  it('has no negative zero, as JSON has none', () => {
+  it('has 0 in place of negative zero, which JSON does not have', () => {
     expect(toJsonValue({ at: -0, list: [-0] }, 'data')).toEqual({ at: 0, list: [0] })
   })
 
-  it('is a copy', () => {
+  it('is copied, so that later changes of the original do not affect it', () => {
     const value = { rows: [1] }
     const kept = toJsonValue(value, 'data')
     value.rows.push(2)
     expect(kept).toEqual({ rows: [1] })
   })
 
-  it('is null for undefined', () => {
+  it('becomes null if it is undefined', () => {
     expect(toJsonValue(undefined, 'data')).toBeNull()
   })
 
-  it('leaves out members that are undefined', () => {
+  it('loses members that are undefined', () => {
     expect(toJsonValue({ a: undefined, b: { c: undefined, d: null } }, 'data')).toEqual({ b: { d: null } })
     expect(Object.keys(toJsonValue({ a: undefined }, 'data') as object)).toEqual([])
   })
 
-  it('may have a member of any name', () => {
+  it('may have members of any name, including __proto__', () => {
     const value: unknown = JSON.parse('{"__proto__":{"admin":true},"constructor":1}')
     const kept = toJsonValue(value, 'data')
     expect(JSON.stringify(kept)).toBe('{"__proto__":{"admin":true},"constructor":1}')
     expect(Object.getPrototypeOf(kept)).toBe(Object.prototype)
   })
 
-  it('may be an object of another realm, or one without a prototype', () => {
+  it('may be an object of another realm or an object without a prototype', () => {
     expect(toJsonValue(runInNewContext('({ rows: [1, { a: 2 }] })'), 'data')).toEqual({ rows: [1, { a: 2 }] })
     expect(toJsonValue(Object.assign(Object.create(null), { a: 1 }), 'data')).toEqual({ a: 1 })
   })
 
-  it('may occur twice, but not inside itself', () => {
+  it('may contain the same object twice, but not an object that contains itself', () => {
     const shared = { a: 1 }
     expect(toJsonValue([shared, shared], 'data')).toEqual([{ a: 1 }, { a: 1 }])
     const cyclic: Record<string, unknown> = {}
@@ -53,7 +53,7 @@ describe('a stored value', () => {
     expect(refusalOf(() => toJsonValue(cyclic, 'data'))).toMatchObject({ field: 'data.list[0]', value: cyclic })
   })
 
-  it('may have 131,072 bytes of JSON, in UTF-8 and escaped', () => {
+  it('may have 131,072 bytes of JSON at most, counted in UTF-8 and escaped', () => {
     const tooLarge = (value: unknown) => refusalOf(() => toJsonValue(value, 'data'))
     expect(toJsonValue(['x'.repeat(131_068)], 'data')).toHaveLength(1)
     expect(tooLarge(['x'.repeat(131_069)])).toEqual({ code: 'DATA_TOO_LARGE', field: 'data', value: 131_073 })
@@ -63,7 +63,7 @@ describe('a stored value', () => {
     expect(tooLarge('€'.repeat(43_691))).toMatchObject({ code: 'DATA_TOO_LARGE', value: 131_075 })
   })
 
-  it('that is too large is rejected with RESULT_TOO_LARGE before a copy', () => {
+  it('is not larger: a larger result is rejected with RESULT_TOO_LARGE before it is copied', () => {
     let shared: unknown = ['x']
     for (let level = 0; level < 60; level++) shared = [shared, shared]
     for (const value of ['x'.repeat(131_073), shared, new Array(1_000_000)]) {
@@ -72,7 +72,7 @@ describe('a stored value', () => {
     }
   })
 
-  it('is nested 100 levels deep at most', () => {
+  it('is nested at most 100 levels deep', () => {
     const nested = (levels: number) => JSON.parse(`${'['.repeat(levels)}${']'.repeat(levels)}`) as unknown
     expect(toJsonValue(nested(100), 'data')).toEqual(nested(100))
     expect(refusalOf(() => toJsonValue(nested(101), 'data')).code).toBe('INVALID_ARGUMENT')
@@ -80,7 +80,7 @@ describe('a stored value', () => {
   })
 })
 
-describe('a value that JSON would drop or change is rejected with its path', () => {
+describe('toJsonValue rejects, with the path, a value that JSON would drop or change:', () => {
   class Amount {
     readonly cents = 5
     toJSON(): string {
@@ -127,7 +127,7 @@ describe('a value that JSON would drop or change is rejected with its path', () 
     expect(refusalOf(() => toJsonValue([1, undefined], 'data'))).toMatchObject({ field: 'data[1]', value: undefined })
   })
 
-  it('a getter that throws, with its error as the cause', () => {
+  it('a getter that throws, whose error is the cause of the rejection', () => {
     const reason = new Error('no')
     const value = {
       get rows(): number {

@@ -16,14 +16,14 @@ function tried(count: number, stateOf: (number: number) => AttemptState = () => 
 
 const numbers = ({ attempts }: KeptAttempts) => attempts.map(({ number }) => number)
 
-describe('the attempts of a task', () => {
-  it('are all kept up to twenty', () => {
+describe('the stored attempts of a task', () => {
+  it('are complete up to twenty attempts', () => {
     const kept = tried(20)
     expect(numbers(kept)).toEqual(Array.from({ length: 20 }, (_, index) => index + 1))
     expect(kept.omitted).toBeUndefined()
   })
 
-  it('beyond twenty are the first five and the last fifteen, with the number of dropped ones', () => {
+  it('beyond twenty are the first five, the last fifteen, and the number of dropped attempts', () => {
     for (const [count, firstOfLast] of [
       [21, 7],
       [22, 8],
@@ -36,7 +36,7 @@ describe('the attempts of a task', () => {
     }
   })
 
-  it('count against the retries if they failed or timed out, even dropped ones', () => {
+  it('count against the retries if they failed or timed out, including the dropped attempts', () => {
     const states: readonly AttemptState[] = ['failed', 'timed_out', 'lost', 'aborted', 'succeeded']
     const stateOf = (number: number) => states[number % states.length] as AttemptState
     for (const count of [5, 20, 21, 100, 1003]) {
@@ -46,7 +46,7 @@ describe('the attempts of a task', () => {
     }
   })
 
-  it('have their stacks and causes in the first and the last three alone', () => {
+  it('keep stacks and causes only in the first and the last three errors', () => {
     const withStack = ({ attempts }: KeptAttempts) => {
       return attempts.filter(({ error }) => error?.stack !== undefined).map(({ number }) => number)
     }
@@ -56,7 +56,7 @@ describe('the attempts of a task', () => {
     expect(tried(5).attempts[1]?.error).toEqual({ name: 'Error', message: 'no 2', code: 'E_NO' })
   })
 
-  it('do not change earlier snapshots', () => {
+  it('are copied when an attempt is added, so that earlier snapshots do not change', () => {
     const before = tried(20)
     const text = JSON.stringify(before)
     withAttempt(before, { number: 21, state: 'running', startedAt: 21, endedAt: null })

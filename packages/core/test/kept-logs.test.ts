@@ -6,14 +6,14 @@ const line = (message: string): LogLineRecord => ({ at: 0, level: 'info', messag
 const messagesOf = (log: AttemptLog) => log.toRecord()?.lines.map(({ message }) => message)
 const bytesOf = (...logs: readonly AttemptLog[]) => Buffer.byteLength(JSON.stringify(logs.map((log) => log.toRecord())))
 
-describe('the lines of an attempt', () => {
-  it('are the last lines, with the number of dropped ones', () => {
+describe('the kept log lines of an attempt', () => {
+  it('are the last lines of the attempt, with the number of dropped lines', () => {
     const log = new AttemptLog(new KeptLogs(), 3)
     for (const text of ['a', 'b', 'c', 'd', 'e']) log.add(line(text))
     expect(log.toRecord()).toEqual({ lines: ['c', 'd', 'e'].map(line), dropped: 2 })
   })
 
-  it('do not change earlier snapshots', () => {
+  it('do not change in an earlier snapshot when a line is added', () => {
     const log = new AttemptLog(new KeptLogs(), 2)
     log.add(line('a'))
     const before = log.toRecord()
@@ -22,14 +22,14 @@ describe('the lines of an attempt', () => {
     expect(before).toEqual({ lines: [line('a')], dropped: 0 })
   })
 
-  it('continue after the lines of an earlier owner', () => {
+  it('continue after the lines that an earlier owner of the run stored', () => {
     const log = new AttemptLog(new KeptLogs(), 2, { lines: [line('a'), line('b')], dropped: 5 })
     expect(log.toRecord()).toEqual({ lines: [line('a'), line('b')], dropped: 5 })
   })
 })
 
-describe('the logs of one occurrence', () => {
-  it('have 65,536 bytes of JSON at most, whatever is logged', () => {
+describe('the kept logs of one occurrence', () => {
+  it('have at most 65,536 bytes of JSON, whatever the handlers log', () => {
     const kept = new KeptLogs()
     const logs = [new AttemptLog(kept, 1000), new AttemptLog(kept, 1000)]
     // JSON writes each of these in six bytes.
@@ -38,7 +38,7 @@ describe('the logs of one occurrence', () => {
     expect(bytesOf(...logs)).toBeGreaterThan(50_000)
   })
 
-  it('lose lines of earlier attempts first', () => {
+  it('lose the lines of earlier attempts first when they exceed the limit', () => {
     const kept = new KeptLogs()
     const [first, second, third] = [new AttemptLog(kept, 100), new AttemptLog(kept, 100), new AttemptLog(kept, 100)]
     for (const log of [first, second]) for (let index = 0; index < 30; index++) log.add(line('x'.repeat(800)))
@@ -49,7 +49,7 @@ describe('the logs of one occurrence', () => {
     expect(messagesOf(second)?.length).toBeGreaterThan(20)
   })
 
-  it('of concurrent tasks share the space: a task that logs much leaves some of it to each other task', () => {
+  it('leave some space for each concurrent task, however much one task logs', () => {
     const kept = new KeptLogs()
     const [quiet, loud] = [new AttemptLog(kept, 100), new AttemptLog(kept, 1000)]
     quiet.add(line('started'))
@@ -57,7 +57,7 @@ describe('the logs of one occurrence', () => {
     expect(messagesOf(quiet)).toEqual(['started'])
   })
 
-  it('are dropped if the storage rejects them, and their number is kept', () => {
+  it('are dropped if the storage rejects them; only the number of dropped lines is stored', () => {
     const kept = new KeptLogs()
     const log = new AttemptLog(kept, 100)
     expect(kept.refuse()).toBe(false)

@@ -17,16 +17,16 @@ function reachable(edges: readonly Edge[], start: string): ReadonlySet<string> {
   return found
 }
 
-describe('the lifecycle of an attempt', () => {
+describe('the transition table of an attempt', () => {
   const edges = edgesOf(attemptTransitions)
   const states = Object.keys(attemptTransitions)
 
-  it('reaches every step from none, and none from every step', () => {
+  it('reaches every state from none, and none from every state', () => {
     expect([...reachable(edges, 'none')].sort()).toEqual([...states].sort())
     for (const state of states) expect(reachable(edges, state), state).toContain('none')
   })
 
-  it('calls a handler only after the storage has acknowledged the attempt and its retry interval is over', () => {
+  it('calls a handler only after the storage has acknowledged the attempt and its retry interval has passed', () => {
     // Every path without a loop, from the beginning to the call of the handler.
     const paths: (readonly string[])[] = []
     const walk = (state: string, seen: readonly string[], events: readonly string[]): void => {
@@ -46,7 +46,7 @@ describe('the lifecycle of an attempt', () => {
     ])
   })
 
-  it('ends a called handler by its end alone, never by an abort', () => {
+  it('leaves the state of a called handler only when the handler ends, never by an abort', () => {
     for (const called of ['running', 'stopping', 'deciding']) {
       const back = edges.filter(({ from, to }) => from === called && to === 'none')
       expect(back.map(({ event }) => event)).toEqual(['end'])
@@ -54,22 +54,22 @@ describe('the lifecycle of an attempt', () => {
   })
 })
 
-describe('the lifecycle of an execution', () => {
+describe('the transition table of an execution', () => {
   const edges = edgesOf(executionTransitions)
 
-  it('ends from every phase, and nothing reopens it', () => {
+  it('reaches closed from every phase, and leaves closed for no other phase', () => {
     for (const phase of Object.keys(executionTransitions)) expect(reachable(edges, phase)).toContain('closed')
     expect([...reachable(edges, 'closed')]).toEqual(['closed'])
     expect([...reachable(edges, 'closing')].sort()).toEqual(['closed', 'closing'])
   })
 
-  it('closes by an acknowledged end only after its tasks have ended', () => {
+  it('reaches closed by an acknowledged end only from closing, after the tasks have ended', () => {
     expect(edges.filter(({ event }) => event === 'acknowledge')).toEqual([
       { from: 'closing', event: 'acknowledge', to: 'closed' },
     ])
   })
 
-  it('keeps a decided outcome: a request to finish gives way to nothing', () => {
+  it('never replaces a requested finish by a release or another halt', () => {
     expect([...reachable(edgesOf(haltTransitions), 'finish')]).toEqual(['finish'])
     expect([...reachable(edgesOf(haltTransitions), 'release')].sort()).toEqual(['finish', 'release'])
   })

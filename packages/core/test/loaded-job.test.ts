@@ -25,7 +25,7 @@ function instantsOf(entries: readonly { readonly record: OccurrenceRecord }[]): 
 }
 
 describe('a loaded job', () => {
-  it('returns its live occurrences by state, in the order of their time, up to the limit', () => {
+  it('returns its live occurrences of a state, ordered by instant, up to the limit', () => {
     const job = load([record(id, 300), record(id, 100), record(id, 200, { state: 'queued' }), record(id, 400)])
     expect(instantsOf(job.live('pending', Number.POSITIVE_INFINITY))).toEqual([100, 300, 400])
     expect(instantsOf(job.live('pending', 2))).toEqual([100, 300])
@@ -39,7 +39,7 @@ describe('a loaded job', () => {
     expect(job.live('pending', 2).map((entry) => entry.record.id)).toEqual([least, greatest])
   })
 
-  it('counts the changes of the step on top of the stored counts', () => {
+  it('counts live occurrences by the stored counts and the changes of the step', () => {
     const queued = record(id, 200, { state: 'queued' })
     const job = load([queued], { pending: 1, delayed: 0, queued: 4, running: 2 })
     job.create(record(id, 300, { state: 'running' }))
@@ -51,7 +51,7 @@ describe('a loaded job', () => {
     expect(job.counts).toEqual({ pending: 1, delayed: 0, queued: 3, running: 3 })
   })
 
-  it('finds occurrences that the step created or changed, and none that was not read', () => {
+  it('finds occurrences that the step created, changed or read, and no others', () => {
     const job = load([record(id, 100)])
     const created = record(id, 200)
     job.create(created)
@@ -63,14 +63,14 @@ describe('a loaded job', () => {
     expect(job.find(addressOf(id, 300))).toBeUndefined()
   })
 
-  it('writes nothing when nothing has changed', () => {
+  it('writes nothing if the step has changed nothing', () => {
     const job = load([record(id, 100)])
     job.live('pending', 1)
     job.find(addressOf(id, 100))
     expect(job.write).toBeNull()
   })
 
-  it('writes only changed records, each once, with the entries of the ledger', () => {
+  it('writes only changed records, each once, with the entries that the ledger read', () => {
     const read = { record: record(id, 100), revision: 7 }
     const stored = { head, counts: { pending: 2, delayed: 0, queued: 0, running: 0 }, job: head, etag: 'x' }
     const job = new LoadedJob(stored, [read, { record: record(id, 200) }], new Map())
@@ -89,7 +89,7 @@ describe('a loaded job', () => {
     expect(write?.versions).toEqual([])
   })
 
-  it('moves the head forward, and the watermark never back', () => {
+  it('moves the next instant and the watermark forward, and never moves the watermark back', () => {
     const job = load([])
     job.advance(100, 200)
     job.advance(50, 300)
@@ -98,14 +98,14 @@ describe('a loaded job', () => {
     expect(head.watermark).toBe(0)
   })
 
-  it('moves a partially read head forward, and returns no complete head', () => {
+  it('moves a partially read head forward, and throws if the whole head is requested', () => {
     const job = load([], undefined, null)
     job.advance(100, 200)
     expect(job.write?.after).toMatchObject({ head: { watermark: 100, nextAt: 200 }, job: null })
     expect(() => job.job).toThrow(`the whole of job ${id} was not read`)
   })
 
-  it('replaces the whole head, with the version to keep', () => {
+  it('replaces the whole head, and writes the version that is to be kept', () => {
     const job = load([])
     job.save({ ...head, version: 2 }, { ...version, version: 2 })
     job.save({ ...head, version: 2, changedAt: 9 }, null)
@@ -114,7 +114,7 @@ describe('a loaded job', () => {
     expect(job.write?.versions.map((one) => one.version)).toEqual([2])
   })
 
-  it('of a new job has no earlier head', () => {
+  it('that is new writes no earlier head', () => {
     const write = LoadedJob.created(head, version).write
     expect(write).toEqual({
       jobId: id,

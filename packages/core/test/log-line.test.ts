@@ -5,7 +5,7 @@ const lineOf = (fields: unknown, message: unknown = 'said') => toLogLine(7, 'inf
 const fieldsOf = (fields: unknown) => lineOf(fields).fields
 
 describe('a kept log line', () => {
-  it('has the logged fields and text, and survives a JSON round trip', () => {
+  it('has the logged fields and text, and is unchanged after a JSON round trip', () => {
     const line = lineOf({ rows: 3, file: 'a.csv', tags: ['x', null], done: false, gone: undefined })
     const fields = { rows: 3, file: 'a.csv', tags: ['x', null], done: false }
     expect(line).toEqual({ at: 7, level: 'info', message: 'said', fields })
@@ -13,12 +13,12 @@ describe('a kept log line', () => {
     expect(lineOf({})).toEqual({ at: 7, level: 'info', message: 'said' })
   })
 
-  it('has only the text if the handler gives no fields', () => {
+  it('has only a text if the handler gives no fields', () => {
     expect(toLogLine(7, 'warn', 'low on space', undefined)).toEqual({ at: 7, level: 'warn', message: 'low on space' })
     expect(lineOf(undefined, { not: 'a text' }).message).toBe('[object Object]')
   })
 
-  it('has a printable form of field values that JSON lacks', () => {
+  it('has a printable form of field values that JSON does not have', () => {
     class Point {
       x = 1
     }
@@ -55,14 +55,14 @@ describe('a kept log line', () => {
     })
   })
 
-  it('has errors with name, message, code and cause', () => {
+  it('has the name, message, code and cause of a logged error', () => {
     const err = Object.assign(new Error('no space', { cause: new Error('disk') }), { code: 'ENOSPC', stack: 'at 1' })
     const cause = { name: 'Error', message: 'disk' }
     expect(fieldsOf({ err })).toMatchObject({ err: { name: 'Error', message: 'no space', code: 'ENOSPC', cause } })
     expect(fieldsOf(err)).toMatchObject({ err: { message: 'no space' } })
   })
 
-  it('never throws, whatever its members do', () => {
+  it('is made without an exception, even if the logged members throw', () => {
     const throwing = {
       good: 1,
       get bad(): never {
@@ -77,7 +77,7 @@ describe('a kept log line', () => {
     expect(lineOf(refusing)).toMatchObject({ message: 'said' })
   })
 
-  it('is cut after 1,000 characters and marked as cut', () => {
+  it('is cut after 1,000 characters and then marked as cut', () => {
     expect(lineOf({ a: 1 }, 'x'.repeat(1001))).toEqual({ at: 7, level: 'info', message: 'x'.repeat(1000), cut: true })
     const { fields, cut } = lineOf({ first: 'y'.repeat(900), second: 'z'.repeat(900), third: 1 })
     expect(cut).toBe(true)

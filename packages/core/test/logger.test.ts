@@ -28,12 +28,12 @@ const throwing = {
 }
 const refusing = new Proxy({}, { ownKeys: () => throwing.bad, getPrototypeOf: () => throwing.bad })
 
-describe('the default logger', () => {
+describe('the default logger of a scheduler', () => {
   afterEach(() => {
     vi.restoreAllMocks()
   })
 
-  it('writes a line with any field values', () => {
+  it('writes a line for field values of any kind', () => {
     const cyclic: { name: string; self?: unknown } = { name: 'c' }
     cyclic.self = cyclic
     const fieldOf = (field: unknown) => written(({ error }) => error({ field }, 'said'))
@@ -57,7 +57,7 @@ describe('the default logger', () => {
     }
   })
 
-  it('writes a line whose fields throw when they are read', () => {
+  it('writes a line even if the fields throw when they are read', () => {
     expect(written(({ warn }) => warn(throwing, 'said'))).toBe(
       'warn jobistemer: said job=report good=1 bad="[unreadable]"\n',
     )
@@ -67,7 +67,7 @@ describe('the default logger', () => {
     )
   })
 
-  it('escapes control characters, so that no text begins a line or commands a terminal', () => {
+  it('escapes control characters, so that no logged text begins a line or controls a terminal', () => {
     const forged = '2026-01-01T00:00:00.000Z error jobistemer: forged'
     const evil = `a\n${forged}\r\u001b]0;title\u0007\u009b31m\u2028b`
     const shown = `a\\n${forged}\\u000d\\u001b]0;title\\u0007\\u009b31m\\u2028b`
@@ -89,7 +89,7 @@ describe('the default logger', () => {
     expect(printError(Object.assign(new Error('x'), { stack: 'at 1', code: 'E1' }))).toBe('at 1 [E1]')
   })
 
-  it('writes message and stack of an error in place of the fields, even of another realm', () => {
+  it('writes the message and stack of an error that is given in place of the fields, even from another realm', () => {
     const declined = new Error('card was declined', { cause: new Error('no money') })
     const text = written(({ error }) => error(declined, 'not paid'))
     expect(text).toMatch(/^error jobistemer: not paid job=report\n {2}Error: card was declined\n {6}at .*logger\.test/)
@@ -106,14 +106,14 @@ describe('the default logger', () => {
   })
 })
 
-describe('a line of a handler', () => {
-  it('has an error in place of the fields as `err`, as in pino', () => {
+describe('a line that a handler logs', () => {
+  it('has an error that is given in place of the fields as the field `err`, as in pino', () => {
     const err = new Error('card was declined')
     expect(given(err, 'not paid')).toEqual([{ job: 'report', trace_id: 't', err }, 'not paid'])
     expect(given(err)).toEqual([{ job: 'report', trace_id: 't', err }, undefined])
   })
 
-  it('has a text that is the first or the only argument', () => {
+  it('may have its text as the first or the only argument', () => {
     const fields = { job: 'report', trace_id: 't' }
     const err = new Error('card was declined')
     expect(given('low on space')).toEqual([fields, 'low on space'])
@@ -121,7 +121,7 @@ describe('a line of a handler', () => {
     expect(given('paid', { amount: 3 })).toEqual([{ ...fields, amount: 3 }, 'paid'])
   })
 
-  it('is passed on even if its members throw', () => {
+  it('reaches the logger even if its fields throw when they are read', () => {
     const fields = { job: 'report', trace_id: 't' }
     expect(given(throwing, 'said')).toEqual([{ ...fields, good: 1, bad: '[unreadable]' }, 'said'])
     expect(given(refusing, 'said')).toEqual([{ ...fields, fields: '[unreadable]' }, 'said'])

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest'
 import { whenDone } from '../src/storage/ledger/maybe-promise.ts'
 
 describe('whenDone', () => {
-  it('continues synchronously with a value, and asynchronously with a promise', async () => {
+  it('calls its continuation at once for a value, and later for a promise', async () => {
     expect(whenDone(1, (value) => value + 1)).toBe(2)
     const later = whenDone(Promise.resolve(1), (value) => value + 1)
     expect(later).toBeInstanceOf(Promise)

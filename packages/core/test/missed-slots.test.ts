@@ -51,7 +51,7 @@ function window(bounds: { maxOccurrences?: number; maxAgeMs?: number }): Recover
   return { type: 'bounded_window', maxOccurrences: bounds.maxOccurrences ?? null, maxAgeMs: bounds.maxAgeMs ?? null }
 }
 
-describe('of five missed slots', () => {
+describe('of five missed slots, the recovery strategy', () => {
   it('execute_all runs each', async () => {
     const decision = await decide({ type: 'execute_all' }, 5)
     expect(decision).toEqual({ entries: [1, 2, 3, 4, 5].map(run), lastSlot: 5 * minute, count: 5, toRun: 5 })
@@ -62,12 +62,12 @@ describe('of five missed slots', () => {
     expect(decision).toEqual({ entries: [missed(1, 4), run(5)], lastSlot: 5 * minute, count: 5, toRun: 1 })
   })
 
-  it('mark_as_missed runs none', async () => {
+  it('mark_as_missed runs none, and records one range', async () => {
     const decision = await decide({ type: 'mark_as_missed' }, 5)
     expect(decision).toEqual({ entries: [missed(1, 5)], lastSlot: 5 * minute, count: 5, toRun: 0 })
   })
 
-  it('compressed runs once, at the last slot, for the whole span', async () => {
+  it('compressed runs once, at the last slot, for the span of all five', async () => {
     const decision = await decide({ type: 'compressed' }, 5)
     const span = { from: minute, to: 5 * minute, count: 5 }
     expect(decision).toEqual({
@@ -78,36 +78,36 @@ describe('of five missed slots', () => {
     })
   })
 
-  it('a window of two runs the last two', async () => {
+  it('bounded_window with maxOccurrences 2 runs the last two', async () => {
     const decision = await decide(window({ maxOccurrences: 2 }), 5)
     expect(decision).toEqual({ entries: [missed(1, 3), run(4), run(5)], lastSlot: 5 * minute, count: 5, toRun: 2 })
   })
 
-  it('a window of two and a half minutes runs the slots that are not older', async () => {
+  it('bounded_window with a maxAge of 2.5 minutes runs the slots that are not older', async () => {
     const { entries } = await decide(window({ maxAgeMs: 2.5 * minute }), 5)
     expect(entries).toEqual([missed(1, 2), run(3), run(4), run(5)])
   })
 
-  it('a window with two bounds applies the narrower one', async () => {
+  it('bounded_window with two bounds applies the narrower one', async () => {
     const wide = await decide(window({ maxOccurrences: 9, maxAgeMs: 1.5 * minute }), 5)
     expect(wide.entries).toEqual([missed(1, 3), run(4), run(5)])
     const narrow = await decide(window({ maxOccurrences: 1, maxAgeMs: 9 * minute }), 5)
     expect(narrow.entries).toEqual([missed(1, 4), run(5)])
   })
 
-  it('a window without a slot runs none', async () => {
+  it('bounded_window runs none if all slots are older than its maxAge', async () => {
     const { entries, toRun } = await decide(window({ maxAgeMs: 1000 }), 5)
     expect(entries).toEqual([missed(1, 5)])
     expect(toRun).toBe(0)
   })
 
-  it('a window that contains all slots runs each', async () => {
+  it('bounded_window runs each slot if all slots lie within its bounds', async () => {
     const { entries } = await decide(window({ maxOccurrences: 100, maxAgeMs: 100 * minute }), 5)
     expect(entries).toEqual([1, 2, 3, 4, 5].map(run))
   })
 })
 
-describe('of five missed slots of which some were canceled ahead', () => {
+describe('of five missed slots, some of them canceled ahead, the recovery strategy', () => {
   const decideWithout = (strategy: RecoveryStrategy, ...gone: number[]) => {
     const canceled = recordedAhead(new Set(gone.map((slot) => slot * minute)))
     const until = 5 * minute
@@ -134,12 +134,12 @@ describe('of five missed slots of which some were canceled ahead', () => {
     })
   })
 
-  it('execute_last runs none if all were canceled', async () => {
+  it('execute_last runs none if all slots were canceled', async () => {
     const { entries, toRun } = await decideWithout({ type: 'execute_last' }, 1, 2, 3, 4, 5)
     expect([entries, toRun]).toEqual([[missed(1, 5)], 0])
   })
 
-  it('a window of two runs the last two slots that were not canceled', async () => {
+  it('bounded_window with maxOccurrences 2 runs the last two slots that were not canceled', async () => {
     const decision = await decideWithout(window({ maxOccurrences: 2 }), 3, 5)
     expect(decision).toEqual({
       entries: [missed(1, 1), run(2), missed(3, 3), run(4), missed(5, 5)],
@@ -155,12 +155,12 @@ describe('of five missed slots of which some were canceled ahead', () => {
     [[3], [compressed(1, 5, 4)], 1],
     [[1, 3, 5], [missed(1, 1), compressed(2, 4, 2), missed(5, 5)], 1],
     [[1, 2, 3, 4, 5], [1, 2, 3, 4, 5].map((slot) => missed(slot, slot)), 0],
-  ])('a compressed run covers only slots that were not canceled: without %j', async (gone, entries, toRun) => {
+  ])('compressed covers only slots that were not canceled: without %j', async (gone, entries, toRun) => {
     const decision = await decideWithout({ type: 'compressed' }, ...gone)
     expect(decision).toEqual({ entries, lastSlot: 5 * minute, count: 5, toRun })
   })
 
-  it('a compressed run of thousands leaves out canceled slots too', async () => {
+  it('compressed also leaves canceled slots out of a span of thousands', async () => {
     const canceled = recordedAhead(new Set([3000 * minute, 5000 * minute]))
     const until = 5000 * minute
     const options = {
@@ -177,7 +177,7 @@ describe('of five missed slots of which some were canceled ahead', () => {
   })
 })
 
-describe('of one missed slot', () => {
+describe('of one missed slot, the recovery strategy', () => {
   it.each(['execute_all', 'execute_last'] as const)('%s runs it', async (type) => {
     expect((await decide({ type }, 1)).entries).toEqual([run(1)])
   })
@@ -193,19 +193,19 @@ describe('of one missed slot', () => {
   })
 })
 
-describe('of more slots than one decision may list', () => {
-  it('execute_all decides the first, and leaves the rest to the next decision', async () => {
+describe('of more missed slots than the limit of one decision, the recovery strategy', () => {
+  it('execute_all decides the first slots, and leaves the rest to the next decision', async () => {
     const decision = await decide({ type: 'execute_all' }, 5, 2)
     expect(decision).toEqual({ entries: [run(1), run(2)], lastSlot: 2 * minute, count: 2, toRun: 2 })
   })
 
-  it('a window decides its first, and leaves the rest to the next decision', async () => {
+  it('bounded_window decides the first slots, and leaves the rest to the next decision', async () => {
     const decision = await decide(window({ maxOccurrences: 4 }), 6, 2)
     expect(decision).toEqual({ entries: [missed(1, 2), run(3), run(4)], lastSlot: 4 * minute, count: 4, toRun: 2 })
   })
 })
 
-it('the slots of a job by the second after a month are counted, and one is run', async () => {
+it('execute_last counts the missed slots of a month of seconds, and runs one', async () => {
   const month = 30 * 86_400_000
   const decision = await decideMissedSlots({
     series: every(1000),
@@ -223,7 +223,7 @@ it('the slots of a job by the second after a month are counted, and one is run',
   ])
 })
 
-it('counting a million slots yields to other work in between', async () => {
+it('counting a million missed slots yields to other work of the event loop', async () => {
   let passed = 0
   let counting = true
   const countTurns = () => {
@@ -278,7 +278,7 @@ async function longestTurn(clock: { monotonic(): number }, work: Promise<unknown
   return Math.max(longest, clock.monotonic() - beganAt)
 }
 
-describe('slots that take a millisecond each to find', () => {
+describe('missed slots that take 1 ms each to compute', () => {
   it.each<[RecoveryStrategy]>([
     [{ type: 'mark_as_missed' }],
     [{ type: 'execute_all' }],
@@ -286,7 +286,7 @@ describe('slots that take a millisecond each to find', () => {
     [{ type: 'compressed' }],
     [window({ maxOccurrences: 2000 })],
     [window({ maxAgeMs: 2000 })],
-  ])('are counted in short turns by %j', async (strategy) => {
+  ])('are counted by %j in turns of the event loop of at most 10 ms', async (strategy) => {
     const { series, clock } = slowSeries(1)
     const until = 3000
     const options = { series, first: 1, until, now: until + 1, strategy, limit: 5000, recorded: none }
@@ -296,7 +296,7 @@ describe('slots that take a millisecond each to find', () => {
   })
 })
 
-it('a window with only `maxAge` finds its first slot in one step of the schedule, in each of its decisions', async () => {
+it('bounded_window with only `maxAge` finds its first slot with one call of the schedule in each decision', async () => {
   let calls = 0
   const second = every(1000)
   const series: SlotSeries = {
@@ -318,7 +318,7 @@ it('a window with only `maxAge` finds its first slot in one step of the schedule
   expect(calls).toBeLessThan(1000)
 })
 
-describe('a first slot that this node’s own schedule does not have', () => {
+describe('a first missed slot that is not in this node’s schedule', () => {
   // The head's next instant applies to all nodes, also to a node with other time zone data.
   const foreign = 90_000
 
@@ -327,7 +327,7 @@ describe('a first slot that this node’s own schedule does not have', () => {
     [{ type: 'execute_last' }, [{ kind: 'run', slot: foreign, span: null }]],
     [window({ maxOccurrences: 2 }), [{ kind: 'run', slot: foreign, span: null }]],
     [{ type: 'mark_as_missed' }, [{ kind: 'missed', span: { from: foreign, to: foreign, count: 1 } }]],
-  ])('is decided like any other by %j', async (strategy, entries) => {
+  ])('is decided like any other slot by the recovery strategy %j', async (strategy, entries) => {
     const decision = await decideMissedSlots({
       series: schedule,
       first: foreign,
@@ -415,7 +415,7 @@ async function decideAll(one: Case): Promise<{ fates: [number, string][]; decisi
   return { fates, decisions }
 }
 
-describe('decisions about missed slots', () => {
+describe('the decisions about missed slots', () => {
   it('cover every missed slot exactly once, in order', async () => {
     await fc.assert(
       fc.asyncProperty(cases, async (one) => {
@@ -425,7 +425,7 @@ describe('decisions about missed slots', () => {
     )
   })
 
-  it('run exactly the slots of the strategy, in any number of decisions', async () => {
+  it('run exactly the slots that the recovery strategy selects, in any number of decisions', async () => {
     await fc.assert(
       fc.asyncProperty(cases, async (one) => {
         const slots = slotsOf(one)
@@ -447,7 +447,7 @@ describe('decisions about missed slots', () => {
     )
   })
 
-  it('are bounded, and count the slots of their decision', async () => {
+  it('have at most the limit of entries, and count their slots', async () => {
     await fc.assert(
       fc.asyncProperty(cases, async (one) => {
         const { decisions } = await decideAll(one)

@@ -23,13 +23,13 @@ function record(changes: Partial<JobRecord> = {}): JobRecord {
   return { id: jobId('job'), name: 'job', ...stored, ...changes } as JobRecord
 }
 
-it('a node stops following a definition that no other node has', () => {
+it('a node may put its own definition back if no living node has the stored one', () => {
   const { jobs } = followedBy()
   jobs.add(job, own, record())
   expect(jobs.returning()).toEqual([job])
 })
 
-it('a node follows a job that the storage lost and got back until peers have had time to publish their definitions', () => {
+it('a node puts no definition back for `deadAfter` after the storage lost and regained the job', () => {
   const followed = followedBy()
   followed.jobs.add(job, own, record())
   followed.jobs.add(job, own, record({ createdAt: 2, version: 1, lineage: [] }))
@@ -39,7 +39,7 @@ it('a node follows a job that the storage lost and got back until peers have had
   expect(followed.jobs.returning()).toEqual([job])
 })
 
-it('a definition that was put back, and replaced again, is not put back before deadAfter has passed', () => {
+it('a definition that was put back and then replaced again is not put back before `deadAfter` has passed', () => {
   const followed = followedBy()
   followed.jobs.add(job, own, record())
   followed.jobs.putBack(jobId('job'))

@@ -12,8 +12,8 @@ function newAgenda(): Agenda<SlotEntry> {
   return new Agenda<SlotEntry>({ clock: systemClock, wallNow: () => systemClock.now(), onSlotsDue() {} })
 }
 
-describe('an own context', () => {
-  it('is the context of its creation for any caller, and the caller keeps its own context', () => {
+describe('an OwnContext', () => {
+  it('runs callbacks in the async context in which it was created, and the caller keeps its own context', () => {
     const made = request.run('maker', () => new OwnContext())
     request.run('caller', () => {
       expect(made.run(() => request.getStore())).toBe('maker')
@@ -27,14 +27,14 @@ describe('an own context', () => {
     })
   })
 
-  it('keeps no value that was entered in it', () => {
+  it('keeps no value that a callback enters with enterWith', () => {
     const made = new OwnContext()
     made.run(() => request.enterWith('entered'))
     expect(request.getStore()).toBe(undefined)
     expect(made.run(() => request.getStore())).toBe(undefined)
   })
 
-  it('continues after an await in it', async () => {
+  it('keeps its async context after an await in a callback', async () => {
     const made = request.run('maker', () => new OwnContext())
     const seen = await request.run('caller', () =>
       made.run(async () => {
@@ -46,8 +46,8 @@ describe('an own context', () => {
   })
 })
 
-describe('shared work does not run in the context of a requester', () => {
-  it('by an alarm', async () => {
+describe('shared work does not run in the async context of its requester', () => {
+  it('if an alarm runs it', async () => {
     const agenda = newAgenda()
     agenda.start()
     const seen = await new Promise((resolve) => {
@@ -58,7 +58,7 @@ describe('shared work does not run in the context of a requester', () => {
     expect(seen).toBe(undefined)
   })
 
-  it('after a turn', async () => {
+  it('if AfterTurn runs it', async () => {
     const seen = await new Promise((resolve) => {
       const work = new AfterTurn(() => resolve(request.getStore()))
       request.run('7', () => work.ask())
@@ -66,7 +66,7 @@ describe('shared work does not run in the context of a requester', () => {
     expect(seen).toBe(undefined)
   })
 
-  it('by a loop, also in a round that was requested meanwhile', async () => {
+  it('if a background loop runs it, even in a round that was requested during another round', async () => {
     const seen: unknown[] = []
     const round = async (): Promise<void> => {
       seen.push(request.getStore())

@@ -3,7 +3,7 @@ import { placesOf, printError, toErrorRecord, withoutOwnFrames } from '../src/er
 
 const own = String(placesOf(new URL('../src/own-frames.ts', import.meta.url).href)[2])
 
-it('the files of the engine are found by URL and by path, and not in bundles', () => {
+it('the stack frames of the engine are recognized by URL and by path, and not in bundles', () => {
   const [asUrl, , asPath] = placesOf('file:///app/node_modules/@jobistemer/core/dist/own-frames.js')
   expect(asUrl).toBe('file:///app/node_modules/@jobistemer/core/dist/')
   expect(asPath).toBe('/app/node_modules/@jobistemer/core/dist/')
@@ -27,7 +27,7 @@ it.each<[title: string, frames: readonly string[], kept: number]>([
   expect(withoutOwnFrames(stack)).toBe(['Error: late', ...frames.slice(0, kept).map(line)].join('\n'))
 })
 
-it('printed and stored errors leave out how the engine called the handler', () => {
+it('printed and stored errors omit the stack frames between the engine and the handler', () => {
   const cause = new Error('no paper')
   const error = new Error('late', { cause })
   cause.stack = `Error: no paper\n    at feed (/app/printer.js:1:2)\n    at run (${own}engine/attempt.js:3:4)`

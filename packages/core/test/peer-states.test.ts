@@ -46,7 +46,7 @@ describe('the transition table of a peer', () => {
     for (const state of states) expect(reachedFrom(state)).toContain('unknown')
   })
 
-  it('declares a peer dead for silence alone, and only if it has not ended and its runs are not settled', () => {
+  it('declares a peer dead only by silence, and only if the peer has not ended and its runs are not settled', () => {
     const deaths = pairs.filter(({ state, to }) => isDead(to) && !isDead(state))
     expect(deaths.map(({ state, event, to }) => [state, event, to])).toEqual([
       ['unrecorded', 'silent', 'dead_absent'],
@@ -55,28 +55,28 @@ describe('the transition table of a peer', () => {
     ])
   })
 
-  it('takes a heartbeat for a sign of life in every state', () => {
+  it('treats a heartbeat as a sign of life in every state', () => {
     for (const state of states) expect(nextState(state, 'beat')).toBe('present')
   })
 
-  it('knows after each look whether there is a record', () => {
+  it('distinguishes peers with and without a node record after each read', () => {
     for (const event of ['read', 'beat', 'ended'] as const)
       for (const { to } of after(event)) expect(hasRecord(to)).toBe(true)
     for (const { to } of after('missed')) expect(hasRecord(to)).toBe(false)
   })
 
-  it('forgets a peer whose death another node has stated', () => {
+  it('removes a peer once another node has stated its death', () => {
     const forgetting = after('stated').filter(({ to }) => to === 'unknown')
     // Of an owner without a record, a look reports silence instead.
     expect(forgetting.map(({ state }) => state)).toEqual(states.slice(2))
   })
 
-  it('forgets a dead peer without a record only when its runs are settled or its death is stated', () => {
+  it('removes a dead peer without a record only once its runs are settled or its death is stated', () => {
     const forgetting = events.filter((event) => nextState('dead_absent', event) === 'unknown')
     expect(forgetting).toEqual(['stated', 'settled'])
   })
 
-  it('reports a death once until the peer is alive again, and a revival only after a death', () => {
+  it('reports each death once until the peer is alive again, and a revival only after a death', () => {
     let walked = 0
     for (const walk of walks(5)) {
       let isDeclaredDead = false

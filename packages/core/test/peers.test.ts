@@ -40,8 +40,8 @@ async function look(seconds: number, ...records: NodeRecord[]): Promise<boolean>
 
 const namesOf = (records: readonly NodeRecord[]) => records.map(({ node }) => node)
 
-describe('a node', () => {
-  it('is dead once its counter has stood still for its dead time, and not before', async () => {
+describe('a peer, observed by its node records,', () => {
+  it('is dead once its counter has stood still for `deadAfter`, and not earlier', async () => {
     await look(0, record('a', 5))
     for (let count = 0; count < 5; count++) await look(5, record('a', 5))
     await look(4.999, record('a', 5))
@@ -52,7 +52,7 @@ describe('a node', () => {
     expect(told).toEqual(['node.lost a'])
   })
 
-  it('is not dead because a delayed answer of an earlier question lacks it', async () => {
+  it('is not dead if the delayed answer to an earlier read lacks its record', async () => {
     await look(0, record('a', 5))
     const askedAt = clock.monotonic()
     await look(1, record('a', 5), record('b', 1))
@@ -60,7 +60,7 @@ describe('a node', () => {
     expect([namesOf(peers.living()), told]).toEqual([['a', 'b'], []])
   })
 
-  it('is not dead because a concurrent answer lacks it', async () => {
+  it('is not dead if the answer to a concurrent read lacks its record', async () => {
     await look(0, record('a', 5))
     await clock.advance({ seconds: 1 })
     const askedFirst = clock.monotonic()
@@ -76,7 +76,7 @@ describe('a node', () => {
   })
 
   it.each([null, {}, 'yesterday', { since: 'yesterday', takenOverBy: null }])(
-    'whose record states the death %j is judged by its counter',
+    'with the invalid death record %j is judged by its counter',
     async (dead) => {
       const spoiled = record('a', 5, { about: { dead } })
       expect(await look(0, spoiled)).toBe(true)
@@ -85,7 +85,7 @@ describe('a node', () => {
     },
   )
 
-  it('states its own dead time', async () => {
+  it('is dead after the dead time that its own record states', async () => {
     const brief = record('a', 5, { about: { deadAfterMs: 8000 } })
     await look(0, brief)
     await look(7, brief)
@@ -94,7 +94,7 @@ describe('a node', () => {
     expect(namesOf(peers.dead())).toEqual(['a'])
   })
 
-  it('is not dead before a minimum number of looks, whatever its dead time', async () => {
+  it('is not dead before 7 s have passed, even if its dead time is 1 s', async () => {
     const brief = record('a', 5, { about: { deadAfterMs: 1000 } })
     await look(0, brief)
     await look(6.999, brief)
@@ -103,12 +103,12 @@ describe('a node', () => {
     expect(namesOf(peers.dead())).toEqual(['a'])
   })
 
-  it('lives while its counter changes, in either direction', async () => {
+  it('is alive while its counter changes, upwards or downwards', async () => {
     for (let count = 0; count < 20; count++) await look(10, record('a', count % 2 === 0 ? 3 : 2))
     expect(told).toEqual(['node.joined a'])
   })
 
-  it('is silent until the question was sent, not until the answer came', async () => {
+  it('is silent until the read was sent, not until the answer arrived', async () => {
     await look(0, record('a', 5))
     for (let count = 0; count < 5; count++) await look(5, record('a', 5))
     const askedAt = clock.monotonic()
@@ -117,7 +117,7 @@ describe('a node', () => {
     expect(peers.dead()).toEqual([])
   })
 
-  it('has joined once its counter was seen to grow, because the age of a record is unknown', async () => {
+  it('has joined once its counter has grown, because the age of its first record is unknown', async () => {
     await look(0, record('a', 5))
     expect(told).toEqual([])
     await look(5, record('a', 6))
@@ -125,7 +125,7 @@ describe('a node', () => {
     expect(told).toEqual(['node.joined a'])
   })
 
-  it('that starts slowly is reported again once it has started, because it takes work only then', async () => {
+  it('is reported again when it has started, because a starting node takes no work', async () => {
     expect(await look(0, record('a', -3))).toBe(true)
     expect(await look(5, record('a', -2))).toBe(true)
     expect(await look(5, record('a', -1))).toBe(false)
@@ -134,7 +134,7 @@ describe('a node', () => {
     expect(told).toEqual(['node.joined a'])
   })
 
-  it('whose code has changed is reported, because the assignment of jobs may change', async () => {
+  it('is reported when its code has changed, because the assignment of jobs may change', async () => {
     const withCode = (counter: number, code: string) => record('b', counter, { about: { code } })
     await look(3, withCode(1, 'old'))
     await look(3, withCode(2, 'old'))
@@ -143,14 +143,14 @@ describe('a node', () => {
     expect(await look(3, withCode(5, 'new'))).toBe(false)
   })
 
-  it('that was declared dead and sends a heartbeat lives', async () => {
+  it('is alive again if it sends a heartbeat after it was declared dead', async () => {
     await look(0, record('a', 5))
     for (let count = 0; count < 6; count++) await look(5, record('a', 5))
     await look(5, record('a', 6))
     expect([namesOf(peers.living()), peers.dead(), told]).toEqual([['a'], [], ['node.lost a', 'node.joined a']])
   })
 
-  it('whose record was removed and who returns was not dead', async () => {
+  it('is reported as joined if its record was removed after its death and then reappears', async () => {
     await look(0, record('a', 5))
     for (let count = 0; count < 6; count++) await look(5, record('a', 5))
     await look(5)
@@ -158,7 +158,7 @@ describe('a node', () => {
     expect(told).toEqual(['node.lost a', 'node.joined a'])
   })
 
-  it('whose record another node removed was not dead if it returns after its work is settled', async () => {
+  it('is reported as joined if its runs were settled, its record removed, and its record reappears', async () => {
     await look(0, record('a', 5))
     for (let count = 0; count < 6; count++) await look(5, record('a', 5))
     expect(peers.settle('a-1')).toBe(true)
@@ -167,7 +167,7 @@ describe('a node', () => {
     expect(told).toEqual(['node.lost a', 'node.joined a'])
   })
 
-  it('whose record disappeared is dead after the dead time, counted from its last heartbeat', async () => {
+  it('is dead `deadAfter` after its last heartbeat if its record has disappeared', async () => {
     await look(0, record('a', 5))
     for (let count = 0; count < 5; count++) await look(5)
     expect([namesOf(peers.living()), peers.dead(), told]).toEqual([['a'], [], []])
@@ -177,7 +177,7 @@ describe('a node', () => {
     expect([namesOf(peers.dead()), told]).toEqual([['a'], ['node.lost a']])
   })
 
-  it('whose record disappeared and that is settled leaves no trace', async () => {
+  it('is forgotten once its runs are settled if its record has disappeared', async () => {
     await look(0, record('a', 5))
     for (let count = 0; count < 6; count++) await look(5)
     expect(peers.settle('a-1')).toBe(false)
@@ -185,7 +185,7 @@ describe('a node', () => {
     expect([peers.dead(), peers.get('a-1')]).toEqual([[], undefined])
   })
 
-  it('whose record disappeared and comes back is never declared dead', async () => {
+  it('is never declared dead if its record disappears and reappears', async () => {
     await look(0, record('a', 5))
     await look(5)
     expect(await look(5, record('a', 6))).toBe(true)
@@ -193,13 +193,13 @@ describe('a node', () => {
     expect([namesOf(peers.living()), told]).toEqual([['a'], ['node.joined a']])
   })
 
-  it('whose record disappeared is not alive if a later life of it has a record', async () => {
+  it('is not alive if its record was replaced by the record of a later incarnation', async () => {
     await look(0, record('a', 5))
     await look(5, record('a', 1, { incarnation: 'a-2' }))
     expect(peers.living().map(({ incarnation }) => incarnation)).toEqual(['a-2'])
   })
 
-  it('that owns a run and has no record is dead after the dead time', async () => {
+  it('is dead after `deadAfter` if it owns a run and has no record', async () => {
     await look(0)
     peers.expect({ node: 'a', incarnation: 'a-1' })
     for (let count = 0; count < 5; count++) await look(5)
@@ -208,7 +208,7 @@ describe('a node', () => {
     expect([namesOf(peers.dead()), told]).toEqual([['a'], ['node.lost a']])
   })
 
-  it('that owns a run although another node has stated its death is dead until its runs are released', async () => {
+  it('is dead until its runs are released, although another node has already stated its death', async () => {
     const stated = record('a', 3, { leaving: true, about: { ended: true, dead: { since: 1, takenOverBy: null } } })
     await look(0, stated)
     peers.expect({ node: 'a', incarnation: 'a-1' })
@@ -220,7 +220,7 @@ describe('a node', () => {
     expect([peers.dead(), told]).toEqual([[], ['node.lost a']])
   })
 
-  it('that owns a run and whose record appears later counts as a new node', async () => {
+  it('counts as a new node if it owned a run without a record and its record appears later', async () => {
     await look(0)
     peers.expect({ node: 'a', incarnation: 'a-1' })
     for (let count = 0; count < 5; count++) await look(5)
@@ -231,7 +231,7 @@ describe('a node', () => {
     expect(told).toEqual(['node.joined a'])
   })
 
-  it('that owns a run is dead no earlier than the longest dead time of a known node', async () => {
+  it('without a record is dead no earlier than after the longest dead time of a known node', async () => {
     const patient = (counter: number) => record('b', counter, { about: { deadAfterMs: 60_000 } })
     await look(0, patient(1))
     peers.expect({ node: 'a', incarnation: 'a-1' })
@@ -241,14 +241,14 @@ describe('a node', () => {
     expect(namesOf(peers.dead())).toEqual(['a'])
   })
 
-  it('that leaves does not count as living, and is reported once', async () => {
+  it('does not count as alive while it leaves, and its leaving is reported once', async () => {
     await look(0, record('a', 5))
     await look(5, record('a', 6, { leaving: true }))
     await look(5, record('a', 7, { leaving: true }))
     expect([peers.living(), told]).toEqual([[], ['node.left a']])
   })
 
-  it('that has ended is never dead, and may be forgotten once all nodes can have seen its end', async () => {
+  it('is never dead once it has ended, and is forgotten once all nodes can have read its end', async () => {
     const ended = record('a', 6, { leaving: true, about: { ended: true } })
     await look(0, record('a', 5))
     await look(5, ended)
@@ -261,12 +261,12 @@ describe('a node', () => {
   })
 })
 
-describe('the measurement of silence restarts', () => {
+describe('the measurement of a peer’s silence', () => {
   async function silent(seconds: number): Promise<void> {
     for (let passed = 0; passed < seconds; passed += 5) await look(5, record('a', 5))
   }
 
-  it('after a look that failed', async () => {
+  it('restarts after a failed read', async () => {
     await look(0, record('a', 5))
     await silent(10)
     peers.beginAnew()
@@ -276,7 +276,7 @@ describe('the measurement of silence restarts', () => {
     expect(namesOf(peers.dead())).toEqual(['a'])
   })
 
-  it('but not without end: a node is dead after 1.5 times its dead time of connected silence', async () => {
+  it('restarts only until the silence between answered reads adds up to 1.5 times the dead time', async () => {
     await look(0, record('a', 5))
     // An outage of 8 s after each 10 s: a gap between two answered looks counts for one heartbeat interval at most.
     for (let outages = 0; outages < 2; outages++) {
@@ -291,7 +291,7 @@ describe('the measurement of silence restarts', () => {
     expect(namesOf(peers.dead())).toEqual(['a'])
   })
 
-  it('and a living node stays alive through any number of outages', async () => {
+  it('keeps a peer with a changing counter alive through any number of storage outages', async () => {
     for (let counter = 1; counter < 100; counter++) {
       await look(5, record('a', counter))
       peers.beginAnew()
@@ -300,7 +300,7 @@ describe('the measurement of silence restarts', () => {
     expect([namesOf(peers.living()), told]).toEqual([['a'], ['node.joined a']])
   })
 
-  it('after this node stood still', async () => {
+  it('restarts after the observing node stood still', async () => {
     await look(0, record('a', 5))
     await silent(10)
     await look(15.001, record('a', 5))
@@ -310,7 +310,7 @@ describe('the measurement of silence restarts', () => {
     expect(namesOf(peers.dead())).toEqual(['a'])
   })
 
-  it('but a node that was dead stays dead', async () => {
+  it('does not restart for a peer that is already dead', async () => {
     await look(0, record('a', 5))
     await silent(30)
     peers.beginAnew()
@@ -319,7 +319,7 @@ describe('the measurement of silence restarts', () => {
   })
 })
 
-it('node records may be missing after the start, a failed look and a disappearance, each reported once', async () => {
+it('Peers reports once each that records may be missing: after the start, a failed read, and a disappearance', async () => {
   await look(0, record('a', 5))
   expect([peers.takeGap(), peers.takeGap()]).toEqual([true, false])
   peers.beginAnew()
@@ -329,7 +329,7 @@ it('node records may be missing after the start, a failed look and a disappearan
   expect([peers.takeGap(), peers.takeGap()]).toEqual([true, false])
 })
 
-it('a node does not watch itself', async () => {
+it('a node does not observe itself as a peer', async () => {
   await look(0, record('self', 1))
   peers.expect({ node: 'self', incarnation: 'self-1' })
   await look(5)

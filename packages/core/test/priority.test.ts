@@ -11,7 +11,7 @@ function waiting(scheduledAt: number, priority: number | undefined) {
 }
 
 describe('the order of waiting occurrences', () => {
-  it('is the order of time if no occurrence has a priority', () => {
+  it('is the order of their instants if no occurrence has a priority', () => {
     fc.assert(
       fc.property(fc.nat(), fc.nat(), (left, right) => {
         expect(Math.sign(compareOrder(waiting(left, undefined), waiting(right, undefined)))).toBe(
@@ -21,7 +21,7 @@ describe('the order of waiting occurrences', () => {
     )
   })
 
-  it('sets each level forward by an hour', () => {
+  it('puts an occurrence one hour earlier for each level of priority', () => {
     expect(priorityStepMs).toBe(3_600_000)
     const at = Date.UTC(2026, 0, 1)
     expect([undefined, 0, 1, -2].map((priority) => orderAt(waiting(at, priority)) - at)).toEqual([
@@ -29,7 +29,7 @@ describe('the order of waiting occurrences', () => {
     ])
   })
 
-  it('breaks ties by the ids', () => {
+  it('compares ids if the instants with priority are equal', () => {
     const [one, other] = [waiting(priorityStepMs, 1), waiting(0, undefined)]
     expect(orderAt(one)).toBe(orderAt(other))
     expect(compareOrder(one, other)).toBe(one.id < other.id ? -1 : 1)
@@ -37,7 +37,7 @@ describe('the order of waiting occurrences', () => {
     expect(compareOrder(one, one)).toBe(0)
   })
 
-  it('lets no occurrence wait behind one that comes more than twenty hours later', () => {
+  it('puts no occurrence behind one whose instant is more than 20 hours later', () => {
     const priorities = fc.integer({ min: -10, max: 10 })
     fc.assert(
       fc.property(priorities, priorities, fc.integer({ min: 1 }), (first, second, ms) => {
@@ -49,7 +49,7 @@ describe('the order of waiting occurrences', () => {
 })
 
 describe('the priority of a run', () => {
-  it('is that of the request, or else that of the job, and is stored if it is not 0', () => {
+  it('is the priority of the request, or else of the job, and is stored only if it is not 0', () => {
     expect(prioritized({}, { priority: 0 })).toEqual({})
     expect(prioritized({}, { priority: 3 })).toEqual({ priority: 3 })
     expect(prioritized({ priority: -2, requestKey: 'key' }, { priority: 3 })).toEqual({

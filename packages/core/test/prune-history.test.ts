@@ -77,8 +77,8 @@ function instantsOf(records: Records): readonly number[] {
   return [...records.occurrences.values()].map(({ scheduledAt }) => scheduledAt).sort((left, right) => left - right)
 }
 
-describe('the history that prune removes', () => {
-  it('is removed with the floor of its last slot, spans counted to their ends', async () => {
+describe('pruneHistory', () => {
+  it('removes history together with the prune floor of its last slot, where a missed span counts to its end', async () => {
     const { records, removals, prune } = world()
     const id = addJob(records, 'alpha', [100, 300])
     const span = { from: 200, to: 900, count: 8 }
@@ -90,7 +90,7 @@ describe('the history that prune removes', () => {
     expect(records.jobs.get(id)?.pruneFloor).toBe(900)
   })
 
-  it('is final and lies before the given instant and before the next slot', async () => {
+  it('removes only final occurrences before the given instant and before the next slot', async () => {
     const { records, prune } = world()
     const id = addJob(records, 'alpha', [100, 200, 300, 400], 300)
     add(records, record(id, 50, { state: 'running' }))
@@ -106,14 +106,14 @@ describe('the history that prune removes', () => {
     [3, [200, 300, 400]],
     [4, [100, 200, 300, 400]],
     [9, [100, 200, 300, 400]],
-  ])('leaves the latest %s of each job', async (keep, left) => {
+  ])('keeps the latest %s occurrences of each job', async (keep, left) => {
     const { records, prune } = world()
     addJob(records, 'alpha', [100, 200, 300, 400])
     expect(await prune({ keep })).toEqual({ removed: 4 - left.length, more: false })
     expect(instantsOf(records)).toEqual(left)
   })
 
-  it('is the oldest beyond the limit, and the next call removes the rest', async () => {
+  it('removes the oldest occurrences up to the limit, and the rest in the next call', async () => {
     const { records, forgotten, prune } = world()
     const id = addJob(records, 'alpha', [300, 100, 200])
     expect(await prune({ limit: 2 })).toEqual({ removed: 2, more: true })
@@ -124,7 +124,7 @@ describe('the history that prune removes', () => {
     expect(await prune({ limit: 2 })).toEqual({ removed: 0, more: false })
   })
 
-  it('is counted over all jobs, and no further job is read after the limit', async () => {
+  it('applies its limit to all jobs together, and reads no further job once the limit is reached', async () => {
     const { records, removals, prune } = world()
     const jobs = ['alpha', 'beta', 'gamma'].map((name) => addJob(records, name, [100, 200])).sort()
     expect(await prune({ limit: 3 })).toEqual({ removed: 3, more: true })
@@ -134,14 +134,14 @@ describe('the history that prune removes', () => {
     ])
   })
 
-  it('answers `more` if exactly the limit was removed and another job has history', async () => {
+  it('answers `more` if it removed exactly the limit and another job has history', async () => {
     const { records, prune } = world()
     for (const name of ['alpha', 'beta']) addJob(records, name, [100])
     expect(await prune({ limit: 1 })).toEqual({ removed: 1, more: true })
     expect(await prune({ limit: 1 })).toEqual({ removed: 1, more: false })
   })
 
-  it('is that of one job if the request names one', async () => {
+  it('removes the history of one job only, if the request names that job', async () => {
     const { records, prune } = world()
     const [alpha] = ['alpha', 'beta'].map((name) => addJob(records, name, [100]))
     expect(await prune({ jobId: alpha ?? null })).toEqual({ removed: 1, more: false })
@@ -149,7 +149,7 @@ describe('the history that prune removes', () => {
     expect(await prune({ jobId: jobId('absent') })).toEqual({ removed: 0, more: false })
   })
 
-  it('is read again if the schedule has changed since the job was read', async () => {
+  it('reads the history again if the schedule has changed since it read the job', async () => {
     const made = world()
     const id = addJob(made.records, 'alpha', [100, 200, 300], 1000)
     made.answer = () => {
@@ -175,7 +175,7 @@ describe('the history that prune removes', () => {
     expect(made.forgotten).toEqual([])
   })
 
-  it('ends with the tombstone and the versions that nothing refers to', async () => {
+  it('removes a tombstone and its versions once nothing refers to them', async () => {
     const { records, prune } = world()
     const id = addJob(records, 'alpha', [100], null)
     const job = records.jobs.get(id)
@@ -187,7 +187,7 @@ describe('the history that prune removes', () => {
     expect(records.jobs.has(id)).toBe(false)
   })
 
-  it('is the same over several pages, and with an asynchronous ledger', async () => {
+  it('removes the same history over several pages and with an asynchronous ledger', async () => {
     const data = new AsyncData()
     const instants = Array.from({ length: 2500 }, (_, index) => index + 1)
     addJob(data.records, 'alpha', instants)

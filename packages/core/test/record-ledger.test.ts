@@ -33,7 +33,7 @@ async function createOne(storage: Storage, name = 'alpha') {
 }
 
 describe('a record ledger', () => {
-  it('undoes the whole step if its commit throws, and continues to work', async () => {
+  it('undoes the whole step if the commit throws, and continues to work', async () => {
     const failure = { isOn: false }
     const { records, storage } = open(() => {
       if (failure.isOn) throw new Error('the disk is full')
@@ -60,7 +60,7 @@ describe('a record ledger', () => {
     expect(statesOf(await storage.createOccurrences({ now: 300, owner, items: [slot(job, 300)] }))).toEqual(['queued'])
   })
 
-  it('rejects a commit that returns a promise, undoes the step, and leaves no unhandled rejection', async () => {
+  it('rejects a commit that returns a promise, undoes its step, and leaves no unhandled rejection', async () => {
     const unhandled: unknown[] = []
     const note = (reason: unknown) => unhandled.push(reason)
     process.on('unhandledRejection', note)
@@ -87,7 +87,7 @@ describe('a record ledger', () => {
     expect(unhandled).toEqual([])
   })
 
-  it('commits the changes of a step in order, and nothing for a step without a change', async () => {
+  it('commits the changes of a step in order, and commits nothing for a step without changes', async () => {
     const commits: string[][] = []
     const { storage } = open((changes) => commits.push(changes.map(({ table }) => table)))
     const job = await createOne(storage)
@@ -118,7 +118,7 @@ describe('a record ledger', () => {
     expect(records.jobs.get(job)?.pruneFloor).toBe(100)
   })
 
-  it('keeps history and floor when the removal cannot be committed', async () => {
+  it('keeps the history and the prune floor if the commit of a removal throws', async () => {
     const failure = { isOn: false }
     const { ledger, records, storage } = open(() => {
       if (failure.isOn) throw new Error('the disk is full')
@@ -133,7 +133,7 @@ describe('a record ledger', () => {
     expect(stored(records)).toBe(before)
   })
 
-  it('closes once, and then rejects every call', async () => {
+  it('calls the given close once, and rejects every later storage call with STORAGE_CLOSED', async () => {
     const { state, storage } = open()
     await storage.close()
     await storage.close()
@@ -142,10 +142,10 @@ describe('a record ledger', () => {
   })
 })
 
-describe('records', () => {
+describe('the class Records', () => {
   const job = jobId('alpha')
 
-  it('have an inverse for each change: an addition, a replacement and a removal', () => {
+  it('returns the inverse of each change: of an addition, a replacement and a removal', () => {
     const records = new Records()
     const first = record(job, 100)
     const changes: readonly RecordChange[] = [
@@ -167,7 +167,7 @@ describe('records', () => {
     }
   })
 
-  it('know which occurrences live', () => {
+  it('lists an occurrence as live only while it is pending, queued or running', () => {
     const records = new Records()
     const first = record(job, 100)
     const isLive = (value: typeof first | null) => {

@@ -3,7 +3,7 @@ import { runInNewContext } from 'node:vm'
 import { describe, expect, it } from 'vitest'
 import { RenewedMap } from '../src/engine/runtime/renewed-map.ts'
 
-describe('a renewed map', () => {
+describe('a RenewedMap', () => {
   it('has the same entries as a Map, in the same order', () => {
     const renewed = new RenewedMap<number, number>()
     const plain = new Map<number, number>()
@@ -28,7 +28,7 @@ describe('a renewed map', () => {
     expect(new RenewedMap().first()).toBeUndefined()
   })
 
-  it('iterates over its entries, even over entries that are deleted meanwhile', () => {
+  it('iterates over all entries even if each is deleted during the iteration', () => {
     const renewed = new RenewedMap<number, true>()
     for (let number = 0; number < 500; number++) renewed.set(number, true)
     let count = 0
@@ -40,7 +40,7 @@ describe('a renewed map', () => {
     expect(renewed.size).toBe(0)
   })
 
-  it('keeps no deleted entry alive after one of its tables has become old', () => {
+  it('does not keep deleted entries alive after one of its tables was moved to the old generation', () => {
     // A plain map does: each of its tables takes the next one along into the old part of the heap.
     const plain = oldBytesAfterChurn(new Map())
     const renewed = oldBytesAfterChurn(new RenewedMap())

@@ -3,12 +3,12 @@ import { defaultSettings, resolveJobSettings, resolveTaskSettings } from '../src
 
 const retryPolicy = { maxRetries: 1, retryIntervalMs: 1000, backoffFactor: 1, maxIntervalMs: 1000, jitter: 0 }
 
-describe('effective settings', () => {
-  it('are the defaults if no level sets any', () => {
+describe('the effective settings of a job or task', () => {
+  it('equal the defaults if no level sets any', () => {
     expect(resolveJobSettings({}, {})).toEqual(defaultSettings)
   })
 
-  it('of a later level override earlier ones, field by field', () => {
+  it('take each field from the last level that sets it', () => {
     const settings = resolveJobSettings(
       { taskTimeoutMs: 1, executionTimeoutMs: 10, overlapPolicy: 'allow' },
       { taskTimeoutMs: 2, executionTimeoutMs: 20 },
@@ -17,7 +17,7 @@ describe('effective settings', () => {
     expect(settings).toEqual({ ...defaultSettings, taskTimeoutMs: 3, executionTimeoutMs: 20, overlapPolicy: 'allow' })
   })
 
-  it('of a task are its job’s, apart from its own', () => {
+  it('of a task are the settings of its job, unless the task sets them itself', () => {
     const job = resolveJobSettings({ failureStrategy: 'continue', taskTimeoutMs: 7, keepLogs: null })
     expect(resolveTaskSettings(job, {})).toEqual({
       failureStrategy: 'continue',
@@ -33,13 +33,13 @@ describe('effective settings', () => {
     })
   })
 
-  it('that are equal are one frozen object', () => {
+  it('are one frozen object if they are equal', () => {
     const settings = resolveJobSettings({ maxQueued: 5 })
     expect(resolveJobSettings({ maxQueued: 5 })).toBe(settings)
     expect(Object.isFrozen(settings)).toBe(true)
   })
 
-  it('stay correct beyond the size of the cache', () => {
+  it('are correct for more different settings than the cache holds', () => {
     for (let taskTimeoutMs = 1; taskTimeoutMs <= 2500; taskTimeoutMs++) {
       expect(resolveJobSettings({ taskTimeoutMs }).taskTimeoutMs).toBe(taskTimeoutMs)
     }

@@ -24,30 +24,30 @@ function delayAfter(options: {
 const failures = (count: number): AttemptState[] => Array.from({ length: count }, () => 'failed')
 
 describe('a failed task', () => {
-  it('is not tried again without a policy', () => {
+  it('is not tried again without a retry policy', () => {
     expect(delayAfter({ states: failures(1), retryPolicy: null })).toBeNull()
     expect(delayAfter({ states: failures(1), retryPolicy: null, failureStrategy: 'continue' })).toBeNull()
     expect(delayAfter({ states: failures(1), retryPolicy: { ...policy, maxRetries: 0 } })).toBeNull()
   })
 
-  it('is tried again after growing intervals, none above the longest, until its retries are exhausted', () => {
+  it('is tried again after growing intervals, at most maxInterval, until its retries are exhausted', () => {
     const delays = [1, 2, 3, 4, 5, 6].map((count) => delayAfter({ states: failures(count) }))
     expect(delays).toEqual([1000, 2000, 4000, 5000, null, null])
   })
 
-  it('is tried again at once when the interval is 0', () => {
+  it('is tried again at once if the retry interval is 0', () => {
     expect(delayAfter({ states: failures(1), retryPolicy: { ...policy, retryIntervalMs: 0 } })).toBe(0)
   })
 
-  it('is tried again after a time-out as after a failure', () => {
+  it('is tried again after a timed-out attempt as after a failed one', () => {
     expect(delayAfter({ states: ['timed_out', 'failed'] })).toBe(2000)
   })
 
-  it('is not charged for attempts that were lost with a node or stopped by a shutdown', () => {
+  it('spends no retry on attempts that were lost with a node or aborted by a shutdown', () => {
     expect(delayAfter({ states: ['lost', 'aborted', 'lost', 'lost', 'lost', 'failed'] })).toBe(1000)
   })
 
-  it('is tried again three times under retry_on_failure when it has no policy, and by its policy when it has one', () => {
+  it('is tried again three times under retry_on_failure without a policy, and otherwise by its policy', () => {
     const failureStrategy = 'retry_on_failure'
     const delays = [1, 2, 3, 4].map((count) =>
       delayAfter({ states: failures(count), retryPolicy: null, failureStrategy }),
@@ -56,7 +56,7 @@ describe('a failed task', () => {
     expect(delayAfter({ states: failures(4), failureStrategy })).toBe(5000)
   })
 
-  it('waits no longer than its interval and no shorter than jitter allows', () => {
+  it('waits at most its retry interval, and at least the interval minus the jitter', () => {
     const unit = fc.double({ min: 0, max: 1, noNaN: true })
     fc.assert(
       fc.property(unit, unit, fc.integer({ min: 1, max: 4 }), (jitter, random, count) => {
@@ -68,14 +68,14 @@ describe('a failed task', () => {
     )
   })
 
-  it('waits a finite time whatever the policy', () => {
+  it('waits a finite time under every retry policy', () => {
     const retryPolicy = { ...policy, maxRetries: 1000, backoffFactor: 100, maxIntervalMs: 3_600_000 }
     expect(delayAfter({ states: failures(900), retryPolicy })).toBe(3_600_000)
     expect(delayAfter({ states: failures(900), retryPolicy: { ...retryPolicy, retryIntervalMs: 0 } })).toBe(0)
   })
 })
 
-describe('a task that was to be tried again when its owner ended', () => {
+describe('a task that waited for a retry when its run lost its owner', () => {
   const interval = 1000
   const settings = (retryPolicy: RetryPolicy) =>
     ({ retryPolicy, failureStrategy: 'fail_fast', keepLogs: null, taskTimeoutMs: 1 }) as const
@@ -86,7 +86,7 @@ describe('a task that was to be tried again when its owner ended', () => {
     return resumesAt(settings({ ...policy, jitter }), { attempts: list, omitted: undefined }, now)
   }
 
-  it('waits until the due instant of the retry that waited when the attempt was lost or handed back', () => {
+  it('waits for the instant of that retry at the next owner', () => {
     for (const state of ['lost', 'aborted'] as const) {
       expect(resumed({ state, startedAt: 1100, endedAt: 400 })).toBe(1100)
       expect(resumed({ state, startedAt: 1100, endedAt: 400 }, 1100)).toBeNull()
@@ -94,7 +94,7 @@ describe('a task that was to be tried again when its owner ended', () => {
     }
   })
 
-  it('does not wait if an attempt had begun', () => {
+  it('does not wait if the announced attempt had begun', () => {
     for (const state of ['lost', 'aborted'] as const) {
       expect(resumed({ state, startedAt: 300, endedAt: 400 })).toBeNull()
       // By a clock that stood ahead of this one.
@@ -108,13 +108,13 @@ describe('a task that was to be tried again when its owner ended', () => {
     expect(resumesAt(settings(policy), { attempts: [], omitted: undefined }, 500)).toBeNull()
   })
 
-  it('waits for the shortest interval after a failure without an announced retry', () => {
+  it('waits for the shortest possible retry interval if no retry had been announced', () => {
     expect(resumed(null)).toBe(100 + interval)
     expect(resumed(null, 500, 0.5)).toBe(100 + interval / 2)
     expect(resumed(null, 700, 0.5)).toBeNull()
   })
 
-  it('never waits longer than its interval, whatever the clock of an earlier owner', () => {
+  it('never waits longer than its retry interval, even if the clock of the earlier owner was wrong', () => {
     expect(resumed({ state: 'lost', startedAt: 50_000_000, endedAt: 400 })).toBe(500 + interval)
     expect(resumed(null, -50_000_000)).toBe(-50_000_000 + interval)
   })

@@ -24,8 +24,8 @@ function world(storage: Storage = {} as Storage) {
   return { clock, agenda, caller, failures }
 }
 
-describe('repeated storage calls', () => {
-  it('are rejected if the engine stops before their retry', async () => {
+describe('a storage call that the engine repeats', () => {
+  it('is rejected if the engine stops before the retry', async () => {
     const { clock, agenda, caller } = world()
     const ended = caller.repeated('get', () => Promise.reject(new Error('down'))).catch((error) => error)
     await clock.advance(10)
@@ -34,7 +34,7 @@ describe('repeated storage calls', () => {
     expect(await ended).toBeInstanceOf(EngineStopped)
   })
 
-  it('are rejected if the storage fails after the engine has stopped', async () => {
+  it('is rejected if the storage fails after the engine has stopped', async () => {
     const { agenda, caller, failures } = world()
     let fail = (_error: Error) => {}
     const call = () =>
@@ -49,7 +49,7 @@ describe('repeated storage calls', () => {
     expect(failures).toEqual([])
   })
 
-  it('of a lone item do not probe the storage after the engine has stopped', async () => {
+  it('does not probe the storage if it fails with a single item after the engine has stopped', async () => {
     let probes = 0
     const listJobs = async () => {
       probes++
@@ -79,7 +79,7 @@ describe('repeated storage calls', () => {
     expect(probes).toBe(0)
   })
 
-  it('are not halved if they fail after the engine has stopped', async () => {
+  it('is not halved if it fails after the engine has stopped', async () => {
     const { clock, agenda, caller } = world()
     const bisecting = new BisectingCalls({ storage: caller, fail: (_where, error) => Promise.reject(error) as never })
     const calls: string[][] = []
@@ -102,7 +102,7 @@ describe('repeated storage calls', () => {
   })
 })
 
-it('a single call of the engine does not wait behind calls of users', async () => {
+it('a storage call of the engine does not wait behind queued calls of users', async () => {
   const { agenda } = world()
   const clock = workClock()
   const options = { clock: clock as unknown as Clock, agenda, events: new EventHub(silent), logger: silent }

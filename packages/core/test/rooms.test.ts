@@ -133,14 +133,14 @@ describe('the source files of core', () => {
     expect(importsOfLaterLayers(new Map(paths))).toEqual([])
   })
 
-  it('fail the check with an import from a later layer', () => {
+  it('fail this check if one of them imports from a later layer', () => {
     const graph = new Map([
       ['engine/time/now.ts', new Set(['engine/cluster/peers.ts', 'engine/runtime/agenda.ts', 'ids.ts'])],
     ])
     expect(importsOfLaterLayers(graph)).toEqual(['time imports cluster: engine/time/now.ts -> engine/cluster/peers.ts'])
   })
 
-  it('and folders that the table of layers names exist', () => {
+  it('include each folder that the table of layers names', () => {
     expect(Object.keys(layerOfPath).filter((path) => !existsSync(resolve(sources, path)))).toEqual([])
   })
 })
@@ -157,7 +157,7 @@ describe('the layers of the engine', () => {
     expect([...rooms].filter(([, targets]) => targets.has('engine'))).toEqual([])
   })
 
-  it('are in the table of engine.md, with their imports', () => {
+  it('are listed in the table of engine.md, with their imports', () => {
     const drawn = [...map.matchAll(/^\| `([\w-]+)\/` \|.*\|([^|]*)\|$/gm)].map(([, room, targets = '']) => [
       room,
       [...targets.matchAll(/`([\w-]+)`/g)].map(([, target]) => target).sort(),
@@ -166,7 +166,7 @@ describe('the layers of the engine', () => {
     expect(Object.fromEntries(drawn)).toEqual(Object.fromEntries(built))
   })
 
-  it('fail the check with a circle', () => {
+  it('fail this check if they import one another in a circle', () => {
     const circle = new Map([
       ['a', new Set(['b'])],
       ['b', new Set(['c'])],

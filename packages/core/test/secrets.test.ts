@@ -70,12 +70,12 @@ const connection = fc.oneof(
 
 const options = { numRuns: byEffort(300) }
 
-describe('the password of a connection string', () => {
+describe('the password in a connection string', () => {
   afterEach(() => {
     vi.restoreAllMocks()
   })
 
-  it('is in no message, value or printed form of an error', () => {
+  it('appears in no message, value or printed form of an error', () => {
     fc.assert(
       fc.property(connection, around, ({ parts, text }, wrap) => {
         const given = wrap(text)
@@ -95,7 +95,7 @@ describe('the password of a connection string', () => {
     )
   })
 
-  it('is masked in messages of drivers', () => {
+  it('is masked in the messages of database drivers', () => {
     fc.assert(
       fc.property(connection, ({ parts, text }) => {
         const error = new JobistemerError('STORAGE_FAILED', { message: `Cannot reach ${text}, connect ECONNREFUSED.` })
@@ -105,7 +105,7 @@ describe('the password of a connection string', () => {
     )
   })
 
-  it('is in no line of the default log', () => {
+  it('appears in no line of the default logger', () => {
     fc.assert(
       fc.property(connection, around, ({ parts, text }, wrap) => {
         const given = wrap(text)
@@ -124,7 +124,7 @@ describe('the password of a connection string', () => {
 })
 
 describe('a secret', () => {
-  it('in place of a storage is not in the error', () => {
+  it('that is passed in place of a storage does not appear in the error', () => {
     try {
       createClient({ storage: 'redis://admin:hunter2@localhost' as never })
       expect.fail('the storage was accepted')
@@ -134,7 +134,7 @@ describe('a secret', () => {
     }
   })
 
-  it('behind a telling name is masked in values', () => {
+  it('is masked in values if its field name says that it is a secret, for example `token`', () => {
     const values = [
       ['tokens', ['hunter2-of-24-characters']],
       ['token', 'hunter2'],
@@ -159,7 +159,7 @@ describe('a secret', () => {
   })
 })
 
-it('the time to mask a text grows with its length alone', () => {
+it('the time to mask secrets in a text grows linearly with the length of the text', () => {
   const took = (text: string): number => {
     const begun = performance.now()
     maskSecrets(text)
@@ -186,11 +186,11 @@ describe('a value without a secret', () => {
     '{"fencingToken":12,"token":3}',
     'nightly: report 12:30:00 @ home',
     'url does not begin with postgres:// or postgresql://: "localhost:5432". Write one that does.',
-  ])('is shown as it is: %s', (text) => {
+  ])('is printed unchanged: %s', (text) => {
     expect(maskSecrets(text)).toBe(text)
   })
 
-  it('of an address stays: scheme, host, port and database', () => {
+  it('of an address is printed: scheme, host, port and database', () => {
     expect(maskAddress('postgres://joe:pw@db.example.com:5432/jobs?password=x')).toBe(
       'postgres://***@db.example.com:5432/jobs?***',
     )

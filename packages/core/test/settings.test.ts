@@ -8,14 +8,14 @@ import { refusalOf, thrownBy } from './support/thrown-by.ts'
 const readJob = (input: unknown) => readJobSettings(input as JobSettingsInput, 'defaults.')
 const readTask = (input: unknown) => readTaskSettings(input as TaskSettingsInput, 'tasks[2].')
 
-describe('settings', () => {
-  it('that are not given override nothing', () => {
+describe('the settings of a job or task', () => {
+  it('that are not given override no earlier level', () => {
     expect(readJob({})).toEqual({})
     expect(readTask({})).toEqual({})
     expect(readJob({ retryPolicy: undefined, overlapPolicy: undefined })).toEqual({})
   })
 
-  it('are kept in milliseconds, with every given field', () => {
+  it('are read with every given field, and durations in milliseconds', () => {
     expect(
       readJob({
         taskExecutionMode: 'parallel',
@@ -61,27 +61,30 @@ describe('settings', () => {
     })
   })
 
-  it('of kept logs are a hundred lines, or none', () => {
+  it('for kept logs mean 100 lines if true, and none if false', () => {
     expect(readTask({ keepLogs: true })).toEqual({ keepLogs: { lines: 100 } })
     expect(readTask({ keepLogs: {} })).toEqual({ keepLogs: { lines: 100 } })
     expect(readTask({ keepLogs: false })).toEqual({ keepLogs: null })
     expect(readJob({ alertAfter: 'never' })).toEqual({ alertAfterMs: null })
   })
 
-  it('of a retry policy default to one second, no back-off, no jitter and at most an hour between attempts', () => {
+  it('of a retry policy default to an interval of 1 s, no back-off, no jitter and a maximum interval of 1 h', () => {
     expect(readTask({ retryPolicy: { maxRetries: 2 } })).toEqual({
       retryPolicy: { maxRetries: 2, retryIntervalMs: 1000, backoffFactor: 1, maxIntervalMs: 3_600_000, jitter: 0 },
     })
   })
 
-  it('of a retry policy with an interval above an hour keep that interval', () => {
+  it('of a retry policy with an interval above 1 h use that interval as the maximum', () => {
     const { retryPolicy } = readTask({ retryPolicy: { maxRetries: 1, retryInterval: { hours: 6 } } })
     expect(retryPolicy?.maxIntervalMs).toBe(21_600_000)
   })
 
-  it.each(['execute_all', 'execute_last', 'mark_as_missed', 'compressed'])('know the recovery strategy %s', (type) => {
-    expect(readJob({ recoveryStrategy: type })).toEqual({ recoveryStrategy: { type } })
-  })
+  it.each(['execute_all', 'execute_last', 'mark_as_missed', 'compressed'])(
+    'accept the recovery strategy %s',
+    (type) => {
+      expect(readJob({ recoveryStrategy: type })).toEqual({ recoveryStrategy: { type } })
+    },
+  )
 
   it.each([
     [{ maxOccurrences: 3 }, { maxOccurrences: 3, maxAgeMs: null }],
@@ -90,7 +93,7 @@ describe('settings', () => {
       { maxOccurrences: 3, maxAge: 5000 },
       { maxOccurrences: 3, maxAgeMs: 5000 },
     ],
-  ])('know a recovery window bounded by %j', (bounds, kept) => {
+  ])('accept a recovery window bounded by %j', (bounds, kept) => {
     expect(readJob({ recoveryStrategy: { type: 'bounded_window', ...bounds } })).toEqual({
       recoveryStrategy: { type: 'bounded_window', ...kept },
     })
@@ -140,7 +143,7 @@ const badJobSettings: BadSetting[] = [
   ['timezone', 2, 'INVALID_TIMEZONE'],
 ]
 
-describe('a bad setting is rejected with its field, its value and a remedy:', () => {
+describe('an invalid setting is rejected with its field, its value and a remedy:', () => {
   it.each(badJobSettings)('%s %j of a job', (name, value, code) => {
     expect(refusalOf(() => readJob({ [name]: value }))).toEqual({ code, field: `defaults.${name}`, value })
   })
@@ -184,7 +187,7 @@ describe('a bad setting is rejected with its field, its value and a remedy:', ()
     })
   })
 
-  it('and the message lists the allowed values', () => {
+  it('for a choice, the remedy lists the allowed values', () => {
     const { message } = thrownBy(() => readJob({ overlapPolicy: 'replace' }))
     for (const allowed of ['skip', 'queue', 'queue_one', 'allow', 'cancel_running']) {
       expect(message).toContain(`"${allowed}"`)
@@ -192,7 +195,7 @@ describe('a bad setting is rejected with its field, its value and a remedy:', ()
   })
 })
 
-it('every zone that this runtime lists is accepted as a time zone', () => {
+it('every time zone that this Node.js lists is accepted as a time zone', () => {
   for (const zone of [...Intl.supportedValuesOf('timeZone'), 'UTC', 'Etc/GMT+5']) {
     expect(readTimezone(zone, 'timezone')).toBe(zone)
   }

@@ -59,7 +59,7 @@ function turn(): Promise<void> {
 }
 
 describe('the settler', () => {
-  it('sends a partial batch while a call is in progress, from the worthwhile size on', async () => {
+  it('sends a partial batch while a call is in progress, once the batch has the worthwhile size', async () => {
     const { calls, engine } = slowStorage(1)
     const settler = createSettler(engine)
     for (const name of [1, 2, 3, 4, 5, 6]) {
@@ -72,7 +72,7 @@ describe('the settler', () => {
     expect(calls.map(({ names }) => names)).toEqual([[1], [2], [3], [4], [5, 6]])
   })
 
-  it('sends a full batch while a call is in progress, and lets a smaller one gather', async () => {
+  it('sends a full batch while a call is in progress, and lets a smaller batch wait', async () => {
     const { calls, engine } = slowStorage()
     const settler = createSettler(engine)
     settler.add(speaker(1))
@@ -91,7 +91,7 @@ describe('the settler', () => {
     expect(calls.map(({ names }) => names)).toEqual([[1], [2, 3], [4]])
   })
 
-  it('sends no further step of a run before the answer to its last step', async () => {
+  it('sends no further step of a run before the storage has answered the run’s last step', async () => {
     const { calls, engine } = slowStorage()
     const settler = createSettler(engine)
     const first = speaker(1)

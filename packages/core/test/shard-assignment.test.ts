@@ -67,13 +67,13 @@ function firsts(members: readonly Member[]): string[] {
 const members = (count: number): Member[] => Array.from({ length: count }, (_, index) => ({ name: `node ${index}` }))
 
 describe('the shard assignment', () => {
-  it('a lone node has rank 0 for each job', () => {
+  it('gives a lone node rank 0 for each job', () => {
     const assignment = assignmentOf({ name: 'a' }, [])
     expect([assignment.isAlone, assignment.commonRank]).toEqual([true, 0])
     expect(jobs.every((job) => assignment.rankOf(job) === 0)).toBe(true)
   })
 
-  it('of nodes that know each other exactly one has rank 0 for each job, and each for about its share', () => {
+  it('gives rank 0 for each job to exactly one node, and each node about the same number of jobs', () => {
     const names = firsts(members(8))
     for (const { name } of members(8)) {
       const share = names.filter((one) => one === name).length / jobs.length
@@ -82,7 +82,7 @@ describe('the shard assignment', () => {
     }
   })
 
-  it('a node that joins or leaves moves only its own jobs', () => {
+  it('moves only the jobs of a node that joins or leaves', () => {
     const names = fc.uniqueArray(fc.string({ minLength: 1, maxLength: 20 }), { minLength: 2, maxLength: 6 })
     fc.assert(
       fc.property(names, ([comer, ...rest]) => {
@@ -94,7 +94,7 @@ describe('the shard assignment', () => {
     )
   })
 
-  it('nodes with other code do not count, whatever their rank', () => {
+  it('ignores nodes with other code', () => {
     const others = members(5).map((member) => ({ ...member, code: 'another build' }))
     const alone = assignmentOf({ name: 'self' }, others)
     expect(alone.isAlone).toBe(true)
@@ -106,7 +106,7 @@ describe('the shard assignment', () => {
     expect(Math.max(...ranks(mixed))).toBe(3)
   })
 
-  it('the common rank counts nodes of all code groups', () => {
+  it('has a common rank that counts the nodes of all code groups', () => {
     const all = [
       ...members(3),
       ...members(6)
@@ -122,14 +122,14 @@ describe('the shard assignment', () => {
     expect(ranks.map(({ commonRank }) => commonRank).sort()).toEqual([0, 1, 2, 3, 4, 5])
   })
 
-  it('a starting node does not count', () => {
+  it('ignores a node that is still starting', () => {
     const others = members(5).map((member) => ({ ...member, counter: -7 }))
     const assignment = assignmentOf({ name: 'a' }, others)
     expect(assignment.isAlone).toBe(true)
     expect(jobs.every((job) => assignment.rankOf(job) === 0)).toBe(true)
   })
 
-  it('each watcher of a job has its own rank, and the first node has none', () => {
+  it('gives each watcher of a job its own watch rank, and none to the assigned node', () => {
     const members: Member[] = ['a', 'b', 'c', 'd'].map((name) => ({ name }))
     members.push({ name: 'e', code: 'another build' })
     const all = members.map((self) =>
@@ -145,19 +145,19 @@ describe('the shard assignment', () => {
   })
 })
 
-describe('a profile', () => {
+describe('the profile of a node', () => {
   const coded = jobNamed('coded', [{}, { handler: 'work' }])
   const data = jobNamed('data', [{ handler: 'work' }, { handler: 'other' }])
   const fingerprint = fingerprintOfJob(coded.job, {})
 
-  it('contains the code of a node', () => {
+  it('contains the code of the node', () => {
     const capabilities = readNodeCapabilities(codeWith([coded], ['work', 'other']).profile)
     expect([capabilities.canRun(coded.job), capabilities.canRun(data.job)]).toEqual([true, true])
     const less = readNodeCapabilities(codeWith([jobNamed('another', [{}])], ['work']).profile)
     expect([less.canRun(coded.job), less.canRun(data.job)]).toEqual([false, false])
   })
 
-  it('contains the definitions of a node, by job', () => {
+  it('contains the definitions of the node, by job', () => {
     const { hasDefinition } = readNodeCapabilities(codeWith([coded, data]).profile)
     expect(hasDefinition(coded.job.id, fingerprint)).toBe(true)
     expect(hasDefinition(coded.job.id, 'another')).toBe(false)
@@ -165,20 +165,20 @@ describe('a profile', () => {
     expect(readNodeCapabilities(codeWith([]).profile).hasDefinition(coded.job.id, fingerprint)).toBe(false)
   })
 
-  it('depends on the defaults of the scheduler, which are a part of its definitions', () => {
+  it('depends on the scheduler’s defaults, which are a part of its definitions', () => {
     const own = [coded.job]
     const of = (defaults: object) => codeOf({ jobs: own, definitions: own, handlers: [], defaults }).digest
     expect(of({ maxRescues: 1 })).not.toBe(of({}))
   })
 
-  it('is the same for nodes of the same build, whatever the order', () => {
+  it('is the same for nodes of the same build, in whatever order they declare their jobs', () => {
     const { profile, digest } = codeWith([coded, data], ['work', 'other'])
     expect(codeWith([data, coded], ['other', 'work'])).toMatchObject({ profile, digest })
     expect(codeWith([coded], ['work']).digest).not.toBe(codeWith([coded], ['work', 'other']).digest)
     expect(codeWith([coded]).digest).not.toBe(codeWith([jobNamed('coded', [{}])]).digest)
   })
 
-  it('fits the limit of storages: it omits too much code, and too many definitions', () => {
+  it('fits the size limit of storages: it omits code and definitions that are too large', () => {
     const many = Array.from({ length: 8001 }, (_, index) => jobNamed(`job ${index}`, [{}]))
     const most = codeWith(many.slice(1), ['x'.repeat(19_996)])
     expect(Buffer.byteLength(JSON.stringify(most.profile))).toBeLessThan(131_072)

@@ -29,7 +29,7 @@ function handClock() {
   }
 }
 
-it('a sleep lasts its full duration, or until its signal fires', async () => {
+it('`context.sleep` lasts its full duration, or until its signal aborts', async () => {
   const { clock, timers, pass } = handClock()
   const controller = new AbortController()
   const woken: string[] = []
@@ -43,7 +43,7 @@ it('a sleep lasts its full duration, or until its signal fires', async () => {
   expect(timers.size).toBe(0)
 })
 
-it('a sleep in a handler does not keep the process alive', async () => {
+it('`context.sleep` in a handler does not keep the process alive', async () => {
   const { clock, timers, pass } = handClock()
   const sleep = sleepInHandler(clock, 100, new AbortController().signal)
   expect([...timers].map(({ keeps }) => keeps)).toEqual([false])

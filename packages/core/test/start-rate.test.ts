@@ -16,8 +16,8 @@ function rated(limit: number, intervalMs: number): { readonly overlap: OverlapRu
 
 const plain = { overlap: overlapRuleOf('queue', 10, 5) }
 
-describe('a start rate', () => {
-  it('allows a start once the start `limit` starts earlier lies an interval back', () => {
+describe('the start rate of a job', () => {
+  it('allows a start once `interval` has passed since the start that lies `limit` starts back', () => {
     const job = rated(2, 60)
     expect(nextStartAt(job)).toBe(Number.NEGATIVE_INFINITY)
     expect(nextStartAt({ ...job, starts: [100] })).toBe(Number.NEGATIVE_INFINITY)
@@ -25,16 +25,16 @@ describe('a start rate', () => {
     expect(nextStartAt({ ...rated(1, 60), starts: [100, 130] })).toBe(190)
   })
 
-  it('does not limit a job without one, whatever its starts', () => {
+  it('is not applied to a job that has none, however many starts it had', () => {
     expect(nextStartAt({ ...plain, starts: [100, 130] })).toBe(Number.NEGATIVE_INFINITY)
   })
 
-  it('keeps as many starts as its limit', () => {
+  it('keeps the instants of the last `limit` starts', () => {
     expect(startsAfter(rated(2, 60), 100)).toEqual([100])
     expect(startsAfter({ ...rated(2, 60), starts: [100, 130] }, 160)).toEqual([130, 160])
   })
 
-  it('limits the starts in any interval, whatever the clocks of the starting nodes', () => {
+  it('limits the starts in any interval, even if the clocks of the starting nodes differ', () => {
     const clocks = fc.array(fc.nat({ max: 500 }), { minLength: 1, maxLength: 200 })
     const world = fc.record({
       limit: fc.integer({ min: 1, max: 5 }),
@@ -60,7 +60,7 @@ describe('a start rate', () => {
     )
   })
 
-  it('allows as many starts as its limit under repeated requests by one clock', () => {
+  it('allows exactly `limit` starts in each interval when one node asks repeatedly', () => {
     const job = rated(3, 100)
     let starts: readonly number[] = []
     let count = 0
@@ -72,7 +72,7 @@ describe('a start rate', () => {
     expect(count).toBe(30)
   })
 
-  it('counts as changed if either number differs, or if it is added or removed', () => {
+  it('counts as changed if limit or interval differs, or if it is added or removed', () => {
     expect(changesStartRate(rated(2, 60), rated(2, 60))).toBe(false)
     expect(changesStartRate(plain, plain)).toBe(false)
     for (const other of [rated(3, 60), rated(2, 61), plain]) {
@@ -81,7 +81,7 @@ describe('a start rate', () => {
     }
   })
 
-  it('is read back from its stored numbers', () => {
+  it('equals the original after it was stored as numbers and read back', () => {
     const head = { ...rated(2, 60), starts: [100, 130] }
     expect(readStartNumbers(startNumbersOf(head))).toEqual({
       startRate: { limit: 2, intervalMs: 60 },

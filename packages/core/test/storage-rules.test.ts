@@ -71,17 +71,17 @@ function situation(policy: OverlapPolicy, change: Partial<OverlapSituation> = {}
   return { kind: 'slot', overlap: { policy, maxQueued: 2 }, ...free, ...counts, ...change }
 }
 
-describe('the overlap rule', () => {
+describe('the overlap rule of the storage', () => {
   const policies: readonly OverlapPolicy[] = ['skip', 'queue', 'queue_one', 'allow', 'cancel_running']
 
-  it('starts a startable occurrence of an inactive job, and leaves others pending, under every policy', () => {
+  it('starts an occurrence of an inactive job if the node has a permit, and else leaves it pending, under every policy', () => {
     for (const policy of policies) {
       expect(decideOverlap(situation(policy)).state).toBe('running')
       expect(decideOverlap(situation(policy, { startable: false })).state).toBe('pending')
     }
   })
 
-  it('applies the policy while an occurrence runs', () => {
+  it('applies the overlap policy to a new occurrence while another one runs', () => {
     const table: Readonly<Record<OverlapPolicy, OverlapDecision>> = {
       skip: { state: 'skipped', reason: 'overlap', displacesWaiting: false, cancelsRunning: false },
       queue: { state: 'queued', reason: null, displacesWaiting: false, cancelsRunning: false },
@@ -92,7 +92,7 @@ describe('the overlap rule', () => {
     for (const policy of policies) expect(decideOverlap(situation(policy, { running: 1 }))).toEqual(table[policy])
   })
 
-  it('treats a pending occurrence as active, and replaces it by the newest under queue_one and cancel_running', () => {
+  it('treats a pending occurrence as active; queue_one and cancel_running replace it by the newest', () => {
     expect(decideOverlap(situation('skip', { pending: 1 })).state).toBe('skipped')
     expect(decideOverlap(situation('queue', { pending: 1 })).state).toBe('queued')
     for (const policy of ['queue_one', 'cancel_running'] as const) {
@@ -102,7 +102,7 @@ describe('the overlap rule', () => {
     }
   })
 
-  it('queues up to maxQueued slots and skips further ones', () => {
+  it('queues up to maxQueued slots, skips further slots and rejects further requests', () => {
     expect(decideOverlap(situation('queue', { running: 1, queued: 1 })).state).toBe('queued')
     const full = decideOverlap(situation('queue', { running: 1, queued: 2 }))
     expect([full.state, full.reason]).toEqual(['skipped', 'queue_full'])
@@ -112,7 +112,7 @@ describe('the overlap rule', () => {
     }
   })
 
-  it('skips the slots of a paused job, and lets its triggers wait', () => {
+  it('skips the slots of a paused job, and keeps its triggers pending', () => {
     for (const policy of policies) {
       const paused = decideOverlap(situation(policy, { slotPaused: true, running: 1, queued: 1 }))
       expect(paused).toEqual({ state: 'skipped', reason: 'paused', displacesWaiting: false, cancelsRunning: false })
@@ -124,14 +124,14 @@ describe('the overlap rule', () => {
     }
   })
 
-  it('never skips a run of recovery', () => {
+  it('never skips a run that recovers a missed slot', () => {
     for (const policy of policies) {
       expect(decideRecoveredRun({ policy, maxQueued: 0 }, 0)).toBe('pending')
       expect(decideRecoveredRun({ policy, maxQueued: 0 }, 1)).toBe(policy === 'allow' ? 'pending' : 'queued')
     }
   })
 
-  it('neither skips nor rejects while superseded slots exist, unless an occurrence runs', () => {
+  it('neither skips nor rejects an occurrence while superseded slots wait, unless an occurrence runs', () => {
     const left = { superseded: true, pending: 1, queued: 5 }
     expect(decideOverlap(situation('skip', left)).state).toBe('queued')
     expect(decideOverlap(situation('skip', { ...left, pending: 0 })).state).toBe('running')
@@ -143,7 +143,7 @@ describe('the overlap rule', () => {
   })
 })
 
-describe('judging a create', () => {
+describe('judgeCreate', () => {
   const head: HeadState = { version: 2, watermark: 100, nextAt: 200, pruneFloor: 40, deletedAt: null }
 
   it('checks exists, absent, pruned, stale_version and off_schedule, in this order', () => {
@@ -159,12 +159,12 @@ describe('judging a create', () => {
     expect(judgeCreate(slot, head, false)).toBe('create')
   })
 
-  it('rejects a version that is not stored yet as well', () => {
+  it('rejects a job version that is not stored yet as stale_version', () => {
     const ahead = { ...slot, jobVersion: 3 }
     expect(judgeCreate(ahead, head, false)).toEqual({ outcome: 'stale_version', version: 2 })
   })
 
-  it('accepts a trigger at any time, and an exclusion only after the watermark', () => {
+  it('accepts a trigger at any time, and a slot that is canceled ahead only after the watermark', () => {
     const { nextAt: _, ...base } = slot
     const trigger: CreateItem = { ...base, kind: 'trigger', dueAt: 50, scheduledAt: 50 }
     expect(judgeCreate(trigger, head, false)).toBe('create')
@@ -173,7 +173,7 @@ describe('judging a create', () => {
     expect(judgeCreate(exclusion(100), head, false)).toMatchObject({ outcome: 'off_schedule' })
   })
 
-  it('accepts a recovery by its watermark, even if its last slot was canceled ahead', () => {
+  it('accepts a recovery with the current watermark, even if its last slot was canceled ahead', () => {
     const { id, jobId, scheduledAt, jobVersion } = slot
     const address = { id, jobId, scheduledAt, jobVersion }
     const recovery = (expectedWatermark: number): CreateItem => ({
@@ -190,7 +190,7 @@ describe('judging a create', () => {
     expect(judgeCreate(recovery(90), head, false)).toMatchObject({ outcome: 'off_schedule', watermark: 100 })
   })
 
-  it('moves the job past an existing slot, unless the version is older or the next instant differs', () => {
+  it('moves the job past a slot that already exists, unless the version is older or the next instant differs', () => {
     expect(passesSlot(slot, head)).toBe(true)
     expect(passesSlot({ ...slot, jobVersion: 1 }, head)).toBe(false)
     expect(passesSlot(slot, { ...head, nextAt: 300 })).toBe(false)
@@ -201,7 +201,7 @@ describe('judging a create', () => {
 describe('the head of a job', () => {
   const head = createdJob(job, content, null, 100)
 
-  it('starts as version 1 with its watermark at now', () => {
+  it('starts as version 1, and its watermark is the time of its creation', () => {
     expect(head).toEqual({
       ...content,
       id: job,
@@ -229,7 +229,7 @@ describe('the head of a job', () => {
     expect(isRepeatedReplace(replaced, { content: { fingerprint: 'print-3' }, expectedVersion: 1 })).toBe(false)
   })
 
-  it('is set back by a replace with setBackTo before the watermark and a next slot after the prune floor', () => {
+  it('is set back by a replace whose setBackTo is before the watermark and whose next slot is after the prune floor', () => {
     const ahead = { ...head, watermark: 500, nextAt: 600, pruneFloor: 200 }
     const back = (setBackTo: number, nextAt: number | null) => mayReplace(ahead, { content: { nextAt }, setBackTo })
     expect([back(499, 500), back(100, 201), back(300, null)]).toEqual([true, true, true])
@@ -240,14 +240,14 @@ describe('the head of a job', () => {
     expect(replacedJob(ahead, next, 250).watermark).toBe(500)
   })
 
-  it('is not replaced by content whose next slot lies at or before the prune floor', () => {
+  it('is not replaced by content whose next slot is at or before the prune floor', () => {
     const pruned = { watermark: 100, pruneFloor: 200 }
     const verdicts = [199, 200, 201, null].map((nextAt) => mayReplace(pruned, { content: { nextAt } }))
     expect(verdicts).toEqual([false, false, true, true])
     expect(mayReplace({ ...pruned, pruneFloor: null }, { content: { nextAt: 50 } })).toBe(true)
   })
 
-  it('keeps cancelsBelow until another replace cancels, or the job is deleted', () => {
+  it('keeps cancelsBelow until another replace cancels waiting runs, or the job is deleted', () => {
     const change = (fingerprint: string, waiting: 'keep' | 'cancel', expectedVersion: number) => {
       return { content: { ...content, fingerprint }, waiting, expectedVersion }
     }
@@ -267,7 +267,7 @@ describe('the head of a job', () => {
     ])
   })
 
-  it('supersedes unstarted slots of versions before a replace', () => {
+  it('supersedes slots of earlier versions that have not started', () => {
     const waits = { kind: 'slot', jobVersion: 1, token: 0 } as const
     expect(isSuperseded({ cancelsBelow: 2 }, waits)).toBe(true)
     expect(isSuperseded({ cancelsBelow: null }, waits)).toBe(false)
@@ -275,7 +275,7 @@ describe('the head of a job', () => {
     for (const change of kept) expect(isSuperseded({ cancelsBelow: 2 }, { ...waits, ...change })).toBe(false)
   })
 
-  it('becomes a tombstone, over which versions, watermark, floor and lineage continue', () => {
+  it('becomes a tombstone; a new job of that name continues its versions, watermark, prune floor and lineage', () => {
     const dead = { ...deletedJob({ ...head, watermark: 500, nextAt: 600 }, 300), pruneFloor: 50 }
     expect(dead).toMatchObject({ deletedAt: 300, changedAt: 300, nextAt: null, watermark: 500 })
     const again = createdJob(job, { ...content, fingerprint: 'print-2' }, dead, 400)
@@ -284,7 +284,7 @@ describe('the head of a job', () => {
     expect(createdJob(job, content, dead, 700).watermark).toBe(700)
   })
 
-  it('keeps 32 earlier fingerprints', () => {
+  it('keeps the 32 latest earlier fingerprints', () => {
     const lineage = Array.from({ length: maxLineage }, (_, index) => `${index}`)
     const next = nextLineage({ fingerprint: 'new', lineage })
     expect([next.length, next[0], next.at(-1)]).toEqual([32, 'new', '30'])
@@ -295,7 +295,7 @@ describe('the record of an occurrence', () => {
   const pending = createdOccurrence(slot, { state: 'pending', reason: null }, owner, 210)
   const running = createdOccurrence(slot, { state: 'running', reason: null }, owner, 210)
 
-  it('has an owner, a token and its runs only when it starts', () => {
+  it('has an owner, a token and task runs only once it starts', () => {
     const started = { state: 'running', token: 1, owner, startedAt: 210, deadlineAt: 260, runs: slot.runs, dueAt: 200 }
     expect(running).toMatchObject({ ...started, finishedAt: null, reason: null, jobVersion: 2 })
     expect(pending).toMatchObject({
@@ -310,7 +310,7 @@ describe('the record of an occurrence', () => {
     expect(skipped).toMatchObject({ state: 'skipped', reason: 'overlap', finishedAt: 210, token: 0, runs: [] })
   })
 
-  it('gets a greater token with each claim, and its sequence starts again', () => {
+  it('gets a greater token with each claim, and each claim resets the sequence to 0', () => {
     expect(claimed(pending, owner, 220)).toMatchObject({ state: 'running', token: 1, startedAt: 220, deadlineAt: 270 })
     const released = handedBack({ ...running, sequence: 4 }, { dueAt: 400, reason: 'shutdown', jobDeleted: false }, 230)
     const expected = { state: 'pending', token: 1, sequence: 4, owner, startedAt: 210, deadlineAt: null, dueAt: 400 }
@@ -319,17 +319,17 @@ describe('the record of an occurrence', () => {
     expect(claimed(released, other, 400)).toMatchObject({ token: 2, sequence: 0, owner: other, reason: null })
   })
 
-  it('is canceled when it is handed back to a job that was deleted', () => {
+  it('is canceled if it is handed back after its job was deleted', () => {
     const handed = handedBack(running, { dueAt: 400, reason: 'shutdown', jobDeleted: true }, 230)
     expect(handed).toMatchObject({ state: 'canceled', reason: 'deleted', finishedAt: 230, deadlineAt: null })
   })
 
-  it('changes only its state between pending and queued', () => {
+  it('changes only its state when it moves between pending and queued', () => {
     expect(requeued({ ...pending, reason: 'shutdown' })).toEqual({ ...pending, state: 'queued' })
     expect(woken(requeued(pending))).toEqual(pending)
   })
 
-  it('ends with its state, reason and instant, and keeps its owner', () => {
+  it('has its state, reason and instant of the end when it ends, and keeps its owner', () => {
     const change = { state: 'failed', reason: 'task_failed', runs: [], sequence: 3 } as const
     const expected = { state: 'failed', reason: 'task_failed', finishedAt: 240, deadlineAt: null, token: 1, owner }
     expect(finished(running, change, 240)).toEqual({ ...running, ...expected, runs: [], sequence: 3 })
@@ -345,7 +345,7 @@ describe('the record of an occurrence', () => {
     expect(canceledBy(pending, second, 240).cancelRequest).toEqual(second)
   })
 
-  it('of a recovery is marked as recovered', () => {
+  it('that recovers a missed slot is marked as recovered', () => {
     const run = { kind: 'run', id: slot.id, scheduledAt: 200, executionTimeoutMs: 50, details: {} } as const
     const recovered = recoveredOccurrence(slot, run, 'queued', 900)
     expect(recovered).toMatchObject({ state: 'queued', recovered: true, dueAt: 200, createdAt: 900, finishedAt: null })
@@ -356,7 +356,7 @@ describe('the record of an occurrence', () => {
   })
 })
 
-describe('judging a settle', () => {
+describe('judgeSettle', () => {
   const finish: SettleChange = { kind: 'finish', state: 'completed', reason: null }
   const release: SettleChange = { kind: 'release', dueAt: 1, reason: null }
   const progress: SettleChange = { kind: 'progress' }
@@ -364,7 +364,7 @@ describe('judging a settle', () => {
   const owner = { node: 'a', incarnation: 'a-1' }
   const stored = (state: OccurrenceState) => ({ state, token: 2, owner, sequence: 5 })
 
-  it('applies a new sequence, repeats the stored one and rejects an older one', () => {
+  it('applies a new sequence, answers `repeated` for the stored sequence, and rejects an older sequence', () => {
     for (const change of [finish, release, progress]) {
       expect(judgeSettle(stored('running'), said(6, change))).toBe('apply')
       expect(judgeSettle(stored('running'), said(9, change))).toBe('apply')
@@ -373,7 +373,7 @@ describe('judging a settle', () => {
     }
   })
 
-  it('rejects another incarnation under the same token, whatever its sequence', () => {
+  it('rejects an owner of another incarnation under the same token, whatever its sequence', () => {
     const other = { node: 'a', incarnation: 'a-2' }
     for (const change of [finish, release, progress]) {
       for (const sequence of [5, 6]) {
@@ -386,14 +386,14 @@ describe('judging a settle', () => {
     expect(judgeSettle(stored('completed'), { ...said(5, finish), owner: other })).toBe('lost')
   })
 
-  it('rejects every token except the valid one', () => {
+  it('rejects every fencing token except the current one', () => {
     for (const token of [0, 1, 3]) expect(judgeSettle(stored('running'), said(6, finish, token))).toBe('lost')
     for (const state of ['pending', 'failed_stale', 'canceled'] as const) {
       expect(judgeSettle(stored(state), said(6, finish))).toBe('lost')
     }
   })
 
-  it('repeats the finish that ended the occurrence and the release that handed it back', () => {
+  it('answers `repeated` for the finish that ended the occurrence and the release that handed it back', () => {
     expect(judgeSettle(stored('completed'), said(5, finish))).toBe('repeated')
     expect(judgeSettle(stored('failed'), said(5, finish))).toBe('lost')
     expect(judgeSettle(stored('completed'), said(5, progress))).toBe('lost')
@@ -404,11 +404,11 @@ describe('judging a settle', () => {
   })
 })
 
-describe('pruning', () => {
+describe('pruning in the storage', () => {
   const record: OccurrenceRecord = createdOccurrence(slot, { state: 'skipped', reason: 'overlap' }, owner, 210)
   const span = { from: 200, to: 500, count: 4 }
 
-  it('keeps records that are live, recent or undecided, or that cover such a slot', () => {
+  it('keeps records that are live, newer than `before`, or not before the next slot', () => {
     expect(isPrunable(record, 201, 201)).toBe(true)
     expect(isPrunable(record, 200, 201)).toBe(false)
     expect(isPrunable(record, 201, 200)).toBe(false)
@@ -419,7 +419,7 @@ describe('pruning', () => {
     expect(isPrunable({ ...record, details: { span } }, 501, 500)).toBe(false)
   })
 
-  it('raises the floor to the last slot that a record covers', () => {
+  it('raises the prune floor to the last slot that a removed record covers', () => {
     expect(lastSlotOf(record)).toBe(200)
     expect(lastSlotOf({ ...record, details: { span } })).toBe(500)
   })

@@ -11,8 +11,8 @@ const schedule = every(1000)
 const count = defineTask({ name: 'count', run: async () => ({ rows: 3 }) })
 const label = defineTask({ name: 'label', data: { prefix: 'rows' }, run: ({ data }) => data.prefix.length })
 
-describe('types flow', () => {
-  it('from a task’s data into its own context', () => {
+describe('the compiler infers types', () => {
+  it('for `context.data` from the data of the same task', () => {
     const job = defineJob({
       name: 'typed',
       schedule,
@@ -49,7 +49,7 @@ describe('types flow', () => {
     expect(job.tasks).toHaveLength(3)
   })
 
-  it('from a task of defineTask into the context of later tasks', () => {
+  it('for `context.result` from an earlier task of defineTask', () => {
     const job = defineJob({
       name: 'typed',
       schedule,
@@ -71,7 +71,7 @@ describe('types flow', () => {
     expect(job.tasks.map(({ name }) => name)).toEqual(['count', 'label', 'print'])
   })
 
-  it('from defineTask into the definition', () => {
+  it('for the definition from defineTask', () => {
     expectTypeOf(count).toEqualTypeOf<RunnableTask<undefined, { rows: number }>>()
     expectTypeOf<Parameters<NonNullable<typeof label.run>>[0]>().toEqualTypeOf<
       TaskContext<{ readonly prefix: 'rows' }>
@@ -80,8 +80,8 @@ describe('types flow', () => {
   })
 })
 
-describe('the type of data and results after the round trip', () => {
-  it('is the type of their JSON form, without rejected values', () => {
+describe('the type of stored data and results', () => {
+  it('is the type of their JSON form, and never for values that JSON rejects', () => {
     interface Row {
       readonly id: number
       readonly note?: string
@@ -103,7 +103,7 @@ describe('the type of data and results after the round trip', () => {
     expectTypeOf<Jsonify<{ toJSON(): string }>>().toEqualTypeOf<never>()
   })
 
-  it('is the type of context.result and of context.data', () => {
+  it('is the type of `context.result` and `context.data`', () => {
     const stamp = defineTask({ name: 'stamp', run: () => ({ at: new Date(0), rows: [1] }) })
     const refused = () =>
       defineTask({
@@ -145,7 +145,7 @@ describe('the compiler refuses', () => {
     for (const define of refused) expect(define).toThrow()
   })
 
-  it('a change of a definition', () => {
+  it('an assignment to a member of a definition', () => {
     expectTypeOf<Job['tasks']>().toExtend<readonly unknown[]>()
     expectTypeOf<Job['tasks']>().not.toExtend<unknown[]>()
     expectTypeOf<RetryPolicyInput>().toEqualTypeOf<Readonly<RetryPolicyInput>>()

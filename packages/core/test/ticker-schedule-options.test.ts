@@ -25,11 +25,11 @@ describe('an instant in the options of a schedule', () => {
     ['2026-01-31T11:00[Asia/Tokyo]', false],
     [0, false],
     [new Date(0), false],
-  ])('%s is a local time: %s', (input, isLocal) => {
+  ])('counts as a local time if it has no zone: %s is %s', (input, isLocal) => {
     expect(isLocalTime(input)).toBe(isLocal)
   })
 
-  it('is read in the time zone if it is a local time, and unchanged otherwise', () => {
+  it('is read in the time zone of the schedule if it is a local time, and else as it is', () => {
     const iso = (input: Parameters<typeof toZonedInstantMs>[0]) =>
       new Date(toZonedInstantMs(input, 'America/New_York', 'start')).toISOString()
     expect(iso('2026-01-31T02:00:00')).toBe('2026-01-31T07:00:00.000Z')
@@ -44,7 +44,7 @@ describe('an instant in the options of a schedule', () => {
     expect(iso('2025-11-02T01:30:00')).toBe('2025-11-02T05:30:00.000Z')
   })
 
-  it('is serialized in UTC, and a local time unchanged', () => {
+  it('is serialized in UTC, but a local time is serialized unchanged', () => {
     expect(toZonedInstantText(0, 'start')).toBe('1970-01-01T00:00:00Z')
     expect(toZonedInstantText('2026-01-31T02:00:00+09:00', 'start')).toBe('2026-01-30T17:00:00Z')
     expect(toZonedInstantText('2026-01-31T11:00+09:00[Asia/Tokyo]', 'start')).toBe('2026-01-31T02:00:00Z')
@@ -71,13 +71,13 @@ describe('an instant in the options of a schedule', () => {
 })
 
 describe('the window of a schedule', () => {
-  it('is open without start and end', () => {
+  it('has no bounds without start and end', () => {
     expect(readScheduleWindow({}, 'UTC')).toBe(openWindow)
     expect(readScheduleWindow({ start: 5 }, 'UTC')).toEqual({ startMs: 5, endMs: Number.POSITIVE_INFINITY })
     expect(readScheduleWindow({ end: 5 }, 'UTC')).toEqual({ startMs: Number.NEGATIVE_INFINITY, endMs: 5 })
   })
 
-  it('may be one instant, but does not end before it starts', () => {
+  it('may contain a single instant, but may not end before it starts', () => {
     expect(readScheduleWindow({ start: 5, end: 5 }, 'UTC')).toEqual({ startMs: 5, endMs: 5 })
     expect(() => readScheduleWindow({ start: 5, end: 4 }, 'UTC')).toThrow(
       expect.objectContaining({ code: 'INVALID_SCHEDULE', field: 'end' }),
@@ -85,8 +85,8 @@ describe('the window of a schedule', () => {
   })
 })
 
-describe('the options of a schedule', () => {
-  it('are an object of known members', () => {
+describe('readScheduleOptions', () => {
+  it('rejects options that are not an object or have an unknown member', () => {
     expect(readScheduleOptions({ start: 5 }, ['start'])).toEqual({ start: 5 })
     expect(() => readScheduleOptions({ start: 5 }, ['end'])).toThrow(
       expect.objectContaining({ code: 'UNKNOWN_OPTION', field: 'start', value: 5 }),

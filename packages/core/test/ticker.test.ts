@@ -66,7 +66,7 @@ function startedOn(clock: VirtualClock, schedule: Schedule, options: Omit<Ticker
 }
 
 describe('a live ticker', () => {
-  it('ticks at each instant of its schedule, from the first one after its start', async () => {
+  it('ticks at each instant of its schedule after its start', async () => {
     const { clock, live, ticks, times, reading } = startedTicker(new Every(10 * second))
     await clock.advance({ seconds: 35 })
     expect(times()).toEqual([10, 20, 30])
@@ -82,7 +82,7 @@ describe('a live ticker', () => {
     await reading
   })
 
-  it('waits for instants beyond the longest timer', async () => {
+  it('waits for an instant that is further away than the longest timer of Node.js', async () => {
     const { clock, live, times } = startedTicker(new Every(100 * 24 * hour))
     const due = live.nextRun()?.getTime() ?? 0
     await clock.advanceTo(due - 1)
@@ -91,7 +91,7 @@ describe('a live ticker', () => {
     expect(times()).toEqual([(due - noon) / second])
   })
 
-  it('does nothing before it is started, and starts only once', async () => {
+  it('does not tick before `start`, and a second `start` has no effect', async () => {
     const clock = virtualClock(noon)
     const live = ticker(new Every(minute), { clock })
     const ticks: Tick[] = []
@@ -108,7 +108,7 @@ describe('a live ticker', () => {
     expect(ticks).toHaveLength(2)
   })
 
-  it('returns the next instant', async () => {
+  it('returns the next instant from `nextRun`, even while it is paused', async () => {
     const { clock, live } = startedTicker(new Every(minute))
     expect(live.nextRun()).toEqual(new Date(noon + minute))
     await clock.advance({ seconds: 90 })
@@ -118,7 +118,7 @@ describe('a live ticker', () => {
     expect(live.nextRun()).toEqual(new Date(noon + 7 * minute))
   })
 
-  it('ends its iterations when it is stopped, and can be started anew', async () => {
+  it('ends its iterations when it is stopped, and can be started again', async () => {
     const { clock, live, times, reading } = startedTicker(new Every(minute))
     await clock.advance({ minutes: 1 })
     live.stop()
@@ -134,7 +134,7 @@ describe('a live ticker', () => {
     expect((await again.next()).value?.scheduledAt).toEqual(new Date(noon + 12 * minute))
   })
 
-  it('is stopped by a using declaration that ends', async () => {
+  it('is stopped at the end of the scope of a `using` declaration', async () => {
     const clock = virtualClock(noon)
     const live = ticker(new Every(minute), { clock })
     {
@@ -145,7 +145,7 @@ describe('a live ticker', () => {
     expect(live.isEnabled).toBe(false)
   })
 
-  it('does not tick for instants during a pause', async () => {
+  it('does not tick for instants that lie in a pause', async () => {
     const { clock, live, ticks, times } = startedTicker(new Every(minute))
     await clock.advance({ minutes: 1 })
     live.pause()
@@ -170,7 +170,7 @@ describe('a live ticker', () => {
     expect((await reader.next()).value?.scheduledAt).toEqual(new Date(noon + 3 * minute))
   })
 
-  it('is over after the last instant of its schedule', async () => {
+  it('is no longer active after the last instant of its schedule', async () => {
     const window = { startMs: noon + 2 * minute, endMs: noon + 3 * minute }
     const { clock, live, times, reading } = startedTicker(new Every(minute, window))
     expect(live.isActive).toBe(false)
@@ -184,7 +184,7 @@ describe('a live ticker', () => {
     expect(live.isEnabled).toBe(false)
   })
 
-  it('is active inside the window that a user’s schedule declares, and always without a window', () => {
+  it('is active inside the window of its schedule, and always if the schedule has no window', () => {
     const bare: Schedule = {
       type: everyType,
       next: () => null,
@@ -204,8 +204,8 @@ describe('a live ticker', () => {
   })
 })
 
-describe('a live ticker that notices late', () => {
-  it('gives one tick for the newest due instant, and counts the skipped ones', async () => {
+describe('a live ticker that wakes up late', () => {
+  it('ticks once, for the newest due instant, and counts the skipped instants', async () => {
     const { clock, ticks } = startedTicker(new Every(second))
     await clock.advance({ seconds: 2 })
     await clock.jumpTo(noon + hour + 500)
@@ -218,7 +218,7 @@ describe('a live ticker that notices late', () => {
     ])
   })
 
-  it('flags a tick as late only beyond lateAfter', async () => {
+  it('marks a tick as late only if its delay exceeds `lateAfter`', async () => {
     const { clock, ticks } = startedTicker(new Every(hour), { lateAfter: { seconds: 30 } })
     await clock.jumpTo(noon + hour + 20 * second)
     await clock.advance({ minutes: 1 })
@@ -234,14 +234,14 @@ describe('a live ticker that notices late', () => {
     expect(patientTicks).toEqual([expect.objectContaining({ isLate: false, lateMs: 21 * minute })])
   })
 
-  it('counts no more than 10,000 skipped instants', async () => {
+  it('counts at most 10,000 skipped instants', async () => {
     const { clock, ticks } = startedTicker(new Every(second))
     await clock.jumpTo(noon + 30 * 24 * hour)
     await clock.advance({ seconds: 1 })
     expect(ticks[0]).toMatchObject({ skipped: 10_000, isLate: true })
   })
 
-  it('never ticks twice at one instant when the clock is set back', async () => {
+  it('does not repeat a tick when the clock is set back', async () => {
     const { clock, live, times } = startedTicker(new Every(minute))
     await clock.advance({ minutes: 2 })
     await clock.jumpTo(noon + 30 * second)
@@ -256,7 +256,7 @@ describe('a live ticker that notices late', () => {
 describe('a live ticker whose clock is wrong', () => {
   const year = 365 * 24 * hour
 
-  it('ignores a short wrong reading of the clock, and continues', async () => {
+  it('ignores a short wrong reading of the clock, and then ticks on', async () => {
     const { clock, ticks, times } = startedOnMachine(new Every(second))
     await clock.advance({ seconds: 2 })
     await clock.jumpTo(noon + year)
@@ -268,7 +268,7 @@ describe('a live ticker whose clock is wrong', () => {
     expect(ticks[2]).toMatchObject({ skipped: 3, isLate: false })
   })
 
-  it('follows a lasting jump, with one tick for all skipped instants', async () => {
+  it('follows a lasting clock jump, and ticks once for all skipped instants', async () => {
     const { clock, ticks, times } = startedOnMachine(new Every(second))
     await clock.advance({ seconds: 2 })
     await clock.jumpTo(noon + hour)
@@ -281,7 +281,7 @@ describe('a live ticker whose clock is wrong', () => {
     expect(times().slice(2)).toEqual(Array.from(times().slice(2), (_, index) => followed + index))
   })
 
-  it('continues at once after a followed wrong clock is right again, and ticks no instant twice', async () => {
+  it('ticks on at once when a wrong clock that it followed is corrected, and repeats no tick', async () => {
     const { clock, times } = startedOnMachine(new Every(10 * second))
     await clock.advance({ seconds: 25 })
     await clock.jumpTo(noon + year)
@@ -301,7 +301,7 @@ describe('a live ticker whose clock is wrong', () => {
     expect(new Set(times()).size).toBe(times().length)
   })
 
-  it('continues as soon as the clock is right after a start by a wrong clock', async () => {
+  it('ticks as soon as the clock is corrected if it was started by a wrong clock', async () => {
     const clock = { ...virtualClock(noon + year), isAuthoritative: false }
     const { live, times } = startedOn(clock, new Every(minute))
     await clock.jumpTo(noon + second)
@@ -310,7 +310,7 @@ describe('a live ticker whose clock is wrong', () => {
     expect(live.nextRun()).toEqual(new Date(noon + 3 * minute))
   })
 
-  it('is not delayed by a resume under a wrong time', async () => {
+  it('ticks on time after a `resume` that happened under a wrong clock', async () => {
     const { clock, live, times } = startedOnMachine(new Every(minute))
     await clock.advance({ seconds: 90 })
     live.pause()
@@ -324,7 +324,7 @@ describe('a live ticker whose clock is wrong', () => {
     expect(times()).toEqual([60, 120, 180])
   })
 
-  it('does not make up for a pause in which the machine slept', async () => {
+  it('does not tick for instants of a pause in which the machine slept', async () => {
     const { clock, live, ticks, times } = startedOnMachine(new Every(minute))
     await clock.advance({ seconds: 90 })
     live.pause()
@@ -335,7 +335,7 @@ describe('a live ticker whose clock is wrong', () => {
     expect(ticks[1]).toMatchObject({ skipped: 0 })
   })
 
-  it('follows small steps at once', async () => {
+  it('follows small clock steps at once', async () => {
     const { clock, times } = startedOnMachine(new Every(second))
     await clock.advance({ seconds: 2 })
     await clock.jumpTo(noon + 6 * second)
@@ -347,8 +347,8 @@ describe('a live ticker whose clock is wrong', () => {
   })
 })
 
-describe('the ticks of a live ticker', () => {
-  it('reach every reader from the beginning of its iteration', async () => {
+describe('ticks of a live ticker', () => {
+  it('reach every reader from the beginning of its iteration on', async () => {
     const { clock, live, times } = startedTicker(new Every(minute))
     await clock.advance({ minutes: 1 })
     const later = live[Symbol.asyncIterator]()
@@ -357,7 +357,7 @@ describe('the ticks of a live ticker', () => {
     expect((await later.next()).value?.scheduledAt).toEqual(new Date(noon + 2 * minute))
   })
 
-  it('continue without a reader: the newest unread ticks are kept, and dropped ones are counted', async () => {
+  it('are kept for a slow reader up to `maxUnread`, and the number of dropped ticks is counted', async () => {
     const clock = virtualClock(noon)
     const live = ticker(new Every(second), { clock, maxUnread: 3 })
     const lazy = live[Symbol.asyncIterator]()
@@ -373,7 +373,7 @@ describe('the ticks of a live ticker', () => {
     ])
   })
 
-  it('can be requested in advance', async () => {
+  it('can be requested before they are due', async () => {
     const clock = virtualClock(noon)
     const live = ticker(new Every(minute), { clock })
     live.start()
@@ -388,7 +388,7 @@ describe('the ticks of a live ticker', () => {
     ])
   })
 
-  it('are not kept for a reader that has left', async () => {
+  it('are not kept for a reader that has ended its iteration', async () => {
     const { clock, live } = startedTicker(new Every(minute))
     const reader = live[Symbol.asyncIterator]()
     await clock.advance({ minutes: 1 })
@@ -397,7 +397,7 @@ describe('the ticks of a live ticker', () => {
     expect(await reader.next()).toEqual({ done: true, value: undefined })
   })
 
-  it('fail when the schedule throws, and the ticker stops', async () => {
+  it('end with an error if the schedule throws, and the ticker stops', async () => {
     let calls = 0
     class Faulty extends Every {
       override nextMs(afterMs: number): number | null {
@@ -421,7 +421,7 @@ describe('the ticks of a live ticker', () => {
     ['nothing', () => undefined],
     ['a text', (afterMs) => String(afterMs + second)],
     ['a promise', async (afterMs) => afterMs + second],
-  ])('fail when the schedule answers %s, and the ticker stops', async (_, answer) => {
+  ])('end with an error if the schedule answers %s, and the ticker stops', async (_, answer) => {
     let calls = 0
     class Faulty extends Every {
       override nextMs(afterMs: number): number | null {
@@ -437,7 +437,7 @@ describe('the ticks of a live ticker', () => {
     expect([live.isEnabled, calls]).toEqual([false, 2])
   })
 
-  it('fail when the schedule returns a previous instant that is not earlier', async () => {
+  it('end with an error if `previous` of the schedule returns an instant that is not earlier', async () => {
     class Faulty extends Every {
       override previousMs(beforeMs: number): number {
         return beforeMs
@@ -450,7 +450,7 @@ describe('the ticks of a live ticker', () => {
   })
 })
 
-describe('bad arguments of a ticker', () => {
+describe('an invalid argument of `ticker`:', () => {
   it.each<[unknown, unknown, ErrorCode, string]>([
     ['* * * * *', {}, 'INVALID_SCHEDULE', 'schedule'],
     [undefined, {}, 'INVALID_SCHEDULE', 'schedule'],
@@ -469,7 +469,7 @@ describe('bad arguments of a ticker', () => {
   })
 })
 
-it('each call rejects a schedule whose first answer is invalid, and the ticker does not start', () => {
+it('each call of a live ticker throws if the schedule’s first answer is invalid, and the ticker does not start', () => {
   class Faulty extends Every {
     override nextMs(): number {
       return Number.NaN
@@ -487,7 +487,7 @@ describe('the timers of a live ticker', () => {
     [undefined, false],
     [true, false],
     [false, true],
-  ])('with keepAlive %s are unreferenced: %s', (keepAlive, unref) => {
+  ])('for keepAlive %s are unreferenced: %s', (keepAlive, unref) => {
     const clock = virtualClock(noon)
     const asked: unknown[] = []
     const watched: Clock = {
@@ -501,7 +501,7 @@ describe('the timers of a live ticker', () => {
     expect(asked).toEqual([{ unref }])
   })
 
-  it("are the machine's own by default", async () => {
+  it('are timers of Node.js by default', async () => {
     const live = ticker(new Every(5))
     live.start()
     const reader = live[Symbol.asyncIterator]()

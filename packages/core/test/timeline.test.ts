@@ -66,8 +66,8 @@ const timeline = fc
   })
 const everyOne = every(1)
 
-describe('the series of a timeline', () => {
-  it('contains in each segment the slots of the segment’s schedule', () => {
+describe('the slots of a timeline', () => {
+  it('are, in each segment, the slots of the segment’s schedule', () => {
     fc.assert(
       fc.property(timeline, fc.integer({ min: -10, max: horizon }), (segments, from) => {
         const expected = segments
@@ -82,7 +82,7 @@ describe('the series of a timeline', () => {
     )
   })
 
-  it('is the same forwards and backwards', () => {
+  it('are the same forwards and backwards', () => {
     fc.assert(
       fc.property(timeline, fc.integer({ min: -10, max: horizon }), (segments, from) => {
         const series = seriesOf(segments, reviver)
@@ -91,18 +91,18 @@ describe('the series of a timeline', () => {
     )
   })
 
-  it('of one schedule for all time is that schedule', () => {
+  it('are the slots of the schedule if one schedule applies for all time', () => {
     const series = seriesOf([wholeTime(every(7).toJSON())], reviver)
     expect([series.nextMs(0), series.nextMs(7), series.previousMs(20)]).toEqual([7, 14, 14])
   })
 
-  it('ends with its last segment', () => {
+  it('end with the last segment', () => {
     const series = seriesOf([{ after: 10, until: 30, schedule: every(10).toJSON() }], reviver)
     expect([series.nextMs(0), series.nextMs(20), series.nextMs(30)]).toEqual([20, 30, null])
     expect([series.previousMs(100), series.previousMs(20)]).toEqual([30, null])
   })
 
-  it('cannot be made of an unknown schedule type, and the error names the remedy', () => {
+  it('cannot be computed for an unknown schedule type, and the error names the remedy', () => {
     const serialized = { type: 'lunar' }
     expect(reviver.knows(serialized)).toBe(false)
     const error = thrownBy(() => seriesOf([wholeTime(serialized)], reviver))
@@ -119,7 +119,7 @@ const situation = fc.record({
   lag: fc.integer({ min: 0, max: 100 }),
 })
 
-describe('a new schedule of a timeline', () => {
+describe('a new schedule in a timeline', () => {
   it('determines every slot from its start on, and none before', () => {
     fc.assert(
       fc.property(situation, ({ segments, fresh, watermark, lag }) => {
@@ -131,7 +131,7 @@ describe('a new schedule of a timeline', () => {
     )
   })
 
-  it('removes decided segments', () => {
+  it('removes the segments whose slots are all decided', () => {
     const first = switchSchedule([wholeTime(every(10).toJSON())], every(7).toJSON(), { from: 100, watermark: 90 })
     expect(first).toHaveLength(2)
     expect(switchSchedule(first, every(3).toJSON(), { from: 200, watermark: 200 })).toEqual([
@@ -140,7 +140,7 @@ describe('a new schedule of a timeline', () => {
   })
 })
 
-describe('an update', () => {
+describe('an update of a schedule', () => {
   const update = (
     segments: readonly ScheduleSegment[],
     options: { policy: UpdatePolicy; now: number; watermark: number },
@@ -156,36 +156,36 @@ describe('an update', () => {
     )
   const tens = [wholeTime(every(10).toJSON())]
 
-  it('at once leaves the slots that lie behind to the old schedule', () => {
+  it('with the policy immediate leaves overdue slots to the old schedule', () => {
     expect(slotsAfter(update(tens, { policy: 'immediate', now: 35, watermark: 10 }), 10).slice(0, 4)).toEqual([
       20, 30, 42, 49,
     ])
   })
 
-  it('made gracefully leaves the next slot to the old schedule too', () => {
+  it('with the policy graceful also leaves the next slot to the old schedule', () => {
     expect(slotsAfter(update(tens, { policy: 'graceful', now: 35, watermark: 30 }), 30).slice(0, 3)).toEqual([
       40, 42, 49,
     ])
   })
 
-  it('made gracefully until an instant leaves all slots up to it to the old schedule', () => {
+  it('with the policy graceful until an instant leaves all slots up to that instant to the old schedule', () => {
     const policy: UpdatePolicy = { type: 'graceful', until: 60 }
     expect(slotsAfter(update(tens, { policy, now: 35, watermark: 30 }), 30).slice(0, 5)).toEqual([40, 50, 60, 63, 70])
   })
 
-  it('for a window applies only inside it', () => {
+  it('with the policy windowed applies only inside the window', () => {
     const policy: UpdatePolicy = { type: 'windowed', from: 49, to: 63 }
     expect(slotsAfter(update(tens, { policy, now: 35, watermark: 30 }), 30).slice(0, 6)).toEqual([
       40, 49, 56, 63, 70, 80,
     ])
   })
 
-  it('for a window that lies behind changes nothing', () => {
+  it('with the policy windowed changes nothing if the window has passed', () => {
     const policy: UpdatePolicy = { type: 'windowed', from: 5, to: 30 }
     expect(slotsAfter(update(tens, { policy, now: 35, watermark: 30 }), 30).slice(0, 2)).toEqual([40, 50])
   })
 
-  it('by whatever policy is never retroactive, and leaves every slot to exactly one of the two schedules', () => {
+  it('changes no past slot, and leaves every slot to exactly one of the two schedules, under every policy', () => {
     const window = fc.tuple(fc.integer({ min: 0, max: horizon }), fc.integer({ min: 0, max: 100 }))
     const policy: fc.Arbitrary<UpdatePolicy> = fc.oneof(
       fc.constantFrom('immediate' as const, 'graceful' as const),
@@ -224,7 +224,7 @@ describe('an update', () => {
     [{ type: 'windowed', from: 0 }, 'INVALID_INSTANT', 'policy.to', undefined],
     [{ type: 'windowed', from: 5, to: 4 }, 'INVALID_ARGUMENT', 'policy.to', 4],
     [{ type: 'windowed', from: 0, to: 1, of: 2 }, 'UNKNOWN_OPTION', 'policy.of', 2],
-  ])('by the policy %j is refused', (policy, code, field, value) => {
+  ])('with the invalid policy %j is refused', (policy, code, field, value) => {
     expect(refusalOf(() => readUpdatePolicy(policy as UpdatePolicy))).toEqual({ code, field, value })
   })
 })

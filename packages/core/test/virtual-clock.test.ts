@@ -64,7 +64,7 @@ describe('a virtual clock', () => {
     ])
   })
 
-  it('lets a timer cancel a later one of the same instant', async () => {
+  it('lets the callback of a timer cancel a later timer of the same instant', async () => {
     const { clock, log, note } = world()
     clock.setTimer(100, () => later.cancel())
     const later = clock.setTimer(100, note('cancelled'))
@@ -72,7 +72,7 @@ describe('a virtual clock', () => {
     expect(log).toEqual([])
   })
 
-  it('calls timers that callbacks set, if they are due before the end', async () => {
+  it('calls timers that callbacks set, if these timers are due before the end of the advance', async () => {
     const { clock, log, note } = world()
     clock.setTimer(100, () => {
       clock.setTimer(50, note('inside'))
@@ -82,7 +82,7 @@ describe('a virtual clock', () => {
     expect(log).toEqual([['inside', 150]])
   })
 
-  it('calls no timer that was cancelled, or a second time', async () => {
+  it('calls no cancelled timer, and no timer twice', async () => {
     const { clock, log, note } = world()
     const timer = clock.setTimer(100, note('cancelled'))
     const called = clock.setTimer(50, note('called'))
@@ -101,7 +101,7 @@ describe('a virtual clock', () => {
     expect(log).toEqual([['timer', 3 * 3_600_000]])
   })
 
-  it('calls each timer within a minute after a jump, and sooner timers at their time', async () => {
+  it('calls each timer within a minute after a jump, and a timer that is due earlier at its time', async () => {
     const { clock, log, note } = world()
     clock.setTimer(3_600_000, note('late'))
     clock.setTimer(30_000, note('early'))
@@ -116,7 +116,7 @@ describe('a virtual clock', () => {
     ])
   })
 
-  it('lets work that only awaits promises finish before time moves', async () => {
+  it('lets work that only awaits promises finish before its time moves', async () => {
     const { clock, log, note } = world()
     clock.setTimer(100, async () => {
       for (let turn = 0; turn < 50; turn++) await Promise.resolve()
@@ -130,7 +130,7 @@ describe('a virtual clock', () => {
     ])
   })
 
-  it('waits for tracked calls, however long they take in real time', async () => {
+  it('waits for tracked calls before its time moves, however long the calls take in real time', async () => {
     const { clock, log, note } = world()
     const read = (): Promise<unknown> => readFile(new URL(import.meta.url))
     const readOften = async (): Promise<void> => {
@@ -150,7 +150,7 @@ describe('a virtual clock', () => {
     expect(log).toEqual(calls.map(() => ['answered', 100]))
   })
 
-  it('knows the work that waits for it, also inside work on another clock', async () => {
+  it('recognizes work that waits for its own time, even inside work on another virtual clock', async () => {
     const [outer, inner] = [virtualClock(start, { patience: { minutes: 10 } }), virtualClock(start)]
     let isDone = false
     outer.perform?.(async () => {
@@ -161,7 +161,7 @@ describe('a virtual clock', () => {
     expect(isDone).toBe(true)
   })
 
-  it('leaves no async context behind that slows down later promises', async () => {
+  it('adds no async context that slows down later promises', async () => {
     const carried = async () => {
       let properties = 0
       await virtualClock(start).perform?.(async () => {
@@ -175,7 +175,7 @@ describe('a virtual clock', () => {
     expect(await carried()).toBe(first)
   })
 
-  it('is set forward and back by a jump, without a change of the monotonic time', async () => {
+  it('moves its wall time by `jumpTo` forward or back, and leaves its monotonic time', async () => {
     const { clock, log, note } = world()
     clock.setTimer(100, note('timer'))
     await clock.jumpTo(start + 3_600_000)
@@ -185,7 +185,7 @@ describe('a virtual clock', () => {
     expect([clock.now(), clock.monotonic(), log]).toEqual([start - 3_600_000 + 100, 100, [['timer', 100]]])
   })
 
-  it('rejects an advance to the past, and names the remedy', async () => {
+  it('rejects `advanceTo` a past instant, and the error names `jumpTo` as the remedy', async () => {
     const { clock } = world()
     const error = await clock.advanceTo(start - 1).catch((reason: unknown) => reason)
     expect(error).toMatchObject({ code: 'INVALID_INSTANT', field: 'instant', value: start - 1 })
@@ -201,7 +201,7 @@ describe('a virtual clock', () => {
   })
 })
 
-describe('a sleep', () => {
+describe('a sleep on a virtual clock', () => {
   it('ends after its duration, even after days', async () => {
     const { clock, log, note } = world()
     void clock.sleep({ days: 3 }).then(note('awake'))
@@ -211,14 +211,14 @@ describe('a sleep', () => {
     expect(log).toEqual([['awake', 3 * 86_400_000]])
   })
 
-  it('of no time ends at once', async () => {
+  it('of 0 ms ends at once', async () => {
     const { clock, log, note } = world()
     void clock.sleep(0).then(note('awake'))
     await clock.settle()
     expect(log).toEqual([['awake', 0]])
   })
 
-  it('ends early with the reason of its signal, and leaves no timer', async () => {
+  it('rejects early with the reason of its signal, and leaves no timer', async () => {
     const { clock } = world()
     const timers = countTimers(clock)
     const controller = new AbortController()
@@ -230,13 +230,13 @@ describe('a sleep', () => {
     expect(timers.set).toBe(0)
   })
 
-  it('does not begin when its signal has fired before', async () => {
+  it('rejects at once if its signal was aborted before', async () => {
     const { clock } = world()
     const reason = new Error('enough')
     await expect(clock.sleep(1000, AbortSignal.abort(reason))).rejects.toBe(reason)
   })
 
-  it('that has ended has no listener on its signal', async () => {
+  it('leaves no listener on its signal after it has ended', async () => {
     const { clock, log, note } = world()
     const controller = new AbortController()
     void clock.sleep(1000, controller.signal).then(note('awake'))

@@ -2,7 +2,7 @@ import { expect, it } from 'vitest'
 import { finalStates, liveStates } from '../src/storage/index.ts'
 import { whyOf } from '../src/why-of.ts'
 
-it('there is a sentence for each state, and for a reason that says more', () => {
+it('`whyOf` returns a sentence for each state, and for each reason that explains more than the state', () => {
   for (const state of [...liveStates, ...finalStates]) expect(whyOf({ state, reason: null })).toMatch(/^[A-Z].+\.$/)
   expect(whyOf({ state: 'failed', reason: 'invalid_payload' })).toBe(
     'Its data do not fit the payload schema of the job.',
@@ -13,6 +13,6 @@ it('there is a sentence for each state, and for a reason that says more', () => 
   )
 })
 
-it('a reason of a user does not change the text of the state', () => {
+it('`whyOf` ignores a reason that a user gave, and explains the state', () => {
   expect(whyOf({ state: 'canceled', reason: 'no longer wanted' })).toBe('It was canceled.')
 })

@@ -23,7 +23,7 @@ function namedStorage(members: Partial<Storage> = {}): Storage & { readonly clos
 }
 
 describe('wrapStorage', () => {
-  it('forwards every method, the storage’s properties, and close', async () => {
+  it('forwards every method, the properties of the storage, and close', async () => {
     const inner = namedStorage({ serverTime: async () => 5, subscribe: () => () => {} })
     const storage = wrapStorage(inner, {})
     for (const method of storageMethods) {
@@ -38,7 +38,7 @@ describe('wrapStorage', () => {
     expect(inner.closed()).toBe(1)
   })
 
-  it('has serverTime and subscribe only when the storage has them, or a hook gives them', async () => {
+  it('has serverTime and subscribe only if the storage has them or a hook provides them', async () => {
     const bare = wrapStorage(namedStorage(), {})
     expect(['serverTime' in bare, 'subscribe' in bare]).toEqual([false, false])
     const given = wrapStorage(namedStorage(), { serverTime: async () => 9, subscribe: () => () => {} })
@@ -48,7 +48,7 @@ describe('wrapStorage', () => {
     expect(['serverTime' in taken, 'subscribe' in taken]).toEqual([false, false])
   })
 
-  it('passes listeners to the storage, and returns its function to remove them', () => {
+  it('passes wake-up listeners to the storage, and returns the function that removes them', () => {
     const heard: unknown[] = []
     const inner = namedStorage({
       subscribe(listener) {
@@ -60,7 +60,7 @@ describe('wrapStorage', () => {
     expect(heard).toEqual([{ kind: 'due' }, 'ended'])
   })
 
-  it('replaces single methods, capabilities and close', async () => {
+  it('replaces single methods, the capabilities, and close by the given hooks', async () => {
     const inner = namedStorage()
     const closed: string[] = []
     const capabilities = { maxBatch: 1, multiProcess: true, durability: 'power' } as const
@@ -76,7 +76,7 @@ describe('wrapStorage', () => {
     expect([closed, inner.closed()]).toEqual([['hook'], 0])
   })
 
-  it('calls `around` for every call, also for overridden methods and `serverTime`, and returns its answer', async () => {
+  it('calls `around` for every call, including overridden methods and `serverTime`, and returns the answer of `around`', async () => {
     const seen: unknown[] = []
     const storage = wrapStorage(namedStorage({ serverTime: async () => 5 }), {
       settle: async () => [],

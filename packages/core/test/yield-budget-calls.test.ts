@@ -31,25 +31,28 @@ function mostInOneTurn(called: readonly number[]): number {
   return Math.max(...called.map((turn) => called.filter((other) => other === turn).length))
 }
 
-describe('calls that follow one another', () => {
+describe('storage calls that follow one another', () => {
   it.each([
     { isAsked: false, workMs: 1, most: 10 },
     { isAsked: true, workMs: 1, most: 10 },
     { isAsked: true, workMs: 4, most: 3 },
     { isAsked: false, workMs: 60, most: 1 },
-  ])('of $workMs ms each take turns of about 10 ms (asked: $isAsked)', async ({ isAsked, workMs, most }) => {
-    const clock = workClock()
-    const called = await callsOf(new YieldBudget(clock), clock, { isAsked, workMs })
-    expect(mostInOneTurn(called)).toBeLessThanOrEqual(most)
-  })
+  ])(
+    'yield after turns of about 10 ms if each works $workMs ms (asked: $isAsked)',
+    async ({ isAsked, workMs, most }) => {
+      const clock = workClock()
+      const called = await callsOf(new YieldBudget(clock), clock, { isAsked, workMs })
+      expect(mostInOneTurn(called)).toBeLessThanOrEqual(most)
+    },
+  )
 
-  it('need not wait while a turn is short', () => {
+  it('do not wait while a turn of the event loop is short', () => {
     const turns = new YieldBudget(workClock())
     for (let call = 0; call < 100; call++) expect(turns.pass(call % 2 === 0)).toBeNull()
   })
 })
 
-it('requests continue one by one, in order, and after the work of the engine', async () => {
+it('requests of users continue one by one, in order, and after the work of the engine', async () => {
   const clock = workClock()
   const turns = new YieldBudget(clock)
   const order: string[] = []
@@ -69,7 +72,7 @@ it('requests continue one by one, in order, and after the work of the engine', a
   expect(order).toEqual(['asked 1', 'own 1', 'own 2', 'asked 2', 'asked 3'])
 })
 
-it('a requested call does not overtake waiting calls', async () => {
+it('a call for a user does not overtake calls that already wait', async () => {
   const clock = workClock()
   const turns = new YieldBudget(clock)
   turns.pass(true)

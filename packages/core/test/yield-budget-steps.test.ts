@@ -29,29 +29,29 @@ function mostInOneTurn(taken: readonly number[]): number {
   return Math.max(...counts.values())
 }
 
-describe('steps', () => {
+describe('steps of a long computation', () => {
   it.each([
     { stepMs: 1, most: 5 },
     { stepMs: 3, most: 2 },
     { stepMs: 700, most: 1 },
-  ])('of $stepMs ms share a turn of the event loop up to $most at a time', async ({ stepMs, most }) => {
+  ])('of $stepMs ms each share a turn of the event loop, up to $most steps', async ({ stepMs, most }) => {
     const clock = workClock()
     expect(mostInOneTurn(await stepsOf(new YieldBudget(clock), clock, { stepMs }))).toBeLessThanOrEqual(most)
   })
 
-  it('that are quick share a turn by thousands', async () => {
+  it('that take 1 µs each share a turn of the event loop by thousands', async () => {
     const clock = workClock()
     const taken = await stepsOf(new YieldBudget(clock), clock, { steps: 20_000, stepMs: 1 / 1024 })
     expect(mostInOneTurn(taken)).toBeGreaterThan(4000)
   })
 
-  it('are interrupted even while time stands still', async () => {
+  it('yield to the event loop even if the clock stands still', async () => {
     const clock = workClock()
     expect(mostInOneTurn(await stepsOf(new YieldBudget(clock), clock, { steps: 200_000 }))).toBeLessThan(51_000)
   })
 })
 
-describe('several concurrent counts', () => {
+describe('several concurrent long computations', () => {
   /** Each count takes its `steps` steps of `stepMs`. Records which counts took steps in each turn of the event loop. */
   async function together(counting: readonly { name: string; steps: number; stepMs: number }[]) {
     const clock = workClock()
@@ -78,14 +78,14 @@ describe('several concurrent counts', () => {
     return taken.filter((names) => names.length > 0)
   }
 
-  it('continue in the order in which they wait, and a long step ends the turn', async () => {
+  it('continue in the order in which they wait, and a long step ends the turn of the event loop', async () => {
     const counting = ['first', 'second', 'third'].map((name) => ({ name, steps: 3, stepMs: 10 }))
     const later = ['second', 'third', 'first', 'second', 'third']
     const taken = await together(counting)
     expect(taken).toEqual([['first', 'second', 'third'], ['first'], ...later.map((name) => [name])])
   })
 
-  it('share a turn if each needs a part of it', async () => {
+  it('share a turn of the event loop if each needs a part of it', async () => {
     const long = { name: 'long', steps: 3, stepMs: 7 }
     const short = ['a', 'b', 'c', 'd', 'e', 'f', 'g'].map((name) => ({ name, steps: 2, stepMs: 1 }))
     const taken = await together([long, ...short])
@@ -98,7 +98,7 @@ describe('several concurrent counts', () => {
     ])
   })
 
-  it('share a turn while time stands still, too', async () => {
+  it('share a turn of the event loop even if the clock stands still', async () => {
     const counting = ['a', 'b', 'c'].map((name) => ({ name, steps: 60_000, stepMs: 0 }))
     const taken = await together(counting)
     expect(taken.length).toBeLessThan(6)
@@ -119,7 +119,7 @@ it('`lastStepMs` is the duration of the steps before a wait, without earlier wor
   expect(turns.lastStepMs).toBe(1)
 })
 
-it('`lastStepMs` excludes earlier counts of the same turn, too', async () => {
+it('`lastStepMs` excludes the steps of other computations in the same turn', async () => {
   const clock = workClock()
   const turns = new YieldBudget(clock)
   const lasted: number[] = []

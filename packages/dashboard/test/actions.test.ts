@@ -58,7 +58,7 @@ const storages = {
   }),
 }
 
-describe.each(Object.entries(storages))('on %s, by keyboard alone', (_, create) => {
+describe.each(Object.entries(storages))('the dashboard on %s, used by keyboard alone,', (_, create) => {
   let world: World
   let origin: string
   let page: Page
@@ -74,7 +74,7 @@ describe.each(Object.entries(storages))('on %s, by keyboard alone', (_, create) 
   const told = (text: string | RegExp) => page.locator('.notices').getByText(text).first().waitFor()
   const idOfPage = (): OccurrenceId => new URL(page.url()).searchParams.get('run') as OccurrenceId
 
-  it('runs a job with data, shows errors of the data, and opens the run', async () => {
+  it('runs a job with data, shows errors in the data, and opens the page of the run', async () => {
     await open(page, origin, '/job?job=nightly-report')
     await opens(page, 'Run now')
     await type(page, 'Data', '{"fail": ')
@@ -130,7 +130,7 @@ describe.each(Object.entries(storages))('on %s, by keyboard alone', (_, create) 
     await page.getByText('an earlier run').waitFor()
   })
 
-  it('pauses a job, and resumes it', async () => {
+  it('pauses a job, and resumes the job', async () => {
     await open(page, origin, '/job?job=hourly')
     await opens(page, 'Pause')
     await type(page, 'Reason', 'the disk is full')
@@ -151,7 +151,7 @@ describe.each(Object.entries(storages))('on %s, by keyboard alone', (_, create) 
     expect([paused, resumed?.actor, resumed?.reason]).toEqual([null, 'anna', 'there is room'])
   })
 
-  it('cancels a slot, removes it from the list, and explains it', async () => {
+  it('cancels a slot, removes the slot from the list, and explains the slot', async () => {
     await open(page, origin, '/job?job=nightly-report&tab=upcoming')
     const [slot] = await world.client.nextRuns('nightly-report', 1)
     await opens(page, 'Cancel slot')
@@ -164,7 +164,7 @@ describe.each(Object.entries(storages))('on %s, by keyboard alone', (_, create) 
     await page.locator('.callout').getByText(/\w/).first().waitFor()
   })
 
-  it('backfills a past day: shows the plan, starts the backfill, and shows its progress', async () => {
+  it('backfills a past day: it shows the plan, starts the backfill, and shows the progress', async () => {
     await open(page, origin, '/job?job=hourly')
     await opens(page, 'Backfill')
     await tabTo(page, 'Which slots')
@@ -181,7 +181,7 @@ describe.each(Object.entries(storages))('on %s, by keyboard alone', (_, create) 
     await page.locator('dialog').waitFor({ state: 'detached' })
   })
 
-  it('a user stops a backfill of another user, and continues it', async () => {
+  it('lets a user stop a backfill of another user, and continue it', async () => {
     const day = 86_400_000
     const span = { from: Date.now() - 5 * day, to: Date.now(), which: 'all' } as const
     const data = { table: 'orders' }
@@ -219,7 +219,7 @@ describe.each(Object.entries(storages))('on %s, by keyboard alone', (_, create) 
     await world.client.cancel(again?.id as OccurrenceId)
   })
 
-  it('the dialog cancels a run, and tells if another user was faster', async () => {
+  it('cancels a run in a dialog, and reports if another user canceled the run first', async () => {
     const { id } = await world.client.trigger('blocked')
     const waiting = await world.client.trigger('blocked')
     await open(page, origin, `/run?run=${waiting.id}`)
@@ -239,7 +239,7 @@ describe.each(Object.entries(storages))('on %s, by keyboard alone', (_, create) 
     await page.locator('.badges').getByText('canceled').first().waitFor()
   })
 
-  it('pauses and resumes all matching jobs, after it has listed them', async () => {
+  it('lists all jobs that match the filter, and then pauses and resumes them', async () => {
     await open(page, origin, '/jobs?tag=eu')
     await opens(page, 'Pause all')
     await page.getByText('2 jobs').waitFor()
@@ -260,7 +260,7 @@ describe.each(Object.entries(storages))('on %s, by keyboard alone', (_, create) 
     expect((await world.client.jobs({ paused: true })).items).toEqual([])
   })
 
-  it('replays all failures of a job, and cancels all waiting runs', async () => {
+  it('replays all failed runs of a job, and cancels all waiting runs', async () => {
     const failed = await world.client.trigger('nightly-report', { data: { fail: true } })
     await world.client.waitFor(failed.id)
     await open(page, origin, '/failures?of=nightly-report')
@@ -282,7 +282,7 @@ describe.each(Object.entries(storages))('on %s, by keyboard alone', (_, create) 
     await world.client.waitFor(first.id)
   })
 
-  it('runs every job that matches, each once', async () => {
+  it('runs every job that matches the filter once', async () => {
     await open(page, origin, '/jobs?text=large')
     await opens(page, 'Run all')
     await page.getByText('1 job', { exact: true }).waitFor()
@@ -291,7 +291,7 @@ describe.each(Object.entries(storages))('on %s, by keyboard alone', (_, create) 
     expect((await world.client.occurrences({ job: 'large' })).items).toHaveLength(1)
   })
 
-  it('finds a job by the search, goes through the grid with arrow keys, and back', async () => {
+  it('finds a job by the search, and opens a task from the grid with arrow keys', async () => {
     await open(page, origin, '/')
     await page.keyboard.press('/')
     await page.keyboard.type('nightly')
@@ -313,7 +313,7 @@ describe.each(Object.entries(storages))('on %s, by keyboard alone', (_, create) 
     await page.getByRole('heading', { name: 'nightly-report' }).waitFor()
   })
 
-  it('an open page shows changes without a reload', async () => {
+  it('shows changes on an open page without a reload', async () => {
     await open(page, origin, '/queue')
     const { id } = await world.client.trigger('blocked')
     await page.getByRole('link', { name: 'blocked' }).waitFor()
@@ -321,7 +321,7 @@ describe.each(Object.entries(storages))('on %s, by keyboard alone', (_, create) 
     await page.getByText('Nothing runs at the moment.').waitFor()
   })
 
-  it('the browser has logged no errors', () => {
+  it('causes no errors in the browser’s console', () => {
     expect(browser.complaints()).toEqual([])
   })
 })

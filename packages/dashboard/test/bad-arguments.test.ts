@@ -9,7 +9,7 @@ import { nextHandlers } from '../src/next.ts'
 import { nodeListener } from '../src/node.ts'
 
 it.each([undefined, null, 5, 'http://localhost/jobs', {}, new URL('http://localhost/jobs')])(
-  'a dashboard that is called with %s rejects with INVALID_ARGUMENT',
+  'a dashboard that is called with %s instead of a Request rejects with INVALID_ARGUMENT',
   async (wrong) => {
     const storage = sqliteStorage({ file: ':memory:' })
     onTestFinished(() => storage.close())
@@ -19,7 +19,7 @@ it.each([undefined, null, 5, 'http://localhost/jobs', {}, new URL('http://localh
 )
 
 it.each([nodeListener, expressMiddleware, fastifyPlugin, honoHandler, nextHandlers])(
-  '%o refuses what is no dashboard',
+  '%o throws INVALID_ARGUMENT for a value that is not a dashboard',
   (mount) => {
     for (const wrong of [undefined, null, {}]) {
       expect(() => mount(wrong as unknown as Dashboard)).toThrow(

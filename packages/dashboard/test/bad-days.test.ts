@@ -40,7 +40,7 @@ function breakable(inner: Storage) {
   return { storage, state }
 }
 
-describe('a storage that is away', () => {
+describe('a dashboard whose storage does not answer', () => {
   let world: World
   let state: { isAway: boolean }
   beforeAll(async () => {
@@ -53,7 +53,7 @@ describe('a storage that is away', () => {
     await world.end()
   })
 
-  it('reads answer with status 503, without the message of the driver', async () => {
+  it('answers reads with status 503, without the message of the database driver', async () => {
     const client = createClient({ storage: world.storage, callTimeout: 200, logger: silentLogger })
     const dashboard = createDashboard({ client, basePath, authorize: () => true, logger: { error: () => undefined } })
     expect((await ask(dashboard, '/api/counts')).status).toBe(200)
@@ -70,7 +70,7 @@ describe('a storage that is away', () => {
     await client.close()
   })
 
-  it('the page shows a banner, keeps its data, and recovers by itself', async () => {
+  it('shows a banner, keeps the data on its page, and recovers when the storage answers again', async () => {
     const { page } = browser
     await page.setViewportSize({ width: 1280, height: 900 })
     const client = createClient({ storage: world.storage, callTimeout: 300, logger: silentLogger })
@@ -90,14 +90,14 @@ describe('a storage that is away', () => {
   })
 })
 
-describe('two people at once', () => {
+describe('two users of the dashboard at the same time', () => {
   let world: World
   beforeAll(async () => {
     world = await createWorld()
   })
   afterAll(() => world.end())
 
-  it('cancel a run once, and the second user learns that the run had ended', async () => {
+  it('cancel a run once, and the second user learns that the run has ended', async () => {
     const { id: first } = await world.client.trigger('blocked')
     const { id: run } = await world.client.trigger('blocked')
     const dashboard = world.dashboard()
@@ -108,7 +108,7 @@ describe('two people at once', () => {
     await world.client.cancel(first)
   })
 
-  it('who send one request twice run the job once', async () => {
+  it('who send the same request to run a job create one run', async () => {
     const dashboard = world.dashboard()
     const body = { job: 'large', key: 'one request' }
     const answers = await Promise.all(
@@ -137,8 +137,8 @@ describe('two people at once', () => {
   })
 })
 
-describe('the next slots of the overview', () => {
-  it('include a job whose slot has passed since the jobs were read', async () => {
+describe('the list of next slots in the overview', () => {
+  it('contains a job whose slot passed while the dashboard read the jobs', async () => {
     const storage = sqliteStorage({ file: ':memory:' })
     const job = defineJob({
       name: 'each-second',
@@ -164,8 +164,8 @@ describe('the next slots of the overview', () => {
   })
 })
 
-describe('a job that is late', () => {
-  it('is marked as late in the list, in its view and in the overview', async () => {
+describe('a job whose slot is overdue', () => {
+  it('is marked as late in the list of jobs, on its page and in the overview', async () => {
     const world = await createWorld()
     const client = createClient({ storage: world.storage, logger: silentLogger })
     const [slot] = await client.nextRuns('hourly', 1)
@@ -197,10 +197,10 @@ describe('a job that is late', () => {
   })
 })
 
-describe('a run with many tasks', () => {
+describe('the page of a run with many tasks', () => {
   const count = isThorough ? 1000 : 200
 
-  it(`of ${count} shows all tasks, and fits into the window`, async () => {
+  it(`shows all ${count} tasks, and fits into the window`, async () => {
     const storage = sqliteStorage({ file: ':memory:' })
     const tasks = Array.from({ length: count }, (_, index) => ({ name: `task-${index}`, run: async () => index }))
     const wide = defineJob({ name: 'wide', taskExecutionMode: 'parallel', tasks })
@@ -225,10 +225,10 @@ describe('a run with many tasks', () => {
   })
 })
 
-describe('many jobs', () => {
+describe('a dashboard with many jobs', () => {
   const count = isThorough ? 10_000 : 1000
 
-  it(`of ${count} are shown by page: the first page is small, and requests share the reading of all jobs`, async () => {
+  it(`shows ${count} jobs by page, sends a small first page, and reads all jobs once for several requests`, async () => {
     const folder = mkdtempSync(join(tmpdir(), 'jobistemer-many-'))
     const storage = sqliteStorage({ file: join(folder, 'jobs.db'), synchronous: 'normal' })
     const client = createClient({ storage, logger: silentLogger })

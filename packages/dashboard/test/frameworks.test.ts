@@ -118,7 +118,7 @@ const frameworks: Readonly<Record<string, () => Promise<Running>>> = {
   },
 }
 
-describe('a session of the framework', () => {
+describe('the option authorize', () => {
   const authorize = (request: Request) => {
     const user = incomingOf<{ session?: { user: string } }>(request)?.session?.user
     return user !== undefined && { actor: user }
@@ -146,7 +146,7 @@ describe('a session of the framework', () => {
   it.each([
     ['Express', withExpress],
     ['Fastify', withFastify],
-  ] as const)('of %s is what authorize goes by', async (_, start) => {
+  ] as const)('receives the session that %s stores with the request', async (_, start) => {
     const running = await start()
     const pause = (headers: Record<string, string>) =>
       fetch(`${running.origin}${basePath}/api/pause`, {
@@ -163,7 +163,7 @@ describe('a session of the framework', () => {
   })
 })
 
-describe('a server that ends while a page is open', () => {
+describe('a server that is closed while a page of the dashboard is open', () => {
   /** Opens a page on a separate keep-alive connection. Returns a function that waits for the end of its event stream. */
   async function openPage(origin: string): Promise<{ readonly ended: Promise<unknown> }> {
     const agent = new Agent({ keepAlive: true })
@@ -176,7 +176,7 @@ describe('a server that ends while a page is open', () => {
     return { ended: once(response, 'close') }
   }
 
-  it('of Fastify ends its event streams, and leaves the client open', async () => {
+  it('of Fastify ends its event streams, and does not close the dashboard’s client', async () => {
     const app = fastify({ keepAliveTimeout: 3_600_000 })
     onTestFinished(() => app.server.closeAllConnections())
     await app.register(fastifyPlugin(world.dashboard()), { prefix: basePath })
@@ -189,7 +189,7 @@ describe('a server that ends while a page is open', () => {
   it.each([
     ['node:http', (dashboard: Dashboard) => createServer(nodeListener(dashboard))],
     ['Express', (dashboard: Dashboard) => createServer(express().use(basePath, expressMiddleware(dashboard)))],
-  ] as const)('of %s ends once the client of the dashboard is closed', async (_, make) => {
+  ] as const)('of %s closes once the client of the dashboard is closed', async (_, make) => {
     const client = createClient({ storage: world.storage, logger: silentLogger })
     const server = make(world.dashboard({ client }))
     server.keepAliveTimeout = 3_600_000
@@ -202,7 +202,7 @@ describe('a server that ends while a page is open', () => {
   })
 })
 
-describe.each(Object.entries(frameworks))('%s', (name, start) => {
+describe.each(Object.entries(frameworks))('the dashboard in %s', (name, start) => {
   let running: Running
   beforeAll(async () => {
     running = await start()
@@ -216,7 +216,7 @@ describe.each(Object.entries(frameworks))('%s', (name, start) => {
       body: typeof body === 'string' ? body : JSON.stringify(body),
     })
 
-  it('serves the page, with and without a slash, and its files', async () => {
+  it('serves its page and its files, with and without a trailing slash', async () => {
     for (const path of ['', '/', '/jobs?text=a', '/job?job=hourly&tab=upcoming']) {
       const response = await fetch(`${running.origin}${basePath}${path}`)
       const text = await response.text()
@@ -230,13 +230,13 @@ describe.each(Object.entries(frameworks))('%s', (name, start) => {
     }
   })
 
-  it('reads with a query of special characters', async () => {
+  it('reads a query that contains special characters', async () => {
     const job = '../..//x?y=1&z=%2F#h'
     const response = await fetch(`${running.origin}${basePath}/api/job?${new URLSearchParams({ job })}`)
     expect([response.status, (await jsonOf<JobView>(response)).name]).toEqual([200, job])
   })
 
-  it('acts with an unchanged body', async () => {
+  it('passes the body of an action unchanged', async () => {
     const data = { text: 'ü 🚚 "quoted"', list: [1, null] }
     const response = await act('/api/trigger', { job: 'large', data, reason: `by ${name}` })
     expect(response.status).toBe(200)
@@ -251,7 +251,7 @@ describe.each(Object.entries(frameworks))('%s', (name, start) => {
     expect((await act('/api/pause', { job: 'none' })).status).toBe(404)
   })
 
-  it('the event stream reports changes, and ends when the reader disconnects', async () => {
+  it('sends changes on its event stream, and ends the stream when the reader disconnects', async () => {
     const stop = new AbortController()
     const response = await fetch(`${running.origin}${basePath}/api/changes`, { signal: stop.signal })
     expect(response.headers.get('content-type')).toContain('text/event-stream')
@@ -271,7 +271,7 @@ describe.each(Object.entries(frameworks))('%s', (name, start) => {
     await world.client.resume('hourly')
   })
 
-  it('does not answer other paths', async () => {
+  it('leaves paths outside of its base path to the framework', async () => {
     const response = await fetch(`${running.origin}/other`)
     const text = await response.text()
     expect(name === 'node:http' ? response.status : text).toBe(name === 'node:http' ? 404 : 'other')

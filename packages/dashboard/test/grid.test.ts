@@ -65,13 +65,13 @@ function middle(page: Page): Promise<string | null> {
 describe.each([
   [1280, 'light'],
   [390, 'dark'],
-] as const)('%i pixels wide, %s', (width, colorScheme) => {
+] as const)('on a page of %i pixels, %s,', (width, colorScheme) => {
   beforeAll(async () => {
     await browser.page.setViewportSize({ width, height: 900 })
     await browser.page.emulateMedia({ colorScheme })
   })
 
-  it('a grid of 1,000 tasks has few elements, wherever it is scrolled to', async () => {
+  it('a grid of 1,000 tasks has few DOM elements at every scroll position', async () => {
     const { page } = browser
     await open(page, origin, '/job?job=high')
     await page.locator('.grid-cell').first().waitFor()
@@ -86,7 +86,7 @@ describe.each([
     expect(await accessibilityFindings(page)).toEqual([])
   })
 
-  it('a grid of 10,000 runs is read part by part, and has few elements', async () => {
+  it('a grid of 10,000 runs is loaded in parts, and has few DOM elements', async () => {
     const { page } = browser
     await open(page, origin, '/job?job=wide')
     await page.locator('.grid-cell').first().waitFor()
@@ -103,8 +103,8 @@ describe.each([
   })
 })
 
-describe('by keyboard', () => {
-  it('the keyboard reaches every cell, makes it visible, and returns to it', async () => {
+describe('in a grid used by keyboard', () => {
+  it('arrow keys reach every cell, scroll it into view, and return to the cell', async () => {
     const { page } = browser
     await page.setViewportSize({ width: 1280, height: 900 })
     await open(page, origin, '/job?job=high')
@@ -160,11 +160,11 @@ describe('by keyboard', () => {
   })
 })
 
-describe('what is drawn of a grid', () => {
+describe('the rendered part of a grid', () => {
   const size = { rows: 1000, columns: 10_000, nameWidth: 176 }
   const view = { left: 0, top: 0, width: 1000, height: 600 }
 
-  it('is the visible part and a few more rows and columns', () => {
+  it('covers the visible part and a few more rows and columns', () => {
     for (const left of [0, 77_777, widthOf(size) - view.width]) {
       const drawn = windowOf({ ...view, left, top: 7777 }, size)
       expect(drawn.endRow - drawn.firstRow).toBeLessThan(44)
@@ -178,7 +178,7 @@ describe('what is drawn of a grid', () => {
     })
   })
 
-  it('holds each cell that the grid was scrolled to', () => {
+  it('contains each cell to which the grid was scrolled', () => {
     for (const [row, column] of [
       [0, 0],
       [1, 9999],

@@ -44,7 +44,7 @@ const paths = (): readonly string[] => [
 ]
 
 describe('a read-only dashboard', () => {
-  it('offers no action', async () => {
+  it('shows no button for an action', async () => {
     const { page } = browser
     const origin = await world.serve(world.dashboard({ readOnly: true }))
     for (const path of paths()) {
@@ -56,8 +56,8 @@ describe('a read-only dashboard', () => {
   })
 })
 
-describe('rights of one job', () => {
-  it('decide which buttons the page shows, and the page reports hidden jobs', async () => {
+describe('the rights of a user', () => {
+  it('for single jobs decide which buttons the page shows, and the page reports that it hides jobs', async () => {
     const { page } = browser
     const authorize: Parameters<World['dashboard']>[0] = {
       authorize: (_, { action, job }) =>
@@ -71,7 +71,7 @@ describe('rights of one job', () => {
     expect(await accessibilityFindings(page)).toEqual([])
   })
 
-  it('without any right, the answer is a readable page', async () => {
+  it('that allow nothing lead to a readable page', async () => {
     const { page } = browser
     const origin = await world.serve(world.dashboard({ authorize: () => false }))
     const response = await page.goto(`${origin}${basePath}/jobs`)
@@ -80,7 +80,7 @@ describe('rights of one job', () => {
     expect(await accessibilityFindings(page)).toEqual([])
   })
 
-  it('by a token begin with its link', async () => {
+  it('from a token begin with the link that contains the token', async () => {
     const { page } = browser
     const token = 'a-token-of-24-characters'
     const origin = await world.serve(world.dashboard({ authorize: undefined as never, token }))
@@ -92,8 +92,8 @@ describe('rights of one job', () => {
   })
 })
 
-describe('what is hidden', () => {
-  it('is marked as hidden, and is not on the page', async () => {
+describe('data that the option hide lists', () => {
+  it('are marked as hidden on the page, and are not sent to the page', async () => {
     const { page } = browser
     const origin = await world.serve(world.dashboard({ hide: ['payloads', 'results', 'logs', 'errors'] }))
     await open(page, origin, `/run?run=${runs.failed}`)
@@ -105,13 +105,13 @@ describe('what is hidden', () => {
   })
 })
 
-describe('an open dashboard', () => {
+describe('a page of the dashboard', () => {
   let origin: string
   beforeAll(async () => {
     origin = await world.serve(world.dashboard())
   })
 
-  it('shows instants in the zone that was chosen, also after it was loaded again', async () => {
+  it('shows instants in the chosen time zone, even after a reload', async () => {
     const { page } = browser
     await open(page, origin, '/job?job=nightly-report&tab=upcoming')
     const slot = page.locator('.lines time').first()
@@ -124,7 +124,7 @@ describe('an open dashboard', () => {
     expect(await page.getByLabel('Times in').inputValue()).toBe('utc')
   })
 
-  it('uses the chosen colours, also if the system prefers others', async () => {
+  it('uses the chosen color scheme, even if the system prefers the other one', async () => {
     const { page } = browser
     await page.emulateMedia({ colorScheme: 'light' })
     await open(page, origin, '/nodes')
@@ -137,7 +137,7 @@ describe('an open dashboard', () => {
     expect(await background()).toBe(light)
   })
 
-  it('has its filters and pages in the address, and goes back through them', async () => {
+  it('keeps its filters and page in the address, and the back button restores them', async () => {
     const { page } = browser
     await open(page, origin, '/jobs')
     await page.getByLabel('Owner').fill('many')
@@ -168,7 +168,7 @@ describe('an open dashboard', () => {
     expect(await accessibilityFindings(page)).toEqual([])
   })
 
-  it('gives a large result as a file', async () => {
+  it('offers a large result as a download', async () => {
     const { page } = browser
     await open(page, origin, `/run?run=${runs.large}`)
     const [download] = await Promise.all([page.waitForEvent('download'), page.getByText('Save the whole').click()])
@@ -201,7 +201,7 @@ describe('an open dashboard', () => {
     expect(await accessibilityFindings(page)).toEqual([])
   })
 
-  it('shows that its server is unreachable, and recovers by itself', async () => {
+  it('shows that its server is unreachable, and recovers when the server answers again', async () => {
     const { page } = browser
     const listener = nodeListener(world.dashboard())
     const start = async (port: number): Promise<Server> => {

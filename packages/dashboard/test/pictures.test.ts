@@ -151,35 +151,42 @@ describe.each([
   ['empty', 'filled', partlyNothing],
   ['error', 'error', failing],
 ] as const)('the state %s on the %s storage', (state, origin, views) => {
-  it.each(views.map((view) => [view.name, view] as const))('%s looks as it did', async (name, view) => {
-    const { page } = browser
-    await page.setViewportSize({ width: 1280, height: 880 })
-    await leave(browser, world.origins[origin])
-    await page.goto(`${world.origins[origin]}${basePath}${view.path()}`)
-    await page.locator(state === 'error' ? '.live-away' : '.live-live').waitFor()
-    await page
-      .locator(view.whole)
-      .nth((view.count ?? 1) - 1)
-      .waitFor()
-    await page.locator('.loading').first().waitFor({ state: 'detached' })
-    await view.opens?.(page)
-    const complaints = state === 'error' ? [] : [...browser.complaints()]
-    for (const { width, height, colorScheme, isWhole } of looks) {
-      await page.emulateMedia({ colorScheme })
-      await page.setViewportSize({ width, height })
-      const complaint = await complaintAbout(`${name}-${state}-${width}-${colorScheme}`, await pictureOf(page), drawnBy)
-      if (complaint !== null) complaints.push(complaint)
-      if ((await overflow(page)) > 0) complaints.push(`It is wider than ${width} pixels.`)
-      // The other scheme has the same elements, in other colours.
-      const findings = await (isWhole ? accessibilityFindings(page) : accessibilityFindings(page, ['color-contrast']))
-      for (const finding of findings) complaints.push(`${width}, ${colorScheme}: ${finding}`)
-    }
-    expect(complaints).toEqual([])
-  })
+  it.each(views.map((view) => [view.name, view] as const))(
+    'the picture of %s equals its reference',
+    async (name, view) => {
+      const { page } = browser
+      await page.setViewportSize({ width: 1280, height: 880 })
+      await leave(browser, world.origins[origin])
+      await page.goto(`${world.origins[origin]}${basePath}${view.path()}`)
+      await page.locator(state === 'error' ? '.live-away' : '.live-live').waitFor()
+      await page
+        .locator(view.whole)
+        .nth((view.count ?? 1) - 1)
+        .waitFor()
+      await page.locator('.loading').first().waitFor({ state: 'detached' })
+      await view.opens?.(page)
+      const complaints = state === 'error' ? [] : [...browser.complaints()]
+      for (const { width, height, colorScheme, isWhole } of looks) {
+        await page.emulateMedia({ colorScheme })
+        await page.setViewportSize({ width, height })
+        const complaint = await complaintAbout(
+          `${name}-${state}-${width}-${colorScheme}`,
+          await pictureOf(page),
+          drawnBy,
+        )
+        if (complaint !== null) complaints.push(complaint)
+        if ((await overflow(page)) > 0) complaints.push(`It is wider than ${width} pixels.`)
+        // The other scheme has the same elements, in other colours.
+        const findings = await (isWhole ? accessibilityFindings(page) : accessibilityFindings(page, ['color-contrast']))
+        for (const finding of findings) complaints.push(`${width}, ${colorScheme}: ${finding}`)
+      }
+      expect(complaints).toEqual([])
+    },
+  )
 })
 
-describe('the comparison', () => {
-  it('ignores the reduced colours of a reference, and finds another word, colour or position', async () => {
+describe('the comparison of pictures', () => {
+  it('ignores the reduced colours of a reference, and detects a changed word, color or position', async () => {
     const { page } = browser
     await page.setViewportSize({ width: 1280, height: 880 })
     await page.emulateMedia({ colorScheme: 'light' })

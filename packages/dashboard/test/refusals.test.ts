@@ -66,14 +66,14 @@ async function refused(response: Response, status: number | readonly number[], c
   expect(response.headers.get('access-control-allow-origin')).toBeNull()
 }
 
-describe('the table of routes', () => {
-  it('has a valid body for each action', () => {
+describe('the table of the dashboard’s routes', () => {
+  it('lists exactly the actions for which this test has a valid body', () => {
     const paths = routes.filter(({ method }) => method === 'POST').map(({ path }) => path)
     expect(paths.sort()).toEqual(Object.keys(bodies).sort())
   })
 
   it.each(routes.map((route) => [route.path, route] as const))(
-    '%s is answered when it is allowed',
+    'contains %s, which is answered if authorize allows it',
     async (path, route) => {
       // Reads and dry runs are valid requests, so that the refusals below have no other reason.
       const isDry = route.method === 'POST' && (path === '/api/backfill' || path.startsWith('/api/bulk'))
@@ -108,7 +108,7 @@ describe.each(routes.map((route) => [`${route.method} ${route.path}`, route] as 
     expect(await ledger()).toBe(before)
   })
 
-  it('is refused without the token, and with a wrong one', async () => {
+  it('is refused without the token and with a wrong token', async () => {
     const dashboard = world.dashboard({ token: 'a-token-of-24-characters' })
     await refused(await send(dashboard, route), 401, 'SIGN_IN')
     await refused(await send(dashboard, route, { authorization: 'Bearer a-token-of-24-character5' }), 401, 'SIGN_IN')
@@ -150,7 +150,7 @@ describe.each(routes.map((route) => [`${route.method} ${route.path}`, route] as 
     expect(await ledger()).toBe(before)
   })
 
-  it('refuses an unknown member and a repeated member', async () => {
+  it('refuses an unknown member and a repeated member of the query', async () => {
     await refused(await send(world.dashboard(), route, {}, { surprise: '1' }), 400, 'UNKNOWN_OPTION')
     await refused(await send(world.dashboard(), route, {}, { constructor: '1' }), 400, 'UNKNOWN_OPTION')
     if (isAction) return
@@ -159,7 +159,7 @@ describe.each(routes.map((route) => [`${route.method} ${route.path}`, route] as 
   })
 
   if (route.about === 'job') {
-    it('refuses forged names of jobs', async () => {
+    it('refuses names of jobs that do not exist', async () => {
       for (const job of ['none', '__proto__', '../hourly', 'n'.repeat(256), '\u0000']) {
         const response = await send(world.dashboard(), route, {}, { job })
         // A job that does not exist has no history.
@@ -172,7 +172,7 @@ describe.each(routes.map((route) => [`${route.method} ${route.path}`, route] as 
   }
 
   if (route.about === 'run') {
-    it('refuses forged ids of runs, and does not tell a viewer without rights whether a run exists', async () => {
+    it('refuses invalid ids of runs, and does not tell a user without rights whether a run exists', async () => {
       for (const forged of ['none', 'occ_', `${run}0`, run.toUpperCase(), '../x', `occ_${'0'.repeat(36)}`]) {
         await refused(await send(world.dashboard(), route, {}, { run: forged }), [400, 404])
         const blind = world.dashboard({ authorize: () => false })
@@ -191,7 +191,7 @@ describe.each(routes.map((route) => [`${route.method} ${route.path}`, route] as 
   }
 
   if (route.takes.includes('cursor')) {
-    it('refuses a forged cursor', async () => {
+    it('refuses a cursor that the dashboard did not make', async () => {
       for (const cursor of ['forged', 'AAAA', Buffer.from('12345678{}').toString('base64url')]) {
         await refused(await send(world.dashboard(), route, {}, { cursor }), 400, 'INVALID_ARGUMENT')
       }
@@ -205,7 +205,7 @@ describe.each(routes.map((route) => [`${route.method} ${route.path}`, route] as 
       expect(await ledger()).toBe(before)
     })
 
-    it('is refused without its header, and as anything but JSON', async () => {
+    it('is refused without the header X-Jobistemer, and with a body that is not JSON', async () => {
       const before = await ledger()
       const dashboard = world.dashboard()
       const body = JSON.stringify({ ...aboutOf(route), ...bodies[route.path] })
@@ -221,7 +221,7 @@ describe.each(routes.map((route) => [`${route.method} ${route.path}`, route] as 
       expect(await ledger()).toBe(before)
     })
 
-    it('is refused with a body that is too large, also with a wrong content-length', async () => {
+    it('is refused with a body that is too large, even if its content-length is wrong', async () => {
       const large = JSON.stringify({ ...aboutOf(route), ...bodies[route.path], reason: 'r'.repeat(300_000) })
       await refused(await post(world.dashboard(), route.path, large), 413, 'BODY_TOO_LARGE')
       await refused(await post(world.dashboard(), route.path, large, { 'content-length': '10' }), 413, 'BODY_TOO_LARGE')
@@ -229,8 +229,8 @@ describe.each(routes.map((route) => [`${route.method} ${route.path}`, route] as 
   }
 })
 
-describe('the page and its files', () => {
-  it.each(pagePaths)('%s is refused without rights, by a document that says so', async (path) => {
+describe('the pages and files of the dashboard', () => {
+  it.each(pagePaths)('page %s is refused without rights, and the answer is a document that says so', async (path) => {
     const none = await ask(world.dashboard({ authorize: () => false }), path)
     expect([none.status, none.headers.get('content-type')]).toEqual([403, 'text/html; charset=utf-8'])
     expect(await none.text()).toContain('no right')
@@ -238,7 +238,7 @@ describe('the page and its files', () => {
     expect(token.status).toBe(401)
   })
 
-  it.each(pagePaths)('%s can be opened from a link of another site, and takes no action', async (path) => {
+  it.each(pagePaths)('page %s can be opened by a link on another site, and takes no action', async (path) => {
     const headers = { 'sec-fetch-site': 'cross-site', 'sec-fetch-mode': 'navigate' }
     expect((await ask(world.dashboard(), path, { headers })).status).toBe(200)
     expect((await ask(world.dashboard(), path, { method: 'POST', headers })).status).toBe(403)
@@ -261,7 +261,7 @@ describe('the page and its files', () => {
     '//jobs',
     '/jobs/..%2f..',
     '/__proto__',
-  ])('%s is not there', async (path) => {
+  ])('path %s is answered with 404', async (path) => {
     expect((await ask(world.dashboard(), path)).status).toBe(404)
   })
 
@@ -270,11 +270,11 @@ describe('the page and its files', () => {
     'http://localhost/admin',
     'http://localhost/admin/jobsx',
     'http://localhost/other/api/jobs',
-  ])('nothing is answered outside of the base path: %s', async (url) => {
+  ])('URL outside of the base path is answered with 404: %s', async (url) => {
     expect((await world.dashboard()(new Request(url))).status).toBe(404)
   })
 
-  it('the session and the changes are refused as everything else is', async () => {
+  it('requests for the session and for changes are refused without rights, from other origins and by POST', async () => {
     for (const path of ['/api/session', '/api/changes']) {
       await refused(await ask(world.dashboard({ authorize: () => false }), path), 403, 'FORBIDDEN')
       await refused(

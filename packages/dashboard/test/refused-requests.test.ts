@@ -49,7 +49,7 @@ async function errorOf(button: string, submit: string): Promise<string> {
 const skipped =
   'The request was skipped and does not run: another run of the job is active, and its overlapPolicy is skip.'
 
-describe('a request that the overlap policy skips', () => {
+describe('a request to run a job that the overlap policy skips', () => {
   let ended: OccurrenceId
   beforeAll(async () => {
     ended = await started()
@@ -62,19 +62,19 @@ describe('a request that the overlap policy skips', () => {
   it.each([
     ['Run now', 'Run', () => '/job?job=blocked'],
     ['Replay', 'Replay', () => `/run?run=${ended}`],
-  ])('is an error in the dialog %s, which stays open', async (button, submit, path) => {
+  ])('is reported as an error in the dialog %s, and the dialog stays open', async (button, submit, path) => {
     await open(browser.page, origin, path())
     expect(await errorOf(button, submit)).toBe(`${skipped} Repeat the request after that run.`)
     expect(await browser.page.locator('dialog[open]').count()).toBe(1)
   })
 
-  it('is an error in the dialog Run all, which names the job', async () => {
+  it('is reported as an error in the dialog Run all, with the name of the job', async () => {
     await open(browser.page, origin, '/jobs?text=blocked')
     expect(await errorOf('Run all', 'Run them')).toBe(`Nothing was done for:blocked: ${skipped}`)
     await browser.page.getByText('0 of 1 done, 1 refused.').waitFor()
   })
 
-  it('is marked in the list of runs, and on its own page', async () => {
+  it('is marked as skipped in the list of runs, and on the page of the run', async () => {
     const { page } = browser
     const { items } = await jsonOf<Page<RunLine>>(ask(world.dashboard(), '/api/history?job=blocked&states=skipped'))
     expect(items).toHaveLength(3)
@@ -86,7 +86,7 @@ describe('a request that the overlap policy skips', () => {
   })
 })
 
-describe('a request that meets a full queue', () => {
+describe('a request to run a job whose queue is full', () => {
   beforeAll(async () => {
     await world.client.update('blocked', {
       overlapPolicy: 'queue',
@@ -95,7 +95,7 @@ describe('a request that meets a full queue', () => {
     await started()
   })
 
-  it('is answered with 429 and QUEUE_FULL, and the audit learns of it', async () => {
+  it('is answered with 429 and QUEUE_FULL, and is reported to the audit', async () => {
     const told: AuditEntry[] = []
     const dashboard = world.dashboard({
       audit: (entry) => void told.push(entry),
@@ -122,7 +122,7 @@ describe('a request that meets a full queue', () => {
     ])
   })
 
-  it('is an error in the dialogs Run now and Run all', async () => {
+  it('is reported as an error in the dialogs Run now and Run all', async () => {
     const text = 'The queue of job "blocked" is full: maxQueued is 1. The request is not stored.'
     await open(browser.page, origin, '/job?job=blocked')
     expect(await errorOf('Run now', 'Run')).toContain(text)

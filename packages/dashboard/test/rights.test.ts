@@ -51,8 +51,8 @@ const onlyMine: DashboardOptions['authorize'] = (_, { job }) => job === null || 
 /** May open the dashboard, and nothing else. */
 const onlyOpen: DashboardOptions['authorize'] = (_, { action }) => action === 'open'
 
-describe('a viewer without the right to view a job', () => {
-  it('gets counts of the jobs that it may view', async () => {
+describe('a user without the right to view a job', () => {
+  it('gets counts that cover only visible jobs', async () => {
     // Fewer jobs than a request may ask about.
     const few = sqliteStorage({ file: ':memory:' })
     const own = createClient({ storage: few, logger: silentLogger })
@@ -86,7 +86,7 @@ describe('a viewer without the right to view a job', () => {
     await few.close()
   })
 
-  it('gets a count that covers only late jobs that it may view', async () => {
+  it('gets a count of late jobs that covers only visible jobs', async () => {
     const clock = { ...(await import('@jobistemer/core')).systemClock, ...late() }
     const count = async (authorize: DashboardOptions['authorize']) =>
       (await jsonOf<LateView>(ask(dashboardOf({ clock, authorize: authorize as never }), '/api/late'))).count
@@ -94,7 +94,7 @@ describe('a viewer without the right to view a job', () => {
     expect(await count(() => ({ actor: 'anna', seesAll: true }))).toBe(1201)
   })
 
-  it('cannot tell by any answer whether a hidden job has a prefix', async () => {
+  it('gets the same answers whether or not a hidden job’s name begins with a text', async () => {
     const answers = async (text: string) => {
       const dashboard = dashboardOf({ authorize: onlyOpen as never })
       const bodies = [
@@ -117,7 +117,7 @@ describe('a viewer without the right to view a job', () => {
     expect(await answers('secret-0007')).toEqual(await answers('absent-0007'))
   })
 
-  it('counts of bulk actions contain only jobs and runs that the viewer may change', async () => {
+  it('gets counts of bulk actions that cover only jobs and runs that the user may change', async () => {
     const dashboard = dashboardOf({ authorize: onlyMine as never })
     const plan = { action: 'pause', filter: {}, dryRun: true }
     expect(await jsonOf<BulkPlan>(post(dashboard, '/api/bulk-jobs', plan))).toMatchObject({
@@ -137,10 +137,10 @@ describe('a viewer without the right to view a job', () => {
   })
 })
 
-describe('a cursor', () => {
+describe('a cursor of the dashboard', () => {
   const decoded = (cursor: string) => Buffer.from(cursor, 'base64url').toString('latin1')
 
-  it('holds no name, and its length does not depend on names', async () => {
+  it('contains no name in readable form, and its length does not depend on names', async () => {
     const lists = [
       '/api/jobs?limit=3',
       '/api/failures?limit=3',
@@ -159,7 +159,7 @@ describe('a cursor', () => {
     for (const text of ['', 'ä🚚', 'x'.repeat(1000)]) expect(cursors.open(cursors.seal(text))).toBe(text)
   })
 
-  it('continues on another process with the same secret or token, and after a restart', async () => {
+  it('is accepted by another process with the same secret or token, and after a restart', async () => {
     for (const shared of [{ secret: 'a-secret-of-25-characters', authorize: () => true }, { token }]) {
       const headers = { authorization: `Bearer ${token}` }
       const first = await jsonOf<Page<JobLine>>(ask(dashboardOf(shared), '/api/jobs?limit=2', { headers }))
@@ -170,7 +170,7 @@ describe('a cursor', () => {
     }
   })
 
-  it('of a process without a secret is refused by another one, which says to begin at the first page', async () => {
+  it('of a process without a secret is refused by another process, and the error says to begin at the first page', async () => {
     const authorize = () => true
     const { cursor } = await jsonOf<Page<JobLine>>(ask(dashboardOf({ authorize }), '/api/jobs?limit=2'))
     const response = await ask(dashboardOf({ authorize }), `/api/jobs?limit=2&cursor=${cursor}`)
@@ -181,12 +181,12 @@ describe('a cursor', () => {
   })
 })
 
-describe('authorize', () => {
+describe('the option authorize', () => {
   const send = (dashboard: ReturnType<typeof dashboardOf>, path: string, method: string, body: object) =>
     method === 'POST' ? post(dashboard, path, body) : ask(dashboard, `${path}?${new URLSearchParams(body as never)}`)
 
   it.each(routes.map((route) => [`${route.method} ${route.path}`, route] as const))(
-    'gets the question `open` before %s reads the storage',
+    'is called with `open` before %s reads the storage',
     async (_, { about, path, method }) => {
       const { items } = await client.failures()
       const run = String(items[0]?.id)
@@ -204,7 +204,7 @@ describe('authorize', () => {
     },
   )
 
-  it('gets the same number of questions about a hidden run as about a missing run', async () => {
+  it('is called as often for a hidden run as for a missing run', async () => {
     const { items } = await client.failures({ limit: 1 })
     const questions = async (run: string) => {
       const asked: string[] = []
@@ -221,7 +221,7 @@ describe('authorize', () => {
     expect(await questions(String(items[0]?.id))).toEqual(await questions(absent))
   })
 
-  it('gets the question `open` and at most 1,000 others from one request', async () => {
+  it('is called with `open` and at most 1,000 other questions for one request', async () => {
     const bodies: Readonly<Record<string, object>> = {
       '/api/bulk-jobs': { action: 'pause', filter: {}, dryRun: true },
       '/api/bulk-runs': { action: 'replay', filter: {}, key: 'k', dryRun: true },
@@ -245,7 +245,7 @@ describe('authorize', () => {
     expect(most).toBe(1001)
   })
 
-  it('that returns seesAll gets one question for a list', async () => {
+  it('is called once for a list if it returns seesAll', async () => {
     const asked: Asked[] = []
     const dashboard = dashboardOf({
       authorize: (_, question) => {
@@ -257,7 +257,7 @@ describe('authorize', () => {
     expect([survey.jobs, survey.isAskedPart, asked]).toEqual([1201, false, [{ action: 'open', job: null }]])
   })
 
-  it('ends a page after 1,000 questions, and the next page continues without a gap', async () => {
+  it('is called at most 1,000 times for a page, and the next page continues without a gap', async () => {
     const dashboard = dashboardOf({ authorize: (_, { job }) => job === null || job === 'mine' || job >= 'secret-1150' })
     const found: string[] = []
     let cursor: string | null = null
@@ -270,7 +270,7 @@ describe('authorize', () => {
     expect(found.toSorted()).toEqual(['mine', ...hidden.filter((name) => name >= 'secret-1150')])
   })
 
-  it('returns an actor that the dashboard cuts after 255 characters, without half a surrogate pair', async () => {
+  it('may return a long actor, which is cut after 255 characters without splitting a surrogate pair', async () => {
     const entries: AuditEntry[] = []
     const dashboard = dashboardOf({
       authorize: () => ({ actor: `${'x'.repeat(254)}🚚` }),
@@ -281,7 +281,7 @@ describe('authorize', () => {
   })
 })
 
-describe('a refused action', () => {
+describe('a refused action in the dashboard', () => {
   const audited = async (options: Partial<DashboardOptions>, path: string, body: object, headers = {}) => {
     const entries: AuditEntry[] = []
     const dashboard = dashboardOf({ ...options, audit: (entry) => void entries.push(entry) })
@@ -291,7 +291,7 @@ describe('a refused action', () => {
   const byAnna: DashboardOptions['authorize'] = (_, { action, job }) =>
     action === 'open' ? { actor: 'anna' } : action === 'view' && job === 'mine'
 
-  it('reaches the audit, with the actor, the job, the reason and the code', async () => {
+  it('is reported to the audit, with the actor, the job, the reason and the error code', async () => {
     const body = { job: 'mine', reason: 'a try' }
     const entry = { action: 'pause', job: 'mine', run: null, actor: 'anna', reason: 'a try', error: 'FORBIDDEN' }
     expect(await audited({ authorize: byAnna as never }, '/api/pause', body)).toEqual([403, [entry]])
@@ -303,7 +303,7 @@ describe('a refused action', () => {
     ])
   })
 
-  it('of a run that may not be seen reaches the audit with the id of the run', async () => {
+  it('on a run that the user may not see is reported to the audit with the id of the run', async () => {
     const run = String((await client.failures({ job: 'secret-0001' })).items[0]?.id)
     expect(await audited({ authorize: byAnna as never }, '/api/replay', { run })).toEqual([
       404,
@@ -311,7 +311,7 @@ describe('a refused action', () => {
     ])
   })
 
-  it('from another origin, without the token, or without `open` reaches the audit', async () => {
+  it('from another origin, without the token, or without the right `open` is reported to the audit', async () => {
     const entry = { action: 'pause', job: null, run: null, actor: null, reason: null }
     const body = { job: 'mine' }
     expect(await audited({ authorize: () => true }, '/api/pause', body, { origin: 'https://evil.example' })).toEqual([
@@ -325,7 +325,7 @@ describe('a refused action', () => {
     ])
   })
 
-  it('does not discard the shared reading of all jobs; a successful action does', async () => {
+  it('keeps the cached reading of all jobs; a successful action discards it', async () => {
     const dashboard = dashboardOf({ authorize: byAnna as never })
     const survey = async () => (await jsonOf<SurveyView>(ask(dashboard, '/api/survey'))).at
     const before = await survey()
@@ -345,7 +345,7 @@ describe('a refused action', () => {
   })
 })
 
-describe('a cookie of a sign-in', () => {
+describe('the sign-in cookie of the dashboard', () => {
   it.each([
     ['x-forwarded-proto', { 'x-forwarded-proto': 'https' }],
     ['x-forwarded-proto of two proxies', { 'x-forwarded-proto': 'https, http' }],
@@ -355,7 +355,7 @@ describe('a cookie of a sign-in', () => {
     expect(response.headers.get('set-cookie')).toMatch(/; Secure$/)
   })
 
-  it('is Secure if the option origins has the host with https, or the form comes from https', async () => {
+  it('is Secure if origins contains the host with https, or if the form was sent by https', async () => {
     const origins = ['https://localhost']
     expect((await ask(dashboardOf({ token, origins }), `/?token=${token}`)).headers.get('set-cookie')).toMatch(
       /; Secure$/,
@@ -373,7 +373,7 @@ describe('a cookie of a sign-in', () => {
   })
 })
 
-describe('the sign-in page', () => {
+describe('the sign-in page of the dashboard', () => {
   const form = (dashboard: ReturnType<typeof dashboardOf>, path: string, body: string, headers = {}) =>
     ask(dashboard, path, {
       method: 'POST',
@@ -381,7 +381,7 @@ describe('the sign-in page', () => {
       body,
     })
 
-  it('takes the token in a field, and redirects to the requested page', async () => {
+  it('accepts the token in a field, and redirects to the requested page', async () => {
     const dashboard = dashboardOf({ token })
     const page = await ask(dashboard, '/job?job=mine&tab=settings')
     expect([page.status, await page.text()]).toEqual([401, expect.stringContaining('<input id="token" name="token"')])
@@ -391,7 +391,7 @@ describe('the sign-in page', () => {
     expect((await ask(dashboard, '/api/job?job=mine', { headers: { cookie } })).status).toBe(200)
   })
 
-  it('says that a token is wrong, and leaves no cookie', async () => {
+  it('reports a wrong token, and sets no cookie', async () => {
     for (const body of ['token=wrong', 'token=', '', `other=${token}`]) {
       const refused = await form(dashboardOf({ token }), '/', body)
       expect([refused.status, refused.headers.get('set-cookie')]).toEqual([401, null])
@@ -399,7 +399,7 @@ describe('the sign-in page', () => {
     }
   })
 
-  it('takes no form of another origin, of another type, or without the option token', async () => {
+  it('refuses a form from another origin or of another type, and any form if the option token is not set', async () => {
     const dashboard = dashboardOf({ token })
     expect((await form(dashboard, '/', `token=${token}`, { origin: 'https://evil.example' })).status).toBe(403)
     expect((await form(dashboard, '/', `token=${token}`, { 'content-type': 'text/plain' })).status).toBe(415)
@@ -408,8 +408,8 @@ describe('the sign-in page', () => {
   })
 })
 
-describe('an error of the storage', () => {
-  it('names no address to a viewer, and is logged whole', async () => {
+describe('an error of the storage in the dashboard', () => {
+  it('is shown without addresses, and is logged completely', async () => {
     const logged: unknown[] = []
     const failing = new Proxy(client, {
       get(of, name) {

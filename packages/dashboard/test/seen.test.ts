@@ -41,10 +41,10 @@ afterAll(async () => {
   await storage.close()
 })
 
-describe('a user who may view one job', () => {
+describe('a user who may view only one job', () => {
   const mine = (job: string) => job === 'mine'
 
-  it('sees the failure of that job behind failures of hundreds of other jobs', async () => {
+  it('sees that job’s failure among failures of hundreds of hidden jobs', async () => {
     const dashboard = dashboardOf(mine)
     const overview = await jsonOf<Overview>(ask(dashboard, '/api/overview'))
     expect(overview.failures.map(({ job }) => job)).toEqual(['mine'])
@@ -57,7 +57,7 @@ describe('a user who may view one job', () => {
     expect([jobs.items.map(({ name }) => name), jobs.cursor]).toEqual([['mine'], null])
   })
 
-  it('sees that a list without results did not cover all items', async () => {
+  it('is told when a list without results has not yet covered all items', async () => {
     // More than one request reads.
     const more = await manyFailures(1100)
     const page = await jsonOf<Page<RunLine>>(ask(more.dashboard, '/api/failures'))
@@ -89,7 +89,7 @@ describe('a user who may view one job', () => {
     await more.end()
   })
 
-  it('reads pages without a gap, and none of them is too long', async () => {
+  it('reads all pages of visible jobs without a gap, and no page is too long', async () => {
     const dashboard = dashboardOf((job) => /[05]$/.test(job))
     const found: string[] = []
     let cursor: string | null = null
@@ -123,8 +123,8 @@ async function manyFailures(count: number) {
   }
 }
 
-describe('a list that changes between two pages', () => {
-  it('of jobs by their last outcome skips no job', async () => {
+describe('a list in the dashboard that changes between two pages', () => {
+  it('skips no job if jobs are filtered by their last outcome', async () => {
     const dashboard = dashboardOf(() => true)
     const one = await jsonOf<Page<JobLine>>(ask(dashboard, '/api/jobs?outcome=bad&limit=10'))
     const first = one.items.map(({ name }) => name)
@@ -142,7 +142,7 @@ describe('a list that changes between two pages', () => {
     expect(seen.toSorted()).toEqual(['mine', ...others].toSorted())
   })
 
-  it('on the page for late jobs skips no job', async () => {
+  it('skips no job on the page for late jobs', async () => {
     const [slot] = await client.nextRuns('mine', 1)
     const late = () => Number(slot) + 60_000
     const one = await jsonOf<LateView>(

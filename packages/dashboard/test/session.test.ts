@@ -24,7 +24,7 @@ beforeAll(async () => {
 })
 afterAll(() => world.end())
 
-describe('a token', () => {
+describe('the token of a dashboard', () => {
   it('in a link sets a cookie, and is removed from the address', async () => {
     const dashboard = world.dashboard({ authorize: undefined as never, token })
     const first = await ask(dashboard, `/job?job=hourly&token=${token}`)
@@ -39,7 +39,7 @@ describe('a token', () => {
     expect(secure.headers.get('set-cookie')).toMatch(/; Secure$/)
   })
 
-  it('of another dashboard at the same host sets a second cookie', async () => {
+  it('sets a separate cookie for each dashboard of the same host', async () => {
     const jar = new Map<string, string>()
     const dashboards = [token, `${token}-of-another`].map((given) => {
       return [given, world.dashboard({ authorize: undefined as never, token: given })] as const
@@ -55,7 +55,7 @@ describe('a token', () => {
     }
   })
 
-  it('removes the oldest cookies of other dashboards at its path, so that their number is limited', async () => {
+  it('removes the oldest cookies of other dashboards with the same path, so that their number is limited', async () => {
     const dashboard = world.dashboard({ authorize: undefined as never, token })
     const [name = ''] = ((await ask(dashboard, `/?token=${token}`)).headers.get('set-cookie') ?? '').split('=', 1)
     const others = Array.from({ length: 13 }, (_, index) => `${name.slice(0, -8)}${String(index).padStart(8, '0')}`)
@@ -68,7 +68,7 @@ describe('a token', () => {
     )
   })
 
-  it('that is wrong sets no cookie, and a sign-in never redirects to another site', async () => {
+  it('sets no cookie if it is wrong, and the sign-in never redirects to another site', async () => {
     const dashboard = world.dashboard({ token })
     for (const path of [`/?token=${token}5`, '/?token=', `//evil.example?token=${token}`]) {
       const response = await ask(dashboard, path)
@@ -76,7 +76,7 @@ describe('a token', () => {
     }
   })
 
-  it('may be a bearer token, and authorize decides about each action of the request', async () => {
+  it('may be sent as a bearer token, and authorize decides about each action of the request', async () => {
     const asked: Asked[] = []
     const dashboard = world.dashboard({
       token,
@@ -96,7 +96,7 @@ describe('a token', () => {
   })
 })
 
-describe('rights', () => {
+describe('the rights of a user', () => {
   it('for one job hide all other jobs in every list', async () => {
     for (const job of ['hourly', 'large']) await world.client.waitFor((await world.client.trigger(job)).id)
     const failed = await world.client.trigger('deep-stack')
@@ -116,7 +116,7 @@ describe('rights', () => {
     expect((await ask(dashboard, `/api/task?run=${failed.id}&task=fail`)).status).toBe(404)
   })
 
-  it('decide which buttons the page shows, and a bulk action skips items without the right', async () => {
+  it('decide which buttons the page shows, and a bulk action skips jobs without the right', async () => {
     const dashboard = world.dashboard({
       authorize: (_, { action, job }) =>
         action === 'open' || action === 'view' || (action === 'pause' && job === 'hourly'),
@@ -148,7 +148,7 @@ describe('rights', () => {
   })
 })
 
-describe('a bulk action', () => {
+describe('a bulk action in the dashboard', () => {
   it('does not count skipped requests and ended runs as done', async () => {
     const dashboard = world.dashboard()
     const run = (key: string) =>
@@ -179,8 +179,8 @@ describe('a bulk action', () => {
   })
 })
 
-describe('a run that is urgent', () => {
-  it('keeps the priority of its request, and shows it', async () => {
+describe('a run that the dashboard requests with a priority', () => {
+  it('stores that priority, and shows it', async () => {
     const dashboard = world.dashboard({ authorize: () => ({ actor: 'anna' }) })
     const { id } = await jsonOf<TriggerResult>(post(dashboard, '/api/trigger', { job: 'large', priority: 5 }))
     expect((await world.client.waitFor(id)).priority).toBe(5)
@@ -190,8 +190,8 @@ describe('a run that is urgent', () => {
   })
 })
 
-describe('the audit', () => {
-  it('receives actor, action and reason, also of failed actions; core keeps them, too', async () => {
+describe('the option audit', () => {
+  it('receives the actor, action and reason of each action, including failed ones; core stores them too', async () => {
     const entries: AuditEntry[] = []
     const audit = (entry: AuditEntry): void => {
       entries.push(entry)
@@ -221,7 +221,7 @@ describe('the audit', () => {
     ])
   })
 
-  it('that throws does not fail the action', async () => {
+  it('may throw without failing the action', async () => {
     const errors: string[] = []
     const dashboard = world.dashboard({
       audit: () => Promise.reject(new Error('the audit is full')),
@@ -232,10 +232,10 @@ describe('the audit', () => {
   })
 })
 
-describe('what is hidden', () => {
+describe('data that the option hide lists', () => {
   const secret = 'xxxxxxxx'
 
-  it('is in no answer of the server', async () => {
+  it('appear in no answer of the server', async () => {
     const { id } = await world.client.trigger('nightly-report', { data: { card: secret, fail: true } })
     await world.client.waitFor(id)
     const large = await world.client.trigger('large')
@@ -264,7 +264,7 @@ describe('what is hidden', () => {
     expect(texts.hidden).toContain('DiskError'.slice(4))
   })
 
-  it('follows a rule, and a rule that throws hides', async () => {
+  it('are chosen by a function, and are hidden if that function throws', async () => {
     const { id } = await world.client.trigger('nightly-report', { data: { card: secret } })
     await world.client.waitFor(id)
     const seen: string[] = []
@@ -280,7 +280,7 @@ describe('what is hidden', () => {
   })
 })
 
-describe('options', () => {
+describe('the options of createDashboard', () => {
   it.each([
     ['client', undefined],
     ['client', {}],
@@ -301,7 +301,7 @@ describe('options', () => {
     ['logger', {}],
     ['clock', {}],
     ['basepath', '/x'],
-  ])('%s that is %j is refused', (name, value) => {
+  ])('refuse a %s that is %j', (name, value) => {
     const options = { client: world.client, authorize: () => true, [name]: value }
     expect(() => createDashboard(options as never)).toThrow(new RegExp(name))
     try {
@@ -312,7 +312,7 @@ describe('options', () => {
     }
   })
 
-  it('a dashboard with neither authorize nor a token is refused at once, with the remedy', () => {
+  it('refuse a dashboard with neither authorize nor a token, and the error names the remedy', () => {
     expect(() => createDashboard({ client: world.client })).toThrow(
       expect.objectContaining({
         code: 'INVALID_ARGUMENT',
@@ -322,7 +322,7 @@ describe('options', () => {
     )
   })
 
-  it('an option that is unknown is refused without its value, which may be a secret', () => {
+  it('refuse an unknown option, and the error omits its value, which may be a secret', () => {
     try {
       createDashboard({ client: world.client, tokens: ['a-secret-of-24-characters'] } as never)
       expect.fail('the option was accepted')
@@ -332,7 +332,7 @@ describe('options', () => {
     }
   })
 
-  it('the Host header names the host of a request; without it, the URL does', async () => {
+  it('take the host of a request from its Host header, or without that header from the URL', async () => {
     const dashboard = world.dashboard()
     const from = (origin: string, host: string) => post(dashboard, '/api/resume', { job: 'hourly' }, { origin, host })
     expect((await from('https://jobs.example.com', 'jobs.example.com')).status).toBe(200)
@@ -340,7 +340,7 @@ describe('options', () => {
     expect((await from('https://jobs.example.com:8443', 'jobs.example.com')).status).toBe(403)
   })
 
-  it('origins allows a page whose proxy changes the host', async () => {
+  it('allow in `origins` a page whose proxy changes the host', async () => {
     const dashboard = world.dashboard({ origins: ['https://jobs.example.com'] })
     const headers = { origin: 'https://jobs.example.com', 'sec-fetch-site': 'same-origin' }
     expect((await post(dashboard, '/api/resume', { job: 'hourly' }, headers)).status).toBe(200)

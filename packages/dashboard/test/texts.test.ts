@@ -32,9 +32,9 @@ beforeEach(async () => {
   await browser.page.setViewportSize({ width: 1280, height: 900 })
 })
 
-describe('on a page of 390 pixels', () => {
+describe('on a page that is 390 pixels wide', () => {
   it.each(['light', 'dark'] as const)(
-    'the text of an error is whole and inside the window, %s',
+    'the text of an error is not cut off and fits into the window, %s',
     async (colorScheme) => {
       const { page } = browser
       await page.setViewportSize({ width: 390, height: 900 })
@@ -56,7 +56,7 @@ describe('on a page of 390 pixels', () => {
   )
 })
 
-describe('a dialog', () => {
+describe('a dialog of the dashboard', () => {
   it('that cancels a run has one button with the word cancel', async () => {
     const { page } = browser
     const { id } = await world.client.trigger('blocked')
@@ -72,7 +72,7 @@ describe('a dialog', () => {
     await world.client.cancel(id)
   })
 
-  it('that replays a run begins with the data of the run, and sends changed ones', async () => {
+  it('that replays a run contains the data of the run, and sends the changed data', async () => {
     const { page } = browser
     const replay = async (change: string | null) => {
       await open(page, origin, `/run?run=${failed}`)
@@ -88,7 +88,7 @@ describe('a dialog', () => {
     expect(await replay('{ "shop": 8 }')).toEqual({ shop: 8 })
   })
 
-  it('that runs all jobs asks for a filter first', async () => {
+  it('that runs all jobs is not offered until a filter is set', async () => {
     const { page } = browser
     await open(page, origin, '/jobs')
     await page.getByRole('button', { name: 'Run all' }).click()
@@ -100,8 +100,8 @@ describe('a dialog', () => {
   })
 })
 
-describe('the view of a job', () => {
-  it('of every 20 seconds shows no coming day as past, and marks days that may have more slots', async () => {
+describe('the page of a job', () => {
+  it('with a slot each 20 s shows no future day as past, and marks days that may have more slots', async () => {
     const { page } = browser
     await open(page, origin, '/job?job=every-20-seconds&tab=upcoming')
     const days = page.locator('.day')
@@ -115,7 +115,7 @@ describe('the view of a job', () => {
     await page.getByText(/The calendar shows the next 500 slots, up to \d{4}-\d\d-\d\d \d\d:\d\d\./).waitFor()
   })
 
-  it('of few slots marks no day', async () => {
+  it('with few slots marks no day of the calendar', async () => {
     const { page } = browser
     await page.goto('about:blank')
     await open(page, origin, '/job?job=nightly-report&tab=upcoming')
@@ -123,7 +123,7 @@ describe('the view of a job', () => {
     expect(await page.locator('.calendar').textContent()).not.toContain('…')
   })
 
-  it('shows the zone of the schedule in its settings', async () => {
+  it('shows the time zone of the schedule in its settings', async () => {
     const { page } = browser
     await open(page, origin, '/job?job=every-20-seconds&tab=settings')
     const zone = page.locator('.facts div').filter({ hasText: 'Timezone' })
@@ -131,7 +131,7 @@ describe('the view of a job', () => {
   })
 })
 
-describe('an error', () => {
+describe('an error in the dashboard', () => {
   it('appears once: the stack does not repeat the name and the message', async () => {
     const { page } = browser
     await open(page, origin, `/run?run=${failed}`)
@@ -139,7 +139,7 @@ describe('an error', () => {
     for (const stack of await page.locator('.stack').allTextContents()) expect(stack).toMatch(/^ +at /)
   })
 
-  it('appears once: while the banner reports an unavailable storage, the parts of the page do not', async () => {
+  it('appears once: if the banner reports an unavailable storage, the parts of the page do not', async () => {
     const page = await browser.context.newPage()
     await page.clock.install()
     const state = { isAway: false }
@@ -168,9 +168,9 @@ describe('an error', () => {
   })
 })
 
-describe('a user without a session', () => {
+describe('a user of the dashboard without a session', () => {
   it.each([390, 1280])(
-    'signs in with the token on a page of %i pixels, and comes to the page that was asked for',
+    'signs in with the token on a page of %i pixels, and reaches the requested page',
     async (width) => {
       const { page } = browser
       const token = `a-token-of-one-page-of-${width}`
@@ -193,7 +193,7 @@ describe('a user without a session', () => {
     },
   )
 
-  it('gets a first page after a cursor of another process', async () => {
+  it('can open the first page of a list after the cursor of another process was refused', async () => {
     const { page } = browser
     await open(page, origin, '/failures?cursor=another-process')
     await page.getByText('Begin at the first page').waitFor()
@@ -202,7 +202,7 @@ describe('a user without a session', () => {
   })
 })
 
-describe('words', () => {
+describe('the texts on the page of a job', () => {
   it('name their subject', async () => {
     const { page } = browser
     await open(page, origin, `/run?run=${failed}`)

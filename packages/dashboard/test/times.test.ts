@@ -3,7 +3,7 @@ import { distance, duration, fieldTime, instantOf, localTime } from '../src/page
 
 const berlin = 'Europe/Berlin'
 
-describe('an instant of a field', () => {
+describe('the text in a date field of the dashboard', () => {
   it.each([
     ['2026-01-31T02:00', berlin, '2026-01-31T01:00:00.000Z'],
     ['2026-07-31T02:00:30', berlin, '2026-07-31T00:00:30.000Z'],
@@ -14,11 +14,11 @@ describe('an instant of a field', () => {
     ['2026-10-25T04:30', berlin, '2026-10-25T03:30:00.000Z'],
     ['soon', berlin, null],
     ['2026-13-01T00:00', berlin, null],
-  ])('%s in %s is %s', (text, zone, expected) => {
+  ])('%s in %s means %s', (text, zone, expected) => {
     expect(instantOf(text, zone)).toBe(expected)
   })
 
-  it('is the instant of the field', () => {
+  it('means the instant that was written into the field', () => {
     for (let day = 0; day < 366; day++) {
       const at = Date.UTC(2026, 0, 1) + day * 86_400_000 + 45_000 * day
       for (const zone of [berlin, 'America/New_York', 'Australia/Lord_Howe', 'UTC']) {
@@ -30,7 +30,7 @@ describe('an instant of a field', () => {
   })
 })
 
-it('a zone that is not known is shown as UTC', () => {
+it('an unknown time zone is shown as UTC in the dashboard', () => {
   expect(localTime(0, 'Nowhere/Else')).toEqual({ date: '1970-01-01', time: '00:00:00', weekday: 'Thu', offset: 'UTC' })
 })
 
@@ -43,7 +43,7 @@ it.each([
   [3_660_000, '1 h 1 min'],
   [36_060_000, '10 h'],
   [90_000_000, '1 d 1 h'],
-])('%i ms are said as %s', (ms, text) => {
+])('the dashboard shows the duration %i ms as %s', (ms, text) => {
   expect(duration(ms)).toBe(text)
 })
 
@@ -52,6 +52,6 @@ it.each([
   [61_000, 1000, 'in 1 min'],
   [1000, 3_601_000, '1 h ago'],
   [5400, 1000, 'in 4 s'],
-])('%i seen from %i is %s', (at, now, text) => {
+])('the dashboard shows the instant %i at the time %i as %s', (at, now, text) => {
   expect(distance(at, now)).toBe(text)
 })

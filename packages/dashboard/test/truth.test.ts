@@ -41,7 +41,7 @@ async function runsOf(job: string): Promise<readonly RunLine[]> {
 }
 
 describe('a slot that was canceled ahead', () => {
-  it('is next nowhere: not in the list of jobs, the page of the job, the calendar and the overview', async () => {
+  it('is not shown as the next slot in the list of jobs, the page of the job, the calendar and the overview', async () => {
     const [first, second] = await world.client.nextRuns('nightly-report', 2)
     expect((await post(world.dashboard(), '/api/cancel-slot', { job: 'nightly-report', at: first })).status).toBe(200)
     const at = second?.toISOString()
@@ -53,8 +53,8 @@ describe('a slot that was canceled ahead', () => {
   })
 })
 
-describe('a replay', () => {
-  it('shows the slot of its original in history, grid and its own page, and resolves the failure', async () => {
+describe('a replay of a failed run', () => {
+  it('shows the slot of its original in the history, the grid and its own page, and resolves the failure', async () => {
     const fail = async () => done((await world.client.trigger('nightly-report', { data: { fail: true } })).id)
     const originals = [await fail(), await fail(), await fail()]
     const [first, second, third] = originals as [OccurrenceId, OccurrenceId, OccurrenceId]
@@ -76,7 +76,7 @@ describe('a replay', () => {
     ])
   })
 
-  it('of all failures leaves out resolved failures, and failures that are not chosen', async () => {
+  it('of all failures omits resolved failures and failures that are not selected', async () => {
     const filter = { of: 'nightly-report' }
     const dashboard = world.dashboard()
     const body = { action: 'replay', filter }
@@ -107,7 +107,7 @@ describe('a replay', () => {
 })
 
 describe('a backfill', () => {
-  it('that has ended stays on the page of its job with its result, and its runs show their slots', async () => {
+  it('that has ended remains on the page of its job with its result, and its runs show their slots', async () => {
     const hourMs = 3_600_000
     const to = Math.floor(Date.now() / hourMs) * hourMs
     const span = { from: to - 3 * hourMs, to, which: 'all', key: 'three hours' } as const
@@ -133,7 +133,7 @@ describe('a backfill', () => {
   })
 })
 
-it('the page of a job with more than 2,000 ended runs tells that older backfills are not shown', async () => {
+it('the page of a job with more than 2,000 ended runs says that it does not show older backfills', async () => {
   expect(await read<BackfillsView>('/api/backfills?of=hourly')).toMatchObject({ readRuns: null })
   await fillHistory(world.storage, { job: 'large', tasks: ['only'], runs: 2001, last: Date.now() - 3_600_000 })
   expect(await read<BackfillsView>('/api/backfills?of=large')).toMatchObject({ readRuns: 2000 })
@@ -142,7 +142,7 @@ it('the page of a job with more than 2,000 ended runs tells that older backfills
   await page.getByText('older than the latest 2,000 ended runs').waitFor()
 })
 
-it('states are explained by a tooltip, and by a legend below a list of runs', async () => {
+it('the dashboard explains states of runs in a tooltip, and in a legend below each list of runs', async () => {
   const { page } = browser
   await open(page, await world.serve(world.dashboard()), '/job?job=nightly-report')
   await page.locator(`.badge[title="${stateMeanings.completed}"]`).first().waitFor()

@@ -24,7 +24,7 @@ afterAll(async () => {
 })
 
 describe('a job without code', () => {
-  it('that is late has one line in the overview, with both reasons', async () => {
+  it('that is also late has one line in the overview, which names both reasons', async () => {
     const clock = { ...systemClock, now: () => systemClock.now() + 10 * 60_000 }
     const origin = await world.serve(world.dashboard({ clock }))
     const { page } = browser
@@ -60,7 +60,7 @@ describe('a job without code', () => {
     ])
   })
 
-  it('is not removed without the right to remove it', async () => {
+  it('is not removed by a user without the right to remove it', async () => {
     const dashboard = world.dashboard({ authorize: (_, { action }) => action !== 'remove' })
     expect((await post(dashboard, '/api/remove', { job: 'kept' })).status).toBe(403)
     await open(browser.page, await world.serve(dashboard), '/job?job=kept')
@@ -69,8 +69,8 @@ describe('a job without code', () => {
   })
 })
 
-describe('a job whose code a node has', () => {
-  it('is not removed', async () => {
+describe('a job whose code is on a living node', () => {
+  it('is not removed by the dashboard', async () => {
     const answer = await post(world.dashboard(), '/api/remove', { job: 'hourly' })
     expect([answer.status, await jsonOf(answer)]).toMatchObject([409, { error: { code: 'JOB_HAS_CODE' } }])
     expect(await world.client.job('hourly')).toMatchObject({ name: 'hourly' })
@@ -92,8 +92,8 @@ describe('a job whose code a node has', () => {
   })
 })
 
-describe('a request with a key', () => {
-  it('obeys the key scope that it names', async () => {
+describe('a request with a key in the dashboard', () => {
+  it('blocks its key for the key scope that it names', async () => {
     const dashboard = world.dashboard()
     const ask = async (more: object) => {
       const asked = { job: 'hourly', key: 'order 7', ...more }

@@ -53,8 +53,8 @@ function gate() {
   return { open, opened }
 }
 
-describe('a server with the plugin', () => {
-  it('runs jobs that its routes trigger', async () => {
+describe('a Fastify server with the plugin', () => {
+  it('runs jobs that its routes trigger, and answers with their results', async () => {
     const app = await serverWith({ jobs: [echo] })
     app.post('/echo', async (request) => {
       const { id } = await app.scheduler.trigger('echo', { data: request.body })
@@ -66,7 +66,7 @@ describe('a server with the plugin', () => {
     expect(await response.json()).toEqual({ page: 7 })
   })
 
-  it('answers 400 for a wrong payload and 404 for an unknown job, and 500 for other errors', async () => {
+  it('answers 400 for an invalid payload, 404 for an unknown job, and 500 for other errors', async () => {
     const validate = (value: unknown) => (value === 1 ? { value } : { issues: [{ message: 'Give 1.' }] })
     const payload = { '~standard': { version: 1, vendor: 'test', validate } } as const
     const job = defineJob({ name: 'checked', payload, tasks: [{ name: 'work', run: () => undefined }] })
@@ -91,7 +91,7 @@ describe('a server with the plugin', () => {
     expect((await app.inject('/jobs')).statusCode).toBe(500)
   })
 
-  it('has its scheduler in routes of other plugins too', async () => {
+  it('offers its scheduler in routes of other plugins', async () => {
     const app = await serverWith({ nodeId: 'web-1' })
     await app.register(async (inner) => {
       inner.get('/node', () => ({ node: inner.scheduler.nodeId }))
@@ -99,7 +99,7 @@ describe('a server with the plugin', () => {
     expect((await app.inject('/node')).json()).toEqual({ node: 'web-1' })
   })
 
-  it('is not ready before the scheduler runs; with start: false the scheduler never runs', async () => {
+  it('is ready once the scheduler runs; with start: false the scheduler does not run', async () => {
     const app = await serverWith({ jobs: [echo] })
     await expect(app.scheduler.trigger('echo')).rejects.toMatchObject({ code: 'SCHEDULER_STATE' })
     await app.ready()
@@ -109,7 +109,7 @@ describe('a server with the plugin', () => {
     await expect(late.scheduler.trigger('echo')).rejects.toMatchObject({ code: 'SCHEDULER_STATE' })
   })
 
-  it('refuses wrong options with their codes', async () => {
+  it('refuses invalid options with the error code of each', async () => {
     const app = Fastify()
     onTestFinished(() => app.close())
     const wrong = { storage: memoryStorage(), maxConcurrentJobs: 0 }
@@ -117,11 +117,11 @@ describe('a server with the plugin', () => {
   })
 })
 
-describe('an option that is none', () => {
+describe('an unknown option of the Fastify plugin', () => {
   it.each([
     [jobistemerPlugin, ['nodeId', 'start', 'metricsRoute', 'dashboard', 'prefix']],
     [jobistemerClientPlugin, ['callTimeout', 'dashboard', 'prefix']],
-  ])('is refused with the names of all that are', async (plugin, names) => {
+  ])('is refused, and the error names all known options', async (plugin, names) => {
     const app = Fastify()
     onTestFinished(() => app.close())
     const wrong = { storage: memoryStorage(), dashbord: {} } as JobistemerPluginOptions
@@ -134,8 +134,8 @@ describe('an option that is none', () => {
   })
 })
 
-describe('app.close()', () => {
-  it('answers pending requests, lets running tasks end, and only then closes plugins that were registered before', async () => {
+describe('app.close() of a Fastify server', () => {
+  it('answers pending requests, lets running tasks end, and then closes plugins that were registered before', async () => {
     const course: string[] = []
     const request = gate()
     const task = gate()
@@ -186,7 +186,7 @@ describe('app.close()', () => {
   it.each([
     [true, 1],
     [false, 0],
-  ])('closes the storage with closeStorage %s', async (closeStorage, times) => {
+  ])('with closeStorage %s closes the storage or leaves it open', async (closeStorage, times) => {
     let closed = 0
     const close = async () => {
       closed++
@@ -198,7 +198,7 @@ describe('app.close()', () => {
   })
 })
 
-describe('what fails', () => {
+describe('an error in a job of a Fastify server', () => {
   const failing = defineJob({
     name: 'failing',
     tasks: [{ name: 'work', run: () => Promise.reject(new Error('out of paper')) }],
@@ -217,13 +217,13 @@ describe('what fails', () => {
     return lines
   }
 
-  it('is written to stderr while the logger of the server is off, as it is by default', async () => {
+  it('is written to stderr if the server has no logger, which is the default', async () => {
     const lines = written()
     await fail(Fastify())
     expect(lines.join('')).toContain('out of paper')
   })
 
-  it('is written to the logger of the server, and nowhere if that logger is silent', async () => {
+  it('is written to the server’s logger, and nowhere if that logger is silent', async () => {
     const lines = written()
     const logged: string[] = []
     await fail(Fastify({ logger: { stream: { write: (line: string) => void logged.push(line) } } }))
@@ -233,8 +233,8 @@ describe('what fails', () => {
   })
 })
 
-describe('routes on request', () => {
-  it('serve the dashboard to users that authorize allows', async () => {
+describe('the optional routes of the Fastify plugin', () => {
+  it('serve the dashboard to users whom authorize allows', async () => {
     const app = await serverWith({
       jobs: [echo],
       dashboard: { basePath: '/admin/jobs', authorize: (request) => request.headers.get('x-user') === 'anna' },
@@ -245,7 +245,7 @@ describe('routes on request', () => {
     expect([await status({}), await status({ 'x-user': 'anna' })]).toEqual([403, 200])
   })
 
-  it('serve a dashboard that knows the schedules of the scheduler', async () => {
+  it('serve a dashboard that computes the slots of the scheduler’s own schedule types', async () => {
     const app = await serverWith({
       jobs: [defineJob({ name: 'tide', schedule: new Tides(), tasks: [{ name: 'work', run: () => 1 }] })],
       scheduleTypes: [tidesType],
@@ -259,7 +259,7 @@ describe('routes on request', () => {
     ])
   })
 
-  it('end with the server also while a page is open', async () => {
+  it('end with the server even while a page of the dashboard is open', async () => {
     const app = Fastify()
     onTestFinished(() => app.server.closeAllConnections())
     await app.register(jobistemerPlugin, {
@@ -275,7 +275,7 @@ describe('routes on request', () => {
     await expect(scheduler.trigger('echo')).rejects.toMatchObject({ code: 'SCHEDULER_STATE' })
   })
 
-  it('serve metrics', async () => {
+  it('serve metrics at the given path', async () => {
     const app = await serverWith({
       jobs: [echo],
       metricsRoute: { registry: new Registry(), path: '/internal/metrics' },
@@ -322,7 +322,7 @@ describe('routes on request', () => {
     ['metricsRoute.path', { metricsRoute: { path: 'metrics', registry: new Registry() } }],
     ['start', { start: 'no' }],
     ['closeStorage', { closeStorage: null }],
-  ])('that are wrong are refused, naming %s: %o', async (field, wrong) => {
+  ])('refuse an invalid option, and the error names %s: %o', async (field, wrong) => {
     const app = Fastify()
     onTestFinished(() => app.close())
     const options = { storage: memoryStorage(), ...wrong } as JobistemerPluginOptions
@@ -333,7 +333,7 @@ describe('routes on request', () => {
     expect(app.hasDecorator('jobs')).toBe(false)
   })
 
-  it.each([undefined, 'jobs'])('need a base path that is one: not %s', async (wrong) => {
+  it.each([undefined, 'jobs'])('refuse %s as the base path of the dashboard', async (wrong) => {
     const app = Fastify()
     onTestFinished(() => app.close())
     const dashboard = { basePath: wrong as string, ...everybody }
@@ -346,7 +346,7 @@ describe('routes on request', () => {
     })
   })
 
-  it('are those of one plugin in a scope, and a second one leaves nothing behind', async () => {
+  it('cannot be registered twice in one scope, and the refused plugin leaves nothing behind', async () => {
     const app = await serverWith()
     const registry = new Registry()
     const second = { storage: memoryStorage(), metricsRoute: { registry } }
@@ -354,7 +354,7 @@ describe('routes on request', () => {
     expect(() => prometheusMetrics({ registry })).not.toThrow()
   })
 
-  it('are below the prefix of a client too', async () => {
+  it('are below the prefix of the client plugin too', async () => {
     const app = Fastify({ forceCloseConnections: true })
     onTestFinished(() => app.close())
     const dashboard = { basePath: '/jobs', ...everybody }
@@ -363,7 +363,7 @@ describe('routes on request', () => {
     expect((await fetch(`${address}/api/jobs/api/jobs`)).status).toBe(200)
   })
 
-  it('log at the level that they are registered with', async () => {
+  it('log requests at the log level of their registration', async () => {
     const lines: string[] = []
     const app = Fastify({ logger: { stream: { write: (line: string) => void lines.push(line) } } })
     onTestFinished(() => app.close())
@@ -376,7 +376,7 @@ describe('routes on request', () => {
     expect(urls).toEqual(['/'])
   })
 
-  it('serve metrics also beside the option metrics, even if that throws', async () => {
+  it('serve metrics together with the option metrics, even if that option’s metrics throw', async () => {
     const metrics = metricsCollector()
     const app = await serverWith({
       jobs: [echo],
@@ -399,7 +399,7 @@ describe('routes on request', () => {
     expect(await metrics.readGauges()).toMatchObject({ scheduler_nodes: 1 })
   })
 
-  it('count on for the next server with the same metrics, also where a scheduler was refused between', async () => {
+  it('continue the counters for the next server with the same metrics, even after a refused scheduler', async () => {
     const options = {
       jobs: [echo],
       metrics: prometheusMetrics({ registry: new Registry() }),
@@ -423,21 +423,18 @@ describe('routes on request', () => {
     }
   })
 
-  it.each([{}, { ...metricsCollector(), end: 'now' }])(
-    'refuse beside them what are no metrics: %o',
-    async (metrics) => {
-      const app = Fastify()
-      onTestFinished(() => app.close())
-      const wrong = { storage: memoryStorage(), metrics: metrics as never, metricsRoute: { registry: new Registry() } }
-      const error = await app.register(jobistemerPlugin, wrong).then(
-        () => null,
-        (refusal: JobistemerError) => refusal,
-      )
-      expect(error).toMatchObject({ code: 'INVALID_ARGUMENT', field: expect.stringMatching(/^metrics/) })
-    },
-  )
+  it.each([{}, { ...metricsCollector(), end: 'now' }])('refuse the invalid option metrics: %o', async (metrics) => {
+    const app = Fastify()
+    onTestFinished(() => app.close())
+    const wrong = { storage: memoryStorage(), metrics: metrics as never, metricsRoute: { registry: new Registry() } }
+    const error = await app.register(jobistemerPlugin, wrong).then(
+      () => null,
+      (refusal: JobistemerError) => refusal,
+    )
+    expect(error).toMatchObject({ code: 'INVALID_ARGUMENT', field: expect.stringMatching(/^metrics/) })
+  })
 
-  it('let no rejection of metrics beside them reach the process', async () => {
+  it('cause no unhandled rejection if the option metrics rejects', async () => {
     const rejections: unknown[] = []
     const hear = (reason: unknown) => rejections.push(reason)
     process.on('unhandledRejection', hear)
@@ -457,13 +454,13 @@ describe('routes on request', () => {
     expect(rejections).toEqual([])
   })
 
-  it('are absent without their options', async () => {
+  it('do not exist without their options', async () => {
     const app = await serverWith()
     expect((await app.inject('/metrics')).statusCode).toBe(404)
   })
 })
 
-describe('a server with a client alone', () => {
+describe('a Fastify server that has a client and no scheduler', () => {
   async function clientServer(options: Partial<Parameters<typeof jobistemerClientPlugin>[1]> = {}) {
     const app = Fastify({ forceCloseConnections: true })
     onTestFinished(() => app.close())
@@ -471,7 +468,7 @@ describe('a server with a client alone', () => {
     return app
   }
 
-  it('is not a node and has no scheduler: other processes run its requests', async () => {
+  it('is not a node; other processes run its requests', async () => {
     const database = memoryDatabase()
     const web = await clientServer({ storage: memoryStorage({ database }) })
     const worker = await serverWith({ storage: memoryStorage({ database }), nodeId: 'worker', jobs: [echo] })
@@ -483,7 +480,7 @@ describe('a server with a client alone', () => {
     expect(worker.jobs).toBe(worker.scheduler)
   })
 
-  it('serves the dashboard to users that authorize allows', async () => {
+  it('serves the dashboard to users whom authorize allows', async () => {
     const app = await clientServer({ dashboard: { basePath: '/jobs', authorize: () => true } })
     const address = await app.listen({ port: 0, host: '127.0.0.1' })
     expect((await fetch(`${address}/jobs/`)).status).toBe(200)
@@ -492,7 +489,7 @@ describe('a server with a client alone', () => {
   it.each([
     [true, 1],
     [false, 0],
-  ])('closes the client, and the storage with closeStorage %s', async (closeStorage, times) => {
+  ])('closes the client when it closes, and with closeStorage %s the storage', async (closeStorage, times) => {
     let closed = 0
     const close = async () => {
       closed++
@@ -504,7 +501,7 @@ describe('a server with a client alone', () => {
     await expect(app.jobs.nodes()).rejects.toMatchObject({ code: 'SCHEDULER_STATE' })
   })
 
-  it('refuses options of a scheduler', async () => {
+  it('refuses the options of a scheduler', async () => {
     const app = Fastify()
     onTestFinished(() => app.close())
     const wrong = { storage: memoryStorage(), jobs: [echo] }

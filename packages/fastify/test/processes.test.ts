@@ -37,7 +37,7 @@ function lives(pid: number): boolean {
   }
 }
 
-it('a web server without jobs and a worker share a database; a signal loses no request', async () => {
+it('a Fastify web server with a client and a worker share a database, and a signal loses no request', async () => {
   const { file, client } = sharedDatabase()
   const worker = startServer(new URL('./fixtures/worker.mjs', import.meta.url), file)
   expect(await once(worker, 'message')).toEqual(['working', undefined])
@@ -63,7 +63,7 @@ it('a web server without jobs and a worker share a database; a signal loses no r
   expect((await client.waitFor(id, { timeout: { minutes: 1 } })).state).toBe('completed')
 })
 
-it('a server that closes while an isolated task loops for ever hands it back, and leaves no process', async () => {
+it('a Fastify server that closes releases an endless isolated task, and leaves no process', async () => {
   const { file, client } = sharedDatabase()
   const worker = startServer(new URL('./fixtures/worker.mjs', import.meta.url), file)
   expect(await once(worker, 'message')).toEqual(['working', undefined])

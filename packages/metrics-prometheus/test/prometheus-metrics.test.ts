@@ -31,7 +31,7 @@ async function scrape(registry: Registry): Promise<ReadonlyMap<string, readonly 
 const sum = (samples: readonly Sample[] = []) =>
   samples.reduce((total, { value, buckets }) => total + Number(value ?? buckets?.['+Inf'] ?? 0), 0)
 
-test('a scrape parses, and shows every metric moving', async () => {
+test('a Prometheus scrape can be parsed, and every metric changes when jobs run', async () => {
   const registry = new Registry()
   const clock = virtualClock('2026-01-01T00:00:00Z')
   const storage = memoryStorage()
@@ -91,7 +91,7 @@ test('a scrape parses, and shows every metric moving', async () => {
   expect([...statuses].sort()).toEqual(['completed', 'failed', 'missed', 'skipped'])
 })
 
-test('the skew of a clock that is five minutes ahead of the storage shows', async () => {
+test('the metric scheduler_clock_skew_seconds shows a clock that is 5 min ahead of the storage', async () => {
   const registry = new Registry()
   const storage = Object.assign(memoryStorage(), { serverTime: async () => Date.now() - 300_000 })
   const metrics = prometheusMetrics({ registry })
@@ -103,7 +103,7 @@ test('the skew of a clock that is five minutes ahead of the storage shows', asyn
   expect(after).toBeCloseTo(300, 0)
 })
 
-describe('while the storage is away, a scrape shows what is known without it', () => {
+describe('if the storage does not answer, a Prometheus scrape shows the metrics that need no storage', () => {
   const ways: readonly [how: string, get: () => Promise<never>][] = [
     ['throws', () => Promise.reject(new Error('away'))],
     [
@@ -114,7 +114,7 @@ describe('while the storage is away, a scrape shows what is known without it', (
     ],
     ['never answers', () => new Promise(() => {})],
   ]
-  test.each(ways)('one that %s', async (_, get) => {
+  test.each(ways)('when the storage %s', async (_, get) => {
     const registry = new Registry()
     const own = new Counter({ name: 'orders_total', help: 'Of the application.', registers: [registry] })
     own.inc(7)
@@ -141,7 +141,7 @@ describe('while the storage is away, a scrape shows what is known without it', (
     await stopped
   })
 
-  test('and gauges of which nothing is known take nothing of the application with them', async () => {
+  test('and metrics of the application, even if gauges have no value', async () => {
     const registry = new Registry()
     new Counter({ name: 'orders_total', help: 'Of the application.', registers: [registry] }).inc(7)
     prometheusMetrics({ registry }).gauges(() => Promise.reject(new Error('no')))
@@ -151,13 +151,13 @@ describe('while the storage is away, a scrape shows what is known without it', (
   })
 })
 
-test('a second scheduler on the same registry is refused', () => {
+test('a second scheduler on the same Prometheus registry is refused', () => {
   const registry = new Registry()
   prometheusMetrics({ registry })
   expect(() => prometheusMetrics({ registry })).toThrow(expect.objectContaining({ code: 'INVALID_ARGUMENT' }))
 })
 
-describe('when the scheduler has ended', () => {
+describe('after a scheduler with Prometheus metrics has ended', () => {
   const job = () => defineJob({ name: 'report', tasks: [{ name: 'write', run: () => 1 }] })
   const make = (metrics: Metrics, options: Partial<SchedulerOptions> = {}) =>
     createScheduler({ storage: memoryStorage(), jobs: [job()], logger: silentLogger, metrics, ...options })
@@ -168,7 +168,7 @@ describe('when the scheduler has ended', () => {
     await scheduler.waitFor((await scheduler.trigger('report')).id)
   }
 
-  test('what it has counted stays, its gauges go, and the next one counts on', async () => {
+  test('its counters stay, its gauges are removed, and the next scheduler continues the counters', async () => {
     const registry = new Registry()
     const first = make(prometheusMetrics({ registry, totalGauges: true }))
     await runOnce(first)
@@ -186,7 +186,7 @@ describe('when the scheduler has ended', () => {
     expect(await registry.metrics()).not.toContain('job="report"')
   })
 
-  test('another scheduler may use its metrics', async () => {
+  test('another scheduler may use the same metrics', async () => {
     const registry = new Registry()
     const metrics = prometheusMetrics({ registry })
     const first = make(metrics)
@@ -199,7 +199,7 @@ describe('when the scheduler has ended', () => {
     expect(text).toMatch(/^scheduler_nodes 1$/m)
   })
 
-  test('or could not start, or was never made, the registry is free for the next one', async () => {
+  test('or has failed to start, the next scheduler may use the registry', async () => {
     const registry = new Registry()
     const storage = memoryStorage()
     vi.spyOn(storage, 'heartbeat').mockRejectedValue(new JobistemerError('STORAGE_FOREIGN', { message: 'No.' }))
@@ -214,7 +214,7 @@ describe('when the scheduler has ended', () => {
     expect(await registry.metrics()).toMatch(/^scheduler_nodes 1$/m)
   })
 
-  test('metrics with other buckets replace the earlier ones, and metrics of the application stay', async () => {
+  test('metrics with other buckets replace its metrics, and metrics of the application stay', async () => {
     const registry = new Registry()
     const first = make(prometheusMetrics({ registry, durationBuckets: [1, 2] }))
     await runOnce(first)
@@ -231,7 +231,7 @@ describe('when the scheduler has ended', () => {
     expect(registry.getMetricsAsArray()).toEqual([own])
   })
 
-  test('metrics of a living scheduler refuse a second scheduler, report that, and keep showing the first', async () => {
+  test('a second scheduler may use its metrics, but is refused while the first one lives', async () => {
     const registry = new Registry()
     const metrics = prometheusMetrics({ registry })
     const refused: unknown[] = []
@@ -247,7 +247,7 @@ describe('when the scheduler has ended', () => {
   })
 })
 
-describe('options are refused, with what to do about it, when', () => {
+describe('prometheusMetrics refuses its options, and the error has a remedy, if', () => {
   const registry = new Registry()
   test.each<[what: string, options: unknown, code: string, field: string, value: unknown]>([
     ['there are none', undefined, 'INVALID_ARGUMENT', 'options', undefined],
@@ -270,7 +270,7 @@ describe('options are refused, with what to do about it, when', () => {
   })
 })
 
-test('the histograms use the buckets of the options', async () => {
+test('the histograms of prometheusMetrics use the buckets of its options', async () => {
   const registry = new Registry()
   const metrics = prometheusMetrics({ registry, durationBuckets: [1, 2], latenessBuckets: [3] })
   metrics.observe('scheduler_job_execution_duration_seconds', { job: 'report' }, 1.5)
@@ -285,7 +285,7 @@ test('the histograms use the buckets of the options', async () => {
   ])
 })
 
-test('with histogramsByJob: false, histograms have no job label, and counters keep it', async () => {
+test('with histogramsByJob: false, histograms have no label job, and counters have it', async () => {
   const registry = new Registry()
   const jobs = ['a', 'b'].map((name) => defineJob({ name, tasks: [{ name: 'work', run: () => 1 }] }))
   const metrics = prometheusMetrics({ registry, histogramsByJob: false })
@@ -305,7 +305,7 @@ test('with histogramsByJob: false, histograms have no job label, and counters ke
   }
 })
 
-test('gauges end in _total only with totalGauges', async () => {
+test('names of gauges end in _total only with the option totalGauges', async () => {
   for (const totalGauges of [false, true]) {
     const registry = new Registry()
     const metrics = prometheusMetrics({ registry, totalGauges })
@@ -328,7 +328,7 @@ test('gauges end in _total only with totalGauges', async () => {
   }
 })
 
-test('only the node that counts silent jobs shows the gauge', async () => {
+test('only the node that counts silent jobs exports the gauge of silent jobs', async () => {
   const others = {
     scheduler_jobs_running: 0,
     scheduler_jobs_paused: 0,
@@ -348,7 +348,7 @@ test('only the node that counts silent jobs shows the gauge', async () => {
   expect(await registry.metrics()).not.toMatch(/^scheduler_jobs_silent /m)
 })
 
-test('a scrape shows the last success of a job, and nothing of a removed job', async () => {
+test('a Prometheus scrape contains the last success of a job, and no metric of a removed job', async () => {
   const registry = new Registry()
   const clock = virtualClock('2026-01-01T00:00:00Z')
   const job = (name: string) =>

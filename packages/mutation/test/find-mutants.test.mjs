@@ -8,12 +8,12 @@ function mutated(code) {
 }
 
 describe('findMutants', () => {
-  it('makes a condition always and never hold', () => {
+  it('replaces a condition by true and by false', () => {
     expect(mutated('if (open) close()')).toEqual(['if (true) close()', 'if (false) close()'])
     expect(mutated('const a = open ? 1 : 2')).toEqual(['const a = true ? 1 : 2', 'const a = false ? 1 : 2'])
   })
 
-  it('moves and turns comparisons', () => {
+  it('shifts and inverts comparisons', () => {
     expect(mutated('if (a < b) c()')).toEqual(['if ((a <= b)) c()', 'if ((a >= b)) c()'])
     expect(mutated('const d = a === b')).toEqual(['const d = (a !== b)'])
   })
@@ -22,14 +22,14 @@ describe('findMutants', () => {
     expect(mutated('const a = b ?? c')).toEqual(['const a = (b)', 'const a = (c)'])
   })
 
-  it('makes no loop endless', () => {
+  it('makes no mutant with an endless loop', () => {
     expect(mutated('while (more()) next()')).toEqual(['while (false) next()'])
     expect(mutated('for (;;) next()')).toEqual([])
   })
 })
 
-describe('choose', () => {
-  it('chooses the same items for the same seed, and each item once', () => {
+describe('the function choose', () => {
+  it('returns the same items for the same seed, and each item at most once', () => {
     const items = Array.from({ length: 100 }, (_, index) => index)
     expect(choose(items, 10, 7)).toEqual(choose(items, 10, 7))
     expect(choose(items, 10, 7)).not.toEqual(choose(items, 10, 8))

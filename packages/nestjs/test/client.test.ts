@@ -35,8 +35,8 @@ async function startClient(options: JobistemerClientOptions, metadata: ModuleMet
   return app.init()
 }
 
-describe('an application with a client alone', () => {
-  it('is not a node and runs no jobs of its providers: other processes run its requests', async () => {
+describe('a NestJS application that has a client and no scheduler', () => {
+  it('is not a node and runs none of its jobs; other processes run its requests', async () => {
     const database = memoryDatabase()
     const web = await startClient({ storage: memoryStorage({ database }) }, { providers: [Report] })
     const jobs = web.get<Client>(jobsToken)
@@ -51,7 +51,7 @@ describe('an application with a client alone', () => {
     expect(await web.get(JobistemerHealth).isHealthy('jobs')).toEqual({ jobs: { status: 'up', nodes: 0 } })
   })
 
-  it('can ask until the end, then closes the client, and the storage unless it is to stay open', async () => {
+  it('sends requests until it ends, then closes the client, and the storage unless closeStorage is false', async () => {
     const course: string[] = []
     const closing = (name: string) =>
       wrapStorage(memoryStorage(), { close: async () => void course.push(`${name} closed`) })
@@ -73,7 +73,7 @@ describe('an application with a client alone', () => {
     expect(course).toEqual(['asked', 'storage closed'])
   })
 
-  it('takes options from an injected provider', async () => {
+  it('reads its options from an injected provider', async () => {
     const storage = memoryStorage()
     @Injectable()
     class Options implements JobistemerOptionsFactory<JobistemerClientOptions> {
@@ -88,13 +88,13 @@ describe('an application with a client alone', () => {
     expect(await module.get<Client>(jobsToken).nodes()).toEqual([])
   })
 
-  it('refuses options of a scheduler', async () => {
+  it('refuses the options of a scheduler', async () => {
     const wrong = { storage: memoryStorage(), maxConcurrentJobs: 5 }
     await expect(startClient(wrong)).rejects.toMatchObject({ code: 'UNKNOWN_OPTION', field: 'maxConcurrentJobs' })
   })
 })
 
-it('a web server without jobs and a worker without web share a database; a signal loses no request', async () => {
+it('a NestJS web server with a client and a worker share a database, and a signal loses no request', async () => {
   const { file, client } = sharedDatabase()
   const worker = startServer(new URL('./fixtures/working-server.mjs', import.meta.url), file)
   expect(await once(worker, 'message')).toEqual(['working', undefined])

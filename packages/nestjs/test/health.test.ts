@@ -7,14 +7,14 @@ import { describe, expect, it } from 'vitest'
 import { JobistemerHealth } from '../src/index.ts'
 import { createApp, startApp } from './world.ts'
 
-it('is up while the node works and the storage answers', async () => {
+it('JobistemerHealth is up while the node works and the storage answers', async () => {
   const app = await startApp({}, { nodeId: 'web-1' })
   expect(await app.get(JobistemerHealth).isHealthy('jobs')).toEqual({
     jobs: { status: 'up', node: 'web-1', state: 'working', running: 0, nodes: 1 },
   })
 })
 
-it('is down when the storage does not answer, before the start and after the end', async () => {
+it('JobistemerHealth is down if the storage does not answer, before the start, and after the end', async () => {
   const storage = memoryStorage()
   const app = await startApp({}, { storage })
   const health = app.get(JobistemerHealth)
@@ -24,7 +24,7 @@ it('is down when the storage does not answer, before the start and after the end
   expect((await idle.get(JobistemerHealth).isHealthy()).jobistemer).toMatchObject({ status: 'down' })
 })
 
-describe('with what an earlier life of the same name and process id has left', () => {
+describe('JobistemerHealth beside the node record of an earlier process with the same name and id', () => {
   // As in a container, where both are the same in each life.
   const earlierLife = (leaving: boolean) => ({
     node: 'web-1',
@@ -42,16 +42,16 @@ describe('with what an earlier life of the same name and process id has left', (
     return app.get(JobistemerHealth).isHealthy('jobs')
   }
 
-  it('is up while the node of this process works', async () => {
+  it('is up while the node of its own process works', async () => {
     expect((await startedBeside(true, true)).jobs).toMatchObject({ status: 'up', state: 'working', running: 0 })
   })
 
-  it('is down while there is no node of this process', async () => {
+  it('is down while its own process has no node', async () => {
     expect((await startedBeside(false, false)).jobs).toMatchObject({ status: 'down', state: 'unknown' })
   })
 })
 
-it('is an indicator of @nestjs/terminus', async () => {
+it('JobistemerHealth works as an indicator of @nestjs/terminus', async () => {
   @Controller('health')
   class Health {
     constructor(

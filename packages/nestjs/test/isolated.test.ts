@@ -10,8 +10,8 @@ async function resultOf(jobs: JobOperations, name: string): Promise<unknown> {
   return (await jobs.waitFor(id, { timeout: { minutes: 1 } })).tasks.map(({ result }) => result)
 }
 
-describe.each(['thread', 'process'] as const)('in a %s', (isolation) => {
-  it('a task whose property has a module runs there, between tasks that are methods', async () => {
+describe.each(['thread', 'process'] as const)('a NestJS application with code isolated in a %s', (isolation) => {
+  it('runs a task there whose property has a module, between tasks that are methods', async () => {
     @Job({ name: 'rendering' })
     class Rendering {
       @Task()
@@ -37,7 +37,7 @@ describe.each(['thread', 'process'] as const)('in a %s', (isolation) => {
     expect(tasks.map((task) => task.isolation)).toEqual([null, isolation, null])
   })
 
-  it('a handler whose property has a module does the work of jobs that are data', async () => {
+  it('runs jobs that are data by a handler whose property has a module', async () => {
     class Handlers {
       @Handler('render', { module, isolation })
       readonly render!: unknown
@@ -49,10 +49,10 @@ describe.each(['thread', 'process'] as const)('in a %s', (isolation) => {
   })
 })
 
-describe('what says in two ways where its code is', () => {
+describe('a NestJS application with contradictory places of code', () => {
   const options: IsolationOptions = { module }
 
-  it('is refused: a task', async () => {
+  it('refuses a task that is a method and has a module', async () => {
     @Job({ name: 'both' })
     class Both {
       @Task(options)
@@ -65,7 +65,7 @@ describe('what says in two ways where its code is', () => {
     })
   })
 
-  it('is refused: a handler', async () => {
+  it('refuses a handler that is a method and has a module', async () => {
     class Both {
       @Handler('work', options)
       work() {}
@@ -73,7 +73,7 @@ describe('what says in two ways where its code is', () => {
     await expect(startApp({ providers: [Both] })).rejects.toMatchObject({ code: 'INVALID_ARGUMENT', field: 'module' })
   })
 
-  it('is refused: an isolation of a method', async () => {
+  it('refuses a task that is a method and has an isolation', async () => {
     @Job({ name: 'neither' })
     class Neither {
       @Task({ isolation: 'process' })
@@ -86,7 +86,7 @@ describe('what says in two ways where its code is', () => {
   })
 })
 
-it('InjectJobs injects the scheduler in an application with a scheduler', async () => {
+it('InjectJobs injects the scheduler into a NestJS application that has a scheduler', async () => {
   class Service {
     constructor(@InjectJobs() readonly jobs: JobOperations) {}
   }

@@ -35,7 +35,7 @@ async function run(scheduler: Scheduler, name: string, data?: unknown) {
 }
 
 describe('a class with @Job', () => {
-  it('is a job whose methods with @Task are its tasks, with what it injects', async () => {
+  it('is a job with the methods marked @Task as its tasks, and may use injected providers', async () => {
     const app = await startApp({ providers: [Report, Mailer] })
     const scheduler = app.get<Scheduler>(schedulerToken)
     const occurrence = await run(scheduler, 'report')
@@ -66,7 +66,7 @@ describe('a class with @Job', () => {
     expect((await run(scheduler, 'of a controller')).tasks[0]?.result).toBe('done')
   })
 
-  it('that extends another job class inherits its tasks, and needs its own schedule', async () => {
+  it('that extends another job class inherits its tasks, but not its name and schedule', async () => {
     @Job({ name: 'short report' })
     class ShortReport extends Report {
       @Task({ data: { rows: 1 } })
@@ -81,12 +81,12 @@ describe('a class with @Job', () => {
     await expect(scheduler.job('report')).rejects.toMatchObject({ code: 'JOB_NOT_FOUND' })
   })
 
-  it('may be made by a factory', async () => {
+  it('may be created by a factory', async () => {
     const app = await startApp({ providers: [{ provide: Report, useFactory: () => new Report(new Mailer()) }] })
     expect((await run(app.get<Scheduler>(schedulerToken), 'report')).state).toBe('completed')
   })
 
-  it.each([Scope.REQUEST, Scope.TRANSIENT])('of scope %s is a new one for each attempt', async (scope) => {
+  it.each([Scope.REQUEST, Scope.TRANSIENT])('and the scope %s has a new instance for each attempt', async (scope) => {
     const seen: unknown[] = []
     @Injectable({ scope })
     class Counter {
@@ -113,7 +113,7 @@ describe('a class with @Job', () => {
   })
 
   it.each([Scope.REQUEST, Scope.TRANSIENT])(
-    'of scope %s behind a name that another module has too does its own work',
+    'and the scope %s runs its own code although another module has a class of the same name',
     async (scope) => {
       const jobClass = (name: string) => {
         @Job({ name })
@@ -181,11 +181,11 @@ describe('a class with @Job', () => {
       },
       'INVALID_DURATION',
     ],
-  ])('%s is refused when the application is made', async (_, providers, code) => {
+  ])('%s is refused when the application is created', async (_, providers, code) => {
     await expect(createApp({ providers: [...providers(), Mailer] as never[] })).rejects.toMatchObject({ code })
   })
 
-  it('that two modules provide is refused, because each module would have a separate instance', async () => {
+  it('that two modules provide is refused, because each module would have its own instance', async () => {
     @Module({ providers: [Report, Mailer] })
     class One {}
     @Module({ providers: [Report, Mailer] })
@@ -197,8 +197,8 @@ describe('a class with @Job', () => {
   })
 })
 
-describe('a method with @Handler', () => {
-  it('runs jobs that are data', async () => {
+describe('a method with @Handler in a NestJS application', () => {
+  it('runs jobs that are data and name that handler', async () => {
     @Injectable()
     class Images {
       constructor(private readonly mailer: Mailer) {}
@@ -215,7 +215,7 @@ describe('a method with @Handler', () => {
     expect(app.get(Mailer).sent).toEqual(['cat.png'])
   })
 
-  it('whose name two methods have is refused', async () => {
+  it('is refused if another method has the same handler name', async () => {
     @Injectable()
     class Twice {
       @Handler('same')
@@ -227,7 +227,7 @@ describe('a method with @Handler', () => {
   })
 })
 
-it('the scheduler can be injected, into a job too', async () => {
+it('InjectScheduler injects the scheduler into any provider, even into a job class', async () => {
   @Job({ name: 'chain' })
   class Chain {
     constructor(@InjectScheduler() private readonly scheduler: Scheduler) {}

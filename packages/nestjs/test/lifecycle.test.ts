@@ -84,7 +84,7 @@ async function closeWhileItRuns(metadata: Parameters<typeof startApp>[0]): Promi
   return course
 }
 
-describe('while the application ends and a task still runs', () => {
+describe('while a NestJS application shuts down and a task still runs', () => {
   /** A server whose routes ask, and which is closing: its scheduler waits for a task until that is released. */
   async function closingServer() {
     @Controller()
@@ -137,7 +137,7 @@ describe('while the application ends and a task still runs', () => {
     return { app, database, ask, release: release.open, closed }
   }
 
-  it('requests can still trigger jobs: the storage keeps the runs for other processes', async () => {
+  it('its requests can still trigger jobs, and other processes run them', async () => {
     const { app, database, ask, release, closed } = await closingServer()
     const { id, code } = await ask('ask')
     expect(code).toBeUndefined()
@@ -148,7 +148,7 @@ describe('while the application ends and a task still runs', () => {
     await expect(app.get<JobOperations>(jobsToken).trigger('asked')).rejects.toMatchObject({ code: 'SCHEDULER_STATE' })
   })
 
-  it('waitFor throws SCHEDULER_STATE during the shutdown, so that no request blocks the server', async () => {
+  it('`waitFor` throws SCHEDULER_STATE, so that no request delays the shutdown', async () => {
     const { ask, release, closed } = await closingServer()
     expect((await ask('wait')).code).toBe('SCHEDULER_STATE')
     release()
@@ -156,8 +156,8 @@ describe('while the application ends and a task still runs', () => {
   })
 })
 
-describe('app.close()', () => {
-  it('lets running tasks end before their database in the same module is closed', async () => {
+describe('app.close() of a NestJS application', () => {
+  it('waits for running tasks before it closes the database of the same module', async () => {
     expect(await closeWhileItRuns({ providers: [Long, Database] })).toEqual([
       'task wrote',
       'database closed',
@@ -165,7 +165,7 @@ describe('app.close()', () => {
     ])
   })
 
-  it('does so also if the database is in another module, or in a global one', async () => {
+  it('waits for running tasks before it closes the database of another or a global module', async () => {
     @Global()
     @Module({ providers: [Database], exports: [Database] })
     class DatabaseModule {}
@@ -178,7 +178,7 @@ describe('app.close()', () => {
     ])
   })
 
-  it('closes the storage, unless it is to stay open', async () => {
+  it('closes the storage, unless closeStorage is false', async () => {
     let closed = 0
     const counting = () =>
       wrapStorage(memoryStorage(), {
@@ -195,7 +195,7 @@ describe('app.close()', () => {
   })
 })
 
-it('jobs start after the whole application has started', async () => {
+it('jobs start after the whole NestJS application has started', async () => {
   course = []
   @Injectable()
   class Late implements OnApplicationBootstrap {
@@ -213,12 +213,12 @@ it('jobs start after the whole application has started', async () => {
   expect(course).toEqual(['SCHEDULER_STATE'])
 })
 
-it('with start: false no job runs, and the scheduler can read jobs', async () => {
+it('a NestJS application with start: false runs no jobs, and its scheduler rejects with SCHEDULER_STATE', async () => {
   const app = await startApp({ providers: [Long, Database] }, { start: false })
   await expect(app.get<Scheduler>(schedulerToken).trigger('long')).rejects.toMatchObject({ code: 'SCHEDULER_STATE' })
 })
 
-it('a server answers a request that triggers a job, and the job runs', async () => {
+it('a route of a NestJS application triggers a job and answers with the job’s result', async () => {
   @Job({ name: 'asked' })
   class Asked {
     @Task()
@@ -244,7 +244,7 @@ it('a server answers a request that triggers a job, and the job runs', async () 
   expect(String(body)).toBe('{"result":5}')
 })
 
-describe('forRootAsync', () => {
+describe('JobistemerModule.forRootAsync', () => {
   const settings = { storage: memoryStorage(), nodeId: 'from settings' }
   const settingsToken = Symbol('settings')
   @Module({ providers: [{ provide: settingsToken, useValue: settings }], exports: [settingsToken] })
@@ -267,7 +267,7 @@ describe('forRootAsync', () => {
     ],
     ['a class', { useClass: Options }, 'from a class'],
     ['a provider that is there', { imports: [OptionsModule], useExisting: Options }, 'from a class'],
-  ])('takes its options from %s', async (_, options, nodeId) => {
+  ])('reads its options from %s', async (_, options, nodeId) => {
     const module = await Test.createTestingModule({
       imports: [JobistemerModule.forRootAsync(options as never)],
     }).compile()
@@ -282,13 +282,13 @@ describe('forRootAsync', () => {
   })
 })
 
-describe('a second module', () => {
+describe('a second JobistemerModule in a NestJS application', () => {
   const storage = () => memoryStorage({ database: memoryDatabase() })
 
   it.each([
     ['forRoot', () => JobistemerModule.forRoot({ storage: storage() })],
     ['forClient', () => JobistemerModule.forClient({ storage: storage() })],
-  ])('with %s is refused: jobs would run twice, or at an ambiguous storage', async (_, second) => {
+  ])('made with %s is refused, because two schedulers or storages would be ambiguous', async (_, second) => {
     @Module({ imports: [second()] })
     class Feature {}
     await expect(createApp({ imports: [Feature] })).rejects.toMatchObject({

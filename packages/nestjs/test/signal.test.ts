@@ -2,7 +2,7 @@ import { once } from 'node:events'
 import { expect, it } from 'vitest'
 import { lives, sharedDatabase, startServer } from './servers.ts'
 
-it('an application that gets SIGTERM while a job runs lets it end, and then ends itself', async () => {
+it('a NestJS application that receives SIGTERM lets its running job end, and then ends by the same signal', async () => {
   const { file, client } = sharedDatabase()
   const server = startServer(new URL('./fixtures/server.mjs', import.meta.url), file)
   expect(await once(server, 'message')).toEqual(['listening', undefined])
@@ -21,7 +21,7 @@ it('an application that gets SIGTERM while a job runs lets it end, and then ends
   expect({ code, signal }).toEqual({ code: null, signal: 'SIGTERM' })
 })
 
-it('an application that gets SIGTERM while an isolated task loops for ever hands it back, and leaves no process', async () => {
+it('a NestJS application that receives SIGTERM releases an endless isolated task, and leaves no process', async () => {
   const { file, client } = sharedDatabase()
   const server = startServer(new URL('./fixtures/isolating-server.mjs', import.meta.url), file)
   expect(await once(server, 'message')).toEqual(['listening', undefined])

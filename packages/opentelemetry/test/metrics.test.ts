@@ -31,7 +31,7 @@ function meters(temporality: AggregationTemporality = AggregationTemporality.CUM
 const pointsOf = (metric: MetricData | undefined) =>
   metric?.dataPoints.map(({ attributes, value }) => [attributes, value])
 
-test('durations are in seconds, and counters have job, task and outcome', async () => {
+test('OpenTelemetry durations are in seconds, and counters have the attributes job, task and outcome', async () => {
   await using collected = meters()
   const clock = virtualClock('2026-01-01T00:00:00Z')
   const storage = memoryStorage()
@@ -76,7 +76,7 @@ test('durations are in seconds, and counters have job, task and outcome', async 
   expect(pointsOf(shown.get(metricNames.lastSuccess))).toEqual([[job, Date.UTC(2026, 0, 1, 0, 7, 5) / 1000]])
 })
 
-test('a takeover from a dead node is counted', async () => {
+test('an OpenTelemetry counter counts takeovers from dead nodes', async () => {
   await using collected = meters()
   const clock = virtualClock('2026-01-01T00:00:00Z')
   const storage = memoryStorage()
@@ -95,7 +95,7 @@ test('a takeover from a dead node is counted', async () => {
   expect(takeovers).toEqual([[{ 'jobistemer.job.name': 'report', 'jobistemer.reason': 'owner_restarted' }, 1]])
 })
 
-test('a collection omits values that the storage does not return, and does not fail', async () => {
+test('an OpenTelemetry collection omits values that the storage does not return, and does not fail', async () => {
   await using collected = meters()
   const metrics = openTelemetryMetrics({ meterProvider: collected.meterProvider })
   metrics.gauges(async () => ({ scheduler_nodes: 2 }) as never)
@@ -104,7 +104,7 @@ test('a collection omits values that the storage does not return, and does not f
   expect(pointsOf(shown.get(metricNames.waitingRuns)) ?? []).toEqual([])
 })
 
-test('the last success of a removed job is no longer observed', async () => {
+test('the OpenTelemetry gauge of the last success omits a removed job', async () => {
   // Readers that accumulate keep what was observed once: that is the SDK's.
   await using collected = meters(AggregationTemporality.DELTA)
   const clock = virtualClock('2026-01-01T00:00:00Z')
@@ -120,7 +120,7 @@ test('the last success of a removed job is no longer observed', async () => {
   expect(await lastSuccess()).toEqual([])
 })
 
-test('after the scheduler has ended, no gauge is observed, and another scheduler may use its metrics', async () => {
+test('OpenTelemetry gauges are not observed after the scheduler has ended, and another scheduler may use them', async () => {
   await using collected = meters(AggregationTemporality.DELTA)
   const job = defineJob({ name: 'report', tasks: [{ name: 'write', run: () => 1 }] })
   const metrics = openTelemetryMetrics({ meterProvider: collected.meterProvider })
@@ -144,7 +144,7 @@ test('after the scheduler has ended, no gauge is observed, and another scheduler
   expect(await gauges()).toEqual([metricNames.activeRuns, metricNames.nodes, metricNames.lastSuccess])
 })
 
-test('a provider keeps nothing of a scheduler that has ended', async () => {
+test('a meter provider keeps no reference to a scheduler that has ended', async () => {
   await using collected = meters()
   const kept = new Set<unknown>()
   const watched = (gauge: ObservableGauge): ObservableGauge => {
@@ -170,7 +170,7 @@ test('a provider keeps nothing of a scheduler that has ended', async () => {
   expect(kept.size).toBe(0)
 })
 
-test('while one scheduler has the metrics, a second one is refused, and its end ends nothing', async () => {
+test('a second scheduler with the same OpenTelemetry metrics is refused, and its end does not affect the first', async () => {
   await using collected = meters(AggregationTemporality.DELTA)
   const metrics = openTelemetryMetrics({ meterProvider: collected.meterProvider })
   const refused: unknown[] = []

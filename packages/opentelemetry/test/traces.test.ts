@@ -61,7 +61,7 @@ test('a triggered run begins a new trace, with a link to the span of the trigger
   expect(spans.open).toBe(0)
 })
 
-test('a run that a client requests has a link to the span of the call, a child of the active span', async () => {
+test('a run that a client requests has a link to the span of the request, a child of the active span', async () => {
   const { spans, ...options } = world()
   const job = defineJob({ name: 'report', tasks: [{ name: 'write', run: () => 1 }] })
   await using scheduler = createScheduler({ ...options, jobs: [job] })
@@ -76,7 +76,7 @@ test('a run that a client requests has a link to the span of the call, a child o
   expect(linksOf(spans.named('process report')[0])).toEqual([[send?.spanContext().spanId, 'request']])
 })
 
-test('triggerMany has one span, to which each of its runs has a link', async () => {
+test('the call triggerMany has one span, to which each of its runs has a link', async () => {
   const { spans, ...options } = world()
   const job = defineJob({ name: 'report', overlapPolicy: 'allow', tasks: [{ name: 'write', run: () => 1 }] })
   await using scheduler = createScheduler({ ...options, jobs: [job] })
@@ -90,7 +90,7 @@ test('triggerMany has one span, to which each of its runs has a link', async () 
   expect(new Set(runs.map((run) => run.spanContext().traceId)).size).toBe(3)
 })
 
-test('a replay has a link to its call, and the call to the original run', async () => {
+test('the span of a replay has a link to its request, whose span has a link to the original run', async () => {
   const { spans, ...options } = world()
   const job = defineJob({ name: 'report', tasks: [{ name: 'write', run: () => 1 }] })
   await using scheduler = createScheduler({ ...options, jobs: [job] })
@@ -105,7 +105,7 @@ test('a replay has a link to its call, and the call to the original run', async 
   expect(again?.attributes['jobistemer.replay_of']).toBe(id)
 })
 
-test('each run of a backfill has a link to the call of backfill', async () => {
+test('each run of a backfill has a link to the span of the call `backfill`', async () => {
   const { spans, ...options } = world()
   const job = defineJob({ name: 'hourly', schedule: cron('0 * * * *'), tasks: [{ name: 'write', run: () => 1 }] })
   await using scheduler = createScheduler({ ...options, jobs: [job] })
@@ -117,7 +117,7 @@ test('each run of a backfill has a link to the call of backfill', async () => {
   expect(runs.map(linksOf)).toEqual(Array(3).fill([[send?.spanContext().spanId, 'request']]))
 })
 
-test('the span of a failed attempt has the error, and the span of the run its outcome', async () => {
+test('the span of a failed attempt contains the error, and the span of its run contains the outcome', async () => {
   const { spans, ...options } = world()
   let calls = 0
   const run = () => {
@@ -150,7 +150,7 @@ test('the span of a failed attempt has the error, and the span of the run its ou
 test.each([
   ['fail_fast', 'failed', 'fail_fast'],
   ['continue', 'completed_with_errors', undefined],
-] as const)('under failureStrategy %s a run has the type of the error of the task that failed', async (...given) => {
+] as const)('under failureStrategy %s the span of a run has the error type of the failed task', async (...given) => {
   const [failureStrategy, outcome, reason] = given
   const { spans, ...options } = world()
   const refuse = () => Promise.reject(Object.assign(new Error('no connection'), { code: 'ECONNRESET' }))
@@ -179,7 +179,7 @@ test.each([
   expect(root?.attributes['jobistemer.reason']).toBe(reason)
 })
 
-test('work of the engine is not in the span of start or of a request', async () => {
+test('storage calls and other work of the engine are not in the span of `start` or of a request', async () => {
   const { spans, storage, ...options } = world()
   const active: string[] = []
   const look = (where: string) => {
@@ -216,7 +216,7 @@ test('work of the engine is not in the span of start or of a request', async () 
   expect(spans.open).toBe(0)
 })
 
-test('storage calls that a handler causes later, by the real clock, are in no span', async () => {
+test('storage calls that a handler causes later are in no span, also under the real clock', async () => {
   const spans = new TestSpans()
   const active: string[] = []
   const settled = Array.from({ length: 2 }, () => signal())
@@ -247,7 +247,7 @@ test('storage calls that a handler causes later, by the real clock, are in no sp
   expect(spans.open).toBe(0)
 })
 
-test('log lines contain the ids of the active span', async () => {
+test('the log lines of a handler contain the ids of the active span', async () => {
   const lines: object[] = []
   const logger: Logger = {
     ...silentLogger,
@@ -281,7 +281,7 @@ test('log lines contain the ids of the active span', async () => {
   expect(lines).toMatchObject(expected)
 })
 
-test('hooks are called in the span of the run', async () => {
+test('hooks of a job are called in the span of the run', async () => {
   const { spans, ...options } = world()
   const hook = (name: string) => () => spans.inSpan(name, async () => undefined)
   const job = defineJob({
@@ -299,7 +299,7 @@ test('hooks are called in the span of the run', async () => {
   expect(parents).toEqual([root, root])
 })
 
-test('a run that is not sampled leaves nothing in the storage', async () => {
+test('a run that is not sampled stores no trace', async () => {
   const { spans, storage, ...options } = world(new TestSpans(new AlwaysOffSampler()))
   const inside: unknown[] = []
   const run = () => {
@@ -318,7 +318,7 @@ test('a run that is not sampled leaves nothing in the storage', async () => {
   expect(spans.ended).toEqual([])
 })
 
-test('a malformed stored trace causes no link', async () => {
+test('a run with a malformed stored trace has no link', async () => {
   const { spans, storage, ...options } = world()
   const forged: readonly unknown[] = [
     'x',
@@ -354,7 +354,7 @@ test('a malformed stored trace causes no link', async () => {
   )
 })
 
-test('a run that is handed back continues in a trace with a link to the earlier trace', async () => {
+test('a released run continues in a new trace, which has a link to the earlier trace', async () => {
   const { spans, ...options } = world()
   const run = ({ signal, attempt }: { signal: AbortSignal; attempt: number }) =>
     attempt > 1 ? 1 : options.clock.sleep({ hours: 1 }, signal)
@@ -391,7 +391,7 @@ test('the spans of a handler that never ends are ended when its node stops', asy
   expect(spans.open).toBe(0)
 })
 
-test('each of 1,000 concurrent runs has a separate trace without spans of other runs', async () => {
+test('each of 1,000 concurrent runs has its own trace, which contains no spans of other runs', async () => {
   const { spans, ...options } = world()
   const run = ({ input }: { input: unknown }) =>
     spans.inSpan(`outer ${input}`, async () => {

@@ -46,11 +46,11 @@ class Script {
 /** A history of two builds in which the newer one has replaced the definition of the older. */
 const deployed = () => new Script().up('old', 0).saved('old', 'v1').up('new', 1).saved('new', 'v2').up('other', 1)
 
-it('the newer definition may be in force while nodes of two builds live', () => {
+it('the simulator’s model accepts the newer definition while nodes of two builds live', () => {
   expect(deployed().end()).toEqual([])
 })
 
-it('an older build that restores its definition while a node with the newer one lives is a flip back', () => {
+it('the simulator reports a flip back if an older build restores its definition while a newer node lives', () => {
   expect(deployed().saved('old', 'v1').end()).toEqual(['flip back'])
 })
 
@@ -58,14 +58,11 @@ it.each<[string, (script: Script) => Script]>([
   ['is shut down', (script) => script.add('new', { kind: 'node.stopping' })],
   ['died', (script) => script.add('new', { kind: 'node.crashed', where: 'here' })],
   ['was taken for dead', (script) => script.add('old', { kind: 'peer.lost', incarnation: 'new', silentForMs: 9 })],
-])(
-  'an older build may restore its definition when the node with the newer one %s, even beside later such nodes',
-  (_, go) => {
-    expect(go(deployed()).saved('old', 'v1').end()).toEqual([])
-  },
-)
+])('the simulator accepts that an older build restores its definition when the newer build’s node %s', (_, go) => {
+  expect(go(deployed()).saved('old', 'v1').end()).toEqual([])
+})
 
-it('after the storage lost a node record, only nodes that had read it know that its owner lives', () => {
+it('the simulator expects knowledge of a node only from nodes that read its record before the storage lost it', () => {
   const beat = {
     kind: 'heartbeat',
     incarnation: 'old',
@@ -79,12 +76,12 @@ it('after the storage lost a node record, only nodes that had read it know that 
   expect(lost().saved('old', 'v1').end()).toContain('flip back')
 })
 
-it('an update by a user and a set-back are not flip backs', () => {
+it('the simulator does not report an update by a user or a set-back as a flip back', () => {
   expect(deployed().saved('old', 'v1', { updates: 'v2' }).end()).toEqual([])
   expect(deployed().saved('old', 'v2', { setBackTo: 7 }).end()).toEqual([])
 })
 
-it('if all living nodes are of one build, its definition or an update of it by a user must be in force', () => {
+it('the simulator reports a node of the only build whose definition, or a user’s update of it, is not in force', () => {
   const left = () => deployed().add('new', { kind: 'node.down' }).add('other', { kind: 'node.down' })
   expect(left().end()).toEqual(['in force'])
   expect(left().saved('old', 'v1').end()).toEqual([])
@@ -92,6 +89,6 @@ it('if all living nodes are of one build, its definition or an update of it by a
   expect(left().saved('old', 'mine', { updates: 'v2' }).end()).toEqual(['in force'])
 })
 
-it('the model checks no flip back of a removed job', () => {
+it('the simulator reports no flip back of a removed job', () => {
   expect(deployed().removed('old').saved('old', 'v1').end()).toEqual([])
 })

@@ -3,6 +3,6 @@ import { byEffort } from '../../workspace/test-effort.ts'
 import { assertCallsHold, groupsOf } from './support/seeds.ts'
 
 it.each(groupsOf({ from: 1, to: byEffort(12) }))(
-  'in the worlds of seeds $from to $to, where runDue is called beside nodes or in place of them, every promise holds',
+  'all rules hold in the simulations with seeds $from to $to, in which runDue runs beside or instead of nodes',
   assertCallsHold,
 )

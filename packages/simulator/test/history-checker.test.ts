@@ -224,7 +224,7 @@ function rulesBrokenBy({ events }: Script): Rule[] {
   return [...new Set(checker.violations.map(({ rule }) => rule))]
 }
 
-it('a repeated change that continues to cancel leftover occurrences is not another version', () => {
+it('the history checker accepts a repeated change that only continues to cancel leftover occurrences', () => {
   const step = head({ version: 2, cancelsBelow: 2 })
   const history = script()
     .saved('replace', step)
@@ -233,7 +233,7 @@ it('a repeated change that continues to cancel leftover occurrences is not anoth
   expect(rulesBrokenBy(history)).toEqual([])
 })
 
-it('a history that keeps every promise has no violation', () => {
+it('the history checker reports no violation for a history that keeps every rule', () => {
   const kept = script()
     .ran('a.1', 10)
     .saved('pause', head({ watermark: at(10), nextAt: at(20), paused: { at: at(11), reason: null, actor: null } }))
@@ -249,7 +249,7 @@ it('a history that keeps every promise has no violation', () => {
   expect(rulesBrokenBy(kept)).toEqual([])
 })
 
-it('a request may run under another id after the record of its run was removed', () => {
+it('the history checker accepts a request under another id after the record of its run was removed', () => {
   const removed = script()
     .created('a.1', 10)
     .started('a.1', 10, { request: 'once' })
@@ -272,7 +272,7 @@ function seen(seconds: number): Parameters<History['add']>[1] {
   return { kind: 'head', jobId: id, watermark: at(seconds), nextAt: at(seconds + 10), pruneFloor: null }
 }
 
-it('after a set-back, slots that ran ahead of their time are passed and later slots run', () => {
+it('the history checker accepts that slots that ran ahead of time are skipped after a set-back', () => {
   const passed = ranAhead().add('b.1', seen(10)).add('b.1', seen(20)).created('b.1', 30, { version: 2 })
   expect(rulesBrokenBy(passed)).toEqual([])
 })
@@ -439,12 +439,15 @@ const broken: readonly (readonly [Rule, string, () => Script])[] = [
   ],
 ]
 
-it.each(interruptions)('interrupted: a handler is called again after its node %s', (_how, interrupt) => {
-  expect(rulesBrokenBy(interrupted('fail', interrupt))).toEqual(['interrupted'])
-  expect(rulesBrokenBy(interrupted('retry', interrupt))).toEqual([])
-})
+it.each(interruptions)(
+  'the history checker reports a handler that is called again with onInterrupted fail after its node %s',
+  (_how, interrupt) => {
+    expect(rulesBrokenBy(interrupted('fail', interrupt))).toEqual(['interrupted'])
+    expect(rulesBrokenBy(interrupted('retry', interrupt))).toEqual([])
+  },
+)
 
-it('a handler that completes after an abort, or that fails by itself, was not interrupted', () => {
+it('the history checker does not treat a handler as interrupted if it completes after an abort or fails by itself', () => {
   for (const how of ['succeeded', 'failed'] as const) {
     const told = (one: Script) => (how === 'failed' ? one : one.told('a.1', 10, 'shutdown'))
     const released = (one: Script) => told(one).ended('a.1', 10, how).settled('a.1', 10, { change: 'release' })
@@ -452,7 +455,7 @@ it('a handler that completes after an abort, or that fails by itself, was not in
   }
 })
 
-it('the version that an occurrence was created under decides whether an interruption fails it', () => {
+it('an occurrence is judged by onInterrupted of the version under which it was created', () => {
   const [, dies] = interruptions[0] as (typeof interruptions)[number]
   for (const [before, after, rules] of [
     ['fail', 'retry', ['interrupted']],
@@ -464,11 +467,11 @@ it('the version that an occurrence was created under decides whether an interrup
   }
 })
 
-it.each(broken)('%s: %s', (rule, _what, make) => {
+it.each(broken)('the history checker reports by the rule %s: %s', (rule, _what, make) => {
   expect(rulesBrokenBy(make())).toContain(rule)
 })
 
-it('a recovery need not know of slots canceled while its node was frozen after the read', () => {
+it('the history checker accepts a recovery that misses slots canceled while its node was frozen after the read', () => {
   const exclusion = { kind: 'exclusion', id: slotId(20), jobId: id, scheduledAt: at(20), jobVersion: 1, reason: 'user' }
   const canceled = { state: 'canceled', reason: 'user', token: 0, now: at(10), displaced: [] } as const
   const { entries, ...whole } = recovery({ until: 40, slots: [40] })

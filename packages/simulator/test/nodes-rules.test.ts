@@ -54,7 +54,7 @@ class Script {
   }
 }
 
-it('declaring a node dead that ran through an outage is a false death', () => {
+it('the simulator reports a false death if a node is declared dead that ran through an outage', () => {
   const away = new Script().at(1, null, { kind: 'storage.away', hangs: false })
   away.at(2, 'a.1', { kind: 'fault', fault: 'away', operation: 'heartbeat' }).at(9, null, { kind: 'storage.back' })
   expect(away.lost(9.5).rulesOf(new DeathModel())).toEqual(['false death'])
@@ -66,11 +66,11 @@ it.each<[string, (script: Script) => Script]>([
   ['is frozen', (script) => script.at(1, 'a.1', { kind: 'node.frozen', forMs: 9000, where: 'here' })],
   ['is cut off', (script) => script.at(1, 'a.1', { kind: 'node.cut-off', calls: 'heartbeats', hangs: false })],
   ['lost a heartbeat', (script) => script.at(1, 'a.1', { kind: 'fault', fault: 'rejected', operation: 'heartbeat' })],
-])('a node that %s may be declared dead', (_, trouble) => {
+])('the simulator accepts the death of a node that %s', (_, trouble) => {
   expect(trouble(new Script()).lost(8).rulesOf(new DeathModel())).toEqual([])
 })
 
-it('until its next heartbeat, a node that was rightly declared dead may be declared dead again', () => {
+it('the simulator accepts another death of a node that has sent no heartbeat since its declared death', () => {
   const lost = () =>
     new Script().at(1, 'a.1', { kind: 'fault', fault: 'rejected', operation: 'heartbeat' }).lost(8).lost(60, 0)
   expect(lost().rulesOf(new DeathModel())).toEqual([])
@@ -78,14 +78,14 @@ it('until its next heartbeat, a node that was rightly declared dead may be decla
   expect(lost().heard(61, 'a.1', 2).lost(90, 0).rulesOf(new DeathModel())).toEqual(['false death'])
 })
 
-it('until its next heartbeat, a node that was frozen may be declared dead', () => {
+it('the simulator accepts the death of a frozen node until the node’s next heartbeat', () => {
   const thawed = () =>
     new Script().at(1, 'a.1', { kind: 'node.frozen', forMs: 2000, where: 'here' }).at(3, 'a.1', { kind: 'node.thawed' })
   expect(thawed().lost(40).rulesOf(new DeathModel())).toEqual([])
   expect(thawed().heard(4, 'a.1', 2).lost(40).rulesOf(new DeathModel())).toEqual(['false death'])
 })
 
-it('a node without a heartbeat, or without one for 80 % of deadAfter, must not request work', () => {
+it('the simulator reports a node that requests work without an accepted heartbeat within 80 % of deadAfter', () => {
   const asks = { kind: 'work.asked', operation: 'claim', ids: [] } as const
   expect(new Script().at(4, 'a.1', asks).rulesOf(new IsolationModel())).toEqual([])
   expect(new Script().at(4.1, 'a.1', asks).rulesOf(new IsolationModel())).toEqual(['isolated'])
@@ -121,7 +121,7 @@ function slot(seconds: number, life: string | null, script: Script, at: number):
   return script.at(at, life, created)
 }
 
-it('a late launch is a violation unless a fault happened after the slot was due', () => {
+it('the simulator reports a late launch unless a fault happened after the slot was due', () => {
   const script = () => new Script().at(0, null, { kind: 'clocks', startMs: 0, hasClock: false, uncertaintyMs: 0 })
   const late = (story: Script) => {
     const quiet = new Quiet()
@@ -137,7 +137,7 @@ it('a late launch is a violation unless a fault happened after the slot was due'
   expect(late(slot(10, 'b.1', script().at(12, null, { kind: 'storage.away', hangs: false }), 30))).toBe(0)
 })
 
-it('runs of a dead node must be taken over in time by a node that declared it dead', () => {
+it('the simulator reports runs of a dead node that are not taken over in time by a node that declared it dead', () => {
   const died = (end: Told = { kind: 'node.crashed', where: 'here' }) => {
     const script = new Script()
     const head = {

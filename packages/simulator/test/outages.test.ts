@@ -3,6 +3,6 @@ import { byEffort } from '../../workspace/test-effort.ts'
 import { assertOutagesHold, groupsOf } from './support/seeds.ts'
 
 it.each(groupsOf({ from: 1, to: byEffort(8) }))(
-  'in the outages of seeds $from to $to no living node is declared dead',
+  'no living node is declared dead in the simulated outages with seeds $from to $to',
   assertOutagesHold,
 )

@@ -3,7 +3,7 @@ import { byEffort } from '../../workspace/test-effort.ts'
 import { assertPlacesHold, groupsOf } from './support/seeds.ts'
 
 it.each(groupsOf({ from: 1, to: byEffort(15) }))(
-  'in the worlds of seeds $from to $to jobs respect maxConcurrency, and no occurrence waits for ever',
+  'jobs respect maxConcurrency and no occurrence waits forever in the simulations with seeds $from to $to',
   assertPlacesHold,
 )
 
@@ -11,7 +11,7 @@ it('claims and creates cancel leftover occurrences of a replaced job whose updat
   await assertPlacesHold({ from: 5509, to: 5509 })
 })
 
-it('the next overdue scan finds launches for a dead node again, even if nodes start and stop meanwhile', async () => {
+it('the next scan for overdue slots launches a dead node’s slots again, even if nodes start and stop meanwhile', async () => {
   await assertPlacesHold({ from: 20315, to: 20315 })
 })
 

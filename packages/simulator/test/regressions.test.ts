@@ -113,7 +113,7 @@ it('a definition with changed settings is stored once, and an older build follow
   expect(await versionOf(database, newer)).toBe(2)
 })
 
-it('a repeated request does not run before its attempt is stored, even if its node already owns the run', async () => {
+it('a node that already owns a requested run does not call its handler before the attempt is stored', async () => {
   const { start, clock, database } = stage()
   const starts: number[] = []
   const triggered = job('import', {}, ((context: TaskContext) => {
@@ -139,7 +139,7 @@ it('a repeated request does not run before its attempt is stored, even if its no
   expect(starts).toEqual([])
 })
 
-it('a node that has not loaded the newest version never runs its occurrences by an older one', async () => {
+it('a node that has not loaded a job’s newest version never runs its occurrences by an older version', async () => {
   const { start, clock, database } = stage()
   const versions: number[] = []
   const run = ((context: TaskContext) => {
@@ -197,7 +197,7 @@ it('a slot that was canceled ahead stays canceled when its job is deleted, prune
   expect(slots).toEqual([(first as Date).getTime() + 60_000])
 })
 
-it('a delayed recovery does not decide slots that lie ahead when it takes effect', async () => {
+it('a delayed recovery does not decide slots that are still in the future when it takes effect', async () => {
   const { start, clock, database } = stage()
   const slots: number[] = []
   const due = job('due', { misfireThreshold: { minutes: 10 } })
@@ -249,7 +249,7 @@ it('a node with an old definition does not repeat creates of a slot that was can
   expect(slots).toEqual([120])
 })
 
-it('a definition stored after its job was created and deleted continues after the decided slots', async () => {
+it('a definition that is stored after its job was created and deleted continues after the decided slots', async () => {
   const { start, clock, database } = stage()
   const slots: number[] = []
   const late = job('late', {}, ((context: TaskContext) => {
@@ -303,7 +303,7 @@ it('a create answered after an update launches no slot of the old schedule', asy
   expect(stored.map(({ scheduledAt }) => scheduledAt.getTime() - startMs)).toEqual([60_000])
 })
 
-it('two requests with one key on one node run once, however late their answers arrive', async () => {
+it('two requests with one key on one node cause one run, however late their answers arrive', async () => {
   const { start, clock, database } = stage()
   const starts: number[] = []
   const wanted = job('wanted', {}, ((context: TaskContext) => {
@@ -327,7 +327,7 @@ it('two requests with one key on one node run once, however late their answers a
   expect(starts).toEqual([1])
 })
 
-it('a request for a job that is deleted and defined again meanwhile ends', async () => {
+it('a request for a job that is deleted and defined again meanwhile completes', async () => {
   const { start, clock, database } = stage()
   const renewed = job('renewed', {})
   const { storage, hold, letGo } = holding(memoryStorage({ database }), 'createOccurrences')
@@ -356,7 +356,7 @@ it('a request for a job that is deleted and defined again meanwhile ends', async
   expect(creates).toBeLessThan(10)
 })
 
-it('peers do not declare a node dead that started before an outage of the storage', async () => {
+it('peers do not declare a node dead whose start was interrupted by a storage outage', async () => {
   const { start, clock, database } = stage()
   const life = { ...tuned({ heartbeat: 500 }), deadAfter: 2000 }
   let isAway = false

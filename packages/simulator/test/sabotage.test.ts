@@ -35,11 +35,11 @@ const firstSeeds: Readonly<Record<string, number>> = {
   'wall-clock-deaths': 19,
 }
 
-it('each sabotage of the storage or the clocks has an expected violation', () => {
+it('this test names the expected violation of each sabotage of the simulator', () => {
   expect(Object.keys(consequences).sort()).toEqual([...sabotageNames].sort())
 })
 
-it.each(sabotageNames)('the simulator finds the sabotage "%s" within 200 seeds', async (sabotage) => {
+it.each(sabotageNames)('the simulator reports the sabotage "%s" within 200 seeds', async (sabotage) => {
   const wanted = consequences[sabotage] ?? []
   const places = ['places', 'start-rate', 'priority'].includes(sabotage)
   const isFound = async (seed: number) =>

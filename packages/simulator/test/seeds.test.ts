@@ -5,13 +5,13 @@ import { assertSeedsHold, groupsOf } from './support/seeds.ts'
 const seen = new Set<string>()
 
 it.each(groupsOf({ from: 1, to: byEffort(25) }))(
-  'the worlds of seeds $from to $to keep every promise',
+  'all rules hold in the simulations with seeds $from to $to',
   async (range) => {
     await assertSeedsHold(range, seen)
   },
 )
 
-it('the seeds together cover every fault, every operation and every state of an occurrence', () => {
+it('the simulations of all seeds cover every fault, every operation and every state of an occurrence', () => {
   expect([...seen]).toEqual(
     expect.arrayContaining([
       ...['crash before', 'crash after', 'freeze before', 'freeze after', 'rejected', 'lost answer', 'late effect'],

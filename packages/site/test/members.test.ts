@@ -19,23 +19,23 @@ export interface Options {
 }
 `
 
-it('a member has its declaration and its documentation comment', () => {
+it('membersOf returns each member with its declaration and its documentation comment', () => {
   expect(membersOf(source, 'Options')).toEqual([
     { member: 'first', type: 'readonly first?: number', text: 'The first one,\na `Duration`. Default 1.' },
     { member: 'second.one', type: "'second.one': Base & {\n  /** Inner. */\n  readonly inner: string\n}", text: '' },
   ])
 })
 
-it('an interface may name its base on a line of its own', () => {
+it('membersOf accepts an interface whose base stands on its own line', () => {
   const extended = "export interface Long\n  extends Pick<Options, 'first'> {\n  readonly second: 2\n}\n"
   expect(membersOf(extended, 'Long')).toEqual([{ member: 'second', type: 'readonly second: 2', text: '' }])
 })
 
-it('an unknown interface is an error', () => {
+it('membersOf throws for an interface that does not exist', () => {
   expect(() => membersOf(source, 'Missing')).toThrow('There is no interface Missing.')
 })
 
-it.each(['options', 'events'])('each member on the page of %s has a text', (page) => {
+it.each(['options', 'events'])('each member on the reference page of %s has a description', (page) => {
   const sections = withMembers(readFileSync(`${packagesFolder}site/docs/reference/${page}.md`, 'utf8')).split(/^### /m)
   expect(sections.length).toBeGreaterThan(20)
   expect(sections.filter((section) => /^.*\n\n\n/.test(section)).map((section) => section.split('\n')[0])).toEqual([])
@@ -44,7 +44,7 @@ it.each(['options', 'events'])('each member on the page of %s has a text', (page
 it.each([
   ['core/src/scheduler-options.ts', 'SchedulerOptions', /^ {2}'(\w+)',$/gm, 20],
   ['core/src/events.ts', 'SchedulerEvents', /^ {2}'([a-z]+\.[a-z]+)':/gm, 21],
-])('%s: each member of %s is found', (file, name, names, fewest) => {
+])('membersOf of %s finds each member of %s', (file, name, names, fewest) => {
   const text = readFileSync(packagesFolder + file, 'utf8')
   const wanted = [...text.matchAll(names)].map(([, member]) => member)
   expect(wanted.length).toBeGreaterThanOrEqual(fewest)

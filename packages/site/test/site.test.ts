@@ -23,7 +23,7 @@ afterAll(async () => {
   site?.close()
 })
 
-it('each link leads to a page and an anchor of it', () => {
+it('each link on the site leads to an existing page and anchor', () => {
   const files = builtFiles('.html')
   const anchors = new Map(
     files.map(({ path, text }) => [
@@ -45,7 +45,7 @@ it('each link leads to a page and an anchor of it', () => {
   expect([...new Set(wrong)]).toEqual([])
 })
 
-it('llms.txt lists the Markdown of each page, and its relative links lead to files', () => {
+it('llms.txt lists the Markdown of each page, and its relative links lead to existing files', () => {
   const listed = [...readFileSync(`${dist}/llms.txt`, 'utf8').matchAll(/\]\((.+?)\)/g)].map(([, file]) => `/${file}`)
   const files = builtFiles('.md')
   expect(listed.sort()).toEqual(
@@ -66,20 +66,23 @@ it('llms.txt lists the Markdown of each page, and its relative links lead to fil
 /** `npm test` opens the home page, a page with a diagram and a page of tables. */
 const opened = isThorough ? pages : ['/', pageWithDiagram(), '/reference/core/log']
 
-describe.each(opened)('%s', (path) => {
-  it.each(['light', 'dark'] as const)('has no error and is accessible in the %s color scheme', async (colorScheme) => {
-    const { page } = browser
-    await page.emulateMedia({ colorScheme, reducedMotion: 'reduce' })
-    await page.goto(site.origin + path)
-    await page.locator('h1').first().waitFor()
-    expect(await page.evaluate('document.documentElement.classList.contains("dark")')).toBe(colorScheme === 'dark')
-    // Only the colors differ between the two.
-    const rules = colorScheme === 'light' ? undefined : ['color-contrast']
-    expect(await accessibilityFindings(page, rules)).toEqual([])
-    expect(browser.complaints()).toEqual([])
-  })
+describe.each(opened)('the page %s of the site', (path) => {
+  it.each(['light', 'dark'] as const)(
+    'has no console error and passes the accessibility check in the %s color scheme',
+    async (colorScheme) => {
+      const { page } = browser
+      await page.emulateMedia({ colorScheme, reducedMotion: 'reduce' })
+      await page.goto(site.origin + path)
+      await page.locator('h1').first().waitFor()
+      expect(await page.evaluate('document.documentElement.classList.contains("dark")')).toBe(colorScheme === 'dark')
+      // Only the colors differ between the two.
+      const rules = colorScheme === 'light' ? undefined : ['color-contrast']
+      expect(await accessibilityFindings(page, rules)).toEqual([])
+      expect(browser.complaints()).toEqual([])
+    },
+  )
 
-  it('fits into a window of 390 pixels', async () => {
+  it('fits into a window that is 390 pixels wide', async () => {
     const { page } = browser
     await page.setViewportSize({ width: 390, height: 844 })
     await page.goto(site.origin + path)
@@ -88,7 +91,7 @@ describe.each(opened)('%s', (path) => {
   })
 })
 
-it('the first Tab reaches a link that skips the navigation', async () => {
+it('the first press of Tab on a page focuses a link that skips the navigation', async () => {
   const { page } = browser
   await page.goto(`${site.origin}/reference/core/log`)
   await page.locator('h1').waitFor()
@@ -99,7 +102,7 @@ it('the first Tab reaches a link that skips the navigation', async () => {
   expect(await page.evaluate('document.activeElement.closest("main, .VPDoc") !== null')).toBe(true)
 })
 
-describe('the search', () => {
+describe('the search of the site', () => {
   /** Opens the search, types a question, and returns the pages of the first three results. */
   async function search(question: string): Promise<readonly string[]> {
     const { page } = browser
@@ -136,7 +139,7 @@ describe('the search', () => {
     await browser.page.keyboard.press('Escape')
   })
 
-  it('answers without a network, and Enter opens the first result', async () => {
+  it('works without a network, and Enter opens the first result', async () => {
     const { context, page } = browser
     await page.goto(`${site.origin}/reference/`)
     await search('glossary')

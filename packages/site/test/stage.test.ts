@@ -26,7 +26,7 @@ it.each([
   expect(siteMarkdown(markdown, page, pages, new Set())).toBe(expected)
 })
 
-it('a picture of a document is copied', () => {
+it('a picture in a document is copied to the site', () => {
   const pictures = new Set<string>()
   const readme = { source: 'dashboard/README.md', file: 'reference/dashboard/index.md' }
   const text = siteMarkdown('![Jobs](docs/overview.png)', readme, [], pictures)

@@ -85,33 +85,33 @@ async function headChanges(): Promise<{
   return { paused, replaced }
 }
 
-describe('checkHistory', () => {
-  it('accepts the calls of an owner in order, repeats included', () => {
+describe('checkHistory of the conformance kit', () => {
+  it('accepts the calls of an owner in order, including repeated calls', () => {
     expect(
       rulesOf(inOrder(created(), finished(), finished(), created(second), exists(slotAt(2)), finished(second))),
     ).toEqual([])
   })
 
-  it('finds an id that was created twice', () => {
+  it('reports an id that was created twice', () => {
     expect(rulesOf(inOrder(created(), finished(), created(first, 2)))).toContain('one creation')
   })
 
-  it('finds a token that was given out twice, or a smaller one later', () => {
+  it('reports a token that was given twice, and a token that is smaller than an earlier one', () => {
     expect(rulesOf(inOrder(created(), finished(), created()))).toContain('fencing')
     expect(rulesOf(inOrder(created(first, 2), created(first, 1)))).toContain('fencing')
   })
 
-  it('finds a settle that was accepted under a dead token', () => {
+  it('reports a settle that was accepted with a token of an earlier owner', () => {
     expect(rulesOf(inOrder(created(), reaped(), finished()))).toContain('dead token')
     expect(rulesOf(inOrder(created(), created(first, 2), finished()))).toContain('dead token')
     expect(rulesOf(inOrder(created(), finished(), finished(first, 1, 2)))).toContain('dead token')
   })
 
-  it('finds an occurrence that ended twice', () => {
+  it('reports an occurrence that ended twice', () => {
     expect(rulesOf(inOrder(created(), finished(), reaped()))).toContain('final')
   })
 
-  it('finds two occurrences of a job that ran at once, unless its overlap policy is `allow`', () => {
+  it('reports two runs of a job at the same time, unless its overlap policy is `allow`', () => {
     const events = inOrder(created(), created(second), finished(), finished(second))
     expect(rulesOf(events)).toContain('overlap')
     expect(checkHistory(events, () => 'allow')).toEqual([])
@@ -126,23 +126,23 @@ describe('checkHistory', () => {
     expect(rulesOf([...events, ...inOrder(created(second), finished(second))])).toEqual([])
   })
 
-  it('accepts a watermark that `setBackTo` moved back, and finds a watermark that moved back later', async () => {
+  it('accepts a watermark that `setBackTo` moved back, and reports a watermark that moves back later', async () => {
     const back = await setBack()
     expect(rulesOf(inOrder(exists(slotAt(2)), back, exists(slotAt(1))))).not.toContain('watermark')
     expect(rulesOf(inOrder(back, exists(slotAt(2)), exists(slotAt(1))))).toContain('watermark')
   })
 
-  it('finds a watermark that moved back', () => {
+  it('reports a watermark that moved back', () => {
     expect(rulesOf(inOrder(created(), exists(slotAt(2)), exists(slotAt(1))))).toContain('watermark')
   })
 
-  it('finds a window that was recovered twice', () => {
+  it('reports a span of missed slots that was recovered twice', () => {
     const recover = (last: number) =>
       created(recoveryItem(job, last, { expectedWatermark: start, entries: [] }) as never)
     expect(rulesOf(inOrder(recover(3), recover(4)))).toContain('one recovery')
   })
 
-  it('finds a start inside a pause, but not one that was under way when the pause came', async () => {
+  it('reports a start during a pause, unless the start overlaps the begin of the pause', async () => {
     const { paused } = await headChanges()
     expect(rulesOf(inOrder(paused, created()))).toContain('pause')
     const overlapping = [
@@ -152,7 +152,7 @@ describe('checkHistory', () => {
     expect(rulesOf(overlapping)).not.toContain('pause')
   })
 
-  it('finds a creation under a version that had been replaced', async () => {
+  it('reports an occurrence that was created under a replaced version', async () => {
     const { replaced } = await headChanges()
     expect(rulesOf(inOrder(replaced, created()))).toContain('version')
   })

@@ -178,27 +178,27 @@ const countCorruptions: readonly (readonly [string, Corruption])[] = [
 
 const expectations: LedgerExpectations = { slots: everyMinute }
 
-describe('checkLedger', () => {
-  it('reports no violation for a sound ledger, and counts its jobs and occurrences', async () => {
+describe('checkLedger of the conformance kit', () => {
+  it('reports no violation for a correct ledger, and counts its jobs and occurrences', async () => {
     expect(await checkLedger(await soundLedger(), expectations)).toEqual({ jobs: 4, occurrences: 11, violations: [] })
   })
 
-  it.each(corruptions)('finds %s by the rule %s', async (_name, rule, corruption) => {
+  it.each(corruptions)('reports %s by the rule %s', async (_name, rule, corruption) => {
     const { violations } = await checkLedger(corrupted(await soundLedger(), corruption), expectations)
     expect(violations.map((violation) => violation.rule)).toContain(rule)
   })
 
-  it.each(dueCorruptions)('finds %s by the rule due alone', async (_name, due) => {
+  it.each(dueCorruptions)('reports %s by the rule due alone', async (_name, due) => {
     const { violations } = await checkLedger(corrupted(await soundLedger(), { due }))
     expect(new Set(violations.map(({ rule }) => rule))).toEqual(new Set(['due']))
   })
 
-  it.each(countCorruptions)('finds %s by the rule counts alone', async (_name, corruption) => {
+  it.each(countCorruptions)('reports %s by the rule counts alone', async (_name, corruption) => {
     const { violations } = await checkLedger(corrupted(await soundLedger(), corruption), expectations)
     expect(violations.map(({ rule }) => rule)).toEqual(['counts'])
   })
 
-  it('finds a storage that answers no sums', async () => {
+  it('reports a storage that answers no counts', async () => {
     const storage = await soundLedger()
     const silent = wrapStorage(storage, {
       get: async (request) => ({ ...(await storage.get(request)), counts: undefined as never }),
@@ -207,20 +207,20 @@ describe('checkLedger', () => {
     expect(new Set(violations.map(({ rule }) => rule))).toEqual(new Set(['counts']))
   })
 
-  it('with `atRest`, finds occurrences that are still live', async () => {
+  it('with the option `atRest` reports occurrences that are still live', async () => {
     const storage = await soundLedger()
     const { violations } = await checkLedger(storage, { ...expectations, atRest: true })
     expect(new Set(violations.map(({ rule }) => rule))).toEqual(new Set(['unfinished']))
     expect(violations).toHaveLength(5)
   })
 
-  it('checks overlaps only if the caller requires exclusive runs', async () => {
+  it('reports overlapping runs only if the caller requires exclusive runs', async () => {
     const storage = corrupted(await soundLedger(), change(at('queue', 3), { state: 'pending' }))
     const { violations } = await checkLedger(storage, { exclusive: () => false })
     expect(violations.filter(({ rule }) => rule === 'overlap')).toEqual([])
   })
 
-  it('takes slots after the watermark for decided before only where the caller says that it was set back', async () => {
+  it('accepts slots after the watermark only for jobs that the caller declares as set back', async () => {
     const storage = corrupted(await soundLedger(), changeJob('skip', { watermark: slotAt(1) }))
     const { violations } = await checkLedger(storage, { setBack: (job) => job.name === 'skip' })
     expect(violations).toEqual([])
@@ -228,13 +228,13 @@ describe('checkLedger', () => {
     expect(others.violations.map(({ rule }) => rule)).toContain('watermark')
   })
 
-  it('takes slots at or below the prune floor as accounted for', async () => {
+  it('accepts missing slots at or below the prune floor', async () => {
     const storage = await soundLedger()
     await storage.prune({ now: slotAt(9), jobId: jobId('skip'), before: slotAt(9), keep: 0, limit: 100 })
     expect((await checkLedger(storage, expectations)).violations).toEqual([])
   })
 
-  describe('with one clock', () => {
+  describe('with the option oneClock', () => {
     /** The second slot was queued before the third, and both while the first ran. */
     async function inOrder(): Promise<Storage> {
       const storage = memoryStorage()
@@ -251,7 +251,7 @@ describe('checkLedger', () => {
 
     const third = (details: OccurrenceRecord['details']) => change(at('queue', 3), { details })
 
-    it('finds an occurrence that started before an earlier waiting one', async () => {
+    it('reports an occurrence that started before an earlier waiting occurrence', async () => {
       const storage = corrupted(await inOrder(), third({ priority: 1 }))
       expect((await checkLedger(storage)).violations).toEqual([])
       const { violations } = await checkLedger(storage, { oneClock: true })
@@ -259,7 +259,7 @@ describe('checkLedger', () => {
       expect(violations[0]?.message).toMatch(`before ${at('queue', 3)}, which waited and comes first`)
     })
 
-    it('accepts occurrences that started in order, came later, were delayed or started again', async () => {
+    it('accepts occurrences that started in order, were created later, were delayed, or started again', async () => {
       const sound = await inOrder()
       const more: Corruption[] = [
         {},
@@ -274,7 +274,7 @@ describe('checkLedger', () => {
       }
     })
 
-    it('says nothing of jobs that were replaced, have several places, a start rate, or no queue', async () => {
+    it('ignores jobs that were replaced, or that have several concurrency slots, a start rate, or no queue', async () => {
       const storage = corrupted(await inOrder(), third({ priority: 1 }))
       const startRate = { limit: 1, intervalMs: 1 }
       for (const members of [
@@ -289,7 +289,7 @@ describe('checkLedger', () => {
     })
   })
 
-  it('assertLedger throws and lists the violations', async () => {
+  it('is called by assertLedger, which throws an error that lists the violations', async () => {
     const storage = corrupted(await soundLedger(), change(at('skip', 2), null))
     await expect(assertLedger(storage, expectations)).rejects.toThrow(
       /hole: job_[\w-]+: the slot 2026-01-01T00:02:00.417Z/,
@@ -297,7 +297,7 @@ describe('checkLedger', () => {
     await expect(assertLedger(await soundLedger(), expectations)).resolves.toMatchObject({ jobs: 4 })
   })
 
-  it('refuses a storage whose pages never end', async () => {
+  it('throws for a storage whose pages never end', async () => {
     const storage = await soundLedger()
     const endless = wrapStorage(storage, {
       listJobs: async (query) => ({ ...(await storage.listJobs(query)), cursor: 'again' }),
@@ -305,7 +305,7 @@ describe('checkLedger', () => {
     await expect(checkLedger(endless)).rejects.toThrow(/paging never ends/)
   })
 
-  it('knows the ids of core', () => {
+  it('derives the same ids as core', () => {
     expect(at('skip', 2)).toBe(occurrenceId(jobId('skip'), slotAt(2)))
   })
 })

@@ -1,16 +1,16 @@
 import { describe, expect, it } from 'vitest'
 import { resolveEffort, rounds } from '../src/effort.ts'
 
-describe('effort', () => {
-  it('is small by default', () => {
+describe('the effort of the conformance kit', () => {
+  it('is scale 1 and three seeds by default', () => {
     expect(resolveEffort({}, {})).toEqual({ scale: 1, seeds: [1, 2, 3] })
   })
 
-  it('equals the options', () => {
+  it('is taken from the options', () => {
     expect(resolveEffort({ scale: 4, seeds: [9] }, {})).toEqual({ scale: 4, seeds: [9] })
   })
 
-  it('is overridden by the environment, so that a failing seed can be run again without an edit', () => {
+  it('is overridden by environment variables, so that a failing seed can be run again', () => {
     const environment = { JOBISTEMER_CONFORMANCE_SEED: '42,43', JOBISTEMER_CONFORMANCE_SCALE: '0.5' }
     expect(resolveEffort({ scale: 4, seeds: [9] }, environment)).toEqual({ scale: 0.5, seeds: [42, 43] })
   })
@@ -19,7 +19,7 @@ describe('effort', () => {
     expect(() => resolveEffort({}, { JOBISTEMER_CONFORMANCE_SEED: seeds })).toThrow(/JOBISTEMER_CONFORMANCE_SEED/)
   })
 
-  it('is at least one round', () => {
+  it('results in at least one round', () => {
     expect(rounds(5, { scale: 0.01, seeds: [] })).toBe(1)
     expect(rounds(5, { scale: 3, seeds: [] })).toBe(15)
   })

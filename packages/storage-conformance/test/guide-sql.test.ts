@@ -69,7 +69,7 @@ function rowsRead(node: PlanNode): number {
   return (node.Plans ?? []).reduce((sum, one) => sum + rowsRead(one), own)
 }
 
-describe('the SQL of the guide', () => {
+describe('the SQL statements of the guide for adapters', () => {
   let server: Awaited<ReturnType<typeof sharedPostgres>>
   let client: pg.Client
 
@@ -85,13 +85,13 @@ describe('the SQL of the guide', () => {
     await server?.stop()
   })
 
-  it('has as many statements as this test has parameters', () => {
+  it('and the statements that this test runs are the same', () => {
     expect(statements.map((text) => parameters.findIndex(([begin]) => begin.test(text)))).toEqual([
       ...parameters.keys(),
     ])
   })
 
-  it.each(parameters)('%s runs on PostgreSQL, and reads few rows of a large backlog', async (begin, values) => {
+  it.each(parameters)('include %s, which reads few rows of a large backlog on PostgreSQL', async (begin, values) => {
     const statement = statements.find((text) => begin.test(text)) ?? ''
     await client.query('BEGIN')
     try {
@@ -103,7 +103,7 @@ describe('the SQL of the guide', () => {
     }
   })
 
-  it('finds the next instant at which something is due', async () => {
+  it('find the next instant at which an occurrence is due', async () => {
     const [ofAll = '', ofPaused = ''] = [/^SELECT o\.due_at/, /^SELECT min/].map((begin) =>
       statements.find((text) => begin.test(text)),
     )

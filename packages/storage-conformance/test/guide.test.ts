@@ -83,7 +83,7 @@ const members: Readonly<Record<Member, true>> = {
   commit: true,
 }
 
-describe('the guide', () => {
+describe('the guide for adapters', () => {
   it('names only functions that the packages export', () => {
     const known = [...Object.keys(protocol), ...Object.keys(kit)]
     // A method, and functions of SQL.
@@ -93,16 +93,16 @@ describe('the guide', () => {
     expect(named.filter((name) => !known.includes(name))).toEqual([])
   })
 
-  it('speaks of everything that an adapter can supply', () => {
+  it('describes everything that an adapter can supply', () => {
     expect(Object.keys(members).filter((name) => !guide.includes(`\`${name}\``))).toEqual([])
   })
 
-  it('shows the storage that children of the kit open', async () => {
+  it('shows the code of the storage that the kit’s child processes open', async () => {
     const blocks = [...guide.matchAll(/^```js\n(.*?)^```$/gms)].map(([, block]) => String(block))
     expect(blocks).toContain(await readFile(fileStorage, 'utf8'))
   })
 
-  it('speaks of every depth of the kit', () => {
+  it('describes every depth of the kit', () => {
     const depths = new Set(kit.storageCases({}).map(({ depth }) => depth))
     expect([...depths].filter((depth) => !guide.includes(`| \`${depth}\` |`))).toEqual([])
   })

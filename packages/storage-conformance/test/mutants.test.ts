@@ -115,7 +115,7 @@ async function inVirtualTime<T>(work: () => Promise<T>): Promise<T> {
   }
 }
 
-describe('each broken storage is rejected by the case that names its fault', () => {
+describe('a storage with one fault is rejected by the kit’s case for that fault', () => {
   it.each(mutants.flatMap((mutant) => mutant.rejectedBy.map((name) => ({ mutant, fault: mutant.name, name }))))(
     '$fault: $name',
     async ({ mutant, name }) => {
@@ -134,7 +134,7 @@ describe('each broken storage is rejected by the case that names its fault', () 
   )
 })
 
-describe('some faults are seen by the cases that name them and by no other', () => {
+describe('a storage with one fault is rejected by the kit’s cases for that fault, and by no other case:', () => {
   it.each(subtle)('$name', async (mutant) => {
     const shallow = storageCases(mutant.capabilities).filter(({ depth }) => depth === 'cases' || depth === 'races')
     const fewRounds = storageCases(mutant.capabilities, kitEffort(0.1))
@@ -148,7 +148,7 @@ describe('some faults are seen by the cases that name them and by no other', () 
   })
 })
 
-describe('the intact storage passes where its mutants fail', () => {
+describe('the memory ledger without a fault passes the kit’s case', () => {
   const cases = storageCases({ findsDueJobs: true, takesNext: true }, kitEffort(0.25))
   it.each(cases.map(({ name }) => name))('%s', async (name) => {
     await withWorld(
@@ -158,7 +158,7 @@ describe('the intact storage passes where its mutants fail', () => {
   })
 })
 
-describe('the intact storage with transactions passes where its mutants fail', () => {
+describe('the memory ledger with transactions and without a fault passes the kit’s case', () => {
   const cases = storageCases({ takesNext: true, subscribe: true, within: true })
   it.each(cases.filter(({ needs }) => needs.includes('within')).map(({ name }) => name))('%s', async (name) => {
     await withWorld(
@@ -168,7 +168,7 @@ describe('the intact storage with transactions passes where its mutants fail', (
   })
 })
 
-describe('the intact storage with rows passes where its mutants fail', () => {
+describe('the memory ledger with damageable rows and without a fault passes the kit’s case', () => {
   const cases = storageCases({ takesNext: true, damage: true })
   it.each(cases.filter(({ needs }) => needs.includes('damage')).map(({ name }) => name))('%s', async (name) => {
     await withWorld(
@@ -178,7 +178,7 @@ describe('the intact storage with rows passes where its mutants fail', () => {
   })
 })
 
-describe('the intact storage with wake-ups passes where its mutants fail', () => {
+describe('the memory ledger with wake-ups and without a fault passes the kit’s case', () => {
   const cases = storageCases({ takesNext: true, subscribe: true })
   it.each(cases.filter(({ needs }) => needs.includes('subscribe')).map(({ name }) => name))('%s', async (name) => {
     await withWorld(
@@ -194,21 +194,21 @@ function runsOf({ name: variant, passes, capabilities, open }: HonestVariant) {
   return cases.map(({ name, run }) => ({ variant, name, open, run }))
 }
 
-describe('no case rejects a choice that the contract leaves to the storage', () => {
+describe('a storage that uses a freedom of the contract passes the kit’s case', () => {
   const runs = honestVariants.flatMap(runsOf)
   it.each(runs)('$variant: $name', async ({ open, run }) => {
     await withWorld(open, run)
   })
 })
 
-describe('a storage far away has the time that it needs', () => {
+describe('a storage with slow calls passes the kit’s case within its time limit', () => {
   const runs = distantVariants.flatMap(runsOf)
   it.each(runs)('$variant: $name', async ({ open, run }) => {
     await inVirtualTime(async () => await withWorld(open, run))
   })
 })
 
-describe('the intact storage passes the races of batches when a call takes one item', () => {
+describe('the memory ledger with maxBatch 1 passes the kit’s case', () => {
   const names = everything.map(({ name }) => name).filter((name) => name.startsWith('races of batches: '))
   const connect = (ledger: Ledger): Storage => {
     const storage = ledgerStorage(ledger)

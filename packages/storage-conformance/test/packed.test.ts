@@ -68,7 +68,7 @@ async function installExample(folder: string, tarballs: Readonly<Record<string, 
   })
 }
 
-describe('the packed kit, in a project of its own', () => {
+describe('the packed conformance kit, installed in its own project,', () => {
   let folder = ''
 
   beforeAll(async () => {
@@ -82,7 +82,7 @@ describe('the packed kit, in a project of its own', () => {
     await rm(folder, { recursive: true })
   })
 
-  it('runs under node:test against the adapter that was written by following the guide', async () => {
+  it('passes under node:test with the adapter that the guide describes', async () => {
     const report = join(folder, 'report.json')
     const env = {
       ...process.env,
@@ -95,7 +95,7 @@ describe('the packed kit, in a project of its own', () => {
     expect(counts.passed).toBeGreaterThan(200)
   }, 180_000)
 
-  it('is installed from the tarballs, with its types and guide', async () => {
+  it('contains its types and its guide, and no tests', async () => {
     const kit = join(folder, 'node_modules', '@jobistemer', 'storage-conformance')
     const files = await readdir(kit, { recursive: true })
     for (const file of ['README.md', 'dist/index.js', 'dist/index.d.ts', 'dist/races/race-child.js']) {
@@ -106,7 +106,7 @@ describe('the packed kit, in a project of its own', () => {
     expect(JSON.stringify(await readManifest(kit))).not.toContain('workspace:')
   })
 
-  it('checks the example as a stranger who uses TypeScript would see the types', async () => {
+  it('makes the example compile in TypeScript, and rejects an unknown member', async () => {
     const consumer = `
       import { describe, it } from 'node:test'
       import type { Storage } from '@jobistemer/core/storage'

@@ -22,7 +22,7 @@ function world() {
   return { race, start, seen: () => readFileSync(file, 'utf8').trim().split('\n') }
 }
 
-it('a process that has done its part takes part in the next race too', async () => {
+it('a child process that has finished its part of a race is used for the next race too', async () => {
   const { race, seen } = world()
   expect(await race()).toEqual([[], []])
   expect(await race()).toEqual([[], []])
@@ -31,7 +31,7 @@ it('a process that has done its part takes part in the next race too', async () 
   expect(next.sort()).toEqual([a, b].sort())
 })
 
-it('a process that has failed or was killed takes part in no further race', async () => {
+it('a child process that has failed or was killed is not used for another race', async () => {
   const { race, start, seen } = world()
   await expect(race(true)).rejects.toThrow('a child process failed: Error: cannot connect')
   await race()
@@ -52,7 +52,7 @@ it('a process that has failed or was killed takes part in no further race', asyn
   expect(failed.filter((process) => last.includes(process as string))).toEqual([])
 })
 
-it('a process that is ended because it was idle for 5 s takes part in no further race', async () => {
+it('a child process that was ended after 5 s without work is not used for another race', async () => {
   const { race, seen } = world()
   vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
   onTestFinished(() => void vi.useRealTimers())

@@ -5,13 +5,13 @@ import { SeededRandom } from '../src/seeded-random.ts'
 const draw = (random: SeededRandom) => Array.from({ length: 20 }, () => random.next())
 
 describe('SeededRandom', () => {
-  it('gives the same numbers for the same seed, and others for another', () => {
+  it('returns the same numbers for the same seed, and other numbers for another seed', () => {
     expect(draw(new SeededRandom('seed'))).toEqual(draw(new SeededRandom('seed')))
     expect(draw(new SeededRandom(1))).not.toEqual(draw(new SeededRandom(2)))
     expect(draw(new SeededRandom('1'))).toEqual(draw(new SeededRandom(1)))
   })
 
-  it('keeps to the bounds that it is given', () => {
+  it('returns numbers within the given bounds', () => {
     fc.assert(
       fc.property(fc.integer(), fc.nat({ max: 50 }), fc.nat({ max: 50 }), (seed, from, length) => {
         const random = new SeededRandom(seed)
@@ -25,7 +25,7 @@ describe('SeededRandom', () => {
     )
   })
 
-  it('reaches both ends, every item and every order', () => {
+  it('returns both bounds, every item and every order over 300 calls', () => {
     const random = new SeededRandom('ends')
     const times = Array.from({ length: 300 })
     expect(new Set(times.map(() => random.whole(1, 3)))).toEqual(new Set([1, 2, 3]))

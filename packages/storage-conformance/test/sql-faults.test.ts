@@ -46,7 +46,7 @@ async function runFaulty(fault: SqlFault, { run }: Pick<StorageCase, 'run'>): Pr
 }
 
 describe('the one-line faults of an SQL adapter', () => {
-  it('are 54: the kit notices at least 50, and the table says why it cannot notice the rest', () => {
+  it('are 54: the kit reports at least 50, and the table says why it cannot report the rest', () => {
     expect(faults).toHaveLength(54)
     expect(noticed.length).toBeGreaterThanOrEqual(50)
     const outOfReach = faults.filter(({ noticedBy }) => noticedBy === null)
@@ -55,7 +55,7 @@ describe('the one-line faults of an SQL adapter', () => {
     for (const fault of faults) expect(() => adapterWith(fault)).not.toThrow()
   })
 
-  it.concurrent.each(tried)('$subject: the kit notices an adapter that $name', async (fault) => {
+  it.concurrent.each(tried)('$subject: the kit rejects an adapter that $name', async (fault) => {
     const storageCase = caseNamed(fault.noticedBy)
     let failure: unknown = null
     // A race, or a wake-up that arrives late, may hide a fault in one run.
@@ -80,7 +80,7 @@ if (isThorough) {
     open: () => sqlWorld(adapterWith(null), { pool, url: server.url }),
   })
 } else {
-  describe('the intact SQL adapter passes where its faults fail', () => {
+  describe('the SQL adapter without a fault passes the kit’s case', () => {
     it.each([...new Set(tried.map(({ noticedBy }) => noticedBy))])('%s', async (name) => {
       await withWorld(
         () => sqlWorld(adapterWith(null), { pool, url: server.url }),

@@ -38,14 +38,14 @@ function register(options: Partial<StorageConformanceOptions> = {}): Registered 
 const some = 'wake: only one is woken at a time'
 
 describe('storageConformance', () => {
-  it('registers one suite with the cases that the capabilities call for', () => {
+  it('registers one suite with the cases that the declared capabilities require', () => {
     const { suites, tests, timeouts } = register()
     expect(suites).toEqual(['mine: storage conformance'])
     expect([...tests.keys()]).toEqual(storageCases({ subscribe: true }).map(({ name }) => name))
     expect(timeouts.every((timeout) => timeout !== undefined && timeout >= 30_000)).toBe(true)
   })
 
-  it('registers bodies that pass for a sound storage and reject for another', async () => {
+  it('registers tests that pass for a correct storage and reject for a broken one', async () => {
     await register().tests.get(some)?.()
     const broken = register({
       open: () => ({
@@ -56,7 +56,7 @@ describe('storageConformance', () => {
     await expect(broken.tests.get(some)?.()).rejects.toThrow()
   })
 
-  it('runs no deeper than asked', () => {
+  it('registers only cases up to the given depth', () => {
     const count = (depth: CaseDepth) => register({ depth }).tests.size
     const all = storageCases({ subscribe: true })
     const upTo = (...depths: CaseDepth[]) => all.filter(({ depth }) => depths.includes(depth)).length
@@ -66,7 +66,7 @@ describe('storageConformance', () => {
     expect(count('soak')).toBe(all.length)
   })
 
-  it('shows a skipped case with its reason and leaves it out', () => {
+  it('marks a skipped case with its reason, and does not run it', () => {
     const { tests, skipped } = register({ skip: [{ test: some, reason: 'under repair' }] })
     expect(tests.has(some)).toBe(false)
     expect(skipped).toEqual([`${some} (under repair)`])
@@ -82,21 +82,21 @@ describe('storageConformance', () => {
         { test: some, reason: 'y' },
       ],
     ],
-  ])('a skip that %s fails as a test of its own', async (problem, skip) => {
+  ])('registers a failing test for a skip that %s', async (problem, skip) => {
     const { tests } = register({ skip })
     const failing = [...tests.entries()].filter(([name]) => name.includes(problem))
     expect(failing).toHaveLength(1)
     await expect(failing[0]?.[1]()).rejects.toThrow(problem)
   })
 
-  it('a case that a shallower depth leaves out cannot be skipped', () => {
+  it('registers a failing test for a skip of a case that the given depth omits', () => {
     const skip = [{ test: 'model: random calls are answered as by the memory storage (seed 1)', reason: 'x' }]
     expect([...register({ skip, depth: 'cases' }).tests.keys()].some((name) => name.includes('matches no case'))).toBe(
       true,
     )
   })
 
-  it('closes every connection and disposes of every world, also when the case fails', async () => {
+  it('closes every connection and disposes of every test database, even if the case fails', async () => {
     let open = 0
     let worlds = 0
     const { tests } = register({
@@ -138,7 +138,7 @@ describe('storageCases', () => {
     for (const name of names) expect(name).toMatch(/^[\w ]+: .{8,}/)
   })
 
-  it('leaves out cases for capabilities that a storage lacks', () => {
+  it('omits cases for capabilities that a storage lacks', () => {
     const groups = (declared: Parameters<typeof storageCases>[0]) =>
       new Set(storageCases(declared).map(({ name }) => name.split(':')[0]))
     expect(groups({})).not.toContain('races of processes')
@@ -149,7 +149,7 @@ describe('storageCases', () => {
     expect(groups({ durability: 'power' })).toContain('durability')
   })
 
-  it('makes a model test and a soak of each seed', () => {
+  it('contains a model case and a soak case for each seed', () => {
     const seeded = storageCases({}, { seeds: [7, 8] }).filter(({ name }) => name.includes('seed'))
     expect(seeded.map(({ name }) => name.replace(/.*\(/, '('))).toEqual([
       '(seed 7)',

@@ -12,7 +12,7 @@ useTable(tableName, (made) => {
   client = made
 })
 
-it('all waiting requests of a job run, another job gets its turn, and no step of the process disturbs another', async () => {
+it('all waiting requests of one job run, another job gets its turn, and steps of one process do not conflict', async () => {
   const failures: unknown[] = []
   const failing = new Proxy(client, {
     get(target, name) {

@@ -24,7 +24,7 @@ useTable(tableName, (made) => {
 const effort = { scale: byEffort(20) / 100, seeds: [3] }
 const [soak] = storageCases({ multiProcess: true, durability: 'power' }, effort).filter(({ depth }) => depth === 'soak')
 
-describe('nodes keep the invariants', () => {
+describe('nodes on DynamoDB keep all invariants', () => {
   it('while requests are throttled, answers get lost, and the index of live occurrences lags behind', {
     timeout: 600_000,
   }, async () => {
@@ -74,7 +74,7 @@ class Progress {
 // real one does not, so it gets the time to write.
 const writtenAfterMs = 2000
 
-describe('a server that is killed and comes back', () => {
+describe('a DynamoDB server that is killed and restarted', () => {
   let durable: DynamoDBServer | null = null
   let proxy: TcpProxy | null = null
 
@@ -85,7 +85,7 @@ describe('a server that is killed and comes back', () => {
     durable = null
   })
 
-  it('has lost nothing that was acknowledged, and calls that met its absence went through', {
+  it('has lost no acknowledged write, and calls during its absence succeed', {
     timeout: 120_000,
   }, async () => {
     durable = await startDynamoDB({ data: 'disk' })

@@ -14,7 +14,7 @@ useTable(tableName, (made) => {
   dynamodb = made
 })
 
-it('a process without the code does each operation of a client on jobs of another process', async () => {
+it('a client without code performs every operation on jobs that another process runs', async () => {
   const prefix = 'trial'
   const module = new URL('./fixtures/connect.mjs', import.meta.url)
   const argument = { ...inject('dynamodb'), tableName, prefix }
@@ -22,7 +22,7 @@ it('a process without the code does each operation of a client on jobs of anothe
   await expect(clientTrial({ module, argument, connect })).resolves.toBeUndefined()
 })
 
-it('a client that cannot reach its table rejects in time, and continues once the table is back', async () => {
+it('a client that cannot reach its table rejects calls within their timeout, and works once the table is back', async () => {
   const proxy = await startTcpProxy({ host: '127.0.0.1', port: Number(new URL(inject('dynamodb').endpoint).port) })
   onTestFinished(() => proxy.close())
   const remote = localClient({ endpoint: `http://${proxy.host}:${proxy.port}` }, { maxAttempts: 1 })

@@ -5,7 +5,7 @@ import { localClient } from './local-client.ts'
 
 const tableName = 'clock'
 
-it('the storage reads the time of the server, to the second', async () => {
+it('serverTime of DynamoDB returns the time of the server, to the second', async () => {
   const client = localClient(inject('dynamodb'))
   await createTable({ client, tableName })
   const storage = dynamodbStorage({ client, tableName })
@@ -18,7 +18,7 @@ it('the storage reads the time of the server, to the second', async () => {
   client.destroy()
 })
 
-it('an answer without a date is an error that names the remedy', async () => {
+it('serverTime rejects if the answer has no date, and the error names the remedy', async () => {
   const client = localClient(inject('dynamodb'))
   client.middlewareStack.add(
     (next) => async (request) => {

@@ -71,7 +71,7 @@ async function deleteWithBacklog(name: string, times: number) {
   return { contender, deleted: () => remove(contending), again: () => remove(plain), waiting }
 }
 
-it('a large step pauses before it repeats after a conflict', async () => {
+it('a large step on DynamoDB pauses before it repeats after a conflict', async () => {
   const { contender, deleted, waiting } = await deleteWithBacklog('waits', 3)
   expect(await deleted()).toMatchObject([{ outcome: 'saved' }])
   expect(contender.refused).toBe(3)

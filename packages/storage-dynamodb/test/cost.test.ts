@@ -237,7 +237,7 @@ function statedCost(step: string): Usage {
   return { tableWrites, indexWrites, reads, writeRequests, readRequests } as Usage
 }
 
-describe('the cost sheet of the guide is what DynamoDB charges for', () => {
+describe('DynamoDB charges what the guide’s cost sheet states for', () => {
   it.each(Object.keys(steps))('%s', async (step) => {
     // The first call of a storage looks at the table, too.
     await storage.get({})
@@ -245,14 +245,14 @@ describe('the cost sheet of the guide is what DynamoDB charges for', () => {
     expect(usage).toEqual(statedCost(step))
   })
 
-  it('the count of these tests is the server’s own, where that counts rightly', async () => {
+  it('the write units that this test counts equal the units that the server reports for plain writes', async () => {
     await usedJob('nightly-report')
     expect(meter.plainWrites.reported).toBeGreaterThan(0)
     expect(meter.plainWrites.counted).toBe(meter.plainWrites.reported)
   })
 })
 
-it('the head of a job with a long name, a pause and a running occurrence is below a kilobyte', async () => {
+it('the head of a job with a long name, a pause and a running occurrence is smaller than 1 KB', async () => {
   const { id } = await addJob(storage, 'n'.repeat(255))
   await create(slotItem(id, 1))
   const paused = { at: slotAt(1), reason: 'r'.repeat(100), actor: 'somebody@example.org' }

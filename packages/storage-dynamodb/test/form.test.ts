@@ -93,7 +93,7 @@ async function markedVersion(): Promise<number> {
 const look = { limit: 100, cursor: null } as const
 const rankedOnce = (rank: number) => Array.from({ length: jobCount }, () => [rank, 1])
 
-it('opening data of an older form migrates them, and keeps their contents', async () => {
+it('opening DynamoDB data of an older form migrates them, and keeps their contents', async () => {
   const storage = open(nextForm)
   expect((await storage.listJobs(look)).items).toHaveLength(jobCount)
   expect(await ranks()).toEqual(rankedOnce(1))
@@ -104,20 +104,20 @@ it('opening data of an older form migrates them, and keeps their contents', asyn
   expect(answers).toMatchObject([{ outcome: 'ok' }])
 })
 
-it('the storage runs all migrations from the form of the data on, one after the other', async () => {
+it('the storage runs all migrations from the form of the data to its own form, one after the other', async () => {
   await open(formAfterNext).listJobs(look)
   expect(await ranks()).toEqual(rankedOnce(2))
   expect(await markedVersion()).toBe(formAfterNext.version)
 })
 
-it('many nodes that open the data concurrently migrate them once', async () => {
+it('several nodes that open older data concurrently migrate them once', async () => {
   const nodes = Array.from({ length: 8 }, () => open(formAfterNext))
   const pages = await Promise.all(nodes.map((node) => node.listJobs(look)))
   expect(pages.map(({ items }) => items.length)).toEqual(nodes.map(() => jobCount))
   expect(await ranks()).toEqual(rankedOnce(2))
 })
 
-it.each([1, 2, 3, 5, 8])('a migration whose node dies after %i writes is seen through by the next', async (most) => {
+it.each([1, 2, 3, 5, 8])('a migration whose node dies after %i writes is completed by the next node', async (most) => {
   let writes = 0
   const send = async (command: object, options: object): Promise<unknown> => {
     if (/^(Put|Update)/.test(command.constructor.name) && ++writes > most) throw new Error('the process is dead')
@@ -131,7 +131,7 @@ it.each([1, 2, 3, 5, 8])('a migration whose node dies after %i writes is seen th
   expect(await ranks()).toEqual(rankedOnce(1))
 })
 
-it('data of a newer form are refused, and left as they are', async () => {
+it('data of a newer form are refused and not changed', async () => {
   await open(nextForm).listJobs(look)
   const error = await open(currentForm)
     .listJobs(look)
@@ -151,7 +151,7 @@ it('a new namespace has the form of the first storage that opens it', async () =
   await expect(open(nextForm).listJobs(look)).rejects.toMatchObject({ code: 'STORAGE_SCHEMA_NEWER' })
 })
 
-it('a migration continues where the previous one stopped', async () => {
+it('a migration continues where the previous attempt stopped', async () => {
   const cursors: (string | null)[] = []
   const watched: Form = {
     ...nextForm,

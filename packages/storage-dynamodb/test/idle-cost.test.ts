@@ -46,7 +46,7 @@ function statedReads(jobs: number): number {
 }
 
 it.each([1, 25, 100])(
-  'the guide says what an idle node with %i jobs reads in an hour, to a twentieth',
+  'the guide states the hourly reads of an idle node with %i jobs within 5 %',
   {
     timeout: 120_000,
   },

@@ -108,8 +108,8 @@ async function recordOf(id: `occ_${string}`): Promise<OccurrenceRecord | null | 
   return (await storage.get({ occurrences: [id] })).occurrences[0]
 }
 
-describe('a step of more than a hundred records', () => {
-  it('that replaces a job keeps the claims of another node in the meantime', async () => {
+describe('a DynamoDB step of more than 100 records', () => {
+  it('that replaces a job keeps concurrent claims of another node', async () => {
     const { id } = await addJob(storage, 'alpha', 'allow')
     await addWaiting(id, 120)
     let running: readonly OccurrenceRecord[] = []
@@ -135,7 +135,7 @@ describe('a step of more than a hundred records', () => {
     await assertLedger(storage)
   })
 
-  it('that deletes a job leaves no waiting occurrence, also if another node claims and releases some meanwhile', async () => {
+  it('that deletes a job leaves no waiting occurrence, even if another node claims and releases some meanwhile', async () => {
     const { id } = await addJob(storage, 'alpha', 'allow')
     await addWaiting(id, 120)
     const [early] = await claim(1)
@@ -175,8 +175,8 @@ function resultsOf(tasks: number) {
   return Object.fromEntries(Array.from({ length: tasks }, (_, index) => [`before-${index}`, noise(80_000)]))
 }
 
-describe('sizes', () => {
-  it('results that fit into an item by themselves, but not beside the data of their occurrence, are kept', async () => {
+describe('large records in DynamoDB', () => {
+  it('keep results that fit into one item only without the data of their occurrence', async () => {
     const { id } = await addJob(storage, 'alpha')
     const details = { results: resultsOf(3) }
     const item = { ...slotItem(id, 1), details }
@@ -186,7 +186,7 @@ describe('sizes', () => {
     expect(await recordOf(item.id)).toMatchObject({ state: 'completed', details, runs: finish.runs })
   })
 
-  it('a claim takes twenty occurrences that may overlap, however large their data are', async () => {
+  it('do not limit a claim: it takes twenty occurrences that may overlap', async () => {
     const { id } = await addJob(storage, 'alpha', 'allow')
     const details = { results: resultsOf(2) }
     const items = Array.from({ length: 20 }, (_, key) => ({ ...triggerItem(id, key), details, runs: runsWith(2) }))
@@ -204,7 +204,7 @@ describe('sizes', () => {
     }
   })
 
-  it('a replay with more data than an item can hold displaces hundreds', async () => {
+  it('may be replays with more data than one item, which displace hundreds of occurrences', async () => {
     const { id } = await addJob(storage, 'alpha', 'queue')
     await addWaiting(id, 120)
     const content = { ...contentOf('alpha', 'queue_one'), fingerprint: 'print-2', nextAt: slotAt(121) }
@@ -221,7 +221,7 @@ describe('sizes', () => {
 
 const oldHistory = { now: slotAt(9), jobId: null, before: slotAt(9), keep: 0, limit: 9 }
 
-describe('a claim', () => {
+describe('a claim on DynamoDB', () => {
   const at = { now: slotAt(150), owner: other, exceptHandlerKeys: [], sweep: false } as const
 
   async function addTriggers(job: JobId, count: number): Promise<void> {
@@ -230,7 +230,7 @@ describe('a claim', () => {
   }
 
   it.each([1, 10])(
-    'with a limit of %i finds occurrences behind hundreds that this node may not take',
+    'with the limit %i finds occurrences behind hundreds that this node may not claim',
     {
       timeout: 60_000,
     },
@@ -279,7 +279,7 @@ describe('a claim', () => {
         waiting: 'keep',
       },
     ],
-  ] as const)('beside the head starts nothing as decided before the job was %s', async (_, change) => {
+  ] as const)('starts nothing by the old settings if the job is concurrently %s', async (_, change) => {
     const { id } = await addJob(storage, 'alpha', 'allow')
     await addTriggers(id, 3)
     const node = interrupted('TransactWriteItemsCommand', async () => {
@@ -294,7 +294,7 @@ describe('a claim', () => {
   })
 })
 
-it('a claim of overlapping occurrences starts none that a concurrent update cancels', async () => {
+it('of overlapping occurrences starts none that a concurrent update cancels', async () => {
   const { id } = await addJob(storage, 'alpha', 'allow')
   await addWaiting(id, 5)
   const content = { ...contentOf('alpha', 'allow'), fingerprint: 'print-2', nextAt: slotAt(6) }
@@ -319,7 +319,7 @@ it('a claim of overlapping occurrences starts none that a concurrent update canc
   for (const one of ids) expect((await recordOf(one))?.state).toBe('canceled')
 })
 
-describe('a prune', () => {
+describe('a prune on DynamoDB', () => {
   async function addLarge(): Promise<{ readonly job: JobId; readonly id: `occ_${string}` }> {
     const { id: job } = await addJob(storage, 'alpha')
     const item = slotItem(job, 1)
@@ -338,7 +338,7 @@ describe('a prune', () => {
     expect(lister.met).toBe(true)
   })
 
-  it('that dies half way through a large record does not block reads', { timeout: 30_000 }, async () => {
+  it('that dies in the middle of a large record does not block reads', { timeout: 30_000 }, async () => {
     const { job, id } = await addLarge()
     const dying = interrupted(/^BatchWriteItemCommand .*"part\//, async () => {
       const { BatchWriteItemCommand, QueryCommand } = await import('@aws-sdk/client-dynamodb')
@@ -401,7 +401,7 @@ describe('a prune', () => {
     expect(await recordOf(again.id)).toMatchObject({ scheduledAt: slotAt(5), state: 'running' })
   })
 
-  it('of versions does not hide a job whose version changes while it is being read', async () => {
+  it('of versions does not hide a job whose version changes while it is read', async () => {
     const { id } = await addJob(storage, 'alpha')
     const content = { ...contentOf('alpha'), fingerprint: 'print-2' }
     const change = { kind: 'replace', id, content, expectedVersion: 1, expectedWatermark: start } as const

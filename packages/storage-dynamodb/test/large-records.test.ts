@@ -66,7 +66,7 @@ async function recordOf(id: `occ_${string}`) {
   return (await storage.get({ occurrences: [id] })).occurrences[0]
 }
 
-it('task runs of more than an item can hold come back as they were, and go with their record', async () => {
+it('task runs that exceed one item are read back unchanged, and are removed with their record', async () => {
   const { id } = await addJob(storage, 'large')
   const item = slotItem(id, 1)
   await storage.createOccurrences({ now: slotAt(1), owner, items: [item] })
@@ -97,7 +97,7 @@ async function leftAfterPrune(id: string): Promise<number> {
   return await itemsOf(id)
 }
 
-it('the end of an occurrence with queued ones behind it keeps its parts until the prune', async () => {
+it('an ended occurrence with queued occurrences behind it keeps its parts until it is pruned', async () => {
   const { id } = await addJob(storage, 'queued-behind', 'queue')
   const item = slotItem(id, 1)
   await storage.createOccurrences({ now: slotAt(1), owner, items: [item] })
@@ -135,7 +135,7 @@ function losingClient(kind: new (input: never) => object): Pick<DynamoDBClient, 
   return losing as unknown as Pick<DynamoDBClient, 'send'> & { losses: number }
 }
 
-it.each([1, 2, 3])('all parts go with the record where %i answers to updates got lost', async (losses) => {
+it.each([1, 2, 3])('all parts are removed with the record although %i answers to updates were lost', async (losses) => {
   const losing = losingClient(UpdateItemCommand)
   storage = dynamodbStorage({ client: losing, tableName: 'large', prefix: `losing-${losses}` })
   const { id } = await addJob(storage, `losing-${losses}`)
@@ -150,7 +150,7 @@ it.each([1, 2, 3])('all parts go with the record where %i answers to updates got
   expect(await leftAfterPrune(item.id)).toBe(0)
 })
 
-it('a late owner leaves no parts, whether its record is there or not', async () => {
+it('a settle by an outdated owner leaves no parts, whether or not its record exists', async () => {
   const { id } = await addJob(storage, 'late')
   const item = slotItem(id, 1)
   await storage.createOccurrences({ now: slotAt(1), owner, items: [item] })
@@ -162,7 +162,7 @@ it('a late owner leaves no parts, whether its record is there or not', async () 
   expect(await itemsOf(item.id)).toBe(0)
 })
 
-it('the parts of an owner that died before it referred to them go with the record', async () => {
+it('the parts of an owner that died before it referred to them are removed with the record', async () => {
   const { id } = await addJob(storage, 'dead')
   const item = slotItem(id, 1)
   let hasParts = false
@@ -187,7 +187,7 @@ it('the parts of an owner that died before it referred to them go with the recor
   expect(await leftAfterPrune(item.id)).toBe(0)
 })
 
-it('a reap may make the runs too large for their item', async () => {
+it('a reap may make the task runs too large for their item', async () => {
   const { id } = await addJob(storage, 'reaped')
   const item = slotItem(id, 1)
   await storage.createOccurrences({ now: slotAt(1), owner, items: [item] })
@@ -199,7 +199,7 @@ it('a reap may make the runs too large for their item', async () => {
   expect(await leftAfterPrune(item.id)).toBe(0)
 })
 
-it('a node that dies while it reaps leaves no parts behind', async () => {
+it('a node that dies during a reap leaves no parts behind', async () => {
   const { id } = await addJob(storage, 'reaped-twice')
   const item = slotItem(id, 1)
   await storage.createOccurrences({ now: slotAt(1), owner, items: [item] })
@@ -290,7 +290,7 @@ async function itemsOf(id: string): Promise<number> {
   return count
 }
 
-it('a hundred waiting triggers with large data are canceled in one step', async () => {
+it('99 waiting triggers with large data are canceled in one step', async () => {
   const { id } = await addJob(storage, 'large', 'queue')
   const items = Array.from({ length: 99 }, (_, key) => {
     const item = triggerItem(id, key)
@@ -353,7 +353,7 @@ function recoveryOf(job: JobId, count: number): CreateRecovery {
   }
 }
 
-describe('the list of active occurrences', () => {
+describe('the list of active occurrences in the head of a job', () => {
   const headKey = (id: JobId) => ({ pk: { S: `test-${tests - 1}:job/${id.slice(4)}` }, sk: { S: 'head' } })
 
   /** Lists an occurrence several times; the next step looks at the list. */
@@ -402,7 +402,7 @@ describe('the list of active occurrences', () => {
     await storage.settle({ now: slotAt(3), items })
   }
 
-  it.each(['has ended', 'was pruned'])('a run that %s leaves the list at the next look', async (what) => {
+  it.each(['has ended', 'was pruned'])('omits a run that %s after the next check', async (what) => {
     const { id } = await addJob(storage, what, 'allow')
     const [ended] = await addTriggers(id, 0, 1)
     await endSome(1)
@@ -416,7 +416,7 @@ describe('the list of active occurrences', () => {
     expect(await storedLists(id)).toEqual({ listed: 0, pages: 2, onPages: 200, lookAt: 180 })
   })
 
-  it('hundreds of live runs fill pages, which go after the runs have ended', async () => {
+  it('uses pages for hundreds of live runs, and drops the pages after the runs have ended', async () => {
     const { id } = await addJob(storage, 'many', 'allow')
     for (let first = 0; first < 900; first += 100) await addTriggers(id, first, 100)
     const full = await storedLists(id)
@@ -537,8 +537,8 @@ function latePlans(first: () => Promise<unknown>): Pick<DynamoDBClient, 'send'> 
   }
 }
 
-describe('the runs of an occurrence whose end wakes hundreds are stored unchanged', () => {
-  it('of a finish', async () => {
+describe('an occurrence whose end wakes hundreds of others keeps its task runs unchanged', () => {
+  it('after a finish', async () => {
     const id = await addCutOff('finish')
     const late = latePlans(async () => {})
     storage = dynamodbStorage({ client: late, tableName: 'large', prefix: `test-${tests - 1}` })
@@ -550,7 +550,7 @@ describe('the runs of an occurrence whose end wakes hundreds are stored unchange
     await assertLedger(storage)
   })
 
-  it('of a finish, if an earlier settle of the owner arrives before the plan', async () => {
+  it('after a finish, if an earlier settle of the owner arrives before the plan', async () => {
     const plain = storage
     const id = await addCutOff('overtaken')
     const last = { ...finishItem(id, 1), sequence: 2 }
@@ -570,7 +570,7 @@ describe('the runs of an occurrence whose end wakes hundreds are stored unchange
     await assertLedger(plain)
   })
 
-  it('of a reap, if a later settle of the owner arrives before the plan', async () => {
+  it('after a reap, if a later settle of the owner arrives before the plan', async () => {
     const plain = storage
     const id = await addCutOff('alive')
     const { id: occurrence, jobId, scheduledAt, runs } = finishItem(id, 1)
@@ -587,14 +587,14 @@ describe('the runs of an occurrence whose end wakes hundreds are stored unchange
     await assertLedger(plain)
   })
 
-  it('of a finish with runs that are too large for its item', async () => {
+  it('after a finish whose task runs are too large for its item', async () => {
     const id = await addCutOff('large-finish')
     const last = { ...finishItem(id, 1), runs: largeRuns(4) }
     expect(await storage.settle({ now: slotAt(14), items: [last] })).toMatchObject([{ outcome: 'ok' }])
     expect((await recordOf(last.id))?.runs).toEqual(last.runs)
   })
 
-  it('of a reap', async () => {
+  it('after a reap', async () => {
     const id = await addCutOff('reap')
     const { id: occurrence, jobId, scheduledAt, runs } = finishItem(id, 1)
     const reap = {
@@ -614,7 +614,7 @@ describe('the runs of an occurrence whose end wakes hundreds are stored unchange
   })
 })
 
-it('the newest occurrence under queue_one replaces hundreds, and the end of the running one wakes it', async () => {
+it('the newest occurrence under queue_one replaces hundreds, and is woken by the end of the running one', async () => {
   const { id } = await addJob(storage, 'newest', 'queue')
   await storage.createOccurrences({ now: slotAt(200), owner, items: [recoveryOf(id, 200)] })
   await storage.claim({ now: slotAt(200), owner, limit: 1, exceptHandlerKeys: [], sweep: false })
@@ -645,7 +645,7 @@ function dyingClient(count: number): Pick<DynamoDBClient, 'send'> {
 }
 
 // A recovery of 200 slots takes one transaction for the head and the plan, seven for the records, and one for the end.
-it.each([2, 5, 9])('if a node dies at transaction %i of a large step, other nodes complete the step', async (count) => {
+it.each([2, 5, 9])('a large step whose node dies at transaction %i is completed by other nodes', async (count) => {
   const prefix = `dying-${count}`
   storage = dynamodbStorage({ client, tableName: 'large', prefix })
   const { id } = await addJob(storage, 'thousand', 'queue')
@@ -662,7 +662,7 @@ it.each([2, 5, 9])('if a node dies at transaction %i of a large step, other node
   await assertLedger(storage)
 })
 
-it('a step that meets the plan of a dead node carries it out first', async () => {
+it('a step that finds the plan of a dead node carries out that plan first', async () => {
   storage = dynamodbStorage({ client, tableName: 'large', prefix: 'meeting' })
   const { id } = await addJob(storage, 'thousand', 'queue')
   const dying = dynamodbStorage({ client: dyingClient(3), tableName: 'large', prefix: 'meeting' })

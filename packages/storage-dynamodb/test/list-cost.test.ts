@@ -112,7 +112,7 @@ it('a list of failed occurrences stops reading when its page is full, however lo
   expect(usage.reads).toBeLessThan(4)
 })
 
-it('a list by state finds its occurrences in a long history, on pages of any size', async () => {
+it('a list by state finds its occurrences in a long history, with any page size', async () => {
   const id = await failedAfter(90)
   await run(id, 3, 'completed')
   await run(id, 4, 'failed')
@@ -128,7 +128,7 @@ it('a list by state finds its occurrences in a long history, on pages of any siz
   }
 })
 
-it('a list reads no large task runs of other occurrences, and none if runs are not wanted', async () => {
+it('a list reads no large task runs of other occurrences, and none if the query excludes task runs', async () => {
   const { id } = await addJob(storage, 'large')
   const result = () => randomBytes(150_000).toString('base64')
   const large = () => [...firstAttempt(start), ...firstAttempt(start)].map((one) => ({ ...one, result: result() }))
@@ -169,7 +169,7 @@ it('a page of queued occurrences reads no more records than it returns', async (
   expect(first.reads).toBeLessThan(15)
 })
 
-it('a poll passes over pending occurrences of a paused job in few requests, and claims a ready one behind them', async () => {
+it('a poll skips pending occurrences of a paused job in few requests, and claims a ready one behind them', async () => {
   const paused = await addJob(storage, 'paused', 'allow')
   await storage.createOccurrences({ now: slotAt(1), owner, items: [triggerItem(paused.id, 0)] })
   await copyPending(paused.id, 1200)

@@ -33,7 +33,7 @@ it('counts omit ended occurrences that the head of their job still lists', async
   ])
 })
 
-it('a running occurrence with a cancel request counts as running', async () => {
+it('counts include a running occurrence with a cancel request as running', async () => {
   const { id } = await addJob(storage, 'alpha')
   const item = slotItem(id, 1)
   await storage.createOccurrences({ now: slotAt(1), owner, items: [item] })
@@ -43,7 +43,7 @@ it('a running occurrence with a cancel request counts as running', async () => {
   expect((await storage.get({ counts: [id, 'all'] })).counts).toEqual([running, running])
 })
 
-it('a rescue is counted for as long as the occurrence is kept, and handing back is none', async () => {
+it('a rescue is counted while the occurrence is kept, and a release is not counted as a rescue', async () => {
   const { id } = await addJob(storage, 'alpha')
   const item = slotItem(id, 1)
   const address = { id: item.id, jobId: id, scheduledAt: item.scheduledAt }

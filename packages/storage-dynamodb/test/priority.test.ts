@@ -47,8 +47,8 @@ async function markers(): Promise<readonly string[]> {
   return own.map((pk) => pk.slice(`${prefix}:priority/`.length)).sort()
 }
 
-describe('a claim', () => {
-  it('finds a few urgent occurrences among hundreds that are due earlier', async () => {
+describe('a claim on DynamoDB', () => {
+  it('takes a few urgent occurrences before hundreds that are due earlier', async () => {
     const { id } = await addJob(storage, 'alpha', 'allow')
     const low = Array.from({ length: 150 }, (_, key) => trigger(id, key, slotAt(1) + key, -1))
     const plain = Array.from({ length: 150 }, (_, key) => trigger(id, 200 + key, slotAt(1) + key))
@@ -65,7 +65,7 @@ describe('a claim', () => {
     expect(claimed.map(({ details }) => details.priority)).toEqual([3, 3, undefined, undefined, undefined])
   })
 
-  it('continues behind the first page in the same order', async () => {
+  it('takes occurrences behind the first page in order of priority', async () => {
     const { id } = await addJob(storage, 'alpha', 'allow')
     const low = Array.from({ length: 120 }, (_, key) => trigger(id, key, slotAt(1) + key * 2, -2))
     const plain = Array.from({ length: 120 }, (_, key) =>
@@ -82,7 +82,7 @@ describe('a claim', () => {
     expect(times).toEqual(Array.from({ length: 240 }, (_, index) => slotAt(1) + 2 * priorityStepMs + index))
   })
 
-  it('of an open storage finds a priority that another process has begun to use', async () => {
+  it('by an open storage takes occurrences of a priority that another process has just used for the first time', async () => {
     const { id } = await addJob(storage, 'alpha', 'allow')
     const other = connect()
     expect(await claim(other, 5)).toEqual([])
@@ -101,8 +101,8 @@ describe('a claim', () => {
   })
 })
 
-describe('a marker of a priority', () => {
-  it('is written once by each process, and never for occurrences without a priority', async () => {
+describe('the marker of a priority in DynamoDB', () => {
+  it('is written once by each process, and not for occurrences without a priority', async () => {
     const written: string[] = []
     const send = async (command: object, options: object): Promise<unknown> => {
       if (command instanceof PutItemCommand) written.push(command.input.Item?.pk?.S ?? '')
@@ -134,7 +134,7 @@ describe('a marker of a priority', () => {
   })
 })
 
-it('each process counts and lists waiting occurrences with a priority, and no markers', async () => {
+it('each process counts and lists waiting occurrences with a priority, but no markers', async () => {
   const { id } = await addJob(storage, 'alpha', 'allow')
   const items = [trigger(id, 1, slotAt(1), 4), trigger(id, 2, slotAt(1), -4), trigger(id, 3, slotAt(1))]
   await create(items, slotAt(2))
@@ -154,7 +154,7 @@ it('each process counts and lists waiting occurrences with a priority, and no ma
   }
 })
 
-it('a released occurrence with a priority waits in its priority again', async () => {
+it('a released occurrence waits with its priority again', async () => {
   const { id } = await addJob(storage, 'alpha', 'allow')
   await create([trigger(id, 1, slotAt(3), 5)], slotAt(3))
   const [held] = (await claim(storage, 1)) as [OccurrenceRecord]

@@ -33,15 +33,15 @@ async function rejection(call: Promise<unknown>): Promise<JobistemerError> {
 
 const look = { limit: 1, cursor: null } as const
 
-describe('the table', () => {
-  it('is made once, however many nodes begin at the same time', async () => {
+describe('the DynamoDB table', () => {
+  it('is created once, however many nodes start at the same time', async () => {
     await Promise.all([1, 2, 3].map(() => createTable({ client, tableName: 'several' })))
     await createTable({ client, tableName: 'several' })
     const job = await addJob(dynamodbStorage({ client, tableName: 'several' }), 'alpha')
     expect(job.version).toBe(1)
   })
 
-  it('is described alike by the template of CloudFormation, by the definition and by DynamoDB', async () => {
+  it('has the same description in the CloudFormation template, in tableDefinition and in DynamoDB', async () => {
     await createTable({ client, tableName: 'described' })
     const { Table: table } = await client.send(new DescribeTableCommand({ TableName: 'described' }))
     const { Properties: properties } = cloudFormationTemplate({ tableName: 'described' }).Resources.JobistemerTable
@@ -100,7 +100,7 @@ describe('the table', () => {
     expect((await client.send(new ScanCommand({ TableName: 'bare' }))).Count).toBe(0)
   })
 
-  it('that does not exist rejects with a remedy, and is found once it is created', async () => {
+  it('that does not exist makes calls reject with a remedy, and is found once it is created', async () => {
     const storage = dynamodbStorage({ client, tableName: 'later' })
     const error = await rejection(storage.listJobs(look))
     expect([error.code, error.value]).toEqual(['STORAGE_UNREADABLE', 'later'])
@@ -136,7 +136,7 @@ describe('createTable', () => {
 
   const failure = (name: string) => Object.assign(new Error(`${name} was said`), { name })
 
-  it('ends at its time limit where an endpoint never answers', async () => {
+  it('ends at its time limit if the endpoint never answers', async () => {
     const { createServer } = await import('node:net')
     const silent = createServer(() => {}).listen(0, '127.0.0.1')
     await new Promise((resolve) => silent.once('listening', resolve))
@@ -149,7 +149,7 @@ describe('createTable', () => {
     silent.close()
   })
 
-  it('rejects with STORAGE_UNREACHABLE where no server listens', async () => {
+  it('rejects with STORAGE_UNREACHABLE if no server listens', async () => {
     const unreachable = localClient({ endpoint: 'http://127.0.0.1:1' }, { maxAttempts: 1 })
     const error = await rejection(createTable({ client: unreachable, tableName: 'jobs', timeout: 50 }))
     expect(error.code).toBe('STORAGE_UNREACHABLE')
@@ -157,7 +157,7 @@ describe('createTable', () => {
     unreachable.destroy()
   })
 
-  it('ends at its time limit if CreateTable says that the table exists and DescribeTable never finds it', async () => {
+  it('ends at its time limit if DynamoDB answers that the table exists and then never finds it', async () => {
     let requests = 0
     const hidden = answering((command) => {
       // Without this failure, a call that goes on for ever would not end the test.
@@ -171,7 +171,7 @@ describe('createTable', () => {
     expect(error.remedy).toContain('raise timeout')
   })
 
-  it('repeats throttled requests, and requests whose answer is lost', async () => {
+  it('repeats throttled requests, and requests whose answer was lost', async () => {
     const met = new Set<object>()
     const throttled = answering(({ constructor: kind }) => {
       if (met.has(kind)) return null
@@ -194,7 +194,7 @@ describe('createTable', () => {
   it.each([
     ['CreateTable', [CreateTableCommand]],
     ['CreateTable and DescribeTable', [CreateTableCommand, DescribeTableCommand]],
-  ])('does nothing without the right to %s where the table is there', async (_, denied) => {
+  ])('does nothing without the right to %s if the table exists', async (_, denied) => {
     await createTable({ client, tableName: 'there' })
     const node = answering((command) =>
       denied.some((kind) => command instanceof kind) ? failure('AccessDeniedException') : null,
@@ -205,14 +205,14 @@ describe('createTable', () => {
     expect(error.remedy).toContain('dynamodb:CreateTable and dynamodb:DescribeTable')
   })
 
-  it('without any right says which ones are needed', async () => {
+  it('rejects without any right, and the remedy lists the necessary rights', async () => {
     const unreachable = answering(() => failure('AccessDeniedException'))
     const error = await rejection(createTable({ client: unreachable, tableName: 'there' }))
     expect([error.code, (error.cause as Error).name]).toEqual(['STORAGE_UNREADABLE', 'AccessDeniedException'])
     expect(error.remedy).toContain('dynamodb:CreateTable and dynamodb:DescribeTable')
   })
 
-  it('without the right to look finds an index that is missing', async () => {
+  it('without the right to describe the table detects that the index is missing', async () => {
     const {
       GlobalSecondaryIndexes: _,
       AttributeDefinitions: attributes,
@@ -254,7 +254,7 @@ const actions: Readonly<Record<string, (input: never) => readonly string[]>> = {
       .map((name) => (name === 'ConditionCheck' ? 'ConditionCheckItem' : `${name}Item`)),
 }
 
-it('the least policy lists exactly the actions that a storage uses', async () => {
+it('the minimal IAM policy lists exactly the actions that a storage uses', async () => {
   await createTable({ client, tableName: 'policy' })
   const used = new Set<string>()
   const send = async (command: { readonly input: never }, options: object): Promise<unknown> => {
@@ -285,7 +285,7 @@ it('the least policy lists exactly the actions that a storage uses', async () =>
   expect((await client.send(new ScanCommand({ TableName: 'policy' }))).Count).toBe(1)
 })
 
-describe('options', () => {
+describe('dynamodbStorage', () => {
   it.each([
     [{ tableName: 'jobs' }, 'client'],
     [{ client: {}, tableName: 'jobs' }, 'client'],
@@ -294,22 +294,22 @@ describe('options', () => {
     [{ client: { send: () => {} }, tableName: 'jobs', prefix: 'a:b' }, 'prefix'],
     [{ client: { send: () => {} }, tableName: 'jobs', prefix: '' }, 'prefix'],
     [null, 'options'],
-  ])('%j is refused for its %s', (options, field) => {
+  ])('refuses %j because of its member %s', (options, field) => {
     const open = () => dynamodbStorage(options as never)
     expect(open).toThrow(expect.objectContaining({ code: 'INVALID_ARGUMENT', field }))
   })
 
-  it('one that does not exist is refused', () => {
+  it('refuses an unknown option', () => {
     const open = () => dynamodbStorage({ client, tableName: 'jobs', region: 'x' } as never)
     expect(open).toThrow(expect.objectContaining({ code: 'UNKNOWN_OPTION', field: 'region' }))
   })
 
-  it('a time limit that is no duration is refused', () => {
+  it('refuses a time limit that is not a duration', () => {
     const open = () => dynamodbStorage({ client, tableName: 'jobs', retryTimeout: 'soon' })
     expect(open).toThrow(expect.objectContaining({ code: 'INVALID_DURATION', field: 'retryTimeout' }))
   })
 
-  it.each([25, 60])('a request may take as long as %i days', async (days) => {
+  it.each([25, 60])('accepts a request timeout of %i days', async (days) => {
     let aborted: boolean | undefined
     const send = async (_: object, { abortSignal }: { readonly abortSignal: AbortSignal }): Promise<never> => {
       await setTimeout(50)
@@ -323,7 +323,7 @@ describe('options', () => {
   })
 })
 
-describe('the helpers', () => {
+describe('the helper functions for the DynamoDB table', () => {
   const helpers = { cloudFormationTemplate, iamPolicy, tableDefinition } as unknown as Record<
     string,
     (options?: object | string) => unknown
@@ -341,7 +341,7 @@ describe('the helpers', () => {
     ['cloudFormationTemplate', undefined, 'options'],
     ['tableDefinition', {}, 'tableName'],
     ['tableDefinition', undefined, 'options'],
-  ])('%s refuses %j for its %s', (name, options, field) => {
+  ])('include %s, which refuses %j because of its member %s', (name, options, field) => {
     const call = () => helpers[name]?.(options)
     expect(call).toThrow(expect.objectContaining({ code: 'INVALID_ARGUMENT', field }))
   })
@@ -350,13 +350,13 @@ describe('the helpers', () => {
     ['iamPolicy', { tableArn }],
     ['cloudFormationTemplate', { tableName: 'jobs' }],
     ['tableDefinition', { tableName: 'jobs' }],
-  ])('%s refuses an option that does not exist', (name, options) => {
+  ])('include %s, which refuses an unknown option', (name, options) => {
     expect(helpers[name]?.(options)).toBeTruthy()
     const call = () => helpers[name]?.({ ...options, region: 'x' })
     expect(call).toThrow(expect.objectContaining({ code: 'UNKNOWN_OPTION', field: 'region' }))
   })
 
-  it('take the ARN of a table in China and in all regions, and as the table to create', () => {
+  it('accept the ARN of a table, also in China and with wildcards', () => {
     for (const arn of ['arn:aws-cn:dynamodb:cn-north-1:123456789012:table/jobs', 'arn:aws:dynamodb:*:*:table/jobs']) {
       expect(iamPolicy({ tableArn: arn }).Statement[0]?.Resource[0]).toBe(arn)
     }
@@ -364,7 +364,7 @@ describe('the helpers', () => {
   })
 })
 
-describe('a service that refuses or is not there', () => {
+describe('an error of DynamoDB', () => {
   const failing = (name: string, properties: object = {}) => {
     const send = async () => {
       throw Object.assign(new Error(`${name} was said`), { name, ...properties })
@@ -383,14 +383,14 @@ describe('a service that refuses or is not there', () => {
     ['RequestLimitExceeded', 'STORAGE_BUSY', /capacity/],
     ['InternalServerError', 'STORAGE_BUSY', /repeated/],
     ['SomethingElse', 'STORAGE_FAILED', /cause/],
-  ])('%s is %s', async (name, code, message) => {
+  ])('named %s rejects as %s', async (name, code, message) => {
     const error = await rejection(failing(name).listJobs(look))
     expect(error.code).toBe(code)
     expect(error.message).toMatch(message)
     expect((error.cause as Error).name).toBe(name)
   })
 
-  it('an endpoint without a server ends in STORAGE_UNREACHABLE', async () => {
+  it('is STORAGE_UNREACHABLE if no server listens at the endpoint', async () => {
     const unreachable = localClient({ endpoint: 'http://127.0.0.1:1' }, { maxAttempts: 1 })
     const storage = dynamodbStorage({ client: unreachable, tableName: 'jobs', retryTimeout: 100 })
     const error = await rejection(storage.listJobs(look))
@@ -399,7 +399,7 @@ describe('a service that refuses or is not there', () => {
     unreachable.destroy()
   })
 
-  it('an endpoint that never answers ends in STORAGE_BUSY, too', async () => {
+  it('is STORAGE_BUSY if the endpoint never answers', async () => {
     const { createServer } = await import('node:net')
     const silent = createServer(() => {}).listen(0, '127.0.0.1')
     await new Promise((resolve) => silent.once('listening', resolve))

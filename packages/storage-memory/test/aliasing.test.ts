@@ -34,8 +34,8 @@ function richSlot(item: ReturnType<typeof slotItem>): CreateItem {
   }
 }
 
-describe('an argument of a storage call', () => {
-  it('can be changed after the call without changing the stored record', async () => {
+describe('an argument of a call to the memory storage', () => {
+  it('may be changed after the call without changing the stored record', async () => {
     const node = new Node()
     const job = await node.addJob('alpha')
     const item = richSlot(slotItem(job, 1))
@@ -52,7 +52,7 @@ describe('an argument of a storage call', () => {
     expect((await node.record(item)).runs).toEqual(firstAttempt(slotAt(1)))
   })
 
-  it('can be a definition that changes afterwards', async () => {
+  it('may be a definition that the caller changes afterwards', async () => {
     const node = new Node()
     const job = await node.addJob('alpha')
     const content = structuredClone({ ...jobContent('alpha'), definition: { list: [1, { two: 2 }] } })
@@ -65,7 +65,7 @@ describe('an argument of a storage call', () => {
   })
 })
 
-describe('an answer of a storage call', () => {
+describe('an answer of the memory storage', () => {
   async function started(): Promise<{ node: Node; item: CreateItem }> {
     const node = new Node()
     const job = await node.addJob('alpha')
@@ -76,7 +76,7 @@ describe('an answer of a storage call', () => {
     return { node, item }
   }
 
-  it('can be changed without changing the stored record: occurrences', async () => {
+  it('may be changed without changing the stored record: occurrences', async () => {
     const { node, item } = await started()
     const before = await node.record(item)
     const list = { kind: 'job', jobId: item.jobId, order: 'ascending', runs: true, limit: 9, cursor: null } as const
@@ -88,7 +88,7 @@ describe('an answer of a storage call', () => {
     expect(await node.record(item)).toEqual(before)
   })
 
-  it('can be changed without changing the stored record: claimed occurrences', async () => {
+  it('may be changed without changing the stored record: claimed occurrences', async () => {
     const node = new Node()
     const job = await node.addJob('alpha')
     const item = slotItem(job, 1, { details: { data: [1] } })
@@ -99,7 +99,7 @@ describe('an answer of a storage call', () => {
     expect(await node.record(item)).toEqual(before)
   })
 
-  it('can be changed without changing the stored record: heads and versions', async () => {
+  it('may be changed without changing the stored record: heads and versions', async () => {
     const node = new Node()
     const job = await node.addJob('alpha')
     const paused = { at: start, reason: 'r', actor: 'a' }

@@ -15,8 +15,8 @@ async function pause(node: Node, job: JobId, paused: boolean): Promise<void> {
   await node.storage.saveJobs({ now: start, changes: [{ kind: 'pause', id: job, paused: record }] })
 }
 
-describe('claim', () => {
-  it('takes occurrences that came due since the last claim by scheduled time, not by due time', async () => {
+describe('a claim on the memory storage', () => {
+  it('takes occurrences that have become due in the order of their scheduled time, not of their due time', async () => {
     const node = new Node()
     const job = await node.addJob('alpha', 'allow')
     await node.create(triggerItem(job, 'a', slotAt(2), { dueAt: slotAt(10) }))
@@ -25,7 +25,7 @@ describe('claim', () => {
     expect(slotsOf(await node.claim(slotAt(12)))).toEqual([1, 2])
   })
 
-  it('a node whose clock is behind does not take occurrences that are not due by its clock', async () => {
+  it('by a node whose clock is behind takes no occurrence that is not due by that clock', async () => {
     const node = new Node()
     const job = await node.addJob('alpha', 'allow')
     await node.create(triggerItem(job, 'a', slotAt(1), { dueAt: slotAt(5) }))
@@ -37,7 +37,7 @@ describe('claim', () => {
     expect(slotsOf(await node.claim(slotAt(8)))).toEqual([2])
   })
 
-  it('passes over paused jobs in everything it answers', async () => {
+  it('leaves paused jobs out of all parts of its answer', async () => {
     const node = new Node()
     const job = await node.addJob('alpha', 'allow')
     await node.create(triggerItem(job, 'ready', slotAt(1)))
@@ -52,7 +52,7 @@ describe('claim', () => {
     expect([slotsOf(resumed), resumed.nextDueAt]).toEqual([[1, 3], slotAt(5)])
   })
 
-  it('leaves out handler keys that the node lacks, in all parts of its answer', async () => {
+  it('leaves handler keys that the node lacks out of all parts of its answer', async () => {
     const node = new Node()
     const [alpha, beta] = [await node.addJob('alpha'), await node.addJob('beta', 'allow')]
     await node.create(slotItem(alpha, 1))
@@ -63,7 +63,7 @@ describe('claim', () => {
     expect(lacksBoth).toEqual({ claimed: [], cancelRequested: [], more: false, nextDueAt: null })
   })
 
-  it('compares the handler key of the version in force', async () => {
+  it('compares the handler key of the job’s current version', async () => {
     const node = new Node()
     const job = await node.addJob('alpha')
     await node.create(slotItem(job, 1))
@@ -74,7 +74,7 @@ describe('claim', () => {
     expect(slotsOf(await node.claim(slotAt(1), 9, { except: ['alpha'] }))).toEqual([1])
   })
 
-  it('takes the oldest of many without reading the rest', async () => {
+  it('takes the oldest of 3,000 occurrences without reading the rest', async () => {
     const node = new Node()
     const job = await node.addJob('alpha', 'allow')
     const items = Array.from({ length: 3000 }, (_, index) => triggerItem(job, `${index}`, start + index))
@@ -88,7 +88,7 @@ describe('claim', () => {
     }
   })
 
-  it('a sweep wakes an occurrence that a finish failed to wake', async () => {
+  it('with a sweep wakes an occurrence that a finish failed to wake', async () => {
     const database = new Database()
     const storage = storageFromLedger(new MemoryLedger(database))
     const { owner } = new Node()

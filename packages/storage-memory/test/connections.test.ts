@@ -19,8 +19,8 @@ function pair(): { first: Node; second: Node; told: WakeUp['kind'][] } {
   return { first, second, told }
 }
 
-describe('connections to one database', () => {
-  it('read the writes of other connections', async () => {
+describe('connections to one memory database', () => {
+  it('read each other’s writes', async () => {
     const { first, second } = pair()
     const job = await first.addJob('alpha')
     const item = slotItem(job, 1)
@@ -29,7 +29,7 @@ describe('connections to one database', () => {
     expect((await first.record(item)).owner).toEqual({ node: 'node-b', incarnation: 'node-b-1' })
   })
 
-  it('do not read another database, or the database of a storage without `database`', async () => {
+  it('do not read another memory database, or the database of a storage without the option `database`', async () => {
     const [one] = connections(1)
     const nodes = [new Node(one), new Node(), new Node()]
     const job = await (nodes[0] as Node).addJob('alpha')
@@ -43,7 +43,7 @@ describe('connections to one database', () => {
     expect((await second.head(job)).name).toBe('alpha')
   })
 
-  it('refuses a database that memoryDatabase did not make', () => {
+  it('refuse a database that memoryDatabase did not make', () => {
     let refusal: unknown
     try {
       memoryStorage({ database: {} as ReturnType<typeof memoryDatabase> })
@@ -55,8 +55,8 @@ describe('connections to one database', () => {
   })
 })
 
-describe('wake-ups', () => {
-  it('tell the other connections of new jobs, of work that waits and of requests to cancel', async () => {
+describe('wake-ups of the memory storage', () => {
+  it('report new jobs, waiting work and cancel requests to the other connections', async () => {
     const { first, told } = pair()
     const job = await first.addJob('alpha', 'queue')
     expect(told.splice(0)).toEqual(['jobs'])
@@ -75,7 +75,7 @@ describe('wake-ups', () => {
     expect(told.splice(0)).toEqual([])
   })
 
-  it('tell of released work, and of work that a resumed job held back', async () => {
+  it('report released work, and work that waited for the resume of its job', async () => {
     const { first, told } = pair()
     const job = await first.addJob('alpha')
     const held = slotItem(job, 1, { runs: firstAttempt(slotAt(1)) })
@@ -90,7 +90,7 @@ describe('wake-ups', () => {
     expect(told.splice(0).sort()).toEqual(['due', 'jobs'])
   })
 
-  it('come once per kind and call, and not to the connection that caused them', async () => {
+  it('are sent once per kind and call, and not to the connection that caused them', async () => {
     const { first, second, told } = pair()
     const changes = ['alpha', 'beta'].map((name) => ({
       kind: 'create' as const,
@@ -103,7 +103,7 @@ describe('wake-ups', () => {
     expect(told).toEqual([])
   })
 
-  it('do not come after the subscription or the connection ended', async () => {
+  it('are not sent after the subscription has ended or the connection was closed', async () => {
     const [one, two, three] = connections(3)
     const told: string[] = []
     const listener = (): void => {
@@ -118,7 +118,7 @@ describe('wake-ups', () => {
     expect(told).toEqual(['told'])
   })
 
-  it('let the listener call the storage', async () => {
+  it('may be answered by a call to the storage in the listener', async () => {
     const { first, second } = pair()
     const job = await first.addJob('alpha')
     const claimed = new Promise<string[]>((resolve) => {
@@ -154,7 +154,7 @@ describe('a closed memory storage', () => {
     for (const call of calls) await expect(call()).rejects.toMatchObject({ code: 'STORAGE_CLOSED' })
   })
 
-  it('declares its capabilities', () => {
+  it('still declares its capabilities', () => {
     const storage = memoryStorage()
     expect(storage.specVersion).toBe(1)
     expect(storage.capabilities).toEqual({

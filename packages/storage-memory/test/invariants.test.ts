@@ -223,8 +223,8 @@ function createItem(step: Action, head: JobRecord, now: number, minute: number):
   }
 }
 
-describe('under random calls from two nodes', () => {
-  it('every index agrees with the records, and no invariant breaks', async () => {
+describe('the memory storage under random calls from two nodes', () => {
+  it('keeps every index equal to the records, and breaks no invariant', async () => {
     await fc.assert(
       fc.asyncProperty(fc.array(action, { minLength: 30, maxLength: 90, size: 'max' }), async (steps) => {
         const driver = new Driver()

@@ -36,8 +36,8 @@ async function prune(node: Node, before: number, change: { keep?: number; limit?
   return node.storage.prune({ now: slotAt(99), jobId: null, before: slotAt(before), keep, limit })
 }
 
-describe('prune', () => {
-  it('removes the oldest up to the limit, says whether more would go, and raises the floor with them', async () => {
+describe('a prune of the memory storage', () => {
+  it('removes the oldest occurrences up to the limit, answers whether more remain, and raises the prune floor', async () => {
     const node = new Node()
     const job = await node.addJob('alpha')
     await finished(node, job, 1, 2, 3, 4, 5)
@@ -48,7 +48,7 @@ describe('prune', () => {
     expect(await node.create(slotItem(job, 2))).toEqual({ outcome: 'pruned', pruneFloor: slotAt(4) })
   })
 
-  it('continues with the next job, within one limit', async () => {
+  it('continues with the next job until its limit is reached', async () => {
     const node = new Node()
     const jobs = [await node.addJob('alpha'), await node.addJob('beta')]
     for (const job of jobs) await finished(node, job, 1, 2)
@@ -57,7 +57,7 @@ describe('prune', () => {
     for (const job of jobs) expect(await left(node, job)).toEqual([])
   })
 
-  it('keeps the latest terminal ones of each job, and everything live', async () => {
+  it('keeps the latest ended occurrences of each job, and all live occurrences', async () => {
     const node = new Node()
     const job = await node.addJob('alpha', 'allow')
     const held = slotItem(job, 1, { runs: firstAttempt(slotAt(1)) })
@@ -73,7 +73,7 @@ describe('prune', () => {
     expect((await node.head(job)).pruneFloor).toBe(slotAt(4))
   })
 
-  it('removes occurrences between the watermark and the next slot, and keeps later ones', async () => {
+  it('removes occurrences between the watermark and the next slot, and keeps later occurrences', async () => {
     const node = new Node()
     const job = await node.addJob('alpha')
     const trigger = triggerItem(job, 'by-hand', slotAt(0) + 1, { runs: firstAttempt(start) })
@@ -88,7 +88,7 @@ describe('prune', () => {
     expect(await prune(node, 9)).toEqual({ removed: 2, more: false })
   })
 
-  it('removes a missed range only when all of it is old, and raises the floor to its end', async () => {
+  it('removes a missed range only if its whole span is old, and raises the prune floor to the span’s end', async () => {
     const node = new Node()
     const job = await node.addJob('alpha')
     await finished(node, job, 1)
@@ -100,7 +100,7 @@ describe('prune', () => {
     expect((await node.head(job)).pruneFloor).toBe(slotAt(5))
   })
 
-  it('drops versions once nothing refers to them', async () => {
+  it('removes job versions once nothing refers to them', async () => {
     const node = new Node()
     const job = await node.addJob('alpha')
     await finished(node, job, 1)
@@ -121,7 +121,7 @@ describe('prune', () => {
     expect(await versions()).toEqual([undefined, undefined, 3])
   })
 
-  it('removes an old tombstone with its last occurrence, wherever its watermark stands', async () => {
+  it('removes an old tombstone with its last occurrence, whatever its watermark is', async () => {
     const node = new Node()
     const job = await node.addJob('alpha')
     const trigger = triggerItem(job, 'by-hand', slotAt(0) + 1, { runs: firstAttempt(start) })

@@ -31,10 +31,10 @@ async function withHistory(node: Node, count: number): Promise<JobId> {
   return job
 }
 
-describe('listing the occurrences of a job', () => {
+describe('a list of a job’s occurrences in the memory storage', () => {
   const base = { kind: 'job', runs: false, order: 'ascending' } as const
 
-  it('pages through a range in both directions, each once', async () => {
+  it('pages through a range in both directions, and contains each occurrence once', async () => {
     const node = new Node()
     const jobId = await withHistory(node, 10)
     const range = { ...base, jobId, from: slotAt(2), to: slotAt(9) }
@@ -45,7 +45,7 @@ describe('listing the occurrences of a job', () => {
     expect((await pages(node, { ...range, limit: 7 })).map(times)).toEqual([[2, 3, 4, 5, 6, 7, 8]])
   })
 
-  it('keeps equal instants apart by id, across pages', async () => {
+  it('orders occurrences of equal instants by id, across pages', async () => {
     const node = new Node()
     const jobId = await node.addJob('alpha', 'allow')
     for (const key of ['e', 'b', 'd', 'a', 'c']) await node.create(triggerItem(jobId, key, slotAt(1)))
@@ -55,7 +55,7 @@ describe('listing the occurrences of a job', () => {
     expect(falling.map(({ details }) => details.requestKey)).toEqual(rising.toReversed())
   })
 
-  it('finds live ones without walking through the history, and the rest through short pages', async () => {
+  it('finds live occurrences without reading the history, and the history in short pages', async () => {
     const node = new Node()
     const jobId = await withHistory(node, 25_000)
     const live = [triggerItem(jobId, 'first', start + 1), triggerItem(jobId, 'last', slotAt(30_000))]
@@ -70,7 +70,7 @@ describe('listing the occurrences of a job', () => {
     expect(mixed.flat().map(({ id }) => id)).toEqual(live.map(({ id }) => id))
   })
 
-  it('continues behind a page while records are added and removed', async () => {
+  it('continues after a page while records are added and removed', async () => {
     const node = new Node()
     const jobId = await withHistory(node, 6)
     const query = { ...base, jobId, limit: 3 }
@@ -91,8 +91,8 @@ describe('listing the occurrences of a job', () => {
   })
 })
 
-describe('listing live occurrences', () => {
-  it('finds running ones by node and by deadline', async () => {
+describe('a list of live occurrences in the memory storage', () => {
+  it('finds running occurrences by node and by deadline', async () => {
     const node = new Node()
     const other = new Node(node.storage, 'node-b')
     const job = await node.addJob('alpha', 'allow')
@@ -110,7 +110,7 @@ describe('listing live occurrences', () => {
     expect(keys((await pages(node, { ...base, limit: 1 })).flat()).sort()).toEqual([1, 2, 3, 4, 5])
   })
 
-  it('pages through many with one deadline, each once, while the listed ones end', async () => {
+  it('contains each of many occurrences with one deadline once, while listed occurrences end', async () => {
     const node = new Node()
     const job = await node.addJob('alpha', 'allow')
     const items = Array.from({ length: 50 }, (_, index) =>
@@ -133,8 +133,8 @@ describe('listing live occurrences', () => {
   })
 })
 
-describe('listing jobs', () => {
-  it('pages by id, and finds changed, tagged and deleted ones', async () => {
+describe('a list of jobs in the memory storage', () => {
+  it('is ordered by id, and finds changed, tagged and deleted jobs', async () => {
     const node = new Node()
     const ids = await Promise.all(['a', 'b', 'c', 'd', 'e'].map((name) => node.addJob(name)))
     const [first, second] = ids as [JobId, JobId]

@@ -10,7 +10,7 @@ function sorted(values: Iterable<number>): number[] {
   return [...values].sort(byNumber)
 }
 
-describe('SortedList', () => {
+describe('a SortedList', () => {
   it('contains the same entries as a sorted set after any additions and deletions', () => {
     const step = fc.record({ adds: fc.boolean(), value: fc.integer({ min: 0, max: 3000 }) })
     fc.assert(
@@ -36,7 +36,7 @@ describe('SortedList', () => {
     )
   })
 
-  it('empties and fills again', () => {
+  it('can be emptied and filled again', () => {
     const list = new SortedList(byNumber)
     for (let round = 0; round < 3; round++) {
       for (let value = 0; value < 2000; value++) list.add(value)
@@ -46,7 +46,7 @@ describe('SortedList', () => {
     }
   })
 
-  it('needs no more comparisons than a binary search, however long it is', () => {
+  it('makes at most three times the comparisons of a binary search, however long it is', () => {
     let comparisons = 0
     const list = new SortedList<number>((left, right) => {
       comparisons++

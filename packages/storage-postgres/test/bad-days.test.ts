@@ -32,8 +32,8 @@ function failing(real: pg.Pool, failures: { readonly on: RegExp; readonly code: 
   }
 }
 
-describe('a conflict', () => {
-  it.each(['40P01', '40001'])('of the code %s does not reach the caller', async (code) => {
+describe('a serialization conflict in PostgreSQL', () => {
+  it.each(['40P01', '40001'])('with the code %s is repeated, and does not reach the caller', async (code) => {
     const schema = newSchema()
     const failures = [/start_step/, /write_step/, /write_step/, /COMMIT/, /read_step/].map((on) => ({ on, code }))
     const storage = open({ pool: failing(pool(), failures), schema })
@@ -43,7 +43,7 @@ describe('a conflict', () => {
     expect(await create(storage, id)).toMatchObject([{ outcome: 'exists', token: 1 }])
   })
 
-  it('that repeats 100 times rejects with STORAGE_BUSY', async () => {
+  it('that occurs 100 times in one call rejects with STORAGE_BUSY', async () => {
     const schema = newSchema()
     const { id } = await addJob(open({ pool: pool(), schema }), 'alpha')
     const failures = Array.from({ length: 100 }, () => ({ on: /(start|write)_step/, code: '40001' }))
@@ -52,7 +52,7 @@ describe('a conflict', () => {
   })
 })
 
-describe('a failure of the server', () => {
+describe('an error of the PostgreSQL server', () => {
   it.each([
     ['53100', 'STORAGE_FULL'],
     ['53300', 'STORAGE_BUSY'],
@@ -61,7 +61,7 @@ describe('a failure of the server', () => {
     ['25006', 'STORAGE_BUSY'],
     ['42501', 'STORAGE_UNREADABLE'],
     ['22003', 'STORAGE_FAILED'],
-  ])('of the code %s is a %s, and nothing was stored', async (code, meaning) => {
+  ])('with the code %s rejects as %s, and nothing was stored', async (code, meaning) => {
     const schema = newSchema()
     const { id } = await addJob(open({ pool: pool(), schema }), 'alpha', 'queue')
     for (const [index, on] of [/start_step/, /write_step/].entries()) {
@@ -95,8 +95,8 @@ describe('a failure of the server', () => {
   })
 })
 
-describe('limits of time', () => {
-  it('hold for a lock that another transaction keeps', async () => {
+describe('the time limits of a PostgreSQL call', () => {
+  it('apply while it waits for the lock of another transaction', async () => {
     const schema = newSchema()
     const { id } = await addJob(open({ pool: pool(), schema }), 'alpha')
     const holder = await connection()
@@ -172,7 +172,7 @@ describe('limits of time', () => {
     await expect(storage.listJobs({ limit: 1, cursor: null })).resolves.toMatchObject({ items: [{ name: 'alpha' }] })
   })
 
-  it('of the driver leave no statement behind in the pool, and the error says that the call may have run', async () => {
+  it('set by the driver discard the connection, and the error says that the call may have taken effect', async () => {
     const schema = newSchema()
     const { id } = await addJob(open({ pool: pool(), schema }), 'alpha')
     const hasty = pool({ max: 1, query_timeout: 2000 })
@@ -192,7 +192,7 @@ describe('limits of time', () => {
     await expect.poll(occurrence).toMatchObject({ state: 'running', owner })
   })
 
-  it('of the server are heard', async () => {
+  it('set by the server’s statement_timeout make the call reject with STORAGE_BUSY', async () => {
     const schema = newSchema()
     const { id } = await addJob(open({ pool: pool(), schema }), 'alpha')
     const holder = await connection()
@@ -204,7 +204,7 @@ describe('limits of time', () => {
   })
 })
 
-it('a pool of the user that listens to no errors does not end the process when idle connections break', async () => {
+it('the process survives when idle connections break in a user’s pool without an error listener', async () => {
   const bare = new pg.Pool({ connectionString: inject('postgres').url, application_name: 'idle', max: 1 })
   const storage = open({ pool: bare, schema: newSchema(), wakeUps: false })
   await addJob(storage, 'alpha')
@@ -218,7 +218,7 @@ it('a pool of the user that listens to no errors does not end the process when i
   await bare.end()
 })
 
-it('a server that takes only reads says so, and is read', async () => {
+it('a read-only server is read, and a write to it rejects with STORAGE_BUSY', async () => {
   const schema = newSchema()
   const { id } = await addJob(open({ pool: pool(), schema }), 'alpha')
   const standby = pool({ options: '-c default_transaction_read_only=on' })
@@ -227,7 +227,7 @@ it('a server that takes only reads says so, and is read', async () => {
   await expect(create(storage, id)).rejects.toMatchObject({ code: 'STORAGE_BUSY', cause: { code: '25006' } })
 })
 
-it('the storage works with another default isolation level', async () => {
+it('the storage works with the default isolation level serializable', async () => {
   const schema = newSchema()
   const strict = pool({ options: '-c default_transaction_isolation=serializable' })
   const storages = Array.from({ length: 4 }, () => open({ pool: strict, schema }))
@@ -238,7 +238,7 @@ it('the storage works with another default isolation level', async () => {
   }
 })
 
-describe('a server of its own', () => {
+describe('a PostgreSQL server', () => {
   let server: PostgresServer | null = null
   const own: pg.Pool[] = []
 
@@ -257,7 +257,7 @@ describe('a server of its own', () => {
     return { started, through }
   }
 
-  it('that crashes and comes back has lost nothing that was acknowledged, and forgets nodes for a heartbeat', async () => {
+  it('that crashes and restarts has lost no acknowledged write, and lists a node again after its next heartbeat', async () => {
     const { started, through } = await start()
     const storage = open({ pool: through })
     const jobs = await Promise.all(
@@ -308,7 +308,7 @@ describe('a server of its own', () => {
     expect(await beat(2)).toEqual({ nodes: [{ ...node, counter: 2 }], profiles: [{ handlers: ['x'] }] })
   }, 120_000)
 
-  it('without a connection left says so', async () => {
+  it('without a free connection makes a call reject with STORAGE_BUSY', async () => {
     const { through } = await start({ max_connections: '10', superuser_reserved_connections: '3' })
     await through.query('CREATE ROLE common LOGIN')
     await through.query('GRANT CREATE ON DATABASE postgres TO common')

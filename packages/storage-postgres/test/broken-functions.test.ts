@@ -246,14 +246,14 @@ async function breakFunctions({ schema }: Place, { guard: [text, without], place
   await query([parts.slice(0, broken + 1).join(text), parts.slice(broken + 1).join(text)].join(without))
 }
 
-it.each(Object.entries(guards))('%s is found', async (_, guard) => {
+it.each(Object.entries(guards))('a test detects the broken SQL function: %s', async (_, guard) => {
   expect(await guard.isBroken(await makePlace('queue'))).toBe(false)
   const place = await makePlace('queue')
   await breakFunctions(place, guard)
   expect(await guard.isBroken(place)).toBe(true)
 })
 
-it('a claim that skips locked occurrences, and locks no head, lets a cancellation win too', async () => {
+it('a claim that skips locked rows without locking the head claims occurrences that were canceled', async () => {
   const claimedAndCanceled = async (claimOf: (place: Place) => () => Promise<readonly string[]>) => {
     let both = 0
     const place = await makePlace('allow')
@@ -286,7 +286,9 @@ it('a claim that skips locked occurrences, and locks no head, lets a cancellatio
   expect([proper, skipping > 0]).toEqual([0, true])
 })
 
-it('a completion without the token is found out by hostile completions', { timeout: 120_000 }, async () => {
+it('the test with failing completions detects a completion that does not compare the token', {
+  timeout: 120_000,
+}, async () => {
   const admin = pool({ max: 12 })
   const schema = newSchema()
   const database = await HostilePostgres.make({

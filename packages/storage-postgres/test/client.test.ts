@@ -7,7 +7,7 @@ import { useSchemas } from './schemas.ts'
 
 const { pool, schema: newSchema } = useSchemas()
 
-it('a process without the code does each operation of a client on jobs of another process', async () => {
+it('a client without code performs every operation on jobs that another process runs', async () => {
   const schema = newSchema()
   const module = new URL('./fixtures/connect.mjs', import.meta.url)
   const argument = { url: inject('postgres').url, schema }
@@ -15,7 +15,7 @@ it('a process without the code does each operation of a client on jobs of anothe
   await expect(clientTrial({ module, argument, connect })).resolves.toBeUndefined()
 })
 
-it('a client whose server is down rejects in time, and continues once the server is back', async () => {
+it('a client whose PostgreSQL is down rejects calls within their timeout, and works once it is back', async () => {
   const server = await startPostgres()
   onTestFinished(() => server.stop())
   await server.kill()

@@ -44,7 +44,7 @@ async function crash(server: Awaited<ReturnType<typeof startPostgres>>): Promise
 }
 
 // The crash empties the unlogged table of node records.
-it('nodes release the run of a killed node although the server crashed before any of them declared it dead', {
+it('nodes release the run of a killed node although the server crashed before any node declared it dead', {
   timeout: 60_000,
 }, async () => {
   const server = await startPostgres({})
@@ -62,7 +62,7 @@ it('nodes release the run of a killed node although the server crashed before an
   expect(released).toEqual([expect.objectContaining({ node: 'doomed', runs: 1 })])
 })
 
-it('a node that starts after the crash releases the run of a killed node that it has never seen', {
+it('a node that starts after a server crash releases the run of a killed node that it never observed', {
   timeout: 60_000,
 }, async () => {
   const server = await startPostgres({})

@@ -6,13 +6,16 @@ import { useSchemas } from './schemas.ts'
 
 const { pool, query, schema: newSchema } = useSchemas()
 
-it.each(['garbage', 'null', '[]'])('a node runs all readable jobs beside rows that hold %s', async (text) => {
-  const schema = newSchema()
-  const place = {
-    connect: () => postgresStorage({ pool: pool(), schema }),
-    damage: async (damaged: Parameters<typeof damageStatements>[1]) => {
-      for (const statement of damageStatements(schema, damaged)) await query(statement)
-    },
-  }
-  await expect(damageTrial(place, text)).resolves.toBeUndefined()
-})
+it.each(['garbage', 'null', '[]'])(
+  'a node runs all readable jobs although other PostgreSQL rows contain %s',
+  async (text) => {
+    const schema = newSchema()
+    const place = {
+      connect: () => postgresStorage({ pool: pool(), schema }),
+      damage: async (damaged: Parameters<typeof damageStatements>[1]) => {
+        for (const statement of damageStatements(schema, damaged)) await query(statement)
+      },
+    }
+    await expect(damageTrial(place, text)).resolves.toBeUndefined()
+  },
+)

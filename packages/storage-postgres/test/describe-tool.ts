@@ -46,7 +46,7 @@ export function describeTool(name: string, openTool: OpenTool): void {
       return started
     }
 
-    it('carries a trigger: it starts with the commit, and not without it', async () => {
+    it('carries a trigger, whose run starts after the commit and not after a rollback', async () => {
       const ran: unknown[] = []
       const started = await start(({ input }) => void ran.push(input))
       const asked = tool.inTransaction(async (transaction, note) => {
@@ -63,7 +63,7 @@ export function describeTool(name: string, openTool: OpenTool): void {
       expect([ran, await noted()]).toEqual([['committed'], ['committed']])
     })
 
-    it('carries the end of a task, which stands or falls with its rows', async () => {
+    it('carries the end of a task, which is committed or rolled back with the task’s rows', async () => {
       const codes: string[] = []
       const started = await start(async (context) => {
         const moving = tool.inTransaction(async (transaction, note) => {

@@ -67,7 +67,7 @@ async function pair() {
   }
 }
 
-it('slots lost by a failover to a delayed standby run again, the node reports it, and the ledger stays whole', async () => {
+it('slots lost by a failover to a delayed standby run again, and the node reports the lost runs', async () => {
   const servers = await pair()
   const clock = virtualClock(begin)
   const ran: string[] = []
@@ -132,7 +132,9 @@ it('slots lost by a failover to a delayed standby run again, the node reports it
   await assertLedger(after)
 }, 120_000)
 
-it('a standby says that it is one, also to a heartbeat that only reads', { timeout: 60_000 }, async () => {
+it('a call on a standby rejects and names the standby, even a heartbeat that only reads', {
+  timeout: 60_000,
+}, async () => {
   const servers = await pair()
   const storage = postgresStorage({ url: servers.primary.url, wakeUps: false })
   cleanUps.push(() => storage.close())
@@ -147,7 +149,7 @@ it('a standby says that it is one, also to a heartbeat that only reads', { timeo
   })
 })
 
-it('a query on a standby that holds dead rows is named, and a standby without one is not', {
+it('inspectPostgres reports a query on a standby that keeps dead rows, and no standby without such a query', {
   timeout: 120_000,
 }, async () => {
   const primary = await started({})

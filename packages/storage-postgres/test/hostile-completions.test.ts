@@ -37,7 +37,7 @@ async function makeDatabase(): Promise<HostilePostgres> {
 
 const seeds = seedsByEffort(1)
 
-it('the storage has both a row and the end of its task, or neither, whatever fails between their statements', {
+it('the storage keeps both a row and the end of its task, or neither, whatever fails between the statements', {
   timeout: 120_000 * seeds.length,
 }, async () => {
   for (const seed of seeds) {
@@ -53,7 +53,7 @@ it('the storage has both a row and the end of its task, or neither, whatever fai
   }
 })
 
-it('a storage that does not look at the token is found out', { timeout: 120_000 }, async () => {
+it('the test detects a storage that does not compare the fencing token', { timeout: 120_000 }, async () => {
   let isFound = false
   // Something else may be noticed first, which ends the play.
   for (let seed = 2; seed < 8 && !isFound; seed++) {
@@ -64,7 +64,7 @@ it('a storage that does not look at the token is found out', { timeout: 120_000 
   expect(isFound).toBe(true)
 })
 
-it('the test detects an occurrence without an end, however slow the machine is', {
+it('the test detects an occurrence without an end on a slow machine too', {
   timeout: 120_000,
 }, async () => {
   const forgetful = (storage: Storage) =>

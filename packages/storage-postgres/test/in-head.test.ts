@@ -84,7 +84,7 @@ it('the storage starts and ends slots without a preceding read, however far apar
   expect(occurrences[2]?.details).toEqual({ trace })
 })
 
-describe('slots that start in one call and may stand in their heads', () => {
+describe('slots that start in one call and may be stored in the head of their job', () => {
   const names = ['one', 'two', 'three', 'four', 'five', 'six']
   let ids: readonly JobId[]
 
@@ -97,7 +97,7 @@ describe('slots that start in one call and may stand in their heads', () => {
     sent.length = 0
   })
 
-  it('are stored in `live` if the head is occupied or must stay empty', async () => {
+  it('are stored in `live` if the head already contains a slot or must stay empty', async () => {
     await begin(ids.map((id) => slotItem(id, 2)))
     expect(sent).toEqual([expect.stringContaining('start_step')])
     expect(await inLive()).toEqual(
@@ -147,7 +147,7 @@ describe('slots that start in one call and may stand in their heads', () => {
     expect((await call).map(({ outcome }) => outcome)).toEqual(['created', 'off_schedule'])
   })
 
-  it('start once, also if another node has started some of them', async () => {
+  it('start only once, even if another node has already started some of them', async () => {
     await begin(ids.slice(1, 4).map((id) => slotItem(id, 2)))
     const other = { node: 'other', incarnation: 'other' }
     const items = ids.map((id) => slotItem(id, 2))
@@ -182,7 +182,7 @@ it('the first calls of a node do not wait for each other', { timeout: 10_000 }, 
   }
 })
 
-it('a slot may stand in a head by its node as by the server', () => {
+it('node and server apply the same rule to decide whether a slot is stored in its head', () => {
   const at = slotAt(1)
   expect(mayStandInHead(at, at + 89_999, [null, 'x'.repeat(500)])).toBe(true)
   expect(mayStandInHead(at, at + 90_000, [null, null])).toBe(false)
@@ -192,7 +192,7 @@ it('a slot may stand in a head by its node as by the server', () => {
   expect(mayStandInHead(at, at + 1, ['ä'.repeat(101), 'x'.repeat(300)])).toBe(false)
 })
 
-it('a running occurrence is listed once, also if it moves out of its head between two pages', async () => {
+it('a running occurrence is listed once, even if it moves out of its head between two pages', async () => {
   const ids = await Promise.all(
     Array.from({ length: 30 }, async (_, index) => (await addJob(storage, `job-${index}`)).id),
   )
@@ -246,7 +246,7 @@ it('reads of running occurrences in heads scan only the heads of quick jobs', as
   await expect.poll(async () => (await read()) - before).toBeLessThan(20_000)
 })
 
-it('a completion in a transaction keeps the next ones of its job out of the head', async () => {
+it('a completion in a transaction moves its occurrence, and later slots of its job, out of the head', async () => {
   const { id } = await addJob(storage, 'alpha', 'allow')
   await begin([slotItem(id, 1)])
   expect(await inLive()).toEqual([])
@@ -262,7 +262,7 @@ it('a completion in a transaction keeps the next ones of its job out of the head
   await finish([id], 2)
 })
 
-it('a completion works if its own transaction holds the head, and if no connection is free', async () => {
+it('a completion works if its own transaction has locked the head, and if no connection is free', async () => {
   const { id } = await addJob(storage, 'alpha', 'allow')
   const { id: other } = await addJob(storage, 'beta', 'allow')
   const small = pool({ max: 1 })
@@ -287,7 +287,7 @@ it('a completion works if its own transaction holds the head, and if no connecti
   expect(occurrences).toMatchObject([{ sequence: 1 }, { sequence: 1 }])
 })
 
-it('with another isolation the first completion of a job is to be tried again', async () => {
+it('the first completion of a job under REPEATABLE READ rejects with STORAGE_BUSY, and succeeds when repeated', async () => {
   const { id } = await addJob(storage, 'alpha')
   await begin([slotItem(id, 1)])
   const client = await connection()

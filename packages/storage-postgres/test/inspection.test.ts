@@ -22,7 +22,7 @@ async function makeSchema(): Promise<void> {
   await storage.close()
 }
 
-it('the inspection of an empty database reports no missing rights, and creates nothing', async () => {
+it('inspectPostgres of an empty database reports no missing rights, and creates nothing', async () => {
   const { form, formNeeded, missingRights, isStandby, isReadOnly } = await inspectPostgres({ pool, schema })
   expect({ form, missingRights, isStandby, isReadOnly }).toEqual({
     form: null,
@@ -35,7 +35,7 @@ it('the inspection of an empty database reports no missing rights, and creates n
   expect(rows).toEqual([])
 })
 
-it('the inspection reports the schema version, the server settings, and that notifications arrive', async () => {
+it('inspectPostgres reports the schema version, the server settings, and whether notifications arrive', async () => {
   await makeSchema()
   const { form, formNeeded, settings, unvacuumed, hearsNotifications } = await inspectPostgres({ url, schema })
   expect(form).toBe(formNeeded)
@@ -45,7 +45,7 @@ it('the inspection reports the schema version, the server settings, and that not
   expect((await inspectPostgres({ url, schema, wakeUps: false })).hearsNotifications).toBeNull()
 })
 
-it('names the tables that autovacuum passes over, and the transaction that holds vacuum up', async () => {
+it('inspectPostgres names the tables without autovacuum, and the transaction that keeps dead rows from vacuum', async () => {
   await makeSchema()
   for (const [table, value] of Object.entries({
     live: 'off',
@@ -68,7 +68,7 @@ it('names the tables that autovacuum passes over, and the transaction that holds
   expect(own).toMatchObject({ kind: 'transaction', forMs: expect.any(Number) })
 })
 
-it('names the missing rights of a user', async () => {
+it('inspectPostgres names the missing rights of a user', async () => {
   await makeSchema()
   await pool.query(`DROP ROLE IF EXISTS guest; CREATE ROLE guest LOGIN; REVOKE CREATE ON DATABASE postgres FROM PUBLIC`)
   onTestFinished(async () => {

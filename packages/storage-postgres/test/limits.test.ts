@@ -13,7 +13,7 @@ afterEach(() => {
   vi.useRealTimers()
 })
 
-it('a limit of minutes is one of minutes', async () => {
+it('a commandTimeout of several minutes is applied in full', async () => {
   const silent = { connect: () => new Promise<never>(() => {}) }
   const database = new Database(new PoolSource(silent, 'here', null), 300_000)
   let ended: unknown = null
@@ -27,7 +27,7 @@ it('a limit of minutes is one of minutes', async () => {
   expect(ended).toMatchObject({ code: 'STORAGE_BUSY', field: 'commandTimeout', value: 300_000 })
 })
 
-it('each process has different random pauses, also with the same process id', async () => {
+it('two processes use different random pauses, even with the same process id', async () => {
   const conflict = Object.assign(new Error('could not serialize access'), { code: '40001' })
   const query = () => Promise.reject(conflict)
   const connect = async () => ({ query, release: () => {} })
@@ -45,7 +45,7 @@ it('each process has different random pauses, also with the same process id', as
   expect(await pauses()).not.toEqual(first)
 })
 
-it('the wait for a connection is none for a lock', async () => {
+it('the time that a call waits for a connection does not count as waiting for a lock', async () => {
   const refused = Object.assign(new Error('canceling statement due to lock timeout'), { code: '55P03' })
   const release = () => {}
   let heldMs = 0

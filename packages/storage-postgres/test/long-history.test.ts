@@ -104,7 +104,7 @@ it('no call of a node reads the whole history, all waiting occurrences or all jo
   expect(heads?.seq_tup_read).toBeLessThan(50)
 })
 
-it('an end and a progress update change no index of the head and of the occurrence', async () => {
+it('the end and the progress of an occurrence change no index of the tables heads and live', async () => {
   const jobs = await Promise.all(Array.from({ length: 20 }, async (_, index) => await addJob(storage, `job-${index}`)))
   await storage.createOccurrences({ now: slotAt(1), owner, items: jobs.map(({ id }) => slotItem(id, 1)) })
   const progress = jobs.map(({ id }) => ({ ...finishItem(id, 1), change: { kind: 'progress' } as const }))
@@ -118,7 +118,7 @@ it('an end and a progress update change no index of the head and of the occurren
   expect(history?.n_tup_upd).toBe(0)
 })
 
-it('slots that stand in their heads write only the history and its indexes, and create no rows to delete', async () => {
+it('slots that are stored in their heads write only to the history, and create no rows to delete', async () => {
   const jobs = await Promise.all(Array.from({ length: 10 }, async (_, index) => await addJob(storage, `job-${index}`)))
   for (let second = 0; second < 8; second++) {
     const now = slotAt(1) + second * 1000
@@ -136,7 +136,7 @@ it('slots that stand in their heads write only the history and its indexes, and 
   expect(heads).toMatchObject({ n_tup_upd: 170, n_tup_hot_upd: 150 })
 })
 
-it('a call finds its jobs and occurrences through an index, also if the tables were nearly empty at the last vacuum', async () => {
+it('a call finds jobs and occurrences by an index even if the tables were nearly empty at the last vacuum', async () => {
   await addJob(storage, 'first')
   // From now on the planner takes both for smaller than any call.
   await query(`VACUUM ANALYZE ${schema}.heads`)
@@ -168,7 +168,7 @@ it('a call finds its jobs and occurrences through an index, also if the tables w
   }
 })
 
-it('reads and removals by id look each id up, also where vacuum came when there was hardly a row', async () => {
+it('reads and removals by id use an index even if the tables were nearly empty at the last vacuum', async () => {
   const { id } = await addJob(storage, 'alpha')
   for (const table of ['live', 'history']) await query(`ALTER TABLE ${schema}.${table} SET (autovacuum_enabled = off)`)
   await fill(id)

@@ -20,7 +20,7 @@ const first = [
   (name: string) => `\nCREATE TABLE ${name}.two (x integer);\nINSERT INTO ${name}.one VALUES (7);\n`,
 ]
 
-it('an older schema takes only the steps that it lacks', async () => {
+it('opening an older schema runs only the migration steps that it lacks', async () => {
   const steps = [...first, (name: string) => `INSERT INTO ${name}.two SELECT x + 1 FROM ${name}.one`]
   await openSchema(database, { name: schema, migrate: true, steps: first })
   await openSchema(database, { name: schema, migrate: true, steps })
@@ -29,7 +29,7 @@ it('an older schema takes only the steps that it lacks', async () => {
   expect(await query(`SELECT version FROM ${schema}.jobistemer_form`)).toEqual([{ version: 3 }])
 })
 
-it('an older schema stays as it is where its owner brings it on', async () => {
+it('opening an older schema with migrate: false rejects, and does not change it', async () => {
   await openSchema(database, { name: schema, migrate: true, steps: first.slice(0, 1) })
   await expect(openSchema(database, { name: schema, migrate: false, steps: first })).rejects.toMatchObject({
     code: 'STORAGE_UNREADABLE',
@@ -39,19 +39,19 @@ it('an older schema stays as it is where its owner brings it on', async () => {
   expect(await query(`SELECT version FROM ${schema}.jobistemer_form`)).toEqual([{ version: 1 }])
 })
 
-it('a newer schema is refused', async () => {
+it('opening a newer schema rejects with STORAGE_SCHEMA_NEWER', async () => {
   await openSchema(database, { name: schema, migrate: true, steps: first })
   const older = openSchema(database, { name: schema, migrate: true, steps: first.slice(0, 1) })
   await expect(older).rejects.toMatchObject({ code: 'STORAGE_SCHEMA_NEWER', field: 'schema', value: schema })
 })
 
-it('a step that fails leaves nothing behind', async () => {
+it('a migration step that fails leaves no change in the database', async () => {
   const steps = [...first, (name: string) => `CREATE TABLE ${name}.one (x integer)`]
   await expect(openSchema(database, { name: schema, migrate: true, steps })).rejects.toThrow('already exists')
   expect(await query('SELECT FROM pg_namespace WHERE nspname = $1', [schema])).toHaveLength(0)
 })
 
-it('the printed statements create the same schema as the storage', async () => {
+it('the statements that postgresMigrations prints create the same schema as the storage', async () => {
   const printed = newSchema()
   await query(postgresMigrations({ schema: printed }))
   await openSchema(database, { name: schema, migrate: true })
@@ -71,7 +71,7 @@ it('the printed statements create the same schema as the storage', async () => {
   await openSchema(database, { name: printed, migrate: false })
 })
 
-it('only the steps from a form on are printed', () => {
+it('postgresMigrations with `from` prints only the later migration steps', () => {
   expect(postgresMigrations({ from: migrations.length })).not.toContain('CREATE')
   expect(postgresMigrations()).toContain('CREATE SCHEMA IF NOT EXISTS "jobistemer";')
 })
@@ -82,11 +82,11 @@ it.each([
   [{ from: migrations.length + 1 }, 'INVALID_ARGUMENT', 'from'],
   [{ schema: '' }, 'INVALID_ARGUMENT', 'schema'],
   [{ scheme: 'a' }, 'UNKNOWN_OPTION', 'scheme'],
-])('%j is refused', (options, code, field) => {
+])('postgresMigrations refuses the options %j', (options, code, field) => {
   expect(() => postgresMigrations(options as object)).toThrow(expect.objectContaining({ code, field }))
 })
 
-it('every text is compared byte by byte', async () => {
+it('all text columns have the collation C, which compares byte by byte', async () => {
   await openSchema(database, { name: schema, migrate: true })
   const texts = await query(
     `SELECT column_name, collation_name FROM information_schema.columns WHERE table_schema = $1 AND data_type = 'text'`,

@@ -30,7 +30,7 @@ const ask = (url: string) => {
   return storage.listJobs({ limit: 1, cursor: null })
 }
 
-it('closing does not wait for a server that takes connections and never says a word', async () => {
+it('a storage closes although its server accepts connections and never answers', async () => {
   await expect(ask(await oddServer(() => {}))).rejects.toMatchObject({ code: 'STORAGE_BUSY' })
 })
 

@@ -49,7 +49,7 @@ async function addHistory(version: number, count: number, from: number): Promise
   )
 }
 
-it('of a job whose oldest version has occurrences, the first of these alone are read', async () => {
+it('the removal of old versions reads only the first occurrences if the oldest version still has some', async () => {
   await addVersions(1, 2, 3)
   await addHistory(1, 30_000, 0)
   await forget(database, schema, id, 0)
@@ -57,7 +57,7 @@ it('of a job whose oldest version has occurrences, the first of these alone are 
   expect(await versionsLeft()).toEqual([1, 2, 3])
 })
 
-it('versions go that have no occurrences, also where one job has many, while its head is locked', async () => {
+it('job versions without occurrences are removed, even while the job’s head is locked', async () => {
   await addVersions(1, 2, 3, 4, 5)
   // Many of one instant, and one that is found on the last page alone.
   await addHistory(5, 12_000, 0)
@@ -71,7 +71,7 @@ it('versions go that have no occurrences, also where one job has many, while its
   for (const text of sent) expect(text).not.toMatch(/FOR UPDATE|heads h/)
 })
 
-it('a version with a live occurrence stays, wherever the history contains that occurrence', async () => {
+it('a job version is kept while a live occurrence has it, wherever the history contains that occurrence', async () => {
   const storage = open({ pool: pool(), schema, wakeUps: false })
   await storage.createOccurrences({ now: slotAt(1), owner, items: [{ ...slotItem(id, 1), runs: null }] })
   await addVersions(1, 2)

@@ -37,7 +37,7 @@ async function someoneWaitsFor(client: pg.PoolClient): Promise<void> {
 const stateOf = async (storage: Storage, { id }: { readonly id: `occ_${string}` }) =>
   (await storage.get({ occurrences: [id] })).occurrences[0]
 
-it('slots of the job start and end while a completion in a transaction of a user’s is not committed', async () => {
+it('slots of a job start and end while a user’s transaction with a completion of that job is open', async () => {
   const { storage, id, client } = await openCompletion('allow')
   for (let index = 2; index <= 6; index++) {
     const created = await storage.createOccurrences({ now: slotAt(index), owner: other, items: [slotItem(id, index)] })
@@ -49,7 +49,7 @@ it('slots of the job start and end while a completion in a transaction of a user
   expect(await stateOf(storage, slotItem(id, 1))).toMatchObject({ state: 'running', sequence: 1 })
 })
 
-it('slots queue up behind the occurrence, and two transactions on one job do not wait for each other', async () => {
+it('slots queue behind the occurrence, and two transactions on one job do not wait for each other', async () => {
   const { storage, id, client } = await openCompletion('queue')
   const queued = await storage.createOccurrences({ now: slotAt(2), owner: other, items: [slotItem(id, 2)] })
   expect(queued).toMatchObject([{ outcome: 'created', state: 'queued' }])
@@ -60,7 +60,7 @@ it('slots queue up behind the occurrence, and two transactions on one job do not
   ])
 })
 
-it('two completions of one job are written side by side', async () => {
+it('two transactions can complete occurrences of one job at the same time', async () => {
   const { storage, id, client } = await openCompletion('allow')
   await storage.createOccurrences({ now: slotAt(2), owner, items: [slotItem(id, 2)] })
   const second = await connection()
@@ -85,7 +85,7 @@ it('a reap of a completed occurrence waits for the commit, answers lost, and blo
   expect(await reaping).toMatchObject([{ outcome: 'lost', state: 'running', token: 1 }])
 })
 
-it('a reap continues also if the transaction commits before the step has found the held row', async () => {
+it('a reap answers lost even if the transaction commits before the reap has found the locked row', async () => {
   const { schema, id, client } = await openCompletion('allow')
   const late = pool()
   late.on('connect', (connection) => {
@@ -103,7 +103,7 @@ it('a reap continues also if the transaction commits before the step has found t
   expect(reaped).toMatchObject([{ outcome: 'lost', state: 'running', token: 1 }])
 })
 
-it('a step that fails at the lock_timeout of the server at last rejects with STORAGE_BUSY', async () => {
+it('a step that fails at the server’s lock_timeout rejects with STORAGE_BUSY', async () => {
   const schema = newSchema()
   const { id } = await addJob(open({ pool: pool(), schema }), 'move', 'allow')
   const storage = open({ pool: pool({ options: '-c lock_timeout=20' }), schema, wakeUps: false })
@@ -114,7 +114,7 @@ it('a step that fails at the lock_timeout of the server at last rejects with STO
   await expect(creating).rejects.toMatchObject({ code: 'STORAGE_BUSY', message: expect.stringContaining('55P03') })
 })
 
-it('an end of the very occurrence waits for the commit, and holds up no other job of its call meanwhile', async () => {
+it('an end of the completed occurrence waits for the commit, and delays no other job of its call', async () => {
   const { schema, storage, id, client } = await openCompletion('allow')
   const { id: beside } = await addJob(storage, 'beside', 'allow')
   await storage.createOccurrences({ now: slotAt(1), owner, items: [slotItem(beside, 1)] })
@@ -187,7 +187,7 @@ it('an uncommitted trigger blocks no step on other jobs, on any connection', asy
   expect(await query(`SELECT slot FROM ${schema}.live_sums WHERE slot >= 64`)).toEqual([])
 })
 
-it('calls that are made at once in one transaction come one after the other', async () => {
+it('concurrent calls in one transaction run one after the other', async () => {
   const schema = newSchema()
   const storage = open({ pool: pool(), schema })
   const { id } = await addJob(storage, 'alpha', 'skip')
@@ -210,7 +210,7 @@ it('calls that are made at once in one transaction come one after the other', as
   expect(await query(`SELECT count(*)::int AS count FROM ${schema}.live`)).toEqual([{ count: 1 }])
 })
 
-it('a call that fails in a transaction undoes none that is made at once with it', async () => {
+it('a call that fails in a transaction does not undo concurrent calls in the same transaction', async () => {
   const schema = newSchema()
   const storage = open({ pool: pool(), schema })
   const { id } = await addJob(storage, 'alpha', 'allow')
@@ -233,7 +233,7 @@ it('a call that fails in a transaction undoes none that is made at once with it'
   expect(await query(`SELECT count(*)::int AS count FROM ${schema}.live`)).toEqual([{ count: 2 }])
 })
 
-describe('a commit that is forbidden', () => {
+describe('a commit that the storage has forbidden with `forbidCommit`', () => {
   let schema: string
   let storage: Storage
 
@@ -253,19 +253,19 @@ describe('a commit that is forbidden', () => {
     return client
   }
 
-  it('does not wait for another forbidden transaction that is open', async () => {
+  it('fails at once although another forbidden transaction is open', async () => {
     const clients = [await forbidden(), await forbidden(), await forbidden()]
     for (const client of clients) await expect(client.query('COMMIT')).rejects.toMatchObject({ code: '23503' })
   })
 
-  it('stays forbidden after a session without triggers has committed a forbidden transaction', async () => {
+  it('still fails after a session without triggers has committed a forbidden transaction', async () => {
     const without = await forbidden('SET session_replication_role = replica')
     await without.query('COMMIT')
     await without.query('RESET session_replication_role')
     await expect((await forbidden()).query('COMMIT')).rejects.toMatchObject({ code: '23503' })
   })
 
-  it('stays forbidden if the answer to `forbidCommit` is lost', async () => {
+  it('still fails if the answer to `forbidCommit` is lost', async () => {
     const client = await connection()
     await client.query('BEGIN')
     const deaf = {
@@ -278,7 +278,7 @@ describe('a commit that is forbidden', () => {
     await expect(client.query('COMMIT')).rejects.toMatchObject({ code: '23503' })
   })
 
-  it('fails also with immediate constraints, and after two calls of `forbidCommit`', async () => {
+  it('fails with immediate constraints too, and after two calls of `forbidCommit`', async () => {
     const client = await connection()
     await client.query('BEGIN')
     await client.query('SET CONSTRAINTS ALL IMMEDIATE')

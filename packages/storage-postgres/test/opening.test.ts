@@ -17,7 +17,7 @@ async function refusal(options: Parameters<typeof open>[0]): Promise<JobistemerE
   return error
 }
 
-it('makes the schema at the first call, and not before', async () => {
+it('a PostgreSQL storage creates its schema at the first call, and not before', async () => {
   const schema = newSchema()
   const storage = open({ pool: pool(), schema })
   expect(await query('SELECT FROM pg_namespace WHERE nspname = $1', [schema])).toHaveLength(0)
@@ -40,14 +40,14 @@ it('a schema name may contain quotes, dollar signs and backslashes', async () =>
   await query(`DROP SCHEMA "${schema.replaceAll('"', '""')}" CASCADE`)
 })
 
-it.each([27, 60])('a call may take as long as %i days', async (days) => {
+it.each([27, 60])('a call to PostgreSQL may have a commandTimeout of %i days', async (days) => {
   const storage = open({ url: inject('postgres').url, schema: newSchema(), commandTimeout: { days } })
   const { id } = await addJob(storage, 'alpha')
   const items = [slotItem(id, 1)]
   expect(await storage.createOccurrences({ now: slotAt(1), owner, items })).toMatchObject([{ outcome: 'created' }])
 })
 
-it('leaves a schema alone that belongs to another application', async () => {
+it('a PostgreSQL storage refuses a schema of another application, and does not change it', async () => {
   const schema = newSchema()
   await query(`CREATE SCHEMA ${schema}`)
   await query(`CREATE TABLE ${schema}.heads (x integer)`)
@@ -59,14 +59,14 @@ it('leaves a schema alone that belongs to another application', async () => {
   expect(await query('SELECT tablename FROM pg_tables WHERE schemaname = $1', [schema])).toHaveLength(1)
 })
 
-it('leaves a schema alone that a newer version has made', async () => {
+it('a PostgreSQL storage refuses a schema that a newer version has migrated', async () => {
   const schema = newSchema()
   await addJob(open({ pool: pool(), schema }), 'alpha')
   await query(`UPDATE ${schema}.jobistemer_form SET version = 99`)
   expect(await refusal({ pool: pool(), schema })).toMatchObject({ code: 'STORAGE_SCHEMA_NEWER', value: schema })
 })
 
-it('creates nothing without the right, and uses a schema that was created by hand', async () => {
+it('a PostgreSQL storage with migrate: false creates nothing, and uses a schema that was created by hand', async () => {
   const schema = newSchema()
   const options = { pool: pool(), schema, migrate: false }
   expect(await refusal(options)).toMatchObject({ code: 'STORAGE_UNREADABLE', field: 'migrate' })
@@ -94,7 +94,7 @@ it('a storage whose schema exists needs no right to create objects in the databa
   }
 })
 
-it('runs under a user that may only use existing tables', async () => {
+it('a PostgreSQL storage works for a user that may only read and write existing tables', async () => {
   const [schema, role] = [newSchema(), `user_${process.pid}`]
   await query(`CREATE ROLE ${role} LOGIN`)
   try {
@@ -112,7 +112,7 @@ it('runs under a user that may only use existing tables', async () => {
   }
 })
 
-it('the error of the opening names the fault of the database', async () => {
+it('the error of the first call names the problem of the database', async () => {
   const place = inject('postgres')
   const latin = `latin_${process.pid}`
   await query(`CREATE DATABASE ${latin} ENCODING 'LATIN1' LOCALE 'C' TEMPLATE template0`)
@@ -148,7 +148,7 @@ it('a storage checks the schema again with the call after a failed opening', asy
   expect(await storage.listJobs({ limit: 1, cursor: null })).toEqual({ items: [], cursor: null })
 })
 
-it('creates a dropped schema again while it is open', async () => {
+it('a PostgreSQL storage that is open creates its schema again after the schema was dropped', async () => {
   const schema = newSchema()
   const storage = open({ pool: pool(), schema })
   await addJob(storage, 'alpha')
@@ -158,7 +158,7 @@ it('creates a dropped schema again while it is open', async () => {
   expect(await storage.listJobs({ limit: 9, cursor: null })).toMatchObject({ items: [{ name: 'beta' }] })
 })
 
-it('a storage closes its own pool, and not a pool of the user', async () => {
+it('a storage closes its own pool, but not a pool of the user', async () => {
   const given = pool()
   const schema = newSchema()
   const storage = open({ pool: given, schema })
@@ -184,7 +184,7 @@ it('a storage with a single client runs one step after the other', async () => {
   await client.end()
 })
 
-it('says that a pool has ended', async () => {
+it('a call on a pool that has ended rejects with STORAGE_CLOSED', async () => {
   const ended = new pg.Pool({ connectionString: inject('postgres').url })
   const storage = open({ pool: ended, schema: newSchema(), wakeUps: false })
   await addJob(storage, 'alpha')
@@ -192,7 +192,7 @@ it('says that a pool has ended', async () => {
   await expect(storage.listJobs({ limit: 1, cursor: null })).rejects.toMatchObject({ code: 'STORAGE_CLOSED' })
 })
 
-describe('a pool whose driver', () => {
+describe('a pg pool whose driver', () => {
   const types = (parsers: Readonly<Record<number, (value: string) => unknown>>): pg.PoolConfig => ({
     types: {
       getTypeParser: (oid: number, format: never) => parsers[oid] ?? pg.types.getTypeParser(oid, format),
@@ -204,7 +204,7 @@ describe('a pool whose driver', () => {
     ['makes numbers of booleans', types({ 16: (value) => (value === 't' ? 1 : 0) })],
     ['leaves everything as texts', { types: { getTypeParser: () => (value: string) => value } as never }],
     ['makes big integers of numbers', types({ 20: BigInt, 21: BigInt, 23: BigInt })],
-  ])('%s can be used, and opens a schema that is there', async (_, options) => {
+  ])('%s works with the storage, for a new and an existing schema', async (_, options) => {
     const schema = newSchema()
     for (let round = 1; round <= 2; round++) {
       const storage = open({ pool: pool(options), schema, wakeUps: false })
@@ -222,14 +222,14 @@ describe('a pool whose driver', () => {
     ['makes objects of UUIDs', types({ 2950: (value) => ({ value }) })],
     ['answers in binary form', { binary: true } as pg.PoolConfig],
     ['makes words of booleans', types({ 16: (value) => (value === 't' ? 'yes' : 'no') })],
-  ])('%s is refused', async (_, options) => {
+  ])('%s is refused by the storage', async (_, options) => {
     const schema = newSchema()
     await addJob(open({ pool: pool(), schema }), 'alpha')
     const error = await refusal({ pool: pool(options), schema, wakeUps: false })
     expect(error).toMatchObject({ code: 'STORAGE_UNREADABLE', field: 'pool' })
   })
 
-  it('sends NULL in arrays as a text is refused, with a remedy', async () => {
+  it('sends NULL in arrays as a text is refused, and the error has a remedy', async () => {
     const error = await refusal({ pool: pool({ options: '-c array_nulls=off' }), schema: newSchema(), wakeUps: false })
     expect(error).toMatchObject({ code: 'STORAGE_UNREADABLE', field: 'array_nulls' })
     expect(error.remedy).toContain('array_nulls = on')

@@ -34,7 +34,7 @@ it.each<readonly [unknown, string, string]>([
   [{ pool, commandTimeout: 'soon' }, 'INVALID_DURATION', 'commandTimeout'],
   [{ pool, logger: {} }, 'INVALID_ARGUMENT', 'logger'],
   [{ pool, connectionString: 'postgres://user:secret@host' }, 'UNKNOWN_OPTION', 'connectionString'],
-])('%j is refused', (options, code, field) => {
+])('postgresStorage refuses the options %j', (options, code, field) => {
   let error: unknown
   try {
     postgresStorage(options as PostgresStorageOptions)
@@ -45,11 +45,11 @@ it.each<readonly [unknown, string, string]>([
   expect(String(error)).not.toContain('secret')
 })
 
-it('a schema may have 63 bytes', () => {
+it('a schema name may have 63 bytes', () => {
   expect(postgresStorage({ client, schema: `${'ü'.repeat(31)}a` }).specVersion).toBe(1)
 })
 
-it('the connections determine the capabilities and `subscribe` of a storage', () => {
+it('the capabilities of a storage, and whether it has `subscribe`, depend on its kind of connections', () => {
   const shared = { maxBatch: 500, findsDueJobs: true, takesNext: true }
   const server = { ...shared, worthwhileBatch: 100, multiProcess: true, durability: 'power' }
   expect(postgresStorage({ pool })).toMatchObject({ capabilities: server, subscribe: expect.any(Function) })

@@ -5,7 +5,7 @@ import { useSchemas } from './schemas.ts'
 
 const { open, pool, query, schema: newSchema } = useSchemas()
 
-it('pages of pending occurrences omit none while delayed ones become ready', async () => {
+it('pages of pending occurrences omit none while delayed occurrences become ready', async () => {
   const schema = newSchema()
   const storage = open({ pool: pool(), schema, wakeUps: false })
   const { id } = await addJob(storage, 'alpha', 'allow')
@@ -33,7 +33,7 @@ it('pages of pending occurrences omit none while delayed ones become ready', asy
   expect(new Set(seen.map((record) => record.id)).size).toBe(seen.length)
 })
 
-it('a page of some states hands out a cursor although retention comes behind its statement', async () => {
+it('a page of some states has a cursor even if a prune removes its rows right after the page was read', async () => {
   const schema = newSchema()
   const mine = pool({ max: 1 })
   const prune = `DELETE FROM ${schema}.history WHERE state = 5 AND scheduled_at < ${start} + 11500`

@@ -4,14 +4,14 @@ import { isBroken, isContention, isHeld, isNoTransaction, storageError } from '.
 
 const withCode = (code: string, message = 'injected') => Object.assign(new Error(message), { code })
 
-describe('a connection counts as broken', () => {
-  it.each(['08006', '57P01', '25P03', '25P04', 'ECONNRESET', 'EPIPE'])('with the code %s', (code) => {
+describe('a PostgreSQL connection counts as broken', () => {
+  it.each(['08006', '57P01', '25P03', '25P04', 'ECONNRESET', 'EPIPE'])('if an error has the code %s', (code) => {
     expect(isBroken(withCode(code))).toBe(true)
     expect(storageError(withCode(code), 'here')).toMatchObject({ code: 'STORAGE_UNREACHABLE' })
   })
 
   it.each(['Query read timeout', 'Connection terminated unexpectedly', 'timeout exceeded when trying to connect'])(
-    'when its driver says: %s',
+    'if the error of its driver is: %s',
     (message) => {
       const error = storageError(new Error(message), 'here')
       expect(error).toMatchObject({
@@ -22,7 +22,7 @@ describe('a connection counts as broken', () => {
     },
   )
 
-  it('not if the error has an SQLSTATE of the server, whatever its message is', () => {
+  it('only without an SQLSTATE of the server; an error with one is not a broken connection', () => {
     expect(isBroken(withCode('22P02', 'Query read timeout'))).toBe(false)
     expect(isBroken(withCode('P0001', 'connection closed'))).toBe(false)
     expect(isBroken('connection closed')).toBe(false)
@@ -39,7 +39,7 @@ it('the remedy states that nothing was stored only if the server has answered', 
   }
 })
 
-it('the code is found inside the errors that tools put around a driver error', () => {
+it('storageError finds the SQLSTATE inside errors that libraries put around a driver error', () => {
   const driver = withCode('40001')
   for (const error of [
     new Error('Failed query', { cause: driver }),
@@ -53,7 +53,7 @@ it('the code is found inside the errors that tools put around a driver error', (
   expect(isNoTransaction(Object.assign(withCode('P2010'), { meta: { code: '25P01' } }))).toBe(true)
 })
 
-it('the search for a code ignores the causes of a JobistemerError, and ends on circular causes', () => {
+it('storageError ignores the causes of a JobistemerError, and stops at circular causes', () => {
   const known = new JobistemerError('STORAGE_BUSY', {
     message: 'm',
     field: 'f',
@@ -67,7 +67,7 @@ it('the search for a code ignores the causes of a JobistemerError, and ends on c
   expect(isBroken(circle)).toBe(false)
 })
 
-it('the error of a table that a standby cannot read names the standby, whatever the language of the server', () => {
+it('the error for a table that a standby cannot read names the standby, whatever the server’s language', () => {
   const message = 'cannot access temporary or unlogged relations during recovery'
   for (const error of [
     withCode('0A000', message),

@@ -73,7 +73,7 @@ it.each([
   ['53100', 'STORAGE_FULL'],
   ['42501', 'STORAGE_UNREADABLE'],
   ['22012', 'STORAGE_FAILED'],
-])('an error of Prisma means what its driver has said: %s', async (code, meaning) => {
+])('an error of Prisma gets the same storage code as the driver error inside it: %s', async (code, meaning) => {
   const client = new generated.PrismaClient({
     adapter: new PrismaPg({ connectionString: inject('postgres').url, max: 1 }),
   })

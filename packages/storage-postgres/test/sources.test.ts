@@ -24,7 +24,7 @@ it('a connection returns to its pool only if no statement can still run on it', 
   expect(released).toEqual([...failures.slice(0, -2), undefined, undefined])
 })
 
-it('a single client runs no other statement while its transaction waits for its last answer', async () => {
+it('a single client sends no statement of the next step before the last answer of the current transaction', async () => {
   const sent: string[] = []
   /** Of these statements the driver gives up to wait for the answer. */
   const silent = ['UPDATE', 'ROLLBACK', 'ROLLBACK']

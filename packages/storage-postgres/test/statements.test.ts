@@ -50,7 +50,7 @@ const sentBySlots = 7
 
 const isBytes = ({ values }: Sent) => values[0] instanceof Uint8Array && values[1] instanceof Uint8Array
 
-it('with a pool of its own, starts and ends have names, and their ids are bytes', async () => {
+it('on a pool of the storage, statements that start and end slots are prepared by name, and send ids as bytes', async () => {
   const sent = listen()
   await runSlots(open({ url: inject('postgres').url, schema: schema(), wakeUps: false }), 1)
   expect(sent).toHaveLength(sentBySlots)
@@ -59,7 +59,7 @@ it('with a pool of its own, starts and ends have names, and their ids are bytes'
   expect(sent.every(isBytes)).toBe(true)
 })
 
-it('another schema has other names', async () => {
+it('prepared statements of different schemas have different names', async () => {
   const sent = listen()
   for (let round = 0; round < 2; round++) {
     await runSlots(open({ url: inject('postgres').url, schema: schema(), wakeUps: false }), 1)
@@ -67,7 +67,7 @@ it('another schema has other names', async () => {
   expect(new Set(sent.map(({ name }) => name)).size).toBe(4)
 })
 
-it('statements on a pool of the user have no name, and their ids are bytes', async () => {
+it('statements on a pool of the user have no name, and send ids as bytes', async () => {
   const sent = listen()
   await runSlots(open({ pool: pool(), schema: schema(), wakeUps: false }), 1)
   expect(sent).toHaveLength(sentBySlots)
@@ -75,7 +75,7 @@ it('statements on a pool of the user have no name, and their ids are bytes', asy
   expect(sent.every(isBytes)).toBe(true)
 })
 
-it('with a single client, no bytes are sent at all: where it cannot, nothing would replace its connection', async () => {
+it('statements on a single client send no ids as bytes', async () => {
   const client = new pg.Client(inject('postgres').url)
   await client.connect()
   const query = vi.spyOn(client, 'query')
@@ -100,7 +100,7 @@ const drivers: Readonly<Record<string, (value: Uint8Array) => unknown>> = {
 }
 
 for (const [title, change] of Object.entries(drivers)) {
-  it(`with a driver that ${title}, ids are texts`, async () => {
+  it(`on a driver that ${title}, statements send ids as texts`, async () => {
     const real = pool()
     const odd: PostgresPool = {
       async connect() {
@@ -125,7 +125,7 @@ for (const [title, change] of Object.entries(drivers)) {
   })
 }
 
-it('behind a pooler without prepared statements, statements have no name', async () => {
+it('statements have no name behind a pooler that does not support prepared statements', async () => {
   const pooler = await startPgBouncer({
     to: inject('postgres'),
     poolMode: 'transaction',
@@ -144,7 +144,7 @@ it('behind a pooler without prepared statements, statements have no name', async
   }
 })
 
-it('no statement reads an array again for each row that it scans', async () => {
+it('no statement converts an array parameter again for each row that it scans', async () => {
   const name = schema()
   const storage = open({ pool: pool(), schema: name, wakeUps: false })
   const ids = await Promise.all(['alpha', 'beta'].map(async (job) => (await addJob(storage, job, 'queue')).id))

@@ -19,8 +19,8 @@ const oddText = fc
   )
   .map((parts) => parts.join(''))
 
-describe('a text', () => {
-  it('comes back as it was, and is equal only to itself', () => {
+describe('a text stored in PostgreSQL', () => {
+  it('is read back unchanged, and is equal only to itself', () => {
     fc.assert(
       fc.property(fc.oneof(anyText, oddText), fc.oneof(anyText, oddText), (text, other) => {
         const stored = storeText(text)
@@ -32,7 +32,7 @@ describe('a text', () => {
     )
   })
 
-  it('passes through the server in an array', async () => {
+  it('is read back unchanged from an array', async () => {
     await fc.assert(
       fc.asyncProperty(fc.array(fc.option(fc.oneof(anyText, oddText))), async (texts) => {
         const stored = texts.map((text) => (text === null ? null : storeText(text)))
@@ -45,13 +45,13 @@ describe('a text', () => {
   })
 })
 
-describe('an id', () => {
-  it('is stored as its UUID', () => {
+describe('an id stored in PostgreSQL', () => {
+  it('is a UUID without the prefix', () => {
     const id = occurrenceId(jobId('nightly'), 0)
     expect(`occ_${uuidOf(id)}`).toBe(id)
   })
 
-  it('is the same as bytes', async () => {
+  it('is sent as bytes or as text with the same result', async () => {
     const ids = Array.from({ length: 50 }, (_, index) => occurrenceId(jobId('nightly'), index))
     const [row] = await query('SELECT $1::uuid[] = $2::text::uuid[] AS same, cardinality($1::uuid[]) AS count', [
       binaryUuids(ids),
@@ -60,7 +60,7 @@ describe('an id', () => {
     expect(row).toEqual({ same: true, count: 50 })
   })
 
-  it('of another form makes no bytes', () => {
+  it('is not encoded as bytes if it has another form', () => {
     const id = occurrenceId(jobId('nightly'), 0)
     for (let place = 0; place <= id.length; place++) {
       for (const wrong of ['g', 'A', '_', 'ä', '-', '€']) {
@@ -78,7 +78,7 @@ describe('an id', () => {
     }
   })
 
-  it('of another form is never found and never stored', () => {
+  it('is never found and never stored if it has another form', () => {
     for (const id of ['occ_1', `occ_${'A'.repeat(8)}-0000-0000-0000-000000000000`, 'occ_']) {
       expect(uuidOrNull(id as OccurrenceId)).toBeNull()
       expect(() => uuidOf(id as OccurrenceId)).toThrow(expect.objectContaining({ code: 'STORAGE_REFUSED' }))

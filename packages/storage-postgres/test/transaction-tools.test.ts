@@ -101,7 +101,7 @@ const tools: Readonly<Record<string, OpenTool>> = {
 
 for (const [name, open] of Object.entries(tools)) describeTool(name, open)
 
-it('a Knex that is no transaction is refused, and no connection is taken from its pool', async () => {
+it('a Knex instance that is not a transaction is refused, and no connection is taken from its pool', async () => {
   const database = knex({ client: 'pg', connection: connection(), pool: { min: 0, max: 1 } })
   try {
     expect(() => sessionOf(database)).toThrow(expect.objectContaining({ code: 'INVALID_TRANSACTION' }))

@@ -9,8 +9,8 @@ const { connection, open, pool, proxy, query, schema: newSchema } = useSchemas()
 
 const everyKind = ['due', 'cancel', 'jobs', 'nodes']
 
-describe('wake-ups', () => {
-  it('report new work, cancel requests and changes of other connections, and not those of the same connection', async () => {
+describe('wake-ups of a PostgreSQL storage', () => {
+  it('report new work, cancel requests and changes of other connections, but not of the same connection', async () => {
     const schema = newSchema()
     const [watched, other] = [open({ pool: pool(), schema }), open({ pool: pool(), schema })]
     const ears = new WakeUpListener(watched)
@@ -41,7 +41,7 @@ describe('wake-ups', () => {
     expect(await ears.next('jobs')).toEqual(['jobs'])
   })
 
-  it('are not sent for a slot that starts at its creation and ends', async () => {
+  it('are not sent for a slot that starts when it is created, or for its end', async () => {
     const schema = newSchema()
     const storage = open({ pool: pool(), schema })
     const job = await addJob(storage, 'alpha')
@@ -61,7 +61,7 @@ describe('wake-ups', () => {
     expect(messages).toEqual(['jobs'])
   })
 
-  it('of all kinds come after a lost connection, since the storage cannot know which ones it missed', async () => {
+  it('of all kinds follow a lost connection, because the storage cannot know which wake-ups it missed', async () => {
     const schema = newSchema()
     const far = await proxy()
     const ears = new WakeUpListener(open({ pool: pool({ connectionString: far.url }), schema }))
@@ -75,7 +75,7 @@ describe('wake-ups', () => {
     expect(await ears.next('jobs')).toEqual(['jobs'])
   })
 
-  it('come again after the server has ended the connection that listens', async () => {
+  it('resume after the server has terminated the listening connection', async () => {
     const schema = newSchema()
     const ears = new WakeUpListener(open({ pool: pool(), schema }))
     await ears.next('nodes')
@@ -86,7 +86,7 @@ describe('wake-ups', () => {
     expect(await ears.next('nodes')).toEqual(everyKind)
   })
 
-  it('come over a connection that the server does not end for being idle', async () => {
+  it('use a connection that the server does not end when it is idle', async () => {
     const schema = newSchema()
     const hasty = pool({ options: '-c idle_session_timeout=1s', max: 1 })
     const ears = new WakeUpListener(open({ pool: hasty, schema }))
@@ -102,7 +102,7 @@ describe('wake-ups', () => {
     expect(await ears.next('jobs')).toEqual(['jobs'])
   })
 
-  it('end with the last subscription, and the connection with them', async () => {
+  it('stop with the last listener, and the listening connection is closed', async () => {
     const schema = newSchema()
     const listening = async () =>
       await query('SELECT count(*)::int AS count FROM pg_stat_activity WHERE query = $1', [
@@ -115,7 +115,7 @@ describe('wake-ups', () => {
     await expect.poll(listening).toEqual([{ count: 0 }])
   })
 
-  it('that do not arrive cause one warning, and everything else works', async () => {
+  it('that do not arrive cause one warning, and the other calls work', async () => {
     const bouncer = await startPgBouncer({ to: inject('postgres'), poolMode: 'transaction' })
     onTestFinished(() => bouncer.stop())
     const schema = newSchema()
@@ -134,7 +134,7 @@ describe('wake-ups', () => {
     await storage.close()
   })
 
-  it('come again where the connection is lost before its first message has come', async () => {
+  it('resume if the connection is lost before its first notification has arrived', async () => {
     const { schema, deaf, listening } = await openDeaf()
     await expect.poll(listening).toHaveLength(1)
     deaf.isDeaf = false
@@ -150,7 +150,7 @@ describe('wake-ups', () => {
       .toContain('jobs')
   })
 
-  it('are tried no more than once a minute if they do not arrive', { timeout: 20_000 }, async () => {
+  it('are tried again at most once a minute if they do not arrive', { timeout: 20_000 }, async () => {
     const { deaf, warnings } = await openDeaf()
     await expect.poll(() => warnings, { timeout: 10_000 }).toHaveLength(1)
     // A listener that took the end of its own connection for a loss would connect and warn again within 5 s.

@@ -33,7 +33,7 @@ async function run(storage: Storage, job: JobId, from: number, until: number): P
 const patient = { timeout: 240_000 }
 
 it(
-  'dead rows stay while an old transaction is open, and the storage works; afterwards PostgreSQL reuses their space',
+  'the storage works while an old transaction keeps dead rows, whose space PostgreSQL reuses afterwards',
   patient,
   async () => {
     const schema = newSchema()
@@ -61,7 +61,7 @@ it(
   },
 )
 
-it('a call fails if the disk of the server is full, stores nothing, and succeeds once the disk has space', async () => {
+it('a call fails if the server’s disk is full, stores nothing, and succeeds once the disk has space', async () => {
   server = await startPostgres({ quick: true, config: { autovacuum: 'off' } })
   own = new pg.Pool({ connectionString: server.url })
   own.on('error', () => {})
@@ -117,7 +117,7 @@ it('a call fails if the disk of the server is full, stores nothing, and succeeds
   await again.close()
 }, 120_000)
 
-it('a statement that waits longer than the server lets it is given up, and nothing of it is stored', async () => {
+it('a call that exceeds the server’s statement_timeout rejects, and stores nothing', async () => {
   const schema = newSchema()
   const { id } = await addJob(open({ pool: pool(), schema }), 'alpha')
   const storage = open({ pool: pool({ options: '-c statement_timeout=100' }), schema, wakeUps: false })
@@ -130,7 +130,7 @@ it('a statement that waits longer than the server lets it is given up, and nothi
   expect(await create()).toMatchObject([{ outcome: 'created' }])
 })
 
-it('after a crash of the server living nodes keep their profiles, and profiles of other nodes are removed after an hour', async () => {
+it('after a server crash living nodes keep their profiles, and other profiles are removed after an hour', async () => {
   const schema = newSchema()
   const storage = open({ pool: pool(), schema, wakeUps: false })
   const own = (node: string, counter: number) => {

@@ -67,15 +67,15 @@ async function useAll(storage: Storage): Promise<void> {
   expect(await storage.serverTime?.()).toBeGreaterThan(0)
 }
 
-describe('the access rights that the guide lists', () => {
-  it('are enough for all that a storage does', async () => {
+describe('the Redis access rights that the guide lists', () => {
+  it('allow every call of the storage', async () => {
     const storage = open({ url: await startForUser(ruleOfGuide()), minReplicas: 0 })
     const heard = new Promise<void>((resolve) => storage.subscribe?.(() => resolve()))
     await heard
     await useAll(storage)
   })
 
-  it('do not reach other keys', async () => {
+  it('allow no access to keys outside of the prefix', async () => {
     const url = await startForUser(ruleOfGuide())
     const error = await refusal(addJob(open({ url, prefix: 'other' }), 'alpha'))
     expect(error.code).toBe('STORAGE_UNREADABLE')
@@ -83,7 +83,7 @@ describe('the access rights that the guide lists', () => {
     await expect(admin(url).get('somebody')).rejects.toThrow('NOPERM')
   })
 
-  it('of a prefix reach no keys of another one that begins with it', async () => {
+  it('for one prefix allow no access to keys of a longer prefix that begins with it', async () => {
     const rule = ruleOfGuide().map((part) => part.replaceAll('jobistemer', 'a'))
     const url = await startForUser(rule)
     await addJob(open({ url, prefix: 'a' }), 'alpha')
@@ -96,7 +96,7 @@ describe('the access rights that the guide lists', () => {
     }
   })
 
-  it('are all needed, except the rights that the guide names as optional', async () => {
+  it('are all necessary, except the rights that the guide marks as optional', async () => {
     const rule = ruleOfGuide()
     const server = await start()
     const url = server.url.replace('redis://', 'redis://scheduler:secret@')
@@ -117,13 +117,13 @@ describe('the access rights that the guide lists', () => {
     for (const right of named) expect(guide).toContain(`\`${right}\``)
   })
 
-  it('without the right for WAIT, a call that waits for replicas fails after its write', async () => {
+  it('include WAIT: without it, a call with minReplicas fails after its write', async () => {
     const url = await startForUser(ruleOfGuide().filter((part) => part !== '+wait'))
     expect((await refusal(addJob(open({ url, minReplicas: 1 }), 'alpha'))).code).toBe('STORAGE_UNREADABLE')
     expect((await open({ url }).listJobs({ limit: 10, cursor: null })).items).toHaveLength(1)
   })
 
-  it('are sufficient on a Cluster together with the two rights that the guide adds', async () => {
+  it('allow every call on a Redis Cluster together with the two rights that the guide adds', async () => {
     const cluster = await startRedisCluster({ masters: 3 })
     onClose(() => cluster.stop())
     for (const { host, port } of cluster.nodes) {

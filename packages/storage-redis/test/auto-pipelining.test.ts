@@ -56,12 +56,12 @@ async function expectToRun(storage: Storage): Promise<void> {
   await scheduler.shutdown()
 }
 
-it.each(clients)('a client %s that pipelines by itself runs jobs', async (_name, make) => {
+it.each(clients)('a job runs on a client %s that has enableAutoPipelining', async (_name, make) => {
   const client = await make()
   await expectToRun(open({ client }))
 })
 
-it('it does so after the server has forgotten its scripts too', async () => {
+it('a job runs on a client with enableAutoPipelining after the server has dropped its scripts', async () => {
   const server = await start()
   const storage = open({ client: connect(server.url, { enableAutoPipelining }) })
   await storage.get({})

@@ -7,7 +7,7 @@ import { useServers } from './servers.ts'
 
 const { start } = useServers()
 
-it('many requests wait for one job, all of them run, and another job has its turn', async () => {
+it('all waiting requests of one job run, and another job gets its turn meanwhile', async () => {
   const { url } = await start()
   const argument = { url, prefix: newPrefix() }
   await expect(backlogTrial(() => connect(argument), byEffort(1000))).resolves.toBeDefined()

@@ -74,8 +74,8 @@ async function replaceOverlap(storage: Storage, job: JobRecord, policy: 'queue' 
   expect(await storage.saveJobs({ now: slotAt(1), changes: [change] })).toMatchObject([{ outcome: 'saved' }])
 }
 
-describe('the sweep of a claim', () => {
-  it('wakes a queued occurrence of a job without an active one, which no other call does', async () => {
+describe('the sweep of a Redis claim', () => {
+  it('wakes a queued occurrence of a job without an active occurrence, which no other call does', async () => {
     await withStorage(async (storage, prefix) => {
       const { id: job } = await addJob(storage, 'alpha', 'queue')
       const running = { ...slotItem(job, 1), runs: [] }
@@ -88,7 +88,7 @@ describe('the sweep of a claim', () => {
     })
   })
 
-  it('leaves an occurrence behind an active one unchanged', async () => {
+  it('leaves an occurrence queued that waits behind an active one', async () => {
     await withStorage(async (storage) => {
       const { id: job } = await addJob(storage, 'alpha', 'queue')
       await create(storage, [slotItem(job, 1), ...triggers(job, 1)])
@@ -113,8 +113,8 @@ describe('the sweep of a claim', () => {
   }
 })
 
-describe.each([1, 2])('a claim on %i shards', (shards) => {
-  it('takes up to its limit, and tells whether there is more', async () => {
+describe.each([1, 2])('a Redis claim on %i shards', (shards) => {
+  it('takes up to its limit, and answers whether more occurrences wait', async () => {
     await withStorage(async (storage) => {
       const { id: job } = await addJob(storage, 'alpha', 'allow')
       await create(storage, triggers(job, 1, 2, 3))
@@ -128,7 +128,7 @@ describe.each([1, 2])('a claim on %i shards', (shards) => {
     }, shards)
   })
 
-  it('gives each occurrence a new token, its owner and the time, and changes nothing else', async () => {
+  it('gives each occurrence a new token, the owner and the start time, and changes no other member', async () => {
     await withStorage(async (storage) => {
       const { id: job } = await addJob(storage, 'alpha', 'allow')
       await create(storage, triggers(job, 1))
@@ -140,7 +140,7 @@ describe.each([1, 2])('a claim on %i shards', (shards) => {
     }, shards)
   })
 
-  it('queues an occurrence behind a running one, also of the same claim, and does not count it', async () => {
+  it('queues an occurrence behind a running one, even of the same claim, and does not count it', async () => {
     await withStorage(async (storage) => {
       const alpha = await addJob(storage, 'alpha', 'allow')
       const { id: beta } = await addJob(storage, 'beta', 'allow')
@@ -154,7 +154,7 @@ describe.each([1, 2])('a claim on %i shards', (shards) => {
     }, shards)
   })
 
-  it('ends at its limit, also if only blocked occurrences follow', async () => {
+  it('stops at its limit, even if only blocked occurrences follow', async () => {
     await withStorage(async (storage) => {
       const alpha = await addJob(storage, 'alpha', 'allow')
       await create(storage, triggers(alpha.id, 1, 2, 3))
@@ -165,7 +165,7 @@ describe.each([1, 2])('a claim on %i shards', (shards) => {
     }, shards)
   })
 
-  it('passes over handlers that its node has not, however many wait before its own', async () => {
+  it('skips occurrences whose handler its node lacks, however many wait before an occurrence that it can take', async () => {
     await withStorage(async (storage) => {
       const { id: foreign } = await addJob(storage, 'foreign', 'allow')
       const { id: own } = await addJob(storage, 'own', 'allow')
@@ -179,7 +179,7 @@ describe.each([1, 2])('a claim on %i shards', (shards) => {
     }, shards)
   })
 
-  it('answers when the next occurrence for its node is due, however many for other nodes precede it', async () => {
+  it('answers when the next occurrence for its node is due, however many for other nodes come first', async () => {
     await withStorage(async (storage) => {
       const { id: foreign } = await addJob(storage, 'foreign', 'allow')
       const { id: own } = await addJob(storage, 'own', 'allow')
@@ -197,7 +197,7 @@ describe.each([1, 2])('a claim on %i shards', (shards) => {
     }, shards)
   })
 
-  it('of a node whose clock is behind leaves occurrences that are due only by another clock, and answers when', async () => {
+  it('by a node whose clock is behind takes no occurrence that is not due by that clock, and answers when it is', async () => {
     await withStorage(async (storage) => {
       const { id: job } = await addJob(storage, 'alpha', 'allow')
       await create(storage, [trigger(job, 1, slotAt(5)), trigger(job, 2, slotAt(4)), trigger(job, 3, slotAt(6))])
@@ -210,7 +210,7 @@ describe.each([1, 2])('a claim on %i shards', (shards) => {
     }, shards)
   })
 
-  it('tells only the owner which of its running occurrences have a cancel request', async () => {
+  it('reports cancel requests of running occurrences only to their owner', async () => {
     await withStorage(async (storage) => {
       const { id: job } = await addJob(storage, 'alpha', 'allow')
       await create(storage, triggers(job, 1, 2, 3))
@@ -236,7 +236,7 @@ describe.each([1, 2])('a claim on %i shards', (shards) => {
   })
 })
 
-it('blocked occurrences do not reduce the number of occurrences that a claim over shards takes', async () => {
+it('a Redis claim over shards takes its full limit although some occurrences are blocked', async () => {
   await withStorage(async (storage) => {
     const jobs: JobRecord[] = []
     for (let index = 0; jobs.length < 2; index++) {
@@ -253,7 +253,7 @@ it('blocked occurrences do not reduce the number of occurrences that a claim ove
   }, 2)
 })
 
-it('the storage remembers the occurrences of a claim for a day, and stores nothing for an empty claim', async () => {
+it('the Redis storage keeps the answer of a claim for a day, and stores nothing for an empty claim', async () => {
   await withStorage(async (storage, prefix) => {
     const { id: job } = await addJob(storage, 'alpha', 'allow')
     await claim(storage)
@@ -267,7 +267,7 @@ it('the storage remembers the occurrences of a claim for a day, and stores nothi
   })
 })
 
-it('only a reap that makes the occurrence pending again counts as a rescue', async () => {
+it('a reap in Redis counts as a rescue only if it makes the occurrence pending again', async () => {
   await withStorage(async (storage) => {
     const { id: job } = await addJob(storage, 'alpha', 'allow')
     await create(storage, triggers(job, 1, 2))

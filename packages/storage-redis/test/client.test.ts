@@ -8,13 +8,13 @@ import { useServers } from './servers.ts'
 const { start, open, onClose } = useServers()
 const module = new URL('./fixtures/connect.mjs', import.meta.url)
 
-it('a process without the code does each operation of a client on jobs of another process', async () => {
+it('a client without code performs every operation on jobs that another process runs', async () => {
   const { url } = await start()
   const argument = { url, prefix: newPrefix() }
   await expect(clientTrial({ module, argument, connect: () => connect(argument) })).resolves.toBeUndefined()
 })
 
-it('a client whose server is down rejects in time, and continues once the server is back', async () => {
+it('a client whose Redis is down rejects calls within their timeout, and works once Redis is back', async () => {
   const server = await start({ appendonly: 'yes' })
   await server.kill()
   const client = createClient({ storage: open({ url: server.url }), callTimeout: 300 })

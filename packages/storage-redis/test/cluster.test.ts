@@ -26,7 +26,7 @@ function openClient(): Cluster {
   return client
 }
 
-it('the jobs lie on all masters, and a batch goes to each of them once', async () => {
+it('a Redis Cluster stores the jobs on all masters, and a batch sends one call to each master', async () => {
   const prefix = newPrefix()
   const storage = redisStorage({ client: openClient(), prefix, logger: quiet })
   const jobs: JobId[] = []
@@ -47,7 +47,7 @@ it('the jobs lie on all masters, and a batch goes to each of them once', async (
   expect(await client.ping()).toBe('PONG')
 })
 
-it('data with one shard lie on one master, and are found without telling the number', async () => {
+it('data with one shard lie on one master, and a storage without the option shards reads them', async () => {
   const prefix = newPrefix()
   const first = redisStorage({ client: openClient(), prefix, shards: 1, logger: quiet })
   const job = await addJob(first, 'alpha')
@@ -57,7 +57,7 @@ it('data with one shard lie on one master, and are found without telling the num
   expect((await refusal(third.get({ jobs: [job.id] }))).field).toBe('shards')
 })
 
-it('a shard that moves to another master is followed', async () => {
+it('the Redis storage continues when a shard moves to another master', async () => {
   const prefix = newPrefix()
   const storage = redisStorage({ client: openClient(), prefix, shards: 1, logger: quiet })
   const job = await addJob(storage, 'alpha', 'allow')
@@ -76,7 +76,7 @@ it('a shard that moves to another master is followed', async () => {
   await assertLedger(storage, { atRest: true })
 })
 
-it('replicas are asked for where the shard lies', async () => {
+it('minReplicas counts the replicas of the master that has the shard', async () => {
   const prefix = newPrefix()
   const job = await addJob(redisStorage({ client: openClient(), prefix, logger: quiet }), 'alpha')
   const storage = redisStorage({ client, prefix, minReplicas: 1, waitTimeout: 50, logger: quiet })
@@ -85,7 +85,7 @@ it('replicas are asked for where the shard lies', async () => {
   expect([error.code, error.field]).toEqual(['STORAGE_BUSY', 'minReplicas'])
 })
 
-it('a call to a master that has stopped fails within its time limit', async () => {
+it('a call to a stopped master of a Redis Cluster fails within its time limit', async () => {
   const storage = redisStorage({
     client: openClient(),
     prefix: newPrefix(),
@@ -102,7 +102,7 @@ it('a call to a master that has stopped fails within its time limit', async () =
   await node?.restart()
 })
 
-it('a claim takes from the other masters while one is down, and the rest once it is back', async () => {
+it('a claim takes occurrences of the other masters while one master is down, and the rest after its restart', async () => {
   const config = { 'cluster-require-full-coverage': 'no', appendonly: 'yes', appendfsync: 'always' }
   const split = await startRedisCluster({ masters: 3, config })
   client = new Cluster(split.nodes.map(({ host, port }) => ({ host, port })))

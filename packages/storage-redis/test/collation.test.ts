@@ -41,8 +41,8 @@ async function listAll(storage: Storage, query: { readonly changedSince?: number
 
 const reason = canMakeLocale ? '' : ' (skipped: this system has no localedef with the sources of en_US)'
 
-describe.skipIf(!canMakeLocale)(`a server whose locale orders texts in its own way${reason}`, () => {
-  it('lists all jobs, and claims the oldest of several shards', async () => {
+describe.skipIf(!canMakeLocale)(`a Redis server that sorts texts by a locale${reason}`, () => {
+  it('lists all jobs, and a claim takes the oldest occurrences of several shards', async () => {
     const server = await start({ 'locale-collate': 'en_US.UTF-8' })
     const storage = open({ url: server.url, shards: 3 })
     const jobs: JobRecord[] = []
@@ -63,7 +63,7 @@ describe.skipIf(!canMakeLocale)(`a server whose locale orders texts in its own w
     expect(claimed).toEqual(items.map(({ id }) => id).sort())
   })
 
-  it('a list continues after a page whose last job was deleted meanwhile', async () => {
+  it('continues a list after a page whose last job was deleted meanwhile', async () => {
     const server = await start({ 'locale-collate': 'en_US.UTF-8' })
     const storage = open({ url: server.url })
     const jobs: JobRecord[] = []

@@ -7,9 +7,12 @@ import { useServers } from './servers.ts'
 
 const { start } = useServers()
 
-it.each(['garbage', 'null', '[]'])('a node runs all readable jobs beside rows that hold %s', async (text) => {
-  const { url } = await start()
-  const argument = { url, prefix: newPrefix() }
-  const place = { connect: () => connect(argument), damage: damage.bind(null, argument) }
-  await expect(damageTrial(place, text)).resolves.toBeUndefined()
-})
+it.each(['garbage', 'null', '[]'])(
+  'a node runs all readable jobs although other records in Redis contain %s',
+  async (text) => {
+    const { url } = await start()
+    const argument = { url, prefix: newPrefix() }
+    const place = { connect: () => connect(argument), damage: damage.bind(null, argument) }
+    await expect(damageTrial(place, text)).resolves.toBeUndefined()
+  },
+)

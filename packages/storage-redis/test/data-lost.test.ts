@@ -50,8 +50,8 @@ const losses: readonly { readonly name: string; readonly loseAll: (server: Redis
 
 const meta = (url: string) => admin(url).hgetall('{jobistemer}:meta')
 
-describe.each(losses)('after $name', ({ loseAll }) => {
-  it('all schedulers have their jobs again, and run them', async () => {
+describe.each(losses)('after the data loss by $name', ({ loseAll }) => {
+  it('all schedulers store their jobs again, and run them', async () => {
     const server = await start()
     let runs = 0
     let ranAgain: () => void = () => undefined
@@ -95,7 +95,7 @@ describe.each(losses)('after $name', ({ loseAll }) => {
     await assertLedger(storage, { atRest: true })
   })
 
-  it('the next call of a storage that was open makes the namespace anew, as it was', async () => {
+  it('the next call of an open storage creates the namespace again, with the same number of shards', async () => {
     const server = await start()
     const storage = open({ url: server.url, shards: 4 })
     await addJob(storage, 'alpha')
@@ -109,11 +109,11 @@ describe.each(losses)('after $name', ({ loseAll }) => {
   })
 })
 
-describe('a namespace that others make anew, spread otherwise', () => {
+describe('a namespace that other storages created again with another number of shards', () => {
   const names = async (storage: Storage) =>
     (await storage.listJobs({ limit: 10, cursor: null })).items.map(({ name }) => name)
 
-  it('is taken over by a storage that was open, whose next call fails and can be repeated', async () => {
+  it('is used by an open storage, whose next call fails and can be repeated', async () => {
     const { url } = await start()
     const storage = open({ url })
     await addJob(storage, 'alpha')
@@ -127,7 +127,7 @@ describe('a namespace that others make anew, spread otherwise', () => {
     expect(await names(other)).toContain('zeta')
   })
 
-  it('is refused by a storage with another number of shards', async () => {
+  it('is refused by a storage whose option shards has a different number', async () => {
     const { url } = await start()
     const storage = open({ url, shards: 1 })
     await addJob(storage, 'alpha')
@@ -139,7 +139,7 @@ describe('a namespace that others make anew, spread otherwise', () => {
     }
   })
 
-  it('is not made anew otherwise while a shard knows better', async () => {
+  it('is not created again with another number of shards while one shard remembers the old number', async () => {
     const { url } = await start()
     await addJob(open({ url, shards: 4 }), 'alpha')
     await admin(url).del('{jobistemer}:meta')

@@ -31,7 +31,7 @@ async function countDue(upTo: number, after?: number): Promise<number> {
   return (await storage.listJobs({ due, limit: 1000, cursor: null })).items.length
 }
 
-it('a batch of slots only notes the moves of its jobs, and a search for due jobs moves them', async () => {
+it('a batch that starts ten slots only notes the next instants, and a search for due jobs updates the index', async () => {
   const jobs = await addJobs(10)
   await startSlots(jobs, 1)
   expect(await noted()).toBe(1)
@@ -40,7 +40,7 @@ it('a batch of slots only notes the moves of its jobs, and a search for due jobs
   expect(await countDue(slotAt(2), slotAt(1))).toBe(10)
 })
 
-it('few slots move their jobs at once', async () => {
+it('a batch that starts two slots updates the index of due jobs at once', async () => {
   const jobs = await addJobs(2)
   await startSlots(jobs, 1)
   expect(await noted()).toBe(0)
@@ -55,7 +55,7 @@ it('a search for due jobs applies the notes of many calls in several steps', asy
   expect(await noted()).toBe(0)
 })
 
-it('without a search for due jobs, the number of notes stays limited', async () => {
+it('the number of noted next instants stays limited although no node searches for due jobs', async () => {
   const jobs = await addJobs(80)
   const count = 300
   // Always eight others, since a note that is there already is no other one.

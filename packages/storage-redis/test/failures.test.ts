@@ -65,8 +65,8 @@ async function loadScripts(storage: Storage): Promise<void> {
   await storage.claim({ now: slotAt(0), owner, limit: 0, exceptHandlerKeys: [], sweep: false })
 }
 
-describe('a server that is killed and comes back', () => {
-  it('with an append-only file synced always has lost nothing that was acknowledged', async () => {
+describe('a Redis server that is killed and restarted', () => {
+  it('with appendfsync always has lost no acknowledged write', async () => {
     const server = await start({ appendonly: 'yes', appendfsync: 'always' })
     const storage = open({ url: server.url })
     const jobs: JobRecord[] = []
@@ -109,8 +109,8 @@ describe('a server that is killed and comes back', () => {
   })
 })
 
-describe('a server that forgets its scripts', () => {
-  it('is sent them again', async () => {
+describe('a Redis server that drops its scripts', () => {
+  it('gets the scripts again from the storage', async () => {
     const server = await start()
     const client = admin(server.url)
     const storage = open({ url: server.url })
@@ -125,7 +125,7 @@ describe('a server that forgets its scripts', () => {
     await assertLedger(storage, { atRest: true })
   })
 
-  it('completes all calls that are in progress', async () => {
+  it('completes all storage calls that are in progress', async () => {
     const server = await start()
     const client = admin(server.url)
     const storage = open({ url: server.url })
@@ -146,8 +146,8 @@ describe('a server that forgets its scripts', () => {
   })
 })
 
-describe('a server at its memory limit', () => {
-  it('rejects creations with an error, and still accepts ends and prunes', async () => {
+describe('a Redis server at its memory limit', () => {
+  it('rejects new occurrences with an error, and accepts ends and prunes', async () => {
     const server = await start()
     const client = admin(server.url)
     const storage = open({ url: server.url })
@@ -173,8 +173,8 @@ describe('a server at its memory limit', () => {
   })
 })
 
-describe('a server that does not answer', () => {
-  it('makes a call fail after the limit, and answers the next call when it is available again', async () => {
+describe('a Redis server that does not answer', () => {
+  it('makes a call fail at its time limit, and answers the next call once it runs again', async () => {
     const server = await start()
     const { storage, job } = await hasty(server)
     process.kill(server.pid, 'SIGSTOP')
@@ -201,7 +201,7 @@ describe('a server that does not answer', () => {
   })
 })
 
-describe('a connection that is dead without a word', () => {
+describe('a connection to Redis that silently stopped transferring data', () => {
   it('is replaced soon after a call got no answer', async () => {
     const server = await start()
     const proxy = await through(server)
@@ -213,8 +213,8 @@ describe('a connection that is dead without a word', () => {
   })
 })
 
-describe('answers that get lost', () => {
-  it('make a call fail at once, and its repetition finds its own writes', async () => {
+describe('answers of Redis that are lost', () => {
+  it('make the call fail at once, and the repeated call finds the writes of the first one', async () => {
     const server = await start()
     const proxy = await through(server)
     const storage = open({ url: `redis://${proxy.host}:${proxy.port}` })
@@ -235,7 +235,7 @@ describe('answers that get lost', () => {
     expect(answer[0]).toMatchObject({ outcome: 'exists', state: 'running', owner: owners })
   })
 
-  it('of a claim that the client repeats make the call fail', async () => {
+  it('make a claim fail that the client sent twice', async () => {
     const server = await start()
     const proxy = await through(server)
     const direct = open({ url: server.url })
@@ -258,8 +258,8 @@ describe('answers that get lost', () => {
   })
 })
 
-describe('a primary that becomes a replica', () => {
-  it('makes calls fail with STORAGE_BUSY until the client reaches a primary again', async () => {
+describe('a Redis primary that becomes a replica', () => {
+  it('makes calls fail with STORAGE_BUSY until the client reaches the new primary', async () => {
     const server = await start()
     const storage = open({ url: server.url })
     const job = await addJob(storage, 'alpha')
@@ -274,8 +274,8 @@ describe('a primary that becomes a replica', () => {
   })
 })
 
-describe('keys of another application', () => {
-  it('under the prefix are not overwritten', async () => {
+describe('a key of another application in Redis', () => {
+  it('under the storage’s prefix is not overwritten', async () => {
     const server = await start()
     const client = admin(server.url)
     await client.set('{jobistemer:0}:heads', 'mine')
@@ -285,8 +285,8 @@ describe('keys of another application', () => {
   })
 })
 
-describe('large numbers and strange texts', () => {
-  it('come back as they were', async () => {
+describe('large numbers and unusual texts in Redis', () => {
+  it('are read back unchanged', async () => {
     const server = await start()
     const storage = open({ url: server.url })
     const last = 8.64e15 - minute

@@ -76,8 +76,8 @@ async function claimAll(storage: Storage, at = now): Promise<readonly string[]> 
   }
 }
 
-describe('superseded slots behind many kept triggers', () => {
-  it('cost each step a bounded number of reads, and the steps stop searching when all are canceled', {
+describe('superseded slots in Redis behind many kept triggers', () => {
+  it('cost each step a bounded number of reads, and no reads once all are canceled', {
     timeout: 120_000,
   }, async () => {
     const { storage, callsOf, job } = await begin('queue')
@@ -116,7 +116,7 @@ describe('superseded slots behind many kept triggers', () => {
     expect(await countsOf(storage, job.id)).toEqual({ pending: 0, queued: 20_500 - 1 + 50, running: 1 })
   })
 
-  it('are found by sweeps alone, each of which continues where the previous one has ended', {
+  it('are canceled by sweeps alone, each of which continues where the previous one ended', {
     timeout: 120_000,
   }, async () => {
     const { storage, job } = await begin('queue')
@@ -135,8 +135,8 @@ describe('superseded slots behind many kept triggers', () => {
   })
 })
 
-describe('many that wait', () => {
-  it('do not start while their job is paused, and start after the resume', async () => {
+describe('thousands of waiting occurrences of one job in Redis', () => {
+  it('do not start while the job is paused, and start after the resume', async () => {
     const { storage, callsOf, ready, job } = await begin('allow')
     const ids = await fill(storage, job.id, many)
     const all = { pending: many, queued: 0, running: 0 }
@@ -153,7 +153,7 @@ describe('many that wait', () => {
     expect(await claimAll(storage)).toEqual(ids)
   })
 
-  it('are found when a pause ends by itself', async () => {
+  it('become ready when the pause ends at its `until`', async () => {
     const { storage, ready, job } = await begin('allow')
     const ids = await fill(storage, job.id, many)
     await save(storage, pause(job.id, { ...forGood, until: slotAt(30) }))
@@ -162,7 +162,7 @@ describe('many that wait', () => {
     expect(await claimAll(storage, slotAt(30))).toEqual(ids)
   })
 
-  it('of a job that is deleted while it is paused are canceled by claims', async () => {
+  it('are canceled by claims if the job is deleted while it is paused', async () => {
     const { storage, callsOf, job } = await begin('allow')
     await fill(storage, job.id, many)
     await save(storage, pause(job.id, forGood))
@@ -172,7 +172,7 @@ describe('many that wait', () => {
     expect(await countsOf(storage, job.id)).toEqual({ pending: 0, queued: 0, running: 0 })
   })
 
-  it('are all woken when they may overlap, before a claim takes anything', async () => {
+  it('are all woken before a claim takes any, if an update allows them to overlap', async () => {
     const { storage, callsOf, job } = await begin('queue')
     const ids = await fill(storage, job.id, many)
     const change = await replace(storage, job.id, 'allow')
@@ -194,7 +194,7 @@ describe('many that wait', () => {
     expect(await countsOf(storage, job.id)).toEqual({ pending: 0, queued: many - 1, running: 1 })
   })
 
-  it('are displaced in several calls, and later items of the same call wait for that', async () => {
+  it('are displaced in several steps, and later items of the same call wait for the last step', async () => {
     const { storage, callsOf, job } = await begin('queue')
     const ids = await fill(storage, job.id, many)
     const other = await addJob(storage, 'beta')
@@ -218,7 +218,7 @@ describe('many that wait', () => {
     expect(await countsOf(storage, job.id)).toEqual({ pending: 0, queued: 0, running: 1 })
   })
 
-  it('are listed in pages, and a page reads about the number of records that it has', {
+  it('are listed in pages, and a page reads about as much as it returns', {
     timeout: 120_000,
   }, async () => {
     const { storage, callsOf, job } = await begin('queue')

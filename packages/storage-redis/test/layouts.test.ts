@@ -5,8 +5,8 @@ import { headLayout, nodeLayout, recordLayout, spanBit, timesLayout, versionLayo
 
 const layout = defineLayout({ first: 'byte', second: 'uint32', third: 'number', last: 'id' })
 
-describe('a layout', () => {
-  it('stores its fields one after the other', () => {
+describe('the layout of a stored record', () => {
+  it('places its fields one after the other', () => {
     expect(layout.at).toEqual({ first: 0, second: 1, third: 5, last: 13 })
     expect(layout.end).toEqual({ first: 1, second: 5, third: 13, last: 29 })
     expect(layout.size).toBe(29)
@@ -25,13 +25,13 @@ describe('a layout', () => {
     expect(readFields(layout, 'items', { third: 'c' }, { place: 'at' })).toBe("local c = read('<d', items, at + 5)")
   })
 
-  it('makes Lua that writes fields which lie side by side', () => {
+  it('generates Lua that writes adjacent fields', () => {
     expect(writeFields(layout, allFields(layout, 'r.'))).toBe("write('<BI4dc16', r.first, r.second, r.third, r.last)")
     expect(writeFields(layout, { second: '0', third: 'now' })).toBe("write('<I4d', 0, now)")
     expect(tableFields(layout)).toBe('first = first, second = second, third = third, last = last')
   })
 
-  it('refuses to write fields with a gap, and unknown fields', () => {
+  it('throws for a write with a gap between the fields, and for an unknown field', () => {
     expect(() => writeFields(layout, { first: '1', third: '3' })).toThrow('second')
     expect(() => readFields(layout, 'text', { first: 'a', fourth: 'b' } as never)).toThrow('fourth')
     expect(() => readFields(layout, 'text', {})).toThrow('first')
@@ -39,7 +39,7 @@ describe('a layout', () => {
 })
 
 // Where one of these changes, data that are stored already would be read wrongly: raise the version, and migrate.
-it('stored records have the offsets and the codes of their version', () => {
+it('the offsets and codes of stored Redis records are fixed for each version', () => {
   expect({
     version: storedForm.version,
     head: headLayout.at,

@@ -18,7 +18,7 @@ local function unused(text)
 end
 `
 
-describe('a script', () => {
+describe('a Lua script that leanScript shortens', () => {
   it('keeps the functions that it calls directly or indirectly', () => {
     const lean = leanScript(`#!lua flags=allow-oom${functions}return outer('a')\n`)
     expect(lean.startsWith('#!lua flags=allow-oom\n')).toBe(true)
@@ -26,11 +26,11 @@ describe('a script', () => {
     expect(lean).not.toContain('--')
   })
 
-  it('keeps none that only unused ones use', () => {
+  it('drops functions that only unused functions call', () => {
     expect(leanScript(`#!lua${functions}return 1\n`)).not.toContain('function')
   })
 
-  it('asks for the rights to the commands that it gives, each once, and for no others', () => {
+  it('checks the rights for exactly the commands that it uses, each once', () => {
     const text = `${checkRights}
 local function unused()
   call('DEL', KEYS[1])

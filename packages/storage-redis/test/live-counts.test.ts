@@ -37,7 +37,7 @@ function trigger(job: JobId, key: number, dueAt: number = slotAt(1)): CreateItem
   return { ...slotItem(job, 1), kind: 'trigger', id, scheduledAt: slotAt(1) + key, dueAt }
 }
 
-describe.each([1, 3])('counts on %i shards', (shards) => {
+describe.each([1, 3])('the stored counts of live occurrences on %i shards', (shards) => {
   it('equal the lengths of the lists after every step, and after every repeated step', async () => {
     const storage = redisStorage({ url: server.url, prefix: newPrefix(), shards, logger: quiet })
     const policies: readonly OverlapPolicy[] = ['skip', 'queue', 'queue_one', 'allow', 'cancel_running']
@@ -116,7 +116,7 @@ describe.each([1, 3])('counts on %i shards', (shards) => {
     await storage.close()
   })
 
-  it('are answered in the order of the request, also beside other parts of the request', async () => {
+  it('are answered in the order of the request, even together with other parts of the request', async () => {
     const storage = redisStorage({ url: server.url, prefix: newPrefix(), shards, logger: quiet })
     const alpha = await addJob(storage, 'alpha')
     const beta = await addJob(storage, 'beta')

@@ -91,7 +91,7 @@ async function counts(storage: Storage, ...jobs: readonly JobId[]) {
 
 const numbers = (from: number, count: number) => Array.from({ length: count }, (_, index) => from + index)
 
-it('a job without occurrences left is removed from the list of jobs with separate sets', async () => {
+it('a job without occurrences is removed from the list of jobs that have their own set', async () => {
   await withStorage(1, async ({ storage, prefix }) => {
     const names = numbers(0, 100).map((index) => `foreign-${index}`)
     for (const name of names) await wait(storage, (await addJob(storage, name, 'allow')).id, 16)
@@ -109,8 +109,8 @@ it('a job without occurrences left is removed from the list of jobs with separat
   })
 })
 
-describe.each([1, 2])('on %i shards', (shards) => {
-  it('a claim passes over occurrences without a handler only once, and other nodes take them in order', async () => {
+describe.each([1, 2])('a long backlog in Redis on %i shards', (shards) => {
+  it('without a handler on the claiming node is skipped once, and other nodes then claim it in order', async () => {
     await withStorage(shards, async ({ storage, prefix, cost }) => {
       const { id: foreign } = await addJob(storage, 'foreign', 'allow')
       const { id: own } = await addJob(storage, 'own', 'allow')
@@ -139,7 +139,7 @@ describe.each([1, 2])('on %i shards', (shards) => {
     })
   })
 
-  it('a claim passes over delayed occurrences that its node cannot run only once', async () => {
+  it('of delayed occurrences that the claiming node cannot run is skipped once', async () => {
     await withStorage(shards, async ({ storage, cost }) => {
       const { id: foreign } = await addJob(storage, 'foreign', 'allow')
       const { id: own } = await addJob(storage, 'own', 'allow')
@@ -158,7 +158,7 @@ describe.each([1, 2])('on %i shards', (shards) => {
     })
   })
 
-  it('occurrences in sets of their job can be paused, canceled and removed', async () => {
+  it('in a set of its own job can be paused, canceled and removed', async () => {
     await withStorage(shards, async ({ storage, prefix }) => {
       const { id: foreign } = await addJob(storage, 'foreign', 'allow')
       await wait(storage, foreign, 40)
@@ -190,7 +190,7 @@ describe.each([1, 2])('on %i shards', (shards) => {
     })
   })
 
-  it('many jobs with few each are passed over in several scripts, with the same result', async () => {
+  it('of many jobs with few occurrences each is skipped in several scripts, with the same result', async () => {
     await withStorage(shards, async ({ storage, cost }) => {
       const { id: own } = await addJob(storage, 'own', 'allow')
       const names = Array.from({ length: 260 }, (_, index) => `foreign-${index}`)
@@ -210,7 +210,7 @@ describe.each([1, 2])('on %i shards', (shards) => {
     })
   })
 
-  it('claims move occurrences that a stricter policy does not let start in steps, and continue after each step', async () => {
+  it('that a stricter policy does not let start is queued in steps, and claims continue after each step', async () => {
     await withStorage(shards, async ({ storage, cost }) => {
       const alpha = await addJob(storage, 'alpha', 'allow')
       const { id: beta } = await addJob(storage, 'beta', 'allow')
@@ -228,7 +228,7 @@ describe.each([1, 2])('on %i shards', (shards) => {
     })
   })
 
-  it('of the occurrences that a start rate holds back, one waits for its time, in any number of steps', async () => {
+  it('that a start rate holds back is reduced in steps to one occurrence that waits for the next start', async () => {
     await withStorage(shards, async ({ storage }) => {
       const alpha = await addJob(storage, 'alpha', 'allow')
       await wait(storage, alpha.id, 1700)
@@ -249,7 +249,7 @@ describe.each([1, 2])('on %i shards', (shards) => {
   })
 })
 
-it('a claim with a result reports that further occurrences have to be moved', async () => {
+it('a claim that took occurrences still answers `more` if blocked occurrences remain to be queued', async () => {
   await withStorage(1, async ({ storage }) => {
     const alpha = await addJob(storage, 'alpha', 'allow')
     await wait(storage, alpha.id, 1200)
@@ -260,7 +260,7 @@ it('a claim with a result reports that further occurrences have to be moved', as
   })
 })
 
-it('a claim over shards tells that a look has left some to be canceled', async () => {
+it('a claim over shards answers `more` while occurrences remain to be canceled', async () => {
   await withStorage(2, async ({ storage }) => {
     const jobs: JobRecord[] = []
     for (let index = 0; jobs.length < 2; index++) {
@@ -288,7 +288,7 @@ it('a claim over shards tells that a look has left some to be canceled', async (
   })
 })
 
-it('a sweep checks many jobs in several scripts', async () => {
+it('a sweep in Redis checks 700 jobs in several scripts', async () => {
   await withStorage(1, async ({ storage, cost }) => {
     const names = Array.from({ length: 700 }, (_, index) => `job-${index}`)
     for (const name of names) {

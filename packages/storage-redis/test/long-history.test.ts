@@ -43,8 +43,8 @@ async function readAll(jobId: `job_${string}`, order: 'ascending' | 'descending'
   return ids
 }
 
-describe('more than goes into one call', () => {
-  it('5,000 items are created in their order, claimed oldest first, listed in pages and pruned in steps', async () => {
+describe('a Redis call with more items than one script processes', () => {
+  it('creates 5,000 items in order; they are claimed oldest first, listed in pages and pruned in steps', async () => {
     const job = await addJob(storage, 'alpha', 'allow')
     // Ten of each instant.
     const items = Array.from({ length: 5000 }, (_, number) =>
@@ -101,7 +101,7 @@ describe('more than goes into one call', () => {
     expect((await storage.get({ versions })).versions.map((version) => version?.version)).toEqual([1, 2])
   })
 
-  it('5,000 triggers that become due at one instant are all seen, oldest first', async () => {
+  it('finds all 5,000 triggers that become due at one instant, oldest first', async () => {
     const job = await addJob(storage, 'beta', 'allow')
     const items = Array.from({ length: 5000 }, (_, number) => ({
       ...trigger(job.id, 10_000 + number, slotAt(10) - number),
@@ -121,7 +121,7 @@ describe('more than goes into one call', () => {
     expect([more, nextDueAt]).toEqual([true, null])
   })
 
-  it('a list of 1,500 jobs, or of the changed ones, is in the order of their ids', async () => {
+  it('lists 1,500 jobs, or the changed jobs, in the order of their ids', async () => {
     const before = (await storage.listJobs({ limit: 10_000, cursor: null })).items.length
     const names = Array.from({ length: 1500 }, (_, number) => `many-${number}`)
     const jobs = await Promise.all(names.map(async (name) => await addJob(storage, name)))

@@ -189,7 +189,7 @@ const servers = [
 ] as const
 
 describe.each(servers)('a batch of many jobs on %s with %i shards', (product, shards) => {
-  it('has the effect and the answers of its items one by one', async () => {
+  it('has the same effect and the same answers as its items sent one by one', async () => {
     const [together, apart] = await openTwo(product, shards)
     await Promise.all([prepare(together), prepare(apart)])
     const create = (storage: Storage) => (items: readonly CreateItem[]) =>
@@ -218,7 +218,7 @@ describe.each(servers)('a batch of many jobs on %s with %i shards', (product, sh
   })
 })
 
-it('jobs keep their handler keys, and claims leave out handler keys, ids of jobs included', async () => {
+it('jobs keep their handler keys, and claims leave out the given handler keys and job ids', async () => {
   const [storage] = await openTwo('redis', 1)
   const [own, follower, other, named] = ['own', 'follower', 'other', 'named'].map((name) => jobId(name)) as [
     JobId,

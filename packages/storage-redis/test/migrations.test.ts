@@ -88,8 +88,8 @@ const meta = (client: Redis) => client.hgetall('{jobistemer}:meta')
 const forms = (client: Redis) =>
   Promise.all(Array.from({ length: shards }, (_, shard) => client.get(`{jobistemer:${shard}}:form`)))
 
-describe('data in an older form', () => {
-  it('can be read and written after the first storage that opens them has migrated them', async () => {
+describe('Redis data of an older form', () => {
+  it('are migrated by the first storage that opens them, and can then be read and written', async () => {
     const { url, client, jobs } = await startInOldForm()
     await openAs(presentForm, { url })
     expect(await meta(client)).toEqual({ shards: '2', schema: '1' })
@@ -102,7 +102,7 @@ describe('data in an older form', () => {
     await assertLedger(storage)
   })
 
-  it('are migrated once, also if several storages open them concurrently', async () => {
+  it('are migrated once, even if several storages open them concurrently', async () => {
     const { url, client, jobs } = await startInOldForm()
     const waiting: (() => void)[] = []
     // All three storages have reached their first step before any of them runs it.
@@ -117,7 +117,7 @@ describe('data in an older form', () => {
     expect(await look(open({ url }))).toEqual(jobs)
   })
 
-  it('are migrated by the next storage if the first has ended at any step', async () => {
+  it('are migrated by the next storage if the first one died at any step', async () => {
     for (let steps = 0; steps < 6; steps++) {
       const { url, client, jobs } = await startInOldForm()
       const dying = watch(url, (count) => {
@@ -132,7 +132,7 @@ describe('data in an older form', () => {
     }
   })
 
-  it('are refused by a version that has no way from there, and left alone', async () => {
+  it('are refused and not changed by a version that has no migration for them', async () => {
     const { url, client } = await startInOldForm()
     const error = await refusal(look(open({ url })))
     expect([error.code, error.field]).toEqual(['STORAGE_UNREADABLE', 'prefix'])
@@ -141,8 +141,8 @@ describe('data in an older form', () => {
   })
 })
 
-describe('data in a newer form', () => {
-  it('are refused by storages that open them, and by storages that were open before', async () => {
+describe('Redis data of a newer form', () => {
+  it('are refused by storages that open them, and by storages that are already open', async () => {
     const { url } = await start()
     const storage = open({ url })
     const job = await addJob(storage, 'job-0')
@@ -154,7 +154,7 @@ describe('data in a newer form', () => {
     expect(await admin(url).keys('{jobistemer:0}:[oh]:*')).toEqual([])
   })
 
-  it('are refused from the first step of the migration on, also if the migrating storage has ended there', async () => {
+  it('are refused from the first step of their migration on, even if the migrating storage died', async () => {
     const { url } = await start()
     const storage = open({ url, shards })
     await addJob(storage, names[0] as string)

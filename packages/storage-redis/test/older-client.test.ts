@@ -6,7 +6,7 @@ import { useServers } from './servers.ts'
 
 const { start, open, onClose } = useServers()
 
-it('a client of ioredis 5 is as good', async () => {
+it('the Redis storage works with a client of ioredis 5', async () => {
   const { url } = await start()
   const client = new Redis(url)
   onClose(() => client.disconnect())

@@ -19,15 +19,15 @@ async function loadAnew(): Promise<typeof redisStorage> {
   return (await import('../src/index.ts')).redisStorage
 }
 
-describe('the first call', () => {
-  it('makes the namespace, and later ones find it', async () => {
+describe('the first call of a Redis storage', () => {
+  it('creates the namespace, and later calls find it', async () => {
     const server = await start()
     const job = await addJob(open({ url: server.url }), 'alpha')
     expect((await look(open({ url: server.url }))).jobs).toEqual([job])
     expect(await admin(server.url).hgetall('{jobistemer}:meta')).toEqual({ shards: '1', schema: '1' })
   })
 
-  it('is refused within a limited time if no server listens', async () => {
+  it('fails within its time limit if no server listens', async () => {
     const server = await start()
     await server.kill()
     const error = await refusal(look(open({ url: server.url })))
@@ -36,7 +36,7 @@ describe('the first call', () => {
     expect(error.message).toContain('ECONNREFUSED')
   })
 
-  it('is refused with a wrong password, which is in no message', async () => {
+  it('fails with a wrong password, and no error contains the password', async () => {
     const server = await start({ requirepass: 'right' })
     const error = await refusal(look(open({ url: server.url.replace('right', 'secret-but-wrong') })))
     expect(error.code).toBe('STORAGE_UNREADABLE')
@@ -47,7 +47,7 @@ describe('the first call', () => {
   })
 
   it.each(['allkeys-lru', 'volatile-ttl', 'allkeys-random'])(
-    'is refused under the maxmemory-policy %s',
+    'fails if the server has the maxmemory-policy %s',
     async (policy) => {
       const server = await start({ 'maxmemory-policy': policy })
       const storage = open({ url: server.url })
@@ -59,14 +59,14 @@ describe('the first call', () => {
     },
   )
 
-  it('is refused by a replica', async () => {
+  it('fails on a replica', async () => {
     const primary = await start()
     const replica = await start({ replicaof: `127.0.0.1 ${primary.port}` })
     const error = await refusal(look(open({ url: replica.url })))
     expect([error.code, error.field]).toEqual(['STORAGE_UNREADABLE', 'role'])
   })
 
-  it('is refused if the number of shards differs from the number in the data', async () => {
+  it('fails if the option shards differs from the number of shards in the data', async () => {
     const server = await start()
     await addJob(open({ url: server.url, shards: 4 }), 'alpha')
     const error = await refusal(look(open({ url: server.url, shards: 8 })))
@@ -75,7 +75,7 @@ describe('the first call', () => {
     expect((await look(open({ url: server.url }))).jobs).not.toEqual([null])
   })
 
-  it('is refused for data of a newer schema, and leaves them alone', async () => {
+  it('fails for data of a newer schema, and does not change them', async () => {
     const server = await start()
     const client = admin(server.url)
     await client.hset('{jobistemer}:meta', { schema: 2, shards: 1 })
@@ -87,7 +87,7 @@ describe('the first call', () => {
   it.each([
     ['a text', (client: Redis) => client.set('{jobistemer}:meta', 'x')],
     ['other fields', (client: Redis) => client.hset('{jobistemer}:meta', 'x', 'y')],
-  ])('is refused when the key of the namespace holds %s', async (_what, spoil) => {
+  ])('fails if the key of the namespace contains %s', async (_what, spoil) => {
     const server = await start()
     const client = admin(server.url)
     await spoil(client)
@@ -96,7 +96,7 @@ describe('the first call', () => {
     expect(await client.keys('*')).toEqual(['{jobistemer}:meta'])
   })
 
-  it('warns of a server that keeps nothing on disk, and of no other', async () => {
+  it('logs a warning if the server stores nothing on disk, and only then', async () => {
     const warnings: object[] = []
     const logger = { warn: (fields: object) => warnings.push(fields) }
     const openAnew = await loadAnew()
@@ -115,7 +115,7 @@ describe('the first call', () => {
     expect(warnings).toEqual([{ code: 'REDIS_NOT_PERSISTENT', place: `redis://127.0.0.1:${server.port}` }])
   })
 
-  it('warns the process where there is no logger', async () => {
+  it('emits a process warning if the storage has no logger', async () => {
     const server = await start()
     const warned = new Promise<Error>((resolve) => process.once('warning', resolve))
     const storage = (await loadAnew())({ url: server.url })
@@ -126,15 +126,15 @@ describe('the first call', () => {
     expect(warning.message).toContain('appendonly')
   })
 
-  it('is answered where CONFIG is not allowed, as with managed services', async () => {
+  it('succeeds on a managed service that does not allow CONFIG', async () => {
     const server = await start()
     await admin(server.url).call('ACL', 'SETUSER', 'default', '-config')
     expect((await look(open({ url: server.url }))).jobs).toEqual([null])
   })
 })
 
-describe('a client that is given', () => {
-  it('is used, and stays open', async () => {
+describe('an ioredis client that the caller gives to the storage', () => {
+  it('is used, and stays open when the storage closes', async () => {
     const client = admin((await start()).url)
     const storage = redisStorage({ client, logger: quiet })
     const job = await addJob(storage, 'alpha')
@@ -143,14 +143,14 @@ describe('a client that is given', () => {
     expect(await client.ping()).toBe('PONG')
   })
 
-  it('serves several storages, whose prefixes keep them apart', async () => {
+  it('serves several storages with different prefixes, and each sees only its own jobs', async () => {
     const client = admin((await start()).url)
     const [first, second] = [open({ client, prefix: 'first' }), open({ client, prefix: 'second' })]
     await addJob(first, 'alpha')
     expect((await look(second)).jobs).toEqual([null])
   })
 
-  it('makes calls fail with STORAGE_CLOSED once its owner has ended it', async () => {
+  it('makes calls fail with STORAGE_CLOSED once the caller has disconnected it', async () => {
     const client = admin((await start()).url)
     const storage = open({ client })
     await look(storage)
@@ -158,7 +158,7 @@ describe('a client that is given', () => {
     expect((await refusal(look(storage))).code).toBe('STORAGE_CLOSED')
   })
 
-  it('may take minutes for a call, though a timer comes sooner than it was asked for', async () => {
+  it('may have a commandTimeout of 10 minutes, even if a timer fires early', async () => {
     const storage = open({ client: admin((await start()).url), commandTimeout: { minutes: 10 } })
     await look(storage)
     const setTimer = vi.spyOn(systemClock, 'setTimer')
@@ -171,7 +171,7 @@ describe('a client that is given', () => {
     expect(setTimer.mock.calls[0]?.[0]).toBe(600_000)
   })
 
-  it('that waits for its server for ever does not make calls wait as long', async () => {
+  it('that waits for its server without a limit does not make storage calls wait without a limit', async () => {
     const server = await start()
     const client = admin(server.url, { maxRetriesPerRequest: null })
     const storage = open({ client, commandTimeout: 300, waitTimeout: 100 })

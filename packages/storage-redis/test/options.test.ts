@@ -13,7 +13,7 @@ function refused(options: unknown): JobistemerError {
   throw new Error('the options were accepted')
 }
 
-describe('options', () => {
+describe('the options of redisStorage', () => {
   const url = 'redis://localhost'
 
   it.each([
@@ -38,23 +38,23 @@ describe('options', () => {
     [{ url, minReplicas: -1 }, 'minReplicas'],
     [{ url, waitTimeout: 5000 }, 'waitTimeout'],
     [{ url, logger: {} }, 'logger'],
-  ])('%j is refused, and the error names what is wrong', (options, field) => {
+  ])('%j are refused, and the error names the invalid option', (options, field) => {
     const error = refused(options)
     expect([error.code, error.field]).toEqual(['INVALID_ARGUMENT', field])
     expect(error.remedy).not.toBe(undefined)
   })
 
-  it('the storage refuses an unknown option, and names the known ones', () => {
+  it('with an unknown name are refused, and the error names the known options', () => {
     const error = refused({ url, keyPrefix: 'x' })
     expect([error.code, error.field]).toEqual(['UNKNOWN_OPTION', 'keyPrefix'])
     expect(error.message).toContain('prefix')
   })
 
-  it('a duration that is none is refused', () => {
+  it('refuse a duration that cannot be parsed', () => {
     expect(refused({ url, commandTimeout: 'soon' }).code).toBe('INVALID_DURATION')
   })
 
-  it('a client with a keyPrefix is refused: the scripts could not tell their keys', () => {
+  it('refuse a client with a keyPrefix, because scripts would not use that prefix', () => {
     const client = new Redis({ lazyConnect: true, keyPrefix: 'app:' })
     expect(refused({ client }).field).toBe('client')
     client.disconnect()

@@ -65,7 +65,7 @@ const end = (storage: Storage, item: SettleItem | undefined) => {
   return storage.settle({ now: slotAt(4) + minute, items: item === undefined ? [] : [item] })
 }
 
-it('an end waits for the claim with which the server would read it', async () => {
+it('the end of a run waits for the answer to a claim that Redis has not yet started to process', async () => {
   const { storage, sent, ends } = await running()
   const claiming = claimOf(storage)
   const ending = end(storage, ends[0])
@@ -79,7 +79,7 @@ it('an end waits for the claim with which the server would read it', async () =>
   expect(await ending).toMatchObject([{ outcome: 'ok' }])
 })
 
-it('an end does not wait for a claim that the server has come to', async () => {
+it('the end of a run does not wait for a claim that Redis has already started to process', async () => {
   const { storage, sent, ends } = await running()
   const earlier = end(storage, ends[0])
   await turns()
@@ -96,7 +96,7 @@ it('an end does not wait for a claim that the server has come to', async () => {
   await claiming
 })
 
-it('an end is sent also when the claim before it fails', async () => {
+it('the end of a run is sent even if the claim before it fails', async () => {
   const { storage, sent, ends } = await running()
   const claiming = claimOf(storage)
   const ending = end(storage, ends[0])

@@ -33,7 +33,7 @@ async function claim(limit: number, now: number): Promise<readonly OccurrenceRec
   return (await storage.claim({ now, owner, limit, exceptHandlerKeys: [], sweep: false })).claimed
 }
 
-it('claims over several shards take thousands in their order, in calls of any size', async () => {
+it('claims over several shards take thousands of occurrences in order of priority, with any limit', async () => {
   const jobs: JobId[] = []
   for (const name of ['alpha', 'beta', 'gamma', 'delta', 'epsilon'])
     jobs.push((await addJob(storage, name, 'allow')).id)
@@ -54,7 +54,7 @@ it('claims over several shards take thousands in their order, in calls of any si
   expect(claimed).toEqual(items.map(({ id }) => id))
 })
 
-it('occurrences that waited for their time, or for the end of a pause, are claimed in that order too', async () => {
+it('occurrences that waited for their time, or for the end of a pause, are claimed in order of priority', async () => {
   const { id } = await addJob(storage, 'alpha', 'allow')
   const paused = { at: slotAt(1), until: slotAt(20), reason: null, actor: null }
   await storage.saveJobs({ now: slotAt(1), changes: [{ kind: 'pause', id, paused }] })
@@ -79,14 +79,14 @@ async function latestOf(id: JobId): Promise<OccurrenceRecord | null | undefined>
   return (await storage.get({ latest: [id] })).latest[0]
 }
 
-it('the latest run is found before a long queue whose first ones were the last to come', async () => {
+it('the latest run is found among 1,500 queued occurrences whose priority puts the newest first', async () => {
   const id = await queueOf(1500, (key) => (key >= 1490 ? 10 : 0))
   const [answer] = await storage.settle({ now: slotAt(9), items: [finishItem(id, 1)] })
   expect(answer).toMatchObject({ woken: { scheduledAt: slotAt(2) + 1490 } })
   expect(await latestOf(id)).toMatchObject({ scheduledAt: slotAt(1), state: 'completed' })
 })
 
-it('the latest run is found in the middle of a long queue that it went before', async () => {
+it('the latest run is found if its priority moved it forward within a queue of 300', async () => {
   const id = await queueOf(300, (key) => (key === 290 ? 10 : 0))
   await storage.settle({ now: slotAt(9), items: [finishItem(id, 1)] })
   const [held] = (await claim(1, slotAt(9))) as [OccurrenceRecord]

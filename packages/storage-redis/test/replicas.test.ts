@@ -33,8 +33,8 @@ async function untilFollowed(primary: Redis): Promise<void> {
 const create = (storage: Storage, jobId: `job_${string}`) =>
   storage.createOccurrences({ now: slotAt(1), owner, items: [slotItem(jobId, 1)] })
 
-describe('minReplicas', () => {
-  it('waits until a replica has the written data', async () => {
+describe('the option minReplicas', () => {
+  it('makes a call wait until a replica has the written data', async () => {
     const { primary, replica } = await startPair()
     const storage = open({ url: primary.url, minReplicas: 1, waitTimeout: 4000 })
     const job = await addJob(storage, 'alpha')
@@ -48,7 +48,7 @@ describe('minReplicas', () => {
     expect(await create(storage, job.id)).toMatchObject([{ outcome: 'exists', state: 'running' }])
   })
 
-  it('make a call fail with STORAGE_BUSY if they are missing, and a repetition finds its writes', async () => {
+  it('makes a call fail with STORAGE_BUSY if replicas are missing, and a repeated call finds the writes', async () => {
     const server = await start()
     const storage = open({ url: server.url, minReplicas: 1, waitTimeout: 50 })
     const job = await addJob(open({ url: server.url }), 'alpha')
@@ -59,7 +59,7 @@ describe('minReplicas', () => {
     expect(await create(open({ url: server.url }), job.id)).toMatchObject([{ outcome: 'exists', owner: { ...owner } }])
   })
 
-  it('also applies to a repeated call, which writes nothing', async () => {
+  it('also makes a repeated call wait, although it writes nothing', async () => {
     const { primary, link } = await startPair()
     const job = await addJob(open({ url: primary.url, minReplicas: 1, waitTimeout: 4000 }), 'alpha')
     // The replica still counts as one, but hears nothing: what was written before its link broke it has.
@@ -71,8 +71,8 @@ describe('minReplicas', () => {
   })
 })
 
-describe('a failover', () => {
-  it('loses writes that the replica had not received: an acknowledged create is created again', async () => {
+describe('a failover of Redis', () => {
+  it('loses writes that the replica had not received, and a lost occurrence can be created again', async () => {
     const { primary, replica, link } = await startPair()
     const before = open({ url: primary.url })
     const job = await addJob(open({ url: primary.url, minReplicas: 1, waitTimeout: 4000 }), 'alpha')
@@ -84,7 +84,7 @@ describe('a failover', () => {
     expect(await create(after, job.id)).toMatchObject([{ outcome: 'created', state: 'running', token: 1 }])
   })
 
-  it('keeps writes that were acknowledged with minReplicas', async () => {
+  it('keeps writes that minReplicas acknowledged', async () => {
     const { primary, replica, link } = await startPair()
     const hasty = open({ url: primary.url, minReplicas: 1, waitTimeout: 200 })
     const job = await addJob(open({ url: primary.url, minReplicas: 1, waitTimeout: 4000 }), 'alpha')

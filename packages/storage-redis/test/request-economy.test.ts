@@ -21,7 +21,7 @@ const pauses: Readonly<Record<string, PauseRecord | null>> = {
   'a job that is paused for some time': until,
 }
 
-it.each(Object.keys(pauses))('many requests of %s are stored with few commands', async (name) => {
+it.each(Object.keys(pauses))('many requests for %s are stored with few Redis commands', async (name) => {
   const server = await servers.start()
   const prefix = newPrefix()
   const storage = servers.open({ url: server.url, prefix, logger: quiet })

@@ -7,7 +7,7 @@ import { useServers } from './servers.ts'
 
 const { start, client: admin, open } = useServers()
 
-it('several schedulers share the work of one server, which is restarted meanwhile, and each run is done once', async () => {
+it('several schedulers run each slot once although their Redis server is restarted meanwhile', async () => {
   const server = await start({ appendonly: 'yes', appendfsync: 'always' })
   const wanted = 60
   const runs = new Map<string, number>()

@@ -22,7 +22,7 @@ function refused(options: unknown): JobistemerError {
   throw new Error('the options were accepted')
 }
 
-describe('an address that is refused shows no password', () => {
+describe('the error for a refused Redis address shows no password', () => {
   it.each([
     'redis://:hunter2@localhost:port',
     'redis://:hunter2@localhost:99999',
@@ -43,7 +43,7 @@ describe('an address that is refused shows no password', () => {
     'redis://admin:12?hunter2@localhost',
     'redis://admin:hunter2%@localhost',
     'redis://localhost/?password=hunter2#x',
-  ])('%s', (url) => {
+  ])('in %s', (url) => {
     const error = refused({ url })
     expect([error.code, error.field]).toEqual(['INVALID_ARGUMENT', 'url'])
     expect(error.message).toContain('***')
@@ -61,17 +61,17 @@ describe('an address that is refused shows no password', () => {
     ['as another option', { uri: 'redis://:hunter2@localhost' }],
     ['as an option of its own', { url: 'redis://localhost', password: 'hunter2' }],
     ['in settings of its own', { redis: { password: 'hunter2' } }],
-  ])('when it is given %s', (_what, options) => {
+  ])('if the password is given %s', (_what, options) => {
     expect(everythingOf(refused(options))).not.toContain('hunter2')
   })
 
-  it('and the error shows an address without a password', () => {
+  it('and shows an address that contains no password', () => {
     expect(refused({ url: 'localhost:6379' }).message).toContain('"localhost:6379"')
     expect(refused({ url: 'http://localhost' }).message).toContain('"http://localhost"')
   })
 })
 
-it('no error contains the password, neither of a server that refuses it nor of an unavailable server', async () => {
+it('no Redis error contains the password, neither of a server that refuses it nor of an unreachable server', async () => {
   const server = await start({ requirepass: 'right' })
   const url = server.url.replace('right', 'hunter2')
   const wrong = await refusal(open({ url }).get({}))

@@ -43,7 +43,7 @@ it('a claim over shards answers `more` if an older occurrence arrived after its 
   expect((await storage.claim(request)).claimed).toMatchObject([{ jobId: first, scheduledAt: slotAt(2) }])
 })
 
-it('a claim over shards takes no later occurrence instead of one that another node took after its peek', async () => {
+it('a claim over shards takes no later occurrence in place of one that another node took after its peek', async () => {
   const server = await start()
   const client = connect(server.url)
   const storage = open({ client, shards: 2 })
@@ -78,7 +78,7 @@ it('a claim over shards takes no later occurrence instead of one that another no
   expect((await storage.claim({ ...request, limit: 1 })).claimed).toMatchObject([{ scheduledAt: slotAt(3) }])
 })
 
-describe('a claim over shards of which one fails', () => {
+describe('a claim over shards, one of which fails,', () => {
   /** Two jobs on two shards, each with a waiting occurrence, and the faults of calls to the second shard. */
   async function startTwo() {
     const server = await start()
@@ -118,7 +118,7 @@ describe('a claim over shards of which one fails', () => {
   const down = () => new Error('CLUSTERDOWN Hash slot not served')
   const broken = () => new Error('Connection is closed.')
 
-  it('takes from the answering shards, and from the failed one once it answers again', async () => {
+  it('takes occurrences from the other shards, and from the failed shard once it answers again', async () => {
     const { storage, first, second, wait, fate } = await startTwo()
     fate.before = down
     expect(await storage.claim(request)).toMatchObject({ claimed: [{ jobId: first }], more: false })
@@ -131,7 +131,7 @@ describe('a claim over shards of which one fails', () => {
       .toMatchObject([{ jobId: second }])
   })
 
-  it('rejects if no shard answers, and if a shard answers with an error that an operator must fix', async () => {
+  it('rejects if no shard answers, or if a shard answers with an error that an operator must fix', async () => {
     const { storage, other, first, fate } = await startTwo()
     fate.before = () => new Error('WRONGTYPE Operation against a key holding the wrong kind of value')
     expect((await refusal(storage.claim(request))).code).toBe('STORAGE_FOREIGN')
@@ -142,7 +142,7 @@ describe('a claim over shards of which one fails', () => {
     expect(first).toBeDefined()
   })
 
-  it('answers the occurrences of other shards if one shard fails before it has claimed any', async () => {
+  it('answers the occurrences of the other shards if the failed shard has claimed none', async () => {
     const { storage, first, second, fate } = await startTwo()
     // The first call looks, the second one takes.
     fate.before = (call) => (call === 2 ? down() : null)
@@ -152,7 +152,7 @@ describe('a claim over shards of which one fails', () => {
       .toMatchObject([{ jobId: second }])
   })
 
-  it('the next claim requires the owner to look up the occurrences of an unanswered claim', async () => {
+  it('makes its owner’s next claim reject with STORAGE_BUSY, so that the owner reads which occurrences it has', async () => {
     const { storage, other, first, second, wait, fate } = await startTwo()
     fate.after = (call) => (call === 2 ? broken() : null)
     expect(await storage.claim(request)).toMatchObject({ claimed: [{ jobId: first }], more: true })
@@ -183,7 +183,7 @@ describe('a claim over shards of which one fails', () => {
     expect(claimed).toHaveLength(2)
   })
 
-  it('answers that to the owner of the unanswered claim, also if another owner claims through the same storage', async () => {
+  it('makes only its own owner’s next claim reject, even if another owner claims through the same storage', async () => {
     const { storage, second, wait, fate } = await startTwo()
     const sibling = { ...owner, incarnation: `${owner.incarnation}-2` }
     fate.after = (call) => (call === 2 ? broken() : null)
@@ -197,7 +197,7 @@ describe('a claim over shards of which one fails', () => {
   })
 })
 
-it('a claim that arrives after a later claim of its owner takes nothing', async () => {
+it('a claim that reaches Redis after a later claim of its owner takes nothing', async () => {
   const server = await start()
   const client = connect(server.url)
   const storage = open({ client, shards: 1 })
@@ -227,7 +227,7 @@ it('a claim that arrives after a later claim of its owner takes nothing', async 
   expect((await other.listOccurrences(running)).items).toHaveLength(1)
 })
 
-it('a claim without a limit that fails forgets no taking that had no answer', async () => {
+it('a failed claim with limit 0 does not erase the stored answer of an earlier unanswered claim', async () => {
   const server = await start()
   const client = connect(server.url)
   const storage = open({ client, shards: 1 })

@@ -52,7 +52,7 @@ function queue({ other, job, commits }: World, times = 1): Promise<unknown> {
   return commits() > times ? Promise.resolve() : other.createOccurrences({ now, owner, items: [item] })
 }
 
-it('a cancel wakes an occurrence that another connection queues before its commit', async () => {
+it('a forced cancel wakes an occurrence that another connection queues before the cancel commits', async () => {
   const world = await begin('queue', queue)
   const { id } = triggerItem(world.job.id, 1, now)
   expect(await cancel(world, 'force')).toMatchObject({ outcome: 'canceled', woken: { id } })
@@ -61,19 +61,19 @@ it('a cancel wakes an occurrence that another connection queues before its commi
   expect(occurrences[0]?.state).toBe('pending')
 })
 
-it('a cancel answers the state of an occurrence that ends before its commit', async () => {
+it('a forced cancel answers the state of an occurrence that ends before the cancel commits', async () => {
   const world = await begin('queue', ({ other, job }) => other.settle({ now, items: [finishItem(job.id, 1)] }))
   expect(await cancel(world, 'force')).toEqual({ outcome: 'final', state: 'completed' })
   expect(world.commits()).toBe(1)
 })
 
-it('a request to cancel a running occurrence commits whatever other occurrences of its job do', async () => {
+it('a cancel request for a running occurrence commits although other occurrences of its job change', async () => {
   const world = await begin('allow', (own) => queue(own, Number.POSITIVE_INFINITY))
   expect(await cancel(world, 'request')).toMatchObject({ outcome: 'requested', token: 1 })
   expect(world.commits()).toBe(1)
 })
 
-it('a request to cancel keeps the progress that the owner stores before its commit', async () => {
+it('a cancel request keeps the progress that the owner stores before the request commits', async () => {
   const world = await begin('queue', async ({ other, job }) => {
     await other.settle({ now, items: [{ ...finishItem(job.id, 1), change: { kind: 'progress' } }] })
   })
@@ -82,7 +82,7 @@ it('a request to cancel keeps the progress that the owner stores before its comm
   expect(occurrences[0]).toMatchObject({ sequence: 1, cancelRequest: { reason: 'unwanted' } })
 })
 
-it('a step whose job changes before each commit rejects with STORAGE_BUSY', async () => {
+it('a step in Redis rejects with STORAGE_BUSY if its job changes before each of 200 commits', async () => {
   const world = await begin('allow', (own) => queue(own, Number.POSITIVE_INFINITY))
   await expect(cancel(world, 'force')).rejects.toMatchObject({ code: 'STORAGE_BUSY', field: 'job' })
   expect(world.commits()).toBe(200)

@@ -5,7 +5,7 @@ import { useServers } from './servers.ts'
 const folder = new URL('./fixtures/stored-forms/', import.meta.url)
 const { start, client, open } = useServers()
 
-it.each(storedForms(folder))('this version continues with data of version %s', async (version) => {
+it.each(storedForms(folder))('this version reads and continues Redis data of version %s', async (version) => {
   const { url } = await start()
   const admin = client(url)
   /** The command that stores the value of a key. Its texts are bytes as Latin-1. */

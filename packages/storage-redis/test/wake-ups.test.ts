@@ -21,8 +21,8 @@ function handClock(): { readonly clock: Clock; next(): void } {
   }
 }
 
-describe('wake-ups', () => {
-  it('report new work, cancel requests and changes of other connections, and not those of the same connection', async () => {
+describe('wake-ups of a Redis storage', () => {
+  it('report new work, cancel requests and changes of other connections, but not of the same connection', async () => {
     const { url } = await start()
     const [watched, other] = [open({ url }), open({ url })]
     const ears = new WakeUpListener(watched)
@@ -45,7 +45,7 @@ describe('wake-ups', () => {
     expect(ears.heard).toEqual([])
   })
 
-  it('are not sent for a slot that starts at its creation and ends', async () => {
+  it('are not sent for a slot that starts when it is created, or for its end', async () => {
     const { url } = await start()
     const storage = open({ url })
     const job = await addJob(storage, 'alpha')
@@ -65,7 +65,7 @@ describe('wake-ups', () => {
     expect(messages).toEqual(['jobs'])
   })
 
-  it('of all kinds come after a lost connection, since the storage cannot know which ones it missed', async () => {
+  it('of all kinds follow a lost connection, because the storage cannot know which wake-ups it missed', async () => {
     const server = await start()
     const proxy = await through(server)
     const ears = new WakeUpListener(open({ url: `redis://${proxy.host}:${proxy.port}` }))
@@ -79,7 +79,7 @@ describe('wake-ups', () => {
     expect(await ears.next('jobs')).toEqual(['jobs'])
   })
 
-  it('end with the last listener, and can begin again', async () => {
+  it('stop with the last listener, and start again with the next one', async () => {
     const { url } = await start()
     const storage = open({ url })
     const first = new WakeUpListener(storage)
@@ -92,7 +92,7 @@ describe('wake-ups', () => {
     expect(first.heard).toEqual([])
   })
 
-  it('come again after a connection that only listens was dead without a word', async () => {
+  it('resume after the listening connection silently stopped transferring data', async () => {
     const server = await start()
     const proxy = await through(server)
     const client = admin(`redis://${proxy.host}:${proxy.port}`)
@@ -112,7 +112,7 @@ describe('wake-ups', () => {
     expect(await ears.next('due')).toEqual(['due'])
   })
 
-  it('keep their connection as long as that answers', async () => {
+  it('keep their connection while Redis answers on it', async () => {
     const { url } = await start()
     const { clock, next } = handClock()
     const wakeUps = new WakeUps(admin(url), 'channel', 'me', clock)

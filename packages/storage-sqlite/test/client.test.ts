@@ -3,7 +3,7 @@ import { expect, it, onTestFinished } from 'vitest'
 import { sqliteStorage } from '../src/index.ts'
 import { makeScratch } from './scratch.ts'
 
-it('a process without the code does each operation of a client on jobs of another process', async () => {
+it('a client without code performs every operation on jobs that another process runs', async () => {
   const { file, remove } = makeScratch()
   onTestFinished(remove)
   const module = new URL('./fixtures/connect.mjs', import.meta.url)

@@ -58,7 +58,7 @@ it('the rows of a handler and the end of its task are committed together', async
   expect(world.notes()).toEqual(['done'])
 })
 
-it('a handler that throws after the commit has completed its task all the same', async () => {
+it('a task is completed if its handler throws after the commit of the completion', async () => {
   const { app } = world
   let calls = 0
   const report = await run(async (context) => {
@@ -73,7 +73,7 @@ it('a handler that throws after the commit has completed its task all the same',
   expect(report.tasks[0]?.result).toBeUndefined()
 })
 
-it('a rollback is a failure: the attempt is repeated, and says why', async () => {
+it('a rollback of a completion fails the attempt with TRANSACTION_NOT_COMMITTED, and the attempt is retried', async () => {
   const { app } = world
   const report = await run(async (context) => {
     const moving = inTransaction(app, async () => {
@@ -89,7 +89,7 @@ it('a rollback is a failure: the attempt is repeated, and says why', async () =>
   expect(world.notes()).toEqual(['attempt 3'])
 })
 
-it('a handler whose transaction was rolled back may complete its task in another one', async () => {
+it('a handler whose transaction was rolled back may complete its task in another transaction', async () => {
   const { app } = world
   const report = await run(async (context) => {
     for (const word of ['first', 'second']) {
@@ -105,7 +105,7 @@ it('a handler whose transaction was rolled back may complete its task in another
   expect(attemptsOf(report)).toEqual(['succeeded'])
 })
 
-it('a second transaction after one that was committed is refused as a whole, also when the error is swallowed', async () => {
+it('a second completing transaction after a committed one is refused, even if the handler catches the error', async () => {
   const { app } = world
   const codes: string[] = []
   const report = await run(async (context) => {
@@ -122,13 +122,13 @@ it('a second transaction after one that was committed is refused as a whole, als
   expect([report.outcome, report.tasks[0]?.result, world.notes()]).toEqual(['completed', 'first', ['first']])
 })
 
-describe('a completion that is refused in a savepoint', () => {
+describe('a completion in a savepoint that is refused', () => {
   const ways: readonly [how: string, inner: string, outer: string][] = [
     ['in a transaction', 'SAVEPOINT inner', 'BEGIN IMMEDIATE'],
     ['in another savepoint', 'SAVEPOINT inner; SAVEPOINT innermost', 'SAVEPOINT outer'],
   ]
   it.each(ways)(
-    '%s is refused with all of it, also when that is rolled back and the error swallowed',
+    '%s makes the whole transaction fail, even if the savepoint is rolled back and the error caught',
     async (...way) => {
       const [, inner, outer] = way
       const { app } = world
@@ -168,7 +168,7 @@ describe('a completion that is refused in a savepoint', () => {
     },
   )
 
-  it('takes all of it back also where foreign keys are turned off', async () => {
+  it('makes the whole transaction fail even if foreign keys are off', async () => {
     const { app } = world
     app.pragma('foreign_keys = OFF')
     await run(async (context) => {
@@ -182,7 +182,7 @@ describe('a completion that is refused in a savepoint', () => {
     expect(world.notes()).toEqual([])
   })
 
-  it('holds no other writer up, and leaves nothing behind on the connection', async () => {
+  it('blocks no other writer, and leaves nothing behind on the connection', async () => {
     const { app } = world
     await run(async (context) => {
       app.exec('BEGIN IMMEDIATE')
@@ -197,7 +197,7 @@ describe('a completion that is refused in a savepoint', () => {
   })
 })
 
-it('completing twice in one transaction is refused with it', async () => {
+it('a second completion in the same transaction makes the whole transaction fail', async () => {
   const { app } = world
   const codes: string[] = []
   const report = await run(async (context) => {
@@ -213,7 +213,7 @@ it('completing twice in one transaction is refused with it', async () => {
   expect(world.notes()).toEqual([])
 })
 
-it('an owner that was replaced is refused with its whole transaction, also when the error is swallowed', async () => {
+it('the completion of a replaced owner makes its whole transaction fail, even if the handler catches the error', async () => {
   const { app } = world
   const storage = world.connect()
   const other = { node: 'other', incarnation: 'other-1' }
@@ -254,7 +254,7 @@ it('an owner that was replaced is refused with its whole transaction, also when 
   expect(record.occurrences[0]).toMatchObject({ state: 'running', token: 2, owner: other, sequence: 0 })
 })
 
-it('after its signal has fired, and after its handler has ended, nothing is completed', async () => {
+it('a completion is refused after the signal of its task has aborted, and after its handler has ended', async () => {
   const { app } = world
   const codes: string[] = []
   const contexts: TaskContext[] = []
@@ -275,7 +275,7 @@ it('after its signal has fired, and after its handler has ended, nothing is comp
   expect(codes).toEqual(['TASK_TIMEOUT', 'ATTEMPT_OVER'])
 })
 
-it('bad calls reject with an error that names the mistake', async () => {
+it('an invalid call of `complete` rejects, and the error names the mistake', async () => {
   const { app } = world
   const codes: string[] = []
   const report = await run(async (context) => {
@@ -293,7 +293,7 @@ it('bad calls reject with an error that names the mistake', async () => {
   expect(attemptsOf(report)).toEqual(['succeeded'])
 })
 
-it('a storage without transactions says so', async () => {
+it('`complete` rejects with TRANSACTION_NOT_SUPPORTED on a storage without transactions', async () => {
   const codes: string[] = []
   await run(
     async (context) => void codes.push(await codeOf(context.complete(world.app))),
@@ -302,7 +302,7 @@ it('a storage without transactions says so', async () => {
   expect(codes).toEqual(['TRANSACTION_NOT_SUPPORTED'])
 })
 
-it('a commit that comes after the end of its handler still counts, and the handler is not called again', async () => {
+it('a completion that is committed after its handler has ended counts, and the handler is not called again', async () => {
   const { app } = world
   let calls = 0
   const job = defineJob({
@@ -347,9 +347,9 @@ it('a commit that comes after the end of its handler still counts, and the handl
   expect(world.notes()).toEqual(['late'])
 })
 
-describe('an owner that dies between the commit and the end of the occurrence', () => {
+describe('an owner that dies between the commit of a completion and the end of the occurrence', () => {
   it.each(['retry', 'fail'] as const)(
-    'is followed by one that calls no handler again, with onInterrupted: %s',
+    'is followed by an owner that does not call the handler again, with onInterrupted: %s',
     async (onInterrupted) => {
       const { app } = world
       const calls: string[] = []
@@ -407,7 +407,7 @@ describe('an owner that dies between the commit and the end of the occurrence', 
   )
 })
 
-it('tasks side by side complete one after the other, and none undoes the other', async () => {
+it('parallel tasks complete one after the other, and no completion undoes another', async () => {
   const { app } = world
   const order: string[] = []
   const task = (name: string) => ({

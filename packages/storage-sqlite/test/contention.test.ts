@@ -34,8 +34,8 @@ async function startSlot(index: number): Promise<string> {
   return answer?.outcome ?? 'no answer'
 }
 
-describe('while another process holds the file', () => {
-  it('a call waits without blocking the thread, and continues once the lock is free', async () => {
+describe('while another process has locked the SQLite file', () => {
+  it('a call waits without blocking the event loop, and continues once the lock is released', async () => {
     other.exec('BEGIN IMMEDIATE')
     let settled = false
     const call = startSlot(1).finally(() => {
@@ -47,7 +47,7 @@ describe('while another process holds the file', () => {
     expect(await call).toBe('created')
   })
 
-  it('calls that wait take effect in the order in which they were made', async () => {
+  it('waiting calls take effect in the order in which they were made', async () => {
     other.exec('BEGIN IMMEDIATE')
     const first = startSlot(1)
     const second = startSlot(2)
@@ -61,21 +61,21 @@ describe('while another process holds the file', () => {
     expect(occurrences.map((record) => record?.state)).toEqual(['completed', 'skipped'])
   })
 
-  it('reads do not wait', async () => {
+  it('calls that read do not wait', async () => {
     other.exec('BEGIN IMMEDIATE')
     other.exec("UPDATE jobs SET name = 'changed'")
     expect((await storage.get({ jobs: [job.id] })).jobs[0]?.name).toBe('nightly')
     other.exec('ROLLBACK')
   })
 
-  it('a claim that finds nothing to do does not wait', async () => {
+  it('a claim that finds nothing to claim does not wait', async () => {
     other.exec('BEGIN IMMEDIATE')
     const answer = await storage.claim({ now: start, owner, limit: 10, exceptHandlerKeys: [], sweep: true })
     expect(answer).toEqual({ claimed: [], cancelRequested: [], more: false, nextDueAt: null })
     other.exec('ROLLBACK')
   })
 
-  it('a call fails with STORAGE_BUSY at the limit, and so do those behind it; later ones succeed', async () => {
+  it('a call and the calls behind it reject with STORAGE_BUSY at the time limit, and later calls succeed', async () => {
     const impatient = sqliteStorage({ file: scratch.file, busyTimeout: 20 })
     other.exec('BEGIN IMMEDIATE')
     const calls = [1, 2].map((index) =>
@@ -91,7 +91,7 @@ describe('while another process holds the file', () => {
     await impatient.close()
   })
 
-  it('opening waits as long as it may, and then fails with STORAGE_BUSY', async () => {
+  it('opening a storage waits for busyTimeout, and then throws STORAGE_BUSY', async () => {
     const fresh = `${scratch.directory}/fresh.db`
     const holder = new Database(fresh)
     holder.exec('PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE')
@@ -103,8 +103,8 @@ describe('while another process holds the file', () => {
   })
 })
 
-describe('a closed storage', () => {
-  it('answers every call with STORAGE_CLOSED, and closes twice', async () => {
+describe('a closed SQLite storage', () => {
+  it('rejects every call with STORAGE_CLOSED, and may be closed again', async () => {
     await storage.close()
     await storage.close()
     const closed = { code: 'STORAGE_CLOSED' }
@@ -127,7 +127,7 @@ describe('a closed storage', () => {
     )
   })
 
-  it('gives up the calls that wait for the file', async () => {
+  it('rejects the calls that still wait for the file', async () => {
     other.exec('BEGIN IMMEDIATE')
     const call = startSlot(1)
     await turns(5)
@@ -137,8 +137,8 @@ describe('a closed storage', () => {
   })
 })
 
-describe('a full disk', () => {
-  it('fails the call with STORAGE_FULL and changes nothing; later calls succeed once the disk has space', async () => {
+describe('a full disk under SQLite', () => {
+  it('makes a call reject with STORAGE_FULL and change nothing; later calls succeed once the disk has space', async () => {
     const file = `${scratch.directory}/small.db`
     const database = new Database(file)
     const small = sqliteStorage({ database })
@@ -166,7 +166,7 @@ describe('a full disk', () => {
     database.close()
   })
 
-  it('on the first call of a new owner does not make later ones use a number that was taken back', async () => {
+  it('during the first call of a new owner does not make later calls reuse the owner number that was rolled back', async () => {
     const database = new Database(`${scratch.directory}/small.db`)
     const small = sqliteStorage({ database })
     const crowded = await addJob(small, 'crowded', 'allow')
@@ -193,8 +193,8 @@ describe('a full disk', () => {
   })
 })
 
-describe('another failure of SQLite', () => {
-  it('is STORAGE_FAILED with its cause', async () => {
+describe('an unexpected error of SQLite', () => {
+  it('rejects as STORAGE_FAILED, with the SQLite error as its cause', async () => {
     other.exec('DROP TABLE running')
     await expect(startSlot(1)).rejects.toMatchObject({
       code: 'STORAGE_FAILED',
@@ -202,7 +202,7 @@ describe('another failure of SQLite', () => {
     })
   })
 
-  it('in one item rolls the whole call back', async () => {
+  it('in one item rolls back the whole call', async () => {
     other.exec(`CREATE TRIGGER fault BEFORE INSERT ON running WHEN new.scheduled_at = ${slotAt(1) + 30 * minute}
       BEGIN SELECT RAISE(ABORT, 'a fault of the disk'); END`)
     const second = await addJob(storage, 'second')

@@ -36,7 +36,7 @@ async function lookForDue(upTo: number): Promise<readonly (number | null)[]> {
   return items.map(({ nextAt }) => nextAt)
 }
 
-it('a slot that starts only notes the move of its job, and a search for due jobs moves it', async () => {
+it('the start of a slot only notes the next instant of its job, and a search for due jobs updates the index', async () => {
   const job = await addJob(storage, 'alpha', 'allow')
   await startSlots(job, 1, 20)
   expect(noted()).toBe(20)
@@ -45,14 +45,14 @@ it('a slot that starts only notes the move of its job, and a search for due jobs
   expect(await lookForDue(slotAt(21))).toEqual([slotAt(21)])
 })
 
-it('without a search for due jobs, the number of noted moves stays limited', async () => {
+it('the number of noted next instants stays limited although no node searches for due jobs', async () => {
   const job = await addJob(storage, 'alpha', 'allow')
   await startSlots(job, 1, 200)
   expect(noted()).toBeLessThanOrEqual(64)
   expect(await lookForDue(slotAt(201))).toEqual([slotAt(201)])
 })
 
-it('a search for due jobs that finds no noted move does not wait for a writer', async () => {
+it('a search for due jobs that finds no noted instant does not wait for a writer', async () => {
   const job = await addJob(storage, 'alpha', 'allow')
   await startSlots(job, 1, 1)
   await lookForDue(slotAt(9))

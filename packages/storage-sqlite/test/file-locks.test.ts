@@ -38,44 +38,47 @@ function locksOf(descriptor: string): readonly string[] {
 }
 
 // Only Linux lists locks. The last test asks another process, which works elsewhere, but not in write-ahead mode.
-describe.skipIf(!existsSync('/proc/self/fdinfo'))('a connection of this process keeps its lock on the file', () => {
-  it('when the file is opened once more, and closed', async () => {
-    const first = sqliteStorage({ file: scratch.file })
-    await addJob(first, 'a')
-    const held = locks()
-    expect(held).toHaveLength(1)
-    const second = sqliteStorage({ file: scratch.file })
-    expect(locks()).toEqual(held)
-    await second.close()
-    expect(locks()).toEqual(held)
-    await addJob(first, 'b')
-    expect(locks()).toEqual(held)
-    await first.close()
-  })
+describe.skipIf(!existsSync('/proc/self/fdinfo'))(
+  'an SQLite connection of this process keeps its lock on the file',
+  () => {
+    it('if a second storage of this process opens and closes the same file', async () => {
+      const first = sqliteStorage({ file: scratch.file })
+      await addJob(first, 'a')
+      const held = locks()
+      expect(held).toHaveLength(1)
+      const second = sqliteStorage({ file: scratch.file })
+      expect(locks()).toEqual(held)
+      await second.close()
+      expect(locks()).toEqual(held)
+      await addJob(first, 'b')
+      expect(locks()).toEqual(held)
+      await first.close()
+    })
 
-  it('when the storage works on a connection of its caller', async () => {
-    const app = new Database(scratch.file)
-    const storage = sqliteStorage({ database: app })
-    await addJob(storage, 'a')
-    const held = locks()
-    expect(held).toHaveLength(1)
-    await sqliteStorage({ file: scratch.file }).close()
-    expect(locks()).toEqual(held)
-    app.close()
-  })
+    it('if the storage uses a connection of its caller and another storage opens the file', async () => {
+      const app = new Database(scratch.file)
+      const storage = sqliteStorage({ database: app })
+      await addJob(storage, 'a')
+      const held = locks()
+      expect(held).toHaveLength(1)
+      await sqliteStorage({ file: scratch.file }).close()
+      expect(locks()).toEqual(held)
+      app.close()
+    })
 
-  it('when the file is refused as that of another application', () => {
-    const app = new Database(scratch.file)
-    app.exec('PRAGMA journal_mode = WAL; CREATE TABLE customers (name TEXT)')
-    const held = locks()
-    expect(held).toHaveLength(1)
-    expect(() => sqliteStorage({ file: scratch.file })).toThrow(expect.objectContaining({ code: 'STORAGE_FOREIGN' }))
-    expect(locks()).toEqual(held)
-    app.close()
-  })
-})
+    it('if a storage refuses the file because it belongs to another application', () => {
+      const app = new Database(scratch.file)
+      app.exec('PRAGMA journal_mode = WAL; CREATE TABLE customers (name TEXT)')
+      const held = locks()
+      expect(held).toHaveLength(1)
+      expect(() => sqliteStorage({ file: scratch.file })).toThrow(expect.objectContaining({ code: 'STORAGE_FOREIGN' }))
+      expect(locks()).toEqual(held)
+      app.close()
+    })
+  },
+)
 
-it('a refused file keeps its locks: while its application writes, other processes cannot write', () => {
+it('a file that the storage refuses stays locked for other processes while its application writes', () => {
   const app = new Database(scratch.file)
   app.exec('CREATE TABLE customers (name TEXT)')
   app.exec("BEGIN IMMEDIATE; INSERT INTO customers VALUES ('Ada')")

@@ -51,7 +51,7 @@ const ways: readonly [how: string, replace: () => void][] = [
   ['moved', () => renameSync(scratch.file, `${scratch.file}.old`)],
 ]
 
-describe.each(ways)('a file that was %s', (_how, replace) => {
+describe.each(ways)('an SQLite file that was %s', (_how, replace) => {
   const calls: readonly [name: string, call: (storage: Storage) => Promise<unknown>][] = [
     ['creates', (storage) => storage.createOccurrences({ now: slotAt(1), owner, items: [slotItem(jobId('a'), 1)] })],
     ['claims', (storage) => storage.claim({ now: slotAt(1), owner, limit: 1, exceptHandlerKeys: [], sweep: false })],
@@ -59,7 +59,7 @@ describe.each(ways)('a file that was %s', (_how, replace) => {
     ['prunes', (storage) => storage.prune({ now: slotAt(1), jobId: null, before: slotAt(1), keep: 0, limit: 10 })],
   ]
 
-  it.each(calls)('is noticed by the next call that %s', async (_name, call) => {
+  it.each(calls)('makes the next call that %s reject with STORAGE_REPLACED', async (_name, call) => {
     const storage = open()
     await addJob(storage, 'a')
     await call(storage)
@@ -72,7 +72,7 @@ describe.each(ways)('a file that was %s', (_how, replace) => {
     })
   })
 
-  it('is noticed as the file of a database of the caller', async () => {
+  it('makes the next call reject if the storage uses a connection of its caller', async () => {
     const database = new Database(scratch.file)
     const storage = open({ database })
     await addJob(storage, 'a')
@@ -83,7 +83,7 @@ describe.each(ways)('a file that was %s', (_how, replace) => {
   })
 })
 
-it('a storage refuses its file also after the file was moved back, because other processes may have missed its writes', async () => {
+it('a storage keeps refusing a file that was moved away and back, because other processes may have lost writes', async () => {
   const storage = open()
   const aside = `${scratch.file}.aside`
   renameSync(scratch.file, aside)
@@ -92,7 +92,7 @@ it('a storage refuses its file also after the file was moved back, because other
   await expect(storage.get({})).rejects.toMatchObject({ code: 'STORAGE_REPLACED' })
 })
 
-it('a database in memory has no file to look for', async () => {
+it('a storage in memory does not check for a replaced file', async () => {
   const storage = open({ file: ':memory:' })
   expect(existsSync(':memory:')).toBe(false)
   await addJob(storage, 'a')

@@ -29,8 +29,8 @@ function asUser<T>(action: () => T): T {
   }
 }
 
-describe('a file that may be read and not written', () => {
-  it('is refused when it is opened, and not by the first call that writes', async () => {
+describe('an SQLite file that may be read and not written', () => {
+  it('is refused when the storage opens it, and not only at the first write', async () => {
     const storage = sqliteStorage({ file: scratch.file })
     await addJob(storage, 'a')
     await storage.close()
@@ -46,7 +46,7 @@ describe('a file that may be read and not written', () => {
     expect(refused).toMatchObject({ field: 'file', value: scratch.file, remedy: expect.stringContaining('write') })
   })
 
-  it('does not keep a storage from being opened while another connection writes', async () => {
+  it('can be opened while another connection writes', async () => {
     await sqliteStorage({ file: scratch.file }).close()
     const writer = new Database(scratch.file)
     writer.exec('BEGIN IMMEDIATE')
@@ -56,7 +56,7 @@ describe('a file that may be read and not written', () => {
   })
 })
 
-describe('a new file', () => {
+describe('a new SQLite file', () => {
   it('and its side files are readable and writable for their user alone', async () => {
     const storage = sqliteStorage({ file: scratch.file })
     await addJob(storage, 'a')
@@ -65,7 +65,7 @@ describe('a new file', () => {
     await storage.close()
   })
 
-  it('keeps its rights if it exists before the first start', async () => {
+  it('keeps its access rights if it existed before the first start', async () => {
     writeFileSync(scratch.file, '')
     chmodSync(scratch.file, 0o640)
     const storage = sqliteStorage({ file: scratch.file })

@@ -37,7 +37,7 @@ const tables = `
     FROM s;
   ANALYZE;`
 
-describe('the SQL of the guide for adapters', () => {
+describe('the SQL statements of the guide for adapters', () => {
   const database = new Database(':memory:')
   database.exec(tables)
 
@@ -49,7 +49,7 @@ describe('the SQL of the guide for adapters', () => {
     )
   }
 
-  it.each(forSQLite)('%s runs on SQLite by an index, and sorts nothing', (statement) => {
+  it.each(forSQLite)('include %s, which runs on SQLite by an index without sorting', (statement) => {
     expect(forSQLite).toHaveLength(13)
     const plan = database.prepare<unknown[], { readonly detail: string }>(`EXPLAIN QUERY PLAN ${statement}`)
     const steps = plan.all(valuesFor(statement)).map(({ detail }) => detail)

@@ -19,7 +19,7 @@ function makeDatabase(options: ConstructorParameters<typeof HostileSqlite>[1] = 
 
 const seeds = seedsByEffort(1)
 
-it('the storage has both a row and the end of its task, or neither, whatever fails between their statements', {
+it('the storage keeps both a row and the end of its task, or neither, whatever fails between the statements', {
   timeout: 120_000 * seeds.length,
 }, async () => {
   for (const seed of seeds) {
@@ -35,7 +35,7 @@ it('the storage has both a row and the end of its task, or neither, whatever fai
   }
 })
 
-it('a storage that does not look at the token is found out', { timeout: 120_000 }, async () => {
+it('the test detects a storage that does not compare the fencing token', { timeout: 120_000 }, async () => {
   const { violations } = await playCompletions({
     // It leaves transactions open while others go on, and all of these would wait for it in turn.
     database: makeDatabase({ busyTimeout: 50 }),

@@ -95,7 +95,7 @@ function readsOf(table: string): number {
   return statements.filter((text) => text.startsWith('SELECT') && text.includes(`FROM ${table} WHERE job =`)).length
 }
 
-it('there are some of each kind', () => {
+it('the test data contain occurrences of each state', () => {
   const counts: Partial<Record<OccurrenceState, number>> = {}
   for (const { state } of whole) counts[state] = (counts[state] ?? 0) + 1
   expect(counts).toEqual({ completed: 2539, pending: 31, running: 33, queued: 27 })
@@ -111,17 +111,20 @@ it.each([
   [['running', 'failed']],
   [['running', 'pending', 'completed']],
   [['failed']],
-] as [OccurrenceState[]][])('pages of %s are those of the whole list, in either order', async (states) => {
-  const expected = whole.filter(({ state }) => states.includes(state)).map(({ id }) => id)
-  for (const limit of [30, 500]) {
-    const rising = await listAll({ order: 'ascending', limit, states })
-    expect(rising.map(({ id }) => id)).toEqual(expected)
-    const falling = await listAll({ order: 'descending', limit, states })
-    expect(falling.map(({ id }) => id)).toEqual(expected.toReversed())
-  }
-})
+] as [OccurrenceState[]][])(
+  'pages of %s contain the same occurrences as the whole list, in both orders',
+  async (states) => {
+    const expected = whole.filter(({ state }) => states.includes(state)).map(({ id }) => id)
+    for (const limit of [30, 500]) {
+      const rising = await listAll({ order: 'ascending', limit, states })
+      expect(rising.map(({ id }) => id)).toEqual(expected)
+      const falling = await listAll({ order: 'descending', limit, states })
+      expect(falling.map(({ id }) => id)).toEqual(expected.toReversed())
+    }
+  },
+)
 
-it('a page reads waiting occurrences once, and only if its query wants them', async () => {
+it('a page reads waiting occurrences once, and only if the query asks for their state', async () => {
   const reads = async (states: readonly OccurrenceState[]) => {
     statements = []
     expect((await page({ order: 'descending', limit: 100, states })).cursor).toBeNull()

@@ -25,7 +25,7 @@ interface Said {
   readonly step: 'created' | 'finished'
 }
 
-it('no acknowledged write is lost if the writer is killed, twenty times at random moments', async () => {
+it('no acknowledged write is lost if the writing process is killed at twenty random moments', async () => {
   const storage = sqliteStorage({ file: scratch.file })
   const jobs: OccurrenceRecord['jobId'][] = []
   for (let index = 0; index < jobCount; index++) jobs.push((await addJob(storage, `job-${index}`, 'allow')).id)

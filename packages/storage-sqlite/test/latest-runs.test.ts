@@ -35,7 +35,7 @@ async function index(): Promise<void> {
   await storage.prune({ now: slotAt(1), jobId: null, before: slotAt(0), keep: 0, limit: 1 })
 }
 
-it('the latest run is found behind hundreds that were skipped, indexed or not', async () => {
+it('the latest run is found behind hundreds of skipped slots, with and without the index', async () => {
   const id = await skipping('job', 900)
   const expected = { id: slotItem(id, 1).id, state: 'completed' }
   expect((await storage.get({ latest: [id] })).latest).toMatchObject([expected])
@@ -43,7 +43,7 @@ it('the latest run is found behind hundreds that were skipped, indexed or not', 
   expect((await storage.get({ latest: [id] })).latest).toMatchObject([expected])
 })
 
-it('the search for the latest run ends after thousands of skipped slots, and finds a later run', async () => {
+it('the search for the latest run stops after thousands of skipped slots, and finds a later run', async () => {
   const id = await skipping('job', 3000)
   await index()
   expect((await storage.get({ latest: [id] })).latest).toEqual([null])

@@ -118,8 +118,8 @@ function idsOf(items: readonly OccurrenceAddress[]): readonly OccurrenceId[] {
   return items.map(({ id }) => id)
 }
 
-describe('a history of several blocks and a tail', () => {
-  it('has one row per occurrence, and its indexes contain only the tail', () => {
+describe('a history in SQLite of several blocks and a tail', () => {
+  it('has one row for each occurrence, and its indexes contain only the tail', () => {
     const rows = database.prepare('SELECT count(*) FROM history').pluck().get()
     const indexed = database.prepare('SELECT count(*) FROM history_times').pluck().get()
     expect(rows).toBe(denseCount + triggerCount + denseCount / sparseEvery)
@@ -128,7 +128,7 @@ describe('a history of several blocks and a tail', () => {
     expect(database.prepare('SELECT count(*) FROM history_blocks').pluck().get()).toBe(2)
   })
 
-  it('oldestOfLatest finds the oldest of the latest entries, by reading and by counting', () => {
+  it('answers oldestOfLatest, by reading and by counting, with the oldest of the latest entries', () => {
     const tables = new Tables(namedTables(database, ''))
     database.exec('BEGIN IMMEDIATE')
     const { history } = tables
@@ -150,7 +150,7 @@ describe('a history of several blocks and a tail', () => {
     database.exec('ROLLBACK')
   })
 
-  it('is listed whole and in order, in either direction and with any size of page', async () => {
+  it('is listed completely and in order, in both directions and with any page size', async () => {
     for (const name of ['dense', 'sparse', 'scattered'] as const) {
       const rising = await listAll(jobs[name], 'ascending', 777)
       expect(idsOf(rising)).toEqual(idsOf(expected[name]))
@@ -160,7 +160,7 @@ describe('a history of several blocks and a tail', () => {
     }
   })
 
-  it('is listed between two instants', async () => {
+  it('is listed between two given instants', async () => {
     for (const name of ['dense', 'scattered'] as const) {
       const [from, to] = [slotAt(10_000), slotAt(10_600)]
       const within = expected[name].filter(({ scheduledAt }) => scheduledAt >= from && scheduledAt < to)
@@ -170,33 +170,33 @@ describe('a history of several blocks and a tail', () => {
     }
   })
 
-  it('lists the occurrences of a rare state', async () => {
+  it('is searched for occurrences of a rare state', async () => {
     const found = await listAll(jobs.dense, 'ascending', 10, { states: ['canceled'] })
     expect(idsOf(found)).toEqual([slotItem(jobs.dense.id, denseCount - 5).id])
   })
 
-  it('finds every record by its id alone', async () => {
+  it('returns every record by its id alone', async () => {
     const wanted = Object.values(expected).flatMap((list) => list.filter((_, index) => index % 97 === 0))
     const { occurrences } = await storage.get({ occurrences: idsOf(wanted) })
     expect(occurrences.map((record) => record?.id)).toEqual(idsOf(wanted))
     expect(occurrences.every((record) => record?.runs.length === 1 || record?.state === 'canceled')).toBe(true)
   })
 
-  it('answers exists for every slot and request that it has', async () => {
+  it('answers `exists` for every slot and request that it contains', async () => {
     const slots = [1, 5_000, 16_384, 19_000, denseCount].map((index) => slotItem(jobs.dense.id, index))
     const triggers = [0, 1, 2_000, triggerCount - 1].map(triggerItem)
     const answers = await storage.createOccurrences({ now: slotAt(denseCount), owner, items: [...slots, ...triggers] })
     expect(answers.map(({ outcome }) => outcome)).toEqual(Array(9).fill('exists'))
   })
 
-  it('answers a finish that was said before with ok', async () => {
+  it('answers ok for a finish that is repeated', async () => {
     const items = [1, 15_000, denseCount].map((index) => finishItem(jobs.dense.id, index))
     const answers = await storage.settle({ now: slotAt(denseCount), items })
     expect(answers.map(({ outcome }) => outcome)).toEqual(['ok', 'ok', 'ok'])
   })
 })
 
-describe('a prune of this history', () => {
+describe('a prune of a long history in SQLite', () => {
   it('removes old occurrences except the latest of each job, in calls of bounded size', async () => {
     const before = slotAt(8_765)
     let removed = 0
@@ -226,7 +226,7 @@ describe('a prune of this history', () => {
     expect(removed + kept).toBe(denseCount + triggerCount + denseCount / sparseEvery)
   })
 
-  it('never lets an old slot be created again', async () => {
+  it('prevents an old slot from being created again', async () => {
     const [answer] = await storage.createOccurrences({
       now: slotAt(denseCount),
       owner,
@@ -235,7 +235,7 @@ describe('a prune of this history', () => {
     expect(answer?.outcome).toBe('pruned')
   })
 
-  it('of all occurrences leaves empty indexes, and lists contain later history', async () => {
+  it('that removes all occurrences empties the indexes, and later history is listed', async () => {
     const now = slotAt(denseCount + 10)
     for (let more = true; more; ) {
       more = (await storage.prune({ now, jobId: jobs.dense.id, before: now, keep: 0, limit: 10_000 })).more

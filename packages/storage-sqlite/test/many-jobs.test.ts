@@ -57,7 +57,7 @@ async function changedSince(instant: number): Promise<readonly JobId[]> {
   return ids
 }
 
-it('few jobs that have changed, and many, come each once and in the order of their ids', async () => {
+it('the list of changed jobs contains each job once in the order of ids, for few and for many changed jobs', async () => {
   await addMany(names('old', 60), start)
   const many = await addMany(names('many', 60), start + 1000)
   const few = await addMany(names('few', 7), start + 2000)
@@ -66,7 +66,7 @@ it('few jobs that have changed, and many, come each once and in the order of the
   expect(await changedSince(start + 3000)).toEqual([])
 })
 
-describe('a list of the jobs that are not deleted', () => {
+describe('a list of jobs that are not deleted', () => {
   async function listed(
     query: { readonly owner?: string; readonly deleted?: boolean } = {},
   ): Promise<readonly JobId[]> {
@@ -80,7 +80,7 @@ describe('a list of the jobs that are not deleted', () => {
     return ids
   }
 
-  it('has each once, in the order of their ids: few and many of an owner, few and many tombstones', async () => {
+  it('contains each job once in the order of ids, for few and many jobs of an owner and few and many tombstones', async () => {
     const many = await addMany(names('many', 60), start, 'of-many')
     const few = await addMany(names('few', 5), start, 'of-few')
     const unowned = await addMany(names('unowned', 10), start)
@@ -133,14 +133,14 @@ describe('a list of the jobs that are not deleted', () => {
   })
 })
 
-it('a cursor that is no id is refused', async () => {
+it('a list of jobs refuses a cursor that is not an id', async () => {
   await expect(storage.listJobs({ limit: 3, cursor: 'job_3' })).rejects.toMatchObject({
     code: 'INVALID_ARGUMENT',
     field: 'cursor',
   })
 })
 
-it('while many jobs are added the log is copied into the file more rarely, and afterwards as before', async () => {
+it('SQLite checkpoints its log less often while many jobs are added, and as usual afterwards', async () => {
   await addMany(names('job', 15_000), start)
   const { size: log } = statSync(`${scratch.file}-wal`)
   const { size: before } = statSync(scratch.file)
@@ -152,7 +152,7 @@ it('while many jobs are added the log is copied into the file more rarely, and a
   expect(after).toBeGreaterThan(3_000_000)
 })
 
-it('a log that has grown beyond its usual size is cut when it is begun anew', async () => {
+it('a write-ahead log that exceeded its usual size is truncated when SQLite restarts the log', async () => {
   const other = new Database(scratch.file)
   other.pragma('wal_autocheckpoint = 0')
   other.exec('CREATE TABLE large (bytes BLOB); INSERT INTO large VALUES (zeroblob(50000000))')

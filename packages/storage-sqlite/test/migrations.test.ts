@@ -29,13 +29,13 @@ function marks(): { readonly version: unknown; readonly application: unknown } {
   }
 }
 
-it('a new file gets the present schema and our mark', async () => {
+it('a new SQLite file gets the current schema version and the application id of Jobistemer', async () => {
   const storage = sqliteStorage({ database })
   expect(marks()).toEqual({ version: migrations.length, application: applicationId })
   await storage.close()
 })
 
-it('every table is strict', async () => {
+it('every table of the SQLite storage is strict', async () => {
   await sqliteStorage({ database }).close()
   const tables = database.prepare("SELECT name, strict FROM pragma_table_list WHERE schema = 'main'").all() as {
     name: string
@@ -46,7 +46,7 @@ it('every table is strict', async () => {
   expect(own.filter(({ strict }) => strict !== 1)).toEqual([])
 })
 
-it('an older file takes only the steps that it lacks', () => {
+it('an older SQLite file runs only the migration steps that it lacks', () => {
   const first = ['CREATE TABLE one (x INTEGER) STRICT', 'CREATE TABLE two (x INTEGER) STRICT']
   migrate(database, scratch.file, first)
   database.exec('INSERT INTO one VALUES (7)')
@@ -58,7 +58,7 @@ it('an older file takes only the steps that it lacks', () => {
 })
 
 it.each(['', 'jobs_'])(
-  'a storage with the prefix %j writes no more once a newer version has migrated its file',
+  'a storage with the prefix %j stops writing once a newer version has migrated its file',
   async (prefix) => {
     const tablePrefix = prefix === '' ? {} : { tablePrefix: prefix }
     const storage = sqliteStorage({ file: scratch.file, ...tablePrefix })
@@ -85,7 +85,7 @@ it.each(['', 'jobs_'])(
   },
 )
 
-it('a step that fails leaves the file as it was', () => {
+it('a migration step that fails leaves the SQLite file unchanged', () => {
   const steps = ['CREATE TABLE one (x INTEGER) STRICT', 'CREATE TABLE one (x INTEGER) STRICT']
   expect(() => migrate(database, scratch.file, steps)).toThrow('already exists')
   expect(database.inTransaction).toBe(false)
@@ -93,7 +93,7 @@ it('a step that fails leaves the file as it was', () => {
   expect(database.prepare('SELECT count(*) FROM sqlite_schema').pluck().get()).toBe(0)
 })
 
-it('eight processes that open a new file at the same time all get it', async () => {
+it('eight processes that open a new SQLite file at the same time all succeed', async () => {
   const script = fileURLToPath(new URL('./fixtures/open-and-close.mjs', import.meta.url))
   const file = `${scratch.directory}/shared.db`
   const codes = await Promise.all(

@@ -50,12 +50,12 @@ const refused = {
   ),
 }
 
-it('says how to build better-sqlite3 where its install script did not run', () => {
+it('the storage’s error says how to build better-sqlite3 if its install script did not run', () => {
   const copy = copyUnbuilt()
   expect(storageError(failureOf(copy), 'jobs.db')).toMatchObject(refused)
 })
 
-it('reports also a build that cannot be loaded', () => {
+it('the storage’s error says how to build better-sqlite3 if its binary cannot be loaded', () => {
   const copy = copyUnbuilt()
   const built = join(copy, 'build', 'Release')
   mkdirSync(built, { recursive: true })

@@ -54,41 +54,41 @@ function makeDatabase(file: string, ...statements: readonly string[]): void {
   database.close()
 }
 
-describe('a file that is not ours', () => {
-  it('is refused when it is no database', () => {
+describe('a file that is not a Jobistemer database', () => {
+  it('is refused if it is not an SQLite database', () => {
     writeFileSync(scratch.file, 'Dear diary,\n'.repeat(100))
     expectUntouched('STORAGE_FOREIGN')
   })
 
-  it('is refused when it is shorter than any database', () => {
+  it('is refused if it is shorter than any SQLite database', () => {
     writeFileSync(scratch.file, 'x')
     expectUntouched('STORAGE_FOREIGN')
   })
 
-  it('is refused when it begins as a database does, and is cut short', () => {
+  it('is refused if it begins like an SQLite database and ends too early', () => {
     writeFileSync(scratch.file, 'SQLite format 3\0')
     expectUntouched('STORAGE_FOREIGN')
     writeFileSync(scratch.file, `SQLite format 3\0${'\0'.repeat(600)}`)
     expectUntouched('STORAGE_FOREIGN')
   })
 
-  it('is refused when it has tables of another application', () => {
+  it('is refused if it contains tables of another application', () => {
     makeDatabase(scratch.file, 'CREATE TABLE customers (name TEXT)', "INSERT INTO customers VALUES ('Ada')")
     expectUntouched('STORAGE_FOREIGN')
   })
 
-  it('is refused when it is marked by another application, even without tables', () => {
+  it('is refused if it has another application’s id, even without tables', () => {
     makeDatabase(scratch.file, 'PRAGMA application_id = 1196444487')
     expectUntouched('STORAGE_FOREIGN')
   })
 
-  it('is refused in write-ahead mode without files being made beside it', () => {
+  it('is refused in write-ahead mode, and no side files are created', () => {
     makeDatabase(scratch.file, 'PRAGMA journal_mode = WAL', 'CREATE TABLE customers (name TEXT)')
     expectUntouched('STORAGE_FOREIGN')
     expect(readdirSync(scratch.directory)).toEqual(['jobs.db'])
   })
 
-  it('is refused when its tables are only in its write-ahead log so far', () => {
+  it('is refused if its tables are still only in the write-ahead log', () => {
     const crashed = join(scratch.directory, 'crashed')
     mkdirSync(crashed)
     const database = new Database(join(crashed, 'jobs.db'))
@@ -102,7 +102,7 @@ describe('a file that is not ours', () => {
     expect(readFileSync(`${scratch.file}-wal`)).toEqual(logBefore)
   })
 
-  it('is refused when its writer has died in the middle of a transaction', () => {
+  it('is refused if its writer died in the middle of a transaction', () => {
     const crashed = join(scratch.directory, 'crashed')
     mkdirSync(crashed)
     const database = new Database(join(crashed, 'jobs.db'))
@@ -127,9 +127,9 @@ describe('a file that is not ours', () => {
   })
 })
 
-describe('a file that another process is just making', () => {
+describe('a file that another process creates at the same time', () => {
   // Seen as failed starts of nodes that had begun together: STORAGE_FOREIGN, by old marks beside new ones.
-  it('is taken as it was before or as it is after, and not as both', () => {
+  it('is read either before or after its creation, not in a mixture of both', () => {
     const late = new Database(scratch.file)
     late.pragma('journal_mode = WAL')
     const read = late.pragma.bind(late)
@@ -144,21 +144,21 @@ describe('a file that another process is just making', () => {
   })
 })
 
-describe('a file of a newer schema', () => {
-  it('is refused and stays as it is', async () => {
+describe('an SQLite file of a newer schema', () => {
+  it('is refused and not changed', async () => {
     await sqliteStorage({ file: scratch.file }).close()
     makeDatabase(scratch.file, `PRAGMA user_version = ${migrations.length + 1}`)
     expectUntouched('STORAGE_SCHEMA_NEWER')
   })
 })
 
-describe('a path that cannot be used', () => {
-  it('is refused when it is a directory', () => {
+describe('a path that an SQLite storage cannot use', () => {
+  it('is refused if it is a directory', () => {
     mkdirSync(scratch.file)
     expectUntouched('STORAGE_UNREADABLE')
   })
 
-  it('is refused when its directory does not exist, which is not made', () => {
+  it('is refused if its directory does not exist, and the directory is not created', () => {
     const file = join(scratch.directory, 'missing', 'jobs.db')
     const error = refusal({ file })
     expect(error.code).toBe('STORAGE_UNREADABLE')
@@ -167,7 +167,7 @@ describe('a path that cannot be used', () => {
   })
 })
 
-describe('options', () => {
+describe('sqliteStorage', () => {
   it.each([
     ['an unknown option', { file: 'jobs.db', filename: 'x' }, 'UNKNOWN_OPTION', 'filename'],
     ['no file', {}, 'INVALID_ARGUMENT', 'file'],
@@ -178,14 +178,14 @@ describe('options', () => {
     ['an unknown synchronous', { file: 'jobs.db', synchronous: 'off' }, 'INVALID_ARGUMENT', 'synchronous'],
     ['a negative busyTimeout', { file: 'jobs.db', busyTimeout: -1 }, 'INVALID_DURATION', 'busyTimeout'],
     ['a database that is none', { database: {} }, 'INVALID_ARGUMENT', 'database'],
-  ])('refuse %s', (_case, options, code, field) => {
+  ])('refuses %s', (_case, options, code, field) => {
     const error = refusal(options)
     expect(error.code).toBe(code)
     expect(error.field).toBe(field)
     expect(error.message.length).toBeGreaterThan(20)
   })
 
-  it('refuse a closed, a read-only and a busy database', () => {
+  it('refuses a database that is closed, read-only or in a transaction', () => {
     const closed = new Database(scratch.file)
     closed.exec('CREATE TABLE t (x)')
     closed.close()
@@ -199,13 +199,13 @@ describe('options', () => {
     busy.close()
   })
 
-  it('take a file: URL for the file that it names', async () => {
+  it('accepts a file: URL of its file', async () => {
     await sqliteStorage({ file: pathToFileURL(scratch.file) }).close()
     await sqliteStorage({ file: pathToFileURL(scratch.file).href }).close()
     expect(existsSync(scratch.file)).toBe(true)
   })
 
-  it('decide the durability that the storage declares', async () => {
+  it('declares the durability that its options provide', async () => {
     const full = sqliteStorage({ file: scratch.file })
     const normal = sqliteStorage({ file: scratch.file, synchronous: 'normal' })
     const memory = sqliteStorage({ file: ':memory:' })
@@ -215,7 +215,7 @@ describe('options', () => {
     for (const storage of [full, normal, memory]) await storage.close()
   })
 
-  it('set how SQLite synchronises', async () => {
+  it('sets the level at which SQLite synchronizes', async () => {
     for (const [synchronous, level] of [
       ['full', 2],
       ['normal', 1],
@@ -230,8 +230,8 @@ describe('options', () => {
   })
 })
 
-describe('a database of the caller', () => {
-  it('stays open when the storage is closed, and holds what was stored', async () => {
+describe('an SQLite database of the caller', () => {
+  it('stays open when the storage is closed, and contains the stored jobs', async () => {
     const database = new Database(scratch.file)
     const storage = sqliteStorage({ database })
     await addJob(storage, 'nightly')
@@ -243,7 +243,7 @@ describe('a database of the caller', () => {
     database.close()
   })
 
-  it('is found also when the current directory has changed since it was opened by a relative name', async () => {
+  it('is found although the current directory has changed since it was opened by a relative name', async () => {
     const before = process.cwd()
     process.chdir(scratch.directory)
     const database = new Database('jobs.db')
@@ -259,7 +259,7 @@ describe('a database of the caller', () => {
     for (const each of [database, app]) each.close()
   })
 
-  it.each(['', 'jobs_'])('may answer integers as BigInt, with the prefix %j', async (tablePrefix) => {
+  it.each(['', 'jobs_'])('may return integers as BigInt, with the prefix %j', async (tablePrefix) => {
     const options = tablePrefix === '' ? {} : { tablePrefix }
     for (const name of ['first', 'second']) {
       const database = new Database(scratch.file)
@@ -274,7 +274,7 @@ describe('a database of the caller', () => {
     }
   })
 
-  it('that the caller has closed answers STORAGE_CLOSED', async () => {
+  it('makes calls reject with STORAGE_CLOSED after the caller has closed it', async () => {
     const database = new Database(scratch.file)
     const storage = sqliteStorage({ database })
     database.close()
@@ -282,8 +282,8 @@ describe('a database of the caller', () => {
   })
 })
 
-describe('an empty file', () => {
-  it('of no bytes, or an empty database, becomes one of ours', async () => {
+describe('an empty SQLite file', () => {
+  it('of zero bytes or without tables becomes a Jobistemer database', async () => {
     writeFileSync(scratch.file, '')
     await sqliteStorage({ file: scratch.file }).close()
     const blank = join(scratch.directory, 'blank.db')

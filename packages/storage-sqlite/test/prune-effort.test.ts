@@ -41,7 +41,7 @@ function rowsLeft(): unknown {
 
 const request = { now: slotAt(50), jobId: null, before: slotAt(49) + minute, keep: 5, limit: 1000 } as const
 
-it('a call ends at its effort limit, and the next ones continue until all is done', () => {
+it('a prune call stops at its effort limit, and the next calls continue until all is removed', () => {
   const pruner = new HistoryPruner(new Tables(namedTables(database, '')), 250)
   let calls = 0
   for (let more = true; more; calls++) {
@@ -54,7 +54,7 @@ it('a call ends at its effort limit, and the next ones continue until all is don
   expect(rowsLeft()).toBe((jobCount / 2) * (5 + 4))
 })
 
-it('a call with another request begins anew', () => {
+it('a prune call with another request starts from the beginning', () => {
   const pruner = new HistoryPruner(new Tables(namedTables(database, '')), 250)
   database.exec('BEGIN IMMEDIATE')
   expect(pruner.prune(request).more).toBe(true)
@@ -63,7 +63,7 @@ it('a call with another request begins anew', () => {
   expect(rowsLeft()).toBe(0)
 })
 
-it('several alternating requests all come to their end', () => {
+it('several alternating prune requests all complete', () => {
   const pruner = new HistoryPruner(new Tables(namedTables(database, '')), 250)
   const requests = Array.from({ length: 20 }, (_, index) => ({
     ...request,
@@ -125,7 +125,7 @@ function versionsLeft(): unknown {
   return database.prepare('SELECT version, count(*) FROM versions GROUP BY version ORDER BY version').raw().all()
 }
 
-it('several calls remove unused versions, and keep versions that the history uses', async () => {
+it('several prune calls remove unused job versions, and keep versions that the history uses', async () => {
   await replaceAll({ now: slotAt(30) })
   await replaceAll({ now: slotAt(31) })
   expect(versionsLeft()).toEqual([1, 2, 3].map((version) => [version, jobCount]))
@@ -136,7 +136,7 @@ it('several calls remove unused versions, and keep versions that the history use
   expect(versionsLeft()).toEqual([[3, jobCount]])
 })
 
-it('a version that a waiting occurrence has stays, although the search for it takes several calls', async () => {
+it('a prune keeps the job version of a waiting occurrence, although the search for it takes several calls', async () => {
   const { items } = await storage.listJobs({ limit: 1, cursor: null })
   const job = items[0] as JobRecord
   const late = { ...triggerItem(job.id, 1, slotAt(25)), jobVersion: 1 }
@@ -150,7 +150,7 @@ it('a version that a waiting occurrence has stays, although the search for it ta
   ])
 })
 
-it('several calls remove tombstones, and a call for one job reads no others', async () => {
+it('several prune calls remove tombstones, and a call for one job reads no other tombstones', async () => {
   const { items } = await storage.listJobs({ limit: jobCount, cursor: null })
   const changes = items.map(({ id }) => ({ kind: 'delete', id, expectedVersion: null }) as const)
   await storage.saveJobs({ now: slotAt(30), changes: changes.slice(0, 10) })
@@ -166,7 +166,7 @@ it('several calls remove tombstones, and a call for one job reads no others', as
   expect(left()).toBe(jobCount - 20)
 })
 
-it('no call looks through all jobs, whether it is for one or for all', async () => {
+it('no prune call scans all jobs, whether it is for one job or for all', async () => {
   await replaceAll({ now: slotAt(30) })
   const statements: string[] = []
   const watched = new Database(scratch.file, { verbose: (text) => statements.push(String(text)) })
@@ -183,12 +183,12 @@ it('no call looks through all jobs, whether it is for one or for all', async () 
   expect(plans.filter((detail) => /SCAN (jobs|heads|versions)\b/.test(detail))).toEqual([])
 })
 
-it('the usual effort does all of this at once', async () => {
+it('a prune with the default effort limit removes all old occurrences in one call', async () => {
   const { removed, more } = await storage.prune(request)
   expect({ removed, more }).toEqual({ removed: (jobCount / 2) * (slotCount - 5), more: false })
 })
 
-it('another process that removes the last rows does not keep later ones out of the indexes', async () => {
+it('occurrences are indexed although another process removed the last rows of the history before', async () => {
   const { id } = await addJob(storage, 'busy', 'allow')
   const run = async (first: number, count: number) => {
     const slots = Array.from({ length: count }, (_, index) => first + index)

@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest'
 import { compareKeys } from '../src/history.ts'
 import { idOf, keyOf } from '../src/occurrence-key.ts'
 
-describe('the key of an occurrence', () => {
+describe('the stored key of an occurrence', () => {
   const uuid = fc.uuid().map((text) => `occ_${text}` as OccurrenceId)
   const other = fc.oneof(
     fc.string().map((text) => `occ_${text}` as OccurrenceId),
@@ -13,15 +13,15 @@ describe('the key of an occurrence', () => {
     fc.uuid().map((text) => `occ_${text.replace(/[0-9a-f]$/, 'İ')}` as OccurrenceId),
   )
 
-  it('is converted back to the id, whatever the form of the id', () => {
+  it('converts back to the id, whatever the form of the id', () => {
     fc.assert(fc.property(fc.oneof(uuid, other), (id) => idOf(keyOf(id)) === id))
   })
 
-  it('is sixteen bytes for an id that core makes', () => {
+  it('has 16 bytes for an id that core makes', () => {
     expect(keyOf(occurrenceId(jobId('nightly'), 0))).toHaveLength(16)
   })
 
-  it('sorts as the id does', () => {
+  it('sorts in the same order as the id', () => {
     fc.assert(
       fc.property(uuid, uuid, (left, right) => {
         expect(Math.sign(compareKeys(keyOf(left), keyOf(right)))).toBe(left < right ? -1 : left > right ? 1 : 0)

@@ -66,7 +66,7 @@ const tools: Readonly<Record<string, (file: string) => Promise<Tool>>> = {
   },
 }
 
-describe.each(Object.entries(tools))('%s', (_, openTool) => {
+describe.each(Object.entries(tools))('a transaction of %s', (_, openTool) => {
   let world: AppWorld
   let tool: Tool
 
@@ -80,7 +80,7 @@ describe.each(Object.entries(tools))('%s', (_, openTool) => {
     await world.remove()
   })
 
-  it('has a connection that carries a trigger', async () => {
+  it('gives a connection that can trigger a job', async () => {
     const jobs = [defineJob({ name: 'mail', overlapPolicy: 'queue', tasks: [{ name: 'send', run: () => {} }] })]
     const scheduler = world.keep(createScheduler({ storage: world.connect(), jobs }))
     await scheduler.start()
@@ -100,7 +100,7 @@ describe.each(Object.entries(tools))('%s', (_, openTool) => {
     expect(runs.items).toHaveLength(1)
   })
 
-  it('has a connection that carries the end of a task', async () => {
+  it('gives a connection that can complete a task', async () => {
     const codes: string[] = []
     const job = defineJob({
       name: 'move',

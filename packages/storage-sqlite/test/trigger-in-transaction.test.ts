@@ -27,7 +27,7 @@ async function startScheduler() {
   return { scheduler, clock, ran }
 }
 
-it('a request is stored with the rows of its transaction, and starts after the commit', async () => {
+it('a trigger is stored with the rows of its transaction, and its run starts after the commit', async () => {
   const { app } = world
   const { scheduler, clock, ran } = await startScheduler()
   const asked = await inTransaction(app, async () => {
@@ -46,7 +46,7 @@ it('a request is stored with the rows of its transaction, and starts after the c
   expect((await scheduler.occurrence(asked.id)).state).toBe('completed')
 })
 
-it('nothing of a request is left after a rollback, and its key is free', async () => {
+it('a rollback removes a trigger, and its key can be used again', async () => {
   const { app } = world
   const { scheduler, clock, ran } = await startScheduler()
   const rolledBack = inTransaction(app, async () => {
@@ -63,7 +63,7 @@ it('nothing of a request is left after a rollback, and its key is free', async (
   expect(ran).toEqual([2])
 })
 
-it('a key that was used is recognised: in the same transaction, and after its commit', async () => {
+it('a trigger with a used key returns the existing run, in the same transaction and after its commit', async () => {
   const { app } = world
   const { scheduler } = await startScheduler()
   const [first, second] = await inTransaction(app, async () => [
@@ -76,7 +76,7 @@ it('a key that was used is recognised: in the same transaction, and after its co
   expect(third).toMatchObject({ id: first.id, created: false })
 })
 
-it('a request may wait for its time, and is judged by the overlap policy when it is stored', async () => {
+it('a delayed trigger in a transaction starts at its time, and the overlap policy is applied when it is stored', async () => {
   const { app } = world
   const { scheduler, clock, ran } = await startScheduler()
   await inTransaction(app, async () => {
@@ -93,7 +93,7 @@ it('a request may wait for its time, and is judged by the overlap policy when it
   expect(ran).toEqual([1, 'later'])
 })
 
-it('a list of requests stands or falls with its transaction', async () => {
+it('a list of triggers is committed or rolled back with its transaction', async () => {
   const { app } = world
   const { scheduler } = await startScheduler()
   const items = Array.from({ length: 900 }, (_, data) => ({ job: 'mail', data }))
@@ -108,7 +108,7 @@ it('a list of requests stands or falls with its transaction', async () => {
   expect(await scheduler.counts('mail')).toEqual({ pending: 1, queued: 899, running: 0 })
 })
 
-it('a list of requests of which some could not be stored cannot be committed', async () => {
+it('a transaction cannot be committed if some triggers of a list could not be stored', async () => {
   const { app } = world
   const { scheduler } = await startScheduler()
   // The quota of the file is reached between the first call and the last.
@@ -146,7 +146,7 @@ it('a connection that returns integers as BigInt can trigger jobs in a transacti
   expect(ran).toEqual(['anna'])
 })
 
-describe('a value that is no transaction on the file of the storage is refused', () => {
+describe('a trigger refuses, as not a transaction on the storage’s file,', () => {
   async function refusal(transaction: unknown, operations?: JobOperations) {
     const asked = operations ?? world.keep(createClient({ storage: world.connect() }))
     return asked.trigger('mail', { transaction }).then(
@@ -162,19 +162,19 @@ describe('a value that is no transaction on the file of the storage is refused',
     )
   })
 
-  it('a connection without a transaction', async () => {
+  it('a connection that has no open transaction', async () => {
     await startScheduler()
     expect(await refusal(world.app)).toMatch(/^INVALID_TRANSACTION .*No transaction is open.* BEGIN IMMEDIATE/)
   })
 
-  it('a connection that is closed', async () => {
+  it('a connection that was closed', async () => {
     await startScheduler()
     const closed = new Database(world.file)
     closed.close()
     expect(await refusal(closed)).toMatch(/^INVALID_TRANSACTION .*is closed/)
   })
 
-  it('a transaction on another file, also with the file of the storage attached', async () => {
+  it('a transaction on another file, even if the storage’s file is attached', async () => {
     await startScheduler()
     const other = new Database(`${world.file}.other`)
     other.exec(`ATTACH '${world.file}' AS jobs; BEGIN`)
@@ -195,7 +195,7 @@ describe('a value that is no transaction on the file of the storage is refused',
     own.close()
   })
 
-  it('any transaction, by a storage that has none', async () => {
+  it('any transaction if its storage does not support transactions', async () => {
     const jobs = [defineJob({ name: 'mail', tasks: [{ name: 'send', run: () => {} }] })]
     const scheduler = world.keep(
       createScheduler({ storage: wrapStorage(world.connect(), { within: undefined }), jobs }),
@@ -220,7 +220,7 @@ it('a trigger rejects with STORAGE_BUSY if another write followed the first read
   app.exec('ROLLBACK')
 })
 
-it('a key scope holds in a transaction: `live` frees the key when its run has ended', async () => {
+it('the key scope `live` also applies in a transaction: a key is free once its run has ended', async () => {
   const { app } = world
   const { scheduler, clock, ran } = await startScheduler()
   const ask = () =>

@@ -74,8 +74,8 @@ async function write(step: () => string = () => 'written'): Promise<readonly [ou
   return [outcome, clock.monotonic() - since]
 }
 
-describe('a step that finds the file locked', () => {
-  it('fails after the limit, and the next step has the whole limit again', async () => {
+describe('a step that finds the SQLite file locked', () => {
+  it('fails at the time limit, and the next step has the whole limit again', async () => {
     other.exec('BEGIN IMMEDIATE')
     expect(await write()).toEqual(['STORAGE_BUSY', limitMs])
     other.exec('ROLLBACK')
@@ -91,7 +91,7 @@ describe('a step that finds the file locked', () => {
     other.exec('ROLLBACK')
   })
 
-  it('counts the elapsed time, and not the requested pauses', async () => {
+  it('counts the elapsed time, not the requested pauses', async () => {
     clock.slowdown = 40
     other.exec('BEGIN IMMEDIATE')
     const [outcome, ms] = await write()
@@ -102,7 +102,7 @@ describe('a step that finds the file locked', () => {
     other.exec('ROLLBACK')
   })
 
-  it('has different random pauses than other processes, also with the same process id', async () => {
+  it('pauses at other random times than another process, even with the same process id', async () => {
     const otherClock = new WaitingClock()
     const another = connect(otherClock)
     other.exec('BEGIN IMMEDIATE')
@@ -114,7 +114,7 @@ describe('a step that finds the file locked', () => {
     expect(clock.delays).not.toEqual(otherClock.delays)
   })
 
-  it('has its own limit, also while an earlier step waits', async () => {
+  it('has its own time limit, even while an earlier step waits', async () => {
     other.exec('BEGIN IMMEDIATE')
     const first = write()
     let late: ReturnType<typeof write> | undefined
@@ -126,7 +126,7 @@ describe('a step that finds the file locked', () => {
     other.exec('ROLLBACK')
   })
 
-  it('has its whole limit from the end of the previous step', async () => {
+  it('has its whole time limit from the end of the previous step', async () => {
     other.exec('BEGIN IMMEDIATE')
     const first = write()
     const second = write(locked)
@@ -141,8 +141,8 @@ describe('a step that finds the file locked', () => {
   })
 })
 
-describe('a step that reads', () => {
-  it('does not wait for queued writing steps', async () => {
+describe('a step that reads the SQLite file', () => {
+  it('does not wait for queued steps that write', async () => {
     other.exec('BEGIN IMMEDIATE')
     let isWritten = false
     const writing = connection.write(() => {
@@ -155,7 +155,7 @@ describe('a step that reads', () => {
     expect(isWritten).toBe(true)
   })
 
-  it('does not change the wait of writing steps', async () => {
+  it('does not shorten or lengthen the wait of steps that write', async () => {
     other.exec('BEGIN IMMEDIATE')
     const reads: Promise<unknown>[] = []
     clock.onTimer = () => void reads.push(connection.read(() => 'read'))
@@ -170,7 +170,7 @@ describe('a step that reads', () => {
     other.exec('ROLLBACK')
   })
 
-  it('waits, no longer than the limit, while the file is locked for readers too', async () => {
+  it('waits up to its time limit if the file is locked for readers too', async () => {
     const begun = clock.monotonic()
     let isLocked = true
     const step = (): string => (isLocked ? locked() : 'read')

@@ -53,13 +53,13 @@ async function create(storage: Storage, ...indexes: number[]): Promise<readonly 
 
 const claim = { now: slotAt(9), owner, limit: 9, exceptHandlerKeys: [], sweep: true }
 
-describe('a broken storage', () => {
+describe('a storage that the test kit breaks', () => {
   let storage: Storage
   beforeEach(() => {
     storage = memoryStorage()
   })
 
-  it('forgetWake reports no woken occurrence, and claims do not return the queued one', async () => {
+  it('with forgetWake wakes no queued occurrence, and claims do not return it', async () => {
     const broken = forgetWake(storage)
     await define(broken)
     expect(await create(broken, 1, 2)).toEqual(['running', 'queued'])
@@ -68,7 +68,7 @@ describe('a broken storage', () => {
     expect((await broken.claim(claim)).claimed).toEqual([])
   })
 
-  it('ignoreToken accepts a settle of a former owner, and rejects it after the end of the occurrence', async () => {
+  it('with ignoreToken accepts a settle by an earlier owner until the occurrence has ended', async () => {
     const broken = ignoreToken(storage)
     await define(broken)
     await create(broken, 1)
@@ -77,7 +77,7 @@ describe('a broken storage', () => {
     expect(await broken.settle({ now: slotAt(2), items: [ending(slot(1), 7)] })).toMatchObject([{ outcome: 'lost' }])
   })
 
-  it('splitOverlap starts two occurrences that are created at the same time', async () => {
+  it('with splitOverlap starts two occurrences that are created at the same time', async () => {
     const broken = splitOverlap(storage)
     await define(broken)
     const trigger = (key: string) => {

@@ -64,7 +64,7 @@ it('two DynamoDB Locals share no data', async () => {
   expect(await ask(other, 'ListTables', {})).toEqual({ TableNames: [] })
 })
 
-it('a failing Java causes an error with its output', async () => {
+it('startDynamoDB rejects with the output of Java if Java fails', async () => {
   const folder = mkdtempSync(join(tmpdir(), 'no-java-'))
   cleanUps.push(
     () => rmSync(folder, { recursive: true }),

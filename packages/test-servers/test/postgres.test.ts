@@ -38,7 +38,7 @@ async function ask(target: string, query: string): Promise<unknown> {
   }
 }
 
-it('PostgreSQL starts as another user than root, answers on its port and its socket, and leaves no files behind', async () => {
+it('PostgreSQL runs as a user other than root, answers on its port and its socket, and leaves no files behind', async () => {
   const server = await started()
   expect(await ask(server.url, 'SELECT inet_server_port()')).toBe(server.port)
   expect(await ask(server.socketUrl, 'SELECT inet_server_port()')).toBeNull()
@@ -77,7 +77,7 @@ it('a killed PostgreSQL restarts on the same port with all committed data', asyn
   expect(await ask(server.url, 'SELECT id FROM things')).toBe(1)
 })
 
-it('data in a given folder outlive PostgreSQL', async () => {
+it('data in a given folder remain after PostgreSQL has stopped', async () => {
   const folder = mkdtempSync(join(tmpdir(), 'jobistemer-test-'))
   cleanUps.push(() => rmSync(folder, { recursive: true }))
   const first = await started({ directory: folder })
@@ -89,7 +89,7 @@ it('data in a given folder outlive PostgreSQL', async () => {
 })
 
 it.runIf(process.getuid?.() === 0)(
-  'the error for root names the folders that the user of the server must reach',
+  'startPostgres as root rejects with the folders that the server’s user must be able to reach',
   async () => {
     const folder = mkdtempSync(join(tmpdir(), 'jobistemer-test-'))
     cleanUps.push(() => rmSync(folder, { recursive: true }))
@@ -99,11 +99,11 @@ it.runIf(process.getuid?.() === 0)(
   },
 )
 
-it('a PostgreSQL that rejects its configuration causes an error with its output', async () => {
+it('startPostgres rejects with PostgreSQL’s output if the server rejects its configuration', async () => {
   await expect(startPostgres({ config: { work_mem: 'much' } })).rejects.toThrow(/work_mem/)
 })
 
-it('the environment can name the shared PostgreSQL', async () => {
+it('an environment variable can name the shared PostgreSQL', async () => {
   const server = await started()
   cleanUps.push(() => vi.unstubAllEnvs())
   vi.stubEnv('JOBISTEMER_TEST_POSTGRES_URL', server.url)
@@ -117,7 +117,7 @@ it('the environment can name the shared PostgreSQL', async () => {
   expect(own.url).not.toBe(server.url)
 })
 
-it('clients of PgBouncer share a connection in transaction mode, and have their own in session mode', async () => {
+it('clients of PgBouncer share a connection in transaction mode, and have separate connections in session mode', async () => {
   const server = await started()
   const processes = async (poolMode: 'transaction' | 'session') => {
     const pooler = await startPgBouncer({ to: server, poolMode })
@@ -133,7 +133,7 @@ it('clients of PgBouncer share a connection in transaction mode, and have their 
   expect([await processes('transaction'), await processes('session')]).toEqual([1, 2])
 })
 
-it('a killed PgBouncer restarts, a stopped one ends, and one that rejects its configuration causes an error', async () => {
+it('a killed PgBouncer restarts, a stopped one ends, and an invalid configuration is an error', async () => {
   const server = await started()
   const pooler = await startPgBouncer({ to: server })
   cleanUps.push(() => pooler.stop())

@@ -18,15 +18,18 @@ function client(target: string): Redis {
   return redis
 }
 
-it.each<RedisProduct>(['redis', 'valkey'])('%s starts, answers, and leaves no files behind', async (product) => {
-  const server = await startRedis({ product })
-  const redis = client(server.url)
-  expect(await redis.set('key', 'value')).toBe('OK')
-  expect((await redis.info('server')).includes('valkey_version')).toBe(product === 'valkey')
-  await server.stop()
-  await expect(redis.get('key')).rejects.toThrow()
-  expect(existsSync(server.directory)).toBe(false)
-})
+it.each<RedisProduct>(['redis', 'valkey'])(
+  'the server %s starts, answers, and leaves no files behind',
+  async (product) => {
+    const server = await startRedis({ product })
+    const redis = client(server.url)
+    expect(await redis.set('key', 'value')).toBe('OK')
+    expect((await redis.info('server')).includes('valkey_version')).toBe(product === 'valkey')
+    await server.stop()
+    await expect(redis.get('key')).rejects.toThrow()
+    expect(existsSync(server.directory)).toBe(false)
+  },
+)
 
 it('a killed Redis restarts on the same port with its persisted data', async () => {
   const server = await startRedis({ config: { appendonly: 'yes', appendfsync: 'always', requirepass: 'secret' } })
@@ -46,7 +49,7 @@ function leadsGroup(pid: number): boolean {
   }
 }
 
-it('a Ctrl-C reaches a server and its starter, unless the server has its own process group', async () => {
+it('Ctrl-C reaches a Redis server and its parent, unless the server has its own process group', async () => {
   const [shared, own] = [await startRedis(), await startRedis({ ownGroup: true })]
   cleanUps.push(() => Promise.all([shared.stop(), own.stop()]))
   expect([leadsGroup(shared.pid), leadsGroup(own.pid)]).toEqual([false, true])
@@ -62,11 +65,11 @@ it('two Redis servers share no data', async () => {
   expect(await client(other.url).get('key')).toBeNull()
 })
 
-it('a Redis that rejects its configuration causes an error with its output', async () => {
+it('startRedis rejects with Redis’ output if the server rejects its configuration', async () => {
   await expect(startRedis({ config: { appendfsync: 'now and then' } })).rejects.toThrow(/appendfsync/)
 })
 
-it('the environment can name the shared Redis', async () => {
+it('an environment variable can name the shared Redis', async () => {
   const server = await startRedis()
   cleanUps.push(
     () => server.stop(),
@@ -83,14 +86,14 @@ it('the environment can name the shared Redis', async () => {
   expect(own.url).not.toBe(server.url)
 })
 
-it('a started cluster covers all slots', async () => {
+it('a started Redis Cluster covers all hash slots', async () => {
   const cluster = await startRedisCluster()
   cleanUps.push(() => cluster.stop())
   expect(cluster.nodes).toHaveLength(3)
   for (const { url } of cluster.nodes) expect(await client(url).cluster('INFO')).toContain('cluster_slots_ok:16384')
 })
 
-it('the proxy loses answers although the server has executed the requests', async () => {
+it('the TCP proxy drops answers of requests that the server has executed', async () => {
   const server = await startRedis()
   const proxy = await startTcpProxy(server)
   cleanUps.push(
@@ -112,7 +115,7 @@ it('the proxy loses answers although the server has executed the requests', asyn
   await expect(client(url).get('count')).rejects.toThrow()
 })
 
-it('the answer of another server on the same port does not count as a start', async () => {
+it('startRedis rejects if another server answers on the same port', async () => {
   const other = await startRedis()
   cleanUps.push(() => other.stop())
   const folder = mkdtempSync(join(tmpdir(), 'slow-redis-'))

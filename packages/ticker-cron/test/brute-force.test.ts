@@ -32,8 +32,8 @@ const scene = zone.chain((timezone) => {
   return fc.record({ timezone: fc.constant(timezone), from: fc.oneof(...starts) })
 })
 
-describe('any expression in any zone at any time', () => {
-  it('has the instants that asking Intl about every local time finds', () => {
+describe('a random cron expression in a random time zone', () => {
+  it('has the instants that a search with Intl over every local time finds', () => {
     fc.assert(
       fc.property(
         randomExpression,
@@ -63,7 +63,7 @@ describe('any expression in any zone at any time', () => {
     )
   })
 
-  it('has them in the far past and future too, where offsets follow the first and the last rules', () => {
+  it('also has these instants in years before the first and after the last rule of the time zone', () => {
     const farAway = fc.oneof(
       fc.integer({ min: Date.UTC(1000, 0, 1) / 1000, max: Date.UTC(1850, 0, 1) / 1000 }),
       fc.integer({ min: Date.UTC(2500, 0, 1) / 1000, max: Date.UTC(9990, 0, 1) / 1000 }),
@@ -85,7 +85,7 @@ describe('any expression in any zone at any time', () => {
     )
   })
 
-  it('has a next and a previous that agree over years', () => {
+  it('has the same instants by `next` and by `previous` over years', () => {
     fc.assert(
       fc.property(randomExpression, scene, (expression, { timezone, from }) => {
         const schedule = makeUnlessImpossible(expression.text, timezone, undefined)

@@ -15,8 +15,8 @@ function zoneWithChange(at: number, minutes: number): () => ZoneOffsets {
   return () => new ZoneOffsets((second) => (second < at ? 3600 : 3600 + minutes * 60))
 }
 
-describe('a kernel whose zone was not looked at yet', () => {
-  it('finds the same as one that knows the whole zone, also where a look at the zone ended', () => {
+describe('a CronKernel that has not yet read its time zone’s offsets', () => {
+  it('returns the same instants as a kernel that has read all offsets, even at the end of a read span', () => {
     const times = new LocalTimes({
       seconds: [0],
       minutes: [0, 10, 20, 30, 40, 50],
@@ -52,7 +52,7 @@ describe('a kernel whose zone was not looked at yet', () => {
     )
   })
 
-  it('finds a time far from where it looked first, next to a change that lies next to such an end', () => {
+  it('returns an instant far from its first read, beside an offset change at the end of a read span', () => {
     const scene = fc.record({
       change: fc
         .oneof(

@@ -33,11 +33,11 @@ it.each([
   ['0 0 13 * FRI#2', 'at 00:00 on day 13 of the month or on the second Friday of the month'],
   ['0 0 * * 5L', 'at 00:00 on the last Friday of the month'],
   ['0 0 0 1 1 * 2027-2030', 'at 00:00 on day 1 of January in 2027 to 2030'],
-])('%s is described as %s', (expression, words) => {
+])('the cron expression %s is described as %s', (expression, words) => {
   expect(cron(expression, { timezone: 'UTC' }).describe()).toBe(`${words}, UTC`)
 })
 
-it('a window is part of the description', () => {
+it('the description of a cron schedule contains its start and end', () => {
   expect(
     cron('0 2 * * *', { timezone: 'Europe/Berlin', start: '2026-01-01', end: '2026-06-30T12:00:00Z' }).describe(),
   ).toBe('at 02:00, Europe/Berlin, from 2025-12-31T23:00:00Z, until 2026-06-30T12:00:00Z')

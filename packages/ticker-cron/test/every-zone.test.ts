@@ -84,13 +84,13 @@ for (const zone of zones) {
 }
 const distinct = [...twins.values()].map(([zone]) => zone as (typeof zones)[number])
 
-describe('the zones under test', () => {
-  it('are all that the runtime knows', () => {
+describe('the time zones in this test', () => {
+  it('are all time zones that Node.js knows', () => {
     expect(zones.length).toBeGreaterThanOrEqual(Intl.supportedValuesOf('timeZone').length)
     expect(zones.filter(({ changes }) => changes.length > 70).length).toBeGreaterThan(50)
   })
 
-  it('change their offsets days apart, as the table of offsets takes for granted', () => {
+  it('change their offset at most every 3.9 days, as the table of offsets requires', () => {
     const shortest = zones.flatMap(({ changes }) =>
       changes.slice(1).map((change, index) => change.at - (changes[index] as OffsetChange).at),
     )
@@ -98,7 +98,7 @@ describe('the zones under test', () => {
   })
 })
 
-it('zones whose clocks show the same have the same instants', () => {
+it('time zones whose clocks always show the same time have the same instants', () => {
   const differing = [...twins.values()].flatMap(([first, ...others]) =>
     others.filter(({ timezone, changes }) => {
       const [one, other] = [first?.timezone ?? '', timezone].map((zone) => cron('5,35 0-23 * * *', { timezone: zone }))
@@ -111,67 +111,70 @@ it('zones whose clocks show the same have the same instants', () => {
   expect(distinct.length).toBeGreaterThan(150)
 })
 
-describe.each(distinct)('around the offset changes of $timezone from 2000 to 2037', ({ timezone, changes }) => {
-  it('next returns the instants of the rules from any start, and previous and between agree', () => {
-    const problems: string[] = []
-    for (const oneCase of cases) {
-      const schedule = cron(oneCase.expression, {
-        timezone,
-        ...(oneCase.dst === undefined ? undefined : { dst: oneCase.dst }),
-      })
-      for (const change of changes) {
-        const margin = Math.abs(change.after - change.before) + oneCase.margin * 60
-        const from = change.at - margin
-        const to = change.at + margin
-        const expected = instantsAround(change, oneCase, from, to).map((second) => second * 1000)
-        const problem = (what: string, got: unknown, want: unknown): void => {
-          problems.push(
-            `${oneCase.expression} ${JSON.stringify(oneCase.rules)} at ${change.at}: ${what} ${got}, not ${want}`,
-          )
-        }
-        let at = schedule.nextMs(from * 1000 - 1)
-        for (const want of expected) {
-          if (at !== want) problem('next', at, want)
-          const before = schedule.previousMs(schedule.nextMs(want) ?? Number.NaN)
-          if (before !== want) problem('previous of next', before, want)
-          at = schedule.nextMs(want)
-        }
-        if (at === null || at < to * 1000) problem('next behind the last', at, 'later')
-        const between = [...schedule.between(from * 1000, to * 1000)].map(Number)
-        if (between.join() !== expected.join()) problem('between', between, expected)
-        // From starting points that are no instants of the schedule: the next is the first that is later.
-        for (let start = from * 1000 + 7; start < to * 1000; start += 17 * 60_000 + 1) {
-          const later = expected.find((instant) => instant > start)
-          if (later !== undefined && schedule.nextMs(start) !== later)
-            problem(`next of ${start}`, schedule.nextMs(start), later)
-          const earlier = expected.findLast((instant) => instant < start)
-          if (earlier !== undefined && schedule.previousMs(start) !== earlier) {
-            problem(`previous of ${start}`, schedule.previousMs(start), earlier)
+describe.each(distinct)(
+  'a cron schedule around the offset changes of $timezone from 2000 to 2037',
+  ({ timezone, changes }) => {
+    it('returns from `next` the instants that the rules define, and `previous` and `between` agree', () => {
+      const problems: string[] = []
+      for (const oneCase of cases) {
+        const schedule = cron(oneCase.expression, {
+          timezone,
+          ...(oneCase.dst === undefined ? undefined : { dst: oneCase.dst }),
+        })
+        for (const change of changes) {
+          const margin = Math.abs(change.after - change.before) + oneCase.margin * 60
+          const from = change.at - margin
+          const to = change.at + margin
+          const expected = instantsAround(change, oneCase, from, to).map((second) => second * 1000)
+          const problem = (what: string, got: unknown, want: unknown): void => {
+            problems.push(
+              `${oneCase.expression} ${JSON.stringify(oneCase.rules)} at ${change.at}: ${what} ${got}, not ${want}`,
+            )
+          }
+          let at = schedule.nextMs(from * 1000 - 1)
+          for (const want of expected) {
+            if (at !== want) problem('next', at, want)
+            const before = schedule.previousMs(schedule.nextMs(want) ?? Number.NaN)
+            if (before !== want) problem('previous of next', before, want)
+            at = schedule.nextMs(want)
+          }
+          if (at === null || at < to * 1000) problem('next behind the last', at, 'later')
+          const between = [...schedule.between(from * 1000, to * 1000)].map(Number)
+          if (between.join() !== expected.join()) problem('between', between, expected)
+          // From starting points that are no instants of the schedule: the next is the first that is later.
+          for (let start = from * 1000 + 7; start < to * 1000; start += 17 * 60_000 + 1) {
+            const later = expected.find((instant) => instant > start)
+            if (later !== undefined && schedule.nextMs(start) !== later)
+              problem(`next of ${start}`, schedule.nextMs(start), later)
+            const earlier = expected.findLast((instant) => instant < start)
+            if (earlier !== undefined && schedule.previousMs(start) !== earlier) {
+              problem(`previous of ${start}`, schedule.previousMs(start), earlier)
+            }
           }
         }
       }
-    }
-    expect(problems.slice(0, 5)).toEqual([])
-  })
-
-  it.each(['00:00', '02:30', '12:00', '23:59'])('a daily %s fires once for each local day', (time) => {
-    const [hour, minute] = time.split(':').map(Number) as [number, number]
-    const schedule = cron(`${minute} ${hour} * * *`, { timezone })
-    const instantOf = instantFinder(changes, changes[0]?.before ?? localOffset(timezone))
-    const expected: number[] = []
-    for (let local = Date.UTC(fromYear, 0, 3) / 1000; local < Date.UTC(toYear, 11, 29) / 1000; local += day) {
-      const instant = instantOf(local + hour * 3600 + minute * 60) * 1000
-      // A whole day that the clock left out ends where the next one begins.
-      if (expected.at(-1) !== instant) expected.push(instant)
-    }
-    let at: number | null = (expected[0] as number) - 1
-    const different = expected.find((instant) => {
-      at = schedule.nextMs(at as number)
-      return at !== instant
+      expect(problems.slice(0, 5)).toEqual([])
     })
-    expect(different).toBeUndefined()
-  })
-})
+
+    it.each(['00:00', '02:30', '12:00', '23:59'])('fires once for each local day if it is daily at %s', (time) => {
+      const [hour, minute] = time.split(':').map(Number) as [number, number]
+      const schedule = cron(`${minute} ${hour} * * *`, { timezone })
+      const instantOf = instantFinder(changes, changes[0]?.before ?? localOffset(timezone))
+      const expected: number[] = []
+      for (let local = Date.UTC(fromYear, 0, 3) / 1000; local < Date.UTC(toYear, 11, 29) / 1000; local += day) {
+        const instant = instantOf(local + hour * 3600 + minute * 60) * 1000
+        // A whole day that the clock left out ends where the next one begins.
+        if (expected.at(-1) !== instant) expected.push(instant)
+      }
+      let at: number | null = (expected[0] as number) - 1
+      const different = expected.find((instant) => {
+        at = schedule.nextMs(at as number)
+        return at !== instant
+      })
+      expect(different).toBeUndefined()
+    })
+  },
+)
 
 /** The offset of a zone that has no changes in these years. */
 function localOffset(timezone: string): number {

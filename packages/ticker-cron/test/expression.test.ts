@@ -28,7 +28,7 @@ function refusal(expression: unknown, options?: unknown): { code: ErrorCode; fie
   throw new Error(`${expression} was accepted`)
 }
 
-describe('an expression', () => {
+describe('a cron expression', () => {
   it.each([
     ['@hourly', '0 * * * *'],
     ['@daily', '0 0 * * *'],
@@ -60,15 +60,15 @@ describe('an expression', () => {
     ['0 */24 * * *', '0 0 * * *'],
     ['0 0 */31 */12 *', '0 0 1 1 *'],
     ['0 0 * * */7', '0 0 * * SUN'],
-  ])('%s is the same as %s', (one, other) => {
+  ])('may be written as %s or as %s with the same instants', (one, other) => {
     expect(first(50, one)).toEqual(first(50, other))
   })
 
-  it('of six fields has seconds first', () => {
+  it('of six fields begins with the seconds', () => {
     expect(first(3, '*/20 59 23 * * *')).toEqual(['2026-01-01T23:59:00', '2026-01-01T23:59:20', '2026-01-01T23:59:40'])
   })
 
-  it('of seven fields has the year last', () => {
+  it('of seven fields ends with the year', () => {
     expect(first(3, '0 0 0 1 1 * 2030,2040-2042/2')).toEqual([
       '2030-01-01T00:00:00',
       '2040-01-01T00:00:00',
@@ -82,14 +82,14 @@ describe('an expression', () => {
     expect(past.next('1000-01-01T00:00:00Z')?.toISOString()).toBe('2020-01-01T00:00:00.000Z')
   })
 
-  it('counts from the end of the month', () => {
+  it('may count days from the end of the month', () => {
     expect(first(3, '0 0 L-2 * *')).toEqual(['2026-01-29T00:00:00', '2026-02-26T00:00:00', '2026-03-29T00:00:00'])
     // Only months of 31 days have a day 30 days before the last.
     expect(first(3, '0 0 L-30 * *')).toEqual(['2026-03-01T00:00:00', '2026-05-01T00:00:00', '2026-07-01T00:00:00'])
     expect(first(3, '0 0 10,L * *')).toEqual(['2026-01-10T00:00:00', '2026-01-31T00:00:00', '2026-02-10T00:00:00'])
   })
 
-  it('finds the weekday nearest to a day, inside its month', () => {
+  it('may name the weekday nearest to a day, within the same month', () => {
     // 1 August 2026 is a Saturday, 31 May 2026 a Sunday.
     expect(first(1, '0 0 1W 8 *')).toEqual(['2026-08-03T00:00:00'])
     expect(first(1, '0 0 31W 5 *')).toEqual(['2026-05-29T00:00:00'])
@@ -97,7 +97,7 @@ describe('an expression', () => {
     expect(first(2, '0 0 1W,15W 8 *')).toEqual(['2026-08-03T00:00:00', '2026-08-14T00:00:00'])
   })
 
-  it('finds the n-th and the last of a weekday, alone and in lists', () => {
+  it('may name the n-th and the last of a weekday, alone and in lists', () => {
     expect(first(3, '0 0 * * 1#5')).toEqual(['2026-03-30T00:00:00', '2026-06-29T00:00:00', '2026-08-31T00:00:00'])
     expect(first(4, '0 0 * * MON#1,MON#3')).toEqual([
       '2026-01-05T00:00:00',
@@ -108,13 +108,13 @@ describe('an expression', () => {
     expect(first(3, '0 0 * * 7L,WED#1')).toEqual(['2026-01-07T00:00:00', '2026-01-25T00:00:00', '2026-02-04T00:00:00'])
   })
 
-  it('can be rarer than any leap year: a fifth Sunday in February', () => {
+  it('may fire more rarely than each leap year, for example on a fifth Sunday in February', () => {
     expect(first(3, '0 0 * 2 0#5')).toEqual(['2032-02-29T00:00:00', '2060-02-29T00:00:00', '2088-02-29T00:00:00'])
     expect(cron('0 0 * 2 0#5').next('2088-03-01T00:00:00Z')?.toISOString()).toBe('2128-02-29T00:00:00.000Z')
   })
 })
 
-describe('a bad expression', () => {
+describe('an invalid cron expression', () => {
   it.each([
     ['', 'expression'],
     ['* * * *', 'expression'],
@@ -187,11 +187,11 @@ describe('a bad expression', () => {
     ['H/0 * * * *', 'expression.minute'],
     ['H/61 * * * *', 'expression.minute'],
     ['H(0-10)/12 * * * *', 'expression.minute'],
-  ])('%s is refused, naming %s', (expression, field) => {
+  ])('%s is refused, and the error names the field %s', (expression, field) => {
     expect(refusal(expression)).toEqual({ code: 'INVALID_SCHEDULE', field })
   })
 
-  it('names the wrong value, its fault, and the values that the field accepts', () => {
+  it('is refused with an error that names the value, the fault, and the accepted values', () => {
     expect(() => cron('0 25 * * *')).toThrow(
       'The hour field "25" of the cron expression "0 25 * * *" cannot be read: ' +
         'Constraint error, got value 25 expected range 0-23. ' +
@@ -199,15 +199,15 @@ describe('a bad expression', () => {
     )
   })
 
-  it('that is no string, or has thousands of characters, is refused', () => {
+  it('is refused if it is not a string or has thousands of characters', () => {
     expect(refusal(undefined)).toEqual({ code: 'INVALID_SCHEDULE', field: 'expression' })
     expect(refusal(5)).toEqual({ code: 'INVALID_SCHEDULE', field: 'expression' })
     expect(refusal(`${'1,'.repeat(1000)}1 * * * *`)).toEqual({ code: 'INVALID_SCHEDULE', field: 'expression' })
   })
 })
 
-describe('an expression that fires seldom', () => {
-  it('may have decades between two of its times', () => {
+describe('a cron expression that fires rarely', () => {
+  it('may have decades between two instants', () => {
     // A February has a fifth Monday when it has 29 days and begins with one: every 28 years, and 40 around 2100.
     const fifthMonday = cron('0 0 ? 2 1#5', { timezone: 'Europe/Berlin' })
     const years: number[] = []
@@ -218,13 +218,13 @@ describe('an expression that fires seldom', () => {
     expect(years).toEqual([2044, 2072, 2112])
   })
 
-  it('may have its only time at its start', () => {
+  it('may have its only instant at the start of its window', () => {
     const onlyOnce = cron('0 0 0 1 1 ? 2027', { start: '2027-01-01T00:00:00Z' })
     expect(onlyOnce.next('2026-01-01T00:00:00Z')).toEqual(new Date('2027-01-01T00:00:00Z'))
   })
 })
 
-describe('an expression that can never fire', () => {
+describe('a cron expression that can never fire', () => {
   it.each([
     ['0 0 30 2 *', undefined],
     ['0 0 31 4,6,9,11 *', undefined],
@@ -236,11 +236,11 @@ describe('an expression that can never fire', () => {
     // The clocks of New York jump over these times in every year since 2007.
     ['* 2 * 3 SUN#2', { timezone: 'America/New_York' }],
     ['30 2 * 3 SUN#2', { timezone: 'America/New_York', dst: { gap: 'skip' } }],
-  ])('%s with %o is refused', (expression, options) => {
+  ])('%s with %o is refused with SCHEDULE_NEVER_FIRES', (expression, options) => {
     expect(refusal(expression, options)).toEqual({ code: 'SCHEDULE_NEVER_FIRES', field: 'expression' })
   })
 
-  it('an expression that fires seldom, or only because gaps are shifted, is accepted', () => {
+  it('is refused, but one that fires rarely or only because gaps are shifted is accepted', () => {
     expect(cron('0 0 31 2 MON').next(start)).not.toBeNull()
     expect(cron('30 2 * 3 SUN#2', { timezone: 'America/New_York' }).next(start)?.toISOString()).toBe(
       '2026-03-08T07:00:00.000Z',
@@ -248,7 +248,7 @@ describe('an expression that can never fire', () => {
   })
 })
 
-describe('bad options of a cron schedule', () => {
+describe('invalid options of a cron schedule', () => {
   it.each<[unknown, ErrorCode, string]>([
     [{ tz: 'UTC' }, 'UNKNOWN_OPTION', 'tz'],
     [{ dst: { overlap: 'first' } }, 'UNKNOWN_OPTION', 'dst.overlap'],
@@ -261,25 +261,25 @@ describe('bad options of a cron schedule', () => {
     [{ dst: 'skip' }, 'INVALID_SCHEDULE', 'dst'],
     [{ dst: { gap: 'jump' } }, 'INVALID_SCHEDULE', 'dst.gap'],
     [{ dst: { fold: 'twice' } }, 'INVALID_SCHEDULE', 'dst.fold'],
-  ])('%o are refused with %s naming %s', (options, code, field) => {
+  ])('%o are refused with %s, which names %s', (options, code, field) => {
     expect(refusal('* * * * *', options)).toEqual({ code, field })
     // Also when the same expression is known already.
     expect(refusal('* * * * *', options)).toEqual({ code, field })
   })
 
-  it('that are no object are refused', () => {
+  it('that are not an object are refused', () => {
     expect(refusal('* * * * *', 'UTC').code).toBe('INVALID_ARGUMENT')
   })
 })
 
-it('a text of 500 KB is refused before white space is taken out of it', () => {
+it('a cron expression of 500 KB is refused before its white space is removed', () => {
   const expression = `0 2${' '.repeat(500_000)}* * *`
   const refused = { code: 'INVALID_SCHEDULE', field: 'expression', value: expression, remedy: expect.any(String) }
   expect(() => cron(expression)).toThrow(expect.objectContaining(refused))
   expect(() => cron(expression)).toThrow(/has 500008 characters; at most 1000 are read: "0 2 {60,80}\.\.\./)
 })
 
-it('Sunday ends a range, as 0 and by its name', () => {
+it('a range in a cron expression may end with Sunday, as 0 and by name', () => {
   const weekdaysOf = (field: string) => parseExpression(`0 0 * * ${field}`, null).fields.days.dayOfWeek?.weekdays
   expect(weekdaysOf('thu-sun')).toEqual([0, 4, 5, 6])
   expect(weekdaysOf('THU-7')).toEqual([0, 4, 5, 6])
@@ -290,7 +290,7 @@ it('Sunday ends a range, as 0 and by its name', () => {
   expect(weekdaysOf('sun-tue')).toEqual([0, 1, 2])
 })
 
-it('a range of weekdays passes the end of the week', () => {
+it('a range of weekdays in a cron expression may pass the end of the week', () => {
   const weekdaysOf = (field: string) => parseExpression(`0 0 * * ${field}`, null).fields.days.dayOfWeek?.weekdays
   expect(weekdaysOf('fri-mon')).toEqual([0, 1, 5, 6])
   expect(weekdaysOf('5-1')).toEqual([0, 1, 5, 6])

@@ -15,8 +15,8 @@ function minutesOf(expression: string, jobName: string): number[] {
 
 const names = Array.from({ length: 3000 }, (_, index) => `job-${index}`)
 
-describe('H', () => {
-  it('stands for the same number in all versions, because schedules of users depend on it', () => {
+describe('H in a cron expression', () => {
+  it('stands for the same number in all versions, because users’ schedules depend on it', () => {
     expect(bound('H H * * *', 'nightly-report').describe()).toBe('at 01:55, UTC')
     expect(bound('H H(0-5) H * *', 'backup').describe()).toBe('at 05:31 on day 25 of the month, UTC')
     expect(bound('H H H * * H', 'über-prüfung').describe()).toBe('at 09:53:14 on Tuesday, UTC')
@@ -25,7 +25,7 @@ describe('H', () => {
     expect(bound('H(0-9),H(30-39) 3 * * *', 'backup').describe()).toBe('at 03:01 and 03:37, UTC')
   })
 
-  it('spreads jobs evenly', () => {
+  it('spreads jobs evenly over the values of its field', () => {
     const counts = new Map<number, number>()
     for (const name of names) {
       const [minute = -1] = minutesOf('H 0 * * *', name)
@@ -61,17 +61,17 @@ describe('H', () => {
     expect(minutesOf('H/1 0 * * *', 'any')).toHaveLength(60)
   })
 
-  it('is a day that every month has', () => {
+  it('stands for a day that every month has', () => {
     for (const name of names.slice(0, 300)) {
       expect([...bound('0 0 H * *', name).between('2026-01-01', '2027-01-01')]).toHaveLength(12)
     }
   })
 
-  it('is not read as a part of a day name', () => {
+  it('is not read inside the name of a day', () => {
     expect('bind' in cron('0 0 * MAR THU', { timezone: 'UTC' })).toBe(false)
   })
 
-  it('has no value without a job: next is refused, describe is not', () => {
+  it('has no value without a job: `next` throws, and `describe` does not', () => {
     const schedule = cron('H * * * *')
     expect(() => schedule.next(0)).toThrow(/H.*bind\(\{ jobName/)
     expect(() => schedule.nextMs(0)).toThrow(expect.objectContaining({ code: 'INVALID_SCHEDULE' }))
@@ -80,7 +80,7 @@ describe('H', () => {
     expect(schedule.describe()).toBe(`"H * * * *" spread by the job's name, UTC`)
   })
 
-  it('is kept with the name of the job, so that any node revives the same schedule', () => {
+  it('is stored with the name of the job, so that every node revives the same schedule', () => {
     const schedule = bound('H H * * *', 'nightly-report')
     const stored = JSON.parse(JSON.stringify(schedule))
     expect(stored).toEqual({ type: 'cron', expression: 'H H * * *', timezone: 'UTC', jobName: 'nightly-report' })

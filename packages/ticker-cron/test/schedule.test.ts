@@ -5,7 +5,7 @@ import { type CronOptions, cron, cronType } from '../src/index.ts'
 const at = (text: string): number => Date.parse(text)
 
 describe('a cron schedule', () => {
-  it('takes instants in every form, and gives dates', () => {
+  it('accepts instants in every form, and returns Dates', () => {
     const daily = cron('0 0 * * *')
     const expected = new Date('2026-01-02T00:00:00Z')
     for (const instant of [
@@ -23,7 +23,7 @@ describe('a cron schedule', () => {
     expect(() => daily.nextMs(Number.NaN)).toThrow(expect.objectContaining({ code: 'INVALID_INSTANT' }))
   })
 
-  it('is strict: an instant is neither its own next nor its own previous', () => {
+  it('never returns the given instant as its next or previous instant', () => {
     const daily = cron('0 0 * * *')
     const midnight = at('2026-01-01T00:00:00Z')
     expect(daily.nextMs(midnight)).toBe(midnight + 86_400_000)
@@ -34,7 +34,7 @@ describe('a cron schedule', () => {
     expect(daily.previousMs(midnight + 0.5)).toBe(midnight)
   })
 
-  it('between includes its start, excludes its end, and computes each instant on demand', () => {
+  it('includes the start of `between`, excludes the end, and computes each instant on demand', () => {
     const minutely = cron('* * * * *')
     const some = [...minutely.between('2026-01-01T00:00:00Z', '2026-01-01T00:02:00Z')]
     expect(some.map((instant) => instant.toISOString().slice(11, 16))).toEqual(['00:00', '00:01'])
@@ -43,7 +43,7 @@ describe('a cron schedule', () => {
     expect([...minutely.between(1, 0)]).toEqual([])
   })
 
-  it('ends with the years that it knows', () => {
+  it('ends with the years that a Date can represent', () => {
     const daily = cron('0 0 * * *')
     expect(daily.next('9999-12-30T12:00:00Z')?.toISOString()).toBe('9999-12-31T00:00:00.000Z')
     expect(daily.next('9999-12-31T00:00:00Z')).toBeNull()
@@ -55,7 +55,7 @@ describe('a cron schedule', () => {
     expect(daily.previousMs(Number.NEGATIVE_INFINITY)).toBeNull()
   })
 
-  it('continues beyond the tables of the time zone data', () => {
+  it('continues after the last year in the tables of the time zone data', () => {
     const daily = cron('0 12 * * *', { timezone: 'America/New_York' })
     // Summer time in the years 3026 and 9026, by the rules of today.
     expect(daily.next('3026-07-01T00:00:00Z')?.toISOString()).toBe('3026-07-01T16:00:00.000Z')
@@ -63,7 +63,7 @@ describe('a cron schedule', () => {
     expect(daily.previous('9026-07-02T00:00:00Z')?.toISOString()).toBe('9026-07-01T16:00:00.000Z')
   })
 
-  it('knows the local mean times before standard time, to the second', () => {
+  it('uses local mean time before standard time was introduced, to the second', () => {
     // -4:56:02 until noon of 18 November 1883.
     const daily = cron('0 6 * * *', { timezone: 'America/New_York' })
     expect(daily.next('1883-11-17T00:00:00Z')?.toISOString()).toBe('1883-11-17T10:56:02.000Z')
@@ -82,7 +82,7 @@ describe('a cron schedule', () => {
     expect(backwards.toReversed()).toEqual(forwards)
   })
 
-  it('shares its memory with equal ones', () => {
+  it('is the same object as an equal cron schedule', () => {
     expect(cron(' */5  * * * *', { timezone: 'Europe/Paris' })).toBe(cron('*/5 * * * *', { timezone: 'Europe/Paris' }))
     expect(cron('*/5 * * * *', { timezone: 'Europe/Paris' })).not.toBe(cron('*/5 * * * *', { timezone: 'Europe/Rome' }))
     const start = new Date('2026-01-01T00:00:00Z')
@@ -98,7 +98,7 @@ describe('the window of a cron schedule', () => {
       instant.toISOString().slice(5, 13),
     )
 
-  it('holds nothing before its start and after its end, and both of them', () => {
+  it('contains its start and its end, and no instant outside', () => {
     expect(day({ start: '2026-01-10T06:00:00Z', end: '2026-01-10T18:00:00Z' })).toEqual([
       '01-10T06',
       '01-10T12',
@@ -107,20 +107,20 @@ describe('the window of a cron schedule', () => {
     expect(day({ start: '2026-01-10T06:00:00.001Z', end: '2026-01-10T17:59:59.999Z' })).toEqual(['01-10T12'])
   })
 
-  it('does not make its start fire', () => {
+  it('does not fire at its start unless the expression does', () => {
     const late = cron('0 0 1 1 *', { start: '2026-03-05T10:17:00Z' })
     expect(late.next(0)?.toISOString()).toBe('2027-01-01T00:00:00.000Z')
     expect(late.previous('2027-01-01T00:00:00Z')).toBeNull()
   })
 
-  it('bounds previous as well', () => {
+  it('also limits `previous`', () => {
     const bounded = cron('0 * * * *', { start: '2026-01-10T06:00:00Z', end: '2026-01-10T08:30:00Z' })
     expect(bounded.previous('2030-01-01T00:00:00Z')?.toISOString()).toBe('2026-01-10T08:00:00.000Z')
     expect(bounded.previous('2026-01-10T06:00:00Z')).toBeNull()
     expect(bounded.next('2026-01-10T08:00:00Z')).toBeNull()
   })
 
-  it('is given in local times when its ends have no offset', () => {
+  it('is read in local time if start and end have no offset', () => {
     expect(day({ timezone: 'Asia/Tokyo', start: '2026-01-10T12:00:00', end: '2026-01-10T18:00' })).toEqual([
       '01-10T03',
       '01-10T09',
@@ -129,7 +129,7 @@ describe('the window of a cron schedule', () => {
 })
 
 describe('a cron schedule without a time zone', () => {
-  it('takes the zone of the job that it is given to, and is UTC until then', () => {
+  it('uses the time zone of its job, and UTC without a job', () => {
     const unbound = cron('0 9 * * *', { end: '2026-01-03T09:00' })
     if (!('bind' in unbound)) throw new Error('It has a time zone')
     expect(unbound.timezone).toBe('UTC')
@@ -148,7 +148,7 @@ describe('a cron schedule without a time zone', () => {
     )
   })
 
-  it('keeps the zone of its options', () => {
+  it('keeps the time zone of its options', () => {
     const own = cron('H 9 * * *', { timezone: 'Asia/Tokyo' })
     if (!('bind' in own)) throw new Error('It needs no job')
     expect(own.bind({ jobName: 'report', timezone: 'Europe/Berlin' }).timezone).toBe('Asia/Tokyo')
@@ -162,7 +162,7 @@ describe('a serialised cron schedule', () => {
     ['30 2 * * *', { timezone: 'Europe/Berlin', dst: { gap: 'skip', fold: 'last' }, start: 0, end: '2030-01-01' }],
     ['30 2 * * *', { timezone: 'Europe/Berlin', dst: { fold: 'both' } }],
     ['30 2 * * *', { dst: {} }],
-  ])('%s %o is revived as it was', (expression, options) => {
+  ])('%s %o is revived unchanged', (expression, options) => {
     const schedule = cron(expression, options)
     const stored = JSON.parse(JSON.stringify(schedule))
     const revived = cronType.revive(stored)
@@ -189,7 +189,7 @@ describe('a serialised cron schedule', () => {
   })
 })
 
-describe('offset changes', () => {
+describe('a cron schedule at an offset change of its time zone', () => {
   const instants = (expression: string, options: CronOptions, from: string, to: string) =>
     [...cron(expression, options).between(from, to)].map((instant) => instant.toISOString().slice(11, 19))
   const spring = (expression: string, dst?: CronOptions['dst']) =>
@@ -207,19 +207,19 @@ describe('offset changes', () => {
       '2025-11-02T08:00:00Z',
     )
 
-  it('fixed times in a gap become one instant, also with seconds', () => {
+  it('fires once after a gap for fixed times in the gap, also with seconds', () => {
     expect(spring('0,20,40 2 * * *')).toEqual(['07:00:00'])
     expect(spring('*/10 30 2 * * *')).toEqual(['07:00:00'])
     expect(spring('0 2-3 * * *')).toEqual(['07:00:00'])
   })
 
-  it('schedules by elapsed time do not fire for times in a gap, and fire in both repeated hours', () => {
+  it('that repeats by elapsed time does not fire in a gap, and fires in both repeated hours', () => {
     expect(spring('* 2 * * *')).toEqual([])
     expect(spring('30 * * * *')).toEqual(['06:30:00', '07:30:00'])
     expect(autumn('30 * * * *')).toEqual(['05:30:00', '06:30:00', '07:30:00'])
   })
 
-  it('the option dst decides instead', () => {
+  it('follows the option dst if it is set', () => {
     expect(spring('30 2 * * *', { gap: 'skip' })).toEqual([])
     expect(spring('30 */1 * * *', { gap: 'shift' })).toEqual(['06:30:00', '07:00:00', '07:30:00'])
     expect(autumn('30 1 * * *', { fold: 'last' })).toEqual(['06:30:00'])
@@ -228,7 +228,7 @@ describe('offset changes', () => {
     expect(autumn('30 * * * *', { fold: 'last' })).toEqual(['06:30:00', '07:30:00'])
   })
 
-  it('a whole day that is left out makes its fixed times one instant of the next day', () => {
+  it('fires once on the next day for the fixed times of a day that the zone skipped', () => {
     // Samoa had no 30 December 2011.
     expect(
       [...cron('0 9 * * *', { timezone: 'Pacific/Apia' }).between('2011-12-29T00:00:00Z', '2012-01-01T00:00:00Z')].map(

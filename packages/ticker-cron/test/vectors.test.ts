@@ -16,8 +16,8 @@ const vectors = readFileSync(new URL('schedules.jsonl', import.meta.url), 'utf8'
   .split('\n')
   .map((line) => JSON.parse(line) as Vector)
 
-describe('the cases that cron daemons and libraries are known to get wrong', () => {
-  it.each(vectors)('$id: $expr in $tz', ({ expr, tz, start, expected }) => {
+describe('a cron schedule that daemons and libraries are known to compute wrongly', () => {
+  it.each(vectors)('has the expected instants: $id: $expr in $tz', ({ expr, tz, start, expected }) => {
     if (expected === 'error' || expected.length === 0) {
       const code = expected === 'error' ? 'INVALID_SCHEDULE' : 'SCHEDULE_NEVER_FIRES'
       expect(() => cron(expr, { timezone: tz })).toThrow(expect.toSatisfy((e) => JobistemerError.isInstance(e, code)))

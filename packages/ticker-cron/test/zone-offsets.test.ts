@@ -5,8 +5,8 @@ import { localTimeAt } from './reference-zone.ts'
 
 const seconds = (text: string): number => Date.parse(text) / 1000
 
-describe('the offsets of a zone', () => {
-  it('equal the offsets of Intl, in any order of calls', () => {
+describe('ZoneOffsets', () => {
+  it('returns the same offsets as Intl, in any order of calls', () => {
     const scene = fc.record({
       timezone: fc.constantFrom(
         'America/New_York',
@@ -32,7 +32,7 @@ describe('the offsets of a zone', () => {
     )
   })
 
-  it('are spans that border on each other, whichever end was looked at first', () => {
+  it('returns adjacent spans, whichever end was read first', () => {
     const changes = ['1999-03-28T01:00:00Z', '1999-10-31T01:00:00Z', '2000-03-26T01:00:00Z', '2000-10-29T01:00:00Z']
     // Made anew each time, with the rule of Central Europe.
     const fresh = () => new ZoneOffsets((second) => localTimeAt('Europe/Berlin', second) - second)
@@ -52,12 +52,12 @@ describe('the offsets of a zone', () => {
     }
   })
 
-  it('are shared by all spellings of a zone', () => {
+  it('is shared by all spellings of a time zone', () => {
     expect(zoneOffsets('america/new_york')).toBe(zoneOffsets('America/New_York'))
     expect(zoneOffsets('Etc/UTC')).toBe(zoneOffsets('UTC'))
   })
 
-  it('of UTC are one span without end', () => {
+  it('of UTC has one span without end', () => {
     const span = zoneOffsets('UTC').spanAt(0)
     expect([span.start, span.end, span.offset]).toEqual([Number.NEGATIVE_INFINITY, Number.POSITIVE_INFINITY, 0])
   })

@@ -23,8 +23,8 @@ function refusal(interval: string, options?: Iso8601Options): { code: ErrorCode;
   throw new Error(`${interval} was accepted`)
 }
 
-describe('an interval', () => {
-  it('fires first at its start, and as often as its count', () => {
+describe('an ISO 8601 interval', () => {
+  it('fires first at its start, and up to its count', () => {
     expect(all('R3/2026-01-31T00:00:00/P1M')).toEqual([
       '2026-01-31T00:00:00Z',
       '2026-02-28T00:00:00Z',
@@ -33,19 +33,19 @@ describe('an interval', () => {
     expect(all('R1/2026-01-31/P1M')).toEqual(['2026-01-31T00:00:00Z'])
   })
 
-  it('has no end without a count', () => {
+  it('without a count has no end', () => {
     for (const interval of ['R/2026-01-01T00:00:00Z/PT1H', 'R-1/2026-01-01T00:00Z/PT1H']) {
       expect(iso8601(interval).next('2099-06-01T00:30:00Z')?.toISOString()).toBe('2099-06-01T01:00:00.000Z')
     }
   })
 
-  it('reads a start without an offset in the time zone, and one with an offset as the instant that it is', () => {
+  it('reads a start without an offset in its time zone, and uses the offset of a start that has one', () => {
     expect(all('R1/2026-01-31T09:00:00/P1D', { timezone: 'Asia/Tokyo' })).toEqual(['2026-01-31T00:00:00Z'])
     expect(all('R1/2026-01-31T09:00:00Z/P1D', { timezone: 'Asia/Tokyo' })).toEqual(['2026-01-31T09:00:00Z'])
     expect(all('R1/20260131T090000+0100/P1D', { timezone: 'Asia/Tokyo' })).toEqual(['2026-01-31T08:00:00Z'])
   })
 
-  it('between two instants with one time of day steps by days, which keep that time of day', () => {
+  it('between two instants with the same time of day steps by days, and keeps that time of day', () => {
     expect(all('R3/2026-03-28T12:00:00/2026-03-29T12:00:00', { timezone: 'Europe/Berlin' })).toEqual([
       '2026-03-28T11:00:00Z',
       '2026-03-29T10:00:00Z',
@@ -53,7 +53,7 @@ describe('an interval', () => {
     ])
   })
 
-  it('between any other two instants steps by the exact time between them', () => {
+  it('between two instants with different times of day steps by the exact time between them', () => {
     expect(all('R3/2026-03-28T12:00:00/2026-03-29T13:30:00', { timezone: 'Europe/Berlin' })).toEqual([
       '2026-03-28T11:00:00Z',
       '2026-03-29T11:30:00Z',
@@ -61,7 +61,7 @@ describe('an interval', () => {
     ])
   })
 
-  it('with an end is counted back from it: the last instant is the end', () => {
+  it('of a period and an end is counted back from the end, which is its last instant', () => {
     expect(all('R3/P1M/2026-05-31T00:00:00Z')).toEqual([
       '2026-03-31T00:00:00Z',
       '2026-04-30T00:00:00Z',
@@ -84,7 +84,7 @@ describe('an interval', () => {
     ])
   })
 
-  it('that is only a period is counted from 1970-01-01T00:00:00 in the zone, so that all nodes agree', () => {
+  it('that is only a period and has no start is counted from 1970-01-01T00:00:00 in its zone', () => {
     expect(iso8601('PT6H').next('2026-01-01T01:00:00Z')?.toISOString()).toBe('2026-01-01T06:00:00.000Z')
     expect(iso8601('P1D', { timezone: 'Asia/Tokyo' }).next('2026-01-01T01:00:00Z')?.toISOString()).toBe(
       '2026-01-01T15:00:00.000Z',
@@ -93,7 +93,7 @@ describe('an interval', () => {
     expect(iso8601('PT6H').previous('1970-01-01T00:00:00Z')).toBeNull()
   })
 
-  it('is confined to its window, both ends included, and its count is not moved by it', () => {
+  it('fires only in its window, bounds included, and counts from its own start', () => {
     expect(all('R4/2026-01-01T00:00:00Z/P1D', { start: '2026-01-02T00:00:00Z', end: '2026-01-03T00:00:00Z' })).toEqual([
       '2026-01-02T00:00:00Z',
       '2026-01-03T00:00:00Z',
@@ -101,7 +101,7 @@ describe('an interval', () => {
     expect(all('R4/2026-01-01T00:00:00Z/P1D', { start: '2026-01-01T00:00:01Z' })).toHaveLength(3)
   })
 
-  it('gives the calendar part of a mixed period first and the exact part behind it', () => {
+  it('adds the calendar part of a mixed period first, and then the exact part', () => {
     expect(all('R3/2026-03-28T00:00:00/P1DT12H', { timezone: 'Europe/Berlin' })).toEqual([
       '2026-03-27T23:00:00Z',
       '2026-03-29T11:00:00Z',
@@ -109,7 +109,7 @@ describe('an interval', () => {
     ])
   })
 
-  it('describes itself', () => {
+  it('describes its period, start and zone in words', () => {
     expect(iso8601('R5/2026-01-31T00:00:00/P1M', { timezone: 'Europe/Berlin' }).describe()).toBe(
       'every month from 2026-01-31T00:00:00, 5 times, Europe/Berlin',
     )
@@ -136,7 +136,7 @@ describe('a serialised interval', () => {
     ['R5/2026-01-31T00:00:00/P1M', { timezone: 'Europe/Berlin' }],
     ['PT6H', { start: '2026-01-01T01:00:00', end: Date.UTC(2026, 5, 1), timezone: 'Asia/Tokyo' }],
     ['P1D', {}],
-  ])('%s %o is revived as it was', (interval, options) => {
+  ])('%s %o is revived unchanged', (interval, options) => {
     const schedule = iso8601(interval, options)
     const stored = JSON.parse(JSON.stringify(schedule)) as SerializedSchedule
     const revived = iso8601Type.revive(stored)
@@ -160,8 +160,8 @@ describe('a serialised interval', () => {
   })
 })
 
-describe('an interval without a time zone', () => {
-  it('takes the zone of the job that it is given to', () => {
+describe('an ISO 8601 interval without a time zone', () => {
+  it('uses the time zone of its job', () => {
     const daily = iso8601('R/2026-01-01T09:00:00/P1D', { end: '2026-06-01T00:00:00' })
     if (!('bind' in daily)) throw new Error('It has a time zone')
     expect(daily.next(0)?.toISOString()).toBe('2026-01-01T09:00:00.000Z')
@@ -173,7 +173,7 @@ describe('an interval without a time zone', () => {
   })
 })
 
-describe('a bad interval', () => {
+describe('an invalid ISO 8601 interval', () => {
   it.each([
     ['', 'interval'],
     ['R', 'interval'],
@@ -205,7 +205,7 @@ describe('a bad interval', () => {
     ['R/2026-01-01/P1.5D', 'interval.period'],
     ['R/2026-01-01/PT0.0001S', 'interval.period'],
     ['R/2026-01-01/P20000Y', 'interval.period'],
-  ])('%s is refused, naming %s', (interval, field) => {
+  ])('%s is refused, and the error names the field %s', (interval, field) => {
     expect(refusal(interval)).toEqual({ code: 'INVALID_SCHEDULE', field })
   })
 
@@ -221,7 +221,7 @@ describe('a bad interval', () => {
     expect(() => iso8601(`R/2026-01-01/${period}`)).toThrow(`cannot be used: ${reason}.`)
   })
 
-  it('that is no string, or a very long one, is refused', () => {
+  it('that is not a string or is very long is refused', () => {
     expect(refusal(6 as never)).toEqual({ code: 'INVALID_SCHEDULE', field: 'interval' })
     expect(refusal(`R/2026-01-01/P${'0'.repeat(200)}1D`)).toEqual({ code: 'INVALID_SCHEDULE', field: 'interval' })
   })
@@ -233,7 +233,7 @@ describe('a bad interval', () => {
   })
 })
 
-describe('bad options of an interval', () => {
+describe('invalid options of an ISO 8601 interval', () => {
   it.each<[unknown, ErrorCode, string]>([
     [{ tz: 'UTC' }, 'UNKNOWN_OPTION', 'tz'],
     [{ timezone: 'Europe/Atlantis' }, 'INVALID_TIMEZONE', 'timezone'],
@@ -241,22 +241,22 @@ describe('bad options of an interval', () => {
     [{ start: 'soon' }, 'INVALID_INSTANT', 'start'],
     [{ end: new Date(Number.NaN) }, 'INVALID_INSTANT', 'end'],
     [{ start: '2026-02-01', end: '2026-01-01' }, 'INVALID_SCHEDULE', 'end'],
-  ])('%o are refused with %s naming %s', (options, code, field) => {
+  ])('%o are refused with %s, which names %s', (options, code, field) => {
     expect(refusal('PT6H', options as Iso8601Options)).toEqual({ code, field })
   })
 
-  it('that are no object are refused', () => {
+  it('that are not an object are refused', () => {
     expect(refusal('PT6H', 'UTC' as never).code).toBe('INVALID_ARGUMENT')
   })
 })
 
-it('takes instants with a zone in brackets', () => {
+it('an ISO 8601 interval accepts instants with a time zone in brackets', () => {
   const bracketed = iso8601('R2/2026-06-01T09:00+09:00[Asia/Tokyo]/2026-06-02T09:00+09:00[Asia/Tokyo]')
   expect(bracketed.next(new Date('2026-05-01T00:00:00Z'))).toEqual(new Date('2026-06-01T00:00:00Z'))
   expect(() => iso8601('R2/2026-06-01T09:00[Asia/Tokyo]/P1D')).toThrow(/zone|offset/i)
 })
 
-it('a text of 500 KB is refused before it is parsed, also one that was stored', () => {
+it('an ISO 8601 interval of 500 KB is refused before it is parsed, even if it was stored', () => {
   const interval = `R/${'T'.repeat(500_000)}/P1D`
   const refused = { code: 'INVALID_SCHEDULE', field: 'interval', remedy: expect.stringContaining('R5/') }
   expect(() => iso8601(interval)).toThrow(expect.objectContaining(refused))

@@ -37,8 +37,8 @@ function instantByHand(timezone: string, startLocal: number, { months, days, hou
   return at + hours * n * hour
 }
 
-describe('a series', () => {
-  it('has the instants of a plain count, from any start', () => {
+describe('the instants of an ISO 8601 interval', () => {
+  it('equal a count of its steps, from any start', () => {
     const scene = fc.record({
       timezone: fc.constantFrom(...zones),
       // Around the changes of 2011, when Apia left out a whole day.
@@ -82,7 +82,7 @@ describe('a series', () => {
     )
   })
 
-  it('is exact after millions of steps', () => {
+  it('are exact after millions of steps', () => {
     const start = Date.UTC(2026, 0, 1)
     const thirds = iso8601('R/2026-01-01T00:00:00Z/PT0.333S')
     expect(thirds.nextMs(start + 333 * 50_000_000)).toBe(start + 333 * 50_000_001)
@@ -99,7 +99,7 @@ describe('a series', () => {
     expect(counted.nextMs(start + 4_999_999 * 1000)).toBeNull()
   })
 
-  it('never drifts away from the last day of the month', () => {
+  it('stay on the last day of the month', () => {
     const monthly = iso8601('R/2024-01-31T00:00:00/P1M')
     const year = [...monthly.between('2024-01-01T00:00:00Z', '2025-01-01T00:00:00Z')]
     expect(year.map((at) => at.toISOString().slice(5, 10))).toEqual([
@@ -118,7 +118,7 @@ describe('a series', () => {
     ])
   })
 
-  it('collapses two steps that a left-out day makes one instant, and still counts both', () => {
+  it('count both steps if a skipped day makes two steps one instant', () => {
     const daily = iso8601('R4/2011-12-29T02:00:00/P1D', { timezone: 'Pacific/Apia' })
     expect([...daily.between(0, Date.UTC(2020, 0, 1))].map((at) => at.toISOString())).toEqual([
       '2011-12-29T12:00:00.000Z',
@@ -127,7 +127,7 @@ describe('a series', () => {
     ])
   })
 
-  it('keeps the time of day of a start that lies in a gap', () => {
+  it('keep the time of day of a start that lies in a clock gap', () => {
     const daily = iso8601('R3/2026-03-29T02:30:00/P1D', { timezone: 'Europe/Berlin' })
     expect([...daily.between(0, Date.UTC(2030, 0, 1))].map((at) => at.toISOString())).toEqual([
       '2026-03-29T01:30:00.000Z',
@@ -136,7 +136,7 @@ describe('a series', () => {
     ])
   })
 
-  it('starts at the second of two equal local times when its offset says so', () => {
+  it('start at the second of two equal local times if the offset says so', () => {
     const daily = iso8601('R2/2025-11-02T01:30:00-05:00/P1D', { timezone: 'America/New_York' })
     expect([...daily.between(0, Date.UTC(2030, 0, 1))].map((at) => at.toISOString())).toEqual([
       '2025-11-02T06:30:00.000Z',
@@ -144,7 +144,7 @@ describe('a series', () => {
     ])
   })
 
-  it('takes the first of two equal local times, whatever the season of its start', () => {
+  it('use the first of two equal local times, whatever the season of the start', () => {
     for (const start of ['2025-01-15T01:30:00', '2025-07-15T01:30:00']) {
       const daily = iso8601(`R/${start}/P1D`, { timezone: 'America/New_York' })
       expect(daily.next('2025-11-02T00:00:00Z')?.toISOString()).toBe('2025-11-02T05:30:00.000Z')
@@ -152,7 +152,7 @@ describe('a series', () => {
     }
   })
 
-  it('ends where instants end', () => {
+  it('end where a Date cannot represent more instants', () => {
     const millennia = iso8601('R/2000-01-01T00:00:00Z/P1000Y')
     expect(millennia.next('8999-01-01T00:00:00Z')?.toISOString()).toBe('9000-01-01T00:00:00.000Z')
     expect(millennia.next('9000-01-01T00:00:00Z')).toBeNull()

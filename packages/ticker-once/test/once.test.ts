@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest'
 import { type OnceOptions, once, onceType } from '../src/index.ts'
 
 describe('a schedule of one instant', () => {
-  it('returns its instant as the next of each earlier instant, and as the previous of each later instant', () => {
+  it('returns the instant as `next` of each earlier instant, and as `previous` of each later instant', () => {
     const instant = fc.integer({ min: -8_640_000_000_000_000, max: 8_640_000_000_000_000 })
     fc.assert(
       fc.property(instant, instant, (at, asked) => {
@@ -20,7 +20,7 @@ describe('a schedule of one instant', () => {
     )
   })
 
-  it('takes the instant in every form', () => {
+  it('accepts the instant in every form', () => {
     const expected = new Date('2026-06-01T09:00:00.250Z')
     for (const at of [
       '2026-06-01T09:00:00.25Z',
@@ -35,7 +35,7 @@ describe('a schedule of one instant', () => {
     }
   })
 
-  it('does not change with the date it was made from', () => {
+  it('does not change if the Date from which it was made changes', () => {
     const date = new Date('2026-06-01T09:00:00Z')
     const schedule = once(date)
     date.setUTCFullYear(2030)
@@ -49,7 +49,7 @@ describe('a schedule of one instant', () => {
     expect(once('2026-06-01T09:00').at.toISOString()).toBe('2026-06-01T09:00:00.000Z')
   })
 
-  it('takes a time zone in brackets behind an offset, whatever its own time zone is', () => {
+  it('accepts a time zone in brackets after an offset, whatever its own time zone is', () => {
     for (const timezone of ['UTC', 'America/New_York', 'Asia/Tokyo']) {
       const schedule = once('2026-06-01T09:00+09:00[Asia/Tokyo]', { timezone })
       expect(schedule.at.toISOString()).toBe('2026-06-01T00:00:00.000Z')
@@ -57,13 +57,13 @@ describe('a schedule of one instant', () => {
     }
   })
 
-  it('shifts a local time that the clock leaves out, and takes the first of two', () => {
+  it('shifts a local time in a clock gap forward, and uses the first of two equal local times', () => {
     const options = { timezone: 'America/New_York' }
     expect(once('2025-03-09T02:30:00', options).at.toISOString()).toBe('2025-03-09T07:30:00.000Z')
     expect(once('2025-11-02T01:30:00', options).at.toISOString()).toBe('2025-11-02T05:30:00.000Z')
   })
 
-  it('takes the time zone of its job for a local time without one', () => {
+  it('uses the time zone of its job for a local time if it has no time zone', () => {
     const unbound = once('2026-06-01T09:00')
     if (!('bind' in unbound)) throw new Error('It has a time zone')
     const bound = unbound.bind({ jobName: 'launch', timezone: 'Asia/Tokyo' })
@@ -74,7 +74,7 @@ describe('a schedule of one instant', () => {
     expect('bind' in once(0)).toBe(false)
   })
 
-  it('describes itself', () => {
+  it('describes its instant and zone in words', () => {
     expect(once('2026-06-01T09:00:00Z').describe()).toBe('once at 2026-06-01T09:00:00Z')
     expect(once('2026-06-01T09:00', { timezone: 'Asia/Tokyo' }).describe()).toBe('once at 2026-06-01T09:00, Asia/Tokyo')
     expect(once('2026-06-01T09:00').describe()).toBe('once at 2026-06-01T09:00, UTC')
@@ -88,7 +88,7 @@ describe('a serialised schedule of one instant', () => {
     ['2026-06-01T09:00', { timezone: 'Asia/Tokyo' }],
     ['2026-06-01T09:00', {}],
     [250, {}],
-  ])('%s %o is revived as it was', (at, options) => {
+  ])('%s %o is revived unchanged', (at, options) => {
     const schedule = once(at, options)
     const stored = JSON.parse(JSON.stringify(schedule))
     const revived = onceType.revive(stored)
@@ -113,7 +113,7 @@ describe('a serialised schedule of one instant', () => {
   })
 })
 
-describe('bad arguments', () => {
+describe('invalid arguments of `once`:', () => {
   it.each<[unknown, unknown, ErrorCode, string]>([
     ['tomorrow', {}, 'INVALID_INSTANT', 'at'],
     [undefined, {}, 'INVALID_INSTANT', 'at'],
@@ -126,7 +126,7 @@ describe('bad arguments', () => {
     [0, { timezone: 'Europe/Atlantis' }, 'INVALID_TIMEZONE', 'timezone'],
     ['2026-06-01', { timezone: 'Europe/Atlantis' }, 'INVALID_TIMEZONE', 'timezone'],
     [0, { start: 0 }, 'UNKNOWN_OPTION', 'start'],
-  ])('%s with %o is refused with %s naming %s', (at, options, code, field) => {
+  ])('%s with %o is refused with %s, which names %s', (at, options, code, field) => {
     try {
       once(at as string, options as OnceOptions)
     } catch (error) {
@@ -139,23 +139,23 @@ describe('bad arguments', () => {
   })
 })
 
-describe('a text of 500 KB', () => {
+describe('a text of 500 KB that is passed to `once`', () => {
   const long = 'T'.repeat(500_000)
 
-  it('is refused as an instant before anything reads it', () => {
+  it('is refused as an instant before it is parsed', () => {
     const refused = { code: 'INVALID_INSTANT', field: 'at', value: long, remedy: expect.stringContaining('100') }
     expect(() => once(long)).toThrow(expect.objectContaining(refused))
     expect(() => onceType.revive({ type: 'once', at: long })).toThrow(expect.objectContaining(refused))
   })
 
-  it('is refused as a time zone, and shortened in the message', () => {
+  it('is refused as a time zone, and is shortened in the message', () => {
     const refused = { code: 'INVALID_TIMEZONE', field: 'timezone', remedy: expect.stringContaining('100') }
     expect(() => once('2026-06-01T09:00', { timezone: long })).toThrow(expect.objectContaining(refused))
     expect(() => once(long)).toThrow(/^.{0,400}$/)
   })
 })
 
-describe('a local time of a zone whose offset is far from that of today', () => {
+describe('a local time at which a zone’s offset differed much from its present offset:', () => {
   it.each([
     ['2011-09-24T02:59', '2011-09-24T13:59:00.000Z'],
     ['2011-09-24T03:30', '2011-09-24T14:30:00.000Z'],

@@ -12,12 +12,12 @@ function behaviours(seed: string) {
   })
 }
 
-it('an attempt behaves in the same way on every node', () => {
+it('the torture test’s attempt with the same seed behaves the same on every node', () => {
   expect(behaviours('a')).toEqual(behaviours('a'))
   expect(behaviours('a')).not.toEqual(behaviours('b'))
 })
 
-it('an attempt lasts as long and fails as often as its job defines', () => {
+it('the torture test’s attempts have the durations and the share of failures that their job defines', () => {
   const all = behaviours('a')
   for (const { durationMs } of all) if (durationMs !== null) expect(durationMs >= 100 && durationMs < 200).toBe(true)
   const share = (count: number) => count / all.length
@@ -25,7 +25,7 @@ it('an attempt lasts as long and fails as often as its job defines', () => {
   expect(share(all.filter((one) => one.durationMs === null).length)).toBeCloseTo(0.1, 1)
 })
 
-it('the workload has every overlap policy, recovery strategy, failure strategy and stale strategy', () => {
+it('the torture test’s jobs use every overlap policy, recovery strategy, failure strategy and stale strategy', () => {
   const settings = workload(1).map((job) => job.settings)
   const recovery = settings.map(({ recoveryStrategy }) =>
     typeof recoveryStrategy === 'object' ? recoveryStrategy.type : recoveryStrategy,

@@ -47,7 +47,7 @@ function takenAsDead(story: Story) {
   return occurrence
 }
 
-describe('rows of a user’s table', () => {
+describe('the torture test’s check of the rows that handlers write', () => {
   const moved = { attempts: [], state: 'completed', task: 'move', result: 1 } as const
   const rowOf = (occurrence: OccurrenceId, attempt = 1) => ({ occurrence, task: 'move', attempt, token: 1 })
 
@@ -59,12 +59,12 @@ describe('rows of a user’s table', () => {
     return checkRun(story.run()).filter(({ rule }) => rule === 'rows')
   }
 
-  it('a row for each completed task passes', () => {
+  it('accepts one row for each completed task', () => {
     expect(told(moved, [1])).toEqual([])
     expect(told({ ...moved, state: 'failed' }, [])).toEqual([])
   })
 
-  it('a missing row, a double row, a row of another attempt and a row without an end are violations', () => {
+  it('reports a missing row, a double row, a row of another attempt, and a row of a task that did not complete', () => {
     expect(told(moved, [])).toHaveLength(1)
     expect(told(moved, [1, 1])).toHaveLength(1)
     expect(told(moved, [2])).toHaveLength(1)
@@ -85,7 +85,7 @@ describe('rows of a user’s table', () => {
     return checkRun(story.run()).filter(({ rule }) => rule === 'rows')
   }
 
-  it('a row of a former owner is a violation, whatever the ledger contains', () => {
+  it('reports a row of an earlier owner, whatever the ledger contains', () => {
     expect(movedAndReaped(2000, 3000)).toEqual([])
     expect(movedAndReaped(3500, 3000)).toMatchObject([
       { message: 'move has a row of attempt 1, written under token 1, which had been dead for 500 ms' },
@@ -93,21 +93,21 @@ describe('rows of a user’s table', () => {
   })
 })
 
-describe('a run without violations', () => {
-  it('slots that run one after the other on several nodes pass', () => {
+describe('the torture test’s check of a correct run', () => {
+  it('accepts slots that run one after the other on several nodes', () => {
     const story = new Story()
     for (const at of [1000, 2000, 3000]) story.plainSlot(at, at === 2000 ? 'b.1' : 'a.1')
     expect(checkRun(story.run())).toEqual([])
   })
 
-  it('a stopped and replaced owner that continues with its earlier decisions passes', () => {
+  it('accepts an owner that was stopped and replaced and then continues with its earlier decisions', () => {
     const story = new Story()
     rescue(story)
     story.plainSlot(6000, 'b.1')
     expect(checkRun(story.run())).toEqual([])
   })
 
-  it('a killed owner that is replaced after its deadline passes', () => {
+  it('accepts a killed owner that is replaced after its deadline', () => {
     const story = new Story()
     const killed = story.slot(1000)
     story.record(killed, {
@@ -125,7 +125,7 @@ describe('a run without violations', () => {
     expect(checkRun(story.run())).toEqual([])
   })
 
-  it('overlapping occurrences of a job that allows it pass', () => {
+  it('accepts overlapping occurrences of a job with the overlap policy allow', () => {
     const story = new Story()
     for (const at of [1000, 2000]) {
       const occurrence = story.slot(at, open)
@@ -136,7 +136,7 @@ describe('a run without violations', () => {
     expect(checkRun(story.run())).toEqual([])
   })
 
-  it('a start of a pruned occurrence passes', () => {
+  it('accepts a start of an occurrence that was pruned', () => {
     const story = new Story()
     const occurrence = story.plainSlot(1000, 'a.1')
     story.history.length = 0
@@ -146,8 +146,8 @@ describe('a run without violations', () => {
   })
 })
 
-describe('starts', () => {
-  it('an attempt that starts twice is a violation', () => {
+describe('the torture test’s check of starts', () => {
+  it('reports an attempt that starts twice', () => {
     const story = new Story()
     const occurrence = story.plainSlot(1000, 'a.1')
     story.start({ at: 1050, occurrence, life: 'b.1' })
@@ -155,7 +155,7 @@ describe('starts', () => {
     expect(rulesOf(story)).toContain('start-twice')
   })
 
-  it('a start before its instant is a violation', () => {
+  it('reports a start before its instant', () => {
     const story = new Story()
     const occurrence = story.slot(2000)
     story.record(occurrence, { scheduledAt: origin + 2000, finishedAt: origin + 2100 })
@@ -164,7 +164,7 @@ describe('starts', () => {
     expect(rulesOf(story)).toEqual(['start-early'])
   })
 
-  it('a start at an instant outside of the schedule is a violation', () => {
+  it('reports a start at an instant that is not in the schedule', () => {
     const story = new Story()
     const occurrence = story.slot(1500)
     story.record(occurrence, { scheduledAt: origin + 1500, finishedAt: origin + 1700 })
@@ -173,7 +173,7 @@ describe('starts', () => {
     expect(rulesOf(story)).toEqual(['start-unknown'])
   })
 
-  it('a slot with another id than its own is a violation', () => {
+  it('reports a slot that starts under the id of another job', () => {
     const story = new Story()
     const occurrence = occurrenceId(jobId('another'), origin + 1000)
     story.record(occurrence, { scheduledAt: origin + 1000, finishedAt: origin + 1200 })
@@ -182,7 +182,7 @@ describe('starts', () => {
     expect(rulesOf(story)).toEqual(['start-unknown'])
   })
 
-  it('a start of an occurrence that is not in the ledger is a violation', () => {
+  it('reports a start of an occurrence that the ledger does not contain', () => {
     const story = new Story()
     const occurrence = story.slot(1000)
     story.start({ at: 1010, occurrence, life: 'a.1' })
@@ -190,7 +190,7 @@ describe('starts', () => {
     expect(rulesOf(story)).toContain('start-unknown')
   })
 
-  it('a trigger without a request is a violation', () => {
+  it('reports a trigger that starts without a request', () => {
     const story = new Story()
     const occurrence = story.slot(1234)
     const details = { requestKey: 'mine' }
@@ -202,7 +202,7 @@ describe('starts', () => {
     expect(rulesOf(story)).toEqual([])
   })
 
-  it('a start of an attempt that is not in the ledger is a violation', () => {
+  it('reports a start of an attempt that the ledger does not contain', () => {
     const story = new Story()
     const occurrence = story.plainSlot(1000, 'a.1')
     story.start({ at: 1040, occurrence, life: 'a.1', attempt: 2 })
@@ -210,7 +210,7 @@ describe('starts', () => {
     expect(rulesOf(story)).toEqual(['start-unwritten'])
   })
 
-  it('a token that is higher than that of the ledger is a violation', () => {
+  it('reports a start with a token higher than the token in the ledger', () => {
     const story = new Story()
     const occurrence = story.slot(1000)
     story.record(occurrence, { scheduledAt: origin + 1000, finishedAt: origin + 1200 })
@@ -219,7 +219,7 @@ describe('starts', () => {
     expect(rulesOf(story)).toEqual(['start-unwritten'])
   })
 
-  it('a start under an old token is found when its process was not stopped', () => {
+  it('reports a start with an outdated token if its process was not stopped', () => {
     const story = new Story()
     rescue(story)
     const awake = story.history.filter((line) => line.event !== 'stopped' && line.event !== 'resumed')
@@ -227,7 +227,7 @@ describe('starts', () => {
     expect(rulesOf(story)).toContain('start-stale')
   })
 
-  it('a start under an old token is found when its process was stopped only after it had been replaced', () => {
+  it('reports a start with an outdated token if its process was stopped only after it had been replaced', () => {
     const story = new Story()
     rescue(story)
     for (const line of story.history) {
@@ -236,7 +236,7 @@ describe('starts', () => {
     expect(rulesOf(story)).toContain('start-stale')
   })
 
-  it('a start under an old token is excused when the process recorded a stall', () => {
+  it('accepts a start with an outdated token if the process recorded a stall', () => {
     const story = new Story()
     rescue(story)
     const awake = story.history.filter((line) => line.event !== 'stopped' && line.event !== 'resumed')
@@ -248,13 +248,13 @@ describe('starts', () => {
     expect(rulesOf(story)).toEqual([])
   })
 
-  it('an attempt of an old owner that starts after those of the new owner is a violation', () => {
+  it('reports an attempt of an old owner that starts after attempts of the new owner', () => {
     const story = new Story()
     rescue(story, { lateAttempt: 4 })
     expect(rulesOf(story)).toContain('start-stale')
   })
 
-  it('a start of an ended occurrence is a violation', () => {
+  it('reports a start of an occurrence that has ended', () => {
     const story = new Story()
     const occurrence = story.plainSlot(1000, 'a.1')
     story.record(occurrence, {
@@ -267,7 +267,7 @@ describe('starts', () => {
     expect(rulesOf(story)).toEqual(['start-stale'])
   })
 
-  it('a start after the shutdown of its node is a violation', () => {
+  it('reports a start after the shutdown of its node', () => {
     const story = new Story()
     story.node(900, { event: 'down', life: 'a.1' })
     story.plainSlot(1000, 'a.1')
@@ -275,8 +275,8 @@ describe('starts', () => {
   })
 })
 
-describe('overlap', () => {
-  it('handlers of two occurrences at once are violations', () => {
+describe('the torture test’s check of overlaps', () => {
+  it('reports handlers of two occurrences that run at the same time', () => {
     const story = new Story()
     const first = story.slot(1000)
     story.record(first, { scheduledAt: origin + 1000, finishedAt: origin + 1990 })
@@ -286,7 +286,7 @@ describe('overlap', () => {
     expect(rulesOf(story)).toEqual(['overlap'])
   })
 
-  it('a second occurrence that starts while the first one runs in the ledger is a violation', () => {
+  it('reports an occurrence that starts while the ledger says that another one runs', () => {
     const story = new Story()
     const first = story.slot(1000)
     story.record(first, {
@@ -302,7 +302,7 @@ describe('overlap', () => {
     expect(rulesOf(story)).toEqual(['overlap'])
   })
 
-  it('a reaped occurrence that waits for its next start frees its concurrency slot', () => {
+  it('accepts a start after a reap, because a reaped occurrence frees its concurrency slot', () => {
     const tell = (isTaken: boolean) => {
       const story = new Story()
       const [first, second] = [story.slot(1000, rated), story.slot(2000, rated)]
@@ -319,7 +319,7 @@ describe('overlap', () => {
     expect(tell(false)).toBe(true)
   })
 
-  it('the ledger tells when a reaped occurrence freed its slot if the node that reaped it left no line', () => {
+  it('takes the time of a reap from the ledger if the reaping node left no line', () => {
     const tell = (lostAt: number) => {
       const story = new Story()
       const [first, second] = [story.slot(1000, rated), story.slot(2000, rated)]
@@ -336,7 +336,7 @@ describe('overlap', () => {
     expect(tell(2300)).toBe(true)
   })
 
-  it('an occurrence that was reaped and then displaced does not overlap the next one', () => {
+  it('accepts a start after an occurrence that was reaped and then displaced', () => {
     const story = new Story()
     const first = story.slot(1000)
     const taken = { ...taskRun('lost'), state: 'retrying' as const }
@@ -352,7 +352,7 @@ describe('overlap', () => {
     expect(rulesOf(story)).toEqual(['overlap'])
   })
 
-  it('a reaped and displaced occurrence with a completed task does not overlap the next one', () => {
+  it('accepts a start after an occurrence with a completed task that was reaped and displaced', () => {
     const story = new Story()
     const first = story.slot(1000)
     const lost = { ...taskRun('lost'), state: 'retrying' as const, task: 'late' }
@@ -370,7 +370,7 @@ describe('overlap', () => {
     expect(rulesOf(story)).toEqual(['overlap'])
   })
 
-  it('an owner that hands back an occurrence while its handler runs is a violation', () => {
+  it('reports an owner that releases an occurrence while its handler runs', () => {
     const story = new Story()
     const occurrence = story.slot(1000)
     story.record(occurrence, {
@@ -387,7 +387,7 @@ describe('overlap', () => {
     expect(rulesOf(story)).toEqual(['overlap'])
   })
 
-  it('slots that do not run in the order of their time are violations', () => {
+  it('reports slots that do not run in the order of their instants', () => {
     const story = new Story()
     const early = story.slot(1000)
     story.plainSlot(2000, 'a.1')
@@ -398,43 +398,43 @@ describe('overlap', () => {
   })
 })
 
-describe('answers of the storage', () => {
-  it('one occurrence that is created twice is a violation', () => {
+describe('the torture test’s check of the storage’s answers', () => {
+  it('reports an occurrence that is created twice', () => {
     const story = new Story()
     const occurrence = story.plainSlot(1000, 'a.1')
     story.created(1006, 'b.1', occurrence)
     expect(rulesOf(story)).toEqual(['created-twice'])
   })
 
-  it('a token that is given to two processes is a violation', () => {
+  it('reports a token that is given to two processes', () => {
     const story = new Story()
     const occurrence = story.plainSlot(1000, 'a.1')
     story.granted({ at: 1006, occurrence, life: 'b.1' })
     expect(rulesOf(story)).toEqual(['granted-twice'])
   })
 
-  it('a write under a dead token that is accepted is a violation', () => {
+  it('reports an accepted write with an outdated token', () => {
     const story = new Story()
     const occurrence = rescue(story)
     story.settled({ at: 5030, occurrence, life: 'a.1' }, 'progress')
     expect(rulesOf(story)).toEqual(['stale-write'])
   })
 
-  it('an accepted write that was sent before its token died passes', () => {
+  it('accepts a write that was sent before its token became outdated', () => {
     const story = new Story()
     const occurrence = rescue(story)
     story.settled({ at: 3001, sentAt: 2999, occurrence, life: 'a.1' }, 'progress')
     expect(rulesOf(story)).toEqual([])
   })
 
-  it('an occurrence that ends twice is a violation', () => {
+  it('reports an occurrence that ends twice', () => {
     const story = new Story()
     const occurrence = story.plainSlot(1000, 'a.1')
     story.reaped({ at: 1600, occurrence, life: 'b.1' })
     expect(rulesOf(story)).toEqual(['ended-twice'])
   })
 
-  it('a claim inside a pause is found, and a claim before or after it passes', () => {
+  it('reports a claim during a pause, and accepts a claim before or after the pause', () => {
     const story = new Story()
     story.plainSlot(1000, 'a.1')
     story.driver(1500, { event: 'paused', job: exclusive.name })
@@ -445,7 +445,7 @@ describe('answers of the storage', () => {
     expect(rulesOf(story)).toContain('claim-in-pause')
   })
 
-  it('a reap before the deadline is a violation', () => {
+  it('reports a reap before the deadline', () => {
     const story = new Story()
     const occurrence = story.slot(1000)
     story.record(occurrence, {
@@ -459,7 +459,7 @@ describe('answers of the storage', () => {
     expect(rulesOf(story)).toEqual(['reaped-early'])
   })
 
-  it('a takeover from a silent node passes, even if that node is back', () => {
+  it('accepts a takeover from a node whose heartbeats were missing, even if that node has returned', () => {
     for (const isBack of [false, true]) {
       const story = new Story()
       const occurrence = takenAsDead(story)
@@ -470,7 +470,7 @@ describe('answers of the storage', () => {
     }
   })
 
-  it('a takeover from a node whose heartbeats arrived in time is a violation', () => {
+  it('reports a takeover from a node whose heartbeats arrived in time', () => {
     const story = new Story()
     const occurrence = takenAsDead(story)
     for (const at of [1100, 1900, 2500]) story.heartbeat(at, 'a.1')
@@ -478,7 +478,7 @@ describe('answers of the storage', () => {
     expect(rulesOf(story)).toEqual(['reaped-early'])
   })
 
-  it('a node that reaps the run of another node as one of its own earlier life is a violation', () => {
+  it('reports a node that reaps another node’s run as a run of its own earlier life', () => {
     const story = new Story()
     const occurrence = story.slot(1000)
     story.record(occurrence, {
@@ -493,7 +493,7 @@ describe('answers of the storage', () => {
   })
 })
 
-describe('a run whose storage loses acknowledged writes', () => {
+describe('the torture test’s check of a storage that loses acknowledged writes', () => {
   /** A story in which `a.1` and `b.1` received the same token, and the ledger names `a`. */
   function givenTwice(): { readonly story: Story; readonly occurrence: OccurrenceId } {
     const story = new Story()
@@ -503,14 +503,14 @@ describe('a run whose storage loses acknowledged writes', () => {
   }
   const lossyRulesOf = (story: Story) => checkLossyRun(story.run()).map(({ rule }) => rule)
 
-  it('an end that was accepted under the token of another owner is a violation', () => {
+  it('reports an end that was accepted with the token of another owner', () => {
     const { story, occurrence } = givenTwice()
     expect(lossyRulesOf(story)).toEqual([])
     story.settled({ at: 1500, occurrence, life: 'b.1' }, 'completed')
     expect(lossyRulesOf(story)).toEqual(['stale-write'])
   })
 
-  it('an end that the storage has lost proves nothing', () => {
+  it('ignores an end that the storage has lost', () => {
     const { story, occurrence } = givenTwice()
     story.driver(1400, { event: 'storage', fault: 'lose-writes', ended: false })
     story.driver(1600, { event: 'storage', fault: 'lose-writes', ended: true })
@@ -519,8 +519,8 @@ describe('a run whose storage loses acknowledged writes', () => {
   })
 })
 
-describe('takeovers after the faults', () => {
-  it('a run of a dead node that is released at its deadline alone is a violation', () => {
+describe('the torture test’s check of takeovers after the faults', () => {
+  it('reports a dead node’s run that is released only at its deadline', () => {
     const reapedAt = (at: number, reason: string) => {
       const story = new Story()
       const occurrence = story.slot(1000)
@@ -537,22 +537,22 @@ describe('takeovers after the faults', () => {
   })
 })
 
-describe('the ledger against the witness', () => {
-  it('a completed task whose handler did not end is a violation', () => {
+describe('the torture test’s comparison of the ledger with the witness file', () => {
+  it('reports a completed task whose handler did not end', () => {
     const story = new Story()
     story.plainSlot(1000, 'a.1')
     story.witness.splice(0, story.witness.length, ...story.witness.filter((line) => line.event === 'start'))
     expect(rulesOf(story)).toEqual(['end-missing'])
   })
 
-  it('a completed task whose handler failed is a violation', () => {
+  it('reports a completed task whose handler failed', () => {
     const story = new Story()
     story.plainSlot(1000, 'a.1')
     for (const line of story.witness) if (line.event === 'end') Object.assign(line, { outcome: 'failed' })
     expect(rulesOf(story)).toEqual(['end-missing'])
   })
 
-  it('a task with two attempts that succeeded is a violation', () => {
+  it('reports a task of which two attempts succeeded', () => {
     const story = new Story()
     const occurrence = story.slot(1000)
     story.record(occurrence, {
@@ -567,7 +567,7 @@ describe('the ledger against the witness', () => {
     expect(rulesOf(story)).toEqual(['end-missing'])
   })
 
-  it('a task without a success that counts as completed is a violation', () => {
+  it('reports a completed task without a successful attempt', () => {
     const story = new Story()
     const occurrence = story.slot(1000)
     const run = { ...taskRun('lost'), state: 'completed' as const }
@@ -575,36 +575,36 @@ describe('the ledger against the witness', () => {
     expect(rulesOf(story)).toEqual(['end-missing'])
   })
 
-  it('an accepted write that the ledger lacks is a violation', () => {
+  it('reports an accepted write that the ledger does not contain', () => {
     const story = new Story()
     const occurrence = story.plainSlot(1000, 'a.1')
     story.settled({ at: 1120, occurrence, life: 'a.1', sequence: 2 }, 'progress')
     expect(rulesOf(story)).toEqual(['write-lost'])
   })
 
-  it('an end that became another one is a violation', () => {
+  it('reports an occurrence whose final state in the ledger differs from its acknowledged end', () => {
     const story = new Story()
     const occurrence = story.plainSlot(1000, 'a.1')
     story.record(occurrence, { scheduledAt: origin + 1000, finishedAt: origin + 1110, state: 'canceled' })
     expect(rulesOf(story)).toEqual(['write-lost'])
   })
 
-  it('an accepted request that the ledger lacks is a violation', () => {
+  it('reports an accepted request that the ledger does not contain', () => {
     const story = new Story()
     story.driver(1000, { event: 'accepted', occurrence: story.slot(1000) })
     expect(rulesOf(story)).toEqual(['write-lost'])
   })
 })
 
-describe('clocks', () => {
-  it('an engine whose time is ahead is a violation', () => {
+describe('the torture test’s check of clocks', () => {
+  it('reports an engine whose time is ahead of the true time', () => {
     const story = new Story()
     const occurrence = story.plainSlot(1000, 'a.1')
     story.granted({ at: 1005, occurrence, life: 'a.1', clockError: 20 })
     expect(rulesOf(story)).toEqual(['clock'])
   })
 
-  it('the time of an engine may differ from that of the storage by the uncertainty of its readings', () => {
+  it('accepts an engine time that differs from the storage’s clock by the uncertainty of its readings', () => {
     const story = new Story()
     story.clocks = { ...story.clocks, source: 'storage' }
     const occurrence = story.plainSlot(1000, 'a.1')
@@ -615,7 +615,7 @@ describe('clocks', () => {
     expect(rulesOf(story)).toEqual(['clock'])
   })
 
-  it('an engine that follows the clock of its process instead of the storage is a violation', () => {
+  it('reports an engine that follows the clock of its process although the storage has a clock', () => {
     const story = new Story()
     story.clocks = { ...story.clocks, source: 'storage' }
     const occurrence = story.plainSlot(1000, 'a.1')
@@ -625,7 +625,7 @@ describe('clocks', () => {
     expect(rulesOf(story)).toEqual(['clock'])
   })
 
-  it('if the storage has no clock, an engine follows the clock of its process', () => {
+  it('accepts an engine that follows the clock of its process if the storage has no clock', () => {
     const story = new Story()
     story.clocks = { ...story.clocks, aheadMs: 60_000, behindMs: 60_000 }
     const occurrence = story.plainSlot(1000, 'a.1')
@@ -637,7 +637,7 @@ describe('clocks', () => {
     expect(rulesOf(story)).toContain('clock')
   })
 
-  it('a start is early only if it is early by the clocks of all nodes that received the occurrence', () => {
+  it('reports an early start only if it is early by the clocks of all nodes that received the occurrence', () => {
     const story = new Story()
     story.clocks = { ...story.clocks, aheadMs: 60_000, behindMs: 60_000 }
     const occurrence = story.slot(31_000)
@@ -651,7 +651,7 @@ describe('clocks', () => {
     expect(rulesOf(story)).toEqual(['start-early'])
   })
 
-  it('a reap is early if the owner had less time than its timeout, whatever the clocks showed', () => {
+  it('reports an early reap if the owner had less time than its timeout, whatever the clocks showed', () => {
     const story = new Story()
     story.clocks = { ...story.clocks, source: 'storage' }
     const occurrence = story.slot(1000)
@@ -666,7 +666,7 @@ describe('clocks', () => {
     expect(rulesOf(story)).toEqual(['reaped-early'])
   })
 
-  it('if clocks disagree, a node may reap an occurrence while its first attempt starts', () => {
+  it('accepts a reap while the first attempt starts if the clocks of the nodes differ', () => {
     const story = new Story()
     const occurrence = story.slot(1000)
     story.record(occurrence, {
@@ -685,20 +685,20 @@ describe('clocks', () => {
   })
 })
 
-describe('processes', () => {
-  it('a process that ends by itself is a violation', () => {
+describe('the torture test’s check of processes', () => {
+  it('reports a process that ends although the test did not end it', () => {
     const story = new Story()
     story.driver(1000, { event: 'exited', life: 'a.1', code: 1, signal: null, expected: false })
     expect(rulesOf(story)).toEqual(['process'])
   })
 
-  it('a shutdown that ends badly is a violation', () => {
+  it('reports a shutdown with an exit code other than 0', () => {
     const story = new Story()
     story.driver(1000, { event: 'exited', life: 'a.1', code: 1, signal: null, expected: true })
     expect(rulesOf(story)).toEqual(['process'])
   })
 
-  it('an engine that fails is a violation', () => {
+  it('reports an engine that fails', () => {
     const story = new Story()
     story.node(1000, { event: 'engine-failed', life: 'a.1', where: 'claim', message: 'no' })
     expect(rulesOf(story)).toEqual(['engine'])

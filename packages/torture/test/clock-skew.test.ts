@@ -10,7 +10,7 @@ function skewOf({ seed, nodes, isShared }: { seed: string; nodes: number; isShar
   return new ClockSkew({ skewMs, isShared, nodes, random: new SeededRandom(seed) })
 }
 
-it('if engines follow the clock of the storage, each life has another error, and some have none', () => {
+it('each process of the torture test has its own clock error, or none, if the storage has a clock', () => {
   const skew = skewOf({ seed: 'a', nodes: 4, isShared: true })
   const lives = Array.from({ length: 200 }, () => skew.ofLife(1))
   expect(lives.filter((offset) => offset === 0).length).toBeGreaterThan(20)
@@ -20,7 +20,7 @@ it('if engines follow the clock of the storage, each life has another error, and
   expect([skew.aheadMs, skew.behindMs, skew.leader, skew.afterReturn(1)]).toEqual([0, 0, null, null])
 })
 
-it('if engines follow their own clocks, a place keeps its error, and no clock is ahead of the first', () => {
+it('each node of the torture test keeps its clock error, and the first node’s clock is farthest ahead', () => {
   fc.assert(
     fc.property(options, (one) => {
       const skew = skewOf({ ...one, isShared: false })
@@ -38,7 +38,7 @@ it('if engines follow their own clocks, a place keeps its error, and no clock is
   )
 })
 
-it('the same seed makes the same clocks wrong', () => {
+it('the same seed gives the torture test’s clocks the same errors', () => {
   const clocks = (seed: string) => {
     const skew = skewOf({ seed, nodes: 6, isShared: false })
     return [0, 1, 2, 3, 4, 5].map((place) => skew.ofLife(place))
@@ -47,7 +47,7 @@ it('the same seed makes the same clocks wrong', () => {
   expect(clocks('a')).not.toEqual(clocks('b'))
 })
 
-it('without skew all clocks are right', () => {
+it('the torture test’s clocks are right without the option --clock-skew', () => {
   const skew = new ClockSkew({ skewMs: 0, isShared: false, nodes: 2, random: new SeededRandom('a') })
   expect([skew.ofLife(0), skew.ofLife(1), skew.aheadMs, skew.behindMs, skew.leader]).toEqual([0, 0, 0, 0, null])
 })

@@ -25,7 +25,7 @@ it('a row and the end of its task commit together, even if the process is killed
   expect(text).toMatch(/an answer that gets lost +\d+, in .*COMMIT \d+/)
 })
 
-it('the checks find a storage that accepts completions of former owners, and name the seed of the play', {
+it('the checks report a storage that accepts completions of earlier owners, with the seed of the test', {
   timeout,
 }, async () => {
   const { violations } = await tortureCompletions({
@@ -42,7 +42,7 @@ it('the checks find a storage that accepts completions of former owners, and nam
 
 const read = (...args: readonly string[]) => readCompletionOptions(args)
 
-it('the default is 10,000 tries by two players', () => {
+it('the completion test makes 10,000 tries with two players by default', () => {
   expect(read()).toEqual({
     tries: 10_000,
     minutes: null,
@@ -54,7 +54,7 @@ it('the default is 10,000 tries by two players', () => {
   })
 })
 
-it('completion options override the defaults', () => {
+it('the options of the completion test override its defaults', () => {
   const args = '--tries 1000000 --minutes 90.5 --players 3 --occurrences 500 --kill-every 0 --seed 77 --sabotage'
   expect(read(...args.split(' '))).toEqual({
     tries: 1_000_000,
@@ -67,7 +67,7 @@ it('completion options override the defaults', () => {
   })
 })
 
-it('a wrong completion option is rejected with its mistake and the usage', () => {
+it('the completion test refuses an invalid option, with the reason and the usage', () => {
   expect(() => read('--tries', 'many')).toThrow(
     /^--tries is not a whole number from 1 to 100000000: many\.\n\nUsage: npm run torture -- completions/,
   )

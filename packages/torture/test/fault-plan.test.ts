@@ -17,13 +17,13 @@ function plan({ seed, ...mixture }: { seed: string } & Parameters<typeof usualCo
 
 const onFile = { hasServer: false, isSkewed: false }
 
-it('the same seed plans the same faults, and another seed plans others', () => {
+it('the same seed plans the same faults, and another seed plans other faults', () => {
   const one = { seed: 'a', kills: 100, nodes: 4, durationMs: 40_000, ...onFile }
   expect(plan(one)).toEqual(plan(one))
   expect(plan({ ...one, seed: 'b' })).not.toEqual(plan(one))
 })
 
-it('the plan has the requested number of kills, including blackouts and outlived processes', () => {
+it('a fault plan has the requested number of kills, including blackouts and processes that are replaced', () => {
   fc.assert(
     fc.property(options, (one) => {
       const faults = plan(one)
@@ -35,7 +35,7 @@ it('the plan has the requested number of kills, including blackouts and outlived
   )
 })
 
-it('faults are ordered by time and lie within the duration', () => {
+it('the faults of a plan are ordered by time and lie within its duration', () => {
   fc.assert(
     fc.property(options, (one) => {
       const times = plan(one).map((fault) => fault.atMs)
@@ -45,7 +45,7 @@ it('faults are ordered by time and lie within the duration', () => {
   )
 })
 
-it('a stop beyond every timeout ends before the faults end', () => {
+it('a plan’s stop of a process beyond every timeout ends before the plan ends', () => {
   fc.assert(
     fc.property(options, (one) => {
       for (const fault of plan(one)) {
@@ -55,13 +55,13 @@ it('a stop beyond every timeout ends before the faults end', () => {
   )
 })
 
-it('a plan of 30 s has a stop beyond every timeout, and a plan of 100 kills has a blackout', () => {
+it('a fault plan of 30 s has a stop beyond every timeout, and a plan of 100 kills has a blackout', () => {
   const kinds = plan({ seed: 'a', kills: 100, nodes: 4, durationMs: 30_000, ...onFile })
   expect(kinds.some((fault) => fault.kind === 'stop' && fault.beyondTimeout)).toBe(true)
   expect(kinds.some((fault) => fault.kind === 'blackout')).toBe(true)
 })
 
-it('only a storage with a server gets faults of network and server', () => {
+it('a fault plan contains faults of network and server only for a storage with a server', () => {
   const ofServer: readonly FaultKind[] = ['break', 'lose-answers', 'cut', 'restart']
   fc.assert(
     fc.property(options, (one) => {
@@ -71,7 +71,7 @@ it('only a storage with a server gets faults of network and server', () => {
   )
 })
 
-it('only a plan with wrong clocks sets clocks', () => {
+it('a fault plan sets clocks only if the run has wrong clocks', () => {
   fc.assert(
     fc.property(options, (one) => {
       expect(plan(one).some((fault) => fault.kind === 'jump')).toBe(one.isSkewed)

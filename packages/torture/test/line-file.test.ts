@@ -14,14 +14,14 @@ beforeEach(() => {
 
 afterEach(() => rmSync(folder, { recursive: true }))
 
-it('the reader returns lines of several writers in the order of their writes', () => {
+it('readLines returns the lines of several writers in the order of the writes', () => {
   const writers = [new LineWriter(file), new LineWriter(file)]
   for (let number = 0; number < 6; number++) writers[number % 2]?.write({ number })
   for (const writer of writers) writer.close()
   expect(readLines(file)).toEqual({ lines: [0, 1, 2, 3, 4, 5].map((number) => ({ number })), torn: 0 })
 })
 
-it('a torn line does not damage other lines', () => {
+it('readLines skips an incomplete line, counts it, and returns the lines around it', () => {
   const writer = new LineWriter(file)
   writer.write({ number: 1 })
   appendFileSync(file, '\n{"numb')
@@ -30,11 +30,11 @@ it('a torn line does not damage other lines', () => {
   expect(readLines(file)).toEqual({ lines: [{ number: 1 }, { number: 2 }], torn: 1 })
 })
 
-it('a missing file has no lines', () => {
+it('readLines returns no lines for a file that does not exist', () => {
   expect(readLines(file)).toEqual({ lines: [], torn: 0 })
 })
 
-it('a follower returns each line once, even a line written in two parts', () => {
+it('LineFollower returns each line once, even a line written in two parts', () => {
   const follower = new LineFollower<{ readonly number: number }>(file)
   expect(follower.read()).toEqual([])
   appendFileSync(file, '\n{"number":1}\n\n{"num')

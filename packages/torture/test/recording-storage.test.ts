@@ -63,7 +63,7 @@ async function create(number: number) {
   return item
 }
 
-it('the creation and start of an occurrence are recorded with its token and its deadline', async () => {
+it('the recording storage records the creation and the start of an occurrence with token and deadline', async () => {
   const item = await create(1)
   expect(recorded).toEqual([
     { event: 'created', occurrence: item.id, job: 'the job', origin: 'slot', state: 'running' },
@@ -81,14 +81,14 @@ it('the creation and start of an occurrence are recorded with its token and its 
   ])
 })
 
-it('the creation of an existing occurrence is not recorded', async () => {
+it('the recording storage does not record the creation of an occurrence that exists', async () => {
   await create(1)
   recorded.length = 0
   await create(1)
   expect(recorded).toEqual([])
 })
 
-it('ends, rejections, reaps and claims are recorded when the storage has answered', async () => {
+it('the recording storage records ends, rejections, reaps and claims when the storage has answered', async () => {
   const item = await create(1)
   const second = await create(2)
   recorded.length = 0
@@ -164,7 +164,7 @@ it('a settle that is repeated after a lost answer is recorded with the time of i
   expect(line?.event === 'settled' && line.sentAt < lostAt).toBe(true)
 })
 
-it('an immediate cancel is recorded, and a cancel request to the owner is not', async () => {
+it('the recording storage records a forced cancel, but no cancel request to the owner', async () => {
   const { id, jobId, scheduledAt } = await create(1)
   recorded.length = 0
   const address = { id, jobId, scheduledAt, reason: 'test', actor: null }
@@ -173,7 +173,7 @@ it('an immediate cancel is recorded, and a cancel request to the owner is not', 
   expect(recorded).toEqual([{ event: 'canceled', occurrence: id, sentAt: expect.any(Number) }])
 })
 
-it("readings of the storage's clock are recorded, and a storage without a clock gets none", async () => {
+it('the recording storage records readings of the storage’s clock, and adds no clock to a storage without one', async () => {
   expect(storage.serverTime).toBeUndefined()
   const telling = wrapStorage(inner, { serverTime: async () => 1234 })
   const record = (event: Recorded): number => recorded.push(event)
@@ -182,7 +182,7 @@ it("readings of the storage's clock are recorded, and a storage without a clock 
   expect(recorded).toEqual([{ event: 'clock-read', time: 1234, resolutionMs: 1, sentAt: expect.any(Number) }])
 })
 
-it('a crash before a call prevents the call, and a crash after it does not', async () => {
+it('a crash before a storage call prevents the call, and a crash after the call does not', async () => {
   for (const when of ['before', 'after'] as const) {
     const crashes: string[] = []
     const crash = (point: string): never => {

@@ -51,7 +51,7 @@ function reportOf(story: Story, violations: readonly Violation[]): TortureReport
   }
 }
 
-it('the report counts the contents of ledger, witness and history', () => {
+it('the torture report counts the contents of ledger, witness file and history', () => {
   const story = new Story()
   story.plainSlot(1000, 'a.1')
   const rescued = story.slot(2000)
@@ -99,7 +99,7 @@ it('the report counts the contents of ledger, witness and history', () => {
   })
 })
 
-it('the report counts takeovers from dead nodes and the time from the kill to each one', () => {
+it('the torture report counts takeovers from dead nodes, and the time from each kill to its takeover', () => {
   const story = new Story()
   for (const [number, takenAt] of [3800, 4100, 5000].entries()) {
     const occurrence = story.slot(1000 * (number + 1))
@@ -114,7 +114,7 @@ it('the report counts takeovers from dead nodes and the time from the kill to ea
   expect([nodesLost, takeovers]).toEqual([4, { count: 3, medianMs: 2100, longestMs: 3000 }])
 })
 
-it('a report without violations says so', () => {
+it('the torture report of a run without violations ends with `No violation.`', () => {
   const text = printReport(reportOf(new Story(), []))
   expect(text).toContain('Torture of sqlite with 4 nodes, seed 42')
   expect(text).toContain('7 of the driver (1 times all nodes at once)')
@@ -122,7 +122,7 @@ it('a report without violations says so', () => {
   expect(text).toMatch(/No violation\.$/)
 })
 
-it('the report prints the first violation of each rule, the folder and the command to repeat the run', () => {
+it('the torture report prints each rule’s first violation, the folder, and the command that repeats the run', () => {
   const many = Array.from({ length: 8 }, (_, number): Violation => {
     return { rule: 'overlap', job: exclusive.name, occurrence: null, message: `number ${number}` }
   })

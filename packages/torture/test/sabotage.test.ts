@@ -27,27 +27,31 @@ const sabotages: Readonly<Record<string, Sabotage>> = {
   'one-start-more': { minutes: 0.2, counts: { ...noFaults, trigger: 60 }, rule: 'start-rate' },
 }
 
-it('the test covers every sabotage', () => {
+it('this test covers every sabotage of the torture test', () => {
   expect(Object.keys(sabotages)).toEqual(sabotageNames)
 })
 
 // Sabotages wrap the storage, so the kind of storage does not matter.
-it.concurrent.each(Object.entries(sabotages))('the checks find %s', { timeout: 200_000 }, async (sabotage, one) => {
-  const { minutes, counts, rule } = one
-  const options = {
-    storage: 'sqlite',
-    nodes: 2,
-    callers: 0,
-    minutes,
-    kills: 0,
-    seed: '1',
-    clockSkew: 0,
-    sabotage,
-    loseWrites: false,
-    keep: false,
-  }
-  const { violations, folder } = await torture(options, { counts, recoveryLimitMs: 8000 })
-  // A violation keeps the recording for its investigation. Here violations are expected.
-  if (folder !== null) rmSync(folder, { recursive: true })
-  expect(violations.map((violation) => violation.rule)).toContain(rule)
-})
+it.concurrent.each(Object.entries(sabotages))(
+  'the torture test’s checks report the sabotage %s',
+  { timeout: 200_000 },
+  async (sabotage, one) => {
+    const { minutes, counts, rule } = one
+    const options = {
+      storage: 'sqlite',
+      nodes: 2,
+      callers: 0,
+      minutes,
+      kills: 0,
+      seed: '1',
+      clockSkew: 0,
+      sabotage,
+      loseWrites: false,
+      keep: false,
+    }
+    const { violations, folder } = await torture(options, { counts, recoveryLimitMs: 8000 })
+    // A violation keeps the recording for its investigation. Here violations are expected.
+    if (folder !== null) rmSync(folder, { recursive: true })
+    expect(violations.map((violation) => violation.rule)).toContain(rule)
+  },
+)

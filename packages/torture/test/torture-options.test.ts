@@ -3,7 +3,7 @@ import { readTortureOptions } from '../src/torture-options.ts'
 
 const read = (...args: readonly string[]) => readTortureOptions(args, () => 'new')
 
-it('the default is 100 kills among four nodes on SQLite, with a new seed', () => {
+it('the torture test kills 100 times among four nodes on SQLite by default, with a new seed', () => {
   expect(read()).toEqual({
     storage: 'sqlite',
     nodes: 4,
@@ -18,7 +18,7 @@ it('the default is 100 kills among four nodes on SQLite, with a new seed', () =>
   })
 })
 
-it('torture options override the defaults', () => {
+it('the options of the torture test override its defaults', () => {
   const args =
     '--storage redis --nodes 8 --kills 250 --minutes 2.5 --seed 7 --clock-skew 0.5 --sabotage forget-wake --lose-writes --keep'
   expect(read(...args.split(' '))).toEqual({
@@ -35,12 +35,12 @@ it('torture options override the defaults', () => {
   })
 })
 
-it('a run with few kills still lasts at least 20 s', () => {
+it('a torture run with one kill lasts at least 20 s', () => {
   expect(read('--kills', '1')?.minutes).toBeCloseTo(20 / 60)
 })
 
 it.each(['redis', 'redis-cluster', 'dynamodb', 'postgres'])(
-  'nodes on %s have wrong clocks and more time for each kill',
+  'a torture run on %s has wrong clocks and more time for each kill',
   (storage) => {
     const options = read('--storage', storage)
     expect(options?.clockSkew).toBe(5)
@@ -48,7 +48,7 @@ it.each(['redis', 'redis-cluster', 'dynamodb', 'postgres'])(
   },
 )
 
-it('--help requests the usage', () => {
+it('the torture test prints its usage for --help', () => {
   expect(read('--help')).toBeNull()
 })
 
@@ -66,7 +66,7 @@ it.each([
   [['--minutes=-1'], /--minutes is not a number from/],
   [['--clock-skew', 'much'], /--clock-skew is not a number from 0 to 1440: much/],
   [['--hours', '1'], /--hours/],
-])('refuses %j with the reason and the usage', (args, reason) => {
+])('the torture test refuses %j with the reason and the usage', (args, reason) => {
   expect(() => read(...args)).toThrow(reason)
   expect(() => read(...args)).toThrow(/Usage: npm run torture/)
 })

@@ -28,7 +28,7 @@ function workspace(changes = {}) {
   return folder
 }
 
-it('finds the packages of every folder of the workspace, in a stable order', () => {
+it('workspacePackages finds the packages in every folder of the workspace, in a stable order', () => {
   const found = workspacePackages(workspace()).map(({ path, name, publishable }) => ({ path, name, publishable }))
   expect(found).toEqual([
     { path: 'examples/c', name: 'c', publishable: true },
@@ -37,7 +37,7 @@ it('finds the packages of every folder of the workspace, in a stable order', () 
   ])
 })
 
-it('installs again after a change of the lockfile, of a manifest or of the list of packages', () => {
+it('a change of the lockfile, of a manifest or of the package list causes a new installation', () => {
   const before = installFingerprint(workspace())
   expect(installFingerprint(workspace())).toBe(before)
   for (const changes of [
@@ -50,12 +50,12 @@ it('installs again after a change of the lockfile, of a manifest or of the list 
   }
 })
 
-it('does not install again after a change of a source file', () => {
+it('a change of a source file causes no new installation', () => {
   const before = installFingerprint(workspace())
   expect(installFingerprint(workspace({ 'packages/a/src/index.ts': 'export {}' }))).toBe(before)
 })
 
-it('reads the workspace dependencies from every dependency field, each once', () => {
+it('workspaceDependencies reads each workspace dependency once from all dependency fields', () => {
   expect(
     workspaceDependencies({
       dependencies: { luxon: '^3.0.0', b: 'workspace:^' },

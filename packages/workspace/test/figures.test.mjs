@@ -19,8 +19,8 @@ function folderOf(files) {
   return folder
 }
 
-describe('a source', () => {
-  it('counts lines with a token, and neither blank lines nor comments', () => {
+describe('a source file in the project’s figures', () => {
+  it('counts lines of code, but not blank lines and comments', () => {
     const content = [
       '/** A comment. */',
       'const one = 1 // beside code',
@@ -43,7 +43,7 @@ describe('a source', () => {
     ])
   })
 
-  it('names the files that it imports, including types and re-exports', () => {
+  it('has a list of the files that it imports, including types and re-exports', () => {
     const content =
       "import { a } from './a.ts'\nimport type { B } from '../b.ts'\nexport * from './c/c.ts'\nimport 'd'\n"
     const folder = folderOf({ 'sub/one.ts': content })
@@ -51,7 +51,7 @@ describe('a source', () => {
     expect(readSources(folder)[0]?.imports).toEqual(paths.map((path) => join(folder, path)))
   })
 
-  it('names its top-level constants whose value is a number', () => {
+  it('has a list of its top-level constants whose value is a number', () => {
     const content = [
       'const limit = 10_000',
       'export const longer: number = 2 * limit, negative = -1',
@@ -64,7 +64,7 @@ describe('a source', () => {
     expect(readSources(folderOf({ 'one.ts': content.join('\n') }))[0]?.numericConstants).toEqual(names)
   })
 
-  it('names the members of an interface, and finds words only in its code', () => {
+  it('has a list of each interface’s members, and finds words only in its code', () => {
     const [source] = readSources(
       folderOf({
         'one.ts': 'interface Options {\n  /** A priority. */\n  readonly limit: number\n  stop(): void\n}\n',
@@ -92,13 +92,13 @@ it('files that import one another form a circle, and each file is in at most one
   ])
 })
 
-it('the longest equal run is found between groups, not within one', () => {
+it('longestEqualRun compares lines of different groups, not lines within one group', () => {
   const shared = ['one', 'two', 'three']
   expect(longestEqualRun([[[...shared, 'four', ...shared, 'four']], [['zero', ...shared, 'five']]])).toBe(3)
   expect(longestEqualRun([[['one']], [['two']]])).toBe(0)
 })
 
-it('counts each figure of this repository', () => {
+it('countFigures counts each figure of this repository', () => {
   const figures = countFigures(root)
   expect(figures).toHaveLength(12)
   expect(figures.filter(({ name, value }) => value === 0 && !name.includes('circles'))).toEqual([])

@@ -57,17 +57,17 @@ const clockSources = [
 /** @param {string} statement */
 const moduleWith = (statement) => `declare const task: (...values: unknown[]) => void\n${statement}\nexport {}\n`
 
-describe('time and chance', () => {
-  it.each(clockSources)('%s is rejected in a package', async (statement, rule) => {
+describe('the lint rules for time and randomness', () => {
+  it.each(clockSources)('reject %s in a package', async (statement, rule) => {
     expect(await lint({ 'packages/any/src/some-file.ts': moduleWith(statement) })).toEqual([rule])
   })
 
-  it('an import of timers is rejected in a package', async () => {
+  it('reject an import of timers in a package', async () => {
     const importing = "import { setTimeout } from 'node:timers/promises'\nawait setTimeout(5)\n"
     expect(await lint({ 'packages/any/src/some-file.ts': importing })).toEqual(['noRestrictedImports'])
   })
 
-  it('are allowed in the system clock, in tests, benchmarks and examples', async () => {
+  it('allow everything in the system clock, in tests, benchmarks and examples', async () => {
     const everything = moduleWith(clockSources.map(([statement]) => `{ ${statement} }`).join('\n'))
     const places = [
       'packages/core/src/system-clock.ts',
@@ -79,14 +79,14 @@ describe('time and chance', () => {
     expect(await lint(Object.fromEntries(places.map((path) => [path, everything])))).toEqual([])
   })
 
-  it('a constant date and arithmetic are allowed', async () => {
+  it('allow constant dates and arithmetic', async () => {
     const statement = "task(new Date(5), Date.UTC(2026), Date.parse('2026-01-01'), Math.max(1, 2))"
     expect(await lint({ 'packages/any/src/some-file.ts': moduleWith(statement) })).toEqual([])
   })
 })
 
-describe('modules', () => {
-  it('that import each other are rejected', async () => {
+describe('the lint rules for modules', () => {
+  it('reject modules that import each other', async () => {
     const files = {
       'packages/any/src/one.ts': "import { two } from './two.ts'\nexport const one = (): number => two()\n",
       'packages/any/src/two.ts': "import { one } from './one.ts'\nexport const two = (): number => one()\n",
@@ -94,18 +94,18 @@ describe('modules', () => {
     expect(await lint(files)).toEqual(['noImportCycles'])
   })
 
-  it('with a default export are rejected, except configuration files', async () => {
+  it('reject default exports, except in configuration files', async () => {
     const content = 'export default { setting: 1 }\n'
     expect(await lint({ 'packages/any/src/settings.ts': content })).toEqual(['noDefaultExport'])
     expect(await lint({ 'packages/any/vitest.config.ts': content })).toEqual([])
   })
 
-  it('with an unused import or variable are rejected', async () => {
+  it('reject unused imports and variables', async () => {
     const content = "import { join } from 'node:path'\nconst unused = 1\nexport {}\n"
     expect(await lint({ 'packages/any/src/some-file.ts': content })).toEqual(['noUnusedImports', 'noUnusedVariables'])
   })
 
-  it('that import types as values are rejected', async () => {
+  it('reject an import of a type as a value', async () => {
     const files = {
       'packages/any/src/one.ts': "import { Two } from './two.ts'\nexport const one = (two: Two): Two => two\n",
       'packages/any/src/two.ts': 'export interface Two {\n  readonly two: 2\n}\n',
@@ -114,7 +114,7 @@ describe('modules', () => {
   })
 })
 
-it('tests with skip or only are rejected', async () => {
+it('the lint rules reject tests with skip or only', async () => {
   const content = "import { it } from 'vitest'\nit.skip('one', () => {})\nit.only('two', () => {})\n"
   expect(await lint({ 'packages/any/test/some.test.ts': content })).toEqual(['noFocusedTests', 'noSkippedTests'])
 })

@@ -13,12 +13,12 @@ it('the workspace has packages to publish', () => {
   expect(publishable.map(({ name }) => name)).toContain('@jobistemer/core')
 })
 
-describe.each(all)('$name', ({ manifest }) => {
-  it('is an ES module package under the MIT licence, for the Node.js versions of the repository', () => {
+describe.each(all)('the manifest of $name', ({ manifest }) => {
+  it('declares an ES module package under the MIT licence, for the repository’s Node.js versions', () => {
     expect(manifest).toMatchObject({ type: 'module', license: 'MIT', engines })
   })
 
-  it('takes packages of this workspace from the workspace', () => {
+  it('refers to other packages of this workspace by `workspace:`', () => {
     for (const field of ['dependencies', 'devDependencies', 'peerDependencies', 'optionalDependencies']) {
       for (const [dependency, range] of Object.entries(manifest[field] ?? {})) {
         if (all.some((other) => other.name === dependency)) expect(range, dependency).toMatch(/^workspace:/)
@@ -27,12 +27,12 @@ describe.each(all)('$name', ({ manifest }) => {
   })
 })
 
-describe.each(publishable)('$name, to be published,', ({ name, manifest, folder, path }) => {
-  it('has tests, and a type check of sources and tests', () => {
+describe.each(publishable)('the manifest of the published package $name', ({ name, manifest, folder, path }) => {
+  it('has scripts for tests and for a type check', () => {
     expect(manifest.scripts).toMatchObject({ test: expect.any(String), typecheck: expect.any(String) })
   })
 
-  it('names its repository and the address for problem reports', () => {
+  it('states the repository and the address for problem reports', () => {
     expect(manifest).toMatchObject({
       author: 'The Jobistemer contributors',
       homepage: `${repository}/tree/main/${path}#readme`,
@@ -41,36 +41,36 @@ describe.each(publishable)('$name, to be published,', ({ name, manifest, folder,
     })
   })
 
-  it('has the license of the repository in its folder, since `npm pack` takes it from there', () => {
+  it('lies beside a copy of the repository’s license, which `npm pack` takes', () => {
     expect(readFileSync(join(folder, 'LICENSE'), 'utf8')).toBe(readFileSync(join(root, 'LICENSE'), 'utf8'))
   })
 
-  it('can be found by keywords', () => {
+  it('lists at least four different keywords', () => {
     expect(manifest.keywords).toContain('jobistemer')
     expect(manifest.keywords.length).toBeGreaterThan(3)
     expect(new Set(manifest.keywords).size).toBe(manifest.keywords.length)
   })
 
-  it('is published publicly, with a provenance statement', () => {
+  it('publishes publicly, with a provenance statement', () => {
     expect(manifest.publishConfig).toEqual({ access: 'public', provenance: true })
   })
 
-  it('is built whenever it is packed', () => {
+  it('builds the package before it is packed', () => {
     expect(manifest.scripts).toMatchObject({ build: expect.any(String), prepack: 'pnpm run build' })
   })
 
-  it('accepts any 0.x of its peers, because all packages share one version', () => {
+  it('accepts any 0.x version of its peers, because all packages share one version', () => {
     for (const [peer, range] of Object.entries(manifest.peerDependencies ?? {})) {
       if (all.some((other) => other.name === peer)) expect(range, peer).toBe('workspace:0.x')
     }
   })
 
-  it('has the name of its folder and a description', () => {
+  it('has the name of its folder, and a description', () => {
     expect(name).toBe(path.replace(/^packages\//, '@jobistemer/'))
     expect(manifest.description).toMatch(/^[A-Z].{20,}\.$/)
   })
 
-  it('is free of side effects, so that bundlers can drop unused exports', () => {
+  it('declares that the package has no side effects, so that bundlers can drop unused exports', () => {
     expect(manifest.sideEffects).toBe(false)
   })
 
@@ -87,27 +87,27 @@ describe.each(publishable)('$name, to be published,', ({ name, manifest, folder,
     for (const open of ['module', 'browser']) expect(manifest).not.toHaveProperty(open)
   })
 
-  it('also declares its types by `types` and `typesVersions`, for compilers that ignore `exports`', () => {
+  it('also declares types by `types` and `typesVersions`, for compilers that ignore `exports`', () => {
     const { '.': main, ...others } = manifest.exports
     expect([manifest.main, manifest.types]).toEqual([main.default, main.types])
     const paths = Object.entries(others).map(([entry, { types }]) => [entry.slice(2), [types]])
     expect(manifest.typesVersions ?? {}).toEqual(paths.length === 0 ? {} : { '*': Object.fromEntries(paths) })
   })
 
-  it('publishes its build and its documents, without sources and tests', () => {
+  it('includes the build and the documents in the package, but no sources and tests', () => {
     expect(manifest.files).toEqual(expect.arrayContaining(['dist', 'README.md']))
     expect(manifest.files.filter((/** @type {string} */ entry) => /^(src|test|node_modules|\.)/.test(entry))).toEqual(
       [],
     )
   })
 
-  it('has a README under its own name', () => {
+  it('lies beside a README with the name of the package', () => {
     const readme = join(folder, 'README.md')
     expect(existsSync(readme), `${path}/README.md`).toBe(true)
     expect(readFileSync(readme, 'utf8').split('\n')[0]).toBe(`# ${name}`)
   })
 })
 
-it('all packages to be published share one version', () => {
+it('all published packages have the same version', () => {
   expect(new Set(publishable.map(({ manifest }) => manifest.version)).size).toBe(1)
 })

@@ -8,12 +8,12 @@ import { capturePnpm } from '../runner/pnpm.mjs'
 
 const needed = ['LICENSE', 'README.md', 'package.json', 'dist/index.js', 'dist/index.d.ts']
 
-it('accepts a tarball of the build, the documents and schemas', () => {
+it('the check of tarballs accepts the build, the documents and the schemas of a package', () => {
   const more = ['dist/storage/index.js', 'docs/guide.md', 'schema/jobs.json', 'CHANGELOG.md']
   expect(strayFiles([...needed, ...more])).toBeUndefined()
 })
 
-it.each(needed)('names %s if it is missing', (path) => {
+it.each(needed)('the check of tarballs reports %s if it is missing', (path) => {
   expect(strayFiles(needed.filter((other) => other !== path))).toBe(`${path} is missing.`)
 })
 
@@ -25,11 +25,11 @@ it.each([
   'tsconfig.json',
   'notes.md',
   'schema/notes.md',
-])('names %s as a stray file', (path) => {
+])('the check of tarballs reports the stray file %s', (path) => {
   expect(strayFiles([...needed, path])).toBe(`${path} does not belong there.`)
 })
 
-it('lists the files of a tarball as pnpm packs them, with long paths', async () => {
+it('tarballFiles lists the files of a tarball made by pnpm, including files with long paths', async () => {
   const folder = mkdtempSync(join(tmpdir(), 'jobistemer-tarball-'))
   onTestFinished(() => rmSync(folder, { recursive: true }))
   const deep = join('dist', 'a'.repeat(60), 'b'.repeat(60))
@@ -44,7 +44,7 @@ it('lists the files of a tarball as pnpm packs them, with long paths', async () 
   expect(files).toContainEqual({ path: `${deep}/index.js`, size: 1500 })
 })
 
-it('names a package that is larger than two megabytes', () => {
+it('the check of tarballs reports a package that is larger than 2 MB', () => {
   expect(tooLarge([{ size: 1_000_000 }, { size: 1_000_000 }])).toBeUndefined()
   expect(tooLarge([{ size: 1_000_000 }, { size: 1_000_001 }])).toBe('2000001 bytes unpacked; the limit is 2000000.')
 })

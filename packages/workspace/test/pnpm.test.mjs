@@ -4,17 +4,17 @@ import { basename, join } from 'node:path'
 import { expect, it, onTestFinished } from 'vitest'
 import { capturePnpm, captureScript, captureTool, pinnedPnpm } from '../runner/pnpm.mjs'
 
-it('runs exactly the pnpm version that the repository pins', async () => {
+it('capturePnpm runs exactly the pnpm version that the repository pins', async () => {
   const { output } = await capturePnpm(['--version'])
   expect(`pnpm@${output.trim()}`).toBe(pinnedPnpm)
 })
 
-it('lets programs find that pnpm under its name', async () => {
+it('a program that capturePnpm starts finds the pinned pnpm under the name pnpm', async () => {
   const { output } = await capturePnpm(['exec', 'pnpm', '--version'])
   expect(`pnpm@${output.trim()}`).toBe(pinnedPnpm)
 })
 
-it('runs a script of a package with its installed programs, and passes arguments unchanged', async () => {
+it('runScript passes arguments unchanged to a package’s script, which finds the installed programs', async () => {
   const folder = mkdtempSync(join(tmpdir(), 'jobistemer-script-'))
   onTestFinished(() => rmSync(folder, { recursive: true }))
   const programs = join(folder, 'node_modules', '.bin')
@@ -34,7 +34,7 @@ it('runs a script of a package with its installed programs, and passes arguments
   })
 })
 
-it('runs a program of a package that the checks need, and returns its exit code', async () => {
+it('captureTool runs a program that the checks need, and returns its exit code', async () => {
   const { output, exitCode } = await captureTool('publint', 'publint', ['--version'])
   expect({ output: output.trim(), exitCode }).toEqual({ output: expect.stringMatching(/\d+\.\d+\.\d+$/), exitCode: 0 })
 })

@@ -25,7 +25,7 @@ function unbuiltCopy(path) {
   return join(top, path)
 }
 
-it('packing builds a package that was never built', async () => {
+it('packing a package builds it if it was never built', async () => {
   const folder = unbuiltCopy('packages/ticker-once')
   expect(existsSync(join(folder, 'dist'))).toBe(false)
   const tarball = join(folder, 'packed.tgz')
@@ -34,7 +34,7 @@ it('packing builds a package that was never built', async () => {
   expect(strayFiles(tarballFiles(readFileSync(tarball)).map(({ path }) => path))).toBeUndefined()
 })
 
-it('packing fails if the build of the package fails', async () => {
+it('packing a package fails if its build fails', async () => {
   const folder = unbuiltCopy('packages/ticker-once')
   rmSync(join(folder, 'tsconfig.build.json'))
   const tarball = join(folder, 'packed.tgz')

@@ -26,15 +26,15 @@ function visible(prose) {
   return prose.replaceAll('\0', '').replace(/\s+/g, ' ').trim()
 }
 
-describe('the prose of a source', () => {
-  it('contains comments, each with its lines joined and without decoration', () => {
+describe('the prose that the linter reads from a source file', () => {
+  it('contains each comment, with its lines joined and without decoration', () => {
     const text = ['/**', ' * Once in a blue', ' * moon.', ' */', 'one() // a blue', '// moon', '/* blue moons */'].join(
       '\n',
     )
     expect(found('any.ts', text)).toEqual(['2 blue moon', '5 blue moon', '7 blue moons'])
   })
 
-  it('contains string and template literals of several words, wherever they stand', () => {
+  it('contains string and template literals of several words, at any place', () => {
     const text = [
       "it('runs once in a blue moon', () => {})",
       `describe.each([["a blue moon", 1]])(\`in a blue moon, \${1} blue moon \${2}\`, () => {})`,
@@ -67,7 +67,7 @@ describe('the prose of a source', () => {
     expect(found('any.js', '// `flurb` and `a blue moon`, and ``flurb`` too\n')).toEqual([])
   })
 
-  it('keeps the positions of everything', async () => {
+  it('keeps the positions of all texts in their files', async () => {
     const files = (await proseFiles(['packages/workspace', 'packages/cli/src', 'packages/dashboard/src/page'])).filter(
       ({ path }) => !path.endsWith('.md'),
     )
@@ -80,25 +80,25 @@ describe('the prose of a source', () => {
   })
 })
 
-describe('the prose of a document', () => {
+describe('the prose that the linter reads from a document', () => {
   it('contains paragraphs, headings, list items, quotations and table cells', () => {
     const text = '# Blue moon\n\nIn a blue\nmoon.\n\n- blue moon\n> blue\n> moon\n\n| a | blue moon |\n'
     expect(found('any.md', text)).toHaveLength(5)
   })
 
-  it('joins no words across blocks', () => {
+  it('joins no words of different blocks', () => {
     expect(found('any.md', 'blue\n\nmoon, blue\n- moon | blue | moon\n')).toEqual([])
   })
 
-  it('contains no code block, code span or target of a link', () => {
+  it('contains no code blocks, code spans or targets of links', () => {
     const text = 'A `blue moon` is [here](flurb.md#a).\n\n```ts\nflurb()\n```\n\n- ~~~\n  flurb\n  ~~~\n\nThe flurb.\n'
     expect(found('any.md', text)).toEqual(['11 flurb'])
     expect(visible(markdownProse(text))).toBe('A is [here. The flurb.')
   })
 })
 
-describe('a phrase', () => {
-  it('is found as whole words in any case', () => {
+describe('a forbidden phrase', () => {
+  it('is found as whole words, in upper and lower case', () => {
     expect(found('a.md', 'Flurb flurbs a-flurb flurb-b FLURB, flurb’s and Blue\nMoon')).toEqual([
       '1 Flurb',
       '1 FLURB',
@@ -117,12 +117,12 @@ describe('a phrase', () => {
     expect(found(path, text)).toHaveLength(1)
   })
 
-  it('is reported with its place, the reason and what to write', () => {
+  it('is reported with its file and line, the reason, and the phrase to write instead', () => {
     const { findings } = findPhrases([{ path: 'a/b.md', text: '\nOnce in a blue moon.' }], phrases)
     expect(findings.map(describeFinding)).toEqual(['a/b.md:2 "blue moon" (vague): write a number'])
   })
 
-  it('is accepted where its sentence is listed, and a place that no longer exists is named', () => {
+  it('is accepted in listed sentences, and a listed sentence that no longer exists is reported', () => {
     const files = [
       { path: 'a.md', text: 'Sing "blue\nmoon" today. Once in a blue moon.' },
       { path: 'b.md', text: 'Sing "blue moon" today.' },
@@ -137,7 +137,7 @@ describe('a phrase', () => {
   })
 })
 
-describe('the table of phrases', () => {
+describe('the table of forbidden phrases', () => {
   const table = readPhrases()
   const [, ...rows] = readFileSync(new URL('fixtures/before-and-after.tsv', import.meta.url), 'utf8')
     .trim()
@@ -153,13 +153,16 @@ describe('the table of phrases', () => {
     document: (text) => ({ path: 'any.md', text: `# Any\n\n${text}\n` }),
   }
 
-  it.each(rows.map((row) => row.split('\t')))('catches a %s with "%s": %s', (kind = '', phrase = '', text = '') => {
-    const file = forms[kind]?.(text)
-    const { findings } = findPhrases(file === undefined ? [] : [file], table)
-    expect(findings.map(({ found }) => found)).toContain(phrase)
-  })
+  it.each(rows.map((row) => row.split('\t')))(
+    'finds in a %s the phrase "%s": %s',
+    (kind = '', phrase = '', text = '') => {
+      const file = forms[kind]?.(text)
+      const { findings } = findPhrases(file === undefined ? [] : [file], table)
+      expect(findings.map(({ found }) => found)).toContain(phrase)
+    },
+  )
 
-  it('forbids the phrases of the agreed list', () => {
+  it('contains every phrase of the agreed list', () => {
     const forbidden = table.filter(({ later }) => !later).flatMap(({ variants }) => variants)
     // Without white space: the linter reads this file too.
     const agreed =
@@ -167,18 +170,18 @@ describe('the table of phrases', () => {
     expect(forbidden).toEqual(expect.arrayContaining(agreed.replaceAll('_', ' ').split(',')))
   })
 
-  it('lists each phrase once, with a reason', () => {
+  it('contains each phrase once, with a reason', () => {
     const variants = table.flatMap((phrase) => phrase.variants)
     expect(new Set(variants).size).toBe(variants.length)
     expect(table.filter(({ why }) => why === '')).toEqual([])
   })
 
-  it('has a short list of accepted places', () => {
+  it('has fewer than 20 accepted exceptions', () => {
     expect(readAccepted().length).toBeLessThan(20)
   })
 })
 
-describe('sentences', () => {
+describe('the lengths of sentences', () => {
   it('are counted in paragraphs, and in list items and cells that end with a punctuation mark', () => {
     const text = [
       '# A heading of five words',
@@ -194,20 +197,20 @@ describe('sentences', () => {
     expect(sentenceLengths(text)).toEqual([4, 6, 5, 2, 2])
   })
 
-  it('have a percentile by the nearest rank', () => {
+  it('have a percentile, computed by the nearest rank', () => {
     expect([0, 0.5, 0.95, 1].map((share) => percentile([4, 1, 3, 2], share))).toEqual([1, 2, 4, 4])
     expect(percentile([], 0.5)).toBe(0)
   })
 
-  it('belong to documents: READMEs, the docs of packages, and the documents of the repository', () => {
+  it('are measured only in documents: READMEs, docs folders of packages, and documents of the repository', () => {
     const paths = ['README.md', 'CONTRIBUTING.md', 'packages/a/README.md', 'packages/a/docs/b/c.md']
     const others = ['.changeset/a.md', 'packages/a/CHANGELOG.md', 'packages/a/test/b.md', 'packages/a/src/README.ts']
     expect([...paths, ...others].filter((path) => isDocument({ path, text: '' }))).toEqual(paths)
   })
 })
 
-describe('figures of the texts', () => {
-  it('are the lengths of the sentences and the number of phrases that are only counted', () => {
+describe('the prose figures', () => {
+  it('are the lengths of the sentences, and the number of phrases that are only counted', () => {
     const files = [
       { path: 'README.md', text: 'One two three. A flurb in a blue moon.' },
       { path: 'a.ts', text: '// A flurb.' },
@@ -217,12 +220,12 @@ describe('figures of the texts', () => {
     expect(findings.map(({ found, path }) => `${path} ${found}`)).toEqual(['README.md flurb', 'a.ts flurb'])
   })
 
-  it('count 0 phrases if the table has none to replace later', () => {
+  it('include 0 phrases if the table has no phrase that is only counted', () => {
     expect(countProseFigures([{ path: 'README.md', text: 'A flurb.' }], []).figures.at(-1)?.value).toBe(0)
   })
 })
 
-describe('a draw of texts', () => {
+describe('a random draw of texts', () => {
   const source = [
     '/**',
     ' * A comment of five words.',
@@ -243,7 +246,7 @@ describe('a draw of texts', () => {
     { path: 'README.md', text: '# A heading\n\nOne `code`\nsentence. Another one.\n\n- no sentence\n' },
   ]
 
-  it('holds comments, titles, messages and sentences, each with its line and the code beneath', () => {
+  it('contains comments, titles, messages and sentences, with their lines and the code beneath', () => {
     const texts = drawTexts(files, 'a seed').map(({ kind, line, text, beneath }) => [kind, line, text, beneath])
     expect(texts.sort()).toEqual([
       ['comment', 1, 'A comment of five words.', 'export const one = 1 // Beside a line of code.'],
@@ -257,7 +260,7 @@ describe('a draw of texts', () => {
     ])
   })
 
-  it('is the same for one seed and differs for another', () => {
+  it('is the same for the same seed, and differs for another seed', () => {
     const many = [{ path: 'README.md', text: Array.from({ length: 99 }, (_, n) => `Sentence ${n}.`).join('\n') }]
     const [one, again, other] = ['one', 'one', 'other'].map((seed) => drawTexts(many, seed))
     expect(one).toHaveLength(20)
@@ -266,6 +269,6 @@ describe('a draw of texts', () => {
   })
 })
 
-it('the linter itself contains no forbidden phrase', async () => {
+it('the prose linter’s own files contain no forbidden phrase', async () => {
   expect(await proseProblems(['packages/workspace/prose', 'packages/workspace/test/prose.test.mjs'])).toEqual([])
 })

@@ -8,7 +8,7 @@ const repository = 'https://github.com/jobistemer/jobistemer/'
 
 const published = workspacePackages().filter(({ publishable }) => publishable)
 
-describe.each(published)('the documents of $name', ({ path }) => {
+describe.each(published)('the published documents of $name', ({ path }) => {
   const { files } = readJson(join(root, path, 'package.json'))
   const documents = readdirSync(join(root, path), { recursive: true, encoding: 'utf8' }).filter(
     (file) => file.endsWith('.md') && isPublished(file, files),
@@ -17,7 +17,7 @@ describe.each(published)('the documents of $name', ({ path }) => {
     linksOf(readFileSync(join(root, path, document), 'utf8')).map((link) => ({ document, link })),
   )
 
-  it('link to files of the same tarball, or to an address', () => {
+  it('link to files of the same tarball, or to an address on the web', () => {
     expect(documents).toContain('README.md')
     const relative = links.filter(({ link }) => !/^(https?:|mailto:|#)/.test(link))
     const wrong = relative.filter(({ document, link }) => {
@@ -27,7 +27,7 @@ describe.each(published)('the documents of $name', ({ path }) => {
     expect(wrong).toEqual([])
   })
 
-  it('link to files of the repository that exist', () => {
+  it('link only to existing files when they link to the repository', () => {
     const wrong = links.filter(({ link }) => {
       const [, target] = link.match(new RegExp(`^${repository}(?:blob|tree)/main/([^#]+)`)) ?? []
       return target !== undefined && !existsSync(join(root, target))

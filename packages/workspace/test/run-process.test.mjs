@@ -9,30 +9,30 @@ function node(code, options) {
   return capture(process.execPath, ['-e', code], options)
 }
 
-it('keeps the output of a program on both streams, and its exit code', async () => {
+it('capture returns the output of a program on both streams, and its exit code', async () => {
   const result = await node('process.stdout.write("out "); process.stderr.write("err"); process.exitCode = 4')
   expect(result.exitCode).toBe(4)
   expect(result.ended).toBeUndefined()
   expect(result.output.split(' ').sort()).toEqual(['err', 'out'].sort())
 })
 
-it('gives a program an empty standard input', async () => {
+it('capture gives a program an empty standard input', async () => {
   const { output } = await node('process.stdin.on("data", () => {}).on("end", () => console.log("ended"))')
   expect(output).toBe('ended\n')
 })
 
-it('returns the reason if a program cannot start', async () => {
+it('capture returns the reason if a program cannot start', async () => {
   const { exitCode, ended } = await capture('jobistemer-no-such-program', [])
   expect(exitCode).toBe(1)
   expect(ended).toContain('could not be started')
 })
 
-it('names the signal that ended a program', async () => {
+it('capture returns the signal that ended a program', async () => {
   const { exitCode, ended } = await node('process.kill(process.pid, "SIGTERM")')
   expect({ exitCode, ended }).toEqual({ exitCode: 1, ended: 'was ended by SIGTERM' })
 })
 
-it('kills a program and its children after the timeout', async () => {
+it('capture kills a program and its child processes after the timeout', async () => {
   const endless = 'setInterval(() => {}, 1000)'
   const child = `require("node:child_process").spawn(process.execPath, ["-e", ${JSON.stringify(endless)}], { stdio: "inherit" })`
   // The streams close only after the end of the grandchild. The end of this call shows that it was killed.
@@ -40,7 +40,7 @@ it('kills a program and its children after the timeout', async () => {
   expect(ended).toBe('was killed after 0.3 s')
 })
 
-it('ends its running programs when a signal ends it', async () => {
+it('a runner that a signal ends first ends its running programs', async () => {
   const server = createServer().listen(0, '127.0.0.1')
   onTestFinished(() => void server.close())
   await once(server, 'listening')

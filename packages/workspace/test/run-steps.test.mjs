@@ -16,30 +16,30 @@ async function run(steps, concurrency = 1) {
   return { outcomes, printed }
 }
 
-it('counts each check as one test', async () => {
+it('the runner counts each check as one test', async () => {
   const { outcomes } = await run([passing, failing, passing])
   expect(summary(outcomes)).toBe('Failed:\n  bad (1)\n2 passed, 1 failed')
 })
 
-it('ends with only the sums if no step failed', async () => {
+it('the runner prints only the sums if no step failed', async () => {
   const { outcomes } = await run([passing])
   expect(summary(outcomes)).toBe('1 passed, 0 failed')
 })
 
-it('adds skipped tests to the closing line only if there are any', async () => {
+it('the runner prints the number of skipped tests only if it is not 0', async () => {
   const { outcomes } = await run([
     { name: 'some', run: async () => ({ passed: 4, failed: 0, skipped: 2, details: '' }) },
   ])
   expect(summary(outcomes)).toBe('4 passed, 0 failed, 2 skipped')
 })
 
-it('shows the output of a failed step, indented under its line, and no output of a passed one', async () => {
+it('the runner prints the indented output of a failed step, and no output of a passed step', async () => {
   const { printed } = await run([passing, failing])
   expect(printed[0]).toMatch(/^✓ good: 1 passed \(\d+\.\d s\)$/)
   expect(printed[1]).toMatch(/^✗ bad: 0 passed, 1 failed \(\d+\.\d s\)\n {4}what is wrong\n {4}and where\n$/)
 })
 
-it('counts a step that throws as one failure and runs the remaining steps', async () => {
+it('the runner counts a step that throws as one failure, and runs the remaining steps', async () => {
   const throwing = {
     name: 'broken',
     run: async () => {
@@ -51,7 +51,7 @@ it('counts a step that throws as one failure and runs the remaining steps', asyn
   expect(printed[0]).toContain('the step itself is broken')
 })
 
-it('runs `concurrency` steps at once, and returns the outcomes in their order', async () => {
+it('the runner runs `concurrency` steps at once, and returns the outcomes in the order of the steps', async () => {
   /** @type {(() => void)[]} */
   const gates = []
   let running = 0
@@ -80,6 +80,6 @@ it.each([
   [{ exitCode: 1, ended: undefined, output: '  a complaint\n' }, 'a complaint'],
   [{ exitCode: 3, ended: undefined, output: '' }, 'exit code 3 without a word'],
   [{ exitCode: 1, ended: 'was killed after 5 s', output: 'half' }, 'half\nThe program was killed after 5 s.'],
-])('takes from a program that ended as %j the complaint %j', (result, expected) => {
+])('complaint of a program that ended as %j returns %j', (result, expected) => {
   expect(complaint(result)).toBe(expected)
 })

@@ -1,28 +1,31 @@
 import { expect, it } from 'vitest'
 import { byEffort, furtherKind, isThorough, kitEffort, readEffort, seedsByEffort, testEffort } from '../test-effort.ts'
 
-it('is 1 by default', () => {
+it('the test effort is 1 by default', () => {
   expect([readEffort(undefined), readEffort(''), readEffort('1'), readEffort('2.5')]).toEqual([1, 1, 1, 2.5])
 })
 
-it.each(['0', '0.5', '-1', 'much', 'Infinity'])('%s is rejected with the valid values', (text) => {
-  expect(() => readEffort(text)).toThrow(`JOBISTEMER_TEST_EFFORT is no number from 1 on: "${text}". Leave it out`)
-})
+it.each(['0', '0.5', '-1', 'much', 'Infinity'])(
+  'the test effort %s is rejected, and the error states the valid values',
+  (text) => {
+    expect(() => readEffort(text)).toThrow(`JOBISTEMER_TEST_EFFORT is no number from 1 on: "${text}". Leave it out`)
+  },
+)
 
-it('multiplies rounds and seeds, with a minimum of one', () => {
+it('the test effort multiplies rounds and seeds, with a minimum of one', () => {
   expect(byEffort(25)).toBe(Math.round(25 * testEffort))
   expect(byEffort(0.01)).toBe(1)
   expect(seedsByEffort(3, 7).slice(0, 3)).toEqual([7, 8, 9])
   expect(seedsByEffort(3)).toHaveLength(byEffort(3))
 })
 
-it('gives the conformance kit at most three seeds, and multiplies its rounds', () => {
+it('the test effort gives the conformance kit at most three seeds, and multiplies its rounds', () => {
   const { scale, seeds } = kitEffort(0.5)
   expect(scale).toBe(0.5 * testEffort)
   expect(seeds).toEqual([1, 2, 3].slice(0, Math.max(1, Math.round(testEffort))))
 })
 
-it('registers connection-dependent cases on a further kind of a storage, and all cases with more effort', () => {
+it('furtherKind registers connection-dependent cases, and with more test effort all cases', () => {
   /** @type {string[]} */
   const registered = []
   const always = ['soak: one', 'texts: two', 'within a transaction: three', 'killed processes: four']

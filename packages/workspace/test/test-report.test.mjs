@@ -17,7 +17,7 @@ function reportFile(content) {
 
 const fine = { exitCode: 0, ended: undefined }
 
-it('reads the plain counts of any test runner', () => {
+it('readTestReport reads the plain counts of any test runner', () => {
   expect(readTestReport(reportFile({ passed: 3, failed: 1 }))).toEqual({ passed: 3, failed: 1, skipped: 0 })
 })
 
@@ -30,15 +30,15 @@ it.each([
   '{"passed":-1,"failed":0}',
   '{"passed":1.5,"failed":0}',
   '{"passed":"1","failed":0}',
-])('rejects the report %j', (content) => {
+])('readTestReport rejects the report %j', (content) => {
   expect(readTestReport(reportFile(content))).toBeUndefined()
 })
 
-it('finds no report in a file that does not exist', () => {
+it('readTestReport returns undefined for a file that does not exist', () => {
   expect(readTestReport(join(tmpdir(), 'jobistemer-no-such-report.json'))).toBeUndefined()
 })
 
-it("counts the tests of vitest's report by their status", () => {
+it('readTestReport counts the tests of a vitest report by their status', () => {
   const assertionResults = ['passed', 'passed', 'failed', 'skipped', 'todo', 'pending'].map((status) => ({ status }))
   expect(readTestReport(reportFile({ testResults: [{ status: 'failed', assertionResults }] }))).toEqual({
     passed: 2,
@@ -47,7 +47,7 @@ it("counts the tests of vitest's report by their status", () => {
   })
 })
 
-it('counts a file that fails outside its tests as one failure', () => {
+it('readTestReport counts a file that fails outside of its tests as one failure', () => {
   const testResults = [
     { status: 'failed', assertionResults: [] },
     { status: 'failed', assertionResults: [{ status: 'passed' }] },
@@ -55,7 +55,7 @@ it('counts a file that fails outside its tests as one failure', () => {
   expect(readTestReport(reportFile({ testResults }))).toEqual({ passed: 1, failed: 2, skipped: 0 })
 })
 
-it('accepts a run with passed tests and exit code 0', () => {
+it('judge accepts a test run with passed tests and exit code 0', () => {
   expect(judge({ passed: 2, failed: 0, skipped: 0 }, fine)).toEqual({
     passed: 2,
     failed: 0,
@@ -64,18 +64,18 @@ it('accepts a run with passed tests and exit code 0', () => {
   })
 })
 
-it('counts a run without a report as one failure', () => {
+it('judge counts a test run without a report as one failure', () => {
   expect(judge(undefined, fine)).toMatchObject({ passed: 0, failed: 1, reason: 'The test run left no report.' })
 })
 
-it('counts a run of no test as one failure', () => {
+it('judge counts a test run without a test as one failure', () => {
   expect(judge({ passed: 0, failed: 0, skipped: 4 }, fine)).toMatchObject({
     failed: 1,
     reason: 'The test run ran no test.',
   })
 })
 
-it('reports that a run had no test, whatever its exit code', () => {
+it('judge reports that a run had no test, whatever its exit code', () => {
   const none = { passed: 0, failed: 0, skipped: 0 }
   expect(judge(none, { exitCode: 1, ended: undefined })).toMatchObject({
     failed: 1,
@@ -83,7 +83,7 @@ it('reports that a run had no test, whatever its exit code', () => {
   })
 })
 
-it('counts an exit code that no failed test explains as one failure', () => {
+it('judge counts an exit code that no failed test explains as one failure', () => {
   expect(judge({ passed: 5, failed: 0, skipped: 0 }, { exitCode: 7, ended: undefined })).toMatchObject({
     passed: 5,
     failed: 1,
@@ -91,14 +91,14 @@ it('counts an exit code that no failed test explains as one failure', () => {
   })
 })
 
-it('counts a run that was killed as one failure', () => {
+it('judge counts a test run that was killed as one failure', () => {
   expect(judge(undefined, { exitCode: 1, ended: 'was ended by SIGSEGV' })).toMatchObject({
     failed: 1,
     reason: 'The test run was ended by SIGSEGV.',
   })
 })
 
-it('adds no failure to the failures that the tests report', () => {
+it('judge adds no failure to the failures that the tests report', () => {
   expect(judge({ passed: 1, failed: 2, skipped: 0 }, { exitCode: 1, ended: undefined })).toMatchObject({ failed: 2 })
 })
 
@@ -108,11 +108,11 @@ it.each([
   ['vitest', false],
   ['vitest run && node more.mjs', false],
   ['node --test', false],
-])('tells whether the script %j is one call of vitest', (script, expected) => {
+])('isVitest of the script %j returns %s', (script, expected) => {
   expect(isVitest(script)).toBe(expected)
 })
 
-it('requires tests of published packages and examples, and runs the tests of other packages if they exist', () => {
+it('needsTests requires tests of published packages and examples, and of other packages only if they exist', () => {
   const untested = { scripts: {} }
   expect(needsTests({ publishable: true, path: 'packages/any', manifest: untested })).toBe(true)
   expect(needsTests({ publishable: false, path: 'examples/any', manifest: untested })).toBe(true)
@@ -122,7 +122,7 @@ it('requires tests of published packages and examples, and runs the tests of oth
   )
 })
 
-it('begins with the longest packages, each of which exists, and has a lane for packages that wait', () => {
+it('inLanes returns the waiting packages, the longest packages, which run first, and the short packages', () => {
   const packages = workspacePackages()
   const { waiting, long, short } = inLanes(packages)
   expect(long[0]?.name).toBe('@jobistemer/scenarios')

@@ -33,12 +33,12 @@ async function linesWith(pattern) {
   )
 }
 
-it('no tracked file contains the host of a package registry', async () => {
+it('no tracked file contains the host name of a package registry', async () => {
   const anyHost = new RegExp(registryHosts.map((host) => host.replaceAll('.', '\\.')).join('|'))
   expect(await linesWith(anyHost)).toEqual([])
 })
 
-it('no tracked file contains an absolute path of a machine', async () => {
+it('no tracked file contains an absolute path of a developer’s machine', async () => {
   expect(await linesWith(machinePath)).toEqual([])
 })
 
@@ -49,11 +49,11 @@ it.each([
   [['packages', 'tmp', 'x'], false],
   [['..', 'work', 'main'], false],
   [['{folder}', 'home', 'x'], false],
-])('takes the parts %j for an absolute path: %s', (parts, expected) => {
+])('the pattern for absolute paths matches the parts %j: %s', (parts, expected) => {
   expect(machinePath.test(parts.join('/'))).toBe(expected)
 })
 
-it('the lockfile contains no address to download from', () => {
+it('the lockfile contains no download address', () => {
   const lines = readFileSync(join(root, 'pnpm-lock.yaml'), 'utf8').split('\n')
   // The deprecation reason of a package's author may name a page. No program downloads from it.
   expect(lines.filter((line) => /:\/\/|\btarball:/.test(line) && !/^\s+deprecated:/.test(line))).toEqual([])

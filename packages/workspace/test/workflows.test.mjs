@@ -17,7 +17,7 @@ const release = String(workflows.find(({ name }) => name === 'release.yml')?.tex
  */
 const job = (name) => String(release.match(new RegExp(`^ {2}${name}:\\n(?: {4}.*\\n|\\n)+`, 'm'))?.[0])
 
-it('actionlint accepts a workflow without faults and names the line of a fault', async () => {
+it('lintWorkflow accepts a workflow without faults, and names the line of a fault', async () => {
   const text = 'on: push\njobs:\n  a:\n    runs-on: ubuntu-latest\n    needs: [b]\n    steps:\n      - run: echo\n'
   expect(await lintWorkflow('x.yml', text)).toEqual([expect.stringMatching(/^x\.yml:3:3 .*"b" which does not exist/)])
   expect(await lintWorkflow('x.yml', text.replace('    needs: [b]\n', ''))).toEqual([])
@@ -31,12 +31,12 @@ it('only the staging job can authenticate at the registry, and it runs no code o
   expect(release).not.toMatch(/NPM_TOKEN/)
 })
 
-it('a version with a hyphen is staged under the tag next', () => {
+it('a version with a hyphen is published under the tag next', () => {
   expect(job('stage')).toContain('case "$VERSION" in *-*) tag=next ;; *) tag=latest ;; esac')
 })
 
-describe.each(workflows)('$name', ({ text }) => {
-  it('pins each external action to one commit, and names its version', () => {
+describe.each(workflows)('the workflow $name', ({ text }) => {
+  it('pins each external action to one commit, and states its version', () => {
     const uses = [...text.matchAll(/\buses: (.+)/g)].map(([, action]) => action)
     expect(uses.length).toBeGreaterThan(0)
     for (const action of uses) expect(action).toMatch(/^(\.\/|[\w-]+(?:\/[\w-]+)+@[0-9a-f]{40} # v\d+\.\d+\.\d+$)/)
@@ -46,7 +46,7 @@ describe.each(workflows)('$name', ({ text }) => {
     expect(text).toMatch(/^permissions:\n {2}contents: read\n\n/m)
   })
 
-  it('runs only commands of this repository', () => {
+  it('runs only commands that this repository defines', () => {
     const commands = [...text.matchAll(/(?:run|version): npm (?:run )?([\w:]+)/g)].map(([, command]) => command)
     for (const command of commands) expect(scripts).toHaveProperty([String(command)])
   })

@@ -4,7 +4,7 @@ import { expect, it } from 'vitest'
 import { root } from '../runner/repository.mjs'
 import { withWorkspaceCopy } from '../runner/workspace-copy.mjs'
 
-it('copies the working tree without installed and built files, and removes the copy afterwards', async () => {
+it('withWorkspaceCopy copies the tree without installed and built files, and removes the copy afterwards', async () => {
   const copy = await withWorkspaceCopy(async (folder) => {
     expect(folder.startsWith(root)).toBe(false)
     for (const path of ['package.json', 'pnpm-lock.yaml', 'packages/core/src/index.ts']) {
@@ -18,7 +18,7 @@ it('copies the working tree without installed and built files, and removes the c
   expect(existsSync(copy)).toBe(false)
 })
 
-it('removes the copy even if its use fails', async () => {
+it('withWorkspaceCopy removes the copy even if its callback fails', async () => {
   let copy = ''
   const failing = withWorkspaceCopy(async (folder) => {
     copy = folder

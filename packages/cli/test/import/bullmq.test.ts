@@ -74,7 +74,7 @@ async function nextOf(queue: Queue): Promise<number> {
   return (await queue.getJobSchedulers()).find(({ key }) => key === 'poll')?.next as number
 }
 
-describe.each(['bullmq', 'bullmq-5'] as const)('import of %s', (library) => {
+describe.each(['bullmq', 'bullmq-5'] as const)('jobistemer import of %s', (library) => {
   const prefix = `b-${library}`
   let queue: Queue
 
@@ -139,7 +139,7 @@ describe.each(['bullmq', 'bullmq-5'] as const)('import of %s', (library) => {
     expect(await contentOf(admin)).toBe(before)
   })
 
-  it('refuses to hand requests over while the queue is not paused, then hands over each waiting job once', async () => {
+  it('refuses to write requests until the queue is paused, and then writes each waiting job once', async () => {
     const cutOver = new Date().toISOString()
     const folder = scratch.folder()
     const file = join(folder, 'waiting.ndjson')
@@ -219,7 +219,7 @@ describe.each(['bullmq', 'bullmq-5'] as const)('import of %s', (library) => {
     await queue.resume()
   })
 
-  it('leaves slots of schedulers from the cut-over on to the jobs, and requests those before it', async () => {
+  it('leaves a scheduler’s slots after the cut-over to the new jobs, and writes requests for earlier slots', async () => {
     await queue.pause()
     const next = await nextOf(queue)
     const file = join(scratch.folder(), 'waiting.ndjson')
@@ -251,7 +251,7 @@ describe.each(['bullmq', 'bullmq-5'] as const)('import of %s', (library) => {
     await queue.resume()
   })
 
-  it('compares a year of instants with the library of the user', async () => {
+  it('with --compare compares the instants of one year with those that BullMQ computes', async () => {
     const { code, out, err } = await ask('--compare', '--json')
     expect({ code, err }).toEqual({ code: 0, err: '' })
     const { comparisons } = JSON.parse(out)
@@ -260,7 +260,7 @@ describe.each(['bullmq', 'bullmq-5'] as const)('import of %s', (library) => {
   })
 })
 
-it('imports repeatable jobs of BullMQ 5 and earlier, with the data of their next jobs', async () => {
+it('jobistemer import reads repeatable jobs of BullMQ 5 and earlier, with the data of their next jobs', async () => {
   const queue = new bullmq5.Queue('old', { connection: { url: server.url }, prefix: 'legacy' })
   await queue.add('report', { day: 1 }, { repeat: { pattern: '15 3 * * *', tz: 'UTC', limit: 5 }, attempts: 2 })
   await queue.add('tick', { n: 1 }, { repeat: { every: 60_000 } })
@@ -300,13 +300,16 @@ it.each([
   [['--from', 'redis://localhost:1'], 3, 'SOURCE_UNREACHABLE', '--from', 'Give the address of the server'],
   [['--from', 'localhost'], 2, 'INVALID_SOURCE', '--from', 'redis://localhost:6379'],
   [[], 2, 'INVALID_SOURCE', '--from', 'JOBISTEMER_IMPORT_FROM'],
-])('bad input %j exits with %i and %s', async (argv, code, errorCode, field, remedy) => {
-  const { err, ...ran } = await runCli(['import', 'bullmq', ...argv, '--json'], { now: null, cwd: process.cwd() })
-  expect(ran.code).toBe(code)
-  expect(JSON.parse(err).error).toMatchObject({ code: errorCode, field, remedy: expect.stringContaining(remedy) })
-})
+])(
+  'jobistemer import bullmq with the arguments %j exits with %i and %s',
+  async (argv, code, errorCode, field, remedy) => {
+    const { err, ...ran } = await runCli(['import', 'bullmq', ...argv, '--json'], { now: null, cwd: process.cwd() })
+    expect(ran.code).toBe(code)
+    expect(JSON.parse(err).error).toMatchObject({ code: errorCode, field, remedy: expect.stringContaining(remedy) })
+  },
+)
 
-it('a missing queue exits with 2 and names the queues', async () => {
+it('jobistemer import bullmq of a missing queue exits with 2 and names the existing queues', async () => {
   await admin.hset('some:mails:meta', 'opts.maxLenEvents', '10000')
   const argv = ['import', 'bullmq', '--from', server.url, '--source-prefix', 'some', '--queue', 'males']
   expect(await runCli(argv, { now: null, cwd: process.cwd() })).toMatchObject({
@@ -315,7 +318,7 @@ it('a missing queue exits with 2 and names the queues', async () => {
   })
 })
 
-it('a damaged record of a job exits with 2 and names the record', async () => {
+it('jobistemer import bullmq of a damaged job record exits with 2 and names the record', async () => {
   await admin.hset('damaged:mails:meta', 'paused', '1')
   await admin.lpush('damaged:mails:wait', '7')
   await admin.hset('damaged:mails:7', { name: 'mail', data: '{"to":', opts: '{}' })

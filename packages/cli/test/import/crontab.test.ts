@@ -37,7 +37,7 @@ async function imported(text: string, argv: readonly string[] = [], options: Run
   }
 }
 
-it('commands, standard input, environment and time zones of a user crontab are carried over', async () => {
+it('jobistemer import crontab imports commands, standard input, environment and time zones of a user crontab', async () => {
   const { code, jobs, leftOut } = await imported(`# comment
   # indented comment
 
@@ -74,7 +74,7 @@ CRON_TZ=
   ])
 })
 
-it('each line that is not carried over is named with its number and the reason', async () => {
+it('jobistemer import crontab reports each line that it does not import, with its number and the reason', async () => {
   const { code, leftOut, jobs } = await imported(`MAILTO=ops@example.com
 RANDOM_DELAY=30
 @reboot /usr/bin/start
@@ -109,7 +109,7 @@ a b c d e f
   ])
 })
 
-it('a system crontab has the user in its sixth column', async () => {
+it('jobistemer import crontab --system reads the user from the sixth column', async () => {
   const { jobs } = await imported('17 * * * * root cd / && run-parts /etc/cron.hourly\n@daily www-data clean\n', [
     '--system',
   ])
@@ -119,7 +119,7 @@ it('a system crontab has the user in its sixth column', async () => {
   ])
 })
 
-it('standard input is read for the file -, and the report names the notes', async () => {
+it('jobistemer import crontab - reads the crontab from standard input, and reports the lines that it leaves out', async () => {
   const { out, code } = await runCli(['import', 'crontab', '-', '--zone', 'UTC'], {
     input: '@reboot start\n0 1 * * * a\n',
     now,
@@ -129,7 +129,7 @@ it('standard input is read for the file -, and the report names the notes', asyn
   expect(out).toContain('1 job of cron, 1 left out.\n')
 })
 
-it('the TypeScript file of a crontab is planned, applied and run, from the cut-over on', async () => {
+it('the TypeScript file that import crontab writes can be planned, applied and run from the cut-over on', async () => {
   const folder = scratch.folder()
   writeFileSync(join(folder, 'tab'), `*/10 * * * * echo "it's \`here\` $HOME \\\\"%in\n0 14 * * * other\n`)
   const ask = (...argv: string[]) => runCli(argv, { cwd: folder, now })
@@ -188,7 +188,7 @@ it.each([
   [['crontab', 'tab', '--requests', 'a', '--cut-over', '2026-01-01T00:00:00Z'], 'INVALID_ARGUMENT', '--requests'],
   [['./source.mjs'], 'INVALID_SOURCE', 'SOURCE'],
   [['crontab', 'zone'], 'ok', ''],
-])('import %j ends with %s, which names the field and a remedy', async (argv, code, field) => {
+])('jobistemer import %j ends with %s, which names the field and a remedy', async (argv, code, field) => {
   const folder = scratch.folder()
   writeFileSync(join(folder, 'tab'), '0 1 * * * a\n')
   writeFileSync(join(folder, 'zone'), 'CRON_TZ=Mars/Base\n0 1 * * * a\n')
@@ -204,7 +204,7 @@ it.each([
   expect(existsSync(join(folder, 'a'))).toBe(false)
 })
 
-it('a file that exists is not overwritten', async () => {
+it('jobistemer import --output does not overwrite an existing file', async () => {
   const folder = scratch.folder()
   writeFileSync(join(folder, 'tab'), '0 1 * * * a\n')
   const ask = () => runCli(['import', 'crontab', 'tab', '-o', 'jobs.ts'], { cwd: folder, now })
@@ -214,7 +214,7 @@ it('a file that exists is not overwritten', async () => {
   expect(readFileSync(join(folder, 'jobs.ts'), 'utf8')).toBe(written)
 })
 
-it('trigger-many names the line of a request without a key, and exits with 1 for a job that is missing', async () => {
+it('trigger-many reports the line number of a request without a key, and exits with 1 for a missing job', async () => {
   const { place, folder } = await scratch.ledger()
   const ask = (file: string) => runCli(['trigger-many', file, '-s', place, '--json'], { cwd: folder, now })
   writeFileSync(join(folder, 'bad'), '{"job":"import","key":"x"}\n\n{"job":"import"}\n')

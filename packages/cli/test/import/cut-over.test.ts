@@ -66,7 +66,7 @@ const bullmqCases = [
 ] as const
 
 it.each(isFull ? bullmqCases : bullmqCases.slice(0, 1))(
-  '%s hands over per-second jobs and a queue under load without a double or a gap; importer crashes: %j',
+  'the cut-over from %s under load loses no run and runs none twice; importer crashes: %j',
   async (library, crashes) => {
     const { Queue, Worker } = libraries[library]
     const server = await startRedis()
@@ -167,7 +167,7 @@ it.each(isFull ? bullmqCases : bullmqCases.slice(0, 1))(
 
 // pg-boss sends one job a minute for a schedule, so this run takes up to two minutes.
 it.runIf(isFull)(
-  'pg-boss hands over per-minute schedules and a queue under load without a double or a gap, although the importer crashes',
+  'the cut-over from pg-boss under load loses no run and runs none twice, although the importer crashes',
   async () => {
     const server = await startPostgres({ quick: true })
     const folder = scratch.folder()

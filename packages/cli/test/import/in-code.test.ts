@@ -31,7 +31,7 @@ function leftOut(notes: readonly { readonly kind: string; readonly origin: strin
   return Object.fromEntries(notes.filter(({ kind }) => kind === 'left_out').map(({ origin, text }) => [origin, text]))
 }
 
-it('the pattern of a task of node-cron, and of a job of croner, is an expression', async () => {
+it('the pattern of a node-cron task and of a croner job is imported as a cron expression', async () => {
   const task = createTask('0 2 * * *', () => undefined, { name: 'task', timezone: 'UTC' })
   const job = new Cron('0 3 * * FRI#2', { name: 'job', paused: true })
   const entries = [task, job].map((one) => ({ name: one.name, expression: one.getPattern() }))
@@ -46,7 +46,7 @@ it('the pattern of a task of node-cron, and of a job of croner, is an expression
   }
 })
 
-it('schedules of node-cron become jobs, and those with both day fields are left out', async () => {
+it('node-cron schedules are imported as jobs, and schedules with both day fields are left out', async () => {
   const { jobs, notes } = await imported(`export default fromNodeCron([
     { name: 'backup', expression: '0 2 * * *', options: { timezone: 'Asia/Tokyo', noOverlap: true } },
     { expression: '*/5 * * * * *', options: { name: 'poll', maxRandomDelay: 5 }, handler: 'poller' },
@@ -82,7 +82,7 @@ it('schedules of node-cron become jobs, and those with both day fields are left 
   })
 })
 
-it('schedules of croner become jobs, with the weekdays of Quartz, windows and single dates', async () => {
+it('croner schedules are imported as jobs, with Quartz weekdays, windows and single dates', async () => {
   const { jobs, notes, comparisons } = await imported(
     `export default fromCroner([
     { name: 'quartz', expression: '0 9 * * 2-6', options: { timezone: 'UTC', alternativeWeekdays: true, protect: true } },
@@ -122,7 +122,7 @@ it('schedules of croner become jobs, with the weekdays of Quartz, windows and si
   expect(comparisons.map(({ differences }: { differences: object[] }) => differences)).toEqual([[], [], [], []])
 })
 
-it('a module can export a source of its own', async () => {
+it('a module may export its own import source, and jobistemer import reads it', async () => {
   const { jobs, source, notes } = await imported(`const source: ImportSource = {
   name: 'Quartz',
   async read({ timezone }, notes) {
@@ -136,7 +136,7 @@ export default source`)
   expect(notes).toEqual([{ origin: 'trigger 2', kind: 'left_out', text: 'It has a calendar.' }])
 })
 
-it('the instants of node-cron have no gap when time passes during the comparison', async () => {
+it('the instants computed by node-cron have no gap if time passes during the comparison', async () => {
   const start = Date.parse('2026-01-01T00:00:00.500Z')
   const schedule = { type: 'cron', expression: '* * * * * *', timezone: 'UTC' }
   const job = {

@@ -69,7 +69,7 @@ const ask = (...argv: string[]) =>
     cwd: process.cwd(),
   })
 
-it('writes schedules and queues as jobs that plan and apply accept, and writes nothing to PostgreSQL', async () => {
+it('jobistemer import pg-boss writes schedules and queues as jobs, and writes nothing to PostgreSQL', async () => {
   const before = await contentOf('boss')
   const folder = scratch.folder()
   const { out, err, code } = await ask('--output', join(folder, 'jobs.json'))
@@ -103,7 +103,7 @@ it('writes schedules and queues as jobs that plan and apply accept, and writes n
   expect(await contentOf('boss')).toBe(before)
 })
 
-it('refuses requests while a job is active, then hands over each waiting job once', async () => {
+it('jobistemer import pg-boss refuses to write requests while a job is active, then writes each waiting job once', async () => {
   const folder = scratch.folder()
   const file = join(folder, 'waiting.ndjson')
   const handOver = ['--cut-over', new Date().toISOString(), '--requests', file]
@@ -141,7 +141,7 @@ it('refuses requests while a job is active, then hands over each waiting job onc
   expect(await trigger()).toEqual({ created: 0, existed: 1502, skipped: 0, failed: [] })
 })
 
-it('refuses requests while a process of pg-boss works', async () => {
+it('jobistemer import pg-boss refuses to write requests while a pg-boss process works', async () => {
   const boss = new PgBoss({
     connectionString: server.url,
     schema: 'boss',
@@ -159,7 +159,7 @@ it('refuses requests while a process of pg-boss works', async () => {
   await boss.stop()
 })
 
-it('the stop command changes nothing if pg-boss has not sent the last slots', async () => {
+it('the stop statement of import pg-boss changes nothing if pg-boss has not sent the last slots', async () => {
   const cutOver = new Date(Date.now() + 4000).toISOString()
   const { stop } = JSON.parse((await ask('--cut-over', cutOver, '--json')).out)
   const { rows: before } = await admin.query('SELECT xmin::text, * FROM boss.schedule ORDER BY key')
@@ -169,7 +169,7 @@ it('the stop command changes nothing if pg-boss has not sent the last slots', as
   expect((await admin.query('SELECT xmin::text, * FROM boss.schedule ORDER BY key')).rows).toEqual(before)
 })
 
-it('requests the occurrences that pg-boss has not turned into jobs', async () => {
+it('jobistemer import pg-boss writes requests for occurrences that pg-boss has not yet turned into jobs', async () => {
   const data = { name: 'mails', key: 'week', data: { a: 1 }, options: {}, slot: '2027-01-01 00:00:00' }
   await admin.query(
     `SELECT boss.create_queue('__pgboss__send-it', '{"policy":"standard","retryLimit":2,"retryDelay":0,"retryBackoff":false,"expireInSeconds":900,"retentionSeconds":1209600,"deletionSeconds":604800,"partition":false}')`,
@@ -189,7 +189,7 @@ it('requests the occurrences that pg-boss has not turned into jobs', async () =>
   ])
 })
 
-it('compares a year of instants with pg-boss', async () => {
+it('jobistemer import pg-boss --compare compares the instants of one year with those that pg-boss computes', async () => {
   const { code, out, err } = await ask('--compare', '--json')
   expect({ code, err }).toEqual({ code: 1, err: '' })
   const { comparisons } = JSON.parse(out)
@@ -198,7 +198,7 @@ it('compares a year of instants with pg-boss', async () => {
     for (const { rule } of differences) expect(rule).toEqual(expect.any(String))
 })
 
-it('a database without pg-boss exits with 2', async () => {
+it('jobistemer import pg-boss exits with 2 if the database contains no pg-boss', async () => {
   const argv = ['import', 'pg-boss', '--from', server.url, '--json']
   const { code, err } = await runCli(argv, { now: null, cwd: process.cwd() })
   expect({ code, ...JSON.parse(err).error }).toMatchObject({ code: 'SOURCE_EMPTY', field: '--source-prefix' })
