@@ -37,7 +37,7 @@ export function progressOf(teller: Teller, work: Work): Progress {
   return io.stderr.isTTY === true ? bar(teller, work) : lines(teller, work)
 }
 
-/** Shows that a call for many items is in progress. The storage reports nothing before the call ends. */
+/** Displays the progress text of a single call for many items. The storage reports no progress before the call ends. */
 export async function whileCalling<T>(
   { io: { stderr }, err }: Teller,
   { verb, count, noun }: { readonly verb: string; readonly count: number; readonly noun: string },
@@ -61,7 +61,7 @@ function bar({ io: { stderr } }: Teller, work: Work): Progress {
   let shown = ''
   return {
     show(done, note = '') {
-      // Redraws only a changed state, because a terminal is slower than most storages.
+      // Redraws only if the percentage or the note changed, because a terminal is slower than most storages.
       const state = `${Math.floor((done * 100) / work.total)} ${note}`
       if (state === shown) return
       shown = state

@@ -8,7 +8,7 @@ const scratch = useScratch()
 const jobsOf = (text: string) => JSON.parse(text).jobs.map(({ name }: { name: string }) => name)
 const sqlite = import.meta.resolve('@jobistemer/storage-sqlite')
 
-/** What the program has around it for a user who trusts a folder. */
+/** Returns environment variables of a user who has trusted a folder with `jobistemer trust`. */
 async function trusting(folder: string): Promise<Readonly<Record<string, string>>> {
   const env = { XDG_CONFIG_HOME: scratch.folder() }
   expect(await runCli(['trust'], { cwd: folder, env })).toMatchObject({ code: 0, out: `${folder} is trusted.\n` })
@@ -111,7 +111,7 @@ export default { storage: async () => sqliteStorage({ file }) } satisfies object
 })
 
 describe('the configuration of a folder that is not trusted', () => {
-  /** A folder whose configuration leaves a mark when it is loaded. */
+  /** Returns a folder whose configuration creates a file when the program loads it. */
   async function hostile() {
     const { folder, place } = await scratch.ledger()
     const mark = join(folder, 'loaded')

@@ -8,7 +8,7 @@ import { startShell } from './spawn-cli.ts'
 const scratch = useScratch()
 const own = fileURLToPath(new URL('..', import.meta.url))
 
-/** A project that has the program, and no storage. */
+/** Creates a project that has the CLI installed, but no storage package. */
 function project(): string {
   const folder = scratch.folder()
   const modules = join(folder, 'node_modules')
@@ -30,7 +30,7 @@ it.each([
   ['dynamodb:jobs', '@jobistemer/storage-dynamodb @aws-sdk/client-dynamodb'],
 ])('PACKAGE_MISSING: %s without its package exits with 2, and says npm install %s', async (place, packages) => {
   const folder = project()
-  // What starts the tests may name folders of packages.
+  // Clears NODE_PATH: the environment of the tests may name folders with the missing package.
   const line = `cd '${folder}' && node node_modules/@jobistemer/cli/dist/bin.js jobs -s '${place}'`
   const { code, out, err } = await startShell(line, { env: { NODE_PATH: '' } }).ended
   expect({ code, out }).toEqual({ code: 2, out: '' })

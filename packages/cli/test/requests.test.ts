@@ -75,7 +75,7 @@ describe('--priority', () => {
 })
 
 describe('--wait', () => {
-  /** A node that runs three jobs, and the program while time passes. */
+  /** Starts a node with three jobs, and returns a function that runs the CLI while virtual time passes. */
   async function world(at?: readonly string[]) {
     const { place, storage } = scratch.empty()
     const clock = virtualClock('2026-01-01T00:00:00Z')
@@ -172,7 +172,7 @@ export default { storage: Object.assign(storage, { serverTime: () => new Promise
     const { ask, scheduler } = await world()
     const { code, out, err } = await ask(['trigger', 'long', '--wait'], {
       interruptible: (interrupt) => {
-        // While the run is under way.
+        // Presses Ctrl-C while the run is in progress.
         scheduler.on('occurrence.started', interrupt)
       },
     })

@@ -3,33 +3,33 @@ import { fileURLToPath } from 'node:url'
 
 const bin = fileURLToPath(new URL('../dist/bin.js', import.meta.url))
 
-/** What a process left behind. */
+/** The exit code and outputs of an ended CLI process. */
 export interface Ended {
   readonly code: number | null
   readonly out: string
   readonly err: string
 }
 
-/** A process of the program, or of a shell that calls it as `jobistemer`. */
+/** A running process of the CLI, or of a shell in which `jobistemer` is the CLI. */
 export interface Started {
   readonly child: ChildProcess
-  /** All that it has written to its standard output so far. */
+  /** Returns everything that the process has written to its standard output so far. */
   out(): string
   readonly ended: Promise<Ended>
 }
 
-/** Starts the program as it is installed. */
+/** Starts the built CLI as a process. */
 export function startCli(argv: readonly string[], env: Readonly<Record<string, string>> = {}): Started {
   return start(process.execPath, [bin, ...argv], env)
 }
 
-/** Starts a line of the shell in which `jobistemer` is the program; optionally on a separate terminal. */
+/** Starts a shell command line in which `jobistemer` is the CLI; optionally on a separate terminal. */
 export function startShell(
   line: string,
   { env = {}, terminal = false }: { readonly env?: Readonly<Record<string, string>>; readonly terminal?: boolean } = {},
 ): Started {
   const script = `jobistemer() { '${process.execPath}' '${bin}' "$@"; }; ${line}`
-  // Of util-linux: gives what it starts a real terminal.
+  // `script` of util-linux runs its command on a real terminal.
   if (terminal) return start('script', ['-qefc', `bash -c ${quoted(`stty cols 120; ${script}`)}`, '/dev/null'], env)
   return start('bash', ['-o', 'pipefail', '-c', script], env)
 }
