@@ -19,7 +19,7 @@ const pauseFactor = 10
 /** The form of cursors in lists of surveyed jobs: they contain the name of the last job on the previous page. */
 const keptCursor = /^kept-([\w-]+)$/
 /**
- * The form of cursors in the list of late jobs: they contain the instant and name of the last job on the previous page.
+ * The form of cursors in the late-jobs list: they contain the instant and name of the last job on the previous page.
  */
 const lateCursor = /^(\d{1,16})-([\w-]+)$/
 

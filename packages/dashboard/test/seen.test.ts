@@ -58,7 +58,7 @@ describe('a user who may view one job', () => {
   })
 
   it('sees that a list without results did not cover all items', async () => {
-    // More than one request reads.
+    // 1,100 hidden failures: more than one request reads.
     const more = await manyFailures(1100)
     const page = await jsonOf<Page<RunLine>>(ask(more.dashboard, '/api/failures'))
     expect([page.items, page.cursor === null]).toEqual([[], false])
@@ -129,7 +129,7 @@ describe('a list that changes between two pages', () => {
     const one = await jsonOf<Page<JobLine>>(ask(dashboard, '/api/jobs?outcome=bad&limit=10'))
     const first = one.items.map(({ name }) => name)
     expect(first).toHaveLength(10)
-    // These do not fail any more.
+    // The last run of three listed jobs now succeeds, so that the jobs leave the list.
     for (const job of first.slice(0, 3))
       await fillHistory(storage, { job, tasks: ['only'], runs: 1, last: Date.now() - 1000 })
     const later = dashboardOf(() => true)

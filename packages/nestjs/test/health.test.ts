@@ -25,7 +25,7 @@ it('is down when the storage does not answer, before the start and after the end
 })
 
 describe('with what an earlier life of the same name and process id has left', () => {
-  // As in a container, where both are the same in each life.
+  // The node record of an earlier start with equal node name and process id, as in a container.
   const earlierLife = (leaving: boolean) => ({
     node: 'web-1',
     // Listed last.

@@ -14,7 +14,7 @@ import { expect, test, vi } from 'vitest'
 import { metricNames } from '../src/conventions.ts'
 import { openTelemetryMetrics } from '../src/index.ts'
 
-/** The real SDK, read when a test says so. */
+/** Creates metrics with the real OpenTelemetry SDK, and a reader that collects only when the test calls it. */
 function meters(temporality: AggregationTemporality = AggregationTemporality.CUMULATIVE) {
   const exporter = new InMemoryMetricExporter(temporality)
   const reader = new PeriodicExportingMetricReader({ exporter, exportIntervalMillis: 3_600_000 })
@@ -105,7 +105,7 @@ test('a collection omits values that the storage does not return, and does not f
 })
 
 test('the last success of a removed job is no longer observed', async () => {
-  // Readers that accumulate keep what was observed once: that is the SDK's.
+  // Uses delta temporality: with cumulative temporality, the SDK keeps reporting values that were observed only once.
   await using collected = meters(AggregationTemporality.DELTA)
   const clock = virtualClock('2026-01-01T00:00:00Z')
   const job = defineJob({ name: 'report', tasks: [{ name: 'write', run: () => 1 }] })

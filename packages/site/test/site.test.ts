@@ -63,7 +63,7 @@ it('llms.txt lists the Markdown of each page, and its relative links lead to fil
   expect(wrong).toEqual([])
 })
 
-/** `npm test` opens the home page, a page with a diagram and a page of tables. */
+/** `npm test` opens only the home page, a page with a diagram, and a page of tables. */
 const opened = isThorough ? pages : ['/', pageWithDiagram(), '/reference/core/log']
 
 describe.each(opened)('%s', (path) => {
@@ -73,7 +73,7 @@ describe.each(opened)('%s', (path) => {
     await page.goto(site.origin + path)
     await page.locator('h1').first().waitFor()
     expect(await page.evaluate('document.documentElement.classList.contains("dark")')).toBe(colorScheme === 'dark')
-    // Only the colors differ between the two.
+    // In the dark scheme, only contrast is checked, because the elements are the same as in the light scheme.
     const rules = colorScheme === 'light' ? undefined : ['color-contrast']
     expect(await accessibilityFindings(page, rules)).toEqual([])
     expect(browser.complaints()).toEqual([])
@@ -100,11 +100,11 @@ it('the first Tab reaches a link that skips the navigation', async () => {
 })
 
 describe('the search', () => {
-  /** Opens the search, types a question, and returns the pages of the first three results. */
+  /** Opens the search, types a question, and returns the addresses of the first three results. */
   async function search(question: string): Promise<readonly string[]> {
     const { page } = browser
     const input = page.locator('#localsearch-input')
-    // The page hears keys once its scripts have run.
+    // Presses the search key repeatedly: the page reacts only after its scripts have loaded.
     await expect
       .poll(
         async () => {
@@ -115,7 +115,7 @@ describe('the search', () => {
       )
       .toBe(true)
     const results = page.locator('.VPLocalSearchBox .result')
-    // The box shows the last question and its results again. They must be gone before the new ones come.
+    // Clears the previous question, because its results must disappear before the new results appear.
     await input.fill('')
     await results.first().waitFor({ state: 'detached' })
     await input.fill(question)

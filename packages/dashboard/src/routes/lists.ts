@@ -8,7 +8,7 @@ import type { Bar, JobLine, Overview, Page, RunLine, Wire } from '../wire.ts'
 
 const shortPage: PageAt = { limit: 8, cursor: null }
 const longestSparkline = 24
-/** Number of storage calls that one request makes concurrently. */
+/** Number of storage calls that a request makes concurrently. */
 const atOnce = 8
 
 /** The names of the members of a job filter. */
