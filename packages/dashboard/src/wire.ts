@@ -262,7 +262,7 @@ export interface SurveyView {
 export interface LateView extends Page<JobLine> {
   /** The instant of the survey, as ISO text. */
   readonly at: string
-  /** Number of late jobs that the viewer may see. */
+  /** Number of jobs that are late and that the viewer may see. */
   readonly count: number
   /** `true` if the storage has more jobs than the survey has read. */
   readonly isPart: boolean
