@@ -1,5 +1,5 @@
-// Builds the page that browsers load: one script, one style sheet, one icon. They become a module, so that whatever bundles
-// the server finds them.
+// Builds the files that browsers load: one script, one style sheet, one icon. Writes them into a JavaScript module, so that any
+// bundler of the server includes them.
 import { createHash } from 'node:crypto'
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { gzipSync } from 'node:zlib'
@@ -34,12 +34,14 @@ writeFileSync(
   new URL('files.d.ts', folder),
   'export declare const pageFiles: readonly { readonly kind: string; readonly name: string; readonly packed: string }[]\n',
 )
-// pnpm packs the licence of this package only where no other file is named like one.
+// Copies the licence of preact into the package. pnpm adds the repository's licence only if the package has no file of
+// that name.
 const license = readFileSync(new URL('./node_modules/preact/LICENSE', import.meta.url), 'utf8')
 writeFileSync(new URL('third-party.txt', folder), `The page contains Preact, https://preactjs.com:\n\n${license}`)
 
 /**
- * The name changes with the content; what is packed is gzip in base64.
+ * Returns a file of the page. Its name contains a digest of the contents. `packed` is the gzip-compressed contents in
+ * base64.
  * @param {string} kind @param {string} ending @param {Uint8Array} contents
  */
 function file(kind, ending, contents) {

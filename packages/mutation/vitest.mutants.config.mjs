@@ -8,8 +8,8 @@ import { readPlan } from './src/plan.mjs'
 const root = fileURLToPath(new URL('../..', import.meta.url))
 
 /**
- * Only the built code is mutated. Packages import one another's builds anyway. If a test imports its package's sources, this
- * function resolves the import to the build, too.
+ * Resolves imports of a package's sources to its built code, because only built code is mutated. Packages already import one
+ * another's built code.
  * @param {string} specifier @param {string | undefined} importer
  */
 function builtModule(specifier, importer) {
@@ -22,7 +22,7 @@ function builtModule(specifier, importer) {
 
 const { include, limitMs, record } = readPlan()
 
-/** Runs files in the order of the plan, which has the quickest first. */
+/** Runs test files in the order of the plan, fastest first. */
 class AsPlanned extends BaseSequencer {
   /** @override @param {Parameters<BaseSequencer['sort']>[0]} files */
   async sort(files) {
@@ -38,18 +38,18 @@ export default defineConfig({
     include: [...include],
     setupFiles: [fileURLToPath(new URL('vitest.setup.mjs', import.meta.url))],
     sequence: { sequencer: AsPlanned },
-    // Not transformed, so that places in the code are those of the mutants.
+    // Vitest must not transform built code, because mutants are located by their position in that code.
     server: { deps: { external: [/\/packages\/[^/]+\/dist\//] } },
-    // These tests read the repository's documents and declarations, which no mutant changes.
+    // Excluded tests: they read the repository's documents and declarations, which no mutant changes.
     exclude: ['**/documents.test.ts', '**/public-api.test.ts', '**/core-api.test.ts', '**/node_modules/**'],
-    // The settings of the example that runs the kit with the least effort.
+    // The smallest effort of the conformance kit, as one of the examples sets it.
     env: { JOBISTEMER_CONFORMANCE_SCALE: '0.25', JOBISTEMER_CONFORMANCE_SEED: '1' },
     isolate: false,
     pool: 'threads',
     maxWorkers: 1,
     testTimeout: limitMs,
     hookTimeout: limitMs,
-    // The first run has no mutant. A test that fails once there failed because the machine is busy.
+    // Retries failed tests in the first run, which has no mutant: they fail only because the machine is busy.
     retry: record === undefined ? 0 : 2,
   },
 })

@@ -1,4 +1,5 @@
-// Runs before the tests of each file. Records which mutants each test reaches, or skips the tests that do not reach one.
+// Runs before the tests of each file. Records which mutants' code each test executes, or skips tests that do not execute the
+// present mutant.
 import { appendFileSync } from 'node:fs'
 import { Session } from 'node:inspector'
 import { pathToFileURL } from 'node:url'
@@ -33,7 +34,10 @@ if (record !== undefined) {
   })
 }
 
-/** Returns one session for all files of the process: precise coverage starts once. @returns {Session} */
+/**
+ * Returns the inspector session with precise coverage, which all files of the process share.
+ * @returns {Session}
+ */
 function startCoverage() {
   const key = Symbol.for('jobistemer.mutation.session')
   const shared = /** @type {{ [key]?: Session }} */ (globalThis)
@@ -47,8 +51,8 @@ function startCoverage() {
 }
 
 /**
- * Returns the code that ran since the last call. A session of the same thread answers before `post` returns. @param {Session}
- * session
+ * Returns the code that ran since the previous call. An inspector session of the same thread answers before `post` returns.
+ * @param {Session} session
  */
 function takeCoverage(session) {
   /** @type {import('node:inspector').Profiler.ScriptCoverage[]} */
@@ -61,8 +65,8 @@ function takeCoverage(session) {
 }
 
 /**
- * Returns whether the innermost range around a place was entered. @param {readonly CoverageRange[]} ranges @param {number}
- * place
+ * Returns whether the innermost coverage range around a position was executed.
+ * @param {readonly CoverageRange[]} ranges @param {number} place
  */
 function isReached(ranges, place) {
   /** @type {CoverageRange | undefined} */

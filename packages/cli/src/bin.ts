@@ -20,5 +20,5 @@ if (lost !== null) {
   const text = `The output could not be written: ${lost.message}.${done}\n`
   await new Promise((resolve) => process.stderr.write(text, resolve))
 }
-// An abandoned connection can keep the process alive for seconds.
+// Exits explicitly, because an abandoned storage connection can keep the process alive for seconds.
 process.exit(lost !== null && code === exitCodes.fine ? exitCodes.unwritten : code)

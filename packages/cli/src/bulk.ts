@@ -4,13 +4,16 @@ import { exitCodes } from './exit-codes.ts'
 import { text } from './output/rendered.ts'
 import { progressOf } from './progress.ts'
 
-/** The result of the action on one item. */
+/** The item, and the result of the command's action on it. */
 export interface BulkOutcome<T, R> {
   readonly item: T
   readonly result: R
 }
 
-/** Concurrent calls. The storage batches them, and after Ctrl-C the command waits for at most 8 calls. */
+/**
+ * Number of items whose calls run concurrently. The storage batches concurrent calls. After Ctrl-C, the command waits
+ * for at most 8 calls.
+ */
 const atOnce = 8
 
 /**

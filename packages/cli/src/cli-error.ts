@@ -1,14 +1,14 @@
 import { exitCodes } from './exit-codes.ts'
 
-/** The parts of a {@link CliError}. */
+/** The message of a {@link CliError}, and its optional field, remedy and code. */
 export interface CliErrorOptions {
   /** Stable, in capitals. */
   readonly code: string
-  /** One sentence that names the subject and the problem. */
+  /** One sentence that names the subject and the problem of the error. */
   readonly message: string
-  /** The option, argument or member of the configuration that is wrong. */
+  /** The command-line option, argument or configuration member that caused the error. */
   readonly field?: string
-  /** What the user can do. */
+  /** One sentence that tells the user how to resolve the error. */
   readonly remedy?: string
   /** Default: wrong usage. */
   readonly exitCode?: number

@@ -5,7 +5,7 @@ import type { Printer } from './output/printer.ts'
 import type { Times } from './output/times.ts'
 import type { Session } from './session.ts'
 
-/** The context of a command. */
+/** The objects that a command receives: the client, the storage, printers, and the global options. */
 export interface Context {
   readonly io: Io
   readonly session: Session
@@ -13,13 +13,13 @@ export interface Context {
   /** Writes progress and questions to stderr. */
   readonly err: Printer
   readonly times: Times
-  /** Instants without an offset are in UTC. */
+  /** `true` if the user enters instants in UTC. Applies only to instants without an offset. */
   readonly isUtc: boolean
   /** Fires at Ctrl-C. */
   readonly signal: AbortSignal
-  /** For each call of the client. */
+  /** The options for each call of the client: a signal that fires at Ctrl-C. */
   readonly call: { readonly signal: AbortSignal }
-  /** All commands, for `completion`. */
+  /** All commands of the program. The command `completion` writes them into a shell script. */
   readonly commands: readonly ListedCommand[]
   /** Epoch milliseconds. */
   now(): number
@@ -29,34 +29,39 @@ export interface Context {
 
 /** An option of a command. */
 export interface CommandOption {
-  /** As commander writes it: `-n, --limit <count>`. */
+  /** The flags of the option in the syntax of commander: `-n, --limit <count>`. */
   readonly flags: string
   readonly description: string
   readonly default?: unknown
   readonly choices?: readonly string[]
-  /** @throws CliError naming the option */
+  /**
+   * Converts the text of the option to its value.
+   * @throws CliError that names the option
+   */
   readonly parse?: (text: string, earlier: unknown) => unknown
 }
 
 /** A command: its arguments, its options and its function. */
 export interface Command {
-  /** As commander writes it: `<name> [instant]`. */
+  /** The arguments of the command in the syntax of commander: `<name> [instant]`. */
   readonly arguments?: string
   readonly description: string
   readonly options?: readonly CommandOption[]
-  /** Command lines without the program's name, and what each does. */
+  /** Example command lines without the program's name, each with a sentence about its effect. */
   readonly examples: readonly (readonly [string, string])[]
   /** Words of the command's output and their meanings: a separate section of the command's help. */
   readonly words?: { readonly title: string; readonly meanings: Readonly<Record<string, string>> }
   /** The meaning of exit code 1, if the command can exit with it. */
   readonly exitsWithNo?: string
-  /** The command loads no configuration. */
+  /** `true`: the command needs no configuration file, so the program does not load one. */
   readonly readsNoConfig?: true
   /** Returns the exit code; a value that is not a number means success. */
   run(context: Context, args: readonly never[], options: never): Promise<unknown>
 }
 
-/** A command as the list of commands shows it. The program loads the rest when it calls the command. */
+/**
+ * The name and summary of a command, for lists. The program loads the rest of a command only when it calls the command.
+ */
 export interface ListedCommand {
   readonly name: string
   readonly summary: string

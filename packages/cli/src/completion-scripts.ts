@@ -5,11 +5,11 @@ interface CompletedCommand {
   readonly name: string
   readonly summary: string
   readonly options: readonly { readonly name: string; readonly description: string }[]
-  /** Its argument is the name of a job. */
+  /** `true` if the first argument of the command is the name of a job. */
   readonly takesJob: boolean
 }
 
-/** The script of a shell; `null` for one that is not known. */
+/** Returns the completion script of a shell, or `null` for an unknown shell. */
 export async function completionScripts(shell: string, commands: readonly ListedCommand[]): Promise<string | null> {
   const write = { bash: bashScript, zsh: zshScript, fish: fishScript }[shell]
   return write === undefined ? null : write(await Promise.all(commands.map(completed)))
@@ -25,8 +25,8 @@ async function completed({ name, summary, load }: ListedCommand): Promise<Comple
 }
 
 /**
- * Calls this program for the names, for at most 2 s and without error messages. Loads no configuration: the one of the
- * working folder is a program, which the TAB key must not start.
+ * Shell command that prints all job names, within 2 s and without error messages. `--no-config`: a configuration file
+ * is a program, and pressing TAB must not run programs of the working folder.
  */
 const jobNames = 'jobistemer jobs --names --no-config --timeout 2s 2>/dev/null'
 
@@ -98,7 +98,7 @@ if [[ "$funcstack[1]" == _jobistemer ]]; then _jobistemer "$@"; else compdef _jo
 `
 }
 
-/** In quotes; brackets end a description. */
+/** Returns a quoted argument for `_arguments` of zsh. Escapes brackets, because a bracket ends a description. */
 function zshQuoted(before: string, description: string, after = ''): string {
   return `'${before}${description.replace(/[[\]\\]/g, '\\$&').replaceAll("'", `'\\''`)}${after}'`
 }
@@ -109,7 +109,7 @@ function fishScript(commands: readonly CompletedCommand[]): string {
     return [
       `complete -c jobistemer -n __fish_use_subcommand -f -a ${name} -d ${fishQuoted(summary)}`,
       ...options.map((option) => `${inside} -l ${option.name.slice(2)} -d ${fishQuoted(option.description)}`),
-      // Behind --, a name is no option.
+      // Completes job names that begin with `-` only behind `--`, where the program reads no options.
       ...(takesJob
         ? [
             `${inside} -n 'not contains -- -- (commandline -opc)' -f -a "(${jobNames} | string match -v -- '-*')"`,

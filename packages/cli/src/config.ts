@@ -3,21 +3,23 @@ import type { Storage } from '@jobistemer/core/storage'
 
 /** The default export of a configuration file. All members are optional. */
 export interface CliConfig {
-  /** A value of `--storage`, a storage, or a function that opens one. The program closes the storage at the end. */
+  /**
+   * A value of `--storage`, a storage, or a function that opens a storage. The program closes the storage at the end.
+   */
   readonly storage?: string | Storage | (() => Storage | string | Promise<Storage | string>)
-  /** The prefix of the storage's keys: Redis and DynamoDB. */
+  /** The prefix of all keys in Redis or DynamoDB. */
   readonly prefix?: string
-  /** Your own schedule types, as for a scheduler. */
+  /** Custom schedule types, as in the options of a scheduler. */
   readonly scheduleTypes?: readonly ScheduleType[]
-  /** Settings for jobs that `apply` stores, as of the schedulers. */
+  /** Default settings of jobs that `apply` stores, as in the options of a scheduler. */
   readonly defaults?: JobSettingsInput
-  /** The tag that `plan` and `apply` take when none is given. */
+  /** The owner tag of `plan` and `apply` if the command line gives none. */
   readonly owner?: string
-  /** The time zone that instants are shown in. Default: the machine's. */
+  /** The time zone in which the program prints instants. Default: the time zone of this machine. */
   readonly timezone?: string
 }
 
-/** Gives a configuration its type, and returns it as it is. */
+/** Returns the configuration unchanged. Its parameter gives the object literal its type. */
 export function defineConfig(config: CliConfig): CliConfig {
   return config
 }

@@ -9,7 +9,10 @@ export const confirmOptions: readonly CommandOption[] = [
   { flags: '--dry-run', description: 'only say what would be done' },
 ]
 
-/** Asks the question on a terminal. Without a terminal, --yes is required. @throws CliError unless the answer is yes */
+/**
+ * Asks the question on a terminal. Without a terminal, the user must give `--yes`.
+ * @throws CliError unless the answer is yes
+ */
 export async function confirm(context: Context, question: Part, isConfirmed: boolean | undefined): Promise<void> {
   if (isConfirmed === true) return
   const { stdin, stderr } = context.io
@@ -37,7 +40,7 @@ async function lineOf({ io: { stdin, stderr }, signal }: Context): Promise<strin
     return done === true ? '' : Buffer.from(value as string).toString('utf8')
   } finally {
     if (signal.aborted) stderr.write('\n')
-    // While standard input is read, the process cannot end.
+    // An open standard input keeps the process alive.
     stdin.destroy?.()
   }
 }

@@ -5,7 +5,10 @@ import { CliError } from './cli-error.ts'
 import { scheduleOf } from './import/schedule-of.ts'
 import { importModule } from './storage/import-module.ts'
 
-/** The definitions that a module exports, one by one or in lists, each once. @throws CliError when there are none */
+/**
+ * Imports a module and returns its exported jobs, single ones and those in lists, without duplicates.
+ * @throws CliError if the module exports no jobs
+ */
 export async function definitionsOf(file: string): Promise<readonly Job[]> {
   if (!existsSync(file)) {
     throw new CliError({
@@ -27,7 +30,7 @@ export async function definitionsOf(file: string): Promise<readonly Job[]> {
   })
 }
 
-/** The jobs of a JSON file: `{ "jobs": [options of defineJob, with the stored form of the schedule] }`. */
+/** Reads the jobs of a JSON file: `{ "jobs": [options of defineJob, with the stored form of the schedule] }`. */
 async function definedBy(document: unknown, file: string): Promise<readonly Job[]> {
   const { jobs } = (document ?? {}) as { readonly jobs?: unknown }
   if (!Array.isArray(jobs)) return []

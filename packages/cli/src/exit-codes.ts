@@ -1,23 +1,23 @@
 /** The exit codes of the program. They are stable, because scripts depend on them. */
 export const exitCodes = {
-  /** Done, or the answer is yes. */
+  /** The command succeeded, or its answer is yes. */
   fine: 0,
   /**
-   * The answer is no: `doctor` has found an error, `plan` a difference, or `conformance` a failed case. Or a trigger was
-   * skipped, a run to cancel had ended before, or a run with `--wait` was not completed.
+   * The answer of the command is no: `doctor` found an error, `plan` a difference, `conformance` a failed case; a trigger was
+   * skipped, a run to cancel had ended, or a run with `--wait` was not completed.
    */
   no: 1,
-  /** A wrong command line, configuration or definition; a package that is not installed. */
+  /** The command line, configuration or definition is invalid, or a required package is not installed. */
   usage: 2,
-  /** The storage cannot be reached or used, or did not answer in time. */
+  /** The storage is unreachable or unusable, or did not answer before its timeout. */
   storage: 3,
-  /** No such job or run. */
+  /** The job or run does not exist. */
   notFound: 4,
-  /** Another client was faster, or the storage rejects the call. */
+  /** Another client made a conflicting change first, or the storage rejects the call. */
   conflict: 5,
-  /** The time to wait for a run is over; the run continues. */
+  /** The run did not end within the `--timeout` of a command that waits. The run continues. */
   waitTimeout: 6,
-  /** A fault of this program. */
+  /** A bug in this program. */
   internal: 70,
   /** The command has done its work, but could not write the output, for example on a full disk. */
   unwritten: 74,
@@ -25,7 +25,7 @@ export const exitCodes = {
   interrupted: 130,
 } as const
 
-/** The meanings of the exit codes, for the help and the README. */
+/** The exit codes and their meanings, for the help and the README. */
 export const exitCodeMeanings: readonly (readonly [number, string])[] = [
   [exitCodes.fine, 'done, or the answer is yes'],
   [

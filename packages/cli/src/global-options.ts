@@ -2,7 +2,7 @@ import type { CommandOption } from './command.ts'
 import { locationForms } from './storage/location.ts'
 import { readDuration, readText } from './values.ts'
 
-/** The options of every command. */
+/** The parsed values of the options that every command has. */
 export interface GlobalOptions {
   readonly storage?: string
   readonly config?: string | false
@@ -11,16 +11,16 @@ export interface GlobalOptions {
   readonly utc?: true
   readonly timezone?: string
   readonly timeout?: number
-  /** Set by commands that wait for a run. `timeout` then limits that wait. */
+  /** `true` if the command waits for a run. Then `timeout` limits the wait, not each storage call. */
   readonly wait?: true
   readonly color?: boolean
   readonly debug?: true
 }
 
-/** Default timeout of a storage call. */
+/** Default timeout of a storage call, in ms. */
 export const storageTimeoutMs = 10_000
 
-/** The options of every command. */
+/** The definitions of the options that every command has. */
 export const globalOptions: readonly CommandOption[] = [
   {
     flags: '-s, --storage <place>',

@@ -2,7 +2,7 @@ import { userInfo } from 'node:os'
 import type { CommandOption, Context } from './command.ts'
 import { readText } from './values.ts'
 
-/** The options of commands that change jobs or runs. */
+/** The options of commands that change jobs or runs, such as `--reason`. */
 export const interventionOptions: readonly CommandOption[] = [
   { flags: '--reason <text>', description: 'why; kept in the record', parse: readText('--reason') },
   {
@@ -12,12 +12,12 @@ export const interventionOptions: readonly CommandOption[] = [
   },
 ]
 
-/** The user of this machine. */
+/** Returns the name of this machine's user, for the audit trail of a change. */
 export function actorOf({ io }: Context): string {
   try {
     return io.env.USER || io.env.LOGNAME || userInfo().username
   } catch {
-    // A user id without a name, as in containers.
+    // In containers, a user id may have no name.
     return 'cli'
   }
 }

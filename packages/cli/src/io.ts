@@ -2,11 +2,11 @@ import type { Clock } from '@jobistemer/core'
 
 /** A destination of text. */
 export interface Output {
-  /** Writes text. The program ignores the return value. */
+  /** Writes text to the output. The program ignores the return value. */
   write(text: string): unknown
   /** Whether the output is a terminal. */
   readonly isTTY?: boolean | undefined
-  /** The width of the terminal in characters. */
+  /** The width of the terminal in characters; `undefined` if the output is not a terminal. */
   readonly columns?: number | undefined
 }
 
@@ -18,13 +18,13 @@ export interface Input extends AsyncIterable<Uint8Array | string> {
   readonly isTTY?: boolean | undefined
 }
 
-/** The environment of the program. */
+/** The streams, environment variables and folders that the program uses. Tests pass their own. */
 export interface Io {
-  /** The source of `--data @-` and of answers to questions. */
+  /** Standard input: the data of `--data @-`, and answers to questions. */
   readonly stdin: Input
-  /** Receives the result of the command. */
+  /** Standard output: receives the result of the command. */
   readonly stdout: Output
-  /** Receives errors, questions and progress. */
+  /** Standard error: receives errors, questions and progress. */
   readonly stderr: Output
   /** The environment variables. */
   readonly env: Readonly<Record<string, string | undefined>>
@@ -36,7 +36,7 @@ export interface Io {
   onInterrupt(listener: () => void): () => void
 }
 
-/** Returns the environment of this process. */
+/** Returns the `Io` of this process. */
 export function processIo(): Io {
   return {
     stdin: process.stdin,

@@ -4,7 +4,7 @@ import type { Context } from './command.ts'
 import { exitCodes } from './exit-codes.ts'
 import { nearest } from './nearest.ts'
 
-/** Maximum number of names that are compared with a mistyped name. */
+/** Maximum number of job names that the program compares with a mistyped name. */
 const mostNames = 10_000
 
 /** Returns a stored job. @throws CliError with the most similar names if the job does not exist */
@@ -18,7 +18,7 @@ export async function jobOf(context: Context, name: string): Promise<JobDetails>
   }
 }
 
-/** Adds the similar names to a `JOB_NOT_FOUND` error of another call. */
+/** If `call` throws `JOB_NOT_FOUND`, adds similar job names to the error. */
 export async function withNearNames<T>(context: Context, name: string, call: () => Promise<T>): Promise<T> {
   try {
     return await call()

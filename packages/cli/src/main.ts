@@ -19,11 +19,13 @@ import { Session } from './session.ts'
  */
 export async function main(argv: readonly string[], io: Io): Promise<number> {
   const interruption = new AbortController()
-  // Each storage call in progress listens to the signal, and trigger-many makes more than 10 at once.
+  // Turns off the warning about more than 10 listeners: each storage call in progress adds one, and `trigger-many`
+  // makes more than 10 calls at once.
   setMaxListeners(0, interruption.signal)
   const stopListening = io.onInterrupt(() => interruption.abort())
   let code: number = exitCodes.fine
-  // These options already apply to errors in the command line itself, so this reads them before commander parses it.
+  // `--json`, `--color` and `--debug` also apply to errors in the command line, so they are read before commander
+  // parses it.
   let options: Pick<GlobalOptions, 'json' | 'color' | 'debug'> = {
     ...(argv.includes('--json') && { json: true }),
     ...(argv.includes('--no-color') && { color: false }),
@@ -68,8 +70,8 @@ export async function main(argv: readonly string[], io: Io): Promise<number> {
 }
 
 /**
- * A relative instant such as `-2h` in `explain NAME -2h` is not an option. This moves it behind `--`, where commander reads
- * only arguments. It is always the last argument of its command.
+ * Moves a relative instant such as `-2h` behind `--`, so that commander does not read it as an option. In `explain NAME -2h`,
+ * it is always the last argument.
  */
 function withDistances(argv: readonly string[], program: Commander): readonly string[] {
   const global = valuesIn(argv, program.options)
@@ -82,7 +84,7 @@ function withDistances(argv: readonly string[], program: Commander): readonly st
   return distances.length === 0 ? argv : [...argv.filter((_, index) => !isDistance(index)), '--', ...distances]
 }
 
-/** Where values of options stand that are words of their own. */
+/** Returns the indexes of the words that are values of options. */
 function valuesIn(argv: readonly string[], options: readonly Option[]): ReadonlySet<number> {
   const flags = new Set(options.flatMap((option) => (option.required ? [option.short, option.long] : [])))
   return new Set(argv.flatMap((word, index) => (flags.has(word) ? [index + 1] : [])))

@@ -4,16 +4,18 @@ import type { NodeRecord, Storage } from '@jobistemer/core/storage'
 /** A node, and whether the observation found it alive. */
 export interface ObservedNode {
   readonly record: NodeRecord
-  /** `true`: its heartbeat counter changed. `null`: the observation was too short to tell. */
+  /**
+   * `true`: the node's heartbeat counter changed during the observation. `null`: the observation was too short to tell.
+   */
   readonly isAlive: boolean | null
 }
 
-/** Interval between two reads of the heartbeats. */
+/** Interval between two reads of the heartbeats, in ms. */
 const lookEveryMs = 250
 
 /**
- * Watches the heartbeats until each node has sent one, for at most `forMs`. The record of a dead node stays in the storage
- * until another node has taken over its runs, so a record alone does not show that its node lives.
+ * Watches heartbeats until each node has sent one, for at most `forMs`. A node record alone does not show a living node: the
+ * record of a dead node remains until another node has taken over its runs.
  */
 export async function observeNodes(
   storage: Storage,
@@ -29,12 +31,12 @@ export async function observeNodes(
     await wait(clock, Math.min(lookEveryMs, endAt - clock.monotonic()), signal)
     nodes = await look()
   }
-  // A node sends a heartbeat every 5 s, on DynamoDB every 10 s.
+  // At least two heartbeat intervals. A node sends a heartbeat every 5 s, on DynamoDB every 10 s.
   const isLongEnough = forMs >= 2 * (storage.capabilities.heartbeatMs ?? 5000)
   return nodes.map((record) => ({ record, isAlive: hasMoved(record) ? true : isLongEnough ? false : null }))
 }
 
-/** Returns whether a node has shut down. The last heartbeat of a node records that. */
+/** Returns whether a node has shut down. Its last heartbeat records the shutdown. */
 export function hasEnded({ about }: NodeRecord): boolean {
   return about.ended === true
 }

@@ -9,8 +9,8 @@ import { type GlobalOptions, globalOptions } from './global-options.ts'
 export type Runner = (command: Command, args: readonly (string | undefined)[], options: GlobalOptions) => Promise<void>
 
 /**
- * Builds the command line. Parsing calls the runner with the named command.
- * @param load names of the commands to load. Other commands have only a name and a summary.
+ * Builds the parser of the command line, which calls `runner` with the parsed command.
+ * @param load the commands to load completely; other commands have only a name and a summary
  */
 export async function buildProgram(load: ReadonlySet<string>, runner: Runner): Promise<Commander> {
   const program = new Commander('jobistemer')

@@ -2,29 +2,29 @@ import type { Context } from './command.ts'
 import { counted } from './output/counted.ts'
 import { type Part, render, text } from './output/rendered.ts'
 
-/** Where progress is written. */
+/** The parts of a context that the progress display writes to. */
 type Teller = Pick<Context, 'io' | 'err' | 'now'>
 
-/** Shows the progress of long work on stderr: a bar on a terminal, otherwise a line every few seconds. */
+/** Shows the progress of long work on standard error: a bar on a terminal, otherwise a line at most every 5 s. */
 export interface Progress {
-  /** Shows the number of finished items and a note. */
+  /** Updates the display with the number of finished items and an optional note. */
   show(done: number, note?: string): void
   /** Ends the display. */
   end(): void
 }
 
-/** A description of the work. */
+/** Describes the work whose progress is displayed. */
 export interface Work {
-  /** The text before the numbers. */
+  /** The text before the numbers of the display, such as "Storing". */
   readonly verb: string
   readonly total: number
-  /** The work takes minutes even if it has few items. */
+  /** `true` if the work may take minutes even with few items. */
   readonly isLong?: boolean
 }
 
-/** Up to this number of items, the work is too short to show its progress. */
+/** Work with at most 8 items shows no progress, because it is too short. */
 const few = 8
-/** Minimum time between two lines. A line also requires a further tenth of the work. */
+/** Minimum time between two progress lines, in ms. A line also requires that another tenth of the work is done. */
 const lineEveryMs = 5000
 const barWidth = 20
 const clearLine = '\r\u001b[K'
@@ -37,7 +37,7 @@ export function progressOf(teller: Teller, work: Work): Progress {
   return io.stderr.isTTY === true ? bar(teller, work) : lines(teller, work)
 }
 
-/** Shows that a call for many items is in progress. The storage reports nothing before the call ends. */
+/** Displays the progress text of a single call for many items. The storage reports no progress before the call ends. */
 export async function whileCalling<T>(
   { io: { stderr }, err }: Teller,
   { verb, count, noun }: { readonly verb: string; readonly count: number; readonly noun: string },
@@ -61,7 +61,7 @@ function bar({ io: { stderr } }: Teller, work: Work): Progress {
   let shown = ''
   return {
     show(done, note = '') {
-      // Redraws only a changed state, because a terminal is slower than most storages.
+      // Redraws only if the percentage or the note changed, because a terminal is slower than most storages.
       const state = `${Math.floor((done * 100) / work.total)} ${note}`
       if (state === shown) return
       shown = state

@@ -3,7 +3,10 @@ import { resolve } from 'node:path'
 import { CliError } from './cli-error.ts'
 import type { Io } from './io.ts'
 
-/** JSON as the command line gives it: itself, `@FILE`, or `@-` for standard input. @throws CliError */
+/**
+ * Reads JSON from the command line: the JSON text itself, `@FILE`, or `@-` for standard input.
+ * @throws CliError
+ */
 export async function readData(given: string, io: Io): Promise<unknown> {
   const source = given.startsWith('@') ? await contentOf(given.slice(1), io) : given
   try {

@@ -4,7 +4,7 @@ import { exitCodes } from './exit-codes.ts'
 import type { Printer } from './output/printer.ts'
 import { text } from './output/rendered.ts'
 
-/** An error for people and programs. */
+/** An error in the form in which the program prints it for people and as JSON. */
 export interface ReportedError {
   readonly code: string
   readonly message: string
@@ -72,12 +72,14 @@ function membersOf(error: unknown) {
   }
 }
 
-/** Removes the remedy from the message: core appends it there. */
+/** Removes the remedy from the end of the message, where core has appended it. */
 function withoutRemedy(message: string, remedy: string | null): string {
   return remedy !== null && message.endsWith(` ${remedy}`) ? message.slice(0, -remedy.length - 1) : message
 }
 
-/** Paths of packages contain `@`, so lines that name a file stay as they are. */
+/**
+ * Masks secrets in a stack, except in lines that name a file: package paths contain `@` and would look like secrets.
+ */
 function withoutSecrets(stack: string): string {
   const lines = stack.split('\n').map((line) => (/^\s+at /.test(line) ? line : maskSecrets(line)))
   return lines.join('\n')

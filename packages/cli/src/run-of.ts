@@ -1,7 +1,7 @@
 import type { Occurrence, OccurrenceId } from '@jobistemer/core'
 import type { Context } from './command.ts'
 
-/** Returns a run and the name of its job; the name is `null` if the job was deleted. */
+/** Returns a run and the name of its job. The name is `null` if the job was deleted. */
 export async function runOf(
   context: Context,
   id: string,

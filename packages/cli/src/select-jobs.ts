@@ -4,30 +4,33 @@ import type { CommandOption, Context } from './command.ts'
 import { jobOf } from './job-of.ts'
 import { readText } from './values.ts'
 
-/** Selects jobs: a job must match all members. */
+/** The options by which a command selects jobs. A job must match all given options. */
 export interface JobSelection {
   readonly owner?: string
   readonly match?: string
   readonly tag?: string
 }
 
-/** The options of it. */
+/** The command-line options `--owner`, `--tag` and `--match`, which select jobs. */
 export const selectionOptions: readonly CommandOption[] = [
   { flags: '--owner <tag>', description: 'all jobs with this owner tag', parse: readText('--owner') },
   { flags: '--tag <tag>', description: 'all jobs with this tag', parse: readText('--tag') },
   { flags: '--match <text>', description: 'all jobs whose name contains this', parse: readText('--match') },
 ]
 
-/** The jobs that a command acts on. */
+/** The jobs that the command line selects. */
 export interface SelectedJobs {
-  /** The jobs to change. */
+  /** The names of jobs that the command has to change. */
   readonly names: readonly string[]
-  /** Jobs that the command line names and that already have the wanted state. */
+  /** The names of jobs that the command line gives and that already have the wanted state. */
   readonly unwanted: readonly string[]
   readonly areMatched: boolean
 }
 
-/** Returns the selected jobs. @throws CliError if the command line selects none, or names a job that does not exist */
+/**
+ * Returns the selected jobs.
+ * @throws CliError if the command line selects no jobs, or names a job that does not exist
+ */
 export async function selectJobs(
   context: Context,
   named: readonly string[],
@@ -44,7 +47,7 @@ export async function selectJobs(
     })
   }
   if (!isMatching) {
-    // If one of the jobs does not exist, the command changes none of them.
+    // Checks all names first. If one of the jobs does not exist, the command changes no job.
     const found: JobInfo[] = []
     for (const name of named) found.push(await jobOf(context, name))
     const unwanted = found.filter((job) => !isWanted(job)).map(({ name }) => name)
@@ -59,7 +62,7 @@ export async function selectJobs(
   return { names, unwanted: [], areMatched: true }
 }
 
-/** Names of all jobs that a filter lets through. */
+/** Returns the names of all jobs that match a filter. */
 async function namesOf(
   context: Context,
   filter: { readonly owner?: string; readonly text?: string; readonly tag?: string },

@@ -7,7 +7,7 @@ import { type LoadedConfig, loadConfig } from './storage/load-config.ts'
 import { type Location, printLocation, readLocation } from './storage/location.ts'
 import { inspectPostgres, type OpenOptions, openStorage, type PostgresInspection } from './storage/open-storage.ts'
 
-/** The options that select the storage. */
+/** The command-line options that select the storage. */
 export interface SessionOptions {
   readonly storage: string | undefined
   readonly config: string | false | undefined
@@ -15,15 +15,15 @@ export interface SessionOptions {
   readonly timeoutMs: number
 }
 
-/** A storage that a text names. */
+/** A storage location that text of the command line or configuration names, with its prefix. */
 export interface Located {
   readonly location: Location
   readonly options: OpenOptions
 }
 
-/** Opens the storage, client and configuration on demand, each once, and closes them at the end. */
+/** Opens the storage, the client and the configuration when a command first needs them, and closes them at the end. */
 export class Session {
-  /** Warnings of the storage and of the client. */
+  /** Warnings that the storage and the client have logged. */
   readonly warnings: { readonly fields: object; readonly message: string }[] = []
   /** The location of the storage, without secrets; empty before the storage is open. */
   place = ''
@@ -31,7 +31,7 @@ export class Session {
   readonly #options: SessionOptions
   readonly #logger: Logger
   #config: Promise<LoadedConfig> | undefined
-  /** How far this machine's clock is ahead of the storage's. */
+  /** How far this machine's clock is ahead of the storage's clock, in ms. */
   #aheadMs = 0
   #storage: Promise<Storage> | undefined
   #answering: Promise<Storage> | undefined
@@ -52,7 +52,10 @@ export class Session {
     return this.#config
   }
 
-  /** @throws CliError, or the error of the storage, if the storage is unavailable */
+  /**
+   * Returns the opened storage.
+   * @throws CliError, or the error of the storage, if the storage is unavailable
+   */
   storage(): Promise<Storage> {
     this.#storage ??= this.#openStorage()
     this.#answering ??= this.#storage.then((storage) => this.#answers(storage))
@@ -64,7 +67,7 @@ export class Session {
     return this.#client
   }
 
-  /** The value of `--prefix`. Ignores the configuration. */
+  /** The value of `--prefix`. The prefix of the configuration has no effect on it. */
   get prefix(): string | undefined {
     return this.#options.prefix
   }
@@ -76,12 +79,12 @@ export class Session {
   /** Never throws. */
   async close(): Promise<void> {
     const [client, storage] = await Promise.allSettled([this.#client, this.#storage])
-    // The command has reported an error of opening. An error of closing does not matter any more.
+    // The command has already reported an error of opening, and an error of closing has no effect on its result.
     if (client.status === 'fulfilled') await client.value?.close().catch(() => undefined)
     if (storage.status === 'fulfilled') await storage.value?.close().catch(() => undefined)
   }
 
-  /** The given location of the storage; `null`: the configuration opens the storage itself. */
+  /** Returns the location of the storage, or `null` if the configuration opens the storage itself. */
   async located(): Promise<Located | null> {
     const { config, folder } = await this.config()
     const { env, cwd } = this.#io
@@ -102,7 +105,9 @@ export class Session {
     return { location, options }
   }
 
-  /** Inspects the PostgreSQL server; `null` for other storages, and for a storage that the configuration opens. */
+  /**
+   * Inspects the PostgreSQL server. Returns `null` for other storages, and for a storage that the configuration opens.
+   */
   async inspection(): Promise<PostgresInspection | null> {
     const located = await this.located()
     return located?.location.kind === 'postgres' ? await inspectPostgres(located.location.url, located.options) : null
@@ -124,7 +129,7 @@ export class Session {
     return given
   }
 
-  /** The storage of the configuration, or its location. Called once. */
+  /** Returns the storage of the configuration, or its location. Calls the configuration's function at most once. */
   #given(): Promise<Storage | string | undefined> {
     this.#configured ??= this.config().then(async ({ config: { storage } }) => {
       return typeof storage === 'function' ? await storage() : storage
@@ -132,7 +137,10 @@ export class Session {
     return this.#configured
   }
 
-  /** Reads the storage's clock once. A client would retry until its timeout, and then not know the reason. */
+  /**
+   * Reads the storage's clock once, to get the error of an unavailable storage. A client would retry until its timeout
+   * without the reason.
+   */
   async #answers(storage: Storage): Promise<Storage> {
     const reading = storage.serverTime?.bind(storage)
     if (reading === undefined) return storage
@@ -150,8 +158,8 @@ export class Session {
   }
 
   /**
-   * The clock of the storage, marked as authoritative. Otherwise a client whose machine has a wrong clock would wait until
-   * the clock jump is confirmed.
+   * Returns a clock that shows the storage's time and counts as authoritative. With a wrong machine clock, a client would
+   * otherwise wait until the clock jump is confirmed.
    */
   async #clockOfClient(): Promise<Clock> {
     const clock = await this.clock()

@@ -1,4 +1,6 @@
-/** A word as a shell of POSIX takes it, for lines that people copy: what is not plain stands in single quotes. */
+/**
+ * Quotes a word for a POSIX shell, for command lines that people copy. Words with special characters get single quotes.
+ */
 export function shellWord(word: string): string {
   return /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`
 }

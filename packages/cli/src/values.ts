@@ -3,7 +3,7 @@ import { instantInZone } from './zoned-instant.ts'
 
 type Reader<T> = (text: string, earlier?: unknown) => T
 
-/** A text that is not empty. */
+/** Reads a text that is not empty. */
 export function readText(field: string): Reader<string> {
   return (text) => {
     if (text.trim() !== '') return text
@@ -20,7 +20,7 @@ export function readCount(field: string, min: number, max: number): Reader<numbe
   }
 }
 
-/** A whole number, which may be below 0. */
+/** Reads a whole number from `min` to `max`, which may be negative. */
 export function readLevel(field: string, min: number, max: number): Reader<number> {
   return (text) => {
     const value = Number(text)
@@ -29,7 +29,7 @@ export function readLevel(field: string, min: number, max: number): Reader<numbe
   }
 }
 
-/** Several of them: `a,b`, and the option more than once. */
+/** Reads a list of values: `a,b`, or the option several times. */
 export function readList<T extends string>(field: string, known?: readonly T[]): Reader<readonly T[]> {
   return (text, earlier) => {
     const values = text.split(',').map((value) => value.trim())
@@ -85,9 +85,9 @@ function durationOf(text: string): number | null {
 const instant = /^\d{4}-\d\d-\d\d(?:[T ]\d\d:\d\d(?::\d\d(?:\.\d{1,3})?)?)? ?(Z|[+-]\d\d(?::?\d\d)?)?$/i
 
 /**
- * An instant: ISO 8601 with its offset, as this program shows it; `now`; or how far it is from now: `-2h`, `+30m`.
- * Without an offset, it is in UTC with `--utc`, else in `zone`. Without a zone it is refused, because a local time is
- * ambiguous when clocks fall back.
+ * Reads an instant: ISO 8601 with or without an offset, `now`, or a distance from now such as `-2h`. Without an offset,
+ * the instant is in UTC with `--utc`, else in `zone`. Without `zone` it is rejected, because a local time is ambiguous
+ * when clocks are set back.
  */
 export function readInstant(
   text: string,
@@ -122,7 +122,7 @@ export function readInstant(
   )
 }
 
-/** Whether the day exists in its month: `Date` converts February 30 to March 2. */
+/** Returns whether the day exists in its month. `Date` itself would convert February 30 to March 2. */
 function hasDay(text: string): boolean {
   const day = new Date(`${text.slice(0, 10)}T00:00Z`)
   return day.getUTCDate() === Number(text.slice(8, 10))

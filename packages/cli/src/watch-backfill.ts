@@ -5,14 +5,14 @@ import type { Context } from './command.ts'
 import { exitCodes } from './exit-codes.ts'
 import { progressOf } from './progress.ts'
 
-/** Command lines that the output shows for copying. */
+/** Command lines that the output shows, so that the user can copy them. */
 export interface BackfillCommands {
-  /** Watches the backfill again, and continues a stopped one. */
+  /** The command line that watches the backfill again, and continues a stopped backfill. */
   readonly same: string
   readonly stop: string
 }
 
-/** Interval between two reads of the backfill. */
+/** Interval between two reads of the backfill, in ms. */
 const lookMs = 1000
 
 /**
@@ -63,7 +63,7 @@ function toDoOf({ slots, passed }: BackfillResult): number {
   return slots - passed
 }
 
-/** Waits by the clock of the machine, also if the program has another clock. */
+/** Waits 1 s by the real clock, because a test may replace the clock of the program. */
 function pause(signal: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
     const timer = systemClock.setTimer(lookMs, resolve)

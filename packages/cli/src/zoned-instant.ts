@@ -4,13 +4,13 @@ import { Times } from './output/times.ts'
 const dayMs = 86_400_000
 
 /**
- * The instant of a wall clock time in a time zone. `wallMs`: the time as if it were in UTC.
- * @throws CliError for a time that the clocks of the zone skip, and for one that they show twice
+ * Returns the instant of a local time in a time zone. `wallMs` is the local time, counted as if it were UTC.
+ * @throws CliError if the clocks of the zone skip the local time or show it twice
  */
 export function instantInZone(wallMs: number, zone: string, { field, given }: { field: string; given: string }): Date {
   const times = new Times({ timezone: zone, now: () => wallMs })
   const offsetAt = (ms: number): number => Date.parse(`${times.at(new Date(ms)).slice(0, 19).replace(' ', 'T')}Z`) - ms
-  // Zones change their offset by hours, and never twice within two days.
+  // Reads the offsets one day before and one day after: zones never change their offset twice within two days.
   const wholeMs = Math.floor(wallMs / 1000) * 1000
   const offsets = new Set([offsetAt(wholeMs - dayMs), offsetAt(wholeMs + dayMs)])
   const instants = [...offsets].map((offset) => wholeMs - offset).filter((ms) => ms + offsetAt(ms) === wholeMs)

@@ -8,7 +8,7 @@ const scratch = useScratch()
 const jobsOf = (text: string) => JSON.parse(text).jobs.map(({ name }: { name: string }) => name)
 const sqlite = import.meta.resolve('@jobistemer/storage-sqlite')
 
-/** What the program has around it for a user who trusts a folder. */
+/** Returns environment variables of a user who has trusted a folder with `jobistemer trust`. */
 async function trusting(folder: string): Promise<Readonly<Record<string, string>>> {
   const env = { XDG_CONFIG_HOME: scratch.folder() }
   expect(await runCli(['trust'], { cwd: folder, env })).toMatchObject({ code: 0, out: `${folder} is trusted.\n` })

@@ -7,7 +7,10 @@ import { runCli, type RunOptions } from './run-cli.ts'
 const scratch = useScratch()
 const memory = import.meta.resolve('../../storage-memory/dist/index.js')
 
-/** A folder with a module of an adapter, and what the program says of it. */
+/**
+ * Creates a folder with an adapter module. Returns the folder and a function that runs `jobistemer conformance` on the
+ * module.
+ */
 function adapter(content: string) {
   const folder = scratch.folder()
   writeFileSync(join(folder, 'adapter.mjs'), `import { memoryDatabase, memoryStorage } from '${memory}'\n${content}`)
@@ -22,7 +25,7 @@ const intact = `export function open() {
 }
 `
 
-/** It takes what former owners say. */
+/** A faulty adapter: `settle` accepts results from former owners of a run. */
 const broken = `export default {
   open() {
     const database = memoryDatabase()
@@ -80,7 +83,7 @@ it('conformance prints the failed cases of a faulty adapter, and exits with 1', 
   const { ask } = adapter(broken)
   const { code, out } = await ask(['--depth', 'cases', '--grep', 'settle: an'])
   expect(code).toBe(1)
-  // Node formats the differing values, and its versions differ. The test ignores these lines.
+  // Omits the lines with the differing values, because their format depends on the version of Node.
   const lines = out.split('\n').filter((line) => /^\S| Expected values/.test(line))
   expect(lines.map((line) => line.replace(/\d+ ms/, '0 ms'))).toEqual([
     'failed   settle: an owner whose token was given again after a loss of acknowledged writes is lost and changes nothing  0 ms',

@@ -7,7 +7,7 @@ import { runCli } from './run-cli.ts'
 const scratch = useScratch()
 
 function definitions(hour: number): string {
-  // The user's project would have them by name.
+  // The test file imports core by its path. In a user's project it imports the package by its name.
   const core = import.meta.resolve('@jobistemer/core')
   const cron = import.meta.resolve('@jobistemer/ticker-cron')
   return `import { defineJob, type Job } from '${core}'

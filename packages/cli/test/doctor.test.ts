@@ -26,7 +26,7 @@ interface Found {
   readonly remedy: string
 }
 
-/** A new ledger with its clock, and what the doctor finds in it. */
+/** Creates an empty storage with a virtual clock, and a function that runs `doctor` on the storage. */
 function patient() {
   const { place, folder, storage: open } = scratch.empty()
   const clock = virtualClock(start)
@@ -135,7 +135,8 @@ describe('jobistemer doctor', () => {
   it('reports NODE_SILENT if a node sent no heartbeat during the observation and another node did', async () => {
     const { place, storage, clock } = patient()
     const scheduler = await node(storage, clock, { jobs: [idle], nodeId: 'alive' })
-    // The clock runs while the doctor starts. The record of the silent node must stay until the doctor has read it.
+    // Virtual time passes while the doctor starts. This long `deadAfter` keeps the record of the silent node until the
+    // doctor has read it.
     const about = { deadAfterMs: 86_400_000 }
     const dead = { node: 'dead', incarnation: 'dead-1', counter: 7, startedAt: 0, leaving: false, about }
     await storage.heartbeat({ now: 0, own: dead, remove: [], profilesOf: [] })
@@ -224,7 +225,7 @@ describe('jobistemer doctor', () => {
     const found = (await examine()).findings.filter(({ code }) => code === 'JOB_WITHOUT_CODE')
     expect(found).toMatchObject([{ severity: 'error', job: "ann's report" }])
     const command = /jobistemer (remove .*)$/.exec(found[0]?.remedy ?? '')?.[1] ?? ''
-    // A shell takes the words apart.
+    // A shell splits the copied command line into words.
     const words = execFileSync('sh', ['-c', `printf '%s\\n' ${command}`], { encoding: 'utf8' })
       .trim()
       .split('\n')
@@ -326,7 +327,7 @@ describe('jobistemer doctor', () => {
     await clock.advance({ seconds: 35 })
     await scheduler.shutdown()
     const { items: jobs } = await own.listJobs({ limit: 10, cursor: null })
-    // One at most on a page, and every second page is empty.
+    // Each page holds at most one job, and every second page is empty.
     const storage = wrapStorage(own, {
       async listOccurrences({ cursor, ...query }) {
         const [isFull, place] = cursor === null ? [false, null] : (JSON.parse(cursor) as [boolean, string | null])

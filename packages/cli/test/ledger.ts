@@ -8,10 +8,10 @@ import { sqliteStorage } from '@jobistemer/storage-sqlite'
 import { cron } from '@jobistemer/ticker-cron'
 import { afterAll, afterEach } from 'vitest'
 
-/** A name that would set the title of a terminal, ring it, and colour what follows. */
+/** A job name with terminal sequences that set the window title, ring the bell, and colour the following text. */
 export const evilName = 'evil\u001b]0;owned\u0007\u009b31m'
 
-/** The report's upload fails in the first night, and is tried again in the second. */
+/** A job whose upload fails on the first night and is retried on the second night. */
 function nightlyReport(place = 'the disk\u001b[2J'): Job {
   return defineJob({
     name: 'nightly-report',
@@ -40,8 +40,8 @@ function diskFull(place: string): Error {
 }
 
 /**
- * What happened from the 1st to the 3rd of January 2026: two reports, of which the second failed; an import of which one
- * run waits for a node and two queue; and a job with an evil name, which is paused.
+ * Fills a storage with the events of January 1 to 3, 2026: two reports, of which the second failed; an import job with one
+ * pending and two queued runs; and a paused job with an evil name.
  */
 export async function fillLedger(storage: Storage, { hasEvil = true } = {}): Promise<void> {
   const report = hasEvil ? nightlyReport() : nightlyReport('the disk')
@@ -75,7 +75,7 @@ async function addEvil(client: Client): Promise<void> {
   await client.pause(evilName, { reason: 'it is \u001b[31mevil', actor: 'ann' })
 }
 
-/** A node that lives around the slot of one night: hours of heartbeats take their time, even virtual ones. */
+/** Runs a node around the slot of one night only. Hours of heartbeats would take too long, even in virtual time. */
 async function night(storage: Storage, report: Job, day: string): Promise<void> {
   const clock = virtualClock(`${day}T00:59:58Z`)
   const scheduler = createScheduler({
@@ -90,17 +90,17 @@ async function night(storage: Storage, report: Job, day: string): Promise<void> 
   await scheduler.shutdown()
 }
 
-/** Temporary folders and storages of a test file. */
+/** Creates temporary folders and storages for the tests of one file. */
 export interface Scratch {
-  /** A folder that is removed after the file's tests. */
+  /** Creates a folder. It is removed after the file's tests. */
   folder(): string
-  /** A copy of the ledger in a separate folder, as a value of `--storage`. */
+  /** Copies the filled SQLite file to a new folder. `place` is its value for `--storage`. */
   ledger(): Promise<{ readonly place: string; readonly folder: string; readonly storage: () => Storage }>
   /** An empty one. */
   empty(): { readonly place: string; readonly folder: string; readonly storage: () => Storage }
 }
 
-/** To be called once in a test file. */
+/** Registers the cleanup of temporary folders. Call it once per test file. */
 export function useScratch(): Scratch {
   const folders: string[] = []
   const open: Storage[] = []

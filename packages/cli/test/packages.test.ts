@@ -8,7 +8,7 @@ import { startShell } from './spawn-cli.ts'
 const scratch = useScratch()
 const own = fileURLToPath(new URL('..', import.meta.url))
 
-/** A project that has the program, and no storage. */
+/** Creates a project that has the CLI installed, but no storage package. */
 function project(): string {
   const folder = scratch.folder()
   const modules = join(folder, 'node_modules')

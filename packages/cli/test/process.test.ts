@@ -25,7 +25,7 @@ describe('the CLI as a process', () => {
     const client = createClient({ storage: storage(), logger: silentLogger })
     await client.triggerMany(Array.from({ length: 900 }, () => ({ job: 'import' })))
     await client.close()
-    // More than a pipe holds.
+    // The output is larger than the buffer of a pipe.
     const { code, out, err } = await startShell(`jobistemer history import -n 1000 -s '${place}' | head -1`).ended
     expect({ code, err }).toEqual({ code: 0, err: '' })
     expect(out).toMatch(/^SCHEDULED .*\n$/)
@@ -42,7 +42,7 @@ describe('the CLI as a process', () => {
 
   it('loads the storage package of the project folder in which it is started', async () => {
     const { folder, place } = await scratch.ledger()
-    // A package of the same name in the project comes first.
+    // The CLI prefers the user's package to its own package of the same name.
     const own = join(folder, 'node_modules/@jobistemer/storage-sqlite')
     await startShell(`mkdir -p '${own}'`).ended
     writeFileSync(
@@ -85,7 +85,7 @@ describe.runIf(process.platform === 'linux')('the CLI on a terminal', () => {
   })
 })
 
-// The arguments of each command. Commands that change something come last.
+// The arguments of each CLI command. Commands that change data come last.
 const everyCommand: Readonly<Record<string, string>> = {
   jobs: '',
   job: 'nightly-report',
@@ -119,11 +119,11 @@ const everyCommand: Readonly<Record<string, string>> = {
   apply: 'jobs.mjs --owner team --yes',
   remove: 'import --yes',
   prune: '--older-than 1d --yes',
-  // It would serve until Ctrl-C.
+  // An invalid port ends the command, which would otherwise serve until Ctrl-C.
   ui: '--port none',
 }
 
-/** A ledger in a folder with definitions, and the commands with all that they are asked. */
+/** Creates a filled storage with definitions, and lists every CLI command with all of its required arguments. */
 async function everythingAsked() {
   const { folder, storage } = await scratch.ledger()
   writeFileSync(
@@ -140,7 +140,7 @@ export default defineJob({ name: 'archive', tasks: [{ name: 'rows', handler: 'im
   return { folder, asked }
 }
 
-/** What a command says, but for the time that passes between two of them, and ids by chance. */
+/** Replaces ids and numbers in the output of a command, because ids and durations differ between two calls. */
 const plain = (said: string) =>
   said
     .replaceAll('\r', '')
@@ -148,7 +148,7 @@ const plain = (said: string) =>
     .replaceAll(/\d+/g, '0')
     .replaceAll(/ +/g, ' ')
 
-// It starts a process for each command.
+// Slow, because the test starts a process for each command.
 it.runIf(process.platform === 'linux')(
   'every CLI command prints the same text on a terminal as into a pipe',
   async () => {

@@ -172,7 +172,7 @@ export default { storage: Object.assign(storage, { serverTime: () => new Promise
     const { ask, scheduler } = await world()
     const { code, out, err } = await ask(['trigger', 'long', '--wait'], {
       interruptible: (interrupt) => {
-        // While the run is under way.
+        // Presses Ctrl-C while the run is in progress.
         scheduler.on('occurrence.started', interrupt)
       },
     })

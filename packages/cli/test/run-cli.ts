@@ -3,34 +3,34 @@ import { virtualClock } from '@jobistemer/core/testing'
 import { type Io, main } from '../src/index.ts'
 import { assertDocument } from './schemas.ts'
 
-/** What the program did. */
+/** The exit code and outputs of a CLI call in this process. */
 export interface Ran {
   readonly code: number
   readonly out: string
   readonly err: string
 }
 
-/** How it is called. */
+/** The options of a CLI call in this process. */
 export interface RunOptions {
   readonly cwd?: string
   readonly env?: Readonly<Record<string, string>>
-  /** What its clock says: a fixed instant, or a clock; `null`: the machine's. */
+  /** The clock of the CLI: a fixed instant, or a `Clock`. `null`: the machine's clock. */
   readonly now?: string | Clock | null
-  /** Input and output are a terminal with this number of columns. */
+  /** Number of columns of the simulated terminal. Absent: input and output are not a terminal. */
   readonly terminal?: number
   readonly input?: string
   /** Without --utc. */
   readonly isLocal?: boolean
-  /** Receives the function that interrupts the program. */
+  /** Receives the function that simulates Ctrl-C. */
   readonly interruptible?: (interrupt: () => void) => void
-  /** Receives each written text. */
+  /** Receives each text that the CLI writes. */
   readonly onWrite?: (text: string) => void
 }
 
-/** Requests of one instant have ids by chance, and two calls are not to have the same. */
+/** Counts calls to make ids unique. Random ids of requests at one fixed instant could otherwise be equal. */
 let calls = 0
 
-/** The program in this process. A JSON document that it writes is compared with the published schema of the command. */
+/** Runs the CLI in this process. Compares a JSON document that it writes with the published schema of the command. */
 export async function runCli(argv: readonly string[], options: RunOptions = {}): Promise<Ran> {
   const { cwd = '/', env = {}, now = '2026-01-02T12:30:00Z', terminal, input, interruptible, onWrite } = options
   let out = ''

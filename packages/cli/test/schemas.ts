@@ -13,7 +13,7 @@ const validators = new Map<string, ValidateFunction>()
 
 for (const file of readdirSync(folder)) ajv.addSchema(closed(JSON.parse(readFileSync(new URL(file, folder), 'utf8'))))
 
-/** @throws Error when a document of a command is not as its schema says, or has members that the schema does not know */
+/** @throws Error if a JSON document does not match the schema of its command, or has members that the schema does not define */
 export function assertDocument(command: string, document: unknown): void {
   const name = sharedBy[command] ?? command
   const validate = validators.get(name) ?? ajv.getSchema(`https://unpkg.com/@jobistemer/cli/schema/${name}.json`)
@@ -23,7 +23,7 @@ export function assertDocument(command: string, document: unknown): void {
   throw new Error(`${command} --json is not as its schema says: ${ajv.errorsText(validate.errors)}`)
 }
 
-/** The schema without room for members that it does not name: those who read it with the published one have that room. */
+/** Returns a schema that rejects unknown members. The published schema allows them. */
 function closed(schema: AnySchemaObject): AnySchemaObject {
   if (Array.isArray(schema)) return schema.map((part) => closed(part)) as unknown as AnySchemaObject
   if (typeof schema !== 'object' || schema === null) return schema

@@ -49,7 +49,7 @@ describe('the CLI on Redis', () => {
 
   it('doctor reports REDIS_NOT_PERSISTENT, and CLOCK_OFFSET if the clock of its machine is an hour ahead', async () => {
     const examine = ['doctor', '--observe', '0', '--prefix', 'cli', '--json']
-    // Each process warns once, and this one has.
+    // The warning appears once per process, so the test runs the CLI in a new process.
     const { out: said } = await startCli([...examine, '-s', server.url]).ended
     expect(codesOf(said)).toEqual(['REDIS_NOT_PERSISTENT', 'NO_NODE_LIVES'])
     const ahead = virtualClock(systemClock.now() + 3_610_000)
@@ -146,7 +146,7 @@ describe('the CLI on DynamoDB', () => {
         out: expect.stringMatching(
           /^In the new table jobs-conformance-\d+, until the end\.\ndynamodb:jobs: 1 case: 1 passed, 0 failed\.\n$/,
         ),
-        // The client of AWS warns of the version of Node.
+        // The AWS client may write a warning about the version of Node.
         err: expect.anything(),
       })
       const tables = new DynamoDBClient({ endpoint: server.endpoint, region: 'local', credentials })

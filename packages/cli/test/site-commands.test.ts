@@ -5,7 +5,7 @@ import { runCli } from './run-cli.ts'
 const folder = new URL('../../site/docs/', import.meta.url)
 const pages = readdirSync(folder, { recursive: true, encoding: 'utf8' }).filter((path) => path.endsWith('.md'))
 
-/** Each command line of the pages, with the page that shows it. */
+/** Collects each command line of the documentation pages, with its page. */
 const shown = pages.flatMap((page) =>
   [...readFileSync(new URL(page, folder), 'utf8').matchAll(/(?:^|`|npx |&& )jobistemer ([a-z-]+[^`\n]*)/gm)].map(
     ([, line = '']) => ({ page, line: line.replace(/\s+[#|<>].*$/, '') }),

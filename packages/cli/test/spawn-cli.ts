@@ -3,17 +3,17 @@ import { fileURLToPath } from 'node:url'
 
 const bin = fileURLToPath(new URL('../dist/bin.js', import.meta.url))
 
-/** What a process left behind. */
+/** The exit code and outputs of an ended CLI process. */
 export interface Ended {
   readonly code: number | null
   readonly out: string
   readonly err: string
 }
 
-/** A process of the program, or of a shell that calls it as `jobistemer`. */
+/** A running process of the CLI, or of a shell in which `jobistemer` is the CLI. */
 export interface Started {
   readonly child: ChildProcess
-  /** All that it has written to its standard output so far. */
+  /** Returns everything that the process has written to its standard output so far. */
   out(): string
   readonly ended: Promise<Ended>
 }

@@ -1,12 +1,12 @@
-/** A command line in a document, and what the document says that it writes. */
+/** A command line in a document, and its output according to the document. */
 export interface Shown {
   readonly argv: readonly string[]
-  /** `; echo $?` stands behind it: the exit code is shown too. */
+  /** `true` if the command line ends with `; echo $?`, so that the document also shows the exit code. */
   readonly showsCode: boolean
   readonly output: string
 }
 
-/** The command lines of a document: `$ jobistemer …` in its blocks of the kind `console`, with what follows each. */
+/** Returns the command lines of a document: `$ jobistemer …` in its `console` blocks, each with the output beneath. */
 export function transcriptOf(document: string): readonly Shown[] {
   const blocks = [...document.matchAll(/^```console\n([\s\S]*?)^```$/gm)].map(([, block = '']) => block)
   return blocks.flatMap((block) =>
@@ -17,7 +17,7 @@ export function transcriptOf(document: string): readonly Shown[] {
         const [line = '', ...output] = part.split('\n')
         const showsCode = line.endsWith('; echo $?')
         const words = line.replace('; echo $?', '').matchAll(/'([^']*)'|"([^"]*)"|(\S+)/g)
-        // A line without anything stands between two commands.
+        // Removes the empty line that separates two commands in a document.
         const shown = output.join('\n').replace(/\n\n$/, '\n')
         return { argv: [...words].map(([, a, b, c]) => a ?? b ?? c ?? ''), showsCode, output: shown }
       }),

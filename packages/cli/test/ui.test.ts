@@ -7,7 +7,7 @@ import { type Ran, runCli } from './run-cli.ts'
 
 const scratch = useScratch()
 
-/** Starts the dashboard, does something with its link, and ends it with Ctrl-C. */
+/** Starts `jobistemer ui`, calls `use` with its output, and ends the command with Ctrl-C. */
 async function served(argv: readonly string[], use: (written: string) => Promise<void>): Promise<Ran> {
   let interrupt = (): void => undefined
   let resolve: (text: string) => void = () => undefined
@@ -44,13 +44,13 @@ it('ui serves the dashboard at its secret link until Ctrl-C', async () => {
     const link = linkIn(text)
     origin = link.origin
     expect(link.hostname).toBe('127.0.0.1')
-    // Without the secret path there is nothing to see.
+    // Requests without the secret path receive 404.
     for (const path of ['/', '/api/jobs', `${link.pathname.slice(0, -2)}x/`]) {
       expect([path, (await fetch(`${origin}${path}`)).status]).toEqual([path, 404])
     }
     const page = await fetch(link)
     expect(await page.text()).toContain(`<title>${place.slice(0, 100)}</title>`)
-    // Servers at other ports of this machine would receive a cookie.
+    // The dashboard sets no cookie, because the browser would send it also to servers at other ports of this machine.
     expect(page.headers.get('set-cookie')).toBeNull()
     const jobs = await fetch(`${link}api/jobs?text=import`)
     expect(await jobs.json()).toMatchObject({ items: [{ name: 'import' }] })

@@ -109,7 +109,7 @@ describe('remove', () => {
     await client.close()
     const both = ['remove', 'import', 'nightly-report']
     expect(await ask(both)).toMatchObject({ code: 2, err: expect.stringContaining('NOT_CONFIRMED') })
-    // A program that reads JSON may have been started on a terminal.
+    // With `--json`, the command asks no question even on a terminal, because a program may read the output.
     const onTerminal = await ask([...both, '--json'], { terminal: 80, input: 'y\n' })
     expect(JSON.parse(onTerminal.err)).toMatchObject({ error: { code: 'NOT_CONFIRMED', exitCode: 2 } })
     expect((await ask([...both, '--dry-run'])).out).toBe(

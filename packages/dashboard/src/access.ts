@@ -16,15 +16,15 @@ export function readOnlyProblem(): Problem {
   return new Problem(403, 'READ_ONLY', 'This dashboard is read-only: its option readOnly is set.')
 }
 
-/** Characters that core keeps of an actor. */
+/** Maximum length in characters of an actor that core stores. */
 const longestActor = 255
 /**
- * Maximum number of calls of `authorize` about jobs per request. A list that reaches this limit ends there, and its cursor
- * continues it.
+ * Maximum number of `authorize` calls about jobs per request. A list that reaches this limit ends early, and its cursor
+ * continues the list.
  */
 const mostQuestions = 1000
 
-/** What one request may do. It puts each question to `authorize` once, and at most 1,000 beside `open`. */
+/** The rights of one request. Asks `authorize` each question once: `open`, and at most 1,000 questions about jobs. */
 export class Access {
   readonly #settings: Settings
   readonly #request: Request
@@ -36,12 +36,14 @@ export class Access {
     this.#request = request
   }
 
-  /** A question was not put, because the request had reached its limit. {@link may} has answered it with `false`. */
+  /**
+   * `true` if the request reached its limit of questions. {@link may} then answers every further question with `false`.
+   */
   get isSpent(): boolean {
     return this.#isSpent
   }
 
-  /** The request may view every job, so that no job needs a question. */
+  /** Returns whether the request may view every job, so that no question about a single job is needed. */
   async seesAll(): Promise<boolean> {
     return (await this.#ask('open', null)).seesAll
   }
@@ -51,7 +53,10 @@ export class Access {
     return (await this.#ask(action, job)).isAllowed
   }
 
-  /** Checks the token, without a question to `authorize`. @throws Problem 401 */
+  /**
+   * Checks the token without calling `authorize`.
+   * @throws Problem 401
+   */
   demandEntry(): void {
     const { token, basePath } = this.#settings
     if (token !== undefined && !hasToken(this.#request, token, basePath)) {
@@ -59,7 +64,10 @@ export class Access {
     }
   }
 
-  /** Returns the actor. @throws Problem 401 or 403 */
+  /**
+   * Checks a right and returns the actor.
+   * @throws Problem 401 or 403
+   */
   async demand(action: DashboardAction, job: string | null): Promise<string | null> {
     this.demandEntry()
     const { readOnly } = this.#settings
@@ -76,7 +84,7 @@ export class Access {
 
   async #ask(action: DashboardAction, job: string | null): Promise<Answer> {
     const { authorize } = this.#settings
-    // Without `authorize`, a request with the token may do everything.
+    // Without the option `authorize`, a request with a valid token may do everything.
     if (authorize === undefined) return { isAllowed: true, seesAll: true, actor: null }
     if (action === 'view') {
       const open = await this.#ask('open', null)
@@ -85,7 +93,7 @@ export class Access {
     const key = JSON.stringify([action, job])
     const known = this.#answers.get(key)
     if (known !== undefined) return known
-    // The limit does not include the question `open`.
+    // The limit of questions does not include the question `open`.
     if (this.#answers.size === mostQuestions + 1) {
       this.#isSpent = true
       return no

@@ -2,14 +2,14 @@ import { Buffer } from 'node:buffer'
 import { gunzipSync } from 'node:zlib'
 import { pageFiles } from '#page-files'
 
-/** A file of the page, as the build has left it. */
+/** A built file of the page: script, style sheet or icon. */
 interface Asset {
   readonly type: string
   readonly bytes: Uint8Array<ArrayBuffer>
   readonly packed: Uint8Array<ArrayBuffer>
 }
 
-/** The file names. They change with the content. */
+/** The names of the page's files. A name changes with the content of its file. */
 interface AssetNames {
   readonly script: string
   readonly style: string
@@ -38,7 +38,7 @@ export class Assets {
     )
   }
 
-  /** Returns `null` for an unknown name. */
+  /** Returns the answer for a file of the page, or `null` for an unknown file name. */
   serve(name: string, request: Request): Response | null {
     const asset = this.#files.get(name)
     if (asset === undefined) return null

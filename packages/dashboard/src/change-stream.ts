@@ -1,14 +1,18 @@
 import type { Client, Clock, Timer } from '@jobistemer/core'
 
-/** Minimum time between two events, in ms. An event reports all changes since the last one, which limits the page's reads. */
+/**
+ * Minimum time between two events of a stream, in ms. An event reports all changes since the previous event, which limits the
+ * page's reads.
+ */
 const gapMs = 1000
-/** Interval of comments, in ms: proxies close idle connections. */
+/** Interval of comments in an idle stream, in ms. Without them, proxies would close the connection. */
 const aliveMs = 15_000
-/** Maximum duration of a stream, in ms. The page connects again, and the dashboard checks the rights again. */
+/** Maximum duration of a stream, in ms. Then the page reconnects, and the dashboard checks the page's rights again. */
 const longestMs = 10 * 60_000
 
 /**
- * Server-sent events about what to read again. They name kinds and no jobs, because the viewer may not see every job.
+ * Answers with server-sent events about changed data. Events name kinds of data and no jobs, because the viewer may not
+ * see every job.
  */
 export function changeStream(client: Client, clock: Clock, gone: AbortSignal): Response {
   const ended = new AbortController()
@@ -30,7 +34,7 @@ export function changeStream(client: Client, clock: Clock, gone: AbortSignal): R
     {
       start(controller) {
         const send = (text: string): void => {
-          // A reader that is too slow receives no more events. It reads everything again after it reconnects.
+          // Sends no more events to a reader that is too slow. The reader reconnects and reads everything again.
           if (!signal.aborted && (controller.desiredSize ?? 0) > -100)
             controller.enqueue(new TextEncoder().encode(text))
         }
@@ -43,7 +47,7 @@ export function changeStream(client: Client, clock: Clock, gone: AbortSignal): R
           try {
             controller.close()
           } catch {
-            // The reader has disconnected, which has closed the stream.
+            // The stream is already closed, because the reader has disconnected.
           }
         }
         signal.addEventListener('abort', close, { once: true })
@@ -51,7 +55,8 @@ export function changeStream(client: Client, clock: Clock, gone: AbortSignal): R
         after(longestMs, close)
         after(aliveMs, sayAlive)
         send('retry: 2000\n\n')
-        // When the changes end, for example because the client was closed, the page reconnects.
+        // If following the changes fails or ends, for example because the client was closed, the stream ends and the
+        // page reconnects.
         void follow(
           client,
           signal,
@@ -68,7 +73,7 @@ export function changeStream(client: Client, clock: Clock, gone: AbortSignal): R
   })
 }
 
-/** Sends changes, those within one second in one event. */
+/** Sends the client's changes to a reader. Combines changes within one second to one event. */
 async function follow(
   client: Client,
   signal: AbortSignal,

@@ -1,13 +1,19 @@
 import { JobistemerError, printValue } from '@jobistemer/core'
 import type { Dashboard } from './dashboard.ts'
 
-/** @throws JobistemerError `INVALID_ARGUMENT` when the value is not what `createDashboard` returns */
+/**
+ * Returns `dashboard` unchanged.
+ * @throws JobistemerError `INVALID_ARGUMENT` if the value is not a function, as `createDashboard` returns
+ */
 export function checkDashboard(dashboard: Dashboard): Dashboard {
   if (typeof dashboard === 'function') return dashboard
   throw invalid(dashboard, 'dashboard', 'is not a dashboard', 'Give what createDashboard() returns.')
 }
 
-/** @throws JobistemerError `INVALID_ARGUMENT` when the value is not a `Request`, of this or another realm */
+/**
+ * Returns `request` unchanged.
+ * @throws JobistemerError `INVALID_ARGUMENT` if the value is not a `Request`, of this or another realm
+ */
 export function checkRequest(request: Request): Request {
   const { url, method, headers } = Object(request) as Partial<Request>
   if (typeof url === 'string' && typeof method === 'string' && typeof headers?.get === 'function') return request

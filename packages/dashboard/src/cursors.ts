@@ -6,12 +6,12 @@ import type { Settings } from './read-options.ts'
 const algorithm = 'aes-256-gcm'
 const ivLength = 12
 const tagLength = 16
-/** Cursors are padded to a multiple of this length in bytes, so that their length does not tell the length of a name. */
+/** Pads cursors to a multiple of this length in bytes, so that their length does not reveal the length of a job's name. */
 const blockLength = 128
 
 /**
- * Encrypts cursors: those of a storage contain the name of the last job that was read, which the viewer may not be
- * allowed to see.
+ * Encrypts cursors: a storage's cursor contains the name of the last read job, which the viewer may not be allowed to
+ * see.
  *
  * The key comes from `secret`, else from `token`, else it is random. With a random key, a cursor ends with its process.
  */

@@ -45,18 +45,21 @@ export function createDashboard(options: DashboardOptions): Dashboard {
 }
 
 const longestQuery = 8192
-/** Timeout of the check whether the storage answers, in ms. Short, because the failed call has already waited. */
+/** Timeout in ms for checking whether the storage answers at all. Short, because the failed call has already waited. */
 const longestAwayMs = 1000
 
 const actions: readonly DashboardAction[] = ['trigger', 'replay', 'cancel', 'pause', 'resume']
 
-/** The known parts of an action while the dashboard checks the rights. The audit receives them after a refusal. */
+/**
+ * The parts of an action that are known while the dashboard checks its rights. A refused action is reported to the
+ * audit with these parts.
+ */
 type Attempt = { -readonly [Name in 'job' | 'run' | 'actor' | 'reason']: AuditEntry[Name] } & {
-  /** `null`: the request is not an action, or other code reports it to the audit. */
+  /** The action; `null` if the request is not an action, or if other code reports it to the audit. */
   action: DashboardAction | null
 }
 
-/** A run that the viewer may not see counts as refused. */
+/** Returns whether a problem is a refusal. A run that the viewer may not see counts as refused. */
 function isRefusal({ status, code }: Problem): boolean {
   return status === 401 || status === 403 || code === 'OCCURRENCE_NOT_FOUND'
 }
@@ -136,7 +139,10 @@ class DashboardServer {
     return bodiless(request, answer instanceof Response ? answer : await jsonAnswer(request, answer))
   }
 
-  /** Checks the rights, and reads nothing of the storage before `open` is granted. @throws Problem */
+  /**
+   * Checks the rights of a request. Before `open` is granted, the dashboard reads nothing from the storage.
+   * @throws Problem
+   */
   async #prepare(request: Request, url: URL, route: Route, access: Access, attempt: Attempt): Promise<Call> {
     const { client, clock } = this.#settings
     if (url.search.length > longestQuery) throw new Problem(414, 'QUERY_TOO_LONG', 'The query is too long.')
@@ -181,7 +187,7 @@ class DashboardServer {
 
   async #perform(route: Route, call: Call, attempt: Attempt): Promise<unknown> {
     if (route.method === 'GET' || route.isBulk === true) return route.answer(call)
-    // All rights are granted: an error from here on is not a refusal.
+    // From here on all rights are granted, so that a later error is not reported as a refusal.
     attempt.action = null
     if (route.isDry?.(call.input) === true) return route.answer(call)
     const entry = { ...attempt, action: route.action, run: call.run?.id ?? null }
@@ -209,7 +215,8 @@ class DashboardServer {
   }
 
   /**
-   * For a run whose job the viewer may not see, this puts the same questions and throws the same error as for a missing run.
+   * Reads the run of a request. If the viewer may not see its job, asks the same questions and throws the same error as for a
+   * missing run.
    * @throws Problem 404
    */
   async #findRun(id: string, access: Access, options: Call['options'], attempt: Attempt): Promise<Call['run']> {
@@ -230,7 +237,10 @@ class DashboardServer {
     return { readOnly, now: new Date(clock.now()).toISOString(), states: stateMeanings }
   }
 
-  /** Drivers throw different errors for an unavailable storage. This calls the storage again to find out. */
+  /**
+   * Returns the problem for an error of the client. Drivers throw different errors for an unavailable storage, so this
+   * method calls the storage again to find out.
+   */
   async #fault(error: unknown, request: Request, path: string): Promise<Problem> {
     const { client, logger } = this.#settings
     const where = { error, method: request.method, path }

@@ -2,7 +2,7 @@ import type { Assets } from './assets.ts'
 import type { Problem } from './problem.ts'
 import type { Settings } from './read-options.ts'
 
-/** The paths of the page. Each shows one view. */
+/** The paths of the page. Each path shows one view. */
 export const pagePaths: readonly string[] = [
   '/',
   '/jobs',
@@ -16,7 +16,7 @@ export const pagePaths: readonly string[] = [
   '/search',
 ]
 
-/** The document that loads the page. */
+/** Returns the HTML document that loads the page's script and style sheet. */
 export function pageDocument(settings: Settings, assets: Assets): Response {
   const { basePath, title } = settings
   return html(
@@ -29,7 +29,10 @@ ${headOf(settings, assets)}
   )
 }
 
-/** The page for a user without the right `open`. With the option `token`, it is the sign-in page. */
+/**
+ * Returns the HTML document for a user without the right `open`. With the option `token`, the document contains the
+ * sign-in form.
+ */
 export function problemDocument(problem: Problem, settings: Settings, assets: Assets): Response {
   const { status, code, message } = problem
   const { title } = settings
@@ -47,7 +50,7 @@ export function problemDocument(problem: Problem, settings: Settings, assets: As
   )
 }
 
-/** The form is sent to the address of the page that the user asked for. */
+/** Without `action`, browsers send the form to the address that the user opened. */
 const signInForm = `<form class="form" method="post">
 <div class="field">
 <label for="token">Token</label>

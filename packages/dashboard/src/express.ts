@@ -6,9 +6,9 @@ import { nodeListener } from './node.ts'
 
 /** The members of an Express request that the dashboard uses. */
 export interface ExpressRequest extends IncomingMessage {
-  /** The path before Express removed the mount path. */
+  /** The whole path, from which Express has not removed the mount path. */
   readonly originalUrl: string
-  /** The body that an earlier parser has read. */
+  /** The request body, if an earlier middleware has parsed it. */
   readonly body?: unknown
 }
 
@@ -25,12 +25,12 @@ export function expressMiddleware(dashboard: Dashboard): ExpressMiddleware {
   checkDashboard(dashboard)
   return (request, response) => {
     const { url, body } = request
-    // If a parser has read the stream, it cannot be read again.
+    // If a body parser has consumed the request stream, the dashboard uses the parsed body.
     const isRead = body !== undefined && request.readableEnded
     const listener = nodeListener(isRead ? (asked) => dashboard(withBody(asked, request)) : dashboard)
     request.url = request.originalUrl
     listener(request, response)
-    // Express uses this value for the next middleware.
+    // Restores the URL, because Express uses it for the next middleware.
     request.url = url as string
   }
 }
@@ -47,13 +47,16 @@ function withBody(request: Request, from: ExpressRequest): Request {
   return whole
 }
 
-/** Converts the result of `express.urlencoded` back to a form. */
+/** Converts the body that `express.urlencoded` has parsed back to form text. */
 function formOf(body: unknown): Uint8Array<ArrayBuffer> | string {
   const isParsed = typeof body === 'object' && body !== null && !(body instanceof Uint8Array)
   return isParsed ? new URLSearchParams(body as Record<string, string>).toString() : bytesOf(body)
 }
 
-/** Converts a parsed body back to its text. `express.raw` and `express.text` do not change the body. */
+/**
+ * Converts the body that a JSON parser has parsed back to its text. Returns bytes and texts of `express.raw` and
+ * `express.text` unchanged.
+ */
 function bytesOf(body: unknown): Uint8Array<ArrayBuffer> | string {
   if (typeof body === 'string') return body
   return body instanceof Uint8Array ? new Uint8Array(body) : JSON.stringify(body)

@@ -5,30 +5,30 @@ import { nodeListener } from './node.ts'
 
 /** The members of a Fastify instance that the dashboard uses. */
 export interface FastifyScope {
-  /** Removes the parsers that this scope has inherited. */
+  /** Removes the body parsers that this Fastify scope has inherited. */
   removeAllContentTypeParsers(): void
-  /** Sets a parser of this scope. */
+  /** Sets a body parser of this Fastify scope. */
   addContentTypeParser(
     type: string,
     parser: (request: unknown, payload: unknown, done: (error: Error | null) => void) => void,
   ): unknown
-  /** Adds a hook that runs before the server waits for its connections. */
+  /** Adds a hook that Fastify calls when it closes, before it waits for open connections. */
   addHook(name: 'preClose', hook: (done: () => void) => void): unknown
-  /** Sets the route for every method. */
+  /** Sets a route of this Fastify scope for all HTTP methods. */
   all(path: string, handler: (request: FastifyRequest, reply: FastifyReply) => void): unknown
 }
 
-/** A request of Fastify, as far as it is used. */
+/** The members of a Fastify request that the dashboard uses. */
 export interface FastifyRequest {
-  /** The request of Node.js. */
+  /** The Node.js request of this Fastify request. */
   readonly raw: IncomingMessage
 }
 
-/** A reply of Fastify, as far as it is used. */
+/** The members of a Fastify reply that the dashboard uses. */
 export interface FastifyReply {
-  /** The response of Node.js. */
+  /** The Node.js response of this Fastify reply. */
   readonly raw: ServerResponse
-  /** Keeps Fastify from sending an answer. */
+  /** Tells Fastify that the caller sends the answer itself. */
   hijack(): unknown
 }
 
@@ -44,10 +44,10 @@ export type FastifyPlugin = (scope: FastifyScope) => Promise<void>
 export function fastifyPlugin(dashboard: Dashboard): FastifyPlugin {
   const listener = nodeListener(dashboard)
   return async (scope) => {
-    // The dashboard reads bodies itself.
+    // The dashboard reads request bodies itself, so the inherited parsers are removed.
     scope.removeAllContentTypeParsers()
     scope.addContentTypeParser('*', (_request, _payload, done) => done(null))
-    // A closing server waits for its connections, so the event streams of open pages have to end first.
+    // A closing server waits for open connections. This signal first ends the event streams of open pages.
     const ending = new AbortController()
     scope.addHook('preClose', (done) => {
       ending.abort()

@@ -3,7 +3,7 @@ import type { Dashboard } from './dashboard.ts'
 
 /** The members of a Hono context that the dashboard uses. */
 export interface HonoContext {
-  /** Hono's request, which wraps the request of the platform. */
+  /** Hono's request. Its `raw` is the web `Request` of the platform. */
   readonly req: { readonly raw: Request }
 }
 

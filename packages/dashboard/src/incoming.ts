@@ -13,7 +13,10 @@ export function keepEnding(from: IncomingMessage, ending: AbortSignal): void {
   endings.set(from, ending)
 }
 
-/** Returns a signal that fires when the requester disconnects, or when the server closes, if the wrapper reports that. */
+/**
+ * Returns a signal that fires when the requester disconnects. It also fires when the server closes, if the framework's adapter
+ * has reported that.
+ */
 export function goneOf(request: Request): AbortSignal {
   const from = incoming.get(request)
   const ending = from && endings.get(from)

@@ -1,7 +1,7 @@
 import { printValue } from '@jobistemer/core'
 import { Problem } from './problem.ts'
 
-/** The members of a query or a body. {@link allow} refuses members that the route does not take. */
+/** The members of a request's query or body. {@link allow} rejects members that the route does not take. */
 export class Input {
   readonly #values: Readonly<Record<string, unknown>>
 
@@ -9,12 +9,15 @@ export class Input {
     this.#values = values
   }
 
-  /** Reads the members of a query. @throws Problem 400 for a repeated member */
+  /**
+   * Returns the members of a query.
+   * @throws Problem 400 for a repeated member
+   */
   static ofQuery(parameters: URLSearchParams): Input {
     const values: Record<string, unknown> = Object.create(null)
     for (const [name, value] of parameters) {
       if (name in values) throw new Problem(400, 'INVALID_ARGUMENT', `${name} is given twice.`, name)
-      // A form sends its empty fields, too.
+      // Ignores empty values, because an HTML form also sends its empty fields.
       if (value !== '') values[name] = value
     }
     return new Input(values)
@@ -27,12 +30,12 @@ export class Input {
     throw new Problem(400, 'UNKNOWN_OPTION', `${printValue(unknown)} is not a member of this request.`, unknown)
   }
 
-  /** Returns a member without a check, because core checks it; `undefined` for an absent member. */
+  /** Returns a member without checking its type, because core checks it. Returns `undefined` for an absent member. */
   value(name: string): unknown {
     return Object.hasOwn(this.#values, name) ? this.#values[name] : undefined
   }
 
-  /** Returns the same input with another value; `undefined` removes the member. */
+  /** Returns a copy of the input with another value of one member. `undefined` removes the member. */
   with(name: string, value: unknown): Input {
     const { [name]: _, ...others } = this.#values
     return new Input(value === undefined ? others : { ...others, [name]: value })
@@ -77,7 +80,7 @@ export class Input {
     throw wrong(name, value, `is none of ${known.join(', ')}`)
   }
 
-  /** Several of them, separated by commas. */
+  /** Returns the values of a member that lists several known words, separated by commas. */
   choices<T extends string>(name: string, known: readonly T[]): readonly T[] | undefined {
     const values = this.text(name)?.split(',')
     return values?.map((value) => {
@@ -87,14 +90,14 @@ export class Input {
     })
   }
 
-  /** A list of texts; empty when it was not given. */
+  /** Returns the texts of a list member; an empty list if the member is absent. */
   texts(name: string): readonly string[] {
     const value = this.value(name) ?? []
     if (Array.isArray(value) && value.every((one) => typeof one === 'string')) return value
     throw wrong(name, value, 'is not a list of texts')
   }
 
-  /** Returns the given members, in the form that core takes. */
+  /** Returns the members of these names that the request contains, as options for core. */
   pick(names: readonly string[]): Record<string, unknown> {
     return Object.fromEntries(names.filter((name) => this.has(name)).map((name) => [name, this.value(name)]))
   }

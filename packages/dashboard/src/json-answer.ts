@@ -7,7 +7,7 @@ import type { ProblemView } from './wire.ts'
 const pack = promisify(gzip)
 const smallestPacked = 1500
 
-/** Returns a value as JSON. Compresses a large answer. */
+/** Returns an answer with a value as JSON. Compresses a large body if the requester accepts that. */
 export async function jsonAnswer(request: Request, value: unknown, status = 200): Promise<Response> {
   const text = JSON.stringify(value)
   const headers: Record<string, string> = { 'content-type': 'application/json; charset=utf-8', vary: 'accept-encoding' }
@@ -16,7 +16,7 @@ export async function jsonAnswer(request: Request, value: unknown, status = 200)
   return new Response(packed, { status, headers: { ...headers, 'content-encoding': 'gzip' } })
 }
 
-/** Returns the answer for a problem. */
+/** Returns the JSON answer for a problem. */
 export function problemAnswer(request: Request, { status, code, message, field }: Problem): Promise<Response> {
   const view: ProblemView = { error: { code, message, field: field ?? null } }
   return jsonAnswer(request, view, status)

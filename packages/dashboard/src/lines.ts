@@ -3,11 +3,11 @@ import type { Hidden } from './redaction.ts'
 import type { ErrorLine, GridPage, GridRun, JobLine, RunLine, Wire } from './wire.ts'
 import { whyOf } from '@jobistemer/core'
 
-/** A due slot without a decision for longer than this is late, in ms. Nodes scan for overdue slots once a second. */
+/** Age in ms from which an unlaunched due slot counts as late. Nodes scan for overdue slots once a second. */
 const lateMs = 30_000
 const longestMessage = 300
 
-/** A run as lists show it. */
+/** Converts a run to the form that lists of the page show. */
 export function runLineOf(run: ListedOccurrence & Partial<Pick<Failure, 'resolvedBy'>>, hidden: Hidden): RunLine {
   return {
     id: run.id,
@@ -33,7 +33,7 @@ export function runLineOf(run: ListedOccurrence & Partial<Pick<Failure, 'resolve
   }
 }
 
-/** Runs as the grid of their job shows them. */
+/** Converts runs to the columns and tasks of a job's grid. */
 export function gridOf(runs: readonly ListedOccurrence[]): Omit<GridPage, 'cursor'> {
   const names = new Map<string, number>()
   const placeOf = (name: string): number => {
@@ -62,7 +62,10 @@ function cut(text: string): string {
   return text.length > longestMessage ? `${text.slice(0, longestMessage)}…` : text
 }
 
-/** The parts of a job's line, with unformatted instants: the page shows only a few of thousands of jobs. */
+/**
+ * The parts of a job that its line in a list needs. Instants stay unformatted, because the page shows only a few of
+ * thousands of jobs.
+ */
 export interface ListedJob extends Pick<JobInfo, 'name' | 'owner' | 'tags' | 'description' | 'nextAt' | 'paused'> {
   readonly schedule: string | null
   readonly timezone: string | null
@@ -72,7 +75,7 @@ export interface ListedJob extends Pick<JobInfo, 'name' | 'owner' | 'tags' | 'de
   readonly counts: JobLine['counts']
 }
 
-/** Keeps the parts of a job that its line needs. */
+/** Returns only the parts of a job that its line in a list needs, to save memory. */
 export function listedJobOf(job: JobInfo, now: number): ListedJob {
   const { name, owner, tags, description, scheduleDescription, nextAt, paused, lastRun = null, counts = null } = job
   return {
@@ -91,7 +94,7 @@ export function listedJobOf(job: JobInfo, now: number): ListedJob {
   }
 }
 
-/** A job as lists show it. */
+/** Converts a job to the form that lists of the page show. */
 export function jobLineOf(job: ListedJob): JobLine {
   const { nextAt, paused, lastRun } = job
   return { ...job, nextAt: textOf(nextAt), paused: pauseOf(paused), lastRun: lastRunOf(lastRun) }
@@ -118,7 +121,7 @@ function isLate({ nextAt, paused }: Pick<JobInfo, 'nextAt' | 'paused'>, now: num
   return nextAt !== null && paused === null && now - nextAt.getTime() > lateMs
 }
 
-/** The time zone of the schedule, or of the settings if the schedule has none. */
+/** Returns the time zone of the job's schedule, or of its settings if the schedule has none. */
 function timezoneOf({ schedule, settings }: JobInfo): string | null {
   const own = (schedule as { readonly timezone?: unknown } | null)?.timezone
   if (typeof own === 'string') return own

@@ -1,11 +1,11 @@
 import { checkDashboard } from './check-arguments.ts'
 import type { Dashboard } from './dashboard.ts'
 
-/** The exports of a route of Next.js. */
+/** The exports of a route file of Next.js. */
 export interface NextHandlers {
   /** Reads. */
   readonly GET: Dashboard
-  /** Reads without the body. */
+  /** Answers HEAD like GET, without the body. */
   readonly HEAD: Dashboard
   /** Actions. */
   readonly POST: Dashboard

@@ -6,7 +6,7 @@ import { keepIncoming } from './incoming.ts'
 
 export { incomingOf } from './incoming.ts'
 
-/** A listener of node:http's `createServer`, or a part of one. */
+/** A request listener for `createServer` of node:http, or for a part of such a server. */
 export type NodeListener = (request: IncomingMessage, response: ServerResponse) => void
 
 /**
@@ -20,10 +20,11 @@ export function nodeListener(dashboard: Dashboard): NodeListener {
   return (request, response) => {
     const answer = async (asked: Request): Promise<Response> => {
       keepIncoming(asked, request)
-      // srvx computes the URL from `request.url` on first access, and Express changes `request.url` after this turn.
+      // Reads the URL now: srvx computes it on first access, and Express changes `request.url` after this turn of the
+      // event loop.
       void asked.url
       const answered = await dashboard(asked)
-      // A server that ends waits for connections that are kept.
+      // Closes the connection after an event stream, because a closing server waits for idle connections.
       if (isStream(answered)) response.shouldKeepAlive = false
       return answered
     }

@@ -19,9 +19,9 @@ export type DashboardAction =
   | 'backfill'
   | 'remove'
 
-/** The question to {@link Authorize}. */
+/** The question that the dashboard asks {@link Authorize} about a request. */
 export interface Asked {
-  /** The action of the user. */
+  /** The action for which the user needs a right. */
   readonly action: DashboardAction
   /** The name of the job; `null` for `open`, and for a run whose job was deleted. */
   readonly job: string | null
@@ -31,13 +31,14 @@ export interface Asked {
  * Decides whether a request may do what it asks for. `{ actor }` allows it and names the user: core keeps the name with
  * each action. If the function throws or rejects, the request is refused.
  *
- * The first question of each request is `open`. A request puts each question once, and at most 1,000 more.
+ * The first question of each request is `open`. For each request, the dashboard asks each question once, and at most
+ * 1,000 questions about jobs.
  */
 export type Authorize = (request: Request, asked: Asked) => Verdict | Promise<Verdict>
 
 /**
- * The answer of {@link Authorize}. `seesAll` in the answer to `open`: the user may view every job. Then no question of
- * `view` follows, and counts are exact for any number of jobs.
+ * The answer of {@link Authorize}. `seesAll` in the answer to `open` means that the user may view every job. The
+ * dashboard then asks no `view` questions, and counts are exact for any number of jobs.
  */
 export type Verdict = boolean | { readonly actor: string; readonly seesAll?: boolean }
 
@@ -59,17 +60,17 @@ export type HideRule = (
 
 /** An action that a user took or tried through the dashboard. */
 export interface AuditEntry {
-  /** By the clock of this process. */
+  /** The time of the action, by the clock of this process. */
   readonly at: Date
-  /** The action, done or refused. */
+  /** The action that the user took or that the dashboard refused. */
   readonly action: DashboardAction
   /** The name of the job; `null` if the job was deleted, or if the dashboard refused the request before it read the job. */
   readonly job: string | null
-  /** The run of the action; `null` for an action on a job. */
+  /** The id of the run of the action; `null` for an action on a job. */
   readonly run: string | null
-  /** The actor from {@link Authorize}; `null` without one. */
+  /** The actor that {@link Authorize} returned; `null` without an actor. */
   readonly actor: string | null
-  /** The reason that the user gave; `null` without one. */
+  /** The reason that the user gave; `null` without a reason. */
   readonly reason: string | null
   /** The code of the error of a failed or refused action; `null` after success. */
   readonly error: string | null
@@ -77,32 +78,32 @@ export interface AuditEntry {
 
 /** The options of `createDashboard`. */
 export interface DashboardOptions {
-  /** The client of the storage to show. The dashboard does not close the client. */
+  /** The client whose storage the dashboard shows. The dashboard does not close the client. */
   readonly client: Client
-  /** The path of the dashboard, for example `/admin/jobs`. Default: the root. */
+  /** The path at which the dashboard is mounted, for example `/admin/jobs`. Default: the root. */
   readonly basePath?: string
-  /** Decides about every read and every action. A dashboard needs `authorize`, a `token`, or both. */
+  /** Decides about every read and every action. A dashboard requires `authorize`, `token`, or both. */
   readonly authorize?: Authorize
   /**
-   * Lets a user in: by a link with `?token=…` or the sign-in page, which set a cookie, or by `Authorization: Bearer …`.
-   * `authorize` decides what the user may do; without it, everything is allowed. At least 16 characters.
+   * A secret of at least 16 characters that lets a user in: by a link with `?token=…`, by the sign-in page, or by
+   * `Authorization: Bearer …`. The first two set a cookie. `authorize` decides what the user may do; without it,
+   * everything is allowed.
    */
   readonly token?: string
-  /** Refuses every action, whatever `authorize` says. Default false. */
+  /** `true`: refuses every action, whatever `authorize` returns. Default: false. */
   readonly readOnly?: boolean
-  /** The kinds to hide from all users, or a rule. Default: nothing. */
+  /** The kinds of data to hide from all users, or a rule that decides for each request. Default: hides nothing. */
   readonly hide?: readonly HiddenKind[] | HideRule
   /** Called after every action, also after a failed or refused action. The dashboard ignores its errors. */
   readonly audit?: (entry: AuditEntry) => void | Promise<void>
   /**
-   * Further origins that pages of this dashboard may come from, as `https://jobs.example.com`: for proxies that change
+   * Additional allowed origins of the dashboard's pages, such as `https://jobs.example.com`, for proxies that change
    * the `Host` header. Default: only the origin of the request.
    */
   readonly origins?: readonly string[]
   /**
-   * Encrypts the cursors of lists. Processes that serve one dashboard need the same one, so that a page of one process
-   * continues on another. At least 16 characters. Default: the `token`; without it a random one, and a cursor ends with
-   * its process.
+   * Key of at least 16 characters that encrypts list cursors. Processes that serve one dashboard need the same secret
+   * to accept each other's cursors. Default: the `token`, else a random key that ends with the process.
    */
   readonly secret?: string
   /** The title of the page. Default `Jobistemer`. */

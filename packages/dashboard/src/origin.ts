@@ -1,11 +1,14 @@
 import { Problem } from './problem.ts'
 
-/** Pages of other origins can send this header only after a CORS preflight request, which the dashboard never allows. */
+/**
+ * The header that every action must carry. Pages of other origins can send it only after a CORS preflight request, which the
+ * dashboard never allows.
+ */
 const actingHeader = 'x-jobistemer'
 
 /**
- * Refuses requests that a page of another origin sends or causes. Other sites may link to documents, so reads of documents
- * are always allowed.
+ * Refuses requests that a page of another origin sends or causes. Reads of HTML documents are always allowed, because other
+ * sites may link to them.
  * @throws Problem 403
  */
 export function refuseOtherOrigins(
@@ -33,8 +36,8 @@ export function refuseForms(request: Request): void {
 }
 
 /**
- * Compares only the host. A proxy may end TLS, so the scheme can differ. A page cannot choose the `Host` header. The URL of
- * the request is not reliable: Next.js puts another host there.
+ * Returns whether an origin has this host. Ignores the scheme, because a proxy may end TLS. The `Host` header is reliable,
+ * because pages cannot choose it. The request's URL is not: Next.js sets another host.
  */
 function isOfHost(origin: string, host: string): boolean {
   return URL.canParse(origin) && new URL(origin).host === host.toLowerCase()

@@ -3,7 +3,7 @@ import { type ErrorCode, JobistemerError } from '@jobistemer/core'
 /** An error answer. */
 export class Problem extends Error {
   readonly status: number
-  /** Stable: the page decides by it. */
+  /** The stable error code. The page decides by it how to show the problem. */
   readonly code: string
   readonly field: string | undefined
 
@@ -30,12 +30,18 @@ const statuses: Readonly<Partial<Record<ErrorCode, number>>> = {
   WAIT_TIMEOUT: 503,
 }
 
-/** Error messages of a storage may contain hosts, users and files, so only the log of the dashboard receives them. */
+/**
+ * Returns whether an error comes from the storage. Its message may contain hosts, users and files, so only the log of
+ * the dashboard receives it.
+ */
 export function isStorageFailure(error: unknown): boolean {
   return JobistemerError.isInstance(error) && error.code.startsWith('STORAGE_')
 }
 
-/** Returns the answer for an error; `null` for a fault of this program, whose details the answer does not contain. */
+/**
+ * Returns the answer for an error of the client. Returns `null` for a bug of this program: the answer does not contain
+ * its details.
+ */
 export function problemOf(error: unknown): Problem | null {
   if (error instanceof Problem) return error
   if (!JobistemerError.isInstance(error)) return null

@@ -1,10 +1,10 @@
 import { type Clock, JobistemerError, printValue, systemClock } from '@jobistemer/core'
 import type { Authorize, DashboardOptions, HideRule, HiddenKind } from './options.ts'
 
-/** The options, checked, with their defaults. */
+/** The options of `createDashboard` after their check, with defaults. */
 export interface Settings {
   readonly client: DashboardOptions['client']
-  /** Empty at the root. Begins with a slash otherwise, and does not end in one. */
+  /** The path of the dashboard: empty at the root, otherwise with a slash at its beginning and none at its end. */
   readonly basePath: string
   readonly authorize: Authorize | undefined
   readonly token: string | undefined
@@ -35,7 +35,10 @@ const names = [
 const kinds: readonly HiddenKind[] = ['payloads', 'results', 'logs', 'errors']
 const shortestSecret = 16
 
-/** @throws JobistemerError `UNKNOWN_OPTION`, `INVALID_ARGUMENT` */
+/**
+ * Checks the options and applies their defaults.
+ * @throws JobistemerError `UNKNOWN_OPTION`, `INVALID_ARGUMENT`
+ */
 export function readOptions(options: DashboardOptions): Settings {
   if (typeof options !== 'object' || options === null) {
     throw wrong('options', options, 'is not an object', 'Give { client, authorize }.')

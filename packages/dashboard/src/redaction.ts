@@ -1,12 +1,12 @@
 import type { HiddenKind } from './options.ts'
 import type { Settings } from './read-options.ts'
 
-/** The kinds of a job's data that are hidden from the requester. */
+/** The kinds of a job's data that are hidden from a requester. */
 export type Hidden = ReadonlySet<HiddenKind>
 
 const kinds: readonly HiddenKind[] = ['payloads', 'results', 'logs', 'errors']
 
-/** Applies the rule of the option `hide` for one request, once for each job and kind. */
+/** Applies the option `hide` for one request. Calls its rule once for each job and kind. */
 export class Redaction {
   readonly #settings: Settings
   readonly #request: Request
@@ -33,7 +33,7 @@ export class Redaction {
 
   async #isHidden(kind: HiddenKind, asked: { readonly job: string | null; readonly request: Request }) {
     try {
-      // Every answer except `false` hides the data.
+      // Hides the data unless the rule returns exactly `false`.
       return (await this.#settings.hide(kind, asked)) !== false
     } catch (error) {
       this.#settings.logger.error({ error, kind, job: asked.job }, 'hide threw: it is hidden')

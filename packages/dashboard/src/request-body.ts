@@ -1,10 +1,13 @@
 import { Buffer } from 'node:buffer'
 import { Problem } from './problem.ts'
 
-/** Maximum size of a body: core's limit for a payload, and room for the other members. */
+/** Maximum size of a request body in bytes: core's limit for a payload, and room for the other members. */
 const mostBytes = 256 * 1024
 
-/** The body of a request. @throws Problem 413 */
+/**
+ * Reads the body of a request.
+ * @throws Problem 413 if the body is too large
+ */
 export async function readBytes(request: Request): Promise<Uint8Array> {
   const announced = Number(request.headers.get('content-length') ?? 0)
   if (announced > mostBytes) throw tooLarge()
@@ -24,7 +27,10 @@ export async function readBytes(request: Request): Promise<Uint8Array> {
   return Buffer.concat(chunks)
 }
 
-/** The JSON object that a request brings. @throws Problem 400, 413 */
+/**
+ * Reads the JSON object in the body of a request.
+ * @throws Problem 400 or 413
+ */
 export async function readBody(request: Request): Promise<Readonly<Record<string, unknown>>> {
   const bytes = await readBytes(request)
   let value: unknown

@@ -6,55 +6,57 @@ import type { Settings } from './read-options.ts'
 import type { Redaction } from './redaction.ts'
 import type { Surveys } from './survey.ts'
 
-/** The context of a route. The dashboard has checked the right before. */
+/** The context in which a route answers. The dashboard has already checked the route's right. */
 export interface Call {
   readonly client: Client
   readonly request: Request
-  /** The query of a read, the body of an action. */
+  /** The query of a read, or the body of an action. */
   readonly input: Input
   readonly access: Access
   readonly redaction: Redaction
   readonly settings: Settings
   readonly surveys: Surveys
-  /** Options for each call of the client. Their signal fires when the requester disconnects. */
+  /** Options for each client call of the route. Their signal fires when the requester disconnects. */
   readonly options: CallOptions
-  /** By the clock of this process. */
+  /** The time of the request in epoch milliseconds, by the clock of this process. */
   readonly now: number
   /** The name of the route's job; empty if the route is not about a job. */
   readonly job: string
-  /** The run of the route. */
+  /** The run that the request names. */
   readonly run: ListedOccurrence
-  /** The actor and the reason of an action. */
+  /** The actor and the reason of an action, for core to store. */
   readonly voice: { readonly actor?: string; readonly reason?: string }
 }
 
 interface RouteBase {
   readonly path: string
-  /** The right that the route needs. */
+  /** The right that a request to this route needs. */
   readonly action: DashboardAction
-  /** The object of the right: no job, the job that `job` names, or the job of the run that `run` names. */
+  /**
+   * What the right applies to: the whole dashboard, the job that `job` names, or the job of the run that `run` names.
+   */
   readonly about: 'all' | 'job' | 'run'
-  /** The other members that the route takes. */
+  /** The names of the other input members that the route accepts. */
   readonly takes: readonly string[]
 }
 
 /** A route that only reads. */
 export interface Read extends RouteBase {
   readonly method: 'GET'
-  /** Returns a value for a JSON answer, or a response. */
+  /** Answers the request. A returned `Response` is sent unchanged, another value as JSON. */
   answer(call: Call): Promise<unknown>
 }
 
 /** A route that acts. */
 export interface Act extends RouteBase {
   readonly method: 'POST'
-  /** Returns a value for a JSON answer. */
+  /** Performs the action. The returned value is sent as JSON. */
   answer(call: Call): Promise<unknown>
-  /** Whether the request is a dry run. The audit receives no dry runs. */
+  /** Returns whether the request is a dry run. The dashboard does not report dry runs to the audit. */
   isDry?(input: Input): boolean
-  /** The route itself checks the right for each job, and calls the audit. */
+  /** `true`: the route itself checks the right for each job, and reports each action to the audit. */
   readonly isBulk?: true
 }
 
-/** Every route except the page and its files. */
+/** A route that returns data or performs an action. The page and its files have no `Route`. */
 export type Route = Read | Act

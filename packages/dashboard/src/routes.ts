@@ -6,5 +6,5 @@ import { lists } from './routes/lists.ts'
 import { oneJob } from './routes/one-job.ts'
 import { oneRun } from './routes/one-run.ts'
 
-/** Every route. A test sends requests that each of them has to refuse. */
+/** All routes. A test checks that each route rejects invalid requests. */
 export const routes: readonly Route[] = [...lists, ...oneJob, ...oneRun, ...ofBackfills, ...actions, ...bulk]

@@ -2,19 +2,19 @@ import type { Access } from './access.ts'
 import type { DashboardAction } from './options.ts'
 import type { Page } from './wire.ts'
 
-/** The cursor and the maximum length of a page. */
+/** The position of a page in a list: the cursor, and the maximum number of items. */
 export interface PageAt {
   readonly limit: number
   readonly cursor: string | null
 }
 
-/** Maximum number of further reads if the viewer may see few items, and the number of items in each. */
+/** Maximum number of further reads of a page if the viewer may see only few items. */
 const mostReads = 6
 const readOnSize = 200
 
 /**
- * A page of the items whose jobs the viewer may see, or may act on. The list is read on until the page is full, the list
- * ends, about a thousand items were read, or the request has put all its questions. Without a cursor, the list has ended.
+ * Returns a page of the items whose jobs the viewer may see. Reads on until the page is full, the list ends, about 1,000 items
+ * were read, or the limit of `authorize` questions is reached. A `null` cursor marks the end of the list.
  */
 export async function seenPage<T>(
   access: Pick<Access, 'may' | 'isSpent'>,
@@ -38,7 +38,8 @@ export async function seenPage<T>(
     }
     const room = limit - found.length
     if (places.length > room) {
-      // The storage's cursor points behind the whole page, so this reads the page again with fewer items.
+      // The storage's cursor points behind the whole read, so this loop reads again with fewer items to get a cursor
+      // behind the last visible item.
       size = (places[room - 1] as number) + 1
       continue
     }

@@ -1,10 +1,10 @@
 import type { JsonValue } from '@jobistemer/core'
 import type { Shown } from './wire.ts'
 
-/** The page shows only the beginning of longer values. A separate request returns the whole value. */
+/** Maximum length in characters of a value on the page. A separate request returns the whole value. */
 const longestShown = 4000
 
-/** Returns a value for the page; `null` for an absent value. */
+/** Returns a value in the form that the page shows, shortened or hidden. Returns `null` for an absent value. */
 export function shownOf(value: JsonValue | undefined, isHidden: boolean): Shown | null {
   if (value === undefined) return null
   if (isHidden) return { kind: 'hidden' }
@@ -13,7 +13,7 @@ export function shownOf(value: JsonValue | undefined, isHidden: boolean): Shown 
   return { kind: 'beginning', text: firstCharacters(text, longestShown), length: text.length }
 }
 
-/** The beginning of a text, without half of a character at its end. */
+/** Returns the first characters of a text. Does not split a surrogate pair at the end. */
 export function firstCharacters(text: string, length: number): string {
   const beginning = text.slice(0, length)
   return length < text.length && /[\uD800-\uDBFF]$/.test(beginning) ? beginning.slice(0, -1) : beginning

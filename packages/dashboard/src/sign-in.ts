@@ -4,7 +4,7 @@ import { Problem } from './problem.ts'
 import type { Settings } from './read-options.ts'
 import { readBytes } from './request-body.ts'
 
-/** Returns whether a request carries the token, as a bearer or as the cookie of {@link signIn}. */
+/** Returns whether a request carries the token, as a bearer token or as the cookie of {@link signIn}. */
 export function hasToken(request: Request, token: string, basePath: string): boolean {
   const bearer = /^Bearer (.+)$/i.exec(request.headers.get('authorization') ?? '')?.[1]
   if (bearer !== undefined) return isSame(bearer, token)
@@ -15,8 +15,8 @@ export function hasToken(request: Request, token: string, basePath: string): boo
 }
 
 /**
- * Answers a link that carries the token: sets the cookie and redirects to the address without the token, so that the
- * token is neither in the history nor in a `Referer`. Returns `null` without a token, and for a wrong one.
+ * Answers a link that carries the token: sets the cookie and redirects to the address without the token. The token then
+ * appears neither in the browser history nor in a `Referer`. Returns `null` for a missing or wrong token.
  */
 export function signInByLink(request: Request, url: URL, settings: Settings): Response | null {
   const given = url.searchParams.get('token')
@@ -24,7 +24,10 @@ export function signInByLink(request: Request, url: URL, settings: Settings): Re
   return signIn(request, url, settings, settings.token)
 }
 
-/** Answers the form of the sign-in page. @throws Problem 401 for a wrong token, 405 without the option `token` */
+/**
+ * Answers the form of the sign-in page.
+ * @throws Problem 401 for a wrong token, 405 without the option `token`
+ */
 export async function signInByForm(request: Request, url: URL, settings: Settings): Promise<Response> {
   const { token } = settings
   if (token === undefined) throw new Problem(405, 'METHOD_NOT_ALLOWED', 'This path accepts only GET, HEAD.')
@@ -51,8 +54,8 @@ function signIn(request: Request, url: URL, { basePath, origins }: Settings, tok
 }
 
 /**
- * Returns whether the browser speaks TLS. Behind a proxy that ends TLS, the request itself does not say so. A forged
- * header can only keep its own sender from signing in.
+ * Returns whether the browser uses TLS. Behind a proxy that ends TLS, only the proxy's header shows that. A forged
+ * header only prevents its own sender from signing in.
  */
 function isSecure(request: Request, url: URL, origins: ReadonlySet<string>): boolean {
   if (url.protocol === 'https:') return true
@@ -63,10 +66,10 @@ function isSecure(request: Request, url: URL, origins: ReadonlySet<string>): boo
   return origin?.startsWith('https:') === true || origins.has(`https://${headers.get('host') ?? url.host}`)
 }
 
-/** Cookies of other dashboards at the same host and path that a new sign-in keeps. */
+/** Maximum number of cookies of other dashboards at this host and path that a new sign-in keeps. */
 const mostCookies = 10
 
-/** Returns the names of cookies that other dashboards left at this host and path. */
+/** Returns the names of cookies that other dashboards have set at this host and path. */
 function namesLikeIt(request: Request, name: string): readonly string[] {
   const cookies = cookiesOf(request).map((one) => one.replace(/=.*/s, ''))
   return cookies.filter(
@@ -78,16 +81,19 @@ function cookiesOf(request: Request): readonly string[] {
   return (request.headers.get('cookie') ?? '').split(';').map((one) => one.trim())
 }
 
-/** Characters of the hash that distinguishes tokens in cookie names. */
+/** Length of the hash that distinguishes tokens in cookie names, in characters. */
 const hashLength = 8
 
-/** All ports of a host receive its cookies, so dashboards at one host and path need different names. */
+/**
+ * Returns the cookie name for a token. Browsers send cookies to all ports of a host, so dashboards at one host and path
+ * need different names.
+ */
 function cookieName(basePath: string, token: string): string {
   const ofToken = createHash('sha256').update(`jobistemer cookie name ${token}`).digest('hex').slice(0, hashLength)
   return `jobistemer${basePath.replaceAll(/[^\w-]/g, '-')}-${ofToken}`
 }
 
-/** The cookie does not hold the token itself. */
+/** Returns the cookie value: a hash, so that the cookie does not contain the token. */
 function cookieValue(token: string): string {
   return createHash('sha256').update(`jobistemer cookie ${token}`).digest('base64url')
 }

@@ -10,16 +10,20 @@ const pageSize = 10_000
 const mostJobs = 20_000
 const mostListed = 20
 const perPage = 50
-/** A reading is valid for at least `freshMs`, and for at least `pauseFactor` times its duration. */
+/**
+ * Minimum time in ms for which a survey stays valid. A slow survey stays valid for `pauseFactor` times its duration.
+ */
 const freshMs = 5000
 const pauseFactor = 10
 
-/** The cursor for kept jobs: the name of the last job on the previous page. */
+/** The form of cursors in lists of surveyed jobs: they contain the name of the last job on the previous page. */
 const keptCursor = /^kept-([\w-]+)$/
-/** The cursor for late jobs: the instant and name of the last job on the previous page. */
+/**
+ * The form of cursors in the late-jobs list: they contain the instant and name of the last job on the previous page.
+ */
 const lateCursor = /^(\d{1,16})-([\w-]+)$/
 
-/** The rights of a request. */
+/** The members of `Access` that the survey uses. */
 type Viewer = Pick<Access, 'may' | 'isSpent' | 'seesAll'>
 
 interface Look {
@@ -29,8 +33,9 @@ interface Look {
 }
 
 /**
- * Reads all jobs for questions that no list of a storage answers: which are late, and which failed last. All requests
- * share a reading, and readings become rarer the longer they take. Each request counts only the jobs that it may view.
+ * Surveys all jobs for questions that no storage query answers: which jobs are late, and which failed in their last
+ * run. All requests share a survey, and slow surveys are repeated less often. Each request counts only the jobs that it
+ * may view.
  */
 export class Surveys {
   readonly #settings: Settings
@@ -81,7 +86,7 @@ export class Surveys {
   }
 
   /**
-   * The late jobs that the viewer may see, the latest first.
+   * Returns the late jobs that the viewer may see, the latest first.
    * @throws Problem 400 for a cursor of another list
    */
   async late(cursor: string | undefined, access: Viewer): Promise<LateView> {
@@ -97,12 +102,12 @@ export class Surveys {
       items: items.map(jobLineOf),
       count: seen.size,
       isPart: isPart || isAskedPart,
-      // A later reading can have the jobs at other positions, so the cursor contains names.
+      // The cursor contains names, because positions may change before the next survey.
       cursor: last !== undefined && last !== rest.at(-1) ? `${dueOf(last)}-${keyOf(last.name)}` : null,
     }
   }
 
-  /** Waiting and running runs of the jobs that the viewer may see. */
+  /** Counts the waiting and running runs of the jobs that the viewer may see. */
   async counts(access: Viewer, options: CallOptions): Promise<CountsView> {
     const { client } = this.#settings
     const whole = async (): Promise<CountsView> => ({ ...(await client.counts(undefined, options)), isPart: false })
@@ -122,8 +127,8 @@ export class Surveys {
   }
 
   /**
-   * Lists jobs by their last outcome and the other filters. A storage would have to read the last run of each job.
-   * Returns `null` if the reading does not contain all jobs, or if the cursor comes from another list.
+   * Returns jobs by their last outcome and the other filters. A storage would have to read the last run of each job.
+   * Returns `null` if the survey does not contain all jobs, or if the cursor belongs to another list.
    */
   async jobs(
     { text, owner, tag, paused, lastOutcome = [] }: JobsFilter,
@@ -146,7 +151,7 @@ export class Surveys {
         outcomes.includes(job.lastRun.state),
     )
     found.sort((one, other) => compareNames(one.name, other.name))
-    // A later reading can have the jobs at other positions, so the cursor contains names.
+    // The cursor contains names, because positions may change before the next survey.
     const rest = after === null ? found : found.filter(({ name }) => compareNames(name, after) > 0)
     const items = rest.slice(0, limit)
     const last = items.at(-1)
@@ -156,7 +161,7 @@ export class Surveys {
     }
   }
 
-  /** Discards the reading after an action, so that the next answer shows the effect. */
+  /** Discards the survey after an action, so that the next answer shows the effect. */
   forget(): void {
     this.#look.forget()
     this.#counts.forget()
@@ -175,7 +180,7 @@ export class Surveys {
     return counts
   }
 
-  /** Returns whether there are more jobs than were read. */
+  /** Calls `take` for each job that it reads. Returns whether the storage has more jobs. */
   async #readJobs(include: JobsFilter['include'], take: (job: JobInfo) => void): Promise<boolean> {
     const { client } = this.#settings
     let cursor: string | null = null
@@ -190,7 +195,7 @@ export class Surveys {
   }
 }
 
-/** A value that requests share until it is old. */
+/** A value that concurrent requests share until it is too old. */
 class Shared<T> {
   readonly #clock: Clock
   readonly #take: () => Promise<T>
@@ -229,7 +234,10 @@ class Shared<T> {
   }
 }
 
-/** The jobs that the viewer may see. Questions are put in the order of the jobs, until the request has put all of its. */
+/**
+ * Returns the jobs that the viewer may see. Asks `authorize` in the order of the jobs, until the request has reached its limit
+ * of questions.
+ */
 async function seenOf(
   jobs: ReadonlySet<ListedJob>,
   access: Viewer,

@@ -14,7 +14,7 @@ import type {
 } from '@jobistemer/core'
 import type { DashboardAction, HiddenKind } from './options.ts'
 
-/** The JSON form of a value: instants become texts. */
+/** The type of a value after its JSON form: `Date` becomes an ISO text. */
 export type Wire<T> = T extends Date
   ? string
   : T extends JsonValue | undefined
@@ -31,21 +31,21 @@ export interface Page<T> {
   readonly cursor: string | null
 }
 
-/** The session of the page. */
+/** The session of the page: whether it is read-only, the server's time, and texts for run states. */
 export interface Session {
   readonly readOnly: boolean
   readonly now: string
-  /** The meaning of each state of a run, in a sentence. */
+  /** One sentence for each state of a run that explains the state. */
   readonly states: Readonly<Record<string, string>>
 }
 
-/** A value of any size; for a long value, its beginning. */
+/** A value of a run as the page receives it: whole, shortened, or hidden. */
 export type Shown =
   | { readonly kind: 'whole'; readonly value: JsonValue }
   | { readonly kind: 'beginning'; readonly text: string; readonly length: number }
   | { readonly kind: 'hidden' }
 
-/** An error in one line. */
+/** The first error of a run, in the form that lists show in one line. */
 export interface ErrorLine {
   readonly task: string
   readonly name: string
@@ -63,7 +63,7 @@ export interface RunLine {
   readonly reason: string | null
   readonly why: string
   readonly scheduledAt: string
-  /** The instant that a replay or a run of a backfill works for; `null` if it is `scheduledAt`. */
+  /** The instant that a replay or backfill run works for; `null` if the instant equals `scheduledAt`. */
   readonly slot: string | null
   readonly createdAt: string
   readonly startedAt: string | null
@@ -76,27 +76,27 @@ export interface RunLine {
   readonly cancelRequested: boolean
   readonly slots: number
   readonly error: ErrorLine | null
-  /** The completed run that resolves a failure; `null` for other runs. */
+  /** The id of the completed run that resolves this failure; `null` for other runs. */
   readonly resolvedBy: string | null
 }
 
-/** A task in the grid of a job: the place of its name in {@link GridPage}, its state, its attempts, and how long it took. */
+/** A task in the grid of a job: the index of its name in {@link GridPage}, its state, number of attempts, and duration. */
 export type GridTask = readonly [name: number, state: TaskReport['state'], attempts: number, durationMs: number | null]
 
-/** A run in the grid of a job. */
+/** A run in the grid of a job: one column. */
 export interface GridRun {
   readonly id: string
   readonly state: Occurrence['state']
-  /** The instant that it works for. */
+  /** The instant that the run works for. */
   readonly at: string
   /** `null`: the run has not ended, or never started. */
   readonly tookMs: number | null
   readonly tasks: readonly GridTask[]
 }
 
-/** Runs of a job in few bytes: a grid has thousands of cells. */
+/** Runs of a job for the grid, in compact form, because a grid has thousands of cells. */
 export interface GridPage {
-  /** The names of their tasks. */
+  /** The distinct names of the tasks in these runs. Tasks refer to them by index. */
   readonly names: readonly string[]
   /** The newest first. */
   readonly runs: readonly GridRun[]
@@ -121,14 +121,14 @@ export interface JobLine {
   readonly timezone: string | null
   readonly nextAt: string | null
   readonly isLate: boolean
-  /** No living node has its code. */
+  /** `true` if no living node has the code of the job. */
   readonly hasNoCode: boolean
   readonly paused: Wire<JobInfo['paused']>
   readonly lastRun: Wire<JobInfo['lastRun']> | null
   readonly counts: LiveCounts | null
 }
 
-/** The actions on a job that the user may do. */
+/** The actions on a job for which the user has the right. */
 export type Rights = Readonly<Record<Exclude<DashboardAction, 'open' | 'view'>, boolean>>
 
 /** A task of a job. */
@@ -146,7 +146,7 @@ export interface JobView extends JobLine {
   readonly tasks: readonly TaskOfJob[]
   readonly createdAt: string
   readonly changedAt: string
-  /** The last resume of the job. */
+  /** The last resume of the job: its instant, actor and reason. */
   readonly resumed: Wire<JobInfo['resumed']>
   readonly lastSuccessAt: string | null
   readonly silentSince: string | null
@@ -154,7 +154,7 @@ export interface JobView extends JobLine {
   readonly hidden: readonly HiddenKind[]
 }
 
-/** A task in the timeline of a run. */
+/** A task in the timeline of a run, with the times of its attempts. */
 export interface TaskLine {
   readonly name: string
   readonly state: TaskReport['state'] | 'waiting'
@@ -218,9 +218,9 @@ export interface TaskView {
   }[]
 }
 
-/** Waiting and running runs of the jobs that the viewer may see. */
+/** The counts of waiting and running runs, of the jobs that the viewer may see. */
 export interface CountsView extends LiveCounts {
-  /** The request has reached its limit of questions to `authorize`: there may be more jobs. */
+  /** `true` if the request reached its limit of `authorize` questions, so that real counts may be higher. */
   readonly isPart: boolean
 }
 
@@ -230,51 +230,51 @@ export interface Overview {
   readonly failures: readonly RunLine[]
   readonly running: readonly RunLine[]
   readonly waiting: readonly RunLine[]
-  /** Lists that were not read to their end. Even if such a list is empty, there may be further items. */
+  /** Which lists end before all items were read. Such a list may be empty although the storage has further items. */
   readonly isPart: { readonly failures: boolean; readonly running: boolean; readonly waiting: boolean }
   readonly nodes: readonly Wire<NodeInfo>[]
 }
 
-/** The result of a reading of all jobs. */
+/** The result of a survey of all jobs. */
 export interface SurveyView {
-  /** When all jobs were read. */
+  /** The instant of the survey, as ISO text. */
   readonly at: string
-  /** Jobs that the viewer may see. The other counts are of these, too. */
+  /** Number of surveyed jobs that the viewer may see. The other counts also include only these jobs. */
   readonly jobs: number
-  /** There are more items, which were not read. */
+  /** `true` if the storage has more jobs than the survey has read. */
   readonly isPart: boolean
   readonly paused: number
   readonly late: readonly JobLine[]
   readonly lateCount: number
   readonly failing: readonly JobLine[]
   readonly failingCount: number
-  /** No living node has their code. */
+  /** Jobs whose code no living node has. */
   readonly withoutCode: readonly JobLine[]
   readonly withoutCodeCount: number
-  /** Jobs that are late, that failed last or that have no code, each counted once. */
+  /** Number of jobs that are late, failed in their last run, or have no code. Each job counts once. */
   readonly attentionCount: number
   readonly upcoming: readonly { readonly job: string; readonly at: string }[]
-  /** The request could not ask about all jobs: the viewer may see more of them. */
+  /** `true` if the request reached its limit of `authorize` questions, so that the viewer may see further jobs. */
   readonly isAskedPart: boolean
 }
 
-/** The jobs that are late. */
+/** A page of jobs that are late. */
 export interface LateView extends Page<JobLine> {
-  /** When the jobs were read. */
+  /** The instant of the survey, as ISO text. */
   readonly at: string
-  /** How many the viewer may see. */
+  /** Number of jobs that are late and that the viewer may see. */
   readonly count: number
-  /** There are more jobs, which were not read. */
+  /** `true` if the storage has more jobs than the survey has read. */
   readonly isPart: boolean
 }
 
-/** A backfill that runs, was stopped or has ended. */
+/** A running, stopped or ended backfill, as lists show it. */
 export interface BackfillLine {
   readonly job: string
   readonly key: string
-  /** `stopped`: nothing of it waits or runs, and some of its slots are still to be run. `ended`: none is. */
+  /** `stopped`: the backfill has open slots, but no waiting or running run. `ended`: it has no open slots. */
   readonly state: 'running' | 'stopped' | 'ended'
-  /** When its last run ended; `null` while it runs. */
+  /** The end of the backfill's last run, as ISO text; `null` while the backfill runs. */
   readonly endedAt: string | null
   readonly from: string
   readonly to: string
@@ -282,29 +282,32 @@ export interface BackfillLine {
   readonly order: BackfillReference['order']
   readonly actor: string | null
   readonly reason: string | null
-  /** A run of the backfill, which a request to continue the backfill names. */
+  /** The id of one run of the backfill. A request to continue the backfill contains this id. */
   readonly run: string
   /** The progress; `null` if this process cannot compute it. */
   readonly progress: BackfillView | null
-  /** The user may stop and continue the backfill. */
+  /** `true` if the user has the right to stop and continue the backfill. */
   readonly mayAct: boolean
 }
 
-/** Backfills, running ones first. */
+/** A list of backfills, with running backfills first. */
 export interface BackfillsView {
   readonly items: readonly BackfillLine[]
-  /** There are more items, which were not read. */
+  /** `true` if there may be more backfills than the request has read. */
   readonly isPart: boolean
-  /** Latest ended runs of the job that were read; `null`: all were read, or the list is of all jobs. */
+  /**
+   * Number of the job's latest ended runs that were searched. `null` if all were searched, or if the list is of all
+   * jobs.
+   */
   readonly readRuns: number | null
 }
 
-/** A version of a job, with what it has changed. */
+/** A version of a job, with its changes to the previous version. */
 export interface VersionView {
   readonly version: number
   readonly createdAt: string
   readonly isFirstKnown: boolean
-  /** Why `update` made this version, and who called it. */
+  /** The reason and the actor of the `update` that made this version; `null` if absent. */
   readonly reason: string | null
   readonly actor: string | null
   readonly changes: readonly { readonly name: string; readonly before: string; readonly after: string }[]
@@ -315,33 +318,33 @@ export interface VersionView {
 export interface BulkAnswer {
   readonly done: number
   readonly failed: readonly { readonly what: string; readonly message: string }[]
-  /** The cursor of the next part; `null` after the last part. */
+  /** The cursor of the next part of the items; `null` after the last part. */
   readonly cursor: string | null
 }
 
 /** A job or a run that a bulk action would act on. */
 export interface BulkItem {
-  /** The name of the job, or the id of a run whose job was deleted. */
+  /** The name of the job. For a run whose job was deleted, the id of the run. */
   readonly what: string
-  /** `null`: it is a job. */
+  /** The id of the run; `null` if the item is a job. */
   readonly run: string | null
   /** The instant that the run works for. */
   readonly at: string | null
   readonly endedAt: string | null
 }
 
-/** The plan of a bulk action. */
+/** The dry run of a bulk action: the items that the action would change. */
 export interface BulkPlan {
   readonly count: number
   readonly first: readonly BulkItem[]
-  /** There are more than were counted. */
+  /** `true` if there are more matching items than were counted. */
   readonly isPart: boolean
 }
 
-/** The progress or the plan of a backfill. */
+/** The progress of a backfill, or the plan that its dry run returns. */
 export type BackfillView = Wire<BackfillResult>
 
-/** The error of an answer. */
+/** The body of an error answer. */
 export interface ProblemView {
   readonly error: { readonly code: string; readonly message: string; readonly field: string | null }
 }

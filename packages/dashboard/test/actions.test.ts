@@ -19,7 +19,10 @@ afterAll(async () => {
   await redis?.stop()
 })
 
-/** Presses Tab until the element with this name has the focus. */
+/**
+ * Presses Tab until the element with this name has the focus.
+ * @throws Error after 150 presses
+ */
 async function tabTo(page: Page, name: string): Promise<void> {
   for (let count = 0; count < 150; count++) {
     await page.keyboard.press('Tab')
@@ -38,7 +41,7 @@ async function press(page: Page, name: string): Promise<void> {
   await page.keyboard.press('Enter')
 }
 
-/** Presses a button that opens a dialog. */
+/** Presses a button, and waits until its dialog is open. */
 async function opens(page: Page, name: string): Promise<void> {
   await press(page, name)
   await page.locator('dialog[open]').waitFor()
@@ -49,7 +52,7 @@ async function type(page: Page, field: string, text: string): Promise<void> {
   await page.keyboard.type(text)
 }
 
-/** The page depends on the client only, so `npm test` uses one storage. */
+/** The storages to test. The page depends only on the client, so `npm test` uses only SQLite. */
 const storages = {
   SQLite: () => createWorld(),
   ...(isThorough && {
@@ -83,7 +86,7 @@ describe.each(Object.entries(storages))('the dashboard on %s, used by keyboard a
     expect(await accessibilityFindings(page)).toEqual([])
     await page.keyboard.press('Escape')
     await page.locator('dialog').waitFor({ state: 'detached' })
-    // The focus is back where it came from.
+    // After the dialog closes, its button has the focus again.
     expect(await page.evaluate('document.activeElement.textContent')).toBe('Run now')
     await page.keyboard.press('Enter')
     await page.locator('dialog[open]').waitFor()
@@ -95,7 +98,7 @@ describe.each(Object.entries(storages))('the dashboard on %s, used by keyboard a
       .locator('dialog .form-error')
       .getByText(/priority is not .*: 11/)
       .waitFor()
-    // The browser itself complains of an answer that refuses.
+    // The browser logs every answer with an error status.
     expect(browser.complaints()).toEqual([expect.stringContaining('400')])
     await tabTo(page, 'Priority')
     await page.keyboard.press('ControlOrMeta+a')
@@ -225,7 +228,7 @@ describe.each(Object.entries(storages))('the dashboard on %s, used by keyboard a
     await open(page, origin, `/run?run=${waiting.id}`)
     await opens(page, 'Cancel run')
     await tabTo(page, 'Reason')
-    // Another user cancels the run meanwhile.
+    // Another user cancels the run while the dialog is open.
     await world.client.cancel(waiting.id)
     await press(page, 'Cancel the run')
     await told(/Nothing was done: the run had already ended as canceled/)

@@ -28,7 +28,7 @@ beforeAll(async () => {
 })
 afterAll(() => browser?.close())
 
-/** A storage that a test can make unavailable and available again. */
+/** Wraps a storage, so that a test can make it unavailable and available again. */
 function breakable(inner: Storage) {
   const state = { isAway: false }
   const storage = wrapStorage(inner, {
@@ -177,7 +177,7 @@ describe('a job whose slot is overdue', () => {
     const survey = await jsonOf<SurveyView>(ask(dashboard, '/api/survey'))
     expect(survey.late.map(({ name }) => name)).toContain('hourly')
     const late = await jsonOf<LateView>(ask(dashboard, '/api/late'))
-    // Once a day the nightly one is due at the same time.
+    // Once a day, the job `nightly-report` is late too, so the expected count is not fixed.
     expect(late).toMatchObject({ count: late.items.length, cursor: null, isPart: false })
     expect(late.items.map(({ name }) => name)).toContain('hourly')
     const blind = world.dashboard({ clock, authorize: (_, { job }) => job !== 'hourly' })
@@ -189,7 +189,7 @@ describe('a job whose slot is overdue', () => {
     await open(page, await world.serve(dashboard), '/')
     await page.getByRole('link', { name: 'Late jobs' }).click()
     await page.getByText(/^\d jobs? (is|are) late\.$/).waitFor()
-    // By the clock of the server, whatever that of the browser says.
+    // The page shows delays by the clock of the server, not of the browser.
     const row = page.getByRole('row').filter({ has: page.getByRole('link', { name: 'hourly' }) })
     expect(await row.locator('.late-by').textContent()).toMatch(/^1 min/)
     await client.close()
@@ -243,7 +243,7 @@ describe('a dashboard with many jobs', () => {
       ),
     )
     const dashboard = createDashboard({ client, basePath, authorize: () => true })
-    // The fourth run of each has failed.
+    // For each of these jobs, the fourth run has failed.
     const hasFailed = Array.from({ length: 12 }, (_, index) => `job-${index * 10}`)
     for (const job of hasFailed)
       await fillHistory(storage, { job, tasks: ['only'], runs: 4, last: Date.now() - 60_000 })

@@ -6,17 +6,20 @@ const hour = 3_600_000
 const tookMs = 20
 
 interface Filled {
-  /** The name of a job that is stored. */
+  /** The name of a stored job. */
   readonly job: string
   readonly tasks: readonly string[]
   readonly runs: number
-  /** The instant of the newest run. Runs are a minute apart. */
+  /** The instant of the newest run in epoch milliseconds. Runs are one minute apart. */
   readonly last: number
   /** Every run fails. */
   readonly allFail?: boolean
 }
 
-/** Creates a history of a job with storage calls, which is faster than a node. One run in seven fails, or every run. */
+/**
+ * Creates a history of a job with storage calls, which is faster than running a node. One run in seven fails, or every
+ * run with `allFail`.
+ */
 export async function fillHistory(
   storage: Storage,
   { job, tasks, runs, last, allFail = false }: Filled,

@@ -30,13 +30,16 @@ afterAll(async () => {
   await world.end()
 })
 
-/** Elements of the page: what a browser has to keep, lay out and draw. */
+/** Returns the number of elements in the page, which determines memory, layout and drawing time. */
 const elements = (page: Page): Promise<number> =>
   page.evaluate('document.querySelectorAll("*").length') as Promise<number>
-/** A page of 50 runs has about 900 elements. The visible part of a grid has at most two elements per cell. */
+/**
+ * Maximum number of elements in the page. A page of 50 runs has about 900, and a grid has at most two elements for each
+ * visible cell.
+ */
 const mostElements = 5000
 
-/** Scrolls, and waits until all that is seen then is drawn. */
+/** Scrolls the grid to a share of its size, and waits until all visible cells are drawn. */
 async function scrollTo(page: Page, share: { readonly left?: number; readonly top?: number }): Promise<void> {
   await page.evaluate(`new Promise((resolve) => {
     const box = document.querySelector('.grid-box')
@@ -53,7 +56,7 @@ async function scrollTo(page: Page, share: { readonly left?: number; readonly to
   })`)
 }
 
-/** The cell in the middle of what is seen. */
+/** Returns the label of the cell in the middle of the visible part of the grid. */
 function middle(page: Page): Promise<string | null> {
   return page.evaluate(`(() => {
     const { left, top, width, height } = document.querySelector('.grid-box').getBoundingClientRect()
@@ -149,7 +152,7 @@ describe('in a grid used by keyboard', () => {
     const before = new Map(await labels())
     const first = await page.locator('.grid-span span').last().textContent()
     await fillHistory(world.storage, { job: 'wide', tasks: ['only'], runs: 3, last: last + 180_000 })
-    // The grid reads again every 10 s.
+    // The grid reads its runs again every 10 s.
     await page.clock.fastForward(10_000)
     await page.locator('.grid-span span:last-child', { hasNotText: first as string }).waitFor()
     const after = new Map(await labels())

@@ -1,7 +1,7 @@
 import { defineJob, type Job } from '@jobistemer/core'
 import { cron } from '@jobistemer/ticker-cron'
 
-/** Blocks waiting handlers until a test opens it. */
+/** Blocks the handlers that wait at it until a test opens it. */
 export class Gate {
   #open: () => void = () => undefined
   readonly #opened = new Promise<void>((resolve) => {
@@ -12,7 +12,10 @@ export class Gate {
     this.#open()
   }
 
-  /** Waits until the gate is open. @throws the reason of the signal */
+  /**
+   * Waits until the gate is open.
+   * @throws the reason of the signal if it aborts first
+   */
   async pass(signal: AbortSignal): Promise<void> {
     await Promise.race([
       this.#opened,
@@ -25,7 +28,7 @@ class DiskError extends Error {
   readonly code = 'ENOSPC'
 }
 
-/** Names that have to be shown as they are. */
+/** Job names that the page must show unchanged. */
 export const oddNames = {
   markup: '<img src=x onerror=alert(1)><b>bold</b> & "quoted"',
   rightToLeft: 'تقرير يومي',

@@ -148,7 +148,7 @@ describe('a page of the dashboard', () => {
     await page.locator('tbody tr').nth(9).waitFor()
     const names = await page.locator('tbody .name-cell > a').allTextContents()
     expect(names).toHaveLength(10)
-    // Another user who opens the same address sees the same page.
+    // The address contains the whole state of the view, so another user who opens it sees the same view.
     const link = page.url()
     await page.goto('about:blank')
     await page.goto(link)

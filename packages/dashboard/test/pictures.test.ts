@@ -26,11 +26,11 @@ afterAll(async () => {
 interface View {
   readonly name: string
   readonly path: () => string
-  /** A selector of an element that exists when the view is complete. */
+  /** A CSS selector that matches once the view is complete. */
   readonly whole: string
-  /** The number of these elements. */
+  /** The number of elements that the selector `whole` must match. */
   readonly count?: number
-  /** Opens a dialog, and fills it in. */
+  /** Opens a dialog of the view, and fills in its form. */
   readonly opens?: (page: Page) => Promise<unknown>
 }
 
@@ -84,7 +84,7 @@ const filled: readonly View[] = [
       await page.getByText(/Nothing was done yet/).waitFor()
     },
   },
-  // The last one, because it stores a skipped run.
+  // This view is last, because its dialog stores a skipped run.
   {
     name: 'dialog-refused',
     path: () => job('exchange-rates', 'settings'),
@@ -136,10 +136,10 @@ const allLooks = [
   { width: 390, height: 1000, colorScheme: 'light', isWhole: false },
 ] as const
 
-/** `npm test` draws each width and each scheme once. */
+/** The sizes and colour schemes to draw. `npm test` draws each size and each scheme only once. */
 const looks = allLooks.filter(({ isWhole }) => isWhole || isThorough)
 
-/** A picture of what is seen, once nothing moves any more. */
+/** Takes a screenshot of the visible part after two frames, without animations. */
 async function pictureOf(page: Page): Promise<Buffer> {
   await page.evaluate('new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(resolve)))')
   return page.screenshot({ animations: 'disabled', caret: 'hide' })

@@ -16,7 +16,7 @@ beforeAll(async () => {
 })
 afterAll(() => world.end())
 
-/** A valid body for each action. */
+/** A valid request body for each action. */
 const bodies: Readonly<Record<string, object>> = {
   '/api/trigger': {},
   '/api/replay': {},
@@ -50,7 +50,7 @@ function send(dashboard: Dashboard, route: Route, headers: Record<string, string
   return ask(dashboard, `${route.path}?${query}`, { headers })
 }
 
-/** All that an action could change. */
+/** Returns all stored data that an action could change, as JSON. */
 async function ledger(): Promise<string> {
   const jobs = await world.client.jobs({ limit: 100, include: ['counts', 'lastRun'] })
   const runs = await Promise.all(jobs.items.map(({ name }) => world.client.occurrences({ job: name, limit: 1000 })))
@@ -75,7 +75,7 @@ describe('the table of the dashboard’s routes', () => {
   it.each(routes.map((route) => [route.path, route] as const))(
     'contains %s, which is answered if authorize allows it',
     async (path, route) => {
-      // Reads and dry runs are valid requests, so that the refusals below have no other reason.
+      // Reads and dry runs must succeed. Then a later refusal can only be caused by the missing right.
       const isDry = route.method === 'POST' && (path === '/api/backfill' || path.startsWith('/api/bulk'))
       const isDone = route.method === 'GET' || isDry || path === '/api/resume' || path === '/api/stop-backfill'
       if (!isDone) return expect(route.method).toBe('POST')
@@ -102,7 +102,7 @@ describe.each(routes.map((route) => [`${route.method} ${route.path}`, route] as 
       },
     ]) {
       const response = await send(world.dashboard({ authorize: answer, logger }), route)
-      // A bulk action skips items without the right, here all of them.
+      // A bulk action skips items for which the right is missing, here all items.
       await refused(response, 403, 'FORBIDDEN')
     }
     expect(await ledger()).toBe(before)
@@ -162,7 +162,7 @@ describe.each(routes.map((route) => [`${route.method} ${route.path}`, route] as 
     it('refuses names of jobs that do not exist', async () => {
       for (const job of ['none', '__proto__', '../hourly', 'n'.repeat(256), '\u0000']) {
         const response = await send(world.dashboard(), route, {}, { job })
-        // A job that does not exist has no history.
+        // The history of a job that does not exist is empty, so that a read may also answer 200 with an empty list.
         const told = response.status === 200 ? await jsonOf<Partial<Page<unknown> & GridPage>>(response.clone()) : {}
         const isEmpty = (told.items ?? told.runs)?.length === 0
         if (!isEmpty) await refused(response, [400, 404])
@@ -181,7 +181,7 @@ describe.each(routes.map((route) => [`${route.method} ${route.path}`, route] as 
     })
 
     it('gives the same answer for a run of a hidden job as for a missing run', async () => {
-      // This user may act on one job, and on everything without a job. The run belongs to another job.
+      // This user may act on the job `hourly` and on everything without a job. The run belongs to another job.
       const dashboard = world.dashboard({ authorize: (_, { job }) => job === null || job === 'hourly' })
       const absent = await send(dashboard, route, {}, { run: `occ_${'0'.repeat(8)}-0000-5000-8000-${'0'.repeat(12)}` })
       const other = await send(dashboard, route)

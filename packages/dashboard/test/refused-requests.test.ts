@@ -27,7 +27,10 @@ async function started(): Promise<OccurrenceId> {
   return id
 }
 
-/** Sends the form of a dialog, and returns the error that the dialog shows in a window of 390 and of 1280 pixels. */
+/**
+ * Submits the form of a dialog, and returns the error that the dialog shows. Checks that the error is visible in
+ * windows of 390 and 1280 pixels.
+ */
 async function errorOf(button: string, submit: string): Promise<string> {
   const { page } = browser
   await page.locator('main').getByRole('button', { name: button, exact: true }).click()

@@ -11,7 +11,7 @@ import { fillHistory } from './fill.ts'
 import { ask, basePath, jsonOf, post } from './world.ts'
 
 const token = 'a-token-of-24-characters'
-/** 1,200 jobs: more than the limit of questions of one request. */
+/** 1,200 hidden jobs: more than the 1,000 `authorize` questions of one request. */
 const hidden = Array.from({ length: 1200 }, (_, index) => `secret-${String(index).padStart(4, '0')}`)
 const late = () => ({ now: () => Date.now() + 2 * 24 * 3_600_000 })
 
@@ -46,9 +46,9 @@ function dashboardOf(options: Partial<DashboardOptions> = {}) {
   return createDashboard({ client, basePath, logger: { error: () => undefined }, ...options })
 }
 
-/** May open the dashboard, and do anything with one job. */
+/** Allows the user to open the dashboard, and everything with the job `mine`. */
 const onlyMine: DashboardOptions['authorize'] = (_, { job }) => job === null || job === 'mine'
-/** May open the dashboard, and nothing else. */
+/** Allows the user to open the dashboard, and nothing else. */
 const onlyOpen: DashboardOptions['authorize'] = (_, { action }) => action === 'open'
 
 describe('a user without the right to view a job', () => {
@@ -65,7 +65,7 @@ describe('a user without the right to view a job', () => {
       await own.trigger(name)
       await own.pause(name)
     }
-    // A node without the code of these jobs.
+    // A living node that does not have the code of these jobs.
     const node = createScheduler({ storage: few, jobs: [], logger: silentLogger })
     await node.start()
     const counted = async (authorize: DashboardOptions['authorize']) => {

@@ -111,7 +111,7 @@ describe('the rights of a user', () => {
     expect(survey.upcoming.map(({ job }) => job)).toEqual(['hourly'])
     const overview = await jsonOf<Overview>(ask(dashboard, '/api/overview'))
     expect(overview.failures).toEqual([])
-    // As for one that is not there.
+    // A hidden run gives the same answer as a run that does not exist.
     expect((await ask(dashboard, `/api/run?run=${failed.id}`)).status).toBe(404)
     expect((await ask(dashboard, `/api/task?run=${failed.id}&task=fail`)).status).toBe(404)
   })
@@ -158,7 +158,7 @@ describe('a bulk action in the dashboard', () => {
       done: 0,
       failed: [{ what: 'rebuild', message: expect.stringContaining('The request was skipped') }],
     })
-    // The run ends between the list and the cancellation.
+    // Completes the run after the page has listed it and before the cancel request.
     const client = new Proxy(world.client, {
       get(of, name) {
         if (name === 'cancel') return async (id: string) => ({ id, outcome: 'final', state: 'completed' })

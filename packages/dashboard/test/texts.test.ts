@@ -151,7 +151,7 @@ describe('an error in the dashboard', () => {
     })
     const client = createClient({ storage, callTimeout: 300, logger: silentLogger })
     const logger = { error: () => undefined }
-    // The dashboard keeps its survey of all jobs for 5 s, and the parts of the page read again every 15 s.
+    // Moves the dashboard's clock: its survey of all jobs stays valid for 5 s, and the page reads again every 15 s.
     let passedMs = 0
     const clock = { ...systemClock, now: () => systemClock.now() + passedMs }
     const away = await world.serve(createDashboard({ client, basePath, authorize: () => true, logger, clock }))

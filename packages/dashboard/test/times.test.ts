@@ -9,7 +9,7 @@ describe('the text in a date field of the dashboard', () => {
     ['2026-07-31T02:00:30', berlin, '2026-07-31T00:00:30.000Z'],
     ['2026-01-31T02:00', 'UTC', '2026-01-31T02:00:00.000Z'],
     ['2026-01-31T02:00', 'Asia/Kathmandu', '2026-01-30T20:15:00.000Z'],
-    // A local time in a gap, and a local time that occurs twice, give an instant, too.
+    // `instantOf` also returns an instant for a local time that the clocks skip or show twice.
     ['2026-03-29T03:30', berlin, '2026-03-29T01:30:00.000Z'],
     ['2026-10-25T04:30', berlin, '2026-10-25T03:30:00.000Z'],
     ['soon', berlin, null],
@@ -23,7 +23,8 @@ describe('the text in a date field of the dashboard', () => {
       const at = Date.UTC(2026, 0, 1) + day * 86_400_000 + 45_000 * day
       for (const zone of [berlin, 'America/New_York', 'Australia/Lord_Howe', 'UTC']) {
         const again = Date.parse(instantOf(fieldTime(at, zone), zone) as string)
-        // The hour that comes twice may be taken for its twin.
+        // A local time that occurs twice may convert to either instant, so the difference may be a multiple of 30
+        // minutes.
         expect(Math.abs(Math.floor(at / 60_000) * 60_000 - again) % 1_800_000).toBe(0)
       }
     }

@@ -35,7 +35,7 @@ async function done(id: OccurrenceId): Promise<OccurrenceId> {
 
 const read = <T>(path: string): Promise<T> => jsonOf<T>(ask(world.dashboard(), path))
 
-/** The first page of the runs of a job, the newest first. */
+/** Returns the first page of a job's runs, newest first. */
 async function runsOf(job: string): Promise<readonly RunLine[]> {
   return (await read<Page<RunLine>>(`/api/history?job=${job}`)).items
 }
@@ -97,7 +97,7 @@ describe('a replay of a failed run', () => {
     await page.getByText('1 of 1 done.').waitFor()
     const replays = (await runsOf('nightly-report')).filter(({ kind }) => kind === 'replay')
     expect((await read<RunView>(`/api/run?run=${replays[0]?.id}`)).replayOf).toBe(second?.id)
-    // Its data let it fail once more.
+    // The replay has the data of its original, so it fails again.
     await done(replays[0]?.id as OccurrenceId)
     const { items } = await read<Page<RunLine>>('/api/failures?of=nightly-report')
     const none = { ...body, key: 'none', except: items.map(({ id }) => id) }

@@ -41,7 +41,7 @@ afterAll(async () => {
 
 const job = (name: string, tab = 'runs'): string => `/job?${new URLSearchParams({ job: name, tab })}`
 
-/** Unusual states of views, with a text that the view must show. Reference pictures cover the usual states. */
+/** Unusual states of views, each with a text that the view must show. Reference pictures cover the usual states. */
 const views: readonly (readonly [string, () => string, string])[] = [
   ['jobs with all kinds of names', () => '/jobs', oddNames.markup],
   ['failures with all kinds of errors', () => '/failures', 'the disk is full'],
@@ -67,7 +67,10 @@ const views: readonly (readonly [string, () => string, string])[] = [
   ['search for a run', () => `/search?q=${runs.failed}`, 'nightly-report'],
 ]
 
-/** `npm test` checks all accessibility rules in one width. It checks them in each width with the reference pictures. */
+/**
+ * `npm test` checks all accessibility rules only at a width of 390. The reference pictures check the rules at each
+ * width.
+ */
 const looks = [
   { width: 1280, colorScheme: 'light', isWhole: isThorough },
   { width: 390, colorScheme: 'dark', isWhole: true },
@@ -98,6 +101,6 @@ it.each(views)('the page of %s fits each width and follows the accessibility rul
     })
   }
   const complaints = browser.complaints()
-  // The browser logs the answer 404 for a missing job or run.
+  // For a missing job or run, the browser logs the answer 404.
   expect(complaints.filter((one) => text !== 'Not found.' || !one.includes('404'))).toEqual([])
 })

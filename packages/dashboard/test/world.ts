@@ -10,15 +10,15 @@ import { createDashboard, type Dashboard, type DashboardOptions } from '../src/i
 import { nodeListener } from '../src/node.ts'
 import { Gate, jobsOf } from './jobs.ts'
 
-/** A storage with a node that works on it, a client, and dashboards over it. */
+/** A storage with a running node, a client, and dashboards over the client. */
 export interface World {
   readonly storage: Storage
   readonly scheduler: Scheduler
   readonly client: Client
-  /** The gate that blocks the job `blocked`. */
+  /** The gate that blocks the handler of the job `blocked`. */
   readonly gate: Gate
   dashboard(options?: Partial<DashboardOptions>): Dashboard
-  /** Serves a dashboard until the world ends. Answers its origin. */
+  /** Serves a dashboard until `end` is called. Returns its origin. */
   serve(dashboard: Dashboard): Promise<string>
   end(): Promise<void>
 }
@@ -59,7 +59,7 @@ export async function createWorld(options: { readonly storage?: Storage } = {}):
   }
 }
 
-/** Asks a dashboard without a server: what a browser sends from its own page. */
+/** Sends a request to a dashboard without a server. `path` is below the base path. */
 export function ask(dashboard: Dashboard, path: string, init: RequestInit = {}): Promise<Response> {
   return dashboard(new Request(`http://localhost${basePath}${path}`, init))
 }
@@ -72,7 +72,7 @@ export function post(dashboard: Dashboard, path: string, body: unknown, headers:
   })
 }
 
-/** An answer of a dashboard, as a requester sees it. */
+/** Returns the JSON body of a dashboard's answer. */
 export async function jsonOf<T>(response: Response | Promise<Response>): Promise<T> {
   return (await (await response).json()) as T
 }

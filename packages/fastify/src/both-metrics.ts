@@ -11,8 +11,8 @@ export function areMetrics(value: Metrics): boolean {
 }
 
 /**
- * Forwards each call to both metrics. If one of them throws or rejects, the other one still receives the call, and the
- * caller receives the error afterwards: as a rejection if one of them returned a promise, else thrown.
+ * Returns metrics that forward each call to both given objects. If one of them throws, the other still receives the
+ * call. The caller then receives the error: as a rejection if one object returned a promise, else thrown.
  */
 export function bothMetrics(first: Metrics, second: Metrics): Metrics {
   function both<Name extends keyof Metrics>(name: Name): Required<Metrics>[Name] {

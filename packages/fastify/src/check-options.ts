@@ -1,7 +1,10 @@
 import { JobistemerError, printValue } from '@jobistemer/core'
 import type { JobistemerPluginOptions, SharedPluginOptions } from './plugin-options.ts'
 
-/** Checks the options that the plugins add to those of a scheduler or a client. @throws JobistemerError `INVALID_ARGUMENT` */
+/**
+ * Checks the options that the plugins add to the options of a scheduler or a client.
+ * @throws JobistemerError `INVALID_ARGUMENT`
+ */
 export function checkOwnOptions(
   options: SharedPluginOptions & Pick<JobistemerPluginOptions, 'start' | 'metricsRoute'>,
 ): void {
@@ -10,7 +13,7 @@ export function checkOwnOptions(
   assertBoolean(closeStorage, 'closeStorage')
   if (dashboard !== undefined) {
     assertObject(dashboard, 'dashboard', 'Give the options of the dashboard with a basePath, or leave it out.')
-    // An empty base path is the root.
+    // Skips the check for an empty base path, which means the root.
     if (dashboard.basePath !== '') assertPath(dashboard.basePath, 'dashboard.basePath', '/admin/jobs')
   }
   if (metricsRoute !== undefined) {

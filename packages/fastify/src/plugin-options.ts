@@ -3,41 +3,41 @@ import type { DashboardOptions } from '@jobistemer/dashboard'
 
 /** The members of a prom-client registry that the plugin uses. */
 export interface TextRegistry {
-  /** The content type of the text. */
+  /** The value for the header `content-type` of the metrics text. */
   readonly contentType: string
-  /** Returns the text of a scrape. */
+  /** Returns the text of all metrics for one scrape. */
   metrics(): Promise<string>
 }
 
-/** The route of the metrics. */
+/** The HTTP route that serves the metrics. */
 export interface MetricsRoute {
   /** Default `/metrics`. */
   readonly path?: string
-  /** A registry of prom-client: `register`, or your own. */
+  /** A prom-client registry: its default `register`, or another one. */
   readonly registry: TextRegistry
 }
 
-/** The options that both plugins share. */
+/** The options that both Fastify plugins accept. */
 export interface SharedPluginOptions {
-  /** Whether the plugin closes the storage when the server closes. Default true. */
+  /** `true`: the plugin closes the storage when the server closes. Default true. */
   readonly closeStorage?: boolean
   /**
-   * Serves the dashboard, from the package `@jobistemer/dashboard`, below its `basePath`, which comes after the prefixes of the
-   * scopes around and of the plugin. It is closed until `authorize` or `token` is given. Default: none.
+   * Serves the dashboard of `@jobistemer/dashboard`. Its `basePath` comes after the prefixes of the plugin and the enclosing
+   * scopes. The dashboard refuses all requests unless `authorize` or `token` is given. Default: no dashboard.
    */
   readonly dashboard?: Omit<DashboardOptions, 'client'> & { readonly basePath: string }
 }
 
-/** The options of the plugin: those of a scheduler, and those for the server. */
+/** The options of `jobistemerPlugin`: the options of a scheduler, and options for the server. */
 export interface JobistemerPluginOptions extends SchedulerOptions, SharedPluginOptions {
-  /** Whether jobs run in this process. `false`: the plugin does not start the scheduler, for example in tests. Default true. */
+  /** `true`: jobs run in this process. `false`: the plugin does not start the scheduler, for example in tests. Default true. */
   readonly start?: boolean
   /**
-   * Fills a registry with `@jobistemer/metrics-prometheus`, and serves it. The option `metrics` still works beside it.
-   * Default: none.
+   * Fills a registry with `@jobistemer/metrics-prometheus`, and serves the metrics. The option `metrics` still receives
+   * all calls. Default: no route.
    */
   readonly metricsRoute?: MetricsRoute
 }
 
-/** The options of the client plugin: those of a client, and those for the server. */
+/** The options of `jobistemerClientPlugin`: the options of a client, and options for the server. */
 export interface JobistemerClientPluginOptions extends ClientOptions, SharedPluginOptions {}

@@ -22,14 +22,14 @@ import type {
 
 declare module 'fastify' {
   interface FastifyInstance {
-    /** The scheduler of `jobistemerPlugin`. A server with `jobistemerClientPlugin` has none. */
+    /** The scheduler of `jobistemerPlugin`. Not present on a server with `jobistemerClientPlugin`. */
     readonly scheduler: Scheduler
-    /** The operations of the scheduler, or of the client on a server without a scheduler. */
+    /** The job operations: of the scheduler, or of the client on a server without a scheduler. */
     readonly jobs: JobOperations
   }
 }
 
-/** The options that Fastify takes with every plugin: the prefix and the logging of its routes. */
+/** Returns the options that Fastify accepts for every plugin: the prefix and the logging of its routes. */
 function routeOptionsOf({ prefix, logLevel, logSerializers }: RegisterOptions): RegisterOptions {
   return {
     ...(prefix !== undefined && { prefix }),
@@ -45,7 +45,7 @@ async function register(app: FastifyInstance, options: JobistemerPluginOptions &
   const { start = true, closeStorage = true, dashboard, metricsRoute, ...others } = options
   const { prefix: _prefix, logLevel: _logLevel, logSerializers: _logSerializers, ...given } = others
   const routes = routeOptionsOf(options)
-  // The scheduler refuses a value that is not a metrics object.
+  // Ignores a value that is not a metrics object, because the scheduler rejects it with an error.
   const isServed = metricsRoute !== undefined && (given.metrics === undefined || areMetrics(given.metrics))
   const own = isServed ? await metricsOf(metricsRoute) : undefined
   const metrics = own !== undefined && given.metrics !== undefined ? bothMetrics(given.metrics, own) : own
@@ -56,7 +56,7 @@ async function register(app: FastifyInstance, options: JobistemerPluginOptions &
       createScheduler({ ...loggerOf(app), ...given, ...(metrics !== undefined && { metrics }) }),
     )
   } catch (error) {
-    // Otherwise the registry would stay in use forever.
+    // Ends the metrics, because otherwise the registry would count as in use forever.
     own?.end?.()
     throw error
   }
@@ -91,7 +91,10 @@ async function registerClient(
   }
 }
 
-/** @throws JobistemerError `INVALID_ARGUMENT` where the server has a scheduler or a client already */
+/**
+ * Checks that the server has no scheduler or client of another registration.
+ * @throws JobistemerError `INVALID_ARGUMENT`
+ */
 function assertAlone(app: FastifyInstance): void {
   if (!app.hasDecorator('jobs')) return
   throw new JobistemerError('INVALID_ARGUMENT', {
@@ -101,7 +104,7 @@ function assertAlone(app: FastifyInstance): void {
   })
 }
 
-/** Fills the registry of the route. */
+/** Imports `@jobistemer/metrics-prometheus`, and returns metrics that fill the registry of the route. */
 async function metricsOf({ registry }: MetricsRoute): Promise<Metrics> {
   const { prometheusMetrics } = await import('@jobistemer/metrics-prometheus')
   return prometheusMetrics({ registry: registry as Parameters<typeof prometheusMetrics>[0]['registry'] })
@@ -118,20 +121,23 @@ function serveMetrics(
   })
 }
 
-/** Joins prefixes as Fastify does. */
+/** Joins a prefix and a path as Fastify does. */
 function joined(prefix: string, path: string): string {
   if (prefix === '' || path === '') return prefix + path
   const bare = path.startsWith('/') ? path.slice(1) : path
   return prefix.endsWith('/') ? prefix + bare : `${prefix}/${bare}`
 }
 
-/** Returns Fastify's logger unless it is off, as it is by default. A logger that is off would hide all failures. */
+/**
+ * Returns Fastify's logger as an option, or no option if Fastify's logging is off, its default. A disabled logger would
+ * hide all failures.
+ */
 function loggerOf({ log }: FastifyInstance): { readonly logger?: Logger } {
   const isOff = log.level === undefined && log.error === log.debug
   return isOff ? {} : { logger: log }
 }
 
-/** The options that the dashboard's client shares with the scheduler or the client of the plugin. */
+/** Returns the options that the dashboard's client shares with the plugin's scheduler or client. */
 function clientOptionsOf({
   storage,
   callTimeout,
@@ -162,14 +168,14 @@ async function serveDashboard(app: FastifyInstance, { given, options, routes }: 
     import('@jobistemer/dashboard/fastify'),
   ])
   const clientOptions = { ...loggerOf(app), ...clientOptionsOf(given) }
-  // A separate client, so that a server with `start: false` also shows its jobs.
+  // The dashboard gets a separate client, so that a server with `start: false` also shows its jobs.
   const client = createClient(clientOptions)
   app.addHook('onClose', () => client.close())
   const { logger, clock } = clientOptions
   const common = { ...(logger !== undefined && { logger }), ...(clock !== undefined && { clock }) }
   const { prefix = '', ...logging } = routes
   const own = options.basePath
-  // The whole path, with the prefixes of all enclosing scopes, as a browser requests it.
+  // The whole path as a browser requests it, with the prefixes of all enclosing scopes.
   const basePath = joined(joined(app.prefix, prefix), own)
   const dashboard = createDashboard({ ...common, ...options, basePath, client })
   await app.register(dashboardPlugin(dashboard) as FastifyPluginAsync, {

@@ -9,7 +9,7 @@ import { Registry } from 'prom-client'
 import { describe, expect, it, onTestFinished, vi } from 'vitest'
 import { jobistemerClientPlugin, jobistemerPlugin, type JobistemerPluginOptions } from '../src/index.ts'
 
-/** A type of schedules that this process alone knows: high water every hour. */
+/** A schedule type that only this process knows: high water every hour. */
 class Tides extends WindowedSchedule {
   readonly type = tidesType
 
@@ -44,7 +44,7 @@ async function serverWith(options: Partial<JobistemerPluginOptions> = {}): Promi
 
 const echo = defineJob({ name: 'echo', tasks: [{ name: 'work', run: ({ input }: TaskContext) => input }] })
 
-/** Something that can be let go on. */
+/** Returns a promise, and the function that resolves it. */
 function gate() {
   let open = () => {}
   const opened = new Promise<void>((resolve) => {
@@ -165,7 +165,7 @@ describe('app.close() of a Fastify server', () => {
     })
     const began = once(app.server, 'request')
     const address = await app.listen({ port: 0, host: '127.0.0.1' })
-    // Fastify waits for a connection that is kept.
+    // `connection: close`, because a closing Fastify server waits for idle keep-alive connections.
     const response = fetch(address, { headers: { connection: 'close' } })
     await began
     const started = new Promise<void>((resolve) => {

@@ -8,7 +8,7 @@ import { createClient, type OccurrenceId } from '@jobistemer/core'
 import { sqliteStorage } from '@jobistemer/storage-sqlite'
 import { expect, it, onTestFinished } from 'vitest'
 
-/** A database that several processes share, and a client that looks at it. */
+/** Creates a SQLite file that several processes share, and a client of that file. */
 function sharedDatabase() {
   const folder = mkdtempSync(join(tmpdir(), 'jobistemer-fastify-'))
   const file = join(folder, 'jobs.db')
@@ -32,7 +32,7 @@ function lives(pid: number): boolean {
   try {
     return process.kill(pid, 0)
   } catch {
-    // ESRCH: no process has this number.
+    // ESRCH: no process has this id.
     return false
   }
 }

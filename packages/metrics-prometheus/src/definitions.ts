@@ -62,7 +62,7 @@ export const gauges: { readonly [Name in keyof GaugeValues]-?: string } = {
   scheduler_clock_unconfirmed: '1 while a clock that has jumped is not confirmed, and nothing begins on this node.',
 }
 
-/** The former names of these gauges. Their ending `_total` is the convention for counters. */
+/** Former names of these gauges, whose ending `_total` is the Prometheus convention for counters. */
 export const oldGaugeNames: Readonly<Record<string, keyof GaugeValues>> = {
   scheduler_jobs_running_total: 'scheduler_jobs_running',
   scheduler_jobs_in_queue_total: 'scheduler_jobs_in_queue',

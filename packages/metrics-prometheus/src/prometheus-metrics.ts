@@ -5,7 +5,7 @@ import { type PrometheusMetricsOptions, readPrometheusOptions } from './promethe
 import { type ReadGauges, registerGauges } from './read-gauges.ts'
 import { RegisteredMetrics, registeredNames } from './registered-metrics.ts'
 
-/** The metrics in each registry, also of ended schedulers. */
+/** The metrics of each registry, including those of ended schedulers. */
 const metricsIn = new WeakMap<Registry, RegisteredMetrics>()
 
 /**

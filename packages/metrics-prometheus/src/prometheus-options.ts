@@ -3,24 +3,24 @@ import type { Registry } from 'prom-client'
 
 /** The options of `prometheusMetrics`. */
 export interface PrometheusMetricsOptions {
-  /** The registry of the metrics: `register` of prom-client, or your own. For one scheduler at a time. */
-  readonly registry: Registry
-  /** Upper bounds of the duration histograms, in seconds, each greater than the one before. Default 0.01 to 3,600. */
-  readonly durationBuckets?: readonly number[]
   /**
-   * Upper bounds of the lateness and waiting histograms, in seconds, each greater than the one before. Default 0.005 to
-   * 300.
+   * The registry of the metrics: prom-client's default `register`, or another one. Only one scheduler at a time may use
+   * a registry.
    */
+  readonly registry: Registry
+  /** Upper bounds of the duration histograms in seconds, in ascending order. Default 0.01 to 3,600. */
+  readonly durationBuckets?: readonly number[]
+  /** Upper bounds of the lateness and waiting histograms in seconds, in ascending order. Default 0.005 to 300. */
   readonly latenessBuckets?: readonly number[]
   /**
-   * Have series of the histograms for each job, and each of its tasks. Default true. With false each histogram has one
-   * series, of all jobs of the node: with thousands of jobs a scrape holds up the process otherwise. Counters and the time
-   * of the last success are those of each job all the same.
+   * `true`: histograms have series for each job and each of its tasks. `false`: each histogram has one series for all jobs of
+   * the node. With thousands of jobs, `true` makes a scrape block the process. Counters and the time of the last success always
+   * have series for each job. Default true.
    */
   readonly histogramsByJob?: boolean
   /**
-   * Show the gauges `scheduler_jobs_running`, `scheduler_jobs_in_queue` and `scheduler_jobs_paused` also with `_total`
-   * behind their names, as older dashboards ask for them. Default false.
+   * `true`: also exports the gauges `scheduler_jobs_running`, `scheduler_jobs_in_queue` and `scheduler_jobs_paused`
+   * with the ending `_total`, for older dashboards. Default false.
    */
   readonly totalGauges?: boolean
 }
@@ -30,7 +30,10 @@ const registryMethods = ['getSingleMetric', 'registerMetric', 'removeSingleMetri
 const defaultDurationBuckets = [0.01, 0.05, 0.1, 0.5, 1, 5, 10, 30, 60, 300, 900, 3600]
 const defaultLatenessBuckets = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5, 10, 60, 300]
 
-/** @throws JobistemerError `INVALID_ARGUMENT`, `UNKNOWN_OPTION` */
+/**
+ * Checks the options and applies their defaults.
+ * @throws JobistemerError `INVALID_ARGUMENT`, `UNKNOWN_OPTION`
+ */
 export function readPrometheusOptions(options: PrometheusMetricsOptions): Required<PrometheusMetricsOptions> {
   if (Object.prototype.toString.call(options) !== '[object Object]') {
     throw invalid(options, 'options', 'is not an object', `Give an object with ${optionNames.join(', ')}.`)

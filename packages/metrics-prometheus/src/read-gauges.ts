@@ -2,14 +2,15 @@ import type { GaugeValues } from '@jobistemer/core'
 import { Gauge, type Registry } from 'prom-client'
 import { gauges, oldGaugeNames } from './definitions.ts'
 
-/** A function that reads the gauges of a scheduler. */
+/** Reads the current values of all gauges of a scheduler. */
 export type ReadGauges = () => Promise<GaugeValues>
 
 /**
- * prom-client asks each gauge by itself: they share one reading per scrape. A gauge that is not known is not shown, as 0
- * would be a lie; one that threw would take the metrics of the whole application with it.
+ * Registers the gauges. prom-client collects each gauge separately; all gauges share one read per scrape. A gauge with an
+ * unknown value is omitted, because 0 would be false. Errors are caught, because one error would fail the scrape of the whole
+ * application.
  *
- * @returns what takes them out of the registry
+ * @returns a function that removes the gauges from the registry
  */
 export function registerGauges(registry: Registry, names: readonly string[], read: ReadGauges): () => void {
   let reading: Promise<Partial<GaugeValues>> | undefined

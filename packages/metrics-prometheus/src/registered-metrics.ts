@@ -3,21 +3,21 @@ import { counters, eventGauges, histograms } from './definitions.ts'
 import type { PrometheusMetricsOptions } from './prometheus-options.ts'
 import { SeriesOfJobs } from './series-of-jobs.ts'
 
-/** The names of all counters, histograms and gauges. */
+/** The names of all counters, histograms and gauges that the package registers. */
 export const registeredNames: readonly string[] = [counters, histograms, eventGauges].flatMap((metrics) =>
   Object.keys(metrics),
 )
 
 /**
- * The metrics in a registry. They outlive a scheduler, so that the next scrape still shows its counts, and the next
- * scheduler of the process continues them.
+ * The metrics in a registry. They outlive a scheduler: the next scrape still shows its counts, and the next scheduler
+ * of the process continues them.
  */
 export class RegisteredMetrics {
   readonly counterOf: ReadonlyMap<string, Counter>
   readonly histogramOf: ReadonlyMap<string, Histogram>
   readonly gaugeOf: ReadonlyMap<string, Gauge>
   readonly series: SeriesOfJobs = new SeriesOfJobs()
-  /** The scheduler's metrics that use this; `null` after the scheduler has ended. */
+  /** The scheduler's metrics object that uses these metrics; `null` after the scheduler has ended. */
   user: object | null = null
   readonly #registry: Registry
   readonly #shape: string
@@ -44,12 +44,15 @@ export class RegisteredMetrics {
     this.#shape = shapeOf(options)
   }
 
-  /** Returns whether the next scheduler can continue these metrics: the options are equal, and the registry has all of them. */
+  /**
+   * Returns whether the next scheduler can continue these metrics: its options are equal, and the registry still contains all
+   * metrics.
+   */
   suits(options: Required<PrometheusMetricsOptions>): boolean {
     return this.#shape === shapeOf(options) && [...this.#all.keys()].every((name) => this.has(name))
   }
 
-  /** Returns whether the registry has a metric with this name that belongs to these metrics. */
+  /** Returns whether the registry's metric of this name belongs to these metrics. */
   has(name: string): boolean {
     const metric = this.#all.get(name)
     return metric !== undefined && this.#registry.getSingleMetric(name) === metric

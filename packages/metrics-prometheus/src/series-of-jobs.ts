@@ -1,13 +1,13 @@
-/** A metric with removable series. */
+/** A prom-client metric that can remove single series. */
 interface Removable {
   remove(labels: Record<string, string>): void
 }
 
-/** Remembers the series of each job, because prom-client removes a series only by all of its labels. */
+/** Stores the label sets of each job, because prom-client removes a series only by all of its labels. */
 export class SeriesOfJobs {
   readonly #series = new Map<string, Map<Removable, Map<string, Record<string, string>>>>()
 
-  /** Remembers a series of a metric, and returns its labels in the form that the metric takes. */
+  /** Stores the labels of a series under its job, and returns them for the metric's call. */
   kept(metric: Removable, labels: Readonly<Record<string, string>>): Record<string, string> {
     const own = { ...labels }
     const { job } = own

@@ -18,12 +18,12 @@ import { tuned } from '../../workspace/test-tuning.ts'
 
 interface Sample {
   readonly value?: string
-  /** Of a histogram; the parser keeps those of one set of labels. */
+  /** The buckets of a histogram. The parser returns only one set of labels. */
   readonly buckets?: { readonly '+Inf': string }
   readonly labels?: { readonly status?: string }
 }
 
-/** A scrape, read by a parser that is not prom-client's own: the samples of each metric. */
+/** Scrapes the registry, and parses the text with an independent parser. Returns the samples of each metric. */
 async function scrape(registry: Registry): Promise<ReadonlyMap<string, readonly Sample[]>> {
   return new Map(parse(await registry.metrics()).map(({ name, metrics }) => [name, metrics]))
 }
@@ -39,7 +39,8 @@ test('a Prometheus scrape can be parsed, and every metric changes when jobs run'
     defineJob({
       name: 'report',
       schedule: cron('* * * * *'),
-      // The higher priority makes the other job wait: the parser keeps only one job of a histogram.
+      // The higher priority makes the other job wait, so that its job is known: the parser returns only one job of each
+      // histogram.
       priority: 1,
       tasks: [{ name: 'write', run: (context) => clock.sleep({ seconds: 5 }, context.signal) }],
     }),
@@ -119,7 +120,7 @@ describe('if the storage does not answer, a Prometheus scrape shows the metrics 
     const own = new Counter({ name: 'orders_total', help: 'Of the application.', registers: [registry] })
     own.inc(7)
     const clock = virtualClock('2026-01-01T00:00:00Z')
-    // A clock that waits for storage calls would wait forever for calls without an answer.
+    // Without `track`, virtual time does not wait for storage calls, which here never answer.
     const { track: _track, ...untracked } = clock
     const storage = memoryStorage()
     const metrics = prometheusMetrics({ registry, totalGauges: true })
@@ -371,7 +372,7 @@ test('a Prometheus scrape contains the last success of a job, and no metric of a
   expect(before).toContain('job="removed"')
   await scheduler.remove('removed')
   expect(await registry.metrics()).not.toContain('job="removed"')
-  // In these 10 s the active run of the removed job ends.
+  // The active run of the removed job ends within these 10 s.
   await clock.advance({ seconds: 10 })
   const after = await registry.metrics()
   expect(after).not.toContain('job="removed"')

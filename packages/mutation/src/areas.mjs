@@ -1,5 +1,5 @@
 /**
- * The packages whose built code is mutated, and the tests that must fail.
+ * An area of the repository whose built code is mutated, and the tests that must detect its mutants.
  * @typedef {object} Area
  * @property {string} folder the built code, below the repository's root
  * @property {readonly string[]} tests
@@ -8,7 +8,7 @@
 const core = ['packages/scenarios/test/**/*.test.ts', 'packages/core/test/**/*.test.ts']
 const kitOnMemory = ['packages/storage-memory/test/**/*.test.ts', 'packages/storage-conformance/test/memory.test.ts']
 
-/** The asynchronous half of the steps has its first user there. */
+/** The LevelDB example tests the asynchronous implementation of the steps without a server. */
 const kitOnLevel = 'examples/level-storage/test/conformance.test.mjs'
 
 /** @type {Readonly<Record<string, Area>>} */

@@ -1,5 +1,5 @@
 /**
- * Chooses a sample of `count` items, the same for the same seed. It contains the sample for each smaller count.
+ * Chooses a sample of `count` items. Equal seeds give equal samples, and a larger sample contains the smaller ones.
  * @template Item @param {readonly Item[]} items @param {number} count @param {number} seed @returns {Item[]}
  */
 export function choose(items, count, seed) {
@@ -7,7 +7,7 @@ export function choose(items, count, seed) {
   const chosen = []
   let state = seed >>> 0
   while (left.length > 0 && chosen.length < count) {
-    // Marsaglia, 2003, "Xorshift RNGs"; a seed of 0 would stay 0.
+    // Xorshift generator of Marsaglia, 2003, "Xorshift RNGs". It requires a seed other than 0.
     state = (state || 0x9e3779b9) >>> 0
     state ^= state << 13
     state ^= state >>> 17

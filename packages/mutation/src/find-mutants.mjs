@@ -2,12 +2,12 @@ import { parse } from 'acorn'
 import { full } from 'acorn-walk'
 
 /**
- * A change of one guard.
+ * A mutant: one changed guard of a module.
  * @typedef {object} Mutant
- * @property {number} start where the replaced text begins
+ * @property {number} start the index at which the replaced text begins
  * @property {number} end
  * @property {string} replacement
- * @property {number} line in the given text, from 1
+ * @property {number} line the line in the given code, from 1
  */
 
 const comparisons = new Map([
@@ -20,8 +20,8 @@ const comparisons = new Map([
 ])
 
 /**
- * Returns the mutants of a module's guards: conditions that always or never hold, comparisons that include one value more
- * or one less, and dropped operands of `&&`, `||` and `??`.
+ * Returns the mutants of a module's guards: conditions that always or never hold, comparisons with the bound included or
+ * excluded, and removed operands of `&&`, `||` and `??`.
  * @param {string} code @returns {Mutant[]}
  */
 export function findMutants(code) {
@@ -37,7 +37,8 @@ export function findMutants(code) {
   full(parse(code, { ecmaVersion: 'latest', sourceType: 'module', locations: true }), (/** @type {any} */ node) => {
     const { type, test, operator, left, right } = node
     const decides = type === 'IfStatement' || type === 'ConditionalExpression'
-    // A comparison has mutants of its own, and an endless loop would only end by its timeout.
+    // Omits two kinds of mutants: a whole comparison, because its operator has mutants, and `true` as the condition of a
+    // loop, because an endless loop takes the whole timeout.
     if (decides && !isComparison(test)) for (const value of ['true', 'false']) add(test, value)
     if ((type === 'WhileStatement' || type === 'DoWhileStatement') && test.type !== 'Literal') add(test, 'false')
     if (type === 'LogicalExpression') {

@@ -1,18 +1,21 @@
 import { readFileSync } from 'node:fs'
 
 /**
- * The plan of a run of the tests, which its environment names.
+ * The plan of one test run. An environment variable names its file.
  * @typedef {object} Plan
- * @property {readonly string[]} include the files of tests, as patterns
- * @property {number} limitMs how long each test may take
+ * @property {readonly string[]} include the test files, as patterns
+ * @property {number} limitMs the timeout of each test, in ms
  * @property {readonly string[]} [only] the ids of the tests that run; default all
- * @property {{ readonly output: string, readonly files: readonly { readonly path: string, readonly starts: readonly number[] }[] }} [record]
- * the run appends the places that each test reaches to this file, one JSON line per test
+ * @property {{ readonly output: string, readonly files: readonly { readonly path: string, readonly starts: readonly number[]
+ * }[] }} [record] the run appends the mutants that each test reaches to the file `output`, one JSON line per test
  */
 
 const variable = 'JOBISTEMER_MUTATION_PLAN'
 
-/** @param {string} path the file of the plan */
+/**
+ * Returns the environment variables of a test run.
+ * @param {string} path the file of the plan
+ */
 export function environmentOf(path) {
   return { ...process.env, [variable]: path }
 }

@@ -9,23 +9,26 @@ import { environmentOf } from './plan.mjs'
 
 const run = promisify(execFile)
 
-/** Maximum time of all tests without a mutant. They take 6 minutes on a quiet machine. */
+/** Timeout of the first run of all tests, without a mutant, in ms. It takes 6 minutes on a quiet machine. */
 const firstRunMs = 3_600_000
-/** Maximum time of the tests of a mutant, and maximum factor of their time without it. */
+/**
+ * Timeout of the tests of one mutant, in ms. They also may take at most `mostTimesAsLong` times their duration without
+ * it.
+ */
 const longestMs = 900_000
 const mostTimesAsLong = 10
-/** Minimum limit for one test, in ms. It is more than ten times the time of fast tests, because the machine may become busy. */
+/** Minimum timeout of one test, in ms. More than ten times the duration of fast tests, because the machine may become busy. */
 const leastPerTestMs = 20_000
 const startingMs = 60_000
 
 /**
- * The verdict of the tests on a mutant: one fails, all pass, or they exceed their time. The last is mostly an endless loop,
- * but a busy machine can also cause it, so it is a separate verdict.
+ * The verdict of the tests on a mutant: a test fails, all tests pass, or the tests exceed their timeout. An endless loop mostly
+ * causes the timeout, but a busy machine can cause it too.
  * @typedef {'noticed' | 'survived' | 'timed out'} Verdict
  */
 
 /**
- * A change of a module, and the tests that reach it.
+ * A mutated module: the original and the changed code, and where the change begins.
  * @typedef {object} Change
  * @property {string} file
  * @property {string} original
@@ -34,7 +37,7 @@ const startingMs = 60_000
  */
 
 /**
- * A test that reaches a place.
+ * A test that executes the code of a mutant.
  * @typedef {object} Reaching
  * @property {string} id
  * @property {string} file
@@ -44,11 +47,12 @@ const startingMs = 60_000
 /** A copy of the repository in which one built module at a time is replaced. */
 export class Workbench {
   #root = ''
-  /** The output of the last run of the tests. */
+  /** The output of the last test run. */
   #printed = ''
 
   /**
-   * Shares installed packages: the links between the repository's own packages are relative, and lead into the copy.
+   * Copies the repository, and shares its installed packages. Links between the repository's own packages are relative,
+   * so they stay inside the copy.
    * @param {string} repository
    */
   static async make(repository) {
@@ -67,7 +71,7 @@ export class Workbench {
   }
 
   /**
-   * Runs all tests without a change, and records which of the places each test reaches.
+   * Runs all tests on unchanged code, and records which mutants' code each test executes.
    * @param {readonly Change[]} changes
    * @param {readonly string[]} tests
    * @returns {Promise<Map<Change, Reaching[]>>}
@@ -98,8 +102,8 @@ export class Workbench {
   }
 
   /**
-   * Runs the tests that reach a change, quick files first, until one fails. Code that no test reaches can only run while a
-   * module loads, so all tests are tried.
+   * Runs the tests that execute the code of a mutant, fastest files first, until a test fails. If no test executes the code,
+   * runs all tests, because the code may run when its module loads.
    * @param {Change} change
    * @param {readonly Reaching[]} reaching
    * @param {readonly string[]} tests

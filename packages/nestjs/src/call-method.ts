@@ -7,7 +7,7 @@ export interface ProviderWrapper {
   readonly metatype: unknown
   readonly instance: unknown
   readonly isAlias?: boolean
-  /** The module of the provider. */
+  /** The Nest module that provides the provider. */
   readonly host?: {
     readonly name: string
     getProviderByKey(token: unknown): { readonly instance: unknown }
@@ -19,8 +19,8 @@ export interface ProviderWrapper {
 type Method = (context: unknown) => unknown
 
 /**
- * Calls a method of a provider. Nest creates a request-scoped provider for this attempt, and `REQUEST` is the context of
- * the attempt.
+ * Calls a method of a provider for one attempt. For a request-scoped provider, Nest creates a new instance, and injects the
+ * attempt's context as `REQUEST`.
  */
 export function callMethod(wrapper: ProviderWrapper, method: string | symbol, context: unknown): unknown {
   if (wrapper.isDependencyTreeStatic() && !wrapper.isTransient) {
@@ -34,7 +34,8 @@ async function callScoped(
   method: string | symbol,
   context: TaskContext,
 ): Promise<unknown> {
-  // Resolved in the provider's module: another module may have another provider with the same token.
+  // Resolves the instance in the provider's own module, because another module may have another provider with the same
+  // token.
   const moduleRef = host?.getProviderByKey(ModuleRef).instance as ModuleRef
   const contextId = ContextIdFactory.create()
   moduleRef.registerRequestByContextId(context, contextId)

@@ -1,47 +1,50 @@
 import type { IsolationOptions, JobOptions, RetryPolicyInCode, TaskSettingsInput } from '@jobistemer/core'
 import { Injectable } from '@nestjs/common'
 
-/** The options of {@link Job}: those of `defineJob` without tasks, which are the methods of the class. */
+/** The options of {@link Job}: those of `defineJob` without `tasks`, because the methods of the class are the tasks. */
 export interface JobDecoratorOptions extends Omit<JobOptions, 'tasks' | 'onStart' | 'onComplete'> {}
 
-/** The options of {@link Task}. With `module` it decorates a property, and the default export of that file is the handler. */
+/**
+ * The options of {@link Task}. With `module`, the decorator belongs on a property, and the default export of that file is the
+ * handler.
+ */
 export interface TaskDecoratorOptions extends TaskSettingsInput, Partial<IsolationOptions> {
-  /** Default: the name of the method or the property. */
+  /** The name of the task. Default: the name of the method or property. */
   readonly name?: string
   /** Default: no retry. */
   readonly retryPolicy?: RetryPolicyInCode
-  /** Plain data for the method, in `context.data`. */
+  /** JSON data that the method receives as `context.data`. */
   readonly data?: unknown
 }
 
-/** Marks a method whose one parameter, if it has any, is the context of the attempt; or a property that stands for isolated work. */
+/** Decorates a method that takes the context of the attempt or no parameter, or a property for an isolated task. */
 export type TaskMethodDecorator = <Method extends (context: never) => unknown>(
   target: object,
   method: string | symbol,
   descriptor?: TypedPropertyDescriptor<Method>,
 ) => void
 
-/** A method that is a task of its class's job. */
+/** A method that {@link Task} has made a task of its class's job. */
 export interface MarkedTask {
   readonly method: string | symbol
   readonly options: TaskDecoratorOptions
 }
 
-/** The handler of tasks with a handler name: a method, or the module of an isolated task. */
+/** A named handler: a method, or the module of an isolated task. */
 export interface MarkedHandler {
   readonly method: string | symbol
   readonly name: string
   readonly isolation: IsolationOptions | undefined
 }
 
-/** The metadata of the decorators of a class. */
+/** The metadata that the decorators have stored on a class. */
 export interface Marks {
   readonly job: JobDecoratorOptions | null
   readonly tasks: readonly MarkedTask[]
   readonly handlers: readonly MarkedHandler[]
 }
 
-// The classes hold the metadata, under symbols that all copies of this package share.
+// The decorators store metadata on classes under global symbols, which all copies of this package share.
 const jobKey = Symbol.for('jobistemer.nestjs.job')
 const tasksKey = Symbol.for('jobistemer.nestjs.tasks')
 const handlersKey = Symbol.for('jobistemer.nestjs.handlers')
@@ -87,7 +90,7 @@ export function Task(options: TaskDecoratorOptions = {}): TaskMethodDecorator {
 }
 
 /**
- * Makes a method the handler with this name for jobs that are data, on this node. With `isolation` it decorates a
+ * Makes a method this node's handler with the given name, for jobs that are data. With `isolation`, it decorates a
  * property, as {@link Task} does.
  */
 export function Handler(name: string, isolation?: IsolationOptions): TaskMethodDecorator {
@@ -103,10 +106,11 @@ function mark<Key extends typeof tasksKey | typeof handlersKey>(
   Object.defineProperty(prototype, key, { value: [...own, one], configurable: true })
 }
 
-/** Returns the metadata of the decorators of a class and its base classes; `null` without decorators. */
+/** Returns the decorator metadata of a class and its base classes. Returns `null` if the class has no decorators. */
 export function marksOf(type: unknown): Marks | null {
   if (typeof type !== 'function' || typeof type.prototype !== 'object' || type.prototype === null) return null
-  // A subclass of a job class inherits the tasks, but not the schedule and the other options: it needs its own @Job.
+  // A subclass of a job class inherits its tasks, but not its schedule and other options. The subclass needs its own
+  // `@Job`.
   const job = Object.hasOwn(type, jobKey) ? ((type as MarkedClass)[jobKey] ?? null) : null
   const tasks: MarkedTask[] = []
   const handlers: MarkedHandler[] = []
@@ -117,7 +121,7 @@ export function marksOf(type: unknown): Marks | null {
   return job === null && tasks.length === 0 && handlers.length === 0 ? null : { job, tasks, handlers }
 }
 
-/** If a subclass decorates an inherited method again, the subclass's decorator applies. */
+/** Removes the inherited entry of a method that a subclass decorates again. */
 function without<One extends { readonly method: string | symbol }>(
   inherited: readonly One[],
   own: readonly One[],

@@ -16,7 +16,7 @@ export class JobistemerHealth {
   readonly #jobs: Pick<JobOperations, 'nodes'>
   readonly #own: Pick<Scheduler, 'nodeId' | 'incarnation'> | null
 
-  /** `own`: the node of this process; `null` in a process without a node. */
+  /** `own` is the node of this process; `null` in a process without a node. */
   constructor(jobs: Pick<JobOperations, 'nodes'>, own: Pick<Scheduler, 'nodeId' | 'incarnation'> | null) {
     this.#jobs = jobs
     this.#own = own
@@ -39,7 +39,8 @@ export class JobistemerHealth {
       const nodes = await this.#jobs.nodes({ timeout })
       const living = nodes.filter(({ state }) => state === 'working').length
       if (node === null) return { status: 'up', nodes: living }
-      // A restarted process can have the same node name and, in containers, the same process id.
+      // Compares incarnations: a restarted process can have the same node name and, in a container, the same process
+      // id.
       const own = nodes.find(({ incarnation }) => incarnation === this.#own?.incarnation)
       const state = own?.state ?? 'unknown'
       return { status: state === 'working' ? 'up' : 'down', node, state, running: own?.running ?? 0, nodes: living }

@@ -22,7 +22,7 @@ import type {
 import { nestLogger } from './nest-logger.ts'
 import { jobsToken, optionsToken, schedulerToken } from './tokens.ts'
 
-/** Creates the scheduler or the client, and the other exported providers. All modules can inject them. */
+/** The internal Nest module that provides the scheduler or the client. All modules can inject its exports. */
 class JobistemerProviders {}
 Module({})(JobistemerProviders)
 Global()(JobistemerProviders)
@@ -93,8 +93,8 @@ const lifecycle: Provider = {
 }
 
 /**
- * Refuses a second module. Each of the two would run all jobs of the application on a separate storage, and which of them a
- * provider injects would be undefined.
+ * Rejects a second `JobistemerModule`. Two modules would each run all jobs of the application on a separate storage, and a
+ * provider could receive either scheduler.
  * @throws JobistemerError `INVALID_ARGUMENT`
  */
 function refuseSecond(modules: ModulesContainer): void {
@@ -114,16 +114,17 @@ function refuseSecond(modules: ModulesContainer): void {
 }
 
 /**
- * Nest starts modules from the farthest to the nearest one, and closes them in reverse order. Running tasks need resources
- * that other modules close, such as a database connection. So this module has a distance below all others.
+ * Makes Nest close this module first. Nest closes modules by ascending distance, and running tasks need resources that other
+ * modules close, such as a database connection.
  */
 function endFirst(modules: ModulesContainer): void {
   for (const module of modules.values()) if (module.metatype === JobistemerModule) module.distance = -1
 }
 
 /**
- * Jobs in a Nest application: imported once, by its first module. A second one is refused with `INVALID_ARGUMENT`. With {@link forRoot} or {@link forRootAsync} jobs run in this process,
- * with {@link forClient} or {@link forClientAsync} it only asks for what others run.
+ * The Nest module of Jobistemer. Import it once, in the root module; a second import throws `INVALID_ARGUMENT`. With {@link
+ * forRoot} or {@link forRootAsync}, jobs run in this process. With {@link forClient} or {@link forClientAsync}, the process
+ * only requests runs.
  */
 // biome-ignore lint/complexity/noStaticOnlyClass: Nest knows modules by their classes
 export class JobistemerModule {
@@ -163,7 +164,7 @@ export class JobistemerModule {
     return moduleWithClient([{ provide: optionsToken, useValue: checkOptions(options, 'forClient') }])
   }
 
-  /** Creates only a client, like {@link forClient}, with options that depend on injected providers. */
+  /** Creates only a client, as {@link forClient} does, with options that depend on injected providers. */
   static forClientAsync(options: JobistemerModuleAsyncOptions<JobistemerClientOptions>): DynamicModule {
     return moduleWithClient(asyncOptions(options, 'forClientAsync'), options.imports)
   }

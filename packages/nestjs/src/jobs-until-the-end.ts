@@ -3,8 +3,8 @@ import type { JobistemerModuleOptions } from './module-options.ts'
 import { nestLogger } from './nest-logger.ts'
 
 /**
- * The operations that a client takes over from the scheduler during the shutdown. `waitFor` and `changes` are not among
- * them: they could wait forever for a run that no process claims. The server would wait for them, and block the shutdown.
+ * The operations that a client performs while the scheduler shuts down. `waitFor` and `changes` are missing: they could wait
+ * forever for a run that no process claims, and the closing server would wait for them.
  */
 const taken: Readonly<Record<Exclude<keyof JobOperations, 'waitFor' | 'changes'>, true>> = {
   trigger: true,
@@ -39,8 +39,8 @@ const taken: Readonly<Record<Exclude<keyof JobOperations, 'waitFor' | 'changes'>
 }
 
 /**
- * The operations of the scheduler until the server is closed. Nest closes its server only after the scheduler has shut down.
- * Meanwhile a client stores what requests and running tasks trigger, and other processes run it.
+ * The job operations until the server is closed. Nest closes its server only after the scheduler has shut down. In between, a
+ * client stores the runs that requests and running tasks trigger, and other processes run them.
  */
 export class JobsUntilTheEnd {
   readonly jobs: JobOperations
@@ -58,12 +58,12 @@ export class JobsUntilTheEnd {
     })
   }
 
-  /** Switches from the scheduler to the client. */
+  /** Switches all operations from the scheduler to the client. */
   schedulerEnds(): void {
     this.#client ??= createClient(clientOptionsOf(this.#options))
   }
 
-  /** Waits for pending calls. Later calls throw. */
+  /** Waits for pending calls, and closes the client. Later calls throw. */
   async close(): Promise<void> {
     await this.#client?.close()
   }

@@ -4,8 +4,8 @@ import type { JobsUntilTheEnd } from './jobs-until-the-end.ts'
 import type { JobistemerClientOptions, JobistemerModuleOptions } from './module-options.ts'
 
 /**
- * Starts the scheduler after the application, and shuts it down before the application's providers. Requests for runs are
- * possible until the server closes.
+ * Starts the scheduler after the application has started, and shuts it down before the application's providers close. Requests
+ * for runs work until the server closes.
  */
 export class Lifecycle implements OnApplicationBootstrap, OnModuleDestroy, OnApplicationShutdown {
   readonly #scheduler: Scheduler

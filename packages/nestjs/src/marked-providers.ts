@@ -3,7 +3,7 @@ import type { DiscoveryService } from '@nestjs/core'
 import { callMethod, type ProviderWrapper } from './call-method.ts'
 import { type Marks, marksOf } from './job-decorator.ts'
 
-/** The jobs and handlers of the application. */
+/** The jobs and handlers that the application's decorated classes define. */
 export interface MarkedProviders {
   readonly jobs: readonly Job[]
   readonly handlers: Readonly<Record<string, TaskHandler>>
@@ -11,7 +11,7 @@ export interface MarkedProviders {
 
 /**
  * Finds the jobs and handlers of all providers and controllers, before Nest creates instances.
- * @throws JobistemerError `DUPLICATE_JOB`, `INVALID_ARGUMENT`, and what `defineJob` throws
+ * @throws JobistemerError `DUPLICATE_JOB`, `INVALID_ARGUMENT`, and the errors of `defineJob`
  */
 export function markedProviders(discovery: DiscoveryService): MarkedProviders {
   const jobs: Job[] = []
@@ -20,7 +20,7 @@ export function markedProviders(discovery: DiscoveryService): MarkedProviders {
   for (const wrapper of [...discovery.getProviders(), ...discovery.getControllers()] as ProviderWrapper[]) {
     const type = markedTypeOf(wrapper)
     const marks = marksOf(type)
-    // An alias (`useExisting`) is not a second provider.
+    // Skips an alias (`useExisting`), because it is the same provider under another token.
     if (type === null || marks === null || wrapper.isAlias) continue
     const { name } = type
     const module = wrapper.host?.name ?? 'no module'
@@ -46,7 +46,10 @@ interface MarkedType {
   readonly prototype: object
 }
 
-/** Returns the decorated class of a provider. For a factory or a value, this is the token, if the token is a class. */
+/**
+ * Returns the decorated class of a provider. For a factory or value provider, returns its token if the token is a
+ * class.
+ */
 function markedTypeOf({ metatype, token, instance }: ProviderWrapper): MarkedType | null {
   const candidates = [metatype, (instance as object | null | undefined)?.constructor, token]
   return (candidates.find((one) => marksOf(one) !== null) as MarkedType | undefined) ?? null
@@ -72,7 +75,10 @@ function jobOf(type: MarkedType, marks: Marks, wrapper: ProviderWrapper): Job {
   return defineJob({ ...marks.job, tasks } as Parameters<typeof defineJob>[0])
 }
 
-/** What runs elsewhere is never called here. @throws JobistemerError `INVALID_ARGUMENT` */
+/**
+ * Rejects a decorator with `module` on a method, because the node would never call that method.
+ * @throws JobistemerError `INVALID_ARGUMENT`
+ */
 function refuseMethod({ name, prototype }: MarkedType, method: string | symbol): void {
   if (typeof (prototype as Record<string | symbol, unknown>)[method] !== 'function') return
   throw new JobistemerError('INVALID_ARGUMENT', {

@@ -1,7 +1,9 @@
 import type { Logger } from '@jobistemer/core'
 import { Logger as NestLogger } from '@nestjs/common'
 
-/** Logs through the application's own logger, in the context `Jobistemer`. The default of the module. */
+/**
+ * Returns a logger that writes to the Nest application's logger, with the context `Jobistemer`. Default of the module.
+ */
 export function nestLogger(): Logger {
   const logger = new NestLogger('Jobistemer')
   return {
@@ -26,7 +28,7 @@ function textOf(value: unknown): string {
   try {
     return JSON.stringify(value) ?? String(value)
   } catch {
-    // If a field cannot be serialized, the line is still logged.
+    // Replaces fields that cannot be serialized, so that the line is still logged.
     return '[unreadable]'
   }
 }

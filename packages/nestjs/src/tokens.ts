@@ -1,12 +1,15 @@
 import { Inject } from '@nestjs/common'
 
-/** The token of the scheduler, for `app.get(schedulerToken)`. */
+/** The injection token of the scheduler, for `app.get(schedulerToken)`. */
 export const schedulerToken: unique symbol = Symbol.for('jobistemer.scheduler')
 
-/** The token of the operations of the scheduler or the client of this process. They work until the server is closed. */
+/**
+ * The injection token of the job operations, by the scheduler or the client of this process. They work until the server
+ * is closed.
+ */
 export const jobsToken: unique symbol = Symbol.for('jobistemer.jobs')
 
-/** The token of the module's options, which tests replace. */
+/** The injection token of the module's options. Tests replace this provider. */
 export const optionsToken: unique symbol = Symbol.for('jobistemer.options')
 
 /**

@@ -27,7 +27,7 @@ import {
 } from '../src/index.ts'
 import { createApp, startApp } from './world.ts'
 
-/** What happened, in its order. */
+/** The events of a test, in their order. */
 let course: string[] = []
 
 @Injectable()
@@ -53,7 +53,7 @@ class Long {
   }
 }
 
-/** Something that can be let go on. */
+/** Returns a promise, and the function that resolves it. */
 function gate() {
   let open = () => {}
   const opened = new Promise<void>((resolve) => {
@@ -62,7 +62,7 @@ function gate() {
   return { open, opened }
 }
 
-/** Begins the job, closes the application while it runs, and lets it end only then. */
+/** Starts the job, closes the application while the job runs, and only then lets the job end. Returns the events. */
 async function closeWhileItRuns(metadata: Parameters<typeof startApp>[0]): Promise<string[]> {
   course = []
   const working = gate()
@@ -132,7 +132,7 @@ describe('while a NestJS application shuts down and a task still runs', () => {
       const response = await fetch(`http://127.0.0.1:${port}/${path}`, { headers })
       return (await response.json()) as { readonly id: OccurrenceId; readonly code?: string }
     }
-    // The scheduler shuts down only after that.
+    // Waits until the scheduler has begun its shutdown and rejects calls.
     while ((await ask('scheduler')).code === undefined);
     return { app, database, ask, release: release.open, closed }
   }

@@ -7,7 +7,7 @@ import { type Client, createClient } from '@jobistemer/core'
 import { sqliteStorage } from '@jobistemer/storage-sqlite'
 import { onTestFinished } from 'vitest'
 
-/** A database that several processes share, with a client that looks at it. */
+/** Creates a SQLite file that several processes share, and a client of that file. */
 export function sharedDatabase(): { readonly file: string; readonly client: Client } {
   const folder = mkdtempSync(join(tmpdir(), 'jobistemer-nest-'))
   const file = join(folder, 'jobs.db')
@@ -21,19 +21,19 @@ export function sharedDatabase(): { readonly file: string; readonly client: Clie
   return { file, client }
 }
 
-/** Starts one of the servers in `fixtures` on a database. It is killed when the test has ended. */
+/** Starts a server of `fixtures` on a SQLite file. The process is killed at the end of the test. */
 export function startServer(program: URL, file: string): ChildProcess {
   const server = fork(fileURLToPath(program), [file], { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] })
   onTestFinished(() => void server.kill('SIGKILL'))
   return server
 }
 
-/** Whether a process is there. */
+/** Returns whether a process with this id exists. */
 export function lives(pid: number): boolean {
   try {
     return process.kill(pid, 0)
   } catch {
-    // ESRCH: no process has this number.
+    // ESRCH: no process has this id.
     return false
   }
 }

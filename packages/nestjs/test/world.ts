@@ -6,7 +6,7 @@ import { Test } from '@nestjs/testing'
 import { onTestFinished } from 'vitest'
 import { JobistemerModule, type JobistemerModuleOptions } from '../src/index.ts'
 
-/** An application with these providers, which is closed when the test has ended. */
+/** Starts a Nest application with these providers. It is closed at the end of the test. */
 export async function startApp(
   metadata: ModuleMetadata,
   options: Partial<JobistemerModuleOptions> = {},

@@ -1,11 +1,11 @@
 import { type Context, context, createContextKey, ROOT_CONTEXT, trace } from '@opentelemetry/api'
 
-// Asynchronous work inherits the active context. A scheduler's own work runs in a context without a span, so that no trace
-// grows as long as the process lives. That context contains the caller's context, because the span of a request is a child
+// Context key that holds the caller's context. The scheduler's own work runs without an active span, because asynchronous work
+// inherits the active span and would extend its trace as long as the process lives. The span of a request still becomes a child
 // of the caller's span.
 const callerKey = createContextKey('jobistemer caller')
 
-/** Calls outside of any span. */
+/** Calls the function without an active span, and stores the caller's context for {@link callerContext}. */
 export function outsideSpans<T>(call: () => T): T {
   const active = context.active()
   const hasSpan = trace.getSpan(active) !== undefined

@@ -1,10 +1,10 @@
-// The names of one version of the semantic conventions, copied here so that an upgrade of a dependency changes nothing. The
-// conventions for messaging are still in development.
+// Names from one version of the OpenTelemetry semantic conventions. They are copied, so that an upgrade of a dependency does
+// not change them. The conventions for messaging are still in development.
 
-/** Tells backends the version of the conventions. */
+/** The schema URL that tells backends the version of the semantic conventions. */
 export const schemaUrl: string = 'https://opentelemetry.io/schemas/1.45.0'
 
-/** Attributes of the conventions for messaging, and of those for errors. */
+/** Attribute names of the semantic conventions for messaging and errors. */
 export const conventional = {
   systemName: 'messaging.system.name',
   operationName: 'messaging.operation.name',
@@ -16,7 +16,7 @@ export const conventional = {
   errorType: 'error.type',
 } as const
 
-/** Values of these attributes. */
+/** Values of the messaging attributes. */
 export const conventionalValues = { system: 'jobistemer', send: 'send', process: 'process' } as const
 
 /** Jobistemer's own attributes. */
@@ -42,11 +42,11 @@ export const own = {
   retryIn: 'jobistemer.retry_in',
   strategy: 'jobistemer.recovery.strategy',
   operation: 'jobistemer.storage.operation',
-  /** Attribute of a link: the relation of the linked span to this span. */
+  /** Attribute of a span link that states how the linked span relates to this span. */
   link: 'jobistemer.link',
 } as const
 
-/** The names of the metrics. */
+/** The OpenTelemetry names of the metrics. */
 export const metricNames = {
   runDuration: 'jobistemer.run.duration',
   taskDuration: 'jobistemer.task.duration',
@@ -70,5 +70,5 @@ export const metricNames = {
   nodeIsolated: 'jobistemer.node.isolated',
 } as const
 
-/** The name of the tracer and of the meter. */
+/** The instrumentation scope: the name of the tracer and of the meter. */
 export const scopeName: string = '@jobistemer/opentelemetry'

@@ -19,7 +19,10 @@ import { readOptions } from './read-options.ts'
 
 /** The options of `openTelemetryMetrics`. */
 export interface OpenTelemetryMetricsOptions {
-  /** The provider of the meter. Default: the global provider, which must be registered before the call. */
+  /**
+   * The provider of the meter. Default: the global provider, which must be registered before `openTelemetryMetrics` is
+   * called.
+   */
   readonly meterProvider?: MeterProvider
 }
 
@@ -186,7 +189,7 @@ export function openTelemetryMetrics(options: OpenTelemetryMetricsOptions = {}):
       lastValues.set(job, value)
     },
     removeJob(job) {
-      // The API cannot remove series of a counter or a histogram.
+      // The OpenTelemetry API cannot remove series of counters and histograms, only of this gauge.
       lastValues.delete(job)
     },
     gauges(read) {
@@ -201,7 +204,7 @@ export function openTelemetryMetrics(options: OpenTelemetryMetricsOptions = {}):
     },
     end(read) {
       if (read !== undefined && read !== current?.read) return
-      // A provider keeps its callbacks forever, and with them it would keep the scheduler.
+      // Removes the callback: the meter provider would keep it, and with it the ended scheduler, forever.
       current?.remove()
       current = null
     },
@@ -228,7 +231,7 @@ function observeGauges(meter: Meter, read: ReadGauges): () => void {
     const values: Partial<GaugeValues> = await read()
     for (const [name, gauge] of gaugeOf) {
       const value = values[name]
-      // An unknown value is not observed: 0 would be false.
+      // Does not observe an unknown value, because 0 would be false.
       if (value !== undefined) result.observe(gauge, value)
     }
   }
@@ -254,7 +257,10 @@ function mapOf<Name extends string, Kind, Instrument>(
   return new Map(entries.map(([name, definition]) => [name, make(definition)]))
 }
 
-/** `status` is a label of two counters, with a different meaning in each. */
+/**
+ * The label `status` exists on two counters, with a different meaning on each, so the caller gives the attribute's
+ * name.
+ */
 function attributesOf(labels: Readonly<Record<string, string>>, status: string = own.outcome): Attributes {
   const attributes: Attributes = {}
   for (const [label, value] of Object.entries(labels)) {

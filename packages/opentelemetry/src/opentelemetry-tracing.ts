@@ -8,7 +8,7 @@ import { SpansOfRun } from './run-trace.ts'
 
 /** The options of `openTelemetryTracing`. */
 export interface OpenTelemetryTracingOptions {
-  /** The provider of the tracer. Default: the global provider, also if it is registered later. */
+  /** The provider of the tracer. Default: the global provider, which may also be registered later. */
   readonly tracerProvider?: TracerProvider
 }
 

@@ -1,9 +1,12 @@
 import { JobistemerError, printValue } from '@jobistemer/core'
 
-/** The options of a function: their names, and the method that each value must have. */
+/** The accepted options of a function by name, each with the method that its value must have. */
 export type OptionForms = Readonly<Record<string, { readonly method: string; readonly remedy: string }>>
 
-/** @throws JobistemerError `INVALID_ARGUMENT`, `UNKNOWN_OPTION` */
+/**
+ * Checks options against their accepted forms, and returns them.
+ * @throws JobistemerError `INVALID_ARGUMENT`, `UNKNOWN_OPTION`
+ */
 export function readOptions<Options extends object>(options: Options, forms: OptionForms): Options {
   const names = Object.keys(forms)
   if (Object.prototype.toString.call(options) !== '[object Object]') {

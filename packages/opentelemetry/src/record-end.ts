@@ -1,7 +1,7 @@
 import { type Span, SpanStatusCode } from '@opentelemetry/api'
 import { conventional } from './conventions.ts'
 
-// An error message may have any length.
+// Maximum length of a recorded error message, in characters. Longer messages are cut.
 const longestMessage = 1000
 
 /** Records an error on the span: its type, its message, and its stack if it has one. */
@@ -15,13 +15,16 @@ export function recordError(span: Span, error: unknown): void {
   span.setStatus({ code: SpanStatusCode.ERROR, message })
 }
 
-/** Records a failure without an error object on the span. */
+/** Records on the span a failure for which there is no error object. */
 export function recordFailure(span: Span, type: string, message: string): void {
   span.setAttribute(conventional.errorType, type)
   span.setStatus({ code: SpanStatusCode.ERROR, message })
 }
 
-/** Returns the code of an error, or else its name. Minifiers change the names of classes. */
+/**
+ * Returns the code of an error, or its name if it has no code. Not the class name, because minifiers change class
+ * names.
+ */
 export function typeOf(error: unknown): string {
   const code = memberOf(error, 'code')
   return typeof code === 'string' && code !== '' && code.length <= 100 ? code : nameOf(error)
@@ -42,7 +45,7 @@ function stackOf(error: unknown): string | undefined {
   return typeof stack === 'string' ? stack.slice(0, 10 * longestMessage) : undefined
 }
 
-/** A getter may throw, and a proxy may refuse everything. */
+/** Returns a member of a thrown value, or `undefined` if reading it throws, as in a getter or proxy. */
 function memberOf(error: unknown, name: string): unknown {
   try {
     return typeof error === 'object' && error !== null ? Reflect.get(error, name) : undefined
@@ -55,7 +58,7 @@ function print(error: unknown): string {
   try {
     return String(error)
   } catch {
-    // An object without a usable toString can be thrown too.
+    // A thrown object may have no usable toString.
     return '[unreadable]'
   }
 }

@@ -4,20 +4,23 @@ import { conventional, conventionalValues, own } from './conventions.ts'
 import { recordError, recordFailure, typeOf } from './record-end.ts'
 import { linksTo, printSpanContext } from './span-context.ts'
 
-/** The outcomes that are failures of the run on this node. */
+/** The outcomes that count as failures of a run on this node. */
 const failures: readonly RunEnd['outcome'][] = ['failed', 'failed_stale', 'completed_with_errors', 'lost', 'abandoned']
 
-/** Reasons that follow from a failed task: the span records the error type of the task instead. */
+/** Reasons of a run that result from a failed task. For these, the span records the error type of the task. */
 const failedByTasks: readonly string[] = ['fail_fast', 'failed', 'completed_with_errors']
 
-/** The spans of a run on one node: the root of a new trace, and the spans of the attempts. */
+/** The spans of a run on one node: the root span of a new trace, and a span for each attempt. */
 export class SpansOfRun implements RunTrace {
   readonly context: TraceContext | null
   readonly #tracer: Tracer
   readonly #span: Span
   readonly #inside: Context
   readonly #attempts = new Set<SpanOfAttempt>()
-  /** The error type of the first attempt that failed without a retry. The reason of a failed run names only the rule. */
+  /**
+   * The error type of the first attempt that failed without a retry. A failed run's own reason names only the rule that failed
+   * the run.
+   */
   #errorType: string | null = null
   #isEnded = false
 
@@ -58,7 +61,8 @@ export class SpansOfRun implements RunTrace {
   }
 
   attempt({ task, number }: { readonly task: string; readonly number: number }): AttemptTrace {
-    // Attempts of a run that is not sampled need no spans. The run's context tells the handlers that it is not sampled.
+    // If the run is not sampled, its attempts need no spans. Handlers still receive the run's context, which says "not
+    // sampled".
     if (!this.#span.isRecording()) {
       return { within: (call) => this.within(call), logFields: () => this.logFields(), ended: () => undefined }
     }
@@ -98,7 +102,7 @@ class SpanOfAttempt implements AttemptTrace {
   readonly #whenEnded: (errorType: string | null) => void
   #isEnded = false
 
-  /** @param whenEnded called with the type of the error after which the task has no retry; `null` without such an error */
+  /** @param whenEnded receives the type of the error after which the task is not retried, or `null` without such an error */
   constructor(span: Span, whenEnded: (errorType: string | null) => void) {
     this.#span = span
     this.#whenEnded = whenEnded
@@ -121,7 +125,7 @@ class SpanOfAttempt implements AttemptTrace {
     this.#end(hasFailed && retryInMs === null ? typeOf(error) : null)
   }
 
-  /** The run has ended on this node, but its handler has not. Ends the span of the attempt. */
+  /** Ends the span of an attempt whose handler still runs although the run has ended on this node. */
   outlived(outcome: RunEnd['outcome']): void {
     this.#span.setAttribute(own.attemptState, 'running')
     recordFailure(this.#span, outcome, `The run was ${outcome} before its handler ended.`)
@@ -135,7 +139,7 @@ class SpanOfAttempt implements AttemptTrace {
   }
 }
 
-/** The ids of the active span at the log call, or else of the span of the attempt or the run. */
+/** Returns the trace fields of a log line: the ids of the active span, or else of the attempt's or run's span. */
 function fieldsOf(ownSpan: Span): object {
   const { traceId, spanId, traceFlags } = (trace.getActiveSpan() ?? ownSpan).spanContext()
   return { trace_id: traceId, span_id: spanId, trace_flags: `0${traceFlags.toString(16)}`.slice(-2) }

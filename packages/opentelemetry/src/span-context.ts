@@ -15,7 +15,7 @@ function isSampled({ traceFlags }: SpanContext): boolean {
   return (traceFlags & TraceFlags.SAMPLED) !== 0
 }
 
-/** Parses a stored context. Core passes on only well-formed values. */
+/** Parses a stored span context. Core calls this only with well-formed values. */
 function parseSpanContext({ traceparent, tracestate }: TraceContext): SpanContext {
   const [, traceId, spanId, flags] = traceparent.split('-') as [string, string, string, string]
   return {
@@ -27,7 +27,7 @@ function parseSpanContext({ traceparent, tracestate }: TraceContext): SpanContex
   }
 }
 
-/** Links to the origins of a run or a request, each with its relation. */
+/** Returns span links to the origins of a run or a request, each with its relation as an attribute. */
 export function linksTo(origins: Readonly<Record<string, TraceContext | null>>): Link[] {
   const links: Link[] = []
   for (const [name, origin] of Object.entries(origins)) {

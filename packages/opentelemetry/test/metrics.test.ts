@@ -14,7 +14,7 @@ import { expect, test, vi } from 'vitest'
 import { metricNames } from '../src/conventions.ts'
 import { openTelemetryMetrics } from '../src/index.ts'
 
-/** The real SDK, read when a test says so. */
+/** Creates metrics with the real OpenTelemetry SDK, and a reader that collects only when the test calls it. */
 function meters(temporality: AggregationTemporality = AggregationTemporality.CUMULATIVE) {
   const exporter = new InMemoryMetricExporter(temporality)
   const reader = new PeriodicExportingMetricReader({ exporter, exportIntervalMillis: 3_600_000 })

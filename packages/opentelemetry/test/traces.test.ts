@@ -313,7 +313,7 @@ test('a run that is not sampled stores no trace', async () => {
   await options.clock.advance({ seconds: 5 })
   const { occurrences } = await storage.get({ occurrences: [id] })
   expect(JSON.stringify(occurrences)).not.toMatch(/trace/)
-  // So that what the handler calls is not sampled either.
+  // The handler's context is not sampled, so spans of libraries that the handler calls are not sampled either.
   expect(inside).toEqual([0])
   expect(spans.ended).toEqual([])
 })

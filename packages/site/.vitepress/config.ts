@@ -18,7 +18,7 @@ export default defineConfig({
   title,
   description,
   lang: 'en',
-  // The service that hosts the site decides in which folder.
+  // The base path of the site. The service that hosts the site sets SITE_BASE to its folder.
   base: (process.env.SITE_BASE ?? '/') as `/${string}`,
   cleanUrls: true,
   head: [['link', { rel: 'icon', href: icon }]],
@@ -27,10 +27,11 @@ export default defineConfig({
   cacheDir: '.data/cache',
   srcExclude: ['public/**'],
   markdown: {
-    // The anchors of GitHub: a document has the same ones in the repository and on the site.
+    // Makes heading anchors as GitHub does, so that a document has the same anchors in the repository and on the site.
     anchor: { slugify: slug },
     config: (md) => {
-      // The corner of a table heads no column: a heading without text is an error of accessibility.
+      // Converts the empty corner cell of a table to a data cell, because an empty heading cell violates accessibility
+      // rules.
       md.core.ruler.push('table-corner', ({ tokens }) => {
         for (const [index, open] of tokens.entries()) {
           if (open.type !== 'th_open' || tokens[index + 1]?.content !== '') continue
@@ -55,7 +56,7 @@ export default defineConfig({
     outline: [2, 3],
     search: {
       provider: 'local',
-      // A guide answers a question better than a reference page that has the same words.
+      // In search results, a guide precedes a reference page with the same words.
       options: { miniSearch: { searchOptions: { boostDocument: (id) => (id.startsWith('/reference/') ? 1 : 2) } } },
     },
     socialLinks: [{ icon: 'github', link: 'https://github.com/jobistemer/jobistemer' }],

@@ -1,6 +1,6 @@
 import { renderMermaidSVG } from 'beautiful-mermaid'
 
-/** Draws Mermaid source as an SVG, whose colors are those of the page in both color schemes. */
+/** Converts Mermaid source to an SVG that uses the page's colors in both color schemes. */
 export function drawDiagram(source: string): string {
   const svg = renderMermaidSVG(source, {
     bg: 'var(--vp-c-bg)',
@@ -8,6 +8,6 @@ export function drawDiagram(source: string): string {
     transparent: true,
     padding: 8,
   })
-  // The style element names a font of a foreign host. `theme/style.css` holds the rest of it.
+  // Removes the style element, because it loads a font from a foreign host. `theme/style.css` has the remaining styles.
   return svg.replace(/<style>[\s\S]*?<\/style>/, '')
 }

@@ -3,7 +3,10 @@ import { packagesFolder } from './pages.ts'
 
 const directive = /^<!-- members of (\w+) in (\S+) -->$/gm
 
-/** Replaces each line `<!-- members of NAME in FILE -->` by a section for each member of that interface in the sources. */
+/**
+ * Replaces each line `<!-- members of NAME in FILE -->` with a section for each member of the interface NAME in the source
+ * FILE.
+ */
 export function withMembers(markdown: string): string {
   return markdown.replaceAll(directive, (_, name: string, file: string) =>
     membersOf(readFileSync(packagesFolder + file, 'utf8'), name)
@@ -20,7 +23,10 @@ interface Member {
   readonly text: string
 }
 
-/** Reads the members of an interface as the formatter of this repository lays them out: indented by two spaces. */
+/**
+ * Reads the members of an interface from a source. Requires the repository's format: members are indented by two
+ * spaces.
+ */
 export function membersOf(source: string, name: string): readonly Member[] {
   const body = new RegExp(`^export interface ${name}\\b[^{]*\\{\\n([\\s\\S]*?)^\\}`, 'm').exec(source)?.[1]
   if (body === undefined) throw new Error(`There is no interface ${name}.`)

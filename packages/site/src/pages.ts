@@ -6,16 +6,16 @@ export const packagesFolder: string = fileURLToPath(new URL('../../', import.met
 
 /** A Markdown document of the repository that is a page of the site. */
 export interface SitePage {
-  /** The document: `site/docs/concepts/slot.md`, `core/README.md`. */
+  /** The path of the document: `site/docs/concepts/slot.md`, `core/README.md`. */
   readonly source: string
-  /** The Markdown file on the site: `concepts/slot.md`, `reference/core/index.md`. */
+  /** The path of the page's Markdown file on the site: `concepts/slot.md`, `reference/core/index.md`. */
   readonly file: string
   readonly title: string
-  /** Position in the sidebar. Titles sort pages of equal order. */
+  /** Position of the page in the sidebar. Pages with equal `order` are sorted by title. */
   readonly order: number
 }
 
-/** The sections of the site: the folder of their pages, and their name. The navigation has the same order. */
+/** The sections of the site, in the order of the navigation: the folder of their pages, and their name. */
 export const sections: readonly (readonly [folder: string, name: string])[] = [
   ['start', 'Start'],
   ['concepts', 'Concepts'],
@@ -34,7 +34,9 @@ export function readPages(): readonly SitePage[] {
     .sort((a, b) => a.order - b.order || a.title.localeCompare(b.title))
 }
 
-/** Returns the documents of a package that the site shows: its README and `docs`, as far as `files` publishes them. */
+/**
+ * Returns the documents of a package that the site shows: README and `docs`, if the package publishes them by `files`.
+ */
 function documentsOf(name: string): readonly string[] {
   const { private: isPrivate, files = [] } = JSON.parse(readFileSync(`${packagesFolder}${name}/package.json`, 'utf8'))
   if (isPrivate && name !== 'site') return []
@@ -71,7 +73,7 @@ function readTitle(source: string): Pick<SitePage, 'title' | 'order'> {
   }
 }
 
-/** Returns the sidebar of each section in the form of VitePress. Each package is a group of its own. */
+/** Returns the sidebar of each section in the form of VitePress. The pages of each package form a group. */
 export function sidebarOf(pages: readonly SitePage[]) {
   return Object.fromEntries(
     sections.map(([folder, name]) => {

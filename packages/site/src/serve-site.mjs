@@ -5,7 +5,7 @@ import sirv from 'sirv'
 
 /**
  * Serves the built site on the loopback interface.
- * @param {number} [port] 0 for a free one
+ * @param {number} [port] 0 for any free port
  */
 export async function serveSite(port = 0) {
   const answer = sirv(fileURLToPath(new URL('../dist', import.meta.url)))

@@ -7,8 +7,8 @@ const repository = 'https://github.com/jobistemer/jobistemer'
 const inRepository = new RegExp(`^${repository}/(?:blob|tree)/main/packages/`)
 
 /**
- * Writes the pages into the folder from which VitePress builds the site, each with links that hold there. Writes the same
- * Markdown for readers of text into its `public` folder, and `llms.txt`, which lists these files (llmstxt.org).
+ * Writes the pages with adapted links into the folder from which VitePress builds the site. Writes the same Markdown into its
+ * `public` folder for programs that read text, and `llms.txt`, which lists these files (llmstxt.org).
  */
 export function stage(folder: string, pages: readonly SitePage[], title: string, summary: string): void {
   rmSync(folder, { recursive: true, force: true })
@@ -31,8 +31,8 @@ export function stage(folder: string, pages: readonly SitePage[], title: string,
 }
 
 /**
- * Returns the Markdown of a document with links that hold on the site. A link to a document that is a page leads to that
- * page. A relative link to another file leads to the repository, unless it shows a picture: then adds it to `pictures`.
+ * Returns the Markdown of a document with links for the site. A link to a document with a page leads to that page. Other
+ * relative links lead to the repository, except pictures, which are added to `pictures`.
  */
 export function siteMarkdown(
   markdown: string,

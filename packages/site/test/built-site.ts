@@ -6,7 +6,7 @@ const folder = fileURLToPath(new URL('..', import.meta.url))
 
 /** A file of the built site. */
 export interface BuiltFile {
-  /** The path within the site, with a leading slash: `/concepts/crash.html`. */
+  /** The path of the file within the site, with a leading slash: `/concepts/crash.html`. */
   readonly path: string
   readonly text: string
 }
@@ -14,12 +14,12 @@ export interface BuiltFile {
 /** Builds the site. */
 export function buildSite(): void {
   const vitepress = fileURLToPath(new URL('bin/vitepress.js', import.meta.resolve('vitepress/package.json')))
-  // Vitest sets NODE_ENV to `test`: VitePress would build an empty search index.
+  // Vitest sets NODE_ENV to `test`. With that value, VitePress would build an empty search index.
   const env = { ...process.env, NODE_ENV: 'production' }
   execFileSync(process.execPath, [vitepress, 'build'], { cwd: folder, env, stdio: 'pipe' })
 }
 
-/** Reads the files of the built site whose names have an ending. */
+/** Reads all files of the built site whose names end with `ending`. */
 export function builtFiles(ending: string): readonly BuiltFile[] {
   return readdirSync(`${folder}dist`, { recursive: true, encoding: 'utf8' })
     .filter((path) => path.endsWith(ending))

@@ -63,7 +63,7 @@ it('llms.txt lists the Markdown of each page, and its relative links lead to exi
   expect(wrong).toEqual([])
 })
 
-/** `npm test` opens the home page, a page with a diagram and a page of tables. */
+/** `npm test` opens only the home page, a page with a diagram, and a page of tables. */
 const opened = isThorough ? pages : ['/', pageWithDiagram(), '/reference/core/log']
 
 describe.each(opened)('the page %s of the site', (path) => {
@@ -107,7 +107,7 @@ describe('the search of the site', () => {
   async function search(question: string): Promise<readonly string[]> {
     const { page } = browser
     const input = page.locator('#localsearch-input')
-    // The page hears keys once its scripts have run.
+    // Presses the search key repeatedly: the page reacts only after its scripts have loaded.
     await expect
       .poll(
         async () => {
@@ -118,7 +118,7 @@ describe('the search of the site', () => {
       )
       .toBe(true)
     const results = page.locator('.VPLocalSearchBox .result')
-    // The box shows the last question and its results again. They must be gone before the new ones come.
+    // Clears the previous question, because its results must disappear before the new results appear.
     await input.fill('')
     await results.first().waitFor({ state: 'detached' })
     await input.fill(question)

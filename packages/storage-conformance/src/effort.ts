@@ -1,20 +1,26 @@
-/** How much the races, the model and the soak do. */
+/** The resolved effort of the race, model and soak cases. */
 export interface Effort {
-  /** Multiplies the number of rounds. */
+  /** Multiplies the number of rounds of each race, model and soak case. */
   readonly scale: number
-  /** One model test and one soak for each. */
+  /** Seeds of random numbers. The kit runs one model case and one soak case for each seed. */
   readonly seeds: readonly number[]
 }
 
-/** How much the races, the model and the soak are to do. */
+/** Options for the effort of the race, model and soak cases. */
 export interface EffortOptions {
-  /** Default 1; 10 for a night. The environment variable JOBISTEMER_CONFORMANCE_SCALE overrides it. */
+  /**
+   * Multiplies the number of rounds. Default 1; 10 runs for a night. The environment variable
+   * JOBISTEMER_CONFORMANCE_SCALE has precedence.
+   */
   readonly scale?: number
-  /** Default `[1, 2, 3]`. The environment variable JOBISTEMER_CONFORMANCE_SEED, one or several by comma, overrides it. */
+  /**
+   * Seeds of the model and soak cases. Default `[1, 2, 3]`. The environment variable JOBISTEMER_CONFORMANCE_SEED, a
+   * comma-separated list, has precedence.
+   */
   readonly seeds?: readonly number[]
 }
 
-/** The effort that options and environment ask for. */
+/** Returns the effort that the environment variables, the options, or the defaults give, in this precedence. */
 export function resolveEffort(options: EffortOptions = {}, environment: NodeJS.ProcessEnv = process.env): Effort {
   const scale = environment.JOBISTEMER_CONFORMANCE_SCALE
   const seeds = environment.JOBISTEMER_CONFORMANCE_SEED
@@ -33,7 +39,7 @@ function readNumber(text: string, variable: string): number {
   return value
 }
 
-/** `base` rounds times the scale, at least one. */
+/** Returns `base` times the scale as a number of rounds, at least 1. */
 export function rounds(base: number, effort: Effort): number {
   return Math.max(1, Math.round(base * effort.scale))
 }

@@ -1,21 +1,21 @@
 import type { StorageCase } from './storage-case.ts'
 
-/** A case that an adapter does not pass, and why that is accepted. */
+/** A case that the kit skips for an adapter, and the reason. */
 export interface SkippedCase {
   /** The full name of the case. */
   readonly test: string
-  /** Why the adapter does not pass the case, for later readers. Must not be empty. */
+  /** Why the adapter may fail the case. Required, for later readers. */
   readonly reason: string
 }
 
 export interface SkipPlan {
-  /** The reasons by the name of the case. */
+  /** The reasons of the skipped cases, by the name of the case. */
   readonly reasons: ReadonlyMap<string, string>
-  /** What is wrong with the list itself: each becomes a failing test. */
+  /** Errors in the list of skipped cases. Each becomes a failing test. */
   readonly problems: readonly string[]
 }
 
-/** Skips are checked: one without a reason, one that matches nothing and one that comes twice are problems. */
+/** Checks the list of skipped cases. A missing reason, a name without a case, and a repeated name are problems. */
 export function planSkips(cases: readonly StorageCase[], skips: readonly SkippedCase[]): SkipPlan {
   const names = new Set(cases.map(({ name }) => name))
   const reasons = new Map<string, string>()

@@ -27,7 +27,7 @@ interface Options
   readonly stop?: string
 }
 
-/** Options of a single run, which a backfill does not have. */
+/** Options of `trigger` that apply to a single run. `backfill` does not accept them. */
 const ofOneRun = ['--key-scope', '--at', '--delay', '--wait']
 
 /** Maximum number of slots that a dry run lists. */
@@ -81,7 +81,8 @@ export const backfill: Command = {
     const ask = (more: object = {}) => client.backfill(name, { ...asked, ...more, ...context.call })
     const begun = await withNearNames(context, name, ask)
     const { key } = begun
-    // Each call also continues a backfill that has stalled.
+    // Without `--dry-run` and with `--wait`, the command repeats the call until the backfill ends. Each call also
+    // continues a stalled backfill.
     const goesOn = options.dryRun === undefined && options.wait
     const commands = { same: commandOf(name, { ...asked, key }, options), stop: stopOf(name, key, options) }
     const result = goesOn ? await watchBackfill(context, { name, begun, commands, look: () => ask({ key }) }) : begun
@@ -89,7 +90,7 @@ export const backfill: Command = {
   },
 }
 
-/** Refuses options that have no effect with `--stop`, such as `--dry-run`. */
+/** Rejects options that have no effect with `--stop`, such as `--dry-run`. */
 function refuseBesideStop(options: Options): void {
   const others = [
     'from',
@@ -116,7 +117,10 @@ function refuseBesideStop(options: Options): void {
   })
 }
 
-/** Returns the command that continues a backfill. Its span is absolute. The backfill's runs already have the data. */
+/**
+ * Returns the command line that continues a backfill: its span as absolute instants, without `--data`, because its runs
+ * already have the data.
+ */
 function commandOf(
   name: string,
   { key, from, to, which, order, maxActive, tasks, priority }: BackfillOptions,
@@ -141,7 +145,7 @@ function stopOf(name: string, key: string, options: Options): string {
   return `jobistemer backfill ${shellWord(name)} --stop ${shellWord(key)}${placeOf(options)}`
 }
 
-/** The options of the command line that name the storage. Hides an address that may contain a password. */
+/** Returns the options that name the storage, as command-line text. Replaces an address that may contain a password. */
 function placeOf({ storage, config, prefix }: Options): string {
   const shown = storage?.includes('@') ? '…' : storage
   return [

@@ -8,7 +8,7 @@ interface Options {
   readonly runs: number
 }
 
-/** Each run of a backfill contains the whole request. */
+/** A backfill, as one of its runs describes it. Each run of a backfill contains the whole request. */
 interface Found {
   readonly job: string
   readonly backfill: BackfillReference
@@ -18,7 +18,10 @@ interface Found {
 
 interface Listed extends Pick<BackfillReference, 'key' | 'from' | 'to' | 'which' | 'order'> {
   readonly job: string
-  /** `stopped`: it has slots left, and no run that waits or runs. `unknown`: this process cannot read the schedule. */
+  /**
+   * `stopped`: the backfill has slots left, but no waiting or running run. `unknown`: this process cannot read the
+   * schedule.
+   */
   readonly state: 'running' | 'stopped' | 'ended' | 'unknown'
   readonly actor: string | null
   readonly reason: string | null

@@ -91,7 +91,7 @@ export const cancel: Command = {
   },
 }
 
-/** Dry run: prints the given runs, and which of them would be canceled. */
+/** Dry run: prints the given runs, and marks the runs that a cancel would end. */
 async function showRuns(context: Context, ids: readonly OccurrenceId[]): Promise<number> {
   const runs = []
   for (const id of ids) runs.push(await runOf(context, id))
@@ -112,7 +112,7 @@ async function showRuns(context: Context, ids: readonly OccurrenceId[]): Promise
   return live.length < runs.length ? exitCodes.no : exitCodes.fine
 }
 
-/** Returns the runs of a job to cancel; `null` after a dry run. */
+/** Returns the runs of a job that the command cancels. Returns `null` after a dry run. */
 async function selected(
   context: Context,
   job: string,

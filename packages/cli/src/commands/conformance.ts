@@ -22,7 +22,7 @@ interface Options {
   readonly verbose?: true
 }
 
-/** The storage under test. */
+/** The storage that the conformance cases test. */
 interface Subject {
   readonly place: string
   readonly open: OpenWorld
@@ -120,11 +120,12 @@ export const conformance: Command = {
   },
 }
 
-/** The storage at the given location, with separate data. */
+/** Opens separate test data at the location of the configured storage. */
 async function storageOf({ session }: Context): Promise<Subject> {
   const located = await session.located()
   if (located === null) {
-    // `storage()` throws if no storage is given. A storage that the configuration has opened is closed at the end.
+    // `storage()` throws its own error if no storage is given. The session closes a storage that the configuration
+    // opened.
     await session.storage()
     throw new CliError({
       code: 'INVALID_STORAGE',
@@ -138,13 +139,13 @@ async function storageOf({ session }: Context): Promise<Subject> {
     const open = guardedWorlds(ground.open)
     return { place: session.place, open, capabilities: await capabilitiesOf(open), skip: [], ground }
   } catch (error) {
-    // The error of the case matters more than an error of the cleanup.
+    // Ignores an error of the cleanup, because the error of the case matters more.
     await ground.remove().catch(() => undefined)
     throw error
   }
 }
 
-/** The adapter that a module opens. */
+/** Loads the module at `path` and returns the storage adapter that it opens. */
 async function adapterOf(path: string, { io }: Context): Promise<Subject> {
   const module = await readAdapterModule(path, io.cwd)
   const open = guardedWorlds(module.open)
@@ -152,7 +153,7 @@ async function adapterOf(path: string, { io }: Context): Promise<Subject> {
   return { place: path, open, capabilities, skip: module.skip ?? [], ground: null }
 }
 
-/** Errors of this program and of storages keep their code. Every other error is a fault of the module. */
+/** Converts an error of an adapter module to a CliError. Errors of this program and of storages keep their code. */
 function throwOf(path: string, cause: unknown): never {
   if (cause instanceof CliError || JobistemerError.isInstance(cause)) throw cause
   throw new CliError({

@@ -50,7 +50,7 @@ export const doctor: Command = {
     let examined = { jobs: 0, nodes: 0, isPartial: false }
     let code: number
     const inspecting = context.session.inspection()
-    // The storage fails for the same reason.
+    // Ignores an error of the inspection, because opening the storage fails for the same reason.
     const inspected = inspecting.catch(() => null)
     try {
       const [storage, client, clock, postgres] = await Promise.all([
@@ -87,10 +87,13 @@ export const doctor: Command = {
   },
 }
 
-/** This program does not migrate a schema, although a node would. */
+/** This program does not migrate a database schema. A starting node does. */
 const migration = 'Start a node of this version, which makes the schema; or apply what jobistemer sql prints.'
 
-/** Reports that the doctor cannot use the storage, with further findings about a reachable PostgreSQL server. */
+/**
+ * Reports that the doctor cannot use the storage. If a PostgreSQL server is reachable, also reports the findings about
+ * that server.
+ */
 function storageFinding({ code, field, message, remedy }: ReturnType<typeof reportOf>): Finding {
   return {
     code: field === 'maxmemory-policy' ? 'STORAGE_EVICTS' : code,

@@ -62,7 +62,7 @@ export const history: Command = {
       },
       context.call,
     )
-    // A deleted job still has its history.
+    // A deleted job still has its history. Checks that the job exists only if no run is found.
     if (occurrences.length === 0) await jobOf(context, name)
     if (context.out.isJson) return context.out.json({ job: name, occurrences, cursor })
     if (occurrences.length === 0) return context.out.line('No runs.')

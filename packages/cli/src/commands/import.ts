@@ -22,7 +22,7 @@ interface Options extends SourceOptions {
   readonly compare?: true
 }
 
-/** The longest data of a request, in bytes of JSON. */
+/** Maximum size of a request's data, in bytes of JSON. */
 const mostBytes = 131_072
 
 function texts(flags: string, description: string): CommandOption {
@@ -122,7 +122,7 @@ async function writeJobs(file: string, { name }: ImportSource, jobs: Jobs, notes
   const message = `--output is neither TypeScript nor JSON: ${JSON.stringify(file)}.`
   if (!/\.(ts|mts|json)$/.test(file)) throw invalid('--output', message, 'Give a name that ends with .ts or .json.')
   try {
-    // `wx`: a file that exists may hold changes of the user.
+    // `wx`: fails if the file exists, because the user may have edited it.
     writeFileSync(file, jobsFile(file, name, jobs, notes), { flag: 'wx' })
   } catch (cause) {
     const remedy = 'Give the name of a new file in a folder that exists.'
@@ -130,7 +130,10 @@ async function writeJobs(file: string, { name }: ImportSource, jobs: Jobs, notes
   }
 }
 
-/** Writes one request a line. The file has its name only when it is whole. Returns the number of requests. */
+/**
+ * Writes one request per line to a temporary file, and renames the file when it is complete. Returns the number of
+ * requests.
+ */
 async function writeRequests(
   file: string,
   source: ImportSource,

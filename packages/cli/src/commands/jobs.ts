@@ -17,7 +17,7 @@ interface Options {
   readonly names?: true
 }
 
-/** Maximum number of jobs on a page. */
+/** Maximum number of jobs that `jobistemer jobs` lists on one page. */
 const mostJobs = 10_000
 
 const finalStateNames = allStates.filter(

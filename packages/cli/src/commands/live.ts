@@ -5,7 +5,7 @@ import { text } from '../output/rendered.ts'
 import { printRuns } from '../output/runs-table.ts'
 import { readCount, readList } from '../values.ts'
 
-/** The states, in the order of the output. */
+/** The states of unfinished runs, in the order of the output. */
 const liveStates: readonly LiveState[] = ['running', 'pending', 'queued']
 
 interface Options {

@@ -19,14 +19,14 @@ interface Options extends JobSelection {
   readonly dryRun?: true
 }
 
-/** A change of one job, or of all jobs with a tag or an owner. */
+/** A change that a command makes to one job, or to all jobs with a tag or an owner. */
 interface Change {
   readonly verb: string
   readonly doing: string
   readonly question: string
-  /** Whether a matching job needs the change. */
+  /** Returns whether the command has to change a matching job. */
   isWanted(job: JobInfo): boolean
-  /** The state of jobs that do not need the change, for the output. */
+  /** Output text for jobs that need no change, such as "was not paused". */
   readonly unwanted: string
   one(name: string): Promise<void>
   all(filter: Pick<JobSelection, 'owner' | 'tag'>): Promise<readonly string[]>
@@ -71,7 +71,7 @@ export const pause: Command = {
   },
 }
 
-/** The end of the pause, the same for all jobs. */
+/** Returns the instant at which the pause ends, the same for all jobs. Returns `null` for a pause without an end. */
 function endOf(context: Context, { until, for: length }: Options): Date | null {
   const now = context.now()
   if (until === undefined) return length === undefined ? null : new Date(now + length)
@@ -137,7 +137,7 @@ async function changeThem(
   { owner, tag, match }: Options,
   { verb, doing, one, all }: Change,
 ): Promise<readonly string[]> {
-  // Core changes jobs by tag or owner in one call, but not by a part of the name.
+  // One call of core changes all jobs by tag or owner. Core cannot select jobs by a part of their name.
   if (areMatched && match === undefined) {
     const filter = { ...(owner !== undefined && { owner }), ...(tag !== undefined && { tag }) }
     return whileCalling(context, { verb: doing, count: names.length, noun: 'job' }, () => all(filter))

@@ -54,7 +54,7 @@ export const apply: Command = {
       if (!context.out.isJson) print(context, planned, false)
       await confirm(context, text`Store this under the owner tag ${planned.owner}?`, options.yes)
       const client = await context.client()
-      // One call: if a job has changed since the plan, the storage stores nothing.
+      // Applies the whole plan in one call. If a job has changed since the plan was made, the storage stores nothing.
       const count = planned.added.length + planned.changed.length + planned.removed.length
       await whileCalling(context, { verb: 'Storing', count, noun: 'change' }, () => client.apply(planned, context.call))
     }

@@ -69,7 +69,7 @@ export const prune: Command = {
   },
 }
 
-/** Up to this number of jobs, the command prunes each job with a separate call, so that it can show its progress. */
+/** For at most 1000 jobs, the command prunes each job with a separate call to show its progress. */
 const mostOneByOne = 1000
 
 async function pruneAll(context: Context, how: PruneOptions): Promise<number> {
@@ -82,6 +82,6 @@ async function pruneAll(context: Context, how: PruneOptions): Promise<number> {
     verb: 'Pruned the history of jobs:',
     act: ({ name }) => client.prune({ ...how, job: name }),
   })
-  // The last call removes the history of deleted jobs.
+  // `all()` removes the history of deleted jobs, after the calls for the existing jobs.
   return outcomes.reduce((sum, { result }) => sum + result, await all())
 }

@@ -39,7 +39,7 @@ interface Answer extends UpdateResult {
   readonly name: string
 }
 
-/** Sets back the jobs of the storage. Leaves out jobs that are deleted meanwhile, and warns of schedules that it cannot load. */
+/** Realigns all jobs of the storage. Omits jobs that are deleted meanwhile, and warns about schedules that it cannot load. */
 async function ofAllJobs(
   client: Client,
   { call, err }: Context,

@@ -21,7 +21,7 @@ export const run: Command = {
   },
 }
 
-/** Prints a run for people. */
+/** Prints the details of a run as text for people. */
 export function printRun(context: Context, job: string | null, occurrence: Occurrence): void {
   const { out, times, now } = context
   const { span, cancelRequest, input } = occurrence
@@ -104,7 +104,7 @@ function printAttempt(context: Context, attempt: AttemptReport): void {
 
 function printErrorRecord({ out }: Context, error: ErrorRecord, indentation: string): void {
   const head = `${error.name}: ${error.message}${error.code === undefined ? '' : ` (${error.code})`}`
-  // Most stacks begin with the name and the message.
+  // The stack of most errors begins with their name and message, so both are printed only once.
   const stack = error.stack ?? ''
   const hasHead = stack.startsWith(`${error.name}: ${error.message}`) || stack.startsWith(error.message)
   out.block(hasHead ? (error.code === undefined ? stack : `${stack}\ncode: ${error.code}`) : head, indentation)

@@ -8,10 +8,10 @@ import { exitCodes } from '../exit-codes.ts'
 import { actorOf } from '../intervention-options.ts'
 import { text } from '../output/rendered.ts'
 
-/** Requests in one call. A repeat after a crash reads at most these again from the storage. */
+/** Number of requests that the command reads from the file and sends in one call. */
 const chunkSize = 1000
 
-/** A request that the storage did not accept. */
+/** A request that the storage rejected, with its line and its error. */
 interface Failure {
   readonly line: number
   readonly job: string
@@ -58,8 +58,8 @@ export const triggerMany: Command = {
 }
 
 /**
- * Sends requests. The client rejects the whole list because of one invalid request, before it sends any. This function then
- * sends the list without that request.
+ * Sends requests. The client rejects a whole list because of one invalid request. This function then sends the list without the
+ * invalid request.
  */
 async function triggered(
   requests: readonly Line[],

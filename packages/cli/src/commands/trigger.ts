@@ -10,7 +10,7 @@ import { readData } from '../read-data.ts'
 import { readDuration, readInstant, readLevel, readList, readText } from '../values.ts'
 import { printRun } from './run.ts'
 
-/** The options of `trigger` and `replay`. */
+/** The parsed options that `trigger` and `replay` share. */
 export interface RequestOptions {
   readonly data?: string
   readonly key?: string
@@ -25,7 +25,7 @@ export interface RequestOptions {
   readonly actor?: string
 }
 
-/** The options of commands that request a run. */
+/** The command-line options of commands that request a run. */
 export const requestOptions: readonly CommandOption[] = [
   { flags: '-d, --data <json>', description: 'data for the tasks: JSON, @FILE, or @- for standard input' },
   {
@@ -54,7 +54,7 @@ export const requestOptions: readonly CommandOption[] = [
   ...interventionOptions,
 ]
 
-/** The meaning of exit code 1 after a request. */
+/** Explains exit code 1 in the help of commands that request a run. */
 export const requestsNo = 'the run was skipped by the overlap policy; with --wait: it was not completed'
 
 /** `jobistemer trigger`. */
@@ -82,7 +82,7 @@ export const trigger: Command = {
   },
 }
 
-/** The options of the client's call. */
+/** Converts command-line options to the options of the client's call. */
 export async function requestOf(
   context: Context,
   { data, key, keyScope, tasks, at, delay, priority, reason, actor }: RequestOptions,
@@ -108,7 +108,7 @@ export async function requestOf(
   }
 }
 
-/** Prints the result of a request, waits for the end of the run if `--wait` is given, and returns the exit code. */
+/** Prints the result of a request and returns the exit code. With `--wait`, it first waits for the end of the run. */
 export async function finishRequest(
   context: Context,
   job: string | null,
@@ -120,7 +120,7 @@ export async function finishRequest(
   if (!out.isJson) {
     const why = result.reason === null ? '' : ` (${result.reason})`
     const again = result.created ? '' : ', as was asked for with this key before'
-    // With --wait, standard output shows only the run.
+    // With `--wait`, standard output contains only the run, so the result of the request goes to standard error.
     const printer = isWaiting ? err : out
     printer.line(text`${job ?? result.id}: ${result.state}${why}${again}`)
     if (result.skipped !== null) err.line(text`This request never runs. ${whyOf(result)}`)

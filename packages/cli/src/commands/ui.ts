@@ -14,7 +14,7 @@ interface Options {
   readonly readOnly?: true
 }
 
-// The command loads the package on demand and uses only these exports.
+// The exports of `@jobistemer/dashboard` that this command uses. The command imports the package on demand.
 interface DashboardPackage {
   createDashboard(options: {
     readonly client: Client
@@ -33,7 +33,7 @@ interface WrapperPackage {
 }
 
 const dashboardPackage = '@jobistemer/dashboard'
-/** The server listens only to this machine. */
+/** The dashboard server accepts connections only from this machine. */
 const loopback = '127.0.0.1'
 const longestTitle = 100
 
@@ -61,9 +61,10 @@ export const ui: Command = {
       importPackage<WrapperPackage>(`${dashboardPackage}/node`, { ...how, install: dashboardPackage }),
     ])
     const client = await context.client()
-    // If the storage is unavailable, this call throws before the command prints a link.
+    // Tests the storage. If the storage is unavailable, this call throws before the command prints a link.
     await client.counts(undefined, context.call)
-    // The token is in the path: the browser would send a cookie also to servers at other ports of this machine.
+    // The secret token is in the path, because the browser sends a cookie also to servers at other ports of this
+    // machine.
     const basePath = `/${randomBytes(24).toString('base64url')}`
     const actor = actorOf(context)
     const dashboard = createDashboard({
@@ -92,7 +93,10 @@ export const ui: Command = {
   },
 }
 
-/** A page of another site can resolve its own host name to this machine and read the answers (DNS rebinding). */
+/**
+ * Accepts only the host names of this machine. Prevents DNS rebinding: another site resolves its own host name to this
+ * machine and reads the answers.
+ */
 function isOwnHost({ headers, socket }: IncomingMessage): boolean {
   return headers.host === `${loopback}:${socket.localPort}` || headers.host === `localhost:${socket.localPort}`
 }

@@ -24,7 +24,7 @@ export const versions: Command = {
   ],
   async run(context: Context, [name = ''], { limit }: { readonly limit: number }) {
     const client = await context.client()
-    // One more version, so that the last listed version can be compared with the one before it.
+    // Reads one more version than `limit`, to compare the last listed version with its predecessor.
     const found = await withNearNames(context, name, () => client.versions(name, { limit: limit + 1, ...context.call }))
     const shown = found.slice(0, limit)
     const { out, times } = context

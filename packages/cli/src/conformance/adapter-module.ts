@@ -4,17 +4,22 @@ import type { DeclaredCapabilities, SkippedCase, StorageWorld } from '@jobisteme
 import { CliError } from '../cli-error.ts'
 import { importModule } from '../storage/import-module.ts'
 
-/** The exports of an adapter's module: the options of `storageConformance()` with these names. */
+/**
+ * The exports of an adapter module. Each has the meaning of the option of `storageConformance()` with the same name.
+ */
 export interface AdapterModule {
   readonly open: () => StorageWorld | Promise<StorageWorld>
-  /** Default: those of a storage that it opens. */
+  /** Capabilities that the adapter declares. Default: the capabilities of a storage that the module opens. */
   readonly capabilities?: DeclaredCapabilities
   readonly skip?: readonly SkippedCase[]
 }
 
 const field = 'MODULE'
 
-/** @throws CliError if there is no such module, or if it lacks an export */
+/**
+ * Imports an adapter module.
+ * @throws CliError if the module does not exist, or lacks an export
+ */
 export async function readAdapterModule(path: string, cwd: string): Promise<AdapterModule> {
   const file = resolve(cwd, path)
   if (!existsSync(file)) throw invalid('MODULE_MISSING', `There is no file ${file}.`)

@@ -2,7 +2,7 @@ import type { Storage } from '@jobistemer/core/storage'
 import type { Location } from '../storage/location.ts'
 import { openStorage } from '../storage/open-storage.ts'
 
-/** The parameters that the kit gives to a child process. */
+/** The JSON value that the conformance kit passes to `connect` in a child process. */
 export interface ConnectArgument {
   readonly location: Location
   readonly prefix: string | null
@@ -11,7 +11,7 @@ export interface ConnectArgument {
   readonly timeoutMs: number
 }
 
-/** Called by child processes of the storage conformance kit: one more connection to the data of a case. */
+/** Opens another connection to the data of a case. Child processes of the conformance kit call this function. */
 export function connect({ prefix, location, ...options }: ConnectArgument): Promise<Storage> {
   const logger = { warn: () => undefined }
   return openStorage(location, { ...options, prefix: prefix ?? undefined, logger, isNew: true })

@@ -11,23 +11,27 @@ import { type OpenOptions, openStorage } from '../storage/open-storage.ts'
 import type { ConnectArgument } from './connect.ts'
 import { type PgClient, postgresTransactions, sqliteTransactions } from './transactions.ts'
 
-/** A separate place for the data of cases, beside the data of a storage. */
+/** Separate databases, tables or keys for the test cases, beside the data of an existing storage. */
 export interface Ground {
-  /** A description of the place, for the output. */
+  /** Describes in the output where the test data are stored. */
   readonly place: string
-  /** Opens separate data for one case. */
+  /** Creates an empty test database for one case. */
   open(): Promise<StorageWorld>
-  /** Removes all data of the place. */
+  /** Removes the data of all cases. */
   remove(): Promise<void>
 }
 
-// Children of the kit are plain Node: from the sources, which only this package's own tests run, the built file is used.
+// Child processes of the kit run plain JavaScript. Under the sources, as in tests of this package, the path points to the built
+// file.
 const connectModule = new URL(
   import.meta.url.endsWith('.ts') ? '../../dist/conformance/connect.js' : './connect.js',
   import.meta.url,
 )
 
-/** Creates a separate place at a location. Neither reads nor writes existing data. @throws CliError */
+/**
+ * Creates separate storage for test cases at a location. Neither reads nor writes existing data.
+ * @throws CliError
+ */
 export async function groundAt(location: Location, options: OpenOptions): Promise<Ground> {
   switch (location.kind) {
     case 'sqlite':
@@ -41,12 +45,12 @@ export async function groundAt(location: Location, options: OpenOptions): Promis
   }
 }
 
-/** Random digits that make a name unique. */
+/** Returns random digits that make a name unique. */
 function ownDigits(): string {
   return String(randomInt(10 ** 10, 10 ** 11))
 }
 
-/** Opens numbered worlds. The number of a world determines its location and prefix. */
+/** Opens test databases with consecutive numbers. The number determines the location and prefix of a test database. */
 function worldsAt(
   options: OpenOptions,
   placeOf: (number: number) => {
@@ -67,7 +71,7 @@ function worldsAt(
     }
     return {
       connect: () => openStorage(location, { ...options, prefix, isNew: true }),
-      // The place removes all worlds together, at the end.
+      // Does nothing: `remove` of the ground removes the data of all cases at the end.
       dispose: async () => undefined,
       processes: { module: connectModule, argument: argument as unknown as JsonValue },
       ...(beginTransaction !== undefined && { beginTransaction }),
@@ -87,7 +91,7 @@ async function groundInFolder(file: string, options: OpenOptions): Promise<Groun
     })
   }
   const transactions = await sqliteTransactions(options.cwd)
-  // On the same disk, because the cases also test the disk.
+  // The test files are on the disk of the user's database, because the cases also test that disk.
   const folder = join(beside, `jobistemer-conformance-${ownDigits()}`)
   mkdirSync(folder)
   return {
@@ -119,7 +123,7 @@ async function groundUnderPrefix(
   location: Extract<Location, { readonly kind: 'redis' }>,
   options: OpenOptions,
 ): Promise<Ground> {
-  // Within the user's own, as a server may give rights by it.
+  // The test prefix begins with the user's prefix, because the server may grant access by prefix.
   const prefix = `${options.prefix ?? 'jobistemer'}-conformance-${ownDigits()}`
   const install = '@jobistemer/storage-redis ioredis'
   const { Redis } = await importPackage<RedisPackage>('ioredis', { cwd: options.cwd, install })
@@ -128,11 +132,11 @@ async function groundUnderPrefix(
     open: worldsAt(options, (number) => ({ location, prefix: `${prefix}-${number}` })),
     async remove() {
       const client = new Redis(location.url)
-      // The failed call reports the same error.
+      // Ignores the event, because the failed call reports the same error.
       client.on('error', () => undefined)
       try {
         for (let cursor = '0', isDone = false; !isDone; isDone = cursor === '0') {
-          // Ids stand in the keys as bytes.
+          // Reads keys as buffers, because keys contain the bytes of ids.
           const [next, keys] = await client.scanBuffer(cursor, 'MATCH', `{${prefix}-*`, 'COUNT', 1000)
           if (keys.length > 0) await client.unlink(...keys)
           cursor = next.toString()
@@ -152,7 +156,7 @@ async function groundInSchemas(
   location: Extract<Location, { readonly kind: 'postgres' }>,
   options: OpenOptions,
 ): Promise<Ground> {
-  // A name of PostgreSQL has at most 63 bytes.
+  // A schema name in PostgreSQL has at most 63 bytes.
   const schema = `jobistemer_conformance_${ownDigits()}`
   const install = '@jobistemer/storage-postgres pg'
   const { default: pg } = await importPackage<PgPackage>('pg', { cwd: options.cwd, install })
@@ -168,7 +172,7 @@ async function groundInSchemas(
           'SELECT quote_ident(nspname) AS name FROM pg_namespace WHERE starts_with(nspname::text, $1)',
           [`${schema}_`],
         )
-        // Sequential: many concurrent drops need more locks than a server has.
+        // Drops schemas one after the other: many concurrent drops need more locks than a server has.
         for (const { name } of rows) await client.query(`DROP SCHEMA ${name} CASCADE`)
       } finally {
         await client.end()

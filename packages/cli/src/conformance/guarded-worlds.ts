@@ -2,12 +2,12 @@ import type { Storage } from '@jobistemer/core/storage'
 import type { DeclaredCapabilities, ServerAddress, StorageWorld } from '@jobistemer/storage-conformance'
 import { CliError } from '../cli-error.ts'
 
-/** Opens data for one case. */
+/** Creates the test database of one case. */
 export type OpenWorld = () => StorageWorld | Promise<StorageWorld>
 
 /**
- * Opens worlds that never touch data of others. The first connection to a world checks that its data are empty. A world
- * that no case connected to is checked before it is disposed of. Data that were not empty stay.
+ * Wraps `open` so that cases never change existing data. At the first connection, and at the latest at disposal, the
+ * wrapper checks that the test database is empty. A database that was not empty is not removed.
  */
 export function guardedWorlds(open: OpenWorld): OpenWorld {
   return async () => {
@@ -38,7 +38,7 @@ export function guardedWorlds(open: OpenWorld): OpenWorld {
         try {
           await checking
         } catch (error) {
-          // A call of `connect` has already thrown the reason.
+          // If a case connected, its call of `connect` has already thrown this error.
           if (isUnused) throw error
           return
         }
@@ -79,7 +79,7 @@ async function assertEmpty(storage: Storage): Promise<void> {
   })
 }
 
-/** Returns the capabilities that a storage reports. */
+/** Opens a storage, and returns the capabilities that it reports. */
 export async function capabilitiesOf(open: OpenWorld): Promise<DeclaredCapabilities> {
   const world = await open()
   try {

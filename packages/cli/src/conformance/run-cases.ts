@@ -8,36 +8,36 @@ import type {
 import { CliError } from '../cli-error.ts'
 import type { OpenWorld } from './guarded-worlds.ts'
 
-/** The exports of `@jobistemer/storage-conformance` that this program uses. */
+/** The exports of `@jobistemer/storage-conformance` that the command `conformance` uses. */
 export type Kit = Pick<typeof import('@jobistemer/storage-conformance'), 'storageCases' | 'storageConformance'>
 
 /** The result of a case. */
 export interface CaseResult {
   readonly name: string
-  /** `null`: what is wrong with the list of cases to leave out. */
+  /** The depth of the case; `null` for the entry that reports errors in the list of skipped cases. */
   readonly depth: CaseDepth | null
   readonly outcome: 'passed' | 'failed' | 'skipped'
   readonly durationMs: number
-  /** The error of a failed case. */
+  /** The error that the case threw; `null` if the case passed. */
   readonly error: unknown
-  /** The reason of a skipped case. */
+  /** The reason for which the case was skipped; `null` if the case ran. */
   readonly reason: string | null
 }
 
-/** Which cases are run, and on what. */
+/** The conformance cases to run, and the storage that they test. */
 export interface CasePlan {
   readonly kit: Kit
   readonly open: OpenWorld
   readonly capabilities: DeclaredCapabilities
   readonly effort: EffortOptions
-  /** The deepest that is run. */
+  /** The maximum depth of the cases that run. */
   readonly depth: CaseDepth
-  /** Part of the names, in whatever letters; `null`: all. */
+  /** Runs only cases whose name contains this text, in any letter case. `null`: all cases. */
   readonly grep: string | null
   readonly skip: readonly SkippedCase[]
 }
 
-/** A case to run; `run` is `null` for a skipped case. */
+/** A planned case. `run` is `null` if the case is skipped. */
 interface PlannedCase {
   readonly name: string
   readonly depth: CaseDepth | null
@@ -45,11 +45,11 @@ interface PlannedCase {
   readonly reason: string | null
 }
 
-/** The cases of a plan, in the order of the kit. */
+/** Returns the cases of a plan, in the order in which the kit lists them. */
 export function planCases(plan: CasePlan): readonly PlannedCase[] {
   const { kit, open, capabilities, effort, depth, grep, skip } = plan
   const known = new Map<string, StorageCase>(kit.storageCases(capabilities, effort).map((one) => [one.name, one]))
-  // As the kit titles them.
+  // The kit titles a skipped case with its name and the reason in parentheses.
   const skipped = new Map(skip.map((one) => [`${one.test} (${one.reason})`, one]))
   const planned: PlannedCase[] = []
   const add = (title: string, run: (() => Promise<void>) | null): void => {

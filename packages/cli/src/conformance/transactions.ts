@@ -19,7 +19,7 @@ export interface PgClient {
   end(): Promise<void>
 }
 
-/** Begins users' transactions on SQLite, on a separate connection to the file. */
+/** Returns a function that begins a user's transaction on SQLite, through a separate connection to the file. */
 export async function sqliteTransactions(cwd: string): Promise<(file: string) => Promise<WorldTransaction>> {
   const { default: Database } = await importDependency<SqliteModule>(
     '@jobistemer/storage-sqlite',
@@ -41,7 +41,7 @@ export async function sqliteTransactions(cwd: string): Promise<(file: string) =>
   }
 }
 
-/** Begins users' transactions on PostgreSQL, on a separate connection. */
+/** Returns a function that begins a user's transaction on PostgreSQL, through a separate connection. */
 export function postgresTransactions(makeClient: () => PgClient): () => Promise<WorldTransaction> {
   return async () => {
     const client = makeClient()
@@ -51,7 +51,7 @@ export function postgresTransactions(makeClient: () => PgClient): () => Promise<
       try {
         await client.query(statement)
       } finally {
-        // The server rolls an open transaction back.
+        // When the connection ends, the server rolls back its open transaction.
         await client.end()
       }
     }

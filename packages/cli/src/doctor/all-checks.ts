@@ -25,10 +25,10 @@ import { timeZonesDiffer } from './checks/time-zones-differ.ts'
 import type { Finding } from './finding.ts'
 import type { Survey } from './survey.ts'
 
-/** Checks one aspect, and returns its findings. */
+/** A check of `doctor`. It examines one aspect of the survey and returns its findings. */
 export type Check = (survey: Survey) => Promise<readonly Finding[]>
 
-/** Checks of a PostgreSQL server. They run even if the storage cannot be used. */
+/** Checks of a PostgreSQL server. They run even if the doctor cannot open the storage. */
 export const postgresChecks: Readonly<
   Record<string, (survey: Pick<Survey, 'postgres'>) => Promise<readonly Finding[]>>
 > = {

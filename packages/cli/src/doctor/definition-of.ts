@@ -6,7 +6,7 @@ interface Settings {
   readonly alertAfterMs?: number | null
 }
 
-/** The parts of core's stored definition that the checks read. */
+/** The fields of core's stored job definition that the checks read. */
 interface Definition {
   readonly defaults: Settings
   readonly settings: Settings
@@ -14,22 +14,22 @@ interface Definition {
   readonly updates?: string
 }
 
-/** The default of core. */
+/** The default retention of core. */
 const retentionByDefault: Retention = { olderThanMs: 30 * 86_400_000, keep: 10 }
 
-/** A definition as core keeps it. */
+/** Returns the stored definition of a job as an object. */
 export function definitionOf({ definition }: Pick<JobRecord, 'definition'>): Definition {
   return definition as unknown as Definition
 }
 
-/** For how long the history of a job is kept, with the default filled in; `null`: for ever. */
+/** Returns how long the storage keeps the history of a job, or `null` for ever. Applies the default of core. */
 export function retentionOf(job: Pick<JobRecord, 'definition'>): Retention | null {
   const { defaults, settings } = definitionOf(job)
   const own = settings.retention === undefined ? defaults.retention : settings.retention
   return own === undefined ? retentionByDefault : own
 }
 
-/** After how long without a success a job is silent; `null`: never. */
+/** Returns the time in ms without a success after which a job is silent, or `null` if the job has no `alertAfter`. */
 export function alertAfterOf(job: Pick<JobRecord, 'definition'>): number | null {
   const { defaults, settings } = definitionOf(job)
   const own = settings.alertAfterMs === undefined ? defaults.alertAfterMs : settings.alertAfterMs

@@ -6,14 +6,14 @@ export interface Finding {
   /** Stable, in capitals. */
   readonly code: string
   readonly severity: Severity
-  /** The finding in a sentence. */
+  /** One sentence that states the finding. */
   readonly message: string
-  /** What the user can do. */
+  /** One sentence that tells the user how to resolve the finding. */
   readonly remedy: string
-  /** The job of the finding. */
+  /** The name of the job that the finding concerns. */
   readonly job?: string
-  /** The node of the finding. */
+  /** The id of the node that the finding concerns. */
   readonly node?: string
-  /** The run of the finding. */
+  /** The id of the run that the finding concerns. */
   readonly run?: string
 }

@@ -2,10 +2,10 @@ import type { JobRecord } from '@jobistemer/core/storage'
 import type { Finding } from './finding.ts'
 import type { Survey } from './survey.ts'
 
-/** Concurrent calls to the storage. */
+/** Number of concurrent storage calls of a check. */
 const atOnce = 16
 
-/** Calls `ask` for each job, and returns the findings in the order of the jobs. */
+/** Calls `ask` for each job, 16 at once, and returns the findings in the order of the jobs. */
 export async function forEachJob(
   { jobs, signal }: Pick<Survey, 'jobs' | 'signal'>,
   ask: (job: JobRecord) => Promise<Finding | null>,

@@ -3,11 +3,14 @@ import { type JobRecord, type OccurrenceRecord, type Storage, unreadablePartOf }
 import type { PostgresInspection } from '../storage/open-storage.ts'
 import { hasEnded, type ObservedNode, observeNodes } from '../observe-nodes.ts'
 
-/** The data of all checks, read once. */
+/** The data that all checks of `doctor` examine. The doctor reads them once. */
 export interface Survey {
   readonly storage: Storage
   readonly client: Client
-  /** Epoch milliseconds by the storage's clock, or by this machine's clock if the storage has none. */
+  /**
+   * The time of the survey in epoch milliseconds, by the storage's clock; by this machine's clock if the storage has
+   * none.
+   */
   readonly now: number
   /** How far this machine's clock is ahead of the storage's, in ms; `null` if the storage has no clock. */
   readonly clockOffsetMs: number | null
@@ -16,12 +19,12 @@ export interface Survey {
   /** Warnings that the storage logged when it was opened. */
   readonly warnings: readonly { readonly fields: object; readonly message: string }[]
   readonly nodes: readonly ObservedNode[]
-  /** Nodes that have not ended and that the observation did not find dead. */
+  /** Nodes that have not shut down and that sent heartbeats, or may have, during the observation. */
   readonly living: readonly LivingNode[]
   readonly jobs: readonly JobRecord[]
   /** Jobs whose stored row is damaged. They are not among `jobs`. */
   readonly unreadable: readonly JobRecord[]
-  /** The storage has more jobs than the survey has read. */
+  /** `true` if the survey reached its maximum number of jobs and did not read the rest. */
   readonly isPartial: boolean
   readonly running: readonly OccurrenceRecord[]
   readonly pending: readonly OccurrenceRecord[]
@@ -30,22 +33,22 @@ export interface Survey {
   readonly signal: AbortSignal
 }
 
-/** A node and its capabilities; `null` if its profile is missing. */
+/** A living node and its capabilities. They are `null` if its profile is missing. */
 export interface LivingNode extends ObservedNode {
   readonly capabilities: NodeCapabilities | null
 }
 
-/** Settings from the command line. */
+/** The settings of `doctor` that come from the command line. */
 export interface DoctorSettings {
-  /** Number of consecutive failed runs that is an error. */
+  /** Number of consecutive failed runs from which `doctor` reports an error. */
   readonly failures: number
-  /** Maximum number of jobs to read, and of live runs in each state. */
+  /** Maximum number of jobs that the survey reads, and of live runs in each state. */
   readonly most: number
-  /** Maximum time to watch heartbeats. */
+  /** Maximum time in ms for which the survey watches heartbeats. */
   readonly observeMs: number
 }
 
-/** Reads what the checks look at. */
+/** Reads the data that all checks of `doctor` examine. */
 export async function survey(
   storage: Storage,
   {
@@ -108,7 +111,7 @@ async function offsetOf(storage: Storage, clock: Clock): Promise<number | null> 
   const before = clock.monotonic()
   const askedAt = clock.now()
   const answer = await storage.serverTime()
-  // The storage read its clock at some instant between the call and the answer: use the middle.
+  // The storage read its clock between the call and the answer. The middle of this interval halves the maximum error.
   return Math.round(askedAt + (clock.monotonic() - before) / 2 - answer)
 }
 

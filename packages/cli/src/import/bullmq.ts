@@ -11,17 +11,17 @@ import { scheduleOf } from './schedule-of.ts'
 export interface BullmqOptions {
   readonly url: string
   readonly cwd: string
-  /** Default: every queue under the prefix. */
+  /** The names of the queues to import. Default: all queues under the prefix. */
   readonly queues?: readonly string[]
   readonly prefix: string
 }
 
-/** The export of bullmq that `--compare` calls. */
+/** The export of the package `bullmq` that computes instants for `--compare`. */
 interface BullmqLibrary {
   getNextMillis(afterMs: number, rule: { pattern?: string; tz?: string; every?: number }): number | undefined
 }
 
-/** A job scheduler or a repeatable job, as Redis has it. Instants are in epoch milliseconds. */
+/** A job scheduler or repeatable job of BullMQ, as Redis stores it. Instants are in epoch milliseconds. */
 interface Scheduler {
   readonly id: string
   readonly name: string
@@ -30,9 +30,9 @@ interface Scheduler {
   readonly every: number | null
   readonly tz: string | null
   readonly startMs: number | null
-  /** `Infinity` without an end. */
+  /** The end of the scheduler; `Infinity` if it has no end. */
   readonly endMs: number
-  /** Number of jobs that the scheduler still makes, with the one at `nextMs`; `Infinity` without a limit. */
+  /** Number of jobs that the scheduler still creates, including the job at `nextMs`. `Infinity` without a limit. */
   readonly left: number
   readonly data: unknown
   readonly options: JobOptions
@@ -47,10 +47,10 @@ interface JobOptions {
   readonly repeat?: { readonly limit?: number; readonly count?: number; readonly startDate?: number | string }
 }
 
-/** A job's hash has data beyond these. */
+/** The fields of a BullMQ job's Redis hash that the importer reads. */
 type JobHash = Readonly<Partial<Record<'name' | 'data' | 'opts' | 'rjk' | 'atm' | 'parentKey' | 'deid', string>>>
 
-/** Job hashes that are read at once. */
+/** Number of job hashes that the importer reads concurrently. */
 const pageSize = 500
 const leftStates = [
   ['active', 'run now: the workers of BullMQ end them'],
@@ -61,7 +61,7 @@ const leftStates = [
 const nthWeekday =
   'BullMQ 5 (cron-parser 4) applies a weekday with # to the day of month, too. Jobistemer runs on days that match either.'
 
-/** The source `bullmq`: the queues of BullMQ 5 and 6 on Redis. */
+/** Creates the import source `bullmq`: it reads the queues of BullMQ 5 and 6 from Redis. */
 export function bullmq(options: BullmqOptions): ImportSource {
   const { url, cwd, prefix } = options
   let opened: Promise<RedisReader> | undefined
@@ -101,7 +101,7 @@ export function bullmq(options: BullmqOptions): ImportSource {
       for await (const reader of readers(notes)) yield* reader.requests(context)
     },
     async close() {
-      // The command has reported an error of opening.
+      // Ignores an error of opening, because the command has already reported it.
       const redis = await opened?.catch(() => undefined)
       redis?.disconnect()
     },
@@ -140,7 +140,7 @@ class QueueReader {
     this.#notes = notes
   }
 
-  /** The job for requests of the queue, and those of its schedulers. */
+  /** Returns one job for the queue's requests, and one for each of its schedulers. */
   async jobs(context: ImportContext): Promise<readonly ImportedJob[]> {
     const origin = `queue ${this.#queue}`
     const most = Number(await this.#redis.hget(`${this.#base}:meta`, 'concurrency'))
@@ -159,7 +159,10 @@ class QueueReader {
     return [own, ...(await Promise.all(scheduled))]
   }
 
-  /** The requests for its waiting jobs, and for slots before the cut-over that have no job. */
+  /**
+   * Yields a request for each waiting job of the queue, and for each scheduler slot before the cut-over that has no
+   * BullMQ job yet.
+   */
   async *requests(context: CutOverContext): AsyncGenerator<ImportedRequest> {
     if ((await this.#redis.hexists(`${this.#base}:meta`, 'paused')) === 0) {
       const remedy = 'Run the stop command that import printed with --cut-over, then call this command again.'
@@ -174,7 +177,7 @@ class QueueReader {
       const requests = page.map(([id, dueMs]) => this.#requestOf(id, dueMs, context.cutOver))
       for (const request of await Promise.all(requests)) if (request !== null) yield request
     }
-    // `jobs` has noted what is wrong with them.
+    // Discards the notes about the schedulers, because `jobs` has already reported them.
     const schedulers = await this.#schedulers({ leftOut: () => undefined, differs: () => undefined })
     for (const scheduler of schedulers) yield* this.#unmadeSlots(scheduler, context)
   }
@@ -185,12 +188,13 @@ class QueueReader {
     for (const [id, nextMs] of pairs(await this.#redis.zrange(key, 0, -1, 'WITHSCORES'))) {
       const origin = `queue ${this.#queue}, scheduler ${id}`
       const hash = await this.#redis.hgetall(`${key}:${id}`)
-      // A scheduler has its data in its hash. A repeatable job of BullMQ 5 and earlier has them only in its next job.
+      // A job scheduler keeps its data in its own hash. A repeatable job of BullMQ 5 and earlier keeps its data only in
+      // the hash of its next job.
       const source: JobHash = hash.ic === undefined ? await this.#nextOfLegacy(id, nextMs) : hash
       if (source.name === undefined) notes.differs(origin, 'BullMQ has no next job of it, so its data are unknown.')
       const options = jsonOf<JobOptions>(source.opts, `${key}:${id}`) ?? {}
       const { limit, count = 1, startDate } = options.repeat ?? {}
-      // Before BullMQ 3, the member of the set is the only record: NAME:ID:END:ZONE:RULE.
+      // Before BullMQ 3, the member of the sorted set is the only record of a repeatable job: NAME:ID:END:ZONE:RULE.
       const [oldName = '', , oldEnd, oldZone, ...oldRule] = hash.name === undefined ? id.split(':') : []
       const rule = oldRule.join(':')
       const pattern = hash.pattern ?? (rule.includes(' ') ? rule : null)
@@ -216,7 +220,10 @@ class QueueReader {
     return schedulers
   }
 
-  /** The next job of a repeatable job. Its id depends on the version of BullMQ that made it. */
+  /**
+   * Returns the hash of a repeatable job's next job. The id of the next job depends on the version of BullMQ that
+   * created it.
+   */
   async #nextOfLegacy(id: string, nextMs: number): Promise<JobHash> {
     const own = await this.#redis.hgetall(`${this.#base}:repeat:${id}:${nextMs}`)
     if (own.name !== undefined) return own
@@ -254,10 +261,10 @@ class QueueReader {
     }
   }
 
-  /** The waiting jobs, oldest first, each with the instant of a delayed one. */
+  /** Returns the ids of the waiting jobs, oldest first, each with its due instant if the job is delayed. */
   async #pending(): Promise<ReadonlyMap<string, number | null>> {
     const pending = new Map<string, number | null>()
-    // A worker moves a due job from a set that is read earlier to a set or list that is read later, never back. Each call
+    // Workers move due jobs only from the set that is read first to one that is read later, so no job is missed. Each call
     // reads a whole set, because positions change.
     for (const [id, score] of pairs(await this.#redis.zrange(`${this.#base}:delayed`, 0, -1, 'WITHSCORES'))) {
       pending.set(id, Math.floor(score / 0x1000))
@@ -266,7 +273,8 @@ class QueueReader {
       if (!pending.has(id)) pending.set(id, null)
     }
     for (const list of ['wait', 'paused']) {
-      // Workers take from the right end. BullMQ 5 keeps a marker in this list.
+      // Reverses the list, because workers take jobs from its right end. BullMQ 5 also keeps a marker entry in this
+      // list.
       const ids = (await this.#redis.lrange(`${this.#base}:${list}`, 0, -1)).reverse()
       for (const id of ids) if (!pending.has(id) && !id.startsWith('0:')) pending.set(id, null)
     }
@@ -298,7 +306,10 @@ class QueueReader {
     }
   }
 
-  /** A scheduler makes one job ahead. The slots between that job and the cut-over have no job yet. */
+  /**
+   * Yields the scheduler's slots between its next BullMQ job and the cut-over. BullMQ creates only one job ahead, so
+   * these slots have no job yet.
+   */
   async *#unmadeSlots(scheduler: Scheduler, context: CutOverContext): AsyncGenerator<ImportedRequest> {
     const { id, name, data, nextMs, every, pattern, tz, left, endMs } = scheduler
     const schedule = { type: 'cron', expression: pattern ?? '', timezone: tz ?? context.timezone }
@@ -317,7 +328,7 @@ class QueueReader {
   }
 }
 
-/** The members of a sorted set with their scores. */
+/** Returns the members of a Redis sorted set with their scores. */
 function pairs(flat: readonly string[]): readonly (readonly [string, number])[] {
   return flat.flatMap((member, index) => (index % 2 === 0 ? [[member, Number(flat[index + 1])] as const] : []))
 }
@@ -328,7 +339,10 @@ function millisOf(value: number | string | undefined): number | null {
   return Number.isNaN(number) ? Date.parse(String(value)) : number
 }
 
-/** @throws CliError for a text that is no JSON. `key`: where it stands in Redis. */
+/**
+ * Parses JSON text from Redis. `key` names the Redis key in the error message.
+ * @throws CliError for text that is not JSON
+ */
 function jsonOf<T>(text: string | undefined, key: string): T | undefined {
   if (text === undefined || text === '') return undefined
   try {
@@ -343,7 +357,7 @@ function isoOf(ms: number): string {
   return new Date(ms).toISOString()
 }
 
-/** The last instant of a scheduler; `Infinity` without an end and a limit. */
+/** Returns the last instant of a scheduler, or `Infinity` if the scheduler has neither an end nor a limit. */
 async function endOf(scheduler: Scheduler, schedule: SerializedSchedule, cwd: string): Promise<number> {
   const { endMs, left, nextMs, every } = scheduler
   if (!Number.isFinite(left)) return endMs
@@ -371,7 +385,9 @@ function retryOf({ attempts = 1, backoff = {} }: JobOptions, note: (text: string
   }
 }
 
-/** BullMQ: 1 is the first of the prioritized jobs, and jobs without a priority precede them. */
+/**
+ * Converts a BullMQ priority. In BullMQ, jobs without a priority run first, then those with priority 1, 2 and so on.
+ */
 function priorityOf(priority = 0): { readonly priority?: number } {
   return priority === 0 ? {} : { priority: -Math.min(10, priority) }
 }

@@ -3,13 +3,16 @@ import type { Schedule, SerializedSchedule, UnboundSchedule } from '@jobistemer/
 import type { ImportContext, ImportedJob, ImportNotes } from './import-source.ts'
 import { scheduleOf } from './schedule-of.ts'
 
-/** A job that `plan` and `apply` accept. */
+/** An imported job whose definition `plan` and `apply` accept. */
 export interface CheckedJob extends ImportedJob {
-  /** The schedule without the cut-over, for comparisons; `null`: on request only. */
+  /** The schedule without the cut-over, for comparisons. `null` if the job runs on request only. */
   readonly checked: Schedule | null
 }
 
-/** Checks jobs as `plan` does, and lets them start at the cut-over. Notes the jobs that Jobistemer refuses. */
+/**
+ * Checks imported jobs as `plan` does, and starts their schedules at the cut-over. Notes the jobs that Jobistemer
+ * rejects.
+ */
 export async function checkJobs(
   jobs: readonly ImportedJob[],
   { cutOver, cwd, now }: ImportContext,
@@ -44,12 +47,12 @@ export async function checkJobs(
   return checked
 }
 
-/** The schedule as `defineJob` makes it: `H` in an expression takes the name of the job. */
+/** Binds the schedule to the name of the job, as `defineJob` does: `H` in an expression depends on the name. */
 function bound(schedule: Schedule, jobName: string): Schedule {
   return 'bind' in schedule ? (schedule as UnboundSchedule).bind({ jobName }) : schedule
 }
 
-/** The slots from the cut-over on. A window does not change the instants of a schedule. */
+/** Returns the schedule with a window that starts at the cut-over. A window does not change the instants inside it. */
 function startedAt(schedule: SerializedSchedule, cutOver: number): SerializedSchedule {
   const { start } = schedule
   const startMs = typeof start === 'string' ? Date.parse(start) : Number.NEGATIVE_INFINITY

@@ -4,37 +4,39 @@ import type { Difference, ImportContext, ImportSource } from './import-source.ts
 import { changeAround, type OffsetChange, offsetAt, offsetChanges } from './offset-changes.ts'
 import { dayMs } from './units.ts'
 
-/** Differences of one job that have the same explanation and side, in order. */
+/** Differences of one job with the same explanation and the same side, in order of time. */
 export interface DifferenceGroup {
   readonly job: string
   readonly side: Difference['side']
   readonly count: number
   readonly first: Date
   readonly last: Date
-  /** The sentence that names the rule; `null` if no rule explains the difference. */
+  /** The rule of the source that explains the differences; `null` if no rule explains them. */
   readonly rule: string | null
 }
 
-/** The comparison of one job. */
+/** The compared instants of one job: how many are equal, and the differences. */
 export interface Comparison {
   readonly job: string
-  /** Number of instants that both sides have. */
+  /** Number of instants that both the source and Jobistemer have. */
   readonly equal: number
   /** The end of the compared span. */
   readonly until: Date
   readonly differences: readonly DifferenceGroup[]
 }
 
-/** A source that can compute instants. */
+/** An import source that can compute instants, as `--compare` requires. */
 export type ComparableSource = ImportSource & Required<Pick<ImportSource, 'instantsAfter' | 'rules'>>
 
 const yearMs = 366 * dayMs
-/** Instants of one job that are compared: every minute of a year. */
+/** Maximum number of compared instants of one job. Covers every minute of a year. */
 const mostInstants = 530_000
 /** Instants after which the comparison lets other events happen, such as Ctrl-C. */
 const turn = 1000
 
-/** Compares the instants of the next year by the library of the source and by Jobistemer. */
+/**
+ * Compares the instants of a job in the next year: the source's library and Jobistemer each compute their own.
+ */
 export async function compareJob(
   source: ComparableSource,
   job: CheckedJob,

@@ -1,16 +1,16 @@
 import { offsetAt, offsetChanges } from './offset-changes.ts'
 import { dayMs, hourMs, minuteMs } from './units.ts'
 
-/** The fields of a line of a crontab. */
+/** The parsed fields of a crontab line. */
 export interface CronLine {
   readonly minutes: ReadonlySet<number>
   readonly hours: ReadonlySet<number>
   readonly days: ReadonlySet<number>
   readonly months: ReadonlySet<number>
   readonly weekdays: ReadonlySet<number>
-  /** A day field begins with `*`: then both day fields have to match. */
+  /** `true` if a day field begins with `*`. The daemon then starts the line only if both day fields match. */
   readonly needsBothDays: boolean
-  /** The minute or the hour begins with `*`: the line follows elapsed time when clocks change. */
+  /** `true` if the minute or hour field begins with `*`. The line then follows elapsed time when clocks change. */
   readonly followsElapsedTime: boolean
 }
 
@@ -40,7 +40,7 @@ export function readCronLine(expression: string): CronLine | null {
   }
 }
 
-/** The values of a field. `names`: those of its values from `min` on. */
+/** Returns the values of a crontab field. `names` are the words for its values, the first word for `min`. */
 function readField(field: string, min: number, max: number, names: readonly string[] = []): ReadonlySet<number> | null {
   const numberOf = (text: string): number => {
     const index = names.indexOf(text.toLowerCase().slice(0, 3))
@@ -49,7 +49,7 @@ function readField(field: string, min: number, max: number, names: readonly stri
   const values = new Set<number>()
   for (const part of field.split(',')) {
     const [, range = '', step] = /^([^/]+)(?:\/(\d+))?$/.exec(part) ?? []
-    // In cronie, an end of ~ that is missing stands for the end of the field.
+    // In cronie, a missing bound of the range operator `~` means the bound of the field.
     const [low = '', high] = range === '*' || range === '~' ? [String(min), String(max)] : range.split(/[-~]/)
     const from = numberOf(low)
     const to = high !== undefined ? numberOf(high) : step === undefined ? from : max
@@ -60,9 +60,9 @@ function readField(field: string, min: number, max: number, names: readonly stri
 }
 
 /**
- * The instants at which the daemon starts a line, after `afterMs`. This is the algorithm of Vixie's cron and its descendants:
- * the daemon wakes each minute and compares the local time. After a jump ahead it runs the skipped fixed times at once. After
- * a jump back it does not repeat fixed times.
+ * Returns the instants after `afterMs` at which a cron daemon starts a line. The algorithm is from Vixie's cron: each minute,
+ * the daemon compares the local time. After a jump ahead, it runs the skipped fixed times at once. After a jump back, it does
+ * not repeat fixed times.
  */
 export function* cronInstants(line: CronLine, timezone: string, afterMs: number): Generator<number, void> {
   for (let start = afterMs; ; start += 366 * dayMs) {
@@ -73,7 +73,7 @@ export function* cronInstants(line: CronLine, timezone: string, afterMs: number)
       const change = changes.find((one) => one.at === at)
       if (change !== undefined) offset = offsetAt(timezone, at)
       const last = changes.findLast((one) => one.at <= at)
-      // The clock has not yet passed the time that it showed before the last jump back.
+      // `true` while the local time repeats times that the clock already showed before the last jump back.
       const isRepeated = last !== undefined && last.byMs < 0 && at < last.at - last.byMs
       const jumpMs = change !== undefined && change.byMs > 0 && change.byMs <= 3 * hourMs ? change.byMs : 0
       let runs = matches(line, at + offset) && (line.followsElapsedTime || !isRepeated)

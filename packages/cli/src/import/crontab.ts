@@ -29,17 +29,17 @@ const notCarried: Readonly<Record<string, string>> = {
 export interface CrontabOptions {
   /** The text of the crontab. */
   readonly text: string
-  /** A system crontab: a column with the user stands before the command. */
+  /** `true` for a system crontab, which names a user before each command. */
   readonly isSystem: boolean
 }
 
-/** The line of a job. */
+/** The crontab line that an imported job comes from. */
 interface CronLineOf {
   readonly expression: string
   readonly timezone: string
 }
 
-/** The source `crontab`: one file of cron, as cronie, Debian and BSD read it. */
+/** Creates the import source `crontab`: it reads one crontab as cronie, Debian and BSD do. */
 export function crontab({ text, isSystem }: CrontabOptions): ImportSource {
   return {
     name: 'cron',
@@ -117,9 +117,11 @@ interface Entry {
   readonly stdin: string | null
 }
 
-/** Splits a line with a command. Returns a sentence if the line is left out. */
+/**
+ * Splits a crontab line into its schedule, user and command. Returns a sentence if the importer leaves the line out.
+ */
 function splitEntry(line: string, isSystem: boolean): Entry | string {
-  // SUSE and BSD: a dash, or options, keep cron from logging.
+  // SUSE and BSD: a dash or options before the command turn off the logging of cron.
   const [first = '', ...words] = line.replace(/^-\s*(?=[@\d*])/, '').split(/(\s+)/)
   const isShortcut = first.startsWith('@')
   const columns = isShortcut ? 1 : 5
@@ -143,13 +145,16 @@ function splitEntry(line: string, isSystem: boolean): Entry | string {
   return { expression, user, ...splitCommand(rest) }
 }
 
-/** The first bare % ends the command; the text after it is standard input, where each bare % is a line break. */
+/**
+ * Splits a crontab command at its first unescaped `%`. The rest is standard input, in which each unescaped `%` is a
+ * line break.
+ */
 function splitCommand(text: string): { readonly command: string; readonly stdin: string | null } {
   const [command = '', ...lines] = text.split(/(?<!\\)%/).map((part) => part.replaceAll('\\%', '%'))
   return { command: command.trim(), stdin: lines.length === 0 ? null : `${lines.join('\n')}\n` }
 }
 
-/** The expression for Jobistemer; `null` if it has another meaning there. */
+/** Returns the cron expression for Jobistemer, or `null` if the expression has another meaning in Jobistemer. */
 function translated(expression: string): string | null {
   const [, , days = '', , weekdays = ''] = expression.split(' ')
   const isStepped = (field: string): boolean => field.startsWith('*') && restricts(field)

@@ -1,33 +1,36 @@
 import type { JobSettingsInput, SerializedSchedule, TriggerItem } from '@jobistemer/core'
 import type { OffsetChange } from './offset-changes.ts'
 
-/** A job that a source describes. */
+/** A job that an import source describes. */
 export interface ImportedJob {
   readonly name: string
-  /** Where the source keeps it, for people: `line 7`, `queue mails, scheduler nightly`. */
+  /** Where the source keeps the job, as text for people: `line 7`, `queue mails, scheduler nightly`. */
   readonly origin: string
-  /** As the tickers store it; `null`: the job runs on request only. */
+  /** The schedule in the stored form of the tickers. `null`: the job runs on request only. */
   readonly schedule: SerializedSchedule | null
   /** The name under which nodes register the handler. */
   readonly handler: string
-  /** Data of the task. */
+  /** The data that the job's task receives. */
   readonly data?: unknown
-  /** Settings that differ from the defaults. */
+  /** Settings of the job that differ from the defaults. */
   readonly settings: JobSettingsInput
-  /** The schedule as the source has it, for {@link ImportSource.instantsAfter}. */
+  /** The schedule in the source's own form, for {@link ImportSource.instantsAfter}. */
   readonly original?: unknown
 }
 
-/** A line of the report: something that is not carried over, or that works differently. */
+/** A line of the import report about something that is not imported or that works differently. */
 export interface ImportNote {
   readonly origin: string
-  /** `left_out`: the output does not contain it. `differs`: the output contains it, and it works differently. */
+  /**
+   * `left_out`: the output does not contain the described thing. `differs`: the output contains it, but it works
+   * differently in Jobistemer.
+   */
   readonly kind: 'left_out' | 'differs'
-  /** One or two sentences. */
+  /** The text of the note, one or two sentences. */
   readonly text: string
 }
 
-/** Collects the notes of an import. */
+/** Collects the notes of an import for its report. */
 export interface ImportNotes {
   /** Adds a note of the kind `left_out`. */
   leftOut(origin: string, text: string): void
@@ -35,28 +38,28 @@ export interface ImportNotes {
   differs(origin: string, text: string): void
 }
 
-/** The state in which an import reads a source. */
+/** The settings with which an import source reads its jobs. */
 export interface ImportContext {
   /** Epoch milliseconds. */
   readonly now: number
-  /** The working folder, from which packages and paths are resolved. */
+  /** The working folder. The importer resolves packages and paths from it. */
   readonly cwd: string
-  /** The time zone of schedules that name none. */
+  /** The time zone of schedules that name no time zone. */
   readonly timezone: string
   /** From this instant on, Jobistemer runs the jobs; epoch milliseconds. `null` without `--cut-over`. */
   readonly cutOver: number | null
-  /** Fires when the command is interrupted. */
+  /** Fires when the user interrupts the command. */
   readonly signal: AbortSignal
 }
 
-/** The state with a cut-over. */
+/** The settings of an import that has a cut-over. */
 export type CutOverContext = ImportContext & { readonly cutOver: number }
 
-/** An instant that only one side has. */
+/** An instant that only the source or only Jobistemer has. */
 export interface Difference {
   /** Epoch milliseconds. */
   readonly at: number
-  /** The side that has the instant. */
+  /** The side whose schedule contains the instant. */
   readonly side: 'source' | 'jobistemer'
 }
 
@@ -66,11 +69,11 @@ export interface ImportRules {
   readonly gap: string
   /** How the source treats a local time that the clock shows twice. */
   readonly fold: string
-  /** Why the source may have no further instants. Absent: the source always has. */
+  /** Why the source may have no further instants. Absent if the source always has further instants. */
   readonly end?: string
 }
 
-/** A request to run a job: a line of the file that `trigger-many` takes. */
+/** A request to run a job, as one line of the file that `trigger-many` reads. */
 export type ImportedRequest = Pick<TriggerItem, 'key' | 'data' | 'priority' | 'overrides'> & {
   readonly job: string
   /** ISO 8601. */
@@ -78,25 +81,27 @@ export type ImportedRequest = Pick<TriggerItem, 'key' | 'data' | 'priority' | 'o
 }
 
 /**
- * A system that jobs are imported from. All methods only read. A module with an `ImportSource` as its default export is a
- * source of `jobistemer import`.
+ * A system from which `jobistemer import` reads jobs. All methods only read. The path of a module with an `ImportSource` as its
+ * default export is also a valid source.
  */
 export interface ImportSource {
   /** For people: `BullMQ`. */
   readonly name: string
-  /** Sentences on what works differently for all its jobs. */
+  /** Sentences about differences that apply to all jobs of the source. */
   readonly differences?: readonly string[]
   /** Reads the jobs. */
   read(context: ImportContext, notes: ImportNotes): Promise<readonly ImportedJob[]>
-  /** Explains differences between the instants. Required with `instantsAfter`. */
+  /** Sentences that explain differences between the instants. Required with `instantsAfter`. */
   readonly rules?: ImportRules
-  /** Returns the instants of a job after `afterMs`, in order, from the library of the source. */
+  /** Returns the instants of a job after `afterMs`, in order. The library of the source computes them. */
   instantsAfter?(job: ImportedJob, afterMs: number, context: ImportContext): Promise<Iterator<number>>
   /** Explains a difference that `rules` do not cover. `change` is the offset change around the instant. */
   explain?(job: ImportedJob, difference: Difference, change: OffsetChange | null): string | null
-  /** Returns the shell commands that stop the source at the cut-over, and what the user does besides. */
+  /**
+   * Returns the shell commands that stop the source at the cut-over, with comments about what else the user must do.
+   */
   stop?(jobs: readonly ImportedJob[], context: CutOverContext): readonly string[]
-  /** Returns the requests that wait in the source. */
+  /** Yields the requests that wait in the source. */
   requests?(context: CutOverContext, notes: ImportNotes): AsyncIterable<ImportedRequest>
   /** Closes connections. */
   close?(): Promise<void>

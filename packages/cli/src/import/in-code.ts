@@ -4,19 +4,22 @@ import type { ImportedJob, ImportSource } from './import-source.ts'
 
 type Options = Readonly<Record<string, unknown>>
 
-/** A schedule that a program passes to `cron.schedule` of node-cron, or to `new Cron` of croner. */
+/** The arguments of a call of node-cron's `cron.schedule` or of croner's `new Cron`. */
 export interface ScheduleEntry {
   /** The name of the job. Default: `options.name`. */
   readonly name?: string
-  /** The cron expression, or the pattern. */
+  /** The cron expression or pattern of the schedule. */
   readonly expression: string
-  /** The options that the program passes after the handler. Default: none. */
+  /** The options argument of the call. Default: none. */
   readonly options?: Readonly<Record<string, unknown>>
-  /** The name of its handler. Default: the name of the job. */
+  /** The name of the job's handler in Jobistemer. Default: the name of the job. */
   readonly handler?: string
 }
 
-/** Reads one entry. Returns a sentence if the entry is left out. `note`: something works differently. */
+/**
+ * Converts one schedule entry to an imported job. Returns a sentence if it cannot import the entry. Calls `note` for
+ * each difference.
+ */
 type Reader = (
   expression: string,
   options: Options,
@@ -32,7 +35,10 @@ interface CronerPackage {
   readonly Cron: new (pattern: string, options: object) => { nextRun(after: Date): Date | null }
 }
 
-/** A source of schedules of node-cron: the default export of a module for `jobistemer import`. */
+/**
+ * Creates an import source from the schedules of node-cron. Use it as the default export of a module for `jobistemer
+ * import`.
+ */
 export function fromNodeCron(entries: readonly ScheduleEntry[]): ImportSource {
   return {
     ...inCode('node-cron', entries, readNodeCron),
@@ -51,7 +57,10 @@ export function fromNodeCron(entries: readonly ScheduleEntry[]): ImportSource {
   }
 }
 
-/** A source of schedules of croner: the default export of a module for `jobistemer import`. */
+/**
+ * Creates an import source from the schedules of croner. Use it as the default export of a module for `jobistemer
+ * import`.
+ */
 export function fromCroner(entries: readonly ScheduleEntry[]): ImportSource {
   return {
     ...inCode('croner', entries, readCroner),
@@ -90,7 +99,7 @@ function inCode(source: string, entries: readonly ScheduleEntry[], read: Reader)
   }
 }
 
-/** Notes the options that are not carried over, each with what to write instead. */
+/** Adds a note for each option that is not imported. `texts` says for each option what to write instead. */
 function noteOptions(options: Options, texts: Readonly<Record<string, string>>, note: (text: string) => void): void {
   for (const [option, text] of Object.entries(texts)) {
     if (options[option] !== undefined && options[option] !== false) note(`${option} is not carried over: ${text}`)
@@ -118,13 +127,14 @@ const readNodeCron: Reader = (expression, options, zone, note) => {
   return { schedule: { type: 'cron', expression, timezone }, settings: settingsOf(options.noOverlap === true) }
 }
 
-/** A day field that leaves out a day. */
+/** Returns whether a day field of a cron expression excludes any day. */
 function restricts(field: string): boolean {
   return !field.split(',').some((part) => /^(\*|\?)(\/1)?$/.test(part))
 }
 
 function* nodeCronInstants(task: ReturnType<NodeCronPackage['createTask']>, afterMs: number): Generator<number, void> {
-  // node-cron computes from the present on, which advances between two calls.
+  // node-cron always computes from the present time, which advances between two calls. `last` prevents repeated
+  // instants.
   let last = afterMs
   for (let count = 64; ; count *= 4) {
     const runs = task.getNextRuns(count)
@@ -150,7 +160,7 @@ const readCroner: Reader = (pattern, options, zone, note) => {
   const days = fields[weekday] ?? ''
   if (days.startsWith('+'))
     return `croner runs on days that match both day fields, because of the +: ${pattern}. Write it with one day field, for example FRI#2.`
-  // In the numbering of Quartz, 1 is Sunday.
+  // With `alternativeWeekdays`, croner numbers the weekdays as Quartz does: 1 is Sunday.
   if (options.alternativeWeekdays === true)
     fields[weekday] = days.replace(quartzWeekday, (day) => String(Number(day) - 1))
   const schedule: SerializedSchedule = {

@@ -2,7 +2,7 @@ import { visible } from '../output/rendered.ts'
 import type { CheckedJob } from './checked-jobs.ts'
 import type { ImportNote } from './import-source.ts'
 
-/** The text of a file that `plan` and `apply` read: JSON if its name ends with `.json`, else TypeScript. */
+/** Returns the text of a jobs file for `plan` and `apply`: JSON if the file name ends with `.json`, else TypeScript. */
 export function jobsFile(
   file: string,
   source: string,
@@ -52,14 +52,17 @@ function scheduleText({ type, expression, interval, at, ...options }: NonNullabl
   return `${type}(${literal(expression ?? interval ?? at)}${rest})`
 }
 
-/** A value as TypeScript. Members that are no identifiers, and texts with quotes, are written as JSON. */
+/**
+ * Returns a value as TypeScript source. Member names that are not identifiers, and texts with quotes, are written as
+ * JSON.
+ */
 function literal(value: unknown): string {
   if (typeof value === 'string')
     return /^[\x20-\x7e]*$/.test(value) && !/['\\]/.test(value) ? `'${value}'` : JSON.stringify(value)
   if (Array.isArray(value)) return `[${value.map(literal).join(', ')}]`
   if (typeof value !== 'object' || value === null) return JSON.stringify(value)
   const members = Object.entries(value).map(([name, member]) => {
-    // In a literal, `__proto__` would set the prototype.
+    // A plain `__proto__` in an object literal would set the prototype.
     const key = name === '__proto__' ? `['__proto__']` : /^[a-zA-Z_]\w*$/.test(name) ? name : literal(name)
     return `${key}: ${literal(member)}`
   })

@@ -10,7 +10,7 @@ export interface OffsetChange {
 
 const formats = new Map<string, Intl.DateTimeFormat>()
 
-/** The offset of a zone from UTC at an instant. */
+/** Returns the offset of a time zone from UTC at an instant, in ms. */
 export function offsetAt(timezone: string, atMs: number): number {
   let format = formats.get(timezone)
   if (format === undefined) {
@@ -25,7 +25,9 @@ export function offsetAt(timezone: string, atMs: number): number {
   return Date.UTC(year, month - 1, day, hour, minute, second) - wholeMs
 }
 
-/** The offset changes of a zone in a span. No zone changes its offset twice within a day. */
+/**
+ * Returns the offset changes of a time zone within a span. Assumes that no zone changes its offset twice within a day.
+ */
 export function offsetChanges(timezone: string, fromMs: number, toMs: number): readonly OffsetChange[] {
   const changes: OffsetChange[] = []
   let before = offsetAt(timezone, fromMs)
@@ -44,8 +46,8 @@ export function offsetChanges(timezone: string, fromMs: number, toMs: number): r
   return changes
 }
 
-/** The change whose skipped or repeated local times an instant may belong to. */
+/** Returns the offset change whose skipped or repeated local times may contain the instant. */
 export function changeAround(changes: readonly OffsetChange[], atMs: number): OffsetChange | null {
-  // A source may move a time by the length of the jump, and by an hour if the jump is shorter.
+  // A source may shift a skipped time by the length of the clock jump, or by an hour if the jump is shorter.
   return changes.find(({ at, byMs }) => Math.abs(atMs - at) <= Math.max(hourMs, Math.abs(byMs))) ?? null
 }

@@ -3,7 +3,7 @@ import { exitCodes } from '../exit-codes.ts'
 import { maskAddress } from '@jobistemer/core/storage'
 import { importPackage } from '../storage/import-package.ts'
 
-/** The reading commands of ioredis that this program uses. */
+/** The read commands of ioredis that the importer uses. */
 export interface RedisReader {
   connect(): Promise<void>
   disconnect(): void
@@ -18,14 +18,17 @@ export interface RedisReader {
   zrange(key: string, start: number, stop: number, scores: 'WITHSCORES'): Promise<string[]>
 }
 
-/** Opens a connection with the ioredis of the user's project. @throws CliError */
+/**
+ * Opens a Redis connection with the `ioredis` package of the user's project.
+ * @throws CliError
+ */
 export async function openRedis(url: string, cwd: string): Promise<RedisReader> {
   const { Redis } = await importPackage<{ Redis: new (url: string, options: object) => RedisReader }>('ioredis', {
     cwd,
     field: '--from',
   })
   const redis = new Redis(url, { lazyConnect: true, retryStrategy: null, maxRetriesPerRequest: 0 })
-  // The failing call reports the same error.
+  // Ignores the event, because the failed command reports the same error.
   redis.on('error', () => undefined)
   await redis.connect().catch((cause: unknown) => {
     redis.disconnect()
@@ -34,14 +37,17 @@ export async function openRedis(url: string, cwd: string): Promise<RedisReader> 
   return redis
 }
 
-/** The parts of a pg client that this program uses. */
+/** The members of a `pg` client that the importer uses. */
 export interface PgReader {
   connect(): Promise<unknown>
   query<Row>(text: string, values?: readonly unknown[]): Promise<{ readonly rows: readonly Row[] }>
   end(): Promise<void>
 }
 
-/** Opens a read-only transaction with the pg of the user's project. @throws CliError */
+/**
+ * Opens a read-only PostgreSQL transaction with the `pg` package of the user's project.
+ * @throws CliError
+ */
 export async function openPostgres(url: string, cwd: string): Promise<PgReader> {
   type Pg = { Client: new (options: object) => PgReader }
   const { Client } = await importPackage<{ default: Pg }>('pg', { cwd, field: '--from' }).then((pg) => pg.default)
@@ -50,7 +56,7 @@ export async function openPostgres(url: string, cwd: string): Promise<PgReader> 
     await client.connect()
     await client.query('BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY')
   } catch (cause) {
-    // A client that did not connect has nothing to close.
+    // Ignores errors of closing, because the client may not have connected.
     await client.end().catch(() => undefined)
     throw unreachable(url, cause)
   }
@@ -68,7 +74,7 @@ function unreachable(url: string, cause: unknown): CliError {
   })
 }
 
-/** The source is in a state in which its requests cannot be handed over. */
+/** Returns the error for a source that is still active, so that its requests cannot be imported. */
 export function sourceBusy(message: string, remedy: string): CliError {
   return new CliError({ code: 'SOURCE_BUSY', message, field: '--requests', remedy, exitCode: exitCodes.conflict })
 }

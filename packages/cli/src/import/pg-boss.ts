@@ -39,7 +39,7 @@ type SendOptions = Partial<Record<'priority' | 'retryLimit' | 'retryDelay', numb
 interface ScheduleRow {
   readonly name: string
   readonly key: string
-  /** Earlier versions of pg-boss have cron expressions only. */
+  /** The kind of a schedule. Absent in earlier versions of pg-boss, which have cron expressions only. */
   readonly kind?: string
   readonly cron: string
   readonly timezone: string | null
@@ -59,18 +59,18 @@ interface JobRow extends Pick<QueueRow, 'retry_limit' | 'retry_delay' | 'retry_b
   readonly pending_dependencies?: number
 }
 
-/** The part of pg-boss that `--compare` calls. */
+/** The export of pg-boss that computes instants for `--compare`. */
 interface Boss {
   previewSchedule(cron: string, options: { readonly tz: string; readonly from: Date; readonly count: number }): Date[]
 }
 
-/** The queue of the occurrences that pg-boss has not yet turned into jobs. */
+/** The queue in which pg-boss keeps scheduled occurrences until it converts them to jobs. */
 const occurrenceQueue = '__pgboss__send-it'
 const pageSize = 1000
 /** Instants that pg-boss previews in one call. A call for one instant takes ten times as long for each. */
 const mostPreviewed = 256
 
-/** The source `pg-boss`: the schedules, queues and jobs of pg-boss 12. */
+/** Creates the import source `pg-boss`: it reads the schedules, queues and jobs of pg-boss 12. */
 export function pgBoss(options: PgBossOptions): ImportSource {
   const { url, cwd } = options
   let opened: Promise<PgReader> | undefined
@@ -103,7 +103,7 @@ export function pgBoss(options: PgBossOptions): ImportSource {
       yield* requestsOf(await client(), options, context, notes)
     },
     async close() {
-      // The command has reported an error of opening.
+      // Ignores an error of opening, because the command has already reported it.
       const connected = await opened?.catch(() => undefined)
       await connected?.end()
     },
@@ -150,7 +150,7 @@ async function readAll(
     const settings = settingsOfQueue(queue, (text) => notes.differs(origin, text))
     const rows = schedules.filter(({ name }) => name === queue.name)
     const jobs = rows.flatMap((row) => jobsOf(row, queue, settings, timezone, notes))
-    // A schedule without a key and the requests of its queue are one job.
+    // A schedule without a key and the requests of its queue become one imported job.
     const isThere = jobs.some(({ name }) => name === queue.name)
     return isThere ? jobs : [{ name: queue.name, origin, schedule: null, handler: queue.name, settings }, ...jobs]
   })
@@ -180,7 +180,7 @@ function settingsOfQueue(
   return {
     overlapPolicy: isSingle ? 'queue' : 'allow',
     taskTimeout: expiry,
-    // Room for each attempt. The default is 1 h.
+    // Leaves time for all attempts and their delays, but at least 1 h, the default.
     executionTimeout: Math.max(3_600_000, (retry.retry_limit + 1) * (expiry + retry.retry_delay * 1000)),
     ...retryOf(retry),
   }
@@ -193,7 +193,7 @@ function retryOf({ retry_limit, retry_delay, retry_backoff, retry_delay_max }: R
   return {
     retryPolicy: {
       maxRetries: Math.min(retry_limit, 1000),
-      // With backoff, pg-boss takes a delay of 0 for 1 s.
+      // With backoff, pg-boss treats a delay of 0 as 1 s.
       retryInterval: Math.max(retry_delay, retry_backoff ? 1 : 0) * 1000,
       ...(retry_backoff && { backoffFactor: 2 }),
       ...(retry_delay_max !== null && { maxInterval: retry_delay_max * 1000 }),
@@ -248,13 +248,15 @@ function jobsOf(
   ]
 }
 
-/** pg-boss files the occurrences of a minute as one job. */
+/**
+ * Reduces a cron expression with seconds to one instant per minute, because pg-boss creates at most one job per minute.
+ */
 function oncePerMinute(expression: string): string {
   const [seconds = '', ...fields] = expression.trim().split(/\s+/)
   return fields.length < 5 || /^\d+$/.test(seconds) ? expression : ['0', ...fields].join(' ')
 }
 
-/** Both run the highest number first; pg-boss takes any number. */
+/** Limits a pg-boss priority to -10 … 10. Both systems run the highest number first, but pg-boss accepts any number. */
 function levelOf(priority: number): number {
   return Math.max(-10, Math.min(10, priority))
 }
@@ -290,7 +292,7 @@ function stopCommands(
   const rows = jobs.flatMap(({ original }) => (original === undefined ? [] : [original as ScheduleRow]))
   const seconds = rows.map(({ cron }) => (cron.trim().split(/\s+/).length > 5 ? Number.parseInt(cron.trim(), 10) : 0))
   const minute = Math.floor((cutOver - 1) / minuteMs) * minuteMs
-  // A pass at this instant or later sends the last slots before the cut-over.
+  // A scheduling pass of pg-boss at or after this instant creates the last jobs before the cut-over.
   const lastSlot = Math.max(...[0, ...seconds].map((second) => minute + second * 1000).filter((at) => at < cutOver))
   return [
     '# Start this command before the cut-over. 10 s before it, the command removes the schedules from pg-boss.',
@@ -340,7 +342,10 @@ async function* requestsOf(
   }
 }
 
-/** @throws CliError if a worker may still start what is handed over */
+/**
+ * Checks that no pg-boss worker can still start imported jobs.
+ * @throws CliError if queues have active jobs or live workers
+ */
 async function assertStopped(client: PgReader, at: string, queues: readonly string[] | undefined): Promise<void> {
   const { rows } = await client.query<Count>(
     `SELECT name, count(*) FROM ${at}.job WHERE state = 'active' AND ($1::text[] IS NULL OR name = ANY($1)) GROUP BY name`,
@@ -366,7 +371,7 @@ function requestOf(
   queues: readonly string[] | undefined,
   notes: ImportNotes,
 ): ImportedRequest | null {
-  // An occurrence that pg-boss has not yet turned into a job names the schedule and its data.
+  // An occurrence that pg-boss has not yet converted to a job refers to its schedule, which holds the data.
   const occurrence =
     name === occurrenceQueue ? (data as Pick<ScheduleRow, 'name' | 'data'> & { readonly key?: string }) : null
   const queue = occurrence?.name ?? name

@@ -8,7 +8,10 @@ const packages: Readonly<Record<string, string>> = {
   once: '@jobistemer/ticker-once',
 }
 
-/** Makes the schedule of its stored form, with the ticker package of the user's project. @throws CliError, JobistemerError */
+/**
+ * Converts a stored schedule to a `Schedule`, with the ticker package of the user's project.
+ * @throws CliError, JobistemerError
+ */
 export async function scheduleOf(serialized: SerializedSchedule, cwd: string, field: string): Promise<Schedule> {
   const specifier = Object.hasOwn(packages, serialized.type) ? packages[serialized.type] : undefined
   if (specifier === undefined) {

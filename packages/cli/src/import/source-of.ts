@@ -8,7 +8,7 @@ import { crontab } from './crontab.ts'
 import type { ImportSource } from './import-source.ts'
 import { pgBoss } from './pg-boss.ts'
 
-/** The options that select a source. */
+/** The command-line options that select an import source. */
 export interface SourceOptions {
   readonly from?: string
   readonly queue?: readonly string[]
@@ -16,10 +16,13 @@ export interface SourceOptions {
   readonly system?: true
 }
 
-/** The names of the sources of this program. */
+/** The names of the built-in import sources. */
 const sourceNames = ['crontab', 'bullmq', 'pg-boss']
 
-/** Opens a source by its name, or by the path of a module that exports one. @throws CliError */
+/**
+ * Opens an import source by its name, or by the path of a module that exports one.
+ * @throws CliError
+ */
 export async function sourceOf(
   io: Io,
   name: string,

@@ -2,7 +2,7 @@ import type { ChangedPart } from '@jobistemer/core'
 import { text, type Part } from './rendered.ts'
 import { settingText } from './settings.ts'
 
-/** Returns the differences between two definitions of a job as titles and texts. */
+/** Returns the differences between two versions of a job as pairs of a title and a text. */
 export function changedPartTexts(
   parts: readonly ChangedPart[],
   indentation: string,

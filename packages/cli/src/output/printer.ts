@@ -24,7 +24,7 @@ export class Printer {
     this.#output.write(`${render(part)}\n`)
   }
 
-  /** A text of several lines, each behind the same indentation. */
+  /** Writes a text of several lines, each with the same indentation. */
   block(content: string, indentation: string): void {
     for (const line of content.split(/\r\n|\n/)) this.line(new Rendered(`${indentation}${visible(line)}`.trimEnd()))
   }
@@ -34,7 +34,7 @@ export class Printer {
     for (const line of await tableLines(columns, rows, { title: dim, width: this.width })) this.line(line)
   }
 
-  /** Names and values, one pair a line. Values that are `null` are left out. */
+  /** Writes pairs of a name and a value, one per line. Omits pairs whose value is `null`. */
   fields(pairs: readonly (readonly [string, Part | null])[]): void {
     const shown = pairs.filter((pair): pair is readonly [string, Part] => pair[1] !== null)
     const width = Math.max(0, ...shown.map(([name]) => name.length))
@@ -48,7 +48,7 @@ export class Printer {
   }
 }
 
-/** JSON that a terminal does not obey either: beyond what JSON escapes, all that {@link visible} would make visible. */
+/** Returns JSON text without terminal control sequences. Also escapes all characters that {@link visible} escapes. */
 function jsonText(document: object): string {
   return JSON.stringify(document, null, 2).replace(/[\u007f-\u009f\u2028-\u202e\u2066-\u2069]/g, (character) => {
     return `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`

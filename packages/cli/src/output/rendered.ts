@@ -1,6 +1,6 @@
 /**
- * Text that is safe for a terminal. The program writes only such text. {@link visible} converts text from the storage, from
- * files and from the command line to it.
+ * Text that is safe to write to a terminal. The program writes only `Rendered` text. {@link visible} makes text from storages,
+ * files and the command line safe.
  */
 export class Rendered {
   readonly text: string
@@ -13,14 +13,14 @@ export class Rendered {
 /** A value that a text may contain. */
 export type Part = string | number | Rendered
 
-// Control characters, among them those of 8 bits, which begin sequences too; what turns the direction of writing or hides
-// (bidirectional controls, zero width, tags, line and paragraph separators); and halves of characters.
+// Characters that a terminal obeys or hides: control characters, bidirectional controls, zero-width characters, tags, line and
+// paragraph separators, and unpaired surrogates.
 const unsafe =
   /[\p{Cc}\p{Cs}\u00ad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb]|[\u{e0000}-\u{e007f}]/gu
 
 const names: Readonly<Record<string, string>> = { '\n': '\\n', '\r': '\\r', '\t': '\\t', '\u001b': '\\x1b' }
 
-/** Makes visible what a terminal would obey or hide. */
+/** Escapes all characters that a terminal would obey or hide. */
 export function visible(text: string): string {
   return text.replace(unsafe, (character) => {
     const code = character.codePointAt(0) as number
@@ -28,17 +28,17 @@ export function visible(text: string): string {
   })
 }
 
-/** A part as it may be written. */
+/** Converts a part of a text to a string that is safe for a terminal. */
 export function render(part: Part): string {
   return part instanceof Rendered ? part.text : visible(String(part))
 }
 
-/** A text from parts: `text\`Job ${name} is paused.\``. */
+/** Template tag that makes safe text from parts: `text\`Job ${name} is paused.\``. */
 export function text(strings: TemplateStringsArray, ...parts: readonly Part[]): Rendered {
   return new Rendered(strings.reduce((all, string, index) => all + render(parts[index - 1] as Part) + string))
 }
 
-/** Parts one after another. */
+/** Joins parts to one safe text. */
 export function joined(parts: readonly Part[], separator = ''): Rendered {
   return new Rendered(parts.map(render).join(separator))
 }

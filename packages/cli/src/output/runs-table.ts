@@ -4,18 +4,18 @@ import type { Cell, Column } from './table.ts'
 import { stateCell } from './states.ts'
 import { duration } from './times.ts'
 
-/** A run, and the name of its job in lists of several jobs. */
+/** A run of a list. Lists of several jobs also name the job of the run. */
 export interface ListedRun {
   readonly job?: string
   readonly occurrence: Occurrence
-  /** A note, which comes first. */
+  /** A note about the run. In the column WHAT, it precedes the description of the run. */
   readonly note?: string | null
 }
 
-/** Writes runs, one a line. */
+/** Writes a table of runs, one per line. */
 export async function printRuns({ out, times, now }: Context, runs: readonly ListedRun[]): Promise<void> {
   const hasJobs = runs.some(({ job }) => job !== undefined)
-  // A replay and a run of a backfill work for an instant other than their scheduled start.
+  // Shows the column SLOT if a run works for an instant other than its scheduled time, as replays and backfill runs do.
   const hasSlots = runs.some(({ occurrence }) => occurrence.slot !== null)
   const columns: Column[] = [
     { title: 'SCHEDULED' },
@@ -42,7 +42,7 @@ export async function printRuns({ out, times, now }: Context, runs: readonly Lis
   )
 }
 
-/** Returns the duration of a run, so far if it still runs. */
+/** Returns the duration of a run as text. For a run in progress, it is the time since its start. */
 export function tookOf({ startedAt, finishedAt, state }: Occurrence, now: number): string {
   if (startedAt === null || (finishedAt === null && state !== 'running')) return ''
   return duration(Math.max(0, (finishedAt?.getTime() ?? now) - startedAt.getTime()))

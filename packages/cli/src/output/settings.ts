@@ -1,7 +1,7 @@
 import type { JobSettings, StartRate } from '@jobistemer/core'
 import { duration } from './times.ts'
 
-/** A setting for people: its name and its value. */
+/** Returns the name and the value of a setting as text for people. */
 export function settingText(name: string, value: unknown): readonly [string, string] {
   if (name === 'startRate') return [name, startRateText(value as StartRate | null)]
   if (name === 'taskTimeoutMs' && value === null) return ['taskTimeout', 'executionTimeout']

@@ -19,13 +19,13 @@ const stylesOfStates: Readonly<Partial<Record<State, StyleName>>> = {
   retrying: 'yellow',
 }
 
-/** A state as a cell: in its colour. */
+/** Returns a table cell with the name of a state in its colour. */
 export function stateCell(state: State, styles: Styles): Cell {
   const style = stylesOfStates[state]
   return { text: state, style: styles[style ?? 'dim'] }
 }
 
-/** All states of runs. Written out, as to read them from core would load it for every command; its type checks them. */
+/** All states of runs. The list is written out, because importing core's list would load core for every command. */
 export const allStates: readonly Occurrence['state'][] = [
   'pending',
   'queued',

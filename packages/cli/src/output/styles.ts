@@ -2,10 +2,10 @@ import picocolors from 'picocolors'
 import type { Io, Output } from '../io.ts'
 import { type Part, Rendered, render } from './rendered.ts'
 
-/** Returns styles, which change nothing without colours. */
+/** Functions that style text. Without colours they return the text unchanged. */
 export type Styles = Readonly<Record<StyleName, (part: Part) => Rendered>>
 
-/** The styles of text. */
+/** The names of the text styles. */
 export type StyleName = 'bold' | 'dim' | 'red' | 'green' | 'yellow' | 'cyan'
 
 const names: readonly StyleName[] = ['bold', 'dim', 'red', 'green', 'yellow', 'cyan']
@@ -16,7 +16,10 @@ export function stylesOf(isColored: boolean): Styles {
   return Object.fromEntries(entries) as Styles
 }
 
-/** By --color and --no-color, by NO_COLOR and FORCE_COLOR, and else whether a terminal is there that has colours. */
+/**
+ * Returns whether to use colours: by `--color` or `--no-color`, else by NO_COLOR or FORCE_COLOR, else whether the
+ * output is a terminal with colours.
+ */
 export function wantsColor(output: Output, { env }: Pick<Io, 'env'>, asked: boolean | undefined): boolean {
   if (asked !== undefined) return asked
   if ((env.NO_COLOR ?? '') !== '') return false

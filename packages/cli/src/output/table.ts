@@ -1,6 +1,6 @@
 import { type Part, Rendered, visible } from './rendered.ts'
 
-/** A cell: any text and its style. */
+/** A table cell: its text and an optional style. */
 export interface Cell {
   readonly text: string
   readonly style?: (part: Part) => Rendered
@@ -10,17 +10,19 @@ export interface Cell {
 export interface Column {
   readonly title: string
   readonly align?: 'left' | 'right'
-  /** The column may be cut if the terminal is too narrow. */
+  /** `true` if the column may be cut when the terminal is too narrow. */
   readonly shrinks?: boolean
 }
 
 const gap = '  '
 const leastWidth = 8
 
-/** How wide a text is on a terminal. */
+/** Returns the width of a text on a terminal, in columns. */
 type WidthOf = (text: string) => number
 
-/** Lines of a table, with a title row. `width`: of the terminal; without one nothing is cut off. */
+/**
+ * Returns the lines of a table, the first one with the titles. `width` is the terminal's; without it, no cell is cut.
+ */
 export async function tableLines(
   columns: readonly Column[],
   rows: readonly (readonly (string | Cell)[])[],
@@ -35,7 +37,7 @@ export async function tableLines(
   return shown.map((row) => lineOf(row, columns, widths, stringWidth))
 }
 
-/** Loaded on demand: its character tables take longer to load than most commands run, and ASCII text does not need them. */
+/** Loads the character tables only for text outside of ASCII, because loading them takes longer than most commands. */
 async function widthFor(rows: readonly (readonly Cell[])[]): Promise<WidthOf> {
   const isPlain = rows.every((row) => row.every(({ text }) => /^[\x20-\x7e]*$/.test(text)))
   return isPlain ? (text) => text.length : (await import('string-width')).default
@@ -69,7 +71,7 @@ function lineOf(
   return new Rendered(parts.join(gap).trimEnd())
 }
 
-/** The beginning of a text, with … at its end when something is missing. */
+/** Returns the beginning of a text that fits `width`. A cut text ends with `…`. */
 function cutTo(text: string, width: number, stringWidth: WidthOf): string {
   if (stringWidth(text) <= width) return text
   let kept = ''

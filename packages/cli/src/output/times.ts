@@ -1,12 +1,12 @@
 import { CliError } from '../cli-error.ts'
 
-/** Instants and durations for people to read. */
+/** Formats instants and durations for people. */
 export class Times {
   readonly timezone: string
   readonly #now: () => number
   readonly #format: Intl.DateTimeFormat
 
-  /** @throws CliError for a time zone that is none */
+  /** @throws CliError if the time zone does not exist */
   constructor({ timezone, now }: { readonly timezone: string; readonly now: () => number }) {
     this.timezone = timezone
     this.#now = now
@@ -23,7 +23,10 @@ export class Times {
     }
   }
 
-  /** `2026-01-01 03:00:00+01:00`; in UTC `2026-01-01 02:00:00Z`. Read back by every option that takes an instant. */
+  /**
+   * Formats an instant: `2026-01-01 03:00:00+01:00`, in UTC `2026-01-01 02:00:00Z`. Every option for an instant accepts
+   * this format.
+   */
   at(instant: Date): string {
     const parts = Object.fromEntries(this.#format.formatToParts(instant).map(({ type, value }) => [type, value]))
     const { year, month, day, hour, minute, second, timeZoneName = '' } = parts
@@ -33,7 +36,7 @@ export class Times {
     return `${year?.padStart(4, '0')}-${month}-${day} ${hour}:${minute}:${second}${fraction}${offset}`
   }
 
-  /** `in 4 min`, `2 h ago`, `now`. */
+  /** Formats the distance of an instant from the present: `in 4 min`, `2 h ago`, `now`. */
   relative(instant: Date): string {
     const distanceMs = instant.getTime() - this.#now()
     if (Math.abs(distanceMs) < 1000) return 'now'

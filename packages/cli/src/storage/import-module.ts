@@ -3,7 +3,10 @@ import { extname } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { CliError } from '../cli-error.ts'
 
-/** The members of a module of the user's: JavaScript, TypeScript or JSON. @throws CliError with the place of the fault */
+/**
+ * Imports the user's module or reads the user's JSON file, and returns its exports.
+ * @throws CliError with the file and line of the fault
+ */
 export async function importModule(file: string, field: string): Promise<Readonly<Record<string, unknown>>> {
   try {
     switch (extname(file)) {
@@ -33,7 +36,7 @@ function textOf(error: unknown): string {
   return error instanceof Error ? `${error.name}: ${error.message.replace(/\.$/, '')}` : String(error)
 }
 
-/** Where in the file it happened: the first line of the stack that names it. */
+/** Returns the file and line of an error: the first line of its stack that names the file. */
 function placeOf(error: unknown, file: string): string {
   const stack = error instanceof Error ? (error.stack ?? '') : ''
   for (const line of stack.split('\n')) {

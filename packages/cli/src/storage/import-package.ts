@@ -4,10 +4,10 @@ import { fileURLToPath, pathToFileURL } from 'node:url'
 import { CliError } from '../cli-error.ts'
 
 /**
- * Imports a package as the user's project has it, or else as this program has it.
- * @param install what `npm install` has to be given.
- * @param field what asks for it.
- * @throws CliError with the line to install it
+ * Imports a package from the user's project, or else from the dependencies of this program.
+ * @param install the packages for `npm install` in the error message
+ * @param field the option that needs the package
+ * @throws CliError with the command line that installs the package
  */
 export async function importPackage<T>(
   specifier: string,
@@ -41,7 +41,7 @@ export async function importPackage<T>(
   }
 }
 
-/** Imports what a package depends on: `specifier` as `owner` has it. */
+/** Imports the package `specifier` in the version that the package `owner` depends on. */
 export async function importDependency<T>(owner: string, specifier: string, cwd: string): Promise<T> {
   const found = resolveFrom(pathToFileURL(join(cwd, 'package.json')).href, owner) ?? resolveFrom(import.meta.url, owner)
   return await importPackage<T>(specifier, { cwd: found === undefined ? cwd : dirname(fileURLToPath(found)) })

@@ -10,15 +10,15 @@ import { TrustedFolders } from './trusted-folders.ts'
 const fileNames = ['ts', 'mts', 'js', 'mjs', 'json'].map((ending) => `jobistemer.config.${ending}`)
 const memberNames = ['storage', 'prefix', 'scheduleTypes', 'defaults', 'owner', 'timezone']
 
-/** A configuration, and the folder that its paths are relative to. */
+/** A configuration and its folder, to which its paths are relative. */
 export interface LoadedConfig {
   readonly config: CliConfig
   readonly folder: string
 }
 
 /**
- * Loads the configuration of a file, or of the working folder; without a file, the configuration is empty. The user must
- * trust the working folder. Naming a file with `--config` trusts it.
+ * Loads the configuration of a file, or of the working folder. Without a configuration file, the result is empty. The user must
+ * trust the working folder; naming a file with `--config` trusts that file.
  * @param asked the file of `--config`; `false`: load no configuration.
  * @throws CliError
  */

@@ -1,7 +1,7 @@
 import { maskAddress, maskSecrets } from '@jobistemer/core/storage'
 import { CliError } from '../cli-error.ts'
 
-/** The location of the data, parsed from `--storage`. */
+/** The location of a storage, parsed from `--storage`. */
 export type Location =
   | { readonly kind: 'sqlite'; readonly file: string }
   | { readonly kind: 'redis'; readonly url: string }
@@ -13,10 +13,13 @@ export type Location =
       readonly region: string | undefined
     }
 
-/** How a location may be written, for people. */
+/** The accepted forms of a storage location, for messages. */
 export const locationForms = 'sqlite:FILE, redis://HOST, rediss://HOST, postgres://HOST/DATABASE or dynamodb:TABLE'
 
-/** @throws CliError for anything else */
+/**
+ * Parses a storage location.
+ * @throws CliError if the text has none of the accepted forms
+ */
 export function readLocation(text: string, field: string): Location {
   const colon = text.indexOf(':')
   const scheme = colon === -1 ? '' : text.slice(0, colon).toLowerCase()
@@ -51,14 +54,14 @@ export function readLocation(text: string, field: string): Location {
   }
   throw new CliError({
     code: 'INVALID_STORAGE',
-    // The text may be a mistyped URL with a password.
+    // Masks secrets, because the text may be a mistyped URL with a password.
     message: `${field} does not say where a storage is: ${JSON.stringify(maskSecrets(text))}.`,
     field,
     remedy: `Give ${locationForms}.`,
   })
 }
 
-/** The place, without secrets. */
+/** Returns a storage location as text without secrets. */
 export function printLocation(location: Location): string {
   switch (location.kind) {
     case 'sqlite':

@@ -7,21 +7,21 @@ import { exitCodes } from '../exit-codes.ts'
 import { importPackage } from './import-package.ts'
 import type { Location } from './location.ts'
 
-/** How to open a storage. */
+/** The options with which this program opens a storage. */
 export interface OpenOptions {
-  /** The working folder, from which packages are resolved. */
+  /** The working folder. The program resolves packages from it. */
   readonly cwd: string
-  /** The base of relative paths. */
+  /** The folder to which a relative path of the location is relative. */
   readonly folder: string
   readonly prefix: string | undefined
   readonly timeoutMs: number
-  /** Create the data if they do not exist. Default: throw an error. */
+  /** `true`: create missing data. Default: throw an error if the data do not exist. */
   readonly isNew?: boolean
   /** Receives the warnings of the storage. */
   readonly logger: Pick<Logger, 'warn'>
 }
 
-// The program loads the packages on demand, and uses only these options of them.
+// The options of `@jobistemer/storage-sqlite` that this program uses. It imports storage packages on demand.
 interface SqlitePackage {
   sqliteStorage(options: { readonly file: string; readonly busyTimeout: number }): Storage
 }
@@ -50,7 +50,7 @@ export interface PostgresInspection {
   }
   readonly unvacuumed: readonly string[]
   readonly missingRights: readonly string[]
-  /** Earlier versions did not look. */
+  /** Absent in earlier versions of the package, which do not inspect row security. */
   readonly rowSecurity?: readonly string[]
   readonly vacuumHolders: readonly {
     readonly kind: 'transaction' | 'prepared' | 'slot' | 'standby'
@@ -60,7 +60,7 @@ export interface PostgresInspection {
   readonly hearsNotifications: boolean | null
 }
 
-/** The connection options of `@jobistemer/storage-postgres`. */
+/** The connection options of `@jobistemer/storage-postgres` that this program uses. */
 interface PostgresPlace {
   readonly url: string
   readonly commandTimeout: number
@@ -109,7 +109,7 @@ export async function openStorage(location: Location, options: OpenOptions): Pro
 async function openSqlite(path: string, { cwd, folder, prefix, timeoutMs, isNew }: OpenOptions): Promise<Storage> {
   if (prefix !== undefined) throw noPrefix()
   const file = resolve(folder, path)
-  // The storage would create the file, so a mistyped name would look like a ledger without jobs.
+  // The storage would create a missing file. A mistyped file name would then look like a storage without jobs.
   if (isNew !== true && !existsSync(file)) {
     throw new CliError({
       code: 'STORAGE_MISSING',
@@ -128,7 +128,7 @@ async function openRedis(url: string, { cwd, prefix, timeoutMs, logger }: OpenOp
     cwd,
     install: '@jobistemer/storage-redis ioredis',
   })
-  // Below the timeout of the call, so that the caller receives the error of the storage.
+  // Shorter than the timeout of the client's call, so that the caller receives the error of the storage.
   const commandTimeout = Math.max(2, Math.min(5000, Math.floor(timeoutMs * 0.8)))
   const waitTimeout = Math.min(1000, commandTimeout - 1)
   return redisStorage({ url, commandTimeout, waitTimeout, logger, ...(prefix !== undefined && { prefix }) })
@@ -136,7 +136,7 @@ async function openRedis(url: string, { cwd, prefix, timeoutMs, logger }: OpenOp
 
 async function openPostgres(url: string, options: OpenOptions): Promise<Storage> {
   const { postgresStorage } = await postgresPackage(options)
-  // With `migrate`, a mistyped name would create a schema without jobs.
+  // Without `isNew`, turns `migrate` off. Otherwise a mistyped database name would get a new schema without jobs.
   return postgresStorage({ ...placeOf(url, options), ...(options.isNew !== true && { migrate: false }) })
 }
 
@@ -154,7 +154,7 @@ export async function postgresPackage({ cwd }: Pick<OpenOptions, 'cwd'>): Promis
 }
 
 function placeOf(url: string, { prefix, timeoutMs, logger }: OpenOptions): PostgresPlace {
-  // Below the timeout of the call, so that the caller receives the error of the storage.
+  // Shorter than the timeout of the whole inspection, so that the caller receives the error of the storage.
   const commandTimeout = Math.max(1, Math.floor(timeoutMs * 0.8))
   return { url, commandTimeout, logger, ...(prefix !== undefined && { schema: prefix }) }
 }

@@ -4,8 +4,8 @@ import { dirname, join } from 'node:path'
 import type { Io } from '../io.ts'
 
 /**
- * Folders whose configuration the user trusts. A configuration is a program, and the working folder may belong to another
- * user. The list is a file of the user with an absolute path on each line.
+ * The folders whose configuration file the user trusts. A configuration is a program, and another user may own the working
+ * folder. The list is a file of the user with one absolute path per line.
  */
 export class TrustedFolders {
   readonly #file: string
@@ -15,7 +15,10 @@ export class TrustedFolders {
     this.#file = join(base, 'jobistemer', 'trusted-folders')
   }
 
-  /** A folder that is moved, or replaced by a link to another one, is not trusted. */
+  /**
+   * Returns whether the user trusts a folder. Compares real paths: trust ends if the folder is moved or replaced by a
+   * link.
+   */
   has(folder: string): boolean {
     return this.#read().includes(realpathSync(folder))
   }

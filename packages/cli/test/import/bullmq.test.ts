@@ -28,7 +28,7 @@ afterAll(async () => {
   await server.stop()
 })
 
-/** A digest of every key with its value and its expiry. */
+/** Returns a digest of every Redis key with its value and its expiry. */
 async function contentOf(redis: Redis): Promise<string> {
   const hash = createHash('sha256')
   for (const key of (await redis.keys('*')).sort()) {
@@ -179,7 +179,7 @@ describe.each(['bullmq', 'bullmq-5'] as const)('jobistemer import of %s', (libra
       (later?.timestamp as number) + 3_600_000,
     )
 
-    // The importer can end at any request: each repeat creates only what is missing.
+    // The importer may crash at any request. Each repeated import creates only the missing runs.
     const place = ['-s', 'sqlite:jobs.db', '--owner', 'moved']
     const storage = sqliteStorage({ file: join(folder, 'jobs.db') })
     await ask('--output', join(folder, 'jobs.json'))
@@ -223,7 +223,7 @@ describe.each(['bullmq', 'bullmq-5'] as const)('jobistemer import of %s', (libra
     await queue.pause()
     const next = await nextOf(queue)
     const file = join(scratch.folder(), 'waiting.ndjson')
-    // The clock of the program stands behind the cut-over.
+    // The clock of the program shows a time after the cut-over.
     const cutOver = next + 5 * periodMs
     const now = { ...systemClock, now: () => cutOver + 1000 }
     const { err } = await runCli(
@@ -264,7 +264,7 @@ it('jobistemer import reads repeatable jobs of BullMQ 5 and earlier, with the da
   const queue = new bullmq5.Queue('old', { connection: { url: server.url }, prefix: 'legacy' })
   await queue.add('report', { day: 1 }, { repeat: { pattern: '15 3 * * *', tz: 'UTC', limit: 5 }, attempts: 2 })
   await queue.add('tick', { n: 1 }, { repeat: { every: 60_000 } })
-  // As BullMQ before 3.0 stored it: a member without a record of its own.
+  // BullMQ before 3.0 stores a repeatable job only as a member of a sorted set, without a hash.
   await admin.zadd('legacy:old:repeat', Date.UTC(year, 0, 1, 9), 'ancient:::Europe/Berlin:0 10 * * *')
   const before = await contentOf(admin)
   const { out, err } = await runCli(['import', 'bullmq', '--from', server.url, '--source-prefix', 'legacy', '--json'], {

@@ -18,7 +18,7 @@ const howMany = isThorough ? 200 : 8
 const limitMs = isThorough ? 1_800_000 : 180_000
 const seed = 30
 
-/** Zones with changes of an hour and of half an hour, at midnight, on other days each year, and without changes. */
+/** Time zones whose clocks change by an hour or by half an hour, at midnight, on varying days, or never. */
 const zones = [
   'UTC',
   'Europe/Berlin',
@@ -31,14 +31,14 @@ const zones = [
   'Africa/Casablanca',
 ]
 
-/** The syntax that sources do not share. */
+/** The cron syntax that only some sources accept. */
 interface Syntax {
   readonly seconds?: boolean
   readonly nth?: boolean
   readonly last?: boolean
 }
 
-/** Expressions that fire up to a few thousand times a year, with times around the changes of clocks among them. */
+/** Returns cron expressions with at most a few thousand instants a year, some of them close to clock changes. */
 function expressions(syntax: Syntax): readonly { readonly expression: string; readonly timezone: string }[] {
   let state = seed
   const random = (below: number): number => {
@@ -73,7 +73,7 @@ function expressions(syntax: Syntax): readonly { readonly expression: string; re
   })
 }
 
-/** Every difference has a rule, and nothing is left out without a note. */
+/** Compares all schedules, and expects a rule for every difference and a note for every schedule that is left out. */
 async function expectExplained(argv: readonly string[], cwd: string): Promise<void> {
   const { out, err } = await runCli(['import', ...argv, '--zone', 'UTC', '--compare', '--json'], { now: null, cwd })
   expect(err).toBe('')

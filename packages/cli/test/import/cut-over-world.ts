@@ -8,29 +8,32 @@ import { expect } from 'vitest'
 import { runCli } from '../run-cli.ts'
 import { type Started, startCli, startShell } from '../spawn-cli.ts'
 
-/** One run of a slot or of a queued job, by either system. `what`: `job@slot` or the key of a job. */
+/**
+ * One run of a slot or of a queued job, in the source or in Jobistemer. `what` is `job@slot` or the key of a queued
+ * job.
+ */
 export interface Run {
   readonly by: 'source' | 'jobistemer'
   readonly what: string
 }
 
-/** A source whose jobs run, and Jobistemer with an SQLite file. */
+/** A source that runs jobs, and Jobistemer on an SQLite file, for a tested cut-over. */
 export interface CutOverWorld {
   readonly folder: string
-  /** The runs of both systems, in order. */
+  /** The runs of the source and of Jobistemer, in order of time. */
   readonly runs: Run[]
   readonly client: Client
-  /** The command line of the importer, without its options. */
+  /** The source arguments of `jobistemer import`, without options. */
   readonly source: readonly string[]
   /** The folder of the user's project, from which the commands load the library of the source. */
   readonly project: string
 }
 
-/** The figures of a cut-over. */
+/** The counted results of a tested cut-over. */
 export interface CutOverFigures {
   readonly slotsOfSource: number
   readonly slotsOfJobistemer: number
-  /** Slots that the source itself left out, because its worker was late. */
+  /** Number of slots that the source skipped, because its own worker was late. */
   readonly leftOutBySource: number
   readonly jobsOfSource: number
   readonly jobsOfJobistemer: number
@@ -38,10 +41,10 @@ export interface CutOverFigures {
   readonly missing: readonly string[]
 }
 
-/** Starts a node of Jobistemer without jobs. Its handlers record each run. */
+/** Starts a Jobistemer node without code-defined jobs. Its handlers record each run. */
 export async function startNode(folder: string, runs: Run[], handlers: readonly string[]): Promise<Scheduler> {
   const storage = sqliteStorage({ file: join(folder, 'jobs.db') })
-  // Requests of queued jobs have a number. `namedRuns` names requests of slots later.
+  // A request of a queued job has a number in its data. `namedRuns` names requests of slots later.
   const record = async ({ job, input, scheduledAt, occurrence }: RecordedContext): Promise<void> => {
     const n = input?.data?.n ?? input?.n
     const slot = occurrence.kind === 'slot' ? `${job.name}@${+scheduledAt}` : occurrence.id
@@ -64,7 +67,10 @@ interface RecordedContext {
   readonly occurrence: { readonly id: string; readonly kind: string }
 }
 
-/** The runs. A run that `trigger-many` requested for a slot has the name of that slot. `slotOf`: the slot of a key. */
+/**
+ * Returns the runs by name. A run that `trigger-many` requested for a slot is named after the slot. `slotOf` converts
+ * the key of a request to its slot.
+ */
 export async function namedRuns(
   { client, runs }: CutOverWorld,
   slotOf: (key: string) => Promise<string>,
@@ -90,7 +96,7 @@ async function call(cwd: string, ...argv: readonly string[]): Promise<string> {
   return out
 }
 
-/** Writes the jobs, stores them, and starts the stop command that the importer prints. */
+/** Imports the jobs to a file, applies the file, and starts the stop command that the importer prints. */
 export async function prepare(
   { folder, source, project }: CutOverWorld,
   cutOver: number,
@@ -113,8 +119,8 @@ export async function prepare(
 }
 
 /**
- * Hands the waiting jobs over. With `crashes`, kills the importer while it writes the file, and kills `trigger-many` while it
- * triggers, and then repeats both.
+ * Imports the waiting requests to a file and triggers them. With `crashes`, kills the importer while it writes the file and
+ * `trigger-many` while it triggers, and then repeats both commands.
  */
 export async function handOver(
   world: CutOverWorld,
@@ -150,7 +156,7 @@ export async function handOver(
   return { created, existed }
 }
 
-/** Resolves when no run waits. */
+/** Resolves when no run of the client's storage waits. */
 export async function drained(client: Client): Promise<void> {
   for (;;) {
     const { items } = await client.jobs({ limit: 100, include: ['counts'] })
@@ -159,17 +165,17 @@ export async function drained(client: Client): Promise<void> {
   }
 }
 
-/** What had to run. */
+/** The runs that a cut-over must produce. */
 export interface Expected {
-  /** The slots of each job, in order, up to the end of the run. */
+  /** The slots of each job up to the end of the test, in order. */
   readonly slots: ReadonlyMap<string, readonly number[]>
-  /** The next slot of each job when the source had stopped: the source has decided about all slots before it. */
+  /** The next slot of each job at the stop of the source. The source has launched or skipped all earlier slots. */
   readonly decided: ReadonlyMap<string, number>
-  /** Number of queued jobs. */
+  /** Number of queued jobs. Each has a number as its data. */
   readonly numbers: number
 }
 
-/** Compares the runs of both systems with what had to run. */
+/** Compares the runs of the source and of Jobistemer with the expected runs. */
 export function figuresOf(runs: readonly Run[], { slots, decided, numbers }: Expected): CutOverFigures {
   const counts = new Map<string, number>()
   for (const { what } of runs) counts.set(what, (counts.get(what) ?? 0) + 1)

@@ -23,15 +23,21 @@ import {
   startNode,
 } from './cut-over-world.ts'
 
-/** JOBISTEMER_CUT_OVER_SECONDS=1800: how long each run lasts. The cut-over is in the middle. */
+/**
+ * Duration of each test in seconds, with the cut-over in the middle. `JOBISTEMER_CUT_OVER_SECONDS` overrides the
+ * default.
+ */
 const seconds = Number(process.env.JOBISTEMER_CUT_OVER_SECONDS ?? (isThorough ? 45 : 8))
 const isFull = isThorough || seconds > 60
-/** Jobs that wait, and jobs that are delayed, at the cut-over. */
+/** Number of waiting jobs and of delayed jobs at the cut-over. */
 const [waiting, delayed] = isFull ? [10_000, 1000] : [1000, 100]
 const limitMs = (2 * seconds + 240) * 1000
 const scratch = useScratch()
 
-/** Numbers of further jobs, which producers add under load: to the source up to the cut-over, then to Jobistemer. */
+/**
+ * Adds numbered jobs every 50 ms, and returns the next number. Adds them to the source before the cut-over, and then to
+ * Jobistemer.
+ */
 async function produce(
   until: number,
   cutOver: number,
@@ -104,7 +110,7 @@ it.each(isFull ? bullmqCases : bullmqCases.slice(0, 1))(
       },
       options,
     )
-    // 10 ms for each job, so that jobs wait at the cut-over.
+    // Each job takes 10 ms, so that some jobs still wait at the cut-over.
     const bulkWorker = new Worker(
       'bulk',
       async ({ data }) => {
@@ -165,7 +171,7 @@ it.each(isFull ? bullmqCases : bullmqCases.slice(0, 1))(
   limitMs,
 )
 
-// pg-boss sends one job a minute for a schedule, so this run takes up to two minutes.
+// This test takes up to two minutes, because a pg-boss schedule creates at most one job per minute.
 it.runIf(isFull)(
   'the cut-over from pg-boss under load loses no run and runs none twice, although the importer crashes',
   async () => {

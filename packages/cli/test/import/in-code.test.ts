@@ -11,7 +11,7 @@ import { runCli } from '../run-cli.ts'
 const scratch = useScratch()
 const cli = import.meta.resolve('../../src/index.ts')
 
-/** Imports a module whose default export is a source. */
+/** Writes and imports a module whose default export is an import source. */
 async function imported(source: string, ...argv: string[]) {
   const folder = scratch.folder()
   const file = join(folder, 'schedules.ts')
@@ -26,7 +26,7 @@ async function imported(source: string, ...argv: string[]) {
   return { ...JSON.parse(out), jobs }
 }
 
-/** What is left out, and why. */
+/** Returns the notes about schedules that the import leaves out. */
 function leftOut(notes: readonly { readonly kind: string; readonly origin: string; readonly text: string }[]): object {
   return Object.fromEntries(notes.filter(({ kind }) => kind === 'left_out').map(({ origin, text }) => [origin, text]))
 }

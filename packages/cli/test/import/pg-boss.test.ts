@@ -49,7 +49,7 @@ afterAll(async () => {
   await server.stop()
 })
 
-/** A digest of all rows of pg-boss. */
+/** Returns a digest of all rows in the pg-boss schema. */
 async function contentOf(schema: string): Promise<string> {
   const hash = createHash('sha256')
   const { rows: tables } = await admin.query('SELECT tablename FROM pg_tables WHERE schemaname = $1 ORDER BY 1', [

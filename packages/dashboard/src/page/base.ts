@@ -2,6 +2,6 @@ function metaOf(name: string): string {
   return document.querySelector<HTMLMetaElement>(`meta[name="jobistemer-${name}"]`)?.content ?? ''
 }
 
-/** Where the dashboard is mounted; empty at the root. */
+/** The path at which the dashboard is mounted; empty at the root. */
 export const base = metaOf('base')
 export const title = metaOf('title')

@@ -1,10 +1,10 @@
-// The only place of the page that reads the time and sets timers.
+// The only module of the page that reads the time and sets timers.
 
-/** How far the server's clock is ahead of the browser's, in milliseconds. */
+/** How far the server's clock is ahead of the browser's clock, in ms. */
 let aheadMs = 0
 const listeners = new Set<() => void>()
 
-/** Epoch milliseconds, by the server's clock as far as it is known. */
+/** Returns the server's time in epoch milliseconds; the browser's time until the page knows the server's. */
 export function now(): number {
   return Date.now() + aheadMs
 }
@@ -14,24 +14,24 @@ export function learnServerTime(text: string): void {
   for (const listener of listeners) listener()
 }
 
-/** Calls the listener when the page has learned the time of the server. */
+/** Calls the listener each time that the page receives the server's time. */
 export function onServerTime(listener: () => void): void {
   listeners.add(listener)
 }
 
-/** Calls `act` once after a delay. Returns a function that cancels it. */
+/** Calls `act` once after `delayMs`. Returns a function that cancels the call. */
 export function after(delayMs: number, act: () => void): () => void {
   const timer = setTimeout(act, delayMs)
   return () => clearTimeout(timer)
 }
 
-/** Calls `act` at an interval. Returns a function that ends it. */
+/** Calls `act` every `intervalMs`. Returns a function that stops the calls. */
 export function every(intervalMs: number, act: () => void): () => void {
   const timer = setInterval(act, intervalMs)
   return () => clearInterval(timer)
 }
 
-/** Monotonic time, in ms. */
+/** Returns the monotonic time of the browser, in ms. */
 export function steadyNow(): number {
   return performance.now()
 }

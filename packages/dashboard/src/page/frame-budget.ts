@@ -1,4 +1,4 @@
-/** Maximum number of elements to create in one frame, so that a frame is short on slow machines, too. */
+/** Maximum number of elements that the grid creates in one frame. Keeps frames short even on slow machines. */
 const perFrame = 320
 
 interface Waiting {
@@ -26,7 +26,7 @@ function nextFrame(): void {
   })
 }
 
-/** Reserves `cost` elements of this frame. Returns whether the caller may create them now. */
+/** Reserves `cost` new elements in this frame. Returns whether the caller may create them now. */
 export function takeFrameShare(cost: number): boolean {
   if (left <= 0) return false
   left -= cost
@@ -34,7 +34,7 @@ export function takeFrameShare(cost: number): boolean {
   return true
 }
 
-/** Calls `act` in a later frame that has room. Returns a function that cancels it. */
+/** Calls `act` in a later frame that may still create elements. Returns a function that cancels the call. */
 export function inLaterFrame(cost: number, act: () => void): () => void {
   const one = { cost, act }
   waiting.add(one)

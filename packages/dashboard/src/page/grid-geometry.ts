@@ -1,16 +1,16 @@
 /** Width of a cell and its gap, in pixels. The style sheet contains the same number. */
 export const pitch = 20
-/** The bars above the cells, in pixels. */
+/** Height of the duration bars above the cells, in pixels. */
 export const headHeight = 48
-/** Number of columns in a segment. The grid draws whole segments. */
+/** Number of columns in a segment. The grid creates and removes whole segments. */
 export const segmentSize = 8
-/** The space after the newest column, in pixels. */
+/** Width of the empty space after the newest column, in pixels. */
 export const endSpace = 16
 
-/** Number of rows to draw beyond the visible ones, above and below. */
+/** Number of rows that the grid draws beyond the visible rows, above and below. */
 const moreRows = 4
 
-/** The visible part of a grid, in pixels. */
+/** Position and size of the visible part of a grid, in pixels. */
 export interface Viewport {
   readonly left: number
   readonly top: number
@@ -18,15 +18,15 @@ export interface Viewport {
   readonly height: number
 }
 
-/** How large a grid is. */
+/** The number of rows and columns of a grid, and the width of its row names. */
 export interface GridSize {
   readonly rows: number
   readonly columns: number
-  /** The names of the rows, in pixels. */
+  /** Width of the row names, in pixels. */
   readonly nameWidth: number
 }
 
-/** The part of a grid to draw; ends are exclusive. Segments count from the newest column on. */
+/** The part of a grid to draw. End indexes are exclusive. Segments are counted from the newest column. */
 export interface GridWindow {
   readonly firstRow: number
   readonly endRow: number
@@ -42,7 +42,7 @@ export function heightOf({ rows }: GridSize): number {
   return headHeight + rows * pitch
 }
 
-/** Returns the part to draw for a viewport: whole segments and some more rows, so that it seldom changes. */
+/** Returns the part of the grid to draw: whole segments and some additional rows, so that the part seldom changes. */
 export function windowOf({ left, top, width, height }: Viewport, size: GridSize): GridWindow {
   const fromEnd = (x: number): number => (widthOf(size) - endSpace - x) / pitch
   const firstColumn = fromEnd(left + width)
@@ -58,7 +58,7 @@ export function windowOf({ left, top, width, height }: Viewport, size: GridSize)
   }
 }
 
-/** Returns the scroll position that shows a cell. Rows count from 1, after the head; columns from the newest on. */
+/** Returns the scroll position that shows a cell. Rows are counted from 1 below the head, columns from the newest. */
 export function scrolledTo(
   row: number,
   column: number,

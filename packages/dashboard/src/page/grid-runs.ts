@@ -2,14 +2,14 @@ import type { GridPage } from '../wire.ts'
 import { pathOf, read } from './request.ts'
 import type { Reading } from './resource.ts'
 
-/** A task of a run in the grid. */
+/** A cell of the grid: one task of one run. */
 export interface GridCell {
   readonly state: string
   readonly attempts: number
   readonly durationMs: number | null
 }
 
-/** A run in the grid. */
+/** A column of the grid: one run. */
 export interface GridColumn {
   readonly id: string
   readonly state: string
@@ -18,17 +18,17 @@ export interface GridColumn {
   readonly tasks: ReadonlyMap<string, GridCell>
 }
 
-/** The runs of a grid that the page has read. */
+/** The runs of a grid that the page has read so far. */
 export interface GridRuns {
   /** The newest first. */
   readonly columns: readonly GridColumn[]
-  /** The cursor of older runs; `null`: there are no older runs, or the page needs none. */
+  /** The cursor of older runs. `null` if there are no older runs, or if the grid needs none. */
   readonly cursor: string | null
 }
 
 interface Wanted {
   readonly job: string
-  /** Maximum number of runs. */
+  /** Maximum number of runs that the grid reads. */
   readonly count: number
   /** Number of runs in one request. */
   readonly perPage: number
@@ -70,7 +70,7 @@ async function readChanged(
   return found
 }
 
-/** Joins the runs that were read again with the older, unchanged runs. */
+/** Joins the newly read runs with the older runs that the page already has. */
 function joined(newest: readonly GridColumn[], before: GridRuns, count: number): GridRuns {
   const last = newest.at(-1)?.id
   const rest = before.columns.findIndex(({ id }) => id === last)
@@ -94,7 +94,7 @@ async function readPage(
   return { columns, cursor: page.cursor }
 }
 
-/** Returns the old column if it equals the new one, so that the page does not draw it again. */
+/** Returns the previous column if it equals the new one, so that the page does not draw it again. */
 function unchanged(before: GridColumn | undefined, now: GridColumn): GridColumn {
   return before !== undefined && textOf(before) === textOf(now) ? before : now
 }

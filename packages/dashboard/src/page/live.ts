@@ -4,7 +4,7 @@ import { Store } from './store.ts'
 
 export type ChangeKind = 'start' | 'jobs' | 'runs' | 'failures' | 'nodes' | 'away' | 'back'
 
-/** Whether the page shows the present state. */
+/** Whether the page receives changes, so that it shows the present state. */
 export interface Connection {
   readonly state: 'live' | 'connecting' | 'unreachable' | 'away'
 }
@@ -21,8 +21,8 @@ export function onChange(listener: (kinds: ReadonlySet<ChangeKind>) => void): ()
 }
 
 /**
- * Listens to the events of the server while the page is visible: browsers allow few connections to one server. After the
- * browser reconnects, the page reads everything again.
+ * Receives change events from the server while the page is visible, because browsers allow only few connections to one server.
+ * After a reconnect, the page reads everything again.
  */
 export function follow(): void {
   let source: EventSource | null = null
@@ -46,7 +46,8 @@ export function follow(): void {
       giveUp()
       giveUp = after(retryMs, () => {
         connection.value = { state: 'unreachable' }
-        // After a refusal, the browser does not reconnect. The user may sign in again, or the server may recover.
+        // The browser does not reconnect after a refused request, so the page does: the user may sign in again, or the
+        // server may recover.
         if (opened.readyState === EventSource.CLOSED) connect()
       })
     })

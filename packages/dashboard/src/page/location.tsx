@@ -3,7 +3,7 @@ import { base } from './base.ts'
 import { pathOf, type Query } from './request.ts'
 import { Store, useStore } from './store.ts'
 
-/** The parsed address: the path below the base, and the query. */
+/** A parsed address of the dashboard: the path below the base, and the query. */
 export interface Place {
   readonly path: string
   readonly query: Readonly<Record<string, string>>
@@ -24,7 +24,7 @@ export function usePlace(): Place {
   return useStore(place)
 }
 
-/** Opens an address. The scroll position stays if only the query changes. */
+/** Opens an address of the dashboard. The page keeps its scroll position if only the query changes. */
 export function go(path: string, query: Query = {}, { replaces = false } = {}): void {
   const target = `${base}${pathOf(path, query)}`
   const isElsewhere = path !== place.value.path
@@ -33,11 +33,11 @@ export function go(path: string, query: Query = {}, { replaces = false } = {}): 
   place.value = readPlace()
   if (!isElsewhere) return
   window.scrollTo(0, 0)
-  // Screen readers begin to read at the new page.
+  // Focuses the heading, so that screen readers begin to read at the new page.
   requestAnimationFrame(() => document.querySelector<HTMLElement>('h1')?.focus())
 }
 
-/** Changes members of the query, and stays on the page. */
+/** Changes members of the query without leaving the page. */
 export function change(query: Query, options?: { readonly replaces?: boolean }): void {
   go(place.value.path, { ...place.value.query, ...query }, options)
 }
@@ -58,7 +58,7 @@ function isPlain({ defaultPrevented, button, metaKey, ctrlKey, shiftKey, altKey 
   return !defaultPrevented && button === 0 && !metaKey && !ctrlKey && !shiftKey && !altKey
 }
 
-/** Handles clicks on links inside an element with very many links. */
+/** Opens a clicked link of the dashboard in this page. For an element with very many links, one listener is enough. */
 export function follow(event: MouseEvent): void {
   const link = (event.target as HTMLElement).closest('a')
   if (link === null || !isPlain(event)) return
@@ -67,7 +67,7 @@ export function follow(event: MouseEvent): void {
   go(pathname.slice(base.length), Object.fromEntries(searchParams))
 }
 
-/** A link inside the dashboard. It is an anchor, so the user can open it in another tab or copy it. */
+/** A link to a page of the dashboard. It is an anchor, so the user can open it in another tab or copy its address. */
 export function Link({ to, query = {}, children, ...others }: LinkProps) {
   const open = (event: MouseEvent): void => {
     if (!isPlain(event)) return

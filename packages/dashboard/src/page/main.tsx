@@ -10,7 +10,7 @@ applyTheme()
 render(<Shell />, document.getElementById('app') as HTMLElement)
 follow()
 
-/** Loads the session, and retries until it succeeds: without a session the page offers no actions. */
+/** Loads the session, and retries until it succeeds. Without a session the page offers no actions. */
 function learnSession(): void {
   readSession().catch(() => after(3000, learnSession))
 }

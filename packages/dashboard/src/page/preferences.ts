@@ -12,14 +12,14 @@ function kept<T extends string>(name: string, known: readonly T[]): Store<T> {
   try {
     value = window.localStorage.getItem(key)
   } catch {
-    // Without storage access, the page uses the default.
+    // If the browser denies access to its local storage, the page uses the default.
   }
   const store = new Store<T>(known.find((one) => one === value) ?? (known[0] as T))
   store.listen(() => {
     try {
       window.localStorage.setItem(key, store.value)
     } catch {
-      // Without storage access, the value is valid until the page is closed.
+      // If the browser denies access to its local storage, the value is kept until the page is closed.
     }
   })
   return store

@@ -1,7 +1,7 @@
 import type { ProblemView } from '../wire.ts'
 import { base } from './base.ts'
 
-/** Why a request was not answered. */
+/** The reason for which a request failed: the status, code and message of the server, or a network error. */
 export class RequestError extends Error {
   readonly status: number
   readonly code: string
@@ -17,7 +17,7 @@ export class RequestError extends Error {
 
 export type Query = Readonly<Record<string, string | number | boolean | null | undefined>>
 
-/** A path with a query; what is empty is left out. */
+/** Returns a path with a query. Omits empty members of the query. */
 export function pathOf(path: string, query: Query = {}): string {
   const parameters = new URLSearchParams()
   for (const [name, value] of Object.entries(query)) {
@@ -62,7 +62,7 @@ async function answerOf<T>(response: Response): Promise<T> {
   throw new RequestError(response.status, (value as ProblemView).error)
 }
 
-/** A key that names a request: sent twice, it is done once. */
+/** Returns a new random request key. If the page sends a request twice, the key prevents a second run. */
 export function newKey(): string {
   const bytes = crypto.getRandomValues(new Uint8Array(12))
   return `dashboard ${[...bytes].map((byte) => byte.toString(16).padStart(2, '0')).join('')}`

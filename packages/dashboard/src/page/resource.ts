@@ -5,26 +5,26 @@ import { read, RequestError } from './request.ts'
 
 /** Data that the page reads from the server, and reads again after changes. */
 export interface Resource<T> {
-  /** The last data; `null` before the first. They stay while the page reads again. */
+  /** The data of the last successful read; `null` before the first. They stay while the page reads again. */
   readonly data: T | null
   /** The error of the last read; `null` after success. */
   readonly error: RequestError | null
   reload(): void
 }
 
-/** The state of a read that takes several requests. */
+/** The state of a read that consists of several requests. */
 export interface Reading<T> {
   readonly signal: AbortSignal
-  /** The data of the previous read; `null` without one. */
+  /** The data of the previous read; `null` before the first read. */
   readonly before: T | null
-  /** Shows a part before the read has ended. */
+  /** Shows the data that this read has received so far. */
   show(part: T): void
 }
 
 interface ResourceOptions<T> {
-  /** The kinds of changes that cause a new read. */
+  /** The kinds of changes after which the page reads the data again. */
   readonly on?: readonly ChangeKind[]
-  /** Additional interval for reading again, in ms, for data that the change stream does not report. */
+  /** Additional interval in ms for reading data that the change stream does not report. */
   readonly everyMs?: number | ((data: T) => number | undefined) | undefined
   /** Reads the data. Default: one request of the path. With `by`, the path only identifies the data. */
   readonly by?: (reading: Reading<T>) => Promise<T>
@@ -33,7 +33,10 @@ interface ResourceOptions<T> {
 const gapMs = 1000
 const retryMs = 3000
 
-/** @param path `null`: read nothing yet. */
+/**
+ * Reads data of the server, and reads them again after changes.
+ * @param path `null`: read nothing yet
+ */
 export function useResource<T>(path: string | null, { on = [], everyMs, by }: ResourceOptions<T> = {}): Resource<T> {
   const [state, setState] = useState<{ path: string | null; data: T | null; error: RequestError | null }>({
     path: null,
@@ -63,7 +66,7 @@ export function useResource<T>(path: string | null, { on = [], everyMs, by }: Re
         isWanted = true
         return
       }
-      // A hidden page does not read. When it is visible again, the change stream restarts and causes a read.
+      // A hidden page does not read again. When it becomes visible, the change stream restarts and causes a read.
       if (document.hidden && begunAt > 0) return
       giveUp()
       isReading = true
@@ -79,7 +82,7 @@ export function useResource<T>(path: string | null, { on = [], everyMs, by }: Re
         if (gone.signal.aborted) return
         const problem = error instanceof RequestError ? error : faultOf(error)
         setState((before) => ({ path, data: before.path === path ? before.data : null, error: problem }))
-        // Only network and server errors are transient. A refused request would be refused again.
+        // Retries only after network and server errors. The server would refuse a refused request again.
         wait = problem.status === 0 || problem.status >= 500 ? retryMs : undefined
       }
       isReading = false
@@ -101,7 +104,7 @@ export function useResource<T>(path: string | null, { on = [], everyMs, by }: Re
     }
   }, [path, kinds, typeof everyMs === 'number' ? everyMs : null])
   const reload = useCallback(() => reloads.current(), [])
-  // Data of another path do not belong to this one.
+  // Does not return data of the previous path.
   if (state.path !== path) return { data: null, error: null, reload }
   return { data: state.data, error: state.error, reload }
 }

@@ -3,7 +3,7 @@ import { learnServerTime } from './browser-clock.ts'
 import { read } from './request.ts'
 import { Store } from './store.ts'
 
-/** Whom the page is for. Until it is known, nothing is offered that may be refused. */
+/** The user's rights, and the texts for run states. Until the session is loaded, the page offers no actions. */
 export const session = new Store<Session>({ readOnly: true, now: '', states: {} })
 
 export async function readSession(): Promise<void> {

@@ -147,7 +147,7 @@ function Live() {
   )
 }
 
-/** Shows why the page may be out of date. */
+/** Shows why the page may be out of date, such as a lost connection. */
 function Banner() {
   const found = useStore(connection)
   return (

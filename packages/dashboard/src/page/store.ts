@@ -1,6 +1,6 @@
 import { useEffect, useState } from 'preact/hooks'
 
-/** A value that parts of the page share. */
+/** A value that several parts of the page share and observe. */
 export class Store<T> {
   #value: T
   readonly #listeners = new Set<() => void>()

@@ -20,7 +20,7 @@ function formatOf(timeZone: string | undefined): Intl.DateTimeFormat {
   return format
 }
 
-/** An instant in a zone, in parts. */
+/** The local date and time of an instant in a time zone. */
 export interface LocalTime {
   /** `2026-01-31` */
   readonly date: string
@@ -31,13 +31,16 @@ export interface LocalTime {
   readonly offset: string
 }
 
-/** @param timeZone `undefined`: the browser's. */
+/**
+ * Returns the local date and time of an instant.
+ * @param timeZone `undefined`: the browser's time zone
+ */
 export function localTime(at: number, timeZone: string | undefined): LocalTime {
   let parts: Intl.DateTimeFormatPart[]
   try {
     parts = formatOf(timeZone).formatToParts(at)
   } catch {
-    // A zone that this browser does not know.
+    // The browser does not know the time zone, so the page shows UTC.
     return localTime(at, 'UTC')
   }
   const part = (type: string): string => parts.find((one) => one.type === type)?.value ?? ''
@@ -49,12 +52,16 @@ export function localTime(at: number, timeZone: string | undefined): LocalTime {
   }
 }
 
-/** The instant of a local time, as a field of the page has it: `2026-01-31T02:00`. `null`: it is none. */
+/**
+ * Returns the instant of a local time from a form field, such as `2026-01-31T02:00`. Returns `null` for an invalid
+ * text.
+ */
 export function instantOf(text: string, timeZone: string | undefined): string | null {
   const asUtc = Date.parse(`${text}Z`)
   if (Number.isNaN(asUtc)) return null
   let at = asUtc
-  // The offset depends on the unknown instant. The second guess is right, except for a local time in a gap.
+  // The offset depends on the unknown instant, so the loop guesses twice. The second guess is right, except in a gap of
+  // local time.
   for (let guess = 0; guess < 2; guess++) {
     const { date, time } = localTime(at, timeZone)
     at += asUtc - Date.parse(`${date}T${time}Z`)
@@ -62,7 +69,7 @@ export function instantOf(text: string, timeZone: string | undefined): string | 
   return new Date(at).toISOString()
 }
 
-/** As a field of the page has it. */
+/** Formats an instant as the value of a date and time field: `2026-01-31T02:00`. */
 export function fieldTime(at: number, timeZone: string | undefined): string {
   const { date, time } = localTime(at, timeZone)
   return `${date}T${time.slice(0, 5)}`

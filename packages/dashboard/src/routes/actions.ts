@@ -128,7 +128,7 @@ const remove: Act = {
   },
 }
 
-/** Actions on one job or one run. */
+/** Routes of actions on one job or one run. */
 export const actions: readonly Act[] = [
   trigger,
   replay,

@@ -5,14 +5,14 @@ import type { Act, Call, Read } from '../route.ts'
 import { visibleJobOf } from './lists.ts'
 import type { BackfillLine, BackfillsView, BackfillView } from '../wire.ts'
 
-/** Maximum number of live occurrences to read. Each backfill has only a few of them. */
+/** Maximum number of live runs that a request searches for running backfills. */
 const mostLooked = 10_000
 const pageSize = 1000
-/** Maximum number of backfills in an answer. The progress of each backfill takes separate calls. */
+/** Maximum number of backfills in an answer. The progress of each takes separate client calls. */
 const mostShown = 50
-/** Number of the latest ended runs of a job that are searched for its stopped and ended backfills. One call reads them. */
+/** Number of a job's latest ended runs that are searched for stopped and ended backfills. One client call reads them all. */
 const mostEnded = 2000
-/** Maximum number of cached results of ended backfills. A full cache is emptied. */
+/** Maximum number of cached results of ended backfills. When the cache is full, it is emptied. */
 const mostKept = 500
 
 /** A run of a backfill. */
@@ -22,7 +22,7 @@ function isOfBackfill(run: ListedOccurrence): run is Run {
   return run.backfill !== null && run.job !== null
 }
 
-/** One run of each backfill, by job and key. */
+/** Collects one run of each backfill, identified by job and key. */
 class Found {
   readonly runs = new Map<string, Run>()
 
@@ -79,7 +79,7 @@ async function findLive({ client, options }: Call): Promise<{ readonly found: Fo
   return { found, isPart: false }
 }
 
-/** Reads ended runs, the newest first. Skipped and missed slots are not runs of a backfill. */
+/** The states of ended runs of a backfill. Skipped and missed slots are not runs of a backfill. */
 const endedStates = [...failedStates, 'completed', 'canceled'] as const
 
 async function endedOf({ client, options }: Call, job: string) {
@@ -87,7 +87,7 @@ async function endedOf({ client, options }: Call, job: string) {
   return await client.occurrences(filter, options)
 }
 
-/** For each client, the progress of a backfill by the id of its last ended run. */
+/** The cache of ended backfills for each client: the progress by the id of the backfill's last run. */
 const results = new WeakMap<Client, Map<string, BackfillView>>()
 
 async function progressOf({ client, options }: Call, run: Run): Promise<BackfillView> {
@@ -113,7 +113,7 @@ async function lineOf(call: Call, run: Run): Promise<BackfillLine> {
   try {
     progress = await progressOf(call, run)
   } catch (error) {
-    // The progress is unknown if this process cannot load the schedule type, or if the job has no schedule any more.
+    // The progress is `null` if this process cannot load the schedule type, or if the job no longer has a schedule.
     const status = problemOf(error)?.status ?? 500
     if (status >= 500) throw error
   }
@@ -149,5 +149,7 @@ const goOn: Act = {
   },
 }
 
-/** Routes that read backfills and continue one. `actions.ts` has the routes that start and stop one. */
+/**
+ * Routes that read backfills or continue a stopped backfill. `actions.ts` has the routes that start and stop backfills.
+ */
 export const ofBackfills: readonly (Read | Act)[] = [backfills, goOn]

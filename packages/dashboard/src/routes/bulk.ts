@@ -10,12 +10,15 @@ import { tellAudit } from '../tell-audit.ts'
 import type { BulkAnswer, BulkItem, BulkPlan } from '../wire.ts'
 import { jobFilterNames, jobsFilterOf, visibleJobOf } from './lists.ts'
 
-/** Items in one request. The page continues by the cursor, shows the progress, and lets the user stop. */
+/**
+ * Number of items in one request. The page sends the next request with the cursor, shows the progress, and lets the
+ * user stop.
+ */
 const perPart = 100
 const atOnce = 8
 const mostCounted = 10_000
 const mostNamed = 20
-/** Runs that can be left out one by one. */
+/** Maximum number of runs that the dialog lists with a checkbox to exclude them. */
 const mostChosen = 100
 
 interface Target<T> {
@@ -30,9 +33,9 @@ interface Target<T> {
   jobOf(item: T): string | null
   runOf(item: T): string | null
   itemOf(item: T): BulkItem
-  /** Number of items that the plan names. */
+  /** Maximum number of items that the dry run names. */
   readonly mostNamed: number
-  /** Acts on one item. Returns why the action had no effect, or `null` if it had. */
+  /** Performs the action on one item. Returns the reason if the action had no effect, else `null`. */
   act(call: Call, item: T, actor: { readonly actor?: string }): Promise<string | null>
 }
 
@@ -62,7 +65,7 @@ function jobTarget(action: (typeof jobActions)[number], filter: Input): Target<J
     mostNamed,
     act: async ({ client, options, input, voice }, { name }, actor) => {
       const how = { ...voice, ...actor }
-      // If the page sends a part again because the answer was lost, the key keeps each job from running twice.
+      // If the page repeats a request because the answer was lost, the key prevents a second run of each job.
       if (action === 'trigger')
         return problemOfStart(await client.trigger(name, { key: input.needed('key'), ...how, ...options }))
       if (action === 'resume') await client.resume(name, { ...how, ...options })
@@ -192,7 +195,7 @@ async function part<T>(call: Call, target: Target<T>): Promise<BulkAnswer> {
       } catch (error) {
         const problem = problemOf(error)
         await tellAudit(call.settings, { ...entry, error: problem?.code ?? 'INTERNAL' })
-        // If the storage is unavailable, every further item would fail too.
+        // Stops at once if the storage is unavailable, because every further item would fail too.
         if (problem === null || problem.status === 503) throw error
         failed.push({ what: job ?? String(run), message: problem.message })
       }
@@ -206,5 +209,5 @@ async function part<T>(call: Call, target: Target<T>): Promise<BulkAnswer> {
   return { done, failed, cursor }
 }
 
-/** Actions on all items that match a filter. */
+/** Routes of actions on all items that match a filter. */
 export const bulk: readonly Act[] = [bulkJobs, bulkRuns]

@@ -8,13 +8,13 @@ import type { Bar, JobLine, Overview, Page, RunLine, Wire } from '../wire.ts'
 
 const shortPage: PageAt = { limit: 8, cursor: null }
 const longestSparkline = 24
-/** Concurrent storage calls of one request. */
+/** Number of storage calls that a request makes concurrently. */
 const atOnce = 8
 
-/** The members of a filter of jobs. */
+/** The names of the members of a job filter. */
 export const jobFilterNames = ['text', 'owner', 'tag', 'paused', 'outcome'] as const
 
-/** Reads the filter of jobs from a query or a body. */
+/** Reads a job filter from a query or a body. */
 export function jobsFilterOf(input: Input): JobsFilter {
   const paused = input.flag('paused')
   const outcome = input.text('outcome')
@@ -27,13 +27,16 @@ export function jobsFilterOf(input: Input): JobsFilter {
   }
 }
 
-/** Returns the job that a filter names, before any read. @throws Problem 403 if the viewer may not see the job */
+/**
+ * Checks the right to view the job of a filter before any read, and returns the job's name.
+ * @throws Problem 403 if the viewer may not see the job
+ */
 export async function visibleJobOf({ access }: Call, job: string | undefined): Promise<string | undefined> {
   if (job !== undefined) await access.demand('view', job)
   return job
 }
 
-/** Runs that may be seen, as lines. */
+/** Converts the runs that the viewer may see to lines of a list. */
 async function linesOf(
   { access, redaction }: Call,
   page: PageAt,
@@ -64,7 +67,8 @@ const overview: Read = {
       client.nodes(options),
     ])
     return {
-      // The lists come first on the page, so they put their questions to `authorize` before this does.
+      // Computes the counts last: the lists appear first on the page, so their jobs use up the limit of `authorize`
+      // questions first.
       counts: await surveys.counts(access, options),
       failures: failures.items,
       running: running.items,
@@ -117,7 +121,7 @@ const jobs: Read = {
   },
 }
 
-/** A page of jobs that the viewer may see. A filter by last outcome uses the reading of all jobs. */
+/** Returns a page of jobs that the viewer may see. A filter by last outcome uses the shared survey of all jobs. */
 function jobsOf(
   { access, client, input, options, surveys, now }: Call,
   include: NonNullable<JobsFilter['include']>,

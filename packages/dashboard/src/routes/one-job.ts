@@ -8,7 +8,7 @@ import type { GridPage, JobView, Page, Rights, RunLine, VersionView, Wire } from
 const mostVersions = 50
 const acting = ['trigger', 'replay', 'cancel', 'cancelSlot', 'pause', 'resume', 'backfill', 'remove'] as const
 
-/** The actions on a job that the page offers. The action itself checks the right again. */
+/** Returns which actions on a job the page offers. Each action checks its right again. */
 export async function rightsOf({ access }: Call, job: string | null): Promise<Rights> {
   const answers = await Promise.all(acting.map(async (action) => [action, await access.may(action, job)] as const))
   return Object.fromEntries(answers) as Rights
@@ -72,7 +72,7 @@ const history: Read = {
   },
 }
 
-/** Maximum number of runs in one answer. The page reads more by the cursor. */
+/** Maximum number of runs in one answer. The page reads older runs with the cursor. */
 const mostColumns = 500
 
 const grid: Read = {
@@ -113,7 +113,7 @@ const versions: Read = {
   about: 'job',
   takes: [],
   async answer({ client, options, redaction, job: name }): Promise<readonly VersionView[]> {
-    // One more version, so that the last shown version can be compared with the one before it.
+    // Reads one more version, to compare the oldest shown version with its predecessor.
     const found = await client.versions(name, { limit: mostVersions + 1, ...options })
     const isHidden = (await redaction.of(name)).has('payloads')
     return found.slice(0, mostVersions).map((one, index) => {

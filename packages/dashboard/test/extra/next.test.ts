@@ -9,14 +9,14 @@ import { expect, it } from 'vitest'
 import type { Page, JobLine } from '../../src/wire.ts'
 import { basePath, jsonOf } from '../world.ts'
 
-/** It only ends what hangs: a build takes its time on a busy machine. */
+/** Timeout in ms that only ends a hanging build. A build on a busy machine takes minutes. */
 const buildTimeoutMs = 300_000
 
 const own = fileURLToPath(new URL('../..', import.meta.url))
 
-/** An app of Next.js that has installed what it needs, in a folder that is removed afterwards. */
+/** Creates a Next.js app with its installed dependencies, in a folder that is removed after the test. */
 function makeApp(): string {
-  // Below this package, so that everything that Next.js needs is found.
+  // The app is inside this package's folder, so that Node finds all dependencies of Next.js.
   const cache = join(own, 'node_modules', '.cache')
   mkdirSync(cache, { recursive: true })
   const folder = mkdtempSync(join(cache, 'next-'))

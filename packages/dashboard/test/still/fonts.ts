@@ -3,12 +3,12 @@ import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
 
 /**
- * Makes a configuration of fontconfig in a folder, by which programs see the fonts of a package, and no others: a page is
- * drawn with the same letters on each machine.
+ * Writes a fontconfig configuration into a folder, and returns its path. Programs then see only the fonts of one package, so
+ * that every machine draws the same letters.
  */
 export function ownFonts(folder: string): string {
   const fonts = join(dirname(createRequire(import.meta.url).resolve('dejavu-fonts-ttf/package.json')), 'ttf')
-  // Every other font name resolves to DejaVu Sans, the only remaining font beside the one of fixed width.
+  // Rejects all other DejaVu fonts. Every font name then resolves to DejaVu Sans, or to its monospace variant.
   const others = ['*Serif*', '*Condensed*', '*Oblique*', '*ExtraLight*', '*MathTeX*']
   const families = [['monospace', 'DejaVu Sans Mono']]
   const file = join(folder, 'fonts.conf')

@@ -5,7 +5,7 @@ class DiskError extends Error {
   readonly code = 'ENOSPC'
 }
 
-/** An error with a stack that is the same on each machine. */
+/** Returns an error whose stack is the same on every machine. */
 function diskIsFull(): Error {
   const cause = new Error('write failed: no space left on device')
   cause.stack = 'Error: write failed: no space left on device\n    at write (app/disk.ts:41:11)'
@@ -14,7 +14,7 @@ function diskIsFull(): Error {
   return error
 }
 
-/** Which of the runs it is. */
+/** Returns the number of a run, which varies its duration and outcome. */
 function numberOf({ scheduledAt }: TaskContext): number {
   return Math.floor(scheduledAt.getTime() / 300_000)
 }
@@ -28,7 +28,7 @@ async function work(context: TaskContext, seconds: number, steps = 4): Promise<v
   }
 }
 
-/** Jobs with something to see in each view. */
+/** Returns jobs that fill each view of the dashboard. */
 export function stillJobs(): readonly Job[] {
   return [
     defineJob({

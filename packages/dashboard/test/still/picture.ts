@@ -9,9 +9,9 @@ const references = fileURLToPath(new URL('../pictures/', import.meta.url))
 const found = join(tmpdir(), 'jobistemer-pictures')
 const isRenewed = process.env.JOBISTEMER_RENEW_PICTURES !== undefined
 
-/** Two colours that are nearer than this are the same: a reference has 128 colours. From 0 to 1. */
+/** Maximum colour distance of equal pixels, from 0 to 1. Reference pictures have only 128 colours. */
 const threshold = 0.1
-/** Maximum number of different pixels in a million: less than a word. */
+/** Maximum number of different pixels per million: fewer than a changed word causes. */
 const mostDiffering = 60
 
 interface Picture {
@@ -27,11 +27,11 @@ async function pixelsOf(png: Buffer): Promise<Picture> {
 
 interface Difference {
   readonly perMillion: number
-  /** Draws the differences. Drawing takes longer than the comparison, so only a failing test calls it. */
+  /** Draws the differences. Only a failing test calls this, because drawing takes longer than comparing. */
   picture(): Promise<Buffer>
 }
 
-/** By how much two pictures of one size differ. The edges of letters, which each machine may draw in its way, do not count. */
+/** Compares two pictures of the same size. Ignores antialiased edges of letters, because machines draw them differently. */
 export async function differenceOf(one: Buffer, other: Buffer): Promise<Difference> {
   const [left, right] = await Promise.all([pixelsOf(one), pixelsOf(other)])
   const { width, height } = left
@@ -50,14 +50,14 @@ export async function differenceOf(one: Buffer, other: Buffer): Promise<Differen
   }
 }
 
-/** A picture with few colours, in few bytes. */
+/** Reduces a picture to 128 colours, so that its file is small. */
 export function reduced(png: Buffer): Promise<Buffer> {
   return sharp(png).png({ palette: true, colours: 128, dither: 0, effort: 10, compressionLevel: 9 }).toBuffer()
 }
 
 /**
- * Compares a picture with its reference. Returns the problem, or `null` for an equal picture. With `JOBISTEMER_RENEW_PICTURES`
- * it becomes the reference, if it differs.
+ * Compares a picture with its reference. Returns the problem, or `null` for an equal picture. With `JOBISTEMER_RENEW_PICTURES`,
+ * a different picture replaces the reference.
  */
 export async function complaintAbout(name: string, png: Buffer, drawnBy: string): Promise<string | null> {
   const file = join(references, `${name}.png`)
@@ -78,7 +78,7 @@ export async function complaintAbout(name: string, png: Buffer, drawnBy: string)
   return `${name}: ${Math.round(difference.perMillion)} of a million pixels differ. The picture and the difference are in ${found}.${other} ${renew}`
 }
 
-/** Keeps which browser has drawn the references. */
+/** Stores the name of the browser that has drawn the reference pictures. */
 export function keepDrawnBy(drawnBy: string): void {
   if (!isRenewed) return
   mkdirSync(references, { recursive: true })

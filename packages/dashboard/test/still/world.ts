@@ -10,12 +10,12 @@ import { basePath } from '../world.ts'
 import { stillJobs } from './jobs.ts'
 
 const begin = '2026-03-10T05:30:00Z'
-/** The instant that the pictures show. */
+/** The fixed instant of the pictures. */
 export const present: Date = new Date('2026-03-10T11:40:00Z')
 
-/** Dashboards over data that are the same each time, and at an instant that does not pass. */
+/** Dashboards over fixed data, with a clock that stands still. */
 export interface StillWorld {
-  /** The addresses of three dashboards: with much data, with none, and with an unavailable storage. */
+  /** The addresses of three dashboards: with data, without data, and with an unavailable storage. */
   readonly origins: { readonly filled: string; readonly empty: string; readonly error: string }
   readonly runs: { readonly failed: OccurrenceId; readonly running: OccurrenceId; readonly queued: OccurrenceId }
   end(): Promise<void>
@@ -32,7 +32,8 @@ export async function createStillWorld(): Promise<StillWorld> {
   await second.start()
   await clock.advanceTo(new Date(present.getTime() - 7_200_000))
   await second.shutdown({ gracePeriod: 0 })
-  // A client of another process, whose change the node learns with its next poll: the pictures show when runs began.
+  // A client with a separate storage object, as in another process. The node learns of its changes at the next poll, so
+  // the start times in the pictures are fixed.
   const client = createClient({ ...shared, storage: wrapStorage(storage, {}) })
   const voice = { actor: 'anna', reason: 'a customer asked' }
   await client.update('newsletter', { tags: ['eu', 'monthly'], retryPolicy: { maxRetries: 2 } })
@@ -52,7 +53,7 @@ export async function createStillWorld(): Promise<StillWorld> {
   const empty = sqliteStorage({ file: ':memory:' })
   const away = breakable()
   const none = createClient({ storage: empty, clock, logger: silentLogger })
-  // This client uses the real clock, because it repeats calls.
+  // This client uses the real clock, because it waits between repeated calls to the unavailable storage.
   const lost = createClient({ storage: away, callTimeout: { seconds: 30 }, logger: silentLogger })
   const ends: (() => Promise<unknown>)[] = []
   const serve = async (of: Client): Promise<string> => {
@@ -85,7 +86,7 @@ function breakable(): Storage {
   return wrapStorage(sqliteStorage({ file: ':memory:' }), { around: refuse })
 }
 
-/** Replaces host, process and versions of the nodes, which differ between machines. */
+/** Wraps a client, and replaces host, process id and versions of nodes, which differ between machines. */
 function asKnown(client: Client): Client {
   return new Proxy(client, {
     get(target, name) {

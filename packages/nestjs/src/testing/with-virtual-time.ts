@@ -5,15 +5,15 @@ import { optionsToken } from '../tokens.ts'
 
 /** The members of `TestingModuleBuilder` of `@nestjs/testing` that this package uses. */
 export interface OverridableBuilder<Builder> {
-  /** Names the provider to replace. */
+  /** Selects the provider to replace by its token. */
   overrideProvider(token: unknown): { useValue(value: unknown): Builder }
 }
 
-/** A testing module whose time is virtual. */
+/** A testing module with virtual time, and its clock. */
 export interface VirtualTime<Builder> {
-  /** Call `compile()` on it. */
+  /** The builder of the testing module. Call its `compile()`. */
   readonly builder: Builder
-  /** Moves the time of the jobs: `await clock.advance({ days: 1 })`. */
+  /** The virtual clock of the jobs. `await clock.advance({ days: 1 })` moves its time. */
   readonly clock: VirtualClock
 }
 

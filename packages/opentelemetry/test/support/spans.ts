@@ -10,7 +10,7 @@ import {
 } from '@opentelemetry/sdk-trace-base'
 import { afterAll, beforeAll } from 'vitest'
 
-/** The real context manager, for the tests of a file. */
+/** Registers the real OpenTelemetry context manager for all tests of a file. */
 export function useContextManager(): void {
   beforeAll(() => {
     context.setGlobalContextManager(new AsyncLocalStorageContextManager().enable())
@@ -18,7 +18,7 @@ export function useContextManager(): void {
   afterAll(() => context.disable())
 }
 
-/** The real SDK, with an exporter that keeps what has ended, and a count of what has not. */
+/** Collects spans with the real OpenTelemetry SDK: keeps all ended spans, and counts the open ones. */
 export class TestSpans {
   readonly provider: BasicTracerProvider
   readonly #exporter = new InMemorySpanExporter()
@@ -45,7 +45,7 @@ export class TestSpans {
     return this.#exporter.getFinishedSpans()
   }
 
-  /** How many have begun and not ended. */
+  /** The number of started spans that have not ended. */
   get open(): number {
     return this.#open.size
   }
@@ -54,7 +54,7 @@ export class TestSpans {
     return this.ended.filter((span) => span.name === name)
   }
 
-  /** Calls inside a span of the user's own. */
+  /** Calls the function inside an active span that does not belong to Jobistemer. */
   async inSpan<T>(name: string, call: (span: Span) => Promise<T>): Promise<T> {
     const span = this.provider.getTracer('user').startSpan(name)
     try {
@@ -65,7 +65,7 @@ export class TestSpans {
   }
 }
 
-/** What a span's links say: which span, and what it is to this one. */
+/** Returns the links of a span: the id of each linked span, and its relation. */
 export function linksOf(span: ReadableSpan | undefined): readonly (readonly [spanId: string, link: unknown])[] {
   return (span?.links ?? []).map(({ context, attributes }) => [context.spanId, attributes?.['jobistemer.link']])
 }

@@ -12,7 +12,7 @@ import { WakeUpWatch } from '../stage/wake-up-watch.ts'
 
 const owner = { node: 'node-a', incarnation: 'node-a-1' }
 
-/** One call of each method, with arguments that are valid for a job called alpha. */
+/** One call of each storage method, with arguments that are valid for the job `alpha`. */
 const calls: Readonly<Record<string, (storage: Storage) => Promise<unknown>>> = {
   saveJobs: (storage) =>
     storage.saveJobs({ now: start, changes: [{ kind: 'create', id: jobId('alpha'), content: jobContent() }] }),
@@ -53,7 +53,7 @@ async function rejectionOf(call: Promise<unknown>): Promise<unknown> {
   )
 }
 
-/** Starts a slot of the job, and lets it fail. */
+/** Starts a slot of the job, and ends it as failed. Returns the id of its occurrence. */
 async function failSlot(node: TestNode, job: JobRecord, index: number): Promise<string> {
   const held = await node.startSlot(job, index)
   const change = { kind: 'finish', state: 'failed', reason: null } as const
@@ -61,7 +61,10 @@ async function failSlot(node: TestNode, job: JobRecord, index: number): Promise<
   return held.id
 }
 
-/** What a connection sees of a job's runs that have failed, one after the other. */
+/**
+ * Reads the failed runs of a job through one connection, by three queries: the latest run, the failures, and the
+ * history.
+ */
 async function failedRuns(node: TestNode, id: JobId): Promise<Readonly<Record<string, readonly unknown[]>>> {
   const { latest } = await node.storage.get({ latest: [id] })
   const query = { kind: 'failed', jobId: id, order: 'ascending', runs: false, limit: 10 } as const
@@ -108,7 +111,7 @@ export const connectionCases: readonly StorageCase[] = caseGroup('connections', 
     const storage = await world.connect()
     await storage.close()
     for (const [method, call] of Object.entries(calls)) {
-      // Methods that throw at once instead of rejecting would escape a caller that awaits later.
+      // A method that throws synchronously fails this test, because callers may await the promise later.
       const error = await rejectionOf(call(storage))
       assert.ok(JobistemerError.isInstance(error, 'STORAGE_CLOSED'), `${method} rejected with ${String(error)}`)
     }
@@ -130,7 +133,7 @@ export const connectionCases: readonly StorageCase[] = caseGroup('connections', 
     await second.finish(held)
     const third = await TestNode.connect(world, 'node-c')
     assert.equal(await third.stateOf(held), 'completed')
-    // The open connection and the later one must share the data, and not hold a copy each.
+    // The already open connection and the new one must share the data. A copy for each connection is an error.
     const written = await second.addSlot(job, 2, 'pending')
     assert.equal(await third.stateOf(written), 'pending')
     const answers = await Promise.all([second, third].map((node) => node.create(slotItem(job, 3))))
@@ -203,7 +206,7 @@ export const connectionCases: readonly StorageCase[] = caseGroup('connections', 
   },
 })
 
-/** Overwrites all that can be overwritten. What is frozen refuses, which is as good. */
+/** Overwrites every member of a value. Frozen objects stay unchanged, which is also correct. */
 function spoil(value: unknown): void {
   if (typeof value !== 'object' || value === null) return
   for (const key of Object.keys(value)) {
@@ -222,7 +225,7 @@ export const batchCases: readonly StorageCase[] = caseGroup('batch', {
     const items = Array.from({ length: size }, (_, index) => {
       const job = jobs[(index * 5) % jobs.length]
       assert.ok(job !== undefined)
-      // Every seventh item is off the schedule, every eleventh carries another version.
+      // Every seventh item is off the schedule, and every eleventh has an outdated job version.
       if (index % 11 === 3) return requestItem(job, `key-${index}`, slotAt(1) + index, { version: 9 })
       if (index % 7 === 2) return slotItem(job, 5_000 + index)
       return requestItem(job, `key-${index}`, slotAt(1) + index)
@@ -406,20 +409,20 @@ export const subscribeCases: readonly StorageCase[] = caseGroup(
         const own = { node: 'node-b', incarnation, counter: 1, startedAt: 0, leaving: false, about: {} }
         await watcher.hears('nodes', () => other.heartbeat({ now: slotAt(1), own, remove: [], profilesOf: [] }))
       }
-      // Its first wake-ups may be of every kind, since a new subscription cannot know what it missed. Later ones may not.
+      // The first wake-ups of a subscription may have any kind, because a new subscription does not know what it missed.
       let isItsOwn = false
       for (let round = 1; round <= 5; round++) {
         watcher.heard.length = 0
         await node.addSlot(job, round, 'pending')
-        // Wake-ups arrive in order: 'nodes' of the later heartbeat comes after 'due' of this create.
+        // Wake-ups arrive in order: 'nodes' of this heartbeat follows 'due' of the create.
         await hearOfAnotherLife()
         const heard = [...watcher.heard]
         if (!heard.includes('due')) {
           isItsOwn = false
           break
         }
-        // A storage that cannot tell what changed sends every kind, also without the create. Then this test proves nothing. The
-        // first heartbeat may be followed by late kinds; these arrive before 'nodes' of the second heartbeat.
+        // Checks whether 'due' also arrives without a create. A storage that cannot tell what changed always sends every kind.
+        // Late wake-ups may follow the first heartbeat, but arrive before 'nodes' of the second.
         watcher.heard.length = 0
         await hearOfAnotherLife()
         await hearOfAnotherLife()
@@ -432,7 +435,9 @@ export const subscribeCases: readonly StorageCase[] = caseGroup(
   { needs: ['subscribe'] },
 )
 
-/** The storage must say what the test file declares, or cases would be left out unseen. */
+/**
+ * The storage must report the capabilities that the test file declares. Otherwise the kit would silently omit cases.
+ */
 export function capabilityCases(declared: DeclaredCapabilities): readonly StorageCase[] {
   return caseGroup('capabilities', {
     'match the declaration of the test file': async (world) => {

@@ -6,7 +6,7 @@ import { readHistory, readPages } from '../ledger/read-ledger.ts'
 import { caseGroup, type StorageCase } from '../storage-case.ts'
 import type { CaseWorld, DamagedText } from '../storage-world.ts'
 
-/** Texts that stand in place of an object. */
+/** Damaged column values: each is not the JSON object that the column must contain. */
 const texts = ['garbage', '{"cut": ', 'null', '[]', '7']
 
 async function damage(world: CaseWorld, damaged: DamagedText): Promise<void> {
@@ -14,7 +14,7 @@ async function damage(world: CaseWorld, damaged: DamagedText): Promise<void> {
   await world.damage(damaged)
 }
 
-/** A case that begins anew for each text. */
+/** Returns the body of a case that runs `body` for each damaged text, each time in a new test database. */
 function forEachText(body: (world: CaseWorld, text: string) => Promise<void>): StorageCase['run'] {
   return async (world) => {
     for (const text of texts) {

@@ -8,10 +8,10 @@ import { caseGroup, type StorageCase } from '../storage-case.ts'
 
 const policies: readonly OverlapPolicy[] = ['skip', 'queue', 'queue_one', 'cancel_running', 'allow']
 
-/** Asked for at the time of slot 1, to start at that of another. */
+/** Options of a request that is made at slot 1 and may start at slot `index`. */
 const later = (index: number) => ({ dueAt: slotAt(index) })
 
-/** Triggers and replays that wait for their time. */
+/** Triggers and replays whose start is delayed until `dueAt`. */
 export const delayedCases: readonly StorageCase[] = caseGroup('delayed', {
   'under each overlap policy a trigger and a replay with a later time are pending and displace nothing': async (
     world,
@@ -85,7 +85,7 @@ export const delayedCases: readonly StorageCase[] = caseGroup('delayed', {
     const claimed = await node.claimOne(slotAt(1) + 500)
     assert.deepEqual([claimed.id, claimed.reason], [item.id, null])
     await node.addSlot(job, 1, 'skipped', { run: true })
-    // Handed back until later it has begun all the same.
+    // A started occurrence that is released with a later `dueAt` still counts as active.
     await node.release(claimed, slotAt(5))
     await node.addSlot(job, 2, 'skipped', { run: true })
   },

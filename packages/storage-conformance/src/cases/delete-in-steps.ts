@@ -11,7 +11,7 @@ const waitingCount = 10
 const limit = 4
 const now = slotAt(9)
 
-/** A job with one running occurrence and ten that wait: queued behind it, or pending under `allow`. */
+/** Creates a job with one running occurrence and ten waiting ones: queued behind it, or pending under `allow`. */
 async function crowdedJob(
   node: TestNode,
   policy: OverlapPolicy,
@@ -28,7 +28,7 @@ async function statesOf(node: TestNode, ids: readonly string[]): Promise<readonl
   return occurrences.map((record) => `${record?.state} ${record?.reason}`)
 }
 
-/** Parts of a list that fit into one call. */
+/** Splits a list into batches of `maxBatch` items, and calls `call` for each batch. */
 async function inBatches<T>(
   { storage }: TestNode,
   list: readonly T[],
@@ -51,7 +51,7 @@ async function expectNothingStarts(node: TestNode, ids: readonly string[]): Prom
   return more
 }
 
-/** Three sweeps are to see all that is left, and each one that says that there is more is followed by a further one. */
+/** Repeats a sweep until three sweeps have reported that nothing is left. */
 async function sweepAll(sweep: () => Promise<boolean>): Promise<void> {
   let calls = 0
   for (let ends = 0; ends < 3; calls++) {
@@ -171,7 +171,7 @@ export const longDeleteInStepsCases: readonly StorageCase[] = caseGroup(
       const node = await TestNode.connect(world)
       const job = await node.createJob({ policy: 'queue' })
       const held = await node.startSlot(job, 1)
-      // More than the end of what runs cancels in passing.
+      // 70 delayed occurrences: more than the step that ends the running occurrence can cancel.
       const delayed = Array.from({ length: 70 }, (_, index) =>
         requestItem(job, `later-${index}`, slotAt(1), { dueAt: slotAt(10_000) }),
       )
@@ -188,6 +188,6 @@ export const longDeleteInStepsCases: readonly StorageCase[] = caseGroup(
       assert.deepEqual(states, gone(items.length))
     },
   },
-  // A storage with one item per call gets some 170 calls.
+  // A storage with `maxBatch: 1` receives about 170 calls.
   { timeoutMs: 60_000 },
 )

@@ -9,10 +9,10 @@ import { jobContent } from '../stage/job-content.ts'
 import { TestNode } from '../stage/test-node.ts'
 import { caseGroup, type StorageCase } from '../storage-case.ts'
 
-/** Later than any slot of these cases. */
+/** An instant later than all slots of these cases. */
 const farAway = slotAt(1_000_000)
 
-/** All jobs that are due, on pages of a size. */
+/** Reads all due jobs, on pages of `limit` jobs. */
 async function findDue(
   node: TestNode,
   due: DueJobs = { upTo: farAway },
@@ -25,7 +25,7 @@ async function findDue(
   })
 }
 
-/** Names and next instants of due jobs, in their order. */
+/** Returns the names and next instants of the due jobs, in the order of the storage. */
 async function placesOf(node: TestNode, due?: DueJobs, limit?: number): Promise<readonly string[]> {
   return (await findDue(node, due, limit)).map(placeOf)
 }
@@ -35,8 +35,8 @@ function placeOf({ name, nextAt }: Pick<JobRecord, 'name' | 'nextAt'>): string {
 }
 
 /**
- * Asserts that exactly these jobs are due, by the numbers of their next slots, and that the storage finds each at its instant.
- * An index may lag behind the heads.
+ * Asserts that exactly these jobs are due, given the numbers of their next slots, and that the storage finds each job at its
+ * instant. Detects an index that was not updated with the job's head.
  */
 async function expectDue(
   node: TestNode,
@@ -56,7 +56,7 @@ function byId(left: { readonly id: JobId }, right: { readonly id: JobId }): numb
   return left.id < right.id ? -1 : 1
 }
 
-/** Creates many jobs with the same next instant, and answers them by id. */
+/** Creates many jobs with the same next instant. Returns the jobs, sorted by id. */
 async function createMany(node: TestNode, count: number, nextAt: number): Promise<readonly JobRecord[]> {
   const size = Math.min(50, node.storage.capabilities.maxBatch)
   const names = Array.from({ length: count }, (_, index) => `job-${index}`)
@@ -241,7 +241,7 @@ export const dueJobsCases: readonly StorageCase[] = caseGroup(
       const size = Math.min(jobs.length, node.storage.capabilities.maxBatch)
       for (let first = 0; first < jobs.length; first += size) {
         const items = jobs.slice(first, first + size).map((job, index) => {
-          // Each fifth ends its schedule, each third waits.
+          // The schedule of every fifth job ends, and every third job's slot stays pending.
           const nextAt = index % 5 === 4 ? null : slotAt(2 + (index % 3))
           return slotItem(job, 1, { run: index % 3 !== 0, nextAt })
         })
@@ -284,7 +284,8 @@ export const dueJobsCases: readonly StorageCase[] = caseGroup(
       await readPages(async (cursor) => {
         const page = await node.storage.listJobs({ due: { upTo }, limit: 2, cursor })
         seen.push(...page.items.map(({ id }) => id))
-        // The last of each page moves on: the cursor names what is not there any more. So does one that is still to come.
+        // Moves the next instant of the last job on each page, so that the cursor names a job that is no longer there. Also
+        // moves a job that is not yet listed.
         const last = page.items.at(-1)
         if (last !== undefined) await node.addSlot(last, 1, 'pending')
         if (pages++ === 0) await node.addSlot(itemAt(sameInstant, 6), 1, 'pending')

@@ -20,7 +20,7 @@ async function failureIds(node: TestNode, query: FailedQuery = {}): Promise<read
   return (await failures(node, query)).map(({ id }) => id)
 }
 
-/** Ends what runs in this state. */
+/** Ends a running occurrence in the given state. */
 async function end(node: TestNode, held: Held, state: FinalState, now: number): Promise<void> {
   expectOutcome(await node.settle(held, { kind: 'finish', state, reason: null }, { now }), 'ok')
 }
@@ -71,7 +71,7 @@ export const failureCases: readonly StorageCase[] = caseGroup('failures', {
     const jobs: JobRecord[] = []
     for (const name of ['alpha', 'beta', 'gamma']) jobs.push(await node.createJob({ name, policy: 'allow' }))
     const held: { readonly id: string; readonly at: number }[] = []
-    // What began last ends first, and several end at one instant.
+    // Later slots end first, and several occurrences end at the same instant.
     for (const [index, job] of jobs.entries()) {
       for (const slot of [1, 2, 3, 4]) {
         const now = slotAt(20 - Math.floor((slot + index) / 2))
@@ -107,7 +107,7 @@ export const failureCases: readonly StorageCase[] = caseGroup('failures', {
   'lie in a range of their end, its beginning included and its end excluded': async (world) => {
     const node = await TestNode.connect(world)
     const job = await node.createJob({ policy: 'allow' })
-    // They end one hour after their slots.
+    // The occurrences end one hour after their slots.
     for (const index of [1, 2, 3, 4]) await runSlot(node, job, index, { now: slotAt(60 + index) })
     const ends = async (query: FailedQuery) =>
       (await failures(node, { limit: 1, ...query })).map(({ finishedAt }) => ((finishedAt ?? 0) - slotAt(60)) / 60_000)
@@ -169,7 +169,7 @@ export const failureCases: readonly StorageCase[] = caseGroup('failures', {
   'are listed behind a cursor whose occurrence was pruned': async (world) => {
     const node = await TestNode.connect(world)
     const job = await node.createJob({ policy: 'allow' })
-    // The later a slot, the earlier its end: the page begins with what is pruned first.
+    // Later slots end earlier, so that prune first removes occurrences on the first page.
     const held: Held[] = []
     for (const index of [1, 2, 3, 4]) held.push(await runSlot(node, job, index, { now: slotAt(20 - index) }))
     const first = await node.storage.listOccurrences({ kind: 'failed', ...newestFirst, limit: 2, cursor: null })

@@ -7,7 +7,7 @@ import { start } from '../stage/instants.ts'
 import { TestNode } from '../stage/test-node.ts'
 import { caseGroup, type StorageCase } from '../storage-case.ts'
 
-/** JSON with all that is easily lost on the way. */
+/** A JSON object with values that storages easily lose or change, such as special numbers, keys and texts. */
 const demanding: JsonObject = {
   '': '',
   texts: ['h\u00e9 \u{1f600} \u2028', 'half \ud83d', '\ude00 half', 'NUL \u0000 and on\u0000', '"quoted" \\ \t\n'],
@@ -16,7 +16,7 @@ const demanding: JsonObject = {
   '10': 'a member that looks like an index',
 }
 
-/** An object whose JSON has this many bytes. */
+/** Returns an object whose JSON has this many bytes. */
 function ofSize(bytes: number): JsonObject {
   const frame = JSON.stringify({ text: '' }).length
   return { text: 'x'.repeat(bytes - frame) }
@@ -53,7 +53,7 @@ export const heartbeatCases: readonly StorageCase[] = caseGroup('heartbeat', {
 
   'a greater counter brings all of the record up to date': async (world) => {
     const storage = await world.connect()
-    // Those of a node that is starting lie below 1.
+    // A starting node sends negative counters.
     for (const counter of [-1_000_000, -999_999, 1]) {
       const own = nodeRecord('life-1', counter)
       assert.deepEqual((await beat(storage, own)).nodes, [own], `with the counter ${counter}`)
@@ -186,7 +186,7 @@ export const heartbeatCases: readonly StorageCase[] = caseGroup('heartbeat', {
       nodes: [own],
       profiles: [profile],
     })
-    // Nothing of this kind gets shorter when it is packed.
+    // Incompressible text: a compressing storage must also store 131,072 bytes of it.
     const noise = { text: noiseOf(131_072 - 11) }
     const next = nodeRecord('life-1', 2, { about: { text: noiseOf(4_096 - 11) } })
     const answer = await beat(storage, next, { profile: noise, profilesOf: ['life-1'] })
@@ -243,12 +243,12 @@ export const heartbeatCases: readonly StorageCase[] = caseGroup('heartbeat', {
   },
 })
 
-/** Adds to what can be changed; what is frozen refuses, which is as good. */
+/** Adds a member to an object. A frozen object stays unchanged, which is also correct. */
 function spoil(value: unknown): void {
   if (typeof value === 'object' && value !== null) Reflect.set(value, 'spoiled', true)
 }
 
-/** A text in which nothing repeats itself, always the same. */
+/** Returns a fixed pseudo-random text of this length, which compression hardly shortens. */
 function noiseOf(length: number): string {
   let state = 1
   let text = ''

@@ -47,7 +47,7 @@ export const overlapCases: readonly StorageCase[] = caseGroup('overlap', {
     const held = await node.startSlot(job, 1)
     const skippedId = requestId(job, 'order, skipped', slotAt(1))
     const item = requestItem(job, 'order', slotAt(1), { run: true, skippedId })
-    // The second time, the answer got lost.
+    // Sends the call twice, as a node does after a lost answer.
     for (let time = 0; time < 2; time++) {
       const created = expectCreated(await node.create(item), 'skipped')
       assert.deepEqual([created.reason, created.token], ['overlap', 0])

@@ -11,11 +11,11 @@ import type { CaseWorld } from '../storage-world.ts'
 interface Stage {
   readonly node: TestNode
   readonly job: JobRecord
-  /** The running slots: 1, 2 and so on. */
+  /** The running slots of the job: 1, 2 and so on. */
   readonly running: readonly Held[]
 }
 
-/** A job whose places are all taken. */
+/** Creates a job whose concurrency slots are all taken by running occurrences. */
 async function full(world: CaseWorld, places: number, options: JobOptions = {}): Promise<Stage> {
   const node = await TestNode.connect(world)
   const job = await node.createJob({ policy: 'queue', maxConcurrency: places, ...options })
@@ -24,10 +24,13 @@ async function full(world: CaseWorld, places: number, options: JobOptions = {}):
   return { node, job, running }
 }
 
-/** Numbers of places that a storage might stop counting before. */
+/** Values of `maxConcurrency` that exceed what a faulty storage might count. */
 const many: readonly number[] = [4, 5, 12]
 
-/** Runs the check for each of these numbers of places, each with a new job whose places are all taken. */
+/**
+ * Runs a check for each of these values of `maxConcurrency`, each time with a new job whose concurrency slots are all
+ * taken.
+ */
 async function eachFull(
   world: CaseWorld,
   policy: OverlapPolicy,
@@ -36,7 +39,9 @@ async function eachFull(
   for (const places of many) await check(await full(world, places, { name: `places-${places}`, policy }), places)
 }
 
-/** A job that has more running occurrences than places, because an update has lowered its places. */
+/**
+ * Creates a job with more running occurrences than concurrency slots, because an update has lowered `maxConcurrency`.
+ */
 async function overfull(world: CaseWorld, running: number, places: number, policy: OverlapPolicy): Promise<Stage> {
   const node = await TestNode.connect(world)
   const first = await node.createJob({ policy: 'allow' })
@@ -46,7 +51,7 @@ async function overfull(world: CaseWorld, running: number, places: number, polic
   return { node, job, running: held }
 }
 
-/** Jobs of which several occurrences may be active at once. */
+/** Cases about jobs with `maxConcurrency` above 1: several occurrences may be active at once. */
 export const placesCases: readonly StorageCase[] = caseGroup('places', {
   'the head says how many there are, and nothing where it is one': async (world) => {
     const node = await TestNode.connect(world)

@@ -8,7 +8,7 @@ import { caseGroup, type StorageCase } from '../storage-case.ts'
 
 const of = (priority: number): { readonly details: OccurrenceDetails } => ({ details: { priority } })
 
-/** What is urgent on its way from one state to the next, and past others that may not start. */
+/** Cases in which an occurrence with high priority changes its state, or overtakes occurrences that may not start. */
 export const priorityCourseCases: readonly StorageCase[] = caseGroup('priority from state to state', {
   'its scheduled time is the same in all of them, by id and in the history': async (world) => {
     const node = await TestNode.connect(world)

@@ -16,7 +16,7 @@ import { type Held, TestNode } from '../stage/test-node.ts'
 import { caseGroup, type StorageCase } from '../storage-case.ts'
 import type { CaseWorld } from '../storage-world.ts'
 
-/** How urgent each is, and when it is due, in minutes. None but the last two are equal in order. */
+/** Pairs of a priority and a scheduled time in minutes. Only the last two pairs are equal in order. */
 const mixed: readonly (readonly [priority: number | undefined, at: number])[] = [
   [undefined, 1],
   [-1, 2],
@@ -33,7 +33,7 @@ function withPriority(priority: number | undefined): OccurrenceDetails {
   return priority === undefined ? {} : { priority }
 }
 
-/** Triggers as in {@link mixed}, and which of them are to start one after the other. */
+/** Returns triggers with the priorities of {@link mixed}, and their ids in the order in which they must start. */
 function mixedItems(job: JobRecord): { readonly items: readonly CreateItem[]; readonly ids: readonly OccurrenceId[] } {
   const items = mixed.map(([priority, at], index) => {
     return requestItem(job, `mixed ${index}`, slotAt(at), { details: withPriority(priority), dueAt: slotAt(1) })
@@ -41,7 +41,7 @@ function mixedItems(job: JobRecord): { readonly items: readonly CreateItem[]; re
   return { items, ids: items.toSorted(compareOrder).map(({ id }) => id) }
 }
 
-/** A job with a running occurrence, and those of {@link mixed} queued behind it. */
+/** Creates a job with a running occurrence, and queues the triggers of {@link mixed} behind it. */
 async function queueOf(
   world: CaseWorld,
 ): Promise<{ readonly node: TestNode; readonly job: JobRecord; readonly held: Held; readonly ids: readonly string[] }> {
@@ -63,7 +63,7 @@ async function claimedIds(node: TestNode, now: number, limit?: number): Promise<
   return claimed.map(({ id }) => id)
 }
 
-/** Among waiting occurrences, the more urgent one starts first. */
+/** Cases about the order of waiting occurrences: the one with the higher priority starts first. */
 export const priorityCases: readonly StorageCase[] = [
   ...caseGroup('priority', {
     'a record keeps its priority, and has none if the request gave none': async (world) => {
@@ -194,7 +194,8 @@ export const priorityCases: readonly StorageCase[] = [
       const other = await node.createJob({ name: 'beta', policy: 'allow' })
       const behind = await trigger(node, other, slotAt(70), 9)
       assert.deepEqual(await claimedIds(node, slotAt(71)), [ids[0], behind.id])
-      // Under a delay it is queued behind the running one when its time has come, before all others.
+      // When the delayed occurrence becomes due, it is queued behind the running one, before all other queued
+      // occurrences.
       const delayed = requestItem(job, 'delayed', slotAt(72), { dueAt: slotAt(72), details: { priority: 10 } })
       expectCreated(await node.create(delayed, slotAt(71)), 'pending')
       assert.deepEqual(await claimedIds(node, slotAt(73)), [])
@@ -212,7 +213,7 @@ export const priorityCases: readonly StorageCase[] = [
         await node.create(recoveryItem(job, 4, { expectedWatermark: job.watermark, entries }), slotAt(5)),
         'queued',
       )
-      // The first is pending: it has its place, whatever comes behind it.
+      // The first occurrence is pending, so it starts before the queued ones, whatever their priority.
       const order: number[] = []
       for (let count = 0; count < 4; count++) {
         const held = await node.claimOne(slotAt(6))
@@ -365,6 +366,6 @@ export const priorityCases: readonly StorageCase[] = [
   ),
 ]
 
-/** What {@link mixed} promises, so that cases which rely on it cannot come to test nothing. */
+/** Checks the promise of {@link mixed}. If it were wrong, cases that rely on it would test nothing. */
 const instants = mixed.map(([priority, at]) => orderAt({ scheduledAt: slotAt(at), details: withPriority(priority) }))
 assert.equal(new Set(instants).size, mixed.length - 1, 'two of the mixed ones are equal in order, and no others')

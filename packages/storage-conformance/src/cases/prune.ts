@@ -8,7 +8,7 @@ import { minute, slotAt, start } from '../stage/instants.ts'
 import { jobContent } from '../stage/job-content.ts'
 import { TestNode } from '../stage/test-node.ts'
 
-/** Runs the slots `first` to `last` of a job to their end. */
+/** Runs the slots `first` to `last` of a job, and ends each as completed. */
 async function finishSlots(node: TestNode, job: JobRecord, first: number, last: number): Promise<void> {
   for (let index = first; index <= last; index++) await node.finish(await node.startSlot(job, index))
 }
@@ -119,7 +119,8 @@ export const pruneCases: readonly StorageCase[] = caseGroup('prune', {
       const { id } = await node.addTrigger(job, key, slotAt(2), 'running', { run: true })
       await node.finish({ id, jobId: job.id, scheduledAt: slotAt(2), token: 1 })
     }
-    // A storage may exceed the limit at one instant. It must never remove a part of a range whose end is not yet pruned.
+    // `prune` may exceed its limit to remove all occurrences of one instant. It must never remove a part of a range whose end
+    // is not yet pruned.
     let removed = 0
     for (let calls = 0; ; calls++) {
       assert.ok(calls < 30, 'prune never came to an end')
@@ -208,7 +209,7 @@ export const pruneCases: readonly StorageCase[] = caseGroup('prune', {
       const answer = await node.prune({ before: slotAt(5), keep: 1, limit: 2 })
       removed += answer.removed
       for (const job of [alpha, beta]) {
-        // The prune floor must already cover each removed slot.
+        // The prune floor must already cover every removed slot.
         const floor = (await node.head(job.id)).pruneFloor ?? start
         for (const at of [1, 2, 3, 4]) {
           const gone = (await node.find(slotAddress(job, at).id)) === null

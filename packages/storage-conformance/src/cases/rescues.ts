@@ -7,7 +7,7 @@ import { slotAt, start } from '../stage/instants.ts'
 import { TestNode } from '../stage/test-node.ts'
 import { caseGroup, type StorageCase } from '../storage-case.ts'
 
-/** Reaps a running occurrence so that it is handed on. */
+/** Reaps a running occurrence with the action `retry`, so that it becomes pending again. */
 async function rescue(node: TestNode, record: OccurrenceRecord): Promise<void> {
   const { id, jobId, scheduledAt, token, sequence } = record
   const answer = await node.reap({ id, jobId, scheduledAt, token }, { sequence, action: 'retry' })

@@ -6,7 +6,7 @@ import { slotAt } from '../stage/instants.ts'
 import { TestNode } from '../stage/test-node.ts'
 import { caseGroup, type StorageCase } from '../storage-case.ts'
 
-/** A key of a job that can be used again. */
+/** Returns a reusable key of a job, with the id that its name gives. */
 export function reusableKey(job: JobHandle, name: string, scope: ReusableKey['scope']): ReusableKey {
   return { id: requestId(job, name, slotAt(0)), scope }
 }
@@ -165,7 +165,7 @@ export const reusableKeyCases: readonly StorageCase[] = caseGroup('reusable keys
 
 async function withJob(world: Parameters<StorageCase['run']>[0], policy: 'allow' | 'queue' = 'allow') {
   const node = await TestNode.connect(world)
-  // Without a slot to come, all that has ended can be pruned.
+  // Without a next slot, `prune` may remove all ended occurrences.
   const job: JobRecord = await node.createJob({ policy, ...(policy === 'allow' && { nextAt: null }) })
   const request = (name: string, scope: ReusableKey['scope'], options: { readonly run?: boolean } = {}) =>
     requestItem(job, name, slotAt(1), { ...options, key: reusableKey(job, 'order', scope) })

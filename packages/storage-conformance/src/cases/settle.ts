@@ -78,14 +78,14 @@ export const settleCases: readonly StorageCase[] = caseGroup('settle', {
   'an owner whose token was given again after a loss of acknowledged writes is lost and changes nothing': async (
     world,
   ) => {
-    // The storage has lost that node-a began the run: node-b begins it with the same token.
+    // Simulates a storage that has lost the claim of node-a: node-b starts the run with the same token.
     const node = await TestNode.connect(world, 'node-b')
     const job = await node.createJob()
     const held = await node.startSlot(job, 1)
     const before = await node.record(held)
     const former = [
       { node: 'node-a', incarnation: 'node-a-1' },
-      // An earlier life of the same node, which the storage has never seen.
+      // An earlier incarnation of node-b, which the storage has never seen.
       { node: 'node-b', incarnation: 'node-b-0' },
     ]
     for (const owner of former) {

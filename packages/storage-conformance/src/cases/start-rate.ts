@@ -8,7 +8,7 @@ import { type Held, TestNode } from '../stage/test-node.ts'
 import { caseGroup, type StorageCase } from '../storage-case.ts'
 import type { CaseWorld } from '../storage-world.ts'
 
-/** Slots lie a minute apart. */
+/** Two starts per five minutes. The slots of these cases are one minute apart. */
 const twoInFive: StartRate = { limit: 2, intervalMs: 5 * minute }
 
 interface Stage {
@@ -16,14 +16,14 @@ interface Stage {
   readonly job: JobRecord
 }
 
-/** A job with ten places and a start rate. */
+/** Creates a job with a start rate and `maxConcurrency: 10`. */
 async function rated(world: CaseWorld, startRate: StartRate, options: JobOptions = {}): Promise<Stage> {
   const node = await TestNode.connect(world)
   const job = await node.createJob({ policy: 'queue', maxConcurrency: 10, startRate, ...options })
   return { node, job }
 }
 
-/** As {@link rated}, with two starts in five minutes, both of which have been at slot 1 and slot 2. */
+/** Creates a job with a start rate of two in five minutes, and uses both starts up: at slot 1 and slot 2. */
 async function usedUp(world: CaseWorld, options: JobOptions = {}): Promise<Stage & { readonly running: Held[] }> {
   const { node, job } = await rated(world, twoInFive, options)
   return { node, job, running: [await node.startSlot(job, 1), await node.startSlot(job, 2)] }
@@ -37,7 +37,7 @@ function waitsFor({ state, reason, dueAt }: OccurrenceRecord): readonly unknown[
   return [state, reason, dueAt]
 }
 
-/** Jobs that limit how many of their occurrences start in an interval. */
+/** Cases about the start rate: the maximum number of starts of a job in an interval. */
 export const startRateCases: readonly StorageCase[] = caseGroup('start rate', {
   'the head holds the rate and the last starts, and neither for a job without a rate': async (world) => {
     const { node, job } = await rated(world, twoInFive)
@@ -190,7 +190,7 @@ export const startRateCases: readonly StorageCase[] = caseGroup('start rate', {
       await node.claim(slotAt(3), { sweep })
       return await Promise.all(slots.map((slot) => node.stateOf(slot)))
     }
-    // The adapter may choose how many occurrences that may not start it queues again.
+    // An adapter may choose how many blocked pending occurrences a claim moves back to `queued`.
     const states = await statesAfter(false)
     assert.equal(states[0], 'running')
     assert.deepEqual(await statesAfter(true), states)

@@ -10,7 +10,7 @@ import type { CaseWorld } from '../storage-world.ts'
 
 type Accepted = Extract<SettleAnswer, { readonly outcome: 'ok' }>
 
-/** Ends an occurrence, and takes the next of its job in the same step. */
+/** Ends an occurrence, and takes the next queued occurrence of its job in the same step. */
 async function endAndTake(
   node: TestNode,
   held: Held,
@@ -23,7 +23,7 @@ async function endAndTake(
   return expectOutcome(expectOne(await node.storage.settle({ now, items: [item] })), 'ok')
 }
 
-/** A job with one running occurrence and a number of queued ones behind it. */
+/** Creates a job with one running occurrence and `count` queued occurrences. */
 async function queueOf(
   world: CaseWorld,
   queued: number,
@@ -185,7 +185,7 @@ export const takeNextCases: readonly StorageCase[] = caseGroup(
       const node = await TestNode.connect(world)
       const job = await node.createJob({ policy: 'queue' })
       const held = await node.startSlot(job, 1)
-      // By the clock of another node, which is ahead.
+      // Slot 2 is created early, by the clock of another node that is ahead.
       const early = await node.addSlot(job, 2, 'queued')
       const { taken, woken } = await endAndTake(node, held, { now: slotAt(2) - 1 })
       assert.equal(taken, undefined)
@@ -273,7 +273,7 @@ export const takeNextCases: readonly StorageCase[] = caseGroup(
       await node.release(second, slotAt(2))
       const before = await node.record(second)
       await node.replaceJob(job.id, { policy: 'queue' })
-      // A claim finds another one running, and puts it back into the queue.
+      // A claim finds another active occurrence of the job, and moves `second` back to `queued`.
       assert.deepEqual((await node.claim(slotAt(3))).claimed, [])
       assert.equal(await node.stateOf(second), 'queued')
       const { taken } = await endAndTake(node, first)

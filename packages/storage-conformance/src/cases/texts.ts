@@ -11,7 +11,7 @@ import { caseGroup, type StorageCase } from '../storage-case.ts'
 
 const long = 'x'.repeat(254)
 
-/** Texts that some storages take for equal. */
+/** Pairs of different texts that some storages treat as equal. */
 const unequal: Readonly<Record<string, readonly [string, string]>> = {
   'in the last of 255 characters': [`${long}a`, `${long}b`],
   'in case': ['team', 'Team'],
@@ -23,7 +23,7 @@ const unequal: Readonly<Record<string, readonly [string, string]>> = {
   'in what follows a NUL': ['a\u0000b', 'a\u0000c'],
 }
 
-/** A case for each pair. */
+/** Returns a case that runs `body` for each pair of texts, each time in a new test database. */
 function forEachPair(
   what: string,
   body: (node: TestNode, left: string, right: string) => Promise<void>,
@@ -48,7 +48,10 @@ function forEachPair(
   }
 }
 
-/** Cases that put a character into each text that a storage keeps: at both ends, and twice within. */
+/**
+ * Returns cases that store texts with this character: at the beginning, in the middle twice, and at the end of each
+ * text.
+ */
 function keeps(what: string, character: string): Readonly<Record<string, StorageCase['run']>> {
   const text = (name: string): string => `${character}${name}${character}${character} and on${character}`
   return {

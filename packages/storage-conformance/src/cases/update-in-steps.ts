@@ -9,12 +9,12 @@ import { caseGroup, type StorageCase } from '../storage-case.ts'
 
 const waitingCount = 10
 const limit = 4
-/** After all slots of {@link crowdedJob}. */
+/** An instant after all slots of {@link crowdedJob}. */
 const now = slotAt(waitingCount + 2)
 
 type Replace = Extract<JobChange, { readonly kind: 'replace' }>
 
-/** A job with one running slot and ten that wait: queued behind it, or pending under `allow`. */
+/** Creates a job with one running slot and ten waiting slots: queued behind it, or pending under `allow`. */
 async function crowdedJob(
   node: TestNode,
   policy: OverlapPolicy,
@@ -29,7 +29,7 @@ async function crowdedJob(
   return { job: await node.head(job.id), held, slots }
 }
 
-/** Returns a replacement of the job's present head, for repeated calls of {@link TestNode.saveSome}. */
+/** Returns a `replace` of the job's current head, for repeated calls of {@link TestNode.saveSome}. */
 function update(job: JobRecord, options: JobOptions = {}, waiting: 'keep' | 'cancel' = 'cancel'): Replace {
   const { id, name, version, watermark, nextAt, overlap } = job
   const content = jobContent({ name, policy: overlap.policy, nextAt, fingerprint: `print-${version + 1}`, ...options })
@@ -52,7 +52,7 @@ async function claimAll(node: TestNode, claims = 4): Promise<readonly string[]> 
   return started
 }
 
-/** Repeats a change as long as there is more; nothing is when others have canceled the rest. */
+/** Repeats a change until the storage reports that nothing is left, or that another caller has completed the change. */
 async function saveAll(node: TestNode, change: JobChange): Promise<void> {
   for (;;) {
     const answer = await node.saveSome(change, limit, now)

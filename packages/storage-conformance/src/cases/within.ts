@@ -13,7 +13,10 @@ import type { CaseWorld, WorldTransaction } from '../storage-world.ts'
 const progress: SettleChange = { kind: 'progress' }
 const finish: SettleChange = { kind: 'finish', state: 'completed', reason: null }
 
-/** A transaction of a user's, and what the storage does in it. Nothing else may write while it is open. */
+/**
+ * A transaction of the user, with the storage's steps inside it. No other connection may write while the transaction is
+ * open.
+ */
 class UserTransaction {
   readonly #node: TestNode
   readonly #begun: WorldTransaction
@@ -85,13 +88,13 @@ function withinOf({ storage }: TestNode, transaction: unknown): StorageWithin {
   return storage.within(transaction)
 }
 
-/** What an owner says outside of any transaction. */
+/** Stores progress of an owner outside of any transaction. */
 async function say(node: TestNode, held: Held, options: SaidOptions): Promise<SettleAnswer> {
   const items = [itemOf(held, progress, options)]
   return expectOne(await node.storage.settle({ now: held.scheduledAt + 2, items }))
 }
 
-/** A job, and a slot of it that runs. */
+/** Creates a job, and starts one of its slots. */
 async function withHeld(world: CaseWorld) {
   const node = await TestNode.connect(world)
   const job = await node.createJob({ policy: 'queue' })
@@ -323,7 +326,7 @@ export const withinWakeUpCases: readonly StorageCase[] = caseGroup(
       const transaction = await UserTransaction.begin(world, node)
       expectCreated(await transaction.create(requestItem(job, 'asked', slotAt(1))), 'pending')
       const watcher = new WakeUpWatch(other.storage)
-      // One that comes too early comes in vain.
+      // A wake-up before the commit would be useless, because other connections do not see the occurrence yet.
       await watcher.hears('due', () => transaction.commit())
       watcher.end()
     },

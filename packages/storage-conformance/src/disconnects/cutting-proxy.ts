@@ -2,15 +2,18 @@ import { once } from 'node:events'
 import { type AddressInfo, connect, createServer } from 'node:net'
 import type { ServerAddress } from '../storage-world.ts'
 
-/** When the proxy breaks the connection: before the server gets a message, or after its answer to that message. */
+/** When the proxy breaks the connection: before the server receives a message, or after the server has answered it. */
 export type CutSide = 'request' | 'answer'
 
-/** A proxy in front of a server. It breaks one connection at a given message. */
+/** A proxy in front of a database server. It breaks one connection at a chosen message. */
 export interface CuttingProxy {
   readonly address: ServerAddress
-  /** Breaks the connection that sends the message with this number, counted from 1 over all connections from now on. */
+  /**
+   * Breaks the connection that sends the n-th message from now on, where n is `message`. Counts the messages of all
+   * connections.
+   */
   cutAt(message: number, side: CutSide): void
-  /** Lets everything pass again. Returns whether a connection was broken. */
+  /** Stops breaking connections. Returns whether the proxy has broken one. */
   stop(): boolean
   close(): Promise<void>
 }
@@ -45,7 +48,7 @@ export async function startCuttingProxy(target: ServerAddress): Promise<CuttingP
       else client.write(chunk)
     })
     for (const socket of [client, server]) {
-      // An error is followed by `close`.
+      // Ignores socket errors, because the event `close` follows.
       socket.on('error', () => {})
       socket.on('close', end)
     }

@@ -13,22 +13,25 @@ import { caseGroup, type StorageCase } from '../storage-case.ts'
 import type { CaseWorld } from '../storage-world.ts'
 import { startCuttingProxy } from './cutting-proxy.ts'
 
-/** One call whose connection breaks, and what must hold once the call is answered. */
+/** A call whose connection breaks, and the check of the stored data after the call was answered. */
 interface Trial<Answer> {
   send(node: TestNode): Promise<Answer>
-  /** `wasRejected`: an earlier try was rejected, so the caller knows that the storage may have carried it out. */
+  /**
+   * `wasRejected`: an earlier attempt of the call was rejected, so the caller knows that the storage may have executed
+   * it.
+   */
   check(answer: Answer, wasRejected: boolean): Promise<void>
 }
 
-/** More messages than one call sends. */
+/** A limit above the number of messages that any call sends. */
 const mostMessages = 80
-/** How often a caller sends a rejected call, and its pause before each further try, in ms. */
+/** Maximum number of attempts of a rejected call, and the pause before each further attempt, in ms. */
 const tries = 20
 const pauseMs = 25
 
 /**
- * Sends one call after the other. The connection breaks at the first message of the first call, at the second message of
- * the second call, and so on, until a call is answered before the break.
+ * Sends calls one after the other. The connection breaks at the first message of the first call, at the second message of the
+ * second call, and so on, until a call is answered before the break.
  */
 async function breakEverywhere<Answer>(
   world: CaseWorld,
@@ -36,7 +39,7 @@ async function breakEverywhere<Answer>(
 ): Promise<void> {
   const { server } = world
   assert.ok(server !== undefined, 'the world has no `server`')
-  // Both connections belong to the same node: it owns what it starts over either of them.
+  // Both connections belong to the node `node-a`, so either connection may end what the other has started.
   const direct = await TestNode.connect(world, 'node-a')
   const proxy = await startCuttingProxy(server)
   try {
@@ -45,7 +48,7 @@ async function breakEverywhere<Answer>(
       for (let message = 1, isOver = false; !isOver; message++) {
         assert.ok(message <= mostMessages, `one call sends more than ${mostMessages} messages`)
         const trial = await prepare(direct, `${side}-${message}`)
-        // Opens a connection, so that the break hits the call.
+        // Opens a connection first, so that the break hits the tested call and not the connect.
         await repeated(() => node.storage.listJobs({ limit: 1, cursor: null }))
         try {
           proxy.cutAt(message, side)
@@ -65,7 +68,7 @@ async function breakEverywhere<Answer>(
   }
 }
 
-/** Sends a call until it is answered, as the engine does. */
+/** Repeats a rejected call until it is answered, as the engine does. */
 async function repeated<Answer>(
   send: () => Promise<Answer>,
 ): Promise<{ readonly answer: Answer; readonly wasRejected: boolean }> {
@@ -87,7 +90,7 @@ async function statesOf(node: TestNode, occurrences: readonly Pick<OccurrenceAdd
   return await Promise.all(occurrences.map((one) => node.stateOf(one)))
 }
 
-/** A job whose first slot runs on this node, and whose second one is queued. */
+/** Creates a job whose first slot runs on this node, and whose second slot is queued. */
 async function busyJob(node: TestNode, name: string) {
   const job = await node.createJob({ name, policy: 'queue' })
   const held = await node.startSlot(job, 1)

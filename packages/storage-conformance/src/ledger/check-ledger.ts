@@ -17,8 +17,8 @@ import { checkOverlap, checkRecord } from './occurrence-rules.ts'
 import { checkFailures, checkLatest } from './outcome-rules.ts'
 
 /**
- * Checks the stored ledger against the invariants of the protocol. Reads only, through the storage's own queries;
- * nothing may be written meanwhile.
+ * Checks all stored records against the invariants of the storage protocol. Only reads, through the storage's own
+ * queries. No other caller may write meanwhile.
  */
 export async function checkLedger(storage: Storage, expectations: LedgerExpectations = {}): Promise<LedgerReport> {
   const view = await viewLedger(storage)
@@ -51,7 +51,10 @@ export async function checkLedger(storage: Storage, expectations: LedgerExpectat
   return { jobs: view.jobs.length, occurrences, violations }
 }
 
-/** Checks like {@link checkLedger}, and throws an `AssertionError` that lists what is wrong. */
+/**
+ * Checks all stored records as {@link checkLedger} does.
+ * @throws AssertionError that lists all violations
+ */
 export async function assertLedger(storage: Storage, expectations: LedgerExpectations = {}): Promise<LedgerReport> {
   const report = await checkLedger(storage, expectations)
   assert.equal(

@@ -2,7 +2,7 @@ import { isFinal, type JobRecord, type OccurrenceRecord } from '@jobistemer/core
 import type { LedgerExpectations, LedgerRule, LedgerViolation } from './ledger-report.ts'
 import type { LedgerView } from './ledger-view.ts'
 
-/** Whether a job's head fits itself and the records. */
+/** Checks that the head of each job is consistent with itself and with the job's records. */
 export function checkHeads(
   job: JobRecord,
   history: readonly OccurrenceRecord[],
@@ -14,7 +14,7 @@ export function checkHeads(
   }
   const { watermark, nextAt, pruneFloor } = job
   expect(nextAt === null || nextAt > watermark, 'watermark', `next ${text(nextAt)} is not after ${text(watermark)}`)
-  // It may be after the watermark: no slot lies between that and the next one.
+  // The prune floor may be after the watermark, because no slots lie between the watermark and the next slot.
   expect(
     pruneFloor === null || nextAt === null || pruneFloor < nextAt,
     'watermark',
@@ -28,7 +28,7 @@ export function checkHeads(
   for (const record of history) {
     if (record.kind !== 'slot') continue
     const decided = Math.max(record.scheduledAt, record.details.span?.to ?? record.scheduledAt) <= watermark
-    // Only an exclusion may lie ahead, unless the job was set back.
+    // Only a canceled future slot may lie after the watermark, unless the job was set back.
     const excluded = record.state === 'canceled' && record.token === 0
     expect(
       decided || excluded || wasSetBack,
@@ -40,7 +40,7 @@ export function checkHeads(
   return violations
 }
 
-/** Checks that the starts in the head and the starts in the records fit the start rate of the job. */
+/** Checks that the starts in a job's head and in its records respect the start rate of the job. */
 export function checkStarts(job: JobRecord, history: readonly OccurrenceRecord[]): readonly LedgerViolation[] {
   const { starts, overlap, version } = job
   const violation = (message: string, record: OccurrenceRecord | null = null): LedgerViolation => {
@@ -53,7 +53,8 @@ export function checkStarts(job: JobRecord, history: readonly OccurrenceRecord[]
   if (starts !== undefined && (starts.length === 0 || starts.length > limit)) {
     violations.push(violation(`${starts.length} starts are kept, and ${limit} looked at`))
   }
-  // Each record tells of its last start alone. Another version may have had another rate.
+  // Checks only jobs that were never updated, because earlier versions may have had another rate. A record contains
+  // only its last start.
   if (version > 1) return violations
   const started = history.filter((record) => record.startedAt !== null)
   const inOrder = started.toSorted((first, second) => (first.startedAt as number) - (second.startedAt as number))
@@ -68,7 +69,7 @@ export function checkStarts(job: JobRecord, history: readonly OccurrenceRecord[]
   return violations
 }
 
-/** Whether each slot up to the watermark is accounted for. */
+/** Checks that each slot up to the watermark has a record, lies in a range of missed slots, or was pruned. */
 export function checkSlots(
   job: JobRecord,
   history: readonly OccurrenceRecord[],
@@ -91,7 +92,7 @@ export function checkSlots(
   return violations
 }
 
-/** Whether the versions in use are there, and the one in force is that of the head. */
+/** Checks that the storage has every version in use, and that the current version has the fingerprint of the head. */
 export function checkVersions(view: LedgerView): readonly LedgerViolation[] {
   const violations: LedgerViolation[] = []
   const heads = new Map(view.jobs.map((job) => [job.id, job]))
@@ -110,7 +111,7 @@ export function checkVersions(view: LedgerView): readonly LedgerViolation[] {
   return violations
 }
 
-/** Whether the lists of live occurrences agree with the histories. */
+/** Checks that the lists of live occurrences contain the same records as the histories. */
 export function checkLiveLists(view: LedgerView): readonly LedgerViolation[] {
   const violations: LedgerViolation[] = []
   for (const state of ['pending', 'queued', 'running'] as const) {
@@ -136,7 +137,7 @@ export function checkLiveLists(view: LedgerView): readonly LedgerViolation[] {
   return violations
 }
 
-/** Whether the sums that the storage keeps are those of the records. */
+/** Checks that the storage's live counts equal the number of live records. */
 export function checkCounts(view: LedgerView): readonly LedgerViolation[] {
   const violations: LedgerViolation[] = []
   const live = [...view.histories.values()].flat().filter(({ state }) => !isFinal(state))
@@ -152,10 +153,13 @@ export function checkCounts(view: LedgerView): readonly LedgerViolation[] {
   return violations
 }
 
-/** How far a job may be out of order, in ms, if its slots lie close together: see `JobQuery.due`. */
+/** Tolerance for the order of due jobs, in ms, if their next instants are close together: see `JobQuery.due`. */
 const orderSlackMs = 10_000
 
-/** Checks that the storage finds by next instants exactly the jobs that have one, unchanged and in about this order. */
+/**
+ * Checks that the query for due jobs finds exactly the jobs with a next instant, with their stored content, and roughly
+ * in the order of these instants.
+ */
 export function checkDue({ jobs, due }: LedgerView): readonly LedgerViolation[] {
   if (due === null) return []
   const expected = new Map(

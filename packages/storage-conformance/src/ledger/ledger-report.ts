@@ -1,87 +1,93 @@
 import type { JobId, OccurrenceId } from '@jobistemer/core'
 import type { JobRecord } from '@jobistemer/core/storage'
 
-/** The rules of the protocol that can be seen on a ledger at rest. */
+/** The rules of the storage protocol that stored records at rest can show. */
 export type LedgerRule =
-  /** A slot's id equals the id that core derives from job and instant; no id occurs twice. */
+  /** A slot's id equals the id that core derives from job and instant. No id occurs twice. */
   | 'id'
-  /** The members of a record fit its state. */
+  /** The members of a record are consistent with its state. */
   | 'state'
-  /** Tokens, owners and sequences fit each other. */
+  /** The token, owner and sequence of a record are consistent. */
   | 'token'
-  /** Attempts run 1, 2, 3 … and all but the last have ended. */
+  /** Attempts are numbered 1, 2, 3 …, and all attempts except the last have ended. */
   | 'attempts'
-  /** No more active occurrences of a job than it has places. */
+  /** A job has at most as many active occurrences as concurrency slots. */
   | 'overlap'
   /**
-   * A head keeps the starts that its start rate needs. No more starts than its limit lie in an interval, unless the job was
+   * A head keeps the starts that its start rate needs. No interval contains more starts than the limit, unless the job was
    * replaced.
    */
   | 'start rate'
-  /** With `oneClock`: in a job with one place, queued occurrences started in their order. */
+  /** With `oneClock`: in a job with one concurrency slot, queued occurrences started in their order. */
   | 'order'
-  /** Nothing is queued without an active occurrence that it waits for. */
+  /** Each queued occurrence waits for an active occurrence of its job. */
   | 'stranded'
-  /** Each slot up to the watermark has an entry, lies in a range, or is below the prune floor. */
+  /** Each slot up to the watermark has a record, lies in a range of missed slots, or is below the prune floor. */
   | 'hole'
-  /** Watermark, next instant and prune floor fit each other and the records. */
+  /** Watermark, next instant and prune floor of a job are consistent with each other and with its records. */
   | 'watermark'
-  /** The storage can read every version in use. The head names the version in force. */
+  /** The storage can read every version in use. The head names the current version. */
   | 'version'
-  /** The lists of live occurrences hold exactly the live records of the histories. */
+  /** The lists of live occurrences contain exactly the live records of the histories. */
   | 'live'
-  /** The counts of live occurrences, of each job and of all, equal the lengths of the live lists. */
+  /** The live counts of each job and of all jobs equal the lengths of the lists of live occurrences. */
   | 'counts'
-  /** If the storage finds due jobs: it finds exactly the jobs with a next instant, in its order. */
+  /**
+   * If the storage can query due jobs, the query returns exactly the jobs with a next instant, in the order of these
+   * instants.
+   */
   | 'due'
-  /** The list of failures holds exactly the failed occurrences, in the order of their ends. */
+  /** The list of failures contains exactly the failed occurrences, in the order of their ends. */
   | 'failures'
-  /** The storage finds the run of each job that ended last as its latest run. */
+  /** The storage returns as the latest run of a job the run that ended last. */
   | 'latest'
-  /** With `atRest`: nothing is pending, queued or running. */
+  /** With `atRest`: no occurrence is pending, queued or running. */
   | 'unfinished'
 
-/** One contradiction in a ledger. */
+/** A violation of a rule by stored records. */
 export interface LedgerViolation {
-  /** The rule that is broken. */
+  /** The rule that the records violate. */
   readonly rule: LedgerRule
-  /** `null` when it is about all jobs together. */
+  /** The job of the violation; `null` if the violation concerns all jobs together. */
   readonly jobId: JobId | null
-  /** `null` when it is about the job as a whole. */
+  /** The occurrence of the violation; `null` if the violation concerns the whole job. */
   readonly occurrenceId: OccurrenceId | null
   /** One sentence with the values that contradict each other. */
   readonly message: string
 }
 
-/** What `checkLedger` is to know of the jobs. */
+/** What the caller of `checkLedger` knows about the jobs. */
 export interface LedgerExpectations {
   /**
-   * The instants of a job's slots in `(after, until]`, epoch milliseconds, ascending. Without it the check for holes
-   * is left out.
+   * Returns the instants of a job's slots in `(after, until]`, in ascending epoch milliseconds. Without `slots`, the
+   * rule `hole` is not checked.
    */
   readonly slots?: (job: JobRecord, after: number, until: number) => Iterable<number>
-  /** Whether occurrences of the job must never overlap. Default: its policy in force is not `allow`. */
+  /**
+   * Returns whether occurrences of the job must never overlap. Default: `true` unless the current overlap policy is
+   * `allow`.
+   */
   readonly exclusive?: (job: JobRecord) => boolean
   /**
-   * Whether the job's watermark was set back, which a `replace` with `setBackTo` does: then slots that were decided
-   * before may lie after it. Default: no job's was.
+   * Returns whether a `replace` with `setBackTo` has moved the job's watermark back. Records of earlier slots may then
+   * lie after the watermark. Default: no watermark was moved back.
    */
   readonly setBack?: (job: JobRecord) => boolean
   /**
-   * All calls have followed one another, each by a clock that was never behind that of the one before. Only so the instants
-   * of records say what waited when. Default `false`.
+   * `true`: all calls were sequential, by clocks that never ran back. Only then do the instants of records show which
+   * occurrence waited at which time. Default `false`.
    */
   readonly oneClock?: boolean
-  /** Everything has come to its end: live occurrences are violations. Default `false`. */
+  /** `true`: all work has ended, so that each live occurrence is a violation. Default `false`. */
   readonly atRest?: boolean
 }
 
 /** What `checkLedger` found. */
 export interface LedgerReport {
-  /** How many jobs were looked at. */
+  /** Number of checked jobs. */
   readonly jobs: number
-  /** How many occurrences were looked at. */
+  /** Number of checked occurrences. */
   readonly occurrences: number
-  /** Empty for a sound ledger. */
+  /** The violations that were found. Empty if the stored records are consistent. */
   readonly violations: readonly LedgerViolation[]
 }

@@ -2,29 +2,32 @@ import type { JobId } from '@jobistemer/core'
 import type { JobRecord, JobVersionRecord, LiveCounts, OccurrenceRecord, Storage } from '@jobistemer/core/storage'
 import { readCounts, readDue, readFailures, readHistory, readJobs, readLive } from './read-ledger.ts'
 
-/** All that a storage holds, read through its own queries. */
+/** All records of a storage, read through its own queries. */
 export interface LedgerView {
   readonly jobs: readonly JobRecord[]
-  /** The occurrences of each job, in the order of their time. */
+  /** The occurrences of each job, in the order of their scheduled times. */
   readonly histories: ReadonlyMap<JobId, readonly OccurrenceRecord[]>
-  /** The versions that heads and occurrences refer to. */
+  /** The versions that heads and occurrences refer to. `record` is `null` for a missing version. */
   readonly versions: readonly {
     readonly jobId: JobId
     readonly version: number
     readonly record: JobVersionRecord | null
   }[]
   readonly live: Readonly<Record<'pending' | 'queued' | 'running', readonly OccurrenceRecord[]>>
-  /** What failed, newest first. */
+  /** All failed occurrences, newest first. */
   readonly failures: readonly OccurrenceRecord[]
-  /** Of each job the latest occurrence that was run and has ended. */
+  /** For each job, the run that ended last. */
   readonly latest: ReadonlyMap<JobId, OccurrenceRecord | null | undefined>
-  /** The jobs that are due at some time, in their order; `null` where the storage does not find them. */
+  /** All jobs with a next instant, in the order of these instants. `null` if the storage cannot query due jobs. */
   readonly due: readonly JobRecord[] | null
-  /** What the storage says how many live, of each job and of all. */
+  /** The storage's counts of live occurrences, of each job and of all jobs. */
   readonly counts: ReadonlyMap<JobId | 'all', LiveCounts | undefined>
 }
 
-/** Reads the whole ledger. Writers must be at rest, or parts of it are of different moments. */
+/**
+ * Reads all records of a storage. No caller may write meanwhile, because parts of the result would otherwise come from
+ * different moments.
+ */
 export async function viewLedger(storage: Storage): Promise<LedgerView> {
   const jobs = await readJobs(storage)
   const histories = new Map<JobId, readonly OccurrenceRecord[]>()

@@ -9,7 +9,7 @@ import {
 } from '@jobistemer/core/storage'
 import type { LedgerRule, LedgerViolation } from './ledger-report.ts'
 
-/** States that only an owner or a reaper brings about, so that a claim went before. */
+/** States that only an owner or a reaper sets, so that a claim must have preceded. */
 const claimedStates: readonly OccurrenceState[] = [
   'running',
   'completed',
@@ -18,7 +18,7 @@ const claimedStates: readonly OccurrenceState[] = [
   'failed_stale',
 ]
 
-/** Checks the rules that concern a single record. */
+/** Checks the rules about a single record. */
 export function checkRecord(job: JobRecord, record: OccurrenceRecord): readonly LedgerViolation[] {
   const violations: LedgerViolation[] = []
   const expect = (holds: boolean, rule: LedgerRule, message: string): void => {
@@ -30,7 +30,7 @@ export function checkRecord(job: JobRecord, record: OccurrenceRecord): readonly 
   expect(record.jobId === job.id, 'id', `it says it belongs to ${record.jobId}`)
   if (record.kind === 'slot') {
     const { span } = record.details
-    // A run that covers several slots has the id of the slot in its `scheduledAt`.
+    // The record of several missed slots has the id of the slot at its `scheduledAt`.
     const isRange = state === 'missed' && span !== undefined && span.count > 1
     const id = isRange ? missedRangeId(job.id, span.from) : occurrenceId(job.id, record.scheduledAt)
     const what = isRange ? `the missed range from ${text(span.from)}` : `slot ${text(record.scheduledAt)}`
@@ -41,8 +41,8 @@ export function checkRecord(job: JobRecord, record: OccurrenceRecord): readonly 
   expect(record.jobVersion >= 1 && record.jobVersion <= job.version, 'version', `version ${record.jobVersion}`)
 
   expect(isFinal(state) === (finishedAt !== null), 'state', `finishedAt is ${text(finishedAt)}`)
-  // Not compared with createdAt: each node writes its own wall time. A node with a slow clock, or one that was suspended
-  // between reading its clock and writing, stores an end before the creation that another node stored.
+  // The end is not compared with createdAt: each node stores the time of its own clock. A node with a slow clock, or one that
+  // was suspended before its write, stores an end before the creation that another node stored.
   const deadline = state === 'running' && startedAt !== null ? startedAt + record.executionTimeoutMs : null
   expect(deadlineAt === deadline, 'state', `deadlineAt is ${text(deadlineAt)}, expected ${text(deadline)}`)
   expect(state !== 'skipped' || record.reason !== null, 'state', 'no reason is given')
@@ -59,7 +59,7 @@ export function checkRecord(job: JobRecord, record: OccurrenceRecord): readonly 
   expect((token === 0) === (owner === null), 'token', `token ${token} with owner ${owner?.incarnation ?? 'null'}`)
   expect((token === 0) === (startedAt === null), 'token', `token ${token} with startedAt ${text(startedAt)}`)
   expect(token > 0 || (sequence === 0 && record.runs.length === 0), 'token', 'an owner spoke before the first claim')
-  // Each rescue takes a token back; who runs it has one more.
+  // Each rescue ends the validity of one token. A running occurrence also has the token of its present owner.
   const taken = state === 'running' ? token - 1 : token
   expect(rescues >= 0 && rescues <= Math.max(0, taken), 'token', `${rescues} rescues at token ${token}`)
   expect(token > 0 || !claimedStates.includes(state), 'token', 'no owner ever claimed it')
@@ -77,7 +77,7 @@ function* attemptProblems(runs: readonly TaskRunRecord[], state: OccurrenceState
     for (const [index, attempt] of attempts.entries()) {
       const unfinished = attempt.state === 'running' || attempt.state === 'waiting'
       number++
-      // Attempts between the first and the last ones may be left out, at one place.
+      // Attempts between the first and the last ones may be missing, as one gap.
       if (attempt.number === number + gap) {
         number += gap
         gap = 0
@@ -87,14 +87,14 @@ function* attemptProblems(runs: readonly TaskRunRecord[], state: OccurrenceState
         yield `attempt ${attempt.number} of ${task} is ${attempt.state} with endedAt ${text(attempt.endedAt)}`
       if (unfinished && index < attempts.length - 1)
         yield `attempt ${attempt.number} of ${task} did not end before the next`
-      // A forced cancellation ends the occurrence without its owner, so the attempts stay as they were.
+      // A forced cancellation ends the occurrence without its owner, so its attempts may remain unfinished.
       if (unfinished && isFinal(state) && state !== 'canceled') yield `attempt ${attempt.number} of ${task} never ended`
     }
     if (gap !== 0) yield `${task} lacks ${gap} attempts that are said to be left out`
   }
 }
 
-/** The rules about the occurrences of one job together. */
+/** Checks the rules about active and queued occurrences of one job. */
 export function checkOverlap(
   job: JobRecord,
   history: readonly OccurrenceRecord[],
@@ -113,7 +113,7 @@ export function checkOverlap(
     violations.push({ rule: 'overlap', jobId: job.id, occurrenceId: null, message: `active at once: ${ids}` })
   }
   const overlaps = job.overlap.policy === 'allow'
-  // While a replace has left some to be canceled, what is queued among them may wait until that is done.
+  // While an interrupted `replace` still has occurrences to cancel, queued occurrences may wait without an active one.
   if (job.cancelsBelow === null && (active.length === 0 || overlaps)) {
     for (const record of queued) {
       const message = overlaps
@@ -125,7 +125,9 @@ export function checkOverlap(
   return violations
 }
 
-/** Whether a pending occurrence is active. A delayed one keeps no other occurrence from starting. */
+/**
+ * Returns whether a pending occurrence is active. A delayed occurrence does not keep other occurrences from starting.
+ */
 function isActivePending(record: OccurrenceRecord): boolean {
   return record.state === 'pending' && !isDelayed(record)
 }

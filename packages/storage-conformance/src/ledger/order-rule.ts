@@ -2,8 +2,8 @@ import { compareOrder, type JobRecord, type OccurrenceRecord, placesOf } from '@
 import type { LedgerViolation } from './ledger-report.ts'
 
 /**
- * Checks that queued occurrences started in their order. Only a job with one place and one version shows that: while one
- * occurrence ran, all later ones were queued, and its end woke the first of them.
+ * Checks that queued occurrences started in their order. Only a job with one concurrency slot and one version shows this: while
+ * one occurrence ran, all later ones were queued, and its end woke the first of them.
  */
 export function checkOrder(job: JobRecord, history: readonly OccurrenceRecord[]): readonly LedgerViolation[] {
   const { overlap, version } = job
@@ -25,7 +25,10 @@ export function checkOrder(job: JobRecord, history: readonly OccurrenceRecord[])
   return violations
 }
 
-/** Neither delayed, which says nothing of when it was queued, nor started more than once. */
+/**
+ * Returns whether a record can show the order: it was not delayed, because its queueing time is then unknown, and
+ * started at most once.
+ */
 function isPlain({ state, token, dueAt, createdAt }: OccurrenceRecord): boolean {
   return token <= 1 && dueAt <= createdAt && state !== 'skipped' && state !== 'missed'
 }

@@ -2,7 +2,7 @@ import { isFailure, isFinal, type OccurrenceRecord } from '@jobistemer/core/stor
 import type { LedgerViolation } from './ledger-report.ts'
 import type { LedgerView } from './ledger-view.ts'
 
-/** Whether what is found as failures is what failed, newest first. */
+/** Checks that the list of failures contains exactly the failed occurrences, newest first. */
 export function checkFailures({ histories, failures }: LedgerView): readonly LedgerViolation[] {
   const expected = [...histories.values()]
     .flat()
@@ -18,7 +18,7 @@ export function checkFailures({ histories, failures }: LedgerView): readonly Led
   return violations
 }
 
-/** Checks that the storage finds the run of each job that ended last as its latest run. */
+/** Checks that the storage returns as the latest run of each job the run that ended last. */
 export function checkLatest({ histories, latest }: LedgerView): readonly LedgerViolation[] {
   const violations: LedgerViolation[] = []
   for (const [jobId, history] of histories) {

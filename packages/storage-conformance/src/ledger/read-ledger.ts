@@ -4,7 +4,10 @@ import type { JobRecord, LiveCounts, OccurrenceRecord, Page, Storage } from '@jo
 
 const pageSize = 500
 
-/** Reads pages to the end. A storage whose cursor leads nowhere new is refused. */
+/**
+ * Reads all pages of a query.
+ * @throws Error if a cursor occurs twice
+ */
 export async function readPages<T>(read: (cursor: string | null) => Promise<Page<T>>): Promise<readonly T[]> {
   const items: T[] = []
   const seen = new Set<string>()
@@ -21,26 +24,29 @@ export async function readPages<T>(read: (cursor: string | null) => Promise<Page
   return items
 }
 
-/** Every job, tombstones included, in the order of their ids. */
+/** Reads all jobs, tombstones included, in the order of their ids. */
 export async function readJobs(storage: Storage): Promise<readonly JobRecord[]> {
   return await readPages((cursor) => storage.listJobs({ limit: pageSize, cursor, deleted: true }))
 }
 
-/** Every job that has a next instant, in their order; `null` where the storage does not find them. */
+/**
+ * Reads all jobs with a next instant, in the order of these instants. Returns `null` if the storage cannot query due
+ * jobs.
+ */
 export async function readDue(storage: Storage): Promise<readonly JobRecord[] | null> {
   if (storage.capabilities.findsDueJobs !== true) return null
   const due = { upTo: Number.MAX_SAFE_INTEGER }
   return await readPages((cursor) => storage.listJobs({ due, limit: pageSize, cursor }))
 }
 
-/** Every occurrence of a job, in the order of their time. */
+/** Reads all occurrences of a job, in the order of their scheduled times. */
 export async function readHistory(storage: Storage, jobId: JobId): Promise<readonly OccurrenceRecord[]> {
   return await readPages((cursor) =>
     storage.listOccurrences({ kind: 'job', jobId, order: 'ascending', runs: true, limit: pageSize, cursor }),
   )
 }
 
-/** Every live occurrence in this state, of all jobs. */
+/** Reads all occurrences of all jobs in a live state. */
 export async function readLive(
   storage: Storage,
   state: 'pending' | 'queued' | 'running',
@@ -50,14 +56,14 @@ export async function readLive(
   )
 }
 
-/** Every failure, newest first. */
+/** Reads all failed occurrences, newest first. */
 export async function readFailures(storage: Storage): Promise<readonly OccurrenceRecord[]> {
   return await readPages((cursor) =>
     storage.listOccurrences({ kind: 'failed', order: 'descending', runs: true, limit: pageSize, cursor }),
   )
 }
 
-/** The sums that the storage keeps of what lives: of these jobs in their order, and of all. */
+/** Reads the storage's counts of live occurrences, of the given jobs and of all jobs. */
 export async function readCounts(
   storage: Storage,
   jobs: readonly JobId[],

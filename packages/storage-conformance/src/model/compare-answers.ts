@@ -5,7 +5,7 @@ import { type LedgerView, viewLedger } from '../ledger/ledger-view.ts'
 import { readCounts } from '../ledger/read-ledger.ts'
 import { type ModelCall, modelJobIds, type ModelState } from './resolve-move.ts'
 
-/** Asserts that the storage answered as the model did, apart from what the protocol leaves open. */
+/** Asserts that the storage and the model gave the same answer, except for what the protocol leaves open. */
 export function compareAnswers(call: ModelCall, actual: unknown, expected: unknown, after: ModelState): void {
   if (call.method === 'claim') {
     compareClaims(call.request, actual as ClaimAnswer, expected as ClaimAnswer, after)
@@ -17,13 +17,16 @@ export function compareAnswers(call: ModelCall, actual: unknown, expected: unkno
 function compareClaims(request: ClaimRequest, actual: ClaimAnswer, expected: ClaimAnswer, after: ModelState): void {
   assert.deepEqual(actual.claimed, expected.claimed, 'what was claimed')
   assert.deepEqual(byId(actual.cancelRequested), byId(expected.cancelRequested), 'the requests to cancel')
-  // An adapter that has claimed up to its limit need not check whether further due occurrences are claimable.
+  // An adapter that has claimed `limit` occurrences need not check whether further due occurrences are claimable.
   if (actual.claimed.length < request.limit) assert.equal(actual.more, false, 'less than the limit was claimed')
   else if (expected.more) assert.equal(actual.more, true, 'more are due than were claimed')
   assertNextDue(request, actual.nextDueAt, after)
 }
 
-/** `nextDueAt` is the next instant at which this node could claim. An earlier instant of another node's job is allowed. */
+/**
+ * Asserts that `nextDueAt` is the next instant at which this node can claim. An earlier instant of another node's job is also
+ * correct.
+ */
 function assertNextDue(request: ClaimRequest, nextDueAt: number | null, after: ModelState): void {
   const pending = after.occurrences.filter(({ state }) => state === 'pending')
   const mine = pending.filter((record) => isForNode(record, request, after)).map((record) => from(record, after))
@@ -40,12 +43,12 @@ function isForNode(record: OccurrenceRecord, { exceptHandlerKeys }: ClaimRequest
   return job !== undefined && !exceptHandlerKeys.includes(job.handlerKey)
 }
 
-/** When a claim may take it. */
+/** Returns the instant from which a node can claim the occurrence. */
 function from({ jobId, dueAt }: OccurrenceRecord, { jobs }: ModelState): number {
   return claimableFrom({ paused: jobs.get(jobId)?.paused ?? null }, dueAt)
 }
 
-/** Lists whose order says nothing: what was canceled, displaced or asked to cancel. */
+/** Members of answers that are lists in any order. */
 const unordered: ReadonlySet<string> = new Set(['canceled', 'displaced', 'cancelRequested'])
 
 function withOrderedSets(value: unknown): unknown {
@@ -63,7 +66,7 @@ function byId<T extends { readonly id: string }>(items: readonly T[]): readonly 
   return items.toSorted((left, right) => (left.id < right.id ? -1 : 1))
 }
 
-/** Asserts that both say the same of how many live, of each job and of all. */
+/** Asserts that the storage and the model have the same live counts, of each job and of all jobs. */
 export async function compareCounts(actual: Storage, expected: Storage): Promise<void> {
   const said = [await readCounts(actual, modelJobIds), await readCounts(expected, modelJobIds)]
   assert.deepEqual(said[0], said[1], 'the counts of what lives')
@@ -84,7 +87,7 @@ function comparable({ jobs, histories, versions, live, counts, failures, latest 
     counts: Object.fromEntries(counts),
     failures,
     latest: Object.fromEntries(latest),
-    // The order of live occurrences is the adapter's choice.
+    // Sorts live occurrences by id, because an adapter may list them in any order.
     live: { pending: byId(live.pending), queued: byId(live.queued), running: byId(live.running) },
   }
 }

@@ -13,16 +13,16 @@ import { compareAnswers, compareCounts, compareLedgers } from './compare-answers
 import { histories, type Move } from './moves.ts'
 import { type ModelCall, type ModelState, resolveMove } from './resolve-move.ts'
 
-/** Calls between two comparisons of all stored records. The answers are compared after each call. */
+/** Number of calls between two comparisons of all stored records. Answers are compared after every call. */
 const callsBetweenReadBacks = 8
 
-/** Calls between two comparisons of the counts of live occurrences. */
+/** Number of calls between two comparisons of the live counts. */
 const callsBetweenCounts = 2
 
-/** A shorter counterexample is worth waiting for, but not for ever. */
+/** Maximum time in ms for searching a shorter counterexample. */
 const shrinkingLimitMs = 60_000
 
-/** One case for each seed: random calls to the storage and to the memory storage, whose answers must be the same. */
+/** Returns one case for each seed: random calls to the storage and to the memory storage must have the same answers. */
 export function modelCases(effort: Effort): readonly StorageCase[] {
   const bodies = effort.seeds.map((seed) => [
     `random calls are answered as by the memory storage (seed ${seed})`,
@@ -61,7 +61,7 @@ async function checkModel(world: CaseWorld, seed: number, numRuns: number): Prom
   })
 }
 
-/** Plays one history on a fresh world and on a fresh model. */
+/** Makes the calls of one history on a new test database and on a new memory storage, and compares them. */
 async function play(world: CaseWorld, moves: readonly Move[]): Promise<void> {
   const connections = [await world.connect(), await world.connect()] as const
   const { findsDueJobs = false, takesNext = false } = connections[0].capabilities
@@ -97,7 +97,8 @@ async function play(world: CaseWorld, moves: readonly Move[]): Promise<void> {
     }
   }
   await compareLedgers(connections[1], model)
-  // Replaces may leave several active ones of a job that must no longer overlap.
+  // `exclusive: () => false`, because a `replace` may leave several active occurrences of a job that must no longer
+  // overlap.
   await assertLedger(connections[0], { oneClock: true, exclusive: () => false, setBack: ({ id }) => setBack.has(id) })
 }
 

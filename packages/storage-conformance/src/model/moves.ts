@@ -8,12 +8,12 @@ import type {
 } from '@jobistemer/core/storage'
 import fc from 'fast-check'
 
-/** Which of the model's few jobs, nodes and keys a move is about. Small numbers, so that moves meet each other. */
+/** Index of a job, node or key of the model. The model has only a few of each, so that moves affect the same ones. */
 type Index = number
 
 /**
- * One step of a random history. It names no records: `pick` chooses among the occurrences that exist when the step runs,
- * and offsets are added to stored values. So a shortened history is still valid.
+ * One step of a random history. A move contains no record ids: `pick` chooses among the occurrences that exist when the move
+ * runs, and offsets are added to stored values. A shortened history therefore remains valid.
  */
 export type Move =
   | { readonly kind: 'advance'; readonly seconds: number }
@@ -35,15 +35,15 @@ export type Move =
       readonly waiting: 'keep' | 'cancel'
       readonly versionOffset: number
       readonly watermarkOffset: number
-      /** By how many slots to set the watermark back. */
+      /** Number of slots by which the watermark is set back; `null` to keep it. */
       readonly setBackBy: Index | null
       readonly print: number
       readonly cancelLimit: number | null
     }
-  /** `slots`: for how many of them; `null`: until it is resumed. */
+  /** `slots`: number of slots that the pause lasts; `null` for a pause until a resume. */
   | { readonly kind: 'pauseJob'; readonly job: Index; readonly paused: boolean; readonly slots: number | null }
   | { readonly kind: 'deleteJob'; readonly job: Index; readonly versionOffset: number | null }
-  /** Successive slots of a job, beginning `offset` slots after its next instant. */
+  /** Creates successive slots of a job. The first one is `offset` slots after the job's next instant. */
   | {
       readonly kind: 'slots'
       readonly job: Index
@@ -52,10 +52,10 @@ export type Move =
       readonly versionOffset: number
       readonly run: boolean
       readonly priority: number | undefined
-      /** The move first advances the time until the last of these slots is due. */
+      /** `true`: the move first advances the time until the last of these slots is due. */
       readonly inTime: boolean
     }
-  /** The next slot of every job in one call, in either order. */
+  /** Creates the next slot of every job in one call, in ascending or `reversed` order of the jobs. */
   | { readonly kind: 'allSlots'; readonly run: boolean; readonly inTime: boolean; readonly reversed: boolean }
   | {
       readonly kind: 'request'
@@ -74,7 +74,7 @@ export type Move =
       readonly kind: 'recovery'
       readonly job: Index
       readonly count: number
-      /** How many of the last slots run; those before them are missed. */
+      /** Number of slots at the end of the window that run. The slots before them are missed. */
       readonly runs: number
       readonly priority: number | undefined
       readonly watermarkOffset: number
@@ -96,7 +96,7 @@ export type Move =
       readonly action: ReapItem['action']
     }
   | { readonly kind: 'prune'; readonly job: Index | null; readonly ageSeconds: number; readonly keep: number }
-  /** The call before once more: its answer got lost. */
+  /** Repeats the previous call, as a node does after a lost answer. */
   | { readonly kind: 'repeat' }
   | {
       readonly kind: 'heartbeat'
@@ -112,7 +112,7 @@ export type Move =
       readonly limit: number
       readonly after: Index | null
       readonly upTo: Index
-      /** Of the shard of a job alone. */
+      /** Limits the query to the shard of this job; `null` for all shards. */
       readonly shardOf: Index | null
     }
   | {
@@ -138,11 +138,11 @@ export interface SettleMove {
   readonly change: 'progress' | 'release' | FinalState
   readonly tokenOffset: number
   readonly sequenceOffset: number
-  /** The node that an end takes the next one for, where the storage does that. */
+  /** The node for which an end takes the next queued occurrence, if the storage supports that; `null` to take none. */
   readonly taker: Index | null
 }
 
-/** How many jobs, nodes, request keys and lives of nodes there are. */
+/** Number of jobs, nodes, request keys and node incarnations in the model. */
 export const modelSize = { jobs: 3, nodes: 2, keys: 3, lives: 3 } as const
 
 const policies: readonly OverlapPolicy[] = ['skip', 'queue', 'queue_one', 'allow', 'cancel_running']
@@ -152,20 +152,22 @@ const states: readonly OccurrenceState[] = ['pending', 'queued', 'running', 'ski
 const job = fc.nat({ max: modelSize.jobs - 1 })
 const policy = fc.constantFrom(...policies)
 const maxQueued = fc.constantFrom(1, 2, 1_000)
-/** Mostly few places, so that all are taken. The larger values find storages that stop counting too early. */
+/**
+ * Mostly 1, so that all concurrency slots are often taken. Larger values find storages that stop counting too early.
+ */
 const maxConcurrency = fc.constantFrom(1, 1, 1, 2, 3, 4, 5, 6)
 const startRate = fc.constantFrom(null, null, null, { limit: 1, intervalMs: 30_000 }, { limit: 2, intervalMs: 90_000 })
-/** Mostly none. A level is more than all time that passes in a history. */
+/** Mostly no priority. One priority level weighs more than the whole duration of a history. */
 const priority = fc.constantFrom(undefined, undefined, undefined, undefined, 0, 1, 1, -1, 10, -10)
 const pick = fc.nat({ max: 30 })
 const run = fc.boolean()
 const inTime = fc.constantFrom(true, true, true, false)
 
 const life = fc.nat({ max: modelSize.lives - 1 })
-/** So few that they meet. */
+/** Heartbeat counters. Few values, so that equal counters occur. */
 const counter = fc.nat({ max: 6 })
 
-/** Mostly 0: an offset is how a call comes to be refused. */
+/** Returns an offset that is mostly 0. Other offsets make the storage reject a call. */
 function offset(...others: readonly number[]): fc.Arbitrary<number> {
   return fc.oneof({ weight: 8, arbitrary: fc.constant(0) }, { weight: 2, arbitrary: fc.constantFrom(...others) })
 }
@@ -174,7 +176,7 @@ const settleMove: fc.Arbitrary<SettleMove> = fc.record({
   pick,
   change: fc.constantFrom<SettleMove['change']>('progress', 'progress', 'release', 'completed', ...finalStates),
   tokenOffset: offset(-1, 1),
-  // 1 is the next number, 0 repeats the last one, -1 is late.
+  // 1 gives the next sequence number, 0 repeats the last number, and -1 is outdated.
   sequenceOffset: fc.oneof(
     { weight: 8, arbitrary: fc.constant(1) },
     { weight: 3, arbitrary: fc.constantFrom(-1, 0, 3) },
@@ -216,7 +218,7 @@ const anyMove: fc.Arbitrary<Move> = fc.oneof(
     arbitrary: move('slots', {
       job,
       offset: offset(-1, 1),
-      // Sometimes more slots than a job has places.
+      // Sometimes exceeds the number of concurrency slots of a job.
       count: fc.oneof(
         { weight: 5, arbitrary: fc.integer({ min: 1, max: 3 }) },
         { weight: 1, arbitrary: fc.integer({ min: 4, max: 8 }) },
@@ -333,7 +335,7 @@ const anyMove: fc.Arbitrary<Move> = fc.oneof(
   },
 )
 
-/** Random histories. They begin with jobs, since little happens without. */
+/** Generates random histories. Each begins by creating jobs, because most moves need a job. */
 export const histories: fc.Arbitrary<readonly Move[]> = fc.noBias(
   fc
     .tuple(

@@ -30,23 +30,23 @@ import { type Move, modelSize, type SettleMove } from './moves.ts'
 
 type Method = 'saveJobs' | 'createOccurrences' | 'claim' | 'settle' | 'cancel' | 'reap' | 'prune' | 'heartbeat'
 
-/** A call that can be made to the storage and to the model. */
+/** A call that is made to both the storage and the model. */
 export type ModelCall =
   | { readonly [M in Method]: { readonly method: M; readonly request: Parameters<Storage[M]>[0] } }[Method]
   | { readonly method: 'listJobs'; readonly request: JobQuery }
   | { readonly method: 'listOccurrences'; readonly request: OccurrenceQuery }
 
-/** What moves are resolved against. */
+/** The stored state from which a move determines its call. */
 export interface ModelState {
   readonly now: number
   readonly jobs: ReadonlyMap<JobId, JobRecord>
-  /** Every stored occurrence, in an order that does not depend on the storage under test. */
+  /** All stored occurrences, in an order that does not depend on the tested storage. */
   readonly occurrences: readonly OccurrenceRecord[]
-  /** Whether ends may take the next one. */
+  /** `true` if the storage can take the next occurrence in the step that ends one. */
   readonly takesNext: boolean
 }
 
-/** The jobs that moves are about. Some may not exist. */
+/** The ids of the model's jobs. Some of the jobs may not exist. */
 export const modelJobIds: readonly JobId[] = Array.from({ length: modelSize.jobs }, (_, index) => jobIdAt(index))
 
 function jobName(index: number): string {
@@ -57,7 +57,7 @@ function jobIdAt(index: number): JobId {
   return jobIdOf(jobName(index))
 }
 
-/** Makes a call of a move, or `null` when there is nothing that it could be about. */
+/** Converts a move to a call. Returns `null` if the move needs a record that does not exist. */
 export function resolveMove(move: Move, state: ModelState): ModelCall | null {
   const { now } = state
   switch (move.kind) {
@@ -87,7 +87,8 @@ export function resolveMove(move: Move, state: ModelState): ModelCall | null {
         request: {
           now,
           owner: ownerAt(move.node),
-          // How many blocked ones a claim sends back to the queue beyond its limit is the adapter's affair.
+          // If a job has blocked occurrences, the limit is high: adapters may choose how many of them a claim moves
+          // back to `queued` beyond its limit.
           limit: hasBlockedPending(state) ? 1_000 : move.limit,
           exceptHandlerKeys: move.except === null ? [] : [jobName(move.except)],
           sweep: move.sweep,
@@ -244,11 +245,11 @@ function createItems(move: CreateMove, state: ModelState): readonly CreateItem[]
       const version = job.version + move.versionOffset
       const options = { kind: move.request, run: move.run, dueAt, version, details }
       if (move.scope !== 'forever') {
-        // Requests of one instant are repetitions of each other.
+        // Two requests with equal key, scope and time have the same id, so that the second one repeats the first.
         const reusable = { id: requestId(job, key, slotAt(0)), scope: move.scope }
         return [requestItem(job, `${key}, ${move.scope}, ${state.now}`, at, { ...options, key: reusable })]
       }
-      // One of the keys is used up when its request is skipped.
+      // Only requests with key 0 have no `skippedId`, so that a skipped request uses up their key.
       const skippedId = move.key === 0 ? undefined : requestId(job, `${key}, skipped`, at)
       return [requestItem(job, key, at, { ...options, ...(skippedId !== undefined && { skippedId }) })]
     }
@@ -273,7 +274,7 @@ function prioritized({ priority }: { readonly priority: number | undefined }): {
   return priority === undefined ? {} : { details: { priority } }
 }
 
-/** The head of a job, or what a node would believe of one that is not there. */
+/** Returns the head of a job. For a missing job, returns the head that a node might still have cached. */
 function handleAt(
   state: ModelState,
   index: number,
@@ -298,7 +299,7 @@ function ownerAt(index: number): Owner {
   return { node: `node-${index}`, incarnation: `node-${index}-1` }
 }
 
-/** Among those in the state where there are any, else among all. */
+/** Chooses an occurrence, mostly among those in the given state if there are any. */
 function pickOccurrence(
   { occurrences }: ModelState,
   pick: number,
@@ -335,8 +336,8 @@ function addressOf({ id, jobId, scheduledAt }: OccurrenceRecord): OccurrenceAddr
 }
 
 /**
- * True if a job has more active occurrences than places, or if a start rate may let some of them wait. Only a change of the
- * places, or a delay, leads to more active occurrences than places.
+ * Returns whether a job has more active occurrences than concurrency slots, or a start rate that may block some. Only a lower
+ * `maxConcurrency` or a delay causes more active occurrences than slots.
  */
 function hasBlockedPending({ jobs, occurrences }: ModelState): boolean {
   return [...jobs.values()].some((job) => {

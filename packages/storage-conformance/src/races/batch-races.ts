@@ -12,7 +12,7 @@ import { atOnce, connectNodes } from './race-nodes.ts'
 
 const nodeCount = 6
 
-/** Batches that meet each other on the same jobs. */
+/** Race cases in which several nodes send batches about the same jobs. */
 export function batchRaces(effort: Effort): readonly StorageCase[] {
   return caseGroup(
     'races of batches',
@@ -33,7 +33,7 @@ export function batchRaces(effort: Effort): readonly StorageCase[] {
         })
         const states = new Set<string>()
         for (const job of jobs) for (const { state } of await first.history(job.id)) states.add(state)
-        // The second of each two jobs is canceled. With one item per call there is no second job.
+        // The second job of each pair is canceled. With `maxBatch: 1` there is no second job.
         const expected = jobCount === 1 ? ['completed'] : ['canceled', 'completed']
         assert.deepEqual([...states].sort(), expected, 'each occurrence ends as its node wanted')
         await assertLedger(first.storage, { atRest: true })
@@ -43,7 +43,7 @@ export function batchRaces(effort: Effort): readonly StorageCase[] {
   )
 }
 
-/** One occurrence of each job from its creation to its end, a batch for each step. */
+/** Moves one occurrence of each job from its creation to its end, with one batch per step. */
 async function passThrough(node: TestNode, jobs: readonly JobRecord[], key: string): Promise<void> {
   const created = jobs.map((job) => requestItem(job, key, slotAt(1), { run: true }))
   expectAll('created', await node.createAll(created, slotAt(1)), 'create')

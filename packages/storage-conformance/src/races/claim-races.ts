@@ -11,7 +11,7 @@ import { connectNodes, countOutcomes, expectTold } from './race-nodes.ts'
 
 const claimerCount = 3
 
-/** What takes the ground from under a claim that is under way. */
+/** Race cases in which another call changes an occurrence or its job during a claim. */
 export function claimRaces(effort: Effort): readonly StorageCase[] {
   return caseGroup(
     'races of claims',
@@ -110,7 +110,7 @@ function expectAgreement(
   assert.ok(cancelRequest !== null, `${was}, and its owner will never hear of it`)
 }
 
-/** The token of a claim is live exactly as long as the occurrence runs. */
+/** Checks that the token of a claim is accepted exactly as long as the occurrence runs. */
 async function expectTokenFits(
   node: TestNode,
   record: OccurrenceRecord,
@@ -126,8 +126,8 @@ async function expectTokenFits(
 }
 
 /**
- * Stops a job during claims, and lists running occurrences right after the answer. An occurrence that is not running then must
- * not start later, even if its claim began before the stop.
+ * Stops a job during claims, and lists its running occurrences right after the answer. No other occurrence may start later,
+ * even if its claim began before the stop.
  */
 async function stopWhileClaiming(
   world: Parameters<StorageCase['run']>[0],

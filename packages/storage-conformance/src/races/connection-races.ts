@@ -23,7 +23,7 @@ import {
 
 const nodeCount = 8
 
-/** The kit's slots of a job, for the check for holes. */
+/** Returns the slots of the kit's jobs, one per minute, for the rule `hole` of `checkLedger`. */
 export function everyMinute(_job: JobRecord, after: number, until: number): readonly number[] {
   const slots: number[] = []
   for (let at = Math.floor((after - start) / minute) * minute + minute + start; at <= until; at += minute)
@@ -42,7 +42,7 @@ export function connectionRaces(effort: Effort): readonly StorageCase[] {
         const jobs: JobRecord[] = []
         for (const name of ['alpha', 'beta', 'gamma']) jobs.push(await first.createJob({ name, policy: 'allow' }))
         const created = await atOnce(nodes, async (node, index) => {
-          // Each node begins with another job, so that they meet everywhere.
+          // Each node begins with a different job, so that the nodes compete on all jobs.
           const order = jobs.map((_, offset) => itemAt(jobs, (index + offset) % jobs.length))
           return (await Promise.all(order.map((job) => followSeries(node, job, count)))).flat()
         })
@@ -64,7 +64,7 @@ export function connectionRaces(effort: Effort): readonly StorageCase[] {
         const writing = atOnce(writers, (node) => followSeries(node, job, count)).finally(() => {
           isWriting = false
         })
-        // A rejection is reported once, by the race below.
+        // Prevents an unhandled rejection. The race below reports the error.
         writing.catch(() => undefined)
         const reading = (async () => {
           while (isWriting) {
@@ -155,7 +155,7 @@ export function connectionRaces(effort: Effort): readonly StorageCase[] {
         const first = itemAt(nodes, 0)
         const expected: readonly (readonly [OverlapPolicy, number, number])[] = [
           ['skip', 0, nodeCount - 1],
-          // The remaining creates meet a full queue.
+          // Three creates are queued, and the remaining creates find a full queue.
           ['queue', 3, 0],
           ['queue_one', 1, 0],
           ['cancel_running', 1, 0],
@@ -302,7 +302,7 @@ export function connectionRaces(effort: Effort): readonly StorageCase[] {
         for (let round = 1; round <= rounds(10, effort); round++) {
           const job = await first.createJob({ name: `job-${round}` })
           const answers = await atOnce(nodes, (node, index) => {
-            // Nodes look at different moments, so that their windows differ.
+            // Nodes decide at different times, so that their windows of missed slots differ.
             const last = 5 + (index % 3)
             const entries = [missedEntry(job, 1, last - 1), runEntry(job, last)]
             return node.create(recoveryItem(job, last, { expectedWatermark: start, entries }), slotAt(last))
@@ -371,7 +371,8 @@ export function connectionRaces(effort: Effort): readonly StorageCase[] {
         for (let round = 1; round <= rounds(6, effort); round++) {
           for (const change of ['pause', 'delete'] as const) {
             const job = await first.createJob({ name: `${change}-${round}`, policy: 'allow' })
-            // Every connection has read the living job. So a connection that uses a cached head fails the test.
+            // First, every connection reads the living job, so that a connection that later uses a cached head fails
+            // the test.
             await atOnce(nodes, (node, index) => node.create(requestItem(job, `early-${index}`, slotAt(1))))
             let stopped = false
             await atOnce(nodes, async (node, index) => {
@@ -394,7 +395,7 @@ export function connectionRaces(effort: Effort): readonly StorageCase[] {
               const states = (await first.history(job.id)).map((record) => record.state)
               assert.ok(!states.includes('pending') && !states.includes('queued'), 'something waits for a deleted job')
             } else {
-              // The claims of every later round would have to pass over the waiting occurrences of a paused job.
+              // Removes the job, because the claims of all later rounds would have to skip its waiting occurrences.
               await first.deleteJob(job.id)
             }
           }
@@ -422,7 +423,7 @@ export function connectionRaces(effort: Effort): readonly StorageCase[] {
         const nodes = await connectNodes(world, nodeCount)
         const first = itemAt(nodes, 0)
         const count = Math.max(3, rounds(8, effort))
-        // The schedule is ahead of all triggers, so that their history can be pruned.
+        // The schedule is ahead of all triggers, so that `prune` may remove them.
         const job = await first.createJob({ policy: 'allow', nextAt: slotAt(count) })
         await first.finish(await first.startSlot(job, count))
         const created: string[] = []
@@ -504,7 +505,7 @@ export function connectionRaces(effort: Effort): readonly StorageCase[] {
   )
 }
 
-/** Lets timers and sockets go on: a storage may answer in the same turn of the event loop. */
+/** Waits for a turn of the event loop with timers and sockets, because a storage may answer within one turn. */
 async function nextTurn(): Promise<void> {
   await new Promise<void>((resolve) => systemClock.setTimer(0, resolve))
 }

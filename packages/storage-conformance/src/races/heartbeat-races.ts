@@ -7,17 +7,19 @@ import { caseGroup, type StorageCase } from '../storage-case.ts'
 
 const nodeCount = 20
 
-/** So far apart that a counter tells whose it is. */
+/** Distance between the counters of two rounds. A counter modulo `stride` is the index of its node. */
 const stride = 1_000
 
-/** The record of a node of the race, which says its own name three times over. */
+/**
+ * Returns the record of a racing node. Its incarnation, counter, node name and `about` all contain the node's index.
+ */
 function raceRecord(index: number, round: number) {
   return nodeRecord(`life-${index}`, round * stride + index, { node: `node-${index}`, about: { index } })
 }
 
 /**
- * A node that says round after round that it lives, and each time takes some others for dead that it has just seen.
- * Asserts that what it sees of others is theirs, and that no counter falls.
+ * Sends heartbeats of one node, and in each round removes some other nodes that it has just seen. Asserts that each
+ * record it reads is complete and belongs to one node, and that no counter decreases.
  */
 export async function beatAndRemove(storage: Storage, index: number, count: number): Promise<void> {
   const newest = new Map<string, number>()
@@ -39,7 +41,7 @@ export async function beatAndRemove(storage: Storage, index: number, count: numb
   }
 }
 
-/** Sends one more heartbeat of every node, and checks that all records are there: none was removed as dead. */
+/** Sends one more heartbeat of every node, and checks that no record is missing: none was removed as dead. */
 export async function expectAllLive(storages: readonly Storage[], count: number, all: number): Promise<void> {
   const last = Array.from({ length: all }, (_, index) => raceRecord(index, count + 1))
   await Promise.all(last.map(async (record, index) => await beat(itemAt(storages, index % storages.length), record)))

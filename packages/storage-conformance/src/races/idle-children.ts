@@ -1,20 +1,23 @@
 import type { ChildProcess } from 'node:child_process'
 import { systemClock } from '@jobistemer/core'
 
-/** How long a child waits for the next race before it ends, in ms. */
+/** Maximum time in ms that an idle child waits for the next race. */
 const idleLimitMs = 5000
 
 interface IdleChild {
   readonly child: ChildProcess
-  /** It is needed again, or gone. */
+  /** Ends the waiting: the child is used again, or has exited. */
   readonly end: () => void
 }
 
 const waiting: IdleChild[] = []
 
-/** Children that have done their part and wait for another race: starting one takes longer than many a race. */
+/**
+ * Child processes that have finished their part and wait for another race. Starting a child takes longer than most
+ * races.
+ */
 export const idleChildren = {
-  /** One that waits, if there is one. From now on it keeps this process alive. */
+  /** Returns an idle child, if there is one. From then on, the child keeps this process alive. */
   take(): ChildProcess | undefined {
     const idle = waiting.at(-1)
     if (idle === undefined) return undefined
@@ -24,9 +27,9 @@ export const idleChildren = {
     return idle.child
   },
 
-  /** It waits for a while, and does not keep this process alive. */
+  /** Lets a child wait for the next race, for at most 5 s. A waiting child does not keep this process alive. */
   put(child: ChildProcess): void {
-    // Node reports the exit of a killed child later: until then no race may take it.
+    // Removes the child before it is killed, because Node reports its exit later and no race may take it meanwhile.
     const expire = (): void => {
       end()
       child.kill('SIGKILL')

@@ -109,7 +109,7 @@ export function processRaces(effort: Effort): readonly StorageCase[] {
   )
 }
 
-/** Between the start and the end of one occurrence stands no line of another. */
+/** Asserts that between the start line and the end line of an occurrence there are no lines of other occurrences. */
 function assertOneAtATime(witness: string, expected: number): void {
   const lines = witness.trimEnd().split('\n')
   assert.equal(lines.length, expected * 2, `${expected} occurrences started and ended in ${lines.length} lines`)
@@ -147,7 +147,10 @@ export function killRaces(effort: Effort): readonly StorageCase[] {
   )
 }
 
-/** Replaces {@link killRaces} for a storage of a single process: no other process has the data open while a child writes. */
+/**
+ * Replaces {@link killRaces} for a storage that only one process may open: while the child writes, no other process has the
+ * data open.
+ */
 export function soleKillRaces(effort: Effort): readonly StorageCase[] {
   return caseGroup(
     'killed processes',
@@ -190,14 +193,14 @@ async function expectStored(node: TestNode, job: JobRecord, acknowledged: readon
   }
 }
 
-/** What a dead process left running is ended by a reaper, so that the next round can go on. */
+/** Reaps the occurrences that a killed process left running, so that the next round can start others. */
 async function reapRunning(node: TestNode, job: JobRecord): Promise<void> {
   for (const record of await node.history(job.id)) {
     if (record.state === 'running') expectOutcome(await node.reap(record, { runs: [] }), 'reaped')
   }
 }
 
-/** Lets a child write until it has reported a number of answers, kills it, and returns the acknowledged steps. */
+/** Lets a child write until it has reported a number of acknowledged steps, kills it, and returns these steps. */
 async function writeUntilKilled(
   world: CaseWorld,
   parameters: WriterParameters,

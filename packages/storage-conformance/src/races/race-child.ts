@@ -3,8 +3,8 @@ import type { Storage } from '@jobistemer/core/storage'
 import type { FromChild, RaceAssignment, ToChild } from './race-messages.ts'
 import { raceScripts } from './race-scripts.ts'
 
-// The child process of the races: connects as the adapter's module says, waits for the start, runs its script; and waits for
-// another race then.
+// Runs in the child processes of the races. The child connects as the assignment says, waits for the start, runs its script,
+// and then waits for another race.
 
 function send(message: FromChild): void {
   process.send?.(message)
@@ -40,5 +40,5 @@ process.on('message', (message: ToChild) => {
   )
 })
 
-// A child without its parent has no assignment.
+// A child without its parent receives no further assignments.
 process.on('disconnect', () => process.exit())

@@ -1,6 +1,6 @@
 import type { JsonValue } from '@jobistemer/core'
 
-/** What the parent tells a child first: how to connect, and which script to run. */
+/** The first message from the parent to a child: how to connect, and which script to run. */
 export interface RaceAssignment {
   readonly module: string
   readonly exportName: string
@@ -13,9 +13,9 @@ export interface RaceAssignment {
 export type ToChild = { readonly kind: 'assignment'; readonly assignment: RaceAssignment } | { readonly kind: 'go' }
 
 export type FromChild =
-  /** Connected, and waiting for the start. */
+  /** The child is connected, and waits for the start message. */
   | { readonly kind: 'ready' }
-  /** Something that a script reports while it runs. */
+  /** A value that a script reports while it runs. */
   | { readonly kind: 'report'; readonly value: JsonValue }
   | { readonly kind: 'done'; readonly result: JsonValue }
   | { readonly kind: 'failed'; readonly error: string }

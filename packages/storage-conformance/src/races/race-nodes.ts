@@ -10,7 +10,7 @@ export async function connectNodes(world: CaseWorld, count: number): Promise<rea
   return await Promise.all(Array.from({ length: count }, (_, index) => TestNode.connect(world, `node-${index}`)))
 }
 
-/** Three nodes, for meetings of two or three different calls. */
+/** Connects three nodes, for races of two or three different calls. */
 export async function connectTrio(world: CaseWorld): Promise<readonly [TestNode, TestNode, TestNode]> {
   const connect = (index: number): Promise<TestNode> => TestNode.connect(world, `node-${index}`)
   return [await connect(0), await connect(1), await connect(2)]
@@ -24,30 +24,30 @@ export async function atOnce<T>(
   return await Promise.all(nodes.map(body))
 }
 
-/** How many answers have this outcome. */
+/** Returns the number of answers with this outcome. */
 export function countOutcomes(answers: readonly { readonly outcome: string }[], outcome: string): number {
   return answers.filter((answer) => answer.outcome === outcome).length
 }
 
-/** Asserts how many of several answers say something, and says so in words when it is another number. */
+/** Asserts how many connections received a certain answer. The message of a failure states the answer in words. */
 export function expectTold(actual: number, asked: number, expected: number, told: string): void {
   const right = expected === 1 ? 'exactly one must be' : `${expected} must be`
   assert.equal(actual, expected, `${actual} of ${asked} connections were told that ${told}; ${right}`)
 }
 
-/** Asserts that nothing stands in the list twice: what several connections did, each to something else. */
+/** Asserts that no item occurs twice: connections that compete for items must each receive different ones. */
 export function expectDistinct(done: readonly string[], what: string, how: string): void {
   const twice = done.filter((id, index) => done.indexOf(id) !== index)
   assert.equal(twice.length, 0, `${twice.length} ${what} were ${how} more than once, among them ${twice[0]}`)
 }
 
-/** How many answers say that they created an occurrence in this state. */
+/** Returns the number of answers that report a created occurrence in this state. */
 export function countCreated(answers: readonly CreateAnswer[], state: string): number {
   return answers.filter((answer) => answer.outcome === 'created' && answer.state === state).length
 }
 
 /**
- * Follows the series of a job as an engine does: create the next slot, go on from the answer. Returns the ids that
+ * Creates the slots of a job as an engine does: after each answer it continues with the next slot. Returns the ids that
  * this node created.
  */
 export async function followSeries(node: TestNode, job: JobRecord, count: number): Promise<readonly string[]> {
@@ -60,7 +60,7 @@ export async function followSeries(node: TestNode, job: JobRecord, count: number
     if (answer.outcome === 'created' || answer.outcome === 'exists') index += 1
     else {
       assert.equal(answer.outcome, 'off_schedule', `slot ${index} was answered ${JSON.stringify(answer)}`)
-      // Another node is ahead: the next instant of the head is where the series goes on.
+      // If another node is ahead, continues with the next instant of the job's head.
       const nextAt = answer.outcome === 'off_schedule' ? answer.nextAt : null
       assert.ok(
         nextAt !== null && nextAt > slotAt(index),

@@ -4,13 +4,14 @@ import type { CaseWorld } from '../storage-world.ts'
 import { idleChildren } from './idle-children.ts'
 import type { FromChild, RaceAssignment, ToChild } from './race-messages.ts'
 
-// Plain Node runs no TypeScript: from the sources, which only this package's own tests run, the built child is used.
+// The built child module, because Node cannot run TypeScript here. From the sources, as in this package's own tests,
+// the path leads to the build.
 const childModule = new URL(
   import.meta.url.endsWith('.ts') ? '../../dist/races/race-child.js' : './race-child.js',
   import.meta.url,
 )
 
-/** A child process with its own connection: a new child, or one that has finished its part in an earlier race. */
+/** A child process with its own connection: a new one, or an idle one from an earlier race. */
 export class RaceProcess {
   readonly #child: ChildProcess
   readonly #ready: Promise<void>
@@ -19,7 +20,7 @@ export class RaceProcess {
   #stopListening: () => void = () => {}
   #isDone = false
 
-  /** Assigns the script to a child. The child runs it after the message to go. */
+  /** Assigns a script to a child. The child runs it after the start message. */
   constructor(
     world: CaseWorld,
     script: string,
@@ -31,7 +32,7 @@ export class RaceProcess {
     }
     const { module, exportName = 'connect', argument } = world.processes
     const assignment: RaceAssignment = { module: String(module), exportName, argument, script, parameters }
-    // Loaders and inspectors of the test runner are not for the child.
+    // A child must not inherit loaders and inspectors of the test runner.
     const child =
       idleChildren.take() ?? fork(childModule, { execArgv: [], stdio: ['ignore', 'inherit', 'inherit', 'ipc'] })
     this.#child = child
@@ -65,7 +66,7 @@ export class RaceProcess {
         child.off('exit', end)
       }
     })
-    // Callers may await only one of the two promises. The other one must not become an unhandled rejection.
+    // Callers may await only one of the two promises. The other one must not cause an unhandled rejection.
     this.#result.catch(fail)
     this.#ready.catch(() => {})
     this.#send({ kind: 'assignment', assignment })
@@ -80,22 +81,22 @@ export class RaceProcess {
     this.#send({ kind: 'go' })
   }
 
-  /** What the script returned. Rejects when the child failed or was killed. */
+  /** Resolves with the return value of the script. Rejects if the child failed or was killed. */
   async result(): Promise<JsonValue> {
     return await this.#result
   }
 
-  /** Kills the child as a power cut would: it runs no further code. */
+  /** Kills the child with SIGKILL: like a power failure, it runs no further code. */
   kill(): void {
     this.#child.kill('SIGKILL')
   }
 
-  /** Resolves when the child has ended. */
+  /** Resolves when the child process has exited. */
   async gone(): Promise<void> {
     await this.#exit
   }
 
-  /** Keeps the child for later races if it has finished its part, and kills it otherwise. */
+  /** Keeps a child that has finished its script for later races, and kills any other child. */
   async release(): Promise<void> {
     if (this.#isDone && this.#child.connected) {
       this.#stopListening()
@@ -111,7 +112,7 @@ export class RaceProcess {
   }
 }
 
-/** Runs the script in several children that start together, and answers what each returned. */
+/** Runs a script in several children that start together. Returns the results of all children. */
 export async function raceProcesses<T extends JsonValue>(
   world: CaseWorld,
   script: string,

@@ -11,7 +11,7 @@ import { followSeries } from './race-nodes.ts'
 
 type RaceScript = (storage: Storage, parameters: JsonValue, report: (value: JsonValue) => void) => Promise<JsonValue>
 
-// Types and not interfaces: only these count as JSON.
+// These parameters are type aliases, because TypeScript does not accept interfaces as `JsonValue`.
 
 export type SeriesParameters = {
   readonly node: string
@@ -23,26 +23,29 @@ export type QueueParameters = {
   readonly node: string
   readonly job: JobId
   readonly count: number
-  /** Each start and end of work is appended here: the order of the lines is a witness beside the storage. */
+  /**
+   * File to which each start and end of a run is appended. The order of its lines proves the order of runs
+   * independently of the storage.
+   */
   readonly witness: string
 }
 
 export type ClaimParameters = { readonly node: string; readonly now: number }
 
 export type HeartbeatParameters = {
-  /** The numbers of the nodes that are in this process. */
+  /** The numbers of the nodes that this process simulates. */
   readonly nodes: readonly number[]
   readonly count: number
 }
 
 export type WriterParameters = { readonly node: string; readonly job: JobId; readonly from: number }
 
-/** What a writer reports: this was acknowledged. */
+/** A writer's report that the storage has acknowledged a step of slot `index`. */
 export type Acknowledged = { readonly index: number; readonly step: 'created' | 'finished' }
 
-/** What the child processes of the races do, by name. */
+/** The scripts that child processes of the races run, by name. */
 export const raceScripts: Readonly<Record<string, RaceScript>> = {
-  /** Creates the slots of all jobs; answers the ids that it created. */
+  /** Creates the slots of all jobs. Returns the ids that this process created. */
   async series(storage, parameters) {
     const { node: name, jobs, count } = parameters as SeriesParameters
     const node = new TestNode(storage, name)
@@ -52,7 +55,7 @@ export const raceScripts: Readonly<Record<string, RaceScript>> = {
     return created.flat()
   },
 
-  /** Puts occurrences into a queue, and claims and finishes until nothing is left; answers how many it finished. */
+  /** Queues occurrences, and claims and finishes them until none is left. Returns how many it finished. */
   async queue(storage, parameters) {
     const { node: name, job: id, count, witness } = parameters as QueueParameters
     const node = new TestNode(storage, name)
@@ -77,7 +80,7 @@ export const raceScripts: Readonly<Record<string, RaceScript>> = {
     }
   },
 
-  /** Claims until nothing is due; answers what it got, with the tokens. */
+  /** Claims until no occurrence is due. Returns the claimed ids with their tokens. */
   async claim(storage, parameters) {
     const { node: name, now } = parameters as ClaimParameters
     const node = new TestNode(storage, name)
@@ -89,14 +92,14 @@ export const raceScripts: Readonly<Record<string, RaceScript>> = {
     }
   },
 
-  /** Lets nodes say that they live, and remove what they take for dead; answers nothing. */
+  /** Sends heartbeats of several nodes, and removes other nodes as dead. Returns `null`. */
   async heartbeats(storage, parameters) {
     const { nodes, count } = parameters as HeartbeatParameters
     await Promise.all(nodes.map(async (index) => await beatAndRemove(storage, index, count)))
     return null
   },
 
-  /** Replaces a job until `count` replaces were saved. Other processes replace the same job. Answers nothing. */
+  /** Replaces a job until `count` replaces were saved, while other processes replace it too. Returns `null`. */
   async replace(storage, parameters) {
     const { node: name, jobs, count } = parameters as SeriesParameters
     const node = new TestNode(storage, name)
@@ -108,7 +111,7 @@ export const raceScripts: Readonly<Record<string, RaceScript>> = {
     return null
   },
 
-  /** Creates and finishes one slot after the other until it is killed, reporting each answer. */
+  /** Creates and finishes one slot after the other until the process is killed. Reports each acknowledged step. */
   async write(storage, parameters, report) {
     const { node: name, job: id, from } = parameters as WriterParameters
     const node = new TestNode(storage, name)

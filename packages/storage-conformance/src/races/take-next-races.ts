@@ -9,7 +9,7 @@ import { connectNodes, expectTold } from './race-nodes.ts'
 
 const claimerCount = 3
 
-/** Ends that take the next occurrence, among claims of it and a repetition of themselves. */
+/** Race cases in which an end takes the next occurrence while other nodes claim it and the end is repeated. */
 export function takeNextRaces(effort: Effort): readonly StorageCase[] {
   return caseGroup(
     'races of ends that take the next',

@@ -2,9 +2,9 @@ import type { JobId, OccurrenceId } from '@jobistemer/core'
 import type { CreateItem, OccurrenceAddress, OverlapPolicy } from '@jobistemer/core/storage'
 import type { HistoryEvent } from './history.ts'
 
-/** The rules that only the answers of a storage over time can show, not its records at the end. */
+/** Rules that only a sequence of answers can show, not the stored records at the end. */
 export type HistoryRule =
-  /** An id was created twice. */
+  /** The storage created the same id twice. */
   | 'one creation'
   /** The storage gave the same token twice, or a smaller token later. */
   | 'fencing'
@@ -18,33 +18,33 @@ export type HistoryRule =
   | 'watermark'
   /** The storage accepted two recoveries of one window. */
   | 'one recovery'
-  /** Something started inside a pause. */
+  /** An occurrence started during a pause of its job. */
   | 'pause'
-  /** Something was created under a version that had been replaced before. */
+  /** An occurrence was created under a version that had already been replaced. */
   | 'version'
 
-/** One contradiction in a history. */
+/** A violation of a rule by the answers of a storage. */
 export interface HistoryViolation {
-  /** The rule that is broken. */
+  /** The rule that the answers violate. */
   readonly rule: HistoryRule
   /** One sentence with the calls that contradict each other. */
   readonly message: string
 }
 
-/** A stretch of the count of calls. */
+/** An interval on the counter of calls, from the beginning of a call to its answer. */
 interface Moment {
   readonly begin: number
   readonly end: number
 }
 
-/** A token was given to an owner. */
+/** An answer that gave an owner a token. */
 interface Grant extends Moment {
   readonly id: OccurrenceId
   readonly jobId: JobId
   readonly token: number
 }
 
-/** What an owner said, and was accepted. */
+/** A step of an owner that the storage accepted. */
 interface Acceptance extends Moment {
   readonly token: number
   readonly sequence: number
@@ -52,14 +52,17 @@ interface Acceptance extends Moment {
   readonly finishes: boolean
 }
 
-/** A job was paused, resumed or replaced. */
+/** A call that paused, resumed or replaced a job. */
 interface HeadChange extends Moment {
   readonly version: number
-  /** What a pause or a resumption made of it; `null` for other changes. */
+  /** `true` after a pause, `false` after a resume, `null` for a replace. */
   readonly paused: boolean | null
 }
 
-/** Checks a history in which each call that was answered is recorded once for each time that it was made. */
+/**
+ * Checks a history of answered calls for violations. A repeated call must be recorded once for each time that it was
+ * made.
+ */
 export function checkHistory(
   events: readonly HistoryEvent[],
   policyOf: (jobId: JobId) => OverlapPolicy | undefined,
@@ -79,10 +82,10 @@ interface Facts {
   readonly creations: (Moment & { readonly item: CreateItem; readonly started: boolean })[]
   readonly grants: Grant[]
   readonly acceptances: Map<OccurrenceId, Acceptance[]>
-  /** Reaped, or canceled by force or while it waited: no token is live afterwards. */
+  /** Calls that ended a token: a reap, a forced cancel, or a cancel of a waiting occurrence (`token: null`). */
   readonly deaths: Map<OccurrenceId, (Moment & { readonly token: number | null })[]>
   readonly watermarks: Map<JobId, (Moment & { readonly watermark: number })[]>
-  /** A job's watermark was set back on purpose. */
+  /** Calls that set a job's watermark back on purpose. */
   readonly setBacks: Map<JobId, Moment[]>
   readonly heads: Map<JobId, HeadChange[]>
 }
@@ -223,7 +226,10 @@ function* checkFinality({ acceptances, deaths, grants }: Facts): Iterable<Histor
   }
 }
 
-/** A repeat is answered like the first, also when much has happened since: only the first of each tells. */
+/**
+ * Returns the first acceptance of each step. A repeated step receives the same answer even much later, so only the
+ * first shows when the token was accepted.
+ */
 function firstOfEach(accepted: readonly Acceptance[]): readonly Acceptance[] {
   const groups = groupBy(accepted, ({ token, sequence }) => `${token}/${sequence}`)
   return [...groups.values()].map((group) =>

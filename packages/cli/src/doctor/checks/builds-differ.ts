@@ -1,7 +1,7 @@
 import type { Finding } from '../finding.ts'
 import type { Survey } from '../survey.ts'
 
-/** Living nodes of different versions. */
+/** Reports living nodes that run different versions of Jobistemer. */
 export async function buildsDiffer({ living }: Survey): Promise<readonly Finding[]> {
   const versions = new Map<string, string[]>()
   for (const { record } of living) {

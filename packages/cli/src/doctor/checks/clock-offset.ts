@@ -2,9 +2,9 @@ import { duration } from '../../output/times.ts'
 import type { Finding } from '../finding.ts'
 import type { Survey } from '../survey.ts'
 
-/** From this offset on, in ms, a node treats a reading as a clock jump. */
+/** Clock offset in ms from which a node treats a reading as a clock jump. */
 const errorMs = 5000
-/** The difference beyond which a scheduler warns. */
+/** Clock offset in ms from which a scheduler logs a warning. */
 const warningMs = 1000
 
 /** Reports a difference between the clocks of this machine and of the storage. */

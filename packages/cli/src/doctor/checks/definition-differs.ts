@@ -2,12 +2,12 @@ import type { Finding } from '../finding.ts'
 import { definitionOf } from '../definition-of.ts'
 import type { Survey } from '../survey.ts'
 
-/** Jobs that a living node defines otherwise than they are stored. */
+/** Reports jobs whose definition on a living node differs from the stored definition. */
 export async function definitionDiffers({ living, jobs }: Survey): Promise<readonly Finding[]> {
   return jobs.flatMap((job) => {
     const { id, name, fingerprint, version } = job
     const { tasks, updates } = definitionOf(job)
-    // The definition of a job that is data is only in the storage.
+    // Skips jobs without code: their definition is only in the storage.
     if (tasks.every(({ handler }) => handler !== undefined)) return []
     const others = living.filter(({ capabilities }) => {
       if (capabilities === null || !capabilities.canRun({ id, tasks })) return false

@@ -1,7 +1,10 @@
 import type { Finding } from '../finding.ts'
 import type { Survey } from '../survey.ts'
 
-/** Tolerance, in ms. If the storage has no clock, the clocks of the nodes may differ by this much. */
+/**
+ * Tolerance for a watermark ahead of the time, in ms. Without a storage clock, the clocks of nodes may differ by this
+ * much.
+ */
 const ordinaryMs = 60_000
 
 /** Reports jobs whose watermark lies ahead of the present time. */

@@ -6,7 +6,7 @@ import type { Survey } from '../survey.ts'
 
 const ended: readonly OccurrenceState[] = ['completed', 'completed_with_errors', 'failed', 'failed_stale']
 
-/** Jobs whose last runs have all failed. */
+/** Reports jobs whose last runs have all failed. */
 export async function jobFailing(survey: Survey): Promise<readonly Finding[]> {
   const { settings } = survey
   return forEachJob(survey, async ({ id: jobId, name }) => {

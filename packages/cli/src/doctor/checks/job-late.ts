@@ -2,10 +2,10 @@ import { duration } from '../../output/times.ts'
 import type { Finding } from '../finding.ts'
 import type { Survey } from '../survey.ts'
 
-/** Tolerance, in ms. Nodes scan for overdue slots once a second. */
+/** Tolerance for an overdue slot, in ms. Nodes scan for overdue slots once a second. */
 const lateMs = 30_000
 
-/** Reports jobs with an overdue slot that no node has decided about. */
+/** Reports jobs with an overdue slot that no node has launched or skipped. */
 export async function jobLate({ jobs, now }: Survey): Promise<readonly Finding[]> {
   return jobs
     .filter(({ nextAt }) => nextAt !== null && now - nextAt > lateMs)

@@ -3,10 +3,10 @@ import { shellWord } from '../../shell-word.ts'
 import type { Finding } from '../finding.ts'
 import type { Survey } from '../survey.ts'
 
-/** Jobs whose stored row is damaged. Nodes without their code set them aside. */
+/** Reports jobs whose stored row is damaged. Nodes that do not have the code of such a job cannot run it. */
 export async function jobUnreadable({ unreadable }: Survey): Promise<readonly Finding[]> {
   return unreadable.map((job) => {
-    // Some storages keep the name with the definition.
+    // Some storages keep the job's name inside the damaged definition. The survey then uses the id as the name.
     const isNameless = job.name === job.id
     const name = isNameless ? 'NAME' : shellWord(job.name)
     return {

@@ -3,9 +3,9 @@ import type { Finding } from '../finding.ts'
 import { definitionOf } from '../definition-of.ts'
 import type { Survey } from '../survey.ts'
 
-/** Reports jobs whose code no living node has. */
+/** Reports jobs that no living node can run, because none has their code. */
 export async function jobWithoutCode({ living, jobs, pending }: Survey): Promise<readonly Finding[]> {
-  // A node with very much code does not list it in its profile.
+  // Skips the check if a profile is unknown. A node with very much code does not list its handlers in its profile.
   if (living.length === 0 || living.some(({ capabilities }) => capabilities === null)) return []
   const waiting = new Set(pending.map(({ jobId }) => jobId))
   return jobs.flatMap((job) => {

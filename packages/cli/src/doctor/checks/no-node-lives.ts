@@ -3,7 +3,7 @@ import { isPausedAt } from '@jobistemer/core/storage'
 import type { Finding } from '../finding.ts'
 import type { Survey } from '../survey.ts'
 
-/** Reports that no node lives although jobs are scheduled or runs wait. */
+/** Reports that no node lives although the storage has scheduled jobs or waiting runs. */
 export async function noNodeLives({ living, jobs, pending, now }: Survey): Promise<readonly Finding[]> {
   const scheduled = jobs.filter((job) => job.nextAt !== null && !isPausedAt(job, now)).length
   if (living.length > 0 || scheduled + pending.length === 0) return []

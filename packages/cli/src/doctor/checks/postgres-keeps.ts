@@ -1,7 +1,7 @@
 import type { Finding } from '../finding.ts'
 import type { Survey } from '../survey.ts'
 
-/** Reports settings by which PostgreSQL can lose acknowledged writes when it or its machine crashes. */
+/** Reports PostgreSQL settings that can lose acknowledged writes in a crash of the server or its machine. */
 export async function postgresKeeps({ postgres }: Pick<Survey, 'postgres'>): Promise<readonly Finding[]> {
   if (postgres === null) return []
   const { fsync, fullPageWrites, synchronousCommit } = postgres.settings

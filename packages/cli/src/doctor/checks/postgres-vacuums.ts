@@ -2,7 +2,10 @@ import { duration } from '../../output/times.ts'
 import type { Finding } from '../finding.ts'
 import type { Survey } from '../survey.ts'
 
-/** Age in ms from which an open transaction, slot or query is a finding, because it keeps vacuum from removing dead rows. */
+/**
+ * Age in ms from which an open transaction, replication slot or query is reported. Each prevents vacuum from removing dead
+ * rows.
+ */
 const longestMs = 5 * 60_000
 
 const kinds = {
@@ -12,7 +15,10 @@ const kinds = {
   standby: 'a query on the standby',
 }
 
-/** Reports what keeps PostgreSQL from removing dead rows. They make tables and indexes grow, and calls slower. */
+/**
+ * Reports transactions, replication slots and queries that prevent vacuum from removing dead rows. Dead rows make
+ * tables, indexes and calls larger and slower.
+ */
 export async function postgresVacuums({ postgres }: Pick<Survey, 'postgres'>): Promise<readonly Finding[]> {
   if (postgres === null) return []
   const { settings, unvacuumed, vacuumHolders } = postgres

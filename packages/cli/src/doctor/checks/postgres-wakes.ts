@@ -1,7 +1,7 @@
 import type { Finding } from '../finding.ts'
 import type { Survey } from '../survey.ts'
 
-/** Reports that the connection delivers no notifications, so that nodes poll. */
+/** Reports that the PostgreSQL connection delivers no notifications. Nodes then poll for work. */
 export async function postgresWakes({ postgres }: Pick<Survey, 'postgres'>): Promise<readonly Finding[]> {
   if (postgres?.hearsNotifications !== false) return []
   return [

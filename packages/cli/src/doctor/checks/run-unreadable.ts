@@ -2,7 +2,7 @@ import type { Finding } from '../finding.ts'
 import { nameOf } from '../name-of.ts'
 import type { Survey } from '../survey.ts'
 
-/** Live runs whose stored row is damaged. The node that starts one fails it. */
+/** Reports live runs whose stored row is damaged. The node that starts such a run fails it. */
 export async function runUnreadable(survey: Survey): Promise<readonly Finding[]> {
   return [...survey.running, ...survey.pending, ...survey.queued].flatMap(({ id, jobId, state, details }) => {
     if (details.unreadable === undefined) return []

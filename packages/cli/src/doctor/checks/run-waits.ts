@@ -8,7 +8,7 @@ import type { Survey } from '../survey.ts'
 
 const longMs = 5 * 60_000
 
-/** Jobs of which runs wait for a node for long; one finding a job, about the oldest. */
+/** Reports jobs whose pending runs have waited too long for a node: one finding per job, about its oldest run. */
 export async function runWaits(survey: Survey): Promise<readonly Finding[]> {
   const { pending, jobs, now } = survey
   const pauses = new Map(jobs.map(({ id, paused }) => [id, paused]))

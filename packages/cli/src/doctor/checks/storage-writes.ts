@@ -3,8 +3,8 @@ import type { Finding } from '../finding.ts'
 import type { Survey } from '../survey.ts'
 
 /**
- * A write that changes nothing: the pause of a job that is not there is lifted. It takes the way of every write, with its
- * lock and its rights.
+ * Tests that the storage accepts writes: resumes a job that does not exist. This changes nothing, but takes the lock and needs
+ * the access rights of every write.
  */
 export async function storageWrites({ storage, now }: Survey): Promise<readonly Finding[]> {
   try {

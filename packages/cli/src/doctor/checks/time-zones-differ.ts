@@ -1,7 +1,7 @@
 import type { Finding } from '../finding.ts'
 import type { Survey } from '../survey.ts'
 
-/** Living nodes with different time zone data. */
+/** Reports living nodes with different versions of the time zone database. */
 export async function timeZonesDiffer({ living }: Survey): Promise<readonly Finding[]> {
   const versions = new Map<string, string[]>()
   for (const { record } of living) {

@@ -13,7 +13,8 @@ import { useZone } from './time.tsx'
 
 /**
  * Sends a request for a run.
- * @throws RequestError for a refused request, Error for a skipped one: the dialog stays open and shows the message.
+ * @throws RequestError if the server refuses the request, Error if the run is skipped; the dialog stays open and shows
+ * the message
  */
 async function request(path: string, body: object): Promise<TriggerResult> {
   const asked = await act<TriggerResult>(path, body)
@@ -21,7 +22,7 @@ async function request(path: string, body: object): Promise<TriggerResult> {
   return asked
 }
 
-/** The reason for the action. */
+/** The form field for the reason of an action. */
 export const reason: Field = {
   name: 'reason',
   label: 'Reason',
@@ -29,7 +30,7 @@ export const reason: Field = {
   hint: 'Stored with the action. Other users can read it.',
 }
 
-/** How urgent the new run is. */
+/** The form field for the priority of a new run. */
 export const priority: Field = {
   name: 'priority',
   label: 'Priority',
@@ -255,7 +256,7 @@ export function Cancel({ run, isRunning, reload }: OfRun & { readonly isRunning:
 
 interface ReplayProps extends OfRun {
   readonly tasks: readonly string[]
-  /** The data of the run. */
+  /** The data of the run that is replayed; `null` if the page does not have them. */
   readonly input: Shown | null
 }
 
@@ -301,7 +302,10 @@ export function Replay({ run, tasks, input, reload }: ReplayProps) {
   )
 }
 
-/** The initial value and the hint of the data field of a replay: the data of the run, if the page has them. */
+/**
+ * Returns the initial value and the hint of the data field in the replay form: the data of the run, if the page has
+ * them.
+ */
 function dataOfRun(input: Shown | null): Pick<Field, 'value' | 'hint'> {
   if (input === null) return { hint: 'JSON. The run had no data.' }
   if (input.kind === 'hidden') return { hint: 'JSON. Empty: the data of the run, which are hidden from you.' }
@@ -314,7 +318,7 @@ function isDataOf(input: Shown | null, data: unknown): boolean {
   return input?.kind === 'whole' && JSON.stringify(input.value) === JSON.stringify(data)
 }
 
-/** The past day, for fields that ask for a span. */
+/** Returns the past 24 hours as initial values for the two fields of a time span. */
 export function usePastDay(): readonly [string, string] {
   const zone = useZone()
   const present = now()

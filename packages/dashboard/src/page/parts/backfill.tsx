@@ -46,7 +46,7 @@ function BackfillDialog({ job, onClose }: { readonly job: string; readonly onClo
     act<BackfillView>('/api/backfill', { job, ...asked, ...(isDry && { dryRun: true }) })
   useEffect(() => {
     if (begun === null || !begun.isRunning || begun.plan.live + begun.plan.open === 0) return
-    // A dry run returns the progress and changes nothing.
+    // Reads the progress by a dry run, which changes nothing.
     return after(lookMs, () => {
       ask(begun.asked, true).then(
         (plan) => setBegun({ ...begun, plan }),

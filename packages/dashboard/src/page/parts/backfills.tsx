@@ -16,14 +16,15 @@ const whiches: Readonly<Record<BackfillLine['which'], string>> = {
   all: 'all slots',
 }
 
-/** Running backfills of all jobs; for one job, also its stopped and ended backfills. */
+/** Lists the running backfills of all jobs. For one job, also lists its stopped and ended backfills. */
 export function Backfills({ of }: { readonly of?: string }) {
   const [stopped, setStopped] = useState<readonly BackfillLine[]>([])
   const found = useResource<BackfillsView>(pathOf('/api/backfills', { of }), { on: ['runs'], everyMs: 5000 })
   return (
     <Loaded of={found}>
       {({ items, isPart, readRuns }) => {
-        // The list of all jobs contains only running backfills. The page keeps the ones that its user has stopped.
+        // The server lists only running backfills of all jobs. The page also keeps showing backfills that its user has
+        // just stopped.
         const others = stopped.filter((one) => !items.some(({ job, key }) => job === one.job && key === one.key))
         const all = [...items, ...others]
         return (
@@ -133,7 +134,7 @@ function Backfill({ of: backfill, hasJob, stopped, goesOn }: BackfillProps) {
   )
 }
 
-/** How far a backfill is. */
+/** Shows the progress of a backfill. */
 export function BackfillProgress({ of, label }: { readonly of: BackfillView; readonly label: string }) {
   const { live, open, completed, failed, canceled } = of
   const over = completed + failed + canceled

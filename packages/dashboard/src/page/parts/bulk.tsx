@@ -4,7 +4,7 @@ import { act, newKey, type Query } from '../request.ts'
 import { Dialog } from './dialog.tsx'
 import { Ago, At } from './time.tsx'
 
-/** Refused items that the dialog names. */
+/** Maximum number of refused items that the dialog names. */
 const mostRefused = 20
 
 interface BulkAction {
@@ -27,7 +27,10 @@ interface BulkProps {
   readonly reload: () => void
 }
 
-/** Buttons for actions on all items that match a filter. The dialog shows the items first, and then acts part by part. */
+/**
+ * Shows buttons for actions on all items that match a filter. A dialog first lists the items, and then sends the action in
+ * parts.
+ */
 export function Bulk({ path, filter, unit, actions, reload }: BulkProps) {
   const [open, setOpen] = useState<BulkAction | null>(null)
   return (
@@ -229,7 +232,7 @@ interface BulkRunProps {
   readonly choose: (run: string, isChosen: boolean) => void
 }
 
-/** A run that can be left out. */
+/** A run in the dialog, with a checkbox that excludes it from the action. */
 function BulkRun({ item: { what, run, at, endedAt }, isChosen, choose }: BulkRunProps) {
   return (
     <label>
@@ -246,7 +249,7 @@ function BulkRun({ item: { what, run, at, endedAt }, isChosen, choose }: BulkRun
   )
 }
 
-/** The runs that are left out, with one more or one less. */
+/** Returns the excluded runs after the user has checked or unchecked a run. */
 function changed(except: ReadonlySet<string>, run: string, isChosen: boolean): ReadonlySet<string> {
   const next = new Set(except)
   if (isChosen) next.delete(run)

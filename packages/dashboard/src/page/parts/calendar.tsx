@@ -9,11 +9,11 @@ const weekdays = ['Mon', 'Tue', 'Wed', 'Thu', 'Fri', 'Sat', 'Sun'] as const
 
 interface CalendarProps {
   readonly slots: readonly string[]
-  /** The job has more slots than these. */
+  /** `true` if the job has more slots than `slots` contains. */
   readonly isPart: boolean
 }
 
-/** The slots of the coming weeks, by day. */
+/** Shows the slots of the coming weeks in a calendar, by day. */
 export function Calendar({ slots, isPart }: CalendarProps) {
   const zone = useZone()
   const times = new Map<string, string[]>()
@@ -22,7 +22,7 @@ export function Calendar({ slots, isPart }: CalendarProps) {
     times.set(date, [...(times.get(date) ?? []), time.slice(0, 5)])
   }
   const today = localTime(now(), zone).date
-  // Counts days in UTC, where each day has 24 hours.
+  // Counts days in UTC, where every day has 24 hours.
   const first = mondayOf(Date.parse(`${today}T00:00:00Z`))
   const lastDay = localTime(Date.parse(slots.at(-1) as string), zone)
   return (
@@ -72,7 +72,7 @@ interface DayProps {
   readonly date: string
   readonly isToday: boolean
   readonly isPast: boolean
-  /** The day may have more slots than the page has read. */
+  /** `true` if the day may have more slots than the page has read. */
   readonly isPart: boolean
   readonly times: readonly string[]
 }

@@ -7,11 +7,11 @@ interface DialogProps {
   readonly children: ComponentChildren
 }
 
-/** A dialog element: it keeps the focus, closes with Escape, and returns the focus. */
+/** A modal dialog element. It keeps the focus inside, closes with Escape, and then returns the focus. */
 export function Dialog({ title, onClose, children }: DialogProps) {
   const ref = useRef<HTMLDialogElement>(null)
   const id = useId()
-  // Before anything else can take the focus.
+  // Opens the dialog in a layout effect, before another element can take the focus.
   useLayoutEffect(() => {
     const dialog = ref.current as HTMLDialogElement
     const before = document.activeElement

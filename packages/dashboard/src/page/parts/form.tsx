@@ -26,7 +26,7 @@ interface FormProps {
   readonly onCancel: () => void
 }
 
-/** The form of an action. It shows an error beside its field. */
+/** The form of an action. Shows a server's error beside the field that caused it. */
 export function ActionForm({ fields, submit, isDangerous = false, cancel = 'Cancel', onSubmit, onCancel }: FormProps) {
   const zone = useZone()
   const [error, setError] = useState<{ readonly field: string | null; readonly message: string } | null>(null)

@@ -8,14 +8,14 @@ import { duration, localTime } from '../times.ts'
 import { lookOf } from './state.tsx'
 
 interface SegmentProps {
-  /** The task; `null`: the bars above. */
+  /** The name of the row's task; `null` for the row of duration bars above the tasks. */
   readonly name: string | null
-  /** From 1 on; 0 are the bars above. */
+  /** The index of the row, from 1; 0 for the duration bars. */
   readonly row: number
   readonly columns: readonly GridColumn[]
-  /** How many columns are newer than these. */
+  /** Number of columns to the right of these columns. They are newer. */
   readonly newer: number
-  /** How many there are. */
+  /** Total number of columns in the grid. */
   readonly count: number
   /** The column of the focusable cell, counted from the newest column; -1: no cell. */
   readonly active: number
@@ -24,7 +24,8 @@ interface SegmentProps {
 }
 
 /**
- * Some cells of a row, as elements of the row. If the frame has created enough elements, a later frame creates these.
+ * A segment: some neighbouring cells of one row. If this frame has created enough elements, a later frame draws the
+ * segment.
  */
 export class Segment extends Component<SegmentProps, { readonly isDrawn: boolean }> {
   #giveUp: () => void = () => undefined
@@ -58,7 +59,7 @@ export class Segment extends Component<SegmentProps, { readonly isDrawn: boolean
   }
 
   override render({ name, row, columns, newer, count, active, longestMs, zone }: SegmentProps) {
-    // Draws the cell that has the focus at once.
+    // Draws a segment that contains the focused cell at once, even if the frame has created enough elements.
     if (!this.state.isDrawn && active === -1) return null
     return columns.map((column, index) => {
       const place = newer + index
@@ -89,7 +90,7 @@ interface CellProps {
 
 function Cell({ column, name, place, isActive }: CellProps & { readonly name: string }) {
   const cell = column.tasks.get(name)
-  // A task that did not start shows the state of its run, in a faint colour.
+  // The cell of a task without a record shows the state of its run, in a faint colour.
   const { tone, text, icon } = lookOf(cell?.state ?? column.state)
   const said =
     cell === undefined

@@ -21,7 +21,7 @@ import { useZone } from './time.tsx'
 interface GridProps {
   /** The newest first. */
   readonly columns: readonly GridColumn[]
-  /** As the job has them now; what ran under older versions comes after. */
+  /** The tasks of the job's current version, followed by tasks of older versions. */
   readonly tasks: readonly string[]
 }
 
@@ -29,12 +29,12 @@ const wideNames = 176
 const narrowNames = 108
 const narrowBox = 600
 
-/** A grid that was not measured yet shows its end. */
+/** The visible part before the first measurement: the grid then draws its newest columns. */
 const unmeasured: Viewport = { left: 0, top: 0, width: 0, height: 0 }
 
 /**
- * Slots from left to right, the newest on the right; tasks from top to bottom. Each cell shows the state and the number of
- * attempts. The page draws only the visible part, so a grid can have any number of cells.
+ * Shows the runs of a job: one column per run with the newest on the right, one row per task. A cell shows the state and the
+ * number of attempts. The page draws only the visible part, so a grid can have any number of cells.
  */
 export function Grid(props: GridProps) {
   if (props.columns.length === 0) return <Empty>It has not run yet.</Empty>
@@ -172,7 +172,7 @@ interface SegmentsProps {
 function Segments({ columns, seen, active, isActive, ...others }: SegmentsProps) {
   const ofActive = Math.floor(active / segmentSize)
   const drawn = Array.from({ length: seen.endSegment - seen.firstSegment }, (_, index) => seen.firstSegment + index)
-  // The row that has the focus is always drawn, so that Tab can return to it.
+  // Always draws the row with the focused cell, so that Tab can return to it.
   if (isActive && !drawn.includes(ofActive)) drawn.push(ofActive)
   return (
     <>
@@ -193,13 +193,13 @@ function Segments({ columns, seen, active, isActive, ...others }: SegmentsProps)
   )
 }
 
-/** The rows to draw, from 1 on: the visible rows and the row that has the focus. */
+/** Returns the indexes of the rows to draw, from 1: the visible rows, and the row with the focused cell. */
 function rowsOf({ firstRow, endRow }: GridWindow, active: number): readonly number[] {
   const rows = Array.from({ length: endRow - firstRow }, (_, index) => firstRow + index + 1)
   return active === 0 || rows.includes(active) ? rows : [...rows, active]
 }
 
-/** Keeps the visible columns in place when older runs appear on the left, newer ones on the right, or the width changes. */
+/** Keeps the scroll position at the same columns when runs appear on the left or right, or when the width changes. */
 function useStay(
   box: { readonly current: HTMLDivElement | null },
   columns: readonly GridColumn[],
@@ -212,7 +212,7 @@ function useStay(
     if (current === null) return
     const stay = (): void => {
       const { newest: seen, fromEnd } = before.current
-      // A user who sees the newest columns keeps seeing the newest ones.
+      // If the newest columns were visible, the grid scrolls to the new columns.
       const added =
         fromEnd < pitch
           ? 0
@@ -259,7 +259,10 @@ function placeOf(target: HTMLElement): readonly [number, number] | null {
   return row === undefined || column === undefined ? null : [row, column]
 }
 
-/** Sets the tooltip of a cell when the pointer reaches it, so that thousands of cells need none before. */
+/**
+ * Sets the tooltip of a cell when the pointer enters it. Setting all tooltips in advance would be slow for thousands of
+ * cells.
+ */
 function showLabel({ target }: PointerEvent): void {
   const cell = (target as HTMLElement).closest<HTMLElement>('[data-cell]')
   if (cell !== null) cell.title = cell.getAttribute('aria-label') ?? ''

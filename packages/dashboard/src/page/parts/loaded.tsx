@@ -11,7 +11,7 @@ interface LoadedProps<T> {
   readonly children: (data: T) => ComponentChildren
 }
 
-/** Shows the data, that they are loading, or the error. After an error, earlier data stay visible. */
+/** Shows loaded data, a loading text, or the error. After an error, the previous data stay visible. */
 export function Loaded<T>({ of: { data, error, reload }, children }: LoadedProps<T>) {
   return (
     <>
@@ -39,7 +39,7 @@ interface ErrorBoxProps {
 function ErrorBox({ error, reload, isStale }: ErrorBoxProps) {
   const isTransient = error.status === 0 || error.status >= 500
   const { state } = useStore(connection)
-  // A banner at the top of the page shows the reason.
+  // If the storage or the server is unavailable, the banner at the top already shows the reason.
   const isSaid = isTransient && (state === 'away' || state === 'unreachable')
   return (
     <div class="error-box" role="alert">
@@ -82,7 +82,7 @@ export function Empty({ children }: { readonly children: ComponentChildren }) {
   return <p class="empty">{children}</p>
 }
 
-/** A page whose address lacks a parameter. */
+/** Shows that the address lacks the parameter `job` or `run`. */
 export function NotNamed({ what }: { readonly what: 'job' | 'run' }) {
   return (
     <>

@@ -5,7 +5,7 @@ interface Notice {
   readonly id: number
   readonly text: string
   readonly isBad: boolean
-  /** The subject whose state the text describes; `null` without a subject. */
+  /** The subject of the notice, such as a job; `null` without a subject. */
   readonly about: string | null
 }
 
@@ -14,11 +14,14 @@ let count = 0
 
 interface NotifyOptions {
   readonly isBad?: boolean
-  /** A notice replaces the earlier one about the same subject: `is resumed` replaces `is paused`. */
+  /**
+   * The subject of the notice. A notice replaces the previous one about the same subject: `is resumed` replaces `is
+   * paused`.
+   */
   readonly about?: string
 }
 
-/** Shows the result of an action for 7 s, or a failure for 15 s. Screen readers read it out. */
+/** Displays the result of an action for 7 s, or a failure for 15 s. Screen readers announce the text. */
 export function notify(text: string, { isBad = false, about }: NotifyOptions = {}): void {
   const notice = { id: ++count, text, isBad, about: about ?? null }
   const others = notices.value.filter((one) => one.about === null || one.about !== about)

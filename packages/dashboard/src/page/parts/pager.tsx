@@ -1,6 +1,6 @@
 import { change, usePlace } from '../location.tsx'
 
-/** Buttons to the next page of a list, and to the first. Previous pages are in the history of the browser. */
+/** Shows buttons to the next and to the first page of a list. Previous pages are in the history of the browser. */
 export function Pager({ cursor }: { readonly cursor: string | null }) {
   const { query } = usePlace()
   if (cursor === null && query.cursor === undefined) return null

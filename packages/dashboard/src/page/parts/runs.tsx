@@ -66,7 +66,7 @@ export function RunsTable({ runs, caption, empty, hasJobs = true }: RunsProps) {
   )
 }
 
-/** Runs in few words, for the overview. */
+/** A short list of runs, for the overview. */
 export function RunsList({ runs, empty }: { readonly runs: readonly RunLine[]; readonly empty: string }) {
   if (runs.length === 0) return <Empty>{empty}</Empty>
   return (
@@ -98,7 +98,7 @@ export function JobLink({ job }: { readonly job: string | null }) {
   )
 }
 
-/** Further details of a run beside its state. */
+/** Shows details of a run beside its state, such as its actor and its error. */
 function What({ run }: { readonly run: RunLine }) {
   const { kind, recovered, isBackfill, actor, rescues, slots, error, cancelRequested, state, slot } = run
   const notes = [
@@ -136,7 +136,7 @@ function What({ run }: { readonly run: RunLine }) {
   )
 }
 
-/** A person or a program asked for this run, and the overlap policy skipped it. */
+/** Returns whether a person or program requested this run, and the overlap policy skipped it. */
 export function isSkippedRequest({ kind, state }: RunLine): boolean {
   return kind !== 'slot' && state === 'skipped'
 }

@@ -23,11 +23,11 @@ export function Section({ title, aside, children }: SectionProps) {
 
 interface HeadingProps {
   readonly title: string
-  /** Elements to show instead of the title, if it is more than text. */
+  /** Elements that replace the title, if the heading is more than text. */
   readonly children?: ComponentChildren
 }
 
-/** The heading of a page, which is the title of the window too. */
+/** The heading of a page. Its title is also the title of the browser window. */
 export function Heading({ title, children }: HeadingProps) {
   useEffect(() => {
     document.title = `${title} · ${dashboardTitle}`
@@ -39,7 +39,7 @@ export function Heading({ title, children }: HeadingProps) {
   )
 }
 
-/** A list of names and values, without empty values. */
+/** A list of names and values. Omits empty values. */
 export function Facts({ of }: { readonly of: Readonly<Record<string, ComponentChildren>> }) {
   return (
     <dl class="facts">

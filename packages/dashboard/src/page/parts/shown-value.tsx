@@ -5,11 +5,11 @@ import { pathOf, type Query } from '../request.ts'
 interface ShownValueProps {
   readonly value: Shown
   readonly label: string
-  /** Where the whole of it is. */
+  /** The query of the page that shows the whole value. */
   readonly whole?: Query
 }
 
-/** A value as JSON; of a long one the beginning, with a link to the whole. */
+/** Shows a value as JSON. For a long value, shows the beginning and a link to the whole value. */
 export function ShownValue({ value, label, whole }: ShownValueProps) {
   if (value.kind === 'hidden') return <p class="quiet">Hidden from you.</p>
   const text = value.kind === 'whole' ? JSON.stringify(value.value, null, 2) : `${value.text}…`

@@ -5,7 +5,7 @@ import { lookOf } from './state.tsx'
 const height = 24
 const step = 6
 
-/** How long the last runs took, and how they ended: the newest on the right. */
+/** Bars that show duration and outcome of a job's last runs, with the newest on the right. */
 export function Sparkline({ bars }: { readonly bars: readonly Bar[] }) {
   if (bars.length === 0) return <span class="quiet">–</span>
   const longest = Math.max(1, ...bars.map(({ durationMs }) => durationMs ?? 0))

@@ -65,7 +65,10 @@ function StateIcon({ state }: { readonly state: string }) {
   )
 }
 
-/** The meanings of states other than those of runs. */
+/**
+ * Tooltip texts for states of attempts, tasks, jobs, nodes and backfills. The server sends the texts for states of
+ * runs.
+ */
 const meanings: Readonly<Record<string, string>> = {
   succeeded: 'The attempt ended without an error.',
   timed_out: 'The attempt took longer than its taskTimeout.',
@@ -84,7 +87,7 @@ const meanings: Readonly<Record<string, string>> = {
   ended: 'Nothing more follows.',
 }
 
-/** A state, with a word, a shape and a colour. The tooltip contains its meaning. */
+/** Shows a state with a word, a shape and a colour. The tooltip explains the state. */
 export function StateBadge({ state, detail }: { readonly state: string; readonly detail?: string | null | undefined }) {
   const { tone, text } = lookOf(state)
   const { states } = useStore(session)
@@ -97,7 +100,7 @@ export function StateBadge({ state, detail }: { readonly state: string; readonly
   )
 }
 
-/** The meanings of the states of a run. */
+/** Explains all states of a run. */
 export function StateLegend() {
   const { states } = useStore(session)
   return (

@@ -5,10 +5,10 @@ import { zonePreference } from '../preferences.ts'
 import { Store, useStore } from '../store.ts'
 import { distance, duration, localTime } from '../times.ts'
 
-/** The zone of the job that is shown, if one is. */
+/** The time zone of the job that the page shows; `null` on pages without a job. */
 export const JobZone = createContext<string | null>(null)
 
-/** The zone that instants are shown in: `undefined` is the browser's. */
+/** Returns the time zone in which the page shows instants; `undefined` for the browser's time zone. */
 export function useZone(): string | undefined {
   const preference = useStore(zonePreference)
   const job = useContext(JobZone)
@@ -23,7 +23,7 @@ onServerTime(() => {
 let readers = 0
 let stop = (): void => undefined
 
-/** The present time, every few seconds. */
+/** Returns the present time, updated every few seconds. */
 export function useNow(): number {
   useEffect(() => {
     if (readers++ === 0) {
@@ -40,11 +40,11 @@ export function useNow(): number {
 
 interface TimeProps {
   readonly at: string | null
-  /** The text without an instant. */
+  /** The text to show if there is no instant. */
   readonly none?: string
 }
 
-/** The distance of an instant. The tooltip contains the instant. */
+/** Shows the distance of an instant from now. The tooltip contains the instant. */
 export function Ago({ at, none = '–' }: TimeProps) {
   const present = useNow()
   const zone = useZone()
@@ -57,7 +57,7 @@ export function Ago({ at, none = '–' }: TimeProps) {
   )
 }
 
-/** An instant in the zone that was chosen. */
+/** Shows an instant in the time zone that the user has chosen. */
 export function At({ at, none = '–' }: TimeProps) {
   const zone = useZone()
   if (at === null) return <span class="quiet">{none}</span>
@@ -69,7 +69,7 @@ export function At({ at, none = '–' }: TimeProps) {
   )
 }
 
-/** An instant, and how far away it is. */
+/** Shows an instant and its distance from now. */
 export function AtAndAgo({ at, none = '–' }: TimeProps) {
   if (at === null) return <span class="quiet">{none}</span>
   return (
@@ -82,7 +82,7 @@ export function AtAndAgo({ at, none = '–' }: TimeProps) {
   )
 }
 
-/** The duration of a run or task, so far if it still runs. */
+/** Shows the duration of a run or task. While it runs, shows the time since its start. */
 export function Took({ from, to }: { readonly from: string | null; readonly to: string | null }) {
   const present = useNow()
   if (from === null) return <span class="quiet">–</span>

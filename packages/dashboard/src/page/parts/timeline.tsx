@@ -9,7 +9,7 @@ interface TimelineProps {
   readonly selected: string | undefined
 }
 
-/** Tasks from top to bottom, their attempts from left to right in the time of the run. */
+/** Shows the tasks of a run from top to bottom, and their attempts from left to right on a time axis. */
 export function Timeline({ run, selected }: TimelineProps) {
   const present = useNow()
   const starts = run.tasks.flatMap(({ attempts }) => attempts.map(({ startedAt }) => Date.parse(startedAt)))

@@ -1,7 +1,7 @@
 import { Backfills as BackfillsList } from '../parts/backfills.tsx'
 import { Heading } from '../parts/section.tsx'
 
-/** The backfills that run, of all jobs. */
+/** The page with the running backfills of all jobs. */
 export function Backfills() {
   return (
     <>

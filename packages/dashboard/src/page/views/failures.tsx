@@ -16,7 +16,7 @@ const shown = [
   ['true', 'Also those replayed or backfilled since'],
 ] as const
 
-/** Failures of all jobs or of one job. */
+/** The page with the failures of all jobs or of one job. */
 export function Failures() {
   const { query } = usePlace()
   const { of, cursor, resolved } = query

@@ -20,12 +20,12 @@ const states = [
 ] as const
 
 const columns = [10, 50, 100, 500, 2000, 10_000] as const
-/** A job with more tasks shows few runs at first. */
+/** Number of tasks from which the grid of a job shows fewer runs at first. */
 const manyTasks = 200
-/** Approximate number of cells in one request. */
+/** Approximate number of cells that the page reads in one request. */
 const cellsAtOnce = 2500
 
-/** The runs of a job: a grid of slots and tasks, and a list. */
+/** Shows the runs of a job: a grid of runs and tasks, and a list. */
 export function JobRuns({ job }: { readonly job: JobView }) {
   const { query } = usePlace()
   const { length } = job.tasks

@@ -4,7 +4,7 @@ import { ShownValue } from '../parts/shown-value.tsx'
 import { AtAndAgo } from '../parts/time.tsx'
 import { duration } from '../times.ts'
 
-/** The settings and tasks in force for a job. */
+/** Shows the current settings and tasks of a job. */
 export function JobSettings({ job }: { readonly job: JobView }) {
   return (
     <>
@@ -14,7 +14,7 @@ export function JobSettings({ job }: { readonly job: JobView }) {
             Created: <AtAndAgo at={job.createdAt} />,
             Changed: <AtAndAgo at={job.changedAt} />,
             ...Object.fromEntries(
-              // The zone of the schedule, which may be another one than that of the settings.
+              // Shows the time zone of the schedule, which may differ from the time zone in the settings.
               Object.entries({ ...job.settings, timezone: job.timezone }).map(([name, value]) => [
                 titleOf(name),
                 textOf(name, value),

@@ -5,7 +5,7 @@ import { AtAndAgo } from '../parts/time.tsx'
 import { pathOf } from '../request.ts'
 import { useResource } from '../resource.ts'
 
-/** The versions of a job, with the changes of each. */
+/** Shows the versions of a job, with the changes of each version. */
 export function JobVersions({ job }: { readonly job: JobView }) {
   const versions = useResource<readonly VersionView[]>(pathOf('/api/versions', { job: job.name }), { on: ['jobs'] })
   return (

@@ -24,7 +24,7 @@ const tabs = [
   ['settings', 'Settings'],
 ] as const
 
-/** The page of a job. */
+/** The page of one job, with its tabs and actions. */
 export function Job() {
   const { query } = usePlace()
   const { job: name = '', tab = 'runs' } = query
@@ -59,7 +59,7 @@ export function Job() {
   )
 }
 
-/** A word as a shell takes it: names with other characters stand in single quotes. */
+/** Quotes a word for a POSIX shell. Words with special characters get single quotes. */
 function shellWord(word: string): string {
   return /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`
 }

@@ -24,7 +24,7 @@ const outcomes = [
   ['canceled', 'Canceled'],
 ] as const
 
-/** All jobs, by page and filter. */
+/** The page with all jobs, filtered and divided into pages. */
 export function Jobs() {
   const { query } = usePlace()
   const { text, owner, tag, paused, outcome, cursor } = query

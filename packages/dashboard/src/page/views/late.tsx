@@ -9,7 +9,7 @@ import { Ago, At, Took } from '../parts/time.tsx'
 import { pathOf } from '../request.ts'
 import { useResource } from '../resource.ts'
 
-/** Which jobs are late, and by how much. */
+/** The page with the late jobs and their delays. */
 export function Late() {
   const { cursor } = usePlace().query
   const late = useResource<LateView>(pathOf('/api/late', { cursor }), { on: ['jobs', 'runs'], everyMs: 10_000 })

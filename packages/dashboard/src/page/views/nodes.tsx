@@ -8,7 +8,7 @@ import { Ago, AtAndAgo } from '../parts/time.tsx'
 import { useResource } from '../resource.ts'
 import { duration } from '../times.ts'
 
-/** Living, leaving and dead nodes. */
+/** The page with the living, leaving and dead nodes. */
 export function Nodes() {
   const nodes = useResource<readonly Wire<NodeInfo>[]>('/api/nodes', { on: ['nodes'], everyMs: 5000 })
   return (

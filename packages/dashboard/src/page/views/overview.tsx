@@ -9,7 +9,7 @@ import { Heading, Section } from '../parts/section.tsx'
 import { StateBadge } from '../parts/state.tsx'
 import { Ago } from '../parts/time.tsx'
 
-/** Failures, late jobs, running runs and nodes. */
+/** The start page: failures, late jobs, running runs and nodes. */
 export function Overview() {
   const overview = useResource<OverviewAnswer>('/api/overview', { on: ['runs', 'failures', 'nodes'], everyMs: 10_000 })
   const survey = useResource<SurveyView>('/api/survey', { on: ['jobs', 'failures', 'runs'], everyMs: 15_000 })
@@ -110,7 +110,10 @@ export function Overview() {
   )
 }
 
-/** Not all jobs were read, or the request could not ask about all of them. */
+/**
+ * Returns whether a survey is incomplete: it did not read all jobs, or the request reached its limit of `authorize`
+ * questions.
+ */
 function isPartOf(look: SurveyView | null): boolean {
   return look !== null && (look.isPart || look.isAskedPart)
 }
@@ -122,7 +125,7 @@ interface Attended {
   readonly at: string | null
 }
 
-/** Each job once, in the order of its most urgent reason: no code, late, failed. */
+/** Returns each job once, in the order of its most urgent reason: no code, late, failed. */
 function attended({ late, failing, withoutCode }: SurveyView): readonly Attended[] {
   const found = new Map<string, Attended>()
   const add = (job: JobLine, state: string, at: string | null): void => {
@@ -138,7 +141,7 @@ function attended({ late, failing, withoutCode }: SurveyView): readonly Attended
   return [...found.values()]
 }
 
-/** The jobs that are late, have no code, or failed in their last run. */
+/** Lists the jobs that are late, have no code, or failed in their last run. */
 function Attention({ survey }: { readonly survey: SurveyView }) {
   const jobs = attended(survey)
   const more = survey.attentionCount - jobs.length
@@ -214,10 +217,10 @@ interface TileProps {
   readonly query?: Query
   readonly label: string
   readonly count: number | undefined
-  /** The count may be too low. */
+  /** `true` if the real count may be higher. */
   readonly isPart?: boolean
   readonly isBad?: boolean
-  /** A count above this is shown as bad. */
+  /** The tile of a bad count is highlighted if the count is higher than this. Default: 0. */
   readonly badAt?: number
   readonly children?: ComponentChildren
 }

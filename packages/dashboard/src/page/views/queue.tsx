@@ -16,7 +16,7 @@ const states = [
   ['queued', 'Queued', 'Nothing waits behind an earlier run of its job.'],
 ] as const
 
-/** Running, pending and queued runs. */
+/** The page with the running, pending and queued runs. */
 export function Queue() {
   const { query } = usePlace()
   const { state = 'running', node, cursor } = query

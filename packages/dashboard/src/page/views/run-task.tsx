@@ -15,7 +15,7 @@ interface RunTaskProps {
   readonly isLive: boolean
 }
 
-/** A task of a run: attempts, errors, logs, result. */
+/** Shows one task of a run: attempts, errors, logs and result. */
 export function RunTask({ run, task, isLive }: RunTaskProps) {
   const found = useResource<TaskView>(pathOf('/api/task', { run, task }), {
     on: ['runs', 'failures'],
@@ -99,7 +99,10 @@ function ErrorView({ error }: { readonly error: ErrorRecord }) {
   )
 }
 
-/** The stack without its head, if that only repeats the name and the message, which may be cut. */
+/**
+ * Returns the stack of an error without its first lines if they only repeat the error's name and message. The stored
+ * message may be shortened.
+ */
 function framesOf({ name, message, stack = '' }: ErrorRecord): string {
   const at = stack.search(/^\s+at /m)
   const head = (at === -1 ? stack : stack.slice(0, at)).trim()

@@ -21,7 +21,7 @@ function everyWhileLive({ state }: RunView): number | undefined {
   return liveStates.includes(state) ? 3000 : undefined
 }
 
-/** One run: the reason for its state, its tasks and their attempts. */
+/** The page of one run: the reason for its state, its tasks and their attempts. */
 export function Run() {
   const { query } = usePlace()
   const { run: id = '', task } = query
@@ -64,7 +64,7 @@ export function Run() {
   )
 }
 
-/** The task to show first: a failed task, else a running task, else the first task. */
+/** Returns the name of the task to show first: a failed task, else a running task, else the first task. */
 function defaultTask({ tasks }: RunView): string | undefined {
   const found =
     tasks.find(({ state }) => state === 'failed') ??

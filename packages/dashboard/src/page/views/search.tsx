@@ -8,7 +8,7 @@ import { AtAndAgo } from '../parts/time.tsx'
 import { pathOf } from '../request.ts'
 import { useResource } from '../resource.ts'
 
-/** Finds jobs by a part of their name, and runs by their id. */
+/** The page that finds jobs by a part of their name, and runs by their id. */
 export function Search() {
   const { q = '' } = usePlace().query
   const isRun = /^occ_[0-9a-f-]{36}$/.test(q)
