@@ -38,7 +38,7 @@ describe('a layout', () => {
   })
 })
 
-// Where one of these changes, data that are stored already would be read wrongly: raise the version, and migrate.
+// If an offset or a code changes, stored data would be read wrongly: raise the version of the form, and add a migration.
 it('stored records have the offsets and the codes of their version', () => {
   expect({
     version: storedForm.version,
