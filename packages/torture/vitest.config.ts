@@ -3,6 +3,6 @@ import { sharedSettings } from '../workspace/vitest.shared.ts'
 
 export default mergeConfig(
   sharedSettings as ViteUserConfig,
-  // Concurrent runs spend most of their time waiting.
+  // Concurrent runs mostly wait, so more runs than processors make the tests faster.
   defineConfig({ test: { maxConcurrency: 8 } }) as ViteUserConfig,
 )

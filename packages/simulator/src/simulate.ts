@@ -12,35 +12,35 @@ import { troubleNodes } from './world/node-troubles.ts'
 import { takeStorageAway } from './world/storage-outages.ts'
 import { World } from './world/world.ts'
 
-/** Maximum time until nodes read and follow a corrected clock, in ms. */
+/** Maximum time until all nodes have read and confirmed a corrected clock, in ms. */
 const longestDoubtMs = 140_000
 
-/** Maximum time until a node scans for owners without a node record, in ms: the next sweep, 15 s later, and its calls. */
+/** Maximum time until a node scans for owners without a node record, in ms: a sweep each 15 s, and its calls. */
 const ownerSearchMs = 20_000
 
-/** The result of one seed. */
+/** The result of the simulation of one seed. */
 export interface SimulationReport {
   readonly seed: number
   readonly violations: readonly Violation[]
   readonly events: readonly HistoryEvent[]
   readonly virtualMs: number
   readonly storageCalls: number
-  /** Number of injected faults, by kind. */
+  /** Number of injected faults, by kind of fault. */
   readonly faults: Readonly<Record<string, number>>
   /** Number of occurrences in the storage at the end, by state. */
   readonly occurrences: Readonly<Record<string, number>>
 }
 
-/** Runs the world of a seed from its beginning to its end, and checks what happened. */
+/** Simulates the cluster of a seed from beginning to end, and checks its history. */
 export async function simulate(options: {
   readonly seed: number
   /** Name of the sabotage that breaks the storage. Default: none. */
   readonly sabotage?: string | null
-  /** The only faults are outages of the storage for all nodes, and wrong clocks. Default false. */
+  /** Whether the only faults are outages of the storage for all nodes, and wrong clocks. Default false. */
   readonly onlyOutages?: boolean
-  /** Includes calls of `runDue`, beside running nodes or in place of them. Default false. */
+  /** Whether to include calls of `runDue`, beside running nodes or in place of them. Default false. */
   readonly calls?: boolean
-  /** Some jobs have `maxConcurrency`, `startRate` and `priority`. Default false. */
+  /** Whether some jobs have `maxConcurrency`, `startRate` and `priority`. Default false. */
   readonly places?: boolean
 }): Promise<SimulationReport> {
   const { seed, sabotage = null, onlyOutages = false, calls = false, places = false } = options
@@ -76,7 +76,7 @@ export async function simulate(options: {
   }
 }
 
-/** Runs operations and faults, one after the other and overlapping. */
+/** Runs the fault phase: user operations, starts and stops of nodes, and faults, partly at the same time. */
 async function trouble(world: World, fleet: Fleet): Promise<void> {
   const { random, clock, spanMs } = world
   const busy = random.pick([1000, 4000, 10_000])
@@ -128,7 +128,7 @@ function happen(world: World, fleet: Fleet): void {
   }
 }
 
-/** Stops all faults. Every unfinished occurrence must end, and every job must run again. */
+/** Runs the calm phase without faults. Every unfinished occurrence must end, and every job must run again. */
 async function calm(world: World, fleet: Fleet, callers: Callers | null): Promise<readonly Violation[]> {
   const { clock, history, random, profile } = world
   world.faults = null
@@ -149,7 +149,7 @@ async function calm(world: World, fleet: Fleet, callers: Callers | null): Promis
   if (world.clocksJump && world.hasClock) await clock.advance(longestDoubtMs)
   await resumeAll(world)
   const ahead = random.chance(0.5) ? await realignAll(world, fleet) : []
-  // Nodes whose clocks were ahead may have written these deadlines.
+  // Nodes whose clocks were ahead may have written deadlines that lie this far ahead.
   const longestMs = Math.max(profile.largestSkewMs, world.setAheadMs, longestTakeoverMs(fleet))
   await clock.advance(longestMs + 100_000 + profile.slowestMs)
   return ahead
@@ -161,7 +161,7 @@ function longestTakeoverMs({ lives }: Fleet): number {
   return Math.max(0, slowest + ownerSearchMs - 100_000)
 }
 
-/** Returns the number of jobs that were ahead. */
+/** Realigns every job. Returns the number of jobs that were ahead. */
 async function setBackAll(scheduler: Scheduler): Promise<number> {
   let count = 0
   for await (const { name } of scheduler.jobs()) {
@@ -169,7 +169,7 @@ async function setBackAll(scheduler: Scheduler): Promise<number> {
       const { realigned } = await scheduler.update(name, {}, { realign: true })
       if (realigned !== undefined) count++
     } catch (error) {
-      // The job was removed meanwhile.
+      // A user removed the job meanwhile.
       if (!JobistemerError.isInstance(error, 'JOB_NOT_FOUND')) throw error
     }
   }
@@ -186,7 +186,7 @@ async function realignAll(world: World, fleet: Fleet): Promise<readonly Violatio
     (error) => history.add(life.name, { kind: 'failure', where: 'realign', message: String(error) }, 'fail'),
   )
   await clock.advance(20_000)
-  // A life that crashes during this call gets no answer.
+  // A node that crashes during `realign` never answers.
   if (!life.dead) await realigning
   const { items } = await world.inspect().listJobs({ limit: 1000, cursor: null })
   return items
@@ -212,7 +212,7 @@ async function resumeAll(world: World): Promise<void> {
   await world.clock.settle()
 }
 
-/** Shuts all nodes down, with more time than any work needs. */
+/** Shuts all nodes down, with a longer grace period than any handler needs. */
 async function closing(world: World, fleet: Fleet, callers: Callers | null): Promise<readonly Violation[]> {
   world.history.add(null, { kind: 'phase', phase: 'shutdown' })
   callers?.stop()

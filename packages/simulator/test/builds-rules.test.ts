@@ -4,7 +4,7 @@ import { expect, it } from 'vitest'
 import { BuildModel } from '../src/checker/check-builds.ts'
 import { History } from '../src/history/history.ts'
 
-// Hand-made histories of two builds of one job.
+// Tests of the rules about builds. Each test writes a history in which two builds define one job.
 
 type Told = Parameters<History['add']>[1]
 
@@ -43,7 +43,7 @@ class Script {
   }
 }
 
-/** A history of two builds in which the newer one has replaced the definition of the older. */
+/** A history in which a newer build has replaced the definition of an older build. */
 const deployed = () => new Script().up('old', 0).saved('old', 'v1').up('new', 1).saved('new', 'v2').up('other', 1)
 
 it('the simulator’s model accepts the newer definition while nodes of two builds live', () => {

@@ -3,7 +3,7 @@ import { expect, it } from 'vitest'
 import { HistoryChecker } from '../src/checker/history-checker.ts'
 import { History } from '../src/history/history.ts'
 
-// Hand-made histories of one node, `a.1`, that acts by a time that it may or may not believe.
+// Tests of the clock rule. Each test writes a history in which node `a.1` acts by a certain time.
 
 const startMs = Date.UTC(2026, 0, 1)
 const id = jobId('job')
@@ -25,7 +25,7 @@ class Script {
     return this
   }
 
-  /** Sets the node's clock `seconds` ahead of the truth. */
+  /** Sets the node's clock `seconds` ahead of the true time. */
   node(seconds: number): this {
     this.#history.add('a.1', { kind: 'node.clock-stepped', offsetMs: seconds * 1000 })
     return this
@@ -36,7 +36,7 @@ class Script {
     return this
   }
 
-  /** Makes the storage unavailable for `seconds`. Its clock is then `aheadSeconds` ahead of the truth. */
+  /** Makes the storage unavailable for `seconds`. At the end its clock is `aheadSeconds` ahead of the true time. */
   away(seconds: number, aheadSeconds: number): this {
     this.#history.add(null, { kind: 'storage.away', hangs: false })
     this.storage(aheadSeconds).wait(seconds)
@@ -44,7 +44,7 @@ class Script {
     return this
   }
 
-  /** The node claims an occurrence by a time that is `seconds` ahead of the truth. */
+  /** Records that the node claims an occurrence at a time `seconds` ahead of the true time. */
   claims(seconds: number): this {
     this.#history.add('a.1', {
       kind: 'claimed',
@@ -60,13 +60,13 @@ class Script {
     return this
   }
 
-  /** The node scans for overdue work by a time that is `seconds` ahead of the truth. */
+  /** Records that the node scans for overdue work at a time `seconds` ahead of the true time. */
   seeks(seconds: number): this {
     this.#history.add('a.1', { kind: 'overdue.sought', deadlineBefore: this.#at(seconds) })
     return this
   }
 
-  /** By the right time, the node decides slots up to an instant `seconds` ahead. */
+  /** Records that the node, with the right time, decides slots up to an instant `seconds` ahead. */
   recovers(seconds: number): this {
     const watermark = this.#at(seconds)
     const course = { expectedWatermark: startMs, watermark, nextAt: null, entries: [] }

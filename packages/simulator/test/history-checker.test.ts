@@ -6,7 +6,7 @@ import type { Rule } from '../src/checker/violation.ts'
 import { History, type HistoryEvent } from '../src/history/history.ts'
 import { every } from '../src/workload/every.ts'
 
-// Hand-made histories: one that keeps every promise, and one broken history for each rule.
+// Tests of the history checker: one handwritten history without a violation, and one history that breaks each rule.
 
 const startMs = Date.UTC(2026, 0, 1)
 const id = jobId('job')
@@ -54,7 +54,7 @@ function runs(attempts: number, state: 'running' | 'succeeded' = 'running'): Tas
   return [{ task: 'work', state: state === 'running' ? 'running' : 'completed', attempts: list }]
 }
 
-/** Writes a history event by event; the test sets the time. */
+/** Builds a history event by event. The test sets the time in `seconds`. */
 class Script {
   seconds = 0
   readonly #history = new History(() => this.seconds * 1000)
@@ -73,13 +73,13 @@ class Script {
     return this.add('a.1', { kind: 'job.saved', change, head: record, canceled: [], starting, setBackTo: null })
   }
 
-  /** Adds a realign: a new version of the same definition. */
+  /** Adds a realign of the job: a new version of the same definition. */
   setBack(record: JobRecord): this {
     const event = { kind: 'job.saved', change: 'replace', canceled: [], starting: false } as const
     return this.add('a.1', { ...event, head: record, setBackTo: record.watermark })
   }
 
-  /** Adds a slot that is created and starts at once. */
+  /** Adds the creation of a slot that starts at once. */
   created(life: string, seconds: number, options: { now?: number; version?: number; token?: number } = {}): this {
     return this.add(life, {
       kind: 'created',
@@ -176,7 +176,7 @@ class Script {
     })
   }
 
-  /** Adds a slot from its creation to its end. */
+  /** Adds the creation, start, end and settle of a slot. */
   ran(life: string, seconds: number): this {
     return this.created(life, seconds).started(life, seconds).ended(life, seconds).settled(life, seconds, {})
   }
@@ -190,13 +190,13 @@ function script(): Script {
   return new Script().saved('create', head())
 }
 
-/** Returns a head whose version sets `onInterrupted`. */
+/** Returns the head of a job whose version sets `onInterrupted`. */
 function headWith(onInterrupted: 'fail' | 'retry', changes: Partial<JobRecord> = {}): JobRecord {
   const settings = { overlapPolicy: 'skip', onInterrupted }
   return head({ definition: { defaults: {}, settings, tasks: [] }, ...changes })
 }
 
-/** A job whose handler starts at 10 s. Then `interrupt` ends the work of its node, and another node calls the handler again. */
+/** Returns a history in which a handler starts at 10 s, `interrupt` interrupts it, and another node calls the handler again. */
 function interrupted(onInterrupted: 'fail' | 'retry', interrupt: (script: Script) => Script): Script {
   const begun = new Script().saved('create', headWith(onInterrupted)).created('a.1', 10).started('a.1', 10)
   return interrupt(begun)

@@ -7,7 +7,7 @@ import { LatenessModel } from '../src/checker/check-lateness.ts'
 import { Quiet } from '../src/checker/quiet.ts'
 import { History, type HistoryEvent } from '../src/history/history.ts'
 
-// Hand-made histories of nodes that live and die: heartbeats each second, dead after five.
+// Tests of the rules about nodes: handwritten histories with a heartbeat each second and a `deadAfter` of 5 s.
 
 type Told = Parameters<History['add']>[1]
 
@@ -43,7 +43,7 @@ class Script {
     })
   }
 
-  /** `b.1` declares `a.1` dead after `silentForMs` without a heartbeat of it. */
+  /** Records that `b.1` declares `a.1` dead after `silentForMs` without a heartbeat of `a.1`. */
   lost(seconds: number, silentForMs = 6000): this {
     return this.at(seconds, 'b.1', { kind: 'peer.lost', incarnation: 'a.1', silentForMs })
   }
@@ -174,7 +174,7 @@ it('the simulator reports runs of a dead node that are not taken over in time by
   expect(rulesOf(died().lost(8).at(8, 'b.1', reaped).heard(60, 'b.1', 2))).toEqual([])
   expect(rulesOf(died().heard(60, 'b.1', 2))).toEqual(['takeover'])
   expect(rulesOf(died().at(8, 'b.1', reaped).heard(60, 'b.1', 2))).toEqual(['reaped early'])
-  // Repeated outages: in each 10 s the storage answers for 4 s. The limit is 20 s of connected time.
+  // Adds repeated outages: in each 10 s the storage answers for 4 s. The takeover limit is 20 s of connected time.
   const throughOutages = (outages: number) => {
     const script = died()
     let counter = 1
@@ -187,6 +187,6 @@ it('the simulator reports runs of a dead node that are not taken over in time by
   }
   expect(throughOutages(3)).toEqual([])
   expect(throughOutages(9)).toEqual(['takeover'])
-  // A call that took effect late may have given an occurrence to a node that has shut down.
+  // The effect of a late call may have given an occurrence to a node that has shut down. That is no violation.
   expect(rulesOf(died({ kind: 'node.down' }).at(8, 'b.1', reaped).heard(60, 'b.1', 2))).toEqual([])
 })

@@ -19,7 +19,7 @@ import { every } from '../src/workload/every.ts'
 import { NodeClock } from '../src/world/node-clock.ts'
 import { tuned } from '../../workspace/test-tuning.ts'
 
-// Each scenario reproduces a bug that the simulator found. Seeds change their meaning with the generator.
+// Each test reproduces a bug that a seed has found. A seed alone would not: its history changes with the generator.
 
 const startMs = Date.UTC(2026, 0, 1)
 
@@ -53,7 +53,7 @@ function stage(): Stage {
         storage,
         jobs,
         nodeId,
-        // The test holds answers back in virtual time, so this time must not wait for them.
+        // The test delays answers in virtual time, so the shared clock must not wait for them.
         clock: new NodeClock(clock, { offsetMs: 0, random: new SeededRandom(nodeId) }),
         pollInterval: 1000,
         ...tuned({ definitionInterval: 1000 }),
@@ -71,12 +71,12 @@ function job(name: string, settings: JobSettingsInput, run: Job['tasks'][number]
   return defineJob({ name, schedule: every(60_000), ...settings, tasks: [{ name: 'work', run: run as () => void }] })
 }
 
-/** Wraps the storage so that answers to `operation` are held back until `letGo`. */
+/** Wraps the storage so that the answers to `operation` wait until the test calls `letGo`. */
 function holding(storage: Storage, operation: 'claim' | 'createOccurrences' | 'get') {
   let isHeld = false
   const waiting: (() => void)[] = []
   const held = wrapStorage(storage, {
-    // A node without wake-ups polls, and so reaches the moment that the test needs.
+    // Without wake-ups the node polls, and thus reaches the moment that the test needs.
     subscribe: undefined,
     async around(call) {
       const answer = await call.proceed()
@@ -122,7 +122,7 @@ it('a node that already owns a requested run does not call its handler before th
   const storage = memoryStorage({ database })
   const doubling: Storage = {
     ...holding(storage, 'claim').storage,
-    // Each claim takes effect twice, and its node receives only the second answer.
+    // The storage executes each claim twice, and the node receives only the second answer.
     async claim(request) {
       await storage.claim(request)
       return await storage.claim(request)
@@ -154,7 +154,7 @@ it('a node that has not loaded a job’s newest version never runs its occurrenc
       { name: 'more', run },
     ],
   })
-  // The node learns of changes only by its scan for definitions, every second.
+  // The node has no wake-ups, so it learns of changed definitions only by its scan each second.
   const behind = await start('a', [older], holding(memoryStorage({ database }), 'claim').storage)
   const updater = await start('b', [newer])
   await updater.pause('sync')
@@ -180,10 +180,10 @@ it('a slot that was canceled ahead stays canceled when its job is deleted, prune
   const scheduler = await start('a', [daily])
   const [first] = await scheduler.nextRuns('daily', 1)
   await scheduler.cancelSlot('daily', first as Date)
-  // A running occurrence keeps the deleted job's head from being removed with its history.
+  // The running occurrence keeps a prune from removing the deleted job's head.
   await scheduler.trigger('daily')
   await scheduler.remove('daily')
-  // The clock of the pruning node is ahead.
+  // The clock of the pruning node is 120 s ahead.
   const now = startMs + 120_000
   await memoryStorage({ database }).prune({
     now,
@@ -235,7 +235,7 @@ it('a node with an old definition does not repeat creates of a slot that was can
       return storage.createOccurrences(request)
     },
   })
-  // The node scans for changed definitions before the slot, and next long after it.
+  // The node scans for changed definitions just before the slot, and not again until long after it.
   await start('a', [watched], counting, { ...tuned({ definitionInterval: 50_000 }) })
   await clock.advance(59_500)
   const other = await start('b', [watched])
@@ -262,7 +262,7 @@ it('a definition that is stored after its job was created and deleted continues 
     async saveJobs(request) {
       if (!isFirst) return await storage.saveJobs(request)
       isFirst = false
-      // Meanwhile a node whose clock is ahead creates the job, and another node deletes it.
+      // While the call is in progress, a node whose clock is ahead creates the job, and another node deletes it.
       const now = startMs + 90_000
       const changes = request.changes.map((change) =>
         change.kind === 'create' ? { ...change, content: { ...change.content, nextAt: startMs + 120_000 } } : change,
@@ -292,7 +292,7 @@ it('a create answered after an update launches no slot of the old schedule', asy
   const other = await start('b', [changing])
   await clock.advance(59_000)
   hold()
-  // Both nodes create the slot at 60. The node whose answer is held back learns of the next slot, at 120.
+  // Both nodes create the slot at 60 s. The node whose answer is delayed learns only of the next slot, at 120 s.
   await clock.advance(2000)
   await other.update('changing', { schedule: every(600_000) })
   await clock.advance(63_000)
@@ -319,7 +319,7 @@ it('two requests with one key on one node cause one run, however late their answ
   await clock.settle()
   reads.hold()
   creates.letGo()
-  // The first request runs to its end while the read of the second one is in progress.
+  // The first request runs to its end while the storage read of the second request is in progress.
   await clock.advance(2000)
   reads.letGo()
   await clock.advance(2000)
@@ -367,7 +367,7 @@ it('peers do not declare a node dead whose start was interrupted by a storage ou
         if (isAway) throw new Error('the storage is away')
         const answer = await call.proceed()
         if (!begins || isTold || call.method !== 'heartbeat' || call.request.own === null) return answer
-        // The storage has the node's first heartbeat, but the node does not know it.
+        // The storage has stored the node's first heartbeat, but the node has received no answer.
         isTold = true
         isAway = true
         throw new Error('the answer was lost')

@@ -3,7 +3,7 @@ import type { Rule } from '../src/checker/violation.ts'
 import { sabotageNames } from '../src/sabotage/sabotage.ts'
 import { simulate } from '../src/simulate.ts'
 
-/** The rules that each sabotage breaks. The simulator must find a violation of at least one. */
+/** For each sabotage, the rules that it breaks. The simulator must report at least one of them. */
 const consequences: Readonly<Record<string, readonly Rule[]>> = {
   'unique-key': ['created twice'],
   token: ['stale write'],
@@ -24,7 +24,7 @@ const consequences: Readonly<Record<string, readonly Rule[]>> = {
   'blind-standby': ['late slot'],
 }
 
-/** The first seeds of the search for sabotages that no early seed shows. They shorten the test. */
+/** First seed of the search for each sabotage that no early seed reveals. This shortens the test. */
 const firstSeeds: Readonly<Record<string, number>> = {
   token: 221,
   wake: 3,

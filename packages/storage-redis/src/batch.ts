@@ -2,16 +2,21 @@ import type { JobId, OccurrenceId } from '@jobistemer/core'
 import type { Connection, ScriptCall } from './connection.ts'
 import { bucketOf, shardOf } from './ids.ts'
 
-/** More items than that go out in several calls, so that no script keeps the server from others for long. */
+/**
+ * Maximum number of items of one script call. The server runs no other command during a script, so larger batches are
+ * split.
+ */
 export const longestBatch = 1000
 
 /**
- * Runs a script over items: one call for each shard that has some, all at the same time. The answers stand in the order
- * of the items.
+ * Runs a script over items: one concurrent call for each shard that has items. Returns the answers in the order of the
+ * items.
  *
- * @param idOf for scripts that go through records by the hashes that they lie in: the record of an item.
- * @param prepare makes the call for the items of one shard; with `idOf` they may stand by hash, as `spans` says.
- * @param read takes its answer apart into one for each item.
+ * @param idOf returns the occurrence of an item. Given for scripts that read and write the records of one hash
+ * together.
+ * @param prepare creates the call for the items of one shard. With `idOf` the items may be sorted by hash, as `spans`
+ * states.
+ * @param read splits the answer of a call into one answer for each item.
  */
 export async function runBatch<Item, Answer>(
   connection: Connection,
@@ -21,7 +26,7 @@ export async function runBatch<Item, Answer>(
     readonly idOf?: (item: Item) => OccurrenceId
     readonly prepare: (items: readonly Item[], spans: Buffer) => Omit<ScriptCall, 'shard' | 'shards'>
     readonly read: (reply: unknown, items: readonly Item[]) => readonly Answer[]
-    /** Writes wait for replicas. */
+    /** Whether the script writes, so that the call waits for replicas. Default true. */
     readonly isWrite?: boolean
   },
 ): Promise<readonly Answer[]> {
@@ -49,9 +54,9 @@ export async function runBatch<Item, Answer>(
 interface Group<Item> {
   readonly shard: number
   readonly items: Item[]
-  /** Where the items stand in the whole; `null` when they are the whole. */
+  /** Positions of the group's items in the whole batch; `null` if the group is the whole batch. */
   readonly positions: number[] | null
-  /** How many lie in each bucket that has some, when they stand by bucket; empty when they stand as they were given. */
+  /** Number of items in each non-empty bucket, if the items are sorted by bucket; empty if they have their given order. */
   readonly spans: Buffer
 }
 
@@ -75,8 +80,8 @@ function groupByShard<Item>(
 }
 
 /**
- * Puts items in the order of the hashes that their records lie in, so that each of these is read and written once. The
- * order matters to items of one job: where some job has several, everything stays as it is.
+ * Sorts items by the hash of their record, so that a script reads and writes each hash once. If a job has several
+ * items, their order matters and the items stay unsorted.
  */
 function arrangeByBucket<Item>(
   group: Group<Item>,

@@ -6,13 +6,13 @@ const { writeId } = codec1
 const firstSize = 16_384
 
 /**
- * Puts the arguments of a script together in one buffer, little-endian: the scripts take them apart with `struct`. One
- * long argument costs the client and the server much less than many short ones.
+ * Writes the arguments of a script into one little-endian buffer, which the script parses with `struct`. One long
+ * argument costs the client and the server much less than many short ones.
  */
 export class ByteWriter {
   #bytes: Buffer
   #length = 0
-  /** The last id that was set, and where: the next one is often the same. */
+  /** The last id that was written, and its offset. The next id is often the same, and is then copied. */
   #lastId: JobId | OccurrenceId | null = null
   #lastIdAt = 0
 
@@ -24,7 +24,7 @@ export class ByteWriter {
     return this.#length
   }
 
-  /** Leaves room for the fields of a layout, to be set one by one. Returns where they begin. */
+  /** Reserves `size` bytes for the fields of a layout, which the caller sets one by one. Returns their offset. */
   skip(size: number): number {
     this.#reserve(size)
     const start = this.#length
@@ -82,7 +82,7 @@ export class ByteWriter {
     this.#lastIdAt = offset
   }
 
-  /** What was written. The writer must not be used afterwards. */
+  /** Returns the written bytes. The writer must not be used afterwards. */
   finish(): Buffer {
     return this.#bytes.subarray(0, this.#length)
   }

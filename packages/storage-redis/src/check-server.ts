@@ -7,14 +7,14 @@ import { oldestVersion, type StoredForm } from './stored-form.ts'
 
 const shardsOfCluster = 16
 
-/** What is fixed for all that have the same prefix. */
+/** The stored properties of a prefix, which all storages with the prefix share. */
 export interface Namespace {
   readonly shards: number
-  /** The form that the data, or a part of them, still have; `null` when all are in the present one. */
+  /** The earlier form that some data still have; `null` if all data have the present form. */
   readonly migratesFrom: number | null
 }
 
-/** The key that says what is fixed for all that have the same prefix. */
+/** Returns the key of the hash with the stored properties of a prefix. */
 export function namespaceKey(prefix: string): string {
   return `{${prefix}}:meta`
 }
@@ -22,7 +22,7 @@ export function namespaceKey(prefix: string): string {
 /**
  * Checks whether the server and its data are fit for jobs, and creates the namespace if it does not exist.
  *
- * @param earlierShards of the namespace that was there before the server lost its data; `null` at first.
+ * @param earlierShards the number of shards before the server lost its data; `null` if no data were lost.
  * @throws JobistemerError `STORAGE_UNREADABLE`, `STORAGE_FOREIGN`, `STORAGE_SCHEMA_NEWER`
  */
 export async function checkServer(
@@ -32,7 +32,7 @@ export async function checkServer(
   place: string,
   earlierShards: number | null,
 ): Promise<Namespace> {
-  // The first command also makes a Cluster find its nodes.
+  // The first command on a Cluster client also discovers the nodes, which `nodes('master')` needs.
   const key = namespaceKey(options.prefix)
   const stored = await client.hgetall(key)
   for (const server of isCluster(client) ? client.nodes('master') : [client]) {
@@ -43,9 +43,10 @@ export async function checkServer(
   if (!isNew && (stored.shards === undefined || stored.schema !== undefined)) {
     return readNamespace(stored, options, form, key)
   }
-  // Of several that come first at the same time, one decides; it may have ended between these two.
+  // If several storages open new data at once, `HSETNX` makes the first one decide. A process may have died between the
+  // two writes.
   if (isNew) {
-    // On a Cluster the namespace can be lost alone, with the server that it lies on.
+    // On a Cluster, only the server with the namespace may have lost its data. Then a shard still knows the number of shards.
     const marked = Number((await client.get(`{${options.prefix}:0}:shards`)) ?? Number.NaN)
     const wanted = options.shards ?? earlierShards ?? (isCluster(client) ? shardsOfCluster : 1)
     await client.hsetnx(key, 'shards', marked > 0 ? marked : wanted)

@@ -18,7 +18,7 @@ import { claimScript } from './scripts/claim.ts'
 
 const { readOccurrenceId } = codec1
 
-/** A place in the order in which due occurrences are taken. */
+/** A position in the order in which claims take due occurrences. */
 interface Place {
   readonly order: number
   readonly key: string
@@ -30,27 +30,27 @@ interface SeenPlace extends Place {
 }
 
 interface WholeAnswer extends ClaimAnswer {
-  /** The call ended at its bounds: it did not scan the rest. */
+  /** Whether the call reached its limits before it scanned all due occurrences. */
   readonly stopped: boolean
-  /** A sweep has left occurrences to cancel. */
+  /** Whether a sweep of superseded occurrences left some of them to cancel. */
   readonly isLeftover: boolean
 }
 
 interface ShardAnswer extends WholeAnswer {
   readonly seen: readonly Omit<SeenPlace, 'shard'>[]
-  /** The claimed occurrences may wake others that are claimable too. Only for a job with a start rate. */
+  /** Whether the claimed occurrences may wake other claimable ones. Only jobs with a start rate can do this. */
   readonly wakes: boolean
 }
 
-/** How a claim asks a shard. */
+/** The arguments of a claim call to one shard. */
 interface Ask {
   readonly mode: 'peek' | 'take'
   readonly last: Place
-  /** Rises with each call. A repeated command has the same number. */
+  /** Number of the call, which grows with each call. A repeated command has the same number. */
   readonly number: number
-  /** An earlier call had no answer. If it arrives after this one, it must take nothing. */
+  /** Whether an earlier call had no answer. If that call arrives after this one, the script must claim nothing for it. */
   readonly fences: boolean
-  /** The places from which the sweep and the scan of due occurrences continue. */
+  /** The positions from which the sweep and the scan of due occurrences continue. */
   readonly cursor: string
   readonly place: Buffer
 }
@@ -61,26 +61,29 @@ const lastPlace: Place = { order: never, key: 'f'.repeat(32) }
 
 const nowhere = Buffer.alloc(0)
 
-/** Rounds of a claim that has found nothing yet, and continues behind occurrences that it has moved. Then it returns. */
+/** Maximum rounds of one claim. A round that only moved occurrences out of the way is followed by another round. */
 const mostRounds = 10
 
-/** How long a claim waits for a shard that did not answer the previous claim, in ms, while other shards answer. */
+/** How long a claim waits for a shard that did not answer the previous claim, in ms. Other shards answer meanwhile. */
 const graceMs = 100
 
-/** Takes due occurrences, the first in their order over all shards. */
+/** Claims due occurrences of all shards in their common order. */
 export class Claimer {
   readonly #ledger: Ledger
   #calls = 0
-  /** By shard and owner: a call without an answer, which may have claimed something. The next call asks about it. */
+  /**
+   * By shard and owner: the number of a claim without an answer, which may have claimed occurrences. The next call asks
+   * for its effect.
+   */
   readonly #unanswered = new Map<string, number>()
-  /** Shards that did not answer, each with the look that detects when it answers again. */
+  /** Shards that did not answer, each with the pending call that detects the next answer; `null` without such a call. */
   readonly #silent = new Map<number, Promise<void> | null>()
 
   constructor(ledger: Ledger) {
     this.#ledger = ledger
   }
 
-  /** Claims in short calls. Each moves occurrences that may not start, or are to be canceled, out of the way. */
+  /** Claims due occurrences in several short calls. Each call also moves or cancels occurrences that may not start. */
   async claim(request: ClaimRequest): Promise<ClaimAnswer> {
     const shards = await this.#ledger.connection.shards()
     let isLeftover = false
@@ -96,11 +99,11 @@ export class Claimer {
 
   async #claimOfShard(request: ClaimRequest): Promise<WholeAnswer> {
     const answer = await this.#askShard(request, { shard: 0, shards: 1 }, 'take', lastPlace)
-    // An occurrence that was woken meanwhile may come before those taken earlier.
+    // The claim may have woken an occurrence that precedes those it claimed before, so the answer is sorted.
     return { ...answer, claimed: answer.claimed.toSorted(compareOrder) }
   }
 
-  /** Asks all shards first, so that the claim takes the first occurrences over all of them. */
+  /** First peeks at all shards, so that the claim takes the first occurrences across all shards. */
   async #claimOverShards(request: ClaimRequest, shards: number): Promise<WholeAnswer> {
     const views = await this.#lookAtShards(request, shards)
     const places = [...views]
@@ -118,20 +121,21 @@ export class Claimer {
       wanted.set(place.shard, { limit: place.isBlocked ? limit : limit + 1, last: place })
       if (!place.isBlocked) open--
     }
-    // The look did not see the queued occurrences that this claim will wake. Each shard may take its share of the limit.
+    // The peeks did not see the queued occurrences that this claim will wake. So each shard may claim its share of the
+    // remaining limit.
     const mayWake = [...views.values()].some(({ wakes }) => wakes)
     const share = mayWake ? Math.floor(open / Math.max(1, wanted.size)) : 0
     const { answers, isWhole } = await this.#takeFromShards(request, shards, wanted, share)
-    // Where something was taken, what was seen before is no longer the whole.
+    // For a shard that claimed occurrences, the answer of the claim replaces the answer of the peek.
     const latest = [...new Map([...views, ...answers]).values()]
     const upcoming = latest.flatMap(({ nextDueAt }) => nextDueAt ?? [])
     const all = [...views.values(), ...answers.values()]
     return {
       claimed: [...answers.values()].flatMap(({ claimed }) => claimed).sort(compareOrder),
       cancelRequested: latest.flatMap(({ cancelRequested }) => cancelRequested).sort(bySchedule),
-      // What came in after the look may have taken the place of what was seen.
+      // A shard may hold further due occurrences that became due after its peek.
       more: more || !isWhole || [...answers.values()].some((answer) => answer.more),
-      // A look that had to stop has not seen all.
+      // A peek that reached its limits has not seen all due occurrences.
       stopped: all.some(({ stopped }) => stopped),
       isLeftover: all.some(({ isLeftover }) => isLeftover),
       nextDueAt: upcoming.length === 0 ? null : Math.min(...upcoming),
@@ -139,9 +143,9 @@ export class Claimer {
   }
 
   /**
-   * Asks each shard what a claim would take, and takes nothing. Leaves out shards that do not answer: work of one master does
-   * not wait for another one. Rejects if no shard answers, if a shard answers with an error that an operator must fix, or if
-   * the owner must first look up what an earlier claim has taken.
+   * Asks each shard which occurrences a claim would take. Leaves out shards that do not answer, so that the work of one
+   * master does not wait for another master. Rejects if no shard answers, if a shard answers with an error that an
+   * operator must fix, or if the owner must first look up the occurrences of an earlier claim.
    */
   async #lookAtShards(request: ClaimRequest, shards: number): Promise<ReadonlyMap<number, ShardAnswer>> {
     const views = new Map<number, ShardAnswer>()
@@ -167,18 +171,18 @@ export class Claimer {
       throw error
     }
     if (views.size === 0) throw [...failures.values()][0]
-    // One that answers later has no part in this claim.
+    // A copy, because a silent shard that answers later would still add its answer.
     return new Map(views)
   }
 
-  /** One look at a time, which may be that of an earlier claim. */
+  /** Calls a silent shard, unless a call of an earlier claim is still in progress. */
   #lookAgain(shard: number, lookAt: (shard: number) => Promise<void>): Promise<void> {
     const look = this.#silent.get(shard) ?? lookAt(shard)
     if (this.#silent.has(shard)) this.#silent.set(shard, look)
     return look
   }
 
-  /** Takes from some shards. What is taken of one is answered, whatever becomes of another one. */
+  /** Claims from several shards. Returns what some shards claimed even if another shard fails. */
   async #takeFromShards(
     request: ClaimRequest,
     shards: number,
@@ -192,7 +196,7 @@ export class Claimer {
         try {
           answers.set(shard, await this.#askShard(ofShard, { shard, shards }, 'take', share === 0 ? last : lastPlace))
         } catch {
-          // The next claim hears whether it has taken something, and what the matter is.
+          // The next claim learns whether the failed call has claimed occurrences, and the cause of the failure.
           this.#silent.set(shard, null)
         }
       }),
@@ -201,8 +205,8 @@ export class Claimer {
   }
 
   /**
-   * Asks until all was looked at that the request is about. What was taken before a call that failed is answered: the next
-   * claim of this owner hears whether that call has taken more.
+   * Calls a shard until it has handled the whole request. If a call fails, returns what earlier calls claimed; the
+   * owner's next claim learns whether the failed call has claimed more.
    */
   async #askShard(request: ClaimRequest, spot: Spot, mode: 'peek' | 'take', last: Place): Promise<ShardAnswer> {
     const key = keyOf(spot.shard, request)
@@ -213,10 +217,11 @@ export class Claimer {
     let place: Buffer = nowhere
     for (;;) {
       const taken = whole?.claimed.length ?? 0
-      // A call with limit 0 takes nothing, so it does not ask about an earlier call.
+      // A call with limit 0 claims nothing, so it does not ask about an earlier call.
       const asked = request.limit > 0 ? this.#unanswered.get(key) : undefined
       const number = asked ?? this.#calls++
-      // A look that goes on does not know what it has counted of which job. Whether that may start, the taking decides.
+      // A continued peek does not know the jobs of the occurrences that it counted earlier. The claim decides later
+      // whether these may start.
       const counted = whole?.seen.filter(({ isBlocked }) => !isBlocked).length ?? 0
       const call = { ...request, limit: Math.max(0, request.limit - taken - counted), sweep }
       try {
@@ -224,7 +229,8 @@ export class Claimer {
         const [outcome, ...parts] = await this.#call(call, spot, { mode, last, number, fences, cursor, place })
         const kind = outcome.toString()
         if (kind === 'repeated') throw repeatedError()
-        // It may be sent once more, with the same number, until one has said all: that leaves the number behind.
+        // The call for an unanswered claim may be sent again with its number, until the script has answered `done` and
+        // stored the number.
         if (asked !== undefined && kind === 'done') this.#unanswered.delete(key)
         if (kind === 'swept') {
           cursor = parts[0].toString()
@@ -265,7 +271,7 @@ export class Claimer {
         script: claimScript,
         ...spot,
         arguments: [values, channel, sender, printOwner(owner), place, cursor, ...excepted],
-        // Engines that share a storage object count by themselves what they have heard.
+        // Each storage object numbers its own claims, so the key contains the sender besides the incarnation.
         extraKey: (prefix) => `${prefix}claimed:${sender}:${owner.incarnation}`,
         order: 'ahead',
       },
@@ -278,7 +284,7 @@ function keyOf(shard: number, { owner }: ClaimRequest): string {
   return `${shard} ${owner.incarnation}`
 }
 
-/** Waits for something, but no longer than so. */
+/** Waits until the work has ended, at most `limitMs`. */
 async function within(limitMs: number, work: Promise<unknown>): Promise<void> {
   await new Promise<void>((resolve) => {
     const timer = systemClock.setTimer(limitMs, resolve)

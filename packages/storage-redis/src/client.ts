@@ -8,7 +8,7 @@ export function isCluster(client: RedisClient): client is Cluster {
   return client.isCluster
 }
 
-/** Where the server is, for messages: never with a password. */
+/** Describes the server's address for messages, without a password. */
 export function placeOf(client: RedisClient): string {
   if (isCluster(client)) return 'Redis Cluster'
   const { path, host, port, db } = client.options
@@ -16,15 +16,15 @@ export function placeOf(client: RedisClient): string {
   return `redis://${host ?? 'localhost'}:${port ?? 6379}${db === undefined || db === 0 ? '' : `/${db}`}`
 }
 
-/** What ioredis has at run time, and has no types for. */
+/** Methods of ioredis that exist at run time and are missing in its types. */
 interface ScriptRunner {
   evalshaBuffer(sha: string, keyCount: number, ...values: readonly (string | Buffer | number)[]): Promise<unknown>
   evalBuffer(source: string, keyCount: number, ...values: readonly (string | Buffer | number)[]): Promise<unknown>
 }
 
 /**
- * How a client runs scripts whose answers are bytes. Not by `callBuffer`: with `enableAutoPipelining` ioredis drops the
- * name of the command there, and the answer never comes.
+ * Returns the client as a runner of scripts whose answers are bytes. `callBuffer` cannot replace these methods: with
+ * `enableAutoPipelining` ioredis drops the command's name, and the answer never comes.
  */
 export function scriptsOf(client: RedisClient): ScriptRunner {
   return client as unknown as ScriptRunner

@@ -19,13 +19,13 @@ import { type StoredForm, storedForm } from './stored-form.ts'
 
 export type ScriptArgument = string | Buffer | number
 
-/** Extra keys of a call, made from the shard's own prefix, which ends with a colon. */
+/** Creates an extra key of a call from the shard's key prefix, which ends with a colon. */
 type ExtraKey = (shard: string) => string
 
 export interface ScriptCall {
   readonly script: Script
   readonly shard: number
-  /** How many there are, as the caller takes it. */
+  /** The number of shards that the caller assumes. The script rejects a wrong number. */
   readonly shards: number
   readonly arguments: readonly ScriptArgument[]
   readonly extraKey?: ExtraKey
@@ -36,17 +36,17 @@ export interface ScriptCall {
   readonly order?: 'ahead' | 'behind'
 }
 
-/** Runs scripts on the server, each call within a limit of time, and says what its failures mean. */
+/** Runs scripts on the server, each call within a time limit, and converts failures to errors of the storage. */
 export class Connection {
   readonly client: RedisClient
   readonly #options: ReadOptions
   readonly #form: StoredForm
   readonly #isOwn: boolean
   readonly #place: string
-  /** How many calls are under way, and who waits until there are none. */
+  /** Number of calls in progress, and the callback when none is left. */
   #underWay = 0
   #whenIdle: () => void = () => {}
-  /** By shard, a call that others go behind: until it, or one before it, has been answered. Never rejects. */
+  /** By shard: a promise for the answer of the call that calls with order `behind` wait for. It never rejects. */
   readonly #ahead = new Map<number, Promise<unknown>>()
   #namespace: Namespace | null = null
   #opening: Promise<Namespace> | null = null
@@ -61,7 +61,7 @@ export class Connection {
     this.client = 'url' in source ? openClient(source.url, options.commandTimeoutMs) : source.client
     this.#place = placeOf(this.client)
     if (this.#isOwn) {
-      // Without a listener ioredis prints each failed try to connect. What matters of it comes with the calls.
+      // Without a listener ioredis prints each failed attempt to connect. The calls report the last such error.
       this.client.on('error', (error: Error) => {
         this.#lastError = withoutArguments(error)
       })
@@ -75,17 +75,17 @@ export class Connection {
     if (this.#closed) throw closedError(this.#place)
   }
 
-  /** Over how many shards the jobs are spread. The first call checks the server. */
+  /** Returns the number of shards. The first call checks the server and its data. */
   async shards(): Promise<number> {
     return (await this.#open()).shards
   }
 
-  /** Runs scripts that only read; the answers stand in the order of the calls. */
+  /** Runs read-only scripts. Returns the answers in the order of the calls. */
   async read(calls: readonly ScriptCall[]): Promise<readonly unknown[]> {
     return await this.#runAll(calls, this.#evaluate)
   }
 
-  /** Runs scripts that write, and waits for the replicas that were asked for. */
+  /** Runs writing scripts, and waits until `minReplicas` replicas have acknowledged the writes. */
   async write(calls: readonly ScriptCall[]): Promise<readonly unknown[]> {
     return await this.#runAll(calls, this.#options.minReplicas === 0 ? this.#evaluate : this.#evaluateAndWait)
   }
@@ -99,7 +99,7 @@ export class Connection {
     )
   }
 
-  /** Waits for calls that are under way, each of which ends within its limit. */
+  /** Closes the connection after the calls in progress, each of which ends within its time limit. */
   async close(): Promise<void> {
     if (this.#closed) return
     this.#closed = true
@@ -111,14 +111,18 @@ export class Connection {
     if (this.#isOwn) this.client.disconnect()
   }
 
-  /** Runs a script, also on a server that has lost its data since the namespace was looked at. */
+  /**
+   * Runs a script. If the server has lost its data since the check, creates the namespace again and repeats the script
+   * once.
+   */
   async #onNamespace<T>({ shards }: ScriptCall, run: () => Promise<T>): Promise<T> {
     try {
       return await run()
     } catch (error) {
-      // While the namespace is being prepared, the caller that prepares it handles this error.
+      // While the namespace is being prepared, the preparing caller handles this error.
       if (!isSpreadOtherwise(error) || this.#namespace === null) throw error
-      // Another process may have made the namespace anew with other shards: the caller has counted its shards before.
+      // The new namespace may have another number of shards, if another process created it. Then the caller's
+      // assignment of jobs to shards is wrong.
       if ((await this.#openAnew()).shards !== shards) throw error
       return await run()
     }
@@ -135,12 +139,12 @@ export class Connection {
       this.#namespace = await this.#opening
       return this.#namespace
     } finally {
-      // A server that was not fit may be so at the next call.
+      // The next call checks the server again, because an unfit server may have become fit.
       this.#opening = null
     }
   }
 
-  /** Data in an older form are brought into the present one first: that takes as long as there are many. */
+  /** Checks the server and its data. First migrates all data of an older form, which takes longer the more data there are. */
   async #prepare(): Promise<Namespace> {
     for (;;) {
       const earlierShards = this.#namespace?.shards ?? null
@@ -170,14 +174,14 @@ export class Connection {
     if (ahead !== undefined) await ahead
     const answer = this.#send(call)
     if (order === 'ahead') {
-      // The sender handles a failure of this call. Calls behind it only wait for its answer.
+      // The sender handles a failure of this call. Calls with order `behind` only wait for its answer.
       const answered = answer.catch(() => {})
       this.#ahead.set(shard, answered)
     }
     try {
       return await answer
     } finally {
-      // A server that has answered one reads the next.
+      // A server that has answered this call has begun the next one, so no call needs to wait any more.
       this.#ahead.delete(shard)
     }
   }
@@ -198,7 +202,7 @@ export class Connection {
     const values = [...given, shards]
     const { minReplicas, waitTimeoutMs } = this.#options
     const keys = this.#keysOf(shard, extraKey)
-    // One pipeline, so that both commands use one connection: WAIT covers only the writes of its own connection.
+    // A pipeline sends all commands over one connection, because `WAIT` covers only the writes of its own connection.
     const pipeline = this.client.pipeline()
     const command = known ? ['evalsha', script.sha] : ['eval', script.source]
     pipeline.callBuffer(...(command as [string, string]), keys.length, ...keys, ...values)
@@ -232,7 +236,7 @@ export class Connection {
     try {
       return await answer
     } catch (error) {
-      // A client that its owner has ended does not come back.
+      // A client with status `end` never reconnects: its owner has closed it.
       if (this.client.status === 'end' && !JobistemerError.isInstance(error)) {
         if (!this.#isOwn) throw closedError(this.#place)
       }
@@ -243,12 +247,12 @@ export class Connection {
     }
   }
 
-  /** The client may wait for a server for ever. */
+  /** Rejects after the command timeout, because the client itself may wait for a server without limit. */
   #limited<T>(call: Promise<T>): Promise<T> {
     const { commandTimeoutMs } = this.#options
     return new Promise((resolve, reject) => {
       const end = systemClock.monotonic() + commandTimeoutMs
-      // A timer may come sooner than it was asked for.
+      // A timer may fire before the requested time, so the remaining time is checked.
       const onTimer = () => {
         const leftMs = end - systemClock.monotonic()
         if (leftMs > 0) timer = systemClock.setTimer(leftMs, onTimer)
@@ -260,7 +264,7 @@ export class Connection {
   }
 }
 
-/** How much longer than a call may take a connection is kept that does not answer. */
+/** Additional time, in ms after the command timeout, before a connection without an answer is closed. */
 const graceMs = 1000
 
 const longestTimeoutMs = 2 ** 31 - 1
@@ -269,17 +273,17 @@ function openClient(url: string, commandTimeoutMs: number): Redis {
   const client = new Redis(url, {
     lazyConnect: true,
     keepAlive: keepAliveMs,
-    // A host or a firewall may disappear silently. The system would then retransmit for a quarter of an hour, while a new
+    // A host or a firewall may disappear silently. The operating system would retransmit for 15 minutes, while a new
     // connection would work at once.
     socketTimeout: Math.min(commandTimeoutMs + graceMs, longestTimeoutMs),
-    // A call fails as soon as the connection breaks. ioredis does not repeat it, because only the caller knows what has to be
-    // checked before a repetition.
+    // A call fails as soon as its connection breaks. ioredis must not repeat it, because the caller has to check first
+    // whether the call took effect.
     maxRetriesPerRequest: 0,
     retryStrategy: (attempt) => Math.min(attempt * 50, 1000),
     // After a failover the former primary may be a replica, and its host name may resolve to another server.
     reconnectOnError: (error) => error.message.startsWith('READONLY'),
   })
-  // ioredis 5 keeps the timer of a connection that broke, which then ends the next one.
+  // ioredis 5 does not clear the socket timer of a broken connection, and the timer then ends the next connection.
   client.on('close', () => {
     const timed: { socketTimeoutTimer?: NodeJS.Timeout | undefined } = client as object
     clearTimeout(timed.socketTimeoutTimer)

@@ -35,7 +35,7 @@ const started: CreateAnswer = Object.freeze({
   cancelRequested: Object.freeze([]),
 })
 
-/** One that nothing keeps from waiting, see `waits` in the script. */
+/** The answer for an item that becomes pending without any side effect. The script returns the letter `w`. */
 const waiting: CreateAnswer = Object.freeze({ ...started, state: 'pending', token: 0 })
 
 const open: OpenAnswer = Object.freeze({ outcome: 'open', goesOn: false, displaced: Object.freeze([]) })
@@ -43,14 +43,17 @@ const open: OpenAnswer = Object.freeze({ outcome: 'open', goesOn: false, displac
 const running = { state: 'running', reason: null } as const
 const pending = { state: 'pending', reason: null } as const
 
-/** Of an item that displaces more than one call does, or comes behind such a one of its job: it is not created yet. */
+/**
+ * The answer for an item that is not created yet: it displaces more occurrences than one call allows, or follows such
+ * an item of its job.
+ */
 interface OpenAnswer {
   readonly outcome: 'open'
   readonly goesOn: boolean
   readonly displaced: readonly OccurrenceAddress[]
 }
 
-/** What the script creates. The rare others are created by the rules of core. */
+/** The items that the create script supports. Core's steps create exclusions and recoveries, which are rare. */
 type DueItem = Exclude<CreateItem, { readonly kind: 'exclusion' | 'recovery' }>
 
 interface DueRequest extends CreateOccurrencesRequest {
@@ -71,7 +74,7 @@ export async function createOccurrences(
   const answers = new Array<CreateAnswer>(items.length)
   let left = [...items.entries()]
   for (let isRare = false; left.length > 0; isRare = !isRare) {
-    // The items of a job keep their order.
+    // Keeps the order of the items of a job: a job with a deferred item also defers its later items.
     const barred = new Set<JobId>()
     const chosen = left.filter(([, item]) => {
       if (isDue(item) === isRare) barred.add(item.jobId)
@@ -91,7 +94,7 @@ async function createInChunks(ledger: Ledger, request: DueRequest): Promise<read
   const { items } = request
   if (items.length <= longestBatch) return await createChunk(ledger, request)
   const answers: CreateAnswer[] = []
-  // What is open must not be overtaken by what comes behind it.
+  // Chunks run one after the other, because a later item must not overtake an open item of its job.
   for (let start = 0; start < items.length; start += longestBatch) {
     const chunk = items.slice(start, start + longestBatch)
     answers.push(...(await createChunk(ledger, { ...request, items: chunk })))
@@ -99,7 +102,10 @@ async function createInChunks(ledger: Ledger, request: DueRequest): Promise<read
   return answers
 }
 
-/** Others get their turn between the calls that an item takes. If one fails, the item can be repeated as any other. */
+/**
+ * Repeats the call for open items until all items are created, so that other clients get their turn between the calls.
+ * A caller may repeat the request after a failure.
+ */
 async function createChunk(ledger: Ledger, request: DueRequest): Promise<readonly CreateAnswer[]> {
   const { items } = request
   const first = await createOnce(ledger, request)
@@ -159,7 +165,7 @@ async function createOnce(
   })
 }
 
-/** Some bytes for each item, zeros where it has no such value; nothing at all where no item has one. */
+/** Writes `size` bytes for each item, with zeros for items without a value. Returns an empty buffer if no item has a value. */
 function printEach<Value>(
   size: number,
   values: readonly (Value | undefined)[],
@@ -178,7 +184,7 @@ function writeReusableKey(bytes: Buffer, offset: number, { id, scope }: Reusable
 
 function writeItem(writer: ByteWriter, item: DueItem, owner: Owner, printedOwner: string, now: number): number {
   const start = writer.skip(layouts.createItem.size)
-  // The record is written as running if it may start at once, otherwise as pending. The script corrects it for other states.
+  // The record is written as running if it may start at once, otherwise as pending. The script changes it for other states.
   const starts = isStartable(item, now)
   const record = createdOccurrence(item, starts ? running : pending, owner, now)
   writer.setByte(start + itemAt.kind, itemKinds[item.kind])

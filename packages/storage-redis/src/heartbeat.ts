@@ -19,7 +19,7 @@ const shardOfNodes = 0
 /** A stored node record without its counter, as JSON. The counter precedes it. */
 type NodeContent = Omit<NodeRecord, 'counter'>
 
-/** As in `Storage`: one call of one script. */
+/** Implements `heartbeat` of the storage with one call of one script. */
 export async function heartbeat(
   { connection, channel, sender }: Ledger,
   request: HeartbeatRequest,
@@ -49,7 +49,7 @@ export async function heartbeat(
   }
 }
 
-/** As JSON, which is never empty and keeps what UTF-8 has no bytes for. */
+/** Prints an incarnation as JSON, which is never empty and preserves text that UTF-8 cannot encode. */
 function printName(incarnation: string): string {
   return JSON.stringify(incarnation)
 }
@@ -61,7 +61,7 @@ function printNode({ counter, ...content }: NodeRecord): Buffer {
   ])
 }
 
-/** `null` for a damaged record: it does not say which node it is of. */
+/** Reads a node record. Returns `null` for a damaged record that does not name its node. */
 function readNode(bytes: Buffer): NodeRecord | null {
   if (bytes.length < nodeLayout.size) return null
   const content = objectOfStored(parseStored(bytes.toString('utf8', nodeLayout.size))) as Partial<NodeContent>

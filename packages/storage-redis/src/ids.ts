@@ -5,21 +5,21 @@ const { writeId } = codec1
 
 const prefixLength = 4
 
-/** The 16 bytes of an id. */
+/** Returns the 16 bytes of an id. */
 export function bytesOfId(id: JobId | OccurrenceId): Buffer {
   const bytes = Buffer.allocUnsafe(16)
   writeId(bytes, 0, id)
   return bytes
 }
 
-/** The ids of occurrences and of their jobs, 32 bytes for each. */
+/** Writes the ids of occurrences and of their jobs, 32 bytes for each occurrence. */
 export function printAddresses(items: readonly { readonly id: OccurrenceId; readonly jobId: JobId }[]): Buffer {
   const bytes = Buffer.allocUnsafe(items.length * 32)
   let offset = 0
   let lastJob: JobId | null = null
   for (const { id, jobId } of items) {
     writeId(bytes, offset, id)
-    // The ids of a request often belong to one job.
+    // Consecutive items often belong to one job, whose bytes are copied.
     if (jobId === lastJob) bytes.copyWithin(offset + 16, offset - 16, offset)
     else writeId(bytes, offset + 16, jobId)
     lastJob = jobId
@@ -28,12 +28,12 @@ export function printAddresses(items: readonly { readonly id: OccurrenceId; read
   return bytes
 }
 
-/** In which of the hashes of a shard a record lies, see `bucketOf` of the scripts' prelude. */
+/** Returns the number of the hash that holds the record within its shard, like `bucketOf` in the scripts' prelude. */
 export function bucketOf(id: OccurrenceId): number {
   return Number.parseInt(id.charAt(prefixLength), 16)
 }
 
-/** The first bits of the id as a number: where its job belongs. */
+/** Returns the shard of a job: the first 32 bits of its id, modulo the number of shards. */
 export function shardOf(id: JobId, shards: number): number {
   return shards === 1 ? 0 : Number.parseInt(id.slice(prefixLength, prefixLength + 8), 16) % shards
 }

@@ -20,12 +20,12 @@ import { headLayout, timesLayout, versionLayout } from './stored-layouts.ts'
 
 const { policyCodes, policyOf, readJobId } = codec1
 
-// How a job is stored: its head as `headLayout` says, and beside it the content as JSON, one text for each version, and
-// the times of its changes.
+// The stored form of a job: its head by `headLayout`, its content as JSON, one text for each version, and the times of
+// its changes.
 
 const { size: headSize, at: headAt } = headLayout
 
-/** A job as a script answers it: id, head, content, lineage, pause, times and version in force. */
+/** A job as scripts return it: id, head, content, lineage, pause, times and version in force. */
 export type JobParts = readonly [Buffer, Buffer, Buffer, Buffer, Buffer, Buffer, Buffer]
 
 interface StoredContent {
@@ -44,7 +44,7 @@ export function printVersion({ fingerprint, definition, createdAt }: VersionCont
   return Buffer.concat([numbers, text, Buffer.from(JSON.stringify(definition))])
 }
 
-/** The fingerprints of earlier versions, each behind its size, newest first. */
+/** Prints the fingerprints of earlier versions, newest first, each after its size. */
 export function printLineage(lineage: readonly string[]): Buffer {
   return Buffer.concat(
     lineage.flatMap((fingerprint) => {
@@ -56,7 +56,10 @@ export function printLineage(lineage: readonly string[]): Buffer {
   )
 }
 
-/** Prints a head after a step. The counts stay as they were, because the script updates them with each occurrence. */
+/**
+ * Prints a job's head after a step. Keeps the counts of the stored head, because the script updates them with each
+ * occurrence.
+ */
 export function printHead(before: Buffer | null, head: LedgerHead): Buffer {
   const starts = head.starts ?? []
   const { policy, maxQueued, maxConcurrency = 1, startRate } = head.overlap
@@ -64,7 +67,7 @@ export function printHead(before: Buffer | null, head: LedgerHead): Buffer {
   if (before !== null) before.copy(fixed, 0, 0, headSize)
   else fixed.writeDoubleLE(always, headAt.taken)
   if (before !== null && head.version !== before.readUInt32LE(headAt.version)) fixed.writeUInt32LE(0, headAt.uses)
-  // Slots up to where the watermark was may have records.
+  // After a realign, slots up to the earlier watermark may have records.
   const setBackFrom = before?.readDoubleLE(headAt.watermark) ?? always
   const taken = Math.max(fixed.readDoubleLE(headAt.taken), head.watermark < setBackFrom ? setBackFrom : always)
   fixed.writeDoubleLE(taken, headAt.taken)
@@ -82,14 +85,14 @@ export function printHead(before: Buffer | null, head: LedgerHead): Buffer {
   fixed.writeDoubleLE(startRate?.intervalMs ?? 0, headAt.startInterval)
   fixed.writeUInt16LE(starts.length, headAt.startCount)
   for (const [index, start] of starts.entries()) fixed.writeDoubleLE(start, headSize + 8 * index)
-  // Most jobs have their id as their handler key: it is not stored.
+  // The handler key is stored only if it differs from the job's id.
   return Buffer.concat([fixed, Buffer.from(head.handlerKey === head.id ? '' : head.handlerKey)])
 }
 
 type VersionContent = Pick<JobVersionRecord, 'fingerprint' | 'definition' | 'createdAt'>
 
 export function readVersion(bytes: Buffer): VersionContent {
-  // A damaged version may be shorter than the numbers that every version begins with.
+  // A damaged version may be shorter than its fixed fields.
   if (bytes.length < versionLayout.size) return readVersion(Buffer.alloc(versionLayout.size))
   const { createdAt, fingerprintSize } = parseFields(versionLayout, bytes)
   const end = versionLayout.size + fingerprintSize
@@ -97,7 +100,7 @@ export function readVersion(bytes: Buffer): VersionContent {
   return { fingerprint: bytes.toString('utf8', versionLayout.size, end), definition, createdAt }
 }
 
-/** What steps on occurrences need of a job. Of a pause only its end is in the head. */
+/** Reads the part of a job that steps on occurrences need. The head contains only the end of a pause. */
 function readHead(id: JobId, head: Buffer): LedgerHead {
   const startLimit = head.readUInt16LE(headAt.startLimit)
   const starts = readStarts(head)
@@ -124,7 +127,7 @@ function readHead(id: JobId, head: Buffer): LedgerHead {
   }
 }
 
-/** A job with its counts, and the whole of it where its parts were read. */
+/** Reads a job's head and counts, and the whole job if the script returned its parts. */
 export function readStoredJob(id: JobId, head: Buffer, parts: JobParts | readonly []): StoredJob {
   const job = parts.length === 0 ? null : readJob(parts)
   return { head: job ?? readHead(id, head), counts: parseFields(headLayout, head), job }
@@ -147,7 +150,7 @@ export function readJob([id, text, content, lineage, paused, times, version]: Jo
   }
 }
 
-/** A job with a damaged content is named by its id. */
+/** Reads a job's content. If the name is damaged, the job's id replaces it. */
 function readContent(content: Buffer, id: Buffer): StoredContent {
   const { name, owner, timeline } = objectOfStored(parseStored(content.toString()))
   return {

@@ -1,31 +1,31 @@
-// One description of the bytes of numbers and ids. TypeScript code takes the offsets of fields from a layout, and scripts the
-// formats of `struct`.
+// Layouts describe binary numbers and ids once for both languages: TypeScript code takes the offsets of fields from a
+// layout, and scripts take the formats of `struct`.
 
 export type FieldType = 'byte' | 'uint16' | 'uint32' | 'number' | 'id'
 
-/** The form for `struct`, the size, and the methods of a buffer; ids are written and read by themselves. */
+/** For each field type: its `struct` format, its size, and its buffer methods. Ids have their own methods. */
 const types = {
   byte: { form: 'B', size: 1, write: 'writeUInt8', read: 'readUInt8' },
   uint16: { form: 'I2', size: 2, write: 'writeUInt16LE', read: 'readUInt16LE' },
   uint32: { form: 'I4', size: 4, write: 'writeUInt32LE', read: 'readUInt32LE' },
-  // An instant, a count or the like: a double, exact up to 2^53.
+  // An instant or a count, as a double: exact up to 2^53.
   number: { form: 'd', size: 8, write: 'writeDoubleLE', read: 'readDoubleLE' },
   id: { form: 'c16', size: 16, write: null, read: null },
 } as const
 
-/** Fields that lie one behind the other, little-endian. */
+/** Adjacent fields in little-endian order, as a buffer and as a string of a script. */
 export interface Layout<Name extends string> {
   readonly names: readonly Name[]
-  /** Of all fields together. */
+  /** Total size of all fields, in bytes. */
   readonly size: number
-  /** Where each field begins. */
+  /** Offset of each field, in bytes. */
   readonly at: Readonly<Record<Name, number>>
-  /** Where the field behind it begins. */
+  /** Offset after each field, in bytes. */
   readonly end: Readonly<Record<Name, number>>
   readonly types: Readonly<Record<Name, FieldType>>
 }
 
-/** The fields lie in the order in which they are named. */
+/** Creates a layout whose fields are adjacent in the given order. */
 export function defineLayout<Name extends string>(fields: Readonly<Record<Name, FieldType>>): Layout<Name> {
   const names = Object.keys(fields) as Name[]
   const at = {} as Record<Name, number>
@@ -41,7 +41,7 @@ export function defineLayout<Name extends string>(fields: Readonly<Record<Name, 
 
 type FieldsByKind = Readonly<Record<string, Readonly<Record<string, FieldType>>>>
 
-/** Several layouts, each by its name. */
+/** Several layouts by their names. */
 export type Layouts<Kinds> = { readonly [Kind in keyof Kinds]: Layout<keyof Kinds[Kind] & string> }
 
 export function defineLayouts<Kinds extends FieldsByKind>(kinds: Kinds): Layouts<Kinds> {
@@ -49,7 +49,7 @@ export function defineLayouts<Kinds extends FieldsByKind>(kinds: Kinds): Layouts
   return Object.fromEntries(layouts) as Layouts<Kinds>
 }
 
-/** Returns the bytes of the fields. Fields without a value, and ids, are zeros. */
+/** Writes the fields into a new buffer. Fields without a value, and ids, are zeros. */
 export function printFields<Name extends string>(
   layout: Layout<Name>,
   values: Readonly<Partial<Record<Name, number | boolean>>>,
@@ -62,7 +62,7 @@ export function printFields<Name extends string>(
   return bytes
 }
 
-/** Returns the values of the fields, without ids. */
+/** Reads the values of all fields except ids. */
 export function parseFields<Name extends string>(layout: Layout<Name>, bytes: Buffer): Readonly<Record<Name, number>> {
   const values = {} as Record<Name, number>
   for (const name of layout.names) {
@@ -72,15 +72,15 @@ export function parseFields<Name extends string>(layout: Layout<Name>, bytes: Bu
   return values
 }
 
-/** For each field, the name of its local in a script, or the Lua of its value. */
+/** For each field: the name of its local in a script, or the Lua expression of its value. */
 type Parts<Name extends string> = Readonly<Partial<Record<Name, string>>>
 
-/** Every field under its own name, behind a prefix: `all(layout, 'r.')`. */
+/** Maps every field to its own name with a prefix: `allFields(layout, 'r.')`. */
 export function allFields<Name extends string>(layout: Layout<Name>, prefix = ''): Readonly<Record<Name, string>> {
   return Object.fromEntries(layout.names.map((name) => [name, prefix + name])) as Record<Name, string>
 }
 
-/** Every field from one to another under its own name, or under another name. */
+/** Maps each field from the first to the last to its own name, or to another name that is given. */
 export function fieldsBetween<Name extends string>(
   { names }: Layout<Name>,
   [first, last]: readonly [Name, Name],
@@ -90,7 +90,7 @@ export function fieldsBetween<Name extends string>(
   return { ...Object.fromEntries(some.map((name) => [name, name])), ...others } as Parts<Name>
 }
 
-/** The fields from the first to the last of the given ones. */
+/** Returns the names of all fields from the first to the last given field. */
 function spanOf<Name extends string>({ names }: Layout<Name>, parts: Parts<Name>): readonly Name[] {
   const given = names.filter((name) => parts[name] !== undefined)
   if (given.length === 0 || given.length < Object.keys(parts).length) {
@@ -106,7 +106,7 @@ function formOf<Name extends string>(layout: Layout<Name>, names: readonly Name[
 /**
  * Returns Lua that reads fields, each into the local that `parts` names.
  *
- * @param place the Lua of the position at which the layout begins in the text. Default: its beginning.
+ * @param place the Lua expression of the layout's position in the text. Default: the beginning of the text.
  * @param next the local that receives the position after the last field.
  */
 export function readFields<Name extends string>(
@@ -123,7 +123,7 @@ export function readFields<Name extends string>(
   return `local ${locals.join(', ')} = read(${formOf(layout, names)}, ${text}, ${start})`
 }
 
-/** Returns Lua for the bytes of adjacent fields. */
+/** Returns a Lua expression for the bytes of adjacent fields. */
 export function writeFields<Name extends string>(layout: Layout<Name>, parts: Parts<Name>): string {
   const names = spanOf(layout, parts)
   const values = names.map((name) => {
@@ -134,7 +134,7 @@ export function writeFields<Name extends string>(layout: Layout<Name>, parts: Pa
   return `write(${formOf(layout, names)}, ${values.join(', ')})`
 }
 
-/** Returns Lua for the entries of a table with every field under its own name. */
+/** Returns Lua for the entries of a table that holds every field under its own name. */
 export function tableFields<Name extends string>({ names }: Layout<Name>): string {
   return names.map((name) => `${name} = ${name}`).join(', ')
 }

@@ -1,16 +1,16 @@
 import { neededRights } from './scripts/check-rights.ts'
 
-/** A function that stands at the beginning of a line, with its end. */
+/** Matches a Lua function that begins at the start of a line, up to its `end`. */
 const functions = /^local function (\w+)\([^\n]*\n[\s\S]*?^end\n/gm
 
 const comments = /^ *--[^\n]*\n/gm
 
-/** The commands in a script, except those whose rights it does not check. */
+/** Matches the commands in a script whose rights the script must check. */
 const commands = /\bcall(?:With)?\('([A-Z]+)'/g
 
 /**
- * Removes unused functions, comments and rights from a script. The server creates each function and checks each right with each
- * call. For a call of one item that was more than half of its time.
+ * Removes unused functions, comments and unneeded rights from a script. The server creates each function and checks
+ * each right in each call, which was more than half of the time of a call with one item.
  */
 export function leanScript(source: string): string {
   let lean = source.replace(comments, '')

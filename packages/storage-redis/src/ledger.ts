@@ -1,12 +1,12 @@
 import type { StorageCapabilities } from '@jobistemer/core/storage'
 import type { Connection } from './connection.ts'
 
-/** What every operation works with. */
+/** What every operation of the storage uses. */
 export interface Ledger {
   readonly connection: Connection
-  /** Where scripts tell other connections of changes. */
+  /** The channel on which scripts publish changes to other connections. */
   readonly channel: string
-  /** Whose changes they are. */
+  /** Identifies this storage in the messages that its scripts publish. */
   readonly sender: string
 }
 

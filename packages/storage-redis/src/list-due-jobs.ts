@@ -12,13 +12,13 @@ import { listDueJobsScript } from './scripts/list-due-jobs.ts'
 
 const { readJobId } = codec1
 
-/** A place in the order of next instants. */
+/** A position in the order of jobs by next instant. */
 interface Place {
   readonly nextAt: number
   readonly id: JobId
 }
 
-/** One page of the jobs whose next instant is due, merged from all shards: one call for each, all at the same time. */
+/** Returns one page of the jobs whose next instant is due, merged from concurrent calls to all shards. */
 export async function listDueJobs(
   { connection }: Ledger,
   { limit, cursor }: JobQuery,
@@ -42,7 +42,7 @@ export async function listDueJobs(
   return { items, cursor: next === null ? null : `${next.nextAt} ${next.id}` }
 }
 
-/** The answers of all calls. A call that has only done its preparation is repeated. */
+/** Returns the answers of all calls. Repeats a call that answered `again`, because it only updated the index. */
 async function readAll(connection: Connection, calls: readonly ScriptCall[]): Promise<readonly unknown[]> {
   const replies = [...(await connection.read(calls))]
   for (;;) {
@@ -53,7 +53,7 @@ async function readAll(connection: Connection, calls: readonly ScriptCall[]): Pr
   }
 }
 
-/** Jobs are spread evenly over the shards. So each of many shards returns about its share of a page, and not a whole page. */
+/** Returns the page size for one shard. Jobs are spread evenly, so each of many shards returns about its share of a page. */
 function limitOfShard(limit: number, shards: number): number {
   const part = Math.ceil((limit / shards) * 1.5) + 16
   return Math.min(limit, 1000, shards === 1 ? limit : part)

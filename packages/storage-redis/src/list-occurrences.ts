@@ -16,13 +16,13 @@ const { readOccurrenceId, stateCodes } = codec1
 
 type Query<Kind extends OccurrenceQuery['kind']> = Extract<OccurrenceQuery, { readonly kind: Kind }>
 
-/** A place in a sorted set: score, and member in hexadecimal. */
+/** A position in a sorted set: the score, and the member in hexadecimal. */
 interface Cursor {
   readonly score: string
   readonly member: string
 }
 
-/** Calls without a result that are followed by another call, so that a page is rarely empty. */
+/** Maximum number of further calls after an empty page, so that callers rarely receive an empty page. */
 const mostEmpty = 100
 
 export async function listOccurrences(ledger: Ledger, query: OccurrenceQuery): Promise<Page<OccurrenceRecord>> {
@@ -46,7 +46,10 @@ async function askOfJob({ connection }: Ledger, query: Query<'job'>, script: Scr
   return reply
 }
 
-/** The live ones alone: where they are few they are put in order here, otherwise it is a page of the history. */
+/**
+ * Lists only live occurrences of a job. Few occurrences come unsorted and are sorted here; many come as a page of the
+ * history.
+ */
 async function listLiveOfJob(ledger: Ledger, query: Query<'job'>): Promise<Page<OccurrenceRecord>> {
   let page = await lookForLive(ledger, query)
   for (let looks = 1; looks < mostEmpty && page.items.length === 0 && page.cursor !== null; looks++) {
@@ -76,7 +79,7 @@ async function lookForLive(ledger: Ledger, query: Query<'job'>): Promise<Page<Oc
   return { items, cursor: printCursor(end.scheduledAt, bytesOfId(end.id)) }
 }
 
-/** Lists shard after shard. A cursor names its shard. */
+/** Lists live occurrences shard after shard. The cursor contains the number of the shard. */
 async function listLive({ connection }: Ledger, query: Query<'live'>): Promise<Page<OccurrenceRecord>> {
   const { state, cursor, limit, runs, node, deadlineBefore } = query
   const shards = await connection.shards()
@@ -99,7 +102,7 @@ async function listLive({ connection }: Ledger, query: Query<'live'>): Promise<P
   }
 }
 
-/** Of one job from its shard, of all jobs merged from all shards: one call for each, all at the same time. */
+/** Lists failed occurrences: of one job from its shard, or of all jobs merged from concurrent calls to all shards. */
 async function listFailed({ connection }: Ledger, query: Query<'failed'>): Promise<Page<OccurrenceRecord>> {
   const { jobId, limit, order } = query
   const shards = await connection.shards()
@@ -130,7 +133,7 @@ function compareCursors(left: Cursor, right: Cursor): number {
 
 type Paging = Pick<Query<'failed'>, 'limit' | 'runs'> & Partial<Pick<Query<'failed'>, 'from' | 'to' | 'order'>>
 
-/** How much a listing takes of what, and behind which place it begins. */
+/** Prints the limit, range and order of a listing, and the position after which the listing begins. */
 function printPaging(
   { limit, from = always, to = never, order, runs }: Paging,
   place: Cursor | null,
@@ -149,7 +152,7 @@ function readPage(reply: unknown, cursorPrefix: string): Page<OccurrenceRecord> 
   return { items, cursor: cursorPrefix + cursor }
 }
 
-/** Records behind the keys of their sorted set, which begin with the id. */
+/** Reads records, each of which follows its member of the sorted set. A member begins with the id. */
 function readRecords(found: readonly Buffer[]): OccurrenceRecord[] {
   const records: OccurrenceRecord[] = []
   for (let index = 0; index < found.length; index += 2) {
@@ -162,7 +165,7 @@ function printCursor(score: number | string, member: Buffer): string {
   return `${score} ${member.toString('hex')}`
 }
 
-/** `null` is the beginning. */
+/** Parses a cursor. `null` is the beginning of the list. */
 function readCursor(cursor: string | null): Cursor | null {
   if (cursor === null || cursor === '') return null
   const match = /^(-?\d+) ((?:[0-9a-f]{32}){1,2})$/.exec(cursor)

@@ -1,10 +1,10 @@
-/** What a shard has found in its order, and how far it has looked; `null`: to its end. */
+/** The items that a shard has found in order, and the position up to which it has searched; `null`: up to its end. */
 export interface ShardPage<Item, Place> {
   readonly items: readonly Item[]
   readonly seenUpTo: Place | null
 }
 
-/** One page of what all shards have found, and where the next one begins. */
+/** Merges the pages of all shards into one page, and returns the position at which the next page begins. */
 export function mergePages<Item, Place>(
   pages: readonly ShardPage<Item, Place>[],
   limit: number,
@@ -12,7 +12,7 @@ export function mergePages<Item, Place>(
 ): { readonly items: readonly Item[]; readonly next: Place | null } {
   const { placeOf, compare } = order
   const found = pages.flatMap(({ items }) => items).sort((left, right) => compare(placeOf(left), placeOf(right)))
-  // Beyond where some shard has stopped, others may have found what it has not.
+  // Items beyond the earliest position at which a shard stopped are left out, because that shard may have items before them.
   const [seenUpTo = null] = pages.flatMap(({ seenUpTo: place }) => (place === null ? [] : [place])).sort(compare)
   const sure = seenUpTo === null ? found : found.filter((item) => compare(placeOf(item), seenUpTo) <= 0)
   const items = sure.slice(0, limit)

@@ -3,17 +3,17 @@ import { script } from './script.ts'
 import { beginMigrationScript, endMigrationScript, migrationScript } from './scripts/migrate.ts'
 import type { StoredForm } from './stored-form.ts'
 
-/** How the migration reaches the data. */
+/** The operations that a migration needs from the server. */
 export interface MigrationServer {
   /** Runs a script on the key of the namespace. */
   runOnNamespace(source: string, argument: string): Promise<unknown>
-  /** Runs a script on a shard. */
+  /** Runs scripts on shards. */
   write(calls: readonly ScriptCall[]): Promise<readonly unknown[]>
 }
 
 /**
- * Brings all shards into a form, step by step. Several processes may do so at the same time; each step is done once.
- * If a process fails during the migration, the next one continues.
+ * Migrates all shards to a form, step by step. Several processes may migrate at once; each step runs once. If a process
+ * fails, another process continues its migration.
  */
 export async function migrate(
   server: MigrationServer,

@@ -1,10 +1,10 @@
-// A missing instant is stored as a number beyond all instants, so that scripts compare without a special case. The last instant
-// of JavaScript is 8.64e15, and 9e15 is still exact as a double.
+// A missing instant is stored as a number beyond all instants, so that scripts need no special case in comparisons. The
+// last instant of JavaScript is 8.64e15; 9e15 is still exact as a double.
 
-/** Stands for `null` where it means that something does not happen: no next slot, not ended. */
+/** Stored in place of `null` for an event that does not happen: no next slot, or no end. */
 export const never = 9e15
 
-/** Stands for `null` where it means that there is no lower limit. */
+/** Stored in place of `null` for a missing lower limit. */
 export const always = -9e15
 
 export function orNever(instant: number | null): number {

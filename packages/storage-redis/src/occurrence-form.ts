@@ -15,12 +15,12 @@ import { mostRescues, recordLayout, rescueStep, spanBit } from './stored-layouts
 
 const { isRecovered, kindCode, kindOf, parseRuns, printDetails, printRuns, readJobId, stateCodes, stateOf } = codec1
 
-// How an occurrence is stored: numbers at the places of `recordLayout`, then five texts. The scripts read the numbers
-// and copy the texts.
+// The stored form of an occurrence: the numbers of `recordLayout`, then five texts. Scripts read the numbers and copy
+// the texts.
 
 const { size: recordSize, at } = recordLayout
 
-/** An owner as it is stored. Equal owners have equal texts, and all of one node's begin with {@link printNode}. */
+/** Prints an owner as it is stored. Equal owners have equal texts, and texts of one node begin with {@link printNode}. */
 export function printOwner({ node, incarnation }: Owner): string {
   return JSON.stringify([node, incarnation])
 }
@@ -29,7 +29,7 @@ export function printNode(node: string): string {
   return `[${JSON.stringify(node)},`
 }
 
-// What is read together is mostly of one owner.
+// Caches the last parsed owner, because records that are read together mostly have one owner.
 let lastOwnerText = ''
 let lastOwner: Owner | null = null
 
@@ -42,7 +42,7 @@ export function parseOwner(text: string): Owner | null {
   return lastOwner
 }
 
-/** A reason or a tag as it is stored: empty is none, since an empty text can be one too. */
+/** Prints a reason or a tag as it is stored. `null` is stored as an empty text, because an empty reason is valid. */
 export function printOptional(text: string | null): string {
   return text === null ? '' : `=${text}`
 }
@@ -55,11 +55,11 @@ export function parseCancelRequest(text: string): CancelRequest | null {
   return text === '' ? null : cancelRequestOfStored(parseStored(text))
 }
 
-/** What a record is written from. */
+/** The part of an occurrence that its stored record contains. */
 export type NewOccurrence = Omit<OccurrenceRecord, 'id' | 'owner' | 'deadlineAt' | 'cancelRequest'> &
   Partial<Pick<OccurrenceRecord, 'cancelRequest'>>
 
-/** Writes a record, with its owner as {@link printOwner} prints it. Returns its size. */
+/** Writes an occurrence's record, with the owner as {@link printOwner} prints it. Returns the size in bytes. */
 export function writeOccurrence(writer: ByteWriter, record: NewOccurrence, owner: string = ''): number {
   const { details, scheduledAt, cancelRequest = null } = record
   const start = writer.skip(recordSize)
@@ -89,7 +89,7 @@ export function writeOccurrence(writer: ByteWriter, record: NewOccurrence, owner
   return writer.length - start
 }
 
-/** The record that is stored in these bytes. */
+/** Reads an occurrence from the bytes of its record. */
 export function readOccurrence(id: OccurrenceId, bytes: Buffer): OccurrenceRecord {
   const state = stateOf(bytes[at.state] as number)
   const kind = bytes[at.kind] as number

@@ -3,42 +3,43 @@ import type { Cluster, Redis } from 'ioredis'
 import { failure } from './redis-errors.ts'
 import { maskUrl } from './secrets.ts'
 
-/** A client of ioredis: of one server, or of a Redis Cluster. */
+/** An ioredis client of one server or of a Redis Cluster. */
 export type RedisClient = Redis | Cluster
 
-/** How {@link redisStorage} reaches its data: by `url` or by `client`. */
+/** Options of {@link redisStorage}. Either `url` or `client` is required. */
 export interface RedisStorageOptions {
-  /** `redis://` or `rediss://`, with user, password and database number where needed. */
+  /** Address of the server, `redis://` or `rediss://`, with user, password and database number if needed. */
   readonly url?: string | URL
   /**
-   * A `Redis` or `Cluster` of ioredis instead of a URL. It stays the caller's: `close()` leaves it open. It must have no
+   * A `Redis` or `Cluster` client of ioredis instead of a URL. `close()` leaves this client open. It must have no
    * `keyPrefix`.
    */
   readonly client?: RedisClient
   /**
-   * What all keys begin with, as `{prefix…`: 1 to 100 characters, without a colon, which ends it. Schedulers with
-   * different prefixes never see each other. Default `jobistemer`.
+   * The beginning of all keys, as `{prefix…`: 1 to 100 characters without a colon, because a colon ends the prefix.
+   * Schedulers with different prefixes never see each other. Default `jobistemer`.
    */
   readonly prefix?: string
   /**
-   * Over how many shards the jobs are spread: a Redis Cluster can put each on another node. Kept with the data when they
-   * are made, and not to be changed afterwards. Default: what is kept; for new data 1 on a single server, 16 on a Cluster.
+   * Number of shards over which the jobs are spread; a Redis Cluster can keep each shard on another node. The number is
+   * stored with new data and cannot be changed. Default: the stored number; for new data 1 on a single server, 16 on a
+   * Cluster.
    */
   readonly shards?: number
-  /** How long a call may take before it fails with `STORAGE_BUSY`. Default 5 s. */
+  /** Maximum time of a call. Afterwards the call fails with `STORAGE_BUSY`. Default 5 s. */
   readonly commandTimeout?: DurationInput
   /**
-   * How many replicas must have acknowledged what a call wrote, or the call fails with `STORAGE_BUSY`. What it wrote
-   * stays written. Default 0: none.
+   * Number of replicas that must acknowledge the writes of a call. Otherwise the call fails with `STORAGE_BUSY`, but
+   * its writes stay. Default 0.
    */
   readonly minReplicas?: number
-  /** How long a call waits for {@link RedisStorageOptions.minReplicas}. Shorter than `commandTimeout`. Default 1 s. */
+  /** How long a call waits for {@link RedisStorageOptions.minReplicas}. Must be shorter than `commandTimeout`. Default 1 s. */
   readonly waitTimeout?: DurationInput
-  /** Told of a server that keeps nothing on disk. Default: a warning of the process. */
+  /** Receives a warning if the server stores nothing on disk. Default: a process warning. */
   readonly logger?: Pick<Logger, 'warn'>
 }
 
-/** Options with their defaults. */
+/** The validated options, with defaults filled in. */
 export interface ReadOptions {
   readonly source: { readonly url: string } | { readonly client: RedisClient }
   readonly prefix: string
@@ -53,19 +54,16 @@ const optionNames = ['url', 'client', 'prefix', 'shards', 'commandTimeout', 'min
 const mostShards = 1024
 const longestPrefix = 100
 
-/**
- * Checks options and fills in what is left out.
- * @throws JobistemerError `UNKNOWN_OPTION`, `INVALID_ARGUMENT`, `INVALID_DURATION`
- */
+/** Validates options and fills in defaults. @throws JobistemerError `UNKNOWN_OPTION`, `INVALID_ARGUMENT`, `INVALID_DURATION` */
 export function readOptions(options: RedisStorageOptions): ReadOptions {
-  // A list, a Map or a Date has no options either, and would pass for an object that leaves all of them out.
+  // An array, a Map or a Date has no options either, and would pass as an object with only defaults.
   if (Object.prototype.toString.call(options) !== '[object Object]') {
     const problem = 'redisStorage needs an object of options'
     throw invalid('options', maskUrl(options), problem, 'Write redisStorage({ url }).')
   }
   for (const [name, value] of Object.entries(options)) {
     if (optionNames.includes(name)) continue
-    // May be an address or a password under another name.
+    // The value may be an address or a password under a misspelled name, so the message shows only its type.
     const shown = typeof value === 'object' || typeof value === 'string' ? `[${typeof value}]` : value
     const message = `redisStorage has no option ${printValue(name)}.`
     throw failure('UNKNOWN_OPTION', [name, shown], message, `The options are ${optionNames.join(', ')}.`)
@@ -113,7 +111,7 @@ function readUrl(url: string | URL): string {
   if (protocol !== 'redis:' && protocol !== 'rediss:') {
     throw invalid('url', maskUrl(url), 'url does not begin with redis:// or rediss://', 'Write one that does.')
   }
-  // A password with one of #, ? and / ends the host early, and what should be the host comes behind it.
+  // A password that contains `#`, `?` or `/` ends the URL's host early, so parts of the real host appear here.
   if (!/^(\/\d*)?$/.test(pathname) || search.includes('@') || hash !== '') {
     const problem = 'url has something else than the number of a database behind its host'
     throw invalid('url', maskUrl(url), problem, `Write one such as redis://localhost:6379/0. ${encode}`)
@@ -123,7 +121,7 @@ function readUrl(url: string | URL): string {
 
 const encode = 'In a user name and a password, write each of :/?#[]@% as encodeURIComponent does.'
 
-/** `null` for what is none, or has a user name or a password that cannot be decoded. */
+/** Parses a URL. Returns `null` if the text is no URL, or if its user name or password cannot be decoded. */
 function parseUrl(url: string | URL): URL | null {
   try {
     const parsed = new URL(url)

@@ -8,7 +8,7 @@ import { pruneScript } from './scripts/prune.ts'
 /** Maximum number of occurrences that a script removes, because the server runs no other command during a script. */
 const removedAtOnce = 500
 
-/** Removes history shard by shard, in steps that are short for the server. */
+/** Removes history shard by shard, in short script calls. */
 export async function pruneHistory({ connection }: Ledger, request: PruneRequest): Promise<PruneAnswer> {
   const { jobId, before, keep, limit } = request
   const shards = await connection.shards()
@@ -27,7 +27,7 @@ export async function pruneHistory({ connection }: Ledger, request: PruneRequest
       removed += count
       if (more === 1) {
         if (removed >= limit) return { removed, more: true }
-        // The same place once more.
+        // The shard has more history to remove, so the next call continues at the same position.
         continue
       }
       if (next.length === 0) break

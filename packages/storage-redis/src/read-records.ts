@@ -35,7 +35,7 @@ type GetReply = readonly [
 
 const nothing: LiveCounts = Object.freeze({ pending: 0, queued: 0, running: 0 })
 
-/** What a request asks of jobs, each of its shard, and what the shards have found; `null` for nothing. */
+/** The questions of a request about jobs, grouped by shard, and the shards' answers; `null` for a missing record. */
 class Questions<Item, Answer extends { readonly length: number }, Found> {
   readonly found: (Found | null)[]
   readonly #items: readonly Item[]
@@ -69,7 +69,7 @@ class Questions<Item, Answer extends { readonly length: number }, Found> {
   }
 }
 
-/** Searches occurrences in all shards, because an id does not tell its job. Each shard keeps the sums of its jobs. */
+/** Reads jobs, occurrences and counts. Occurrences are searched in all shards, because an id does not contain its job. */
 export async function get({ connection }: Ledger, request: GetRequest): Promise<GetAnswer> {
   const { occurrences = [], counts = [] } = request
   const shards = await connection.shards()
@@ -134,7 +134,7 @@ function readCounts(bytes: Buffer): LiveCounts {
   return parseFields(layouts.counts, bytes)
 }
 
-/** One page of jobs, merged from all shards. */
+/** Returns one page of jobs, merged from all shards. */
 export async function listJobs({ connection }: Ledger, query: JobQuery): Promise<Page<JobRecord>> {
   const shards = await connection.shards()
   const pages = await Promise.all(

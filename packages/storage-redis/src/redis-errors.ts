@@ -1,7 +1,7 @@
 import { type ErrorCode, JobistemerError, printValue } from '@jobistemer/core'
 import { withoutArguments } from './secrets.ts'
 
-/** An error about a field, and what to do. */
+/** Creates an error about a field, with the cause and the remedy. */
 export function failure(
   code: ErrorCode,
   [field, value]: readonly [field: string, value: unknown],
@@ -82,21 +82,24 @@ const meanings: readonly Meaning[] = [
 const unreachable =
   /max retries per request|connection is closed|aborted due to connection close|isn't writeable|ECONN|EPIPE|ENOTFOUND|EAI_AGAIN|EHOST|ENET|ETIMEDOUT|Failed to refresh slots|timed out|Too many Cluster redirections|None of startup nodes/i
 
-/** True when a shard does not say that the jobs are spread as the caller believes: its data were lost. */
+/**
+ * Returns whether a shard rejected the call because its stored number of shards is missing or differs: the server lost
+ * its data.
+ */
 export function isSpreadOtherwise(error: unknown): boolean {
   return error instanceof Error && error.message.startsWith('SPREAD ')
 }
 
-/** True when the server does not know a script (any more). */
+/** Returns whether the server does not have the script in its cache. */
 export function isUnknownScript(error: unknown): boolean {
   return error instanceof Error && error.message.startsWith('NOSCRIPT')
 }
 
 /**
- * What a failure of Redis means to a user, with the failure as its cause.
+ * Converts an error of Redis to an error of the storage, with the original error as its cause.
  *
- * @param place where the server is, without secrets.
- * @param connection the last error of the connection, which says more than that a command got no answer.
+ * @param place the server's address, without secrets.
+ * @param connection the last error of the connection, which explains why a command got no answer.
  */
 export function storageError(error: unknown, place: string, connection: Error | null): JobistemerError {
   if (JobistemerError.isInstance(error)) return error
@@ -118,7 +121,7 @@ export function storageError(error: unknown, place: string, connection: Error | 
   return failure('STORAGE_FAILED', about, `Redis failed (${text}): ${place}.`, 'The cause says what happened.', error)
 }
 
-// Node puts the tries of all addresses of a host in one error without a message.
+// Node.js combines the failed attempts for all addresses of a host in one error without a message.
 function printConnectionError(error: Error): string {
   const { code } = error as { readonly code?: unknown }
   return error.message === '' ? String(code ?? error.name) : error.message
@@ -126,7 +129,7 @@ function printConnectionError(error: Error): string {
 
 export function timeoutError(place: string, limitMs: number, connection: Error | null): JobistemerError {
   const reason = connection === null ? '' : ` (${printConnectionError(connection)})`
-  // Without a connection, the client keeps the command until its time is over.
+  // Without a connection, the client queues the command until the command times out.
   const code = connection === null ? 'STORAGE_BUSY' : 'STORAGE_UNREACHABLE'
   const message = `Redis has not answered within ${limitMs} ms${reason}: ${place}.`
   const remedy = 'Check that the server runs and can be reached. The call may have taken effect, and can be repeated.'
@@ -145,14 +148,14 @@ export function tooFewReplicas(place: string, wanted: number, reached: number, w
   return failure('STORAGE_BUSY', ['minReplicas', wanted], message, remedy)
 }
 
-/** For a claim that the client has repeated: the caller does not know what the first sending took. */
+/** Creates the error for a claim that the client sent twice: the caller does not know what the first sending claimed. */
 export function repeatedError(): JobistemerError {
   const message = 'The answer to a claim got lost: the connection broke, and the client sent the claim once more.'
   const remedy = 'Look for what runs under this owner, and claim again: schedulers do both by themselves.'
   return failure('STORAGE_BUSY', ['claim', 'repeated'], message, remedy)
 }
 
-/** For a step whose job other steps changed before each of its commits. */
+/** Creates the error for a step that never committed, because other steps changed its job before each commit. */
 export function contendedError(job: string, attempts: number): JobistemerError {
   const message = `Other writes changed job ${job} before each of ${attempts} attempts of this call to commit.`
   return failure('STORAGE_BUSY', ['job', job], message, repeatable)
@@ -168,12 +171,15 @@ export function foreignCursor(cursor: string): JobistemerError {
   )
 }
 
-/** Whether a claim may have taken occurrences that its owner has to look up. */
+/** Returns whether a claim may have taken occurrences that its owner must look up. */
 export function isRepeated(error: unknown): boolean {
   return JobistemerError.isInstance(error) && error.field === 'claim' && error.value === 'repeated'
 }
 
-/** True if the server, or a shard of it, may answer again without help. Claims of other shards need not wait for it. */
+/**
+ * Returns whether the server, or a shard, may recover without an operator. Claims from other shards need not wait for
+ * its recovery.
+ */
 export function mayPass(error: unknown): boolean {
   if (!JobistemerError.isInstance(error) || isRepeated(error)) return false
   return ['STORAGE_BUSY', 'STORAGE_UNREACHABLE', 'STORAGE_FULL'].includes(error.code)

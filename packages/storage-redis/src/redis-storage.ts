@@ -16,21 +16,22 @@ import { settleOccurrences } from './settle-occurrences.ts'
 import { WakeUps } from './wake-ups.ts'
 
 /**
- * Storage on a Redis or Valkey server or a Redis Cluster, which nodes on many machines may use at once.
+ * Creates a storage on a Redis or Valkey server or a Redis Cluster. Nodes on many machines may use it at once.
  *
  * ```ts
  * const storage = redisStorage({ url: 'redis://localhost:6379' })
  * ```
  *
  * The storage sends nothing before the first call. That call rejects with `STORAGE_UNREADABLE`, `STORAGE_FOREIGN` or
- * `STORAGE_SCHEMA_NEWER` if the server or its data are not fit, and with `STORAGE_BUSY` if the server cannot be reached.
+ * `STORAGE_SCHEMA_NEWER` if the server or its data are not fit, and with `STORAGE_BUSY` if the server cannot be
+ * reached.
  *
  * @throws JobistemerError `UNKNOWN_OPTION`, `INVALID_ARGUMENT`, `INVALID_DURATION`
  */
 export function redisStorage(options: RedisStorageOptions): Storage {
   const read = readOptions(options)
   const connection = new Connection(read)
-  // Only for telling one's own messages and claims from those of others: nothing that is stored depends on it.
+  // Distinguishes the messages and claims of this storage from those of other storages. No stored data depend on it.
   const sender = randomUUID()
   const channel = `{${read.prefix}}:wake-ups`
   const ledger: Ledger = { connection, channel, sender }

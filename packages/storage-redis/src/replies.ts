@@ -5,11 +5,11 @@ import { layouts } from './request-layouts.ts'
 
 const { readJobId, readOccurrenceId } = codec1
 
-// Parts of the answers of scripts.
+// Parsers for parts of the scripts' answers.
 
 const none: readonly never[] = Object.freeze([])
 
-/** An occurrence's id and time; `null` for an empty text. */
+/** Reads an occurrence's id and time. Returns `null` for an empty text. */
 export function readAddress(bytes: Buffer, jobId: JobId, offset = 0): OccurrenceAddress | null {
   if (bytes.length <= offset) return null
   const { at } = layouts.address
@@ -17,7 +17,7 @@ export function readAddress(bytes: Buffer, jobId: JobId, offset = 0): Occurrence
   return { id, jobId, scheduledAt: bytes.readDoubleLE(offset + at.scheduledAt) }
 }
 
-/** Ids and times, put in the order of the time. */
+/** Reads ids and times of occurrences, and sorts them by time. */
 export function readAddresses(bytes: Buffer, jobId: JobId): readonly OccurrenceAddress[] {
   if (bytes.length === 0) return none
   const addresses: OccurrenceAddress[] = []
@@ -27,7 +27,7 @@ export function readAddresses(bytes: Buffer, jobId: JobId): readonly OccurrenceA
   return addresses.sort(bySchedule)
 }
 
-/** Running occurrences that were asked to cancel; `jobId` is `null` where each brings its own. */
+/** Reads the running occurrences with a cancel request. `jobId` is `null` if each notice contains its job. */
 export function readNotices(bytes: Buffer, jobId: JobId | null): readonly CancelNotice[] {
   if (bytes.length === 0) return none
   const notices: CancelNotice[] = []

@@ -1,18 +1,18 @@
 import { defineLayouts, type Layouts } from './layout.ts'
 
-// What goes to the scripts, item by item, and what comes back. None of it is stored. A size is that of a text behind
-// the fields; the texts lie in the order of their sizes.
+// Layouts of the items in requests to the scripts, and of their answers. None of these are stored. Each `…Size` field
+// is the size of a text after the fields; the texts have the order of their sizes.
 
 const fields = {
   createRequest: { now: 'number', hasRequests: 'byte' },
   createItem: {
     kind: 'byte',
     isStartable: 'byte',
-    // It has displaced some, and is to displace the rest.
+    // 1 if an earlier call has displaced some occurrences for this item, and this call continues.
     goesOn: 'byte',
     scheduledAt: 'number',
     version: 'uint32',
-    // The next instant of its job; for slots only.
+    // The next instant of the job after this slot; only for slots.
     expected: 'number',
     deadline: 'number',
     recordSize: 'uint32',
@@ -25,12 +25,12 @@ const fields = {
     dueAt: 'number',
     reasonSize: 'uint32',
     runsSize: 'uint32',
-    // The owner for which an end takes the next occurrence; 0: it takes none.
+    // Size of the owner for which an end takes the next occurrence; 0 if the end takes none.
     takerSize: 'uint32',
-    // The owner that speaks; 0: the token alone decides.
+    // Size of the expected owner of the settled occurrence; 0 if the token alone decides.
     speakerSize: 'uint32',
   },
-  /** In front of the ids of named occurrences, and of the place of a search that goes on. */
+  /** Precedes the ids of the named occurrences and the position from which a search continues. */
   stepRead: {
     job: 'id',
     isWhole: 'byte',
@@ -41,11 +41,11 @@ const fields = {
     cancelsBelow: 'uint32',
     placeSize: 'uint32',
   },
-  /** In front of the texts in the order of their sizes, and of the changes of records. */
+  /** Precedes the texts, in the order of their sizes, and the changed records. */
   stepCommit: {
     job: 'id',
     now: 'number',
-    // The head need not be as it was.
+    // 1 if the commit does not require an unchanged head.
     isFree: 'byte',
     beforeSize: 'uint32',
     afterSize: 'uint32',
@@ -57,16 +57,16 @@ const fields = {
     versionSize: 'uint32',
     recordCount: 'uint32',
   },
-  /** In front of a record as it was read and as it is to be. */
+  /** Precedes an occurrence's record as it was read, and as the step changes it. */
   recordChange: { id: 'id', beforeSize: 'uint32', afterSize: 'uint32' },
   claim: {
     now: 'number',
-    // Rises with each call of an owner.
+    // Number of the claim, which grows with each call of an owner.
     number: 'number',
     limit: 'uint32',
     sweep: 'byte',
     isPeek: 'byte',
-    // Calls with this number or a lower one take nothing any more.
+    // 1 if calls with this number or a lower number must claim nothing from now on.
     fences: 'byte',
     lastAt: 'number',
     lastId: 'id',
@@ -74,29 +74,32 @@ const fields = {
   prune: { before: 'number', keep: 'number', limit: 'uint32' },
   paging: { limit: 'uint32', from: 'number', to: 'number', isDescending: 'byte', withRuns: 'byte' },
   listJobs: { limit: 'uint32', since: 'number', withDeleted: 'byte' },
-  /** The place up to which a call has read due jobs. */
+  /** The position up to which a call has read due jobs. */
   duePlace: { nextAt: 'number', job: 'id' },
-  /** State and token of an occurrence, as most answers give them. */
+  /** State and token of an occurrence, as in most answers. */
   state: { state: 'byte', token: 'uint32' },
-  /** The same of one that is there already, with the schedule of its job. */
+  /** State and token of an occurrence that already existed, and the schedule state of its job. */
   exists: { state: 'byte', token: 'uint32', watermark: 'number', nextAt: 'number' },
   schedule: { watermark: 'number', nextAt: 'number' },
   address: { id: 'id', scheduledAt: 'number' },
-  /** Behind the id, and the job where that is not known; in front of the request to cancel. */
+  /** Follows the occurrence's id, and its job if the reader does not know the job. Precedes the cancel request. */
   notice: { scheduledAt: 'number', token: 'uint32', cancelSize: 'uint32' },
-  /** Up to where a claim has passed over others; `future` once it has been through all that is ready. */
+  /** Position up to which a claim has passed over occurrences. Kind `future`: the claim has read all ready ones. */
   place: { kind: 'byte', order: 'number', id: 'id', job: 'id' },
   claimed: {
     more: 'byte',
-    // It has ended by its own bounds, so that others are left to be looked at.
+    // 1 if the call reached its limits, so further due occurrences may exist.
     stopped: 'byte',
-    // What is claimed may wake others that may be claimed too.
+    // 1 if the claimed occurrences may wake others that a claim may take.
     wakes: 'byte',
     nextDueAt: 'number',
   },
-  /** What a claim has looked at. */
+  /** A due occurrence that a peek has found. */
   seen: { order: 'number', id: 'id', isBlocked: 'byte' },
-  /** In front of a record that was taken. All of them come as one text: for a client, each text is an object of its own. */
+  /**
+   * Precedes a claimed record. All claimed records come as one text, because each text of an answer costs the client an
+   * object.
+   */
   taken: { id: 'id', recordSize: 'uint32' },
   counts: { pending: 'number', queued: 'number', running: 'number' },
 } as const
@@ -105,12 +108,12 @@ export const layouts: Layouts<typeof fields> = defineLayouts(fields)
 
 export const placeKinds = { none: 0, ready: 1, future: 2 } as const
 
-/** In answers, in the place of the code of a state: there is no record. */
+/** Replaces the state code in answers about an occurrence that has no record. */
 export const absentState = 255
 
 export const itemKinds = { slot: 0, trigger: 1, replay: 2 } as const
 
-/** Not 0, which stands for an item without a key. */
+/** Codes of key scopes. 0 stands for an item without a key. */
 export const keyScopes = { waiting: 1, live: 2 } as const
 
 export const settleChanges = { progress: 0, finish: 1, release: 2 } as const

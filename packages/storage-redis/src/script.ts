@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { leanScript } from './lean-script.ts'
 
-/** A script and the name that the server knows it by. */
+/** A script with the SHA-1 digest under which the server caches it. */
 export interface Script {
   readonly source: string
   readonly sha: string

@@ -4,7 +4,10 @@ import { failure } from './redis-errors.ts'
 
 const oldestMajor = 7
 
-/** @throws JobistemerError `STORAGE_UNREADABLE` for a server that could forget jobs, or that takes no writes. */
+/**
+ * Checks the properties of the server. @throws JobistemerError `STORAGE_UNREADABLE` if it could evict jobs or rejects
+ * writes
+ */
 export function checkServerInfo(info: string, place: string): void {
   const fieldOf = (name: string) => new RegExp(`^${name}:(.*?)\\r?$`, 'm').exec(info)?.[1]
   const version = fieldOf('redis_version') ?? ''
@@ -26,7 +29,7 @@ export function checkServerInfo(info: string, place: string): void {
 
 const warned = new Set<string>()
 
-/** Warns once in a process of a server that keeps nothing on disk. Where it does not say, it is trusted. */
+/** Warns once per process and server that the server stores nothing on disk. A server that hides its settings is trusted. */
 export async function checkPersistence(
   server: Redis,
   logger: Pick<Logger, 'warn'> | null,
@@ -43,7 +46,7 @@ export async function checkPersistence(
   else process.emitWarning(message, { type: 'JobistemerWarning', code: 'REDIS_NOT_PERSISTENT' })
 }
 
-/** `null` where CONFIG is not allowed, as it is with managed services. */
+/** Reads the persistence settings. Returns `null` if CONFIG is not allowed, as with managed services. */
 async function readSettings(server: Redis): Promise<Readonly<Record<string, string>> | null> {
   try {
     const pairs = (await server.call('config', 'get', 'appendonly', 'save')) as readonly string[] | object

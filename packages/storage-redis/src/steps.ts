@@ -26,25 +26,25 @@ import type { Script } from './script.ts'
 import { timesLayout } from './stored-layouts.ts'
 import { commitScript, commitEndsScript, readStepsScript } from './scripts/step.ts'
 
-/** Beyond that, a step that others keep from its commit fails: each attempt that fails means that another step was stored. */
+/** Maximum number of attempts of a step. Each failed attempt means that another step of the job was committed. */
 const mostAttempts = 200
 
-/** More than one job can have. */
+/** Limit beyond the number of occurrences that a job can have. */
 const noLimit = 0xffff_ffff
 
 interface Question {
   readonly step: LedgerStep
   readonly needs: LiveNeeds | null
-  /** Where the search for superseded ones goes on; empty at first. */
+  /** Position from which the search for superseded occurrences continues; empty at first. */
   readonly place: Buffer
 }
 
-/** A head as it was read. */
+/** A job's head, with the stored text that was read. */
 interface StoredHead extends StoredJob {
   readonly text: Buffer
 }
 
-/** A record as it was read. */
+/** An occurrence's record, with the stored text that was read. */
 interface StoredEntry extends LedgerEntry {
   readonly text: Buffer
 }
@@ -53,7 +53,7 @@ interface Reading {
   readonly stored: StoredHead | null
   readonly named: readonly StoredEntry[]
   readonly live: readonly StoredEntry[]
-  /** Where the search goes on; empty when it is over. */
+  /** Position from which the search for superseded occurrences continues; empty when it has ended. */
   readonly place: Buffer
 }
 
@@ -64,7 +64,7 @@ interface Commit {
 
 const nothing = Buffer.alloc(0)
 
-/** Gathers what is added until the microtask queue is empty, and sends it in one call. */
+/** Collects items until the microtask queue is empty, and sends them in one call. */
 class Gathered<Item, Answer> {
   readonly #send: (items: readonly Item[]) => Promise<readonly Answer[]>
   #items: Item[] = []
@@ -91,14 +91,14 @@ class Gathered<Item, Answer> {
 type Writes = ReturnType<typeof writesFromLedger>
 
 /**
- * The rare writes: core's steps decide on what one script reads, and a second script commits if all of that is as it was
- * read. Steps that run at the same time share their calls.
+ * The rare writes. Core's steps decide on the data that a script reads, and a second script commits if these data are
+ * unchanged. Concurrent steps share their calls.
  */
 export class Steps implements Pick<Storage, 'saveJobs' | 'createOccurrences' | 'cancel' | 'reap'> {
   readonly #ledger: Ledger
   readonly #reads: Gathered<Question, Reading>
   readonly #commits: Gathered<Commit, boolean>
-  /** Also when memory is short. */
+  /** Commits that the server also accepts when memory is short. */
   readonly #ends: Gathered<Commit, boolean>
 
   constructor(ledger: Ledger) {
@@ -119,7 +119,7 @@ export class Steps implements Pick<Storage, 'saveJobs' | 'createOccurrences' | '
 
   readonly reap: Storage['reap'] = async (request) => await this.#writes(request.now, this.#ends, 100).reap(request)
 
-  /** The steps of one call, which have one instant. */
+  /** Creates the writer for the steps of one storage call, which all have the instant `now`. */
   #writes(now: number, commits: Gathered<Commit, boolean>, itemsPerStep: number): Writes {
     this.#ledger.connection.assertOpen()
     const run: AsyncWriter['run'] = async (step) => {
@@ -142,7 +142,7 @@ export class Steps implements Pick<Storage, 'saveJobs' | 'createOccurrences' | '
     return write === undefined || (await commits.add({ now, write }))
   }
 
-  /** `null` when the job has changed since its head was read. */
+  /** Reads the live occurrences that a step needs. Returns `null` if the job has changed since its head was read. */
   async #readLive(step: LedgerStep, needs: LiveNeeds, { text }: StoredHead): Promise<readonly StoredEntry[] | null> {
     const live = new Map<OccurrenceId, StoredEntry>()
     let place: Buffer = nothing
@@ -184,11 +184,11 @@ export class Steps implements Pick<Storage, 'saveJobs' | 'createOccurrences' | '
 }
 
 function isNothing({ pending, queued, superseded }: LiveNeeds): boolean {
-  // The counts in the head are exact, and no step asks for running ones.
+  // The counts in the head are exact, and no step needs running occurrences, so a step without needs reads nothing.
   return pending === 0 && queued === 0 && superseded === null
 }
 
-/** What is left to be searched for. */
+/** Returns the remaining needs of a search for superseded occurrences. */
 function onlyLeft({ superseded, ...needs }: LiveNeeds, live: ReadonlyMap<OccurrenceId, StoredEntry>): LiveNeeds {
   if (superseded === null) return { ...needs, superseded }
   const found = [...live.values()].filter(({ record }) => isWaiting(record) && isSuperseded(superseded, record))
@@ -212,8 +212,8 @@ function writeQuestion(writer: ByteWriter, { step, needs, place }: Question): vo
   writer.setByte(start + at.isWhole, step.wholeJobs && needs === null ? 1 : 0)
   writer.setUint32(start + at.named, named.length)
   const { pending = 0, queued = 0 } = needs ?? {}
-  // A step that needs all of one state offers or wakes them: the commit does so by itself, in short scripts. A step that
-  // needs all of both cancels them.
+  // A step that needs all pending or all queued occurrences offers or wakes them. The commit does so in short scripts,
+  // so they are not read. A step that needs all of both states cancels them.
   const needed = (count: number) => (count === Infinity && pending !== queued ? 0 : Math.min(count, noLimit))
   writer.setUint32(start + at.pendingNeeded, needed(pending))
   writer.setUint32(start + at.queuedNeeded, needed(queued))
@@ -224,7 +224,7 @@ function writeQuestion(writer: ByteWriter, { step, needs, place }: Question): vo
   writer.bytes(place)
 }
 
-/** A step as the script answers it, see there. */
+/** A step's answer from the script, see `readStepsScript`. */
 type StepParts = readonly [
   head: Buffer,
   job: JobParts | readonly [],
@@ -280,7 +280,7 @@ function writeCommit(writer: ByteWriter, { now, write }: Commit): void {
   for (const change of occurrences) writeChange(writer, change)
 }
 
-/** Whether an occurrence runs before and after: nothing in the head of its job depends on the change. */
+/** Returns whether an occurrence is running before and after the change, so that its job's head does not change. */
 function goesOn({ before, after }: OccurrenceWrite): boolean {
   return before?.record.state === 'running' && after.state === 'running'
 }

@@ -1,28 +1,28 @@
-// The form of the data: keys, layouts, codes, and the texts in them. A change that the version before could not read, or
-// would read wrongly, has to raise the version and add a migration.
+// The form of the stored data: keys, layouts, codes, and the texts in them. A change that the previous version could
+// not read, or would read wrongly, must raise the version and add a migration.
 
-/** Brings data from the form before into this one, in steps that are short for the server. */
+/** Migrates data from the previous form to this form, in short script calls. */
 export interface Migration {
   readonly to: number
   /**
-   * The body of a Lua function for one step on one shard: of `call`, `shard` (what all its keys begin with) and
-   * `position`, at first ''. It returns where the next step begins, or nothing when the shard is done. Each step runs
-   * once, unless it fails in its middle: then it runs again, so it must stand that.
+   * The body of a Lua function for one step on one shard. Its parameters are `call`, `shard` (the shard's key prefix)
+   * and `position`, at first ''. It returns the position of the next step, or nothing at the end of the shard. A step
+   * that fails in its middle runs again, so it must tolerate a repetition.
    *
-   * It has to stay what it was: it may use no layout and no code of this package that can change.
+   * A step must never change: it may use no layout and no code of this package that can change.
    */
   readonly step: string
 }
 
 export interface StoredForm {
   readonly version: number
-  /** One for each version that can still be read, the oldest first. */
+  /** One migration for each earlier version that can still be read, the oldest first. */
   readonly migrations: readonly Migration[]
 }
 
 export const storedForm: StoredForm = { version: 1, migrations: [] }
 
-/** The oldest version that can be brought into this form. */
+/** Returns the oldest version from which data can be migrated to this form. */
 export function oldestVersion({ version, migrations }: StoredForm): number {
   return version - migrations.length
 }

@@ -1,50 +1,53 @@
 import { defineLayout, type Layout } from './layout.ts'
 
-// These layouts are part of every user's data. A change has to raise the version of the form, see `stored-form.ts`.
+// These layouts are part of every user's data. A change must raise the version of the form, see `stored-form.ts`.
 
 const head = {
-  // The first of the pending and running occurrences.
+  // Id of the first pending or running occurrence; zeros without one.
   active: 'id',
   running: 'uint32',
   pending: 'uint32',
   queued: 'uint32',
-  // Occurrences of the present version.
+  // Number of occurrences created under the present version.
   uses: 'uint32',
   watermark: 'number',
   nextAt: 'number',
-  // Those of the pending ones that wait for their time.
+  // Number of pending occurrences that are delayed.
   delayed: 'uint32',
   version: 'uint32',
-  // Before all time when it is not paused, after it when it is to be resumed.
+  // End of the pause: `always` if the job is not paused, `never` if the pause has no end.
   pausedUntil: 'number',
   policy: 'byte',
   floor: 'number',
-  // The latest slot beyond the watermark that has a record.
+  // The latest slot after the watermark that has a record.
   taken: 'number',
   deletedAt: 'number',
-  // 0 when there is nothing to cancel.
+  // The version below which an update has still to cancel waiting slots; 0 if there are none.
   cancelsBelow: 'uint32',
   // 0 without a start rate.
   startLimit: 'uint16',
   maxQueued: 'number',
-  // 1 under the policies that have no other.
+  // Maximum number of active occurrences; 1 under policies without `maxConcurrency`.
   maxConcurrency: 'uint16',
   startInterval: 'number',
-  // How many starts lie behind, each a number; the latest last.
+  // Number of start instants that follow the head, the latest last.
   startCount: 'uint16',
 } as const
 
 /**
- * The head of a job, which every step looks at. What changes with each occurrence is in front, so that the ordinary
- * steps rewrite only that. Behind it lie the last starts of a job with a start rate, and the handler key, where it is not
- * the job's own id.
+ * The head of a job, which every step reads. Fields that change with each occurrence come first, so that ordinary steps
+ * rewrite only the front. The last starts of a job with a start rate follow, and then the handler key, if it is not the
+ * job's id.
  */
 export const headLayout: Layout<keyof typeof head> = defineLayout(head)
 
-/** A job allows fewer; beyond that they are no longer told apart. */
+/** Maximum number of rescues that the record can count. A job allows fewer. */
 export const mostRescues = 2047
 
-/** In one field with the rescues, which count in steps of so much, lies the priority: below 0 it is taken from this. */
+/**
+ * `standing` is the number of rescues times this step, plus the priority. A negative priority is stored as the priority
+ * plus this step.
+ */
 export const rescueStep = 32
 
 const record = {
@@ -61,7 +64,7 @@ const record = {
   job: 'id',
   scheduledAt: 'number',
   dueAt: 'number',
-  // Rescues and priority, see `rescueStep`. The details have the priority as well, but no script looks into them.
+  // Rescues and priority, see `rescueStep`. The details contain the priority too, but no script parses them.
   standing: 'uint16',
   createdAt: 'number',
   startedAt: 'number',
@@ -69,21 +72,21 @@ const record = {
 } as const
 
 /**
- * The record of an occurrence. Behind it lie five texts: owner, details, cancel request, reason, and runs. What changes
- * most often is in front, up to the size of the reason.
+ * The record of an occurrence. Five texts follow: owner, details, cancel request, reason, and task runs. The fields up
+ * to the size of the reason change most often, so they come first.
  */
 export const recordLayout: Layout<keyof typeof record> = defineLayout(record)
 
-/** When a job was made and when it was changed last. */
+/** When a job was created, and when it was last changed. */
 export const timesLayout: Layout<'createdAt' | 'changedAt'> = defineLayout({ createdAt: 'number', changedAt: 'number' })
 
-/** A version of a job, in front of its fingerprint and its definition. */
+/** A version of a job. Its fingerprint and its definition follow. */
 export const versionLayout: Layout<'createdAt' | 'fingerprintSize'> = defineLayout({
   createdAt: 'number',
   fingerprintSize: 'uint32',
 })
 
-/** What a node says of itself, in front of the rest of it. */
+/** The counter of a node record. The rest of the record follows as JSON. */
 export const nodeLayout: Layout<'counter'> = defineLayout({ counter: 'number' })
 
 /** Added to the code of the kind if the details begin with the last slot of a span, as a number. */

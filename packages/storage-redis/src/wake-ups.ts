@@ -9,8 +9,8 @@ type Listener = (wakeUp: WakeUp) => void
 const kinds: readonly WakeUp['kind'][] = ['due', 'cancel', 'jobs', 'nodes']
 
 /**
- * Interval of the checks that the server still knows the subscription, in ms. No answer until the next check means that it does
- * not.
+ * Interval in ms of the checks that the server still knows the subscription. A check without an answer until the next
+ * check has failed.
  */
 const checkMs = 30_000
 
@@ -18,7 +18,7 @@ const checkMs = 30_000
 export class WakeUps {
   readonly #client: RedisClient
   readonly #channel: string
-  /** Suffix of the messages of this storage, which it ignores itself. */
+  /** Suffix of the messages that this storage's scripts publish. The storage ignores these messages. */
   readonly #sender: string
   readonly #clock: Clock
   readonly #listeners = new Set<Listener>()
@@ -33,7 +33,7 @@ export class WakeUps {
   }
 
   subscribe(listener: Listener): () => void {
-    // The same function may subscribe twice; each subscription ends by itself.
+    // The same function may subscribe twice; each subscription ends separately.
     const subscription: Listener = (wakeUp) => listener(wakeUp)
     this.#listeners.add(subscription)
     if (this.#subscriber === null) this.#connect()
@@ -56,12 +56,12 @@ export class WakeUps {
   #connect(): void {
     const subscriber = duplicate(this.#client)
     this.#subscriber = subscriber
-    // The client reconnects by itself. A lost message only costs latency.
+    // The client reconnects by itself, so the error is ignored. A lost message only costs latency.
     subscriber.on('error', () => {})
     subscriber.on('message', (_channel: string, message: string) => this.#hear(message))
     const listen = () => {
       subscriber.subscribe(this.#channel).then(
-        // A new subscription may have missed messages of any kind.
+        // A new subscription may have missed messages of any kind, so it raises all kinds.
         () => {
           if (this.#subscriber === subscriber) for (const kind of kinds) this.#raise(kind)
         },
@@ -70,12 +70,12 @@ export class WakeUps {
       )
     }
     subscriber.on('ready', listen)
-    // The server may be unavailable. Then the client keeps trying, and emits `ready` when it is connected.
+    // The server may be unavailable. The client keeps trying, and emits `ready` when it is connected.
     subscriber.connect().catch(() => {})
     this.#checkLater(subscriber, () => true)
   }
 
-  /** A connection that only listens may be dead without a word. */
+  /** Checks at intervals that the subscription still works, because a listening connection may die silently. */
   #checkLater(subscriber: RedisClient, isAnswered: () => boolean): void {
     const check = () => {
       if (isAnswered()) {
@@ -89,8 +89,9 @@ export class WakeUps {
   }
 
   /**
-   * Subscribes to what it hears already: that changes nothing, needs no further right, and goes to the connection that
-   * listens, also on a Cluster. A refusal is an answer, and after a break the client connects by itself.
+   * Subscribes again to the same channel. This changes nothing, needs no further right, and uses the listening
+   * connection, also on a Cluster. A rejection counts as an answer, and after a broken connection the client reconnects
+   * by itself.
    */
   #ask(subscriber: RedisClient): () => boolean {
     let isAnswered = false

@@ -9,7 +9,7 @@ import { useServers } from './servers.ts'
 
 const { start, client: admin, open, onClose } = useServers()
 
-/** The rule of the guide, as the arguments of ACL. */
+/** Reads the access rule of the guide, as the arguments of `ACL`. */
 function ruleOfGuide(): readonly string[] {
   const guide = readFileSync(new URL('../docs/guide.md', import.meta.url), 'utf8')
   const rule = /```text\n(ACL SETUSER [^`]+)```/.exec(guide)?.[1]
@@ -17,14 +17,14 @@ function ruleOfGuide(): readonly string[] {
   return rule.replaceAll('\\\n', ' ').trim().split(/\s+/).slice(1)
 }
 
-/** The address of a server for the user of the guide. */
+/** Starts a server with the user of the guide. Returns the URL for that user. */
 async function startForUser(rule: readonly string[]): Promise<string> {
   const server = await start()
   await admin(server.url).call('ACL', ...rule)
   return server.url.replace('redis://', 'redis://scheduler:secret@')
 }
 
-/** Does all that a storage does, but for what it hears. */
+/** Calls all operations of a storage except subscriptions. */
 async function useAll(storage: Storage): Promise<void> {
   const job = await addJob(storage, 'alpha', 'queue')
   const beta = await addJob(storage, 'beta', 'cancel_running')

@@ -12,7 +12,7 @@ const { start, client: connect, open, onClose } = useServers()
 
 const enableAutoPipelining = true
 
-/** Each kind of client, with what a storage on it is opened with. */
+/** The kinds of clients, each with a function that opens one. */
 const clients: readonly [name: string, make: () => Promise<RedisClient>][] = [
   ['of one server', async () => connect((await start()).url, { enableAutoPipelining })],
   [

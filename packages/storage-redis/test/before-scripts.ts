@@ -1,7 +1,7 @@
 import { scriptsOf } from '../src/client.ts'
 import type { RedisClient } from '../src/index.ts'
 
-/** Does something before each script that a client sends by its digest. */
+/** Calls `action` before each script that the client sends by its digest. */
 export function beforeScripts(client: RedisClient, action: () => unknown): void {
   const scripts = scriptsOf(client)
   const send = scripts.evalshaBuffer.bind(client)

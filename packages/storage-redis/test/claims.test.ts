@@ -54,7 +54,7 @@ async function create(storage: Storage, items: readonly CreateItem[]): Promise<v
   expect(answers.every(({ outcome }) => outcome === 'created')).toBe(true)
 }
 
-/** Claims, and gives what was taken as the keys of the triggers. */
+/** Claims occurrences. Returns the keys of the claimed triggers. */
 async function claim(storage: Storage, request: Partial<ClaimRequest> = {}) {
   const answer = await storage.claim({
     now: slotAt(2),
@@ -97,7 +97,7 @@ describe('the sweep of a Redis claim', () => {
     })
   })
 
-  /** As if the end of what ran had been stored, and the next one not been woken. */
+  /** Simulates a crash between the end of a run and the wake of the next one: the end is stored, the next one still queued. */
   async function strand(prefix: string, job: JobId, { id, scheduledAt }: CreateItem): Promise<void> {
     const shard = `{${prefix}:0}:`
     const head = Buffer.from((await client.hgetBuffer(`${shard}heads`, bytesOfId(job))) as Buffer)
@@ -201,7 +201,7 @@ describe.each([1, 2])('a Redis claim on %i shards', (shards) => {
     await withStorage(async (storage) => {
       const { id: job } = await addJob(storage, 'alpha', 'allow')
       await create(storage, [trigger(job, 1, slotAt(5)), trigger(job, 2, slotAt(4)), trigger(job, 3, slotAt(6))])
-      // The other node sees that they are due, and takes none.
+      // The other node learns that the occurrences are due, and claims none.
       expect((await claim(storage, { now: slotAt(6), limit: 0 })).more).toBe(true)
       const behind = await claim(storage, { now: slotAt(3) })
       expect([behind.keys, behind.more, behind.nextDueAt]).toEqual([[], false, slotAt(4)])

@@ -142,7 +142,7 @@ it('a claim takes occurrences of the other masters while one master is down, and
   }
 }, 150_000)
 
-/** How many jobs lie on one node. */
+/** Returns the number of jobs on one node of the cluster. */
 async function jobsOf(url: string, prefix: string): Promise<number> {
   const node = new Redis(url)
   try {
@@ -154,7 +154,7 @@ async function jobsOf(url: string, prefix: string): Promise<number> {
   }
 }
 
-/** Moves a slot with its keys from its master to another one. */
+/** Moves a slot and its keys to another master. */
 async function moveSlot(slot: number): Promise<void> {
   const masters = await Promise.all(
     client.nodes('master').map(async (node) => ({ node, id: String(await node.call('CLUSTER', 'MYID')) })),

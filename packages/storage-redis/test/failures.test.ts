@@ -23,8 +23,8 @@ async function finishSlot(storage: Storage, job: JobRecord, index: number): Prom
 }
 
 /**
- * Repeats a call, as a scheduler does, until the storage answers; gives the answer and the codes of the failures. Between
- * the tries it waits for the server, which answers another client as soon as it is there.
+ * Repeats a call until the storage answers, as a scheduler does. Returns the answer and the codes of the failures.
+ * Between the attempts it waits until the server answers another client.
  */
 async function repeat<T>(
   server: Redis,
@@ -41,15 +41,18 @@ async function repeat<T>(
   }
 }
 
-/** Looks, through a connection that works, until what a call is to do has been done. */
+/** Polls through a working connection until the effect of a call is visible. */
 async function until(isDone: () => Promise<boolean>): Promise<void> {
   while (!(await isDone()));
 }
 
-/** A client that waits for its server as long as it takes. */
+/** Opens a client that waits for its server without limit. */
 const patient = (url: string) => admin(url, { maxRetriesPerRequest: null })
 
-/** A storage that waits for 300 ms, and has been answered: on a busy machine, opening one may take longer. */
+/**
+ * Opens a storage with a timeout of 300 ms that has already answered once, because opening may take longer on a busy
+ * machine.
+ */
 async function hasty(server: RedisServer, url = server.url): Promise<{ storage: Storage; job: JobRecord }> {
   const job = await addJob(open({ url: server.url }), 'alpha')
   const storage = open({ url, commandTimeout: 300, waitTimeout: 100 })
@@ -57,7 +60,10 @@ async function hasty(server: RedisServer, url = server.url): Promise<{ storage: 
   return { storage, job }
 }
 
-/** A call that has to send its script first would lose the answer that it is unknown, and do nothing. */
+/**
+ * Makes the server cache all scripts. Otherwise a call would lose the answer that its script is unknown, and have no
+ * effect.
+ */
 async function loadScripts(storage: Storage): Promise<void> {
   const other = await addJob(storage, 'other')
   await startSlot(storage, other, 1)
@@ -77,7 +83,7 @@ describe('a Redis server that is killed and restarted', () => {
     let wasKilled = false
     for (let round = 1; round <= 60; round++) {
       const items = jobs.map(({ id }) => slotItem(id, round))
-      // In the middle of the writes, twice: what is under way then may have happened or not.
+      // Restarts the server twice during the writes. Calls in progress may or may not take effect.
       const restart = round % 25 === 0 ? server.kill().then(() => server.restart()) : null
       const created = await repeat(other, () => storage.createOccurrences({ now: slotAt(round), owner, items }))
       for (const answer of created.answer) {
@@ -181,7 +187,7 @@ describe('a Redis server that does not answer', () => {
     const error = await refusal(storage.createOccurrences({ now: slotAt(1), owner, items: [slotItem(job.id, 1)] }))
     process.kill(server.pid, 'SIGCONT')
     expect([error.code, error.field, error.value]).toEqual(['STORAGE_BUSY', 'commandTimeout', 300])
-    // It was sent, and takes effect late: the repeated call recognises it.
+    // The first sending takes effect late, and the repeated call must recognize its effect.
     const { answer } = await repeat(patient(server.url), () =>
       storage.createOccurrences({ now: slotAt(1), owner, items: [slotItem(job.id, 1)] }),
     )
@@ -193,7 +199,7 @@ describe('a Redis server that does not answer', () => {
     const { storage, job } = await hasty(server)
     process.kill(server.pid, 'SIGSTOP')
     const call = refusal(storage.createOccurrences({ now: slotAt(1), owner, items: [slotItem(job.id, 1)] }))
-    // Until it is under way, closing would end it.
+    // Waits until the call is in progress, because `close` would reject a call that has not been sent.
     await new Promise((resolve) => setImmediate(resolve))
     await storage.close()
     process.kill(server.pid, 'SIGCONT')

@@ -7,7 +7,7 @@ import { useServers } from './servers.ts'
 
 const servers = useServers()
 const now = slotAt(20)
-/** More than one script moves, by far. */
+/** More occurrences than several scripts can move. */
 const many = 3500
 const claim = { now, owner, limit: 1000, exceptHandlerKeys: [], sweep: false }
 const bounded = 2500
@@ -16,7 +16,7 @@ async function begin(policy: OverlapPolicy) {
   const server = await servers.start()
   const storage = servers.open({ url: server.url, logger: quiet, commandTimeout: 60_000 })
   const client = servers.client(server.url)
-  /** How often scripts call a command while this runs. */
+  /** Returns how often scripts call a command during `run`. */
   const callsOf = async (command: string, run: () => Promise<unknown>): Promise<number> => {
     await client.config('RESETSTAT')
     await run()
@@ -29,7 +29,7 @@ async function begin(policy: OverlapPolicy) {
   return { storage, callsOf, ready, job: (await save(storage, change, 1, start)).job }
 }
 
-/** Triggers one millisecond after the other. Gives their ids. */
+/** Creates triggers, one for each millisecond. Returns their ids. */
 async function fill(storage: Storage, job: JobId, count: number, from = slotAt(1) + 1): Promise<readonly string[]> {
   const items = Array.from({ length: count }, (_, key) => ({ ...triggerItem(job, key, from + key), runs: null }))
   const answers = await storage.createOccurrences({ now, owner, items })
@@ -101,7 +101,7 @@ describe('superseded slots in Redis behind many kept triggers', () => {
     expect(await callsOf('hget', () => storage.settle({ now, items: [finish] }))).toBeLessThan(bounded)
     expect(await countsOf(storage, job.id)).toEqual({ pending: 0, queued: 20_500 - 1 + 3 + 50, running: 1 })
 
-    // Who repeats the change goes on where others have been, and finds the next.
+    // The repeated change continues at the position that other calls have reached, and cancels the next slot.
     const second = await save(storage, change, 1)
     expect([second.canceled.map(({ id }) => id), second.more]).toEqual([[slot(3).id], true])
     const sweep = () => storage.claim({ ...claim, limit: 0, sweep: true })
@@ -145,7 +145,7 @@ describe('thousands of waiting occurrences of one job in Redis', () => {
     expect(await storage.claim(claim)).toMatchObject({ claimed: [], more: false, nextDueAt: null })
     expect(await ready()).toBe(0)
     expect(await callsOf('zadd', () => save(storage, pause(job.id, null)))).toBeLessThan(bounded)
-    // Paused anew before others have gone on with it.
+    // A second pause comes before claims have finished offering the occurrences after the resume.
     await save(storage, pause(job.id, forGood))
     expect(await storage.claim(claim)).toMatchObject({ claimed: [], more: false, nextDueAt: null })
     await save(storage, pause(job.id, null))
@@ -230,7 +230,7 @@ describe('thousands of waiting occurrences of one job in Redis', () => {
     }
     const later = slotAt(1200)
     const items = Array.from({ length: many }, (_, key) => {
-      // Some go first, and some last, but are listed by their time.
+      // Occurrences with a priority are claimed first or last, but the list is ordered by time.
       const priority = key % 500 === 0 ? 10 : key % 700 === 0 ? -10 : undefined
       const details = { requestKey: `key-${key}`, ...(priority !== undefined && { priority }) }
       return { ...triggerItem(job.id, key, later + key), details }

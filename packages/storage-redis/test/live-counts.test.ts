@@ -18,7 +18,7 @@ afterAll(async () => {
   await server.stop()
 })
 
-/** What the lists say, of some jobs and of all. */
+/** Counts the live occurrences of some jobs and of all jobs, by the lists of the storage. */
 async function countByLists(storage: Storage, jobs: readonly JobId[]): Promise<readonly LiveCounts[]> {
   const live: OccurrenceRecord[] = []
   for (const state of states) {

@@ -18,7 +18,7 @@ afterAll(async () => {
   await server.stop()
 })
 
-/** A trigger of its own for each number. */
+/** Returns a trigger with an id derived from the number. */
 function trigger(jobId: `job_${string}`, number: number, scheduledAt: number): CreateRequested {
   const hex = number.toString(16).padStart(12, '0')
   return {
@@ -46,7 +46,7 @@ async function readAll(jobId: `job_${string}`, order: 'ascending' | 'descending'
 describe('a Redis call with more items than one script processes', () => {
   it('creates 5,000 items in order; they are claimed oldest first, listed in pages and pruned in steps', async () => {
     const job = await addJob(storage, 'alpha', 'allow')
-    // Ten of each instant.
+    // Ten triggers have the same instant.
     const items = Array.from({ length: 5000 }, (_, number) =>
       trigger(job.id, number, slotAt(1) + Math.floor(number / 10)),
     )
@@ -78,7 +78,7 @@ describe('a Redis call with more items than one script processes', () => {
     const settled = await storage.settle({ now: slotAt(3), items: finished })
     expect(settled.every(({ outcome }) => outcome === 'ok')).toBe(true)
     const prune = { now: slotAt(3), jobId: null, before: slotAt(3), keep: 100, limit: 1500 }
-    // The job's next slot bounds what is history: it has to be past.
+    // A prune removes only occurrences before the job's next slot, so the job gets no next slot.
     const replaced = { ...job, nextAt: null }
     await storage.saveJobs({
       now: slotAt(3),

@@ -16,7 +16,8 @@ import { redisStorage } from '../src/index.ts'
 import { finishItem, owner, slotAt, slotItem, start } from '@jobistemer/test-kit'
 import { newPrefix, quiet } from './prefixes.ts'
 
-// Batches of many jobs with one item each are read and written together; what has a job twice goes one by one.
+// Tests of batches of many jobs. The scripts write jobs with one item each together, and batches with a repeated job
+// item by item.
 
 const closing: (() => Promise<void>)[] = []
 
@@ -37,7 +38,7 @@ async function openTwo(product: RedisProduct, shards: number): Promise<readonly 
 
 const policies: readonly OverlapPolicy[] = ['skip', 'queue', 'queue_one', 'cancel_running', 'allow']
 
-/** What a job has been through, and what it is then asked to create. */
+/** The states of a job before the tested call, each with the item that the call then creates. */
 const situations = {
   fresh: (job) => slotItem(job, 1),
   waiting: (job) => ({ ...slotItem(job, 1), runs: null }),
@@ -94,7 +95,7 @@ function recovery(job: JobId): CreateItem {
   }
 }
 
-/** More than go into one call, and every situation under every policy. */
+/** The batch exceeds one script call, and combines every situation with every policy. */
 const cases: readonly Case[] = Array.from({ length: 14 }).flatMap((_, round) =>
   policies.flatMap((policy) =>
     Object.keys(situations).map((situation, at) => {
@@ -133,7 +134,7 @@ async function prepare(storage: Storage): Promise<void> {
   await storage.saveJobs({ now: slotAt(2), changes: [...gone, ...halted] })
 }
 
-/** Some owners are asked to stop, and some jobs go while they run. */
+/** Requests cancels of some running occurrences, and deletes some of their jobs. */
 async function disturb(storage: Storage): Promise<void> {
   const asked = cases.filter(({ number }) => number % 4 === 0)
   const items = asked.map(({ job }) => {
@@ -162,7 +163,7 @@ const toSettle = cases.map(({ job, situation }, index): SettleItem => {
   return { ...finishItem(job, 1), id, scheduledAt, ...settlements[Math.floor(index / 75) % 7] } as SettleItem
 })
 
-/** Each by itself, and twice, as a repetition changes nothing: the first answers. */
+/** Sends each item in its own call, twice, and returns the first answers. The repetition must change nothing. */
 async function oneByOne<Item, Answer>(
   items: readonly Item[],
   send: (items: readonly Item[]) => Promise<readonly Answer[]>,
@@ -242,7 +243,7 @@ it('jobs keep their handler keys, and claims leave out the given handler keys an
     const answer = await storage.claim({ now: slotAt(1), owner, limit: 10, exceptHandlerKeys, sweep: false })
     return answer.claimed.map((record) => record.jobId)
   }
-  // The id of a job whose key is another one means nothing.
+  // An excepted key that equals a job's id has no effect if the job has another handler key.
   expect(await claimBut(own, 'handlers:a', follower)).toEqual([other])
   expect(await claimBut(own, other)).toEqual([named])
   expect((await claimBut(named)).sort()).toEqual([own, follower].sort())

@@ -20,10 +20,10 @@ const shards = 2
 const names = Array.from({ length: 9 }, (_, index) => `job-${index}`)
 const before = headLayout.at.maxQueued
 
-/** A made-up form before the present one: heads without `maxQueued`, which lies in a hash of its own. */
+/** An invented earlier form: heads without `maxQueued`, which a separate hash holds. */
 const oldForm: StoredForm = { version: 0, migrations: [] }
 
-/** And how it is brought into the present one, two jobs at a time. Done twice, it would spoil the heads. */
+/** The migration of the invented form to the present one, two jobs per step. A step that ran twice would damage the heads. */
 const presentForm: StoredForm = {
   version: 1,
   migrations: [
@@ -42,12 +42,12 @@ const presentForm: StoredForm = {
   ],
 }
 
-/** A made-up form that comes after the present one. */
+/** An invented form after the present one. */
 const newForm: StoredForm = { version: 2, migrations: [{ to: 2, step: `call('SET', shard .. 'new', '')` }] }
 
 const look = async (storage: Storage) => await storage.get({ jobs: names.map((name) => jobId(name)) })
 
-/** Jobs, some with a handler key of its own and what runs, in the old form. Answers what they are. */
+/** Stores jobs and running occurrences in the old form. Some jobs have a handler key. Returns the jobs. */
 async function startInOldForm() {
   const { url } = await start()
   const storage = open({ url, shards })
@@ -69,14 +69,14 @@ async function startInOldForm() {
   return { url, client, jobs }
 }
 
-/** Opens the data as a version of this package does that knows a form. */
+/** Opens the data as a package version with the given form does. */
 async function openAs(form: StoredForm, options: RedisStorageOptions): Promise<void> {
   const connection = new Connection(readOptions({ logger: quiet, ...options }), form)
   onClose(() => connection.close())
   await connection.shards()
 }
 
-/** A client that does something before its calls of scripts, which it counts. */
+/** Returns a client that counts its script calls, and calls `beforeCall` before each. */
 function watch(url: string, beforeCall: (count: number) => Promise<void> | void): Redis {
   const client = admin(url)
   let count = 0
@@ -105,7 +105,7 @@ describe('Redis data of an older form', () => {
   it('are migrated once, even if several storages open them concurrently', async () => {
     const { url, client, jobs } = await startInOldForm()
     const waiting: (() => void)[] = []
-    // All three storages have reached their first step before any of them runs it.
+    // Waits until all three storages have reached their first step, so that the steps run at the same time.
     const together = (count: number) =>
       new Promise<void>((resolve) => {
         if (count > 1) return resolve()

@@ -13,7 +13,7 @@ const { start, client: admin, open, onClose } = useServers()
 
 const look = (storage: Storage) => storage.get({ jobs: [jobId('alpha')] })
 
-/** A copy of the package that has warned of no place yet: a port may have been that of an earlier test's server. */
+/** Loads a new copy of the package. The loaded copy may already have warned about an earlier test's server on the same port. */
 async function loadAnew(): Promise<typeof redisStorage> {
   vi.resetModules()
   return (await import('../src/index.ts')).redisStorage
@@ -108,7 +108,7 @@ describe('the first call of a Redis storage', () => {
     for (const config of [{ appendonly: 'yes' }, { save: '3600 1' }]) await lookOnce(await start(config))
     expect(warnings).toEqual([])
     const server = await start()
-    // As a server of an earlier test at this port would be.
+    // The other copy of the package warns about this server, as in an earlier test with the same port.
     await look(open({ url: server.url }))
     await lookOnce(server)
     await lookOnce(server)
@@ -175,7 +175,7 @@ describe('an ioredis client that the caller gives to the storage', () => {
     const server = await start()
     const client = admin(server.url, { maxRetriesPerRequest: null })
     const storage = open({ client, commandTimeout: 300, waitTimeout: 100 })
-    // A busy machine may take longer for one answer.
+    // The poll allows 30 s, because a busy machine may be slow to answer.
     const isAnswered = async () => {
       await expect.poll(() => look(storage).catch(() => null), { timeout: 30_000 }).toMatchObject({ jobs: [null] })
     }

@@ -10,17 +10,20 @@ const servers = useServers()
 
 interface Sent {
   readonly call: 'claim' | 'other'
-  /** Lets the client hear what the server has answered, or that it did not. */
+  /** Lets the client receive the server's answer, or a failure instead. */
   readonly hear: (failure?: Error) => void
 }
 
-/** A client that says what it sends, and hears no answer before it is let. Only a claim has a second key. */
+/**
+ * Returns a client that records the scripts that it sends, and receives each answer only when the test allows it. Only
+ * a claim has a second key.
+ */
 function deafClient(client: Redis, sent: Sent[]): Redis {
   const scripts = scriptsOf(client)
   const send = scripts.evalshaBuffer.bind(client)
   scripts.evalshaBuffer = async (...values) => {
     const answer = send(...values)
-    // A script that the server does not know yet is sent again, as a whole.
+    // If the server does not know the script, the caller sends the whole script, so this error is ignored.
     answer.catch(() => {})
     const failure = await new Promise<Error | undefined>((hear) => {
       sent.push({ call: values[1] === 2 ? 'claim' : 'other', hear })
@@ -85,7 +88,7 @@ it('the end of a run does not wait for a claim that Redis has already started to
   await turns()
   const claiming = claimOf(storage)
   await turns()
-  // The server has answered what came before the claim.
+  // The server has answered the calls before the claim.
   sent[0]?.hear()
   await earlier
   const ending = end(storage, ends[1])

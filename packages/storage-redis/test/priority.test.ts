@@ -37,7 +37,8 @@ it('claims over several shards take thousands of occurrences in order of priorit
   const jobs: JobId[] = []
   for (const name of ['alpha', 'beta', 'gamma', 'delta', 'epsilon'])
     jobs.push((await addJob(storage, name, 'allow')).id)
-  // Each level begins a step later than the one before, so that what starts next is of another level each time.
+  // Each priority level begins one priority step later than the previous level, so that consecutive starts have
+  // different levels.
   const items = Array.from({ length: 2100 }, (_, key) => {
     const priority = (key % 21) - 10
     const at = slotAt(1) + (priority + 10) * priorityStepMs + key * 7
@@ -64,7 +65,7 @@ it('occurrences that waited for their time, or for the end of a pause, are claim
   for (const index of [1, 2, 0]) expect(await claim(1, slotAt(20))).toMatchObject([{ id: items[index]?.id }])
 })
 
-/** A job whose first slot runs, with `count` triggers queued behind it. */
+/** Creates a job whose first slot is running, with `count` triggers queued behind the slot. */
 async function queueOf(count: number, priorityOf: (key: number) => number): Promise<JobId> {
   const content = { ...contentOf('alpha', 'queue'), overlap: { policy: 'queue', maxQueued: count } } as const
   const id = jobId('alpha')

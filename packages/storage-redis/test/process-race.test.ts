@@ -6,7 +6,7 @@ import { connect } from './fixtures/connect.mjs'
 import { newPrefix } from './prefixes.ts'
 
 const jobCount = 100
-// The kit's races of processes test the same rule with four processes.
+// Number of rounds with two processes. The conformance kit tests the same rule with four processes.
 const rounds = isThorough ? byEffort(25) : 5
 
 let server: Awaited<ReturnType<typeof sharedRedis>>

@@ -5,15 +5,15 @@ import { damage } from './damage.ts'
 import { newPrefix } from './prefixes.ts'
 import { furtherKind, kitEffort } from '../../workspace/test-effort.ts'
 
-/** A server, or a cluster, and how it is reached. */
+/** A server or a cluster for the conformance kit, and the argument that opens a storage on it. */
 export interface ConformanceServer {
   readonly argument: Omit<StorageArgument, 'prefix'>
   stop(): Promise<void>
 }
 
 /**
- * Registers the kit for a server that all cases share, each under its own prefix. On a server of another kind with the same
- * scripts, it registers only some of the cases. `canDamage`: one connection reaches all keys.
+ * Registers the conformance kit for a server that all cases share, each with its own prefix. A server of another
+ * product runs the same scripts, so it gets only some of the cases. `canDamage`: one connection reaches all keys.
  */
 export function redisConformance(
   name: string,

@@ -1,6 +1,6 @@
 import { JobistemerError } from '@jobistemer/core'
 
-/** The error that a call rejects with; fails when it does not, or with another kind of error. */
+/** Returns the error that a call rejects with. Throws if the call resolves, or rejects with another kind of error. */
 export async function refusal(call: Promise<unknown>): Promise<JobistemerError> {
   try {
     await call

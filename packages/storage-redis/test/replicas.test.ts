@@ -11,7 +11,7 @@ const { start, client: admin, proxy: through, open } = useServers()
 interface Pair {
   readonly primary: RedisServer
   readonly replica: RedisServer
-  /** Through which the replica follows. */
+  /** The proxy through which the replica follows the primary. */
   readonly link: TcpProxy
 }
 
@@ -24,7 +24,7 @@ async function startPair(): Promise<Pair> {
   return { primary, replica, link }
 }
 
-/** A replica acknowledges what comes after it has followed. */
+/** Waits until the replica follows the primary: a replica acknowledges only writes after that. */
 async function untilFollowed(primary: Redis): Promise<void> {
   await primary.set('followed', '')
   await primary.wait(1, 0)
@@ -43,7 +43,7 @@ describe('the option minReplicas', () => {
     expect(await client.hexists('{jobistemer:0}:heads', Buffer.from(job.id.slice(4).replaceAll('-', ''), 'hex'))).toBe(
       1,
     )
-    // A script that the server has forgotten is sent in the same way.
+    // Without the cached script, the client sends the whole script and must wait for the replica too.
     await admin(primary.url).script('FLUSH')
     expect(await create(storage, job.id)).toMatchObject([{ outcome: 'exists', state: 'running' }])
   })
@@ -62,7 +62,7 @@ describe('the option minReplicas', () => {
   it('also makes a repeated call wait, although it writes nothing', async () => {
     const { primary, link } = await startPair()
     const job = await addJob(open({ url: primary.url, minReplicas: 1, waitTimeout: 4000 }), 'alpha')
-    // The replica still counts as one, but hears nothing: what was written before its link broke it has.
+    // The primary still counts the replica as connected, but receives no acknowledgements from it.
     link.loseAnswers()
     for (let attempt = 0; attempt < 2; attempt++) {
       const storage = open({ url: primary.url, minReplicas: 1, waitTimeout: 100 })

@@ -8,7 +8,7 @@ const servers = useServers()
 const now = slotAt(2)
 const count = 200
 
-/** How many commands the server has run, those of scripts among them. */
+/** Returns the number of commands that the server has run, including those of scripts. */
 async function commandsOf(client: ReturnType<typeof servers.client>): Promise<number> {
   const stats = await client.info('commandstats')
   return [...stats.matchAll(/^cmdstat_.*?calls=(\d+)/gm)].reduce((sum, [, calls]) => sum + Number(calls), 0)
@@ -33,7 +33,7 @@ it.each(Object.keys(pauses))('many requests for %s are stored with few Redis com
     const items = Array.from({ length: count }, (_, key) => ({ ...triggerItem(id, from + key, now), runs: null }))
     return storage.createOccurrences({ now, owner, items })
   }
-  // Only then is the script known to the server.
+  // The first request makes the server cache the script, so that the next one is measured without it.
   await request(0)
   const before = await commandsOf(client)
   const answers = await request(count)
@@ -42,7 +42,7 @@ it.each(Object.keys(pauses))('many requests for %s are stored with few Redis com
   expect(commands).toBeLessThan(count / 2)
   // During a pause without an end, an occurrence takes no entry in an index by time.
   expect(await client.zcard(`{${prefix}:0}:future`)).toBe(paused?.until === undefined ? 0 : 2 * count)
-  // And wait for what they are to wait for.
+  // The requests wait until the end of the pause.
   const claim = (at: number) => storage.claim({ now: at, owner, limit: 5 * count, exceptHandlerKeys: [], sweep: false })
   const isOpen = paused === null
   const early = await claim(now)

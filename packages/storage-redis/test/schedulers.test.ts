@@ -42,7 +42,7 @@ it('several schedulers run each slot once although their Redis server is restart
     if (index === wanted / 2) {
       await server.kill()
       await server.restart()
-      // A trigger is not repeated by the scheduler: the next one has to find the server.
+      // The scheduler does not repeat a failed trigger, so the next trigger must reach the restarted server.
       const client = admin(server.url)
       await client.ping()
       await Promise.all(schedulers.map((scheduler) => untilItAnswers(client, () => scheduler.isRunning('work'))))

@@ -7,7 +7,7 @@ import { useServers } from './servers.ts'
 
 const { start, open } = useServers()
 
-/** All that a logger may print of an error, with everything in it. */
+/** Returns everything that a logger may print of an error. */
 function everythingOf(error: JobistemerError): string {
   return inspect(error, { depth: 20, showHidden: true, maxStringLength: null }) + JSON.stringify(error)
 }

@@ -5,7 +5,7 @@ import { afterEach } from 'vitest'
 import { type RedisStorageOptions, redisStorage } from '../src/index.ts'
 import { quiet } from './prefixes.ts'
 
-/** What a test opens: closed after it, last opened first. */
+/** Servers and storages that a test opens. They are closed after the test, the last opened first. */
 export interface Servers {
   start(config?: Readonly<Record<string, string>>): Promise<RedisServer>
   proxy(server: RedisServer): Promise<TcpProxy>
@@ -14,7 +14,7 @@ export interface Servers {
   onClose(close: () => unknown): void
 }
 
-/** To be called once in a test file. */
+/** Registers the cleanup after each test. Call it once in a test file. */
 export function useServers(): Servers {
   const closing: (() => unknown)[] = []
 

@@ -10,7 +10,7 @@ import { useServers } from './servers.ts'
 
 const { start, client: connect, open } = useServers()
 
-/** Two jobs that lie on these of two shards. */
+/** Adds two jobs, one on each of the two given shards. */
 async function addJobs(storage: Storage, shards: readonly [number, number]): Promise<readonly [JobId, JobId]> {
   const jobs: JobId[] = []
   for (let index = 0; jobs.length < 2; index++) {
@@ -53,7 +53,7 @@ it('a claim over shards takes no later occurrence in place of one that another n
     const id = `occ_${digit.repeat(8)}-0000-5000-8000-000000000000` as const
     return { ...slotItem(job, 1), kind: 'trigger', id, scheduledAt, dueAt: scheduledAt, runs: null } as const
   }
-  // Two triggers of one instant, ordered by their ids, and one with a time between other ones.
+  // Two triggers of one instant, whose ids decide their order, and one with a time between other triggers.
   const items = [
     trigger(first, '1', slotAt(1)),
     trigger(first, '2', slotAt(1)),
@@ -63,7 +63,7 @@ it('a claim over shards takes no later occurrence in place of one that another n
   ]
   await other.createOccurrences({ now: slotAt(6), owner, items })
   const request = { now: slotAt(6), owner, limit: 1, exceptHandlerKeys: [], sweep: false }
-  // After this call the server has cached the script.
+  // This call makes the server cache the script.
   await other.claim({ ...request, limit: 0 })
   // Calls 1 and 2 peek at one shard each. Before call 3, which claims, another node claims the oldest occurrence.
   let calls = 0
@@ -92,7 +92,7 @@ describe('a claim over shards, one of which fails,', () => {
     }
     await wait(first, 1)
     await wait(second, 1)
-    // After this call the server has cached the script.
+    // This call makes the server cache the script.
     await other.claim({ ...request, limit: 0 })
     const fate = {
       calls: 0,
@@ -144,7 +144,7 @@ describe('a claim over shards, one of which fails,', () => {
 
   it('answers the occurrences of the other shards if the failed shard has claimed none', async () => {
     const { storage, first, second, fate } = await startTwo()
-    // The first call looks, the second one takes.
+    // The first call to the second shard peeks, and the second call claims and fails.
     fate.before = (call) => (call === 2 ? down() : null)
     expect(await storage.claim(request)).toMatchObject({ claimed: [{ jobId: first }], more: true })
     await expect

@@ -13,11 +13,11 @@ interface World {
   readonly storage: Storage
   readonly other: Storage
   readonly job: JobRecord
-  /** Number of commits that `storage` has sent. */
+  /** Returns the number of commits that `storage` has sent. */
   commits(): number
 }
 
-/** A job with a running slot. `meanwhile` runs between the reading of a step of `storage` and each of its commits. */
+/** Creates a job with a running slot. `meanwhile` runs between the read of each step of `storage` and its commit. */
 async function begin(policy: OverlapPolicy, meanwhile: (world: World) => Promise<unknown>): Promise<World> {
   const { url } = await servers.start()
   const prefix = newPrefix()

@@ -6,7 +6,7 @@ import { useServers } from './servers.ts'
 
 const { start, client: admin, proxy: through, open, onClose } = useServers()
 
-/** A clock whose timers call back when the test says so. */
+/** Returns a clock whose timers fire when the test calls `next`. */
 function handClock(): { readonly clock: Clock; next(): void } {
   const waiting: (() => void)[] = []
   return {
@@ -41,7 +41,7 @@ describe('wake-ups of a Redis storage', () => {
     await watched.createOccurrences({ now: slotAt(2), owner, items: [{ ...slotItem(job.id, 2), runs: null }] })
     await addJob(other, 'gamma')
     await ears.next('jobs')
-    // What was said before it has come before it: nothing was heard of one's own.
+    // Messages arrive in order, so after the message `jobs` any message about own changes would have arrived.
     expect(ears.heard).toEqual([])
   })
 
@@ -126,7 +126,7 @@ describe('wake-ups of a Redis storage', () => {
       next()
       const calls = new RegExp(`cmdstat_subscribe:calls=${asked},`)
       while (!calls.test(await other.info('commandstats')));
-      // Comes behind the answer.
+      // The message follows the answer to the check on the same connection.
       await other.publish('channel', 'due another')
       expect(await ears.next('due')).toEqual(['due'])
     }

@@ -24,7 +24,7 @@ async function main(): Promise<number> {
   return report.violations.length > 0 ? 1 : 0
 }
 
-// Exits through `process.exit`, whose handlers end all nodes.
+// The exit handlers of `process.exit` end all node processes.
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(130))
 
 try {

@@ -7,23 +7,23 @@ import { readNumber } from './support/read-number.ts'
 /** Options of a torture run. */
 export interface TortureOptions {
   readonly storage: string
-  /** Number of node processes at any time. */
+  /** Number of concurrent node processes. */
   readonly nodes: number
-  /** Number of nodes that call `runDue` instead of running on. */
+  /** Number of nodes that call `runDue` in a loop instead of running continuously. */
   readonly callers: number
-  /** Duration of the faults. */
+  /** Duration of the fault phase, in minutes. */
   readonly minutes: number
-  /** Minimum number of killed processes. */
+  /** Minimum number of processes that the driver kills. */
   readonly kills: number
-  /** Decides the faults, their targets and the behaviour of tasks. The timing of the machine differs from run to run. */
+  /** The seed decides the faults, their targets and the behavior of tasks. The timing of the machine differs between runs. */
   readonly seed: string
   /** Maximum error of the nodes' clocks, ahead and behind, in minutes. */
   readonly clockSkew: number
-  /** Name of the sabotage that breaks the storage. It shows that the checks find such errors. */
+  /** Name of the sabotage that breaks the storage. A sabotage shows that the checks detect a certain error. */
   readonly sabotage: string | null
-  /** The server sometimes loses the last acknowledged writes. The run then checks fewer rules. */
+  /** Whether the server sometimes loses its last acknowledged writes. The run then checks fewer rules. */
   readonly loseWrites: boolean
-  /** Keeps the folder with witness, history and storage even without a violation. */
+  /** Whether the run keeps the folder with its records and data even without a violation. */
   readonly keep: boolean
 }
 
@@ -41,7 +41,7 @@ const usage = `Usage: npm run torture -- [options]
   --lose-writes    the server sometimes loses its last acknowledged writes (redis)
   --keep           keep the recording even without a violation`
 
-/** Reads the command line; `null` after `--help`. @throws TypeError with the mistake and the usage */
+/** Reads the command line. Returns `null` after `--help`. @throws TypeError with the wrong option and the usage */
 export function readTortureOptions(args: readonly string[], newSeed: () => string): TortureOptions | null {
   try {
     const { values } = parseArgs({

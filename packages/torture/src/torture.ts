@@ -21,20 +21,21 @@ import type { TortureOptions } from './torture-options.ts'
 import { SeededRandom } from '@jobistemer/test-kit'
 import { workload } from './workload/workload.ts'
 
-/** Settings that are not on the command line. */
+/** Settings of a torture run that have no command-line option. */
 export interface TortureDetails {
-  /** Number of faults of each kind. Default: the usual mixture for the kills and the minutes. */
+  /** Number of faults of each kind. Default: derived from the numbers of kills and minutes. */
   readonly counts?: FaultCounts
-  /** Maximum time without progress during the recovery and the final rest, in ms. Default 60 s. */
+  /** Maximum time without progress while the nodes recover and while they finish all runs, in ms. Default 60 s. */
   readonly recoveryLimitMs?: number
-  /** Receives the progress of the run. */
+  /** Receives lines about the progress of the run. */
   readonly onProgress?: (text: string) => void
 }
 
-// A node at rest has no work to wait for.
+// Maximum duration of a node's final shutdown, in ms. The nodes have no unfinished work then.
 const shutdownLimitMs = 20_000
 
-// A server is away for seconds, a client takes seconds to notice, and an engine calls again within 5 s.
+// Maximum time for which an engine repeats a call, in ms: outages and their detection take seconds, and retries come
+// within 5 s.
 const longestRepeatMs = 20_000
 
 /** Runs nodes on a storage, injects faults, lets the nodes recover, and checks the result. */
@@ -126,7 +127,7 @@ async function tortureStorage(
     record({ event: 'phase', phase: 'end' })
 
     onProgress('checking')
-    // A new connection, which has no state of the run.
+    // The checks read the storage through a new connection, without state from the run.
     const fresh = await open()
     const { torn, ...lines } = recording.read()
     const rows = await kind.openRows?.(location)

@@ -10,9 +10,7 @@ function rulesOf(story: Story): readonly string[] {
   return checkRun(story.run()).map((violation) => violation.rule)
 }
 
-/**
- * A history in which the owner of slot 1 is stopped, another node takes its occurrence over, and the owner resumes too late.
- */
+/** Adds a history in which the owner of a slot is stopped, another node reaps the run, and the owner resumes too late. */
 function rescue(story: Story, options: { readonly lateAttempt?: number } = {}) {
   const occurrence = story.slot(1000)
   story.record(occurrence, {
@@ -38,7 +36,7 @@ function rescue(story: Story, options: { readonly lateAttempt?: number } = {}) {
   return occurrence
 }
 
-/** An occurrence that `a.1` owns from 1004 on, and that another node ends at 2620. */
+/** Adds an occurrence that `a.1` owns from 1004 ms on, and that another node ends at 2620 ms. */
 function takenAsDead(story: Story) {
   const occurrence = story.slot(1000)
   const ended = { finishedAt: origin + 2620, state: 'failed_stale' } as const
@@ -74,7 +72,10 @@ describe('the torture test’s check of the rows that handlers write', () => {
     expect(rulesOf(story)).toEqual(['rows'])
   })
 
-  /** `a.1` writes a row and the end of its task at `movedAt`. `b.1` reaps the occurrence at `reapedAt`. */
+  /**
+   * Returns a story in which `a.1` writes a row at `movedAt` with its task's completion, and `b.1` reaps the occurrence
+   * at `reapedAt`.
+   */
   function movedAndReaped(movedAt: number, reapedAt: number) {
     const story = new Story()
     const occurrence = story.slot(1000)

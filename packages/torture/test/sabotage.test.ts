@@ -9,20 +9,20 @@ import { noFaults } from './support/no-faults.ts'
 interface Sabotage {
   readonly minutes: number
   readonly counts: FaultCounts
-  /** The rule that must find the sabotage. */
+  /** The rule that must report the sabotage. */
   readonly rule: Rule
 }
 
-// Real processes on a broken storage: the rule that names the error must find each sabotage.
+// The sabotages, each with faults that reveal it and the rule that must report it.
 const sabotages: Readonly<Record<string, Sabotage>> = {
-  // Needs former owners: processes that run beside their successors.
+  // Only former owners reveal this sabotage, so processes run beside their successors.
   'ignore-token': { minutes: 0.25, counts: { ...noFaults, outlive: 10 }, rule: 'stale-write' },
   'create-twice': { minutes: 0.05, counts: noFaults, rule: 'created-twice' },
   'split-overlap': { minutes: 0.1, counts: { ...noFaults, trigger: 20 }, rule: 'overlap' },
   'forget-wake': { minutes: 0.1, counts: { ...noFaults, trigger: 30 }, rule: 'convergence' },
-  // A process that completes beside its successor is rarer still, so this run has twice as many.
+  // A completion by a process that runs beside its successor is rare, so this run has twice as many such processes.
   'complete-late': { minutes: 0.25, counts: { ...noFaults, outlive: 20 }, rule: 'rows' },
-  // Triggers more occurrences than the job may run, so that its limits always hold some back.
+  // These two runs trigger more occurrences than the job's limits allow, so that the limits always delay some.
   'one-place-more': { minutes: 0.2, counts: { ...noFaults, trigger: 60 }, rule: 'overlap' },
   'one-start-more': { minutes: 0.2, counts: { ...noFaults, trigger: 60 }, rule: 'start-rate' },
 }

@@ -7,7 +7,7 @@ const seed = process.env.JOBISTEMER_TORTURE_SEED ?? '20'
 
 const timeout = 900_000
 
-/** Number of kills on each storage. */
+/** Number of killed processes on each storage. */
 const kills = {
   sqlite: byEffort(8),
   redis: byEffort(8),
@@ -16,7 +16,7 @@ const kills = {
   dynamodb: byEffort(3),
 } as const
 
-/** Duration of the faults in seconds: long enough for a few of each kind. */
+/** Duration of the fault phase in seconds: long enough for several faults of each kind. */
 const seconds = {
   sqlite: byEffort(5),
   redis: byEffort(6),
@@ -50,7 +50,7 @@ async function run(
   const { figures } = report
   expect(figures.kills).toBeGreaterThanOrEqual(kills[storage])
   expect(figures.nodesForgotten).toBeGreaterThan(0)
-  // The run is meaningful: handlers were running, and occurrences completed.
+  // Asserts that the run did work: handlers started, and occurrences completed.
   expect(figures.starts).toBeGreaterThan(20)
   expect(figures.occurrences.completed ?? 0).toBeGreaterThan(5)
   return figures
@@ -64,10 +64,10 @@ async function runWithFaultsOfServer(storage: keyof typeof kills) {
 
 const withFaults = 'with killed servers, broken networks and clocks up to 5 minutes off'
 
-/** `npm run test:extra` adds further kinds of a storage and further faults, and long runs on each storage. */
+/** Further storages, further faults and long runs belong to `npm run test:extra`. */
 const extra = isThorough ? it : undefined
 
-// Most of a run is waiting for deadlines and for servers that are down. Two runs at a time leave nodes enough time to start.
+// Runs mostly wait for deadlines and stopped servers, so two run at a time. More would leave nodes too little time to start.
 describe.concurrent('after kill -9 at random moments, ledger and witness show no violation', () => {
   describe('on SQLite and on DynamoDB Local', () => {
     it.sequential(`${kills.sqlite} kills on SQLite`, { timeout }, async () => {

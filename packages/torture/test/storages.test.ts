@@ -44,7 +44,7 @@ async function stored(storage: Storage): Promise<number> {
   return jobs.filter((job) => job !== null).length
 }
 
-/** Cluster masters that have declared another one failed take seconds to see it again. Each try waits for that, too. */
+/** Stores a record, and retries. Cluster masters need seconds to reconnect a master that they had declared failed. */
 async function storedOnceBack(open: () => Promise<Storage>): Promise<number> {
   for (let tries = 1; ; tries++) {
     try {
@@ -89,7 +89,7 @@ it.concurrent('PostgreSQL accepts new connections after either end broke a conne
   await createJobs(storage)
   for (const end of ['server', 'network']) {
     await server.breakConnections()
-    // The idle connections of the pool are broken. The first call may fail, and the next one succeeds.
+    // The idle connections of the pool are broken, so the first call may fail. The next call succeeds.
     await stored(storage).catch(() => {})
     expect(await stored(storage), end).toBe(names.length)
   }

@@ -25,7 +25,7 @@ it('a slot without a record is a gap in the ledger, unless the schedule had ende
   await clock.advance({ seconds: 3 })
   await scheduler.shutdown()
   expect(await checkStoredLedger(storage, [checked])).toEqual([])
-  // The ledger has no record at half seconds. Each one is a hole unless the schedule had ended.
+  // The ledger has no record at half seconds. Each half second is a hole unless the schedule had ended.
   const holes = await checkStoredLedger(storage, [{ ...checked, slots: halfSeconds }])
   expect(holes.map(({ message }) => /:(\d\d\.\d)\d\dZ has no entry/.exec(message)?.[1])).toEqual([
     '00.5',

@@ -7,23 +7,26 @@ type EventOf<Kind extends HistoryEvent['kind']> = Extract<HistoryEvent, { readon
 interface Life {
   readonly build: number
   state: 'starting' | 'up' | 'stopping' | 'gone'
-  /** Index of the event at which this life came up. */
+  /** Index of the event at which this incarnation of the node finished its start. */
   upAt: number
   incarnation: string | null
-  /** The storage has lost this life's record, and the life has not written a new one. Nodes that start now do not see it. */
+  /**
+   * Whether the storage has lost the record of this node incarnation, and the node has not written a new record. Nodes
+   * that start meanwhile do not see this node.
+   */
   isForgotten: boolean
-  /** Index of this life's last heartbeat. */
+  /** Index of the event of this node incarnation's last heartbeat. */
   beatAt: number
-  /** Index of this life's last heartbeat before the storage lost the node records; -1 without one. */
+  /** Index of this node incarnation's last heartbeat before the storage lost the node records; -1 without a heartbeat. */
   beatBeforeLossAt: number
 }
 
-/** The definitions of one job, by fingerprint. */
+/** The definitions of one job, by fingerprint, and which of them is in force. */
 interface JobBuilds {
   /** The builds that brought each definition into force, by fingerprint. */
   readonly builds: Map<string, Set<number>>
   fingerprint: string
-  /** If a user updated the job: the fingerprint that the update replaced. Otherwise `null`. */
+  /** The fingerprint that a user's update replaced; `null` if the definition in force is not from an update. */
   updates: string | null
   /** Index of the event that stored the definition in force. */
   savedAt: number
@@ -34,7 +37,7 @@ export class BuildModel {
   readonly violations: Violation[] = []
   readonly #lives = new Map<string, Life>()
   readonly #jobs = new Map<JobId, JobBuilds>()
-  /** Deleted jobs. The model no longer knows which nodes have their definitions. */
+  /** Deleted jobs. The model does not track which nodes have the definitions of these jobs. */
   readonly #removed = new Set<JobId>()
   /** Incarnations that a peer declared dead, rightly or wrongly. */
   readonly #lost = new Set<string | null>()
@@ -71,7 +74,7 @@ export class BuildModel {
       life.incarnation = event.incarnation
       life.isForgotten = false
       life.beatAt = this.#index
-      // A call of `runDue` sends no other heartbeat before it ends.
+      // This heartbeat with `leaving` is the last heartbeat of a `runDue` call before its end.
       if (event.leaving && life.state === 'up') life.state = 'stopping'
     } else if (event.kind === 'node.up') {
       life.state = 'up'
@@ -96,11 +99,14 @@ export class BuildModel {
     this.#jobs.set(id, { ...job, fingerprint, updates, savedAt: this.#index })
   }
 
-  /** Every node sees a life that has the definition in force and was up when that definition replaced the earlier one. */
+  /**
+   * Reports the return of an earlier definition if a node lives that has the replaced definition and was up when that
+   * definition came into force.
+   */
   #goneBack(id: JobId, job: JobBuilds, saver: Life | undefined): void {
     for (const [name, life] of this.#lives) {
       const { state, upAt, incarnation, build, isForgotten } = life
-      // A node that read the record before the storage lost it considers its owner alive.
+      // A node that read the lost node record before the storage lost it still considers the recorded node alive.
       const isUnknown = isForgotten && (saver === undefined || saver.beatBeforeLossAt < upAt)
       if (life === saver || state !== 'up' || isUnknown || upAt > job.savedAt || this.#lost.has(incarnation)) continue
       if (hasInForce(job, build))

@@ -8,24 +8,24 @@ type EventOf<Kind extends HistoryEvent['kind']> = Extract<HistoryEvent, { readon
 // At its start, a node follows the storage's clock at once if its own clock differs from it by at most this, in ms.
 const agreeAtStartMs = 5000
 
-/** What the model knows about one life. */
+/** What the clock model knows about one incarnation of a node. */
 interface Life {
-  /** The times that the clock of this life has shown. */
+  /** The times that the clock of this node incarnation has shown. */
   readonly holds: ClockHolds
   isStarting: boolean
   wallOffsetMs: number
 }
 
 /**
- * Checks that nodes create, claim and decide only by times that they may believe. The model checks only times ahead of the
- * truth: a time behind it does no harm, and can come from a call that takes effect late.
+ * Checks that nodes create, claim and decide only by times that they may believe. Times behind the true time are not
+ * checked: they do no harm, and a call that takes effect late also shows an old time.
  */
 export class ClockModel {
   readonly violations: Violation[] = []
   readonly #lives = new Map<string, Life>()
   #world: EventOf<'clocks'> | null = null
   #storageOffsetMs = 0
-  /** Monotonic time since when no node can read the storage's clock; `null` while nodes can read it. */
+  /** Monotonic time from which on no node could read the storage's clock; `null` while nodes can read it. */
   #awaySince: number | null = null
   #index = 0
 
@@ -57,7 +57,7 @@ export class ClockModel {
         this.#up(event)
         return
       case 'job.saved':
-        // A deleted job that is created again keeps its watermark.
+        // A deleted job that is created again keeps its watermark, so only the first version counts as a decision.
         if (event.change === 'create' && event.head.version === 1)
           this.#decided(event, event.head.id, event.head.watermark)
         return
@@ -87,7 +87,7 @@ export class ClockModel {
 
   #newLife(mono: number): Life {
     const { hasClock, uncertaintyMs } = this.#world ?? { hasClock: false, uncertaintyMs: 0 }
-    // Only readings of the storage's clock are uncertain, because they travel.
+    // Only a storage clock has uncertain readings, because its answers travel.
     const holds = new ClockHolds(hasClock ? uncertaintyMs : 0)
     if (hasClock) holds.show(this.#storageOffsetMs, mono)
     return { holds, isStarting: true, wallOffsetMs: 0 }
@@ -148,7 +148,8 @@ export class ClockModel {
     const { jobId, id: occurrence, what, at } = told
     const aheadMs = at - this.#world.startMs - mono
     const mostMs = life.holds.mostAhead(mono)
-    // A node that was cut off while the storage's clock was wrong may have read only the right time, which is never ahead.
+    // Times up to the true time are always allowed: a node that was cut off while the storage's clock was wrong may
+    // have read only true times.
     if (aheadMs <= (mostMs ?? 0)) return
     const allowed = mostMs === null ? 'believes no clock yet' : `may be ahead by ${mostMs} ms`
     const message = `${what} ${new Date(at).toISOString()}, ${aheadMs} ms ahead of the truth: ${name} ${allowed}`

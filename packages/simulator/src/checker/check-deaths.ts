@@ -6,17 +6,26 @@ type EventOf<Kind extends HistoryEvent['kind']> = Extract<HistoryEvent, { readon
 interface Life {
   readonly name: string
   readonly deadAfterMs: number
-  /** This life is a call of `runDue`. A node whose clock, right or wrong, is past the end of the call removes its record. */
+  /**
+   * Whether the node incarnation is a call of `runDue`. Nodes remove the record of a call whose end has passed by their
+   * clocks.
+   */
   isCall: boolean
-  /** The process of this life has ended, or is about to end. */
+  /** Whether the process of this node incarnation has ended or is about to end. */
   isEnding: boolean
-  /** Faults that at present keep peers from seeing heartbeats of this life: it is frozen or cut off. */
+  /** Current faults that hide the heartbeats of this node incarnation from its peers: a freeze or a partition. */
   readonly hindrances: Set<string>
-  /** No heartbeat of this life has arrived since the last such fault. The storage may have been away meanwhile, too. */
+  /**
+   * Whether no heartbeat has arrived since the last fault that hid heartbeats. The storage may have been unavailable
+   * meanwhile.
+   */
   isUnheard: boolean
-  /** Monotonic time until which a fault kept heartbeats of this life from its peers. */
+  /** Monotonic time until which a fault hid the heartbeats of this node incarnation from its peers. */
   hinderedUntil: number
-  /** A peer rightly declared this life dead and may have removed its record. Later observers find no record. */
+  /**
+   * Whether a peer has rightly declared the node dead. The peer may have removed the node record, so later observers
+   * find none.
+   */
   isTakenAway: boolean
 }
 
@@ -87,7 +96,7 @@ export class DeathModel {
   #heard(life: Life, { incarnation, mono, callEndsAt }: EventOf<'heartbeat'>): void {
     life.isCall = callEndsAt !== null
     this.#byIncarnation.set(incarnation, life)
-    // A peer may have read the node records just before this heartbeat.
+    // A peer that removed this node's record may have read the node records just before this heartbeat.
     if (life.isTakenAway) life.hinderedUntil = Math.max(life.hinderedUntil, mono)
     life.isTakenAway = false
     if (!life.isUnheard || life.hindrances.size > 0) return

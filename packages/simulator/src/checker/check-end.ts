@@ -38,7 +38,8 @@ export function checkConvergence(
     const watermark = model.jobs.get(job.id)?.watermark ?? job.watermark
     const next = nextSlot(job.timeline, Math.max(watermark, job.pruneFloor ?? watermark))
     if (next !== null && next < stored.now - slackMs) note(job.id, null, `slot ${text(next)} was never decided about`)
-    // A storage clock that was ahead for long enough has decided future slots, and no user has realigned the job.
+    // Such a job is ahead: the storage's clock was ahead for long enough to decide future slots, and no user has
+    // realigned the job.
     if (watermark > stored.now) continue
     const since = stored.now - 80_000
     const known = model.jobs.get(job.id)
@@ -48,7 +49,8 @@ export function checkConvergence(
     const fires = events.some(
       (event, index) =>
         index > calmStart &&
-        // Between two calls of `runDue` a job may miss slots, and its recovery strategy may skip all of them.
+        // Between two calls of `runDue` a job may miss slots, and its recovery strategy may skip all of them. So a
+        // recovery also counts as activity.
         (event.kind === 'handler.started' || (areCallsAlone && event.kind === 'recovered')) &&
         event.jobId === job.id,
     )
@@ -76,7 +78,7 @@ function stuckReason(
     }
     case 'queued':
       if (active.length === 0) return 'it is queued, but no active occurrence can wake it'
-      // Under a start rate, each start wakes one queued occurrence.
+      // A start rate wakes one queued occurrence for each start, so a queue behind free concurrency slots is allowed.
       return active.length < places && now - Math.max(record.createdAt, startsAt) > 75_000
         ? `it is queued, but only ${active.length} of ${places} possible occurrences of its job are active`
         : null
@@ -136,8 +138,8 @@ export async function checkStored(
 }
 
 /**
- * Returns whether a claim or create may have canceled the occurrence without reporting it. A delete or replace leaves work
- * behind if it has more occurrences to cancel than one call cancels. If its caller does not continue, claims and creates cancel
+ * Returns whether a claim or create may have canceled the occurrence without reporting the cancel. A delete or replace
+ * cancels a limited number of occurrences per call. If its caller does not continue, later claims and creates cancel
  * the rest.
  */
 function isCanceledInPassing(

@@ -9,7 +9,7 @@ interface OpenHandler {
   readonly id: OccurrenceId
   readonly jobId: JobId
   readonly token: number
-  /** The generation of the occurrence's id. */
+  /** The generation of the occurrence's id: a request key that is used again has the same id. */
   readonly generation: number
   readonly life: string
   readonly task: string
@@ -21,9 +21,9 @@ export class HandlerModel {
   readonly #storage: StorageModel
   readonly #started = new Map<string, string>()
   readonly #open = new Map<string, OpenHandler>()
-  /** The occurrence that ran each request. */
+  /** The occurrence of each request, and the generation of its id. */
   readonly #requests = new Map<string, { readonly id: OccurrenceId; readonly generation: number }>()
-  /** Lives that have ended, with the reason. */
+  /** Ended node incarnations, with the reason of the end. */
   readonly #gone = new Map<string, string>()
   #index = 0
 
@@ -66,7 +66,8 @@ export class HandlerModel {
       this.#note('unfounded start', jobId, id, `${life} started an occurrence that no call created`)
       return
     }
-    // This life received it in an earlier generation of the id. It was frozen since then; its next storage call is rejected.
+    // The node received the occurrence in an earlier generation of its id and was frozen since then. The storage
+    // rejects the node's next call.
     if (occurrence.life !== life && occurrence.earlierOwners.has(`${token} ${life}`)) return
     this.#checkRequest(event)
     const attemptKey = `${id} ${occurrence.generation} ${task} ${attempt}`
@@ -114,7 +115,7 @@ export class HandlerModel {
     }
   }
 
-  /** Returns whether the record of that run was removed. A backfill of all slots then runs the slot again. */
+  /** Returns whether the record of a request's occurrence was removed. A backfill of all slots then runs the slot again. */
   #isForgotten({ id, generation }: { readonly id: OccurrenceId; readonly generation: number }): boolean {
     const occurrence = this.#storage.occurrences.get(id)
     return occurrence === undefined || occurrence.generation !== generation || this.#storage.mayBeGone(occurrence)
@@ -125,9 +126,10 @@ export class HandlerModel {
     const others = new Map<OccurrenceId, OpenHandler>()
     for (const other of this.#open.values()) {
       if (other.jobId !== started.jobId || isSameRun(other, started)) continue
-      // Jobs that allow overlap have tasks that ignore their signal. These tasks continue after their owner has given up.
+      // Tasks of jobs that allow overlap ignore their abort signal, so they may continue after their owner lost the run.
       if (this.#storage.jobs.get(started.jobId)?.overlaps === true) continue
-      // A former owner runs until it notices the takeover, and may start an attempt that the storage acknowledged before it.
+      // A former owner runs until it notices the takeover. It may still start an attempt that the storage acknowledged
+      // before the takeover.
       if (this.#wasTaken(other) || (!isLive && this.#wasTaken(started))) continue
       others.set(other.id, other)
     }
@@ -149,14 +151,14 @@ export class HandlerModel {
 
   #wasTaken({ id, token, generation }: OpenHandler): boolean {
     const occurrence = this.#storage.occurrences.get(id)
-    // The end of an earlier generation of the id has already been checked.
+    // The end of a handler of an earlier generation of the id was checked in that generation.
     return occurrence?.generation !== generation || occurrence.taken.has(token)
   }
 
   #nodeGone({ kind, life }: EventOf<'node.crashed' | 'node.down'>): void {
     if (life === null) return
     this.#gone.set(life, kind === 'node.down' ? 'shut down' : 'dead')
-    // Handlers that outlast the grace period of a shutdown end with the process.
+    // When a node stops, its process ends, and with it the handlers that exceeded the shutdown's grace period.
     for (const [key, open] of this.#open) if (open.life === life) this.#open.delete(key)
   }
 }

@@ -8,16 +8,16 @@ type EventOf<Kind extends HistoryEvent['kind']> = Extract<HistoryEvent, { readon
 
 interface OpenHandler {
   readonly id: OccurrenceId
-  /** The generation of the occurrence's id. */
+  /** The generation of the occurrence's id: a request key that is used again has the same id. */
   readonly generation: number
   readonly token: number
   readonly task: string
   readonly life: string
-  /** The reason with which the engine aborted the handler. */
+  /** The reason with which the engine aborted the handler; `null` while it has not. */
   told: string | null
 }
 
-/** Abort reasons that end only this node's work on the occurrence. */
+/** Abort reasons after which another node continues the occurrence. `null`: the handler was not aborted. */
 const handOvers: readonly (string | null)[] = [null, 'shutdown', 'lost']
 
 /**
@@ -72,7 +72,7 @@ export class InterruptionModel {
     this.#open.set(keyOf(event), { id, generation, token, task, life, told: null })
   }
 
-  /** Describes a handler that runs under an earlier token, on a node that has not noticed the takeover. */
+  /** Describes a running handler of the same occurrence under an earlier token, whose node has not noticed the takeover. */
   #cutOff(started: Pick<OpenHandler, 'id' | 'generation' | 'token'>): string | undefined {
     for (const { id, generation, token, task, life, told } of this.#open.values()) {
       if (id !== started.id || generation !== started.generation || token >= started.token) continue
@@ -93,7 +93,7 @@ export class InterruptionModel {
     for (const [key, handler] of this.#open) {
       if (handler.life !== life) continue
       this.#open.delete(key)
-      // A handler that was aborted for another reason may have been settled, and checked, before.
+      // The storage may already have settled, and this model checked, a handler that was aborted for another reason.
       if (handOvers.includes(handler.told)) this.#note(handler, how)
     }
   }
@@ -106,7 +106,10 @@ export class InterruptionModel {
   }
 }
 
-/** Returns whether the life received it in an earlier generation of the id. Its next storage call is rejected. */
+/**
+ * Returns whether the node received the occurrence in an earlier generation of its id. The storage rejects that node's
+ * next call.
+ */
 function isOfEarlierLife(occurrence: OccurrenceModel, token: number, life: string): boolean {
   return occurrence.life !== life && occurrence.earlierOwners.has(`${token} ${life}`)
 }

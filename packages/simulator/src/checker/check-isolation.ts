@@ -10,11 +10,11 @@ const isolatedAfter = 0.8
 interface Life {
   readonly deadAfterMs: number
   heardAt: number | null
-  /** Occurrences that this life has requested, and may request again until the storage answers. */
+  /** Occurrences that this node has requested. The node may repeat the request until the storage answers. */
   readonly asked: Set<OccurrenceId>
 }
 
-/** Checks that a node requests no work before its first heartbeat, or while the storage accepts none of its heartbeats. */
+/** Checks that a node requests no work before its first heartbeat, or while the storage rejects its heartbeats. */
 export class IsolationModel {
   readonly violations: Violation[] = []
   readonly #lives = new Map<string, Life>()

@@ -2,10 +2,13 @@ import type { HistoryEvent } from '../history/history.ts'
 import type { Quiet } from './quiet.ts'
 import type { Violation } from './violation.ts'
 
-/** Maximum lateness of a launch, in ms. Reserve nodes scan every 10 s, and take over when the active watchers have died. */
+/**
+ * Maximum lateness of a launch, in ms. Reserve nodes scan every 10 s, and launch overdue slots when the active watchers
+ * have died.
+ */
 const longestMs = 14_000
 
-/** Checks that every slot is launched in time, even if its assigned node has died, unless another fault happens. */
+/** Checks that every slot is launched in time, even if its assigned node has died. Other faults excuse a late launch. */
 export class LatenessModel {
   readonly violations: Violation[] = []
   readonly #quiet: Quiet

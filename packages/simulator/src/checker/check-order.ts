@@ -3,7 +3,7 @@ import { createdId, type Ordered, orderAt } from '@jobistemer/core/storage'
 import type { HistoryEvent } from '../history/history.ts'
 import type { Violation } from './violation.ts'
 
-/** Checks that nodes claim and wake waiting occurrences in the order of the requested priorities. */
+/** Checks that nodes claim and wake waiting occurrences by the priority that the job or request asked for. */
 export class OrderModel {
   readonly violations: Violation[] = []
   readonly #orders = new Map<OccurrenceId, number>()
@@ -29,7 +29,10 @@ export class OrderModel {
     }
   }
 
-  /** A slot with a record keeps its order, even if it is recovered again. A request's key can be used again. */
+  /**
+   * A slot with a record keeps its order even if a recovery repeats it. A request's key can be used again, and then
+   * takes the new order.
+   */
   #know(id: OccurrenceId, created: Ordered): void {
     this.#orders.set(id, orderAt(created))
   }

@@ -16,24 +16,30 @@ import type { Rule, Violation } from './violation.ts'
 
 type EventOf<Kind extends HistoryEvent['kind']> = Extract<HistoryEvent, { readonly kind: Kind }>
 
-/** Time after the end of a call of `runDue` at which nodes take over its runs, in ms. Clocks differ, and calls travel. */
+/**
+ * Delay after the end of a `runDue` call until nodes take over its runs, in ms. Covers clock differences and the travel
+ * of calls.
+ */
 const callMarginMs = 5000
 
-/** Follows the answers of the storage with a model of what it must hold. Notes each answer that contradicts the model. */
+/** Replays all answers of the storage on a model of its contents, and notes each answer that contradicts the model. */
 export class StorageModel {
   readonly jobs: Map<JobId, JobModel> = new Map()
   readonly occurrences: Map<OccurrenceId, OccurrenceModel> = new Map()
   readonly violations: Violation[] = []
-  /** The highest deadline up to which each life has scanned for overdue work. Its clock may be set back before it acts. */
+  /**
+   * The highest deadline up to which each node incarnation has scanned for overdue work. Its clock may be set back
+   * between the scan and the reap.
+   */
   readonly #sought = new Map<string | null, number>()
   readonly #incarnations = new Map<string | null, string>()
-  /** End of each call of `runDue`, by its own clock. */
+  /** End of each `runDue` call, by the clock of its process. */
   readonly #callEnds = new Map<string | null, number>()
-  /** For each life of a node, the lives that it has declared dead. */
+  /** For each node incarnation, the incarnations of other nodes that it has declared dead. */
   readonly #lost = new Map<string | null, Set<string>>()
-  /** Lives that ended properly. A call of theirs that took effect late may have given them an occurrence. */
+  /** Node incarnations that shut down properly. A late effect of one of their calls may have given them an occurrence. */
   readonly #down = new Set<string | null>()
-  /** Periods in which each life was frozen, in true monotonic time and in order. */
+  /** Periods in which each node incarnation was frozen, in true monotonic time and in order. */
   readonly #stood = new Map<string | null, { readonly from: number; to: number }[]>()
   #index = 0
 
@@ -67,7 +73,7 @@ export class StorageModel {
       case 'heartbeat':
         this.#incarnations.set(event.life, event.incarnation)
         if (event.callEndsAt !== null) this.#callEnds.set(event.life, event.callEndsAt)
-        // After its last heartbeat no peer can declare this life dead.
+        // No peer can declare a node dead after the node's last heartbeat, which marks the end.
         if (event.ended) this.#down.add(event.life)
         return
       case 'peer.lost':
@@ -113,7 +119,7 @@ export class StorageModel {
       this.#note('watermark back', jobId, null, `${text(watermark)} after ${text(job.watermark)}`)
       return
     }
-    // A slot that already has its record is passed, and no call reports a creation.
+    // A slot that already has its record needs no creation, so only slots without a record are holes.
     for (const slot of slotsBetween(job.head.timeline, decidedUpTo(job), watermark)) {
       if (!this.isDecidedAhead(job, slot)) {
         this.#note('hole', jobId, null, `the watermark is ${text(watermark)}, and nothing decided about ${text(slot)}`)
@@ -122,7 +128,10 @@ export class StorageModel {
     job.watermark = watermark
   }
 
-  /** Returns whether a slot after the watermark has a record: it was canceled ahead, or decided before the job was set back. */
+  /**
+   * Returns whether a slot after the watermark has a record: the slot was canceled ahead, or decided before the job was
+   * realigned.
+   */
   isDecidedAhead({ head, excluded, setBackFrom }: JobModel, slot: number): boolean {
     return excluded.has(slot) || (slot <= setBackFrom && this.occurrences.has(occurrenceId(head.id, slot)))
   }
@@ -138,7 +147,7 @@ export class StorageModel {
     if (setBackTo === null) this.#headSeen(head.id, head)
     else this.#setBack(job, head, setBackTo)
     if (change === 'replace') {
-      // A repeated change that continues to cancel what its first step left is not another version.
+      // A repeated change that cancels the remaining occurrences of the same change keeps the version number.
       const goesOn = head.version === job.head.version && job.head.cancelsBelow !== null
       if (head.version !== job.head.version + 1 && !goesOn) {
         this.#note('version', head.id, null, `${head.version} came after ${job.head.version}`)
@@ -165,7 +174,7 @@ export class StorageModel {
     if (job !== undefined && job.head.deletedAt === null) {
       this.#note('created twice', head.id, null, 'the job was there')
     }
-    // The storage removes an old tombstone without history like old history, and then knows nothing of the job.
+    // Pruning removes an old tombstone together with its job's history. The storage then stores the job anew, with version 1.
     const deletedAt = job?.head.deletedAt ?? null
     const isAnew = head.version === 1 && job !== undefined && deletedAt !== null && deletedAt < job.prunedBefore
     if (job !== undefined && !isAnew && head.watermark < job.watermark) {
@@ -190,7 +199,7 @@ export class StorageModel {
   #created({ item, state, token, now, life, displaced, mono }: EventOf<'created'>): void {
     const { jobId, scheduledAt, jobVersion } = item
     const id = item.kind === 'exclusion' ? item.id : createdId(item, state)
-    // The storage skipped the request, its answer got lost, and the storage skipped the request again.
+    // The storage skipped the request and its answer got lost. The storage then skipped the repeated request.
     if (id !== item.id && this.occurrences.has(id)) return
     const job = this.jobs.get(jobId)
     if (job === undefined) {
@@ -254,7 +263,7 @@ export class StorageModel {
       const { id, scheduledAt } = entry
       const span = entry.kind === 'missed' ? entry.span : entry.details.span
       const lastSlot = Math.max(scheduledAt, span?.to ?? scheduledAt)
-      // An existing record stays: that of a slot, or of a range that begins at the same slot as before a set-back.
+      // An existing record stays: the record of a slot, or of a range that begins at the same slot as before a realign.
       if (this.#isKept(job, entry)) {
         if (isCompressed(entry) && (span?.count ?? 1) > 1) {
           const message = `its slot already had a record, but the recovery made it a run for ${span?.count} slots`
@@ -271,14 +280,20 @@ export class StorageModel {
     job.watermark = Math.max(job.watermark, watermark)
   }
 
-  /** A recovery looks for records before it writes, and may or may not have seen a record that was created in between. */
+  /**
+   * Returns whether the slot has a record. `perhaps`: the record was created between the read and the write of the
+   * recovery.
+   */
   #isDecidedFor(job: JobModel, slot: number, event: EventOf<'recovered'>): boolean | 'perhaps' {
     const exclusion = job.excluded.get(slot)
     const isRace = exclusion !== undefined && (exclusion.isLate || exclusion.mono > this.#lookedAfter(event))
     return isRace ? 'perhaps' : this.isDecidedAhead(job, slot)
   }
 
-  /** Returns the earliest time at which the recovery can have read the records. A frozen node's reading grows older. */
+  /**
+   * Returns the earliest time at which the recovery can have read the records. Freezes of the node since then extend
+   * the interval.
+   */
   #lookedAfter({ life, mono }: EventOf<'recovered'>): number {
     let after = mono - longestLookMs
     for (const { from, to } of (this.#stood.get(life) ?? []).toReversed()) if (to > after) after -= to - from
@@ -296,7 +311,7 @@ export class StorageModel {
     const { id, jobId, kind } = created
     const known = this.occurrences.get(id)
     const epoch = this.jobs.get(jobId)?.epoch ?? 0
-    // A request's key can be used again after its record was removed.
+    // A request may create its occurrence again after the record was removed, because its key can be used again.
     const mayReturn = known !== undefined && (known.epoch < epoch || (kind !== 'slot' && this.mayBeGone(known)))
     if (known !== undefined && !mayReturn) this.#note('created twice', jobId, id, `slot ${text(created.scheduledAt)}`)
     this.occurrences.set(id, {
@@ -373,7 +388,7 @@ export class StorageModel {
     occurrence.sequence = 0
   }
 
-  /** Counts a start by the definition, and by the clock of the node that started it. */
+  /** Adds a start to the job's start rate, at the time of the node that started the occurrence. */
   #started(job: JobModel, { id, life, now }: { id: OccurrenceId; life: string | null; now: number }): void {
     const rate = rateIn(job.head)
     if (rate === null) return
@@ -398,7 +413,8 @@ export class StorageModel {
       this.#note('stale write', jobId, id, `${what}, token ${occurrence.token} ${occurrence.ended ?? 'is in force'}`)
       return
     }
-    // If a request's key is used again after its record was removed, its tokens begin at 1 again: see the README.
+    // If a removed record's request key is used again, tokens begin at 1 again, so older owners are indistinguishable:
+    // see the README.
     if (occurrence.life !== life && occurrence.generation === 1) {
       this.#note('stale write', jobId, id, `${life} said it, but ${occurrence.life} has it`)
     }
@@ -458,7 +474,7 @@ export class StorageModel {
     occurrence.running = false
     const job = this.jobs.get(occurrence.jobId)
     job?.running.delete(occurrence.id)
-    // An occurrence of a deleted job is canceled instead of handed back.
+    // If the job is deleted, a hand-back cancels the occurrence.
     if (job !== undefined && job.head.deletedAt !== null) occurrence.ended = 'canceled'
   }
 
@@ -479,12 +495,12 @@ export class StorageModel {
     }
   }
 
-  /** Checks the attempts in the storage: they are numbered from 1, and their number never falls. */
+  /** Checks the stored attempts of an occurrence: their numbers begin at 1, and their count never falls. */
   #written(id: OccurrenceId, runs: readonly TaskRunRecord[]): void {
     const occurrence = this.occurrences.get(id)
     if (occurrence === undefined) return
     for (const { task, attempts, omitted } of runs) {
-      // Beyond the limit, the storage keeps the first and the last attempts and leaves out those between them.
+      // Beyond the limit, the storage keeps the first and the last attempts and leaves out the attempts between.
       const gap = omitted === undefined ? 0 : omitted.attempts
       for (const [index, { number }] of attempts.entries()) {
         const expected = index + 1 + (index < firstKept ? 0 : gap)
@@ -505,10 +521,10 @@ export class StorageModel {
   }
 }
 
-// Maximum time between the read and the write of a recovery, in ms, unless its process is frozen.
+// Maximum time between a recovery's read and its write, in ms, unless the node is frozen.
 const longestLookMs = 20_000
 
-// The number of attempts that the storage keeps of each task, and how many of these are the first ones.
+// Number of attempts that the storage keeps of each task, and how many of these are the first attempts.
 const mostKept = 20
 const firstKept = 5
 
@@ -516,7 +532,7 @@ function decidedUpTo({ watermark, pruneFloor }: JobModel): number {
   return Math.max(watermark, pruneFloor)
 }
 
-/** Read from the definition, because a sabotage may break the values that the storage keeps beside it. */
+/** The concurrency limit comes from the definition, because a sabotage may break the copy that the storage keeps beside it. */
 function placesIn(head: JobModel['head']): number {
   return settingsOf(head)?.maxConcurrency ?? 1
 }
@@ -525,7 +541,7 @@ function rateIn(head: JobModel['head']): StartRate | null {
   return settingsOf(head)?.startRate ?? null
 }
 
-/** The starts that both the stored version and another version count: at most the smaller limit of their start rates. */
+/** Returns the starts that a new version inherits: at most the smaller limit of the start rates of both versions. */
 function startsSeen(job: JobModel, head: JobModel['head']): readonly number[] {
   const rate = rateIn(head)
   return rate === null ? [] : job.starts.slice(-rate.limit)

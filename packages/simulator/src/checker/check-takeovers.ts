@@ -11,33 +11,33 @@ interface Life {
   state: 'starting' | 'up' | 'frozen' | 'gone'
   heardAt: number
   goneAt: number
-  /** Time between the heartbeats that the storage answered. Each gap counts for at most one heartbeat interval. */
+  /** Total time between heartbeats that the storage answered. Each gap counts for at most one heartbeat interval. */
   connectedMs: number
-  /** The connected time of every life at the end of this one. */
+  /** The connected time of every node incarnation at the end of this incarnation. */
   connectedAtEnd: ReadonlyMap<string, number>
 }
 
-/** Number of the slowest heartbeat intervals to detect a death and to take over the runs. */
+/** Time to detect a death and to take over the runs, in intervals of the slowest heartbeat. */
 const heartbeatsToAct = 4
 
-/** Minimum number of its own heartbeats that an observer waits before it declares a peer dead. */
+/** Minimum number of own heartbeats that an observer sends before it declares a peer dead. */
 const leastLooks = 4
 
 const slackMs = 2000
 
-/** Maximum time until a node scans for owners without a node record, in ms: the next sweep, 15 s later, and its calls. */
+/** Maximum time until a node scans for owners without a node record, in ms: a sweep each 15 s, and its calls. */
 const ownerSearchMs = 20_000
 
-/** The documented limit of a takeover through outages, in connected time, as a multiple of `deadAfter`. */
+/** Documented limit of a takeover during repeated outages: connected time as a multiple of `deadAfter`. */
 const connectedFactor = 2
 
-/** Maximum interval between retries of a storage call, in ms. The reap may have to wait for it. */
+/** Maximum interval between retries of a storage call, in ms. A reap may wait for the next retry. */
 const longestPauseMs = 5000
 
 /** Interval of this model's check for late takeovers, in ms. */
 const everyMs = 500
 
-/** Checks that nodes take over the runs of a dead node in time, unless another fault happens. */
+/** Checks that nodes take over the runs of a dead node in time. Other faults excuse a late takeover. */
 export class TakeoverModel {
   readonly violations: Violation[] = []
   readonly #storage: StorageModel
@@ -103,7 +103,7 @@ export class TakeoverModel {
         const occurrence = this.#storage.occurrences.get(id) as OccurrenceModel
         const owner = this.#lives.get(occurrence.life ?? '')
         if (owner?.state !== 'gone' || this.#noted.has(id) || !isKnownToRun(occurrence, owner)) continue
-        // If an owner has no node record, an observer first has to find that out, and does not know the owner's `deadAfter`.
+        // If an owner has no node record, an observer must first detect that, and does not know the owner's `deadAfter`.
         const isForgotten = this.#forgotAt >= occurrence.grantedAt
         const deadAfterMs = Math.max(isForgotten ? longestMs : owner.deadAfterMs, leastLooks * slowestMs)
         const toActMs = heartbeatsToAct * slowestMs + slackMs + (isForgotten ? ownerSearchMs : 0)
@@ -118,7 +118,10 @@ export class TakeoverModel {
     }
   }
 
-  /** Returns whether only outages went wrong since the owner ended, and an observer had more than `limitMs` connected time. */
+  /**
+   * Returns whether the takeover is late although only outages happened: an observer had more than `limitMs` of
+   * connected time since the owner's end.
+   */
   #isLateThroughOutages(observers: readonly (readonly [string, Life])[], owner: Life, limitMs: number): boolean {
     if (this.#quietButOutages.since > owner.goneAt) return false
     return observers.some(([name, { connectedMs }]) => {
@@ -128,7 +131,10 @@ export class TakeoverModel {
   }
 }
 
-/** A claim that took effect after peers had declared its node dead is only found by its deadline. */
+/**
+ * Returns whether peers knew of the claim when its node died. If the claim took effect later, peers find the run only
+ * by its deadline.
+ */
 function isKnownToRun({ grantedAt }: OccurrenceModel, { heardAt, deadAfterMs, goneAt }: Life): boolean {
   return grantedAt <= goneAt && grantedAt - heardAt <= deadAfterMs
 }

@@ -3,17 +3,20 @@ import type { RecoveryEntry } from '@jobistemer/core/storage'
 /** A slot that a recovery decides about. */
 export interface TiledSlot {
   readonly slot: number
-  /** Whether the slot has a record; `perhaps`: it was canceled so late that the recovery may not have seen the record. */
+  /** Whether the slot has a record. `perhaps`: a cancel created the record so late that the recovery may not have read it. */
   readonly isDecided: boolean | 'perhaps'
 }
 
 export interface TileProblem {
-  /** `null`: a slot has no entry. */
+  /** The entry of the problem; `null` if a slot has no entry. */
   readonly entry: RecoveryEntry | null
   readonly message: string
 }
 
-/** Checks that each slot is in exactly one entry. The count of a run for several slots must leave out slots with a record. */
+/**
+ * Yields a problem for each slot that is not in exactly one entry, and for each combined run whose count includes slots
+ * with a record.
+ */
 export function* tileProblems(entries: readonly RecoveryEntry[], slots: readonly TiledSlot[]): Iterable<TileProblem> {
   const tiles = entries.map((entry) => ({ entry, span: spanOf(entry), least: 0, most: 0 }))
   for (const { slot, isDecided } of slots) {
@@ -33,7 +36,7 @@ export function* tileProblems(entries: readonly RecoveryEntry[], slots: readonly
   }
 }
 
-/** Returns whether the entry is a run of the strategy that combines all slots into one run. */
+/** Returns whether the entry is one run for all missed slots, as one recovery strategy creates it. */
 export function isCompressed(entry: RecoveryEntry): boolean {
   return entry.kind === 'run' && entry.details.span !== undefined
 }

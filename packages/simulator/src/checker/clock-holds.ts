@@ -1,26 +1,26 @@
-// The thresholds of the engine, in ms. A jump beyond the first is in doubt. Readings within the second agree. The engine
-// follows readings that agree for as long as the third; with several clocks it takes longer, never less.
+// The thresholds of the engine, in ms. A jump beyond `jumpMs` is in doubt. Readings within `agreeMs` agree. The engine
+// follows readings that agree for at least `confirmMs`.
 const jumpMs = 5000
 const agreeMs = 1000
 const confirmMs = 15_000
 
-// Interval between two readings in doubt, in ms. Between them no node notices a wrong clock.
+// Interval between clock readings while the time is in doubt, in ms. A node misses clock errors that are shorter.
 const readEveryMs = 1000
 
-// Maximum time after an outage until a node reads the clock again, in ms.
+// Maximum time from the end of an outage until a node reads the clock again, in ms.
 const longestPauseMs = 5000
 
-/** A time that a clock shows, as its offset ahead of the truth. */
+/** A period in which a clock showed one offset ahead of the true time. */
 interface Hold {
   readonly offsetMs: number
   readonly since: number
-  /** Monotonic time at which the clock stopped showing it; infinite while it does. */
+  /** Monotonic time at which the clock stopped showing the offset; infinite while it shows the offset. */
   until: number
-  /** Total time for which the clock had been hidden until then, in ms. */
+  /** Total time, in ms, for which the clock had been hidden from the node before the offset ended. */
   hiddenMs: number
 }
 
-/** Tracks which of the times that a clock has shown a node may believe. */
+/** Computes which of the times that a clock has shown a node may believe. */
 export class ClockHolds {
   readonly #uncertaintyMs: number
   readonly #believed: number[] = []
@@ -32,7 +32,7 @@ export class ClockHolds {
     this.#uncertaintyMs = uncertaintyMs
   }
 
-  /** Hides the clock from the node until `show`. */
+  /** Hides the clock from the node until the next call of `show`. */
   hide(mono: number): void {
     this.#look(mono)
     const shown = this.#holds.at(-1)
@@ -41,12 +41,12 @@ export class ClockHolds {
     shown.hiddenMs = this.#hiddenMs
   }
 
-  /** The clock is now `offsetMs` ahead of the truth. Before that it was hidden for `hiddenMs`. */
+  /** Sets the clock `offsetMs` ahead of the true time. Before that the clock was hidden for `hiddenMs`. */
   show(offsetMs: number, mono: number, hiddenMs: number = 0): void {
     this.hide(mono)
     if (hiddenMs > 0) this.#hiddenMs += hiddenMs + longestPauseMs
     const gapMs = readEveryMs + 2 * this.#uncertaintyMs
-    // A hidden clock has no effect on whether the readings before and after agree.
+    // Hidden time does not count: readings before and after it can still agree.
     const seenSince = (hold: Hold): number => mono - hold.until - (this.#hiddenMs - hold.hiddenMs)
     const earlier = this.#holds.find(
       (hold) => seenSince(hold) <= gapMs && Math.abs(hold.offsetMs - offsetMs) <= agreeMs + 2 * this.#uncertaintyMs,
@@ -55,12 +55,15 @@ export class ClockHolds {
     this.#look(mono)
   }
 
-  /** The node believes this time, whatever the clock has shown. */
+  /** Makes the node believe the offset at once, whatever the clock has shown. */
   believe(offsetMs: number): void {
     this.#believed.push(offsetMs)
   }
 
-  /** The maximum that the node may be ahead of the truth, in ms; `null` before it may believe anything. */
+  /**
+   * Returns the maximum that the node's time may be ahead of the true time, in ms; `null` before the node may believe
+   * any clock.
+   */
   mostAhead(mono: number): number | null {
     this.#look(mono)
     return this.#believed.length === 0 ? null : Math.max(...this.#believed) + agreeMs + 2 * this.#uncertaintyMs

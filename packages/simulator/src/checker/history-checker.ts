@@ -32,7 +32,7 @@ export class HistoryChecker {
   ]
   #followed = 0
 
-  /** Follows the events since the previous call. */
+  /** Checks the events that were added since the previous call. */
   follow(events: readonly HistoryEvent[]): void {
     for (; this.#followed < events.length; this.#followed++) {
       const event = events[this.#followed] as HistoryEvent

@@ -5,9 +5,12 @@ import type { JobRecord } from '@jobistemer/core/storage'
 export interface JobModel {
   head: JobRecord
   watermark: number
-  /** The watermark before the last set-back. Slots up to here may have records although they lie ahead. */
+  /** The watermark before the last realign. Slots up to here may have records although they lie after the present watermark. */
   setBackFrom: number
-  /** Slots up to here need no entry and can get none. It can lie ahead of the watermark if a fast clock pruned. */
+  /**
+   * Slots up to this instant need no record and get none. The prune floor lies after the watermark if a node with a
+   * fast clock pruned.
+   */
   pruneFloor: number
   /** Running occurrences, with their live tokens. */
   readonly running: Map<OccurrenceId, number>
@@ -15,7 +18,7 @@ export interface JobModel {
   overlaps: boolean
   /** The highest number of concurrency slots that the job ever had. */
   mostPlaces: number
-  /** The starts of the job's occurrences, in order, as far as its start rate covers them. */
+  /** The latest starts of the job's occurrences, in order, as far as the start rate counts them. */
   starts: readonly number[]
   /** Number of times that the job was created again after its tombstone had been removed with its history. */
   readonly epoch: number
@@ -23,7 +26,7 @@ export interface JobModel {
   prunedBefore: number
   /** The highest version that left more occurrences to cancel than one call cancels; 0 without one. */
   cancelsBelow: number
-  /** Slots that were canceled ahead: when, and whether they were already overdue and undecided. */
+  /** Slots that were canceled ahead: the time of the cancel, and whether the slot was already overdue and undecided. */
   readonly excluded: Map<number, { readonly mono: number; readonly isLate: boolean }>
 }
 
@@ -34,31 +37,31 @@ export interface OccurrenceModel {
   readonly lastSlot: number
   readonly kind: 'slot' | 'trigger' | 'replay'
   readonly version: number
-  /** Whether that version fails interrupted occurrences. */
+  /** Whether the version under which the occurrence was created fails interrupted occurrences. */
   readonly failsInterrupted: boolean
   /** The last token that the storage gave out. */
   token: number
-  /** Whether the token is live. */
+  /** Whether the occurrence is running, so its last token is valid. */
   running: boolean
-  /** The life that received the token, and the wall time from which nodes may take the occurrence away. */
+  /** The node incarnation that received the token, and the wall time from which nodes may reap the occurrence. */
   life: string | null
   deadline: number
   /** Monotonic time at which the storage gave out the token. */
   grantedAt: number
-  /** Monotonic time from which a node that has seen the token since its grant may take the occurrence away. */
+  /** Monotonic time from which a node that has seen the token since its grant may reap the occurrence. */
   monotonicDeadline: number
-  /** Sequence number of the last settle under the token. */
+  /** Sequence number of the owner's last settle under the token. */
   sequence: number
   ended: string | null
-  /** Tokens that were taken from their owners, with the time. */
+  /** Reaped tokens, with the monotonic time of the reap. */
   readonly taken: Map<number, number>
   readonly epoch: number
-  /** Generation of the id: requests can use the key of a removed record again. */
+  /** Generation of the occurrence's id: a request can use the key, and thus the id, of a removed record again. */
   readonly generation: number
-  /** Owners of earlier generations of the id, as `token life`. */
+  /** Owners in earlier generations of the occurrence's id, as `token life`. */
   readonly earlierOwners: ReadonlySet<string>
-  /** Token of a claim that announces the first attempts, because none was written before it; 0 without one. */
+  /** Token of the claim that announced the first attempts, because the occurrence had none; 0 without such a claim. */
   beginsUnder: number
-  /** Number of written attempts, by task. */
+  /** Number of stored attempts, by task. */
   attempts: Map<string, number>
 }

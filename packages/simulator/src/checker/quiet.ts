@@ -3,11 +3,11 @@ import type { HistoryEvent } from '../history/history.ts'
 /** Maximum duration of a slow or late call in each direction, in ms. */
 const longestWayMs = 8000
 
-/** Tracks since when no fault has happened in a world, and no node has started or stopped. */
+/** Tracks the time since the last fault of a simulated cluster, and since the last start or stop of a node. */
 export class Quiet {
   /** Monotonic. */
   since: number = 0
-  /** Whether a clock was ever wrong. Nodes hold back work while the time is in doubt. */
+  /** Whether any clock was ever wrong. Nodes delay work while their time is in doubt. */
   isTimeInDoubt: boolean = false
   readonly #ignoresOutages: boolean
 

@@ -1,7 +1,7 @@
 import type { ScheduleSegment } from '@jobistemer/core/storage'
 import { everyType } from '../workload/every.ts'
 
-/** The first slot of a timeline strictly after an instant. Computed independently of the engine. */
+/** Returns the first slot of a timeline strictly after an instant. Does not use the engine's code. */
 export function nextSlot(timeline: readonly ScheduleSegment[], afterMs: number): number | null {
   let earliest: number | null = null
   for (const { after, until, schedule } of timeline) {
@@ -13,7 +13,7 @@ export function nextSlot(timeline: readonly ScheduleSegment[], afterMs: number):
   return earliest
 }
 
-/** The slots of a timeline in `(after, until]`. */
+/** Yields the slots of a timeline in `(after, until]`. */
 export function* slotsBetween(timeline: readonly ScheduleSegment[], after: number, until: number): Iterable<number> {
   for (let slot = nextSlot(timeline, after); slot !== null && slot <= until; slot = nextSlot(timeline, slot)) yield slot
 }

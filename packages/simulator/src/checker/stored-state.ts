@@ -3,7 +3,7 @@ import type { JobRecord, OccurrenceRecord, Storage } from '@jobistemer/core/stor
 
 /** The contents of the storage at one moment. */
 export interface StoredState {
-  /** The time of that moment. */
+  /** The instant at which the contents were read. */
   readonly now: number
   readonly jobs: readonly JobRecord[]
   readonly occurrences: readonly OccurrenceRecord[]

@@ -1,34 +1,34 @@
 import type { JobId, OccurrenceId } from '@jobistemer/core'
 
-/** The promises that a history can break. */
+/** The names of the promises that a history can break. */
 export type Rule =
   /** An occurrence was created again although its record existed or its slot lay below the prune floor. */
   | 'created twice'
-  /** A job's slots are one series: the next one after the watermark, by the schedule in force, and no other. */
+  /** A slot was created that is not the next slot after the watermark by the schedule in force. */
   | 'off series'
   /** A watermark went back. */
   | 'watermark back'
-  /** A slot below the watermark has no entry. */
+  /** A slot below the watermark has no record. */
   | 'hole'
-  /** A recovery was accepted although the watermark had moved, or ran other slots than its strategy wants. */
+  /** The storage accepted a recovery although the watermark had moved, or the recovery ran slots that its strategy excludes. */
   | 'recovery'
-  /** Two occurrences of a job that must not overlap ran at once. */
+  /** Two occurrences of a job that does not allow overlap ran at once. */
   | 'overlap'
   /** More occurrences of a job started within an interval than its start rate allows. */
   | 'start rate'
-  /** A node claimed or woke an occurrence before another one that precedes it in the order. */
+  /** A node claimed or woke an occurrence although another occurrence preceded it in the order. */
   | 'order'
-  /** A token was given out twice, or tokens did not grow. */
+  /** The storage gave out a token twice, or the tokens of an occurrence did not grow. */
   | 'token'
-  /** The storage accepted a settle under a token that is no longer live. */
+  /** The storage accepted a settle under a token that is no longer valid. */
   | 'stale write'
   /** An occurrence ended twice. */
   | 'ended twice'
-  /** A node took an occurrence from its owner before its deadline, by the clock of the taking node. */
+  /** A node reaped an occurrence before its deadline, by the clock of that node. */
   | 'reaped early'
-  /** A node started an occurrence before its time, by the clock of that node. */
+  /** A node started an occurrence before the scheduled time, by the clock of that node. */
   | 'early start'
-  /** A node created, claimed or decided by a time that no clock had shown for long enough to be believed. */
+  /** A node created, claimed or decided by a time that no clock had shown for long enough. */
   | 'clock'
   /** A node claimed or started an occurrence inside a pause. */
   | 'pause'
@@ -40,23 +40,26 @@ export type Rule =
   | 'in force'
   /** One attempt of a task started twice. */
   | 'started twice'
-  /** A handler started without a grant, without a written attempt, or on a dead or stopped node. */
+  /** A handler started without a claim, without a stored attempt, or on a dead or stopped node. */
   | 'unfounded start'
   /** A request ran as two occurrences, or its answer names an occurrence that does not exist. */
   | 'request'
-  /** Under `onInterrupted: 'fail'`, a handler was called after another handler of its occurrence was interrupted. */
+  /**
+   * The version has `onInterrupted: 'fail'`, but a handler was called after another handler of the occurrence was
+   * interrupted.
+   */
   | 'interrupted'
-  /** The numbers of attempts have a gap, or fell. */
+  /** The attempt numbers of a task have a gap, or the number of attempts fell. */
   | 'attempts'
   /** A call of `runDue` exceeded its budget. */
   | 'budget'
   /** A node made calls or held timers after its shutdown. */
   | 'shutdown'
-  /** The storage has lost a record that no prune covered. */
+  /** The storage has lost a record that no prune removed. */
   | 'lost record'
   /** Stored records contradict each other. */
   | 'ledger'
-  /** A node declared a peer dead that lived, and whose heartbeats arrived whenever the storage was there. */
+  /** A node declared a peer dead that lived and whose heartbeats arrived whenever the storage was available. */
   | 'false death'
   /** No node took over the runs of a dead node in time. */
   | 'takeover'
@@ -64,9 +67,9 @@ export type Rule =
   | 'isolated'
   /** A slot was launched late although no fault had happened since it was due. */
   | 'late slot'
-  /** After the faults, an occurrence does not end, or a job does not run again. */
+  /** After the faults, an occurrence does not end, or a job does not run. */
   | 'stuck'
-  /** An error that no fault explains. */
+  /** A node or user received an error that no fault explains. */
   | 'failure'
 
 export interface Violation {

@@ -8,37 +8,37 @@ import type {
   TaskRunRecord,
 } from '@jobistemer/core/storage'
 
-/** What the caller knows about an outcome. `unknown`: the call took effect, or may have, but the caller got no answer. */
+/** The outcome of a call for its caller. `unknown`: the caller got no answer, so the call may have taken effect. */
 export type Outcome = 'ok' | 'fail' | 'unknown'
 
 /** An event of the simulation. A history lists its events in the order in which they happened. */
 export type HistoryEvent = {
-  /** Virtual milliseconds since the beginning. All nodes share this time, and it never jumps. */
+  /** Virtual milliseconds since the beginning of the simulation. All nodes share this time, and it never jumps. */
   readonly mono: number
-  /** The life of a node: `b.2` is the second life of node `b`. `null` for events outside of nodes. */
+  /** The incarnation of a node: `b.2` is the second one of node `b`. `null` for events outside of nodes. */
   readonly life: string | null
   readonly outcome: Outcome
 } & (StorageEvent | NodeEvent)
 
 export type StorageEvent =
-  /** A head in an answer of the storage to any call. */
+  /** The head of a job in an answer of the storage. */
   | {
       readonly kind: 'head'
       readonly jobId: JobId
       readonly watermark: number
       readonly nextAt: number | null
-      /** `null` if the job has none or the answer does not contain it. */
+      /** The job's prune floor; `null` if the job has none or the answer does not contain it. */
       readonly pruneFloor: number | null
     }
   | {
       readonly kind: 'job.saved'
       readonly change: 'create' | 'replace' | 'pause' | 'resume' | 'delete'
       readonly head: JobRecord
-      /** Occurrences that the change canceled. */
+      /** Occurrences that the change of the job canceled. */
       readonly canceled: readonly OccurrenceId[]
-      /** A starting node made the change, so it comes from the node's build and not from a user. */
+      /** Whether a starting node made the change, so the change comes from the node's build and not from a user. */
       readonly starting: boolean
-      /** The new watermark if the replacement sets it back; otherwise `null`. */
+      /** The new watermark if the change realigned the job; otherwise `null`. */
       readonly setBackTo: number | null
     }
   | {
@@ -92,26 +92,26 @@ export type StorageEvent =
       readonly runs: readonly TaskRunRecord[]
       readonly now: number
     }
-  /** A node scanned for occurrences past their deadline, by the time of its clock. */
+  /** A node scanned for occurrences past their deadline, by the node's clock. */
   | { readonly kind: 'overdue.sought'; readonly deadlineBefore: number }
-  /** The storage has stored this counter in the node's record. */
+  /** The storage has stored a new heartbeat counter in the node's record. */
   | {
       readonly kind: 'heartbeat'
       readonly incarnation: string
       readonly counter: number
-      /** When the budget of a call of `runDue` ends, by its own clock; `null` for other nodes. */
+      /** When the budget of a `runDue` call ends, by the clock of its process; `null` for other nodes. */
       readonly callEndsAt: number | null
       readonly leaving: boolean
-      /** The last heartbeat of this life. */
+      /** Whether this heartbeat is the last one of its node incarnation. */
       readonly ended: boolean
     }
-  /** The pending occurrences that a claim has taken, and claimable occurrences that it left. */
+  /** A claim took the pending occurrences in `claimed`, and left claimable occurrences. */
   | {
       readonly kind: 'order.claimed'
       readonly claimed: readonly OccurrenceId[]
       readonly left: readonly OccurrenceId[]
     }
-  /** The queued occurrences of a job that a call has woken, and queued occurrences that it left. */
+  /** A call woke queued occurrences of a job, and left other queued occurrences. */
   | {
       readonly kind: 'order.woken'
       readonly jobId: JobId
@@ -130,13 +130,13 @@ export type NodeEvent =
       readonly deadAfterMs: number
     }
   | { readonly kind: 'node.up' }
-  /** The node began to shut down. */
+  /** The node has begun to shut down. */
   | { readonly kind: 'node.stopping' }
-  /** The process of the node ended. */
+  /** The process of the node crashed. */
   | { readonly kind: 'node.crashed'; readonly where: string }
   | { readonly kind: 'node.frozen'; readonly forMs: number; readonly where: string }
   | { readonly kind: 'node.thawed' }
-  /** From now on the wall clock of the node is `offsetMs` ahead of the truth. */
+  /** From now on the wall clock of the node is `offsetMs` ahead of the true time. */
   | { readonly kind: 'node.clock-stepped'; readonly offsetMs: number }
   /** Only the next reading of the node's wall clock is wrong, by `byMs`. */
   | { readonly kind: 'node.clock-misread'; readonly byMs: number }
@@ -150,19 +150,19 @@ export type NodeEvent =
     }
   /** `shutdown()` has resolved. */
   | { readonly kind: 'node.down' }
-  /** Some calls of the node do not reach the storage: they fail at once, or hang. */
+  /** Some storage calls of the node do not reach the storage: they fail at once, or hang. */
   | { readonly kind: 'node.cut-off'; readonly calls: 'all' | 'heartbeats' | 'others'; readonly hangs: boolean }
   | { readonly kind: 'node.connected' }
   /** The node declared a peer dead after the peer's counter had stood still for `silentForMs`. */
   | { readonly kind: 'peer.lost'; readonly incarnation: string; readonly silentForMs: number }
   /** The node requests work: a claim of pending occurrences, or a create that starts occurrences at once. */
   | { readonly kind: 'work.asked'; readonly operation: 'claim' | 'create'; readonly ids: readonly OccurrenceId[] }
-  /** The storage answers no node until `storage.back`. */
+  /** The storage is unavailable to all nodes until `storage.back`. */
   | { readonly kind: 'storage.away'; readonly hangs: boolean }
   | { readonly kind: 'storage.back' }
-  /** The storage has lost the records of all nodes. */
+  /** The storage has lost all node records. */
   | { readonly kind: 'storage.forgot-nodes' }
-  /** What a node saw of a call to the storage that a fault changed. */
+  /** A fault changed a storage call of the node. */
   | { readonly kind: 'fault'; readonly fault: string; readonly operation: string }
   | { readonly kind: 'operation'; readonly operation: string; readonly detail: string }
   /** A user received the occurrence of a trigger or a replay. */
@@ -172,9 +172,9 @@ export type NodeEvent =
       readonly jobId: JobId
       readonly id: OccurrenceId
     }
-  /** A node made a call after its shutdown that only a running scheduler makes. */
+  /** After its shutdown, a node made a call that only a running scheduler makes. */
   | { readonly kind: 'late call'; readonly operation: string }
-  /** An error that no fault explains. */
+  /** A node or user received an error that no fault explains. */
   | { readonly kind: 'failure'; readonly where: string; readonly message: string }
   | {
       readonly kind: 'handler.started'
@@ -187,7 +187,7 @@ export type NodeEvent =
       readonly attempt: number
       readonly token: number
       readonly jobVersion: number
-      /** The request of the occurrence; `null` for a slot. */
+      /** The request that created the occurrence; `null` for a slot. */
       readonly request: string | null
     }
   /** The abort signal of the handler has fired. */
@@ -207,15 +207,15 @@ export type NodeEvent =
       readonly token: number
       readonly how: 'succeeded' | 'failed' | 'aborted'
     }
-  /** The clocks of this world. A reading of the storage's clock is uncertain by up to `uncertaintyMs`. */
+  /** The clocks of this simulation. A reading of the storage's clock is uncertain by up to `uncertaintyMs`. */
   | { readonly kind: 'clocks'; readonly startMs: number; readonly hasClock: boolean; readonly uncertaintyMs: number }
-  /** From now on the clock of the storage is `offsetMs` ahead of the truth. */
+  /** From now on the clock of the storage is `offsetMs` ahead of the true time. */
   | { readonly kind: 'storage.clock-stepped'; readonly offsetMs: number }
   | { readonly kind: 'phase'; readonly phase: 'faults' | 'calm' | 'shutdown' | 'end' }
 
 type Told = StorageEvent | NodeEvent
 
-/** The record of one simulation. */
+/** The ordered events of one simulation. */
 export class History {
   readonly events: HistoryEvent[] = []
   readonly #heads = new Map<JobId, string>()
@@ -227,7 +227,7 @@ export class History {
 
   add(life: string | null, event: Told, outcome: Outcome = 'ok'): void {
     if (event.kind === 'head') {
-      // Calls read heads often, and most reads show no change. Only changes are recorded.
+      // Storage calls read heads often, and most heads are unchanged. The history records only changed heads.
       const course = `${event.watermark} ${event.nextAt} ${event.pruneFloor}`
       if (this.#heads.get(event.jobId) === course) return
       this.#heads.set(event.jobId, course)

@@ -1,13 +1,13 @@
 import type { HistoryEvent } from './history.ts'
 
-/** One line of text for an event. */
+/** Formats an event as one line of text. */
 export function printEvent(event: HistoryEvent): string {
   const { mono, life, outcome, kind, ...rest } = event
   const how = outcome === 'ok' ? '' : ` (${outcome})`
   return `${(mono / 1000).toFixed(3).padStart(10)} ${(life ?? '-').padEnd(6)} ${kind}${how} ${JSON.stringify(rest, shorten)}`
 }
 
-/** Shortens ids and definitions to their beginnings, which distinguish them. */
+/** Shortens ids to their beginnings, which distinguish them, and leaves out definitions. */
 function shorten(key: string, value: unknown): unknown {
   if (key === 'definition' || key === 'lineage' || key === 'fingerprint' || key === 'handlerKey') return undefined
   if (key === 'attempts' && Array.isArray(value)) {

@@ -2,7 +2,7 @@ import type { Violation } from '../checker/violation.ts'
 import type { SimulatorOptions } from './simulator-options.ts'
 import type { Totals } from './totals.ts'
 
-/** Prints a seed that broke a promise, and the command that runs it again. */
+/** Prints the violations of a seed, and the command that repeats it. */
 export function printFailure(
   seed: number,
   violations: readonly Violation[],

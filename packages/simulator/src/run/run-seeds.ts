@@ -6,7 +6,7 @@ import type { WorkDone, WorkOrder } from './worker.ts'
 const workerCount = 2
 const seedsPerOrder = 20
 
-/** Runs the seeds in two threads, and reports each group that has ended. Starts no further group after a failure. */
+/** Runs the seeds in two threads and calls `onDone` after each group of seeds. Starts no further group after a violation. */
 export async function runSeeds(
   options: WorkOrder,
   onDone: (done: WorkDone, totals: Totals) => void,

@@ -8,11 +8,11 @@ export interface SimulatorOptions {
   /** How many seeds. */
   readonly seeds: number
   readonly sabotage: string | null
-  /** The only faults are outages of the storage for all nodes, and wrong clocks. */
+  /** Whether the only faults are outages of the storage for all nodes, and wrong clocks. */
   readonly onlyOutages: boolean
-  /** Includes calls of `runDue`, beside running nodes or in place of them. */
+  /** Whether the simulation includes calls of `runDue`, beside running nodes or in place of them. */
   readonly calls: boolean
-  /** Some jobs have `maxConcurrency`, `startRate` and `priority`. */
+  /** Whether some jobs have `maxConcurrency`, `startRate` and `priority`. */
   readonly places: boolean
   /** Print every event. */
   readonly verbose: boolean
@@ -28,7 +28,7 @@ const usage = `Usage: npm run simulate -- [options]
   --verbose        print every event
   --sabotage NAME  break the storage: ${sabotageNames.join(', ')}`
 
-/** Reads the command line; `null` after `--help`. @throws TypeError with the mistake and the usage */
+/** Reads the command line. Returns `null` after `--help`. @throws TypeError with the wrong option and the usage */
 export function readSimulatorOptions(args: readonly string[]): SimulatorOptions | null {
   try {
     const { values } = parseArgs({

@@ -1,6 +1,6 @@
 import type { SimulationReport } from '../simulate.ts'
 
-/** The sums over all simulations so far. Plain data, so that threads can exchange it. */
+/** The sums over all simulations so far, as plain data that threads can exchange. */
 export interface Totals {
   seeds: number
   virtualMs: number

@@ -3,7 +3,7 @@ import type { Violation } from '../checker/violation.ts'
 import { simulate } from '../simulate.ts'
 import { addTotals, emptyTotals, type Totals } from './totals.ts'
 
-/** An order from the main thread to a worker. */
+/** A range of seeds that the main thread sends to a worker. */
 export interface WorkOrder {
   readonly from: number
   readonly seeds: number
@@ -13,13 +13,13 @@ export interface WorkOrder {
   readonly places: boolean
 }
 
-/** A worker's answer to an order. */
+/** A worker's results for a range of seeds. */
 export interface WorkDone {
   readonly totals: Totals
   readonly failures: readonly { readonly seed: number; readonly violations: readonly Violation[] }[]
 }
 
-// Stack traces of simulated errors cost more time than everything else about these errors.
+// Creating the stack traces of simulated errors would take most of the run time.
 Error.stackTraceLimit = 0
 
 parentPort?.on('message', async ({ from, seeds, sabotage, onlyOutages, calls, places }: WorkOrder) => {

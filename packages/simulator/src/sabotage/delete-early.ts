@@ -3,7 +3,7 @@ import { wrapStorage } from '@jobistemer/core/testing'
 
 const tooMuchMs = 30_000
 
-/** Removes more history than requested, and hides the raised prune floor. */
+/** Sabotage: a prune removes more history than requested, and reports no raised prune floor. */
 export function deleteEarly(storage: Storage): Storage {
   return wrapStorage(storage, {
     async prune(request) {

@@ -1,7 +1,7 @@
 import type { CreateAnswer, Storage } from '@jobistemer/core/storage'
 import { wrapStorage } from '@jobistemer/core/testing'
 
-/** Has no unique key: answers the creation of an existing occurrence with `created`. */
+/** Sabotage: the storage has no unique key, and answers the creation of an existing occurrence with `created`. */
 export function dropUniqueKey(storage: Storage): Storage {
   return wrapStorage(storage, {
     async createOccurrences(request) {

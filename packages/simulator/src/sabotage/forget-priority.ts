@@ -1,7 +1,7 @@
 import type { CreateItem, OccurrenceDetails, Storage } from '@jobistemer/core/storage'
 import { wrapStorage } from '@jobistemer/core/testing'
 
-/** Orders waiting occurrences by time alone. */
+/** Sabotage: the storage orders waiting occurrences by time alone, without their priority. */
 export function forgetPriority(storage: Storage): Storage {
   return wrapStorage(storage, {
     createOccurrences: (request) => storage.createOccurrences({ ...request, items: request.items.map(plain) }),

@@ -1,7 +1,7 @@
 import type { HeartbeatRequest, NodeRecord, Storage } from '@jobistemer/core/storage'
 import { wrapStorage } from '@jobistemer/core/testing'
 
-/** Compares the wall time of a node's last heartbeat, by that node's clock, with the wall clock of the observer. */
+/** Sabotage: a node is dead if its last heartbeat, by its own clock, is too old for the observer's wall clock. */
 export function judgeByWallClock(connection: Storage): Storage {
   let looks = 0
   return wrapStorage(connection, {
@@ -17,7 +17,10 @@ function stamped({ own, ...request }: HeartbeatRequest): HeartbeatRequest {
   return { ...request, own: own && { ...own, about: { ...own.about, beatAt: request.now } } }
 }
 
-/** Makes the counter of a dead node stand still, and the counter of any other node move on with each read. */
+/**
+ * Makes the counter of a node that the sabotage considers dead stand still, and the counters of other nodes grow with
+ * each read.
+ */
 function judged(record: NodeRecord, { now, looks }: { readonly now: number; readonly looks: number }): NodeRecord {
   const { beatAt, deadAfterMs } = record.about as { readonly beatAt?: number; readonly deadAfterMs: number }
   if (beatAt === undefined) return record

@@ -2,15 +2,15 @@ import type { JobId } from '@jobistemer/core'
 import type { CreateAnswer, CreateItem, JobRecord, SaveJobAnswer, Storage } from '@jobistemer/core/storage'
 import { wrapStorage } from '@jobistemer/core/testing'
 
-/** The watermark of a job at its last replacement. */
+/** The watermark and the next instant of a job at its last replacement. */
 interface Standpoint {
   readonly watermark: number
   readonly nextAt: number | null
 }
 
 /**
- * Sets the watermark back at each replacement of a job, to its value at the previous replacement. Nodes then create the slots
- * since that replacement again.
+ * Sabotage: each replacement of a job sets the watermark back to its value at the previous replacement. Nodes then
+ * create the slots in between again.
  */
 export function moveWatermarkBack(): (storage: Storage) => Storage {
   const earlier = new Map<JobId, Standpoint>()

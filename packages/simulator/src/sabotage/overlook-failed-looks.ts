@@ -1,7 +1,7 @@
 import type { HeartbeatAnswer, Storage } from '@jobistemer/core/storage'
 import { wrapStorage } from '@jobistemer/core/testing'
 
-/** Answers a failed heartbeat read with the previous answer, so that silence grows through every outage. */
+/** Sabotage: answers a failed heartbeat read with the previous answer, so that peers seem silent during every outage. */
 export function overlookFailedLooks(connection: Storage): Storage {
   let latest: HeartbeatAnswer | null = null
   return wrapStorage(connection, {

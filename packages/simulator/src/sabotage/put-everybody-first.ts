@@ -2,7 +2,7 @@ import type { Storage } from '@jobistemer/core/storage'
 import { wrapStorage } from '@jobistemer/core/testing'
 import { dropUniqueKey } from './drop-unique-key.ts'
 
-/** Hides all peers, so that each node launches every slot. The storage creates existing occurrences again. */
+/** Sabotage: hides all peers, so that each node launches every slot, and creates existing occurrences again. */
 export function putEverybodyFirst(storage: Storage): Storage {
   const unconditional = dropUniqueKey(storage)
   return wrapStorage(unconditional, {

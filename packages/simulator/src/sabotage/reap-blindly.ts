@@ -2,8 +2,8 @@ import type { ReapItem, Storage } from '@jobistemer/core/storage'
 import { wrapStorage } from '@jobistemer/core/testing'
 
 /**
- * Compares neither token, owner nor sequence: every reap, even an old one, takes a running occurrence. Each reap is sent a
- * second time with the next one.
+ * Sabotage: a reap compares neither token, owner nor sequence, so even an old reap takes a running occurrence. Each
+ * reap is repeated with the next reap.
  */
 export function reapBlindly(storage: Storage): Storage {
   let before: readonly ReapItem[] = []

@@ -1,7 +1,7 @@
 import type { CreateAnswer, CreateItem, Storage } from '@jobistemer/core/storage'
 import { wrapStorage } from '@jobistemer/core/testing'
 
-/** Does not compare the watermark. A node that is late with a window recovers it again after another node. */
+/** Sabotage: a recovery does not compare the watermark, so a late node recovers a window that another node has recovered. */
 export function recoverBlindly(storage: Storage): Storage {
   return wrapStorage(storage, {
     async createOccurrences(request) {

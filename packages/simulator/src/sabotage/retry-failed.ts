@@ -1,7 +1,7 @@
 import type { ReapItem, Storage, TaskRunRecord } from '@jobistemer/core/storage'
 import { wrapStorage } from '@jobistemer/core/testing'
 
-/** Makes every reaped occurrence pending, even if the reap is to fail it. */
+/** Sabotage: every reap makes its occurrence pending, even a reap that must fail the occurrence. */
 export function retryFailed(storage: Storage): Storage {
   return wrapStorage(storage, {
     reap: (request) => storage.reap({ ...request, items: request.items.map(retried) }),

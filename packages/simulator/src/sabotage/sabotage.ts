@@ -12,15 +12,15 @@ import { recoverBlindly } from './recover-blindly.ts'
 import { retryFailed } from './retry-failed.ts'
 import { seeNothingOverdue } from './see-nothing-overdue.ts'
 
-/** Breaks all connections to one database in the same way. */
+/** Changes all connections to one database in the same wrong way. */
 export interface Sabotage {
-  /** Changes the behavior of the storage. */
+  /** Wraps the storage to change its behavior. */
   readonly storage?: (storage: Storage) => Storage
-  /** Changes what the engine sees of its connection, after the faults. Simulates a wrong engine. */
+  /** Wraps the connection between the engine and the injected faults, to simulate a wrong engine. */
   readonly connection?: (connection: Storage) => Storage
 }
 
-/** Leaves the storage intact: nodes follow every reading of their wall clocks at once. */
+/** Sabotage that leaves the storage intact: nodes follow every reading of their wall clocks at once. */
 export const followEveryReading = 'every-reading'
 
 const sabotages: ReadonlyMap<string, () => Sabotage> = new Map([
@@ -43,10 +43,10 @@ const sabotages: ReadonlyMap<string, () => Sabotage> = new Map([
   ['blind-standby', () => ({ storage: seeNothingOverdue })],
 ])
 
-/** Names of all sabotages of the storage or of the nodes' clocks. They show that the checks find such errors. */
+/** Names of all sabotages. Each sabotage shows that the checks detect a certain error. */
 export const sabotageNames: readonly string[] = [...sabotages.keys()]
 
-/** @throws TypeError if no sabotage has this name */
+/** Returns the factory of the named sabotage. @throws TypeError if no sabotage has this name */
 export function sabotageOf(name: string): () => Sabotage {
   const sabotage = sabotages.get(name)
   if (sabotage !== undefined) return sabotage

@@ -1,7 +1,7 @@
 import type { Storage } from '@jobistemer/core/storage'
 import { wrapStorage } from '@jobistemer/core/testing'
 
-/** Lists no overdue job, so that the overdue takeover launches nothing. */
+/** Sabotage: the storage lists no overdue job, so nodes take over no overdue slot. */
 export function seeNothingOverdue(storage: Storage): Storage {
   return wrapStorage(storage, {
     async listJobs(query) {

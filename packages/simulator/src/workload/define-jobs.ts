@@ -5,10 +5,10 @@ import type { NodeClock } from '../world/node-clock.ts'
 import { every } from './every.ts'
 import type { SimulatedDefinition, SimulatedJob, SimulatedTask } from './simulated-job.ts'
 
-/** Name of the handler of all jobs that are data. */
+/** Name of the registered handler that all jobs from data use. */
 export const dataHandler = 'simulated'
 
-/** What the handlers of one life of a node use. */
+/** What the handlers of one node incarnation need from the simulation. */
 export interface HandlerWorld {
   readonly seed: number
   readonly life: string
@@ -16,7 +16,7 @@ export interface HandlerWorld {
   readonly history: History
 }
 
-/** Creates the definition of a job in one build of the code. */
+/** Builds the job definition of one code build. */
 export function defineSimulatedJob(job: SimulatedJob, definition: SimulatedDefinition, world: HandlerWorld): Job {
   const { intervalMs, phaseMs, endMs, settings } = definition
   return defineJob({
@@ -35,18 +35,18 @@ export function defineSimulatedJob(job: SimulatedJob, definition: SimulatedDefin
   })
 }
 
-/** The handler of jobs that are data. */
+/** Runs an attempt of a job that is data. Its task's `data` holds the simulated task. */
 export function runDataTask(context: TaskContext<unknown>, world: HandlerWorld): Promise<number> {
   return runSimulatedTask(context, context.data as SimulatedTask, world)
 }
 
-/** The request of an occurrence. A run of a backfill is the request for one slot. */
+/** Returns the name of an occurrence's request; `null` for a slot. For a backfill, the name includes the slot. */
 function requestOf({ input, backfill }: TaskContext<unknown>): string | null {
   if (typeof input !== 'string') return null
   return backfill === null ? input : `${input} ${backfill.slot.toISOString()}`
 }
 
-/** Runs one attempt and records its start and its end in the history. */
+/** Runs one attempt, and records its start and its end in the history. */
 async function runSimulatedTask(
   context: TaskContext<unknown>,
   task: SimulatedTask,
@@ -56,7 +56,7 @@ async function runSimulatedTask(
   const { id, kind } = context.occurrence
   const { attempt, fencingToken: token } = context
   const names = { id, task: task.name, attempt, token }
-  // A process that has died in this turn of the event loop does nothing more.
+  // The process died in this turn of the event loop, so the handler must not act or return.
   if (clock.dead) return await never
   history.add(life, {
     kind: 'handler.started',
@@ -71,7 +71,7 @@ async function runSimulatedTask(
   const random = new SeededRandom(`${seed}:${id}:${task.name}:${attempt}`)
   const durationMs = Math.floor(random.next() ** 2 * task.longestMs)
   const fails = random.chance(task.failing)
-  // The engine stores this progress before the end of attempts that last longer than a second.
+  // If the attempt lasts longer than one second, the engine stores this progress before the attempt's end.
   if (random.chance(0.5)) context.progress(random.next(), 'begun')
   context.logger.debug({ attempt }, 'begun')
   const { signal } = context
@@ -89,7 +89,7 @@ async function runSimulatedTask(
   return attempt
 }
 
-/** The reason with which the engine aborted a handler. */
+/** Returns the reason with which the engine aborted a handler. */
 function reasonOf({ reason }: AbortSignal): string {
   if (!JobistemerError.isInstance(reason)) return String(reason)
   return reason.code === 'TASK_TIMEOUT' ? 'timeout' : String(reason.value)

@@ -6,11 +6,11 @@ type OverlapPolicy = NonNullable<JobSettingsInput['overlapPolicy']>
 
 const exclusivePolicies: readonly OverlapPolicy[] = ['skip', 'queue', 'queue_one', 'cancel_running']
 
-/** Upper limits of a run, in ms, so that abandoned runs end within the calm phase after the faults. */
+/** Execution timeouts of jobs, in ms: short enough that abandoned runs end within the calm phase. */
 const executionTimeouts = [3000, 10_000, 30_000]
 const intervals = [1000, 2000, 5000, 5000, 10_000, 10_000, 20_000, 30_000]
 
-/** The jobs of a seed, in every combination of settings. */
+/** Draws the jobs of a seed, with random combinations of settings. */
 export function drawJobs(
   random: SeededRandom,
   options: { readonly startMs: number; readonly spanMs: number },
@@ -19,7 +19,7 @@ export function drawJobs(
   return random.chance(0.25) ? [...jobs, ...drawCrowd(random)] : jobs
 }
 
-/** Draws jobs that are due together. Most are quick, so nodes prefetch them until one is slow. */
+/** Draws 4 to 12 jobs that are due at the same instants. Most are quick, so nodes prefetch their slots until one is slow. */
 function drawCrowd(random: SeededRandom): SimulatedJob[] {
   const intervalMs = random.pick([1000, 2000, 5000])
   return Array.from({ length: random.whole(4, 12) }, (_, index) => {
@@ -66,7 +66,7 @@ function drawDefinition(
   }
 }
 
-/** Settings of a job that can change at run time. */
+/** Draws settings that an update can change at run time. */
 export function drawSettings(random: SeededRandom, overlaps: boolean): JobSettingsInput {
   return {
     overlapPolicy: overlaps ? 'allow' : random.pick(exclusivePolicies),
@@ -99,13 +99,13 @@ function drawTask(
     name,
     longestMs,
     failing: random.pick([0, 0, 0.2, 0.7]),
-    // A task that ignores its signal continues beside its successor. Only jobs that allow overlap have such tasks.
+    // A task that ignores its abort signal continues beside the next run. Only jobs that allow overlap have such tasks.
     stopsInMs: job.overlaps && random.chance(0.2) ? null : random.pick([0, 0, 500, 3000]),
     settings: drawTaskSettings(random),
   }
 }
 
-/** A task with more attempts than the storage keeps. */
+/** Returns a task that fails more often than the number of attempts that the storage keeps. */
 function stubbornTask(name: string, random: SeededRandom): SimulatedTask {
   const retryPolicy = { maxRetries: random.whole(25, 60), retryInterval: random.pick([0, 20, 200]) }
   return { name, longestMs: random.pick([0, 50]), failing: 0.97, stopsInMs: 0, settings: { retryPolicy } }
@@ -126,7 +126,7 @@ function drawTaskSettings(random: SeededRandom): TaskSettingsInput {
   }
 }
 
-/** The definition of the job in the next release of the code. */
+/** Returns the definition of the job in the next code build. */
 function nextBuild(
   old: SimulatedDefinition,
   random: SeededRandom,

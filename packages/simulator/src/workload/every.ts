@@ -1,6 +1,6 @@
 import { type ScheduleType, type SerializedSchedule, WindowedSchedule } from '@jobistemer/core/schedule'
 
-/** Fires every `intervalMs`, `phaseMs` after multiples of it since the epoch, up to `endMs` inclusive. */
+/** A schedule with a slot each `intervalMs`, shifted by `phaseMs` from the epoch, up to `endMs` inclusive. */
 class Every extends WindowedSchedule {
   readonly intervalMs: number
   readonly phaseMs: number

@@ -2,14 +2,14 @@ import type { JobSettingsInput } from '@jobistemer/core'
 import { SeededRandom } from '@jobistemer/test-kit'
 import type { SimulatedJob } from './simulated-job.ts'
 
-/** Mostly 0. One level of priority outweighs all time that passes in a world. */
+/** Returns a priority, mostly 0. One priority level outweighs an hour, which is longer than a simulation. */
 export function drawPriority(random: SeededRandom): number {
   return random.pick([0, 0, 0, 1, 1, -1, 5])
 }
 
 /**
- * Adds a random priority to the settings. If the overlap policy allows it, also adds a concurrency limit and perhaps a start
- * rate.
+ * Adds a random priority to the settings. If the overlap policy allows a concurrency limit, adds one, and perhaps a
+ * start rate.
  */
 export function withPlaces(settings: JobSettingsInput, random: SeededRandom): JobSettingsInput {
   const { overlapPolicy } = settings
@@ -21,7 +21,7 @@ export function withPlaces(settings: JobSettingsInput, random: SeededRandom): Jo
   return { ...settings, maxConcurrency, startRate: hasRate ? startRate : 'unlimited', priority: drawPriority(random) }
 }
 
-/** Adds concurrency limits, start rates and priorities to the jobs of a world. Makes tasks long enough for overlaps. */
+/** Adds concurrency limits, start rates and priorities to jobs, and makes their tasks long enough to overlap. */
 export function jobsWithPlaces(jobs: readonly SimulatedJob[], seed: number): readonly SimulatedJob[] {
   const random = new SeededRandom(`places in ${seed}`)
   return jobs.map((job) => ({

@@ -3,18 +3,18 @@ import type { JobSettingsInput, TaskSettingsInput } from '@jobistemer/core'
 /** A job as plain data. Nodes create definitions with handlers from it. */
 export interface SimulatedJob {
   readonly name: string
-  /** The tasks name a registered handler: the job is data, and users add and remove it at run time. */
+  /** Whether the job is data: its tasks name a registered handler, and users add and remove the job at run time. */
   readonly isData: boolean
-  /** Every version of the job allows overlapping occurrences. */
+  /** Whether every version of the job allows overlapping occurrences. */
   readonly overlaps: boolean
-  /** One definition for each build, oldest first. */
+  /** The job's definition in each code build, oldest first. */
   readonly builds: readonly SimulatedDefinition[]
 }
 
 export interface SimulatedDefinition {
   readonly intervalMs: number
   readonly phaseMs: number
-  /** `null`: the schedule never ends. */
+  /** The end of the schedule; `null` if the schedule never ends. */
   readonly endMs: number | null
   readonly settings: JobSettingsInput
   readonly tasks: readonly SimulatedTask[]
@@ -22,11 +22,11 @@ export interface SimulatedDefinition {
 
 export interface SimulatedTask {
   readonly name: string
-  /** Maximum duration of an attempt. */
+  /** Maximum duration of an attempt, in ms. */
   readonly longestMs: number
-  /** The share of attempts that fail. */
+  /** Share of attempts that fail, 0 to 1. */
   readonly failing: number
-  /** Time that the task needs to stop after an abort; `null`: the task ignores the abort. */
+  /** Time that the task needs to stop after an abort, in ms; `null`: the task ignores the abort. */
   readonly stopsInMs: number | null
   readonly settings: TaskSettingsInput
 }

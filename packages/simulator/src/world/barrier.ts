@@ -1,10 +1,10 @@
-/** An obstacle between a call and the storage. */
+/** A fault that currently blocks calls between a node and the storage. */
 export interface Barrier {
-  /** `away`: the storage answers no node. */
+  /** The fault behind the barrier. `away`: the storage is unavailable to all nodes. */
   readonly fault: 'away' | 'partitioned' | 'cut off'
-  /** Resolves when hanging calls fail; `null` if calls fail at once. */
+  /** Promise that resolves when blocked calls fail; `null` if they fail at once. */
   readonly lifted: Promise<void> | null
 }
 
-/** The calls of a node that do not reach the storage. */
+/** Which storage calls of a node the network drops. */
 export type CutCalls = 'all' | 'heartbeats' | 'others'

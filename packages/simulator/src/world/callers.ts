@@ -2,10 +2,10 @@ import { SeededRandom } from '@jobistemer/test-kit'
 import { NodeLife } from './node-life.ts'
 import type { World } from './world.ts'
 
-/** Budgets of calls, in ms. Some calls end before their work, and some last beyond the next call. */
+/** Budgets of `runDue` calls, in ms. Some budgets end before the work is done, and some outlast the start of the next call. */
 const budgetsMs: readonly number[] = [1000, 3000, 10_000, 30_000]
 
-/** Calls `runDue` at intervals, as a platform does. Each call has a process of its own, which may be killed. */
+/** Calls `runDue` at intervals, as a serverless platform does. Each call has its own process, which a fault may kill. */
 export class Callers {
   readonly lives: NodeLife[] = []
   readonly #world: World
@@ -33,7 +33,7 @@ export class Callers {
     if (this.#isOver) return
     this.#call()
     const { faults } = this.#world
-    // After the faults, due slots must be launched in time.
+    // After the faults, calls come every 5 s, so that due slots are launched in time.
     const waitMs = faults === null ? 5000 : this.#random.whole(1, 2 * this.#everyMs)
     this.#world.later(waitMs, () => this.#callAndGoOn())
   }

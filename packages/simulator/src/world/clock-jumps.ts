@@ -2,10 +2,10 @@ import { SeededRandom } from '@jobistemer/test-kit'
 import type { Fleet } from './fleet.ts'
 import { jumpsMs, longestWrongMs, type World } from './world.ts'
 
-/** Maximum lasting error of a clock, in ms. Jobs may be decided this far ahead. */
+/** Maximum error of a clock that stays wrong, in ms. Nodes may decide slots this far ahead. */
 const longestLastingMs = 300_000
 
-/** Makes the clocks of nodes and of the storage jump: for a single reading, for some seconds, or for good. */
+/** Makes the clocks of nodes and of the storage jump: for a single reading, for some seconds, or permanently. */
 export function makeClocksJump(world: World, fleet: Fleet): void {
   const random = new SeededRandom(`clock jumps of ${world.seed}`)
   const next = (afterMs: number): void =>
@@ -15,7 +15,10 @@ export function makeClocksJump(world: World, fleet: Fleet): void {
   next(0)
 }
 
-/** Makes clocks jump and returns the duration. Two equal jumps without a gap would last long enough to be followed. */
+/**
+ * Makes one clock jump, and returns the jump's duration in ms. Jumps do not overlap, because nodes would follow two
+ * equal jumps without a gap.
+ */
 function jump(world: World, fleet: Fleet, random: SeededRandom): number {
   const how = random.weighted({ reading: 3, while: 3, good: 1, storage: 1 })
   const byMs = random.pick([-1, 1]) * random.pick(jumpsMs)
@@ -28,7 +31,7 @@ function jump(world: World, fleet: Fleet, random: SeededRandom): number {
     world.setStorageClock(lastingMs)
     return 0
   }
-  // A starting node can compare its clock only with the storage's clock, if there is one.
+  // Only running nodes jump: a starting node can compare its clock only with the storage's clock, if there is one.
   const { usable } = fleet
   const life = usable[Math.floor(place * usable.length)]
   if (life === undefined) return 0

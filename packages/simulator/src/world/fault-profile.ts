@@ -1,24 +1,24 @@
 import type { SeededRandom } from '@jobistemer/test-kit'
 
-/** Faults of one call to the storage. */
+/** Faults of one storage call. */
 export type CallFault =
-  /** The process dies before it makes the call. */
+  /** The process dies before it sends the call. */
   | 'crash before'
-  /** The call takes effect, and the process dies before it receives the answer. */
+  /** The storage executes the call, and the process dies before it receives the answer. */
   | 'crash after'
-  /** The process freezes, and makes the call after it has thawed. */
+  /** The process freezes before the call, and sends the call after the thaw. */
   | 'freeze before'
-  /** The call takes effect. The process freezes, and receives the answer after it has thawed. */
+  /** The storage executes the call. The process freezes, and receives the answer after the thaw. */
   | 'freeze after'
-  /** The call fails without an effect. */
+  /** The call fails, and the storage does not execute it. */
   | 'rejected'
-  /** The call takes effect, and its answer gets lost. */
+  /** The storage executes the call, and its answer gets lost. */
   | 'lost answer'
-  /** The call fails without an answer, and takes effect later. */
+  /** The caller gets no answer, and the storage executes the call later. */
   | 'late effect'
-  /** The call takes effect twice. */
+  /** The storage executes the call twice. */
   | 'doubled'
-  /** Call and answer are delayed. */
+  /** The request and the answer are delayed. */
   | 'slow'
 
 const callFaults: readonly CallFault[] = [
@@ -33,25 +33,25 @@ const callFaults: readonly CallFault[] = [
   'slow',
 ]
 
-/** The probabilities and limits of the faults in the world of one seed. */
+/** The probabilities and limits of the faults in the simulation of one seed. */
 export interface FaultProfile {
   /** The probability of each fault, for each call. */
   readonly calls: Readonly<Record<CallFault, number>>
-  /** Maximum delay of a slow call in each direction. */
+  /** Maximum delay of a slow call in each direction, in ms. */
   readonly slowestMs: number
-  /** Maximum time for which a process freezes. */
+  /** Maximum time for which a process freezes, in ms. */
   readonly longestFreezeMs: number
-  /** Maximum error of a clock. */
+  /** Maximum error of a node's clock, in ms. */
   readonly largestSkewMs: number
-  /** Whether faults set clocks while their nodes run. */
+  /** Whether faults set the clocks of running nodes. */
   readonly steppingClocks: boolean
-  /** The share of wake-ups that never arrive. */
+  /** Share of wake-ups that get lost, 0 to 1. */
   readonly lostWakeUps: number
-  /** Maximum time for which the storage rejects all calls of one node. */
+  /** Maximum time for which one node cannot reach the storage, in ms. */
   readonly longestPartitionMs: number
 }
 
-/** Draws some faults, not all: a history with few kinds of faults goes deeper. */
+/** Draws a fault profile. Each seed has only some kinds of faults, because fewer kinds explore longer sequences of each. */
 export function drawFaultProfile(random: SeededRandom): FaultProfile {
   const harshness = random.pick([0.2, 1, 1, 3])
   const has = (share: number): boolean => random.chance(share)
@@ -77,21 +77,21 @@ export function drawFaultProfile(random: SeededRandom): FaultProfile {
   }
 }
 
-/** Keeps only the errors of clocks, which stay as they are. */
+/** Returns a profile without faults, except that clocks keep their constant errors. */
 export function withoutFaults(profile: FaultProfile): FaultProfile {
   const calls = Object.fromEntries(callFaults.map((fault) => [fault, 0])) as FaultProfile['calls']
   return { ...profile, calls, steppingClocks: false, lostWakeUps: 0, longestPartitionMs: 0 }
 }
 
-/** Maximum uncertainty of a clock reading: half of the longest time from its request to its answer. */
+/** Returns the maximum uncertainty of a clock reading, in ms: half of the longest time from request to answer. */
 export function largestUncertainty({ calls, slowestMs, longestFreezeMs }: FaultProfile): number {
   const slowMs = calls.slow > 0 ? slowestMs : 0
-  // A process can also freeze for other reasons while its call is in progress.
+  // The process can freeze while any call is in progress, not only because of this call's fault.
   const canFreeze = calls['freeze before'] + calls['freeze after'] > 0
   return slowMs + (canFreeze ? longestFreezeMs : 0) + 1
 }
 
-/** The fault of the next call, or `null`. */
+/** Draws the fault of the next call; `null` for a call without a fault. */
 export function drawCallFault(profile: FaultProfile, random: SeededRandom): CallFault | null {
   let left = random.next()
   for (const fault of callFaults) {

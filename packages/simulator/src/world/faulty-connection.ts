@@ -9,33 +9,33 @@ export class StorageFault extends Error {
   override readonly name = 'StorageFault'
 }
 
-/** What a connection needs from its life and from the world. */
+/** What a connection needs from its node incarnation and from the simulation. */
 export interface ConnectionOwner {
   readonly random: SeededRandom
-  /** Replaces the batch size of the target storage. */
+  /** The maximum batch size of the connection, in place of the storage's own. */
   readonly maxBatch: number
   readonly worthwhileBatch: number
-  /** `null`: no faults happen (any more). */
+  /** The current fault profile; `null` after the faults have stopped. */
   readonly faults: FaultProfile | null
   readonly dead: boolean
-  /** The obstacle between such a call and the storage at present; `null` without one. */
+  /** Returns the barrier that currently blocks an operation; `null` without a barrier. */
   barrierTo(operation: CalledOperation): Barrier | null
   whenAwake(callback: () => void): void
   crash(where: string): void
   freeze(where: string): void
-  /** Calls back after `delayMs` of virtual time, even if this life has ended. */
+  /** Calls back after `delayMs` of virtual time, even if the node has ended. */
   later(delayMs: number, callback: () => void): void
-  /** The scheduler makes a call. The call goes out as soon as the process is not frozen. */
+  /** Reports that the scheduler makes a call. The connection sends the call as soon as the process is not frozen. */
   asks(call: StorageCall): void
-  /** Reports that a call went out, or that a fault was injected. */
+  /** Reports that the connection sent a call, or injected a fault. */
   called(operation: CalledOperation): void
   injected(fault: CallFault | Barrier['fault'] | 'lost wake-up', operation: string): void
 }
 
-/** A scheduler's way to the storage. */
+/** Wraps the storage as a node's connection, which injects faults into calls. */
 export function faultyConnection(target: Storage, owner: ConnectionOwner): Storage {
   return wrapStorage(target, {
-    // To a node, other processes seem to use the same data. It polls, and scans for changed definitions.
+    // The storage claims to be shared with other processes, so the node polls and scans for changed definitions.
     capabilities: {
       ...target.capabilities,
       multiProcess: true,
@@ -65,7 +65,7 @@ function subscribe(target: Storage, owner: ConnectionOwner, listener: (wakeUp: W
   return () => unsubscribe?.()
 }
 
-/** One call on its way to the storage and back. */
+/** One storage call on its way to the storage and back. */
 class Call {
   readonly #operation: CalledOperation
   readonly #perform: () => Promise<unknown>
@@ -127,7 +127,7 @@ class Call {
         await this.#perform()
         throw new StorageFault(`${this.#operation}: the answer got lost`)
       case 'late effect':
-        // The caller has given up, so the error of such a late call reaches no caller.
+        // The caller has already given up, so no caller receives the error of this late call.
         owner.later(this.#delay(faults), () => void this.#perform().catch(() => undefined))
         throw new StorageFault(`${this.#operation}: no answer in time`)
       case 'doubled': {
@@ -137,7 +137,7 @@ class Call {
       }
       case 'slow': {
         await this.#wait(this.#delay(faults))
-        // The call of a process that died meanwhile has already gone out.
+        // The storage executes the call even if the process died meanwhile, because the call was already sent.
         const answer = await this.#perform()
         await this.#wait(this.#delay(faults))
         return answer
@@ -154,7 +154,7 @@ class Call {
   }
 }
 
-/** Returns a new promise each time. A shared one would keep everything that awaits it in memory. */
+/** Returns a new pending promise for each call. A shared promise would keep all its waiters in memory. */
 function never(): Promise<never> {
   return new Promise(() => {})
 }

@@ -1,7 +1,7 @@
 import { NodeLife } from './node-life.ts'
 import type { World } from './world.ts'
 
-/** The nodes of a world: living ones, and ones that will return. */
+/** The nodes of a simulation: living nodes, and dead nodes that will return. */
 export class Fleet {
   readonly lives: NodeLife[] = []
   readonly #world: World
@@ -25,7 +25,7 @@ export class Fleet {
     return this.lives.filter((life) => life.usable)
   }
 
-  /** Restarts nodes, under their old or a new name. */
+  /** Starts nodes until `atLeast` are alive, under an old or a new name. */
   refill(options: { readonly atLeast: number }): void {
     const { random } = this.#world
     while (this.alive.length < options.atLeast) {
@@ -41,7 +41,7 @@ export class Fleet {
       this.refill({ atLeast: this.alive.length + 1 })
   }
 
-  /** Starts a node with the newest build, and with capacity for all waiting occurrences. */
+  /** Starts a node with the newest build, and with enough capacity for all waiting occurrences. */
   startNewest(): void {
     this.#newestBuild = 1
     this.#start(this.#newName(), { build: 1, maxConcurrentJobs: 100 })

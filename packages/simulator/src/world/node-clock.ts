@@ -2,20 +2,20 @@ import type { Clock, Timer } from '@jobistemer/core'
 import type { VirtualClock } from '@jobistemer/core/testing'
 import type { SeededRandom } from '@jobistemer/test-kit'
 
-/** Like the machine's clock: the engine reads a wall clock that jumps again within this many ms. */
+/** Maximum delay of one timer, in ms. The engine reads its wall clock again at least this often, as with a real clock. */
 const longestDelayMs = 60_000
 
 /**
- * The clock of one life of a node, over the virtual time that all nodes share. Its wall time has an offset, can be set, and can
- * be wrong for some seconds or for a single reading. While the process is frozen or dead, none of its timers fires.
+ * The clock of one node incarnation, based on the virtual time that all nodes share. Its wall time has an offset, can
+ * be set, and can be wrong for some seconds or one reading. Timers of a frozen or dead process do not fire.
  */
 export class NodeClock implements Clock {
   offsetMs: number
-  /** Current error of the clock, on top of its offset. */
+  /** Temporary error of the wall clock in ms, added to its offset. */
   jumpMs: number = 0
-  /** Whether the engine believes each reading at once: for the sabotage that follows every reading. */
+  /** Whether the engine believes each clock reading at once. Only the sabotage `every-reading` sets this. */
   readonly isAuthoritative: boolean
-  /** Error of the next reading. */
+  /** Error of the next clock reading, in ms. */
   #misreadByMs = 0
   readonly #common: VirtualClock
   readonly #random: SeededRandom
@@ -23,7 +23,7 @@ export class NodeClock implements Clock {
   readonly #handlerTimers = new Set<Timer>()
   #frozen = false
   #dead = false
-  /** Callbacks that run after the thaw, in the order of their arrival. */
+  /** Callbacks of a frozen process, in the order of their arrival. They run after the thaw. */
   #held: (() => void)[] = []
 
   constructor(
@@ -42,12 +42,12 @@ export class NodeClock implements Clock {
     return this.setTime() + this.jumpMs + misreadByMs
   }
 
-  /** The set time without jumps. Simulated users use it, because people notice a jump. */
+  /** Returns the wall time without temporary jumps. Simulated users use this time, because people notice a jump. */
   setTime(): number {
     return this.#common.now() + this.offsetMs
   }
 
-  /** Makes the next reading wrong. */
+  /** Makes the next clock reading wrong by `byMs`. */
   misread(byMs: number): void {
     this.#misreadByMs = byMs
   }
@@ -60,7 +60,7 @@ export class NodeClock implements Clock {
     return this.#random.next()
   }
 
-  /** Answers may take virtual time, so the common clock must not wait for them. It only learns of activity. */
+  /** Answers may need virtual time, so the shared clock must not wait for them. It only learns of activity. */
   track(): void {
     this.#common.track?.(settled)
   }
@@ -88,7 +88,7 @@ export class NodeClock implements Clock {
     return timer
   }
 
-  /** Number of timers of the scheduler that have not fired. A stopped scheduler has none. */
+  /** Number of the scheduler's active timers. A stopped scheduler has none. */
   get timerCount(): number {
     return this.#timers.size
   }
@@ -101,7 +101,7 @@ export class NodeClock implements Clock {
     return this.#dead
   }
 
-  /** Calls back now, or after the thaw if the process is frozen. Never calls back if it is dead. */
+  /** Calls back now, or after the thaw if the process is frozen, or never if the process is dead. */
   whenAwake(callback: () => void): void {
     if (this.#dead) return
     if (this.#frozen) this.#held.push(callback)
@@ -112,13 +112,13 @@ export class NodeClock implements Clock {
     this.#frozen = true
   }
 
-  /** Runs all held callbacks at once. */
+  /** Ends the freeze, and runs all held callbacks at once. */
   thaw(): void {
     if (!this.#frozen || this.#dead) return
     this.#frozen = false
     const held = this.#held
     this.#held = []
-    // A thawed process finds timers and answers at the same time. Their order is undefined.
+    // Timers and answers reach a thawed process at the same time, in any order.
     for (const callback of this.#random.chance(0.5) ? held : this.#random.shuffled(held)) this.whenAwake(callback)
   }
 
@@ -128,7 +128,7 @@ export class NodeClock implements Clock {
     for (const timer of [...this.#timers, ...this.#handlerTimers]) timer.cancel()
   }
 
-  /** For handlers: resolves after `milliseconds`, as far as this process can measure. */
+  /** Resolves after `milliseconds` on the process's clock, or when the signal fires. Handlers use it. */
   sleep(milliseconds: number, signal: AbortSignal | null): Promise<'slept' | 'aborted'> {
     return new Promise((resolve) => {
       if (signal?.aborted === true) return resolve('aborted')

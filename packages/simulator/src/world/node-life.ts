@@ -12,12 +12,12 @@ import { tellRefusal } from './refused.ts'
 import type { Timing } from './timing.ts'
 import type { World } from './world.ts'
 
-// Above the number of calls that any work of these small worlds makes at one instant, except for pages of long lists.
+// Limit of calls at one instant, to detect endless loops. Further pages of lists do not count.
 const mostCallsAtOnce = 3000
 
 const effectless: readonly string[] = ['rejected', 'partitioned', 'cut off', 'away']
 
-/** The name of a value that a scheduler derives, because no option sets it. */
+/** Returns the symbol of an internal scheduler setting, for which no public option exists. */
 function derived(name: string): symbol {
   return Symbol.for(`jobistemer.${name}`)
 }
@@ -26,7 +26,7 @@ const schedulerOperations: readonly CalledOperation[] = ['claim', 'settle', 'rea
 
 export type LifeState = 'starting' | 'up' | 'stopping' | 'down' | 'crashed'
 
-/** One process: a scheduler with its clock and its connection to the storage, from start to end. */
+/** One incarnation of a node: a process with a scheduler, its clock and its storage connection, from start to end. */
 export class NodeLife implements ConnectionOwner {
   readonly name: string
   readonly nodeId: string
@@ -46,7 +46,7 @@ export class NodeLife implements ConnectionOwner {
   #wasFrozen = false
   #lastCallAt = -1
   #callsAtOnce = 0
-  /** Distinct further pages of lists requested at this instant. They do not count as calls without end. */
+  /** Distinct pages of lists that were requested at this instant. They do not count towards the limit of calls. */
   readonly #pagesAtOnce = new Set<string>()
   readonly #world: World
 
@@ -59,7 +59,7 @@ export class NodeLife implements ConnectionOwner {
       readonly offsetMs: number
       readonly maxConcurrentJobs: number
       readonly prefetch: number
-      /** If set, this life is a call of `runDue` with this budget. */
+      /** If set, the process makes one call of `runDue` with this budget, in ms. */
       readonly callBudgetMs?: number
     },
   ) {
@@ -76,7 +76,7 @@ export class NodeLife implements ConnectionOwner {
     const { random } = world
     this.timing = world.timingOf(this.name)
     this.maxBatch = random.pick([1, 4, 1000])
-    // In these worlds calls with ends overlap, as on a storage that benefits from it.
+    // In every third seed, calls with small batches overlap, as on a storage with a low `worthwhileBatch`.
     this.worthwhileBatch = Math.min(world.seed % 3 === 0 ? 2 : this.maxBatch, this.maxBatch)
     this.scheduler = createScheduler({
       logger: silentLogger,
@@ -102,7 +102,7 @@ export class NodeLife implements ConnectionOwner {
     this.scheduler.on('hook.failed', ({ hook, error }) => this.#fail(`hook: ${hook}`, error))
   }
 
-  /** Monotonic time at which this life last had trouble reaching the storage. */
+  /** Monotonic time at which a fault last kept this node from the storage. */
   get disturbedAt(): number {
     return this.#cut === null && this.#world.awayBarrier === null ? this.#disturbedAt : this.#world.clock.monotonic()
   }
@@ -119,12 +119,12 @@ export class NodeLife implements ConnectionOwner {
     return this.#world.faults
   }
 
-  /** Whether the node can carry out a user's request. */
+  /** Whether the node can execute a user's request. */
   get usable(): boolean {
     return this.state === 'up' && !this.clock.frozen
   }
 
-  /** Whether the process exists, in any state. */
+  /** Whether the node's process exists, in any state. */
   get alive(): boolean {
     return this.state !== 'down' && this.state !== 'crashed'
   }
@@ -139,7 +139,8 @@ export class NodeLife implements ConnectionOwner {
     }
     this.scheduler.start().then(
       () => {
-        // A simulated crash does not stop promises that are in progress in the simulator's process.
+        // After a simulated crash, promises of the dead node continue in the simulator's process, so its start may
+        // still complete.
         if (!this.alive) return
         if (this.state === 'starting') this.state = 'up'
         history.add(this.name, { kind: 'node.up' })
@@ -162,7 +163,7 @@ export class NodeLife implements ConnectionOwner {
       const tookMs = this.clock.monotonic() - begunAt
       const isHindered = this.#wasFrozen
       history.add(this.name, { kind: 'call.ended', tookMs, budgetMs, isHindered, timersLeft: this.clock.timerCount })
-      // If its scheduler is shutting down, the shutdown records the end.
+      // If the scheduler was shut down during its start, the shutdown records the end of the node.
       if (this.state !== 'starting') return
       history.add(this.name, { kind: 'node.stopping' })
       history.add(this.name, { kind: 'node.down' })
@@ -182,7 +183,7 @@ export class NodeLife implements ConnectionOwner {
     })
   }
 
-  /** Stores the jobs of its build that are data and that the storage does not have. */
+  /** Adds the data jobs of the node's build that the storage does not have. */
   #addDataJobs(): void {
     if (this.#world.heldJobs === null) return
     const jobs = this.#define(this.#world.jobs.filter(({ isData }) => isData))
@@ -190,7 +191,7 @@ export class NodeLife implements ConnectionOwner {
     this.scheduler.add(jobs).catch((error) => tellRefusal(this.#world, this, { ...asked, error }))
   }
 
-  /** Shuts the node down. Runs have the grace period to end, and then the abort grace period to stop. */
+  /** Shuts the node down. Its runs have `graceMs` to end, and after their abort `abortGraceMs` to stop. */
   shutDown({ graceMs, abortGraceMs }: { readonly graceMs: number; readonly abortGraceMs: number }): void {
     if (this.state !== 'up' && this.state !== 'starting') return
     this.state = 'stopping'
@@ -199,7 +200,7 @@ export class NodeLife implements ConnectionOwner {
       () => {
         if (this.state === 'crashed') return
         this.#world.history.add(this.name, { kind: 'node.down' })
-        // The process ends here, and with it everything that its scheduler may have left.
+        // The process ends after its shutdown, and with it all handlers that still run.
         this.state = 'down'
       },
       (error) => this.#fail('shutdown', error),
@@ -231,7 +232,7 @@ export class NodeLife implements ConnectionOwner {
     this.clock.thaw()
   }
 
-  /** Blocks some of the node's calls to the storage for `forMs`. The calls fail at once, or hang until the end. */
+  /** Cuts the node off for `forMs`: some of its storage calls fail at once, or hang until the end. */
   cutOff({ calls, hangs, forMs }: { readonly calls: CutCalls; readonly hangs: boolean; readonly forMs: number }): void {
     if (!this.alive || this.#cut !== null) return
     let lift = (): void => undefined
@@ -267,26 +268,26 @@ export class NodeLife implements ConnectionOwner {
     return calls === 'all' || (calls === 'heartbeats') === (operation === 'heartbeat') ? barrier : null
   }
 
-  /** Sets the wall clock. */
+  /** Sets the node's wall clock to `offsetMs` ahead of the true time. */
   step(offsetMs: number): void {
     if (!this.alive || this.clock.offsetMs === offsetMs) return
     this.clock.offsetMs = offsetMs
     this.#tellClock()
   }
 
-  /** Makes the wall clock wrong for a while. */
+  /** Makes the node's wall clock wrong by `byMs`, for `forMs`. */
   jump(byMs: number, forMs: number): void {
     this.#setJump(byMs)
     this.later(forMs, () => this.#setJump(0))
   }
 
-  /** Makes the next reading of the wall clock wrong. */
+  /** Makes the next reading of the node's wall clock wrong. */
   misread(byMs: number): void {
     this.clock.misread(byMs)
     this.#world.history.add(this.name, { kind: 'node.clock-misread', byMs })
   }
 
-  /** Sets the wall clock right. */
+  /** Sets the node's wall clock to the true time. */
   correctClock(): void {
     this.step(0)
     this.#setJump(0)
@@ -335,7 +336,7 @@ export class NodeLife implements ConnectionOwner {
       this.#fail(operation, new Error(`more than ${mostCallsAtOnce} calls at one instant: it would never stop`))
       this.crash('calling the storage without end')
     }
-    // Calls that a user began before the shutdown may still reach the storage. Calls of the scheduler may not.
+    // After a shutdown, calls of users that are in progress may still reach the storage. Calls of the scheduler may not.
     if (this.state === 'down' && schedulerOperations.includes(operation)) {
       this.#world.history.add(this.name, { kind: 'late call', operation })
     }

@@ -31,7 +31,7 @@ const weights = {
 
 type OperationName = keyof typeof weights
 
-/** Starts a random user operation on one node, and does not wait for it. */
+/** Starts a random user operation on a node, without waiting for its answer. */
 export function doSomething(world: World, fleet: Fleet, life: NodeLife): void {
   const { random, history } = world
   const operation = random.weighted(weights)
@@ -88,7 +88,7 @@ async function perform(operation: OperationName, stage: Stage): Promise<string> 
       return `${slot.toISOString()} ${(await scheduler.cancelSlot(name, slot, patience)).outcome}`
     }
     case 'pause':
-      // Some pauses end by themselves.
+      // Half of the pauses have an end; users or the final phase end the other pauses.
       await scheduler.pause(name, {
         reason: 'simulated',
         ...(random.chance(0.5) && { for: random.whole(1000, 600_000) }),
@@ -176,7 +176,7 @@ async function replay({ world, fleet, life, job: { name }, patience }: Stage): P
   return await asking.ask(life, patience)
 }
 
-/** At most one run of each slot calls a handler: the backfill's name and the slot identify the request. */
+/** At most one run for each slot calls a handler, because the backfill's name and the slot identify the request. */
 async function backfill({ world, life, job: { name }, patience }: Stage): Promise<string> {
   const { random } = world
   const to = life.clock.setTime() - random.whole(0, 5000)
@@ -196,7 +196,7 @@ async function backfill({ world, life, job: { name }, patience }: Stage): Promis
   return `${key}: ${result.open} of ${result.slots} open`
 }
 
-/** Where jobs have priorities, some requests have one of their own. */
+/** In simulations with priorities, half of the requests set their own priority. */
 function drawUrgency({ hasPlaces, random }: World): { readonly priority?: number } {
   return hasPlaces && random.chance(0.5) ? { priority: drawPriority(random) } : {}
 }

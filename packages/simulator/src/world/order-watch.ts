@@ -13,7 +13,7 @@ import type { History } from '../history/history.ts'
 
 const reads: readonly string[] = ['get', 'listJobs', 'listOccurrences', 'heartbeat', 'prune', 'serverTime']
 
-/** Waiting occurrences at one moment, and their jobs. */
+/** The waiting occurrences at one moment, and the heads of their jobs. */
 interface Waiting {
   readonly pending: ReadonlyMap<OccurrenceId, OccurrenceRecord>
   readonly queued: ReadonlyMap<OccurrenceId, OccurrenceRecord>
@@ -21,8 +21,8 @@ interface Waiting {
 }
 
 /**
- * Wraps the storage and records, for each call, which waiting occurrences it has taken and which it has left. `look` is a
- * connection to the same data. The storage executes a call at once, so no other call comes between.
+ * Wraps the storage and records, for each call, which waiting occurrences it took and which it left. `look` is a second
+ * connection to the same data. The memory storage executes a call at once, so no other call intervenes.
  */
 export function watchOrder(storage: Storage, look: Storage, history: History, life: string): Storage {
   return wrapStorage(storage, {
@@ -53,7 +53,7 @@ async function see(look: Storage): Promise<Waiting> {
   return { pending: byId(pending.items), queued: byId(queued.items), jobs: byId(jobs.items) }
 }
 
-/** Records which queued occurrences a call has woken and which are still queued. Canceled occurrences are in neither list. */
+/** Records which queued occurrences a call woke and which it left queued. Canceled occurrences are in neither list. */
 function noteWoken(
   { before, after }: { readonly before: Waiting; readonly after: Waiting },
   history: History,
@@ -71,7 +71,7 @@ function noteWoken(
   }
 }
 
-/** Records which pending occurrences a claim has taken, and which others it could have taken. */
+/** Records which pending occurrences a claim took, and which other claimable occurrences it left. */
 function noteClaimed(
   { before, after }: { readonly before: Waiting; readonly after: Waiting },
   { now, exceptHandlerKeys }: ClaimRequest,

@@ -2,7 +2,7 @@ import type { CallOptions } from '@jobistemer/core'
 import type { NodeLife } from './node-life.ts'
 import type { World } from './world.ts'
 
-/** Draws a user's timeout: mostly the scheduler's default, sometimes a shorter one, sometimes an abort. */
+/** Draws the timeout of a user's call: mostly the scheduler's default, sometimes a shorter timeout or an abort. */
 export function drawPatience(world: World, life: NodeLife): CallOptions {
   const { random } = world
   if (random.chance(0.8)) return {}

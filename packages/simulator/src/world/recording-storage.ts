@@ -26,13 +26,13 @@ import type {
 import { type StorageCall, wrapStorage } from '@jobistemer/core/testing'
 import type { History } from '../history/history.ts'
 
-/** The life whose calls are recorded. */
+/** The node incarnation whose storage calls are recorded. */
 export interface RecordedLife {
   readonly name: string
   readonly starting: boolean
 }
 
-/** Wraps the storage and records its real effects, even if the caller never receives the answer. */
+/** Wraps the storage and records the effects of calls, even if the caller never receives an answer. */
 export function recordingStorage(target: Storage, history: History, life: RecordedLife): Storage {
   const recorder = new Recorder(history, life)
   return wrapStorage(target, {
@@ -133,7 +133,7 @@ class Recorder {
   #heard({ own }: HeartbeatRequest): void {
     if (own === null) return
     const { incarnation, counter, leaving, about } = own
-    // This node writes the death record of another node.
+    // The call writes the death record of another node, which is no heartbeat.
     if (about.dead !== undefined) return
     const callEndsAt = typeof about.callEndsAt === 'number' ? about.callEndsAt : null
     this.#add({ kind: 'heartbeat', incarnation, counter, callEndsAt, leaving, ended: about.ended === true })
@@ -178,7 +178,7 @@ class Recorder {
   }
 
   #pruned({ jobId, before }: PruneRequest, { removed }: PruneAnswer): void {
-    // Recorded even if nothing was removed: the prune may have removed an old tombstone.
+    // The prune is recorded even if it removed no occurrence, because it may have removed an old tombstone.
     this.#add({ kind: 'pruned', jobId, before, removed })
   }
 }

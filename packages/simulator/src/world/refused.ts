@@ -3,10 +3,10 @@ import { StorageFault } from './faulty-connection.ts'
 import type { NodeLife } from './node-life.ts'
 import type { World } from './world.ts'
 
-/** Errors that a user may receive while others act at the same time. */
+/** Errors that a user's operation may receive while other users act at the same time. */
 const expectedCodes = [
   'JOB_NOT_FOUND',
-  // The job was not stored while its schedule lasted.
+  // The job was stored only after the end of its schedule.
   'SCHEDULE_NEVER_FIRES',
   'OCCURRENCE_NOT_FOUND',
   'VERSION_CONFLICT',
@@ -14,17 +14,17 @@ const expectedCodes = [
   'SCHEDULER_STATE',
   'CLOCK_UNCONFIRMED',
   'QUEUE_FULL',
-  // The build that last defined the job is newer than the build of this node.
+  // A newer build defined the job last, with a handler that this node's build does not have.
   'HANDLER_NOT_FOUND',
 ]
 
-/** Error codes that leave open whether the operation took effect. */
+/** Error codes after which the operation may have taken effect. */
 const unknownCodes = ['STORAGE_TIMEOUT', 'ABORTED']
 
-/** Time after which a reachable storage must have answered every call, including retries, in ms. */
+/** Maximum time until an available storage has answered a call, including retries, in ms. */
 const longestTroubleMs = 30_000
 
-/** Records that an operation was rejected. Without a valid reason it is a failure. */
+/** Records that an operation was rejected. An error that no fault or other user explains is recorded as a failure. */
 export function tellRefusal(
   { history, clock }: World,
   life: NodeLife,

@@ -4,11 +4,11 @@ import type { NodeLife } from './node-life.ts'
 import { tellRefusal } from './refused.ts'
 import type { World } from './world.ts'
 
-/** A user's trigger or replay, including its retries. */
+/** A user's trigger or replay, with its repetitions. */
 export interface UserRequest {
-  /** Equal for all retries of a request. Handlers receive it. */
+  /** The name of the request, which all repetitions share. Handlers receive the name as their input. */
   readonly name: string
-  /** `undefined`: the request is sent once, because a second one would create another run. */
+  /** The request's key. `undefined`: the request is not repeated, because a repetition would create another run. */
   readonly key: string | undefined
   readonly jobId: JobId
   send(life: NodeLife, options: CallOptions & { readonly key?: string; readonly data: string }): Promise<TriggerResult>
@@ -16,10 +16,10 @@ export interface UserRequest {
 
 const mostTries = 4
 
-/** Error codes that leave open whether the request took effect. */
+/** Error codes after which the request may have taken effect. */
 const unknownCodes = ['STORAGE_TIMEOUT', 'ABORTED', 'SCHEDULER_STATE']
 
-/** A user of a key whose request got no answer: retries it up to 15 s later, on any node. */
+/** Sends a user's request. If a request with a key gets no answer, repeats it within 15 s on any node. */
 export class Asking {
   readonly #world: World
   readonly #fleet: Fleet
@@ -64,7 +64,7 @@ export class Asking {
   }
 }
 
-/** The name of a request. Requests with the same key share it; each request without a key has a new one. */
+/** Returns the name of a request. Requests with the same key have the same name; each request without a key has a new name. */
 export function requestName(
   world: World,
   { kind, base, key }: { readonly kind: 'trigger' | 'replay'; readonly base: string; readonly key: string | undefined },

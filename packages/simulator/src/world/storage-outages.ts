@@ -5,14 +5,15 @@ import type { World } from './world.ts'
 const longestOutageMs = 120_000
 
 /**
- * Maximum time between the death of a node and a crash of its storage, in ms: mostly too short for peers to declare it dead.
+ * Maximum time between a node's death and a crash of the storage, in ms. It is mostly too short for peers to declare
+ * the node dead.
  */
 const longestDeathAheadMs = 5000
 
 /**
- * Makes the storage unavailable to all nodes at times: calls fail, or hang until it is back. In some worlds the outages come
- * and go. An outage can be a crash of the server: the storage then loses all node records. In some worlds a node dies up to 5 s
- * before the crash.
+ * Makes the storage unavailable to all nodes at random times: calls fail, or hang until the end of the outage. In some
+ * simulations the outages repeat. An outage can be a server crash, in which the storage loses all node records. In some
+ * simulations a node dies up to 5 s before the crash.
  */
 export function takeStorageAway(world: World, fleet: Fleet): void {
   const random = new SeededRandom(`outages of ${world.seed}`)

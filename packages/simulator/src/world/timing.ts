@@ -6,7 +6,10 @@ export interface Timing {
   readonly deadAfterMs: number
 }
 
-/** Draws the timings of a world's nodes: in 70 % of worlds one for all lives, otherwise one for each life. */
+/**
+ * Draws the timings of the nodes. In 70 % of simulations all nodes share one timing; otherwise each incarnation has its
+ * own.
+ */
 export function timingsOf(seed: number): (life: string) => Timing {
   const random = new SeededRandom(`timing of ${seed}`)
   const common = drawTiming(random)

@@ -13,10 +13,10 @@ import { watchOrder } from './order-watch.ts'
 import { recordingStorage } from './recording-storage.ts'
 import { type Timing, timingsOf } from './timing.ts'
 
-/** Numbers of events of one world. */
+/** Numbers of events in one simulation. */
 export interface Counts {
   storageCalls: number
-  /** Triggers and replays without a key. */
+  /** Number of triggers and replays without a key. */
   requests: number
   backfills: number
   readonly faults: Map<string, number>
@@ -24,18 +24,18 @@ export interface Counts {
 
 const startMs = Date.UTC(2026, 0, 1)
 
-/** Errors of clocks that end before the engine would follow them, in ms. */
+/** Sizes of temporary clock errors, in ms. The errors end before the engine would follow them. */
 export const jumpsMs: readonly number[] = [10_000, 3_600_000, 30 * 86_400_000]
 
-/** Maximum duration of such an error, in ms. */
+/** Maximum duration of a temporary clock error, in ms. */
 export const longestWrongMs = 12_000
 
-/** What the nodes of one seed share: time, data, chance and the history. */
+/** The state that all nodes of one seed share: time, data, random numbers and the history. */
 export class World {
   readonly seed: number
-  /** Draws nodes, operations and their moments. */
+  /** Random numbers for nodes, user operations and their times. */
   readonly random: SeededRandom
-  /** Draws the faults of calls. */
+  /** Random numbers for the faults of storage calls. */
   readonly faultRandom: SeededRandom
   readonly clock: VirtualClock
   readonly history: History
@@ -44,34 +44,34 @@ export class World {
   readonly jobs: readonly SimulatedJob[]
   readonly counts: Counts = { storageCalls: 0, requests: 0, backfills: 0, faults: new Map() }
   readonly startMs: number = startMs
-  /** Whether the storage has a clock. It is right, except for brief errors and some jumps. */
+  /** Whether the storage has a clock. The clock is right, except for temporary errors and some lasting jumps. */
   readonly hasClock: boolean
-  /** Whether clocks jump in addition to being set. */
+  /** Whether clocks have temporary errors in addition to being set. */
   readonly clocksJump: boolean
-  /** Whether the storage is at times unavailable to all nodes. */
+  /** Whether the storage is sometimes unavailable to all nodes. */
   readonly hasOutages: boolean
   /** Whether nodes suffer faults that affect their heartbeats. */
   readonly troublesNodes: boolean
   /**
-   * Number of jobs that are data that a node holds. Users then add these jobs at run time, and nodes load them when they come
-   * due. `null`: each node receives and holds all of them.
+   * Maximum number of data jobs that a node holds. Users add these jobs at run time, and nodes load them when they come
+   * due. `null`: each node receives and holds all data jobs.
    */
   readonly heldJobs: number | null
   readonly timingOf: (life: string) => Timing
-  /** Maximum that any clock was set ahead of the truth. */
+  /** Maximum time that any clock was set ahead of the true time, in ms. */
   setAheadMs: number = 0
-  /** Whether nodes believe each clock reading at once: a sabotage. */
+  /** Whether nodes believe each clock reading at once. Only a sabotage sets this. */
   readonly followsEveryReading: boolean
   /** Whether some jobs have `maxConcurrency`, `startRate` and `priority`. */
   readonly hasPlaces: boolean
-  /** Whether `runDue` is called, beside running nodes or in place of them. */
+  /** Whether processes call `runDue`: not at all, beside running nodes, or in place of them. */
   readonly calls: 'none' | 'beside' | 'alone'
-  /** `null` after the faults have stopped. */
+  /** The fault profile; `null` after the faults have stopped. */
   faults: FaultProfile | null
   readonly #database = memoryDatabase()
   readonly #sabotage: Sabotage | null
   #away: { readonly barrier: Barrier; back(): void } | null = null
-  /** Error of the storage's clock: the set error, and a brief one on top. */
+  /** The two parts of the storage clock's error, in ms: the lasting part, and the temporary one. */
   #storageClockSetMs = 0
   #storageClockJumpMs = 0
 
@@ -110,7 +110,7 @@ export class World {
     if (this.hasClock && !onlyOutages) this.#makeStorageClockWrong(new SeededRandom(`wrong clock of ${seed}`))
   }
 
-  /** At times makes the storage's clock wrong, for less time than the engine needs to follow it. */
+  /** Starts random temporary errors of the storage's clock, too short for the engine to follow. */
   #makeStorageClockWrong(random: SeededRandom): void {
     this.later(random.whole(1000, 60_000), () => {
       if (this.faults === null) return
@@ -123,13 +123,13 @@ export class World {
     })
   }
 
-  /** Sets the clock of the storage ahead of the truth until the next call or correction. */
+  /** Sets the clock of the storage ahead of the true time, until the next call or correction. */
   setStorageClock(offsetMs: number): void {
     this.setAheadMs = Math.max(this.setAheadMs, offsetMs)
     this.#setStorageClock({ setMs: offsetMs })
   }
 
-  /** Sets the storage's clock right. */
+  /** Sets the storage's clock to the true time. */
   correctStorageClock(): void {
     this.#setStorageClock({ setMs: 0, jumpMs: 0 })
   }
@@ -159,7 +159,7 @@ export class World {
     this.history.add(null, { kind: 'storage.away', hangs })
   }
 
-  /** Makes the storage available again. */
+  /** Makes the storage available again to all nodes. */
   returnStorage(): void {
     if (this.#away === null) return
     const { back } = this.#away
@@ -168,7 +168,7 @@ export class World {
     back()
   }
 
-  /** The storage loses all node records, as PostgreSQL does when its server crashes. */
+  /** Removes all node records, as a crash of a PostgreSQL server does. */
   async forgetNodes(): Promise<void> {
     this.countFault('node records lost')
     this.history.add(null, { kind: 'storage.forgot-nodes' })
@@ -178,17 +178,17 @@ export class World {
     await storage.heartbeat({ ...look, remove: nodes.map(({ incarnation, counter }) => ({ incarnation, counter })) })
   }
 
-  /** The obstacle for all nodes; `null` while the storage is available. */
+  /** The barrier for all nodes; `null` while the storage is available. */
   get awayBarrier(): Barrier | null {
     return this.#away?.barrier ?? null
   }
 
-  /** A node's connection, as changed by a sabotage. */
+  /** Wraps a node's connection with the sabotage, if the sabotage changes connections. */
   behind(connection: Storage): Storage {
     return this.#sabotage?.connection?.(connection) ?? connection
   }
 
-  /** Opens a connection to the data and records its answers. */
+  /** Opens a recorded connection to the database, for one node. */
   connect(life: { readonly name: string; readonly starting: boolean }): Storage {
     const storage = memoryStorage({ database: this.#database })
     const broken = this.#broken(storage)
@@ -197,11 +197,11 @@ export class World {
       : broken
     const recorded = recordingStorage(timed, this.history, life)
     if (!this.hasPlaces) return recorded
-    // Outside of the recorder, because effects are recorded in order only if no wrapper delays their answers.
+    // The order watch wraps the recorder from outside, because the recorder must see each answer without delay.
     return watchOrder(recorded, memoryStorage({ database: this.#database }), this.history, life.name)
   }
 
-  /** Opens a connection that reads the final state. */
+  /** Opens an unrecorded connection, which reads the final state. */
   inspect(): Storage {
     const storage = memoryStorage({ database: this.#database })
     return this.#broken(storage)

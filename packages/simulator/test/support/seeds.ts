@@ -2,7 +2,7 @@ import { expect } from 'vitest'
 import { printFailure } from '../../src/run/print-report.ts'
 import { simulate, type SimulationReport } from '../../src/simulate.ts'
 
-/** A range of seeds, both ends included. */
+/** A range of seeds, including both ends. */
 export interface SeedRange {
   readonly from: number
   readonly to: number
@@ -10,7 +10,7 @@ export interface SeedRange {
 
 const groupSize = 25
 
-/** Splits a range into groups, so that the test reports a failure before the whole range has run. */
+/** Splits a range into groups, so that the test reports a violation before the whole range has run. */
 export function groupsOf({ from, to }: SeedRange): readonly SeedRange[] {
   const groups: SeedRange[] = []
   for (let start = from; start <= to; start += groupSize) {
@@ -19,22 +19,22 @@ export function groupsOf({ from, to }: SeedRange): readonly SeedRange[] {
   return groups
 }
 
-/** Checks the seeds, and adds the faults, operations and states that occur to `seen`. */
+/** Asserts that no seed of the range has a violation. Adds the faults, operations and states that occurred to `seen`. */
 export async function assertSeedsHold(range: SeedRange, seen: Set<string> = new Set()): Promise<void> {
   for await (const report of held(range, {})) note(report, seen)
 }
 
-/** Checks the seeds with outages of the storage as the only faults. */
+/** Asserts that no seed of the range has a violation if the only faults are outages. */
 export async function assertOutagesHold(range: SeedRange): Promise<void> {
   for await (const _ of held(range, { onlyOutages: true }));
 }
 
-/** Checks the seeds with jobs that allow several active occurrences. */
+/** Asserts that no seed of the range has a violation if jobs have `maxConcurrency`. */
 export async function assertPlacesHold(range: SeedRange): Promise<void> {
   for await (const _ of held(range, { places: true }));
 }
 
-/** Checks the seeds with calls of `runDue`. */
+/** Asserts that no seed of the range has a violation if processes call `runDue`. */
 export async function assertCallsHold(range: SeedRange): Promise<void> {
   for await (const _ of held(range, { calls: true }));
 }

@@ -1,11 +1,14 @@
-/** The number of arguments after the key that each command of a writing script needs. */
+/** Number of arguments after the key that a right check passes for each command of the writing scripts. */
 const argumentsOf: Readonly<Record<string, number>> = {
   ...{ DEL: 0, EXISTS: 0, GET: 0, HGETALL: 0, SMEMBERS: 0, ZCARD: 0 },
   ...{ HDEL: 1, HGET: 1, HMGET: 1, SADD: 1, SET: 1, SREM: 1, SSCAN: 1, ZRANK: 1, ZREM: 1, ZSCORE: 1 },
   ...{ HINCRBY: 2, HSET: 2, ZADD: 2, ZCOUNT: 2, ZRANGE: 2, ZRANGEBYLEX: 2, ZRANGEBYSCORE: 2 },
 }
 
-/** The place in a script for the list of its commands, and the list itself. `PUBLISH` is checked by its channel. */
+/**
+ * The placeholder in a script for the list of its commands, and the function that prints that list. `PUBLISH` is
+ * checked by its channel.
+ */
 export const neededRights = {
   place: '{ --[[ needed ]] }',
   of(commands: readonly string[]): string {
@@ -25,14 +28,14 @@ export const neededRights = {
  * check, a user with missing or withdrawn rights would leave inconsistent counts and indexes.
  */
 export const checkRights: string = `
--- Commands of this script, by the number of arguments after the key.
+-- The commands of this script, by their number of arguments after the key.
 local needed = ${neededRights.place}
 
 local function denial(command)
   return redis.error_reply("NOPERM the user may not run '" .. command .. "', or not on these keys or this channel")
 end
 
--- Returns the error that the script answers; nil if the user has all rights.
+-- Returns the error that the script answers if the user lacks a right; nil if the user has all rights.
 local function missingRight(channel)
   local may = redis.acl_check_cmd
   local others = { '0', '0' }

@@ -17,54 +17,59 @@ const promotedAtOnce = 2000
  */
 const movedAtOnce = 500
 
-/** Approximate number of jobs that a sweep reads in one call. */
+/** Approximate number of jobs that a sweep of superseded occurrences reads in one call. */
 const sweptAtOnce = 200
 
-/** Maximum number of occurrences per call that belong to other nodes or are not due by the clock of this node. */
+/** Cost limit of a call for occurrences that belong to other nodes or are not due by this node's clock. */
 const passedAtOnce = 1000
 
-/** Pending occurrences of a job from which on a claim that may not take them moves them into sets of the job. */
+/**
+ * Minimum number of a job's pending occurrences for sets of its own. A claim that may not take them then moves them
+ * into these sets.
+ */
 const fewestApart = 16
-/** Most jobs with such sets. */
+/** Maximum number of jobs with sets of their own. */
 const mostApart = 100
 
-/** First occurrences of a job among which a claim searches for one that the start rate holds back. */
+/** Number of a job's first active occurrences in which a claim searches for one that the start rate holds back. */
 const fewestLooked = 8
 
-/** Occurrences that a claim reads together while it passes over others. */
+/** Number of occurrences that a claim reads together while it passes over others. */
 const pageSize = 100
 
 const notice = writeFields(layouts.notice, { scheduledAt: 'r.scheduledAt', token: 'r.token', cancelSize: '#r.cancel' })
 
-/** Lua for the place of a member that the claim has passed over. */
+/** Lua for the position of a member that the claim has passed over. */
 const placeOf = (kind: 'ready' | 'future') =>
   writeFields(layouts.place, { kind: `${placeKinds[kind]}`, order: 'order', id: 'sub(member, 1, 16)', job: 'job' })
 
-/** The fields that a claim changes stand at the front of a record, except the instant of the start. */
+/** The fields at the front of a record, which a claim changes. Only the start instant lies behind them. */
 const front = fieldsBetween(recordLayout, ['state', 'reasonSize'])
 
-/** The same of a record that was taken; the texts behind it lose the reason. */
+/** The front of a record after its claim. The record's texts lose the reason. */
 const takenFront = {
   ...front,
   ...{ state: `${stateCodes.running}`, token: 'token + 1', sequence: '0', ownerSize: '#owner', reasonSize: '0' },
 }
 
-/** The fields of a head that may prevent a start, and its counts. */
+/** The fields of a job's head that may prevent a start, and the counts of its occurrences. */
 const conditions = fieldsBetween(headLayout, ['running', 'maxConcurrency'], {
   ...{ running: 'nRunning', pending: 'nPending', queued: '_', delayed: 'nDelayed' },
 })
 
 /**
- * Claims due pending occurrences of one shard, also when memory is short, because waiting occurrences must be able to run and
- * end. In the mode `peek` it claims nothing and returns the candidates, for claims over several shards.
+ * Claims due pending occurrences of one shard. The server also runs the script when memory is short, because waiting
+ * occurrences must be able to run and end. In the mode `peek` it claims nothing and returns the candidates, for claims
+ * over several shards.
  *
- * The duration of a call does not depend on the backlog, because other clients of the server wait while the script runs. The
- * script answers `swept` after it has swept some jobs, with a cursor for the rest. It answers `again` if a further call is
- * needed to read all due occurrences. `done` has the position to continue from if the script has passed over many.
+ * The duration of a call does not depend on the backlog, because other clients of the server wait while the script
+ * runs. The script answers `swept` after it has swept some jobs, with a cursor for the rest. It answers `again` if a
+ * further call is needed to read all due occurrences. `done` has the position to continue from if the script has passed
+ * over many.
  *
- * Occurrences without a handler on this node would be in the way of each of its claims. So the script moves them into sets of
- * their jobs: `r:` for ready ones and `d:` for delayed ones. Nodes with the handler read these sets too, and take from all
- * sets in one order. New occurrences still go into the common sets.
+ * Occurrences without a handler on this node would slow down each of its claims. So the script moves them into sets of
+ * their jobs: `r:` for ready ones and `d:` for delayed ones. Nodes with the handler read these sets too, and take from
+ * all sets in one order. New occurrences still enter the common sets.
  */
 export const claimScript: Script = script(`#!lua flags=allow-oom
 ${prelude}${checkRights}
@@ -77,9 +82,9 @@ for index = 7, #ARGV do except[ARGV[index]] = true end
 local missing = missingRight(channel)
 if missing then return missing end
 
--- The client sends a command again if its connection broke before the answer. Then no client knows what the first command
--- took, so the caller must receive \`repeated\`. A command may also arrive late, by a connection that was given up. Its owner
--- has asked since then what it had taken, so it must not take anything any more.
+-- If the connection broke before the answer, the client sends the command again. No client knows what the first command
+-- claimed, so the caller must receive \`repeated\`. An abandoned connection may also deliver a command late. Its owner
+-- has since asked for its effect, so the late command must claim nothing.
 if tonumber(call('GET', claimedKey) or -1) >= number then return { 'repeated' } end
 
 if moveOn(now) then
@@ -98,7 +103,7 @@ if sweep == 1 then
       if open > 0 then gone = cancelWaiting(now, h, job, '=deleted', open) end
       isLeftover = isLeftover or h.pending + h.queued > 0
     elseif h then
-      -- One that is active wakes the next by itself, at its time.
+      -- An active occurrence wakes the next one itself when it ends, so the sweep wakes only for jobs without one.
       local mayWake = h.cancelsBelow > 0 or activeCount(h) == 0
       if open > 0 then gone = cancelSuperseded(now, h, job, open) end
       if mayWake then wakeFirst(now, h, job) end
@@ -112,7 +117,7 @@ if sweep == 1 then
   end
 end
 
--- The heads of jobs that a page has, as texts: most of them need no table.
+-- Heads of the jobs of a page, as texts, because most of them never need a parsed table.
 local pageHeads = {}
 
 local function readHeads(jobs)
@@ -143,11 +148,11 @@ local function isExcepted(job)
   return skips[job]
 end
 
--- \`goesApart\`: whether the claim moves passed-over occurrences of a job into sets of the job. \`sources\`: the sets from
--- which this node may take, the common set and those of jobs, each with the place up to which it was scanned.
+-- \`goesApart(job)\`: whether the claim moves passed-over occurrences of the job into sets of the job. \`sources\`: the
+-- sets from which this node may claim, each with the offset up to which it was read.
 local goesApart
 local sources = { { key = ready, later = future, offset = 0 } }
--- How far earlier calls have walked through delayed and through ready occurrences.
+-- The offset that earlier calls reached in the delayed occurrences, and whether they have read all ready ones.
 local futureFrom, isDone = 0, false
 do
   local apart, isApart = call('SMEMBERS', apartKey), {}
@@ -212,16 +217,16 @@ local function fromStart()
 end
 
 local taken, seen, more, nextDueAt = {}, {}, false, never
--- Whether this call ends by its own bounds, and how many it has moved and passed over.
+-- Whether this call reached its limits, and the numbers of moved, passed-over and blocked occurrences.
 local stopped, left, passed, seenBlocked = false, 0, 0, 0
--- By job, how many a look has counted as taken, and how many of these had waited for their time.
+-- By job: the number of occurrences that a peek counted as claimed, and how many of these were delayed.
 local claimedJobs, delayedSeen = {}, {}
 local count = 0
 place = ''
--- Jobs of which one waits for its time by the start rate, as this call has seen to; and whether starts wake others.
+-- Jobs with a pending occurrence that their start rate holds back, and whether starts of this call wake others.
 local heldJobs, wakes = {}, false
 
--- Moves what was passed over of jobs with sets of their own from a common set.
+-- Collects passed-over occurrences of jobs with sets of their own, to move them out of a common set.
 local aside, asideGone = {}, {}
 
 local function setAside(job, member, score)
@@ -235,8 +240,8 @@ local function storeAside(common, ofJob)
   aside, asideGone = {}, {}
 end
 
--- Looks in a set for when the next one becomes due that this node may take. Up to an answer others are passed over: these are
--- in the common set only.
+-- Finds the next instant at which an occurrence for this node becomes due. Passes over occurrences of other nodes,
+-- which only the common set contains.
 local function findDue(source, most)
   while place == '' do
     local from = most > 1 and futureFrom or 0
@@ -263,7 +268,7 @@ local function findDue(source, most)
   end
 end
 
--- What others have asked to be canceled of what this owner runs.
+-- Returns the cancel requests for running occurrences of this owner.
 local function readNotices()
   local notices = {}
   local asked = call('HGETALL', cancelsKey)
@@ -277,7 +282,7 @@ local function readNotices()
   return table.concat(notices)
 end
 
--- Says what this call has found, once it has taken what it takes.
+-- Stores the claim and returns the script's answer.
 local function answer()
   for index, source in ipairs(sources) do findDue(source, hasExceptions and index == 1 and ${pageSize} or 1) end
   if #taken > 0 or fences == 1 then call('SET', claimedKey, number, 'EX', 86400) end
@@ -285,11 +290,11 @@ local function answer()
   return { 'done', ${writeFields(layouts.claimed, { more: 'more and 1 or 0', stopped: 'stopped and 1 or 0', wakes: 'wakes and 1 or 0', nextDueAt: 'nextDueAt' })}, readNotices(), table.concat(seen), table.concat(taken), place }
 end
 
--- Only who takes up to a given place, or from several sets, has to know the order of each.
+-- The order of occurrences is read only if the claim has a last position or several sets.
 local needsOrder = isPeek == 1 or lastAt ~= never or hasExceptions or #sources > 1
 local stride = needsOrder and 2 or 1
 
--- The next of several sets, in one order, with the sets that they come from.
+-- Merges the next members of several sets in one order. Returns them with their sets.
 local mergePage = #sources > 1 and function(size)
   local page, places, count = {}, {}, 0
   local parts = {}
@@ -318,7 +323,7 @@ local mergePage = #sources > 1 and function(size)
     if part.at <= #part.found then
       part.order = tonumber(part.found[part.at + 1])
     elseif #part.found == most * 2 then
-      -- What follows in its set is not known.
+      -- The next member of this set has not been read, so the merge stops.
       break
     else
       table.remove(parts, first)
@@ -334,7 +339,7 @@ local function nextPage(size)
   return needsOrder and call('ZRANGE', ready, from, last, 'WITHSCORES') or call('ZRANGE', ready, from, last), {}
 end
 
--- Many claims find nothing: they make no more functions than they need.
+-- Many claims find nothing, so they return before the script creates its further functions.
 local size = math.min(limit, 500) + 1
 local page, sourceAt = {}, {}
 if not isDone then page, sourceAt = nextPage(size) end
@@ -368,7 +373,7 @@ local function readPage(page)
   return texts, ids, jobOf, bucketAt
 end
 
--- What was taken of a page leaves the indexes together, and is written together.
+-- Members to remove from the indexes, by set, and records to write, for all claimed occurrences of a page.
 local gone, goneOf, written = {}, {}, {}
 
 local function storePage()
@@ -380,7 +385,7 @@ local function storePage()
   gone, goneOf, written = {}, {}, {}
 end
 
--- Writes a pending occurrence as running for the owner.
+-- Writes a pending occurrence as running under this owner.
 local function begin(id, member, text, timeout, bucket)
   ${readFields(recordLayout, 'text', front)}
   local detailsAt = recordSize + ownerSize
@@ -395,7 +400,7 @@ local function begin(id, member, text, timeout, bucket)
   return text
 end
 
--- Makes a pending occurrence running.
+-- Makes a pending occurrence running, and updates the counts of its job.
 local function take(h, id, job, member, text, timeout, bucket)
   if h.delayed > 0 and parseRecord(text).reason == delayed then h.delayed = h.delayed - 1 end
   h.pending, h.running = h.pending - 1, h.running + 1
@@ -403,7 +408,7 @@ local function take(h, id, job, member, text, timeout, bucket)
   return begin(id, member, text, timeout, bucket)
 end
 
--- The same where nothing of its job stands in the way, without a table of the head. Otherwise it takes nothing.
+-- Claims an occurrence without parsing its job's head, if nothing in the head may prevent the start. Otherwise returns nil.
 local function takeOrdinary(id, job, member, text, timeout, bucket)
   local h = known[job]
   if h == nil then h = pageHeads[job] end
@@ -418,18 +423,18 @@ local function takeOrdinary(id, job, member, text, timeout, bucket)
   return begin(id, member, text, timeout, bucket)
 end
 
--- \`source\` where there are several.
+-- Adds a claimed record to the answer. \`source\` is given if the claim reads several sets.
 local function noteTaken(id, record, member, source)
   if source then append(listOf(goneOf, source), member) end
   append(taken, ${writeFields(layouts.taken, { id: 'id', recordSize: '#record' })}, record)
 end
 
--- The first that the start rate does not let start waits for its time; others that have become due are queued behind it.
--- This sends no wake-up, because less work is left for other nodes.
+-- Delays an occurrence that the start rate does not allow to start. The first one of a job stays pending until its
+-- time, and later ones are queued behind it. Sends no wake-up, because this gives other nodes no work.
 local function holdBack(h, id, job, r, startsAt)
   local wasDue = due
   if not heldJobs[job] then
-    -- An earlier call may have left one before this: it is among the first.
+    -- An earlier call may have held back an occurrence that precedes this one. It is among the job's first active ones.
     local order = orderAt(r.scheduledAt, r.standing)
     for _, other in ipairs(activeOf(h, job, ${fewestLooked})) do
       local it = recordOf(other)
@@ -455,7 +460,7 @@ local function wakeBehind(h, job)
   return r and math.max(nextStartAt(h), r.dueAt) <= now
 end
 
--- Passes over an occurrence and adds its cost. Returns true if the call has reached its limit and must end.
+-- Passes over an occurrence and adds its cost. Returns true if the call has reached its cost limit and must end.
 local function passOver(source, member, order, cost)
   passed = passed + cost
   if passed < ${passedAtOnce} then return false end
@@ -466,7 +471,8 @@ local function passOver(source, member, order, cost)
   return true
 end
 
--- Takes from a page what this node may take, until this call has to end or the order is another one.
+-- Claims the occurrences of a page that this node may claim. Stops at the call's limits, or if a woken occurrence
+-- changes the order.
 local function takeFrom(page, sourceAt)
   local texts, ids, jobOf, bucketAt = readPage(page)
   for index = 1, #page, stride do
@@ -490,12 +496,13 @@ local function takeFrom(page, sourceAt)
         -- The occurrence is due by another node's clock, which is ahead of this node's clock.
         if from < nextDueAt then nextDueAt = from end
         source.offset = source.offset + 1
-        -- The cost is 4, because the script has read the record.
+        -- The cost is 4 instead of 1, because the script has read the record.
         if passOver(source, member, needsOrder and order, 4) then break end
       else
         local isLeft = h.deletedAt ~= never
         if h.cancelsBelow > 0 and isSuperseded(h, parseRecord(text)) then
-          -- Others are canceled with it, and what is woken instead may come before all that was seen.
+          -- Cancels all superseded occurrences of the job on this page. The occurrence that this wakes may precede all
+          -- those already seen.
           for at = index, #page, stride do
             local r = jobOf[at] == job and texts[at] and parseRecord(texts[at])
             if r and isSuperseded(h, r) then
@@ -511,15 +518,15 @@ local function takeFrom(page, sourceAt)
           end
           break
         end
-        -- Occurrences that a peek has counted as taken are still pending.
+        -- A peek leaves occurrences pending, so the occurrences that it counted as claimed are added here.
         local seenOf = claimedJobs[job] or 0
         local isBlocked = isLeft or (h.policy ~= allow and (h.running + seenOf >= h.maxConcurrency
           or (h.delayed > 0 and activeCount(h) + (delayedSeen[job] or 0) >= h.maxConcurrency and parseRecord(text).reason == delayed)))
-        -- A look counts what it has counted as taken as started now.
+        -- A peek treats the occurrences that it counted as claimed as started now.
         local startsAt = not isBlocked and h.startLimit > 0 and nextStartAt(h, seenOf) or always
         local isHeld = startsAt > now
         if h.startLimit > 0 and h.queued > 0 then wakes = true end
-        -- Up to a given place, blocked ones are passed over whatever the limit.
+        -- Blocked occurrences up to the given last position do not count towards the limit.
         local isLast = order > lastAt or (order == lastAt and isBefore(lastId, id))
           or (count == limit and not ((isBlocked or isHeld) and lastAt ~= never))
         if isPeek == 1 then
@@ -565,7 +572,7 @@ local function takeFrom(page, sourceAt)
           if h.startLimit > 0 then
             countStart(now, h)
             if wakeBehind(h, job) then
-              -- It may come before the rest of the page.
+              -- The woken occurrence may precede the rest of the page, so the scan begins again.
               fromStart()
               break
             end

@@ -11,18 +11,18 @@ const { kindCodes, policyCodes, recoveredBit } = codec1
 /** Maximum number of waiting occurrences that a call displaces. */
 const displacedAtOnce = 500
 
-/** Waiting occurrences that a displacement reads while a replace has left some. */
+/** Maximum number of waiting occurrences that a displacement reads while the job has superseded ones. */
 const displacedInPassing = 1000
 
 const notice = writeFields(layouts.notice, { scheduledAt: 'r.scheduledAt', token: 'r.token', cancelSize: '#r.cancel' })
 
-/** What an ordinary slot needs to know of the head of its job. */
+/** The fields of a job's head that an ordinary slot reads. */
 const headFields = fieldsBetween(headLayout, ['active', 'startLimit'], {
   ...{ running: 'nRunning', pending: 'nPending', queued: 'nQueued', delayed: 'nDelayed' },
   ...{ nextAt: 'itsNextAt', version: 'itsVersion' },
 })
 
-/** The head after the start. */
+/** Lua for the front of a job's head after the start of a slot. */
 const headAfterStart = writeFields(
   headLayout,
   fieldsBetween(headLayout, ['active', 'nextAt'], {
@@ -39,9 +39,10 @@ const existsOf = (record: string) =>
   })
 
 /**
- * Creates occurrences. Each item brings the record as it is when it starts at once; in any other state it is changed
- * here. Answers with one letter for each item, followed by the details of all that is not simply started. An item that displaces
- * more than one call does is created by a later call: it has to come again, and so have those of its job behind it.
+ * Creates occurrences. Each item contains the record for an immediate start; for any other state the script changes the
+ * record. Answers with one letter for each item, and with details for all items that did not simply start. An item that
+ * displaces more occurrences than one call allows stays open: the caller must send it again, with the later items of
+ * its job.
  */
 export const createScript: Script = script(`#!lua
 ${prelude}${checkRights}
@@ -57,13 +58,13 @@ local function answerCreated(r, displaced, notices)
   answer('c', ${writeFields(layouts.state, { state: 'r.state', token: 'r.token' })}, r.reason, displaced, notices)
 end
 
--- The reusable key of an item and the code of its scope; nothing where it has none.
+-- Returns the reusable key of an item and the code of its scope; nothing for an item without a key.
 local function keyOf(index)
   local scope = string.byte(reusableKeys, index * 17)
   if scope and scope > 0 then return sub(reusableKeys, index * 17 - 16, index * 17 - 1), scope end
 end
 
--- The occurrence that keeps the key of an item from being used again: its record, and its id.
+-- Returns the record and the id of the occurrence that blocks the key of an item; nil if the key is free.
 local function blockingKey(index, job)
   local key, scope = keyOf(index)
   if not key then return nil end
@@ -78,7 +79,7 @@ local function nameByKey(index, job, id)
   if key then call('HSET', keysOf .. job, 'k' .. key, id, 'o' .. id, key) end
 end
 
--- Adds a record that is new.
+-- Adds a new occurrence: its record, its index entries and the counts of its job.
 local function add(h, id, r, text)
   h.uses = h.uses + 1
   if r.scheduledAt > h.watermark and r.kind % ${recoveredBit} == ${kindCodes.slot} and r.scheduledAt > h.taken then h.taken = r.scheduledAt end
@@ -108,8 +109,8 @@ local function askAllToCancel(h, job)
   return table.concat(notices)
 end
 
--- Cancels some that a replace has left, and wakes the next, so that what is created meets what it would meet if all of
--- them were canceled. Answers whether others are left.
+-- Cancels some superseded occurrences of a job and wakes the next one, so that a new occurrence does not wait for
+-- superseded ones. Returns whether superseded ones are left.
 local function passLeft(h, job)
   if h.cancelsBelow == 0 or h.policy == allow then return false end
   passSuperseded(now, h, job)
@@ -131,7 +132,8 @@ local function displace(h, job, isPassing)
     end)
     return cancelEach(now, h, ids, records, '=displaced'), false
   end
-  -- Queued ones first: while other occurrences are active, the remaining queued ones keep new ones from overtaking them.
+  -- Cancels queued occurrences first. As long as occurrences are active, the remaining queued ones keep new occurrences
+  -- from overtaking.
   for _, id in ipairs(call('ZRANGE', queueOf .. job, 0, ${displacedAtOnce} - 1)) do
     ids[#ids + 1], records[#ids + 1] = id, recordOf(id)
   end
@@ -146,20 +148,21 @@ local function displace(h, job, isPassing)
   return displaced, h.pending - h.delayed + h.queued > 0
 end
 
--- The state of a request that meets a full queue: it is not created.
+-- Code for a request that is not created because the queue of its job is full.
 local refused = -1
 
--- Jobs that are to displace more than one call does: their items wait for further calls.
+-- Jobs that must displace more occurrences than one call allows. Their items stay open for further calls.
 local crowded, hasCrowded = {}, false
 
--- Decides about a slot, a trigger or a replay: its state, its reason, whether it displaces and cancels others. While a
--- replace has left some, the counts of waiting occurrences are too high. An item that goes on displacing was decided before.
+-- Decides the state and reason of a new slot, trigger or replay, and whether it displaces waiting occurrences and
+-- cancels running ones. With superseded occurrences (\`isPassing\`), the counts of waiting ones are too high. An item
+-- that continues to displace (\`goesOn\`) skips the check for a free concurrency slot.
 local function decide(h, kind, scheduledAt, isStartable, isForLater, isPassing, goesOn)
   if scheduledAt < h.pausedUntil and kind == ${itemKinds.slot} then return skipped, '=paused' end
   if isForLater then return pending, delayed end
   local free = isStartable and now >= h.pausedUntil and running or pending
   local active = activeCount(h)
-  -- While others wait for a place, one that is free is theirs.
+  -- While other occurrences are queued, a free concurrency slot belongs to the first of them.
   if h.policy == allow then return free, '' end
   if not goesOn and (active == 0 or (active < h.maxConcurrency and h.queued == 0)) then return free, '' end
   if h.policy == ${policyCodes.skip} then
@@ -198,7 +201,7 @@ local function createDue(h, kind, index, job, scheduledAt, nextAt, isStartable, 
     end
     text = printRecord(r)
   end
-  -- The answer to a request that was skipped got lost: it is recorded already.
+  -- The record exists if an earlier call skipped the request and its answer got lost.
   if id == ids[index] or not recordOf(id) then add(h, id, r, text) end
   if state ~= skipped then nameByKey(index, job, id) end
   if state == running then countStart(now, h) end
@@ -209,7 +212,8 @@ local function createDue(h, kind, index, job, scheduledAt, nextAt, isStartable, 
   answerCreated(r, displaced, notices)
 end
 
--- The ordinary slot, that starts at once: the same as below, without the detours. False for any other.
+-- Starts an ordinary slot without parsing its job's head. Returns false if the head has anything that may prevent the
+-- start; \`create\` then handles the slot.
 local function startSlot(index, scheduledAt, version, nextAt, deadline, record)
   local id, job = ids[index], jobs[index]
   local text = headTexts[index] or headTextOf(job)
@@ -235,11 +239,12 @@ local function startSlot(index, scheduledAt, version, nextAt, deadline, record)
   return true
 end
 
--- What the ordinary requests of a call leave in the hashes and indexes: there are many of them, and often of one job.
+-- Records and index entries of the ordinary requests of this call. Calls often contain many requests of one job, so
+-- they are written together.
 local requested = { records = {}, history = {}, live = {}, pending = {}, ready = {}, future = {} }
 local hasRequested = false
 
--- Stores the requests that earlier items of this call have created. Called before a step reads these records.
+-- Writes the requests that earlier items of this call created, before a step reads their records.
 local function storeRequested()
   if not hasRequested then return end
   for bucket, fields in pairs(requested.records) do callWith('HSET', bucket, fields) end
@@ -252,7 +257,7 @@ local function storeRequested()
   hasRequested = false
 end
 
--- The ids that are taken, as far as requests ask for them: read together, by hash.
+-- The ids of this call's items that already have records, read with one command for each hash.
 local taken = {}
 local function readPresent()
   local byBucket = {}
@@ -269,8 +274,8 @@ local function readPresent()
   end
 end
 
--- The ordinary request, that starts at once or waits, for a node or for the end of a pause: the same as below, without
--- the detours. Returns its letter; false for any other.
+-- Creates an ordinary request that starts at once, or waits for a node or for the end of a pause. Returns its answer
+-- letter; false if \`create\` must handle the request.
 local function takeRequest(index, isStartable, scheduledAt, version, deadline, text)
   local id, job = ids[index], jobs[index]
   if taken[id] then return false end

@@ -5,18 +5,18 @@ import { recordLayout } from '../stored-layouts.ts'
 import { jobKeys } from './job-keys.ts'
 import { prelude } from './prelude.ts'
 
-/** Queued occurrences of a job from which on the search for its latest run begins in front of them. */
+/** Minimum number of queued occurrences for which the search for a job's latest run skips the queue. */
 const manyQueued = 100
 
-/** How many occurrences that were not run, or live, that search passes over, about. */
+/** Approximate maximum number of history entries that the search for a job's latest run reads. */
 const mostLooked = 1000
 
-/** As a rule one of the last few was run. */
+/** Number of history entries that the search reads at once. Usually one of the last few has run. */
 const atOnce = 10
 
 const countsOfJob = writeFields(layouts.counts, { pending: 'h.pending', queued: 'h.queued', running: 'h.running' })
 
-// Each of these sets holds all of one state and nothing else, and knows its size.
+// Lua for the counts of a shard: each of these sets contains exactly the occurrences of one state.
 const countsOfShard = writeFields(layouts.counts, {
   pending: "call('ZCARD', pendingKey)",
   queued: "call('ZCARD', queuedKey)",
@@ -24,8 +24,8 @@ const countsOfShard = writeFields(layouts.counts, {
 })
 
 /**
- * Reads jobs, versions and occurrences by their ids, and how many of a job or of the shard live; an empty answer stands
- * for what does not exist.
+ * Reads jobs, versions and occurrences by id, counts of live occurrences, and the latest runs of jobs. A missing record
+ * has an empty answer.
  */
 export const getScript: Script = script(`#!lua flags=no-writes
 ${prelude}${jobKeys}
@@ -46,7 +46,7 @@ for at = 1, #ARGV[4], 16 do
   counts[#counts + 1] = h and ${countsOfJob} or ''
 end
 
--- Finds the latest run that has ended among \`most\` entries of the history, from a rank on. The last entry has rank 0.
+-- Returns the latest ended run among \`most\` entries of the history, starting at a rank. The last entry has rank 0.
 local function latestFrom(job, rank, most)
   local last = rank + most
   while rank < last do
@@ -62,9 +62,9 @@ local function latestFrom(job, rank, most)
   return nil
 end
 
--- Finds the latest run that has ended. The end of the history also contains waiting occurrences. If there are many, the
--- function computes where they begin from the first one and their number. Runs precede them, unless a waiting occurrence
--- started earlier because of its priority.
+-- Returns the latest ended run of a job. The end of the history also contains waiting occurrences. If there are many,
+-- the function computes their first rank from their number, and searches before it. Runs precede them in time, except
+-- runs that overtook waiting occurrences because of their priority.
 local function latestOf(job, h)
   local rank = 0
   if h.queued > ${manyQueued} then

@@ -5,11 +5,11 @@ import { nodeLayout } from '../stored-layouts.ts'
 import { prelude } from './prelude.ts'
 
 /**
- * Removes node records, stores the record of this node, and answers all records. The script also runs when memory is short:
- * it only replaces a record, and otherwise peers would declare this node dead.
+ * Removes node records, stores the record of this node, and answers all records. The server also runs the script when
+ * memory is short: it only replaces a record, and otherwise peers would declare this node dead.
  *
- * A stored record begins with its counter. `ARGV[6]` is the number of records to remove. Their names and counters follow,
- * and then the names of the nodes whose profiles the caller wants.
+ * A stored record begins with its counter. `ARGV[6]` is the number of records to remove. Their names and counters
+ * follow, and then the names of the nodes whose profiles the caller requests.
  */
 export const heartbeatScript: Script = script(`#!lua flags=allow-oom
 ${prelude}${checkRights}

@@ -1,4 +1,4 @@
-/** What scripts that read or write whole jobs need beyond the prelude. */
+/** The keys and functions of scripts that read or write whole jobs, in addition to the prelude. */
 export const jobKeys: string = `
 local jobsKey, changedKey = shard .. 'jobs', shard .. 'changed'
 local jobOf, versionsOf, usesOf = shard .. 'j:', shard .. 'v:', shard .. 'u:'
@@ -7,7 +7,7 @@ local function versionField(version)
   return write('<I4', version)
 end
 
--- A job as it is answered: head, content, lineage, pause, times and version, as they are stored.
+-- Returns the stored parts of a job: head, content, lineage, pause, times and version.
 local function printJob(job, h)
   local parts = call('HMGET', jobOf .. job, 'content', 'lineage', 'paused', 'times')
   return {

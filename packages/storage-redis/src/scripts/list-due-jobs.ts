@@ -11,13 +11,13 @@ const scanLimit = 4000
 const place = writeFields(layouts.duePlace, { nextAt: 'nextAt', job: 'job' })
 
 /**
- * Reads jobs of one shard by their next instants, equal ones by id. Answers how far it has looked, or an empty text when
- * that is the end. Before that it moves jobs that lie where they were, and answers `again` when those are too many for
- * one call.
+ * Reads the due jobs of one shard, ordered by next instant and then by id. Answers the position up to which it has
+ * read; an empty text at the end. Before that it applies the noted moves in the index. It answers `again` if too many
+ * moves are left for one call.
  *
- * It begins after the instant `ARGV[2]`, or among those of this instant behind the job `ARGV[3]`. With `ARGV[5]`, it
- * takes only jobs whose first byte has a 1 in there. Instants are given as texts: as numbers they could not be the bounds
- * of a range that leaves them out.
+ * Reading begins after the instant `ARGV[2]`, or within that instant after the job `ARGV[3]`. `ARGV[5]`, if given, has
+ * a 1 for each wanted first byte of a job id. Instants are passed as texts, because a range that excludes its bound
+ * needs text.
  */
 export const listDueJobsScript: Script = script(`#!lua flags=allow-oom
 ${prelude}${checkRights}${jobKeys}
@@ -30,12 +30,12 @@ if call('ZCARD', movedKey) > 0 then
   if catchUp() then return 'again' end
 end
 
--- How many places lie before the first to look at.
+-- Returns the rank of the first job to read.
 local function firstRank()
   if lastJob == '' then return call('ZCOUNT', nextKey, '-inf', after) end
   local low = call('ZCOUNT', nextKey, '-inf', '(' .. after)
   local high = call('ZCOUNT', nextKey, '-inf', after)
-  -- Many jobs may have one instant: they are not walked through again for each page.
+  -- Many jobs may share one instant, so a binary search finds the position after the last job.
   while low < high do
     local middle = math.floor((low + high) / 2)
     if isBefore(lastJob, call('ZRANGE', nextKey, middle, middle)[1]) then high = middle else low = middle + 1 end

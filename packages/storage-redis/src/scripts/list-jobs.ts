@@ -9,8 +9,8 @@ import { prelude } from './prelude.ts'
 const scanLimit = 1000
 
 /**
- * Reads jobs of one shard in the order of their ids. Answers how far it has looked, or an empty text when that is the
- * end. Few jobs change between two looks: those are taken from the index of changes.
+ * Reads jobs of one shard in the order of their ids. Answers the id up to which it has read; an empty text at the end.
+ * If few jobs have changed since `since`, reads them from the index of changes.
  */
 export const listJobsScript: Script = script(`#!lua flags=no-writes
 ${prelude}${jobKeys}

@@ -11,7 +11,7 @@ const scanLimit = 1000
 /** Maximum number of live occurrences of a job that a call reads. */
 const liveAtOnce = 1000
 
-/** Greatest difference between the `orderAt` of a waiting occurrence and its scheduled time, in ms. */
+/** Maximum difference between the `orderAt` of a waiting occurrence and its scheduled time, in ms. */
 const widestStep = (rescueStep / 2) * priorityStepMs
 
 const paging = `
@@ -19,14 +19,14 @@ ${readFields(layouts.paging, 'ARGV[1]', allFields(layouts.paging))}
 local cursorAt, cursorId = ARGV[2], ARGV[3]
 local found, position = {}, ''
 
--- Where a walk through a set begins, counted from the end that it begins at.
+-- Returns the rank at which a walk through a set begins, counted in the direction of the walk.
 local function firstRank(key)
   if cursorAt ~= '' then
-    -- What runs anew has another deadline, and so another place.
+    -- A run that was released and started again has another deadline, so its score has changed.
     if call('ZSCORE', key, cursorId) == cursorAt then
       return call(isDescending == 1 and 'ZREVRANK' or 'ZRANK', key, cursorId) + 1
     end
-    -- What the last page ended with is not there any more: begin with all of its instant.
+    -- The last member of the previous page was removed, so the walk begins with all members of its score.
     if isDescending == 1 then return call('ZCOUNT', key, '(' .. cursorAt, '+inf') end
     return call('ZCOUNT', key, '-inf', '(' .. cursorAt)
   end
@@ -34,7 +34,7 @@ local function firstRank(key)
   return from == always and 0 or call('ZCOUNT', key, '-inf', '(' .. string.format('%.0f', from))
 end
 
--- Walks through a set of members by score, then by text, and gathers a page of what is wanted.
+-- Walks through a sorted set by score and member, and collects a page of the records that \`wanted\` returns.
 local function walk(key, wanted)
   local rank = firstRank(key)
   local scanned = 0
@@ -75,7 +75,7 @@ local function walkHistory(job, states)
 end
 `
 
-/** A page of the history of one job: of all its states, or of some. */
+/** Reads a page of the history of one job, with all states or some. */
 export const listHistoryScript: Script = script(`#!lua flags=no-writes
 ${prelude}${paging}
 ${historyOf}
@@ -83,8 +83,8 @@ return { walkHistory(job, states), found }
 `)
 
 /**
- * The live occurrences of one job in the given states, in no order, without a walk through its history. Where there are
- * many, a page of the history instead, from where the first of them may lie to where the last may.
+ * Reads the live occurrences of one job in the given states, unsorted, without a walk through the history. If there are
+ * many, reads a page of the history instead, between the earliest and the latest time that a live occurrence may have.
  */
 export const listLiveOfJobScript: Script = script(`#!lua flags=no-writes
 ${prelude}${paging}
@@ -112,7 +112,7 @@ if (hasActive and h.pending + h.running or 0) + (hasQueued and h.queued or 0) > 
   return { 'page', found, walkHistory(job, states) }
 end
 
--- A queue may be long: a list of running occurrences does not read it.
+-- The queue is read only for queued states, because it may be long.
 local ids = hasActive and activeOf(h, job) or {}
 if h.queued > 0 and hasQueued then
   for _, id in ipairs(call('ZRANGE', queueOf .. job, 0, -1)) do ids[#ids + 1] = id end
@@ -127,7 +127,7 @@ end
 return { 'all', found }
 `)
 
-/** A page of one of the sets of a shard: of what lives in one state, or of what failed. */
+/** Reads a page of a set of a shard: the occurrences of one live state, or the failed ones. */
 export const listSetScript: Script = script(`#!lua flags=no-writes
 ${prelude}${paging}
 local key, node = ARGV[4], ARGV[5]

@@ -1,9 +1,10 @@
 /**
- * One step of a migration on one shard. The step itself updates the key `form` of the shard, which holds its progress. So each
- * step is done once, however many processes migrate at the same time, and after a crash the next process continues.
+ * Returns the script of one migration step on one shard. The script updates the shard's key `form`, which holds the
+ * progress. So each step runs once, however many processes migrate at once, and another process continues after a
+ * crash.
  *
- * The key holds `2` for data in form 2, and `2+…` for data on their way from form 2 to form 3. Until the first
- * migration there is none.
+ * The key holds `2` for data in form 2, and `2+…` for data that are being migrated from form 2 to form 3. Before the
+ * first migration the key does not exist.
  */
 export function migrationScript(step: string): string {
   return `#!lua
@@ -26,8 +27,8 @@ return next and 'more' or 'done'
 }
 
 /**
- * Stores that a migration to this form begins. From then on older versions of this package refuse the data. The old version
- * stays stored until the migration has ended.
+ * Stores that a migration to a form begins. From then on older versions of this package reject the data. The earlier
+ * form stays stored until the migration has ended.
  */
 export const beginMigrationScript: string = `#!lua
 local meta, to = KEYS[1], ARGV[1]
@@ -37,7 +38,7 @@ if tonumber(schema) < tonumber(to) then
 end
 `
 
-/** Says that all data are in a form, unless a newer version has begun to bring them further. */
+/** Stores that all data have a form, unless a newer version has begun a further migration. */
 export const endMigrationScript: string = `#!lua
 local meta, to = KEYS[1], ARGV[1]
 if redis.call('HGET', meta, 'schema') == to then redis.call('HDEL', meta, 'migratingFrom') end

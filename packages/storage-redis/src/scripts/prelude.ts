@@ -19,7 +19,10 @@ const lookedAtInPassing = 100
 /** Maximum number of occurrences that a call reads of a job. The next call continues after them. */
 export const lookedAtOnce = 2000
 
-/** Maximum number of a job's waiting occurrences that a script moves to another index or state. Claims move the rest. */
+/**
+ * Maximum number of a job's waiting occurrences that a script moves to another index or state. Later claims move the
+ * rest.
+ */
 const movedAtOnce = 500
 
 /** Ids that a scan of occurrences reads per command. */
@@ -36,35 +39,38 @@ const printedRecord = writeFields(recordLayout, {
   reasonSize: '#r.reason',
 })
 
-/** A call that moves this many jobs in the index of next instants only notes them. `listDueJobs` applies the notes. */
+/**
+ * Minimum number of moved jobs for which a call notes the moves instead of updating the index of next instants.
+ * `listDueJobs` applies the notes.
+ */
 const manyMoves = 8
 
-/** Maximum number of notes. A call that adds a further note applies some of the notes to the index. */
+/** Maximum number of notes. A call that exceeds it applies some notes to the index. */
 const mostNotes = 256
 
-/** Notes whose jobs one script moves at once. */
+/** Number of notes whose jobs one script moves at once. */
 const catchUpAtOnce = 8
 
 /**
  * The common beginning of every script.
  *
- * Keys. `KEYS[1]` is the hash of the job heads of one shard, `{prefix:0}:heads`. The script computes all other keys from it,
- * because the needed keys are only known while it runs. They carry the same hash tag, so they lie in the same slot of a Redis
- * Cluster. Redis allows that for keys of the same slot, and BullMQ has relied on it for years.
+ * Keys. `KEYS[1]` is the hash of the job heads of one shard, `{prefix:0}:heads`. The script computes all other keys
+ * from it, because the needed keys are only known while it runs. All keys have the same hash tag, so they belong to the
+ * same slot of a Redis Cluster. Redis allows this for keys of the same slot, and BullMQ has relied on it for years.
  *
- * Numbers. Instants and counts travel as packed doubles and never as text: Lua prints what is beyond 10^14 in a form
- * that loses digits, and parsing text costs more than all else here.
+ * Numbers. Instants and counts travel as packed doubles and never as text: Lua prints numbers beyond 10^14 in a form
+ * that loses digits, and parsing text would dominate the run time.
  *
- * Texts. Definitions, details, task runs, reasons and the like are JSON that no script ever looks into.
+ * Texts. Definitions, details, task runs, reasons and similar texts are JSON that no script parses.
  *
- * Form. A storage checks the form of the data when it opens. If a newer version migrates the data while the storage is open,
- * the next call fails with an error that says so, see `stored-form.ts`.
+ * Form. A storage checks the form of the data when it opens. If a newer version migrates the data while the storage is
+ * open, the next call fails with an error about the form, see `stored-form.ts`.
  *
- * Spread. The last argument is the number of shards that the caller assumes. A server that has lost its data has no such
- * number, or another one: then the call does nothing.
+ * Spread. The last argument is the number of shards that the caller assumes. If the server has lost its data, the
+ * stored number is missing or differs, and the call fails without effect.
  *
- * Layouts. Heads and records are read and written by the layouts of `stored-layouts.ts`, requests and answers by those
- * of `request-layouts.ts`.
+ * Layouts. Heads and records have the layouts of `stored-layouts.ts`; requests and answers have those of
+ * `request-layouts.ts`.
  */
 export const prelude: string = `
 local call, read, write, sub = redis.call, struct.unpack, struct.pack, string.sub
@@ -79,28 +85,28 @@ local spread = call('GET', shard .. 'shards')
 if spread ~= table.remove(ARGV) then return redis.error_reply('SPREAD ' .. (spread or 'none')) end
 
 local ready, future, pendingKey = shard .. 'ready', shard .. 'future', shard .. 'pending'
--- What claims have set apart of these, by job, and of which jobs.
+-- Keys of the sets into which claims move a job's ready and delayed occurrences, and of the set of these jobs.
 local readyOf, futureOf, apartKey = shard .. 'r:', shard .. 'd:', shard .. 'apart'
 local queuedKey, waitingKey = shard .. 'queued', shard .. 'waiting'
 local runningKey, cancelsKey = shard .. 'running', shard .. 'cancels'
 local nextKey, movedKey = shard .. 'next', shard .. 'moved'
 local history, liveOf, queueOf = shard .. 'h:', shard .. 'l:', shard .. 'q:'
 local failedKey, failedOf, keysOf = shard .. 'failed', shard .. 'f:', shard .. 'k:'
--- The remaining moves of jobs with many waiting occurrences, and how far the search for superseded ones has come.
+-- Keys of unfinished moves of waiting occurrences, and of the positions of unfinished searches for superseded ones.
 local movesKey, searchesKey = shard .. 'moves', shard .. 'searches'
 
 local never, always = ${never}, ${always}
 local none = string.rep('\\0', 16)
 local pending, queued, running = ${stateCodes.pending}, ${stateCodes.queued}, ${stateCodes.running}
 local canceled, skipped = ${stateCodes.canceled}, ${stateCodes.skipped}
--- The reason of a delayed occurrence: it keeps no other one of its job from starting.
+-- The reason of a delayed occurrence, which does not keep other occurrences of its job from starting.
 local delayed = '=delayed'
--- The reason of an occurrence that the start rate of its job holds back.
+-- The reason of an occurrence that its job's start rate holds back.
 local heldBack = '=${startRateReason}'
 local allow = ${policyCodes.allow}
 local isFailure = { ${failedStates.map((state) => `[${stateCodes[state]}] = true`).join(', ')} }
 
--- Whether a text comes before another by its bytes, as in sorted sets. Lua itself compares by the locale of the server.
+-- Returns whether a text precedes another by its bytes, as in sorted sets. Lua's own comparison depends on the server's locale.
 local function isBefore(left, right)
   for at = 1, math.min(#left, #right) do
     local itsLeft, itsRight = string.byte(left, at), string.byte(right, at)
@@ -109,10 +115,10 @@ local function isBefore(left, right)
   return #left < #right
 end
 
--- The wake-ups that the script sends to other connections at its end.
+-- Which wake-ups the script publishes to other connections at its end.
 local due, cancelNotes, jobsChanged = false, false, false
 
--- The list of a key in a table of lists.
+-- Returns the list of a key in a table of lists; creates a missing list.
 local function listOf(lists, key)
   local list = lists[key]
   if not list then
@@ -128,7 +134,7 @@ local function append(list, first, second)
   if second ~= nil then list[size + 2] = second end
 end
 
--- A command with a long list of arguments, in parts that fit on Lua's stack. Without arguments it does nothing.
+-- Calls a command with a long list of arguments, in parts that fit on Lua's stack. Does nothing without arguments.
 local function callWith(command, key, list)
   for first = 1, #list, 4000 do
     call(command, key, unpack(list, first, math.min(first + 3999, #list)))
@@ -138,10 +144,10 @@ end
 -- ------------------------------------------------------------------------------------------------------------- heads
 
 local headSize = ${headLayout.size}
--- Heads by job: as a table, or as a text if no step needed more.
+-- The heads that this script has read, by job: as a parsed table, or as a text if no step needs the table.
 local known, changed = {}, {}
 
--- \`indexedAt\`: the instant at which the job lies in the index of next instants.
+-- Parses a head. \`indexedAt\` is the job's score in the index of next instants.
 local function parseHead(text)
   ${readFields(headLayout, 'text', allFields(headLayout))}
   return { ${tableFields(headLayout)}, text = text, isChanged = false, indexedAt = nextAt }
@@ -151,24 +157,24 @@ local function printHead(h)
   return ${writeFields(headLayout, allFields(headLayout, 'h.'))} .. sub(h.text, headSize + 1)
 end
 
--- What a node must have to run the job; empty where that is its id.
+-- Returns the handler key of a job; an empty text if the key is the job's id.
 local function handlerOf(h)
   return sub(h.text, headSize + h.startCount * 8 + 1)
 end
 
--- When one of the last starts was, from 0 on.
+-- Returns the instant of one of the job's last starts, counted from 0.
 local function startAt(h, index)
   return (read('<d', h.text, headSize + index * 8 + 1))
 end
 
--- The instant from which on the start rate allows the next start of the job, if \`more\` other ones start now.
+-- Returns the instant from which the start rate allows the job's next start, if \`more\` other occurrences start now.
 local function nextStartAt(h, more)
   local index = h.startCount + (more or 0) - h.startLimit
   if h.startLimit == 0 or index < 0 then return always end
   return index < h.startCount and startAt(h, index) + h.startInterval or never
 end
 
--- Keeps the last \`kept\` starts, and adds others behind them.
+-- Keeps the last \`kept\` start instants of a job, and appends the added ones.
 local function keepStarts(h, kept, added)
   local handler = handlerOf(h)
   local from = headSize + (h.startCount - kept) * 8
@@ -176,17 +182,17 @@ local function keepStarts(h, kept, added)
   h.startCount = kept + #added / 8
 end
 
--- To be called with each start.
+-- Adds a start to the start rate of its job. Every start calls this function.
 local function countStart(now, h)
   if h.startLimit > 0 then keepStarts(h, math.min(h.startCount, h.startLimit - 1), write('<d', now)) end
 end
 
--- Whether a new occurrence, or one that an end takes, may start. Under a start rate, pending ones start first.
+-- Returns whether a new or taken occurrence may start. Under a start rate, pending occurrences have precedence.
 local function mayStart(now, h)
   return h.startLimit == 0 or (h.pending == h.delayed and nextStartAt(h) <= now)
 end
 
--- The reason of a record that becomes pending; it waits where the start rate allows no start yet.
+-- Returns the reason of a record that becomes pending, and delays the record if the start rate allows no start yet.
 local function inTime(now, h, r)
   local from = nextStartAt(h)
   if from <= now or from <= r.dueAt then return '' end
@@ -194,7 +200,7 @@ local function inTime(now, h, r)
   return heldBack
 end
 
--- The head of a job; false if the job does not exist.
+-- Returns the parsed head of a job; false if the job does not exist.
 local function headOf(job)
   local h = known[job]
   if type(h) == 'table' then return h end
@@ -206,25 +212,25 @@ local function headOf(job)
   return h
 end
 
--- The text of a head, for steps that need no table of it.
+-- Returns the text of a job's head, for steps that need no parsed table.
 local function headTextOf(job)
   local h = known[job]
   if h == nil then return call('HGET', heads, job) end
   return type(h) == 'table' and printHead(h) or h
 end
 
--- Puts a text in the place of a head that was taken as a text.
+-- Replaces a head that a step has read as a text.
 local function setHeadText(job, text)
   local h = known[job]
   if h == nil or (type(h) == 'table' and not h.isChanged) then append(changed, job) end
   known[job] = text
 end
 
--- The next instants of jobs that are to go into their index at once.
+-- New next instants by job. The script writes these to the index of next instants.
 local nextAts = {}
 
--- Jobs that ordinary slots have moved. Moving them in the index would make such a slot cost the server an eighth more. So
--- one member of a set notes many of them together, and a search for due jobs moves them first.
+-- Jobs that ordinary slots have moved to their next instants. Updating the index would make such a slot an eighth more
+-- expensive. So one member of a set notes many moves, and a search for due jobs applies the notes first.
 local moved, movedTo = {}, {}
 
 local function nextAtOf(text)
@@ -258,8 +264,8 @@ local function printRecord(r)
   return ${printedRecord} .. r.owner .. r.details .. r.cancel .. r.reason .. r.runs
 end
 
--- Records lie in 16 hashes by the first digit of their ids. With so few hashes a batch takes few commands, and none of the
--- hashes holds the whole history.
+-- Records are stored in 16 hashes by the first digit of their ids. So a batch needs few commands, and no hash holds the
+-- whole history.
 local buckets = {}
 
 local function bucketOf(id)
@@ -272,7 +278,7 @@ local function bucketOf(id)
   return key
 end
 
--- The text of a record; false if it does not exist.
+-- Returns the stored text of a record; false if the record does not exist.
 local function textOf(id)
   return call('HGET', bucketOf(id), id)
 end
@@ -282,7 +288,7 @@ local function recordOf(id)
   return text and parseRecord(text)
 end
 
--- A record without its task runs: they are its last text.
+-- Returns a record without its task runs, which are its last text.
 local function withoutRuns(text)
   ${readFields(recordLayout, 'text', fieldsBetween(recordLayout, ['ownerSize', 'reasonSize']))}
   return sub(text, 1, recordSize + ownerSize + detailsSize + cancelSize + reasonSize)
@@ -298,7 +304,7 @@ end
 
 -- ------------------------------------------------------------------------------------------------------------- ends
 
--- Failures go into two sets by their end: those of the shard, which are gathered, and those of the job.
+-- Failed occurrences enter two sets by their end: the shard's set, in one command per script, and the job's set.
 local failed = {}
 
 local function noteFailure(now, id, job)
@@ -308,11 +314,11 @@ end
 
 -- ----------------------------------------------------------------------------------------------------- live occurrences
 
--- Running ones come and go in great numbers: they are gathered, and go into their index in one command.
+-- Members to add to and remove from the index of running occurrences. One command writes each list, because runs change often.
 local started, stopped = {}, {}
 
--- Pending and running occurrences of a job: the head keeps the first one, a set keeps the rest. No reader needs the order
--- of running ones.
+-- Adds a pending or running occurrence to its job's active ones. The head keeps the first one, and a set keeps the
+-- rest. No reader needs the order of running ones.
 local function enterActive(h, job, id, order)
   if h.active == none then h.active = id else call('ZADD', liveOf .. job, order, id) end
 end
@@ -321,15 +327,15 @@ local function leaveActive(h, job, id)
   if h.active == id then h.active = none else call('ZREM', liveOf .. job, id) end
 end
 
--- Where one that waits stands among others, as core's orderAt.
+-- Returns the order of a waiting occurrence, like core's \`orderAt\`.
 local function orderAt(scheduledAt, standing)
   local priority = standing % ${rescueStep}
   if priority >= ${rescueStep / 2} then priority = priority - ${rescueStep} end
   return scheduledAt - priority * ${priorityStepMs}
 end
 
--- Lets claims see a pending occurrence once it is due and its job is not paused. During a pause without an end, it is in no
--- index of claims: the call that resumes the job offers it again.
+-- Adds a pending occurrence to an index of claims: as ready, or as future until it is due and its job's pause ends.
+-- During a pause without an end it is in no such index; resuming the job offers it again.
 local function offer(now, h, id, r)
   local from = math.max(r.dueAt, h.pausedUntil)
   if from == never then return end
@@ -348,7 +354,7 @@ local function withdraw(id, r)
   end
 end
 
--- Enters an occurrence into the indexes of its state, and counts it.
+-- Adds an occurrence to the indexes and counts of its state.
 local function enter(now, h, id, r)
   touch(r.job, h)
   if r.state == pending then
@@ -388,7 +394,7 @@ local function leave(h, id, r)
   end
 end
 
--- Moves an occurrence to another live state; it stays, or becomes, active unless that is queued.
+-- Moves an occurrence to another live state, and updates the job's active occurrences.
 local function move(now, h, id, r, state, reason)
   local wasActive, isActive = r.state ~= queued, state ~= queued
   leave(h, id, r)
@@ -408,18 +414,18 @@ local function finish(now, h, id, r, state, reason)
   replace(id, r)
 end
 
--- Whether an occurrence, if it waits, is one that a replace has left to be canceled.
+-- Returns whether a waiting occurrence is superseded: an update of the job has still to cancel it.
 local function isSuperseded(h, r)
   return r.version < h.cancelsBelow and r.token == 0 and r.kind % ${recoveredBit} == ${kindCodes.slot}
 end
 
--- How many occurrences keep others of the job from starting.
+-- Returns the number of occurrences that count against the job's concurrency limit.
 local function activeCount(h)
   return h.pending - h.delayed + h.running
 end
 
--- The next queued occurrence of a job that has a place for it, unless it is to be canceled: its id and its record. What a
--- deleted job has left is never woken.
+-- Returns the id and record of the job's next queued occurrence if a concurrency slot is free and the occurrence is not
+-- superseded. Deleted jobs wake nothing.
 local function firstToWake(h, job)
   if h.queued == 0 or activeCount(h) >= h.maxConcurrency or h.deletedAt ~= never then return nil end
   local id = call('ZRANGE', queueOf .. job, 0, 0)[1]
@@ -428,7 +434,7 @@ local function firstToWake(h, job)
   return id, r
 end
 
--- Wakes it. Returns its id and time, or '', and its record.
+-- Wakes the next queued occurrence of a job. Returns its id and time, or '', and its record.
 local function wakeOne(now, h, job)
   local id, r = firstToWake(h, job)
   if not id then return '' end
@@ -436,11 +442,11 @@ local function wakeOne(now, h, job)
   return ${address}, r
 end
 
--- Wakes the first queued occurrence, and a limited number of others that have a place. Returns the id and the time of the
--- first, or ''.
+-- Wakes the next queued occurrence, and a limited number of others with a free concurrency slot. Returns the id and the
+-- time of the first, or ''.
 local function wakeFirst(now, h, job)
   local first = wakeOne(now, h, job)
-  -- Under a start rate each start wakes another one.
+  -- Under a start rate, each start wakes one further occurrence, so only the first is woken here.
   for _ = 2, first ~= '' and h.startLimit == 0 and ${wokenAtOnce} or 0 do wakeOne(now, h, job) end
   return first
 end
@@ -453,7 +459,7 @@ local function activeOf(h, job, limit)
   return ids
 end
 
--- The first rank behind a place in a sorted set: a score and a member, which may be gone or have moved meanwhile.
+-- Returns the rank after a position in a sorted set. The position is a score and a member that may be gone or have moved.
 local function rankBehind(key, score, id)
   local present = call('ZSCORE', key, id)
   local isElsewhere = not present or tonumber(present) ~= score
@@ -468,9 +474,9 @@ local function rankBehind(key, score, id)
   return tonumber(present) < score and rank + 1 or rank
 end
 
--- Calls a step with each active occurrence of the job in their order, and then with each queued one if the last part is 2,
--- until the step returns true. Reads about \`most\` of them, from behind a place on: a part, and in it a score and an id.
--- Returns nil at the end, otherwise the place of the last one.
+-- Calls a step with each active occurrence of the job in order, and then with each queued one if \`lastPart\` is 2,
+-- until the step returns true. Reads about \`most\` occurrences after \`place\`, which names a part, a score and an id.
+-- Returns nil at the end, otherwise the position of the last occurrence.
 local function forEachLive(h, job, most, lastPart, place, step)
   local part, score, id = 1, nil, nil
   if place then part, score, id = place.part, place.score, place.id end
@@ -506,7 +512,7 @@ local function forEachLive(h, job, most, lastPart, place, step)
   end
 end
 
--- Wakes queued ones of a job that has places for all, in their order. Answers whether others are left.
+-- Wakes queued occurrences of a job without a concurrency limit, in order. Returns whether queued ones are left.
 local function wakeMany(now, h, job)
   for _, id in ipairs(call('ZRANGE', queueOf .. job, 0, ${movedAtOnce} - 1)) do
     move(now, h, id, recordOf(id), pending, '')
@@ -514,13 +520,13 @@ local function wakeMany(now, h, job)
   return h.queued > 0
 end
 
--- Makes all queued ones of a job pending: if there are many, claims wake the rest before they do anything else.
+-- Makes all queued occurrences of a job pending. If there are many, the next claims wake the rest before they claim.
 local function wakeAll(now, h, job)
   if h.queued > 0 and wakeMany(now, h, job) then call('HSET', movesKey, 'w' .. job, '') end
 end
 
--- Puts pending occurrences of a job into the index that claims read now, from behind a place on. With \`letsGo\` also those
--- that an earlier start rate held back. Returns the place to continue from; nil when all are done.
+-- Moves pending occurrences of a job, after a position, to the index that claims read now. With \`letsGo\` also
+-- releases occurrences that an earlier start rate held back. Returns the position to continue from; nil at the end.
 local function offerMany(now, h, job, letsGo, place)
   return forEachLive(h, job, ${movedAtOnce}, 1, place, function(id, r)
     if r.state ~= pending then return false end
@@ -535,7 +541,7 @@ local function offerMany(now, h, job, letsGo, place)
   end)
 end
 
--- The stored place from which the rest continues, and whether it lets go.
+-- Prints the position from which the next claims continue to offer, and whether they release held-back occurrences.
 local function printOffer(letsGo, place)
   return write('<Bd', letsGo and 1 or 0, place.score or always) .. (place.id or '')
 end
@@ -546,8 +552,8 @@ local function parseOffer(text)
   return letsGo == 1, { part = 1, score = score, id = id }
 end
 
--- Offers all pending occurrences anew. If there are many, the next claims continue before they do anything else. So the
--- place of the rest until then does not matter to claims, and new entries go to their right place.
+-- Offers all pending occurrences of a job again. If there are many, the next claims continue before they claim. So the
+-- indexes need not be correct until then, and new occurrences enter the right index.
 local function offerAnew(now, h, job, letsGo)
   if h.pending == 0 then return end
   local left = call('HGET', movesKey, 'o' .. job)
@@ -560,7 +566,7 @@ local function offerAnew(now, h, job, letsGo)
   end
 end
 
--- Continues the moves of one job that an earlier call has left. Returns whether moves are left.
+-- Continues the unfinished moves of one job. Returns whether moves are left.
 local function moveOn(now)
   local moves = call('HGETALL', movesKey)
   if #moves == 0 then return false end
@@ -569,7 +575,8 @@ local function moveOn(now)
   -- The call that began the moves has already sent the wake-up.
   local wasDue, isLeft = due, false
   if h and sub(moves[1], 1, 1) == 'w' then
-    -- A job whose policy has changed wakes by its new policy. While a cancel by version goes on, its end wakes all.
+    -- If the policy has changed again, the job wakes by its new policy. During a cancel of superseded occurrences, the
+    -- end of the cancel wakes all.
     isLeft = h.policy == allow and h.cancelsBelow == 0 and h.deletedAt == never and wakeMany(now, h, job)
   elseif h then
     local letsGo, place = parseOffer(moves[2])
@@ -604,7 +611,7 @@ local function cancelWaiting(now, h, job, reason, limit)
   return table.concat(gone)
 end
 
--- Cancels these, and returns their ids and times.
+-- Cancels the given occurrences. Returns their ids and times.
 local function cancelEach(now, h, ids, records, reason)
   local gone = {}
   for index, id in ipairs(ids) do
@@ -615,8 +622,8 @@ local function cancelEach(now, h, ids, records, reason)
   return table.concat(gone)
 end
 
--- The place from which the search for superseded occurrences continues: none lies before it. A new record has a version that
--- is kept, a record that has run is kept too, and a superseded record only moves to its end.
+-- Parses the position from which the search for superseded occurrences continues. No superseded one can appear before
+-- it: new records have a kept version, records that have run are kept, and superseded records only end.
 local function parsePlace(h, text)
   if not text or text == '' then return nil end
   local cancelsBelow, part, score, at = read('<I4Bd', text)
@@ -629,7 +636,8 @@ local function printPlace(h, place)
   return write('<I4Bd', h.cancelsBelow, place.part, place.score or always) .. (place.id or '')
 end
 
--- The ids of the first queued ones that are not superseded under a version, if it is not 0. Looks at a bounded number.
+-- Returns the first queued occurrences that are not superseded below a version; 0: no version supersedes. Reads a
+-- limited number.
 local function firstQueued(h, job, count, cancelsBelow)
   if cancelsBelow == 0 then return call('ZRANGE', queueOf .. job, 0, count - 1) end
   local ids, before = {}, h.cancelsBelow
@@ -642,14 +650,15 @@ local function firstQueued(h, job, count, cancelsBelow)
   return ids
 end
 
--- Finds up to \`count\` occurrences that are superseded under a version, pending ones first, and stores up to where it has
--- found none. Reads about \`most\`. Returns the place from which the search goes on; '' when there is no need to.
+-- Finds up to \`count\` occurrences that are superseded below a version, pending ones first, and stores the position
+-- before which there are none. Reads about \`most\` occurrences. Returns the position from which the search continues;
+-- '' if it has ended.
 local function findSuperseded(h, job, cancelsBelow, count, most, from, take)
-  -- Before its replace is stored, new ones may come to lie in front of what is searched.
+  -- Until the update is stored, new superseded occurrences may appear before the position, so it is not stored.
   local keepsPlace = h.cancelsBelow == cancelsBelow
   h.cancelsBelow = cancelsBelow
   local goesOn, found, kept = from ~= '', 0, nil
-  -- Whether all before were kept; it stands in front of a place that the caller brings.
+  -- Whether all occurrences before the position were kept. A position from the caller begins with this flag.
   local areKept = not goesOn or sub(from, 1, 1) == 'k'
   local place = parsePlace(h, goesOn and sub(from, 2) or keepsPlace and call('HGET', searchesKey, job))
   place = forEachLive(h, job, most, 2, place, function(id, r)
@@ -666,12 +675,12 @@ local function findSuperseded(h, job, cancelsBelow, count, most, from, take)
   return place and found < count and (areKept and 'k' or 'f') .. printPlace(h, place) or '', found
 end
 
--- Cancels up to \`limit\` occurrences that a replace has left, pending ones first, and notes when these were the last. Reads
--- about \`most\`, and the next search continues from there. Returns ids and times.
+-- Cancels up to \`limit\` superseded occurrences, pending ones first, and records when none are left. Reads about
+-- \`most\`; the next search continues from there. Returns the ids and times.
 local function cancelSuperseded(now, h, job, limit, most)
   if h.cancelsBelow == 0 then return '' end
   local ids, records = {}, {}
-  -- One more tells whether others are left.
+  -- Searches for one more than the limit, to learn whether superseded occurrences are left.
   local place, found = findSuperseded(h, job, h.cancelsBelow, limit + 1, most or math.max(limit, ${lookedAtOnce}), '',
     function(id, r)
       if #ids < limit then ids[#ids + 1], records[#ids + 1] = id, r end
@@ -686,10 +695,10 @@ local function cancelSuperseded(now, h, job, limit, most)
   return gone
 end
 
--- How many this script has canceled in passing, and the jobs of which it has searched for some.
+-- Number of superseded occurrences that this script has canceled in passing, and the jobs that it has searched for them.
 local canceledCount, searched = 0, {}
 
--- Cancels some of what a replace has left: those in front of the queue, so that others can be woken, and a few more.
+-- Cancels some superseded occurrences of a job: those at the front of the queue, so that others can be woken, and a few more.
 local function passSuperseded(now, h, job)
   if h.cancelsBelow == 0 then return end
   local most = math.min(${canceledInPassing}, ${canceledInPassingByScript} - canceledCount)
@@ -707,7 +716,7 @@ local function passSuperseded(now, h, job)
   end
 end
 
--- As wakeFirst, after some of what a replace has left before it are canceled.
+-- Cancels some superseded occurrences at the front of the queue, and then wakes like \`wakeFirst\`.
 local function wakeNext(now, h, job)
   if h.queued == 0 or h.deletedAt ~= never then return '' end
   passSuperseded(now, h, job)
@@ -716,8 +725,8 @@ end
 
 -- ----------------------------------------------------------------------------------------------------------- batches
 
--- For a batch of many jobs with one occurrence each, given by bucket, heads and records are read and written together. A step
--- does not see the changes of another one. Ordinary steps add to these lists; all other steps write directly.
+-- Heads and records that ordinary steps of a batch write together, if each job of the batch has one occurrence. Other
+-- steps write directly. No step sees the changes of another step.
 local headFields, recordFields = {}, {}
 
 -- Runs a step over a batch: once for all items of a bucket, or for the whole batch if jobs repeat. With \`reads\` the step
@@ -747,7 +756,7 @@ local function storeNexts()
   nextAts = {}
 end
 
--- Moves some of the jobs that lie where they were. Answers whether others are left.
+-- Applies some noted moves to the index of next instants. Returns whether notes are left.
 local function catchUp()
   local jobs = {}
   for _, noted in ipairs(call('ZRANGE', movedKey, 0, ${catchUpAtOnce} - 1)) do
@@ -765,7 +774,7 @@ local function catchUp()
 end
 
 
--- Stores what was gathered, and sends the wake-ups. To be called once, when all is decided.
+-- Writes the collected changes and publishes the wake-ups. Each script calls this function once, after all decisions.
 local function store(channel, sender)
   callWith('ZADD', runningKey, started)
   callWith('ZREM', runningKey, stopped)
@@ -792,8 +801,8 @@ end
 `
 
 /**
- * What scripts for batches need: the ids and jobs of their items, the heads of a bulk, and answers. An answer is a letter,
- * followed by its details.
+ * The common beginning of scripts for batches: the ids and jobs of the items, their heads, and the answers. An answer
+ * is a letter, followed by its details.
  */
 export const batch: string = `
 local ids, jobs, letters, details = {}, {}, {}, {}

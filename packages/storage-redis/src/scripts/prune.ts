@@ -25,15 +25,15 @@ local only, after = ARGV[2], ARGV[3]
 local missing = missingRight(nil)
 if missing then return missing end
 
--- The last slot that a record stands for, and its version; a span brings its end in front of the details.
+-- Returns the last slot that a record stands for, and its version. A span's end precedes the details.
 local function lastSlotOf(text)
   ${readFields(recordLayout, 'text', slotFields)}
   if kind < ${spanBit} then return scheduledAt, version end
   return math.max(scheduledAt, (read('<d', text, recordSize + ownerSize + 1))), version
 end
 
--- Returns the oldest removable occurrences, at most one more than the limit. It passes over live occurrences and
--- occurrences whose span has not ended. Their number does not grow with the history.
+-- Returns the oldest removable occurrences, at most one more than the limit. Passes over live occurrences and over
+-- spans that have not ended; their number does not grow with the history.
 local function victimsOf(h, job, limit)
   local victims, floor = {}, h.floor
   local endAt = math.min(before, h.nextAt)
@@ -58,7 +58,7 @@ local function victimsOf(h, job, limit)
   return victims
 end
 
--- Frees the keys that still name these occurrences.
+-- Frees the request keys that still belong to removed occurrences.
 local function freeKeys(job, victims)
   local names = keysOf .. job
   if call('EXISTS', names) == 0 then return end
@@ -77,7 +77,7 @@ local function remove(h, job, victims)
     h.floor = math.max(h.floor, victim.last)
     if victim.version == h.version then h.uses = h.uses - 1 end
   end
-  -- The floor is raised first, so that no call creates a removed slot again.
+  -- The prune floor is raised first, so that no call creates a removed slot again.
   call('HSET', heads, job, printHead(h))
   for _, victim in ipairs(victims) do
     call('HDEL', bucketOf(victim.id), victim.id)
@@ -94,7 +94,7 @@ local function remove(h, job, victims)
   callWith('ZREM', failedOf .. job, failuresOfJob)
 end
 
--- Drops versions that nothing refers to, and an old tombstone that has no occurrences left.
+-- Removes versions that no occurrence uses, and an old tombstone without occurrences.
 local function forget(h, job)
   if h.deletedAt < before and call('EXISTS', history .. job) == 0 then
     call('HDEL', heads, job)

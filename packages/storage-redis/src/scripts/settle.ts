@@ -5,7 +5,7 @@ import { absentState, layouts, settleChanges } from '../request-layouts.ts'
 import { headLayout, recordLayout } from '../stored-layouts.ts'
 import { batch, prelude } from './prelude.ts'
 
-/** The fields of a record that its owner changes, as locals. */
+/** The fields of a record that a settle changes, as locals of the script. */
 const front = fieldsBetween(recordLayout, ['state', 'reasonSize'], {
   ...{ token: 'itsToken', sequence: 'itsSequence', reasonSize: 'itsReasonSize' },
 })
@@ -13,8 +13,8 @@ const front = fieldsBetween(recordLayout, ['state', 'reasonSize'], {
 const finished = { ...front, state: 'finalState', sequence: 'sequence', finishedAt: 'now', reasonSize: 'reasonSize' }
 
 /**
- * What owners say of their running occurrences. It may need more memory than the server has left: what runs must be
- * able to end, so it is let through.
+ * Settles running occurrences for their owners. The server also runs the script when memory is short, because runs must
+ * be able to end.
  */
 export const settleScript: Script = script(`#!lua flags=allow-oom
 ${prelude}${checkRights}
@@ -24,7 +24,7 @@ local missing = missingRight(channel)
 if missing then return missing end
 ${batch}
 
--- Whether something that was said of an occurrence which does not run (any more) was said and accepted before.
+-- Returns whether a change of an ended or released occurrence was accepted before, so that its repetition is accepted too.
 local function wasAccepted(state, change, finalState)
   if change == ${settleChanges.finish} then return state == finalState end
   return change == ${settleChanges.release} and (state <= running or state == canceled)
@@ -42,8 +42,8 @@ local function release(h, id, r, sequence, dueAt, reason, runs)
   end
 end
 
--- Like wakeNext, but a due occurrence becomes running for this owner, if the job is not paused. Returns the
--- address of a woken occurrence, or the id and the record of a taken one.
+-- Like \`wakeNext\`, but the next occurrence becomes running for this owner if it is due and the job is not paused.
+-- Returns the address of a woken occurrence, or the id and the record of a taken one.
 local function takeNext(h, job, owner)
   if h.queued == 0 or h.deletedAt ~= never then return '' end
   passSuperseded(now, h, job)
@@ -56,7 +56,7 @@ local function takeNext(h, job, owner)
   return wakeOne(now, h, job), id .. printRecord(r)
 end
 
--- Takes a running occurrence out of the head of its job. Returns how many are queued there.
+-- Removes a running occurrence from its job's head. Returns the number of queued occurrences.
 local function stopRunning(index)
   local id, job = ids[index], jobs[index]
   local text = headTexts[index] or headTextOf(job)
@@ -64,7 +64,7 @@ local function stopRunning(index)
   if active == id then active = none else call('ZREM', liveOf .. job, id) end
   text = ${writeFields(headLayout, { active: 'active', running: 'nRunning - 1' })}
     .. sub(text, ${headLayout.end.running + 1})
-  -- What is woken needs the head as a table.
+  -- Waking an occurrence needs the parsed head, so the head is only collected if none is queued.
   if isBulk and nQueued == 0 then append(headFields, job, text) else setHeadText(job, text) end
   return nQueued
 end
@@ -93,7 +93,7 @@ local function settle(index, text)
   end
   local woken, taken = '', nil
   if isApplied and change == ${settleChanges.progress} then
-    -- The reason stays, the task runs are new.
+    -- A progress keeps the reason and replaces the task runs.
     replaceText(id, ${writeFields(recordLayout, { ...front, sequence: 'sequence' })}
       .. sub(text, ${recordLayout.end.reasonSize + 1}, kept + itsReasonSize) .. sub(items, first + reasonSize, takerAt - 1))
   elseif isApplied and change == ${settleChanges.finish} then

@@ -9,11 +9,11 @@ import { lookedAtOnce, prelude } from './prelude.ts'
 const { kindCodes, recoveredBit } = codec1
 
 /**
- * Reads what steps of core's ledger need, each of one job: the head, the whole job if asked for, the named occurrences,
- * and the first live ones. It writes only how far the search for superseded occurrences has come.
+ * Reads what steps of core's ledger need from one job each: the head, the whole job if requested, the named
+ * occurrences, and the first live ones. Writes only the position of the search for superseded occurrences.
  *
- * Answers for each step: the head, the parts of the job, the records of the named occurrences, the ids and records of live
- * ones, and the place from which the search continues. An empty text stands for a missing value.
+ * Answers for each step: the head, the parts of the job, the records of the named occurrences, the ids and records of
+ * live ones, and the position from which the search continues. An empty text stands for a missing value.
  */
 export const readStepsScript: Script = script(`#!lua flags=allow-oom
 ${prelude}${checkRights}${jobKeys}
@@ -34,7 +34,7 @@ while at <= #requests do
   end
   for index = 1, named do found[index] = textOf(sub(requests, first + index * 16 - 16, first + index * 16 - 1)) or '' end
   if h then
-    -- The active set also contains running occurrences, so the read adds their number.
+    -- The active occurrences also contain running ones, so the read adds their number to the limit.
     if pendingNeeded > 0 and h.pending > 0 then
       for _, id in ipairs(activeOf(h, job, pendingNeeded + h.running)) do take(id) end
     end
@@ -51,9 +51,9 @@ return answers
 `)
 
 /**
- * Carries out what steps of core's ledger have decided, each if its job's head and all of its records are as they were
- * read. Answers for each step whether it was carried out. A step that changes no head and only running records does not
- * compare the head: what it has decided depends on the records alone.
+ * Commits the changes that steps of core's ledger have decided, if the job's head and all records are unchanged since
+ * they were read. Answers for each step whether it was committed. A step that changes no head and only running records
+ * does not compare the head, because its decision depends on the records alone.
  */
 const commitSteps: string = `
 ${prelude}${checkRights}${jobKeys}
@@ -61,7 +61,7 @@ local steps, channel, sender = ARGV[1], ARGV[2], ARGV[3]
 local missing = missingRight(channel)
 if missing then return missing end
 
--- The instant of the step.
+-- The instant of the step that is being committed.
 local now = 0
 
 local at = 1
@@ -107,7 +107,7 @@ local function changeRecord(h, id, before, after)
   if isFailure[r.state] then noteFailure(now, id, r.job) end
 end
 
--- Moves in the indexes what another pause, start rate or overlap policy makes stand elsewhere.
+-- Updates the indexes of a job after a change of its pause, start rate or overlap policy.
 local function followHead(job, old, h)
   if old.pausedUntil ~= h.pausedUntil then offerAnew(now, h, job, false) end
   local isOtherRate = old.startLimit ~= h.startLimit or old.startInterval ~= h.startInterval
@@ -160,8 +160,8 @@ store(channel, sender)
 return answers
 `
 
-/** Of jobs: refused when memory is short, as everything that adds work. */
+/** Commits steps on jobs. When memory is short the server rejects the script, because such steps add work. */
 export const commitScript: Script = script(`#!lua${commitSteps}`)
 
-/** Of occurrences that end, or are asked to: let through when memory is short. */
+/** Commits steps that end or cancel occurrences. The server also runs the script when memory is short. */
 export const commitEndsScript: Script = script(`#!lua flags=allow-oom${commitSteps}`)

@@ -3,7 +3,7 @@ import { groupBy } from './group-by.ts'
 import type { RunView } from './run-view.ts'
 import type { Rule, Violation } from './violation.ts'
 
-/** Checks that all answers of the storage to the nodes can be true together. */
+/** Reports answers of the storage to different nodes that contradict each other. */
 export function checkAnswers(view: RunView): readonly Violation[] {
   return [
     ...createdTwice(view),
@@ -39,7 +39,7 @@ function grantedTwice(view: RunView): readonly Violation[] {
   return violations
 }
 
-/** Writes that the storage accepted although the owner's token was dead before the owner sent them. */
+/** Returns the settles that the storage accepted although the owner had lost its token before it sent them. */
 function staleWrites(view: RunView): readonly Violation[] {
   const deaths = groupBy(
     [
@@ -92,13 +92,13 @@ function claimsInPauses(view: RunView): readonly Violation[] {
   return violations
 }
 
-// Time that a node may need to take over all runs of a dead node, in ms. The dead node may return and claim meanwhile.
+// Maximum time until a node has taken over all runs of a dead node, in ms. The dead node may return and claim meanwhile.
 const takeoverMs = 5000
 
-/** Minimum time after the end of a call of `runDue` until other nodes take over its runs, in ms. */
+/** Minimum time from the end of a `runDue` call until other nodes take over its runs, in ms. */
 const callMarginMs = 5000
 
-/** Occurrences taken before their deadline from an owner that was not silent, or by a node that had no right to them. */
+/** Returns reaps before the deadline of a run whose owner was not silent, or by a node that had no right to reap. */
 function earlyReaps(view: RunView): readonly Violation[] {
   const grants = new Map(view.lines('granted').map((line) => [`${line.occurrence} ${line.token}`, line]))
   const callers = new Set(view.lines('calls').map(({ life }) => life))
@@ -113,7 +113,7 @@ function earlyReaps(view: RunView): readonly Violation[] {
     } else if (reason === 'node_lost') {
       const silenceMs = view.silenceMs(grant.life, { before: sentAt, after: grant.sentAt - takeoverMs })
       if (silenceMs >= view.run.deadAfterMs) continue
-      // A call of `runDue` states its own end, and its process continues with the next call.
+      // A `runDue` call announces its end, so peers may take over its runs although its process lives and makes the next call.
       if (callers.has(grant.life) && (view.clocks.disagree || sentAt - grant.sentAt > callMarginMs)) continue
       const message = `${life} took it from ${grant.life} as dead, which had been silent for ${Math.round(silenceMs)} ms`
       violations.push(violation('reaped-early', occurrence, message, grant.job))

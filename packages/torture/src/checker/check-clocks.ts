@@ -4,21 +4,21 @@ import type { Violation } from './violation.ts'
 
 type Granted = Extract<HistoryLine, { readonly event: 'granted' }>
 
-// Two readings of the machine's wall time, each in whole milliseconds.
+// Tolerance for two readings of the machine's wall time, in ms.
 const readingMs = 5
 
-// Maximum wait for a processor between reading the time and sending it, in ms. A longer wait is recorded as a stall.
+// Maximum wait for a processor between the reading of the time and the call, in ms. A longer wait is recorded as a stall.
 const stallMs = 1000
 
-/** The maximum errors of the times that engines named, in ms. */
+/** Maximum errors of the times in the engines' requests, in ms. */
 export interface ClockErrors {
   readonly aheadMs: number
   readonly behindMs: number
-  /** The error that the slowest reading of the storage's clock would have excused. */
+  /** The error that the slowest reading of the storage's clock permits, in ms. */
   readonly toleranceMs: number
 }
 
-/** Checks that engines had the right time: the storage's, or that of their process's clock. */
+/** Checks that each engine used the right time: the storage's clock, or the clock of its own process. */
 export function checkClocks(view: RunView): readonly Violation[] {
   const violations: Violation[] = []
   for (const grant of view.lines('granted')) {
@@ -32,7 +32,7 @@ export function checkClocks(view: RunView): readonly Violation[] {
   return violations
 }
 
-/** The maximum errors of a run. */
+/** Returns the maximum clock errors of a run. */
 export function clockErrors(view: RunView): ClockErrors {
   let aheadMs = 0
   let behindMs = 0
@@ -44,12 +44,15 @@ export function clockErrors(view: RunView): ClockErrors {
   return { aheadMs, behindMs, toleranceMs: view.clocks.slowestReadingMs }
 }
 
-/** How far a request's time was ahead of the time that the engine should have had. */
+/** Returns how far the time in a request was ahead of the right time for its engine, in ms. */
 function errorOf(view: RunView, { now, wall, mono, sentAt, life, by }: Granted): number {
   return now - (wall - (mono - sentAt)) - view.clocks.offsetMs(life, by === 'claim' ? sentAt : 'latest')
 }
 
-/** A create may name an older time, taken before the clock was set or before the create was repeated. */
+/**
+ * Returns whether the request's time can be compared. A create may carry an older time, from before a clock change or a
+ * repetition.
+ */
 function isExact(view: RunView, { by, life, sentAt }: Granted): boolean {
   return by === 'claim' && !view.wasStopped(life, sentAt)
 }

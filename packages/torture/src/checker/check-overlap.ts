@@ -17,8 +17,8 @@ interface Span {
 }
 
 /**
- * Checks that at most `places` occurrences of a job ran at once. If the limit is one, also checks that they ran in the order of
- * their slots.
+ * Checks that at most `places` occurrences of a job ran at once. If `places` is 1, also checks that they ran in the
+ * order of their slots.
  */
 export function checkOverlap(view: RunView): readonly Violation[] {
   const violations: Violation[] = []
@@ -28,19 +28,22 @@ export function checkOverlap(view: RunView): readonly Violation[] {
     violations.push(...overlappingHandlers(view, starts, job.places))
     const live = starts.filter((start) => view.supersededAt(start) === null)
     const firsts = firstsOf(live, (start) => start.occurrence)
-    // Under a start rate, a reaped occurrence may have to wait, and frees its concurrency slot meanwhile.
+    // Under a start rate, a reaped occurrence may have to wait. Its concurrency slot is free meanwhile.
     if (job.startRate === null) violations.push(...overlappingRecords(view, firsts, job.places))
     else {
       const ofOwners = firstsOf(live, ({ occurrence, token }) => `${occurrence} ${token}`)
       violations.push(...overlappingRecords(view, ofOwners, job.places, (start) => view.givenUpAt(start)))
     }
-    // If several occurrences may run, another node may start one of them later.
+    // If several occurrences may run at once, different nodes may start them out of order.
     if (job.places === 1) violations.push(...outOfOrder(firsts))
   }
   return violations
 }
 
-/** Handlers that ran at once in excess of the job's places, although no node had taken their occurrences. */
+/**
+ * Returns handlers that exceeded the job's concurrency limit although no node had reaped the occurrences that they
+ * overlapped.
+ */
 function overlappingHandlers(view: RunView, starts: readonly WitnessStart[], places: number): readonly Violation[] {
   const violations: Violation[] = []
   let open: Span[] = []
@@ -72,9 +75,9 @@ function spansOf(view: RunView, starts: readonly WitnessStart[]): readonly Span[
     .sort((one, other) => one.from - other.from)
 }
 
-/** Why the later span should have begun after the end of the earlier one; `null` if it may overlap. */
+/** Returns why the later span violates the limit beside the earlier span; `null` if it may overlap. */
 function problemOf(view: RunView, earlier: Span, later: Span): string | null {
-  // Another rule reports a start under a dead token. That start, not this one, is the error.
+  // The later handler started under a dead token, which another rule reports as the error.
   if (view.supersededAt(later.first) !== null) return null
   const hasHandedBack = view
     .lines('settled')
@@ -97,7 +100,10 @@ function problemOf(view: RunView, earlier: Span, later: Span): string | null {
   return freeAt <= later.first.mono ? null : `it ended ${Math.round(end.from - later.first.mono)} ms later`
 }
 
-/** Whether the ledger has marked the attempt as lost. If the occurrence was then canceled, it has no next owner. */
+/**
+ * Returns whether the ledger marks the attempt as lost. A canceled occurrence can have a lost attempt without a later
+ * owner.
+ */
 function wasLost({ runs }: OccurrenceRecord, { task, attempt }: WitnessStart): boolean {
   const run = runs.find((one) => one.task === task)
   return run?.attempts.find(({ number }) => number === attempt)?.state === 'lost'
@@ -108,8 +114,8 @@ function firstsOf(starts: readonly WitnessStart[], keyOf: (start: WitnessStart) 
 }
 
 /**
- * Occurrences that overlap too many others. Each one counts from its first start to its end in the ledger, or until it freed
- * its concurrency slot.
+ * Returns occurrences that exceed the job's concurrency limit. Each occurrence counts from its first start until its
+ * end in the ledger or until it frees its concurrency slot.
  */
 function overlappingRecords(
   view: RunView,
@@ -136,7 +142,7 @@ function outOfOrder(firsts: readonly WitnessStart[]): readonly Violation[] {
   const violations: Violation[] = []
   let latest: WitnessStart | null = null
   for (const first of firsts) {
-    // Triggers and replays have no place in the order of the schedule.
+    // Only slots have an order; triggers and replays run at any time.
     if (first.kind !== 'slot') continue
     if (latest !== null && first.scheduledAt < latest.scheduledAt) {
       const message = `slot ${time(first.scheduledAt)} started after slot ${time(latest.scheduledAt)}`

@@ -1,7 +1,7 @@
 import type { RunView } from './run-view.ts'
 import type { Violation } from './violation.ts'
 
-/** Checks that processes ended only when requested, and that their engines reported no failure. */
+/** Checks that processes ended only when the driver requested it, and that their engines reported no failure. */
 export function checkProcesses(view: RunView): readonly Violation[] {
   const violations: Violation[] = []
   for (const { life, code, signal, expected } of view.lines('exited')) {

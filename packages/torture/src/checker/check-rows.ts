@@ -4,7 +4,10 @@ import { groupBy } from './group-by.ts'
 import type { RunView } from './run-view.ts'
 import type { Violation } from './violation.ts'
 
-/** Checks that each row written with the end of a task exists exactly if its task has completed. */
+/**
+ * Checks that the user's table has a row for a task exactly if the task has completed. Handlers write the row in the
+ * transaction that completes the task.
+ */
 export function checkRows(view: RunView): readonly Violation[] {
   const { rows, ledger } = view.run
   if (rows === null) return []
@@ -14,7 +17,7 @@ export function checkRows(view: RunView): readonly Violation[] {
   }
   const moving = new Map(view.run.jobs.map(({ id, movingTasks }) => [id, movingTasks]))
   const byTask = groupBy(rows, ({ occurrence, task }) => `${occurrence} ${task}`)
-  // Between the completion and the commit no other node can own the occurrence.
+  // Between the completion and the commit, no other node can own the occurrence.
   for (const line of view.run.witness) {
     if (line.event !== 'end' || line.outcome !== 'moved') continue
     const { occurrence, task, attempt, token } = line

@@ -12,7 +12,7 @@ import type { RecordedRun } from './recorded-run.ts'
 import { RunView } from './run-view.ts'
 import type { Violation } from './violation.ts'
 
-/** Compares the accounts of a run. Reads only the recording. */
+/** Checks a recorded run against all rules: the witness, the storage's answers and the ledger must agree. */
 export function checkRun(run: RecordedRun): readonly Violation[] {
   const view = new RunView(run)
   return [
@@ -28,7 +28,7 @@ export function checkRun(run: RecordedRun): readonly Violation[] {
   ]
 }
 
-/** Checks a run whose storage loses acknowledged writes. Most accounts cannot agree then. */
+/** Checks a run whose storage loses acknowledged writes. Only a few rules hold then. */
 export function checkLossyRun(run: RecordedRun): readonly Violation[] {
   const view = new RunView(run)
   return [...checkEnds(view), ...checkProcesses(view), ...checkTakeovers(view)]

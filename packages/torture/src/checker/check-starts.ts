@@ -6,7 +6,7 @@ import { groupBy } from './group-by.ts'
 import { attemptKey, type RunView } from './run-view.ts'
 import type { Rule, Violation } from './violation.ts'
 
-/** Checks that each start of a handler was justified. */
+/** Checks that each start of a handler was allowed. */
 export function checkStarts(view: RunView): readonly Violation[] {
   const violations: Violation[] = []
   const asked = new Set<string>(view.lines('asked').map((line) => line.key))
@@ -38,7 +38,7 @@ function earliness(view: RunView, start: WitnessStart): string | null {
   const { scheduledAt, wall, takenAt } = start
   const what = `of ${time(scheduledAt)}, ${name(start)}`
   if (wall + view.clocks.aheadMs < scheduledAt) return `${what}, started ${ms(scheduledAt - wall)} early`
-  // Its owner's or an earlier owner's clock must show that the occurrence was due.
+  // The clock of the owner or of an earlier owner must show the occurrence as due.
   const knownAt = Math.max(takenAt, view.record(start.occurrence)?.createdAt ?? Number.POSITIVE_INFINITY)
   if (knownAt >= scheduledAt) return null
   return `${what}, started ${ms(scheduledAt - knownAt)} early by the clocks of its nodes`
@@ -60,7 +60,8 @@ function staleness(view: RunView, start: WitnessStart): string | null {
   if (supersededAt === null) return null
   const since = `under token ${start.token}, which had been dead for ${ms(start.mono - supersededAt)}`
   if (!view.wasDecidedBefore(start, supersededAt)) return `${name(start)} started ${since}`
-  // The start was decided before. A later owner must then have marked its attempt as lost and used the next number.
+  // The owner had decided on the start before it lost the token. A later owner must have marked this attempt as lost
+  // and used the next number.
   const later = (view.startsOf.get(start.occurrence) ?? []).find(
     (other) => other.task === start.task && other.token > start.token && other.attempt <= start.attempt,
   )
@@ -104,7 +105,10 @@ function* recordProblems(
   }
 }
 
-/** If an occurrence is ended by force, the ledger has no record of its first attempts: only its claim announced them. */
+/**
+ * Returns whether the claim announced the attempt. The ledger of an occurrence canceled by force has no record of such
+ * attempts.
+ */
 function isKnownByClaim(view: RunView, { attempt }: WitnessStart, { id, runs }: OccurrenceRecord): boolean {
   return attempt === 1 && runs.length === 0 && view.wasForced(id)
 }

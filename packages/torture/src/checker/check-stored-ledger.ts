@@ -6,7 +6,7 @@ import type { WorkloadJob } from '../workload/workload-job.ts'
 import type { CheckedJob } from './recorded-run.ts'
 import type { Violation } from './violation.ts'
 
-/** The properties that a job of the workload must have. */
+/** Returns the properties that the stored records of a workload's job must have. */
 export function checkedJob({ name, cron: expression, settings, tasks }: WorkloadJob): CheckedJob {
   const schedule = cron(expression)
   return {
@@ -27,18 +27,19 @@ function startRateOf({ startRate = 'unlimited' }: WorkloadJob['settings']): Star
   return { limit: startRate.limit, intervalMs: toDurationMs(startRate.interval, 'startRate.interval') }
 }
 
-/** Whether the schedule in force at that time had already ended. */
+/** Returns whether the schedule in force at the instant `at` had already ended. */
 function isPastTheEnd(timeline: JobRecord['timeline'], at: number): boolean {
   const segment = timeline.find(({ after, until }) => (after === null || at > after) && (until === null || at <= until))
   const end = (segment?.schedule as { readonly end?: string } | null | undefined)?.end
   return end !== undefined && at > Date.parse(end)
 }
 
-/** Checks that the records of a storage at rest are consistent. */
+/** Checks that the records of a storage without running nodes are consistent. */
 export async function checkStoredLedger(storage: Storage, jobs: readonly CheckedJob[]): Promise<readonly Violation[]> {
   const names = new Map<JobId, string>(jobs.map((job) => [job.id, job.name]))
   const { violations } = await checkLedger(storage, {
-    // By the first definition: later ones only end the schedule, and a restarted node may restore the first one.
+    // The expected slots come from the first definition. Later definitions only end the schedule, and a restarted node
+    // may restore the first one.
     slots: ({ id, timeline }, after, until) =>
       [...(jobs.find((job) => job.id === id)?.slots(after, until) ?? [])].filter((at) => !isPastTheEnd(timeline, at)),
     exclusive: ({ id }) => jobs.find((job) => job.id === id)?.isExclusive ?? false,

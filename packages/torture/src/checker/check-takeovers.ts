@@ -2,21 +2,22 @@ import type { RunView } from './run-view.ts'
 import type { Violation } from './violation.ts'
 
 /**
- * Limit for the release of a dead node's runs after the last fault, as a multiple of `deadAfter`. The documented limit is 2.
+ * Limit for the release of a dead node's runs after the last fault, as a multiple of `deadAfter`. The documented limit
+ * is 2.
  */
 const deadTimes = 4
 
-/** Delay of processes and answers on a busy machine, in ms. */
+/** Allowance for slow processes and late answers on a busy machine, in ms. */
 const slackMs = 3000
 
 /**
- * Checks that after the faults nodes released the runs of dead nodes because the owner was dead, not at the deadline. A release
- * at the deadline would hide that no node declares the owner dead.
+ * Checks that after the faults nodes released the runs of a dead node because the node was dead. A release at the
+ * deadline would hide that no node declares the owner dead.
  */
 export function checkTakeovers(view: RunView): readonly Violation[] {
   const calm = view.lines('phase').find(({ phase }) => phase === 'calm')
   if (calm === undefined) return []
-  // Each starting node observes its peers from the beginning.
+  // A node that starts must first observe its peers for `deadAfter`, so the limit counts from the last start.
   const starts = view.lines('spawned').map(({ mono }) => mono)
   const limit = Math.max(calm.mono, ...starts) + deadTimes * view.run.deadAfterMs + slackMs
   const owners = new Map(view.lines('granted').map((line) => [`${line.occurrence} ${line.token}`, line.life]))

@@ -2,26 +2,26 @@ import type { HistoryLine } from '../record/history.ts'
 import { groupBy } from './group-by.ts'
 import type { RunClocks } from './run-clocks.ts'
 
-// Readings of the storage's clock for one measurement. The engine uses the quickest one.
+// Number of clock readings for one measurement. The engine uses the reading with the shortest round trip.
 const readingsPerMeasurement = 3
 
-/** A value that is valid from a monotonic time on. */
+/** A value in ms that is valid from a monotonic time on. */
 interface Since {
   readonly mono: number
   readonly ms: number
 }
 
-/** The times of the engines of a run, and their maximum errors. */
+/** The clock offsets of the engines of a run, and their maximum errors. */
 export class EngineClocks {
-  /** The maximum that any engine's time may have been ahead of the machine's time, and behind it. */
+  /** Maximum that any engine's time may be ahead of the machine's time, or behind it, in ms. */
   readonly aheadMs: number
   readonly behindMs: number
   /**
-   * Whether the engines' times differ by more than their uncertainty. An occurrence that an engine has just started may then
-   * be overdue for another engine.
+   * Whether the engines' times differ by more than their uncertainty. Then an engine may consider an occurrence overdue
+   * which another engine has just started.
    */
   readonly disagree: boolean
-  /** The slowest reading of the storage's clock that an engine used. */
+  /** The duration of the slowest reading of the storage's clock that an engine used, in ms. */
   readonly slowestReadingMs: number
   readonly #source: RunClocks['source']
   readonly #offsets: ReadonlyMap<string, readonly Since[]>
@@ -43,14 +43,14 @@ export class EngineClocks {
     this.disagree = clocks.source === 'process' && (clocks.aheadMs > 0 || clocks.behindMs > 0)
   }
 
-  /** The maximum error of a process's time at a monotonic time. */
+  /** Returns the maximum error of the time of a process, in ms. */
   toleranceMs(life: string, mono: number): number {
     return at(this.#tolerances.get(life), mono)?.ms ?? 0
   }
 
   /**
-   * How far a process's engine should be ahead of the machine's time at a monotonic time; `latest`: the maximum over its whole
-   * life.
+   * Returns how far the time of a process's engine should be ahead of the machine's time, in ms. `latest`: the maximum
+   * over the process's life.
    */
   offsetMs(life: string, mono: number | 'latest'): number {
     if (this.#source === 'storage') return 0
@@ -64,8 +64,8 @@ function at(values: readonly Since[] | undefined, mono: number): Since | undefin
 }
 
 /**
- * The time lies between a reading's request and its answer, within the clock's resolution. If the process's own clock is within
- * this tolerance, the engine follows it, and the error can double.
+ * Returns the tolerance after each measurement. Half of a reading's round trip plus the clock's resolution bounds its
+ * error. If the process's own clock is within that bound, the engine follows it, so the error can double.
  */
 function tolerancesOf(readings: readonly Extract<HistoryLine, { readonly event: 'clock-read' }>[]): readonly Since[] {
   const tolerances: Since[] = []

@@ -5,19 +5,19 @@ import type { UserRow } from '../rows/user-rows.ts'
 import type { WitnessLine } from '../record/witness.ts'
 import type { RunClocks } from './run-clocks.ts'
 
-/** The record of a run: three accounts that were written independently of each other. */
+/** The record of a run: handler lines, driver and storage lines, and the final storage contents, written independently. */
 export interface RecordedRun {
   readonly jobs: readonly CheckedJob[]
   readonly clocks: RunClocks
-  /** Silence after which other nodes declare a node dead. */
+  /** Time without a heartbeat after which peers declare a node dead, in ms. */
   readonly deadAfterMs: number
-  /** The lines of the handlers. */
+  /** The lines that the handlers wrote. */
   readonly witness: readonly WitnessLine[]
-  /** The answers of the storage to the processes, and the faults of the driver. */
+  /** The storage's answers to the nodes, and the faults that the driver injected. */
   readonly history: readonly HistoryLine[]
-  /** The rows of the user's table; `null` if tasks write none. */
+  /** The rows of the user's table; `null` if the tasks write no rows. */
   readonly rows: readonly UserRow[] | null
-  /** The contents of the storage at the end. */
+  /** The contents of the storage at the end of the run. */
   readonly ledger: StoredLedger
 }
 
@@ -25,14 +25,14 @@ export interface RecordedRun {
 export interface CheckedJob {
   readonly id: JobId
   readonly name: string
-  /** Whether at most one occurrence may run at a time, or at most `places`. */
+  /** Whether the job limits its concurrent occurrences to `places`. */
   readonly isExclusive: boolean
-  /** The tasks that write a row in the transaction of their end. */
+  /** Names of the tasks that write a row in the transaction of their completion. */
   readonly movingTasks: readonly string[]
-  /** Maximum number of active occurrences, if the job is exclusive. */
+  /** Maximum number of active occurrences, if the job does not allow overlap. */
   readonly places: number
-  /** The start rate; `null` without a limit. */
+  /** The job's start rate; `null` without a limit. */
   readonly startRate: StartRate | null
-  /** The instants of the schedule in `(after, until]`, in epoch milliseconds. */
+  /** Returns the slots of the schedule in `(after, until]`, in epoch milliseconds. */
   slots(after: number, until: number): Iterable<number>
 }

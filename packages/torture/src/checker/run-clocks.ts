@@ -1,11 +1,14 @@
-/** The source of the engines' time, and the maximum errors of the clocks. */
+/** The source of the engines' time, and the maximum errors of the processes' clocks. */
 export interface RunClocks {
-  /** `storage`: all engines follow the storage's clock. `process`: each engine follows its process's clock. */
+  /** `storage`: all engines follow the storage's clock. `process`: each engine follows the clock of its process. */
   readonly source: 'storage' | 'process'
-  /** Maximum that a process's own clock was set ahead of the machine's. */
+  /** Maximum that any process's clock was ahead of the machine's clock, in ms. */
   readonly aheadMs: number
-  /** Maximum that it was set behind. */
+  /** Maximum that any process's clock was behind the machine's clock, in ms. */
   readonly behindMs: number
-  /** Maximum time between the first sending of a repeated call and its effect. The call names the time of its first sending. */
+  /**
+   * Maximum time from the first sending of a repeated call to its effect, in ms. The call carries the time of its first
+   * sending.
+   */
   readonly repeatMs: number
 }

@@ -15,11 +15,10 @@ export interface Window {
 
 type LineOf<Event extends HistoryLine['event']> = Extract<HistoryLine, { readonly event: Event }>
 
-// Maximum time that a resumed process needs to notice that it has lost its occurrences, in ms: the storage rejects its next
-// settle.
+// Maximum time until a resumed process notices that it has lost its occurrences, in ms. The storage then rejects its settle.
 const aftermathMs = 2000
 
-/** A recorded run with indexes for the rules. */
+/** A recorded run with indexes for the checks. */
 export class RunView {
   readonly run: RecordedRun
   readonly clocks: EngineClocks
@@ -35,7 +34,7 @@ export class RunView {
   readonly #supersessions = new Map<OccurrenceId, { readonly token: number; readonly mono: number }[]>()
   readonly #forced: ReadonlySet<OccurrenceId>
   readonly #endings = new Map<string, Window>()
-  /** By occurrence and token: the monotonic time from which its owner may no longer have it. */
+  /** By occurrence and token: the monotonic time from which the owner may no longer own the occurrence. */
   readonly #givenUp = new Map<string, number>()
 
   constructor(run: RecordedRun) {
@@ -54,7 +53,7 @@ export class RunView {
     this.#readSupersessions()
   }
 
-  /** The lines of the history about one kind of event. */
+  /** Returns the lines of one kind of event in the history. */
   lines<Event extends HistoryLine['event']>(event: Event): readonly LineOf<Event>[] {
     return this.run.history.filter((line): line is LineOf<Event> => line.event === event)
   }
@@ -67,7 +66,7 @@ export class RunView {
     return this.run.ledger.occurrences.get(id)
   }
 
-  /** Whether the occurrence was ended by force, without its owner. */
+  /** Returns whether a cancel by force ended the occurrence, without its owner. */
   wasForced(id: OccurrenceId): boolean {
     return this.#forced.has(id)
   }
@@ -80,14 +79,14 @@ export class RunView {
     return this.#ends.get(attemptKey(attempt))
   }
 
-  /** Monotonic time at which the attempt or its process ended; `Infinity` if neither is known. */
+  /** Returns the monotonic time at which the attempt or its process ended; `Infinity` if neither has ended. */
   stoppedAt(start: WitnessStart): number {
     return this.endOf(start)?.mono ?? this.#lifeEnds.get(start.life) ?? Number.POSITIVE_INFINITY
   }
 
   /**
-   * Monotonic time from which the start's token was dead: the storage gave out a newer one, a node reaped the occurrence, or
-   * the occurrence ended. `null` if the token was live as far as known.
+   * Returns the monotonic time from which a start's token was dead: a newer token, a reap, or the end of the
+   * occurrence. `null` if the token was valid.
    */
   supersededAt(start: WitnessStart): number | null {
     const replacedAt = this.replacedAt(start) ?? Number.POSITIVE_INFINITY
@@ -98,8 +97,8 @@ export class RunView {
   }
 
   /**
-   * Monotonic time from which this line's token was not the newest: the storage gave out a newer one, or a node reaped the
-   * occurrence. `null` if neither was known at the time of the line.
+   * Returns the monotonic time from which the line's token was replaced by a newer token or a reap; `null` if it was
+   * not replaced before the line.
    */
   replacedAt({ occurrence, token, mono }: Pick<WitnessStart, 'occurrence' | 'token' | 'mono'>): number | null {
     let earliest = Number.POSITIVE_INFINITY
@@ -110,21 +109,22 @@ export class RunView {
   }
 
   /**
-   * Earliest monotonic time at which the start's owner may have lost the unfinished occurrence: it was handed back or taken
-   * away. `Infinity` if it was not, as far as known.
+   * Returns the earliest monotonic time at which the start's owner lost the unfinished occurrence by a hand-back or a
+   * reap; `Infinity` without either.
    */
   givenUpAt(start: WitnessStart): number {
     const { occurrence, token, life } = start
     const known = this.#givenUp.get(`${occurrence} ${token}`)
     if (known !== undefined) return known
-    // The node that took it may have died before it wrote its line. The ledger then has the time at which the attempt was lost.
+    // The node that reaped the occurrence may have died before it wrote its line. The ledger then has the time at which
+    // the attempt was lost.
     const record = this.record(occurrence)
     if (record === undefined || record.token <= token) return Number.POSITIVE_INFINITY
     const run = record.runs.find(({ task }) => task === start.task)
     const attempt = run?.attempts.find(({ number }) => number === start.attempt)
     const lostAt = attempt?.state === 'lost' ? attempt.endedAt : null
     const at = lostAt === null ? Number.NEGATIVE_INFINITY : start.mono - (start.wall - lostAt) - this.clocks.aheadMs
-    // A time before the start is not the time at which this owner lost it.
+    // A loss before the start belongs to an earlier owner.
     return Math.min(
       at < start.mono ? Number.POSITIVE_INFINITY : at,
       this.#lifeEnds.get(life) ?? Number.POSITIVE_INFINITY,
@@ -132,8 +132,8 @@ export class RunView {
   }
 
   /**
-   * Whether the process decided on the start before its token died. Either the process did not run meanwhile, or the occurrence
-   * was ended by force and the process could not know.
+   * Returns whether the process decided on the start before its token died. The process was stopped in between, or
+   * could not know of a cancel by force.
    */
   wasDecidedBefore(start: WitnessStart, supersededAt: number): boolean {
     if (this.wasForced(start.occurrence)) return true
@@ -146,8 +146,8 @@ export class RunView {
   }
 
   /**
-   * Whether the token ended while the answer that led to the start was in transit. This requires engines that disagree about
-   * the time: an occurrence that an engine has just started is then overdue for another engine.
+   * Returns whether the token died while the answer that led to the start was in transit. This requires engines with
+   * different times: then an engine may consider a run overdue which another engine has just started.
    */
   #wasAnsweredBefore(start: WitnessStart, supersededAt: number): boolean {
     const isIts = ({ life, occurrence, token }: LineOf<'granted' | 'settled'>): boolean =>
@@ -158,14 +158,14 @@ export class RunView {
     )
   }
 
-  /** Monotonic time at which the process ended; `null` if it did not, as far as known. */
+  /** Returns the monotonic time at which the process ended; `null` if it has not ended. */
   endOfLife(life: string): number | null {
     return this.#lifeEnds.get(life) ?? null
   }
 
   /**
-   * The longest period without a heartbeat of the process at the storage that began before one monotonic time and ended after
-   * another.
+   * Returns the longest time without an accepted heartbeat of the process that began before `before` and ended after
+   * `after`, in ms.
    */
   silenceMs(life: string, { before, after }: { readonly before: number; readonly after: number }): number {
     const beats = this.#heartbeats.get(life) ?? []
@@ -178,15 +178,15 @@ export class RunView {
     return longest
   }
 
-  /** Whether the process was stopped, or had no processor, at this monotonic time or just before it. */
+  /** Returns whether the process was stopped, or had no processor, at a monotonic time or up to 2 s before it. */
   wasStopped(life: string, mono: number): boolean {
     return (this.#suspensions.get(life) ?? []).some(({ from, to }) => from <= mono && mono <= to + aftermathMs)
   }
 
   /**
-   * The period in which the occurrence ended: between a call and its answer. If the process died before it could write the
-   * answer, the time in the ledger, as far as the engine's clock can be trusted. `near` is a moment on both clocks. `null` if
-   * the occurrence has not ended.
+   * Returns the period in which the occurrence ended: from a call to its answer. If the process died before it recorded
+   * the answer, the time comes from the ledger. `near` is a moment on both clocks. `null` if the occurrence has not
+   * ended.
    */
   endedWithin(id: OccurrenceId, near: HostTime): Window | null {
     const record = this.record(id)
@@ -241,7 +241,7 @@ export class RunView {
     for (const start of this.starts) this.#supersede(start.occurrence, start.token - 1, start.mono)
   }
 
-  /** All tokens up to this one are dead from this time on. */
+  /** Marks all tokens of the occurrence up to `token` as dead from a monotonic time on. */
   #supersede(occurrence: OccurrenceId, token: number, mono: number): void {
     const known = this.#supersessions.get(occurrence)
     if (known === undefined) this.#supersessions.set(occurrence, [{ token, mono }])

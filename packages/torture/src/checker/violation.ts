@@ -1,12 +1,12 @@
 import type { OccurrenceId } from '@jobistemer/core'
 
-/** A promise that was broken. */
+/** A promise of the scheduler that a run broke. */
 export interface Violation {
-  /** The rule, as in the README. */
+  /** The broken rule, named as in the README. */
   readonly rule: Rule
   readonly job: string | null
   readonly occurrence: OccurrenceId | null
-  /** One sentence with the values that contradict each other. */
+  /** One sentence that states which values contradict each other. */
   readonly message: string
 }
 
@@ -19,11 +19,11 @@ export type Rule =
   | 'start-stale'
   | 'start-after-shutdown'
   | 'end-missing'
-  // From the user's table
+  // Rule about the user's table.
   | 'rows'
   | 'overlap'
   | 'order'
-  // From the answers of the storage to the nodes
+  // Rules about the storage's answers to the nodes.
   | 'created-twice'
   | 'granted-twice'
   | 'stale-write'
@@ -32,10 +32,10 @@ export type Rule =
   | 'reaped-early'
   | 'write-lost'
   | 'takeover'
-  // From the ledger itself
+  // Rules about the stored records.
   | 'ledger'
   | 'start-rate'
-  // From the times of the engines
+  // Rule about the engines' times.
   | 'clock'
   // From the processes
   | 'process'

@@ -1,21 +1,21 @@
 import { parseArgs } from 'node:util'
 import { readNumber } from '../support/read-number.ts'
 
-/** Options of hostile completions. */
+/** Options of `npm run torture -- completions`. */
 export interface CompletionOptions {
-  /** Minimum number of handler calls. */
+  /** Minimum number of handler calls of all plays. */
   readonly tries: number
-  /** No play begins after this many minutes; `null`: no limit. */
+  /** Time after which no further play begins, in minutes; `null`: no limit. */
   readonly minutes: number | null
-  /** Number of processes that play at a time. */
+  /** Number of concurrent player processes. */
   readonly players: number
-  /** Number of occurrences of a play. */
+  /** Number of occurrences in each play. */
   readonly occurrences: number
-  /** One try in this many kills the playing process if it reaches its statement; 0: none does. */
+  /** One handler call in this number kills its process, if the call reaches the chosen statement; 0: no call does. */
   readonly killEvery: number
-  /** Seed of the first play. Later plays use the next numbers. */
+  /** Seed of the first play. Each further play uses the next number. */
   readonly seed: number
-  /** Whether the storage accepts completions of former owners. The checks must find it. */
+  /** Whether the storage accepts completions of former owners. The checks must detect it. */
   readonly sabotage: boolean
 }
 
@@ -28,7 +28,10 @@ const usage = `Usage: npm run torture -- completions [options]
   --seed N         seed of the first play, a whole number (default 1)
   --sabotage       accept completions of former owners`
 
-/** Reads the options after `completions`; `null` after `--help`. @throws TypeError with the mistake and the usage */
+/**
+ * Reads the options after `completions`. Returns `null` after `--help`. @throws TypeError with the wrong option and the
+ * usage
+ */
 export function readCompletionOptions(args: readonly string[]): CompletionOptions | null {
   try {
     const { values } = parseArgs({

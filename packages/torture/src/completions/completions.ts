@@ -8,7 +8,7 @@ import { hostTime } from '../record/host-time.ts'
 import type { CompletionOptions } from './completion-options.ts'
 import type { PlayerAssignment } from './player-assignment.ts'
 
-// Plain Node.js runs no TypeScript. If this module runs from its sources, in this package's tests, it uses the built player.
+// Plain Node.js runs no TypeScript. In this package's tests, which run from sources, this module starts the built player.
 const playerModule = new URL(
   import.meta.url.endsWith('.ts') ? '../../dist/completions/player-process.js' : './player-process.js',
   import.meta.url,
@@ -17,9 +17,9 @@ const playerModule = new URL(
 /** The result of all plays. */
 export interface CompletionReport {
   readonly tally: CompletionTally
-  /** Number of plays that were checked at their end. */
+  /** Number of plays that ended and were checked. */
   plays: number
-  /** Number of processes that killed themselves in the middle of a play. */
+  /** Number of processes that killed themselves during a play. */
   kills: number
   seconds: number
   /** Violations, each with the seed of its play. */
@@ -28,17 +28,21 @@ export interface CompletionReport {
 
 /** Number of handlers that a node runs at once. */
 const concurrency = 24
-/** See `CompletionPlay`: the calls of this many handlers form a batch. */
+/** Delay of handlers, in ms, so that the calls of several handlers form a batch. See `CompletionPlay`. */
 const delayMs = 30
-/** Connections of a player: its handlers, pools and listeners, and those of a killed player until the server ends them. */
+/**
+ * Connections of a player: its handlers, pools and listeners, and the connections of a killed player until the server
+ * ends them.
+ */
 const connectionsOfPlayer = 4 * concurrency + 40
-/** One play in this many has only one job, whose calls conflict with each other. */
+/** One play in four has a single job, whose calls all conflict with each other. */
 const oneJobEvery = 4
 const manyJobs = 16
 
 /**
- * Processes play {@link playCompletions} on a private PostgreSQL, one play after the other, and kill themselves in the middle
- * of some plays. The next process continues the play. The server does not flush to disk, because no test cuts its power.
+ * Runs {@link playCompletions} in child processes on a private PostgreSQL, one play after the other. Some processes
+ * kill themselves during a play, and the next process continues the play. The server does not flush to disk, because no
+ * test cuts its power.
  */
 export async function tortureCompletions(
   options: CompletionOptions,
@@ -50,7 +54,7 @@ export async function tortureCompletions(
     quick: true,
     config: {
       max_connections: String(options.players * connectionsOfPlayer + 10),
-      // A new connection replaces each broken one, so connections must be cheap.
+      // Each broken connection is replaced by a new one, so new connections must be cheap.
       shared_buffers: '16MB',
       shared_preload_libraries: 'plpgsql',
     },
@@ -94,7 +98,7 @@ interface PlayOutcome {
   readonly kills: number
 }
 
-/** One play, which can take several processes. */
+/** One play. If its process kills itself, further processes continue it. */
 class Play {
   readonly #assignment: PlayerAssignment
   #kills = 0

@@ -1,4 +1,4 @@
-/** The assignment of a playing process. */
+/** What a player process has to play, as sent by its parent. */
 export interface PlayerAssignment {
   readonly url: string
   readonly seed: number
@@ -8,8 +8,8 @@ export interface PlayerAssignment {
   readonly delayMs: number
   readonly killEvery: number
   readonly sabotage: boolean
-  /** The file in which the process stores the state for its successor before it kills itself. */
+  /** The file in which a process stores the play's state for the next process before it kills itself. */
   readonly remainsFile: string
-  /** Whether an earlier process has stored its state there. */
+  /** Whether an earlier process has stored the play's state in `remainsFile`. */
   readonly goesOn: boolean
 }

@@ -5,14 +5,14 @@ import { HostilePostgres } from '@jobistemer/test-kit/hostile-postgres'
 import pg from 'pg'
 import type { PlayerAssignment } from './player-assignment.ts'
 
-// Plays one play, or the rest of one. Sends the outcome to its parent, or kills itself in the middle.
+// Child process that plays one play, or the rest of one. Sends the result to its parent, or kills itself during the play.
 
 const connections = 24
 const breakerConnections = 4
 
 function open(url: string, max: number): pg.Pool {
   const pool = new pg.Pool({ connectionString: url, max })
-  // These connections break only at the end of the server. The next call reports it.
+  // The connections break only when the server stops, and then the next call reports the error.
   pool.on('error', () => {})
   return pool
 }
@@ -50,7 +50,7 @@ async function play(assignment: PlayerAssignment): Promise<CompletionOutcome> {
   return outcome
 }
 
-// Without its parent, the process has no recipient for its result.
+// Without its parent, the process cannot deliver its result, so it exits.
 process.on('disconnect', () => process.exit(1))
 
 const outcome = await play(JSON.parse(process.argv[2] as string) as PlayerAssignment)

@@ -2,7 +2,7 @@ import type { CompletionReport } from './completions.ts'
 
 const shown = 20
 
-/** One line for each stage of a long run. */
+/** Formats the progress of a long run as one line. */
 export function printStage({ tally, plays, kills, seconds, violations }: CompletionReport): string {
   const { tries, committed, refused, unanswered, unansweredHeld, late, overtaken, faults } = tally
   return (
@@ -12,7 +12,7 @@ export function printStage({ tally, plays, kills, seconds, violations }: Complet
   )
 }
 
-/** The report as text for people. */
+/** Formats the report as text for people. */
 export function printCompletions(report: CompletionReport): string {
   const { faults, points } = report.tally
   const counts = Object.entries(faults).sort(([left], [right]) => (left < right ? -1 : 1))

@@ -4,7 +4,7 @@ import { printCompletions, printStage } from './print-completions.ts'
 
 const saidEvery = 10_000
 
-/** npm run torture -- completions [options]. Returns the exit code. @throws TypeError */
+/** npm run torture -- completions [options]. Returns the exit code. @throws TypeError if an option is wrong */
 export async function runCompletions(args: readonly string[]): Promise<number> {
   const options = readCompletionOptions(args)
   if (options === null) {

@@ -1,20 +1,20 @@
 import type { SeededRandom } from '@jobistemer/test-kit'
 
-// If nodes follow their own clocks, the node that is most ahead does all the work. Therefore the clock of every second node
-// stays this close to it, in ms.
+// Maximum distance of every second node's clock from the clock that is most ahead, in ms. If engines follow their own
+// clocks, nodes further behind do no work.
 const closeMs = 2000
 
-// Share of right clocks among the lives that follow the storage's clock.
+// Share of processes with a right clock, if all engines follow the storage's clock.
 const rightClocks = 0.25
 
 /**
- * Decides how wrong the clocks of the nodes are.
+ * Decides how wrong the clocks of the node processes are.
  *
- * If engines follow the storage's clock, each life has another error, and any clock can be set at any time.
+ * If engines follow the storage's clock, each process has another error, and any clock can be set at any time.
  *
- * If engines follow their own clocks, the clock that is most ahead determines the job's next slot. If that node returned with
- * an earlier time, all nodes would wait for its old time. Therefore a place keeps its error over all of its lives. A clock that
- * is set returns to its error, and is never further ahead than the first one.
+ * If engines follow their own clocks, the clock that is most ahead determines the job's next slot. If its node
+ * restarted with an earlier time, all nodes would wait for the old time. Therefore all processes of one node have the
+ * same error. After a jump, a clock returns to its error. No clock is ever ahead of the first node's clock.
  */
 export class ClockSkew {
   readonly #skewMs: number
@@ -36,34 +36,34 @@ export class ClockSkew {
     this.#places = isShared || skewMs === 0 ? [] : Array.from({ length: nodes }, (_, index) => this.#ofPlace(index))
   }
 
-  /** The place whose clock is most ahead; `null` if engines follow the storage's clock, or all clocks are right. */
+  /** Index of the node whose clock is most ahead; `null` if engines follow the storage's clock, or all clocks are right. */
   get leader(): number | null {
     return this.#places.length === 0 ? null : 0
   }
 
-  /** Maximum that an engine's time may be ahead of the machine's. */
+  /** Maximum that an engine's time may be ahead of the machine's clock, in ms. */
   get aheadMs(): number {
     return Math.max(0, ...this.#places)
   }
 
-  /** Maximum that it may be behind. */
+  /** Maximum that an engine's time may be behind the machine's clock, in ms. */
   get behindMs(): number {
     return this.#places.length === 0 ? 0 : this.#skewMs
   }
 
-  /** The error of a new life of a place. */
+  /** Returns the clock error of a new process of a node, in ms. */
   ofLife(place: number): number {
     if (this.#skewMs === 0) return 0
     if (!this.#isShared) return this.#places[place] ?? 0
     return this.#random.chance(rightClocks) ? 0 : this.#anyError()
   }
 
-  /** The error of a clock after a jump. */
+  /** Returns the error of a clock after a jump, in ms. */
   afterJump(): number {
     return this.#isShared ? this.#anyError() : Math.round(this.#random.between(-this.#skewMs, this.aheadMs))
   }
 
-  /** The error to which a place's clock returns after a jump; `null`: it keeps the new one. */
+  /** Returns the error to which a node's clock returns after a jump, in ms; `null`: the clock keeps its new error. */
   afterReturn(place: number): number | null {
     return this.#isShared ? null : (this.#places[place] ?? 0)
   }

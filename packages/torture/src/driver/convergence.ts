@@ -11,8 +11,8 @@ import { sleep } from '../support/sleep.ts'
 const lookEveryMs = 250
 
 /**
- * Waits until all live occurrences have ended, and every job has run a slot that is due after `dueAfter`. Gives up after
- * `limitMs` without progress, and returns the rest. Slow machines thus get enough time.
+ * Waits until all live occurrences have ended, and every job has run a slot that is due after `dueAfter`. After
+ * `limitMs` without progress, returns what is unfinished. A slow machine thus has enough time.
  */
 export async function waitForRecovery(
   storage: Storage,
@@ -42,7 +42,10 @@ export async function waitForRecovery(
   ]
 }
 
-/** Waits until no occurrence is live. After `limitMs` without an end, returns the occurrences that are. */
+/**
+ * Waits until no occurrence is live. After `limitMs` in which no occurrence ended, returns the live occurrences as
+ * violations.
+ */
 export async function waitForRest(storage: Storage, limitMs: number): Promise<readonly Violation[]> {
   const progress = new Progress(limitMs)
   for (;;) {
@@ -61,7 +64,7 @@ export async function waitForRest(storage: Storage, limitMs: number): Promise<re
   }
 }
 
-/** Tracks whether the number of remaining items falls. */
+/** Detects that the number of remaining items no longer falls. */
 class Progress {
   readonly #limitMs: number
   #least = Number.POSITIVE_INFINITY
@@ -71,7 +74,7 @@ class Progress {
     this.#limitMs = limitMs
   }
 
-  /** Takes the remaining number. Returns true if it has not reached a new minimum for `limitMs`. */
+  /** Takes the number of remaining items. Returns true if the number has not reached a new minimum for `limitMs`. */
   hasStopped(left: number): boolean {
     const now = hostTime().mono
     if (left < this.#least) {

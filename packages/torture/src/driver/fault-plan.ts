@@ -1,47 +1,50 @@
 import { SeededRandom } from '@jobistemer/test-kit'
 
-/** A fault of the nodes, `atMs` after the faults have begun. */
+/** A fault of the nodes, `atMs` after the beginning of the fault phase. */
 export type Fault = { readonly atMs: number } & (
   | { readonly kind: 'kill' }
-  /** SIGSTOP, and SIGCONT after `forMs`. With `by: 'itself'`, the process stops where it holds no lock of the storage. */
+  /**
+   * A process receives SIGSTOP, and SIGCONT after `forMs`. With `by: 'itself'`, the process stops itself while it holds
+   * no lock of the storage.
+   */
   | { readonly kind: 'stop'; readonly forMs: number; readonly beyondTimeout: boolean; readonly by: 'itself' | 'driver' }
-  /** A process is stopped, gets a successor of the same name, resumes beside it, and is killed. */
+  /** A stopped process gets a successor with the same node name, resumes beside the successor, and is killed. */
   | { readonly kind: 'outlive'; readonly beforeMs: number; readonly besideMs: number }
-  /** All processes are killed at once, and none is started for `downMs`. */
+  /** The driver kills all processes at once, and starts none for `downMs`. */
   | { readonly kind: 'blackout'; readonly downMs: number }
-  /** A node shuts down while it works. */
+  /** A working node shuts down. */
   | { readonly kind: 'shutdown' }
   | { readonly kind: 'trigger' | 'replay' }
-  /** A live occurrence is canceled; `force`: without its owner. */
+  /** A user cancels a live occurrence. With `force` the cancel does not wait for the owner. */
   | { readonly kind: 'cancel'; readonly force: boolean }
   | { readonly kind: 'pause'; readonly forMs: number }
-  /** A working node is killed. After `aheadMs` the server crashes, and the storage loses all node records. */
+  /** The driver kills a working node. After `aheadMs` the server crashes, and the storage loses all node records. */
   | { readonly kind: 'kill-and-crash'; readonly aheadMs: number; readonly downMs: number }
-  /** A node's clock is set. If it cannot stay so, it is set back after `forMs`. */
+  /** The clock of a node is set. If the clock cannot keep the error, it is set back after `forMs`. */
   | { readonly kind: 'jump'; readonly forMs: number }
   | StorageFault
 )
 
 /** A fault of the storage's server, or of the network in front of it. */
 export type StorageFault =
-  /** All connections end once. */
+  /** All connections to the server break once. */
   | { readonly kind: 'break' }
-  /** Answers get lost for `forMs`, then all connections end. */
+  /** Answers of the server get lost for `forMs`, and then all connections break. */
   | { readonly kind: 'lose-answers'; readonly forMs: number }
   /** No client reaches the server for `forMs`. */
   | { readonly kind: 'cut'; readonly forMs: number }
-  /** SIGKILL, and after `downMs` a start on the same data. */
+  /** The server receives SIGKILL, and starts after `downMs` on the same data. */
   | { readonly kind: 'restart'; readonly downMs: number }
-  /** Like `restart`, but the storage also loses all node records. Without a server, it only loses them. */
+  /** The server restarts, and the storage loses all node records. Without a server, the storage only loses the records. */
   | { readonly kind: 'forget-nodes'; readonly downMs: number }
-  /** SIGKILL, and a start on the data as they were `forMs` before. */
+  /** The server receives SIGKILL, and starts on its data from `forMs` earlier. */
   | { readonly kind: 'lose-writes'; readonly forMs: number }
 
 export type FaultKind = Fault['kind']
 
-/** Number of faults of each kind. */
+/** Planned number of faults of each kind. */
 export interface FaultCounts {
-  /** Single kills. Blackouts also kill every node, and each outlived process is killed at its end. */
+  /** Number of single kills. Blackouts and outlived processes add further kills. */
   readonly kill: number
   readonly shortStop: number
   readonly longStop: number
@@ -53,42 +56,42 @@ export interface FaultCounts {
   readonly cancel: number
   readonly forcedCancel: number
   readonly pause: number
-  /** For storages with a server. */
+  /** Number of times that all connections break. Only storages with a server have this fault. */
   readonly breakConnections: number
   readonly loseAnswers: number
   readonly cut: number
   readonly restart: number
-  /** Kills of a node, each followed by a crash of the server and a loss of all node records. */
+  /** Number of kills of a node that are followed by a crash of the server, which loses all node records. */
   readonly killAndCrash: number
-  /** For runs in which the storage loses acknowledged writes. */
+  /** Number of losses of acknowledged writes. */
   readonly loseWrites: number
-  /** For runs with wrong clocks. */
+  /** Number of clock jumps, for runs with wrong clocks. */
   readonly jump: number
 }
 
 export interface FaultPlanOptions {
   readonly seed: string
-  /** Duration of the faults. */
+  /** Duration of the fault phase, in ms. */
   readonly durationMs: number
   readonly counts: FaultCounts
 }
 
-// The longest deadline of the workload, and the 10 s that the reaper grants an owner beyond it, in ms. An owner that is stopped
-// for this time loses its occurrences.
+// Duration of a long stop, in ms: the workload's longest deadline plus the 10 s after which the reaper acts. A stopped
+// owner then loses its runs.
 const beyondTimeoutMs = 15_500
 
-// Time after a stop in which the process can act before the faults end, in ms.
+// Minimum time between a long stop and the end of the faults, in ms, so that the resumed process can act.
 const aftermathMs = 1500
 
 const beforeEndOfBlackoutMs = 5000
 
-// Time that a restart of the server needs, in ms.
+// Minimum time between the start of an outage and the end of the faults, in ms, so that the server can restart.
 const beforeEndOfOutageMs = 6000
 
-// Maximum time from a kill to the end of the crash that follows, in ms.
+// Maximum time from the kill of a node to the end of the server crash that follows, in ms.
 const crashBeforeEndMs = 1000
 
-/** The usual mixture of faults for a number of kills and a duration. */
+/** Returns the default numbers of faults for a number of kills and a duration. */
 export function usualCounts(options: {
   readonly kills: number
   readonly nodes: number
@@ -128,16 +131,16 @@ export function usualCounts(options: {
   }
 }
 
-/** Plans the faults in the order of time. The same options give the same plan. */
+/** Plans the faults in the order of time. The same options result in the same plan. */
 export function planFaults({ seed, durationMs, counts }: FaultPlanOptions): readonly Fault[] {
   const random = new SeededRandom(`${seed}:faults`)
   const faults: Fault[] = []
-  /** At random moments, at the latest `beforeEndMs` before the end. */
+  /** Plans `count` faults at random moments, at the latest `beforeEndMs` before the end. */
   const spread = (count: number, beforeEndMs: number, make: (atMs: number, index: number) => Fault): void => {
     const lengthMs = Math.max(0, durationMs - beforeEndMs)
     for (let index = 0; index < count; index++) faults.push(make(random.between(0, lengthMs), index))
   }
-  // A process that the driver stops may hold a lock. Other nodes then wait for it, and none takes its occurrences.
+  // A process that the driver stops may hold a storage lock. Other nodes then wait for the lock and cannot reap its runs.
   spread(counts.longStop, beyondTimeoutMs + aftermathMs, (atMs, index) => ({
     atMs,
     kind: 'stop',
@@ -176,7 +179,7 @@ export function planFaults({ seed, durationMs, counts }: FaultPlanOptions): read
   spread(counts.cut, beforeEndOfOutageMs, (atMs) => ({ atMs, kind: 'cut', forMs: random.between(1000, 4000) }))
   spread(counts.restart, beforeEndOfOutageMs, (atMs) => ({ atMs, kind: 'restart', downMs: random.between(100, 3000) }))
   spread(counts.killAndCrash, beforeEndOfOutageMs, (atMs, index) => ({
-    // The last crash ends with the faults. Nodes must take over its runs while no other fault happens.
+    // The last crash ends with the fault phase, so that nodes must take over its runs while no other fault happens.
     atMs: index === 0 ? Math.max(0, durationMs - crashBeforeEndMs) : atMs,
     kind: 'kill-and-crash',
     aheadMs: random.between(0, 1000),
@@ -191,7 +194,7 @@ export function planFaults({ seed, durationMs, counts }: FaultPlanOptions): read
   return faults.sort((one, other) => one.atMs - other.atMs)
 }
 
-/** A moment outside of the stops, if a few attempts find one: a blackout would end the stops early. */
+/** Returns a moment outside of the stops, if one of 50 attempts finds it. A blackout during a stop would end the stop. */
 function besides(stops: readonly Extract<Fault, { kind: 'stop' }>[], first: number, another: () => number): number {
   let moment = first
   for (let tries = 0; tries < 50; tries++) {

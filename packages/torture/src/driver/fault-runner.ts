@@ -23,13 +23,13 @@ export interface FaultFigures extends StorageFaultFigures, RequestFigures {
   jumps: number
 }
 
-// Share of the kills that may hit processes that have not started yet.
+// Share of kills that may hit processes during their start.
 const killsWhileStarting = 0.2
 
 export interface FaultRunnerOptions {
   readonly seed: string
   readonly witnessFile: string
-  /** The storage's server; `null` without one. */
+  /** The server of the storage; `null` without a server. */
   readonly server: StorageServer | null
   /** Removes all node records from the storage. */
   readonly forgetNodes: () => Promise<void>
@@ -53,7 +53,7 @@ export class FaultRunner {
   readonly #requests: RequestSender
   readonly #storage: StorageBreaker
   readonly #underWay = new Set<Promise<void>>()
-  /** Processes that are stopped so that others replace them. A kill would defeat that purpose. */
+  /** Stopped processes that must lose their runs to other nodes. A kill would defeat that purpose. */
   readonly #spared = new Set<NodeProcess>()
 
   constructor(fleet: Fleet, options: FaultRunnerOptions) {
@@ -73,7 +73,7 @@ export class FaultRunner {
     return { ...this.#figures, ...this.#requests.figures, ...this.#storage.figures }
   }
 
-  /** Resolves after all faults of the plan have ended and at least `leastKills` processes were killed. */
+  /** Injects the planned faults. Resolves after all faults have ended and at least `leastKills` processes were killed. */
   async run(plan: readonly Fault[], leastKills: number): Promise<void> {
     let startedAt = hostTime().mono
     for (const fault of plan) {
@@ -82,21 +82,21 @@ export class FaultRunner {
         this.#start(fault)
         continue
       }
-      // While no process can be killed, the plan waits. Otherwise all delayed kills would hit the first processes that start.
+      // If no process can be killed, the plan waits. Otherwise all delayed kills would hit the first processes that start.
       const waitsFrom = hostTime().mono
       await this.#kill()
       startedAt += hostTime().mono - waitsFrom
     }
     this.#requests.end()
     await Promise.all(this.#underWay)
-    // A blackout counts on every node, and sometimes finds one that is already dead.
+    // The plan expects a blackout to kill every node, but a blackout may find dead nodes. Further kills make up the difference.
     while (this.#figures.kills < leastKills) {
       await sleep(this.#random.between(100, 500))
       await this.#kill()
     }
   }
 
-  /** Reverts the operations that take effect late. */
+  /** Resumes the jobs that a late pause may have paused. */
   async calmDown(): Promise<void> {
     await this.#requests.resumeAll()
   }
@@ -104,7 +104,7 @@ export class FaultRunner {
   #start(fault: Exclude<Fault, { kind: 'kill' }>): void {
     const work = this.#do(fault)
     this.#underWay.add(work)
-    // A failed fault stays in the set, and fails the run.
+    // A failed fault stays in the set, so that the run fails.
     work.then(
       () => this.#underWay.delete(work),
       () => {},
@@ -112,7 +112,7 @@ export class FaultRunner {
   }
 
   async #kill(): Promise<void> {
-    // Most victims have started. On a busy machine starting takes long, and otherwise the nodes would do no work.
+    // Most kills hit processes that have started. Starts take long on a busy machine, so otherwise the nodes would do no work.
     const alsoStarting = this.#random.chance(killsWhileStarting)
     const victim = await target(this.#fleet, this.#random, () =>
       this.#fleet.killable.filter((process) => (alsoStarting || process.isUp) && !this.#spared.has(process)),
@@ -120,7 +120,10 @@ export class FaultRunner {
     if (victim.kill()) this.#figures.kills++
   }
 
-  /** Returns a node with a running handler, so that peers can take its run over. After 100 attempts, returns any node. */
+  /**
+   * Returns a node with a running handler, so that the kill leaves a run to take over. After 100 attempts, returns any
+   * node.
+   */
   async #targetAtWork(candidates: () => readonly NodeProcess[]): Promise<NodeProcess> {
     for (let looks = 0; looks < 100; looks++) {
       const atWork = candidates().filter((process) => this.#work.isAtWork(process.life))

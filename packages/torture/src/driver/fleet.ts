@@ -7,12 +7,12 @@ import type { ClockSkew } from './clock-skew.ts'
 import { NodeProcess } from './node-process.ts'
 import { sleep } from '../support/sleep.ts'
 
-// Every n-th node has no `nodeId`: only the deadline reveals the runs that its former lives leave.
+// Every third node has no `nodeId`: after its death, only the deadline reveals its runs.
 const namelessEvery = 3
 
 const longestRestartMs = 400
 
-// Maximum number of processes that end by themselves. A higher number means that all of them have a common error.
+// Maximum number of processes that end by themselves. More such ends indicate a common error, and fail the run.
 const mostFailures = 20
 const crashingLives = 0.2
 
@@ -20,7 +20,7 @@ const startLimitMs = 300_000
 
 export interface FleetOptions {
   readonly nodes: number
-  /** Number of nodes that call `runDue` instead of running on. */
+  /** Number of nodes that call `runDue` in a loop instead of running continuously. */
   readonly callers: number
   readonly assignment: Omit<Assignment, 'life' | 'nodeId' | 'isCaller' | 'crashPoint' | 'clockOffsetMs'>
   readonly clocks: ClockSkew
@@ -29,21 +29,21 @@ export interface FleetOptions {
   readonly record: (event: DriverEvent) => void
 }
 
-/** Maximum wait for a successor to start beside a stopped process, in ms. */
+/** Maximum wait, in ms, for a process that starts beside a stopped process with the same node name. */
 const longestWaitMs = 10_000
 
 /** The nodes of a run. The fleet restarts each process that ends. */
 export class Fleet {
   readonly #options: FleetOptions
   readonly #places: Place[] = []
-  /** Former lives that run beside their successors. */
+  /** Resumed processes that run beside their successors with the same node name. */
   readonly #zombies = new Set<NodeProcess>()
   #held = false
   #calm = false
   #closing = false
   #onRelease: (() => void)[] = []
   #failures = 0
-  // A stopped process would outlast its driver.
+  // A stopped process would otherwise live on after its driver.
   readonly #killNow = (): void => {
     for (const process of this.#processes()) process.kill()
   }
@@ -58,8 +58,8 @@ export class Fleet {
   }
 
   /**
-   * Starts every node. Resolves when all have started or have died while starting.
-   * @throws Error if this takes too long before any fault
+   * Starts every node. Resolves when each process has started or has died during its start. @throws Error if starting
+   * takes more than 300 s
    */
   async start(): Promise<void> {
     let isLate = false
@@ -71,8 +71,8 @@ export class Fleet {
   }
 
   async #startAll(): Promise<void> {
-    // The node that stores the jobs determines their first slots. With a late clock, all slots up to the time of an early clock
-    // would count as missed.
+    // The node that adds the jobs determines their first slots. So the node whose clock is most ahead starts first:
+    // otherwise all slots up to its time would be missed.
     const { leader } = this.#options.clocks
     const first = leader === null ? undefined : this.#places[leader]
     if (first !== undefined) await this.#startFor(first)
@@ -87,12 +87,12 @@ export class Fleet {
     }
   }
 
-  /** @throws Error if too many processes end by themselves */
+  /** @throws Error if more than 20 processes ended by themselves */
   assertAlive(): void {
     if (this.#failures > mostFailures) throw new Error(`${this.#failures} node processes ended by themselves`)
   }
 
-  /** Processes that are alive and not stopped, started or not. */
+  /** Living processes that are not stopped, including processes during their start. */
   get killable(): readonly NodeProcess[] {
     return this.#processes().filter((process) => process.isKillable)
   }
@@ -102,7 +102,7 @@ export class Fleet {
     return this.#processes().filter((process) => process.isUp)
   }
 
-  /** Processes of `up` that have not been replaced. */
+  /** Processes of `up` that no successor has replaced. */
   get present(): readonly NodeProcess[] {
     return this.up.filter((process) => !this.#zombies.has(process))
   }
@@ -118,8 +118,9 @@ export class Fleet {
   }
 
   /**
-   * Stops a process, starts a successor of the same name, and resumes the process for `besideMs` before it is killed. This
-   * happens when a supervisor wrongly considers a process dead. Returns whether the process lived until then.
+   * Stops a process, starts a successor with the same node name, and resumes the process for `besideMs` before it is
+   * killed. A supervisor causes this if it wrongly considers a process dead. Returns whether the process lived until
+   * the kill.
    */
   async outlive(process: NodeProcess, beforeMs: number, besideMs: number): Promise<boolean> {
     const place = this.#places.find((candidate) => candidate.process === process)
@@ -127,8 +128,8 @@ export class Fleet {
     process.stopItself()
     this.#zombies.add(process)
     place.process = null
-    // The process may have stopped inside a transaction of its handler that locks a whole SQLite file. Then it must resume
-    // first.
+    // The stopped process may be inside a transaction that locks the whole SQLite file. The successor then starts only
+    // after the process resumes.
     await Promise.race([this.#spawn(place).ready, sleep(longestWaitMs, { unref: true })])
     await sleep(beforeMs)
     process.resume()
@@ -139,7 +140,7 @@ export class Fleet {
     return lived
   }
 
-  /** Sets a process's clock. If it cannot stay so, sets it back after `forMs`. */
+  /** Sets the clock of a process. If the clock cannot keep the error, sets it back after `forMs`. */
   async jump(process: NodeProcess, forMs: number): Promise<void> {
     const { clocks } = this.#options
     const place = this.#places.find((candidate) => candidate.process === process)
@@ -151,12 +152,12 @@ export class Fleet {
     await process.command({ do: 'set-clock', offsetMs: back })
   }
 
-  /** Stops all crashes and resumes all stopped processes. Resolves when every node has started. */
+  /** Ends all planned crashes and resumes all stopped processes. Resolves when every node has started. */
   async calmDown(): Promise<void> {
     this.#calm = true
     for (const process of this.#processes()) process.resume()
     for (const place of this.#places) if (place.process?.isAlive === true) await place.process.ready
-    // A process that was to crash may have done so before it receives this command. Its successor will not.
+    // A process may crash before it receives this command. Its successor has no crash point.
     await Promise.all(this.#processes().map((process) => process.command({ do: 'stay' })))
     while (!this.#places.every((place) => place.process?.isUp === true)) {
       this.assertAlive()
@@ -164,7 +165,7 @@ export class Fleet {
     }
   }
 
-  /** Shuts every node down. Returns false if one has not ended within the limit, and kills it. */
+  /** Shuts every node down. Kills nodes that have not ended within `limitMs`, and then returns false. */
   async shutDown(limitMs: number): Promise<boolean> {
     this.#closing = true
     const processes = this.#processes().filter((process) => process.isAlive)
@@ -175,7 +176,7 @@ export class Fleet {
     return inTime
   }
 
-  /** Ends every process, and starts none again. */
+  /** Kills every process, and starts no further process. */
   async killAll(): Promise<void> {
     this.#closing = true
     const processes = this.#processes().filter((process) => process.isAlive)
@@ -197,7 +198,7 @@ export class Fleet {
         ...assignment,
         life: `${place.name}.${place.lives}`,
         nodeId: place.isNameless ? null : place.name,
-        // The first node adds the jobs that are data, and runs on.
+        // The first node adds the jobs that are data, so it runs continuously.
         isCaller: place.index >= this.#options.nodes - this.#options.callers,
         clockOffsetMs: this.#options.clocks.ofLife(place.index),
         crashPoint: this.#crashPoint(),

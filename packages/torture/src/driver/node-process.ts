@@ -4,13 +4,13 @@ import type { Assignment, Command, FromNode } from '../node/messages.ts'
 import type { DriverEvent } from '../record/history.ts'
 import { sleep } from '../support/sleep.ts'
 
-// Plain Node.js runs no TypeScript. If this module runs from its sources, in this package's tests, it uses the built node.
+// Plain Node.js runs no TypeScript. In this package's tests, which run from sources, this module starts the built node.
 const nodeModule = new URL(
   import.meta.url.endsWith('.ts') ? '../../dist/node/main.js' : '../node/main.js',
   import.meta.url,
 )
 
-/** The outcome of a command. `unknown`: the process ended before its answer and may have executed the command. */
+/** The outcome of a command. `unknown`: the process ended before it answered, and may have executed the command. */
 export type CommandOutcome =
   | { readonly outcome: 'done'; readonly occurrence: OccurrenceId | null }
   | { readonly outcome: 'failed'; readonly error: string }
@@ -21,11 +21,11 @@ export interface Exit {
   readonly signal: NodeJS.Signals | null
 }
 
-/** One life of a node: a process from its start to its end. */
+/** One process of a node, from its start to its end. */
 export class NodeProcess {
   readonly life: string
   readonly nodeId: string | null
-  /** Resolves when the scheduler has started, or the process has ended before. */
+  /** Resolves when the scheduler has started, or when the process ends during the start. */
   readonly ready: Promise<void>
   readonly exited: Promise<Exit>
   readonly #child: ChildProcess
@@ -66,7 +66,7 @@ export class NodeProcess {
       })
       void this.exited.then(() => resolve())
     })
-    // A message to a process that has just died. Its exit event reports the death.
+    // Sending a message to a dead process emits this error. The exit event reports the death.
     this.#child.on('error', () => {})
   }
 
@@ -74,12 +74,12 @@ export class NodeProcess {
     return this.#state !== 'ended'
   }
 
-  /** Whether it is alive, not stopped and not killed. */
+  /** Whether the process is alive, not stopped and not killed. */
   get isKillable(): boolean {
     return this.isAlive && !this.isStopped && !this.#wasKilled
   }
 
-  /** Whether it has started, is not stopped and is not about to end. */
+  /** Whether the process has started, is not stopped and is not about to end. */
   get isUp(): boolean {
     return this.#state === 'up' && !this.#endExpected
   }
@@ -88,12 +88,12 @@ export class NodeProcess {
     return this.#state === 'stopped'
   }
 
-  /** Whether it ended without a request of the driver. */
+  /** Whether the process ended although the driver had not requested it. */
   get hasFailed(): boolean {
     return this.#failed
   }
 
-  /** Returns false if it was killed before, or has ended. */
+  /** Kills the process. Returns false if the process has ended or was killed before. */
   kill(): boolean {
     if (!this.isAlive || this.#wasKilled) return false
     this.#wasKilled = true
@@ -103,7 +103,7 @@ export class NodeProcess {
     return true
   }
 
-  /** Stops the process from outside, even if it holds a lock of the storage. */
+  /** Stops the process with SIGSTOP, even while it holds a lock of the storage. */
   stop(): void {
     if (!this.isUp) return
     this.#state = 'stopped'
@@ -111,7 +111,7 @@ export class NodeProcess {
     this.#child.kill('SIGSTOP')
   }
 
-  /** Makes the process stop itself at a point where it holds no lock of the storage. */
+  /** Makes the process stop itself while it holds no lock of the storage. */
   stopItself(): void {
     if (!this.isUp) return
     const goesOn = this.command({ do: 'stop' })
@@ -130,7 +130,7 @@ export class NodeProcess {
     void this.#resumeAgain()
   }
 
-  /** Repeats SIGCONT, because the first one can arrive before the process has stopped itself. */
+  /** Repeats SIGCONT, because a SIGCONT may arrive before the process has stopped itself. */
   async #resumeAgain(): Promise<void> {
     while (this.#goesOn !== null && this.isAlive) {
       await Promise.race([this.#goesOn, sleep(50)])
@@ -138,7 +138,7 @@ export class NodeProcess {
     }
   }
 
-  /** Sends a command. The answer can take as long as the process lives. */
+  /** Sends a command to the process. The answer may come at any time until the process ends. */
   command(command: Command): Promise<CommandOutcome> {
     if (!this.isAlive) return Promise.resolve({ outcome: 'unknown' })
     const number = ++this.#count

@@ -13,13 +13,13 @@ export interface RequestFigures {
   cancels: number
   forcedCancels: number
   pauses: number
-  /** Requests that were repeated because the node had died before it answered. */
+  /** Number of requests that were repeated because their node died before it answered. */
   repeatedRequests: number
 }
 
 const againAfterMs = 20
 
-/** Priorities of triggers, in turn. A lower one would wait an hour behind the slots of a job without spare time. */
+/** Priorities of triggers, used in turn. None is below 0: such a trigger would wait an hour behind the slots of a busy job. */
 const priorities: readonly number[] = [0, 5, 1]
 
 /** Sends the requests of users to the nodes. */
@@ -35,9 +35,9 @@ export class RequestSender {
   readonly #fleet: Fleet
   readonly #random: SeededRandom
   readonly #record: (event: DriverEvent) => void
-  /** Jobs with a pause or resumption that is in progress, or may still take effect. */
+  /** Jobs for which a pause or resume is in progress, or may still take effect. */
   readonly #pausing = new Set<string>()
-  /** Jobs with a pause that may take effect at any time, because its process died before it answered. */
+  /** Jobs with a pause that may still take effect, because its process died before it answered. */
   readonly #latePauses = new Set<string>()
   #requests = 0
   #over = false
@@ -48,12 +48,12 @@ export class RequestSender {
     this.#record = options.record
   }
 
-  /** From now on, requests without an answer are not repeated. */
+  /** Stops repeating requests that get no answer. */
   end(): void {
     this.#over = true
   }
 
-  /** Sends a trigger or a replay, and repeats it under the same key until a node answers. */
+  /** Sends a trigger or a replay. Repeats a trigger under the same key until a node answers. */
   async request(kind: 'trigger' | 'replay'): Promise<void> {
     const key = `torture-${++this.#requests}`
     const job = this.#random.pick(jobNames)
@@ -68,7 +68,7 @@ export class RequestSender {
         this.#record({ event: 'accepted', occurrence: answer.occurrence })
       }
       if (answer.outcome !== 'unknown') return
-      // A replay names its original, and a second choice might be another occurrence.
+      // A replay is not repeated: the node would choose its original again, and might choose another occurrence.
       if (kind === 'replay' || this.#over) return
       this.figures.repeatedRequests++
     }
@@ -88,21 +88,21 @@ export class RequestSender {
     this.#pausing.add(job)
     this.figures.pauses++
     const paused = await this.#ask({ do: 'pause', job })
-    // Without an answer the job may or may not be paused. The checks then ignore the pause.
+    // Only a confirmed pause is recorded. Without an answer the job may or may not be paused, so the checks ignore the pause.
     if (paused.outcome === 'done') this.#record({ event: 'paused', job })
     if (paused.outcome === 'unknown') this.#latePauses.add(job)
     await sleep(forMs)
     this.#record({ event: 'resuming', job })
-    // A resumption that may still take effect could end another pause.
+    // A resume that may still take effect could end a later pause, so the job is not paused again.
     if (await this.#resume(job)) this.#pausing.delete(job)
   }
 
-  /** Resumes the jobs whose pause may have taken effect after their resumption, because its process had died. */
+  /** Resumes the jobs whose pause may have taken effect after their resume. */
   async resumeAll(): Promise<void> {
     for (const job of this.#latePauses) await this.#resume(job)
   }
 
-  /** Resumes the job. Returns whether the one request that was sent did it. */
+  /** Resumes the job, and repeats until a node answers. Returns whether the first request succeeded. */
   async #resume(job: string): Promise<boolean> {
     for (let isFirst = true; ; isFirst = false) {
       const { outcome } = await this.#ask({ do: 'resume', job })

@@ -4,23 +4,23 @@ import { sleep } from '../support/sleep.ts'
 import type { SeededRandom } from '@jobistemer/test-kit'
 import type { StorageFault } from './fault-plan.ts'
 
-/** Number of faults of the storage, by kind. */
+/** Number of storage faults, by kind. */
 export interface StorageFaultFigures {
-  /** Number of times that all connections were ended. */
+  /** Number of times that all connections to the server broke. */
   breaks: number
   /** Number of periods in which answers got lost. */
   lostAnswers: number
   /** Number of periods in which no client reached the server. */
   cuts: number
-  /** SIGKILLs of the server, each followed by a start on the same data. */
+  /** Number of times that the server received SIGKILL and restarted on the same data. */
   serverRestarts: number
-  /** Number of times that the storage lost all node records. If it has a server, in a crash of the server. */
+  /** Number of times that the storage lost all node records. With a server, each loss is part of a server crash. */
   nodesForgotten: number
-  /** Number of times that the storage lost acknowledged writes, in a crash of its server. */
+  /** Number of server crashes in which the storage lost acknowledged writes. */
   writesLost: number
 }
 
-/** Breaks a storage's server and the network in front of it, one fault after the other. */
+/** Injects faults of the storage's server and network, one after the other. */
 export class StorageBreaker {
   readonly figures: StorageFaultFigures = {
     breaks: 0,
@@ -46,11 +46,11 @@ export class StorageBreaker {
     this.#random = options.random
   }
 
-  /** Resolves when the fault has ended. */
+  /** Injects the fault. Resolves when the fault has ended. */
   carryOut(fault: StorageFault): Promise<void> {
     const server = this.#server
     if (server === null && fault.kind !== 'forget-nodes') return Promise.resolve()
-    // Overlapping faults would end each other early.
+    // Faults run one after the other, because overlapping faults would end each other early.
     this.#last = this.#last.then(() => this.#do(server, fault))
     return this.#last
   }

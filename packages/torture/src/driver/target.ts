@@ -5,7 +5,7 @@ import type { NodeProcess } from './node-process.ts'
 
 const lookEveryMs = 20
 
-/** Returns a random candidate, and waits if there is none at the moment. */
+/** Returns a random candidate, and waits while there is no candidate. */
 export async function target(
   fleet: Fleet,
   random: SeededRandom,

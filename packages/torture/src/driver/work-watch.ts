@@ -2,7 +2,7 @@ import { attemptKey } from '../checker/run-view.ts'
 import { LineFollower } from '../record/line-file.ts'
 import type { WitnessLine } from '../record/witness.ts'
 
-/** Reads from the witness which processes have running handlers. */
+/** Reads the lines of the handlers, to find the processes with running handlers. */
 export class WorkWatch {
   readonly #witness: LineFollower<WitnessLine>
   readonly #open = new Map<string, Set<string>>()

@@ -4,7 +4,7 @@ import type { SeededRandom } from '@jobistemer/test-kit'
 
 const writes = ['saveJobs', 'createOccurrences', 'claim', 'settle', 'cancel', 'reap'] as const
 
-/** A named point: the `count`-th call of an operation, before the storage receives it or after the storage has answered. */
+/** A point at which a process kills itself: before or after the `count`-th call of an operation. */
 export interface CrashPoint {
   readonly operation: (typeof writes)[number]
   readonly when: 'before' | 'after'
@@ -12,10 +12,10 @@ export interface CrashPoint {
   readonly count: number
 }
 
-// Number of calls of each operation in the few seconds that most processes live.
+// Maximum `count` of a crash point, by operation: about as many calls as a process makes in the few seconds of its life.
 const mostCalls = { saveJobs: 1, createOccurrences: 6, claim: 6, settle: 12, cancel: 1, reap: 2 } as const
 
-/** A random point, weighted towards what nodes do most. */
+/** Returns a random crash point. The most frequent operations of nodes have more weight. */
 export function randomCrashPoint(random: SeededRandom): CrashPoint {
   const operation = random.pick([...writes, 'createOccurrences', 'settle', 'settle', 'claim'] as const)
   return {
@@ -25,7 +25,7 @@ export function randomCrashPoint(random: SeededRandom): CrashPoint {
   }
 }
 
-/** Wraps the storage, and calls `crash` at the point. */
+/** Wraps the storage, and calls `crash` at the crash point. */
 export function withCrashPoint(storage: Storage, point: CrashPoint, crash: (point: string) => void): Storage {
   let calls = 0
   const name = `${point.when} ${point.operation} ${point.count}`

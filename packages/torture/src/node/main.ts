@@ -16,7 +16,8 @@ import { runCommand } from './run-command.ts'
 import { StallWatch } from './stall-watch.ts'
 import { WitnessFile } from './witness-file.ts'
 
-// A node process: one scheduler on the storage of the run. It reports its actions and executes the driver's commands.
+// A node process of a torture run: one scheduler on the run's storage. It records its actions and executes the driver's
+// commands.
 
 const assignment = JSON.parse(process.argv[2] ?? '{}') as Assignment
 const { life, nodeId, seed } = assignment
@@ -37,7 +38,7 @@ function crash(point: string): void {
   process.kill(process.pid, 'SIGKILL')
 }
 
-// Error codes of a storage that is locked, cut off or starting.
+// Error codes of a storage that is temporarily locked, unreachable or starting.
 const passing: readonly ErrorCode[] = ['STORAGE_BUSY', 'STORAGE_UNREACHABLE', 'STORAGE_FAILED']
 
 const openAgainMs = 100
@@ -45,7 +46,7 @@ const openAgainMs = 100
 const callBudgetMs = 4000
 const callPauseMs = 200
 
-/** Opens the storage, and repeats it until the storage answers, as a supervisor of processes would. */
+/** Opens the storage. Retries until the storage answers, as a supervisor that restarts the process would. */
 async function open(): Promise<Storage> {
   for (;;) {
     try {
@@ -77,17 +78,17 @@ const rows = (await kind.openRows?.(assignment.location)) ?? null
 const defined = defineWorkload(jobs, { seed, witness, rows })
 const scheduler = createScheduler({
   storage,
-  // Tasks and storage calls fail on purpose, so the log would only report expected errors.
+  // Tasks and storage calls fail on purpose, so a log would contain only expected errors.
   logger: silentLogger,
   jobs: defined.jobs,
   handlers: defined.handlers,
-  // The node holds no job that is data. No option sets this.
+  // Makes the node hold no data job in memory. This is an internal setting without a public option.
   [Symbol.for('jobistemer.heldJobs')]: 0,
   ...(nodeId !== null && { nodeId }),
-  // Low, so that some work has to wait in the storage for another node.
+  // The capacity is low, so that some work must wait in the storage for another node.
   maxConcurrentJobs: 6,
   clock,
-  // A life is shorter than the time for which the engine observes clocks that contradict each other.
+  // Disables the check of contradictory clocks, which takes longer than a process lives.
   [Symbol.for('jobistemer.maxClockSkew')]: 86_400_000,
   ...kind.intervals,
 })
@@ -105,7 +106,7 @@ scheduler.on('engine.failed', ({ where, error }) => {
   })
 })
 
-/** A process that calls `runDue` sends all other operations through a client. */
+/** A process that calls `runDue` needs a client for all other operations. */
 const client = assignment.isCaller ? createClient({ storage, logger: silentLogger, clock }) : null
 let isShutDown = false
 
@@ -115,7 +116,7 @@ async function shutdown(): Promise<void> {
   await client?.close()
 }
 
-/** Calls `runDue` repeatedly, as a platform does whose calls follow one another closely. */
+/** Calls `runDue` in a loop, like a platform whose calls follow each other closely. */
 async function callAndGoOn(): Promise<void> {
   while (!isShutDown) {
     try {
@@ -148,7 +149,7 @@ process.on('message', ({ number, command }: ToNode) => {
   )
 })
 
-/** Releases the handles that keep the process alive. From here on it has to end by itself. */
+/** Releases the handles of this module that keep the process alive. The process must then end by itself. */
 function leave(): void {
   process.off('disconnect', abandoned)
   process.disconnect()
@@ -156,13 +157,13 @@ function leave(): void {
   void rows?.close()
 }
 
-// A node without its driver exits.
+// Exits the process, because its driver has ended.
 function abandoned(): void {
   process.exit()
 }
 process.on('disconnect', abandoned)
 
-/** Repeats until the storage answers, as a supervisor would restart the node. */
+/** Adds the data jobs. Retries until the storage answers, as a supervisor that restarts the node would. */
 async function addDataJobs(): Promise<void> {
   for (;;) {
     try {
@@ -178,11 +179,11 @@ if (client === null) {
     await scheduler.start()
     await addDataJobs()
   } catch (error) {
-    // A shutdown during the start closes the storage, and the start then fails with this error.
+    // A shutdown during the start closes the storage, and then the start fails with `STORAGE_CLOSED`.
     if (!isShutDown || !JobistemerError.isInstance(error, 'STORAGE_CLOSED')) throw error
   }
 } else {
-  // Other processes have added the jobs without code. The calls load them from the storage.
+  // Other processes add the data jobs. A `runDue` call loads them from the storage.
   record({ event: 'calls', budgetMs: callBudgetMs })
   void callAndGoOn()
 }

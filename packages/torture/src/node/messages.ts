@@ -1,42 +1,48 @@
 import type { OccurrenceId } from '@jobistemer/core'
 import type { CrashPoint } from './crash-points.ts'
 
-/** The assignment of a node process, as JSON on its command line. */
+/** The settings of a node process, passed as JSON on its command line. */
 export interface Assignment {
   readonly life: string
-  /** `null`: the scheduler generates its own, as by default. */
+  /** The name of the node; `null`: the scheduler generates its name, as by default. */
   readonly nodeId: string | null
   readonly storage: string
   readonly location: string
-  /** Offset of its clock from the machine's clock. */
+  /** Offset of the process's clock from the machine's clock, in ms. */
   readonly clockOffsetMs: number
   readonly witnessFile: string
   readonly historyFile: string
   readonly seed: string
-  /** The process calls `runDue` repeatedly instead of starting its scheduler. */
+  /** Whether the process calls `runDue` in a loop instead of starting its scheduler. */
   readonly isCaller: boolean
   /** The point at which the process kills itself; `null`: none. */
   readonly crashPoint: CrashPoint | null
-  /** Name of the sabotage that breaks its storage; `null`: none. */
+  /** Name of the sabotage that breaks the process's storage; `null`: none. */
   readonly sabotage: string | null
 }
 
-/** A command of the driver to a node. */
+/** A command of the driver to a node process. */
 export type Command =
   | { readonly do: 'trigger'; readonly job: string; readonly key: string; readonly priority: number }
-  /** Replays a random one of the job's occurrences that have ended. */
+  /** Replays an ended occurrence of the job; `choice` selects it. */
   | { readonly do: 'replay'; readonly job: string; readonly key: string; readonly choice: number }
   | { readonly do: 'pause'; readonly job: string }
   | { readonly do: 'resume'; readonly job: string }
-  /** Cancels a random one of the job's live occurrences. */
+  /** Cancels a live occurrence of the job; `choice` selects it. */
   | { readonly do: 'cancel'; readonly job: string; readonly choice: number; readonly force: boolean }
   /** Ends the schedules of all jobs: no slot is due after `at`, in epoch milliseconds. */
   | { readonly do: 'end-schedules'; readonly at: number }
-  /** Sends itself SIGSTOP while no storage call is in progress in its thread. Answers after it has resumed. */
+  /**
+   * Makes the process stop itself with SIGSTOP while no storage call is in progress in its thread. The process answers
+   * after it has resumed.
+   */
   | { readonly do: 'stop' }
-  /** Sets its clock to `offsetMs` ahead of the machine's clock. */
+  /** Sets the process's clock to `offsetMs` ahead of the machine's clock. */
   | { readonly do: 'set-clock'; readonly offsetMs: number }
-  /** Stops crashing at its crash point. A successor would add its jobs as they were before the schedules ended. */
+  /**
+   * Disables the crash point of the process. A successor would add the data jobs with their old schedules, although the
+   * schedules have ended.
+   */
   | { readonly do: 'stay' }
   | { readonly do: 'shutdown' }
 
@@ -45,5 +51,5 @@ export type ToNode = { readonly number: number; readonly command: Command }
 export type FromNode =
   | { readonly kind: 'ready'; readonly node: string }
   | { readonly kind: 'done'; readonly number: number; readonly occurrence: OccurrenceId | null }
-  /** The command failed for a reason of the run, such as a busy storage or no occurrence to replay. */
+  /** The command failed for an expected reason, such as a busy storage or no occurrence to replay. */
   | { readonly kind: 'failed'; readonly number: number; readonly error: string }

@@ -23,18 +23,18 @@ import { hostTime } from '../record/host-time.ts'
 
 type Unsigned<Event> = Event extends unknown ? Omit<Event, 'life'> : never
 
-/** A recorded event without the name of its process. */
+/** A recorded event without the name of the process that recorded it. */
 export type Recorded = Unsigned<NodeEvent>
 
 export interface RecordingOptions {
   readonly record: (event: Recorded) => void
-  /** The configured name of the node; `null` if the scheduler has generated its own. */
+  /** The configured name of the node; `null` if the scheduler generates its name. */
   readonly nodeId: string | null
-  /** Names of jobs by their ids. */
+  /** The names of the jobs, by job id. */
   readonly jobNames: ReadonlyMap<string, string>
 }
 
-/** Wraps the storage, and records its answers as far as the checks need them. */
+/** Wraps the storage, and records the answers that the checks need. */
 export function recordingStorage(inner: Storage, options: RecordingOptions): Storage {
   const recorder = new Recorder(inner, options)
   const { serverTime } = inner
@@ -54,7 +54,7 @@ class Recorder {
   readonly #record: (event: Recorded) => void
   readonly #nodeId: string | null
   readonly #jobNames: ReadonlyMap<string, string>
-  /** Monotonic time of the first sending of each call that the storage has not answered yet. */
+  /** Monotonic time of the first sending of each unanswered call. */
   readonly #firstSent = new Map<string, number>()
 
   constructor(inner: Storage, options: RecordingOptions) {
@@ -156,7 +156,7 @@ class Recorder {
   async heartbeat(request: HeartbeatRequest): Promise<HeartbeatAnswer> {
     const sentAt = hostTime().mono
     const answer = await this.#inner.heartbeat(request)
-    // A death record belongs to another node.
+    // A death record is not a heartbeat: it belongs to another node.
     if (request.own !== null && request.own.about.dead === undefined) this.#record({ event: 'heartbeat', sentAt })
     return answer
   }
@@ -174,7 +174,7 @@ class Recorder {
     if (!this.#firstSent.has(key)) this.#firstSent.set(key, hostTime().mono)
   }
 
-  /** Monotonic time of the first sending. The call may have been repeated after a lost answer. */
+  /** Returns the monotonic time of the call's first sending. The call may have been repeated after a lost answer. */
   #answered(key: string): number {
     const sentAt = this.#firstSent.get(key) ?? hostTime().mono
     this.#firstSent.delete(key)

@@ -6,7 +6,7 @@ import type { Command } from './messages.ts'
 import type { Recorded } from './recording-storage.ts'
 
 interface CommandTools {
-  /** The scheduler or client that receives the operation. */
+  /** The scheduler or client that executes the command. */
   readonly scheduler: Scheduler | Client
   readonly shutdown: () => Promise<void>
   readonly storage: Storage
@@ -16,7 +16,7 @@ interface CommandTools {
   readonly record: (event: Recorded) => void
 }
 
-/** Executes a command of the driver. Returns the occurrence that it concerns, if there is one. */
+/** Executes a command of the driver. Returns the occurrence that the command created or changed, if any. */
 export async function runCommand(command: Command, tools: CommandTools): Promise<OccurrenceId | null> {
   const { scheduler } = tools
   switch (command.do) {

@@ -6,8 +6,8 @@ const beatMs = 100
 const thresholdMs = 1000
 
 /**
- * Detects when the process did not run, because it was stopped or the machine had no processor for it. The process decided its
- * next actions before the stall.
+ * Detects stalls: periods in which the process did not run, because it was stopped or had no processor. Its next
+ * actions were decided before the stall.
  */
 export class StallWatch {
   readonly #onStall: (stall: Stall) => void
@@ -19,7 +19,7 @@ export class StallWatch {
     this.#next()
   }
 
-  /** The latest stall, even if no timer has detected it yet. */
+  /** Returns the latest stall, even if no timer has detected the stall yet. */
   latest(): Stall | null {
     this.#look()
     return this.#latest

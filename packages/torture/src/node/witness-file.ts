@@ -5,7 +5,7 @@ import type { WitnessEnd, WitnessLine } from '../record/witness.ts'
 import type { Witness } from '../workload/define-workload.ts'
 import type { StallWatch } from './stall-watch.ts'
 
-/** The witness of a node process: one line at the start of a handler and one at its end. */
+/** Writes the witness file of a node process: one line at each start of a handler, and one at its end. */
 export class WitnessFile implements Witness {
   readonly #writer: LineWriter
   readonly #life: string

@@ -4,12 +4,12 @@ import type { HostTime } from './host-time.ts'
 import type { StorageFault } from '../driver/fault-plan.ts'
 import type { Stall } from './witness.ts'
 
-/** An event as its writing process saw it. `mono` and `wall` are the times of writing. */
+/** A recorded event. `mono` and `wall` are the times at which the process wrote the line. */
 export type HistoryLine = HostTime & (NodeEvent | DriverEvent)
 
 /**
- * Written by a node after an answer of the storage. A process that is killed between the answer and the line writes none. A
- * missing line therefore proves nothing.
+ * An event that a node records after an answer of the storage. A process that is killed between the answer and the line
+ * writes no line, so a missing line proves nothing.
  */
 export type NodeEvent = { readonly life: string } & (
   | { readonly event: 'up'; readonly node: string }
@@ -18,10 +18,13 @@ export type NodeEvent = { readonly life: string } & (
       readonly occurrence: OccurrenceId
       readonly job: string
       readonly origin: 'slot' | 'trigger' | 'replay' | 'recovery' | 'exclusion'
-      /** `null` for the entries of a recovery: the answer states only that of the last one. */
+      /**
+       * The state of the created occurrence; `null` for the entries of a recovery, because the answer states only the
+       * last entry's state.
+       */
       readonly state: OccurrenceState | null
     }
-  /** The node received the occurrence to run. `now` is the time in the request, by the engine's clock. */
+  /** The storage gave the occurrence to the node. `now` is the time in the request, by the engine's clock. */
   | {
       readonly event: 'granted'
       readonly by: 'create' | 'claim'
@@ -30,12 +33,12 @@ export type NodeEvent = { readonly life: string } & (
       readonly node: string
       readonly token: number
       readonly now: number
-      /** Time of the engine's clock after which other nodes may take the occurrence from its owner. */
+      /** Time of the engine's clock after which other nodes may reap the occurrence. */
       readonly deadline: number
       /** Monotonic time before the call. */
       readonly sentAt: number
     }
-  /** The storage accepted a settle of an owner. `sentAt` is the monotonic time before its first sending. */
+  /** The storage accepted an owner's settle. `sentAt` is the monotonic time before its first sending. */
   | {
       readonly event: 'settled'
       readonly occurrence: OccurrenceId
@@ -45,12 +48,12 @@ export type NodeEvent = { readonly life: string } & (
       readonly state: FinalState | null
       readonly sentAt: number
     }
-  /** The storage rejected a settle of a former owner. */
+  /** The storage rejected the settle of a former owner. */
   | { readonly event: 'refused'; readonly occurrence: OccurrenceId; readonly token: number }
   | {
       readonly event: 'reaped'
       readonly occurrence: OccurrenceId
-      /** The configured name of the node; `null` if the scheduler has generated its own. */
+      /** The configured name of the node; `null` if the scheduler generates its name. */
       readonly node: string | null
       readonly token: number
       readonly action: 'fail' | 'retry'
@@ -59,13 +62,13 @@ export type NodeEvent = { readonly life: string } & (
       /** Monotonic time before the call. */
       readonly sentAt: number
     }
-  /** The storage has canceled the occurrence; `sentAt` as above. */
+  /** The storage has canceled the occurrence. `sentAt` is the monotonic time before the call. */
   | { readonly event: 'canceled'; readonly occurrence: OccurrenceId; readonly sentAt: number }
   /** The storage accepted a heartbeat of the process; `sentAt` is the monotonic time before the call. */
   | { readonly event: 'heartbeat'; readonly sentAt: number }
-  /** The process makes calls of `runDue` with this budget. */
+  /** The process calls `runDue` with this budget. */
   | { readonly event: 'calls'; readonly budgetMs: number }
-  /** Written before a running occurrence is canceled by force. */
+  /** A node is about to cancel a running occurrence by force. */
   | { readonly event: 'forcing'; readonly occurrence: OccurrenceId }
   | { readonly event: 'stalled'; readonly stall: Stall }
   /** The process read the storage's clock; `sentAt` is the monotonic time before the call. */
@@ -74,33 +77,33 @@ export type NodeEvent = { readonly life: string } & (
   | { readonly event: 'clock'; readonly offsetMs: number }
   | { readonly event: 'storage-failed'; readonly operation: string; readonly code: string }
   | { readonly event: 'engine-failed'; readonly where: string; readonly message: string }
-  /** The process kills itself at a named point. */
+  /** The process is about to kill itself at a crash point. */
   | { readonly event: 'crashing'; readonly point: string }
   /** `shutdown()` has resolved. */
   | { readonly event: 'down' }
 )
 
-/** Written by the driver. */
+/** An event that the driver records. */
 export type DriverEvent =
   | { readonly event: 'spawned'; readonly life: string; readonly node: string | null }
-  /** Written before the driver sends the signal. */
+  /** The driver is about to send a signal to the process. */
   | { readonly event: 'killed' | 'stopped' | 'resumed'; readonly life: string }
   | {
       readonly event: 'exited'
       readonly life: string
       readonly code: number | null
       readonly signal: string | null
-      /** The driver had requested it, or the process had announced it. */
+      /** Whether the driver requested the end of the process, or the process announced it. */
       readonly expected: boolean
     }
-  /** Written before the driver sends the request to a node. Requests with one key are one request. */
+  /** The driver is about to send a request to a node. Requests with the same key are one request. */
   | { readonly event: 'asked'; readonly request: 'trigger' | 'replay'; readonly key: string }
-  /** A node has answered that the storage has the occurrence. */
+  /** A node answered that the storage has created the occurrence. */
   | { readonly event: 'accepted'; readonly occurrence: OccurrenceId }
-  /** Written after a node has answered that the job is paused. */
+  /** A node answered that the job is paused. */
   | { readonly event: 'paused'; readonly job: string }
-  /** Written before the driver sends the resumption to a node. */
+  /** The driver is about to ask a node to resume the job. */
   | { readonly event: 'resuming'; readonly job: string }
-  /** Written before a fault of the storage's server or network; `ended`: written after it. */
+  /** A fault of the storage's server or network is about to begin. `ended`: the fault has ended. */
   | { readonly event: 'storage'; readonly fault: StorageFault['kind']; readonly ended: boolean }
   | { readonly event: 'phase'; readonly phase: 'faults' | 'calm' | 'drain' | 'end' }

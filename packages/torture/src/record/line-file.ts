@@ -1,6 +1,9 @@
 import { closeSync, existsSync, openSync, readFileSync, readSync, statSync, writeSync } from 'node:fs'
 
-/** Appends JSON lines to a file that several processes write to. Each line is one write call, so it survives `kill -9`. */
+/**
+ * Appends JSON lines to a file that several processes write to. Each line is one write call, so a complete line
+ * survives `kill -9`.
+ */
 export class LineWriter {
   readonly #descriptor: number
 
@@ -9,7 +12,8 @@ export class LineWriter {
   }
 
   write(line: object): void {
-    // A process that is killed inside its write can leave half a line. The line break ahead separates the next line from it.
+    // A process that is killed during a write can leave half a line. The leading line break separates the next line
+    // from that half.
     writeSync(this.#descriptor, `\n${JSON.stringify(line)}\n`)
   }
 
@@ -18,10 +22,10 @@ export class LineWriter {
   }
 }
 
-/** The contents of a file of lines. */
+/** The parsed lines of a file. */
 export interface Lines<T> {
   readonly lines: readonly T[]
-  /** Number of lines that a kill cut off in the middle of their write. */
+  /** Number of incomplete lines, which a kill cut off. */
   readonly torn: number
 }
 
@@ -50,7 +54,7 @@ function parseLine<T>(line: string): T | null {
   }
 }
 
-/** Reads the lines that processes append to a file of ASCII lines. */
+/** Reads the new lines of a file to which processes append ASCII lines. */
 export class LineFollower<T> {
   readonly #file: string
   #offset = 0
@@ -60,7 +64,7 @@ export class LineFollower<T> {
     this.#file = file
   }
 
-  /** The lines since the last call. */
+  /** Returns the lines since the previous call. */
   read(): readonly T[] {
     if (!existsSync(this.#file)) return []
     const length = statSync(this.#file).size - this.#offset

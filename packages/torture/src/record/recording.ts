@@ -9,21 +9,21 @@ import type { WitnessLine } from './witness.ts'
 
 const lastLogLines = 40
 
-/** The lines of witness and history. */
+/** The recorded lines of a run. */
 export interface RecordedLines {
   readonly witness: readonly WitnessLine[]
   readonly history: readonly HistoryLine[]
-  /** Number of lines that a kill cut off. */
+  /** Number of incomplete lines, which a kill cut off. */
   readonly torn: number
 }
 
-/** The folder of a run: witness, history, the output of the nodes, and the data of a storage that keeps them there. */
+/** The folder of a run: the recorded lines, the output of the nodes, and the data of storages that use the folder. */
 export class Recording {
   readonly folder: string
   readonly witnessFile: string
   readonly historyFile: string
   readonly logFile: string
-  /** The file descriptor for the output of the processes. */
+  /** File descriptor for the output of the node processes. */
   readonly logDescriptor: number
   readonly #history: LineWriter
 
@@ -36,7 +36,7 @@ export class Recording {
     this.logDescriptor = openSync(this.logFile, 'a')
   }
 
-  /** Records an action of the driver. */
+  /** Records an event of the driver. */
   readonly record = (event: DriverEvent): void => {
     this.#history.write({ ...hostTime(), ...event })
   }
@@ -47,13 +47,16 @@ export class Recording {
     return { witness: witness.lines, history: history.lines, torn: witness.torn + history.torn }
   }
 
-  /** Adds the contents of the storage. Its server, if there is one, ends before a check can read the recording. */
+  /**
+   * Writes the final contents of the storage to the folder, because the storage's server stops before a check reads the
+   * recording.
+   */
   keepLedger({ jobs, occurrences }: StoredLedger): void {
     const lines = [...jobs, ...occurrences.values()].map((record) => `${JSON.stringify(record)}\n`)
     writeFileSync(join(this.folder, 'ledger.jsonl'), lines.join(''))
   }
 
-  /** The last output of the nodes. It tells why one of them ended by itself. */
+  /** Returns the last lines of the nodes' output, which explain why a process ended by itself. */
   lastLog(): string {
     return readFileSync(this.logFile, 'utf8').trimEnd().split('\n').slice(-lastLogLines).join('\n')
   }

@@ -1,7 +1,7 @@
 import type { OccurrenceId } from '@jobistemer/core'
 import type { JobRecord, OccurrenceRecord, Page, Storage } from '@jobistemer/core/storage'
 
-/** The records of a run in its storage. */
+/** The final job and occurrence records of a run. */
 export interface StoredLedger {
   readonly jobs: readonly JobRecord[]
   readonly occurrences: ReadonlyMap<OccurrenceId, OccurrenceRecord>
@@ -9,7 +9,7 @@ export interface StoredLedger {
 
 const pageSize = 500
 
-/** Reads everything through the storage's own queries. No process may write meanwhile. */
+/** Reads all records through the storage's queries. No process may write meanwhile. */
 export async function readStoredLedger(storage: Storage): Promise<StoredLedger> {
   const jobs = await readPages((cursor) => storage.listJobs({ limit: pageSize, cursor, deleted: true }))
   const occurrences = new Map<OccurrenceId, OccurrenceRecord>()
@@ -22,7 +22,7 @@ export async function readStoredLedger(storage: Storage): Promise<StoredLedger> 
   return { jobs, occurrences }
 }
 
-/** The occurrences that have not ended. */
+/** Returns the pending, queued and running occurrences. */
 export async function readLive(storage: Storage): Promise<readonly OccurrenceRecord[]> {
   const live: OccurrenceRecord[] = []
   for (const state of ['pending', 'queued', 'running'] as const) {

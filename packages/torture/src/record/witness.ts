@@ -2,10 +2,7 @@ import type { OccurrenceId } from '@jobistemer/core'
 import type { OccurrenceKind } from '@jobistemer/core/storage'
 import type { HostTime } from './host-time.ts'
 
-/**
- * A line that a handler writes itself, to a file that does not depend on the storage. `mono` and `wall` are the time of the
- * event.
- */
+/** A line that a handler writes to a file outside of the storage. `mono` and `wall` are the time of the event. */
 export type WitnessLine = WitnessStart | WitnessEnd
 
 interface WitnessBase extends HostTime {
@@ -13,9 +10,9 @@ interface WitnessBase extends HostTime {
   readonly job: string
   readonly task: string
   readonly attempt: number
-  /** The fencing token that the handler received. */
+  /** The fencing token of the handler's owner. */
   readonly token: number
-  /** The name of the node, and the life of the process. */
+  /** The name of the node, and the name of its process. */
   readonly node: string
   readonly life: string
 }
@@ -24,19 +21,19 @@ export interface WitnessStart extends WitnessBase {
   readonly event: 'start'
   readonly kind: OccurrenceKind
   readonly scheduledAt: number
-  /** When the owner received the occurrence, by its engine's clock. */
+  /** When the owner received the occurrence, by its engine's clock, in epoch milliseconds. */
   readonly takenAt: number
-  /** The latest stall of the process, if there was one. */
+  /** The latest stall of the process, if any. */
   readonly stall: Stall | null
 }
 
 export interface WitnessEnd extends WitnessBase {
   readonly event: 'end'
-  /** `aborted`: its signal aborted it. `moved`: all rows are written, and the commit is next. */
+  /** The handler's outcome. `aborted`: its signal fired. `moved`: it has written its row, and the commit follows. */
   readonly outcome: 'succeeded' | 'failed' | 'aborted' | 'moved'
 }
 
-/** A period of monotonic time in which a process did not run: stopped, or without a processor. */
+/** A period of monotonic time in which a process did not run, because it was stopped or had no processor. */
 export interface Stall {
   readonly from: number
   readonly to: number

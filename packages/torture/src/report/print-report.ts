@@ -4,7 +4,7 @@ import type { TortureReport } from './torture-report.ts'
 
 const shownPerRule = 5
 
-/** The report as text for people. */
+/** Formats the report as text for people. */
 export function printReport({ options, figures, violations, folder, log }: TortureReport): string {
   const { storage, nodes, seed, clockSkew, sabotage } = options
   const row = (name: string, value: string | number): string => `  ${name.padEnd(16)} ${value}`
@@ -70,7 +70,7 @@ export function printReport({ options, figures, violations, folder, log }: Tortu
   ].join('\n')
 }
 
-/** The first violation of each rule: one fault can cause pages of them. */
+/** Lists the first violations of each rule, because one fault can cause hundreds. */
 function firstViolations(violations: readonly Violation[]): readonly string[] {
   return [...groupBy(violations, (violation) => violation.rule)].flatMap(([rule, group]) => [
     ...group.slice(0, shownPerRule).map((violation) => `  ${printViolation(violation)}`),

@@ -1,6 +1,6 @@
 import type { RunView } from '../checker/run-view.ts'
 
-/** The times from the kill of a process to the takeover of its runs as those of a dead node. */
+/** Times from the end of a killed process to the takeover of its runs by a peer that declared it dead, in ms. */
 export interface Takeovers {
   readonly count: number
   /** `null` without a takeover. */
@@ -8,13 +8,13 @@ export interface Takeovers {
   readonly longestMs: number | null
 }
 
-/** Measures from the end of a process to the answer that another node took its occurrence over. */
+/** Measures the time from the end of each killed process to the answer to the takeover of its run. */
 export function takeoversOf(view: RunView): Takeovers {
   const owners = new Map(view.lines('granted').map((line) => [`${line.occurrence} ${line.token}`, line.life]))
   const times: number[] = []
   for (const { occurrence, token, reason, mono } of view.lines('reaped')) {
     const endedAt = view.endOfLife(owners.get(`${occurrence} ${token}`) ?? '')
-    // Peers had declared it dead while it was stopped, before the driver killed it.
+    // A takeover before the end is ignored: peers had declared the stopped process dead before the driver killed it.
     if (reason === 'node_lost' && endedAt !== null && endedAt <= mono) times.push(mono - endedAt)
   }
   times.sort((one, other) => one - other)

@@ -3,7 +3,7 @@ import type { UserRow, UserRows } from './user-rows.ts'
 
 const connectLimitMs = 5000
 
-/** Creates the table once, before any node starts. */
+/** Creates the user's table before any node starts. */
 export async function makePostgresRows(url: string): Promise<void> {
   const client = new pg.Client(url)
   await client.connect()
@@ -16,7 +16,7 @@ export class PostgresRows implements UserRows {
 
   constructor(url: string) {
     this.#pool = new pg.Pool({ connectionString: url, max: 6, connectionTimeoutMillis: connectLimitMs })
-    // The faults of the run break idle connections on purpose.
+    // Faults of the run break idle connections on purpose, so this error is ignored.
     this.#pool.on('error', () => {})
   }
 
@@ -27,7 +27,7 @@ export class PostgresRows implements UserRows {
       failure = new Error('aborted')
       client.release(failure)
     }
-    // The next statement reports the broken connection.
+    // The next statement reports the broken connection, so this error is ignored.
     const broken = () => undefined
     client.on('error', broken)
     signal.addEventListener('abort', fail, { once: true })
@@ -43,7 +43,7 @@ export class PostgresRows implements UserRows {
       const { command } = await client.query('COMMIT')
       if (command !== 'COMMIT') throw new Error('rolled back')
     } catch (error) {
-      // The end of the connection rolls its open transaction back.
+      // Closing the connection rolls back its open transaction.
       signal.removeEventListener('abort', fail)
       if (failure === undefined) client.release(error instanceof Error ? error : true)
       throw error

@@ -4,7 +4,7 @@ import type { UserRow, UserRows } from './user-rows.ts'
 
 const pauseMs = 5
 
-/** Creates the table once, before any node starts. */
+/** Creates the user's table before any node starts. */
 export function makeSqliteRows(file: string): void {
   const database = new Database(file)
   database.exec(
@@ -22,7 +22,7 @@ export class SqliteRows implements UserRows {
   }
 
   async move(row: UserRow, complete: (transaction: unknown) => Promise<void>, signal: AbortSignal): Promise<void> {
-    // A connection can have only one transaction at a time.
+    // Transactions run one after the other, because a SQLite connection has one transaction at a time.
     const moving = this.#line.then(async () => await this.#move(row, complete, signal))
     this.#line = moving.catch(() => {})
     await moving
@@ -40,7 +40,7 @@ export class SqliteRows implements UserRows {
     }
   }
 
-  /** Begins the transaction without blocking the thread while another connection writes. */
+  /** Begins the transaction. Waits without blocking the thread while another connection writes. */
   async #begin(signal: AbortSignal): Promise<void> {
     for (;;) {
       signal.throwIfAborted()

@@ -1,6 +1,6 @@
 import type { OccurrenceId } from '@jobistemer/core'
 
-/** A row of the user's table, written in the transaction in which its task was completed. */
+/** A row of the user's table. A handler wrote it in the transaction that completed its task. */
 export interface UserRow {
   readonly occurrence: OccurrenceId
   readonly task: string
@@ -9,11 +9,11 @@ export interface UserRow {
   readonly token: number
 }
 
-/** A user's table beside those of the storage. */
+/** A user's table in the same database as the storage. */
 export interface UserRows {
   /**
-   * Writes a row in a transaction, calls `complete` with that transaction, and commits. Rejects if a step fails or the signal
-   * fires. Even then the storage may have committed the row.
+   * Writes a row, calls `complete` in the same transaction, and commits. Rejects if a step fails or the signal fires.
+   * The database may have committed the row even then.
    */
   move(row: UserRow, complete: (transaction: unknown) => Promise<void>, signal: AbortSignal): Promise<void>
   all(): Promise<readonly UserRow[]>

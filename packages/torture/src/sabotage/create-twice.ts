@@ -2,8 +2,8 @@ import type { CreateAnswer, CreateItem, Storage } from '@jobistemer/core/storage
 import { wrapStorage } from '@jobistemer/core/testing'
 
 /**
- * Has no unique key: answers the creation of an existing slot with `created`. Also hides all peers, so that each node launches
- * every slot.
+ * Sabotage: the storage has no unique key, and answers the creation of an existing slot with `created`. All peers are
+ * hidden, so that each node launches every slot.
  */
 export function createTwice(storage: Storage): Storage {
   return wrapStorage(storage, {

@@ -12,7 +12,7 @@ const sabotages: ReadonlyMap<string, (storage: Storage) => Storage> = new Map([
   ['one-start-more', oneStartMore],
 ])
 
-/** Names of all sabotages of a storage. They show that the checks find such errors. */
+/** Names of all sabotages. Each sabotage shows that the checks detect a certain error. */
 export const sabotageNames: readonly string[] = [...sabotages.keys()]
 
 /** Wraps the storage with a sabotage. @throws TypeError if no sabotage has this name */

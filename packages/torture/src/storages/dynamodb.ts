@@ -5,11 +5,11 @@ import type { StorageKind } from './storage-kind.ts'
 
 const tableName = 'torture'
 
-// DynamoDB Local acknowledges writes before they are on disk, so a SIGKILL or SIGTERM can lose the last ones. The real DynamoDB
-// does not. Therefore this delay gives the local one time to write, in ms.
+// Delay before DynamoDB Local is killed, in ms. It acknowledges writes before they are on disk, unlike the real
+// DynamoDB, so an earlier kill could lose them.
 const writtenAfterMs = 2000
 
-/** DynamoDB Local behind a proxy, with its data on disk. It takes any credentials. */
+/** DynamoDB Local behind a proxy, with its data on disk. It accepts any credentials. */
 export const dynamodb: StorageKind = {
   usualSkewMinutes: 5,
   secondsPerKill: 1.5,

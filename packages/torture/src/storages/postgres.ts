@@ -2,7 +2,7 @@ import type { PostgresServer } from '@jobistemer/test-servers'
 import { type ProxiedProcess, ProxiedServer } from './proxied-server.ts'
 import type { StorageKind } from './storage-kind.ts'
 
-// For the pools of many nodes, and for broken connections that the server has not noticed yet.
+// The limit covers the pools of many nodes, and broken connections that the server has not noticed yet.
 const config = { max_connections: '300' }
 
 /** A private PostgreSQL behind a proxy, with its default durability. */
@@ -13,7 +13,7 @@ export const postgres: StorageKind = {
   intervals: { pollInterval: 200, deadAfter: 1500 },
   async prepare() {
     const { startPostgres, startTcpProxy } = await import('@jobistemer/test-servers')
-    // Its data have a folder of their own: root starts it as another user, who cannot reach the run's folder.
+    // PostgreSQL uses its own data folder: if root starts it, it runs as another user, who cannot access the run's folder.
     const server = await startPostgres({ config })
     const proxy = await startTcpProxy(server)
     const { makePostgresRows } = await import('../rows/postgres-rows.ts')
@@ -32,7 +32,7 @@ export const postgres: StorageKind = {
   },
 }
 
-/** Breaks connections alternately at their two ends: the server's processes, and the network. */
+/** Breaks connections alternately at the server, by ending its processes, and in the network. */
 class PostgresBehindProxy extends ProxiedServer {
   readonly #server: PostgresServer
   #breaks = 0

@@ -1,13 +1,13 @@
 import type { TcpProxy } from '@jobistemer/test-servers'
 import type { StorageServer } from './storage-server.ts'
 
-/** One process of a server, and the proxy through which clients reach it. */
+/** A process of a storage's server, and the proxy through which clients reach it. */
 export interface ProxiedProcess {
   readonly server: { kill(): Promise<void>; restart(): Promise<void>; stop(): Promise<void> }
   readonly proxy: TcpProxy
 }
 
-/** A server of one or more processes. */
+/** A storage's server that consists of one or more processes behind proxies. */
 export class ProxiedServer implements StorageServer {
   readonly #processes: readonly ProxiedProcess[]
   #killed: ProxiedProcess | null = null

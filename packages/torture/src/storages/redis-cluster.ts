@@ -5,12 +5,13 @@ import { type ProxiedProcess, ProxiedServer } from './proxied-server.ts'
 import { durableRedis } from './redis.ts'
 import type { StorageKind } from './storage-kind.ts'
 
-// Below the maximum downtime of a master: the other masters then declare it failed, and the cluster rejects writes, in ms.
+// Time in ms after which masters declare a silent master failed, and the cluster rejects writes. A killed master may
+// stay down longer.
 const nodeTimeoutMs = 2000
 
 const lookEveryMs = 50
 
-/** Three masters, each behind a proxy. Each announces the port of its proxy, so clients know no other port. */
+/** A Redis Cluster of three masters, each behind a proxy. Each announces its proxy's port, so clients know no other port. */
 export const redisCluster: StorageKind = {
   usualSkewMinutes: 5,
   secondsPerKill: 0.8,
@@ -34,7 +35,7 @@ export const redisCluster: StorageKind = {
     const { Cluster } = await import('ioredis')
     const { redisStorage } = await import('@jobistemer/storage-redis')
     const client = new Cluster(location.split(' '))
-    // The failing calls report the same error.
+    // Failing calls report the connection error, so this event is ignored.
     client.on('error', () => {})
     const storage = redisStorage({ client, prefix: 'torture' })
     return wrapStorage(storage, {
@@ -64,10 +65,11 @@ async function announce(server: RedisServer, { port }: TcpProxy): Promise<void> 
   const { Redis } = await import('ioredis')
   const client = new Redis(server.url)
   try {
-    // The master must announce its bus port, too. By default other masters expect it beside the announced port.
+    // The master announces its bus port too, because other masters expect the bus port at a fixed distance from the
+    // announced port.
     const [, busPort] = (await client.config('GET', 'cluster-port')) as [string, string]
     await client.config('SET', 'cluster-announce-port', port, 'cluster-announce-bus-port', busPort)
-    // Keeps the configuration for the next start.
+    // Writes the configuration to disk for the next start.
     await client.config('REWRITE')
   } finally {
     client.disconnect()

@@ -5,10 +5,10 @@ import { sleep } from '../support/sleep.ts'
 import { type ProxiedProcess, ProxiedServer } from './proxied-server.ts'
 import type { StorageKind } from './storage-kind.ts'
 
-// With this configuration acknowledged writes survive a SIGKILL of the server.
+// With this configuration acknowledged writes survive a SIGKILL of the Redis server.
 export const durableRedis = { appendonly: 'yes', appendfsync: 'always' }
 
-/** A private Redis behind a proxy; its data are in the run's folder. */
+/** A private Redis behind a proxy, with its data in the run's folder. */
 export const redis: StorageKind = {
   usualSkewMinutes: 5,
   secondsPerKill: 0.6,
@@ -27,7 +27,7 @@ export const redis: StorageKind = {
   },
 }
 
-/** Loses the end of its append-only file, like a server without a flush to disk in a power cut. */
+/** A Redis server that loses the end of its append-only file, like a server that does not flush to disk in a power cut. */
 class LossyRedis extends ProxiedServer {
   readonly #server: RedisServer
 
@@ -41,7 +41,7 @@ class LossyRedis extends ProxiedServer {
     const { size } = statSync(file)
     await sleep(forMs)
     await this.#server.kill()
-    // A rewrite in between has begun another file. Then the end of that file is lost.
+    // A rewrite by Redis may have begun a new append-only file. In that case the end of the old file is already lost.
     if (this.#appendOnlyFile() === file) truncateSync(file, size)
     await this.#server.restart()
   }

@@ -1,9 +1,9 @@
 import { join } from 'node:path'
 import type { StorageKind } from './storage-kind.ts'
 
-/** One file in the run's folder, without a server. */
+/** A SQLite file in the run's folder, without a server. */
 export const sqlite: StorageKind = {
-  // Processes of one machine have one clock.
+  // All processes use the same machine's clock, so clocks are right by default.
   usualSkewMinutes: 0,
   secondsPerKill: 0.4,
   slowdown: 1,
@@ -15,7 +15,7 @@ export const sqlite: StorageKind = {
     return { location, server: null, stop: async () => {} }
   },
   async open(location) {
-    // Nodes load only the client of their own storage.
+    // The client library is loaded here, so that nodes load only the library of their own storage.
     const { sqliteStorage } = await import('@jobistemer/storage-sqlite')
     return sqliteStorage({ file: location, tablePrefix: 'jobs_' })
   },

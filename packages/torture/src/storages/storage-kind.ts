@@ -2,35 +2,38 @@ import type { Storage } from '@jobistemer/core/storage'
 import type { UserRows } from '../rows/user-rows.ts'
 import type { StorageServer } from './storage-server.ts'
 
-/** A kind of storage that can be tortured. */
+/** A storage that a torture run supports. */
 export interface StorageKind {
   /** Default error of the nodes' clocks, in minutes. */
   readonly usualSkewMinutes: number
-  /** Default time for one kill, in seconds. Processes that load more take longer to start, and then need time to work. */
+  /**
+   * Default time for each kill, in seconds. Storages whose client takes longer to load need more, so that nodes have
+   * time to work.
+   */
   readonly secondsPerKill: number
-  /** Factor by which jobs are due more rarely than on a fast storage: a whole number. */
+  /** Factor by which the jobs' intervals are longer than on a fast storage: a whole number. */
   readonly slowdown: number
-  /** The interval at which nodes poll, and the silence after which peers declare them dead. */
+  /** The interval at which nodes poll, and the time without a heartbeat after which peers declare them dead. */
   readonly intervals: NodeIntervals
-  /** Creates empty data for one run. If the kind has a server, starts a private one. `folder` is the run's own. */
+  /** Creates empty data for one run. Starts a private server if the storage has one. `folder` belongs to the run. */
   prepare(folder: string): Promise<PreparedStorage>
-  /** Opens a connection in any process; `location` is that of {@link PreparedStorage}. */
+  /** Opens a storage connection in any process. `location` comes from {@link PreparedStorage}. */
   open(location: string): Promise<Storage>
-  /** Opens a user's table beside the storage, if the storage can write in transactions of users. */
+  /** Opens a user's table in the same database. Absent if the storage cannot write in a user's transaction. */
   readonly openRows?: (location: string) => Promise<UserRows>
 }
 
-/** Options of `createScheduler`, in milliseconds. */
+/** Options of `createScheduler`, in ms. */
 export interface NodeIntervals {
   readonly pollInterval: number
   readonly deadAfter: number
 }
 
 export interface PreparedStorage {
-  /** What a process needs to open it: a file or a URL. */
+  /** The file or URL with which a process opens the storage. */
   readonly location: string
-  /** The server to break; `null` without one. */
+  /** The server into which the driver injects faults; `null` without a server. */
   readonly server: StorageServer | null
-  /** Stops the server, if there is one. */
+  /** Stops the storage's server, if there is one. */
   stop(): Promise<void>
 }

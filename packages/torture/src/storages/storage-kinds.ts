@@ -13,10 +13,10 @@ const kinds: ReadonlyMap<string, StorageKind> = new Map([
   ['postgres', postgres],
 ])
 
-/** The names of the storages that can be tortured. */
+/** The names of the supported storages. */
 export const storageNames: readonly string[] = [...kinds.keys()]
 
-/** The kind of this name. @throws TypeError that tells which there are */
+/** Returns the storage kind with this name. @throws TypeError that lists the supported names */
 export function storageKind(name: string): StorageKind {
   const kind = kinds.get(name)
   if (kind !== undefined) return kind

@@ -1,17 +1,17 @@
-/** A server, with the network in front of it, that can be broken. */
+/** The server of a storage, and the network in front of it, into which the driver injects faults. */
 export interface StorageServer {
-  /** Ends all connections; new ones succeed. */
+  /** Breaks all connections once; new connections succeed. */
   breakConnections(): void | Promise<void>
-  /** Requests reach the server, but answers get lost. */
+  /** Drops the server's answers from now on. Requests still reach the server. */
   loseAnswers(): void
-  /** Ends all connections, and refuses new ones. */
+  /** Breaks all connections, and refuses new connections from now on. */
   cut(): void
-  /** Lets all traffic pass again, through new connections. */
+  /** Ends the network faults. Traffic passes again, through new connections. */
   heal(): void
-  /** Sends SIGKILL. If the server has several processes, `choice` in `[0, 1)` selects one. */
+  /** Kills the server with SIGKILL. If the server has several processes, `choice` in `[0, 1)` selects one. */
   kill(choice: number): Promise<void>
-  /** Starts the killed process on the same data. Resolves when it answers. */
+  /** Starts the killed process on the same data. Resolves when the process answers. */
   restart(): Promise<void>
-  /** Sends SIGKILL after `forMs`, and starts the server on the data of the time of this call. */
+  /** Kills the server with SIGKILL after `forMs`, and starts it on its data from the time of this call. */
   loseWrites?(forMs: number): Promise<void>
 }

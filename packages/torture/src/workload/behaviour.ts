@@ -2,14 +2,14 @@ import type { OccurrenceId } from '@jobistemer/core'
 import { SeededRandom } from '@jobistemer/test-kit'
 import type { WorkloadTask } from './workload-job.ts'
 
-/** What an attempt does unless it is aborted. */
+/** What an attempt of a task does if it is not aborted. */
 export interface Behaviour {
-  /** `null`: the attempt runs until it is aborted. */
+  /** Duration of the attempt, in ms; `null`: the attempt runs until it is aborted. */
   readonly durationMs: number | null
   readonly fails: boolean
 }
 
-/** The behaviour of an attempt: the same for the same seed, on every node. */
+/** Returns the behavior of an attempt, which depends only on the seed, the task and the attempt. */
 export function behaviourOf(
   task: WorkloadTask,
   attempt: { readonly seed: string; readonly occurrence: OccurrenceId; readonly number: number },

@@ -5,7 +5,7 @@ import type { UserRows } from '../rows/user-rows.ts'
 import { behaviourOf } from './behaviour.ts'
 import type { WorkloadJob, WorkloadTask } from './workload-job.ts'
 
-/** Receives the starts and ends of handlers. */
+/** Records the starts and ends of handlers. */
 export interface Witness {
   start(context: TaskContext): void
   end(context: TaskContext, outcome: WitnessEnd['outcome']): void
@@ -15,15 +15,15 @@ export interface Witness {
 export interface WorkloadOptions {
   readonly seed: string
   readonly witness: Witness
-  /** `null` if the storage has no transactions of users. */
+  /** The user's table; `null` if the storage cannot write in a user's transaction. */
   readonly rows: UserRows | null
 }
 
-/** The workload as definitions. Their handlers report to a witness. */
+/** The workload as job definitions with handlers that report to a witness. */
 interface DefinedWorkload {
   /** The jobs that are defined in code. */
   readonly jobs: readonly Job[]
-  /** Every second job is data: nodes add it, hold none of these jobs, and load each when it comes due. */
+  /** Every second job is data. Nodes add these jobs, hold none of them, and load each job when it comes due. */
   readonly dataJobs: readonly Job[]
   readonly handlers: Readonly<Record<string, TaskHandler>>
 }
@@ -50,7 +50,7 @@ function isData(index: number): boolean {
   return index % 2 === 1
 }
 
-/** Runs one attempt. The ledger must contain its return value. */
+/** Runs one attempt and returns its result, which the ledger must contain. */
 async function runTask(
   task: WorkloadTask,
   context: TaskContext,
@@ -70,7 +70,7 @@ async function runTask(
   return context.attempt
 }
 
-/** Writes the row and completes the task in one transaction. */
+/** Writes a row of the user's table and completes the task in the same transaction. */
 async function move(context: TaskContext, witness: Witness, rows: UserRows): Promise<number> {
   const { task, attempt, fencingToken: token } = context
   const row = { occurrence: context.occurrence.id, task: task.name, attempt, token }
@@ -89,7 +89,7 @@ async function move(context: TaskContext, witness: Witness, rows: UserRows): Pro
   return attempt
 }
 
-/** Waits for the duration; returns false if the signal fired first. */
+/** Waits for `durationMs`; returns false if the signal fires first. */
 function spend(durationMs: number | null, signal: AbortSignal | null): Promise<boolean> {
   return new Promise((resolve) => {
     if (signal?.aborted === true) return resolve(false)

@@ -1,6 +1,6 @@
 import type { JobSettingsInput, TaskSettingsInput } from '@jobistemer/core'
 
-/** A job of the workload as plain data. Nodes create handlers for it, and the checks read its rules. */
+/** A job of the workload as plain data. Nodes build its definition, and the checks derive its expected properties. */
 export interface WorkloadJob {
   readonly name: string
   /** Six fields, UTC. */
@@ -11,15 +11,15 @@ export interface WorkloadJob {
 
 export interface WorkloadTask {
   readonly name: string
-  /** Minimum and maximum duration of an attempt, in milliseconds. */
+  /** Minimum and maximum duration of an attempt, in ms. */
   readonly durationMs: readonly [number, number]
-  /** Share of attempts that fail. Default 0. */
+  /** Share of attempts that fail, 0 to 1. Default 0. */
   readonly failing?: number
-  /** Share of attempts that run until they are aborted. Default 0. */
+  /** Share of attempts that run until they are aborted, 0 to 1. Default 0. */
   readonly endless?: number
-  /** Ignores its signal. Only for jobs whose occurrences may overlap. */
+  /** Whether the handler ignores its abort signal. Only for jobs whose occurrences may overlap. */
   readonly deaf?: boolean
-  /** Writes a row and completes in one transaction, if the storage can do that. */
+  /** Whether the handler writes a row and completes in one transaction, if the storage supports that. */
   readonly moves?: boolean
   readonly settings?: TaskSettingsInput
 }

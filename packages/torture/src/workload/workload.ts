@@ -1,8 +1,8 @@
 import type { WorkloadJob } from './workload-job.ts'
 
-// Together these jobs have every overlap policy, recovery strategy, failure strategy and stale strategy. They have both
-// execution modes, retries, and tasks that exceed their timeouts. Deadlines are short, so that the reaper releases the runs of
-// killed nodes within half a minute. Until then exclusive jobs wait, so most tasks are short.
+// Together these jobs use every overlap policy, recovery strategy, failure strategy and `onInterrupted`. They use both
+// execution modes, retries, and tasks that exceed their timeouts. Deadlines are short, so that nodes reap the runs of
+// killed nodes within 30 s. Exclusive jobs wait until then, so most tasks are short.
 
 const jobs: readonly (Omit<WorkloadJob, 'cron'> & { readonly everySeconds: number })[] = [
   {
@@ -111,7 +111,7 @@ const jobs: readonly (Omit<WorkloadJob, 'cron'> & { readonly everySeconds: numbe
       onInterrupted: 'retry',
       maxRescues: 3,
     },
-    // The two limits are close to each other, so that each of them often delays occurrences.
+    // The concurrency limit and the start rate are close to each other, so that each often delays occurrences.
     tasks: [{ name: 'call', durationMs: [1500, 3500] }],
   },
   {
@@ -172,7 +172,7 @@ const jobs: readonly (Omit<WorkloadJob, 'cron'> & { readonly everySeconds: numbe
 /** The names of the jobs that every node runs. */
 export const jobNames: readonly string[] = jobs.map((job) => job.name)
 
-/** The jobs that every node runs. Each one is due `slowdown` times more rarely than on a fast storage. */
+/** Returns the jobs that every node runs. Their intervals are `slowdown` times longer than on a fast storage. */
 export function workload(slowdown: number): readonly WorkloadJob[] {
   return jobs.map(({ everySeconds, ...job }) => ({ ...job, cron: `*/${everySeconds * slowdown} * * * * *` }))
 }

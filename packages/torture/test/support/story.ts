@@ -6,7 +6,7 @@ import type { DriverEvent, HistoryLine, NodeEvent } from '../../src/record/histo
 import type { UserRow } from '../../src/rows/user-rows.ts'
 import type { WitnessEnd, WitnessLine, WitnessStart } from '../../src/record/witness.ts'
 
-/** Wall time of moment 0; slots are at whole seconds. */
+/** Wall time of moment 0, in epoch milliseconds; slots are at whole seconds. */
 export const origin: number = Date.parse('2026-03-01T00:00:00Z')
 
 const monotonicOrigin = 5_000_000
@@ -14,7 +14,7 @@ const monotonicOrigin = 5_000_000
 export const exclusive: CheckedJob = jobOf('exclusive', true)
 export const open: CheckedJob = jobOf('open', false)
 
-/** A job with a high start rate, so that only `maxConcurrency` limits it. */
+/** A job whose start rate is too high to limit it. Only `maxConcurrency` limits the job. */
 export const rated: CheckedJob = { ...jobOf('rated', true), startRate: { limit: 100, intervalMs: 1 } }
 
 function jobOf(name: string, isExclusive: boolean, places = 1): CheckedJob {
@@ -33,11 +33,11 @@ interface Doing {
   readonly attempt?: number
   readonly task?: string
   readonly job?: CheckedJob
-  /** How far the time that the node names is ahead. */
+  /** How far the time in the node's request is ahead of the true time, in ms. */
   readonly clockError?: number
 }
 
-/** A hand-made recorded run. All moments are milliseconds since the beginning. */
+/** A handwritten recorded run. All moments are milliseconds since its beginning. */
 export class Story {
   readonly witness: WitnessLine[] = []
   readonly history: HistoryLine[] = []
@@ -101,17 +101,17 @@ export class Story {
     this.node(at, { event: 'reaped', life, occurrence, node: nodeOf(life), token, action, reason, now, sentAt })
   }
 
-  /** Adds a heartbeat of a process that the storage accepts. */
+  /** Adds an accepted heartbeat of a process. */
   heartbeat(at: number, life: string): void {
     this.node(at, { event: 'heartbeat', life, sentAt: mono(at) })
   }
 
-  /** Sets a process's clock ahead by `offsetMs`. */
+  /** Sets the clock of a process `offsetMs` ahead of the machine's clock. */
   clock(at: number, life: string, offsetMs: number): void {
     this.node(at, { event: 'clock', life, offsetMs })
   }
 
-  /** Adds a measurement of the storage's clock: three readings, each of which takes `roundTripMs`. */
+  /** Adds one measurement of the storage's clock by a process: three readings, each of which takes `roundTripMs`. */
   measurement(at: number, life: string, roundTripMs: number): void {
     for (let count = 0; count < 3; count++) {
       this.node(at, { event: 'clock-read', life, time: origin + at, resolutionMs: 1, sentAt: mono(at) - roundTripMs })
@@ -130,7 +130,7 @@ export class Story {
     this.witness.push({ ...moment(doing.at), event: 'end', ...who(doing), outcome })
   }
 
-  /** Adds a final record to the ledger. */
+  /** Adds the final record of an occurrence to the ledger. */
   record(
     occurrence: OccurrenceId,
     about: Partial<OccurrenceRecord> & { readonly scheduledAt: number; readonly finishedAt: number | null },
@@ -161,7 +161,7 @@ export class Story {
     })
   }
 
-  /** Adds a slot without violations: it starts at its instant and runs for 100 ms. */
+  /** Adds a slot that breaks no rule: it starts at its instant and runs for 100 ms. */
   plainSlot(at: number, life: string, job: CheckedJob = exclusive): OccurrenceId {
     const occurrence = this.slot(at, job)
     this.record(occurrence, { scheduledAt: origin + at, finishedAt: origin + at + 110 }, job)
@@ -174,7 +174,7 @@ export class Story {
   }
 }
 
-/** The attempts of the single task `work`, with these states. */
+/** Returns the task run of the task `work`, whose attempts have these states. */
 export function taskRun(...states: readonly AttemptRecord['state'][]): TaskRunRecord {
   const attempts = states.map((state, index): AttemptRecord => {
     return { number: index + 1, state, startedAt: origin, endedAt: state === 'running' ? null : origin }
@@ -191,7 +191,7 @@ function moment(at: number) {
   return { mono: monotonicOrigin + at, wall: origin + at }
 }
 
-/** A monotonic moment, for stalls. */
+/** Converts a moment of the story to monotonic time. */
 export function mono(at: number): number {
   return monotonicOrigin + at
 }
