@@ -14,6 +14,7 @@ import {
 import { jobIdOf, occurrenceIdOf } from './ids.ts'
 import type { Row } from './sql.ts'
 import { numberOf, numberOrNull } from './sql.ts'
+import type { WrittenColumn } from './step-functions.ts'
 import { lanes, stateCode, stateOf } from './state-codes.ts'
 import { readText, readTextOrNull, storeTextOrNull } from './stored-text.ts'
 
@@ -71,8 +72,11 @@ export function readOccurrence(row: Row, withRuns = true): OccurrenceRecord {
   }
 }
 
-/** The columns of an occurrence that is written, apart from its id, its job and its owner. */
-export function writeOccurrence(record: OccurrenceRecord, head: Pick<LedgerHead, 'paused'>) {
+/** The columns of a written occurrence by name, without its id, its job and its owner. */
+export function writeOccurrence(
+  record: OccurrenceRecord,
+  head: Pick<LedgerHead, 'paused'>,
+): Readonly<Record<WrittenColumn, number | string | null>> {
   const { state, scheduledAt, cancelRequest } = record
   const waits = state === 'pending' || state === 'queued'
   const claimAt = state === 'pending' ? claimableFrom(head, record.dueAt) : Number.POSITIVE_INFINITY

@@ -63,6 +63,9 @@ export const writtenColumns = [
   ['key_id', 'uuid'],
 ] as const
 
+/** A column that {@link writtenColumns} has beside those of the occurrence's identity. */
+export type WrittenColumn = Exclude<(typeof writtenColumns)[number][0], 'id' | 'job' | 'was' | 'key_id'>
+
 /** The parameters of `write_step` before those of the occurrences, with their types. */
 export const headParameters = [
   ['guards', 'boolean'],
