@@ -1,5 +1,6 @@
 // npm run rehearse [-- --managers npm,bun --nodes 20,24 --storages sqlite]: publishes all packages to a private registry on
-// this machine, and uses them as an empty project does. packages/workspace/README.md describes it.
+// this machine, and uses them as an empty project does. With --built, expects that the packages are installed and built.
+// packages/workspace/README.md describes it.
 import { copyFileSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -27,13 +28,18 @@ const clients = ['ioredis', 'pg', '@aws-sdk/client-dynamodb']
 await main(async (args) => {
   const { values } = parseArgs({
     args,
-    options: { managers: { type: 'string' }, nodes: { type: 'string' }, storages: { type: 'string' } },
+    options: {
+      managers: { type: 'string' },
+      nodes: { type: 'string' },
+      storages: { type: 'string' },
+      built: { type: 'boolean', default: false },
+    },
   })
   const managers = /** @type {Manager[]} */ (choose('managers', values.managers, managerNames))
   const nodes = choose('nodes', values.nodes, ['20', '22', '24'])
   const storages = choose('storages', values.storages, storageNames)
-  await install()
-  const before = await runSteps([build(), testServers()], { concurrency: 1 })
+  if (!values.built) await install()
+  const before = await runSteps(values.built ? [] : [build(), testServers()], { concurrency: 1 })
   if (before.some(({ failed }) => failed > 0)) return conclude(before)
   const folder = mkdtempSync(join(tmpdir(), 'jobistemer-rehearsal-'))
   const registry = await startRegistry(folder)

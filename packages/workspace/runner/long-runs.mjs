@@ -4,6 +4,8 @@ import { captureScript } from './pnpm.mjs'
 
 /** Each run takes a minute or more on a busy machine: the name of the package, its script, and the arguments. */
 const longRuns = /** @type {const} */ ([
+  // A build while other runs start processes would replace their files.
+  ['workspace', 'rehearse', ['--built']],
   ['simulator', 'simulate', ['--seeds', '1000', '--from', '1000']],
   ['simulator', 'simulate', ['--outages', '--seeds', '300', '--from', '1000']],
   ['torture', 'torture', ['--storage', 'sqlite', '--kills', '200']],
@@ -13,7 +15,6 @@ const longRuns = /** @type {const} */ ([
   ['torture', 'torture', ['completions', '--tries', '30000']],
   ['torture', 'torture', ['--storage', 'dynamodb', '--kills', '40']],
   ['example-nextjs', 'test:production', []],
-  ['workspace', 'rehearse', []],
 ])
 
 /** Runs that take too long for each test run, as steps that count as one test each. They need an install and a build. */

@@ -1,7 +1,7 @@
 import { allChecks } from '../checks/all-checks.mjs'
 import { cleanTree, gitStatus } from '../checks/clean-tree.mjs'
 import { build, install } from './bootstrap.mjs'
-import { inLanes, needsTests, packageTests } from './package-tests.mjs'
+import { longestFirst, needsTests, packageTests } from './package-tests.mjs'
 import { workspacePackages } from './packages.mjs'
 import { conclude, runSteps } from './run-steps.mjs'
 import { needsServers, testServers } from './test-servers.mjs'
@@ -29,13 +29,11 @@ export async function testRun(names, more = []) {
   const servers = await runSteps(chosen.some(needsServers) ? [testServers()] : [], { concurrency: 1 })
   if (servers.some(({ failed }) => failed > 0)) return conclude([...building, ...servers])
   const checks = names.length === 0 ? allChecks() : []
-  const { waiting, long, short } = inLanes(chosen)
-  const [busy, idle] = await Promise.all([
-    runSteps([...long.map(packageTests), ...checks, ...short.map(packageTests)], { concurrency: 2 }),
-    runSteps(waiting.map(packageTests), { concurrency: 2 }),
-  ])
-  const afterwards = await runSteps(more, { concurrency: 1 })
+  const { long, short } = longestFirst(chosen)
+  // Two processors: a third package uses what two packages leave that wait for servers, processes and deadlines.
+  const tests = await runSteps([...long.map(packageTests), ...checks, ...short.map(packageTests)], { concurrency: 3 })
+  const afterwards = await runSteps(more, { concurrency: 2 })
   // Only in CI: on other machines a developer may edit files while the tests run.
   const aftermath = process.env.CI ? await runSteps([cleanTree(before)], { concurrency: 1 }) : []
-  return conclude([...building, ...servers, ...busy, ...idle, ...afterwards, ...aftermath])
+  return conclude([...building, ...servers, ...tests, ...afterwards, ...aftermath])
 }
