@@ -57,7 +57,7 @@ async function complaintAbout(call: () => unknown, { path, what, value, isSecret
 }
 
 describe('each wrong value of each public option is rejected with a code, the field, the value and a remedy', () => {
-  it.each(entryPoints.map((entry) => [entry.name, entry] as const))('for %s', async (_, entry) => {
+  it.each(entryPoints.map((entry) => [entry.name, entry] as const))('for the options of %s', async (_, entry) => {
     const world = createWorld(memory)
     const storage = world.connect()
     const job = defineJob({ name: 'a', schedule: everySeconds(10), tasks: [{ name: 'work', run: () => 1 }] })

@@ -91,7 +91,7 @@ describe('a scheduler rejects', () => {
     await expect(scheduler.occurrences(filter as never)).rejects.toMatchObject({ code, field })
   })
 
-  it('`nextRuns` of an unknown job, and a count of 0', async () => {
+  it('`nextRuns` with an unknown job or with a count of 0', async () => {
     const scheduler = await createWorld(memory).start({ jobs: [job('a')] })
     await expect(scheduler.nextRuns('b')).rejects.toMatchObject({ code: 'JOB_NOT_FOUND', value: 'b' })
     await expect(scheduler.nextRuns('a', 0)).rejects.toMatchObject({ code: 'INVALID_ARGUMENT', field: 'count' })
@@ -163,7 +163,7 @@ describe('a rejected call names the valid argument as the remedy', () => {
       'started',
       /scheduler\.started/,
     ],
-  ])('for a call %s', async (_, refused, code, field, value, remedy) => {
+  ])('for an invalid call: %s', async (_, refused, code, field, value, remedy) => {
     const scheduler = await running()
     const error = await Promise.resolve()
       .then(() => refused(scheduler))
@@ -202,7 +202,7 @@ describe('a rejected call names the valid argument as the remedy', () => {
     }
 
     it.each(Object.entries(spent))(
-      '%s: `add` rejects the job, and `start` warns of the job and continues',
+      'is rejected by `add`, while `start` warns of the job and continues: %s',
       async (_, schedule) => {
         const world = createWorld(memory)
         const warnings: object[] = []

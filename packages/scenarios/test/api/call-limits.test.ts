@@ -181,7 +181,7 @@ describe('a call that exceeds its timeout because the storage fails', () => {
     expect(refused.error?.message).toContain('within 4000 ms. It failed meanwhile, last with STORAGE_FULL: The disk is')
   })
 
-  it('rejects with a message that quotes a cause of another type, cut to one line', async () => {
+  it('rejects with a message that quotes a cause that is not a storage error, cut to one line', async () => {
     const { scheduler, intercepted, clock } = await start()
     intercepted.intercept = () => Promise.reject(`away ${'x'.repeat(10_000)}`)
     const refused = refusalOf(scheduler.trigger('a', { timeout: 2000 }))

@@ -68,7 +68,7 @@ describe.each(everyStorage)('on the storage $name, a client', (place) => {
     await expect(client.trigger('report')).rejects.toMatchObject({ code: 'JOB_NOT_FOUND' })
   })
 
-  it('adds jobs that are data, lists them, and plans and applies definitions', async () => {
+  it('adds jobs with named handlers, lists them, and plans and applies definitions', async () => {
     const world = createWorld(place)
     const { ran, client } = await scene(world)
     const tasks = [{ name: 'work', handler: 'note', data: { of: 'client' } }]

@@ -34,7 +34,7 @@ it.each([
   ['api.md', { ...core, ...testing }],
   ['schedule.md', schedules],
   ['storage.md', protocol],
-])('%s has a section with an example for each exported value', (file, module) => {
+])('the document %s has a section with an example for each exported value', (file, module) => {
   const sections = sectionsOf(file)
   expect(Object.keys(module).filter((name) => !sections.get(name)?.includes('```ts'))).toEqual([])
 })

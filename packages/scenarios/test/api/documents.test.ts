@@ -131,7 +131,7 @@ function sitePages(): typeof documents {
     })
 }
 
-describe.each(documents)('$file', ({ file, shows, compared }) => {
+describe.each(documents)('the document $file', ({ file, shows, compared }) => {
   const text = readFileSync(new URL(file, packages), 'utf8')
   const entryPoints = entryPointsOf(String(file.split('/', 1)[0])).filter(({ specifier }) => shows.includes(specifier))
   const exported = entryPoints.flatMap(({ exports }) => exports)

@@ -45,7 +45,7 @@ describe.each(everywhere)('on the storage $name, `explain`', (place) => {
     expect([await nearestOf(20), await nearestOf(70)]).toEqual([null, null])
   })
 
-  it('returns due for a slot from its instant until a node has decided the slot', async () => {
+  it('returns due for a slot from its instant until a node has created or skipped the slot', async () => {
     const world = createWorld(place)
     const intercepted = new InterceptedStorage(world.connect())
     const scheduler = await world.start({ jobs: [ticking()], storage: intercepted.storage })

@@ -54,7 +54,7 @@ it('`entryPointsOf` finds the exports of all public packages', () => {
   })
 })
 
-describe.each(publicPackages())('%s', (folder) => {
+describe.each(publicPackages())('the package %s', (folder) => {
   it('exports each type that its other exports mention', () => {
     const exports = entryPointsOf(folder).flatMap((entryPoint) => entryPoint.exports)
     const names = new Set(exports.map(({ name }) => name))
@@ -70,7 +70,7 @@ it('`entryPointsOf` lists the types that the declaration of `JobOperations` ment
 })
 
 describe.each(entryPoints.map((entryPoint) => [entryPoint.specifier, entryPoint.exports] as const))(
-  '%s',
+  'the entry point %s',
   (_, exports) => {
     it('has a doc comment on each export', () => {
       expect(exports.filter((one) => !one.isDocumented).map(({ name }) => name)).toEqual([])

@@ -144,7 +144,7 @@ describe('under a virtual clock, a handler', () => {
     await scheduler.shutdown()
   })
 
-  it('that makes continuous progress stops the clock for longer than the patience', async () => {
+  it('that makes continuous progress stops the clock for longer than the patience of the clock', async () => {
     const patience = 100
     for (;;) {
       const clock = virtualClock(startMs, { patience })
@@ -174,7 +174,7 @@ describe('under a virtual clock, a handler', () => {
     }
   })
 
-  it('that has exceeded the patience stops the clock again when the handler calls the storage', async () => {
+  it('that has exceeded the patience of the clock stops the clock again when the handler calls the storage', async () => {
     const clock = virtualClock(startMs, { patience: 20 })
     let open = () => {}
     const gate = new Promise<void>((resolve) => {
@@ -192,7 +192,7 @@ describe('under a virtual clock, a handler', () => {
     await scheduler.shutdown()
   })
 
-  it('that exceeds the patience no longer stops the clock', async () => {
+  it('that exceeds the patience of the clock no longer stops the clock', async () => {
     const clock = virtualClock(startMs, { patience: 0 })
     let isOver = false
     const { scheduler } = await scene(clock, async () => {

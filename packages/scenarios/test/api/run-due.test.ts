@@ -71,7 +71,7 @@ describe.each(everyStorage)('on the storage $name, a call of `runDue`', (place) 
     expect(next).toMatchObject({ ended: 'budget', finished: 3, handedBack: 0 })
   })
 
-  it('hands back a run that exceeds the budget of the call, and the next call continues the run', async () => {
+  it('releases a run that exceeds the budget of the call, and the next call continues the run', async () => {
     const world = createWorld(place)
     const ran: string[] = []
     const scheduler = callable(world, ran, 70)
@@ -196,8 +196,8 @@ describe.each(everyStorage)('on the storage $name, a call of `runDue`', (place) 
   })
 })
 
-describe('a call of runDue', () => {
-  it('waits for a retry that is due within its budget, and hands back a run whose retry is due later', async () => {
+describe('a call of `runDue`', () => {
+  it('waits for a retry that is due within its budget, and releases a run whose retry is due later', async () => {
     const world = createWorld(memory)
     const ran: string[] = []
     const run: Run = async ({ attempt }) => {
@@ -258,7 +258,7 @@ describe('a call of runDue', () => {
     expect(secondsOf(endedAt)).toBeLessThan(8)
   })
 
-  it('is assigned no jobs: a living node runs all its slots without delay', async () => {
+  it('delays no slot of a living node, because no jobs are assigned to the call', async () => {
     const world = createWorld(memory)
     const ran: string[] = []
     const run: Run = async ({ scheduledAt }) => {

@@ -91,7 +91,7 @@ it('`runTask` returns a task that hangs as timed_out', async () => {
   expect(attempts.map(({ state, durationMs }) => [state, durationMs])).toEqual([['timed_out', 305_000]])
 })
 
-it('`runJob` runs a job that is data with the given handlers, and logs only to the given logger', async () => {
+it('`runJob` runs a job with named handlers with the given handlers, and logs only to the given logger', async () => {
   const lines: string[] = []
   const note = (_: object, message?: string) => void lines.push(String(message))
   const logger: Logger = { debug: note, info: note, warn: note, error: note }

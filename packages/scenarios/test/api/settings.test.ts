@@ -33,7 +33,7 @@ function deaf(world: World): Storage {
 }
 
 describe.each(everywhere)('on the storage $name', (place) => {
-  describe('the effective value of a setting', () => {
+  describe('the value of a setting that is in effect', () => {
     /** Returns the seconds after which the node aborted the task of an endless job. */
     async function stoppedAfter(defaults: JobSettingsInput, settings: JobSettingsInput, task: JobSettingsInput) {
       const world = createWorld(place)
@@ -140,7 +140,7 @@ describe.each(everywhere)('on the storage $name', (place) => {
     })
   })
 
-  describe('the effective time zone of a schedule', () => {
+  describe('the time zone of a schedule that is in effect', () => {
     const berlin = { timezone: 'Europe/Berlin' }
     const tokyo = { timezone: 'Asia/Tokyo' }
     const newYork = { timezone: 'America/New_York' }

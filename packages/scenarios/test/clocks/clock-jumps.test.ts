@@ -15,7 +15,7 @@ describe('on a storage with its own clock', () => {
   describe.each([
     ['30 days ahead', 30 * day],
     ['30 days behind', -30 * day],
-  ])('that shows a time %s', (_, byMs) => {
+  ])('that is wrong by %s', (_, byMs) => {
     it('a node that reads the wrong time once creates, recovers and reaps no run', async () => {
       const world = new ClockWorld({ hasClock: true })
       const { job, ran, at } = world.recording()
@@ -150,7 +150,7 @@ describe('on a storage without a clock', () => {
     ['an hour ahead', hour],
     ['an hour behind', -hour],
   ])('a wall clock that is set %s', (_, byMs) => {
-    it('for 12 s on one of two nodes decides no slot ahead, and every slot runs in time', async () => {
+    it('for 12 s on one of two nodes creates no slot ahead of its time, and every slot runs in time', async () => {
       const world = new ClockWorld({ hasClock: false })
       const { job, ran, at } = world.recording()
       const long = world.long()

@@ -39,7 +39,7 @@ describe('a job whose watermark lies an hour ahead of the time', () => {
     expect(ran).toEqual([])
   })
 
-  it('runs after realign each slot that had not run ahead, once', async () => {
+  it('runs its remaining slots once after realign, without the slots that had already run ahead', async () => {
     const { world, job, ran, ranAhead } = await aheadByAnHour()
     expect(ranAhead).toEqual([minute, ...minutes(60, 63)])
     const metrics = metricsCollector()
@@ -117,7 +117,7 @@ describe('a job whose watermark lies an hour ahead of the time', () => {
     expect(ran).toEqual(minutes(1, 3))
   })
 
-  it('is realigned to its prune floor at the earliest', async () => {
+  it('is set back by realign to its prune floor at the earliest', async () => {
     const { world, job, ran } = await aheadByAnHour()
     const { scheduler } = await world.started('only', { jobs: [job] })
     const storage = world.connect()
@@ -190,7 +190,7 @@ describe('a job whose watermark lies an hour ahead of the time', () => {
     expect(said).toEqual([['recording', minute]])
   })
 
-  it('emits no `job.ahead` on a node whose machine slept while other nodes decided slots', async () => {
+  it('emits no `job.ahead` on a node whose machine slept while other nodes created slots', async () => {
     const world = new ClockWorld({ hasClock: false })
     const { job } = world.recording()
     const slept = await world.started('slept', { jobs: [job] })

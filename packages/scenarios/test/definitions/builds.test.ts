@@ -291,7 +291,7 @@ describe.each(everywhere)('on the storage $name', (place) => {
       }
     })
 
-    it("that has an earlier release's definition keeps it in force over a release in between while its node lives", async () => {
+    it('that has the definition of an earlier release keeps that definition in force while its node lives', async () => {
       const world = createWorld(place)
       const { start, inForce } = fleetOf(world)
       // Release 3 has the same definition as release 1, which is stored with release 1.
@@ -369,7 +369,7 @@ describe.each(everywhere)('on the storage $name', (place) => {
     expect(await inForce()).toBe('v1')
   })
 
-  it('a data job that `add` changes stays in force over the definitions of the builds, even if changed back', async () => {
+  it('a definition with named handlers that `add` stores stays in force over the definitions of the builds', async () => {
     const world = createWorld(place)
     const { inForce } = fleetOf(world)
     const options = { handlers: { work: () => undefined }, jobs: [build('v1', { isData: true })], ...life }
@@ -381,7 +381,7 @@ describe.each(everywhere)('on the storage $name', (place) => {
     }
   })
 
-  it('a data job can be added, changed and changed back on different nodes', async () => {
+  it('a job with named handlers can be added, changed and changed back on different nodes', async () => {
     const world = createWorld(place)
     const { inForce } = fleetOf(world)
     const handlers = { work: () => undefined }

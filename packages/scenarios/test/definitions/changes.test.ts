@@ -107,7 +107,7 @@ describe.each(everywhere)('on the storage $name', (place) => {
     expect(states).toContainEqual(['dying', 'dead'])
   })
 
-  it('iterations of `changes` share one poll each second, wake-ups cause at most 4 polls a second, and no reader means no poll', async () => {
+  it('iterations of `changes` share one poll each second, or at most four after wake-ups, and nothing is polled without a reader', async () => {
     const world = createWorld(place)
     const { node, client, intercepted, hear } = await scene(world)
     const others = [follow(world, client), follow(world, client, { interval: { seconds: 5 } })]
@@ -239,7 +239,7 @@ describe.each(everywhere)('on the storage $name', (place) => {
     expect(await cut.ended).toBe(true)
   })
 
-  it('a scheduler yields changes of its own runs from its start to its shutdown', async () => {
+  it('`changes` of a scheduler yields changes of its own runs from its start to its shutdown', async () => {
     const world = createWorld(place)
     const good = defineJob({ name: 'good', tasks: [{ name: 'work', run: () => 1 }] })
     const node = world.scheduler({ jobs: [good] })

@@ -224,7 +224,7 @@ describe.each(everywhere)('on the storage $name', (place) => {
     ])
   })
 
-  it('a run that is claimed during a shutdown is handed back with the reason shutdown, not no_handler', async () => {
+  it('a run that is claimed during a shutdown is released with the reason shutdown, not no_handler', async () => {
     const world = createWorld(place)
     const job = defineJob({
       name: 'job',

@@ -43,7 +43,7 @@ describe.each(everywhere)('on the storage $name', (place) => {
         { type: 'windowed', from: at(0), to: at(105) },
         [60, 75, 90, 105, 120, 140, 160, 180, 200],
       ],
-    ])('%s', async (_, policy, expected) => {
+    ])('follows its update policy: it %s', async (_, policy, expected) => {
       const world = createWorld(place)
       const { job, ran } = ticking(world)
       const first = await world.start({ jobs: [job] })

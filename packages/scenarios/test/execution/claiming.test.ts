@@ -93,7 +93,7 @@ describe.each(everywhere)('on the storage $name', (place) => {
     expect((await Promise.all(tokens)).sort()).toEqual([0, 0, 1])
   })
 
-  it('a node that repeats a claim hands back runs of the lost answer, and keeps runs whose handlers were called', async () => {
+  it('a node that repeats a claim releases runs of the lost answer, and keeps runs whose handlers were called', async () => {
     const world = createWorld(place)
     const { jobs, called } = asked(world, ['a', 'b'])
     const first = await world.start({ jobs, nodeId: 'first' })

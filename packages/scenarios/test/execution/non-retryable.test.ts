@@ -43,7 +43,7 @@ describe.each(everywhere)('on the storage $name', (place) => {
     })
   })
 
-  it('a NonRetryableError in a handler of a data job ends the task after one attempt', async () => {
+  it('a NonRetryableError in a named handler ends its task after one attempt', async () => {
     const world = createWorld(place)
     let calls = 0
     const send = (): never => {
@@ -78,7 +78,7 @@ describe('a task whose handler throws', () => {
       },
       4,
     ],
-  ])('%s has the expected number of attempts', async (_, thrown, attempts) => {
+  ])('is retried only if the thrown value is retryable: %s', async (_, thrown, attempts) => {
     const { calls } = await runThrowing(createWorld(), thrown)
     expect(calls).toBe(attempts)
   })

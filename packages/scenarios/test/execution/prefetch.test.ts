@@ -166,7 +166,7 @@ describe.each(everywhere)('on the storage $name', (place) => {
     expect(mostAtOnce()).toBe(places)
   })
 
-  it('a node hands back prefetched slots after 0.1 s behind a slow handler, and another node runs them', async () => {
+  it('a node releases prefetched slots after 0.1 s behind a slow handler, and another node runs them', async () => {
     const world = createWorld(place)
     const { jobs, called } = load(world, { count: 4, blocker: () => world.clock.sleep({ minutes: 1 }) })
     const { intercepted, scheduler, occurrenceOf } = await startOn(world, jobs, { nodeId: 'busy' })
@@ -203,7 +203,7 @@ describe.each(everywhere)('on the storage $name', (place) => {
     expect(await metrics.readGauges()).toMatchObject({ scheduler_jobs_running: 1 })
   })
 
-  it('a prefetched slot that was handed back runs on the same node if no other node has claimed it', async () => {
+  it('a prefetched slot that was released runs on the same node if no other node has claimed it', async () => {
     const world = createWorld(place)
     const { jobs, called, mostAtOnce } = load(world, { count: 3, blocker: () => world.clock.sleep(1100) })
     await startOn(world, jobs)
@@ -212,7 +212,7 @@ describe.each(everywhere)('on the storage $name', (place) => {
     expect(mostAtOnce()).toBe(1)
   })
 
-  it('a prefetched slot that was handed back keeps all of its retries', async () => {
+  it('a prefetched slot that was released keeps all of its retries', async () => {
     const world = createWorld(place)
     const handler = ({ attempt }: TaskContext) => {
       if (attempt < 3) throw new Error('no')
@@ -228,7 +228,7 @@ describe.each(everywhere)('on the storage $name', (place) => {
     ])
   })
 
-  it('a prefetched slot that was handed back keeps all of its rescues', async () => {
+  it('a prefetched slot that was released keeps all of its rescues', async () => {
     const world = createWorld(place)
     const handler = ({ attempt }: TaskContext) => (attempt === 2 ? world.clock.sleep({ hours: 1 }) : undefined)
     const blocker = () => world.clock.sleep({ minutes: 1 })
@@ -276,7 +276,7 @@ describe.each(everywhere)('on the storage $name', (place) => {
   })
 
   it.each(['before its effect', 'after its effect'] as const)(
-    'a settle that fails %s only delays the hand-back of prefetched slots',
+    'a settle that fails %s only delays the release of prefetched slots',
     async (when) => {
       const world = createWorld(place)
       const { jobs, called, mostAtOnce } = load(world, { count: 3, blocker: () => world.clock.sleep(1000) })
@@ -313,7 +313,7 @@ describe.each(everywhere)('on the storage $name', (place) => {
     ['runs', ({ signal }) => new Promise((_, reject) => signal.addEventListener('abort', reject))],
     ['waits for its retry', () => Promise.reject(new Error('no'))],
   ])(
-    'a shutdown hands back prefetched slots behind an occurrence that %s, and calls none of their handlers',
+    'a shutdown releases prefetched slots behind an occurrence that %s, and calls none of their handlers',
     async (_, blocker) => {
       const world = createWorld(place)
       const retryPolicy = { maxRetries: 1, retryInterval: { minutes: 1 } }

@@ -138,7 +138,7 @@ describe.each(everywhere)('on the storage $name', (place) => {
     ['dies', ['crash'], ['lost']],
     ['shuts down', ['shutdown'], ['aborted']],
     ['dies, and the next one shuts down', ['crash', 'shutdown'], ['lost', 'aborted']],
-    // After the hand-back the run is pending until its retry is due. So the second node does not own the run, and loses no
+    // After the release the run is pending until its retry is due. So the second node does not own the run, and loses no
     // attempt.
     ['shuts down, and the next one dies', ['shutdown', 'crash'], ['aborted']],
   ] as const)(
@@ -277,7 +277,7 @@ describe.each(everywhere)('on the storage $name', (place) => {
     expect((await onlyOccurrence(scheduler, 'fan')).state).toBe('completed')
   })
 
-  it('the storage has every attempt before its handler is called', async () => {
+  it('every attempt is stored before its handler is called', async () => {
     const world = createWorld(place)
     const witness = world.connect()
     const stored: unknown[] = []

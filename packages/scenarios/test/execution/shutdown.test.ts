@@ -70,7 +70,7 @@ describe.each(everywhere)('on the storage $name', (place) => {
       expect(await onlyOccurrence(reader, 'slow')).toMatchObject({ state: 'running' })
     })
 
-    it('hands back runs that wait for a permit, without calling their handlers', async () => {
+    it('releases runs that wait for a permit, without calling their handlers', async () => {
       const world = createWorld(place)
       const called: string[] = []
       const jobs = ['a', 'b', 'c'].map((name) =>
@@ -99,7 +99,7 @@ describe.each(everywhere)('on the storage $name', (place) => {
       expect(states.sort()).toEqual(['completed', 'pending', 'pending'])
     })
 
-    it('hands back a run whose retry is due after the grace period, and another node retries it in time', async () => {
+    it('releases a run whose retry is due after the grace period, and another node retries it in time', async () => {
       const world = createWorld(place)
       const calledAt: number[] = []
       const run = ({ attempt }: TaskContext) => {
@@ -156,7 +156,7 @@ describe.each(everywhere)('on the storage $name', (place) => {
       ])
     })
 
-    it('a handler that a shutdown aborts completes its run, and a run that had not begun is handed back', async () => {
+    it('a handler that a shutdown aborts completes its run, and a run that had not begun is released', async () => {
       const world = createWorld(place)
       const called: string[] = []
       const jobs = ['a', 'b'].map((name) =>
@@ -234,7 +234,7 @@ describe.each(everywhere)('on the storage $name', (place) => {
     expect(occurrence).toMatchObject({ state: 'completed', finishedAt: at(14), tasks: [{ result: 'tidied up' }] })
   })
 
-  it('a shutdown hands back an aborted run, and another node runs its next attempt', async () => {
+  it('a shutdown releases an aborted run, and another node runs its next attempt', async () => {
     const world = createWorld(place)
     const attempts: unknown[] = []
     const run = async ({ signal, attempt, fencingToken }: TaskContext) => {
@@ -279,7 +279,7 @@ describe.each(everywhere)('on the storage $name', (place) => {
     expect(state).toBe('completed')
   })
 
-  it('the next owner of a run that a shutdown handed back does not run completed tasks again', async () => {
+  it('the next owner of a run that a shutdown released does not run completed tasks again', async () => {
     const world = createWorld(place)
     const called: string[] = []
     const job = defineJob({
@@ -310,7 +310,7 @@ describe.each(everywhere)('on the storage $name', (place) => {
     expect(called).toEqual(['first', 'second after 7', 'second after 7'])
   })
 
-  it('a shutdown hands back a run that waits for its retry, although the grace period is 0', async () => {
+  it('a shutdown releases a run that waits for its retry, although the grace period is 0', async () => {
     const world = createWorld(place)
     const calledAt: number[] = []
     const run = ({ attempt }: TaskContext) => {
@@ -521,7 +521,7 @@ describe('a scheduler', () => {
 
 describe('a storage call that is in progress when a shutdown begins', () => {
   it.each(['createOccurrences', 'claim'] as const)(
-    'by %s is answered later, and its runs are handed back without a call of their handlers',
+    'by %s is answered later, and its runs are released without a call of their handlers',
     async (operation) => {
       const world = createWorld(memory)
       const called: string[] = []
@@ -580,7 +580,7 @@ describe('a storage call that is in progress when a shutdown begins', () => {
   )
 })
 
-it('a run whose trigger is in progress when a shutdown begins is handed back', async () => {
+it('a run whose trigger is in progress when a shutdown begins is released', async () => {
   const world = createWorld(memory)
   const called: number[] = []
   const tasks = [{ name: 'work', run: () => called.push(secondsOf(world.clock.now())) }]

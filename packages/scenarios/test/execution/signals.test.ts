@@ -53,7 +53,7 @@ describe('a node that handles signals', () => {
     ['SIGTERM', true],
     ['SIGINT', true],
     ['SIGHUP', ['SIGHUP']],
-  ] as const)('hands back its aborted run on %s, and lets its process end by itself', async (signal, handleSignals) => {
+  ] as const)('releases its aborted run on %s, and lets its process end by itself', async (signal, handleSignals) => {
     const file = temporaryFile()
     const child = await runningNode({ file, handleSignals, onAbort: 'stop', gracePeriod: 0 })
     child.kill(signal)
@@ -101,7 +101,7 @@ describe('a node that handles signals', () => {
   })
 
   it.each(['SIGTERM', 'SIGINT'] as const)(
-    'ends without a further step on a second signal, %s, and still owns its run',
+    'ends at a second signal, %s, without waiting for its handler, and still owns its run',
     async (second) => {
       const file = temporaryFile()
       const child = await runningNode({ file, handleSignals: true, onAbort: 'ignore', gracePeriod: 0 })

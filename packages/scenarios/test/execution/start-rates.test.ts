@@ -78,7 +78,7 @@ describe.each(everywhere)('on the storage $name, under a start rate', (place) =>
     expect(calls).toEqual(['0 1', '5 2', '10 3', '60 1', '65 2', '70 3'])
   })
 
-  it('a run that is handed back at a shutdown starts again when the rate allows it', async () => {
+  it('a run that is released at a shutdown starts again when the rate allows it', async () => {
     const world = createWorld(place)
     const { job, runs } = rated(world, { until: 10, startRate: { limit: 1, interval: { minutes: 1 } } })
     const first = await world.start({ jobs: [job] })

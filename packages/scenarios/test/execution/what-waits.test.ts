@@ -120,7 +120,7 @@ describe.each(everywhere)('on the storage $name, a claimed run', (place) => {
     ],
     ['parallel', ['two'], [['two', 'canceled', '1 lost']]],
   ] as const)(
-    '%s, with the requested tasks %s, lists its first attempts after a forced cancel right after its start',
+    'with %s tasks (requested: %s) lists its first attempts after a forced cancel right after its start',
     async (...row) => {
       const [taskExecutionMode, tasks, shown] = row
       const world = createWorld(place)
@@ -222,7 +222,7 @@ describe.each(everywhere)('on the storage $name, a claimed run', (place) => {
       ],
     ],
   ] as const)(
-    '%s, with the requested tasks %j, lists a lost attempt for each task that may have begun',
+    'with %s tasks (requested: %j) lists a lost attempt for each task that may have begun before its node died',
     async (taskExecutionMode, tasks, expected) => {
       const world = createWorld(place)
       const { job } = asked(world, 0.5, { onInterrupted: 'fail', taskExecutionMode }, ['one', 'two', 'three'])
@@ -238,7 +238,7 @@ describe.each(everywhere)('on the storage $name, a claimed run', (place) => {
     },
   )
 
-  it('is not handed back when the storage rejects its end, because its handler was called', async () => {
+  it('is not released when the storage rejects its end, because its handler was called', async () => {
     const world = createWorld(place)
     const { job, calls } = asked(world, 0.1)
     const full = await fullNode(world, job)
@@ -370,7 +370,7 @@ describe.each(everywhere)('on the storage $name, the queue of a job', (place) =>
   })
 })
 
-it('a queued run that was taken by the end of another run during a shutdown is handed back', async () => {
+it('a queued run that the end of another run has taken during a shutdown is released', async () => {
   const world = createWorld(memory)
   const intercepted = new InterceptedStorage(world.connect())
   const { node, calls, release } = await queue(world, 4, intercepted.storage)

@@ -129,7 +129,7 @@ describe.each(isolations)('in an isolated task that runs in a %s', (isolation) =
     expect(lastAttempt(occurrence)?.state).toBe('aborted')
   })
 
-  it('a child with an endless loop is killed at a shutdown, and its run is handed back', async () => {
+  it('a child with an endless loop is killed at a shutdown, and its run is released', async () => {
     const { begin, scheduler } = await isolatedScene({
       job: { ...task(isolation, 'loops'), killAfter: { minutes: 10 } },
     })
@@ -143,7 +143,7 @@ describe.each(isolations)('in an isolated task that runs in a %s', (isolation) =
     expect(stopped).toEqual([0])
   })
 
-  it('a child with an endless loop is killed at the end of a call of `runDue`, and its run is handed back', async () => {
+  it('a child with an endless loop is killed at the end of a call of `runDue`, and its run is released', async () => {
     const storage = memoryStorage()
     const began = new EventEmitter()
     const logger: Logger = { ...silentLogger, info: (fields) => void ('task' in fields && began.emit('line')) }

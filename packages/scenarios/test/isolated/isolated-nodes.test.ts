@@ -72,7 +72,7 @@ describe.each(everywhere)('on the storage $name', (place) => {
     }
   })
 
-  it('an aborted run of a cut-off node is handed back and runs again after the reconnection, if no peer exists', async () => {
+  it('an aborted run of a cut-off node is released and runs again after the reconnection, if no peer exists', async () => {
     const world = createWorld(place)
     const { job, did } = longJob(world, 'careful')
     const node = nodeOf(world, 'cut off')

@@ -83,7 +83,7 @@ describe.each(isolations)('a pool of children, each a %s,', (isolation) => {
     expect(new Set(places.map(({ place }) => place)).size).toBe(3)
   })
 
-  it('ends an idle child if a task with another environment needs the only child of maxChildren', async () => {
+  it('ends an idle child if a task with another environment needs a child and maxChildren is reached', async () => {
     const { run } = await isolatedScene(
       { job: task(isolation, 'place'), other: { ...task(isolation, 'place'), env: { OTHER: '1' } } },
       { maxChildren: 1 },
@@ -93,7 +93,7 @@ describe.each(isolations)('a pool of children, each a %s,', (isolation) => {
     expect(places.map(({ attempts }) => attempts)).toEqual([1, 1, 1])
   })
 
-  it('has at most as many children as maxChildren allows concurrent attempts', async () => {
+  it('has at most maxChildren children', async () => {
     const tasks = Array.from({ length: 12 }, (_, index) => ({ ...task(isolation, 'place'), name: `${index}` }))
     const { run } = await isolatedScene({ job: tasks }, { maxChildren: 3 }, { taskExecutionMode: 'parallel' })
     const { tasks: ran } = await run('job')

@@ -91,12 +91,12 @@ describe('the starter process of a node', () => {
     expect(stateOf(pid)).not.toBeNull()
   })
 
-  it('is replaced for new child processes when the node process has given up rights', async () => {
+  it('is replaced for new child processes when the node process has dropped privileges', async () => {
     const { begin } = await isolatedScene({ before: task('starts'), after: task('starts') })
     const before = parentOf(pidOf((await begin('before')).said))
     const { getgroups } = process
     onTestFinished(() => void Object.assign(process, { getgroups }))
-    // A process can give up rights only if it has more rights than some test environments. So the test replaces `getgroups`.
+    // A process can drop privileges only if it has privileges that some test environments lack. So the test replaces `getgroups`.
     Object.assign(process, { getgroups: () => [] })
     const after = await begin('after')
     expect(parentOf(pidOf(after.said))).not.toBe(before)

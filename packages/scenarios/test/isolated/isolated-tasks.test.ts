@@ -134,7 +134,7 @@ describe.each(isolations)('in a %s, the handler of an isolated task', (isolation
     expect(places[0]?.place.startsWith(isolation)).toBe(true)
   })
 
-  it('can be a named handler for data jobs', async () => {
+  it('can be a named handler of a job', async () => {
     const work = isolatedHandler({ module: behaves, isolation })
     const { run } = await isolatedScene(
       { job: { name: 'work', handler: 'render', data: { kind: 'place' } } },
@@ -184,8 +184,8 @@ describe.each(isolations)('in a %s, the handler of an isolated task', (isolation
   })
 })
 
-describe.each(isolations)('a child, as a %s, that sends messages through its channel', (isolation) => {
-  it('that are nonsense still returns its result', async () => {
+describe.each(isolations)('a child that runs as a %s', (isolation) => {
+  it('returns its result although its handler sends meaningless messages through the message channel', async () => {
     const { run } = await isolatedScene({ job: task(isolation, 'sendsNonsense') })
     expect(resultOf(await run('job'))).toBe('right')
   })
@@ -195,7 +195,7 @@ describe.each(isolations)('a child, as a %s, that sends messages through its cha
     { kind: 'threw', error: null },
     { kind: 'progress', fraction: 'half' },
     { kind: 'log', level: 'loud' },
-  ])('that are forged and unreadable fails only its own attempt: $kind', async (message) => {
+  ])('fails only its own attempt if its handler forges an unreadable message: $kind', async (message) => {
     const tasks = {
       forges: task(isolation, 'sendsForged', { message }),
       returns: task(isolation, 'returns', { value: 7 }),

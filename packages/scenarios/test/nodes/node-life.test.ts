@@ -301,7 +301,7 @@ describe.each(everywhere)('on the storage $name', (place) => {
     expect(namesIn(lines, 'node declared dead; releasing its runs')).toEqual([])
   })
 
-  it("a dead node's run is released after 60 s of contact with a storage that fails repeatedly", async () => {
+  it("a dead node's run is released within 60 s of contact with a storage that fails repeatedly", async () => {
     const world = createWorld(place)
     const { job, called } = longJob(world)
     const first = await world.start({ jobs: [job], nodeId: 'first', ...life })
@@ -530,7 +530,7 @@ describe.each(everywhere)('on the storage $name', (place) => {
     expect(isAbout(nodes[0]?.dead?.since, 20)).toBe(true)
   })
 
-  it('`nodes` lists a dead node with the one of its two peers that took over its runs', async () => {
+  it('`nodes` states which of two peers took over the runs of a dead node', async () => {
     const world = createWorld(place)
     const { first, second } = await twoNodes(world)
     const third = await world.start({ nodeId: 'a third', ...life })

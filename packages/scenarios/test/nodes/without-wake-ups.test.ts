@@ -40,7 +40,7 @@ function working(world: World, settings: JobSettingsInput & { takes: number; unt
 
 describe('without wake-ups from the storage', () => {
   it.each([{ force: false }, { force: true }])(
-    'a cancellation aborts a handler on the same node: %o',
+    'a cancellation aborts a handler on the same node, with the options %o',
     async ({ force }) => {
       const world = createWorld()
       const { job, heard } = working(world, { takes: 60 })

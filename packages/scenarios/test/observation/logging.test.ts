@@ -91,7 +91,7 @@ describe('the log of a scheduler', () => {
     })
   })
 
-  it('may throw errors without an effect on the engine and the process', async () => {
+  it('has no effect on the engine and the process if its logger throws', async () => {
     const throws = (): never => {
       throw new Error('the log is full')
     }

@@ -197,7 +197,7 @@ describe('metrics whose methods fail', () => {
     ['reject', () => Promise.reject(new Error('no room left'))],
   ]
 
-  it.each(failures)('and %s stop nothing, and are logged once for each method', async (_how, fail) => {
+  it.each(failures)('stop nothing, and are logged once for each method: they %s', async (_how, fail) => {
     const world = createWorld()
     const lines: string[] = []
     const error = (fields: object, message: string): void => {

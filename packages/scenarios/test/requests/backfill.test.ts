@@ -261,7 +261,7 @@ it('a completed backfill can be requested again after one of its tasks was remov
   expect(await second.backfill('job', { ...past, key: 'k' })).toMatchObject({ completed: 5, open: 0, live: 0 })
 })
 
-it('a backfill leaves slots that no node has decided yet to the schedule', async () => {
+it('a backfill leaves due slots that no node has created yet to the schedule', async () => {
   const world = createWorld()
   const node = await world.start({ jobs: [minutely([])] })
   await world.shutdown(node)
@@ -270,7 +270,7 @@ it('a backfill leaves slots that no node has decided yet to the schedule', async
   expect(await clientOf(world).backfill('job', asked)).toMatchObject({ slots: 4, passed: 2, open: 1, live: 1 })
 })
 
-it('a backfill run that a shutdown hands back is followed by no other run', async () => {
+it('a backfill run that a shutdown releases is followed by no other run', async () => {
   const world = createWorld()
   const node = await world.start({ jobs: [minutely([], {}, lasting(60))] })
   await node.backfill('job', { ...past, key: 'k' })

@@ -583,7 +583,7 @@ describe.each(everywhere)('on the storage $name', (place) => {
       expect(ran).toEqual([10, 20, 910])
     })
 
-    it('a data job runs on nodes that have its handlers', async () => {
+    it('a job with named handlers runs on nodes that have these handlers', async () => {
       const world = createWorld(place)
       const ran: string[] = []
       const handlersOf = (node: string) => ({

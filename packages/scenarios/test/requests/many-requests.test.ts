@@ -76,7 +76,7 @@ describe.each(everywhere)('on the storage $name', (place) => {
     expect(ran.map((data) => data.trim()).sort()).toEqual(all(30).sort())
   })
 
-  it('concurrent triggers start in half of the permits in the creating call, and the remaining triggers run later', async () => {
+  it('concurrent triggers take at most half of the permits when they are created, and the remaining triggers run later', async () => {
     const world = createWorld(place)
     const { job, ran } = asking(world, 5)
     const { intercepted, scheduler } = await start(world, [job], { maxConcurrentJobs: 10 })
@@ -107,7 +107,7 @@ describe.each(everywhere)('on the storage $name', (place) => {
     expect(ran).toEqual(['kept'])
   })
 
-  it("triggers whose common answer was lost run once each, even after a caller's timeout", async () => {
+  it("triggers of one storage call whose answer was lost run once each, even after a caller's timeout", async () => {
     const world = createWorld(place)
     const { job, ran } = asking(world)
     const { intercepted, scheduler } = await start(world, [job])

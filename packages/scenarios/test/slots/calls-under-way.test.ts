@@ -95,7 +95,7 @@ it("a node does not create a slot twice when a read of the slot's job is answere
   expect(called.sort()).toEqual(['changed/1 20', 'first/1 20', 'second/1 20'])
 })
 
-it('a node that repeats a claim does not hand back a slot whose creation is in progress', async () => {
+it('a node that repeats a claim does not release a slot whose creation is in progress', async () => {
   const world = createWorld(memory)
   const called: string[] = []
   const job = defineJob({
@@ -162,7 +162,7 @@ it('a permit that was reserved for a slot is used for a pending run if the slot 
   expect(called).toEqual(['asked 20'])
 })
 
-it('150 due slots on 10 permits leave in two halves and a rest, so that storage and node work in parallel', async () => {
+it('a node with 10 permits sends 150 due slots in three calls, so that storage and node work in parallel', async () => {
   const world = createWorld(memory)
   const run = () => {}
   const jobs = Array.from({ length: 150 }, (_, index) =>

@@ -81,7 +81,7 @@ describe.each(everywhere)('on the storage $name', (place) => {
     expect([...began].sort()).toEqual(['first at 600', 'second at 600'])
   })
 
-  it('a data job that no node holds, and its pending run, resume at the end of the pause', async () => {
+  it('a job with named handlers that no node holds in memory, and its pending run, resume at the end of the pause', async () => {
     const world = createWorld(place)
     const { began, run } = noting(world)
     const options = { ...tuned({ heldJobs: 0 }), handlers: { note: run }, scheduleTypes: [everyType], pollInterval }

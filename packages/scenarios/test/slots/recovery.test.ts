@@ -106,7 +106,7 @@ describe.each(everywhere)('on the storage $name', (place) => {
       ['execute_all', ['120 completed', '180 completed']],
       ['compressed', ['120-180 (2) completed']],
     ])(
-      'the slots of a schedule that ended during the outage are decided under %s',
+      'the slots of a schedule that ended during the outage are recovered under %s',
       async (recoveryStrategy, expected) => {
         const world = createWorld(place)
         const { job } = recording(world, { recoveryStrategy, until: 200 })
@@ -390,7 +390,7 @@ describe.each(everywhere)('on the storage $name', (place) => {
     ])
   })
 
-  it('missed slots of a job that another build changes during the recovery are decided once, by the new definition', async () => {
+  it('missed slots of a job that another build changes during the recovery are recovered once, by the new definition', async () => {
     const world = createWorld(place)
     const { job, slots } = recording(world, { recoveryStrategy: 'execute_all' })
     const first = await world.start({ jobs: [job] })

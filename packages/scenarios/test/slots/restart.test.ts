@@ -102,7 +102,7 @@ describe.each(everyStorage)('on the storage $name', (place) => {
     expect(states).toEqual(Array(5).fill('failed_stale'))
   })
 
-  it('a run that is handed back at a shutdown uses up no rescue', async () => {
+  it('a run that is released at a shutdown uses up no rescue', async () => {
     const world = createWorld(place)
     const { job, called } = chain(world, { onInterrupted: 'retry', maxRescues: 1 })
     for (let life = 0; life < 3; life++) {
@@ -126,7 +126,7 @@ describe.each(everyStorage)('on the storage $name', (place) => {
     expect(await fates(last, 'chain')).toEqual(['10 completed'])
   })
 
-  it('a run that is handed back for lack of a handler uses up no rescue', async () => {
+  it('a run that is released for lack of a handler uses up no rescue', async () => {
     const world = createWorld(place)
     const { job, called } = chain(world, { onInterrupted: 'retry', maxRescues: 1 })
     const first = await world.start({ jobs: [job], nodeId: 'node' })
@@ -233,7 +233,7 @@ describe.each(everyStorage)('on the storage $name', (place) => {
     expect(await onlyOccurrence(second, 'chain')).toMatchObject({ state: 'completed', node: 'second' })
   })
 
-  it("a node that does not know a job releases a dead node's run of it, and emits the name of the job", async () => {
+  it("a node that does not know a job releases a dead node's run of this job, and emits the name of the job", async () => {
     const world = createWorld(place)
     const { job, called } = chain(world, { onInterrupted: 'retry', executionTimeout: { minutes: 2 } })
     const lines: unknown[] = []
@@ -252,7 +252,7 @@ describe.each(everyStorage)('on the storage $name', (place) => {
     expect(await onlyOccurrence(second, 'chain')).toMatchObject({ state: 'completed', node: 'second' })
   })
 
-  it("a node that lacks code of a job releases a dead node's run of it, and a third node retries the run", async () => {
+  it("a node that lacks code of a job releases a dead node's run of this job, and a third node retries the run", async () => {
     const world = createWorld(place)
     const { job } = chain(world, { onInterrupted: 'retry', executionTimeout: { minutes: 2 } })
     const old = await world.start({ jobs: [{ ...job, tasks: job.tasks.slice(0, 1) }], nodeId: 'old' })
@@ -432,7 +432,7 @@ describe('a storage call of a dead node that takes effect after the restart of t
     return { job, attempts, takeEffect: () => takeEffect() }
   }
 
-  it.each([0.1, 0.6, 4, 29])('after %s s creates a run that the node reaps soon', async (delay) => {
+  it.each([0.1, 0.6, 4, 29])('%s s later creates a run that the restarted node reaps', async (delay) => {
     const world = createWorld(memory)
     const { job, attempts, takeEffect } = await dieWhileAsking(world)
     const life = { deadAfter: { seconds: 30 } }

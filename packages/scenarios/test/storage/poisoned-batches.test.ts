@@ -106,7 +106,7 @@ describe('an item that the storage always rejects', () => {
     expect(await fates(scheduler, 'ticking')).toEqual(['60 completed', '120 completed', '180 completed'])
   })
 
-  it('even as the failure of its run leaves the run to the reaper, and other runs complete', async () => {
+  it('leaves its run to the reaper if the storage also rejects the failure of the run, and other runs complete', async () => {
     const world = createWorld()
     const bad = working(world, 'bad', () => 'poison')
     const { storage } = choking(world, (text) => text.includes(bad.id) && text.includes('"finish"'))
@@ -118,7 +118,7 @@ describe('an item that the storage always rejects', () => {
     expect(await fates(scheduler, 'ticking')).toEqual(['60 completed', '120 completed', '180 completed'])
   })
 
-  it('as a slot suspends its job with an event, and the slot is retried a minute later', async () => {
+  it('suspends its job with an event if the item is a slot, and the slot is retried a minute later', async () => {
     const world = createWorld()
     const bad = working(world, 'bad', () => 'well')
     const endless = defineJob({ name: 'endless', schedule: everySeconds(60), tasks: [{ name: 'work', run: () => 1 }] })

@@ -161,7 +161,7 @@ describe.each(everyStorage)('on the storage $name', (place) => {
       ])
     })
 
-    it('during a recovery decides each missed slot once', async () => {
+    it('during a recovery lets each missed slot be recovered once', async () => {
       const world = createWorld(place)
       const { job, called } = noting()
       await world.shutdown(await world.start({ jobs: [job] }))
@@ -174,7 +174,7 @@ describe.each(everyStorage)('on the storage $name', (place) => {
       expect(await fates(scheduler, 'noting')).toEqual(['10-50 (5) missed execute_last', '60 completed'])
     })
 
-    it('during a shutdown receives the handed-back run', async () => {
+    it('during a shutdown receives the released run', async () => {
       const world = createWorld(place)
       const job = defineJob({
         name: 'long',

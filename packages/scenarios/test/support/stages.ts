@@ -145,7 +145,7 @@ export const isIntervenedIn: Stage = async (cast) => {
   return 25
 }
 
-/** Stage: the scheduler shuts down, and hands its run back. */
+/** Stage: the scheduler shuts down, and releases its run. */
 export const stops: Stage = async (cast) => {
   const world = createWorld()
   const scheduler = await cast.watched(world.scheduler, { jobs: [slow(cast, world, 100)] })
