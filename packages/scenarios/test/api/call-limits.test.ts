@@ -20,7 +20,7 @@ interface Node {
   readonly clock: VirtualClock
   readonly scheduler: Scheduler
   readonly intercepted: InterceptedStorage
-  /** A connection to the same database without the interception. */
+  /** A connection to the database of the scheduler whose calls no test intercepts. */
   readonly storage: Storage
   /** The kinds of the occurrences whose handler was called, in the order of the calls. */
   readonly called: string[]

@@ -112,7 +112,7 @@ describe.each(everyStorage)('on the storage $name', (place) => {
     expect(told.sort()).toEqual([
       ['bad', 'completed_with_errors', 0],
       ['good', 'completed', 0],
-      // The run of slot 30 is still active, and slot 60 was skipped.
+      // The job `long` still runs its slot at 30 s, and its slot at 60 s was skipped.
       ['long', null, 1],
       ['rare', null, 0],
     ])

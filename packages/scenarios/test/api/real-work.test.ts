@@ -16,7 +16,7 @@ import { once } from '@jobistemer/ticker-once'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { at, secondsOf, startMs } from '../support/world.ts'
 
-// A patience of 10 minutes exceeds the timeout of the tests: a test that exhausts it fails.
+// A patience of 10 minutes is longer than the timeout of a test, so a test that waits for the whole patience fails.
 const endless = { minutes: 10 }
 
 const server = createServer((_, response) => {

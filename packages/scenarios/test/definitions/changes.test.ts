@@ -123,7 +123,7 @@ describe.each(everywhere)('on the storage $name', (place) => {
       await node.resume('slow')
       await world.clock.advance(50)
     }
-    // SQLite has no wake-ups.
+    // In 2 s the changes cause 8 polls on a storage with wake-ups. SQLite has no wake-ups, so it is polled once a second.
     expect(intercepted.count('heartbeat')).toBe(place.name === 'memory' ? 8 : 2)
     await client.close()
     const idle = createClient({ storage: intercepted.storage, clock: world.clock })
@@ -254,7 +254,10 @@ describe.each(everywhere)('on the storage $name', (place) => {
   })
 })
 
-/** Hears changes while storage calls are pending: without `track` the virtual clock does not wait for these calls. */
+/**
+ * Collects the changes of 15 s while storage calls are pending. Without `track` the virtual clock does not wait for these
+ * calls.
+ */
 async function hearUntracked(world: World, hear: (seconds: number) => Promise<Change[]>): Promise<Change[]> {
   const track = world.clock.track
   Object.assign(world.clock, { track: undefined })

@@ -175,7 +175,7 @@ describe.each(everywhere)('on the storage $name', (place) => {
     await world.clock.advance({ seconds: 8 })
     await expect(adding).resolves.toMatchObject({ code: 'STORAGE_REFUSED', message: expect.stringContaining('job-3') })
     expect(await stored(world)).toEqual(['job-0', 'job-1', 'job-2', 'job-4'])
-    // The node runs the jobs that it has stored.
+    // The node runs the jobs that the storage has accepted.
     await world.clock.advanceTo(at(65))
     expect(await fates(scheduler, 'job-4')).toEqual(['60 completed'])
   })

@@ -15,7 +15,7 @@ function warnings(): { readonly lines: { message: string; fields: object }[]; re
   return { lines, logger: { debug: () => undefined, info: () => undefined, warn: keep, error: keep } }
 }
 
-/** Defines a job that is data and whose first slot comes due after an hour. */
+/** Defines a job whose tasks name handlers, and whose first slot comes due after an hour. */
 function dataJob(name: string, handlers: readonly string[] = ['greet']) {
   const tasks = handlers.map((handler, index) => ({ name: `task-${index}`, handler, data: name }))
   return defineJob({ name, schedule: everySeconds(3600), overlapPolicy: 'queue', tasks })
@@ -211,7 +211,7 @@ describe.each(everywhere)('on the storage $name', (place) => {
       'pending',
       'queued',
     ])
-    // The node still runs other jobs.
+    // A node that lacks the handler of one job still runs other jobs.
     await knowing.add(dataJob('ann'))
     await knowing.trigger('ann')
     await world.clock.advance({ seconds: 5 })

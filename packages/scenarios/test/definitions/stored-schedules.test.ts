@@ -16,7 +16,7 @@ import { tuned } from '../../../workspace/test-tuning.ts'
 
 const start = '2026-01-01T00:00:00Z'
 
-/** Defines a job that is data. */
+/** Defines a job that is data: its task names a handler and contains no function. */
 function dataJob(name: string, schedule: Schedule): Job {
   return defineJob({ name, schedule, tasks: [{ name: 'note', handler: 'note' }] })
 }

@@ -79,8 +79,8 @@ describe.each(everywhere)('on the storage $name', (place) => {
     const world = createWorld(place)
     const { id } = await (await scene(world)).client.trigger('slow')
     const { clock } = world
-    // A clock like that of a machine, which the client compares with the storage's clock. The three readings take nine
-    // seconds.
+    // A clock like that of a machine, which the client compares with the storage's clock. The client needs three readings of
+    // 3 s each.
     const own: Clock = {
       now: () => clock.now(),
       monotonic: () => clock.monotonic(),

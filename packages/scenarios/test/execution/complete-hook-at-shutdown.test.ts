@@ -76,7 +76,7 @@ test.each([
     })
     const scheduler = createScheduler({ storage: memoryStorage(), jobs: [job], clock })
     node.scheduler = scheduler
-    // The first call stores the job. The second call runs its slot.
+    // The first call of `runDue` stores the job, and the second call runs its slot.
     await scheduler.runDue()
     await clock.advance({ seconds: 61 })
     const controller = new AbortController()

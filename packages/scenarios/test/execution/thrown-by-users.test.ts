@@ -106,7 +106,10 @@ function namesOf<Name extends string>(table: { readonly [Key in Name]: Stage }):
   return Object.entries<Stage>(table).map(([name, stage]) => ({ name: name as Name, stage }))
 }
 
-/** Plays the stage. Checks that every slot of the ordinary jobs has run once, and that no error has reached the process. */
+/**
+ * Brings a scheduler into the situation. Checks that every slot of the ordinary jobs has run once, and that no error was
+ * unhandled.
+ */
 async function play(stage: Stage, cast: Cast): Promise<void> {
   const uncaught = watchProcess()
   const seconds = await stage(cast)

@@ -156,7 +156,7 @@ it('`nodes` lists a dead node for a day, with the time of its death and the node
   await client.close()
 })
 
-// On a storage with a long minimum heartbeat interval, such as DynamoDB.
+// This test uses a storage with a long minimum heartbeat interval, such as DynamoDB.
 it("a dead node's run is taken over within 75 s if heartbeats are 10 s apart", async () => {
   const took: number[] = []
   for (const phase of [0.1, 2.5, 5, 7.5, 9.9]) {

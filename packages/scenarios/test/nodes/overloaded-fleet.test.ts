@@ -146,7 +146,7 @@ it('a node without free permits stores slots as pending once a peer with free pe
   await world.clock.advanceTo(at(10))
   stored = 0
   await world.clock.advanceTo(at(20))
-  // Without a peer the node had to claim the slots that it stored, so it stores no more.
+  // Without a peer the node has to claim the slots that it stores as pending, so it stops storing such slots.
   expect(stored).toBe(0)
   await start('free', 100)
   await world.clock.advanceTo(at(60))

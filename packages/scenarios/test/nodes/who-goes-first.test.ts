@@ -318,7 +318,7 @@ describe.each([...everywhere, withoutDueJobs])('on the storage $name', (place) =
     const late = ran.filter(({ lateBy }) => lateBy > 0)
     expect(new Set(late.map(({ job }) => job))).toEqual(orphans)
     expect(Math.max(...late.map(({ lateBy }) => lateBy))).toBeLessThanOrEqual(2000)
-    // From the declaration of death on, no slot is late.
+    // The peers declare the node dead before second 60. After this no slot is late.
     expect(late.every(({ slot }) => slot < 60)).toBe(true)
   })
 

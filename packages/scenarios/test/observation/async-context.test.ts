@@ -25,7 +25,7 @@ function noting() {
     tasks: [
       {
         name: 'work',
-        // This timeout fires earlier than every other timer of the scheduler.
+        // A task timeout of 1 s fires earlier than every other timer of the scheduler.
         taskTimeout: { seconds: 1 },
         async run() {
           note('handler')

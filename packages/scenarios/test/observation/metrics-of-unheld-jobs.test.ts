@@ -11,7 +11,7 @@ const names = Array.from({ length: 30 }, (_, index) => `tenant ${index}`)
 const jobOf = (name: string) =>
   defineJob({ name, schedule: everySeconds(60), tasks: [{ name: 'work', handler: 'work' }] })
 
-/** Runs data jobs on a node that evicts each job after its runs. */
+/** Runs 30 jobs with named handlers on a node that evicts each job from memory after its runs. */
 async function churn(place: (typeof everywhere)[number]) {
   const world = createWorld(place)
   const metrics = metricsCollector()

@@ -54,7 +54,7 @@ describe.each(everyStorage)('on the storage $name, a backfill', (place: PlaceKin
     const intercepted = new InterceptedStorage(world.connect())
     const steps: string[] = []
     intercepted.intercept = async ({ operation, request, proceed }) => {
-      // The creation of the next run takes longer than a settle takes to leave.
+      // Delays each creation by one turn of the event loop, so that a settle could leave earlier.
       if (operation === 'createOccurrences') await new Promise((resolve) => setImmediate(resolve))
       const answer = await proceed()
       if (operation === 'createOccurrences') steps.push('created')
@@ -147,7 +147,7 @@ describe.each(everyStorage)('on the storage $name, a backfill', (place: PlaceKin
     await world.clock.advance({ seconds: 5 })
     expect(backfilled(ran).slice(3)).toEqual([0, 60, 240, 300].map((slot) => `backfill ${slot}`))
     expect(await dry('failed')).toEqual([])
-    // The records of the slots themselves have not changed.
+    // A backfill does not change the records of the slots themselves.
     expect((await fates(node, 'job')).filter((fate) => before.includes(fate))).toEqual(before)
   })
 

@@ -9,7 +9,7 @@ import { tuned } from '../../../workspace/test-tuning.ts'
 
 const life = { deadAfter: { seconds: 30 } }
 
-/** Defines a job that is data. */
+/** Defines a job that is data: its task names a handler and contains no function. */
 function dataJob(name: string, seconds: number, settings: Partial<Parameters<typeof defineJob>[0]> = {}): Job {
   return defineJob({ name, schedule: everySeconds(seconds), ...settings, tasks: [{ name: 'work', handler: 'note' }] })
 }

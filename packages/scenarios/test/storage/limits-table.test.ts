@@ -72,7 +72,7 @@ describe('the table of limits for adapters', () => {
   it('contains the limits of definitions and data', async () => {
     const client = await clientWith()
     const [bytes = 0] = limitsOf('`data` of a request, `result` of a task')
-    // The JSON text of a string includes two quotation marks.
+    // The limit counts the JSON text of a string, which includes two quotation marks.
     await expectLimit(bytes - 2, (size) => client.trigger('job', { data: text(size) }), 'DATA_TOO_LARGE')
     const base = Buffer.byteLength(JSON.stringify(text(0)))
     const defined = async (size: number) => {

@@ -83,7 +83,7 @@ describe('a run whose start the storage lost, and that another node has started 
   })
 })
 
-/** A job without a schedule. */
+/** Defines a job without a schedule. */
 function onRequest(name: string): Job {
   return defineJob({ name, overlapPolicy: 'allow', tasks: [{ name: 'work', run: () => undefined }] })
 }

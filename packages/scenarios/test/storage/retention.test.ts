@@ -39,7 +39,8 @@ describe.each(everyStorage)('on the storage $name', (place) => {
       const node = await world.start({ ...rarely, jobs: [job] })
       await world.clock.advance({ hours: 12 })
       const left = (await node.occurrences({ job: 'job', limit: 1000 })).items
-      // Left are the 12 occurrences of two hours, and at most 7 occurrences since retention last ran.
+      // The storage keeps the 12 occurrences of the last two hours, and at most 7 older occurrences until retention runs
+      // again.
       expect(left.length).toBeGreaterThanOrEqual(12)
       expect(left.length).toBeLessThanOrEqual(12 + 7)
       await world.shutdown(node)

@@ -13,7 +13,7 @@ export interface Costs {
 
 /** Simulates a machine with two cores. Nodes and their database server wait for a free core and for their own earlier work. */
 export class BusyMachine {
-  /** If false, all work takes no time. */
+  /** Whether work takes time. False until a test begins the load. */
   isBusy = false
   /** The number of occurrences that all nodes have sent for creation. */
   asked = 0

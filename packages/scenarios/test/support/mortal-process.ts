@@ -27,7 +27,7 @@ export class MortalProcess {
   #alive = true
   #markDead: () => void = () => undefined
   #isFrozen = false
-  /** Resolved, unless the process is frozen. */
+  /** A promise that is pending while the process is frozen. */
   #awake: Promise<void> = Promise.resolve()
   #wake: () => void = () => undefined
   #froze: Promise<void> = new Promise(() => undefined)

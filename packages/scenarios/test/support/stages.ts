@@ -20,23 +20,23 @@ import { LosingStorage } from './losing-storage.ts'
 import { at, createWorld, onlyOccurrence, secondsOf, type World } from './world.ts'
 import { tuned } from '../../../workspace/test-tuning.ts'
 
-/** Observes the scheduler under test in a stage. */
+/** Observes the scheduler under test. */
 export interface Watch {
-  /** Options for the observed scheduler. */
+  /** Additional options for the observed scheduler. */
   readonly options: Partial<SchedulerOptions>
   /** Called with the observed scheduler before it starts. */
   watch(scheduler: Scheduler): void
 }
 
-/** A stage brings a scheduler that also runs ordinary jobs into one situation. Returns the virtual duration in seconds. */
+/** Brings a scheduler that also runs ordinary jobs into a situation. Returns the duration in seconds of virtual time. */
 export type Stage = (cast: Cast) => Promise<number>
 
-/** Makes the schedulers of a stage. */
+/** Makes the schedulers of a test situation. */
 export class Cast {
   readonly #watch: Watch
   /** The slots that each of the two ordinary jobs has run, in seconds since the start of the test. */
   readonly ran: { readonly a: number[]; readonly z: number[] } = { a: [], z: [] }
-  /** Additional options for the job that the stage is about. */
+  /** Additional options for the job under test. */
   readonly settings: Partial<Parameters<typeof defineJob>[0]>
 
   constructor(watch: Watch, settings: Cast['settings'] = {}) {
@@ -68,7 +68,7 @@ export class Cast {
   }
 }
 
-/** Defines the job that the stage is about. */
+/** Defines the job under test. */
 function odd({ settings }: Cast, others: Cast['settings'] = {}): Job {
   return defineJob({
     name: 'odd',
@@ -88,7 +88,7 @@ function slow(cast: Cast, world: World, seconds: number): Job {
   })
 }
 
-/** Stage: a job runs, is retried once, and logs a line on each level. */
+/** Test situation: a job runs, is retried once, and logs a line on each level. */
 export const runs: Stage = async (cast) => {
   const world = createWorld()
   const job = odd(cast, {
@@ -108,7 +108,7 @@ export const runs: Stage = async (cast) => {
   return 25
 }
 
-/** Stage: a task fails without a retry. */
+/** Test situation: a task fails without a retry. */
 export const fails: Stage = async (cast) => {
   const world = createWorld()
   const run = () => Promise.reject(new Error('disk full'))
@@ -117,7 +117,7 @@ export const fails: Stage = async (cast) => {
   return 25
 }
 
-/** Stage: a task exceeds its timeout, and is retried once. */
+/** Test situation: a task exceeds its timeout, and is retried once. */
 export const takesTooLong: Stage = async (cast) => {
   const world = createWorld()
   const job = odd(cast, {
@@ -132,7 +132,7 @@ export const takesTooLong: Stage = async (cast) => {
   return 25
 }
 
-/** Stage: a user cancels a run, and pauses, resumes and removes its job. */
+/** Test situation: a user cancels a run, and pauses, resumes and removes its job. */
 export const isIntervenedIn: Stage = async (cast) => {
   const world = createWorld()
   const scheduler = await cast.watched(world.scheduler, { jobs: [slow(cast, world, 100)] })
@@ -145,7 +145,7 @@ export const isIntervenedIn: Stage = async (cast) => {
   return 25
 }
 
-/** Stage: the scheduler shuts down, and releases its run. */
+/** Test situation: the scheduler shuts down, and releases its run. */
 export const stops: Stage = async (cast) => {
   const world = createWorld()
   const scheduler = await cast.watched(world.scheduler, { jobs: [slow(cast, world, 100)] })
@@ -156,7 +156,7 @@ export const stops: Stage = async (cast) => {
   return 25
 }
 
-/** Stage: the scheduler starts after slots have been missed. */
+/** Test situation: the scheduler starts after slots have been missed. */
 export const comesLate: Stage = async (cast) => {
   const world = createWorld()
   const first = await world.start(cast.options({ jobs: [odd(cast)] }))
@@ -168,7 +168,7 @@ export const comesLate: Stage = async (cast) => {
   return 125
 }
 
-/** Stage: the process of the scheduler is frozen while another node reaps its run. */
+/** Test situation: the process of the scheduler is frozen while another node reaps its run. */
 export const losesItsRun: Stage = async (cast) => {
   const world = createWorld()
   const owner = await cast.watched(world.scheduler, { jobs: [slow(cast, world, 1000)], nodeId: 'owner' })
@@ -181,7 +181,7 @@ export const losesItsRun: Stage = async (cast) => {
   return 105
 }
 
-/** Stage: another node has died, and the scheduler takes over its run. */
+/** Test situation: another node has died, and the scheduler takes over its run. */
 export const takesOver: Stage = async (cast) => {
   const world = createWorld()
   const owner = await world.start(cast.options({ ...life, jobs: [slow(cast, world, 1000)], nodeId: 'owner' }))
@@ -192,7 +192,7 @@ export const takesOver: Stage = async (cast) => {
   return 105
 }
 
-/** Stage: an earlier run of the job is active when the next slot comes due. */
+/** Test situation: an earlier run of the job is active when the next slot comes due. */
 export const overlaps: Stage = async (cast) => {
   const world = createWorld()
   const tasks = [{ name: 'work', run: () => world.clock.sleep({ seconds: 15 }) }]
@@ -201,7 +201,7 @@ export const overlaps: Stage = async (cast) => {
   return 35
 }
 
-/** Stage: the storage fails for ten seconds. */
+/** Test situation: the storage fails for ten seconds. */
 export const storageIsAway: Stage = async (cast) => {
   const world = createWorld()
   const intercepted = new InterceptedStorage(world.connect())
@@ -217,7 +217,7 @@ export const storageIsAway: Stage = async (cast) => {
   return 45
 }
 
-/** Stage: the storage is closed while the scheduler runs. */
+/** Test situation: the storage is closed while the scheduler runs. */
 export const storageIsClosed: Stage = async (cast) => {
   const world = createWorld()
   const storage = world.connect()
@@ -228,7 +228,7 @@ export const storageIsClosed: Stage = async (cast) => {
   return 12
 }
 
-/** Stage: the storage loses all its data. */
+/** Test situation: the storage loses all its data. */
 export const storageIsEmptied: Stage = async (cast) => {
   const world = createWorld()
   const losing = new LosingStorage()
@@ -239,7 +239,7 @@ export const storageIsEmptied: Stage = async (cast) => {
   return 35
 }
 
-/** Stage: the storage fails over to a replica that had fallen behind. */
+/** Test situation: the storage fails over to a replica that had fallen behind. */
 export const storageForgets: Stage = async (cast) => {
   const world = createWorld()
   const losing = new LosingStorage()
@@ -253,7 +253,7 @@ export const storageForgets: Stage = async (cast) => {
   return 35
 }
 
-/** Stage: the clock of the scheduler is wrong by 3 s for 30 s. */
+/** Test situation: the clock of the scheduler is wrong by 3 s for 30 s. */
 export const clockIsWrong: Stage = async (cast) => {
   const world = new ClockWorld({ hasClock: true })
   await cast.watched(
@@ -271,7 +271,7 @@ export const clockIsWrong: Stage = async (cast) => {
   return 95
 }
 
-/** Stage: the clock of the storage is an hour ahead for ten seconds. */
+/** Test situation: the clock of the storage is an hour ahead for ten seconds. */
 export const clockJumps: Stage = async (cast) => {
   const world = new ClockWorld({ hasClock: true })
   await cast.watched((options) => world.node('only', options).scheduler, { jobs: [odd(cast)] })
@@ -283,7 +283,7 @@ export const clockJumps: Stage = async (cast) => {
   return 95
 }
 
-/** Stage: a node whose clock was an hour ahead has decided the slots of the next hour of a job. */
+/** Test situation: a node whose clock was an hour ahead has created the slots of the next hour of a job. */
 export const isAhead: Stage = async (cast) => {
   const world = new ClockWorld({ hasClock: false })
   await world.decideAhead(hour, { jobs: [odd(cast)] })
@@ -319,7 +319,7 @@ export const hookFails: Stage = async (cast) => {
   return 25
 }
 
-/** Stage: the scheduler lacks the handler that a job names. */
+/** Test situation: the scheduler lacks the handler that a job names. */
 export const lacksHandler: Stage = async (cast) => {
   const world = createWorld()
   const job = odd(cast, { tasks: [{ name: 'work', handler: 'sned' }] })
@@ -328,7 +328,7 @@ export const lacksHandler: Stage = async (cast) => {
   return 25
 }
 
-/** Stage: another node brings another definition of the job into force. */
+/** Test situation: another node brings another definition of the job into force. */
 export const isOlder: Stage = async (cast) => {
   const world = createWorld()
   await cast.watched(world.scheduler, { jobs: [odd(cast)] })
@@ -337,7 +337,7 @@ export const isOlder: Stage = async (cast) => {
   return 65
 }
 
-/** Stage: the only node with the definition in force shuts down, so the scheduler restores its own definition. */
+/** Test situation: the only node with the definition in force shuts down, so the scheduler restores its own definition. */
 export const goesBack: Stage = async (cast) => {
   const world = createWorld()
   await cast.watched(world.scheduler, { jobs: [odd(cast)] })
@@ -348,7 +348,7 @@ export const goesBack: Stage = async (cast) => {
   return 65
 }
 
-/** Stage: another node has died, and its run has no rescue left. */
+/** Test situation: another node has died, and its run has no rescue left. */
 export const takesOverForGood: Stage = async (cast) => {
   const world = createWorld()
   const job = () =>
@@ -366,7 +366,7 @@ export const takesOverForGood: Stage = async (cast) => {
   return 105
 }
 
-/** Stage: a slot exceeds the maxQueued of its job. */
+/** Test situation: a slot exceeds the maxQueued of its job. */
 export const isFull: Stage = async (cast) => {
   const world = createWorld()
   const job = odd(cast, { overlapPolicy: 'queue', maxQueued: 1, ...sleeper(world) })
@@ -375,7 +375,7 @@ export const isFull: Stage = async (cast) => {
   return 35
 }
 
-/** Stage: a trigger is requested during an active run under the overlap policy `skip`. */
+/** Test situation: a trigger is requested during an active run under the overlap policy `skip`. */
 export const skipsARequest: Stage = async (cast) => {
   const world = createWorld()
   const scheduler = await cast.watched(world.scheduler, { jobs: [odd(cast, sleeper(world))] })
@@ -385,7 +385,7 @@ export const skipsARequest: Stage = async (cast) => {
   return 15
 }
 
-/** Stage: the scheduler starts after slots of a paused job have been missed. */
+/** Test situation: the scheduler starts after slots of a paused job have been missed. */
 export const comesLateToWhatIsPaused: Stage = async (cast) => {
   const world = createWorld()
   const first = await world.start(cast.options({ jobs: [odd(cast)] }))
@@ -397,7 +397,7 @@ export const comesLateToWhatIsPaused: Stage = async (cast) => {
   return 125
 }
 
-/** Stage: the clock of the scheduler is set ahead by 3 s, and the storage has no clock. */
+/** Test situation: the clock of the scheduler is set ahead by 3 s, and the storage has no clock. */
 export const clockIsSet: Stage = async (cast) => {
   const world = new ClockWorld({ hasClock: false })
   await cast.watched(
@@ -414,7 +414,7 @@ export const clockIsSet: Stage = async (cast) => {
   return 35
 }
 
-/** Stage: the schedule of a job has ended before the job is stored. */
+/** Test situation: the schedule of a job has ended before the job is stored. */
 export const isOver: Stage = async (cast) => {
   const world = createWorld()
   await world.clock.advanceTo(at(5))
@@ -423,7 +423,7 @@ export const isOver: Stage = async (cast) => {
   return 25
 }
 
-/** Stage: the scheduler cannot load the schedule type of another node's job. */
+/** Test situation: the scheduler cannot load the schedule type of another node's job. */
 export const cannotRevive: Stage = async (cast) => {
   const world = new ClockWorld({ hasClock: false })
   // The scheduler knows the schedule type of the ordinary jobs, so this job has a type of its own.
@@ -439,7 +439,7 @@ export const cannotRevive: Stage = async (cast) => {
   return 15
 }
 
-/** Stage: the storage loses all its data while the scheduler follows a definition of another node. */
+/** Test situation: the storage loses all its data while the scheduler follows a definition of another node. */
 export const isOlderAndEmptied: Stage = async (cast) => {
   const world = createWorld()
   const losing = new LosingStorage()
@@ -452,7 +452,7 @@ export const isOlderAndEmptied: Stage = async (cast) => {
   return 35
 }
 
-/** Stage: the storage loses a job whose adding node has shut down. */
+/** Test situation: the storage loses a job whose adding node has shut down. */
 export const losesWhatOthersAdded: Stage = async (cast) => {
   const world = createWorld()
   const losing = new LosingStorage()
@@ -467,7 +467,7 @@ export const losesWhatOthersAdded: Stage = async (cast) => {
   return 25
 }
 
-/** Stage: the storage rejects the end of a run, and also its failure. */
+/** Test situation: the storage rejects the end of a run, and also its failure. */
 export const isRefused: Stage = async (cast) => {
   const world = createWorld()
   const job = odd(cast, { schedule: everySeconds(10, +at(10)) })
@@ -483,7 +483,7 @@ export const isRefused: Stage = async (cast) => {
   return 125
 }
 
-/** Stage: a handler reports progress, and the storage rejects its log lines. */
+/** Test situation: a handler reports progress, and the storage rejects its log lines. */
 export const saysTooMuch: Stage = async (cast) => {
   const world = createWorld()
   const run = async ({ progress, logger }: TaskContext<undefined>) => {
@@ -504,7 +504,7 @@ export const saysTooMuch: Stage = async (cast) => {
   return 65
 }
 
-/** Stage: a job has its first success long after its `alertAfter`. */
+/** Test situation: a job has its first success long after its `alertAfter`. */
 export const isSilent: Stage = async (cast) => {
   const world = createWorld()
   await cast.watched(world.scheduler, {
@@ -521,7 +521,7 @@ function sleeper(world: World): Pick<NonNullable<Cast['settings']>, 'tasks'> {
 
 const life = { deadAfter: { seconds: 30 } }
 
-/** Stage: one other node freezes and thaws, one dies during a run, and one shuts down. */
+/** Test situation: one other node freezes and thaws, one dies during a run, and one shuts down. */
 export const othersComeAndGo: Stage = async (cast) => {
   const world = createWorld()
   const start = (nodeId: string, jobs: Job[]) => world.start(cast.options({ ...life, nodeId, jobs }))
@@ -540,7 +540,7 @@ export const othersComeAndGo: Stage = async (cast) => {
   return 105
 }
 
-/** Stage: the storage rejects the heartbeats of the scheduler for 50 seconds. */
+/** Test situation: the storage rejects the heartbeats of the scheduler for 50 seconds. */
 export const isIsolated: Stage = async (cast) => {
   const world = createWorld()
   const intercepted = new InterceptedStorage(world.connect())
@@ -554,7 +554,7 @@ export const isIsolated: Stage = async (cast) => {
   return 105
 }
 
-/** Stage: the process of the scheduler is frozen for five seconds, like a process whose event loop is blocked. */
+/** Test situation: the process of the scheduler is frozen for five seconds, like a process whose event loop is blocked. */
 export const standsStill: Stage = async (cast) => {
   const world = createWorld()
   const scheduler = await cast.watched(world.scheduler, { jobs: [odd(cast)] })
@@ -566,7 +566,7 @@ export const standsStill: Stage = async (cast) => {
   return 35
 }
 
-/** Stage: another living node has the same nodeId. */
+/** Test situation: another living node has the same nodeId. */
 export const sharesItsName: Stage = async (cast) => {
   const world = createWorld()
   await world.start(cast.options({ ...life, nodeId: 'same' }))
@@ -575,7 +575,7 @@ export const sharesItsName: Stage = async (cast) => {
   return 35
 }
 
-/** Stage: a node with other time zone data sends heartbeats. */
+/** Test situation: a node with other time zone data sends heartbeats. */
 export const meetsOtherTimeZones: Stage = async (cast) => {
   const world = createWorld()
   await cast.watched(world.scheduler, { ...life, jobs: [odd(cast)] })
@@ -589,7 +589,7 @@ export const meetsOtherTimeZones: Stage = async (cast) => {
   return 15
 }
 
-/** Stage: an earlier node with the same nodeId has left a record, and may still be alive. */
+/** Test situation: an earlier node with the same nodeId has left a record, and may still be alive. */
 export const followsANamesake: Stage = async (cast) => {
   const world = createWorld()
   const storage = world.connect()
@@ -602,7 +602,7 @@ export const followsANamesake: Stage = async (cast) => {
   return 0
 }
 
-/** Stage: an isolated task ignores its abort signal, so its child is killed. */
+/** Test situation: an isolated task ignores its abort signal, so its child is killed. */
 export const killsATask: Stage = async (cast) => {
   const task = { name: 'work', module: behaves, isolation: 'thread', data: { kind: 'hangs' }, killAfter: 0 } as const
   const job = defineJob({ name: 'odd', taskTimeout: 100, ...cast.settings, tasks: [task] })
@@ -614,7 +614,7 @@ export const killsATask: Stage = async (cast) => {
   return 0
 }
 
-/** Stage: the stored rows of two jobs and of a run are damaged when the scheduler starts. */
+/** Test situation: the stored rows of two jobs and of a run are damaged when the scheduler starts. */
 export const findsDamage: Stage = async (cast) => {
   const world = createWorld()
   const storage = world.connect()
@@ -651,7 +651,7 @@ export const findsDamage: Stage = async (cast) => {
 
 const damagedDetails = { unreadable: 'details' }
 
-/** Stage: the storage fails for more than a minute. */
+/** Test situation: the storage fails for more than a minute. */
 export const outageLasts: Stage = async (cast) => {
   const world = createWorld()
   const intercepted = new InterceptedStorage(world.connect())
