@@ -25,7 +25,7 @@ export function readEffort(text: string | undefined): number {
   const effort = Number(text)
   if (Number.isFinite(effort) && effort >= 1) return effort
   throw new TypeError(
-    `${variable} is no number from 1 on: ${JSON.stringify(text)}. Leave it out for 1, or give more for a longer run.`,
+    `${variable} is not a number of at least 1: ${JSON.stringify(text)}. Unset it for 1, or set more for a longer run.`,
   )
 }
 

@@ -22,7 +22,8 @@ async function main(args: readonly string[]): Promise<number> {
       return 0
     }
     port = Number(values.port ?? 0)
-    if (!Number.isInteger(port) || port < 0 || port > 65_535) throw new Error(`--port is no port: ${values.port}.`)
+    if (!Number.isInteger(port) || port < 0 || port > 65_535)
+      throw new Error(`--port is not a port number: ${values.port}.`)
   } catch (error) {
     console.error(`${(error as Error).message}\n\n${usage}`)
     return 2

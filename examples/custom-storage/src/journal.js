@@ -38,7 +38,7 @@ export class Journal {
       if (this.length < bytes.length) ftruncateSync(this.descriptor, this.length)
       return entries
     } catch (cause) {
-      throw this.error('STORAGE_UNREADABLE', 'is not a journal', cause)
+      throw this.error('STORAGE_UNREADABLE', 'contains a line that is not JSON', cause)
     }
   }
 
@@ -51,7 +51,7 @@ export class Journal {
       this.length += bytes.length
     } catch (cause) {
       ftruncateSync(this.descriptor, this.length)
-      throw this.error('STORAGE_FAILED', 'could not be written, and nothing of the call was kept', cause)
+      throw this.error('STORAGE_FAILED', 'could not be written; the storage kept no change of this call', cause)
     }
   }
 

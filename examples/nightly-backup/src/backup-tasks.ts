@@ -108,7 +108,8 @@ export function backupTasks(options: BackupTaskOptions) {
       await pipeline(createReadStream(file), createGunzip(), createWriteStream(restored), { signal: context.signal })
       const actual = await checkDatabase(restored, context.signal)
       const differences = describeDifferences(context.result(backup).contents, actual)
-      if (differences.length > 0) throw new Error(`The backup is not what the source was: ${differences.join('; ')}.`)
+      if (differences.length > 0)
+        throw new Error(`The restored backup differs from the source: ${differences.join('; ')}.`)
       return actual
     },
   })

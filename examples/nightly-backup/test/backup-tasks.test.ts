@@ -238,7 +238,7 @@ it('the check task of the backup job detects a lost row', async () => {
   const message = await verdictOnSabotage('backup', (_, file) => {
     changeRows(file, 'DELETE FROM tags WHERE note = 7')
   })
-  expect(message).toBe('The backup is not what the source was: table tags has 499 rows instead of 500.')
+  expect(message).toBe('The restored backup differs from the source: table tags has 499 rows instead of 500.')
 })
 
 it('the check task of the backup job detects a single changed value', async () => {

@@ -66,7 +66,7 @@ export class ListsRound {
     let cursor: string | null = null
     return await timesOf(calls, async () => {
       const page = await this.#client.failures({ limit: 100, cursor })
-      if (page.items.length === 0) throw new Error('There are no failures.')
+      if (page.items.length === 0) throw new Error('The list of failed occurrences is empty.')
       cursor = page.cursor
     })
   }
@@ -75,7 +75,8 @@ export class ListsRound {
     let cursor: string | null = null
     return await timesOf(calls, async () => {
       const page = await this.#client.jobs({ limit: 100, cursor, include: ['lastRun'] })
-      if (page.items.some(({ lastRun }) => lastRun == null)) throw new Error('A job has no last run.')
+      if (page.items.some(({ lastRun }) => lastRun == null))
+        throw new Error('The list of jobs contains a job without its last run.')
       cursor = page.cursor
     })
   }

@@ -101,7 +101,7 @@ if (unknown !== undefined) {
   console.error(`--widths is not a list of batch sizes: ${values.widths}.\n${usage}`)
   process.exitCode = 2
 } else if (nodes?.some((size) => !isCount(size))) {
-  console.error(`--nodes is not a list of sizes of fleets: ${values.nodes}.\n${usage}`)
+  console.error(`--nodes is not a list of numbers of nodes: ${values.nodes}.\n${usage}`)
   process.exitCode = 2
 } else {
   for (const suite of suites) {

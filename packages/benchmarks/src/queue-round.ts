@@ -100,15 +100,15 @@ export class QueueRound {
     const { counts } = await this.#storage.get({ counts: ['all', job] })
     for (const found of counts) {
       const isRight = found.queued === expected.queued && found.pending === 0 && found.running === expected.running
-      if (!isRight) throw new Error(`Wrong counts: ${JSON.stringify(found)}.`)
+      if (!isRight) throw new Error(`The storage answered wrong counts: ${JSON.stringify(found)}.`)
     }
-    if (counts.length !== 2) throw new Error('There are no counts.')
+    if (counts.length !== 2) throw new Error('The storage did not answer both counts.')
   }
 
   async #scrape(expected: LiveCounts): Promise<void> {
     const { scheduler_jobs_in_queue: waiting } = await this.#metrics.readGauges()
     if (waiting !== expected.queued + expected.pending)
-      throw new Error(`The gauges show ${waiting} waiting occurrences.`)
+      throw new Error(`The gauges show a wrong number of waiting occurrences: ${waiting}.`)
   }
 }
 

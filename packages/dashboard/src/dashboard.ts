@@ -90,7 +90,11 @@ class DashboardServer {
       return secured(await this.#answer(request, url, path, attempt))
     } catch (error) {
       const problem = problemOf(error) ?? (await this.#fault(error, request, path))
-      if (isStorageFailure(error)) logger.error({ error, method: request.method, path }, 'the storage failed a request')
+      if (isStorageFailure(error))
+        logger.error(
+          { error, method: request.method, path },
+          'the dashboard cannot answer a request: the storage failed',
+        )
       const { action } = attempt
       if (action !== null && isRefusal(problem)) {
         await tellAudit(this.#settings, { ...attempt, action, error: problem.code })

@@ -36,7 +36,10 @@ export class Redaction {
       // Hides the data unless the rule returns exactly `false`.
       return (await this.#settings.hide(kind, asked)) !== false
     } catch (error) {
-      this.#settings.logger.error({ error, kind, job: asked.job }, 'hide threw: it is hidden')
+      this.#settings.logger.error(
+        { error, kind, job: asked.job },
+        'the option hide threw: the dashboard hides this part of the job',
+      )
       return true
     }
   }

@@ -33,7 +33,7 @@ it('a child process that has finished its part of a race is used for the next ra
 
 it('a child process that has failed or was killed is not used for another race', async () => {
   const { race, start, seen } = world()
-  await expect(race(true)).rejects.toThrow('a child process failed: Error: cannot connect')
+  await expect(race(true)).rejects.toThrow('a child process of a race failed: Error: cannot connect')
   await race()
   // The second one that fails may come late: the race is lost with the first.
   const racers = seen().filter((line) => !line.endsWith(' fails'))

@@ -131,7 +131,7 @@ export class Database implements Session {
 
   /** Opens a separate connection that listens. */
   async listen(...how: Parameters<OpenEar>): Promise<Ear> {
-    if (this.#source.listen === null) throw new TypeError('this source of connections cannot listen')
+    if (this.#source.listen === null) throw new TypeError('this source of connections does not support LISTEN')
     return await this.#source.listen(...how)
   }
 

@@ -72,6 +72,6 @@ export function earOfClient(client: PostgresClient): OpenEar | null {
 
 async function inTime<T>(answer: Promise<T>): Promise<T> {
   return await within(connectLimitMs, answer, () => {
-    throw new Error(`no answer within ${connectLimitMs} ms`)
+    throw new Error(`PostgreSQL did not answer within ${connectLimitMs} ms`)
   })
 }

@@ -76,7 +76,8 @@ function prepareDatabase(database: Database.Database, file: string, options: Rea
   patiently(() => home.read(database, file))
   patiently(() => {
     const mode = database.pragma('journal_mode = WAL', { simple: true })
-    if (mode !== 'wal' && !database.memory) throw new Error(`the journal mode stays ${mode}, and has to be wal`)
+    if (mode !== 'wal' && !database.memory)
+      throw new Error(`SQLite keeps the journal mode ${mode}, but the storage needs wal`)
     database.pragma(`synchronous = ${synchronous}`)
     database.pragma(`wal_autocheckpoint = ${checkpointPages}`)
     database.pragma(`journal_size_limit = ${keptLogBytes}`)

@@ -28,7 +28,7 @@ export class Child {
   /** Returns the next message. Rejects if the process has ended without one. */
   async next(): Promise<unknown> {
     while (this.#messages.length === 0) {
-      if (this.#ended) throw new Error('the process ended, or cut the connection, without a further message')
+      if (this.#ended) throw new Error('the child process ended or disconnected before its next message')
       await new Promise<void>((resolve) => {
         this.#listener = resolve
       })

@@ -84,8 +84,8 @@ async function runsTheOthers(
     await node.shutdown()
   }
   const about = (message: RegExp) => errors.filter((line) => message.test(line.message)).map(({ fields }) => fields)
-  assert.equal(about(/its slots and its runs wait/)[0]?.jobId, jobId('damaged'))
-  assert.match(String(about(/its slots and its runs wait/)[0]?.remedy), /jobistemer remove/)
+  assert.equal(about(/its slots and runs wait/)[0]?.jobId, jobId('damaged'))
+  assert.match(String(about(/its slots and runs wait/)[0]?.remedy), /jobistemer remove/)
   assert.equal(about(/this node stores its own definition/)[0]?.jobId, jobId('coded'))
   assert.equal(about(/the run fails/)[0]?.occurrenceId, ids.unreadable)
 }

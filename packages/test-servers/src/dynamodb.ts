@@ -86,5 +86,6 @@ async function ping(endpoint: string): Promise<void> {
     body: '{}',
   })
   const text = await response.text()
-  if (!text.includes('MissingAuthenticationToken')) throw new Error(`not DynamoDB Local: ${text.slice(0, 200)}`)
+  if (!text.includes('MissingAuthenticationToken'))
+    throw new Error(`The server is not DynamoDB Local: ${text.slice(0, 200)}`)
 }

@@ -58,7 +58,7 @@ async function startNode(product: RedisProduct, config: Readonly<Record<string, 
 
 async function form(nodes: readonly RedisServer[], clients: readonly Redis[]): Promise<void> {
   const first = clients[0]
-  if (first === undefined) throw new Error('A cluster needs at least one master.')
+  if (first === undefined) throw new Error('A Redis Cluster needs at least one master.')
   for (const [index, client] of clients.entries()) {
     const from = Math.ceil((index * slots) / clients.length)
     const to = Math.ceil(((index + 1) * slots) / clients.length) - 1

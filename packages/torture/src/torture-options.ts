@@ -66,7 +66,7 @@ export function readTortureOptions(args: readonly string[], newSeed: () => strin
       throw new TypeError(`--sabotage is not one of ${sabotageNames.join(', ')}: ${values.sabotage}.`)
     }
     if (values['lose-writes'] && values.storage !== 'redis') {
-      throw new TypeError(`--lose-writes is for redis alone, and not for ${values.storage}.`)
+      throw new TypeError(`--lose-writes works only with redis, not with ${values.storage}.`)
     }
     const kills = readNumber(values.kills, '--kills', 0, 100_000, true)
     const usualMinutes = Math.max(fewestSeconds, kills * secondsPerKill) / 60

@@ -53,7 +53,7 @@ it('the torture test prints its usage for --help', () => {
 })
 
 it.each([
-  [['--lose-writes'], /--lose-writes is for redis alone, and not for sqlite/],
+  [['--lose-writes'], /--lose-writes works only with redis, not with sqlite/],
   [['--storage', 'oracle'], /no storage "oracle".*one of: sqlite, redis, redis-cluster, dynamodb, postgres/s],
   [
     ['--sabotage', 'nothing'],

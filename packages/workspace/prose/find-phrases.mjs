@@ -51,7 +51,7 @@ export function findPhrases(files, phrases, accepted = []) {
           return []
         }
         const phrase = phrases[match.slice(1).findIndex((group) => group !== undefined)]
-        if (phrase === undefined) throw new Error('A match belongs to one phrase.')
+        if (phrase === undefined) throw new Error('The match belongs to no phrase of the table.')
         return [{ path, line: text.slice(0, start).split('\n').length, found: oneLine(match[0]), phrase }]
       })
     })

@@ -13,7 +13,8 @@ import { Child } from './child.mjs'
 export async function runReadme({ project, node }) {
   const [, program] = /```js\n([\s\S]*?)```/.exec(readFileSync(join(root, 'README.md'), 'utf8')) ?? []
   const nightly = `'0 2 * * *'`
-  if (program === undefined || !program.includes(nightly)) throw new Error('The README has another first program.')
+  if (program === undefined || !program.includes(nightly))
+    throw new Error('The first program of the README has no nightly schedule.')
   const own = `
 const exportRows = async () => ['a row']
 async function upload(rows) {

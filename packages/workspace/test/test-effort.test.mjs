@@ -8,7 +8,7 @@ it('the test effort is 1 by default', () => {
 it.each(['0', '0.5', '-1', 'much', 'Infinity'])(
   'the test effort %s is rejected, and the error states the valid values',
   (text) => {
-    expect(() => readEffort(text)).toThrow(`JOBISTEMER_TEST_EFFORT is no number from 1 on: "${text}". Leave it out`)
+    expect(() => readEffort(text)).toThrow(`JOBISTEMER_TEST_EFFORT is not a number of at least 1: "${text}". Unset it`)
   },
 )
 

@@ -106,7 +106,8 @@ async function sizeOf(dashboard: Dashboard, path: string): Promise<number> {
   const response = await dashboard(
     new Request(`http://localhost${path}`, { headers: { 'accept-encoding': 'gzip', host: 'localhost' } }),
   )
-  if (response.status !== 200) throw new Error(`${path} is answered with ${response.status}: ${await response.text()}`)
+  if (response.status !== 200)
+    throw new Error(`The dashboard answered ${path} with ${response.status}: ${await response.text()}`)
   return (await response.arrayBuffer()).byteLength
 }
 

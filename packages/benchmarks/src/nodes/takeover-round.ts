@@ -125,7 +125,7 @@ export class TakeoverRound {
     const child = await this.#start(node)
     for (;;) {
       const job = this.#jobs[this.#used++]
-      if (job === undefined) throw new Error('Too many runs began on another node than the node that triggered them.')
+      if (job === undefined) throw new Error('Too many runs started on a node that had not triggered them.')
       child.send({ trigger: job })
       if ((await this.#startOf(job, 1)).node === node) return { node, child, job }
     }

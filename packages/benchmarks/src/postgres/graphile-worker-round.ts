@@ -41,7 +41,7 @@ export async function runGraphileWorker(load: QueueLoad): Promise<{ readonly per
     for (const limit = performance.now() + longestWaitMs; ; ) {
       const { rows } = await client.query(`SELECT count(*)::int AS left FROM "${schema}".jobs`)
       if (rows[0]?.left === 0) return
-      if (performance.now() > limit) throw new Error(`${rows[0]?.left} jobs of Graphile Worker are left.`)
+      if (performance.now() > limit) throw new Error(`Graphile Worker has not removed ${rows[0]?.left} jobs in time.`)
     }
   })
   const perSecond = (count * 1000) / (performance.now() - startedAt)

@@ -35,7 +35,7 @@ export async function runPgBoss({ url, schema, count, width }: QueueLoad): Promi
     const startedAt = performance.now()
     for (let done = 0; done < count; ) {
       const jobs = await boss.fetch(queue, { batchSize: Math.min(width, count - done) })
-      if (jobs.length === 0) throw new Error(`pg-boss has fetched ${done} jobs of ${count}.`)
+      if (jobs.length === 0) throw new Error(`pg-boss returned only ${done} of ${count} jobs.`)
       await boss.complete(
         queue,
         jobs.map(({ id }) => id),

@@ -59,7 +59,7 @@ async function compare(
     ours.push(jobistemer)
     // Prints each round at once, so that a user can stop the benchmark early.
     const rates = [jobistemer, bullmq].map(({ perSecond }) => formatRate(perSecond))
-    console.error(`${backlog.jobs} jobs, ${backlog.length}, round ${round}: ${rates.join('; BullMQ ')}`)
+    console.error(`${backlog.jobs} jobs, ${backlog.length}, round ${round}: Jobistemer ${rates.join('; BullMQ ')}`)
   }
   const us = (costs: readonly UnitCost[], of: 'nodeUs' | 'serverUs') =>
     `${median(costs.map((cost) => cost[of])).toFixed(0)} µs`

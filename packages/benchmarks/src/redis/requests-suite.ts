@@ -26,7 +26,7 @@ export const requestsSuite: Suite = {
         theirs.push(bullmq)
         ours.push(jobistemer)
         // Prints each round at once, so that a user can stop the benchmark early.
-        console.error(`round ${round}: ${printRound(jobistemer)}; BullMQ ${printRound(bullmq)}`)
+        console.error(`round ${round}: Jobistemer ${printRound(jobistemer)}; BullMQ ${printRound(bullmq)}`)
       }
     } finally {
       await server.stop()

@@ -6,7 +6,7 @@ import { serve } from './serve.ts'
 
 // The program of a process that runs isolated tasks.
 
-if (process.send === undefined) throw new Error('process-child is started by a scheduler, with a channel to it.')
+if (process.send === undefined) throw new Error('Only a scheduler can start process-child: it needs an IPC channel.')
 
 // A handler that blocks the event loop cannot notice the end of its node, so a separate thread watches for it.
 new Worker(new URL('./watchdog.js', import.meta.url), {

@@ -4,7 +4,7 @@ import { StartedProcess } from './started-process.ts'
 // The program of the starter, which starts processes for a node. It stays small, because a fork copies the page tables
 // of the forking process and blocks its event loop meanwhile.
 
-if (process.send === undefined) throw new Error('starter is started by a scheduler, with a channel to it.')
+if (process.send === undefined) throw new Error('Only a scheduler can start the starter: it needs an IPC channel.')
 
 const children = new Map<number, StartedProcess>()
 

@@ -5,7 +5,7 @@ import { serve } from './serve.ts'
 // The program of a thread that runs isolated tasks.
 
 const port = parentPort
-if (port === null) throw new Error('thread-child is started by a scheduler, as a worker thread.')
+if (port === null) throw new Error('Only a scheduler can start thread-child, as a worker thread.')
 
 serve({
   post: (message) => port.postMessage(fromProgram(message)),

@@ -189,7 +189,13 @@ describe('a rejected call names the valid argument as the remedy', () => {
     const warn = (fields: object, message: string) => warnings.push({ ...fields, message })
     const logger = { ...silentLogger, warn }
     await expect(world.start({ jobs: [known, late], logger })).resolves.toBeDefined()
-    expect(warnings).toMatchObject([{ message: 'job can never fire', job: 'late', err: refused }])
+    expect(warnings).toMatchObject([
+      {
+        message: 'the schedule of the new job has no future instant: the job will never run',
+        job: 'late',
+        err: refused,
+      },
+    ])
   })
 
   describe('a new job whose schedule has no further instant', () => {
@@ -216,7 +222,13 @@ describe('a rejected call names the valid argument as the remedy', () => {
           field: 'schedule',
           remedy: expect.stringContaining('on request'),
         }
-        expect(warnings).toMatchObject([{ message: 'job can never fire', job: 'given', err: refused }])
+        expect(warnings).toMatchObject([
+          {
+            message: 'the schedule of the new job has no future instant: the job will never run',
+            job: 'given',
+            err: refused,
+          },
+        ])
         await expect(scheduler.add(one('added'))).rejects.toMatchObject(refused)
         await expect(scheduler.add([job('good'), one('listed')])).rejects.toMatchObject(refused)
         await scheduler.add(job('removed'))

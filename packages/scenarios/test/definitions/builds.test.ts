@@ -117,7 +117,7 @@ describe.each(everywhere)('on the storage $name', (place) => {
     ).toEqual(expect.arrayContaining(['newer_build', 'followed', 'updated']))
     expect(heard.filter(({ name }) => name === 'job.followed')).toHaveLength(1)
     expect(loud().map(({ message, version, reason }) => [message, version, reason])).toEqual([
-      ['this node follows another definition of the job than its own', 2, 'newer_build'],
+      ['this node runs the job by the stored definition, which differs from its own', 2, 'newer_build'],
       ['this node has put its earlier definition of the job back into force', 3, undefined],
     ])
   })

@@ -57,7 +57,7 @@ describe('the starter process of a node', () => {
       expect(attempt?.error).toMatchObject({
         code: 'CHILD_DIED',
         message: expect.stringContaining('signal SIGKILL'),
-        cause: { message: expect.stringContaining('starts others for its node has died: signal SIGKILL') },
+        cause: { message: expect.stringContaining('starter process of this node has ended: signal SIGKILL') },
       })
     }
     for (const pid of [...pids, starter]) await gone(pid)

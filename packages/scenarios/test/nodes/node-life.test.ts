@@ -773,7 +773,9 @@ describe('on the real clock', () => {
       void storage.heartbeat({ now: 0, own: { ...other, counter: ++counter }, remove: [], profilesOf: [] })
     }, 20)
     onTestFinished(() => clearInterval(timer))
-    await expect.poll(() => lines.map(({ message }) => message)).toContain('two living nodes have one name')
+    await expect
+      .poll(() => lines.map(({ message }) => message))
+      .toContain('another living node has the nodeId of this node')
   })
 
   it('`start` rejects while another node with its nodeId sends heartbeats, and succeeds afterwards', async () => {

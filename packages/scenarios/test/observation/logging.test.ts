@@ -358,7 +358,7 @@ describe('the log of a scheduler has one line', () => {
     await world.clock.advanceTo(at(65))
     const follows = {
       level: 'warn',
-      message: 'this node follows another definition of the job than its own',
+      message: 'this node runs the job by the stored definition, which differs from its own',
       job: 'slow',
       reason: 'newer_build',
       remedy:

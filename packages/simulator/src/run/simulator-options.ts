@@ -73,5 +73,5 @@ export function simulatorUsage(): string {
 function readWhole(text: string, name: string, least: number): number {
   const value = text.trim() === '' ? Number.NaN : Number(text)
   if (Number.isSafeInteger(value) && value >= least) return value
-  throw new TypeError(`${name} is not a whole number from ${least} on: ${text}.`)
+  throw new TypeError(`${name} is not a whole number of at least ${least}: ${text}.`)
 }

@@ -333,7 +333,10 @@ export class NodeLife implements ConnectionOwner {
     this.#callsAtOnce = now === this.#lastCallAt ? this.#callsAtOnce + 1 : 1
     this.#lastCallAt = now
     if (this.#callsAtOnce - this.#pagesAtOnce.size > mostCallsAtOnce && this.alive) {
-      this.#fail(operation, new Error(`more than ${mostCallsAtOnce} calls at one instant: it would never stop`))
+      this.#fail(
+        operation,
+        new Error(`the node made more than ${mostCallsAtOnce} storage calls at one simulated instant`),
+      )
       this.crash('calling the storage without end')
     }
     // After a shutdown, calls of users that are in progress may still reach the storage. Calls of the scheduler may not.

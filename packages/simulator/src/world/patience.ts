@@ -8,6 +8,8 @@ export function drawPatience(world: World, life: NodeLife): CallOptions {
   if (random.chance(0.8)) return {}
   if (random.chance(0.5)) return { timeout: random.pick([1, 1000, 30_000]) }
   const controller = new AbortController()
-  world.later(random.whole(0, 10_000), () => life.whenAwake(() => controller.abort(new Error('the user has given up'))))
+  world.later(random.whole(0, 10_000), () =>
+    life.whenAwake(() => controller.abort(new Error('the caller no longer waits'))),
+  )
   return { signal: controller.signal }
 }

@@ -28,7 +28,9 @@ export class RaceProcess {
     onReport: (value: JsonValue, process: RaceProcess) => void = () => {},
   ) {
     if (world.processes === undefined) {
-      throw new TypeError('The world has no `processes`: a storage for several processes must tell how they connect.')
+      throw new TypeError(
+        'The test database has no member `processes`, which states how other processes connect to it.',
+      )
     }
     const { module, exportName = 'connect', argument } = world.processes
     const assignment: RaceAssignment = { module: String(module), exportName, argument, script, parameters }
@@ -53,11 +55,11 @@ export class RaceProcess {
         else if (message.kind === 'done') {
           this.#isDone = true
           resolve(message.result)
-        } else reject(new Error(`a child process failed: ${message.error}`))
+        } else reject(new Error(`a child process of a race failed: ${message.error}`))
       }
       const end = (code: number | null, signal: NodeJS.Signals | null): void => {
         exited()
-        reject(new Error(`a child process ended with ${signal ?? code}`))
+        reject(new Error(`a child process of a race ended with ${signal ?? code}`))
       }
       child.on('message', hear)
       child.once('exit', end)

@@ -245,7 +245,7 @@ class UserConnection {
 
   /** After a rollback a user's database library rejects all further statements. */
   assertWithin(): void {
-    if (this.#isRolledBack) throw new Error('rolled back')
+    if (this.#isRolledBack) throw new Error('the transaction was rolled back')
   }
 
   async close(): Promise<void> {
@@ -285,7 +285,7 @@ class UserTransaction implements HostileTransaction {
     this.#connection.assertWithin()
     this.#isOpen = false
     const { command } = await this.#connection.query('COMMIT')
-    if (command !== 'COMMIT') throw new Error(`COMMIT was answered ${command}`)
+    if (command !== 'COMMIT') throw new Error(`PostgreSQL answered COMMIT with ${command}`)
   }
 
   async end(): Promise<string | null> {

@@ -35,7 +35,7 @@ export async function runCommand(command: Command, tools: CommandTools): Promise
         })
       ).items
       const original = ended[Math.floor(command.choice * ended.length)]
-      if (original === undefined) throw new Error('no occurrence has ended yet')
+      if (original === undefined) throw new Error('there is no ended occurrence to replay yet')
       const { id } = await scheduler.replay(original.id, { key: command.key, reason: 'torture' })
       return id
     }

@@ -41,7 +41,7 @@ export class PostgresRows implements UserRows {
       ])
       await complete(client)
       const { command } = await client.query('COMMIT')
-      if (command !== 'COMMIT') throw new Error('rolled back')
+      if (command !== 'COMMIT') throw new Error('the transaction was rolled back')
     } catch (error) {
       // Closing the connection rolls back its open transaction.
       signal.removeEventListener('abort', fail)

@@ -51,7 +51,7 @@ class LossyRedis extends ProxiedServer {
     const files = readdirSync(folder).filter((name) => name.endsWith('.incr.aof'))
     const numberOf = (name: string) => Number(/\.(\d+)\.incr\.aof$/.exec(name)?.[1])
     const last = files.sort((one, other) => numberOf(one) - numberOf(other)).at(-1)
-    if (last === undefined) throw new Error(`There is no append-only file in ${folder}`)
+    if (last === undefined) throw new Error(`Redis has no append-only file in ${folder}`)
     return join(folder, last)
   }
 }

@@ -262,7 +262,7 @@ export class Definitions extends ApiPart {
     const decidedUpTo = new Date(before.watermark)
     this.engine.logger.info(
       { job: before.name, decidedUpTo, nextAt: dateOf(after.nextAt), waiting },
-      'job set back to the present',
+      'set the watermark of this job back to the present',
     )
     return { decidedUpTo, waiting }
   }

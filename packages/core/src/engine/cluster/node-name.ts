@@ -136,7 +136,7 @@ export class NodeName {
       // Only a counter that has moved in this look shows that the node lives. A later heartbeat is reported instead.
       if (!this.#heartbeats.peers.hasBeaten(incarnation) || record.counter <= 1) continue
       this.#reported.add(incarnation)
-      logger.error({ err: inUse(record) }, 'two living nodes have one name')
+      logger.error({ err: inUse(record) }, 'another living node has the nodeId of this node')
     }
   }
 }

@@ -190,7 +190,7 @@ export class OverriddenDefinitions {
     this.#engine.events.emit('job.followed', { jobId, jobName, version, reason })
     this.#engine.logger.warn(
       { job: jobName, version, reason, remedy: remedies[reason] },
-      'this node follows another definition of the job than its own',
+      'this node runs the job by the stored definition, which differs from its own',
     )
   }
 }

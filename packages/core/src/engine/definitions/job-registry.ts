@@ -371,7 +371,7 @@ export class JobRegistry implements HeldJobs {
     if (this.isClient || this.#saidOf.get(id) === said) return
     this.#saidOf.set(id, said)
     const fields = { job: name, jobId: id, version, part: unreadablePartOf(record), remedy: repairOf(name) }
-    this.#engine.logger.error(fields, 'the stored row of this job cannot be read: its slots and its runs wait')
+    this.#engine.logger.error(fields, 'the stored row of this job cannot be read: its slots and runs wait')
   }
 
   /**

@@ -90,7 +90,11 @@ export class Registrations {
         const error = isNew ? errorOfWhatIsOver(job, now, change.content.nextAt) : null
         // At a start, a job whose schedule has ended must not keep the other jobs from starting.
         if (error !== null && !isStart) throw error
-        if (error !== null) this.#engine.logger.warn({ job: job.name, err: error }, 'job can never fire')
+        if (error !== null)
+          this.#engine.logger.warn(
+            { job: job.name, err: error },
+            'the schedule of the new job has no future instant: the job will never run',
+          )
         if (change !== null) {
           if (record !== null) this.#sayRepaired(record)
           changing.push({ job, change })

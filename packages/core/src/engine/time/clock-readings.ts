@@ -113,7 +113,7 @@ export class ClockSteps {
     const monotonic = engine.clock.monotonic()
     const expected = this.#wall + (monotonic - this.#monotonic)
     const byMs = wall - expected
-    if (Math.abs(byMs) > maxClockSkewMs) engine.logger.warn({ byMs }, 'the wall clock was set')
+    if (Math.abs(byMs) > maxClockSkewMs) engine.logger.warn({ byMs }, 'the wall clock of this node was set')
     // Only a forward step makes a running occurrence look older than it is.
     if (byMs > maxClockSkewMs) this.#steps.push({ at: expected, byMs })
     this.#wall = wall

@@ -176,7 +176,7 @@ export class EngineTime {
     if (wasContradicted) {
       const { events, logger } = this.#engine
       events.emit('clock.confirmed', { byMs })
-      logger.info({ byMs }, 'the time is confirmed')
+      logger.info({ byMs }, 'the time after a clock jump is confirmed: runs start again')
     }
     if (wasInDoubt) this.confirmed.send()
     this.#waiting?.resolve()

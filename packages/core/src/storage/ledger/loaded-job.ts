@@ -52,7 +52,7 @@ export class LoadedJob implements JobLedger<LoadedEntry> {
   }
 
   get job(): JobRecord {
-    if (this.#job === null) throw new TypeError(`the whole of job ${this.head.id} was not read`)
+    if (this.#job === null) throw new TypeError(`the step has read only a part of the head of job ${this.head.id}`)
     return this.#job
   }
 

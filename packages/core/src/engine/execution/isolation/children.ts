@@ -125,7 +125,7 @@ export class Children {
       }
     })
     for (const { name } of this.#living)
-      this.#engine.fail('isolation', new Error(`${name} was killed, and does not end`))
+      this.#engine.fail('isolation', new Error(`${name} was killed but has not ended`))
   }
 
   #serve(): void {

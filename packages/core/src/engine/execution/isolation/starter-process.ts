@@ -53,7 +53,7 @@ export class StarterProcess {
     })
     this.#forked.on('exit', (exitCode, signal) => {
       const how = signal === null ? `exit code ${exitCode}` : `signal ${signal}`
-      const error = new Error(`The process that starts others for its node has died: ${how}.`)
+      const error = new Error(`The starter process of this node has ended: ${how}.`)
       this.#end = { exitCode: null, signal: 'SIGKILL', error }
       this.#sayExited()
       // The children end by themselves after their starter, except for one that is suspended by SIGSTOP.
