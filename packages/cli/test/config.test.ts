@@ -59,7 +59,7 @@ export default { storage: async () => sqliteStorage({ file }) } satisfies object
     expect(await ask(['-s', place], { JOBISTEMER_STORAGE: 'sqlite:env.db' })).toMatchObject({ code: 0 })
   })
 
-  it('with an error is reported with the line of the error, and is not loaded with --no-config', async () => {
+  it('is reported with the line of its error, and is not read with --no-config', async () => {
     const { folder, place } = await scratch.ledger()
     const file = join(folder, 'jobistemer.config.ts')
     writeFileSync(
@@ -87,7 +87,7 @@ export default { storage: async () => sqliteStorage({ file }) } satisfies object
     ['{ "prefix": 1 }', 'has a member prefix that is no text'],
     ['{ "storage": 1 }', 'has a member storage that is none'],
     ['{ "timezone": "Mars/Base" }', 'There is no time zone "Mars/Base"'],
-  ])('with the content %s is refused', async (content, problem) => {
+  ])('is refused if it contains %s', async (content, problem) => {
     const { folder, place } = scratch.empty()
     writeFileSync(join(folder, 'jobistemer.config.json'), content)
     const { code, err } = await runCli(['jobs', '-s', place, '-c', 'jobistemer.config.json'], {
@@ -190,7 +190,7 @@ describe('a --storage option', () => {
     expect(err).not.toContain('secret')
   })
 
-  it('that names a missing SQLite file is refused, and does not create the file', async () => {
+  it('is refused if it names a SQLite file that does not exist, and the file is not created', async () => {
     const { place } = scratch.empty()
     for (let time = 0; time < 2; time++) {
       expect(await runCli(['jobs', '-s', place])).toMatchObject({
@@ -200,7 +200,7 @@ describe('a --storage option', () => {
     }
   })
 
-  it('that names a file that is not a SQLite database is refused', async () => {
+  it('is refused if it names a file that is not a SQLite database', async () => {
     const { place, folder } = scratch.empty()
     writeFileSync(join(folder, 'jobs.db'), 'a text that is longer than the head of a database, and none of it')
     expect(await runCli(['jobs', '-s', place])).toMatchObject({

@@ -54,14 +54,14 @@ it.each([
   },
 )
 
-it('jobistemer ui exits with 2 and PACKAGE_MISSING without the dashboard, and names the package to install', async () => {
+it('jobistemer ui exits with PACKAGE_MISSING if the dashboard is missing, and names the package to install', async () => {
   const line = `cd '${project()}' && node node_modules/@jobistemer/cli/dist/bin.js ui -s sqlite:jobs.db`
   const { code, out, err } = await startShell(line, { env: { NODE_PATH: '' } }).ended
   expect({ code, out }).toEqual({ code: 2, out: '' })
   expect(err).toContain('\n  Run: npm install @jobistemer/dashboard\n')
 })
 
-it('conformance exits with PACKAGE_MISSING without the kit, creates nothing, and names the package', async () => {
+it('conformance exits with PACKAGE_MISSING if the conformance kit is missing, and names the package to install', async () => {
   const folder = project()
   const line = `cd '${folder}' && node node_modules/@jobistemer/cli/dist/bin.js conformance -s sqlite:jobs.db`
   const { code, out, err } = await startShell(line, { env: { NODE_PATH: '' } }).ended

@@ -184,7 +184,7 @@ export default { storage: Object.assign(storage, { serverTime: () => new Promise
 })
 
 describe('a replay, and a run of a backfill,', () => {
-  it('show the slot for which they run in `history` and `run`, and resolve a failure', async () => {
+  it('show in `history` and `run` the slot for which they run, and resolve a failure', async () => {
     const { place, storage } = await scratch.ledger()
     const ask = (...argv: string[]) => runCli([...argv, '-s', place, '--utc'])
     const json = async (...argv: string[]) => JSON.parse((await ask(...argv, '--json')).out)

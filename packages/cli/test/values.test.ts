@@ -10,7 +10,7 @@ const now = Date.parse('2026-03-29T00:30:00Z')
 describe('an instant in the CLI', () => {
   const read = (given: string) => readInstant(given, { field: 'AT', now, isUtc: false }).toISOString()
 
-  it('is parsed to the same instant that was printed, before and after a clock change', () => {
+  it('is parsed to the instant that was printed, before and after a change to summer time', () => {
     const times = new Times({ timezone: 'Europe/Berlin', now: () => now })
     for (const at of ['2026-03-29T00:59:59.500Z', '2026-03-29T01:00:00.000Z', '2026-10-25T00:30:00.000Z']) {
       expect(read(times.at(new Date(at)))).toBe(at)
@@ -63,7 +63,7 @@ describe('a duration in the CLI', () => {
 })
 
 describe('text from the storage', () => {
-  it('is escaped on output: control characters, and characters that hide or reverse text', () => {
+  it('is printed with escaped control characters, and with escaped characters that hide or reverse text', () => {
     expect(visible('a\u001b[31m\u0007\r\n\u009b1m\u202e\u200b\u{e0041}\ud800é漢')).toBe(
       'a\\x1b[31m\\x07\\r\\n\\x9b1m\\u{202e}\\u{200b}\\u{e0041}\\u{d800}é漢',
     )
@@ -72,7 +72,7 @@ describe('text from the storage', () => {
 })
 
 describe('a table of the CLI', () => {
-  it('is aligned by the width of its characters, and its shrinking columns are cut to the terminal’s width', async () => {
+  it('is aligned by the width of its characters, and long columns are cut to the terminal’s width', async () => {
     const columns = [
       { title: 'NAME', shrinks: true },
       { title: 'N', align: 'right' as const },

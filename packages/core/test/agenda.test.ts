@@ -173,7 +173,7 @@ describe('the agenda of a node', () => {
     expect(log).toEqual([['moved', 150]])
   })
 
-  it('accepts that an alarm sets itself again while it rings', async () => {
+  it('lets an alarm set itself again while it rings', async () => {
     const { clock, agenda, log } = world()
     agenda.start()
     const alarm: Alarm = {
@@ -315,7 +315,7 @@ describe('the agenda of a client', () => {
     return { clock, agenda, isHeld: () => held.includes(true) }
   }
 
-  it('sets only unreferenced timers, so that they do not keep the process alive', async () => {
+  it('sets only timers that do not keep the process alive', async () => {
     const { clock, agenda, isHeld } = clientWorld()
     let rung = 0
     const ring = (): void => {

@@ -21,8 +21,8 @@ function sizesOf(steps: readonly LedgerStep[]): readonly number[] {
   return steps.map(({ occurrences }) => occurrences.length)
 }
 
-describe.each(['call', 'job'] as const)('steps of an async ledger, unit %s', (unit) => {
-  it('a repeated step answers and sends wake-ups by its last decision', async () => {
+describe.each(['call', 'job'] as const)('a step of an asynchronous ledger with the unit %s', (unit) => {
+  it('answers and sends wake-ups by its last decision when it is repeated', async () => {
     const data = new AsyncData()
     const { ledger, storage } = open({ unit, data })
     const { storage: rival } = open({ unit, data })
@@ -40,7 +40,7 @@ describe.each(['call', 'job'] as const)('steps of an async ledger, unit %s', (un
     expect(ledger.told).toEqual([])
   })
 
-  it('a repeated step reads the records that it needs again', async () => {
+  it('reads the records that it needs again when it is repeated', async () => {
     const data = new AsyncData()
     const { ledger, storage } = open({ unit, data })
     const { storage: rival } = open({ unit, data })
@@ -55,7 +55,7 @@ describe.each(['call', 'job'] as const)('steps of an async ledger, unit %s', (un
     expect(answer).toMatchObject({ outcome: 'ok', woken: addressOf(job, 200) })
   })
 
-  it('a step processes the items of one job in order, and the answers have the order of the request', async () => {
+  it('processes the items of one job in order, and answers in the order of the request', async () => {
     const { storage } = open({ unit, itemsPerStep: 1, concurrency: 2 })
     const [alpha, beta] = await createJobs(storage, ['alpha', 'beta'], 'queue')
     if (alpha === undefined || beta === undefined) throw new TypeError('no jobs')
@@ -64,13 +64,13 @@ describe.each(['call', 'job'] as const)('steps of an async ledger, unit %s', (un
     expect(statesOf(answers)).toEqual(['running', 'pending', 'queued', 'off_schedule', 'exists'])
   })
 
-  it('a request without items makes no ledger call', async () => {
+  it('is not sent to the ledger for a request without items', async () => {
     const { ledger, storage } = open({ unit })
     expect(await storage.settle({ now: 0, items: [] })).toEqual([])
     expect(ledger.steps).toEqual([])
   })
 
-  it('a step that is too large for one commit is halved until it fits', async () => {
+  it('is halved until it fits if it is too large for one commit', async () => {
     const { ledger, storage } = open({ unit, maxWrites: 2 })
     const [job] = await createJobs(storage, ['alpha'], 'allow')
     if (job === undefined) throw new TypeError('no job')
@@ -82,7 +82,7 @@ describe.each(['call', 'job'] as const)('steps of an async ledger, unit %s', (un
     expect(ledger.steps.map(({ isDivisible }) => isDivisible)).toEqual([true, true, true, false, true])
   })
 
-  it('a call rejects with the error of the ledger, and its step is not halved', async () => {
+  it('rejects with the error of the ledger, and is not halved', async () => {
     const { ledger, storage } = open({ unit })
     const [job] = await createJobs(storage, ['alpha'], 'allow')
     if (job === undefined) throw new TypeError('no job')
@@ -97,7 +97,7 @@ describe.each(['call', 'job'] as const)('steps of an async ledger, unit %s', (un
     expect(statesOf(await storage.createOccurrences({ now: 200, owner, items }))).toEqual(['pending', 'pending'])
   })
 
-  it('a delete does not report an occurrence as canceled if the ledger answers that it continues', async () => {
+  it('does not report an occurrence as canceled if the ledger answers that the occurrence continues', async () => {
     const { ledger, storage } = open({ unit })
     const [job] = await createJobs(storage, ['alpha'], 'allow')
     if (job === undefined) throw new TypeError('no job')
@@ -143,7 +143,7 @@ describe('a storage call on a ledger with the unit job', () => {
     [undefined, 1],
     [2, 2],
     [9, 4],
-  ])('with the concurrency %s runs %s of its steps at once', async (concurrency, most) => {
+  ])('runs its steps with the concurrency %s, and %s of them at once', async (concurrency, most) => {
     const { ledger, storage } = open({ unit: 'job', ...(concurrency === undefined ? {} : { concurrency }) })
     await createJobs(storage, ['alpha', 'beta', 'gamma', 'delta'], 'allow')
     expect(ledger.mostAtOnce).toBe(most)

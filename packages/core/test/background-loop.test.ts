@@ -48,7 +48,7 @@ it('a background loop with the option `again` calls it instead of starting the n
   expect([asked, rounds.length]).toEqual([1, 1])
 })
 
-it('a background loop starts a round by its alarm and says so; setting the alarm again replaces the earlier time', async () => {
+it('a background loop whose alarm is set again starts a round at the new time, and marks it as started by alarm', async () => {
   const work = loop()
   work.runIn(100)
   work.runIn(50)

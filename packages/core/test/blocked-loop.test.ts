@@ -34,7 +34,7 @@ beforeEach(() => {
   blockedLoop.start()
 })
 
-it('BlockedLoop reports nothing while the event loop turns within a second', async () => {
+it('BlockedLoop reports nothing if the event loop is blocked for less than a second', async () => {
   running = ['busy']
   await clock.advance({ seconds: 10 })
   heldMs += 900

@@ -116,7 +116,7 @@ describe('the permits of a node', () => {
     expect(capacity.roomForRequest()).toBe(false)
   })
 
-  it('do not become free within 100 ms: a waiting run is handed back to the storage', async () => {
+  it('may be awaited for 100 ms; then the waiting run is handed back to the storage', async () => {
     const capacity = capacityOf({ limit: 1 })
     capacity.enter(holder('first'))
     capacity.enter(holder('second'))
@@ -128,7 +128,7 @@ describe('the permits of a node', () => {
     expect(log).toEqual(['first starts', 'second is handed back'])
   })
 
-  it('do not become free within 100 ms: a waiting run of low priority is handed back at the same time', async () => {
+  it('may be awaited for 100 ms by a run of low priority too; then the run is handed back', async () => {
     const capacity = capacityOf({ limit: 1 })
     capacity.enter(holder('first'))
     capacity.enter(holder('second', 2))
@@ -195,7 +195,7 @@ describe('a burst of requests', () => {
 })
 
 describe('the prefetch of due slots', () => {
-  it('takes as many slots as get a permit within 5 ms, and none before a handler has ended', () => {
+  it('takes the number of slots that get a permit within 5 ms, and none before a handler has ended', () => {
     const capacity = capacityOf({ limit: 2, prefetch: 7 })
     const first = holder('first')
     expect(capacity.roomForSlot(settings)).toBe(2)
@@ -238,7 +238,7 @@ describe('due slots without a free permit', () => {
     expect(capacity.heldForMs).toBe(0)
   })
 
-  it('cause no signal room for a free permit once they no longer wait', () => {
+  it('cause no signal when a permit becomes free after they have stopped waiting', () => {
     const capacity = capacityOf({ limit: 1 })
     const first = holder('first')
     capacity.enter(first)
@@ -262,13 +262,13 @@ describe('due slots that found no permit within 100 ms', () => {
   const isHeld = (capacity: Capacity, taken: number, lateMs = 100) =>
     capacity.holds(clock.now() - lateMs, settings, taken, clock.now())
 
-  it('are stored as pending up to the number of permits; the rest waits on the node while handlers are quick', () => {
+  it('are stored for other nodes up to the number of permits, and the rest waits on the node', () => {
     const capacity = busy(1)
     expect([0, 1, 2, 3].map((taken) => isHeld(capacity, taken))).toEqual([false, false, true, true])
     expect(capacity.heldForMs).toBe(100)
   })
 
-  it('stay on this node after it had to claim half of the slots that it stored for other nodes', () => {
+  it('stay on this node after this node had to claim half of the slots that it stored for other nodes', () => {
     const capacity = busy(1)
     const store = (count: number, claimed: number) => {
       for (let slot = 0; slot < count; slot++) capacity.workStored('a handler')
@@ -284,7 +284,7 @@ describe('due slots that found no permit within 100 ms', () => {
     expect(isHeld(capacity, 0)).toBe(false)
   })
 
-  it('are stored as pending again once another node has launched a slot of this node', () => {
+  it('are stored for other nodes again once another node has launched a slot of this node', () => {
     const capacity = busy(1)
     capacity.workStored('a handler')
     capacity.workLeft(false, 1)
@@ -293,7 +293,7 @@ describe('due slots that found no permit within 100 ms', () => {
     expect(isHeld(capacity, 0)).toBe(false)
   })
 
-  it('are all stored as pending while handlers are slow, or if no handler has ended for 10 s', async () => {
+  it('are all stored for other nodes while handlers are slow, or if no handler has ended for 10 s', async () => {
     expect(isHeld(busy(101), 5)).toBe(false)
     const capacity = busy(1)
     await clock.advance(9999)
@@ -325,7 +325,7 @@ describe('due slots of a node while the storage has more pending work than the n
     return capacity
   }
 
-  it('wait on the node until the backlog is empty while handlers are quick', () => {
+  it('wait on the node until the backlog is empty, if handlers are quick', () => {
     const capacity = workingOff(100)
     const now = clock.now()
     expect(capacity.holds(now - 20_000, settings, 0, now)).toBe(true)
@@ -346,7 +346,7 @@ describe('due slots of a node while the storage has more pending work than the n
     expect(stuck.holds(clock.now(), settings, 0, clock.now())).toBe(false)
   })
 
-  it('join the backlog after half of their misfire threshold, one slot for two claimed occurrences', () => {
+  it('join the backlog after half of their misfire threshold, one for each two claimed occurrences', () => {
     const capacity = workingOff(1)
     const now = clock.now()
     const isHeld = (lateMs: number) => capacity.holds(now - lateMs, { ...settings, misfireThresholdMs: 8000 }, 0, now)
@@ -395,7 +395,7 @@ describe('due slots of higher priority than the backlog in the storage', () => {
 })
 
 describe('pending work in the storage', () => {
-  it('causes the signal work as soon as it appears, and whenever a permit may be free', () => {
+  it('causes the signal `work` as soon as it appears, and whenever a permit may be free', () => {
     const capacity = capacityOf({ limit: 1 })
     capacity.offerRoom()
     expect(log).toEqual([])

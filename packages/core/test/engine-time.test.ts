@@ -65,7 +65,7 @@ describe('the engine time, read from the clock of the storage', () => {
     expect(time.now()).toBe(now())
   })
 
-  it('follows a storage clock that was set forward or back once it has kept that time for a minute', async () => {
+  it('follows a change of the storage’s clock once the clock has kept the new time for a minute', async () => {
     const { truth, server, time, now } = world()
     await time.start()
     for (const offsetMs of [30 * minute, -30 * minute, 0]) {
@@ -80,7 +80,7 @@ describe('the engine time, read from the clock of the storage', () => {
     }
   })
 
-  it('is read again at once if the machine slept between two readings, and follows after 15 s', async () => {
+  it('is read again at once if the machine slept between two readings, and follows the clock after 15 s', async () => {
     const { truth, node, server, time, now } = world()
     server.answer = (value) => {
       if (server.reads !== 2) return value
@@ -97,7 +97,7 @@ describe('the engine time, read from the clock of the storage', () => {
     expect(time.now()).toBe(now())
   })
 
-  it('does not follow delayed answers of a storage clock that has been corrected', async () => {
+  it('ignores delayed answers of a storage clock that has been corrected', async () => {
     const { truth, server, time, now } = world()
     const wrongMs = 10_000
     server.answer = (value) => value + (truth.now() < start + wrongMs ? 30 * 24 * 60 * minute : 0)
@@ -113,7 +113,7 @@ describe('the engine time, read from the clock of the storage', () => {
     expect(time.now()).toBe(now())
   })
 
-  it('does not follow a storage clock while its readings differ from each other', async () => {
+  it('ignores a storage clock while its readings differ from each other', async () => {
     const { truth, server, time } = world()
     await time.start()
     server.answer = (value) => value + (10 + (server.reads % 2)) * minute

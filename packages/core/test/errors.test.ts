@@ -81,7 +81,7 @@ describe('a refused value in a message', () => {
     [function work() {}, '[function work]'],
     [() => 1, '[function anonymous]'],
     [Symbol('s'), 'Symbol(s)'],
-  ])('that is %s is printed as %s', (value, text) => {
+  ])('is printed as follows: %s as %s', (value, text) => {
     expect(printValue(value)).toBe(text)
   })
 

@@ -59,7 +59,7 @@ describe('a UUIDv5', () => {
     )
   })
 
-  it('of a name that exceeds the shared buffer does not change the UUID of the next name', () => {
+  it('is the same after a UUID of a name that exceeds the shared buffer', () => {
     const make = uuidV5In(golden.namespaces.job)
     const long = '☕'.repeat(5000)
     expect(make(long)).toBe(v5(long, golden.namespaces.job))
@@ -74,7 +74,7 @@ describe('occurrence ids', () => {
     expect(new Set(ids).size).toBe(ids.length)
   })
 
-  it('of triggers and replays differ from ids of slots, and by kind, job, key, original and number', () => {
+  it('of triggers and replays differ from ids of slots, and for each kind, job, key, original and number', () => {
     const job = jobId('a')
     const at = '2026-01-01T00:00:00Z'
     const slot = occurrenceId(job, at)
@@ -90,7 +90,7 @@ describe('occurrence ids', () => {
     expect(triggerOccurrenceId(job, at)).toBe(ids[1])
   })
 
-  it('of missed ranges differ from ids of slots and triggers, and by job and first slot', () => {
+  it('of missed ranges differ from ids of slots and triggers, and for each job and first slot', () => {
     const job = jobId('a')
     const at = '2026-01-01T00:00:00Z'
     const ids = [
@@ -104,7 +104,7 @@ describe('occurrence ids', () => {
     expect(missedRangeId(job, Date.parse(at))).toBe(ids[0])
   })
 
-  it('are not derived from an invalid instant', () => {
+  it('are refused for an invalid instant', () => {
     for (const make of [occurrenceId, missedRangeId]) {
       expect(thrownBy(() => make(jobId('a'), 'yesterday')).code).toBe('INVALID_INSTANT')
     }
@@ -123,7 +123,7 @@ describe('names of jobs and tasks with half a surrogate pair', () => {
     },
   )
 
-  it('are refused, but names with whole surrogate pairs have distinct ids', () => {
+  it('are refused, while names with whole surrogate pairs have distinct ids', () => {
     expect(jobId('\ud83d\ude00')).not.toBe(jobId('\ud83d\ude01'))
   })
 })

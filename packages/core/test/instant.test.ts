@@ -30,7 +30,7 @@ describe('an instant option', () => {
     expect(toInstantMs(input)).toBe(at)
   })
 
-  it('in the stored form is parsed as luxon parses it, and is refused if luxon refuses it', () => {
+  it('is parsed like luxon parses it if it has the stored form, and is refused if luxon refuses it', () => {
     const two = fc.integer({ min: 0, max: 70 }).map((number) => String(number).padStart(2, '0'))
     const fraction = fc.constantFrom('', '.5', '.25', '.125')
     fc.assert(
@@ -54,7 +54,7 @@ describe('an instant option', () => {
     }
   })
 
-  it('that is a date alone means the first millisecond of that date in UTC', () => {
+  it('means the first millisecond of a date in UTC if it is a date alone', () => {
     expect(toInstantMs('2026-01-31')).toBe(Date.UTC(2026, 0, 31))
   })
 
@@ -116,7 +116,7 @@ describe('the stored text of an instant', () => {
     [-1, '1969-12-31T23:59:59.999Z'],
     [-1000, '1969-12-31T23:59:59Z'],
     [-500, '1969-12-31T23:59:59.5Z'],
-  ])('of %i ms is %s', (milliseconds, text) => {
+  ])('is, for %i ms, %s', (milliseconds, text) => {
     expect(toInstantText(milliseconds)).toBe(text)
   })
 

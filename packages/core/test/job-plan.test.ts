@@ -65,7 +65,7 @@ describe('the plan of a job', () => {
     expect(planFromJob(job, {}, 1, new Map())).toBeNull()
   })
 
-  it('for one trigger prefers the trigger’s settings to those of job and tasks, and has only the chosen tasks', () => {
+  it('contains, for one trigger, the trigger’s settings and only the chosen tasks', () => {
     const plan = planOf()
     const overridden = overridePlan(plan, { taskTimeoutMs: 1, executionTimeoutMs: 2 }, ['clean-up'])
     expect(overridden.settings).toEqual({ ...plan.settings, taskTimeoutMs: 1, executionTimeoutMs: 2 })
@@ -78,7 +78,7 @@ describe('the plan of a job', () => {
     expect(plan.tasks[2]?.settings.taskTimeoutMs).toBe(99)
   })
 
-  it('for one trigger with the failure strategy continue runs every task although another one failed', () => {
+  it('runs every task of a trigger with the failure strategy continue although one task failed', () => {
     const overridden = overridePlan(planOf(), { failureStrategy: 'continue' }, null)
     expect(overridden.tasks.map(({ alwaysRuns }) => alwaysRuns)).toEqual([true, true, true])
   })

@@ -63,7 +63,7 @@ describe('a value that toJsonValue accepts', () => {
     expect(tooLarge('€'.repeat(43_691))).toMatchObject({ code: 'DATA_TOO_LARGE', value: 131_075 })
   })
 
-  it('is not larger: a larger result is rejected with RESULT_TOO_LARGE before it is copied', () => {
+  it('has at most that size: a larger result is rejected with RESULT_TOO_LARGE before it is copied', () => {
     let shared: unknown = ['x']
     for (let level = 0; level < 60; level++) shared = [shared, shared]
     for (const value of ['x'.repeat(131_073), shared, new Array(1_000_000)]) {

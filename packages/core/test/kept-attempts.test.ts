@@ -23,7 +23,7 @@ describe('the stored attempts of a task', () => {
     expect(kept.omitted).toBeUndefined()
   })
 
-  it('beyond twenty are the first five, the last fifteen, and the number of dropped attempts', () => {
+  it('consist, beyond twenty, of the first five, the last fifteen and the number of dropped attempts', () => {
     for (const [count, firstOfLast] of [
       [21, 7],
       [22, 8],

@@ -57,13 +57,13 @@ describe('the transition table of an attempt', () => {
 describe('the transition table of an execution', () => {
   const edges = edgesOf(executionTransitions)
 
-  it('reaches closed from every phase, and leaves closed for no other phase', () => {
+  it('reaches closed from every phase, and has no transition out of closed', () => {
     for (const phase of Object.keys(executionTransitions)) expect(reachable(edges, phase)).toContain('closed')
     expect([...reachable(edges, 'closed')]).toEqual(['closed'])
     expect([...reachable(edges, 'closing')].sort()).toEqual(['closed', 'closing'])
   })
 
-  it('reaches closed by an acknowledged end only from closing, after the tasks have ended', () => {
+  it('has a transition by an acknowledged end only from closing to closed', () => {
     expect(edges.filter(({ event }) => event === 'acknowledge')).toEqual([
       { from: 'closing', event: 'acknowledge', to: 'closed' },
     ])

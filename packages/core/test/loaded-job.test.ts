@@ -114,7 +114,7 @@ describe('a loaded job', () => {
     expect(job.write?.versions.map((one) => one.version)).toEqual([2])
   })
 
-  it('that is new writes no earlier head', () => {
+  it('has no earlier head to write if the job is new', () => {
     const write = LoadedJob.created(head, version).write
     expect(write).toEqual({
       jobId: id,

@@ -51,8 +51,8 @@ function window(bounds: { maxOccurrences?: number; maxAgeMs?: number }): Recover
   return { type: 'bounded_window', maxOccurrences: bounds.maxOccurrences ?? null, maxAgeMs: bounds.maxAgeMs ?? null }
 }
 
-describe('of five missed slots, the recovery strategy', () => {
-  it('execute_all runs each', async () => {
+describe('the recovery strategy, with five missed slots,', () => {
+  it('execute_all runs each slot', async () => {
     const decision = await decide({ type: 'execute_all' }, 5)
     expect(decision).toEqual({ entries: [1, 2, 3, 4, 5].map(run), lastSlot: 5 * minute, count: 5, toRun: 5 })
   })
@@ -62,7 +62,7 @@ describe('of five missed slots, the recovery strategy', () => {
     expect(decision).toEqual({ entries: [missed(1, 4), run(5)], lastSlot: 5 * minute, count: 5, toRun: 1 })
   })
 
-  it('mark_as_missed runs none, and records one range', async () => {
+  it('mark_as_missed runs no slot, and records the slots as one range', async () => {
     const decision = await decide({ type: 'mark_as_missed' }, 5)
     expect(decision).toEqual({ entries: [missed(1, 5)], lastSlot: 5 * minute, count: 5, toRun: 0 })
   })
@@ -78,7 +78,7 @@ describe('of five missed slots, the recovery strategy', () => {
     })
   })
 
-  it('bounded_window with maxOccurrences 2 runs the last two', async () => {
+  it('bounded_window with maxOccurrences 2 runs the last two slots', async () => {
     const decision = await decide(window({ maxOccurrences: 2 }), 5)
     expect(decision).toEqual({ entries: [missed(1, 3), run(4), run(5)], lastSlot: 5 * minute, count: 5, toRun: 2 })
   })
@@ -95,7 +95,7 @@ describe('of five missed slots, the recovery strategy', () => {
     expect(narrow.entries).toEqual([missed(1, 4), run(5)])
   })
 
-  it('bounded_window runs none if all slots are older than its maxAge', async () => {
+  it('bounded_window runs no slot if all slots are older than its maxAge', async () => {
     const { entries, toRun } = await decide(window({ maxAgeMs: 1000 }), 5)
     expect(entries).toEqual([missed(1, 5)])
     expect(toRun).toBe(0)
@@ -107,7 +107,7 @@ describe('of five missed slots, the recovery strategy', () => {
   })
 })
 
-describe('of five missed slots, some of them canceled ahead, the recovery strategy', () => {
+describe('the recovery strategy, with five missed slots of which some were canceled ahead,', () => {
   const decideWithout = (strategy: RecoveryStrategy, ...gone: number[]) => {
     const canceled = recordedAhead(new Set(gone.map((slot) => slot * minute)))
     const until = 5 * minute
@@ -134,7 +134,7 @@ describe('of five missed slots, some of them canceled ahead, the recovery strate
     })
   })
 
-  it('execute_last runs none if all slots were canceled', async () => {
+  it('execute_last runs no slot if all slots were canceled', async () => {
     const { entries, toRun } = await decideWithout({ type: 'execute_last' }, 1, 2, 3, 4, 5)
     expect([entries, toRun]).toEqual([[missed(1, 5)], 0])
   })
@@ -177,23 +177,23 @@ describe('of five missed slots, some of them canceled ahead, the recovery strate
   })
 })
 
-describe('of one missed slot, the recovery strategy', () => {
-  it.each(['execute_all', 'execute_last'] as const)('%s runs it', async (type) => {
+describe('the recovery strategy, with one missed slot,', () => {
+  it.each(['execute_all', 'execute_last'] as const)('%s runs the slot', async (type) => {
     expect((await decide({ type }, 1)).entries).toEqual([run(1)])
   })
 
-  it('mark_as_missed records it', async () => {
+  it('mark_as_missed records the slot', async () => {
     expect((await decide({ type: 'mark_as_missed' }, 1)).entries).toEqual([missed(1, 1)])
   })
 
-  it('compressed runs it as a span of one', async () => {
+  it('compressed runs the slot as a span of one', async () => {
     expect((await decide({ type: 'compressed' }, 1)).entries).toEqual([
       { kind: 'run', slot: minute, span: { from: minute, to: minute, count: 1 } },
     ])
   })
 })
 
-describe('of more missed slots than the limit of one decision, the recovery strategy', () => {
+describe('the recovery strategy, with more missed slots than one decision may contain,', () => {
   it('execute_all decides the first slots, and leaves the rest to the next decision', async () => {
     const decision = await decide({ type: 'execute_all' }, 5, 2)
     expect(decision).toEqual({ entries: [run(1), run(2)], lastSlot: 2 * minute, count: 2, toRun: 2 })
@@ -205,7 +205,7 @@ describe('of more missed slots than the limit of one decision, the recovery stra
   })
 })
 
-it('execute_last counts the missed slots of a month of seconds, and runs one', async () => {
+it('execute_last counts 2,592,000 missed slots, and runs the last one', async () => {
   const month = 30 * 86_400_000
   const decision = await decideMissedSlots({
     series: every(1000),
@@ -327,7 +327,7 @@ describe('a first missed slot that is not in this node’s schedule', () => {
     [{ type: 'execute_last' }, [{ kind: 'run', slot: foreign, span: null }]],
     [window({ maxOccurrences: 2 }), [{ kind: 'run', slot: foreign, span: null }]],
     [{ type: 'mark_as_missed' }, [{ kind: 'missed', span: { from: foreign, to: foreign, count: 1 } }]],
-  ])('is decided like any other slot by the recovery strategy %j', async (strategy, entries) => {
+  ])('is decided by the recovery strategy %j like the other slots', async (strategy, entries) => {
     const decision = await decideMissedSlots({
       series: schedule,
       first: foreign,
@@ -447,7 +447,7 @@ describe('the decisions about missed slots', () => {
     )
   })
 
-  it('have at most the limit of entries, and count their slots', async () => {
+  it('contain at most the limit of entries, and count their slots', async () => {
     await fc.assert(
       fc.asyncProperty(cases, async (one) => {
         const { decisions } = await decideAll(one)

@@ -29,7 +29,7 @@ it('a node may put its own definition back if no living node has the stored one'
   expect(jobs.returning()).toEqual([job])
 })
 
-it('a node puts no definition back for `deadAfter` after the storage lost and regained the job', () => {
+it('a node waits `deadAfter` before it puts a definition back if the storage lost and regained the job', () => {
   const followed = followedBy()
   followed.jobs.add(job, own, record())
   followed.jobs.add(job, own, record({ createdAt: 2, version: 1, lineage: [] }))
@@ -39,7 +39,7 @@ it('a node puts no definition back for `deadAfter` after the storage lost and re
   expect(followed.jobs.returning()).toEqual([job])
 })
 
-it('a definition that was put back and then replaced again is not put back before `deadAfter` has passed', () => {
+it('a node waits `deadAfter` before it puts a definition back that another node has replaced again', () => {
   const followed = followedBy()
   followed.jobs.add(job, own, record())
   followed.jobs.putBack(jobId('job'))

@@ -27,7 +27,7 @@ describe('an OwnContext', () => {
     })
   })
 
-  it('keeps no value that a callback enters with enterWith', () => {
+  it('does not keep a value that a callback sets with enterWith', () => {
     const made = new OwnContext()
     made.run(() => request.enterWith('entered'))
     expect(request.getStore()).toBe(undefined)
@@ -46,8 +46,8 @@ describe('an OwnContext', () => {
   })
 })
 
-describe('shared work does not run in the async context of its requester', () => {
-  it('if an alarm runs it', async () => {
+describe('shared work runs outside of the async context of its requester', () => {
+  it('when an alarm runs it', async () => {
     const agenda = newAgenda()
     agenda.start()
     const seen = await new Promise((resolve) => {
@@ -58,7 +58,7 @@ describe('shared work does not run in the async context of its requester', () =>
     expect(seen).toBe(undefined)
   })
 
-  it('if AfterTurn runs it', async () => {
+  it('when AfterTurn runs it', async () => {
     const seen = await new Promise((resolve) => {
       const work = new AfterTurn(() => resolve(request.getStore()))
       request.run('7', () => work.ask())
@@ -66,7 +66,7 @@ describe('shared work does not run in the async context of its requester', () =>
     expect(seen).toBe(undefined)
   })
 
-  it('if a background loop runs it, even in a round that was requested during another round', async () => {
+  it('when a background loop runs it, even in a round that was requested during another round', async () => {
     const seen: unknown[] = []
     const round = async (): Promise<void> => {
       seen.push(request.getStore())

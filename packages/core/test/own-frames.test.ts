@@ -3,7 +3,7 @@ import { placesOf, printError, toErrorRecord, withoutOwnFrames } from '../src/er
 
 const own = String(placesOf(new URL('../src/own-frames.ts', import.meta.url).href)[2])
 
-it('the stack frames of the engine are recognized by URL and by path, and not in bundles', () => {
+it('withoutOwnFrames recognizes the engine’s stack frames by URL and by path, and not in bundles', () => {
   const [asUrl, , asPath] = placesOf('file:///app/node_modules/@jobistemer/core/dist/own-frames.js')
   expect(asUrl).toBe('file:///app/node_modules/@jobistemer/core/dist/')
   expect(asPath).toBe('/app/node_modules/@jobistemer/core/dist/')
@@ -21,7 +21,7 @@ it.each<[title: string, frames: readonly string[], kept: number]>([
   ],
   ['without the engine stays whole', ['/app/jobs.js', 'node:internal/timers'], 2],
   ['of the engine alone stays whole', [`${own}engine/a.js`, `${own}engine/b.js`], 2],
-])('a stack %s', (_, frames, kept) => {
+])('the stored stack of an error %s', (_, frames, kept) => {
   const line = (frame: string) => `    at work (${frame}:1:2)`
   const stack = ['Error: late', ...frames.map(line)].join('\n')
   expect(withoutOwnFrames(stack)).toBe(['Error: late', ...frames.slice(0, kept).map(line)].join('\n'))

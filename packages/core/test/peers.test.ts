@@ -76,7 +76,7 @@ describe('a peer, observed by its node records,', () => {
   })
 
   it.each([null, {}, 'yesterday', { since: 'yesterday', takenOverBy: null }])(
-    'with the invalid death record %j is judged by its counter',
+    'is judged by its counter if its death record is %j, which is invalid',
     async (dead) => {
       const spoiled = record('a', 5, { about: { dead } })
       expect(await look(0, spoiled)).toBe(true)
@@ -125,7 +125,7 @@ describe('a peer, observed by its node records,', () => {
     expect(told).toEqual(['node.joined a'])
   })
 
-  it('is reported again when it has started, because a starting node takes no work', async () => {
+  it('is reported again when it has finished starting, because it takes work only then', async () => {
     expect(await look(0, record('a', -3))).toBe(true)
     expect(await look(5, record('a', -2))).toBe(true)
     expect(await look(5, record('a', -1))).toBe(false)
@@ -208,7 +208,7 @@ describe('a peer, observed by its node records,', () => {
     expect([namesOf(peers.dead()), told]).toEqual([['a'], ['node.lost a']])
   })
 
-  it('is dead until its runs are released, although another node has already stated its death', async () => {
+  it('is dead until its runs are released, even if another node’s record states its death', async () => {
     const stated = record('a', 3, { leaving: true, about: { ended: true, dead: { since: 1, takenOverBy: null } } })
     await look(0, stated)
     peers.expect({ node: 'a', incarnation: 'a-1' })
@@ -220,7 +220,7 @@ describe('a peer, observed by its node records,', () => {
     expect([peers.dead(), told]).toEqual([[], ['node.lost a']])
   })
 
-  it('counts as a new node if it owned a run without a record and its record appears later', async () => {
+  it('counts as a new node if its record appears only after its run was found', async () => {
     await look(0)
     peers.expect({ node: 'a', incarnation: 'a-1' })
     for (let count = 0; count < 5; count++) await look(5)
@@ -231,7 +231,7 @@ describe('a peer, observed by its node records,', () => {
     expect(told).toEqual(['node.joined a'])
   })
 
-  it('without a record is dead no earlier than after the longest dead time of a known node', async () => {
+  it('is dead, without a record, no earlier than after the longest dead time of a known node', async () => {
     const patient = (counter: number) => record('b', counter, { about: { deadAfterMs: 60_000 } })
     await look(0, patient(1))
     peers.expect({ node: 'a', incarnation: 'a-1' })
@@ -276,7 +276,7 @@ describe('the measurement of a peer’s silence', () => {
     expect(namesOf(peers.dead())).toEqual(['a'])
   })
 
-  it('restarts only until the silence between answered reads adds up to 1.5 times the dead time', async () => {
+  it('restarts repeatedly, but the peer is dead after 1.5 times its dead time of connected silence', async () => {
     await look(0, record('a', 5))
     // An outage of 8 s after each 10 s: a gap between two answered looks counts for one heartbeat interval at most.
     for (let outages = 0; outages < 2; outages++) {
@@ -319,7 +319,7 @@ describe('the measurement of a peer’s silence', () => {
   })
 })
 
-it('Peers reports once each that records may be missing: after the start, a failed read, and a disappearance', async () => {
+it('Peers reports that records may be missing once after the start, a failed read and a disappearance', async () => {
   await look(0, record('a', 5))
   expect([peers.takeGap(), peers.takeGap()]).toEqual([true, false])
   peers.beginAnew()

@@ -21,7 +21,7 @@ describe('the order of waiting occurrences', () => {
     )
   })
 
-  it('puts an occurrence one hour earlier for each level of priority', () => {
+  it('places an occurrence one hour earlier for each level of priority', () => {
     expect(priorityStepMs).toBe(3_600_000)
     const at = Date.UTC(2026, 0, 1)
     expect([undefined, 0, 1, -2].map((priority) => orderAt(waiting(at, priority)) - at)).toEqual([
@@ -37,7 +37,7 @@ describe('the order of waiting occurrences', () => {
     expect(compareOrder(one, one)).toBe(0)
   })
 
-  it('puts no occurrence behind one whose instant is more than 20 hours later', () => {
+  it('places no occurrence behind another one whose instant is more than 20 hours later', () => {
     const priorities = fc.integer({ min: -10, max: 10 })
     fc.assert(
       fc.property(priorities, priorities, fc.integer({ min: 1 }), (first, second, ms) => {

@@ -78,7 +78,7 @@ function instantsOf(records: Records): readonly number[] {
 }
 
 describe('pruneHistory', () => {
-  it('removes history together with the prune floor of its last slot, where a missed span counts to its end', async () => {
+  it('removes history and raises the prune floor to its last slot; a missed span counts to its end', async () => {
     const { records, removals, prune } = world()
     const id = addJob(records, 'alpha', [100, 300])
     const span = { from: 200, to: 900, count: 8 }
@@ -149,7 +149,7 @@ describe('pruneHistory', () => {
     expect(await prune({ jobId: jobId('absent') })).toEqual({ removed: 0, more: false })
   })
 
-  it('reads the history again if the schedule has changed since it read the job', async () => {
+  it('reads the history again if the schedule changed after it read the job', async () => {
     const made = world()
     const id = addJob(made.records, 'alpha', [100, 200, 300], 1000)
     made.answer = () => {
@@ -163,7 +163,7 @@ describe('pruneHistory', () => {
     expect(instantsOf(made.records)).toEqual([200, 300])
   })
 
-  it('ends if the job is removed meanwhile', async () => {
+  it('stops if the job is removed meanwhile', async () => {
     const made = world()
     const id = addJob(made.records, 'alpha', [100])
     made.answer = () => {

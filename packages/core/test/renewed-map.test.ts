@@ -40,7 +40,7 @@ describe('a RenewedMap', () => {
     expect(renewed.size).toBe(0)
   })
 
-  it('does not keep deleted entries alive after one of its tables was moved to the old generation', () => {
+  it('does not keep deleted entries alive after V8 has moved one of its tables to the old generation', () => {
     // A plain map does: each of its tables takes the next one along into the old part of the heap.
     const plain = oldBytesAfterChurn(new Map())
     const renewed = oldBytesAfterChurn(new RenewedMap())

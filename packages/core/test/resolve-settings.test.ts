@@ -17,7 +17,7 @@ describe('the effective settings of a job or task', () => {
     expect(settings).toEqual({ ...defaultSettings, taskTimeoutMs: 3, executionTimeoutMs: 20, overlapPolicy: 'allow' })
   })
 
-  it('of a task are the settings of its job, unless the task sets them itself', () => {
+  it('equal, for a task, the settings of its job unless the task sets them itself', () => {
     const job = resolveJobSettings({ failureStrategy: 'continue', taskTimeoutMs: 7, keepLogs: null })
     expect(resolveTaskSettings(job, {})).toEqual({
       failureStrategy: 'continue',
@@ -39,7 +39,7 @@ describe('the effective settings of a job or task', () => {
     expect(Object.isFrozen(settings)).toBe(true)
   })
 
-  it('are correct for more different settings than the cache holds', () => {
+  it('are correct for more different settings than their cache can hold', () => {
     for (let taskTimeoutMs = 1; taskTimeoutMs <= 2500; taskTimeoutMs++) {
       expect(resolveJobSettings({ taskTimeoutMs }).taskTimeoutMs).toBe(taskTimeoutMs)
     }

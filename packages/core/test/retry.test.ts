@@ -94,7 +94,7 @@ describe('a task that waited for a retry when its run lost its owner', () => {
     }
   })
 
-  it('does not wait if the announced attempt had begun', () => {
+  it('does not wait if the announced attempt has begun', () => {
     for (const state of ['lost', 'aborted'] as const) {
       expect(resumed({ state, startedAt: 300, endedAt: 400 })).toBeNull()
       // By a clock that stood ahead of this one.

@@ -124,7 +124,7 @@ describe('the password in a connection string', () => {
 })
 
 describe('a secret', () => {
-  it('that is passed in place of a storage does not appear in the error', () => {
+  it('does not appear in the error if it is passed in place of a storage', () => {
     try {
       createClient({ storage: 'redis://admin:hunter2@localhost' as never })
       expect.fail('the storage was accepted')
@@ -190,7 +190,7 @@ describe('a value without a secret', () => {
     expect(maskSecrets(text)).toBe(text)
   })
 
-  it('of an address is printed: scheme, host, port and database', () => {
+  it('is printed in an address: scheme, host, port and database', () => {
     expect(maskAddress('postgres://joe:pw@db.example.com:5432/jobs?password=x')).toBe(
       'postgres://***@db.example.com:5432/jobs?***',
     )

@@ -61,14 +61,14 @@ describe('the settings of a job or task', () => {
     })
   })
 
-  it('for kept logs mean 100 lines if true, and none if false', () => {
+  it('mean 100 kept log lines for `keepLogs: true`, and none for false', () => {
     expect(readTask({ keepLogs: true })).toEqual({ keepLogs: { lines: 100 } })
     expect(readTask({ keepLogs: {} })).toEqual({ keepLogs: { lines: 100 } })
     expect(readTask({ keepLogs: false })).toEqual({ keepLogs: null })
     expect(readJob({ alertAfter: 'never' })).toEqual({ alertAfterMs: null })
   })
 
-  it('of a retry policy default to an interval of 1 s, no back-off, no jitter and a maximum interval of 1 h', () => {
+  it('of a retry policy default to an interval of 1 s without back-off and jitter, and at most 1 h', () => {
     expect(readTask({ retryPolicy: { maxRetries: 2 } })).toEqual({
       retryPolicy: { maxRetries: 2, retryIntervalMs: 1000, backoffFactor: 1, maxIntervalMs: 3_600_000, jitter: 0 },
     })
@@ -187,7 +187,7 @@ describe('an invalid setting is rejected with its field, its value and a remedy:
     })
   })
 
-  it('for a choice, the remedy lists the allowed values', () => {
+  it('with a remedy that lists the allowed values if the setting is a choice', () => {
     const { message } = thrownBy(() => readJob({ overlapPolicy: 'replace' }))
     for (const allowed of ['skip', 'queue', 'queue_one', 'allow', 'cancel_running']) {
       expect(message).toContain(`"${allowed}"`)

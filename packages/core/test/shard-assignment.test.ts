@@ -178,7 +178,7 @@ describe('the profile of a node', () => {
     expect(codeWith([coded]).digest).not.toBe(codeWith([jobNamed('coded', [{}])]).digest)
   })
 
-  it('fits the size limit of storages: it omits code and definitions that are too large', () => {
+  it('omits code and definitions that exceed the size limit of storages', () => {
     const many = Array.from({ length: 8001 }, (_, index) => jobNamed(`job ${index}`, [{}]))
     const most = codeWith(many.slice(1), ['x'.repeat(19_996)])
     expect(Buffer.byteLength(JSON.stringify(most.profile))).toBeLessThan(131_072)

@@ -17,7 +17,7 @@ function rated(limit: number, intervalMs: number): { readonly overlap: OverlapRu
 const plain = { overlap: overlapRuleOf('queue', 10, 5) }
 
 describe('the start rate of a job', () => {
-  it('allows a start once `interval` has passed since the start that lies `limit` starts back', () => {
+  it('allows the next start once the start `limit` starts ago lies `interval` in the past', () => {
     const job = rated(2, 60)
     expect(nextStartAt(job)).toBe(Number.NEGATIVE_INFINITY)
     expect(nextStartAt({ ...job, starts: [100] })).toBe(Number.NEGATIVE_INFINITY)
@@ -25,7 +25,7 @@ describe('the start rate of a job', () => {
     expect(nextStartAt({ ...rated(1, 60), starts: [100, 130] })).toBe(190)
   })
 
-  it('is not applied to a job that has none, however many starts it had', () => {
+  it('does not limit a job without a start rate, however many starts the job had', () => {
     expect(nextStartAt({ ...plain, starts: [100, 130] })).toBe(Number.NEGATIVE_INFINITY)
   })
 

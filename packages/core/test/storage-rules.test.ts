@@ -92,7 +92,7 @@ describe('the overlap rule of the storage', () => {
     for (const policy of policies) expect(decideOverlap(situation(policy, { running: 1 }))).toEqual(table[policy])
   })
 
-  it('treats a pending occurrence as active; queue_one and cancel_running replace it by the newest', () => {
+  it('treats a pending occurrence as active, and under queue_one and cancel_running lets the newest replace it', () => {
     expect(decideOverlap(situation('skip', { pending: 1 })).state).toBe('skipped')
     expect(decideOverlap(situation('queue', { pending: 1 })).state).toBe('queued')
     for (const policy of ['queue_one', 'cancel_running'] as const) {
@@ -131,7 +131,7 @@ describe('the overlap rule of the storage', () => {
     }
   })
 
-  it('neither skips nor rejects an occurrence while superseded slots wait, unless an occurrence runs', () => {
+  it('neither skips nor rejects an occurrence while superseded slots wait and no occurrence runs', () => {
     const left = { superseded: true, pending: 1, queued: 5 }
     expect(decideOverlap(situation('skip', left)).state).toBe('queued')
     expect(decideOverlap(situation('skip', { ...left, pending: 0 })).state).toBe('running')
@@ -173,7 +173,7 @@ describe('judgeCreate', () => {
     expect(judgeCreate(exclusion(100), head, false)).toMatchObject({ outcome: 'off_schedule' })
   })
 
-  it('accepts a recovery with the current watermark, even if its last slot was canceled ahead', () => {
+  it('accepts a recovery at the current watermark, even if its last slot was canceled ahead', () => {
     const { id, jobId, scheduledAt, jobVersion } = slot
     const address = { id, jobId, scheduledAt, jobVersion }
     const recovery = (expectedWatermark: number): CreateItem => ({
@@ -190,7 +190,7 @@ describe('judgeCreate', () => {
     expect(judgeCreate(recovery(90), head, false)).toMatchObject({ outcome: 'off_schedule', watermark: 100 })
   })
 
-  it('moves the job past a slot that already exists, unless the version is older or the next instant differs', () => {
+  it('passes a slot that already exists, unless the version is older or the next instant differs', () => {
     expect(passesSlot(slot, head)).toBe(true)
     expect(passesSlot({ ...slot, jobVersion: 1 }, head)).toBe(false)
     expect(passesSlot(slot, { ...head, nextAt: 300 })).toBe(false)
@@ -329,7 +329,7 @@ describe('the record of an occurrence', () => {
     expect(woken(requeued(pending))).toEqual(pending)
   })
 
-  it('has its state, reason and instant of the end when it ends, and keeps its owner', () => {
+  it('gets its final state, reason and instant at its end, and keeps its owner', () => {
     const change = { state: 'failed', reason: 'task_failed', runs: [], sequence: 3 } as const
     const expected = { state: 'failed', reason: 'task_failed', finishedAt: 240, deadlineAt: null, token: 1, owner }
     expect(finished(running, change, 240)).toEqual({ ...running, ...expected, runs: [], sequence: 3 })
@@ -345,7 +345,7 @@ describe('the record of an occurrence', () => {
     expect(canceledBy(pending, second, 240).cancelRequest).toEqual(second)
   })
 
-  it('that recovers a missed slot is marked as recovered', () => {
+  it('is marked as recovered if it recovers a missed slot', () => {
     const run = { kind: 'run', id: slot.id, scheduledAt: 200, executionTimeoutMs: 50, details: {} } as const
     const recovered = recoveredOccurrence(slot, run, 'queued', 900)
     expect(recovered).toMatchObject({ state: 'queued', recovered: true, dueAt: 200, createdAt: 900, finishedAt: null })

@@ -12,7 +12,7 @@ const count = defineTask({ name: 'count', run: async () => ({ rows: 3 }) })
 const label = defineTask({ name: 'label', data: { prefix: 'rows' }, run: ({ data }) => data.prefix.length })
 
 describe('the compiler infers types', () => {
-  it('for `context.data` from the data of the same task', () => {
+  it('of `context.data` from the data of the same task', () => {
     const job = defineJob({
       name: 'typed',
       schedule,
@@ -49,7 +49,7 @@ describe('the compiler infers types', () => {
     expect(job.tasks).toHaveLength(3)
   })
 
-  it('for `context.result` from an earlier task of defineTask', () => {
+  it('of `context.result` from an earlier task of defineTask', () => {
     const job = defineJob({
       name: 'typed',
       schedule,
@@ -71,7 +71,7 @@ describe('the compiler infers types', () => {
     expect(job.tasks.map(({ name }) => name)).toEqual(['count', 'label', 'print'])
   })
 
-  it('for the definition from defineTask', () => {
+  it('of a definition from defineTask', () => {
     expectTypeOf(count).toEqualTypeOf<RunnableTask<undefined, { rows: number }>>()
     expectTypeOf<Parameters<NonNullable<typeof label.run>>[0]>().toEqualTypeOf<
       TaskContext<{ readonly prefix: 'rows' }>

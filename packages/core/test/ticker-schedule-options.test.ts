@@ -25,11 +25,11 @@ describe('an instant in the options of a schedule', () => {
     ['2026-01-31T11:00[Asia/Tokyo]', false],
     [0, false],
     [new Date(0), false],
-  ])('counts as a local time if it has no zone: %s is %s', (input, isLocal) => {
+  ])('counts as a local time if it has no offset and no zone: %s is %s', (input, isLocal) => {
     expect(isLocalTime(input)).toBe(isLocal)
   })
 
-  it('is read in the time zone of the schedule if it is a local time, and else as it is', () => {
+  it('is read in the time zone of the schedule if it is a local time, and otherwise unchanged', () => {
     const iso = (input: Parameters<typeof toZonedInstantMs>[0]) =>
       new Date(toZonedInstantMs(input, 'America/New_York', 'start')).toISOString()
     expect(iso('2026-01-31T02:00:00')).toBe('2026-01-31T07:00:00.000Z')

@@ -156,19 +156,19 @@ describe('an update of a schedule', () => {
     )
   const tens = [wholeTime(every(10).toJSON())]
 
-  it('with the policy immediate leaves overdue slots to the old schedule', () => {
+  it('with the policy immediate keeps the old schedule for overdue slots', () => {
     expect(slotsAfter(update(tens, { policy: 'immediate', now: 35, watermark: 10 }), 10).slice(0, 4)).toEqual([
       20, 30, 42, 49,
     ])
   })
 
-  it('with the policy graceful also leaves the next slot to the old schedule', () => {
+  it('with the policy graceful also keeps the old schedule for the next slot', () => {
     expect(slotsAfter(update(tens, { policy: 'graceful', now: 35, watermark: 30 }), 30).slice(0, 3)).toEqual([
       40, 42, 49,
     ])
   })
 
-  it('with the policy graceful until an instant leaves all slots up to that instant to the old schedule', () => {
+  it('with the policy graceful until an instant keeps the old schedule for all slots up to the instant', () => {
     const policy: UpdatePolicy = { type: 'graceful', until: 60 }
     expect(slotsAfter(update(tens, { policy, now: 35, watermark: 30 }), 30).slice(0, 5)).toEqual([40, 50, 60, 63, 70])
   })
@@ -185,7 +185,7 @@ describe('an update of a schedule', () => {
     expect(slotsAfter(update(tens, { policy, now: 35, watermark: 30 }), 30).slice(0, 2)).toEqual([40, 50])
   })
 
-  it('changes no past slot, and leaves every slot to exactly one of the two schedules, under every policy', () => {
+  it('changes no past slot, and assigns every slot to exactly one of the two schedules', () => {
     const window = fc.tuple(fc.integer({ min: 0, max: horizon }), fc.integer({ min: 0, max: 100 }))
     const policy: fc.Arbitrary<UpdatePolicy> = fc.oneof(
       fc.constantFrom('immediate' as const, 'graceful' as const),

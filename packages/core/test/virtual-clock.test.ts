@@ -150,7 +150,7 @@ describe('a virtual clock', () => {
     expect(log).toEqual(calls.map(() => ['answered', 100]))
   })
 
-  it('recognizes work that waits for its own time, even inside work on another virtual clock', async () => {
+  it('recognizes work that waits for this clock, even inside work on another virtual clock', async () => {
     const [outer, inner] = [virtualClock(start, { patience: { minutes: 10 } }), virtualClock(start)]
     let isDone = false
     outer.perform?.(async () => {
@@ -161,7 +161,7 @@ describe('a virtual clock', () => {
     expect(isDone).toBe(true)
   })
 
-  it('adds no async context that slows down later promises', async () => {
+  it('creates no async context that slows down later promises', async () => {
     const carried = async () => {
       let properties = 0
       await virtualClock(start).perform?.(async () => {
@@ -175,7 +175,7 @@ describe('a virtual clock', () => {
     expect(await carried()).toBe(first)
   })
 
-  it('moves its wall time by `jumpTo` forward or back, and leaves its monotonic time', async () => {
+  it('moves its wall time with `jumpTo` forward or back, and does not change its monotonic time', async () => {
     const { clock, log, note } = world()
     clock.setTimer(100, note('timer'))
     await clock.jumpTo(start + 3_600_000)
@@ -185,7 +185,7 @@ describe('a virtual clock', () => {
     expect([clock.now(), clock.monotonic(), log]).toEqual([start - 3_600_000 + 100, 100, [['timer', 100]]])
   })
 
-  it('rejects `advanceTo` a past instant, and the error names `jumpTo` as the remedy', async () => {
+  it('rejects `advanceTo` with a past instant, and the error names `jumpTo` as the remedy', async () => {
     const { clock } = world()
     const error = await clock.advanceTo(start - 1).catch((reason: unknown) => reason)
     expect(error).toMatchObject({ code: 'INVALID_INSTANT', field: 'instant', value: start - 1 })
@@ -211,7 +211,7 @@ describe('a sleep on a virtual clock', () => {
     expect(log).toEqual([['awake', 3 * 86_400_000]])
   })
 
-  it('of 0 ms ends at once', async () => {
+  it('ends at once if its duration is 0 ms', async () => {
     const { clock, log, note } = world()
     void clock.sleep(0).then(note('awake'))
     await clock.settle()

@@ -52,7 +52,7 @@ describe('storage calls that follow one another', () => {
   })
 })
 
-it('requests of users continue one by one, in order, and after the work of the engine', async () => {
+it('waiting requests of users continue one by one, in order, and after the work of the engine', async () => {
   const clock = workClock()
   const turns = new YieldBudget(clock)
   const order: string[] = []

@@ -108,7 +108,7 @@ describe('two users of the dashboard at the same time', () => {
     await world.client.cancel(first)
   })
 
-  it('who send the same request to run a job create one run', async () => {
+  it('create one run if they send the same request', async () => {
     const dashboard = world.dashboard()
     const body = { job: 'large', key: 'one request' }
     const answers = await Promise.all(

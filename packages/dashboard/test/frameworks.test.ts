@@ -146,7 +146,7 @@ describe('the option authorize', () => {
   it.each([
     ['Express', withExpress],
     ['Fastify', withFastify],
-  ] as const)('receives the session that %s stores with the request', async (_, start) => {
+  ] as const)('finds the session that %s stores with the request', async (_, start) => {
     const running = await start()
     const pause = (headers: Record<string, string>) =>
       fetch(`${running.origin}${basePath}/api/pause`, {
@@ -176,7 +176,7 @@ describe('a server that is closed while a page of the dashboard is open', () => 
     return { ended: once(response, 'close') }
   }
 
-  it('of Fastify ends its event streams, and does not close the dashboard’s client', async () => {
+  it('ends its event streams in Fastify, and does not close the dashboard’s client', async () => {
     const app = fastify({ keepAliveTimeout: 3_600_000 })
     onTestFinished(() => app.server.closeAllConnections())
     await app.register(fastifyPlugin(world.dashboard()), { prefix: basePath })
@@ -189,7 +189,7 @@ describe('a server that is closed while a page of the dashboard is open', () => 
   it.each([
     ['node:http', (dashboard: Dashboard) => createServer(nodeListener(dashboard))],
     ['Express', (dashboard: Dashboard) => createServer(express().use(basePath, expressMiddleware(dashboard)))],
-  ] as const)('of %s closes once the client of the dashboard is closed', async (_, make) => {
+  ] as const)('closes in %s once the client of the dashboard is closed', async (_, make) => {
     const client = createClient({ storage: world.storage, logger: silentLogger })
     const server = make(world.dashboard({ client }))
     server.keepAliveTimeout = 3_600_000

@@ -57,7 +57,7 @@ describe('a read-only dashboard', () => {
 })
 
 describe('the rights of a user', () => {
-  it('for single jobs decide which buttons the page shows, and the page reports that it hides jobs', async () => {
+  it('decide for each job which buttons the page shows, and the page reports that it hides jobs', async () => {
     const { page } = browser
     const authorize: Parameters<World['dashboard']>[0] = {
       authorize: (_, { action, job }) =>
@@ -71,7 +71,7 @@ describe('the rights of a user', () => {
     expect(await accessibilityFindings(page)).toEqual([])
   })
 
-  it('that allow nothing lead to a readable page', async () => {
+  it('lead to a readable page even if they allow nothing', async () => {
     const { page } = browser
     const origin = await world.serve(world.dashboard({ authorize: () => false }))
     const response = await page.goto(`${origin}${basePath}/jobs`)
@@ -80,7 +80,7 @@ describe('the rights of a user', () => {
     expect(await accessibilityFindings(page)).toEqual([])
   })
 
-  it('from a token begin with the link that contains the token', async () => {
+  it('begin with the link that contains the token if the dashboard has a token', async () => {
     const { page } = browser
     const token = 'a-token-of-24-characters'
     const origin = await world.serve(world.dashboard({ authorize: undefined as never, token }))

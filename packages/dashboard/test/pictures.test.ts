@@ -152,7 +152,7 @@ describe.each([
   ['error', 'error', failing],
 ] as const)('the state %s on the %s storage', (state, origin, views) => {
   it.each(views.map((view) => [view.name, view] as const))(
-    'the picture of %s equals its reference',
+    'equals its reference picture on the page %s',
     async (name, view) => {
       const { page } = browser
       await page.setViewportSize({ width: 1280, height: 880 })

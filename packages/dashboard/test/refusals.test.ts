@@ -73,7 +73,7 @@ describe('the table of the dashboard’s routes', () => {
   })
 
   it.each(routes.map((route) => [route.path, route] as const))(
-    'contains %s, which is answered if authorize allows it',
+    'contains %s, which is answered if authorize allows the request',
     async (path, route) => {
       // Reads and dry runs must succeed. Then a later refusal can only be caused by the missing right.
       const isDry = route.method === 'POST' && (path === '/api/backfill' || path.startsWith('/api/bulk'))
@@ -85,7 +85,7 @@ describe('the table of the dashboard’s routes', () => {
   )
 })
 
-describe.each(routes.map((route) => [`${route.method} ${route.path}`, route] as const))('%s', (_, route) => {
+describe.each(routes.map((route) => [`${route.method} ${route.path}`, route] as const))('the route %s', (_, route) => {
   const isAction = route.method === 'POST'
 
   it('is refused if authorize returns false, throws, or returns an invalid value', async () => {

@@ -86,7 +86,7 @@ describe('a user without the right to view a job', () => {
     await few.close()
   })
 
-  it('gets a count of late jobs that covers only visible jobs', async () => {
+  it('gets a number of late jobs that counts only visible jobs', async () => {
     const clock = { ...(await import('@jobistemer/core')).systemClock, ...late() }
     const count = async (authorize: DashboardOptions['authorize']) =>
       (await jsonOf<LateView>(ask(dashboardOf({ clock, authorize: authorize as never }), '/api/late'))).count
@@ -94,7 +94,7 @@ describe('a user without the right to view a job', () => {
     expect(await count(() => ({ actor: 'anna', seesAll: true }))).toBe(1201)
   })
 
-  it('gets the same answers whether or not a hidden job’s name begins with a text', async () => {
+  it('cannot tell from any answer whether the name of a hidden job begins with a given text', async () => {
     const answers = async (text: string) => {
       const dashboard = dashboardOf({ authorize: onlyOpen as never })
       const bodies = [
@@ -270,7 +270,7 @@ describe('the option authorize', () => {
     expect(found.toSorted()).toEqual(['mine', ...hidden.filter((name) => name >= 'secret-1150')])
   })
 
-  it('may return a long actor, which is cut after 255 characters without splitting a surrogate pair', async () => {
+  it('may return an actor of any length, which is cut after 255 characters between surrogate pairs', async () => {
     const entries: AuditEntry[] = []
     const dashboard = dashboardOf({
       authorize: () => ({ actor: `${'x'.repeat(254)}🚚` }),
@@ -303,7 +303,7 @@ describe('a refused action in the dashboard', () => {
     ])
   })
 
-  it('on a run that the user may not see is reported to the audit with the id of the run', async () => {
+  it('is reported to the audit with the id of its run, even if the user may not see the run', async () => {
     const run = String((await client.failures({ job: 'secret-0001' })).items[0]?.id)
     expect(await audited({ authorize: byAnna as never }, '/api/replay', { run })).toEqual([
       404,
@@ -311,7 +311,7 @@ describe('a refused action in the dashboard', () => {
     ])
   })
 
-  it('from another origin, without the token, or without the right `open` is reported to the audit', async () => {
+  it('is reported to the audit if it came from another origin, without the token, or without the right `open`', async () => {
     const entry = { action: 'pause', job: null, run: null, actor: null, reason: null }
     const body = { job: 'mine' }
     expect(await audited({ authorize: () => true }, '/api/pause', body, { origin: 'https://evil.example' })).toEqual([

@@ -25,7 +25,7 @@ beforeAll(async () => {
 afterAll(() => world.end())
 
 describe('the token of a dashboard', () => {
-  it('in a link sets a cookie, and is removed from the address', async () => {
+  it('sets a cookie if it is in the link, and is removed from the address', async () => {
     const dashboard = world.dashboard({ authorize: undefined as never, token })
     const first = await ask(dashboard, `/job?job=hourly&token=${token}`)
     expect([first.status, first.headers.get('location')]).toEqual([303, `${basePath}/job?job=hourly`])
@@ -97,7 +97,7 @@ describe('the token of a dashboard', () => {
 })
 
 describe('the rights of a user', () => {
-  it('for one job hide all other jobs in every list', async () => {
+  it('hide in every list all jobs except the job that the user may see', async () => {
     for (const job of ['hourly', 'large']) await world.client.waitFor((await world.client.trigger(job)).id)
     const failed = await world.client.trigger('deep-stack')
     await world.client.waitFor(failed.id)
@@ -264,7 +264,7 @@ describe('data that the option hide lists', () => {
     expect(texts.hidden).toContain('DiskError'.slice(4))
   })
 
-  it('are chosen by a function, and are hidden if that function throws', async () => {
+  it('are chosen by a function, and are also hidden if that function throws', async () => {
     const { id } = await world.client.trigger('nightly-report', { data: { card: secret } })
     await world.client.waitFor(id)
     const seen: string[] = []
@@ -340,7 +340,7 @@ describe('the options of createDashboard', () => {
     expect((await from('https://jobs.example.com:8443', 'jobs.example.com')).status).toBe(403)
   })
 
-  it('allow in `origins` a page whose proxy changes the host', async () => {
+  it('allow a page whose proxy changes the host, if `origins` lists the page’s origin', async () => {
     const dashboard = world.dashboard({ origins: ['https://jobs.example.com'] })
     const headers = { origin: 'https://jobs.example.com', 'sec-fetch-site': 'same-origin' }
     expect((await post(dashboard, '/api/resume', { job: 'hourly' }, headers)).status).toBe(200)

@@ -57,7 +57,7 @@ describe('on a page that is 390 pixels wide', () => {
 })
 
 describe('a dialog of the dashboard', () => {
-  it('that cancels a run has one button with the word cancel', async () => {
+  it('has one button with the word cancel if it cancels a run', async () => {
     const { page } = browser
     const { id } = await world.client.trigger('blocked')
     await open(page, origin, `/run?run=${id}`)
@@ -72,7 +72,7 @@ describe('a dialog of the dashboard', () => {
     await world.client.cancel(id)
   })
 
-  it('that replays a run contains the data of the run, and sends the changed data', async () => {
+  it('contains the data of the run if it replays a run, and sends the changed data', async () => {
     const { page } = browser
     const replay = async (change: string | null) => {
       await open(page, origin, `/run?run=${failed}`)
@@ -88,7 +88,7 @@ describe('a dialog of the dashboard', () => {
     expect(await replay('{ "shop": 8 }')).toEqual({ shop: 8 })
   })
 
-  it('that runs all jobs is not offered until a filter is set', async () => {
+  it('for running all jobs opens only after a filter is set', async () => {
     const { page } = browser
     await open(page, origin, '/jobs')
     await page.getByRole('button', { name: 'Run all' }).click()
@@ -101,7 +101,7 @@ describe('a dialog of the dashboard', () => {
 })
 
 describe('the page of a job', () => {
-  it('with a slot each 20 s shows no future day as past, and marks days that may have more slots', async () => {
+  it('shows no future day as past and marks days with more slots, for a slot each 20 s', async () => {
     const { page } = browser
     await open(page, origin, '/job?job=every-20-seconds&tab=upcoming')
     const days = page.locator('.day')
@@ -115,7 +115,7 @@ describe('the page of a job', () => {
     await page.getByText(/The calendar shows the next 500 slots, up to \d{4}-\d\d-\d\d \d\d:\d\d\./).waitFor()
   })
 
-  it('with few slots marks no day of the calendar', async () => {
+  it('marks no day of the calendar if the job has few slots', async () => {
     const { page } = browser
     await page.goto('about:blank')
     await open(page, origin, '/job?job=nightly-report&tab=upcoming')
@@ -132,14 +132,14 @@ describe('the page of a job', () => {
 })
 
 describe('an error in the dashboard', () => {
-  it('appears once: the stack does not repeat the name and the message', async () => {
+  it('is printed once: its stack does not repeat its name and its message', async () => {
     const { page } = browser
     await open(page, origin, `/run?run=${failed}`)
     await page.locator('.stack').first().waitFor()
     for (const stack of await page.locator('.stack').allTextContents()) expect(stack).toMatch(/^ +at /)
   })
 
-  it('appears once: if the banner reports an unavailable storage, the parts of the page do not', async () => {
+  it('is shown once: while the banner reports an unavailable storage, the parts of the page do not', async () => {
     const page = await browser.context.newPage()
     await page.clock.install()
     const state = { isAway: false }

@@ -76,7 +76,7 @@ describe('a replay of a failed run', () => {
     ])
   })
 
-  it('of all failures omits resolved failures and failures that are not selected', async () => {
+  it('is not requested by `replay all failures` if the failure is resolved or not selected', async () => {
     const filter = { of: 'nightly-report' }
     const dashboard = world.dashboard()
     const body = { action: 'replay', filter }
@@ -107,7 +107,7 @@ describe('a replay of a failed run', () => {
 })
 
 describe('a backfill', () => {
-  it('that has ended remains on the page of its job with its result, and its runs show their slots', async () => {
+  it('remains on the page of its job with its result after its end, and its runs show their slots', async () => {
     const hourMs = 3_600_000
     const to = Math.floor(Date.now() / hourMs) * hourMs
     const span = { from: to - 3 * hourMs, to, which: 'all', key: 'three hours' } as const

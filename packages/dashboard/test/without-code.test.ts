@@ -24,7 +24,7 @@ afterAll(async () => {
 })
 
 describe('a job without code', () => {
-  it('that is also late has one line in the overview, which names both reasons', async () => {
+  it('has one line in the overview, with both reasons, if it is also late', async () => {
     const clock = { ...systemClock, now: () => systemClock.now() + 10 * 60_000 }
     const origin = await world.serve(world.dashboard({ clock }))
     const { page } = browser
@@ -76,7 +76,7 @@ describe('a job whose code is on a living node', () => {
     expect(await world.client.job('hourly')).toMatchObject({ name: 'hourly' })
   })
 
-  it('shows one notice about its pause: "is resumed" replaces "is paused"', async () => {
+  it('shows one notice about its pause: after a resume, "is resumed" replaces "is paused"', async () => {
     const { page } = browser
     await open(page, await world.serve(world.dashboard()), '/job?job=hourly')
     const press = async (button: string): Promise<void> => {

@@ -115,7 +115,7 @@ describe('if the storage does not answer, a Prometheus scrape shows the metrics 
     ],
     ['never answers', () => new Promise(() => {})],
   ]
-  test.each(ways)('when the storage %s', async (_, get) => {
+  test.each(ways)('even when the storage %s', async (_, get) => {
     const registry = new Registry()
     const own = new Counter({ name: 'orders_total', help: 'Of the application.', registers: [registry] })
     own.inc(7)
@@ -142,7 +142,7 @@ describe('if the storage does not answer, a Prometheus scrape shows the metrics 
     await stopped
   })
 
-  test('and metrics of the application, even if gauges have no value', async () => {
+  test('together with metrics of the application, even if gauges have no value', async () => {
     const registry = new Registry()
     new Counter({ name: 'orders_total', help: 'Of the application.', registers: [registry] }).inc(7)
     prometheusMetrics({ registry }).gauges(() => Promise.reject(new Error('no')))
@@ -158,7 +158,7 @@ test('a second scheduler on the same Prometheus registry is refused', () => {
   expect(() => prometheusMetrics({ registry })).toThrow(expect.objectContaining({ code: 'INVALID_ARGUMENT' }))
 })
 
-describe('after a scheduler with Prometheus metrics has ended', () => {
+describe('after the end of a scheduler with Prometheus metrics', () => {
   const job = () => defineJob({ name: 'report', tasks: [{ name: 'write', run: () => 1 }] })
   const make = (metrics: Metrics, options: Partial<SchedulerOptions> = {}) =>
     createScheduler({ storage: memoryStorage(), jobs: [job()], logger: silentLogger, metrics, ...options })
@@ -200,7 +200,7 @@ describe('after a scheduler with Prometheus metrics has ended', () => {
     expect(text).toMatch(/^scheduler_nodes 1$/m)
   })
 
-  test('or has failed to start, the next scheduler may use the registry', async () => {
+  test('or after its failed start, the next scheduler may use the registry', async () => {
     const registry = new Registry()
     const storage = memoryStorage()
     vi.spyOn(storage, 'heartbeat').mockRejectedValue(new JobistemerError('STORAGE_FOREIGN', { message: 'No.' }))
@@ -232,7 +232,7 @@ describe('after a scheduler with Prometheus metrics has ended', () => {
     expect(registry.getMetricsAsArray()).toEqual([own])
   })
 
-  test('a second scheduler may use its metrics, but is refused while the first one lives', async () => {
+  test('a second scheduler may use its metrics, but not while the first scheduler lives', async () => {
     const registry = new Registry()
     const metrics = prometheusMetrics({ registry })
     const refused: unknown[] = []

@@ -10,8 +10,8 @@ async function resultOf(jobs: JobOperations, name: string): Promise<unknown> {
   return (await jobs.waitFor(id, { timeout: { minutes: 1 } })).tasks.map(({ result }) => result)
 }
 
-describe.each(['thread', 'process'] as const)('a NestJS application with code isolated in a %s', (isolation) => {
-  it('runs a task there whose property has a module, between tasks that are methods', async () => {
+describe.each(['thread', 'process'] as const)('a NestJS application with a module that runs in a %s', (isolation) => {
+  it('runs there a task whose property has a module, between tasks that are methods', async () => {
     @Job({ name: 'rendering' })
     class Rendering {
       @Task()
@@ -37,7 +37,7 @@ describe.each(['thread', 'process'] as const)('a NestJS application with code is
     expect(tasks.map((task) => task.isolation)).toEqual([null, isolation, null])
   })
 
-  it('runs jobs that are data by a handler whose property has a module', async () => {
+  it('runs there a handler whose property has a module, for jobs that are data', async () => {
     class Handlers {
       @Handler('render', { module, isolation })
       readonly render!: unknown

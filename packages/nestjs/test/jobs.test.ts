@@ -66,7 +66,7 @@ describe('a class with @Job', () => {
     expect((await run(scheduler, 'of a controller')).tasks[0]?.result).toBe('done')
   })
 
-  it('that extends another job class inherits its tasks, but not its name and schedule', async () => {
+  it('inherits the tasks of another job class that it extends, but not the name and schedule', async () => {
     @Job({ name: 'short report' })
     class ShortReport extends Report {
       @Task({ data: { rows: 1 } })
@@ -86,7 +86,7 @@ describe('a class with @Job', () => {
     expect((await run(app.get<Scheduler>(schedulerToken), 'report')).state).toBe('completed')
   })
 
-  it.each([Scope.REQUEST, Scope.TRANSIENT])('and the scope %s has a new instance for each attempt', async (scope) => {
+  it.each([Scope.REQUEST, Scope.TRANSIENT])('has a new instance for each attempt if its scope is %s', async (scope) => {
     const seen: unknown[] = []
     @Injectable({ scope })
     class Counter {
@@ -113,7 +113,7 @@ describe('a class with @Job', () => {
   })
 
   it.each([Scope.REQUEST, Scope.TRANSIENT])(
-    'and the scope %s runs its own code although another module has a class of the same name',
+    'runs its own code with the scope %s although another module has a class of the same name',
     async (scope) => {
       const jobClass = (name: string) => {
         @Job({ name })
@@ -185,7 +185,7 @@ describe('a class with @Job', () => {
     await expect(createApp({ providers: [...providers(), Mailer] as never[] })).rejects.toMatchObject({ code })
   })
 
-  it('that two modules provide is refused, because each module would have its own instance', async () => {
+  it('is refused if two modules provide it, because each module would have its own instance', async () => {
     @Module({ providers: [Report, Mailer] })
     class One {}
     @Module({ providers: [Report, Mailer] })

@@ -142,7 +142,7 @@ describe('checkHistory of the conformance kit', () => {
     expect(rulesOf(inOrder(recover(3), recover(4)))).toContain('one recovery')
   })
 
-  it('reports a start during a pause, unless the start overlaps the begin of the pause', async () => {
+  it('reports a start during a pause, unless the start began before the pause', async () => {
     const { paused } = await headChanges()
     expect(rulesOf(inOrder(paused, created()))).toContain('pause')
     const overlapping = [

@@ -85,7 +85,7 @@ describe('the SQL statements of the guide for adapters', () => {
     await server?.stop()
   })
 
-  it('and the statements that this test runs are the same', () => {
+  it('are the statements that this test runs', () => {
     expect(statements.map((text) => parameters.findIndex(([begin]) => begin.test(text)))).toEqual([
       ...parameters.keys(),
     ])

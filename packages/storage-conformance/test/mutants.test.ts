@@ -115,7 +115,7 @@ async function inVirtualTime<T>(work: () => Promise<T>): Promise<T> {
   }
 }
 
-describe('a storage with one fault is rejected by the kit’s case for that fault', () => {
+describe('the kit’s case for a fault rejects a storage with that fault', () => {
   it.each(mutants.flatMap((mutant) => mutant.rejectedBy.map((name) => ({ mutant, fault: mutant.name, name }))))(
     '$fault: $name',
     async ({ mutant, name }) => {
@@ -134,7 +134,7 @@ describe('a storage with one fault is rejected by the kit’s case for that faul
   )
 })
 
-describe('a storage with one fault is rejected by the kit’s cases for that fault, and by no other case:', () => {
+describe('the kit’s cases for a fault, and no other cases, reject a storage with that fault', () => {
   it.each(subtle)('$name', async (mutant) => {
     const shallow = storageCases(mutant.capabilities).filter(({ depth }) => depth === 'cases' || depth === 'races')
     const fewRounds = storageCases(mutant.capabilities, kitEffort(0.1))

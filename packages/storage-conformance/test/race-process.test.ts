@@ -42,7 +42,7 @@ it('a child process that has failed or was killed is not used for another race',
   await killed.ready()
   killed.kill()
   await killed.gone()
-  await expect(killed.result()).rejects.toThrow('a child process ended with SIGKILL')
+  await expect(killed.result()).rejects.toThrow('a child process of a race ended with SIGKILL')
   const gone = seen().at(-1)
   expect(racers).toContain(gone)
   await race()

@@ -25,7 +25,7 @@ const effort = { scale: byEffort(20) / 100, seeds: [3] }
 const [soak] = storageCases({ multiProcess: true, durability: 'power' }, effort).filter(({ depth }) => depth === 'soak')
 
 describe('nodes on DynamoDB keep all invariants', () => {
-  it('while requests are throttled, answers get lost, and the index of live occurrences lags behind', {
+  it('although requests are throttled, answers get lost, and the index of live occurrences lags behind', {
     timeout: 600_000,
   }, async () => {
     const rates = { throttled: 0.04, lostAnswer: 0.04 }

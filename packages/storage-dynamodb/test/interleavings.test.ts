@@ -176,7 +176,7 @@ function resultsOf(tasks: number) {
 }
 
 describe('large records in DynamoDB', () => {
-  it('keep results that fit into one item only without the data of their occurrence', async () => {
+  it('are stored if their results fit into one item only without the data of their occurrence', async () => {
     const { id } = await addJob(storage, 'alpha')
     const details = { results: resultsOf(3) }
     const item = { ...slotItem(id, 1), details }
@@ -186,7 +186,7 @@ describe('large records in DynamoDB', () => {
     expect(await recordOf(item.id)).toMatchObject({ state: 'completed', details, runs: finish.runs })
   })
 
-  it('do not limit a claim: it takes twenty occurrences that may overlap', async () => {
+  it('do not limit a claim, which takes twenty occurrences of a job with the policy allow', async () => {
     const { id } = await addJob(storage, 'alpha', 'allow')
     const details = { results: resultsOf(2) }
     const items = Array.from({ length: 20 }, (_, key) => ({ ...triggerItem(id, key), details, runs: runsWith(2) }))
@@ -204,7 +204,7 @@ describe('large records in DynamoDB', () => {
     }
   })
 
-  it('may be replays with more data than one item, which displace hundreds of occurrences', async () => {
+  it('may belong to a replay with more data than one item, which displaces hundreds of occurrences', async () => {
     const { id } = await addJob(storage, 'alpha', 'queue')
     await addWaiting(id, 120)
     const content = { ...contentOf('alpha', 'queue_one'), fingerprint: 'print-2', nextAt: slotAt(121) }
@@ -294,7 +294,7 @@ describe('a claim on DynamoDB', () => {
   })
 })
 
-it('of overlapping occurrences starts none that a concurrent update cancels', async () => {
+it('a claim of overlapping occurrences starts none that a concurrent update cancels', async () => {
   const { id } = await addJob(storage, 'alpha', 'allow')
   await addWaiting(id, 5)
   const content = { ...contentOf('alpha', 'allow'), fingerprint: 'print-2', nextAt: slotAt(6) }
@@ -330,7 +330,7 @@ describe('a prune on DynamoDB', () => {
 
   const history = { kind: 'job', order: 'ascending', limit: 10, cursor: null, runs: true } as const
 
-  it('during the read of a large record makes the read return null', { timeout: 30_000 }, async () => {
+  it('returns null for a large record if the prune removes it during the read', { timeout: 30_000 }, async () => {
     const { job, id } = await addLarge()
     const lister = interrupted('"part/', async () => await storage.prune(oldHistory))
     expect(await lister.listOccurrences({ ...history, jobId: job })).toEqual({ items: [], cursor: null })
@@ -338,7 +338,7 @@ describe('a prune on DynamoDB', () => {
     expect(lister.met).toBe(true)
   })
 
-  it('that dies in the middle of a large record does not block reads', { timeout: 30_000 }, async () => {
+  it('may die in the middle of a large record without blocking later reads', { timeout: 30_000 }, async () => {
     const { job, id } = await addLarge()
     const dying = interrupted(/^BatchWriteItemCommand .*"part\//, async () => {
       const { BatchWriteItemCommand, QueryCommand } = await import('@aws-sdk/client-dynamodb')
@@ -357,7 +357,7 @@ describe('a prune on DynamoDB', () => {
     expect(await storage.prune(oldHistory)).toEqual({ removed: 1, more: false })
   })
 
-  it('that removes a tombstone keeps the job that another node recreates at any moment', {
+  it('of a tombstone keeps the job if another node creates the job again at any moment of the prune', {
     timeout: 60_000,
   }, async () => {
     for (let before = 1; before < 20; before++) {
@@ -378,7 +378,7 @@ describe('a prune on DynamoDB', () => {
     expect.unreachable('the prune has more requests than that')
   })
 
-  it('that continues after a crash keeps the address of a key that was used again', async () => {
+  it('continues after a crash, and keeps the address of a request key that was used again', async () => {
     const { id: job } = await addJob(storage, 'alpha')
     await storage.createOccurrences({ now: slotAt(1), owner, items: [slotItem(job, 1)] })
     await storage.settle({ now: slotAt(1), items: [finishItem(job, 1)] })
@@ -401,7 +401,7 @@ describe('a prune on DynamoDB', () => {
     expect(await recordOf(again.id)).toMatchObject({ scheduledAt: slotAt(5), state: 'running' })
   })
 
-  it('of versions does not hide a job whose version changes while it is read', async () => {
+  it('of old versions does not hide a job whose version changes while it is read', async () => {
     const { id } = await addJob(storage, 'alpha')
     const content = { ...contentOf('alpha'), fingerprint: 'print-2' }
     const change = { kind: 'replace', id, content, expectedVersion: 1, expectedWatermark: start } as const
@@ -414,7 +414,7 @@ describe('a prune on DynamoDB', () => {
   })
 })
 
-it('an owner can settle an occurrence that it addresses by the time of a repeated trigger', {
+it('an owner can settle an occurrence that it addresses by the instant of a repeated trigger', {
   timeout: 30_000,
 }, async () => {
   const { id } = await addJob(storage, 'alpha')

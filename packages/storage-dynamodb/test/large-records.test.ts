@@ -187,7 +187,7 @@ it('the parts of an owner that died before it referred to them are removed with 
   expect(await leftAfterPrune(item.id)).toBe(0)
 })
 
-it('a reap may make the task runs too large for their item', async () => {
+it('a reap may make the task runs of an occurrence too large for one item', async () => {
   const { id } = await addJob(storage, 'reaped')
   const item = slotItem(id, 1)
   await storage.createOccurrences({ now: slotAt(1), owner, items: [item] })
@@ -538,7 +538,7 @@ function latePlans(first: () => Promise<unknown>): Pick<DynamoDBClient, 'send'> 
 }
 
 describe('an occurrence whose end wakes hundreds of others keeps its task runs unchanged', () => {
-  it('after a finish', async () => {
+  it('at a finish', async () => {
     const id = await addCutOff('finish')
     const late = latePlans(async () => {})
     storage = dynamodbStorage({ client: late, tableName: 'large', prefix: `test-${tests - 1}` })
@@ -550,7 +550,7 @@ describe('an occurrence whose end wakes hundreds of others keeps its task runs u
     await assertLedger(storage)
   })
 
-  it('after a finish, if an earlier settle of the owner arrives before the plan', async () => {
+  it('at a finish, if an earlier settle of the owner arrives before the plan', async () => {
     const plain = storage
     const id = await addCutOff('overtaken')
     const last = { ...finishItem(id, 1), sequence: 2 }
@@ -570,7 +570,7 @@ describe('an occurrence whose end wakes hundreds of others keeps its task runs u
     await assertLedger(plain)
   })
 
-  it('after a reap, if a later settle of the owner arrives before the plan', async () => {
+  it('at a reap, if a later settle of the owner arrives before the plan', async () => {
     const plain = storage
     const id = await addCutOff('alive')
     const { id: occurrence, jobId, scheduledAt, runs } = finishItem(id, 1)
@@ -587,14 +587,14 @@ describe('an occurrence whose end wakes hundreds of others keeps its task runs u
     await assertLedger(plain)
   })
 
-  it('after a finish whose task runs are too large for its item', async () => {
+  it('at a finish whose task runs are too large for its item', async () => {
     const id = await addCutOff('large-finish')
     const last = { ...finishItem(id, 1), runs: largeRuns(4) }
     expect(await storage.settle({ now: slotAt(14), items: [last] })).toMatchObject([{ outcome: 'ok' }])
     expect((await recordOf(last.id))?.runs).toEqual(last.runs)
   })
 
-  it('after a reap', async () => {
+  it('at a reap', async () => {
     const id = await addCutOff('reap')
     const { id: occurrence, jobId, scheduledAt, runs } = finishItem(id, 1)
     const reap = {
@@ -614,7 +614,7 @@ describe('an occurrence whose end wakes hundreds of others keeps its task runs u
   })
 })
 
-it('the newest occurrence under queue_one replaces hundreds, and is woken by the end of the running one', async () => {
+it('the newest occurrence under queue_one replaces hundreds of others, and starts after the running one', async () => {
   const { id } = await addJob(storage, 'newest', 'queue')
   await storage.createOccurrences({ now: slotAt(200), owner, items: [recoveryOf(id, 200)] })
   await storage.claim({ now: slotAt(200), owner, limit: 1, exceptHandlerKeys: [], sweep: false })

@@ -82,7 +82,7 @@ describe('a claim on DynamoDB', () => {
     expect(times).toEqual(Array.from({ length: 240 }, (_, index) => slotAt(1) + 2 * priorityStepMs + index))
   })
 
-  it('by an open storage takes occurrences of a priority that another process has just used for the first time', async () => {
+  it('by an open storage takes occurrences of a priority that another process has just begun to use', async () => {
     const { id } = await addJob(storage, 'alpha', 'allow')
     const other = connect()
     expect(await claim(other, 5)).toEqual([])

@@ -65,7 +65,7 @@ describe('the DynamoDB table', () => {
     })
   })
 
-  it('with the keys of another application is refused, and nothing is written to it', async () => {
+  it('is refused if it has the keys of another application, and nothing is written to it', async () => {
     const attribute = { AttributeName: 'id', AttributeType: 'S' } as const
     await client.send(
       new CreateTableCommand({
@@ -82,7 +82,7 @@ describe('the DynamoDB table', () => {
     expect((await client.send(new ScanCommand({ TableName: 'other-keys' }))).Count).toBe(0)
   })
 
-  it('without the index is refused, and nothing is written to it', async () => {
+  it('is refused if it lacks the index, and nothing is written to it', async () => {
     const {
       GlobalSecondaryIndexes: _,
       AttributeDefinitions: attributes,
@@ -100,7 +100,7 @@ describe('the DynamoDB table', () => {
     expect((await client.send(new ScanCommand({ TableName: 'bare' }))).Count).toBe(0)
   })
 
-  it('that does not exist makes calls reject with a remedy, and is found once it is created', async () => {
+  it('causes a rejection with a remedy if it does not exist, and is found once it is created', async () => {
     const storage = dynamodbStorage({ client, tableName: 'later' })
     const error = await rejection(storage.listJobs(look))
     expect([error.code, error.value]).toEqual(['STORAGE_UNREADABLE', 'later'])
@@ -109,7 +109,7 @@ describe('the DynamoDB table', () => {
     expect((await storage.listJobs(look)).items).toEqual([])
   })
 
-  it('with data of a newer version is refused', async () => {
+  it('is refused if its data have a newer version', async () => {
     await createTable({ client, tableName: 'newer' })
     await dynamodbStorage({ client, tableName: 'newer' }).listJobs(look)
     const item = { pk: { S: 'jobistemer:form' }, sk: { S: 'form' }, n: { N: '2' } }
@@ -157,7 +157,7 @@ describe('createTable', () => {
     unreachable.destroy()
   })
 
-  it('ends at its time limit if DynamoDB answers that the table exists and then never finds it', async () => {
+  it('ends at its time limit if DynamoDB answers that the table exists but does not describe it', async () => {
     let requests = 0
     const hidden = answering((command) => {
       // Without this failure, a call that goes on for ever would not end the test.
@@ -205,14 +205,14 @@ describe('createTable', () => {
     expect(error.remedy).toContain('dynamodb:CreateTable and dynamodb:DescribeTable')
   })
 
-  it('rejects without any right, and the remedy lists the necessary rights', async () => {
+  it('rejects if it has no rights, and the remedy lists the necessary rights', async () => {
     const unreachable = answering(() => failure('AccessDeniedException'))
     const error = await rejection(createTable({ client: unreachable, tableName: 'there' }))
     expect([error.code, (error.cause as Error).name]).toEqual(['STORAGE_UNREADABLE', 'AccessDeniedException'])
     expect(error.remedy).toContain('dynamodb:CreateTable and dynamodb:DescribeTable')
   })
 
-  it('without the right to describe the table detects that the index is missing', async () => {
+  it('detects a missing index although it may not describe the table', async () => {
     const {
       GlobalSecondaryIndexes: _,
       AttributeDefinitions: attributes,
@@ -383,7 +383,7 @@ describe('an error of DynamoDB', () => {
     ['RequestLimitExceeded', 'STORAGE_BUSY', /capacity/],
     ['InternalServerError', 'STORAGE_BUSY', /repeated/],
     ['SomethingElse', 'STORAGE_FAILED', /cause/],
-  ])('named %s rejects as %s', async (name, code, message) => {
+  ])('with the name %s rejects as %s', async (name, code, message) => {
     const error = await rejection(failing(name).listJobs(look))
     expect(error.code).toBe(code)
     expect(error.message).toMatch(message)

@@ -16,7 +16,7 @@ async function pause(node: Node, job: JobId, paused: boolean): Promise<void> {
 }
 
 describe('a claim on the memory storage', () => {
-  it('takes occurrences that have become due in the order of their scheduled time, not of their due time', async () => {
+  it('takes due occurrences in the order of their scheduled time, not of their due time', async () => {
     const node = new Node()
     const job = await node.addJob('alpha', 'allow')
     await node.create(triggerItem(job, 'a', slotAt(2), { dueAt: slotAt(10) }))
@@ -25,7 +25,7 @@ describe('a claim on the memory storage', () => {
     expect(slotsOf(await node.claim(slotAt(12)))).toEqual([1, 2])
   })
 
-  it('by a node whose clock is behind takes no occurrence that is not due by that clock', async () => {
+  it('takes only occurrences that are due by the clock of its node', async () => {
     const node = new Node()
     const job = await node.addJob('alpha', 'allow')
     await node.create(triggerItem(job, 'a', slotAt(1), { dueAt: slotAt(5) }))
@@ -88,7 +88,7 @@ describe('a claim on the memory storage', () => {
     }
   })
 
-  it('with a sweep wakes an occurrence that a finish failed to wake', async () => {
+  it('wakes, with a sweep, an occurrence that a finish failed to wake', async () => {
     const database = new Database()
     const storage = storageFromLedger(new MemoryLedger(database))
     const { owner } = new Node()

@@ -33,7 +33,7 @@ function failing(real: pg.Pool, failures: { readonly on: RegExp; readonly code: 
 }
 
 describe('a serialization conflict in PostgreSQL', () => {
-  it.each(['40P01', '40001'])('with the code %s is repeated, and does not reach the caller', async (code) => {
+  it.each(['40P01', '40001'])('is repeated if its code is %s, and does not reach the caller', async (code) => {
     const schema = newSchema()
     const failures = [/start_step/, /write_step/, /write_step/, /COMMIT/, /read_step/].map((on) => ({ on, code }))
     const storage = open({ pool: failing(pool(), failures), schema })
@@ -43,7 +43,7 @@ describe('a serialization conflict in PostgreSQL', () => {
     expect(await create(storage, id)).toMatchObject([{ outcome: 'exists', token: 1 }])
   })
 
-  it('that occurs 100 times in one call rejects with STORAGE_BUSY', async () => {
+  it('rejects with STORAGE_BUSY if it occurs 100 times in one call', async () => {
     const schema = newSchema()
     const { id } = await addJob(open({ pool: pool(), schema }), 'alpha')
     const failures = Array.from({ length: 100 }, () => ({ on: /(start|write)_step/, code: '40001' }))
@@ -61,7 +61,7 @@ describe('an error of the PostgreSQL server', () => {
     ['25006', 'STORAGE_BUSY'],
     ['42501', 'STORAGE_UNREADABLE'],
     ['22003', 'STORAGE_FAILED'],
-  ])('with the code %s rejects as %s, and nothing was stored', async (code, meaning) => {
+  ])('with the code %s makes a call reject as %s, and nothing is stored', async (code, meaning) => {
     const schema = newSchema()
     const { id } = await addJob(open({ pool: pool(), schema }), 'alpha', 'queue')
     for (const [index, on] of [/start_step/, /write_step/].entries()) {
@@ -78,7 +78,7 @@ describe('an error of the PostgreSQL server', () => {
     }
   })
 
-  it('that ends a connection within a statement leaves the call repeatable', async () => {
+  it('leaves the call repeatable if it ends the connection within a statement', async () => {
     const schema = newSchema()
     const storage = open({ pool: pool(), schema })
     const { id } = await addJob(storage, 'alpha')
@@ -172,7 +172,7 @@ describe('the time limits of a PostgreSQL call', () => {
     await expect(storage.listJobs({ limit: 1, cursor: null })).resolves.toMatchObject({ items: [{ name: 'alpha' }] })
   })
 
-  it('set by the driver discard the connection, and the error says that the call may have taken effect', async () => {
+  it('discard the connection if the driver sets them, and the error says that the call may have taken effect', async () => {
     const schema = newSchema()
     const { id } = await addJob(open({ pool: pool(), schema }), 'alpha')
     const hasty = pool({ max: 1, query_timeout: 2000 })
@@ -192,7 +192,7 @@ describe('the time limits of a PostgreSQL call', () => {
     await expect.poll(occurrence).toMatchObject({ state: 'running', owner })
   })
 
-  it('set by the server’s statement_timeout make the call reject with STORAGE_BUSY', async () => {
+  it('make the call reject with STORAGE_BUSY if the server’s statement_timeout sets them', async () => {
     const schema = newSchema()
     const { id } = await addJob(open({ pool: pool(), schema }), 'alpha')
     const holder = await connection()
@@ -257,7 +257,7 @@ describe('a PostgreSQL server', () => {
     return { started, through }
   }
 
-  it('that crashes and restarts has lost no acknowledged write, and lists a node again after its next heartbeat', async () => {
+  it('has lost no acknowledged write after a crash and a restart, and lists a node after its next heartbeat', async () => {
     const { started, through } = await start()
     const storage = open({ pool: through })
     const jobs = await Promise.all(
@@ -308,7 +308,7 @@ describe('a PostgreSQL server', () => {
     expect(await beat(2)).toEqual({ nodes: [{ ...node, counter: 2 }], profiles: [{ handlers: ['x'] }] })
   }, 120_000)
 
-  it('without a free connection makes a call reject with STORAGE_BUSY', async () => {
+  it('makes a call reject with STORAGE_BUSY if it has no free connection', async () => {
     const { through } = await start({ max_connections: '10', superuser_reserved_connections: '3' })
     await through.query('CREATE ROLE common LOGIN')
     await through.query('GRANT CREATE ON DATABASE postgres TO common')

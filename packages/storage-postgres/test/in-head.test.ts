@@ -84,7 +84,7 @@ it('the storage starts and ends slots without a preceding read, however far apar
   expect(occurrences[2]?.details).toEqual({ trace })
 })
 
-describe('slots that start in one call and may be stored in the head of their job', () => {
+describe('slots that start in one call', () => {
   const names = ['one', 'two', 'three', 'four', 'five', 'six']
   let ids: readonly JobId[]
 
@@ -97,7 +97,7 @@ describe('slots that start in one call and may be stored in the head of their jo
     sent.length = 0
   })
 
-  it('are stored in `live` if the head already contains a slot or must stay empty', async () => {
+  it('are stored in the table live if the head of their job already contains a slot or must stay empty', async () => {
     await begin(ids.map((id) => slotItem(id, 2)))
     expect(sent).toEqual([expect.stringContaining('start_step')])
     expect(await inLive()).toEqual(

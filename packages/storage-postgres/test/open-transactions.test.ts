@@ -49,7 +49,7 @@ it('slots of a job start and end while a user’s transaction with a completion 
   expect(await stateOf(storage, slotItem(id, 1))).toMatchObject({ state: 'running', sequence: 1 })
 })
 
-it('slots queue behind the occurrence, and two transactions on one job do not wait for each other', async () => {
+it('later slots queue behind an occurrence while a transaction with its completion is open', async () => {
   const { storage, id, client } = await openCompletion('queue')
   const queued = await storage.createOccurrences({ now: slotAt(2), owner: other, items: [slotItem(id, 2)] })
   expect(queued).toMatchObject([{ outcome: 'created', state: 'queued' }])
@@ -114,7 +114,7 @@ it('a step that fails at the server’s lock_timeout rejects with STORAGE_BUSY',
   await expect(creating).rejects.toMatchObject({ code: 'STORAGE_BUSY', message: expect.stringContaining('55P03') })
 })
 
-it('an end of the completed occurrence waits for the commit, and delays no other job of its call', async () => {
+it('an end of the occurrence waits for the commit of its completion, and delays no other job of its call', async () => {
   const { schema, storage, id, client } = await openCompletion('allow')
   const { id: beside } = await addJob(storage, 'beside', 'allow')
   await storage.createOccurrences({ now: slotAt(1), owner, items: [slotItem(beside, 1)] })
@@ -128,7 +128,7 @@ it('an end of the completed occurrence waits for the commit, and delays no other
   expect(await ending).toMatchObject([{ outcome: 'ok' }, { outcome: 'ok' }])
 })
 
-it('a reap succeeds after the rollback of a completion', async () => {
+it('a reap of an occurrence succeeds after the rollback of its completion', async () => {
   const { storage, id, client, within } = await openCompletion('allow')
   const reaping = storage.reap({
     now: slotAt(2),
@@ -143,7 +143,7 @@ it('a reap succeeds after the rollback of a completion', async () => {
   await client.query('ROLLBACK')
 })
 
-it('an earlier settle that arrives after the commit of a completion changes nothing', async () => {
+it('a settle that was sent before the commit of a completion and arrives after it changes nothing', async () => {
   const { schema, id, client, within } = await openCompletion('allow')
   await client.query('COMMIT')
   await client.query('BEGIN')

@@ -11,7 +11,7 @@ describe('a PostgreSQL connection counts as broken', () => {
   })
 
   it.each(['Query read timeout', 'Connection terminated unexpectedly', 'timeout exceeded when trying to connect'])(
-    'if the error of its driver is: %s',
+    'if the driver’s error is: %s',
     (message) => {
       const error = storageError(new Error(message), 'here')
       expect(error).toMatchObject({
@@ -22,7 +22,7 @@ describe('a PostgreSQL connection counts as broken', () => {
     },
   )
 
-  it('only without an SQLSTATE of the server; an error with one is not a broken connection', () => {
+  it('only if its error has no SQLSTATE of the server', () => {
     expect(isBroken(withCode('22P02', 'Query read timeout'))).toBe(false)
     expect(isBroken(withCode('P0001', 'connection closed'))).toBe(false)
     expect(isBroken('connection closed')).toBe(false)

@@ -115,7 +115,7 @@ describe('wake-ups of a PostgreSQL storage', () => {
     await expect.poll(listening).toEqual([{ count: 0 }])
   })
 
-  it('that do not arrive cause one warning, and the other calls work', async () => {
+  it('cause one warning if they do not arrive, and the other calls work', async () => {
     const bouncer = await startPgBouncer({ to: inject('postgres'), poolMode: 'transaction' })
     onTestFinished(() => bouncer.stop())
     const schema = newSchema()

@@ -42,7 +42,7 @@ async function listAll(storage: Storage, query: { readonly changedSince?: number
 const reason = canMakeLocale ? '' : ' (skipped: this system has no localedef with the sources of en_US)'
 
 describe.skipIf(!canMakeLocale)(`a Redis server that sorts texts by a locale${reason}`, () => {
-  it('lists all jobs, and a claim takes the oldest occurrences of several shards', async () => {
+  it('the Redis storage lists all jobs, and claims the oldest occurrences of several shards', async () => {
     const server = await start({ 'locale-collate': 'en_US.UTF-8' })
     const storage = open({ url: server.url, shards: 3 })
     const jobs: JobRecord[] = []
@@ -63,7 +63,7 @@ describe.skipIf(!canMakeLocale)(`a Redis server that sorts texts by a locale${re
     expect(claimed).toEqual(items.map(({ id }) => id).sort())
   })
 
-  it('continues a list after a page whose last job was deleted meanwhile', async () => {
+  it('a list of jobs in Redis continues after a page whose last job was deleted meanwhile', async () => {
     const server = await start({ 'locale-collate': 'en_US.UTF-8' })
     const storage = open({ url: server.url })
     const jobs: JobRecord[] = []

@@ -72,7 +72,7 @@ async function loadScripts(storage: Storage): Promise<void> {
 }
 
 describe('a Redis server that is killed and restarted', () => {
-  it('with appendfsync always has lost no acknowledged write', async () => {
+  it('has lost no acknowledged write if appendfsync is always', async () => {
     const server = await start({ appendonly: 'yes', appendfsync: 'always' })
     const storage = open({ url: server.url })
     const jobs: JobRecord[] = []
@@ -194,7 +194,7 @@ describe('a Redis server that does not answer', () => {
     expect(answer[0]).toMatchObject({ outcome: 'exists', state: 'running', owner: owners })
   })
 
-  it('can be closed meanwhile', async () => {
+  it('does not prevent closing the storage', async () => {
     const server = await start()
     const { storage, job } = await hasty(server)
     process.kill(server.pid, 'SIGSTOP')
@@ -281,7 +281,7 @@ describe('a Redis primary that becomes a replica', () => {
 })
 
 describe('a key of another application in Redis', () => {
-  it('under the storage’s prefix is not overwritten', async () => {
+  it('is not overwritten if it begins with the storage’s prefix', async () => {
     const server = await start()
     const client = admin(server.url)
     await client.set('{jobistemer:0}:heads', 'mine')

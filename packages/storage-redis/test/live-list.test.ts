@@ -5,7 +5,7 @@ import { useServers } from './servers.ts'
 
 const { start, open } = useServers()
 
-it('a list of running occurrences continues after its last one was released and claimed again', async () => {
+it('a list of running occurrences continues after a page whose last occurrence was released and claimed again', async () => {
   const storage = open({ url: (await start()).url })
   const job = await addJob(storage, 'alpha', 'allow')
   const indexes = [1, 2, 3, 4, 5]

@@ -110,7 +110,7 @@ it('a job without occurrences is removed from the list of jobs that have their o
 })
 
 describe.each([1, 2])('a long backlog in Redis on %i shards', (shards) => {
-  it('without a handler on the claiming node is skipped once, and other nodes then claim it in order', async () => {
+  it('is skipped once by a node without its handler, and other nodes claim it in order', async () => {
     await withStorage(shards, async ({ storage, prefix, cost }) => {
       const { id: foreign } = await addJob(storage, 'foreign', 'allow')
       const { id: own } = await addJob(storage, 'own', 'allow')
@@ -139,7 +139,7 @@ describe.each([1, 2])('a long backlog in Redis on %i shards', (shards) => {
     })
   })
 
-  it('of delayed occurrences that the claiming node cannot run is skipped once', async () => {
+  it('is skipped once by a node without its handler if its occurrences are delayed', async () => {
     await withStorage(shards, async ({ storage, cost }) => {
       const { id: foreign } = await addJob(storage, 'foreign', 'allow')
       const { id: own } = await addJob(storage, 'own', 'allow')
@@ -158,7 +158,7 @@ describe.each([1, 2])('a long backlog in Redis on %i shards', (shards) => {
     })
   })
 
-  it('in a set of its own job can be paused, canceled and removed', async () => {
+  it('can be paused, canceled and removed if it is stored in a set of its own job', async () => {
     await withStorage(shards, async ({ storage, prefix }) => {
       const { id: foreign } = await addJob(storage, 'foreign', 'allow')
       await wait(storage, foreign, 40)
@@ -190,7 +190,7 @@ describe.each([1, 2])('a long backlog in Redis on %i shards', (shards) => {
     })
   })
 
-  it('of many jobs with few occurrences each is skipped in several scripts, with the same result', async () => {
+  it('is skipped in several scripts, with the same result, if it belongs to many jobs', async () => {
     await withStorage(shards, async ({ storage, cost }) => {
       const { id: own } = await addJob(storage, 'own', 'allow')
       const names = Array.from({ length: 260 }, (_, index) => `foreign-${index}`)
@@ -210,7 +210,7 @@ describe.each([1, 2])('a long backlog in Redis on %i shards', (shards) => {
     })
   })
 
-  it('that a stricter policy does not let start is queued in steps, and claims continue after each step', async () => {
+  it('is queued in steps if a stricter policy does not let it start, and claims continue after each step', async () => {
     await withStorage(shards, async ({ storage, cost }) => {
       const alpha = await addJob(storage, 'alpha', 'allow')
       const { id: beta } = await addJob(storage, 'beta', 'allow')
@@ -228,7 +228,7 @@ describe.each([1, 2])('a long backlog in Redis on %i shards', (shards) => {
     })
   })
 
-  it('that a start rate holds back is reduced in steps to one occurrence that waits for the next start', async () => {
+  it('is reduced in steps to one occurrence that waits for the next start, if a start rate holds it back', async () => {
     await withStorage(shards, async ({ storage }) => {
       const alpha = await addJob(storage, 'alpha', 'allow')
       await wait(storage, alpha.id, 1700)

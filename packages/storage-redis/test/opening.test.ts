@@ -158,7 +158,7 @@ describe('an ioredis client that the caller gives to the storage', () => {
     expect((await refusal(look(storage))).code).toBe('STORAGE_CLOSED')
   })
 
-  it('may have a commandTimeout of 10 minutes, even if a timer fires early', async () => {
+  it('may have a commandTimeout of 10 minutes, which applies although a timer fires early', async () => {
     const storage = open({ client: admin((await start()).url), commandTimeout: { minutes: 10 } })
     await look(storage)
     const setTimer = vi.spyOn(systemClock, 'setTimer')
@@ -171,7 +171,7 @@ describe('an ioredis client that the caller gives to the storage', () => {
     expect(setTimer.mock.calls[0]?.[0]).toBe(600_000)
   })
 
-  it('that waits for its server without a limit does not make storage calls wait without a limit', async () => {
+  it('may wait for its server without a limit, while storage calls end at their time limit', async () => {
     const server = await start()
     const client = admin(server.url, { maxRetriesPerRequest: null })
     const storage = open({ client, commandTimeout: 300, waitTimeout: 100 })

@@ -82,7 +82,7 @@ it('the end of a run waits for the answer to a claim that Redis has not yet star
   expect(await ending).toMatchObject([{ outcome: 'ok' }])
 })
 
-it('the end of a run does not wait for a claim that Redis has already started to process', async () => {
+it('the end of a run does not wait for a claim that Redis has started to process', async () => {
   const { storage, sent, ends } = await running()
   const earlier = end(storage, ends[0])
   await turns()

@@ -43,7 +43,7 @@ describe('the error for a refused Redis address shows no password', () => {
     'redis://admin:12?hunter2@localhost',
     'redis://admin:hunter2%@localhost',
     'redis://localhost/?password=hunter2#x',
-  ])('in %s', (url) => {
+  ])('if the address is %s', (url) => {
     const error = refused({ url })
     expect([error.code, error.field]).toEqual(['INVALID_ARGUMENT', 'url'])
     expect(error.message).toContain('***')
@@ -65,7 +65,7 @@ describe('the error for a refused Redis address shows no password', () => {
     expect(everythingOf(refused(options))).not.toContain('hunter2')
   })
 
-  it('and shows an address that contains no password', () => {
+  it('but shows an address that contains no password', () => {
     expect(refused({ url: 'localhost:6379' }).message).toContain('"localhost:6379"')
     expect(refused({ url: 'http://localhost' }).message).toContain('"http://localhost"')
   })

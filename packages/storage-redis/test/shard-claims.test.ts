@@ -183,7 +183,7 @@ describe('a claim over shards, one of which fails,', () => {
     expect(claimed).toHaveLength(2)
   })
 
-  it('makes only its own owner’s next claim reject, even if another owner claims through the same storage', async () => {
+  it('makes only the next claim of the same owner reject, even if another owner claims through this storage', async () => {
     const { storage, second, wait, fate } = await startTwo()
     const sibling = { ...owner, incarnation: `${owner.incarnation}-2` }
     fate.after = (call) => (call === 2 ? broken() : null)

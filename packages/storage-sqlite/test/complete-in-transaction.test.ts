@@ -122,7 +122,7 @@ it('a second completing transaction after a committed one is refused, even if th
   expect([report.outcome, report.tasks[0]?.result, world.notes()]).toEqual(['completed', 'first', ['first']])
 })
 
-describe('a completion in a savepoint that is refused', () => {
+describe('a refused completion in a savepoint', () => {
   const ways: readonly [how: string, inner: string, outer: string][] = [
     ['in a transaction', 'SAVEPOINT inner', 'BEGIN IMMEDIATE'],
     ['in another savepoint', 'SAVEPOINT inner; SAVEPOINT innermost', 'SAVEPOINT outer'],

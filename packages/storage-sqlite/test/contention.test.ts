@@ -166,7 +166,7 @@ describe('a full disk under SQLite', () => {
     database.close()
   })
 
-  it('during the first call of a new owner does not make later calls reuse the owner number that was rolled back', async () => {
+  it('makes no later call reuse an owner number that was rolled back with the owner’s first call', async () => {
     const database = new Database(`${scratch.directory}/small.db`)
     const small = sqliteStorage({ database })
     const crowded = await addJob(small, 'crowded', 'allow')
@@ -194,7 +194,7 @@ describe('a full disk under SQLite', () => {
 })
 
 describe('an unexpected error of SQLite', () => {
-  it('rejects as STORAGE_FAILED, with the SQLite error as its cause', async () => {
+  it('makes the call reject as STORAGE_FAILED, with the SQLite error as the cause', async () => {
     other.exec('DROP TABLE running')
     await expect(startSlot(1)).rejects.toMatchObject({
       code: 'STORAGE_FAILED',
@@ -202,7 +202,7 @@ describe('an unexpected error of SQLite', () => {
     })
   })
 
-  it('in one item rolls back the whole call', async () => {
+  it('rolls back the whole call if it occurs in one item', async () => {
     other.exec(`CREATE TRIGGER fault BEFORE INSERT ON running WHEN new.scheduled_at = ${slotAt(1) + 30 * minute}
       BEGIN SELECT RAISE(ABORT, 'a fault of the disk'); END`)
     const second = await addJob(storage, 'second')

@@ -283,7 +283,7 @@ describe('an SQLite database of the caller', () => {
 })
 
 describe('an empty SQLite file', () => {
-  it('of zero bytes or without tables becomes a Jobistemer database', async () => {
+  it('becomes a Jobistemer database if it has zero bytes or no tables', async () => {
     writeFileSync(scratch.file, '')
     await sqliteStorage({ file: scratch.file }).close()
     const blank = join(scratch.directory, 'blank.db')

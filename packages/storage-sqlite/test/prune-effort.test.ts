@@ -188,7 +188,7 @@ it('a prune with the default effort limit removes all old occurrences in one cal
   expect({ removed, more }).toEqual({ removed: (jobCount / 2) * (slotCount - 5), more: false })
 })
 
-it('occurrences are indexed although another process removed the last rows of the history before', async () => {
+it('new occurrences are indexed although another process has removed the last rows of the history', async () => {
   const { id } = await addJob(storage, 'busy', 'allow')
   const run = async (first: number, count: number) => {
     const slots = Array.from({ length: count }, (_, index) => first + index)

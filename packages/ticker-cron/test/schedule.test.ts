@@ -107,7 +107,7 @@ describe('the window of a cron schedule', () => {
     expect(day({ start: '2026-01-10T06:00:00.001Z', end: '2026-01-10T17:59:59.999Z' })).toEqual(['01-10T12'])
   })
 
-  it('does not fire at its start unless the expression does', () => {
+  it('does not cause a tick at its start unless the expression matches', () => {
     const late = cron('0 0 1 1 *', { start: '2026-03-05T10:17:00Z' })
     expect(late.next(0)?.toISOString()).toBe('2027-01-01T00:00:00.000Z')
     expect(late.previous('2027-01-01T00:00:00Z')).toBeNull()

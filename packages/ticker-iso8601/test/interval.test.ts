@@ -45,7 +45,7 @@ describe('an ISO 8601 interval', () => {
     expect(all('R1/20260131T090000+0100/P1D', { timezone: 'Asia/Tokyo' })).toEqual(['2026-01-31T08:00:00Z'])
   })
 
-  it('between two instants with the same time of day steps by days, and keeps that time of day', () => {
+  it('between two instants at the same time of day steps by days, and keeps the time of day', () => {
     expect(all('R3/2026-03-28T12:00:00/2026-03-29T12:00:00', { timezone: 'Europe/Berlin' })).toEqual([
       '2026-03-28T11:00:00Z',
       '2026-03-29T10:00:00Z',
@@ -53,7 +53,7 @@ describe('an ISO 8601 interval', () => {
     ])
   })
 
-  it('between two instants with different times of day steps by the exact time between them', () => {
+  it('between two instants at different times of day steps by the exact time between them', () => {
     expect(all('R3/2026-03-28T12:00:00/2026-03-29T13:30:00', { timezone: 'Europe/Berlin' })).toEqual([
       '2026-03-28T11:00:00Z',
       '2026-03-29T11:30:00Z',
@@ -61,7 +61,7 @@ describe('an ISO 8601 interval', () => {
     ])
   })
 
-  it('of a period and an end is counted back from the end, which is its last instant', () => {
+  it('with a period and an end is counted back from the end, which is its last instant', () => {
     expect(all('R3/P1M/2026-05-31T00:00:00Z')).toEqual([
       '2026-03-31T00:00:00Z',
       '2026-04-30T00:00:00Z',
@@ -72,7 +72,7 @@ describe('an ISO 8601 interval', () => {
     expect(daily.next('2026-05-31T00:00:00Z')).toBeNull()
   })
 
-  it('that is only a period is counted from the option start', () => {
+  it('with only a period is counted from the option start', () => {
     expect(all('PT6H', { start: '2026-01-01T01:00:00Z', end: '2026-01-01T13:00:00Z' })).toEqual([
       '2026-01-01T01:00:00Z',
       '2026-01-01T07:00:00Z',
@@ -84,7 +84,7 @@ describe('an ISO 8601 interval', () => {
     ])
   })
 
-  it('that is only a period and has no start is counted from 1970-01-01T00:00:00 in its zone', () => {
+  it('with only a period and no option start is counted from 1970-01-01T00:00:00 in its zone', () => {
     expect(iso8601('PT6H').next('2026-01-01T01:00:00Z')?.toISOString()).toBe('2026-01-01T06:00:00.000Z')
     expect(iso8601('P1D', { timezone: 'Asia/Tokyo' }).next('2026-01-01T01:00:00Z')?.toISOString()).toBe(
       '2026-01-01T15:00:00.000Z',

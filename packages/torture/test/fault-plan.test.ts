@@ -23,7 +23,7 @@ it('the same seed plans the same faults, and another seed plans other faults', (
   expect(plan({ ...one, seed: 'b' })).not.toEqual(plan(one))
 })
 
-it('a fault plan has the requested number of kills, including blackouts and processes that are replaced', () => {
+it('a fault plan has the requested number of kills, including kills of all nodes and of replaced processes', () => {
   fc.assert(
     fc.property(options, (one) => {
       const faults = plan(one)
@@ -45,7 +45,7 @@ it('the faults of a plan are ordered by time and lie within its duration', () =>
   )
 })
 
-it('a plan’s stop of a process beyond every timeout ends before the plan ends', () => {
+it('a fault plan ends after its longest stop of a process', () => {
   fc.assert(
     fc.property(options, (one) => {
       for (const fault of plan(one)) {
@@ -55,7 +55,7 @@ it('a plan’s stop of a process beyond every timeout ends before the plan ends'
   )
 })
 
-it('a fault plan of 30 s has a stop beyond every timeout, and a plan of 100 kills has a blackout', () => {
+it('a fault plan of 30 s stops a process beyond every timeout, and a plan of 100 kills once kills all nodes', () => {
   const kinds = plan({ seed: 'a', kills: 100, nodes: 4, durationMs: 30_000, ...onFile })
   expect(kinds.some((fault) => fault.kind === 'stop' && fault.beyondTimeout)).toBe(true)
   expect(kinds.some((fault) => fault.kind === 'blackout')).toBe(true)

@@ -60,7 +60,7 @@ it.concurrent.for<[string, number[]]>([
   ['redis-cluster', [0, 0.5, 0.99]],
   ['dynamodb', [0]],
   ['postgres', [0]],
-])('a server of %s keeps acknowledged writes when it is killed', async ([name, choices], context) => {
+])('the storage %s keeps acknowledged writes when each of its servers is killed', async ([name, choices], context) => {
   const { server, open } = await prepare(name, context)
   expect(await createJobs(await open())).toEqual(names.map(() => 'saved'))
   for (const choice of choices) {
@@ -71,7 +71,7 @@ it.concurrent.for<[string, number[]]>([
 })
 
 it.concurrent.for(['redis', 'redis-cluster', 'postgres'])(
-  'clients reach a server of %s only through its proxies',
+  'clients reach the storage %s only through its proxies',
   async (name, context) => {
     const { server, open } = await prepare(name, context)
     const storage = await open()
@@ -83,7 +83,7 @@ it.concurrent.for(['redis', 'redis-cluster', 'postgres'])(
   },
 )
 
-it.concurrent('PostgreSQL accepts new connections after either end broke a connection', async (context) => {
+it.concurrent('PostgreSQL accepts new connections after the client or the server broke a connection', async (context) => {
   const { server, open } = await prepare('postgres', context)
   const storage = await open()
   await createJobs(storage)

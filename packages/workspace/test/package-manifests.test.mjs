@@ -41,7 +41,7 @@ describe.each(publishable)('the manifest of the published package $name', ({ nam
     })
   })
 
-  it('lies beside a copy of the repository’s license, which `npm pack` takes', () => {
+  it('has a copy of the repository’s license beside it, because `npm pack` takes the license from there', () => {
     expect(readFileSync(join(folder, 'LICENSE'), 'utf8')).toBe(readFileSync(join(root, 'LICENSE'), 'utf8'))
   })
 
@@ -101,7 +101,7 @@ describe.each(publishable)('the manifest of the published package $name', ({ nam
     )
   })
 
-  it('lies beside a README with the name of the package', () => {
+  it('has a README beside it, which begins with the name of the package', () => {
     const readme = join(folder, 'README.md')
     expect(existsSync(readme), `${path}/README.md`).toBe(true)
     expect(readFileSync(readme, 'utf8').split('\n')[0]).toBe(`# ${name}`)

@@ -86,7 +86,7 @@ describe('the prose that the linter reads from a document', () => {
     expect(found('any.md', text)).toHaveLength(5)
   })
 
-  it('joins no words of different blocks', () => {
+  it('does not join words of different blocks', () => {
     expect(found('any.md', 'blue\n\nmoon, blue\n- moon | blue | moon\n')).toEqual([])
   })
 

@@ -139,7 +139,7 @@ describe.each(['bullmq', 'bullmq-5'] as const)('jobistemer import of %s', (libra
     expect(await contentOf(admin)).toBe(before)
   })
 
-  it('refuses to write requests until the queue is paused, and then writes each waiting job once', async () => {
+  it('writes no requests until the queue is paused, and then writes each waiting job once', async () => {
     const cutOver = new Date().toISOString()
     const folder = scratch.folder()
     const file = join(folder, 'waiting.ndjson')
@@ -219,7 +219,7 @@ describe.each(['bullmq', 'bullmq-5'] as const)('jobistemer import of %s', (libra
     await queue.resume()
   })
 
-  it('leaves a scheduler’s slots after the cut-over to the new jobs, and writes requests for earlier slots', async () => {
+  it('leaves slots after the cut-over to the new jobs, and writes a request for each earlier slot', async () => {
     await queue.pause()
     const next = await nextOf(queue)
     const file = join(scratch.folder(), 'waiting.ndjson')
@@ -251,7 +251,7 @@ describe.each(['bullmq', 'bullmq-5'] as const)('jobistemer import of %s', (libra
     await queue.resume()
   })
 
-  it('with --compare compares the instants of one year with those that BullMQ computes', async () => {
+  it('compares, with --compare, the instants of one year with the instants that BullMQ computes', async () => {
     const { code, out, err } = await ask('--compare', '--json')
     expect({ code, err }).toEqual({ code: 0, err: '' })
     const { comparisons } = JSON.parse(out)
