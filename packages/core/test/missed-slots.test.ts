@@ -51,7 +51,7 @@ function window(bounds: { maxOccurrences?: number; maxAgeMs?: number }): Recover
   return { type: 'bounded_window', maxOccurrences: bounds.maxOccurrences ?? null, maxAgeMs: bounds.maxAgeMs ?? null }
 }
 
-describe('the recovery strategy, with five missed slots,', () => {
+describe('after five missed slots, the recovery strategy', () => {
   it('execute_all runs each slot', async () => {
     const decision = await decide({ type: 'execute_all' }, 5)
     expect(decision).toEqual({ entries: [1, 2, 3, 4, 5].map(run), lastSlot: 5 * minute, count: 5, toRun: 5 })
@@ -107,7 +107,7 @@ describe('the recovery strategy, with five missed slots,', () => {
   })
 })
 
-describe('the recovery strategy, with five missed slots of which some were canceled ahead,', () => {
+describe('after five missed slots, some of them canceled ahead, the recovery strategy', () => {
   const decideWithout = (strategy: RecoveryStrategy, ...gone: number[]) => {
     const canceled = recordedAhead(new Set(gone.map((slot) => slot * minute)))
     const until = 5 * minute
@@ -177,7 +177,7 @@ describe('the recovery strategy, with five missed slots of which some were cance
   })
 })
 
-describe('the recovery strategy, with one missed slot,', () => {
+describe('after one missed slot, the recovery strategy', () => {
   it.each(['execute_all', 'execute_last'] as const)('%s runs the slot', async (type) => {
     expect((await decide({ type }, 1)).entries).toEqual([run(1)])
   })
@@ -193,7 +193,7 @@ describe('the recovery strategy, with one missed slot,', () => {
   })
 })
 
-describe('the recovery strategy, with more missed slots than one decision may contain,', () => {
+describe('after more missed slots than one decision may contain, the recovery strategy', () => {
   it('execute_all decides the first slots, and leaves the rest to the next decision', async () => {
     const decision = await decide({ type: 'execute_all' }, 5, 2)
     expect(decision).toEqual({ entries: [run(1), run(2)], lastSlot: 2 * minute, count: 2, toRun: 2 })

@@ -38,7 +38,7 @@ export class Redaction {
     } catch (error) {
       this.#settings.logger.error(
         { error, kind, job: asked.job },
-        'the option hide threw: the dashboard hides this part of the job',
+        'the function hide threw: the dashboard hides the data',
       )
       return true
     }

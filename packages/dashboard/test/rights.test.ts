@@ -86,7 +86,7 @@ describe('a user without the right to view a job', () => {
     await few.close()
   })
 
-  it('gets a number of late jobs that counts only visible jobs', async () => {
+  it('gets a number of overdue jobs that counts only visible jobs', async () => {
     const clock = { ...(await import('@jobistemer/core')).systemClock, ...late() }
     const count = async (authorize: DashboardOptions['authorize']) =>
       (await jsonOf<LateView>(ask(dashboardOf({ clock, authorize: authorize as never }), '/api/late'))).count

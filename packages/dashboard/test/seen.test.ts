@@ -57,7 +57,7 @@ describe('a user who may view only one job', () => {
     expect([jobs.items.map(({ name }) => name), jobs.cursor]).toEqual([['mine'], null])
   })
 
-  it('is told when a list without results has not yet covered all items', async () => {
+  it('learns whether a list without results has covered all items', async () => {
     // More than one request reads.
     const more = await manyFailures(1100)
     const page = await jsonOf<Page<RunLine>>(ask(more.dashboard, '/api/failures'))

@@ -228,7 +228,7 @@ describe('the option audit', () => {
       logger: { error: (_, message) => void errors.push(message) },
     })
     expect((await post(dashboard, '/api/resume', { job: 'hourly' })).status).toBe(200)
-    expect(errors).toEqual(['the option audit threw: the action continues'])
+    expect(errors).toEqual(['the function audit threw: the action continues'])
   })
 })
 

@@ -189,7 +189,7 @@ it('jobistemer import pg-boss writes requests for occurrences that pg-boss has n
   ])
 })
 
-it('jobistemer import pg-boss --compare compares the instants of one year with those that pg-boss computes', async () => {
+it('jobistemer import pg-boss --compare compares the instants of one year with the instants of pg-boss', async () => {
   const { code, out, err } = await ask('--compare', '--json')
   expect({ code, err }).toEqual({ code: 1, err: '' })
   const { comparisons } = JSON.parse(out)
