@@ -3,50 +3,53 @@ import type { StorageCapabilities } from '@jobistemer/core/storage'
 import type { CaseWorld } from './storage-world.ts'
 import { withinLimit } from './time-limit.ts'
 
-/** The depth of a case. Each depth takes longer than the one before, and finds faults that the one before cannot find. */
+/** The depth of a case. Each depth takes longer than the previous one, and finds further faults. */
 export type CaseDepth =
-  /** One behaviour of one method, on one or two connections. */
+  /** Cases that test one behavior of one method, on one or two connections. */
   | 'cases'
-  /** Many connections, then many processes, on the same ids at once. */
+  /** Cases in which many connections or processes use the same ids concurrently. */
   | 'races'
-  /** Connections that break before and after each message of a call; needs `server`. */
+  /** Cases in which connections break before and after each message of a call. They need `server`. */
   | 'disconnects'
-  /** Random calls, compared with the memory storage answer by answer. */
+  /** Cases that compare the answers to random calls with the answers of the memory storage. */
   | 'model'
-  /** Simulated nodes with lost and doubled answers; the history and the ledger are checked afterwards. */
+  /**
+   * Cases that simulate nodes with lost and doubled answers, and then check the history of answers and the stored
+   * records.
+   */
   | 'soak'
 
 export const caseDepths: readonly CaseDepth[] = ['cases', 'races', 'disconnects', 'model', 'soak']
 
 /**
- * Capabilities that a storage declares beyond the rules for every storage. Declared before any storage is open, because test
- * runners need the list of tests first. A case checks that the storage declares the same.
+ * The capabilities that an adapter's test file declares. The kit needs them before it opens a storage, because test runners
+ * first collect the list of tests. A case checks that the storage reports the same.
  */
 export interface DeclaredCapabilities {
-  /** As in {@link StorageCapabilities}. Default `false`. */
+  /** `multiProcess` of {@link StorageCapabilities}. Default `false`. */
   readonly multiProcess?: boolean
-  /** As in {@link StorageCapabilities}. Default `'none'`. */
+  /** `durability` of {@link StorageCapabilities}. Default `'none'`. */
   readonly durability?: StorageCapabilities['durability']
-  /** As in {@link StorageCapabilities}. Default `false`. */
+  /** `findsDueJobs` of {@link StorageCapabilities}. Default `false`. */
   readonly findsDueJobs?: boolean
-  /** As in {@link StorageCapabilities}. Default `false`. */
+  /** `takesNext` of {@link StorageCapabilities}. Default `false`. */
   readonly takesNext?: boolean
-  /** The storage has `serverTime`. Default `false`. */
+  /** Whether the storage has the method `serverTime`. Default `false`. */
   readonly serverTime?: boolean
-  /** The storage has `subscribe`. Default `false`. */
+  /** Whether the storage has the method `subscribe`. Default `false`. */
   readonly subscribe?: boolean
-  /** The storage has `within`. Default `false`. */
+  /** Whether the storage has the method `within`. Default `false`. */
   readonly within?: boolean
-  /** The storage talks to a server over TCP, and the worlds of the test file have `server`. Default `false`. */
+  /** Whether the storage uses a server over TCP, and the worlds of the test file have `server`. Default `false`. */
   readonly server?: boolean
-  /** The storage keeps rows as text, and its worlds can overwrite one with `damage`. Default `false`. */
+  /** Whether the storage keeps rows as text, and the worlds of the test file have `damage`. Default `false`. */
   readonly damage?: boolean
 }
 
-/** Capabilities that a case needs beyond the common rules. */
+/** Capabilities that a case may require of a storage. */
 export type CaseNeed =
   | 'multiProcess'
-  /** Data outlives the last connection. */
+  /** The data outlive the last connection: any durability other than `none`. */
   | 'durability'
   | 'findsDueJobs'
   | 'takesNext'
@@ -56,19 +59,19 @@ export type CaseNeed =
   | 'server'
   | 'damage'
 
-/** One test as data. The binding for a test runner decides how to run it. */
+/** One test case as data. The binding for a test runner decides how to run it. */
 export interface StorageCase {
   /** Unique: `group: sentence`. */
   readonly name: string
-  /** The depth at which it runs. */
+  /** The depth at which the case runs. */
   readonly depth: CaseDepth
-  /** The case is left out for a storage that does not have all of these. */
+  /** The required capabilities. The kit omits the case for a storage without all of them. */
   readonly needs: readonly CaseNeed[]
-  /** How long it may take on a slow storage, in milliseconds. `run` enforces it. */
+  /** Timeout of the case for a slow storage, in ms. `run` enforces it. */
   readonly timeoutMs: number
   /**
-   * Rejects with an `AssertionError` when the storage breaks the rule, and with an error that names the case and the
-   * limit when it takes too long.
+   * Runs the case. Rejects with an `AssertionError` if the storage breaks the rule, and after the timeout with an error
+   * that names the case.
    */
   run(world: CaseWorld): Promise<void>
 }
@@ -79,11 +82,11 @@ interface CaseTraits {
   readonly depth?: CaseDepth
   readonly needs?: readonly CaseNeed[]
   readonly timeoutMs?: number
-  /** Measures the time limit. Default: the machine's. */
+  /** The clock that measures the timeout. Default: this machine's clock. */
   readonly clock?: Clock
 }
 
-/** Cases of one subject, written as `{ sentence: body }`. */
+/** Returns the cases of one group. `bodies` contains the name and the body of each case. */
 export function caseGroup(group: string, bodies: CaseBodies, traits: CaseTraits = {}): readonly StorageCase[] {
   const { depth = 'cases', needs = [], timeoutMs = 30_000, clock } = traits
   return Object.entries(bodies).map(([sentence, body]) => {
@@ -93,7 +96,7 @@ export function caseGroup(group: string, bodies: CaseBodies, traits: CaseTraits 
   })
 }
 
-/** True when a storage with these capabilities has what the case needs. */
+/** Returns whether a storage with these capabilities meets the requirements of a case. */
 export function meetsNeeds(declared: DeclaredCapabilities, needs: readonly CaseNeed[]): boolean {
   return needs.every((need) =>
     need === 'durability' ? (declared.durability ?? 'none') !== 'none' : declared[need] === true,

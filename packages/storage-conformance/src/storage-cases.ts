@@ -48,8 +48,8 @@ import { soakCases } from './soak/soak-cases.ts'
 import { type DeclaredCapabilities, meetsNeeds, type StorageCase } from './storage-case.ts'
 
 /**
- * Every case for a storage with these capabilities, shallow ones first. A storage's own `capabilities` fit as they
- * are, where it has neither `serverTime` nor `subscribe`.
+ * Returns all cases for a storage with these capabilities, shallow ones first. For a storage without `serverTime` and
+ * `subscribe`, its own `capabilities` are a valid argument.
  */
 export function storageCases(declared: DeclaredCapabilities, options: EffortOptions = {}): readonly StorageCase[] {
   const effort = resolveEffort(options)

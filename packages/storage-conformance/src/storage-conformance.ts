@@ -5,35 +5,38 @@ import { storageCases } from './storage-cases.ts'
 import { type StorageWorld, withWorld } from './storage-world.ts'
 import { withinLimit } from './time-limit.ts'
 
-/** `describe` of vitest, node:test or jest. */
+/** The function `describe` of vitest, node:test or jest. */
 export type DescribeFunction = (name: string, body: () => void) => unknown
 
-/** `it` or `test` of vitest, node:test or jest. The third argument is a time limit in milliseconds. */
+/** The function `it` or `test` of vitest, node:test or jest. Its third argument is a timeout in ms. */
 export interface TestFunction {
   (name: string, body: () => Promise<void>, timeoutMs?: number): unknown
-  /** Shows a case that is left out, with its reason, where the runner can. */
+  /** Reports a skipped case with its reason. Absent if the test runner cannot do that. */
   readonly skip?: (name: string, body: () => Promise<void>) => unknown
 }
 
 /** What {@link storageConformance} takes. */
 export interface StorageConformanceOptions extends EffortOptions {
-  /** Of the test runner. */
+  /** The test runner's function `describe`. */
   readonly describe: DescribeFunction
-  /** Of the test runner. */
+  /** The test runner's function `it`. */
   readonly it: TestFunction
-  /** What the tests are filed under: the name of the storage. */
+  /** The name of the storage, as the title of the test group. */
   readonly name: string
-  /** Opens a fresh world for one case. */
+  /** Creates an empty test database for one case. */
   readonly open: () => StorageWorld | Promise<StorageWorld>
-  /** What the storage says it can do. Default: one process, durability `none`, and nothing else. */
+  /** The capabilities of the storage. Default: one process, durability `none`, and no optional method. */
   readonly capabilities?: DeclaredCapabilities
-  /** The deepest cases to run. Default `'soak'`: all. */
+  /** The maximum depth of the cases to run. Default `'soak'`: all cases. */
   readonly depth?: CaseDepth
-  /** Cases to leave out, each with its reason. */
+  /** Cases to skip, each with its reason. */
   readonly skip?: readonly SkippedCase[]
 }
 
-/** How much later than the case itself the runner gives up: the case says what hangs, and clears up after it. */
+/**
+ * Additional time of the test runner's timeout, in ms. The case times out first, because its error names the hanging
+ * call, and then closes its connections.
+ */
 const runnerGraceMs = 15_000
 
 /**
@@ -72,7 +75,7 @@ export function storageConformance(options: StorageConformanceOptions): void {
     for (const storageCase of cases) {
       const reason = skips.reasons.get(storageCase.name)
       const { name: test, timeoutMs } = storageCase
-      // Opening and clearing up can hang too.
+      // This timeout includes opening and closing, because they can hang too.
       const body = async (): Promise<void> =>
         await withinLimit(`${test}, with opening and closing`, timeoutMs + runnerGraceMs / 2, () =>
           withWorld(open, (world) => storageCase.run(world)),

@@ -1,87 +1,92 @@
 import type { JobId, JsonValue } from '@jobistemer/core'
 import type { OccurrenceAddress, Storage } from '@jobistemer/core/storage'
 
-/** A separate set of data, empty at first, and the ways to reach it. An adapter's test file provides it. */
+/** A separate test database, empty at first, with the ways to connect to it. An adapter's test file provides it. */
 export interface StorageWorld {
   /**
-   * Opens an independent connection to the data of this world. The kit closes it.
-   * The kit calls this up to about 20 times for a world.
+   * Opens an independent connection to this test database. The kit closes it. The kit opens up to about 20 connections
+   * to one test database.
    */
   connect(): Promise<Storage>
-  /** Removes the data. Called once, after every connection was closed. */
+  /** Removes the test database. Called once, after all connections are closed. */
   dispose(): Promise<void>
-  /** How another process connects. Needed when the storage says `multiProcess: true`, or a `durability`. */
+  /** How child processes connect. Required if the storage declares `multiProcess: true` or a `durability`. */
   readonly processes?: ProcessEntry
   /**
-   * Begins a transaction on the data of this world as users do, on a connection of its own. Needed when the storage has
-   * `within`. The kit ends it.
+   * Begins a user's transaction on this test database, on a separate connection. Required if the storage has `within`.
+   * The kit ends the transaction.
    */
   beginTransaction?(): Promise<WorldTransaction>
-  /** The server that a connection talks to. Needed when the test file declares `server`. */
+  /** The server of the storage. Required if the test file declares `server`. */
   readonly server?: ServerEntry
   /**
-   * Overwrites a text that the storage keeps, as a failed disk or a careless statement does. Needed when the test file
+   * Overwrites a stored text with damaged text, as a failed disk or a wrong statement may. Required if the test file
    * declares `damage`.
    */
   damage?(damaged: DamagedText): Promise<void>
 }
 
-/** A server, and how an adapter reaches the data of a world through a proxy of the kit. */
+/** The address of a database server, and a function that connects to it through a proxy of the kit. */
 export interface ServerEntry {
-  /** Where the server listens. */
+  /** The host name or IP address of the server. */
   readonly host: string
-  /** Where the server listens, over TCP. */
+  /** The TCP port of the server. */
   readonly port: number
-  /** Opens one more connection to the data of this world, which talks to this address only. The kit closes it. */
+  /** Opens a connection to this test database that communicates only with the given address. The kit closes it. */
   connect(address: ServerAddress): Promise<Storage>
 }
 
-/** Where a proxy of the kit listens. */
+/** The address at which a proxy of the kit listens. */
 export interface ServerAddress {
-  /** Name or IP address of the host. */
+  /** The host name or IP address of the proxy. */
   readonly host: string
   /** TCP port. */
   readonly port: number
 }
 
-/** Which stored text is overwritten, and by what. */
+/** A stored text to overwrite, and the new text. */
 export type DamagedText =
-  /** The definition of one version of a job. A storage that keeps more with it overwrites that too. */
+  /**
+   * The definition of one version of a job. If the storage stores further data in the same text, overwrite them too.
+   */
   | { readonly part: 'definition'; readonly job: JobId; readonly version: number; readonly text: string }
-  /** The details of an occurrence, in whichever place it lies. */
+  /** The details of an occurrence, wherever the storage keeps them. */
   | { readonly part: 'details'; readonly occurrence: OccurrenceAddress; readonly text: string }
 
 /** A transaction of a user's. */
 export interface WorldTransaction {
   /** What `within` takes. */
   readonly transaction: unknown
-  /** Rejects when it cannot be committed; it is rolled back then. */
+  /** Commits the transaction. If the commit fails, rejects and rolls the transaction back. */
   commit(): Promise<void>
-  /** Nothing of it stays. */
+  /** Rolls the transaction back. None of its writes remain. */
   rollback(): Promise<void>
 }
 
-/** What a child process of the kit imports and calls to open a connection to the same data. */
+/** The module that a child process of the kit imports, and its function that connects to the same test database. */
 export interface ProcessEntry {
   /** A module that plain Node can import: JavaScript, not TypeScript. */
   readonly module: URL | string
-  /** The exported function, called with `argument`; returns a storage or a promise of one. Default `'connect'`. */
+  /**
+   * The name of the exported function. It receives `argument` and returns a storage or a promise of one. Default
+   * `'connect'`.
+   */
   readonly exportName?: string
-  /** Passed on as JSON: a file name, a URL, a prefix. */
+  /** The argument of the function, passed as JSON: for example a file name, a URL or a prefix. */
   readonly argument: JsonValue
 }
 
-/** What a case sees of a world. */
+/** The test database as a case sees it. */
 export interface CaseWorld extends Pick<StorageWorld, 'processes' | 'beginTransaction' | 'server' | 'damage'> {
-  /** One more connection to its data. Closed when the case ends. */
+  /** Opens another connection to the test database. The kit closes it at the end of the case. */
   connect(): Promise<Storage>
-  /** A second world: other data, which this one's must never meet. */
+  /** Creates a second test database, which shares no data with this one. */
   another(): Promise<CaseWorld>
-  /** Closes its connections and disposes of its data. Done anyway when the case ends. */
+  /** Closes all connections and removes the test database. The kit also does this at the end of the case. */
   close(): Promise<void>
 }
 
-/** Opens a fresh world, hands it to the body, and always closes its connections and disposes of its data. */
+/** Creates a test database, passes it to `body`, and always closes its connections and removes it. */
 export async function withWorld(
   open: () => StorageWorld | Promise<StorageWorld>,
   body: (world: CaseWorld) => Promise<void>,
@@ -125,7 +130,7 @@ export async function withWorld(
     failure = { error }
   }
   const closed = await Promise.allSettled([...worlds].map((world) => world.close()))
-  // The failure of the case is the news; what goes wrong while clearing up after it is only its echo.
+  // Throws the error of the case rather than an error of the cleanup, which may only follow from it.
   if (failure !== null) throw failure.error
   for (const result of closed) if (result.status === 'rejected') throw result.reason
 }

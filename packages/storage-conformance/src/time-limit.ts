@@ -1,8 +1,8 @@
 import { type Clock, systemClock } from '@jobistemer/core'
 
 /**
- * Rejects with a message that names the work if the work takes longer than the limit. Not every test runner has a time
- * limit, and none names the work that hangs. The work itself continues, because a caller cannot stop it.
+ * Awaits `work`. Rejects with an error that names the work if the work exceeds the limit. Not every test runner has a
+ * timeout, and none names the hanging call. The work itself continues, because a caller cannot stop it.
  */
 export async function withinLimit<T>(
   what: string,
@@ -13,7 +13,7 @@ export async function withinLimit<T>(
   let stopWatching = (): void => {}
   const overdue = new Promise<never>((_, reject) => {
     const deadline = clock.monotonic() + limitMs
-    // A clock may cap the delay of its timers, so that a long wait is made of several.
+    // Sets the timer again if it fires early, because a clock may cap the delay of a timer.
     const watch = (): void => {
       const leftMs = deadline - clock.monotonic()
       if (leftMs <= 0) {

@@ -16,7 +16,7 @@ let counter = 0
 
 type Without<T> = T extends unknown ? Omit<T, 'begin' | 'end'> : never
 
-/** Events one after the other. */
+/** Returns history events that follow one another without overlap. */
 function inOrder(...events: readonly Without<HistoryEvent>[]): readonly HistoryEvent[] {
   return events.map((event) => ({ ...event, begin: ++counter, end: ++counter }) as HistoryEvent)
 }
@@ -58,7 +58,7 @@ function rulesOf(events: readonly HistoryEvent[]): readonly HistoryRule[] {
   return checkHistory(events, () => 'skip').map(({ rule }) => rule)
 }
 
-/** A watermark that is set back from the second slot to before the first one, as a storage answers it. */
+/** Returns the recorded call that sets a watermark back from the second slot to before the first slot. */
 async function setBack(): Promise<Without<HistoryEvent>> {
   const history = new History()
   const node = new TestNode(history.record(memoryStorage()))
@@ -70,7 +70,7 @@ async function setBack(): Promise<Without<HistoryEvent>> {
   return last
 }
 
-/** A pause and a new version, as a storage answers them. */
+/** Returns the recorded calls of a pause and of a new version. */
 async function headChanges(): Promise<{
   readonly paused: Without<HistoryEvent>
   readonly replaced: Without<HistoryEvent>

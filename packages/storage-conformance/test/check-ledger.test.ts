@@ -9,7 +9,7 @@ import { exclusionItem, missedEntry, recoveryItem, runEntry, slotAddress } from 
 import { slotAt } from '../src/stage/instants.ts'
 import { TestNode } from '../src/stage/test-node.ts'
 
-/** A ledger in which every state occurs. */
+/** Returns a storage whose records contain every state and no violations. */
 async function soundLedger(): Promise<Storage> {
   const storage = memoryStorage()
   const node = new TestNode(storage)
@@ -40,11 +40,11 @@ interface Corruption {
   readonly counts?: (counts: LiveCounts, index: number) => LiveCounts
   readonly occurrence?: (record: OccurrenceRecord) => OccurrenceRecord | null
   readonly job?: (job: JobRecord) => JobRecord
-  /** What is found by next instants. */
+  /** Changes the result of the query for due jobs. */
   readonly due?: (jobs: readonly JobRecord[]) => readonly JobRecord[]
 }
 
-/** The same ledger as a storage that damaged it would show it. */
+/** Returns a storage that reads the same records, but with a corruption. */
 function corrupted(storage: Storage, corruption: Corruption): Storage {
   const { occurrence = (record) => record, job = (head) => head, counts = (said) => said } = corruption
   const { due = (jobs) => jobs } = corruption
@@ -70,7 +70,7 @@ const at = (name: string, index: number) => slotAddress({ id: jobId(name), name,
 /** The id of the missed range of the job "late". */
 const range = missedEntry({ id: jobId('late'), name: 'late', version: 1 }, 1, 5).id
 
-/** Changes the one record with this id. */
+/** Returns a corruption that changes the record with this id; `null` removes the record. */
 function change(id: string, members: Partial<OccurrenceRecord> | null): Corruption {
   return {
     occurrence: (record) => (record.id !== id ? record : members === null ? null : { ...record, ...members }),
@@ -235,7 +235,7 @@ describe('checkLedger of the conformance kit', () => {
   })
 
   describe('with the option oneClock', () => {
-    /** The second slot was queued before the third, and both while the first ran. */
+    /** Returns a storage in which the second and third slot were queued in this order while the first one ran. */
     async function inOrder(): Promise<Storage> {
       const storage = memoryStorage()
       const node = new TestNode(storage)

@@ -15,7 +15,7 @@ const backlog = 20_000
 const far = 10 * backlog
 const none: readonly string[] = ['none']
 
-/** Parameters of each statement, by how it begins. */
+/** Parameters of each SQL statement, found by the beginning of the statement. */
 const parameters: readonly (readonly [RegExp, readonly unknown[]])[] = [
   [/^SELECT \* FROM jobs WHERE id = ANY/, [['job_1', 'job_2']]],
   [/^SELECT \* FROM occurrences WHERE id/, [['occ_1', 'occ_2']]],
@@ -63,7 +63,7 @@ interface PlanNode {
   readonly Plans?: readonly PlanNode[]
 }
 
-/** Rows that the nodes of a plan have read, together. */
+/** Returns the number of rows that a node of a query plan and all nodes below it have read. */
 function rowsRead(node: PlanNode): number {
   const own = (node['Actual Rows'] + (node['Rows Removed by Filter'] ?? 0)) * node['Actual Loops']
   return (node.Plans ?? []).reduce((sum, one) => sum + rowsRead(one), own)

@@ -16,12 +16,12 @@ import { runReadmeExamples } from '../../workspace/readme-examples.ts'
 import * as fileStorageModule from './guide/file-storage.js'
 
 const guideFile = new URL('../docs/write-your-own-adapter.md', import.meta.url)
-/** The guide's example once more, since a child process imports a module. */
+/** The storage of the guide's example, as a module, because a child process imports it. */
 const fileStorage = new URL('./guide/file-storage.js', import.meta.url)
 const guide = await readFile(guideFile, 'utf8')
 const readme = await readFile(new URL('../README.md', import.meta.url), 'utf8')
 
-/** The functions that a text calls inside backticks, apart from its examples. */
+/** Returns the names of the functions that a text mentions in backticks with a call, outside of code blocks. */
 function namedFunctions(text: string): readonly string[] {
   const prose = text.replaceAll(/^```.*?^```$/gms, '')
   const spans = [...prose.matchAll(/`([^`\n]+)`/g)].map(([, span]) => String(span))
@@ -35,7 +35,7 @@ type Member =
   | keyof RecordLedgerOptions
   | keyof StorageCapabilities
 
-/** What an adapter's author can supply. The compiler refuses the list when one is missing. */
+/** All options that an adapter's author can supply. The compiler rejects the list if one is missing. */
 const members: Readonly<Record<Member, true>> = {
   kind: true,
   opener: true,
@@ -86,7 +86,7 @@ const members: Readonly<Record<Member, true>> = {
 describe('the guide for adapters', () => {
   it('names only functions that the packages export', () => {
     const known = [...Object.keys(protocol), ...Object.keys(kit)]
-    // A method, and functions of SQL.
+    // A method and SQL functions, which are no exports of the packages.
     const others = ['run', 'ANY', 'json_each', 'IF', 'VALUE']
     const named = [...namedFunctions(guide), ...namedFunctions(readme)].filter((name) => !others.includes(name))
     expect(named).toEqual(expect.arrayContaining(['assertLedger', 'checkHistory', 'storageCases']))
@@ -108,7 +108,7 @@ describe('the guide for adapters', () => {
   })
 })
 
-// The example's own call of the kit registers its cases here.
+// Running the guide's example calls the kit, which registers its cases here.
 await runReadmeExamples(
   guideFile,
   {

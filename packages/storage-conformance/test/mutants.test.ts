@@ -55,7 +55,9 @@ const subjects = [
 ]
 const mutants = subjects.flat()
 
-/** The mutants that only the cases that name them may notice. `npm test` tries the first one of each subject. */
+/**
+ * Mutants that only the cases in their `rejectedBy` may detect. `npm test` tries the first such mutant of each subject.
+ */
 const subtle = subjects.flatMap((subject) =>
   subject.filter(({ alone }) => alone === true).slice(0, isThorough ? undefined : 1),
 )
@@ -77,7 +79,7 @@ function caseNamed(name: string, cases: readonly StorageCase[] = everything): St
   return found
 }
 
-/** Lets the time of timers pass, so much each turn, for as long as the work goes on. */
+/** Advances timers in each turn of the event loop until the work ends. */
 async function withoutWaiting<T>(
   work: () => Promise<T>,
   { stepMs = 1_000, passes = (_: number): void => {} } = {},
@@ -101,7 +103,7 @@ async function withoutWaiting<T>(
   }
 }
 
-/** Lets time pass in small steps, for timers and for who looks at the clock, for as long as the work goes on. */
+/** Advances timers and `performance.now` in small steps until the work ends. */
 async function inVirtualTime<T>(work: () => Promise<T>): Promise<T> {
   let passedMs = 0
   const clock = vi.spyOn(performance, 'now').mockImplementation(() => passedMs)
@@ -121,7 +123,8 @@ describe('the kit’s case for a fault rejects a storage with that fault', () =>
     async ({ mutant, name }) => {
       const storageCase = caseNamed(name, storageCases(mutant.capabilities))
       let failure: unknown = null
-      // On a busy machine, processes may by chance do their part one after the other.
+      // Tries up to five rounds of a case with processes, because on a busy machine the processes may run one after the
+      // other by chance.
       for (let round = 1; round <= (storageCase.needs.includes('multiProcess') ? 5 : 1) && failure === null; round++) {
         const run = async () => await withWorld(mutant.open, (world) => storageCase.run(world))
         failure = await (mutant.waits === true ? inVirtualTime(run) : run()).then(
@@ -140,7 +143,7 @@ describe('the kit’s cases for a fault, and no other cases, reject a storage wi
     const fewRounds = storageCases(mutant.capabilities, kitEffort(0.1))
     const rejecting: string[] = []
     for (const { name } of shallow) {
-      // The other cases must not notice the fault.
+      // Cases that the mutant does not list must pass. They run with few rounds, to save time.
       const storageCase = caseNamed(name, mutant.rejectedBy.includes(name) ? shallow : fewRounds)
       await withWorld(mutant.open, (world) => storageCase.run(world)).catch(() => rejecting.push(storageCase.name))
     }

@@ -22,7 +22,9 @@ async function readManifest(folder: string): Promise<Manifest> {
   return JSON.parse(await readFile(join(folder, 'package.json'), 'utf8')) as Manifest
 }
 
-/** The command line of the pnpm that runs this test, or else of the repository's version, through npx. */
+/**
+ * Returns the command line of the pnpm that runs this test. Without pnpm, the repository's version runs through npx.
+ */
 async function pnpmCommand(): Promise<readonly [string, ...string[]]> {
   const program = process.env.npm_execpath ?? ''
   if (/pnpm(\.c?js)?$/.test(program)) return [process.execPath, program]
@@ -30,14 +32,14 @@ async function pnpmCommand(): Promise<readonly [string, ...string[]]> {
   return ['npx', '-y', String(packageManager)]
 }
 
-/** Packs the packages as they would be published; answers their tarballs by name. */
+/** Packs the packages as for publishing. Returns the `file:` addresses of the tarballs by package name. */
 async function packAll(folder: string): Promise<Readonly<Record<string, string>>> {
   const [command, ...args] = await pnpmCommand()
   const tarballs: Record<string, string> = {}
   for (const name of packed) {
     const source = join(root, 'packages', name)
     const before = new Set(await readdir(folder))
-    // Everything is built already. A second build would rewrite `dist` while tests of other packages import it.
+    // Skips the build scripts. A second build would rewrite `dist` while tests of other packages import it.
     const env = { ...process.env, npm_config_ignore_scripts: 'true' }
     await run(command, [...args, 'pack', '--pack-destination', folder], { cwd: source, env })
     const [tarball] = (await readdir(folder)).filter((file) => !before.has(file))
@@ -47,7 +49,7 @@ async function packAll(folder: string): Promise<Readonly<Record<string, string>>
   return tarballs
 }
 
-/** A project outside the workspace: the example adapter, with the packed packages in place of the workspace's own. */
+/** Installs a project outside of the workspace: the example adapter, with the packed packages as dependencies. */
 async function installExample(folder: string, tarballs: Readonly<Record<string, string>>): Promise<void> {
   const example = join(root, 'examples', 'custom-storage')
   for (const part of ['src', 'test']) await cp(join(example, part), join(folder, part), { recursive: true })
@@ -57,13 +59,13 @@ async function installExample(folder: string, tarballs: Readonly<Record<string, 
   const outside = {
     ...manifest,
     dependencies: asPacked(manifest.dependencies),
-    // The kit's own dependency is not published when the kit is tested: npm finds it here.
+    // All tarballs are direct dependencies, because npm would look for the kit's own dependency in the registry.
     devDependencies: { ...tarballs, ...asPacked(manifest.devDependencies) },
   }
   await writeFile(join(folder, 'package.json'), JSON.stringify(outside, null, 2))
   await run('npm', ['install', '--no-audit', '--no-fund', '--prefer-offline', '--ignore-scripts'], {
     cwd: folder,
-    // Settings of a pnpm that runs this test are unknown to npm, which would say so at length.
+    // Removes npm_config_ variables of the calling pnpm, because npm prints a warning about each unknown setting.
     env: Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('npm_config_'))),
   })
 }

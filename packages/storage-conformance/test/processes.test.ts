@@ -6,11 +6,11 @@ import { furtherKind, kitEffort } from '../../workspace/test-effort.ts'
 
 storageConformance({
   describe,
-  // No other kind of the memory storage has processes.
+  // This variant of the memory storage runs the process cases, because no other variant uses several processes.
   it: furtherKind(it, /^(races of processes|killed)/),
   name: 'memory, served to several processes',
   ...kitEffort(0.25),
-  // Durable as long as the serving process lives, which no case outlives.
+  // The data live as long as the process that serves them, and no case outlives that process.
   capabilities: { multiProcess: true, durability: 'process' },
   open: async () => await servedWorld(memoryStorage()),
 })

@@ -5,7 +5,9 @@ import { expect, it, onTestFinished, vi } from 'vitest'
 import { RaceProcess, raceProcesses } from '../src/races/race-process.ts'
 import type { CaseWorld } from '../src/index.ts'
 
-/** A world whose child processes note who they are, and the races in it. */
+/**
+ * Creates a log file of child processes, and functions that start races whose children write their process ids to it.
+ */
 function world() {
   const folder = mkdtempSync(join(tmpdir(), 'race-process-'))
   onTestFinished(() => rmSync(folder, { recursive: true }))
@@ -35,7 +37,7 @@ it('a child process that has failed or was killed is not used for another race',
   const { race, start, seen } = world()
   await expect(race(true)).rejects.toThrow('a child process of a race failed: Error: cannot connect')
   await race()
-  // The second one that fails may come late: the race is lost with the first.
+  // Removes lines of failed children: the second child may still fail after the race was lost with the first.
   const racers = seen().filter((line) => !line.endsWith(' fails'))
   expect(racers).toHaveLength(2)
   const killed = start()

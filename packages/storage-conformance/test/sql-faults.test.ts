@@ -29,18 +29,21 @@ function caseNamed(name: string): StorageCase {
 
 const faults = Object.entries(sqlFaults).flatMap(([subject, list]) => list.map((fault) => ({ ...fault, subject })))
 const noticed = faults.flatMap(({ noticedBy, ...fault }) => (noticedBy === null ? [] : [{ ...fault, noticedBy }]))
-/** `npm test` tries the first fault of each subject, and `npm run test:extra` all of them. */
+/** `npm test` tries the first fault of each subject, and `npm run test:extra` tries all faults. */
 const tried = noticed.filter(
   ({ subject, name }) => isThorough || noticed.find((first) => first.subject === subject)?.name === name,
 )
 
-/** Runs a case on the adapter with a fault, over connections of its own: the fault may not give them back. */
+/**
+ * Runs a case on the adapter with a fault. Uses a separate connection pool, because the fault may not release
+ * connections.
+ */
 async function runFaulty(fault: SqlFault, { run }: Pick<StorageCase, 'run'>): Promise<void> {
   const own = openPool(server.url, 10)
   try {
     await withWorld(() => sqlWorld(adapterWith(fault), { pool: own, url: server.url }), run)
   } finally {
-    // A fault may have ended it, or keeps connections for which this would wait.
+    // Does not wait: the fault may have ended the pool, or may never release its connections.
     void own.end().catch(() => undefined)
   }
 }
@@ -58,7 +61,7 @@ describe('the one-line faults of an SQL adapter', () => {
   it.concurrent.each(tried)('$subject: the kit rejects an adapter that $name', async (fault) => {
     const storageCase = caseNamed(fault.noticedBy)
     let failure: unknown = null
-    // A race, or a wake-up that arrives late, may hide a fault in one run.
+    // Repeats the case up to five times if a race or a late wake-up may hide the fault in one run.
     const runs = storageCase.depth === 'races' || fault.subject === 'wake-ups' ? 5 : 1
     for (let run = 1; run <= runs && failure === null; run++) {
       failure = await runFaulty(fault, storageCase).then(

@@ -10,7 +10,7 @@ interface Registered {
   readonly timeouts: (number | undefined)[]
 }
 
-/** Registers the suite with a runner that only writes down what it is given. */
+/** Registers the kit's cases with a test runner that only records its calls. */
 function register(options: Partial<StorageConformanceOptions> = {}): Registered {
   const registered: Registered = { suites: [], tests: new Map(), skipped: [], timeouts: [] }
   const test = (name: string, body: () => Promise<void>, timeoutMs?: number): void => {

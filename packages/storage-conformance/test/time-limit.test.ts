@@ -5,7 +5,7 @@ import type { CaseWorld } from '../src/storage-world.ts'
 
 const world = {} as CaseWorld
 
-/** A clock that caps the delay of its timers, as that of the machine does. */
+/** Returns a virtual clock that caps the delay of its timers, as the machine's clock does. */
 function cappedClock(): ReturnType<typeof virtualClock> {
   const clock = virtualClock('2026-01-01T00:00:00Z')
   return { ...clock, setTimer: (delayMs, callback) => clock.setTimer(Math.min(delayMs, 1_000), callback) }

@@ -243,7 +243,8 @@ function* checkOverlaps(
 ): Iterable<HistoryViolation> {
   for (const [jobId, granted] of groupBy(grants, (grant) => grant.jobId)) {
     if (policyOf(jobId) === 'allow') continue
-    // Surely running: from when the token was in hand to when something was under way that took it back.
+    // The occurrence certainly ran between the answer that gave the token and the beginning of the call that ended the
+    // token.
     const sure = granted
       .map(({ id, token, end }) => {
         const accepted = (acceptances.get(id) ?? []).filter(
@@ -252,7 +253,7 @@ function* checkOverlaps(
         const died = (deaths.get(id) ?? []).filter((death) => death.token === null || death.token === token)
         return { id, from: end, to: Math.min(...[...accepted, ...died].map(({ begin }) => begin)) }
       })
-      // What took it back may have been under way before the token was in hand.
+      // Omits occurrences whose end may have begun before the answer that gave the token.
       .filter(({ from, to }) => from < to)
       .sort((left, right) => left.from - right.from)
     let latest = sure[0]
@@ -295,7 +296,7 @@ function* checkHeadChanges({ creations, grants, heads }: Facts): Iterable<Histor
     const pauses = (heads.get(grant.jobId) ?? []).filter(({ paused }) => paused !== null)
     const before = pauses.filter((change) => change.end < grant.begin)
     const meanwhile = pauses.some((change) => change.end >= grant.begin && change.begin <= grant.end)
-    // Only one caller pauses a job at a time, so that the last answer is the last effect.
+    // Only one caller pauses a job at a time, so the last answer shows whether the job is paused.
     if (before.at(-1)?.paused === true && !meanwhile) {
       yield { rule: 'pause', message: `${grant.id} started while its job was paused` }
     }

@@ -3,29 +3,29 @@ import { wrapStorage } from '@jobistemer/core/testing'
 import { isWriting } from './history.ts'
 import type { SeededRandom } from '../seeded-random.ts'
 
-/** The answer of a call did not arrive. The caller does not know whether the call did. */
+/** Thrown in place of an answer that was lost. The caller does not know whether the storage executed the call. */
 export class LostAnswer extends Error {
   override readonly name = 'LostAnswer'
 }
 
-/** The probability of each fault, from 0 to 1. */
+/** The probability of each injected fault, from 0 to 1. */
 export interface FaultRates {
-  /** The call arrives twice; the caller receives the second answer. */
+  /** The storage executes the call twice, and the caller receives the second answer. */
   readonly doubled: number
-  /** The call arrives, its answer does not. */
+  /** The storage executes the call, but its answer is lost. */
   readonly lostAnswer: number
-  /** The call does not arrive. */
+  /** The call is lost before the storage receives it. */
   readonly lostCall: number
 }
 
-/** Faults can be switched off, so that the remaining work comes to an end. */
+/** Turns faults on and off. Without faults, all remaining work can end. */
 export interface FaultSwitch {
   rates: FaultRates
 }
 
 export const noFaults: FaultRates = { doubled: 0, lostAnswer: 0, lostCall: 0 }
 
-/** A connection over a bad network: writing calls get doubled and lost. */
+/** Returns a connection over an unreliable network: writing calls are doubled or lost. */
 export function faultyStorage(storage: Storage, random: SeededRandom, faults: FaultSwitch): Storage {
   return wrapStorage(storage, {
     async around(call) {

@@ -17,7 +17,7 @@ import type {
 } from '@jobistemer/core/storage'
 import { wrapStorage } from '@jobistemer/core/testing'
 
-/** What the methods that write take and answer. */
+/** Request and answer types of each storage method that writes. */
 export type WritingCalls = {
   readonly saveJobs: { readonly request: SaveJobsRequest; readonly answer: readonly SaveJobAnswer[] }
   readonly createOccurrences: { readonly request: CreateOccurrencesRequest; readonly answer: readonly CreateAnswer[] }
@@ -28,7 +28,7 @@ export type WritingCalls = {
   readonly prune: { readonly request: PruneRequest; readonly answer: PruneAnswer }
 }
 
-/** The methods that write. */
+/** The names of the storage methods that write. */
 export type WritingMethod = keyof WritingCalls
 
 const writingMethods: ReadonlySet<string> = new Set<WritingMethod>([
@@ -41,14 +41,14 @@ const writingMethods: ReadonlySet<string> = new Set<WritingMethod>([
   'prune',
 ])
 
-/** Whether calls of this method write. */
+/** Returns whether the storage method writes. */
 export function isWriting(method: string): boolean {
   return writingMethods.has(method)
 }
 
 /**
- * One call that a storage answered. Its effect lies between `begin` and `end`, which are counted: of two calls one was
- * before the other only when its end is less than the other's begin.
+ * One answered storage call. `begin` and `end` are values of a counter, and the call took effect between them. A call
+ * preceded another one only if its `end` is less than the other's `begin`.
  */
 export type HistoryEvent = {
   readonly [M in WritingMethod]: {
@@ -60,13 +60,13 @@ export type HistoryEvent = {
   }
 }[WritingMethod]
 
-/** Records the calls of one or several connections. It leaves out calls that reject, because their effect is unknown. */
+/** Records the answered calls of one or several connections. Omits rejected calls, because their effect is unknown. */
 export class History {
-  /** In the order in which the answers came. */
+  /** The recorded calls, in the order of their answers. */
   readonly events: HistoryEvent[] = []
   #counter = 0
 
-  /** A storage that does what the given one does, and is recorded. */
+  /** Returns a storage that forwards each call to the given storage and records it. */
   record(storage: Storage): Storage {
     return wrapStorage(storage, {
       around: async (call) => {

@@ -19,7 +19,7 @@ const nodeCount = 4
 
 const policies: readonly OverlapPolicy[] = ['skip', 'queue', 'queue_one', 'cancel_running', 'allow']
 
-/** One soak for each seed. */
+/** Returns one soak case for each seed. */
 export function soakCases(effort: Effort): readonly StorageCase[] {
   const bodies = effort.seeds.map((seed) => [
     `nodes with lost and doubled answers keep the invariants (seed ${seed})`,
@@ -56,7 +56,8 @@ async function soak(world: CaseWorld, seed: number, steps: number): Promise<void
 
   const nodes: SoakNode[] = []
   for (let index = 0; index < nodeCount; index++) {
-    // Each node has its own random source. So a seed determines all decisions, however fast the storage is.
+    // Each node has its own random generator, so that a seed determines all decisions, whatever the speed of the
+    // storage.
     const dice = new SeededRandom(random.below(2 ** 32))
     const storage = faultyStorage(history.record(await world.connect()), dice, faults)
     nodes.push(new SoakNode(`node-${index}`, storage, jobs, clock, dice))
@@ -75,7 +76,7 @@ async function soak(world: CaseWorld, seed: number, steps: number): Promise<void
   assert.equal(violations.length, 0, `the history breaks ${violations.length} rules:\n${printed.join('\n')}`)
 }
 
-/** With the faults over, everything that waits must get its turn and everything that runs must end. */
+/** Ends all work after the faults are turned off: each waiting occurrence must start, and each running one must end. */
 async function comeToRest(
   nodes: readonly SoakNode[],
   jobs: readonly JobId[],

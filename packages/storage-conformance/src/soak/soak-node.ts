@@ -27,7 +27,7 @@ import { firstAttempt, succeeded, withLostAttempts, withNextAttempt } from '../s
 import { LostAnswer } from './faulty-storage.ts'
 import type { SeededRandom } from '../seeded-random.ts'
 
-/** The time that all nodes of a soak share. */
+/** The virtual time that all nodes of a soak share. */
 export interface SoakClock {
   now: number
 }
@@ -38,12 +38,12 @@ interface Work extends OccurrenceAddress {
   runs: readonly TaskRunRecord[]
 }
 
-/** Missed slots of a job from which on the node runs a recovery instead of creating each slot. */
+/** Number of missed slots from which a node runs a recovery instead of creating each slot. */
 const misfireSlots = 4
 
 /**
- * A small model of the engine's node: it competes for slots, claims, works, reaps, recovers, and repeats every call whose
- * answer got lost. It knows its occurrences only from answers.
+ * A small model of the engine's node: it creates slots, claims, works, reaps, recovers, and repeats every call whose answer was
+ * lost. It knows its occurrences only from answers.
  */
 export class SoakNode {
   readonly #storage: Storage
@@ -67,9 +67,9 @@ export class SoakNode {
     return { node: this.#name, incarnation: `${this.#name}-${this.#life}` }
   }
 
-  /** Does one thing of what a node does. */
+  /** Performs one random action of a node. */
   async step(options: { readonly mayPause: boolean }): Promise<void> {
-    // Now and then all sleep for long, and miss slots.
+    // With a probability of 1 %, 8 minutes pass, so that all nodes miss slots.
     this.#clock.now += this.#random.chance(0.01) ? 8 * minute : this.#random.below(15) * second
     const dice = this.#random.below(100)
     if (dice < 30) await this.createDueSlots()
@@ -85,7 +85,7 @@ export class SoakNode {
     else this.#crash()
   }
 
-  /** Creates the due slots of every job. Runs the recovery of a job that has missed too many slots. */
+  /** Creates the due slots of every job. For a job that has missed at least 4 slots, runs a recovery. */
   async createDueSlots(): Promise<void> {
     for (const id of this.#jobs) {
       const job = await this.#head(id)
@@ -108,19 +108,19 @@ export class SoakNode {
       }),
     )
     for (const record of answer.claimed) this.#adopt(record)
-    // The answer of an earlier claim may be lost, and its occurrences belong to this node: the list of running ones shows them.
+    // The answer of an earlier claim may be lost. The list of running occurrences shows those that belong to this node.
     for (const record of await readLive(this.#storage, 'running')) {
       const { node, incarnation } = this.#owner
       if (record.owner?.node === node && record.owner.incarnation === incarnation) this.#adopt(record)
     }
   }
 
-  /** Ends everything that this node holds. */
+  /** Ends every occurrence that this node runs. */
   async finishAll(): Promise<void> {
     for (const work of [...this.#work.values()]) await this.#end(work)
   }
 
-  /** Reaps running occurrences that are past their deadline, of any owner. */
+  /** Reaps running occurrences of any owner whose deadline has passed. */
   async reap(): Promise<void> {
     const { items } = await this.#storage.listOccurrences({
       kind: 'live',
@@ -139,7 +139,7 @@ export class SoakNode {
     }
   }
 
-  /** Progress, or the end, of something that this node holds. */
+  /** Reports progress of, or ends, one occurrence that this node runs. */
   async #workOn(): Promise<void> {
     const work = this.#random.pickAny([...this.#work.values()])
     if (work === undefined) return await this.claim(1)
@@ -229,7 +229,7 @@ export class SoakNode {
     await this.#repeatUntilAnswered(() => this.#storage.prune(request))
   }
 
-  /** The process dies and another takes its place: nothing is known of what the old one held. */
+  /** Simulates a crash and restart: the new incarnation does not know the occurrences of the old one. */
   #crash(): void {
     this.#life += 1
     this.#work = new Map()
@@ -272,23 +272,23 @@ export class SoakNode {
   }
 }
 
-/** Created and started by this node, now or in a call whose answer got lost. */
+/** Returns whether the node runs the created occurrence, possibly by an earlier call whose answer was lost. */
 function isOwn(answer: CreateAnswer, owner: Owner): boolean {
   if (answer.outcome === 'created') return answer.state === 'running'
   return answer.outcome === 'exists' && answer.state === 'running' && answer.owner?.incarnation === owner.incarnation
 }
 
 function recovery(job: JobRecord, next: number, last: number): CreateItem {
-  // An entry for each slot: a range would be lost whole where its first slot was excluded before.
+  // One entry per slot: if the first slot of a range were already excluded, the storage would ignore the whole range.
   const missed = Array.from({ length: last - next }, (_, index) => missedEntry(job, next + index, next + index))
   const entries = [...missed, runEntry(job, last)]
   return recoveryItem(job, last, { expectedWatermark: job.watermark, entries })
 }
 
-/** The number of the last slot at or before an instant. */
+/** Returns the number of the last slot at or before an instant. */
 function indexOf(at: number): number {
   return Math.floor((at - start) / minute)
 }
 
-/** This long after the last call, every occurrence of a dead process is past its deadline, in ms. */
+/** Time in ms after which every occurrence of a crashed node has passed its deadline. */
 export const longestRunMs: number = executionTimeoutMs + minute

@@ -15,17 +15,17 @@ import type {
 import { minute, slotAt } from './instants.ts'
 import { firstAttempt } from './task-runs.ts'
 
-/** What items need to know of their job. */
+/** The members of a job that its create items contain. */
 export type JobHandle = Pick<JobRecord, 'id' | 'name' | 'version'>
 
-/** How long an occurrence of the kit may run, in milliseconds. */
+/** Execution timeout of the kit's occurrences, in ms. */
 export const executionTimeoutMs: number = 10 * minute
 
 export interface SlotOptions {
-  /** Start it in the same step. Default false. */
+  /** `true`: the storage starts the occurrence in the same step. Default false. */
   readonly run?: boolean
   readonly runs?: readonly TaskRunRecord[]
-  /** Default: the slot after. */
+  /** The next instant of the job after the step. Default: the following slot. */
   readonly nextAt?: number | null
   /** Default: the job's. */
   readonly version?: number
@@ -37,7 +37,7 @@ export function slotAddress(job: JobHandle, index: number): OccurrenceAddress {
   return { id: occurrenceId(job.id, slotAt(index)), jobId: job.id, scheduledAt: slotAt(index) }
 }
 
-/** The item that creates slot number `index` of the job. */
+/** Returns the item that creates slot `index` of the job. */
 export function slotItem(job: JobHandle, index: number, options: SlotOptions = {}): CreateSlot {
   return {
     kind: 'slot',
@@ -52,7 +52,7 @@ export function slotItem(job: JobHandle, index: number, options: SlotOptions = {
 
 export interface RequestOptions extends Omit<SlotOptions, 'nextAt'> {
   readonly kind?: 'trigger' | 'replay'
-  /** Default: at the instant that it is scheduled for. */
+  /** The instant from which the occurrence may start. Default: its scheduled time. */
   readonly dueAt?: number
   /** Default: none. */
   readonly skippedId?: OccurrenceId
@@ -60,12 +60,12 @@ export interface RequestOptions extends Omit<SlotOptions, 'nextAt'> {
   readonly key?: ReusableKey
 }
 
-/** Triggers live in an id space of their own. */
+/** Returns the id of a triggered occurrence. Ids of triggers never equal ids of slots. */
 export function requestId(job: JobHandle, key: string, at: number): OccurrenceId {
   return occurrenceId(jobId(`${job.name}/${key}`), at)
 }
 
-/** The item that runs the job at `at` outside its schedule. */
+/** Returns the item that triggers the job, scheduled at `at`. */
 export function requestItem(job: JobHandle, key: string, at: number, options: RequestOptions = {}): CreateRequested {
   return {
     kind: options.kind ?? 'trigger',
@@ -82,7 +82,7 @@ export function requestItem(job: JobHandle, key: string, at: number, options: Re
   }
 }
 
-/** The item that takes slot number `index` out of the schedule. */
+/** Returns the item that cancels slot `index` before it is due. */
 export function exclusionItem(
   job: JobHandle,
   index: number,
@@ -97,13 +97,13 @@ export function exclusionItem(
   }
 }
 
-/** A missed slot that is to run after all. */
+/** Returns the entry of a recovery for a missed slot that runs. */
 export function runEntry(job: JobHandle, index: number, details: OccurrenceDetails = {}): RecoveryEntry {
   const { id, scheduledAt } = slotAddress(job, index)
   return { kind: 'run', id, scheduledAt, executionTimeoutMs, details }
 }
 
-/** The slots `first` to `last`, which are not to run. */
+/** Returns the entry of a recovery for the slots `first` to `last`, which do not run. */
 export function missedEntry(job: JobHandle, first: number, last: number): RecoveryEntry {
   const scheduledAt = slotAt(first)
   const id = last > first ? missedRangeId(job.id, scheduledAt) : occurrenceId(job.id, scheduledAt)
@@ -123,7 +123,7 @@ export interface RecoveryOptions {
   readonly version?: number
 }
 
-/** The item that moves the job over its missed slots up to number `last`. */
+/** Returns the item of a recovery that decides all missed slots up to slot `last`. */
 export function recoveryItem(job: JobHandle, last: number, options: RecoveryOptions): CreateRecovery {
   return {
     kind: 'recovery',

@@ -3,7 +3,7 @@ import type { CreateAnswer, OccurrenceState } from '@jobistemer/core/storage'
 
 type WithOutcome<A, O> = A extends { readonly outcome: infer X } ? (O extends X ? A : never) : never
 
-/** Asserts the outcome of an answer, and narrows it. */
+/** Asserts the outcome of an answer, and narrows the answer's type. */
 export function expectOutcome<A extends { readonly outcome: string }, O extends A['outcome']>(
   answer: A | undefined,
   outcome: O,
@@ -28,7 +28,10 @@ export function expectOne<T>(items: readonly T[]): T {
   return items[0] as T
 }
 
-/** The item there, which must exist. */
+/**
+ * Returns the item at an index.
+ * @throws AssertionError if the list is too short
+ */
 export function itemAt<T>(items: readonly T[], index: number): T {
   assert.ok(index < items.length, `expected an item at ${index}, the list has ${items.length}`)
   return items[index] as T

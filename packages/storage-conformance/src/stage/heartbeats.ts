@@ -2,7 +2,7 @@ import type { JsonObject } from '@jobistemer/core'
 import type { HeartbeatAnswer, HeartbeatRequest, NodeRecord, Storage } from '@jobistemer/core/storage'
 import { start } from './instants.ts'
 
-/** What one life of a node says of itself. */
+/** Returns the heartbeat record of a node's incarnation. */
 export function nodeRecord(
   incarnation: string,
   counter: number,
@@ -12,7 +12,7 @@ export function nodeRecord(
   return { node, incarnation, counter, startedAt, leaving, about }
 }
 
-/** A heartbeat that says what is given and asks for nothing else. */
+/** Sends a heartbeat with the record of a node, and optional further members of the request. */
 export async function beat(
   storage: Storage,
   own: NodeRecord | null,
@@ -21,12 +21,12 @@ export async function beat(
   return await storage.heartbeat({ now: start, own, remove: [], profilesOf: [], ...request })
 }
 
-/** What all nodes have said. */
+/** Reads the records of all nodes. */
 export async function readNodes(storage: Storage): Promise<readonly NodeRecord[]> {
   return (await beat(storage, null)).nodes
 }
 
-/** The profile of one life of a node. */
+/** Reads the profile of a node's incarnation. */
 export async function readProfile(storage: Storage, incarnation: string): Promise<JsonObject | null | undefined> {
   return (await beat(storage, null, { profilesOf: [incarnation] })).profiles[0]
 }

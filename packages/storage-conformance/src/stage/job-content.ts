@@ -8,13 +8,13 @@ export interface JobOptions {
   /** Default `'skip'`. */
   readonly policy?: OverlapPolicy
   readonly maxQueued?: number
-  /** Default 1. Only where the policy has such a thing. */
+  /** Number of concurrency slots. Default 1. Only for policies that support it. */
   readonly maxConcurrency?: number
-  /** Default: none. Only where the policy has such a thing. */
+  /** The start rate of the job. Default: none. Only for policies that support it. */
   readonly startRate?: StartRate | null
   /** Default: slot 1. */
   readonly nextAt?: number | null
-  /** Default: the job's name. */
+  /** The handler key of the job. Default: the job's name. */
   readonly handlerKey?: string
   readonly owner?: string | null
   /** Default `'print-1'`. */
@@ -22,7 +22,7 @@ export interface JobOptions {
   readonly definition?: JsonObject
 }
 
-/** A plain job with one slot a minute. */
+/** Returns the content of a simple job with one slot per minute. */
 export function jobContent(options: JobOptions = {}): JobContent {
   const name = options.name ?? 'alpha'
   const fingerprint = options.fingerprint ?? 'print-1'

@@ -1,12 +1,12 @@
 import type { JsonValue } from '@jobistemer/core'
 import type { TaskRunRecord } from '@jobistemer/core/storage'
 
-/** The task runs that an occurrence starts with: the first attempt, written ahead. */
+/** Returns the task runs of a started occurrence: its first attempt is already stored. */
 export function firstAttempt(at: number, task = 'work'): readonly TaskRunRecord[] {
   return [{ task, state: 'running', attempts: [{ number: 1, state: 'running', startedAt: at, endedAt: null }] }]
 }
 
-/** The task runs of an occurrence whose only attempt succeeded. */
+/** Returns the task runs of an occurrence whose only attempt succeeded. */
 export function succeeded(startedAt: number, endedAt: number, result?: JsonValue): readonly TaskRunRecord[] {
   return [
     {
@@ -18,7 +18,7 @@ export function succeeded(startedAt: number, endedAt: number, result?: JsonValue
   ]
 }
 
-/** The task runs of an occurrence that lost its owner: every unfinished attempt ended as `lost`. */
+/** Returns task runs in which every unfinished attempt has ended as `lost`, as after the loss of the owner. */
 export function withLostAttempts(runs: readonly TaskRunRecord[], at: number): readonly TaskRunRecord[] {
   return runs.map((run) => ({
     ...run,
@@ -29,7 +29,7 @@ export function withLostAttempts(runs: readonly TaskRunRecord[], at: number): re
   }))
 }
 
-/** The same task runs with one more attempt under way. */
+/** Returns the same task runs with one more running attempt. */
 export function withNextAttempt(runs: readonly TaskRunRecord[], at: number): readonly TaskRunRecord[] {
   const [run, ...others] = runs
   if (run === undefined) return firstAttempt(at)

@@ -36,7 +36,7 @@ export interface Held extends OccurrenceAddress {
   readonly token: number
 }
 
-/** A node with its own connection, through which a case calls the storage. */
+/** A node with its own connection. Cases call the storage through a node. */
 export class TestNode {
   readonly storage: Storage
   readonly owner: Owner
@@ -64,14 +64,14 @@ export class TestNode {
     return expectOne(await this.saveJobs([change], now))
   }
 
-  /** Creates a job and answers its head. */
+  /** Creates a job, and returns its head. */
   async createJob(options: JobOptions = {}, now: number = start): Promise<JobRecord> {
     const content = jobContent(options)
     const answer = await this.saveJob({ kind: 'create', id: jobId(content.name), content }, now)
     return expectOutcome(answer, 'saved').job
   }
 
-  /** Replaces the job's content, expecting what is stored now. */
+  /** Replaces the content of a job, with the currently stored version and watermark as the condition. */
   async replaceJob(
     id: JobId,
     options: JobOptions,
@@ -92,7 +92,7 @@ export class TestNode {
     )
   }
 
-  /** Sets the job's watermark back, expecting what is stored now. */
+  /** Sets a job's watermark back, with the currently stored version and watermark as the condition. */
   async setBack(
     id: JobId,
     to: { readonly setBackTo: number; readonly nextAt: number | null },
@@ -101,7 +101,7 @@ export class TestNode {
     return await this.setBackFrom(await this.head(id), to, now)
   }
 
-  /** As {@link setBack}, expecting a head that was read before. */
+  /** Sets a job's watermark back, with the version and watermark of a previously read head as the condition. */
   async setBackFrom(
     head: JobRecord,
     to: { readonly setBackTo: number; readonly nextAt: number | null },
@@ -122,7 +122,7 @@ export class TestNode {
     )
   }
 
-  /** `until`: left out for a pause that is to be lifted. */
+  /** Pauses a job up to `until`; without `until`, until a resume. */
   async pause(id: JobId, now: number = start, until?: number): Promise<SaveJobAnswer> {
     const end = until === undefined ? {} : { until }
     const paused = { at: now, ...end, reason: 'maintenance', actor: 'kim' }
@@ -137,12 +137,12 @@ export class TestNode {
     return await this.saveJob({ kind: 'delete', id, expectedVersion: null }, now)
   }
 
-  /** One step of a change that cancels a few at a time. */
+  /** Sends one call of a change that cancels at most `cancelLimit` occurrences per call. */
   async saveSome(change: JobChange, cancelLimit: number, now: number = start): Promise<SaveJobAnswer> {
     return expectOne(await this.storage.saveJobs({ now, cancelLimit, changes: [change] }))
   }
 
-  /** One step of a delete that cancels a few at a time. */
+  /** Sends one call of a delete that cancels at most `cancelLimit` occurrences per call. */
   async deleteSome(id: JobId, cancelLimit: number, now: number = start): Promise<SaveJobAnswer> {
     return await this.saveSome({ kind: 'delete', id, expectedVersion: null }, cancelLimit, now)
   }
@@ -153,26 +153,26 @@ export class TestNode {
     return await this.storage.createOccurrences({ now, owner: this.owner, items })
   }
 
-  /** Creates one item, by default at the instant that it is scheduled for. */
+  /** Creates one item, by default at its scheduled time. */
   async create(item: CreateItem, now: number = item.scheduledAt): Promise<CreateAnswer> {
     return expectOne(await this.createAll([item], now))
   }
 
-  /** Creates a slot of the job and starts it. */
+  /** Creates a slot of the job, and starts it in the same step. */
   async startSlot(job: JobHandle, index: number, options: SlotOptions = {}): Promise<Held> {
     const item = slotItem(job, index, { run: true, ...options })
     const { token } = expectCreated(await this.create(item), 'running')
     return { id: item.id, jobId: item.jobId, scheduledAt: item.scheduledAt, token }
   }
 
-  /** Creates a slot of the job that comes to wait in this state. */
+  /** Creates a slot of the job, and expects its occurrence in the given state. */
   async addSlot(job: JobHandle, index: number, state: OccurrenceState, options: SlotOptions = {}): Promise<CreateItem> {
     const item = slotItem(job, index, options)
     expectCreated(await this.create(item), state)
     return item
   }
 
-  /** Triggers the job, and the occurrence comes to wait in this state. */
+  /** Triggers the job, and expects the occurrence in the given state. */
   async addTrigger(
     job: JobHandle,
     key: string,
@@ -198,7 +198,7 @@ export class TestNode {
     })
   }
 
-  /** Claims, and expects exactly one occurrence. */
+  /** Claims, and asserts that the answer contains exactly one occurrence. */
   async claimOne(now: number): Promise<OccurrenceRecord> {
     return expectOne((await this.claim(now)).claimed)
   }
@@ -233,7 +233,7 @@ export class TestNode {
     )
   }
 
-  /** Ends an occurrence as completed and expects that to be accepted. */
+  /** Ends an occurrence as completed, and asserts that the storage accepts the end. */
   async finish(
     held: Held,
     options: { readonly now?: number; readonly sequence?: number } = {},
@@ -242,7 +242,7 @@ export class TestNode {
     return expectOutcome(answer, 'ok').woken
   }
 
-  /** Gives an occurrence back and expects that to be accepted. */
+  /** Releases an occurrence, and asserts that the storage accepts the release. */
   async release(
     held: Held,
     dueAt: number,
@@ -284,7 +284,7 @@ export class TestNode {
     return expectOne((await this.storage.get({ occurrences: [id] })).occurrences)
   }
 
-  /** The record of an occurrence, which must exist. */
+  /** Returns the record of an occurrence, and asserts that the record exists. */
   async record(address: Pick<OccurrenceAddress, 'id'>): Promise<OccurrenceRecord> {
     const record = await this.find(address.id)
     assert.ok(record !== null, `the occurrence ${address.id} is not stored`)
@@ -299,26 +299,26 @@ export class TestNode {
     return expectOne((await this.storage.get({ jobs: [id] })).jobs)
   }
 
-  /** The head of a job, which must exist. */
+  /** Returns the head of a job, and asserts that the head exists. */
   async head(id: JobId): Promise<JobRecord> {
     const head = await this.findHead(id)
     assert.ok(head !== null, `the job ${id} is not stored`)
     return head
   }
 
-  /** How many live occurrences the storage says there are, of a job or of all. */
+  /** Reads the storage's counts of live occurrences, of a job or of all jobs. */
   async counts(id: JobId | 'all'): Promise<LiveCounts> {
     const { counts } = await this.storage.get({ counts: [id] })
     assert.ok(Array.isArray(counts), `get({ counts }) answered ${JSON.stringify(counts)} as counts`)
     return expectOne<LiveCounts>(counts)
   }
 
-  /** All occurrences of a job, in the order of their time. */
+  /** Returns all occurrences of a job, in the order of their scheduled times. */
   async history(id: JobId): Promise<readonly OccurrenceRecord[]> {
     return await readHistory(this.storage, id)
   }
 
-  /** The ids of all live occurrences in this state. */
+  /** Returns the ids of all live occurrences in a state. */
   async liveIds(state: 'pending' | 'queued' | 'running'): Promise<readonly OccurrenceId[]> {
     return (await readLive(this.storage, state)).map((record) => record.id).sort()
   }

@@ -4,10 +4,13 @@ import type { Storage, WakeUp } from '@jobistemer/core/storage'
 
 type Kind = WakeUp['kind']
 
-/** Milliseconds. Shorter than the timeout of a case, so that the case fails with the name of the missing wake-up. */
+/**
+ * Default timeout in ms. Shorter than the timeout of a case, so that the case fails with the name of the missing
+ * wake-up.
+ */
 const defaultLimitMs = 20_000
 
-/** Records the wake-ups of a connection. */
+/** Records the wake-ups that a connection receives. */
 export class WakeUpWatch {
   readonly heard: Kind[] = []
   /** Ends the subscription. */
@@ -22,7 +25,7 @@ export class WakeUpWatch {
     })
   }
 
-  /** Does something, and waits for a wake-up of this kind that comes from then on. Rejects when none comes. */
+  /** Calls `work`, and waits for a wake-up of this kind that arrives from then on. Rejects after the timeout. */
   async hears(kind: Kind, work: () => Promise<unknown>, limitMs: number = defaultLimitMs): Promise<void> {
     const before = this.heard.length
     const arrived = new Promise<boolean>((resolve) => {

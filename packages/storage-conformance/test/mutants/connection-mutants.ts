@@ -5,17 +5,17 @@ import { Ledger, ledgerStorage, letOthersGo, type Mutant, mutants } from './muta
 type Kind = WakeUp['kind']
 type Listener = (wakeUp: WakeUp) => void
 
-/** What is wrong with how connections tell one another what they do. */
+/** A fault in the wake-ups between connections. */
 interface WakeUpFault {
-  /** The connection that writes hears of it too. */
+  /** A connection also receives the wake-ups of its own writes. */
   readonly tellsItself?: boolean
-  /** A connection that is closed takes the listeners of all with it. */
+  /** Closing a connection removes the listeners of all connections. */
   readonly closesAll?: boolean
   /** No connection receives wake-ups of this kind. */
   readonly silent?: Kind
-  /** No fault: every call sends wake-ups of all these kinds, in this order. */
+  /** Not a fault: every call sends wake-ups of all these kinds, in this order. */
   readonly coarse?: readonly Kind[]
-  /** No fault: a new subscription receives a wake-up of the kind `due`. */
+  /** Not a fault: a new subscription receives a wake-up of the kind `due`. */
   readonly tellsAtFirst?: boolean
 }
 
@@ -26,13 +26,13 @@ const kindsOf: Partial<Readonly<Record<keyof Storage, Kind>>> = {
   heartbeat: 'nodes',
 }
 
-/** Connections that tell one another what they do. */
+/** Returns a test database whose connections send wake-ups to each other, with an optional fault. */
 export function wakingWorld(fault: WakeUpFault = {}): StorageWorld {
   const ledger = new Ledger()
   const listeners = new Map<Listener, object>()
   let told = Promise.resolve()
 
-  /** In order, and others go on between one kind and the next. */
+  /** Sends wake-ups in order. Other calls run between two wake-ups. */
   function tellLater(listener: Listener, kind: Kind): void {
     told = told.then(async () => {
       await letOthersGo()
@@ -76,7 +76,10 @@ export function wakingWorld(fault: WakeUpFault = {}): StorageWorld {
   return { connect: async () => connect(), dispose: async () => {} }
 }
 
-/** A connection that opens after another one has closed gets a copy of the data, and shares no later writes. */
+/**
+ * Returns a test database with this fault: after a connection has closed, a new connection gets a copy of the data and
+ * shares no later writes.
+ */
 function partedByCloses(): StorageWorld {
   let ledger = new Ledger()
   return {
@@ -98,7 +101,7 @@ function partedByCloses(): StorageWorld {
 const wakes: DeclaredCapabilities = { takesNext: true, subscribe: true }
 const somethingToDo = 'subscribe: wakes another connection when there is something to do, and not after it was ended'
 
-/** Faults in what connections share, and in what they tell one another. */
+/** Mutants with faults in the sharing of data between connections, and in their wake-ups. */
 export const connectionMutants: readonly Mutant[] = mutants({
   'forgets with a close that others have the data open': {
     rejectedBy: ['connections: closing one connection leaves the other connections open'],

@@ -5,7 +5,7 @@ const follows = 'counts: follow an occurrence from its creation through claims a
 const followsHeads = 'counts: follow replaces, deletions and prunes'
 const inOrder = 'counts: of several jobs stand in the order of the request, beside those of all'
 
-/** Faults in what is counted: what lives, and how often an occurrence was rescued. */
+/** Mutants with faults in the counts of live occurrences and of rescues. */
 export const countMutants: readonly Mutant[] = mutants({
   'forgets to lower the sums on a cancel': {
     rejectedBy: [fallsWhenCanceled, followsHeads],
@@ -59,7 +59,7 @@ export const countMutants: readonly Mutant[] = mutants({
   'counts what an owner hands back as a rescue': {
     rejectedBy: [
       'rescues: are not raised when an owner hands an occurrence back',
-      // Compares the whole record.
+      // This case compares the whole record, which contains the number of rescues.
       'settle: a released occurrence is pending for any node, not before the given instant',
     ],
     alone: true,

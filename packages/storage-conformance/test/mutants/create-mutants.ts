@@ -2,7 +2,7 @@ import type { CreateAnswer } from '@jobistemer/core/storage'
 import { createdOccurrence } from '@jobistemer/core/storage'
 import { type Mutant, mutants } from './mutant.ts'
 
-/** Faults in what creates occurrences and moves a job along. */
+/** Mutants with faults in the steps that create occurrences and advance a job. */
 export const createMutants: readonly Mutant[] = mutants({
   'takes a slot after the watermark for one that has no record': {
     rejectedBy: [

@@ -7,7 +7,7 @@ const definitions = 'a damaged definition is answered with a mark, beside intact
 const claims = 'a claim takes an occurrence with damaged details beside intact ones, and it can be ended'
 const ends = 'a running or waiting occurrence with damaged details can be canceled and reaped'
 
-/** A ledger whose rows can be damaged. It keeps the mark with which such a row is answered. */
+/** A ledger whose rows tests can damage. It stores which rows are damaged, and marks their records as unreadable. */
 export class DamageableLedger extends Ledger {
   readonly damagedJobs: Set<JobId> = new Set()
   readonly damagedOccurrences: Set<OccurrenceId> = new Set()
@@ -31,12 +31,12 @@ export function damageableWorld(ledger: DamageableLedger = new DamageableLedger(
   return { ...ledgerWorld(ledger), damage: async (damaged) => ledger.damage(damaged) }
 }
 
-/** Fails as an adapter does that parses each row and catches nothing. */
+/** Throws, as an adapter does that parses each row without catching errors. */
 function unreadable(): never {
   throw new SyntaxError('Unexpected token in JSON')
 }
 
-/** Faults in what a storage answers about rows that it cannot read. */
+/** Mutants with faults in the answers about damaged rows. */
 export const damageMutants: readonly Mutant[] = mutantsOf(
   DamageableLedger,
   {

@@ -1,7 +1,7 @@
 import { type JobRecord, placesOf } from '@jobistemer/core/storage'
 import { type Mutant, mutants } from './mutant.ts'
 
-/** Faults in delayed occurrences. */
+/** Mutants with faults in delayed occurrences. */
 export const delayedMutants: readonly Mutant[] = mutants({
   'counts a delayed occurrence as active': {
     rejectedBy: [

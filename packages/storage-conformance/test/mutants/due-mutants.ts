@@ -2,7 +2,7 @@ import type { JobRecord } from '@jobistemer/core/storage'
 import { IndexedLedger } from './ledger/indexed-ledger.ts'
 import { type Mutant, mutantsOf } from './mutant.ts'
 
-/** Leaves jobs where they are in the index while a step runs. */
+/** A ledger with this fault: while a step runs, it does not update the index of next instants. */
 class Forgetful extends IndexedLedger {
   forgets = false
 
@@ -18,7 +18,7 @@ class Forgetful extends IndexedLedger {
   }
 }
 
-/** Faults in the index over next instants. */
+/** Mutants with faults in the index of next instants. */
 export const dueMutants: readonly Mutant[] = mutantsOf(
   Forgetful,
   {

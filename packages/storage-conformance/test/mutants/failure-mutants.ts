@@ -14,7 +14,7 @@ const byTime = 'latest: are the last by their time, whichever ended last'
 const wereRun =
   'latest: were run: what was skipped, missed or canceled before it began is passed over, and so is what lives'
 
-/** Faults in finding what failed, and in how a job ended last. */
+/** Mutants with faults in the query for failures and in the query for the latest run. */
 export const failureMutants: readonly Mutant[] = mutants({
   'keeps the ends of failures in whole seconds': {
     rejectedBy: [range],

@@ -5,16 +5,19 @@ import { wakingWorld } from './connection-mutants.ts'
 import { Ledger, ledgerStorage, ledgerWorld } from './mutant.ts'
 import { transactionalWorld } from './within-mutants.ts'
 
-/** A storage that does what the contract leaves to it: no case may refuse it. */
+/** A correct storage that uses freedoms of the contract. Every case must pass on it. */
 export interface HonestVariant {
   readonly name: string
-  /** How the names of the cases begin that have to do with it. */
+  /** The beginning of the names of the cases that this variant concerns. */
   readonly passes: string
   readonly capabilities: DeclaredCapabilities
   readonly open: () => StorageWorld
 }
 
-/** Takes another number than the limit if the limit is small: the limit of a prune is approximate. */
+/**
+ * Returns a variant whose `prune` applies another limit than requested if the limit is small. The contract says that
+ * the limit is approximate.
+ */
 function pruning(name: string, limitOf: (limit: number) => number): HonestVariant {
   const prune = (ledger: Ledger) => async (request: PruneRequest) =>
     ledger.prune({ ...request, limit: request.limit > 50 ? request.limit : limitOf(request.limit) })
@@ -26,7 +29,7 @@ function pruning(name: string, limitOf: (limit: number) => number): HonestVarian
   }
 }
 
-/** Cancels three of a deleted job in a sweep, and says that there is more. */
+/** A ledger whose sweep cancels only three occurrences of a deleted job, and reports that more are left. */
 class InShortSweeps extends Ledger {
   #isLeft = false
 
@@ -82,7 +85,7 @@ async function passTime(ms: number): Promise<void> {
   await new Promise((resolve) => setTimeout(resolve, ms))
 }
 
-/** Answers each call of these late. */
+/** Delays each call of these methods. */
 function late<T extends object>(target: T, methods: readonly (keyof T)[]): T {
   const calls = methods.map((method) => {
     const call = target[method] as (...args: unknown[]) => unknown
@@ -101,7 +104,7 @@ function isMethodOfCalls(storage: Storage, name: string): name is keyof Storage 
   return typeof storage[name as keyof Storage] === 'function' && name !== 'subscribe' && name !== 'within'
 }
 
-/** The same storage on another continent, where a call takes one item. */
+/** Returns the same test database with long network delays and `maxBatch: 1`. */
 function farAway({ connect, beginTransaction, dispose }: StorageWorld): StorageWorld {
   return {
     dispose,
@@ -128,7 +131,7 @@ function farAway({ connect, beginTransaction, dispose }: StorageWorld): StorageW
   }
 }
 
-/** Far away, and asked one item at a time. */
+/** Correct storages with long network delays and `maxBatch: 1`. */
 export const distantVariants: readonly HonestVariant[] = [
   {
     name: 'wakes others from far away',

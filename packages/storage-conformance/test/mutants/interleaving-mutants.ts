@@ -10,7 +10,10 @@ const claimAndDelete =
 const oppositeOrders =
   'races of batches: batches over the same jobs in opposite orders are all answered right, and no deadlock reaches a caller'
 
-/** A claim without a lock: other calls run between its read and its write, and the claim overwrites their changes. */
+/**
+ * Returns a faulty claim without a lock: other calls run between its read and its write, and the claim overwrites their
+ * changes.
+ */
 function claimsWhatItRead(
   ledger: Ledger,
   restore: (record: OccurrenceRecord, job: JobRecord) => void,
@@ -24,7 +27,8 @@ function claimsWhatItRead(
       const present = new Map([...ledger.jobs])
       for (const record of seen) restore(record, heads.get(record.jobId) as JobRecord)
       const answer = structuredClone(ledger.claim(request))
-      // The claim writes only occurrences and starts. It leaves the rest of the heads to other calls.
+      // The faulty claim overwrites only occurrences and starts. The other members of the heads keep the changes of
+      // other calls.
       for (const head of present.values()) {
         const starts = ledger.jobs.get(head.id)?.starts
         ledger.putHead(starts === undefined ? head : { ...head, starts })
@@ -85,7 +89,7 @@ export const interleavingMutants: readonly Mutant[] = mutants({
 
 const locksByLedger = new WeakMap<Ledger, HeadLocks>()
 
-/** Those of all connections to one ledger. */
+/** Returns the locks that all connections to one ledger share. */
 function locksOf(ledger: Ledger): HeadLocks {
   let locks = locksByLedger.get(ledger)
   if (locks === undefined) {
@@ -101,7 +105,7 @@ interface Lock {
   readonly release: () => void
 }
 
-/** One lock for each job, held until the call is over, as by a database that finds deadlocks. */
+/** One lock per job, held until the call ends. Detects deadlocks, as a database does. */
 class HeadLocks {
   readonly #locks = new Map<JobId, Lock>()
   readonly #waits = new Map<object, JobId>()
@@ -152,7 +156,7 @@ class HeadLocks {
   }
 }
 
-/** Lets calls that are under way take their next lock, and goes on though others never rest. */
+/** Waits for five microtasks, so that pending calls can take their next lock. */
 async function aFewTurns(): Promise<void> {
   for (let turn = 0; turn < 5; turn++) await undefined
 }

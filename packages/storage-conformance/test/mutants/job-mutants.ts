@@ -4,7 +4,7 @@ import { wrapStorage } from '@jobistemer/core/testing'
 import type { StorageWorld } from '../../src/index.ts'
 import { Ledger, ledgerStorage, ledgerWorld, type Mutant, mutants } from './mutant.ts'
 
-/** Faults in jobs, reads, pruning and connections. */
+/** Mutants with faults in jobs, reads, prune and connections. */
 export const jobMutants: readonly Mutant[] = mutants({
   'makes a second version of a repeated replace': {
     rejectedBy: ['jobs: a repeated replace answers unchanged and makes no second version'],
@@ -297,7 +297,8 @@ function oneLedgerForAll(): Mutant['open'] {
   let ledger = new Ledger()
   let worlds = 0
   return () => {
-    // The runs of a suite follow each other; only worlds of one case are open at once.
+    // All test databases of one case share the ledger. Cases run one after the other, so the next case gets a new
+    // ledger.
     if (worlds === 0) ledger = new Ledger()
     worlds += 1
     return {

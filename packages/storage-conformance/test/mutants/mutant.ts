@@ -6,23 +6,23 @@ import type { DeclaredCapabilities, StorageWorld } from '../../src/index.ts'
 
 export { Ledger }
 
-/** A broken storage, and the cases that must notice. */
+/** A storage with a fault, and the cases of the kit that must detect it. */
 export interface Mutant {
   /** The fault. */
   readonly name: string
-  /** The full names of cases of the kit, each of which must fail. */
+  /** The full names of the cases that must fail on this storage. */
   readonly rejectedBy: readonly string[]
-  /** No other case and no other race notices: without those the fault would slip through. */
+  /** `true`: only the cases of `rejectedBy` detect the fault. Without them the kit would miss it. */
   readonly alone?: boolean | undefined
   readonly capabilities: DeclaredCapabilities
-  /** The fault itself is that something throws, so that no assertion of the kit is what fails. */
+  /** `true`: the fault throws an error, so that no assertion of the kit fails. */
   readonly throws?: boolean | undefined
-  /** Something never comes, and the case waits for it until its limit is over. The tests let that time pass at once. */
+  /** `true`: the case waits until its timeout for an event that never comes. Tests advance virtual time for it. */
   readonly waits?: boolean | undefined
   readonly open: () => StorageWorld | Promise<StorageWorld>
 }
 
-/** A connection to the state machine, which may have some methods of its own: what every mutant is a variant of. */
+/** Returns a connection to the state machine. `broken` replaces some of its storage methods. */
 export function ledgerStorage(ledger: Ledger, broken: Partial<Storage> = {}): Storage {
   let closed = false
   const entries = storageMethods.map((method) => [
@@ -49,7 +49,7 @@ export function ledgerStorage(ledger: Ledger, broken: Partial<Storage> = {}): St
   }
 }
 
-/** A world of connections to one ledger. */
+/** Returns a test database whose connections share one ledger. */
 export function ledgerWorld<L extends Ledger>(
   ledger: L,
   connect: (ledger: L) => Storage = ledgerStorage,
@@ -59,14 +59,17 @@ export function ledgerWorld<L extends Ledger>(
 
 type StepName<L> = { [Name in keyof L]: L[Name] extends (...request: never[]) => unknown ? Name : never }[keyof L]
 
-/** Replaced steps of a ledger. Each gets the intact steps first: they work on the same data, and call replaced steps. */
+/**
+ * Steps that replace those of a ledger. Each receives the intact steps as its first argument. Intact steps work on the same
+ * data, and call replaced steps.
+ */
 export type BrokenSteps<L extends Ledger> = {
   readonly [Name in StepName<L>]?: L[Name] extends (...request: infer Request) => infer Answer
     ? (intact: L, ...request: Request) => Answer
     : never
 }
 
-/** A ledger, some steps of which are replaced. */
+/** Creates a ledger with some replaced steps. */
 export function brokenLedger<L extends Ledger>(Machine: new () => L, steps: BrokenSteps<L>): L {
   const ledger = new Machine()
   const intact = new Proxy(ledger, {
@@ -81,30 +84,33 @@ export function brokenLedger<L extends Ledger>(Machine: new () => L, steps: Brok
   return ledger
 }
 
-/** A row of a table of mutants, whose key is the name of the fault: what {@link Mutant} says, and what is broken. */
+/**
+ * A row in a table of mutants: the members of {@link Mutant}, and the replaced steps. The key of the row is the name of
+ * the fault.
+ */
 export type MutantRow<L extends Ledger = Ledger> = Partial<Omit<Mutant, 'name'>> &
   Pick<Mutant, 'rejectedBy'> &
   BrokenSteps<L> & {
-    /** Replaced steps that share a state. */
+    /** Creates replaced steps that share state. */
     readonly steps?: () => BrokenSteps<L>
-    /** Replaced methods of each connection: calls that are not atomic. */
+    /** Replaces methods of each connection, for faults that need non-atomic calls. */
     readonly calls?: (ledger: L) => Partial<Storage>
   }
 
-/** What the rows of a table share. */
+/** Options that apply to all rows of a table of mutants. */
 interface TableOptions<L extends Ledger> {
   readonly capabilities?: DeclaredCapabilities
-  /** Goes before each name of a case that has no subject of its own. */
+  /** The subject of the table's cases. Prefix of each case name that has no subject. */
   readonly subject?: string
   readonly world?: (ledger: L) => StorageWorld
 }
 
-/** The mutants of a table. */
+/** Returns the mutants of a table. */
 export function mutants(rows: Readonly<Record<string, MutantRow>>): readonly Mutant[] {
   return mutantsOf(Ledger, rows)
 }
 
-/** The mutants of a table whose rows break another ledger. */
+/** Returns the mutants of a table whose rows replace steps of another ledger class. */
 export function mutantsOf<L extends Ledger>(
   Machine: new () => L,
   rows: Readonly<Record<string, MutantRow<NoInfer<L>>>>,
@@ -131,7 +137,9 @@ export function mutantsOf<L extends Ledger>(
   })
 }
 
-/** Lets every other call that is under way go on: where a storage that is not atomic gives others a chance. */
+/**
+ * Waits for one turn of the event loop, in which other pending calls continue. Simulates a storage that is not atomic.
+ */
 export async function letOthersGo(): Promise<void> {
   await new Promise((resolve) => setImmediate(resolve))
 }

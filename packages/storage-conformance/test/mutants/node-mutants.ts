@@ -4,7 +4,7 @@ import { type Ledger, letOthersGo, type Mutant, mutants } from './mutant.ts'
 const lost =
   'races of heartbeats: no node that lives is lost, and none shows the counter of another, while others remove what they take for dead'
 
-/** Faults in what nodes say of themselves. */
+/** Mutants with faults in node records and profiles. */
 export const nodeMutants: readonly Mutant[] = mutants({
   'lists the runs of a node only while it has a record': {
     rejectedBy: [

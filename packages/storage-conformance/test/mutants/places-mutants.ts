@@ -8,7 +8,7 @@ const manyStart = sentence('of a job with many places no more run than these, wh
 const manyEnd = sentence('an end gives one of many places on, and no more than that')
 const manySkip = sentence('skip: what is beyond many places is skipped, and starts again once one is free')
 
-/** Faults in how many occurrences of a job may be active at once. */
+/** Mutants with faults in the number of active occurrences of a job. */
 export const placesMutants: readonly Mutant[] = mutants({
   'lets one more be active than there are places': {
     rejectedBy: [start, sentence('skip: what is beyond the places is skipped')],

@@ -18,13 +18,13 @@ function byPriority(left: OccurrenceRecord, right: OccurrenceRecord): number {
   return (right.details.priority ?? 0) - (left.details.priority ?? 0) || bySchedule(left, right)
 }
 
-/** Without the priority that it had. */
+/** Returns the record without its priority. */
 function plain(record: OccurrenceRecord): OccurrenceRecord {
   const { priority: _, ...details } = record.details
   return { ...record, details }
 }
 
-/** Faults in the order of waiting occurrences. */
+/** Mutants with faults in the order of waiting occurrences. */
 export const priorityMutants: readonly Mutant[] = mutants({
   'claims by time alone': {
     rejectedBy: [claims, few, starves],

@@ -2,7 +2,7 @@ import type { JobRecord, PruneAnswer, PruneRequest } from '@jobistemer/core/stor
 import { isFinal } from '@jobistemer/core/storage'
 import { type Ledger, letOthersGo, type Mutant, mutants } from './mutant.ts'
 
-/** Faults in what a prune takes, and in what it says that it took. */
+/** Mutants with faults in which records `prune` removes, and in its answer. */
 export const pruneMutants: readonly Mutant[] = mutants({
   'removes all history up to the floor': {
     rejectedBy: ['prune: what may stay stays, although the floor is above it'],
@@ -20,7 +20,10 @@ export const pruneMutants: readonly Mutant[] = mutants({
   },
 })
 
-/** Looks what may go, lets others go on, and then removes it, of the first job that has any. */
+/**
+ * A faulty prune that is not atomic: it selects records, lets other calls run, and then removes the records. Prunes
+ * only the first job with removable records.
+ */
 async function pruneLater(ledger: Ledger, { jobId, before, keep, limit }: PruneRequest): Promise<PruneAnswer> {
   for (const head of [...ledger.jobs.values()].filter(({ id }) => jobId === null || jobId === id)) {
     const old = ledger.prunable(head, before, keep)

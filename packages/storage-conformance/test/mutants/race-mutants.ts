@@ -33,7 +33,7 @@ function checksThenCreates(ledger: Ledger): Partial<Storage> {
   }
 }
 
-/** The connections of a pool: callers wait until one is free. */
+/** Simulates a pool of connections: callers wait until a connection is free. */
 class Permits {
   #free: number
   readonly #waiting: (() => void)[] = []
@@ -55,7 +55,7 @@ class Permits {
   }
 }
 
-/** Faults that only show when several connections meet. */
+/** Mutants with faults that only concurrent calls of several connections show. */
 export const raceMutants: readonly Mutant[] = mutants({
   'lets others read a head before its occurrence is stored': {
     rejectedBy: ['races of connections: a reader beside writers finds the occurrence of each watermark that it reads'],

@@ -5,7 +5,7 @@ const twice =
   'cancel: a second cancel by another actor answers requested and keeps the first reason and actor, also when it is then forced'
 const traces = 'triggers: what traces a trigger is kept with it, and what traces its run with the attempts'
 
-/** Faults in what operators ask for, and in what recovery decides. */
+/** Mutants with faults in requests, cancels and recoveries. */
 export const requestMutants: readonly Mutant[] = mutants({
   'keeps what traces a request no longer than until it runs': {
     rejectedBy: [traces],

@@ -2,7 +2,7 @@ import type { OccurrenceRecord } from '@jobistemer/core/storage'
 import { isFinal } from '@jobistemer/core/storage'
 import { type Mutant, mutants } from './mutant.ts'
 
-/** Faults in what owners, reapers and operators say, and in what wakes the next one. */
+/** Mutants with faults in settle, reap and cancel, and in waking the next occurrence. */
 export const settleMutants: readonly Mutant[] = mutants({
   'compares the token alone, and not the owner that settles': {
     rejectedBy: [

@@ -10,7 +10,7 @@ const counted = sentence('a trigger counts as a slot does, and so does a claim')
 const taken = 'take next: an end takes the next as often as the start rate allows, and wakes it for its time otherwise'
 const raised = sentence('an update to a higher rate lets waiting occurrences start by that rate')
 
-/** Faults in how often the occurrences of a job may start. */
+/** Mutants with faults in the start rate of a job. */
 export const startRateMutants: readonly Mutant[] = mutants({
   'forgets that there is a rate': {
     rejectedBy: [
@@ -42,7 +42,7 @@ export const startRateMutants: readonly Mutant[] = mutants({
       const [first, ...others] = job.starts ?? []
       const { limit, intervalMs } = job.overlap.startRate ?? { limit: 1, intervalMs: 1 }
       if (first === undefined || ledger.now >= first + intervalMs) return [ledger.now]
-      // The head then holds `limit` starts, and the new one is as old as the first.
+      // Faulty: the new start gets the instant of the first one, so the head still contains `limit` starts.
       return [first, ...others, first].slice(-limit)
     },
   },

@@ -7,12 +7,12 @@ function untilNul(text: string): string {
   return text.split('\u0000')[0] ?? ''
 }
 
-/** What a character set with three bytes for each character keeps. */
+/** Replaces characters beyond U+FFFF, as a column with at most three bytes per character does. */
 function withoutEmoji(text: string): string {
   return text.replaceAll(/[\u{10000}-\u{10ffff}]/gu, '?')
 }
 
-/** The same JSON with the members of each object in the order of their names: what `jsonb` and its like make of it. */
+/** Sorts the members of each object in JSON by name, as `jsonb` does. */
 function sorted<T>(value: T): T {
   if (Array.isArray(value)) return value.map(sorted) as T
   if (typeof value !== 'object' || value === null) return value
@@ -22,7 +22,7 @@ function sorted<T>(value: T): T {
 
 const memberOrder = 'jobs: JSON keeps the order of its members: definitions, schedules, data and results'
 
-/** Faults of columns and collations: texts that are cut, or are equal to others. */
+/** Mutants with faults of columns and collations: texts are cut, or equal other texts. */
 export const textMutants: readonly Mutant[] = mutants({
   'sorts the members of what it stores of jobs': {
     rejectedBy: [memberOrder],

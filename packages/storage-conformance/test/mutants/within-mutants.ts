@@ -6,40 +6,40 @@ import { brokenLedger, Ledger, ledgerStorage, type Mutant } from './mutant.ts'
 
 type Call = { readonly method: StorageMethod; readonly request: never }
 
-/** What may be wrong with the transactions of a storage. */
+/** A fault in the transactions of a storage. */
 interface Fault {
-  /** What a commit writes of the calls in it. Default: all. */
+  /** Returns the calls whose writes a commit stores. Default: all calls of the transaction. */
   readonly committed?: (calls: readonly Call[]) => readonly Call[]
-  /** What a rollback leaves. Default: nothing. */
+  /** Returns the calls whose writes remain after a rollback. Default: none. */
   readonly leftByRollback?: (calls: readonly Call[]) => readonly Call[]
-  /** What a transaction that is not to be committed writes. Default: nothing. */
+  /** Returns the calls whose writes a transaction stores although its commit is forbidden. Default: none. */
   readonly leftByForbidden?: (calls: readonly Call[]) => readonly Call[]
-  /** The commit of one that is not to be committed resolves. */
+  /** `true`: the commit of a transaction whose commit is forbidden resolves. */
   readonly commitsForbidden?: boolean
-  /** Of a storage that is closed: `within` rejects everything, or nothing. */
+  /** The behavior of `within` on a closed storage: it rejects every call, or accepts every call. */
   readonly whenClosed?: 'rejects all' | 'takes all'
-  /** This is written at once, and not with the commit. */
+  /** Returns whether a call writes immediately instead of with the commit. */
   readonly atOnce?: (call: Call) => boolean
-  /** Calls do not see what those before them in the transaction have written. */
+  /** `true`: calls do not see the writes of earlier calls in the same transaction. */
   readonly isForgetful?: boolean
   readonly takesAnything?: boolean
   readonly takesEnded?: boolean
-  /** The state machine inside of transactions. */
+  /** Creates the state machine that answers calls inside transactions. */
   readonly inside?: () => Ledger
   /** The state machine. */
   readonly machine?: () => Ledger
-  /** When other connections receive the wake-ups of a transaction. */
+  /** When other connections receive the wake-ups of a transaction. Default: after the commit. */
   readonly wakes?: 'before the commit'
 }
 
-/** A transaction of a user's: what its calls would do is done anew by the commit. */
+/** A user's transaction: the calls that its commit performs on the data. */
 class Transaction {
   readonly calls: Call[] = []
   isForbidden = false
   hasEnded = false
 }
 
-/** Data with transactions: a log of all calls, of which a copy of the data can be made at any time. */
+/** Data with transactions: keeps a log of all calls, from which it can make a copy of the data. */
 class TransactionalData {
   readonly #fault: Fault
   readonly ledger: Ledger
@@ -180,11 +180,11 @@ export function transactionalWorld(fault: Fault = {}): StorageWorld {
 
 const only = (method: StorageMethod) => (calls: readonly Call[]) => calls.filter((call) => call.method === method)
 
-/** Heeds nothing but the state and the token. */
+/** A ledger that ignores the condition `upToSequence` of a settle. */
 const withoutCondition = (): Ledger =>
   brokenLedger(Ledger, { settleOne: (ledger, { upToSequence: _, ...item }, now) => ledger.settleOne(item, now) })
 
-/** Faults in what is written in transactions of users. */
+/** Faults in writes inside users' transactions, each with the cases that detect it. */
 const faults: Readonly<Record<string, Fault & Pick<Mutant, 'rejectedBy' | 'alone' | 'throws' | 'waits'>>> = {
   'creates at once, and not with the commit': {
     rejectedBy: [
@@ -228,7 +228,7 @@ const faults: Readonly<Record<string, Fault & Pick<Mutant, 'rejectedBy' | 'alone
   },
   'answers that an owner is late, and believes it with the commit': {
     rejectedBy: ['an owner that was replaced is refused, and nothing of it is written'],
-    // What its commit believes, it believes outside of transactions too.
+    // Other cases also detect this fault, because it affects settles outside of transactions too.
     alone: false,
     committed: all,
     machine: () =>
@@ -294,7 +294,7 @@ const faults: Readonly<Record<string, Fault & Pick<Mutant, 'rejectedBy' | 'alone
   },
   'wakes others before the commit, and not with it': {
     rejectedBy: ['others are woken by the commit'],
-    // Nothing comes, and the case gives up: once is enough.
+    // The case waits for a wake-up that never comes, until its timeout.
     waits: true,
     alone: false,
     wakes: 'before the commit',

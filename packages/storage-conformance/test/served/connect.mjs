@@ -16,7 +16,10 @@ const methods = [
   'heartbeat',
 ]
 
-/** A connection to the storage that another process serves on a socket. @param {{ path: string }} argument */
+/**
+ * Connects to the storage that another process serves on a socket.
+ * @param {{ path: string }} argument
+ */
 export async function connect({ path }) {
   const socket = createConnection(path)
   await new Promise((resolve, reject) => socket.once('connect', resolve).once('error', reject))
@@ -57,7 +60,10 @@ function closedError() {
   return new JobistemerError('STORAGE_CLOSED', { message: 'The connection is closed.' })
 }
 
-/** A connection that breaks its word: it says that things are settled and sends them later. @param {{ path: string }} argument */
+/**
+ * A faulty connection: it answers that settles were stored, but sends them later.
+ * @param {{ path: string }} argument
+ */
 export async function connectHasty(argument) {
   const storage = await connect(argument)
   const unsent = []

@@ -1,7 +1,10 @@
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { RecordLedger, Records, storageFromLedger } from '@jobistemer/core/storage'
 
-/** A storage for one process that is not durable although it says so: it writes its file when it is closed. @param {{ file: string }} options */
+/**
+ * A faulty single-process storage: it declares durability, but writes its file only when it is closed.
+ * @param {{ file: string }} options
+ */
 export function hoardingStorage({ file }) {
   const records = new Records()
   if (existsSync(file)) for (const change of JSON.parse(readFileSync(file, 'utf8'))) records.apply(change)

@@ -9,8 +9,8 @@ import type { StorageWorld } from '../../src/index.ts'
 type Method = Exclude<keyof Storage, 'specVersion' | 'capabilities' | 'serverTime' | 'subscribe' | 'within' | 'close'>
 
 /**
- * A storage that several processes can use: one held in this process is served over a socket, and every connection,
- * also from this process, is a client of it.
+ * Serves a storage of this process over a socket, so that several processes can use it. Every connection, also one of
+ * this process, is a client of the socket.
  */
 export async function servedWorld(storage: Storage): Promise<StorageWorld> {
   const folder = await mkdtemp(join(tmpdir(), 'served-storage-'))
@@ -20,7 +20,7 @@ export async function servedWorld(storage: Storage): Promise<StorageWorld> {
     sockets.add(socket)
     socket.once('close', () => sockets.delete(socket))
     const lines = createInterface({ input: socket })
-    // A client that was killed resets the connection. The reader of lines passes errors of its input on.
+    // Ignores errors: a killed client resets the connection, and the line reader emits its input's errors too.
     for (const emitter of [socket, lines]) emitter.on('error', () => {})
     lines.on('line', (line) => {
       const { number, method, request } = JSON.parse(line) as { number: number; method: Method; request: never }

@@ -1,7 +1,10 @@
 import pg from 'pg'
 import { sqlStorage } from './sql-storage.js'
 
-/** A connection of a child process. @param {{ url: string, schema: string }} argument */
+/**
+ * Connects from a child process of the kit.
+ * @param {{ url: string, schema: string }} argument
+ */
 export function connect({ url, schema }) {
   const pool = new pg.Pool({ connectionString: url, max: 2 })
   const listen = async () => {

@@ -8,20 +8,23 @@ import type { DeclaredCapabilities, StorageWorld } from '../../src/index.ts'
 const source = readFileSync(new URL('./sql-storage.js', import.meta.url), 'utf8')
 const modules: Readonly<Record<string, object>> = { '@jobistemer/core': core, '@jobistemer/core/storage': protocol }
 
-/** What sql-storage.js exports. */
+/** The exports of sql-storage.js. */
 interface SqlAdapter {
   createTables(schema: string): string
   sqlStorage(options: { pool: pg.Pool; schema: string; listen?: () => Promise<pg.Client> }): Storage
 }
 
-/** A line of the adapter, and what a fault writes in its place. */
+/** A changed line of the adapter: a part of the original line, and its faulty replacement. */
 export interface LineChange {
-  /** Part of one line, which occurs once. */
+  /** A part of one line, which must occur exactly once in the adapter. */
   readonly line: string
   readonly becomes: string
 }
 
-/** The adapter with one line changed. @throws Error if the line does not occur, or more than once */
+/**
+ * Returns the adapter with one changed line.
+ * @throws Error if the line does not occur, or occurs more than once
+ */
 export function adapterWith(change: LineChange | null): SqlAdapter {
   const parts = change === null ? [] : source.split(change.line)
   if (change !== null && parts.length !== 2) {
@@ -36,7 +39,7 @@ export function adapterWith(change: LineChange | null): SqlAdapter {
   return make(modules)
 }
 
-/** What the intact adapter can do. */
+/** The capabilities of the unchanged adapter. */
 export const sqlCapabilities: DeclaredCapabilities = {
   multiProcess: true,
   durability: 'power',
@@ -49,7 +52,10 @@ export const sqlCapabilities: DeclaredCapabilities = {
 
 let schemas = 0
 
-/** A schema of its own with the tables of this adapter. It stays: the server goes after the tests. */
+/**
+ * Creates a separate schema with the adapter's tables. The schema is not removed, because the server is stopped after
+ * the tests.
+ */
 export async function sqlWorld(
   { createTables, sqlStorage }: SqlAdapter,
   { pool, url }: { readonly pool: pg.Pool; readonly url: string },
@@ -60,7 +66,7 @@ export async function sqlWorld(
   const ownPools: pg.Pool[] = []
   const listen = async (): Promise<pg.Client> => {
     const client = new pg.Client({ connectionString: url })
-    // The server ends a connection that a fault leaves open.
+    // Ignores errors: the server ends a connection that a fault leaves open.
     client.on('error', () => {})
     await client.connect()
     return client
@@ -77,16 +83,16 @@ export async function sqlWorld(
         return sqlStorage({ pool: own, schema })
       },
     },
-    // A fault may have kept connections, and `end` would wait for them.
+    // Does not wait for `end`, because a fault may never release connections.
     dispose: async () => ownPools.forEach((own) => void own.end().catch(() => undefined)),
   }
 }
 
-/** A pool whose callers give up after 5 s, so that a fault that keeps all connections does not hang. */
+/** Opens a pool whose callers time out after 5 s, so that tests do not hang if a fault never releases connections. */
 export function openPool(url: string, max: number): pg.Pool {
   const pool = new pg.Pool({ connectionString: url, max, connectionTimeoutMillis: 5_000 })
   pool.on('error', () => {})
-  // A fault may keep a connection until the server stops.
+  // Ignores errors: a fault may hold a connection until the server stops.
   pool.on('connect', (client) => client.on('error', () => {}))
   return pool
 }

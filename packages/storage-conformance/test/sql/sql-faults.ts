@@ -1,15 +1,15 @@
 import type { LineChange } from './sql-adapter.ts'
 
-/** One line of an SQL adapter that its author gets wrong. */
+/** A typical mistake of an adapter's author: one changed line of the SQL adapter. */
 export interface SqlFault extends LineChange {
   readonly name: string
-  /** The full name of a case that fails; `null` if no case of the kit can notice the fault. */
+  /** The full name of a case that fails; `null` if no case of the kit can detect the fault. */
   readonly noticedBy: string | null
-  /** Why no case can notice it. */
+  /** Why no case can detect the fault. */
   readonly reason?: string
 }
 
-/** Faults by subject. Each changes one line of sql-storage.js. */
+/** Faults of the SQL adapter, by subject. Each fault changes one line of sql-storage.js. */
 export const sqlFaults: Readonly<Record<string, readonly SqlFault[]>> = {
   isolation: [
     {

@@ -14,12 +14,18 @@ const farAway = 9_000_000_000_000_000
 const refused = ['40001', '40P01', '23505']
 const isRefused = (/** @type {any} */ error) => refused.includes(error?.code)
 
-/** Texts are compared as JSON: PostgreSQL keeps no NUL. @param {string} text */
+/**
+ * Stores texts as JSON text, because PostgreSQL cannot store NUL characters.
+ * @param {string} text
+ */
 const key = (text) => JSON.stringify(text)
 const at = (/** @type {unknown} */ instant) => Number(instant)
 /** @param {any[]} rows @returns {any[]} */
 const records = (rows) => rows.map(({ record }) => JSON.parse(record))
-/** A limit of `Infinity` is SQL's NULL. @param {number} limit */
+/**
+ * Converts the limit `Infinity` to SQL NULL, which means no limit.
+ * @param {number} limit
+ */
 const limitOf = (limit) => (Number.isFinite(limit) ? limit : null)
 
 /** @param {string} schema */
@@ -414,7 +420,7 @@ class SqlLedger {
       for (const kind of kinds) for (const listener of this.listeners) listener({ kind })
     })
     await client.query(`LISTEN ${this.schema}`)
-    // Wake-ups that were sent before are lost.
+    // Sends wake-ups of all kinds, because the connection may have missed earlier ones.
     for (const kind of ['due', 'cancel', 'jobs', 'nodes']) for (const listener of this.listeners) listener({ kind })
     return client
   }
@@ -422,7 +428,7 @@ class SqlLedger {
   /** @param {ReadonlySet<string>} kinds */
   async notify(kinds) {
     if (this.listening !== null) await this.listening
-    // A wake-up that is lost costs latency only.
+    // Ignores errors, because a lost wake-up only increases latency.
     await this.query('SELECT pg_notify($1, $2)', [this.schema, [this.self, ...kinds].join(' ')]).catch(ignore)
   }
 
@@ -477,7 +483,10 @@ function storedJob(row) {
   }
 }
 
-/** The record of a job without the start instants, which the head has if there are any. @param {any} before */
+/**
+ * Returns the stored record of a job without its member `starts`.
+ * @param {any} before
+ */
 function storedRecord(before) {
   const { starts: _, ...record } = before?.job ?? {}
   return record

@@ -3,7 +3,7 @@ import type { DueJobs, JobQuery, JobRecord, Page } from '@jobistemer/core/storag
 import { shardOf } from '@jobistemer/core/storage'
 import { Ledger } from './ledger.ts'
 
-/** The state machine with an index over next instants, which each write of a head keeps. */
+/** The state machine with an index of the jobs' next instants. Each write of a head updates the index. */
 export class IndexedLedger extends Ledger {
   override readonly findsDueJobs: boolean = true
   readonly places: Map<JobId, number> = new Map()
@@ -13,7 +13,7 @@ export class IndexedLedger extends Ledger {
     this.place(head)
   }
 
-  /** Puts a job where its next instant is. */
+  /** Stores the next instant of a job in the index. */
   place({ id, nextAt }: JobRecord): void {
     if (nextAt === null) this.places.delete(id)
     else this.places.set(id, nextAt)

@@ -31,12 +31,12 @@ import {
 } from '@jobistemer/core/storage'
 import { Tables } from './tables.ts'
 
-/** How many a step on one occurrence cancels of what a `replace` has left. */
+/** Maximum number of superseded occurrences that a step on one occurrence cancels. */
 export const canceledInPassing = 50
 
-/** The steps on jobs, and what all steps share. */
+/** The steps on jobs, and the functions that all steps share. */
 export class JobSteps extends Tables {
-  /** Of the call under way. */
+  /** The time of the current call. */
   now = 0
 
   saveJobs({ now, changes, cancelLimit }: SaveJobsRequest): SaveJobAnswer[] {
@@ -89,7 +89,7 @@ export class JobSteps extends Tables {
     return changesStartRate(before, after)
   }
 
-  /** Recomputes the start of pending occurrences that the earlier start rate held back. */
+  /** Recomputes the start of pending occurrences that the previous start rate held back. */
   letGoHeld(jobId: JobId) {
     for (const record of this.liveOf(jobId, 'pending')) {
       if (record.reason === startRateReason) this.put(this.inTime(letGo(record, this.now)))
@@ -100,12 +100,15 @@ export class JobSteps extends Tables {
     return this.jobs.get(jobId)?.overlap.startRate !== undefined
   }
 
-  /** From when on the next one may start, as far as the start rate goes. */
+  /** Returns the earliest start of the next occurrence that the start rate allows. */
   nextStartAt(jobId: JobId): number {
     return nextStartAt(this.jobs.get(jobId) as JobRecord)
   }
 
-  /** Whether a new one may start before all others that wait. */
+  /**
+   * Returns whether a new occurrence may start at once: the start rate allows a start, and no other occurrence waits
+   * for one.
+   */
   mayStart(jobId: JobId): boolean {
     if (!this.hasStartRate(jobId)) return true
     return (
@@ -123,7 +126,7 @@ export class JobSteps extends Tables {
     return startsAfter(head, this.now)
   }
 
-  /** One that becomes pending waits where the start rate allows no start yet. */
+  /** If the start rate does not allow a start yet, returns the pending occurrence with a later start. */
   inTime(record: OccurrenceRecord): OccurrenceRecord {
     if (record.state !== 'pending' || this.isDelayed(record)) return record
     const from = this.nextStartAt(record.jobId)
@@ -145,12 +148,12 @@ export class JobSteps extends Tables {
     return { outcome: 'saved', job, canceled, ...(job.cancelsBelow !== null && { more: true }) }
   }
 
-  /** Whether a `replace` has left it to be canceled. */
+  /** Returns whether a `replace` still has to cancel the occurrence. */
   isSuperseded(record: OccurrenceRecord): boolean {
     return isSuperseded(this.jobs.get(record.jobId) as JobRecord, record)
   }
 
-  /** Cancels some of what a `replace` has left. */
+  /** Cancels at most `limit` superseded occurrences. */
   cancelSuperseded(jobId: JobId, limit = Number.POSITIVE_INFINITY): OccurrenceAddress[] {
     const job = this.jobs.get(jobId) as JobRecord
     if (job.cancelsBelow === null) return []
@@ -194,18 +197,18 @@ export class JobSteps extends Tables {
     return this.liveOf(jobId, 'pending', 'queued')
   }
 
-  /** Cancels some of what a deleted job has left. */
+  /** Cancels at most `limit` waiting occurrences of a deleted job. */
   cancelLeft(jobId: JobId, now: number, limit?: number): OccurrenceAddress[] {
     return this.endAll(this.waitingOf(jobId).slice(0, limit), 'deleted', now)
   }
 
-  /** Whether nothing is left of the deleted job that another one is created over. */
+  /** Returns whether a new job may replace the deleted one: no waiting occurrence of the deleted job is left. */
   makesRoom({ id }: JobRecord, now: number, limit?: number): boolean {
     this.cancelLeft(id, now, limit)
     return this.waitingOf(id).length === 0
   }
 
-  /** Puts a new version in force. */
+  /** Makes a new version of a job the current one. */
   enact(job: JobRecord, now: number) {
     const { id: jobId, version, fingerprint, definition } = job
     this.putHead(job)
@@ -223,7 +226,7 @@ export class JobSteps extends Tables {
     return records.map(addressOf)
   }
 
-  /** How many occurrences of the job are pending or running, those left out that wait for their time. */
+  /** Returns the number of pending and running occurrences of the job, without delayed ones. */
   activeCount(jobId: JobId) {
     return this.liveOf(jobId, 'pending', 'running').filter((record) => !this.isDelayed(record)).length
   }
@@ -232,15 +235,15 @@ export class JobSteps extends Tables {
     return isDelayed(record)
   }
 
-  /** The queued occurrence whose turn is next. */
+  /** Returns the queued occurrence that starts next. */
   nextQueued(jobId: JobId): OccurrenceRecord | undefined {
     return this.liveOf(jobId, 'queued')[0]
   }
 
-  /** What the last step has woken beside the first. */
+  /** A second occurrence that the last step has woken besides the first. */
   wokenToo: OccurrenceAddress | null = null
 
-  /** Wakes the next queued occurrences, while there are places for them. */
+  /** Wakes the next queued occurrences while the job has free concurrency slots. */
   wakeNext(jobId: JobId) {
     if (this.nextQueued(jobId) === undefined || this.isOver(jobId)) return null
     this.cancelSuperseded(jobId, canceledInPassing)
@@ -264,12 +267,12 @@ export class JobSteps extends Tables {
     return addressOf(next)
   }
 
-  /** Whether a queued occurrence may be woken. */
+  /** Returns whether a queued occurrence may be woken: the job has a free concurrency slot. */
   hasPlace(jobId: JobId) {
     return this.activeCount(jobId) < (this.jobs.get(jobId)?.overlap.maxConcurrency ?? 1)
   }
 
-  /** Whether nothing of the job may start any more. */
+  /** Returns whether no occurrence of the job may start any more. */
   isOver(jobId: JobId) {
     return this.isDeleted(jobId)
   }

@@ -13,11 +13,14 @@ import type {
 import { isFinal, isPrunable, lastSlotOf } from '@jobistemer/core/storage'
 import { NodeSteps } from './node-steps.ts'
 
-/** The whole state machine: the steps that write, each one synchronous function, and the reads. Mutants break it. */
+/**
+ * A complete state machine of a storage: each writing step is one synchronous function. Mutants replace some of its
+ * steps.
+ */
 export class Ledger extends NodeSteps {
-  /** Whether `listJobs` takes `due`. */
+  /** Whether `listJobs` supports the query `due`. */
   readonly findsDueJobs: boolean = false
-  /** Whether an end takes the next one. */
+  /** Whether an end can take the next occurrence. */
   readonly takesNext: boolean = true
 
   prune({ jobId, before, keep, limit }: PruneRequest): PruneAnswer {
@@ -34,7 +37,7 @@ export class Ledger extends NodeSteps {
     return { removed, more: false }
   }
 
-  /** The records of a job that may go, oldest first. */
+  /** Returns the records of a job that `prune` may remove, oldest first. */
   prunable(head: JobRecord, before: number, keep: number) {
     const ended = this.historyOf(head.id).filter(({ state }) => isFinal(state))
     return ended.slice(0, Math.max(0, ended.length - keep)).filter((record) => isPrunable(record, before, head.nextAt))
@@ -46,7 +49,7 @@ export class Ledger extends NodeSteps {
     for (const record of records) this.remove(record)
   }
 
-  /** Drops an old tombstone without history, or the versions that nothing refers to. */
+  /** Removes an old tombstone without history. For other jobs, removes the versions that no record uses. */
   forget(jobId: JobId, before: number) {
     const head = this.jobs.get(jobId) as JobRecord
     const history = this.historyOf(jobId)
@@ -71,7 +74,7 @@ export class Ledger extends NodeSteps {
     return found === undefined ? null : { ...found, runs: [] }
   }
 
-  /** Whether it was run and has ended. */
+  /** Returns whether an occurrence was run and has ended. */
   wasRun({ state, token }: OccurrenceRecord): boolean {
     return isFinal(state) && token > 0
   }
@@ -116,7 +119,7 @@ export class Ledger extends NodeSteps {
     return { items: items.map(({ record }) => (runs ? record : { ...record, runs: [] })), cursor: next }
   }
 
-  /** Text that sorts as failures do. */
+  /** Returns the cursor text of a failure. These texts sort in the order of the failures' ends. */
   failurePlace({ finishedAt, id }: OccurrenceRecord): string {
     return placeOf({ scheduledAt: finishedAt ?? 0, id })
   }
@@ -138,7 +141,10 @@ function pageOf<T>(items: T[], limit: number, place: (item: T) => string): Page<
   return { items: page, cursor: items.length > limit && last !== undefined ? place(last) : null }
 }
 
-/** Text that sorts as the records do, for any instant a Date can hold: what a cursor points behind. */
+/**
+ * Returns the cursor text of a record. These texts sort in the order of scheduled time and id, for every instant of
+ * `Date`.
+ */
 function placeOf({ scheduledAt, id }: Pick<OccurrenceRecord, 'scheduledAt' | 'id'>) {
   return `${String(scheduledAt + 8_640_000_000_000_000).padStart(17, '0')} ${id}`
 }

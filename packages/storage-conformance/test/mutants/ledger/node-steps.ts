@@ -8,7 +8,7 @@ import type {
 import { isNewsOf } from '@jobistemer/core/storage'
 import { OccurrenceSteps } from './occurrence-steps.ts'
 
-/** What nodes say of themselves. */
+/** The steps on node records and profiles. */
 export class NodeSteps extends OccurrenceSteps {
   readonly nodes: Map<string, NodeRecord> = new Map()
   readonly profiles: Map<string, NodeProfile> = new Map()

@@ -56,7 +56,7 @@ import {
 } from '@jobistemer/core/storage'
 import { addressOf, canceledInPassing, JobSteps } from './job-steps.ts'
 
-/** The steps on occurrences. Each is one synchronous function, which makes it atomic inside this process. */
+/** The steps on occurrences. Each step is one synchronous function, which makes it atomic in this process. */
 export class OccurrenceSteps extends JobSteps {
   createOccurrences({ now, owner, items }: CreateOccurrencesRequest): CreateAnswer[] {
     this.now = now
@@ -81,7 +81,7 @@ export class OccurrenceSteps extends JobSteps {
     return this.createDue(item, job, owner, now)
   }
 
-  /** The occurrence that keeps the key of a request from being used again. */
+  /** Returns the occurrence that blocks the key of a request. */
   blockingKey({ key }: CreateRequested): OccurrenceRecord | undefined {
     if (key === undefined) return undefined
     const named = [this.namedByKey(key), this.occurrences.get(key.id)]
@@ -109,12 +109,12 @@ export class OccurrenceSteps extends JobSteps {
     return { outcome: 'exists', state, token, owner, watermark, nextAt }
   }
 
-  /** Moves the job past its slots up to `watermark`, which never moves back. */
+  /** Moves the job's watermark forward to `watermark`, and sets its next instant. The watermark never moves back. */
   advance(head: JobRecord, watermark: number, nextAt: number | null) {
     this.putHead({ ...head, watermark: Math.max(head.watermark, watermark), nextAt })
   }
 
-  /** Cancels some of what a `replace` has left before the overlap rule looks; whether others are left. */
+  /** Cancels some superseded occurrences before the overlap policy applies. Returns whether others are left. */
   passSuperseded({ id, overlap, cancelsBelow }: JobRecord): boolean {
     if (cancelsBelow === null || overlap.policy === 'allow') return false
     this.cancelSuperseded(id, canceledInPassing)
@@ -157,7 +157,7 @@ export class OccurrenceSteps extends JobSteps {
     return this.liveOf(id, 'queued').length
   }
 
-  /** Waiting occurrences that a newer one displaces. */
+  /** Returns the waiting occurrences that a newer occurrence displaces. */
   displaceable(waiting: OccurrenceRecord[]) {
     return waiting.filter((record) => !this.isDelayed(record))
   }
@@ -174,7 +174,7 @@ export class OccurrenceSteps extends JobSteps {
     if (this.isUnaware(item)) return { outcome: 'off_schedule', watermark: head.watermark, nextAt: head.nextAt }
     this.passSuperseded(head)
     for (const entry of item.entries) {
-      // A slot that was excluded ahead keeps its record.
+      // A future slot that was canceled before keeps its record.
       if (this.occurrences.has(entry.id)) continue
       const state = decideRecoveredRun(head.overlap, this.activeCount(head.id))
       this.put(this.inTime(recoveredOccurrence(item, entry, state, now)))
@@ -234,7 +234,7 @@ export class OccurrenceSteps extends JobSteps {
     return heldBack(record, until)
   }
 
-  /** Wakes the next behind a start. */
+  /** Wakes the next queued occurrence after a start. */
   wakeBehind(jobId: JobId) {
     return this.wakeOne(jobId)
   }
@@ -244,12 +244,12 @@ export class OccurrenceSteps extends JobSteps {
     return Number.isFinite(next) ? next : null
   }
 
-  /** When a claim may take it. */
+  /** Returns the instant from which a claim may take the occurrence. */
   claimableFrom({ jobId, dueAt }: OccurrenceRecord): number {
     return Math.max(dueAt, this.pausedUntil(this.jobs.get(jobId) as JobRecord))
   }
 
-  /** The instant before which the job is paused. */
+  /** Returns the instant until which the job is paused. */
   pausedUntil({ paused }: JobRecord): number {
     return pausedUntil(paused)
   }
@@ -258,7 +258,7 @@ export class OccurrenceSteps extends JobSteps {
     return scheduledAt < this.pausedUntil(head)
   }
 
-  /** Cancels what a `replace` has left and a claim would take, and wakes others in its place. */
+  /** Cancels superseded occurrences that a claim would take, and wakes other occurrences in their place. */
   passPending(exceptHandlerKeys: readonly string[]) {
     for (;;) {
       const claimable = this.claimable(exceptHandlerKeys).filter((record) => this.claimableFrom(record) <= this.now)
@@ -269,18 +269,18 @@ export class OccurrenceSteps extends JobSteps {
     }
   }
 
-  /** Wakes the next of a job, or cancels what a deleted one, or a `replace`, has left. */
+  /** Sweeps a job: wakes its next occurrence, or cancels occurrences that a delete or a `replace` has left. */
   tend(jobId: JobId, now: number) {
     if (!this.isDeleted(jobId)) {
-      // Pending ones are met by claims.
+      // Only for queued occurrences, because claims cancel superseded pending ones.
       const hadSuperseded = (this.jobs.get(jobId) as JobRecord).cancelsBelow !== null
       if (this.nextQueued(jobId) !== undefined) this.cancelSuperseded(jobId)
-      // An active one wakes the next by itself, at its time.
+      // If an occurrence is active, its end wakes the next one.
       if (hadSuperseded || this.activeCount(jobId) === 0) this.wakeFirst(jobId)
     } else if (this.activeCount(jobId) === 0) this.cancelLeft(jobId, now)
   }
 
-  /** The pending occurrences whose handler keys the claim does not leave out, in their order. */
+  /** Returns the pending occurrences whose handler keys the claim does not exclude, in the order of claims. */
   claimable(exceptHandlerKeys: readonly string[]) {
     return this.allLive()
       .filter(({ state, jobId }) => {
@@ -290,7 +290,10 @@ export class OccurrenceSteps extends JobSteps {
       .sort((left, right) => this.comparePending(left, right))
   }
 
-  /** Whether another occurrence of a job that must not overlap runs, or is active while this one waited for its time. */
+  /**
+   * Returns whether the occurrence must not start yet: all concurrency slots of its job are taken. Pending occurrences count
+   * only against a delayed one.
+   */
   isBlocked(record: OccurrenceRecord) {
     const { jobId } = record
     const places = placesOf((this.jobs.get(jobId) as JobRecord).overlap)
@@ -331,7 +334,7 @@ export class OccurrenceSteps extends JobSteps {
     return { outcome: 'ok', woken: null, cancelRequested, ...(mayHaveTaken && { repeated: true }) }
   }
 
-  /** What an end has just woken goes to its taker, if it may be claimed. */
+  /** The node that ends an occurrence takes the woken occurrence, if a claim could take it. */
   takeWoken({ id }: OccurrenceAddress, taker: Owner, now: number): OccurrenceRecord | null {
     const record = this.occurrences.get(id)
     if (record === undefined || this.claimableFrom(record) > now) return null

@@ -8,23 +8,23 @@ import type {
 } from '@jobistemer/core/storage'
 import { compareOrder, isFailure, isFinal, namingKey } from '@jobistemer/core/storage'
 
-/** The data: three tables, an index of live occurrences, and the sums that are kept with each write. */
+/** The data of the state machine: three tables, an index of live occurrences, and counts that each write updates. */
 export class Tables {
   readonly jobs: Map<JobId, JobRecord> = new Map()
   readonly versions: Map<JobId, Map<number, JobVersionRecord>> = new Map()
   readonly occurrences: Map<OccurrenceId, OccurrenceRecord> = new Map()
-  /** The same occurrences, by job. */
+  /** All occurrences, by job. */
   readonly histories: Map<JobId, Map<OccurrenceId, OccurrenceRecord>> = new Map()
-  /** Only the live ones, by job. */
+  /** Only live occurrences, by job. */
   readonly live: Map<JobId, Map<OccurrenceId, OccurrenceRecord>> = new Map()
 
-  /** The last occurrence of each `namingKey`. */
+  /** The id of the last occurrence of each `namingKey`. */
   readonly keys: Map<OccurrenceId, OccurrenceId> = new Map()
 
   /** Only failed occurrences. */
   readonly failed: Map<OccurrenceId, OccurrenceRecord> = new Map()
 
-  /** How many live in each state, of each job and in all. */
+  /** Number of live occurrences in each state, of each job and of all jobs. */
   readonly sums: Map<JobId | 'all', LiveCounts> = new Map()
 
   putHead(head: JobRecord): void {
@@ -35,7 +35,7 @@ export class Tables {
     tableOf(this.versions, version.jobId).set(version.version, version)
   }
 
-  /** Stores a record in place of the one with its id. Records are never changed, only replaced. */
+  /** Stores a record, and replaces the record with the same id. Stored records are never modified. */
   put(record: OccurrenceRecord): void {
     this.count(record.jobId, this.occurrences.get(record.id)?.state ?? null, record.state)
     this.occurrences.set(record.id, record)
@@ -75,7 +75,10 @@ export class Tables {
     this.live.delete(jobId)
   }
 
-  /** An occurrence went from one state to another; `null`: it was not there, or is there no more. */
+  /**
+   * Updates the counts after a state change of an occurrence. `null` means that the occurrence did not or does not
+   * exist.
+   */
   count(jobId: JobId, before: OccurrenceState | null, after: OccurrenceState | null): void {
     for (const id of [jobId, 'all'] as const) {
       const sums = { ...this.countsOf(id) }
@@ -89,28 +92,28 @@ export class Tables {
     return this.sums.get(id) ?? { pending: 0, queued: 0, running: 0 }
   }
 
-  /** The live occurrences of a job in these states, in the order in which they would start. */
+  /** Returns the live occurrences of a job in these states, in the order of their starts. */
   liveOf(jobId: JobId, ...states: OccurrenceRecord['state'][]) {
     const records = [...(this.live.get(jobId)?.values() ?? [])]
     return records.filter(({ state }) => states.includes(state)).sort((left, right) => this.compareWaiting(left, right))
   }
 
-  /** The order in which what is queued is woken. */
+  /** Compares two queued occurrences in the order in which they are woken. */
   compareWaiting(left: OccurrenceRecord, right: OccurrenceRecord): number {
     return compareOrder(left, right)
   }
 
-  /** The order in which what is pending is claimed. */
+  /** Compares two pending occurrences in the order in which they are claimed. */
   comparePending(left: OccurrenceRecord, right: OccurrenceRecord): number {
     return compareOrder(left, right)
   }
 
-  /** All occurrences of a job, oldest first. */
+  /** Returns all occurrences of a job, oldest first. */
   historyOf(jobId: JobId) {
     return [...(this.histories.get(jobId)?.values() ?? [])].sort(bySchedule)
   }
 
-  /** The live occurrences of all jobs, oldest first. */
+  /** Returns the live occurrences of all jobs, oldest first. */
   allLive() {
     return [...this.live.values()].flatMap((records) => [...records.values()]).sort(bySchedule)
   }
