@@ -2,20 +2,20 @@ import assert from 'node:assert/strict'
 import { createClient, createScheduler, defineJob, silentLogger, systemClock, type TaskContext } from '@jobistemer/core'
 import type { Storage } from '@jobistemer/core/storage'
 
-/** Maximum number of requests in a call of `triggerMany`. */
+/** Maximum number of requests in one call of `triggerMany`. */
 const mostTogether = 10_000
 
-/** The times of a backlog. */
+/** The durations that a backlog trial measures. */
 export interface BacklogTimes {
-  /** Time from the first request until all are stored, in ms. */
+  /** Time in ms from the first request until all requests are stored. */
   readonly storedMs: number
-  /** Time from the start of the node until all have run, in ms. */
+  /** Time in ms from the start of the node until all requests have run. */
   readonly ranMs: number
 }
 
 /**
- * Stores this many requests for one job without a schedule, while no node lives. Then a node runs all of them. A single request
- * of another job, stored last, must run before most of them.
+ * Stores `count` requests for one job without a schedule while no node lives. Then a node runs all of them. A single request of
+ * another job, stored last, must run before most of them.
  * @throws AssertionError
  */
 export async function backlogTrial(connect: () => Storage, count: number): Promise<BacklogTimes> {

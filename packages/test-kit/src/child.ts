@@ -2,14 +2,14 @@ import { type ChildProcess, fork } from 'node:child_process'
 import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
 
-/** A child process of a test, with its messages in order. */
+/** A child process of a test. It queues the child's messages in order. */
 export class Child {
   readonly process: ChildProcess
   readonly #messages: unknown[] = []
   #listener: (() => void) | null = null
   #ended = false
 
-  /** Starts a module with an argument, which is sent as JSON. */
+  /** Starts a module in a child process, and sends it the argument as JSON. */
   constructor(module: URL, argument: unknown) {
     this.process = fork(fileURLToPath(module), [JSON.stringify(argument)], {
       stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
@@ -18,14 +18,14 @@ export class Child {
       this.#messages.push(message)
       this.#listener?.()
     })
-    // The exit can precede the child's last messages, so this waits for the disconnect.
+    // Waits for `disconnect`, because `exit` may precede the child's last messages.
     this.process.on('disconnect', () => {
       this.#ended = true
       this.#listener?.()
     })
   }
 
-  /** Returns the next message. Rejects if the process has ended without one. */
+  /** Returns the next message of the child. Rejects if the child has ended without a further message. */
   async next(): Promise<unknown> {
     while (this.#messages.length === 0) {
       if (this.#ended) throw new Error('the child process ended or disconnected before its next message')
@@ -36,12 +36,12 @@ export class Child {
     return this.#messages.shift()
   }
 
-  /** Resolves when the process has ended. */
+  /** Resolves when the child process has ended. */
   async ended(): Promise<void> {
     if (this.process.exitCode === null && this.process.signalCode === null) await once(this.process, 'exit')
   }
 
-  /** Kills the process and waits for its end. */
+  /** Kills the child process, and waits for its end. */
   async kill(): Promise<void> {
     const gone = this.ended()
     this.process.kill('SIGKILL')

@@ -4,13 +4,13 @@ import type { OccurrenceState, Storage } from '@jobistemer/core/storage'
 import { cron } from '@jobistemer/ticker-cron'
 import { Child } from './child.ts'
 
-/** How both processes of a trial reach the same data. */
+/** How both processes of a client trial connect to the same data. */
 export interface TrialPlace {
-  /** A module whose `connect` opens a storage in the process with the code. */
+  /** A module whose `connect` opens a storage in the other process, which has the code of the jobs. */
   readonly module: URL
-  /** The argument of that `connect`, sent as JSON. */
+  /** The argument of the module's `connect`, sent as JSON. */
   readonly argument: unknown
-  /** Opens the same data in this process. */
+  /** Opens a storage with the same data in this process. */
   connect(): Storage
 }
 
@@ -129,7 +129,8 @@ async function defines(client: Client): Promise<void> {
   assert.deepEqual(
     (await client.versions('one')).map(({ version: number, changes }) => [number, changes.map(({ part }) => part)]),
     [
-      // The default overlap policy depends on whether the job has a schedule.
+      // The update of the schedule also changes the default overlap policy, which depends on whether the job has a
+      // schedule.
       [2, ['schedule', 'overlapPolicy']],
       [1, []],
     ],

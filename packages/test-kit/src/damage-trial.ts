@@ -12,7 +12,7 @@ import {
 import { finalStates, type OccurrenceAddress, type Storage, unreadablePartOf } from '@jobistemer/core/storage'
 import type { DamagedText } from '@jobistemer/storage-conformance'
 
-/** The storage of a trial, and the way to damage a row of it. */
+/** The storage of a damage trial, and a function that damages one of its rows. */
 export interface DamagePlace {
   connect(): Storage
   damage(damaged: DamagedText): Promise<void>
@@ -23,8 +23,8 @@ const coded = () => defineJob({ name: 'coded', tasks: [{ name: 'work', run: asyn
 const data = (name: string) => defineJob({ name, overlapPolicy: 'queue', tasks: [{ name: 'work', handler: 'note' }] })
 
 /**
- * Damages one version of a job with code, one of a job that is data, and the details of a run. Then a node starts. It must run
- * every other job, and log the records that it ignores.
+ * Damages a version of a job with code, a version of a job that is data, and the details of a run. A node that starts then must
+ * run all other jobs, and log the damaged records.
  * @throws AssertionError
  */
 export async function damageTrial({ connect, damage }: DamagePlace, text: string): Promise<void> {
@@ -69,7 +69,7 @@ async function runsTheOthers(
     const failed = await ended(client, ids.unreadable)
     assert.deepEqual([failed.state, failed.tasks[0]?.error?.code], ['failed', 'RECORD_UNREADABLE'])
     assert.equal((await client.occurrence(ids.damaged)).state, 'pending')
-    // A new connection, because one may cache versions, which never change.
+    // Opens a new connection, because a connection may cache versions, which normally never change.
     const reader = connect()
     const { jobs } = await reader.get({ jobs: [jobId('coded'), jobId('damaged')] })
     await reader.close()

@@ -4,9 +4,9 @@ import type { Storage } from '@jobistemer/core/storage'
 import { Child } from './child.ts'
 import { addJob, slotAt } from './stored-job.ts'
 
-/** The assignment of a process in a race. */
+/** The assignment of a child process in a slot race. */
 export interface RacerSetting {
-  /** Address of a module that exports `connect(argument)`, which returns a storage. */
+  /** The URL of a module that exports `connect(argument)`, which returns a storage. */
   readonly module: string
   readonly argument: unknown
   readonly node: string
@@ -15,12 +15,13 @@ export interface RacerSetting {
 }
 
 /**
- * Eight processes race for every slot of some jobs, round by round, and finish the occurrences that they started.
- * @throws AssertionError unless exactly one of them created, started and finished each slot
+ * Eight processes create every slot of some jobs concurrently, round by round, and each finishes the occurrences that
+ * it has started.
+ * @throws AssertionError unless exactly one process created, started and finished each slot
  */
 export async function raceForSlots(options: {
   readonly storage: Storage
-  /** A module that exports `connect(argument)`, by which each process reaches the storage. */
+  /** A module that exports `connect(argument)`. Each process connects to the storage with it. */
   readonly module: URL
   readonly argument: unknown
   readonly jobCount: number
@@ -31,7 +32,7 @@ export async function raceForSlots(options: {
   for (let index = 0; index < jobCount; index++) jobs.push((await addJob(storage, `job-${index}`)).id)
   const nodes = Array.from({ length: 8 }, (_, index) => `node-${index}`)
   const racers = nodes.map((node, index) => {
-    // In opposite orders: a storage that locks in the order of the items would deadlock.
+    // Half of the processes use the opposite order. A storage that locks jobs in the order of the items would deadlock.
     const order = index % 2 === 0 ? jobs : jobs.toReversed()
     const setting: RacerSetting = { module: module.href, argument, node, jobs: order, rounds }
     return new Child(new URL('./slot-racer.js', import.meta.url), setting)

@@ -3,7 +3,8 @@ import type { Storage } from '@jobistemer/core/storage'
 import type { RacerSetting } from './slot-race.ts'
 import { finishItem, slotItem } from './stored-job.ts'
 
-// One of several processes that create and start the same slots. It finishes and reports the occurrences that it started.
+// A child process of a slot race. It creates and starts the same slots as other processes, and finishes and reports the
+// occurrences that it has started.
 
 const { module, argument, node, jobs, rounds }: RacerSetting = JSON.parse(process.argv[2] as string)
 const { connect }: { connect(argument: unknown): Storage } = await import(module)
@@ -12,7 +13,7 @@ const owner = { node, incarnation: `${node}-1` }
 const started: string[] = []
 
 for (let round = 1; round <= rounds; round++) {
-  // All processes wait for the slowest one, so that every round is a race.
+  // Waits for the message that all processes have reached this round, so that every round is a race.
   const go = once(process, 'message')
   process.send?.('ready')
   await go
@@ -32,5 +33,5 @@ for (let round = 1; round <= rounds; round++) {
 }
 
 await storage.close()
-// A long message may still be in transit when `send` returns.
+// Disconnects only after the message was sent, because `send` returns earlier.
 process.send?.(started, () => process.disconnect())

@@ -19,27 +19,27 @@ import { cron } from '@jobistemer/ticker-cron'
 
 /** An empty database. */
 export interface StoredFormPlace {
-  /** Opens the database by a new connection. */
+  /** Opens the database with a new connection. */
   connect(): Storage
-  /** Begins a transaction of the user. Absent if the storage has none. */
+  /** Begins a user's transaction. Absent if the storage has no transactions. */
   begin?(): Promise<WorldTransaction>
-  /** Returns all data of the database. */
+  /** Returns all data of the database as text. */
   save(): Promise<string>
-  /** Fills the database with saved data. */
+  /** Fills the database with data that `save` returned. */
   load(data: string): Promise<void>
 }
 
-/** The content of a fixture: what a client of its version read, and the saved data. */
+/** The content of a fixture: the data that a version stored, and what a client of that version read from them. */
 interface StoredForm {
   readonly contents: unknown
   readonly data: string
 }
 
 const suffix = '.json.gz'
-/** Names the version whose fixtures the trials write before they read them. */
+/** The version whose fixtures the trials write before they read them; from an environment variable. */
 const written = process.env.JOBISTEMER_WRITE_STORED_FORM
 
-/** The versions whose stored form is in a folder of fixtures. */
+/** Returns the versions whose stored data are in a folder of fixtures. */
 export function storedForms(folder: URL): readonly string[] {
   mkdirSync(folder, { recursive: true })
   const versions = readdirSync(folder).map((name) => name.slice(0, -suffix.length))
@@ -47,8 +47,8 @@ export function storedForms(folder: URL): readonly string[] {
 }
 
 /**
- * Opens the data of an earlier version with the present code. Reads all lists, takes over the runs of the dead node, runs
- * slots and requests, and prunes.
+ * Opens the stored data of an earlier version with the present code: reads all lists, takes over the runs of the dead node,
+ * runs slots and requests, and prunes.
  * @throws AssertionError
  */
 export async function storedFormTrial(folder: URL, version: string, open: () => StoredFormPlace): Promise<void> {
@@ -67,11 +67,14 @@ const filledTo = '2026-01-01T06:45:00Z'
 const timing = { deadAfter: { minutes: 30 }, pollInterval: { minutes: 10 } } as const
 const atOnce = { gracePeriod: 0, abortGracePeriod: 0 } as const
 
-/** The handlers of the jobs, as the version that fills and the version that reads run them. */
+/**
+ * The handlers of the trial's jobs. The version that fills the database and the version that reads it pass different
+ * ones.
+ */
 interface Work {
-  /** The end of a run that is to be in progress in the filled database. */
+  /** Runs the handler of an occurrence that must be in progress when the database is saved. */
   hold(context: TaskContext): Promise<unknown>
-  /** The only task of `booked`. */
+  /** Runs the only task of the job `booked`. */
   book(context: TaskContext): Promise<unknown>
 }
 
@@ -127,7 +130,8 @@ const jobsOf = ({ hold, book }: Work): readonly Job[] => {
 
 function nodeOf(place: StoredFormPlace, clock: VirtualClock, nodeId: string, work: Work) {
   const opened = place.connect()
-  // All times of the trial are virtual, and a fixture does not name the machine that wrote it.
+  // Replaces host and process id in heartbeats, and turns the storage's clock and wake-ups off: the fixture must not
+  // depend on the machine or the real time.
   const storage = wrapStorage(opened, {
     serverTime: undefined,
     subscribe: undefined,
@@ -137,7 +141,7 @@ function nodeOf(place: StoredFormPlace, clock: VirtualClock, nodeId: string, wor
     },
   })
   const handlers = { note: () => 'noted' }
-  // The present version no longer defines the job that the earlier one has removed.
+  // The earlier version removed this job, so the present version does not define it.
   const jobs = jobsOf(work).filter(({ name }) => nodeId !== 'today' || name !== 'removed')
   const options = { storage, clock, nodeId, handlers, jobs, logger: silentLogger, ...timing }
   return { opened, scheduler: createScheduler(options) }
@@ -150,7 +154,10 @@ async function startOn(clock: VirtualClock, scheduler: Scheduler): Promise<void>
   await clock.settle()
 }
 
-/** Fills a database with jobs of each kind and their history, and saves it while a node works: that node never stops. */
+/**
+ * Fills a database with jobs of each kind and their history. Saves the data while a node runs, so that the node never stops in
+ * the saved data.
+ */
 async function fill(place: StoredFormPlace): Promise<StoredForm> {
   const clock = virtualClock(filledFrom, { patience: 0 })
   const inTransaction = async (act: (transaction: unknown) => Promise<unknown>): Promise<unknown> => {
@@ -265,7 +272,7 @@ async function read(place: StoredFormPlace, contents: unknown): Promise<void> {
   await opened.close()
 }
 
-/** For each job with runs that the dead node held: its runs in the order in which the present version ran them. */
+/** The runs that the dead node held, by job, in the order in which the present version must run them. */
 const endedRuns = {
   long: ['2026-01-01, attempt 2'],
   queue: ['runs, attempt 2', 'high, attempt 1', 'plain, attempt 1', 'low, attempt 1'],
@@ -275,7 +282,7 @@ const endedRuns = {
 const completedFrom7To10 = ['07:00 completed', '08:00 completed', '09:00 completed', '10:00 completed']
 const failedFrom6To10 = ['06:00 failed', '07:00 failed', '08:00 failed', '09:00 failed', '10:00 failed']
 
-/** For each job the states of its slots, and then of its requests. */
+/** The expected states by job: first those of slots, then those of requests. */
 const statesAtTheEnd = {
   booked: ['completed'],
   changed: ['04:00 missed', '06:00 completed', '08:00 completed', '10:00 completed'],
@@ -308,7 +315,9 @@ async function statesOf(client: Client): Promise<Record<string, string[]>> {
   return states
 }
 
-/** The stored jobs and occurrences as JSON, without values that differ between machines or fillings. */
+/**
+ * Returns the stored jobs and occurrences as JSON, without values that differ between machines or between two fillings.
+ */
 async function contentsOf(client: Pick<Client, 'jobs' | 'nextRuns' | 'occurrences' | 'versions'>): Promise<unknown> {
   const contents = []
   for (const job of (await client.jobs({ limit: 100 })).items) {

@@ -10,16 +10,16 @@ import type {
   TaskRunRecord,
 } from '@jobistemer/core/storage'
 
-/** 2026-01-01T00:00:00Z, the time at which the tests begin. */
+/** The start of the tests' virtual time: 2026-01-01T00:00:00Z. */
 export const start: number = Date.UTC(2026, 0, 1)
 
 /** In milliseconds. */
 export const minute = 60_000
 
-/** The node that calls a storage directly. */
+/** The owner in tests that call a storage directly. */
 export const owner = { node: 'node-a', incarnation: 'node-a-1' } as const
 
-/** The stored content of a job with one slot a minute, the first one a minute after the start. */
+/** Returns the stored content of a job with one slot per minute. Its first slot is one minute after `start`. */
 export function contentOf(name: string, policy: OverlapPolicy = 'skip'): JobContent {
   return {
     name,
@@ -41,12 +41,12 @@ export async function addJob(storage: Storage, name: string, policy: OverlapPoli
   return answer.job
 }
 
-/** Returns the instant of slot number `index`. */
+/** Returns the instant of slot `index`. */
 export function slotAt(index: number): number {
   return start + index * minute
 }
 
-/** The item that creates slot number `index` of a job and starts it. */
+/** Returns the item that creates and starts slot `index` of a job. */
 export function slotItem(job: JobId, index: number): CreateSlot {
   const scheduledAt = slotAt(index)
   return {
@@ -62,11 +62,11 @@ export function slotItem(job: JobId, index: number): CreateSlot {
   }
 }
 
-/** A trigger that waits for a node. */
+/** Returns the item that triggers a job. Its occurrence waits for a node. */
 export function triggerItem(job: JobId, key: number, at: number = slotAt(1)): CreateRequested {
   return {
     kind: 'trigger',
-    // Any unique id is valid.
+    // Any unique id is valid for a trigger.
     id: occurrenceId(job, start - minute + key),
     jobId: job,
     scheduledAt: at,
@@ -78,17 +78,17 @@ export function triggerItem(job: JobId, key: number, at: number = slotAt(1)): Cr
   }
 }
 
-/** The first attempt of the single task, in progress. */
+/** Returns the task runs of a started occurrence: the first attempt of its single task is running. */
 export function firstAttempt(startedAt: number): readonly TaskRunRecord[] {
   return [{ task: 'work', state: 'running', attempts: [{ number: 1, state: 'running', startedAt, endedAt: null }] }]
 }
 
-/** The records of a single successful attempt. */
+/** Returns the task runs of a single successful attempt. */
 export function succeeded(startedAt: number, endedAt: number): readonly TaskRunRecord[] {
   return [{ task: 'work', state: 'completed', attempts: [{ number: 1, state: 'succeeded', startedAt, endedAt }] }]
 }
 
-/** The item that ends slot number `index` of a job. */
+/** Returns the item that ends slot `index` of a job. */
 export function finishItem(job: JobId, index: number, token = 1): SettleItem {
   const scheduledAt = slotAt(index)
   return {

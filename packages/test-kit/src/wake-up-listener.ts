@@ -13,7 +13,7 @@ export class WakeUpListener {
     })
   }
 
-  /** Waits for a wake-up of this kind, and returns all wake-ups up to then. */
+  /** Waits for a wake-up of this kind. Returns the kinds of all wake-ups since the previous call. */
   async next(kind: WakeUp['kind']): Promise<readonly WakeUp['kind'][]> {
     while (!this.heard.includes(kind)) await new Promise<void>((resolve) => this.#waiting.push(resolve))
     return this.heard.splice(0)

@@ -27,7 +27,7 @@ function ending({ id, jobId: ofJob, scheduledAt }: CreateSlot, token: number): S
   return { id, jobId: ofJob, scheduledAt, token, sequence: 1, runs: [], change }
 }
 
-/** Creates the job through a storage, broken or not. */
+/** Stores the job through an intact or a broken storage. */
 async function define(storage: Storage): Promise<void> {
   const content = {
     name: 'job',
@@ -87,7 +87,7 @@ describe('a storage that the test kit breaks', () => {
     }
     const answers = (await Promise.all([trigger('a'), trigger('b')])).flat()
     expect(answers).toMatchObject([{ state: 'running' }, { state: 'running' }])
-    // In sequence, the storage respects the overlap policy.
+    // For sequential calls, the broken storage respects the overlap policy.
     expect(await create(broken, 1)).toEqual(['pending'])
   })
 })

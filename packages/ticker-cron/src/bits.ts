@@ -1,14 +1,14 @@
-/** The number of the lowest bit that is set; the argument is not 0. */
+/** Returns the index of the lowest set bit. `mask` must not be 0. */
 export function lowestBit(mask: number): number {
   return 31 - Math.clz32(mask & -mask)
 }
 
-/** The number of the highest bit that is set; the argument is not 0. */
+/** Returns the index of the highest set bit. `mask` must not be 0. */
 export function highestBit(mask: number): number {
   return 31 - Math.clz32(mask)
 }
 
-/** A set of the numbers 0 to 59 as two masks of 30 bits: minutes or seconds. */
+/** A set of numbers from 0 to 59, for minutes or seconds, as two masks of 30 bits. */
 export class SixtySet {
   readonly #low: number
   readonly #high: number
@@ -24,7 +24,7 @@ export class SixtySet {
     this.#high = high
   }
 
-  /** The least member that is not below `from`, or 60. */
+  /** Returns the least member that is at least `from`, or 60. */
   atOrAbove(from: number): number {
     if (from < 30) {
       const rest = this.#low >>> from
@@ -35,7 +35,7 @@ export class SixtySet {
     return rest === 0 ? 60 : from + lowestBit(rest)
   }
 
-  /** The greatest member that is not above `from`, or -1. */
+  /** Returns the greatest member that is at most `from`, or -1. */
   atOrBelow(from: number): number {
     if (from >= 30) {
       const rest = this.#high & ((2 << (from - 30)) - 1)

@@ -1,19 +1,19 @@
-// The proleptic Gregorian calendar on integers, for the years 1 to 9999. Days count from 1970-01-01.
+// The proleptic Gregorian calendar with integers, for the years 1 to 9999. Day 0 is 1970-01-01.
 
 export const firstYear = 1
 export const lastYear = 9999
 
-// 0000-03-01: an era of 400 years, counted from March, ends with the leap day.
+// Days from 0000-03-01 to 1970-01-01. With years that begin in March, an era of 400 years ends with the leap day.
 const daysBeforeEpoch = 719_468
 const daysPerEra = 146_097
 
-/** The number of days in a month; months count from 1. */
+/** Returns the number of days in a month. `month` is 1 to 12. */
 export function monthLength(year: number, month: number): number {
   if (month === 2) return year % 4 === 0 && (year % 100 !== 0 || year % 400 === 0) ? 29 : 28
   return month === 4 || month === 6 || month === 9 || month === 11 ? 30 : 31
 }
 
-/** The day number of the first day of a month. */
+/** Returns the day number of the first day of a month. */
 export function firstDayOfMonth(year: number, month: number): number {
   const yearFromMarch = month > 2 ? year : year - 1
   const era = (yearFromMarch / 400) | 0
@@ -23,7 +23,7 @@ export function firstDayOfMonth(year: number, month: number): number {
   return era * daysPerEra + dayOfEra - daysBeforeEpoch
 }
 
-/** The month of a day as `year * 12 + month - 1`: one number, so that nothing is allocated. */
+/** Returns the month of a day as `year * 12 + month - 1`. A single number needs no allocation. */
 export function monthOfDay(day: number): number {
   const shifted = day + daysBeforeEpoch
   const era = (shifted / daysPerEra) | 0
@@ -36,7 +36,7 @@ export function monthOfDay(day: number): number {
   return (yearOfEra + era * 400 + (month <= 2 ? 1 : 0)) * 12 + month - 1
 }
 
-/** The day of the week, 0 = Sunday. */
+/** Returns the weekday of a day. 0 is Sunday. */
 export function weekdayOf(day: number): number {
   return ((day % 7) + 11) % 7
 }

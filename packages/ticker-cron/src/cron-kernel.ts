@@ -2,21 +2,20 @@ import { lastYear } from './calendar.ts'
 import type { LocalTimes } from './local-times.ts'
 import { nowhere, type OffsetSpan, type ZoneOffsets } from './zone-offsets.ts'
 
-/** How local times map to instants at offset changes. */
+/** Rules that map local times to instants at offset changes. */
 export interface OffsetChangeRules {
   /**
-   * A local time that the clock jumps over: `shift` = it happens at the first instant after the gap, `skip` = not at
-   * all.
+   * For a local time that the clock skips: `shift` maps it to the first instant after the gap, `skip` to no instant.
    */
   readonly gap: 'shift' | 'skip'
-  /** A local time that the clock shows twice: it happens the first time, the last time, or both times. */
+  /** For a local time that the clock shows twice: maps it to the first instant, the last one, or both. */
   readonly fold: 'first' | 'last' | 'both'
 }
 
 const secondsPerDay = 86_400
 
-// The calendar repeats after 400 years to the day of the week, and zones follow yearly rules from 2100 on. So the instants
-// after this year equal the instants whole cycles earlier.
+// After 400 years the calendar repeats, including the weekdays, and from 2100 on zones change by yearly rules. An instant after
+// the year 2600 is computed from the equal instant one or more cycles earlier.
 const cycleSeconds = 146_097 * secondsPerDay
 const lastDirectSecond = Math.floor(Date.UTC(2600, 0, 1) / 1000)
 
@@ -24,10 +23,11 @@ const firstSecond = -62_135_596_800
 const lastSecond = Math.floor(Date.UTC(lastYear, 11, 31, 23, 59, 59) / 1000)
 
 /**
- * The instants of an expression in a time zone: every local time it names, mapped to instants by the rules for offset
- * changes. Between two changes that is plain arithmetic, so a search looks at spans of equal offset one after another.
+ * The instants of a cron expression in a time zone: maps every local time of the expression to instants by the rules
+ * for offset changes. A search visits one span of equal offset after the other, because inside a span mapping is plain
+ * arithmetic.
  *
- * The instants lie in the years 1 to 9999 UTC.
+ * The instants are in the years 1 to 9999 UTC.
  */
 export class CronKernel {
   readonly #times: LocalTimes
@@ -38,7 +38,7 @@ export class CronKernel {
   readonly #earliest: number
   readonly #latest: number
   readonly #isCyclic: boolean
-  /** Where the last search was: the next one is often there too. */
+  /** The span in which the last search ended. The next search often begins in the same span. */
   #span: OffsetSpan = nowhere
 
   constructor(times: LocalTimes, zone: ZoneOffsets, rules: OffsetChangeRules) {
@@ -47,13 +47,13 @@ export class CronKernel {
     this.#shiftGaps = rules.gap === 'shift'
     this.#firstOfFold = rules.fold === 'first'
     this.#lastOfFold = rules.fold === 'last'
-    // Wide enough for any offset and any gap.
+    // A margin of 2 days, which exceeds every offset and every gap.
     this.#earliest = Math.max(firstSecond, times.first - 2 * secondsPerDay)
     this.#latest = Math.min(lastSecond, times.last + 2 * secondsPerDay)
     this.#isCyclic = this.#latest > lastDirectSecond
   }
 
-  /** True when no year has a day that the expression names. */
+  /** `true` if no year has a day that matches the expression. */
   get isEmpty(): boolean {
     return this.#times.isEmpty
   }
@@ -93,7 +93,8 @@ export class CronKernel {
     }
     let from = after + span.offset
     if (this.#firstOfFold && span.offsetBefore > span.offset) {
-      // What the clock shows again at the start of this span has happened in the one before.
+      // With fold `first`, skips local times that the clock shows again at the start of this span: they fired in the
+      // previous span.
       const repeatedUntil = span.start + span.offsetBefore
       if (from < repeatedUntil) from = repeatedUntil - 1
     }
@@ -155,12 +156,14 @@ export class CronKernel {
   }
 }
 
-/** True if the search has covered 400 years, after which the calendar repeats. Then the schedule has no further instant. */
+/**
+ * Returns whether the search has covered 400 years, after which the calendar repeats. The schedule then has no further instant.
+ */
 function isTooFar(seconds: number): boolean {
   return seconds > cycleSeconds
 }
 
-/** The whole cycles by which an instant is to be moved back, in seconds. */
+/** Returns the whole number of 400-year cycles that moves an instant before 2600, in seconds. */
 function cyclesBeyond(second: number): number {
   return (Math.floor((second - lastDirectSecond) / cycleSeconds) + 1) * cycleSeconds
 }

@@ -2,23 +2,26 @@ import { JobistemerError, printValue } from '@jobistemer/core'
 import { readScheduleOptions, type ScheduleOptions } from '@jobistemer/core/schedule'
 import type { OffsetChangeRules } from './cron-kernel.ts'
 
-/** How a schedule's local times map to instants when the zone's offset changes; see {@link CronOptions.dst}. */
+/**
+ * Rules that map a schedule's local times to instants when the offset of its time zone changes; see {@link
+ * CronOptions.dst}.
+ */
 export interface CronDstOptions {
   /**
-   * A local time that the clock jumps over. `shift`: it happens at the first instant after the gap. `skip`: it does not
-   * happen that day.
+   * For a local time that the clock skips: `shift` fires at the first instant after the gap, `skip` does not fire that
+   * day.
    */
   readonly gap?: 'shift' | 'skip'
-  /** A local time that the clock shows twice: it happens the first time, the last time, or both times. */
+  /** For a local time that the clock shows twice: fires the first time, the last time, or both times. */
   readonly fold?: 'first' | 'last' | 'both'
 }
 
-/** What `cron` takes besides the expression. */
+/** The options of `cron`. */
 export interface CronOptions extends ScheduleOptions {
   /**
-   * Default, as the cron daemon does it: where the minute or the hour begins with `*`, the schedule follows elapsed time
-   * (`skip`, `both`: nothing made up, nothing lost); anything else is a fixed time, which happens once (`shift`,
-   * `first`).
+   * How to treat local times that the clock skips or repeats. Default, as the cron daemon: if the minute or the hour field
+   * begins with `*`, the schedule follows elapsed time (`skip`, `both`). Any other schedule has fixed times, which fire exactly
+   * once (`shift`, `first`).
    */
   readonly dst?: CronDstOptions
 }
@@ -27,7 +30,10 @@ const optionNames = ['timezone', 'start', 'end', 'dst']
 const gaps = ['shift', 'skip'] as const
 const folds = ['first', 'last', 'both'] as const
 
-/** Checks the names of the options and `dst`. @throws JobistemerError `UNKNOWN_OPTION`, `INVALID_ARGUMENT` */
+/**
+ * Checks the names of the options, and the option `dst`.
+ * @throws JobistemerError `UNKNOWN_OPTION`, `INVALID_ARGUMENT`
+ */
 export function readCronOptions(options: CronOptions): CronOptions {
   readScheduleOptions(options, optionNames)
   const { dst } = options
@@ -51,7 +57,9 @@ export function readCronOptions(options: CronOptions): CronOptions {
   return options
 }
 
-/** The rules in force: the options over what kind of schedule it is. */
+/**
+ * Returns the rules for offset changes: those of the option `dst`, with defaults that depend on the kind of schedule.
+ */
 export function offsetChangeRules(dst: CronDstOptions | undefined, followsElapsedTime: boolean): OffsetChangeRules {
   return {
     gap: dst?.gap ?? (followsElapsedTime ? 'skip' : 'shift'),

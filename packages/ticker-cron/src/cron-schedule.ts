@@ -19,7 +19,7 @@ import { WeakCache } from './weak-cache.ts'
 
 const defaultTimezone = 'UTC'
 
-/** A cron schedule: the instants of an expression in a time zone. Make one with `cron()`. */
+/** A schedule of a cron expression in a time zone. Make one with `cron()`. */
 export class CronSchedule extends WindowedSchedule {
   readonly #source: CronSource
   readonly #kernel: CronKernel
@@ -35,17 +35,17 @@ export class CronSchedule extends WindowedSchedule {
     return cronType
   }
 
-  /** The expression, with single spaces. */
+  /** The cron expression, with single spaces between fields. */
   get expression(): string {
     return this.#source.expression
   }
 
-  /** The time zone in which the expression is read. */
+  /** The time zone of the expression's local times. */
   get timezone(): string {
     return this.#source.timezone ?? defaultTimezone
   }
 
-  /** No year has a day that the expression names. */
+  /** `true` if no year has a day that matches the expression. */
   get isEmpty(): boolean {
     return this.#kernel.isEmpty
   }
@@ -78,8 +78,8 @@ export class CronSchedule extends WindowedSchedule {
 }
 
 /**
- * A cron schedule that takes something from the job it is given to: the time zone when it names none (until then `UTC`
- * holds), and the job's name when it has an `H` (until then it has no instants).
+ * A cron schedule that needs values of its job: the time zone if it names none, and the job's name for an `H`. Before
+ * it is bound to a job, its time zone is `UTC`, and with an `H` it has no instants.
  */
 export class UnboundCronSchedule extends CronSchedule implements UnboundSchedule {
   readonly #source: CronSource
@@ -91,7 +91,10 @@ export class UnboundCronSchedule extends CronSchedule implements UnboundSchedule
     this.#needsName = parsed.hasHash
   }
 
-  /** @throws JobistemerError `INVALID_TIMEZONE`, `SCHEDULE_NEVER_FIRES` */
+  /**
+   * Returns the schedule with the job's time zone and name.
+   * @throws JobistemerError `INVALID_TIMEZONE`, `SCHEDULE_NEVER_FIRES`
+   */
   bind(context: ScheduleContext): CronSchedule {
     const timezone = this.#source.timezone ?? context.timezone ?? defaultTimezone
     const { expression, ...rest } = this.#source
@@ -124,7 +127,10 @@ export class UnboundCronSchedule extends CronSchedule implements UnboundSchedule
   }
 }
 
-/** How stored cron schedules are revived. Schedulers know it once this module is imported, and import it when they need it. */
+/**
+ * The type of cron schedules. Rebuilds stored schedules. Importing this module registers the type; a scheduler imports the
+ * module if a stored job needs it.
+ */
 export const cronType: ScheduleType = {
   name: 'cron',
   revive: (serialized) => cronScheduleOf(readSerializedCron(serialized, cronType.name)),
@@ -134,7 +140,10 @@ registerScheduleType(cronType)
 
 const schedules = new WeakCache<CronSchedule>()
 
-/** The schedule of a source; equal ones are one object, except where `H` makes nearly every one different. */
+/**
+ * Returns the schedule of a source. Equal sources share one object, except with a job name, because an `H` makes most
+ * schedules different.
+ */
 export function cronScheduleOf(source: CronSource): CronSchedule | UnboundCronSchedule {
   if (source.jobName !== undefined) return makeSchedule(source)
   return schedules.get(JSON.stringify(source), () => makeSchedule(source))
@@ -150,7 +159,7 @@ function makeSchedule(source: CronSource): CronSchedule | UnboundCronSchedule {
   return schedule
 }
 
-// Any year that follows the zones' present rules.
+// An instant in a year that follows the present rules of all time zones.
 const someFutureMs = Date.UTC(2030, 0, 1)
 
 function refuseWhatNeverFires(schedule: CronSchedule, { fields }: ParsedExpression): void {
@@ -161,7 +170,8 @@ function refuseWhatNeverFires(schedule: CronSchedule, { fields }: ParsedExpressi
   if (Number.isFinite(endMs) ? schedule.previousMs(endMs + 1) === null : startsTooLate(schedule, startMs)) {
     throw neverFires(schedule, 'none of its times lies between its start and its end', 'Widen start and end.')
   }
-  // Times that lie in the same gap year after year: few days a year at most, or others would not.
+  // Checks whether the times always lie in a gap. Only possible for an expression with few days a year, because on
+  // other days the times exist.
   const { months, days, years } = fields
   const isSparse = months.length < 12 && (days.dayOfMonth !== null || days.dayOfWeek !== null) && years === null
   if (isSparse && endMs === Number.POSITIVE_INFINITY && schedule.nextMs(someFutureMs) === null) {

@@ -3,7 +3,7 @@ import { readTimezone, type SerializedSchedule, toZonedInstantText } from '@jobi
 import { type CronDstOptions, type CronOptions, readCronOptions } from './cron-options.ts'
 import { normalizeExpression } from './expression.ts'
 
-/** What a cron schedule is made from: its serialised form without the type. */
+/** The data from which a cron schedule is made: its stored form without the type. */
 export interface CronSource {
   /** With single spaces. */
   readonly expression: string
@@ -11,13 +11,16 @@ export interface CronSource {
   readonly start?: string
   readonly end?: string
   readonly dst?: CronDstOptions
-  /** The job that `H` is derived from. */
+  /** The name of the job from which `H` derives its numbers. */
   readonly jobName?: string
 }
 
 const sourceNames = ['type', 'expression', 'timezone', 'start', 'end', 'dst', 'jobName']
 
-/** @throws JobistemerError for an expression that is no string and for options that are unknown or malformed */
+/**
+ * Checks the arguments of `cron`, and returns them as a source.
+ * @throws JobistemerError if the expression is not a string, or an option is unknown or malformed
+ */
 export function readCronSource(expression: string, options: CronOptions): CronSource {
   const { timezone, start, end, dst } = readCronOptions(options)
   const { gap, fold } = dst ?? {}
@@ -32,7 +35,10 @@ export function readCronSource(expression: string, options: CronOptions): CronSo
   }
 }
 
-/** @throws JobistemerError `INVALID_SCHEDULE` when it is not the serialised form of a cron schedule */
+/**
+ * Reads the stored form of a cron schedule.
+ * @throws JobistemerError `INVALID_SCHEDULE` if the value has another form
+ */
 export function readSerializedCron(serialized: SerializedSchedule, typeName: string): CronSource {
   const { type, expression, jobName, ...options } = serialized
   const unknown = Object.keys(serialized).find((name) => !sourceNames.includes(name))

@@ -1,16 +1,16 @@
-/** Which days of a month the day-of-month field names. */
+/** The days of a month that the day-of-month field names. */
 export interface DayOfMonthRule {
   /** 1 to 31. */
   readonly days: readonly number[]
-  /** Days before the last day of the month: `L` is 0, `L-3` is 3. */
+  /** Numbers of days before the last day of the month: `L` is 0, `L-3` is 3. */
   readonly daysBeforeLast: readonly number[]
-  /** `15W`: the weekday (Monday to Friday) nearest to this day, inside the month. */
+  /** The days of entries such as `15W`: the weekday (Monday to Friday) nearest to this day in the same month. */
   readonly nearestWeekdays: readonly number[]
-  /** `LW`: the last weekday of the month. */
+  /** `true` for the entry `LW`: the last weekday (Monday to Friday) of the month. */
   readonly lastWeekday: boolean
 }
 
-/** Which days of a month the day-of-week field names. Weekdays: 0 = Sunday. */
+/** The days of a month that the day-of-week field names. Weekday 0 is Sunday. */
 export interface DayOfWeekRule {
   readonly weekdays: readonly number[]
   /** `5#2`: the second Friday. */
@@ -19,7 +19,7 @@ export interface DayOfWeekRule {
   readonly last: readonly number[]
 }
 
-/** The days that an expression names. A field that is `*` or `?` restricts nothing: `null`. */
+/** The days that an expression names. A field of `*` or `?` is `null`, because it excludes no day. */
 export interface DayRule {
   readonly dayOfMonth: DayOfMonthRule | null
   readonly dayOfWeek: DayOfWeekRule | null
@@ -28,12 +28,12 @@ export interface DayRule {
 const lengths = [28, 29, 30, 31] as const
 const firstWeekdays = [0, 1, 2, 3, 4, 5, 6] as const
 
-// What most expressions name: one table for all of them.
+// The table for expressions that include every day. Most expressions do, and they share this table.
 const everyDay: readonly number[] = lengths.flatMap((length) => firstWeekdays.map(() => 2 ** length - 1))
 
 /**
- * The days that a rule names in every kind of month there is: 4 lengths × 7 weekdays for the first day.
- * Look one up with {@link monthMask}.
+ * Computes the days of a rule for every kind of month: 4 lengths × 7 weekdays of the first day. {@link monthMask} looks
+ * up one of them.
  */
 export function compileDayRule(rule: DayRule): readonly number[] {
   const { dayOfMonth, dayOfWeek } = rule
@@ -48,7 +48,7 @@ export function compileDayRule(rule: DayRule): readonly number[] {
   )
 }
 
-/** The days named in a month of this kind; bit 0 is the first of the month. */
+/** Returns the days of a month of this kind as a bit mask. Bit 0 is the first day of the month. */
 export function monthMask(compiled: readonly number[], firstWeekday: number, length: number): number {
   return compiled[(length - 28) * 7 + firstWeekday] as number
 }
@@ -78,7 +78,10 @@ function daysOfWeek(rule: DayOfWeekRule, firstWeekday: number, length: number): 
   return mask
 }
 
-/** A Saturday moves to the Friday before, a Sunday to the Monday after, but never into another month. */
+/**
+ * Returns the weekday (Monday to Friday) nearest to a day: a Saturday moves to Friday, a Sunday to Monday, but never
+ * into another month.
+ */
 function nearestWeekday(day: number, firstWeekday: number, length: number): number {
   const weekday = (firstWeekday + day - 1) % 7
   if (weekday === 6) return day > 1 ? day - 1 : day + 2

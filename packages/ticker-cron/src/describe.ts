@@ -18,17 +18,18 @@ const monthNames = [
 ]
 const ordinals = ['first', 'second', 'third', 'fourth', 'fifth']
 
-// More times of day than this read better as minutes and hours.
+// Maximum number of times of day that are listed singly. With more times, a text about minutes and hours is shorter.
 const mostTimesOfDay = 6
 
-/** The times that an expression names, in words: `at 09:30 on Monday to Friday`. */
+/** Describes an expression in words: `at 09:30 on Monday to Friday`. */
 export function describeFields(fields: CronFields): string {
   const { days, months, years } = fields
   const parts = [describeTimes(fields)]
   if (months.length === 12) parts.push(describeDays(days, ' of the month'))
   else {
     const names = listOf(rangesOf(months, (month) => monthNames[month - 1] as string))
-    // 'on day 29 of February', but 'on day 1 of the month or on Monday, in May'.
+    // Without weekdays the month belongs to the day: 'on day 29 of February'. With weekdays the month follows: 'on day
+    // 1 of the month or on Monday, in May'.
     if (days.dayOfWeek === null) parts.push(describeDays(days, ` of ${names}`))
     else parts.push(`${describeDays(days, ' of the month')}${days.dayOfMonth === null ? '' : ','}`)
     if (days.dayOfWeek !== null || days.dayOfMonth === null) parts.push(`in ${names}`)
@@ -51,7 +52,7 @@ function describeTimes(fields: CronFields): string {
   const words = [stepOf(finest) === null ? `at ${wordsOf(finest)}` : wordsOf(finest)]
   let previous = finest
   for (const unit of coarser) {
-    // 'every minute' says 'of every hour' too.
+    // Omits 'of every hour' after a step such as 'every minute', because the step implies it.
     if (stepOf(previous) === null || unit.values.length < unit.count)
       words.push(unit.values.length === unit.count ? wordsOf(unit) : listWords(unit))
     previous = unit
@@ -73,7 +74,7 @@ function timesOfDay({ seconds, minutes, hours }: CronFields): string {
   return listOf(times)
 }
 
-/** `every minute`, `every 5 minutes`, `minutes 5, 10 and 20 to 25`. */
+/** Returns the values of a unit in words: `every minute`, `every 5 minutes`, `minutes 5, 10 and 20 to 25`. */
 function wordsOf(unit: Unit): string {
   const step = stepOf(unit)
   if (step === null) return listWords(unit)
@@ -84,7 +85,10 @@ function listWords({ name, values }: Unit): string {
   return `${name}${values.length === 1 ? '' : 's'} ${listOf(rangesOf(values, String))}`
 }
 
-/** The step of values that are evenly spaced around the whole clock, else `null`. */
+/**
+ * Returns the step of values that are evenly spaced over the whole unit, such as an hour. Returns `null` for other
+ * values.
+ */
 function stepOf({ values, count }: Unit): number | null {
   const step = count / values.length
   if (values.length < 2 || !Number.isInteger(step)) return null
@@ -121,7 +125,7 @@ function describeDaysOfWeek(rule: DayOfWeekRule): string {
   return listOf(parts)
 }
 
-/** Runs of three and more as ranges. */
+/** Returns values in words. Writes three or more successive values as a range. */
 function rangesOf(values: readonly number[], name: (value: number) => string): string[] {
   const parts: string[] = []
   for (let index = 0; index < values.length; ) {

@@ -1,7 +1,7 @@
 import { JobistemerError, printValue } from '@jobistemer/core'
 import { type FieldName, layouts } from './field.ts'
 
-/** The texts of an expression's fields. What was not written is what it means: second 0, every year. */
+/** The texts of an expression's fields. Omitted fields have their default: second 0, every year. */
 export type FieldTexts = Readonly<Record<FieldName, string>>
 
 const longestExpression = 1000
@@ -16,7 +16,10 @@ const nicknames: Readonly<Record<string, string>> = {
   '@hourly': '0 * * * *',
 }
 
-/** Checks that it is a text and drops what white space does not matter. @throws JobistemerError `INVALID_SCHEDULE` */
+/**
+ * Checks that the expression is a text, and normalizes white space.
+ * @throws JobistemerError `INVALID_SCHEDULE`
+ */
 export function normalizeExpression(expression: unknown): string {
   if (typeof expression !== 'string') {
     throw invalidExpression(expression, `The cron expression is not a string: ${printValue(expression)}.`)
@@ -28,7 +31,10 @@ export function normalizeExpression(expression: unknown): string {
   )
 }
 
-/** Splits a normal expression into its fields. @throws JobistemerError `INVALID_SCHEDULE` */
+/**
+ * Splits a normalized expression into its fields.
+ * @throws JobistemerError `INVALID_SCHEDULE`
+ */
 export function splitExpression(expression: string): FieldTexts {
   const texts = (expression.startsWith('@') ? expandNickname(expression) : expression).split(' ')
   const names = layouts[texts.length]

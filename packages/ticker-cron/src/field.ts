@@ -1,15 +1,15 @@
-/** The fields of a cron expression, in the order in which they are written. */
+/** The names of the fields of a cron expression, in their written order. */
 export type FieldName = 'second' | 'minute' | 'hour' | 'dayOfMonth' | 'month' | 'dayOfWeek' | 'year'
 
 export interface Field {
   readonly name: FieldName
-  /** As messages call it. */
+  /** The name of the field in error messages. */
   readonly title: string
   readonly min: number
   readonly max: number
-  /** The greatest value that `H` without a range takes. */
+  /** The greatest value of an `H` without a range. */
   readonly hashMax: number
-  /** What the field takes, for messages. */
+  /** The accepted values of the field, for error messages. */
   readonly takes: string
 }
 
@@ -24,7 +24,7 @@ export const fields: Readonly<Record<FieldName, Field>> = {
     title: 'day-of-month',
     min: 1,
     max: 31,
-    // Every month has these days.
+    // 28, because every month has the days 1 to 28.
     hashMax: 28,
     takes: `1-31, *, ?, ${common}, L, L-3, 15W, LW`,
   },
@@ -47,7 +47,7 @@ export const fields: Readonly<Record<FieldName, Field>> = {
   },
 }
 
-/** The fields of an expression, by their number. */
+/** The fields of an expression, by the number of its fields. */
 export const layouts: Readonly<Record<number, readonly FieldName[]>> = {
   5: ['minute', 'hour', 'dayOfMonth', 'month', 'dayOfWeek'],
   6: ['second', 'minute', 'hour', 'dayOfMonth', 'month', 'dayOfWeek'],

@@ -5,7 +5,10 @@ import { zoneOffsets } from './zone-offsets.ts'
 
 const kernels = new WeakCache<CronKernel>()
 
-/** The kernel of an expression in a zone; equal ones are one object, so a thousand equal schedules compile once. */
+/**
+ * Returns the kernel of an expression in a time zone. Equal arguments share one kernel, so that a thousand equal
+ * schedules compile only once.
+ */
 export function kernelOf(fields: CronFields, timezone: string, rules: OffsetChangeRules): CronKernel {
   const { seconds, minutes, hours, days, months, years } = fields
   const key = [

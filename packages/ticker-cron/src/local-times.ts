@@ -2,7 +2,7 @@ import { highestBit, lowestBit, SixtySet } from './bits.ts'
 import { firstDayOfMonth, firstYear, lastYear, monthLength, monthOfDay, weekdayOf } from './calendar.ts'
 import { compileDayRule, type DayRule, monthMask } from './day-rule.ts'
 
-/** A parsed expression: sets of numbers, in ascending order and none of them empty. */
+/** A parsed cron expression: sets of numbers in ascending order, none of them empty. */
 export interface CronFields {
   readonly seconds: readonly number[]
   readonly minutes: readonly number[]
@@ -19,15 +19,15 @@ const firstDay = firstDayOfMonth(firstYear, 1)
 const lastDay = firstDayOfMonth(lastYear, 12) + 30
 
 /**
- * The local times that an expression names, as a series that knows nothing of time zones. A local time is the number
- * of seconds from 1970-01-01T00:00:00 to it as if every day had 86,400 seconds. The years are 1 to 9999.
+ * The local times that an expression names, independent of time zones. A local time is the number of seconds from
+ * 1970-01-01T00:00:00 to it as if every day had 86,400 seconds. The years are 1 to 9999.
  *
  * The object remembers the month that it looked at last; that changes how fast it answers, never what.
  */
 export class LocalTimes {
-  /** No local time of the expression is earlier. */
+  /** A lower bound of the expression's local times. */
   readonly first: number
-  /** No local time of the expression is later. */
+  /** An upper bound of the expression's local times. */
   readonly last: number
 
   readonly #seconds: SixtySet
@@ -73,16 +73,16 @@ export class LocalTimes {
     this.#lastInDay = (hours.at(-1) as number) * 3600 + this.#lastInHour
   }
 
-  /** True when no year has a day that the expression names. */
+  /** `true` if no year has a day that matches the expression. */
   get isEmpty(): boolean {
-    // Every kind of month comes about in each 400 years.
+    // 400 years contain every kind of month.
     const from = this.#years === null ? 2000 : this.#firstYear
     const to = this.#years === null ? 2399 : this.#lastYear
     const day = this.#nextDay(firstDayOfMonth(from, 1))
     return day > firstDayOfMonth(to, 12) + 30
   }
 
-  /** The first local time strictly after, or `Infinity`. */
+  /** Returns the first local time after `after`, or `Infinity`. */
   next(after: number): number {
     const from = after + 1
     const day = Math.floor(from / secondsPerDay)
@@ -93,7 +93,7 @@ export class LocalTimes {
     return this.#nextDay(day + 1) * secondsPerDay + this.#firstInDay
   }
 
-  /** The last local time strictly before, or `-Infinity`. */
+  /** Returns the last local time before `before`, or `-Infinity`. */
   previous(before: number): number {
     const from = before - 1
     const day = Math.floor(from / secondsPerDay)
@@ -104,7 +104,7 @@ export class LocalTimes {
     return this.#previousDay(day - 1) * secondsPerDay + this.#lastInDay
   }
 
-  /** The first time of day that is not before `from`, or -1; both in seconds. */
+  /** Returns the first time of day at or after `from`, or -1. Both are in seconds. */
   #nextTime(from: number): number {
     const hour = (from / 3600) | 0
     const rest = from - hour * 3600
@@ -122,7 +122,7 @@ export class LocalTimes {
     return later === 0 ? -1 : (hour + 1 + lowestBit(later)) * 3600 + this.#firstInHour
   }
 
-  /** The last time of day that is not after `from`, or -1; both in seconds. */
+  /** Returns the last time of day at or before `from`, or -1. Both are in seconds. */
   #previousTime(from: number): number {
     const hour = (from / 3600) | 0
     const rest = from - hour * 3600
@@ -148,7 +148,7 @@ export class LocalTimes {
     return ((this.#monthDays >>> (day - this.#monthStart)) & 1) === 1
   }
 
-  /** The first day named that is not before `day`, or `Infinity`. */
+  /** Returns the first matching day at or after `from`, or `Infinity`. */
   #nextDay(from: number): number {
     const day = Math.max(from, firstDay)
     if (day > lastDay) return Number.POSITIVE_INFINITY
@@ -161,7 +161,7 @@ export class LocalTimes {
     return Number.POSITIVE_INFINITY
   }
 
-  /** The last day named that is not after `day`, or `-Infinity`. */
+  /** Returns the last matching day at or before `from`, or `-Infinity`. */
   #previousDay(from: number): number {
     const day = Math.min(from, lastDay)
     if (day < firstDay) return Number.NEGATIVE_INFINITY
@@ -191,7 +191,7 @@ export class LocalTimes {
     this.#monthDays = named ? monthMask(this.#days, weekdayOf(start), length) : 0
   }
 
-  /** Goes to the next month that the expression names. */
+  /** Moves to the next month that the expression names. Returns `false` if there is none. */
   #showNextMonth(): boolean {
     let year = this.#year
     const later = this.#month < 12 ? this.#months >>> (this.#month + 1) : 0
@@ -210,7 +210,7 @@ export class LocalTimes {
     return true
   }
 
-  /** Goes to the previous month that the expression names. */
+  /** Moves to the previous month that the expression names. Returns `false` if there is none. */
   #showPreviousMonth(): boolean {
     let year = this.#year
     const earlier = this.#months & ((1 << this.#month) - 1)

@@ -2,8 +2,8 @@ import type { DayOfMonthRule, DayOfWeekRule, DayRule } from './day-rule.ts'
 import { type FieldContext, invalidField, isUnrestricted, parseValues, splitList } from './parse-values.ts'
 
 /**
- * The days that the two day fields name. A field is a restriction unless an entry of it is `*`, `?` or `*\/1`; with
- * both restricted, either matches.
+ * Returns the days of the two day fields. A field restricts the days unless one of its entries is `*`, `?` or `*\/1`.
+ * If both fields restrict the days, a day must match either field.
  * @throws JobistemerError `INVALID_SCHEDULE`
  */
 export function parseDays(dayOfMonth: FieldContext, dayOfWeek: FieldContext): DayRule {

@@ -4,18 +4,24 @@ import type { CronFields } from './local-times.ts'
 import { parseDays } from './parse-days.ts'
 import { type FieldContext, hasHash, isUnrestricted, parseValues, splitList } from './parse-values.ts'
 
-/** What an expression says. */
+/** The parsed content of a cron expression. */
 export interface ParsedExpression {
   readonly fields: CronFields
-  /** The minute or the hour begins with `*`: the schedule follows elapsed time, not fixed times of the local clock. */
+  /**
+   * `true` if the minute or the hour field begins with `*`. The schedule then follows elapsed time instead of fixed
+   * local times.
+   */
   readonly followsElapsedTime: boolean
-  /** It has an `H`: {@link fields} are those of the job it was parsed for. */
+  /**
+   * `true` if the expression contains an `H`. The values of {@link fields} are then valid only for the job of the
+   * parse.
+   */
   readonly hasHash: boolean
 }
 
 /**
- * Parses a normal expression for a job, or for none (`H` is then checked, but stands for its least value).
- * @throws JobistemerError `INVALID_SCHEDULE` naming the field
+ * Parses a normalized expression for a job. With `jobName: null`, an `H` is checked, and means its least value.
+ * @throws JobistemerError `INVALID_SCHEDULE` that names the field
  */
 export function parseExpression(expression: string, jobName: string | null): ParsedExpression {
   const texts = splitExpression(expression)

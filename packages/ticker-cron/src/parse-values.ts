@@ -3,20 +3,21 @@ import { JobistemerError, printValue } from '@jobistemer/core'
 import { type Field, type FieldName, fields } from './field.ts'
 import { hashedNumber } from './hash.ts'
 
-/** Where a field stands, for messages, and what `H` is derived from. */
+/** A field of an expression, for error messages, and the job from which `H` derives its number. */
 export interface FieldContext {
   readonly field: Field
   readonly text: string
   readonly expression: string
-  /** `null` while the job is not known: `H` stands for its least value then. */
+  /** The name of the job. `null` before the schedule is bound to a job: `H` then means its least value. */
   readonly jobName: string | null
 }
 
-// One value, name or range of either, with or without a step. cron-parser is more lenient: it reads JANFEB as 12.
+// Matches a value, a name or a range of them, with an optional step. Stricter than cron-parser, which reads JANFEB as
+// 12.
 const plainItem = /^(?:[*?]|(?:\d{1,4}|[a-z]{3})(?:-(?:\d{1,4}|[a-z]{3}))?)(?:\/\d{1,4})?$/i
 const hashedItem = /^H(?:\((\d{1,4})-(\d{1,4})\))?(?:\/(\d{1,4}))?$/
 
-/** True when an expression has an `H` anywhere: its times depend on the job's name. */
+/** Returns whether a field of an expression contains an `H`, so that its times depend on the job's name. */
 export function hasHash(texts: Readonly<Record<FieldName, string>>): boolean {
   return Object.values(texts).some((text) => text.split(',').some((item) => hashedItem.test(item)))
 }
@@ -27,7 +28,10 @@ const fullNames: Partial<Readonly<Record<FieldName, RegExp>>> = {
 }
 const weekdayNames = ['sun', 'mon', 'tue', 'wed', 'thu', 'fri', 'sat']
 
-/** The items of a field's list, names with three letters. @throws JobistemerError `INVALID_SCHEDULE` when one is empty */
+/**
+ * Splits a field's list into items, and shortens names to three letters.
+ * @throws JobistemerError `INVALID_SCHEDULE` for an empty item
+ */
 export function splitList(context: FieldContext): readonly string[] {
   const names = fullNames[context.field.name]
   const text = names === undefined ? context.text : context.text.replaceAll(names, (name) => name.slice(0, 3))
@@ -36,7 +40,10 @@ export function splitList(context: FieldContext): readonly string[] {
   return items
 }
 
-/** The values that the items of a list name together, ascending. @throws JobistemerError `INVALID_SCHEDULE` */
+/**
+ * Returns the values of all items of a list, in ascending order.
+ * @throws JobistemerError `INVALID_SCHEDULE`
+ */
 export function parseValues(items: readonly string[], context: FieldContext): readonly number[] {
   const [only = ''] = items
   if (items.length === 1) return parseItem(only, 0, context)
@@ -47,12 +54,12 @@ export function parseValues(items: readonly string[], context: FieldContext): re
   return [...values].sort((left, right) => left - right)
 }
 
-/** True for an item that names every value: `*`, `?`, and a step of one. */
+/** Returns whether an item includes every value: `*`, `?`, or a step of 1. */
 export function isUnrestricted(item: string): boolean {
   return /^[*?](?:\/0*1)?$/.test(item)
 }
 
-/** A refusal that names the field and what it takes. */
+/** Returns the error for an invalid field. The message names the field and its accepted values. */
 export function invalidField(context: FieldContext, why: string, cause?: unknown): JobistemerError {
   const { field, text, expression } = context
   return new JobistemerError('INVALID_SCHEDULE', {
@@ -75,7 +82,7 @@ function parseItem(item: string, place: number, context: FieldContext): readonly
   return context.field.name === 'year' ? parseYears(item, context) : parsePlain(item, context)
 }
 
-/** A step beyond the whole field names its first value alone: `*\/90` in minutes would be every hour. */
+/** Rejects a step that exceeds the field: `*\/90` in minutes would only match minute 0, which is surprising. */
 function assertStep(item: string, context: FieldContext): void {
   const [, every] = item.split('/')
   if (every === undefined) return
@@ -122,7 +129,7 @@ function parseYears(item: string, context: FieldContext): readonly number[] {
   return years
 }
 
-// cron-parser takes a tenth of a millisecond for an item; thousands of jobs have the same few dozen.
+// Cache of parsed items: cron-parser takes 0.1 ms per item, and thousands of jobs share a few dozen items.
 const parsed = new Map<string, readonly number[]>()
 const parsedLimit = 2000
 
@@ -143,7 +150,7 @@ function parsePlain(item: string, context: FieldContext): readonly number[] {
 }
 
 function readWithCronParser(name: FieldName, item: string): readonly number[] {
-  // One field at a time, so that a refusal is about this one.
+  // Parses one field at a time, so that an error concerns this field.
   const texts: Record<string, string> = {
     second: '0',
     minute: '0',
@@ -154,7 +161,7 @@ function readWithCronParser(name: FieldName, item: string): readonly number[] {
   }
   texts[name] = name === 'dayOfWeek' ? weekdayItem(item) : item
   const expression = CronExpressionParser.parse(Object.values(texts).join(' '), {
-    // Never used, but cron-parser would read the machine's clock and zone instead.
+    // Fixed values, so that cron-parser does not read the machine's clock and time zone. They do not affect the result.
     currentDate: new Date(0),
     tz: 'UTC',
   })
@@ -163,7 +170,9 @@ function readWithCronParser(name: FieldName, item: string): readonly number[] {
   return [...new Set(values.map((value) => value % 7))].sort((left, right) => left - right)
 }
 
-/** In steps cron-parser counts to 7: `1/2` would be Monday, Wednesday, Friday and, as 7, Sunday. */
+/**
+ * Converts a weekday step: cron-parser counts to 7, so `1/2` would match Monday, Wednesday, Friday and, as 7, Sunday.
+ */
 function weekdayItem(item: string): string {
   const [range = '', every] = item.split('/')
   if (range.includes('-') || every === undefined) return item
@@ -171,7 +180,10 @@ function weekdayItem(item: string): string {
   return /^[*?]$/.test(range) ? `${min}-${max}/${every}` : `${range}-${max}/${every}`
 }
 
-/** The days of a range over the end of the week, such as `FRI-MON` or `FRI-SUN`. `null`: any other item. */
+/**
+ * Returns the days of a range that passes the end of the week, such as `FRI-MON` or `FRI-SUN`. Returns `null` for any
+ * other item.
+ */
 function wrappedWeekdays(item: string): readonly number[] | null {
   const [range = '', every = '1'] = item.split('/')
   const [from = Number.NaN, to = Number.NaN] = range.split('-').map(weekdayNumber)

@@ -3,7 +3,7 @@ export class WeakCache<T extends object> {
   readonly #entries = new Map<string, WeakRef<T>>()
   #sweepAt = 1000
 
-  /** Returns the object of a key. Creates a missing object. */
+  /** Returns the object of a key. Creates it if it does not exist. */
   get(key: string, make: () => T): T {
     const known = this.#entries.get(key)?.deref()
     if (known !== undefined) return known

@@ -1,18 +1,21 @@
 /**
- * A stretch of time in which a zone's offset stays the same. All times are seconds: instants from the epoch, offsets
- * east of UTC. Spans get longer and get neighbours as more of the zone is looked at; what they say stays true.
+ * A span of time in which the offset of a zone is constant. All times are in seconds: instants since the epoch, offsets
+ * east of UTC. When more of the zone is read, spans grow and receive neighbors, but their present values remain
+ * correct.
  */
 export interface OffsetSpan {
-  /** The first instant; `-Infinity` when nothing is before. Where the zone was not looked at further: how far it was. */
+  /**
+   * The first instant of the span; `-Infinity` for the first span of the zone. At the edge of the part that was read: the edge.
+   */
   start: number
-  /** The first instant after. */
+  /** The first instant after the span. */
   end: number
   readonly offset: number
-  /** The offset before `start`: another one, or the same when no change is known there. */
+  /** The offset before `start`. Equal to `offset` if no change at `start` is known. */
   offsetBefore: number
-  /** The offset from `end` on: another one, or the same when no change is known there. */
+  /** The offset from `end` on. Equal to `offset` if no change at `end` is known. */
   offsetAfter: number
-  /** From here on, and up to `settledTo`, every offset change within a day and more is known. */
+  /** Between `settledFrom` and `settledTo`, every offset change within more than a day is known. */
   settledFrom: number
   settledTo: number
   previous: OffsetSpan | undefined
@@ -21,22 +24,22 @@ export interface OffsetSpan {
 
 const secondsPerDay = 86_400
 
-// No zone has ever changed its offset twice within 3.9 days (the shortest: Africa/Freetown, September 1939), so probes
-// 3 days apart miss no change.
+// Distance of probes. No zone has ever changed its offset twice within 3.9 days (the shortest: Africa/Freetown,
+// September 1939), so probes 3 days apart miss no change.
 const probeSeconds = 3 * secondsPerDay
 const chunkSeconds = 122 * probeSeconds
 
-// 1800-01-01: local mean times; the first offset change anywhere is of 1835.
+// 1800-01-01. Zones then had local mean time; the first offset change of any zone was in 1835.
 const beforeAllChanges = -5_364_662_400
 
-/** The offsets of one time zone, read from the runtime's time zone data as far as they are asked for. */
+/** The offsets of one time zone. Reads the runtime's time zone data only as far as callers need them. */
 export class ZoneOffsets {
   readonly #offsetAt: (second: number) => number
   readonly #spans: OffsetSpan[] = []
   #from = 0
   #to = 0
 
-  /** @param offsetAt reads the offset of an instant; a number for a zone whose offset never changes. */
+  /** @param offsetAt returns the offset of an instant; a number for a zone whose offset never changes */
   constructor(offsetAt: ((second: number) => number) | number) {
     if (typeof offsetAt === 'function') {
       this.#offsetAt = offsetAt
@@ -48,7 +51,7 @@ export class ZoneOffsets {
     this.#spans.push(newSpan(this.#from, this.#to, offsetAt))
   }
 
-  /** The span of an instant. Every offset change within three days of the instant is known then. */
+  /** Returns the span that contains an instant. All offset changes within three days of the instant are then known. */
   spanAt(second: number): OffsetSpan {
     if (this.#spans.length === 0) {
       const start = Math.floor(Math.max(second, beforeAllChanges) / chunkSeconds) * chunkSeconds
@@ -68,7 +71,7 @@ export class ZoneOffsets {
     return this.#spans[low] as OffsetSpan
   }
 
-  /** Looks at about a year more at the later end. */
+  /** Reads about one more year at the later end of the known spans. */
   extendForward(): void {
     const to = this.#to + chunkSeconds
     const read = this.#read(this.#to, to)
@@ -86,11 +89,11 @@ export class ZoneOffsets {
     this.#settle()
   }
 
-  /** Adds about a year at the earlier end of the table. */
+  /** Reads about one more year at the earlier end of the known spans. */
   extendBackward(): void {
     const from = this.#from - chunkSeconds
     const read = this.#read(from, this.#from)
-    // No zone changed its offset before that instant, so the first span has no beginning.
+    // Before 1835 no zone changed its offset, so the first span has no start.
     this.#from = from < beforeAllChanges ? Number.NEGATIVE_INFINITY : from
     const first = this.#spans[0] as OffsetSpan
     const last = read.at(-1) as OffsetSpan
@@ -124,7 +127,7 @@ export class ZoneOffsets {
     return spans
   }
 
-  /** The first instant after `known` whose offset is another than the one there; at `probe` it is. */
+  /** Returns the first instant whose offset differs from the offset at `known`. At `probe` it differs. */
   #findChange(known: number, probe: number, offset: number): number {
     let low = known
     let high = probe
@@ -167,12 +170,12 @@ function join(earlier: OffsetSpan, later: OffsetSpan): void {
   later.offsetBefore = earlier.offset
 }
 
-/** A span that holds no instant. */
+/** A span that contains no instant. */
 export const nowhere: OffsetSpan = newSpan(Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY, 0)
 
 const zones = new Map<string, ZoneOffsets>()
 
-/** The offsets of a time zone that the runtime knows; all schedules of a zone share them. */
+/** Returns the offsets of a time zone. All schedules with this time zone share the object. */
 export function zoneOffsets(timezone: string): ZoneOffsets {
   let zone = zones.get(timezone)
   if (zone !== undefined) return zone
@@ -180,14 +183,15 @@ export function zoneOffsets(timezone: string): ZoneOffsets {
   const canonical = format.resolvedOptions().timeZone
   zone = zones.get(canonical) ?? new ZoneOffsets(canonical === 'UTC' ? 0 : offsetReader(format))
   zones.set(canonical, zone)
-  // There are some hundreds of canonical names, but any number of other spellings: the limit bounds the cache.
+  // Limits the cache: there are a few hundred canonical names, but other spellings are unlimited.
   if (zones.size < 2000) zones.set(timezone, zone)
   return zone
 }
 
 function offsetReader(format: Intl.DateTimeFormat): (second: number) => number {
   return (second) => {
-    // '8/23/2026, GMT-04:00', before standard time '8/23/1850, GMT-04:56:02', for no offset '8/23/2026, GMT'.
+    // Examples: '8/23/2026, GMT-04:00'; before standard time '8/23/1850, GMT-04:56:02'; without offset '8/23/2026,
+    // GMT'.
     const text = format.format(second * 1000)
     const at = text.lastIndexOf('GMT') + 3
     if (at >= text.length) return 0

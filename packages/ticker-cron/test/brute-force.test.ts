@@ -21,7 +21,7 @@ const explicitRules = fc.record({
   fold: fc.constantFrom('first' as const, 'last' as const, 'both' as const),
 })
 
-/** Instants near an offset change of the zone, in all times for which there are rules, or anywhere. */
+/** Generates a time zone and an instant: near one of its offset changes, or anywhere between 1900 and 2100. */
 const scene = zone.chain((timezone) => {
   const anywhere = fc.integer({ min: Date.UTC(1900, 0, 1) / 1000, max: Date.UTC(2100, 0, 1) / 1000 })
   const changes = [1912, 1946, 1972, 2011, 2024, 2055].flatMap((year) => offsetChanges(timezone, year, year))
@@ -67,7 +67,7 @@ describe('a random cron expression in a random time zone', () => {
     const farAway = fc.oneof(
       fc.integer({ min: Date.UTC(1000, 0, 1) / 1000, max: Date.UTC(1850, 0, 1) / 1000 }),
       fc.integer({ min: Date.UTC(2500, 0, 1) / 1000, max: Date.UTC(9990, 0, 1) / 1000 }),
-      // A cycle ends where the year 2600 begins.
+      // The year 2600 begins a new 400-year cycle of the kernel.
       fc.integer({ min: Date.UTC(2599, 11, 29) / 1000, max: Date.UTC(2600, 0, 3) / 1000 }),
     )
     const someZone = fc.constantFrom('UTC', 'America/New_York', 'Europe/Berlin', 'Australia/Sydney', 'Asia/Kathmandu')
@@ -115,7 +115,7 @@ function makeUnlessImpossible(text: string, timezone: string, dst: Rules | undef
   try {
     return cron(text, dst === undefined ? { timezone } : { timezone, dst })
   } catch (error) {
-    // Random days and months can miss each other: 30 February.
+    // Random days and months may never occur together, such as 30 February.
     if (JobistemerError.isInstance(error, 'SCHEDULE_NEVER_FIRES')) return null
     throw error
   }

@@ -3,13 +3,16 @@ import { localTimeAt } from './reference-zone.ts'
 
 const day = 86_400
 
-/** How local times that the clock skips or shows twice map to instants. */
+/** Rules that map local times that the clock skips or shows twice to instants. */
 export interface Rules {
   readonly gap: 'shift' | 'skip'
   readonly fold: 'first' | 'last' | 'both'
 }
 
-/** Every instant of an expression in `[from, to)`, by asking Intl about every local time that it names. Seconds. */
+/**
+ * Returns all instants of an expression in `[from, to)`, in seconds. Asks Intl for the instants of every local time
+ * that matches.
+ */
 export function bruteForce(
   expression: RandomExpression,
   timezone: string,
@@ -51,7 +54,7 @@ function instantsOf(
   return [(rules.fold === 'first' ? shown[0] : shown.at(-1)) as number]
 }
 
-/** The first instant at which the local clock shows a later time than this one, which it leaves out. */
+/** Returns the first instant after the gap that contains this skipped local time. */
 function endOfGap(time: number, local: (second: number) => number): number {
   let low = time - 1.5 * day
   let high = time + 1.5 * day

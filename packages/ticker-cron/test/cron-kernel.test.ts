@@ -6,11 +6,11 @@ import { ZoneOffsets } from '../src/zone-offsets.ts'
 import { byEffort } from '../../workspace/test-effort.ts'
 
 const day = 86_400
-// The kernel reads a zone in steps of this length from the epoch on.
+// The kernel reads offsets of a zone in steps of this length, counted from the epoch.
 const stepSeconds = 366 * day
 const edge = 40 * stepSeconds
 
-/** A zone whose clock is put forward or back by some minutes once. */
+/** Returns a zone whose offset changes once, by `minutes`. */
 function zoneWithChange(at: number, minutes: number): () => ZoneOffsets {
   return () => new ZoneOffsets((second) => (second < at ? 3600 : 3600 + minutes * 60))
 }
@@ -42,7 +42,7 @@ describe('a CronKernel that has not yet read its time zone’s offsets', () => {
         const asked = (change + away) * 1000
         expect(new CronKernel(times, zone(), { gap, fold }).nextMs(asked)).toBe(expected.nextMs(asked))
         expect(new CronKernel(times, zone(), { gap, fold }).previousMs(asked)).toBe(expected.previousMs(asked))
-        // A kernel that looked elsewhere before.
+        // A kernel that has searched in another span before must find the same instants.
         const wandering = new CronKernel(times, zone(), { gap, fold })
         wandering.nextMs((edge - stepSeconds / 2) * 1000)
         expect(wandering.previousMs(asked)).toBe(expected.previousMs(asked))
@@ -69,7 +69,7 @@ describe('a CronKernel that has not yet read its time zone’s offsets', () => {
     fc.assert(
       fc.property(scene, ({ change, minutes, gap, fold, away, days }) => {
         const zone = zoneWithChange(change, minutes)
-        // One time a week, as the clock shows it near the change.
+        // An expression with one time a week: the local time near the offset change.
         const local = new Date((change + away + 3600) * 1000)
         const times = new LocalTimes({
           seconds: [0],

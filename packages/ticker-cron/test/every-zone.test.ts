@@ -14,9 +14,9 @@ interface Case {
   readonly expression: string
   readonly dst?: CronDstOptions
   readonly rules: Rules
-  /** How far to look around a change, in minutes, besides its own size. */
+  /** Number of minutes to check before and after an offset change, in addition to its size. */
   readonly margin: number
-  /** Whether the expression names this minute of the day. */
+  /** Returns whether the expression matches this minute of the day. */
   readonly names: (minuteOfDay: number) => boolean
 }
 
@@ -40,7 +40,7 @@ const cases: readonly Case[] = [
   ),
 ]
 
-/** The instants in `[from, to)` around one offset change, by looking at every minute that the local clock shows. */
+/** Returns the instants in `[from, to)` around one offset change, by checking every minute of the local clock. */
 function instantsAround(change: OffsetChange, { rules, names }: Case, from: number, to: number): number[] {
   const { at, before, after } = change
   const instants = new Set<number>()
@@ -59,7 +59,10 @@ function instantsAround(change: OffsetChange, { rules, names }: Case, from: numb
   return [...instants].filter((instant) => instant >= from && instant < to).sort((left, right) => left - right)
 }
 
-/** Finds the instants of fixed local times, asked for in order: the first one, or the end of the gap. */
+/**
+ * Returns a function that maps fixed local times to instants. Callers pass ascending local times. A repeated time gives
+ * its first instant, and a skipped one the end of the gap.
+ */
 function instantFinder(changes: readonly OffsetChange[], firstOffset: number): (local: number) => number {
   let passed = 0
   let offset = firstOffset
@@ -76,7 +79,7 @@ function instantFinder(changes: readonly OffsetChange[], firstOffset: number): (
 
 const zones = allZones().map((timezone) => ({ timezone, changes: offsetChanges(timezone, fromYear, toYear) }))
 
-/** Zones by what their clocks show: many share it with another. */
+/** Zones with equal local times in these years. Only one of each group is tested. */
 const twins = new Map<string, typeof zones>()
 for (const zone of zones) {
   const key = JSON.stringify([zone.changes, zone.changes.length > 0 || localOffset(zone.timezone)])
@@ -141,7 +144,7 @@ describe.each(distinct)(
           if (at === null || at < to * 1000) problem('next behind the last', at, 'later')
           const between = [...schedule.between(from * 1000, to * 1000)].map(Number)
           if (between.join() !== expected.join()) problem('between', between, expected)
-          // From starting points that are no instants of the schedule: the next is the first that is later.
+          // The starting points are not instants of the schedule, so the next instant must be the first later one.
           for (let start = from * 1000 + 7; start < to * 1000; start += 17 * 60_000 + 1) {
             const later = expected.find((instant) => instant > start)
             if (later !== undefined && schedule.nextMs(start) !== later)
@@ -163,7 +166,7 @@ describe.each(distinct)(
       const expected: number[] = []
       for (let local = Date.UTC(fromYear, 0, 3) / 1000; local < Date.UTC(toYear, 11, 29) / 1000; local += day) {
         const instant = instantOf(local + hour * 3600 + minute * 60) * 1000
-        // A whole day that the clock left out ends where the next one begins.
+        // All times of a skipped day map to the start of the next day, so the instant may repeat.
         if (expected.at(-1) !== instant) expected.push(instant)
       }
       let at: number | null = (expected[0] as number) - 1
@@ -176,7 +179,7 @@ describe.each(distinct)(
   },
 )
 
-/** The offset of a zone that has no changes in these years. */
+/** Returns the constant offset of a zone without changes in these years. */
 function localOffset(timezone: string): number {
   const at = Date.UTC(fromYear, 0, 1)
   const text = new Date(at).toLocaleString('sv-SE', { timeZone: timezone })

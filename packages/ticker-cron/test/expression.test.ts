@@ -5,7 +5,7 @@ import { parseExpression } from '../src/parse-expression.ts'
 
 const start = '2026-01-01T00:00:00Z'
 
-/** The first instants after the start of 2026, in UTC. */
+/** Returns the first `count` instants of an expression in 2026, in UTC. */
 function first(count: number, expression: string): string[] {
   const schedule = cron(expression)
   const instants: string[] = []
@@ -84,7 +84,7 @@ describe('a cron expression', () => {
 
   it('may count days from the end of the month', () => {
     expect(first(3, '0 0 L-2 * *')).toEqual(['2026-01-29T00:00:00', '2026-02-26T00:00:00', '2026-03-29T00:00:00'])
-    // Only months of 31 days have a day 30 days before the last.
+    // Only months with 31 days have a day that is 30 days before the last day.
     expect(first(3, '0 0 L-30 * *')).toEqual(['2026-03-01T00:00:00', '2026-05-01T00:00:00', '2026-07-01T00:00:00'])
     expect(first(3, '0 0 10,L * *')).toEqual(['2026-01-10T00:00:00', '2026-01-31T00:00:00', '2026-02-10T00:00:00'])
   })
@@ -208,7 +208,8 @@ describe('an invalid cron expression', () => {
 
 describe('a cron expression that fires rarely', () => {
   it('may have decades between two instants', () => {
-    // A February has a fifth Monday when it has 29 days and begins with one: every 28 years, and 40 around 2100.
+    // A February has five Mondays if it has 29 days and begins with a Monday: every 28 years, and after 40 years around
+    // 2100.
     const fifthMonday = cron('0 0 ? 2 1#5', { timezone: 'Europe/Berlin' })
     const years: number[] = []
     for (let next = fifthMonday.next('2026-01-01T00:00:00Z'); next !== null && years.length < 3; ) {
@@ -233,7 +234,7 @@ describe('a cron expression that can never fire', () => {
     ['0 0 0 1 1 * 2020', { start: '2026-01-01' }],
     ['0 0 29 2 *', { start: '2025-01-01', end: '2027-01-01' }],
     ['0 0 0 1 1 * 2030', { end: '2029-01-01' }],
-    // The clocks of New York jump over these times in every year since 2007.
+    // The clocks of New York skip these times in every year since 2007.
     ['* 2 * 3 SUN#2', { timezone: 'America/New_York' }],
     ['30 2 * 3 SUN#2', { timezone: 'America/New_York', dst: { gap: 'skip' } }],
   ])('%s with %o is refused with SCHEDULE_NEVER_FIRES', (expression, options) => {
@@ -263,7 +264,7 @@ describe('invalid options of a cron schedule', () => {
     [{ dst: { fold: 'twice' } }, 'INVALID_SCHEDULE', 'dst.fold'],
   ])('%o are refused with %s, which names %s', (options, code, field) => {
     expect(refusal('* * * * *', options)).toEqual({ code, field })
-    // Also when the same expression is known already.
+    // The second call uses the cache of expressions, and must fail too.
     expect(refusal('* * * * *', options)).toEqual({ code, field })
   })
 

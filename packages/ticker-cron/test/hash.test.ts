@@ -32,7 +32,7 @@ describe('H in a cron expression', () => {
       counts.set(minute, (counts.get(minute) ?? 0) + 1)
     }
     expect(counts.size).toBe(60)
-    // 50 each on the average: all 60 within these bounds unless the spread is uneven.
+    // The average is 50. With an even distribution, all 60 counts are within these bounds.
     expect(Math.min(...counts.values())).toBeGreaterThan(20)
     expect(Math.max(...counts.values())).toBeLessThan(90)
   })

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 
-/** A calendar day and what it is in its month. */
+/** A calendar day, with its weekday and the length of its month. */
 export interface CalendarDay {
   readonly year: number
   /** 1 to 12. */
@@ -11,7 +11,7 @@ export interface CalendarDay {
   readonly daysInMonth: number
 }
 
-/** An expression together with an independent notion of what it names. */
+/** A random expression, and an independent implementation of the times that it matches. */
 export interface RandomExpression {
   readonly text: string
   readonly followsElapsedTime: boolean
@@ -149,7 +149,7 @@ function dayField(item: fc.Arbitrary<RandomField<CalendarDay>>): fc.Arbitrary<Ra
   )
 }
 
-/** Monday to Friday, nearest to a day of the same month. */
+/** Returns whether a day is the weekday (Monday to Friday) nearest to `near` in the same month. */
 function isNearestWeekday(it: CalendarDay, near: number): boolean {
   if (it.weekday === 0 || it.weekday === 6) return false
   const nearWeekday = (it.weekday + near - it.day + 70) % 7
@@ -159,7 +159,7 @@ function isNearestWeekday(it: CalendarDay, near: number): boolean {
   return it.day === (nearWeekday === 6 ? near + 2 : near - 2)
 }
 
-/** Expressions of 5 and 6 fields of every form. */
+/** Generates expressions of 5 and 6 fields with all syntax forms. */
 export const randomExpression: fc.Arbitrary<RandomExpression> = fc
   .record({
     second: fc.option(listOf(numberItem(0, 59)), { nil: null, freq: 3 }),

@@ -1,6 +1,6 @@
-// What the tests know of time zones: read from Intl in another way than the product does, and never shared with it.
+// The tests' own knowledge of time zones. It reads Intl in another way than the product, and shares no code with it.
 
-/** An instant at which the local clock of a zone is put forward or back. Seconds. */
+/** An instant in seconds at which the local clock of a zone is set forward or back. */
 export interface OffsetChange {
   readonly at: number
   readonly before: number
@@ -9,13 +9,13 @@ export interface OffsetChange {
 
 const day = 86_400
 
-/** Every zone that the runtime knows, UTC, and some names that are only aliases. */
+/** Returns all zones of the runtime, UTC, and some alias names. */
 export function allZones(): readonly string[] {
   const aliases = ['UTC', 'Etc/UTC', 'GMT', 'US/Eastern', 'GB', 'Asia/Calcutta', 'Etc/GMT+12', 'Etc/GMT-14', 'EST5EDT']
   return [...new Set([...Intl.supportedValuesOf('timeZone'), ...aliases])]
 }
 
-/** The offset changes of a zone in these years, found by looking at every second day. */
+/** Returns the offset changes of a zone in these years, found by comparing the offsets of every second day. */
 export function offsetChanges(timezone: string, fromYear: number, toYear: number): readonly OffsetChange[] {
   const format = new Intl.DateTimeFormat('en-GB', { timeZone: timezone, timeZoneName: 'longOffset', year: '2-digit' })
   const offsetAt = (second: number): number => {
@@ -45,7 +45,7 @@ export function offsetChanges(timezone: string, fromYear: number, toYear: number
 
 const formats = new Map<string, Intl.DateTimeFormat>()
 
-/** What the local clock of a zone shows at an instant, as seconds from 1970-01-01T00:00:00 on that clock. */
+/** Returns the local time of a zone at an instant, as seconds since 1970-01-01T00:00:00 on the local clock. */
 export function localTimeAt(timezone: string, second: number): number {
   let format = formats.get(timezone)
   if (format === undefined) {

@@ -57,14 +57,14 @@ describe('a cron schedule', () => {
 
   it('continues after the last year in the tables of the time zone data', () => {
     const daily = cron('0 12 * * *', { timezone: 'America/New_York' })
-    // Summer time in the years 3026 and 9026, by the rules of today.
+    // Daylight saving time in the years 3026 and 9026, by the present rules.
     expect(daily.next('3026-07-01T00:00:00Z')?.toISOString()).toBe('3026-07-01T16:00:00.000Z')
     expect(daily.next('9026-01-01T00:00:00Z')?.toISOString()).toBe('9026-01-01T17:00:00.000Z')
     expect(daily.previous('9026-07-02T00:00:00Z')?.toISOString()).toBe('9026-07-01T16:00:00.000Z')
   })
 
   it('uses local mean time before standard time was introduced, to the second', () => {
-    // -4:56:02 until noon of 18 November 1883.
+    // The offset of New York was -4:56:02 until noon of 18 November 1883.
     const daily = cron('0 6 * * *', { timezone: 'America/New_York' })
     expect(daily.next('1883-11-17T00:00:00Z')?.toISOString()).toBe('1883-11-17T10:56:02.000Z')
     expect(daily.next('1883-11-19T00:00:00Z')?.toISOString()).toBe('1883-11-19T11:00:00.000Z')
@@ -229,7 +229,7 @@ describe('a cron schedule at an offset change of its time zone', () => {
   })
 
   it('fires once on the next day for the fixed times of a day that the zone skipped', () => {
-    // Samoa had no 30 December 2011.
+    // Samoa skipped 30 December 2011.
     expect(
       [...cron('0 9 * * *', { timezone: 'Pacific/Apia' }).between('2011-12-29T00:00:00Z', '2012-01-01T00:00:00Z')].map(
         (instant) => instant.toISOString(),

@@ -14,7 +14,7 @@ import { describePeriod } from './period.ts'
 import type { PeriodSeries } from './period-series.ts'
 import { readInterval } from './read-interval.ts'
 
-/** What an interval schedule is made from: its serialised form without the type. */
+/** The data from which an interval schedule is made: its stored form without the type. */
 export interface Iso8601Source {
   readonly interval: string
   readonly timezone?: string
@@ -41,12 +41,12 @@ export class Iso8601Schedule extends WindowedSchedule {
     return iso8601Type
   }
 
-  /** The interval as it was given. */
+  /** The interval text, unchanged. */
   get interval(): string {
     return this.source.interval
   }
 
-  /** The time zone in which the interval is read. */
+  /** The time zone of the interval's local times. */
   get timezone(): string {
     return this.source.timezone ?? defaultTimezone
   }
@@ -76,16 +76,24 @@ export class Iso8601Schedule extends WindowedSchedule {
   }
 }
 
-/** An interval schedule that takes its time zone from the job it is given to; until then `UTC` holds. */
+/**
+ * An interval schedule that receives its time zone from its job. Before it is bound to a job, its time zone is `UTC`.
+ */
 export class UnboundIso8601Schedule extends Iso8601Schedule implements UnboundSchedule {
-  /** @throws JobistemerError `INVALID_TIMEZONE`, `SCHEDULE_NEVER_FIRES` */
+  /**
+   * Returns the schedule with the time zone of the job.
+   * @throws JobistemerError `INVALID_TIMEZONE`, `SCHEDULE_NEVER_FIRES`
+   */
   bind({ timezone = defaultTimezone }: ScheduleContext): Iso8601Schedule {
     const { interval, ...rest } = this.source
     return iso8601ScheduleOf({ interval, timezone, ...rest })
   }
 }
 
-/** How stored interval schedules are revived. Schedulers know it once this module is imported, and import it when they need it. */
+/**
+ * The type of interval schedules. Rebuilds stored schedules. Importing this module registers the type; a scheduler imports the
+ * module if a stored job needs it.
+ */
 export const iso8601Type: ScheduleType = {
   name: 'iso8601',
   revive(serialized) {
@@ -107,7 +115,10 @@ export const iso8601Type: ScheduleType = {
 
 registerScheduleType(iso8601Type)
 
-/** @throws JobistemerError when the source is no schedule, or one that never fires */
+/**
+ * Returns the schedule of a source.
+ * @throws JobistemerError if the source is invalid, or if its schedule never fires
+ */
 export function iso8601ScheduleOf(source: Iso8601Source): Iso8601Schedule | UnboundIso8601Schedule {
   const { timezone } = source
   if (timezone !== undefined) readTimezone(timezone, 'timezone')

@@ -7,11 +7,11 @@ import {
 import { type Iso8601Schedule, iso8601ScheduleOf, type UnboundIso8601Schedule } from './iso8601-schedule.ts'
 import { readInterval } from './read-interval.ts'
 
-/** What {@link iso8601} takes besides the interval. */
+/** The options of {@link iso8601}. */
 export interface Iso8601Options extends ScheduleOptions {
   /**
-   * The schedule does not fire before this instant. A bare period (`PT6H`) counts from it, and so fires at it. An interval
-   * that contains a start does not.
+   * The schedule does not fire before this instant. A bare period (`PT6H`) counts from `start` and fires at it. An interval
+   * that contains its own start counts from that start.
    */
   readonly start?: InstantInput
 }

@@ -4,16 +4,16 @@ import { type Period, parsePeriod } from './period.ts'
 import { PeriodSeries } from './period-series.ts'
 import { ZonedCalendar } from './zoned-calendar.ts'
 
-/** What an interval says, read in a time zone. */
+/** A parsed interval with its instants in a time zone. */
 export interface ParsedInterval {
   readonly period: Period
   /** `null`: no end. */
   readonly repetitions: number | null
-  /** Where counting begins: the start, for `R/duration/end` the end. Epoch milliseconds. */
+  /** The instant from which periods are counted, in epoch milliseconds: the start, or for `R/duration/end` the end. */
   readonly anchorMs: number
-  /** As it was written, for people. */
+  /** The text of the anchor instant, unchanged, for descriptions. */
   readonly anchorText: string
-  /** `R/duration/end` counts back. */
+  /** `true` for `R/duration/end`, which counts back from the end. */
   readonly isBackward: boolean
   readonly series: PeriodSeries
 }
@@ -23,11 +23,11 @@ const bareAnchor = '1970-01-01T00:00:00'
 const mostRepetitions = 1_000_000_000_000
 
 /**
- * Reads an interval. `start` is where a bare period is counted from.
- * @throws JobistemerError `INVALID_SCHEDULE`, `SCHEDULE_NEVER_FIRES` for no repetitions
+ * Parses an interval. `start` is the anchor of a bare period.
+ * @throws JobistemerError `INVALID_SCHEDULE`, `SCHEDULE_NEVER_FIRES` for 0 repetitions
  */
 export function parseInterval(interval: string, timezone: string, start: string | undefined): ParsedInterval {
-  // A zone in brackets has a slash too.
+  // Splits at slashes, except inside brackets, because the name of a time zone contains a slash.
   const parts = interval.split(/\/(?![^[]*\])/)
   const isRepeating = /^R/.test(parts[0] as string)
   const repetitions = isRepeating ? parseRepetitions(parts.shift() as string, interval) : null
@@ -100,7 +100,7 @@ function parseRepetitions(text: string, interval: string): number | null {
 function parseAnchor(text: string, interval: string, timezone: string, calendar: ZonedCalendar): Anchor {
   try {
     const anchorMs = toZonedInstantMs(text, timezone, 'interval')
-    // Keeps a local time as written: it may lie in a gap on the first day, but not on later days.
+    // Keeps the local time as written: on the first day it may lie in a gap, but on later days it exists.
     const anchorLocalMs = isLocalTime(text) ? toZonedInstantMs(text, 'UTC', 'interval') : calendar.localAt(anchorMs)
     return { anchorMs, anchorLocalMs, anchorText: text }
   } catch (error) {
@@ -114,7 +114,7 @@ function parseAnchor(text: string, interval: string, timezone: string, calendar:
   }
 }
 
-/** Whole days when both ends have the same time of day, else the exact time between. */
+/** Returns the period from `start` to `end`: whole days if both have the same time of day, else the exact duration. */
 function periodBetween(start: Anchor, end: Anchor, interval: string): Period {
   const length = end.anchorMs - start.anchorMs
   if (length <= 0) throw invalidInterval(interval, 'ends before it begins')

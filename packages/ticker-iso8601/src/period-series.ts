@@ -1,15 +1,15 @@
 import { averageMs, type Period } from './period.ts'
 import type { ZonedCalendar } from './zoned-calendar.ts'
 
-/** Where a series begins, and how far it goes. */
+/** The anchor, the period and the bounds of a series. */
 export interface SeriesOptions {
   /** The instant number 0. */
   readonly anchorMs: number
-  /** What the clock shows there: the calendar part of the period is counted from this. */
+  /** The local time of the anchor. The calendar part of the period is added to it. */
   readonly anchorLocalMs: number
   readonly period: Period
   readonly calendar: ZonedCalendar
-  /** The numbers of the first and the last instant; infinite for an open end. */
+  /** The numbers of the first and last instant; infinite for an open end. */
   readonly first: number
   readonly last: number
 }
@@ -19,13 +19,13 @@ const earliestMs = -62_135_596_800_000
 const latestMs = Date.UTC(9999, 11, 31, 23, 59, 59, 999)
 
 /**
- * The instants `anchor + n × period`: never `last + period`, so the end of January stays the end of every month, and
- * every instant is found without going through those before it.
+ * A series of instants `anchor + n × period`. Each instant is computed from the anchor and not from its predecessor, so
+ * a series at the end of January stays at the ends of months, and any instant is found directly.
  */
 export class PeriodSeries {
   readonly #options: SeriesOptions
   readonly #averageMs: number
-  // The last two computed instants: a caller that continues from one of them needs it again.
+  // The last two computed instants, because a caller that continues the series needs one of them again.
   #recent: readonly [number: number, time: number][] = []
 
   constructor(options: SeriesOptions) {
@@ -33,7 +33,7 @@ export class PeriodSeries {
     this.#averageMs = averageMs(options.period)
   }
 
-  /** The first instant strictly after, or `null`. */
+  /** Returns the first instant after `afterMs`, or `null`. */
   nextMs(afterMs: number): number | null {
     const after = Math.max(Math.floor(afterMs), earliestMs - 1)
     if (after >= latestMs) return null
@@ -41,7 +41,7 @@ export class PeriodSeries {
     return at === null || at > latestMs ? null : at
   }
 
-  /** The last instant strictly before, or `null`. */
+  /** Returns the last instant before `beforeMs`, or `null`. */
   previousMs(beforeMs: number): number | null {
     const before = Math.min(Math.ceil(beforeMs), latestMs + 1)
     if (before <= earliestMs) return null
@@ -49,18 +49,18 @@ export class PeriodSeries {
     return at === null || at < earliestMs ? null : at
   }
 
-  /** The number of the first instant after. */
+  /** Returns the number of the first instant after `after`. */
   #numberAfter(after: number): number {
     const { first } = this.#options
     if (this.#isExact) return Math.max(first, this.#stepsUpTo(after) + 1)
-    // The estimate is off by a step or two, because months and days have different lengths.
+    // The estimate may be wrong by one or two steps, because months and days have different lengths.
     let number = Math.max(first, this.#estimate(after))
     while (number > first && this.#timeOf(number - 1) > after) number--
     while (this.#timeOf(number) <= after) number++
     return number
   }
 
-  /** The number of the last instant before. */
+  /** Returns the number of the last instant before `before`. */
   #numberBefore(before: number): number {
     const { last } = this.#options
     if (this.#isExact) return Math.min(last, this.#stepsUpTo(before - 1))
@@ -70,13 +70,16 @@ export class PeriodSeries {
     return number
   }
 
-  /** The period has no calendar part: all steps are equally long. */
+  /** `true` if the period has no calendar part, so that all steps have the same length. */
   get #isExact(): boolean {
     const { months, days } = this.#options.period
     return months === 0 && days === 0
   }
 
-  /** How many whole exact steps lie between the anchor and an instant. A plain division would round. */
+  /**
+   * Returns the number of whole steps between the anchor and an instant. Uses the remainder, because a plain division
+   * would round.
+   */
   #stepsUpTo(instant: number): number {
     const { anchorMs, period } = this.#options
     const distance = instant - anchorMs
@@ -88,13 +91,13 @@ export class PeriodSeries {
     return Math.floor((instant - this.#options.anchorMs) / this.#averageMs)
   }
 
-  /** The instant of a number, or `null` when the series does not have it. */
+  /** Returns the instant with this number, or `null` if the number is outside of the series. */
   #instant(number: number): number | null {
     const { first, last } = this.#options
     return number < first || number > last ? null : this.#timeOf(number)
   }
 
-  /** The instant of a number; infinite beyond the end of the calendar. */
+  /** Returns the instant with this number; infinite beyond the end of the calendar. */
   #timeOf(number: number): number {
     const { anchorMs, anchorLocalMs, period, calendar } = this.#options
     if (number === 0) return anchorMs

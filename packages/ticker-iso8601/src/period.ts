@@ -1,7 +1,7 @@
 import { JobistemerError, printValue } from '@jobistemer/core'
 import { Duration } from 'luxon'
 
-/** The length of a step: a calendar part that keeps the time of day, then an exact part. Never zero or negative. */
+/** The length of a step: a calendar part that keeps the time of day, and an exact part. Always positive. */
 export interface Period {
   /** Years are 12 months. */
   readonly months: number
@@ -12,13 +12,16 @@ export interface Period {
 
 const msPerDay = 86_400_000
 
-// Longer than all the years in which instants lie.
+// Maximum period. Longer than the span of years 1 to 9999, in which all instants lie.
 const longest: Period = { months: 120_000, days: 3_660_000, milliseconds: 3_660_000 * msPerDay }
 
-// luxon drops what stands behind the third digit.
+// Matches seconds with more than three decimal digits, which luxon would drop.
 const finerSeconds = /[.,]\d{3}0*[1-9]\d*S$/
 
-/** Reads `P1M`, `P3W`, `P1DT12H`, `PT0.5S`. @throws JobistemerError `INVALID_SCHEDULE` */
+/**
+ * Parses an ISO 8601 duration such as `P1M`, `P3W`, `P1DT12H` or `PT0.5S`.
+ * @throws JobistemerError `INVALID_SCHEDULE`
+ */
 export function parsePeriod(text: string, interval: string): Period {
   const duration = Duration.fromISO(text)
   if (!duration.isValid) throw invalidPeriod(text, interval, 'it is no ISO 8601 duration')
@@ -42,7 +45,7 @@ export function parsePeriod(text: string, interval: string): Period {
     days: weeks * 7 + days,
     milliseconds: hours * 3_600_000 + minutes * 60_000 + seconds * 1000 + milliseconds,
   }
-  // 0.1 s + 0.2 s is not quite 300 ms.
+  // Rounds, because 0.1 s + 0.2 s is not exactly 300 ms in floating point.
   const rounded = { ...period, milliseconds: Math.round(period.milliseconds) }
   const isRoundedAway = rounded.milliseconds === 0 && period.milliseconds !== 0
   if (finerSeconds.test(text) || isRoundedAway || Math.abs(rounded.milliseconds - period.milliseconds) > 1e-3) {
@@ -55,12 +58,12 @@ export function parsePeriod(text: string, interval: string): Period {
   return rounded
 }
 
-/** The length of a period in milliseconds, on the average of 400 years. */
+/** Returns the average length of a period in ms, over 400 years. */
 export function averageMs({ months, days, milliseconds }: Period): number {
   return (months * (146_097 / 4800) + days) * msPerDay + milliseconds
 }
 
-/** `day`, `3 weeks`, `1 month and 12 hours`: what comes behind `every`. */
+/** Describes a period for the text after `every`: `day`, `3 weeks`, `1 month and 12 hours`. */
 export function describePeriod({ months, days, milliseconds }: Period): string {
   const isWeeks = days % 7 === 0
   const isYears = months % 12 === 0

@@ -2,7 +2,10 @@ import { JobistemerError, printValue } from '@jobistemer/core'
 
 const longestInterval = 200
 
-/** Checks that an interval is a text that is short enough to be parsed. @throws JobistemerError `INVALID_SCHEDULE` */
+/**
+ * Checks that an interval is a text short enough to parse.
+ * @throws JobistemerError `INVALID_SCHEDULE`
+ */
 export function readInterval(interval: unknown): string {
   if (typeof interval === 'string' && interval.length <= longestInterval) return interval
   throw new JobistemerError('INVALID_SCHEDULE', {

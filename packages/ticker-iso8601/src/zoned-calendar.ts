@@ -5,8 +5,8 @@ const msPerDay = 86_400_000
 const msPerMinute = 60_000
 
 /**
- * Calendar arithmetic in a time zone. A local time is what the clock shows, in milliseconds from 1970-01-01T00:00:00 as
- * if every day had 24 hours; `NaN` beyond the calendar's end.
+ * Calendar arithmetic in a time zone. A local time is the time on the zone's clock, in ms since 1970-01-01T00:00:00 as
+ * if every day had 24 hours; `NaN` beyond the end of the calendar.
  */
 export class ZonedCalendar {
   readonly #zone: Zone
@@ -15,35 +15,36 @@ export class ZonedCalendar {
     this.#zone = Info.normalizeZone(timezone)
   }
 
-  /** What the clock shows at an instant. */
+  /** Returns the local time at an instant. */
   localAt(instantMs: number): number {
     return instantMs + this.#offsetAt(instantMs)
   }
 
   /**
-   * The instant at which the clock shows this: the first of two, and shifted forward by the length of the gap when it
-   * shows it never.
+   * Returns the instant of a local time. For a time that the clock shows twice, returns the first instant; for a
+   * skipped time, shifts forward by the length of the gap.
    */
   instantOf(localMs: number): number {
     if (Number.isNaN(localMs)) return Number.NaN
-    // No zone changes its offset twice within two days.
+    // Reads the offsets one day before and one day after, because no zone changes its offset twice within two days.
     const before = this.#offsetAt(localMs - msPerDay)
     const after = this.#offsetAt(localMs + msPerDay)
     if (before === after || this.#offsetAt(localMs - before) === before) return localMs - before
     return this.#offsetAt(localMs - after) === after ? localMs - after : localMs - before
   }
 
-  /** Adds the calendar part of `count` periods to a local time. */
+  /** Returns a local time plus the calendar part of `count` periods. */
   add(localMs: number, period: Period, count: number): number {
     const moved = localMs + period.days * count * msPerDay
     if (period.months === 0) return moved
-    // Months first, then days: the end of February and one day is the first of March.
+    // Adds months before days: the end of February plus one day is the first of March.
     const months = DateTime.fromMillis(localMs, { zone: 'utc' }).plus({ months: period.months * count })
     return months.toMillis() + moved - localMs
   }
 
   #offsetAt(instantMs: number): number {
-    // Local times before standard time have offsets of odd seconds, which luxon gives as fractions of minutes.
+    // Rounds, because before standard time offsets contain odd seconds, and luxon returns offsets as fractions of
+    // minutes.
     return Math.round(this.#zone.offset(instantMs) * msPerMinute)
   }
 }

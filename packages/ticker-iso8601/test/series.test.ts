@@ -13,12 +13,15 @@ interface Step {
   readonly hours: number
 }
 
-/** What the clock of a zone shows at an instant, in milliseconds as if it were UTC. */
+/** Returns the local time of a zone at an instant, in ms as if the local time were UTC. */
 function localTimeAt(timezone: string, at: number): number {
   return Date.parse(`${new Date(at).toLocaleString('sv-SE', { timeZone: timezone }).replace(' ', 'T')}Z`)
 }
 
-/** Start + n × step, counted on the calendar with Date and mapped to instants by asking Intl. */
+/**
+ * Computes start + n × step without the product's code: adds on the calendar with Date, and finds the instant by asking
+ * Intl.
+ */
 function instantByHand(timezone: string, startLocal: number, { months, days, hours }: Step, n: number): number {
   const start = new Date(startLocal)
   const month = start.getUTCMonth() + months * n
@@ -41,7 +44,7 @@ describe('the instants of an ISO 8601 interval', () => {
   it('equal a count of its steps, from any start', () => {
     const scene = fc.record({
       timezone: fc.constantFrom(...zones),
-      // Around the changes of 2011, when Apia left out a whole day.
+      // Local times around the changes of 2011, when Apia skipped a whole day.
       startLocal: fc
         .integer({ min: Date.UTC(2011, 0, 1) / (hour / 4), max: Date.UTC(2012, 11, 31) / (hour / 4) })
         .map((quarters) => (quarters * hour) / 4),

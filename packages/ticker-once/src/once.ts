@@ -14,20 +14,20 @@ import {
   WindowedSchedule,
 } from '@jobistemer/core/schedule'
 
-/** What {@link once} takes besides the instant. */
+/** The options of {@link once}. */
 export interface OnceOptions {
   /**
-   * IANA time zone in which an instant without an offset is read. Default: the `timezone` of the job that the schedule
-   * is given to, else that of the scheduler's `defaults`, else `UTC`.
+   * IANA time zone of an instant without an offset. Default: the `timezone` of the schedule's job, else of the
+   * scheduler's `defaults`, else `UTC`.
    */
   readonly timezone?: string
 }
 
 const defaultTimezone = 'UTC'
 
-/** What a one-instant schedule is made from: its serialised form without the type. */
+/** The data from which a one-instant schedule is made: its stored form without the type. */
 interface OnceSource {
-  /** An instant in UTC, or a local time. */
+  /** An instant in UTC, or a local time, as text. */
   readonly at: string
   readonly timezone?: string
 }
@@ -70,7 +70,10 @@ export class OnceSchedule extends WindowedSchedule {
   }
 }
 
-/** A schedule of a single local time that takes its time zone from the job it is given to; until then `UTC` holds. */
+/**
+ * A schedule of a single local time that receives its time zone from its job. Before it is bound to a job, its time
+ * zone is `UTC`.
+ */
 export class UnboundOnceSchedule extends OnceSchedule implements UnboundSchedule {
   /** @throws JobistemerError `INVALID_TIMEZONE` */
   bind({ timezone = defaultTimezone }: ScheduleContext): OnceSchedule {

@@ -1,22 +1,25 @@
-/** The outcomes of a play of completions. */
+/** The counted results of a completion test. */
 export interface CompletionTally {
-  /** Number of handler calls. */
+  /** Number of handler calls. Each is one try. */
   tries: number
   /** Number of tries whose commit was acknowledged. */
   committed: number
-  /** Number of tries that the storage rejected, that broke, or whose handler threw. */
+  /**
+   * Number of tries that failed before their commit: the storage rejected them, the connection broke, or the handler
+   * threw.
+   */
   refused: number
-  /** Number of tries whose commit was sent and not acknowledged. */
+  /** Number of tries whose commit was sent but not acknowledged. */
   unanswered: number
-  /** Number of unanswered tries that were committed. */
+  /** Number of unacknowledged commits that the database had executed. */
   unansweredHeld: number
-  /** Number of tries whose owner was replaced before the commit, according to the storage. */
+  /** Number of tries whose owner had been replaced before the commit, according to the storage. */
   late: number
-  /** Number of tries that came too late, and whose next owner had already begun to run the occurrence. */
+  /** Number of tries with a replaced owner whose next owner had already begun to run the occurrence. */
   overtaken: number
-  /** Number of faults, by kind. */
+  /** Number of injected faults, by kind. */
   readonly faults: Record<string, number>
-  /** Number of faults, by kind and statement. */
+  /** Number of injected faults, by kind and statement. */
   readonly points: Record<string, number>
 }
 
@@ -34,7 +37,7 @@ export function emptyTally(): CompletionTally {
   }
 }
 
-/** Adds the outcomes of another play. */
+/** Adds the counts of another completion test to `sum`. */
 export function addTally(sum: CompletionTally, { faults, points, ...counts }: CompletionTally): void {
   for (const [name, count] of Object.entries(counts) as [keyof typeof counts, number][]) sum[name] += count
   for (const [name, count] of Object.entries(faults)) countOne(sum.faults, name, count)

@@ -1,44 +1,50 @@
 import type { Storage } from '@jobistemer/core/storage'
 
-/** A row of a user's table, written in the transaction that completes the task of an occurrence. */
+/** A row of a user's table. A handler writes it in the transaction that completes its task. */
 export interface MovedRow {
-  /** Id of the occurrence. */
+  /** The id of the occurrence whose handler wrote the row. */
   readonly id: string
-  /** A unique text of the attempt. The attempt writes it into its row and returns it as the result of its task. */
+  /** A unique text of the attempt, which is in its row and in the result of its task. */
   readonly mark: string
 }
 
-/** A user's transaction, on a connection that breaks on request. */
+/** A user's transaction on a connection that breaks on request. */
 export interface HostileTransaction {
-  /** The argument of `context.complete`. */
+  /** The transaction as an argument of `context.complete`. */
   readonly transaction: unknown
-  /** Injects one fault into the statement that follows `statements` others on this connection, from any sender. */
+  /**
+   * Injects a fault into a later statement of this connection, after `statements` others. Counts the statements of the
+   * user and of the storage.
+   */
   breakAfter(fault: string, statements: number): void
   write(row: MovedRow): Promise<void>
-  /** Resolves when the commit is acknowledged. If it rejects, the commit may still have happened. */
+  /**
+   * Commits the transaction. Resolves after the acknowledgement. If it rejects, the database may still have committed.
+   */
   commit(): Promise<void>
   /**
-   * Rolls an open transaction back and frees the connection. Returns the statement that the fault hit; `null` if it hit none.
+   * Rolls back an open transaction, and frees the connection. Returns the statement that the fault hit; `null` if the fault hit
+   * none.
    */
   end(): Promise<string | null>
 }
 
-/** A database with the tables of a storage and a user's table. */
+/** A database with the tables of a storage and a table of the user. */
 export interface HostileDatabase {
-  /** Opens a connection of the storage without faults. */
+  /** Opens a storage connection without faults. */
   connect(): Storage
-  /** Whether an open transaction blocks all other writers. */
+  /** `true` if an open transaction blocks all other writers. */
   readonly isExclusive: boolean
-  /** The faults for {@link HostileTransaction.breakAfter}. */
+  /** The names of the faults for {@link HostileTransaction.breakAfter}. */
   readonly faults: readonly string[]
-  /** Further faults, which end this process. */
+  /** The names of further faults, which end this process. */
   readonly deadly: readonly string[]
   begin(): Promise<HostileTransaction>
   /**
-   * Compares rows and ends of tasks: rows without an end, ends without a row, and double rows, one line each. One SQL statement
-   * reads all of them as of one moment.
+   * Compares rows with completed tasks. Returns one line for each row without a completed task, completed task without a row,
+   * and second row of a task. One SQL statement reads them as of one moment.
    */
   mismatches(): Promise<readonly string[]>
-  /** The marks of all rows. */
+  /** Returns the marks of all rows. */
   marks(): Promise<readonly string[]>
 }

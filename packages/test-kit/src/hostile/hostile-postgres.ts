@@ -4,7 +4,7 @@ import type { HostileDatabase, HostileTransaction, MovedRow } from './hostile-da
 
 type Answer = pg.QueryResult
 
-/** The statement that a fault hits, and the means of the fault. */
+/** The statement that a fault hits, and the objects that inject the fault. */
 interface Breaking {
   readonly client: pg.Client
   readonly admin: pg.Pool
@@ -17,7 +17,7 @@ interface Breaking {
 
 const rollback = 'a rollback'
 
-/** Faults after which a connection can be used again once it has rolled back. A user's pool would reuse it. */
+/** Faults after which the connection works again after a rollback, so that a user's pool would reuse it. */
 const mild: readonly string[] = ['an error of the server', 'a statement timeout', 'an answer that gets lost', rollback]
 
 const injected = () => new Error('injected')
@@ -29,14 +29,14 @@ function cut({ client }: Breaking): void {
   connection.stream.destroy()
 }
 
-/** Waits for the statement and the fault, and returns the answer to the statement. */
+/** Waits for the sent statement and for the fault. Returns the answer to the statement. */
 async function both(sent: Promise<Answer>, happens: Promise<unknown>): Promise<Answer> {
   const [answer] = await Promise.allSettled([sent, happens])
   if (answer.status === 'rejected') throw answer.reason
   return answer.value
 }
 
-/** The faults. Each hits the connection before, during or after a statement. */
+/** The faults by name. Each hits the connection before, during or after a statement. */
 const faults: Readonly<Record<string, (breaking: Breaking) => Promise<Answer>>> = {
   'an error of the server': async ({ client }) => await client.query('SELECT 1 / 0'),
   'a statement timeout': async ({ client }) => {
@@ -68,7 +68,8 @@ const faults: Readonly<Record<string, (breaking: Breaking) => Promise<Answer>>> 
   },
   'a line cut meanwhile': async (breaking) => {
     const sent = breaking.send()
-    // The driver writes to the socket in the same turn of the event loop.
+    // Cuts the connection after the driver has written the statement to the socket, which happens in the same turn of
+    // the event loop.
     process.nextTick(() => cut(breaking))
     return await sent
   },
@@ -83,7 +84,7 @@ const faults: Readonly<Record<string, (breaking: Breaking) => Promise<Answer>>> 
   },
 }
 
-/** Faults that end the process of the handler. */
+/** Faults that end the process in which the handler runs. */
 const deadlyFaults: typeof faults = {
   'a process killed before': async ({ kill, send }) => {
     kill()
@@ -105,23 +106,25 @@ const allFaults: typeof faults = { ...faults, ...deadlyFaults }
 
 /** Options of {@link HostilePostgres}. */
 export interface HostilePostgresOptions {
-  /** The pool of all statements without faults, including the storage's own statements. */
+  /** The pool of all statements without faults, including the storage's statements. */
   readonly pool: pg.Pool
   /**
-   * The pool of statements that break connections. Calls that wait for a transaction may occupy all of `pool`, and must not
+   * The pool of the statements that inject faults. Calls that wait for a transaction may occupy all of `pool`, and must not
    * block the fault that ends this transaction. Default: `pool`.
    */
   readonly breakers?: pg.Pool
-  /** The same database, for the connections that break. */
+  /** The address of the database, for the connections that break. */
   readonly url: string
   readonly schema: string
-  /** Creates the storage under test. */
+  /** Creates the tested storage. */
   storage(options: { readonly pool: pg.Pool; readonly schema: string }): Storage
-  /** Ends this process at once, for a fault in a statement. Default: no such faults. */
+  /** Ends this process immediately, as a fault during a statement. Absent: no deadly faults. */
   readonly kill?: (fault: string, statement: string) => void
 }
 
-/** A schema of the storage, a user's table beside it, and user connections that break. */
+/**
+ * A PostgreSQL database with the schema of a storage, a table of the user, and user connections that break on request.
+ */
 export class HostilePostgres implements HostileDatabase {
   readonly isExclusive = false
   readonly faults: readonly string[] = Object.keys(faults)
@@ -138,7 +141,7 @@ export class HostilePostgres implements HostileDatabase {
     this.deadly = options.kill === undefined ? [] : Object.keys(deadlyFaults)
   }
 
-  /** Creates missing tables, and keeps existing data. */
+  /** Connects to the database. Creates missing tables, and keeps existing data. */
   static async make(options: HostilePostgresOptions): Promise<HostilePostgres> {
     const { pool, schema } = options
     const storage = options.storage({ pool, schema })
@@ -184,15 +187,15 @@ export class HostilePostgres implements HostileDatabase {
   }
 }
 
-/** A user's connection, for all statements of its transaction, including those of the storage. */
+/** A connection of the user. It sends all statements of its transaction, including those of the storage. */
 class UserConnection {
   readonly #client: pg.Client
   readonly #options: HostilePostgresOptions
   #left = Number.POSITIVE_INFINITY
   #fault = ''
-  /** The statement that the fault hit. */
+  /** The statement that the last fault hit; `null` if it hit none. */
   #broken: string | null = null
-  /** False after a fault: the connection is not used for another transaction. */
+  /** `false` after a fault that ended the connection. No further transaction uses it then. */
   isUsable = true
   #isRolledBack = false
 
@@ -210,7 +213,10 @@ class UserConnection {
     return new UserConnection(client, options)
   }
 
-  /** 0 selects the next statement, and infinity none. Returns the statement that the previous fault hit. */
+  /**
+   * Sets the next fault: `statements` 0 selects the next statement, and Infinity none. Returns the statement that the
+   * previous fault hit.
+   */
   breakAfter(fault: string, statements: number): string | null {
     const broken = this.#broken
     this.#fault = fault
@@ -231,7 +237,7 @@ class UserConnection {
 
   #breaking(text: string, send: () => Promise<Answer>): Breaking {
     const client = this.#client
-    // The server sends its process id when a client connects.
+    // The PostgreSQL server sends its process id when a client connects.
     const { processID: pid } = client as unknown as { readonly processID: number }
     const fault = this.#fault
     return {
@@ -243,7 +249,7 @@ class UserConnection {
     }
   }
 
-  /** After a rollback a user's database library rejects all further statements. */
+  /** Throws after a rollback: a user's database library rejects all further statements of the transaction. */
   assertWithin(): void {
     if (this.#isRolledBack) throw new Error('the transaction was rolled back')
   }
@@ -296,7 +302,9 @@ class UserTransaction implements HostileTransaction {
     return broken
   }
 
-  /** A failed commit may have left the transaction open. */
+  /**
+   * Rolls back the transaction, which a failed commit may have left open. Returns whether the connection still works.
+   */
   async #rollBack(hasBroken: boolean): Promise<boolean> {
     if (!this.#isOpen && !hasBroken) return true
     return await this.#connection.query('ROLLBACK').then(
@@ -306,7 +314,7 @@ class UserTransaction implements HostileTransaction {
   }
 }
 
-/** Returns the function that the statement calls, the table that it writes to, or otherwise the whole statement. */
+/** Returns a short name of a statement: the called function, the written table, or else its whole text. */
 function nameOf(text: string): string {
   return /\w+(?=\()/.exec(text)?.[0] ?? /(?<=^INSERT INTO \S*)(moved|no_commit)/.exec(text)?.[0] ?? text
 }

@@ -1,16 +1,16 @@
 import { type OccurrenceId, systemClock } from '@jobistemer/core'
 
-/** Maximum number of tries that begin during the wait for a later owner. */
+/** Maximum number of tries of other occurrences that begin while a try waits for a later owner. */
 const othersMeanwhile = 200
-/** Maximum wait, in ms. All permits of the nodes may belong to tries that wait. */
+/** Maximum time in ms that a try waits for a later owner. Waiting tries may hold all permits of the nodes. */
 const longestMs = 250
 
-/** Tracks which owner of an occurrence began to run it last. */
+/** Tracks the latest owner of each occurrence that has begun to run it. */
 export class NextOwners {
   readonly #tokens = new Map<OccurrenceId, number>()
   readonly #waiting = new Set<Waiting>()
 
-  /** Records that the owner with this token has begun a try. */
+  /** Records that the owner with this token has begun to run the occurrence. */
   begins(id: OccurrenceId, token: number): void {
     this.#tokens.set(id, Math.max(token, this.#tokens.get(id) ?? 0))
     for (const waiting of this.#waiting) {
@@ -18,12 +18,12 @@ export class NextOwners {
     }
   }
 
-  /** Returns whether a later owner than the one with this token has begun. */
+  /** Returns whether an owner with a higher token has begun to run the occurrence. */
   isOvertaken(id: OccurrenceId, token: number): boolean {
     return (this.#tokens.get(id) ?? 0) > token
   }
 
-  /** Resolves when a later owner has begun, or after the maximum wait. */
+  /** Resolves when an owner with a higher token has begun to run the occurrence, or after the maximum wait. */
   async after(id: OccurrenceId, token: number): Promise<void> {
     if (this.isOvertaken(id, token)) return
     await new Promise<void>((resolve) => {

@@ -18,52 +18,51 @@ import { NextOwners } from './next-owners.ts'
 /** Options of {@link playCompletions}. */
 export interface CompletionPlay {
   readonly database: HostileDatabase
-  /** Number of occurrences. Nodes try each one until it ends. */
+  /** Number of occurrences. Nodes retry each one until it ends. */
   readonly occurrences: number
   readonly seed: number | string
-  /** Number of jobs. Occurrences of one job wait for each other's calls. Default 1. */
+  /** Number of jobs. Storage calls about one job wait for each other. Default 1. */
   readonly jobs?: number
-  /** Number of handlers that a node runs at once. Default 8. */
+  /** Number of handlers that a node runs concurrently. Default 8. */
   readonly concurrency?: number
-  /** Maximum delay of settles and claims in the storage, in ms, which leads to larger batches. Default 0. */
+  /** Maximum delay in ms of settle and claim calls, which makes batches larger. Default 0. */
   readonly delayMs?: number
-  /** Wraps the storage that nodes receive. */
+  /** Wraps the storage that the nodes use. */
   readonly wrap?: (storage: Storage) => Storage
-  /** One try in this many ends this process by a fault of {@link HostileDatabase.deadly}. Default: none. */
+  /** One in this many tries ends this process with a fault of {@link HostileDatabase.deadly}. Default: no try. */
   readonly killEvery?: number
-  /** The state of an earlier process that was killed during this play; this process continues it. Default: a new play. */
+  /** The state of an earlier process that a fault has ended. This process continues the test. Default: begins a new test. */
   readonly before?: CompletionRemains
 }
 
-/** The state of a play that another process needs to continue it. */
+/** The state of a completion test that another process needs to continue it. */
 export interface CompletionRemains {
-  /** Number of killed processes. */
+  /** Number of processes that faults have ended. */
   readonly kills: number
-  /** Whether all occurrences have been requested. */
+  /** `true` if the request for every occurrence has been sent. */
   readonly hasAsked: boolean
   readonly tally: CompletionTally
-  /** Marks of tries whose commit was acknowledged. */
+  /** The marks of tries whose commit was acknowledged. */
   readonly acknowledged: readonly string[]
-  /** Marks of tries whose owner had been replaced before they sent their commit. */
+  /** The marks of tries whose owner had been replaced before they sent their commit. */
   readonly tooLate: readonly string[]
-  /** Marks of tries whose commit was sent and not acknowledged. */
+  /** The marks of tries whose commit was sent but not acknowledged. */
   readonly unanswered: readonly string[]
 }
 
-/** The result of a play. */
+/** The result of a completion test. */
 export interface CompletionOutcome extends CompletionTally {
-  /** Contradictions between rows and ends of tasks, and other errors. */
+  /** Contradictions between rows and completed tasks, and other errors. Empty if the storage is correct. */
   readonly violations: readonly string[]
 }
 
-/** From this attempt on no fault happens, so that each occurrence ends. */
+/** Number of the attempt from which no faults are injected, so that each occurrence ends. */
 const calmFrom = 8
-/** More statements than a try has, so that a fault after this many never happens. */
+/** More statements than a try sends, so that the fault after the last ones hits none. */
 const statements = 14
 const looksEvery = 250
 /**
- * Number of successive empty claims by idle nodes after which the play counts as ended. A number and not a time, because a busy
- * machine answers later.
+ * Number of successive empty claims of idle nodes after which the test ends. Not a time, because a busy machine answers later.
  */
 const idleClaims = 300
 const askedTogether = 1000
@@ -71,9 +70,9 @@ const page = 500
 const long = { minutes: 30 } as const
 
 /**
- * Two nodes run occurrences whose handler writes a row and completes its task in the same transaction. Meanwhile statements
- * fail, connections break, answers get lost and other nodes replace owners. Handlers swallow errors, complete twice, and do not
- * wait.
+ * Two nodes run occurrences whose handler writes a row and completes its task in the same transaction. Meanwhile, statements
+ * fail, connections break, answers are lost, and other nodes replace owners. Handlers also ignore errors, complete twice, and
+ * do not await calls.
  *
  * At each moment a row must exist exactly if its task has completed, and at the end each occurrence has exactly one. Only the
  * stored data decide, never a duration.
@@ -93,7 +92,7 @@ export class CompletionPlayers {
   readonly #underWay = new Set<Promise<void>>()
   readonly #asides: Promise<unknown>[] = []
   #looking: Promise<void> = Promise.resolve()
-  /** Number of expected ends, as far as known. */
+  /** Number of occurrences that must end during this process. */
   #awaited: number
   #hasAsked = false
   #idleClaims = 0
@@ -115,7 +114,7 @@ export class CompletionPlayers {
     this.#unanswered = new Set(before?.unanswered)
   }
 
-  /** Returns the state for the process that continues after this fault has ended the present one. */
+  /** Returns the state with which another process continues after this fault has ended the present process. */
   remains(fault: string, statement: string): CompletionRemains {
     const tally = emptyTally()
     addTally(tally, this.#tally)
@@ -141,7 +140,7 @@ export class CompletionPlayers {
       this.#hasAsked = true
       await this.#isOver
     } finally {
-      // After a violation, occurrences may run that never end.
+      // Aborts running handlers, because after a violation some occurrences may never end.
       await Promise.all(nodes.map((node) => node.shutdown({ gracePeriod: 0, abortGracePeriod: 1000 })))
       await Promise.allSettled(this.#underWay)
       await Promise.all(this.#asides)
@@ -158,7 +157,7 @@ export class CompletionPlayers {
       overlapPolicy: 'allow',
       onInterrupted: 'retry',
       maxRescues: 1000,
-      // Longer than a busy machine needs. Only a handler that hangs exceeds it.
+      // Long enough for a busy machine. Only a hanging handler exceeds it.
       executionTimeout: { minutes: 5 },
       retryPolicy: { maxRetries: 1000, retryInterval: 0 },
     } as const
@@ -182,7 +181,7 @@ export class CompletionPlayers {
         defineJob({ name: `move-${index}`, ...settings, tasks: [{ name: 'move', run }] }),
       ),
       pollInterval: 20,
-      // No option sets this interval.
+      // Internal option: interval of the reaper in ms. No public option sets it.
       [Symbol.for('jobistemer.reapInterval')]: 500,
       maxConcurrentJobs: concurrency,
       callTimeout: long,
@@ -195,7 +194,10 @@ export class CompletionPlayers {
     return node
   }
 
-  /** Requests have keys, so that a request which an earlier process has sent creates no second run. */
+  /**
+   * Sends the requests for all occurrences. Their keys prevent a second run if an earlier process has already sent a
+   * request.
+   */
   async #ask(node: Scheduler): Promise<void> {
     const { occurrences, jobs = 1 } = this.#play
     for (let from = 0; from < occurrences; from += askedTogether) {
@@ -217,7 +219,10 @@ export class CompletionPlayers {
     if (this.#ended.size === this.#awaited) this.#over()
   }
 
-  /** A broken storage may leave an occurrence without an end. */
+  /**
+   * Wraps a node's storage: delays calls, and counts empty claims. A faulty storage may leave an occurrence without an
+   * end, so the test ends after many empty claims.
+   */
   #counted(storage: Storage): Storage {
     const { delayMs = 0 } = this.#play
     return wrapStorage(storage, {
@@ -235,7 +240,10 @@ export class CompletionPlayers {
     })
   }
 
-  /** A killed process may have stored the last ends. */
+  /**
+   * Ends the test after many empty claims. Live occurrences are then a violation. Without any, a killed process has
+   * stored the last ends.
+   */
   async #lookForIdle(): Promise<void> {
     const live = await this.#live()
     if (live.length > 0)
@@ -243,7 +251,7 @@ export class CompletionPlayers {
     this.#over()
   }
 
-  /** The states of all live occurrences. */
+  /** Returns the states of all live occurrences. */
   async #live(): Promise<readonly LiveState[]> {
     const states: LiveState[] = []
     for (const state of liveStates) {
@@ -275,7 +283,7 @@ export class CompletionPlayers {
     const replace = async () => await this.#replace(id, token)
     const isReplacedFirst = !isCalm && random.chance(database.isExclusive ? 0.15 : 0.08) && (await replace())
     const transaction = await database.begin()
-    // Few tries reach their commit, whose answer matters most, so some faults are reserved for it.
+    // Reserves some faults for the commit: few tries reach it, and its lost answer is the most important fault.
     const faultOfCommit = fault !== null && random.chance(0.15) ? fault : null
     if (fault !== null && faultOfCommit === null) transaction.breakAfter(fault, random.whole(0, statements))
     const isReplaced = isReplacedFirst || (!isCalm && !database.isExclusive && random.chance(0.08) && (await replace()))
@@ -309,7 +317,7 @@ export class CompletionPlayers {
         if (!swallows) throw error
       }
       if (rowLast) await transaction.write({ id, mark })
-      // The replacement may have to wait for this very transaction, so the handler does not await it.
+      // Does not await the replacement, because it may wait for this transaction.
       if (replacedLater) this.#aside(this.#replace(id, token))
       if (dies) throw new Error('the handler throws after its completion')
       if (isReplaced) {
@@ -329,7 +337,7 @@ export class CompletionPlayers {
     }
   }
 
-  /** Records a violation. The first one ends the play. */
+  /** Records a violation. The first violation ends the test. */
   #violate(line: string): void {
     this.#violations.push(line)
     this.#over()
@@ -339,7 +347,10 @@ export class CompletionPlayers {
     this.#asides.push(work.catch((error) => this.#violate(`aside: ${String(error)}`)))
   }
 
-  /** Reaps the occurrence, like a node that declared its owner dead. Returns whether the owner had it until now. */
+  /**
+   * Reaps the occurrence, as a node does after it has declared the owner dead. Returns whether the owner still had the
+   * occurrence.
+   */
   async #replace(id: OccurrenceId, token: number): Promise<boolean> {
     const { occurrences } = await this.#storage.get({ occurrences: [id] })
     const record = occurrences[0]
@@ -347,7 +358,7 @@ export class CompletionPlayers {
     const item = { ...record, runs: [], action: 'retry', reason: 'requested by the test' } as const
     const [answer] = await this.#storage.reap({ now: systemClock.now(), items: [item] })
     if (answer?.outcome !== 'reaped') return false
-    // Mostly waits until another node owns the occurrence, before the old owner continues.
+    // With a probability of 70 %, waits until another node runs the occurrence before the old owner continues.
     if (this.#random.chance(0.7)) await this.#owners.after(id, token)
     return true
   }
@@ -373,16 +384,16 @@ export class CompletionPlayers {
   }
 }
 
-/** One call of the handler. */
+/** One call of the handler, and its faults. */
 interface Try {
   readonly context: TaskContext
   readonly transaction: HostileTransaction
   readonly mark: string
-  /** Whether no fault happens. */
+  /** `true` if no fault is injected into this try. */
   readonly isCalm: boolean
-  /** Whether the occurrence was taken from this owner. */
+  /** `true` if the occurrence was taken from this owner before the commit. */
   readonly isReplaced: boolean
-  /** The fault of the commit. */
+  /** The fault of the commit; `null` for a commit without a fault. */
   readonly faultOfCommit: string | null
 }
 

@@ -1,7 +1,10 @@
 import type { JobChange, Storage } from '@jobistemer/core/storage'
 import { wrapStorage } from '@jobistemer/core/testing'
 
-/** Lets one more occurrence of a job be active than `maxConcurrency` allows, if it is greater than one. */
+/**
+ * Breaks the storage: one more occurrence of a job than `maxConcurrency` may be active, if `maxConcurrency` is greater
+ * than 1.
+ */
 export function onePlaceMore(storage: Storage): Storage {
   return wrapStorage(storage, {
     async saveJobs(request) {

@@ -1,7 +1,7 @@
 import type { JobChange, Storage } from '@jobistemer/core/storage'
 import { wrapStorage } from '@jobistemer/core/testing'
 
-/** Lets one more occurrence of a job start in an interval than its start rate allows. */
+/** Breaks the storage: one more occurrence of a job may start in an interval than the start rate allows. */
 export function oneStartMore(storage: Storage): Storage {
   return wrapStorage(storage, {
     async saveJobs(request) {

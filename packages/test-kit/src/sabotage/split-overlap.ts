@@ -1,7 +1,10 @@
 import type { CreateItem, JobChange, Storage } from '@jobistemer/core/storage'
 import { wrapStorage } from '@jobistemer/core/testing'
 
-/** Reads whether an occurrence of the job runs, and starts the new one or not in a later step. */
+/**
+ * Breaks the storage: reads in one step whether the job has a running occurrence, and starts the new one in a later
+ * step.
+ */
 export function splitOverlap(storage: Storage): Storage {
   async function unlessBusy(item: CreateItem): Promise<CreateItem> {
     if (!('runs' in item) || item.runs === null) return item
@@ -27,7 +30,7 @@ export function splitOverlap(storage: Storage): Storage {
   })
 }
 
-/** Stores the job with the overlap policy `allow`. */
+/** Returns the job with the overlap policy `allow`, so that the storage itself applies no rule. */
 function withoutRule(change: JobChange): JobChange {
   if (change.kind !== 'create' && change.kind !== 'replace') return change
   const overlap = { ...change.content.overlap, policy: 'allow' as const }
