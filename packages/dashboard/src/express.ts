@@ -16,7 +16,8 @@ export interface ExpressRequest extends IncomingMessage {
 export type ExpressMiddleware = (request: ExpressRequest, response: ServerResponse) => void
 
 /**
- * The dashboard for Express. Mount it at its `basePath`, before or after body parsers.
+ * Converts a dashboard to an Express middleware. Mount the middleware at the dashboard's `basePath`, before or after
+ * body parsers.
  *
  * @example
  * app.use('/admin/jobs', expressMiddleware(dashboard))

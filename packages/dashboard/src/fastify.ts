@@ -36,7 +36,8 @@ export interface FastifyReply {
 export type FastifyPlugin = (scope: FastifyScope) => Promise<void>
 
 /**
- * The dashboard for Fastify. Register it with its `basePath` as the prefix. Hooks that you added before apply to it.
+ * Converts a dashboard to a Fastify plugin. Register the plugin with the dashboard's `basePath` as its prefix. Hooks
+ * that were added before apply to the dashboard.
  *
  * @example
  * await app.register(fastifyPlugin(dashboard), { prefix: '/admin/jobs' })

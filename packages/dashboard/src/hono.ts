@@ -11,7 +11,7 @@ export interface HonoContext {
 export type HonoHandler = (context: HonoContext) => Promise<Response>
 
 /**
- * The dashboard for Hono. Mount it at its `basePath` and at all paths below.
+ * Converts a dashboard to a Hono handler. Mount the handler at the dashboard's `basePath` and at all paths below it.
  *
  * @example
  * app.all('/admin/jobs', honoHandler(dashboard)).all('/admin/jobs/*', honoHandler(dashboard))

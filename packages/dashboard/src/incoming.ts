@@ -24,8 +24,9 @@ export function goneOf(request: Request): AbortSignal {
 }
 
 /**
- * Returns the Node.js request of a request that came through `nodeListener`, `expressMiddleware` or `fastifyPlugin`, else
- * `null`. With it, `authorize` can read what an earlier middleware has added, such as a session.
+ * Returns the Node.js request from which `nodeListener`, `expressMiddleware` or `fastifyPlugin` made the given request,
+ * else `null`. `authorize` can read values from the Node.js request that an earlier middleware has added, such as a
+ * session.
  *
  * @example
  * authorize: (request) => incomingOf<{ session: { user?: string } }>(request)?.session.user !== undefined

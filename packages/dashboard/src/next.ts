@@ -12,8 +12,8 @@ export interface NextHandlers {
 }
 
 /**
- * The dashboard for the app router of Next.js. The file is `app/admin/jobs/[[...path]]/route.ts` for the `basePath`
- * `/admin/jobs`.
+ * Converts a dashboard to route handlers for the app router of Next.js. For the `basePath` `/admin/jobs`, export the
+ * handlers from `app/admin/jobs/[[...path]]/route.ts`.
  *
  * @example
  * export const { GET, HEAD, POST } = nextHandlers(dashboard)

@@ -10,7 +10,8 @@ export { incomingOf } from './incoming.ts'
 export type NodeListener = (request: IncomingMessage, response: ServerResponse) => void
 
 /**
- * The dashboard for `node:http`. A server that has other pages too calls it for paths below the `basePath`.
+ * Converts a dashboard to a request listener for `node:http`. If the server also has other pages, call the listener
+ * only for paths below the `basePath`.
  *
  * @example
  * createServer(nodeListener(dashboard)).listen(3000)

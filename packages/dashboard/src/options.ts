@@ -85,9 +85,9 @@ export interface DashboardOptions {
   /** Decides about every read and every action. A dashboard requires `authorize`, `token`, or both. */
   readonly authorize?: Authorize
   /**
-   * A secret of at least 16 characters that lets a user in: by a link with `?token=…`, by the sign-in page, or by
-   * `Authorization: Bearer …`. The first two set a cookie. `authorize` decides what the user may do; without it,
-   * everything is allowed.
+   * A secret of at least 16 characters. A user presents it by a link with `?token=…`, on the sign-in page, or as
+   * `Authorization: Bearer …`. The link and the sign-in page set a cookie. `authorize` decides what the user may do;
+   * without `authorize`, everything is allowed.
    */
   readonly token?: string
   /** `true`: refuses every action, whatever `authorize` returns. Default: false. */

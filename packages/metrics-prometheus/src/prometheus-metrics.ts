@@ -9,16 +9,17 @@ import { RegisteredMetrics, registeredNames } from './registered-metrics.ts'
 const metricsIn = new WeakMap<Registry, RegisteredMetrics>()
 
 /**
- * Metrics for `createScheduler({ metrics })`. One scheduler at a time may have them, and one a registry; when it has ended,
- * another one may follow, which counts on. The gauges are read with each scrape.
+ * Returns metrics for `createScheduler({ metrics })`. Only one scheduler at a time may use the returned metrics, and
+ * only one may use a registry. After that scheduler has ended, another one may continue its counts. Gauges are read
+ * with each scrape.
  *
  * @example
  * const registry = new Registry()
  * const scheduler = createScheduler({ storage, jobs, metrics: prometheusMetrics({ registry }) })
  * http.createServer(async (_, response) => response.end(await registry.metrics())).listen(9464)
  *
- * @throws JobistemerError `INVALID_ARGUMENT` for a bad option, and when the registry has metrics of these names already,
- * other than those of a scheduler that has ended; `UNKNOWN_OPTION`
+ * @throws JobistemerError `UNKNOWN_OPTION`; `INVALID_ARGUMENT` for an invalid option, or if the registry already has
+ * metrics with these names that do not belong to an ended scheduler
  */
 export function prometheusMetrics(options: PrometheusMetricsOptions): Metrics {
   const checked = readPrometheusOptions(options)

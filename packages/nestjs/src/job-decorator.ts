@@ -59,7 +59,7 @@ interface MarkedClass {
 }
 
 /**
- * Makes an injectable class a job. Its methods with {@link Task} are its tasks, in their order.
+ * Makes an injectable class a job. The methods with {@link Task} are the tasks of the job, in their order in the class.
  *
  * @example
  * \@Job({ name: 'nightly-report', schedule: cron('0 2 * * *') })
@@ -78,8 +78,8 @@ export function Job(options: JobDecoratorOptions): ClassDecorator {
 }
 
 /**
- * Makes a method a task of its class's {@link Job}; or, with `module`, a property, whose task then runs in a thread or a process of
- * its own.
+ * Makes a method a task of its class's {@link Job}. With `module`, decorates a property instead: the task then runs in
+ * a separate thread or process.
  *
  * @example
  * \@Task({ module: new URL('./render.js', import.meta.url), isolation: 'process' })

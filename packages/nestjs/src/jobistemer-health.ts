@@ -7,7 +7,8 @@ export type HealthReport<Key extends string> = Record<
 >
 
 /**
- * Checks whether this process can do its work: for `HealthCheckService` of `@nestjs/terminus`, or for any other check.
+ * A health indicator that checks whether this process can run jobs, or reach the storage if it has only a client. Works
+ * with `HealthCheckService` of `@nestjs/terminus`, and without it.
  *
  * @example
  * check() { return this.health.check([() => this.jobistemer.isHealthy('jobs')]) }

@@ -129,7 +129,7 @@ function endFirst(modules: ModulesContainer): void {
 // biome-ignore lint/complexity/noStaticOnlyClass: Nest knows modules by their classes
 export class JobistemerModule {
   /**
-   * Takes the options directly.
+   * Creates the scheduler with the given options.
    *
    * @example
    * \@Module({ imports: [JobistemerModule.forRoot({ storage: sqliteStorage({ file: 'jobs.db' }) })], providers: [NightlyReport] })
@@ -140,7 +140,7 @@ export class JobistemerModule {
   }
 
   /**
-   * Takes options that depend on injected providers.
+   * Creates the scheduler with options that depend on injected providers.
    *
    * @example
    * JobistemerModule.forRootAsync({

@@ -158,8 +158,8 @@ const attributeOf: Readonly<Record<string, string>> = {
 type ReadGauges = () => Promise<GaugeValues>
 
 /**
- * Metrics for `createScheduler({ metrics })`, in seconds. Gauges are read with each collection, as long as the scheduler has
- * not ended. One scheduler at a time may have them.
+ * Returns metrics for `createScheduler({ metrics })`. Durations are in seconds. Gauges are read with each collection
+ * until the scheduler ends. Only one scheduler at a time may use the returned metrics.
  *
  * @example
  * const scheduler = createScheduler({ storage, jobs, metrics: openTelemetryMetrics() })

@@ -13,7 +13,8 @@ export interface OpenTelemetryTracingOptions {
 }
 
 /**
- * Traces for `createScheduler({ tracing })` and `createClient({ tracing })`. Several of them may share one object.
+ * Returns tracing for `createScheduler({ tracing })` and `createClient({ tracing })`. Several schedulers and clients
+ * may share the returned object.
  *
  * @example
  * const tracing = openTelemetryTracing()

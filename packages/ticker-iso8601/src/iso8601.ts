@@ -17,12 +17,12 @@ export interface Iso8601Options extends ScheduleOptions {
 }
 
 /**
- * A schedule from an ISO 8601 repeating interval: `R5/2026-01-31T00:00:00/P1M` (five times, the first at the start),
- * `R/START/PERIOD`, `R/START/END`, `R/PERIOD/END` (counted back from the end), or a bare period such as `PT6H`, which is
- * counted from the option `start`, or else from 1970-01-01T00:00:00 in the time zone.
+ * Makes a schedule from an ISO 8601 repeating interval: `R/START/PERIOD`, `R/START/END`, or `R/PERIOD/END`, which
+ * counts back from the end. `R5/2026-01-31T00:00:00/P1M` fires five times, first at the start. A bare period such as
+ * `PT6H` counts from the option `start`, or else from 1970-01-01T00:00:00 in the time zone.
  *
- * Instants are `start + n × period`. Years, months, weeks and days keep the time of day in the zone; hours, minutes and
- * seconds are exact.
+ * Instants are `start + n × period`. Years, months, weeks and days keep the local time of day. Hours, minutes and
+ * seconds are exact durations.
  *
  * @example
  * const monthly = iso8601('R5/2026-01-31T00:00:00/P1M', { timezone: 'Europe/Berlin' })
