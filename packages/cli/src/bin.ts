@@ -7,7 +7,7 @@ const streams = [process.stdout, process.stderr]
 let problem: NodeJS.ErrnoException | null = null
 for (const stream of streams) {
   stream.on('error', (error: NodeJS.ErrnoException) => {
-    // EPIPE: the reader of the output has closed the pipe (`| head`). The command still completes its work.
+    // EPIPE: the reader of the output has closed the pipe, as in `| head`. The command still completes its work.
     if (error.code !== 'EPIPE') problem ??= error
   })
 }

@@ -17,8 +17,9 @@ export interface BulkOutcome<T, R> {
 const atOnce = 8
 
 /**
- * Applies `act` to each item and shows the progress. After Ctrl-C or an error it starts no more calls.
- * @throws CliError with the number of finished items after Ctrl-C; else the first error, after the pending calls have ended
+ * Applies `act` to each item and shows the progress. After Ctrl-C or an error, no further calls start.
+ * @throws CliError with the number of finished items after Ctrl-C; else the first error, after the pending calls have
+ * ended
  */
 export async function doToAll<T, R>(
   context: Context,

@@ -2,7 +2,7 @@ import { exitCodes } from './exit-codes.ts'
 
 /** The message of a {@link CliError}, and its optional field, remedy and code. */
 export interface CliErrorOptions {
-  /** Stable, in capitals. */
+  /** The stable error code, in capital letters. */
   readonly code: string
   /** One sentence that names the subject and the problem of the error. */
   readonly message: string
@@ -10,12 +10,15 @@ export interface CliErrorOptions {
   readonly field?: string
   /** One sentence that tells the user how to resolve the error. */
   readonly remedy?: string
-  /** Default: wrong usage. */
+  /** The exit code of the program. Default: `exitCodes.usage`. */
   readonly exitCode?: number
   readonly cause?: unknown
 }
 
-/** An error of this program for its user. The program shows its stack only with --debug. */
+/**
+ * An error that the program reports to its user by message and remedy. The program prints the stack only with
+ * `--debug`.
+ */
 export class CliError extends Error {
   override readonly name = 'CliError'
   readonly code: string

@@ -5,7 +5,7 @@ const acting = 'Step in:'
 const defining = 'Definitions:'
 const caring = 'Care:'
 
-/** All commands, in the order of the help. */
+/** All commands of the program, in the order of its help. */
 export const commandList: readonly ListedCommand[] = [
   {
     name: 'jobs',

@@ -15,19 +15,19 @@ export interface Context {
   readonly times: Times
   /** `true` if the user enters instants in UTC. Applies only to instants without an offset. */
   readonly isUtc: boolean
-  /** Fires at Ctrl-C. */
+  /** Fires when the user presses Ctrl-C. */
   readonly signal: AbortSignal
   /** The options for each call of the client: a signal that fires at Ctrl-C. */
   readonly call: { readonly signal: AbortSignal }
   /** All commands of the program. The command `completion` writes them into a shell script. */
   readonly commands: readonly ListedCommand[]
-  /** Epoch milliseconds. */
+  /** Returns the present time in epoch milliseconds. */
   now(): number
   client(): Promise<Client>
   storage(): Promise<Storage>
 }
 
-/** An option of a command. */
+/** An option in the command line of a command. */
 export interface CommandOption {
   /** The flags of the option in the syntax of commander: `-n, --limit <count>`. */
   readonly flags: string
@@ -41,7 +41,7 @@ export interface CommandOption {
   readonly parse?: (text: string, earlier: unknown) => unknown
 }
 
-/** A command: its arguments, its options and its function. */
+/** A command of the program: its arguments, its options and its function. */
 export interface Command {
   /** The arguments of the command in the syntax of commander: `<name> [instant]`. */
   readonly arguments?: string
@@ -49,13 +49,13 @@ export interface Command {
   readonly options?: readonly CommandOption[]
   /** Example command lines without the program's name, each with a sentence about its effect. */
   readonly examples: readonly (readonly [string, string])[]
-  /** Words of the command's output and their meanings: a separate section of the command's help. */
+  /** Explains words of the command's output, as a separate section of the command's help. */
   readonly words?: { readonly title: string; readonly meanings: Readonly<Record<string, string>> }
-  /** The meaning of exit code 1, if the command can exit with it. */
+  /** The meaning of exit code 1 for this command. Absent if the command never exits with 1. */
   readonly exitsWithNo?: string
   /** `true`: the command needs no configuration file, so the program does not load one. */
   readonly readsNoConfig?: true
-  /** Returns the exit code; a value that is not a number means success. */
+  /** Runs the command. Returns the exit code; a value that is not a number means success. */
   run(context: Context, args: readonly never[], options: never): Promise<unknown>
 }
 

@@ -1,10 +1,10 @@
-/** The exit codes of the program. They are stable, because scripts depend on them. */
+/** The exit codes of the program. Their values never change, because scripts depend on them. */
 export const exitCodes = {
   /** The command succeeded, or its answer is yes. */
   fine: 0,
   /**
-   * The answer of the command is no: `doctor` found an error, `plan` a difference, `conformance` a failed case; a trigger was
-   * skipped, a run to cancel had ended, or a run with `--wait` was not completed.
+   * The answer of the command is no: `doctor` found an error, `plan` a difference, or `conformance` a failed case.
+   * Also: a trigger was skipped, a run to cancel had ended, or a run with `--wait` was not completed.
    */
   no: 1,
   /** The command line, configuration or definition is invalid, or a required package is not installed. */
@@ -21,7 +21,7 @@ export const exitCodes = {
   internal: 70,
   /** The command has done its work, but could not write the output, for example on a full disk. */
   unwritten: 74,
-  /** Ended by Ctrl-C. */
+  /** Ctrl-C ended the command. */
   interrupted: 130,
 } as const
 

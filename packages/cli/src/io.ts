@@ -12,7 +12,7 @@ export interface Output {
 
 /** A source of text. */
 export interface Input extends AsyncIterable<Uint8Array | string> {
-  /** Ends reading. */
+  /** Stops reading from the input. */
   destroy?(): unknown
   /** Whether the input is a terminal. */
   readonly isTTY?: boolean | undefined
@@ -28,11 +28,11 @@ export interface Io {
   readonly stderr: Output
   /** The environment variables. */
   readonly env: Readonly<Record<string, string | undefined>>
-  /** The working folder. */
+  /** The absolute path of the working folder. */
   readonly cwd: string
-  /** Default: the machine's. */
+  /** The clock of the program. Default: this machine's clock. */
   readonly clock?: Clock
-  /** Calls the listener at Ctrl-C. The returned function removes the listener. */
+  /** Calls the listener when the user presses Ctrl-C. The returned function removes the listener. */
   onInterrupt(listener: () => void): () => void
 }
 
@@ -45,7 +45,7 @@ export function processIo(): Io {
     env: process.env,
     cwd: process.cwd(),
     onInterrupt(listener) {
-      // `once`: a second Ctrl-C ends the process immediately.
+      // `once`: after the first Ctrl-C no listener is left, so a second Ctrl-C ends the process immediately.
       process.once('SIGINT', listener)
       return () => process.off('SIGINT', listener)
     },

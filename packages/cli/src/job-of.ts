@@ -7,7 +7,10 @@ import { nearest } from './nearest.ts'
 /** Maximum number of job names that the program compares with a mistyped name. */
 const mostNames = 10_000
 
-/** Returns a stored job. @throws CliError with the most similar names if the job does not exist */
+/**
+ * Reads a stored job by its name.
+ * @throws CliError with the most similar names if the job does not exist
+ */
 export async function jobOf(context: Context, name: string): Promise<JobDetails> {
   const client = await context.client()
   try {

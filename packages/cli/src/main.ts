@@ -128,7 +128,7 @@ async function runCommand(
   }
 }
 
-/** Converts commander's error about a wrong command line to an error of this program. */
+/** Converts commander's error about an invalid command line to a CliError. */
 function usageError(error: CommanderError): CliError {
   const [first = '', ...others] = error.message.replace(/^error: /, '').split('\n')
   const hint = others.join(' ').replace(/^\((.*)\)$/, '$1')

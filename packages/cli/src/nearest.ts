@@ -12,7 +12,10 @@ export function nearest(meant: string, names: readonly string[]): readonly strin
     .map(({ name }) => name)
 }
 
-/** Edit distance: the number of inserted, removed, changed or swapped characters. 1 if `right` contains `left`. */
+/**
+ * Returns the edit distance: the number of inserted, removed, changed or swapped characters. Returns 1 if `right`
+ * contains `left`.
+ */
 function distanceOf(left: string, right: string): number {
   if (left.length >= 3 && right.includes(left)) return 1
   let earlier: number[] = []

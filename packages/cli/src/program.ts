@@ -5,7 +5,7 @@ import { commandList } from './command-list.ts'
 import { exitCodeMeanings } from './exit-codes.ts'
 import { type GlobalOptions, globalOptions } from './global-options.ts'
 
-/** Calls a command. */
+/** Calls a command with its parsed arguments and options. */
 export type Runner = (command: Command, args: readonly (string | undefined)[], options: GlobalOptions) => Promise<void>
 
 /**

@@ -30,7 +30,7 @@ const barWidth = 20
 const clearLine = '\r\u001b[K'
 const silence: Progress = { show: () => undefined, end: () => undefined }
 
-/** Returns the display for work on many items. With --json it shows nothing. */
+/** Returns the progress display for work on many items. With `--json` the display shows nothing. */
 export function progressOf(teller: Teller, work: Work): Progress {
   const { io, err } = teller
   if (err.isJson || (work.total <= few && work.isLong !== true)) return silence

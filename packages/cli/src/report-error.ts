@@ -17,7 +17,7 @@ const usageCodes = /^(INVALID_|UNKNOWN_|DUPLICATE_|SCHEDULE_NEVER_FIRES|DATA_TOO
 const conflictCodes = /^(VERSION_CONFLICT|CLOCK_UNCONFIRMED|STORAGE_REFUSED|SCHEDULER_STATE)$/
 const notFoundCodes = /^(JOB|TASK|OCCURRENCE)_NOT_FOUND$/
 
-/** Converts an error to its code, message, remedy and exit code. */
+/** Converts an error to the code, message, remedy and exit code that the program reports. */
 export function reportOf(error: unknown, isInterrupted: boolean): ReportedError {
   if (isInterrupted && !(error instanceof CliError)) {
     return {
@@ -54,7 +54,7 @@ function exitCodeOf(code: string): number {
   if (conflictCodes.test(code)) return exitCodes.conflict
   if (code === 'WAIT_TIMEOUT') return exitCodes.waitTimeout
   if (usageCodes.test(code)) return exitCodes.usage
-  // Errors of a database driver count as errors of the storage.
+  // Database drivers have their own error codes. Those of SQLite count as errors of the storage.
   return /^(STORAGE_|SQLITE_)/.test(code) ? exitCodes.storage : exitCodes.internal
 }
 

@@ -25,7 +25,7 @@ export interface Located {
 export class Session {
   /** Warnings that the storage and the client have logged. */
   readonly warnings: { readonly fields: object; readonly message: string }[] = []
-  /** The location of the storage, without secrets; empty before the storage is open. */
+  /** The location of the storage as text without secrets; empty until the storage is opened. */
   place = ''
   readonly #io: Io
   readonly #options: SessionOptions
@@ -76,7 +76,7 @@ export class Session {
     return this.#io.clock ?? (await import('@jobistemer/core')).systemClock
   }
 
-  /** Never throws. */
+  /** Closes the client and the storage, if they were opened. Never throws. */
   async close(): Promise<void> {
     const [client, storage] = await Promise.allSettled([this.#client, this.#storage])
     // The command has already reported an error of opening, and an error of closing has no effect on its result.

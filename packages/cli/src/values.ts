@@ -11,7 +11,7 @@ export function readText(field: string): Reader<string> {
   }
 }
 
-/** A whole number. */
+/** Reads a whole number from `min` to `max`. */
 export function readCount(field: string, min: number, max: number): Reader<number> {
   return (text) => {
     const value = Number(text)
@@ -52,7 +52,7 @@ const units: Readonly<Record<string, number>> = {
 
 const isoDuration = /^P(?:(\d+)W)?(?:(\d+)D)?(?:T(?:(\d+)H)?(?:(\d+)M)?(?:(\d+)S)?)?$/
 
-/** Milliseconds: `90d`, `1h30m`, `500ms`, `PT5M`. */
+/** Reads a duration in ms from texts such as `90d`, `1h30m`, `500ms` or `PT5M`. */
 export function readDuration(field: string, min = 0): Reader<number> {
   return (text) => {
     const milliseconds = durationOf(text)

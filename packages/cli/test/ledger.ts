@@ -40,8 +40,8 @@ function diskFull(place: string): Error {
 }
 
 /**
- * Fills a storage with the events of January 1 to 3, 2026: two reports, of which the second failed; an import job with one
- * pending and two queued runs; and a paused job with an evil name.
+ * Fills a storage with the events of January 1 to 3, 2026. A report ran twice and failed the second time, an import job
+ * has one pending and two queued runs, and a job with an evil name is paused.
  */
 export async function fillLedger(storage: Storage, { hasEvil = true } = {}): Promise<void> {
   const report = hasEvil ? nightlyReport() : nightlyReport('the disk')
@@ -96,7 +96,7 @@ export interface Scratch {
   folder(): string
   /** Copies the filled SQLite file to a new folder. `place` is its value for `--storage`. */
   ledger(): Promise<{ readonly place: string; readonly folder: string; readonly storage: () => Storage }>
-  /** An empty one. */
+  /** Creates an empty SQLite file in a new folder. */
   empty(): { readonly place: string; readonly folder: string; readonly storage: () => Storage }
 }
 

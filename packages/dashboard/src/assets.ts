@@ -22,7 +22,7 @@ const types: Readonly<Record<string, string>> = {
   icon: 'image/svg+xml',
 }
 
-/** Serves the files of the page from memory, by their exact names. */
+/** Serves the script, style sheet and icon of the page from memory, by their exact file names. */
 export class Assets {
   readonly names: AssetNames
   readonly #files: ReadonlyMap<string, Asset>

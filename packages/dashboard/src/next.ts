@@ -3,11 +3,11 @@ import type { Dashboard } from './dashboard.ts'
 
 /** The exports of a route file of Next.js. */
 export interface NextHandlers {
-  /** Reads. */
+  /** Answers reads of pages, files and data. */
   readonly GET: Dashboard
   /** Answers HEAD like GET, without the body. */
   readonly HEAD: Dashboard
-  /** Actions. */
+  /** Performs actions. */
   readonly POST: Dashboard
 }
 

@@ -23,7 +23,7 @@ export type DashboardAction =
 export interface Asked {
   /** The action for which the user needs a right. */
   readonly action: DashboardAction
-  /** The name of the job; `null` for `open`, and for a run whose job was deleted. */
+  /** The name of the job that the action concerns; `null` for `open`, and for a run whose job was deleted. */
   readonly job: string | null
 }
 
@@ -52,7 +52,9 @@ export type Verdict = boolean | { readonly actor: string; readonly seesAll?: boo
  */
 export type HiddenKind = 'payloads' | 'results' | 'logs' | 'errors'
 
-/** Returns whether to hide a kind of data of a job from the requester. If the rule throws, the data are hidden. */
+/**
+ * Returns whether to hide a kind of data of a job from the requester. If the rule throws, the dashboard hides the data.
+ */
 export type HideRule = (
   what: HiddenKind,
   asked: { readonly job: string | null; readonly request: Request },
@@ -110,6 +112,6 @@ export interface DashboardOptions {
   readonly title?: string
   /** Receives errors of the dashboard and of the storage. Default: `console`. */
   readonly logger?: { error(fields: object, message: string): void }
-  /** Default: the machine's. */
+  /** The clock of the dashboard. Default: this machine's clock. */
   readonly clock?: Clock
 }

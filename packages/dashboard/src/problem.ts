@@ -1,6 +1,6 @@
 import { type ErrorCode, JobistemerError } from '@jobistemer/core'
 
-/** An error answer. */
+/** An error with the HTTP status and code of its answer. */
 export class Problem extends Error {
   readonly status: number
   /** The stable error code. The page decides by it how to show the problem. */

@@ -113,7 +113,7 @@ function readSecret(value: unknown, field: 'token' | 'secret'): string | undefin
   if (value === undefined) return undefined
   if (typeof value === 'string' && value.length >= shortestSecret && /^[\w.~+/=-]+$/.test(value)) return value
   throw new JobistemerError('INVALID_ARGUMENT', {
-    // The error does not contain the value: even an invalid secret is a secret.
+    // The message omits the value, because even an invalid secret must stay secret.
     message: `${field} is too short, or has characters that do not fit into a link.`,
     field,
     remedy: `Give at least ${shortestSecret} letters and digits, such as randomBytes(24).toString('base64url').`,

@@ -47,7 +47,7 @@ export interface Read extends RouteBase {
   answer(call: Call): Promise<unknown>
 }
 
-/** A route that acts. */
+/** A route that performs an action. */
 export interface Act extends RouteBase {
   readonly method: 'POST'
   /** Performs the action. The returned value is sent as JSON. */

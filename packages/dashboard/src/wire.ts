@@ -50,7 +50,7 @@ export interface ErrorLine {
   readonly task: string
   readonly name: string
   readonly code: string | null
-  /** `null`: hidden. */
+  /** The error message; `null` if it is hidden from the user. */
   readonly message: string | null
 }
 
@@ -89,7 +89,7 @@ export interface GridRun {
   readonly state: Occurrence['state']
   /** The instant that the run works for. */
   readonly at: string
-  /** `null`: the run has not ended, or never started. */
+  /** Duration of the run in ms; `null` if the run has not ended, or never started. */
   readonly tookMs: number | null
   readonly tasks: readonly GridTask[]
 }
@@ -98,7 +98,7 @@ export interface GridRun {
 export interface GridPage {
   /** The distinct names of the tasks in these runs. Tasks refer to them by index. */
   readonly names: readonly string[]
-  /** The newest first. */
+  /** The runs of the grid, newest first. */
   readonly runs: readonly GridRun[]
   readonly cursor: string | null
 }
@@ -139,7 +139,7 @@ export interface TaskOfJob {
   readonly data: Shown | null
 }
 
-/** The data of the page of a job. */
+/** A job with all data of its page. */
 export interface JobView extends JobLine {
   readonly version: number
   readonly settings: Wire<JobDetails['settings']>
@@ -170,7 +170,7 @@ export interface TaskLine {
   readonly progress: { readonly fraction: number; readonly message: string | null } | null
 }
 
-/** The data of the page of a run, without logs, errors and results of tasks. */
+/** A run with all data of its page, except logs, errors and results of tasks. */
 export interface RunView extends RunLine {
   readonly jobVersion: number
   readonly fencingToken: number
@@ -224,7 +224,7 @@ export interface CountsView extends LiveCounts {
   readonly isPart: boolean
 }
 
-/** The first data of the overview. */
+/** The data of the overview, except for the survey of all jobs. */
 export interface Overview {
   readonly counts: CountsView
   readonly failures: readonly RunLine[]

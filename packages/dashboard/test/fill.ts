@@ -12,7 +12,7 @@ interface Filled {
   readonly runs: number
   /** The instant of the newest run in epoch milliseconds. Runs are one minute apart. */
   readonly last: number
-  /** Every run fails. */
+  /** `true`: every run fails. Default: one run in seven. */
   readonly allFail?: boolean
 }
 

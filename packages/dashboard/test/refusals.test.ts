@@ -61,7 +61,7 @@ async function refused(response: Response, status: number | readonly number[], c
   const text = await response.text()
   expect([status].flat(), text).toContain(response.status)
   if (code !== undefined) expect(JSON.parse(text).error.code).toBe(code)
-  // The answer does not contain the name of the job or the id of the run.
+  // The answer must not contain the name of the job or the id of the run.
   expect(text).not.toContain('xxxxxxxx')
   expect(response.headers.get('access-control-allow-origin')).toBeNull()
 }

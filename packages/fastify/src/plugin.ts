@@ -62,7 +62,7 @@ async function register(app: FastifyInstance, options: JobistemerPluginOptions &
   }
   app.decorate('scheduler', scheduler)
   app.decorate('jobs', scheduler)
-  // Fastify runs these hooks after it has answered pending requests, in reverse order of their addition.
+  // Fastify runs `onClose` hooks after it has answered pending requests, in reverse order of registration.
   app.addHook('onClose', async () => {
     await scheduler.shutdown()
     if (closeStorage) await given.storage.close()

@@ -11,7 +11,7 @@ export interface JobDecoratorOptions extends Omit<JobOptions, 'tasks' | 'onStart
 export interface TaskDecoratorOptions extends TaskSettingsInput, Partial<IsolationOptions> {
   /** The name of the task. Default: the name of the method or property. */
   readonly name?: string
-  /** Default: no retry. */
+  /** The retry policy of the task. Default: no retry. */
   readonly retryPolicy?: RetryPolicyInCode
   /** JSON data that the method receives as `context.data`. */
   readonly data?: unknown

@@ -33,6 +33,6 @@ export interface JobistemerModuleAsyncOptions<Options = JobistemerModuleOptions>
   readonly inject?: (InjectionToken | OptionalFactoryDependency)[]
   /** A class that Nest instantiates only to create the options. */
   readonly useClass?: Type<JobistemerOptionsFactory<Options>>
-  /** An existing provider. */
+  /** The token of an existing provider that creates the options. */
   readonly useExisting?: InjectionToken
 }

@@ -28,7 +28,7 @@ describe('JobistemerHealth beside the node record of an earlier process with the
   // As in a container, where both are the same in each life.
   const earlierLife = (leaving: boolean) => ({
     node: 'web-1',
-    // Listed last.
+    // The last incarnation in the order of the list.
     incarnation: 'zzzzzzzzzzzz',
     counter: 5,
     startedAt: 1000,

@@ -17,9 +17,9 @@ export function withMembers(markdown: string): string {
 
 interface Member {
   readonly member: string
-  /** The declaration. */
+  /** The declaration of the member, as source text. */
   readonly type: string
-  /** The documentation comment. */
+  /** The text of the member's documentation comment. */
   readonly text: string
 }
 

@@ -11,7 +11,7 @@ export interface BuiltFile {
   readonly text: string
 }
 
-/** Builds the site. */
+/** Builds the site with VitePress. */
 export function buildSite(): void {
   const vitepress = fileURLToPath(new URL('bin/vitepress.js', import.meta.resolve('vitepress/package.json')))
   // Vitest sets NODE_ENV to `test`. With that value, VitePress would build an empty search index.

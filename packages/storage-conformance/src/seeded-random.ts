@@ -6,7 +6,7 @@ export class SeededRandom {
     this.#state = hash(String(seed))
   }
 
-  /** A number in `[0, 1)`. */
+  /** Returns a number in `[0, 1)`. */
   next(): number {
     // The algorithm Mulberry32 (Tommy Ettinger, public domain).
     this.#state = (this.#state + 0x6d2b79f5) >>> 0

@@ -61,7 +61,7 @@ export type CaseNeed =
 
 /** One test case as data. The binding for a test runner decides how to run it. */
 export interface StorageCase {
-  /** Unique: `group: sentence`. */
+  /** The unique name of the case: `group: sentence`. */
   readonly name: string
   /** The depth at which the case runs. */
   readonly depth: CaseDepth

@@ -15,7 +15,7 @@ export interface TestFunction {
   readonly skip?: (name: string, body: () => Promise<void>) => unknown
 }
 
-/** What {@link storageConformance} takes. */
+/** The options of {@link storageConformance}. */
 export interface StorageConformanceOptions extends EffortOptions {
   /** The test runner's function `describe`. */
   readonly describe: DescribeFunction

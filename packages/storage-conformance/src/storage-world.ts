@@ -40,7 +40,7 @@ export interface ServerEntry {
 export interface ServerAddress {
   /** The host name or IP address of the proxy. */
   readonly host: string
-  /** TCP port. */
+  /** The TCP port of the proxy. */
   readonly port: number
 }
 
@@ -53,9 +53,9 @@ export type DamagedText =
   /** The details of an occurrence, wherever the storage keeps them. */
   | { readonly part: 'details'; readonly occurrence: OccurrenceAddress; readonly text: string }
 
-/** A transaction of a user's. */
+/** A user's transaction on the test database. */
 export interface WorldTransaction {
-  /** What `within` takes. */
+  /** The transaction as an argument of `within`. */
   readonly transaction: unknown
   /** Commits the transaction. If the commit fails, rejects and rolls the transaction back. */
   commit(): Promise<void>

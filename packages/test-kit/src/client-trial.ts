@@ -60,7 +60,7 @@ async function readsJobs(client: Client): Promise<void> {
   await assert.rejects(client.job('nobody'), { code: 'JOB_NOT_FOUND' })
 }
 
-/** Returns a completed occurrence. */
+/** Triggers jobs and waits for their runs. Returns a completed occurrence. */
 async function runsJobs(client: Client): Promise<Occurrence> {
   const { id, created } = await client.trigger('report', { data: { day: 1 }, key: 'day 1' })
   assert.ok(created)

@@ -17,7 +17,7 @@ import { type VirtualClock, virtualClock, wrapStorage } from '@jobistemer/core/t
 import { assertLedger, type WorldTransaction } from '@jobistemer/storage-conformance'
 import { cron } from '@jobistemer/ticker-cron'
 
-/** An empty database. */
+/** An empty database of a stored-form trial, and functions to save and load its data. */
 export interface StoredFormPlace {
   /** Opens the database with a new connection. */
   connect(): Storage
@@ -47,8 +47,8 @@ export function storedForms(folder: URL): readonly string[] {
 }
 
 /**
- * Opens the stored data of an earlier version with the present code: reads all lists, takes over the runs of the dead node,
- * runs slots and requests, and prunes.
+ * Opens the stored data of an earlier version with the present code. Reads all lists, takes over the runs of the dead
+ * node, runs slots and requests, and prunes.
  * @throws AssertionError
  */
 export async function storedFormTrial(folder: URL, version: string, open: () => StoredFormPlace): Promise<void> {
@@ -130,8 +130,8 @@ const jobsOf = ({ hold, book }: Work): readonly Job[] => {
 
 function nodeOf(place: StoredFormPlace, clock: VirtualClock, nodeId: string, work: Work) {
   const opened = place.connect()
-  // Replaces host and process id in heartbeats, and turns the storage's clock and wake-ups off: the fixture must not
-  // depend on the machine or the real time.
+  // Makes the fixture independent of the machine and the real time: replaces host and process id in heartbeats, and
+  // turns off the storage's clock and wake-ups.
   const storage = wrapStorage(opened, {
     serverTime: undefined,
     subscribe: undefined,

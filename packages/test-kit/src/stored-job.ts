@@ -13,7 +13,7 @@ import type {
 /** The start of the tests' virtual time: 2026-01-01T00:00:00Z. */
 export const start: number = Date.UTC(2026, 0, 1)
 
-/** In milliseconds. */
+/** One minute in ms. */
 export const minute = 60_000
 
 /** The owner in tests that call a storage directly. */
@@ -33,7 +33,7 @@ export function contentOf(name: string, policy: OverlapPolicy = 'skip'): JobCont
   }
 }
 
-/** Stores such a job. */
+/** Stores a job with the content of {@link contentOf}. */
 export async function addJob(storage: Storage, name: string, policy: OverlapPolicy = 'skip'): Promise<JobRecord> {
   const change = { kind: 'create', id: jobId(name), content: contentOf(name, policy) } as const
   const [answer] = await storage.saveJobs({ now: start, changes: [change] })

@@ -5,7 +5,7 @@ import { normalizeExpression } from './expression.ts'
 
 /** The data from which a cron schedule is made: its stored form without the type. */
 export interface CronSource {
-  /** With single spaces. */
+  /** The cron expression with single spaces between fields. */
   readonly expression: string
   readonly timezone?: string
   readonly start?: string

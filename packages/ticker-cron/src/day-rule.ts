@@ -1,6 +1,6 @@
 /** The days of a month that the day-of-month field names. */
 export interface DayOfMonthRule {
-  /** 1 to 31. */
+  /** Days of the month, from 1 to 31. */
   readonly days: readonly number[]
   /** Numbers of days before the last day of the month: `L` is 0, `L-3` is 3. */
   readonly daysBeforeLast: readonly number[]
@@ -13,9 +13,9 @@ export interface DayOfMonthRule {
 /** The days of a month that the day-of-week field names. Weekday 0 is Sunday. */
 export interface DayOfWeekRule {
   readonly weekdays: readonly number[]
-  /** `5#2`: the second Friday. */
+  /** Entries such as `5#2`: the second Friday of the month. */
   readonly nth: readonly { readonly weekday: number; readonly nth: number }[]
-  /** `5L`: the last Friday. */
+  /** Weekdays of entries such as `5L`: the last Friday of the month. */
   readonly last: readonly number[]
 }
 

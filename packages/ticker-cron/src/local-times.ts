@@ -8,9 +8,9 @@ export interface CronFields {
   readonly minutes: readonly number[]
   readonly hours: readonly number[]
   readonly days: DayRule
-  /** 1 to 12. */
+  /** Months from 1 to 12. */
   readonly months: readonly number[]
-  /** `null`: every year. */
+  /** The years of the expression; `null` for every year. */
   readonly years: readonly number[] | null
 }
 
@@ -19,10 +19,10 @@ const firstDay = firstDayOfMonth(firstYear, 1)
 const lastDay = firstDayOfMonth(lastYear, 12) + 30
 
 /**
- * The local times that an expression names, independent of time zones. A local time is the number of seconds from
- * 1970-01-01T00:00:00 to it as if every day had 86,400 seconds. The years are 1 to 9999.
+ * The local times that an expression names, independent of time zones. A local time is the number of seconds since
+ * 1970-01-01T00:00:00, as if every day had 86,400 seconds. The years are 1 to 9999.
  *
- * The object remembers the month that it looked at last; that changes how fast it answers, never what.
+ * The object caches the last computed month. The cache affects only the speed of answers.
  */
 export class LocalTimes {
   /** A lower bound of the expression's local times. */

@@ -1,4 +1,4 @@
-/** Objects by key, held by weak references: equal keys share one object, and unused objects can be collected. */
+/** A cache with weak references: equal keys share one object, and the garbage collector may remove unused objects. */
 export class WeakCache<T extends object> {
   readonly #entries = new Map<string, WeakRef<T>>()
   #sweepAt = 1000

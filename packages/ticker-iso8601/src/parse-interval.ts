@@ -7,7 +7,7 @@ import { ZonedCalendar } from './zoned-calendar.ts'
 /** A parsed interval with its instants in a time zone. */
 export interface ParsedInterval {
   readonly period: Period
-  /** `null`: no end. */
+  /** The number of repetitions; `null` without an end. */
   readonly repetitions: number | null
   /** The instant from which periods are counted, in epoch milliseconds: the start, or for `R/duration/end` the end. */
   readonly anchorMs: number

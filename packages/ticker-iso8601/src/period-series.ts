@@ -3,7 +3,7 @@ import type { ZonedCalendar } from './zoned-calendar.ts'
 
 /** The anchor, the period and the bounds of a series. */
 export interface SeriesOptions {
-  /** The instant number 0. */
+  /** The instant with the number 0, in epoch milliseconds. */
   readonly anchorMs: number
   /** The local time of the anchor. The calendar part of the period is added to it. */
   readonly anchorLocalMs: number
@@ -14,13 +14,13 @@ export interface SeriesOptions {
   readonly last: number
 }
 
-// The years 1 to 9999.
+// The first instant of the year 1. All instants are in the years 1 to 9999.
 const earliestMs = -62_135_596_800_000
 const latestMs = Date.UTC(9999, 11, 31, 23, 59, 59, 999)
 
 /**
- * A series of instants `anchor + n × period`. Each instant is computed from the anchor and not from its predecessor, so
- * a series at the end of January stays at the ends of months, and any instant is found directly.
+ * A series of instants `anchor + n × period`. Each instant is computed from the anchor, not from its predecessor.
+ * Therefore a monthly series from January 31 stays at the ends of months, and any instant is found directly.
  */
 export class PeriodSeries {
   readonly #options: SeriesOptions

@@ -3,9 +3,9 @@ import { Duration } from 'luxon'
 
 /** The length of a step: a calendar part that keeps the time of day, and an exact part. Always positive. */
 export interface Period {
-  /** Years are 12 months. */
+  /** The number of months. A year counts as 12 months. */
   readonly months: number
-  /** Weeks are 7 days. */
+  /** The number of days. A week counts as 7 days. */
   readonly days: number
   readonly milliseconds: number
 }

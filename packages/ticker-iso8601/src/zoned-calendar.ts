@@ -6,7 +6,7 @@ const msPerMinute = 60_000
 
 /**
  * Calendar arithmetic in a time zone. A local time is the time on the zone's clock, in ms since 1970-01-01T00:00:00 as
- * if every day had 24 hours; `NaN` beyond the end of the calendar.
+ * if every day had 24 hours. Beyond the end of the calendar, a local time is `NaN`.
  */
 export class ZonedCalendar {
   readonly #zone: Zone

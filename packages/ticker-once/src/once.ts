@@ -47,7 +47,7 @@ export class OnceSchedule extends WindowedSchedule {
     return onceType
   }
 
-  /** The instant. */
+  /** The instant at which the schedule fires. */
   get at(): Date {
     return new Date(this.#atMs)
   }

@@ -30,7 +30,7 @@ interface Options
 /** Options of `trigger` that apply to a single run. `backfill` does not accept them. */
 const ofOneRun = ['--key-scope', '--at', '--delay', '--wait']
 
-/** Maximum number of slots that a dry run lists. */
+/** Maximum number of slots that a dry run of `backfill` lists. */
 const mostShown = 20
 
 /** `jobistemer backfill`. */

@@ -39,7 +39,7 @@ export const explain: Command = {
   },
 }
 
-/** Returns the zone of the schedule, or of the settings if the schedule has none. */
+/** Returns the time zone of the job's schedule, or of its settings if the schedule has none. */
 function zoneOf({ schedule, settings }: JobInfo): string {
   const own = (schedule as { readonly timezone?: unknown } | null)?.timezone
   return typeof own === 'string' ? own : settings.timezone

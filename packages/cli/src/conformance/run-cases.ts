@@ -11,7 +11,7 @@ import type { OpenWorld } from './guarded-worlds.ts'
 /** The exports of `@jobistemer/storage-conformance` that the command `conformance` uses. */
 export type Kit = Pick<typeof import('@jobistemer/storage-conformance'), 'storageCases' | 'storageConformance'>
 
-/** The result of a case. */
+/** The result of one conformance case. */
 export interface CaseResult {
   readonly name: string
   /** The depth of the case; `null` for the entry that reports errors in the list of skipped cases. */
@@ -73,7 +73,10 @@ export function planCases(plan: CasePlan): readonly PlannedCase[] {
   return planned
 }
 
-/** Runs cases one after the other. @throws CliError if the opened data are not empty */
+/**
+ * Runs conformance cases one after the other, and yields their results.
+ * @throws CliError if an opened test database is not empty
+ */
 export async function* runCases(
   cases: readonly PlannedCase[],
   { now, signal }: { readonly now: () => number; readonly signal: AbortSignal },

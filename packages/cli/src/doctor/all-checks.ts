@@ -38,7 +38,7 @@ export const postgresChecks: Readonly<
   'PostgreSQL removes dead rows': postgresVacuums,
 }
 
-/** All checks, in the order of their findings. */
+/** All checks of `doctor`. Their order determines the order of the findings. */
 export const allChecks: Readonly<Record<string, Check>> = {
   'the storage can be written': storageWrites,
   'the storage keeps what it is given': storageKeeps,

@@ -1,9 +1,12 @@
-/** Severity of a finding. `error`: work is not done. `warning`: work may not be done later. `info`: no problem. */
+/**
+ * Severity of a finding. `error`: nodes fail to do some work. `warning`: nodes may fail to do work later. `info`: no
+ * problem.
+ */
 export type Severity = 'error' | 'warning' | 'info'
 
-/** A finding of a check. */
+/** A finding of a check of `doctor`. */
 export interface Finding {
-  /** Stable, in capitals. */
+  /** The stable code of the finding, in capital letters. */
   readonly code: string
   readonly severity: Severity
   /** One sentence that states the finding. */

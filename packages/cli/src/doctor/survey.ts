@@ -12,7 +12,7 @@ export interface Survey {
    * none.
    */
   readonly now: number
-  /** How far this machine's clock is ahead of the storage's, in ms; `null` if the storage has no clock. */
+  /** How far this machine's clock is ahead of the storage's clock, in ms; `null` if the storage has no clock. */
   readonly clockOffsetMs: number | null
   /** The inspection of a PostgreSQL server; `null` for other storages. */
   readonly postgres: PostgresInspection | null

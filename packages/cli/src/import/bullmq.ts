@@ -126,7 +126,7 @@ async function queuesOf(redis: RedisReader, { prefix, queues }: BullmqOptions): 
   throw new CliError({ code: 'SOURCE_EMPTY', message, field, remedy })
 }
 
-/** Reads one queue. */
+/** Reads the schedulers and waiting jobs of one queue. */
 class QueueReader {
   readonly #redis: RedisReader
   readonly #queue: string

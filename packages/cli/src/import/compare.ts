@@ -20,7 +20,7 @@ export interface Comparison {
   readonly job: string
   /** Number of instants that both the source and Jobistemer have. */
   readonly equal: number
-  /** The end of the compared span. */
+  /** The end of the time span in which instants were compared. */
   readonly until: Date
   readonly differences: readonly DifferenceGroup[]
 }

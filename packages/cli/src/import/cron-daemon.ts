@@ -17,7 +17,9 @@ export interface CronLine {
 const months = ['jan', 'feb', 'mar', 'apr', 'may', 'jun', 'jul', 'aug', 'sep', 'oct', 'nov', 'dec']
 const weekdays = ['sun', 'mon', 'tue', 'wed', 'thu', 'fri', 'sat']
 
-/** Reads five fields as the cron daemon does. Returns `null` for a line that the daemon ignores. */
+/**
+ * Parses the five fields of a crontab line as the cron daemon does. Returns `null` for a line that the daemon ignores.
+ */
 export function readCronLine(expression: string): CronLine | null {
   const [minute = '', hour = '', day = '', month = '', weekday = ''] = expression.split(' ')
   const fields = [

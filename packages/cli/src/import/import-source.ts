@@ -8,7 +8,7 @@ export interface ImportedJob {
   readonly origin: string
   /** The schedule in the stored form of the tickers. `null`: the job runs on request only. */
   readonly schedule: SerializedSchedule | null
-  /** The name under which nodes register the handler. */
+  /** The name under which nodes register the handler of the job. */
   readonly handler: string
   /** The data that the job's task receives. */
   readonly data?: unknown
@@ -40,13 +40,13 @@ export interface ImportNotes {
 
 /** The settings with which an import source reads its jobs. */
 export interface ImportContext {
-  /** Epoch milliseconds. */
+  /** The present time in epoch milliseconds. */
   readonly now: number
   /** The working folder. The importer resolves packages and paths from it. */
   readonly cwd: string
   /** The time zone of schedules that name no time zone. */
   readonly timezone: string
-  /** From this instant on, Jobistemer runs the jobs; epoch milliseconds. `null` without `--cut-over`. */
+  /** The instant in epoch milliseconds from which Jobistemer runs the jobs. `null` without `--cut-over`. */
   readonly cutOver: number | null
   /** Fires when the user interrupts the command. */
   readonly signal: AbortSignal
@@ -57,13 +57,13 @@ export type CutOverContext = ImportContext & { readonly cutOver: number }
 
 /** An instant that only the source or only Jobistemer has. */
 export interface Difference {
-  /** Epoch milliseconds. */
+  /** The instant in epoch milliseconds. */
   readonly at: number
   /** The side whose schedule contains the instant. */
   readonly side: 'source' | 'jobistemer'
 }
 
-/** The sentences that explain differences between the schedules of a source and those of Jobistemer. */
+/** Sentences about the rules of a source that explain why its instants differ from those of Jobistemer. */
 export interface ImportRules {
   /** How the source treats a local time that the clock jumps over. */
   readonly gap: string
@@ -76,7 +76,7 @@ export interface ImportRules {
 /** A request to run a job, as one line of the file that `trigger-many` reads. */
 export type ImportedRequest = Pick<TriggerItem, 'key' | 'data' | 'priority' | 'overrides'> & {
   readonly job: string
-  /** ISO 8601. */
+  /** The instant from which the run may start, in ISO 8601. */
   readonly at?: string
 }
 
@@ -85,17 +85,20 @@ export type ImportedRequest = Pick<TriggerItem, 'key' | 'data' | 'priority' | 'o
  * default export is also a valid source.
  */
 export interface ImportSource {
-  /** For people: `BullMQ`. */
+  /** The name of the source for people, such as `BullMQ`. */
   readonly name: string
   /** Sentences about differences that apply to all jobs of the source. */
   readonly differences?: readonly string[]
-  /** Reads the jobs. */
+  /** Reads the jobs of the source. */
   read(context: ImportContext, notes: ImportNotes): Promise<readonly ImportedJob[]>
   /** Sentences that explain differences between the instants. Required with `instantsAfter`. */
   readonly rules?: ImportRules
   /** Returns the instants of a job after `afterMs`, in order. The library of the source computes them. */
   instantsAfter?(job: ImportedJob, afterMs: number, context: ImportContext): Promise<Iterator<number>>
-  /** Explains a difference that `rules` do not cover. `change` is the offset change around the instant. */
+  /**
+   * Returns a sentence about a difference that `rules` do not cover, or `null`. `change` is the offset change around
+   * the instant.
+   */
   explain?(job: ImportedJob, difference: Difference, change: OffsetChange | null): string | null
   /**
    * Returns the shell commands that stop the source at the cut-over, with comments about what else the user must do.
@@ -103,6 +106,6 @@ export interface ImportSource {
   stop?(jobs: readonly ImportedJob[], context: CutOverContext): readonly string[]
   /** Yields the requests that wait in the source. */
   requests?(context: CutOverContext, notes: ImportNotes): AsyncIterable<ImportedRequest>
-  /** Closes connections. */
+  /** Closes the connections of the source. */
   close?(): Promise<void>
 }

@@ -18,7 +18,7 @@ export interface PgBossOptions {
   readonly url: string
   readonly cwd: string
   readonly schema: string
-  /** Default: every queue. */
+  /** The names of the queues to import. Default: all queues. */
   readonly queues?: readonly string[]
 }
 

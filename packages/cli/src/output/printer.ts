@@ -3,7 +3,7 @@ import { type Part, Rendered, render, visible } from './rendered.ts'
 import { type Cell, type Column, tableLines } from './table.ts'
 import type { Styles } from './styles.ts'
 
-/** Writes text for people, or one JSON document for programs. */
+/** Writes the output of a command: text for people, or one JSON document for programs. */
 export class Printer {
   readonly isJson: boolean
   readonly styles: Styles

@@ -20,7 +20,7 @@ function startRateText(rate: StartRate | null): string {
   return rate === null ? 'unlimited' : `${rate.limit} in ${duration(rate.intervalMs)}`
 }
 
-/** All of a job. */
+/** Returns all settings of a job as pairs of a name and a text. */
 export function settingTexts(settings: JobSettings): readonly (readonly [string, string])[] {
   return Object.entries(settings).map(([name, value]) =>
     name === 'taskTimeoutMs' && value === null

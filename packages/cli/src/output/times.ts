@@ -44,7 +44,7 @@ export class Times {
     return distanceMs > 0 ? `in ${distance}` : `${distance} ago`
   }
 
-  /** Both. */
+  /** Formats an instant together with its distance from the present. */
   full(instant: Date): string {
     return `${this.at(instant)} (${this.relative(instant)})`
   }

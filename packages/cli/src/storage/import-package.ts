@@ -51,7 +51,7 @@ function resolveFrom(from: string, specifier: string): string | undefined {
   try {
     return pathToFileURL(createRequire(from).resolve(specifier)).href
   } catch {
-    // Not installed there.
+    // The package is not installed there.
     return undefined
   }
 }

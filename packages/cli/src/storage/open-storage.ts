@@ -92,7 +92,7 @@ interface AwsPackage {
   }) => { destroy(): void }
 }
 
-/** Opens the storage at a location. Creates missing data only if `isNew` is set. */
+/** Opens the storage at a location. Creates missing data only with `isNew`. */
 export async function openStorage(location: Location, options: OpenOptions): Promise<Storage> {
   switch (location.kind) {
     case 'sqlite':
@@ -140,7 +140,7 @@ async function openPostgres(url: string, options: OpenOptions): Promise<Storage>
   return postgresStorage({ ...placeOf(url, options), ...(options.isNew !== true && { migrate: false }) })
 }
 
-/** Inspects a PostgreSQL server and its database. */
+/** Inspects a PostgreSQL server and its database. Returns the result for `doctor`. */
 export async function inspectPostgres(url: string, options: OpenOptions): Promise<PostgresInspection> {
   const { inspectPostgres } = await postgresPackage(options)
   return await inspectPostgres(placeOf(url, options))

@@ -1,4 +1,4 @@
-/** Width of a cell and its gap, in pixels. The style sheet contains the same number. */
+/** Width of a cell including its gap, in pixels. The style sheet contains the same number. */
 export const pitch = 20
 /** Height of the duration bars above the cells, in pixels. */
 export const headHeight = 48

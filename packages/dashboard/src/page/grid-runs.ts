@@ -20,7 +20,7 @@ export interface GridColumn {
 
 /** The runs of a grid that the page has read so far. */
 export interface GridRuns {
-  /** The newest first. */
+  /** The runs of the grid, newest first. */
   readonly columns: readonly GridColumn[]
   /** The cursor of older runs. `null` if there are no older runs, or if the grid needs none. */
   readonly cursor: string | null
@@ -37,8 +37,8 @@ interface Wanted {
 const liveStates: ReadonlySet<string> = new Set(['pending', 'queued', 'running'])
 
 /**
- * Reads the runs of a grid part by part, and shows each part. A later call reads only runs that may have changed: from the
- * newest run to the oldest run that was live.
+ * Reads the runs of a grid in parts, and shows each part. A later call reads again only runs that may have changed:
+ * from the newest run to the oldest run that was live.
  */
 export async function readGrid(wanted: Wanted, { signal, before, show }: Reading<GridRuns>): Promise<GridRuns> {
   const newest = before === null ? [] : await readChanged(wanted, before, signal)

@@ -53,7 +53,7 @@ interface LinkProps {
   readonly children?: ComponentChildren
 }
 
-/** Returns whether a click opens a link in this tab. */
+/** Returns whether a click opens its link in this tab, not in a new tab or window. */
 function isPlain({ defaultPrevented, button, metaKey, ctrlKey, shiftKey, altKey }: MouseEvent): boolean {
   return !defaultPrevented && button === 0 && !metaKey && !ctrlKey && !shiftKey && !altKey
 }

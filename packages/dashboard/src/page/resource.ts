@@ -26,7 +26,7 @@ interface ResourceOptions<T> {
   readonly on?: readonly ChangeKind[]
   /** Additional interval in ms for reading data that the change stream does not report. */
   readonly everyMs?: number | ((data: T) => number | undefined) | undefined
-  /** Reads the data. Default: one request of the path. With `by`, the path only identifies the data. */
+  /** A function that reads the data. Default: one request of `path`. With `by`, `path` only identifies the data. */
   readonly by?: (reading: Reading<T>) => Promise<T>
 }
 

@@ -51,7 +51,7 @@ const jobActions = ['pause', 'resume', 'trigger'] as const
 
 function jobTarget(action: (typeof jobActions)[number], filter: Input): Target<JobInfo> {
   const { paused, ...others } = jobsFilterOf(filter)
-  // `pause` selects only jobs that are not paused, and `resume` only paused jobs.
+  // A bulk pause selects only jobs that are not paused, and a bulk resume only paused jobs.
   const wanted = action === 'pause' ? false : action === 'resume' ? true : paused
   return {
     action,

@@ -40,7 +40,7 @@ async function inBatches<T>(
 
 const gone = (count: number): string[] => Array<string>(count).fill('canceled deleted')
 
-/** Checks that no call starts a waiting occurrence. Returns whether a sweep has left more to be done. */
+/** Asserts that a sweep starts no waiting occurrence. Returns whether the sweep has left occurrences to cancel. */
 async function expectNothingStarts(node: TestNode, ids: readonly string[]): Promise<boolean> {
   const { claimed, more } = await node.claim(now, { sweep: true })
   assert.deepEqual(claimed, [])

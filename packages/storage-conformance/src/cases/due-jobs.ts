@@ -80,7 +80,7 @@ export const dueJobsCases: readonly StorageCase[] = caseGroup(
       for (const [index, nextAt] of [5, 3, 3, 9, 1, 3, 5, 2].entries()) {
         jobs.push(await node.createJob({ name: `job-${index}`, nextAt: slotAt(nextAt) }))
       }
-      // Before 1970.
+      // A job whose next instant lies before 1970, so that it is negative.
       jobs.push(await node.createJob({ name: 'old', nextAt: -5 }, -60_000))
       const expected = jobs.toSorted((left, right) => (left.nextAt ?? 0) - (right.nextAt ?? 0) || byId(left, right))
       for (const limit of [1, 2, 3, 9, 100]) {

@@ -25,7 +25,7 @@ async function end(node: TestNode, held: Held, state: FinalState, now: number): 
   expectOutcome(await node.settle(held, { kind: 'finish', state, reason: null }, { now }), 'ok')
 }
 
-/** Runs a slot of the job, and ends it. */
+/** Starts a slot of the job, and ends it in the given state. */
 async function runSlot(
   node: TestNode,
   job: JobRecord,

@@ -30,8 +30,8 @@ const tries = 20
 const pauseMs = 25
 
 /**
- * Sends calls one after the other. The connection breaks at the first message of the first call, at the second message of the
- * second call, and so on, until a call is answered before the break.
+ * Sends calls one after the other. The connection breaks at the n-th message of the n-th call. Ends when a call is
+ * answered before its n-th message.
  */
 async function breakEverywhere<Answer>(
   world: CaseWorld,

@@ -157,8 +157,8 @@ export function checkCounts(view: LedgerView): readonly LedgerViolation[] {
 const orderSlackMs = 10_000
 
 /**
- * Checks that the query for due jobs finds exactly the jobs with a next instant, with their stored content, and roughly
- * in the order of these instants.
+ * Checks that the query for due jobs finds exactly the jobs with a next instant, as they are stored. Their order may
+ * deviate by at most `orderSlackMs`.
  */
 export function checkDue({ jobs, due }: LedgerView): readonly LedgerViolation[] {
   if (due === null) return []

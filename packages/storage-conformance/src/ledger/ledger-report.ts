@@ -52,7 +52,7 @@ export interface LedgerViolation {
   readonly jobId: JobId | null
   /** The occurrence of the violation; `null` if the violation concerns the whole job. */
   readonly occurrenceId: OccurrenceId | null
-  /** One sentence with the values that contradict each other. */
+  /** One sentence with the inconsistent values. */
   readonly message: string
 }
 
@@ -82,7 +82,7 @@ export interface LedgerExpectations {
   readonly atRest?: boolean
 }
 
-/** What `checkLedger` found. */
+/** The result of `checkLedger`. */
 export interface LedgerReport {
   /** Number of checked jobs. */
   readonly jobs: number

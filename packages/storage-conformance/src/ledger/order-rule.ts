@@ -2,8 +2,8 @@ import { compareOrder, type JobRecord, type OccurrenceRecord, placesOf } from '@
 import type { LedgerViolation } from './ledger-report.ts'
 
 /**
- * Checks that queued occurrences started in their order. Only a job with one concurrency slot and one version shows this: while
- * one occurrence ran, all later ones were queued, and its end woke the first of them.
+ * Checks that queued occurrences started in their order. Only a job with one concurrency slot and one version shows
+ * this. While one occurrence ran, all later ones were queued, and its end woke the first of them.
  */
 export function checkOrder(job: JobRecord, history: readonly OccurrenceRecord[]): readonly LedgerViolation[] {
   const { overlap, version } = job

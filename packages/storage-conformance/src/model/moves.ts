@@ -100,7 +100,7 @@ export type Move =
   | { readonly kind: 'repeat' }
   | {
       readonly kind: 'heartbeat'
-      /** `null`: only read. */
+      /** The incarnation that sends the heartbeat; `null` to only read the nodes. */
       readonly life: Index | null
       readonly counter: number
       readonly profile: Index | null

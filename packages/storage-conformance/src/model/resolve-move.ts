@@ -87,8 +87,8 @@ export function resolveMove(move: Move, state: ModelState): ModelCall | null {
         request: {
           now,
           owner: ownerAt(move.node),
-          // If a job has blocked occurrences, the limit is high: adapters may choose how many of them a claim moves
-          // back to `queued` beyond its limit.
+          // A high limit if a job has blocked occurrences: adapters may choose how many of them a claim beyond its
+          // limit moves back to `queued`.
           limit: hasBlockedPending(state) ? 1_000 : move.limit,
           exceptHandlerKeys: move.except === null ? [] : [jobName(move.except)],
           sweep: move.sweep,

@@ -5,7 +5,7 @@ export interface RaceAssignment {
   readonly module: string
   readonly exportName: string
   readonly argument: JsonValue
-  /** The name of one of the race scripts. */
+  /** The name of a script in `raceScripts`. */
   readonly script: string
   readonly parameters: JsonValue
 }

@@ -74,7 +74,7 @@ export class RaceProcess {
     this.#send({ kind: 'assignment', assignment })
   }
 
-  /** Resolves when the child is connected. */
+  /** Resolves when the child has connected to the storage. */
   async ready(): Promise<void> {
     await this.#ready
   }

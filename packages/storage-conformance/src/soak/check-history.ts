@@ -14,7 +14,7 @@ export type HistoryRule =
   | 'final'
   /** Two occurrences of a job ran at once although its overlap policy forbids that. */
   | 'overlap'
-  /** A job's watermark moved back. */
+  /** The watermark of a job moved back without a `setBackTo`. */
   | 'watermark'
   /** The storage accepted two recoveries of one window. */
   | 'one recovery'
@@ -27,7 +27,7 @@ export type HistoryRule =
 export interface HistoryViolation {
   /** The rule that the answers violate. */
   readonly rule: HistoryRule
-  /** One sentence with the calls that contradict each other. */
+  /** One sentence about the inconsistent calls. */
   readonly message: string
 }
 

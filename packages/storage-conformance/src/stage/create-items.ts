@@ -27,7 +27,7 @@ export interface SlotOptions {
   readonly runs?: readonly TaskRunRecord[]
   /** The next instant of the job after the step. Default: the following slot. */
   readonly nextAt?: number | null
-  /** Default: the job's. */
+  /** The job version of the item. Default: the version of the job handle. */
   readonly version?: number
   readonly details?: OccurrenceDetails
   readonly executionTimeoutMs?: number
@@ -54,9 +54,9 @@ export interface RequestOptions extends Omit<SlotOptions, 'nextAt'> {
   readonly kind?: 'trigger' | 'replay'
   /** The instant from which the occurrence may start. Default: its scheduled time. */
   readonly dueAt?: number
-  /** Default: none. */
+  /** The id of the record if the request is skipped. Default: none. */
   readonly skippedId?: OccurrenceId
-  /** Default: none. */
+  /** The reusable key of the request. Default: none. */
   readonly key?: ReusableKey
 }
 
@@ -117,7 +117,7 @@ export function slotSpan(first: number, last: number): SlotSpan {
 export interface RecoveryOptions {
   readonly expectedWatermark: number
   readonly entries: readonly RecoveryEntry[]
-  /** Default: slot `last`. */
+  /** The watermark of the job after the recovery. Default: slot `last`. */
   readonly watermark?: number
   readonly nextAt?: number | null
   readonly version?: number

@@ -3,21 +3,21 @@ import { type JobContent, type OverlapPolicy, overlapRuleOf, type StartRate } fr
 import { slotAt } from './instants.ts'
 
 export interface JobOptions {
-  /** Default `'alpha'`. */
+  /** The name of the job. Default `'alpha'`. */
   readonly name?: string
-  /** Default `'skip'`. */
+  /** The overlap policy of the job. Default `'skip'`. */
   readonly policy?: OverlapPolicy
   readonly maxQueued?: number
   /** Number of concurrency slots. Default 1. Only for policies that support it. */
   readonly maxConcurrency?: number
   /** The start rate of the job. Default: none. Only for policies that support it. */
   readonly startRate?: StartRate | null
-  /** Default: slot 1. */
+  /** The next instant of the job. Default: slot 1. */
   readonly nextAt?: number | null
   /** The handler key of the job. Default: the job's name. */
   readonly handlerKey?: string
   readonly owner?: string | null
-  /** Default `'print-1'`. */
+  /** The fingerprint of the version. Default `'print-1'`. */
   readonly fingerprint?: string
   readonly definition?: JsonObject
 }

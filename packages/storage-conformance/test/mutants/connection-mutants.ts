@@ -77,7 +77,7 @@ export function wakingWorld(fault: WakeUpFault = {}): StorageWorld {
 }
 
 /**
- * Returns a test database with this fault: after a connection has closed, a new connection gets a copy of the data and
+ * Returns a test database with a fault: a connection opened after another has closed gets a copy of the data, and
  * shares no later writes.
  */
 function partedByCloses(): StorageWorld {

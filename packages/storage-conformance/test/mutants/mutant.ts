@@ -8,7 +8,7 @@ export { Ledger }
 
 /** A storage with a fault, and the cases of the kit that must detect it. */
 export interface Mutant {
-  /** The fault. */
+  /** The name of the fault. */
   readonly name: string
   /** The full names of the cases that must fail on this storage. */
   readonly rejectedBy: readonly string[]

@@ -26,7 +26,7 @@ interface Fault {
   readonly takesEnded?: boolean
   /** Creates the state machine that answers calls inside transactions. */
   readonly inside?: () => Ledger
-  /** The state machine. */
+  /** Creates the state machine that executes commits, and calls outside of transactions. */
   readonly machine?: () => Ledger
   /** When other connections receive the wake-ups of a transaction. Default: after the commit. */
   readonly wakes?: 'before the commit'

@@ -9,9 +9,9 @@ interface Breaking {
   readonly client: pg.Client
   readonly admin: pg.Pool
   readonly pid: number
-  /** Sends the statement. */
+  /** Sends the statement on the user's connection. */
   send(): Promise<Answer>
-  /** Ends this process. */
+  /** Ends this process immediately. */
   kill(): void
 }
 

@@ -7,7 +7,7 @@ const errorMs = 5000
 /** Clock offset in ms from which a scheduler logs a warning. */
 const warningMs = 1000
 
-/** Reports a difference between the clocks of this machine and of the storage. */
+/** Reports a difference between this machine's clock and the storage's clock of more than 1 s. */
 export async function clockOffset({ clockOffsetMs }: Survey): Promise<readonly Finding[]> {
   if (clockOffsetMs === null || Math.abs(clockOffsetMs) <= warningMs) return []
   const side = clockOffsetMs > 0 ? 'ahead of' : 'behind'

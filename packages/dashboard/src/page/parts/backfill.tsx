@@ -11,7 +11,10 @@ import { At } from './time.tsx'
 
 const lookMs = 2000
 
-/** Backfills a past span: the dialog shows the slots, starts the backfill, and shows its progress. */
+/**
+ * A button that opens the backfill dialog. The dialog shows the slots of a past span, starts the backfill, and shows
+ * its progress.
+ */
 export function BackfillButton({ job, reload }: { readonly job: string; readonly reload: () => void }) {
   const [isOpen, setOpen] = useState(false)
   return (

@@ -15,7 +15,7 @@ interface BulkAction {
   /** The text of the button that closes the dialog. Default: `Cancel`. */
   readonly cancel?: string
   readonly isDangerous?: boolean
-  /** The text that the dialog shows instead of a plan while no filter is set. */
+  /** The text that the dialog shows in place of the items while no filter is set. */
   readonly needsFilter?: string
 }
 

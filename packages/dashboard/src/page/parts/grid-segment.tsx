@@ -17,7 +17,9 @@ interface SegmentProps {
   readonly newer: number
   /** Total number of columns in the grid. */
   readonly count: number
-  /** The column of the focusable cell, counted from the newest column; -1: no cell. */
+  /**
+   * The index of the focusable cell's column, counted from the newest column. -1 if no cell of this row is focusable.
+   */
   readonly active: number
   readonly longestMs: number
   readonly zone: string | undefined

@@ -19,7 +19,7 @@ import { Empty } from './loaded.tsx'
 import { useZone } from './time.tsx'
 
 interface GridProps {
-  /** The newest first. */
+  /** The runs of the grid, newest first. */
   readonly columns: readonly GridColumn[]
   /** The tasks of the job's current version, followed by tasks of older versions. */
   readonly tasks: readonly string[]

@@ -11,7 +11,7 @@ interface RunsProps {
   readonly hasJobs?: boolean
 }
 
-/** Runs as a table. */
+/** Shows runs as a table, one run per row. */
 export function RunsTable({ runs, caption, empty, hasJobs = true }: RunsProps) {
   if (runs.length === 0) return <Empty>{empty}</Empty>
   return (

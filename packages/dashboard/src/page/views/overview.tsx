@@ -118,7 +118,7 @@ function isPartOf(look: SurveyView | null): boolean {
   return look !== null && (look.isPart || look.isAskedPart)
 }
 
-/** A job that needs attention, with its reasons. */
+/** A job that needs attention, with the reasons: no code, late or failed. */
 interface Attended {
   readonly job: JobLine
   readonly states: readonly string[]

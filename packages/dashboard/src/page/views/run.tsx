@@ -16,7 +16,7 @@ import { RunTask } from './run-task.tsx'
 
 const liveStates = ['pending', 'queued', 'running']
 
-/** Interval for reading a live run again, in ms: the change stream does not report progress. */
+/** Returns the interval for reading a live run again, in ms, because the change stream does not report progress. */
 function everyWhileLive({ state }: RunView): number | undefined {
   return liveStates.includes(state) ? 3000 : undefined
 }

@@ -116,7 +116,7 @@ export class JobSteps extends Tables {
     )
   }
 
-  /** Counts a start. */
+  /** Adds a start to the starts in the job's head. */
   noteStart(jobId: JobId) {
     const head = this.jobs.get(jobId) as JobRecord
     if (this.hasStartRate(jobId)) this.putHead({ ...head, starts: this.startsAfter(head) })
@@ -220,7 +220,7 @@ export class JobSteps extends Tables {
     return this.jobs.get(jobId)?.deletedAt !== null
   }
 
-  /** Cancels waiting occurrences. */
+  /** Cancels waiting occurrences with a reason. Returns their addresses. */
   endAll(records: OccurrenceRecord[], reason: string, now: number) {
     for (const record of records) this.put(ended(record, 'canceled', reason, now))
     return records.map(addressOf)
