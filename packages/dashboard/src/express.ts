@@ -31,7 +31,7 @@ export function expressMiddleware(dashboard: Dashboard): ExpressMiddleware {
     const listener = nodeListener(isRead ? (asked) => dashboard(withBody(asked, request)) : dashboard)
     request.url = request.originalUrl
     listener(request, response)
-    // Restores the URL, because Express uses it for the next middleware.
+    // Restores the URL, because Express passes the same request to the next middleware.
     request.url = url as string
   }
 }

@@ -195,7 +195,7 @@ export class Surveys {
   }
 }
 
-/** A value that concurrent requests share until it is too old. */
+/** A cached value that concurrent requests share until it expires. */
 class Shared<T> {
   readonly #clock: Clock
   readonly #take: () => Promise<T>

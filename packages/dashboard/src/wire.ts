@@ -284,7 +284,7 @@ export interface BackfillLine {
   readonly reason: string | null
   /** The id of one run of the backfill. A request to continue the backfill contains this id. */
   readonly run: string
-  /** The progress; `null` if this process cannot compute it. */
+  /** The progress of the backfill; `null` if this process cannot compute the progress. */
   readonly progress: BackfillView | null
   /** `true` if the user has the right to stop and continue the backfill. */
   readonly mayAct: boolean

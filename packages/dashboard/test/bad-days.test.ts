@@ -243,7 +243,7 @@ describe('a dashboard with many jobs', () => {
       ),
     )
     const dashboard = createDashboard({ client, basePath, authorize: () => true })
-    // For each of these jobs, the fourth run has failed.
+    // The jobs whose fourth run failed.
     const hasFailed = Array.from({ length: 12 }, (_, index) => `job-${index * 10}`)
     for (const job of hasFailed)
       await fillHistory(storage, { job, tasks: ['only'], runs: 4, last: Date.now() - 60_000 })

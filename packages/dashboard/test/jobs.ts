@@ -1,7 +1,7 @@
 import { defineJob, type Job } from '@jobistemer/core'
 import { cron } from '@jobistemer/ticker-cron'
 
-/** Blocks the handlers that wait at it until a test opens it. */
+/** A gate that blocks handlers until a test opens the gate. */
 export class Gate {
   #open: () => void = () => undefined
   readonly #opened = new Promise<void>((resolve) => {

@@ -44,7 +44,7 @@ async function serverWith(options: Partial<JobistemerPluginOptions> = {}): Promi
 
 const echo = defineJob({ name: 'echo', tasks: [{ name: 'work', run: ({ input }: TaskContext) => input }] })
 
-/** Returns a promise, and the function that resolves it. */
+/** Returns a promise, and a function that resolves the promise. */
 function gate() {
   let open = () => {}
   const opened = new Promise<void>((resolve) => {

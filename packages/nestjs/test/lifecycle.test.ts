@@ -53,7 +53,7 @@ class Long {
   }
 }
 
-/** Returns a promise, and the function that resolves it. */
+/** Returns a promise, and a function that resolves the promise. */
 function gate() {
   let open = () => {}
   const opened = new Promise<void>((resolve) => {

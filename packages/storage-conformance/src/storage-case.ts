@@ -40,9 +40,9 @@ export interface DeclaredCapabilities {
   readonly subscribe?: boolean
   /** Whether the storage has the method `within`. Default `false`. */
   readonly within?: boolean
-  /** Whether the storage uses a server over TCP, and the worlds of the test file have `server`. Default `false`. */
+  /** Whether the storage uses a server over TCP, and `open` returns test databases with `server`. Default `false`. */
   readonly server?: boolean
-  /** Whether the storage keeps rows as text, and the worlds of the test file have `damage`. Default `false`. */
+  /** Whether the storage keeps rows as text, and `open` returns test databases with `damage`. Default `false`. */
   readonly damage?: boolean
 }
 

@@ -76,7 +76,7 @@ export interface ProcessEntry {
   readonly argument: JsonValue
 }
 
-/** The test database as a case sees it. */
+/** The test database and its connections, as a case receives them. */
 export interface CaseWorld extends Pick<StorageWorld, 'processes' | 'beginTransaction' | 'server' | 'damage'> {
   /** Opens another connection to the test database. The kit closes it at the end of the case. */
   connect(): Promise<Storage>

@@ -59,7 +59,7 @@ async function installExample(folder: string, tarballs: Readonly<Record<string, 
   const outside = {
     ...manifest,
     dependencies: asPacked(manifest.dependencies),
-    // All tarballs are direct dependencies, because npm would look for the kit's own dependency in the registry.
+    // Makes all tarballs direct dependencies. Otherwise npm would search the registry for the kit's own dependency.
     devDependencies: { ...tarballs, ...asPacked(manifest.devDependencies) },
   }
   await writeFile(join(folder, 'package.json'), JSON.stringify(outside, null, 2))

@@ -4,7 +4,7 @@ import { Store } from './store.ts'
 
 export type ChangeKind = 'start' | 'jobs' | 'runs' | 'failures' | 'nodes' | 'away' | 'back'
 
-/** Whether the page receives changes, so that it shows the present state. */
+/** The state of the page's connection, which shows whether the page is up to date. */
 export interface Connection {
   readonly state: 'live' | 'connecting' | 'unreachable' | 'away'
 }

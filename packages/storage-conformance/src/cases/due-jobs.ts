@@ -9,7 +9,7 @@ import { jobContent } from '../stage/job-content.ts'
 import { TestNode } from '../stage/test-node.ts'
 import { caseGroup, type StorageCase } from '../storage-case.ts'
 
-/** An instant later than all slots of these cases. */
+/** An instant that is later than all slots of the cases in this file. */
 const farAway = slotAt(1_000_000)
 
 /** Reads all due jobs, on pages of `limit` jobs. */

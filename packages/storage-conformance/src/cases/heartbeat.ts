@@ -186,7 +186,8 @@ export const heartbeatCases: readonly StorageCase[] = caseGroup('heartbeat', {
       nodes: [own],
       profiles: [profile],
     })
-    // Incompressible text: a compressing storage must also store 131,072 bytes of it.
+    // Incompressible text of the maximum size, 131,072 bytes as JSON. Storages that compress profiles must store it
+    // too.
     const noise = { text: noiseOf(131_072 - 11) }
     const next = nodeRecord('life-1', 2, { about: { text: noiseOf(4_096 - 11) } })
     const answer = await beat(storage, next, { profile: noise, profilesOf: ['life-1'] })

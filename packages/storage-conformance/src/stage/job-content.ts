@@ -8,9 +8,9 @@ export interface JobOptions {
   /** The overlap policy of the job. Default `'skip'`. */
   readonly policy?: OverlapPolicy
   readonly maxQueued?: number
-  /** Number of concurrency slots. Default 1. Only for policies that support it. */
+  /** Number of concurrency slots of the job. Default 1. Only for overlap policies that have such a number. */
   readonly maxConcurrency?: number
-  /** The start rate of the job. Default: none. Only for policies that support it. */
+  /** The start rate of the job. Default: none. Only for overlap policies that support a start rate. */
   readonly startRate?: StartRate | null
   /** The next instant of the job. Default: slot 1. */
   readonly nextAt?: number | null

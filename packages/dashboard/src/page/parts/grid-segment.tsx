@@ -13,7 +13,7 @@ interface SegmentProps {
   /** The index of the row, from 1; 0 for the duration bars. */
   readonly row: number
   readonly columns: readonly GridColumn[]
-  /** Number of columns to the right of these columns. They are newer. */
+  /** Number of newer columns in the grid. They are to the right of this segment. */
   readonly newer: number
   /** Total number of columns in the grid. */
   readonly count: number

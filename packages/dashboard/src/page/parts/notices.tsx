@@ -5,7 +5,7 @@ interface Notice {
   readonly id: number
   readonly text: string
   readonly isBad: boolean
-  /** The subject of the notice, such as a job; `null` without a subject. */
+  /** The subject of the notice, such as the name of a job; `null` without a subject. */
   readonly about: string | null
 }
 
