@@ -6,8 +6,8 @@ import { readFileSync } from 'node:fs'
  * @property {readonly string[]} include the test files, as patterns
  * @property {number} limitMs the timeout of each test, in ms
  * @property {readonly string[]} [only] the ids of the tests that run; default all
- * @property {{ readonly output: string, readonly files: readonly { readonly path: string, readonly starts: readonly number[]
- * }[] }} [record] the run appends the mutants that each test reaches to the file `output`, one JSON line per test
+ * @property {{ readonly output: string, readonly files: readonly { readonly path: string, readonly starts: readonly number[] }[] }} [record]
+ * the run appends the mutants that each test reaches to the file `output`, one JSON line per test
  */
 
 const variable = 'JOBISTEMER_MUTATION_PLAN'
