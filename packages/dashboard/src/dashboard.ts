@@ -26,8 +26,9 @@ import type { Session } from './wire.ts'
 export type Dashboard = (request: Request) => Promise<Response>
 
 /**
- * Creates the dashboard: one function from a web `Request` to a `Response`. The other entry points of this package adapt it
- * to frameworks with other request types. The dashboard answers all paths below `basePath`.
+ * Creates the dashboard: a function that answers a web `Request` with a `Response`. The dashboard answers all paths
+ * below `basePath`. The other entry points of this package convert the function for frameworks with other request
+ * types.
  *
  * @example
  * const dashboard = createDashboard({

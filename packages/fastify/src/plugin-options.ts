@@ -22,8 +22,8 @@ export interface SharedPluginOptions {
   /** `true`: the plugin closes the storage when the server closes. Default true. */
   readonly closeStorage?: boolean
   /**
-   * Serves the dashboard of `@jobistemer/dashboard`. Its `basePath` comes after the prefixes of the plugin and the enclosing
-   * scopes. The dashboard refuses all requests unless `authorize` or `token` is given. Default: no dashboard.
+   * Serves the dashboard of `@jobistemer/dashboard`. Its `basePath` comes after the prefixes of the plugin and the
+   * enclosing scopes. The dashboard requires `authorize`, `token`, or both. Default: no dashboard.
    */
   readonly dashboard?: Omit<DashboardOptions, 'client'> & { readonly basePath: string }
 }

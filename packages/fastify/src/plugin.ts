@@ -185,7 +185,8 @@ async function serveDashboard(app: FastifyInstance, { given, options, routes }: 
 }
 
 /**
- * Gives a server a scheduler, `app.scheduler`. It starts before the server listens, and shuts down when the server closes.
+ * Adds a scheduler to a Fastify server as `app.scheduler`. The scheduler starts before the server listens, and shuts
+ * down when the server closes.
  *
  * @example
  * await app.register(jobistemerPlugin, { storage: sqliteStorage({ file: 'jobs.db' }), jobs: [report] })
@@ -197,7 +198,8 @@ export const jobistemerPlugin: FastifyPluginAsync<JobistemerPluginOptions> = fas
 })
 
 /**
- * Gives a server without jobs a client, `app.jobs`, which requests runs from other processes. Creates no scheduler and no node.
+ * Adds a client to a Fastify server as `app.jobs`, for a server that runs no jobs. Other processes run the jobs that
+ * the client triggers. Creates no scheduler and no node.
  *
  * @example
  * await app.register(jobistemerClientPlugin, { storage: redisStorage({ url }) })

@@ -39,7 +39,7 @@ test('a Prometheus scrape can be parsed, and every metric changes when jobs run'
     defineJob({
       name: 'report',
       schedule: cron('* * * * *'),
-      // The higher priority makes the other job wait, so that its job is known: the parser returns only one job of each
+      // With the higher priority, `report` starts first and `flaky` waits. The parser returns only one job of each
       // histogram.
       priority: 1,
       tasks: [{ name: 'write', run: (context) => clock.sleep({ seconds: 5 }, context.signal) }],

@@ -23,11 +23,12 @@ export function InjectScheduler(): PropertyDecorator & ParameterDecorator {
 }
 
 /**
- * Injects the operations on jobs, as `JobOperations`: the scheduler of the application, or its client if the application
- * has no scheduler. So the same service works in a process that runs jobs and in a process that only requests them.
+ * Injects the `JobOperations` of the application's scheduler, or of its client if the application has no scheduler. The
+ * same service therefore works in a process that runs jobs and in a process that only requests runs.
  *
- * While the scheduler shuts down, Nest still answers requests. The storage keeps the runs that they trigger, and other
- * processes run them. `waitFor`, `changes` and all methods of the scheduler throw `SCHEDULER_STATE` then.
+ * While the scheduler shuts down, Nest still answers requests. The storage keeps the runs that these requests trigger,
+ * and other processes execute them. During the shutdown, `waitFor`, `changes` and all methods of the scheduler throw
+ * `SCHEDULER_STATE`.
  *
  * @example
  * constructor(@InjectJobs() private readonly jobs: JobOperations) {}

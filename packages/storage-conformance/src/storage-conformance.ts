@@ -40,7 +40,7 @@ export interface StorageConformanceOptions extends EffortOptions {
 const runnerGraceMs = 15_000
 
 /**
- * Registers the whole suite with a test runner.
+ * Registers all cases of the conformance kit with a test runner.
  *
  * ```ts
  * import { storageConformance } from '@jobistemer/storage-conformance'

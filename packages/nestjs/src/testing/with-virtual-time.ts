@@ -18,7 +18,8 @@ export interface VirtualTime<Builder> {
 }
 
 /**
- * Replaces the storage and the clock of the application's module by the given storage and a virtual clock.
+ * Replaces the storage and the clock of the application's `JobistemerModule` with the given storage and a virtual
+ * clock.
  *
  * @example
  * const { builder, clock } = withVirtualTime(Test.createTestingModule({ imports: [AppModule] }), {

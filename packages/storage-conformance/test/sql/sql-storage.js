@@ -2,8 +2,8 @@ import { JobistemerError } from '@jobistemer/core'
 import { orderAt, pausedUntil, storageFromLedger } from '@jobistemer/core/storage'
 
 /**
- * A small adapter for PostgreSQL, written as the guide says. It is not published. The tests change one line of it at a
- * time, and the kit has to notice: see sql-faults.ts.
+ * A small PostgreSQL adapter for tests, written as the guide describes. The tests change one line of the adapter at a
+ * time, and the kit must detect the change: see sql-faults.ts.
  *
  * @import { AsyncLedger, GetAnswer, HeartbeatAnswer, JobRecord, LedgerStep, LiveState, OccurrenceRecord, Storage } from '@jobistemer/core/storage'
  * @typedef {(text: string, values?: readonly unknown[]) => Promise<any[]>} Query
