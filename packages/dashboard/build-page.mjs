@@ -34,8 +34,8 @@ writeFileSync(
   new URL('files.d.ts', folder),
   'export declare const pageFiles: readonly { readonly kind: string; readonly name: string; readonly packed: string }[]\n',
 )
-// Copies the licence of preact into the package. pnpm adds the repository's licence only if the package has no file of
-// that name.
+// Writes the licence of Preact into `third-party.txt`: pnpm adds this package's own licence only if no other file is named
+// like a licence.
 const license = readFileSync(new URL('./node_modules/preact/LICENSE', import.meta.url), 'utf8')
 writeFileSync(new URL('third-party.txt', folder), `The page contains Preact, https://preactjs.com:\n\n${license}`)
 
