@@ -111,7 +111,7 @@ export default { storage: async () => sqliteStorage({ file }) } satisfies object
 })
 
 describe('the configuration file of a folder that the user has not trusted', () => {
-  /** A folder whose configuration leaves a mark when it is loaded. */
+  /** Returns a folder whose configuration creates a file when the program loads it. */
   async function hostile() {
     const { folder, place } = await scratch.ledger()
     const mark = join(folder, 'loaded')

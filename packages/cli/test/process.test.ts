@@ -58,7 +58,7 @@ describe('the CLI as a process', () => {
   })
 })
 
-// `script` of other systems takes other options; the code that it tests is the same there.
+// Only on Linux: the command `script` takes other options on other systems. The tested code is the same there.
 describe.runIf(process.platform === 'linux')('the CLI on a terminal', () => {
   it('prints colours unless NO_COLOR is set, and escapes control sequences in stored names', async () => {
     const { place } = await scratch.ledger()

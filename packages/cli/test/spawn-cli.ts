@@ -29,10 +29,10 @@ interface ShellOptions {
   readonly cwd?: string
 }
 
-/** Starts a line of the shell in which `jobistemer` is the program; optionally on a separate terminal. */
+/** Starts a shell command line in which `jobistemer` is the CLI; optionally on a separate terminal. */
 export function startShell(line: string, { env = {}, terminal = false, cwd }: ShellOptions = {}): Started {
   const script = `jobistemer() { '${process.execPath}' '${bin}' "$@"; }; ${line}`
-  // Of util-linux: gives what it starts a real terminal.
+  // `script` of util-linux runs its command on a real terminal.
   if (terminal)
     return start('script', ['-qefc', `bash -c ${quoted(`stty cols 120; ${script}`)}`, '/dev/null'], env, cwd)
   return start('bash', ['-o', 'pipefail', '-c', script], env, cwd)

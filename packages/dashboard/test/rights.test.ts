@@ -53,7 +53,7 @@ const onlyOpen: DashboardOptions['authorize'] = (_, { action }) => action === 'o
 
 describe('a user without the right to view a job', () => {
   it('gets counts that cover only visible jobs', async () => {
-    // Fewer jobs than a request may ask about.
+    // A storage with fewer than 1,000 jobs, so that a request can ask `authorize` about every job.
     const few = sqliteStorage({ file: ':memory:' })
     const own = createClient({ storage: few, logger: silentLogger })
     const tasks = [{ name: 'only', handler: 'none' }]

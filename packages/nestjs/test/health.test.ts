@@ -25,7 +25,7 @@ it('JobistemerHealth is down if the storage does not answer, before the start, a
 })
 
 describe('JobistemerHealth beside the node record of an earlier process with the same name and id', () => {
-  // As in a container, where both are the same in each life.
+  // The node record of an earlier start with equal node name and process id, as in a container.
   const earlierLife = (leaving: boolean) => ({
     node: 'web-1',
     // The last incarnation in the order of the list.

@@ -85,7 +85,10 @@ async function closeWhileItRuns(metadata: Parameters<typeof startApp>[0]): Promi
 }
 
 describe('while a NestJS application shuts down and a task still runs', () => {
-  /** A server whose routes ask, and which is closing: its scheduler waits for a task until that is released. */
+  /**
+   * Starts an application whose routes trigger runs, and begins to close it. The scheduler waits for a running task
+   * until `release` is called.
+   */
   async function closingServer() {
     @Controller()
     class Web {

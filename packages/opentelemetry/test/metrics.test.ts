@@ -105,7 +105,7 @@ test('an OpenTelemetry collection omits values that the storage does not return,
 })
 
 test('the OpenTelemetry gauge of the last success omits a removed job', async () => {
-  // Readers that accumulate keep what was observed once: that is the SDK's.
+  // Uses delta temporality: with cumulative temporality, the SDK keeps reporting values that were observed only once.
   await using collected = meters(AggregationTemporality.DELTA)
   const clock = virtualClock('2026-01-01T00:00:00Z')
   const job = defineJob({ name: 'report', tasks: [{ name: 'write', run: () => 1 }] })

@@ -75,7 +75,7 @@ describe.each(opened)('the page %s of the site', (path) => {
       await page.goto(site.origin + path)
       await page.locator('h1').first().waitFor()
       expect(await page.evaluate('document.documentElement.classList.contains("dark")')).toBe(colorScheme === 'dark')
-      // Only the colors differ between the two.
+      // In the dark scheme, only contrast is checked, because the elements are the same as in the light scheme.
       const rules = colorScheme === 'light' ? undefined : ['color-contrast']
       expect(await accessibilityFindings(page, rules)).toEqual([])
       expect(browser.complaints()).toEqual([])
@@ -103,7 +103,7 @@ it('the first press of Tab on a page focuses a link that skips the navigation', 
 })
 
 describe('the search of the site', () => {
-  /** Opens the search, types a question, and returns the pages of the first three results. */
+  /** Opens the search, types a question, and returns the addresses of the first three results. */
   async function search(question: string): Promise<readonly string[]> {
     const { page } = browser
     const input = page.locator('#localsearch-input')

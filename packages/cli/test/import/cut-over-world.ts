@@ -89,7 +89,10 @@ export function clientOf(folder: string): Client {
   return createClient({ storage: sqliteStorage({ file: join(folder, 'jobs.db') }), logger: silentLogger })
 }
 
-/** Calls the program. @throws if it exits with another code than 0 or 1 */
+/**
+ * Calls the CLI in this process, and returns its output.
+ * @throws if the exit code is neither 0 nor 1
+ */
 async function call(cwd: string, ...argv: readonly string[]): Promise<string> {
   const { code, out, err } = await runCli(argv, { now: null, cwd })
   expect(code, `${argv.join(' ')}\n${err}`).toBeLessThan(2)
@@ -141,7 +144,7 @@ export async function handOver(
   const total = (await readFile(file, 'utf8')).trim().split('\n').length
   if (crashes) {
     const killed = startCli(trigger, {}, project)
-    // Producers trigger the job as well, with other keys.
+    // Ignores runs with keys of producers (`new-…`): they also trigger this job.
     const isBegun = async (): Promise<boolean> => {
       const { items } = await client.occurrences({ job: 'bulk', limit: 1000 })
       return items.some(({ requestKey }) => requestKey?.startsWith('new-') === false)
