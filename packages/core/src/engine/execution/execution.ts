@@ -150,21 +150,20 @@ export class Execution implements Settling, Alarm, PermitHolder, TaskOwner {
     this.job = options.job
     this.occurrence = options.occurrence
     this.#plan = options.plan
-    const { runs, fresh, plan } = options
-    const tasks = new Array<TaskProgress>(plan.tasks.length)
-    for (let index = 0; index < tasks.length; index++)
-      tasks[index] = new TaskProgress(plan.tasks[index] as TaskPlan, this)
-    this.#tasks = tasks
     this.#drainsUntil = drainsUntil
+    const { runs, fresh, plan, occurrence } = options
     this.#earlierTrace = fresh || this.engine.tracing === null ? null : latestTraceOf(runs)
-    for (let index = 0; index < this.#tasks.length; index++) {
-      const task = this.#tasks[index] as TaskProgress
+    const tasks = new Array<TaskProgress>(plan.tasks.length)
+    for (let index = 0; index < tasks.length; index++) {
+      const task = new TaskProgress(plan.tasks[index] as TaskPlan, this)
+      tasks[index] = task
       const run = runs[index]?.task === task.plan.name ? runs[index] : runs.find((one) => one.task === task.plan.name)
       if (run === undefined) continue
       if (fresh) task.begin(run)
-      else task.resume(run, options.occurrence.startedAt)
+      else task.resume(run, occurrence.startedAt)
     }
-    this.#foreignRuns = fresh ? noRuns : runsWithoutTask(runs, options.plan.tasks, options.occurrence.startedAt)
+    this.#tasks = tasks
+    this.#foreignRuns = fresh ? noRuns : runsWithoutTask(runs, plan.tasks, occurrence.startedAt)
   }
 
   /** Milliseconds since {@link start}; 0 before. */
@@ -631,10 +630,6 @@ export class Execution implements Settling, Alarm, PermitHolder, TaskOwner {
     return this.heapIndex >= 0 && this.engine.clock.monotonic() >= this.at
   }
 
-  heldLoop(forMs: number): void {
-    this.engine.heldLoop(this.job.job.name, forMs)
-  }
-
   failFast(): void {
     for (const task of this.#tasks) if (!task.plan.alwaysRuns) task.abort('fail_fast')
   }
@@ -765,14 +760,6 @@ export class Execution implements Settling, Alarm, PermitHolder, TaskOwner {
   }
 
   #report(outcome: FinalState, reason: string | null, finishedAt: number): ExecutionReport {
-    return reportOf({
-      jobName: this.job.job.name,
-      plan: this.#plan,
-      occurrence: this.occurrence,
-      runs: this.#finalRuns,
-      outcome,
-      reason,
-      finishedAt,
-    })
+    return reportOf(this, this.#plan, this.#finalRuns, { outcome, reason, finishedAt })
   }
 }

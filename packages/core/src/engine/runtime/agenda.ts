@@ -92,6 +92,18 @@ export class Agenda<Slot extends SlotEntry> {
     this.#alarms.remove(alarm)
   }
 
+  /** Resolves with true when `ended` resolves, or with false after `delayMs`. `null`: waits for `delayMs`. */
+  endsWithin(ended: Promise<unknown> | null, delayMs: number): Promise<boolean> {
+    return new Promise((resolve) => {
+      const alarm = { at: 0, heapIndex: -1, ring: () => resolve(false) }
+      this.setAlarm(alarm, delayMs)
+      void ended?.then(() => {
+        this.cancelAlarm(alarm)
+        resolve(true)
+      })
+    })
+  }
+
   /**
    * The launcher has finished its round, so the timer considers slots again. `waitMs`: if slots are still due, the agenda
    * reports them after this time at the earliest.
