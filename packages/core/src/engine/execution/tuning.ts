@@ -39,8 +39,6 @@ export const killedGraceMs = 2000
  * the time without a message after which a starter counts as stuck, if the node has requested the kill of a child.
  */
 export const abortGraceMs = 5000
-/** Maximum length of a progress message, and of a kept line of a child's output, in characters. */
-export const longestShownLine = 200
 
 /**
  * Attempts to keep of a task: the first 5 and the last 15, of which the last 3 keep the stack and cause of their error. Each
@@ -51,5 +49,8 @@ export const lastKept = 15
 export const lastWithStack = 3
 /** Maximum length of a kept log line in characters: message, field names and values together. */
 export const longestLine = 1000
-/** Milliseconds until the storage receives what an execution has not reported yet. Users watch progress meanwhile. */
+/**
+ * Milliseconds until the storage receives what an execution has not reported yet: first attempts for which its claim stands,
+ * progress, and log lines. After as long without an answer to a claim, the claimer confirms ownership before it calls handlers.
+ */
 export const longestDelayMs = 1000

@@ -115,12 +115,10 @@ export class Agenda<Slot extends SlotEntry> {
     this.#arm()
   }
 
-  /** The result of `wallNow` has jumped, so slots may be due earlier than the timer rings. */
-  wallTimeSet(): void {
-    this.#arm()
-  }
-
-  /** Sets the timer anew. If an alarm was canceled or moved to a later instant, the timer no longer rings too early. */
+  /**
+   * Sets the timer anew: the result of `wallNow` has jumped, so slots may be due earlier, or an alarm was canceled or moved to a
+   * later instant.
+   */
   rearm(): void {
     this.#timerAt = Number.POSITIVE_INFINITY
     this.#arm()

@@ -12,8 +12,8 @@ import type { EngineContext } from '../storage-access/engine-context.ts'
 import type { ExecutionPool } from '../execution/execution-pool.ts'
 import type { TakenRunner } from '../execution/next-runs.ts'
 import { beginsByClaim, initialRuns } from '../execution/task-run-records.ts'
-import { looksPerFullLook, trustMs } from './tuning.ts'
-import { lookMs } from '../execution/tuning.ts'
+import { upkeepMs } from '../../tuning.ts'
+import { longestDelayMs, lookMs } from '../execution/tuning.ts'
 import { suspendedMs } from '../definitions/tuning.ts'
 import type { JobRecord } from '../../storage/job-record.ts'
 
@@ -48,8 +48,8 @@ export class Claimer implements TakenRunner {
   constructor(engine: EngineContext, parts: ClaimerParts) {
     this.#engine = engine
     this.#parts = parts
-    // A sweep repairs inconsistent records of a damaged storage, as often as other looks are full.
-    this.#pollsPerSweep = Math.ceil((looksPerFullLook * lookMs) / parts.pollIntervalMs)
+    // A sweep repairs inconsistent records of a damaged storage.
+    this.#pollsPerSweep = Math.ceil(upkeepMs / parts.pollIntervalMs)
     this.#skippedKeys = new SkippedHandlerKeys(engine, parts.registry)
     this.#loop = new BackgroundLoop(engine, {
       name: 'claim',
@@ -254,7 +254,7 @@ export class Claimer implements TakenRunner {
     const startedAt = record.startedAt ?? this.#engine.now()
     // A reaper derives the first attempts from the occurrence's own version. With another version, they are stored first.
     const isOwnVersion = plan.version === record.jobVersion
-    const isTrusted = this.#engine.clock.monotonic() - askedAt <= trustMs
+    const isTrusted = this.#engine.clock.monotonic() - askedAt <= longestDelayMs
     // If a cancel was requested from an earlier owner, the answer to the first settle carries that request.
     const begins = isOwnVersion && isTrusted && beginsByClaim(record) && record.cancelRequest === null
     const isParallel = plan.settings.taskExecutionMode === 'parallel'

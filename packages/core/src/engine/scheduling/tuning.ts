@@ -11,9 +11,6 @@ export const looksPerFullLook = 60
  */
 export const overlapMs = 10_000
 
-/** Milliseconds without an answer, after which the claimer confirms ownership before it calls handlers. */
-export const trustMs = 1000
-
 /** Runs of a job per recovery step, at most; further runs follow in further steps. Also the slots per read of their records. */
 export const recoveryStep = 1000
 /**

@@ -1,4 +1,4 @@
-import { longestReason } from './tuning.ts'
+import { longestShownText } from './tuning.ts'
 import type { Clock, Timer } from '../../clock.ts'
 import { orDefault, readMethods } from '../../configuration/read-value.ts'
 import { cutText } from '../../cut-text.ts'
@@ -179,7 +179,7 @@ function timedOut(
 /** Returns the code and the message of an error as a sentence. */
 function reasonOf(error: unknown): string {
   const code = JobistemerError.isInstance(error) ? `${error.code}: ` : ''
-  const text = cutText(`${code}${error instanceof Error ? error.message : printValue(error)}`, longestReason)
+  const text = cutText(`${code}${error instanceof Error ? error.message : printValue(error)}`, longestShownText)
   return /[.!?…]$/.test(text) ? text : `${text}.`
 }
 

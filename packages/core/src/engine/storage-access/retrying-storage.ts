@@ -1,4 +1,5 @@
-import { firstRetryMs, longestRetryMs, outageLineMs } from './tuning.ts'
+import { upkeepMs } from '../../tuning.ts'
+import { firstRetryMs, longestRetryMs } from './tuning.ts'
 import type { Clock } from '../../clock.ts'
 import { type ErrorCode, JobistemerError } from '../../errors.ts'
 import type { EventHub } from '../../events.ts'
@@ -312,7 +313,7 @@ export class StorageOutage {
     this.#failures++
     const code = JobistemerError.isInstance(error) ? error.code : ''
     const isNews = !this.#codes.has(code)
-    if (!isNews && now - this.#saidAt < outageLineMs) return
+    if (!isNews && now - this.#saidAt < upkeepMs) return
     this.#codes.add(code)
     this.#saidAt = now
     if (isNews) this.#logger.error({ operation, err: error }, 'the storage fails: retrying until it answers')
