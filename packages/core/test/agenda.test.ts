@@ -213,14 +213,14 @@ describe('the agenda of a node', () => {
     expect(log).toEqual([['slot of 3600000', 60_000]])
   })
 
-  it('reports overdue slots at once when `wallTimeSet` tells it that the wall clock was set forward', async () => {
+  it('reports overdue slots at once when `rearm` tells it that the wall clock was set forward', async () => {
     const { clock, agenda, log, slot } = world()
     slot(3_600_000)
     slot(7_200_500)
     agenda.start()
     agenda.slotsLaunched()
     await clock.jumpTo(start + 7_200_000)
-    agenda.wallTimeSet()
+    agenda.rearm()
     await clock.advance(1000)
     expect(log).toEqual([
       ['slot of 3600000', 0],

@@ -110,7 +110,7 @@ describe('the permits of a node', () => {
     // The slot looks again at once.
     expect(log).toContain('room')
     expect(capacity.roomForRequest()).toBe(false)
-    capacity.endHold()
+    capacity.heldForMs = 0
     expect(capacity.roomForRequest()).toBe(true)
     capacity.workLeft(true, 0)
     expect(capacity.roomForRequest()).toBe(false)
@@ -243,7 +243,7 @@ describe('due slots without a free permit', () => {
     const first = holder('first')
     capacity.enter(first)
     capacity.holds(1000, settings, 0, 1030)
-    capacity.endHold()
+    capacity.heldForMs = 0
     capacity.leave(first, 1)
     expect(log).toEqual(['first starts'])
   })

@@ -1,4 +1,4 @@
-import { goOnMs } from './scheduling/tuning.ts'
+import { longestWaitMs } from './execution/tuning.ts'
 import { JobistemerError } from '../errors.ts'
 import type { CheckedRunDue, RunDueReport } from '../run-due.ts'
 import { isFailure } from '../storage/occurrence-record.ts'
@@ -129,7 +129,7 @@ export function callDue(
     while (ended === null) {
       await launcher.launched()
       // Counting missed slots may take minutes. Other work runs meanwhile.
-      if (recovery.isAtWork) await orAlarm(recovery.settled())
+      if (recovery.isAtWork) await agenda.endsWithin(recovery.settled(), longestWaitMs)
       const hasTaken = await claimer.claimed()
       if (pool.size > 0) {
         await pool.emptied()
@@ -138,20 +138,8 @@ export function callDue(
       if (hasTaken || recovery.isAtWork) continue
       const isDue = agenda.peekDueSlot(node.now()) !== undefined
       if (!isDue && !capacity.hasBacklog && !node.isHeldBack) return
-      await orAlarm(null)
+      await agenda.endsWithin(null, longestWaitMs)
     }
-  }
-
-  /** Resolves when `work` is done, or after {@link goOnMs}. */
-  function orAlarm(work: Promise<void> | null): Promise<void> {
-    return new Promise((resolve) => {
-      const alarm = { at: 0, heapIndex: -1, ring: resolve }
-      agenda.setAlarm(alarm, goOnMs)
-      void work?.then(() => {
-        agenda.cancelAlarm(alarm)
-        resolve()
-      })
-    })
   }
 
   /** Returns the instant at which work is due next, as far as this node knows; `null`: unknown, or no work. */

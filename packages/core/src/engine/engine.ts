@@ -28,7 +28,7 @@ import { Agenda } from './runtime/agenda.ts'
 import { CallerContext, type CallOptions } from './storage-access/caller-context.ts'
 import { BlockedLoop } from './runtime/blocked-loop.ts'
 import { clientClosed, type EngineContext, type Phase, stateError } from './storage-access/engine-context.ts'
-import { BisectingCalls } from './storage-access/bisecting-calls.ts'
+import { answers, BisectingCalls } from './storage-access/bisecting-calls.ts'
 import { OwnContext } from './runtime/own-context.ts'
 import { YieldBudget } from './runtime/yield-budget.ts'
 import { isStorageGone, RetryingStorage } from './storage-access/retrying-storage.ts'
@@ -106,6 +106,8 @@ export class Engine implements CallingNode {
   /** The background work that ends when a shutdown begins. */
   readonly #loops: readonly { stop(): void | Promise<void> }[]
   readonly #callOf: CallOf | null
+  /** How long a shutdown waits for one answer of the storage, in ms. */
+  readonly #farewellMs: number
   /** The call of `runDue` for which this node lives; `null`: the node is a scheduler or a client. */
   #call: DueCall | null = null
   /** The nodes of the calls of `runDue` in progress on this scheduler. */
@@ -139,6 +141,7 @@ export class Engine implements CallingNode {
     this.#options = options
     this.#isClient = isClient
     this.#callOf = callOf
+    this.#farewellMs = callOf?.times.farewellMs ?? farewellMs
     this.nodeId = options.nodeId
     this.logger = options.logger
     this.events = new EventHub(options.logger, callOf?.events)
@@ -186,7 +189,7 @@ export class Engine implements CallingNode {
       deadAfterMs: options.deadAfterMs,
       restsAlone: options.restsAlone,
       about: aboutOf(options),
-      farewellMs: callOf?.times.farewellMs ?? farewellMs,
+      farewellMs: this.#farewellMs,
       ...(callOf !== null && { callLeftMs: () => callOf.budgetMs - (this.clock.monotonic() - madeAt) }),
       running: () => this.pool.begun,
       code: () => this.#code(),
@@ -299,12 +302,15 @@ export class Engine implements CallingNode {
    * are left out after the scheduler has ended, because they are outdated then.
    */
   async #readGauges(): Promise<GaugeValues> {
-    const waiting = await this.#waitingCount()
+    // A scrape after the end, and an unavailable storage, leave the gauge without a value.
+    const asked = this.#asked({ timeout: 2 * farewellMs })
+    const hasEnded = () => this.#stopping !== undefined || this.#phase === 'stopped'
+    const counts = hasEnded() ? null : await liveCounts(asked).catch(() => null)
     const isRunning = this.#phase === 'running'
     const silent = isRunning ? this.#staleJobAlert.count : null
     return {
-      scheduler_jobs_running: this.#begunCount(),
-      ...(waiting !== null && { scheduler_jobs_in_queue: waiting }),
+      scheduler_jobs_running: [this, ...this.#calls].reduce((sum, { pool }) => sum + pool.begun, 0),
+      ...(counts !== null && !hasEnded() && { scheduler_jobs_in_queue: counts.pending + counts.queued }),
       scheduler_jobs_paused: this.registry.pausedCount,
       scheduler_jobs_ahead: this.registry.aheadCount,
       ...(silent !== null && { scheduler_jobs_silent: silent }),
@@ -313,22 +319,6 @@ export class Engine implements CallingNode {
       scheduler_node_isolated: this.#heartbeats.isPartitioned ? 1 : 0,
       scheduler_clock_unconfirmed: this.#time.isInDoubt ? 1 : 0,
     }
-  }
-
-  /** Reads the number of waiting occurrences; `null`: no answer in time, or the engine has ended. */
-  async #waitingCount(): Promise<number | null> {
-    if (this.#stopping !== undefined || this.#phase === 'stopped') return null
-    const asked = this.#asked({ timeout: 2 * farewellMs })
-    // An unavailable storage leaves the gauge without a value.
-    const counts = await liveCounts(asked).catch(() => null)
-    return this.#stopping === undefined && counts !== null ? counts.pending + counts.queued : null
-  }
-
-  /** Number of running occurrences, including those of calls of `runDue`. */
-  #begunCount(): number {
-    let count = this.pool.begun
-    for (const node of this.#calls) count += node.pool.begun
-    return count
   }
 
   now(): number {
@@ -604,18 +594,13 @@ export class Engine implements CallingNode {
     this.#metricsEnded()
   }
 
-  /** How long a shutdown waits for one answer of the storage, in ms. */
-  get #farewellMs(): number {
-    return this.#callOf?.times.farewellMs ?? farewellMs
-  }
-
   /** Ends a start in progress after its current storage call, or after `farewellMs` without an answer. */
   async #endStart(): Promise<void> {
     const settled = this.#startSettled
     if (settled === null) return
     // Before its first heartbeat is stored, the node has run nothing and owes the storage no call.
     if (!this.#heartbeats.isKnown) this.storage.stop()
-    const ended = this.#endsWithin(settled, this.#farewellMs)
+    const ended = this.agenda.endsWithin(settled, this.#farewellMs)
     this.clock.passUntil?.(ended)
     if (!(await ended)) this.#giveUpStart()
     await settled
@@ -633,38 +618,22 @@ export class Engine implements CallingNode {
     const stoppedByMs = graceMs - 3 * farewellMs - killMs - 3 * this.#farewellMs
     const awayAbortMs = Math.max(0, Math.min(abortGraceMs, stoppedByMs))
     const awayGraceMs = Math.max(0, stoppedByMs - awayAbortMs)
-    if (await this.#endsWithin(ended, awayGraceMs)) return
+    if (await this.agenda.endsWithin(ended, awayGraceMs)) return
     const isAway = stoppedByMs > 0 && !(await this.#isStorageThere())
     if (isAway && this.pool.size === 0) return
-    if (!isAway && (await this.#endsWithin(ended, graceMs - awayGraceMs))) return
+    if (!isAway && (await this.agenda.endsWithin(ended, graceMs - awayGraceMs))) return
     this.pool.abort()
-    if (await this.#endsWithin(ended, isAway ? awayAbortMs : abortGraceMs)) return
+    if (await this.agenda.endsWithin(ended, isAway ? awayAbortMs : abortGraceMs)) return
     if (this.#children.size === 0) return
     // After a child is killed, its occurrence can be handed back.
     this.#children.kill()
-    await this.#endsWithin(ended, killedGraceMs)
+    await this.agenda.endsWithin(ended, killedGraceMs)
   }
 
   /** Returns whether the storage answers a small call in time. */
   async #isStorageThere(): Promise<boolean> {
-    const answered = this.storage
-      .once((calls) => calls.listJobs({ limit: 1, cursor: null }), { isAsked: false })
-      .then(
-        () => true,
-        () => false,
-      )
-    return (await this.#endsWithin(answered, this.#farewellMs)) && answered
-  }
-
-  #endsWithin(ended: Promise<unknown>, delayMs: number): Promise<boolean> {
-    return new Promise((resolve) => {
-      const grace = { at: 0, heapIndex: -1, ring: () => resolve(false) }
-      this.agenda.setAlarm(grace, delayMs)
-      void ended.then(() => {
-        this.agenda.cancelAlarm(grace)
-        resolve(true)
-      })
-    })
+    const answered = this.storage.once(answers, { isAsked: false })
+    return (await this.agenda.endsWithin(answered, this.#farewellMs)) && answered
   }
 
   /** Stops the agenda. Ends all waiting calls too, because their alarms do not ring any more. */

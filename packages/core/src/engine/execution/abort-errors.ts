@@ -31,7 +31,13 @@ export function isHandOver(reason: AbortReason): boolean {
 
 /** The reason with which the signal of an attempt aborts. */
 export function abortErrorOf(task: TaskPlan, reason: AbortReason): JobistemerError {
-  return reason === 'timeout' ? timeoutError(task) : abortError(reason)
+  if (reason === 'timeout') return timeoutError(task)
+  const code = reason === 'execution_timeout' ? 'EXECUTION_TIMEOUT' : reason === 'lost' ? 'OCCURRENCE_LOST' : 'ABORTED'
+  return new JobistemerError(code, {
+    message: `The engine aborted the attempt: ${reason}.`,
+    field: 'reason',
+    value: reason,
+  })
 }
 
 /** The error of an attempt that exceeded its `taskTimeout`. */
@@ -42,17 +48,6 @@ export function timeoutError({ name, settings: { taskTimeoutMs } }: TaskPlan): J
     value: taskTimeoutMs,
     remedy: 'Raise taskTimeout, or make the task faster.',
   })
-}
-
-function abortError(reason: AbortReason): JobistemerError {
-  return new JobistemerError(
-    reason === 'execution_timeout' ? 'EXECUTION_TIMEOUT' : reason === 'lost' ? 'OCCURRENCE_LOST' : 'ABORTED',
-    {
-      message: `The engine aborted the attempt: ${reason}.`,
-      field: 'reason',
-      value: reason,
-    },
-  )
 }
 
 /** The error of a run whose stored row is damaged. */

@@ -1,10 +1,9 @@
 import {
-  aheadMs,
-  backlogLookMs,
   decay,
   joinShare,
   longestRestMs,
   longestWaitMs,
+  lookMs,
   mostInRound,
   mostJoining,
   pauseFactor,
@@ -64,11 +63,12 @@ export class Capacity implements Alarm {
   #reserved = 0
   /** How many of the reserved permits belong to requests that are being created. */
   #requested = 0
-  /** See {@link hasBacklog}. */
-  #backlog = false
+  /** Whether the storage has due pending work, as far as this node knows. */
+  hasBacklog = false
   /** The last occurrence of a claim that left more work in the storage; `null`: unknown. */
   #lastTaken: Ordered | null = null
-  #heldForMs = 0
+  /** Milliseconds after which the launcher tries held slots again; 0: no slot is held. */
+  heldForMs = 0
   /** Monotonic instant at which a run last gave its permit back without being lost. */
   #leftAt = Number.NEGATIVE_INFINITY
   /** How many due slots may be stored behind the backlog. Each claim from the backlog adds {@link joinShare} per run. */
@@ -130,15 +130,15 @@ export class Capacity implements Alarm {
   }
 
   get #roomForRequests(): number {
-    if (this.#heldForMs > 0 || this.#backlog) return 0
+    if (this.heldForMs > 0 || this.hasBacklog) return 0
     const share = Math.max(1, Math.floor(this.#limit / 2))
     return Math.min(this.#free, share - this.#requested)
   }
 
   /** Returns whether an end may take the next occurrence of its job. Other waiting work may be older and has precedence. */
   roomForNext(): boolean {
-    const isAwaited = this.#heldForMs > 0 || this.#holdsRequests || this.#waiting.length > 0
-    return this.#free > 0 && !this.#backlog && !isAwaited && !this.#stopped
+    const isAwaited = this.heldForMs > 0 || this.#holdsRequests || this.#waiting.length > 0
+    return this.#free > 0 && !this.hasBacklog && !isAwaited && !this.#stopped
   }
 
   /**
@@ -228,7 +228,7 @@ export class Capacity implements Alarm {
   }
 
   #permitFreed(): void {
-    if (this.#heldForMs > 0) this.room.send()
+    if (this.heldForMs > 0) this.room.send()
     if (this.#holdsRequests) this.requestRoom.send()
   }
 
@@ -266,11 +266,6 @@ export class Capacity implements Alarm {
 
   // ------------------------------------------------------------------------------------------------------------- hold
 
-  /** Milliseconds after which the launcher tries held slots again; 0: no slot is held. */
-  get heldForMs(): number {
-    return this.#heldForMs
-  }
-
   /**
    * Returns whether the launcher holds a due slot back, and sets {@link heldForMs}. If not, the launcher creates its
    * occurrence, which starts if a permit is free and is stored as pending otherwise. `taken`: how many slots of the same
@@ -287,9 +282,9 @@ export class Capacity implements Alarm {
    */
   holds(slot: number, settings: JobSettings, taken: number, now: number): boolean {
     const patienceMs = settings.misfireThresholdMs / 2
-    if (this.#backlog) this.#heldForMs = this.#holdsBehindBacklog(slot, settings, patienceMs, now) ? backlogLookMs : 0
-    else this.#heldForMs = this.#holdForPermit(taken - this.roomForSlot(settings), now - slot, patienceMs)
-    return this.#heldForMs > 0
+    if (this.hasBacklog) this.heldForMs = this.#holdsBehindBacklog(slot, settings, patienceMs, now) ? lookMs : 0
+    else this.heldForMs = this.#holdForPermit(taken - this.roomForSlot(settings), now - slot, patienceMs)
+    return this.heldForMs > 0
   }
 
   /** `beyond`: how many earlier slots find no permit either; negative if this slot finds one. */
@@ -301,21 +296,12 @@ export class Capacity implements Alarm {
     return !isOffered && this.#worksQuickly ? Math.min(longestWaitMs, patienceMs - lateMs) : 0
   }
 
-  /** Lowers {@link heldForMs} to at most `ms`, for another held slot. */
-  holdAtMost(ms: number): void {
-    this.#heldForMs = Math.min(this.#heldForMs, ms)
-  }
-
   #holdsBehindBacklog(slot: number, settings: JobSettings, patienceMs: number, now: number): boolean {
     const isUrgent = this.#lastTaken !== null && isMoreUrgent(slot, settings, this.#lastTaken)
-    return !isUrgent && this.#worksQuickly && !this.#joins(slot + patienceMs - now)
-  }
-
-  /** Returns whether the slot is stored behind the backlog now, and counts it. `leftMs`: the rest of its patience. */
-  #joins(leftMs: number): boolean {
-    if (leftMs > 0 || this.#mayJoin < 1) return false
+    if (isUrgent || !this.#worksQuickly) return false
+    if (now - slot < patienceMs || this.#mayJoin < 1) return true
     this.#mayJoin--
-    return true
+    return false
   }
 
   /** Whether handlers are quick, and a run has given its permit back within {@link longestRestMs}. */
@@ -323,21 +309,11 @@ export class Capacity implements Alarm {
     return this.#latency.isQuick && this.#engine.clock.monotonic() - this.#leftAt < longestRestMs
   }
 
-  /** The launcher holds no slot any more. */
-  endHold(): void {
-    this.#heldForMs = 0
-  }
-
   // ---------------------------------------------------------------------------------------------------------- backlog
-
-  /** Whether the storage has due pending work, as far as this node knows. */
-  get hasBacklog(): boolean {
-    return this.#backlog
-  }
 
   /** The storage has pending work that any node with a free permit may claim. */
   workAppeared(): void {
-    this.#backlog = true
+    this.hasBacklog = true
     this.work.send()
   }
 
@@ -350,7 +326,7 @@ export class Capacity implements Alarm {
 
   /** A claim has taken `taken` occurrences; the last of them is `last`. `more`: the claim left due work in the storage. */
   workLeft(more: boolean, taken: number, last?: Ordered): void {
-    this.#backlog = more
+    this.hasBacklog = more
     this.#claimed += taken
     if (!more) {
       if (this.#stored > 0) this.#othersHaveRoom = this.#claimed < this.#stored / 2
@@ -360,7 +336,7 @@ export class Capacity implements Alarm {
     if (!more) this.#lastTaken = null
     else if (last !== undefined) this.#lastTaken = last
     this.#mayJoin = more ? Math.min(this.#mayJoin + taken * joinShare, mostJoining) : 0
-    if (!more && this.#heldForMs > 0) this.room.send()
+    if (!more && this.heldForMs > 0) this.room.send()
     if (this.#holdsRequests) this.requestRoom.send()
   }
 
@@ -371,7 +347,7 @@ export class Capacity implements Alarm {
 
   /** Tells the claimer that there may be room for the backlog. */
   offerRoom(): void {
-    if (this.#backlog) this.work.send()
+    if (this.hasBacklog) this.work.send()
   }
 }
 
@@ -400,9 +376,10 @@ export class HandlerLatency {
     return this.#slowestMs <= longestWaitMs
   }
 
-  /** How many occurrences beyond the permits will find a permit within {@link aheadMs}. */
+  /** How many occurrences beyond the permits will find a permit within 5 % of {@link longestWaitMs}. */
   get soonStarted(): number {
-    return this.#slowestMs === 0 ? Number.POSITIVE_INFINITY : Math.floor((this.#permits * aheadMs) / this.#slowestMs)
+    const startedMs = (this.#permits * longestWaitMs) / 20
+    return this.#slowestMs === 0 ? Number.POSITIVE_INFINITY : Math.floor(startedMs / this.#slowestMs)
   }
 
   /** Milliseconds until the last of `count` occurrences finds a permit; 0 before the first handler has ended. */
@@ -451,7 +428,8 @@ export class FairTurns {
    * round has ended, no job is a newcomer.
    */
   isNewcomer(handlerKey: string): boolean {
-    return this.#lastRound !== null && !this.#lastRound.has(handlerKey) && !this.#hasHadTurn(handlerKey)
+    const begun = this.#begun.get(handlerKey) ?? 0
+    return this.#lastRound !== null && !this.#lastRound.has(handlerKey) && begun < runsPerTurn
   }
 
   /**
@@ -487,16 +465,12 @@ export class FairTurns {
     this.#nextAt = this.#soonestAt
     if (hasFound) return
     const served = this.#served()
-    if (served.length === 1) this.#nextAt = Math.max(this.#soonestAt, now + backlogLookMs)
+    if (served.length === 1) this.#nextAt = Math.max(this.#soonestAt, now + lookMs)
     this.#lastRound = new Set(served)
     this.#begun.clear()
   }
 
-  #hasHadTurn(handlerKey: string): boolean {
-    return (this.#begun.get(handlerKey) ?? 0) >= runsPerTurn
-  }
-
   #served(): readonly string[] {
-    return [...this.#begun.keys()].filter((key) => this.#hasHadTurn(key))
+    return [...this.#begun].flatMap(([key, runs]) => (runs >= runsPerTurn ? [key] : []))
   }
 }

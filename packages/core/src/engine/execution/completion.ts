@@ -22,31 +22,23 @@ export interface Completion {
  * completion was committed. See decision 0014.
  */
 export class Completions {
-  /** See {@link upTo}. The last sequence that was assigned before the first completion. */
-  #upTo: number | null = null
+  /**
+   * Each settle item carries this number: the last sequence that was assigned before the first completion. The storage rejects
+   * the item if the stored sequence is above it, because then a completion was committed that this execution has not read.
+   * `null`: no completion can still commit.
+   */
+  upTo: number | null = null
   /** The completions whose transactions may be committed, or may still commit. */
   #said: Completion[] = []
   /** The task whose handler has called `complete` and may still commit. */
   #open: CompletingTask | null = null
-  #isWriting = false
+  /** A storage call that writes a completion is in progress. */
+  isWriting = false
   readonly #waiting = new Set<() => void>()
 
   /** A handler has begun to complete its task, and the engine does not know yet whether the transaction is committed. */
   get isOpen(): boolean {
     return this.#open !== null
-  }
-
-  /** A storage call that writes a completion is in progress. */
-  get isWriting(): boolean {
-    return this.#isWriting
-  }
-
-  /**
-   * Each settle item carries this number. The storage rejects the item if the stored sequence is above the number, because
-   * then a completion was committed that this execution has not read. `null`: no completion can still commit.
-   */
-  get upTo(): number | null {
-    return this.#upTo
   }
 
   isOf(task: CompletingTask): boolean {
@@ -56,16 +48,16 @@ export class Completions {
   /** `sequence`: the last sequence that the execution has assigned. */
   begin(task: CompletingTask, sequence: number): void {
     this.#open = task
-    this.#upTo ??= sequence
+    this.upTo ??= sequence
   }
 
   async write<T>(completion: Completion, call: () => Promise<T>): Promise<T> {
     this.#said.push(completion)
-    this.#isWriting = true
+    this.isWriting = true
     try {
       return await call()
     } finally {
-      this.#isWriting = false
+      this.isWriting = false
     }
   }
 
@@ -93,7 +85,7 @@ export class Completions {
 
   /** The storage has one of the completions, or a later settle that excludes all of them. */
   settle(): void {
-    this.#upTo = null
+    this.upTo = null
     this.#said = []
   }
 

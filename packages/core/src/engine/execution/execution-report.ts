@@ -12,31 +12,29 @@ import {
   type OccurrenceKind,
 } from '../../storage/occurrence-record.ts'
 import type { JobPlan } from '../definitions/job-plan.ts'
+import type { RegisteredJob } from '../definitions/registered-job.ts'
 
 const noLines: readonly LogLine[] = Object.freeze([])
 
 /** Returns the report on an occurrence that has ended. */
-export function reportOf(options: {
-  readonly jobName: string
-  readonly plan: JobPlan
-  readonly occurrence: StartedOccurrence
-  readonly runs: readonly TaskRunRecord[]
-  readonly outcome: FinalState
-  readonly reason: string | null
-  readonly finishedAt: number
-}): ExecutionReport {
-  const { occurrence, plan, runs, finishedAt } = options
+export function reportOf(
+  { job, occurrence }: { readonly job: RegisteredJob; readonly occurrence: StartedOccurrence },
+  { settings }: JobPlan,
+  runs: readonly TaskRunRecord[],
+  end: { readonly outcome: FinalState; readonly reason: string | null; readonly finishedAt: number },
+): ExecutionReport {
+  const { outcome, reason, finishedAt } = end
   return {
-    job: { id: occurrence.jobId, name: options.jobName, version: occurrence.jobVersion },
+    job: { id: occurrence.jobId, name: job.job.name, version: occurrence.jobVersion },
     occurrence: { id: occurrence.id, kind: occurrence.kind },
     scheduledAt: new Date(slotOf(occurrence.details) ?? occurrence.scheduledAt),
     startedAt: new Date(occurrence.startedAt),
     finishedAt: new Date(finishedAt),
     durationMs: finishedAt - occurrence.startedAt,
-    outcome: options.outcome,
-    reason: options.reason,
-    taskExecutionMode: plan.settings.taskExecutionMode,
-    failureStrategy: plan.settings.failureStrategy,
+    outcome,
+    reason,
+    taskExecutionMode: settings.taskExecutionMode,
+    failureStrategy: settings.failureStrategy,
     recovered: occurrence.recovered,
     backfill: backfillOf(occurrence.details),
     tasks: runs.map((run) => taskReportOf(occurrence.jobId, occurrence.id, run)),

@@ -97,6 +97,9 @@ export class Execution implements Settling, Alarm, PermitHolder, TaskOwner {
   #sequence = 0
   /** Monotonic instant of {@link start}; `null` while the execution waits for a permit. */
   #beganAt: number | null = null
+  /** Monotonic instant from which handlers may be called. Unless the attempts are fresh, the first acknowledgement sets it. */
+  #worksSince: number | null = null
+  readonly #isFresh: boolean
   /**
    * The execution hands the occurrence back as soon as it only waits for retries after this monotonic instant. A shutdown
    * sets the end of its grace period, and `runDue` the end of its budget. `null`: no limit.
@@ -150,27 +153,30 @@ export class Execution implements Settling, Alarm, PermitHolder, TaskOwner {
     this.job = options.job
     this.occurrence = options.occurrence
     this.#plan = options.plan
-    const { runs, fresh, plan } = options
-    const tasks = new Array<TaskProgress>(plan.tasks.length)
-    for (let index = 0; index < tasks.length; index++)
-      tasks[index] = new TaskProgress(plan.tasks[index] as TaskPlan, this)
-    this.#tasks = tasks
     this.#drainsUntil = drainsUntil
+    const { runs, fresh, plan, occurrence } = options
+    this.#isFresh = fresh
     this.#earlierTrace = fresh || this.engine.tracing === null ? null : latestTraceOf(runs)
-    for (let index = 0; index < this.#tasks.length; index++) {
-      const task = this.#tasks[index] as TaskProgress
+    const tasks = new Array<TaskProgress>(plan.tasks.length)
+    for (let index = 0; index < tasks.length; index++) {
+      const task = new TaskProgress(plan.tasks[index] as TaskPlan, this)
+      tasks[index] = task
       const run = runs[index]?.task === task.plan.name ? runs[index] : runs.find((one) => one.task === task.plan.name)
       if (run === undefined) continue
       if (fresh) task.begin(run)
-      else task.resume(run, options.occurrence.startedAt)
+      else task.resume(run, occurrence.startedAt)
     }
-    this.#foreignRuns = fresh ? noRuns : runsWithoutTask(runs, options.plan.tasks, options.occurrence.startedAt)
+    this.#tasks = tasks
+    this.#foreignRuns = fresh ? noRuns : runsWithoutTask(runs, plan.tasks, occurrence.startedAt)
   }
 
-  /** Milliseconds since {@link start}; 0 before. */
+  /**
+   * Milliseconds since the first handler could be called: the latency of hooks and handlers, without that of the storage, which
+   * an overloaded node must not take for slow handlers. 0 if no handler could be called.
+   */
   get workingMs(): number {
     const now = this.engine.clock.monotonic()
-    return now - (this.#beganAt ?? now)
+    return now - (this.#worksSince ?? now)
   }
 
   /** A task has failed whose failure strategy ends the occurrence. Only tasks that always run may still start. */
@@ -185,6 +191,7 @@ export class Execution implements Settling, Alarm, PermitHolder, TaskOwner {
   /** Starts the run. The caller has made sure that the storage names this node as the owner. */
   start(): void {
     this.#beganAt = this.engine.clock.monotonic()
+    if (this.#isFresh) this.#worksSince = this.#beganAt
     if (this.engine.tracing !== null) this.#beginTrace(this.engine.tracing)
     emitStarted(this)
     const { startedAt, executionTimeoutMs } = this.occurrence
@@ -379,6 +386,7 @@ export class Execution implements Settling, Alarm, PermitHolder, TaskOwner {
     // This node owns the taken occurrence even if it has lost this one.
     this.#endTaking(answer)
     if (this.#phase === 'closed') return
+    this.#worksSince ??= this.engine.clock.monotonic()
     if (answer.outcome === 'lost') {
       const isOvertaken = this.#completions !== null && this.#isStillOwn(answer)
       if (isOvertaken && item.upToSequence !== undefined) this.#adoptCommitted()
@@ -631,10 +639,6 @@ export class Execution implements Settling, Alarm, PermitHolder, TaskOwner {
     return this.heapIndex >= 0 && this.engine.clock.monotonic() >= this.at
   }
 
-  heldLoop(forMs: number): void {
-    this.engine.heldLoop(this.job.job.name, forMs)
-  }
-
   failFast(): void {
     for (const task of this.#tasks) if (!task.plan.alwaysRuns) task.abort('fail_fast')
   }
@@ -765,14 +769,6 @@ export class Execution implements Settling, Alarm, PermitHolder, TaskOwner {
   }
 
   #report(outcome: FinalState, reason: string | null, finishedAt: number): ExecutionReport {
-    return reportOf({
-      jobName: this.job.job.name,
-      plan: this.#plan,
-      occurrence: this.occurrence,
-      runs: this.#finalRuns,
-      outcome,
-      reason,
-      finishedAt,
-    })
+    return reportOf(this, this.#plan, this.#finalRuns, { outcome, reason, finishedAt })
   }
 }

@@ -1,7 +1,10 @@
-import { mostLogBytes } from './tuning.ts'
+import { mostJsonBytes } from '../../tuning.ts'
 import type { LogLineRecord, LogsRecord, AttemptRecord, ProgressRecord } from '../../storage/occurrence-record.ts'
 
-/** The kept log lines of all attempts of one occurrence. */
+/**
+ * The kept log lines of all attempts of one occurrence: in bytes of JSON, at most half as much as a result. Each settle of the
+ * occurrence carries them.
+ */
 export class KeptLogs {
   /** The logs with at least one line, in the order of their first line. */
   readonly #logs = new Set<AttemptLog>()
@@ -12,7 +15,7 @@ export class KeptLogs {
   grew(log: AttemptLog, bytes: number): void {
     this.#logs.add(log)
     this.#bytes += bytes
-    while (this.#bytes > mostLogBytes) this.#victim().dropOldest()
+    while (this.#bytes > mostJsonBytes / 2) this.#victim().dropOldest()
   }
 
   shrank(log: AttemptLog, bytes: number): void {

@@ -27,7 +27,8 @@ export class NextOccurrenceTaker {
   readonly #queued = new Set<JobId>()
   /** Jobs with an end in progress that may take the next occurrence, and the monotonic instant at which that end was sent. */
   readonly #requested = new Map<JobId, number>()
-  #runner: TakenRunner | null = null
+  /** Runs taken occurrences; `null`: the storage does not support taking, and no end takes an occurrence. */
+  runner: TakenRunner | null = null
 
   constructor(engine: EngineContext, capacity: Capacity) {
     this.#engine = engine
@@ -35,19 +36,11 @@ export class NextOccurrenceTaker {
   }
 
   /**
-   * Sets the runner of taken occurrences. If the storage does not support taking, the engine sets no runner, and no end takes
-   * an occurrence.
-   */
-  runBy(runner: TakenRunner): void {
-    this.#runner = runner
-  }
-
-  /**
    * Returns whether an end of this job takes the next occurrence. If so, this method reserves a permit for that occurrence,
    * and the caller has to call {@link answered} exactly once.
    */
   mayTake(jobId: JobId): boolean {
-    const mayTake = this.#runner !== null && this.#queued.has(jobId) && !this.#requested.has(jobId)
+    const mayTake = this.runner !== null && this.#queued.has(jobId) && !this.#requested.has(jobId)
     if (!mayTake || this.#engine.isHeldBack || !this.#capacity.roomForNext()) return false
     this.#capacity.reserve(1)
     this.#requested.set(jobId, this.#engine.clock.monotonic())
@@ -79,12 +72,12 @@ export class NextOccurrenceTaker {
     const taken = answer?.outcome === 'ok' ? (answer.taken ?? null) : null
     const hasWoken = answer?.outcome === 'ok' && answer.woken !== null
     if (taken === null && !hasWoken) this.#queued.delete(jobId)
-    if (taken !== null && this.#runner !== null) {
-      return this.#runner.runNext(taken, askedAt).finally(() => this.#capacity.unreserve(1))
+    if (taken !== null && this.runner !== null) {
+      return this.runner.runNext(taken, askedAt).finally(() => this.#capacity.unreserve(1))
     }
     this.#capacity.unreserve(1)
     this.#capacity.offerRoom()
-    if (answer?.outcome === 'ok' && answer.repeated === true) this.#runner?.lookForUnanswered()
+    if (answer?.outcome === 'ok' && answer.repeated === true) this.runner?.lookForUnanswered()
     return null
   }
 }

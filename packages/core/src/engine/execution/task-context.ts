@@ -1,4 +1,4 @@
-import { longestShownLine } from './tuning.ts'
+import { longestShownText } from '../storage-access/tuning.ts'
 import { cutText } from '../../cut-text.ts'
 import { type DurationInput, toDurationMs } from '../../duration.ts'
 import {
@@ -207,7 +207,7 @@ export class RunningTaskContext extends RunningOccurrenceContext implements Task
   get progress(): (fraction: number, message?: string) => void {
     return (fraction, message) => {
       checkProgress(fraction, message)
-      this.#task.progress(this.attempt, fraction, message === undefined ? null : cutText(message, longestShownLine))
+      this.#task.progress(this.attempt, fraction, message === undefined ? null : cutText(message, longestShownText))
     }
   }
 

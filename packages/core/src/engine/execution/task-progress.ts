@@ -49,8 +49,6 @@ export interface TaskOwner extends TaskContextSource {
   readonly isHandedBack: boolean
   /** The job has `onInterrupted: 'fail'`: after an interruption the occurrence fails. */
   readonly failsInterrupted: boolean
-  /** The synchronous part of a handler has blocked the event loop for `forMs`. */
-  heldLoop(forMs: number): void
   /** A handler was interrupted under `onInterrupted: 'fail'`: the occurrence fails. */
   interrupted(): void
   /** Returns whether this node may start a further attempt of the task. */
@@ -258,7 +256,7 @@ export class TaskProgress implements Alarm {
       this.#attemptEnded(number, false, error)
       return
     } finally {
-      this.#owner.heldLoop(engine.clock.monotonic() - calledAt)
+      engine.heldLoop(this.#owner.job.job.name, engine.clock.monotonic() - calledAt)
     }
     this.#attemptEnded(number, true, returned)
   }

@@ -92,6 +92,18 @@ export class Agenda<Slot extends SlotEntry> {
     this.#alarms.remove(alarm)
   }
 
+  /** Resolves with true when `ended` resolves, or with false after `delayMs`. `null`: waits for `delayMs`. */
+  endsWithin(ended: Promise<unknown> | null, delayMs: number): Promise<boolean> {
+    return new Promise((resolve) => {
+      const alarm = { at: 0, heapIndex: -1, ring: () => resolve(false) }
+      this.setAlarm(alarm, delayMs)
+      void ended?.then(() => {
+        this.cancelAlarm(alarm)
+        resolve(true)
+      })
+    })
+  }
+
   /**
    * The launcher has finished its round, so the timer considers slots again. `waitMs`: if slots are still due, the agenda
    * reports them after this time at the earliest.
@@ -103,12 +115,10 @@ export class Agenda<Slot extends SlotEntry> {
     this.#arm()
   }
 
-  /** The result of `wallNow` has jumped, so slots may be due earlier than the timer rings. */
-  wallTimeSet(): void {
-    this.#arm()
-  }
-
-  /** Sets the timer anew. If an alarm was canceled or moved to a later instant, the timer no longer rings too early. */
+  /**
+   * Sets the timer anew: the result of `wallNow` has jumped, so slots may be due earlier, or an alarm was canceled or moved to a
+   * later instant.
+   */
   rearm(): void {
     this.#timerAt = Number.POSITIVE_INFINITY
     this.#arm()

@@ -51,27 +51,15 @@ export class BackgroundLoop implements Alarm {
   readonly #engine: LoopContext
   readonly #options: LoopOptions
   readonly #context = new OwnContext()
-  #underWay: Promise<void> | null = null
-  #isAskedAgain = false
-  #isStopped = false
+  /** Resolves when the current round has ended; `null`: no round is in progress. Never rejects. */
+  underWay: Promise<void> | null = null
+  /** `run` was called, or the alarm rang, during the current round. */
+  isAskedAgain = false
+  isStopped = false
 
   constructor(engine: LoopContext, options: LoopOptions) {
     this.#engine = engine
     this.#options = options
-  }
-
-  get isStopped(): boolean {
-    return this.#isStopped
-  }
-
-  /** Resolves when the current round has ended; `null`: no round is in progress. Never rejects. */
-  get underWay(): Promise<void> | null {
-    return this.#underWay
-  }
-
-  /** Whether `run` was called, or the alarm rang, during the current round. */
-  get isAskedAgain(): boolean {
-    return this.#isAskedAgain
   }
 
   /** Runs a round now, or after the round in progress. An alarm that is set stays set. */
@@ -81,7 +69,7 @@ export class BackgroundLoop implements Alarm {
 
   /** Sets the alarm for the next round, in place of an earlier setting. */
   runIn(delayMs: number): void {
-    if (!this.#isStopped) this.#engine.agenda.setAlarm(this, delayMs)
+    if (!this.isStopped) this.#engine.agenda.setAlarm(this, delayMs)
   }
 
   ring(): void {
@@ -90,19 +78,19 @@ export class BackgroundLoop implements Alarm {
 
   /** Starts no further round. Resolves when the round in progress has ended. */
   async stop(): Promise<void> {
-    this.#isStopped = true
+    this.isStopped = true
     this.#engine.agenda.cancelAlarm(this)
-    await this.#underWay
+    await this.underWay
   }
 
   #start(byAlarm: boolean): void {
-    if (this.#isStopped) return
-    if (this.#underWay !== null) {
-      this.#isAskedAgain = true
+    if (this.isStopped) return
+    if (this.underWay !== null) {
+      this.isAskedAgain = true
       return
     }
     const { name, round } = this.#options
-    this.#underWay = this.#context.run(() =>
+    this.underWay = this.#context.run(() =>
       round(byAlarm)
         .catch((error) => failInBackground(this.#engine, name, error))
         .finally(() => this.#ended()),
@@ -110,9 +98,9 @@ export class BackgroundLoop implements Alarm {
   }
 
   #ended(): void {
-    this.#underWay = null
-    if (!this.#isAskedAgain || this.#isStopped) return
-    this.#isAskedAgain = false
+    this.underWay = null
+    if (!this.isAskedAgain || this.isStopped) return
+    this.isAskedAgain = false
     if (this.#options.again === undefined) this.run()
     else this.#options.again()
   }

@@ -74,7 +74,10 @@ export class BlockedLoop implements Alarm {
     if (blockedMs >= blockedLookMs) {
       const suspects = this.#causes.size > 0 ? this.#causes.keys() : new Set([...this.#ranBefore, ...running])
       const [only, ...others] = [...suspects].slice(0, mostListed)
-      this.#say(blockedMs, only === undefined ? [] : [only, ...others])
+      const jobs = only === undefined ? [] : [only, ...others]
+      this.#engine.events.emit('engine.blocked', { blockedMs, jobs })
+      const fields = { blockedMs, jobs, remedy }
+      this.#engine.logger.warn(fields, 'the event loop was blocked: nothing else ran on this node')
       if (only !== undefined && others.length === 0) {
         const explainedMs = Math.max(cpuMs() - this.#cpuMs, this.#causes.get(only) ?? 0)
         if (explainedMs >= blockedMs / 2) this.#blamed(only, blockedMs)
@@ -83,12 +86,6 @@ export class BlockedLoop implements Alarm {
     this.#causes.clear()
     this.#ranBefore = running
     this.start()
-  }
-
-  #say(blockedMs: number, jobs: readonly string[]): void {
-    const { events, logger } = this.#engine
-    events.emit('engine.blocked', { blockedMs, jobs })
-    logger.warn({ blockedMs, jobs, remedy }, 'the event loop was blocked: nothing else ran on this node')
   }
 }
 

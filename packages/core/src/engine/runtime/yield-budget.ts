@@ -24,7 +24,8 @@ export class YieldBudget {
   /** Monotonic instant at which the last step ended. */
   #readAt = 0
   #steps = 0
-  #lastStepMs = 0
+  /** Duration of the last step, in ms. Read it directly after {@link stepped} returned a promise. */
+  lastStepMs = 0
 
   constructor(clock: Pick<Clock, 'monotonic' | 'track' | 'isAuthoritative'>) {
     this.#clock = clock
@@ -57,17 +58,12 @@ export class YieldBudget {
     const beganAt = this.#beganAt ?? this.#begin()
     const now = this.#clock.monotonic()
     this.#steps++
-    this.#lastStepMs = now - this.#readAt
+    this.lastStepMs = now - this.#readAt
     this.#readAt = now
     if (!this.#isUsedUp(beganAt, now)) return null
     const turn = new Promise<void>((resolve) => this.#counting.push(resolve))
     this.#clock.track?.(turn)
     return turn
-  }
-
-  /** Duration of the last step, in ms. Read it directly after {@link stepped} returned a promise. */
-  get lastStepMs(): number {
-    return this.#lastStepMs
   }
 
   #isUsedUp(beganAt: number, now: number): boolean {

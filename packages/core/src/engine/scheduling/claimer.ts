@@ -12,7 +12,8 @@ import type { EngineContext } from '../storage-access/engine-context.ts'
 import type { ExecutionPool } from '../execution/execution-pool.ts'
 import type { TakenRunner } from '../execution/next-runs.ts'
 import { beginsByClaim, initialRuns } from '../execution/task-run-records.ts'
-import { skipKeyMs, sweepMs, trustMs } from './tuning.ts'
+import { upkeepMs } from '../../tuning.ts'
+import { longestDelayMs, lookMs } from '../execution/tuning.ts'
 import { suspendedMs } from '../definitions/tuning.ts'
 import type { JobRecord } from '../../storage/job-record.ts'
 
@@ -47,7 +48,8 @@ export class Claimer implements TakenRunner {
   constructor(engine: EngineContext, parts: ClaimerParts) {
     this.#engine = engine
     this.#parts = parts
-    this.#pollsPerSweep = Math.ceil(sweepMs / parts.pollIntervalMs)
+    // A sweep repairs inconsistent records of a damaged storage.
+    this.#pollsPerSweep = Math.ceil(upkeepMs / parts.pollIntervalMs)
     this.#skippedKeys = new SkippedHandlerKeys(engine, parts.registry)
     this.#loop = new BackgroundLoop(engine, {
       name: 'claim',
@@ -55,7 +57,7 @@ export class Claimer implements TakenRunner {
       again: () => this.#kick.ask(),
     })
     this.#parts.capacity.work.listen(() => this.#kick.ask())
-    if (parts.takesNext) this.#parts.pool.nextTaker.runBy(this)
+    if (parts.takesNext) this.#parts.pool.nextTaker.runner = this
   }
 
   /** Claims now, even without a free permit: the answer to a claim also carries cancel requests. */
@@ -112,7 +114,9 @@ export class Claimer implements TakenRunner {
 
   /** Returns whether the storage has more pending work and this node has permits for it. */
   async #claimOnce(sweep: Sweep): Promise<boolean> {
-    const limit = this.#mostToClaim()
+    this.#engine.now()
+    const { maxBatch, isHeldBack } = this.#engine
+    const limit = isHeldBack ? 0 : Math.min(maxBatch, this.#parts.capacity.roomToClaim())
     const { turns } = this.#parts.capacity
     const leftOut = limit > 0 && this.#parts.capacity.hasBacklog ? turns.leftOut() : null
     const askedAt = this.#engine.clock.monotonic()
@@ -150,11 +154,6 @@ export class Claimer implements TakenRunner {
   #untilNextPoll(nextDueAt: number | null): number {
     if (nextDueAt === null) return this.#engine.untilNextLook(this.#parts.pollIntervalMs)
     return Math.min(this.#parts.pollIntervalMs, Math.max(1, nextDueAt - this.#engine.now()))
-  }
-
-  #mostToClaim(): number {
-    this.#engine.now()
-    return this.#engine.isHeldBack ? 0 : Math.min(this.#engine.maxBatch, this.#parts.capacity.roomToClaim())
   }
 
   async #claimSome(limit: number, sweep: boolean, leftOut: readonly string[]): Promise<ClaimAnswer> {
@@ -231,23 +230,21 @@ export class Claimer implements TakenRunner {
     this.#begin(record, job, stored, askedAt)
   }
 
-  /** Starts the occurrence now if its plan is loaded; then returns `null`. Never throws, so that the caller starts the rest. */
+  /**
+   * Starts the occurrence now if it has the current version of a loaded job, and returns `null`. Never throws, so that the
+   * caller starts the rest.
+   */
   #runOrLook(record: OccurrenceRecord, askedAt: number): Promise<void> | null {
     try {
-      return this.#runNow(record, askedAt) ? null : this.#run(record, askedAt)
+      const job = this.#parts.registry.get(record.jobId)
+      const isInForce = job !== undefined && job.version === record.jobVersion && !this.#loop.isStopped
+      const plan = isInForce ? this.#parts.registry.plans.planOf(job) : null
+      if (job === undefined || plan === null) return this.#run(record, askedAt)
+      this.#begin(record, job, plan, askedAt)
+      return null
     } catch (error) {
       return Promise.reject(error)
     }
-  }
-
-  /** Starts the occurrence if it has the current version of a loaded job. Returns whether it was started. */
-  #runNow(record: OccurrenceRecord, askedAt: number): boolean {
-    const job = this.#parts.registry.get(record.jobId)
-    if (job === undefined || job.version !== record.jobVersion || this.#loop.isStopped) return false
-    const plan = this.#parts.registry.plans.planOf(job)
-    if (plan === null) return false
-    this.#begin(record, job, plan, askedAt)
-    return true
   }
 
   #begin(record: OccurrenceRecord, job: RegisteredJob, stored: JobPlan, askedAt: number): void {
@@ -257,7 +254,7 @@ export class Claimer implements TakenRunner {
     const startedAt = record.startedAt ?? this.#engine.now()
     // A reaper derives the first attempts from the occurrence's own version. With another version, they are stored first.
     const isOwnVersion = plan.version === record.jobVersion
-    const isTrusted = this.#engine.clock.monotonic() - askedAt <= trustMs
+    const isTrusted = this.#engine.clock.monotonic() - askedAt <= longestDelayMs
     // If a cancel was requested from an earlier owner, the answer to the first settle carries that request.
     const begins = isOwnVersion && isTrusted && beginsByClaim(record) && record.cancelRequest === null
     const isParallel = plan.settings.taskExecutionMode === 'parallel'
@@ -348,12 +345,12 @@ export class SkippedHandlerKeys {
     return [...this.#entries.keys()]
   }
 
-  /** Leaves out the handler key of this job: until its handlers exist, or for {@link skipKeyMs} if no handler is missing. */
+  /** Leaves out the handler key of this job: until its handlers exist, or for {@link lookMs} if no handler is missing. */
   add(job: JobRecord): void {
     const missing = this.#registry.missingFor(job)
     const { clock } = this.#engine
     if (missing.length === 0) {
-      this.#entries.set(job.handlerKey, { job, until: clock.monotonic() + skipKeyMs })
+      this.#entries.set(job.handlerKey, { job, until: clock.monotonic() + lookMs })
       return
     }
     const isNew = !this.#entries.has(job.handlerKey)

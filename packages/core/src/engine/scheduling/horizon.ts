@@ -4,7 +4,8 @@ import type { JobRegistry } from '../definitions/job-registry.ts'
 import { BackgroundLoop } from '../runtime/background-loop.ts'
 import type { EngineContext } from '../storage-access/engine-context.ts'
 import type { ShardAssignment } from '../cluster/shard-assignment.ts'
-import { aheadMs, dueLookMs, goOnMs, looksPerFullLook, overlapMs } from './tuning.ts'
+import { aheadMs, looksPerFullLook, overlapMs } from './tuning.ts'
+import { longestWaitMs, lookMs } from '../execution/tuning.ts'
 import { wakeDelayMs } from '../../tuning.ts'
 
 /** An incomplete look, with the cursor at which it continues. */
@@ -79,13 +80,13 @@ export class Horizon {
     try {
       await this.#look()
     } finally {
-      if (!this.#isWoken) this.#loop.runIn(this.#rest === null ? this.#untilNextLook() : goOnMs)
+      if (!this.#isWoken) this.#loop.runIn(this.#rest === null ? this.#untilNextLook() : longestWaitMs)
     }
   }
 
   /** Looks lie half a second before whole seconds, because most slots lie on whole seconds. */
   #untilNextLook(): number {
-    return dueLookMs - ((this.#engine.now() + dueLookMs / 2) % dueLookMs)
+    return lookMs - ((this.#engine.now() + lookMs / 2) % lookMs)
   }
 
   async #look(): Promise<void> {

@@ -7,6 +7,7 @@ import { type JobId, type OccurrenceId, occurrenceId } from '../../ids.ts'
 import { failInBackground } from '../runtime/background-loop.ts'
 import { Batcher } from '../storage-access/batcher.ts'
 import type { EngineContext } from '../storage-access/engine-context.ts'
+import { eachItem } from '../storage-access/retrying-storage.ts'
 
 /** Which missed slots run, and which are recorded as missed: the decision of one recovery. */
 export interface RecoveryDecision {
@@ -121,7 +122,9 @@ function missedAlone(slot: number): MissedSlotEntry {
 async function firstToRun(options: MissedSlots, recorded: Set<number>): Promise<number | null> {
   const { strategy, turns } = options
   const { most, notBefore } = keptSlots(strategy, options.now)
-  if (!countsSlots(strategy)) return most === 0 ? null : firstNotBefore(options, notBefore)
+  if (most === 0) return null
+  // A window without a number runs all slots in it.
+  if (most === Number.POSITIVE_INFINITY) return firstNotBefore(options, notBefore)
   const latest = latestFirst(options, notBefore)
   let found: number | null = null
   for (let kept = 0; kept < most; ) {
@@ -176,11 +179,6 @@ async function take(slots: Generator<number>, most: number, turns: MissedSlots['
     if (turn !== null) await turn
   }
   return taken
-}
-
-/** Returns whether the strategy runs a limited number of the latest slots. A window without a number runs all slots in it. */
-function countsSlots(strategy: RecoveryStrategy): boolean {
-  return strategy.type === 'bounded_window' ? strategy.maxOccurrences !== null : strategy.type === 'execute_last'
 }
 
 function keptSlots(strategy: RecoveryStrategy, now: number): { most: number; notBefore: number } {
@@ -261,17 +259,12 @@ export class RecordedSlots {
     const { storage, maxBatch: limit } = this.#engine
     const found = new Set<number>()
     const part = { kind: 'job', jobId, from, to: to + 1, order: 'ascending', runs: false, limit } as const
-    let cursor: string | null = null
-    do {
-      const page = await storage.repeated('listOccurrences', (calls) => calls.listOccurrences({ ...part, cursor }))
-      for (const record of page.items) if (isOfItsSlot(record)) found.add(record.scheduledAt)
-      cursor = page.cursor
-    } while (cursor !== null)
+    const read = (cursor: string | null) =>
+      storage.repeated('listOccurrences', (calls) => calls.listOccurrences({ ...part, cursor }))
+    for await (const { id, kind, scheduledAt } of eachItem(read)) {
+      // A record of a range of missed slots does not belong to a single slot.
+      if (kind === 'slot' && id === occurrenceId(jobId, scheduledAt)) found.add(scheduledAt)
+    }
     return found
   }
-}
-
-/** Returns whether the record belongs to a single slot. A record of a range of missed slots does not. */
-function isOfItsSlot({ id, jobId, kind, scheduledAt }: OccurrenceRecord): boolean {
-  return kind === 'slot' && id === occurrenceId(jobId, scheduledAt)
 }

@@ -133,12 +133,6 @@ export class SlotCreator {
     }
   }
 
-  /** Learns from the answer whether the job is paused. The next read of the job's head tells until when. */
-  #learnPause(job: RegisteredJob, slot: number, isPaused: boolean): void {
-    const wasPaused = slot < job.pausedUntil
-    if (isPaused !== wasPaused) job.pausedUntil = isPaused ? Number.POSITIVE_INFINITY : Number.NEGATIVE_INFINITY
-  }
-
   #answered({ job, plan, now }: DueSlot, item: CreateSlot, answer: CreateAnswer): void {
     const { events } = this.#engine
     const launcher = launcherOf(answer, item.scheduledAt)
@@ -148,10 +142,14 @@ export class SlotCreator {
         this.#parts.registry.follow(job, item.jobVersion, item.scheduledAt, item.nextAt)
         // If this node is late itself, it launches only one overdue slot of a peer's job: the peer may only be slow too.
         if (this.#parts.overdue.isBehind) job.isOverdue = false
-        this.#learnPause(job, item.scheduledAt, answer.reason === 'paused')
+        // The next read of the job's head tells until when it is paused.
+        if (answer.reason !== 'paused') {
+          if (item.scheduledAt < job.pausedUntil) job.pausedUntil = Number.NEGATIVE_INFINITY
+        } else if (item.scheduledAt >= job.pausedUntil) job.pausedUntil = Number.POSITIVE_INFINITY
         if (events.hears('occurrence.created')) {
           events.emit('occurrence.created', {
-            ...namesOf(job),
+            jobId: job.job.id,
+            jobName: job.job.name,
             occurrenceId: item.id,
             scheduledAt: new Date(item.scheduledAt),
             kind: 'slot',
@@ -210,10 +208,6 @@ export class SlotCreator {
       fresh: true,
     })
   }
-}
-
-function namesOf(job: RegisteredJob) {
-  return { jobId: job.job.id, jobName: job.job.name }
 }
 
 /** Applies the effects of a new occurrence under `queue_one` and `cancel_running`: cancels runs and reports displaced ones. */

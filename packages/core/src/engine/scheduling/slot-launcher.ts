@@ -7,31 +7,24 @@ import type { Agenda } from '../runtime/agenda.ts'
 import { BackgroundLoop, failInBackground } from '../runtime/background-loop.ts'
 import { worthACall } from '../storage-access/tuning.ts'
 import type { EngineContext } from '../storage-access/engine-context.ts'
+import type { RecentOutage } from '../storage-access/retrying-storage.ts'
 import { RenewedMap } from '../runtime/renewed-map.ts'
 import type { ShardAssignment } from '../cluster/shard-assignment.ts'
 import type { OverdueTakeover } from './overdue-takeover.ts'
 import type { Claimer } from './claimer.ts'
 import { type LateSlot, lateSlotOf, type Recovery } from './recovery.ts'
 import type { DueSlot, SlotCreator } from './slot-creator.ts'
-import { dueLookMs } from './tuning.ts'
-
-/** The last period in which the storage failed. In epoch ms, both inclusive. */
-interface Outage {
-  readonly from: number
-  readonly until: number
-}
-
-const noOutage: Outage = { from: Number.POSITIVE_INFINITY, until: Number.NEGATIVE_INFINITY }
+import { lookMs } from '../execution/tuning.ts'
 
 /**
- * Returns whether several slots of the job came due while the storage failed. If the node created them one after the other,
- * the overlap policy would apply to all but the first. The recovery strategy decides on them instead.
+ * Returns whether several slots of the job came due during the last outage of the storage. If the node created them one after
+ * the other, the overlap policy would apply to all but the first. The recovery strategy decides on them instead.
  */
-function wasMissedIn({ from, until }: Outage, { at, series }: RegisteredJob): boolean {
-  if (at < from || at > until) return false
+function wasMissedIn(outage: RecentOutage | null, { at, series }: RegisteredJob, now: number): boolean {
+  if (outage === null || now - at > outage.beganAgoMs || now - at < outage.endedAgoMs) return false
   try {
     const next = series.nextMs(at)
-    return next !== null && next <= until
+    return next !== null && now - next >= outage.endedAgoMs
   } catch {
     // The recovery calls the same schedule, and reports its error.
     return true
@@ -104,7 +97,7 @@ export class SlotLauncher {
       isDone = await this.#launchDue()
     } finally {
       if (isDone && !this.#loop.isAskedAgain) {
-        this.#parts.agenda.slotsLaunched(this.#engine.isHeldBack ? dueLookMs : this.#parts.capacity.heldForMs)
+        this.#parts.agenda.slotsLaunched(this.#engine.isHeldBack ? lookMs : this.#parts.capacity.heldForMs)
       }
     }
   }
@@ -113,7 +106,7 @@ export class SlotLauncher {
   async #launchDue(): Promise<boolean> {
     const enough = Math.min(worthACall, this.#engine.maxBatch)
     while (!this.#loop.isStopped) {
-      this.#parts.capacity.endHold()
+      this.#parts.capacity.heldForMs = 0
       if (!this.#parts.creator.hasRoom(enough)) return false
       // A claim reserves permits that it may not need. Without this wait, due slots would be stored as pending meanwhile.
       await this.#parts.claimer.underWay
@@ -142,7 +135,8 @@ export class SlotLauncher {
     const due: DueSlot[] = []
     const late: LateSlot[] = []
     let starting = 0
-    const outage = this.#lastOutage(now)
+    const outage = this.#engine.storage.lastOutage
+    const missedUntil = outage === null ? Number.NEGATIVE_INFINITY : now - outage.endedAgoMs
     while (due.length + late.length < this.#engine.maxBatch) {
       const job = this.#nextDue(starting, now)
       if (job === undefined) break
@@ -157,19 +151,14 @@ export class SlotLauncher {
         this.#parts.overdue.answered(job, job.at, 'no node')
         continue
       }
-      if (now - job.at > plan.settings.misfireThresholdMs || wasMissedIn(outage, job)) {
-        late.push(lateSlotOf(job, plan, outage.until))
+      if (now - job.at > plan.settings.misfireThresholdMs || wasMissedIn(outage, job, now)) {
+        late.push(lateSlotOf(job, plan, missedUntil))
       } else {
         due.push({ job, plan, slot: job.at, now, item: null, starting: null })
         if (job.at >= job.pausedUntil) starting++
       }
     }
     return { due, late }
-  }
-
-  #lastOutage(now: number): Outage {
-    const last = this.#engine.storage.lastOutage
-    return last === null ? noOutage : { from: now - last.beganAgoMs, until: now - last.endedAgoMs }
   }
 
   /** Returns the next job with a due slot that need not wait for a permit, behind `starting` other slots. */
@@ -185,7 +174,7 @@ export class SlotLauncher {
       if (this.#passes(oldest)) continue
       const { heldForMs } = this.#parts.capacity
       if (!this.#holds(oldest, starting, now)) return oldest
-      this.#parts.capacity.holdAtMost(heldForMs)
+      this.#parts.capacity.heldForMs = Math.min(this.#parts.capacity.heldForMs, heldForMs)
       return undefined
     }
   }
@@ -212,7 +201,7 @@ export class SlotLauncher {
     if (plan !== null && job.at >= job.pausedUntil && !isNewcomer) {
       return this.#parts.capacity.holds(job.at, plan.settings, starting, now)
     }
-    this.#parts.capacity.endHold()
+    this.#parts.capacity.heldForMs = 0
     return false
   }
 

@@ -1,9 +1,7 @@
-/** Milliseconds between two looks of the horizon for jobs that become due. */
-export const dueLookMs = 1000
-/** Milliseconds before its slot at which a job is loaded. Twice the interval, so that a single failed look delays no slot. */
-export const aheadMs: number = 2 * dueLookMs
-/** Milliseconds until an incomplete look continues. It stopped because the node may hold no more jobs. */
-export const goOnMs = 100
+import { lookMs } from '../execution/tuning.ts'
+
+/** Milliseconds before its slot at which a job is loaded: twice the interval, so that a single failed look delays no slot. */
+export const aheadMs: number = 2 * lookMs
 /** One look in 60 reads all due jobs. The other looks read jobs that became due since the previous look. */
 export const looksPerFullLook = 60
 /**
@@ -12,13 +10,6 @@ export const looksPerFullLook = 60
  * launch slots that a failover has lost, before the node that created them notices the loss.
  */
 export const overlapMs = 10_000
-
-/** Milliseconds between two sweeps, which repair inconsistent records of a damaged storage. */
-export const sweepMs = 60_000
-/** Milliseconds without an answer, after which the claimer confirms ownership before it calls handlers. */
-export const trustMs = 1000
-/** Milliseconds for which claims leave out a handler key, if this node could not run a job although no handler is missing. */
-export const skipKeyMs = 1000
 
 /** Runs of a job per recovery step, at most; further runs follow in further steps. Also the slots per read of their records. */
 export const recoveryStep = 1000

@@ -172,7 +172,13 @@ export class Batcher<Entry, Item, Answer> {
       this.flush()
     }
     try {
-      const answers = await this.#answersTo(entries, items, call, later)
+      const { bisecting, storage } = this.#engine
+      const { operation, retries, callerOf } = kind
+      const callers = callerOf === undefined ? null : entries.map((entry) => callerOf(entry))
+      const answers: readonly (Answer | undefined)[] =
+        retries === false
+          ? await storage.once((calls) => call(calls, items))
+          : await bisecting.send(operation, items, call, later, callers)
       for (let index = 0; index < entries.length; index++) {
         const entry = entries[index] as Entry
         const answer = answers[index]
@@ -239,19 +245,6 @@ export class Batcher<Entry, Item, Answer> {
       this.#kind.failed?.(error)
       this.#kind.aborted?.(entry, error)
     }
-  }
-
-  #answersTo(
-    entries: readonly Entry[],
-    items: readonly Item[],
-    call: (storage: Storage, some: readonly Item[]) => Promise<readonly Answer[]>,
-    later: (index: number, answer: Answer | ItemRefused) => void,
-  ): Promise<readonly (Answer | undefined)[]> {
-    const { bisecting, storage } = this.#engine
-    const { operation, retries, callerOf } = this.#kind
-    if (retries === false) return storage.once((calls) => call(calls, items))
-    const callers = callerOf === undefined ? null : entries.map((entry) => callerOf(entry))
-    return bisecting.send(operation, items, call, later, callers)
   }
 }
 

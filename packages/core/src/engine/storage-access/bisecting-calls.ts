@@ -202,8 +202,8 @@ function anyOf(asked: readonly Asked[]): Pick<Asked, 'assertWanted' | 'failed'> 
   }
 }
 
-/** Returns whether the storage answers a small call. While it does not, a failure tells nothing about the item. */
-async function answers(storage: Storage): Promise<boolean> {
+/** Returns whether the storage answers a small call. While it does not, a failure tells nothing about an item. */
+export async function answers(storage: Storage): Promise<boolean> {
   try {
     await storage.listJobs({ limit: 1, cursor: null })
     return true

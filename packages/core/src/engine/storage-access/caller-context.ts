@@ -1,4 +1,4 @@
-import { longestReason } from './tuning.ts'
+import { longestShownText } from './tuning.ts'
 import type { Clock, Timer } from '../../clock.ts'
 import { orDefault, readMethods } from '../../configuration/read-value.ts'
 import { cutText } from '../../cut-text.ts'
@@ -35,7 +35,7 @@ export class CallerContext implements Asked, StorageCalls {
   readonly timeoutMs: number
   readonly signal: AbortSignal | undefined
   readonly #storage: RetryingStorage
-  #refusal: JobistemerError | null = null
+  refusal: JobistemerError | null = null
   /** The last error of a storage call since the last answer; `null`: none. */
   #failure: { readonly error: unknown } | null = null
 
@@ -50,14 +50,10 @@ export class CallerContext implements Asked, StorageCalls {
       signal === undefined ? undefined : readMethods(signal, 'signal', ['addEventListener', 'removeEventListener'])
   }
 
-  get refusal(): JobistemerError | null {
-    return this.#refusal
-  }
-
   /** @throws JobistemerError `STORAGE_TIMEOUT`, `WAIT_TIMEOUT` or `ABORTED` if the caller has given up */
   assertWanted(): void {
-    if (this.signal?.aborted) this.#refusal ??= aborted(this.signal)
-    if (this.#refusal !== null) throw this.#refusal
+    if (this.signal?.aborted) this.refusal ??= aborted(this.signal)
+    if (this.refusal !== null) throw this.refusal
   }
 
   failed(error: unknown): void {
@@ -111,8 +107,8 @@ export class CallerContext implements Asked, StorageCalls {
 
   /** Records that the caller gives up. Only the first refusal counts. Returns it. */
   refuse(refusal: JobistemerError): JobistemerError {
-    this.#refusal ??= refusal
-    return this.#refusal
+    this.refusal ??= refusal
+    return this.refusal
   }
 }
 
@@ -183,7 +179,7 @@ function timedOut(
 /** Returns the code and the message of an error as a sentence. */
 function reasonOf(error: unknown): string {
   const code = JobistemerError.isInstance(error) ? `${error.code}: ` : ''
-  const text = cutText(`${code}${error instanceof Error ? error.message : printValue(error)}`, longestReason)
+  const text = cutText(`${code}${error instanceof Error ? error.message : printValue(error)}`, longestShownText)
   return /[.!?…]$/.test(text) ? text : `${text}.`
 }
 

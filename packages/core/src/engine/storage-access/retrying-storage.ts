@@ -1,4 +1,5 @@
-import { firstRetryMs, longestRetryMs, outageLineMs } from './tuning.ts'
+import { upkeepMs } from '../../tuning.ts'
+import { firstRetryMs, longestRetryMs } from './tuning.ts'
 import type { Clock } from '../../clock.ts'
 import { type ErrorCode, JobistemerError } from '../../errors.ts'
 import type { EventHub } from '../../events.ts'
@@ -74,7 +75,8 @@ export class RetryingStorage implements StorageCalls {
   readonly #waiting = new Set<() => void>()
   /** The scheduler has started, see {@link started}. */
   #isAtWork = false
-  #stopped = false
+  /** The engine has stopped: {@link repeated} and {@link tried} begin no further calls. */
+  isStopped = false
 
   constructor(options: {
     storage: Storage
@@ -173,7 +175,7 @@ export class RetryingStorage implements StorageCalls {
       for (; ; attempt++) {
         const turn = this.#yieldBudget.pass(asked !== null)
         if (turn !== null) await turn
-        if (this.#stopped) throw new EngineStopped()
+        if (this.isStopped) throw new EngineStopped()
         asked?.assertWanted()
         try {
           const answer = await this.#call(call)
@@ -183,7 +185,7 @@ export class RetryingStorage implements StorageCalls {
         } catch (error) {
           if (this.#isPermanent(error, asked !== null)) throw error
           // The agenda has stopped, so a pause would never end.
-          if (this.#stopped) throw new EngineStopped()
+          if (this.isStopped) throw new EngineStopped()
           const retryInMs = Math.min(longestPauseMs, firstRetryMs * 2 ** Math.min(attempt - 1, 10))
           this.#events.emit('storage.failed', { operation, error, attempt, retryInMs })
           this.#outage.failed(operation, error, !hasFailed)
@@ -205,7 +207,7 @@ export class RetryingStorage implements StorageCalls {
    * @throws EngineStopped, and the error of the storage
    */
   async tried<T>(operation: string, { failures, retryInMs }: Repetition, call: () => Promise<T>): Promise<T> {
-    if (this.#stopped) throw new EngineStopped()
+    if (this.isStopped) throw new EngineStopped()
     try {
       const answer = await call()
       if (failures > 0) {
@@ -215,7 +217,7 @@ export class RetryingStorage implements StorageCalls {
       }
       return answer
     } catch (error) {
-      if (this.#stopped) throw new EngineStopped()
+      if (this.isStopped) throw new EngineStopped()
       if (isStorageGone(error)) throw error
       this.#events.emit('storage.failed', { operation, error, attempt: failures + 1, retryInMs })
       this.#outage.failed(operation, error, failures === 0)
@@ -233,14 +235,9 @@ export class RetryingStorage implements StorageCalls {
     return isStorageGone(error) || ((isAsked || !this.#isAtWork) && refusals.includes(error.code))
   }
 
-  /** Whether the engine has stopped: {@link repeated} and {@link tried} begin no further calls. */
-  get isStopped(): boolean {
-    return this.#stopped
-  }
-
   /** Ends all pauses. A call in progress may still get its answer; otherwise `repeated` rejects with {@link EngineStopped}. */
   stop(): void {
-    this.#stopped = true
+    this.isStopped = true
     for (const wake of this.#waiting) wake()
     this.#waiting.clear()
   }
@@ -316,7 +313,7 @@ export class StorageOutage {
     this.#failures++
     const code = JobistemerError.isInstance(error) ? error.code : ''
     const isNews = !this.#codes.has(code)
-    if (!isNews && now - this.#saidAt < outageLineMs) return
+    if (!isNews && now - this.#saidAt < upkeepMs) return
     this.#codes.add(code)
     this.#saidAt = now
     if (isNews) this.#logger.error({ operation, err: error }, 'the storage fails: retrying until it answers')

@@ -10,8 +10,6 @@ export const worthACall = 50
 export const firstRetryMs = 100
 /** Maximum pause between two attempts of a call, in ms. A storage that answers again is noticed within this time. */
 export const longestRetryMs = 5000
-/** Interval of log lines during an outage, in ms. */
-export const outageLineMs = 60_000
 
 /**
  * Number of the attempt from which a failed list is halved: after 300 ms. If the storage has accepted no call since the first
@@ -21,5 +19,8 @@ export const outageLineMs = 60_000
  */
 export const enoughFailures = 3
 
-/** Characters of a storage's error in the message of a timeout. The cause holds the whole error. */
-export const longestReason = 300
+/**
+ * Maximum characters of a text of others that the engine shows: of a storage's error in the message of a timeout, of a progress
+ * message, and of a line of a child's output.
+ */
+export const longestShownText = 200

@@ -163,7 +163,7 @@ export class EngineTime {
     this.#skewMs = isTold ? skewMs : 0
     this.#origin = isTold ? origin : difference
     this.#check.clear()
-    this.#engine.agenda.wallTimeSet()
+    this.#engine.agenda.rearm()
     this.#report()
     this.#endDoubt(before === null ? 0 : Math.round(this.#origin - before))
   }

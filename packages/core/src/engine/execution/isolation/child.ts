@@ -1,6 +1,6 @@
 import type { ToChild } from '../../../isolated/messages.ts'
 import { mostListed } from '../../../tuning.ts'
-import { longestShownLine } from '../tuning.ts'
+import { longestShownText } from '../../storage-access/tuning.ts'
 import { JobistemerError } from '../../../errors.ts'
 
 /** The end of a child. */
@@ -45,7 +45,7 @@ export class LastLines {
 
   add(text: string): void {
     const lines = (this.#open + text).split('\n')
-    this.#open = (lines.pop() as string).slice(0, longestShownLine)
+    this.#open = (lines.pop() as string).slice(0, longestShownText)
     this.#keep(lines)
   }
 
@@ -57,7 +57,7 @@ export class LastLines {
 
   #keep(lines: readonly string[]): void {
     const kept = lines.filter((line) => line.trim() !== '' && !nativeFrame.test(line))
-    this.#lines = [...this.#lines, ...kept.map((line) => line.slice(0, longestShownLine))].slice(-mostListed)
+    this.#lines = [...this.#lines, ...kept.map((line) => line.slice(0, longestShownText))].slice(-mostListed)
   }
 }
 

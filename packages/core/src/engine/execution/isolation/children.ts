@@ -174,12 +174,11 @@ export class Children {
   }
 
   #takeIdle(key: string): Child | null {
-    const index = this.#idle.findLastIndex((idle) => idle.key === key)
-    if (index < 0) return null
-    const [idle] = this.#idle.splice(index, 1)
-    idle?.timer.cancel()
-    idle?.child.keepsAlive(true)
-    return idle?.child ?? null
+    const idle = this.#idle.findLast((one) => one.key === key)
+    if (idle === undefined) return null
+    this.#forgetIdle(idle.child)
+    idle.child.keepsAlive(true)
+    return idle.child
   }
 
   #endIdle(child: Child): void {
