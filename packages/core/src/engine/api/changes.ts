@@ -1,5 +1,5 @@
 import type { Timer } from '../../clock.ts'
-import { orDefault, readMethods, readObject } from '../../configuration/read-value.ts'
+import { orDefault, readSignal, readObject } from '../../configuration/read-value.ts'
 import { type DurationInput, toDurationMs } from '../../duration.ts'
 import type { SchedulerEventName } from '../../events.ts'
 import type { WakeUp } from '../../storage/storage.ts'
@@ -65,8 +65,7 @@ export class Changes {
   /** @throws JobistemerError `INVALID_ARGUMENT`, `INVALID_DURATION`, `UNKNOWN_OPTION` */
   follow(options: ChangesOptions): AsyncIterable<Change> {
     readObject(options, 'options', ['signal', 'interval'])
-    const { signal } = options
-    if (signal !== undefined) readMethods(signal, 'signal', ['addEventListener', 'removeEventListener'])
+    const signal = readSignal(options.signal)
     const intervalMs = toDurationMs(orDefault<DurationInput>(options.interval, changeIntervalMs), 'interval', bounds)
     return { [Symbol.asyncIterator]: () => this.#reader(intervalMs, signal) }
   }
