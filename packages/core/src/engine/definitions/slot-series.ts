@@ -9,23 +9,6 @@ export interface SlotSeries {
   previousMs(beforeMs: number): number | null
 }
 
-/** The series of a job whose schedule this node cannot revive. Both methods throw the cause. */
-export class UnrevivedSeries implements SlotSeries {
-  readonly #cause: unknown
-
-  constructor(cause: unknown) {
-    this.#cause = cause
-  }
-
-  nextMs(): never {
-    throw this.#cause
-  }
-
-  previousMs(): never {
-    throw this.#cause
-  }
-}
-
 const checked = new WeakMap<SlotSeries, SlotSeries>()
 
 /**
