@@ -357,7 +357,7 @@ export class JobCatalog {
 }
 
 /** The requested data of a job that is not in its head. */
-export interface Extras {
+interface Extras {
   readonly lastRun: boolean
   readonly counts: boolean
   /** Whether to read if a living node has the code of the jobs. */
@@ -374,20 +374,8 @@ export type LastRun = Pick<
   'id' | 'state' | 'reason' | 'scheduledAt' | 'slot' | 'startedAt' | 'finishedAt' | 'node'
 >
 
-/** The part of a filter that needs more than the heads. */
-interface ExtrasFilter {
-  readonly lastOutcome?: FinalState | readonly FinalState[]
-  readonly include?: readonly ('lastRun' | 'counts' | 'code')[]
-}
-
-/** The data of a job in a list that is not in its head. */
-export interface FoundExtras {
-  readonly lastRun?: LastRun | null
-  readonly counts?: LiveCounts
-}
-
 /** @throws JobistemerError `INVALID_ARGUMENT` */
-export function readExtras({ include, lastOutcome }: ExtrasFilter): Extras {
+function readExtras({ include, lastOutcome }: JobsFilter): Extras {
   const field = 'filter.include'
   const included = readList(orDefault(include, []), field).map((name, index) =>
     readChoice(name, ['lastRun', 'counts', 'code'], `${field}[${index}]`),
@@ -408,15 +396,15 @@ function readOutcomes(wanted: FinalState | readonly FinalState[]): readonly Fina
 }
 
 /** A job of a list with its requested data. */
-export interface JobWithExtras {
+interface JobWithExtras {
   readonly record: JobRecord
-  readonly extras: FoundExtras
+  readonly extras: Pick<JobInfo, 'lastRun' | 'counts'>
   /** The next slot was canceled ahead, and no node has passed it yet. */
   readonly isNextCanceled: boolean
 }
 
 /** Returns the jobs of a page with their requested data, filtered by the outcome of the latest run. One storage call. */
-export async function withExtras(
+async function withExtras(
   jobs: readonly JobRecord[],
   { lastRun, counts, outcomes }: Omit<Extras, 'code'>,
   storage: StorageCalls,
@@ -445,14 +433,10 @@ export async function withExtras(
   })
   return outcomes === null
     ? all
-    : all.filter(({ extras }) => extras.lastRun != null && isOneOf(outcomes, extras.lastRun))
+    : all.filter(({ extras }) => extras.lastRun != null && outcomes.includes(extras.lastRun.state as FinalState))
 }
 
-function isOneOf(outcomes: readonly FinalState[], { state }: LastRun): boolean {
-  return outcomes.some((outcome) => outcome === state)
-}
-
-export function lastRunOf(record: OccurrenceRecord | null): LastRun | null {
+function lastRunOf(record: OccurrenceRecord | null): LastRun | null {
   if (record === null) return null
   // Omits the task runs: the digests of their ids would take most of the time for 10,000 jobs.
   const { id, state, reason, scheduledAt, slot, startedAt, finishedAt, node } = occurrenceOf({ ...record, runs: [] })
@@ -465,10 +449,10 @@ export function lastRunOf(record: OccurrenceRecord | null): LastRun | null {
  * - The code of a node exceeds the size of a profile.
  * - A node is a call of `runDue`. Another call after it may have the code.
  */
-export type HasCode = (job: JobRecord) => boolean | null
+type HasCode = (job: JobRecord) => boolean | null
 
 /** Determines from the stored profiles of living nodes which jobs they have code for. */
-export class LivingCode {
+class LivingCode {
   readonly #known = new KnownCapabilities()
 
   /** Reads the nodes, and the profiles of builds that this process does not know yet. */
