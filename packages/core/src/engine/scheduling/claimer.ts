@@ -13,7 +13,7 @@ import type { ExecutionPool } from '../execution/execution-pool.ts'
 import type { TakenRunner } from '../execution/next-runs.ts'
 import { beginsByClaim, initialRuns } from '../execution/task-run-records.ts'
 import { skipKeyMs, sweepMs, trustMs } from './tuning.ts'
-import { suspendedMs } from '../definitions/tuning.ts'
+import { upkeepMs } from '../../tuning.ts'
 import type { JobRecord } from '../../storage/job-record.ts'
 
 /** `to the end`: repeats the sweep until it has finished an update that another node may have left unfinished. */
@@ -297,7 +297,7 @@ export class Claimer implements TakenRunner {
     if (isAlive && unreadablePartOf(job) !== null) {
       // Jobs share handler keys. Leaving the key out would also delay the runs of readable jobs.
       this.#parts.registry.sayUnreadable(job)
-      await this.#release(record, 'unreadable', suspendedMs)
+      await this.#release(record, 'unreadable', upkeepMs)
       return
     }
     if (isAlive) this.#skippedKeys.add(job)
