@@ -9,6 +9,7 @@ import {
   mostListed,
 } from './tuning.ts'
 import { fileURLToPath } from 'node:url'
+import { orElse } from './or-else.ts'
 
 /** The record of a value that a handler threw, with its cause and the errors of an `AggregateError`. */
 export function toErrorRecord(error: unknown): ErrorRecord {
@@ -68,12 +69,7 @@ export interface ErrorLike {
  * Never throws.
  */
 export function isErrorLike(thrown: unknown): thrown is ErrorLike {
-  try {
-    return thrown instanceof Error || Object.prototype.toString.call(thrown) === '[object Error]'
-  } catch {
-    // A proxy can throw at every access.
-    return false
-  }
+  return orElse(() => thrown instanceof Error || Object.prototype.toString.call(thrown) === '[object Error]', false)
 }
 
 function describe(thrown: unknown): string {
@@ -92,11 +88,7 @@ function describe(thrown: unknown): string {
 }
 
 function classOf(thrown: unknown): string {
-  try {
-    return Object.prototype.toString.call(thrown)
-  } catch {
-    return 'something that cannot be read was thrown'
-  }
+  return orElse(() => Object.prototype.toString.call(thrown) as string, 'something that cannot be read was thrown')
 }
 
 function cut(text: string, length: number): string {
@@ -109,29 +101,18 @@ export function printError(error: unknown): string {
   let cause: unknown = error
   for (let depth = 0; depth < 5 && cause !== undefined && cause !== null; depth++) {
     parts.push(printOne(cause))
-    cause = causeOf(cause)
+    const error = cause
+    cause = orElse(() => (isErrorLike(error) ? error.cause : undefined), undefined)
   }
   const text = parts.join('\ncaused by ')
   return text.length > longestPrintedError ? `${text.slice(0, longestPrintedError)} …` : text
 }
 
-function causeOf(error: unknown): unknown {
-  try {
-    return isErrorLike(error) ? error.cause : undefined
-  } catch {
-    // A proxy, or a getter, that throws.
-    return undefined
-  }
-}
-
 function printOne(error: unknown): string {
-  try {
+  return orElse(() => {
     if (isErrorLike(error)) return withCode(typeof error.stack === 'string' ? error.stack : String(error), error.code)
     return typeof error === 'string' ? error : (JSON.stringify(error) ?? String(error))
-  } catch {
-    // A getter or a toJSON of the thrown value throws itself.
-    return 'something that cannot be printed was thrown'
-  }
+  }, 'something that cannot be printed was thrown')
 }
 
 /** The stack with the error's code after the class, as Node.js prints its own errors: `Error [ENOSPC]: no space`. */

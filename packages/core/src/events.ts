@@ -286,38 +286,15 @@ export function readEventName<Name extends SchedulerEventName>(name: Name): Name
  */
 export type SchedulerListener<Name extends SchedulerEventName> = (event: SchedulerEvents[Name]) => void
 
-/** The listeners of one event. Each call of `on` adds a separate entry, even for the same listener. */
-class Listeners {
-  readonly #entries = new Set<{ readonly listener: SchedulerListener<SchedulerEventName> }>()
-  /** The listeners as an emission calls them; `null` after a change. Only an emission copies them. */
-  #list: readonly SchedulerListener<SchedulerEventName>[] | null = null
-
-  get size(): number {
-    return this.#entries.size
-  }
-
-  /** The returned function removes the listener. */
-  add(listener: SchedulerListener<SchedulerEventName>): () => void {
-    const entry = { listener }
-    this.#entries.add(entry)
-    this.#list = null
-    return () => {
-      this.#entries.delete(entry)
-      this.#list = null
-    }
-  }
-
-  /** Later changes leave the returned list as it is. */
-  list(): readonly SchedulerListener<SchedulerEventName>[] {
-    this.#list ??= Array.from(this.#entries, ({ listener }) => listener)
-    return this.#list
-  }
+/** A listener. Each call of `on` adds a separate entry, even for the same listener. */
+interface Entry {
+  readonly listener: SchedulerListener<SchedulerEventName>
 }
 
 /** Listeners by event. The engine never sees an error of a listener. */
 export class EventHub {
   readonly #logger: Logger
-  readonly #listeners = new Map<SchedulerEventName, Listeners>()
+  readonly #listeners = new Map<SchedulerEventName, Set<Entry>>()
   readonly #failed = new Set<SchedulerEventName>()
   readonly #above: EventHub | null
 
@@ -329,9 +306,10 @@ export class EventHub {
 
   /** Adds a listener; the returned function removes it. Neither costs more with the number of listeners. */
   on<Name extends SchedulerEventName>(name: Name, listener: SchedulerListener<Name>): () => void {
-    const listeners = this.#listeners.get(name) ?? new Listeners()
-    this.#listeners.set(name, listeners)
-    return listeners.add(listener as SchedulerListener<SchedulerEventName>)
+    const entries = this.#listeners.get(name) ?? new Set()
+    const entry = { listener: listener as SchedulerListener<SchedulerEventName> }
+    this.#listeners.set(name, entries.add(entry))
+    return () => void entries.delete(entry)
   }
 
   /** Returns whether the event has listeners. Callers check it first, so that events without listeners cost nothing. */
@@ -340,7 +318,8 @@ export class EventHub {
   }
 
   emit<Name extends SchedulerEventName>(name: Name, event: SchedulerEvents[Name]): void {
-    for (const listener of this.#listeners.get(name)?.list() ?? []) {
+    // A listener may add and remove listeners.
+    for (const { listener } of [...(this.#listeners.get(name) ?? [])]) {
       try {
         catchRejection(listener(event), (error) => this.#listenerFailed(name, error))
       } catch (error) {

@@ -35,12 +35,15 @@ export type {
   UpdateResult,
 } from './engine/api/definitions.ts'
 export type { CallOptions } from './engine/storage-access/caller-context.ts'
-export type { Change } from './engine/api/change-reader.ts'
-export type { ChangesOptions } from './engine/api/changes.ts'
+export type { Change, ChangesOptions } from './engine/api/changes.ts'
 export type { Explanation, NearestSlots } from './engine/api/explain.ts'
-export type { CancelOptions, CancelResult, InterventionOptions } from './engine/api/interventions.ts'
-export type { PauseOptions } from './engine/api/interventions.ts'
-export type { JobSelection } from './engine/api/interventions.ts'
+export type {
+  CancelOptions,
+  CancelResult,
+  InterventionOptions,
+  JobSelection,
+  PauseOptions,
+} from './engine/api/interventions.ts'
 export type { ChangedPart } from './job/changed-parts.ts'
 export type { JobVersion, VersionsOptions } from './engine/api/job-versions.ts'
 export type { WaitOptions } from './engine/api/waits.ts'
@@ -106,15 +109,13 @@ export type { CounterLabels, EventGaugeLabels, GaugeValues, HistogramLabels, Met
 export type { OccurrenceReason, TaskReason } from './occurrence-reason.ts'
 export type { Listing, ListPage } from './listing.ts'
 export type { Failure, ListedOccurrence, Occurrence } from './occurrence.ts'
-export { stateMeanings } from './why-of.ts'
-export { whyOf } from './why-of.ts'
+export { stateMeanings, whyOf } from './why-of.ts'
 export type { AttemptReport, ExecutionReport, LogLine, ProgressReport, TaskReport } from './report.ts'
 export { createClient } from './create-client.ts'
 export { createScheduler } from './create-scheduler.ts'
 export type { Client, ClientOptions } from './create-client.ts'
 export type { FailuresFilter, JobOperations, LiveFilter, OccurrenceFilter, PruneOptions } from './job-operations.ts'
-export type { JobDetails, JobInfo, PauseInfo, JobsFilter, JobTaskInfo } from './engine/api/job-catalog.ts'
-export type { LastRun } from './engine/api/job-extras.ts'
+export type { JobDetails, JobInfo, JobsFilter, JobTaskInfo, LastRun, PauseInfo } from './engine/api/job-catalog.ts'
 export type { StartRate } from './storage/job-record.ts'
 export type { LiveCounts } from './storage/storage.ts'
 export type { RunDueOptions, RunDueReport } from './run-due.ts'

@@ -8,8 +8,7 @@ import type {
   StopBackfillResult,
 } from './engine/api/backfill-options.ts'
 import type { DefinitionPlan, JobUpdate, PlanOptions, UpdateOptions, UpdateResult } from './engine/api/definitions.ts'
-import type { Change } from './engine/api/change-reader.ts'
-import type { ChangesOptions } from './engine/api/changes.ts'
+import type { Change, ChangesOptions } from './engine/api/changes.ts'
 import type { Explanation } from './engine/api/explain.ts'
 import type {
   CancelOptions,

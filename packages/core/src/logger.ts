@@ -1,5 +1,6 @@
 import { inspect } from 'node:util'
 import { isErrorLike, printError } from './error-record.ts'
+import { orElse } from './or-else.ts'
 import { catchRejection } from './rejection.ts'
 import { maskSecrets, maskValue } from './secrets.ts'
 import type { LogLevel } from './storage/occurrence-record.ts'
@@ -102,28 +103,13 @@ export function lineOf(given: unknown, message: unknown): { readonly fields: unk
 /** Adds the fields of a line. Never throws, whatever the caller passes as fields. */
 function withFields(fields: object, others: unknown): object {
   if (typeof others !== 'object' || others === null) return fields
-  try {
-    return { ...fields, ...others }
-  } catch {
-    return { ...fields, ...readableFields(others) }
-  }
+  return orElse(() => ({ ...fields, ...others }), null) ?? { ...fields, ...readableFields(others) }
 }
 
 /** Members can be getters that throw, and a proxy can refuse everything. */
 function readableFields(fields: object): object {
-  try {
-    return Object.fromEntries(Object.keys(fields).map((name) => [name, readMember(fields, name)]))
-  } catch {
-    return { fields: unreadable }
-  }
-}
-
-function readMember(fields: object, name: string): unknown {
-  try {
-    return (fields as Record<string, unknown>)[name]
-  } catch {
-    return unreadable
-  }
+  const read = (name: string) => [name, orElse(() => (fields as Record<string, unknown>)[name], unreadable)] as const
+  return orElse<object>(() => Object.fromEntries(Object.keys(fields).map(read)), { fields: unreadable })
 }
 
 /** Wraps the user's logger so that its errors and rejections never reach the engine. */

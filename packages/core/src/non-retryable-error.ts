@@ -1,3 +1,5 @@
+import { orElse } from './or-else.ts'
+
 /**
  * Ends a task at once, without further retries. Any error whose `retryable` is `false` does the same.
  *
@@ -12,10 +14,5 @@ export class NonRetryableError extends Error {
 
 /** Whether an error of a handler is not retryable. Causes and inner errors do not count. */
 export function isNonRetryable(thrown: unknown): boolean {
-  try {
-    return typeof thrown === 'object' && thrown !== null && 'retryable' in thrown && thrown.retryable === false
-  } catch {
-    // A getter can throw, and a proxy can reject every access.
-    return false
-  }
+  return orElse(() => Object(thrown).retryable === false, false)
 }

@@ -1,4 +1,4 @@
-import { orDefault, readMethods, readObject } from './configuration/read-value.ts'
+import { orDefault, readSignal, readObject } from './configuration/read-value.ts'
 import { type DurationInput, toDurationMs } from './duration.ts'
 import { dayMs } from './tuning.ts'
 
@@ -58,9 +58,6 @@ export function readRunDueOptions(options: RunDueOptions): CheckedRunDue {
   const bounds = { min: 1000, max: dayMs }
   return {
     budgetMs: toDurationMs(orDefault(options.budget, 50_000), 'budget', bounds),
-    signal:
-      options.signal === undefined
-        ? null
-        : readMethods(options.signal, 'signal', ['addEventListener', 'removeEventListener']),
+    signal: readSignal(options.signal) ?? null,
   }
 }

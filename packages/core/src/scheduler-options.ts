@@ -27,12 +27,12 @@ import type { Storage } from './storage/storage.ts'
 import { random, systemClock } from './system-clock.ts'
 import type { Tracing } from './tracing/tracing.ts'
 import {
-  heartbeatMs as ordinaryHeartbeatMs,
   heartbeatsPerReap,
   heartbeatsUntilDead,
   heldJobs,
   longestTimerMs,
   maxClockSkewMs,
+  ordinaryHeartbeatMs,
   standbyMs,
 } from './tuning.ts'
 import { invalidValue } from './errors.ts'

@@ -77,7 +77,7 @@ export const mostMembersSearched = 1000
 export const longestName = 255
 
 /** Default interval of heartbeats, and of polls on a storage with wake-ups, in ms. Such a poll covers lost wake-ups. */
-export const heartbeatMs = 5000
+export const ordinaryHeartbeatMs = 5000
 
 /** Heartbeats in `deadAfter`. With fewer than four, a few failed calls would look like a death. */
 export const heartbeatsUntilDead = 6

@@ -107,12 +107,8 @@ function readStartRate(input: StartRateInput, field: string): StartRate {
   // The head of the job keeps the instant of each start of an interval.
   const mostStarts = 100
   if (Number.isInteger(limit) && limit > mostStarts) {
-    throw new JobistemerError('INVALID_ARGUMENT', {
-      message: `${field}.limit is more than ${mostStarts}: ${limit}.`,
-      field: `${field}.limit`,
-      value: limit,
-      remedy: `Divide both: ${mostStarts} starts in a part of the interval are as many in the whole of it.`,
-    })
+    const remedy = `Divide both: ${mostStarts} starts in a part of the interval are as many in the whole of it.`
+    throw invalidValue(`${field}.limit`, `is more than ${mostStarts}`, limit, remedy)
   }
   const range = { min: 1, max: 366 * dayMs }
   return {

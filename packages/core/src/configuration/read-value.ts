@@ -41,6 +41,11 @@ export function readMethods<T>(value: T, field: string, methods: readonly string
   throw invalidValue(field, `has no method ${absent}`, value, `Give an object with the methods ${methods.join(', ')}.`)
 }
 
+/** Checks that a value is an abort signal, or absent. */
+export function readSignal(signal: AbortSignal | undefined): AbortSignal | undefined {
+  return signal === undefined ? signal : readMethods(signal, 'signal', ['addEventListener', 'removeEventListener'])
+}
+
 /** Checks that a value is a list. */
 export function readList<T>(value: readonly T[], field: string): readonly T[] {
   if (Array.isArray(value)) return value

@@ -53,18 +53,9 @@ export function withMaxQueued(defaults: JobOverrides, mostQueued: number): JobOv
 
 /** Effective settings of a task: its own overrides over its job's effective settings. */
 export function resolveTaskSettings(job: JobSettings, ...levels: readonly TaskOverrides[]): TaskSettings {
-  const isItsJobs = levels.every(isEmpty)
-  const known = isItsJobs ? taskSettings.get(job) : undefined
-  if (known !== undefined) return known
   const { failureStrategy, retryPolicy, taskTimeoutMs, keepLogs } = job
-  const own = { failureStrategy, retryPolicy, taskTimeoutMs, keepLogs }
-  const settings = intern<TaskSettings>(Object.assign(own, ...levels))
-  if (isItsJobs) taskSettings.set(job, settings)
-  return settings
+  return intern<TaskSettings>(Object.assign({ failureStrategy, retryPolicy, taskTimeoutMs, keepLogs }, ...levels))
 }
-
-/** What a task has that overrides nothing, as most do, by its job's settings. */
-const taskSettings = new WeakMap<JobSettings, TaskSettings>()
 
 function isEmpty(level: object): boolean {
   for (const _ in level) return false

@@ -9,3 +9,8 @@ export function killGroup(pid: number): void {
     // The process group is empty.
   }
 }
+
+/** Ends this process at once, with all processes that it has started. Called after their node has ended. */
+export function endGroup(): void {
+  killGroup(process.pid)
+}

@@ -1,7 +1,7 @@
 import { Worker } from 'node:worker_threads'
 import { toErrorRecord } from '../error-record.ts'
 import { type FromChild, fromProgram, type ToChild } from './messages.ts'
-import { endGroup } from './end-group.ts'
+import { endGroup } from './kill-group.ts'
 import { serve } from './serve.ts'
 
 // The program of a process that runs isolated tasks.

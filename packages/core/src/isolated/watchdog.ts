@@ -1,5 +1,5 @@
 import { Socket } from 'node:net'
-import { endGroup } from './end-group.ts'
+import { endGroup } from './kill-group.ts'
 import { watchedDescriptor } from './watched-descriptor.ts'
 
 // The program of the thread that waits for the end of the node, whatever the handler beside it does.

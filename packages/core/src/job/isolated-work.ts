@@ -85,12 +85,8 @@ export function readIsolatedWork(options: IsolationOptions, path: string): Isola
 function readModule(module: URL | string, field: string): string {
   const href = module instanceof URL ? module.href : module
   if (typeof href === 'string' && href.startsWith('file:') && URL.canParse(href)) return href
-  throw new JobistemerError('INVALID_MODULE', {
-    message: `${field} is not the URL of a file: ${printValue(href)}.`,
-    field,
-    value: module,
-    remedy: "Give new URL('./render.js', import.meta.url).",
-  })
+  const remedy = "Give new URL('./render.js', import.meta.url)."
+  throw invalidValue(field, 'is not the URL of a file', module, remedy, 'INVALID_MODULE')
 }
 
 function readLimits(limits: IsolatedResourceLimits, isolation: Isolation, field: string): IsolatedResourceLimits {

@@ -79,10 +79,11 @@ export function isRecovered(code: number): boolean {
   return code >= recoveredBit
 }
 
-const prefixLength = 4
-const idLength = prefixLength + 36
-const dash = 0x2d
-const underscore = 0x5f
+const nil = '00000000-0000-0000-0000-000000000000'
+const prefixLength = 'job_'.length
+const idLength = prefixLength + nil.length
+const dash = '-'.charCodeAt(0)
+const underscore = '_'.charCodeAt(0)
 const notADigit = 0xf0
 /** The value of each hexadecimal digit by its character code, and {@link notADigit} for all other characters. */
 const digitValues = new Uint8Array(65_536).fill(notADigit)
@@ -112,7 +113,6 @@ export function writeId(bytes: Uint8Array, offset: number, id: JobId | Occurrenc
   return isFramed && (seen & notADigit) === 0 && (id.startsWith('occ_') || id.startsWith('job_'))
 }
 
-const nil = '00000000-0000-0000-0000-000000000000'
 const jobIdText = Buffer.from(`job_${nil}`)
 const occurrenceIdText = Buffer.from(`occ_${nil}`)
 const digits = Buffer.from('0123456789abcdef')

@@ -52,7 +52,8 @@ const unreadableDetails: OccurrenceDetails = Object.freeze({ unreadable: 'detail
 /** The task runs of a stored occurrence; `null` for damaged ones, see {@link withRunsOfStored}. */
 export function runsOfStored(value: unknown): readonly TaskRunRecord[] | null {
   const areRuns =
-    Array.isArray(value) && value.every((one) => isObject(one) && typeof one.task === 'string' && isList(one.attempts))
+    Array.isArray(value) &&
+    value.every((one) => isObject(one) && typeof one.task === 'string' && Array.isArray(one.attempts))
   return areRuns ? (value as readonly TaskRunRecord[]) : null
 }
 
@@ -88,8 +89,4 @@ export function isDefinition({ defaults, settings, tasks }: JsonObject): boolean
 
 function isObject(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value)
-}
-
-function isList(value: unknown): value is readonly unknown[] {
-  return Array.isArray(value)
 }

@@ -95,8 +95,7 @@ export class Additions extends ApiPart {
         some.map(({ id }) => id),
         asked,
       )
-      const learning = this.registry.learn(records)
-      if (learning !== null) await learning
+      await this.registry.learn(records)
       const now = this.engine.now()
       const found: Addition[] = []
       for (const [index, job] of some.entries()) {

@@ -6,7 +6,7 @@ import {
   readName,
   readObject,
 } from '../../configuration/read-value.ts'
-import { JobistemerError } from '../../errors.ts'
+import { invalidValue } from '../../errors.ts'
 import { type InstantInput, toInstantMs } from '../../instant.ts'
 import type { BackfillRecord } from '../../storage/occurrence-record.ts'
 import { callOptionNames, type CallOptions } from '../storage-access/caller-context.ts'
@@ -111,8 +111,19 @@ export function readBackfill(options: BackfillOptions, now: number): CheckedBack
   const from = toInstantMs(options.from, 'from')
   const to = toInstantMs(options.to, 'to')
   if (to > now)
-    throw wrongEnd(to, 'lies ahead', `Give the present time, ${new Date(now).toISOString()}, or an earlier one.`)
-  if (from >= to) throw wrongEnd(to, 'is not after from', `Give an instant after ${new Date(from).toISOString()}.`)
+    throw invalidValue(
+      'to',
+      'lies ahead',
+      new Date(to),
+      `Give the present time, ${new Date(now).toISOString()}, or an earlier one.`,
+    )
+  if (from >= to)
+    throw invalidValue(
+      'to',
+      'is not after from',
+      new Date(to),
+      `Give an instant after ${new Date(from).toISOString()}.`,
+    )
   const request: Record<string, unknown> = {}
   for (const name of requestNames) if (options[name] !== undefined) request[name] = options[name]
   return {
@@ -125,14 +136,4 @@ export function readBackfill(options: BackfillOptions, now: number): CheckedBack
     dryRun: options.dryRun !== undefined && readBoolean(options.dryRun, 'dryRun'),
     request,
   }
-}
-
-function wrongEnd(to: number, why: string, remedy: string): JobistemerError {
-  const value = new Date(to)
-  return new JobistemerError('INVALID_ARGUMENT', {
-    message: `to ${why}: ${value.toISOString()}.`,
-    field: 'to',
-    value,
-    remedy,
-  })
 }

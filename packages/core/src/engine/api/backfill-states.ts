@@ -195,8 +195,7 @@ export function presentSchedule(timeline: JobRecord['timeline'], now: number): S
 
 /** Returns the series of {@link presentSchedule}. @throws JobistemerError `UNKNOWN_SCHEDULE_TYPE` */
 export async function presentSeries(registry: JobRegistry, head: JobRecord, now: number): Promise<SlotSeries> {
-  const learning = registry.learn([head])
-  if (learning !== null) await learning
+  await registry.learn([head])
   const schedule = presentSchedule(head.timeline, now)
   const timeline = schedule === undefined ? [] : [{ after: null, until: null, schedule }]
   return registry.seriesOf(timeline, registry.get(head.id)?.job ?? null)

@@ -1,13 +1,16 @@
 import type { Timer } from '../../clock.ts'
-import { orDefault, readMethods, readObject } from '../../configuration/read-value.ts'
+import { orDefault, readSignal, readObject } from '../../configuration/read-value.ts'
 import { type DurationInput, toDurationMs } from '../../duration.ts'
 import type { SchedulerEventName } from '../../events.ts'
-import type { WakeUp } from '../../storage/storage.ts'
+import type { WakeUp, LiveCounts, Page } from '../../storage/storage.ts'
 import type { EngineContext } from '../storage-access/engine-context.ts'
-import { isStorageGone, type StorageCalls } from '../storage-access/retrying-storage.ts'
-import { type Change, ChangeReader, type ReaderHost } from './change-reader.ts'
-import type { ChangeLook } from './change-look.ts'
-import { changeIntervalMs } from './tuning.ts'
+import { isStorageGone, type StorageCalls, firstItems } from '../storage-access/retrying-storage.ts'
+import { changeIntervalMs, changesPerRead, comparedItems, mostChangeReads } from './tuning.ts'
+import { rememberedValues, clockMarginMs, upkeepMs } from '../../tuning.ts'
+import type { JobId } from '../../ids.ts'
+import type { JobRecord } from '../../storage/job-record.ts'
+import type { OccurrenceRecord } from '../../storage/occurrence-record.ts'
+import { farClockMarginMs, looksPerFarLook } from '../definitions/tuning.ts'
 
 /** Minimum after a wake-up too: a burst of changes causes at most four scans per second. */
 const bounds = { min: changeIntervalMs / 4, max: 10 * changeIntervalMs }
@@ -65,8 +68,7 @@ export class Changes {
   /** @throws JobistemerError `INVALID_ARGUMENT`, `INVALID_DURATION`, `UNKNOWN_OPTION` */
   follow(options: ChangesOptions): AsyncIterable<Change> {
     readObject(options, 'options', ['signal', 'interval'])
-    const { signal } = options
-    if (signal !== undefined) readMethods(signal, 'signal', ['addEventListener', 'removeEventListener'])
+    const signal = readSignal(options.signal)
     const intervalMs = toDurationMs(orDefault<DurationInput>(options.interval, changeIntervalMs), 'interval', bounds)
     return { [Symbol.asyncIterator]: () => this.#reader(intervalMs, signal) }
   }
@@ -161,4 +163,342 @@ export class Changes {
     this.#isWoken = true
     this.#arm()
   }
+}
+
+/**
+ * A kind of data to read again. A change names the kind of data that has changed, but not the new values.
+ *
+ * - `start`: the first change of each iteration. Read all data now. The iteration reports all later changes.
+ * - `jobs`: definitions were stored, changed or deleted, or jobs were paused or resumed. A pause that ends by itself changes
+ *   no stored data and is not reported: `JobInfo.paused.until` has its end.
+ * - `runs`: occurrences were created, started or ended. Affects counts, live occurrences, histories and next slots.
+ * - `failures`: runs have failed. A change `runs` comes with it.
+ * - `nodes`: a node has joined, is leaving, has ended or is lost.
+ * - `away`: the storage does not answer. The iteration retries at growing intervals.
+ * - `back`: the storage answers again. Read all data.
+ */
+export type Change =
+  | { readonly kind: 'start' | 'runs' | 'nodes' | 'back' }
+  | {
+      readonly kind: 'jobs' | 'failures'
+      /** The names of the affected jobs. `null`: too many or unknown, so any job may be affected. */
+      readonly jobs: readonly string[] | null
+    }
+  | {
+      readonly kind: 'away'
+      /** The error of the storage, or of the client while it connected. */
+      readonly error: unknown
+    }
+
+/** The names of the affected jobs. Empty: none. `null`: any job may be affected. */
+export type ChangedJobs = ReadonlySet<string> | null
+
+/** The differences between two scans. */
+export interface Difference {
+  readonly jobs: ChangedJobs
+  readonly runs: boolean
+  readonly failures: ChangedJobs
+  readonly nodes: boolean
+}
+
+const over: IteratorReturnResult<undefined> = { done: true, value: undefined }
+const none: ChangedJobs = new Set()
+
+/** The order in which unread changes are delivered. */
+const kinds: readonly Change['kind'][] = ['start', 'back', 'away', 'jobs', 'runs', 'failures', 'nodes']
+
+/** The owner of the readers, which scans for them. */
+export interface ReaderHost {
+  /** The reader has begun to wait for a change. */
+  waits(): void
+  /** The reader has ended. */
+  left(): void
+}
+
+/**
+ * One iteration over the changes. The reader merges unread changes: at most one per kind, so a slow consumer needs no more
+ * memory.
+ */
+export class ChangeReader implements AsyncIterator<Change, undefined> {
+  readonly intervalMs: number
+  readonly #host: ReaderHost
+  #waiting: ((result: IteratorResult<Change, undefined>) => void)[] = []
+  #isOver = false
+  /** The last delivered state of the storage: none yet, available, or unavailable. */
+  #told: 'nothing' | 'there' | 'away' = 'nothing'
+  #isFollowing = false
+  /** The kinds of unread changes, with the affected jobs or the error. */
+  readonly #unread = new Map<Change['kind'], unknown>()
+
+  constructor(host: ReaderHost, intervalMs: number) {
+    this.#host = host
+    this.intervalMs = intervalMs
+  }
+
+  /** Whether the consumer waits for a change. */
+  get isWaiting(): boolean {
+    return this.#waiting.length > 0
+  }
+
+  /** Whether no scan has succeeded since the reader began. */
+  get isNew(): boolean {
+    return this.#told === 'nothing' && !this.#isFollowing
+  }
+
+  /** Adds the differences of a successful scan. */
+  found({ jobs, runs, failures, nodes }: Difference): void {
+    const unread = this.#unread
+    if (!this.#isFollowing && this.#told !== 'there') {
+      unread.clear()
+      unread.set(this.#told === 'nothing' ? 'start' : 'back', null)
+    } else if (!unread.has('start') && !unread.has('back')) {
+      // An outage that the consumer has not read is dropped. The consumer has missed nothing, because a scan compares with the
+      // last successful one.
+      unread.delete('away')
+      this.#addJobs('jobs', jobs)
+      if (runs) unread.set('runs', null)
+      this.#addJobs('failures', failures)
+      if (nodes) unread.set('nodes', null)
+    }
+    this.#isFollowing = true
+    this.#deliver()
+  }
+
+  #addJobs(kind: 'jobs' | 'failures', names: ChangedJobs): void {
+    if (names?.size === 0) return
+    const known = (this.#unread.has(kind) ? this.#unread.get(kind) : none) as ChangedJobs
+    const all = names === null || known === null ? null : new Set([...known, ...names])
+    this.#unread.set(kind, all !== null && all.size > rememberedValues ? null : all)
+  }
+
+  /** Records a failed scan. */
+  failed(error: unknown): void {
+    this.#isFollowing = false
+    for (const kind of ['start', 'back'] as const) this.#unread.delete(kind)
+    if (this.#told !== 'away') this.#unread.set('away', error)
+    this.#deliver()
+  }
+
+  /** Ends the iteration. Drops unread changes unless `isDrained`. */
+  end({ isDrained = false }: { readonly isDrained?: boolean } = {}): void {
+    if (this.#isOver) return
+    this.#isOver = true
+    if (!isDrained) this.#unread.clear()
+    for (const resolve of this.#waiting.splice(0)) resolve(over)
+    this.#host.left()
+  }
+
+  next(): Promise<IteratorResult<Change, undefined>> {
+    const change = this.#take()
+    if (change !== null) return Promise.resolve({ done: false, value: change })
+    if (this.#isOver) return Promise.resolve(over)
+    return new Promise((resolve) => {
+      this.#waiting.push(resolve)
+      this.#host.waits()
+    })
+  }
+
+  return(): Promise<IteratorResult<Change, undefined>> {
+    this.end()
+    return Promise.resolve(over)
+  }
+
+  #deliver(): void {
+    while (this.#waiting.length > 0) {
+      const change = this.#take()
+      if (change === null) return
+      this.#waiting.shift()?.({ done: false, value: change })
+    }
+  }
+
+  #take(): Change | null {
+    const kind = kinds.find((one) => this.#unread.has(one))
+    if (kind === undefined) return null
+    const value = this.#unread.get(kind)
+    this.#unread.delete(kind)
+    if (kind === 'jobs' || kind === 'failures') {
+      const names = value as ChangedJobs
+      return { kind, jobs: names === null ? null : [...names].sort() }
+    }
+    if (kind === 'away') {
+      this.#told = 'away'
+      return { kind, error: value }
+    }
+    if (kind === 'start' || kind === 'back') this.#told = 'there'
+    return { kind }
+  }
+}
+
+/** The options of a {@link ChangeLook}. */
+export interface LookOptions {
+  /** Whether the storage has a due index, which returns the next slots of all jobs. */
+  readonly findsDueJobs: boolean
+  /** Reads the nodes, with the states that this process observes. */
+  readonly nodes: (
+    storage: StorageCalls,
+  ) => Promise<readonly { readonly incarnation: string; readonly state: string }[]>
+}
+
+/** Scans the storage for changes: compares the answers of a few cheap calls with those of the previous scan. */
+export class ChangeLook {
+  readonly #engine: Pick<EngineContext, 'now'>
+  readonly #options: LookOptions
+  readonly #jobs = new Remembered()
+  readonly #failures = new Remembered()
+  #runs = ''
+  #nodes = ''
+  /** The time of the last successful scan, in epoch milliseconds of the engine's time; `null`: none yet. */
+  #lookedAt: number | null = null
+  #looks = 0
+
+  constructor(engine: Pick<EngineContext, 'now'>, options: LookOptions) {
+    this.#engine = engine
+    this.#options = options
+  }
+
+  /**
+   * Returns the differences since the last successful scan. A failed scan does not count.
+   * @throws the errors of the storage
+   */
+  async look(storage: StorageCalls): Promise<Difference> {
+    const now = this.#engine.now()
+    const since = (this.#lookedAt ?? now) - clockMarginMs
+    const farSince = this.#looks % looksPerFarLook === 0 ? since - farClockMarginMs : since
+    const [jobs, failures, runs, nodes] = await Promise.all([
+      changedJobs(storage, farSince, since),
+      failuresSince(storage, farSince),
+      this.#readRuns(storage, now),
+      this.#readNodes(storage),
+    ])
+    const failed = this.#lookedAt === null ? [] : failures.items.filter((one) => this.#failures.isNew(failureMark(one)))
+    const isFlood = !failures.isWhole && failed.length === failures.items.length
+    const failedJobs = isFlood ? null : await namesOf(failed, storage)
+    const changed = jobs.items.filter((job) => this.#jobs.isNew(jobMark(job)))
+    const difference = {
+      jobs: jobs.isWhole ? new Set(changed.map(({ name }) => name)) : null,
+      runs: runs !== this.#runs || failed.length > 0,
+      failures: failedJobs,
+      nodes: nodes !== this.#nodes,
+    }
+    const forgetBefore = now - clockMarginMs - farClockMarginMs
+    this.#jobs.add(jobs.items.map(jobMark), forgetBefore)
+    this.#failures.add(failures.items.map(failureMark), forgetBefore)
+    this.#runs = runs
+    this.#nodes = nodes
+    this.#lookedAt = now
+    this.#looks++
+    return difference
+  }
+
+  /** Returns the live occurrences and the next slots as text. The next slots change when a node launches one of them. */
+  async #readRuns(storage: StorageCalls, now: number): Promise<string> {
+    const [alive, heads] = await Promise.all([readLive(storage), this.#readHeads(storage, now)])
+    return JSON.stringify([alive, heads])
+  }
+
+  async #readHeads(storage: StorageCalls, now: number): Promise<readonly unknown[]> {
+    if (!this.#options.findsDueJobs) return []
+    const due = { after: now - upkeepMs, upTo: Number.MAX_SAFE_INTEGER }
+    const heads = await firstItems((cursor) =>
+      storage.once((calls) => calls.listJobs({ due, limit: comparedItems, cursor })),
+    )
+    return heads.map(({ id, nextAt }) => [id, nextAt])
+  }
+
+  async #readNodes(storage: StorageCalls): Promise<string> {
+    const nodes = await this.#options.nodes(storage)
+    return nodes.map(({ incarnation, state }) => `${incarnation} ${state}`).join()
+  }
+}
+
+/** The state of a record, with the time of its change in epoch milliseconds. */
+interface Mark {
+  readonly id: string
+  readonly state: string
+  readonly at: number
+}
+
+/** The changes that scans have found already. Scans overlap, so the next scan may find them again. */
+class Remembered {
+  readonly #marks = new Map<string, Mark>()
+
+  isNew({ id, state }: Mark): boolean {
+    return this.#marks.get(id)?.state !== state
+  }
+
+  add(marks: readonly Mark[], forgetBefore: number): void {
+    for (const mark of marks) {
+      // Moves a known record to the end: the map is in the order of the last change.
+      this.#marks.delete(mark.id)
+      this.#marks.set(mark.id, mark)
+    }
+    for (const { id, at } of this.#marks.values()) {
+      if (at >= forgetBefore && this.#marks.size <= rememberedValues) break
+      this.#marks.delete(id)
+    }
+  }
+}
+
+function jobMark({ id, version, changedAt, paused, deletedAt }: JobRecord): Mark {
+  return { id, state: `${version} ${changedAt} ${paused === null} ${deletedAt}`, at: changedAt }
+}
+
+function failureMark({ id, finishedAt }: OccurrenceRecord): Mark {
+  return { id, state: '', at: finishedAt ?? 0 }
+}
+
+/** The records of a few pages. `isWhole`: there are no further records. */
+interface Some<T> {
+  readonly items: readonly T[]
+  readonly isWhole: boolean
+}
+
+/** Returns the jobs that changed since `farSince`; if these are too many, the jobs that changed since `since`. */
+async function changedJobs(storage: StorageCalls, farSince: number, since: number): Promise<Some<JobRecord>> {
+  const read = (changedSince: number) =>
+    firstPages((cursor) =>
+      storage.once((calls) => calls.listJobs({ changedSince, deleted: true, limit: changesPerRead, cursor })),
+    )
+  const far = await read(farSince)
+  return far.isWhole || farSince === since ? far : read(since)
+}
+
+/** Returns the failures since `from`, latest first, up to a few pages. */
+async function failuresSince(storage: StorageCalls, from: number): Promise<Some<OccurrenceRecord>> {
+  const query = { kind: 'failed', from, order: 'descending', runs: false, limit: changesPerRead } as const
+  return firstPages((cursor) => storage.once((calls) => calls.listOccurrences({ ...query, cursor })))
+}
+
+async function firstPages<T>(read: (cursor: string | null) => Promise<Page<T>>): Promise<Some<T>> {
+  const items: T[] = []
+  let cursor: string | null = null
+  for (let pages = 0; pages < mostChangeReads; pages++) {
+    const page: Page<T> = await read(cursor)
+    items.push(...page.items)
+    cursor = page.cursor
+    if (cursor === null) break
+  }
+  return { items, isWhole: cursor === null }
+}
+
+/**
+ * Returns the counts of live occurrences, and some of the running ones: if one run ends while another begins, the counts stay
+ * equal.
+ */
+async function readLive(storage: StorageCalls): Promise<readonly unknown[]> {
+  const { counts } = await storage.once((calls) => calls.get({ counts: ['all'] }))
+  const { pending, queued, running } = counts[0] as LiveCounts
+  if (running === 0) return [pending, queued]
+  const query = { kind: 'live', state: 'running', runs: false, limit: comparedItems } as const
+  const runs = await firstItems((cursor) => storage.once((calls) => calls.listOccurrences({ ...query, cursor })))
+  return [pending, queued, running, runs.map(({ id, token }) => `${id} ${token}`).sort()]
+}
+
+/** Returns the names of the failures' jobs, or `null` if the storage no longer has one of the jobs. */
+async function namesOf(failed: readonly OccurrenceRecord[], storage: StorageCalls): Promise<ChangedJobs> {
+  if (failed.length === 0) return new Set()
+  const ids: readonly JobId[] = [...new Set(failed.map(({ jobId }) => jobId))]
+  const { jobs } = await storage.once((calls) => calls.get({ jobs: ids }))
+  const names = jobs.flatMap((job) => (job === null ? [] : [job.name]))
+  return names.length === ids.length ? new Set(names) : null
 }

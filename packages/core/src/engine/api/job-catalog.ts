@@ -1,10 +1,19 @@
 import { dateOf } from '../../instant.ts'
 import { byNameAscending, type ListPage } from '../../listing.ts'
 import { eachItem, type StorageCalls } from '../storage-access/retrying-storage.ts'
-import { orDefault, readBoolean, readInteger, readName, readObject, readTag } from '../../configuration/read-value.ts'
+import {
+  orDefault,
+  readBoolean,
+  readInteger,
+  readName,
+  readObject,
+  readTag,
+  readChoice,
+  readList,
+} from '../../configuration/read-value.ts'
 import type { JobSettings } from '../../configuration/settings.ts'
 import { JobistemerError } from '../../errors.ts'
-import type { JobId } from '../../ids.ts'
+import { type JobId, occurrenceId } from '../../ids.ts'
 import { type JobDocument, labelsOf, readJobDocument, settingsOf } from '../../job/job-document.ts'
 import type { Isolation } from '../../job/task.ts'
 import type { JsonValue } from '../../json.ts'
@@ -12,24 +21,18 @@ import { isNoSchedule } from '../../schedule/no-schedule.ts'
 import type { SerializedSchedule } from '../../schedule/schedule.ts'
 import type { JobRecord, PauseRecord } from '../../storage/job-record.ts'
 import { isPausedAt } from '../../storage/rules.ts'
-import type { FinalState } from '../../storage/occurrence-record.ts'
+import { type FinalState, finalStates, type OccurrenceRecord } from '../../storage/occurrence-record.ts'
 import type { LiveCounts, Page } from '../../storage/storage.ts'
 import { jobNotFound } from '../definitions/job-errors.ts'
 import type { JobRegistry } from '../definitions/job-registry.ts'
 import { countedSince, lastSuccess, silenceRuleOf } from '../definitions/silence.ts'
 import { Cursors } from './cursors.ts'
-import {
-  type Extras,
-  type JobWithExtras,
-  type LastRun,
-  lastRunOf,
-  LivingCode,
-  readExtras,
-  withExtras,
-} from './job-extras.ts'
 import { upcomingSlots } from './job-lookup.ts'
 import { mostSuccessSearches } from './tuning.ts'
 import { mostItems, recordsPerCall, rememberedValues } from '../../tuning.ts'
+import { type Occurrence, occurrenceOf } from '../../occurrence.ts'
+import { KnownCapabilities } from '../cluster/node-code.ts'
+import { callEndsAtOf, deathOf, hasEnded } from '../cluster/peer-record.ts'
 
 const headAlone: Omit<Extras, 'code'> = { lastRun: false, counts: false, outcomes: null }
 /** Prefix of a cursor of a list in the order of names. The id of the page's last job follows. */
@@ -321,8 +324,7 @@ export class JobCatalog {
 
   async #nextOf({ record, isNextCanceled }: JobWithExtras, storage: StorageCalls): Promise<number | null> {
     if (!isNextCanceled || record.nextAt === null) return record.nextAt
-    const learning = this.#registry.learn([record])
-    if (learning !== null) await learning
+    await this.#registry.learn([record])
     const [slot = null] = await upcomingSlots(storage, record.id, this.#slotsAfter(record, record.nextAt), 1)
     return slot
   }
@@ -341,8 +343,7 @@ export class JobCatalog {
     const key = JSON.stringify(schedule)
     const known = this.#descriptions.get(key)
     if (known !== undefined) return known
-    const learning = this.#registry.learn([record])
-    if (learning !== null) await learning
+    await this.#registry.learn([record])
     try {
       const description = this.#registry.revive(schedule).describe()
       if (this.#descriptions.size >= rememberedValues) this.#descriptions.clear()
@@ -351,6 +352,123 @@ export class JobCatalog {
     } catch {
       // Without the ticker package, this process shows the other data.
       return null
+    }
+  }
+}
+
+/** The requested data of a job that is not in its head. */
+interface Extras {
+  readonly lastRun: boolean
+  readonly counts: boolean
+  /** Whether to read if a living node has the code of the jobs. */
+  readonly code: boolean
+  /** Only jobs whose latest run ended in one of these states; `null`: all jobs. */
+  readonly outcomes: readonly FinalState[] | null
+}
+
+/**
+ * The latest run of a job that has ended. Occurrences that were skipped, missed, or canceled before their start do not count.
+ */
+export type LastRun = Pick<
+  Occurrence,
+  'id' | 'state' | 'reason' | 'scheduledAt' | 'slot' | 'startedAt' | 'finishedAt' | 'node'
+>
+
+/** @throws JobistemerError `INVALID_ARGUMENT` */
+function readExtras({ include, lastOutcome }: JobsFilter): Extras {
+  const field = 'filter.include'
+  const included = readList(orDefault(include, []), field).map((name, index) =>
+    readChoice(name, ['lastRun', 'counts', 'code'], `${field}[${index}]`),
+  )
+  const outcomes = lastOutcome === undefined ? null : readOutcomes(lastOutcome)
+  return {
+    lastRun: included.includes('lastRun') || outcomes !== null,
+    counts: included.includes('counts'),
+    code: included.includes('code'),
+    outcomes,
+  }
+}
+
+function readOutcomes(wanted: FinalState | readonly FinalState[]): readonly FinalState[] {
+  const field = 'filter.lastOutcome'
+  if (!Array.isArray(wanted)) return [readChoice(wanted, finalStates, field)]
+  return wanted.map((state, index) => readChoice(state, finalStates, `${field}[${index}]`))
+}
+
+/** A job of a list with its requested data. */
+interface JobWithExtras {
+  readonly record: JobRecord
+  readonly extras: Pick<JobInfo, 'lastRun' | 'counts'>
+  /** The next slot was canceled ahead, and no node has passed it yet. */
+  readonly isNextCanceled: boolean
+}
+
+/** Returns the jobs of a page with their requested data, filtered by the outcome of the latest run. One storage call. */
+async function withExtras(
+  jobs: readonly JobRecord[],
+  { lastRun, counts, outcomes }: Omit<Extras, 'code'>,
+  storage: StorageCalls,
+): Promise<readonly JobWithExtras[]> {
+  const ids = jobs.map(({ id }) => id)
+  const slots = jobs.flatMap(({ id, nextAt }) => (nextAt === null ? [] : [occurrenceId(id, nextAt)]))
+  if (slots.length === 0 && ((!lastRun && !counts) || jobs.length === 0)) {
+    return jobs.map((record) => ({ record, extras: {}, isNextCanceled: false }))
+  }
+  const found = await storage.once((calls) =>
+    calls.get({
+      ...(lastRun && { latest: ids }),
+      ...(counts && { counts: ids }),
+      ...(slots.length > 0 && { occurrences: slots }),
+    }),
+  )
+  let place = 0
+  const all = jobs.map((record, index): JobWithExtras => {
+    const latest = lastRun ? { lastRun: lastRunOf(found.latest[index] ?? null) } : {}
+    const slot = record.nextAt === null ? null : found.occurrences[place++]
+    return {
+      record,
+      extras: { ...latest, ...(counts && { counts: found.counts[index] as LiveCounts }) },
+      isNextCanceled: slot?.state === 'canceled',
+    }
+  })
+  return outcomes === null
+    ? all
+    : all.filter(({ extras }) => extras.lastRun != null && outcomes.includes(extras.lastRun.state as FinalState))
+}
+
+function lastRunOf(record: OccurrenceRecord | null): LastRun | null {
+  if (record === null) return null
+  // Omits the task runs: the digests of their ids would take most of the time for 10,000 jobs.
+  const { id, state, reason, scheduledAt, slot, startedAt, finishedAt, node } = occurrenceOf({ ...record, runs: [] })
+  return { id, state, reason, scheduledAt, slot, startedAt, finishedAt, node }
+}
+
+/**
+ * Returns whether a living node has the code of a job. `null`: unknown, for one of these reasons:
+ * - No node lives.
+ * - The code of a node exceeds the size of a profile.
+ * - A node is a call of `runDue`. Another call after it may have the code.
+ */
+type HasCode = (job: JobRecord) => boolean | null
+
+/** Determines from the stored profiles of living nodes which jobs they have code for. */
+class LivingCode {
+  readonly #known = new KnownCapabilities()
+
+  /** Reads the nodes, and the profiles of builds that this process does not know yet. */
+  async read(storage: StorageCalls, now: number): Promise<HasCode> {
+    const request = { now, own: null, remove: [] }
+    const { nodes } = await storage.once((calls) => calls.heartbeat({ ...request, profilesOf: [] }))
+    const living = nodes.filter((record) => !hasEnded(record) && deathOf(record) === null)
+    await this.#known.learn(living, (profilesOf) =>
+      storage.once((calls) => calls.heartbeat({ ...request, profilesOf })),
+    )
+    const isCertain = living.length > 0 && living.every((record) => callEndsAtOf(record) === null)
+    const capabilities = living.map((record) => this.#known.of(record))
+    return ({ id, definition }) => {
+      const job = { id, tasks: readJobDocument(definition).tasks }
+      if (capabilities.some((one) => one?.canRun(job))) return true
+      return isCertain && !capabilities.includes(undefined) ? false : null
     }
   }
 }

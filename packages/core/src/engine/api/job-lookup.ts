@@ -85,8 +85,7 @@ export class JobLookup {
     if (!this.#registry.cache.isEvicting) return found
     const records = await this.heads(ids, asked)
     if (this.#registry.isClient) this.#registry.dropAll()
-    const learning = this.#registry.learn(records)
-    if (learning !== null) await learning
+    await this.#registry.learn(records)
     for (const record of records) {
       const job = record === null || record.deletedAt !== null ? null : this.#take(record)
       if (job !== null) found.set(job.job.id, job)

@@ -1,4 +1,4 @@
-import { readMethods, readObject } from '../../configuration/read-value.ts'
+import { readSignal, readObject } from '../../configuration/read-value.ts'
 import { type DurationInput, toDurationMs } from '../../duration.ts'
 import { JobistemerError } from '../../errors.ts'
 import type { OccurrenceId } from '../../ids.ts'
@@ -41,7 +41,7 @@ export class Waits {
     readObject(options, 'options', ['timeout', 'signal'])
     const { clock } = this.#engine
     const timeoutMs = options.timeout === undefined ? null : toDurationMs(options.timeout, 'timeout', { min: 1 })
-    const signal = options.signal && readMethods(options.signal, 'signal', ['addEventListener', 'removeEventListener'])
+    const signal = options.signal && readSignal(options.signal)
     const endAt = clock.monotonic() + (timeoutMs ?? Number.POSITIVE_INFINITY)
     for (let pollMs = firstWaitPollMs; ; pollMs = Math.min(2 * pollMs, longestWaitPollMs)) {
       if (signal?.aborted) throw aborted(signal)

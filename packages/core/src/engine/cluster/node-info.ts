@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { hostname } from 'node:os'
 import type { JsonObject } from '../../json.ts'
+import { orElse } from '../../or-else.ts'
 import type { NodeRecord } from '../../storage/node-record.ts'
 import type { HeartbeatAnswer, HeartbeatRequest } from '../../storage/storage.ts'
 import type { EngineContext } from '../storage-access/engine-context.ts'
@@ -124,11 +125,10 @@ function lifeOf(record: NodeRecord, { peers, incarnation, now }: Observer): Pick
 }
 
 function packageVersion(): string {
-  try {
-    const text = readFileSync(new URL('../../../package.json', import.meta.url), 'utf8')
-    return (JSON.parse(text) as { readonly version: string }).version
-  } catch {
-    // In a bundle there is no such file.
-    return 'unknown'
-  }
+  // In a bundle there is no such file.
+  const text = orElse(
+    () => readFileSync(new URL('../../../package.json', import.meta.url), 'utf8'),
+    '{"version":"unknown"}',
+  )
+  return (JSON.parse(text) as { readonly version: string }).version
 }

@@ -2,6 +2,7 @@ import { readFileSync, readlinkSync } from 'node:fs'
 import { threadId } from 'node:worker_threads'
 import type { JsonObject } from '../../json.ts'
 import { JobistemerError, printValue } from '../../errors.ts'
+import { orElse } from '../../or-else.ts'
 import type { NodeRecord } from '../../storage/node-record.ts'
 import type { EngineContext } from '../storage-access/engine-context.ts'
 import type { Heartbeats } from './heartbeats.ts'
@@ -51,23 +52,17 @@ function isMark(mark: unknown): mark is ProcessMark {
 }
 
 function machineMark(): string | null {
-  try {
-    return `${readFileSync('/proc/sys/kernel/random/boot_id', 'latin1').trim()} ${readlinkSync('/proc/self/ns/pid')}`
-  } catch {
-    return null
-  }
+  const read = () =>
+    `${readFileSync('/proc/sys/kernel/random/boot_id', 'latin1').trim()} ${readlinkSync('/proc/self/ns/pid')}`
+  return orElse(read, null)
 }
 
 /** Start of a process; `null` if it does not exist, or is a zombie. */
 function beganAt(pid: number): string | null {
-  try {
-    const stat = readFileSync(`/proc/${pid}/stat`, 'latin1')
-    // The second field is the name of the program, which may contain anything.
-    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
-    return fields[0] === 'Z' || fields[0] === 'X' ? null : (fields[19] ?? null)
-  } catch {
-    return null
-  }
+  const stat = orElse(() => readFileSync(`/proc/${pid}/stat`, 'latin1'), '')
+  // The second field is the name of the program, which may contain anything.
+  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
+  return fields[0] === 'Z' || fields[0] === 'X' ? null : (fields[19] ?? null)
 }
 
 /** Checks that no other living node has the name of this node: at the start (`claim`), and after each heartbeat. */

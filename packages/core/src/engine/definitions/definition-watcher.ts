@@ -36,7 +36,7 @@ export class DefinitionWatcher {
   async start(options: { readonly adoptAll: boolean }): Promise<void> {
     if (!options.adoptAll) this.#lookedAt = this.#engine.now()
     await this.#look()
-    this.#setHeadsDue()
+    this.#headsDueAt = this.#engine.clock.monotonic() + this.#intervalMs
     this.#loop.runIn(this.#intervalMs)
   }
 
@@ -51,20 +51,13 @@ export class DefinitionWatcher {
     this.#woken = false
     try {
       await this.#look()
-      if (this.#engine.clock.monotonic() >= this.#headsDueAt) await this.#reviewHeads()
+      // A storage that has lost its data lists no changes, so the registry looks for lost heads too.
+      if (this.#engine.clock.monotonic() < this.#headsDueAt) return
+      this.#headsDueAt = this.#engine.clock.monotonic() + this.#intervalMs
+      await this.#registry.reviewSome(this.#intervalMs)
     } finally {
       if (!this.#woken) this.#loop.runIn(this.#engine.untilNextLook(this.#intervalMs))
     }
-  }
-
-  #setHeadsDue(): void {
-    this.#headsDueAt = this.#engine.clock.monotonic() + this.#intervalMs
-  }
-
-  /** Checks for lost heads. A storage that has lost its data lists no changes. */
-  async #reviewHeads(): Promise<void> {
-    this.#setHeadsDue()
-    await this.#registry.reviewSome(this.#intervalMs)
   }
 
   async #look(): Promise<void> {
@@ -82,21 +75,19 @@ export class DefinitionWatcher {
         }),
       )
       await this.#registry.learnTypesOf(page.items)
-      for (const record of page.items) this.#considerAlone(record)
+      for (const record of page.items) {
+        try {
+          this.#consider(record)
+        } catch (error) {
+          // An error of one job must not stop the other jobs.
+          this.#engine.fail(`job ${record.name}`, error)
+        }
+      }
       cursor = page.cursor
       // A node that evicts jobs reads only one page of changes. It notices further changes when it uses the jobs.
     } while (cursor !== null && !this.#loop.isStopped && !this.#registry.cache.isEvicting)
     this.#registry.reviveAgain()
     this.#lookedAt = startedAt
-  }
-
-  /** Reports an error of one job and continues with the other jobs. */
-  #considerAlone(record: JobRecord): void {
-    try {
-      this.#consider(record)
-    } catch (error) {
-      this.#engine.fail(`job ${record.name}`, error)
-    }
   }
 
   #consider(record: JobRecord): void {

@@ -6,7 +6,7 @@ import type { JobPlans } from './job-plans.ts'
 import type { JobOrigin, RegisteredJob } from './registered-job.ts'
 import type { SlotSeries } from './slot-series.ts'
 import type { EngineContext } from '../storage-access/engine-context.ts'
-import { suspendedMs } from './tuning.ts'
+import { upkeepMs } from '../../tuning.ts'
 
 export type RegistrationChange = 'created' | 'updated' | 'unchanged' | 'followed'
 
@@ -31,7 +31,7 @@ export interface HeldJobs {
 type Engine = Pick<EngineContext, 'agenda' | 'fail'>
 type Registry = Pick<HeldJobs, 'reload'>
 
-/** Handles a slot that the storage rejects: reports the error, and reloads the job after {@link suspendedMs}. */
+/** Handles a slot that the storage rejects: reports the error, and reloads the job after {@link upkeepMs}. */
 export function suspendJob(engine: Engine, registry: Registry, job: RegisteredJob, error: unknown): void {
   engine.fail(`due slots of job ${job.job.name}`, error)
   reloadLater(engine, registry, job)
@@ -43,7 +43,7 @@ export function suspendUnscheduled(engine: Engine, registry: Registry, job: Regi
   reloadLater(engine, registry, job)
 }
 
-/** Reloads the job after {@link suspendedMs}, because this node does not know the outcome of its due slot. */
+/** Reloads the job after {@link upkeepMs}, because this node does not know the outcome of its due slot. */
 export function reloadLater({ agenda }: Pick<Engine, 'agenda'>, registry: Registry, job: RegisteredJob): void {
-  agenda.setAlarm({ at: 0, heapIndex: -1, ring: () => registry.reload(job) }, suspendedMs)
+  agenda.setAlarm({ at: 0, heapIndex: -1, ring: () => registry.reload(job) }, upkeepMs)
 }

@@ -13,7 +13,7 @@ import type { EngineContext } from '../storage-access/engine-context.ts'
 import { chunksOf, type StorageCalls } from '../storage-access/retrying-storage.ts'
 import { type JobOrigin, RegisteredJob, isAhead, isOfBuild } from './registered-job.ts'
 import { type HeldJobs, type RegistrationChange, suspendUnscheduled } from './held-jobs.ts'
-import { checkedSeries, type SlotSeries, UnrevivedSeries } from './slot-series.ts'
+import { checkedSeries, type SlotSeries } from './slot-series.ts'
 import { JobPlans, anyHandler, codeElsewhere } from './job-plans.ts'
 import { OverriddenDefinitions, type OtherNodes } from './definition-precedence.ts'
 import { JobRefresher } from './job-refresher.ts'
@@ -260,7 +260,7 @@ export class JobRegistry implements HeldJobs {
       series = this.seriesOf(record.timeline, job)
     } catch (error) {
       // An error of one job must not stop the other jobs. This node can still run what other nodes create for this job.
-      series = new UnrevivedSeries(error)
+      series = new UnrevivedSchedule(record.timeline.at(-1)?.schedule ?? noSchedule.toJSON(), error)
       this.#sayUnscheduled(record, error)
     }
     const local = record.fingerprint === fingerprintOfJob(job, this.#engine.defaults)

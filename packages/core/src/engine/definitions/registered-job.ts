@@ -3,7 +3,8 @@ import { ordinaryClockErrorMs } from './tuning.ts'
 import type { Job } from '../../job/define-job.ts'
 import type { SlotEntry } from '../runtime/agenda.ts'
 import type { JobPlan } from './job-plan.ts'
-import { type SlotSeries, UnrevivedSeries } from './slot-series.ts'
+import { UnrevivedSchedule } from './schedule-reviver.ts'
+import type { SlotSeries } from './slot-series.ts'
 
 /** Returns whether the watermark lies so far ahead of `now` that a wrong clock must have set it. */
 export function isAhead({ watermark }: Pick<JobRecord, 'watermark'>, now: number): boolean {
@@ -68,7 +69,7 @@ export class RegisteredJob implements SlotEntry {
 
   /** This node cannot revive the schedule: it launches no slots, but runs occurrences that other nodes create. */
   get isUnscheduled(): boolean {
-    return this.series instanceof UnrevivedSeries
+    return this.series instanceof UnrevivedSchedule
   }
 
   /** End of the pause from the head, in epoch milliseconds. No run starts before it, and slots before it are skipped. */

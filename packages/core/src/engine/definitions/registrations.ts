@@ -69,8 +69,7 @@ export class Registrations {
     while (open.length > 0) {
       const ids = open.map((job) => job.id)
       const { jobs: records } = await storage.repeated('get', (calls) => calls.get({ jobs: ids }))
-      const learning = this.#registry.learn(records)
-      if (learning !== null) await learning
+      await this.#registry.learn(records)
       const decide = (now: number) =>
         open.map((job, index) => this.changeFor(job, records[index] ?? null, now, { isAsked, isReturn }))
       // The storage uses `now` as the watermark of a new job, so the next slot is computed from the same instant.

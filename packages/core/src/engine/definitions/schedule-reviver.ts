@@ -2,6 +2,7 @@ import { createRequire } from 'node:module'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { JobistemerError, printValue } from '../../errors.ts'
+import { orElse } from '../../or-else.ts'
 import { noSchedule } from '../../schedule/no-schedule.ts'
 import type { Schedule, ScheduleType, SerializedSchedule } from '../../schedule/schedule.ts'
 import { registeredScheduleType } from '../../schedule/schedule-options.ts'
@@ -30,8 +31,8 @@ async function importTicker(specifier: string): Promise<unknown> {
     return null
   } catch (error) {
     for (const from of [process.argv[1], join(process.cwd(), 'package.json')]) {
-      const file = from === undefined ? undefined : resolveFrom(from, specifier)
-      if (file === undefined) continue
+      const file = orElse(() => createRequire(pathToFileURL(from as string)).resolve(specifier), null)
+      if (file === null) continue
       try {
         await importModule(pathToFileURL(file).href)
         return null
@@ -46,14 +47,6 @@ async function importTicker(specifier: string): Promise<unknown> {
 // The specifier is known only at run time, so bundlers must not resolve it.
 function importModule(specifier: string): Promise<unknown> {
   return import(/* webpackIgnore: true */ /* @vite-ignore */ specifier)
-}
-
-function resolveFrom(file: string, specifier: string): string | undefined {
-  try {
-    return createRequire(pathToFileURL(file)).resolve(specifier)
-  } catch {
-    return undefined
-  }
 }
 
 /**

@@ -9,23 +9,6 @@ export interface SlotSeries {
   previousMs(beforeMs: number): number | null
 }
 
-/** The series of a job whose schedule this node cannot revive. Both methods throw the cause. */
-export class UnrevivedSeries implements SlotSeries {
-  readonly #cause: unknown
-
-  constructor(cause: unknown) {
-    this.#cause = cause
-  }
-
-  nextMs(): never {
-    throw this.#cause
-  }
-
-  previousMs(): never {
-    throw this.#cause
-  }
-}
-
 const checked = new WeakMap<SlotSeries, SlotSeries>()
 
 /**
@@ -49,25 +32,22 @@ class CheckedSeries implements SlotSeries {
   }
 
   nextMs(afterMs: number): number | null {
-    let slot: number | null
-    try {
-      slot = this.#series.nextMs(afterMs)
-    } catch (error) {
-      throw thrown('nextMs', error)
-    }
-    if (slot === null || (slot > afterMs && isInstant(slot))) return slot
-    throw wrong('nextMs', { asked: `after ${afterMs}`, answer: slot, rule: 'a later instant' })
+    return this.#checked('nextMs', afterMs)
   }
 
   previousMs(beforeMs: number): number | null {
+    return this.#checked('previousMs', beforeMs)
+  }
+
+  #checked(method: keyof SlotSeries, at: number): number | null {
     let slot: number | null
     try {
-      slot = this.#series.previousMs(beforeMs)
+      slot = this.#series[method](at)
     } catch (error) {
-      throw thrown('previousMs', error)
+      throw thrown(method, error)
     }
-    if (slot === null || (slot < beforeMs && isInstant(slot))) return slot
-    throw wrong('previousMs', { asked: `before ${beforeMs}`, answer: slot, rule: 'an earlier instant' })
+    if (slot === null || ((method === 'nextMs' ? slot > at : slot < at) && isInstant(slot))) return slot
+    throw wrong(method, at, slot)
   }
 }
 
@@ -86,12 +66,10 @@ function thrown(method: string, error: unknown): unknown {
   })
 }
 
-function wrong(
-  method: string,
-  { asked, answer, rule }: { readonly asked: string; readonly answer: unknown; readonly rule: string },
-): JobistemerError {
+function wrong(method: keyof SlotSeries, at: number, answer: unknown): JobistemerError {
+  const [side, rule] = method === 'nextMs' ? ['after', 'a later instant'] : ['before', 'an earlier instant']
   return new JobistemerError('INVALID_SCHEDULE', {
-    message: `The schedule's ${method} returns ${String(answer)} for the slot ${asked}.`,
+    message: `The schedule's ${method} returns ${String(answer)} for the slot ${side} ${at}.`,
     field: 'schedule',
     value: answer,
     remedy: `Return ${rule} in whole epoch milliseconds, or null if there is no slot.`,

@@ -13,9 +13,6 @@ export const farClockMarginMs = 600_000
 /** One in 100 scans for changes is a far scan, because a far scan lists many jobs that have not changed. */
 export const looksPerFarLook = 100
 
-/** Milliseconds until a job is reloaded after the storage rejected its slot, or its schedule or definition threw. */
-export const suspendedMs = 60_000
-
 /** Milliseconds that an updating node has to cancel the waiting occurrences. After that, other nodes cancel them. */
 export const updatePatienceMs = 300_000
 

@@ -294,7 +294,7 @@ export class Claimer implements TakenRunner {
     if (isAlive && unreadablePartOf(job) !== null) {
       // Jobs share handler keys. Leaving the key out would also delay the runs of readable jobs.
       this.#parts.registry.sayUnreadable(job)
-      await this.#release(record, 'unreadable', suspendedMs)
+      await this.#release(record, 'unreadable', upkeepMs)
       return
     }
     if (isAlive) this.#skippedKeys.add(job)

@@ -1,6 +1,6 @@
 import { longestShownText } from './tuning.ts'
 import type { Clock, Timer } from '../../clock.ts'
-import { orDefault, readMethods } from '../../configuration/read-value.ts'
+import { orDefault, readSignal } from '../../configuration/read-value.ts'
 import { cutText } from '../../cut-text.ts'
 import { type DurationInput, toDurationMs } from '../../duration.ts'
 import { JobistemerError, printValue } from '../../errors.ts'
@@ -46,8 +46,7 @@ export class CallerContext implements Asked, StorageCalls {
     // The reader of the method's own options rejects a value that is no object.
     const { timeout, signal } = typeof options === 'object' && options !== null ? options : {}
     this.timeoutMs = toDurationMs(orDefault(timeout, defaultTimeoutMs), 'timeout', { min: 1 })
-    this.signal =
-      signal === undefined ? undefined : readMethods(signal, 'signal', ['addEventListener', 'removeEventListener'])
+    this.signal = readSignal(signal)
   }
 
   /** @throws JobistemerError `STORAGE_TIMEOUT`, `WAIT_TIMEOUT` or `ABORTED` if the caller has given up */

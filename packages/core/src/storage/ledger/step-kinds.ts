@@ -14,12 +14,10 @@ import type {
   SettleAnswer,
   SettleItem,
 } from '../storage.ts'
-import { cancelStep } from './cancel-step.ts'
+import { cancelStep, reapStep, settleStep } from './end-steps.ts'
 import { createStep } from './create-step.ts'
 import type { LedgerStep, LiveNeeds, NamedOccurrence, StepHeads, StoredJob } from './ledger.ts'
-import { reapStep } from './reap-step.ts'
 import { type JobShelf, saveStep } from './save-step.ts'
-import { settleStep } from './settle-step.ts'
 import type { StepContext } from './step-context.ts'
 
 /** What an async ledger reads for the items of a step, and the step of each item. */

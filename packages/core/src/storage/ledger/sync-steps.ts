@@ -16,18 +16,16 @@ import type {
   WakeUp,
 } from '../storage.ts'
 import { compareOrder, isSuperseded } from '../rules.ts'
-import { cancelStep } from './cancel-step.ts'
+import { cancelStep, reapStep, settleStep } from './end-steps.ts'
 import { claimStep, type ClaimTally } from './claim-step.ts'
 import type { JobLedger } from './job-ledger.ts'
 import type { CommitControl, SyncLedger, SyncLedgerWithin } from './ledger.ts'
 import type { LedgerSteps, LedgerStepsWithin } from './ledger-storage.ts'
 import { type MaybePromise, whenDone } from './maybe-promise.ts'
-import { reapStep } from './reap-step.ts'
 import { saveStep } from './save-step.ts'
 import { canceledByClaim } from '../tuning.ts'
 import { cancelNoticeOf, type StepContext, tend } from './step-context.ts'
 import { createStep } from './create-step.ts'
-import { settleStep } from './settle-step.ts'
 
 /** The part of a synchronous ledger that runs steps. */
 type SyncWriter = Pick<SyncLedger, 'transaction' | 'job' | 'quickCreate' | 'quickSettle'> &

@@ -1,0 +1,84 @@
+import { isFinal, type Owner } from '../occurrence-record.ts'
+import { askedToCancel, canceledBy, ended, rescued, withRuns, finished, handedBack } from '../occurrence-transitions.ts'
+import type { CancelAnswer, CancelItem, ReapAnswer, ReapItem, SettleAnswer, SettleItem } from '../storage.ts'
+import type { JobLedger, LedgerEntry } from './job-ledger.ts'
+import { replaceRecord, type StepContext, wakeNext, type NextOne, takeNext } from './step-context.ts'
+import { isHeldBy, judgeSettle } from '../rules.ts'
+
+/** One item of `cancel`: cancels an occurrence, or stores a request for its owner. */
+export function cancelStep(context: StepContext, job: JobLedger | undefined, item: CancelItem): CancelAnswer {
+  const entry = job?.find(item)
+  if (job === undefined || entry === undefined) return { outcome: 'absent' }
+  const { record } = entry
+  if (isFinal(record.state)) return { outcome: 'final', state: record.state }
+  const request = { at: context.now, reason: item.reason, actor: item.actor }
+  if (record.state === 'running' && item.mode === 'request') {
+    const asked = askedToCancel(record, request)
+    if (asked !== record) replaceRecord(context, job, entry, asked)
+    return { outcome: 'requested', token: record.token, owner: record.owner as Owner }
+  }
+  replaceRecord(context, job, entry, canceledBy(record, request, context.now))
+  return { outcome: 'canceled', woken: wakeNext(context, job) }
+}
+
+/** One item of `reap`: takes an occurrence from an owner that does not settle it. */
+export function reapStep(context: StepContext, job: JobLedger | undefined, item: ReapItem): ReapAnswer {
+  const entry = job?.find(item)
+  if (job === undefined || entry === undefined) return { outcome: 'lost', state: 'absent', token: 0 }
+  const { record } = entry
+  const { state, token, sequence } = record
+  if (state !== 'running' || !isHeldBy(record, item) || sequence !== item.sequence) {
+    return { outcome: 'lost', state, token }
+  }
+  const kept = withRuns(record, item.runs, sequence)
+  if (item.action === 'fail') {
+    replaceRecord(context, job, entry, ended(kept, 'failed_stale', item.reason, context.now))
+    return { outcome: 'reaped', woken: wakeNext(context, job) }
+  }
+  const jobDeleted = job.head.deletedAt !== null
+  replaceRecord(context, job, entry, rescued(kept, { reason: item.reason, jobDeleted }, context.now))
+  return { outcome: 'reaped', woken: null }
+}
+
+const nothingWoken: NextOne = Object.freeze({ woken: null })
+
+/** One item of `settle`. */
+export function settleStep(context: StepContext, job: JobLedger | undefined, item: SettleItem): SettleAnswer {
+  const entry = job?.find(item)
+  if (job === undefined || entry === undefined) return { outcome: 'lost', state: 'absent', token: 0 }
+  const { state, token, cancelRequest } = entry.record
+  const cancelRequested = cancelRequest?.reason ?? null
+  switch (judgeSettle(entry.record, item)) {
+    case 'lost':
+      return { outcome: 'lost', state, token }
+    case 'repeated': {
+      const mayHaveTaken = item.takeNext !== undefined && item.change.kind === 'finish'
+      return { outcome: 'ok', woken: null, cancelRequested, ...(mayHaveTaken && { repeated: true }) }
+    }
+    case 'apply':
+      return { outcome: 'ok', ...apply(context, job, entry, item), cancelRequested }
+  }
+}
+
+function apply(context: StepContext, job: JobLedger, entry: LedgerEntry, item: SettleItem): NextOne {
+  const { record } = entry
+  const { change, runs, sequence } = item
+  switch (change.kind) {
+    case 'progress':
+      replaceRecord(context, job, entry, withRuns(record, runs, sequence))
+      return nothingWoken
+    case 'finish': {
+      const { state, reason } = change
+      replaceRecord(context, job, entry, finished(record, { state, reason, runs, sequence }, context.now))
+      if (item.takeNext !== undefined) return takeNext(context, job, item.takeNext)
+      return { woken: wakeNext(context, job) }
+    }
+    case 'release': {
+      const { dueAt, reason } = change
+      const jobDeleted = job.head.deletedAt !== null
+      const kept = withRuns(record, runs, sequence)
+      replaceRecord(context, job, entry, handedBack(kept, { dueAt, reason, jobDeleted }, context.now))
+      return nothingWoken
+    }
+  }
+}
