@@ -24,7 +24,7 @@ import {
   remove,
   writesOf,
 } from './record-writes.ts'
-import { transactionLimit } from './requests.ts'
+import { groupsOf, transactionLimit } from './requests.ts'
 import { contended, loadOccurrences, type Table, untilDecided } from './table.ts'
 
 /** What a plan was to end, but another node had claimed before the plan was there: it goes on. */
@@ -35,8 +35,8 @@ export async function carryOut(table: Table, head: StoredHead): Promise<void> {
   const writes = await readPlan(table, head)
   if (writes === null) return
   const survivors: Survivors = new Map()
-  for (let start = 0; start < writes.length; start += recordsPerTransaction) {
-    if (!(await writeSome(table, head, writes.slice(start, start + recordsPerTransaction), survivors))) return
+  for (const some of groupsOf(writes, recordsPerTransaction)) {
+    if (!(await writeSome(table, head, some, survivors))) return
   }
   await takeAway(table, head, [...survivors.values()])
 }

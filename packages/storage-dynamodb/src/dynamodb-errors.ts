@@ -1,5 +1,5 @@
 import { JobistemerError } from '@jobistemer/core'
-import { type FailureMeaning, failureOf } from '@jobistemer/core/storage'
+import { type FailureMeaning, failureOf, storageFailure } from '@jobistemer/core/storage'
 
 interface Reason {
   readonly Code?: string
@@ -154,38 +154,26 @@ export function busyError(
   const name = nameOf(cause)
   const why = cause === null ? 'parts of the request were put off' : `${name}: ${messageOf(cause)}`
   const isAway = isUnreachable(cause)
-  return new JobistemerError(isAway ? 'STORAGE_UNREACHABLE' : 'STORAGE_BUSY', {
-    message: `DynamoDB ${isAway ? 'cannot be reached' : 'is overloaded'} (${operation}, ${why}): ${tableName}.`,
-    field: 'tableName',
-    value: tableName,
-    remedy: `Check the network, the region and the capacity of the table, or raise ${limit}. The call can be repeated.`,
-    cause: cause ?? undefined,
-  })
+  const code = isAway ? 'STORAGE_UNREACHABLE' : 'STORAGE_BUSY'
+  const message = `DynamoDB ${isAway ? 'cannot be reached' : 'is overloaded'} (${operation}, ${why}): ${tableName}.`
+  const remedy = `Check the network, the region and the capacity of the table, or raise ${limit}. The call can be repeated.`
+  return storageFailure(code, ['tableName', tableName], message, remedy, cause ?? undefined)
 }
 
 export function noDate(tableName: string, date: string | undefined): JobistemerError {
-  return new JobistemerError('STORAGE_FAILED', {
-    message: `An answer of DynamoDB has no date (${date}): ${tableName}.`,
-    field: 'client',
-    value: date,
-    remedy: 'Let proxies on the way, and middleware of the client, leave the header Date as it is.',
-  })
+  const message = `An answer of DynamoDB has no date (${date}): ${tableName}.`
+  const remedy = 'Let proxies on the way, and middleware of the client, leave the header Date as it is.'
+  return storageFailure('STORAGE_FAILED', ['client', date], message, remedy)
 }
 
 export function closedError(tableName: string): JobistemerError {
-  return new JobistemerError('STORAGE_CLOSED', {
-    message: `The DynamoDB storage is closed: ${tableName}.`,
-    field: 'tableName',
-    value: tableName,
-    remedy: 'Shut the scheduler down before closing its storage, or open another one with dynamodbStorage().',
-  })
+  const message = `The DynamoDB storage is closed: ${tableName}.`
+  const remedy = 'Shut the scheduler down before closing its storage, or open another one with dynamodbStorage().'
+  return storageFailure('STORAGE_CLOSED', ['tableName', tableName], message, remedy)
 }
 
 export function contentionError(tableName: string, what: string, tries: number): JobistemerError {
-  return new JobistemerError('STORAGE_BUSY', {
-    message: `Other nodes came between ${tries} times in a row while a step was decided (${what}): ${tableName}.`,
-    field: 'tableName',
-    value: tableName,
-    remedy: 'Spread the work over more jobs: a job takes some hundred steps a second. The call can be repeated.',
-  })
+  const message = `Other nodes came between ${tries} times in a row while a step was decided (${what}): ${tableName}.`
+  const remedy = 'Spread the work over more jobs: a job takes some hundred steps a second. The call can be repeated.'
+  return storageFailure('STORAGE_BUSY', ['tableName', tableName], message, remedy)
 }

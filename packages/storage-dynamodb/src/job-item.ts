@@ -2,6 +2,7 @@ import type { JobId, JsonObject } from '@jobistemer/core'
 import {
   definitionOfStored,
   type JobRecord,
+  jobRecordOf,
   type JobVersionRecord,
   lineageOfStored,
   numbersOfStored,
@@ -174,28 +175,8 @@ export function readVersion(item: Item): JobVersionRecord {
 
 /** The whole record of a job, from its head and the version that it puts in force. */
 export function readJob(head: StoredHead, version: Item): JobRecord {
-  const { name, owner, fingerprint, lineage, timeline, definition } = contentOf(version, head.id)
-  return {
-    id: head.id,
-    name,
-    owner,
-    version: head.version,
-    fingerprint,
-    lineage,
-    definition,
-    handlerKey: head.handlerKey,
-    overlap: head.overlap,
-    timeline,
-    watermark: head.watermark,
-    nextAt: head.nextAt,
-    pruneFloor: head.pruneFloor,
-    paused: head.paused,
-    cancelsBelow: head.cancelsBelow,
-    ...(head.starts !== undefined && { starts: head.starts }),
-    createdAt: head.createdAt,
-    changedAt: head.changedAt,
-    deletedAt: head.deletedAt,
-  }
+  const { paused, createdAt, changedAt } = head
+  return jobRecordOf(head, { ...contentOf(version, head.id), paused, createdAt, changedAt })
 }
 
 /** The head that stores a job's record; `before` is `null` for a new job. */

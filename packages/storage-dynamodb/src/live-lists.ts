@@ -1,17 +1,12 @@
 import type { TransactWriteItem } from '@aws-sdk/client-dynamodb'
 import type { OccurrenceId } from '@jobistemer/core'
-import {
-  addressOf,
-  compareOrder,
-  isFinal,
-  type OccurrenceAddress,
-  type OccurrenceWrite,
-} from '@jobistemer/core/storage'
+import { addressOf, compareOrder, isFinal, type OccurrenceWrite } from '@jobistemer/core/storage'
 import { text } from './attributes.ts'
 import { firstLookAt, type LiveLists, noLists, type StoredHead } from './job-item.ts'
 import type { JobReading } from './job-reading.ts'
 import { printLiveList, type Waiting, waitingOf } from './live-list.ts'
 import { moveInQueue, type QueueMove, type QueueMoves, remove } from './record-writes.ts'
+import { groupsOf } from './requests.ts'
 import type { Table } from './table.ts'
 
 // The head lists live occurrences of its job, and each step pays for the size of the head. So the head lists a few of them.
@@ -61,7 +56,7 @@ async function activeAfter(table: Table, job: JobReading, head: StoredHead, chan
   const all = [...listed.filter(({ id }) => !changes.has(id)), ...live.map(({ after }) => addressOf(after))]
   const room = roomFor(head)
   const isCrowded = all.length > (job.hasLooked ? room / 2 : 2 * room)
-  const added = isCrowded ? pagesOf(all) : []
+  const added = isCrowded ? groupsOf(all, Math.max(pageSize, Math.ceil(all.length / mostNewPages))) : []
   const entries = left.entries + (isCrowded ? all.length : 0)
   const next = entries > 0 ? room : Math.min(room, Math.max(firstLookAt, 2 * listed.length))
   const lists = {
@@ -86,13 +81,6 @@ async function activeAfter(table: Table, job: JobReading, head: StoredHead, chan
 function roomFor({ overlap: { policy, maxConcurrency = 1 } }: StoredHead): number {
   // Under `allow` no step counts active occurrences.
   return policy === 'allow' ? pageSize : Math.min(mostListed, Math.max(pageSize, 2 * maxConcurrency))
-}
-
-function pagesOf(entries: readonly OccurrenceAddress[]): readonly (readonly OccurrenceAddress[])[] {
-  const size = Math.max(pageSize, Math.ceil(entries.length / mostNewPages))
-  return Array.from({ length: Math.ceil(entries.length / size) }, (_, page) =>
-    entries.slice(page * size, (page + 1) * size),
-  )
 }
 
 async function queueAfter(table: Table, job: JobReading, changes: Changes) {

@@ -1,4 +1,5 @@
-import { JobistemerError } from '@jobistemer/core'
+import type { JobistemerError } from '@jobistemer/core'
+import { storageFailure } from '@jobistemer/core/storage'
 import { type Item, number, numberOf, optionalNumber, text } from './attributes.ts'
 import type { Form, Migration } from './form.ts'
 import { liveQuery } from './live-index.ts'
@@ -69,10 +70,7 @@ function readMark(item: Item): FormMark {
 }
 
 function newerError({ requests }: Table, form: Form, { version }: FormMark): JobistemerError {
-  return new JobistemerError('STORAGE_SCHEMA_NEWER', {
-    message: `The data are in form ${version}, and this version of @jobistemer/storage-dynamodb knows ${form.version}: ${requests.tableName}.`,
-    field: 'tableName',
-    value: requests.tableName,
-    remedy: 'Update @jobistemer/storage-dynamodb on this node.',
-  })
+  const message = `The data are in form ${version}, and this version of @jobistemer/storage-dynamodb knows ${form.version}: ${requests.tableName}.`
+  const remedy = 'Update @jobistemer/storage-dynamodb on this node.'
+  return storageFailure('STORAGE_SCHEMA_NEWER', ['tableName', requests.tableName], message, remedy)
 }

@@ -17,7 +17,7 @@ import { names, readOccurrence } from './occurrence-item.ts'
 import { hasRevision, remove } from './record-writes.ts'
 import { freeKey } from './reusable-keys.ts'
 import { concurrency, contended, loadHead, type Table, untilDecided } from './table.ts'
-import { partitionQuery } from './requests.ts'
+import { groupsOf, partitionQuery } from './requests.ts'
 
 export async function prune(table: Table, request: PruneRequest): Promise<PruneAnswer> {
   let removed = 0
@@ -125,22 +125,16 @@ async function removeAll(table: Table, victims: readonly Victim[]): Promise<void
   const slots = victims.filter(({ kind }) => kind === 'slot')
   const requested = victims.filter(({ kind }) => kind !== 'slot')
   // A new request may use the key of a removed record. This step must not remove the address of the new request.
-  for (let start = 0; start < requested.length; start += concurrency) {
-    await Promise.all(
-      requested.slice(start, start + concurrency).map(async ({ id, scheduledAt }) => {
-        await requests.delete({
-          Key: keyItem(keys.address(id)),
-          ConditionExpression: 't = :t',
-          ExpressionAttributeValues: { ':t': number(scheduledAt) },
-        })
-      }),
-    )
+  for (const some of groupsOf(requested, concurrency)) {
+    const removals = some.map(({ id, scheduledAt }) => {
+      const isSame = { ConditionExpression: 't = :t', ExpressionAttributeValues: { ':t': number(scheduledAt) } }
+      return requests.delete({ Key: keyItem(keys.address(id)), ...isSame })
+    })
+    await Promise.all(removals)
   }
-  const keyed = victims.filter(({ keyId }) => keyId !== null)
-  for (let start = 0; start < keyed.length; start += concurrency) {
-    await Promise.all(
-      keyed.slice(start, start + concurrency).map(({ keyId, id }) => freeKey(table, keyId as OccurrenceId, id)),
-    )
+  const keyed = victims.flatMap(({ keyId, id }) => (keyId === null ? [] : { keyId, id }))
+  for (const some of groupsOf(keyed, concurrency)) {
+    await Promise.all(some.map(({ keyId, id }) => freeKey(table, keyId, id)))
   }
   // Records last: if the node dies before, a record without an address is still in the history, and the next call removes it.
   await requests.deleteAll(slots.map(({ id }) => keys.address(id)))

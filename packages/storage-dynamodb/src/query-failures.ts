@@ -14,7 +14,7 @@ import { addressOfKey, failedShardCount, failedShardOf, keyOf } from './keys.ts'
 import { names, readOccurrence } from './occurrence-item.ts'
 import { concurrency, loadOccurrences, type Table, wholeItem } from './table.ts'
 import { failedIndex } from './table-definition.ts'
-import { partitionQuery, type QueryInput } from './requests.ts'
+import { groupsOf, partitionQuery, type QueryInput } from './requests.ts'
 
 type FailedQuery = Extract<OccurrenceQuery, { readonly kind: 'failed' }>
 
@@ -102,8 +102,7 @@ const passedOver = 1000
 /** Of each job the latest occurrence that was run and has ended: one query for each, from the end of its history. */
 export async function latestRuns(table: Table, jobs: readonly JobId[]): Promise<readonly (OccurrenceRecord | null)[]> {
   const found: (OccurrenceRecord | null)[] = []
-  for (let start = 0; start < jobs.length; start += concurrency) {
-    const some = jobs.slice(start, start + concurrency)
+  for (const some of groupsOf(jobs, concurrency)) {
     found.push(...(await Promise.all(some.map(async (job) => await latestRun(table, job)))))
   }
   return found

@@ -24,6 +24,12 @@ import { type Key, keyItem, keyOf } from './keys.ts'
 import type { ReadOptions } from './options.ts'
 import { Pauses } from './pauses.ts'
 
+/** The items in groups of this size. */
+export function groupsOf<T>(items: readonly T[], size: number): readonly (readonly T[])[] {
+  const count = Math.ceil(items.length / size)
+  return Array.from({ length: count }, (_, group) => items.slice(group * size, (group + 1) * size))
+}
+
 /** A query, on the table of the storage. */
 export type QueryInput = Omit<QueryCommandInput, 'TableName'>
 
@@ -127,11 +133,8 @@ export class Requests {
       return found
     }
     const distinct = [...new Map(keys.map((key) => [nameOf(key), key])).values()]
-    const groups: Key[][] = []
-    for (let start = 0; start < distinct.length; start += readLimit)
-      groups.push(distinct.slice(start, start + readLimit))
-    for (let start = 0; start < groups.length; start += groupsAtOnce) {
-      await Promise.all(groups.slice(start, start + groupsAtOnce).map((group) => this.#getGroup(group, found)))
+    for (const groups of groupsOf(groupsOf(distinct, readLimit), groupsAtOnce)) {
+      await Promise.all(groups.map((group) => this.#getGroup(group, found)))
     }
     return found
   }
@@ -217,9 +220,7 @@ export class Requests {
 
   /** Deletes items, in any order and each by itself. */
   async deleteAll(keys: readonly Key[]): Promise<void> {
-    const groups: Key[][] = []
-    for (let start = 0; start < keys.length; start += deleteLimit) groups.push(keys.slice(start, start + deleteLimit))
-    await Promise.all(groups.map((group) => this.#deleteGroup(group)))
+    await Promise.all(groupsOf(keys, deleteLimit).map((group) => this.#deleteGroup(group)))
   }
 
   async #deleteGroup(keys: readonly Key[]): Promise<void> {

@@ -3,7 +3,7 @@ import { jobId, systemClock } from '@jobistemer/core'
 import { random } from '@jobistemer/core/storage'
 import type { OpenEar } from './ear.ts'
 import { binaryUuids, uuidOf } from './ids.ts'
-import { lockLimitOf, printLockLimit } from './lock-limit.ts'
+import { lockLimitOf } from './lock-limit.ts'
 import type { PostgresConnection } from './options.ts'
 import {
   heldError,
@@ -40,7 +40,7 @@ export class Database implements Session {
     this.#source = source
     this.#limitMs = limitMs
     this.#lockLimitMs = lockLimitOf(limitMs)
-    this.lockLimit = printLockLimit(this.#lockLimitMs)
+    this.lockLimit = `${this.#lockLimitMs}ms`
     this.place = source.place
   }
 

@@ -1,5 +1,5 @@
-import { type JobId, JobistemerError, type OccurrenceId } from '@jobistemer/core'
-import { codec1 } from '@jobistemer/core/storage'
+import type { JobId, JobistemerError, OccurrenceId } from '@jobistemer/core'
+import { codec1, storageFailure } from '@jobistemer/core/storage'
 
 const prefixLength = 4
 const scratch = new Uint8Array(16)
@@ -17,12 +17,9 @@ export function uuidOf(id: JobId | OccurrenceId): string {
 }
 
 function refusedId(id: string): JobistemerError {
-  return new JobistemerError('STORAGE_REFUSED', {
-    message: `The id is not one that Jobistemer makes: ${id}.`,
-    field: 'id',
-    value: id,
-    remedy: 'Take ids from jobId(), occurrenceId() and what Jobistemer answers.',
-  })
+  const message = `The id is not one that Jobistemer makes: ${id}.`
+  const remedy = 'Take ids from jobId(), occurrenceId() and what Jobistemer answers.'
+  return storageFailure('STORAGE_REFUSED', ['id', id], message, remedy)
 }
 
 /** The bytes of a UUID. */

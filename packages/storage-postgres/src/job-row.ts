@@ -4,6 +4,7 @@ import {
   definitionOfStored,
   type JobCounts,
   type JobRecord,
+  jobRecordOf,
   type JobVersionRecord,
   type LedgerHead,
   lineageOfStored,
@@ -85,31 +86,17 @@ function readPauseEnd(until: number | null): PauseEnd | null {
 
 /** The job in a row of {@link selectJobs}. */
 export function readJob(row: Row): JobRecord {
-  const { id, version, handlerKey, overlap, watermark, nextAt, pruneFloor, cancelsBelow, deletedAt, starts } = readHead(
-    row,
-    jobIdOf(row.id),
-  )
-  return {
-    id,
+  return jobRecordOf(readHead(row, jobIdOf(row.id)), {
     name: readText(row.name),
     owner: readTextOrNull(row.owner),
-    version,
     fingerprint: readText(row.fingerprint),
     lineage: lineageOfStored(parseStored(row.lineage as string)),
     definition: definitionOfStored(parseStored(row.definition as string)),
-    handlerKey,
-    overlap,
     timeline: timelineOfStored(parseStored(row.timeline as string)),
-    watermark,
-    nextAt,
-    pruneFloor,
     paused: row.paused === null ? null : pauseOfStored(parseStored(row.paused as string)),
-    cancelsBelow,
-    ...(starts !== undefined && { starts }),
     createdAt: numberOf(row.created_at),
     changedAt: numberOf(row.changed_at),
-    deletedAt,
-  }
+  })
 }
 
 /** The version in a row of `versions`. */

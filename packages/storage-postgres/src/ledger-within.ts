@@ -1,4 +1,4 @@
-import { JobistemerError } from '@jobistemer/core'
+import type { JobistemerError } from '@jobistemer/core'
 import {
   codec1,
   type AsyncLedgerWithin,
@@ -7,6 +7,7 @@ import {
   type SettleAnswer,
   type SettleItem,
   type WakeUp,
+  storageFailure,
 } from '@jobistemer/core/storage'
 import type { Database } from './database.ts'
 import { uuidOrNull } from './ids.ts'
@@ -161,12 +162,9 @@ export class LedgerWithin implements AsyncLedgerWithin {
 }
 
 function noTransaction(): JobistemerError {
-  return new JobistemerError('INVALID_TRANSACTION', {
-    message: 'No transaction is open on the connection that transaction is, or it has ended meanwhile.',
-    field: 'transaction',
-    value: undefined,
-    remedy: 'Begin one, and await this call before its end.',
-  })
+  const message = 'No transaction is open on the connection that transaction is, or it has ended meanwhile.'
+  const remedy = 'Begin one, and await this call before its end.'
+  return storageFailure('INVALID_TRANSACTION', ['transaction', undefined], message, remedy)
 }
 
 function isWritten([row]: readonly Row[]): boolean {

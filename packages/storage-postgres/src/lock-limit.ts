@@ -8,11 +8,6 @@ export function lockLimitOf(limitMs: number): number {
   return Math.min(Math.max(1, Math.floor(limitMs * 0.9)), longestMs)
 }
 
-/** As a value for {@link limitLocks}. */
-export function printLockLimit(lockLimitMs: number): string {
-  return `${lockLimitMs}ms`
-}
-
 /**
  * An expression that limits how long the transaction waits for each further lock. A shorter limit of the user stays. Not NULL.
  * Without it, a statement would keep waiting in the server after its caller has given up, on a connection beyond those of the

@@ -1,4 +1,5 @@
-import { JobistemerError } from '@jobistemer/core'
+import type { JobistemerError } from '@jobistemer/core'
+import { storageFailure } from '@jobistemer/core/storage'
 import type { Database } from './database.ts'
 import { statementsOf } from './migrations.ts'
 import { formTable, migrations } from './schema.ts'
@@ -75,38 +76,26 @@ async function findingsOf(session: Session, name: string): Promise<Findings> {
 /** The form of a schema that may be used: 0 for an empty one. */
 function assertUsable({ encoding, form, isEmpty }: Findings, name: string, known: number): number {
   if (encoding !== 'UTF8') {
-    throw new JobistemerError('STORAGE_UNREADABLE', {
-      message: `The database has the encoding ${encoding}, which does not hold every text.`,
-      field: 'schema',
-      value: name,
-      remedy: "Create a database with ENCODING 'UTF8' TEMPLATE template0.",
-    })
+    const message = `The database has the encoding ${encoding}, which does not hold every text.`
+    const remedy = "Create a database with ENCODING 'UTF8' TEMPLATE template0."
+    throw storageFailure('STORAGE_UNREADABLE', ['schema', name], message, remedy)
   }
   if (form === null && !isEmpty) {
-    throw new JobistemerError('STORAGE_FOREIGN', {
-      message: `The schema belongs to another application: ${name}.`,
-      field: 'schema',
-      value: name,
-      remedy: 'Give a schema of its own to Jobistemer; it makes one that does not exist.',
-    })
+    const message = `The schema belongs to another application: ${name}.`
+    const remedy = 'Give a schema of its own to Jobistemer; it makes one that does not exist.'
+    throw storageFailure('STORAGE_FOREIGN', ['schema', name], message, remedy)
   }
   if (form !== null && form > known) {
-    throw new JobistemerError('STORAGE_SCHEMA_NEWER', {
-      message: `The schema has form ${form}, and this version knows ${known}: ${name}.`,
-      field: 'schema',
-      value: name,
-      remedy: 'Update @jobistemer/storage-postgres, or give another schema. Nothing was changed.',
-    })
+    const message = `The schema has form ${form}, and this version knows ${known}: ${name}.`
+    const remedy = 'Update @jobistemer/storage-postgres, or give another schema. Nothing was changed.'
+    throw storageFailure('STORAGE_SCHEMA_NEWER', ['schema', name], message, remedy)
   }
   return form ?? 0
 }
 
 function unmigrated(name: string, form: number | null, known: number): JobistemerError {
   const what = form === null ? 'has no tables of Jobistemer' : `has form ${form}, and this version needs ${known}`
-  return new JobistemerError('STORAGE_UNREADABLE', {
-    message: `The schema ${what}: ${name}.`,
-    field: 'migrate',
-    value: false,
-    remedy: 'Start a node without migrate: false, which makes the tables, or apply what jobistemer sql prints.',
-  })
+  const message = `The schema ${what}: ${name}.`
+  const remedy = 'Start a node without migrate: false, which makes the tables, or apply what jobistemer sql prints.'
+  return storageFailure('STORAGE_UNREADABLE', ['migrate', false], message, remedy)
 }

@@ -1,5 +1,5 @@
 import { JobistemerError } from '@jobistemer/core'
-import { type FailureMeaning, failureOf } from '@jobistemer/core/storage'
+import { type FailureMeaning, failureOf, storageFailure } from '@jobistemer/core/storage'
 
 /** Where an error, or what it is about, leads to what it comes from. */
 interface Linked {
@@ -216,12 +216,9 @@ export function storageError(error: unknown, place: string): JobistemerError {
 }
 
 export function timeoutError(place: string, limitMs: number, what: string): JobistemerError {
-  return new JobistemerError('STORAGE_BUSY', {
-    message: `${what} within ${limitMs} ms: ${place}.`,
-    field: 'commandTimeout',
-    value: limitMs,
-    remedy: 'Find out what holds the server or the pool up. The call may have taken effect, and can be repeated.',
-  })
+  const message = `${what} within ${limitMs} ms: ${place}.`
+  const remedy = 'Find out what holds the server or the pool up. The call may have taken effect, and can be repeated.'
+  return storageFailure('STORAGE_BUSY', ['commandTimeout', limitMs], message, remedy)
 }
 
 /** The server gave up waiting for a lock that another transaction holds. */
@@ -229,30 +226,20 @@ export function heldError(
   cause: unknown,
   { place, limitMs, lockLimitMs }: { readonly place: string; readonly limitMs: number; readonly lockLimitMs: number },
 ): JobistemerError {
-  return new JobistemerError('STORAGE_BUSY', {
-    message: `Another transaction has held for ${lockLimitMs} ms what the call has to lock: ${place}.`,
-    field: 'commandTimeout',
-    value: limitMs,
-    remedy:
-      'pg_blocking_pids() tells whose transaction it is. Parts of the call may have taken effect, and it can be repeated.',
-    cause,
-  })
+  const message = `Another transaction has held for ${lockLimitMs} ms what the call has to lock: ${place}.`
+  const remedy =
+    'pg_blocking_pids() tells whose transaction it is. Parts of the call may have taken effect, and it can be repeated.'
+  return storageFailure('STORAGE_BUSY', ['commandTimeout', limitMs], message, remedy, cause)
 }
 
 export function unreadableError(place: string): JobistemerError {
-  return new JobistemerError('STORAGE_UNREADABLE', {
-    message: `The driver does not answer as pg does by itself: UUIDs as texts, booleans, numbers: ${place}.`,
-    field: 'pool',
-    value: place,
-    remedy: 'Give the storage a pool of its own, without `binary: true` and without type parsers for these.',
-  })
+  const message = `The driver does not answer as pg does by itself: UUIDs as texts, booleans, numbers: ${place}.`
+  const remedy = 'Give the storage a pool of its own, without `binary: true` and without type parsers for these.'
+  return storageFailure('STORAGE_UNREADABLE', ['pool', place], message, remedy)
 }
 
 export function noNullsError(place: string): JobistemerError {
-  return new JobistemerError('STORAGE_UNREADABLE', {
-    message: `The server takes NULL in an array for a text, since array_nulls is off: ${place}.`,
-    field: 'array_nulls',
-    value: 'off',
-    remedy: 'ALTER ROLE … SET array_nulls = on, for the user of the storage, and connect anew.',
-  })
+  const message = `The server takes NULL in an array for a text, since array_nulls is off: ${place}.`
+  const remedy = 'ALTER ROLE … SET array_nulls = on, for the user of the storage, and connect anew.'
+  return storageFailure('STORAGE_UNREADABLE', ['array_nulls', 'off'], message, remedy)
 }

@@ -44,7 +44,9 @@ export class PostgresLedger implements AsyncLedger, HistoryRemover {
   readonly #options: ReadOptions
   readonly #schema: string
   readonly #wakeUps: WakeUps
-  #opening: Promise<Opened> | null = null
+  #connecting: Promise<Opened> | null = null
+  /** The check of the schema, in progress or passed. */
+  #checking: Promise<void> | null = null
 
   constructor(options: ReadOptions) {
     const hasConnections = !('client' in options.source)
@@ -104,7 +106,7 @@ export class PostgresLedger implements AsyncLedger, HistoryRemover {
 
   async close(): Promise<void> {
     await this.#wakeUps.close()
-    const opened = await this.#opening?.catch(() => null)
+    const opened = await this.#connecting?.catch(() => null)
     await opened?.database.close()
   }
 
@@ -121,52 +123,48 @@ export class PostgresLedger implements AsyncLedger, HistoryRemover {
       return await call(opened)
     } catch (error) {
       // The next call opens the schema again.
-      if (isSchemaGone(error)) opened.isChecked = false
+      if (isSchemaGone(error)) this.#checking = null
       throw opened.database.errorOf(error)
     }
   }
 
   async #opened(): Promise<Opened> {
-    this.#opening ??= this.#connect()
-    const opening = this.#opening
-    let opened: Opened
+    this.#connecting ??= this.#connect()
+    const connecting = this.#connecting
+    this.#checking ??= connecting.then((opened) => this.#check(opened))
+    const checking = this.#checking
     try {
-      opened = await opening
+      await checking
     } catch (error) {
       // What was wrong may be right by the next call.
-      if (this.#opening === opening) this.#opening = null
+      if (this.#checking === checking) this.#checking = null
       throw error
     }
-    if (!opened.isChecked) {
-      opened.checking ??= this.#check(opened)
-      await opened.checking
-    }
-    return opened
+    return await connecting
   }
 
   async #connect(): Promise<Opened> {
-    const database = new Database(await openSource(this.#options), this.#options.commandTimeoutMs)
+    const source = await openSource(this.#options).catch((error: unknown) => {
+      this.#connecting = null
+      throw error
+    })
+    const database = new Database(source, this.#options.commandTimeoutMs)
     return {
       database,
       steps: new StepRunner(database, this.#schema),
       quick: new QuickSteps(database, this.#schema),
       search: new DueSearch(database, this.#schema),
-      isChecked: false,
-      checking: null,
     }
   }
 
-  async #check(opened: Opened): Promise<void> {
+  async #check({ database }: Opened): Promise<void> {
     const { schema: name, migrate } = this.#options
     try {
-      await opened.database.assertReadable()
-      await openSchema(opened.database, { name, migrate })
-      await opened.database.probe()
-      opened.isChecked = true
+      await database.assertReadable()
+      await openSchema(database, { name, migrate })
+      await database.probe()
     } catch (error) {
-      throw opened.database.errorOf(error)
-    } finally {
-      opened.checking = null
+      throw database.errorOf(error)
     }
   }
 }
@@ -176,7 +174,4 @@ interface Opened {
   readonly steps: StepRunner
   readonly quick: QuickSteps
   readonly search: DueSearch
-  /** The schema was looked at, and is as it should be. */
-  isChecked: boolean
-  checking: Promise<void> | null
 }

@@ -1,4 +1,4 @@
-import { JobistemerError } from '@jobistemer/core'
+import { storageFailure } from '@jobistemer/core/storage'
 import type { Row, Session, SqlValue } from './sql.ts'
 
 type Values = readonly SqlValue[]
@@ -36,14 +36,12 @@ export interface TransactionSession extends Session {
 export function sessionOf(transaction: unknown): TransactionSession {
   const session = findSession(transaction)
   if (session !== null) return session
-  throw new JobistemerError('INVALID_TRANSACTION', {
-    message: 'transaction is none that PostgreSQL storage can write in.',
-    field: 'transaction',
-    value: Object.prototype.toString.call(transaction),
-    remedy:
-      'Give what your tool hands you inside a transaction: a connected client of pg (no pool), or a transaction of Kysely, ' +
-      'Drizzle, Knex, Prisma or postgres.js, or a QueryRunner or EntityManager of TypeORM.',
-  })
+  const remedy =
+    'Give what your tool hands you inside a transaction: a connected client of pg (no pool), or a transaction of Kysely, ' +
+    'Drizzle, Knex, Prisma or postgres.js, or a QueryRunner or EntityManager of TypeORM.'
+  const about = ['transaction', Object.prototype.toString.call(transaction)] as const
+  const message = 'transaction is none that PostgreSQL storage can write in.'
+  throw storageFailure('INVALID_TRANSACTION', about, message, remedy)
 }
 
 /**

@@ -113,12 +113,17 @@ export class WakeUps {
   }
 }
 
+interface HearingEvents {
+  onText(text: string): void
+  onStart(): void
+}
+
 /** Listens from the first subscription to the last, with one connection after the other. */
 class Hearing {
   readonly #database: () => Promise<Database>
   readonly #channel: string
   readonly #logger: Pick<Logger, 'warn'> | null
-  readonly #events: { readonly onText: (text: string) => void; readonly onStart: () => void }
+  readonly #events: HearingEvents
   readonly #trial: string = `trial-${randomUUID()}`
   #isClosed = false
   #hasWarned = false
@@ -130,7 +135,7 @@ class Hearing {
     database: () => Promise<Database>,
     channel: string,
     logger: Pick<Logger, 'warn'> | null,
-    events: { readonly onText: (text: string) => void; readonly onStart: () => void },
+    events: HearingEvents,
   ) {
     this.#database = database
     this.#channel = channel

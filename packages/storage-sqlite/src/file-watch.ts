@@ -1,6 +1,6 @@
 import { statSync } from 'node:fs'
 import { resolve } from 'node:path'
-import { JobistemerError } from '@jobistemer/core'
+import { storageFailure } from '@jobistemer/core/storage'
 import type Database from 'better-sqlite3'
 
 /**
@@ -24,12 +24,9 @@ export class FileWatch {
     if (present !== null && present === this.#opened) return
     const what = this.#isReplaced ? 'deleted or replaced' : present === null ? 'deleted' : 'replaced by another file'
     this.#isReplaced = true
-    throw new JobistemerError('STORAGE_REPLACED', {
-      message: `The database file was ${what} while it was open: ${this.#file}.`,
-      field: 'file',
-      value: this.#file,
-      remedy: 'Stop all nodes before a database file is moved, deleted or restored, and start them afterwards.',
-    })
+    const message = `The database file was ${what} while it was open: ${this.#file}.`
+    const remedy = 'Stop all nodes before a database file is moved, deleted or restored, and start them afterwards.'
+    throw storageFailure('STORAGE_REPLACED', ['file', this.#file], message, remedy)
   }
 }
 

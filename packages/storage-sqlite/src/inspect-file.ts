@@ -1,8 +1,9 @@
 import { accessSync, constants, existsSync, statSync } from 'node:fs'
-import { JobistemerError } from '@jobistemer/core'
+import type { JobistemerError } from '@jobistemer/core'
+import { type FailureMeaning, failureOf, storageFailure } from '@jobistemer/core/storage'
 import Database from 'better-sqlite3'
 import { applicationId, migrations } from './schema.ts'
-import { isReadonly, readonlyError } from './sqlite-errors.ts'
+import { isReadonly, readonlyError, storageError } from './sqlite-errors.ts'
 
 /** What marks a database as one's own, and its schema. */
 export interface FileMarks {
@@ -28,7 +29,8 @@ const smallestDatabase = 512
 export function inspectFile(file: string): void {
   const size = sizeOf(file)
   if (size === 0) return
-  if (size < smallestDatabase) throw noDatabase(file)
+  if (size < smallestDatabase)
+    throw storageError(Object.assign(new Error('file is too short'), { code: 'SQLITE_NOTADB' }), file)
   assertMayWrite(file)
   if (!existsSync(`${file}-wal`) && !existsSync(`${file}-journal`)) return
   const marks = readMarks(file)
@@ -40,13 +42,10 @@ export function assertUsable(marks: FileMarks, file: string, known: number = mig
   const isOwn = marks.applicationId === applicationId
   const isBlank = marks.applicationId === 0 && marks.version === 0 && marks.isEmpty
   if (!isOwn && !isBlank) {
-    throw new JobistemerError('STORAGE_FOREIGN', {
-      message: `The database belongs to another application: ${file}.`,
-      field: 'file',
-      value: file,
-      remedy:
-        'Give a file of its own to Jobistemer; it makes one that does not exist. Or give tablePrefix, if its tables are to be among those of your application.',
-    })
+    const message = `The database belongs to another application: ${file}.`
+    const remedy =
+      'Give a file of its own to Jobistemer; it makes one that does not exist. Or give tablePrefix, if its tables are to be among those of your application.'
+    throw storageFailure('STORAGE_FOREIGN', ['file', file], message, remedy)
   }
   assertKnown(marks.version, file, known)
 }
@@ -54,12 +53,9 @@ export function assertUsable(marks: FileMarks, file: string, known: number = mig
 /** @throws JobistemerError `STORAGE_SCHEMA_NEWER` */
 export function assertKnown(version: number, file: string, known: number): void {
   if (version <= known) return
-  throw new JobistemerError('STORAGE_SCHEMA_NEWER', {
-    message: `The database has schema ${version}, and this version knows ${known}: ${file}.`,
-    field: 'file',
-    value: file,
-    remedy: 'Update @jobistemer/storage-sqlite, or give another file. Nothing was changed.',
-  })
+  const message = `The database has schema ${version}, and this version knows ${known}: ${file}.`
+  const remedy = 'Update @jobistemer/storage-sqlite, or give another file. Nothing was changed.'
+  throw storageFailure('STORAGE_SCHEMA_NEWER', ['file', file], message, remedy)
 }
 
 /** Returns `null` if SQLite must first recover the writes of a dead process. Only a connection that may write can do that. */
@@ -99,15 +95,6 @@ function readMarksOf(database: Database.Database): FileMarks {
   }
 }
 
-function noDatabase(file: string): JobistemerError {
-  return new JobistemerError('STORAGE_FOREIGN', {
-    message: `The file is not a SQLite database: ${file}.`,
-    field: 'file',
-    value: file,
-    remedy: 'Give a file of its own to Jobistemer; it makes one that does not exist.',
-  })
-}
-
 /** 0 also for a file that does not exist. */
 function sizeOf(file: string): number {
   try {
@@ -117,13 +104,13 @@ function sizeOf(file: string): number {
   }
 }
 
+const unreadableFile: FailureMeaning = {
+  code: 'STORAGE_UNREADABLE',
+  message: 'The database file cannot be opened',
+  remedy: 'Check that the path names a file in a directory that exists, and that this user may write to both.',
+}
+
 export function unreadable(file: string, cause: unknown): JobistemerError {
   const detail = cause instanceof Error ? cause.message : String(cause)
-  return new JobistemerError('STORAGE_UNREADABLE', {
-    message: `The database file cannot be opened (${detail}): ${file}.`,
-    field: 'file',
-    value: file,
-    remedy: 'Check that the path names a file in a directory that exists, and that this user may write to both.',
-    cause,
-  })
+  return failureOf(unreadableFile, detail, { field: 'file', value: file, cause })
 }

@@ -2,6 +2,8 @@ import type { JobId } from '@jobistemer/core'
 import {
   codec1,
   definitionOfStored,
+  type DueJobs,
+  type JobQuery,
   type JobRecord,
   type JobVersionRecord,
   type LedgerHead,
@@ -246,18 +248,11 @@ export class JobTable {
    * Jobs in the order of their ids. If few jobs match, sorting them beats a walk past jobs of other owners, tombstones and
    * unchanged jobs. If many match, the walk fills a page sooner.
    */
-  list(query: {
-    readonly after: JobId | null
-    readonly limit: number
-    readonly changedSince: number | undefined
-    readonly owner: string | undefined
-    readonly deleted: boolean
-  }): readonly JobRecord[] {
-    const { limit, changedSince, owner, deleted } = query
+  list({ limit, changedSince, owner, deleted = false }: JobQuery, after: JobId | null): readonly JobRecord[] {
     const { few, walk, lastRow } = this.#statements
     const worthSorting = Math.ceil(Math.sqrt(limit * ((lastRow.get() as number | null) ?? 0)))
     const values = {
-      after: query.after === null ? beforeKeys : keyOfJob(query.after),
+      after: after === null ? beforeKeys : keyOfJob(after),
       since: changedSince ?? -9e15,
       owner: owner ?? null,
       deleted: deleted ? 1 : 0,
@@ -274,22 +269,10 @@ export class JobTable {
    * Jobs whose next instant lies in the range, in the order of their next instants, equal ones by id. Not while the index
    * is behind, see `DueIndex`.
    */
-  listDue(query: {
-    readonly after: DuePlace
-    readonly upTo: number
-    readonly shards: readonly number[] | undefined
-    readonly limit: number
-  }): readonly JobRecord[] {
-    const { after, upTo, limit } = query
-    const shards = query.shards === undefined ? null : Buffer.from(query.shards)
-    const rows = this.#statements.listDue.all(
-      after.at,
-      after.id === null ? lastKey : keyOfJob(after.id),
-      upTo,
-      shards,
-      shards,
-      limit,
-    ) as JobRow[]
+  listDue({ upTo, shards }: DueJobs, { at, id }: DuePlace, limit: number): readonly JobRecord[] {
+    const wanted = shards === undefined ? null : Buffer.from(shards)
+    const values = [at, id === null ? lastKey : keyOfJob(id), upTo, wanted, wanted, limit]
+    const rows = this.#statements.listDue.all(...values) as JobRow[]
     return rows.map((row) => this.#toRecord(row))
   }
 

@@ -25,27 +25,20 @@ export interface OpenedDatabase {
 
 /** Opens the database that the options name, and brings it to the present schema. */
 export function openDatabase(options: ReadOptions): OpenedDatabase {
-  const { source, busyTimeoutMs, tablePrefix } = options
-  const home = schemaHomeOf(tablePrefix)
-  if ('database' in source) {
-    const database = source.database as Database.Database
-    const file = database.memory ? database.name : pathOf(database)
-    prepareDatabase(database, file, options, home)
-    return { database, file, isOwn: false, watch: watchOf(database, file), prefix: tablePrefix }
-  }
-  const { file } = source
-  const database = retryBlocking(() => openFile(file, home), busyTimeoutMs, file)
+  const { source, busyTimeoutMs, tablePrefix: prefix } = options
+  const home = schemaHomeOf(prefix)
+  const isOwn = 'file' in source
+  const database = isOwn
+    ? retryBlocking(() => openFile(source.file, home), busyTimeoutMs, source.file)
+    : (source.database as Database.Database)
+  const file = isOwn ? source.file : database.memory ? database.name : pathOf(database)
   try {
     prepareDatabase(database, file, options, home)
   } catch (error) {
-    database.close()
+    if (isOwn) database.close()
     throw error
   }
-  return { database, file, isOwn: true, watch: watchOf(database, file), prefix: tablePrefix }
-}
-
-function watchOf(database: Database.Database, file: string): FileWatch | null {
-  return database.memory ? null : new FileWatch(file)
+  return { database, file, isOwn, watch: database.memory ? null : new FileWatch(file), prefix }
 }
 
 function openFile(file: string, home: SchemaHome): Database.Database {

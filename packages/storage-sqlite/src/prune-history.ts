@@ -63,30 +63,20 @@ export class HistoryPruner {
     if (job === undefined) return { removed: 0, more: false }
     history.indexTail()
     const name = `${job} ${request.before} ${request.keep}`
-    const from = this.#places.get(name) ?? beginning
     const effort: Effort = { left: this.#effortLimit }
-    const { removed, next } =
-      from.phase === 'occurrences' ? this.#removeOccurrences(request, job, from, effort) : { removed: 0, next: from }
-    const rest =
-      next === null ? this.#forget(request, job, firstVersions, effort) : this.#goOn(request, job, next, effort)
-    this.#remember(name, rest)
-    return { removed, more: rest !== null }
-  }
-
-  #goOn(request: PruneRequest, job: number | null, from: Place, effort: Effort): Place | null {
-    return from.phase === 'occurrences' ? from : this.#forget(request, job, from, effort)
-  }
-
-  #forget(
-    { before }: PruneRequest,
-    job: number | null,
-    from: VersionsPlace | TombstonesPlace,
-    effort: Effort,
-  ): Place | null {
-    const versions = from.phase === 'versions' ? this.#leftovers.forgetVersions(job, from, effort) : null
-    if (versions !== null) return versions
-    const tombstones = from.phase === 'tombstones' ? from : firstTombstones
-    return this.#leftovers.forgetTombstones(job, before, tombstones, effort)
+    let place: Place | null = this.#places.get(name) ?? beginning
+    let removed = 0
+    if (place.phase === 'occurrences') {
+      const { next, ...answer } = this.#removeOccurrences(request, job, place, effort)
+      removed = answer.removed
+      place = next ?? firstVersions
+    }
+    if (place.phase === 'versions') place = this.#leftovers.forgetVersions(job, place, effort) ?? firstTombstones
+    if (place.phase === 'tombstones') {
+      place = this.#leftovers.forgetTombstones(job, request.before, place, effort)
+    }
+    this.#remember(name, place)
+    return { removed, more: place !== null }
   }
 
   #remember(request: string, place: Place | null): void {

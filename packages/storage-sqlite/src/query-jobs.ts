@@ -3,20 +3,14 @@ import { cursorError, type DueJobs, type JobQuery, type JobRecord, type Page, pa
 import type { DuePlace, JobTable } from './job-table.ts'
 
 export function listJobs(jobs: JobTable, query: JobQuery): Page<JobRecord> {
-  const { limit, cursor, changedSince, owner, deleted = false } = query
-  const after = cursor === null ? null : readId(cursor)
-  const found = jobs.list({ after, limit: limit + 1, changedSince, owner, deleted })
+  const { limit, cursor } = query
+  const found = jobs.list({ ...query, limit: limit + 1 }, cursor === null ? null : readId(cursor))
   return pageOf(found, limit, ({ id }) => id)
 }
 
-export function listDueJobs(
-  jobs: JobTable,
-  { limit, cursor }: JobQuery,
-  { after, upTo, shards }: DueJobs,
-): Page<JobRecord> {
-  const place = cursor === null ? { at: after ?? Number.NEGATIVE_INFINITY, id: null } : readPlace(cursor)
-  const found = jobs.listDue({ after: place, upTo, shards, limit: limit + 1 })
-  return pageOf(found, limit, ({ nextAt, id }) => `${nextAt} ${id}`)
+export function listDueJobs(jobs: JobTable, { limit, cursor }: JobQuery, due: DueJobs): Page<JobRecord> {
+  const place = cursor === null ? { at: due.after ?? Number.NEGATIVE_INFINITY, id: null } : readPlace(cursor)
+  return pageOf(jobs.listDue(due, place, limit + 1), limit, ({ nextAt, id }) => `${nextAt} ${id}`)
 }
 
 function readId(cursor: string): JobId {

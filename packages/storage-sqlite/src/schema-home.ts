@@ -1,4 +1,5 @@
-import { JobistemerError } from '@jobistemer/core'
+import type { JobistemerError } from '@jobistemer/core'
+import { storageFailure } from '@jobistemer/core/storage'
 import type Database from 'better-sqlite3'
 import { assertKnown, assertUsable, marksOf } from './inspect-file.ts'
 import { applicationId, migrations } from './schema.ts'
@@ -103,10 +104,7 @@ export class SchemaWatch {
 }
 
 function foreignTables(prefix: string, found: string): JobistemerError {
-  return new JobistemerError('STORAGE_FOREIGN', {
-    message: `The database has a table or index with the prefix ${JSON.stringify(prefix)} that is not Jobistemer's: ${found}.`,
-    field: 'tablePrefix',
-    value: prefix,
-    remedy: 'Give another tablePrefix, which no name in the database begins with.',
-  })
+  const message = `The database has a table or index with the prefix ${JSON.stringify(prefix)} that is not Jobistemer's: ${found}.`
+  const remedy = 'Give another tablePrefix, which no name in the database begins with.'
+  return storageFailure('STORAGE_FOREIGN', ['tablePrefix', prefix], message, remedy)
 }

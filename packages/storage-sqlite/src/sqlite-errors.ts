@@ -1,5 +1,5 @@
 import { JobistemerError } from '@jobistemer/core'
-import { type FailureMeaning, failureOf } from '@jobistemer/core/storage'
+import { type FailureMeaning, failureOf, storageFailure } from '@jobistemer/core/storage'
 
 /** The code of an error of SQLite (`SQLITE_FULL`, `SQLITE_IOERR_WRITE` …); `undefined` for other errors. */
 function sqliteCode(error: unknown): string | undefined {
@@ -75,41 +75,27 @@ export function storageError(error: unknown, file: string): JobistemerError {
 }
 
 export function busyError(file: string, waitedMs: number, cause: unknown): JobistemerError {
-  return new JobistemerError('STORAGE_BUSY', {
-    message: `Another process has kept the database locked for ${waitedMs} ms: ${file}.`,
-    field: 'busyTimeout',
-    value: waitedMs,
-    remedy: 'Find out who holds a transaction open on this file, or raise busyTimeout.',
-    cause,
-  })
+  const message = `Another process has kept the database locked for ${waitedMs} ms: ${file}.`
+  const remedy = 'Find out who holds a transaction open on this file, or raise busyTimeout.'
+  return storageFailure('STORAGE_BUSY', ['busyTimeout', waitedMs], message, remedy, cause)
 }
 
 /** The error of a user's transaction that cannot write, because another one has the lock or wrote after its first read. */
 export function lockedOut(file: string, cause: unknown): JobistemerError {
-  return new JobistemerError('STORAGE_BUSY', {
-    message: `The transaction cannot write, because another transaction writes, or has written since it began: ${file}.`,
-    field: 'transaction',
-    value: file,
-    remedy: 'Roll it back and try again; begin it with BEGIN IMMEDIATE, which waits for the lock first.',
-    cause,
-  })
+  const message = `The transaction cannot write, because another transaction writes, or has written since it began: ${file}.`
+  const remedy = 'Roll it back and try again; begin it with BEGIN IMMEDIATE, which waits for the lock first.'
+  return storageFailure('STORAGE_BUSY', ['transaction', file], message, remedy, cause)
 }
 
 export function readonlyError(file: string, cause: unknown): JobistemerError {
-  return new JobistemerError('STORAGE_UNREADABLE', {
-    message: `The database file can be read, but not written: ${file}.`,
-    field: 'file',
-    value: file,
-    remedy: 'Let this user write to the file, to those beside it that end in -wal and -shm, and to their directory.',
-    cause,
-  })
+  const message = `The database file can be read, but not written: ${file}.`
+  const remedy =
+    'Let this user write to the file, to those beside it that end in -wal and -shm, and to their directory.'
+  return storageFailure('STORAGE_UNREADABLE', ['file', file], message, remedy, cause)
 }
 
 export function closedError(file: string): JobistemerError {
-  return new JobistemerError('STORAGE_CLOSED', {
-    message: `The SQLite storage is closed: ${file}.`,
-    field: 'file',
-    value: file,
-    remedy: 'Shut the scheduler down before closing its storage, or open another one with sqliteStorage().',
-  })
+  const message = `The SQLite storage is closed: ${file}.`
+  const remedy = 'Shut the scheduler down before closing its storage, or open another one with sqliteStorage().'
+  return storageFailure('STORAGE_CLOSED', ['file', file], message, remedy)
 }

@@ -119,7 +119,7 @@ describe('a list of jobs that are not deleted', () => {
     }
     const jobs = new JobTable(watched, new Names(watched))
     const list = (owner: string | undefined) =>
-      jobs.list({ after: null, limit: 6, owner, deleted: false, changedSince: undefined }).map(({ id }) => id)
+      jobs.list({ limit: 6, cursor: null, ...(owner !== undefined && { owner }) }, null).map(({ id }) => id)
     expect(list('of-few')).toEqual(few)
     list('of-many')
     list(undefined)

@@ -2,10 +2,20 @@ import { type ErrorCode, JobistemerError, printValue } from '../errors.ts'
 
 // Errors that several adapters report in the same words.
 
+/** Returns an error of a storage. The pair names an option, and its value or the place of the data. */
+export function storageFailure(
+  code: ErrorCode,
+  [field, value]: readonly [field: string, value: unknown],
+  message: string,
+  remedy: string,
+  cause?: unknown,
+): JobistemerError {
+  return new JobistemerError(code, { message, field, value, remedy, ...(cause !== undefined && { cause }) })
+}
+
 /** Returns the error for an option with a wrong value. */
 export function invalidOption(field: string, value: unknown, problem: string, remedy: string): JobistemerError {
-  const message = `${problem}: ${printValue(value)}.`
-  return new JobistemerError('INVALID_ARGUMENT', { message, field, value, remedy })
+  return storageFailure('INVALID_ARGUMENT', [field, value], `${problem}: ${printValue(value)}.`, remedy)
 }
 
 /**
@@ -24,12 +34,8 @@ export function readOptionNames(
   }
   for (const [name, value] of Object.entries(options)) {
     if (known.includes(name)) continue
-    throw new JobistemerError('UNKNOWN_OPTION', {
-      message: `${opener} has no option ${printValue(name)}.`,
-      field: name,
-      value: show(value),
-      remedy: `The options are ${known.join(', ')}.`,
-    })
+    const message = `${opener} has no option ${printValue(name)}.`
+    throw storageFailure('UNKNOWN_OPTION', [name, show(value)], message, `The options are ${known.join(', ')}.`)
   }
 }
 
@@ -59,5 +65,6 @@ export function failureOf(
   detail: string,
   about: { readonly field: string; readonly value: string; readonly cause: unknown },
 ): JobistemerError {
-  return new JobistemerError(code, { message: `${message} (${detail}): ${about.value}.`, remedy, ...about })
+  const { field, value, cause } = about
+  return storageFailure(code, [field, value], `${message} (${detail}): ${value}.`, remedy, cause)
 }

@@ -1,4 +1,11 @@
-export { cursorError, type FailureMeaning, failureOf, invalidOption, readOptionNames } from './adapter-errors.ts'
+export {
+  cursorError,
+  type FailureMeaning,
+  failureOf,
+  invalidOption,
+  readOptionNames,
+  storageFailure,
+} from './adapter-errors.ts'
 /** Version 1 of the stored form that adapters share. */
 export * as codec1 from './codec-1.ts'
 export * from './job-record.ts'

@@ -22,6 +22,35 @@ export type LedgerHead = Pick<
   readonly paused: PauseEnd | null
 }
 
+/** The members of a job's record that its head lacks. */
+export type BesideHead = Pick<JobRecord, 'paused'> & Omit<JobRecord, keyof LedgerHead>
+
+/** The record of a job that an adapter stores in two parts. */
+export function jobRecordOf(head: LedgerHead, beside: BesideHead): JobRecord {
+  // Member by member: an object that begins as a literal is much smaller than one that a spread fills.
+  const job: JobRecord = {
+    id: head.id,
+    name: beside.name,
+    owner: beside.owner,
+    version: head.version,
+    fingerprint: beside.fingerprint,
+    lineage: beside.lineage,
+    definition: beside.definition,
+    handlerKey: head.handlerKey,
+    overlap: head.overlap,
+    timeline: beside.timeline,
+    watermark: head.watermark,
+    nextAt: head.nextAt,
+    pruneFloor: head.pruneFloor,
+    paused: beside.paused,
+    cancelsBelow: head.cancelsBelow,
+    createdAt: beside.createdAt,
+    changedAt: beside.changedAt,
+    deletedAt: head.deletedAt,
+  }
+  return head.starts === undefined ? job : { ...job, starts: head.starts }
+}
+
 /** Counts of a job's live occurrences. */
 export interface JobCounts extends LiveCounts {
   /** Number of delayed occurrences among the pending, see `isDelayed`. */
