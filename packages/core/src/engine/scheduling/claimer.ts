@@ -14,7 +14,6 @@ import type { TakenRunner } from '../execution/next-runs.ts'
 import { beginsByClaim, initialRuns } from '../execution/task-run-records.ts'
 import { upkeepMs } from '../../tuning.ts'
 import { longestDelayMs, lookMs } from '../execution/tuning.ts'
-import { suspendedMs } from '../definitions/tuning.ts'
 import type { JobRecord } from '../../storage/job-record.ts'
 
 /** `to the end`: repeats the sweep until it has finished an update that another node may have left unfinished. */
