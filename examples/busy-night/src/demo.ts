@@ -13,12 +13,12 @@ import { Nodes } from './nodes.ts'
 
 /** A demo that runs. */
 export interface Demo {
-  /** Of the dashboard, with the token. */
+  /** URL of the dashboard, including its access token. */
   readonly link: string
   stop(): Promise<void>
 }
 
-/** Makes a past, starts two nodes, and serves the dashboard on this machine alone. */
+/** Creates a history, starts two nodes, and serves the dashboard on this machine only. */
 export async function startDemo(say: (line: string) => void, port = 0): Promise<Demo> {
   const folder = mkdtempSync(join(tmpdir(), 'jobistemer-busy-night-'))
   const file = join(folder, 'jobs.db')
