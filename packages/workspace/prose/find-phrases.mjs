@@ -18,7 +18,10 @@ import { sourceProse } from './source-prose.mjs'
  * @property {Phrase} phrase
  */
 
-/** May separate the words of a phrase before code is hidden: white space, its escapes, the marks of comments and quotations. */
+/**
+ * Separates the words of a phrase before code is hidden: white space, its escape sequences, and the marks of comments
+ * and quotations.
+ */
 const rawSeparator = '(?:[\\s*/>]|\\\\[nrt])+'
 
 /**
@@ -26,17 +29,17 @@ const rawSeparator = '(?:[\\s*/>]|\\\\[nrt])+'
  * @param {readonly Phrase[]} phrases
  * @param {readonly Accepted[]} [accepted]
  * @returns {{ findings: Finding[], unused: Accepted[] }} the uses that are not accepted, in the order of the files, and
- *   the accepted places that match no use
+ * the accepted places that match no use
  */
 export function findPhrases(files, phrases, accepted = []) {
-  // Without alternatives, a pattern matches everywhere.
+  // An empty pattern would match everywhere, so no phrases mean no findings.
   if (phrases.length === 0) return { findings: [], unused: [...accepted] }
   const candidate = new RegExp(alternatives(phrases, rawSeparator), 'iu')
   const use = new RegExp(`(?<![\\p{L}\\p{N}_-])(?:${alternatives(phrases, '\\s+')})(?![\\p{L}\\p{N}_-])`, 'giu')
   /** @type {Set<Accepted>} */
   const unused = new Set(accepted)
   const findings = files
-    // Parsing is slow: most files hold no candidate.
+    // Parsing is slow, so only files that contain a candidate are parsed.
     .filter(({ text }) => candidate.test(text))
     .flatMap(({ path, text }) => {
       const prose = path.endsWith('.md') ? markdownProse(text) : sourceProse(path, text)
@@ -58,7 +61,7 @@ export function findPhrases(files, phrases, accepted = []) {
   return { findings, unused: [...unused] }
 }
 
-/** @param {Finding} finding @returns {string} what a writer needs to correct it, on one line */
+/** @param {Finding} finding @returns {string} one line with the place, the phrase and its replacement */
 export function describeFinding({ path, line, found, phrase }) {
   return `${path}:${line} "${found}" (${phrase.why}): write ${phrase.instead}`
 }

@@ -1,4 +1,4 @@
-/** Stands for a hidden character. No phrase extends over it. */
+/** Replaces a hidden character. No phrase matches across it. */
 const hidden = '\0'
 
 /** @param {string} text @returns {string} the text with each character hidden, except white space */
@@ -7,7 +7,7 @@ export function hide(text) {
 }
 
 /**
- * Hides quoted code: names and quotations in backticks.
+ * Hides code spans: names and quotations in backticks.
  * @param {string} text
  */
 export function hideCodeSpans(text) {

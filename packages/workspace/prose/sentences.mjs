@@ -3,8 +3,8 @@ import { withoutCodeBlocks } from './markdown-prose.mjs'
 const segmenter = new Intl.Segmenter('en', { granularity: 'sentence' })
 
 /**
- * The lengths of the sentences in a Markdown document, in words. A code span counts as one word. Headings, table cells
- * and list items count only if they end with a punctuation mark.
+ * Returns the lengths of the sentences in a Markdown document, in words. A code span counts as one word. Headings,
+ * table cells and list items count only if they end with a punctuation mark.
  * @param {string} document
  */
 export function sentenceLengths(document) {
@@ -16,9 +16,10 @@ export function sentenceLengths(document) {
 }
 
 /**
- * The sentences of a Markdown document, as they stand in it.
+ * Returns the sentences of a Markdown document with their original text.
  * @param {string} document
- * @returns {{ start: number, text: string }[]} with their position; without headings, and items without a punctuation mark
+ * @returns {{ start: number, text: string }[]} with their position; without headings, and items without a punctuation
+ * mark
  */
 export function sentencesOf(document) {
   const parts = withoutCodeBlocks(document).split(/(\n[ \t>]*(?=\n)|^[ \t>]*(?:#+|[-*+]|\d+\.)[ \t]+|\|)/m)
@@ -27,7 +28,7 @@ export function sentencesOf(document) {
     const start = position
     position += part.length
     const text = part.replace(/\n[ \t>]*/g, (gap) => ' '.repeat(gap.length))
-    // Dots of a link's target end no sentence.
+    // Link targets are hidden, because their dots end no sentence.
     const prose = text.replace(/(?<=\])\([^)]*\)|\*/g, (hidden) => '~'.repeat(hidden.length))
     return [...segmenter.segment(prose)]
       .map(({ segment, index }) => ({

@@ -11,7 +11,7 @@ const folder = new URL('../lint/', import.meta.url)
  */
 
 /**
- * A place where a phrase is the plain word.
+ * A place where a forbidden phrase is the right word.
  * @typedef {object} Accepted
  * @property {string} file relative to the repository, with forward slashes
  * @property {string} text a part of the sentence, with single spaces

@@ -10,7 +10,7 @@ import { percentile, sentenceLengths } from '../prose/sentences.mjs'
 import { sourceProse } from '../prose/source-prose.mjs'
 import { readAccepted, readPhrases } from '../prose/tables.mjs'
 
-/** Invented words, so that this file breaks none of the rules that it tests. */
+/** The phrases are invented words, so that this file breaks no rule of the real list. */
 const phrases = [
   { variants: ['blue moon', 'blue moons'], later: false, why: 'vague', instead: 'a number' },
   { variants: ['flurb'], later: true, why: 'not English', instead: 'n-th' },
@@ -164,7 +164,7 @@ describe('the table of forbidden phrases', () => {
 
   it('contains every phrase of the agreed list', () => {
     const forbidden = table.filter(({ later }) => !later).flatMap(({ variants }) => variants)
-    // Without white space: the linter reads this file too.
+    // Underscores replace the spaces of the phrases, because the linter reads this file too.
     const agreed =
       'whoever,somebody,nobody,so_many,so_long,what_waits,is_told,is_said,it_is_looked,what_becomes,what_has_become'
     expect(forbidden).toEqual(expect.arrayContaining(agreed.replaceAll('_', ' ').split(',')))
