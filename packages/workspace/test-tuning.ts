@@ -5,7 +5,7 @@ type Length = number | { readonly [Unit in keyof typeof unitMs]?: number }
 
 /** Internal settings that a scheduler derives. Users cannot set them, because no option exists for them. */
 export interface Tuning {
-  /** Interval between heartbeats. */
+  /** Interval between the heartbeats of a node. */
   readonly heartbeat?: Length
   /** Difference between the clocks of node and storage beyond which the node logs a warning. */
   readonly maxClockSkew?: Length

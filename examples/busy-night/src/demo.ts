@@ -11,7 +11,7 @@ import { sqliteStorage } from '@jobistemer/storage-sqlite'
 import { makeHistory, makeRequests } from './history.ts'
 import { Nodes } from './nodes.ts'
 
-/** A demo that runs. */
+/** A running demo, which serves the dashboard. */
 export interface Demo {
   /** URL of the dashboard, including its access token. */
   readonly link: string

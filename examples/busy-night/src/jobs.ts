@@ -43,7 +43,7 @@ export function jobs(): readonly Job[] {
             await work(context, 1500, 4)
             const tens = Math.floor(scheduledAt.getTime() / 600_000) % 5
             logger.warn({ freeBytes: 1024 * tens }, 'the disk is nearly full')
-            // In one slot of five the disk stays full. In another one only the first attempt fails.
+            // In one of five slots the disk stays full. In another slot only the first attempt fails.
             if (tens === 0 || (tens === 2 && attempt === 1)) {
               throw new DiskError('the disk is full', { cause: new Error('write failed: no space left on device') })
             }

@@ -9,7 +9,7 @@ import { orderAt } from '@jobistemer/core/storage'
 
 export const liveStates = /** @type {const} */ (['pending', 'queued', 'running'])
 
-/** Key of the number of the stored form. */
+/** Key under which the number of the stored form is stored. */
 export const formKey = '!form'
 
 /** Key of the counts of live occurrences of all jobs. */

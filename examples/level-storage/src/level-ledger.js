@@ -19,7 +19,7 @@ import { batchOf, del, indexesOf, put } from './writes.js'
 const countsOf = ({ pending = 0, queued = 0, running = 0 } = {}) => ({ pending, queued, running })
 const synced = { sync: true }
 
-/** One connection. @implements {AsyncLedger} */
+/** A connection to the database, as a ledger. @implements {AsyncLedger} */
 export class LevelLedger {
   kind = /** @type {const} */ ('async')
   unit = /** @type {const} */ ('call')

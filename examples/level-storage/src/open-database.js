@@ -23,7 +23,7 @@ export class Database {
     /** @type {ClassicLevel<string, any>} */
     this.level = new ClassicLevel(folder, { keyEncoding: 'utf8', valueEncoding: 'json' })
     this.opening = this.open(migrations)
-    // Users of the database receive the error. The empty handler avoids an unhandled rejection if there are none.
+    // Callers of the database receive the error. The empty handler avoids an unhandled rejection if there are no callers.
     this.opening.catch(() => databases.delete(folder))
   }
 
@@ -62,7 +62,7 @@ export class Database {
     // If opening failed, the users of the database have received the error. The database is closed like any other.
     await this.opening.catch(() => undefined)
     await this.#line
-    // Checked after all waits, because a new connection may have been opened meanwhile.
+    // The number of connections is checked after all waits, because a connection may have been opened meanwhile.
     if (this.connections > 0) return
     databases.delete(this.level.location)
     await this.level.close()

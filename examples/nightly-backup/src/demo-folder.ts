@@ -10,7 +10,7 @@ export interface DemoFolder {
   readonly source: string
   /** Path of the file to which the handlers append their own lines, independently of the ledger. */
   readonly witness: string
-  /** Verified backups. */
+  /** The folder of verified backups. */
   readonly backups: string
   /** The folder of unfinished backups, with a folder for each occurrence. */
   readonly work: string

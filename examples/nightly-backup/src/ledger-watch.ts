@@ -7,7 +7,7 @@ const mostOccurrences = 10_000
 /** The occurrences of a job in the ledger, read at one moment. */
 export interface LedgerLook {
   readonly at: Date
-  /** By slot. */
+  /** The job's occurrences, ordered by slot. */
   readonly occurrences: readonly Occurrence[]
 }
 

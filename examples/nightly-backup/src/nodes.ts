@@ -7,7 +7,7 @@ export const nodeNames = ['A', 'B'] as const
 /** Returns the node that ran an attempt; `null` if the node is unknown, or if the output does not name nodes. */
 export type NodeOf = (occurrence: Occurrence['id'], task: string, attempt: number) => string | null
 
-/** For demos with one node: the output does not name the node. */
+/** Names no node in the output, for demos with one node. */
 export const anyNode: NodeOf = () => null
 
 /**

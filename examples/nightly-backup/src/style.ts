@@ -21,7 +21,7 @@ export const colour: Paint = (tone, text) => {
   return code === null || text === '' ? text : `\x1b[${code}m${text}\x1b[0m`
 }
 
-/** `41 ms`, `1.2 s`. */
+/** Formats a duration: `41 ms`, `1.2 s`. */
 export function printDuration(milliseconds: number): string {
   return milliseconds < 1000 ? `${Math.round(milliseconds)} ms` : `${(milliseconds / 1000).toFixed(1)} s`
 }

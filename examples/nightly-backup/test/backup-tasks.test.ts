@@ -69,7 +69,7 @@ async function runToTheEnd(job: Job): Promise<string> {
   return outcome
 }
 
-/** Defines a job with a task between two others that damages a file. */
+/** Defines the job with an additional task, which damages a file after the given task. */
 function sabotagedJob(
   world: DemoFolder,
   after: 'backup' | 'compress',

@@ -13,7 +13,7 @@ export type ScheduledFunction = (event: unknown, context: FunctionContext) => Pr
 
 /**
  * Maximum budget of a call, in ms. A call ends well before the next minute, because the next call takes over the runs
- * of a killed one.
+ * of a killed call.
  */
 const longestMs = 48_000
 

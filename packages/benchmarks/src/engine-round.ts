@@ -14,7 +14,7 @@ export const warmUpSeconds = 5
 export const firstInstant: number = Date.UTC(2026, 0, 1)
 
 export interface EngineRoundOptions {
-  /** Default {@link firstInstant}. */
+  /** Start of the virtual clock, in epoch milliseconds. Default {@link firstInstant}. */
   readonly startAt?: number
   /** Number of jobs that are due at each instant. Default {@link jobCount}. */
   readonly count?: number

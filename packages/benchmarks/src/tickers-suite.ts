@@ -111,7 +111,7 @@ function instantsPerSecond(contender: Contender, milliseconds: number): number {
       const at = contender.nextMs()
       sinceReset++
       instants++
-      // `!(<)` also catches a NaN.
+      // The negated comparison is also true if `at` is NaN.
       if (!(at < endMs) || sinceReset === mostInstants) {
         contender.reset(startMs)
         sinceReset = 0

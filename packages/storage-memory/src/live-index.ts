@@ -16,7 +16,8 @@ export class LiveIndex {
   /** Running occurrences with a cancel request. */
   readonly cancelRequested: Set<OccurrenceEntry> = new Set()
 
-  // Pending occurrences that a claim may take at `#horizon`, the instant of the last claim, and those with a later instant.
+  // Pending occurrences: a claim may take those in `#ready` at `#horizon`, the instant of the last claim, and those in
+  // `#future` later.
   readonly #ready: SortedList<OccurrenceEntry> = new SortedList(byOrder)
   readonly #future: SortedList<OccurrenceEntry> = new SortedList(byClaimable)
   #horizon = Number.NEGATIVE_INFINITY

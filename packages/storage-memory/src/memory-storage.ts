@@ -11,7 +11,7 @@ export interface MemoryDatabase {
   readonly [databaseBrand]: true
 }
 
-/** What {@link memoryStorage} takes. */
+/** Options of {@link memoryStorage}. */
 export interface MemoryStorageOptions {
   /** The data that the storage uses. Default: new data, which only this storage uses. */
   readonly database?: MemoryDatabase

@@ -9,7 +9,7 @@ import { ServerProcess } from './server-process.ts'
 export interface DynamoDBOptions {
   /** Where the server stores data. `memory`: fastest, and lost when the server ends. Default `disk`: kept for a restart. */
   readonly data?: 'disk' | 'memory'
-  /** Default: a free one. */
+  /** Port of the server. Default: a free port. */
   readonly port?: number
   /** Folder of the server's data, which the server keeps when it stops. Default: a new folder, which is removed at the stop. */
   readonly directory?: string

@@ -15,7 +15,7 @@ export interface PgBouncerOptions {
   readonly poolMode?: 'session' | 'transaction' | 'statement'
   /** Lines of the section `pgbouncer` of the configuration file. They override the defaults: loopback only, no password. */
   readonly config?: Readonly<Record<string, string>>
-  /** Default: a free one. */
+  /** Port of the pooler. Default: a free port. */
   readonly port?: number
 }
 

@@ -13,7 +13,7 @@ export interface PostgresOptions {
   readonly config?: Readonly<Record<string, string>>
   /** Whether the server skips flushes to disk. It is faster then, but data do not survive a power loss. Default false. */
   readonly quick?: boolean
-  /** Default: a free one. */
+  /** Port of the server. Default: a free port. */
   readonly port?: number
   /**
    * Folder of the server's data, which the server keeps when it stops. Default: a new folder, which is removed at the
@@ -35,7 +35,7 @@ export interface PostgresOptions {
 
 /** A private PostgreSQL server. Its superuser and its database are `postgres`, without a password. */
 export interface PostgresServer extends ServerControls {
-  /** Over TCP. */
+  /** URL that connects over TCP. */
   readonly url: string
   /** URL that connects over the server's Unix socket. */
   readonly socketUrl: string

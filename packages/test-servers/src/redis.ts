@@ -9,11 +9,11 @@ import { ServerProcess } from './server-process.ts'
 export type RedisProduct = 'redis' | 'valkey'
 
 export interface RedisOptions {
-  /** Default `redis`. */
+  /** The server to start: Redis or Valkey. Default `redis`. */
   readonly product?: RedisProduct
   /** Lines of the configuration file. They override the defaults: loopback only, no password, no persistence. */
   readonly config?: Readonly<Record<string, string>>
-  /** Default: a free one. */
+  /** Port of the server. Default: a free port. */
   readonly port?: number
   /** Folder of the server's data, which the server keeps when it stops. Default: a new folder, which is removed at the stop. */
   readonly directory?: string

@@ -50,9 +50,10 @@ export const bundleSizes = check('size of each entry point', async () => {
 })
 
 /**
+ * Returns the size of the minified bundle of an entry point, in bytes.
  * @param {string} folder of a package
  * @param {string} file
- * @returns {Promise<number>} in bytes
+ * @returns {Promise<number>}
  */
 async function sizeOf(folder, file) {
   // esbuild is loaded here, because the commands load this module before they install the dependencies.
@@ -73,6 +74,7 @@ async function sizeOf(folder, file) {
 }
 
 /**
+ * Returns the problems: entry points above their limit, without a limit, or that do not exist.
  * @param {Readonly<Record<string, number>>} sizes in bytes
  * @param {Readonly<Record<string, number>>} kilobytes the limits
  * @returns {string | undefined}

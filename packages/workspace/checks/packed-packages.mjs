@@ -43,8 +43,9 @@ async function inspect({ folder }) {
 }
 
 /**
+ * Returns the missing and the superfluous files of a tarball as a problem; undefined without a problem.
  * @param {readonly string[]} paths the paths in a tarball
- * @returns {string | undefined} the missing and the superfluous files
+ * @returns {string | undefined}
  */
 export function strayFiles(paths) {
   const needed = ['package.json', 'LICENSE', 'README.md', 'dist/index.js', 'dist/index.d.ts']
@@ -61,7 +62,8 @@ export function strayFiles(paths) {
 }
 
 /**
- * @param {readonly { size: number }[]} files the files of a tarball
+ * Returns a problem if the files of a tarball exceed the size limit; undefined without a problem.
+ * @param {readonly { size: number }[]} files
  * @returns {string | undefined}
  */
 export function tooLarge(files) {

@@ -54,9 +54,10 @@ async function billOfMaterials(target) {
 }
 
 /**
+ * Runs npm and returns its output.
  * @param {string[]} args
  * @param {string} cwd
- * @returns {Promise<string>} the output of npm
+ * @returns {Promise<string>}
  */
 async function npm(args, cwd) {
   const { exitCode, output } = await capture('npm', args, { cwd })

@@ -39,7 +39,7 @@ export function drawTexts(files, seed) {
   )
 }
 
-/** @param {Text} text @returns {string} the text as it is shown to a reader */
+/** Formats a text as a reader sees it. @param {Text} text @returns {string} */
 export function describeText({ kind, path, line, text, beneath }) {
   return `${kind} ${path}:${line}\n  ${text}${beneath === '' ? '' : `\n  | ${beneath}`}`
 }
@@ -85,7 +85,11 @@ function sourceTexts({ path, text: source }) {
   return texts
 }
 
-/** @param {ts.Node} node @returns {boolean} whether it is a literal of several words in a log line or in an error */
+/**
+ * Returns whether the node is a literal of several words in a log line or in an error.
+ * @param {ts.Node} node
+ * @returns {boolean}
+ */
 function isMessage(node) {
   if (!ts.isStringLiteralLike(node) && !ts.isTemplateExpression(node)) return false
   const { parent } = node

@@ -25,11 +25,12 @@ import { sourceProse } from './source-prose.mjs'
 const rawSeparator = '(?:[\\s*/>]|\\\\[nrt])+'
 
 /**
+ * Returns the uses of phrases that are not accepted, in the order of the files, and the accepted places that match no
+ * use.
  * @param {readonly ProseFile[]} files
  * @param {readonly Phrase[]} phrases
  * @param {readonly Accepted[]} [accepted]
- * @returns {{ findings: Finding[], unused: Accepted[] }} the uses that are not accepted, in the order of the files, and
- * the accepted places that match no use
+ * @returns {{ findings: Finding[], unused: Accepted[] }}
  */
 export function findPhrases(files, phrases, accepted = []) {
   // An empty pattern would match everywhere, so no phrases mean no findings.
@@ -61,17 +62,26 @@ export function findPhrases(files, phrases, accepted = []) {
   return { findings, unused: [...unused] }
 }
 
-/** @param {Finding} finding @returns {string} one line with the place, the phrase and its replacement */
+/** Formats a finding as one line with its place, the phrase and the replacement. @param {Finding} finding @returns {string} */
 export function describeFinding({ path, line, found, phrase }) {
   return `${path}:${line} "${found}" (${phrase.why}): write ${phrase.instead}`
 }
 
-/** @param {readonly Phrase[]} phrases @param {string} separator of words @returns {string} with a group for each phrase */
+/**
+ * Returns a pattern that matches every phrase, with a group for each phrase.
+ * @param {readonly Phrase[]} phrases
+ * @param {string} separator of words
+ * @returns {string}
+ */
 function alternatives(phrases, separator) {
   return phrases.map(({ variants }) => `(${variants.join('|').replaceAll(' ', separator)})`).join('|')
 }
 
-/** @param {string} text with single spaces @returns {RegExp} that finds the text on one line or on several */
+/**
+ * Returns a pattern that matches the text on one line or on several lines.
+ * @param {string} text with single spaces
+ * @returns {RegExp}
+ */
 function literally(text) {
   return new RegExp(text.replace(/[.*+?^${}()|[\]\\]/g, '\\$&').replaceAll(' ', '\\s+'), 'g')
 }

@@ -1,7 +1,7 @@
 /** Replaces a hidden character. No phrase matches across it. */
 const hidden = '\0'
 
-/** @param {string} text @returns {string} the text with each character hidden, except white space */
+/** Hides each character of a text, except white space. @param {string} text @returns {string} */
 export function hide(text) {
   return text.replace(/\S/g, hidden)
 }

@@ -22,7 +22,7 @@ export async function proseFiles(paths = []) {
     .map((path) => ({ path, text: readFileSync(join(root, path), 'utf8') }))
 }
 
-/** @param {ProseFile} file @returns {boolean} whether the file is a document that users or contributors read */
+/** Returns whether the file is a document that users or contributors read. @param {ProseFile} file @returns {boolean} */
 export function isDocument({ path }) {
   return /^[^/]+\.md$|(^|\/)README\.md$|^packages\/[^/]+\/docs\/.+\.md$/.test(path)
 }

@@ -46,7 +46,11 @@ function oneLine(text) {
   return text.replace(/\s+/g, ' ').trim()
 }
 
-/** @param {string} document @returns {string[]} paragraphs, headings, list items and table cells, each as one line */
+/**
+ * Returns the paragraphs, headings, list items and table cells of a document, each as one line.
+ * @param {string} document
+ * @returns {string[]}
+ */
 function blocks(document) {
   return withoutCodeBlocks(document)
     .replaceAll('\0', '')
@@ -60,7 +64,12 @@ function blocks(document) {
     .map(oneLine)
 }
 
-/** @param {readonly number[]} numbers @param {number} share from 0 to 1 @returns {number} the nearest-rank percentile */
+/**
+ * Returns the nearest-rank percentile of the numbers.
+ * @param {readonly number[]} numbers
+ * @param {number} share from 0 to 1
+ * @returns {number}
+ */
 export function percentile(numbers, share) {
   const sorted = [...numbers].sort((first, second) => first - second)
   return sorted[Math.max(0, Math.ceil(share * sorted.length) - 1)] ?? 0

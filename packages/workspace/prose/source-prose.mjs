@@ -81,7 +81,7 @@ function literalProse(literal) {
   return /\S\s+\S/.test(text) ? text : hide(text)
 }
 
-/** @param {string} code a part of a source without literals */
+/** Hides everything in a piece of code except the text of comments. @param {string} code a part of a source without literals */
 function commentProse(code) {
   let prose = ''
   for (const { 0: comment, index } of code.matchAll(/\/\/.*|\/\*[\s\S]*?\*\//g)) {

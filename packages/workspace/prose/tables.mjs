@@ -33,7 +33,11 @@ export function readAccepted() {
   })
 }
 
-/** @param {string} name @returns {string[][]} the rows below the header, each as its cells */
+/**
+ * Reads a table of the folder `lint`. Returns the rows below the header, each as its cells.
+ * @param {string} name
+ * @returns {string[][]}
+ */
 function readTable(name) {
   const [, ...rows] = readFileSync(new URL(name, folder), 'utf8').trimEnd().split('\n')
   return rows.map((row) => row.split('\t'))

@@ -13,7 +13,8 @@ export class Child {
   #process
 
   /**
-   * @param {string} program of Node
+   * Starts a program of Node.js with a message channel.
+   * @param {string} program
    * @param {readonly string[]} args
    * @param {{ cwd: string, env?: NodeJS.ProcessEnv }} options
    */

@@ -76,12 +76,12 @@ export async function nodeOf(major) {
   return { program, env: { ...env, npm_config_nodedir: join(dirname(program), '..') } }
 }
 
-/** @param {string} specifier the folder with the programs of this package */
+/** Returns the folder with the programs of an npm package. @param {string} specifier the package */
 function programsOf(specifier) {
   return lastLine(['-p', specifier, 'node', '-p', 'process.env.PATH.split(require("path").delimiter)[0]'])
 }
 
-/** @param {readonly string[]} args what npx prints last */
+/** Runs npx and returns the last line of its output. @param {readonly string[]} args */
 async function lastLine(args) {
   const [command, ...before] = npx()
   return (await mustCapture(command, [...before, '-y', ...args])).trim().split('\n').at(-1) ?? ''

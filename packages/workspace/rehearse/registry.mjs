@@ -88,10 +88,12 @@ function freePort() {
 }
 
 /**
+ * Runs a command and returns its output.
  * @param {string} command
  * @param {readonly string[]} args
  * @param {{ cwd?: string, env?: NodeJS.ProcessEnv }} [options]
- * @returns {Promise<string>} the output
+ * @returns {Promise<string>}
+ * @throws Error if the command fails
  */
 export async function mustCapture(command, args, options) {
   const { exitCode, output } = await capture(command, args, options)

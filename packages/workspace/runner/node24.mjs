@@ -30,8 +30,9 @@ export async function node24() {
 }
 
 /**
- * @param {string} specifier a package of Node with its version
- * @returns {Promise<string>} the path of its program
+ * Returns the path of the Node.js program in an npm package, which npx installs.
+ * @param {string} specifier the package with its version
+ * @returns {Promise<string>}
  */
 async function programOf(specifier) {
   const [command, ...args] = npx()

@@ -35,8 +35,9 @@ export function check(name, find) {
 }
 
 /**
+ * Returns the output of a failed check; undefined after success.
  * @param {{ exitCode: number, ended: string | undefined, output: string }} result
- * @returns {string | undefined} the output of a failed check; undefined after success
+ * @returns {string | undefined}
  */
 export function complaint({ exitCode, ended, output }) {
   if (exitCode === 0 && ended === undefined) return undefined

@@ -16,12 +16,17 @@ const phrases = [
   { variants: ['flurb'], later: true, why: 'not English', instead: 'n-th' },
 ]
 
-/** @param {string} path @param {string} text @returns {string[]} the phrases that are found, with their lines */
+/**
+ * Returns the phrases that the check finds in a text, each with its line.
+ * @param {string} path
+ * @param {string} text
+ * @returns {string[]}
+ */
 function found(path, text) {
   return findPhrases([{ path, text }], phrases).findings.map(({ found, line }) => `${line} ${found}`)
 }
 
-/** @param {string} prose @returns {string} what is not hidden, with single spaces */
+/** Returns the part of a text that is not hidden, with single spaces. @param {string} prose @returns {string} */
 function visible(prose) {
   return prose.replaceAll('\0', '').replace(/\s+/g, ' ').trim()
 }

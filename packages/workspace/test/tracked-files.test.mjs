@@ -15,7 +15,7 @@ const registryHosts = [
 /** Matches absolute paths below folders of a machine. The preceding characters decide: `packages/tmp/` is not absolute. */
 const machinePath = new RegExp(`(?<![\\w.@~*)}\\]>-])/(${['work', 'tmp', 'root', 'home', 'Users'].join('|')})/\\w`)
 
-/** @returns {Promise<{ path: string, text: string }[]>} the text files that git tracks */
+/** Reads the text files that git tracks. @returns {Promise<{ path: string, text: string }[]>} */
 async function trackedFiles() {
   const { exitCode, output } = await capture('git', ['ls-files', '-z'])
   expect(exitCode).toBe(0)

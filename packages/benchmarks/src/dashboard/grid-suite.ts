@@ -132,7 +132,7 @@ function scrolling(frames: number, stepShare: number): string {
 interface TraceEvent {
   readonly name: string
   readonly ph: string
-  /** Microseconds. */
+  /** Time of the trace event, in microseconds. */
   readonly ts: number
   readonly dur?: number
   /** Processor time of the trace event, in microseconds. */

@@ -35,5 +35,5 @@ function handler({ data }: Asked): unknown {
   return kind === undefined ? 1 : misbehaviours[kind]?.()
 }
 
-// biome-ignore lint/style/noDefaultExport: all three expect the function there
+// biome-ignore lint/style/noDefaultExport: isolated tasks, piscina and BullMQ expect a default export
 export default handler

@@ -35,7 +35,7 @@ export class Fleet {
     await this.#ask('hold')
   }
 
-  /** Resumes all nodes. */
+  /** Resumes all stopped nodes with SIGCONT. */
   release(): void {
     for (const node of this.#nodes) node.kill('SIGCONT')
   }

@@ -10,7 +10,7 @@ export interface NodeOrder {
 /** What a node has done since its last order. */
 export interface NodeReport {
   readonly runs: number
-  /** Epoch milliseconds. */
+  /** Time of the last run, in epoch milliseconds. */
   readonly lastRunAt: number
   /** Lateness of each run in milliseconds; empty for triggered runs. */
   readonly lateness: readonly number[]

@@ -20,14 +20,14 @@ export interface Start {
   readonly job: string
   readonly node: string
   readonly attempt: number
-  /** Epoch milliseconds. */
+  /** Time of the call, in epoch milliseconds. */
   readonly at: number
 }
 
 /** Reports that a process has loaded its code and begins its work. */
 export interface Begin {
   readonly node: string
-  /** Epoch milliseconds. */
+  /** Time at which the work begins, in epoch milliseconds. */
   readonly beginsAt: number
 }
 
