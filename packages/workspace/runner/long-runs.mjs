@@ -4,7 +4,7 @@ import { captureScript } from './pnpm.mjs'
 
 /** Long runs, each as package, script and arguments. A run takes at least a minute on a busy machine. */
 const longRuns = /** @type {const} */ ([
-  // A build while other runs start processes would replace their files.
+  // `--built` skips the build, which would replace files that other runs in progress need.
   ['workspace', 'rehearse', ['--built']],
   ['simulator', 'simulate', ['--seeds', '1000', '--from', '1000']],
   ['simulator', 'simulate', ['--outages', '--seeds', '300', '--from', '1000']],

@@ -7,7 +7,7 @@ import { judge, readTestReport, reportVariable } from './test-report.mjs'
 /** @import { Step } from './outcome.mjs' */
 /** @import { WorkspacePackage } from './packages.mjs' */
 
-// `npm run test:extra` runs more rounds, seeds and sizes.
+// Time limit for the tests of one package, in ms. `npm run test:extra` has more effort, and thus more time.
 const longestRunMs = 45 * 60 * 1000 * Math.max(1, Number(process.env.JOBISTEMER_TEST_EFFORT) || 1)
 
 /**
