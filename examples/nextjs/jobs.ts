@@ -19,10 +19,11 @@ const report = defineJob({
   ],
 })
 
-// In development an edited file makes further copies. Each takes over once, so that the newest code runs the jobs.
+// In development Next.js loads each edited file as a new copy. The first call of a copy takes over, so that the newest
+// code runs the jobs.
 let hasTakenOver = process.env.NODE_ENV !== 'development'
 
-/** Starts the scheduler of this server, unless that runs. Where it has failed it may be called again. */
+/** Starts the scheduler of this server if it is not running. After a failed start, callers may call this function again. */
 export async function startJobs(): Promise<Scheduler> {
   if (shared.jobs === undefined || !hasTakenOver) {
     hasTakenOver = true
@@ -36,9 +37,9 @@ export async function startJobs(): Promise<Scheduler> {
 }
 
 async function start(before: Promise<Running> | undefined): Promise<Running> {
-  // If the earlier scheduler failed to start, its caller has received the error, and there is nothing to shut down.
+  // If the earlier scheduler failed to start, its caller has received the error, and nothing needs a shutdown.
   const earlier = await before?.catch(() => undefined)
-  // Its running runs start again, with the new code.
+  // Runs of the earlier scheduler are handed back and start again with the new code.
   await earlier?.end({ gracePeriod: 0 })
   const storage = sqliteStorage({ file: process.env.JOBS_FILE ?? 'jobs.db' })
   const scheduler = createScheduler({ storage, jobs: [report] })
@@ -58,13 +59,13 @@ async function start(before: Promise<Running> | undefined): Promise<Running> {
   }
 }
 
-/** Next.js leaves signals to the application when NEXT_MANUAL_SIG_HANDLE is set. */
+/** Next.js leaves signals to the application if `NEXT_MANUAL_SIG_HANDLE` is set. */
 function endOnSignals(): void {
   if (shared.jobsEndOnSignals === true) return
   shared.jobsEndOnSignals = true
   for (const signal of ['SIGTERM', 'SIGINT'] as const) {
     process.once(signal, async () => {
-      // A start that failed has left nothing to end.
+      // A failed start leaves nothing to shut down.
       const running = await shared.jobs?.catch(() => undefined)
       await running?.end()
       process.exit(0)

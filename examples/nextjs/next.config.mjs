@@ -1,6 +1,6 @@
-// They read files of their own, or are native: a bundle would not have them.
+// These packages read their own files or are native, so they must stay out of the bundle.
 export default {
   serverExternalPackages: ['@jobistemer/core', '@jobistemer/storage-sqlite', 'better-sqlite3'],
-  // The script `typecheck` does that, with the compiler of the workspace.
+  // The script `typecheck` checks the types, with the compiler of the workspace.
   typescript: { ignoreBuildErrors: true },
 }

@@ -1,10 +1,10 @@
 import type { Scheduler } from '@jobistemer/core'
 import { shared } from './shared.ts'
 
-/** The scheduler of this server, for routes and pages: they need none of the code of the jobs. */
+/** Returns the scheduler of this server. Routes and pages call this function, so they need not load the jobs' code. */
 export async function jobs(): Promise<Scheduler> {
   if (process.env.NODE_ENV === 'development') {
-    // Next.js calls `register` once, and not after an edit.
+    // In development an edit does not make Next.js call `register` again, so this call starts the scheduler.
     const { startJobs } = await import('./jobs.ts')
     return startJobs()
   }

@@ -1,10 +1,13 @@
 import type { Scheduler, ShutdownOptions } from '@jobistemer/core'
 
-/** A scheduler that has been started. */
+/** A started scheduler, and the function that shuts it down. */
 export interface Running {
   readonly scheduler: Scheduler
   end(options?: ShutdownOptions): Promise<void>
 }
 
-/** Next.js bundles instrumentation and routes apart: each has a copy of each module, and there is to be one scheduler. */
+/**
+ * Next.js bundles instrumentation and routes separately, so each bundle has its own copy of this module. The global
+ * object makes them share one scheduler.
+ */
 export const shared = globalThis as { jobs?: Promise<Running> | undefined; jobsEndOnSignals?: boolean }

@@ -3,6 +3,6 @@ import { sharedSettings } from '../../packages/workspace/vitest.shared.ts'
 
 export default mergeConfig(
   sharedSettings as ViteUserConfig,
-  // The demo starts a worker process, which needs the built files.
+  // The demo starts worker processes, which need the built files.
   defineConfig({ test: { globalSetup: 'test/build.ts' } }) as ViteUserConfig,
 )

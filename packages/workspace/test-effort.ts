@@ -1,12 +1,15 @@
 const variable = 'JOBISTEMER_TEST_EFFORT'
 
 /**
- * A factor for the random parts of a test run: rounds of races, seeds of simulations, examples of properties. Every effort runs
- * each case. `npm test` uses 1, `npm run test:extra` uses 4.
+ * A factor for the random parts of a test run: rounds of races, seeds of simulations, and examples of properties. Each
+ * case runs at every effort. `npm test` uses 1, `npm run test:extra` uses 4.
  */
 export const testEffort: number = readEffort(process.env[variable])
 
-/** True in `npm run test:extra`, which tests all sizes, color schemes and kinds. `npm test` tests a part of them. */
+/**
+ * Whether `npm run test:extra` is running, which tests all sizes, color schemes and kinds of servers. `npm test` tests
+ * some of them.
+ */
 export const isThorough: boolean = testEffort > 1
 
 /** Returns the number of rounds, seeds or examples: `base` times the effort. */
@@ -14,12 +17,12 @@ export function byEffort(base: number): number {
   return Math.max(1, Math.round(base * testEffort))
 }
 
-/** Returns {@link byEffort} seeds, beginning with `first`. */
+/** Returns consecutive seeds from `first` on. Their number is {@link byEffort} of `base`. */
 export function seedsByEffort(base: number, first = 1): readonly number[] {
   return Array.from({ length: byEffort(base) }, (_, index) => first + index)
 }
 
-/** @throws TypeError if the text is not a number from 1 on */
+/** Parses the effort of a test run; 1 without a text. @throws TypeError if the text is not a number from 1 on */
 export function readEffort(text: string | undefined): number {
   if (text === undefined || text === '') return 1
   const effort = Number(text)
@@ -31,14 +34,18 @@ export function readEffort(text: string | undefined): number {
 
 type TestFunction = (name: string, body: () => Promise<void>, timeoutMs?: number) => unknown
 
-/** Subjects of the conformance kit that depend on the connection or the server, and the soak, which calls every method. */
+/**
+ * Matches the conformance kit's cases that depend on the connection or the server, and its soak cases, which call every
+ * method.
+ */
 const kindSubjects =
   /^(batch|capabilities|connections|damaged|disconnects|durability|serverTime|soak|subscribe|texts|within)/
 
 /**
- * The test function of a further kind of a storage, for example another server with the same statements. `npm test` runs
- * every case of the conformance kit on the first kind. It runs the cases of {@link kindSubjects}, and of `more`, on further
- * kinds, and `npm run test:extra` runs the rest.
+ * Returns the test function for a further kind of a storage, for example another server with the same statements.
+ *
+ * `npm test` runs every case of the conformance kit on the first kind. On further kinds it runs the cases of {@link
+ * kindSubjects} and of `more`, and `npm run test:extra` runs all cases.
  */
 export function furtherKind(it: TestFunction, more: RegExp = kindSubjects): TestFunction {
   return (name, body, timeoutMs) =>
@@ -46,8 +53,8 @@ export function furtherKind(it: TestFunction, more: RegExp = kindSubjects): Test
 }
 
 /**
- * For the storage conformance kit: `base` times its own number of rounds, and one seed for each whole effort, at most three.
- * `JOBISTEMER_CONFORMANCE_SCALE` and `JOBISTEMER_CONFORMANCE_SEED` override them.
+ * Returns the effort of the storage conformance kit: `base` times its own number of rounds, and one seed for each whole
+ * effort, at most three. `JOBISTEMER_CONFORMANCE_SCALE` and `JOBISTEMER_CONFORMANCE_SEED` override both.
  */
 export function kitEffort(base: number): { readonly scale: number; readonly seeds: readonly number[] } {
   return { scale: base * testEffort, seeds: seedsByEffort(1).slice(0, 3) }

@@ -1,17 +1,17 @@
 const unitMs = { hours: 3_600_000, minutes: 60_000, seconds: 1000 }
 
-/** Milliseconds, or one part of a duration. */
+/** A duration as milliseconds, or as an object of units. */
 type Length = number | { readonly [Unit in keyof typeof unitMs]?: number }
 
-/** Values that a scheduler derives, because no option sets them. */
+/** Internal settings that a scheduler derives. Users cannot set them, because no option exists for them. */
 export interface Tuning {
-  /** Interval between heartbeats. */
+  /** Interval between the heartbeats of a node. */
   readonly heartbeat?: Length
-  /** Difference between the clocks of node and storage beyond which the node warns. */
+  /** Difference between the clocks of node and storage beyond which the node logs a warning. */
   readonly maxClockSkew?: Length
-  /** Maximum number of jobs that are data and that a node holds. */
+  /** Maximum number of data jobs that a node holds in memory. */
   readonly heldJobs?: number
-  /** Interval between scans for occurrences beyond their deadline. */
+  /** Interval between the scans for occurrences past their deadline. */
   readonly reapInterval?: Length
   /** Interval between checks for definitions that other nodes have changed. */
   readonly definitionInterval?: Length
@@ -19,7 +19,7 @@ export interface Tuning {
   readonly standby?: Length
 }
 
-/** Returns options of a scheduler that set derived values. Their names are symbols, which are not part of the API. */
+/** Returns options of a scheduler that set internal values. Their names are symbols, which are not part of the API. */
 export function tuned(tuning: Tuning): object {
   const values = Object.entries(tuning).map(([name, value]: [string, Length]) => {
     const { hours = 0, minutes = 0, seconds = 0 } = typeof value === 'number' ? {} : value

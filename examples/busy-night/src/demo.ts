@@ -11,14 +11,14 @@ import { sqliteStorage } from '@jobistemer/storage-sqlite'
 import { makeHistory, makeRequests } from './history.ts'
 import { Nodes } from './nodes.ts'
 
-/** A demo that runs. */
+/** A running demo, which serves the dashboard. */
 export interface Demo {
-  /** Of the dashboard, with the token. */
+  /** URL of the dashboard, including its access token. */
   readonly link: string
   stop(): Promise<void>
 }
 
-/** Makes a past, starts two nodes, and serves the dashboard on this machine alone. */
+/** Creates a history, starts two nodes, and serves the dashboard on this machine only. */
 export async function startDemo(say: (line: string) => void, port = 0): Promise<Demo> {
   const folder = mkdtempSync(join(tmpdir(), 'jobistemer-busy-night-'))
   const file = join(folder, 'jobs.db')

@@ -7,7 +7,7 @@ const hours = 6
 /** Length of an outage before the present, in minutes. The slots of that time are recovered or missed. */
 const gapMinutes = 20
 
-/** Runs a node through the past hours on a virtual clock, which advances as soon as the work is done. */
+/** Runs a node through the past hours on a virtual clock, which advances as soon as all work is done. */
 export async function makeHistory(storage: Storage, now: number): Promise<void> {
   const clock = virtualClock(new Date(now - hours * 3_600_000))
   const scheduler = createScheduler({
@@ -15,7 +15,7 @@ export async function makeHistory(storage: Storage, now: number): Promise<void> 
     clock,
     nodeId: 'worker-a',
     jobs: jobs(),
-    // A heartbeat costs a write, and hours have many.
+    // A long `deadAfter` makes heartbeats rare. Each heartbeat costs a write, and the run covers hours.
     deadAfter: { minutes: 10 },
     logger: silentLogger,
   })
@@ -24,7 +24,7 @@ export async function makeHistory(storage: Storage, now: number): Promise<void> 
   await scheduler.shutdown({ gracePeriod: 0 })
 }
 
-/** What people have done, too: a pause, a backfill, a few runs on request. */
+/** Adds operations of users: a pause, a backfill, and some runs on request. */
 export async function makeRequests(storage: Storage, now: number): Promise<void> {
   const client = createClient({ storage, logger: silentLogger })
   const actor = 'anna'

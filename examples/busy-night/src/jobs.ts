@@ -7,13 +7,13 @@ class DiskError extends Error {
   readonly code = 'ENOSPC'
 }
 
-/** How long work takes, told by its slot: the same each time it is tried, and not the same for all. */
+/** Returns the duration of the work for a slot, in ms. It depends only on the slot, so that each attempt takes equally long. */
 function lengthOf({ scheduledAt }: TaskContext, mostMs: number): number {
   const minute = Math.floor(scheduledAt.getTime() / 60_000)
   return ((minute * 7919) % 1000) * (mostMs / 1000)
 }
 
-/** Works in steps, and reports its progress. */
+/** Waits for the duration in steps, and reports the progress after each step. */
 async function work(context: TaskContext, mostMs: number, steps = 10): Promise<void> {
   const length = lengthOf(context, mostMs)
   for (let step = 1; step <= steps; step++) {
@@ -23,7 +23,7 @@ async function work(context: TaskContext, mostMs: number, steps = 10): Promise<v
   }
 }
 
-/** All kinds of jobs: quick and slow, good and bad, often and rarely. */
+/** Returns the demo's jobs: quick and slow, reliable and failing, frequent and rare. */
 export function jobs(): readonly Job[] {
   return [
     defineJob({
@@ -43,7 +43,7 @@ export function jobs(): readonly Job[] {
             await work(context, 1500, 4)
             const tens = Math.floor(scheduledAt.getTime() / 600_000) % 5
             logger.warn({ freeBytes: 1024 * tens }, 'the disk is nearly full')
-            // In one of five it is full for good, in another one only at first.
+            // In one of five slots the disk stays full. In another slot only the first attempt fails.
             if (tens === 0 || (tens === 2 && attempt === 1)) {
               throw new DiskError('the disk is full', { cause: new Error('write failed: no space left on device') })
             }

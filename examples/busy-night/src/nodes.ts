@@ -6,7 +6,7 @@ const names = ['worker-a', 'worker-b'] as const
 const killEveryMs = 120_000
 const awayMs = 25_000
 
-/** Two nodes in processes of their own. One of them is killed now and then, and comes back. */
+/** Two nodes in separate processes. The demo kills one of them at intervals, and restarts it. */
 export class Nodes {
   readonly #file: string
   readonly #processes = new Map<string, ChildProcess>()
@@ -42,7 +42,7 @@ export class Nodes {
 
   #kill(): void {
     this.#processes.get('worker-b')?.kill('SIGKILL')
-    // The demo may be over before it is there.
+    // The demo may stop before the node has started, so this error is ignored.
     this.#later(awayMs, () => void this.#start('worker-b').catch(() => undefined))
     this.#later(killEveryMs, () => this.#kill())
   }

@@ -6,7 +6,7 @@ import { programPath } from '@jobistemer/test-servers'
 import { chromium, type Page } from 'playwright-core'
 import { startDemo } from './demo.ts'
 
-// Makes the pictures in the README of the dashboard, from the demo.
+// Creates the pictures in the dashboard's README from the running demo.
 const folder = process.argv[2] ?? fileURLToPath(new URL('../../../packages/dashboard/docs/', import.meta.url))
 
 interface Picture {
@@ -36,7 +36,7 @@ try {
   const page = browser.pages()[0] ?? (await browser.newPage())
   await page.goto(demo.link)
   const { origin } = new URL(demo.link)
-  // The nodes have a little to do before they are looked at.
+  // Waits until the nodes run some jobs, so that the pictures show live work.
   await page.locator('.live-live').waitFor()
   for (const picture of pictures) await take(page, origin, picture)
 } finally {

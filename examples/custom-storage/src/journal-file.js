@@ -3,17 +3,17 @@ import { Journal } from './journal.js'
 
 /** @import { RecordChange } from '@jobistemer/core/storage' */
 
-/** The stored form that this version writes; the first line of a file tells which one the file has. */
+/** The form that this version writes. The first line of a file states the form of the file. */
 const present = {
   form: 1,
-  /** What turns a change as form `n + 1` - the index - has it into one of the next form. @type {((change: any) => any)[]} */
+  /** `migrations[n]` converts a change of form `n + 1` to changes of the next form. @type {((change: any) => any)[]} */
   migrations: [],
 }
 
-/** A file with more lines is compacted to one line the next time it is opened. */
+/** Maximum number of lines of a file. A longer file is compacted to one line when it is next opened. */
 const compactAfterLines = 1_000
 
-/** An open journal, and the records that its lines lead to. */
+/** An open journal, and the records that result from its lines. */
 export class JournalFile {
   connections = 0
   records = new Records()

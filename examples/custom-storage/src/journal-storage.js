@@ -2,16 +2,18 @@ import { resolve } from 'node:path'
 import { RecordLedger, storageFromLedger } from '@jobistemer/core/storage'
 import { JournalFile } from './journal-file.js'
 
-/** One process has each file open once, whatever the number of its connections. @type {Map<string, JournalFile>} */
+/**
+ * Open files by path. A process opens each file once, whatever the number of its connections.
+ * @type {Map<string, JournalFile>}
+ */
 const openFiles = new Map()
 
 /**
- * A storage in an append-only file, for one process at a time. What a step changes is one line.
- *
+ * Creates a storage in an append-only file, for one process at a time. Each step appends one line with its changes.
  * @param {{ file: string }} options
  * @returns {import('@jobistemer/core/storage').Storage}
  * @throws JobistemerError `STORAGE_UNREADABLE`, `STORAGE_FOREIGN`, `STORAGE_SCHEMA_NEWER`, `STORAGE_FULL`,
- *   `STORAGE_FAILED`
+ * `STORAGE_FAILED`
  */
 export function journalStorage({ file }) {
   const path = resolve(file)

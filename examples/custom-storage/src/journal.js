@@ -11,7 +11,10 @@ import {
 import { dirname } from 'node:path'
 import { JobistemerError } from '@jobistemer/core'
 
-/** An append-only file of JSON lines. A resolved `append` survives a power cut as far as the disk keeps its word. */
+/**
+ * An append-only file of JSON lines. An entry whose `append` has returned survives a power loss, if the disk flushes
+ * reliably.
+ */
 export class Journal {
   /** @param {string} file */
   constructor(file) {
@@ -25,8 +28,8 @@ export class Journal {
   }
 
   /**
-   * Reads every entry, oldest first. A last line without its end was being written when the process died; its call was
-   * never answered, so it is cut off.
+   * Reads all entries, oldest first. Cuts off an incomplete last line: the process died during its write, and the call
+   * was never answered.
    * @returns {any[]}
    */
   read() {
@@ -42,7 +45,7 @@ export class Journal {
     }
   }
 
-  /** Writes one entry and waits for the disk. When that fails, the file is as it was. @param {unknown} entry */
+  /** Writes one entry and waits for the disk. If that fails, the file is unchanged. @param {unknown} entry */
   append(entry) {
     const bytes = Buffer.from(`${JSON.stringify(entry)}\n`)
     try {
@@ -55,7 +58,7 @@ export class Journal {
     }
   }
 
-  /** Puts other entries in place of all, in one step: a crash leaves the old file or the new one. @param {unknown[]} entries */
+  /** Replaces all entries atomically: after a crash the file is the old one or the new one. @param {unknown[]} entries */
   replaceAll(entries) {
     const draft = new Journal(`${this.file}.draft`)
     ftruncateSync(draft.descriptor, 0)
@@ -87,7 +90,7 @@ export class Journal {
   }
 }
 
-/** Makes the name of a new file durable. @param {string} file */
+/** Makes the name of a new file survive a power loss. @param {string} file */
 function syncFolder(file) {
   const folder = openSync(dirname(file), 'r')
   fsyncSync(folder)

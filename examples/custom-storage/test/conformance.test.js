@@ -15,7 +15,7 @@ storageConformance({
     const options = { file: join(folder, 'jobs.journal') }
     return {
       connect: async () => journalStorage(options),
-      // Of what a child process has written before it is killed, nothing may be missing.
+      // The kit kills a child process and checks that all its acknowledged writes are stored.
       processes: {
         module: import.meta.resolve('custom-storage-example'),
         exportName: 'journalStorage',

@@ -23,7 +23,11 @@ async function withFile(body) {
   }
 }
 
-/** Starts a writing process, kills it after a number of lines, and returns what it had acknowledged. @param {string} file @param {number} lines */
+/**
+ * Starts a writing process, and kills it after `lines` lines of output. Returns the writes that it had acknowledged.
+ * @param {string} file
+ * @param {number} lines
+ */
 async function writeUntilKilled(file, lines) {
   const child = spawn(process.execPath, [fileURLToPath(writer), file], {
     stdio: ['ignore', 'pipe', 'inherit'],

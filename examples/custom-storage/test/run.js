@@ -3,10 +3,10 @@ import { join } from 'node:path'
 import { run } from 'node:test'
 import { spec } from 'node:test/reporters'
 
-// Runs every test file of this folder with Node's own runner. If JOBISTEMER_TEST_REPORT names a file, writes the counts
-// there, for the command that runs many packages.
+// Runs every test file of this folder with the test runner of Node.js. If `JOBISTEMER_TEST_REPORT` names a file, writes
+// the counts there for the command that tests all packages.
 
-// A quarter of the kit's rounds, and one of its seeds, for each unit of effort. Both variables override that.
+// Each unit of effort runs a quarter of the kit's rounds, and one of its seeds. The kit's own two variables have precedence.
 const effort = Number(process.env.JOBISTEMER_TEST_EFFORT ?? 1)
 process.env.JOBISTEMER_CONFORMANCE_SCALE ??= String(effort / 4)
 process.env.JOBISTEMER_CONFORMANCE_SEED ??= [1, 2, 3].slice(0, Math.max(1, effort)).join(',')
@@ -33,7 +33,11 @@ events.on('end', () => {
   process.exitCode = failed === 0 && passed > 0 ? 0 : 1
 })
 
-/** Suites and whole files are reported too; a file that fails by itself counts. @param {any} event */
+/**
+ * Returns whether an event counts as a test. Suites do not count; a whole file counts only if it fails outside of its
+ * tests.
+ * @param {any} event
+ */
 function isTest({ name, details, nesting }) {
   if (nesting === 0 && files.includes(name)) return details.error !== undefined
   return details.type !== 'suite'

@@ -1,7 +1,7 @@
 import { jobId, occurrenceId } from '@jobistemer/core'
 import { journalStorage } from 'custom-storage-example'
 
-// Creates and finishes one slot a minute, as fast as it can, and prints each that was acknowledged. Meant to be killed.
+// Creates and ends one slot after another, and prints each acknowledged slot, until the test kills this process.
 
 const [file] = process.argv.slice(2)
 const storage = journalStorage({ file })

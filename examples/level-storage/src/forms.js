@@ -3,13 +3,16 @@ import { formKey } from './keys.js'
 
 /** @import { ClassicLevel } from 'classic-level' */
 
-/** A step from one form of what is stored to the next. It may run twice, when a process dies in the middle. @typedef {(level: ClassicLevel<string, any>) => Promise<void>} Migration */
+/**
+ * Converts the stored data from one form to the next. If a process dies in the middle, the migration runs again.
+ * @typedef {(level: ClassicLevel<string, any>) => Promise<void>} Migration
+ */
 
-/** The steps from form 1 to the present one. @type {readonly Migration[]} */
+/** The migrations from form 1 to the present form, in order. @type {readonly Migration[]} */
 const migrations = []
 
 /**
- * Brings a database to the present form.
+ * Migrates a database to the present form.
  * @param {ClassicLevel<string, any>} level
  * @param {readonly Migration[]} steps
  * @throws JobistemerError `STORAGE_SCHEMA_NEWER`

@@ -11,11 +11,15 @@ import { batchOf, del, indexesOf, put } from './writes.js'
  * @import { Database } from './open-database.js'
  */
 
-/** The counts that users see. @param {Partial<LiveCounts>} [counts] @returns {LiveCounts} */
+/**
+ * Returns the counts of live occurrences, with 0 for missing ones.
+ * @param {Partial<LiveCounts>} [counts]
+ * @returns {LiveCounts}
+ */
 const countsOf = ({ pending = 0, queued = 0, running = 0 } = {}) => ({ pending, queued, running })
 const synced = { sync: true }
 
-/** One connection. @implements {AsyncLedger} */
+/** A connection to the database, as a ledger. @implements {AsyncLedger} */
 export class LevelLedger {
   kind = /** @type {const} */ ('async')
   unit = /** @type {const} */ ('call')
@@ -52,7 +56,11 @@ export class LevelLedger {
     })
   }
 
-  /** Superseded ones are looked for among all that wait. @param {JobId} jobId @param {LiveNeeds} needs */
+  /**
+   * Reads the live occurrences that a step needs. A search for superseded ones reads all waiting occurrences.
+   * @param {JobId} jobId
+   * @param {LiveNeeds} needs
+   */
   async liveOf(jobId, needs) {
     const lists = keys.liveStates.map(async (state) => {
       const limit = needs.superseded === null || state === 'running' ? needs[state] : -1
@@ -62,12 +70,16 @@ export class LevelLedger {
     return Object.fromEntries(await Promise.all(lists))
   }
 
-  /** The records that entries of an index lead to. @param {{ gte: string, lt: string, limit?: number, reverse?: boolean }} range @returns {Promise<OccurrenceRecord[]>} */
+  /**
+   * Reads the records to which a range of index entries refers.
+   * @param {{ gte: string, lt: string, limit?: number, reverse?: boolean }} range
+   * @returns {Promise<OccurrenceRecord[]>}
+   */
   async recordsAt(range) {
     return await this.level.getMany(await this.level.values(range).all())
   }
 
-  /** Pending ones in their order, with the instant from when on a claim may take them. @param {DueQuery} query */
+  /** Returns the pending occurrences in order, each with the instant from which a claim may take it. @param {DueQuery} query */
   async claimable({ exceptHandlerKeys }) {
     const pending = await this.recordsAt(keys.below('state/pending/'))
     const heads = await this.level.getMany(pending.map(({ jobId }) => keys.jobKey(jobId)))
@@ -107,7 +119,7 @@ export class LevelLedger {
 
   stranded() {
     return this.database.alone(async () => {
-      // Between `pending` and `running` lies `queued`.
+      // The range from `pending` to `running` also contains the state `queued`.
       const waiting = await this.recordsAt({ gte: 'state/pending/', lt: 'state/running/' })
       return waiting.map(({ jobId }) => jobId)
     })
@@ -149,7 +161,7 @@ export class LevelLedger {
   }
 
   /**
-   * A page of an index, in its order.
+   * Returns a page of an index, in its order.
    * @param {string} index
    * @param {Exclude<OccurrenceQuery, { kind: 'live' }>} query
    * @returns {Promise<Page<OccurrenceRecord>>}
@@ -172,7 +184,7 @@ export class LevelLedger {
     return { items, cursor: null }
   }
 
-  /** The latest that was run and has ended. @param {JobId} jobId */
+  /** Returns the latest occurrence of a job that has run and ended. @param {JobId} jobId */
   async latestOf(jobId) {
     for await (const place of this.level.values({ ...keys.below(`job/${jobId}/time/`), reverse: true })) {
       const record = await this.level.get(place)

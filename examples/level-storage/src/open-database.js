@@ -4,13 +4,16 @@ import { NodeList } from '@jobistemer/core/storage'
 import { ClassicLevel } from 'classic-level'
 import { bringToPresentForm } from './forms.js'
 
-/** One process opens each folder once, whatever the number of its connections. @type {Map<string, Database>} */
+/**
+ * Open databases by folder. A process opens each folder once, whatever the number of its connections.
+ * @type {Map<string, Database>}
+ */
 const databases = new Map()
 
-/** A database that connections of this process share. */
+/** A database that all connections of this process share. */
 export class Database {
   connections = 0
-  /** The node records. They are lost when the process ends, as are the nodes of this process. */
+  /** The node records are only in memory: all nodes of the database end with this process. */
   nodes = new NodeList()
   /** @type {Promise<unknown>} */
   #line = Promise.resolve()
@@ -20,7 +23,7 @@ export class Database {
     /** @type {ClassicLevel<string, any>} */
     this.level = new ClassicLevel(folder, { keyEncoding: 'utf8', valueEncoding: 'json' })
     this.opening = this.open(migrations)
-    // Users of the database receive the error. The empty handler avoids an unhandled rejection if there are none.
+    // Callers of the database receive the error. The empty handler avoids an unhandled rejection if there are no callers.
     this.opening.catch(() => databases.delete(folder))
   }
 
@@ -40,7 +43,12 @@ export class Database {
     await bringToPresentForm(this.level, migrations)
   }
 
-  /** One after the other: what one reads, no other changes before it has written. @template T @param {() => Promise<T>} work @returns {Promise<T>} */
+  /**
+   * Runs units of work one after the other, so that no other write intervenes between the reads and writes of one unit.
+   * @template T
+   * @param {() => Promise<T>} work
+   * @returns {Promise<T>}
+   */
   async alone(work) {
     await this.opening
     const result = this.#line.then(work)
@@ -51,10 +59,10 @@ export class Database {
 
   async release() {
     this.connections -= 1
-    // One that never opened has told its users so, and is closed like any other.
+    // If opening failed, the users of the database have received the error. The database is closed like any other.
     await this.opening.catch(() => undefined)
     await this.#line
-    // Checked after all waits, because a new connection may have been opened meanwhile.
+    // The number of connections is checked after all waits, because a connection may have been opened meanwhile.
     if (this.connections > 0) return
     databases.delete(this.level.location)
     await this.level.close()

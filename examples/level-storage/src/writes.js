@@ -6,7 +6,12 @@ import * as keys from './keys.js'
  * @typedef {{ type: 'put', key: string, value: unknown } | { type: 'del', key: string }} Write
  */
 
-/** What a step's changes are as one batch. @param {readonly JobWrite[]} writes @param {LiveCounts} totals @returns {Write[]} */
+/**
+ * Returns the changes of steps as one batch of writes.
+ * @param {readonly JobWrite[]} writes
+ * @param {LiveCounts} totals
+ * @returns {Write[]}
+ */
 export function batchOf(writes, totals) {
   const sum = { ...totals }
   for (const { before, after } of writes) {
@@ -36,7 +41,7 @@ function namedBy(record) {
   return keyId === undefined ? [] : [put(keys.reusableKey(record.jobId, keyId), record.id)]
 }
 
-/** Where an occurrence is found besides its record. @param {OccurrenceRecord} record */
+/** Returns the index keys that refer to an occurrence's record. @param {OccurrenceRecord} record */
 export function indexesOf(record) {
   const { state } = record
   const byTime = keys.timeKey(record)

@@ -15,7 +15,7 @@ storageConformance({
     const options = { folder: join(folder, 'jobs') }
     return {
       connect: async () => levelStorage(options),
-      // Of what a child process has written before it is killed, nothing may be missing.
+      // The kit kills a child process and checks that all its acknowledged writes are stored.
       processes: {
         module: new URL('../src/level-storage.js', import.meta.url),
         exportName: 'levelStorage',

@@ -15,7 +15,7 @@ import { openDatabase } from '../src/open-database.js'
 
 const writer = fileURLToPath(new URL('./writer.mjs', import.meta.url))
 
-/** Lines without blank ones and comments. */
+/** Counts the lines of the sources, without blank lines and comments. */
 async function countLines() {
   const sources = new URL('../src/', import.meta.url)
   const texts = await Promise.all((await readdir(sources)).map((name) => readFile(new URL(name, sources), 'utf8')))

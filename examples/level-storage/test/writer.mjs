@@ -1,4 +1,4 @@
-// Creates and ends one slot after another, and prints each that was acknowledged, until it is killed.
+// Creates and ends one slot after another, and prints each acknowledged slot, until the test kills this process.
 import { jobId, occurrenceId } from '@jobistemer/core'
 import { levelStorage } from 'level-storage-example'
 

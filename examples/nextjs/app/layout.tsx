@@ -1,6 +1,6 @@
 import type { ReactNode } from 'react'
 
-// biome-ignore lint/style/noDefaultExport: Next.js looks for it there
+// biome-ignore lint/style/noDefaultExport: Next.js expects a default export
 export default function Layout({ children }: { readonly children: ReactNode }): ReactNode {
   return (
     <html lang="en">

@@ -2,7 +2,7 @@ import { jobs } from '../scheduler.ts'
 
 export const dynamic = 'force-dynamic'
 
-// biome-ignore lint/style/noDefaultExport: Next.js looks for it there
+// biome-ignore lint/style/noDefaultExport: Next.js expects a default export
 export default async function Page() {
   const scheduler = await jobs()
   const { items } = await scheduler.occurrences({ job: 'report', order: 'descending', limit: 20 })

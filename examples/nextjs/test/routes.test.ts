@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { OccurrenceId, Scheduler } from '@jobistemer/core'
 import { expect, it, onTestFinished, vi } from 'vitest'
-// Loaded before the tests are timed: each of them loads them anew.
+// These imports load the modules before the timed tests, because each test loads them again.
 import '../app/api/reports/route.ts'
 import '../instrumentation.ts'
 import '../jobs.ts'
@@ -11,7 +11,7 @@ import '../scheduler.ts'
 
 const shared = globalThis as { jobs?: Promise<{ end(): Promise<void> }> | undefined }
 
-/** A place for the database of a server, which ends with the test. */
+/** Creates a folder for a server's database, which the test removes at its end. Returns the path of the database. */
 function newServer(mode: 'production' | 'development' = 'production'): string {
   const folder = mkdtempSync(join(tmpdir(), 'jobistemer-next-'))
   const file = join(folder, 'jobs.db')
@@ -27,7 +27,7 @@ function newServer(mode: 'production' | 'development' = 'production'): string {
   return file
 }
 
-/** Loads new copies of the modules, as each bundle of Next.js has them, also after an edit. */
+/** Loads new copies of the modules, as each bundle of Next.js does, and as an edit does. */
 async function bundle() {
   vi.resetModules()
   const [{ register }, { jobs }, { POST }] = await Promise.all([

@@ -21,7 +21,8 @@ function next(folder: string, args: readonly string[], env: Readonly<Record<stri
 }
 
 it('a production build of the Next.js example starts its jobs once, triggers them, and loses no run when it ends', async () => {
-  // Below the example, so that everything that it needs is found; Next.js compiles nothing below node_modules.
+  // The copy lies inside the example, so that it finds all dependencies. It lies outside of `node_modules`, where
+  // Next.js compiles nothing.
   mkdirSync(join(own, 'dist'), { recursive: true })
   const folder = mkdtempSync(join(own, 'dist', 'production-'))
   onTestFinished(() => rmSync(folder, { recursive: true, force: true }))
@@ -29,7 +30,7 @@ it('a production build of the Next.js example starts its jobs once, triggers the
     if (ofTheWorkspace.includes(name) || name.startsWith('vitest.')) continue
     cpSync(join(own, name), join(folder, name), { recursive: true })
   }
-  // The one of the example extends another one, beyond what is copied.
+  // The example's `tsconfig.json` extends a file that is not copied, so the copy gets its own.
   writeFileSync(join(folder, 'tsconfig.json'), JSON.stringify({ compilerOptions: { jsx: 'react-jsx', strict: true } }))
   const build = next(folder, ['build'])
   let said = ''

@@ -7,7 +7,10 @@ import { type Witness, witnessed } from './witness.ts'
 export const jobName = 'nightly-backup'
 export const taskNames = ['backup', 'compress', 'verify', 'rotate'] as const
 
-/** Misfire threshold, in ms. A slot that no node creates within this time is missed, and recovery creates it. */
+/**
+ * Misfire threshold, in ms. A slot that no node creates within this time is missed, and the recovery strategy decides
+ * about it.
+ */
 export const misfireThresholdMs = 1000
 
 /**
@@ -19,12 +22,15 @@ export function executionTimeoutMs(bytes: number): number {
   return 4000 + Math.ceil(bytes / 2000)
 }
 
-/** Every `seconds` seconds inside a window; a real one would be `cron('0 2 * * *', { timezone: 'Europe/Berlin' })`. */
+/**
+ * Returns a schedule with a slot each `seconds` seconds within a window. A real job would use `cron('0 2 * * *', {
+ * timezone: 'Europe/Berlin' })`.
+ */
 export function backupSchedule(seconds: number, window: { readonly start?: Date; readonly end?: Date }): Schedule {
   return cron(cronExpression(seconds), { timezone: 'UTC', ...window })
 }
 
-/** Six fields: the first is the second. */
+/** Returns a cron expression with six fields, the first of which is the second. */
 export function cronExpression(seconds: number): string {
   return `*/${seconds} * * * * *`
 }
@@ -35,7 +41,7 @@ export interface BackupJobOptions extends BackupTaskOptions {
   readonly executionTimeoutMs: number
 }
 
-/** The job as the workers run it. */
+/** Defines the backup job that the workers run. */
 export function backupJob(options: BackupJobOptions): Job {
   const { backup, compress, verify, rotate } = backupTasks(options)
   const { schedule, witness, work } = options
@@ -50,14 +56,14 @@ export function backupJob(options: BackupJobOptions): Job {
     ],
     // A slot that is due while an earlier backup runs is queued.
     overlapPolicy: 'queue',
-    // If the owner dies, the restarted node takes its run over at once. Another node takes it over after deadAfter (18 s), or
-    // after this timeout if the owner has not settled the run.
+    // If the owner dies, the restarted node takes its run over at once. Another node takes the run over after
+    // `deadAfter` (18 s), or after this timeout if the owner has not settled the run.
     onInterrupted: 'retry',
     executionTimeout: options.executionTimeoutMs,
     // Recovery runs all slots that were missed while no node was up.
     recoveryStrategy: 'execute_all',
     misfireThreshold: misfireThresholdMs,
-    // Called after every outcome, so a failed backup leaves no scratch files either.
+    // Called after every outcome, so that a failed backup leaves no temporary files either.
     onComplete: ({ scheduledAt }) => rm(workFolder(work, scheduledAt), { recursive: true, force: true }),
   })
 }

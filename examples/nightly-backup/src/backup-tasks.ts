@@ -26,7 +26,7 @@ export interface CompressProgress {
   readonly totalBytes: number
 }
 
-/** The result of the last task: a verified backup in its final place. */
+/** The result of the task `rotate`: a verified backup at its final path. */
 export interface VerifiedBackup {
   readonly file: string
   readonly bytes: number
@@ -38,15 +38,15 @@ export interface VerifiedBackup {
 
 const pagesPerTurn = 500
 
-// Two rules make it safe to try any of these tasks again after a crash, wherever it happened:
-//  - file names derive from the slot and not from the clock, so that a second attempt replaces what the first one left;
-//  - a task never removes what it would need if it were tried again.
+// Two rules allow a repetition of each task after a crash at any point:
+// - File names derive from the slot and not from the clock, so that a second attempt replaces the files of the first.
+// - A task never removes files that its repetition would need.
 
-/** The four tasks of the job, in their order. */
+/** Returns the four tasks of the job, in order. */
 export function backupTasks(options: BackupTaskOptions) {
   const { database, backups, work, keep, onProgress } = options
 
-  /** Copies the database while others may be writing to it, and notes what the copy must contain. */
+  /** Copies the database while other processes may write to it, and records the contents that the copy must have. */
   const backup = defineTask({
     name: 'backup',
     run: async (context) => {
@@ -56,7 +56,7 @@ export function backupTasks(options: BackupTaskOptions) {
       await rm(file, { force: true })
       const source = new Database(database, { readonly: true, fileMustExist: true })
       try {
-        // One read transaction covers both, so that the contents match the copied state.
+        // A read transaction around the copy and the contents makes both show the same state.
         source.exec('BEGIN')
         const contents = await readContents(source, context.signal)
         await source.backup(file, {
@@ -78,7 +78,7 @@ export function backupTasks(options: BackupTaskOptions) {
     run: async (context) => {
       const { file, bytes: totalBytes } = context.result(backup)
       const target = `${file}.gz`
-      // The name contains the attempt, so that a suspended process that was replaced cannot overwrite this file.
+      // The name contains the attempt, so that a resumed process with an older attempt cannot overwrite this file.
       const partial = `${target}.partial-${context.fencingToken}-${context.attempt}`
       let doneBytes = 0
       await pipeline(
@@ -99,7 +99,7 @@ export function backupTasks(options: BackupTaskOptions) {
     },
   })
 
-  /** Restores the compressed copy, and compares it with what the source contained. */
+  /** Restores the compressed copy, and compares its contents with those of the source. */
   const verify = defineTask({
     name: 'verify',
     run: async (context): Promise<TableContents> => {
@@ -114,7 +114,7 @@ export function backupTasks(options: BackupTaskOptions) {
     },
   })
 
-  /** Takes the verified backup into the collection, and removes the oldest of it. */
+  /** Moves the verified backup into the collection, and removes the oldest backups. */
   const rotate = defineTask({
     name: 'rotate',
     data: { keep },
@@ -133,12 +133,12 @@ export function backupTasks(options: BackupTaskOptions) {
   return { backup, compress, verify, rotate }
 }
 
-/** The folder of the unfinished backup of a slot. */
+/** Returns the folder for the unfinished backup of a slot. */
 export function workFolder(work: string, scheduledAt: Date): string {
   return join(work, backupName(scheduledAt))
 }
 
-/** Names sort by slot, so they always contain the fraction. They contain no colons, which some file systems refuse. */
+/** Names sort by slot, so they always contain the milliseconds. They contain no colons, which some file systems reject. */
 function backupName(scheduledAt: Date): string {
   return `backup-${scheduledAt.toISOString().replaceAll(':', '-')}`
 }

@@ -14,15 +14,15 @@ import { takeover } from './takeover.ts'
 import { readWitness } from './witness.ts'
 import type { WorkerSettings } from './worker-messages.ts'
 
-/** Minimum time before a slot, in ms, to tell its node to stop in the middle of it. */
+/** Minimum time before a slot, in ms, at which the demo can still instruct its node to stop during the slot's run. */
 const tellMarginMs = 300
-/** Maximum time without a change in the ledger, in ms. Longer than the timeout of an attempt. */
+/** Maximum time without a change in the ledger, in ms. It exceeds the timeout of an attempt. */
 const longestSilenceMs = 6 * 60_000
 
 export interface CourseOptions {
   readonly nodes: readonly string[]
   readonly settings: Omit<WorkerSettings, 'node'>
-  /** The file that the nodes write to. */
+  /** The file to which the nodes' handlers append their lines. */
   readonly witness: string
   readonly screen: Screen
   readonly signal: AbortSignal
@@ -31,12 +31,12 @@ export interface CourseOptions {
 export interface CourseOutcome {
   readonly slots: readonly Date[]
   readonly occurrences: readonly Occurrence[]
-  /** `null`: nothing could be interrupted. */
+  /** The kill of a node; `null` if no run could be interrupted. */
   readonly kill: Kill | null
   readonly nodeOf: NodeOf
 }
 
-/** Runs the demo from the start of the nodes to their end: shows all changes, and kills a node. */
+/** Runs the demo from the start of its nodes to their end: shows all changes, and kills a node. */
 export async function runCourse(options: CourseOptions): Promise<CourseOutcome> {
   const { nodes, settings, screen, signal } = options
   const storage = (await loadLedger(settings.ledger.kind)).open(settings.ledger.location)
@@ -48,7 +48,7 @@ export async function runCourse(options: CourseOptions): Promise<CourseOutcome> 
     jobName,
     longestSilenceMs: longestSilenceMs + settings.executionTimeoutMs,
     onLook: (before, now) => {
-      // Read after the ledger, so that it contains every attempt that has ended there.
+      // The file of the handlers is read after the ledger, so that it contains every attempt that has ended in the ledger.
       const known = nodeOf()
       if (screen.live)
         screen.show(picture({ screen, slots, occurrences: now.occurrences, nodes, supervisor, nodeOf: known }))
@@ -94,16 +94,16 @@ export async function runCourse(options: CourseOptions): Promise<CourseOutcome> 
   }
 }
 
-/** Kills a node in the middle of a task, and ensures that the run continues. */
+/** Kills a node in the middle of a task, and waits until another process continues the run. */
 async function interrupt(stage: Stage, nodes: readonly string[]): Promise<Kill | null> {
   const { screen, supervisor, watch, slots, expect } = stage
-  // A second node takes its time to take over: that begins earlier.
+  // With two nodes, the kill comes at an earlier slot, because the takeover takes longer.
   const earliest = slots[nodes.length === 1 ? 2 : 1]?.getTime() ?? Number.POSITIVE_INFINITY
   const slot = slots.find((one) => one.getTime() >= Math.max(earliest, Date.now() + tellMarginMs))
   if (slot === undefined) throw new Error('The nodes took too long to start. Try a longer --seconds.')
   for (const node of nodes) supervisor.tell(node, { standStillAtMs: slot.getTime() })
   const standingStill = nodes.map((node): Promise<Interruption> => supervisor.message(node, 'standing-still'))
-  // A database that cannot be backed up ends every occurrence before there is anything to interrupt.
+  // If the database cannot be backed up, all occurrences end before a run can be interrupted.
   const interruption = await expect(Promise.race([...standingStill, watch.until(allEnded(slots))]))
   if (interruption === undefined) return null
   const { node, scheduledMs, doneBytes, totalBytes } = interruption
@@ -117,7 +117,7 @@ async function interrupt(stage: Stage, nodes: readonly string[]): Promise<Kill |
   return await (successor === undefined ? restart(stage, interruption) : takeover(stage, interruption, successor))
 }
 
-/** The slots that the nodes created in time. */
+/** Returns the slots from the first one that the nodes created on time. */
 function slotsFrom(
   nextMs: readonly (number | null)[],
   { seconds, startMs, endMs }: CourseOptions['settings'],
@@ -144,7 +144,7 @@ function picture(options: {
 }): readonly PictureLine[] {
   const { screen, slots, occurrences, nodes, supervisor, nodeOf } = options
   const { paint } = screen
-  // In its last column a terminal may already break the line.
+  // One column stays unused, because a terminal may break the line in its last column.
   const columns = screen.columns - 1
   const states = nodes.flatMap((node) => {
     const process = supervisor.processOf(node)

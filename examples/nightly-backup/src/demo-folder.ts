@@ -3,16 +3,16 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { JobistemerError } from '@jobistemer/core'
 
-/** The folder that holds everything of one run of the demo. */
+/** The folder with all files of one run of the demo. */
 export interface DemoFolder {
   readonly path: string
-  /** The database that is built when the user gives none. */
+  /** Path of the database that the demo builds if the user gives none. */
   readonly source: string
-  /** What the handlers write down themselves, beside the ledger. */
+  /** Path of the file to which the handlers append their own lines, independently of the ledger. */
   readonly witness: string
-  /** Verified backups. */
+  /** The folder of verified backups. */
   readonly backups: string
-  /** Unfinished backups, one folder for each occurrence. */
+  /** The folder of unfinished backups, with a folder for each occurrence. */
   readonly work: string
 }
 
@@ -27,7 +27,7 @@ export function demoFolder(path: string): DemoFolder {
 }
 
 /**
- * Makes the folder: the given one, which may exist but has to be empty, or a new one among the system's temporary ones.
+ * Creates the demo's folder: a new temporary folder, or the given path, which must be missing or an empty folder.
  * @throws JobistemerError `INVALID_ARGUMENT`
  */
 export function createDemoFolder(path: string | null): DemoFolder {
@@ -45,7 +45,7 @@ function makeEmptyFolder(path: string): void {
   } catch (cause) {
     throw refusedFolder(path, `cannot be used: ${(cause as Error).message}`, cause)
   }
-  // A ledger and a witness of an earlier run would be checked against the slots of this one.
+  // Files of an earlier run would be checked against the slots of this run.
   throw refusedFolder(path, 'is not empty')
 }
 

@@ -15,20 +15,20 @@ import { readWitness } from './witness.ts'
 
 const slotCount = 8
 const keep = 3
-/** From starting the nodes to the first slot. */
+/** Time from starting the nodes to the first slot, in ms. */
 const startMarginMs = 1500
 
 export interface DemoRun {
   readonly options: DemoOptions
   readonly folder: DemoFolder
   readonly screen: Screen
-  /** Ends the demo early. */
+  /** Signal that ends the demo early. */
   readonly signal: AbortSignal
 }
 
 /**
- * Runs the job on its nodes, kills one of them in the middle of a task, waits until the run has continued, and checks the
- * result. Returns whether every check passed. Leaves no process in any case.
+ * Runs the job on the demo's nodes, kills one of them in the middle of a task, waits until the run has continued, and
+ * checks the result. Returns whether every check passed. Never leaves a running process.
  */
 export async function runDemo({ options, folder, screen, signal }: DemoRun): Promise<boolean> {
   const { database: given, ledger: kind, seconds } = options
@@ -44,7 +44,7 @@ export async function runDemo({ options, folder, screen, signal }: DemoRun): Pro
   const ledger = await loadLedger(kind)
   const { location, description, stop } = await ledger.prepare({ folder: folder.path, server: options.server })
   try {
-    // It may have taken long.
+    // The user may have stopped the demo while it built the database.
     signal.throwIfAborted()
     const { start, end } = firstSlots(seconds, slotCount)
     screen.say(
@@ -94,7 +94,7 @@ async function buildDatabase(file: string): Promise<string> {
   return `built from this repository: ${files} files${commits === null ? '' : `, ${commits} commits`}`
 }
 
-/** The window of the schedule: `count` slots, from the first one for which the nodes can be ready. */
+/** Returns the window of the schedule: `count` slots, beginning with the first one for which the nodes can be ready. */
 function firstSlots(seconds: number, count: number): { readonly start: Date; readonly end: Date } {
   const schedule = backupSchedule(seconds, {})
   const slots: Date[] = []

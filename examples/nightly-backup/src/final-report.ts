@@ -11,7 +11,7 @@ import { type Paint, printBytes, printSlot } from './style.ts'
 const mostTables = 8
 const mostProblems = 10
 
-/** The lines of the report at the end, and whether every check passed. */
+/** Returns the lines of the final report, and whether every check passed. */
 export function reportLines(
   run: CheckInput & Omit<TableOptions, 'now'> & { readonly folder: DemoFolder; readonly keep: number },
 ): { readonly lines: readonly string[]; readonly good: boolean } {
@@ -34,7 +34,7 @@ export function reportLines(
   return { lines, good: results.every(({ problems }) => problems.length === 0) }
 }
 
-/** The ledger: as the table where it fits with all durations, otherwise with a line for each attempt. */
+/** Returns the ledger as a table with all durations if it fits, otherwise as one line for each attempt. */
 function ledgerLines(options: Omit<TableOptions, 'now'>): readonly string[] {
   const { lines, complete } = tableOf({ ...options, now: new Date() })
   if (complete) return lines.map(({ text }) => text)
@@ -57,7 +57,7 @@ function checkLines(results: readonly CheckResult[], paint: Paint): readonly str
   )
 }
 
-/** The backup that the latest completed occurrence has made. */
+/** Returns the backup of the latest completed occurrence; `null` without a completed one. */
 export function lastBackup(occurrences: readonly Occurrence[]): VerifiedBackup | null {
   const completed = occurrences.filter(({ state }) => state === 'completed').at(-1)
   const result = completed?.tasks.find(({ name }) => name === 'rotate')?.result
@@ -75,7 +75,7 @@ function backupLines({ file, bytes, contents }: VerifiedBackup): readonly string
   ]
 }
 
-/** What can be seen in the folder. */
+/** Checks the files in the demo's folder. */
 function checkFiles(folder: DemoFolder, backup: VerifiedBackup | null, keep: number): readonly CheckResult[] {
   const missing: string[] = []
   if (backup === null) missing.push('no occurrence has completed')

@@ -3,10 +3,10 @@ import type { LedgerLook } from './ledger-watch.ts'
 import type { NodeOf } from './nodes.ts'
 import { printDuration, printSlot } from './style.ts'
 
-/** An attempt that is over sooner is only told of when it is. */
+/** Minimum duration in ms of an attempt whose start is reported. For shorter attempts only the end is reported. */
 const worthTellingMs = 1000
 
-/** What has happened between two looks at the ledger, in words: one line each, by slot. */
+/** Describes the changes between two reads of the ledger, one line for each change, ordered by slot. */
 export function describeChanges(before: LedgerLook, now: LedgerLook, nodeOf: NodeOf): readonly string[] {
   const known = new Map(before.occurrences.map((occurrence) => [occurrence.id, occurrence]))
   return now.occurrences.flatMap((occurrence) =>
@@ -19,7 +19,7 @@ export function nameAttempt(number: number, node: string | null): string {
   return node === null ? `attempt ${number}` : `attempt ${number} on ${node}`
 }
 
-/** `succeeded in 41 ms`, `failed: no space left on device`. */
+/** Describes the outcome of an attempt, such as `succeeded in 41 ms` or `failed: no space left on device`. */
 export function describeAttempt({ state, durationMs, error }: AttemptReport): string {
   const detail = error === null ? '' : `: ${error.message}`
   const name = state.replace('_', ' ')
@@ -48,7 +48,7 @@ function changesOf(
   return lines
 }
 
-/** Between the two looks it has become old enough. */
+/** Returns whether the attempt has reached the minimum duration between the two reads. */
 function isWorthTelling({ startedAt }: AttemptReport, lookedAt: Date, looksAt: Date): boolean {
   const tellAt = startedAt.getTime() + worthTellingMs
   return lookedAt.getTime() < tellAt && tellAt <= looksAt.getTime()

@@ -3,26 +3,26 @@ import type { Kill } from './stage.ts'
 import { printSlot } from './style.ts'
 import type { WitnessLine } from './witness.ts'
 
-/** A claim about the run, and the problems that contradict it. The claim holds if there are no problems. */
+/** A claim about the demo's run, and the problems that contradict it. Without problems the claim is true. */
 export interface CheckResult {
   readonly claim: string
   readonly problems: readonly string[]
 }
 
 export interface CheckInput {
-  /** Every slot of the schedule between start and stop. */
+  /** Every slot of the schedule during the demo. */
   readonly slots: readonly Date[]
   /** Every entry of the ledger. */
   readonly occurrences: readonly Occurrence[]
-  /** The lines that the handlers wrote themselves, in their order. */
+  /** The lines that the handlers wrote themselves, in the order of writing. */
   readonly witness: readonly WitnessLine[]
   /** Names of the job's tasks, in their order. */
   readonly taskNames: readonly string[]
-  /** The node that was killed in the middle of a task, and the node that continued; `null` without a kill. */
+  /** The node that was killed in the middle of a task, and the node that continued its run; `null` without a kill. */
   readonly kill: Kill | null
 }
 
-/** Compares the ledger with the schedule and with the witness. */
+/** Compares the ledger with the schedule and with the handlers' own lines. */
 export function checkLedger(input: CheckInput): readonly CheckResult[] {
   const { slots, taskNames, kill } = input
   return [
@@ -63,7 +63,7 @@ function incompleteProblems({ occurrences, taskNames }: CheckInput): string[] {
     for (const name of taskNames) {
       const task = tasks.find((candidate) => candidate.name === name)
       if (task === undefined) problems.push(`${slot} has no ${name}`)
-      // What never started because of an earlier failure says nothing new.
+      // A task that never started because of an earlier failure is no further problem.
       else if (task.state === 'failed') problems.push(`${slot} ${name} is failed${reasonOf(task)}`)
       else if (task.state !== 'completed' && state === 'completed') problems.push(`${slot} ${name} is ${task.state}`)
     }
@@ -113,7 +113,7 @@ function endProblems({ occurrences, witness }: CheckInput): string[] {
   )
 }
 
-/** All nodes' lines are in the order of time. No other line may come between the start and the end of an attempt. */
+/** The lines of all nodes are in the order of time. No other start may come between the start and the end of an attempt. */
 function overlapProblems({ occurrences, witness }: CheckInput): string[] {
   const lost = new Set(
     occurrences.flatMap(({ id, tasks }) =>
@@ -129,7 +129,7 @@ function overlapProblems({ occurrences, witness }: CheckInput): string[] {
   let running: WitnessLine | null = null
   for (const line of witness) {
     const what = `${printSlot(new Date(line.scheduledAt))} ${line.task} attempt ${line.attempt}`
-    // The kill ended this attempt before it could write a line.
+    // The kill ended this attempt before its handler could write a line.
     if (running !== null && lost.has(keyOf(running)) && running.process !== line.process) running = null
     if (line.event === 'start') {
       if (running !== null) problems.push(`${what} started while ${keyOf(running)} was running`)
@@ -145,7 +145,7 @@ function overlapProblems({ occurrences, witness }: CheckInput): string[] {
   return problems
 }
 
-/** The node that wrote the last line of an occurrence is its last owner. */
+/** Checks that the ledger's owner of each occurrence is the node that wrote the occurrence's last line. */
 function nodeProblems({ occurrences, witness }: CheckInput): string[] {
   return occurrences.flatMap(({ id, scheduledAt, node }) => {
     const last = witness.findLast(({ occurrence }) => occurrence === id)

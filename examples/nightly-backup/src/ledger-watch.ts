@@ -4,16 +4,16 @@ import type { Storage } from '@jobistemer/core/storage'
 const lookEveryMs = 100
 const mostOccurrences = 10_000
 
-/** The occurrences of a job in the ledger at one moment. */
+/** The occurrences of a job in the ledger, read at one moment. */
 export interface LedgerLook {
   readonly at: Date
-  /** By slot. */
+  /** The job's occurrences, ordered by slot. */
   readonly occurrences: readonly Occurrence[]
 }
 
-/** Reads a job's occurrences repeatedly. */
+/** Reads a job's occurrences from the ledger at intervals. */
 export class LedgerWatch {
-  /** Rejects when the ledger cannot be read, and when nothing happens in it for too long. */
+  /** Rejects if the ledger cannot be read, or if it does not change for too long. */
   readonly failed: Promise<never>
   readonly #reader: Scheduler
   readonly #jobName: string
@@ -33,7 +33,7 @@ export class LedgerWatch {
     readonly longestSilenceMs: number
     readonly onLook: (before: LedgerLook, now: LedgerLook) => void
   }) {
-    // A scheduler that is never started runs nothing and claims nothing. It only reads.
+    // A scheduler that is never started only reads: it runs and claims nothing.
     this.#reader = createScheduler({ storage: options.storage })
     this.#jobName = options.jobName
     this.#longestSilenceMs = options.longestSilenceMs
@@ -46,13 +46,13 @@ export class LedgerWatch {
     this.#lookAgainAndAgain()
   }
 
-  /** Resolves when the ledger fulfils the condition. */
+  /** Resolves when the occurrences in the ledger fulfil the condition. */
   until(condition: (now: readonly Occurrence[]) => boolean): Promise<void> {
     if (condition(this.#last.occurrences)) return Promise.resolve()
     return new Promise((resolve) => this.#waiting.push({ condition, resolve }))
   }
 
-  /** Reads now. Reads never overlap, so no read returns an older ledger than the read before. */
+  /** Reads the ledger now. Reads never overlap, so no read returns an older state than the previous read. */
   look(): Promise<readonly Occurrence[]> {
     const look = this.#looking.then(() => this.#look())
     // The caller receives the error of a failed read below. The next read starts in either case.

@@ -12,32 +12,32 @@ type Cell = readonly Segment[]
 
 export interface TableOptions {
   readonly taskNames: readonly string[]
-  /** The slots that are known to come, whether the ledger has an entry for them yet or not. */
+  /** All slots of the demo, including those without an entry in the ledger. */
   readonly slots: readonly Date[]
   readonly occurrences: readonly Occurrence[]
   readonly nodeOf: NodeOf
   readonly now: Date
-  /** No line is wider. */
+  /** Maximum width of a line. */
   readonly columns: number
   readonly paint: Paint
 }
 
 export interface Table {
   readonly lines: readonly PictureLine[]
-  /** False when it was too wide for every attempt's outcome and duration. */
+  /** False if the table had no room for the outcome and duration of every attempt. */
   readonly complete: boolean
 }
 
 interface Layout {
   readonly durations: boolean
-  /** How long the whole took. */
+  /** Whether the table shows the duration of each occurrence. */
   readonly took: boolean
   readonly notes: boolean
-  /** How many letters of a task's name the heading has. */
+  /** Number of letters of each task's name in the heading. */
   readonly letters: number
 }
 
-// From the most telling to the narrowest: the first that fits is taken.
+// Layouts of the table, from the most detailed to the narrowest. The first layout that fits is used.
 const layouts: readonly Layout[] = [
   { durations: true, took: true, notes: true, letters: Number.POSITIVE_INFINITY },
   { durations: true, took: true, notes: false, letters: Number.POSITIVE_INFINITY },
@@ -47,7 +47,7 @@ const layouts: readonly Layout[] = [
 ]
 const gap = 2
 
-/** The ledger as a table: a line for each slot, a column for each task. */
+/** Formats the ledger as a table: a line for each slot, and a column for each task. */
 export function tableOf(options: TableOptions): Table {
   const drafts = layouts.map((layout) => {
     const rows = cellsOf(options, layout)
@@ -110,7 +110,7 @@ function attemptOf({ state, durationMs }: AttemptReport, durations: boolean): Se
   return { tone: 'bad', text: durations ? `✗ ${state.replace('_', ' ')}` : '✗' }
 }
 
-/** From the first attempt's start to the last one's end, whatever happened between. */
+/** Returns the time from the start of the first attempt to the end of the last attempt. */
 function tookOf(occurrence: Occurrence | null): Cell {
   const attempts = occurrence?.tasks.flatMap((task) => task.attempts) ?? []
   const first = attempts[0]
@@ -136,7 +136,7 @@ function columnWidths(rows: readonly (readonly Cell[])[]): readonly number[] {
   return widths
 }
 
-/** One line of a picture, cut off where the terminal ends. */
+/** Formats one line of the live table, cut off at the width of the terminal. */
 export function lineOf(segments: Cell, columns: number, paint: Paint): PictureLine {
   const width = Math.min(
     segments

@@ -21,7 +21,7 @@ process.exitCode = await main(process.argv.slice(2))
 async function main(args: readonly string[]): Promise<number> {
   let commandLine: CommandLine
   try {
-    // Run through a package manager, this process has another current folder than its user.
+    // A package manager may run this process in another folder. `INIT_CWD` is the user's folder.
     commandLine = readCommandLine(args, process.env.INIT_CWD ?? process.cwd())
   } catch (error) {
     return refuse(error, usage)
@@ -38,7 +38,7 @@ async function main(args: readonly string[]): Promise<number> {
   }
   const controller = new AbortController()
   interruptOnSignals(controller)
-  // The reader of the output may close the pipe: `npm run demo | head`.
+  // The reader of the output may close the pipe, as in `npm run demo | head`.
   process.stdout.on('error', (error) => controller.abort(error))
   const screen = new Screen(process.stdout, process.env)
   const started = performance.now()
@@ -55,7 +55,7 @@ async function main(args: readonly string[]): Promise<number> {
     screen.say(good ? `All checks hold. Took ${seconds} s.` : 'A check does not hold: see above.')
     if (good) exitCode = 0
   } catch (error) {
-    // A stopping part may throw other errors before it ends.
+    // After a signal, parts that stop may throw other errors, so the reason of the signal is printed.
     const reason = controller.signal.aborted ? controller.signal.reason : error
     screen.say('', reason instanceof Error ? reason.message : String(reason))
     if (reason instanceof Interruption) exitCode = reason.exitCode
@@ -65,18 +65,18 @@ async function main(args: readonly string[]): Promise<number> {
   return exitCode
 }
 
-/** Something that the user gave cannot be used, which shows only when it is tried. */
+/** Returns whether a value that the user gave cannot be used, which only its first use shows. */
 function isRefusal(error: unknown): boolean {
   return JobistemerError.isInstance(error, 'INVALID_ARGUMENT') && error.field?.startsWith('--') === true
 }
 
-/** The first signal shuts the demo down, a later one ends it at once. Nodes and server end with it in both cases. */
+/** The first signal shuts the demo down, and a later signal ends it at once. In both cases its nodes and its server end too. */
 function interruptOnSignals(controller: AbortController): void {
   let firstAt = Number.POSITIVE_INFINITY
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
     process.on(signal, () => {
       const interruption = new Interruption(signal)
-      // One Ctrl-C can arrive several times: from the terminal, and from the package manager that passes it on.
+      // One Ctrl-C can arrive several times: from the terminal, and from the package manager that forwards it.
       if (performance.now() - firstAt > 1000) process.exit(interruption.exitCode)
       firstAt = Math.min(firstAt, performance.now())
       controller.abort(interruption)
@@ -84,7 +84,7 @@ function interruptOnSignals(controller: AbortController): void {
   }
 }
 
-/** A wrong option or input: says what is wrong with it. Anything else is a defect, and is shown as one. */
+/** Prints the message for a wrong option or input. Any other error is a defect, and is thrown again. */
 function refuse(error: unknown, hint?: string): number {
   if (!JobistemerError.isInstance(error)) throw error
   console.error(error.message)

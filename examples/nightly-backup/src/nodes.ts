@@ -4,19 +4,22 @@ import type { WitnessLine } from './witness.ts'
 /** Names of the demo's nodes. */
 export const nodeNames = ['A', 'B'] as const
 
-/** The node that an attempt ran on; `null` when that is not known, or not worth telling. */
+/** Returns the node that ran an attempt; `null` if the node is unknown, or if the output does not name nodes. */
 export type NodeOf = (occurrence: Occurrence['id'], task: string, attempt: number) => string | null
 
-/** With one node, the output does not name the node. */
+/** Names no node in the output, for demos with one node. */
 export const anyNode: NodeOf = () => null
 
-/** As the witness has it: the ledger names the last owner of each occurrence only. */
+/**
+ * Derives the node of each attempt from the handlers' own lines, because the ledger names only the last owner of an
+ * occurrence.
+ */
 export function nodesOf(witness: readonly WitnessLine[]): NodeOf {
   const nodes = new Map(witness.map((line) => [keyOf(line.occurrence, line.task, line.attempt), line.node]))
   return (occurrence, task, attempt) => nodes.get(keyOf(occurrence, task, attempt)) ?? null
 }
 
-/** What each node did: in which processes, how many attempts it started, and how many slots it ended. */
+/** Describes each node: its processes, the number of attempts that it started, and the number of slots that it ended. */
 export function nodeLines(witness: readonly WitnessLine[], occurrences: readonly Occurrence[]): readonly string[] {
   const nodes = [...new Set(witness.map(({ node }) => node))].sort()
   return nodes.map((node) => {

@@ -4,13 +4,13 @@ import { JobistemerError, printValue } from '@jobistemer/core'
 import { isLedgerKind, type LedgerKind, ledgerKinds } from './ledgers/ledger-kinds.ts'
 
 export interface DemoOptions {
-  /** The database to back up; `null`: one is built from this repository. */
+  /** Path of the database to back up; `null`: the demo builds one from this repository. */
   readonly database: string | null
-  /** Where everything is kept; `null`: a new folder among the system's temporary ones. */
+  /** Path of the demo's folder; `null`: a new temporary folder. */
   readonly folder: string | null
-  /** The job runs at every second that is a multiple of this. */
+  /** Interval of the schedule, in seconds: the job is due at each multiple of this number. */
   readonly seconds: number
-  /** How many node processes there are: 1 or 2. */
+  /** Number of node processes: 1 or 2. */
   readonly nodes: number
   readonly ledger: LedgerKind
   /** URL of the user's server for the ledger; `null`: the demo starts a server if the kind needs one. */
@@ -45,7 +45,7 @@ carry on, and checks that nothing was lost and nothing ran twice.
 Exit code: 0 when every check holds, 1 when one does not, 2 for a wrong option or input.`
 
 /**
- * Reads the command line. Relative file names are taken from `currentFolder`.
+ * Reads the command line. Relative file names refer to `currentFolder`.
  * @throws JobistemerError `UNKNOWN_OPTION`, `INVALID_ARGUMENT`
  */
 export function readCommandLine(args: readonly string[], currentFolder: string): CommandLine {
@@ -66,7 +66,7 @@ export function readCommandLine(args: readonly string[], currentFolder: string):
 }
 
 function parse(args: readonly string[]) {
-  // Package managers differ in whether they pass the `--` on that separates their own options from the script's.
+  // Some package managers pass on the `--` that separates their own options from those of the script, and some do not.
   const given = args[0] === '--' ? args.slice(1) : [...args]
   try {
     return parseArgs({

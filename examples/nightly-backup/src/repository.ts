@@ -4,7 +4,7 @@ import { join, relative, sep } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 
-/** A commit with what it did to each file; counts are `null` for binary files. */
+/** A commit with its changes to each file. The counts are `null` for binary files. */
 export interface Commit {
   readonly hash: string
   readonly author: string
@@ -13,14 +13,14 @@ export interface Commit {
   readonly changes: readonly { readonly path: string; readonly added: number | null; readonly removed: number | null }[]
 }
 
-/** The top folder of the repository that this example is part of. */
+/** The top folder of the repository that contains this example. */
 export const repositoryFolder = fileURLToPath(new URL('../../..', import.meta.url))
 
 const mostCommits = 5000
 const foldersThatAreNoSource = new Set(['.git', 'node_modules', 'dist', 'coverage', '.turbo', '.data'])
 const run = promisify(execFile)
 
-/** Whether git is installed and takes this folder for the top of a checkout. */
+/** Returns whether git is installed, and the folder is the top folder of a git checkout. */
 export async function isCheckout(folder: string): Promise<boolean> {
   try {
     const { stdout } = await run('git', ['-C', folder, 'rev-parse', '--show-toplevel'])
@@ -30,13 +30,16 @@ export async function isCheckout(folder: string): Promise<boolean> {
   }
 }
 
-/** Paths of all source files, relative to the folder and with forward slashes: those under git's control, or all. */
+/**
+ * Lists the paths of all source files, relative to the folder and with forward slashes. In a checkout, lists only files
+ * that git tracks.
+ */
 export async function listFiles(folder: string, checkout: boolean): Promise<readonly string[]> {
   const paths = checkout ? (await git(folder, ['ls-files', '-z'])).split('\0').filter(Boolean) : walk(folder, folder)
   return paths.filter((path) => lstatSync(join(folder, path), { throwIfNoEntry: false })?.isFile() === true).sort()
 }
 
-/** The latest commits, newest first. */
+/** Returns the latest commits, newest first. */
 export async function listCommits(folder: string): Promise<readonly Commit[]> {
   const format = '--format=%x1e%H%x1f%an%x1f%aI%x1f%s'
   const log = await git(folder, ['log', '-z', '--numstat', '--no-renames', `--max-count=${mostCommits}`, format])

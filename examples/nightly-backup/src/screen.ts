@@ -1,10 +1,10 @@
 import type { WriteStream } from 'node:tty'
 import { colour, noColour, type Paint } from './style.ts'
 
-/** What the screen needs of standard output. */
+/** The members of standard output that the screen uses. */
 export type Output = Pick<WriteStream, 'write'> & Partial<Pick<WriteStream, 'isTTY' | 'columns' | 'rows'>>
 
-/** A line of a picture: as it is to be shown, and its width without colours. */
+/** A line of the live picture: its text with escape codes, and its width without them. */
 export interface PictureLine {
   readonly text: string
   readonly width: number
@@ -13,11 +13,11 @@ export interface PictureLine {
 const widthWithoutTerminal = 120
 
 /**
- * Where the demo prints: lines that stay and, on a terminal, one picture below them that is drawn again and again.
- * Anything else than a terminal gets the lines only, without escape codes.
+ * Prints the demo's output: permanent lines and, on a terminal, a picture below them that is redrawn. Without a
+ * terminal, it prints only the lines, without escape codes.
  */
 export class Screen {
-  /** True when pictures are shown. */
+  /** Whether the screen shows pictures. */
   readonly live: boolean
   readonly paint: Paint
   readonly #output: Output
@@ -26,7 +26,7 @@ export class Screen {
   constructor(output: Output, environment: NodeJS.ProcessEnv) {
     this.#output = output
     this.live = output.isTTY === true && environment.TERM !== 'dumb'
-    // See no-color.org: present and not empty.
+    // Colors are off if `NO_COLOR` is set and not empty, see no-color.org.
     this.paint = this.live && !environment.NO_COLOR ? colour : noColour
   }
 
@@ -34,13 +34,13 @@ export class Screen {
     return this.live ? (this.#output.columns ?? 80) : widthWithoutTerminal
   }
 
-  /** Prints lines that stay. */
+  /** Prints lines that stay on the screen. */
   say(...lines: readonly string[]): void {
     const text = lines.map((line) => `${line}\n`).join('')
     this.#output.write(this.#erasure() + text + textOf(this.#picture))
   }
 
-  /** Replaces the picture. Does nothing where pictures are not shown. */
+  /** Replaces the picture. Does nothing if the screen shows no pictures. */
   show(picture: readonly PictureLine[]): void {
     const visible = picture.slice(-this.#pictureRows)
     if (!this.live || textOf(visible) === textOf(this.#picture)) return
@@ -49,21 +49,21 @@ export class Screen {
     this.#output.write(erasure + textOf(visible))
   }
 
-  /** Takes the picture away. */
+  /** Removes the picture. */
   clear(): void {
     const erasure = this.#erasure()
     this.#picture = []
     if (erasure !== '') this.#output.write(erasure)
   }
 
-  // One line less than the terminal has: what has scrolled out at the top cannot be erased.
+  // Maximum number of lines of the picture: one less than the terminal has, because lines that scrolled out cannot be erased.
   get #pictureRows(): number {
     return Math.max(1, (this.#output.rows ?? 24) - 1)
   }
 
   #erasure(): string {
     if (this.#picture.length === 0) return ''
-    // A terminal that has become narrower since has broken lines in two.
+    // A terminal that has become narrower has broken long lines, so they occupy several rows.
     const rows = this.#picture.map(({ width }) => Math.max(1, Math.ceil(width / this.columns)))
     return `\x1b[${rows.reduce((sum, count) => sum + count)}A\x1b[0J`
   }

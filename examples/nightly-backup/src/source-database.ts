@@ -5,7 +5,7 @@ import { isCheckout, listCommits, listFiles, readSourceFile } from './repository
 
 export interface SourceDatabase {
   readonly files: number
-  /** `null` when the folder is no git checkout. */
+  /** Number of commits; `null` if the folder is no git checkout. */
   readonly commits: number | null
 }
 
@@ -25,7 +25,7 @@ const schema = `
   CREATE INDEX changes_by_path ON changes (path);
 `
 
-/** Makes a database of real data: the files below a folder and, if it is a git checkout, its history. */
+/** Creates a database of real data: the files below a folder and, in a git checkout, its commits. */
 export async function buildSourceDatabase(file: string, folder: string): Promise<SourceDatabase> {
   const checkout = await isCheckout(folder)
   const paths = await listFiles(folder, checkout)
@@ -49,7 +49,7 @@ export async function buildSourceDatabase(file: string, folder: string): Promise
   return { files: paths.length, commits: checkout ? commits.length : null }
 }
 
-/** Size, lines, digest and content; text is kept as text. */
+/** Returns size, number of lines, digest and content of a file. The content of text files is text. */
 function describeFile(bytes: Buffer): readonly [number, number | null, string, string | Buffer | null] {
   const text = isUtf8(bytes) && !bytes.includes(0) ? bytes.toString() : null
   const lines = text === null ? null : text.split('\n').length - (text.endsWith('\n') || text === '' ? 1 : 0)

@@ -1,4 +1,4 @@
-/** How a piece of text is meant; the terminal decides how it looks. */
+/** The meaning of a piece of text. The terminal's colors express it. */
 export type Tone = 'plain' | 'heading' | 'quiet' | 'good' | 'bad' | 'busy'
 
 const codes: Readonly<Record<Tone, number | null>> = {
@@ -10,10 +10,10 @@ const codes: Readonly<Record<Tone, number | null>> = {
   busy: 33,
 }
 
-/** Gives text its tone. */
+/** Formats text by its tone. */
 export type Paint = (tone: Tone, text: string) => string
 
-/** For terminals without colours, and for everything that is no terminal. */
+/** Formats text without colors, for terminals without colors and for other outputs. */
 export const noColour: Paint = (_, text) => text
 
 export const colour: Paint = (tone, text) => {
@@ -21,7 +21,7 @@ export const colour: Paint = (tone, text) => {
   return code === null || text === '' ? text : `\x1b[${code}m${text}\x1b[0m`
 }
 
-/** `41 ms`, `1.2 s`. */
+/** Formats a duration: `41 ms`, `1.2 s`. */
 export function printDuration(milliseconds: number): string {
   return milliseconds < 1000 ? `${Math.round(milliseconds)} ms` : `${(milliseconds / 1000).toFixed(1)} s`
 }
@@ -33,7 +33,7 @@ export function printBytes(bytes: number): string {
   return `${(bytes / 1_000_000).toFixed(1)} MB`
 }
 
-/** The time of day of a slot: `14:20:03`. */
+/** Returns the time of day of a slot, in UTC: `14:20:03`. */
 export function printSlot(scheduledAt: Date): string {
   return scheduledAt.toISOString().slice(11, 19)
 }

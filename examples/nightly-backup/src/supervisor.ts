@@ -23,7 +23,7 @@ export class Supervisor {
     this.crashed.catch(() => undefined)
   }
 
-  /** Of the node's present worker; `null` when it has none. */
+  /** Returns the process id of the node's current worker; `null` without a worker. */
   processOf(node: string): number | null {
     return this.#workers.get(node)?.pid ?? null
   }
@@ -46,7 +46,7 @@ export class Supervisor {
     })
   }
 
-  /** The next message of a kind from the present worker of the node. */
+  /** Resolves to the next message of a kind from the node's current worker. */
   message<Kind extends WorkerMessage['kind']>(node: string, kind: Kind): Promise<MessageOf<Kind>> {
     const worker = this.#workers.get(node)
     return new Promise((resolve) => {
@@ -59,10 +59,10 @@ export class Supervisor {
     })
   }
 
-  /** Sends an instruction to the present worker of the node. */
+  /** Sends an instruction to the node's current worker. */
   tell(node: string, instruction: Instruction): void {
     const worker = this.#workers.get(node)
-    // A worker that has just died is reported as crashed.
+    // If the worker has just died, sending fails. The death is reported as a crash.
     if (worker?.connected === true) worker.send(instruction, () => undefined)
   }
 
@@ -87,9 +87,9 @@ export class Supervisor {
   async #end(node: string, tell: (worker: ChildProcess) => void): Promise<void> {
     const worker = this.#workers.get(node)
     if (worker === undefined) return
-    // The supervisor reports only the end of processes in this map. The end of this process is expected.
+    // The end of a process in this map is reported as a crash. This end is expected, so the worker is removed first.
     this.#workers.delete(node)
-    // Node does not always emit 'close' after this process has disconnected the channel.
+    // Waits for `exit`, because Node.js does not always emit `close` after this process has disconnected the channel.
     const ended = once(worker, 'exit')
     tell(worker)
     await ended

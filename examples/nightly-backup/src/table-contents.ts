@@ -1,7 +1,7 @@
 import { createHash, type Hash } from 'node:crypto'
 import type { Database } from 'better-sqlite3'
 
-/** What a database holds, small enough to be kept with a task's result. */
+/** A summary of a database's contents, small enough for a task's result. */
 export interface TableContents {
   readonly tables: readonly TableRows[]
   /** SHA-256 over the schema and every value of every row. */
@@ -13,12 +13,12 @@ export interface TableRows {
   readonly rows: number
 }
 
-// Rows after which a long computation yields to the event loop, so that the worker can do other work.
+// Number of rows after which a long computation yields to the event loop, so that the worker can do other work.
 const rowsPerTurn = 2000
 
 /**
- * Counts and sums up all rows. The caller holds a read transaction if others may be writing.
- * @throws what `signal` was aborted with
+ * Counts and hashes all rows. The caller must hold a read transaction if other processes may write.
+ * @throws the reason of `signal` after its abort
  */
 export async function readContents(database: Database, signal?: AbortSignal): Promise<TableContents> {
   const hash = createHash('sha256')
@@ -36,7 +36,7 @@ export async function readContents(database: Database, signal?: AbortSignal): Pr
   return { tables, checksum: hash.digest('hex') }
 }
 
-/** In words, how `actual` differs from `expected`. Empty when it does not. */
+/** Describes how `actual` differs from `expected`. Returns an empty list if both are equal. */
 export function describeDifferences(expected: TableContents, actual: TableContents): readonly string[] {
   const differences: string[] = []
   const found = new Map(actual.tables.map(({ name, rows }) => [name, rows]))
@@ -62,7 +62,7 @@ function tablesOf(database: Database): StoredTable[] {
   const list = database.pragma('table_list') as { schema: string; name: string; type: string; wr: 0 | 1 }[]
   return (
     list
-      // The rows of a virtual table are in its shadow tables, which are listed too.
+      // Virtual tables are left out, because their shadow tables are listed and contain their rows.
       .filter(
         ({ schema, name, type }) =>
           schema === 'main' && type !== 'view' && type !== 'virtual' && name !== 'sqlite_schema',
@@ -89,12 +89,12 @@ async function hashInTurns(hash: Hash, rows: IterableIterator<unknown>, signal?:
       await new Promise(setImmediate)
     }
   } finally {
-    // A statement that is still being read would keep the database from closing.
+    // An unfinished statement would keep the database from closing.
     rows.return?.()
   }
 }
 
-/** Adds up to `limit` rows to the hash, and answers how many there were. */
+/** Adds up to `limit` rows to the hash. Returns the number of added rows. */
 function hashRows(hash: Hash, rows: IterableIterator<unknown>, limit = Number.POSITIVE_INFINITY): number {
   let count = 0
   while (count < limit) {
@@ -106,7 +106,7 @@ function hashRows(hash: Hash, rows: IterableIterator<unknown>, limit = Number.PO
   return count
 }
 
-/** Hashes type, length and bytes of a value. So two different rows never have the same input of the hash. */
+/** Hashes type, length and bytes of a value, so that different rows never have the same input. */
 function hashValue(hash: Hash, value: unknown): void {
   if (value === null) hash.update('null;')
   else if (Buffer.isBuffer(value)) hash.update(`blob:${value.length}:`).update(value)

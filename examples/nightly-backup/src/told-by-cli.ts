@@ -4,8 +4,8 @@ import type { Occurrence } from '@jobistemer/core'
 import { jobName } from './backup-job.ts'
 
 /**
- * The output of the command line for the ledger, and for the slot whose node was killed. Returns no lines if nothing was
- * interrupted.
+ * Returns the output of the command line tool for the ledger, and for the slot whose node was killed. Returns no lines
+ * if no run was interrupted.
  */
 export async function toldByCli(folder: string, occurrences: readonly Occurrence[]): Promise<readonly string[]> {
   const interrupted = occurrences.find(({ tasks }) =>

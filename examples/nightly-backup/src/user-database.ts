@@ -6,7 +6,7 @@ import Database from 'better-sqlite3'
 const signature = 'SQLite format 3\0'
 
 /**
- * Makes sure that a file is an SQLite database that can be read. Opens it read-only, and creates nothing.
+ * Checks that a file is a readable SQLite database. Opens the file read-only and creates nothing.
  * @throws JobistemerError `INVALID_ARGUMENT`
  */
 export function checkUserDatabase(file: string): void {
@@ -28,7 +28,10 @@ export function checkUserDatabase(file: string): void {
   }
 }
 
-/** SQLite would take an empty file for an empty database, and looks at no other file before its first query. */
+/**
+ * Checks the first bytes of a file. SQLite would accept an empty file as an empty database, and reads other files only
+ * at its first query.
+ */
 function checkSignature(file: string): void {
   const start = Buffer.alloc(signature.length)
   let length: number

@@ -1,7 +1,7 @@
 import { appendFileSync, existsSync, readFileSync } from 'node:fs'
 import type { TaskContext, TaskDefinition } from '@jobistemer/core'
 
-/** The line that a handler writes when it starts and when it ends. */
+/** A line that a handler writes when it starts or ends. */
 export interface WitnessLine {
   readonly event: 'start' | 'succeeded' | 'failed'
   readonly occurrence: string
@@ -22,15 +22,15 @@ export interface Witness {
 }
 
 /**
- * Wraps a task so that it writes a separate record to a file, independent of the scheduler and its ledger. The checks
- * compare the record with the ledger.
+ * Wraps a task so that its handler also appends a line to a file at its start and end, independently of the scheduler.
+ * The checks compare these lines with the ledger.
  */
 export function witnessed<Data, Result>(
   witness: Witness,
   task: TaskDefinition<Data, Result>,
 ): TaskDefinition<Data, Result> {
   const { run } = task
-  // Its work is a handler that a node has by name: that is where the record would have to be written.
+  // A task with a named handler has no function here, so its handler would have to write the lines itself.
   if (run === undefined) return task
   return {
     ...task,
@@ -48,10 +48,10 @@ export function witnessed<Data, Result>(
   }
 }
 
-/** All lines in the order in which they were written, by whichever process. */
+/** Returns the lines of all processes, in the order of writing. */
 export function readWitness(file: string): readonly WitnessLine[] {
   if (!existsSync(file)) return []
-  // The last line may be incomplete.
+  // The last line may be incomplete, because a kill can interrupt its write.
   const lines = readFileSync(file, 'utf8').split('\n').slice(0, -1)
   return lines.map((line) => JSON.parse(line) as WitnessLine)
 }
@@ -68,6 +68,6 @@ function write({ file, node }: Witness, event: WitnessLine['event'], context: Ta
     process: process.pid,
     at: new Date().toISOString(),
   }
-  // Opened with O_APPEND and written in one piece: lines of several processes never mix.
+  // The file is opened with `O_APPEND` and each line is one write, so lines of several processes never mix.
   appendFileSync(file, `${JSON.stringify(line)}\n`)
 }

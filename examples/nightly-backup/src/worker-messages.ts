@@ -1,7 +1,7 @@
 import type { LedgerKind } from './ledgers/ledger-kinds.ts'
 import type { LedgerLocation } from './ledgers/ledger.ts'
 
-/** What a worker is started with: JSON in its first argument. */
+/** The settings of a worker, as JSON in its first argument. */
 export interface WorkerSettings {
   /** The node's name. */
   readonly node: string
@@ -9,18 +9,18 @@ export interface WorkerSettings {
   readonly ledger: { readonly kind: LedgerKind; readonly location: LedgerLocation }
   readonly database: string
   readonly seconds: number
-  /** The first and the last slot, in epoch milliseconds. */
+  /** The first and the last slot of the schedule, in epoch milliseconds. */
   readonly startMs: number
   readonly endMs: number
   readonly keep: number
   readonly executionTimeoutMs: number
 }
 
-/** What a worker tells the process that started it. */
+/** A message from a worker to the supervisor. */
 export type WorkerMessage =
-  /** The worker runs the job. `nextMs`: the next slot; `null` after the last slot. */
+  /** The worker has started its node. `nextMs` is the next slot in epoch milliseconds; `null` after the last slot. */
   | { readonly kind: 'started'; readonly nextMs: number | null }
-  /** It stands still in the middle of a compression, and waits for its end. */
+  /** The worker's handler has stopped in the middle of a compression, and waits for the kill. */
   | {
       readonly kind: 'standing-still'
       readonly node: string
@@ -29,7 +29,7 @@ export type WorkerMessage =
       readonly totalBytes: number
     }
 
-/** Instructs a worker to stop in the middle of the compression of this slot, if it runs the slot. */
+/** Instructs a worker to stop in the middle of this slot's compression, if the worker runs the slot. */
 export interface Instruction {
   readonly standStillAtMs: number
 }

@@ -6,7 +6,8 @@ import { demoFolder } from './demo-folder.ts'
 import { loadLedger } from './ledgers/ledger-kinds.ts'
 import type { Instruction, WorkerMessage, WorkerSettings } from './worker-messages.ts'
 
-// A process that runs the job. This file has everything that a program needs to run jobs. The rest of the demo observes.
+// A process that runs the job. This file contains everything that a program needs to run jobs. The other files of the
+// demo observe it.
 
 const settings = JSON.parse(process.argv[2] ?? '{}') as WorkerSettings
 const { node } = settings
@@ -36,22 +37,23 @@ const storage = (await loadLedger(settings.ledger.kind)).open(settings.ledger.lo
 
 const scheduler = createScheduler({
   storage,
-  // The table shows what fails.
+  // The demo's table shows all failures, so the log would repeat them.
   logger: silentLogger,
   jobs: [job],
-  // Concurrent nodes need different names. A restarted node with the same name takes its earlier runs over at once.
+  // Concurrent nodes need different names. A restarted node with the same name takes over its earlier runs at once.
   nodeId: node,
-  // Peers take over the runs of a dead node after this time. About twice in it, a node looks for runs beyond their deadline.
+  // After this time without a heartbeat, peers take over the runs of a dead node. A node scans for runs past their
+  // deadline about twice within it.
   deadAfter: { seconds: 18 },
 })
 
 scheduler.on('job.registered', ({ nextAt }) => tell({ kind: 'started', nextMs: nextAt?.getTime() ?? null }))
-// Ctrl-C reaches every process of the terminal, but the supervisor decides when this process ends.
+// Ctrl-C reaches every process of the terminal. The worker ignores it, because the supervisor decides when the worker ends.
 process.on('SIGINT', () => undefined)
 
 await scheduler.start()
 
-// The supervisor disconnects to end this process. Its death disconnects, too.
+// The channel disconnects when the supervisor ends this process, or when the supervisor dies.
 if (process.connected) await once(process, 'disconnect')
 // The user who presses Ctrl-C waits, so the node aborts its runs at once and hands them back.
 await scheduler.shutdown({ gracePeriod: 0 })

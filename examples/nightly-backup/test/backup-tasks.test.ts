@@ -40,7 +40,7 @@ async function runningScheduler(job: Job): Promise<Scheduler> {
   return scheduler
 }
 
-/** Runs the job once, and returns the report of the run. */
+/** Runs the job once. Returns the report of its run. */
 async function run(scheduler: Scheduler, name: string = jobName): Promise<ExecutionReport> {
   const finished = new Promise<ExecutionReport>((resolve) => {
     const remove = scheduler.on('occurrence.finished', ({ report }) => {
@@ -57,7 +57,7 @@ function backupOf({ tasks }: ExecutionReport): VerifiedBackup {
   return rotate.result as unknown as VerifiedBackup
 }
 
-/** Runs the job once, and waits for its hook as well. */
+/** Runs the job once, and waits until its hook `onComplete` has ended. */
 async function runToTheEnd(job: Job): Promise<string> {
   let report: (done: Promise<void>) => void
   const completed = new Promise<void>((resolve) => {
@@ -69,7 +69,7 @@ async function runToTheEnd(job: Job): Promise<string> {
   return outcome
 }
 
-/** A job with a saboteur between two of its tasks. */
+/** Defines the job with an additional task, which damages a file after the given task. */
 function sabotagedJob(
   world: DemoFolder,
   after: 'backup' | 'compress',
@@ -100,7 +100,7 @@ function overwrite(file: string, position: number, bytes: Buffer): void {
   closeSync(descriptor)
 }
 
-/** Runs one statement past all of SQLite's precautions, and answers what the index was before. */
+/** Runs one statement on a file without SQLite's safety checks. Returns the earlier content of the index. */
 function changeRows(file: string, statement: string, parameters: readonly unknown[] = []): readonly unknown[] {
   const database = new Database(file)
   try {
@@ -226,7 +226,7 @@ it('the check task of the backup job detects a damaged page of the copy', async 
 it('the check task of the backup job detects an index that differs from its rows', async () => {
   const message = await verdictOnSabotage('backup', (_, file) => {
     changeRows(file, "UPDATE notes SET text = 'another' WHERE id = 1")
-    // Without its index, the row becomes again what it was; the index then still has the other text.
+    // Changes the row while its index is removed. The index then still contains the other text.
     const index = changeRows(file, "DELETE FROM sqlite_schema WHERE name = 'notes_by_text'")
     changeRows(file, "UPDATE notes SET text = 'note 1 – ü' WHERE id = 1")
     changeRows(file, 'INSERT INTO sqlite_schema VALUES (?, ?, ?, ?, ?)', index)

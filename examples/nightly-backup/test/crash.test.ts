@@ -17,7 +17,7 @@ import { isThorough } from '../../../packages/workspace/test-effort.ts'
 import { type DemoProcess, isAlive, startDemo } from './demo-process.ts'
 import { createDatabase } from './world.ts'
 
-/** Ends what hangs; Java takes its time to start on a busy machine. */
+/** Time limit of a run of the demo, in ms. It includes the slow start of Java on a busy machine. */
 const longestRunMs = 180_000
 
 const interrupted = [
@@ -27,7 +27,7 @@ const interrupted = [
   ['rotate', 'succeeded'],
 ]
 
-/** Brings the ledger of a demo that has ended back from the data in its folder. */
+/** Opens the ledger of an ended demo again, from the data in its folder. */
 const revivals: Readonly<Record<LedgerKind, (folder: string) => Promise<LedgerLocation>>> = {
   sqlite: async (folder) => ({ address: folder, name: 'ledger.db' }),
   redis: async (folder) => {
@@ -54,7 +54,7 @@ const revivals: Readonly<Record<LedgerKind, (folder: string) => Promise<LedgerLo
 
 const kinds = Object.keys(ledgerKinds) as readonly LedgerKind[]
 
-/** A demo that runs, its folder, and the database that it backs up. */
+/** A running demo, its folder, and the database that it backs up. */
 interface RunningDemo {
   readonly folder: string
   readonly database: string
@@ -63,10 +63,13 @@ interface RunningDemo {
 
 const demos = new Map<string, RunningDemo>()
 const top = mkdtempSync(join(tmpdir(), 'nightly-backup-test-'))
-// PostgreSQL does not run as root, and the user that it runs as instead has to get there.
+// PostgreSQL does not run as root, so its other user must have access to the folder.
 chmodSync(top, 0o711)
 
-/** Starts a demo. `repository`: it backs up the database that it makes of this repository. `small`: a database of 5,000 rows. */
+/**
+ * Starts a demo. With `repository` it backs up the database that it builds from this repository; with `small`, a
+ * database of 5,000 rows.
+ */
 function start(name: string, size: 'repository' | 'small', ...options: readonly string[]): void {
   const folder = join(top, name)
   const small = join(top, `${name}.db`)
@@ -76,8 +79,8 @@ function start(name: string, size: 'repository' | 'small', ...options: readonly 
   demos.set(name, { folder, database: size === 'small' ? small : join(folder, 'source.db'), demo })
 }
 
-// The demos run together because they mostly wait for a deadline. `npm run test:extra` backs up the database that the demo
-// makes of this repository. That takes most of the processor time of this file.
+// The demos run at the same time because they mostly wait for a deadline. `npm run test:extra` uses the database that
+// the demo builds from this repository, which takes most of the processor time of this file.
 beforeAll(() => {
   for (const kind of kinds) start(kind, kind === 'sqlite' && isThorough ? 'repository' : 'small', '--storage', kind)
   start('one node', 'small', '--nodes', '1')
@@ -88,7 +91,7 @@ afterAll(async () => {
   rmSync(top, { recursive: true, force: true })
 })
 
-/** The states of the attempts of each task of an occurrence, in their order. */
+/** Returns the states of the attempts of each task of an occurrence, in order. */
 function attemptsOf(occurrence: Occurrence | undefined): readonly (readonly string[])[] | undefined {
   return occurrence?.tasks.map(({ name, attempts }) => [name, ...attempts.map(({ state }) => state)])
 }
@@ -113,7 +116,7 @@ it.each(kinds)(
     const storage = (await loadLedger(kind)).open(await revivals[kind](folder))
     onTestFinished(() => storage.close())
     const occurrences = (await createScheduler({ storage }).occurrences({ job: jobName })).items
-    // Nodes that start late, on a slow machine, have fewer slots: what the demo says it had.
+    // Nodes that start late on a slow machine have fewer slots, so the expected number comes from the demo's output.
     const [, slots] = /All (\d+) slots are settled/.exec(demo.output()) ?? []
     expect(occurrences).toHaveLength(Number(slots))
     expect(occurrences.length).toBeGreaterThan(3)

@@ -7,15 +7,15 @@ const program = fileURLToPath(new URL('../dist/main.js', import.meta.url))
 export interface DemoProcess {
   readonly child: ChildProcess
   output(): string
-  /** Resolves when the output contains something like this. */
+  /** Resolves when the output matches the pattern. */
   said(pattern: RegExp): Promise<RegExpExecArray>
-  /** Resolves to the exit code. */
+  /** Resolves to the exit code of the demo. */
   readonly ended: Promise<number | null>
-  /** Ends it, if it is running. */
+  /** Ends the demo if it is running. */
   stop(): Promise<void>
 }
 
-/** Starts the demo as its user does, in a separate process group. */
+/** Starts the demo like a user, in a separate process group. */
 export function startDemo(...args: readonly string[]): DemoProcess {
   const { INIT_CWD: _, ...env } = process.env
   const child = spawn(process.execPath, [program, ...args], { env, detached: true, stdio: ['ignore', 'pipe', 'pipe'] })
@@ -37,7 +37,7 @@ export function startDemo(...args: readonly string[]): DemoProcess {
     })
   const ended = once(child, 'close').then(([code]) => code as number | null)
   const stop = async () => {
-    // Not SIGKILL: the demo has to stop its server.
+    // SIGTERM instead of SIGKILL, because the demo must stop its server.
     child.kill('SIGTERM')
     await ended
   }

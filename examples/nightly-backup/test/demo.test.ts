@@ -15,7 +15,7 @@ function demoOfTest(...args: readonly string[]): DemoProcess {
   return demo
 }
 
-/** A folder with a database that is quickly backed up, and the options for it. */
+/** Creates a folder with a small database. Returns the folder, and the demo's options for it. */
 function smallWorld(): { readonly folder: string; readonly options: readonly string[] } {
   const folder = temporaryFolder()
   const database = join(folder, 'my.db')
@@ -36,14 +36,14 @@ it('SIGINT ends the demo and its nodes at once', async () => {
 
 it('after Ctrl-C, the demo stops its server only when its nodes have stored that their runs ended', async () => {
   const { folder, options } = smallWorld()
-  // Its compression takes long enough to be interrupted.
+  // A large table makes the compression take long enough for an interruption.
   const database = new Database(options[1] as string)
   database.exec('CREATE TABLE noise AS SELECT randomblob(60000000) AS bytes')
   database.close()
   const demo = demoOfTest('--storage', 'redis', ...options)
   const [, server] = await demo.said(/redis, process (\d+)/)
   await demo.said(/backup {4}attempt 1 on [AB] succeeded/)
-  // A separate process group, which the signal does not reach.
+  // The server has a separate process group, so the signal does not reach it.
   expect(isAlive(-Number(server))).toBe(true)
   process.kill(-(demo.child.pid as number), 'SIGINT')
   expect(await demo.ended).toBe(130)

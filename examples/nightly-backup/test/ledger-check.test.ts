@@ -16,7 +16,7 @@ const taskNames = ['copy', 'compress', 'verify']
 const job = jobId('backup')
 const firstSlotMs = Date.UTC(2026, 0, 1)
 
-/** A run of the demo, whose parts a test can spoil. */
+/** The input of the checks for one run of the demo, whose parts a test can change. */
 interface Run extends CheckInput {
   readonly slots: Date[]
   readonly occurrences: Occurrence[]
@@ -28,7 +28,7 @@ function slotAt(index: number): Date {
   return new Date(firstSlotMs + index * 3000)
 }
 
-/** Three slots; node A was killed in the middle of the second one's `compress`, and B carried on. */
+/** Returns a run with three slots without problems. Node A was killed during the second slot's `compress`, and B continued. */
 function goodRun(): Run {
   const run: Run = { slots: [], occurrences: [], witness: [], taskNames, kill: { node: 'A', successor: 'B' } }
   for (let index = 0; index < 3; index++) {

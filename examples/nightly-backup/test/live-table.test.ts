@@ -9,7 +9,7 @@ import { colour, noColour } from '../src/style.ts'
 
 const taskNames = ['copy', 'compress']
 
-/** A real occurrence: `copy` succeeds, and `compress` with its second attempt. */
+/** Returns an occurrence of a real scheduler: `copy` succeeds at once, and `compress` with its second attempt. */
 async function realOccurrence(): Promise<Occurrence> {
   let tries = 0
   const job = defineJob({
@@ -53,7 +53,7 @@ it('the live table shows a line for each slot, with every attempt of every task'
   ])
 })
 
-/** The first attempt of each task ran on A, and every later one on B. */
+/** Maps the first attempt of each task to node A, and later attempts to node B. */
 const twoNodes: NodeOf = (_, __, attempt) => (attempt === 1 ? 'A' : 'B')
 
 it('the live table shows the node of every attempt, even if it has no space for durations', async () => {

@@ -5,7 +5,7 @@ const escapeCharacter = String.fromCharCode(27)
 const escapeCode = `${escapeCharacter}\\[(\\d*)([A-Za-z])`
 const pieces = new RegExp(`${escapeCode}|\\n|[^${escapeCharacter}\\n]+`, 'g')
 
-/** A terminal: understands what the screen uses, and says what is to be seen, from the very first line. */
+/** A fake terminal that interprets the screen's escape codes. Returns the visible text, including lines that scrolled out. */
 class Terminal {
   readonly isTTY = true
   columns: number
@@ -40,7 +40,7 @@ class Terminal {
   }
 
   #up(count: number): void {
-    // What has scrolled out at the top is out of reach.
+    // Lines that have scrolled out at the top cannot be reached.
     expect(count).toBeLessThan(this.rows)
     this.#row -= count
     expect(this.#row).toBeGreaterThanOrEqual(0)

@@ -13,7 +13,7 @@ it('checkUserDatabase accepts an SQLite database', () => {
 const bad: readonly (readonly [string, (file: string) => void, RegExp])[] = [
   ['a file that does not exist', () => undefined, /does not exist/],
   ['a folder', (file) => mkdirSync(file), /is a folder/],
-  // A loop of links is unreadable even for root.
+  // A symbolic link to itself is unreadable even for root.
   ['a file that cannot be read', (file) => symlinkSync(file, file), /cannot be read: ELOOP/],
   ['an empty file', (file) => writeFileSync(file, ''), /is empty/],
   ['a text', (file) => writeFileSync(file, 'id,name\n1,one\n'.repeat(1000)), /is not an SQLite database/],

@@ -5,14 +5,14 @@ import Database from 'better-sqlite3'
 import { onTestFinished } from 'vitest'
 import { type DemoFolder, demoFolder } from '../src/demo-folder.ts'
 
-/** Creates a folder. The test removes it when it ends. */
+/** Creates a folder, which the test removes when it ends. */
 export function temporaryFolder(): string {
   const folder = mkdtempSync(join(tmpdir(), 'nightly-backup-test-'))
   onTestFinished(() => rmSync(folder, { recursive: true, force: true }))
   return folder
 }
 
-/** The demo's folders, and a small database as their source. */
+/** Creates the demo's folders, with a small database as the source. */
 export function backupWorld(rows = 500): DemoFolder {
   const folder = demoFolder(temporaryFolder())
   mkdirSync(folder.backups)
@@ -21,7 +21,7 @@ export function backupWorld(rows = 500): DemoFolder {
   return folder
 }
 
-/** Every storage class, a table with another key than the rowid, an index, a view and a full-text table. */
+/** Creates a database with every storage class, a table with its own primary key, an index, a view and a full-text table. */
 export function createDatabase(file: string, rows = 500): void {
   const database = new Database(file)
   database.exec(`

@@ -3,23 +3,26 @@ import { type Clock, createScheduler, type RunDueReport } from '@jobistemer/core
 import { dynamodbStorage } from '@jobistemer/storage-dynamodb'
 import { jobsOf, type Work } from './jobs.ts'
 
-/** What AWS Lambda hands to a function besides the event; other platforms have their like. */
+/** The part of AWS Lambda's context that the function uses. Other platforms have similar objects. */
 export interface FunctionContext {
   getRemainingTimeInMillis(): number
 }
 
-/** A function, for a timer that calls it each minute: EventBridge, a cron route, a scheduled container. */
+/** A function that a timer calls each minute: EventBridge, a cron route, or a scheduled container. */
 export type ScheduledFunction = (event: unknown, context: FunctionContext) => Promise<RunDueReport>
 
-/** The next call takes over what one that was killed has left: so a budget ends well before the next minute. */
+/**
+ * Maximum budget of a call, in ms. A call ends well before the next minute, because the next call takes over the runs
+ * of a killed call.
+ */
 const longestMs = 48_000
 
-/** The platform would kill the function: it returns this much before. */
+/** Time between the end of the budget and the instant at which the platform would kill the function, in ms. */
 const spareMs = 2000
 
 /**
- * Made once, outside of the function: a platform that keeps the process for the next call keeps the client's connections
- * with it. Nothing else lives on between the calls.
+ * Creates the function once per process. If the platform reuses the process, the client's connections stay open.
+ * Nothing else survives between calls.
  */
 export function functionOf(options: {
   readonly client: DynamoDBClient
@@ -32,7 +35,7 @@ export function functionOf(options: {
     storage: dynamodbStorage({ client, tableName }),
     jobs: jobsOf(work),
     nodeId: 'function',
-    // A slot may be as late as the time between two calls, and a cold start on top of it.
+    // A slot may be as late as the interval between two calls plus a cold start.
     defaults: { misfireThreshold: { minutes: 5 } },
     ...(clock !== undefined && { clock }),
   })

@@ -1,13 +1,13 @@
 import { defineJob, type Job } from '@jobistemer/core'
 import { cron } from '@jobistemer/ticker-cron'
 
-/** What the jobs do with the world around them. */
+/** The effects of the jobs outside of the scheduler. */
 export interface Work {
   sendDueLetters(signal: AbortSignal): Promise<number>
   writeReport(day: Date, signal: AbortSignal): Promise<void>
 }
 
-/** Two jobs: one each minute, and one a day that is tried again when it fails. */
+/** Defines two jobs: one each minute, and a daily one that is retried after a failure. */
 export function jobsOf(work: Work): readonly Job[] {
   return [
     defineJob({

@@ -21,7 +21,7 @@ async function localTable(): Promise<DynamoDBClient> {
   return client
 }
 
-/** What the platform says of the time that is left. */
+/** The platform's context, with 60 s left. */
 const context = { getRemainingTimeInMillis: () => 60_000 }
 
 it('overlapping calls of runDue in separate processes run each slot once, and return what they ran', async () => {
@@ -35,7 +35,7 @@ it('overlapping calls of runDue in separate processes run each slot once, and re
       if (done.filter((line) => line.startsWith('report')).length === 1) throw new Error('the printer is out of paper')
     },
   }
-  // Each call has a separate scheduler, like functions in two processes.
+  // Each call has a separate scheduler, as if the functions ran in two processes.
   const processes: readonly ScheduledFunction[] = [1, 2].map(() => functionOf({ client, tableName, work, clock }))
   const reports: RunDueReport[] = []
   for (let minute = 0; minute < 10; minute++) {
@@ -52,7 +52,7 @@ it('overlapping calls of runDue in separate processes run each slot once, and re
     'letters 04:32:30',
     'letters 04:33:30',
     'letters 04:34:30',
-    // The retry, 5 min after the failure.
+    // The retry comes 5 min after the failure.
     'report of 2026-01-01',
     'letters 04:35:30',
     'letters 04:36:30',
@@ -62,7 +62,7 @@ it('overlapping calls of runDue in separate processes run each slot once, and re
   const onlooker = createClient({ storage: dynamodbStorage({ client, tableName }), clock })
   const { items } = await onlooker.occurrences({ job: 'report' })
   expect(items.map(({ state }) => state)).toEqual(['completed'])
-  // Records of calls do not pile up.
+  // Nodes remove the node records of ended calls.
   expect((await onlooker.nodes()).length).toBeLessThanOrEqual(3)
   await onlooker.close()
 })

@@ -1,5 +1,5 @@
-// Ten concurrent tasks. The third is unstable and has retries; after the last retry fails, the node aborts the other tasks,
-// but for the last one, which cleans up whatever happens.
+// Ten concurrent tasks, the third of which is unstable and has retries. After its last retry fails, the node aborts the
+// other tasks except the last one, which always cleans up.
 import { createScheduler, defineJob, type TaskDefinition } from '@jobistemer/core'
 import { virtualClock } from '@jobistemer/core/testing'
 import { memoryStorage } from '@jobistemer/storage-memory'

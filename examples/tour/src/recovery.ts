@@ -1,4 +1,4 @@
-// Recovery of slots that were missed while no node was up: one job for each strategy, down from 01:30 to 06:15.
+// Recovery of slots that were missed while no node was up, from 01:30 to 06:15: one job for each recovery strategy.
 import { createScheduler, defineJob, type RecoveryStrategyInput } from '@jobistemer/core'
 import { virtualClock } from '@jobistemer/core/testing'
 import { memoryStorage } from '@jobistemer/storage-memory'

@@ -1,5 +1,5 @@
-// One handler, a schedule for each tenant, created and deleted at run time by a web process that runs nothing. The jobs
-// are data alone.
+// One handler, and a schedule for each tenant. A web process that runs no jobs adds and removes these jobs at run time.
+// The jobs are only data.
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -19,7 +19,7 @@ const worker = createScheduler({
   clock,
   nodeId: 'worker',
   logger: silentLogger,
-  // Hours pass here in a second.
+  // In this example hours of virtual time take one second, so the node polls rarely.
   pollInterval: { seconds: 30 },
   handlers: {
     bill(context) {
@@ -31,7 +31,7 @@ const worker = createScheduler({
 })
 await worker.start()
 
-// The web process: core and a storage, no handlers.
+// The web process has core and a storage, and no handlers.
 const client = createClient({ storage: sqliteStorage({ file }), clock })
 
 const jobFor = (tenant: string, expression: string) =>
@@ -54,7 +54,7 @@ if (skipped !== null) console.log(`the bill of tenant-8 was skipped: ${skipped}`
 await clock.advance({ hours: 1 })
 console.log(`tenant-7 ${bills.get('tenant-7')} bills, tenant-8 ${bills.get('tenant-8')} bills`)
 
-// The same as: npx jobistemer jobs --tag tenant --outcome failed --storage sqlite:jobs.db
+// The same as the command: npx jobistemer jobs --tag tenant --outcome failed --storage sqlite:jobs.db
 const { stdin, stdout, stderr, env } = process
 const io = { stdin, stdout, stderr, env, cwd: folder, clock, onInterrupt: () => () => undefined }
 await main(['jobs', '--tag', 'tenant', '--outcome', 'failed', '--utc', '--storage', `sqlite:${file}`], io)

@@ -6,7 +6,7 @@ import { sqliteStorage } from '@jobistemer/storage-sqlite'
 import express from 'express'
 import { report } from './jobs.ts'
 
-// node dist/express-server.js jobs.db 3000
+// Usage: node dist/express-server.js jobs.db 3000
 const [file = 'jobs.db', port = '3000'] = process.argv.slice(2)
 
 const storage = sqliteStorage({ file })
@@ -38,14 +38,14 @@ const server = app.listen(Number(port), '127.0.0.1', () => {
 /** Shuts down in order: first the client and the server, then the scheduler, then the storage. */
 async function end(): Promise<void> {
   const closed = new Promise((resolve) => server.close(resolve))
-  // A page of the dashboard that is open has a stream of events, which ends with its client.
+  // An open page of the dashboard holds a stream of events, which ends with the client.
   await client.close()
   server.closeIdleConnections()
-  // A request that does not end, or a connection that is kept, must not keep jobs from being handed back.
+  // A request without an end, or a kept connection, must not delay the hand-back of runs.
   const patience = setTimeout(() => server.closeAllConnections(), 5000)
   await closed
   clearTimeout(patience)
-  // With 5 s for handlers to stop it is 30 s at most, which is what most platforms grant.
+  // With 5 s for the server and 5 s for aborted handlers, the shutdown takes at most 30 s, as most platforms allow.
   await scheduler.shutdown({ gracePeriod: { seconds: 20 } })
   await storage.close()
 }

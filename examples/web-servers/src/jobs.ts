@@ -1,7 +1,7 @@
 import { defineJob, type Job } from '@jobistemer/core'
 import { cron } from '@jobistemer/ticker-cron'
 
-/** Runs each night, and on request. */
+/** A job that runs each night, and on request. */
 export const report: Job = defineJob({
   name: 'report',
   schedule: cron('0 2 * * *', { timezone: 'Europe/Berlin' }),

@@ -39,14 +39,14 @@ function ask(origin: string, pages: number): Promise<Response> {
   return fetch(`${origin}/reports`, { method: 'POST', headers, body: JSON.stringify({ pages }) })
 }
 
-/** A page of the dashboard that is open: its stream of events ends when the server ends it. */
+/** Opens the event stream of a dashboard page. The stream ends when the server ends it. */
 async function openPage(origin: string): Promise<IncomingMessage> {
   const asking = request(`${origin}/admin/jobs/api/changes`, { headers: { authorization: `Bearer ${token}` } }).end()
   const [response] = (await once(asking, 'response')) as [IncomingMessage]
   return response.resume()
 }
 
-/** A request whose body never comes. */
+/** Sends a request whose body never arrives. */
 async function askForEver(origin: string): Promise<void> {
   const headers = { 'content-type': 'application/json', 'content-length': 100 }
   const asking = request(`${origin}/reports`, { method: 'POST', headers })
@@ -96,7 +96,7 @@ describe.each(['express-server', 'hono-server'])('the example with %s', (name) =
     const storage = sqliteStorage({ file })
     const client = createClient({ storage })
     const { items } = await client.occurrences({ job: 'report' })
-    // What was accepted has run, or waits for the next process.
+    // Each accepted run has completed, or waits for the next process.
     expect(items.length).toBeGreaterThanOrEqual(accepted + 1)
     expect(items.find((one) => one.id === id)?.state).toBe('completed')
     expect(items.filter(({ state }) => !['completed', 'queued', 'pending'].includes(state))).toEqual([])

@@ -4,13 +4,13 @@ import { sqliteStorage } from '@jobistemer/storage-sqlite'
 import { measureEngine } from './engine-round.ts'
 import { median } from './suite.ts'
 
-// `allocation.ts` starts this module in a separate process. Arguments: memory|sqlite FILE
-// Prints the bytes that the whole engine and its storage allocate per one-task occurrence.
+// `allocation.ts` starts this module in a separate process, with the arguments `memory|sqlite FILE`. Prints the bytes
+// that engine and storage allocate for each one-task occurrence.
 
-/** Rounds before the measured ones: V8 first has to optimize the code, and optimized code allocates less. */
+/** Number of warm-up rounds. V8 first has to optimize the code, and optimized code allocates less. */
 const warmUpRounds = 8
 const measuredRounds = 5
-/** Virtual seconds per round. The allocations of a round fit into the young generation, so V8 collects nothing meanwhile. */
+/** Virtual seconds of a round. A round's allocations fit into the young generation, so V8 collects no garbage meanwhile. */
 const seconds = 5
 
 const [kind = '', file = ''] = process.argv.slice(2)

@@ -4,10 +4,10 @@ import { promisify } from 'node:util'
 
 const program = fileURLToPath(new URL('../dist/allocation-process.js', import.meta.url))
 
-// The young generation, in MB. The allocations of one measured round fit into it.
+// Flags that set the young generation to 128 MB, so that the allocations of a measured round fit into it.
 const flags = ['--expose-gc', '--min-semi-space-size=128', '--max-semi-space-size=128']
 
-/** Bytes that engine and storage allocate per one-task occurrence. `file` does not exist yet. */
+/** Returns the bytes that engine and storage allocate for each one-task occurrence. `file` must not exist yet. */
 export async function allocatedBytes(storage: 'memory' | 'sqlite', file: string): Promise<number> {
   const { stdout } = await promisify(execFile)(process.execPath, [...flags, program, storage, file])
   return Number(stdout)

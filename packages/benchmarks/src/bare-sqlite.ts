@@ -6,22 +6,19 @@ import { jobCount } from './engine-round.ts'
 
 const instant = Date.parse('2026-01-01T00:00:00Z')
 
-// Same batch size as in the storage.
+// Number of rows in a transaction, as in the storage.
 const rowsPerTransaction = 500
 const rowsPerIndexing = 2048
 const checkpointPages = 4000
 
 /**
- * Runs the bare better-sqlite3 statements that write the rows of one-task occurrences. Uses the storage's statements,
- * transactions, tables and settings.
- *
- * The statements move the head if the overlap rule allows it, and insert the running row. If the token is live, they append the
- * row to the history and delete it. At intervals they extend the indexes of the history.
- *
- * Ids and texts are created before the measured time. There are no jobs, tasks, timers, answers or checks.
+ * Runs the bare better-sqlite3 statements that write the rows of one-task occurrences, with the storage's statements,
+ * transactions, tables and settings. The statements move the head if the overlap rule allows it, and insert the running
+ * row. If the token is valid, they append the row to the history and delete it. At intervals they extend the indexes of
+ * the history. Ids and texts are created before the measured time. There are no jobs, tasks, timers, answers or checks.
  */
 export async function runBareStatements(file: string, seconds: number): Promise<Cost> {
-  // The storage creates its tables.
+  // Opening and closing the storage creates its tables.
   await sqliteStorage({ file }).close()
   const database = new Database(file)
   try {

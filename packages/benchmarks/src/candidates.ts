@@ -7,13 +7,16 @@ import { redisStorage } from '@jobistemer/storage-redis'
 import { sqliteStorage } from '@jobistemer/storage-sqlite'
 import { startPostgres, startRedis } from '@jobistemer/test-servers'
 
-/** A storage to measure: `open` creates a new and empty one each time. */
+/** A storage to measure. Each call of `open` creates a new, empty storage. */
 interface Candidate {
   readonly name: string
   start(): Promise<{ readonly open: (name: string) => Storage; readonly stop: () => Promise<void> }>
 }
 
-/** SQLite on a file, a private Redis with `appendonly yes`, and a private PostgreSQL with its defaults. */
+/**
+ * The measured storages: SQLite on a file, a private Redis with `appendonly yes`, and a private PostgreSQL with its
+ * defaults.
+ */
 export const candidates: readonly Candidate[] = [
   {
     name: 'SQLite',

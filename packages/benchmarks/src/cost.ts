@@ -1,11 +1,11 @@
 /** The average cost of one occurrence. */
 export interface Cost {
   readonly perSecond: number
-  /** Microseconds of this process's user CPU time, garbage collection included. */
+  /** User CPU time of this process in microseconds, including garbage collection. */
   readonly cpuUs: number
 }
 
-/** Adds up the cost of separate pieces of work, without the time between them. */
+/** Adds up the cost of separate measurements, without the time between them. */
 export class CostMeter {
   #elapsedMs = 0
   #cpuUs = 0
@@ -23,7 +23,7 @@ export class CostMeter {
   }
 }
 
-/** Runs `work` and divides its cost among the occurrences. */
+/** Runs `work` and returns its average cost per occurrence. */
 export async function costOf(occurrences: number, work: () => Promise<void>): Promise<Cost> {
   const meter = new CostMeter()
   await meter.measure(work)

@@ -35,7 +35,7 @@ const ways: readonly {
   },
 ]
 
-/** Measures how many data jobs per second `add` and `remove` store. */
+/** Measures how many data jobs per second `add` and `remove` store on SQLite. */
 export const definitionsSuite: Suite = {
   name: 'definitions',
   title: 'Data jobs per second that `add` and `remove` store on SQLite',
@@ -46,7 +46,7 @@ export const definitionsSuite: Suite = {
       for (const [index, { name, add }] of ways.entries()) {
         const count = smoke ? 200 : index === ways.length - 1 ? listLength : 2 * listLength
         const measured = await measure(add, count)
-        // The first round is a warm-up.
+        // The first round is a warm-up and not measured.
         if (round === 0) continue
         rates.get(name)?.adds.push(measured.adds)
         rates.get(name)?.removals.push(measured.removals)

@@ -7,35 +7,35 @@ import { type Cost, costOf } from './cost.ts'
 /** Number of jobs that are due at each instant. */
 export const jobCount = 1000
 
-/** Duration of the warm-up before the measurement, in virtual seconds. Code is then compiled and data cached. */
+/** Duration of the warm-up before the measurement, in virtual seconds. It compiles the code and fills the caches. */
 export const warmUpSeconds = 5
 
 /** Start of the virtual clock, in epoch milliseconds. */
 export const firstInstant: number = Date.UTC(2026, 0, 1)
 
 export interface EngineRoundOptions {
-  /** Default {@link firstInstant}. */
+  /** Start of the virtual clock, in epoch milliseconds. Default {@link firstInstant}. */
   readonly startAt?: number
   /** Number of jobs that are due at each instant. Default {@link jobCount}. */
   readonly count?: number
-  /** Number of runs at once. Default: all due ones. */
+  /** Maximum number of concurrent runs. Default: all due runs. */
   readonly concurrency?: number
-  /** Number of slots that a node prefetches. Default: the scheduler's default. */
+  /** Number of slots that the node prefetches. Default: the scheduler's default. */
   readonly prefetch?: number | undefined
 }
 
-/** Calls `work` once or several times, each with this many occurrences, and returns its measurement. */
+/** Calls `work` once or several times, each with `occurrences` occurrences, and returns its measurement. */
 export type Measure<Measured> = (occurrences: number, work: () => Promise<void>) => Promise<Measured>
 
 /**
- * Runs the whole engine: `count` jobs with one task are due every second of a virtual clock. The clock moves on when all work
- * is done, so the measurement contains no waiting. Later runs on the same storage start at a later time.
+ * Runs the whole engine: `count` jobs with one task are due every second of a virtual clock. The clock advances when
+ * all work is done, so the measurement contains no waiting. `startAt` of a later run on the same storage must be later.
  */
 export function runEngine(storage: Storage, seconds: number, options: EngineRoundOptions = {}): Promise<Cost> {
   return measureEngine(storage, seconds, options, costOf)
 }
 
-/** As {@link runEngine}, with another measure. */
+/** Like {@link runEngine}, with another measure. */
 export async function measureEngine<Measured>(
   storage: Storage,
   seconds: number,
@@ -58,9 +58,10 @@ export async function measureEngine<Measured>(
       ],
     }),
   )
-  // Handlers here wait for nothing real, and the check whether they do is no work of the engine.
+  // Handlers here never wait for real time. With patience 0 the clock does not check for it, because that check is no
+  // work of the engine.
   const clock = virtualClock(startAt, { patience: 0 })
-  // A virtual second takes a fraction of a real one. With default intervals, periodic work would run all the time.
+  // A virtual second takes a fraction of a real second. With default intervals, periodic work would run all the time.
   const rarely = { hours: 1 }
   const scheduler = createScheduler({
     storage,
@@ -69,7 +70,7 @@ export async function measureEngine<Measured>(
     maxConcurrentJobs: concurrency,
     ...(prefetch !== undefined && { prefetch }),
     pollInterval: rarely,
-    // No option sets this interval.
+    // Sets the interval of the reaper, an internal setting without a public option.
     [Symbol.for('jobistemer.reapInterval')]: 3_600_000,
   })
   await scheduler.start()

@@ -10,7 +10,10 @@ import type { Cost } from './cost.ts'
 import { jobCount, runEngine } from './engine-round.ts'
 import { type BenchmarkOptions, formatRate, median, type Suite, type Table } from './suite.ts'
 
-/** The cost of a one-task occurrence at each level: the database's statements, the storage's calls, the whole engine. */
+/**
+ * Measures the cost of a one-task occurrence at each level: the database's statements, the storage's calls, and the
+ * whole engine.
+ */
 export const engineSuite: Suite = {
   name: 'engine',
   title: 'Microseconds of user CPU time per one-task occurrence',
@@ -84,8 +87,8 @@ function rowOf(name: string, costs: Costs): readonly string[] {
 const warmUpFactor = 10
 
 /**
- * Runs the levels alternately, so that a machine that becomes slower affects both sides of a ratio. A long warm-up round comes
- * first: schedulers run for weeks, with compiled code and a stable heap size.
+ * Runs the levels alternately, so that a machine that becomes slower affects both sides of a ratio. A long warm-up
+ * round comes first, because real schedulers run for weeks, with compiled code and a stable heap size.
  */
 async function alternate(
   rounds: number,

@@ -8,7 +8,7 @@ import type { Suite } from './suite.ts'
 
 const program = fileURLToPath(new URL('./idle-heap.js', import.meta.url))
 
-/** Measures the heap of a registered job while no slot is due. */
+/** Measures the heap of each registered job while no slot is due. */
 export const heapSuite: Suite = {
   name: 'heap',
   title: 'Heap per registered idle job',
@@ -16,7 +16,7 @@ export const heapSuite: Suite = {
     const folder = await mkdtemp(join(tmpdir(), 'jobistemer-bench-'))
     try {
       const count = smoke ? 2000 : 100_000
-      // croner needs a timer for each job. Fewer jobs already show the cost of one.
+      // croner needs a timer for each job. A smaller number of jobs already shows the cost of each.
       const peers = smoke ? 200 : 2000
       const own = await bytesPerJob('jobistemer', count, join(folder, 'heap.db'))
       const croner = await bytesPerJob('croner', peers, '')

@@ -3,8 +3,8 @@ import { firstInstant, jobCount, runEngine, warmUpSeconds } from './engine-round
 import { type BenchmarkOptions, formatRate, median, type Table } from './suite.ts'
 
 /**
- * Measures whether finished history slows the engine down, on storages that `open` creates under each name. `rest` lets the
- * storage do the maintenance that follows the writes of the history. One warm-up round comes after it.
+ * Measures whether finished history slows the engine down. `open` creates a storage for each name. `rest` lets the
+ * storage do the maintenance that follows the writes of the history, and a warm-up round follows.
  */
 export async function measureHistory(
   open: (name: string) => Storage,
@@ -17,7 +17,7 @@ export async function measureHistory(
   const full = open('full')
   const rates = { empty: [] as number[], full: [] as number[] }
   let at = firstInstant
-  // Between rounds the jobs are down for less than the misfire threshold.
+  // The pause between two rounds is shorter than the misfire threshold, so no slot is missed.
   const runOnFull = async (length: number) => {
     const round = await runEngine(full, length, { startAt: at })
     at += (length + warmUpSeconds) * 1000

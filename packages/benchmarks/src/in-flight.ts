@@ -10,7 +10,7 @@ export async function inFlight(
   await Promise.all(Array.from({ length: width }, callOn))
 }
 
-/** Returns the value below which this share of the values lies: 0.5 for the median. */
+/** Returns the quantile of the values: `share` 0.5 for the median. */
 export function quantile(values: readonly number[], share: number): number {
   const sorted = [...values].sort((left, right) => left - right)
   return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? 0

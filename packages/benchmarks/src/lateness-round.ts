@@ -2,7 +2,7 @@ import { createScheduler, defineJob } from '@jobistemer/core'
 import type { Storage } from '@jobistemer/core/storage'
 import { cron } from '@jobistemer/ticker-cron'
 
-/** Measures how late, in milliseconds, one node starts `count` jobs that are due every second. Closes the storage. */
+/** Measures how late one node starts `count` jobs that are due every second, in milliseconds. Closes the storage. */
 export async function measureLateness(
   storage: Storage,
   options: { readonly count: number; readonly seconds: number; readonly concurrency: number },
@@ -36,7 +36,7 @@ export async function measureLateness(
   return lateness
 }
 
-/** Resolves when start-up has ended and half a second is left until the next jobs are due. */
+/** Resolves when the start-up has ended, 0.5 s before the next jobs are due. */
 export async function settled(): Promise<void> {
   const now = Date.now()
   await new Promise((resolve) => setTimeout(resolve, Math.ceil((now + 3000) / 1000) * 1000 + 500 - now))

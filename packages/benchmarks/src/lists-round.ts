@@ -3,7 +3,7 @@ import type { CreateRequested, SettleItem, Storage, TaskRunRecord } from '@jobis
 import { cron } from '@jobistemer/ticker-cron'
 import { firstInstant } from './engine-round.ts'
 
-/** Milliseconds of one call: the median and the maximum. */
+/** The median and the maximum duration of a call, in milliseconds. */
 export interface CallTimes {
   readonly median: number
   readonly max: number
@@ -14,12 +14,12 @@ const minute = 60_000
 const hour = 3_600_000
 const jobsPerList = 10_000
 
-/** One occurrence in this many fails. */
+/** One occurrence in 100 fails. */
 const failureEach = 100
 
 const error = { name: 'Error', message: 'The printer has no paper.', stack: 'at print (printer.js:1:1)\n'.repeat(20) }
 
-/** A storage with a history, and a client that reads it for people. */
+/** A storage with a history, and a client that lists occurrences as the CLI and the dashboard do. */
 export class ListsRound {
   readonly #storage: Storage
   readonly #client: Client
@@ -41,7 +41,7 @@ export class ListsRound {
     }
   }
 
-  /** Runs each job `rounds` times, by the storage's own calls. */
+  /** Runs each job `rounds` times, through the storage's calls. */
   async fill(rounds: number): Promise<void> {
     const { maxBatch } = this.#storage.capabilities
     for (let round = 0; round < rounds; round++) {
@@ -61,7 +61,7 @@ export class ListsRound {
     if (settled.some(({ outcome }) => outcome !== 'ok')) throw new Error('An occurrence was not finished.')
   }
 
-  /** Makes `calls` calls in sequence, each with a page of 100 from another cursor. */
+  /** Makes `calls` calls in sequence, each for the next page of 100 failures. */
   async failures(calls: number): Promise<CallTimes> {
     let cursor: string | null = null
     return await timesOf(calls, async () => {
@@ -97,7 +97,7 @@ export class ListsRound {
 
 async function timesOf(calls: number, call: () => Promise<void>): Promise<CallTimes> {
   const times: number[] = []
-  // The first call is a warm-up.
+  // The call with index -1 is a warm-up and not measured.
   for (let index = -1; index < calls; index++) {
     const startedAt = performance.now()
     await call()

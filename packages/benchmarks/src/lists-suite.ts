@@ -4,7 +4,7 @@ import type { Suite } from './suite.ts'
 
 const print = ({ median, max }: CallTimes) => `${median.toFixed(1)} / ${max.toFixed(1)}`
 
-/** Measures whether the time of lists for people grows with the history. */
+/** Measures whether the duration of the lists that users see grows with the history. */
 export const listsSuite: Suite = {
   name: 'lists',
   title: 'Milliseconds per call of lists for people, with a short history and with a long one',

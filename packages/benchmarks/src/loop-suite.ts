@@ -8,7 +8,7 @@ import { sqliteStorage } from '@jobistemer/storage-sqlite'
 import { cron } from '@jobistemer/ticker-cron'
 import type { Suite } from './suite.ts'
 
-/** Work of a scheduler whose process observes its event loop. */
+/** A kind of work of the scheduler, during which its process observes the event loop. */
 interface Load {
   readonly name: string
   readonly count: number
@@ -71,7 +71,7 @@ const loads: readonly Load[] = [
   },
 ]
 
-/** Measures how long the engine blocks timers, signals and sockets. */
+/** Measures how long the engine blocks timers, signals and sockets on the event loop. */
 export const loopSuite: Suite = {
   name: 'loop',
   title: 'Milliseconds between turns of the event loop, on SQLite',
@@ -90,7 +90,7 @@ export const loopSuite: Suite = {
         const beganAt = performance.now()
         await run(scheduler, calls)
         const seconds = (performance.now() - beganAt) / 1000
-        // Includes the last period, which ends when a timer has fired.
+        // The measurement includes the last gap only after another timer has fired.
         await sleep(5)
         delay.disable()
         const milliseconds = (nanoseconds: number) => (nanoseconds / 1e6).toFixed(1)

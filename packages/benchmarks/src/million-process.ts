@@ -6,50 +6,50 @@ import { redisStorage } from '@jobistemer/storage-redis'
 import { sqliteStorage } from '@jobistemer/storage-sqlite'
 import { cron } from '@jobistemer/ticker-cron'
 
-// One node of the benchmark of a million jobs, started with --expose-gc. Prints its measurements as JSON.
+// A node of the benchmark with a million jobs, started with --expose-gc. Prints its measurements as JSON.
 
-/** The order for a process of the benchmark. */
+/** The work of a process of the benchmark with a million jobs. */
 export interface MillionOrder {
   readonly url: string
   /** `fill` stores the jobs; `watch` starts a node among them and measures its cost. */
   readonly does: 'fill' | 'watch'
   readonly count: number
-  /** Period of each job, in minutes. */
+  /** Interval between the slots of each job, in minutes. */
   readonly everyMinutes: number
-  /** Epoch milliseconds: no slot is due before. */
+  /** Instant before which no slot is due, in epoch milliseconds. */
   readonly dueFrom: number
-  /** Offset of the node's clock ahead of the machine's. */
+  /** Offset of the node's clock ahead of the machine's clock, in ms. */
   readonly aheadMs: number
-  /** The measurement begins `watchAfterMs` after the start of the process, and takes `watchMs`. */
+  /** Time from the start of the process to the measurement, and duration of the measurement, in ms. */
   readonly watchAfterMs: number
   readonly watchMs: number
 }
 
-/** The cost of storing the jobs. */
+/** The rate at which a process stored the jobs. */
 export interface Filled {
   readonly perSecond: number
 }
 
-/** The cost of a node among them. */
+/** The cost of a node that runs while a million jobs are stored. */
 export interface Watched {
   readonly startMs: number
-  /** CPU of one core during the measurement. */
+  /** CPU time as a percentage of one core, during the measurement. */
   readonly cpuPercent: number
-  /** Heap of the node after garbage collection, without the heap of the process before its start. */
+  /** Heap of the node after garbage collection, in MB, without the heap of the process before the node's start. */
   readonly heapMegabytes: number
-  /** Milliseconds from the slot to the first line of the handler. */
+  /** Time from each slot to the first line of its handler, in milliseconds. */
   readonly lateness: readonly number[]
 }
 
 const listLength = 10_000
 
 const order = JSON.parse(process.argv[2] ?? '') as MillionOrder
-// The same number of jobs is due each second.
+// The jobs are spread over their period, so that equally many are due each second.
 const phases = 60 * order.everyMinutes
 const heapBefore = heapUsed()
 const beganAt = performance.now()
 const storage = openStorage(order.url)
-// The clock is ahead, so that the benchmark does not wait for the first slots.
+// The clock is ahead by the time to the first slots, so that the benchmark need not wait for them.
 const clock: Clock = { ...systemClock, isAuthoritative: true, now: () => Date.now() + order.aheadMs }
 const lateness: number[] = []
 let isWatching = false

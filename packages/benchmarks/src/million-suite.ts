@@ -10,7 +10,7 @@ import { formatRate, isWanted, type Suite } from './suite.ts'
 
 const program = fileURLToPath(new URL('./million-process.js', import.meta.url))
 
-/** Target number of due jobs per second, as far as the periods allow. */
+/** Target number of due jobs per second. The period of the jobs is chosen to come close to it. */
 const dueEachSecond = 1000
 const periods = [1, 2, 3, 4, 5, 6, 10, 12, 15]
 
@@ -19,7 +19,7 @@ const day = 86_400_000
 /** Time before the measurement in which the node settles, in ms. */
 const settlingMs = 5000
 
-/** The cost of a node among a million stored data jobs, without due slots and with a thousand due slots per second. */
+/** Measures the cost of a node among a million stored data jobs, without due slots and with 1,000 due slots per second. */
 export const millionSuite: Suite = {
   name: 'million',
   title: 'A node among a million stored data jobs',

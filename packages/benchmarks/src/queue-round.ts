@@ -6,7 +6,7 @@ import { median } from './suite.ts'
 
 export const operations = ['create', 'finish', 'claim', 'counts', 'gauges'] as const
 
-/** Median time of a call of each operation, in microseconds. */
+/** Median duration of a call of each operation, in microseconds. */
 export type Timings = Readonly<Record<(typeof operations)[number], number>>
 
 const job = jobId('queue')
@@ -14,7 +14,7 @@ const owner = { node: 'bench', incarnation: 'bench-1' }
 const batch = 250
 const hour = 3_600_000
 
-/** One job with a queue of constant length: for each added occurrence, one is finished. */
+/** One job with a queue of constant length: for each added occurrence, another one ends. */
 export class QueueRound {
   readonly #storage: Storage
   readonly #length: number
@@ -25,11 +25,11 @@ export class QueueRound {
   constructor(storage: Storage, length: number) {
     this.#storage = storage
     this.#length = length
-    // Only reads the gauges.
+    // This scheduler is never started: it only provides the gauges.
     createScheduler({ storage, jobs: [], metrics: this.#metrics })
   }
 
-  /** Creates the job, with one running occurrence and the remaining ones queued. */
+  /** Creates the job, one running occurrence, and the queued occurrences. */
   async fill(): Promise<void> {
     const overlap = { policy: 'queue', maxQueued: 1_000_000 } as const
     const text = { name: 'queue', owner: null, fingerprint: 'print', definition: {}, handlerKey: 'queue' }
@@ -55,12 +55,12 @@ export class QueueRound {
       await time('claim', () => this.#claim())
       await time('counts', () => this.#look(expected))
     }
-    // Counting the gauges of long queues is slow, so fewer calls are enough.
+    // The gauges of long queues are slow to count, so 20 calls are enough.
     for (let call = 0; call < Math.min(calls, 20); call++) await time('gauges', () => this.#scrape(expected))
     return Object.fromEntries(operations.map((operation) => [operation, median(times[operation])])) as Timings
   }
 
-  /** Removes the job like an engine. Returns the duration of the longest step, in microseconds. */
+  /** Removes the job step by step, like an engine. Returns the duration of the longest step, in microseconds. */
   async remove(): Promise<number> {
     let longest = 0
     for (let more = true; more; ) {
@@ -83,7 +83,7 @@ export class QueueRound {
   async #finish(): Promise<void> {
     const { id, jobId, scheduledAt } = trigger(this.#finished)
     const change = { kind: 'finish', state: 'completed', reason: null } as const
-    // The first occurrence was started by its create, and the later ones by a claim: all have token 1.
+    // Every occurrence has token 1: its create started the first occurrence, and claims started all later ones.
     const item = { id, jobId, scheduledAt, token: 1, sequence: 1, runs: [], change }
     const [answer] = await this.#storage.settle({ now: firstInstant, items: [item] })
     if (answer?.outcome !== 'ok') throw new Error('An occurrence was not finished.')
@@ -112,7 +112,7 @@ export class QueueRound {
   }
 }
 
-/** Each trigger is 1 ms later than the previous one, so that the first is the oldest. */
+/** Returns a trigger that is 1 ms later than the previous trigger, so that the first trigger is the oldest. */
 function trigger(number: number): CreateRequested {
   const scheduledAt = firstInstant - hour + number
   const runs = number === 0 ? [] : null

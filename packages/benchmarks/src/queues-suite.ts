@@ -19,7 +19,7 @@ export const queuesSuite: Suite = {
         await shortQueue.fill()
         await longQueue.fill()
         const [shortTimes, longTimes]: [Timings[], Timings[]] = [[], []]
-        // The first round is a warm-up.
+        // The first round is a warm-up and not measured.
         for (let round = smoke ? 1 : 0; round <= rounds; round++) {
           const times = [await shortQueue.run(calls), await longQueue.run(calls)] as const
           if (round === 0) continue

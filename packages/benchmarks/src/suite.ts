@@ -1,15 +1,15 @@
-/** The extent of a run: `smoke` only shows in a few seconds that the benchmark works. */
+/** The options of a benchmark. `smoke` only checks within a few seconds that the benchmark works. */
 export interface BenchmarkOptions {
   readonly smoke: boolean
   /** Number of stored jobs, in benchmarks of many jobs. Default: the benchmark's own number. */
   readonly jobs?: number
-  /** Sizes of fleets to measure. Default: all sizes of the benchmark. */
+  /** Numbers of nodes to measure. Default: all numbers of the benchmark. */
   readonly nodes?: readonly number[] | undefined
-  /** Numbers at a time to compare. Default: all of the benchmark. */
+  /** Numbers of concurrent jobs to compare. Default: all numbers of the benchmark. */
   readonly widths?: readonly number[] | undefined
-  /** Names of the storages to measure, in lower case. Default: all. */
+  /** Names of the storages to measure, in lower case. Default: all storages. */
   readonly storages?: readonly string[] | undefined
-  /** Names of the loads to measure. Default: all. */
+  /** Names of the loads to measure. Default: all loads. */
   readonly loads?: readonly string[] | undefined
   /** Number of measured rounds. Default: the benchmark's own number. */
   readonly rounds?: number
@@ -17,7 +17,7 @@ export interface BenchmarkOptions {
   readonly occurrences?: number
 }
 
-/** One benchmark: prints its table. */
+/** One benchmark, whose `run` returns the table to print. */
 export interface Suite {
   readonly name: string
   readonly title: string
@@ -27,7 +27,7 @@ export interface Suite {
 export interface Table {
   readonly columns: readonly string[]
   readonly rows: readonly (readonly string[])[]
-  /** Explains the figures and their limits. */
+  /** Sentences that explain the figures and their limits. */
   readonly notes: readonly string[]
 }
 

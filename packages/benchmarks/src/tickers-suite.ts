@@ -8,12 +8,13 @@ const zones = ['UTC', 'America/New_York']
 
 const startMs = Date.UTC(2025, 0, 1)
 const endMs = Date.UTC(2065, 0, 1)
-// Each measurement starts again after this many instants. Real schedulers do not step through 40 years of minutes.
+// Number of instants after which a measurement starts again at its first instant. Real schedulers do not step through
+// 40 years of minutes.
 const mostInstants = 5000
 
-/** Finds the next instant of a schedule in the recommended way of its library. */
+/** Computes the next instant of a schedule in the way that its library recommends. */
 interface Contender {
-  /** Starts again after an instant. */
+  /** Starts again after the given instant. */
   reset(afterMs: number): void
   nextMs(): number
 }
@@ -54,7 +55,7 @@ const contenders: Readonly<Record<'jobistemer' | 'cronParser' | 'croner', (e: st
   },
 }
 
-/** Instants per second of cron schedules, next to popular libraries. */
+/** Measures the instants per second of cron schedules, compared with popular libraries. */
 export const tickersSuite: Suite = {
   name: 'tickers',
   title: 'Instants of a cron schedule per second',
@@ -105,12 +106,12 @@ function instantsPerSecond(contender: Contender, milliseconds: number): number {
   let elapsed = 0
   contender.reset(startMs)
   while (elapsed < milliseconds) {
-    // The clock is read so rarely that it does not affect the measurement.
+    // The clock is read only after 20 steps, so that the reading does not affect the measurement.
     for (let step = 0; step < 20; step++) {
       const at = contender.nextMs()
       sinceReset++
       instants++
-      // `!(<)` also catches a NaN.
+      // The negated comparison is also true if `at` is NaN.
       if (!(at < endMs) || sinceReset === mostInstants) {
         contender.reset(startMs)
         sinceReset = 0

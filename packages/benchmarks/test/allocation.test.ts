@@ -4,7 +4,10 @@ import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { allocatedBytes } from '../src/allocation.ts'
 
-/** Bytes per one-task occurrence, engine and storage together: 8 % above the measurement, which varies by 3 %. */
+/**
+ * Maximum number of bytes per one-task occurrence, in engine and storage together: 8 % above the measurement, which
+ * varies by 3 %.
+ */
 const limits = [
   ['memory', 6200],
   ['sqlite', 5500],

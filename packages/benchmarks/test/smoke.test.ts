@@ -11,13 +11,13 @@ const run = (...options: string[]) => spawnSync(process.execPath, [program, ...o
 
 interface Run {
   readonly suites: readonly string[]
-  /** Runs only with `npm run test:extra`, because it starts and kills many processes. */
+  /** Whether only `npm run test:extra` runs these suites, because they start and kill many processes. */
   readonly isExtra?: boolean
-  /** The first words of the rows that must have a figure. */
+  /** The first words of the table rows that must have a figure. */
   readonly rows: readonly string[]
 }
 
-/** In parallel: most of these runs spend most of their time waiting. */
+/** The runs are concurrent, because they mostly wait. */
 const runs: readonly Run[] = [
   {
     suites: [
@@ -124,7 +124,7 @@ test.concurrent.each(tried)(
   { timeout: 600_000 },
   async ({ suites, rows }) => {
     const { stdout, stderr } = await promisify(execFile)(process.execPath, [program, '--smoke', ...suites])
-    // Benchmarks write their progress to stderr.
+    // Benchmarks write their progress to stderr, so only warnings and errors are forbidden there.
     expect(stderr).not.toMatch(/error|warning/i)
     for (const row of rows) {
       const line = stdout.split('\n').find((candidate) => candidate.startsWith(row)) ?? ''

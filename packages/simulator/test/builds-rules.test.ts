@@ -16,7 +16,7 @@ class Script {
     return this
   }
 
-  /** Starts a node. */
+  /** Records that a node of a build has started. */
   up(life: string, build: number): this {
     return this.add(life, { kind: 'node.starting', node: life, build, heartbeatMs: 1000, deadAfterMs: 5000 })
       .add(life, { kind: 'heartbeat', incarnation: life, counter: 1, callEndsAt: null, leaving: false, ended: false })

@@ -21,15 +21,15 @@ import { WakeUps } from './wake-ups.ts'
 export class Database {
   readonly jobs: Map<JobId, MemoryJob> = new Map()
   readonly jobsById: SortedList<MemoryJob> = new SortedList(byId)
-  /** Tombstones too, by the instant of their last change. */
+  /** All jobs, including tombstones, by the instant of their last change. */
   readonly jobsByChange: SortedList<MemoryJob> = new SortedList(byChange)
   readonly dueJobs: DueJobs = new DueJobs()
   readonly nodes: NodeList = new NodeList()
   readonly occurrences: Map<OccurrenceId, OccurrenceEntry> = new Map()
-  /** The last occurrence of each `namingKey`. */
+  /** The id of the last occurrence with each `namingKey`. */
   readonly keys: Map<OccurrenceId, OccurrenceId> = new Map()
   readonly live: LiveIndex = new LiveIndex()
-  /** Failed occurrences of all jobs, by their ends. */
+  /** Failed occurrences of all jobs, by the time of their end. */
   readonly failed: SortedList<OccurrenceEntry> = new SortedList(byEnd)
   readonly wakeUps: WakeUps = new WakeUps()
   #ordinal = 0
@@ -43,7 +43,7 @@ export class Database {
     this.dueJobs.changed(job)
   }
 
-  /** Replaces the head of a job. */
+  /** Replaces the head of a job, and updates the indexes. */
   changeJob(job: MemoryJob, head: JobRecord): void {
     const isOtherPause = pausedUntil(job.head.paused) !== pausedUntil(head.paused)
     this.jobsByChange.delete(job)
@@ -75,7 +75,7 @@ export class Database {
     this.live.enter(entry)
   }
 
-  /** Removes a finished occurrence. Returns false if there is none with this id. */
+  /** Removes a finished occurrence. Returns false if no finished occurrence has this id. */
   removeOccurrence(id: OccurrenceId): boolean {
     const entry = this.occurrences.get(id)
     if (entry === undefined || !isFinal(entry.record.state)) return false
@@ -93,7 +93,7 @@ export class Database {
     return true
   }
 
-  /** Replaces the record of an occurrence. */
+  /** Replaces the record of an occurrence, and updates the indexes. */
   replace(entry: OccurrenceEntry, record: OccurrenceRecord): void {
     const { record: before } = entry
     const moves =

@@ -3,7 +3,7 @@ import type { MemoryJob } from './memory-job.ts'
 import { compareText } from './occurrence-entry.ts'
 import { SortedList } from './sorted-list.ts'
 
-/** A place in the order of next instants. */
+/** A job's position in the order of next instants. */
 interface DueEntry {
   readonly at: number
   readonly id: JobId
@@ -11,7 +11,7 @@ interface DueEntry {
 }
 
 /**
- * Jobs in the order of their next instants. Each created slot changes the next instant of its job, and must cost almost
+ * Jobs in the order of their next instants. Each created slot changes its job's next instant and must cost almost
  * nothing. So the index only notes changed jobs, and sorts them in at the next read.
  */
 export class DueJobs {
@@ -19,7 +19,7 @@ export class DueJobs {
   readonly #placed = new Map<MemoryJob, DueEntry>()
   readonly #changed = new Set<MemoryJob>()
 
-  /** The job is new, or its next instant or its deletion may have changed. */
+  /** Notes that a job is new, or that its next instant or its deletion may have changed. */
   changed(job: MemoryJob): void {
     this.#changed.add(job)
   }

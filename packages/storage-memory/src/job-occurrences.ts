@@ -2,21 +2,21 @@ import type { JobCounts, LiveState } from '@jobistemer/core/storage'
 import { byEnd, byOrder, bySchedule, type OccurrenceEntry } from './occurrence-entry.ts'
 import { SortedList } from './sorted-list.ts'
 
-/** The occurrences of one job, and how many of them live. */
+/** The occurrences of one job, and the counts of its live ones. */
 export class JobOccurrences implements JobCounts {
   /** Number of pending occurrences that are delayed. */
   delayed = 0
-  /** All of them, live ones too. */
+  /** All occurrences of the job, including live ones, by their scheduled time. */
   readonly history: SortedList<OccurrenceEntry> = new SortedList(bySchedule)
   readonly live: { readonly [State in LiveState]: SortedList<OccurrenceEntry> } = {
     pending: new SortedList(byOrder),
     queued: new SortedList(byOrder),
     running: new SortedList(bySchedule),
   }
-  /** `null` until the first: most jobs have none. */
+  /** Failed occurrences; `null` until the first failure, because most jobs have none. */
   failed: SortedList<OccurrenceEntry> | null = null
 
-  /** Failed occurrences, by their ends. */
+  /** Failed occurrences, by the time of their end. */
   get failures(): SortedList<OccurrenceEntry> {
     this.failed ??= new SortedList(byEnd)
     return this.failed

@@ -4,8 +4,8 @@ import { byDeadline, byOrder, type OccurrenceEntry } from './occurrence-entry.ts
 import { SortedList } from './sorted-list.ts'
 
 /**
- * The live occurrences of all jobs, in the order of each query. It holds no finished ones, so the cost of an operation does
- * not grow with the history.
+ * The live occurrences of all jobs, in the order of each query. Finished occurrences are not in this index, so the cost
+ * of an operation does not grow with the history.
  */
 export class LiveIndex {
   readonly pending: SortedList<OccurrenceEntry> = new SortedList(byOrder)
@@ -16,14 +16,15 @@ export class LiveIndex {
   /** Running occurrences with a cancel request. */
   readonly cancelRequested: Set<OccurrenceEntry> = new Set()
 
-  // Pending occurrences that a claim may take at `#horizon`, the instant of the last claim, and those of later instants.
+  // Pending occurrences: a claim may take those in `#ready` at `#horizon`, the instant of the last claim, and those in
+  // `#future` later.
   readonly #ready: SortedList<OccurrenceEntry> = new SortedList(byOrder)
   readonly #future: SortedList<OccurrenceEntry> = new SortedList(byClaimable)
   #horizon = Number.NEGATIVE_INFINITY
-  /** Upper bound of the instants from which on claims may take the ready occurrences. */
+  /** Upper bound of the instants from which claims may take the ready occurrences. */
   #latestReady = Number.NEGATIVE_INFINITY
 
-  /** Enters an entry by the state of its record, unless that is final. */
+  /** Adds an occurrence to the lists of its state. Does nothing for a final state. */
   enter(entry: OccurrenceEntry): void {
     const { occurrences } = entry.job
     switch (entry.record.state) {
@@ -45,7 +46,7 @@ export class LiveIndex {
     }
   }
 
-  /** Takes an entry out again, before its record is replaced. */
+  /** Removes an occurrence from the lists of its state, before its record is replaced. */
   leave(entry: OccurrenceEntry): void {
     const { occurrences } = entry.job
     switch (entry.record.state) {
@@ -67,31 +68,35 @@ export class LiveIndex {
     }
   }
 
-  /** To be called before the job's head is replaced by one with another pause. */
+  /**
+   * Removes a job's pending occurrences from the claimable lists. Called before the job's head changes its pause;
+   * `unpark` follows.
+   */
   park(job: MemoryJob): void {
     for (const entry of job.occurrences?.live.pending.ascending() ?? []) this.#withdraw(entry)
   }
 
-  /** To be called for a job that was parked, with its new head. */
+  /** Adds a parked job's pending occurrences to the claimable lists, by its new head. */
   unpark(job: MemoryJob): void {
     for (const entry of job.occurrences?.live.pending.ascending() ?? []) this.#offer(entry)
   }
 
-  /** Pending occurrences that a claim at `now` may take, in the order of waiting occurrences. */
+  /** Returns the pending occurrences that a claim at `now` may take, in the order of waiting occurrences. */
   readyAt(now: number): SortedList<OccurrenceEntry> {
     this.#moveHorizon(now)
     return this.#ready
   }
 
   /**
-   * Pending occurrences that a claim may take after `now`, soonest first. Occurrences of paused jobs without an end come last.
+   * Returns the pending occurrences that a claim may take after `now`, soonest first. Those of jobs with an endless
+   * pause come last.
    */
   futureAfter(now: number): SortedList<OccurrenceEntry> {
     this.#moveHorizon(now)
     return this.#future
   }
 
-  /** How many there are of all jobs. */
+  /** Numbers of live occurrences of all jobs, by state. */
   get counts(): LiveCounts {
     return { pending: this.pending.size, queued: this.queued.size, running: this.running.size }
   }
@@ -119,7 +124,7 @@ export class LiveIndex {
         moved.push(entry)
       }
     } else if (this.#latestReady > now) {
-      // The clocks of two nodes differ: what was due for the other is not due for this one.
+      // The claiming node's clock is behind the clock of an earlier claim, so some ready occurrences are not due for this node.
       for (const entry of this.#ready.ascending()) if (claimableAt(entry) > now) moved.push(entry)
       this.#latestReady = now
     }
@@ -129,7 +134,7 @@ export class LiveIndex {
   }
 }
 
-/** Infinite for one whose job is paused until it is resumed. */
+/** Returns the instant from which a claim may take the occurrence; infinite during a pause without an end. */
 export function claimableAt({ job, record }: OccurrenceEntry): number {
   return claimableFrom(job.head, record.dueAt)
 }

@@ -26,13 +26,13 @@ const noCounts: JobCounts = Object.freeze({ pending: 0, delayed: 0, queued: 0, r
 /** A job: its head, versions and occurrences. */
 export class MemoryJob implements JobLedger<OccurrenceEntry> {
   readonly id: JobId
-  /** Only {@link advance} changes the head in place, because it runs for every created slot. */
+  /** Only {@link advance} changes the head in place, because it runs for every created slot. Other changes replace the head. */
   head: Mutable<JobRecord>
-  /** Number of the job's last change. Orders jobs that changed at the same instant. */
+  /** Number of the job's last change. It orders jobs that changed at the same instant. */
   changeOrdinal: number
-  /** In ascending order; the last version is in force. */
+  /** The job's versions in ascending order; the last version is in force. */
   versions: readonly VersionEntry[] = []
-  /** `null` until the first occurrence, so that an idle job allocates no lists. */
+  /** The job's occurrences; `null` until the first one, so that an idle job allocates no lists. */
   occurrences: JobOccurrences | null = null
   readonly #database: Database
 
@@ -105,13 +105,13 @@ export class MemoryJob implements JobLedger<OccurrenceEntry> {
     if (version !== null) this.addVersion(version)
   }
 
-  /** Keeps the version that the head puts in force. */
+  /** Adds the version that a new head puts in force. */
   addVersion(record: JobVersionRecord): void {
-    // `concat` makes an array of the exact length, a spread leaves room to grow: 130 bytes for each job.
+    // `concat` creates an array of the exact length. A spread reserves space for more items: 130 bytes for each job.
     this.versions = this.versions.concat({ record, references: 0 })
   }
 
-  /** The stored version with this number. */
+  /** Returns the stored version with this number. */
   versionOf(version: number): VersionEntry | undefined {
     const last = this.versions.at(-1)
     return last?.record.version === version ? last : this.versions.find(({ record }) => record.version === version)

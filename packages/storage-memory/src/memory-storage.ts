@@ -5,22 +5,22 @@ import { MemoryLedger } from './memory-ledger.ts'
 
 declare const databaseBrand: unique symbol
 
-/** Data that several storages of one process share. Created by {@link memoryDatabase}; it has no public members. */
+/** Data that several storages of one process share. {@link memoryDatabase} creates it; it has no public members. */
 export interface MemoryDatabase {
-  /** Not there at run time: it keeps other objects from passing for one. */
+  /** Exists only in the type, so that TypeScript accepts no other object as a database. */
   readonly [databaseBrand]: true
 }
 
-/** What {@link memoryStorage} takes. */
+/** Options of {@link memoryStorage}. */
 export interface MemoryStorageOptions {
-  /** The data to work on. Default: data of this storage alone, which ends with it. */
+  /** The data that the storage uses. Default: new data, which only this storage uses. */
   readonly database?: MemoryDatabase
 }
 
 const databases = new WeakMap<MemoryDatabase, Database>()
 
 /**
- * Data for several storages, so that several schedulers of one process share their jobs.
+ * Creates data for several storages, so that several schedulers of one process share their jobs.
  *
  * ```ts
  * const database = memoryDatabase()
@@ -35,10 +35,10 @@ export function memoryDatabase(): MemoryDatabase {
 }
 
 /**
- * A storage in the memory of this process: for tests, simulations and jobs that need not survive the process.
+ * Creates a storage in the memory of this process: for tests, simulations and jobs that need not survive the process.
  * It keeps all history until `prune` removes it.
  *
- * @throws JobistemerError `INVALID_ARGUMENT` when `database` was not made by {@link memoryDatabase}; `UNKNOWN_OPTION`
+ * @throws JobistemerError `INVALID_ARGUMENT` if {@link memoryDatabase} did not create `database`; `UNKNOWN_OPTION`
  */
 export function memoryStorage(options: MemoryStorageOptions = {}): Storage {
   readNames(options)

@@ -2,13 +2,13 @@ import type { OccurrenceId } from '@jobistemer/core'
 import { type OccurrenceRecord, priorityStepMs } from '@jobistemer/core/storage'
 import type { MemoryJob } from './memory-job.ts'
 
-/** An occurrence: its record, which is replaced and never changed in place, and its place in the indexes. */
+/** An occurrence and its position in the indexes. Its record is never changed in place, only replaced. */
 export interface OccurrenceEntry {
   record: OccurrenceRecord
   readonly job: MemoryJob
   readonly id: OccurrenceId
   readonly scheduledAt: number
-  /** Counts the entries of a database: a cheap order among entries that are otherwise equal. */
+  /** Creation number of the entry, which cheaply orders otherwise equal entries. */
   readonly ordinal: number
 }
 
@@ -16,23 +16,26 @@ export function bySchedule(left: OccurrenceEntry, right: OccurrenceEntry): numbe
   return left.scheduledAt - right.scheduledAt || compareText(left.id, right.id)
 }
 
-/** The order of waiting occurrences. */
+/** Compares waiting occurrences by their order, and then by id. */
 export function byOrder(left: OccurrenceEntry, right: OccurrenceEntry): number {
   return orderOf(left) - orderOf(right) || compareText(left.id, right.id)
 }
 
-/** Same as `orderAt` of the record. Most records have no priority, and the entry holds their scheduled time. */
+/**
+ * Returns the same number as `orderAt` of the record. Most records have no priority, so the scheduled time in the entry
+ * is enough.
+ */
 export function orderOf({ scheduledAt, record }: OccurrenceEntry): number {
   const { priority } = record.details
   return priority === undefined ? scheduledAt : scheduledAt - priority * priorityStepMs
 }
 
-/** The order of failures, which have always ended. */
+/** Compares failed occurrences by the time of their end, which always exists. */
 export function byEnd(left: OccurrenceEntry, right: OccurrenceEntry): number {
   return (left.record.finishedAt as number) - (right.record.finishedAt as number) || compareText(left.id, right.id)
 }
 
-/** The order of running occurrences, which always have a deadline. */
+/** Compares running occurrences by their deadline, which always exists. */
 export function byDeadline(left: OccurrenceEntry, right: OccurrenceEntry): number {
   return (left.record.deadlineAt as number) - (right.record.deadlineAt as number) || left.ordinal - right.ordinal
 }

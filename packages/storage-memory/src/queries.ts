@@ -19,7 +19,7 @@ import { bySchedule, compareText, type OccurrenceEntry, orderOf } from './occurr
 
 const noCounts: LiveCounts = Object.freeze({ pending: 0, queued: 0, running: 0 })
 
-/** How many entries a page looks at before it hands out a cursor, found or not. */
+/** Maximum number of entries that a page reads before it returns a cursor, even without a result. */
 const scanLimit = 10_000
 
 export function get(database: Database, request: GetRequest): GetAnswer {
@@ -33,13 +33,13 @@ export function get(database: Database, request: GetRequest): GetAnswer {
   }
 }
 
-/** Plain: what a job counts with is a class with getters, which a copy would lose. */
+/** Returns a plain object, because copies of a job's counts would lose their getters. */
 function countsOf(job: MemoryJob | undefined): LiveCounts {
   const { pending, queued, running } = job?.counts ?? noCounts
   return { pending, queued, running }
 }
 
-/** The latest that was run and has ended. */
+/** Returns the latest occurrence of the job that has run and ended. */
 function latestOf(job: MemoryJob | undefined): OccurrenceRecord | null {
   for (const { record } of job?.occurrences?.history.descending() ?? []) {
     if (record.token > 0 && isFinal(record.state)) return record
@@ -77,7 +77,7 @@ function listDueJobs({ dueJobs }: Database, { limit, cursor }: JobQuery, due: Du
   })
 }
 
-/** Jobs by id: the changed ones if they are few, otherwise all of them from the cursor on. */
+/** Yields jobs by id: the changed jobs if they are few, otherwise all jobs from the cursor on. */
 function jobsFor(database: Database, { changedSince, cursor }: JobQuery): Iterable<MemoryJob> {
   if (changedSince !== undefined) {
     const changed: MemoryJob[] = []
@@ -121,7 +121,7 @@ function listOfJob(database: Database, query: Query<'job'>): Page<OccurrenceReco
   )
 }
 
-/** The live ones alone, so that asking for them costs no walk through the history. */
+/** Returns only live occurrences, sorted by schedule, without a walk through the history. */
 function liveOf({ live: { pending, queued, running } }: JobOccurrences, rising: boolean): Iterable<OccurrenceEntry> {
   const entries = [...pending.ascending(), ...queued.ascending(), ...running.ascending()].sort(bySchedule)
   return rising ? entries : entries.reverse()
@@ -133,7 +133,7 @@ function historyOf(
   last: CursorKey | null,
   bound: number,
 ): Iterable<OccurrenceEntry> {
-  // No id is before the empty one.
+  // The empty id precedes all other ids.
   const key = scheduleKey(last ?? { order: bound, id: '' })
   return rising ? history.ascending(key) : history.descending(key)
 }
@@ -147,7 +147,7 @@ function listFailed(database: Database, query: Query<'failed'>): Page<Occurrence
   const key = endKey(last ?? { order: rising ? from : to, id: '' })
   return page(rising ? failed.ascending(key) : failed.descending(key), query.limit, {
     stops: (entry) => (rising ? endOf(entry) >= to : endOf(entry) < from),
-    // The walk downwards begins before the place, the one upwards at it.
+    // A descending walk begins before the cursor's entry, and an ascending walk begins at it, so that entry is skipped.
     accepts: (entry) => endOf(entry) >= from && endOf(entry) < to && (last === null || entry.id !== last.id),
     print: ({ record }) => record,
     cursorOf: (entry) => `${endOf(entry)} ${entry.id}`,
@@ -182,7 +182,7 @@ function listLive(database: Database, query: Query<'live'>): Page<OccurrenceReco
 }
 
 interface PageRules<Entry, Item> {
-  /** True for the first entry behind the range. */
+  /** Returns true for the first entry after the range. */
   readonly stops: (entry: Entry) => boolean
   readonly accepts: (entry: Entry) => boolean
   readonly print: (entry: Entry) => Item
@@ -206,7 +206,7 @@ function page<Entry, Item>(entries: Iterable<Entry>, limit: number, rules: PageR
   return { items, cursor: null }
 }
 
-/** A place in an order: a number, and among equal ones a text. */
+/** A position in an order: a number, and an id among equal numbers. */
 interface CursorKey {
   readonly order: number
   readonly id: string
@@ -229,7 +229,7 @@ function compareKey(entry: OccurrenceEntry, key: CursorKey): number {
   return entry.scheduledAt - key.order || compareText(entry.id, key.id)
 }
 
-// The sorted lists compare entries; these stand for a place between entries, with what the comparison looks at.
+// Keys that stand for a position between entries of a sorted list. They contain only the fields that the comparison reads.
 
 function scheduleKey(key: CursorKey): OccurrenceEntry {
   return { scheduledAt: key.order, id: key.id } as OccurrenceEntry

@@ -1,12 +1,12 @@
 const blockSize = 512
 
-/** Orders two items: negative, zero or positive. Zero only for an item and itself. */
+/** Compares two items: negative, zero or positive. Returns zero only for an item and itself. */
 export type Compare<T> = (left: T, right: T) => number
 
 /**
- * A list that stays sorted: a row of short sorted blocks. Adding and deleting cost a binary search and a move within one
- * block, however long the list is; adding at the end costs a comparison. An item must not change its place in
- * the order while it is in the list.
+ * A list that stays sorted: a row of short sorted blocks. Adding and deleting cost a binary search and a move within
+ * one block, however long the list is. Adding at the end costs one comparison. An item in the list must not change its
+ * position in the order.
  */
 export class SortedList<T> {
   readonly #compare: Compare<T>
@@ -25,7 +25,7 @@ export class SortedList<T> {
     return this.#blocks[0]?.[0]
   }
 
-  /** The first `limit` items. */
+  /** Returns the first `limit` items. */
   firstOnes(limit: number): readonly T[] {
     const first = this.first
     if (first === undefined || limit <= 0) return []
@@ -38,7 +38,7 @@ export class SortedList<T> {
     return found
   }
 
-  /** Adds an item that is not in the list. */
+  /** Adds an item. The item must not be in the list. */
   add(item: T): void {
     this.#size++
     const blocks = this.#blocks
@@ -58,7 +58,7 @@ export class SortedList<T> {
     if (block.length > blockSize) blocks.splice(index + 1, 0, block.splice(blockSize / 2))
   }
 
-  /** Deletes the item; false when it is not in the list. */
+  /** Deletes an item. Returns false if the item is not in the list. */
   delete(item: T): boolean {
     const blocks = this.#blocks
     const index = this.#blockOf(item)
@@ -69,13 +69,13 @@ export class SortedList<T> {
     if (position === block.length - 1) block.pop()
     else if (position === 0) block.shift()
     else block.splice(position, 1)
-    // The only block is kept: lists of jobs that run one at a time go from empty to one and back all the time.
+    // The last block is kept, because lists of jobs that run one at a time often change between empty and one item.
     if (block.length === 0 && blocks.length > 1) blocks.splice(index, 1)
     this.#size--
     return true
   }
 
-  /** The first item after `key`, which need not be in the list. */
+  /** Returns the first item after `key`, which need not be in the list. */
   after(key: T): T | undefined {
     const index = this.#blockOf(key)
     const block = this.#blocks[index]
@@ -86,7 +86,7 @@ export class SortedList<T> {
     return position + 1 < block.length ? block[position + 1] : this.#blocks[index + 1]?.[0]
   }
 
-  /** Items in order, from the first that is not before `from`. The list must not change meanwhile. */
+  /** Yields items in order, beginning with the first item that is not before `from`. The list must not change meanwhile. */
   *ascending(from?: T): Generator<T, void, undefined> {
     const blocks = this.#blocks
     let index = from === undefined ? 0 : this.#blockOf(from)
@@ -97,7 +97,7 @@ export class SortedList<T> {
     }
   }
 
-  /** Items in reverse order, from the last that is before `before`. The list must not change meanwhile. */
+  /** Yields items in reverse order, beginning with the last item before `before`. The list must not change meanwhile. */
   *descending(before?: T): Generator<T, void, undefined> {
     const blocks = this.#blocks
     let index = blocks.length - 1
@@ -114,7 +114,10 @@ export class SortedList<T> {
     }
   }
 
-  /** The index of the first block whose last item is not before `key`; the number of blocks if no block has one. */
+  /**
+   * Returns the index of the first block whose last item is not before `key`, or the number of blocks if no block has
+   * such an item.
+   */
   #blockOf(key: T): number {
     const blocks = this.#blocks
     let low = 0

@@ -2,13 +2,13 @@ import type { WakeUp } from '@jobistemer/core/storage'
 
 type Listener = (wakeUp: WakeUp) => void
 
-/** Sends wake-ups to connections about the changes of other connections. */
+/** Sends wake-ups about changes to all connections except the connection that made them. */
 export class WakeUps {
   readonly #listeners: Map<Listener, object> = new Map()
 
   /**
-   * Wakes every connection except `connection`, which made the changes, once per kind. Listeners run after the running code,
-   * because a listener may call the storage.
+   * Wakes every connection except `connection`, which made the changes, once for each kind. The listeners run after the
+   * current code, because a listener may call the storage.
    */
   tell(connection: object, kinds: ReadonlySet<WakeUp['kind']>): void {
     for (const [listener, subscriber] of this.#listeners) {
@@ -22,7 +22,7 @@ export class WakeUps {
   }
 
   subscribe(connection: object, listener: Listener): () => void {
-    // The same function may subscribe twice; each subscription ends by itself.
+    // The same function may subscribe twice; each subscription ends separately.
     const subscription: Listener = (wakeUp) => listener(wakeUp)
     this.#listeners.set(subscription, connection)
     return () => {

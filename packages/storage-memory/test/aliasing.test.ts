@@ -5,7 +5,7 @@ import { firstAttempt, jobContent, Node, slotAt, slotItem, start } from './world
 // biome-ignore lint/suspicious/noExplicitAny: these tests break through `readonly` on purpose.
 type Anything = any
 
-/** Overwrites every primitive in the value, in place; what is frozen stays. */
+/** Overwrites every primitive in the value in place. Frozen objects stay unchanged. */
 function deface(value: Anything): void {
   if (typeof value !== 'object' || value === null) return
   for (const key of Object.keys(value)) {

@@ -9,7 +9,7 @@ function connections(count: number): Storage[] {
   return Array.from({ length: count }, () => memoryStorage({ database }))
 }
 
-/** Two nodes on one database, and the wake-ups that the second one receives. */
+/** Returns two nodes on one database, and the wake-ups that the second node receives. */
 function pair(): { first: Node; second: Node; told: WakeUp['kind'][] } {
   const [one, two] = connections(2)
   const first = new Node(one, 'node-a')

@@ -18,7 +18,7 @@ import { firstAttempt, jobContent, Node, recoveryItem, slotAt, slotItem, start, 
 const names = ['alpha', 'beta'] as const
 const policies: readonly OverlapPolicy[] = ['skip', 'queue', 'queue_one', 'allow', 'cancel_running']
 
-/** One random call: the numbers choose among what is there when its turn comes. */
+/** One random call. Its numbers choose among the records that exist when the call runs. */
 const action = fc.record({
   kind: fc.constantFrom(
     ...(['slot', 'slot', 'slot', 'trigger', 'exclusion', 'recovery', 'claim', 'claim', 'settle', 'settle'] as const),
@@ -92,7 +92,7 @@ class Driver {
         await node.storage.prune({
           now,
           jobId: step.flag ? null : jobId(step.job),
-          // Always further back than the clocks' skew, because callers never prune the present.
+          // Further in the past than the clocks' skew, because callers never prune current slots.
           before: slotAt(this.minutes - 1 - (step.pick % 4)),
           keep: step.pick % 3,
           limit: 1 + (step.pick % 5),
@@ -126,7 +126,7 @@ class Driver {
       expect((await node.record({ id: id as OccurrenceRecord['id'] })).state).toBe('queued')
   }
 
-  /** Some record, more likely a running one. */
+  /** Picks a random record, more often a running one. */
   #pick(step: Action): OccurrenceRecord | undefined {
     const { records, live } = this.ledger
     const choice = step.pick % 4 > 0 && live.running.length > 0 ? live.running : [...records.values()]
@@ -233,7 +233,7 @@ describe('the memory storage under random calls from two nodes', () => {
         }
         for (const step of steps) await driver.run(step)
       }),
-      // The limit ends the search for a smaller failure in time to print the seed.
+      // The time limit ends the shrinking of a failure early enough to print the seed.
       { numRuns: 100, interruptAfterTimeLimit: 40_000 },
     )
   })

@@ -3,7 +3,7 @@ import { type ClaimRequest, isDelayed, isFinal, type JobRecord, type OccurrenceR
 import { expect } from 'vitest'
 import type { Node } from './world.ts'
 
-/** Everything that a storage holds, read through the protocol. */
+/** All contents of a storage, read through the storage protocol. */
 export interface Ledger {
   readonly heads: ReadonlyMap<JobId, JobRecord>
   readonly records: ReadonlyMap<string, OccurrenceRecord>
@@ -31,7 +31,7 @@ function byId(left: OccurrenceRecord, right: OccurrenceRecord): number {
   return left.id < right.id ? -1 : 1
 }
 
-/** What must hold of any ledger. */
+/** Asserts the rules that every ledger must satisfy. */
 export function checkLedger({ heads, records, live }: Ledger): void {
   const all = [...records.values()]
   for (const state of ['pending', 'queued', 'running'] as const) {
@@ -55,7 +55,7 @@ export function checkLedger({ heads, records, live }: Ledger): void {
   }
 }
 
-/** What must hold between a ledger and the one after the next call. */
+/** Asserts the rules that must hold between two ledgers, before and after one call. */
 export function checkStep(before: Ledger, after: Ledger): void {
   for (const [id, head] of after.heads) {
     const earlier = before.heads.get(id)
@@ -80,7 +80,7 @@ export function checkStep(before: Ledger, after: Ledger): void {
   }
 }
 
-/** What a claim must answer, found the slow way. */
+/** Computes the expected answer of a claim by a simple search through all records. */
 export function expectedClaim({ heads, records }: Ledger, request: ClaimRequest) {
   const claimable = [...records.values()]
     .filter(({ state, jobId }) => {
@@ -90,7 +90,7 @@ export function expectedClaim({ heads, records }: Ledger, request: ClaimRequest)
     .sort(bySchedule)
   const due = claimable.filter(({ dueAt }) => dueAt <= request.now)
   const running = new Set([...records.values()].filter(({ state }) => state === 'running').map(({ jobId }) => jobId))
-  // A delayed occurrence keeps no other one waiting, but waits itself for active ones.
+  // A delayed occurrence does not keep other occurrences waiting, but waits itself for active occurrences.
   const active = [...records.values()].filter((record) => record.state === 'pending' && !isDelayed(record))
   const claimed: string[] = []
   const queued: string[] = []

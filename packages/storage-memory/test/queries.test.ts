@@ -20,7 +20,7 @@ function times(records: readonly OccurrenceRecord[]): readonly number[] {
   return records.map(({ scheduledAt }) => (scheduledAt - start) / minute)
 }
 
-/** A job with finished slots 1 … count. */
+/** Adds a job with the finished slots 1 to `count`. Returns its id. */
 async function withHistory(node: Node, count: number): Promise<JobId> {
   const job = await node.addJob('alpha', 'allow')
   const items = Array.from({ length: count }, (_, index) => slotItem(job, index + 1, { runs: firstAttempt(start) }))

@@ -21,7 +21,7 @@ import { memoryStorage } from '../src/index.ts'
 export const start: number = Date.UTC(2026, 0, 1)
 export const minute = 60_000
 
-/** The slot with this number of a job that fires every minute. */
+/** Returns the slot with this number of a job that is due every minute. */
 export function slotAt(index: number): number {
   return start + index * minute
 }
@@ -79,7 +79,7 @@ export function triggerItem(
   }
 }
 
-/** Runs of the slots `from` to `to`, all to be recovered. */
+/** Returns a recovery that runs the slots `from` to `to`. */
 export function recoveryItem(job: JobId, from: number, to: number, expectedWatermark: number): CreateRecovery {
   const indexes = Array.from({ length: to - from + 1 }, (_, offset) => from + offset)
   return {
@@ -101,7 +101,7 @@ export function recoveryItem(job: JobId, from: number, to: number, expectedWater
   }
 }
 
-/** One connection with the calls that tests make, one item at a time. */
+/** One storage connection, with methods that send the calls of tests with one item each. */
 export class Node {
   readonly storage: Storage
   readonly owner: Owner

@@ -43,8 +43,8 @@ export async function checkServer(
   if (!isNew && (stored.shards === undefined || stored.schema !== undefined)) {
     return readNamespace(stored, options, form, key)
   }
-  // If several storages open new data at once, `HSETNX` makes the first one decide. A process may have died between the
-  // two writes.
+  // If several storages open new data at once, `HSETNX` lets the first one set the values. An earlier process may have
+  // died between the two writes.
   if (isNew) {
     // On a Cluster, only the server with the namespace may have lost its data. Then a shard still knows the number of shards.
     const marked = Number((await client.get(`{${options.prefix}:0}:shards`)) ?? Number.NaN)

@@ -99,7 +99,7 @@ export class Claimer {
 
   async #claimOfShard(request: ClaimRequest): Promise<WholeAnswer> {
     const answer = await this.#askShard(request, { shard: 0, shards: 1 }, 'take', lastPlace)
-    // The claim may have woken an occurrence that precedes those it claimed before, so the answer is sorted.
+    // The claim may have woken an occurrence that precedes earlier claimed ones, so the answer is sorted.
     return { ...answer, claimed: answer.claimed.toSorted(compareOrder) }
   }
 

@@ -90,7 +90,7 @@ const fields = {
     more: 'byte',
     // 1 if the call reached its limits, so further due occurrences may exist.
     stopped: 'byte',
-    // 1 if the claimed occurrences may wake others that a claim may take.
+    // 1 if the claimed occurrences may wake further claimable occurrences.
     wakes: 'byte',
     nextDueAt: 'number',
   },

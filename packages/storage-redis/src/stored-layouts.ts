@@ -24,7 +24,7 @@ const head = {
   deletedAt: 'number',
   // The version below which an update has still to cancel waiting slots; 0 if there are none.
   cancelsBelow: 'uint32',
-  // 0 without a start rate.
+  // Maximum number of starts in an interval; 0 without a start rate.
   startLimit: 'uint16',
   maxQueued: 'number',
   // Maximum number of active occurrences; 1 under policies without `maxConcurrency`.

@@ -12,7 +12,7 @@ import { tuned } from '../../workspace/test-tuning.ts'
 
 const { start, client: admin, open, onClose } = useServers()
 
-/** Ten times a second. */
+/** A schedule with ten slots per second. */
 class Often extends WindowedSchedule {
   get type(): ScheduleType {
     return { name: 'often', revive: () => new Often() }

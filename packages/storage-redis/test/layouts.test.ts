@@ -38,7 +38,7 @@ describe('the layout of a stored record', () => {
   })
 })
 
-// Where one of these changes, data that are stored already would be read wrongly: raise the version, and migrate.
+// If an offset or a code changes, stored data would be read wrongly: raise the version of the form, and add a migration.
 it('the offsets and codes of stored Redis records are fixed for each version', () => {
   expect({
     version: storedForm.version,

@@ -13,7 +13,7 @@ const { start, client: admin, open, onClose } = useServers()
 
 const look = (storage: Storage) => storage.get({ jobs: [jobId('alpha')] })
 
-/** Loads a new copy of the package. The loaded copy may already have warned about an earlier test's server on the same port. */
+/** Loads a new copy of the package, because the loaded copy may have warned about an earlier test's server on the same port. */
 async function loadAnew(): Promise<typeof redisStorage> {
   vi.resetModules()
   return (await import('../src/index.ts')).redisStorage

@@ -5,11 +5,14 @@ import { join } from 'node:path'
 import { type BrowserContext, chromium, type Page } from 'playwright-core'
 import { programPath } from './programs.ts'
 
-/** A browser with one page, which tests share. */
+/** A browser with one page, which all tests of a file share. */
 export interface TestBrowser {
   readonly context: BrowserContext
   readonly page: Page
-  /** Returns errors, violations of the content security policy and requests to foreign hosts since the last call. */
+  /**
+   * Returns the errors, the violations of the content security policy and the requests to foreign hosts since the last
+   * call.
+   */
   complaints(): readonly string[]
   close(): Promise<void>
 }
@@ -42,7 +45,7 @@ export async function openBrowser(fonts?: (folder: string) => string): Promise<T
   let said: string[] = []
   page.on('pageerror', (error) => said.push(`${error.message} ${error.stack}`))
   page.on('console', (message) => {
-    // A page that names no icon makes the browser ask for this one.
+    // The page has no icon, so the browser requests this one. The failed request is expected.
     if (message.location().url.endsWith('/favicon.ico')) return
     if (message.type() === 'error' || message.type() === 'warning') said.push(message.text())
   })
@@ -77,7 +80,7 @@ interface AxeResult {
   }[]
 }
 
-/** Returns the violations of accessibility rules: of all rules, or of some. */
+/** Returns the violations of accessibility rules: of the given rules, or of all. */
 export async function accessibilityFindings(page: Page, rules?: readonly string[]): Promise<readonly string[]> {
   const isThere = await page.evaluate('typeof axe')
   if (isThere === 'undefined') await page.evaluate(`${axeSource}; undefined`)
@@ -88,7 +91,7 @@ export async function accessibilityFindings(page: Page, rules?: readonly string[
   )
 }
 
-/** By how many pixels the page is wider than the window. */
+/** Returns the number of pixels by which the page is wider than the window. */
 export function overflow(page: Page): Promise<number> {
   return page.evaluate('document.documentElement.scrollWidth - window.innerWidth') as Promise<number>
 }

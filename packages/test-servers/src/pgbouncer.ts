@@ -9,13 +9,13 @@ import { ServerProcess } from './server-process.ts'
 import { serverUser } from './server-user.ts'
 
 export interface PgBouncerOptions {
-  /** The server behind the pooler. */
+  /** The PostgreSQL server behind the pooler. */
   readonly to: Pick<PostgresServer, 'host' | 'port'>
-  /** How long a client keeps a connection to the server. Default `transaction`. */
+  /** How long a client keeps its connection to the server. Default `transaction`. */
   readonly poolMode?: 'session' | 'transaction' | 'statement'
-  /** Lines of the section `pgbouncer` of its configuration file. They override: loopback only, no password. */
+  /** Lines of the section `pgbouncer` of the configuration file. They override the defaults: loopback only, no password. */
   readonly config?: Readonly<Record<string, string>>
-  /** Default: a free one. */
+  /** Port of the pooler. Default: a free port. */
   readonly port?: number
 }
 
@@ -26,7 +26,10 @@ export interface PgBouncerServer extends ServerControls {
   readonly port: number
 }
 
-/** @throws Error if a program is missing and cannot be installed, or if the pooler does not start, with its output */
+/**
+ * Starts a PgBouncer. @throws Error if a program is missing and cannot be installed, or if the pooler does not start,
+ * with its output
+ */
 export async function startPgBouncer(options: PgBouncerOptions): Promise<PgBouncerServer> {
   return await onPort(options.port, (port) => startOnPort(options, port))
 }
@@ -42,7 +45,7 @@ async function startOnPort(options: PgBouncerOptions, port: number): Promise<PgB
     unix_socket_dir: '',
     auth_type: 'any',
     pool_mode: poolMode,
-    // The pooler would reject every startup setting of a client that it does not know.
+    // Without this setting, the pooler rejects clients that send these startup settings.
     ignore_startup_parameters: 'extra_float_digits,options',
     ...config,
   }
@@ -59,7 +62,7 @@ async function startOnPort(options: PgBouncerOptions, port: number): Promise<PgB
     args: [file],
     directory,
     user,
-    // The gentler signals wait for its clients.
+    // SIGTERM and SIGINT would wait for the pooler's clients.
     stopSignal: 'SIGQUIT',
     probe: () => ping(port),
   })
@@ -67,10 +70,10 @@ async function startOnPort(options: PgBouncerOptions, port: number): Promise<PgB
   return await startPrivate({ url, host, port }, { server, removeOwn })
 }
 
-/** Resolves when the pooler itself answers, whether or not the server behind it does. */
+/** Resolves when the pooler answers, even if the server behind it does not. */
 async function ping(port: number): Promise<void> {
   const client = new Client({ host, port, user: 'postgres', database: 'pgbouncer', connectionTimeoutMillis: 5000 })
-  // The failing call reports the same error.
+  // The failing call reports the same error, so this event is ignored.
   client.on('error', () => {})
   try {
     await client.connect()

@@ -9,46 +9,51 @@ import { ServerProcess } from './server-process.ts'
 import { type ServerUser, serverUser } from './server-user.ts'
 
 export interface PostgresOptions {
-  /** Lines of the configuration file. They override: loopback only, no password, and PostgreSQL's defaults. */
+  /** Lines of the configuration file. They override the defaults: loopback only, no password, and PostgreSQL's own defaults. */
   readonly config?: Readonly<Record<string, string>>
-  /** Does not flush to disk: faster, but stored data do not survive a power loss. Default false. */
+  /** Whether the server skips flushes to disk. It is faster then, but data do not survive a power loss. Default false. */
   readonly quick?: boolean
-  /** Default: a free one. */
+  /** Port of the server. Default: a free port. */
   readonly port?: number
   /**
-   * Folder of its data, which the server keeps when it stops. Default: a new one, which the server then removes. PostgreSQL
-   * does not run as root. If root starts it, the folder is given to another user, who must be able to reach it.
+   * Folder of the server's data, which the server keeps when it stops. Default: a new folder, which is removed at the
+   * stop. PostgreSQL does not run as root. If root starts it, the folder is given to another user, who must have access
+   * to it.
    */
   readonly directory?: string
   /**
-   * The url of a private primary server on this machine. This server begins as a copy of it and follows it as a standby, until
-   * it is promoted. Default: a primary.
+   * URL of a private primary server on this machine. The new server begins as its copy and follows it as a standby
+   * until it is promoted. Default: the new server is a primary.
    */
   readonly standbyOf?: string
   /**
-   * Whether a Ctrl-C in the terminal spares the server, so that its starter can use it to the end and stop it. Default false.
+   * Whether the server has its own process group, so that Ctrl-C does not end it and the starter can stop it later.
+   * Default false.
    */
   readonly ownGroup?: boolean
 }
 
 /** A private PostgreSQL server. Its superuser and its database are `postgres`, without a password. */
 export interface PostgresServer extends ServerControls {
-  /** Over TCP. */
+  /** URL that connects over TCP. */
   readonly url: string
-  /** Over the Unix socket. */
+  /** URL that connects over the server's Unix socket. */
   readonly socketUrl: string
   readonly host: string
   readonly port: number
-  /** The folder of its Unix socket. */
+  /** The folder of the server's Unix socket. */
   readonly socketFolder: string
   readonly directory: string
-  /** Ends it immediately without a checkpoint, like a crash. The data stay for {@link PostgresServer.restart}. */
+  /** Ends the server immediately without a checkpoint, like a crash. The data stay for {@link PostgresServer.restart}. */
   kill(): Promise<void>
 }
 
 const quickConfig = { fsync: 'off', synchronous_commit: 'off', full_page_writes: 'off' }
 
-/** @throws Error if a program is missing and cannot be installed, or if the server does not start, with its output */
+/**
+ * Starts a PostgreSQL server. @throws Error if a program is missing and cannot be installed, or if the server does not
+ * start, with its output
+ */
 export async function startPostgres(options: PostgresOptions = {}): Promise<PostgresServer> {
   return await onPort(options.port, (port) => startOnPort(options, port))
 }
@@ -56,7 +61,7 @@ export async function startPostgres(options: PostgresOptions = {}): Promise<Post
 async function startOnPort(options: PostgresOptions, port: number): Promise<PostgresServer> {
   const { config = {}, quick = false, standbyOf } = options
   const user = serverUser()
-  // The socket's folder is always a new one: the path of a socket is limited to about 100 characters.
+  // The folder of the socket is always new, because the path of a socket is limited to about 100 characters.
   const socketFolder = mkdtempSync(join(tmpdir(), 'jobistemer-postgres-'))
   const directory = options.directory ?? socketFolder
   mkdirSync(directory, { recursive: true })
@@ -70,7 +75,7 @@ async function startOnPort(options: PostgresOptions, port: number): Promise<Post
     directory,
     ownGroup: options.ownGroup,
     user,
-    // The gentler signal waits until every client has gone. SIGKILL would leave the server's child processes behind.
+    // SIGTERM would wait until every client has disconnected. SIGKILL would leave the server's child processes running.
     stopSignal: 'SIGINT',
     killSignal: 'SIGQUIT',
     probe: () => ping(url),
@@ -86,7 +91,7 @@ async function startOnPort(options: PostgresOptions, port: number): Promise<Post
       ...(standbyOf !== undefined && { primary_conninfo: standbyOf }),
       ...config,
     }
-    // This file has precedence over postgresql.conf.
+    // `postgresql.auto.conf` has precedence over `postgresql.conf`.
     writeFileSync(join(data, 'postgresql.auto.conf'), Object.entries(settings).map(toLine).join(''))
   }
   const socketUrl = `postgres://postgres@/postgres?host=${encodeURIComponent(socketFolder)}&port=${port}`
@@ -100,7 +105,7 @@ function initialize(data: string, user: ServerUser | undefined): void {
   makeData('initdb', ['-D', data, ...initialOptions], data, user)
 }
 
-/** `-R` creates the file that makes the server a standby. */
+/** Copies a primary's data. `-R` creates the file that makes the server a standby. */
 function copy(primary: string, data: string, user: ServerUser | undefined): void {
   makeData('pg_basebackup', ['-D', data, '-d', primary, '-R', '-X', 'stream', '-c', 'fast', '--no-sync'], data, user)
 }
@@ -114,7 +119,7 @@ function makeData(program: string, args: readonly string[], data: string, user: 
   throw new Error(`${program} ended with code ${status}:\n${stdout}${stderr}${remedy}`)
 }
 
-/** The advice to root, whose server runs as another user. */
+/** Returns the advice for root, whose server runs as another user. */
 function unreachable(data: string): string {
   return `PostgreSQL does not run as root: another user must reach ${data}. Run "chmod o+x" on the folders above it, or choose another one.`
 }
@@ -123,10 +128,10 @@ function toLine([name, value]: readonly [string, string]): string {
   return `${name} = '${value.replaceAll("'", "''")}'\n`
 }
 
-/** Resolves when the server has recovered its data and answers. */
+/** Resolves when the server has recovered its data and answers queries. */
 async function ping(url: string): Promise<void> {
   const client = new Client({ connectionString: url, connectionTimeoutMillis: 5000 })
-  // The failing call reports the same error.
+  // The failing call reports the same error, so this event is ignored.
   client.on('error', () => {})
   try {
     await client.connect()

@@ -1,24 +1,24 @@
 import { freePort } from './free-port.ts'
 import type { ServerProcess } from './server-process.ts'
 
-/** The address on which all servers listen. */
+/** The address on which all test servers listen. */
 export const host = '127.0.0.1'
 
 /** The operations of every private server. */
 export interface ServerControls {
   readonly pid: number
-  /** Ends the server and removes its data, unless their folder was given. */
+  /** Ends the server, and removes its data unless the caller gave their folder. */
   stop(): Promise<void>
-  /** Ends it without warning. Data on disk stay for {@link ServerControls.restart}. */
+  /** Ends the server without warning. Data on disk stay for {@link ServerControls.restart}. */
   kill(): Promise<void>
-  /** Ends it if it runs, and starts it on the same port and data. */
+  /** Ends the server if it runs, and starts it on the same port and data. */
   restart(): Promise<void>
 }
 
-// Another process may take a free port before the server does.
+// Number of attempts to start on a free port. Another process may take the port before the server does.
 const tries = 5
 
-/** Starts a server on a given port, or on a free one. If another process has taken the free port, tries another one. */
+/** Starts a server on the given port. Without a port, uses a free one, and tries again if another process has taken it. */
 export async function onPort<Server>(
   wanted: number | undefined,
   start: (port: number) => Promise<Server>,
@@ -32,7 +32,7 @@ export async function onPort<Server>(
   }
 }
 
-/** Starts the process, and removes its data if that fails. */
+/** Starts the server, and removes its data if the start fails. */
 export async function startPrivate<Details extends object>(
   details: Details,
   options: { readonly server: ServerProcess; readonly prepare?: () => void; readonly removeOwn: () => void },

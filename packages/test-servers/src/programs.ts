@@ -2,7 +2,7 @@ import { spawnSync } from 'node:child_process'
 import { accessSync, constants, readdirSync } from 'node:fs'
 import { delimiter, join } from 'node:path'
 
-// The distribution's package of each program.
+// The Debian package of each program.
 const packages: Readonly<Record<string, string>> = {
   'redis-server': 'redis-server',
   'valkey-server': 'valkey-server',
@@ -19,18 +19,18 @@ const brewNames: Readonly<Record<string, string>> = {
   postgres: 'postgresql',
   pg_basebackup: 'postgresql',
 }
-// Debian keeps each version of PostgreSQL in a folder outside of the PATH.
+// Folder with PostgreSQL's versions. Debian installs them outside of the PATH.
 const postgresVersions = '/usr/lib/postgresql'
 
 /**
- * Checks that programs are on the PATH. If a program is missing, installs its package, if that needs no password.
+ * Checks that programs are on the PATH. If a program is missing, installs its package if root rights need no password.
  * @throws Error with the package to install
  */
 export function ensurePrograms(names: readonly string[]): void {
   for (const name of names) if (findProgram(name) === undefined) installProgram(name)
 }
 
-/** Returns the path of a program. @throws Error with the package to install */
+/** Returns the path of a program, and installs it if it is missing. @throws Error with the package to install */
 export function programPath(name: string): string {
   ensurePrograms([name])
   return findProgram(name) ?? name
@@ -45,14 +45,14 @@ function findProgram(name: string): string | undefined {
     .find(isExecutable)
 }
 
-/** Sorted with the newest version first. */
+/** Returns the program folders of all PostgreSQL versions, the newest first. */
 function postgresFolders(): readonly string[] {
   try {
     return readdirSync(postgresVersions)
       .sort((one, other) => Number(other) - Number(one))
       .map((version) => join(postgresVersions, version, 'bin'))
   } catch {
-    // Only Debian and its derivatives have this folder.
+    // Only Debian and its derivatives have the folder of PostgreSQL's versions.
     return []
   }
 }
@@ -76,7 +76,7 @@ function installProgram(name: string): void {
   )
 }
 
-/** Installs a Debian package. Returns the reason of a failure, or `null`. */
+/** Installs a Debian package. Returns the reason of a failure, or `null` after success. */
 function installPackage(name: string): string | null {
   const isRoot = process.getuid?.() === 0
   if (findProgram('apt-get') === undefined) return 'there is no apt-get'
@@ -84,14 +84,14 @@ function installPackage(name: string): string | null {
   console.log(`Installing the package ${name} …`)
   const apt = [...(isRoot ? [] : ['sudo', '-n', '-E']), 'apt-get', '-q', '-o', 'DPkg::Lock::Timeout=300']
   const install = [...apt, 'install', '-y', '--no-install-recommends', name]
-  // On a new machine the package lists are empty or old.
+  // The first attempt fails on a new machine whose package lists are empty or old.
   if (run(install) === null) return null
   return run([...apt, 'update']) ?? run(install)
 }
 
-/** Runs a command to its end. Returns its output if it failed, or `null`. */
+/** Runs a command to its end. Returns its output if it failed, or `null` after success. */
 function run([command = '', ...args]: readonly string[]): string | null {
-  // RUNLEVEL keeps the packages from starting servers of their own.
+  // `RUNLEVEL` keeps the installed packages from starting servers.
   const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive', RUNLEVEL: '1' }
   const { status, error, stderr } = spawnSync(command, args, {
     env,

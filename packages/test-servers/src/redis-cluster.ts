@@ -4,7 +4,7 @@ import { freePort } from './free-port.ts'
 import { type RedisProduct, type RedisServer, startRedis } from './redis.ts'
 
 export interface RedisCluster {
-  /** The url of one node, from which clients find the other nodes. */
+  /** URL of one cluster node, from which clients find the other nodes. */
   readonly url: string
   readonly nodes: readonly RedisServer[]
   stop(): Promise<void>
@@ -13,7 +13,7 @@ export interface RedisCluster {
 const slots = 16_384
 const formLimitMs = 60_000
 
-/** Starts a cluster of masters without replicas. Resolves when the cluster covers all slots. */
+/** Starts a Redis Cluster of masters without replicas. Resolves when the cluster covers all slots. */
 export async function startRedisCluster(
   options: {
     readonly masters?: number
@@ -48,7 +48,7 @@ async function startNode(product: RedisProduct, config: Readonly<Record<string, 
     config: {
       'cluster-enabled': 'yes',
       'cluster-config-file': 'nodes.conf',
-      // The default is the server's port plus 10,000, which may not be a valid port.
+      // The default bus port is the server's port plus 10,000, which may exceed the highest port.
       'cluster-port': busPort,
       'cluster-node-timeout': '5000',
       ...config,

@@ -9,23 +9,24 @@ import { ServerProcess } from './server-process.ts'
 export type RedisProduct = 'redis' | 'valkey'
 
 export interface RedisOptions {
-  /** Default `redis`. */
+  /** The server to start: Redis or Valkey. Default `redis`. */
   readonly product?: RedisProduct
-  /** Lines of the configuration file. They override: loopback only, no password, no persistence. */
+  /** Lines of the configuration file. They override the defaults: loopback only, no password, no persistence. */
   readonly config?: Readonly<Record<string, string>>
-  /** Default: a free one. */
+  /** Port of the server. Default: a free port. */
   readonly port?: number
-  /** Folder of its data, which the server keeps when it stops. Default: a new one, which the server then removes. */
+  /** Folder of the server's data, which the server keeps when it stops. Default: a new folder, which is removed at the stop. */
   readonly directory?: string
   /**
-   * Whether a Ctrl-C in the terminal spares the server, so that its starter can use it to the end and stop it. Default false.
+   * Whether the server has its own process group, so that Ctrl-C does not end it and the starter can stop it later.
+   * Default false.
    */
   readonly ownGroup?: boolean
 }
 
 /** A private Redis or Valkey server. */
 export interface RedisServer extends ServerControls {
-  /** Contains the password, if there is one. */
+  /** The server's URL, with the password if there is one. */
   readonly url: string
   readonly host: string
   readonly port: number
@@ -62,10 +63,13 @@ async function startOnPort(options: RedisOptions, port: number): Promise<RedisSe
   return await startPrivate({ url, host, port, directory }, { server, removeOwn })
 }
 
-/** Resolves when this server has read its data and answers, and not another one that has taken its port before. */
+/**
+ * Resolves when the server with this process id has read its data and answers. Rejects if another server has taken its
+ * port.
+ */
 async function assertAnswers(url: string, pid: number): Promise<void> {
   const client = new Redis(url, { lazyConnect: true, retryStrategy: null, maxRetriesPerRequest: 0 })
-  // The failing call reports the same error.
+  // The failing call reports the same error, so this event is ignored.
   client.on('error', () => {})
   try {
     await client.connect()

@@ -7,23 +7,23 @@ const lookEveryMs = 20
 
 const alive = new Map<ChildProcess, NodeJS.Signals>()
 
-// A process that forgets to stop a server, or dies of an error, leaves no server behind.
+// When this process exits, also after an error, it ends all servers that still run.
 process.on('exit', () => {
   for (const [child, signal] of alive) child.kill(signal)
 })
 
-/** The command that starts a server, and the probe that checks whether it answers. */
+/** The command that starts a server, and the probe that checks whether the server answers. */
 export interface ServerCommand {
   readonly program: string
   readonly args: readonly string[]
   readonly directory: string
   /** Whether the server has its own process group, so that a Ctrl-C in the terminal does not reach it. Default false. */
   readonly ownGroup?: boolean | undefined
-  /** The user of the server. Default: the user of this process. */
+  /** The user who runs the server. Default: the user of this process. */
   readonly user?: { readonly uid: number; readonly gid: number } | undefined
-  /** The signal that ends it gently. Default SIGTERM. */
+  /** The signal that ends the server gently. Default SIGTERM. */
   readonly stopSignal?: NodeJS.Signals
-  /** The signal that ends it like a crash. Default SIGKILL. */
+  /** The signal that ends the server like a crash. Default SIGKILL. */
   readonly killSignal?: NodeJS.Signals
   /** Resolves if the server with this process id answers; otherwise rejects. */
   readonly probe: (pid: number) => Promise<void>
@@ -45,7 +45,7 @@ export class ServerProcess {
     return pid
   }
 
-  /** Resolves when the server answers. @throws Error with the server's output if it does not */
+  /** Starts the server. Resolves when the server answers. @throws Error with the server's output if it does not answer */
   async start(): Promise<void> {
     const { program, args, directory, ownGroup = false, user, killSignal = 'SIGKILL', probe } = this.#command
     this.#output = ''
@@ -67,7 +67,7 @@ export class ServerProcess {
     const deadline = performance.now() + startLimitMs
     for (;;) {
       await sleep(lookEveryMs)
-      // If another server has taken the port, that server answers the probe.
+      // The server may have failed because another server has the port. The probe would then reach that server.
       if (hasEnded(child)) throw new Error(`${program} ended while it started:\n${this.#output}`)
       try {
         await probe(child.pid as number)
@@ -82,12 +82,12 @@ export class ServerProcess {
     }
   }
 
-  /** Ends it gently, and kills it if it does not end. */
+  /** Ends the server gently, and kills it if it does not end in time. */
   async stop(): Promise<void> {
     const child = this.#child
     if (child === null) return
     const killer = setTimeout(() => child.kill('SIGKILL'), stopLimitMs)
-    // A process stopped by SIGSTOP handles no signal but SIGCONT and SIGKILL.
+    // A stopped process (SIGSTOP) handles only SIGCONT and SIGKILL, so SIGCONT comes first.
     child.kill('SIGCONT')
     await this.#end(this.#command.stopSignal ?? 'SIGTERM')
     clearTimeout(killer)

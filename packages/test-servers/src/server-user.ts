@@ -5,10 +5,10 @@ export interface ServerUser {
   readonly gid: number
 }
 
-// The user of Debian's package, and one that every system has.
+// Users to try: the user of Debian's package, and `nobody`, which every system has.
 const names = ['postgres', 'nobody']
 
-/** The user of a server that refuses to run as root. `undefined` if this process does not run as root. */
+/** Returns the user of a server that refuses to run as root; `undefined` if this process does not run as root. */
 export function serverUser(): ServerUser | undefined {
   if (process.getuid?.() !== 0) return undefined
   for (const name of names) {

@@ -1,8 +1,9 @@
 import { startPostgres } from './postgres.ts'
 
 /**
- * A server for tests that need no private one and use their own schemas. `JOBISTEMER_TEST_POSTGRES_URL` can name it. Otherwise
- * this function starts a private server, fast and not durable. `stop` ends only a server that was started here.
+ * Returns a PostgreSQL server for tests that use their own schemas and need no private server.
+ * `JOBISTEMER_TEST_POSTGRES_URL` can name it. Otherwise the function starts a fast server that is not durable. `stop`
+ * ends only a server that the function has started.
  */
 export async function sharedPostgres(): Promise<{ readonly url: string; stop(): Promise<void> }> {
   const url = process.env.JOBISTEMER_TEST_POSTGRES_URL

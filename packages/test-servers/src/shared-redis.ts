@@ -6,8 +6,9 @@ const variables: Readonly<Record<RedisProduct, string>> = {
 }
 
 /**
- * A server for tests that need no private one and use their own prefixes. `JOBISTEMER_TEST_REDIS_URL` (or `…_VALKEY_URL`) can
- * name it. Otherwise this function starts a private server. `stop` ends only a server that was started here.
+ * Returns a Redis or Valkey server for tests that use their own prefixes and need no private server.
+ * `JOBISTEMER_TEST_REDIS_URL` (or `…_VALKEY_URL`) can name it. Otherwise the function starts a server. `stop` ends only
+ * a server that the function has started.
  */
 export async function sharedRedis(
   product: RedisProduct = 'redis',

@@ -5,11 +5,11 @@ import { type AddressInfo, connect, createServer, type Socket } from 'node:net'
 export interface TcpProxy {
   readonly host: string
   readonly port: number
-  /** Lets all traffic pass, as at the start. */
+  /** Ends all disturbances: all traffic passes, as at the start. */
   heal(): void
-  /** Ends all connections, and refuses new ones. */
+  /** Ends all connections, and refuses new connections. */
   cut(): void
-  /** Requests reach the server, but answers get lost. Connections stay open. */
+  /** Drops the server's answers from now on. Requests still reach the server, and connections stay open. */
   loseAnswers(): void
   /** Ends all connections once, after the server has received pending requests. New connections succeed. */
   breakConnections(): void
@@ -28,7 +28,7 @@ export async function startTcpProxy(target: { readonly host: string; readonly po
   const breakConnections = () => {
     for (const [client, server] of pairs) {
       client.destroy()
-      // Not destroyed, so that pending requests still reach the server. Its answers get lost.
+      // The server's side is ended and not destroyed, so that pending requests still reach the server. Its answers get lost.
       server.end()
     }
     pairs.clear()
@@ -38,7 +38,7 @@ export async function startTcpProxy(target: { readonly host: string; readonly po
       client.destroy()
       return
     }
-    // Reads only two fields, because the remaining ones of a stopped server cannot be read.
+    // Only two fields are read, because the getters of a stopped server's other fields throw.
     const server = connect({ host: target.host, port: target.port })
     const pair = [client, server] as const
     pairs.add(pair)
@@ -51,7 +51,7 @@ export async function startTcpProxy(target: { readonly host: string; readonly po
       else setTimeout(() => client.destroyed || client.write(chunk), delayMs)
     })
     for (const [one, other] of [pair, [server, client] as const]) {
-      // The event `close` follows each error and is enough for the other side.
+      // The event `close` follows each error, and its listener ends the other side.
       one.on('error', () => {})
       one.on('close', () => {
         pairs.delete(pair)
@@ -67,7 +67,7 @@ export async function startTcpProxy(target: { readonly host: string; readonly po
     heal() {
       state = 'open'
       delayMs = 0
-      // A connection that has lost an answer is out of step with its server.
+      // A connection that has lost an answer would match later answers to wrong requests.
       breakConnections()
     },
     cut() {

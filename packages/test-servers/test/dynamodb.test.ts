@@ -16,7 +16,7 @@ async function started(data: 'disk' | 'memory'): Promise<DynamoDBServer> {
   return server
 }
 
-/** Sends a request like a client. DynamoDB Local checks only the form of the signature. */
+/** Sends a request to DynamoDB Local and returns its answer. The server checks only the form of the signature. */
 async function ask({ endpoint }: DynamoDBServer, operation: string, body: object): Promise<Record<string, unknown>> {
   const authorization =
     'AWS4-HMAC-SHA256 Credential=local/20260101/local/dynamodb/aws4_request, SignedHeaders=host, Signature=0'

@@ -25,7 +25,7 @@ async function client(target: string): Promise<Client> {
   return connection
 }
 
-/** Returns the only value of the only row. */
+/** Runs a query and returns the only value of its only row. */
 async function ask(target: string, query: string): Promise<unknown> {
   const connection = new Client(target)
   connection.on('error', () => {})

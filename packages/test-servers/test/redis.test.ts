@@ -40,7 +40,7 @@ it('a killed Redis restarts on the same port with its persisted data', async () 
   expect(await client(server.url).get('key')).toBe('value')
 })
 
-/** Returns whether this process leads a process group: a negative id names a group. */
+/** Returns whether the process leads a process group: `kill` with a negative id addresses a group. */
 function leadsGroup(pid: number): boolean {
   try {
     return process.kill(-pid, 0)
@@ -123,7 +123,7 @@ it('startRedis rejects if another server answers on the same port', async () => 
     () => rmSync(folder, { recursive: true }),
     () => vi.unstubAllEnvs(),
   )
-  // It reports the taken port after the probe has asked the other server.
+  // The fake server reports the taken port only after 0.5 s, when the probe has already reached the other server.
   writeFileSync(join(folder, 'redis-server'), '#!/bin/sh\nsleep 0.5\necho "Address already in use"\nexit 1\n', {
     mode: 0o755,
   })

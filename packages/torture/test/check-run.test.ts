@@ -495,7 +495,7 @@ describe('the torture test’s check of the storage’s answers', () => {
 })
 
 describe('the torture test’s check of a storage that loses acknowledged writes', () => {
-  /** A story in which `a.1` and `b.1` received the same token, and the ledger names `a`. */
+  /** Returns a story in which `a.1` and `b.1` received the same token, and the ledger names node `a` as owner. */
   function givenTwice(): { readonly story: Story; readonly occurrence: OccurrenceId } {
     const story = new Story()
     const occurrence = story.plainSlot(1000, 'a.1')

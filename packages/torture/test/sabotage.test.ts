@@ -31,7 +31,7 @@ it('this test covers every sabotage of the torture test', () => {
   expect(Object.keys(sabotages)).toEqual(sabotageNames)
 })
 
-// Sabotages wrap the storage, so the kind of storage does not matter.
+// A sabotage wraps the storage, so one kind of storage suffices.
 it.concurrent.each(Object.entries(sabotages))(
   'the torture test’s checks report the sabotage %s',
   { timeout: 200_000 },
@@ -50,7 +50,7 @@ it.concurrent.each(Object.entries(sabotages))(
       keep: false,
     }
     const { violations, folder } = await torture(options, { counts, recoveryLimitMs: 8000 })
-    // A violation keeps the recording for its investigation. Here violations are expected.
+    // A run with a violation keeps its folder. This test expects the violation, so it removes the folder.
     if (folder !== null) rmSync(folder, { recursive: true })
     expect(violations.map((violation) => violation.rule)).toContain(rule)
   },

@@ -8,7 +8,7 @@ import { prose } from './prose.mjs'
 import { typechecks } from './typecheck.mjs'
 import { workflows } from './workflows.mjs'
 
-/** All checks. Each counts as one test. They need an install and a build. */
+/** Returns all checks, each of which counts as one test. They need an install and a build. */
 export function allChecks() {
   return [
     lint,

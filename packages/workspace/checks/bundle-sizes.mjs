@@ -2,8 +2,8 @@ import { check } from '../runner/outcome.mjs'
 import { workspacePackages } from '../runner/packages.mjs'
 
 /**
- * Maximum size of each entry point in kB: a minified bundle with everything that it imports from its own package. Raise a
- * limit on purpose, in the commit that needs the space.
+ * Maximum size of each entry point in kB: a minified bundle with everything that the entry point imports from its own
+ * package. Raise a limit on purpose, in the commit that needs the space.
  * @type {Readonly<Record<string, number>>}
  */
 const limits = {
@@ -50,12 +50,13 @@ export const bundleSizes = check('size of each entry point', async () => {
 })
 
 /**
+ * Returns the size of the minified bundle of an entry point, in bytes.
  * @param {string} folder of a package
  * @param {string} file
- * @returns {Promise<number>} in bytes
+ * @returns {Promise<number>}
  */
 async function sizeOf(folder, file) {
-  // The commands load this module before they install the dependencies.
+  // esbuild is loaded here, because the commands load this module before they install the dependencies.
   const { build } = await import('esbuild')
   const { outputFiles } = await build({
     absWorkingDir: folder,
@@ -66,13 +67,14 @@ async function sizeOf(folder, file) {
     format: 'esm',
     platform: 'node',
     target: 'node20',
-    // The dependencies of a package are not its own code.
+    // Dependencies are left out, because they are not a package's own code.
     packages: 'external',
   })
   return outputFiles.reduce((sum, { contents }) => sum + contents.length, 0)
 }
 
 /**
+ * Returns the problems: entry points above their limit, without a limit, or that do not exist.
  * @param {Readonly<Record<string, number>>} sizes in bytes
  * @param {Readonly<Record<string, number>>} kilobytes the limits
  * @returns {string | undefined}

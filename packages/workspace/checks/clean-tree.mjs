@@ -2,7 +2,8 @@ import { check } from '../runner/outcome.mjs'
 import { capture } from '../runner/run-process.mjs'
 
 /**
- * The step that compares git's view of the tree with an earlier one: builds, checks and tests must leave no files behind.
+ * Returns the step that compares the status of the git tree with an earlier one: builds, checks and tests must leave no
+ * files behind.
  * @param {string} before
  */
 export function cleanTree(before) {

@@ -2,7 +2,7 @@ import { check, complaint } from '../runner/outcome.mjs'
 import { workspacePackages } from '../runner/packages.mjs'
 import { capturePnpm } from '../runner/pnpm.mjs'
 
-/** Licenses of dependencies that users may install with an MIT package without any duty beyond a notice. */
+/** Licenses of dependencies that an MIT package may have, because they require nothing beyond a notice. */
 const accepted = new Set([
   'MIT',
   'ISC',

@@ -1,7 +1,7 @@
 import { capturePnpm } from '../runner/pnpm.mjs'
 import { check, complaint } from '../runner/outcome.mjs'
 
-/** The arguments that make biome use this repository's settings. */
+/** The arguments that make biome use the settings of this repository. */
 export const biomeSettings = ['--config-path=packages/workspace', '--error-on-warnings']
 
 export const lint = check('lint, format and import cycles', async () =>

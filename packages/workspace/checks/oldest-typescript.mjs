@@ -7,11 +7,11 @@ import { root } from '../runner/repository.mjs'
 import { capture } from '../runner/run-process.mjs'
 
 /**
- * The published declarations compile with the oldest supported TypeScript, and with its oldest module resolution, which
- * does not read `exports`. Unlike most projects, this check also checks the declarations themselves.
+ * Checks that the published declarations compile with the oldest supported TypeScript, and with its oldest module
+ * resolution, which does not read `exports`. Unlike most projects, this check also checks the declarations themselves.
  */
 export const oldestTypescript = check('declarations under the oldest TypeScript', async () => {
-  // A folder in which TypeScript finds every package, as in the project of a user.
+  // Creates a folder in which TypeScript finds every package, as in the project of a user.
   const folder = mkdtempSync(join(root, 'packages', 'scenarios', 'node_modules', 'oldest-typescript-'))
   try {
     const imports = entryPoints().map((entryPoint, index) => `export * as _${index} from '${entryPoint}'\n`)
@@ -33,7 +33,7 @@ export const oldestTypescript = check('declarations under the oldest TypeScript'
   }
 })
 
-/** Packages whose declarations need a framework that itself requires a newer TypeScript. */
+/** Packages to leave out, because their framework itself requires a newer TypeScript. */
 const ofNewerFrameworks = ['@jobistemer/fastify']
 
 /** Returns all entry points of the published packages. */

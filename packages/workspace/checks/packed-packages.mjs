@@ -6,10 +6,10 @@ import { workspacePackages } from '../runner/packages.mjs'
 import { capturePnpm, captureTool } from '../runner/pnpm.mjs'
 import { tarballFiles } from './tarball.mjs'
 
-/** Maximum size of an unpacked package, in bytes. Core is the largest one that every user installs. */
+/** Maximum size of an unpacked package, in bytes. Core is the largest package that every user installs. */
 const largestSize = 2_000_000
 
-/** One check for each publishable package: publint and @arethetypeswrong/cli inspect its tarball. */
+/** Returns a check for each publishable package: publint and @arethetypeswrong/cli inspect the package's tarball. */
 export function packedPackages() {
   return workspacePackages()
     .filter(({ publishable }) => publishable)
@@ -21,7 +21,8 @@ async function inspect({ folder }) {
   const temporary = mkdtempSync(join(tmpdir(), 'jobistemer-pack-'))
   try {
     const tarball = join(temporary, 'package.tgz')
-    // All packages are built already. A second build would rewrite `dist` while tests of other packages import it.
+    // Install scripts are off, because the packages are already built. A second build would rewrite `dist` while other
+    // tests import it.
     const env = { npm_config_ignore_scripts: 'true' }
     const packed = await capturePnpm(['pack', '--out', tarball], { cwd: folder, env })
     if (packed.exitCode !== 0) return complaint(packed)
@@ -42,8 +43,9 @@ async function inspect({ folder }) {
 }
 
 /**
+ * Returns the missing and the superfluous files of a tarball as a problem; undefined without a problem.
  * @param {readonly string[]} paths the paths in a tarball
- * @returns {string | undefined} the missing and the superfluous files
+ * @returns {string | undefined}
  */
 export function strayFiles(paths) {
   const needed = ['package.json', 'LICENSE', 'README.md', 'dist/index.js', 'dist/index.d.ts']
@@ -60,7 +62,8 @@ export function strayFiles(paths) {
 }
 
 /**
- * @param {readonly { size: number }[]} files the files of a tarball
+ * Returns a problem if the files of a tarball exceed the size limit; undefined without a problem.
+ * @param {readonly { size: number }[]} files
  * @returns {string | undefined}
  */
 export function tooLarge(files) {

@@ -2,7 +2,10 @@ import { check } from '../runner/outcome.mjs'
 import { proseFiles } from '../prose/prose-files.mjs'
 import { readAccepted, readPhrases } from '../prose/tables.mjs'
 
-/** A longer list only hides the output of other checks. `npm run lint` prints all of it. */
+/**
+ * Maximum number of listed problems, because a longer list would hide the output of other checks. `npm run lint` lists
+ * all problems.
+ */
 const mostListed = 100
 
 export const prose = check('words of comments, documents, test titles and messages', async () => {
@@ -13,12 +16,12 @@ export const prose = check('words of comments, documents, test titles and messag
 })
 
 /**
- * The uses of forbidden phrases, and the accepted places that no longer exist, a line each.
- * @param {readonly string[]} [paths] files and folders, relative to the repository; all if there are none
+ * Returns the uses of forbidden phrases and the accepted places that no longer exist, one line each.
+ * @param {readonly string[]} [paths] files and folders, relative to the repository; default: all
  * @returns {Promise<string[]>}
  */
 export async function proseProblems(paths = []) {
-  // Loaded here, because the commands import all checks before the first install.
+  // These modules are loaded here, because the commands import all checks before the first install.
   const { describeFinding, findPhrases } = await import('../prose/find-phrases.mjs')
   const forbidden = readPhrases().filter(({ later }) => !later)
   const { findings, unused } = findPhrases(await proseFiles(paths), forbidden, readAccepted())

@@ -24,7 +24,7 @@ export function tarballFiles(tarball) {
 }
 
 /**
- * A field of a header ends at its first zero byte.
+ * Reads a text field of a tar header, which ends at its first zero byte.
  * @param {Buffer} header
  * @param {number} start
  * @param {number} length

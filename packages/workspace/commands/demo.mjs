@@ -1,4 +1,4 @@
-// npm run demo [-- OPTIONS]: install, build what the demo needs, run it. `--ui` runs the demo with the dashboard.
+// npm run demo [-- OPTIONS]: installs, builds what the demo needs, and runs the demo. `--ui` adds the dashboard.
 import { main } from '../runner/command.mjs'
 import { runPackageScript } from '../runner/package-script.mjs'
 

@@ -1,5 +1,5 @@
-// npm run docs [-- --check | --build]: install, build the documentation site, and serve it on this machine. `--check` checks
-// all of its pages instead. `--build` only builds it.
+// npm run docs [-- --check | --build]: installs, builds the documentation site, and serves it on this machine.
+// `--check` checks all pages of the site instead. `--build` only builds the site.
 import { main } from '../runner/command.mjs'
 import { runPackageScript } from '../runner/package-script.mjs'
 

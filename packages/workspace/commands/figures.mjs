@@ -1,5 +1,5 @@
-// npm run figures [-- --phrases]: counts the sources and their texts, and prints each figure beside its target.
-// npm run figures -- --draw SEED: prints 100 texts for a reader who did not write them.
+// npm run figures [-- --phrases]: counts properties of the sources and their texts, and prints each figure beside its
+// target. npm run figures -- --draw SEED: prints 100 texts for a reader who did not write them.
 import { proseFiles } from '../prose/prose-files.mjs'
 import { readPhrases } from '../prose/tables.mjs'
 import { install } from '../runner/bootstrap.mjs'
@@ -8,7 +8,7 @@ import { root } from '../runner/repository.mjs'
 
 await main(async (options) => {
   await install()
-  // They need what was just installed.
+  // These modules are loaded here, because they need the dependencies that `install` has just installed.
   const { countFigures } = await import('../figures/figures.mjs')
   const { countProseFigures } = await import('../figures/prose-figures.mjs')
   const { describeFinding } = await import('../prose/find-phrases.mjs')

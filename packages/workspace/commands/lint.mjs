@@ -1,4 +1,4 @@
-// npm run lint [-- PATH…]: checks lint rules, format and forbidden phrases, and writes nothing.
+// npm run lint [-- PATH…]: checks lint rules, format and forbidden phrases, and changes no files.
 import { biomeSettings } from '../checks/lint.mjs'
 import { proseProblems } from '../checks/prose.mjs'
 import { install } from '../runner/bootstrap.mjs'

@@ -1,4 +1,4 @@
-// npm run mutate [-- OPTIONS]: install, build everything that tests need, measure the tests.
+// npm run mutate [-- OPTIONS]: installs, builds what the tests need, and measures which mutants the tests detect.
 import { main } from '../runner/command.mjs'
 import { runPackageScript } from '../runner/package-script.mjs'
 

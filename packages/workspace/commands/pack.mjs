@@ -27,7 +27,8 @@ await main(async ([folder]) => {
 })
 
 /**
- * The packages and their dependencies as an empty project installs them, in the format CycloneDX.
+ * Returns a bill of materials of the packages and their dependencies, as an empty project installs them, in CycloneDX
+ * format.
  * @param {string} target
  * @returns {Promise<string>}
  */
@@ -40,7 +41,7 @@ async function billOfMaterials(target) {
     await npm(['install', '--ignore-scripts', '--no-audit', '--no-fund', ...tarballs], project)
     const bill = await npm(['sbom', '--sbom-format', 'cyclonedx', '--loglevel', 'error'], project)
     const parsed = JSON.parse(bill)
-    // npm names the tarballs by their path on this machine.
+    // npm refers to the tarballs by their path on this machine, so these references are removed.
     for (const component of parsed.components) {
       component.externalReferences = component.externalReferences.filter(
         (/** @type {{ url: string }} */ { url }) => !url.startsWith('file:'),
@@ -53,9 +54,10 @@ async function billOfMaterials(target) {
 }
 
 /**
+ * Runs npm and returns its output.
  * @param {string[]} args
  * @param {string} cwd
- * @returns {Promise<string>} the output of npm
+ * @returns {Promise<string>}
  */
 async function npm(args, cwd) {
   const { exitCode, output } = await capture('npm', args, { cwd })

@@ -1,6 +1,6 @@
-// npm run rehearse [-- --managers npm,bun --nodes 20,24 --storages sqlite]: publishes all packages to a private registry on
-// this machine, and uses them as an empty project does. With --built, expects that the packages are installed and built.
-// packages/workspace/README.md describes it.
+// npm run rehearse [-- --managers npm,bun --nodes 20,24 --storages sqlite]: publishes all packages to a private
+// registry on this machine, and uses them as an empty project does. `--built` skips the install and the build.
+// See packages/workspace/README.md.
 import { copyFileSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'

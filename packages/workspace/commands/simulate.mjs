@@ -1,4 +1,4 @@
-// npm run simulate [-- OPTIONS]: install, build what the simulator needs, run it.
+// npm run simulate [-- OPTIONS]: installs, builds what the simulator needs, and runs it.
 import { main } from '../runner/command.mjs'
 import { runPackageScript } from '../runner/package-script.mjs'
 

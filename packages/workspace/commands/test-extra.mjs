@@ -1,5 +1,5 @@
-// npm run test:extra [-- NAME…]: npm test with more effort, then long runs of the simulator and of the torture.
-// With names: only the tests of the packages whose name contains one of them, with more effort.
+// npm run test:extra [-- NAME…]: runs `npm test` with more effort, and then long runs of the simulator and of the
+// torture test. With names: runs only the tests of the packages whose name contains one of them, with more effort.
 import { main } from '../runner/command.mjs'
 import { longRunSteps } from '../runner/long-runs.mjs'
 import { testRun } from '../runner/test-run.mjs'

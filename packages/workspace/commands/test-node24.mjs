@@ -1,5 +1,6 @@
-// npm run test:node24 [-- NAME…]: the tests of core, tickers and storages (or of the named packages) under Node 24.
-// They run in a copy of the working tree, where native addons are compiled for that version, so that nothing here changes.
+// npm run test:node24 [-- NAME…]: runs the tests of core, tickers and storages (or of the named packages) under Node
+// 24. They run in a copy of the working tree with native addons for that version, so that the working tree stays
+// unchanged.
 import { main } from '../runner/command.mjs'
 import { node24 } from '../runner/node24.mjs'
 import { runInForeground } from '../runner/run-process.mjs'

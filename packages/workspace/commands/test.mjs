@@ -1,5 +1,5 @@
-// npm test [-- NAME…]: install, build, find or install servers, run every check and the tests of every package and example.
-// With names: only the tests of the packages whose name contains one of them.
+// npm test [-- NAME…]: installs, builds, finds or installs servers, and runs every check and the tests of every package
+// and example. With names: runs only the tests of the packages whose name contains one of them.
 import { main } from '../runner/command.mjs'
 import { testRun } from '../runner/test-run.mjs'
 

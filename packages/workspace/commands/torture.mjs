@@ -1,4 +1,4 @@
-// npm run torture [-- OPTIONS]: install, build what the torture needs, run it.
+// npm run torture [-- OPTIONS]: installs, builds what the torture test needs, and runs it.
 import { main } from '../runner/command.mjs'
 import { runPackageScript } from '../runner/package-script.mjs'
 

@@ -21,7 +21,7 @@ const sampleSizes = { comment: 40, title: 20, message: 20, sentence: 20 }
 const shortestComment = 4
 
 /**
- * Draws a sample by a seed. A text that a change does not touch keeps its rank.
+ * Draws a sample of texts by a seed. The rank of a text depends only on the seed, its path and its words.
  * @param {readonly ProseFile[]} files
  * @param {string} seed
  * @returns {Text[]} comments first, then test titles, messages, and sentences of documents
@@ -39,7 +39,7 @@ export function drawTexts(files, seed) {
   )
 }
 
-/** @param {Text} text @returns {string} what a reader sees of it */
+/** Formats a text as a reader sees it. @param {Text} text @returns {string} */
 export function describeText({ kind, path, line, text, beneath }) {
   return `${kind} ${path}:${line}\n  ${text}${beneath === '' ? '' : `\n  | ${beneath}`}`
 }
@@ -85,7 +85,11 @@ function sourceTexts({ path, text: source }) {
   return texts
 }
 
-/** @param {ts.Node} node @returns {boolean} whether it is a literal of several words in a log line or in an error */
+/**
+ * Returns whether the node is a literal of several words in a log line or in an error.
+ * @param {ts.Node} node
+ * @returns {boolean}
+ */
 function isMessage(node) {
   if (!ts.isStringLiteralLike(node) && !ts.isTemplateExpression(node)) return false
   const { parent } = node

@@ -1,5 +1,5 @@
 /**
- * The largest number of successive lines that two groups of files have in common.
+ * Returns the largest number of successive lines that two groups of files have in common.
  * @param {readonly (readonly (readonly string[])[])[]} groups of files, each as its lines
  */
 export function longestEqualRun(groups) {

@@ -15,9 +15,9 @@ import { readSources } from './read-source.mjs'
 
 const adapters = ['memory', 'sqlite', 'redis', 'postgres', 'dynamodb']
 
-/** The files at which a reader begins who wants to know how nodes detect a death and react to it. */
+/** The files with which a reader begins to understand how nodes detect a death and react to it. */
 const takeoverRoots = ['cluster/heartbeats.ts', 'maintenance/reaper.ts', 'scheduling/overdue-takeover.ts']
-/** Files in this folder count as read, if the roots import them directly or indirectly. */
+/** Files in this folder count as read if the roots import them directly or indirectly. */
 const takeoverFolder = 'cluster'
 
 /**

@@ -1,5 +1,6 @@
 /**
- * The groups of files that import one another in a circle: the strongly connected components with several files.
+ * Returns the groups of files that import one another in a circle: the strongly connected components with several
+ * files.
  * @param {ReadonlyMap<string, readonly string[]>} imports each file, with the files that it imports
  * @returns {string[][]} each circle's files, in the order of their names
  */

@@ -7,7 +7,7 @@ import { percentile, sentenceLengths } from '../prose/sentences.mjs'
 /** @import { Figure } from './figures.mjs' */
 
 /**
- * Counts what the texts should have less of.
+ * Counts long sentences and vague phrases in the texts.
  * @param {readonly ProseFile[]} files
  * @param {readonly Phrase[]} phrases
  * @returns {{ figures: Figure[], findings: Finding[] }} with the uses of the phrases that are only counted

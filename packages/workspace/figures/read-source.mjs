@@ -14,8 +14,9 @@ import ts from 'typescript-oldest'
  */
 
 /**
- * @param {string} place a folder, or one file, as an absolute path
- * @returns {Source[]} all its TypeScript files, in the order of their paths
+ * Reads all TypeScript files of a folder, or one file, in the order of their paths.
+ * @param {string} place absolute path
+ * @returns {Source[]}
  */
 export function readSources(place) {
   if (statSync(place).isFile()) return [readSource(place)]

@@ -18,25 +18,29 @@ import { sourceProse } from './source-prose.mjs'
  * @property {Phrase} phrase
  */
 
-/** May separate the words of a phrase before code is hidden: white space, its escapes, the marks of comments and quotations. */
+/**
+ * Separates the words of a phrase before code is hidden: white space, its escape sequences, and the marks of comments
+ * and quotations.
+ */
 const rawSeparator = '(?:[\\s*/>]|\\\\[nrt])+'
 
 /**
+ * Returns the uses of phrases that are not accepted, in the order of the files, and the accepted places that match no
+ * use.
  * @param {readonly ProseFile[]} files
  * @param {readonly Phrase[]} phrases
  * @param {readonly Accepted[]} [accepted]
- * @returns {{ findings: Finding[], unused: Accepted[] }} the uses that are not accepted, in the order of the files, and
- *   the accepted places that match no use
+ * @returns {{ findings: Finding[], unused: Accepted[] }}
  */
 export function findPhrases(files, phrases, accepted = []) {
-  // Without alternatives, a pattern matches everywhere.
+  // An empty pattern would match everywhere, so no phrases mean no findings.
   if (phrases.length === 0) return { findings: [], unused: [...accepted] }
   const candidate = new RegExp(alternatives(phrases, rawSeparator), 'iu')
   const use = new RegExp(`(?<![\\p{L}\\p{N}_-])(?:${alternatives(phrases, '\\s+')})(?![\\p{L}\\p{N}_-])`, 'giu')
   /** @type {Set<Accepted>} */
   const unused = new Set(accepted)
   const findings = files
-    // Parsing is slow: most files hold no candidate.
+    // Parsing is slow, so only files that contain a candidate are parsed.
     .filter(({ text }) => candidate.test(text))
     .flatMap(({ path, text }) => {
       const prose = path.endsWith('.md') ? markdownProse(text) : sourceProse(path, text)
@@ -58,17 +62,26 @@ export function findPhrases(files, phrases, accepted = []) {
   return { findings, unused: [...unused] }
 }
 
-/** @param {Finding} finding @returns {string} what a writer needs to correct it, on one line */
+/** Formats a finding as one line with its place, the phrase and the replacement. @param {Finding} finding @returns {string} */
 export function describeFinding({ path, line, found, phrase }) {
   return `${path}:${line} "${found}" (${phrase.why}): write ${phrase.instead}`
 }
 
-/** @param {readonly Phrase[]} phrases @param {string} separator of words @returns {string} with a group for each phrase */
+/**
+ * Returns a pattern that matches every phrase, with a group for each phrase.
+ * @param {readonly Phrase[]} phrases
+ * @param {string} separator of words
+ * @returns {string}
+ */
 function alternatives(phrases, separator) {
   return phrases.map(({ variants }) => `(${variants.join('|').replaceAll(' ', separator)})`).join('|')
 }
 
-/** @param {string} text with single spaces @returns {RegExp} that finds the text on one line or on several */
+/**
+ * Returns a pattern that matches the text on one line or on several lines.
+ * @param {string} text with single spaces
+ * @returns {RegExp}
+ */
 function literally(text) {
   return new RegExp(text.replace(/[.*+?^${}()|[\]\\]/g, '\\$&').replaceAll(' ', '\\s+'), 'g')
 }

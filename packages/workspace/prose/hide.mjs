@@ -1,13 +1,13 @@
-/** Stands for a hidden character. No phrase extends over it. */
+/** Replaces a hidden character. No phrase matches across it. */
 const hidden = '\0'
 
-/** @param {string} text @returns {string} the text with each character hidden, except white space */
+/** Hides each character of a text, except white space. @param {string} text @returns {string} */
 export function hide(text) {
   return text.replace(/\S/g, hidden)
 }
 
 /**
- * Hides quoted code: names and quotations in backticks.
+ * Hides code spans: names and quotations in backticks.
  * @param {string} text
  */
 export function hideCodeSpans(text) {

@@ -14,7 +14,7 @@ export function markdownProse(document) {
     .replace(/\n(?=[ \t]*\n)/g, '\0')
 }
 
-/** @param {string} document @returns {string} the document with each line of a fenced code block hidden */
+/** Hides the lines of all fenced code blocks in a document. @param {string} document @returns {string} */
 export function withoutCodeBlocks(document) {
   let fence = ''
   return document

@@ -6,9 +6,9 @@ import { capture } from '../runner/run-process.mjs'
 /** @import { ProseFile } from './find-phrases.mjs' */
 
 /**
- * The Markdown documents and the TypeScript and JavaScript sources of the repository, new ones that git does not track
- * yet included.
- * @param {readonly string[]} [paths] files and folders, relative to the repository; all if there are none
+ * Returns the Markdown documents and the TypeScript and JavaScript sources of the repository, including new files that
+ * git does not track yet.
+ * @param {readonly string[]} [paths] files and folders, relative to the repository; default: all
  * @returns {Promise<ProseFile[]>}
  */
 export async function proseFiles(paths = []) {
@@ -22,7 +22,7 @@ export async function proseFiles(paths = []) {
     .map((path) => ({ path, text: readFileSync(join(root, path), 'utf8') }))
 }
 
-/** @param {ProseFile} file @returns {boolean} whether it is a document that users or contributors read */
+/** Returns whether the file is a document that users or contributors read. @param {ProseFile} file @returns {boolean} */
 export function isDocument({ path }) {
   return /^[^/]+\.md$|(^|\/)README\.md$|^packages\/[^/]+\/docs\/.+\.md$/.test(path)
 }

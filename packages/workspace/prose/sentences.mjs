@@ -3,8 +3,8 @@ import { withoutCodeBlocks } from './markdown-prose.mjs'
 const segmenter = new Intl.Segmenter('en', { granularity: 'sentence' })
 
 /**
- * The lengths of the sentences in a Markdown document, in words. A code span counts as one word. Headings, table cells
- * and list items count only if they end with a punctuation mark.
+ * Returns the lengths of the sentences in a Markdown document, in words. A code span counts as one word. Headings,
+ * table cells and list items count only if they end with a punctuation mark.
  * @param {string} document
  */
 export function sentenceLengths(document) {
@@ -16,9 +16,10 @@ export function sentenceLengths(document) {
 }
 
 /**
- * The sentences of a Markdown document, as they stand in it.
+ * Returns the sentences of a Markdown document with their original text.
  * @param {string} document
- * @returns {{ start: number, text: string }[]} with their position; without headings, and items without a punctuation mark
+ * @returns {{ start: number, text: string }[]} with their position; without headings, and items without a punctuation
+ * mark
  */
 export function sentencesOf(document) {
   const parts = withoutCodeBlocks(document).split(/(\n[ \t>]*(?=\n)|^[ \t>]*(?:#+|[-*+]|\d+\.)[ \t]+|\|)/m)
@@ -27,7 +28,7 @@ export function sentencesOf(document) {
     const start = position
     position += part.length
     const text = part.replace(/\n[ \t>]*/g, (gap) => ' '.repeat(gap.length))
-    // Dots of a link's target end no sentence.
+    // Link targets are hidden, because their dots end no sentence.
     const prose = text.replace(/(?<=\])\([^)]*\)|\*/g, (hidden) => '~'.repeat(hidden.length))
     return [...segmenter.segment(prose)]
       .map(({ segment, index }) => ({
@@ -45,7 +46,11 @@ function oneLine(text) {
   return text.replace(/\s+/g, ' ').trim()
 }
 
-/** @param {string} document @returns {string[]} paragraphs, headings, list items and table cells, each as one line */
+/**
+ * Returns the paragraphs, headings, list items and table cells of a document, each as one line.
+ * @param {string} document
+ * @returns {string[]}
+ */
 function blocks(document) {
   return withoutCodeBlocks(document)
     .replaceAll('\0', '')
@@ -59,7 +64,12 @@ function blocks(document) {
     .map(oneLine)
 }
 
-/** @param {readonly number[]} numbers @param {number} share from 0 to 1 @returns {number} the nearest-rank percentile */
+/**
+ * Returns the nearest-rank percentile of the numbers.
+ * @param {readonly number[]} numbers
+ * @param {number} share from 0 to 1
+ * @returns {number}
+ */
 export function percentile(numbers, share) {
   const sorted = [...numbers].sort((first, second) => first - second)
   return sorted[Math.max(0, Math.ceil(share * sorted.length) - 1)] ?? 0

@@ -21,7 +21,7 @@ export function sourceProse(path, source) {
 }
 
 /**
- * All literals in which `//` and `/*` begin no comment, in the order of the source.
+ * Returns all literals of a source in its order. `//` and `/*` inside a literal begin no comment.
  * @param {SourceFile} tree
  */
 export function literalsOf(tree) {
@@ -29,7 +29,7 @@ export function literalsOf(tree) {
   const found = []
   /** @param {Node} node */
   const visit = (node) => {
-    // The parser recovers with empty nodes from syntax that is newer than the parser.
+    // The parser represents syntax that it does not know by empty nodes.
     if (node.end === node.pos) return
     const start = ts.isJsxText(node) ? node.pos : node.getStart(tree)
     const text = tree.text.slice(start, node.end)
@@ -43,7 +43,8 @@ export function literalsOf(tree) {
 }
 
 /**
- * The comments of a source, and those of the Lua and SQL in its literals. Successive lines form one comment.
+ * Returns the comments of a source, including those of the Lua and SQL in its literals. Successive lines form one
+ * comment.
  * @param {string} source
  * @param {readonly { start: number, end: number, text: string }[]} literals of the source, in its order
  * @returns {{ start: number, end: number, text: string }[]} with their text without decoration
@@ -69,7 +70,7 @@ function isTemplatePart(node) {
 }
 
 /**
- * A literal without white space is a name, a path or a key.
+ * Hides the parts of a literal that are not prose. A literal without white space is a name, a path or a key.
  * @param {string} literal with its delimiters
  */
 function literalProse(literal) {
@@ -80,7 +81,7 @@ function literalProse(literal) {
   return /\S\s+\S/.test(text) ? text : hide(text)
 }
 
-/** @param {string} code a part of a source without literals */
+/** Hides everything in a piece of code except the text of comments. @param {string} code a part of a source without literals */
 function commentProse(code) {
   let prose = ''
   for (const { 0: comment, index } of code.matchAll(/\/\/.*|\/\*[\s\S]*?\*\//g)) {

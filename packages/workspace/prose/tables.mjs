@@ -11,7 +11,7 @@ const folder = new URL('../lint/', import.meta.url)
  */
 
 /**
- * A place where a phrase is the plain word.
+ * A place where a forbidden phrase is the right word.
  * @typedef {object} Accepted
  * @property {string} file relative to the repository, with forward slashes
  * @property {string} text a part of the sentence, with single spaces
@@ -33,7 +33,11 @@ export function readAccepted() {
   })
 }
 
-/** @param {string} name @returns {string[][]} the rows below the header, each as its cells */
+/**
+ * Reads a table of the folder `lint`. Returns the rows below the header, each as its cells.
+ * @param {string} name
+ * @returns {string[][]}
+ */
 function readTable(name) {
   const [, ...rows] = readFileSync(new URL(name, folder), 'utf8').trimEnd().split('\n')
   return rows.map((row) => row.split('\t'))

@@ -9,8 +9,8 @@ import { mustCapture } from './registry.mjs'
 const folder = join(cacheFolder, 'prebuilds')
 
 /**
- * An environment in which the install script of better-sqlite3 finds the addon that an earlier install has compiled. A
- * compilation takes minutes.
+ * Returns an environment in which the install script of better-sqlite3 finds the addon that an earlier install has
+ * compiled, because a compilation takes minutes.
  * @param {NodeRelease} node
  * @returns {Promise<NodeRelease>}
  */
@@ -27,7 +27,7 @@ export async function withPrebuilt({ program, env }) {
 }
 
 /**
- * Keeps an addon for further installs.
+ * Keeps a compiled addon for further installs.
  * @param {string} storage the folder of the storage that loads it
  * @param {string} program the Node for which it was compiled
  */

@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 
-/** A program of a project, and its messages. */
+/** A running program of a project, with the messages that it has sent. */
 export class Child {
   /** @type {Promise<unknown>} */
   ended
@@ -13,7 +13,8 @@ export class Child {
   #process
 
   /**
-   * @param {string} program of Node
+   * Starts a program of Node.js with a message channel.
+   * @param {string} program
    * @param {readonly string[]} args
    * @param {{ cwd: string, env?: NodeJS.ProcessEnv }} options
    */
@@ -42,7 +43,7 @@ export class Child {
   }
 
   /**
-   * Resolves once the messages satisfy a condition.
+   * Resolves when the program's messages fulfil a condition.
    * @param {string} what
    * @param {(messages: any[]) => unknown} isSo
    * @returns {Promise<void>}

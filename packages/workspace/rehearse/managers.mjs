@@ -3,7 +3,7 @@ import { node24 } from '../runner/node24.mjs'
 import { npx, pinnedPnpm } from '../runner/pnpm.mjs'
 import { mustCapture } from './registry.mjs'
 
-/** The package of each manager on npm, and its command that adds packages. npm comes with Node. */
+/** For each package manager: its npm package, and its command that adds packages. npm comes with Node.js. */
 const managers = {
   npm: { specifier: null, add: ['npm', 'install', '--no-audit', '--no-fund'] },
   pnpm: { specifier: pinnedPnpm, add: ['pnpm', 'add'] },
@@ -15,7 +15,7 @@ const managers = {
 
 export const managerNames = /** @type {Manager[]} */ (Object.keys(managers))
 
-/** Each manager must be allowed to run the install script of the native addon. */
+/** Manifest fields that allow each package manager to run the install script of the native addon. */
 export const buildsAddon = {
   pnpm: { onlyBuiltDependencies: ['better-sqlite3'] },
   trustedDependencies: ['better-sqlite3'],
@@ -38,7 +38,8 @@ export async function addPackages(manager, packages, { cwd, node, registry, cach
       ...node.env,
       PATH: [dirname(node.program), ...programs, process.env.PATH].join(delimiter),
       npm_config_registry: registry,
-      // A package of an earlier rehearsal with the same version must not come from a cache of this machine.
+      // The caches are new, because a cache of this machine may contain a package of an earlier rehearsal with the same
+      // version.
       npm_config_cache: join(cache, 'npm'),
       npm_config_store_dir: join(cache, 'pnpm'),
       npm_config_cache_dir: join(cache, 'pnpm-metadata'),
@@ -62,7 +63,7 @@ export async function addPackages(manager, packages, { cwd, node, registry, cach
  */
 
 /**
- * Returns Node of a major version: the Node that runs this command, or a release from npm.
+ * Returns a Node.js of a major version: the Node.js that runs this command, or a release from npm.
  * @param {string} major
  * @returns {Promise<NodeRelease>}
  */
@@ -75,12 +76,12 @@ export async function nodeOf(major) {
   return { program, env: { ...env, npm_config_nodedir: join(dirname(program), '..') } }
 }
 
-/** @param {string} specifier the folder with the programs of this package */
+/** Returns the folder with the programs of an npm package. @param {string} specifier the package */
 function programsOf(specifier) {
   return lastLine(['-p', specifier, 'node', '-p', 'process.env.PATH.split(require("path").delimiter)[0]'])
 }
 
-/** @param {readonly string[]} args what npx prints last */
+/** Runs npx and returns the last line of its output. @param {readonly string[]} args */
 async function lastLine(args) {
   const [command, ...before] = npx()
   return (await mustCapture(command, [...before, '-y', ...args])).trim().split('\n').at(-1) ?? ''

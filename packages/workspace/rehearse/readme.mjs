@@ -6,8 +6,8 @@ import { Child } from './child.mjs'
 /** @import { NodeRelease } from './managers.mjs' */
 
 /**
- * Runs the first program of the README, whose slots here come each second. Kills it during its task `upload`, and runs it
- * again: the second process takes the run over.
+ * Runs the first program of the README with slots each second, and kills it during its task `upload`. Runs it again,
+ * and checks that the second process takes the run over.
  * @param {{ project: string, node: NodeRelease }} options
  */
 export async function runReadme({ project, node }) {

@@ -6,12 +6,15 @@ import { spawn } from 'node:child_process'
 import { cacheFolder } from '../runner/repository.mjs'
 import { capture } from '../runner/run-process.mjs'
 
-/** The last one that runs on Node 20. It is installed outside of the workspace, so the lockfile does not contain its 300 packages. */
+/**
+ * The last version of Verdaccio that supports Node 20. It is installed outside of the workspace, so that the lockfile
+ * does not contain its 300 packages.
+ */
 const verdaccio = '6.8.0'
 
 /**
- * A private registry on this machine. It has the packages that are published to it, and passes requests for all others to
- * the registry that npm is configured to use.
+ * Starts a private registry on this machine. It contains the packages that are published to it. It forwards requests
+ * for other packages to the registry that npm is configured to use.
  * @param {string} folder an empty folder for its data
  * @returns {Promise<{ url: string, stop: () => Promise<void> }>}
  */
@@ -56,7 +59,7 @@ async function verdaccioProgram() {
   const program = join(folder, 'node_modules', 'verdaccio', 'bin', 'verdaccio')
   if (existsSync(program)) return program
   mkdirSync(folder, { recursive: true })
-  // Verdaccio pins a node-fetch with a known vulnerability.
+  // Overrides the node-fetch version that Verdaccio pins, because that version has a known vulnerability.
   const manifest = { private: true, dependencies: { verdaccio }, overrides: { 'node-fetch': '^2.7.0' } }
   writeFileSync(join(folder, 'package.json'), JSON.stringify(manifest))
   await mustCapture('npm', ['install', '--ignore-scripts', '--no-audit', '--no-fund'], { cwd: folder })
@@ -85,10 +88,12 @@ function freePort() {
 }
 
 /**
+ * Runs a command and returns its output.
  * @param {string} command
  * @param {readonly string[]} args
  * @param {{ cwd?: string, env?: NodeJS.ProcessEnv }} [options]
- * @returns {Promise<string>} the output
+ * @returns {Promise<string>}
+ * @throws Error if the command fails
  */
 export async function mustCapture(command, args, options) {
   const { exitCode, output } = await capture(command, args, options)

@@ -7,7 +7,7 @@ import { Child } from './child.mjs'
 const servers = () => import('../../test-servers/dist/index.js')
 
 /**
- * Where each storage keeps its data.
+ * For each storage: the function that creates a place for its data.
  * @type {Record<string, (folder: string) => Promise<{ place: string, stop?: () => Promise<void> }>>}
  */
 const places = {
@@ -31,7 +31,7 @@ export const storageNames = Object.keys(places)
 const ran = (/** @type {any[]} */ messages) => messages.filter((message) => message === 'ran').length
 
 /**
- * On one storage: kills a node of the old version, upgrades, runs both versions side by side, and goes back.
+ * On one storage: kills a node of the old version, upgrades, runs both versions side by side, and downgrades.
  * @param {string} storage
  * @param {{ folder: string, node: NodeRelease, oldProject: string, newProject: string }} options
  * @returns {Promise<string>} what happened, for the report
@@ -79,7 +79,7 @@ export async function upgradeAndBack(storage, { folder, node, oldProject, newPro
 }
 
 /**
- * Starts the old version alone on the data of the new one.
+ * Checks that a node of the old version alone runs on the data of the new version.
  * @param {Child} node
  */
 async function goBack(node) {

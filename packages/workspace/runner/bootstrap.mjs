@@ -10,8 +10,8 @@ const installStamp = join(cacheFolder, 'installed')
 const modulesStamp = join(cacheFolder, 'node-modules-version')
 
 /**
- * Installs the dependencies exactly as the lockfile states them. Does nothing if the last install used the same lockfile
- * and manifests. Uses only modules of Node.js, because it runs first in a fresh clone.
+ * Installs the dependencies exactly as the lockfile states them. Does nothing if the last install used the same
+ * lockfile and manifests. Uses only modules of Node.js, because this code runs first in a fresh clone.
  */
 export async function install() {
   const wanted = installFingerprint()
@@ -20,7 +20,7 @@ export async function install() {
     console.log(`Installing dependencies with ${pinnedPnpm} …`)
     await mustSucceed(['install', '--frozen-lockfile', '--prefer-offline', '--config.confirm-modules-purge=false'])
   }
-  // A native addon is compiled for one version of Node's module interface. After a change of Node.js it must be compiled again.
+  // Native addons are compiled for one version of Node's module interface, so a change of Node.js requires a rebuild.
   if (installed && existsSync(modulesStamp) && read(modulesStamp) !== process.versions.modules) {
     console.log(`Rebuilding native dependencies for Node ${process.versions.node} …`)
     await mustSucceed(['rebuild', '--recursive'])
@@ -32,7 +32,7 @@ export async function install() {
 }
 
 /**
- * The step that builds packages in the order of their dependencies. Unchanged packages come from turbo's cache.
+ * Returns the step that builds packages in the order of their dependencies. Turbo's cache provides unchanged packages.
  * @param {readonly string[]} [packages] names; these and all their dependencies. Default: every package
  */
 export function build(packages = []) {

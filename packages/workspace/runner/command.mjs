@@ -1,5 +1,6 @@
 /**
- * Runs a command and exits with its exit code. An error is an answer to the user, not a crash: prints only its message.
+ * Runs a command and exits with its exit code. An error is an answer to the user and no crash, so only its message is
+ * printed.
  * @param {(args: string[]) => Promise<number>} command receives the command line after the script's name
  */
 export async function main(command) {

@@ -2,9 +2,9 @@ import { check, complaint } from './outcome.mjs'
 import { workspacePackages } from './packages.mjs'
 import { captureScript } from './pnpm.mjs'
 
-/** Each run takes a minute or more on a busy machine: the name of the package, its script, and the arguments. */
+/** Long runs, each as package, script and arguments. A run takes at least a minute on a busy machine. */
 const longRuns = /** @type {const} */ ([
-  // A build while other runs start processes would replace their files.
+  // `--built` skips the build, which would replace files that other runs in progress need.
   ['workspace', 'rehearse', ['--built']],
   ['simulator', 'simulate', ['--seeds', '1000', '--from', '1000']],
   ['simulator', 'simulate', ['--outages', '--seeds', '300', '--from', '1000']],
@@ -17,7 +17,10 @@ const longRuns = /** @type {const} */ ([
   ['example-nextjs', 'test:production', []],
 ])
 
-/** Runs that take too long for each test run, as steps that count as one test each. They need an install and a build. */
+/**
+ * Returns the runs that take too long for each test run, as steps that count as one test each. They need an install and
+ * a build.
+ */
 export function longRunSteps() {
   const packages = workspacePackages()
   return longRuns.map(([name, script, args]) =>

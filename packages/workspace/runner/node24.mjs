@@ -3,12 +3,12 @@ import { npx } from './pnpm.mjs'
 import { capture } from './run-process.mjs'
 
 /**
- * Node 24 from the npm packages of Node.js. This machine gets no installation.
+ * Returns Node 24 from the npm packages of Node.js, without an installation on this machine.
  *
  * From 24.19 on, Node's headers make native addons that derive from `node::ObjectWrap` abort the process during garbage
- * collection (nodejs/node issue 65446), and better-sqlite3 12 is one of them. Compiled against earlier headers the
- * addon runs under every 24.x. So the newest 24 runs the tests and the last good headers compile the addon. Only the
- * packages for Linux bring headers; elsewhere both are of the last good version.
+ * collection (nodejs/node issue 65446). better-sqlite3 12 is such an addon. If it is compiled with earlier headers, it
+ * runs under every 24.x. So the newest 24 runs the tests and the last good headers compile the addon. Only the packages
+ * for Linux contain headers; on other systems both are of the last good version.
  * @returns {Promise<{ program: string, env: NodeJS.ProcessEnv }>} the program, and an environment in which it is `node`
  */
 export async function node24() {
@@ -22,7 +22,7 @@ export async function node24() {
       ...process.env,
       PATH: `${dirname(program)}${delimiter}${process.env.PATH ?? ''}`,
       npm_config_build_from_source: 'true',
-      // pnpm must not take an addon from its store that was compiled for other headers, nor leave this one there.
+      // pnpm's store must neither provide an addon for other headers nor receive the addon for these headers.
       npm_config_side_effects_cache: 'false',
       ...(onLinux && { npm_config_nodedir: join(dirname(lastGood), '..') }),
     },
@@ -30,8 +30,9 @@ export async function node24() {
 }
 
 /**
- * @param {string} specifier a package of Node with its version
- * @returns {Promise<string>} the path of its program
+ * Returns the path of the Node.js program in an npm package, which npx installs.
+ * @param {string} specifier the package with its version
+ * @returns {Promise<string>}
  */
 async function programOf(specifier) {
   const [command, ...args] = npx()

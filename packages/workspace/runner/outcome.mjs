@@ -17,7 +17,7 @@
  */
 
 /**
- * A step that counts as one test: it passes if `find` finds no problem.
+ * Returns a step that counts as one test. The step passes if `find` finds no problem.
  * @param {string} name
  * @param {() => Promise<string | undefined>} find resolves to the problem, or to undefined
  * @returns {Step}
@@ -35,8 +35,9 @@ export function check(name, find) {
 }
 
 /**
+ * Returns the output of a failed check; undefined after success.
  * @param {{ exitCode: number, ended: string | undefined, output: string }} result
- * @returns {string | undefined} the output of a failed check
+ * @returns {string | undefined}
  */
 export function complaint({ exitCode, ended, output }) {
   if (exitCode === 0 && ended === undefined) return undefined

@@ -3,8 +3,8 @@ import { workspacePackages } from './packages.mjs'
 import { runPnpm } from './pnpm.mjs'
 
 /**
- * Installs, builds what one package needs, and runs a script of that package on the user's terminal. The script runs in
- * the package's folder. `INIT_CWD` holds the user's folder, to which relative file names refer.
+ * Installs, builds what a package needs, and runs a script of that package on the user's terminal. The script runs in
+ * the package's folder. `INIT_CWD` contains the user's folder, to which relative file names refer.
  * @param {{ path: string, script: string, args: readonly string[] }} options path relative to the top folder
  * @returns {Promise<number>} the script's exit code
  */

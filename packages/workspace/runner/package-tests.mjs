@@ -7,12 +7,12 @@ import { judge, readTestReport, reportVariable } from './test-report.mjs'
 /** @import { Step } from './outcome.mjs' */
 /** @import { WorkspacePackage } from './packages.mjs' */
 
-// `npm run test:extra` runs more rounds, seeds and sizes.
+// Time limit for the tests of one package, in ms. `npm run test:extra` has more effort, and thus more time.
 const longestRunMs = 45 * 60 * 1000 * Math.max(1, Number(process.env.JOBISTEMER_TEST_EFFORT) || 1)
 
 /**
- * The step that runs a package's own `test` script. If the script is a single call of `vitest run`, adds vitest's JSON
- * reporter. Any other script has to write its counts to the file that the environment names.
+ * Returns the step that runs a package's own `test` script. If the script is a single call of `vitest run`, adds
+ * vitest's JSON reporter. Any other script must write its counts to the file that the environment names.
  * @param {WorkspacePackage} workspacePackage
  * @returns {Step}
  */
@@ -43,7 +43,7 @@ export function packageTests(workspacePackage) {
   }
 }
 
-// Sorted by measured time, so that no long package begins late and runs alone at the end.
+// Packages with long tests, sorted by measured time, so that no long test begins late and runs alone at the end.
 const longest = [
   '@jobistemer/scenarios',
   '@jobistemer/torture',
@@ -63,7 +63,7 @@ const longest = [
 ]
 
 /**
- * Sorts the packages whose tests take long before the rest.
+ * Sorts the packages with long tests before all other packages.
  * @param {readonly WorkspacePackage[]} packages
  */
 export function longestFirst(packages) {
@@ -72,7 +72,7 @@ export function longestFirst(packages) {
 }
 
 /**
- * Returns whether a package must have tests: all must, except private tools outside of the examples.
+ * Returns whether a package must have tests. Only private tools outside of the examples need none.
  * @param {Pick<WorkspacePackage, 'publishable' | 'path' | 'manifest'>} workspacePackage
  */
 export function needsTests({ publishable, path, manifest }) {

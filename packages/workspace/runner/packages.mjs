@@ -13,7 +13,7 @@ import { readJson, root } from './repository.mjs'
  */
 
 /**
- * Every package of the workspace, in a stable order.
+ * Returns every package of the workspace, in a stable order.
  * @param {string} [top]
  * @returns {WorkspacePackage[]}
  */
@@ -34,8 +34,8 @@ export function workspacePackages(top = root) {
 }
 
 /**
- * Returns the parent folders in pnpm-workspace.yaml. Supports only entries of the form `folder/*`, the only form in this
- * repository: before the install there is no YAML parser.
+ * Returns the parent folders in pnpm-workspace.yaml. Supports only entries of the form `folder/*`, because no YAML
+ * parser exists before the install.
  * @param {string} top
  */
 function workspaceFolders(top) {
@@ -46,7 +46,7 @@ function workspaceFolders(top) {
 }
 
 /**
- * The names of the workspace packages that a package declares in any of its dependency fields.
+ * Returns the names of the workspace packages in all dependency fields of a manifest.
  * @param {Record<string, any>} manifest
  * @returns {string[]}
  */

@@ -35,7 +35,7 @@ async function locate() {
   return found
 }
 
-/** Keeps the location for the next run. Called after the install, which creates node_modules. */
+/** Stores pnpm's location for the next run. Called after the install, which creates `node_modules`. */
 export async function rememberPnpm() {
   mkdirSync(cacheFolder, { recursive: true })
   writeFileSync(rememberedLocation, await pnpmProgram())
@@ -49,7 +49,7 @@ function isPinned(program) {
 }
 
 /**
- * Returns the command line of npx. Uses the running npm if there is one, because on Windows npx is no program file.
+ * Returns the command line of npx. Prefers the running npm, because on Windows npx is no program file.
  * @returns {[string, ...string[]]}
  */
 export function npx() {
@@ -59,8 +59,8 @@ export function npx() {
 }
 
 /**
- * Returns the environment of all programs that the commands start: pnpm is on the PATH, where turbo expects it.
- * Telemetry and update checks are off.
+ * Returns the environment of all programs that the commands start. pnpm is on the PATH, where turbo expects it, and
+ * telemetry and update checks are off.
  * @param {NodeJS.ProcessEnv} [additions]
  * @returns {Promise<NodeJS.ProcessEnv>}
  */
@@ -77,7 +77,7 @@ async function toolEnvironment(additions = {}) {
 }
 
 /**
- * Runs pnpm and keeps what it prints, uncoloured.
+ * Runs pnpm and returns its output without colors.
  * @param {readonly string[]} args
  * @param {{ cwd?: string, env?: NodeJS.ProcessEnv, timeoutMs?: number }} [options]
  */
@@ -87,8 +87,8 @@ export async function capturePnpm(args, { env, ...options } = {}) {
 }
 
 /**
- * Runs a script of a package's manifest like pnpm, and keeps its output, uncoloured. Starting pnpm would take longer than
- * many scripts.
+ * Runs a script of a package's manifest like pnpm, and returns its output without colors. Starting pnpm would take
+ * longer than many scripts.
  * @param {{ folder: string, manifest: Record<string, any> }} workspacePackage
  * @param {string} script its name
  * @param {readonly string[]} [args] added to it
@@ -102,13 +102,13 @@ export async function captureScript({ folder, manifest }, script, args = [], { e
     ...options,
     cwd: folder,
     shell: true,
-    // Tests that pack packages find pnpm by `npm_execpath`.
+    // Tests that pack packages find pnpm by the variable `npm_execpath`.
     env: { ...plain, PATH: [...programs, plain.PATH].join(delimiter), npm_execpath: await pnpmProgram() },
   })
 }
 
 /**
- * Runs a program of a package that `packages/workspace` depends on, and keeps what it prints, uncoloured.
+ * Runs a program of a package on which `packages/workspace` depends, and returns its output without colors.
  * @param {string} packageName
  * @param {string} program as it is called on a command line
  * @param {readonly string[]} args

@@ -1,4 +1,4 @@
-// npx starts this program with the requested pnpm first on the PATH. Prints the location of that pnpm's program file.
+// Prints the location of pnpm's program file. npx starts this program with the requested pnpm first on the PATH.
 import { existsSync, readFileSync } from 'node:fs'
 import { delimiter, join } from 'node:path'
 

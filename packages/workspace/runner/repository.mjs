@@ -2,10 +2,10 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
-/** The repository's top folder. */
+/** The top folder of the repository. */
 export const root = fileURLToPath(new URL('../../..', import.meta.url)).replace(/[\\/]$/, '')
 
-/** The cache of the commands between runs; git never tracks it. */
+/** The folder in which the commands cache data between runs. Git never tracks it. */
 export const cacheFolder = join(root, 'node_modules', '.cache', 'jobistemer')
 
 /**

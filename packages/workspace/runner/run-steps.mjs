@@ -1,8 +1,8 @@
 /** @import { Outcome, Step } from './outcome.mjs' */
 
 /**
- * Runs steps, a few at a time, and reports each one at its end: one line, and the output of a failed step. A step that
- * throws counts as one failure and does not stop other steps.
+ * Runs steps with limited concurrency, and prints a line for each ended step, with the output of a failed step. A step
+ * that throws counts as one failure and does not stop other steps.
  * @param {readonly Step[]} steps
  * @param {{ concurrency: number, print?: (text: string) => void }} options
  * @returns {Promise<Outcome[]>} in the order of the steps

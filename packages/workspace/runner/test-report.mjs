@@ -7,7 +7,7 @@ import { existsSync, readFileSync } from 'node:fs'
  * @property {number} skipped
  */
 
-/** The environment variable with the file to which a package's `test` script writes its counts. */
+/** The environment variable that names the file to which a package's `test` script writes its counts. */
 export const reportVariable = 'JOBISTEMER_TEST_REPORT'
 
 /**
@@ -33,7 +33,8 @@ function countPlain({ passed, failed, skipped = 0 }) {
 }
 
 /**
- * A file that fails outside any test (a bad import, a hook) has no failed test, and counts as one failure.
+ * Counts the tests in vitest's report. A file that fails outside of any test (a wrong import, a hook) counts as one
+ * failure.
  * @param {any} report
  */
 function countVitest(report) {
@@ -51,7 +52,7 @@ function countVitest(report) {
 }
 
 /**
- * Judges a test run: the report's counts, and one more failure if they cannot be complete.
+ * Judges a test run by the counts of its report, and adds a failure if the counts cannot be complete.
  * @param {TestCounts | undefined} report
  * @param {{ exitCode: number, ended: string | undefined }} process
  * @returns {TestCounts & { reason: string | undefined }} the reason for a failure that no test reports

@@ -30,10 +30,10 @@ export async function testRun(names, more = []) {
   if (servers.some(({ failed }) => failed > 0)) return conclude([...building, ...servers])
   const checks = names.length === 0 ? allChecks() : []
   const { long, short } = longestFirst(chosen)
-  // Two processors: a third package uses what two packages leave that wait for servers, processes and deadlines.
+  // Two processors run three packages, because packages often wait for servers, processes and deadlines.
   const tests = await runSteps([...long.map(packageTests), ...checks, ...short.map(packageTests)], { concurrency: 3 })
   const afterwards = await runSteps(more, { concurrency: 2 })
-  // Only in CI: on other machines a developer may edit files while the tests run.
+  // The check of the git tree runs only in CI, because developers may edit files while the tests run.
   const aftermath = process.env.CI ? await runSteps([cleanTree(before)], { concurrency: 1 }) : []
   return conclude([...building, ...servers, ...tests, ...afterwards, ...aftermath])
 }

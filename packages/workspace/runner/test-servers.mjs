@@ -9,14 +9,14 @@ import { capture } from './run-process.mjs'
 const packageName = '@jobistemer/test-servers'
 
 /**
- * Whether the tests of a package start servers.
+ * Returns whether the tests of a package start servers.
  * @param {Pick<WorkspacePackage, 'name' | 'manifest'>} workspacePackage
  */
 export function needsServers({ name, manifest }) {
   return name === packageName || workspaceDependencies(manifest).includes(packageName)
 }
 
-/** The step that finds the programs of the servers that tests start, and installs missing ones. */
+/** Returns the step that finds the server programs that tests start, and installs missing ones. */
 export function testServers() {
   const program = join(root, 'packages/test-servers/dist/ensure-servers.js')
   return check('servers that the tests need', async () => complaint(await capture(process.execPath, [program])))

@@ -5,8 +5,8 @@ import { root } from './repository.mjs'
 import { capture } from './run-process.mjs'
 
 /**
- * Calls a function with a copy of the working tree, without node_modules and builds: the files that git tracks, and new
- * ones that it does not ignore. Removes the copy afterwards.
+ * Calls a function with a copy of the working tree: the files that git tracks, and new files that git does not ignore.
+ * The copy has no `node_modules` and no builds, and is removed afterwards.
  * @template T
  * @param {(folder: string) => Promise<T>} use
  * @returns {Promise<T>}

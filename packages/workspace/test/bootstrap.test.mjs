@@ -5,7 +5,7 @@ import { expect, it, onTestFinished } from 'vitest'
 import { installFingerprint } from '../runner/bootstrap.mjs'
 import { workspaceDependencies, workspacePackages } from '../runner/packages.mjs'
 
-/** A small workspace on disk: file name → content. */
+/** The files of a small workspace, by path. */
 const files = {
   'package.json': '{ "name": "top" }',
   'pnpm-workspace.yaml': "packages:\n  - packages/*\n  - 'examples/*'\nonlyBuiltDependencies:\n  - addon\n",

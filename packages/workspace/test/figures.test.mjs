@@ -8,7 +8,7 @@ import { importCircles } from '../figures/import-circles.mjs'
 import { readSources } from '../figures/read-source.mjs'
 import { root } from '../runner/repository.mjs'
 
-/** @param {Record<string, string>} files path → content @returns {string} the folder that holds them */
+/** Writes files into a temporary folder. @param {Record<string, string>} files path → content @returns {string} the folder */
 function folderOf(files) {
   const folder = mkdtempSync(join(tmpdir(), 'jobistemer-figures-'))
   onTestFinished(() => rmSync(folder, { recursive: true }))

@@ -20,7 +20,7 @@ async function lint(files) {
     mkdirSync(dirname(join(folder, path)), { recursive: true })
     writeFileSync(join(folder, path), content)
   }
-  // Biome searches import cycles only near its settings, so the test puts them where the repository has them.
+  // Biome searches import cycles only near its settings, so the test puts the settings where the repository has them.
   const settings = join('packages', 'workspace')
   for (const name of ['biome.json', 'lint']) {
     cpSync(join(root, settings, name), join(folder, settings, name), { recursive: true })
@@ -34,7 +34,7 @@ async function lint(files) {
     },
   )
   const rules = [...output.matchAll(/^::error title=(?:lint\/\w+\/)?(\w+)/gm)].map(([, rule]) => String(rule))
-  // An exit code of 0 is valid only if Biome has linted a file.
+  // Biome's exit code is 0 only if it has linted a file without a finding.
   expect(exitCode).toBe(rules.length > 0 ? 1 : 0)
   return [...new Set(rules)].sort()
 }

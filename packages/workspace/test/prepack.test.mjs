@@ -8,7 +8,8 @@ import { capturePnpm } from '../runner/pnpm.mjs'
 import { root } from '../runner/repository.mjs'
 
 /**
- * Creates a workspace with one package that is not built. Links give it the installed packages of the repository.
+ * Creates a workspace with one unbuilt package. Symbolic links give the package the repository's installed
+ * dependencies.
  * @param {string} path the package's folder, relative to the top folder
  */
 function unbuiltCopy(path) {

@@ -10,18 +10,23 @@ import { percentile, sentenceLengths } from '../prose/sentences.mjs'
 import { sourceProse } from '../prose/source-prose.mjs'
 import { readAccepted, readPhrases } from '../prose/tables.mjs'
 
-/** Invented words, so that this file breaks none of the rules that it tests. */
+/** The phrases are invented words, so that this file breaks no rule of the real list. */
 const phrases = [
   { variants: ['blue moon', 'blue moons'], later: false, why: 'vague', instead: 'a number' },
   { variants: ['flurb'], later: true, why: 'not English', instead: 'n-th' },
 ]
 
-/** @param {string} path @param {string} text @returns {string[]} the phrases that are found, with their lines */
+/**
+ * Returns the phrases that the check finds in a text, each with its line.
+ * @param {string} path
+ * @param {string} text
+ * @returns {string[]}
+ */
 function found(path, text) {
   return findPhrases([{ path, text }], phrases).findings.map(({ found, line }) => `${line} ${found}`)
 }
 
-/** @param {string} prose @returns {string} what is not hidden, with single spaces */
+/** Returns the part of a text that is not hidden, with single spaces. @param {string} prose @returns {string} */
 function visible(prose) {
   return prose.replaceAll('\0', '').replace(/\s+/g, ' ').trim()
 }
@@ -164,7 +169,7 @@ describe('the table of forbidden phrases', () => {
 
   it('contains every phrase of the agreed list', () => {
     const forbidden = table.filter(({ later }) => !later).flatMap(({ variants }) => variants)
-    // Without white space: the linter reads this file too.
+    // Underscores replace the spaces of the phrases, because the linter reads this file too.
     const agreed =
       'whoever,somebody,nobody,so_many,so_long,what_waits,is_told,is_said,it_is_looked,what_becomes,what_has_become'
     expect(forbidden).toEqual(expect.arrayContaining(agreed.replaceAll('_', ' ').split(',')))

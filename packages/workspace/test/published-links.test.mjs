@@ -42,10 +42,14 @@ function linksOf(text) {
   return [...prose.matchAll(/\]\(([^)\s]+)\)/g)].map(([, link]) => String(link))
 }
 
-/** @param {string} file @param {readonly string[]} files the `files` of package.json */
+/**
+ * Returns whether npm publishes a file of a package.
+ * @param {string} file
+ * @param {readonly string[]} files the `files` of package.json
+ */
 function isPublished(file, files) {
   if (file.startsWith('node_modules')) return false
-  // npm always publishes these two files.
+  // npm publishes `README.md` and `LICENSE` even if `files` does not name them.
   if (file === 'README.md' || file === 'LICENSE') return true
   const isIn = (/** @type {string} */ one) => file === one || file.startsWith(`${one}/`)
   return files.some(isIn) && !files.some((one) => one.startsWith('!') && isIn(one.slice(1)))

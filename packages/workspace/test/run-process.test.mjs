@@ -35,7 +35,7 @@ it('capture returns the signal that ended a program', async () => {
 it('capture kills a program and its child processes after the timeout', async () => {
   const endless = 'setInterval(() => {}, 1000)'
   const child = `require("node:child_process").spawn(process.execPath, ["-e", ${JSON.stringify(endless)}], { stdio: "inherit" })`
-  // The streams close only after the end of the grandchild. The end of this call shows that it was killed.
+  // The output streams close only after the grandchild's end, so the end of this call shows that the grandchild was killed.
   const { ended } = await node(`${child}; ${endless}`, { timeoutMs: 300 })
   expect(ended).toBe('was killed after 0.3 s')
 })

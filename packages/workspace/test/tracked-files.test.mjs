@@ -4,7 +4,7 @@ import { expect, it } from 'vitest'
 import { root } from '../runner/repository.mjs'
 import { capture } from '../runner/run-process.mjs'
 
-/** Joined from parts, so that this file does not contain the names that it forbids. */
+/** The names are joined from parts, so that this file does not contain the host names that it forbids. */
 const registryHosts = [
   ['registry', 'npmjs', 'org'],
   ['npm', 'pkg', 'github', 'com'],
@@ -12,10 +12,10 @@ const registryHosts = [
   ['registry', 'npmmirror', 'com'],
 ].map((parts) => parts.join('.'))
 
-/** Folders of one machine. The preceding characters decide whether the path is absolute: `packages/tmp/` is not. */
+/** Matches absolute paths below folders of a machine. The preceding characters decide: `packages/tmp/` is not absolute. */
 const machinePath = new RegExp(`(?<![\\w.@~*)}\\]>-])/(${['work', 'tmp', 'root', 'home', 'Users'].join('|')})/\\w`)
 
-/** @returns {Promise<{ path: string, text: string }[]>} the text files that git tracks */
+/** Reads the text files that git tracks. @returns {Promise<{ path: string, text: string }[]>} */
 async function trackedFiles() {
   const { exitCode, output } = await capture('git', ['ls-files', '-z'])
   expect(exitCode).toBe(0)
@@ -55,6 +55,6 @@ it.each([
 
 it('the lockfile contains no download address', () => {
   const lines = readFileSync(join(root, 'pnpm-lock.yaml'), 'utf8').split('\n')
-  // The deprecation reason of a package's author may name a page. No program downloads from it.
+  // An author's deprecation notice may contain a URL, but no program downloads from it.
   expect(lines.filter((line) => /:\/\/|\btarball:/.test(line) && !/^\s+deprecated:/.test(line))).toEqual([])
 })

@@ -12,7 +12,7 @@ const workflows = readdirSync(workflowFolder).map((name) => ({
 const release = String(workflows.find(({ name }) => name === 'release.yml')?.text)
 
 /**
- * The text of one job of the release workflow.
+ * Returns the text of one job of the release workflow.
  * @param {string} name
  */
 const job = (name) => String(release.match(new RegExp(`^ {2}${name}:\\n(?: {4}.*\\n|\\n)+`, 'm'))?.[0])

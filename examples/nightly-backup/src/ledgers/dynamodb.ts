@@ -5,7 +5,7 @@ import { createTable, dynamodbStorage } from '@jobistemer/storage-dynamodb'
 import type { Ledger } from './ledger.ts'
 import { refusedServer, withoutPassword } from './user-server.ts'
 
-/** A separate table in DynamoDB or DynamoDB Local. */
+/** Keeps the ledger in a new table in DynamoDB or DynamoDB Local. */
 export const dynamodb: Ledger = {
   async prepare({ folder, server }) {
     if (server !== null) {
@@ -18,7 +18,7 @@ export const dynamodb: Ledger = {
       const description = `at ${withoutPassword(server)}, table ${name}`
       return { location: { address: server, name }, description, stop: async () => {} }
     }
-    // Workers open what is there: they need not load this.
+    // Loaded here, because only this process starts a server; workers open its ledger.
     const { startDynamoDB } = await import('@jobistemer/test-servers')
     const directory = join(folder, 'dynamodb')
     const own = await startDynamoDB({ directory, ownGroup: true })
@@ -42,7 +42,7 @@ export const dynamodb: Ledger = {
 
 function clientFor(endpoint: string): DynamoDBClient {
   if (endpoint.startsWith('https:')) return new DynamoDBClient({ endpoint })
-  // DynamoDB Local takes any, but wants some.
+  // DynamoDB Local accepts any credentials, but requires some.
   const credentials = { accessKeyId: 'local', secretAccessKey: 'local' }
   return new DynamoDBClient({ endpoint, region: 'local', credentials })
 }

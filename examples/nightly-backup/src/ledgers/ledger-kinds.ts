@@ -1,9 +1,12 @@
 import type { Ledger } from './ledger.ts'
 
 interface LedgerEntry {
-  /** The option that names a server of the user's, and how its URL may begin; `null` where there are no servers. */
+  /**
+   * The option with the URL of a user's server, and the protocols that the URL may have; `null` for a storage without
+   * servers.
+   */
   readonly server: { readonly option: ServerOption; readonly protocols: readonly string[] } | null
-  /** Loads what only this kind needs. */
+  /** Loads the modules that only this storage needs. */
   readonly load: () => Promise<Ledger>
 }
 
@@ -11,7 +14,7 @@ export type LedgerKind = 'sqlite' | 'redis' | 'dynamodb' | 'postgres' | 'pglite'
 
 type ServerOption = 'redis-url' | 'dynamodb-endpoint' | 'postgres-url'
 
-/** The storages of this demo by their names: another adapter is one more entry here. */
+/** The storages of this demo, by name. A further adapter needs only an entry here. */
 export const ledgerKinds: Readonly<Record<LedgerKind, LedgerEntry>> = {
   sqlite: {
     server: null,

@@ -1,32 +1,32 @@
 import type { Storage } from '@jobistemer/core/storage'
 
-/** A storage in which the demo can keep its ledger: jobs, occurrences, tasks and attempts. */
+/** A storage that can hold the ledger of the demo: jobs, occurrences, tasks and attempts. */
 export interface Ledger {
-  /** Creates an empty ledger for one run of the demo. Starts a server if the kind needs one and none is given. */
+  /** Creates an empty ledger for one run of the demo. Starts a server if the storage needs one and the user gives none. */
   prepare(options: LedgerOptions): Promise<PreparedLedger>
   /** Opens the ledger. Every process opens its own connection. */
   open(location: LedgerLocation): Storage
 }
 
 export interface LedgerOptions {
-  /** The folder of this run. */
+  /** The folder of this run of the demo. */
   readonly folder: string
-  /** URL of a server that is running already; `null`: one is started, with its data in the folder. */
+  /** URL of a running server; `null`: the demo starts a server with its data in the folder. */
   readonly server: string | null
 }
 
-/** All that a process needs to find the ledger; it goes to the workers as JSON. */
+/** What a process needs to open the ledger. Workers receive it as JSON. */
 export interface LedgerLocation {
-  /** The folder of a file, or the URL of a server. */
+  /** The folder of the ledger's file, or the URL of its server. */
   readonly address: string
-  /** The name of the ledger there: a file, a prefix of keys, a table. */
+  /** The name of the ledger at the address: of a file, a key prefix or a table. */
   readonly name: string
 }
 
 export interface PreparedLedger {
   readonly location: LedgerLocation
-  /** The location in words. */
+  /** Describes the ledger's location for the user. */
   readonly description: string
-  /** Stops the server, if the demo started one. The data stay. */
+  /** Stops the server if the demo started it. The data stay. */
   stop(): Promise<void>
 }

@@ -7,7 +7,7 @@ interface Waiting {
   readonly reject: (error: Error) => void
 }
 
-/** A client for the storage, which sends statements to the process with the PGlite. */
+/** A PostgreSQL client for the storage. It sends statements to the process that runs PGlite. */
 export class PGliteClient implements PostgresClient {
   readonly #port: number
   readonly #waiting: Waiting[] = []
@@ -38,7 +38,7 @@ export class PGliteClient implements PostgresClient {
       if ('rows' in answer) waiting?.resolve(answer)
       else waiting?.reject(Object.assign(new Error(answer.error.message), { code: answer.error.code }))
     })
-    // `close` follows an error, and callers only need `close`.
+    // The event `close` follows each error, and its listener rejects the waiting statements.
     socket.on('error', () => {})
     socket.on('close', () => {
       this.#socket = null

@@ -3,17 +3,19 @@ import { type AddressInfo, createServer, type Socket } from 'node:net'
 import { PGlite } from '@electric-sql/pglite'
 import { type Answer, onMessage, send, type Statement } from './pglite-messages.ts'
 
-/** A PGlite that other processes can use, one transaction after another. */
+/** A PGlite database that other processes can use, one transaction after another. */
 export interface PGliteHost {
   readonly port: number
-  /** Ends the connections and closes the PGlite; its folder stays. */
+  /** Ends all connections and closes the PGlite database. Its folder stays. */
   stop(): Promise<void>
 }
 
 /**
- * Opens the PGlite of a folder, and accepts statements for it on a port. No other process may have the folder open. A PGlite
- * has one session, so a connection that begins a transaction holds the session until the transaction ends. If a node is
- * killed within a transaction, the host rolls it back, as a server would.
+ * Opens the PGlite database of a folder, and accepts statements for it on a port. No other process may have the folder
+ * open.
+ *
+ * PGlite has one session, so a connection that begins a transaction holds the session until the transaction ends. If a
+ * node is killed within a transaction, the host rolls the transaction back, as a server would.
  */
 export async function hostPGlite(folder: string): Promise<PGliteHost> {
   const database = await PGlite.create(folder)
@@ -23,7 +25,7 @@ export async function hostPGlite(folder: string): Promise<PGliteHost> {
     sockets.add(socket)
     const serving = new Serving(database, turns, socket)
     onMessage<Statement>(socket, (statement) => serving.take(statement))
-    // An error is followed by `close`.
+    // The event `close` follows each error, and its listener cleans up.
     socket.on('error', () => {})
     socket.on('close', () => {
       sockets.delete(socket)
@@ -42,11 +44,11 @@ export async function hostPGlite(folder: string): Promise<PGliteHost> {
   }
 }
 
-/** Gives the only session to one connection after the other. */
+/** Gives the database's only session to one connection after another. */
 class Turns {
   #last: Promise<void> = Promise.resolve()
 
-  /** Resolves with the function that ends the turn, when the turn begins. */
+  /** Waits until the session is free. Resolves to the function that frees the session again. */
   async next(): Promise<() => void> {
     const before = this.#last
     let end = () => {}
@@ -66,7 +68,7 @@ class Serving {
   #last: Promise<void> = Promise.resolve()
   #isOver = false
   #isInTransaction = false
-  /** Ends the turn of the transaction that is under way. */
+  /** Frees the session after the current transaction; `null` while the connection does not hold the session. */
   #endTurn: (() => void) | null = null
 
   constructor(database: PGlite, turns: Turns, socket: Socket) {
@@ -89,7 +91,7 @@ class Serving {
   }
 
   async #carryOut({ text, values }: Statement): Promise<void> {
-    // The connection is closed: no client waits for the answer, and the host rolls back its transaction.
+    // The connection is closed: no client waits for the answer, and the host has rolled back its transaction.
     if (this.#isOver) return
     this.#endTurn ??= await this.#turns.next()
     const answer = await this.#answer(text, values)

@@ -1,7 +1,7 @@
 import type { Socket } from 'node:net'
 import { createInterface } from 'node:readline'
 
-/** A statement, from a node to the process that has the PGlite. */
+/** A statement that a node sends to the process with the PGlite database. */
 export interface Statement {
   readonly text: string
   readonly values: readonly unknown[]
@@ -10,10 +10,10 @@ export interface Statement {
 /** The result of a statement. A connection receives results in the order of its statements. */
 export type Answer =
   | { readonly rows: readonly object[] }
-  /** `code` is the SQLSTATE of PostgreSQL, from which the storage derives the meaning of an error. */
+  /** `code` is the SQLSTATE of PostgreSQL, from which the storage derives its error code. */
   | { readonly error: { readonly message: string; readonly code?: string | undefined } }
 
-/** One message is one line of JSON. */
+/** Sends one message, as one line of JSON. */
 export function send(socket: Socket, message: Statement | Answer): void {
   const text = JSON.stringify(message, (_, value) => (typeof value === 'bigint' ? String(value) : value))
   socket.write(`${text}\n`)
@@ -22,6 +22,6 @@ export function send(socket: Socket, message: Statement | Answer): void {
 export function onMessage<Message>(socket: Socket, listener: (message: Message) => void): void {
   const lines = createInterface({ input: socket, crlfDelay: Number.POSITIVE_INFINITY })
   lines.on('line', (line) => listener(JSON.parse(line) as Message))
-  // The interface also emits errors of the socket. Without this listener they would end the process.
+  // The readline interface also emits errors of the socket. Without this listener they would end the process.
   lines.on('error', () => {})
 }

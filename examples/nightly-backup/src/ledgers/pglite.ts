@@ -4,12 +4,12 @@ import type { Ledger } from './ledger.ts'
 import { PGliteClient } from './pglite-client.ts'
 
 /**
- * A PGlite: PostgreSQL as a library, without a server. It lives inside one process, which is the demo's own here; the
+ * Keeps the ledger in PGlite: PostgreSQL as a library, without a server. The demo's own process runs PGlite, and the
  * nodes reach it through a socket.
  */
 export const pglite: Ledger = {
   async prepare({ folder }) {
-    // Workers open what is there: they need not load this.
+    // Loaded here, because only this process runs PGlite; workers open its ledger.
     const { hostPGlite } = await import('./pglite-host.ts')
     const directory = join(folder, 'pglite')
     const host = await hostPGlite(directory)

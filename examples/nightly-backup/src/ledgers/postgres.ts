@@ -5,7 +5,7 @@ import { postgresStorage } from '@jobistemer/storage-postgres'
 import type { Ledger } from './ledger.ts'
 import { checkServer, withoutPassword } from './user-server.ts'
 
-/** A separate schema in a PostgreSQL database. */
+/** Keeps the ledger in a new schema of a PostgreSQL database. */
 export const postgres: Ledger = {
   async prepare({ folder, server }) {
     if (server !== null) {
@@ -14,10 +14,10 @@ export const postgres: Ledger = {
       await checkServer('--postgres-url', server, postgres.open(location))
       return { location, description: `at ${withoutPassword(server)}, schema ${name}`, stop: async () => {} }
     }
-    // Workers open what is there: they need not load this.
+    // Loaded here, because only this process starts a server; workers open its ledger.
     const { startPostgres } = await import('@jobistemer/test-servers')
     const directory = join(folder, 'postgres')
-    // PostgreSQL refuses to run as root: it is another user's then, who has to get there.
+    // PostgreSQL refuses to run as root, so another user runs it and must have access to the folder.
     if (process.getuid?.() === 0) chmodSync(folder, 0o711)
     const own = await startPostgres({ directory, ownGroup: true })
     return {

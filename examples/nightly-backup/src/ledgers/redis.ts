@@ -4,7 +4,7 @@ import { redisStorage } from '@jobistemer/storage-redis'
 import type { Ledger } from './ledger.ts'
 import { checkServer, withoutPassword } from './user-server.ts'
 
-/** Keys with a prefix of their own on a Redis or Valkey server. */
+/** Keeps the ledger in keys with a new prefix on a Redis or Valkey server. */
 export const redis: Ledger = {
   async prepare({ folder, server }) {
     if (server !== null) {
@@ -17,7 +17,7 @@ export const redis: Ledger = {
         stop: async () => {},
       }
     }
-    // Workers open what is there: they need not load this.
+    // Loaded here, because only this process starts a server; workers open its ledger.
     const { startRedis } = await import('@jobistemer/test-servers')
     const directory = join(folder, 'redis')
     const own = await startRedis({ directory, config: { appendonly: 'yes' }, ownGroup: true })

@@ -2,7 +2,7 @@ import { join } from 'node:path'
 import { sqliteStorage } from '@jobistemer/storage-sqlite'
 import type { Ledger } from './ledger.ts'
 
-/** One file, which all processes open; there is no server. */
+/** Keeps the ledger in a SQLite file, which all processes open, without a server. */
 export const sqlite: Ledger = {
   async prepare({ folder }) {
     return { location: { address: folder, name: 'ledger.db' }, description: `in ${folder}`, stop: async () => {} }

@@ -2,7 +2,7 @@ import { JobistemerError } from '@jobistemer/core'
 import type { Storage } from '@jobistemer/core/storage'
 
 /**
- * Makes sure that a server of the user's can be used.
+ * Checks that the user's server can be used.
  * @throws JobistemerError `INVALID_ARGUMENT`
  */
 export async function checkServer(option: string, url: string, storage: Storage): Promise<void> {
@@ -26,7 +26,7 @@ export function refusedServer(option: string, url: string, cause: unknown): Jobi
   })
 }
 
-/** A URL as it may be shown. */
+/** Returns a URL without its password, for the output. */
 export function withoutPassword(url: string): string {
   const shown = new URL(url)
   shown.password = ''

@@ -5,10 +5,10 @@ import { ListsRound } from '../lists-round.ts'
 import { loadNote } from '../load-note.ts'
 import { median, type Suite } from '../suite.ts'
 
-/** The requests that a browser sends at once for a view. */
+/** The requests that a browser sends at once for one view of the dashboard. */
 interface View {
   readonly name: string
-  /** The view of a new dashboard server, which has read nothing from the storage. */
+  /** Whether a new dashboard server answers, which has read nothing from the storage yet. */
   readonly isFirst?: boolean
   readonly paths: readonly string[]
 }
@@ -35,7 +35,7 @@ const views: readonly View[] = [
 
 const measured: readonly string[] = ['SQLite', 'Redis']
 
-/** Measures the server's cost and the bytes of each view of the dashboard. */
+/** Measures the server's CPU time and the transferred bytes for each view of the dashboard. */
 export const dashboardSuite: Suite = {
   name: 'dashboard',
   title: 'The dashboard: milliseconds of the server for the requests of a view, and bytes over the wire',
@@ -81,7 +81,7 @@ async function measure(client: Client, { isFirst = false, paths }: View, calls: 
   const kept = dashboardOf(client)
   const times: number[] = []
   let [bytes, processorMs] = [0, 0]
-  // The first call is a warm-up.
+  // The call with index -1 is a warm-up and not measured.
   for (let index = -1; index < calls; index++) {
     const dashboard = isFirst ? dashboardOf(client) : kept
     const before = process.cpuUsage()
@@ -111,7 +111,7 @@ async function sizeOf(dashboard: Dashboard, path: string): Promise<number> {
   return (await response.arrayBuffer()).byteLength
 }
 
-/** The files that the page loads. */
+/** Returns table rows with the sizes of the files that the dashboard's page loads. */
 async function bundleRows(client: Client): Promise<readonly string[][]> {
   const dashboard = dashboardOf(client)
   const page = await (await dashboard(new Request('http://localhost/'))).text()

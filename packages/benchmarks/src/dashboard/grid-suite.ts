@@ -109,7 +109,7 @@ async function scroll(page: Page, origin: string, { job, tasks, runs }: Shape, f
   return rows
 }
 
-/** Scrolls from the beginning to the end and back, in both directions, frame by frame. */
+/** Returns a script that scrolls the grid from its beginning to its end and back, in both directions, frame by frame. */
 function scrolling(frames: number, stepShare: number): string {
   return `new Promise((resolve) => {
     const box = document.querySelector('.grid-box')
@@ -132,10 +132,10 @@ function scrolling(frames: number, stepShare: number): string {
 interface TraceEvent {
   readonly name: string
   readonly ph: string
-  /** Microseconds. */
+  /** Time of the trace event, in microseconds. */
   readonly ts: number
   readonly dur?: number
-  /** Processor time, in microseconds. */
+  /** Processor time of the trace event, in microseconds. */
   readonly tdur?: number
   readonly pid: number
   readonly tid: number

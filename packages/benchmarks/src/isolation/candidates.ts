@@ -6,9 +6,9 @@ import { Piscina } from 'piscina'
 
 const handler: URL = new URL('./handler.js', import.meta.url)
 
-/** Runs a function in a thread or a process. */
+/** Runs a benchmark function in a thread or a process. */
 export interface Runner {
-  /** Resolves when the function has ended. */
+  /** Runs the function once. Resolves when the function has ended. */
   attempt(): Promise<unknown>
   /** Removes the stored results of ended attempts. */
   forget?(): Promise<unknown>
@@ -28,7 +28,7 @@ export const misbehaviours = [
   'stopped processes',
 ] as const
 
-/** An isolated task on the memory storage, so that the cost of the child remains. */
+/** Starts a node with an isolated task on the memory storage, so that the child causes most of the cost. */
 export async function startJobistemer(
   task: { readonly isolation: Isolation; readonly pool: boolean },
   data: { readonly kind?: string } = {},
@@ -81,7 +81,7 @@ async function startBullmq({ port }: RedisServer, useWorkerThreads: boolean): Pr
   await Promise.all([queue.waitUntilReady(), events.waitUntilReady(), worker.waitUntilReady()])
   return {
     async attempt() {
-      // Keeps 100 ended jobs, because the wait for a job can begin after its end.
+      // Keeps 100 ended jobs, because `waitUntilFinished` may begin after the job's end.
       const job = await queue.add('work', {}, { removeOnComplete: 100, removeOnFail: 100 })
       await job.waitUntilFinished(events)
     },
@@ -93,7 +93,7 @@ async function startBullmq({ port }: RedisServer, useWorkerThreads: boolean): Pr
   }
 }
 
-/** The candidates that are also measured in a node with a large heap. */
+/** Returns the candidates that are also measured in a node with a large heap. */
 export function grownCandidates(): readonly Candidate[] {
   const isolations: readonly Isolation[] = ['thread', 'process']
   return isolations.map((isolation) => ({

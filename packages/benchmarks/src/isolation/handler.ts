@@ -27,13 +27,13 @@ const misbehaviours: Readonly<Record<string, () => unknown>> = {
 }
 
 /**
- * The function that isolated tasks, piscina and BullMQ's workers call. It returns, or misbehaves in a way that must not harm
- * the node.
+ * The function that isolated tasks, piscina and BullMQ's workers call. It returns, or misbehaves in a way that must not
+ * harm the node.
  */
 function handler({ data }: Asked): unknown {
   const { kind } = data ?? {}
   return kind === undefined ? 1 : misbehaviours[kind]?.()
 }
 
-// biome-ignore lint/style/noDefaultExport: all three expect the function there
+// biome-ignore lint/style/noDefaultExport: isolated tasks, piscina and BullMQ expect a default export
 export default handler

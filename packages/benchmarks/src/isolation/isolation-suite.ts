@@ -13,7 +13,7 @@ export const isolationSuite: Suite = {
   async run({ smoke, occurrences }) {
     const count = smoke ? 3 : (occurrences ?? 300)
     const rows: string[][] = []
-    // The gaps that a busy machine causes in any process.
+    // Measures the gaps of the event loop that the busy machine causes in an idle process.
     const gapOfNothing = await largestGap(async () => {
       await sleep(smoke ? 10 : 5000)
     })
@@ -24,12 +24,13 @@ export const isolationSuite: Suite = {
     } finally {
       await redis.stop()
     }
-    // Size of a large node, in MB: starting a process copies the page tables of its parent.
+    // Size of additional heap in the node, in MB. Starting a process copies the page tables of its parent, so a large
+    // node is slower.
     const ballastMb = smoke ? 8 : 2048
     for (const { name, start } of grownCandidates()) {
       rows.push([`${name}, ${ballastMb} MB in the node`, ...(await measure(start, Math.min(count, 300), ballastMb))])
     }
-    // Dying children write expected errors to stderr.
+    // Errors that dying children write to stderr are expected, so they are hidden.
     const { write } = process.stderr
     process.stderr.write = () => true
     for (const isolation of ['thread', 'process'] as const) {
@@ -61,7 +62,7 @@ async function measure(start: () => Promise<Runner>, count: number, ballastMb = 
   const runner = await start()
   const ballast = Array.from({ length: ballastMb }, () => Buffer.alloc(1024 * 1024, 1))
   const times: number[] = []
-  // Starts the kept children, and loads code that is loaded once.
+  // Starts the kept children, and loads code that is loaded only once.
   for (let index = 0; index < Math.ceil(count / 10); index++) await runner.attempt()
   await runner.forget?.()
   const before = usedKb()
@@ -74,7 +75,7 @@ async function measure(start: () => Promise<Runner>, count: number, ballastMb = 
   })
   await runner.forget?.()
   const grown = usedKb() - before
-  // Until here the ballast is in use. It is freed before the heap is measured.
+  // The ballast is in use until here. It is freed before the heap is measured.
   ballast.length = 0
   usedKb()
   await runner.stop()

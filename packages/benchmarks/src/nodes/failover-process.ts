@@ -3,19 +3,19 @@ import { cron } from '@jobistemer/ticker-cron'
 import { jobNames } from './node-order.ts'
 import { openStorage } from './open-storage.ts'
 
-// One node of the failover benchmark: jobs that are due every second, with the default options.
+// A node of the failover benchmark. Its jobs are due every second, and it has the default options.
 
-/** The order for a node of the benchmark. */
+/** The settings of a node of the failover benchmark. */
 export interface FailoverOrder {
   readonly address: string
   readonly prefix: string
   readonly nodeId: string
   readonly jobs: number
-  /** In milliseconds; `null`: the default. */
+  /** `deadAfter` in ms; `null`: the scheduler's default. */
   readonly deadAfter: number | null
 }
 
-/** Reports the start of a slot. */
+/** Reports that a node has started a slot. */
 export interface SlotStart {
   readonly job: string
   readonly slot: number
@@ -24,14 +24,14 @@ export interface SlotStart {
 }
 
 const { address, prefix, nodeId, jobs, deadAfter } = JSON.parse(process.argv[2] ?? '') as FailoverOrder
-// The node also exits if the benchmark has ended, and its storage with it.
+// The node exits if the benchmark has ended, because its storage has ended too.
 process.on('disconnect', () => process.exit())
 const schedule = cron('* * * * * *')
 const storage = await openStorage(address, prefix)
 const unsaid: SlotStart[] = []
 
 function say(start: SlotStart): void {
-  // Sent as early as possible: a start that is not sent when the node is killed counts as missing.
+  // Starts are sent as early as possible: a start that the killed node has not sent counts as missing.
   if (unsaid.length === 0) setImmediate(() => process.send?.(unsaid.splice(0)))
   unsaid.push(start)
 }
@@ -45,14 +45,14 @@ const scheduler = createScheduler({
     defineJob({
       name,
       schedule,
-      // A slot that runs when its node is killed must not block later slots.
+      // A slot that is running when its node is killed must not block later slots.
       overlapPolicy: 'allow',
       tasks: [
         {
           name: 'work',
           run: ({ scheduledAt, attempt }) => {
             const slot = scheduledAt.getTime()
-            // Another benchmark measures takeovers.
+            // Second attempts are ignored, because another benchmark measures takeovers.
             if (attempt === 1) say({ job: name, slot, node: nodeId, lateness: Date.now() - slot })
           },
         },

@@ -5,7 +5,7 @@ import { startNode } from './start-node.ts'
 
 const program = new URL('./failover-process.js', import.meta.url)
 
-/** Seconds before the kill, as a reference for the lateness. */
+/** Observed time before the kill in seconds, as a reference for the lateness. */
 const secondsBefore = 3
 
 export interface FailoverOptions {
@@ -16,21 +16,21 @@ export interface FailoverOptions {
   readonly deadAfter: number | null
   /** Time until all nodes know each other, in ms. */
   readonly settleMs: number
-  /** Time of observation after the kill, in ms: until peers have declared the node dead, and some more. */
+  /** Time of observation after the kill, in ms. It is longer than the time until peers declare the node dead. */
   readonly watchMs: number
 }
 
 export interface Failover {
   /** Number of jobs that were assigned to the killed node. */
   readonly orphans: number
-  /** Maximum lateness of a slot, in milliseconds: in the seconds before the kill, and since. */
+  /** Maximum lateness of a slot in ms: before the kill, and since the kill. */
   readonly before: number
   readonly since: number
-  /** Number of slots that were never started. */
+  /** Number of slots that no node started. */
   readonly missing: number
 }
 
-/** Starts nodes with jobs that are due every second, and kills the node with most assigned jobs. */
+/** Starts nodes with jobs that are due every second, and kills the node that most jobs are assigned to. */
 export async function killFirst(options: FailoverOptions): Promise<Failover> {
   const { address, prefix, nodes, jobs, deadAfter, settleMs, watchMs } = options
   const starts: SlotStart[] = []
@@ -43,14 +43,14 @@ export async function killFirst(options: FailoverOptions): Promise<Failover> {
     }
     await wait(settleMs)
     const begin = nextSecond()
-    // Between two slots, because this benchmark does not measure runs that the kill interrupts.
+    // The kill comes between two slots, because this benchmark does not measure interrupted runs.
     await wait(begin - Date.now() + secondsBefore * 1000 + 300 + Math.random() * 500)
     const { node, orphans } = firstForMost(starts.filter(({ slot }) => slot >= begin))
     const killedAt = Date.now()
     children.get(node)?.kill('SIGKILL')
     await wait(watchMs)
     const end = Date.now()
-    // The last slots may start late.
+    // Waits for the last slots, which may start late.
     await wait(Math.min(5000, watchMs))
     const seen = starts.filter(({ slot }) => slot >= begin && slot <= end)
     const slots = Math.floor(end / 1000) - begin / 1000 + 1

@@ -6,7 +6,7 @@ import { loadNote } from '../load-note.ts'
 import { isWanted, median, type Suite } from '../suite.ts'
 import { type Failover, killFirst } from './failover-round.ts'
 
-/** Measures the lateness of slots while the node that they are assigned to is killed. */
+/** Measures the lateness of slots when the node that they are assigned to is killed. */
 export const failoverSuite: Suite = {
   name: 'failover',
   title: 'Lateness of slots when the node that they are assigned to is killed',
@@ -16,7 +16,7 @@ export const failoverSuite: Suite = {
     const options = smoke
       ? { nodes: 2, jobs: 20, deadAfter: 600, settleMs: 1000, watchMs: 2000 }
       : { nodes: 2, jobs: 200, deadAfter: null, settleMs: 12_000, watchMs: 38_000 }
-    // In parallel: each kill has its own nodes and jobs.
+    // The kills are measured in parallel, each with its own nodes and jobs.
     const killAt = async (address: string) =>
       await Promise.all(
         Array.from({ length: kills }, async (_, index) => {

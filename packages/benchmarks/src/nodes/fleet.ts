@@ -5,7 +5,7 @@ import { startNode } from './start-node.ts'
 
 const program = new URL('./node-process.js', import.meta.url)
 
-/** Node processes that work on the same orders. */
+/** A group of node processes that all receive the same orders. */
 export class Fleet {
   readonly #nodes: readonly ChildProcess[]
 
@@ -21,7 +21,7 @@ export class Fleet {
     return this.#nodes.length
   }
 
-  /** Makes all nodes end their order and begin this one. Resolves when they have begun. */
+  /** Makes all nodes end their current order and begin a new one. Resolves when all nodes have begun. */
   async begin(order: NodeOrder): Promise<void> {
     await this.#ask(order)
   }
@@ -30,17 +30,17 @@ export class Fleet {
     return (await this.#ask('report')) as readonly NodeReport[]
   }
 
-  /** Stops all nodes at a moment at which they hold no lock of the storage. */
+  /** Stops all nodes with SIGSTOP, at a moment at which they hold no lock of the storage. */
   async hold(): Promise<void> {
     await this.#ask('hold')
   }
 
-  /** Resumes all nodes. */
+  /** Resumes all stopped nodes with SIGCONT. */
   release(): void {
     for (const node of this.#nodes) node.kill('SIGCONT')
   }
 
-  /** Shuts all nodes down, and resolves when they have ended. */
+  /** Shuts all nodes down. Resolves when their processes have ended. */
   async end(): Promise<void> {
     await Promise.all(
       this.#nodes.map(async (node) => {

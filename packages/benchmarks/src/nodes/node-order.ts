@@ -1,28 +1,28 @@
-/** The next work of the nodes of a fleet. */
+/** The work that all nodes of a fleet do next. */
 export interface NodeOrder {
   readonly address: string
   readonly prefix: string
   readonly jobs: number
-  /** Epoch milliseconds from which the jobs are due every second; `null`: they only run when triggered. */
+  /** Instant from which the jobs are due every second, in epoch milliseconds; `null`: the jobs run only when triggered. */
   readonly dueFrom: number | null
 }
 
-/** The work of a node since its last order. */
+/** What a node has done since its last order. */
 export interface NodeReport {
   readonly runs: number
-  /** Epoch milliseconds. */
+  /** Time of the last run, in epoch milliseconds. */
   readonly lastRunAt: number
-  /** Lateness of each run, in milliseconds; empty for triggered runs. */
+  /** Lateness of each run in milliseconds; empty for triggered runs. */
   readonly lateness: readonly number[]
   /** Number of storage calls, by method. */
   readonly calls: Readonly<Record<string, number>>
-  /** Number of slots that the node tried to create: higher than its runs if several nodes create the same slots. */
+  /** Number of slots that the node tried to create. It exceeds the number of runs if several nodes create the same slots. */
   readonly asked: number
-  /** CPU time of the whole process since its start. */
+  /** CPU time of the node's process since its start, in ms. */
   readonly cpuMs: number
 }
 
-/** `hold`: the node answers, and stops itself until it gets a SIGCONT. */
+/** A request to a node. `hold`: the node answers, and then stops itself until it receives SIGCONT. */
 export type NodeRequest = NodeOrder | 'report' | 'hold'
 
 export function jobNames(count: number): readonly string[] {

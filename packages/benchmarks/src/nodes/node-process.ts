@@ -5,10 +5,10 @@ import { cron } from '@jobistemer/ticker-cron'
 import { jobNames, type NodeOrder, type NodeReport, type NodeRequest } from './node-order.ts'
 import { openStorage } from './open-storage.ts'
 
-// One node of a fleet. It works on several orders in sequence, so that its code is compiled when it is measured.
+// A node of a fleet. One process works on several orders in sequence, so that its code is compiled before it is measured.
 
 const quiet = () => {}
-// The nodes are held on purpose, so the log would only report expected gaps.
+// The benchmark stops the nodes on purpose, so the log would only report expected gaps.
 const logger = { debug: quiet, info: quiet, warn: quiet, error: console.error }
 
 let present: { readonly scheduler: Scheduler; readonly storage: Storage } | null = null
@@ -33,7 +33,7 @@ async function begin(order: NodeOrder): Promise<void> {
     },
   })
   const { dueFrom } = order
-  // Far away, so that the job only runs when triggered.
+  // A schedule in the distant future, so that the job runs only when it is triggered.
   const schedule =
     dueFrom === null ? cron('0 0 0 1 1 * 2099') : cron('* * * * * *', { start: new Date(dueFrom).toISOString() })
   const run = async ({ scheduledAt }: { readonly scheduledAt: Date }) => {
@@ -53,7 +53,10 @@ async function begin(order: NodeOrder): Promise<void> {
   present = { scheduler, storage }
 }
 
-/** The arguments of a list tell its caller: the scan for definitions, the overdue takeover, the horizon, or the retention. */
+/**
+ * Returns the kind of a storage call. The arguments of `listJobs` reveal its caller: the scan for definitions, the
+ * overdue takeover, the horizon, or the retention.
+ */
 function kindOf(call: StorageCall): string {
   if (call.method !== 'listJobs') return call.method
   const { due, changedSince } = call.request

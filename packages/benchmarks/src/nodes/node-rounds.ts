@@ -6,17 +6,17 @@ import { jobNames, type NodeOrder } from './node-order.ts'
 import { openStorage } from './open-storage.ts'
 import { type ServerCpu, type Spent, spentUntil } from './spent.ts'
 
-/** Start-up time of a node among many, in ms, and the number of jobs that it then defines per millisecond. */
+/** Start-up time of a node among many nodes, in ms, and the number of jobs that a starting node defines per millisecond. */
 const startMs = 300
 const jobsPerMs = 10
 
-/** The storage and the server of a fleet. */
+/** The storage's address and the measurement of its server's CPU time. */
 export interface Site {
   readonly address: string
   readonly serverCpu: ServerCpu
 }
 
-/** Makes all nodes work off occurrences that wait in the storage. */
+/** Makes all nodes run occurrences that wait in the storage. */
 export async function workOff(
   fleet: Fleet,
   { address, serverCpu }: Site,
@@ -66,7 +66,7 @@ export async function workOff(
   return { spent, ms: spent.lastRunAt - startedAt }
 }
 
-/** Runs jobs that are due every second. Each job is assigned to one node. */
+/** Runs jobs that are due every second, each of which is assigned to one node. */
 export async function keepTime(
   fleet: Fleet,
   { address, serverCpu }: Site,
@@ -80,16 +80,16 @@ export async function keepTime(
   },
 ): Promise<Spent> {
   const { prefix, jobs, seconds, settleMs, warmUpSeconds } = options
-  // Until all nodes know each other, all of them create each slot. Their start-up ends before the first slot is due.
+  // Until all nodes know each other, each node creates every slot. The start-up ends before the first slot is due.
   const startingMs = (startMs + jobs / jobsPerMs) * fleet.size
   const dueFrom = nextSecond(Date.now() + settleMs + startingMs)
   await fleet.begin({ address, prefix, jobs, dueFrom })
-  // Half a second is left until the next slots are due, and the first slots are not counted.
+  // The measurement begins 0.5 s before slots are due, after the first slots and the warm-up.
   await wait(Math.max(dueFrom, nextSecond(Date.now() + settleMs)) + 1500 + warmUpSeconds * 1000 - Date.now())
   return await rest(fleet, { serverCpu, seconds })
 }
 
-/** Measures what a fleet spends at rest. */
+/** Measures the cost of a fleet during `seconds`, without new orders. */
 export async function rest(
   fleet: Fleet,
   { serverCpu, seconds }: { readonly serverCpu: ServerCpu; readonly seconds: number },

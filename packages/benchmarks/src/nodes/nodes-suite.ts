@@ -14,19 +14,19 @@ const sizes = [1, 2, 4, 8, 16]
 const sqliteSizes = [1, 2, 4]
 
 interface Load {
-  /** Numbers of due slots per second in the measurements. */
+  /** Numbers of due slots per second to measure. */
   readonly rates: readonly number[]
-  /** Number of jobs per node for the slots that grow with the fleet; 0: not measured. */
+  /** Number of jobs per node in the measurement whose load grows with the fleet; 0: no such measurement. */
   readonly jobsOfEach: number
   readonly seconds: number
   readonly backlog: number
-  /** Time until nodes know each other, in ms: without wake-ups their heartbeats tell them. */
+  /** Time until nodes know each other, in ms. Without wake-ups they learn of each other by heartbeats. */
   readonly settleMs: number
   /** Seconds of work before the measurement. */
   readonly warmUpSeconds: number
 }
 
-/** The cost of a fleet of nodes, next to one node. */
+/** Measures the cost of a fleet of nodes, compared with one node. */
 export const nodesSuite: Suite = {
   name: 'nodes',
   title: 'Several node processes on one Redis, and on one SQLite file',
@@ -37,7 +37,8 @@ export const nodesSuite: Suite = {
     const measure = async (name: string, fleetSizes: readonly number[], site: Site, load: Load) => {
       if (isWanted(storages, name)) await compare(name, fleetSizes, site, load, { rows, notes, loads })
     }
-    // A server that rewrites its log needs a processor, and the log of earlier sizes would be part of the measurement.
+    // Redis does not rewrite its log during the benchmark: a rewrite needs a processor, and its cost would depend on
+    // earlier fleets.
     const redis = await startRedis({ config: { appendonly: 'yes', 'auto-aof-rewrite-percentage': '0' } })
     const client = new Redis(redis.url)
     const folder = mkdtempSync(join(tmpdir(), 'jobistemer-nodes-'))
@@ -92,7 +93,7 @@ export const nodesSuite: Suite = {
   },
 }
 
-/** The rows of one storage, for each size of the fleet. */
+/** Measures the table rows of one storage, for each size of the fleet. */
 async function compare(
   name: string,
   fleetSizes: readonly number[],
@@ -112,7 +113,7 @@ async function compare(
     const late = spent.lateness.length === 0 ? [] : [0.5, 0.99].map((share) => `${quantile(spent.lateness, share)} ms`)
     const row = [`${name}, ${what}`, `${size}`, formatRate((spent.runs * 1000) / ms), ...costs(spent, base), ...late]
     rows.push(row)
-    // Prints each row at once, so that a user can stop the benchmark early.
+    // Prints each row at once, so that the user sees results even after stopping the benchmark early.
     console.error(row.join('  '))
     if (size !== 1 && size !== most) return
     const calls = printCalls(spent, spent.runs / 1000)
@@ -125,7 +126,8 @@ async function compare(
   for (const size of fleetSizes) {
     const fleet = await Fleet.start(size)
     try {
-      // Each node has to compile its own code. With fewer occurrences, many nodes would seem slow.
+      // Each node must compile its own code, so the warm-up grows with the fleet. A smaller one would make many nodes
+      // seem slow.
       if (isWanted(wanted, 'backlog')) {
         const backlog = await workOff(fleet, site, { occurrences: load.backlog, warmUp: (load.backlog >> 2) * size })
         add(size, 'backlog', backlog.spent, backlog.ms)
@@ -150,7 +152,7 @@ async function compare(
   }
 }
 
-/** Costs per occurrence, each with its ratio to the cost of one node. */
+/** Formats the costs per occurrence, each with its ratio to the cost of a fleet of one node. */
 function costs(spent: Spent, ofOne: Spent): string[] {
   const cost = (of: (spent: Spent) => number | null, digits: number) => {
     const [total, base] = [of(spent), of(ofOne)]
@@ -171,7 +173,7 @@ function printRest(spent: Spent, nodeSeconds: number): string {
   return `${micros(spent.nodeCpuMs)} of CPU${server} per node and second; calls: ${printCalls(spent, nodeSeconds)}.`
 }
 
-/** CPU time of the server, in milliseconds. */
+/** Returns the CPU time of the Redis server so far, in milliseconds. */
 async function cpuOf(client: Redis): Promise<number> {
   const info = await client.info('cpu')
   const seconds = (name: string) => Number(new RegExp(`^${name}:([\\d.]+)`, 'm').exec(info)?.[1] ?? Number.NaN)

@@ -3,14 +3,14 @@ import { wrapStorage } from '@jobistemer/core/testing'
 import { redisStorage } from '@jobistemer/storage-redis'
 import { sqliteStorage } from '@jobistemer/storage-sqlite'
 
-/** All nodes of a benchmark on DynamoDB use one table. */
+/** Name of the DynamoDB table that all nodes of a benchmark use. */
 const tableName = 'benchmark'
 
-/** Opens the storage of an address: a Redis (`redis:`), a DynamoDB Local (`http:`), or otherwise an SQLite file. */
+/** Opens the storage of an address: a Redis (`redis:`), a DynamoDB Local (`http:`), or otherwise a SQLite file. */
 export async function openStorage(address: string, prefix = 'benchmark'): Promise<Storage> {
   if (address.startsWith('redis:')) return redisStorage({ url: address, prefix })
   if (!address.startsWith('http:')) return sqliteStorage({ file: `${address}-${prefix}` })
-  // Imported only here, because it loads slowly.
+  // Imported here, because the DynamoDB client loads slowly and other storages do not need it.
   const { dynamodbStorage } = await import('@jobistemer/storage-dynamodb')
   const client = await clientOf(address)
   const storage = dynamodbStorage({ client, tableName, prefix })
@@ -22,7 +22,7 @@ export async function openStorage(address: string, prefix = 'benchmark'): Promis
   })
 }
 
-/** Creates the table that {@link openStorage} uses. */
+/** Creates the DynamoDB table that {@link openStorage} uses. */
 export async function createDynamoDBTable(endpoint: string): Promise<void> {
   const { createTable } = await import('@jobistemer/storage-dynamodb')
   const client = await clientOf(endpoint)
@@ -31,7 +31,7 @@ export async function createDynamoDBTable(endpoint: string): Promise<void> {
 }
 
 async function clientOf(endpoint: string) {
-  // Silences the client's warnings about future Node.js requirements.
+  // Silences the AWS client's warnings about future Node.js requirements.
   process.env.AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED ??= 'true'
   const { DynamoDBClient } = await import('@aws-sdk/client-dynamodb')
   // DynamoDB Local accepts any credentials.

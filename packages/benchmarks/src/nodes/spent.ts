@@ -1,10 +1,10 @@
 import type { Fleet } from './fleet.ts'
 import type { NodeReport } from './node-order.ts'
 
-/** CPU time of the storage's server so far, in milliseconds; `null` if the storage runs inside the nodes. */
+/** Returns the CPU time of the storage's server so far, in ms; `null` for a storage inside the nodes. */
 export type ServerCpu = (() => Promise<number>) | null
 
-/** The cost of a piece of work. */
+/** What a fleet and its server have spent on a piece of work. */
 export interface Spent {
   /** Number of storage calls, by method. */
   readonly calls: ReadonlyMap<string, number>
@@ -13,11 +13,11 @@ export interface Spent {
   readonly runs: number
   readonly asked: number
   readonly lastRunAt: number
-  /** Sorted lateness of all runs, in milliseconds. */
+  /** Lateness of all runs in milliseconds, in ascending order. */
   readonly lateness: readonly number[]
 }
 
-/** Measures the cost of a fleet and its server until `done` resolves, without the server's cost of `prepare`. */
+/** Measures the cost of a fleet and its server until `done` resolves. The cost of `prepare` on the server is not counted. */
 export async function spentUntil(
   fleet: Fleet,
   options: {
@@ -53,7 +53,7 @@ export function callsOf({ calls }: Spent): number {
   return [...calls.values()].reduce((sum, count) => sum + count, 0)
 }
 
-/** The calls by method, most frequent first, each per `unit`. */
+/** Formats the numbers of storage calls by method, most frequent first, each divided by `unit`. */
 export function printCalls({ calls }: Spent, unit: number): string {
   return [...calls]
     .filter(([, count]) => count > 0)

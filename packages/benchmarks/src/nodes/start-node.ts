@@ -2,9 +2,9 @@ import { type ChildProcess, fork } from 'node:child_process'
 import { once } from 'node:events'
 
 /**
- * Starts a program as a node in its own process. Resolves when the node has sent `ready`, and passes its other messages to
- * `hear`.
- * @throws Error if the node ends before
+ * Starts a program as a node in a separate process. Resolves when the node has sent `ready`. Passes the node's other
+ * messages to `hear`.
+ * @throws Error if the node ends before it is ready
  */
 export async function startNode(
   program: URL,
@@ -19,7 +19,7 @@ export async function startNode(
     throw new Error(`A node ended with ${code ?? signal} before it was ready.`)
   })
   await Promise.race([ready, ended])
-  // From now on its end is expected.
+  // After `ready`, the end of the node is expected, so its rejection is ignored.
   ended.catch(() => {})
   return child
 }

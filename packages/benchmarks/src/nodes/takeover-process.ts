@@ -3,41 +3,41 @@ import { createScheduler, defineJob, silentLogger } from '@jobistemer/core'
 import { cron } from '@jobistemer/ticker-cron'
 import { openStorage } from './open-storage.ts'
 
-// One node of the takeover benchmark, with the default options except for those in its order.
+// A node of the takeover benchmark. It has the default options, except for those in its order.
 
-/** The order for a node of the benchmark. */
+/** The settings of a node of the takeover benchmark. */
 export interface TakeoverOrder {
   readonly address: string
   readonly nodeId: string
-  /** The names of all jobs. */
+  /** The names of all jobs of the benchmark. */
   readonly jobs: readonly string[]
-  /** In milliseconds; `null`: the default. */
+  /** `deadAfter` in ms; `null`: the scheduler's default. */
   readonly deadAfter: number | null
 }
 
-/** Reports the call of a handler. */
+/** Reports that a handler was called. */
 export interface Start {
   readonly job: string
   readonly node: string
   readonly attempt: number
-  /** Epoch milliseconds. */
+  /** Time of the call, in epoch milliseconds. */
   readonly at: number
 }
 
-/** Reports that the process has loaded its code and begins its work. */
+/** Reports that a process has loaded its code and begins its work. */
 export interface Begin {
   readonly node: string
-  /** Epoch milliseconds. */
+  /** Time at which the work begins, in epoch milliseconds. */
   readonly beginsAt: number
 }
 
 const order = JSON.parse(process.argv[2] ?? '') as TakeoverOrder
 const { address, nodeId, deadAfter } = order
-// The node also exits if the benchmark has ended, and its storage with it.
+// The node exits if the benchmark has ended, because its storage has ended too.
 process.on('disconnect', () => process.exit())
 process.send?.({ node: nodeId, beginsAt: Date.now() } satisfies Begin)
 const storage = await openStorage(address)
-// Far away, so that the job only runs when triggered.
+// A schedule in the distant future, so that the job runs only when it is triggered.
 const schedule = cron('0 0 0 1 1 * 2099')
 const scheduler = createScheduler({
   storage,
@@ -54,7 +54,8 @@ const scheduler = createScheduler({
           taskTimeout: { minutes: 10 },
           run: async ({ attempt, sleep }) => {
             process.send?.({ job: name, node: nodeId, attempt, at: Date.now() } satisfies Start)
-            // The second attempt ends at once, so that its node keeps its permits for other runs.
+            // Only the first attempt runs for long. The second attempt ends at once, so that its node keeps its permits
+            // for other runs.
             if (attempt === 1) await sleep({ minutes: 8 })
           },
         },
@@ -72,6 +73,6 @@ process.on('message', async (message: { readonly trigger: string } | 'end') => {
   await storage.close()
   process.disconnect()
 })
-// The node's first claim reserves all permits, so runs triggered now would wait for another node.
+// The node's first claim reserves all permits, so runs that are triggered at once would wait for another node.
 await wait(500)
 process.send?.('ready')

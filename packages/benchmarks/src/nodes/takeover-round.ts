@@ -7,37 +7,37 @@ import type { Begin, Start, TakeoverOrder } from './takeover-process.ts'
 
 const program = new URL('./takeover-process.js', import.meta.url)
 
-/** Number of nodes that start at the same time. More would delay each other. */
+/** Number of nodes that start at the same time. More nodes would delay each other. */
 const startsAtOnce = 4
 
 export type Way = 'kill -9' | 'shutdown' | 'same name' | 'same name, without its loading'
 
 interface TakeoverOptions {
-  /** Number of nodes that end in each way. */
+  /** Number of nodes to end in each of the ways. */
   readonly count: number
-  /** In milliseconds; `null`: the default. */
+  /** `deadAfter` in ms; `null`: the scheduler's default. */
   readonly deadAfter: number | null
-  /** The first words of the ways to measure. Default: all. */
+  /** The first words of the ways to measure, for example `shutdown`. Default: all ways. */
   readonly ways: readonly string[] | undefined
 }
 
-/** A node with a running task. */
+/** A node to end, with its running task. */
 interface Victim {
   readonly node: string
   readonly child: ChildProcess
   readonly job: string
 }
 
-/** Ends nodes in the middle of a task, beside one node that stays. */
+/** Ends nodes in the middle of a task. Another node, which stays, takes over their runs. */
 export class TakeoverRound {
   readonly #address: string
   readonly #count: number
   readonly #deadAfter: number | null
   readonly #ways: readonly string[] | undefined
-  /** More jobs than victims, because some runs may begin on another node. */
+  /** There are more jobs than nodes to end, because some runs may begin on another node. */
   readonly #jobs: readonly string[]
   readonly #starts: Start[] = []
-  /** The time at which the last process of each node began its work. */
+  /** By node name: the time at which its last process began to work. */
   readonly #begins = new Map<string, number>()
   readonly #children: ChildProcess[] = []
   #used = 0
@@ -50,12 +50,12 @@ export class TakeoverRound {
     this.#jobs = Array.from({ length: 4 * count + 4 }, (_, index) => `job ${index}`)
   }
 
-  /** Ends `count` nodes in each way. Returns the milliseconds from each end to the next attempt of its task. */
+  /** Ends `count` nodes in each way. Returns the milliseconds from the end of each node to the next attempt of its task. */
   async run(): Promise<Readonly<Record<Way, readonly number[]>>> {
     try {
       await this.#start('survivor')
       const killed = this.#isWanted('kill -9') ? await this.#kill() : []
-      // While peers still consider the killed nodes alive.
+      // These measurements run while peers still consider the killed nodes alive.
       const shutdown = this.#isWanted('shutdown') ? await this.#shutDown() : []
       const restarted = this.#isWanted('same name') ? await this.#restart() : []
       return {
@@ -73,11 +73,11 @@ export class TakeoverRound {
     return isWanted(this.#ways, way)
   }
 
-  /** Returns the pending measurements. */
+  /** Kills the nodes. Returns the measurements, which are still pending. */
   async #kill(): Promise<readonly Promise<number>[]> {
     const killed: Promise<number>[] = []
     for (const victim of await this.#prepare('killed')) {
-      // Spreads the kills over the time between two heartbeats.
+      // Spreads the kills randomly over the interval between two heartbeats.
       await wait(Math.random() * 500)
       victim.child.kill('SIGKILL')
       killed.push(this.#runAgain(victim, Date.now()))

@@ -7,7 +7,7 @@ import { isWanted, median, type Suite } from '../suite.ts'
 import { createDynamoDBTable } from './open-storage.ts'
 import { TakeoverRound, type Way } from './takeover-round.ts'
 
-/** Measures the time until another node runs the tasks of a node that ends. */
+/** Measures the time from the end of a node until another node runs its tasks. */
 export const takeoverSuite: Suite = {
   name: 'takeover',
   title: 'Time from the end of a node with a running task until another node retries the task',

@@ -8,9 +8,9 @@ const running = '[["work",1,[1,0,null]]]'
 const ended = '[["work",2,[1,0,0]]]'
 
 /**
- * Runs the minimum of SQL that writes the rows of one-task occurrences. One statement moves the heads with their running
- * occurrences. Another one removes the occurrences and inserts them into the history. Each is one prepared statement, one round
- * trip and one commit for `width` occurrences. Ids are created before the measured time.
+ * Runs the minimum of SQL that writes the rows of one-task occurrences. One statement moves the heads with their
+ * running occurrences. A second statement removes the occurrences and inserts them into the history. Each is one
+ * prepared statement, one round trip and one commit for `width` occurrences. Ids are created before the measured time.
  */
 export async function runBareStatements(load: QueueLoad): Promise<{ readonly perSecond: number }> {
   const { url, schema, count, width } = load
@@ -48,7 +48,7 @@ export async function runBareStatements(load: QueueLoad): Promise<{ readonly per
   }
 }
 
-/** The columns of the storage's tables, and the indexes that finding these rows requires. */
+/** Returns SQL that creates the columns of the storage's tables, and the indexes that finding these rows requires. */
 function tables(schema: string): string {
   return `
     CREATE SCHEMA ${schema};

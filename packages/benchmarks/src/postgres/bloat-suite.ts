@@ -7,7 +7,10 @@ import { formatRate, type Suite } from '../suite.ts'
 
 const schema = 'bloat'
 const looks = 5
-/** Occurrences between two measurements. Frequent measurements distinguish growth from the peaks between two vacuums. */
+/**
+ * Number of occurrences between two measurements. Frequent measurements distinguish growth from the peaks between two
+ * vacuums.
+ */
 const occurrencesPerLook = 250_000
 
 /** Measures how tables and indexes grow under PostgreSQL's autovacuum while rows come and go. */

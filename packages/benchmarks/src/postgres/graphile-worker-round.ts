@@ -7,8 +7,8 @@ const longestWaitMs = 10_000
 const silent = new Logger(() => () => {})
 
 /**
- * Measures the jobs per second that a Graphile Worker runs and completes from a filled queue. With a width above one, it
- * fetches and completes jobs in batches, as its guide recommends. It deletes completed jobs.
+ * Measures the jobs per second that a Graphile Worker runs and completes from a filled queue. With a width above 1, the
+ * worker fetches and completes jobs in batches, as its guide recommends. It deletes completed jobs.
  */
 export async function runGraphileWorker(load: QueueLoad): Promise<{ readonly perSecond: number }> {
   const { url, schema, count, width } = load
@@ -37,7 +37,7 @@ export async function runGraphileWorker(load: QueueLoad): Promise<{ readonly per
   })
   await allCompleted
   await utils.withPgClient(async (client) => {
-    // The event precedes the answer to the statement that it reports.
+    // The last event precedes the answer to its statement, so the loop waits until the queue is empty.
     for (const limit = performance.now() + longestWaitMs; ; ) {
       const { rows } = await client.query(`SELECT count(*)::int AS left FROM "${schema}".jobs`)
       if (rows[0]?.left === 0) return

@@ -2,9 +2,9 @@ import { PgBoss } from 'pg-boss'
 
 export interface QueueLoad {
   readonly url: string
-  /** A schema for this round. */
+  /** A schema that only this round uses. */
   readonly schema: string
-  /** Number of jobs, and number of jobs at a time. */
+  /** Number of jobs, and number of concurrent jobs. */
   readonly count: number
   readonly width: number
 }
@@ -13,8 +13,8 @@ const queue = 'bench'
 const jobsPerInsert = 1000
 
 /**
- * Measures the jobs per second that pg-boss fetches and completes in batches from a filled queue. Maintenance is off. Finished
- * jobs stay, like finished occurrences.
+ * Measures the jobs per second that pg-boss fetches and completes in batches from a filled queue. pg-boss does no
+ * maintenance meanwhile. Finished jobs stay, like finished occurrences.
  */
 export async function runPgBoss({ url, schema, count, width }: QueueLoad): Promise<{ readonly perSecond: number }> {
   const boss = new PgBoss({ connectionString: url, schema, supervise: false, schedule: false })

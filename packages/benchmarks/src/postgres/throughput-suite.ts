@@ -9,10 +9,16 @@ import { runBareStatements } from './bare-statements-round.ts'
 import { runGraphileWorker } from './graphile-worker-round.ts'
 import { type QueueLoad, runPgBoss } from './pg-boss-round.ts'
 
-/** A number that the node can work off while slots wait for a permit; see the engine's slot launcher. */
+/**
+ * Number of jobs that are due at once. The node can run that many while slots wait for a permit; see the engine's slot
+ * launcher.
+ */
 const dueAtOnce = 500
 
-/** Fetching from a queue slows down with the number of its jobs and of its ended jobs, so some loads are long. */
+/**
+ * Widths and job counts to measure. Fetching becomes slower with the number of waiting and ended jobs, so some loads
+ * are long.
+ */
 const loads: readonly { readonly width: number; readonly count: number; readonly isLong?: true }[] = [
   { width: 1, count: 600 },
   { width: 10, count: 4000 },
@@ -24,7 +30,7 @@ const loads: readonly { readonly width: number; readonly count: number; readonly
 
 type Runner = (load: QueueLoad) => Promise<{ readonly perSecond: number }>
 
-/** In the order of their runs. The names are those of columns. */
+/** The candidates in the order of their runs. Each name is the heading of a column. */
 const candidates = {
   engine: async ({ url, schema, count, width }) => {
     const storage = postgresStorage({ url, schema })
@@ -47,7 +53,7 @@ const candidates = {
 type Name = keyof typeof candidates
 type Rates = Readonly<Record<Name, readonly number[]>>
 
-/** One-task occurrences on PostgreSQL, next to jobs of pg-boss and Graphile Worker and to bare statements. */
+/** Measures one-task occurrences on PostgreSQL, compared with jobs of pg-boss and Graphile Worker and with bare statements. */
 export const postgresSuite: Suite = {
   name: 'postgres',
   title: 'One-task occurrences per second on PostgreSQL, and jobs per second of pg-boss and Graphile Worker',
@@ -115,18 +121,18 @@ async function alternate(
       const schema = `bench_${name.replace('-', '_')}_${load.width}_${load.count}_${round}`
       const { perSecond } = await run({ ...load, schema })
       await dropSchema(load.url, schema)
-      // Without an earlier round, the first one is a warm-up.
+      // Round 0 is a warm-up and not measured.
       if (round > 0) rates[name].push(perSecond)
     }
   }
   return rates
 }
 
-/** Drops a candidate's schema. Its remains would occupy the vacuum during the next measurement. */
+/** Drops a candidate's schema. Otherwise the vacuum of its tables would run during the next measurement. */
 async function dropSchema(url: string, schema: string): Promise<void> {
   const client = new pg.Client(url)
   await client.connect()
-  // Graphile Worker's schema has many functions, and drops of tables cause notices.
+  // Graphile Worker's schema has many functions whose removal causes notices, so only warnings are shown.
   await client.query(`SET client_min_messages = warning; DROP SCHEMA "${schema}" CASCADE; CHECKPOINT`)
   await client.end()
 }

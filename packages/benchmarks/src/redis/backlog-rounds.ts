@@ -9,14 +9,14 @@ import { Meter, type UnitCost, unitCost } from './meter.ts'
 const owner = { node: 'filler', incarnation: 'filler-1' }
 const hour = 3_600_000
 
-/** The waiting occurrences in the storage when a node starts. */
+/** The waiting occurrences in the storage when the measured node starts. */
 export interface Backlog {
   readonly jobs: number
   /** Number of waiting occurrences of all jobs together. */
   readonly length: number
-  /** `allow`: any number of runs of a job at once. `queue`: one after another. */
+  /** The overlap policy of the jobs. `allow`: any number of concurrent runs of a job. `queue`: one after another. */
   readonly overlapPolicy: 'allow' | 'queue'
-  /** Number of measured runs. */
+  /** Number of runs to measure. */
   readonly count: number
   readonly concurrency: number
 }
@@ -25,7 +25,7 @@ export interface BacklogCost extends UnitCost {
   readonly callsPerOccurrence: number
 }
 
-/** Fills a storage, and measures a node that works it off. */
+/** Fills a storage with waiting occurrences, and measures a node that runs them. */
 export async function workOff(server: RedisServer, prefix: string, backlog: Backlog): Promise<BacklogCost> {
   let calls = 0
   const target = redisStorage({ url: server.url, prefix, logger: { warn() {} } })
@@ -84,7 +84,7 @@ async function fill(storage: Storage, jobs: readonly Job[], { length }: Backlog)
   for (let first = 0; first < length; first += 500) {
     const items = Array.from({ length: Math.min(500, length - first) }, (_, index): CreateRequested => {
       const job = ids[(first + index) % ids.length] ?? jobId('')
-      // Each is 1 ms later than the one before, so that they have an order.
+      // Each occurrence is 1 ms later than the previous one, so that their order is defined.
       const scheduledAt = now - hour + first + index
       return {
         kind: 'trigger',

@@ -4,7 +4,7 @@ import { type Backlog, workOff } from './backlog-rounds.ts'
 import { runBullmq } from './bullmq-rounds.ts'
 import type { UnitCost } from './meter.ts'
 
-/** Measures how fast a node runs a backlog, and how fast BullMQ's worker does on the same server. */
+/** Measures how fast a node runs a backlog, compared with BullMQ's worker on the same server. */
 export const backlogSuite: Suite = {
   name: 'backlog',
   title: 'Occurrences per second that wait on Redis, and jobs per second of BullMQ',
@@ -53,11 +53,11 @@ async function compare(
     const bullmq = await runBullmq(server, { concurrency: bullmqConcurrency, jobs: backlog.count })
     const { jobs, length, overlapPolicy } = backlog
     const jobistemer = await workOff(server, `backlog-${overlapPolicy}-${jobs}-${length}-${round}`, backlog)
-    // The first round is a warm-up.
+    // The first round is a warm-up and not measured.
     if (round === 0) continue
     theirs.push(bullmq)
     ours.push(jobistemer)
-    // Prints each round at once, so that a user can stop the benchmark early.
+    // Prints each round at once, so that the user sees results even after stopping the benchmark early.
     const rates = [jobistemer, bullmq].map(({ perSecond }) => formatRate(perSecond))
     console.error(`${backlog.jobs} jobs, ${backlog.length}, round ${round}: Jobistemer ${rates.join('; BullMQ ')}`)
   }

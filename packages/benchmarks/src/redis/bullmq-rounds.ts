@@ -3,7 +3,7 @@ import { settled } from '../lateness-round.ts'
 import { Meter, type Server, type UnitCost, unitCost } from './meter.ts'
 
 /**
- * Measures the cost of one BullMQ worker that processes jobs from a filled queue. Its settings are the defaults. Finished jobs
+ * Measures the cost of a BullMQ worker with default settings that processes jobs from a filled queue. Finished jobs
  * stay, like finished occurrences.
  */
 export async function runBullmq(server: Server, options: { concurrency: number; jobs: number }): Promise<UnitCost> {
@@ -40,7 +40,7 @@ export async function runBullmq(server: Server, options: { concurrency: number; 
   }
 }
 
-/** Measures how late, in milliseconds, BullMQ's job schedulers start `count` jobs that are due every second. */
+/** Measures how late BullMQ's job schedulers start `count` jobs that are due every second, in milliseconds. */
 export async function measureBullmqLateness(
   server: Server,
   options: { count: number; seconds: number; concurrency: number },
@@ -70,7 +70,7 @@ export async function measureBullmqLateness(
     measuring = false
     return lateness
   } finally {
-    // Jobs in progress would report a lost connection.
+    // The worker is paused first, because jobs in progress would report a lost connection.
     await worker.pause()
     await worker.close()
     await queue.obliterate({ force: true })

@@ -1,6 +1,6 @@
 import { Redis } from 'ioredis'
 
-/** The address of a server. */
+/** The address of a Redis server. */
 export interface Server {
   readonly host: string
   readonly port: number
@@ -21,7 +21,7 @@ export interface UnitCost {
   readonly serverUs: number
 }
 
-/** Measures the processor time of this process and of a server. Unlike elapsed time, it does not depend on other load. */
+/** Measures the CPU time of this process and of a server. Unlike elapsed time, CPU time does not depend on other load. */
 export class Meter {
   readonly #client: Redis
 

@@ -8,32 +8,32 @@ import { inFlight } from '../in-flight.ts'
 import { Meter, type Server, type UnitCost, unitCost } from './meter.ts'
 
 export interface RequestLoad {
-  /** Number of requests, and number of requests in progress at any time. */
+  /** Number of requests, and number of concurrent requests. */
   readonly count: number
   readonly width: number
   readonly concurrency: number
-  /** Number of requests in sequence on an idle node. */
+  /** Number of requests that are sent one after the other to an idle node. */
   readonly alone: number
 }
 
 export interface RequestRound {
-  /** Cost of stored requests. No node runs them meanwhile. */
+  /** Cost of a request that is stored while no node runs it. */
   readonly accepted: UnitCost
-  /** Cost of requests that are stored and run. */
+  /** Cost of a request that is stored and run. */
   readonly run: UnitCost
-  /** Milliseconds from each call to the first line of its handler, one request at a time. */
+  /** Milliseconds from each request to the first line of its handler, one request at a time. */
   readonly latencies: readonly number[]
 }
 
-/** A source of requests, with a callback for their runs. */
+/** A source of requests, with a callback at the start of each run. */
 interface Asked {
-  /** Sends a request for one run; resolves when the request is stored. */
+  /** Requests one run. Resolves when the request is stored. */
   ask(): Promise<unknown>
-  /** Called at the start of a handler. */
+  /** Callback that the handler calls when it starts. */
   onRun: () => void
 }
 
-/** The cost of `count` requests until all of them are stored or, if `waits`, have run. */
+/** Measures the cost of `count` requests until all of them are stored or, with `waits`, have run. */
 async function costOf(meter: Meter, asked: Asked, { count, width }: RequestLoad, waits: boolean): Promise<UnitCost> {
   let ran = 0
   const allRan = new Promise<void>((resolve) => {
@@ -58,13 +58,13 @@ async function latenciesOf(asked: Asked, { alone }: RequestLoad): Promise<readon
     await began
     latencies.push(performance.now() - askedAt)
     await asking
-    // In these 3 ms the node ends its work after the run.
+    // Waits 3 ms, in which the node ends its work after the run.
     await sleep(3)
   }
   return latencies
 }
 
-/** Measures requests by `trigger`. */
+/** Measures requests that call `trigger`. */
 export async function runTriggers(server: RedisServer, prefix: string, load: RequestLoad): Promise<RequestRound> {
   const storage = redisStorage({ url: server.url, prefix, logger: { warn() {} } })
   const meter = new Meter(server)
@@ -104,7 +104,7 @@ async function startNode(
   return { scheduler, asked, addJob }
 }
 
-/** Measures requests by BullMQ's `add`. One worker in the same process runs them. */
+/** Measures requests that call BullMQ's `add`. A worker in the same process runs them. */
 export async function runAdds({ host, port }: Server, load: RequestLoad): Promise<RequestRound> {
   const connection = { host, port }
   const meter = new Meter(connection)

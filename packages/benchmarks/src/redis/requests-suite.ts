@@ -7,7 +7,7 @@ import { type RequestLoad, type RequestRound, runAdds, runTriggers } from './req
 const concurrency = 100
 const width = 1000
 
-/** Requested runs, next to BullMQ's `add` on the same server. */
+/** Measures requested runs, compared with BullMQ's `add` on the same server. */
 export const requestsSuite: Suite = {
   name: 'requests',
   title: 'Requests per second on Redis by `trigger`, and by `add` of BullMQ',
@@ -21,11 +21,11 @@ export const requestsSuite: Suite = {
       for (let round = smoke ? 1 : 0; round <= rounds; round++) {
         const bullmq = await runAdds(server, load)
         const jobistemer = await runTriggers(server, `requests-${round}`, load)
-        // The first round is a warm-up.
+        // The first round is a warm-up and not measured.
         if (round === 0) continue
         theirs.push(bullmq)
         ours.push(jobistemer)
-        // Prints each round at once, so that a user can stop the benchmark early.
+        // Prints each round at once, so that the user sees results even after stopping the benchmark early.
         console.error(`round ${round}: Jobistemer ${printRound(jobistemer)}; BullMQ ${printRound(bullmq)}`)
       }
     } finally {

@@ -4,7 +4,10 @@ import { runEngine } from '../engine-round.ts'
 import { formatRate, median, type Suite } from '../suite.ts'
 import { runBullmq } from './bullmq-rounds.ts'
 
-/** A number that the node can work off while slots wait for a permit; see the engine's slot launcher. */
+/**
+ * Number of jobs that are due at once. The node can run that many while slots wait for a permit; see the engine's slot
+ * launcher.
+ */
 const dueAtOnce = 500
 
 const loads: readonly { readonly concurrency: number; readonly prefetch?: number }[] = [
@@ -15,7 +18,7 @@ const loads: readonly { readonly concurrency: number; readonly prefetch?: number
   { concurrency: 1000 },
 ]
 
-/** One-task occurrences through the whole engine on Redis, next to jobs through BullMQ on the same server. */
+/** Measures one-task occurrences through the whole engine on Redis, compared with jobs through BullMQ on the same server. */
 export const redisSuite: Suite = {
   name: 'redis',
   title: 'One-task occurrences per second on Redis, and jobs per second of BullMQ',
@@ -64,7 +67,7 @@ async function alternate(
     readonly prefetch: number | undefined
     readonly jobs: number
     readonly rounds: number
-    /** If false, the first round is a warm-up. */
+    /** Whether the first round is measured. Otherwise it is a warm-up. */
     readonly countsFirst: boolean
   },
 ): Promise<{ readonly ours: readonly number[]; readonly theirs: readonly number[] }> {

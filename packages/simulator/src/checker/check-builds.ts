@@ -106,7 +106,7 @@ export class BuildModel {
   #goneBack(id: JobId, job: JobBuilds, saver: Life | undefined): void {
     for (const [name, life] of this.#lives) {
       const { state, upAt, incarnation, build, isForgotten } = life
-      // A node that read the lost node record before the storage lost it still considers the recorded node alive.
+      // A node that read the node record before the storage lost it still considers the recorded node alive.
       const isUnknown = isForgotten && (saver === undefined || saver.beatBeforeLossAt < upAt)
       if (life === saver || state !== 'up' || isUnknown || upAt > job.savedAt || this.#lost.has(incarnation)) continue
       if (hasInForce(job, build))

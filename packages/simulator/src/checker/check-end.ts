@@ -38,8 +38,8 @@ export function checkConvergence(
     const watermark = model.jobs.get(job.id)?.watermark ?? job.watermark
     const next = nextSlot(job.timeline, Math.max(watermark, job.pruneFloor ?? watermark))
     if (next !== null && next < stored.now - slackMs) note(job.id, null, `slot ${text(next)} was never decided about`)
-    // Such a job is ahead: the storage's clock was ahead for long enough to decide future slots, and no user has
-    // realigned the job.
+    // The job is ahead, which is allowed: the storage's clock was ahead for long enough to decide future slots, and no
+    // user realigned the job.
     if (watermark > stored.now) continue
     const since = stored.now - 80_000
     const known = model.jobs.get(job.id)

@@ -147,7 +147,7 @@ export class StorageModel {
     if (setBackTo === null) this.#headSeen(head.id, head)
     else this.#setBack(job, head, setBackTo)
     if (change === 'replace') {
-      // A repeated change that cancels the remaining occurrences of the same change keeps the version number.
+      // A repeated change that cancels further occurrences keeps the version number of the change.
       const goesOn = head.version === job.head.version && job.head.cancelsBelow !== null
       if (head.version !== job.head.version + 1 && !goesOn) {
         this.#note('version', head.id, null, `${head.version} came after ${job.head.version}`)

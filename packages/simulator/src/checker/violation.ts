@@ -6,7 +6,7 @@ export type Rule =
   | 'created twice'
   /** A slot was created that is not the next slot after the watermark by the schedule in force. */
   | 'off series'
-  /** A watermark went back. */
+  /** The watermark of a job moved back without a realign. */
   | 'watermark back'
   /** A slot below the watermark has no record. */
   | 'hole'
@@ -57,7 +57,7 @@ export type Rule =
   | 'shutdown'
   /** The storage has lost a record that no prune removed. */
   | 'lost record'
-  /** Stored records contradict each other. */
+  /** Stored records contradict each other or the history. */
   | 'ledger'
   /** A node declared a peer dead that lived and whose heartbeats arrived whenever the storage was available. */
   | 'false death'

@@ -15,7 +15,7 @@ export type Outcome = 'ok' | 'fail' | 'unknown'
 export type HistoryEvent = {
   /** Virtual milliseconds since the beginning of the simulation. All nodes share this time, and it never jumps. */
   readonly mono: number
-  /** The incarnation of a node: `b.2` is the second one of node `b`. `null` for events outside of nodes. */
+  /** The incarnation of a node: `b.2` is the second incarnation of node `b`. `null` for events outside of nodes. */
   readonly life: string | null
   readonly outcome: Outcome
 } & (StorageEvent | NodeEvent)
@@ -148,7 +148,7 @@ export type NodeEvent =
       readonly isHindered: boolean
       readonly timersLeft: number
     }
-  /** `shutdown()` has resolved. */
+  /** The shutdown of the node has ended. */
   | { readonly kind: 'node.down' }
   /** Some storage calls of the node do not reach the storage: they fail at once, or hang. */
   | { readonly kind: 'node.cut-off'; readonly calls: 'all' | 'heartbeats' | 'others'; readonly hangs: boolean }

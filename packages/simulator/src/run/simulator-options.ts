@@ -1,11 +1,11 @@
 import { parseArgs } from 'node:util'
 import { sabotageNames } from '../sabotage/sabotage.ts'
 
-/** What to simulate. */
+/** The options of the simulator's command line. */
 export interface SimulatorOptions {
   /** The first seed. */
   readonly from: number
-  /** How many seeds. */
+  /** Number of seeds to simulate. */
   readonly seeds: number
   readonly sabotage: string | null
   /** Whether the only faults are outages of the storage for all nodes, and wrong clocks. */
@@ -14,7 +14,7 @@ export interface SimulatorOptions {
   readonly calls: boolean
   /** Whether some jobs have `maxConcurrency`, `startRate` and `priority`. */
   readonly places: boolean
-  /** Print every event. */
+  /** Whether to print every event of a history. */
   readonly verbose: boolean
 }
 

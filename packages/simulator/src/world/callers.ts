@@ -24,7 +24,7 @@ export class Callers {
     return this.lives.filter((life) => life.alive)
   }
 
-  /** Stops the calls. */
+  /** Stops starting further calls. */
   stop(): void {
     this.#isOver = true
   }

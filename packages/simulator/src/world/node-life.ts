@@ -249,7 +249,7 @@ export class NodeLife implements ConnectionOwner {
     })
   }
 
-  /** Removes the block. */
+  /** Ends the partition of the node. */
   reconnect(): void {
     this.partitioned = false
     if (this.#cut === null) return

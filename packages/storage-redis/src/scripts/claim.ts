@@ -34,7 +34,7 @@ const mostApart = 100
 /** Number of a job's first active occurrences in which a claim searches for one that the start rate holds back. */
 const fewestLooked = 8
 
-/** Number of occurrences that a claim reads together while it passes over others. */
+/** Number of occurrences that a claim reads at once while it passes over occurrences of other nodes. */
 const pageSize = 100
 
 const notice = writeFields(layouts.notice, { scheduledAt: 'r.scheduledAt', token: 'r.token', cancelSize: '#r.cancel' })
@@ -501,8 +501,8 @@ local function takeFrom(page, sourceAt)
       else
         local isLeft = h.deletedAt ~= never
         if h.cancelsBelow > 0 and isSuperseded(h, parseRecord(text)) then
-          -- Cancels all superseded occurrences of the job on this page. The occurrence that this wakes may precede all
-          -- those already seen.
+          -- Cancels all superseded occurrences of the job on this page. An occurrence that is woken in their place may
+          -- precede all occurrences already read.
           for at = index, #page, stride do
             local r = jobOf[at] == job and texts[at] and parseRecord(texts[at])
             if r and isSuperseded(h, r) then

@@ -552,8 +552,8 @@ local function parseOffer(text)
   return letsGo == 1, { part = 1, score = score, id = id }
 end
 
--- Offers all pending occurrences of a job again. If there are many, the next claims continue before they claim. So the
--- indexes need not be correct until then, and new occurrences enter the right index.
+-- Offers all pending occurrences of a job to claims again. If there are many, the next claims offer the rest before
+-- they claim. Until then no claim reads the indexes, and new occurrences enter the right index.
 local function offerAnew(now, h, job, letsGo)
   if h.pending == 0 then return end
   local left = call('HGET', movesKey, 'o' .. job)

@@ -3,7 +3,7 @@ import { groupBy } from './group-by.ts'
 import type { RunView } from './run-view.ts'
 import type { Rule, Violation } from './violation.ts'
 
-/** Reports answers of the storage to different nodes that contradict each other. */
+/** Reports contradictions between the storage's answers to different nodes. */
 export function checkAnswers(view: RunView): readonly Violation[] {
   return [
     ...createdTwice(view),

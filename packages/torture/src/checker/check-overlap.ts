@@ -11,7 +11,7 @@ interface Span {
   readonly token: number
   readonly first: WitnessStart
   readonly starts: readonly WitnessStart[]
-  /** Monotonic time. */
+  /** Monotonic time at which the first handler of the span started and the last one ended. */
   readonly from: number
   readonly to: number
 }

@@ -22,7 +22,7 @@ const aftermathMs = 2000
 export class RunView {
   readonly run: RecordedRun
   readonly clocks: EngineClocks
-  /** Sorted by time. */
+  /** All handler starts, ordered by time. */
   readonly starts: readonly WitnessStart[]
   readonly startsOf: ReadonlyMap<OccurrenceId, readonly WitnessStart[]>
   readonly #jobs: ReadonlyMap<string, CheckedJob>
@@ -249,7 +249,7 @@ export class RunView {
   }
 }
 
-/** Identifies an attempt. */
+/** The fields that identify an attempt. */
 export interface AttemptName {
   readonly occurrence: OccurrenceId
   readonly task: string

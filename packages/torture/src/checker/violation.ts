@@ -11,7 +11,7 @@ export interface Violation {
 }
 
 export type Rule =
-  // From the witness
+  // Rules about the lines of the handlers.
   | 'start-twice'
   | 'start-unknown'
   | 'start-early'
@@ -37,7 +37,7 @@ export type Rule =
   | 'start-rate'
   // Rule about the engines' times.
   | 'clock'
-  // From the processes
+  // Rules about processes, engine failures and the recovery.
   | 'process'
   | 'engine'
   | 'convergence'

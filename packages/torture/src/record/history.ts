@@ -79,7 +79,7 @@ export type NodeEvent = { readonly life: string } & (
   | { readonly event: 'engine-failed'; readonly where: string; readonly message: string }
   /** The process is about to kill itself at a crash point. */
   | { readonly event: 'crashing'; readonly point: string }
-  /** `shutdown()` has resolved. */
+  /** The shutdown of the node has ended. */
   | { readonly event: 'down' }
 )
 

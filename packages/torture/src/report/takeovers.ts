@@ -3,7 +3,7 @@ import type { RunView } from '../checker/run-view.ts'
 /** Times from the end of a killed process to the takeover of its runs by a peer that declared it dead, in ms. */
 export interface Takeovers {
   readonly count: number
-  /** `null` without a takeover. */
+  /** Median time of the takeovers, in ms; `null` without a takeover. */
   readonly medianMs: number | null
   readonly longestMs: number | null
 }

@@ -44,7 +44,7 @@ export class ProxiedServer implements StorageServer {
     this.#killed = null
   }
 
-  /** Ends everything. */
+  /** Stops all processes and proxies. */
   async stop(): Promise<void> {
     await Promise.all(this.#processes.map(({ proxy }) => proxy.close()))
     await Promise.all(this.#processes.map(({ server }) => server.stop()))

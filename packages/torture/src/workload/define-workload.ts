@@ -11,7 +11,7 @@ export interface Witness {
   end(context: TaskContext, outcome: WitnessEnd['outcome']): void
 }
 
-/** What handlers use. */
+/** What the handlers of the workload need. */
 export interface WorkloadOptions {
   readonly seed: string
   readonly witness: Witness

@@ -3,7 +3,7 @@ import type { JobSettingsInput, TaskSettingsInput } from '@jobistemer/core'
 /** A job of the workload as plain data. Nodes build its definition, and the checks derive its expected properties. */
 export interface WorkloadJob {
   readonly name: string
-  /** Six fields, UTC. */
+  /** Cron expression with six fields, in UTC. */
   readonly cron: string
   readonly settings: JobSettingsInput & { readonly overlapPolicy: NonNullable<JobSettingsInput['overlapPolicy']> }
   readonly tasks: readonly WorkloadTask[]

@@ -1,4 +1,4 @@
-// A program of an installed project: `run` is a node that runs jobs, `look` prints what the storage holds at the end.
+// A program of an installed project: `run` starts a node that runs jobs; `look` prints the contents of the storage at the end.
 import { createClient, createScheduler, defineJob } from '@jobistemer/core'
 import { cron } from '@jobistemer/ticker-cron'
 
@@ -72,7 +72,7 @@ async function look() {
   for (const job of ticks) {
     const runs = []
     for await (const one of client.occurrences({ job, order: 'ascending' })) runs.push(one)
-    // The last node handed back what it had not run when it stopped.
+    // At its shutdown, the last node handed back the runs that it had not begun. They are counted as waiting.
     const ended = runs.findLastIndex(({ state }) => state !== 'pending' && state !== 'queued') + 1
     slots.completed += ended
     slots.waiting += runs.length - ended
