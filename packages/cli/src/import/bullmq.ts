@@ -52,6 +52,8 @@ type JobHash = Readonly<Partial<Record<'name' | 'data' | 'opts' | 'rjk' | 'atm' 
 
 /** Number of job hashes that the importer reads concurrently. */
 const pageSize = 500
+/** The highest `startRate.limit` and `maxConcurrency` of a job. */
+const [mostStarts, mostRuns] = [100, 1000]
 const leftStates = [
   ['active', 'run now: the workers of BullMQ end them'],
   ['waiting-children', 'belong to flows, which Jobistemer does not have'],
@@ -75,6 +77,7 @@ export function bullmq(options: BullmqOptions): ImportSource {
     differences: [
       'BullMQ ends no job that runs too long. Jobistemer ends a run after executionTimeout, by default 1 h.',
       'BullMQ passes a job to the processor. A handler of Jobistemer gets { name, data } as context.input of a request, and as context.data of a slot.',
+      'The concurrency and the limiter of a worker are code, and are not carried over. Give the jobs maxConcurrency and startRate.',
       'removeOnComplete and removeOnFail are not carried over. Jobistemer keeps runs as retention says.',
       'A late worker of BullMQ leaves out slots of a scheduler. Jobistemer runs each slot that it notices within misfireThreshold.',
     ],
@@ -143,11 +146,7 @@ class QueueReader {
   /** Returns one job for the queue's requests, and one for each of its schedulers. */
   async jobs(context: ImportContext): Promise<readonly ImportedJob[]> {
     const origin = `queue ${this.#queue}`
-    const most = Number(await this.#redis.hget(`${this.#base}:meta`, 'concurrency'))
-    const settings: JobSettingsInput =
-      most > 0 ? { overlapPolicy: 'queue', maxConcurrency: most } : { overlapPolicy: 'allow' }
-    const limit = `BullMQ runs at most ${most} jobs of the queue at once. Jobistemer applies ${most} to each job.`
-    if (most > 0) this.#notes.differs(origin, limit)
+    const settings = await this.#limits(origin)
     for (const [state, reason] of leftStates) {
       const key = `${this.#base}:${state}`
       const count = state === 'active' ? await this.#redis.llen(key) : await this.#redis.zcard(key)
@@ -157,6 +156,24 @@ class QueueReader {
     const scheduled = schedulers.map((scheduler) => this.#jobOf(scheduler, settings, context))
     const own = { name: this.#queue, origin, schedule: null, handler: this.#queue, settings }
     return [own, ...(await Promise.all(scheduled))]
+  }
+
+  /** Returns the limits of the queue as settings of each of its jobs. */
+  async #limits(origin: string): Promise<JobSettingsInput> {
+    const meta = await this.#redis.hgetall(`${this.#base}:meta`)
+    const [most, limit, interval] = [Number(meta.concurrency ?? 0), Number(meta.max ?? 0), Number(meta.duration ?? 0)]
+    const note = (text: string): void => this.#notes.differs(origin, text)
+    if (most > 0) note(`BullMQ runs at most ${most} jobs of the queue at once. Jobistemer applies ${most} to each job.`)
+    const rate = `BullMQ starts at most ${limit} jobs of the queue in ${interval} ms.`
+    const isRated = limit > 0 && limit <= mostStarts
+    if (isRated) note(`${rate} Jobistemer applies that to each job.`)
+    else if (limit > 0) note(`${rate} Jobistemer takes ${mostStarts} at most, so the jobs have no startRate.`)
+    if (most === 0 && !isRated) return { overlapPolicy: 'allow' }
+    return {
+      overlapPolicy: 'queue',
+      maxConcurrency: most > 0 ? most : mostRuns,
+      ...(isRated && { startRate: { limit, interval } }),
+    }
   }
 
   /**

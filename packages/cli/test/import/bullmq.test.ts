@@ -61,6 +61,7 @@ async function fill(library: 'bullmq' | 'bullmq-5', prefix: string): Promise<Que
   await queue.upsertJobScheduler('season', { pattern: '0 12 * * *', tz: 'UTC', limit: 10, startDate: `${year}-06-01` })
   await queue.upsertJobScheduler('zoneless', { pattern: '30 6 * * *' })
   await queue.setGlobalConcurrency(7)
+  await queue.setGlobalRateLimit(30, 60_000)
   await queue.add('welcome', { to: 'joe' })
   await queue.add('welcome', { to: 'ann' }, { attempts: 3, backoff: 5000, jobId: 'own-id' })
   await queue.add('urgent', { n: 1 }, { priority: 1 })
@@ -98,6 +99,8 @@ describe.each(['bullmq', 'bullmq-5'] as const)('jobistemer import of %s', (libra
     expect(out).toContain('5 jobs of BullMQ written')
     expect(out).toContain('queue mails, scheduler zoneless: It names no time zone')
     expect(out).toContain('at most 7 jobs of the queue at once')
+    expect(out).toContain('starts at most 30 jobs of the queue in 60000 ms')
+    expect(out).toContain('The concurrency and the limiter of a worker are code')
     const { jobs } = JSON.parse(readFileSync(file, 'utf8'))
     const byName = Object.fromEntries(jobs.map((job: { name: string }) => [job.name, job]))
     expect(Object.keys(byName).sort()).toEqual([
@@ -112,6 +115,7 @@ describe.each(['bullmq', 'bullmq-5'] as const)('jobistemer import of %s', (libra
       schedule: { type: 'cron', expression: '0 2 * * *', timezone: 'Europe/Berlin' },
       overlapPolicy: 'queue',
       maxConcurrency: 7,
+      startRate: { limit: 30, interval: 60_000 },
       retryPolicy: { maxRetries: 3, retryInterval: 2000, backoffFactor: 2 },
       priority: -3,
       tasks: [{ name: 'run', handler: 'mails', data: { name: 'digest', data: { to: 'all' } } }],
