@@ -261,6 +261,18 @@ it('the history checker accepts a request under another id after the record of i
   expect(rulesBrokenBy(removed)).not.toContain('request')
 })
 
+// Seed 610034: a node with a slow clock stores a deleted job again, and a node with a fast clock prunes the tombstone meanwhile.
+it('the history checker accepts that a job created anew continues after the watermark of its pruned tombstone', () => {
+  const anew = (nextAt: number) =>
+    script()
+      .saved('delete', head({ watermark: at(40), nextAt: null, deletedAt: at(45) }))
+      .add('b.1', { kind: 'pruned', jobId: null, before: at(60), removed: 0 })
+      .saved('create', head({ watermark: at(10), nextAt: at(nextAt), createdAt: at(10) }))
+      .created('b.1', 50)
+  expect(rulesBrokenBy(anew(50))).not.toContain('off series')
+  expect(rulesBrokenBy(anew(20))).toContain('off series')
+})
+
 function ranAhead(): Script {
   return script()
     .ran('a.1', 10)

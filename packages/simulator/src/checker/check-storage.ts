@@ -180,11 +180,14 @@ export class StorageModel {
     if (job !== undefined && !isAnew && head.watermark < job.watermark) {
       this.#note('watermark back', head.id, null, `${text(head.watermark)} after ${text(job.watermark)}`)
     }
+    // The creating node computed the next slot from the tombstone before another node pruned it.
+    const followsTombstone =
+      isAnew && head.nextAt === nextSlot(head.timeline, Math.max(head.watermark, decidedUpTo(job)))
     this.jobs.set(head.id, {
       head,
       watermark: head.watermark,
       setBackFrom: job === undefined || isAnew ? Number.NEGATIVE_INFINITY : job.setBackFrom,
-      pruneFloor: head.pruneFloor ?? Number.NEGATIVE_INFINITY,
+      pruneFloor: head.pruneFloor ?? (followsTombstone ? decidedUpTo(job) : Number.NEGATIVE_INFINITY),
       epoch: (job?.epoch ?? 0) + (isAnew ? 1 : 0),
       running: job?.running ?? new Map(),
       overlaps: (job?.overlaps ?? false) || mayOverlap(head),
