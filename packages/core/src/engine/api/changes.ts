@@ -191,10 +191,10 @@ export type Change =
     }
 
 /** The names of the affected jobs. Empty: none. `null`: any job may be affected. */
-export type ChangedJobs = ReadonlySet<string> | null
+type ChangedJobs = ReadonlySet<string> | null
 
 /** The differences between two scans. */
-export interface Difference {
+interface Difference {
   readonly jobs: ChangedJobs
   readonly runs: boolean
   readonly failures: ChangedJobs
@@ -208,7 +208,7 @@ const none: ChangedJobs = new Set()
 const kinds: readonly Change['kind'][] = ['start', 'back', 'away', 'jobs', 'runs', 'failures', 'nodes']
 
 /** The owner of the readers, which scans for them. */
-export interface ReaderHost {
+interface ReaderHost {
   /** The reader has begun to wait for a change. */
   waits(): void
   /** The reader has ended. */
@@ -219,7 +219,7 @@ export interface ReaderHost {
  * One iteration over the changes. The reader merges unread changes: at most one per kind, so a slow consumer needs no more
  * memory.
  */
-export class ChangeReader implements AsyncIterator<Change, undefined> {
+class ChangeReader implements AsyncIterator<Change, undefined> {
   readonly intervalMs: number
   readonly #host: ReaderHost
   #waiting: ((result: IteratorResult<Change, undefined>) => void)[] = []

@@ -285,7 +285,7 @@ interface Indexed extends Sending {
  * Creates requested occurrences in a transaction of the caller. None of them may start before the commit, and this node does
  * not learn of the commit. So the occurrences are stored as waiting, and a node claims them later.
  */
-export class TransactionRequests extends ApiPart {
+class TransactionRequests extends ApiPart {
   /**
    * @throws JobistemerError `TRANSACTION_NOT_SUPPORTED`, `INVALID_TRANSACTION`; and errors of the storage. After an error,
    * none of the requests can be committed.

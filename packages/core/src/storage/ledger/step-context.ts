@@ -227,13 +227,15 @@ export function cancelNoticeOf(record: OccurrenceRecord): CancelNotice {
   return { ...addressOf(record), token: record.token, reason: record.cancelRequest?.reason ?? 'canceled' }
 }
 
+/** The address of a record, without its other members. */
 export function addressOf({ id, jobId, scheduledAt }: OccurrenceAddress): OccurrenceAddress {
   return { id, jobId, scheduledAt }
 }
 
-type Place = Pick<OccurrenceAddress, 'scheduledAt'> & { readonly id: string }
-
 /** The order of history: by time, ties by id. Waiting occurrences have another order, see `compareOrder`. */
-export function compareAddresses(left: Place, right: Place): number {
+export function compareAddresses(
+  left: Pick<OccurrenceAddress, 'scheduledAt'> & { readonly id: string },
+  right: typeof left,
+): number {
   return left.scheduledAt - right.scheduledAt || (left.id < right.id ? -1 : left.id > right.id ? 1 : 0)
 }
