@@ -432,7 +432,7 @@ describe('a storage call of a dead node that takes effect after the restart of t
     return { job, attempts, takeEffect: () => takeEffect() }
   }
 
-  it.each([0.1, 0.6, 4, 29])('%s s later creates a run that the restarted node reaps', async (delay) => {
+  it.each([0.1, 0.7, 4, 29])('%s s later creates a run that the restarted node reaps', async (delay) => {
     const world = createWorld(memory)
     const { job, attempts, takeEffect } = await dieWhileAsking(world)
     const life = { deadAfter: { seconds: 30 } }

@@ -22,3 +22,6 @@ export const restsPerRemoval = 4
 /** Bounds of a pause, in ms: other work runs between two steps, and one slow answer does not stop the pass. */
 export const shortestRestMs = 20
 export const longestRestMs = 5000
+
+/** Jobs in a page of a pass. A page waits while history of its jobs is removed, so that a longer one would be outdated. */
+export const headsPerPage = 100
