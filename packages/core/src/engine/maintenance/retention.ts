@@ -11,7 +11,15 @@ import type { EngineContext } from '../storage-access/engine-context.ts'
 import { firstItems } from '../storage-access/retrying-storage.ts'
 import type { ShardAssignment } from '../cluster/shard-assignment.ts'
 import { dayMs, recordsPerCall, upkeepMs } from '../../tuning.ts'
-import { headsPerPage, longestRestMs, passMs, restsPerLook, restsPerRemoval, shortestRestMs, visitsPerAge } from './tuning.ts'
+import {
+  headsPerPage,
+  longestRestMs,
+  passMs,
+  restsPerLook,
+  restsPerRemoval,
+  shortestRestMs,
+  visitsPerAge,
+} from './tuning.ts'
 
 /**
  * Removes history that is older than its job's retention. Also removes jobs that are data alone when their schedule is over
