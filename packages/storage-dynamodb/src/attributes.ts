@@ -3,7 +3,8 @@ import type { AttributeValue } from '@aws-sdk/client-dynamodb'
 
 export type Item = Record<string, AttributeValue>
 
-// Reading and writing single attributes. Absent stands for `null`: an attribute costs the bytes of its name, too.
+// Helpers that read and write single attributes. An absent attribute stands for `null`, because DynamoDB also charges for
+// the name of an attribute.
 
 export function numberOf(item: Item, name: string): number {
   return Number(item[name]?.N)
@@ -26,10 +27,11 @@ export function text(value: string): AttributeValue {
   return { S: value }
 }
 
-// Shorter texts hardly shrink, and stay readable in the console.
+// Minimum length of a JSON text that is compressed. Compression hardly shrinks shorter texts, and they stay readable in the
+// AWS console.
 const compressedFrom = 700
 
-/** JSON, compressed where that makes it smaller. DynamoDB charges by the kilobyte. */
+/** Stores a value as JSON, compressed if that makes it smaller. DynamoDB charges by the kilobyte. */
 export function json(value: unknown): AttributeValue {
   // JSON escapes lone surrogates, which DynamoDB's UTF-8 could not keep.
   const plain = JSON.stringify(value)
@@ -48,7 +50,7 @@ export function optionalJson<T>(item: Item, name: string): T | null {
   return value === undefined ? null : parseJson<T>(value)
 }
 
-/** As {@link parseJson}; `undefined` for a damaged value. */
+/** Like {@link parseJson}, but returns `undefined` for a damaged value. */
 export function storedJson(value: AttributeValue | undefined): unknown {
   try {
     return value === undefined ? undefined : parseJson(value)
@@ -57,7 +59,7 @@ export function storedJson(value: AttributeValue | undefined): unknown {
   }
 }
 
-/** How many bytes DynamoDB counts for an item, at most. */
+/** Returns an upper bound of the bytes that DynamoDB counts for an item. */
 export function sizeOf(item: Item): number {
   let size = 0
   for (const [name, value] of Object.entries(item)) size += Buffer.byteLength(name) + sizeOfValue(value)

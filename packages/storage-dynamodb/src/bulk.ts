@@ -6,10 +6,11 @@ import { addressOfKey, type Key, keyOf, type Keys, sortableInstant } from './key
 import { names } from './occurrence-item.ts'
 import { partitionQuery, type QueryInput, type Requests } from './requests.ts'
 
-// An item has at most 400 KB. The results of many tasks can be larger, also compressed. Then a large attribute is stored in
-// separate items, its parts, before the record that refers to them. A refused write, or one whose answer gets lost, can leave
-// parts that no record refers to. So the record is marked before its first parts are written. A prune of a marked record
-// removes all of its parts. Only the parts of a record whose creation was interrupted stay.
+// DynamoDB limits an item to 400 KB. The results of many tasks can be larger, even compressed. Such a large attribute is
+// stored in separate items, its parts, before the record that refers to them.
+// A write that fails, or whose answer is lost, can leave parts that no record refers to. So the record is marked before its
+// first parts are written. A prune of a marked record removes all of its parts. Only parts of a record whose creation was
+// interrupted remain.
 
 interface Place {
   readonly requests: Requests
@@ -17,8 +18,8 @@ interface Place {
 }
 
 /**
- * Both attributes together are well below the 400 KB of DynamoDB. Each has a separate limit, because a step may write one
- * without reading the other.
+ * Maximum size of an attribute that stays in its item, in bytes. Both large attributes together then stay well below
+ * DynamoDB's limit of 400 KB. Each has its own limit, because a step may write one without reading the other.
  */
 const attributeLimit = 170_000
 const partLimit = 300_000
@@ -29,7 +30,7 @@ export function isBulky(item: Item, name: string): boolean {
   return value !== undefined && sizeOf({ [name]: value }) > attributeLimit
 }
 
-/** Writes the parts of a large attribute, and answers the item with a reference in its place. */
+/** Writes the parts of a large attribute. Returns the item with a reference to the parts instead of the attribute. */
 export async function moveOut({ requests, keys }: Place, item: Item, name: string): Promise<Item> {
   const { [name]: value, ...rest } = item
   const isText = value?.B === undefined
@@ -48,8 +49,9 @@ export async function moveOut({ requests, keys }: Place, item: Item, name: strin
 }
 
 /**
- * The name of the parts. The same content has the same name, so a repeated write leaves nothing behind. Token and sequence of
- * the runs only grow: a name without a reference never gets one again, and its parts can be removed.
+ * Returns the name of the parts. The same content gets the same name, so a repeated write leaves no further parts. The
+ * token and sequence of an occurrence only grow, so an outdated name is never referred to again and its parts can be
+ * removed.
  */
 function nameOfWriting(item: Item, name: string, bytes: Buffer): string {
   const digest = createHash('sha256').update(bytes).digest('base64url').slice(0, 22)
@@ -57,7 +59,10 @@ function nameOfWriting(item: Item, name: string, bytes: Buffer): string {
   return `${namesBegin(addressOfKey(keyOf(item)))}${saying}${digest}`
 }
 
-/** Begins the names of a record's parts. With the id alone they could be those of a later request with the same key. */
+/**
+ * The common prefix of the names of a record's parts. It contains the scheduled time, because a later request with the same
+ * key has the same id.
+ */
 function namesBegin({ scheduledAt }: OccurrenceAddress): string {
   return `${sortableInstant(scheduledAt)}.`
 }
@@ -106,13 +111,15 @@ export function outdatedParts(keys: Keys, id: OccurrenceId, before: Item, after:
   return bulkKeys(keys, id, before).filter(({ sk }) => !stays.has(sk))
 }
 
-/** Takes parts away to which the record that was written does not refer. What cannot be removed now goes with it. */
+/**
+ * Removes parts to which the written record no longer refers. If the removal fails, a prune removes them with the record.
+ */
 export async function removeParts({ requests }: Place, parts: readonly Key[]): Promise<void> {
   if (parts.length === 0) return
   try {
     await requests.deleteAll(parts)
   } catch {
-    // What the parts belonged to is done, and its caller is to hear that.
+    // The write of the record has succeeded, so its caller must not receive this error.
   }
 }
 
@@ -120,7 +127,7 @@ function partKeys(keys: Keys, id: OccurrenceId, writing: string, count: number):
   return Array.from({ length: count }, (_, part) => keys.part(id, writing, part))
 }
 
-/** The name of the attribute that stands for one that was moved out. */
+/** Returns the name of the attribute that refers to the parts of the attribute `name`. */
 export function referenceTo(name: string): string {
   return `${name}p`
 }

@@ -27,10 +27,10 @@ import {
 import { groupsOf, transactionLimit } from './requests.ts'
 import { contended, loadOccurrences, type Table, untilDecided } from './table.ts'
 
-/** What a plan was to end, but another node had claimed before the plan was there: it goes on. */
+/** Occurrences that the plan was to end, but that another node claimed before the plan was stored. They continue. */
 type Survivors = Map<OccurrenceId, OccurrenceAddress>
 
-/** Writes what the plan of a job still holds, and takes the plan away. Several nodes may do so at once. */
+/** Writes the remaining writes of a job's plan, then removes the plan. Several nodes may do this at once. */
 export async function carryOut(table: Table, head: StoredHead): Promise<void> {
   const writes = await readPlan(table, head)
   if (writes === null) return
@@ -41,7 +41,7 @@ export async function carryOut(table: Table, head: StoredHead): Promise<void> {
   await takeAway(table, head, [...survivors.values()])
 }
 
-/** Takes the plan away, and wakes the next queued one where what ran has ended before it was marked. */
+/** Removes the plan. Wakes the next queued occurrence if the running ones have ended before they were marked. */
 async function takeAway(table: Table, stored: StoredHead, survivors: readonly OccurrenceAddress[]): Promise<void> {
   const head = { ...stored, active: [...stored.active, ...survivors] }
   const job = new JobReading(table, head.id, head)
@@ -61,7 +61,7 @@ async function takeAway(table: Table, stored: StoredHead, survivors: readonly Oc
   await commit(table, woke, [putHead(table, after, head.revision), ...writes, ...plan])
 }
 
-// A new queued record takes three items, and the head is checked with each transaction.
+// A new queued record takes three items of a transaction, and the check of the head takes one.
 const recordsPerTransaction = Math.floor((transactionLimit - 1) / 3)
 
 /** Returns false if another node has carried out the plan. */
@@ -81,13 +81,13 @@ async function writeSome(
       return await writeSome(table, head, left.slice(half), survivors)
     }
     if (writes !== null && (await commit(table, writes, [checkHead(table, head)]))) return true
-    // Others write the same, or what runs was changed.
+    // Another node has written the same records, or the owner of a running occurrence has changed it.
     const item = await table.requests.get(table.keys.head(head.id))
     return item?.v?.N === String(head.revision) ? contended : false
   })
 }
 
-/** What is left of planned writes, as the records are now. */
+/** Returns the planned writes that are still needed, given the stored records. */
 async function stillToWrite(
   table: Table,
   head: StoredHead,
@@ -113,8 +113,8 @@ function leftOf(
   const { details, runs, state } = record
   if (revision === write.revision) return { ...write, record: { ...wanted, details, runs, ...changed }, before: there }
   if (write.revision === 0 || isFinal(state)) return null
-  // Either this record was written already, or a write beside the head came between the reading and the plan: a claim of an
-  // overlapping occurrence, or a change or release of a running one.
+  // Either this record was already written, or another write, without the head, came between the step's read and its plan.
+  // That write is a claim of an overlapping occurrence, or a change or release of a running occurrence.
   const isClaimed = state === 'running' && record.token !== wanted.token
   const concerns = head.deletedAt !== null || head.queued.length > 0
   const said = withSaid(record, write)
@@ -135,7 +135,7 @@ function leftOf(
   }
 }
 
-/** Adds the runs of the planned step, unless the owner has stored later ones meanwhile. */
+/** Adds the task runs of the planned step, unless the owner has stored later ones since. */
 function withSaid(record: OccurrenceRecord, { record: { token, sequence }, changed }: PlannedWrite): OccurrenceRecord {
   if (changed?.runs === undefined || token !== record.token || sequence < record.sequence) return record
   return withRuns(record, changed.runs, sequence)

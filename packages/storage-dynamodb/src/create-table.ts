@@ -15,11 +15,11 @@ import { failedIndex, liveIndex, tableDefinition } from './table-definition.ts'
 
 /** What {@link createTable} takes. */
 export interface CreateTableOptions {
-  /** It stays the caller's. */
+  /** The DynamoDB client. `createTable` does not close it. */
   readonly client: Pick<DynamoDBClient, 'send'>
-  /** The table to make. */
+  /** Name of the table to create. */
   readonly tableName: string
-  /** How long to wait until the table can be used, with all requests and their repetitions. Default 2 minutes. */
+  /** How long to wait until the table is usable, including all requests and their retries. Default 2 minutes. */
   readonly timeout?: DurationInput
 }
 
@@ -28,12 +28,12 @@ const lookEveryMs = 500
 const requestTimeoutMs = 10_000
 
 /**
- * Makes the table, if there is none of that name, and waits until it can be used. For development and tests; in
- * production a table is better made by {@link cloudFormationTemplate} or the like. Where the table is there, the rights of
- * a node are enough.
+ * Creates the table if it does not exist, and waits until it is usable. For development and tests; in production, create
+ * the table with {@link cloudFormationTemplate} or a similar tool. If the table exists, the permissions of a node are
+ * enough.
  *
- * @throws JobistemerError `UNKNOWN_OPTION`, `INVALID_ARGUMENT`, `INVALID_DURATION`; `STORAGE_FOREIGN` when there is one
- *   with other keys; `STORAGE_UNREADABLE`; `STORAGE_BUSY` when it cannot be used within `timeout`; `STORAGE_FAILED`
+ * @throws JobistemerError `UNKNOWN_OPTION`, `INVALID_ARGUMENT`, `INVALID_DURATION`; `STORAGE_FOREIGN` if a table of this
+ * name has other keys; `STORAGE_UNREADABLE`; `STORAGE_BUSY` if the table is not usable within `timeout`; `STORAGE_FAILED`
  */
 export async function createTable(options: CreateTableOptions): Promise<void> {
   const known = ['client', 'tableName', 'timeout']
@@ -48,7 +48,7 @@ export async function createTable(options: CreateTableOptions): Promise<void> {
   for (let isFirst = true; ; isFirst = false) {
     const found = await look(requests)
     if (found === 'ready') return
-    // DynamoDB may say for a while that there is no such table, and yet that there is one already.
+    // Shortly after the creation, DynamoDB may answer that the table does not exist and also that it already exists.
     const mayCreate = found === 'absent' && isFirst
     if (leftMs() <= 0 && !mayCreate) {
       throw busyError(tableName, 'DescribeTable', new Error(`the table is not ready: ${found}`), 'timeout')
@@ -76,7 +76,7 @@ async function look(requests: Requests): Promise<Found> {
   }
 }
 
-/** Checks whether the table answers the queries of a node, for which the rights of a node suffice. */
+/** Sends the queries of a node to the table. These need only the permissions of a node. */
 async function query(requests: Requests): Promise<Found> {
   try {
     for (const [IndexName, partition] of indexPartitions) {
@@ -98,7 +98,8 @@ async function create(requests: Requests): Promise<void> {
   try {
     await requests.send('CreateTable', new CreateTableCommand(tableDefinition({ tableName })))
   } catch (error) {
-    // Another process was first, or the answer of an earlier try got lost. Both leave the wanted table.
+    // Another process created the table first, or the answer of an earlier try was lost. In both cases the table exists
+    // now.
     if (causeOf(error)?.name !== 'ResourceInUseException') absentOr(error, tableName)
   }
 }
@@ -118,7 +119,7 @@ const indexPartitions = [
   [failedIndex, 'fp'],
 ] as const
 
-/** @throws JobistemerError `STORAGE_FOREIGN` when the table's keys or indexes are others */
+/** @throws JobistemerError `STORAGE_FOREIGN` if the table has other keys or indexes */
 function assertOwnSchema(table: TableDescription, tableName: string): void {
   const wanted = tableDefinition({ tableName })
   const found = keysOf(table.KeySchema, table.AttributeDefinitions)

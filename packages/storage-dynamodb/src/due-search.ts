@@ -13,21 +13,21 @@ import { hintOf, type LiveHint, liveQuery, partitionsOf, queryGroup } from './li
 import { isMarker } from './priority-levels.ts'
 import { loadOccurrences, type Table } from './table.ts'
 
-/** Pending occurrences of each partition of the index that a page reads, at least and at most. */
+/** Minimum number of pending occurrences that a page reads from each partition of the index. */
 const leastHints = 50
 const mostHints = 1000
 
 /** The place from which the search for due occurrences continues. */
 interface DuePlace {
-  /** The partitions that may have more, each with the place behind which it continues. */
+  /** The partitions that may contain more occurrences, each with the key after which the search continues. */
   readonly starts: readonly DueStart[]
-  /** The earliest instant after now that was seen so far. */
+  /** The earliest future due instant that the search has seen so far. */
   readonly next: number | null
-  /** Occurrences of each partition that the next page reads. */
+  /** Number of occurrences that the next page reads from each partition. */
   readonly ahead: number
 }
 
-/** One partition of pending occurrences. */
+/** A partition of pending occurrences, and the key after which the search continues there. */
 interface DueStart {
   readonly shard: number
   readonly level: number
@@ -40,8 +40,9 @@ interface PartitionPage extends DueStart {
 }
 
 /**
- * Due occurrences according to the index, in order. A page reads at least `limit` of each partition, in the order of due
- * instants. Within one level that is the order of starts, so the first `limit` of a page are the first of all.
+ * Returns due occurrences according to the index, in order. A page reads at least `limit` occurrences of each partition, in
+ * the order of due instants. Within one priority level that is the order of starts, so the first `limit` occurrences of a
+ * page are the first of all.
  */
 export async function findDue(
   table: Table,
@@ -49,8 +50,8 @@ export async function findDue(
   { limit, cursor }: { readonly limit: number; readonly cursor: string | null },
 ): Promise<DuePage> {
   const place = cursor === null ? null : (JSON.parse(cursor) as DuePlace)
-  // A page may consist of occurrences of paused jobs only, and a table may have very many of these. So each page reads
-  // twice the number of the previous page.
+  // A page may contain only occurrences of paused jobs, and a table may hold very many of them. So each page reads twice as
+  // many occurrences as the previous page.
   const ahead = Math.max(place?.ahead ?? leastHints, limit)
   const pages = place === null ? await beginSearch(table, ahead) : await askAll(table, place.starts, ahead)
   const hints = pages.flatMap((page) => page.hints)
@@ -64,7 +65,10 @@ export async function findDue(
   return { occurrences, cursor: JSON.stringify({ starts, next, ahead: following } satisfies DuePlace) }
 }
 
-/** Reads the partitions of all levels. The markers on the first page name levels that other processes have begun to use. */
+/**
+ * Reads the partitions of all priority levels. Markers on the first page name the levels that other processes have begun to
+ * use.
+ */
 async function beginSearch(table: Table, ahead: number): Promise<readonly PartitionPage[]> {
   const asked = [0, ...table.levels.known]
   const pages = await askAll(table, asked.flatMap(startsOf), ahead)
@@ -93,7 +97,7 @@ async function ask(table: Table, place: DueStart, ahead: number): Promise<Partit
   return { ...place, hints: found.map(hintOf), last }
 }
 
-/** The instant at which the next pending occurrence becomes due, also of a paused job. */
+/** Returns the instant at which the next pending occurrence becomes due, even if its job is paused. */
 export async function findNextDue(table: Table, { now }: DueQuery): Promise<number | null> {
   const partitions = [0, ...table.levels.known].flatMap((level) => partitionsOf('pending', level))
   const pages = await Promise.all(
@@ -109,11 +113,11 @@ function leastOf(...instants: readonly (number | null)[]): number | null {
   return known.length === 0 ? null : Math.min(...known)
 }
 
-/** Running occurrences of exactly this owner that are to be canceled, without their runs. */
+/** Returns the running occurrences of exactly this owner that have a cancel request, without their task runs. */
 export async function findCancelRequested(table: Table, owner: Owner): Promise<readonly OccurrenceRecord[]> {
   const hints: LiveHint[] = []
   for await (const item of queryGroup(table, 'canceling')) hints.push(hintOf(item))
-  // The cancel of a run does not need its task runs, and each poll of each node reads these records.
+  // A cancellation does not need task runs, and each poll of each node reads these records.
   const stored = await loadOccurrences(table, hints, { runs: false })
   return stored
     .flatMap((found) => found?.record ?? [])
@@ -125,9 +129,9 @@ export async function findCancelRequested(table: Table, owner: Owner): Promise<r
 }
 
 /**
- * Jobs with queued occurrences, and jobs with an unfinished plan. A job of the first kind may have no active occurrence, if the
- * table is damaged, or superseded ones. The plan of the second kind belongs to a large step whose node has died. The next step
- * on the job repairs either.
+ * Returns jobs with queued occurrences, and jobs with an unfinished plan. A job with queued occurrences may have no active
+ * occurrence, if the table is damaged, or superseded ones. An unfinished plan belongs to a large step whose node has died.
+ * The next step on the job repairs both.
  */
 export async function findStranded(table: Table): Promise<readonly JobId[]> {
   const jobs = new Set<JobId>()

@@ -14,7 +14,7 @@ function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error)
 }
 
-/** Why the items of a transaction were refused; empty for other errors. */
+/** Returns the reasons for which DynamoDB rejected the items of a transaction; empty for other errors. */
 function reasonsOf(error: unknown): readonly string[] {
   if (nameOf(error) !== 'TransactionCanceledException') return []
   const { CancellationReasons: reasons = [] } = error as { readonly CancellationReasons?: readonly Reason[] }
@@ -23,7 +23,7 @@ function reasonsOf(error: unknown): readonly string[] {
 
 const contentions = ['ConditionalCheckFailed', 'TransactionConflict']
 
-/** A condition did not hold, or another transaction was in the way: what was decided has to be decided anew. */
+/** Whether a condition failed or another transaction interfered. The step must then read and decide again. */
 export function isContention(error: unknown): boolean {
   const name = nameOf(error)
   if (name === 'ConditionalCheckFailedException' || name === 'TransactionConflictException') return true
@@ -37,7 +37,7 @@ const overloads =
 const networkCodes =
   /^(ECONNREFUSED|ECONNRESET|EPIPE|ETIMEDOUT|EAI_AGAIN|ENOTFOUND|EHOSTUNREACH|ENETUNREACH|ERR_SOCKET)/
 
-/** DynamoDB has too much to do, or cannot be reached: trying again may help. */
+/** Whether DynamoDB is overloaded or unreachable, so that a retry may help. */
 export function isOverload(error: unknown): boolean {
   if (overloads.test(nameOf(error)) || isUnreachable(error)) return true
   const reasons = reasonsOf(error)
@@ -53,14 +53,14 @@ function isUnreachable(error: unknown): boolean {
   return /socket hang up/.test(messageOf(error))
 }
 
-/** There is no such table, or DynamoDB does not know of it yet. */
+/** Whether the table does not exist, or DynamoDB does not know it yet. */
 export function isAbsent(error: unknown): boolean {
   return absent.test(nameOf(error))
 }
 
 const absent = /^ResourceNotFoundException$/
 
-/** The credentials do not allow the request. */
+/** Whether the credentials do not permit the request. */
 export function isDenied(error: unknown): boolean {
   return denied.test(nameOf(error))
 }
@@ -90,7 +90,7 @@ const meanings: readonly Meaning[] = [
     remedy: 'Check the credentials, the region and the clock of this machine.',
   },
   {
-    // Where credentials come from a role, a later call may have new ones.
+    // If the credentials come from a role, a later call may have renewed credentials.
     pattern: /^(ExpiredToken.*|ExpiredCredentials.*|CredentialsProviderError)$/,
     code: 'STORAGE_FAILED',
     message: 'The client has no valid credentials at present',
@@ -138,13 +138,13 @@ const noRights: FailureMeaning = {
     'Give them dynamodb:CreateTable and dynamodb:DescribeTable beside the statement that iamPolicy() prints, or make the table by its CloudFormation template.',
 }
 
-/** The error for an absent table that these credentials can neither create nor describe. */
+/** The error for a missing table that these credentials can neither create nor describe. */
 export function noRightsError(tableName: string, cause: unknown): JobistemerError {
   const detail = `${nameOf(cause)}: ${messageOf(cause)}`
   return failureOf(noRights, detail, { field: 'tableName', value: tableName, cause })
 }
 
-/** `limit`: the option that gives DynamoDB more time. */
+/** The error for a DynamoDB that stayed overloaded or unreachable. `limit`: the option that allows more time. */
 export function busyError(
   tableName: string,
   operation: string,

@@ -16,7 +16,7 @@ import { Requests } from './requests.ts'
 import { runStep } from './run-step.ts'
 import { concurrency, itemsPerStep, type Table } from './table.ts'
 
-/** The table as core's steps see it. Each step on a job is one commit that is guarded by revisions. */
+/** Implements core's ledger on the table. Each step on a job is one commit, guarded by revisions. */
 export class DynamoDBLedger implements AsyncLedger {
   readonly kind = 'async'
   readonly unit = 'job'
@@ -25,16 +25,16 @@ export class DynamoDBLedger implements AsyncLedger {
   readonly opener = 'dynamodbStorage()'
   readonly keepsObjects = false
   readonly capabilities: AsyncLedger['capabilities'] = {
-    // Some two dozen steps run at a time: more in one call would only delay its answers.
+    // About two dozen steps run concurrently, so a larger batch would only delay the answers of its items.
     maxBatch: 100,
     multiProcess: true,
     durability: 'power',
     serverTimeResolutionMs: 1000,
     maxQueued: 100_000,
-    // Each heartbeat costs a write unit.
+    // Each heartbeat costs a write unit, so the interval is longer than for other storages.
     heartbeatMs: 10_000,
   }
-  /** One walk through a job's history finds what goes with each record, and what kind it is. */
+  /** A prune searches a job's history once for old occurrences of all kinds, with everything that belongs to them. */
   readonly history: AsyncLedger['history'] = {
     prune: async (request) => await prune(await this.#opened(), request),
   }
@@ -78,14 +78,14 @@ export class DynamoDBLedger implements AsyncLedger {
     this.#table.requests.close()
   }
 
-  /** The table, once it has been looked at. */
+  /** Returns the table, checked and migrated by the first call. */
   async #opened(): Promise<Table> {
     this.#table.requests.assertOpen()
     this.#opening ??= openTable(this.#table, this.#form)
     try {
       await this.#opening
     } catch (error) {
-      // What was wrong may be right by the next call.
+      // The cause of the failed opening may be gone, so the next call opens the table again.
       this.#opening = null
       throw error
     }

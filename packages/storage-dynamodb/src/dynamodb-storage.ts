@@ -17,7 +17,9 @@ export function dynamodbStorage(options: DynamoDBStorageOptions): Storage {
   return storageOfForm(options, currentForm)
 }
 
-/** As {@link dynamodbStorage}, as if another version of the package opened the data. */
+/**
+ * Like {@link dynamodbStorage}, but with the given form, as if another version of the package opened the data. For tests.
+ */
 export function storageOfForm(options: DynamoDBStorageOptions, form: Form): Storage {
   return storageFromLedger(new DynamoDBLedger(readOptions(options), form))
 }

@@ -1,22 +1,22 @@
 import type { Table } from './table.ts'
 
-// The form is how data are laid out under one prefix: names of attributes, keys, what lies in which item. An item of the
-// prefix says which form its data are in. A new version of this package that changes the form raises `version` and adds a
-// migration from the form before.
+// The form is the layout of the data under one prefix: the keys, the names of attributes, and which item holds what. One
+// item of the prefix names the form of its data. A package version that changes the form raises `version` and adds a
+// migration from the previous form.
 
 /**
- * A piece of the work that brings data of one form into the next. It begins where `cursor` says (`null` at first), and
- * answers where the next piece begins, or `null` when all is done. Several nodes may do the same piece at once, and one
- * that is cut off is done again: a piece that was done before must change nothing.
+ * One piece of a migration from one form to the next. It starts at `cursor` (`null` at first), and returns the cursor of
+ * the next piece, or `null` at the end. Several nodes may run the same piece concurrently, and a node repeats an
+ * interrupted piece. So running a piece twice must have the effect of running it once.
  */
 export type Migration = (table: Table, cursor: string | null) => Promise<string | null>
 
-/** A form of the data, and the ways to it. */
+/** A form of the stored data, and the migrations that lead to it. */
 export interface Form {
   readonly version: number
-  /** By the form that each begins with. */
+  /** The migrations, by the form from which each one starts. */
   readonly migrations: Readonly<Record<number, Migration>>
 }
 
-/** The form in which this version of the package writes. */
+/** The form that this version of the package writes. */
 export const currentForm: Form = { version: 1, migrations: {} }

@@ -42,8 +42,8 @@ export async function get(
 }
 
 /**
- * Counts by the head of the job, after a look at which of its active occurrences have ended. If these fill pages, the index
- * counts them.
+ * Counts live occurrences from the head of the job, after a check which active ones have ended. If the active ones fill
+ * pages, this counts in the index instead.
  */
 async function countOfJob(table: Table, id: JobId): Promise<LiveCounts> {
   const job = new JobReading(table, id, await loadHead(table, id))
@@ -54,7 +54,10 @@ async function countOfJob(table: Table, id: JobId): Promise<LiveCounts> {
   return { pending, queued, running }
 }
 
-/** Counted in the index, which follows the table: sums that each step keeps would be one item that all steps contend for. */
+/**
+ * Counts in the index, which lags behind the table. A sum that each step updates would be one item for which all steps
+ * contend.
+ */
 async function countAll(table: Table, of: JobId | null = null): Promise<LiveCounts> {
   const [pending, prioritized, queued, running, canceling] = await Promise.all([
     countIn(table, partitionsOf('pending'), of),

@@ -14,7 +14,7 @@ import { contended, type Table, untilDecided } from './table.ts'
 import { keyItem } from './keys.ts'
 import { partitionQuery } from './requests.ts'
 
-/** As in `Storage`: one write and one consistent read, as long as there is no profile and nothing to remove. */
+/** Implements `heartbeat` of `Storage`: one write and one consistent read, if no profile changes and no node is removed. */
 export async function heartbeat(table: Table, request: HeartbeatRequest): Promise<HeartbeatAnswer> {
   const { own, profile, remove, profilesOf } = request
   const { requests, keys } = table
@@ -30,14 +30,17 @@ export async function heartbeat(table: Table, request: HeartbeatRequest): Promis
   }
 }
 
-/** Only a node itself and the node that removes it write its record. All lie in one partition, ordered by incarnation. */
+/**
+ * Only a node itself and the node that removes it write a node record. All records lie in one partition, ordered by
+ * incarnation.
+ */
 async function listNodes({ requests, keys }: Table): Promise<readonly NodeRecord[]> {
   const nodes: NodeRecord[] = []
   for await (const item of requests.queryAll(partitionQuery(keys.nodes))) nodes.push(readNode(item))
   return nodes.sort(byIncarnation)
 }
 
-/** Stores what is news, and answers all nodes after that. */
+/** Stores the node record if its counter is newer, and returns all node records after that. */
 async function putNode(
   table: Table,
   own: NodeRecord,
@@ -59,12 +62,15 @@ async function putNode(
           ])
     const nodes = await listNodes(table)
     const stored = nodes.find(({ incarnation }) => incarnation === own.incarnation)
-    // Refused although it is news: a transaction was in the way.
+    // The record is newer, but the write was rejected: another transaction interfered.
     return written || !isNewsOf(stored ?? null, own) ? nodes : contended
   })
 }
 
-/** With its profile, in one transaction: a node that comes back at this moment keeps what it says anew. */
+/**
+ * Removes a node record and its profile in one transaction. So a node that reappears meanwhile keeps the record that it
+ * stores again.
+ */
 async function removeNode(table: Table, { incarnation, counter }: NodeAtCounter): Promise<void> {
   const { requests, keys } = table
   const key = keys.node(incarnation)

@@ -22,15 +22,15 @@ import { jobOfKey, keyItem, keyOf, type Keys } from './keys.ts'
 import { parseLiveList, printLiveList, printPriorities, type Waiting, withPriorities } from './live-list.ts'
 
 /**
- * The stored head of a job: the data that its steps decide on, and the lists of its live occurrences. The version holds the
- * rest of the job's record. A version never changes, so each step pays for a small item.
+ * The stored head of a job: the data on which its steps decide, and the lists of its live occurrences. The version item
+ * holds the rest of the job's record. A version never changes, so most steps pay only for this small head.
  */
 export interface StoredHead extends Omit<JobRecord, keyof VersionContent> {
-  /** Grows by one with each write; every step on the job is conditional on it. */
+  /** Grows by one with each write of the head. Every write of a step on the job is conditional on this revision. */
   readonly revision: number
   /**
-   * Pending and running occurrences, in any order. An occurrence that ended without a write to the head stays listed until a
-   * step checks: a listed one may be final, and every active one is listed, here or on a page.
+   * Pending and running occurrences, in any order. An occurrence that ends without a write to the head stays listed until a
+   * step checks the list. So a listed occurrence may be final, but every active one is listed, here or on a page.
    */
   readonly active: readonly OccurrenceAddress[]
   /** The pages that continue `active`. A page never changes. */
@@ -39,11 +39,14 @@ export interface StoredHead extends Omit<JobRecord, keyof VersionContent> {
   readonly queued: readonly Waiting[]
   /** Number of further queued occurrences. Each has an item of its own, see `Keys.queued`. */
   readonly queuedBeyond: number
-  /** Whether one of these may have a priority, so that the order of waking differs from that of their times. */
+  /**
+   * Whether one of the further queued occurrences may have a priority, so that the order of waking differs from that of the
+   * scheduled times.
+   */
   readonly hasPriorities: boolean
-  /** Length of `active` from which on a step checks which of these occurrences have ended. */
+  /** Length of `active` from which a step checks which of the listed occurrences have ended. */
   readonly lookAt: number
-  /** Number of items that hold the remaining writes of the last step; usually 0. */
+  /** Number of plan items that hold the remaining writes of the last step; usually 0. */
   readonly planParts: number
 }
 
@@ -57,12 +60,15 @@ export interface ActivePages {
 /** The lists of live occurrences in a head. */
 export type LiveLists = Pick<StoredHead, 'active' | 'pages' | 'queued' | 'queuedBeyond' | 'hasPriorities' | 'lookAt'>
 
-/** Names of attributes, short for the same reason as those of occurrences. */
+/** The names of attributes in a stored head. DynamoDB charges for names, so they are short. */
 export const headNames = {
   handlerKey: 'h',
   policy: 'p',
   paused: 'z',
-  /** The end of a pause, if it has one. Repeated in its own attribute for conditions. */
+  /**
+   * The end of a pause, if it has one. The record of the pause also contains this instant; conditions need a separate
+   * attribute.
+   */
   pausedUntil: 'u',
   cancelsBelow: 'b',
   planParts: 'y',
@@ -103,7 +109,7 @@ export function headItem(keys: Keys, head: StoredHead): Item {
 
 const defaultMaxQueued = 100_000
 
-/** The least {@link StoredHead.lookAt}. */
+/** The least value of {@link StoredHead.lookAt}. */
 export const firstLookAt = 12
 
 export function readHead(item: Item): StoredHead {
@@ -140,7 +146,7 @@ export function readHead(item: Item): StoredHead {
   }
 }
 
-/** What a version fixes, as it is stored. */
+/** The content of a stored version, which never changes. */
 interface VersionContent {
   readonly name: string
   readonly owner: string | null
@@ -173,7 +179,7 @@ export function readVersion(item: Item): JobVersionRecord {
   }
 }
 
-/** The whole record of a job, from its head and the version that it puts in force. */
+/** Builds the whole record of a job from its head and its version in force. */
 export function readJob(head: StoredHead, version: Item): JobRecord {
   const { paused, createdAt, changedAt } = head
   return jobRecordOf(head, { ...contentOf(version, head.id), paused, createdAt, changedAt })
@@ -185,7 +191,7 @@ export function headOf(job: JobRecord, before: StoredHead | null): StoredHead {
   return { ...job, revision, planParts, active, pages, queued, queuedBeyond, hasPriorities, lookAt }
 }
 
-/** The lists of a new job. */
+/** The empty lists of a new job. */
 export const noLists: LiveLists = {
   active: [],
   pages: { from: 0, to: 0, entries: 0 },
@@ -197,7 +203,7 @@ export const noLists: LiveLists = {
 
 const newHead = { ...noLists, revision: 0, planParts: 0 }
 
-/** A job with a damaged content is named by its id. */
+/** Parses the content of a version. The error for a damaged content names the job by its id. */
 function contentOf(item: Item, id: JobId): VersionContent {
   const { name, owner, fingerprint, lineage, timeline, definition } = objectOfStored(attribute.storedJson(item.j))
   return {

@@ -33,30 +33,33 @@ const mostPagesAtOnce = 32
 
 const activeStates: ReadonlySet<OccurrenceState | undefined> = new Set(['pending', 'running'])
 
-/** The result of a look at the list of the head, or at a page. */
+/** The result of a check of one list: the list of the head, or a page. */
 interface LookedList {
-  /** The pending and running occurrences of the list. */
+  /** The occurrences of the list that are still pending or running. */
   readonly live: readonly OccurrenceAddress[]
-  /** Length of the list, with the occurrences that have ended. */
+  /** Length of the list, including occurrences that have ended. */
   readonly size: number
 }
 
 /** The consistent reads of a step on one job. It reads more records when the step needs them. */
 export class JobReading {
-  /** `null` when there is no such job. */
+  /** The stored head; `null` if the job does not exist. */
   readonly head: StoredHead | null
   readonly records: ReadonlyMap<OccurrenceId, StoredOccurrence>
-  /** By `keyId`: the last occurrence of each reusable key that the step names. It may be gone. */
+  /**
+   * By `keyId`: the last occurrence of each reusable key that the step names. The record of that occurrence may have been
+   * pruned.
+   */
   readonly keys: Map<OccurrenceId, OccurrenceId> = new Map()
-  /** Addresses whose record was removed: a new record of the id replaces them. */
+  /** Addresses whose record was removed. A new record with the id replaces its address. */
   readonly staleAddresses: Map<OccurrenceId, OccurrenceAddress> = new Map()
   readonly #table: Table
   readonly #id: JobId
   readonly #job: JobRecord | null
   readonly #known: Map<OccurrenceId, StoredOccurrence> = new Map()
-  /** Ids of the step without a record. A prune that died may have left a record of the id, without its address. */
+  /** Named ids that have no record. An interrupted prune may have left a record of the id without its address. */
   readonly #absent: Set<OccurrenceId> = new Set()
-  /** After a look: the list of the head, and each page that the look has read. */
+  /** The list of the head and the pages that were checked for ended occurrences; `null` before the check. */
   #looked: readonly LookedList[] | null = null
   /** The first queued occurrences that the head does not list. */
   readonly #beyond: Waiting[] = []
@@ -96,13 +99,13 @@ export class JobReading {
     return this.#looked !== null
   }
 
-  /** Whether the look has found a page of mostly live occurrences, or as many pages as a step removes. */
+  /** Whether the check of active lists has found a page of mostly live occurrences, or as many pages as a step removes. */
   get hasTidied(): boolean {
     const [, ...pages] = this.#looked ?? []
     return pages.length >= pagesRemoved || pages.some(({ live, size }) => 2 * live.length > size)
   }
 
-  /** Active occurrences, without the pages that no look has read. Before a look, some of them may have ended. */
+  /** Active occurrences, without unread pages. Before the check of the lists, some of these occurrences may have ended. */
   get #active(): readonly OccurrenceAddress[] {
     return this.#looked?.flatMap(({ live }) => live) ?? this.head?.active ?? []
   }
@@ -123,7 +126,7 @@ export class JobReading {
     }
   }
 
-  /** After a look: the live entries of the head and of the first pages, and the pages that remain after those. */
+  /** After the check of the lists: the live entries of the head and of the first pages, and the remaining pages. */
   leftOfLists(): Pick<LiveLists, 'pages'> & { readonly listed: readonly OccurrenceAddress[] } {
     const { active, pages } = this.head ?? noLists
     if (this.#looked === null) return { listed: active, pages }
@@ -159,12 +162,12 @@ export class JobReading {
     await this.#readQueued(queued, ({ state }) => state === 'queued')
   }
 
-  /** Whether the step decides the same without a look at further pages. Their entries count as running. */
+  /** Whether reading further pages cannot change the decision of the step. Unread entries count as running. */
   #isDecided({ pending, running, superseded }: LiveNeeds): boolean {
     if (this.head === null || running > 0 || superseded !== null) return false
     const found = this.counts
     if (pending > 0) return found.pending > pending
-    // A change of the job may bring another overlap rule.
+    // A step that changes the job may change its overlap policy, so it reads all pages.
     if (this.#job !== null) return false
     return this.#active.length - found.delayed >= placesOf(this.head.overlap) + itemsPerStep
   }
@@ -186,7 +189,7 @@ export class JobReading {
     }
   }
 
-  /** At least the first `count` queued occurrences that the head does not list. */
+  /** Returns at least the first `count` queued occurrences that the head does not list. */
   async readQueuedBeyond(count: number): Promise<readonly Waiting[]> {
     const isEmpty = (this.head?.queuedBeyond ?? 0) === 0
     while (!isEmpty && this.#beyond.length < count && !this.#isBeyondRead) {
@@ -216,8 +219,8 @@ export class JobReading {
   async #look(lists: readonly (readonly OccurrenceAddress[])[], seen: Set<OccurrenceId>): Promise<void> {
     const unknown = lists.flat().filter(({ id }) => !this.records.has(id))
     await this.#load(unknown)
-    // A missing record was pruned, so its occurrence had ended. A page may also list an occurrence that another step has
-    // queued since.
+    // If a record is missing, it was pruned, so its occurrence had ended. A page may also list an occurrence that another
+    // step has queued since.
     const isActive = ({ id }: OccurrenceAddress) => activeStates.has(this.records.get(id)?.record.state)
     const looked = lists.map((list) => ({
       live: list.filter((entry) => isActive(entry) && !seen.has(entry.id) && seen.add(entry.id)),
@@ -229,18 +232,18 @@ export class JobReading {
   }
 
   /**
-   * Whether any of these occurrences exists now. Records that were read together are no snapshot: a missing record may be the
-   * one whose creation led to the head that was read.
+   * Whether any of these occurrences exists now. A read of several items is no snapshot: a record that it missed may be the
+   * one whose creation changed the head that it read.
    */
   async haveAppeared(addresses: readonly OccurrenceAddress[]): Promise<boolean> {
     return (await loadOccurrences(this.#table, addresses)).some((stored) => stored !== null)
   }
 
-  /** Finds what is not where it was looked for: a trigger that was repeated lies under the time of its first request. */
+  /** Finds occurrences at another scheduled time. A repeated trigger is stored under the time of its first request. */
   async #follow(missing: readonly NamedOccurrence[]): Promise<void> {
     if (missing.length === 0) return
     const { keys } = this.#table
-    // Where the overlap rule is about to look at these, one request does for both.
+    // If the overlap rule is about to read the active occurrences, one request reads them too.
     const active = this.#isFullFor(missing.length) ? (this.head?.active ?? []) : []
     const found = await readItems(this.#table, [
       ...missing.map(({ id }) => keys.address(id)),
@@ -264,7 +267,10 @@ export class JobReading {
     await this.#load(named)
   }
 
-  /** Whether `more` starts may lack a place while none is queued. Then the number of active occurrences decides. */
+  /**
+   * Whether `more` starts may exceed the job's places while no occurrence is queued. Then the decision depends on the
+   * number of active occurrences.
+   */
   #isFullFor(more: number): boolean {
     if (this.head === null) return false
     const { overlap, active, queued } = this.head

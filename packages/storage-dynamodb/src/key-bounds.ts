@@ -15,13 +15,14 @@ export interface KeyBounds {
   readonly upper: string
 }
 
-/** Between which keys, made of an instant and an id, a page lies that comes behind `place`. */
+/** Returns the range of sort keys of a page that follows `place`. The keys consist of an instant and an id. */
 export function boundsOf({ from, to, order }: InstantRange, place: string | null): KeyBounds {
-  // No key has an id of which a `/` alone is left, or one that begins with a `~`.
+  // In a sort key an id follows the `/`, so the bound `instant/` sorts before all keys of that instant. No key begins with
+  // `~`.
   let lower = from === undefined ? '-' : `${sortableInstant(from)}/`
   let upper = to === undefined ? '~' : `${sortableInstant(to)}/`
   if (place === null) return { lower, upper }
-  // Just after, or just before, every key with this text.
+  // The bound lies directly after (ascending) or before (descending) every key that begins with this text.
   if (order === 'ascending') lower = max(lower, `${place}~`)
   else upper = upper < place ? upper : before(place)
   return { lower, upper }
@@ -31,7 +32,10 @@ function max(left: string, right: string): string {
   return left > right ? left : right
 }
 
-/** A text that sorts right before: the last character is lowered and followed by the highest one. */
+/**
+ * Returns a text that sorts directly before `place`: the last character is lowered and followed by `~`, the highest
+ * character.
+ */
 function before(place: string): string {
   return `${place.slice(0, -1)}${String.fromCharCode(place.charCodeAt(place.length - 1) - 1)}~`
 }

@@ -18,18 +18,18 @@ export function keyOf(item: Item): Key {
   return { pk: textOf(item, 'pk'), sk: textOf(item, 'sk') }
 }
 
-// Everything of one namespace has keys that begin with its prefix and a colon, which no prefix contains.
+// All keys of a namespace begin with its prefix and a colon. A prefix contains no colon.
 
-/** How many partitions of the index hold occurrences of one state. Part of the data's format. */
+/** Number of index partitions for the occurrences of each state. These numbers are part of the stored form. */
 export const shardCounts = { pending: 2, queued: 2, running: 8, canceling: 1 } as const
 
-/** How many partitions of the index hold failures. Part of the data's format. */
+/** Number of index partitions for failures. This number is part of the stored form. */
 export const failedShardCount = 8
 
-/** Which partitions of the index a live occurrence lies in; `canceling` ones run and were asked to cancel. */
+/** The group of index partitions of a live occurrence. `canceling`: the occurrence is running and has a cancel request. */
 export type LiveGroup = keyof typeof shardCounts
 
-/** Names the items of one namespace. */
+/** Makes the keys of the items of one namespace. */
 export class Keys {
   readonly #prefix: string
 
@@ -37,7 +37,7 @@ export class Keys {
     this.#prefix = `${prefix}:`
   }
 
-  /** The head of a job: its course, and what lives of it. */
+  /** The head of a job, with the lists of its live occurrences. */
   head(job: JobId): Key {
     return { pk: this.#jobPartition(job), sk: 'head' }
   }
@@ -64,7 +64,7 @@ export class Keys {
     return { pk: this.queue(entry.jobId), sk: `${sortableInstant(orderAt(entry))}/${uuidOf(entry.id)}` }
   }
 
-  /** What a step on a job that touches many records has still to write. */
+  /** A part of the plan of a large step: the records that the step has still to write. */
   plan(job: JobId, part: number): Key {
     return { pk: this.#jobPartition(job), sk: `plan/${String(part).padStart(4, '0')}` }
   }
@@ -73,28 +73,28 @@ export class Keys {
     return { pk: this.history(jobId), sk: `${sortableInstant(scheduledAt)}/${uuidOf(id)}` }
   }
 
-  /** Where an occurrence lies, by its id alone. */
+  /** The address of an occurrence: maps its id to its job and scheduled time. */
   address(id: OccurrenceId): Key {
     return { pk: `${this.#prefix}occurrence/${uuidOf(id)}`, sk: 'address' }
   }
 
-  /** What tells the last occurrence of a key that can be used again. */
+  /** The item that names the last occurrence of a reusable key. */
   reusableKey(keyId: OccurrenceId): Key {
     return { pk: `${this.#prefix}key/${uuidOf(keyId)}`, sk: 'key' }
   }
 
-  /** A part of an occurrence that is too large for one item. */
+  /** A part of an occurrence that is too large for one item. `writing` names one write of all parts. */
   part(id: OccurrenceId, writing: string, part: number): Key {
     const { pk, sk } = this.parts(id, writing)
     return { pk, sk: `${sk}/${String(part).padStart(3, '0')}` }
   }
 
-  /** How the keys of parts begin whose writings begin so. */
+  /** The common prefix of the keys of all parts whose names begin with `writing`. */
   parts(id: OccurrenceId, writing: string): Key {
     return { pk: `${this.#prefix}occurrence/${uuidOf(id)}`, sk: `part/${writing}` }
   }
 
-  /** The partition with what all nodes say of themselves. */
+  /** The partition with the records of all nodes. */
   get nodes(): string {
     return `${this.#prefix}nodes`
   }
@@ -103,12 +103,12 @@ export class Keys {
     return { pk: this.nodes, sk: printIncarnation(incarnation) }
   }
 
-  /** The capabilities of a node, in a partition of their own, so that reads of all nodes do not pay for them. */
+  /** The profile of a node, in a separate partition, so that reads of all nodes do not pay for profiles. */
   profile(incarnation: string): Key {
     return { pk: `${this.#prefix}profile/${printIncarnation(incarnation)}`, sk: 'profile' }
   }
 
-  /** The key of a read that only needs the time of the answer: no such item exists. */
+  /** The key of a read that only needs the time of the answer. No item has this key. */
   clock(): Key {
     return { pk: `${this.#prefix}clock`, sk: 'clock' }
   }
@@ -161,17 +161,20 @@ export class Keys {
   }
 }
 
-/** Spreads occurrences over the partitions of the index. */
+/** Returns the index partition of an occurrence. The last digits of the id spread occurrences over the partitions. */
 export function shardOf(id: OccurrenceId, group: LiveGroup): number {
   return Number.parseInt(id.slice(-4), 16) % shardCounts[group]
 }
 
-/** Those of one job lie in one partition, so that they are found without a look at all others. */
+/**
+ * Returns the index partition for the failures of a job. All failures of a job share a partition, so that a query for one
+ * job reads no other.
+ */
 export function failedShardOf(job: JobId): number {
   return Number.parseInt(job.slice(-4), 16) % failedShardCount
 }
 
-/** Where a failure stands among others: by its end, then by its id. */
+/** The sort key of a failure in its index: its end, then its id. */
 export function failedOrder(id: OccurrenceId, finishedAt: number): string {
   return `${sortableInstant(finishedAt)}/${uuidOf(id)}`
 }
@@ -191,7 +194,7 @@ export function levelOfKey({ pk }: Key): number {
   return Number(pk.slice(pk.lastIndexOf('/') + 1))
 }
 
-/** The level of a partition of the index. */
+/** The priority level of a partition of the index. */
 export function levelOfPartition(partition: string): number {
   return Number(/\.(-?\d+)\/\d+$/.exec(partition)?.[1] ?? 0)
 }
@@ -204,7 +207,7 @@ export function uuidOf(id: JobId | OccurrenceId): string {
   return id.slice(id.indexOf('_') + 1)
 }
 
-/** As JSON, which is never empty and keeps what UTF-8 has no bytes for. */
+/** An incarnation as JSON: JSON is never empty, and escapes lone surrogates, which UTF-8 cannot encode. */
 function printIncarnation(incarnation: string): string {
   return JSON.stringify(incarnation)
 }
@@ -217,7 +220,9 @@ export function incarnationOfKey({ sk }: Key): string {
 const width = 16
 const least = 9_000_000_000_000_000
 
-/** Text in the order of the instants: those before 1970 begin with a minus, which sorts before the digits. */
+/**
+ * An instant as text that sorts like the number. Instants before 1970 begin with a minus, which sorts before the digits.
+ */
 export function sortableInstant(at: number): string {
   return at < 0 ? `-${String(least + at).padStart(width, '0')}` : String(at).padStart(width, '0')
 }
@@ -226,7 +231,7 @@ function parseInstant(sortable: string): number {
   return sortable.startsWith('-') ? Number(sortable.slice(1)) - least : Number(sortable)
 }
 
-/** The job that the last part of a sort key names. */
+/** The id of the job that the last part of a sort key names. */
 export function jobOfKeyText(sk: string): JobId {
   return `job_${sk.slice(sk.lastIndexOf('/') + 1)}`
 }

@@ -4,14 +4,14 @@ import type { StoredHead } from './job-item.ts'
 const bytesKept = 4_000_000
 
 /**
- * Versions of jobs that this process has read last. A version never changes, so a later read of the head does not pay for
- * the version again. Idle nodes read heads all the time.
+ * Caches the versions of jobs that this process has read last. A version never changes, so later reads of the head do not
+ * pay for the version again. Idle nodes read heads all the time.
  */
 export class KnownVersions {
   readonly #items: Map<string, Item> = new Map()
   #bytes = 0
 
-  /** The item of the version that the head puts in force. */
+  /** Returns the item of the head's version in force, if it is cached. */
   get(head: StoredHead): Item | undefined {
     const name = nameOf(head)
     const item = this.#items.get(name)
@@ -34,7 +34,10 @@ export class KnownVersions {
   }
 }
 
-/** A job that is lost, or forgotten after its deletion, and defined again, counts its versions from one again. */
+/**
+ * The creation instant is part of the name: if a job was removed and is defined again, its versions are numbered from 1
+ * again.
+ */
 function nameOf({ id, version, createdAt }: StoredHead): string {
   return `${id} ${version} ${createdAt}`
 }

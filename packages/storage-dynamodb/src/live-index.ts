@@ -6,20 +6,20 @@ import type { Table } from './table.ts'
 import { liveIndex } from './table-definition.ts'
 import type { QueryInput } from './requests.ts'
 
-// The index of live occurrences follows the table with a delay, a fraction of a second as a rule. So what it says is a
-// hint: it tells what to read from the table, and may miss what was written just now.
+// The index of live occurrences follows the table with a delay, usually a fraction of a second. So an entry of the index is
+// only a hint: it names a record to read from the table. The index may miss the latest writes.
 
-/** One partition of the index. */
+/** One index partition of live occurrences. */
 export interface LivePartition {
   readonly group: LiveGroup
   readonly shard: number
-  /** Of pending ones, their priority. Default 0. */
+  /** The priority, for partitions of pending occurrences. Default 0. */
   readonly level?: number
 }
 
-/** An occurrence that was live when the index heard of it. */
+/** An occurrence that was live when the index was last updated. */
 export interface LiveHint extends Waiting {
-  /** Pending ones: when they are due; queued ones: as core's `orderAt`; running ones: their deadline. */
+  /** For a pending occurrence its due instant, for a queued one core's `orderAt`, for a running one its deadline. */
   readonly order: number
 }
 
@@ -29,7 +29,7 @@ export function hintOf(item: Item): LiveHint {
   return { ...addressOfKey(keyOf(item)), details: level === 0 ? ordinary : { priority: level }, order }
 }
 
-/** The query for one partition of the index, in ascending order, within bounds that are inclusive. */
+/** A query for one partition of the index in ascending order. Both bounds are inclusive. */
 export function liveQuery(
   { keys }: Table,
   { group, shard, level = 0 }: LivePartition,
@@ -52,12 +52,12 @@ export function liveQuery(
   }
 }
 
-/** The partitions of a group; of pending ones those of one level. */
+/** The index partitions of a group. For pending occurrences, only the partitions of one priority level. */
 export function partitionsOf(group: LiveGroup, level = 0): readonly LivePartition[] {
   return Array.from({ length: shardCounts[group] }, (_, shard) => ({ group, shard, level }))
 }
 
-/** All entries of one group, in no order. */
+/** Yields all index entries of one group, in no particular order. */
 export async function* queryGroup(
   table: Table,
   group: Exclude<LiveGroup, 'pending'>,

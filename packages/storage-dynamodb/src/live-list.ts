@@ -2,11 +2,11 @@ import type { JobId } from '@jobistemer/core'
 import type { OccurrenceAddress, OccurrenceRecord } from '@jobistemer/core/storage'
 import { uuidOf } from './keys.ts'
 
-// The occurrences of a job that live, as its head keeps them: 22 bytes each, since every step pays for the head's size.
+// A head stores the live occurrences of its job in 22 bytes each, because every step pays for the size of the head.
 
 const entryBytes = 22
 const instantBytes = 6
-// 48 bits hold 9,000 years; half of them lie before 1970.
+// Offset that makes stored instants positive. 48 bits of milliseconds cover 9,000 years, half of them before 1970.
 const origin = 2 ** 47
 
 export function printLiveList(entries: readonly OccurrenceAddress[]): Uint8Array {
@@ -31,19 +31,19 @@ export function parseLiveList(jobId: JobId, value: Uint8Array | undefined): read
   return entries
 }
 
-/** One that waits, as core's `compareOrder` takes it. */
+/** A waiting occurrence, with the members that core's `compareOrder` compares. */
 export interface Waiting extends OccurrenceAddress {
   readonly details: Pick<OccurrenceRecord['details'], 'priority'>
 }
 
-/** Of one without a priority. */
+/** The details of a waiting occurrence without a priority. */
 export const ordinary: Waiting['details'] = Object.freeze({})
 
 export function waitingOf({ id, jobId, scheduledAt, details: { priority } }: Waiting): Waiting {
   return { id, jobId, scheduledAt, details: priority === undefined ? ordinary : { priority } }
 }
 
-/** The priorities of a list beside it, a byte each; `null` where no entry has one. */
+/** The priorities of a list, stored beside it with one byte per entry; `null` if no entry has a priority. */
 export function printPriorities(entries: readonly Waiting[]): Uint8Array | null {
   if (entries.every(({ details }) => details.priority === undefined)) return null
   return new Uint8Array(Int8Array.from(entries, ({ details }) => details.priority ?? 0).buffer)

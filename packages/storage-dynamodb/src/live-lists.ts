@@ -9,9 +9,9 @@ import { moveInQueue, type QueueMove, type QueueMoves, remove } from './record-w
 import { groupsOf } from './requests.ts'
 import type { Table } from './table.ts'
 
-// The head lists live occurrences of its job, and each step pays for the size of the head. So the head lists a few of them.
-// Further active occurrences fill pages, which most steps need not read. Each further queued occurrence has an item of its
-// own, and these items are in the order of waking.
+// The head lists live occurrences of its job, and each step pays for the size of the head. So the head lists only a few.
+// Further active occurrences are stored in pages, which most steps need not read. Each further queued occurrence has a
+// separate item; these items sort in the order of waking.
 
 /** Entries of a page: just below 4 KB, the size of a read unit. */
 const pageSize = 180
@@ -79,7 +79,7 @@ async function activeAfter(table: Table, job: JobReading, head: StoredHead, chan
 
 /** Maximum number of active occurrences that the head of this job lists. */
 function roomFor({ overlap: { policy, maxConcurrency = 1 } }: StoredHead): number {
-  // Under `allow` no step counts active occurrences.
+  // Under `allow`, no step counts active occurrences, so the list needs only one page.
   return policy === 'allow' ? pageSize : Math.min(mostListed, Math.max(pageSize, 2 * maxConcurrency))
 }
 

@@ -2,7 +2,7 @@ import { type NodeProfile, type NodeRecord, objectOfStored } from '@jobistemer/c
 import { type Item, json, number, numberOf, optionalJson, storedJson } from './attributes.ts'
 import { incarnationOfKey, keyItem, keyOf, type Keys } from './keys.ts'
 
-/** The attribute that heartbeats are conditional on. */
+/** Name of the counter attribute. Writes of a node record are conditional on this attribute. */
 export const counterName = 'c'
 
 export function nodeItem(keys: Keys, { node, incarnation, counter, startedAt, leaving, about }: NodeRecord): Item {

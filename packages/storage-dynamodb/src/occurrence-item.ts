@@ -15,22 +15,22 @@ import * as attribute from './attributes.ts'
 import type { Item } from './attributes.ts'
 import { addressOfKey, failedOrder, failedShardOf, keyItem, keyOf, type Keys, type LiveGroup, shardOf } from './keys.ts'
 
-/** An occurrence as it is stored. */
+/** An occurrence record with the attributes that only this storage needs. */
 export interface StoredOccurrence {
   readonly record: OccurrenceRecord
-  /** Grows by one with each write: what a write that was decided on this reading is conditional on. */
+  /** Grows by one with each write. A write is conditional on the revision that its step has read. */
   readonly revision: number
   /**
-   * A running one whose end concerns its job's head, as others are queued behind it or the job is deleted. One that is
-   * not marked ends by a write to its own item alone.
+   * Whether the end of this running occurrence concerns the job's head, because occurrences are queued behind it or the job
+   * is deleted. An unmarked occurrence ends by a write to its own item alone.
    */
   readonly marked: boolean
-  /** The attributes that tell of parts which hold what is too large for the item; `null` for most. */
+  /** The attributes that refer to parts, if the details or task runs are too large for the item; usually `null`. */
   readonly bulk: Item | null
 }
 
-// Names are part of every item that is stored and paid for: short ones keep a usual occurrence below a kilobyte, the
-// unit that writes are charged by.
+// The names of attributes in a stored occurrence. Each item pays for its names, so short names keep a usual occurrence
+// below 1 KB, the unit of write charges.
 export const names = {
   state: 's',
   kind: 'k',
@@ -49,31 +49,31 @@ export const names = {
   cancelRequest: 'cr',
   details: 'dt',
   runs: 'rn',
-  /** Where the parts lie that hold the details or the runs, when these are too large. */
+  /** References to the parts that hold the details or the task runs, if these are too large for the item. */
   detailsParts: 'dtp',
   runsParts: 'rnp',
-  /** There may be parts that nothing refers to: set before the first ones are written, and never taken away. */
+  /** The record may have parts to which no attribute refers. Set before the first parts are written, and never removed. */
   hadParts: 'hp',
   revision: 'v',
   marked: 'm',
-  /** As in the details; absent where it is 0: for conditions. */
+  /** The priority, repeated from the details for conditions; absent if it is 0. */
   priority: 'p',
-  /** As in the details, which may lie in parts: for prune. */
+  /** The `keyId`, repeated from the details for prune, because the details may lie in parts. */
   keyId: 'ki',
-  /** Partition and sort key of the index of live occurrences; absent once it is final. */
+  /** Partition and sort key of the index of live occurrences; absent if the occurrence is final. */
   livePartition: 'lp',
   liveOrder: 'lo',
-  /** Partition and sort key of the index of failures; absent for all others. */
+  /** Partition and sort key of the index of failures; absent if the occurrence has not failed. */
   failedPartition: 'fp',
   failedOrder: 'fo',
 } as const
 
-/** An owner, as it is stored and compared. */
+/** An owner as it is stored in an item and compared in conditions. */
 export function ownerValue({ node, incarnation }: Owner): Item[string] {
   return attribute.json([node, incarnation])
 }
 
-/** With details and runs in it, however large they are. */
+/** The item of an occurrence, including its details and task runs of any size. */
 export function occurrenceItem(keys: Keys, { record, revision, marked }: Omit<StoredOccurrence, 'bulk'>): Item {
   const item: Item = {
     ...keyItem(keys.occurrence(record)),
@@ -109,12 +109,12 @@ export function occurrenceItem(keys: Keys, { record, revision, marked }: Omit<St
   return item
 }
 
-/** The priority of a record: 0 for most. */
+/** The priority of a record. Default 0. */
 export function levelOf({ details }: Pick<OccurrenceRecord, 'details'>): number {
   return details.priority ?? 0
 }
 
-/** The attributes that put an occurrence into the index of failures. */
+/** The attributes that add an occurrence to the index of failures. */
 export function failedPlace(keys: Keys, { id, jobId }: OccurrenceAddress, finishedAt: number): Item {
   return {
     [names.failedPartition]: attribute.text(keys.failedPartition(failedShardOf(jobId))),
@@ -122,7 +122,10 @@ export function failedPlace(keys: Keys, { id, jobId }: OccurrenceAddress, finish
   }
 }
 
-/** Where in the index of live occurrences a record lies: pending by `dueAt`, queued in their order, running by their deadline. */
+/**
+ * The sort order in the index of live occurrences: `dueAt` for pending, core's order for queued, the deadline for running
+ * occurrences. `null`: not in the index.
+ */
 function livePlace(record: OccurrenceRecord): { readonly group: LiveGroup; readonly order: number } | null {
   switch (record.state) {
     case 'pending':

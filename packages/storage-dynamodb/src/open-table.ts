@@ -8,22 +8,22 @@ import { hasRevision } from './record-writes.ts'
 import type { Table } from './table.ts'
 import { keyItem } from './keys.ts'
 
-/** What is stored of the form that the data are in. */
+/** The stored mark of a namespace: the form of its data. */
 interface FormMark {
-  /** Which versions of the package may work on the data: raised before a migration begins. */
+  /** The least form that a package version must know to open the data. Raised before a migration begins. */
   readonly version: number
-  /** The form that the data have been brought to; below `version` while they are migrated. */
+  /** The form that the data have reached; lower than `version` during a migration. */
   readonly reached: number
-  /** Where the migration that is under way goes on. */
+  /** The cursor at which an unfinished migration continues. */
   readonly cursor: string | null
   readonly revision: number
 }
 
 /**
- * Looks whether the table has Jobistemer's keys and indexes and whether the namespace is in a form that this version
- * understands, before anything is written. Marks a namespace that is new, and migrates one that is older.
+ * Checks, before the first write, that the table has Jobistemer's keys and indexes, and that this version knows the form of
+ * the namespace. Marks a new namespace, and migrates an older one.
  *
- * @throws JobistemerError `STORAGE_FOREIGN`, `STORAGE_SCHEMA_NEWER`, and those of every request
+ * @throws JobistemerError `STORAGE_FOREIGN`, `STORAGE_SCHEMA_NEWER`, and the errors of every request
  */
 export async function openTable(table: Table, form: Form): Promise<void> {
   const { requests, keys } = table
@@ -46,11 +46,11 @@ function newMark({ version }: Form): FormMark {
   return { version, reached: version, cursor: null, revision: 1 }
 }
 
-/** The mark after the next piece of work. */
+/** Runs the next piece of the migration, and returns the mark that follows. */
 async function moveOn(table: Table, form: Form, mark: FormMark): Promise<FormMark> {
   if (mark.version > form.version) throw newerError(table, form, mark)
   const revision = mark.revision + 1
-  // From here on, nodes with an older version of the package cannot open the data.
+  // After this mark is stored, nodes with an older version of the package cannot open the data.
   if (mark.version < form.version) return { ...mark, version: form.version, revision }
   const cursor = await (form.migrations[mark.reached] as Migration)(table, mark.cursor)
   return { ...mark, cursor, reached: cursor === null ? mark.reached + 1 : mark.reached, revision }

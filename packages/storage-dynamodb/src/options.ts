@@ -2,27 +2,27 @@ import type { DynamoDBClient } from '@aws-sdk/client-dynamodb'
 import { type DurationInput, toDurationMs } from '@jobistemer/core'
 import { invalidOption, readOptionNames } from '@jobistemer/core/storage'
 
-/** How {@link dynamodbStorage} reaches its data. */
+/** Options of {@link dynamodbStorage}: the client, the table, and limits. */
 export interface DynamoDBStorageOptions {
-  /** A client of `@aws-sdk/client-dynamodb` version 3. It stays the caller's: `close()` leaves it as it is. */
+  /** A client of `@aws-sdk/client-dynamodb` version 3. `close()` of the storage does not close the client. */
   readonly client: Pick<DynamoDBClient, 'send'>
-  /** The table, as {@link createTable} or its CloudFormation template makes it; a name or an ARN. */
+  /** Name or ARN of the table that {@link createTable} or the CloudFormation template has created. */
   readonly tableName: string
   /**
-   * Begins the keys of everything that this storage keeps: storages with different prefixes share a table and never see
-   * each other. 1 to 64 letters, digits, `.`, `-` and `_`. Default `jobistemer`.
+   * All keys of this storage begin with this prefix. Storages with different prefixes share a table and never see each
+   * other's data. 1 to 64 letters, digits, `.`, `-` and `_`. Default `jobistemer`.
    */
   readonly prefix?: string
-  /** How long one request may take before it counts as failed and is sent again. Default 10 s. */
+  /** Time limit of one request. A slower request counts as failed and is sent again. Default 10 s. */
   readonly requestTimeout?: DurationInput
   /**
-   * How long a request is repeated while DynamoDB throttles or cannot be reached, in sum of the pauses between the tries,
-   * before the call fails with `STORAGE_BUSY`. Default 20 s.
+   * How long the storage retries a request while DynamoDB throttles it or is unreachable, as the sum of the pauses between
+   * the tries. Then the call fails with `STORAGE_BUSY`. Default 20 s.
    */
   readonly retryTimeout?: DurationInput
 }
 
-/** Options with their defaults. */
+/** The options after validation, with defaults filled in. */
 export interface ReadOptions {
   readonly client: Pick<DynamoDBClient, 'send'>
   readonly tableName: string
@@ -31,13 +31,14 @@ export interface ReadOptions {
   readonly retryTimeoutMs: number
 }
 
-/** A timer with a longer delay fires at once. */
+/** The longest delay of a Node.js timer. A timer with a longer delay fires at once. */
 const longestTimerMs = 2 ** 31 - 1
 
 const optionNames = ['client', 'tableName', 'prefix', 'requestTimeout', 'retryTimeout']
 
 /**
- * Checks options and fills in what is left out.
+ * Validates the options and fills in the defaults.
+ *
  * @throws JobistemerError `UNKNOWN_OPTION`, `INVALID_ARGUMENT`, `INVALID_DURATION`
  */
 export function readOptions(options: DynamoDBStorageOptions): ReadOptions {

@@ -4,7 +4,10 @@ import { random } from '@jobistemer/core/storage'
 const firstPauseMs = 25
 const longestPauseMs = 2000
 
-/** Pauses between tries of one request: twice as long each time, with jitter, until their sum reaches the limit. */
+/**
+ * Pauses between the tries of one request. Each pause is twice as long as the previous one, with jitter, until the sum
+ * reaches the limit.
+ */
 export class Pauses {
   readonly #limitMs: number
   #pausedMs = 0
@@ -14,11 +17,11 @@ export class Pauses {
     this.#limitMs = retryTimeoutMs
   }
 
-  /** Waits; false when the limit is reached. */
+  /** Waits for the next pause. Returns false without waiting if the sum of the pauses has reached the limit. */
   async next(): Promise<boolean> {
     if (this.#pausedMs >= this.#limitMs) return false
     const longest = Math.min(longestPauseMs, firstPauseMs * 2 ** Math.min(this.#tries++, 10))
-    // Half of it at least, so that the table gets room, and jitter, so that nodes do not come back all at once.
+    // At least half of the full pause, to relieve the table. The jitter keeps nodes from retrying at the same moment.
     const pauseMs = Math.ceil(longest * (0.5 + random() / 2))
     this.#pausedMs += pauseMs
     await pause(pauseMs)

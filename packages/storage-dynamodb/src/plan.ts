@@ -9,15 +9,20 @@ import type { Table } from './table.ts'
 import { keyItem } from './keys.ts'
 
 // A transaction has at most 100 items. A larger step writes the new head together with a plan, the list of the remaining
-// writes. Examples are a recovery of hundreds of slots, and the deletion of a job with hundreds of waiting occurrences. From
-// then on the step has happened. If its node dies, the next step that reads the head carries the plan out first.
+// writes. Examples are a recovery of hundreds of slots, and the deletion of a job with hundreds of waiting occurrences.
+// When the plan is stored, the step has taken effect. If its node dies, the next step that reads the head carries the plan
+// out first.
 
-// Well below the 400 KB of an item. What is new comes with all its data, which may be more than an item holds.
+// Maximum size of one part of a plan, well below the 400 KB of an item. A plan contains the full data of new records, which
+// may be more than one item holds.
 const bytesPerPart = 300_000
 
-/** One record that a plan still holds. That of a stored one comes without its details and runs. */
+/** One record that a plan has still to write. A record that is already stored comes without its details and task runs. */
 export interface PlannedWrite extends RecordWrite {
-  /** What the step changes of a stored record's details and runs. Absent for a new record, and in plans of old versions. */
+  /**
+   * The details and task runs that the step changes in a stored record. Absent for a new record, and in plans of old
+   * versions.
+   */
   readonly changed?: Bulk
 }
 
@@ -37,7 +42,7 @@ export function planWrites(
   })
 }
 
-/** What the plan of a job holds; `null` when it has been carried out. */
+/** Returns the remaining writes of a job's plan; `null` if the plan has been carried out. */
 export async function readPlan({ keys, requests }: Table, head: StoredHead): Promise<readonly PlannedWrite[] | null> {
   const places = Array.from({ length: head.planParts }, (_, part) => keys.plan(head.id, part))
   const found = await requests.getAll(places)
@@ -46,7 +51,7 @@ export async function readPlan({ keys, requests }: Table, head: StoredHead): Pro
   return JSON.parse(gunzipSync(Buffer.concat(parts)).toString()) as readonly PlannedWrite[]
 }
 
-/** Details and runs of a stored record are taken from there again, where the step leaves them as they are. */
+/** Omits unchanged details and task runs from the plan. Carrying it out reads them again from the stored record. */
 function withoutBulk(write: RecordWrite): PlannedWrite {
   const { record, before, revision } = write
   if (revision === 0) return write

@@ -3,15 +3,15 @@ import { keyItem, keyOf, type Keys, levelOfKey } from './keys.ts'
 import { names } from './occurrence-item.ts'
 import type { Requests } from './requests.ts'
 
-// Pending occurrences with a priority lie in partitions of the index of their own, two for each level. Within a partition,
-// the order of due occurrences is the order of starts, whatever waits in other partitions. Markers name the levels that a
-// namespace has used. They lie at the front of the first partition without a priority, so a claim reads them in passing. A
-// namespace without priorities costs no further reads or writes.
+// Pending occurrences with a priority lie in separate partitions of the index, two for each level. Within a partition, the
+// order of due instants is the order of starts, whatever waits in other partitions.
+// Markers name the levels that a namespace has used. Markers sort first in the first partition without a priority, so a
+// claim reads them in passing. A namespace without priorities costs no further reads or writes.
 
-/** Where markers lie: before the first instant that a `Date` has. */
+/** The sort instant of markers: before the first instant that a `Date` can represent. */
 const markerOrder = -9e15
 
-/** Bounds for queries of the partitions of what is pending: those with the markers alone, and all behind them. */
+/** Query bounds for partitions of pending occurrences: one covers only the markers, the other everything after them. */
 export const onlyMarkers: { readonly to: number } = { to: markerOrder }
 export const noMarkers: { readonly from: number } = { from: markerOrder + 1 }
 
@@ -19,7 +19,7 @@ export function isMarker(item: Item): boolean {
   return numberOf(item, names.liveOrder) === markerOrder
 }
 
-/** The levels that the markers among these items stand for. */
+/** The priority levels that the markers among these items name. */
 export function levelsAmong(items: readonly Item[]): readonly number[] {
   return items.filter(isMarker).map((item) => levelOfKey(keyOf(item)))
 }
@@ -29,7 +29,7 @@ interface Place {
   readonly keys: Keys
 }
 
-/** Which levels there are, as far as this process knows. */
+/** The priority levels that this process knows to be in use. */
 export class PriorityLevels {
   readonly #known: Set<number> = new Set()
   /** Levels that have a stored marker. */
@@ -41,8 +41,8 @@ export class PriorityLevels {
   }
 
   /**
-   * Notes the markers among the items of a page that begins with all of them. If a marker is missing, because the table was
-   * emptied, the next occurrence of its level writes it again.
+   * Records the markers of a page that begins with all of them. If a marker is missing, because the table was emptied, the
+   * next occurrence of its level writes it again.
    */
   saw(page: readonly Item[]): void {
     this.#marked.clear()
@@ -52,7 +52,7 @@ export class PriorityLevels {
     }
   }
 
-  /** To be called before an occurrence of the level is stored as pending. */
+  /** Stores the marker of a level. The caller must wait for this before it stores a pending occurrence of the level. */
   async mark({ requests, keys }: Place, level: number): Promise<void> {
     this.#known.add(level)
     if (this.#marked.has(level)) return

@@ -70,7 +70,7 @@ async function pruneJob(
   return { removed: victims.length, more }
 }
 
-/** The oldest occurrences of the job that may go, at most `limit`. */
+/** The oldest occurrences of the job that may be removed, at most `limit`. */
 async function victimsOf(
   table: Table,
   head: StoredHead,
@@ -88,7 +88,7 @@ async function victimsOf(
   return victims
 }
 
-/** The oldest of the latest `count` final ones; `null` when there are no more than those. */
+/** The oldest of the latest `count` final occurrences; `null` if the job has at most `count` final occurrences. */
 async function oldestOfLatest(table: Table, job: JobId, count: number): Promise<Victim | null> {
   let left = count
   for await (const record of history(table, job, { order: 'descending' })) {
@@ -97,7 +97,7 @@ async function oldestOfLatest(table: Table, job: JobId, count: number): Promise<
   return null
 }
 
-/** Records of a job, without what was too large for their items. */
+/** Yields the occurrences of a job without the attributes that lie in parts. */
 async function* history(
   { requests, keys }: Table,
   job: JobId,
@@ -136,7 +136,8 @@ async function removeAll(table: Table, victims: readonly Victim[]): Promise<void
   for (const some of groupsOf(keyed, concurrency)) {
     await Promise.all(some.map(({ keyId, id }) => freeKey(table, keyId, id)))
   }
-  // Records last: if the node dies before, a record without an address is still in the history, and the next call removes it.
+  // Records are removed last. If the node dies before that, a record without an address stays in the history, and the next
+  // call removes it.
   await requests.deleteAll(slots.map(({ id }) => keys.address(id)))
   for (const victim of victims)
     if (victim.bulk !== null) await requests.deleteAll(await partsOf(table, victim, victim.bulk))
@@ -150,7 +151,7 @@ async function partsOf({ requests, keys }: Table, victim: Victim, bulk: Item): P
   return [...parts.values()]
 }
 
-/** Drops versions that nothing refers to, and an old tombstone that has no occurrences left. */
+/** Removes versions without a reference, and an old tombstone without occurrences. */
 async function forget(table: Table, head: StoredHead, before: number): Promise<void> {
   const { id, version: inForce, deletedAt } = head
   const { requests, keys } = table

@@ -18,19 +18,22 @@ import { groupsOf, partitionQuery, type QueryInput } from './requests.ts'
 
 type FailedQuery = Extract<OccurrenceQuery, { readonly kind: 'failed' }>
 
-/** What one partition of the index has found in its order, and how far it has looked; `null`: to its end. */
+/**
+ * The entries that a partition of the index has returned, and the last entry that it has examined; `null`: the partition
+ * was read to its end.
+ */
 interface ShardPage {
   readonly hints: readonly FailedHint[]
   readonly seenUpTo: string | null
 }
 
-/** What the index says: a hint, as it follows the table with a delay. */
+/** An entry of the index of failures. It is only a hint, because the index follows the table with a delay. */
 interface FailedHint {
   readonly address: OccurrenceAddress
   readonly order: string
 }
 
-/** A page of failures, merged from the partitions of their index. Those of one job lie in one of them. */
+/** Returns a page of failures, merged from the partitions of their index. All failures of one job lie in one partition. */
 export async function listFailed(table: Table, query: FailedQuery): Promise<Page<OccurrenceRecord>> {
   const { limit, jobId, cursor } = query
   if (cursor !== null && !/^-?\d{16}\/[0-9a-f-]{36}$/.test(cursor)) throw cursorError(cursor)
@@ -42,7 +45,7 @@ export async function listFailed(table: Table, query: FailedQuery): Promise<Page
   const sign = query.order === 'ascending' ? 1 : -1
   const compare = (left: string, right: string) => sign * (left < right ? -1 : left > right ? 1 : 0)
   const [seenUpTo = null] = pages.flatMap(({ seenUpTo: place }) => place ?? []).sort(compare)
-  // Beyond where some partition has stopped, it may have what was not found.
+  // Beyond the last examined entry of any partition, the merged list may have gaps. So only entries up to that point count.
   const sure = pages
     .flatMap(({ hints }) => hints)
     .filter(({ order }) => seenUpTo === null || compare(order, seenUpTo) <= 0)
@@ -74,7 +77,7 @@ async function queryShard(table: Table, shard: number, query: FailedQuery, bound
   return { hints, seenUpTo: last === null ? null : textOf(last, names.failedOrder) }
 }
 
-/** The query for one partition of the index. */
+/** A query for one partition of the index of failures. */
 export function failedQuery(
   { keys }: Table,
   shard: number,
@@ -91,15 +94,18 @@ export function failedQuery(
   }
 }
 
-/** Jobs are spread evenly over the partitions. So each partition returns about its share of a page, and not a whole page. */
+/**
+ * Jobs are spread evenly over the partitions. So a query asks each partition for its share of a page and a reserve, not for
+ * a whole page.
+ */
 function limitOfShard(limit: number): number {
   return Math.min(limit + 1, Math.ceil((limit / failedShardCount) * 1.5) + 16)
 }
 
-/** How many occurrences that were not run are passed over to find the latest of a job that was. */
+/** Maximum number of occurrences without a run that the search for a job's latest run examines. */
 const passedOver = 1000
 
-/** Of each job the latest occurrence that was run and has ended: one query for each, from the end of its history. */
+/** Returns the latest finished run of each job. One query per job reads its history from the end. */
 export async function latestRuns(table: Table, jobs: readonly JobId[]): Promise<readonly (OccurrenceRecord | null)[]> {
   const found: (OccurrenceRecord | null)[] = []
   for (const some of groupsOf(jobs, concurrency)) {
@@ -112,7 +118,7 @@ async function latestRun(table: Table, job: JobId): Promise<OccurrenceRecord | n
   const ofJob = partitionQuery(table.keys.history(job))
   let start: Item | null = null
   let looked = 0
-  // Few at first: as a rule the last one was run.
+  // The first page is small, because the newest occurrence of a job usually was run.
   for (let limit = 4; looked < passedOver; limit = 100) {
     const page: { items: readonly Item[]; last: Item | null } = await table.requests.query({
       ...ofJob,

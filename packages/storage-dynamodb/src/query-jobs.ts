@@ -11,7 +11,7 @@ export interface LoadedJob {
   readonly job: JobRecord
 }
 
-/** Jobs by id, tombstones too; `null` for what does not exist. */
+/** Reads jobs by id, including tombstones. An entry is `null` if the job does not exist. */
 export async function loadJobs(table: Table, ids: readonly JobId[]): Promise<readonly (LoadedJob | null)[]> {
   const { requests, keys } = table
   if (ids.length === 0) return []
@@ -20,7 +20,7 @@ export async function loadJobs(table: Table, ids: readonly JobId[]): Promise<rea
     const item = heads.get(keys.head(id))
     return item === null ? null : readHead(item)
   })
-  // Known ones are held on to: others may push them out while the rest is read.
+  // Keeps the cached versions now, because concurrent calls may evict them from the cache during the next read.
   const known = found.map((head) => (head === null ? undefined : table.versions.get(head)))
   const wanted = found.filter((head, index) => head !== null && known[index] === undefined) as readonly StoredHead[]
   const versions = await requests.getAll(wanted.map((head) => keys.version(head.id, head.version)))
@@ -34,7 +34,10 @@ export async function loadJobs(table: Table, ids: readonly JobId[]): Promise<rea
   return await Promise.all(loaded)
 }
 
-/** Reads a job again whose version was pruned after the read of its head. The job has another version, or was removed. */
+/**
+ * Reads a job again, because its version was pruned after the read of its head. The job has another version now, or was
+ * removed.
+ */
 async function reload(table: Table, before: StoredHead): Promise<LoadedJob | null> {
   const head = await loadHead(table, before.id)
   if (head === null || (head.version === before.version && head.createdAt === before.createdAt)) return null

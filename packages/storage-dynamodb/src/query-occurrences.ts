@@ -49,13 +49,13 @@ async function listHistory(table: Table, query: Query<'job'>): Promise<Page<Occu
   let looked = 0
   let last: string | null = null
   let start: Item | null = null
-  // Where states are asked for, twice as many each time: the wanted ones may be the next ones, or rare.
+  // A query by state reads twice as many records each time, because matching occurrences may be frequent or rare.
   let ahead = Math.max(limit + 1, firstLook)
   do {
     const page: { items: readonly Item[]; last: Item | null } = await requests.query({
       ...partitionQuery(keys.history(query.jobId), [lower, upper]),
       ScanIndexForward: order === 'ascending',
-      // One more than the page takes tells whether there is another page.
+      // Reads one record more than the page holds, to find out whether another page follows.
       Limit: wanted === null ? limit - items.length + 1 : Math.min(ahead, lookLimit - looked + 1),
       ...(start !== null && { ExclusiveStartKey: start }),
     })
@@ -70,18 +70,18 @@ async function listHistory(table: Table, query: Query<'job'>): Promise<Page<Occu
       const whole = await wholeItem(table, item, query)
       if (whole === null) continue
       const { record } = readOccurrence(whole)
-      // One that was changed meanwhile was read again.
+      // A record that was changed during the read was read again, so its state may no longer match.
       if (wanted === null || wanted.has(record.state)) items.push(record)
     }
     start = page.last
     ahead *= 2
-    // Whether any of the rest is wanted is for those to find out who ask for the next page.
+    // If the page is full, this call does not search on. The next page shows whether more occurrences match.
     if (start !== null && items.length === limit && wanted !== null) return { items, cursor: last }
   } while (start !== null)
   return { items, cursor: null }
 }
 
-/** The live ones alone, by the lists of the job: asking for them costs no walk through the history. */
+/** Lists live occurrences by the lists in the job's head, without reading the history. */
 async function listLiveOfJob(table: Table, query: Query<'job'>): Promise<Page<OccurrenceRecord>> {
   const { limit } = query
   const states = new Set<OccurrenceState>(query.states)
@@ -91,7 +91,7 @@ async function listLiveOfJob(table: Table, query: Query<'job'>): Promise<Page<Oc
   const places = livePlaces({ ...lists, cutAt }, states, query)
   const items: OccurrenceRecord[] = []
   let looked = 0
-  // One more than the page takes tells whether there is another page.
+  // Reads one record more than the page holds, to find out whether another page follows.
   for (let ahead = limit + 1; looked < Math.min(places.length, lookLimit); ahead *= 2) {
     const some = places.slice(looked, Math.min(looked + Math.min(ahead, mostAtOnce), lookLimit))
     for (const stored of await loadOccurrences(table, some, query)) {
@@ -110,7 +110,7 @@ async function listLiveOfJob(table: Table, query: Query<'job'>): Promise<Page<Oc
 function queuePageOf({ limit, cursor, from, to, order }: Query<'job'>): QueuePage {
   const bound = order === 'ascending' ? from : to
   const start = bound === undefined ? null : sortableInstant(bound)
-  // One more than the page takes tells whether there is another page.
+  // Reads one entry more than the page holds, to find out whether another page follows.
   return { after: cursor === null ? start : readPlace(cursor), limit: limit + 1, order }
 }
 
@@ -127,7 +127,7 @@ function livePlaces(
 ): readonly OccurrenceAddress[] {
   const { order } = query
   const after = query.cursor === null ? null : readPlace(query.cursor)
-  // The queued ones are listed exactly, unless a large step is still being written.
+  // The lists hold exactly the queued occurrences, unless a large step is still being written.
   const isMixed = planParts > 0
   const places = [
     ...(isMixed || states.has('pending') || states.has('running') ? active : []),
@@ -145,11 +145,11 @@ function livePlaces(
 
 // ----------------------------------------------------------------------------------------------------------------- live
 
-/** Where the next page of live ones begins. */
+/** The position in the index at which the next page of live occurrences begins. */
 interface LivePlace {
   readonly partition: number
   readonly start: Item | null
-  /** The priorities whose partitions follow; left out without any. */
+  /** The priority levels whose partitions follow; absent if there are none. */
   readonly levels?: readonly number[]
 }
 
@@ -157,7 +157,7 @@ async function listLive(table: Table, query: Query<'live'>): Promise<Page<Occurr
   let place: LivePlace = query.cursor === null ? { partition: 0, start: null } : readLivePlace(query.cursor)
   let partitions = partitionsIn(query.state, place)
   const items: OccurrenceRecord[] = []
-  // An empty partition needs no further call of the caller. A page with items returns as soon as a query is answered.
+  // If a partition is empty, the same call reads the next one. A page with items returns after the current query.
   while (place.partition < partitions.length && items.length === 0) {
     const partition = partitions[place.partition] as LivePartition
     const { deadlineBefore } = query
@@ -182,7 +182,10 @@ async function listLive(table: Table, query: Query<'live'>): Promise<Page<Occurr
   }
 }
 
-/** Markers of priorities lie in front of the first partition of pending ones, so that they are known when it is their turn. */
+/**
+ * Markers of priority levels lie first in the first partition of pending occurrences. So the levels are known before their
+ * partitions are read.
+ */
 function partitionsIn(state: Query<'live'>['state'], { levels = [] }: LivePlace): readonly LivePartition[] {
   const groups: readonly LiveGroup[] = state === 'running' ? ['running', 'canceling'] : [state]
   return [

@@ -7,14 +7,14 @@ import { failedPlace, names, ownerValue, readOccurrence } from './occurrence-ite
 import type { Table } from './table.ts'
 
 /**
- * Settles an occurrence by one write, without reading it first. That is the usual way, because no other occurrence waits for
- * most ends. Returns `null` if the end or release concerns other occurrences of the job, or if the record is not at the
- * address of the item: then the rules decide.
+ * Settles an occurrence by one write, without reading it first. This is the usual way, because most ends concern no waiting
+ * occurrence. Returns `null` if the end or release concerns other occurrences of the job, or if the record is not at the
+ * item's address. Then the rules decide.
  */
 export async function quickSettle(table: Table, item: SettleItem, now: number): Promise<SettleAnswer | null> {
   let runs = runsOf(item)
   if (isBulky(runs, names.runs)) {
-    // Before there are parts, so that they go with the record whatever becomes of the write that is to refer to them.
+    // The record is marked before its parts are written. So a prune removes the parts even if the settling write fails.
     const marked = await table.requests.update(marking(table, item))
     if (!marked.written) return refused(marked.found, item)
     const saying = { [names.token]: number(item.token), [names.sequence]: number(item.sequence) }
@@ -29,7 +29,7 @@ export async function quickSettle(table: Table, item: SettleItem, now: number): 
   return accepted(outcome.before)
 }
 
-/** The answer where the stored record does not let the write through; `null` when the rules are to decide. */
+/** Returns the answer if the stored record rejects the write; `null` if the rules must decide. */
 function refused(found: Item | null, item: SettleItem): SettleAnswer | null {
   if (found === null) return null
   const { record } = readOccurrence(found)
@@ -49,8 +49,8 @@ function accepted(item: Item): SettleAnswer {
 }
 
 /**
- * The write to the occurrence's item alone, without reading it first. Its condition says in DynamoDB's words what
- * `judgeSettle` calls `apply`, for an occurrence whose end concerns no other one.
+ * Builds the write to the occurrence's item alone. Its condition expresses the cases in which `judgeSettle` returns `apply`
+ * for an occurrence whose end concerns no other occurrence.
  */
 function alone({ keys }: Table, item: SettleItem, runs: Item, now: number): Omit<UpdateItemCommandInput, 'TableName'> {
   const { change } = item
@@ -97,7 +97,7 @@ function alone({ keys }: Table, item: SettleItem, runs: Item, now: number): Omit
   }
 }
 
-/** Notes that there may be parts, where the write that follows will refer to some. */
+/** Builds the update that marks a record as having parts, before a write that refers to parts. */
 function marking({ keys }: Table, item: SettleItem): Omit<UpdateItemCommandInput, 'TableName'> {
   const { condition, values } = conditionOf(item)
   return {
@@ -112,7 +112,8 @@ function marking({ keys }: Table, item: SettleItem): Omit<UpdateItemCommandInput
 function conditionOf(item: SettleItem): { readonly condition: string; readonly values: Item } {
   const { kind } = item.change
   const unmarked = kind === 'progress' ? '' : ` AND attribute_not_exists(${names.marked})`
-  // Where one with a priority belongs in the index is not known without reading it.
+  // A release moves the occurrence in the index. Its index partition depends on the priority, which is unknown without a
+  // read.
   const ordinary = kind === 'release' ? ` AND attribute_not_exists(${names.priority})` : ''
   const ofOwner = item.owner == null ? '' : ` AND ${names.owner} = :owner`
   const isNews = `#s = :running AND ${names.token} = :token${ofOwner} AND ${names.sequence} < :sequence`
@@ -126,7 +127,7 @@ function conditionOf(item: SettleItem): { readonly condition: string; readonly v
   return { condition: `${isNews}${unmarked}${ordinary}`, values }
 }
 
-/** The attribute that holds the task runs, however large it is. */
+/** The attribute with the task runs, of any size. */
 function runsOf({ runs }: SettleItem): Item {
   return runs.length === 0 ? {} : { [names.runs]: json(runs) }
 }

@@ -41,24 +41,29 @@ function waitingIn(item: Item): Waiting {
   return { ...addressOfKey(keyOf(item)), scheduledAt, details: priority === null ? ordinary : { priority } }
 }
 
-/** The lists of a job. They contain each live occurrence up to `cutAt`, and some that have ended. */
+/** The lists of a job. They contain each live occurrence up to `cutAt`, and some occurrences that have ended. */
 export interface WholeLists {
   readonly head: StoredHead
   readonly active: readonly OccurrenceAddress[]
   readonly queued: readonly OccurrenceAddress[]
-  /** The last queued occurrence in the order of the page; `null` if further ones are not left out. */
+  /** The last queued occurrence in the order of the page; `null` if no queued occurrence is left out. */
   readonly cutAt: OccurrenceAddress | null
 }
 
-/** The part of the queue behind the head that a reader needs, if the queue is in the order of times. */
+/**
+ * The part of the queue behind the head that a page needs. Used only if the order of the queue is that of scheduled times.
+ */
 export interface QueuePage {
-  /** A sort key as in the history of the job. */
+  /** A sort key of the job's history: the page continues after this key. */
   readonly after: string | null
   readonly limit: number
   readonly order: 'ascending' | 'descending'
 }
 
-/** Reads the lists of a job, without the queue behind the head if `page` is `null`. A step may move entries meanwhile, so this reads the head before and after the rest. */
+/**
+ * Reads the lists of a job; `page: null` omits the queue behind the head. A step may move entries during the read, so this
+ * reads the head before and after the rest.
+ */
 export async function readWholeLists(table: Table, job: JobId, page: QueuePage | null): Promise<WholeLists | null> {
   const before = await loadHead(table, job)
   if (before === null) return null

@@ -11,27 +11,27 @@ import { levelOf, names, occurrenceItem, type StoredOccurrence } from './occurre
 import { transactionBytes, transactionLimit } from './requests.ts'
 import { addressItem, type Table } from './table.ts'
 
-/** One record that a step writes. */
+/** The write of one occurrence record by a step. */
 export interface RecordWrite {
   readonly record: OccurrenceRecord
-  /** As it is stored; `null` for a record that is created, and in a plan. */
+  /** The stored record before the write; `null` for a new record, and in a plan. */
   readonly before: StoredOccurrence | null
   readonly marked: boolean
-  /** That the write is conditional on; 0 for a record that is created. */
+  /** The stored revision on which the write is conditional; 0 for a new record. */
   readonly revision: number
-  /** An address of the same id that leads to nothing any more, which a creation replaces. */
+  /** The address of a removed record with the same id. The new record replaces this address. */
   readonly staleAddress: OccurrenceAddress | null
-  /** What happens to the queue item of the record. Default: nothing. */
+  /** What the write does to the queue item of the record. Default: nothing. */
   readonly queueMove?: QueueMove
 }
 
-/** What happens to the queue item of an occurrence, see `Keys.queued`. */
+/** The change of an occurrence's queue item, see `Keys.queued`. */
 export type QueueMove = 'add' | 'remove'
 
-/** By id: what happens to the queue items of the records that a step writes. */
+/** The changes of queue items, by the ids of the records that a step writes. */
 export type QueueMoves = ReadonlyMap<OccurrenceId, QueueMove>
 
-/** The write of a step's change. `marks`: the end of a running occurrence concerns other occurrences of the job. */
+/** Builds the write of a step's change. `marks`: the end of a running occurrence concerns other occurrences of the job. */
 export function recordWrite(
   job: JobReading,
   { before, after }: OccurrenceWrite,
@@ -49,7 +49,7 @@ export function recordWrite(
   }
 }
 
-/** Writes a head, if the stored one has the revision that was read; 0 for one that is new. */
+/** Writes a head on the condition that the stored head has the given revision; 0 for a new head. */
 export function putHead({ requests, keys }: Table, head: StoredHead, revision: number): TransactWriteItem {
   return { Put: { TableName: requests.tableName, Item: headItem(keys, head), ...hasRevision(revision) } }
 }
@@ -59,12 +59,12 @@ export function checkHead({ requests, keys }: Table, head: StoredHead): Transact
   return { ConditionCheck: { TableName: requests.tableName, Key: keyItem(keys.head(head.id)), ...condition } }
 }
 
-/** The condition that a job whose occurrences may overlap still lets them start; its head may have changed otherwise. */
+/** Checks that a job whose occurrences may overlap still lets them start. Other changes of its head do not matter. */
 export function checkStartable({ requests, keys }: Table, head: StoredHead): TransactWriteItem {
   const { policy, paused, pausedUntil, planParts, handlerKey, cancelsBelow } = headNames
   const values: Item = { ':allow': text('allow'), ':handlerKey': json(head.handlerKey) }
   const conditions = [`${policy} = :allow`, `attribute_not_exists(${planParts})`, `${handlerKey} = :handlerKey`]
-  // One that is there is over, by the time of the step.
+  // A pause in this head is over at the time of the step, so the head must keep exactly this pause, or have none.
   if (head.paused === null) conditions.push(`attribute_not_exists(${paused})`)
   else {
     conditions.push(`${pausedUntil} = :pausedUntil`)
@@ -86,16 +86,16 @@ export function checkStartable({ requests, keys }: Table, head: StoredHead): Tra
   }
 }
 
-/** What a transaction writes of records. */
+/** The items that a transaction writes for occurrence records. */
 export interface Writes {
   readonly items: readonly TransactWriteItem[]
-  /** The keys of parts to which these records do not refer any more once they are written. */
+  /** The keys of parts to which these records no longer refer after the write. */
   readonly outdated: readonly Key[]
 }
 
 /**
- * The writes of these records; a new record comes with its address. Returns `null` if a record had to be marked before its
- * first parts: it has changed since the step read it, so the step has to decide again.
+ * Builds the writes of these records; a new record also gets an address. Returns `null` if a record had to be marked before
+ * its first parts. The mark has changed the record, so the step must decide again.
  */
 export async function writesOf(table: Table, writes: readonly RecordWrite[]): Promise<Writes | null> {
   const levels = new Set(writes.flatMap(({ record }) => (record.state === 'pending' ? levelOf(record) : [])))
@@ -113,7 +113,7 @@ export async function writesOf(table: Table, writes: readonly RecordWrite[]): Pr
   }
 }
 
-/** Writes all or nothing, and takes away the parts that this outdates. */
+/** Writes all items or none, then removes the parts that the write has made obsolete. */
 export async function commit(
   table: Table,
   { items, outdated }: Writes,
@@ -129,7 +129,7 @@ export async function commit(
   return written
 }
 
-/** The item of a record. What lies in parts and does not change stays there. */
+/** Builds the item of a record. Unchanged values that lie in parts stay there. */
 function itemOf({ keys }: Table, { record, marked, revision, before }: RecordWrite): Item {
   const item = occurrenceItem(keys, { record, marked, revision: revision + 1 })
   const bulk = before?.bulk ?? null
@@ -147,7 +147,7 @@ function itemOf({ keys }: Table, { record, marked, revision, before }: RecordWri
   return item
 }
 
-/** Marks records that are to get their first parts. True when there was any. */
+/** Marks records that are about to get their first parts. Returns whether there were any. */
 async function markFirst(table: Table, writes: readonly RecordWrite[], items: readonly Item[]): Promise<boolean> {
   const first = writes.filter(({ revision }, index) => {
     const item = items[index] as Item
@@ -180,7 +180,8 @@ function writesOfOne(table: Table, write: RecordWrite, item: Item): readonly Tra
   const put: TransactWriteItem = { Put: { TableName, Item: item, ...hasRevision(revision) } }
   const moved = write.queueMove === undefined ? [] : [moveInQueue(table, record, write.queueMove)]
   if (revision > 0) return [put, ...moved]
-  // An address that leads here already, or to what was pruned, is as good as none: the record's own condition decides.
+  // The write may replace an address that already leads to this record, or to a pruned record. The condition on the record
+  // itself decides whether the record is new.
   const known = { ':here': number(record.scheduledAt), ':stale': number((staleAddress ?? record).scheduledAt) }
   const condition = {
     ConditionExpression: 'attribute_not_exists(pk) OR t IN (:here, :stale)',
@@ -201,7 +202,7 @@ export function remove({ requests }: Table, key: Key): TransactWriteItem {
   return { Delete: { TableName: requests.tableName, Key: keyItem(key) } }
 }
 
-/** The condition that an item is as it was read; 0 for one that was not there. */
+/** The condition that an item still has the revision that was read; 0: the item must not exist. */
 export function hasRevision(revision: number): RevisionCondition {
   return revision === 0
     ? { ConditionExpression: 'attribute_not_exists(pk)' }
@@ -213,7 +214,7 @@ interface RevisionCondition {
   readonly ExpressionAttributeValues?: Item
 }
 
-/** Whether these, and the head with them, are more than a transaction takes: 100 items and, about, 4 MB. */
+/** Whether these writes and the head exceed a transaction: 100 items, or about 4 MB. */
 export function isTooLarge(writes: readonly TransactWriteItem[]): boolean {
   if (writes.length >= transactionLimit) return true
   const bytes = writes.reduce((sum, { Put: put }) => sum + (put?.Item === undefined ? 0 : sizeOf(put.Item)), 0)

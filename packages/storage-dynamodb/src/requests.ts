@@ -24,16 +24,16 @@ import { type Key, keyItem, keyOf } from './keys.ts'
 import type { ReadOptions } from './options.ts'
 import { Pauses } from './pauses.ts'
 
-/** The items in groups of this size. */
+/** Splits the items into groups of at most `size`. */
 export function groupsOf<T>(items: readonly T[], size: number): readonly (readonly T[])[] {
   const count = Math.ceil(items.length / size)
   return Array.from({ length: count }, (_, group) => items.slice(group * size, (group + 1) * size))
 }
 
-/** A query, on the table of the storage. */
+/** A query on the storage's table, without the name of the table. */
 export type QueryInput = Omit<QueryCommandInput, 'TableName'>
 
-/** A consistent query of one partition, optionally between two sort keys, both included. */
+/** A consistent query of one partition, optionally between two sort keys (both inclusive). */
 export function partitionQuery(pk: string, range?: readonly [lower: string, upper: string]): QueryInput {
   if (range === undefined) {
     return { KeyConditionExpression: 'pk = :pk', ExpressionAttributeValues: { ':pk': text(pk) }, ConsistentRead: true }
@@ -45,33 +45,33 @@ export function partitionQuery(pk: string, range?: readonly [lower: string, uppe
   }
 }
 
-/** How requests are repeated. */
+/** How requests are repeated and limited in time. */
 export interface RequestOptions extends Omit<ReadOptions, 'prefix'> {
-  /** The option that gives DynamoDB more time, for messages. Default: `retryTimeout`. */
+  /** The option that gives DynamoDB more time; error messages name it. Default: `retryTimeout`. */
   readonly limit?: 'retryTimeout' | 'timeout'
-  /** The time that is left for all requests together. Default: no limit. */
+  /** Returns the time that is left for all requests together, in ms. Default: no limit. */
   readonly leftMs?: () => number
 }
 
-/** What a conditional update came to, with the item as it was before. */
+/** The result of a conditional update, with the item as it was before the update. */
 export type UpdateOutcome =
   | { readonly written: true; readonly before: Item }
   | { readonly written: false; readonly found: Item | null }
 
-/** The most items of one transaction. */
+/** Maximum number of items in one transaction. */
 export const transactionLimit = 100
 
-/** The most bytes of one transaction: below DynamoDB's 4 MB, as its count is not known to the byte. */
+/** Maximum size of one transaction in bytes. Below DynamoDB's 4 MB, because the storage only estimates sizes. */
 export const transactionBytes = 3_500_000
 
 const readLimit = 100
-/** Of reads of very many items: other calls need sockets too, and the table room. */
+/** Concurrent requests of one read of very many items. Other calls also need sockets and capacity of the table. */
 const groupsAtOnce = 8
 const deleteLimit = 25
-/** Time that a request has at least if the time for all requests is limited, in ms. */
+/** Minimum time limit of a request, in ms, if the time for all requests is limited. */
 const leastRequestMs = 1000
 
-/** Requests to the table: repeated while DynamoDB is overloaded or out of reach, and failing with coded errors. */
+/** Sends requests to the table. Repeats them while DynamoDB is overloaded or unreachable, and throws errors with codes. */
 export class Requests {
   readonly #tableName: string
   readonly #options: RequestOptions
@@ -103,8 +103,8 @@ export class Requests {
   }
 
   /**
-   * DynamoDB's clock in epoch milliseconds, by the date of an answer: whole seconds. What it asks for does not exist,
-   * and need not be read consistently, so that it costs half a unit.
+   * Returns DynamoDB's clock in epoch milliseconds, from the `Date` header of an answer, which has whole seconds. The read
+   * of a nonexistent item without consistency costs half a unit.
    */
   async time(key: Key): Promise<number> {
     const command = new GetItemCommand({ TableName: this.#tableName, Key: keyItem(key) })
@@ -123,7 +123,7 @@ export class Requests {
     return time
   }
 
-  /** Reads items, consistently; each by itself. Absent ones are absent from the answer. */
+  /** Reads items consistently, each one by itself. The answer omits items that do not exist. */
   async getAll(keys: readonly Key[]): Promise<FoundItems> {
     const found = new FoundItems()
     const [only, another] = keys
@@ -146,7 +146,7 @@ export class Requests {
       const request = { [this.#tableName]: { Keys: wanted, ConsistentRead: true } }
       const answer = await this.send('BatchGetItem', new BatchGetItemCommand({ RequestItems: request }))
       for (const item of answer.Responses?.[this.#tableName] ?? []) found.add(item)
-      // A part is left out when the answer gets too large (which is no failure) or when the table is overloaded.
+      // DynamoDB omits some items if the answer becomes too large, which is no failure, or if the table is overloaded.
       const left = answer.UnprocessedKeys?.[this.#tableName]?.Keys ?? []
       if (left.length === wanted.length && !(await pauses.next()))
         throw busyError(this.#tableName, 'BatchGetItem', null)
@@ -154,13 +154,13 @@ export class Requests {
     }
   }
 
-  /** One page of a query. */
+  /** Reads one page of a query. */
   async query(input: QueryInput): Promise<{ items: readonly Item[]; last: Item | null }> {
     const answer = await this.send('Query', new QueryCommand({ TableName: this.#tableName, ...input }))
     return { items: answer.Items ?? [], last: answer.LastEvaluatedKey ?? null }
   }
 
-  /** All pages of a query, item by item. */
+  /** Yields the items of all pages of a query. */
   async *queryAll(input: QueryInput): AsyncGenerator<Item, void, undefined> {
     let start: Item | null = null
     do {
@@ -172,7 +172,7 @@ export class Requests {
     } while (start !== null)
   }
 
-  /** How many items a query finds. */
+  /** Returns the number of items that a query finds. */
   async count(input: QueryInput): Promise<number> {
     let count = 0
     let start: Item | undefined
@@ -185,14 +185,15 @@ export class Requests {
     return count
   }
 
-  /** Writes all or nothing. Answers false when a condition did not hold, or another transaction was in the way. */
+  /** Writes all items or none. Returns false if a condition failed or another transaction interfered. */
   async transact(writes: readonly TransactWriteItem[]): Promise<boolean> {
-    // The token makes a repetition whose first answer got lost answer as the first did, for ten minutes.
+    // With this token, a repeated request whose first answer was lost returns the first answer again. DynamoDB keeps tokens
+    // for 10 minutes.
     const input = { TransactItems: [...writes], ClientRequestToken: randomUUID() }
     return await this.#conditional('TransactWriteItems', new TransactWriteItemsCommand(input))
   }
 
-  /** Updates one item. A condition is needed: an update would create an item that is absent. */
+  /** Updates one item. The condition is required, because an update without one would create a missing item. */
   async update(input: Omit<UpdateItemCommandInput, 'TableName'>): Promise<UpdateOutcome> {
     const request: UpdateItemCommandInput = {
       TableName: this.#tableName,
@@ -208,17 +209,17 @@ export class Requests {
     }
   }
 
-  /** Writes one item; false when the condition does not hold. */
+  /** Writes one item. Returns false if the condition fails. */
   async put(input: Omit<PutItemCommandInput, 'TableName'>): Promise<boolean> {
     return await this.#conditional('PutItem', new PutItemCommand({ TableName: this.#tableName, ...input }))
   }
 
-  /** Deletes one item; false when the condition does not hold. */
+  /** Deletes one item. Returns false if the condition fails. */
   async delete(input: Omit<DeleteItemCommandInput, 'TableName'>): Promise<boolean> {
     return await this.#conditional('DeleteItem', new DeleteItemCommand({ TableName: this.#tableName, ...input }))
   }
 
-  /** Deletes items, in any order and each by itself. */
+  /** Deletes items in any order, each one by itself. */
   async deleteAll(keys: readonly Key[]): Promise<void> {
     await Promise.all(groupsOf(keys, deleteLimit).map((group) => this.#deleteGroup(group)))
   }
@@ -248,7 +249,11 @@ export class Requests {
     }
   }
 
-  /** Repeats a request until the table answers. @throws conflicts (see {@link isContention}) unchanged, else a coded error */
+  /**
+   * Repeats a request until the table answers.
+   *
+   * @throws conflicts (see {@link isContention}) unchanged, otherwise an error with a code
+   */
   async send<In extends ServiceInputTypes, Out extends ServiceOutputTypes>(
     operation: string,
     command: Command<In, Out>,
@@ -294,7 +299,7 @@ export class FoundItems {
   }
 }
 
-/** The header `Date` of an answer. */
+/** Returns the `Date` header of an answer. */
 function dateOf(response: unknown): string | undefined {
   const { headers } = response as { readonly headers?: Readonly<Record<string, string>> }
   return headers?.date ?? headers?.Date
@@ -304,7 +309,11 @@ function nameOf({ pk, sk }: Key): string {
   return `${pk} ${sk}`
 }
 
-/** What a write that was refused found. @throws the error when it is another one */
+/**
+ * Returns the item that made the condition of a write fail; `null` if the item does not exist.
+ *
+ * @throws the given error if it has another cause
+ */
 function foundBy(error: unknown): Item | null {
   if (!isContention(error)) throw error
   return (error as { readonly Item?: Item }).Item ?? null

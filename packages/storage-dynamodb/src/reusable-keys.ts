@@ -7,9 +7,9 @@ import { keyItem, type Keys, uuidOf } from './keys.ts'
 import type { FoundItems } from './requests.ts'
 import type { Table } from './table.ts'
 
-// An item for each key that can be used again tells the key's last occurrence.
+// For each reusable key, an item of the table names the key's last occurrence.
 
-/** The last occurrence of a key; `null` when the key names none. */
+/** Returns the address of a key's last occurrence; `null` if no occurrence has used the key. */
 export function namedIn(found: FoundItems, keys: Keys, keyId: OccurrenceId): OccurrenceAddress | null {
   const item = found.get(keys.reusableKey(keyId))
   if (item === null) return null
@@ -17,8 +17,9 @@ export function namedIn(found: FoundItems, keys: Keys, keyId: OccurrenceId): Occ
 }
 
 /**
- * Lets the keys of new occurrences name them, if each still names what the step has read of it. A read of several items is not
- * one snapshot: the head may have come to its revision by another request of the key.
+ * Makes the keys of new occurrences name these occurrences, on the condition that each key still names what the step has
+ * read. The condition is needed because a read of several items is no snapshot: another request of the key may have changed
+ * key and head between the reads.
  */
 export function nameByKeys(
   { requests, keys }: Table,
@@ -47,7 +48,7 @@ export function nameByKeys(
   })
 }
 
-/** Frees a key that still names this occurrence. */
+/** Removes the item of a key if it still names this occurrence. */
 export async function freeKey({ requests, keys }: Table, keyId: OccurrenceId, id: OccurrenceId): Promise<void> {
   await requests.delete({ Key: keyItem(keys.reusableKey(keyId)), ...names(id) })
 }

@@ -6,8 +6,9 @@ import { commitStep } from './step-commit.ts'
 import { contended, type Table, untilDecided } from './table.ts'
 
 /**
- * Reads what a step needs, lets it decide, and commits. The step begins anew when another node came between. Steps of
- * this storage on one job run one after the other: side by side, all but one of them would fail and be charged.
+ * Reads what a step needs, lets the step decide, and commits. Repeats all of this if another node has written meanwhile.
+ * Steps of this storage on one job run one after the other. Run concurrently, all but one of them would fail, and DynamoDB
+ * would charge for each.
  */
 export async function runStep(table: Table, step: LedgerStep): Promise<void> {
   const id = step.jobs[0] as JobId
@@ -23,7 +24,7 @@ export async function runStep(table: Table, step: LedgerStep): Promise<void> {
 }
 
 async function decided(table: Table, id: JobId, step: LedgerStep, earlier: Promise<void> | undefined): Promise<void> {
-  // The caller of the earlier step gets its failure.
+  // The caller of the earlier step receives its error.
   await earlier?.catch(() => undefined)
   await untilDecided(table, id, async () => ((await attempt(table, id, step)) ? null : contended))
 }
@@ -40,7 +41,7 @@ async function attempt(table: Table, id: JobId, step: LedgerStep): Promise<boole
   return write === undefined || (await commitStep(table, job, write, step))
 }
 
-/** What the step names, is not there, and is not created by it either. */
+/** The occurrences that the step names, but that neither exist nor are created by the step. */
 function refused({ occurrences }: LedgerStep, { records }: JobReading, write: JobWrite | undefined) {
   const created = new Set(write?.occurrences.map(({ after }) => after.id))
   return occurrences.filter(({ id }) => !records.has(id) && !created.has(id))

@@ -24,12 +24,12 @@ import { nameByKeys } from './reusable-keys.ts'
 import { loadOccurrences, type Table } from './table.ts'
 
 /**
- * Writes the decisions of a step, if the data that it has read are unchanged. Otherwise it writes nothing, and returns false.
+ * Writes the decisions of a step if the data that it has read are unchanged. Otherwise it writes nothing and returns false.
  *
- * A step that starts an occurrence, or changes a waiting one, writes the job's head on the condition of its revision. So the
- * steps of a job follow one another. There are two exceptions. A running occurrence changes and ends by a write to its own
- * item, while none is queued behind it (see {@link StoredOccurrence.marked}). If occurrences may overlap, they start without
- * knowing of each other.
+ * A step that starts an occurrence, or changes a waiting one, writes the job's head on the condition of its revision. So
+ * the steps of a job follow one another. There are two exceptions. A running occurrence changes and ends by a write to its
+ * own item, while no occurrence is queued behind it (see {@link StoredOccurrence.marked}). If occurrences may overlap,
+ * their starts do not write the head.
  */
 export async function commitStep(table: Table, job: JobReading, write: JobWrite, step: LedgerStep): Promise<boolean> {
   const { before, after, occurrences } = write
@@ -89,7 +89,7 @@ async function commitWithHead(table: Table, job: JobReading, write: JobWrite, st
   return true
 }
 
-/** The changes of the step. Running occurrences are marked if their end concerns other ones. */
+/** Builds the writes of the step's changes. Running occurrences are marked if their end concerns other occurrences. */
 function recordsOf(
   job: JobReading,
   { occurrences }: JobWrite,
@@ -106,7 +106,7 @@ function recordsOf(
   )
 }
 
-/** Those of a large step that ran already when it took effect. */
+/** Returns the occurrences that a large step was to end, but that another node had started before the step took effect. */
 async function outlived(table: Table, { occurrences }: JobWrite): Promise<ReadonlySet<OccurrenceId>> {
   const ends = occurrences.filter(({ before, after }) => before !== null && isFinal(after.state))
   const stored = await loadOccurrences(
@@ -117,7 +117,7 @@ async function outlived(table: Table, { occurrences }: JobWrite): Promise<Readon
   return new Set(others.map(({ after }) => after.id))
 }
 
-/** The writes of a job's versions and of its place in the registry, for a step that changes the whole of it. */
+/** The writes of a job's versions and registry entry, for a step that changes the job itself. */
 function jobWrites(table: Table, { before, after: { job }, versions }: JobWrite): readonly TransactWriteItem[] {
   if (job === null) return []
   const { keys, requests } = table

@@ -2,14 +2,14 @@ import type { CreateTableCommandInput } from '@aws-sdk/client-dynamodb'
 import { readOptionNames } from '@jobistemer/core/storage'
 import { readPlainName, readTableArn, readTableName } from './options.ts'
 
-/** The index of live occurrences. It is sparse: only what lives has the attributes that are its keys. */
+/** The index of live occurrences. It is sparse: only live occurrences have its key attributes. */
 export const liveIndex = 'live'
 
-/** The index of failures, sparse as well: only what failed has its keys, and pays for it. */
+/** The index of failures. It is sparse: only failed occurrences have its key attributes and pay for it. */
 export const failedIndex = 'failed'
 
 /**
- * The table as `CreateTable` takes it: billed by request, without time to live, encrypted by DynamoDB's own key.
+ * The input of `CreateTable` for the table: billed by request, without time to live, encrypted with DynamoDB's own key.
  *
  * @throws JobistemerError `INVALID_ARGUMENT`, `UNKNOWN_OPTION`
  */
@@ -76,7 +76,7 @@ export function cloudFormationTemplate(options: { readonly tableName: string }):
         Type: 'AWS::DynamoDB::Table',
         DeletionPolicy: 'Retain',
         UpdateReplacePolicy: 'Retain',
-        // CloudFormation calls the members by the names of the API.
+        // CloudFormation uses the same member names as the API.
         Properties: {
           ...definitionOf(tableName),
           PointInTimeRecoverySpecification: { PointInTimeRecoveryEnabled: true },
@@ -89,16 +89,13 @@ export function cloudFormationTemplate(options: { readonly tableName: string }):
   }
 }
 
-/**
- * What {@link cloudFormationTemplate} gives: a template of the table, with the names that CloudFormation has for its
- * parts.
- */
+/** The result of {@link cloudFormationTemplate}: a template of the table, with CloudFormation's member names. */
 export interface CloudFormationTemplate {
-  /** The version of the form. */
+  /** The version of CloudFormation's template format. */
   readonly AWSTemplateFormatVersion: string
   /** For people. */
   readonly Description: string
-  /** The table, which is kept when its stack is deleted. */
+  /** The table. CloudFormation keeps it when its stack is deleted. */
   readonly Resources: {
     readonly JobistemerTable: {
       readonly Type: string
@@ -113,7 +110,7 @@ export interface CloudFormationTemplate {
   readonly Outputs: { readonly TableArn: { readonly Value: { readonly 'Fn::GetAtt': readonly string[] } } }
 }
 
-/** What a storage asks of DynamoDB. Each is one permission. */
+/** The actions of DynamoDB that a storage calls. Each one is an IAM permission. */
 const usedActions = [
   'dynamodb:BatchGetItem',
   'dynamodb:BatchWriteItem',
@@ -126,8 +123,8 @@ const usedActions = [
 ] as const
 
 /**
- * The least policy for a node: the actions that a storage uses, on one table and its indexes. `createTable` takes
- * `dynamodb:CreateTable` and `dynamodb:DescribeTable` on top.
+ * The least IAM policy for a node: the actions of a storage, on one table and its indexes. `createTable` also needs
+ * `dynamodb:CreateTable` and `dynamodb:DescribeTable`.
  *
  * @param options with an ARN such as `arn:aws:dynamodb:eu-central-1:123456789012:table/jobs`
  * @throws JobistemerError `INVALID_ARGUMENT`, `UNKNOWN_OPTION`
@@ -142,11 +139,11 @@ export function iamPolicy(options: { readonly tableArn: string }): IamPolicy {
   }
 }
 
-/** What {@link iamPolicy} gives: a policy, with the names that IAM has for its parts. */
+/** The result of {@link iamPolicy}: a policy with IAM's member names. */
 export interface IamPolicy {
-  /** The version of the policy language. */
+  /** The version of IAM's policy language. */
   readonly Version: string
-  /** What is allowed, and on what. */
+  /** The permitted actions and their resources. */
   readonly Statement: readonly {
     readonly Effect: string
     readonly Action: readonly string[]

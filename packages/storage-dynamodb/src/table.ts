@@ -11,30 +11,30 @@ import type { KnownVersions } from './known-versions.ts'
 import type { PriorityLevels } from './priority-levels.ts'
 import type { FoundItems, Requests } from './requests.ts'
 
-/** What the steps work on. */
+/** The dependencies of all steps: requests, keys and caches of one storage. */
 export interface Table {
   readonly requests: Requests
   readonly keys: Keys
   /** Of pending occurrences. */
   readonly levels: PriorityLevels
   readonly versions: KnownVersions
-  /** By job: the last step that this storage has begun. */
+  /** By job: the last step that this storage has started. */
   readonly stepsUnderWay: Map<JobId, Promise<void>>
 }
 
-/** Concurrent requests of one call. A client's HTTP agent has 50 sockets by default. */
+/** Maximum number of concurrent requests of one call. A client's HTTP agent has 50 sockets by default. */
 export const concurrency = 24
 
-/** Most items of one step. More in one transaction would collide with other nodes too often. */
+/** Maximum number of items of one step. A larger transaction would conflict with other nodes too often. */
 export const itemsPerStep = 20
 
-/** Another step has written between reading and writing: the step must decide again. */
+/** Result of a step if another step has written between its reads and its write. The step must decide again. */
 export const contended: unique symbol = Symbol('contended')
 
 const mostTries = 300
 const longestPauseMs = 120
 
-/** Repeats a step until no other step has written meanwhile. Each repetition means that another step succeeded. */
+/** Repeats a step until it is not `contended`. Each repetition means that another step succeeded. */
 export async function untilDecided<T>(
   { requests }: Table,
   what: string,
@@ -73,7 +73,7 @@ export async function loadOccurrences(
   return addresses.map((address) => occurrenceIn(found, keys, address))
 }
 
-/** Reads items, consistently, and what was too large for them. */
+/** Reads items consistently, including their values that lie in parts. */
 export async function readItems(
   table: Table,
   wanted: readonly Key[],
@@ -90,7 +90,10 @@ export async function readItems(
   return found
 }
 
-/** An item with what was too large for it, read anew as long as it is being changed; `null` when it was removed. */
+/**
+ * Returns an item with its values from parts. Reads the item again while other nodes change it. Returns `null` if the item
+ * was removed.
+ */
 export async function wholeItem(table: Table, read: Item, { runs }: WithRuns = { runs: true }): Promise<Item | null> {
   const item = runs ? read : withoutRuns(read)
   if (!hasBulk(item)) return item
@@ -101,7 +104,7 @@ export async function wholeItem(table: Table, read: Item, { runs }: WithRuns = {
     if (again === null) return null
     const wholeAgain = await restoreBulk(table, runs ? again : withoutRuns(again))
     if (wholeAgain !== null) return wholeAgain
-    // What is final never changes, so its parts are gone for good: it is being pruned, and goes after them.
+    // A final record never changes, so missing parts mean that a prune is removing the record.
     return isFinal(readOccurrence(again).record.state) ? null : contended
   })
 }
@@ -116,7 +119,7 @@ export function occurrenceIn(found: FoundItems, keys: Keys, address: OccurrenceA
   return item === null ? null : readOccurrence(item)
 }
 
-/** Where occurrences lie, by their ids alone; `null` for what does not exist. */
+/** Returns the addresses of occurrences by their ids. An entry is `null` if the occurrence does not exist. */
 export async function findAddresses(
   { requests, keys }: Table,
   ids: readonly OccurrenceId[],

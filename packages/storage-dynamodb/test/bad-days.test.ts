@@ -20,7 +20,7 @@ useTable(tableName, (made) => {
   client = made
 })
 
-// The kit's soak loses and doubles whole calls; here the requests that calls are made of go wrong, too.
+// The conformance kit's soak test loses and doubles whole calls. This test also makes single requests of a call fail.
 const effort = { scale: byEffort(20) / 100, seeds: [3] }
 const [soak] = storageCases({ multiProcess: true, durability: 'power' }, effort).filter(({ depth }) => depth === 'soak')
 
@@ -34,7 +34,7 @@ describe('nodes on DynamoDB keep all invariants', () => {
     const faulty: ReturnType<typeof faultyClient>[] = []
     let connections = 0
     const clientFor = (seed: number): Pick<DynamoDBClient, 'send'> => {
-      // The first connection of a soak judges when all is at rest: it sees the table as it is.
+      // The first connection of a soak test checks the table at the end, so its client has no faults.
       if (seed === 1) return client
       const inner = faultyClient(client, rates, seed)
       faulty.push(inner)
@@ -52,7 +52,7 @@ describe('nodes on DynamoDB keep all invariants', () => {
   })
 })
 
-/** Counts, and tells when a count is reached. */
+/** Counts events, and resolves promises when the count reaches a number. */
 class Progress {
   #count = 0
   #waiting: { readonly count: number; readonly resolve: () => void } | null = null
@@ -70,8 +70,8 @@ class Progress {
   }
 }
 
-// DynamoDB Local answers before it has written: of what it acknowledged last, a SIGKILL takes something now and then. The
-// real one does not, so it gets the time to write.
+// DynamoDB Local answers before it has written, so a SIGKILL sometimes loses acknowledged writes. DynamoDB itself does not.
+// So the test waits this long, in ms, before it kills the server.
 const writtenAfterMs = 2000
 
 describe('a DynamoDB server that is killed and restarted', () => {
@@ -106,7 +106,7 @@ describe('a DynamoDB server that is killed and restarted', () => {
       for (let index = 1; index <= last; index++) {
         const item = slotItem(id, index)
         const [created] = await storage.createOccurrences({ now: slotAt(index), owner, items: [item] })
-        // After a lost answer, the record is there and its owner is this one.
+        // After a lost answer, the record exists and the caller of the repeated create is its owner.
         expect(['created', 'exists']).toContain(created?.outcome)
         expect(created).toMatchObject({ state: 'running', token: 1 })
         const [settled] = await storage.settle({ now: slotAt(index) + 20, items: [finishItem(id, index)] })
@@ -117,7 +117,7 @@ describe('a DynamoDB server that is killed and restarted', () => {
     })
     const written = Promise.all(writers)
     for (const count of [12, 36]) {
-      // A writer that fails ends the test, and not only the wait for it.
+      // If a writer fails, the whole test fails at once, not only the wait for the writer.
       await Promise.race([progress.reached(count), written])
       proxy.cut()
       await sleep(writtenAfterMs)

@@ -8,7 +8,7 @@ import { Minutely } from './minutely.ts'
 
 const minuteMs = 60_000
 
-/** Measures a number of calls, one a minute, after some calls that bring everything into its usual state. */
+/** Measures a number of calls, one per minute. Some calls before these bring node and job into their usual state. */
 async function measureCalls(minutesBetweenSlots: number, calls: number): Promise<{ usage: Usage; finished: number }> {
   const meter = meteredClient(inject('dynamodb'))
   await createTable({ client: meter.client, tableName: 'calls' })
@@ -20,7 +20,7 @@ async function measureCalls(minutesBetweenSlots: number, calls: number): Promise
     tasks: [{ name: 'send', run: () => 7 }],
   })
   let finished = 0
-  // A process of its own each time, as after a cold start.
+  // Each call uses a new storage and scheduler, as after a cold start.
   const call = async () => {
     const storage = dynamodbStorage({ client: meter.client, tableName: 'calls', prefix })
     const called = createScheduler({ storage, jobs: [job], clock }).runDue()
@@ -39,7 +39,7 @@ async function measureCalls(minutesBetweenSlots: number, calls: number): Promise
 
 const guide = readFileSync(new URL('../docs/guide.md', import.meta.url), 'utf8')
 
-/** The figures that the guide states for a month of calls. */
+/** Returns the units that the guide states for a month of calls. */
 function statedUnits(row: string): readonly number[] {
   const line = guide.split('\n').find((one) => one.startsWith(`| ${row} |`))
   return (line ?? '')

@@ -20,11 +20,12 @@ storageConformance({
   it,
   name: 'dynamodb',
   capabilities: { multiProcess: true, durability: 'power', serverTime: true, damage: true },
-  // DynamoDB Local takes some hundred requests a second, and all of a core for them: as many connections and processes as
-  // elsewhere meet less often. Another seed is in bad-days.test.ts.
+  // DynamoDB Local handles some hundred requests per second and uses a whole core for them. With the usual number of
+  // connections and processes, requests overlap less often. A soak with another seed is in bad-days.test.ts.
   ...kitEffort(0.05),
   open() {
-    // Worlds share a table, so that every case also shows that namespaces do not see each other.
+    // All test storages share a table under different prefixes, so every case also shows that namespaces do not see each
+    // other.
     const prefix = `world-${++worlds}`
     const { endpoint } = inject('dynamodb')
     return {

@@ -8,7 +8,7 @@ const paused = { count: 0 }
 
 let dynamodbStorage: typeof DynamodbStorage
 
-// How long pauses are does not matter here, only that they are made. Files share their modules: this copy is for this one.
+// The length of pauses does not matter here, only their number. The mocked module applies to this file only.
 beforeAll(async () => {
   vi.resetModules()
   vi.doMock(import('../src/pauses.ts'), async (original) => ({
@@ -34,7 +34,7 @@ beforeEach(() => {
   paused.count = 0
 })
 
-/** Refuses transactions that check an item, as those do that carry a plan out. */
+/** A client that rejects the next `times` transactions that check the head, which are the transactions that carry a plan out. */
 function refusing(times: number): Pick<DynamoDBClient, 'send'> & { readonly refused: number } {
   let refused = 0
   const send = async (command: object, options: object): Promise<unknown> => {
@@ -56,7 +56,7 @@ function refusing(times: number): Pick<DynamoDBClient, 'send'> & { readonly refu
   }
 }
 
-/** Deletes a job of which so much waits that it takes a plan. */
+/** Deletes a job with more waiting occurrences than one transaction can cancel, so that the step needs a plan. */
 async function deleteWithBacklog(name: string, times: number) {
   const contender = refusing(times)
   const [plain, contending] = [client, contender].map((one) =>
@@ -83,7 +83,7 @@ it('a large step with endless conflicts rejects, and the next step carries out i
   const { deleted, again, waiting } = await deleteWithBacklog('gives-up', Number.POSITIVE_INFINITY)
   await expect(deleted()).rejects.toMatchObject({ code: 'STORAGE_BUSY' })
   expect(paused.count).toBeGreaterThan(100)
-  // The step itself has happened.
+  // The deletion itself has taken effect.
   expect(await again()).toMatchObject([{ outcome: 'absent' }])
   expect(await waiting()).toEqual({ pending: 0, queued: 0, running: 0 })
 })

@@ -49,7 +49,7 @@ const claim = async (sweep = false) => {
 
 const incarnationOf = (index: number): string => `00000000-0000-4000-8000-00000000000${index}`
 
-/** What an engine says of its node. */
+/** A node record as an engine stores it. */
 function nodeRecord(index: number, counter: number): NodeRecord {
   const versions = { node: '22.21.0', jobistemer: '1.0.0' }
   const host = `worker-7d9f8b6c5d-x2x${index}`
@@ -69,7 +69,7 @@ async function beat(own: NodeRecord, request: Partial<HeartbeatRequest> = {}): P
   await storage.heartbeat({ now: slotAt(0), own, remove: [], profilesOf: [], ...request })
 }
 
-/** A job like others: it has run once, and its last run is over. */
+/** A job in its usual state: it has run once, and its run has ended. */
 async function usedJob(name: string, policy: OverlapPolicy = 'skip'): Promise<JobId> {
   const { id } = await addJob(storage, name, policy)
   await create(slotItem(id, 1))
@@ -93,7 +93,7 @@ async function busyJob(running: number, maxConcurrency: number): Promise<JobId> 
   return id
 }
 
-/** What each row of the guide's cost sheet stands for. */
+/** By row of the guide's cost sheet: the step that the row describes. */
 const steps: Readonly<Record<string, () => Promise<Usage>>> = {
   'create and start': async () => {
     const id = await usedJob('nightly-report')
@@ -230,7 +230,7 @@ const steps: Readonly<Record<string, () => Promise<Usage>>> = {
 
 const guide = readFileSync(new URL('../docs/guide.md', import.meta.url), 'utf8')
 
-/** The figures that the guide states for a step. */
+/** Returns the units that the guide states for a step. */
 function statedCost(step: string): Usage {
   const row = guide.split('\n').find((line) => line.startsWith(`| ${step} |`))
   const [tableWrites, indexWrites, reads, writeRequests, readRequests] = (row ?? '').split('|').slice(2, 7).map(Number)
@@ -239,7 +239,7 @@ function statedCost(step: string): Usage {
 
 describe('DynamoDB charges what the guide’s cost sheet states for', () => {
   it.each(Object.keys(steps))('%s', async (step) => {
-    // The first call of a storage looks at the table, too.
+    // The first call of a storage also checks the table, which must not count.
     await storage.get({})
     const usage = await (steps[step] as () => Promise<Usage>)()
     expect(usage).toEqual(statedCost(step))

@@ -3,7 +3,7 @@ import type { DamagedText } from '@jobistemer/storage-conformance'
 import { Keys } from '../src/keys.ts'
 import { names } from '../src/occurrence-item.ts'
 
-/** Overwrites a stored text behind the storage's back. With the definition, all that a version fixes goes. */
+/** Overwrites a stored text directly in the table. Damage of the definition destroys the whole content of the version. */
 export async function damage(
   client: DynamoDBClient,
   place: { readonly tableName: string; readonly prefix: string },

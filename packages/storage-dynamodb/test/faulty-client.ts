@@ -2,11 +2,11 @@ import type { DynamoDBClient } from '@aws-sdk/client-dynamodb'
 
 type Client = Pick<DynamoDBClient, 'send'>
 
-/** The probabilities of faults, from 0 to 1: before a request reaches the table, or after it took effect. */
+/** Probabilities of faults, from 0 to 1. Some occur before a request reaches the table, some after it took effect. */
 export interface FaultRates {
-  /** The table refuses the request, as if the table or an item of a transaction were throttled. */
+  /** The table rejects the request, as if the table or an item of a transaction were throttled. */
   readonly throttled: number
-  /** The request takes effect, and its answer gets lost. */
+  /** The request takes effect, and its answer is lost. */
   readonly lostAnswer: number
 }
 

@@ -32,7 +32,7 @@ function open(form: Form, by: Pick<DynamoDBClient, 'send'> = client): Storage {
   return storageOfForm({ client: by, tableName, prefix }, form)
 }
 
-/** A made-up change of the form: each place in the registry gets a rank, three jobs at a time. */
+/** A made-up migration: each registry entry gets a rank, three jobs per piece. */
 const addRanks: Migration = async ({ requests, keys }, cursor) => {
   const { items, last } = await requests.query({
     KeyConditionExpression: 'pk = :pk AND begins_with(sk, :id)',
@@ -52,7 +52,7 @@ const addRanks: Migration = async ({ requests, keys }, cursor) => {
   return last === null ? null : keyOf(last).sk
 }
 
-/** A second one, which is done with at once. */
+/** A second made-up migration, which ends after one piece. */
 const raiseRanks: Migration = async ({ requests, keys }) => {
   const query = {
     KeyConditionExpression: 'pk = :pk AND begins_with(sk, :id)',
@@ -125,7 +125,7 @@ it.each([1, 2, 3, 5, 8])('a migration whose node dies after %i writes is complet
   }
   const dying = open(nextForm, { send: send as unknown as DynamoDBClient['send'] })
   await expect(dying.listJobs(look)).rejects.toThrow('the process is dead')
-  // Not even half of it may be read by those who know the older form alone.
+  // A version that knows only the older form must not open data that are half migrated.
   await expect(open(currentForm).listJobs(look)).rejects.toMatchObject({ code: 'STORAGE_SCHEMA_NEWER' })
   expect((await open(nextForm).listJobs(look)).items).toHaveLength(jobCount)
   expect(await ranks()).toEqual(rankedOnce(1))

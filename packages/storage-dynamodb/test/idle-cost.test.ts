@@ -10,7 +10,7 @@ import { Minutely } from './minutely.ts'
 const tableName = 'idle'
 const minutes = 5
 
-/** Read units of a node with `count` jobs in an hour in which none is due, extrapolated from some minutes. */
+/** Read units of a node with `count` jobs in one hour without due slots, extrapolated from some minutes. */
 async function readsOfAnHour(count: number): Promise<number> {
   const meter = meteredClient(inject('dynamodb'))
   const plain = localClient(inject('dynamodb'))

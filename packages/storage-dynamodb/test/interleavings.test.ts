@@ -44,7 +44,10 @@ beforeEach(() => {
 
 type Send = (command: object, options: object) => Promise<unknown>
 
-/** A storage of another node, to which something happens right before a request: the one of that number, or the first with that text. */
+/**
+ * A storage of another node. `happens` runs directly before one request: the request with the number `moment`, or the first
+ * that matches this pattern.
+ */
 function interrupted(
   moment: number | string | RegExp,
   happens: () => Promise<unknown>,
@@ -80,7 +83,7 @@ async function addWaiting(job: JobId, count: number): Promise<void> {
   await storage.createOccurrences({ now: last, owner, items: [{ ...item, ...course, entries }] })
 }
 
-/** A storage whose transactions are bounded like those of the service; DynamoDB Local takes larger ones. */
+/** A storage whose transactions have the limits of DynamoDB. DynamoDB Local accepts larger ones. */
 function strict(): Storage {
   const send = async (command: object, options: object): Promise<unknown> => {
     if (command instanceof TransactWriteItemsCommand) {
@@ -89,7 +92,7 @@ function strict(): Storage {
     }
     return await (client.send as Send)(command, options)
   }
-  // The index of DynamoDB Local ends a page at a megabyte of whole items, that of the service at one of keys.
+  // DynamoDB Local ends an index page after 1 MB of whole items, DynamoDB after 1 MB of projected keys.
   const whole = laggingIndex({ send: send as unknown as DynamoDBClient['send'] }, 1)
   return dynamodbStorage({ client: whole, tableName, prefix })
 }
@@ -159,7 +162,7 @@ describe('a DynamoDB step of more than 100 records', () => {
   })
 })
 
-/** Text that does not compress to less than three quarters. */
+/** Text that compresses to no less than three quarters of its size. */
 function noise(bytes: number): string {
   return randomBytes(bytes).toString('base64')
 }
@@ -170,7 +173,7 @@ function runsWith(tasks: number): readonly TaskRunRecord[] {
   return Array.from({ length: tasks }, (_, index) => ({ task: `t-${index}`, state, attempts, result: noise(80_000) }))
 }
 
-/** What a replay brings along: results of tasks that do not run again. */
+/** The results that a replay copies from its original, for tasks that do not run again. */
 function resultsOf(tasks: number) {
   return Object.fromEntries(Array.from({ length: tasks }, (_, index) => [`before-${index}`, noise(80_000)]))
 }
@@ -239,7 +242,7 @@ describe('a claim on DynamoDB', () => {
       const foreign = await addJob(storage, 'foreign', 'allow')
       const free = await addJob(storage, 'free', 'allow')
       for (const { id } of [paused, foreign]) await addTriggers(id, 130)
-      // These lie behind the other occurrences, in both partitions of the index.
+      // These occurrences sort behind all others, and lie in both partitions of the index.
       const last = Array.from({ length: 4 }, (_, key) => triggerItem(free.id, key, slotAt(2)))
       await storage.createOccurrences({ now: slotAt(2), owner, items: last })
       const pause = { at: slotAt(2), reason: null, actor: null }
@@ -304,13 +307,13 @@ it('a claim of overlapping occurrences starts none that a concurrent update canc
     if (command instanceof TransactWriteItemsCommand && !met) {
       met = true
       const changes = [{ ...change, waiting: 'cancel' }] as const
-      // It cancels the first one; all other ones are left.
+      // The update cancels only the first slot; the other slots stay.
       const [answer] = await storage.saveJobs({ now: slotAt(6), cancelLimit: 1, changes })
       expect(answer).toMatchObject({ outcome: 'saved', more: true, job: { cancelsBelow: 2 } })
     }
     const answer = (await (client.send as Send)(command, options)) as QueryCommandOutput
     if (!(command instanceof QueryCommand) || command.input.IndexName === undefined) return answer
-    // The index does not show the first one yet, so the claim is about others than the update.
+    // The index does not contain the first occurrence yet, so the claim and the update concern different occurrences.
     return { ...answer, Items: answer.Items?.filter(({ lo }) => lo?.N !== String(slotAt(1))) }
   }
   const node = dynamodbStorage({ client: { send: send as unknown as DynamoDBClient['send'] }, tableName, prefix })
@@ -388,7 +391,7 @@ describe('a prune on DynamoDB', () => {
     await storage.createOccurrences({ now: slotAt(1), owner, items: [trigger(early)] })
     await storage.settle({ now: slotAt(1), items: [finish(early)] })
     const old = { now: slotAt(9), jobId: job, before: slotAt(0), keep: 0, limit: 9 }
-    // The prune has removed the address, and not yet the record.
+    // The interrupted prune has removed the address, but not yet the record.
     const dying = interrupted('BatchWriteItemCommand .*history/', async () => {
       throw new Error('the process is dead')
     })

@@ -52,7 +52,7 @@ function open(): Storage {
   return dynamodbStorage({ client, tableName: 'large', prefix: `test-${tests++}` })
 }
 
-/** Task runs with results that hardly compress, as long as the engine lets them be. */
+/** Task runs with results that hardly compress, of the maximum size that the engine permits. */
 function largeRuns(tasks: number): readonly TaskRunRecord[] {
   return Array.from({ length: tasks }, (_, index) => ({
     task: `task-${index}`,
@@ -90,7 +90,7 @@ it('task runs that exceed one item are read back unchanged, and are removed with
   expect(await itemsOf(item.id)).toBe(0)
 })
 
-/** Prunes all that is over by slot 2, and answers how many items of the occurrence are left. */
+/** Prunes everything that ended before slot 2. Returns how many items of the occurrence remain. */
 async function leftAfterPrune(id: string): Promise<number> {
   const { removed } = await storage.prune({ now: slotAt(9), jobId: null, before: slotAt(2), keep: 0, limit: 9 })
   expect(removed).toBe(1)
@@ -112,12 +112,12 @@ it('an ended occurrence with queued occurrences behind it keeps its parts until 
   const last = { ...finishItem(id, 1), runs: largeRuns(8), sequence: 3 }
   expect(await storage.settle({ now: slotAt(1), items: [last] })).toMatchObject([{ woken: { id: slotItem(id, 2).id } }])
   expect((await recordOf(item.id))?.runs).toEqual(last.runs)
-  // The address, and what eight results of 98 KB take.
+  // One item for the address, and three for the parts of eight results of 98 KB.
   expect(await itemsOf(item.id)).toBe(1 + 3)
   expect(await leftAfterPrune(item.id)).toBe(0)
 })
 
-/** A client that loses the next `losses` answers to requests of a kind. */
+/** A client that loses the next `losses` answers to commands of the given class. */
 function losingClient(kind: new (input: never) => object): Pick<DynamoDBClient, 'send'> & { losses: number } {
   const losing = {
     losses: 0,
@@ -265,7 +265,7 @@ it('a request whose key is used again while its record is pruned keeps its parts
   const again = trigger(slotAt(3))
   const send = async (command: object, options: object): Promise<unknown> => {
     const answer = await (client.send as (command: object, options: object) => Promise<unknown>)(command, options)
-    // The prune has removed the address, and not yet the rest.
+    // The interrupted prune has removed the address, but not yet the parts and the record.
     if (command instanceof DeleteItemCommand) {
       const made = await storage.createOccurrences({ now: slotAt(3), owner, items: [again] })
       expect(made).toMatchObject([{ outcome: 'created' }])
@@ -356,7 +356,7 @@ function recoveryOf(job: JobId, count: number): CreateRecovery {
 describe('the list of active occurrences in the head of a job', () => {
   const headKey = (id: JobId) => ({ pk: { S: `test-${tests - 1}:job/${id.slice(4)}` }, sk: { S: 'head' } })
 
-  /** Lists an occurrence several times; the next step looks at the list. */
+  /** Adds `count` equal entries to the head's list, so that the next step checks which entries have ended. */
   async function fillList(id: JobId, entry: OccurrenceAddress, count: number): Promise<void> {
     await client.send(
       new UpdateItemCommand({
@@ -386,7 +386,7 @@ describe('the list of active occurrences in the head of a job', () => {
     return items
   }
 
-  /** Claims and ends this many, by writes that do not concern the head. */
+  /** Claims and ends `count` occurrences by writes that do not concern the head. */
   async function endSome(count: number): Promise<void> {
     const { claimed } = await storage.claim({
       now: slotAt(3),
@@ -490,8 +490,9 @@ it('a replace that lets hundreds of queued occurrences overlap wakes them all', 
 })
 
 /**
- * A job whose slot 1 runs, with 12 slots and 150 triggers queued behind it; a replacement lets them overlap, and has begun
- * to cancel the slots. The next step on the job cancels the last of these and wakes all triggers: it goes by a plan.
+ * Adds a job whose slot 1 runs, with 12 slots and 150 triggers queued behind it. An update then permits overlap, and has
+ * begun to cancel the slots. The next step on the job cancels the remaining slots and wakes all triggers, which needs a
+ * plan.
  */
 async function addCutOff(name: string): Promise<JobId> {
   const { id } = await addJob(storage, name, 'queue')
@@ -516,7 +517,7 @@ async function addCutOff(name: string): Promise<JobId> {
   return id
 }
 
-/** A client whose plans come late: something else is done just before each. Tells how many there were. */
+/** A client that runs `first` before each transaction with a plan. `plans` counts these transactions. */
 function latePlans(first: () => Promise<unknown>): Pick<DynamoDBClient, 'send'> & { readonly plans: number } {
   let plans = 0
   const send = async (command: object, options: object): Promise<unknown> => {
@@ -633,7 +634,7 @@ it('the newest occurrence under queue_one replaces hundreds of others, and start
   await assertLedger(storage)
 })
 
-/** A client whose process dies before its transaction number `count` arrives. */
+/** A client that fails from its transaction number `count` on, as if its process had died. */
 function dyingClient(count: number): Pick<DynamoDBClient, 'send'> {
   let transactions = 0
   const send = async (command: object, options: object): Promise<unknown> => {
@@ -653,7 +654,7 @@ it.each([2, 5, 9])('a large step whose node dies at transaction %i is completed 
   const request = { now: slotAt(200), owner, items: [recoveryOf(id, 200)] }
   await expect(dying.createOccurrences(request)).rejects.toThrow('the process is dead')
   expect((await historyOf(id)).length).toBe(Math.min(200, (count - 2) * 33))
-  // No other node knows of the job; the sweep finds what is left to do.
+  // No other node has loaded the job. The sweep of a claim finds the unfinished plan.
   const { claimed } = await storage.claim({ now: slotAt(200), owner, limit: 10, exceptHandlerKeys: [], sweep: true })
   expect(claimed.map(({ scheduledAt }) => scheduledAt)).toEqual([slotAt(1)])
   const states = (await historyOf(id)).map(({ state }) => state)

@@ -20,7 +20,7 @@ import { type Meter, meteredClient } from './metered-client.ts'
 
 const tableName = 'list-cost'
 let meter: Meter
-/** For what comes before. */
+/** The client that prepares the data of a test. */
 let client: DynamoDBClient
 let storage: Storage
 let measured: Storage
@@ -44,7 +44,7 @@ beforeEach(async () => {
   await measured.get({})
 })
 
-/** A failed run, behind a number of runs that were completed before it. */
+/** Adds a job whose latest run has failed, after `completed` completed runs. */
 async function failedAfter(completed: number): Promise<JobId> {
   const { id } = await addJob(storage, 'nightly-report')
   await run(id, 1, 'completed')
@@ -59,7 +59,7 @@ async function run(id: JobId, index: number, state: 'completed' | 'failed', runs
   expect(await storage.settle({ now: slotAt(index) + 20, items: [item] })).toMatchObject([{ outcome: 'ok' }])
 }
 
-/** Puts `count` copies of the first record of a job before it. */
+/** Copies the first record of a job `count` times, each copy with an earlier scheduled time. */
 async function copyBackwards(id: JobId, count: number): Promise<void> {
   const pk = { S: `test-${tests}:history/${id.slice(4)}` }
   const query = { TableName: tableName, KeyConditionExpression: 'pk = :pk', ExpressionAttributeValues: { ':pk': pk } }
@@ -74,7 +74,7 @@ async function copyBackwards(id: JobId, count: number): Promise<void> {
   }
 }
 
-/** Puts `count` copies of the one pending record of a job beside it. */
+/** Copies the only pending record of a job `count` times. */
 async function copyPending(id: JobId, count: number): Promise<void> {
   const pk = { S: `test-${tests}:history/${id.slice(4)}` }
   const query = { TableName: tableName, KeyConditionExpression: 'pk = :pk', ExpressionAttributeValues: { ':pk': pk } }
@@ -105,7 +105,7 @@ it('a list of failed occurrences stops reading when its page is full, however lo
   const usage = await meter.measure(async () => {
     const { items, cursor } = await measured.listOccurrences(ofJob(id, 1, ['failed']))
     expect(items.map(({ scheduledAt }) => scheduledAt)).toEqual([slotAt(2)])
-    // Earlier occurrences may have failed too.
+    // The page is not the last one, because earlier occurrences may have failed too.
     expect(cursor).not.toBeNull()
   })
   expect(usage.readRequests).toBe(1)
@@ -138,7 +138,7 @@ it('a list reads no large task runs of other occurrences, and none if the query 
     const { items } = await measured.listOccurrences({ ...ofJob(id, 5, ['failed']), runs: true })
     expect(items.map(({ runs }) => runs.length)).toEqual([2])
   })
-  // The history, and the parts of the one.
+  // One query of the history, and one read of the parts of the failed run.
   expect(failed.readRequests).toBe(2)
   const withoutRuns = await meter.measure(async () => {
     const { items } = await measured.listOccurrences(ofJob(id, 5))
@@ -165,7 +165,7 @@ it('a page of queued occurrences reads no more records than it returns', async (
   })
   expect(usage.reads).toBeGreaterThan(299)
   const first = await meter.measure(() => measured.listOccurrences(ofJob(id, 10, ['queued'])))
-  // The head, and one record more than the page takes.
+  // The page reads the head, and one record more than it holds.
   expect(first.reads).toBeLessThan(15)
 })
 
@@ -203,6 +203,6 @@ it('a poll does not read the large task runs of occurrences with a cancel reques
     const request = { now: slotAt(3), owner, limit: 10, exceptHandlerKeys: [], sweep: false }
     expect((await measured.claim(request)).cancelRequested).toMatchObject([{ id: its, reason: 'enough' }])
   })
-  // Two partitions of what is pending, that of what is to be canceled, and the record.
+  // Two partitions of pending occurrences, the partition of cancel requests, and the record.
   expect(usage.readRequests).toBe(4)
 })

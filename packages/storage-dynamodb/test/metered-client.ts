@@ -16,13 +16,16 @@ import { localClient } from './local-client.ts'
 
 type Item = Record<string, AttributeValue>
 
-/** What calls have used, by DynamoDB's published rules. */
+/** The units that calls have consumed, by DynamoDB's published rules. */
 export interface Usage {
-  /** Of the table: one for each kilobyte begun of an item, two in a transaction. */
+  /** Write units of the table: one per started kilobyte of an item, two in a transaction. */
   tableWrites: number
-  /** Of the indexes: one for each entry that is put or removed. */
+  /** Write units of the indexes: one for each entry that is put or removed. */
   indexWrites: number
-  /** One for each 4 KB begun that are read consistently, half of it for the index. Nothing found counts as a block. */
+  /**
+   * Read units: one per started 4 KB of a consistent read, half a unit for an index read. An empty result counts as one
+   * block.
+   */
   reads: number
   writeRequests: number
   readRequests: number
@@ -30,7 +33,7 @@ export interface Usage {
 
 export interface Meter {
   readonly client: DynamoDBClient
-  /** What the server itself said to have consumed in writes that were no transactions, and what was counted for them. */
+  /** For writes outside of transactions: the units that DynamoDB Local reported, and the units that this client counted. */
   readonly plainWrites: { reported: number; counted: number }
   measure(calls: () => Promise<unknown>): Promise<Usage>
 }
@@ -39,8 +42,8 @@ const writing = /^(Put|Update|Delete|BatchWrite|TransactWrite)/
 
 /**
  * A client that counts the units of its requests. DynamoDB Local reports the units of plain requests correctly. For a
- * transaction it reports one item only, and for the index twice the units. So this client counts from the items before and
- * after, and compares its count of plain requests with the reported units.
+ * transaction it reports only one item, and for an index twice the units. So this client computes the units from the items
+ * before and after each write, and compares its count of plain requests with the report.
  */
 export function meteredClient(server: { readonly endpoint: string }): Meter {
   const client = localClient(server)
@@ -81,7 +84,7 @@ export function meteredClient(server: { readonly endpoint: string }): Meter {
           }
         } else if (command !== 'CreateTable' && command !== 'DescribeTable') {
           usage.readRequests++
-          // Requests are under way side by side: the sum is read when there is something to add.
+          // Requests run concurrently, so the sum must be read after the await.
           const units = await readUnits(command, args.input, result.output, read)
           usage.reads += units
         }

@@ -5,9 +5,9 @@ import { byEffort, isThorough } from '../../workspace/test-effort.ts'
 import { createTable, dynamodbStorage } from '../src/index.ts'
 import { localClient } from './local-client.ts'
 
-// Every process creates every slot: eight creates for each, of which seven lose.
+// Each of eight processes creates every slot. One create of each slot succeeds, and seven lose.
 const jobCount = 20
-// The kit's races of processes test the same rule with four processes.
+// The conformance kit races four processes; this test repeats the race with eight.
 const rounds = isThorough ? byEffort(3) : 1
 
 const { endpoint } = inject('dynamodb')

@@ -124,7 +124,7 @@ describe('the DynamoDB table', () => {
 describe('createTable', () => {
   type Send = (command: object, options: object) => Promise<unknown>
 
-  /** A client that answers requests of some kinds by itself. */
+  /** A client that answers some commands itself: `answer` returns the error to throw, or `null` to send the command. */
   function answering(answer: (command: object) => Error | null): Pick<DynamoDBClient, 'send'> {
     const send: Send = async (command, options) => {
       const failure = answer(command)
@@ -160,7 +160,7 @@ describe('createTable', () => {
   it('ends at its time limit if DynamoDB answers that the table exists but does not describe it', async () => {
     let requests = 0
     const hidden = answering((command) => {
-      // Without this failure, a call that goes on for ever would not end the test.
+      // Without this failure, a call that never stops sending requests would not end the test.
       if (requests++ === 500) return failure('ValidationException')
       const isLook = command instanceof DescribeTableCommand
       return failure(isLook ? 'ResourceNotFoundException' : 'ResourceInUseException')
@@ -239,7 +239,7 @@ function byIndex<Index extends { readonly IndexName?: string | undefined }>(inde
   return [...indexes].sort((left, right) => ((left.IndexName ?? '') < (right.IndexName ?? '') ? -1 : 1))
 }
 
-// What of IAM allows the request of each command.
+// By command: the IAM actions that permit the command.
 const actions: Readonly<Record<string, (input: never) => readonly string[]>> = {
   GetItemCommand: () => ['GetItem'],
   BatchGetItemCommand: () => ['BatchGetItem'],

@@ -16,7 +16,7 @@ import { dynamodbStorage } from '../src/index.ts'
 import { useTable } from './use-table.ts'
 
 const tableName = 'waiting'
-/** `npm run test:extra` takes the number that the storage promises. */
+/** `npm run test:extra` uses the number of waiting requests that the storage promises. */
 const count = isThorough ? 100_000 : 1000
 const timeoutMs = isThorough ? 7_200_000 : 120_000
 
@@ -29,7 +29,7 @@ useTable(tableName, (made) => {
 })
 
 beforeEach(() => {
-  // DynamoDB Local sorts its whole index for a query.
+  // DynamoDB Local sorts its whole index for each query, which takes longer than the default limit.
   storage = dynamodbStorage({ client, tableName, prefix: `test-${++tests}`, requestTimeout: { minutes: 2 } })
 })
 
@@ -44,7 +44,10 @@ async function addLetters(policy: OverlapPolicy, maxConcurrency = 1): Promise<vo
   ])
 }
 
-/** Requests in an order that is not that of their times, as clocks of nodes differ. A tenth has a priority. */
+/**
+ * Requests whose order differs from that of their scheduled times, as with clock differences between nodes. Every tenth has
+ * a priority.
+ */
 function requests(): readonly CreateRequested[] {
   return Array.from({ length: count }, (_, index) => {
     const item = triggerItem(id, index, at + (index ^ 5))
@@ -60,7 +63,7 @@ async function createAll(items: readonly CreateRequested[]): Promise<void> {
   }
 }
 
-/** Bytes of the head, which each step writes. */
+/** Returns the bytes of the head, which each step writes. */
 async function headBytes(): Promise<number> {
   const key = { pk: { S: `test-${tests}:job/${id.slice(4)}` }, sk: { S: 'head' } }
   const { Item: item } = await client.send(new GetItemCommand({ TableName: tableName, Key: key, ConsistentRead: true }))
@@ -84,7 +87,7 @@ async function finish(records: readonly OccurrenceRecord[]): Promise<void> {
   expect(new Set(answers.map(({ outcome }) => outcome))).toEqual(new Set(['ok']))
 }
 
-/** The first thousands that wait, in the order of their times. */
+/** Lists the first thousands of waiting occurrences in the order of their scheduled times. */
 async function listWaiting(state: 'pending' | 'queued'): Promise<readonly string[]> {
   const query = { kind: 'job', jobId: id, states: [state], order: 'ascending', limit: 1000, runs: false } as const
   const found: string[] = []
@@ -97,7 +100,7 @@ async function listWaiting(state: 'pending' | 'queued'): Promise<readonly string
   return found
 }
 
-/** Those of `waiting` that a list begins with. */
+/** Returns the first `most` items of a list that are in `waiting`. */
 function firstOf(items: readonly CreateRequested[], waiting: ReadonlySet<string>, most: number): readonly string[] {
   const byTime = items
     .filter((item) => waiting.has(item.id))

@@ -20,20 +20,23 @@ import type { Source } from './source.ts'
 import { isTrue, numberOf, type Row, type Session, type SqlValue } from './sql.ts'
 import type { Ear } from './wake-ups.ts'
 
-/** Tries of a transaction that conflicts with others. With the growing pauses they take about 2 s. */
+/** Maximum number of tries of a transaction that conflicts with others. With the growing pauses they take about 2 s. */
 const mostTries = 12
 
-/** Runs statements and transactions, each within a time limit, and translates their failures. */
+/** Runs statements and transactions, each within a time limit, and translates their errors. */
 export class Database implements Session {
   readonly place: string
-  /** How long the server waits for a lock: a value for `limitLocks`. */
+  /** How long the server waits for a lock, as a parameter of `limitLocks`. */
   readonly lockLimit: string
-  /** Whether values may be bytes, in the binary form of their type. False until {@link probe} has tried it. */
+  /**
+   * Whether the driver sends parameter values of bytes in the binary form of their type. False until {@link probe} has
+   * tried it.
+   */
   takesBytes = false
   readonly #source: Source
   readonly #limitMs: number
   readonly #lockLimitMs: number
-  /** The names of the statements whose plans are kept. */
+  /** By statement text: the name of each prepared statement whose plan the server keeps. */
   readonly #names = new Map<string, string>()
 
   constructor(source: Source, limitMs: number) {
@@ -45,7 +48,8 @@ export class Database implements Session {
   }
 
   /**
-   * Checks that the driver returns values in readable types, and passes arrays with NULL.
+   * Checks that the driver returns values of readable types, and that it sends arrays with NULL.
+   *
    * @throws JobistemerError `STORAGE_UNREADABLE`; errors of the driver
    */
   async assertReadable(): Promise<void> {
@@ -61,8 +65,8 @@ export class Database implements Session {
   }
 
   /**
-   * Checks what the driver does with bytes. `pg` sends them unchanged; other drivers convert them to texts, or fail. Some send
-   * data that the server cannot read, which breaks the connection: so a single client is not probed.
+   * Checks whether the driver sends bytes unchanged, as `pg` does. Other drivers convert bytes to text, or fail. Some send
+   * data that the server cannot read, which breaks the connection. So a single client is not probed.
    */
   async probe(): Promise<void> {
     if (!this.#source.replacesConnections) return
@@ -77,16 +81,21 @@ export class Database implements Session {
   }
 
   /**
-   * Names this statement, so that each connection keeps its plan. Behind a pooler without support for names, the server plans
-   * each call, as for all other statements.
+   * Prepares this statement under a name, so that the server keeps its plan per connection. Behind a pooler that does not
+   * support names, the server plans each call.
    */
   keepPlanOf(text: string): void {
     if (!this.#source.takesNames) return
-    // A pooler may serve several processes with one connection: the same name means the same statement.
+    // Through a pooler, several processes may share a connection. So the name is a hash of the text: the same name always
+    // means the same statement.
     this.#names.set(text, `jobistemer_${createHash('sha1').update(text).digest('hex')}`)
   }
 
-  /** Runs one statement as a transaction. @throws what the driver throws */
+  /**
+   * Runs one statement as a transaction.
+   *
+   * @throws errors of the driver
+   */
   async query(text: string, values?: readonly SqlValue[]): Promise<readonly Row[]> {
     const name = this.#names.get(text)
     if (name === undefined) return await this.#queryOnce(text, values)
@@ -94,7 +103,7 @@ export class Database implements Session {
       return await this.#queryOnce({ name, text }, values)
     } catch (error) {
       if (!isNameUnknown(error)) throw error
-      // The statement has not run.
+      // The server rejected the name, so the statement has not run and can be sent without a name.
       this.#names.clear()
       return await this.#queryOnce(text, values)
     }
@@ -109,7 +118,7 @@ export class Database implements Session {
     })
   }
 
-  /** Runs a transaction of several statements at READ COMMITTED, and repeats it after a conflict. */
+  /** Runs a transaction of several statements at READ COMMITTED. Repeats the transaction after a conflict. */
   async transaction<T>(body: (session: Session) => Promise<T>, limitMs: number = this.#limitMs): Promise<T> {
     for (let tries = 1; ; tries++) {
       try {
@@ -129,7 +138,7 @@ export class Database implements Session {
     }
   }
 
-  /** Opens a separate connection that listens. */
+  /** Opens a separate connection that listens to a channel. */
   async listen(...how: Parameters<OpenEar>): Promise<Ear> {
     if (this.#source.listen === null) throw new TypeError('this source of connections does not support LISTEN')
     return await this.#source.listen(...how)
@@ -144,7 +153,7 @@ export class Database implements Session {
     await this.#source.close()
   }
 
-  /** Runs a call within a time limit. `call` must call `sent` for each statement that it sends. */
+  /** Runs a call within a time limit. `call` must invoke `sent` before each statement that it sends. */
   async #within<T>(limitMs: number, call: (expired: Promise<never>, sent: () => void) => Promise<T>): Promise<T> {
     if (limitMs === Number.POSITIVE_INFINITY) return await call(new Promise<never>(() => {}), () => {})
     let expire = () => {}
@@ -158,7 +167,7 @@ export class Database implements Session {
     const sent = () => {
       sentAt = systemClock.monotonic()
     }
-    // A timer may fire early.
+    // A timer may fire too early, so this measures the elapsed time.
     const onTimer = () => {
       const leftMs = begun + limitMs - systemClock.monotonic()
       if (leftMs <= 0) expire()
@@ -168,7 +177,8 @@ export class Database implements Session {
     try {
       return await call(expired, sent)
     } catch (error) {
-      // A shorter wait has another cause: the caller waits in another way, or the user has set a lower limit.
+      // If the wait was shorter than the lock limit, the error has another cause: a NOWAIT, or a lower limit that the user
+      // has set.
       if (!isHeld(error) || systemClock.monotonic() - sentAt < this.#lockLimitMs) throw error
       throw heldError(error, { place: this.place, limitMs, lockLimitMs: this.#lockLimitMs })
     } finally {
@@ -182,7 +192,7 @@ export class Database implements Session {
   }
 }
 
-/** A statement, or one with a name as `pg` takes it. */
+/** A statement as text, or with a name as `pg` accepts it. */
 type Statement = string | { readonly name: string; readonly text: string }
 
 async function rowsOf(
@@ -190,7 +200,7 @@ async function rowsOf(
   statement: Statement,
   values?: readonly SqlValue[],
 ): Promise<readonly Row[]> {
-  // A separate type for named statements would be one more exported type.
+  // The cast avoids a separate exported type for named statements.
   const { rows } = await connection.query(statement as string, values === undefined ? undefined : [...values])
   return rows as readonly Row[]
 }

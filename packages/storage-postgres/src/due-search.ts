@@ -8,7 +8,8 @@ import { lanes } from './state-codes.ts'
 import { storeText } from './stored-text.ts'
 
 /**
- * Claimable occurrences in the delayed lane that each claim may scan. A claim that finds as many moves them to the ready lane.
+ * Number of claimable occurrences in the delayed lane from which a claim moves them to the ready lane. Each claim scans at
+ * most this many of them.
  */
 const mostDelayed = 500
 
@@ -22,7 +23,7 @@ export class DueSearch {
     this.#schema = schema
   }
 
-  /** Occurrences that seem to be claimable, and the instant of the next one, as of one moment. */
+  /** Returns apparently claimable occurrences and the instant of the next one, from one snapshot. */
   async due(
     { now, exceptHandlerKeys }: DueQuery,
     { limit, cursor }: { readonly limit: number; readonly cursor: string | null },
@@ -61,7 +62,7 @@ export class DueSearch {
     return { occurrences, cursor: null, nextDueAt: numberOrNull(rows[0]?.next_at) }
   }
 
-  /** The statement for the instant from when on the next one of a lane may be claimed, after `$1`. */
+  /** SQL for the next instant after `$1` at which an occurrence of the lane becomes claimable. */
   #nextOf(lane: number): string {
     return `SELECT l.claim_at FROM ${this.#schema}.live l JOIN ${this.#schema}.heads h ON h.id = l.job
       WHERE l.state = ${lane} AND l.claim_at > $1::text::bigint AND h.handler_key <> ALL ($2::text::text[])

@@ -3,7 +3,7 @@ import { quoteName } from './sql.ts'
 import { within } from './time-limit.ts'
 import type { Ear } from './wake-ups.ts'
 
-/** What is used of a client of `pg` to listen. */
+/** The members of a `pg` client that listening needs. */
 interface ListeningClient extends PostgresConnection {
   connect(): Promise<unknown>
   end(): Promise<void>
@@ -11,13 +11,13 @@ interface ListeningClient extends PostgresConnection {
   on(event: 'notification', listener: (message: { readonly payload?: string }) => void): unknown
 }
 
-/** What a pool of `pg` has that makes connections like its own. */
+/** The members of a `pg` pool from which an equal, separate connection can be made. */
 interface PoolOfClients extends PostgresPool {
   readonly Client: new (options: unknown) => ListeningClient
   readonly options: unknown
 }
 
-/** What PGlite has for listening. */
+/** The member of PGlite that listening needs. */
 interface InProcess extends PostgresClient {
   listen(channel: string, callback: (payload: string) => void): Promise<() => Promise<void>>
 }
@@ -25,12 +25,18 @@ interface InProcess extends PostgresClient {
 /** Opens a connection that listens to a channel. */
 export type OpenEar = (channel: string, onText: (text: string) => void, onLost: () => void) => Promise<Ear>
 
-/** Keeps a listening session, which is idle between notifications. Servers without this setting ignore the statement. */
+/**
+ * Exempts a listening session from the idle timeout, because it is idle between notifications. A server without this
+ * setting ignores the statement.
+ */
 const neverIdle = `SELECT set_config('idle_session_timeout', '0', false) FROM pg_settings WHERE name = 'idle_session_timeout'`
 
 const connectLimitMs = 10_000
 
-/** How a pool listens: with a connection of its own, not one of the pool. `null`: it cannot make one. */
+/**
+ * Returns how a pool listens: with a separate connection, not one of the pool. `null` if a separate connection cannot be
+ * made.
+ */
 export function earOfPool(pool: PostgresPool): OpenEar | null {
   const { Client, options } = pool as Partial<PoolOfClients>
   if (typeof Client !== 'function' || typeof options !== 'object') return null
@@ -45,7 +51,7 @@ export function earOfPool(pool: PostgresPool): OpenEar | null {
       await inTime(client.connect())
       await listen()
     } catch (error) {
-      // A close fails if the connection is not open or is broken. The caller receives the first error.
+      // A close fails if the connection is not open or is broken. The caller receives the original error.
       close().catch(() => {})
       throw error
     }
@@ -61,7 +67,7 @@ export function earOfPool(pool: PostgresPool): OpenEar | null {
   }
 }
 
-/** Returns how a client receives notifications; `null` if it cannot. A PGlite has its own method. */
+/** Returns how a client listens: a PGlite by its own method. `null` if the client cannot. */
 export function earOfClient(client: PostgresClient): OpenEar | null {
   if (typeof (client as Partial<InProcess>).listen !== 'function') return null
   return async (channel, onText) => {

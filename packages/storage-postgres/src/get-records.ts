@@ -9,10 +9,10 @@ import { numberOf, plainArray, type Row, type Session } from './sql.ts'
 
 const noCounts: LiveCounts = Object.freeze({ pending: 0, queued: 0, running: 0 })
 
-/** Newest occurrences of a job that the search for its latest run reads. */
+/** Maximum number of a job's newest occurrences that the search for its latest run reads. */
 const latestLimit = 1000
 
-/** Reads by id. Each list is as of one moment. */
+/** Reads records by their ids. Each list of the answer comes from one snapshot. */
 export async function get(session: Session, schema: string, request: GetRequest): Promise<GetAnswer> {
   const { jobs = [], versions = [], occurrences = [], counts = [], latest = [] } = request
   const jobRows = await readJobs(session, schema, jobs)
@@ -25,7 +25,7 @@ export async function get(session: Session, schema: string, request: GetRequest)
   }
 }
 
-/** The rows of a statement about ids, whose array is the only parameter. Ids of another form are not stored. */
+/** Runs a statement whose only parameter is an array of ids. Omits ids of another form, because none is stored. */
 async function rowsOf(session: Session, text: string, ids: readonly (JobId | OccurrenceId)[]): Promise<readonly Row[]> {
   const found = [...new Set(ids.flatMap((id) => uuidOrNull(id) ?? []))]
   return found.length === 0 ? [] : await session.query(text, [plainArray(found)])
@@ -59,15 +59,15 @@ async function readOccurrences(
 ): Promise<GetAnswer['occurrences']> {
   const byId = `${eachOf('$1', `SELECT ${liveColumns} FROM ${schema}.live WHERE id = n.id`)}
     UNION ALL ${eachOf('$1', `SELECT ${historyColumns} FROM ${schema}.history WHERE id = n.id`)}`
-  // Inside of another expression, what is looked for is hashed once.
+  // With the `IN` inside of another expression, PostgreSQL hashes the ids once instead of comparing each of them per row.
   const inHeads = headRuns(schema, 'h.is_quick AND coalesce(h.run_id IN (SELECT unnest($1::text::uuid[])), false)')
   const select = async (source: string) => {
     const rows = await rowsOf(session, withOwners(schema, source), ids)
     return new Map(rows.map((row) => readOccurrence(row)).map((record) => [record.id, record]))
   }
   let found = await select(byId)
-  // Heads have no index over these ids: those of all quick jobs are gone through. All is read anew, since an occurrence may
-  // have gone from one place to another.
+  // Heads have no index over the ids of their occurrences, so this scans the heads of all quick jobs. It also repeats the
+  // other reads, because an occurrence may have moved between the tables since.
   if (ids.some((id) => !found.has(id))) found = await select(`${byId} UNION ALL ${inHeads}`)
   return ids.map((id) => found.get(id) ?? null)
 }

@@ -4,12 +4,16 @@ import { codec1, storageFailure } from '@jobistemer/core/storage'
 const prefixLength = 4
 const scratch = new Uint8Array(16)
 
-/** The UUID of an id; `null` for an id of another form, under which nothing is stored. */
+/** Returns the UUID of an id; `null` for an id of another form, which is never stored. */
 export function uuidOrNull(id: JobId | OccurrenceId): string | null {
   return codec1.writeId(scratch, 0, id) ? id.slice(prefixLength) : null
 }
 
-/** The UUID of an id that is to be stored. @throws JobistemerError `STORAGE_REFUSED` */
+/**
+ * Returns the UUID of an id before it is stored.
+ *
+ * @throws JobistemerError `STORAGE_REFUSED` for an id of another form
+ */
 export function uuidOf(id: JobId | OccurrenceId): string {
   const found = uuidOrNull(id)
   if (found === null) throw refusedId(id)
@@ -22,18 +26,23 @@ function refusedId(id: string): JobistemerError {
   return storageFailure('STORAGE_REFUSED', ['id', id], message, remedy)
 }
 
-/** The bytes of a UUID. */
+/** Length of a UUID in bytes. */
 const uuidBytes = 16
 
-/** What an array of PostgreSQL begins with in its binary form: one dimension, no NULL, the type of the elements, how many from 1 on. */
+/**
+ * Length in bytes of the header of a PostgreSQL array in binary form: dimensions, NULL flag, element type, number of
+ * elements, first index.
+ */
 const arrayHead = 5 * 4
 
-/** The number of the type `uuid`, which is the same in every database. */
+/** The object id of PostgreSQL's type `uuid`, which is the same in every database. */
 const uuidType = 2950
 
 /**
- * Ids as an array of UUIDs in the binary form, which the server reads sooner than texts. The form is that of `array_recv` and
- * `uuid_recv`. @throws JobistemerError `STORAGE_REFUSED`, as {@link uuidOf}
+ * Encodes ids as an array of UUIDs in binary form, which the server reads faster than text. The format is the input of
+ * `array_recv` and `uuid_recv`.
+ *
+ * @throws JobistemerError `STORAGE_REFUSED`, as {@link uuidOf}
  */
 export function binaryUuids(ids: readonly (JobId | OccurrenceId)[]): Uint8Array {
   const bytes = Buffer.allocUnsafe(arrayHead + ids.length * (4 + uuidBytes))

@@ -1,47 +1,54 @@
 import { lanes } from './state-codes.ts'
 
-/** In `run_state` of a head: what the columns `run_…` are about. Below `never`, a slot that starts may stand there. */
+/**
+ * Values of `run_state` in a head: the state of the occurrence in the columns `run_…`. If the value is less than `never`, a
+ * starting slot may be stored in the head.
+ */
 export const inHead = {
-  /** An occurrence that has ended, or none. */
+  /** The occurrence has ended, or the head has never held one. */
   ended: 0,
-  /** One that was moved to `live`. */
+  /** The occurrence was moved to `live`. */
   moved: 1,
-  /** One that was moved to `live`; and none of this job shall stand in the head any more. */
+  /** The occurrence was moved to `live`, and no further occurrence of the job may be stored in the head. */
   never: 2,
   /** One that runs. */
   runs: 3,
 } as const
 
 /**
- * Of a job whose slots lie so close together, in milliseconds, one that starts may stand in the head. Such jobs have an index,
- * by which the running ones are found: each of its entries has started within this time, so it follows the rate.
+ * Maximum distance to the next slot, in ms, at which a starting slot may be stored in the head of its job. An index
+ * contains these jobs, to find their running occurrences. Each of its entries has started within this time, so the rate of
+ * starts limits its size.
  */
 const nearMs = 90_000
 
-/** What is longer, in bytes, would make heads large. */
+/** Maximum size of the texts of an occurrence in a head, in bytes. Longer texts would make heads large. */
 const mostText = 500
 
-/** Whether a slot that starts may stand in the head of its job, as {@link near} and {@link isShort} say it in SQL. */
+/**
+ * Whether a starting slot may be stored in the head of its job. {@link near} and {@link isShort} are the same conditions in
+ * SQL.
+ */
 export function mayStandInHead(scheduledAt: number, nextAt: number | null, texts: readonly (string | null)[]): boolean {
   if (nextAt === null || nextAt >= scheduledAt + nearMs) return false
   let length = 0
   for (const text of texts) if (text !== null) length += text.length
-  // A character takes three bytes at most.
+  // A UTF-16 unit takes at most three bytes in UTF-8.
   if (length * 3 <= mostText) return true
   return length <= mostText && texts.reduce((sum, text) => sum + Buffer.byteLength(text ?? ''), 0) <= mostText
 }
 
-/** Whether the next slot follows soon. */
+/** SQL condition: the next slot follows within `nearMs`. */
 export function near(row: string): string {
   return `${row}.next_at < ${row}.scheduled_at + ${nearMs}`
 }
 
-/** Whether the texts of an occurrence are short. */
+/** SQL condition: the texts of an occurrence are short enough for a head. */
 export function isShort(row: string): string {
   return `octet_length(coalesce(${row}.details, '')) + octet_length(coalesce(${row}.runs, '')) <= ${mostText}`
 }
 
-/** The columns of `heads` for the occurrence that runs in the head, under the names that they have in `live`. */
+/** The columns of `heads` that store a running occurrence, under the names of the same columns in `live`. */
 const columns = [
   ['id', 'run_id'],
   ['job', 'id'],
@@ -65,20 +72,20 @@ const columns = [
 
 const standing = (row: string, value: string) => (/^[a-z_]+$/.test(value) ? `${row}.${value}` : value)
 
-/** What to select from `heads` for the occurrence in a head, as `liveColumns` from `live`. */
+/** SQL select list for an occurrence in a head. Corresponds to `liveColumns` for the table `live`. */
 export function headRunColumns(row: string): string {
   const selected = columns.map(([name, value]) => `${standing(row, value)} AS ${name}`)
   return `${selected.join(', ')}, NULL::bigint AS finished_at`
 }
 
-/** Selects the occurrences that run in heads, of the jobs that the condition on `h` names. */
+/** SQL that selects the running occurrences in heads. `condition` restricts the heads `h`. */
 export function headRuns(schema: string, condition: string, more = ''): string {
   return `SELECT ${headRunColumns('h')}${more} FROM ${schema}.heads h WHERE h.run_state = ${inHead.runs} AND ${condition}`
 }
 
 const liveNames = columns.map(([name]) => (name === 'scheduled_at' ? 'order_at' : name)).join(', ')
 
-/** Inserts what has just been moved out of heads, which are the rows of `moved`. */
+/** SQL that inserts the rows of `moved`, which a statement has just moved out of heads, into `live`. */
 export function insertMoved(schema: string): string {
   return `INSERT INTO ${schema}.live (${liveNames})
       SELECT ${columns.map(([, value]) => standing('m', value)).join(', ')} FROM moved m`

@@ -7,49 +7,52 @@ import { isTrue, numberOrNull, quoteName, type Session } from './sql.ts'
 import { within } from './time-limit.ts'
 import { channelOf } from './wake-ups.ts'
 
-/** What a database and its server are like, as far as the storage depends on it. */
+/** The properties of a database and its server on which the storage depends. */
 export interface PostgresInspection {
-  /** The form of the schema; `null`: there are no tables of Jobistemer. */
+  /** The form of the schema; `null` if the schema has no tables of Jobistemer. */
   readonly form: number | null
-  /** The form that this version makes and needs. */
+  /** The form that this version creates and needs. */
   readonly formNeeded: number
-  /** The server is a standby. */
+  /** Whether the server is a standby, which accepts no writes. */
   readonly isStandby: boolean
-  /** Transactions take no writes unless they say so. */
+  /** Whether transactions are read-only by default. */
   readonly isReadOnly: boolean
-  /** What the server is set to, for connections like this one. */
+  /** Settings of the server that apply to this connection. */
   readonly settings: {
     readonly fsync: boolean
     readonly fullPageWrites: boolean
-    /** As PostgreSQL has it: `on`, `off`, `local`, `remote_write`, `remote_apply`. */
+    /** The value of `synchronous_commit`: `on`, `off`, `local`, `remote_write` or `remote_apply`. */
     readonly synchronousCommit: string
     readonly autovacuum: boolean
   }
-  /** Tables that autovacuum passes over. */
+  /** Tables for which autovacuum is turned off. */
   readonly unvacuumed: readonly string[]
-  /** What this user may not do and has to, as GRANT names it: `INSERT ON live`. */
+  /** The rights that this user lacks, as GRANT names them: `INSERT ON live`. */
   readonly missingRights: readonly string[]
-  /** Tables of which row level security hides rows from this user. */
+  /** Tables in which row-level security hides rows from this user. */
   readonly rowSecurity: readonly string[]
-  /** What keeps vacuum from removing dead rows, the oldest first. Without the rights to see others, only one's own. */
+  /**
+   * Transactions, slots and standbys that keep vacuum from removing dead rows, oldest first. Without the right to see other
+   * users' sessions, only this user's.
+   */
   readonly vacuumHolders: readonly VacuumHolder[]
-  /** Whether a notification comes through; `null`: it was not tried. */
+  /** Whether a test notification arrived; `null` if none was sent. */
   readonly hearsNotifications: boolean | null
 }
 
-/** Something that keeps dead rows from being removed. */
+/** Something that keeps vacuum from removing dead rows. */
 export interface VacuumHolder {
   readonly kind: 'transaction' | 'prepared' | 'slot' | 'standby'
   /**
-   * Of a transaction its process and application, of a prepared one its identifier, of a replication slot its name, of a standby
-   * with hot_standby_feedback its application and address.
+   * For a transaction, its process and application. For a prepared transaction, its identifier. For a replication slot, its
+   * name. For a standby with hot_standby_feedback, its application and address.
    */
   readonly name: string
-  /** For how long, in milliseconds; `null` where PostgreSQL does not say it. */
+  /** How long the holder has existed, in ms; `null` if PostgreSQL does not report it. */
   readonly forMs: number | null
 }
 
-/** How long a notification may take, in milliseconds. */
+/** How long the test notification may take, in ms. */
 const hearLimitMs = 2000
 const mostHolders = 20
 
@@ -60,9 +63,9 @@ const mostHolders = 20
 const feedbackAge = 100_000
 
 /**
- * Looks at a database as `postgresStorage` would find it with the same options. Makes and changes nothing.
+ * Inspects a database as `postgresStorage` would find it with the same options. Changes nothing.
  *
- * @throws JobistemerError as calls of the storage do, when the database cannot be reached
+ * @throws JobistemerError if the database cannot be reached, as calls of the storage do
  */
 export async function inspectPostgres(options: PostgresStorageOptions): Promise<PostgresInspection> {
   const read = readOptions(options)
@@ -108,7 +111,9 @@ async function inspectServer(session: Session) {
   }
 }
 
-/** Without a right to look into the schema, it is as if there was nothing: the rights tell why. */
+/**
+ * If the user may not read the schema, this returns `null` as for a missing schema. `missingRights` then names the reason.
+ */
 async function formOf(session: Session, schema: string): Promise<number | null> {
   const [found] = await session.query(
     `SELECT has_schema_privilege(n.oid, 'USAGE') AND has_table_privilege(c.oid, 'SELECT') AS readable
@@ -186,7 +191,7 @@ async function holdersOf(session: Session): Promise<readonly VacuumHolder[]> {
   })
 }
 
-/** A message to oneself, over two connections as nodes have them. */
+/** Sends a notification to itself over two connections, as nodes do. */
 async function hears(database: Database, options: ReadOptions): Promise<boolean | null> {
   if (!canListen(options)) return null
   const text = `trial-${systemClock.now()}-${process.pid}`

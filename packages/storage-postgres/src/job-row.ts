@@ -23,13 +23,13 @@ import { forEver } from './schema.ts'
 import { numberOf, numberOrNull, type Row } from './sql.ts'
 import { readText, readTextOrNull } from './stored-text.ts'
 
-/** A job as a step has read it. */
+/** A job with its head as a step has read them. */
 export interface ReadJob extends StoredJob {
-  /** Grows with each step that writes anything of the job. */
+  /** Grows with each step that writes anything about the job. */
   readonly revision: number
 }
 
-/** Heads with what their jobs are: for {@link readJob}. */
+/** SQL that selects heads with the definitions of their jobs, for {@link readJob}. */
 export function selectJobs(schema: string): string {
   return `SELECT h.*, j.name, j.owner, j.fingerprint, j.lineage, j.timeline, j.paused, j.created_at, j.changed_at,
       v.definition
@@ -37,7 +37,7 @@ export function selectJobs(schema: string): string {
     JOIN ${schema}.versions v ON v.job = h.id AND v.version = h.version`
 }
 
-/** The head in a row with the columns of `heads`. */
+/** Reads the head from a row with the columns of `heads`. */
 export function readHead(row: Row, id: JobId): LedgerHead {
   const { startRate, ...starts } = readStartNumbers(
     row.starts == null ? null : numbersOfStored(parseStored(row.starts as string)),
@@ -62,7 +62,7 @@ export function readHead(row: Row, id: JobId): LedgerHead {
   }
 }
 
-/** The start rate of a job and its last starts, as they are stored; `null` without one. */
+/** Returns the stored form of a job's start rate and last starts; `null` if the job has no start rate. */
 export function printStarts(head: Pick<JobRecord, 'overlap' | 'starts'>): string | null {
   const numbers = startNumbersOf(head)
   return numbers === null ? null : JSON.stringify(numbers)
@@ -84,7 +84,7 @@ function readPauseEnd(until: number | null): PauseEnd | null {
   return until === forEver ? isEndless : { until }
 }
 
-/** The job in a row of {@link selectJobs}. */
+/** Reads the job from a row of {@link selectJobs}. */
 export function readJob(row: Row): JobRecord {
   return jobRecordOf(readHead(row, jobIdOf(row.id)), {
     name: readText(row.name),
@@ -99,7 +99,7 @@ export function readJob(row: Row): JobRecord {
   })
 }
 
-/** The version in a row of `versions`. */
+/** Reads the version from a row of `versions`. */
 export function readVersion(row: Row): JobVersionRecord {
   return {
     jobId: jobIdOf(row.job),

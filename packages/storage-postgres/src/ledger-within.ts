@@ -26,28 +26,28 @@ const completeTypes = ['uuid', 'uuid', 'integer', 'integer', 'integer', 'text', 
   .map((type, index) => `$${index + 1}::text::${type}`)
   .join(', ')
 
-/** How long a completion waits for a connection of the storage, in ms. */
+/** How long a completion waits until a connection of the storage has moved its occurrence out of the head, in ms. */
 const moveLimitMs = 1000
 
-/** What is needed of the storage that a transaction is to write to. */
+/** The parts of the storage that a ledger within a user's transaction needs. */
 export interface StepsOf {
   readonly database: Pick<Database, 'errorOf' | 'query'>
   readonly steps: StepRunner
 }
 
 /**
- * The ledger inside a transaction of a user's. Each step is a savepoint: one that fails has written nothing. Steps come one after
- * the other, also where their callers do not wait for them: the locks of a transaction do not keep it from itself. What a step
- * locks stays locked until the transaction ends: the occurrence that is completed, and for all else the heads of the jobs.
+ * The ledger inside a user's transaction. Each step runs in a savepoint, so a failed step has written nothing. Steps run
+ * one after the other, even if their callers do not wait, because locks do not separate steps of the same transaction.
+ * Locks last until the transaction ends: a completion locks its occurrence, every other step locks the heads of its jobs.
  */
 export class LedgerWithin implements AsyncLedgerWithin {
   readonly #session: TransactionSession
   readonly #schema: string
   readonly #write: string
   readonly #complete: string
-  /** Opens the storage. Rejects with the error of the failed opening. */
+  /** Waits until the storage is open. Rejects with the error of a failed opening. */
   readonly #opened: () => Promise<StepsOf>
-  /** `null` if wake-ups are off. */
+  /** The channel for notifications; `null` if wake-ups are off. */
   readonly #channel: string | null
 
   constructor(
@@ -67,8 +67,8 @@ export class LedgerWithin implements AsyncLedgerWithin {
   }
 
   /**
-   * A completion changes nothing but its own occurrence, and locks nothing else: other steps on the job go on. Whatever
-   * they have read of that occurrence, they look at its sequence again when they write.
+   * A completion changes and locks only its own occurrence, so other steps on the job continue. A step that has read the
+   * occurrence before compares its sequence again when it writes.
    */
   async quickSettle({ id, jobId, scheduledAt, change, ...item }: SettleItem): Promise<SettleAnswer | null> {
     const [occurrence, job] = [uuidOrNull(id), uuidOrNull(jobId)]
@@ -85,13 +85,13 @@ export class LedgerWithin implements AsyncLedgerWithin {
   }
 
   /**
-   * Moves the occurrence out of its job's head, which would stay locked otherwise. It is no part of the transaction; where it
-   * waits for that very one, for a lock or for a connection, it gives up. It happens once for a job: its occurrences do not
-   * run in the head any more.
+   * Moves the occurrence out of its job's head, which the transaction would otherwise lock. The move uses another
+   * connection, outside of the transaction. It gives up after `moveLimitMs`, because it may wait for a lock or connection
+   * that this transaction holds. It happens once per job: later occurrences are not stored in the head.
    */
   async #moveOut(database: StepsOf['database'], occurrence: string, job: string): Promise<boolean> {
     const text = `SELECT ${this.#schema}.move_step($1::text::uuid, $2::text::uuid) AS is_written`
-    // Without it, the rules complete the occurrence, and lock the head.
+    // If the move fails, the rules complete the occurrence and lock the head.
     const moved = database.query(text, [occurrence, job]).then(isWritten, () => false)
     return await within(moveLimitMs, moved, () => false)
   }
@@ -107,7 +107,7 @@ export class LedgerWithin implements AsyncLedgerWithin {
         try {
           answer = await body(await this.#inSameTransaction(), steps, database)
         } catch (error) {
-          // The caller receives the first error. If the connection has ended, the server has rolled back.
+          // The caller receives the original error. If the connection has ended, the server has rolled back.
           await this.#session.query('ROLLBACK TO SAVEPOINT jobistemer').catch(() => {})
           throw error
         }
@@ -120,8 +120,8 @@ export class LedgerWithin implements AsyncLedgerWithin {
   }
 
   /**
-   * A caller that does not await a call may end the transaction during it, and a later statement would then run in a
-   * transaction of its own. So each write first checks that the transaction is still the same.
+   * A caller that does not await a call may end the transaction during the call. A later statement would then run in
+   * another transaction. So each write first checks that the transaction is still the same.
    */
   async #inSameTransaction(): Promise<Session> {
     const [row] = await this.#session.query('SELECT pg_current_xact_id()::text AS id')
@@ -138,7 +138,7 @@ export class LedgerWithin implements AsyncLedgerWithin {
     }
   }
 
-  /** Heard by others, and by this storage itself, when the transaction is committed. */
+  /** Sends a notification that other storages and this one receive when the transaction commits. */
   async notify(kinds: ReadonlySet<WakeUp['kind']>): Promise<void> {
     if (this.#channel === null) return
     const text = ['transaction', ...kinds].join(' ')
@@ -148,13 +148,14 @@ export class LedgerWithin implements AsyncLedgerWithin {
   }
 
   /**
-   * A foreign key that refers to no row. PostgreSQL checks it at the commit, also if the user checks constraints immediately.
-   * An error inside the transaction would turn its COMMIT into a silent ROLLBACK. Each refusal is a row of its own without a
-   * key, so transactions do not wait for each other.
+   * Inserts a foreign key that refers to no row, so the commit fails. PostgreSQL checks it at the commit, even if the user
+   * checks constraints immediately. An error inside the transaction would turn its COMMIT into a silent ROLLBACK. Each
+   * refusal is a separate row without a key, so transactions do not wait for each other.
    */
   async forbidCommit(): Promise<void> {
     await this.#session.inTurn(async () => {
-      // Only its answer may be lost, and the transaction be as good as before. If not, the next one fails as well.
+      // Ignores an error: perhaps only the answer was lost, and the transaction is intact. If it is not, the next statement
+      // fails too.
       await this.#session.query(`SET CONSTRAINTS ${this.#schema}.${refusal} DEFERRED`).catch(() => {})
       await this.#session.query(`INSERT INTO ${this.#schema}.no_commit VALUES (1)`)
     })

@@ -1,24 +1,25 @@
-/** PostgreSQL takes no longer one. */
+/** The longest lock timeout that PostgreSQL accepts, in ms. */
 const longestMs = 2 ** 31 - 1
 
 /**
- * The server gives up waiting for a lock after nine tenths of the time of a call, so that the caller still receives its error.
+ * Returns the lock limit for a call limit, in ms. The server stops waiting for a lock after nine tenths of the call limit,
+ * so that the caller still receives its error.
  */
 export function lockLimitOf(limitMs: number): number {
   return Math.min(Math.max(1, Math.floor(limitMs * 0.9)), longestMs)
 }
 
 /**
- * An expression that limits how long the transaction waits for each further lock. A shorter limit of the user stays. Not NULL.
- * Without it, a statement would keep waiting in the server after its caller has given up, on a connection beyond those of the
- * pool, and each further call would add one.
+ * SQL expression that limits how long the transaction waits for each further lock. It keeps a shorter limit of the user,
+ * and is never NULL. Without the limit, a statement would keep waiting in the server after its caller has given up. The
+ * pool replaces such a connection, so each further call would add another waiting connection.
  */
 export function limitLocks(limit: string): string {
   return `CASE WHEN current_setting('lock_timeout') = '0' OR current_setting('lock_timeout')::interval > ${limit}::interval
     THEN set_config('lock_timeout', ${limit}, true) ELSE '' END`
 }
 
-/** As {@link limitLocks}, as a condition of a statement: it is evaluated once, before any row is looked at. */
+/** Like {@link limitLocks}, as a condition of a statement. PostgreSQL evaluates it once, before it reads any row. */
 export function locksAreLimited(limit: string): string {
   return `(SELECT ${limitLocks(limit)}) IS NOT NULL`
 }

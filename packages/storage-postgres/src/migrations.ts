@@ -5,15 +5,15 @@ import { quoteName } from './sql.ts'
 
 /** What {@link postgresMigrations} takes. */
 export interface PostgresMigrationsOptions {
-  /** As for `postgresStorage`. Default `jobistemer`. */
+  /** The schema, as for `postgresStorage`. Default `jobistemer`. */
   readonly schema?: string
-  /** The form that the schema has: 0 for one that is empty or not there. Default 0. */
+  /** The present form of the schema; 0 for an empty or missing schema. Default 0. */
   readonly from?: number
 }
 
 /**
- * The statements that migrate a schema to the form of this version, as one transaction. Apply them yourself if you open the
- * storage with `migrate: false`. Run them with a tool that sends scripts, such as `psql`.
+ * Returns the statements that migrate a schema to the form of this version, as one transaction. Apply them yourself if you
+ * open the storage with `migrate: false`. Run them with a tool that executes scripts, such as `psql`.
  *
  * @throws JobistemerError `UNKNOWN_OPTION`, `INVALID_ARGUMENT`
  */
@@ -30,7 +30,9 @@ export function postgresMigrations(options: PostgresMigrationsOptions = {}): str
   return `${['BEGIN', ...create, ...statementsOf(schema, from, migrations), 'COMMIT'].join(';\n\n')};\n`
 }
 
-/** The statements from a form on, one by one: not every driver takes several at once. */
+/**
+ * Returns the statements that migrate a schema from a form, one by one, because some drivers do not accept several at once.
+ */
 export function statementsOf(
   schema: string,
   from: number,
@@ -46,7 +48,10 @@ export function statementsOf(
   return statements
 }
 
-/** A statement of a step begins at the beginning of a line; what is inside of one is indented, or ends a function. */
+/**
+ * Splits a migration step into statements. Each statement begins at the start of a line; the lines inside of a statement
+ * are indented, or end a function.
+ */
 function splitStatements(text: string): string[] {
   return text
     .split(/;\n(?=\n*(?:[A-Z]{4,} |$))/)

@@ -12,8 +12,8 @@ import { isTrue, numberOf, plainArray, type Row, type Session, textArray } from 
 import { readText, storeText } from './stored-text.ts'
 
 /**
- * Stores and reads node records. Each part is one statement, and atomic for each record. Profiles have their own table, since a
- * heartbeat writes one record and reads the records of all nodes.
+ * Stores and reads node records. Each part is one statement, and atomic for each record. Profiles have a separate table,
+ * because a heartbeat writes one record and reads the records of all nodes.
  */
 export async function heartbeat(session: Session, schema: string, request: HeartbeatRequest): Promise<HeartbeatAnswer> {
   const { own, profile, remove, profilesOf } = request
@@ -43,7 +43,7 @@ async function put(
   { incarnation, node, counter, startedAt, leaving, about }: NodeRecord,
   profile: NodeProfile | undefined,
 ): Promise<void> {
-  // A smaller counter is older: it changes nothing.
+  // A record with a smaller counter is outdated, so it changes nothing.
   const record = `INSERT INTO ${schema}.nodes (incarnation, node, counter, started_at, leaving, about)
     VALUES ($1::text, $2::text, $3::text::bigint, $4::text::bigint, $5::text::boolean, $6::text)
     ON CONFLICT (incarnation) DO UPDATE SET node = excluded.node, counter = excluded.counter,
@@ -55,8 +55,9 @@ async function put(
     await session.query(record, values)
     return
   }
-  // A crash of the server empties the unlogged table of nodes, but keeps the profiles. Living nodes store their records again
-  // with the next heartbeat. So a profile counts as left behind only if some record has existed for an hour.
+  // A crash of the server empties the unlogged table of node records, but keeps the profiles. Living nodes store their
+  // records again with the next heartbeat. So a profile without a record is removed only if some record has existed for an
+  // hour.
   await session.query(
     `WITH news AS (${record} RETURNING incarnation), left_behind AS (
        DELETE FROM ${schema}.node_profiles p WHERE p.stored_at < clock_timestamp() - interval '1 day' AND p.incarnation <> $1::text

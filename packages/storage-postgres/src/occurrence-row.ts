@@ -20,7 +20,10 @@ import { readText, readTextOrNull, storeTextOrNull } from './stored-text.ts'
 
 const { parseRuns, printDetails, printRuns } = codec1
 
-/** The scheduled time in a row of `live`. Waiting rows hold their place in the order, running rows their scheduled time. */
+/**
+ * SQL for the scheduled time in a row of `live`. A waiting row stores its place in the order, a running row its scheduled
+ * time.
+ */
 export const liveScheduledAt: string = `(order_at + coalesce(priority, 0) * ${priorityStepMs})`
 
 const columnsWith = (
@@ -28,13 +31,13 @@ const columnsWith = (
 ) => `id, job, ${scheduledAt}, state, kind, token, sequence, rescues, job_version,
   owner, due_at, created_at, started_at, timeout, reason, cancel, details, runs`
 
-/** What to select from `live` for {@link readOccurrence}, before owners are joined. */
+/** SQL select list of `live` for {@link readOccurrence}, before {@link withOwners} joins the owners. */
 export const liveColumns: string = `${columnsWith(`${liveScheduledAt} AS scheduled_at`)}, NULL::bigint AS finished_at`
 
-/** As {@link liveColumns}, from `history`. */
+/** Like {@link liveColumns}, for the table `history`. */
 export const historyColumns: string = `${columnsWith('scheduled_at')}, finished_at`
 
-/** Rows of a subquery over {@link liveColumns} or {@link historyColumns}, with their owners. */
+/** SQL that joins owners to the rows of a subquery over {@link liveColumns} or {@link historyColumns}. */
 export function withOwners(schema: string, subquery: string): string {
   return `SELECT o.*, w.node, w.incarnation FROM (${subquery}) o LEFT JOIN ${schema}.owners w ON w.row = o.owner`
 }
@@ -72,7 +75,7 @@ export function readOccurrence(row: Row, withRuns = true): OccurrenceRecord {
   }
 }
 
-/** The columns of a written occurrence by name, without its id, its job and its owner. */
+/** The column values of a written occurrence by name, without its id, its job and its owner. */
 export function writeOccurrence(
   record: OccurrenceRecord,
   head: Pick<LedgerHead, 'paused'>,
@@ -102,7 +105,10 @@ export function writeOccurrence(
   }
 }
 
-/** What is claimable since its creation is ready. All else is found by the instant from when on it is. */
+/**
+ * An occurrence that is claimable since its creation is in the ready lane. Any other one is in the delayed lane, which is
+ * sorted by the instant from which it is claimable.
+ */
 function laneOf({ createdAt }: OccurrenceRecord, claimAt: number): number {
   if (!Number.isFinite(claimAt)) return lanes.parked
   return claimAt <= createdAt ? lanes.ready : lanes.delayed

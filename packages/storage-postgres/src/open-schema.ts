@@ -5,40 +5,42 @@ import { statementsOf } from './migrations.ts'
 import { formTable, migrations } from './schema.ts'
 import { isTrue, numberOf, quoteName, type Session } from './sql.ts'
 
-/** What there is before a schema is used. */
+/** The properties of a schema that decide whether it may be used. */
 interface Findings {
   readonly encoding: string
   readonly hasSchema: boolean
-  /** `null`: it is not one of Jobistemer's. */
+  /** The form of the schema; `null` if it is not one of Jobistemer's. */
   readonly form: number | null
   readonly isEmpty: boolean
 }
 
-/** How a schema is opened. */
+/** The options for opening a schema. */
 export interface OpenSchema {
-  /** As its user says it. */
+  /** The name of the schema as the user writes it, without quotes. */
   readonly name: string
   readonly migrate: boolean
-  /** Default: those of this version. */
+  /** The migration steps. Default: the steps of this version. */
   readonly steps?: readonly ((schema: string) => string)[]
 }
 
 /**
- * Looks whether a schema is one of this version, and brings it there if it may.
+ * Checks that a schema has the form of this version. Migrates an older schema if `migrate` is true.
+ *
  * @throws JobistemerError `STORAGE_FOREIGN`, `STORAGE_SCHEMA_NEWER`, `STORAGE_UNREADABLE`; errors of the driver
  */
 export async function openSchema(database: Database, { name, migrate, steps = migrations }: OpenSchema): Promise<void> {
   const present = await findingsOf(database, name)
   if (assertUsable(present, name, steps.length) === steps.length) return
   if (!migrate) throw unmigrated(name, present.form, steps.length)
-  // However long it takes.
+  // The migration has no time limit.
   await database.transaction(async (session) => {
-    // Behind a pooler, a lock of the session would stay with a connection that others use.
+    // Locks for this transaction, not for the session: behind a pooler, a session lock would stay with a connection that
+    // other clients use.
     await session.query('SELECT pg_advisory_xact_lock(hashtextextended($1::text, $2::text::bigint))', [
       name,
       String(lockSeed),
     ])
-    // Looked at again: another process may have been quicker.
+    // Reads the form again under the lock, because another process may have migrated the schema meanwhile.
     const found = await findingsOf(session, name)
     const form = assertUsable(found, name, steps.length)
     if (form === steps.length) return
@@ -48,7 +50,7 @@ export async function openSchema(database: Database, { name, migrate, steps = mi
   }, Number.POSITIVE_INFINITY)
 }
 
-/** `JBST`: tells the lock from those of others. */
+/** Seed of the hash that gives the lock its number: `JBST`. It separates the lock from advisory locks of other programs. */
 const lockSeed = 0x4a425354
 
 async function findingsOf(session: Session, name: string): Promise<Findings> {
@@ -73,7 +75,7 @@ async function findingsOf(session: Session, name: string): Promise<Findings> {
   }
 }
 
-/** The form of a schema that may be used: 0 for an empty one. */
+/** Returns the form of a schema that may be used; 0 for an empty schema. Throws for any other schema. */
 function assertUsable({ encoding, form, isEmpty }: Findings, name: string, known: number): number {
   if (encoding !== 'UTF8') {
     const message = `The database has the encoding ${encoding}, which does not hold every text.`

@@ -4,26 +4,29 @@ import { parseUrl, type ReadOptions } from './options.ts'
 import { openPool } from './own-pool.ts'
 import { ClientSource, PoolSource, type Source } from './source.ts'
 
-/** Whether nodes can wake each other with these options. */
+/** Whether nodes with these options can wake each other. */
 export function canListen({ source, wakeUps }: ReadOptions): boolean {
   if (!wakeUps) return false
   if ('pool' in source) return earOfPool(source.pool) !== null
   return 'url' in source || earOfClient(source.client) !== null
 }
 
-/** Whether the database runs in this process: PGlite. */
+/** Whether the database runs in this process, as PGlite does. */
 export function isInProcess({ source }: Pick<ReadOptions, 'source'>): boolean {
   return 'client' in source && earOfClient(source.client) !== null
 }
 
-/** What these options say of how many processes can use the data, and of how they are kept. */
+/**
+ * Returns the capabilities that follow from these options: whether several processes can use the data, and how durable the
+ * data are.
+ */
 export function keepingOf({ source }: ReadOptions): Pick<StorageCapabilities, 'multiProcess' | 'durability'> {
   if (!('client' in source) || !isInProcess({ source })) return { multiProcess: true, durability: 'power' }
   const { dataDir = 'memory://' } = source.client as { readonly dataDir?: string }
   return { multiProcess: false, durability: dataDir.startsWith('memory://') ? 'none' : 'process' }
 }
 
-/** Where the connections of these options come from. */
+/** Opens the source of connections that these options name. */
 export async function openSource({ source, schema, commandTimeoutMs }: ReadOptions): Promise<Source> {
   if ('pool' in source) return new PoolSource(source.pool, placeOf(source.pool, schema), null)
   if ('client' in source) return new ClientSource(source.client, placeOf(source.client, schema))
@@ -37,7 +40,7 @@ function placeOfUrl(url: string): string {
   return `${host}${port === '' ? '' : `:${port}`}${pathname}`
 }
 
-/** What is known of where a pool or a client of `pg` leads. Nothing of that is a secret. */
+/** Describes the target of a pool or client of `pg` for messages, without secrets. */
 function placeOf(connection: object, schema: string): string {
   const { options = connection } = connection as { readonly options?: object }
   const { host, port, database } = options as {

@@ -2,24 +2,24 @@ import { type DurationInput, type Logger, toDurationMs } from '@jobistemer/core'
 import { invalidOption, maskAddress, readOptionNames } from '@jobistemer/core/storage'
 import { storeText } from './stored-text.ts'
 
-/** What a statement answers, as `pg` and PGlite do. */
+/** The result of a statement, as `pg` and PGlite return it. */
 export interface PostgresResult {
-  /** By the names of the columns. */
+  /** The rows, with the values by the names of their columns. */
   readonly rows: readonly object[]
 }
 
-/** One connection, as `pg` and PGlite have it. */
+/** One connection, with the interface of `pg` and PGlite. */
 export interface PostgresConnection {
   /**
-   * Runs one statement with its values for `$1` and so on: texts and `null`. A pool that has passed the probe also gets bytes,
-   * in the binary form of a type.
+   * Runs one statement with its values for `$1` and so on. Values are texts and `null`. If the driver sends bytes
+   * unchanged, which the storage tests at its opening, some values are bytes in the binary form of their type.
    */
   query(text: string, values?: unknown[]): Promise<PostgresResult>
 }
 
 /** A pool of connections: a `Pool` of `pg`, or a compatible object. */
 export interface PostgresPool {
-  /** Gives the caller a connection for exclusive use: a transaction needs one. */
+  /** Reserves a connection for the caller, because a transaction needs its own. */
   connect(): Promise<PostgresConnection & { release(broken?: Error | boolean): void }>
 }
 
@@ -32,33 +32,36 @@ export interface PostgresClient extends PostgresConnection {
   transaction?<T>(body: (transaction: PostgresConnection) => Promise<T>): Promise<T | undefined>
 }
 
-/** How {@link postgresStorage} reaches its data: by `pool`, by `client` or by `url`. */
+/** Options of {@link postgresStorage}. Exactly one of `pool`, `client` and `url` says how to connect. */
 export interface PostgresStorageOptions {
-  /** A `Pool` of `pg`. It stays the caller's: `close()` leaves it open. */
+  /** A `Pool` of `pg`. `close()` of the storage does not close the pool. */
   readonly pool?: PostgresPool
-  /** A single connection instead. It stays the caller's too. */
+  /** A single connection. `close()` of the storage does not close the connection. */
   readonly client?: PostgresClient
-  /** `postgres://` or `postgresql://`: the storage makes a pool of its own with the package `pg`. */
+  /** `postgres://` or `postgresql://`: the storage creates a pool of its own with the package `pg`. */
   readonly url?: string | URL
-  /** The schema that holds everything: 1 to 63 bytes. Schemas never see each other. Default `jobistemer`. */
+  /**
+   * The schema that holds all tables: 1 to 63 bytes. Storages in different schemas never see each other's data. Default
+   * `jobistemer`.
+   */
   readonly schema?: string
   /**
-   * Whether the storage creates the schema, and migrates it to the present form, at its first use. `false`: the
+   * Whether the storage creates the schema at its first use, and migrates it to the form of this version. `false`: the
    * administrator applies what `postgresMigrations()` prints. Default `true`.
    */
   readonly migrate?: boolean
   /** Whether nodes wake each other with LISTEN and NOTIFY. `false`: they poll. Default `true`. */
   readonly wakeUps?: boolean
   /**
-   * How long a call may take, with the wait for a connection and for locks, before it fails with `STORAGE_BUSY`. The server gives a
-   * wait for a lock up after nine tenths of it. Default 10 s.
+   * How long a call may take, including waits for a connection and for locks, before it fails with `STORAGE_BUSY`. The
+   * server stops waiting for a lock after nine tenths of this time. Default 10 s.
    */
   readonly commandTimeout?: DurationInput
-  /** Receives a warning if wake-ups do not arrive. Default: a warning of the process. */
+  /** Receives a warning if wake-ups do not arrive. Default: the storage emits a Node.js process warning. */
   readonly logger?: Pick<Logger, 'warn'>
 }
 
-/** Options with their defaults. */
+/** The options after validation, with defaults filled in. */
 export interface ReadOptions {
   readonly source: { readonly pool: PostgresPool } | { readonly client: PostgresClient } | { readonly url: string }
   readonly schema: string
@@ -70,16 +73,17 @@ export interface ReadOptions {
 
 const optionNames = ['pool', 'client', 'url', 'schema', 'migrate', 'wakeUps', 'commandTimeout', 'logger']
 
-/** PostgreSQL cuts longer names, and two of them would be one. */
+/** Maximum length of a schema name in bytes. PostgreSQL truncates longer names, so two of them could become equal. */
 const longestName = 63
 
 /**
- * Checks options and fills in what is left out.
+ * Validates the options and fills in the defaults.
+ *
  * @throws JobistemerError `UNKNOWN_OPTION`, `INVALID_ARGUMENT`, `INVALID_DURATION`
  */
 export function readOptions(options: PostgresStorageOptions): ReadOptions {
   const about = { opener: 'postgresStorage', known: optionNames, example: '{ pool }' }
-  // An unknown option may be an address or a password under another name.
+  // The value of an unknown option may be an address with a password, so it is masked.
   readOptionNames(options, about, (value) => {
     return typeof value === 'object' || typeof value === 'string' ? `[${typeof value}]` : value
   })
@@ -97,7 +101,7 @@ export function readOptions(options: PostgresStorageOptions): ReadOptions {
   }
 }
 
-/** A line break within a name would break what is printed for it, and the migrations, into several. */
+/** Characters that a schema name must not contain. A line break would split messages and migrations into several lines. */
 const control = /\p{Cc}|[\u2028\u2029]/u
 
 /** @throws JobistemerError `INVALID_ARGUMENT` */
@@ -136,7 +140,7 @@ function readClient(client: PostgresClient): PostgresClient {
     const remedy = 'Give a connected Client of the package pg, a PGlite, or a pool.'
     throw invalidOption('client', maskUrl(client), 'client has no method query', remedy)
   }
-  // A pool of pg has `query` too, which takes another connection for each statement of a transaction.
+  // A pool of `pg` also has `query`, but runs each statement of a transaction on another connection.
   if ('totalCount' in client) {
     throw invalidOption('client', '[Pool]', 'client is a pool', 'Write postgresStorage({ pool }).')
   }
@@ -160,10 +164,10 @@ function readUrl(url: string | URL): string {
   return text
 }
 
-/** `null` for what is none, or has a user name or a password that cannot be decoded. */
+/** Parses a PostgreSQL URL. Returns `null` for other texts, and if the user name or password cannot be decoded. */
 export function parseUrl(text: string): URL | null {
   try {
-    // One that leads to a Unix socket may name a user and no host.
+    // A URL of a Unix socket may have a user and no host, which `URL` does not accept. So this adds a host.
     const parsed = new URL(text.replace(/^([a-z]+:\/\/[^/?#]*@)(?=[/?])/, '$1socket'))
     decodeURIComponent(parsed.username)
     decodeURIComponent(parsed.password)
@@ -181,7 +185,7 @@ function readFlag(value: unknown, field: string): boolean {
   throw invalidOption(field, value, `${field} is neither true nor false`, 'Give one of the two.')
 }
 
-/** The visible part of an address, or of a value that was given instead of one. */
+/** Removes the secrets from a URL, or from a value of another type in its place. */
 function maskUrl(url: unknown): unknown {
   if (typeof url === 'string' || url instanceof URL) return maskAddress(String(url))
   return typeof url === 'object' && url !== null ? `[${typeof url}]` : url

@@ -1,7 +1,7 @@
 import { JobistemerError } from '@jobistemer/core'
 import type { PostgresPool } from './options.ts'
 
-/** A timer with a longer delay fires at once. */
+/** The longest delay of a Node.js timer, in ms. A timer with a longer delay fires at once. */
 const longestMs = 2 ** 31 - 1
 
 /** The members of a `pg` pool that this storage uses. */

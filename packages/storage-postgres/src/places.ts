@@ -1,6 +1,6 @@
 import { cursorError } from '@jobistemer/core/storage'
 
-/** A place in a list in the order of instants, equal ones by id. */
+/** A position in a list that is sorted by an instant, then by id. */
 export interface ListPlace {
   readonly at: number
   readonly uuid: string

@@ -1,23 +1,26 @@
 import { JobistemerError } from '@jobistemer/core'
 import { type FailureMeaning, failureOf, storageFailure } from '@jobistemer/core/storage'
 
-/** Where an error, or what it is about, leads to what it comes from. */
+/** The members through which an error, or its metadata, refers to its cause. */
 interface Linked {
   readonly code?: unknown
   readonly message?: unknown
   readonly cause?: unknown
-  /** Where in its source PostgreSQL has found the failure, as `pg` hands it on: in no language. */
+  /**
+   * The function in PostgreSQL's source that reported the error, as `pg` passes it on. Unlike the message, it is not
+   * translated.
+   */
   readonly routine?: unknown
-  /** In an error of Prisma. Before its version 7 the SQLSTATE is there; since then there is the error of the driver. */
+  /** Metadata of a Prisma error. Before Prisma 7 they contain the SQLSTATE, since then the error of the driver. */
   readonly meta?: Linked & { readonly driverAdapterError?: unknown }
-  /** In what an error of a driver of Prisma comes from. */
+  /** The SQLSTATE in the cause of an error of a Prisma driver. */
   readonly originalCode?: unknown
 }
 
-/** Some errors come from each other. */
+/** Maximum number of causes to follow, because causes may form a circle. */
 const mostLinks = 8
 
-/** The error, and what it comes from: tools put that of the driver into their own. */
+/** Returns the error and its causes. Tools wrap the error of the driver in their own. */
 function chainOf(error: unknown): readonly Linked[] {
   const chain: Linked[] = []
   let next = error
@@ -29,13 +32,13 @@ function chainOf(error: unknown): readonly Linked[] {
   return chain
 }
 
-/** A Prisma error code, which looks like an SQLSTATE. PostgreSQL's codes of that class begin with `P0`. */
+/** Pattern of Prisma's error codes, which look like an SQLSTATE. PostgreSQL's codes of class `P0` do not match. */
 const prismaCode = /^P[1-9]\d{3}$/
 
 /** Prisma's code for `40001` and `40P01`. */
 const prismaConflict = 'P2034'
 
-/** The SQLSTATE of an error of PostgreSQL, or the code of one of Node; an empty text for others. */
+/** Returns the SQLSTATE of a PostgreSQL error, or the code of a Node.js error; an empty text for other errors. */
 function codeOf(error: unknown): string {
   const codes = chainOf(error)
     .flatMap(({ code, originalCode }) => [code, originalCode])
@@ -44,44 +47,48 @@ function codeOf(error: unknown): string {
   return found ?? (codes.includes(prismaConflict) ? '40001' : '')
 }
 
-/** Whether the error has an SQLSTATE from the server. Then the outcome of the statement is known. */
+/** Whether the error has an SQLSTATE from the server, so that the outcome of the statement is known. */
 export function hasState(error: unknown): boolean {
   const code = codeOf(error)
   return /^[0-9A-Z]{5}$/.test(code) && code !== 'EPIPE'
 }
 
 function messageOf(error: unknown): string {
-  // Node puts the tries of all addresses of a host in one error without a message.
+  // Node.js wraps the errors of all addresses of a host in one error without a message.
   if (error instanceof AggregateError && error.message === '') return error.errors.map(messageOf).join(', ')
   const message = (error as Linked | null | undefined)?.message
   return typeof message === 'string' ? message : String(error)
 }
 
-/** Another transaction conflicted, and this one has stored nothing: it begins anew. */
+/** Whether the transaction conflicted with another one. It has stored nothing and must be repeated. */
 export function isContention(error: unknown): boolean {
-  // serialization_failure, deadlock_detected, unique_violation: what was not there when the step looked is there now.
+  // serialization_failure, deadlock_detected, unique_violation: another transaction has inserted the row since the step
+  // read.
   return ['40001', '40P01', '23505'].includes(codeOf(error))
 }
 
-/** Another transaction has held a lock for longer than the statement may wait. */
+/** Whether another transaction held a lock for longer than the statement may wait. */
 export function isHeld(error: unknown): boolean {
   // lock_not_available
   return codeOf(error) === '55P03'
 }
 
-/** A pooler has sent the statement to a connection that does not know its name, or has it from another client. */
+/**
+ * Whether the pooler sent the statement to a connection that does not know its name, or that has the name from another
+ * client.
+ */
 export function isNameUnknown(error: unknown): boolean {
   // invalid_sql_statement_name, duplicate_prepared_statement
   return ['26000', '42P05'].includes(codeOf(error))
 }
 
-/** A statement needs an open transaction, and there is none. */
+/** Whether a statement failed because it needs an open transaction and there is none. */
 export function isNoTransaction(error: unknown): boolean {
   // no_active_sql_transaction
   return codeOf(error) === '25P01' || chainOf(error).some((one) => messageOf(one).includes('25P01'))
 }
 
-/** The table or function does not exist: the schema was dropped. */
+/** Whether the table or function does not exist, because the schema was dropped. */
 export function isSchemaGone(error: unknown): boolean {
   // undefined_table, undefined_function, invalid_schema_name
   return ['42P01', '42883', '3F000'].includes(codeOf(error))
@@ -92,7 +99,7 @@ const brokenCodes =
 const brokenMessages =
   /connection (was )?(terminated|ended|closed|error)|client has encountered a connection error|not queryable|connection is closed|server closed|timeout exceeded when trying to connect|server login has been failing|client_login_timeout|query_wait_timeout|pooler|query read timeout/i
 
-/** The server cannot be reached, or the connection broke, or its driver has given up waiting for the answer. */
+/** Whether the server is unreachable, the connection broke, or the driver gave up waiting for the answer. */
 export function isBroken(error: unknown): boolean {
   if (brokenCodes.test(codeOf(error))) return true
   return !hasState(error) && chainOf(error).some((one) => brokenMessages.test(messageOf(one)))
@@ -100,7 +107,10 @@ export function isBroken(error: unknown): boolean {
 
 type Meaning = FailureMeaning & { readonly pattern: RegExp }
 
-/** A standby has unlogged tables by name only. PostgreSQL reports a read of one without a specific code. */
+/**
+ * Whether a standby rejected a read of an unlogged table. A standby knows only the names of these tables, and PostgreSQL
+ * reports such a read without a specific code.
+ */
 function isUnloggedOnStandby(error: unknown): boolean {
   if (codeOf(error) !== '0A000') return false
   return chainOf(error).some((one) => /during recovery/.test(messageOf(one)) || one.routine === 'get_relation_info')
@@ -189,7 +199,7 @@ const otherFailure: FailureMeaning = {
   remedy: 'The cause says what happened. Nothing of the call was stored.',
 }
 
-/** Without an answer of the server, the progress of the call is unknown. */
+/** The meaning of an error without an answer of the server: the outcome of the call is unknown. */
 const withoutAnswer: FailureMeaning = {
   ...otherFailure,
   remedy: 'The cause says what happened. The call may have taken effect, and can be repeated.',
@@ -206,7 +216,7 @@ function meaningOf(error: unknown, code: string): FailureMeaning {
 /**
  * Translates a failure into the error that callers receive, with the failure as its cause.
  *
- * @param place where the data are, without secrets.
+ * @param place the address of the data, without secrets
  */
 export function storageError(error: unknown, place: string): JobistemerError {
   if (JobistemerError.isInstance(error)) return error
@@ -221,7 +231,7 @@ export function timeoutError(place: string, limitMs: number, what: string): Jobi
   return storageFailure('STORAGE_BUSY', ['commandTimeout', limitMs], message, remedy)
 }
 
-/** The server gave up waiting for a lock that another transaction holds. */
+/** The error for a lock that another transaction held until the server stopped waiting. */
 export function heldError(
   cause: unknown,
   { place, limitMs, lockLimitMs }: { readonly place: string; readonly limitMs: number; readonly lockLimitMs: number },

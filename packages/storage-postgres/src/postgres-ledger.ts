@@ -18,19 +18,22 @@ import { sessionOf } from './transaction-session.ts'
 import { channelOf, WakeUps } from './wake-ups.ts'
 
 /**
- * Items per call. Twice as many hardly reduce the cost per item. A thousand due items in two calls also let the server work on
- * one half while the node works on the other, or on both halves at once.
+ * Maximum number of items per call. A batch twice as large hardly reduces the cost per item. A thousand due items in two
+ * calls also let the server and the node work at the same time, and the server on both halves.
  */
 const maxBatch = 500
 
 /**
- * Waiting ends that justify a further concurrent call. The server has a process per connection, and this size adds little cost.
+ * Number of waiting ends that justify a further concurrent call. The server has one process per connection, and a call of
+ * this size has little overhead.
  */
 const worthwhileBatch = 100
 
 type Ledger = Required<AsyncLedger>
 
-/** The ledger of a schema for core's steps. A call is one transaction, or one conditional statement with the same effect. */
+/**
+ * Implements core's ledger on a schema. Each call is one transaction, or one conditional statement with the same effect.
+ */
 export class PostgresLedger implements AsyncLedger, HistoryRemover {
   readonly kind = 'async'
   readonly unit = 'call'
@@ -45,7 +48,7 @@ export class PostgresLedger implements AsyncLedger, HistoryRemover {
   readonly #schema: string
   readonly #wakeUps: WakeUps
   #connecting: Promise<Opened> | null = null
-  /** The check of the schema, in progress or passed. */
+  /** The check of the schema: in progress or passed. `null` before the first call and after a failure. */
   #checking: Promise<void> | null = null
 
   constructor(options: ReadOptions) {
@@ -55,14 +58,15 @@ export class PostgresLedger implements AsyncLedger, HistoryRemover {
       ...(hasConnections && { worthwhileBatch }),
       ...keepingOf(options),
       findsDueJobs: true,
-      // A commit whose outcome is not known is never sent again: so an end may take the next one.
+      // The storage never repeats a commit whose outcome is unknown. So an end may take the next occurrence in the same
+      // step.
       takesNext: true,
     }
     this.#options = options
     this.#schema = quoteName(options.schema)
     const wakeUps = new WakeUps(async () => (await this.#opened()).database, options.schema, options.logger)
     this.#wakeUps = wakeUps
-    // A database in this process has a single connection, and the user's transaction uses it.
+    // A database in this process has a single connection, which the user's transaction occupies.
     if (!isInProcess(options)) this.within = (transaction) => this.#within(transaction)
     if (!canListen(options)) return
     this.subscribe = (listener) => wakeUps.subscribe(listener)
@@ -122,7 +126,7 @@ export class PostgresLedger implements AsyncLedger, HistoryRemover {
     try {
       return await call(opened)
     } catch (error) {
-      // The next call opens the schema again.
+      // The schema was dropped, so the next call opens it again.
       if (isSchemaGone(error)) this.#checking = null
       throw opened.database.errorOf(error)
     }
@@ -136,7 +140,7 @@ export class PostgresLedger implements AsyncLedger, HistoryRemover {
     try {
       await checking
     } catch (error) {
-      // What was wrong may be right by the next call.
+      // The cause of the failed opening may be gone, so the next call opens the schema again.
       if (this.#checking === checking) this.#checking = null
       throw error
     }

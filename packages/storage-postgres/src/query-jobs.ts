@@ -31,7 +31,10 @@ async function listById(session: Session, schema: string, query: JobQuery): Prom
   return pageOf(rows.map(readJob), limit, ({ id }) => id)
 }
 
-/** In the order of the index: instants that lie closer together than {@link foundAheadMs} may come in another order. */
+/**
+ * Lists jobs in the order of the index over `found_at`. So jobs whose instants differ by less than {@link foundAheadMs} may
+ * be out of order.
+ */
 async function listDue(
   session: Session,
   schema: string,

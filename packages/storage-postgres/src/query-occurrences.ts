@@ -59,7 +59,8 @@ async function listOfJob(session: Session, schema: string, query: Query<'job'>):
   const codes = (states ?? (Object.keys(stateCodes) as OccurrenceState[])).flatMap((state) => stateCodes[state])
   const live = codes.filter((code) => code <= lanes.running)
   const order = `ORDER BY scheduled_at ${range.direction}, id ${range.direction}`
-  // An index has the order of occurrences without a priority, which is that of their time. The other ones are sorted.
+  // An index contains occurrences without a priority in the order of their scheduled time. Occurrences with a priority are
+  // sorted by the query.
   const plain = `${ofJob} AND priority IS NULL ${range.conditions.replaceAll('scheduled_at', 'order_at')}`
   const inOrder = order.replace('scheduled_at', 'order_at')
   const sources = live.map((code) => {
@@ -87,7 +88,8 @@ async function listOfJob(session: Session, schema: string, query: Query<'job'>):
   if (!wantsSome) {
     return recordsOf(await session.query(`${withOwners(schema, page)} ${order}`, values.list), query, place)
   }
-  // There may be more behind what was looked through. Both by one statement: between two, retention could take what tells so.
+  // The page may end before the job's history does. The same statement finds the last scanned row, because retention could
+  // remove it before a second statement.
   const end = `SELECT id AS end_id, scheduled_at AS end_at FROM ${schema}.history
     WHERE ${isOfJob} AND (SELECT count(*) FROM page) <= ${limit} ${order} OFFSET ${scanLimit - 1} LIMIT 1`
   const found = await session.query(
@@ -100,7 +102,7 @@ async function listOfJob(session: Session, schema: string, query: Query<'job'>):
   if (first === undefined || first.end_id === null) return recordsOf(rows, query, place)
   const lookedTo = { at: numberOf(first.end_at), uuid: String(first.end_id) }
   return {
-    // Live ones that lie behind that place come with the next page.
+    // Live occurrences behind the last scanned row come with the next page.
     items: rows.map((row) => readOccurrence(row, runs)).filter((record) => isBefore(record, lookedTo, query.order)),
     cursor: printPlace(lookedTo.at, `occ_${lookedTo.uuid}`),
   }
@@ -116,7 +118,7 @@ function isBefore(
   return order === 'ascending' ? isLess : !isLess
 }
 
-/** The conditions and the direction of a list in the order of an instant. */
+/** SQL conditions and the sort direction of a list that is sorted by an instant. */
 function rangeOf(
   { from, to, cursor, order }: Pick<Query<'job'>, 'from' | 'to' | 'cursor' | 'order'>,
   column: 'scheduled_at' | 'finished_at',
@@ -130,7 +132,7 @@ function rangeOf(
     const { at, uuid } = readPlace(cursor)
     const comparison = order === 'ascending' ? '>' : '<'
     const place = `(${values.add(String(at), 'bigint')}, ${values.add(uuid, 'uuid')})`
-    // The first part is what an index without the id goes by.
+    // This simple condition lets PostgreSQL use an index that does not contain the id.
     conditions.push(
       `AND ${column} ${comparison}= ${values.add(String(at), 'bigint')} AND (${column}, id) ${comparison} ${place}`,
     )
@@ -175,8 +177,8 @@ async function listFailed(session: Session, schema: string, query: Query<'failed
 // ----------------------------------------------------------------------------------------------------------------- live
 
 /**
- * Live occurrences in the order of their jobs and starts. A waiting occurrence moves to another lane when its time comes. So
- * the query merges the lanes, and a later page omits no occurrence that has stayed.
+ * Lists live occurrences in the order of their jobs and starts. A waiting occurrence moves to another lane when it becomes
+ * claimable. So the query merges the lanes, and a later page omits no occurrence that is still live.
  */
 async function listLive(session: Session, schema: string, query: Query<'live'>): Promise<Page<OccurrenceRecord>> {
   const { state, node, deadlineBefore, cursor, limit, runs } = query

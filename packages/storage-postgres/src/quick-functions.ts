@@ -6,12 +6,12 @@ import { inHead, isShort, near } from './in-head.ts'
 import { lanes } from './state-codes.ts'
 
 /**
- * How long an end waits for a job, or for an occurrence that a user's transaction holds, in ms: longer than a flush of the
- * disk takes. Then the call releases all of its jobs, and the rules wait instead.
+ * How long an end waits for a job, or for an occurrence that a user's transaction holds, in ms. Longer than a flush of the
+ * disk takes. After that, the call releases all of its jobs, and the rules wait instead.
  */
 const heldMs = 200
 
-/** Slots that start: the columns of {@link startFunction}, with their types. */
+/** The columns of starting slots, with their types: parameters of {@link startFunction}. */
 export const startColumns = [
   ['job', 'uuid'],
   ['id', 'uuid'],
@@ -23,7 +23,7 @@ export const startColumns = [
   ['runs', 'json'],
 ] as const
 
-/** Ends: the columns of {@link endFunction}, with their types. */
+/** The columns of ends, with their types: parameters of {@link endFunction}. */
 export const endColumns = [
   ['job', 'uuid'],
   ['id', 'uuid'],
@@ -34,7 +34,10 @@ export const endColumns = [
   ['runs', 'json'],
 ] as const
 
-/** Columns that mostly hold the same for each row: an array of one, or a text without a separator, stands for all rows then. */
+/**
+ * Columns that usually have the same value in each row of a call. Then an array with one element, or a text without a
+ * separator, gives the value of all rows.
+ */
 const sharedNames: readonly string[] = [
   'scheduled_at',
   'next_at',
@@ -48,29 +51,32 @@ const sharedNames: readonly string[] = [
   'reason',
 ]
 
-/** Stands between texts of JSON, which have no such character: to read an array with quotes in its texts takes longer. */
+/**
+ * Separates JSON texts in one parameter; JSON texts never contain this character. Parsing an array with quoted texts takes
+ * longer.
+ */
 export const separator = '\u001f'
 
-/** Stands for no text. */
+/** Stands for a missing text between separators. */
 export const absent = '\u001e'
 
-/** The type of the parameter that brings a column. */
+/** Returns the type of the parameter for a column of this type. */
 export function parameterType(type: string): string {
   return type === 'json' ? 'text' : `${type}[]`
 }
 
-/** What all functions have alike. */
+/** The parts that all functions share. */
 export interface FunctionText {
-  /** As SQL takes it. */
+  /** The name of the schema, quoted for SQL. */
   readonly schema: string
   readonly settings: string
-  /** Begins and ends the text of a function. */
+  /** The dollar quote around the body of a function. */
   readonly quote: string
-  /** Over how many rows the sums are spread. */
+  /** Number of rows that share the sums of live occurrences. */
   readonly sumRows: number
 }
 
-/** Whether an occurrence that starts is to stand in the head itself. */
+/** SQL condition: the starting occurrence is stored in the head itself. */
 const staysInHead = `(w.is_near AND h.run_state < ${inHead.never})`
 
 const headRun = [
@@ -90,11 +96,11 @@ const intoHeadIfItStays = headRun
   .map(([name, value]) => `${name} = CASE WHEN ${staysInHead} THEN ${value} ELSE h.${name} END`)
   .join(', ')
 
-/** What each start changes of a head. */
+/** SQL assignments to a head for each start. */
 const moveOn = `revision = h.revision + 1, watermark = w.scheduled_at, top = w.scheduled_at, next_at = w.next_at,
         found_at = ${foundAt('w.next_at', 'h.found_at')}, running = h.running + 1`
 
-/** Whether a start is ordinary. */
+/** SQL condition: the start of a slot is an ordinary case. */
 const mayStart = `h.id = ${oneOf('w.job')} AND h.next_at IS NOT DISTINCT FROM w.scheduled_at AND h.top < w.scheduled_at
         AND h.version = w.job_version AND h.deleted_at IS NULL
         AND h.starts IS NULL
@@ -122,7 +128,7 @@ const declare = (columns: Columns) =>
     .map(([name, type]) => `v_${name} ${type === 'json' ? 'text' : type};`)
     .join(' ')
 
-/** Reads what stands for all rows. With a single row there is nothing to share. */
+/** PL/pgSQL that reads values which stand for all rows of a call. A call with a single row has nothing to share. */
 const readShared = (columns: Columns) => `IF cardinality(p_job) > 1 THEN
     ${sharedOf(columns)
       .map(([name, type]) =>
@@ -137,20 +143,21 @@ const historyNames = `id, job, scheduled_at, state, kind, token, sequence, rescu
         due_at, created_at, started_at, timeout, reason, details, runs, finished_at`
 
 /**
- * The ordinary cases of `write_step` without reading first: a slot that starts, and an end that wakes no occurrence. Their
+ * The ordinary cases of `write_step`, without reading first: a slot that starts, and an end that wakes no occurrence. Their
  * conditions repeat the rules of core. The functions change nothing for other items, and return their indexes for the rules
- * to decide. A call names a job once at most, in the order of their ids: the order in which steps lock heads.
+ * to decide. A call names each job at most once, in the order of the ids, which is also the order in which steps lock
+ * heads.
  *
  * PostgreSQL evaluates a condition on a row as that row is after locking. So a start checks the head alone: no record of a
  * slot lies behind its `top`. An end checks the head, and then the occurrence. If the occurrence differs from the expected
  * state, or another transaction holds it, the rules decide the whole call. An equality would make the planner search
  * occurrences by their state, and heads by their instant. See docs/decisions/0001-layout.md.
  *
- * If each start may stand in its head (`p_in_heads`), the function writes them there first, without a choice for each column.
- * The remaining starts may need separate rows. The first statement has locked heads, also heads that changed while it waited.
- * So the second statement must not wait for locks: two calls could wait for each other. The rules decide about locked heads.
- *
- * A call that inserts a new owner does nothing else, and answers NULL: other steps lock heads first, and then insert owners.
+ * If each start may be stored in its head (`p_in_heads`), the function writes the heads first, without a condition for each
+ * column. The remaining starts may need separate rows. The first statement has locked heads, including heads that changed
+ * while it waited. So the second statement must not wait for locks, because two calls could wait for each other. The rules
+ * decide about locked heads. A call that inserts a new owner does nothing else and returns NULL, because other steps lock
+ * heads first and then insert owners.
  */
 export function quickFunctions({ schema, settings, quote, sumRows }: FunctionText): string {
   return `
@@ -261,7 +268,7 @@ END ${quote};
 `
 }
 
-/** The places that are not among the given ones; mostly none. */
+/** SQL for the indexes of the items that a statement has not handled; usually empty. */
 function restOf(done: string): string {
   return `CASE WHEN cardinality(${done}) = cardinality(p_job) THEN '{}'::bigint[] ELSE ARRAY(
     SELECT place FROM generate_series(1, cardinality(p_job)) place WHERE ${done} IS NULL OR place <> ALL (${done})

@@ -24,15 +24,15 @@ const { printDetails, printRuns } = codec1
 
 const none: readonly never[] = Object.freeze([])
 
-/** An ordinary end, as far as the item goes. */
+/** A settle item that may be an ordinary end, as far as the item itself shows. */
 type EndItem = SettleItem & { readonly change: { readonly kind: 'finish' } }
 
-/** Calls that go to the rules at once, after a call with fewer than half ordinary items. */
+/** Number of calls that go directly to the rules after a call with fewer than half ordinary items. */
 const pause = 8
 
 /**
- * The ordinary cases in one call of a function that does not read first. What it leaves to the rules is answered `null`, and
- * nothing of it has changed.
+ * Writes ordinary cases with one call of a database function that does not read first. The answer is `null` for items that
+ * the rules must decide. Such an item has changed nothing.
  */
 export class QuickSteps {
   readonly #database: Database
@@ -88,7 +88,7 @@ export class QuickSteps {
   }
 
   async settles(items: readonly SettleItem[], now: number): Promise<readonly (SettleAnswer | null)[]> {
-    // One owner speaks in a call.
+    // All items of a call have the same owner.
     const owner = items[0]?.owner
     const isOrdinary = (item: SettleItem): item is EndItem => {
       const { change, upToSequence } = item
@@ -139,7 +139,9 @@ export class QuickSteps {
     return answers
   }
 
-  /** Returns the positions of the items that the rules must decide, from 1 on; `null` if they must decide all items. */
+  /**
+   * Returns the positions of the items that the rules must decide, from 1 on; `null` if the rules must decide all items.
+   */
   async #call(
     call: CallText,
     items: readonly OccurrenceAddress[],
@@ -157,17 +159,17 @@ export class QuickSteps {
       }
       return null
     } catch (error) {
-      // Others have come between, or hold what an end waits for.
+      // Another transaction conflicted, or holds a row that an end waits for.
       if (isContention(error) || (call === this.#end && isHeld(error))) return null
       throw error
     }
   }
 }
 
-/** A call is repeated that has done nothing but to write its owner. */
+/** Maximum number of tries of a call. The first try may do nothing but insert its owner. */
 const mostTries = 2
 
-/** Whether it pays to try. */
+/** Decides whether calling the function is likely to save work. */
 class Usefulness {
   #skips = 0
 
@@ -180,13 +182,13 @@ class Usefulness {
   }
 }
 
-/** The values of a column. Usually all of them are equal: then one stands for all. */
+/** Prints the values of a column. If all values are equal, which is usual, prints one value for all rows. */
 function shared(values: readonly (string | number)[], between = ','): string {
   const [first] = values
   return values.every((value) => value === first) ? `${first}` : values.join(between)
 }
 
-/** A call of a function, whose first two parameters are ids. */
+/** The SQL for a call of a function whose first two parameters are arrays of ids. */
 interface CallText {
   readonly withBytes: string
   readonly withTexts: string

@@ -16,16 +16,16 @@ import { eachOf } from './one-of.ts'
 import { limitOf, numberOf, plainArray, type Row, type Session } from './sql.ts'
 import { lanes, slotCodes, stateCodes } from './state-codes.ts'
 
-/** More than there ever are of a job. */
+/** A limit that is greater than the number of occurrences of any job. */
 const allOfThem = 1e15
 
-/** Whether a step locks the heads of its jobs, and for how long it waits for that; `null`: as its session does. */
+/** Whether a step locks the heads of its jobs, and how long it waits for a lock. `null`: as long as its session allows. */
 export interface StepLocks {
   readonly locks: boolean
   readonly limit: string | null
 }
 
-/** What a step reads, in a session. */
+/** Reads the data that a step needs, in a session. */
 export class StepReading {
   readonly jobs: Map<JobId, ReadJob> = new Map()
   readonly occurrences: Map<OccurrenceId, LedgerEntry> = new Map()
@@ -39,7 +39,7 @@ export class StepReading {
   }
 
   /**
-   * Reads the heads and the other records of the step, as of one moment. With `locks`, it locks the heads first. With a limit,
+   * Reads the heads and the other records of the step from one snapshot. With `locks`, locks the heads first. With a limit,
    * the transaction waits no longer than that for each lock from now on.
    */
   async begin(step: LedgerStep, { locks, limit }: StepLocks): Promise<void> {
@@ -73,7 +73,7 @@ export class StepReading {
     }
   }
 
-  /** Reads the live ones that the step needs besides, each state in its order. */
+  /** Reads the live occurrences that the step also needs, each state in its order. */
   async live(needs: readonly LiveNeed[]): Promise<StepState['live']> {
     const found = new Map<JobId, Record<LiveState, LedgerEntry[]>>()
     for (const record of [...(await this.#first(needs)), ...(await this.#superseded(needs))]) {
@@ -88,7 +88,7 @@ export class StepReading {
     return found
   }
 
-  /** The first occurrences of each live state of each job, up to the number that the step needs. */
+  /** Reads the first occurrences of each live state of each job, up to the number that the step needs. */
   async #first(needs: readonly LiveNeed[]): Promise<readonly OccurrenceRecord[]> {
     const wanted = needs.flatMap((need) => {
       return liveStates.flatMap((state) => {
@@ -116,7 +116,9 @@ export class StepReading {
     return rows.map((row) => readOccurrence(row))
   }
 
-  /** Reads waiting occurrences of each job until the needed number of superseded ones is among them, or all of them. */
+  /**
+   * Reads waiting occurrences of each job until the needed number of superseded ones is among them, or until all are read.
+   */
   async #superseded(needs: readonly LiveNeed[]): Promise<readonly OccurrenceRecord[]> {
     const found: OccurrenceRecord[] = []
     for (const { jobId, superseded } of needs) {

@@ -15,7 +15,7 @@ export async function removeHistory(
   const job = uuidOrNull(jobId)
   if (job === null) return null
   return await database.transaction(async (session) => {
-    // The next instant may have moved on since the caller looked; the row is locked by this.
+    // Locks the head and checks it again, because the next instant may have moved since the caller read it.
     const raised = await session.query(
       `UPDATE ${schema}.heads SET revision = revision + 1, prune_floor = greatest(prune_floor, $2::text::bigint)
        WHERE id = $1::text::uuid AND (next_at IS NULL OR next_at > $2::text::bigint)
@@ -24,7 +24,7 @@ export async function removeHistory(
     )
     if (raised.length === 0) return null
     const [gone] = await session.query(
-      // The place of a row stays: finished occurrences do not change.
+      // A row in the history keeps its ctid, because finished occurrences do not change.
       `WITH found AS (${eachOf('$1', `SELECT y.ctid AS place, y.job FROM ${schema}.history y WHERE y.id = n.id`)}),
        gone AS (
          DELETE FROM ${schema}.history WHERE ctid = ANY (ARRAY(SELECT place FROM found WHERE job = $2::text::uuid)) RETURNING id
@@ -45,7 +45,7 @@ export async function removeHistory(
   })
 }
 
-/** Drops versions that nothing refers to, and an old tombstone that has no occurrences left. */
+/** Removes versions without a reference, and an old tombstone without occurrences. */
 export async function forget(database: Database, schema: string, jobId: JobId, before: number): Promise<void> {
   const job = uuidOrNull(jobId)
   if (job === null) return
@@ -71,17 +71,17 @@ export async function forget(database: Database, schema: string, jobId: JobId, b
   await forgetVersions(database, schema, job)
 }
 
-/** Occurrences that a statement reads. The first 100 usually show that no version can be dropped. */
+/** Number of occurrences that a statement reads. The first 100 usually show that no version can be removed. */
 const pageSizes = { first: 100, next: 10_000 }
 
 /**
- * Drops replaced versions without an occurrence. No index of the history contains versions, because its upkeep would cost each
- * end. So this reads the history of the job from its oldest occurrence on, in pages and without a lock, until it meets an
- * occurrence of the oldest of these versions.
+ * Removes replaced versions without an occurrence. No index of the history contains versions, because its upkeep would add
+ * to the cost of each end. So this reads the history of the job from its oldest occurrence on, in pages and without a lock.
+ * It stops at an occurrence of the oldest of these versions.
  */
 async function forgetVersions(database: Database, schema: string, job: string): Promise<void> {
-  // Live occurrences are excluded here, because they may move to the history during the scan. Replaced versions get no new
-  // ones.
+  // This statement checks live occurrences, because they may move to the history during the scan. Replaced versions get no
+  // new occurrences.
   const rows = await database.query(
     `SELECT v.version FROM ${schema}.versions v WHERE v.job = $1::text::uuid AND v.superseded
        AND NOT EXISTS (SELECT FROM ${schema}.live l WHERE l.job = v.job AND l.job_version = v.version)

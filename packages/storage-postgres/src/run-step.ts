@@ -10,13 +10,16 @@ import { plainArray, type Session } from './sql.ts'
 import { lanes } from './state-codes.ts'
 import { writeCall, writeStep } from './step-write.ts'
 
-/** Tries of a step without a lock. */
+/** Maximum number of tries of a step without locks. Then the step locks its heads. */
 const freeTries = 2
 
-/** Tries in a row that gave up waiting for a lock while no transaction held an occurrence of the step. Then the step fails. */
+/**
+ * Maximum number of consecutive tries that gave up waiting for a lock although no transaction held an occurrence of the
+ * step. Then the step fails.
+ */
 const mostFreed = 5
 
-/** Runs the steps of the protocol. */
+/** Runs the steps of core's storage protocol. */
 export class StepRunner {
   readonly #database: Database
   readonly #schema: string
@@ -29,8 +32,8 @@ export class StepRunner {
   }
 
   /**
-   * A step on occurrences reads without a lock and writes if no job has changed meanwhile: two statements. Where others come
-   * between, and where jobs are written, it locks.
+   * Runs a step on occurrences in two statements: it reads without locks, and writes if no job has changed meanwhile. After
+   * `freeTries` conflicts, and for a step that writes jobs, it locks the heads.
    */
   async run(step: LedgerStep): Promise<void> {
     for (let freed = 0; ; ) {
@@ -55,8 +58,8 @@ export class StepRunner {
   }
 
   /**
-   * Waits until a user's transaction has released an occurrence that the step may change. This wait holds no locks that other
-   * steps need. Returns whether there was such a transaction.
+   * Waits until a user's transaction has released an occurrence that the step may change. This wait holds no locks that
+   * other steps need. Returns whether such a transaction existed.
    */
   async #awaitHeld({ jobs }: LedgerStep): Promise<boolean> {
     const running = `${this.#schema}.live WHERE job = ${anyOf('$1', 'uuid')} AND state = ${lanes.running}`
@@ -90,7 +93,11 @@ export class StepRunner {
     }
   }
 
-  /** Runs a step in a transaction that is open, and stays open. @throws what asks for the transaction to begin anew */
+  /**
+   * Runs a step in the caller's open transaction, which stays open.
+   *
+   * @throws errors after which the transaction must be repeated
+   */
   async within(session: Session, step: LedgerStep): Promise<void> {
     await this.#runIn(session, step, true)
   }

@@ -13,12 +13,12 @@ import { arrayOf, type Session } from './sql.ts'
 import { lanes } from './state-codes.ts'
 import { storeText, storeTextOrNull } from './stored-text.ts'
 
-/** Another connection has made a job that was not there when the step looked. */
+/** Another connection has created a job that did not exist when the step read. */
 export class JobAppeared extends Error {}
 
 type Column<Item> = readonly [name: string, type: string, read: (item: Item) => string | number | null]
 
-/** Stores jobs with their heads and versions. The counts stay as they were: the step that follows writes them. */
+/** Stores jobs with their heads and versions. Leaves the counts to the write of the step, which follows. */
 export async function saveJobs(session: Session, schema: string, writes: readonly JobWrite[]): Promise<void> {
   const created = writes.filter(({ before }) => before === null)
   const changed = writes.filter(({ before, after }) => before !== null && after.job !== before.job)
@@ -56,7 +56,7 @@ async function updateJobs(session: Session, schema: string, writes: readonly Job
   const update = async (table: string, { sets, rows, values }: Rows, more = '') => {
     await session.query(`UPDATE ${schema}.${table} t SET ${sets}${more} FROM ${rows} WHERE t.id = w.id`, values)
   }
-  // Nothing runs in these heads: the step that this is part of moves it out.
+  // These heads hold no running occurrence any more: the write of the same step moves it to `live`.
   await update('heads', rowsOf(headColumns, writes.map(headOf)), ', is_quick = false')
   await update('jobs', rowsOf(jobColumns, writes.map(jobOf)))
 }
@@ -135,7 +135,10 @@ function storedPauseEnd({ paused }: Pick<LedgerHead, 'paused'>): number | null {
 
 type Rows = ReturnType<typeof rowsOf>
 
-/** The items as rows named `w`, the values of their parameters, and assignments of all columns but the first. */
+/**
+ * SQL for the items as rows named `w`: the rows, the values of their parameters, and assignments of all columns but the
+ * first.
+ */
 function rowsOf<Item>(columns: readonly Column<Item>[], items: readonly Item[]) {
   const names = columns.map(([name]) => name).join(', ')
   const arrays = columns.map(([, type], index) => `$${index + 1}::text::${type}[]`)

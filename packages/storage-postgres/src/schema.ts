@@ -2,13 +2,13 @@ import { finalStates, isFailure } from '@jobistemer/core/storage'
 import { lanes, stateCode } from './state-codes.ts'
 import { stepFunctions, sumRows } from './step-functions.ts'
 
-/** In `paused_until` of a head: until it is resumed. */
+/** Value of `paused_until` in a head that is paused until it is resumed. */
 export const forEver = 9_000_000_000_000_000
 
-/** The table that says which form the schema has; whose schema it is, it says by being there. */
+/** The table that stores the form of the schema. Its existence marks the schema as one of Jobistemer's. */
 export const formTable = 'jobistemer_form'
 
-/** The constraint that no row of `no_commit` satisfies. */
+/** The name of the constraint that no row of `no_commit` satisfies. */
 export const refusal = 'commit_is_refused'
 
 const fixedColumns = (instant: 'scheduled_at' | 'order_at') => `
@@ -33,14 +33,14 @@ const textColumns = `
   details text COLLATE "C",
   runs text COLLATE "C"`
 
-/** Rows that come and go: vacuumed early, and without the pauses that are for large tables. */
+/** Settings for tables whose rows live briefly: early vacuum, without the pauses that protect large tables. */
 const shortLived = 'autovacuum_vacuum_scale_factor = 0.05, autovacuum_vacuum_cost_delay = 0'
 
 const failures = `state IN (${finalStates.filter(isFailure).map(stateCode).join(', ')})`
 
 /**
- * The steps from nothing to the present schema, each for a schema whose name is given as SQL takes it. A released step
- * never changes. docs/decisions/0001-layout.md says why the tables look as they do.
+ * The migration steps from nothing to the present schema. Each gets the quoted name of the schema. A released step never
+ * changes. docs/decisions/0001-layout.md says why the tables look as they do.
  */
 export const migrations: readonly ((schema: string) => string)[] = [
   (schema) => `

@@ -6,17 +6,17 @@ import { JobAppeared } from './save-jobs.ts'
 
 type Use<T> = (connection: PostgresConnection) => Promise<T>
 
-/** Where connections come from. */
+/** The origin of connections: a pool or a single client. */
 export interface Source {
-  /** Where the data are, for messages: without secrets. */
+  /** Describes where the data are, for messages. Contains no secrets. */
   readonly place: string
-  /** Uses a connection for this call alone. `expired` rejects when the caller's time limit is over. */
+  /** Reserves a connection for this call. `expired` rejects when the caller's time limit has passed. */
   use<T>(body: Use<T>, expired: Promise<never>): Promise<T>
-  /** As {@link use}, and all of it is one transaction: committed when `body` resolves, else rolled back. */
+  /** Like {@link use}, within one transaction: commits when `body` resolves, otherwise rolls back. */
   transaction<T>(body: Use<T>, expired: Promise<never>): Promise<T>
-  /** Whether a connection that breaks makes place for another one. */
+  /** Whether another connection replaces a broken one. */
   readonly replacesConnections: boolean
-  /** Whether connections take statements with a name, as those of `pg` do. */
+  /** Whether connections accept named statements, as those of `pg` do. */
   readonly takesNames: boolean
   /** Opens a separate connection that listens; `null` if the source cannot. */
   readonly listen: OpenEar | null
@@ -40,7 +40,7 @@ async function inTransaction<T>(connection: PostgresConnection, body: Use<T>): P
 }
 
 /**
- * Whether a statement may still run in the server: its caller has given up, or the error comes from the driver and not from
+ * Whether a statement may still run in the server: its caller has given up, or the error comes from the driver, not from
  * the server.
  */
 function mayStillRun(error: unknown): boolean {
@@ -48,14 +48,14 @@ function mayStillRun(error: unknown): boolean {
   if (JobistemerError.isInstance(error, 'STORAGE_BUSY') || JobistemerError.isInstance(error, 'STORAGE_UNREACHABLE')) {
     return true
   }
-  // Values that a driver does not take, and answers that cannot be read: nothing runs.
+  // The driver does not accept a value, or cannot read an answer. In both cases no statement runs.
   if (error instanceof TypeError || error instanceof SyntaxError) return false
   return !hasState(error) && !JobistemerError.isInstance(error) && !(error instanceof JobAppeared)
 }
 
 /**
- * Events that a client of pg may have: `error` after an idle connection broke. Its pool also has `connect`, after it has made
- * a connection.
+ * Events of a `pg` client and its pool: `error` after an idle connection broke, and `connect` (only the pool) after it has
+ * opened a connection.
  */
 interface Emitter {
   on?(event: 'error' | 'connect', listener: (news: Emitter) => void): unknown
@@ -67,8 +67,9 @@ const ignore = () => {}
 const guarded = new WeakSet<PostgresPool>()
 
 /**
- * An `error` event without a listener ends the process. A new connection emits it before its caller has it; an idle one emits
- * it at each restart of the server. Connections exist for a while after their pool has ended.
+ * Adds `error` listeners to a pool and its connections, because an `error` event without a listener ends the process. A new
+ * connection may emit the event before its caller receives the connection. An idle connection emits it at each restart of
+ * the server. Connections outlive the end of their pool for a short time.
  */
 function guardConnections(pool: PostgresPool): void {
   if (guarded.has(pool)) return
@@ -99,7 +100,7 @@ export class PoolSource implements Source {
 
   async use<T>(body: Use<T>, expired: Promise<never>): Promise<T> {
     const connection = await this.#connect(expired)
-    // A connection that is lent has no listener, and one that breaks between two statements would end the process.
+    // A reserved connection has no `error` listener. If it broke between two statements, the event would end the process.
     const emitter: Emitter = connection as Emitter
     emitter.on?.('error', ignore)
     let broken: Error | undefined
@@ -111,7 +112,7 @@ export class PoolSource implements Source {
       throw error
     } finally {
       emitter.off?.('error', ignore)
-      // One that is taken out of the pool still ends with an error now and then.
+      // A connection that was removed from the pool may still emit an `error` event.
       if (broken !== undefined) emitter.on?.('error', ignore)
       connection.release(broken)
     }
@@ -144,7 +145,7 @@ export class ClientSource implements Source {
   readonly takesNames = false
   readonly #client: PostgresClient
   #last: Promise<unknown> = Promise.resolve()
-  /** Whether a transaction may still be open, because its last statement had no answer. */
+  /** Whether a transaction may still be open, because its last statement received no answer. */
   #mayBeOpen = false
 
   constructor(client: PostgresClient, place: string) {
@@ -155,7 +156,7 @@ export class ClientSource implements Source {
 
   async use<T>(body: Use<T>, expired: Promise<never>): Promise<T> {
     const answer = this.#last.then(async () => {
-      // The next statement would be part of that transaction. So a rollback comes first.
+      // The next statement could become part of the unfinished transaction. So a rollback comes first.
       if (this.#mayBeOpen) await this.#client.query('ROLLBACK')
       this.#mayBeOpen = false
       return await body(this.#client)

@@ -1,15 +1,21 @@
-/** A row, by the names of its columns. Numbers come as numbers, big ones or texts, whatever the driver makes of them. */
+/**
+ * A row, with values by the names of its columns. Depending on the driver, numbers are JavaScript numbers, bigints or
+ * texts.
+ */
 export type Row = Readonly<Record<string, unknown>>
 
-/** Something that runs statements: a connection, or a pool that takes any of its connections for each. */
+/** Runs statements on one connection, or on a pool that may choose another connection for each statement. */
 export interface Session {
-  /** Values are texts and `null`, so that no driver has a choice of how to send them; bytes only where `takesBytes` of the database says so. */
+  /**
+   * Values are texts and `null`, which all drivers send alike. Bytes are permitted only if `takesBytes` of the database is
+   * true.
+   */
   query(text: string, values?: readonly SqlValue[]): Promise<readonly Row[]>
 }
 
 export type SqlValue = string | Uint8Array | null
 
-/** An array as PostgreSQL reads it, of numbers or of texts that need no quotes: UUIDs. */
+/** Prints an array for PostgreSQL, of numbers or of texts that need no quotes, such as UUIDs. */
 export function plainArray(values: readonly (number | string | null)[]): string {
   let text = '{'
   for (let index = 0; index < values.length; index++) {
@@ -19,7 +25,7 @@ export function plainArray(values: readonly (number | string | null)[]): string 
   return `${text}}`
 }
 
-/** An array of texts as PostgreSQL reads it. */
+/** Prints an array of texts for PostgreSQL. */
 export function textArray(values: readonly (string | null)[]): string {
   let text = '{'
   for (let index = 0; index < values.length; index++) {
@@ -30,17 +36,17 @@ export function textArray(values: readonly (string | null)[]): string {
   return `${text}}`
 }
 
-/** An array of this type as PostgreSQL reads it. Only texts need quotes. */
+/** Prints an array of this type for PostgreSQL. Only texts need quotes. */
 export function arrayOf(type: string, values: readonly (number | string | null)[]): string {
   return type === 'text' ? textArray(values as readonly (string | null)[]) : plainArray(values)
 }
 
-/** A text as it stands in an array. */
+/** Quotes a text as an element of a PostgreSQL array. */
 export function quoteText(value: string): string {
   return `"${value.replace(/["\\]/g, '\\$&')}"`
 }
 
-/** A number that a driver may have left as a text. */
+/** Converts a number that a driver may return as text. */
 export function numberOf(value: unknown): number {
   return typeof value === 'number' ? value : Number(value)
 }
@@ -50,17 +56,17 @@ export function numberOrNull(value: unknown): number | null {
   return value === null ? null : numberOf(value)
 }
 
-/** A boolean that a driver may have left as a text, or made a number of. */
+/** Converts a boolean that a driver may return as text or as a number. */
 export function isTrue(value: unknown): boolean {
   return value === true || value === 't' || value === 'true' || value === 1 || value === '1'
 }
 
-/** A limit for SQL: `null` is none. */
+/** Returns a limit for SQL. `null` means no limit. */
 export function limitOf(count: number): number | null {
   return Number.isFinite(count) ? count : null
 }
 
-/** A name as SQL takes it: quoted, so that it means itself. */
+/** Quotes a name for SQL, so that it keeps its case and may contain any character. */
 export function quoteName(name: string): string {
   return `"${name.replaceAll('"', '""')}"`
 }

@@ -1,34 +1,34 @@
 import { codec1, finalStates, type OccurrenceState } from '@jobistemer/core/storage'
 
-/** Where a live occurrence stands: its state, and for a pending one what it waits for. */
+/** The lane of a live occurrence: its state, and for a pending one also what the occurrence waits for. */
 export const lanes = {
-  /** Pending; a claim may take it. */
+  /** Pending, and a claim may take the occurrence. */
   ready: 0,
-  /** Pending; due, or its job's pause over, later. */
+  /** Pending. Becomes claimable at a known instant: when the occurrence is due, or when its job's pause ends. */
   delayed: 1,
-  /** Pending; its job is paused until it is resumed. */
+  /** Pending, while the job is paused without an end. */
   parked: 2,
   queued: 3,
   running: 4,
 } as const
 
-/** By how much the code of a state that is not pending lies above that of the codec. */
+/** Difference between the code of a state other than pending and the code of that state in the codec. */
 const shift = lanes.parked
 
-/** The codes of each state. Data of users have them. */
+/** The codes of each state. User data contain these codes, so they never change. */
 export const stateCodes: Readonly<Record<OccurrenceState, readonly number[]>> = Object.fromEntries([
   ['pending', [lanes.ready, lanes.delayed, lanes.parked]],
   ...(['queued', 'running', ...finalStates] as const).map((state) => [state, [codec1.stateCodes[state] + shift]]),
 ])
 
-/** The codes of slots, recovered ones too. */
+/** The kind codes of slots, including recovered slots. */
 export const slotCodes: readonly number[] = [codec1.kindCode('slot', false), codec1.kindCode('slot', true)]
 
 export function stateOf(code: number): OccurrenceState {
   return codec1.stateOf(Math.max(0, code - shift))
 }
 
-/** The only code of a state that is not pending. */
+/** Returns the code of a state that is not pending. Such a state has exactly one code. */
 export function stateCode(state: OccurrenceState): number {
   return stateCodes[state][0] as number
 }

@@ -6,35 +6,35 @@ import { oneOf } from './one-of.ts'
 import { quickFunctions } from './quick-functions.ts'
 import { lanes } from './state-codes.ts'
 
-/** Over how many rows the sums of all live occurrences are spread, so that transactions do not wait for each other. */
+/** Number of rows that share the sums of all live occurrences, so that transactions do not wait for each other. */
 export const sumRows = 64
 
 /**
- * How long a step that has locked jobs waits for an occurrence, in ms. A step locks the job before it changes an occurrence.
- * Only a completion in a user's transaction does not, and that transaction may stay open. A step that meets one releases its
- * jobs, and waits without them.
+ * How long a step that has locked jobs waits for an occurrence, in ms. A step locks the job before it changes an
+ * occurrence. Only a completion in a user's transaction does not lock the job, and that transaction may stay open. If a
+ * step meets such a transaction, it releases its jobs and waits without locks.
  */
 const heldMs = 20
 
 /**
- * Number of rows for the sums that users' transactions write. Such a transaction may stay open, so it writes a row of its
- * own; a later step adds that row to the shared sums.
+ * Number of rows for the sums that users' transactions write. A user's transaction may stay open, so it writes a separate
+ * row. A later step adds that row to the shared sums.
  */
 const ownSums = 1_000_000_000
 
-/** What a step does to an occurrence: the codes of `p_ops`. */
+/** Codes of `p_ops`: the changes that a step makes to occurrences. */
 export const ops = {
-  /** A new one that lives. */
+  /** A new, live occurrence. */
   create: 0,
-  /** One that lives and goes on to live. */
+  /** A live occurrence that stays live. */
   change: 1,
-  /** One that lived and is over. */
+  /** A live occurrence that ends. */
   end: 2,
-  /** A new one that is over at once. */
+  /** A new occurrence that is final from the start. */
   record: 3,
 } as const
 
-/** The columns that a step hands over of each occurrence, with their types, in this order. */
+/** The columns of each written occurrence, with their types, in the order of the parameters. */
 export const writtenColumns = [
   ['id', 'uuid'],
   ['job', 'uuid'],
@@ -57,16 +57,17 @@ export const writtenColumns = [
   ['runs', 'text'],
   ['claim_at', 'bigint'],
   ['finished_at', 'bigint'],
-  // The sequence as it was read: that alone may change without its job, by a completion in a transaction of a user's.
+  // The sequence that the step has read. A completion in a user's transaction may change the sequence without changing the
+  // head of the job.
   ['was', 'integer'],
-  // The key that names it from now on; only of a new one.
+  // The reusable key that names the occurrence from now on; only for a new occurrence.
   ['key_id', 'uuid'],
 ] as const
 
-/** A column that {@link writtenColumns} has beside those of the occurrence's identity. */
+/** A column in {@link writtenColumns} other than the identity of the occurrence. */
 export type WrittenColumn = Exclude<(typeof writtenColumns)[number][0], 'id' | 'job' | 'was' | 'key_id'>
 
-/** The parameters of `write_step` before those of the occurrences, with their types. */
+/** The parameters of `write_step` before the columns of the occurrences, with their types. */
 export const headParameters = [
   ['guards', 'boolean'],
   ['waits', 'boolean'],
@@ -85,7 +86,7 @@ export const headParameters = [
   ['ops', 'smallint[]'],
 ] as const
 
-/** The parameters of `write_step` behind those of the occurrences, with their types. */
+/** The parameters of `write_step` after the columns of the occurrences, with their types. */
 export const otherParameters = [
   ['owner', 'integer[]'],
   ['nodes', 'text[]'],
@@ -113,7 +114,7 @@ const parameters = [
   ...otherParameters.map(([name, type]) => `p_${name} ${type}`),
 ].join(', ')
 
-/** The written occurrences as rows, with their numbered owners. */
+/** SQL for the written occurrences as rows, with their owners by number. */
 const writtenRows = `unnest(p_ops, ${writtenColumns.map(([name]) => `p_${name}`).join(', ')}, p_owner)
       w (op, ${writtenColumns.map(([name]) => name).join(', ')}, owner)`
 const values = `${kept.map((name) => `w.${name}`).join(', ')}, v_owners[w.owner]`
@@ -287,14 +288,16 @@ END ${quote};
 ${quickFunctions({ schema, settings, quote, sumRows })}`
 }
 
-/** Another step has changed or ended one of the occurrences since they were read: the whole step begins anew. */
+/**
+ * PL/pgSQL that makes the step fail and repeat if another step has changed or ended one of its occurrences since the read.
+ */
 function refuseUnless(op: 'change' | 'end'): string {
   return `IF v_count < cardinality(array_positions(p_ops, ${ops[op]}::smallint)) THEN
       RAISE EXCEPTION 'an occurrence has changed since it was read' USING ERRCODE = 'serialization_failure';
     END IF;`
 }
 
-/** What begins and ends the text of a function: nothing that occurs in the name of the schema. */
+/** Returns a dollar quote for a function body that does not occur in the name of the schema. */
 function dollarQuote(schema: string): string {
   let quote = '$step$'
   for (let number = 1; schema.includes(quote); number++) quote = `$step${number}$`

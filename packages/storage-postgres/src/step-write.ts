@@ -7,7 +7,7 @@ import { arrayOf, isTrue, plainArray, type Session, type SqlValue, textArray } f
 import { headParameters, ops, otherParameters, writtenColumns } from './step-functions.ts'
 import { storeText } from './stored-text.ts'
 
-/** The call of `write_step`: every parameter is sent as a text, whatever the driver thinks of arrays. */
+/** SQL that calls `write_step`. Each parameter is sent as text, because drivers encode arrays differently. */
 export function writeCall(schema: string): string {
   const types = [
     ...headParameters.map(([, type]) => type),
@@ -19,15 +19,20 @@ export function writeCall(schema: string): string {
 
 /** How a step writes. */
 export interface WriteMode {
-  /** Only if none of its jobs has changed since it was read; otherwise they are locked. */
+  /**
+   * Whether to write only if none of the jobs has changed since the step read them. `false`: the step has locked the jobs.
+   */
   readonly guards: boolean
-  /** Waits for occurrences that others hold, however long that takes; otherwise it fails with {@link isHeld}. */
+  /**
+   * Whether to wait without a limit for occurrences that other transactions hold. `false`: the call fails with {@link
+   * isHeld}.
+   */
   readonly waits: boolean
-  /** How long a guarding step waits for jobs; `null` if it does not guard. */
+  /** How long a guarding step waits for locks of jobs; `null` if the step does not guard. */
   readonly lockLimit: string | null
 }
 
-/** Writes the occurrences and the course of jobs that are there. Answers whether it has written. */
+/** Writes the occurrences of existing jobs, and the members of heads that steps change. Returns whether it has written. */
 export async function writeStep(
   session: Session,
   call: string,
@@ -41,7 +46,7 @@ export async function writeStep(
 function valuesOf(writes: readonly JobWrite[], { guards, waits, lockLimit }: WriteMode): readonly SqlValue[] {
   const heads = writes.map(({ after }) => after.head)
   const counts = writes.map(({ after }) => after.counts)
-  /** Each owner once. The occurrences refer to its place, from 1 on. */
+  /** Each owner once. Occurrences refer to an owner by its position, from 1 on. */
   const owners: Owner[] = []
   const rows = writes.flatMap(({ occurrences, after }) =>
     occurrences.map((change) => rowOf(change, after.head, owners)),
@@ -99,7 +104,10 @@ function placeOf({ node, incarnation }: Owner, owners: Owner[]): number {
   return index < 0 ? owners.push({ node, incarnation }) : index + 1
 }
 
-/** The last slot of which the job may have a record, as far as this write goes: some lie ahead of the watermark. */
+/**
+ * Returns the last slot of which the job may have a record after this write. Some slots with a record lie ahead of the
+ * watermark.
+ */
 function topOf({ after, occurrences }: JobWrite): number {
   let top = after.head.watermark
   for (const { before, after: record } of occurrences) {

@@ -1,5 +1,6 @@
-// A text of PostgreSQL has no NUL, and UTF-8 has no half of a surrogate pair. Both are escaped, so that each text comes
-// back as it was and is equal only to itself. JSON escapes them by its own rules.
+// A text of PostgreSQL cannot contain NUL, and UTF-8 cannot encode a lone surrogate. Both are escaped, so that each stored
+// text reads back unchanged, and different texts stay different. JSON texts need no escaping here, because JSON has escapes
+// of its own.
 
 const escapeMark = '\u0001'
 // biome-ignore lint/suspicious/noControlCharactersInRegex: these are the characters that are escaped
@@ -7,7 +8,7 @@ const escaped = /[\0\u0001]|[\ud800-\udbff](?![\udc00-\udfff])|(?<![\ud800-\udbf
 // biome-ignore lint/suspicious/noControlCharactersInRegex: this is the character that escapes
 const mark = /\u0001([0-9a-f]{4})/g
 
-/** A text as it is stored. Equal texts are stored alike, and others are not. */
+/** Escapes a text for storing. Equal texts have equal stored forms, different texts have different ones. */
 export function storeText(text: string): string {
   return text.replace(escaped, (unit) => `${escapeMark}${unit.charCodeAt(0).toString(16).padStart(4, '0')}`)
 }
@@ -17,7 +18,7 @@ export function storeTextOrNull(text: string | null): string | null {
   return text === null ? null : storeText(text)
 }
 
-/** The text that {@link storeText} has stored. */
+/** Restores the text that {@link storeText} has escaped. */
 export function readText(stored: unknown): string {
   const text = stored as string
   return text.includes(escapeMark)

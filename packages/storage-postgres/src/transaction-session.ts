@@ -3,7 +3,7 @@ import type { Row, Session, SqlValue } from './sql.ts'
 
 type Values = readonly SqlValue[]
 
-/** The parts of tools that run SQL, by the names that they have there. */
+/** The members by which tools that run SQL are recognized and called. */
 interface Shapes {
   // A client of pg, a transaction of PGlite.
   query(text: string, values?: unknown[]): Promise<{ readonly rows: readonly Row[] } | readonly Row[]>
@@ -23,14 +23,15 @@ interface Shapes {
   unsafe(text: string, values?: unknown[]): Promise<readonly Row[]>
 }
 
-/** A session in a transaction of a user's. */
+/** A session inside a user's transaction. */
 export interface TransactionSession extends Session {
-  /** Runs the body when all earlier ones on the same connection have ended. */
+  /** Runs the body after all earlier bodies on the same connection have ended. */
   inTurn<T>(body: () => Promise<T>): Promise<T>
 }
 
 /**
- * Runs statements inside the transaction of a user's, whatever tool it is of.
+ * Returns a session that runs statements inside a user's transaction, for each supported tool.
+ *
  * @throws JobistemerError `INVALID_TRANSACTION`
  */
 export function sessionOf(transaction: unknown): TransactionSession {
@@ -44,9 +45,7 @@ export function sessionOf(transaction: unknown): TransactionSession {
   throw storageFailure('INVALID_TRANSACTION', about, message, remedy)
 }
 
-/**
- * The last turn on each connection, by the object of its tool. A caller that does not await its calls makes several at once.
- */
+/** By the object of the tool: the last body on its connection. A caller that does not await its calls may queue several. */
 const turns = new WeakMap<object, Promise<unknown>>()
 
 function withTurns(connection: object, session: Session): TransactionSession {
@@ -69,19 +68,19 @@ function findSession(transaction: unknown): TransactionSession | null {
   if (typeof tool.$queryRawUnsafe === 'function' && typeof tool.$executeRawUnsafe === 'function')
     return withTurns(transaction, ofPrisma(tool as Shapes))
   if (typeof tool.withoutPlugins === 'function') return withTurns(transaction, ofKysely(tool as Shapes))
-  // Outside a transaction each statement would take a connection of the pool, and never release it.
+  // Outside of a transaction, each statement would take another connection of the pool and never release it.
   if (typeof tool.client?.acquireConnection === 'function')
     return tool.isTransaction === true ? withTurns(transaction, ofKnex(tool as Shapes)) : null
   if (typeof tool.session === 'object' && tool.session !== null) return findSession(tool.session.client)
   if (typeof tool.queryRunner === 'object' && tool.queryRunner !== null) return findSession(tool.queryRunner)
   if (typeof tool.unsafe === 'function') return withTurns(transaction, ofPostgresJs(tool as Shapes))
-  // A pool takes another connection for each statement.
+  // A pool is rejected, because it runs each statement on another connection.
   if (typeof tool.query === 'function' && !('totalCount' in transaction))
     return withTurns(transaction, ofClient(tool as Shapes))
   return null
 }
 
-/** TypeORM answers with the rows alone. */
+/** Runs statements on a client. TypeORM returns an array of rows, the other tools return an object with `rows`. */
 function ofClient(client: Pick<Shapes, 'query'>): Session {
   return {
     async query(text, values) {
@@ -97,7 +96,7 @@ function rowsIn(answer: unknown): readonly Row[] {
   return Array.isArray(rows) ? rows : []
 }
 
-/** As `CompiledQuery.raw` makes it. Without the plugins, which may rename columns. */
+/** Builds the query as Kysely's `CompiledQuery.raw` does. Runs it without plugins, because they may rename columns. */
 function ofKysely(transaction: Shapes): Session {
   const bare = transaction.withoutPlugins()
   return {
@@ -112,7 +111,7 @@ function ofKysely(transaction: Shapes): Session {
 function ofPrisma(transaction: Shapes): Session {
   return {
     async query(text, values: Values = []) {
-      // What answers with no rows goes the other way.
+      // Prisma runs statements without a result by another method.
       if (!/^SELECT/.test(text)) {
         await transaction.$executeRawUnsafe(text)
         return []
@@ -122,7 +121,7 @@ function ofPrisma(transaction: Shapes): Session {
   }
 }
 
-/** The client of a transaction has one connection, and keeps it. */
+/** In a Knex transaction, `acquireConnection` always returns the connection of the transaction. */
 function ofKnex(transaction: Shapes): Session {
   return {
     async query(text, values) {

@@ -8,24 +8,35 @@ type Listener = (wakeUp: WakeUp) => void
 
 const kinds: readonly WakeUp['kind'][] = ['due', 'cancel', 'jobs', 'nodes']
 
-/** How long the first notification to this storage itself may take, in ms. */
+/**
+ * How long the first notification to this storage itself may take, in ms. After that, the storage warns that wake-ups do
+ * not arrive.
+ */
 const trialLimitMs = 5000
 const longestPauseMs = 2000
-/** How long `close` waits for pending notifications, in ms. A lost notification only costs latency. */
+/**
+ * How long `close` waits for pending notifications, in ms. Loss of a notification only delays other nodes until their next
+ * poll.
+ */
 const closeLimitMs = 1000
-/** Interval of connection checks, and of new tries while notifications do not arrive, in ms. */
+/** Interval of connection checks, and of new attempts while notifications do not arrive, in ms. */
 const checkEveryMs = 60_000
 
 /** A connection that receives notifications. */
 export interface Ear {
   /** Rejects if the connection has ended. */
   check(): Promise<void>
-  /** Exempts the session from the idle timeout, once it is known that no pooler shares it. */
+  /**
+   * Exempts the session from the idle timeout. Called when a test notification has shown that no pooler shares the session.
+   */
   stay(): Promise<void>
   close(): Promise<void>
 }
 
-/** The channel of a schema. All schemas of a database share the channel names, which have at most 63 bytes. */
+/**
+ * Returns the channel of a schema. The name contains a hash of the schema, because channels have at most 63 bytes and are
+ * common to all schemas of a database.
+ */
 export function channelOf(schema: string): string {
   return `jobistemer_${createHash('sha256').update(schema).digest('hex').slice(0, 32)}`
 }
@@ -35,7 +46,7 @@ export class WakeUps {
   readonly #database: () => Promise<Database>
   readonly #channel: string
   readonly #logger: Pick<Logger, 'warn'> | null
-  /** Prefix of the notifications of this storage, which it ignores itself. */
+  /** Marks the notifications of this storage, so that its own listener ignores them. */
   readonly #sender: string = randomUUID()
   readonly #listeners = new Set<Listener>()
   /** Kinds for the next notification; `null` while none is being sent. */
@@ -49,7 +60,7 @@ export class WakeUps {
     this.#logger = logger
   }
 
-  /** Sends a notification. While one is being sent, further kinds gather for the next one. */
+  /** Sends a notification. While one is being sent, further kinds are collected for the next one. */
   notify(news: ReadonlySet<WakeUp['kind']>): void {
     // A lost notification only costs latency.
     if (this.#untold === null) this.#telling = this.#tell(news).catch(() => {})
@@ -63,8 +74,8 @@ export class WakeUps {
       while (next.size > 0) {
         const untold = new Set<WakeUp['kind']>()
         this.#untold = untold
-        // A separate statement after the commit. Inside a transaction that writes, NOTIFY would make all commits of the
-        // database wait for each other.
+        // NOTIFY runs as a separate statement after the commit. In a transaction that writes, it would make all commits of
+        // the database wait for each other.
         const text = [this.#sender, ...next].join(' ')
         await (await this.#database()).query('SELECT pg_notify($1::text, $2::text)', [this.#channel, text])
         next = untold
@@ -75,7 +86,7 @@ export class WakeUps {
   }
 
   subscribe(listener: Listener): () => void {
-    // The same function may subscribe twice; each subscription ends by itself.
+    // A function may subscribe twice, so each subscription gets its own wrapper and ends separately.
     const subscription: Listener = (wakeUp) => listener(wakeUp)
     this.#listeners.add(subscription)
     if (this.#hearing === null) {
@@ -118,7 +129,7 @@ interface HearingEvents {
   onStart(): void
 }
 
-/** Listens from the first subscription to the last, with one connection after the other. */
+/** Keeps one listening connection from the first subscription to the last, and replaces a broken connection. */
 class Hearing {
   readonly #database: () => Promise<Database>
   readonly #channel: string
@@ -158,7 +169,7 @@ class Hearing {
     await ear?.close().catch(() => {})
   }
 
-  /** Connects, and tries again after each failure. Lost wake-ups only cost latency. */
+  /** Connects, and retries after each failure. Meanwhile wake-ups are lost, and nodes poll. */
   #connect(failures: number): void {
     let isLost = false
     const again = (tries: number) => {
@@ -173,14 +184,14 @@ class Hearing {
       (isHeard) => {
         if (isLost || this.#isClosed) return
         if (!isHeard) {
-          // The connection ends on purpose here: `again` must not treat that as a loss.
+          // The connection is closed deliberately here, so `again` must not treat the close as a loss.
           isLost = true
           this.#hangUp()
           this.#warn()
           this.#after(checkEveryMs, () => this.#connect(0))
           return
         }
-        // A new connection cannot know which notifications it missed.
+        // Notifications may have been lost before this connection, so listeners receive all kinds.
         this.#events.onStart()
         this.#checkLater(() => again(0))
       },
@@ -188,7 +199,7 @@ class Hearing {
     )
   }
 
-  /** Returns whether a notification to this storage itself has arrived. */
+  /** Listens, and returns whether a test notification to this storage itself has arrived. */
   async #listen(onLost: () => void): Promise<boolean> {
     const database = await this.#database()
     const ear = await database.listen(this.#channel, (text) => this.#hear(text), onLost)

@@ -12,13 +12,15 @@ const { connection, open, pool, proxy, query, schema: newSchema } = useSchemas()
 const create = (storage: Storage, job: `job_${string}`, index = 1) =>
   storage.createOccurrences({ now: slotAt(index), owner, items: [slotItem(job, index)] })
 
-/** A pool whose statements fail as told: each error is for the next statement that matches. */
+/**
+ * Wraps a pool so that statements fail: each error of `failures` applies to the next statement that matches its pattern.
+ */
 function failing(real: pg.Pool, failures: { readonly on: RegExp; readonly code: string }[]): PostgresPool {
   const query = async (connection: PostgresConnection, text: string, values?: unknown[]) => {
     const place = failures.findIndex(({ on }) => on.test(text))
     if (place < 0) return await connection.query(text, values)
     const code = failures.splice(place, 1)[0]?.code
-    // By the server itself, so that the transaction is as it would be.
+    // The server itself raises the error, so that the transaction is aborted as in a real failure.
     return await connection.query(`DO $$ BEGIN RAISE EXCEPTION 'injected' USING ERRCODE = '${code}'; END $$`)
   }
   return {
@@ -65,9 +67,9 @@ describe('an error of the PostgreSQL server', () => {
     const schema = newSchema()
     const { id } = await addJob(open({ pool: pool(), schema }), 'alpha', 'queue')
     for (const [index, on] of [/start_step/, /write_step/].entries()) {
-      // An ordinary slot calls `start_step`, a waiting one `write_step`.
+      // The first slot uses `start_step`. The second slot waits for a claim, so it uses `write_step`.
       const items = [{ ...slotItem(id, index + 1), ...(index === 1 && { runs: null }) }]
-      // If the lock may be free again, a step begins anew, up to five times.
+      // After a lock error, a step is repeated up to five times, because the lock may have been released.
       const times = code === '55P03' && index === 1 ? 5 : 1
       const failures = Array.from({ length: times }, () => ({ on, code }))
       const storage = open({ pool: failing(pool(), failures), schema })
@@ -118,7 +120,7 @@ describe('the time limits of a PostgreSQL call', () => {
       ['alpha', 'beta'].map(async (name) => (await addJob(patient, name, 'allow')).id),
     )
     if (id === undefined || far === undefined) throw new Error('no jobs')
-    // In a row of its own.
+    // This slot is stored in a row of `live`, because its next slot is far away.
     const alone = { ...slotItem(far, 1), nextAt: slotAt(200) }
     await patient.createOccurrences({ now: slotAt(1), owner, items: [alone] })
     await create(patient, id)
@@ -185,7 +187,7 @@ describe('the time limits of a PostgreSQL call', () => {
     expect(error).toMatchObject({ code: 'STORAGE_UNREACHABLE', message: expect.stringContaining('Query read timeout') })
     expect(error).toMatchObject({ remedy: expect.stringContaining('may have taken effect') })
     expect(hasty.totalCount).toBe(0)
-    // It does not wait for the head.
+    // A list of jobs does not wait for the lock of the head.
     expect((await storage.listJobs({ limit: 1, cursor: null })).items).toMatchObject([{ name: 'alpha' }])
     await holder.query('ROLLBACK')
     const occurrence = async () => (await storage.get({ occurrences: [slotItem(id, 1).id] })).occurrences[0]
@@ -286,7 +288,7 @@ describe('a PostgreSQL server', () => {
     const writers = jobs.map(async ({ id }) => {
       for (let index = 1; index <= last; index++) {
         const [created] = await again(() => create(storage, id, index))
-        // After a lost answer, the record is there and its owner is this one.
+        // After a lost answer, the record exists and the caller of the repeated create is its owner.
         expect(created).toMatchObject({ outcome: expect.stringMatching(/created|exists/), state: 'running', token: 1 })
         const [settled] = await again(() => storage.settle({ now: slotAt(index) + 20, items: [finishItem(id, index)] }))
         expect(settled?.outcome).toBe('ok')

@@ -8,16 +8,17 @@ import { postgresStorage } from '../src/index.ts'
 import { stepFunctions } from '../src/step-functions.ts'
 import { useSchemas } from './schemas.ts'
 
-// The guards of the functions in the server, each taken away on a server that runs. What finds that passes with the guard.
+// Removes each guard of the SQL functions in turn, and checks that a test detects the damage. Each test passes with the
+// guard.
 
 const { connection, open, pool, query, schema: newSchema } = useSchemas()
 
 const other = { node: 'node-b', incarnation: 'node-b-1' } as const
 
 interface Guard {
-  /** What is taken away, and what comes in its place. */
+  /** The text of the guard, and the text that replaces it. */
   readonly guard: readonly [text: string, without: string]
-  /** In how many places it stands, and in which of them it is taken away. Default: the only one. */
+  /** How often the text occurs in the functions, and which occurrence is replaced. Default: the only one. */
   readonly places?: { readonly count: number; readonly broken: number }
   /** Checks that the fault has damaged the ledger. */
   readonly isBroken: (place: Place) => Promise<boolean>
@@ -29,7 +30,7 @@ interface Place {
   readonly id: JobId
 }
 
-/** Two slots of a job that run at once. */
+/** Starts two slots of a job that run at the same time. */
 async function beginTwo({ schema, storage, id }: Place): Promise<readonly (OccurrenceRecord | null)[]> {
   await query(`UPDATE ${schema}.heads SET policy = 3`)
   const items = [slotItem(id, 1), slotItem(id, 2)]
@@ -45,7 +46,7 @@ const finish = async ({ storage, id }: Place, more: object = {}) => {
 const begun = async ({ storage, id }: Place, more: object = {}) =>
   await storage.createOccurrences({ now: slotAt(1), owner, items: [{ ...slotItem(id, 1), ...more }] })
 
-/** It runs, and stands in `live`, as after a completion in a transaction of a user's. */
+/** Starts a slot and moves it to `live`, as a completion in a user's transaction does. */
 async function begunInLive(place: Place): Promise<void> {
   await begun(place)
   const [moved] = await query(
@@ -63,7 +64,10 @@ async function replaceOwner({ storage, id }: Place): Promise<void> {
   await storage.claim({ now: slotAt(2), owner: other, limit: 1, exceptHandlerKeys: [], sweep: false })
 }
 
-/** Changes the job from another connection while a step of this storage waits between its read and its write. */
+/**
+ * Changes the job from another connection while `step` waits for the lock that this connection holds, between its read and
+ * its write.
+ */
 async function whileItWaits(
   place: Place,
   step: () => Promise<unknown>,
@@ -81,7 +85,7 @@ async function whileItWaits(
   await stepping
 }
 
-/** Whether a slot runs that is excluded while its start is on its way. */
+/** Starts a slot while another transaction stores a record of the slot. Returns whether the slot runs twice. */
 async function startsAgain(place: Place, more: object): Promise<boolean> {
   const { schema, storage, id } = place
   await whileItWaits(
@@ -136,7 +140,7 @@ const guards: Readonly<Record<string, Guard>> = {
     guard: ['WHEN p_waits THEN 2 ELSE 1 END', 'WHEN p_waits THEN 2 ELSE 3 END'],
     async isBroken(place) {
       await begun(place)
-      // Moved out twice, it meets itself.
+      // Without the guard, the step moves the occurrence twice and violates the primary key.
       await replaceOwner(place).catch(() => {})
       const all = { kind: 'live', state: 'running', runs: false, limit: 10, cursor: null } as const
       const [counts] = (await place.storage.get({ counts: [place.id] })).counts
@@ -156,7 +160,7 @@ const guards: Readonly<Record<string, Guard>> = {
     async isBroken(place) {
       await begunInLive(place)
       const { schema, id } = place
-      // One queues up while the end is on its way, and is to be woken.
+      // While the end waits for the lock, another transaction queues a slot that the end must wake.
       const queued = slotItem(id, 2)
       await whileItWaits(
         place,
@@ -187,7 +191,7 @@ const guards: Readonly<Record<string, Guard>> = {
     async isBroken(place) {
       await begunInLive(place)
       const { schema, storage, id } = place
-      // It is to be canceled, and that comes while the end is on its way.
+      // While the end waits for the lock, another transaction stores a cancel request for the occurrence.
       await whileItWaits(
         place,
         () => finish(place),
@@ -204,7 +208,7 @@ const guards: Readonly<Record<string, Guard>> = {
       const { schema } = place
       await whileItWaits(
         place,
-        // Not the ordinary end: it is read first.
+        // A release is no ordinary end, so the step reads the occurrence before it writes.
         () => finish(place, { change: { kind: 'release', dueAt: slotAt(9), reason: null } }),
         (client) => client.query(`UPDATE ${schema}.live SET token = 2; UPDATE ${schema}.heads SET pending = 0`),
       )
@@ -220,7 +224,7 @@ const guards: Readonly<Record<string, Guard>> = {
       await begunInLive(place)
       const { schema, storage, id } = place
       const item = { ...finishItem(id, 1), sequence: 0, runs: [], action: 'retry', reason: 'test' } as const
-      // A completion is committed while the occurrence is taken from its owner: it locks no head.
+      // While the occurrence is being reaped, a completion commits. A completion does not lock the head.
       await whileItWaits(
         place,
         () => storage.reap({ now: slotAt(2), items: [item] }),

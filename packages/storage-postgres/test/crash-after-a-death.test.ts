@@ -15,7 +15,7 @@ afterEach(async () => {
 
 const intervals = { deadAfter: 1500, ...tuned({ reapInterval: 500 }), pollInterval: 200 }
 
-/** A living node that has the job of the doomed one, and ends its runs. */
+/** Starts a living node that has the job of the killed node, and runs what it claims. */
 async function livingNode(url: string, nodeId: string) {
   const storage = postgresStorage({ url, wakeUps: false })
   cleanUps.push(() => storage.close())

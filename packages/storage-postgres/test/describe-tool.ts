@@ -3,7 +3,7 @@ import { createScheduler, defineJob, type Scheduler, type TaskContext } from '@j
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { useSchemas } from './schemas.ts'
 
-/** How one tool begins a transaction, notes a name in it, and ends it when the body is over. */
+/** Adapter for one transaction tool: begins a transaction, inserts a name in it, and ends it after the body. */
 export interface Tool {
   inTransaction<T>(body: (transaction: unknown, note: (name: string) => Promise<unknown>) => Promise<T>): Promise<T>
   close(): Promise<void>
@@ -11,7 +11,7 @@ export interface Tool {
 
 export type OpenTool = (notes: string) => Promise<Tool>
 
-/** A trigger and the end of a task in transactions of a tool, against a real server. */
+/** Tests a trigger and a completion inside the transactions of one tool, against a real server. */
 export function describeTool(name: string, openTool: OpenTool): void {
   const { open, pool: newPool, query, schema: newSchema } = useSchemas()
 
@@ -72,7 +72,8 @@ export function describeTool(name: string, openTool: OpenTool): void {
           if (context.attempt === 1) throw new Error('no')
         })
         await moving
-        // Again, after the commit: the whole transaction is refused, also when the error is swallowed.
+        // The calls are repeated after the run has ended: then the whole transaction fails, even if the handler swallows
+        // the error.
         const again = tool.inTransaction(async (transaction, note) => {
           await note('again')
           await context.complete(transaction).catch(({ code }) => codes.push(code))

@@ -34,7 +34,7 @@ async function ask(server: PostgresServer, text: string): Promise<unknown> {
 
 const begin = Date.parse('2026-01-01T00:00:00Z')
 
-/** A primary that acknowledges before it has flushed, a standby behind it, and an address that leads to one of them. */
+/** A primary that acknowledges before it flushes, a standby that follows it, and an address that leads to one of them. */
 async function pair() {
   const primary = await started({})
   const standby = await started({ standbyOf: primary.url })
@@ -51,7 +51,7 @@ async function pair() {
       const hasIt = `SELECT pg_last_wal_replay_lsn() >= '${wanted}'::pg_lsn`
       await expect.poll(() => ask(standby, hasIt), { timeout: 20_000 }).toBe(true)
     },
-    /** From now on the standby gets nothing more. */
+    /** Stops replication: from now on the standby receives no writes. */
     async fallBehind(): Promise<void> {
       await ask(standby, "ALTER SYSTEM SET primary_conninfo = ''")
       await ask(standby, 'SELECT pg_reload_conf()')
@@ -114,7 +114,8 @@ it('slots lost by a failover to a delayed standby run again, and the node report
   await clock.advance({ seconds: 9 })
   expect(await one.trigger('pay', { key: 'once' })).toMatchObject({ created: true })
   await clock.advance({ seconds: 20 })
-  // Each lost slot has run twice, in order. The run that went on over the failover has no owner, and its node reports that.
+  // Each lost slot has run twice, in order. The run that continued during the failover has no owner any more, and its node
+  // reports that.
   const again = ran.slice(6)
   expect(again.filter((what) => what.startsWith('tick'))).toEqual(
     [40, 50, 60, 70, 80].map((second) => `tick ${second}`),

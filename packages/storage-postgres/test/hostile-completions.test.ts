@@ -55,7 +55,7 @@ it('the storage keeps both a row and the end of its task, or neither, whatever f
 
 it('the test detects a storage that does not compare the fencing token', { timeout: 120_000 }, async () => {
   let isFound = false
-  // Something else may be noticed first, which ends the play.
+  // With some seeds, another check fails first and ends the simulation before the expected violation.
   for (let seed = 2; seed < 8 && !isFound; seed++) {
     const database = await makeDatabase()
     const { violations } = await playCompletions({ database, occurrences: 100, seed, wrap: completeLate })

@@ -38,7 +38,7 @@ const finish = async (ids: readonly JobId[], index: number, more: object = {}) =
   for (const answer of await storage.settle({ now: slotAt(index) + 20, items })) expect(answer.outcome).toBe('ok')
 }
 
-/** Which of these occurrences are rows of their own. */
+/** Returns which of these occurrences have rows in `live`. */
 async function inLive(): Promise<readonly string[]> {
   const rows = await query(`SELECT 'occ_' || id AS id FROM ${schema}.live ORDER BY id`)
   return rows.map(({ id }) => id)
@@ -92,7 +92,7 @@ describe('slots that start in one call', () => {
     ids = (await Promise.all(names.map((name) => addJob(storage, name, 'allow')))).map(({ id }) => id)
     await begin(ids.map((id) => slotItem(id, 1)))
     await finish(ids.slice(2), 1)
-    // Its jobs are such that nothing stands in their heads.
+    // Occurrences of this job are never stored in the head.
     await query(`UPDATE ${schema}.heads SET run_state = 2 WHERE 'job_' || id = $1`, [ids[2]])
     sent.length = 0
   })
@@ -162,7 +162,7 @@ describe('slots that start in one call', () => {
 it('the first calls of a node do not wait for each other', { timeout: 10_000 }, async () => {
   const { id } = await addJob(storage, 'alpha', 'allow')
   const fresh = { node: 'fresh', incarnation: 'fresh-1' }
-  // The server would detect a deadlock of two calls only much later than the time limit of the test.
+  // The server would detect a deadlock only after 60 s, so a deadlock of two calls would exceed the time limit of the test.
   const patient = open({ pool: pool({ options: '-c deadlock_timeout=60s' }), schema, wakeUps: false })
   await patient.get({ jobs: [id] })
   const client = await connection()

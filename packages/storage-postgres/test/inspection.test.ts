@@ -39,7 +39,7 @@ it('inspectPostgres reports the schema version, the server settings, and whether
   await makeSchema()
   const { form, formNeeded, settings, unvacuumed, hearsNotifications } = await inspectPostgres({ url, schema })
   expect(form).toBe(formNeeded)
-  // Those of the quick server of these tests.
+  // The settings of the fast test server.
   expect(settings).toEqual({ fsync: false, fullPageWrites: false, synchronousCommit: 'off', autovacuum: true })
   expect({ unvacuumed, hearsNotifications }).toEqual({ unvacuumed: [], hearsNotifications: true })
   expect((await inspectPostgres({ url, schema, wakeUps: false })).hearsNotifications).toBeNull()

@@ -7,7 +7,8 @@ declare module 'vitest' {
   }
 }
 
-// One server for all files, and a schema for each test. What its tests are about does not hang on the disk.
+// One server for all test files, and a schema for each test. These tests do not depend on durability, so the server skips
+// flushes.
 let server: PostgresServer | undefined
 
 export async function setup(project: TestProject): Promise<void> {

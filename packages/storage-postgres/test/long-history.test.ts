@@ -13,7 +13,7 @@ interface Activity {
   readonly n_tup_ins: number
   readonly n_tup_upd: number
   readonly n_tup_hot_upd: number
-  /** How often one of its indexes was entered. */
+  /** Number of scans of the table's indexes. */
   readonly idx_scan: number
 }
 
@@ -23,12 +23,12 @@ let storage: Storage
 
 beforeEach(() => {
   schema = newSchema()
-  // One connection, which keeps the plans that it made while the tables were empty.
+  // A pool of one connection, which keeps the plans that it made while the tables were empty.
   mine = pool({ max: 1 })
   storage = open({ pool: mine, schema, wakeUps: false })
 })
 
-/** What the server counts comes out when the connection ends at the latest. */
+/** The server publishes the statistics of a connection at the latest when the connection ends. */
 async function activity(): Promise<Record<string, Activity>> {
   await storage.close()
   const pid = (await mine.query('SELECT pg_backend_pid() AS pid')).rows[0].pid
@@ -98,7 +98,7 @@ it('no call of a node reads the whole history, all waiting occurrences or all jo
   await fill(id)
   for (let index = 2; index <= 6; index++) await round(index)
   const { heads, history, live } = await activity()
-  // The first round found a handful of rows, and may have read them all.
+  // The first round ran on nearly empty tables, and may have read them by sequential scans.
   expect(history?.seq_tup_read).toBeLessThan(50)
   expect(live?.seq_tup_read).toBeLessThan(50)
   expect(heads?.seq_tup_read).toBeLessThan(50)
@@ -112,7 +112,7 @@ it('the end and the progress of an occurrence change no index of the tables head
   await storage.settle({ now: slotAt(1) + 20, items: jobs.map(({ id }) => ({ ...finishItem(id, 1), sequence: 2 })) })
   const { heads, live, history } = await activity()
   expect(live).toMatchObject({ n_tup_upd: 20, n_tup_hot_upd: 20 })
-  // Of the four updates of a head one moves the next instant, and one was that of the creation.
+  // Each head is updated four times. Only the creation of the job and the move of the next instant may change an index.
   expect(heads?.n_tup_upd).toBe(80)
   expect(heads?.n_tup_hot_upd).toBeGreaterThanOrEqual(40)
   expect(history?.n_tup_upd).toBe(0)
@@ -132,13 +132,14 @@ it('slots that are stored in their heads write only to the history, and create n
   const { heads, live, history } = await activity()
   expect(live?.n_tup_ins).toBe(0)
   expect(history?.n_tup_ins).toBe(80)
-  // One update of each head was that of the creation, and the first start moves it among the quick ones.
+  // The update at the creation of each job and the first start, which adds the head to the index of quick jobs, change an
+  // index.
   expect(heads).toMatchObject({ n_tup_upd: 170, n_tup_hot_upd: 150 })
 })
 
 it('a call finds jobs and occurrences by an index even if the tables were nearly empty at the last vacuum', async () => {
   await addJob(storage, 'first')
-  // From now on the planner takes both for smaller than any call.
+  // From now on the planner assumes that `heads` and `live` are smaller than any batch.
   await query(`VACUUM ANALYZE ${schema}.heads`)
   const ids = await Promise.all(
     Array.from({ length: 100 }, async (_, index) => (await addJob(storage, `job-${index}`)).id),
@@ -157,12 +158,13 @@ it('a call finds jobs and occurrences by an index even if the tables were nearly
   storage = open({ pool: mine, schema, wakeUps: false })
   for (const index of [2, 3]) {
     await begin(index)
-    // What is read first, and what is not.
+    // Progress is written by a step that reads first, an end by a function that does not.
     await finish(index, { change: { kind: 'progress' } })
     await finish(index, { sequence: 2 })
   }
   const after = await activity()
-  // Six calls that look up each of a hundred once at least. A call that goes through all of them enters the index once.
+  // Each of six calls looks up a hundred rows at least once. A call that scanned the whole index would count as one index
+  // scan.
   for (const table of ['live', 'heads']) {
     expect((after[table]?.idx_scan ?? 0) - (before[table]?.idx_scan ?? 0)).toBeGreaterThanOrEqual(400)
   }
@@ -173,11 +175,12 @@ it('reads and removals by id use an index even if the tables were nearly empty a
   for (const table of ['live', 'history']) await query(`ALTER TABLE ${schema}.${table} SET (autovacuum_enabled = off)`)
   await fill(id)
   for (const table of ['live', 'history']) {
-    // By the connection that ends below: another one would tell of these reads up to a second later.
+    // These reads use the connection that ends below, because another connection would publish its statistics up to 1 s
+    // later.
     await mine.query(`DELETE FROM ${schema}.${table} WHERE ctid <> (SELECT max(ctid) FROM ${schema}.${table})`)
     await query(`VACUUM ANALYZE ${schema}.${table}`)
   }
-  // From now on the planner takes both for a few rows in many pages.
+  // From now on the planner assumes that both tables have few rows in many pages.
   await fill(id)
   const idsOf = async (table: string) => {
     const { rows } = await mine.query(`SELECT id FROM ${schema}.${table} LIMIT 500`)

@@ -27,7 +27,7 @@ beforeEach(async () => {
 
 const uuid = () => id.slice(4)
 
-/** Versions of which the last one is in force. */
+/** Adds versions to the job. The last one is in force. */
 async function addVersions(...versions: readonly number[]): Promise<void> {
   await query(`DELETE FROM ${schema}.versions`)
   await query(
@@ -39,7 +39,7 @@ async function addVersions(...versions: readonly number[]): Promise<void> {
 const versionsLeft = async () =>
   (await query(`SELECT version FROM ${schema}.versions ORDER BY version`)).map(({ version }) => version)
 
-/** Adds `count` finished occurrences of a version, a minute apart, after the instant `from`. */
+/** Adds `count` finished occurrences of a version, one minute apart, from the instant `from` on. */
 async function addHistory(version: number, count: number, from: number): Promise<void> {
   await query(
     `INSERT INTO ${schema}.history (id, job, scheduled_at, state, kind, token, sequence, rescues, job_version, due_at, created_at,
@@ -59,7 +59,7 @@ it('the removal of old versions reads only the first occurrences if the oldest v
 
 it('job versions without occurrences are removed, even while the job’s head is locked', async () => {
   await addVersions(1, 2, 3, 4, 5)
-  // Many of one instant, and one that is found on the last page alone.
+  // Many occurrences of one instant, and a version whose only occurrence is on the last page.
   await addHistory(5, 12_000, 0)
   await addHistory(3, 1, 20_000 * minute)
   await query(`UPDATE ${schema}.history SET scheduled_at = 7 WHERE job_version = 5`)

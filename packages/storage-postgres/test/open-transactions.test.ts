@@ -14,7 +14,7 @@ const progressItem = (job: JobId, index: number): SettleItem => ({
   change: { kind: 'progress' },
 })
 
-/** A slot that runs, and a transaction of a user's in which its task is completed, and that is not committed. */
+/** Starts a slot, and completes its task in a user's transaction that stays open. */
 async function openCompletion(policy: 'allow' | 'queue' | 'cancel_running') {
   const schema = newSchema()
   const storage = open({ pool: pool(), schema })
@@ -150,7 +150,7 @@ it('a settle that was sent before the commit of a completion and arrives after i
   expect(await within.settle({ now: slotAt(1), items: [{ ...progressItem(id, 1), sequence: 2 }] })).toMatchObject([
     { outcome: 'ok' },
   ])
-  // It is read before the commit, and written behind it.
+  // The settle reads the occurrence before the commit and writes it after the commit.
   const storage = open({ pool: pool(), schema })
   const finishing = storage.settle({ now: slotAt(1) + minute / 2, items: [{ ...finishItem(id, 1), sequence: 2 }] })
   await someoneWaitsFor(client)
@@ -171,7 +171,8 @@ it('an uncommitted trigger blocks no step on other jobs, on any connection', asy
   expect(await within.createOccurrences({ now, owner, items: [triggerItem(id, 1)] })).toMatchObject([
     { state: 'pending' },
   ])
-  // The sums of all jobs are spread by the number of the connection: some of these share it with the user's.
+  // The sums of all jobs are spread by the number of the connection. Some of these 70 connections share a sum with the
+  // user's connection.
   for (let index = 1; index <= 70; index++) {
     const one = await connection()
     const items = [triggerItem(another, index)]
@@ -193,7 +194,7 @@ it('concurrent calls in one transaction run one after the other', async () => {
   const { id } = await addJob(storage, 'alpha', 'skip')
   const client = await connection()
   await client.query('BEGIN')
-  // Each has a session of its own, as calls of a scheduler have.
+  // Each call uses a separate connection, as calls of a scheduler do.
   const answers = await Promise.all(
     [1, 2, 3].map((number) => {
       const within = storage.within?.(client) as StorageWithin
@@ -243,7 +244,7 @@ describe('a commit that the storage has forbidden with `forbidCommit`', () => {
     await storage.get({ jobs: [] })
   })
 
-  /** A transaction that must not be committed. */
+  /** Begins a transaction whose commit is forbidden. */
   async function forbidden(...first: readonly string[]): Promise<pg.PoolClient> {
     const client = await connection()
     for (const statement of first) await client.query(statement)

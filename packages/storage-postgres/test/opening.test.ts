@@ -7,7 +7,7 @@ import { urlAt, useSchemas } from './schemas.ts'
 
 const { open, pool, query, schema: newSchema } = useSchemas()
 
-/** What any call says of a schema that cannot be used. */
+/** Returns the error of a call on a schema that cannot be used. */
 async function refusal(options: Parameters<typeof open>[0]): Promise<JobistemerError> {
   const error = await open({ commandTimeout: 5000, ...options })
     .listJobs({ limit: 1, cursor: null })

@@ -6,7 +6,7 @@ import { furtherKind, kitEffort } from '../../workspace/test-effort.ts'
 import { beginTransaction } from './user-transaction.ts'
 import { Worlds } from './worlds.ts'
 
-/** The kit against the server at an address: every case, or those of a further kind. */
+/** Runs the conformance kit against the server at an address: every case, or the cases of one more suite. */
 export function postgresConformance(
   name: string,
   start: () => Promise<{ readonly url: string; stop(): Promise<void> }>,

@@ -7,7 +7,7 @@ import { afterAll, expect, inject, it } from 'vitest'
 import { isBroken, storageError } from '../src/postgres-errors.ts'
 import { describeTool } from './describe-tool.ts'
 
-/** What is used of a client that Prisma generates. */
+/** The members of a generated Prisma client that the tests use. */
 interface Client {
   $transaction<T>(body: (transaction: Transaction) => Promise<T>): Promise<T>
   $disconnect(): Promise<void>
@@ -29,7 +29,7 @@ model Note {
 }
 `
 
-// Inside the package, so that the client finds its runtime.
+// The generated client lies inside of the package, so that its imports resolve.
 const parent = join(import.meta.dirname, '../.data')
 mkdirSync(parent, { recursive: true })
 const folder = mkdtempSync(join(parent, 'prisma-'))
@@ -41,7 +41,8 @@ function generate(): string {
   writeFileSync(file, schema)
   const require = createRequire(import.meta.url)
   const command = join(dirname(require.resolve('prisma/package.json')), 'build/index.js')
-  // The engine for migrations would be downloaded, and is not used here: any program in its place keeps it away.
+  // Prisma would download its migration engine, which these tests do not use. Any other program as the engine prevents the
+  // download.
   const env = {
     ...process.env,
     PRISMA_SCHEMA_ENGINE_BINARY: process.execPath,

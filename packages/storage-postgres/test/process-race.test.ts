@@ -6,7 +6,7 @@ import { useSchemas } from './schemas.ts'
 const { open, pool, schema: newSchema } = useSchemas()
 
 const jobCount = 100
-// The kit's races of processes test the same rule with four processes.
+// The conformance kit races four processes; this test repeats the race with more rounds.
 const rounds = isThorough ? byEffort(20) : 4
 
 it(`eight processes race for ${jobCount * rounds} occurrences: each is created, started and finished exactly once`, {

@@ -6,7 +6,7 @@ import { type PostgresStorageOptions, postgresStorage } from '../src/index.ts'
 
 let made = 0
 
-/** What a test file needs: a pool to the server of all files, and schemas of its own. */
+/** Gives a test file a pool to the shared server, and schemas of its own. */
 export function useSchemas() {
   const pools: pg.Pool[] = []
   const schemas: string[] = []
@@ -17,7 +17,7 @@ export function useSchemas() {
 
   function pool(options: pg.PoolConfig = {}): pg.Pool {
     const one = new pg.Pool({ connectionString: inject('postgres').url, ...options })
-    // Some tests break connections while they are idle.
+    // Some tests break idle connections, and an error event without a listener would end the process.
     one.on('error', () => {})
     pools.push(one)
     return one
@@ -40,14 +40,14 @@ export function useSchemas() {
 
   return {
     pool,
-    /** A connection for the test alone; what it leaves open ends with the test. */
+    /** Returns a connection for one test. Its open transaction ends with the test. */
     async connection(): Promise<pg.PoolClient> {
       const client = await pool({ max: 1 }).connect()
       lent.push(client)
       return client
     },
     query: async (text: string, values?: unknown[]) => (await admin.query(text, values)).rows,
-    /** The name of a schema that is not there, and is removed after the test. */
+    /** Returns the name of a schema that does not exist yet. The schema is removed after the test. */
     schema(): string {
       const name = `test_${process.pid}_${++made}`
       schemas.push(name)

@@ -13,7 +13,7 @@ beforeEach(() => {
   storage = open({ url: inject('postgres').url, schema: name, wakeUps: false })
 })
 
-/** What each of four slots is created and ended with; the first function takes the number of the slot, from 0 on. */
+/** The values with which four slots are created and ended. Each function receives the index of the slot, from 0 on. */
 interface Batch {
   readonly nextAt: (slot: number) => number | null
   readonly timeout: (slot: number) => number
@@ -57,7 +57,7 @@ for (const count of [1, 2, 4]) {
     it(`${count} in a call, ${title}: each keeps its own values, in the quick way`, async () => {
       const ids = (await Promise.all([1, 2, 3, 4].map((index) => addJob(storage, `job-${index}`)))).map(({ id }) => id)
       const chosen = ids.slice(-count)
-      // The rules are slower, and would hide what the quick way does wrong.
+      // Without this function, calls cannot fall back to the rules, which would hide errors of the quick functions.
       await query(`DROP FUNCTION ${name}.write_step`)
       const slots = [...chosen.keys()].map((index) => 4 - count + index)
       const items = chosen.map((id, index): CreateSlot => {

@@ -17,7 +17,7 @@ interface Sent {
   readonly values: readonly unknown[]
 }
 
-/** What the driver is given from now on, of calls that start and end as a default. */
+/** Records the statements that the driver receives from now on. Default: calls of `start_step` and `end_step`. */
 function listen(of = /SELECT .*(start|end)_step/): readonly Sent[] {
   const sent: Sent[] = []
   const send = pg.Client.prototype.query
@@ -45,7 +45,10 @@ async function runSlots(storage: Storage, count: number, prefix = 'job'): Promis
   await Promise.all(Array.from({ length: count }, (_, index) => run(index)))
 }
 
-/** By {@link runSlots} of one job: three starts, three ends, and the first start once more, which has written the owner. */
+/**
+ * Calls that {@link runSlots} sends for one job: three starts, three ends, and one repeated start, because the first try
+ * only inserted the owner.
+ */
 const sentBySlots = 7
 
 const isBytes = ({ values }: Sent) => values[0] instanceof Uint8Array && values[1] instanceof Uint8Array
@@ -116,7 +119,7 @@ for (const [title, change] of Object.entries(drivers)) {
       },
     }
     const storage = open({ pool: odd, schema: schema(), wakeUps: false })
-    // Opened before: what it asks then may fail.
+    // Opens the storage first, because the statements of the opening may fail on this server.
     await storage.get({ jobs: [] })
     const sent = listen()
     await runSlots(storage, 1)
@@ -166,13 +169,13 @@ it('no statement converts an array parameter again for each row that it scans', 
   await storage.heartbeat({ now, own: null, remove: [], profilesOf: ['one', 'two'] })
   await storage.saveJobs({ now, changes: [{ kind: 'delete', id: ids[0] as JobId, expectedVersion: null }] })
   await storage.prune({ now, jobId: ids[1] as JobId, before: slotAt(9), keep: 0, limit: 10 })
-  // With a plan that goes by no value, and through all rows.
+  // Forces a generic plan and a sequential scan.
   const client = await connection()
   await client.query('SET plan_cache_mode = force_generic_plan')
   for (const way of ['indexscan', 'bitmapscan', 'indexonlyscan']) await client.query(`SET enable_${way} = off`)
   const seen = new Set<string>()
   for (const { text, values } of [...sent]) {
-    // What is called with bytes takes its arrays as they are.
+    // A call with bytes receives its arrays without conversion.
     const hasTexts = values?.every((value) => value === null || typeof value === 'string') ?? false
     if (!hasTexts || !values.some((value) => value?.toString().startsWith('{')) || seen.has(text)) continue
     seen.add(text)

@@ -7,7 +7,7 @@ import { beginTransaction } from './user-transaction.ts'
 
 const folder = new URL('./fixtures/stored-forms/', import.meta.url)
 const { pool, query, open, schema: newSchema } = useSchemas()
-/** Stands for the name of the schema in saved data. */
+/** Replaces the name of the schema in saved data. */
 const anySchema = 'stored_form'
 
 it.each(storedForms(folder))('this version reads and continues a PostgreSQL schema of version %s', async (version) => {
@@ -17,7 +17,7 @@ it.each(storedForms(folder))('this version reads and continues a PostgreSQL sche
     return {
       connect: () => open({ pool: pool(), schema, wakeUps: false }),
       begin: () => beginTransaction(inject('postgres').url),
-      /** The statements that create the schema, followed by the statements that fill its tables. */
+      /** Returns the statements that create the schema, then the statements that fill its tables. */
       async save() {
         const tables = await query(
           `SELECT c.relname AS name, a.attname AS identity FROM pg_class c

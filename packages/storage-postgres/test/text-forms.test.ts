@@ -8,7 +8,7 @@ import { useSchemas } from './schemas.ts'
 
 const { query } = useSchemas()
 
-/** Every unit of UTF-16, halves of pairs and control characters too. */
+/** Generates texts from all UTF-16 units, including lone surrogates and control characters. */
 const anyText = fc
   .array(fc.integer({ min: 0, max: 0xffff }), { maxLength: 12 })
   .map((units) => String.fromCharCode(...units))

@@ -1,7 +1,7 @@
 import type { WorldTransaction } from '@jobistemer/storage-conformance'
 import pg from 'pg'
 
-/** A transaction on a connection of its own, as users have them. */
+/** Begins a transaction on a separate connection, as users do. */
 export async function beginTransaction(url: string): Promise<WorldTransaction> {
   const client = new pg.Client({ connectionString: url })
   await client.connect()
@@ -11,7 +11,8 @@ export async function beginTransaction(url: string): Promise<WorldTransaction> {
       const { command } = await client.query(statement)
       if (command !== statement) throw new Error(`${statement} was answered ${command}`)
     } finally {
-      // The case may look whether something can still be written here.
+      // The connection ends after the present turn of the event loop, because the case may first check whether writes fail
+      // here.
       setImmediate(() => void client.end())
     }
   }

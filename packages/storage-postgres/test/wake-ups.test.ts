@@ -28,7 +28,8 @@ describe('wake-ups of a PostgreSQL storage', () => {
     await watched.createOccurrences({ now: slotAt(2), owner, items: [{ ...slotItem(job.id, 2), runs: null }] })
     await addJob(other, 'gamma')
     await ears.next('jobs')
-    // What was said before it has come before it: nothing was heard of one's own.
+    // Notifications arrive in order. So after the one of another storage, none of this storage's own notifications can
+    // follow.
     expect(ears.heard).toEqual([])
   })
 
@@ -91,14 +92,14 @@ describe('wake-ups of a PostgreSQL storage', () => {
     const hasty = pool({ options: '-c idle_session_timeout=1s', max: 1 })
     const ears = new WakeUpListener(open({ pool: hasty, schema }))
     await ears.next('nodes')
-    // The server ends a later connection that is idle for the same time.
+    // Later connections get the same timeout, and the server ends them when idle.
     const idle = pool({ options: '-c idle_session_timeout=1s', max: 1 })
     await idle.query('SELECT 1')
     await expect.poll(() => idle.totalCount, { timeout: 20_000 }).toBe(0)
     const listening = await query('SELECT FROM pg_stat_activity WHERE query = $1', [`LISTEN "${channelOf(schema)}"`])
     expect(listening).toHaveLength(1)
     await addJob(open({ pool: pool(), schema }), 'alpha')
-    // The listening connection still exists: a new one would raise all kinds.
+    // The listening connection still exists, because a new one would raise all kinds.
     expect(await ears.next('jobs')).toEqual(['jobs'])
   })
 
@@ -130,7 +131,7 @@ describe('wake-ups of a PostgreSQL storage', () => {
     const { id } = await addJob(storage, 'alpha')
     expect(await storage.get({ jobs: [id] })).toMatchObject({ jobs: [{ id }] })
     expect(ears.heard).toEqual([])
-    // Pools end before the pooler does.
+    // Storages close their pools before the pooler stops.
     await storage.close()
   })
 
@@ -153,13 +154,13 @@ describe('wake-ups of a PostgreSQL storage', () => {
   it('are tried again at most once a minute if they do not arrive', { timeout: 20_000 }, async () => {
     const { deaf, warnings } = await openDeaf()
     await expect.poll(() => warnings, { timeout: 10_000 }).toHaveLength(1)
-    // A listener that took the end of its own connection for a loss would connect and warn again within 5 s.
+    // If a listener took its own close for a loss, it would connect and warn again within 5 s.
     await new Promise((resolve) => setTimeout(resolve, 6000))
     expect([deaf.connections, warnings.length]).toEqual([1, 1])
   })
 })
 
-/** A storage that listens, and hears nothing for as long as it is deaf. */
+/** Opens a storage that listens, but receives no notifications while `deaf` is set. */
 async function openDeaf() {
   const schema = newSchema()
   const deaf = { isDeaf: true, connections: 0, heard: [] as string[] }

@@ -6,7 +6,7 @@ import { damageStatements } from './damage.ts'
 
 type Query = (text: string) => Promise<{ readonly rows: readonly object[] }>
 
-/** Schemas that are used by one case after the other: to make one takes longer than most cases. */
+/** Schemas that test cases use one after the other, because creating one takes longer than most cases. */
 export class Worlds {
   readonly #query: Query
   readonly #free: string[] = []
@@ -16,7 +16,7 @@ export class Worlds {
     this.#query = query
   }
 
-  /** `processes` says how the child processes of a case reach a schema. */
+  /** `processes` tells the child processes of a case how to connect to a schema. */
   open(
     connect: (schema: string) => ReturnType<StorageWorld['connect']>,
     processes?: (schema: string) => NonNullable<StorageWorld['processes']>,
@@ -39,7 +39,7 @@ export class Worlds {
     }
   }
 
-  /** A process that was killed may have left a statement that still runs. */
+  /** Drops the schema instead of reusing it, because a killed process may have left a statement that still runs. */
   async #drop(schema: string): Promise<void> {
     await this.#query(`DROP SCHEMA IF EXISTS ${quoteName(schema)} CASCADE`)
   }
@@ -63,7 +63,7 @@ export class Worlds {
   }
 }
 
-/** The kit hands on the entry of each world; only a case that starts a process looks at its module. */
+/** Detects that a case starts processes: only such a case reads `module`. */
 function whenUsed<Entry extends NonNullable<StorageWorld['processes']>>(entry: Entry, used: () => void): Entry {
   return {
     ...entry,

@@ -29,7 +29,7 @@ async function run(storage: Storage, job: JobId, from: number, until: number): P
   }
 }
 
-// Twenty-four hundred calls, one after the other: a busy machine takes more than a minute for them.
+// Timeout for 2,400 sequential calls, which take more than a minute on a busy machine.
 const patient = { timeout: 240_000 }
 
 it(
@@ -52,7 +52,7 @@ it(
     await run(storage, id, rounds, 2 * rounds)
     await query(`VACUUM ${schema}.heads`)
     const held = await pages()
-    // Two versions of the head for each occurrence; without the transaction they are cleared away page by page.
+    // Each occurrence leaves two versions of the head. Without the old transaction, the server removes them page by page.
     expect([before < 4, held - before > (2 * rounds) / 100]).toEqual([true, true])
     await holder.query('COMMIT')
     await query(`VACUUM ${schema}.heads`)
@@ -72,10 +72,11 @@ it('a call fails if the server’s disk is full, stores nothing, and succeeds on
   const filler = `INSERT INTO jobistemer.history SELECT gen_random_uuid(), gen_random_uuid(), scheduled_at, state, kind, token,
     sequence, rescues, job_version, owner, due_at, created_at, started_at, timeout, finished_at, repeat('x', 2000)
     FROM jobistemer.history h LIMIT 20000`
-  // No file of the server's processes may grow beyond that: to them it is what a full disk is, and it needs no rights.
+  // Limits the size of each file of the server's processes. They treat the limit like a full disk, and setting it needs no
+  // privileges.
   const limit = 17 * 2 ** 20 + 4096
   const setLimit = (bytes: number | 'unlimited') => {
-    // As whom the server runs: root starts it as another user.
+    // Runs `prlimit` as the user of the server, because root starts the server as another user.
     const { uid, gid } = statSync(`/proc/${server?.pid}`)
     const options = { encoding: 'utf8', uid, gid } as const
     const { status, stderr } = spawnSync(
@@ -97,11 +98,11 @@ it('a call fails if the server’s disk is full, stores nothing, and succeeds on
   }
   await filling.end()
   expect(full).toMatchObject({ code: '53100' })
-  // Its connections began under the limit.
+  // This pool connects after the limit was set, so its connections have the limit.
   const limited = new pg.Pool({ connectionString: server.url, max: 1 })
   limited.on('error', () => {})
   const storage = open({ pool: limited, wakeUps: false })
-  // It is too long for what is left of the last page.
+  // The reason is longer than the free space of the last page, so the file must grow.
   const reason = 'x'.repeat(6000)
   const end = { ...finishItem(id, 2), change: { kind: 'finish', state: 'failed', reason } } as const
   const refused = await storage.settle({ now: slotAt(3), items: [end] }).catch((error: unknown) => error)
@@ -142,7 +143,7 @@ it('after a server crash living nodes keep their profiles, and other profiles ar
     await storage.heartbeat({ now: 1, own: own(node, 1), profile, remove: [], profilesOf: [] })
   }
   await query(`UPDATE ${schema}.node_profiles SET stored_at = stored_at - interval '2 days'`)
-  // As a crash does, and a standby that takes over.
+  // A server crash and a failover empty the unlogged table of node records.
   await query(`TRUNCATE ${schema}.nodes`)
   await storage.heartbeat({ now: 2, own: own('new', 1), profile: none, remove: [], profilesOf: [] })
   const { profiles } = await storage.heartbeat({ now: 3, own: own('alive', 2), remove: [], profilesOf })
