@@ -72,7 +72,7 @@ export function describeTool(name: string, openTool: OpenTool): void {
           if (context.attempt === 1) throw new Error('no')
         })
         await moving
-        // The calls are repeated after the run has ended: then the whole transaction fails, even if the handler swallows
+        // The handler completes its task again after the commit. The whole transaction then fails, even if the handler swallows
         // the error.
         const again = tool.inTransaction(async (transaction, note) => {
           await note('again')

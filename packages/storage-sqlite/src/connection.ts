@@ -8,22 +8,22 @@ import { busyError, closedError, isBusy, storageError } from './sqlite-errors.ts
 const busy: unique symbol = Symbol('busy')
 
 /**
- * Time in ms during which a blocked step retries after the shortest possible pause. Other nodes hold the file for a few
- * milliseconds at a time, and longer pauses would leave it unused. A file that stays locked for longer has another kind of
- * holder, such as a backup, and short pauses would only cost processor time.
+ * Time in ms during which a blocked step retries after the shortest possible pause. Other nodes hold the file for a few ms
+ * at a time, and longer pauses would leave it unused. A file that stays locked for longer has another kind of holder, such
+ * as a backup. Short pauses would then only cost processor time.
  */
 const shortPausesMs = 100
 
 /** Callbacks at the beginning and the end of transactions. */
 export interface StepListener {
-  /** `writes`: false for a step that only reads. What it throws ends the step. */
+  /** `writes`: false for a step that only reads. An error of this callback ends the step. */
   onStart(writes: boolean): void
   onEnd(): void
   onRollback(): void
 }
 
 /**
- * Runs steps as transactions: writing steps one after the other, reading steps at once.
+ * Runs steps as transactions. Writing steps run one after the other, reading steps at once.
  *
  * better-sqlite3 blocks the thread while SQLite waits for a lock, and SQLite's own waiting is unfair. So SQLite never waits
  * here. A step that finds the file locked tries again after a short pause, until the limit is reached. If the file has been
@@ -45,7 +45,10 @@ export class Connection {
   /** Number of queued writing steps. */
   #waiting = 0
   #line: Promise<unknown> = Promise.resolve()
-  /** Since when writing steps have found the file locked, by the monotonic clock; `null` if the last one did not. */
+  /**
+   * Monotonic instant since which writing steps have found the file locked; `null` if the last writing step found it
+   * unlocked.
+   */
   #blockedSince: number | null = null
 
   constructor(opened: OpenedDatabase, limitMs: number, listener: StepListener, clock: Clock = systemClock) {
@@ -65,8 +68,8 @@ export class Connection {
   }
 
   /**
-   * Runs a step that writes; it is stored when the promise resolves, and has not happened when it rejects. Such steps take
-   * effect in the order in which they were given.
+   * Runs a step that writes. The step is committed when the promise resolves, and has not happened when it rejects. Writing
+   * steps take effect in the order of the calls.
    */
   async write<T>(step: () => T): Promise<T> {
     if (this.#waiting === 0) {
@@ -84,7 +87,7 @@ export class Connection {
     }
   }
 
-  /** Runs a step that only reads; all of it sees one state. Does not wait for steps that wait to write. */
+  /** Runs a step that only reads, on one snapshot. Does not wait for writing steps. */
   async read<T>(step: () => T): Promise<T> {
     const answer = this.#attempt(this.#beginRead, step)
     if (answer !== busy) return answer
@@ -102,7 +105,7 @@ export class Connection {
     }
   }
 
-  /** `since`: when the step was asked for, by the monotonic clock. */
+  /** `since`: monotonic instant of the call that requested the step. */
   async #persist<T>(attempt: () => T | typeof busy, since: number): Promise<T> {
     for (;;) {
       const answer = attempt()
@@ -143,7 +146,7 @@ export class Connection {
       this.#commit.run()
       return answer
     } catch (error) {
-      // SQLite ends the transaction itself after some failures, a full disk for one.
+      // After some failures, such as a full disk, SQLite itself has already ended the transaction.
       if (isOpen && this.#database.inTransaction) this.#rollback.run()
       if (isOpen) this.#listener.onRollback()
       if (isBusy(error)) return busy

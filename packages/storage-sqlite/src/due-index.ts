@@ -1,9 +1,15 @@
 import type { NamedTables } from './table-names.ts'
 
-/** Transactions with noted moves, since the last search for due jobs, after which the next transaction applies some. */
+/**
+ * Maximum number of transactions whose moved jobs are noted but not yet moved in the index. Above this number, each further
+ * transaction moves the jobs of some transactions.
+ */
 const waitingTransactions = 64
 
-/** Transactions whose moves are applied together: enough that jobs repeat among them, and few enough to be quick. */
+/**
+ * Number of transactions whose noted moves are applied together. Enough that jobs repeat among them, and few enough to be
+ * quick.
+ */
 const atOnce = 8
 
 /**
@@ -13,7 +19,7 @@ const atOnce = 8
  */
 export class DueIndex {
   readonly #statements: ReturnType<typeof prepareStatements>
-  /** Rows of the jobs that the step under way has moved. */
+  /** Table rows of the jobs that the current step has moved. */
   #moved: number[] = []
 
   constructor(database: NamedTables) {
@@ -35,12 +41,12 @@ export class DueIndex {
     if (last - first >= waitingTransactions) this.#moveUpTo(first + atOnce - 1)
   }
 
-  /** Whether jobs lie where they were. */
+  /** Whether the index still contains old instants of some jobs. */
   get isBehind(): boolean {
     return this.#statements.first.get() !== null
   }
 
-  /** Moves some of the jobs that lie where they were. For write steps only. */
+  /** Applies some of the noted moves. Only write steps may call this. */
   catchUp(): void {
     this.#moveUpTo((this.#statements.first.get() as number) + atOnce - 1)
   }

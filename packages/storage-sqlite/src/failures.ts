@@ -3,7 +3,7 @@ import type Database from 'better-sqlite3'
 import type { OccurrenceKey } from './occurrence-key.ts'
 import type { NamedTables } from './table-names.ts'
 
-/** Where a failure stands in its index. */
+/** A position in the index of failures. */
 export interface FailurePlace {
   readonly endedAt: number
   readonly key: OccurrenceKey
@@ -12,8 +12,8 @@ export interface FailurePlace {
 type FailedQuery = Extract<OccurrenceQuery, { readonly kind: 'failed' }>
 
 /**
- * Which rows of the history are failures. A table of their own: partial indexes over the history would cost each finish an
- * eighth of its rate, whether it is a failure or not.
+ * The index of the failures in the history. It is a separate table: partial indexes over the history would reduce the rate of
+ * all ends by an eighth, also of ends that are no failures.
  */
 export class Failures {
   readonly #statements: Record<'ofAll' | 'ofJob', Record<FailedQuery['order'], Database.Statement>>
@@ -42,21 +42,24 @@ export class Failures {
     }
   }
 
-  /** To be called with a row of the history that is a failure. */
+  /** Must be called with the number of each history row that is a failure. */
   add(row: number): void {
     this.#add.run(row)
   }
 
-  /** To be called with each row that leaves the history. */
+  /** Must be called with the number of each row that leaves the history. */
   remove(row: number): void {
     this.#remove.run(row)
   }
 
-  /** Rows of the history in the order of their end, one more than the page takes if there are as many. `job` is `null` for all jobs. */
+  /**
+   * Returns rows of the history in the order of their end: one more than the page holds, if that many exist. `job`: `null`
+   * for all jobs.
+   */
   list(query: FailedQuery, job: number | null, after: FailurePlace | null): readonly number[] {
     const { order, limit } = query
     const rising = order === 'ascending'
-    // The place is a bound of the range too, so that a page does not begin where the first one began.
+    // The position also bounds the range, so that SQLite does not read earlier pages again.
     const from = Math.max(query.from ?? -9e15, rising && after !== null ? after.endedAt : -9e15)
     const to = Math.min(query.to ?? 9e15, !rising && after !== null ? after.endedAt + 1 : 9e15)
     const { endedAt: at, key } = after ?? { endedAt: rising ? -9e15 : 9e15, key: '' }

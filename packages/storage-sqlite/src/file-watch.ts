@@ -5,20 +5,20 @@ import type Database from 'better-sqlite3'
 
 /**
  * Detects that the path of an open database leads to another file, or to none. SQLite would continue with the opened file,
- * which no other process can find any more. One check takes one to two microseconds.
+ * which other processes cannot find any more. One check takes 1 to 2 µs.
  */
 export class FileWatch {
   readonly #file: string
   readonly #opened: string | null
   #isReplaced = false
 
-  /** Call after the database is open. */
+  /** Must be called after SQLite has opened the file. */
   constructor(file: string) {
     this.#file = file
     this.#opened = identityOf(file)
   }
 
-  /** @throws JobistemerError `STORAGE_REPLACED`, and from then on always, also when the file comes back */
+  /** @throws JobistemerError `STORAGE_REPLACED`, and from then on at each call, even if the original file returns */
   assertSame(): void {
     const present = this.#isReplaced ? null : identityOf(this.#file)
     if (present !== null && present === this.#opened) return
@@ -30,22 +30,22 @@ export class FileWatch {
   }
 }
 
-/** An identity of the file behind a path; `null` if the path leads to no file. */
+/** Returns an identity of the file behind a path; `null` if the path leads to no file. */
 export function identityOf(file: string): string | null {
-  // As numbers, the ids of some file systems lose digits.
+  // As plain numbers, file ids of some file systems would lose digits.
   const stats = statSync(file, { bigint: true, throwIfNoEntry: false })
   return stats === undefined ? null : `${stats.dev} ${stats.ino}`
 }
 
-/** The file of an open connection, without links in its path; empty for a database in memory. */
+/** Returns the path of an open connection's file, with symbolic links resolved; empty for a database in memory. */
 export function mainFileOf(database: Database.Database): string {
   const list = database.pragma('database_list') as readonly { readonly name: string; readonly file: string }[]
   return list.find(({ name }) => name === 'main')?.file ?? ''
 }
 
 /**
- * The path to watch for an open connection: the path that its caller gave, or the file's own path if the caller's path was
- * relative to an earlier current directory.
+ * Returns the path to watch for an open connection. This is the path that its caller gave, or the file's own path if the
+ * caller's path was relative to an earlier current directory.
  */
 export function pathOf(database: Database.Database): string {
   const given = resolve(database.name)

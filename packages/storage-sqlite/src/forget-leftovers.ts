@@ -8,22 +8,22 @@ export interface Effort {
 /** Cost of checking one job or one block, in entries of the history. */
 const effortPerLook = 100
 
-/** Tombstones that a statement reads. */
+/** Number of tombstones that a statement reads. */
 const tombstonesAtOnce = 500
 
-/** The old versions of a job without a reference, up to the place that the search has reached. */
+/** The search for unused versions of one job, with its position in the history. */
 interface VersionSearch {
   readonly job: number
   /** Versions that no live occurrence and no entry read so far uses. */
   readonly unused: Set<number>
-  /** The last block that the search has read. */
+  /** The last history block that the search has read. */
   block: number
 }
 
-/** The place from which the search for versions continues. */
+/** The position at which the removal of versions continues. */
 export interface VersionsPlace {
   readonly phase: 'versions'
-  /** The last job that is done. */
+  /** The last job whose versions are done. */
   readonly job: number
   readonly search: VersionSearch | null
 }
@@ -44,7 +44,8 @@ export class LeftoverForgetter {
   }
 
   /**
-   * Removes old versions of one job or of all. Returns the place to continue from if the effort is spent; `null` at the end.
+   * Removes unused versions of one job or of all jobs. Returns the position to continue from if the effort is spent; `null`
+   * at the end.
    */
   forgetVersions(only: number | null, from: VersionsPlace, effort: Effort): VersionsPlace | null {
     const { jobs } = this.#tables
@@ -65,8 +66,8 @@ export class LeftoverForgetter {
   }
 
   /**
-   * A version that no live occurrence uses can only be used by the history, and never gets new occurrences. So several calls
-   * may read the history.
+   * A replaced version never gets new occurrences. So if no live occurrence uses it, only the history can, and several
+   * calls may read the history.
    */
   #beginSearch(job: number, effort: Effort): VersionSearch {
     const { jobs, live } = this.#tables
@@ -76,7 +77,7 @@ export class LeftoverForgetter {
     return { job, unused, block: -1 }
   }
 
-  /** Returns false if the effort is spent before the search has reached its end. */
+  /** Continues a search. Returns false if the effort is spent before the search is finished. */
   #goOn(search: VersionSearch, effort: Effort): boolean {
     const { history } = this.#tables
     while (search.unused.size > 0) {
@@ -90,7 +91,10 @@ export class LeftoverForgetter {
     return true
   }
 
-  /** The tombstone of one job, or all that were made before `before`. Answers as {@link forgetVersions}. */
+  /**
+   * Removes the tombstone of one job, or all tombstones that are older than `before`. Returns the same as {@link
+   * forgetVersions}.
+   */
   forgetTombstones(only: number | null, before: number, from: TombstonesPlace, effort: Effort): TombstonesPlace | null {
     const { jobs } = this.#tables
     if (only !== null) {

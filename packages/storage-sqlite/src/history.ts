@@ -8,21 +8,24 @@ import type { NamedTables } from './table-names.ts'
 
 const { kindCode, printDetails, printRuns, stateCodes } = codec1
 
-/** A place in a job's history. */
+/** A position in a job's history. */
 export interface HistoryEntry {
   readonly scheduledAt: number
   readonly key: OccurrenceKey
   readonly row: number
 }
 
-/** A stretch of rows with the span of their scheduled times. */
+/** A block of history rows, with the range of their scheduled times. */
 interface Block {
   readonly block: number
   readonly min_at: number
   readonly max_at: number
 }
 
-/** Entries up to which a search reads all of them. Beyond this it counts, because it only needs the last one. */
+/**
+ * Number of entries up to which a search reads all of them. Above this number it counts entries, because it needs only the
+ * last one.
+ */
 const readAtOnce = 1000
 
 export interface HistoryRange {
@@ -31,16 +34,16 @@ export interface HistoryRange {
   readonly from: number
   /** Greatest `scheduledAt`, exclusive. */
   readonly to: number
-  /** Only entries that come after this one in the order of the walk. */
+  /** The walk returns only entries that follow this one in its order. */
   readonly after: { readonly scheduledAt: number; readonly key: OccurrenceKey } | null
   readonly order: 'ascending' | 'descending'
   readonly limit: number
 }
 
 /**
- * The finished occurrences: rows in the order of their ends, written once. Their indexes are sorted runs, one per block of
- * rows, which grow in bulk. So a finish only appends to one table, however long the history is. The rows without index
- * entries, the tail, are few, and a search reads all of them.
+ * The finished occurrences: rows in the order of their ends, each written once. Their indexes are sorted runs, one per
+ * block of rows, which grow in bulk. So a finish only appends to one table, however long the history is. The few rows that
+ * are not indexed yet, the tail, are read by each search.
  */
 export class History {
   readonly failures: Failures
@@ -84,20 +87,21 @@ export class History {
     this.appended(Number(lastInsertRowid), record.state)
   }
 
-  /** To be called with the number of each row that was appended, and with its state. */
+  /** Must be called with the number and the state of each appended row. */
   appended(lastRow: number, state: OccurrenceState): void {
     if (isFailure(state)) this.failures.add(lastRow)
     this.#extendIndexes(lastRow)
   }
 
   #extendIndexes(lastRow: number): void {
-    // Less than what is remembered: another process has removed the last rows, and numbers start again below.
+    // If the number is less than the remembered one, another process has removed the last rows, and SQLite gives their
+    // numbers again.
     if (lastRow >= this.#indexed && lastRow - this.#indexed < tailLimit) return
     this.#indexed = this.#statements.indexed.get() as number
     if (lastRow - this.#indexed >= tailLimit) this.indexTail()
   }
 
-  /** Brings all rows into the indexes. */
+  /** Adds all rows of the tail to the indexes. */
   indexTail(): void {
     const first = this.#statements.indexed.get() as number
     const last = (this.#statements.lastRow.get() as number | null) ?? 0
@@ -130,12 +134,12 @@ export class History {
     return this.#statements.read.get(row) as OccurrenceRow | undefined
   }
 
-  /** The job's entries by `scheduledAt` and id. */
+  /** Returns entries of a job, ordered by `scheduledAt` and id. */
   walk(range: HistoryRange): readonly HistoryEntry[] {
     const { job, after, order, limit } = range
     const rising = order === 'ascending'
     const sign = rising ? 1 : -1
-    // The place is a bound of the range too, so that a walk does not begin where its first page began.
+    // The position also bounds the range, so that SQLite does not read earlier pages again.
     const from = rising && after !== null ? Math.max(range.from, after.scheduledAt) : range.from
     const to = !rising && after !== null ? Math.min(range.to, after.scheduledAt + 1) : range.to
     const place = after ?? { scheduledAt: rising ? -9e15 : 9e15, key: '' }
@@ -148,7 +152,8 @@ export class History {
     const blocks = rising ? this.#statements.blocksRising : this.#statements.blocksFalling
     const statement = rising ? this.#statements.riseInBlock : this.#statements.fallInBlock
     for (const block of blocks.all(from, to) as Block[]) {
-      // Blocks come by their first time in the direction of the walk: later ones have nothing before the last entry.
+      // Blocks are sorted by their first instant in the order of the walk. If this block begins after the last found entry,
+      // so do all later blocks.
       const last = entries.length < limit ? undefined : entries[limit - 1]
       if (last !== undefined && (rising ? block.min_at > last.scheduledAt : block.max_at < last.scheduledAt)) break
       const found = statement.all(block.block, job, from, to, place.scheduledAt, place.key, limit) as HistoryEntry[]
@@ -157,19 +162,19 @@ export class History {
     return entries
   }
 
-  /** Whether the job has any. */
+  /** Whether the job has finished occurrences. */
   has(job: number): boolean {
     return this.#statements.hasInTail.get(job) !== undefined || this.#statements.has.get(job) !== undefined
   }
 
-  // What follows presupposes that the tail was indexed in the same step.
+  // The following methods require that the same step has indexed the tail.
 
-  /** Indexed blocks that may hold something scheduled before `before`, oldest first. */
+  /** Returns the indexed blocks that may contain occurrences scheduled before `before`, oldest first. */
   blocksBefore(before: number): readonly number[] {
     return this.#statements.blocksBefore.all(before) as number[]
   }
 
-  /** Entries of a block that are scheduled before `before`, of one job or of all, by job and time. */
+  /** Returns the entries of a block that are scheduled before `before`, of one job or of all jobs, by job and time. */
   entriesOfBlock(
     block: number,
     job: number | null,
@@ -182,22 +187,22 @@ export class History {
     return found as (HistoryEntry & { readonly job: number })[]
   }
 
-  /** The details of a row as they are stored. */
+  /** Returns the stored text of a row's details. */
   detailsAt(row: number): string | null {
     return (this.#statements.details.get(row) as string | null | undefined) ?? null
   }
 
-  /** The next indexed block; the first one after -1. */
+  /** Returns the next indexed block after `block`. With -1, returns the first block. */
   blockAfter(block: number): number | undefined {
     return this.#statements.blockAfter.get(block) as number | undefined
   }
 
-  /** How many entries of the job a block has. */
+  /** Returns the number of the job's entries in a block. */
   countInBlock(block: number, job: number): number {
     return this.#statements.countInBlock.get(block, job, -9e15) as number
   }
 
-  /** Versions of the job that entries of a block refer to. */
+  /** Returns the versions of the job that entries of a block refer to. */
   versionsIn(block: number, job: number): readonly number[] {
     return this.#statements.versionsIn.all(block, job) as number[]
   }
@@ -223,7 +228,7 @@ export class History {
       }
       return sum
     }
-    // The job has at least `count` entries from `low` on, and fewer from `high` on.
+    // Invariant: the job has at least `count` entries from `low` on, and fewer from `high` on.
     let low = blocks.reduce((least, { min_at }) => Math.min(least, min_at), Number.POSITIVE_INFINITY)
     let high = (blocks[0]?.max_at ?? low) + 1
     let fromHigh = 0
@@ -248,13 +253,13 @@ export class History {
     this.failures.remove(entry.row)
   }
 
-  /** Mends what removing rows left behind. */
+  /** Updates the blocks and the indexed row number after rows were removed. */
   afterRemoval(blocks: Iterable<number>): void {
     for (const block of blocks) {
       const isEmpty = this.#statements.firstOfBlock.get(block) === undefined
       if (isEmpty) this.#statements.removeBlock.run(block)
     }
-    // Rows are numbered on from the last one that is left, and must come after what counts as indexed.
+    // SQLite numbers new rows from the last remaining row on. So no number above that row may count as indexed.
     this.#indexed = (this.#statements.lastRow.get() as number | null) ?? 0
     this.#statements.setIndexed.run(this.#indexed)
   }
@@ -272,7 +277,7 @@ function isSameKey(left: OccurrenceKey, right: OccurrenceKey): boolean {
   return compareKeys(left, right) === 0
 }
 
-/** In the order in which SQLite sorts them: texts before bytes. */
+/** Compares keys in SQLite's order: texts before blobs. */
 export function compareKeys(left: OccurrenceKey, right: OccurrenceKey): number {
   if (typeof left === 'string') return typeof right === 'string' ? (left < right ? -1 : left > right ? 1 : 0) : -1
   return typeof right === 'string' ? 1 : Buffer.compare(left, right)
@@ -293,7 +298,7 @@ function prepareStatements(database: NamedTables) {
     append: database.prepare(`INSERT INTO {history} VALUES (NULL, ${Array(19).fill('?').join(', ')})`),
     indexed: database.pluck('SELECT row FROM {history_indexed}'),
     lastRow: database.pluck('SELECT max(row) FROM {history}'),
-    // Sorted input is what makes these cheap: each run is written from one end to the other.
+    // Sorted input makes these statements cheap, because SQLite then writes each run from one end to the other.
     indexTimes: database.prepare(
       `INSERT INTO {history_times} SELECT row >> ${blockShift}, job, scheduled_at, id, row, job_version, token > 0 FROM {history}
          WHERE row > ? AND row <= ? ORDER BY 1, 2, 3, 4`,

@@ -5,26 +5,28 @@ import Database from 'better-sqlite3'
 import { applicationId, migrations } from './schema.ts'
 import { isReadonly, readonlyError, storageError } from './sqlite-errors.ts'
 
-/** What marks a database as one's own, and its schema. */
+/** The header fields of a database file that identify it as Jobistemer's, and name its schema version. */
 export interface FileMarks {
   readonly applicationId: number
   readonly version: number
-  /** True when there is no table in it. */
+  /** Whether the database contains no table. */
   readonly isEmpty: boolean
 }
 
-/** One page of the smallest size. SQLite takes a shorter file for an empty one, and writes over it. */
+/** Size in bytes of the smallest page. SQLite treats a shorter file as empty, and overwrites it. */
 const smallestDatabase = 512
 
 /**
- * Checks, before a file is opened for writing, whether it is or may become a file of Jobistemer. Opening it could roll back or
- * merge what its last writer left beside it. A file without such remains is checked after opening: until the first write,
- * SQLite does not change it, and removes what it created beside it. A file that does not exist passes.
+ * Checks, before a file is opened for writing, whether it is or may become a file of Jobistemer. A file that does not exist
+ * passes.
+ *
+ * Opening a file could roll back or merge what its last writer left beside it. A file without such remains is checked after
+ * opening: until the first write, SQLite does not change it, and removes what it created beside it.
  *
  * All checks use SQLite. Where files have POSIX locks, closing a file that was opened otherwise ends the locks of every
  * connection of this process to it. Then another process may delete the log that these connections write to.
  *
- * @throws JobistemerError `STORAGE_UNREADABLE`, `STORAGE_FOREIGN`, `STORAGE_SCHEMA_NEWER`; errors of SQLite as they are
+ * @throws JobistemerError `STORAGE_UNREADABLE`, `STORAGE_FOREIGN`, `STORAGE_SCHEMA_NEWER`; errors of SQLite unchanged
  */
 export function inspectFile(file: string): void {
   const size = sizeOf(file)
@@ -60,7 +62,7 @@ export function assertKnown(version: number, file: string, known: number): void 
 
 /** Returns `null` if SQLite must first recover the writes of a dead process. Only a connection that may write can do that. */
 function readMarks(file: string): FileMarks | null {
-  // A reader leaves the log where it is when it closes.
+  // A read-only connection does not remove the log when it closes.
   const database = new Database(file, { readonly: true, fileMustExist: true, timeout: 0 })
   try {
     return marksOf(database)
@@ -72,7 +74,7 @@ function readMarks(file: string): FileMarks | null {
   }
 }
 
-/** What SQLite opens for reading only, it could not tidy up after. */
+/** Checks that the file is writable, because SQLite cannot remove side files of a read-only file. */
 function assertMayWrite(file: string): void {
   try {
     accessSync(file, constants.W_OK)
@@ -81,7 +83,7 @@ function assertMayWrite(file: string): void {
   }
 }
 
-/** The marks of an open database, as they are at one moment: another process may be making it just now. */
+/** Reads the header fields of an open database from one snapshot, because another process may be creating the database. */
 export function marksOf(database: Database.Database): FileMarks {
   return database.inTransaction ? readMarksOf(database) : database.transaction(readMarksOf)(database)
 }
@@ -95,7 +97,7 @@ function readMarksOf(database: Database.Database): FileMarks {
   }
 }
 
-/** 0 also for a file that does not exist. */
+/** Returns the size in bytes; 0 also for a file that does not exist. */
 function sizeOf(file: string): number {
   try {
     return statSync(file, { throwIfNoEntry: false })?.size ?? 0

@@ -26,21 +26,26 @@ const { policyCodes, policyOf, readJobId } = codec1
 
 export type WaitingCounts = Pick<JobCounts, 'pending' | 'delayed' | 'queued'>
 
-/** What the atomic steps on a job look at: narrow, and apart from its definition, which they never touch. */
+/**
+ * The data on which atomic steps on a job decide. A separate table from the job's definition, so that its rows are small.
+ */
 export interface Head extends LedgerHead {
   readonly row: number
-  /** How many of its occurrences wait. How many run is counted where they are: never more than nodes run at once. */
+  /**
+   * Numbers of waiting occurrences. Running occurrences are counted in their table, which has no more rows than all nodes
+   * have permits.
+   */
   readonly waiting: WaitingCounts
-  /** No slot after the watermark and after this has a record. */
+  /** No slot after both this instant and the watermark has a record. */
   readonly excludedUntil: number | null
-  /** No trigger or replay for an instant after this has a record. */
+  /** No trigger or replay for a later instant has a record. */
   readonly requestedUntil: number | null
 }
 
-/** Bits of `heads.flags`. */
+/** The bits of the column `heads.flags`. */
 const headFlags = { deleted: 1, hasStartRate: 2 } as const
 
-/** In `heads.paused_until`: until it is resumed. */
+/** Value of `heads.paused_until` for a pause without an end. */
 const forEver = 9e15
 const isEndless: PauseEnd = Object.freeze({})
 
@@ -65,13 +70,16 @@ type HeadRow = readonly [
   starts: string | null,
 ]
 
-/** A stored job with its row. */
+/** A stored job with its row number. */
 export interface StoredJob {
   readonly row: number
   readonly job: JobRecord
 }
 
-/** In the order of `jobColumns`: thousands are read at once, and objects would take twice as long. */
+/**
+ * The columns in the order of `jobColumns`. An array, because a list reads thousands of jobs, and objects would take twice
+ * as long.
+ */
 type JobRow = readonly [
   row: number,
   key: Buffer,
@@ -97,29 +105,29 @@ type JobRow = readonly [
   definition: string,
 ]
 
-/** A place in the order in which jobs were deleted. */
+/** A position in the list of tombstones, which is sorted by their deletion. */
 export interface TombstonePlace {
   readonly deletedAt: number
   readonly row: number
 }
 
-/** A place in the order of next instants. */
+/** A position in the list of jobs by their next instants. */
 export interface DuePlace {
   readonly at: number
-  /** `null`: after all jobs of this instant. */
+  /** `null`: the position after all jobs of this instant. */
   readonly id: JobId | null
 }
 
-/** Most job ids whose rows this process remembers. Then it forgets all of them. */
+/** Maximum number of job ids whose rows this process caches. Above this number it clears the cache. */
 const rememberedJobs = 200_000
 
-/** Jobs: definitions, versions and heads. */
+/** The tables of jobs: definitions, versions and heads. */
 export class JobTable {
   readonly #names: Names
   readonly #rows: Map<JobId, number> = new Map()
   readonly #ids: Map<number, JobId> = new Map()
   readonly #statements: ReturnType<typeof prepareStatements>
-  /** How many jobs the step under way has added. */
+  /** Number of jobs that the current step has added. */
   added = 0
 
   constructor(database: NamedTables, names: Names) {
@@ -127,15 +135,15 @@ export class JobTable {
     this.#statements = prepareStatements(database)
   }
 
-  /** After a rollback, which may have taken new rows back. */
+  /** Clears the caches after a rollback, because cached rows may not exist. */
   forget(): void {
     this.#rows.clear()
     this.#ids.clear()
   }
 
   /**
-   * The row of a job. Another process may have removed it meanwhile: a caller that finds no record under it has to call
-   * {@link headOf}.
+   * Returns the row of a job. Another process may have removed the row: if a caller finds no record in it, the caller must
+   * call {@link headOf}.
    */
   rowOf(id: JobId): number | undefined {
     const known = this.#rows.get(id)
@@ -161,13 +169,13 @@ export class JobTable {
     return id
   }
 
-  /** The head of a job, tombstones included. */
+  /** Returns the head of a job, also of a tombstone. */
   headOf(id: JobId): Head | undefined {
     const row = this.rowOf(id)
     if (row === undefined) return undefined
     const head = this.#headAt(row, id)
     if (head !== undefined) return head
-    // Rows are never used again, so that a remembered one of a removed job finds nothing rather than another job.
+    // Row numbers are never used again. So the cached row of a removed job is empty, and never belongs to another job.
     const present = this.#lookUp(id)
     return present === undefined ? undefined : this.#headAt(present, id)
   }
@@ -201,7 +209,7 @@ export class JobTable {
     }
   }
 
-  /** How many occurrences of all jobs live. */
+  /** Returns the numbers of live occurrences of all jobs. */
   totals(): LiveCounts {
     return this.#statements.totals.get() as LiveCounts
   }
@@ -214,7 +222,7 @@ export class JobTable {
     this.#statements.addToWaiting.run(pending, delayed, queued, row)
   }
 
-  /** Jobs with queued occurrences, and with no active one or some that are to be canceled. */
+  /** Returns jobs with queued occurrences, and either no active occurrence or superseded occurrences to cancel. */
   stranded(): readonly JobId[] {
     return (this.#statements.stranded.all() as number[]).map((row) => this.jobIdOf(row))
   }
@@ -245,8 +253,8 @@ export class JobTable {
   }
 
   /**
-   * Jobs in the order of their ids. If few jobs match, sorting them beats a walk past jobs of other owners, tombstones and
-   * unchanged jobs. If many match, the walk fills a page sooner.
+   * Lists jobs in the order of their ids. If few jobs match, sorting the matches is faster than a walk past jobs of other
+   * owners, tombstones and unchanged jobs. If many match, the walk fills a page sooner.
    */
   list({ limit, changedSince, owner, deleted = false }: JobQuery, after: JobId | null): readonly JobRecord[] {
     const { few, walk, lastRow } = this.#statements
@@ -266,8 +274,8 @@ export class JobTable {
   }
 
   /**
-   * Jobs whose next instant lies in the range, in the order of their next instants, equal ones by id. Not while the index
-   * is behind, see `DueIndex`.
+   * Lists jobs whose next instant lies in the range, sorted by next instant and id. The index must not be behind, see
+   * `DueIndex`.
    */
   listDue({ upTo, shards }: DueJobs, { at, id }: DuePlace, limit: number): readonly JobRecord[] {
     const wanted = shards === undefined ? null : Buffer.from(shards)
@@ -330,11 +338,11 @@ export class JobTable {
     const row = Number(this.#statements.insertJob.run(key, ...valuesOfJob(job)).lastInsertRowid)
     this.#statements.insertHead.run(row, key, ...this.#valuesOfHead(job))
     this.#insertVersion(row, version)
-    // Of many that are added, few are asked for soon: the row of one is remembered when it is.
+    // The cache of rows ignores new jobs, because few of many new jobs are read soon.
     this.added++
   }
 
-  /** Replaces a stored job, and adds a new version unless `version` is `null`. */
+  /** Replaces a stored job. Adds `version` as a new version unless it is `null`. */
   update({ row, job: before }: StoredJob, job: JobRecord, version: JobVersionRecord | null): void {
     this.#statements.updateJob.run(...valuesOfJob(job), row)
     this.#statements.updateHead.run(...this.#valuesOfHead(job), row)
@@ -366,12 +374,12 @@ export class JobTable {
     this.#statements.insertVersion.run(row, version, fingerprint, JSON.stringify(definition), createdAt)
   }
 
-  /** Whether the job is a tombstone that was made before `before`. */
+  /** Whether the job is a tombstone that is older than `before`. */
   isTombstone(row: number, before: number): boolean {
     return this.#statements.isTombstone.get(row, before) !== undefined
   }
 
-  /** The next tombstones that were made before `before`, in the order in which they were made. */
+  /** Returns the next tombstones that are older than `before`, in the order of their deletion. */
   tombstonesAfter({ deletedAt, row }: TombstonePlace, before: number, limit: number): readonly TombstonePlace[] {
     return this.#statements.tombstonesAfter.all(before, deletedAt, row, limit) as TombstonePlace[]
   }
@@ -382,7 +390,7 @@ export class JobTable {
     this.#statements.deleteJob.run(row)
   }
 
-  /** The next job, in the order of the rows, that has versions besides the one in force. */
+  /** Returns the next job, by row number, that has versions besides the one in force. */
   nextWithOldVersions(after: number): number | undefined {
     return this.#statements.nextWithOldVersions.get(after) as number | undefined
   }
@@ -396,15 +404,15 @@ export class JobTable {
   }
 }
 
-/** The 16 bytes of a job's UUID, which sort as its id does. */
+/** Returns the 16 bytes of a job's UUID, which sort like the id. */
 function keyOfJob(id: JobId): Buffer {
   return Buffer.from(id.slice('job_'.length).replaceAll('-', ''), 'hex')
 }
 
-/** All keys of jobs come after it. */
+/** A value that sorts before all keys of jobs. */
 const beforeKeys = Buffer.alloc(0)
 
-/** No key of a job comes after it. */
+/** A value that sorts after all keys of jobs. */
 const lastKey = Buffer.alloc(16, 0xff)
 
 function flagsOf({ deletedAt, overlap }: JobRecord): number {
@@ -420,7 +428,7 @@ function readStarts(text: string | null): ReturnType<typeof readStartNumbers> {
   return readStartNumbers(text === null ? null : numbersOfStored(parseStored(text)))
 }
 
-/** In the order of `jobValues`. */
+/** The column values of a job in the order of `jobValues`. */
 function valuesOfJob(job: JobRecord): readonly unknown[] {
   const { name, owner, fingerprint, lineage, timeline, paused, createdAt, changedAt, deletedAt } = job
   const printed = [JSON.stringify(lineage), JSON.stringify(timeline), paused === null ? null : JSON.stringify(paused)]
@@ -439,7 +447,9 @@ const headValues = `flags, paused_until, policy, max_queued, max_concurrency, ha
 
 function prepareStatements(database: NamedTables) {
   const placeholders = (columns: string) => columns.replaceAll(/\w+/g, '?')
-  /** Jobs in an index: their number up to `$most`, and a sorted page. Only the jobs of the page are read as a whole. */
+  /**
+   * Statements for jobs in an index: their number up to `$most`, and a sorted page. Whole jobs are read only for the page.
+   */
   const few = (index: string, condition: string) => {
     const found = `FROM {jobs} j INDEXED BY {${index}} WHERE ${condition}`
     return {
@@ -476,7 +486,7 @@ function prepareStatements(database: NamedTables) {
       'UPDATE {heads} SET prune_floor = max(coalesce(prune_floor, -9e15), ?) WHERE row = ?',
     ),
     readJob: database.raw(`SELECT ${jobColumns} FROM {jobs} j ${jobJoins} WHERE j.key = ?`),
-    // The plus keeps the index of changes out of it.
+    // `jobFilter` has a plus before `changed_at`, so that the walk does not use the index of changes.
     walk: database.raw(`SELECT ${jobColumns} FROM {jobs} j ${jobJoins} WHERE ${jobFilter}`),
     few: {
       changed: few('jobs_changed', 'j.changed_at >= $since'),
@@ -484,7 +494,7 @@ function prepareStatements(database: NamedTables) {
       ofOwner: few('jobs_live', 'j.owner = $owner AND j.deleted_at IS NULL'),
     },
     lastRow: database.pluck('SELECT max(row) FROM {jobs}'),
-    // Only what lies in the index is looked at of jobs in other shards.
+    // For jobs in other shards, SQLite reads only index entries.
     listDue: database.raw(
       `SELECT ${jobColumns} FROM {heads} h INDEXED BY {heads_due} CROSS JOIN {jobs} j ON j.row = h.row
          CROSS JOIN {versions} v ON v.job = h.row AND v.version = h.version

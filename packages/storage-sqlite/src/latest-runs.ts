@@ -2,12 +2,15 @@ import type Database from 'better-sqlite3'
 import { compareEntries, type HistoryEntry } from './history.ts'
 import type { NamedTables } from './table-names.ts'
 
-/** Occurrences of a job without a start after which the search gives up. A paused job may have skipped a million slots. */
+/**
+ * Number of a job's occurrences without a start after which the search gives up. A paused job may have skipped a million
+ * slots.
+ */
 const passedOver = 1000
 
 /**
- * Finds the latest run of a job that has ended, from the indexes of the history and without a table of its own. It reads
- * them block by block from the newest; each of their entries says whether a node had started the occurrence.
+ * Finds the latest ended run of a job in the indexes of the history, without a separate table. It reads the indexes block
+ * by block from the newest. Each entry says whether a node has started the occurrence.
  */
 export class LatestRuns {
   readonly #inTail: Database.Statement
@@ -17,7 +20,7 @@ export class LatestRuns {
 
   constructor(database: NamedTables) {
     const columns = 'scheduled_at AS scheduledAt, id AS key, row'
-    // All jobs at once, as the tail has no index.
+    // The statement searches for all jobs at once, because the tail has no index.
     this.#inTail = database.prepare(
       `SELECT job, ${columns} FROM {history} WHERE row > (SELECT row FROM {history_indexed})
          AND token > 0 AND job IN (SELECT value FROM json_each(?))`,
@@ -35,7 +38,9 @@ export class LatestRuns {
     )
   }
 
-  /** The rows in the history. Omits jobs without a run, and jobs for which the search has given up. */
+  /**
+   * Returns the history row of each job's latest run. Omits jobs without a run, and jobs for which the search has given up.
+   */
   rowsOf(jobs: readonly number[]): ReadonlyMap<number, number> {
     const latest = new Map<number, HistoryEntry>()
     const note = (job: number, entry: HistoryEntry) => {
@@ -55,7 +60,7 @@ export class LatestRuns {
         if (entry === undefined) left -= this.#countInBlock.get(block, job, from, left) as number
         else note(job, entry)
         if (left > 0) continue
-        // An entry that was not read may be later than the found one.
+        // An unread entry may be later than the found one.
         latest.delete(job)
         break
       }

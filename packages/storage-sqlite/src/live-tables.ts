@@ -38,7 +38,7 @@ export class LiveTables {
     this.#statements.addRunning.run(job, record.scheduledAt, key, ...this.#valuesOf(record))
   }
 
-  /** `claimAt`: no claim may take it before. */
+  /** `claimAt`: the instant from which a claim may take the occurrence. */
   addWaiting(job: number, record: OccurrenceRecord, key: OccurrenceKey, lane: Lane, claimAt: number): void {
     const { priority = 0 } = record.details
     this.#statements.addWaiting.run(job, lane, orderAt(record), key, priority, ...this.#valuesOf(record), claimAt)
@@ -73,13 +73,16 @@ export class LiveTables {
 
   // -------------------------------------------------------------------------------------------------------- of one job
 
-  /** The first `limit` of the job in a state, running ones in the order of their time, others in that of `orderAt`. */
+  /**
+   * Returns the first `limit` occurrences of the job in a state. Running occurrences are sorted by scheduled time, others
+   * by `orderAt`.
+   */
   liveOf(job: number, state: LiveState, limit: number): readonly OccurrenceRow[] {
     const count = Number.isFinite(limit) ? limit : everything
     return this.#statements.liveOf[state].all(job, count) as OccurrenceRow[]
   }
 
-  /** Like {@link liveOf}, for slots of versions below this one that no node has started. */
+  /** Like {@link liveOf}, for slots of versions less than `below` that no node has started. */
   superseded(job: number, state: 'pending' | 'queued', below: number, limit: number): readonly OccurrenceRow[] {
     const most = Number.isFinite(limit) ? limit : everything
     return this.#statements.superseded[state].all({ job, below, most }) as OccurrenceRow[]
@@ -98,12 +101,12 @@ export class LiveTables {
     return this.#statements.versionsOf.all(job, job) as number[]
   }
 
-  /** Hides the pending occurrences of a job from claims, while it is paused without an end. */
+  /** Hides the pending occurrences of a job from claims, while the job is paused without an end. */
   park(job: number): void {
     this.#statements.park.run(job)
   }
 
-  /** Lets claims see the pending occurrences of a job again, from the instant `from` on. */
+  /** Lets claims take the pending occurrences of a job again, from the instant `from` on. */
   unpark(job: number, from: number, now: number): void {
     this.#statements.unpark.run({ job, from, now })
   }
@@ -120,12 +123,12 @@ export class LiveTables {
     return this.#statements.promoteSome.run(now, limit).changes
   }
 
-  /** Moves delayed occurrences that have become claimable to the lane that claims read. */
+  /** Moves delayed occurrences that have become claimable to the ready lane, from which claims read. */
   promote(now: number): void {
     this.#statements.promote.run(now)
   }
 
-  /** Pending occurrences that a claim may take, in the order of waiting occurrences, except those of these handlers. */
+  /** Returns claimable occurrences in the order of waiting occurrences, except those with these handler keys. */
   ready(now: number, exceptHandlers: readonly number[], limit: number): readonly OccurrenceRow[] {
     const found =
       exceptHandlers.length === 0
@@ -134,7 +137,10 @@ export class LiveTables {
     return found as OccurrenceRow[]
   }
 
-  /** When, after `now`, a claim may take the next pending one, leaving out these handlers. */
+  /**
+   * Returns the next instant after `now` at which a pending occurrence becomes claimable, except those with these handler
+   * keys.
+   */
   nextDueAt(now: number, exceptHandlers: readonly number[]): number | null {
     const except = JSON.stringify(exceptHandlers)
     const next = [lanes.delayed, lanes.ready].map(
@@ -144,7 +150,7 @@ export class LiveTables {
     return Number.isFinite(least) ? least : null
   }
 
-  /** Running ones of this owner that were asked to cancel. */
+  /** Returns the running occurrences of this owner that have a cancel request. */
   cancelRequestedOf(owner: number): readonly OccurrenceRow[] {
     return this.#statements.cancelRequestedOf.all(owner) as OccurrenceRow[]
   }
@@ -158,7 +164,7 @@ function prepareStatements(database: NamedTables) {
   const placeholders = Array(14).fill('?').join(', ')
   const waitingOf = (ofLanes: string) =>
     database.raw(`SELECT ${waiting} FROM {waiting} WHERE job = ? AND ${ofLanes} ORDER BY order_at, id LIMIT ?`)
-  // Lane by lane, so that each is read in its order, and no further than the limit.
+  // The statement reads each lane separately, so that each is read in its order, and only up to the limit.
   const superseded = (...ofLanes: readonly Lane[]) => {
     const slots = `kind IN (${kindCode('slot', false)}, ${kindCode('slot', true)})`
     const parts = ofLanes.map(

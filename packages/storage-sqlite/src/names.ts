@@ -2,10 +2,13 @@ import type { Owner } from '@jobistemer/core/storage'
 import type Database from 'better-sqlite3'
 import type { NamedTables } from './table-names.ts'
 
-/** Remembered names of each kind. Each job with code has a handler key of its own: 100,000 idle jobs would hold 10 MB. */
+/**
+ * Maximum number of cached names of each kind. Each job with code has its own handler key: 100,000 idle jobs would hold 10
+ * MB.
+ */
 const mostRemembered = 10_000
 
-/** The numbers of owners and handler keys, which many rows contain. */
+/** The row numbers of owners and handler keys. Many rows store these numbers instead of the names. */
 export class Names {
   readonly #owners: NumberedNames
   readonly #handlers: NumberedNames
@@ -24,9 +27,9 @@ export class Names {
     this.#handlers.forget()
   }
 
-  /** The number of an owner, if it has one. */
+  /** Returns the number of an owner, if the owner has one. */
   findOwner(owner: Owner): number | undefined {
-    // The items of a batch have one owner.
+    // All items of a batch have the same owner object, so one cached number usually suffices.
     if (owner === this.#lastOwner) return this.#lastOwnerRow
     const row = this.#owners.find(owner.node, owner.incarnation)
     if (row !== undefined) {
@@ -36,7 +39,7 @@ export class Names {
     return row
   }
 
-  /** The number of an owner. Adds an unknown owner, so only write steps may call this. */
+  /** Returns the number of an owner. Adds an unknown owner, so only write steps may call this. */
   ownerRow(owner: Owner): number {
     return this.findOwner(owner) ?? this.#owners.add(owner.node, owner.incarnation)
   }
@@ -50,7 +53,7 @@ export class Names {
     return this.#handlers.find(key)
   }
 
-  /** The number of a handler key. Adds an unknown key, so only write steps may call this. */
+  /** Returns the number of a handler key. Adds an unknown key, so only write steps may call this. */
   handlerRow(key: string): number {
     return this.#handlers.find(key) ?? this.#handlers.add(key)
   }
@@ -60,7 +63,7 @@ export class Names {
   }
 }
 
-/** The names in one table, each of one or several columns. */
+/** A table of numbered names. Each name has one or several columns. */
 class NumberedNames {
   readonly #rows: Map<string, number> = new Map()
   readonly #names: Map<number, readonly string[]> = new Map()

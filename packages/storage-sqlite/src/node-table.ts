@@ -18,7 +18,10 @@ interface NodeRow {
   readonly about: string
 }
 
-/** What nodes say of themselves. Profiles lie apart: a heartbeat rewrites its row, and reads those of all nodes. */
+/**
+ * Stores node records. Profiles have a separate table, because a heartbeat rewrites its own record and reads the records of
+ * all nodes.
+ */
 export class NodeTable {
   readonly #statements: ReturnType<typeof prepareStatements>
 
@@ -59,7 +62,7 @@ function readNode({ incarnation, node, counter, started_at: startedAt, leaving, 
 function prepareStatements(database: NamedTables) {
   return {
     list: database.prepare('SELECT incarnation, node, counter, started_at, leaving, about FROM {nodes}'),
-    // A smaller counter is older: it changes nothing.
+    // A record with a smaller counter is outdated, so it changes nothing.
     put: database.prepare(
       `INSERT INTO {nodes} VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (incarnation) DO UPDATE SET node = excluded.node,
          counter = excluded.counter, started_at = excluded.started_at, leaving = excluded.leaving, about = excluded.about

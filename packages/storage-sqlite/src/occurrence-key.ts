@@ -1,17 +1,20 @@
 import type { OccurrenceId } from '@jobistemer/core'
 import { codec1 } from '@jobistemer/core/storage'
 
-/** An occurrence's id as it is stored: the 16 bytes of its UUID; an id of another form as its text. */
+/** The stored form of an occurrence's id: the 16 bytes of its UUID, or the text of an id of another form. */
 export type OccurrenceKey = Buffer | string
 
-/** The form in which an id is stored. Equal ids have equal keys, in the same order as the ids. */
+/** Returns the stored form of an id. Equal ids have equal keys, and keys sort like ids. */
 export function keyOf(id: OccurrenceId): OccurrenceKey {
   return written(Buffer.allocUnsafe(16), id)
 }
 
 const lent = Buffer.allocUnsafe(16)
 
-/** As {@link keyOf}, valid until the next call. A statement copies what it binds, and a new buffer takes 0.2 µs. */
+/**
+ * Like {@link keyOf}, but the result is valid only until the next call. A statement copies what it binds, and a new buffer
+ * takes 0.2 µs.
+ */
 export function lentKeyOf(id: OccurrenceId): OccurrenceKey {
   return written(lent, id)
 }
@@ -20,7 +23,7 @@ function written(bytes: Buffer, id: OccurrenceId): OccurrenceKey {
   return id.startsWith('occ_') && codec1.writeId(bytes, 0, id) ? bytes : id
 }
 
-/** The id that is stored in this form. */
+/** Returns the id of a stored key. */
 export function idOf(key: OccurrenceKey): OccurrenceId {
   return typeof key === 'string' ? (key as OccurrenceId) : codec1.readOccurrenceId(key, 0)
 }

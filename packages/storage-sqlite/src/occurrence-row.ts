@@ -16,9 +16,9 @@ import { lanes } from './schema.ts'
 
 const { isRecovered, kindOf, parseRuns, stateCodes, stateOf } = codec1
 
-/** A row of one of the three tables of occurrences, as {@link occurrenceColumns} selects it. */
+/** A row of one of the three tables of occurrences, in the columns of {@link occurrenceColumns}. */
 export type OccurrenceRow = readonly [
-  /** The lane of a waiting one, the row number of a finished one, 0 for a running one. */
+  /** The lane of a waiting occurrence, the row number of a finished one, 0 for a running one. */
   place: number,
   job: number,
   scheduledAt: number,
@@ -39,23 +39,23 @@ export type OccurrenceRow = readonly [
   cancel: string | null,
   details: string | null,
   runs: string | null,
-  /** For waiting occurrences in lists by this instant: no claim may take the occurrence before. */
+  /** The instant from which a claim may take the occurrence. Only in lists of waiting occurrences by this instant. */
   claimAt?: number,
-  /** For the same rows: the place in the order of waiting occurrences. */
+  /** The place in the order of waiting occurrences. Only in the same lists. */
   orderAt?: number,
 ]
 
 const tail = 'timeout, reason, cancel, details'
 const liveColumns = `kind, token, sequence, rescues, owner, job_version, due_at, created_at, started_at, NULL, ${tail}`
 const waitingState = `CASE lane WHEN ${lanes.queued} THEN ${stateCodes.queued} ELSE ${stateCodes.pending} END`
-/** The scheduled time in a row of `waiting`, computed from its place in the order. */
+/** SQL for the scheduled time in a row of `waiting`, computed from its place in the order. */
 export const waitingScheduledAt: string = `(order_at + priority * ${priorityStepMs})`
 
-// In the history, instants are kept as distances, which take one or two bytes instead of six.
+// The history stores instants as differences, which take one or two bytes instead of six.
 const finishedColumns = `kind, token, sequence, rescues, owner, job_version, scheduled_at + due_in,
   scheduled_at + created_in, scheduled_at + created_in + started_in, scheduled_at + created_in + finished_in, ${tail}`
 
-/** What to select from each table for an {@link OccurrenceRow}. */
+/** SQL select list of each table for an {@link OccurrenceRow}. */
 export const occurrenceColumns: Readonly<Record<'running' | 'waiting' | 'history', string>> = {
   running: `0, job, scheduled_at, id, ${stateCodes.running}, ${liveColumns}, runs`,
   waiting: `lane, job, ${waitingScheduledAt}, id, ${waitingState}, ${liveColumns}, runs`,
@@ -67,7 +67,7 @@ export function finishedAtOf(row: OccurrenceRow): number {
   return row[14] as number
 }
 
-/** What turns the numbers of a row into names. */
+/** Converts the numbers in a row to names. */
 export interface RowNames {
   jobIdOf(row: number): JobId
   ownerOf(row: number): Owner
@@ -101,7 +101,7 @@ export function readOccurrence(row: OccurrenceRow, names: RowNames, withRuns = t
   }
 }
 
-/** Slots have no details as a rule. */
+/** Returns the details of an occurrence. Most slots have none. */
 export function readDetails(text: string | null): OccurrenceDetails {
   return text === null ? {} : detailsOfStored(parseStored(text))
 }

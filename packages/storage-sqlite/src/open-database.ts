@@ -15,15 +15,15 @@ export interface OpenedDatabase {
   readonly database: Database.Database
   /** For messages. */
   readonly file: string
-  /** Whether closing the storage closes it. */
+  /** Whether the storage closes the database when it is closed. */
   readonly isOwn: boolean
-  /** Notices that the file was replaced; `null` for a database in memory. */
+  /** Detects that the file was replaced; `null` for a database in memory. */
   readonly watch: FileWatch | null
-  /** Before the names of its tables. */
+  /** The prefix of the names of all tables. */
   readonly prefix: string
 }
 
-/** Opens the database that the options name, and brings it to the present schema. */
+/** Opens the database that the options name, and migrates it to the present schema. */
 export function openDatabase(options: ReadOptions): OpenedDatabase {
   const { source, busyTimeoutMs, tablePrefix: prefix } = options
   const home = schemaHomeOf(prefix)
@@ -95,7 +95,8 @@ function assertWritable(database: Database.Database, file: string, home: SchemaH
 }
 
 /**
- * Takes the steps to the present schema that the database lacks, all or none.
+ * Applies the migration steps that the database lacks, all or none.
+ *
  * @throws JobistemerError `STORAGE_FOREIGN`, `STORAGE_SCHEMA_NEWER`
  */
 export function migrate(
@@ -107,7 +108,7 @@ export function migrate(
   if (home.read(database, file, steps.length) === steps.length) return
   database.exec('BEGIN IMMEDIATE')
   try {
-    // Looked at again: another process may have been quicker.
+    // Reads the version again inside the transaction, because another process may have migrated the file meanwhile.
     const version = home.read(database, file, steps.length)
     if (version < steps.length) {
       for (const step of steps.slice(version)) database.exec(withTableNames(step, home.prefix))
@@ -122,7 +123,10 @@ export function migrate(
 
 const blockingWaitMs = 20
 
-/** Tries again while others are in the way. Only while opening, before anything else runs, may that block the thread. */
+/**
+ * Retries while other connections hold the file. This blocks the thread, which is acceptable only during opening, before
+ * anything else runs.
+ */
 function retryBlocking<T>(step: () => T, limitMs: number, file: string): T {
   const sleeper = new Int32Array(new SharedArrayBuffer(4))
   for (let waitedMs = 0; ; waitedMs += blockingWaitMs) {

@@ -5,11 +5,11 @@ import { invalidOption, readOptionNames } from '@jobistemer/core/storage'
 
 /** An open database of better-sqlite3: the members that the storage checks before use. */
 export interface SqliteDatabase {
-  /** The path that it was opened with. */
+  /** The path with which the database was opened. */
   readonly name: string
-  /** False once it was closed. */
+  /** Whether the database is open; false after `close()`. */
   readonly open: boolean
-  /** True when nothing can be written to it, which is refused. */
+  /** Whether the database is read-only. The storage rejects such a database. */
   readonly readonly: boolean
   /** A transaction is open. */
   readonly inTransaction: boolean
@@ -17,55 +17,57 @@ export interface SqliteDatabase {
   prepare(sql: string): unknown
   /** Runs statements. */
   exec(sql: string): unknown
-  /** Reads or sets what SQLite calls a pragma. */
+  /** Reads or sets a pragma of SQLite. */
   pragma(sql: string): unknown
-  /** Never called on a database that was handed in. */
+  /** Closes the database. The storage never calls this on a database of its caller. */
   close(): unknown
 }
 
-/** How {@link sqliteStorage} opens its data: by `file` or by `database`. */
+/** Options of {@link sqliteStorage}: `file` or `database`, and limits. */
 export interface SqliteStorageOptions {
   /**
-   * The database file, as a path or a `file:` URL; made if it does not exist, in a directory that does, for its user
-   * alone (mode 0600). `:memory:` keeps everything in the process: for trying things out.
+   * The database file, as a path or a `file:` URL. If it does not exist, the storage creates it in an existing directory,
+   * readable only for this user (mode 0600). `:memory:` keeps all data in the process, for trials.
    */
   readonly file?: string | URL
   /**
-   * An open database of better-sqlite3 instead of a file, in write-ahead mode from here on. It stays the caller's:
-   * `close()` leaves it open. No other user of the database may leave a transaction open across an `await`.
+   * An open database of better-sqlite3 instead of a file. The storage switches it to write-ahead mode; `close()` of the
+   * storage does not close it. No other user of the database may leave a transaction open across an `await`.
    */
   readonly database?: SqliteDatabase
   /**
-   * What a resolved call survives: `full`, a power cut; `normal`, the death of every process, while a power cut can
-   * take the last moments. Default `full`.
+   * What a write survives after its call has resolved. `full`: a power failure. `normal`: the death of every process, but a
+   * power failure can lose the last moments. Default `full`.
    */
   readonly synchronous?: 'full' | 'normal'
   /**
-   * Keeps the jobs among the tables of your application, in its file. The names of their tables begin with this prefix, and the
-   * header of the file (`user_version`, `application_id`) stays yours. 1 to 32 characters: a lower case letter, then lower case
-   * letters, digits and `_`. No other name in the file may begin with it. Default: none, and a separate file.
+   * Stores the jobs beside the tables of your application, in the same file. The names of all tables of the storage begin
+   * with this prefix. The header of the file (`user_version`, `application_id`) stays yours. 1 to 32 characters: a lower
+   * case letter, then lower case letters, digits and `_`. No other name in the file may begin with the prefix. Default:
+   * none, and a separate file.
    */
   readonly tablePrefix?: string
-  /** How long a call waits while others hold the file before it fails with `STORAGE_BUSY`. Default 30 s. */
+  /** How long a call waits while other connections hold the file. Then it fails with `STORAGE_BUSY`. Default 30 s. */
   readonly busyTimeout?: DurationInput
 }
 
-/** Options with their defaults. */
+/** The options after validation, with defaults filled in. */
 export interface ReadOptions {
   readonly source: { readonly file: string } | { readonly database: SqliteDatabase }
   readonly synchronous: 'full' | 'normal'
   readonly busyTimeoutMs: number
-  /** Empty for a file of its own. */
+  /** The prefix of table names; empty for a separate file. */
   readonly tablePrefix: string
 }
 
-// No system takes longer ones.
+// Maximum length of a path. No operating system supports longer ones.
 const longestPath = 32_767
 
 const optionNames = ['file', 'database', 'synchronous', 'tablePrefix', 'busyTimeout']
 
 /**
- * Checks options and fills in what is left out.
+ * Validates the options and fills in the defaults.
+ *
  * @throws JobistemerError `UNKNOWN_OPTION`, `INVALID_ARGUMENT`, `INVALID_DURATION`
  */
 export function readOptions(options: SqliteStorageOptions): ReadOptions {
@@ -105,7 +107,7 @@ function readSource({ file, database }: SqliteStorageOptions): ReadOptions['sour
     const remedy = `Give the path of a database file, of at most ${longestPath} characters, or ":memory:".`
     throw invalidOption('file', file, 'file is not a path', remedy)
   }
-  // Made absolute, so that nothing in a name is taken for a URL with settings, and a later chdir changes nothing.
+  // Makes the path absolute, so that SQLite takes no part of it for a URL with settings, and a later chdir changes nothing.
   return { file: file === ':memory:' ? file : resolve(file) }
 }
 

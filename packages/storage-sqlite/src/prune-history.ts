@@ -7,22 +7,22 @@ import type { Tables } from './tables.ts'
 
 /** The part of a job's history that a prune may remove. */
 interface Retention {
-  /** The job's next instant: every earlier slot is decided. Infinite if the job has none. */
+  /** The job's next instant. Every earlier slot is decided. Infinite if the job has no next instant. */
   readonly end: number
-  /** The oldest of the occurrences that are always kept; `null` if none are. */
+  /** The oldest occurrence that the prune must keep; `null` if it need not keep any. */
   readonly oldestKept: HistoryEntry | null
-  /** False if the job has only occurrences that are always kept. */
+  /** Whether the job has more occurrences than the prune must keep. */
   readonly hasSpare: boolean
 }
 
-/** Where the removal of occurrences continues: the entries of a block are in the order of their jobs. */
+/** The position at which the removal of occurrences continues. The entries of a block are sorted by job. */
 interface OccurrencesPlace {
   readonly phase: 'occurrences'
   readonly block: number
   readonly job: number
 }
 
-/** The place at which a call stopped because its effort was spent. */
+/** The position at which a call stopped because its effort was spent. */
 type Place = OccurrencesPlace | VersionsPlace | TombstonesPlace
 
 const beginning: OccurrencesPlace = { phase: 'occurrences', block: -1, job: -1 }
@@ -35,12 +35,15 @@ const effortLimit = 200_000
 /** Cost of finding the kept entries of one job, in entries, besides these entries. */
 const effortPerJob = 100
 
-/** If a job keeps more entries than this, the search for the oldest kept one counts entries instead of reading them. */
+/**
+ * If a job keeps more entries than this number, the search for the oldest kept entry counts entries instead of reading
+ * them.
+ */
 const mostReadToKeep = 1000
-/** Counted entries that cost as much as one entry that is read. */
+/** Number of counted entries that cost as much as reading one entry. */
 const countedPerRead = 16
 
-/** Requests whose place is remembered: more than run at once on one connection. */
+/** Maximum number of requests whose position is remembered. More requests than this never run at once on one connection. */
 const placeLimit = 200
 
 /** Removes finished history. */
@@ -48,7 +51,7 @@ export class HistoryPruner {
   readonly #tables: Tables
   readonly #leftovers: LeftoverForgetter
   readonly #effortLimit: number
-  /** By request, because only a repetition continues from there. The latest entry comes last. */
+  /** Remembered positions by request: only a repetition of the request continues there. The latest entry comes last. */
   readonly #places: Map<string, Place> = new Map()
 
   constructor(tables: Tables, limit: number = effortLimit) {
@@ -86,7 +89,10 @@ export class HistoryPruner {
     if (this.#places.size > placeLimit) this.#places.delete(this.#places.keys().next().value as string)
   }
 
-  /** Block by block, which touches the fewest pages. `next`: where to go on; `null` when no more may go. */
+  /**
+   * Removes occurrences block by block, which touches the fewest pages. `next`: where to continue; `null` if no more
+   * occurrences may be removed.
+   */
   #removeOccurrences(
     request: PruneRequest,
     only: number | null,
@@ -128,7 +134,8 @@ export class HistoryPruner {
           next = from
           break walk
         }
-        // The floor is raised in the same step as the record goes; nothing in between can be seen.
+        // The prune floor rises in the same transaction that removes the record, so no other node sees one without the
+        // other.
         floors.set(job, Math.max(floors.get(job) ?? last, last))
         history.remove(entry)
         if (details.keyId !== undefined) reusableKeys.free(details.keyId, entry.key)

@@ -20,12 +20,11 @@ const { stateCodes } = codec1
 
 type Query<Kind extends OccurrenceQuery['kind']> = Extract<OccurrenceQuery, { readonly kind: Kind }>
 
-/** Occurrences that a page scans before it returns a cursor, with or without items. */
+/** Maximum number of a job's occurrences that a page scans before it returns a cursor, with or without items. */
 const scanLimit = 10_000
 
 /**
- * Occurrences that a page with a filter by state reads at once. Few at first, because most pages fill soon, then more and
- * more.
+ * Number of occurrences that a page with a filter by state reads at first. The number grows, because most pages fill soon.
  */
 const firstScanStep = 100
 const lastScanStep = 1000
@@ -58,7 +57,7 @@ export class OccurrenceQueries {
     const compare = (left: OccurrenceRow, right: OccurrenceRow) => sign * compareEntries(placeOf(left), placeOf(right))
     const items: OccurrenceRecord[] = []
     let after = query.cursor === null ? null : readPlace(query.cursor)
-    // One more than the page takes tells whether there is another page.
+    // Reads one occurrence more than the page holds, to find out whether another page follows.
     const live = this.#liveOfJob(head.row, query, after)
       .sort(compare)
       .slice(0, limit + 1)
@@ -84,7 +83,10 @@ export class OccurrenceQueries {
     return { items, cursor: after === null ? null : printPlace(after) }
   }
 
-  /** The first live occurrences of the job that the query wants. Waiting ones have another order, so all of them are read. */
+  /**
+   * Returns the first live occurrences of the job that match the query. Waiting occurrences are stored in another order, so
+   * all of them are read.
+   */
   #liveOfJob(job: number, query: Query<'job'>, after: Place | null): OccurrenceRow[] {
     const { from = -9e15, to = 9e15, order, limit, states } = query
     const { running, pending, queued, waiting } = this.#statements[order === 'ascending' ? 'rising' : 'falling']
@@ -97,7 +99,7 @@ export class OccurrenceQueries {
     return statements.flatMap((statement) => statement.all(...bounds) as OccurrenceRow[])
   }
 
-  /** The next finished occurrences of the job in the order of the query. */
+  /** Returns the next finished occurrences of the job in the order of the query. */
   #finishedOfJob(job: number, query: Query<'job'>, after: Place | null, limit: number): OccurrenceRow[] {
     const { from = -9e15, to = 9e15, order } = query
     const range: HistoryRange = { job, from, to, after, order, limit }
@@ -163,7 +165,7 @@ function readPlace(cursor: string): Place {
   return { scheduledAt: scheduledAt as number, key: key as OccurrenceKey }
 }
 
-/** Reads a cursor of `count` numbers and an id. */
+/** Parses a cursor of `count` numbers and an id. */
 function readNumbers(cursor: string, count: number): readonly (number | OccurrenceKey)[] {
   const parts = cursor.split(' ')
   const numbers = parts.slice(0, count).map(Number)
@@ -188,7 +190,8 @@ function prepareStatements(database: NamedTables) {
     queued: ofJob('waiting', `lane = ${lanes.queued}`, comparison, direction),
     waiting: ofJob('waiting', 'TRUE', comparison, direction),
   })
-  // A waiting occurrence moves between lanes when its time comes. The lanes are merged, so that a page misses none of them.
+  // A waiting occurrence moves between lanes when it becomes claimable. The statement merges the lanes, so that no page
+  // misses an occurrence.
   const waitingIn = (...of: readonly Lane[]) => {
     const order = 'ORDER BY claim_at, job, order_at, id LIMIT $limit'
     const parts = of.map(

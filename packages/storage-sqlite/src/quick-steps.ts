@@ -15,9 +15,9 @@ import type { Tables } from './tables.ts'
 const { kindCode, policyCodes, printDetails, printRuns, stateCodes } = codec1
 
 /**
- * Ordinary cases in one or two statements: a slot that starts, an attempt that goes on, an end that wakes no occurrence.
- * The conditions of the statements hold only for ordinary cases. Otherwise they change nothing and the method returns
- * `null`: then core's rules decide step by step. See docs/decisions/0001-layout.md for the savings.
+ * Runs ordinary cases in one or two statements: a slot that starts, an attempt that continues, an end that wakes no
+ * occurrence. The conditions of the statements hold only for ordinary cases. In other cases they change nothing and the
+ * method returns `null`. Then core's rules decide step by step. See docs/decisions/0001-layout.md for the savings.
  */
 export class QuickSteps {
   readonly #tables: Tables
@@ -39,7 +39,8 @@ export class QuickSteps {
             pending = delayed AND cancels_below IS NULL AND NOT EXISTS (SELECT 1 FROM {running} WHERE job = {heads}.row)))`)
     this.#start = database.prepare(`
       INSERT INTO {running} VALUES (?, ?, ?, ${kindCode('slot', false)}, 1, 0, 0, ?, ?, ?, ?, ?, ?, NULL, NULL, ?, ?)`)
-    // The token is live, the owner is the given one, the sequence is new, and no cancellation is requested.
+    // SQL condition: the token is the current one, the owner is the given one, the sequence is new, and no cancel request
+    // exists.
     const holding = `job = ? AND scheduled_at = ? AND id = ? AND token = ? AND owner = coalesce(?, owner)
       AND sequence < ? AND cancel IS NULL`
     this.#progress = database.prepare(`UPDATE {running} SET sequence = ?, runs = ? WHERE ${holding}`)
@@ -83,7 +84,7 @@ export class QuickSteps {
     if (job === undefined) return null
     const key = lentKeyOf(item.id)
     const runs = printRuns(item.runs, scheduledAt)
-    // One that owns nothing here is no row's owner.
+    // An owner without a number owns nothing here, so -1 matches no row.
     const owner = item.owner == null ? null : (this.#tables.names.findOwner(item.owner) ?? -1)
     if (change.kind === 'progress') {
       const { changes } = this.#progress.run(sequence, runs, job, scheduledAt, key, token, owner, sequence)

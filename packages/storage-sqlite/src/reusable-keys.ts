@@ -4,7 +4,7 @@ import type Database from 'better-sqlite3'
 import { keyOf, type OccurrenceKey } from './occurrence-key.ts'
 import type { NamedTables } from './table-names.ts'
 
-/** The last occurrence of each `namingKey`. */
+/** The table that names the last occurrence of each reusable key. */
 export class ReusableKeys {
   readonly #find: Database.Statement
   readonly #name: Database.Statement
@@ -20,13 +20,13 @@ export class ReusableKeys {
     return this.#find.get(keyOf(keyId), job) as [number, OccurrenceKey] | undefined
   }
 
-  /** Lets the key of a new occurrence, if it has one, name it. */
+  /** Makes the key of a new occurrence name this occurrence, if the occurrence has a key. */
   name(job: number, record: OccurrenceRecord): void {
     const keyId = namingKey(record)
     if (keyId !== undefined) this.#name.run(keyOf(keyId), job, record.scheduledAt, keyOf(record.id))
   }
 
-  /** Frees a key that still names this occurrence. */
+  /** Removes a key that still names this occurrence. */
   free(keyId: OccurrenceId, occurrence: OccurrenceKey): void {
     this.#free.run(keyOf(keyId), occurrence)
   }

@@ -5,24 +5,25 @@ import { assertKnown, assertUsable, marksOf } from './inspect-file.ts'
 import { applicationId, migrations } from './schema.ts'
 import { withTableNames } from './table-names.ts'
 
-/** Where a database says which of our steps it has taken. */
+/** The place where a database stores how many of Jobistemer's migration steps it has taken. */
 export interface SchemaHome {
-  /** Before the names of tables and indexes. */
+  /** The prefix of the names of tables and indexes. */
   readonly prefix: string
   /**
-   * How many steps were taken; 0 when nothing of ours is there.
+   * Returns the number of steps taken; 0 if the database contains nothing of Jobistemer's.
+   *
    * @throws JobistemerError `STORAGE_FOREIGN`, `STORAGE_SCHEMA_NEWER`
    */
   read(database: Database.Database, file: string, known?: number): number
-  /** A statement that answers the same number as `read`, of a database in which something of ours is. */
+  /** Prepares a statement that returns the same number as `read`, for a database with Jobistemer's tables. */
   prepareRead(database: Database.Database): Database.Statement
-  /** To be called within a transaction. */
+  /** Stores the number of steps. Must be called within a transaction. */
   write(database: Database.Database, version: number): void
-  /** Writes what is there already. */
+  /** Writes the stored number again, to test the right to write. */
   touch(database: Database.Database): void
 }
 
-/** A file for the jobs alone: its header holds the schema version. */
+/** A file that contains only the jobs: its header stores the schema version. */
 export const ownFile: SchemaHome = {
   prefix: '',
   read(database, file, known = migrations.length) {
@@ -42,13 +43,13 @@ export const ownFile: SchemaHome = {
   },
 }
 
-/** Tables of their own in a file of the user's, whose header is left alone. */
+/** Tables with a prefix in a user's file. The header of the file stays unchanged. */
 function tablesIn(prefix: string): SchemaHome {
   const named = (sql: string): string => withTableNames(sql, prefix)
   return {
     prefix,
     read(database, file, known = migrations.length) {
-      // Of one moment: another process may be making them just now.
+      // Reads from one snapshot, because another process may be creating the tables.
       const look = database.transaction(() => {
         const names = database
           .prepare('SELECT name FROM sqlite_schema WHERE substr(lower(name), 1, length($prefix)) = $prefix')
@@ -79,14 +80,16 @@ function tablesIn(prefix: string): SchemaHome {
   }
 }
 
-/** Where the schema version of tables with this prefix is stored. Without a prefix, the file belongs to the storage. */
+/**
+ * Returns where the schema version of tables with this prefix is stored. Without a prefix, the file belongs to the storage.
+ */
 export function schemaHomeOf(prefix: string): SchemaHome {
   return prefix === '' ? ownFile : tablesIn(prefix)
 }
 
 /**
- * Checks in each writing transaction whether a newer version has migrated the file since it was opened. The statements of this
- * version could damage data in a newer form. One check takes about a microsecond.
+ * Checks in each writing transaction whether a newer version has migrated the file since it was opened. The statements of
+ * this version could damage data in a newer form. One check takes about 1 µs.
  */
 export class SchemaWatch {
   readonly #version: Database.Statement

@@ -1,19 +1,19 @@
-/** `JBST`: marks a database file as one of Jobistemer's. */
+/** The `application_id` of a file of Jobistemer: the text `JBST`. */
 export const applicationId = 0x4a425354
 
-/** Rows of history per block, as a power of two: the unit in which the indexes of the history grow. */
+/** Number of history rows per block, as a power of two. The indexes of the history grow by blocks. */
 export const blockShift = 14
 
-/** How many rows of history may lie behind the indexes before they are extended. */
+/** Maximum number of history rows that are not indexed yet. */
 export const tailLimit = 2048
 
-/** The kind of waiting. It is part of the key, so each kind is a separate range. */
+/** The lane of a waiting occurrence. It is part of the primary key, so each lane is a separate range. */
 export const lanes = {
-  /** Pending; a claim may take it. */
+  /** Pending, and a claim may take the occurrence. */
   ready: 0,
-  /** Pending; due, or its job's pause over, later. */
+  /** Pending. Becomes claimable at a known instant: when the occurrence is due, or when its job's pause ends. */
   delayed: 1,
-  /** Pending; its job is paused until it is resumed. */
+  /** Pending, while the job is paused without an end. */
   parked: 2,
   queued: 3,
 } as const
@@ -37,8 +37,8 @@ const liveColumns = `
   runs TEXT`
 
 /**
- * The steps from an empty file to the present schema, with names in braces, see `withTableNames`. A released step never
- * changes. docs/decisions/0001-layout.md says why the tables look as they do.
+ * The migration steps from an empty file to the present schema. Names of tables stand in braces, see `withTableNames`. A
+ * released step never changes. docs/decisions/0001-layout.md says why the tables look as they do.
  */
 export const migrations: readonly string[] = [
   `

@@ -1,26 +1,26 @@
 import { JobistemerError } from '@jobistemer/core'
 import { type FailureMeaning, failureOf, storageFailure } from '@jobistemer/core/storage'
 
-/** The code of an error of SQLite (`SQLITE_FULL`, `SQLITE_IOERR_WRITE` …); `undefined` for other errors. */
+/** Returns the code of an SQLite error (`SQLITE_FULL`, `SQLITE_IOERR_WRITE` …); `undefined` for other errors. */
 function sqliteCode(error: unknown): string | undefined {
   if (typeof error !== 'object' || error === null) return undefined
   const { code } = error as { readonly code?: unknown }
   return typeof code === 'string' && code.startsWith('SQLITE_') ? code : undefined
 }
 
-/** True when another connection is in the way: trying again later helps. */
+/** Whether another connection holds the file, so that a retry may help. */
 export function isBusy(error: unknown): boolean {
   const code = sqliteCode(error)
   // SQLITE_PROTOCOL: SQLite gave up on the locks of the write-ahead log after many tries.
   return code !== undefined && /^SQLITE_(BUSY|LOCKED|PROTOCOL)/.test(code)
 }
 
-/** True when the file may be read and not written. */
+/** Whether the file may be read but not written. */
 export function isReadonly(error: unknown): boolean {
   return sqliteCode(error)?.startsWith('SQLITE_READONLY') === true
 }
 
-/** True when the native part of better-sqlite3 is not there, or was built for another Node.js. */
+/** Whether the native part of better-sqlite3 is missing, or was built for another version of Node.js. */
 function isNotBuilt(error: unknown): error is Error {
   if (!(error instanceof Error)) return false
   const { code } = error as { readonly code?: unknown }
@@ -80,7 +80,10 @@ export function busyError(file: string, waitedMs: number, cause: unknown): Jobis
   return storageFailure('STORAGE_BUSY', ['busyTimeout', waitedMs], message, remedy, cause)
 }
 
-/** The error of a user's transaction that cannot write, because another one has the lock or wrote after its first read. */
+/**
+ * The error of a user's transaction that cannot write, because another transaction has the lock or wrote after the user's
+ * first read.
+ */
 export function lockedOut(file: string, cause: unknown): JobistemerError {
   const message = `The transaction cannot write, because another transaction writes, or has written since it began: ${file}.`
   const remedy = 'Roll it back and try again; begin it with BEGIN IMMEDIATE, which waits for the lock first.'

@@ -15,17 +15,17 @@ import { keyOf } from './occurrence-key.ts'
 import type { StoredOccurrence, Tables } from './tables.ts'
 
 /**
- * No more running ones than these are counted, as thousands may run. The rules compare with the places of the job alone,
- * after a step has ended one at most.
+ * Returns the number at which counting a job's running occurrences stops, because thousands may run. The rules compare the
+ * count only with the job's places, after a step that ends at most one run.
  */
 function enoughRunning({ overlap: { maxConcurrency = 1 } }: Head): number {
   return maxConcurrency + 1
 }
 
-/** Before whatever is due. */
+/** An instant before all due instants. */
 const earliest = -9e15
 
-/** A job within one step. */
+/** Implements core's `JobLedger` for one job within one step. */
 export class SqliteJob implements JobLedger<StoredOccurrence> {
   readonly #tables: Tables
   readonly #now: number
@@ -57,7 +57,7 @@ export class SqliteJob implements JobLedger<StoredOccurrence> {
     return this.#findAt(address)
   }
 
-  /** Beyond the last instant that anything was created for there is nothing to look for. */
+  /** After the last instant for which the job may have a record, this skips the search. */
   #findAt({ id, scheduledAt }: OccurrenceAddress): StoredOccurrence | undefined {
     const { row, watermark, excludedUntil, requestedUntil } = this.#head
     const last = Math.max(watermark, excludedUntil ?? watermark, requestedUntil ?? watermark)
@@ -128,13 +128,13 @@ export class SqliteJob implements JobLedger<StoredOccurrence> {
     const until = pausedUntil(job.paused)
     const { row, watermark, excludedUntil, paused } = this.#head
     const isOtherPause = until !== pausedUntil(paused)
-    // Slots up to the earlier watermark may have records.
+    // A realign moves the watermark back. Slots up to the earlier watermark may have records.
     if (job.watermark < watermark) this.#change({ excludedUntil: Math.max(excludedUntil ?? watermark, watermark) })
     jobs.update(this.#stored, job, version)
     if (isOtherPause && until === Number.POSITIVE_INFINITY) live.park(row)
     else if (isOtherPause) live.unpark(row, job.paused === null ? earliest : until, this.#now)
     this.#head = jobs.headAt(row) as Head
-    // It may have got more places than were counted.
+    // The job may have more places now than the running occurrences that were counted.
     this.#counts.running = live.countRunning(row, enoughRunning(this.#head))
   }
 }

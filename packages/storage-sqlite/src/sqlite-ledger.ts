@@ -25,27 +25,27 @@ import type { StoredOccurrence } from './tables.ts'
 import { TransactionLedger } from './transaction-ledger.ts'
 import { readTransaction } from './transaction.ts'
 
-/** Maximum number of due occurrences that a transaction moves to the lane of claimable occurrences. */
+/** Maximum number of due occurrences that a transaction moves to the ready lane. */
 const promotedAtOnce = 2000
 
 const noCounts: LiveCounts = Object.freeze({ pending: 0, queued: 0, running: 0 })
 
 type Ledger = SyncLedger<StoredOccurrence>
 
-/** One connection to a file. */
+/** Implements core's ledger on one connection to a file. */
 export class SqliteLedger extends TableSteps implements Ledger {
   readonly kind = 'sync'
   readonly opener = 'sqliteStorage()'
   readonly keepsObjects = false
   readonly capabilities: Ledger['capabilities']
   readonly #opened: OpenedDatabase
-  /** By connection of a user's. */
+  /** By the user's connection: the ledger for transactions on it. */
   readonly #within = new WeakMap<object, TransactionLedger>()
   readonly #connection: Connection
   readonly #queries: OccurrenceQueries
   readonly #nodes: NodeTable
   readonly history: Ledger['history']
-  /** A claim has seen that more has become due than one transaction is to move. */
+  /** Whether a claim has found more due occurrences in the delayed lane than one transaction may move. */
   #isMuchDue = false
 
   constructor(options: ReadOptions) {
@@ -100,7 +100,10 @@ export class SqliteLedger extends TableSteps implements Ledger {
     })
   }
 
-  /** In transactions of their own, between which others get on: a claim has to know the order of all that is due. */
+  /**
+   * Moves due occurrences to the ready lane in several transactions, so that other steps run between them. All must be
+   * moved first, because a claim needs the order of all due occurrences.
+   */
   async #promoteMost(now: number): Promise<void> {
     this.#isMuchDue = false
     const { live } = this.tables
@@ -137,7 +140,7 @@ export class SqliteLedger extends TableSteps implements Ledger {
   readonly nextDueAt: Ledger['nextDueAt'] = ({ now, exceptHandlerKeys }) =>
     this.tables.live.nextDueAt(now, this.#handlersOf(exceptHandlerKeys))
 
-  /** The numbers of the handler keys to leave out; keys that no job has need none. */
+  /** Returns the numbers of handler keys to leave out. A key without a number belongs to no job. */
   #handlersOf(keys: readonly string[]): readonly number[] {
     return keys.flatMap((key) => this.tables.names.findHandler(key) ?? [])
   }

@@ -1,16 +1,19 @@
 import type Database from 'better-sqlite3'
 
-/** Prepares statements whose SQL names tables and indexes as `{jobs}`, whatever their names in the file. */
+/**
+ * Prepares statements whose SQL names tables and indexes in braces, such as `{jobs}`, and replaces them by the names in the
+ * file.
+ */
 export interface NamedTables {
-  /** A statement that returns rows as objects. */
+  /** Prepares a statement that returns rows as objects. */
   prepare(sql: string): Database.Statement
-  /** A statement that returns rows as arrays. */
+  /** Prepares a statement that returns rows as arrays. */
   raw(sql: string): Database.Statement
-  /** A statement that returns the first column of each row. */
+  /** Prepares a statement that returns the first column of each row. */
   pluck(sql: string): Database.Statement
 }
 
-/** SQL with the names that tables and indexes have in the file. */
+/** Returns the SQL with the names of tables and indexes in the file. */
 export function withTableNames(sql: string, prefix: string): string {
   return sql.replaceAll(/\{(\w+)\}/g, (_, name: string) => prefix + name)
 }

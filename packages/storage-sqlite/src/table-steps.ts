@@ -6,7 +6,7 @@ import type { NamedTables } from './table-names.ts'
 
 type Ledger = Required<SyncLedger<StoredOccurrence>>
 
-/** What the steps of a connection call, whether it belongs to the storage or to the user. */
+/** The methods that core's steps call, for a connection of the storage or of the user. */
 export class TableSteps {
   readonly tables: Tables
   readonly #quickSteps: QuickSteps

@@ -22,18 +22,18 @@ import { ReusableKeys } from './reusable-keys.ts'
 import { type Lane, lanes } from './schema.ts'
 import type { NamedTables } from './table-names.ts'
 
-/** A stored occurrence with its place. */
+/** A stored occurrence with its position in the tables. */
 export interface StoredOccurrence {
   readonly record: OccurrenceRecord
   readonly job: number
   readonly key: OccurrenceKey
-  /** The lane of a waiting one. */
+  /** The lane, for a waiting occurrence. */
   readonly lane: number
 }
 
 /**
- * All tables together. An occurrence stands in exactly one of the three: running, waiting, history; its state says in
- * which, and {@link replace} moves it.
+ * All tables of the storage. Each occurrence is a row of exactly one of three tables: running, waiting or history. Its
+ * state determines the table, and {@link replace} moves it.
  */
 export class Tables implements RowNames {
   readonly database: NamedTables
@@ -44,7 +44,7 @@ export class Tables implements RowNames {
   readonly history: History
   readonly latestRuns: LatestRuns
   readonly reusableKeys: ReusableKeys
-  /** By how much the step under way changes how many live; written once, when it ends. */
+  /** Changes of the numbers of live occurrences by the current step. Written once, at the end of the step. */
   #change: Record<LiveState, number> = { pending: 0, queued: 0, running: 0 }
   /** Number of queued occurrences of all jobs when the step began; `null` if the step has not read it. */
   #queuedBefore: number | null = null
@@ -60,7 +60,7 @@ export class Tables implements RowNames {
     this.reusableKeys = new ReusableKeys(database)
   }
 
-  /** To be called at the start of each write step. */
+  /** Must be called at the start of each write step. */
   startStep(): void {
     this.#change = { pending: 0, queued: 0, running: 0 }
     this.#queuedBefore = null
@@ -68,14 +68,14 @@ export class Tables implements RowNames {
     this.due.startStep()
   }
 
-  /** Called at the end of each write step, before its commit. */
+  /** Must be called at the end of each write step, before its commit. */
   endStep(): void {
     const { pending, queued, running } = this.#change
     if (pending !== 0 || queued !== 0 || running !== 0) this.jobs.addToTotals(this.#change)
     this.due.endStep()
   }
 
-  /** Whether any job has queued occurrences. Usually none has, and a finish then reads no further. */
+  /** Whether any job has queued occurrences. Usually no job has, so that a finish need not read the job. */
   get anyQueued(): boolean {
     this.#queuedBefore ??= this.jobs.totals().queued
     return this.#queuedBefore + this.#change.queued > 0
@@ -123,7 +123,7 @@ export class Tables implements RowNames {
     this.#count(job.row, null, record)
   }
 
-  /** Stores a live occurrence as it is from now on. */
+  /** Stores the new record of a live occurrence, in the table of its new state. */
   replace(job: Head, { record: before, key, lane }: StoredOccurrence, record: OccurrenceRecord, now: number): void {
     if (before.state === 'running') this.live.removeRunning(job.row, before.scheduledAt, key)
     else this.live.removeWaiting(job.row, lane, orderAt(before), key)
@@ -131,7 +131,7 @@ export class Tables implements RowNames {
     this.#count(job.row, before, record)
   }
 
-  /** Counts a running occurrence that a quick step has added or ended. */
+  /** Counts a running occurrence that a quick step has added (1) or ended (-1). */
   countRunning(by: 1 | -1): void {
     this.#change.running += by
   }

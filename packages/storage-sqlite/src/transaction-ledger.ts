@@ -7,7 +7,7 @@ import { TableSteps } from './table-steps.ts'
 import type { StoredOccurrence } from './tables.ts'
 import { assertOpen } from './transaction.ts'
 
-/** The ledger inside a user's transactions, on one connection of the user. */
+/** The ledger inside of a user's transactions, on one connection of the user. */
 export class TransactionLedger extends TableSteps implements SyncLedgerWithin<StoredOccurrence> {
   readonly #database: Database.Database
   readonly #file: string
@@ -26,7 +26,7 @@ export class TransactionLedger extends TableSteps implements SyncLedgerWithin<St
     const database = this.#database
     assertOpen(database)
     this.now = now
-    // An earlier transaction may have rolled back remembered rows.
+    // An earlier transaction may have been rolled back, so cached rows may not exist.
     this.tables.forget()
     let isBegun = false
     try {
@@ -46,9 +46,9 @@ export class TransactionLedger extends TableSteps implements SyncLedgerWithin<St
   }
 
   /**
-   * Rolls the transaction back, and begins another one that cannot be committed, so that later writes have no effect either. A
-   * foreign key in the original transaction would not suffice: a rollback to the user's savepoint would remove it, and the
-   * commit would succeed. If the user has turned foreign keys off, no transaction is open afterwards.
+   * Rolls the transaction back, and begins another one that cannot be committed, so that later writes have no effect
+   * either. A foreign key in the original transaction would not suffice: a rollback to the user's savepoint would remove
+   * it, and the commit would succeed. If the user has turned foreign keys off, no transaction is open afterwards.
    */
   forbidCommit(): void {
     const database = this.#database
@@ -64,8 +64,8 @@ export class TransactionLedger extends TableSteps implements SyncLedgerWithin<St
 }
 
 /**
- * A foreign key that refers to no row. SQLite checks it at the commit. The table is temporary, so the statement needs no
- * lock: another process may already be writing, and no writer waits for a transaction that cannot commit.
+ * Inserts a foreign key that refers to no row. SQLite checks it at the commit. The table is temporary, so the statement
+ * needs no lock: another process may already be writing, and no writer waits for a transaction that cannot commit.
  */
 const uncommittable = `
   BEGIN;

@@ -6,7 +6,8 @@ import type { OpenedDatabase } from './open-database.ts'
 const accepted = 'Give the connection of better-sqlite3 that your transaction is open on, to the file of the storage.'
 
 /**
- * The connection of a user's, on which something can be written together with the user's rows.
+ * Returns the user's connection, on which the storage writes in the same transaction as the user.
+ *
  * @throws JobistemerError `INVALID_TRANSACTION`
  */
 export function readTransaction(

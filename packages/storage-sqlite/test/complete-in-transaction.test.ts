@@ -18,7 +18,7 @@ const at = '2026-01-01T00:00:00Z'
 
 type Handler = (context: TaskContext) => unknown
 
-/** Runs a job of one task once; the task has two retries without a pause. */
+/** Runs a job with one task once. The task has two retries without a pause. */
 async function run(handler: Handler, storage: Storage = world.connect()): Promise<ExecutionReport> {
   const retryPolicy = { maxRetries: 2, retryInterval: 0 } as const
   const job = defineJob({
@@ -81,7 +81,7 @@ it('a rollback of a completion fails the attempt with TRANSACTION_NOT_COMMITTED,
       await context.complete(app)
       if (context.attempt < 3) throw new Error('no')
     })
-    // The first one swallows the error.
+    // In its first attempt the handler swallows the error of the transaction.
     await (context.attempt === 1 ? moving.catch(() => undefined) : moving)
   })
   expect(report.outcome).toBe('completed')
@@ -289,7 +289,7 @@ it('an invalid call of `complete` rejects, and the error names the mistake', asy
     )
   })
   expect(codes).toEqual(['INVALID_TRANSACTION', 'INVALID_TRANSACTION', 'RESULT_NOT_SERIALISABLE', 'RESULT_TOO_LARGE'])
-  // Nothing was said in a transaction, so its return counts.
+  // No completion took effect, so the return of the handler decides.
   expect(attemptsOf(report)).toEqual(['succeeded'])
 })
 
@@ -316,14 +316,14 @@ it('a completion that is committed after its handler has ended counts, and the h
           app.exec('BEGIN IMMEDIATE')
           note(app, 'late')
           await context.complete(app, 'late')
-          // And returns without having committed.
+          // The handler returns without having committed.
         },
       },
     ],
   })
   const judged: string[] = []
   const storage = wrapStorage(world.connect(), {
-    // As soon as the engine has read that nothing is committed.
+    // Notes when the engine has read the occurrence while the transaction is still open.
     around: async (call) => {
       const answer = await call.proceed()
       if (call.method === 'get' && app.inTransaction) judged.push('read')
@@ -372,7 +372,7 @@ describe('an owner that dies between the commit of a completion and the end of t
           ],
         })
       let isDead = false
-      // From the commit on it never reaches the storage again.
+      // After the completion in the transaction, no call reaches this storage any more, as if its node had died.
       const dying = wrapStorage(world.connect(), {
         around: async (call) => (isDead ? await new Promise(() => {}) : await call.proceed()),
         aroundWithin: async (call) => {
@@ -414,7 +414,7 @@ it('parallel tasks complete one after the other, and no completion undoes anothe
     name,
     run: async (context: TaskContext) => {
       context.progress(0.5, name)
-      // One connection can have but one transaction: each waits for its turn, as tools do.
+      // A connection has one transaction at a time, so each handler waits for its turn, as transaction tools do.
       while (app.inTransaction) await turn()
       await inTransaction(app, async () => {
         note(app, name)
@@ -422,7 +422,7 @@ it('parallel tasks complete one after the other, and no completion undoes anothe
         await context.complete(app, name)
         order.push(`${name} has said so`)
       })
-      // Others may complete only once this one has ended.
+      // Lets other handlers run, which can complete only after this transaction has ended.
       for (let turns = 0; turns < 20; turns++) await turn()
       order.push(`${name} ends`)
     },

@@ -32,7 +32,7 @@ storageConformance({
   },
 })
 
-// The same statements with prefixed tables in a user's database, and with the other value of `synchronous`.
+// Runs the kit with prefixed tables in a user's database, and with the other value of `synchronous`.
 storageConformance({
   describe,
   it: furtherKind(it),

@@ -24,7 +24,7 @@ afterEach(async () => {
   scratch.remove()
 })
 
-/** Lets everything that can go on without the lock go on. */
+/** Runs everything that does not wait for the lock, for `count` turns of the event loop. */
 async function turns(count: number): Promise<void> {
   for (let turn = 0; turn < count; turn++) await new Promise((resolve) => setImmediate(resolve))
 }

@@ -2,7 +2,7 @@ import type { DamagedText } from '@jobistemer/storage-conformance'
 import Database from 'better-sqlite3'
 import { keyOf } from '../src/occurrence-key.ts'
 
-/** Overwrites a stored text behind the storage's back. */
+/** Overwrites a stored text directly in the tables. */
 export async function damage(file: string, prefix: string, damaged: DamagedText): Promise<void> {
   const database = new Database(file)
   try {

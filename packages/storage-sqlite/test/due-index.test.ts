@@ -21,7 +21,7 @@ afterEach(async () => {
   scratch.remove()
 })
 
-/** Starts the slots of a job one after the other, each in a transaction of its own. */
+/** Starts the slots of a job one after the other, each in a separate transaction. */
 async function startSlots({ id }: JobRecord, first: number, last: number): Promise<void> {
   for (let index = first; index <= last; index++) {
     const [answer] = await storage.createOccurrences({ now: slotAt(index), owner, items: [slotItem(id, index)] })

@@ -1,6 +1,6 @@
 import type Database from 'better-sqlite3'
 
-/** Replaces the effect of a statement. */
+/** Replaces the effect of a statement by a fault. */
 type Fault = (real: Database.Database, run: () => unknown) => unknown
 
 function fail(): never {
@@ -25,7 +25,7 @@ const faults: Readonly<Record<string, Fault>> = {
 
 export const faultNames: readonly string[] = Object.keys(faults)
 
-/** A connection of better-sqlite3 with a fault in one statement: the n-th after {@link breakAfter}. */
+/** A connection of better-sqlite3 with a fault in one statement: the n-th statement after {@link breakAfter}. */
 export class FaultyConnection {
   readonly database: Database.Database
   readonly #real: Database.Database
@@ -45,14 +45,14 @@ export class FaultyConnection {
     })
   }
 
-  /** `statements`: 0 for the next one. */
+  /** `statements`: number of statements before the fault; 0 breaks the next one. */
   breakAfter(fault: string, statements: number): void {
     this.#fault = faults[fault] as Fault
     this.#left = statements
     this.#broken = null
   }
 
-  /** Answers in which statement the fault has come; `null`: it has not. */
+  /** Ends the fault. Returns the statement that it has broken; `null` if it has broken none. */
   heal(): string | null {
     this.#left = Number.POSITIVE_INFINITY
     return this.#broken
@@ -60,7 +60,7 @@ export class FaultyConnection {
 
   #exec(target: Database.Database, sql: string): unknown {
     const run = () => target.exec(sql)
-    // A rollback that fails is the end of a connection, and of its transaction.
+    // A failed rollback would end the connection and its transaction, so rollbacks get no faults.
     return sql.startsWith('ROLLBACK') ? run() : this.#run(sql, run)
   }
 

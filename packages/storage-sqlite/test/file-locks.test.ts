@@ -7,8 +7,8 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { sqliteStorage } from '../src/index.ts'
 import { makeScratch, type Scratch } from './scratch.ts'
 
-// Closing a file ends all POSIX locks that its process has on it. Then another process believes that it is alone with the
-// file, and may delete the log that connections of this one write to: whatever they commit is lost.
+// When a process closes a file, POSIX ends all locks of this process on the file. Then another process finds no lock and
+// may delete the write-ahead log. Commits of this process's connections to that log are lost.
 
 let scratch: Scratch
 
@@ -19,8 +19,8 @@ beforeEach(() => {
 afterEach(() => scratch.remove())
 
 /**
- * The locks of this process on the database file, as the kernel lists them for each open file. The list of the whole
- * machine, `/proc/locks`, does not do: while other processes lock files, it can give one lock twice.
+ * Returns the locks of this process on the database file, as the kernel lists them for each open file. `/proc/locks` is not
+ * suitable: while other processes lock files, it may list one lock twice.
  */
 function locks(): readonly string[] {
   const { ino } = statSync(scratch.file)
@@ -30,14 +30,15 @@ function locks(): readonly string[] {
 }
 
 function locksOf(descriptor: string): readonly string[] {
-  // The descriptor that listed the folder is closed by the time that it is read.
+  // The descriptor with which the folder was listed is already closed.
   if (!existsSync(`/proc/self/fdinfo/${descriptor}`)) return []
   return readFileSync(`/proc/self/fdinfo/${descriptor}`, 'utf8')
     .split('\n')
     .filter((line) => line.startsWith('lock:'))
 }
 
-// Only Linux lists locks. The last test asks another process, which works elsewhere, but not in write-ahead mode.
+// Only Linux lists locks. The last test instead asks another process for the lock, which works on other systems too, but
+// not in write-ahead mode.
 describe.skipIf(!existsSync('/proc/self/fdinfo'))(
   'an SQLite connection of this process keeps its lock on the file',
   () => {

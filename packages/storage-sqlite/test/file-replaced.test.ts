@@ -30,7 +30,7 @@ function removeFiles(): void {
   for (const ending of ['', '-wal', '-shm']) rmSync(`${scratch.file}${ending}`, { force: true })
 }
 
-/** How the file goes away under a storage that has it open. */
+/** The ways in which the file disappears while a storage has it open. */
 const ways: readonly [how: string, replace: () => void][] = [
   ['deleted', removeFiles],
   [

@@ -18,7 +18,7 @@ afterEach(() => scratch.remove())
 
 const modeOf = (file: string): number => statSync(file).mode & 0o777
 
-/** Does something as a user to whom the rights of a file apply: they do not to root. */
+/** Runs the action as an unprivileged user, because the rights of a file do not apply to root. */
 function asUser<T>(action: () => T): T {
   const isRoot = process.geteuid?.() === 0
   if (isRoot) process.seteuid?.(otherUser)

@@ -2,7 +2,8 @@ import { readFileSync } from 'node:fs'
 import Database from 'better-sqlite3'
 import { describe, expect, it } from 'vitest'
 
-// The guide for adapters has queries for PostgreSQL, and a table that tells how to write them for SQLite.
+// The guide for adapters contains queries for PostgreSQL, and a table of replacements for SQLite. This test applies the
+// replacements and runs the queries.
 const guide = readFileSync(new URL('../../storage-conformance/docs/write-your-own-adapter.md', import.meta.url), 'utf8')
 const [, block = ''] = /^## Queries for SQL$[\s\S]*?^```sql$([\s\S]*?)^```$/m.exec(guide) ?? []
 
@@ -41,7 +42,7 @@ describe('the SQL statements of the guide for adapters', () => {
   const database = new Database(':memory:')
   database.exec(tables)
 
-  /** Parameters of a statement: lists are JSON. */
+  /** Returns values for the parameters of a statement. Lists are passed as JSON. */
   function valuesFor(statement: string): Record<number, unknown> {
     const numbers = [...statement.matchAll(/\?(\d)/g)].map(([, number]) => Number(number))
     return Object.fromEntries(

@@ -37,9 +37,9 @@ it('the storage keeps both a row and the end of its task, or neither, whatever f
 
 it('the test detects a storage that does not compare the fencing token', { timeout: 120_000 }, async () => {
   const { violations } = await playCompletions({
-    // It leaves transactions open while others go on, and all of these would wait for it in turn.
+    // Transactions stay open while other calls run, and each of these calls would block for its busy timeout.
     database: makeDatabase({ busyTimeout: 50 }),
-    // Few are late on a quick file, and of those not all do harm.
+    // On a fast file few completions are late, and only some of these violate the rule.
     occurrences: 400,
     seed: 2,
     wrap: completeLate,

@@ -4,7 +4,7 @@ import Database from 'better-sqlite3'
 import { type SqliteStorageOptions, sqliteStorage } from '../src/index.ts'
 import { FaultyConnection, faultNames } from './faulty-connection.ts'
 
-/** A file with the tables of a storage and one of a user's, and connections of a user's that break. */
+/** A file with the tables of a storage and one table of the user, and user connections that fail. */
 export class HostileSqlite implements HostileDatabase {
   readonly isExclusive = true
   readonly faults: readonly string[] = faultNames
@@ -12,10 +12,12 @@ export class HostileSqlite implements HostileDatabase {
   readonly #file: string
   readonly #options: Pick<SqliteStorageOptions, 'busyTimeout'>
   readonly #reader: Database.Database
-  /** The file takes one transaction that writes at a time. */
+  /**
+   * The end of the last user transaction. The file permits one write transaction at a time, so they wait for each other.
+   */
   #line: Promise<unknown> = Promise.resolve()
 
-  /** `busyTimeout` is how long calls of the storage block everything while a user's transaction is open. */
+  /** `busyTimeout`: how long a call of the storage blocks the event loop while a user's transaction is open. */
   constructor(file: string, options: Pick<SqliteStorageOptions, 'busyTimeout'> = {}) {
     this.#file = file
     this.#options = options
@@ -75,7 +77,7 @@ class UserTransaction implements HostileTransaction {
     this.#faulty = new FaultyConnection(real)
     this.transaction = this.#faulty.database
     this.#ended = ended
-    // Nothing here takes the power away.
+    // This test does not simulate power failures, so NORMAL suffices.
     real.exec('PRAGMA synchronous = NORMAL; BEGIN IMMEDIATE')
   }
 
@@ -93,7 +95,7 @@ class UserTransaction implements HostileTransaction {
     this.transaction.exec('COMMIT')
   }
 
-  /** A user's tool that has rolled back lets nothing more through. */
+  /** Fails after a rollback, as the user's tool does. */
   #assertWithin(): void {
     if (!this.#real.inTransaction) throw new Error('rolled back')
   }

@@ -5,7 +5,7 @@ import { sqliteStorage } from '../src/index.ts'
 import { addJob, finishItem, owner, slotAt, slotItem, triggerItem } from '@jobistemer/test-kit'
 import { makeScratch, type Scratch } from './scratch.ts'
 
-// More occurrences than a list by state reads at once, with live ones among and after them.
+// More occurrences than a list by state reads at once, with live occurrences between and after the finished ones.
 const finishedCount = 2_600
 const perCall = 200
 
@@ -14,7 +14,7 @@ let database: Database.Database
 let storage: Storage
 let job: JobRecord
 let whole: readonly OccurrenceRecord[]
-/** The statements that were run since it was emptied. */
+/** The statements that ran since a test has emptied this list. */
 let statements: string[] = []
 
 beforeAll(async () => {
@@ -90,7 +90,7 @@ async function listAll(part: Part): Promise<readonly OccurrenceRecord[]> {
   return items
 }
 
-/** How often the list was read from each table since the statements were emptied. */
+/** Returns how often the list query read a table since `statements` was emptied. */
 function readsOf(table: string): number {
   return statements.filter((text) => text.startsWith('SELECT') && text.includes(`FROM ${table} WHERE job =`)).length
 }
@@ -133,6 +133,6 @@ it('a page reads waiting occurrences once, and only if the query asks for their 
   expect(await reads(['running'])).toEqual({ waiting: 0, running: 1 })
   expect(await reads(['failed'])).toEqual({ waiting: 0, running: 0 })
   expect(await reads(['pending'])).toEqual({ waiting: 1, running: 0 })
-  // So much is looked through that the history is read several times.
+  // The scan reads the history in several steps, but each live table at most once.
   expect(await reads(['queued', 'failed'])).toEqual({ waiting: 1, running: 0 })
 })

@@ -3,7 +3,7 @@ import { Child } from '@jobistemer/test-kit'
 import { afterEach, beforeEach, expect, it } from 'vitest'
 import { type AppWorld, makeAppWorld } from './world.ts'
 
-/** Where a node kills itself, between one statement of its handler and the next. */
+/** The points in the handler at which a node kills itself. */
 const points = ['called', 'begun', 'moved', 'completed', 'committed'] as const
 
 /** More for a night. */
@@ -32,7 +32,7 @@ function rowsOf(id: OccurrenceId): readonly number[] {
 }
 
 it('a row and the end of its task are both stored or both missing after kill -9 between any two statements', async () => {
-  // The job is stored by the first life.
+  // The first process stores the job.
   child = start(null, 0)
   await child.next()
   await child.kill()
@@ -42,7 +42,7 @@ it('a row and the end of its task are both stored or both missing after kill -9 
   const asked = await client.triggerMany(items)
   const ids = asked.map((answer) => (answer.error === null ? answer.id : (undefined as never)))
 
-  /** While no process runs. Answers how many have ended. */
+  /** Checks the file while no process runs. Returns the number of ended occurrences. */
   async function look(): Promise<number> {
     const { occurrences } = await storage.get({ occurrences: ids })
     for (const [index, record] of occurrences.entries()) {

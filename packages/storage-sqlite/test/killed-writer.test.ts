@@ -42,7 +42,7 @@ it('no acknowledged write is lost if the writing process is killed at twenty ran
       from = index
     }
     child.process.on('message', note)
-    // The child completes this many steps. Then the signal meets it at any point of the next one.
+    // The child completes this many steps. Then the kill interrupts it somewhere in the next step.
     for (let steps = 0; steps <= (round * 7) % 23; steps++) await child.next()
     await child.kill()
 
@@ -53,7 +53,7 @@ it('no acknowledged write is lost if the writing process is killed at twenty ran
       const ids = jobs.map((job) => slotItem(job, index).id)
       const { occurrences } = await survivor.get({ occurrences: ids })
       const states = occurrences.map((record) => record?.state)
-      // What was said to be created may have been finished just before the end.
+      // The child may have finished a created occurrence just before the kill.
       if (step === 'finished') expect(states).toEqual(Array(jobCount).fill('completed'))
       else expect(states.every((state) => state === 'running' || state === 'completed')).toBe(true)
     }

@@ -17,7 +17,7 @@ afterEach(async () => {
   scratch.remove()
 })
 
-/** A job whose first slot has run. Its second slot is still running, so that the following slots were skipped. */
+/** Adds a job whose first slot has run. Its second slot is still running, so that the following slots were skipped. */
 async function skipping(name: string, skipped: number) {
   const { id } = await addJob(storage, name, 'skip')
   await storage.createOccurrences({ now: slotAt(1), owner, items: [slotItem(id, 1)] })
@@ -30,7 +30,7 @@ async function skipping(name: string, skipped: number) {
   return id
 }
 
-/** Brings what has ended into the indexes. */
+/** Adds the finished occurrences of the tail to the indexes, by a prune that removes nothing. */
 async function index(): Promise<void> {
   await storage.prune({ now: slotAt(1), jobId: null, before: slotAt(0), keep: 0, limit: 1 })
 }
@@ -48,7 +48,7 @@ it('the search for the latest run stops after thousands of skipped slots, and fi
   await index()
   expect((await storage.get({ latest: [id] })).latest).toEqual([null])
   await storage.settle({ now: slotAt(4000), items: [finishItem(id, 2)] })
-  // It is not indexed yet, and stands before the skipped ones.
+  // The run is not indexed yet, and is older than the skipped slots.
   expect((await storage.get({ latest: [id] })).latest).toEqual([null])
   await storage.createOccurrences({ now: slotAt(4000), owner, items: [slotItem(id, 3003)] })
   await storage.settle({ now: slotAt(4000), items: [finishItem(id, 3003)] })

@@ -9,8 +9,8 @@ import { Tables } from '../src/tables.ts'
 import { addJob, finishItem, minute, owner, slotAt, slotItem, start, succeeded } from '@jobistemer/test-kit'
 import { makeScratch, type Scratch } from './scratch.ts'
 
-// More rows than a block of the history has, finished in an order far from that of their scheduled times, and a
-// tail that is not indexed yet.
+// More rows than one block of the history holds. They are finished in an order unlike that of their scheduled times, and
+// some are not indexed yet.
 const denseCount = 20_000
 const sparseEvery = 100
 const triggerCount = 4_000
@@ -21,7 +21,9 @@ let database: Database.Database
 const jobs: Record<'dense' | 'sparse' | 'scattered', JobRecord> = {} as never
 const expected: Record<keyof typeof jobs, OccurrenceAddress[]> = { dense: [], sparse: [], scattered: [] }
 
-/** The scheduled time of a trigger: scattered over the whole time, often the same for two. */
+/**
+ * Returns the scheduled time of a trigger. The times are scattered over the whole period, and two triggers often share one.
+ */
 function scatteredAt(index: number): number {
   return start + ((index * 7919) % 1000) * 20 * minute
 }
@@ -62,7 +64,7 @@ beforeAll(async () => {
   jobs.dense = await addJob(storage, 'dense', 'allow')
   jobs.sparse = await addJob(storage, 'sparse', 'allow')
   jobs.scattered = await addJob(storage, 'scattered', 'allow')
-  // Finished long before its time comes.
+  // This slot ends long before its scheduled time.
   const ahead = slotItem(jobs.dense.id, denseCount - 5)
   await storage.createOccurrences({ now: start, owner, items: [{ ...ahead, kind: 'exclusion', reason: 'holiday' }] })
   expected.dense.push({ id: ahead.id, jobId: ahead.jobId, scheduledAt: ahead.scheduledAt })
@@ -145,7 +147,7 @@ describe('a history in SQLite of several blocks and a tail', () => {
       expect(history.oldestOfLatest(job, length + 1).entry).toBeNull()
     }
     const dense = tables.jobs.headOf(jobs.dense.id)?.row as number
-    // All are counted once, and then what lies in blocks that an instant divides.
+    // The search counts each entry once, and then repeatedly the entries in blocks that contain the tested instant.
     expect(history.oldestOfLatest(dense, 15_000).looked).toBeLessThan(40 * denseCount)
     database.exec('ROLLBACK')
   })

@@ -158,7 +158,7 @@ it('a write-ahead log that exceeded its usual size is truncated when SQLite rest
   other.exec('CREATE TABLE large (bytes BLOB); INSERT INTO large VALUES (zeroblob(50000000))')
   const sizeOfLog = (): number => statSync(`${scratch.file}-wal`).size
   expect(sizeOfLog()).toBeGreaterThan(50_000_000)
-  // The next commit copies the log into the file, and the one after that begins the log anew.
+  // The next commit copies the log into the file, and the commit after that starts the log again from its beginning.
   await addJob(storage, 'first')
   await addJob(storage, 'second')
   expect(sizeOfLog()).toBeLessThan(33_000_000)

@@ -15,7 +15,7 @@ beforeEach(() => {
 
 afterEach(() => scratch.remove())
 
-/** A copy of better-sqlite3 as its install script finds it: nothing is built. */
+/** Copies better-sqlite3 without its native part, as before its install script has run. */
 function copyUnbuilt(): string {
   const modules = join(scratch.directory, 'node_modules')
   const ofSqlite = copyPackage('better-sqlite3', require, modules, ['package.json', 'lib'])
@@ -23,7 +23,7 @@ function copyUnbuilt(): string {
   return join(modules, 'better-sqlite3')
 }
 
-/** Copies a package, or parts of it; answers what resolves as it does. */
+/** Copies a package or some of its parts. Returns a `require` that resolves modules from the copy. */
 function copyPackage(name: string, from: NodeJS.Require, modules: string, parts?: readonly string[]): NodeJS.Require {
   const installed = dirname(from.resolve(`${name}/package.json`))
   for (const part of parts ?? ['.']) {

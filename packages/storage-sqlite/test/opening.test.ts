@@ -28,7 +28,7 @@ function refusal(options: unknown): JobistemerError {
   throw new Error('the options were accepted')
 }
 
-/** Every file of the scratch directory with its bytes. */
+/** Returns every file of the scratch directory with its bytes. */
 function everything(): Record<string, string> {
   return Object.fromEntries(
     readdirSync(scratch.directory, { withFileTypes: true }).map((entry) => [
@@ -128,7 +128,8 @@ describe('a file that is not a Jobistemer database', () => {
 })
 
 describe('a file that another process creates at the same time', () => {
-  // Seen as failed starts of nodes that had begun together: STORAGE_FOREIGN, by old marks beside new ones.
+  // Without this, nodes that started together failed with STORAGE_FOREIGN, because they read old header fields beside new
+  // tables.
   it('is read either before or after its creation, not in a mixture of both', () => {
     const late = new Database(scratch.file)
     late.pragma('journal_mode = WAL')

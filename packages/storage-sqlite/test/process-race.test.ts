@@ -5,7 +5,7 @@ import { sqliteStorage } from '../src/index.ts'
 import { makeScratch, type Scratch } from './scratch.ts'
 
 const jobCount = 100
-// The kit's races of processes test the same rule with four processes.
+// The conformance kit races four processes; this test repeats the race with more rounds.
 const rounds = isThorough ? byEffort(25) : 5
 
 let scratch: Scratch

@@ -21,7 +21,7 @@ beforeEach(async () => {
   storage = sqliteStorage({ database, synchronous: 'normal' })
   for (let index = 0; index < jobCount; index++) {
     const { id } = await addJob(storage, `job-${index}`)
-    // Every second job has few enough to keep all of them.
+    // Every second job has at most four occurrences, so that a prune keeps all of them.
     for (let slot = 1; slot <= (index % 2 === 0 ? slotCount : 4); slot++) {
       await storage.createOccurrences({ now: slotAt(slot), owner, items: [slotItem(id, slot)] })
       await storage.settle({ now: slotAt(slot) + 20, items: [finishItem(id, slot)] })
@@ -82,7 +82,7 @@ it('several alternating prune requests all complete', () => {
   expect(rowsLeft()).toBe((jobCount / 2) * (6 + 4))
 })
 
-/** Calls until all is done, each in a transaction of its own. */
+/** Returns how many prune calls are needed until nothing is left to do, each in a separate transaction. */
 function callsOf(pruner: HistoryPruner, one: PruneRequest): number {
   let calls = 0
   for (let more = true; more; calls++) {

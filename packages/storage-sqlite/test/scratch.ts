@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 
-/** A directory for one test. */
+/** A temporary directory for one test. */
 export interface Scratch {
   readonly directory: string
   readonly file: string

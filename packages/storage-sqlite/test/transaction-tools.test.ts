@@ -9,16 +9,22 @@ import { DataSource } from 'typeorm'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { type AppWorld, inTransaction, makeAppWorld } from './world.ts'
 
-/** How one tool begins a transaction, notes a name in it, and ends it when the body is over; and which connection it is on. */
+/**
+ * Adapter for one transaction tool: begins a transaction on its connection, inserts a name, and ends the transaction after
+ * the body.
+ */
 interface Tool {
   inTransaction<T>(body: (connection: unknown, note: (name: string) => unknown) => Promise<T>): Promise<T>
   close(): unknown
-  /** A commit that fails leaves its transaction open, and the tool does not roll that back: the error has to get through. */
+  /**
+   * Whether the tool does not roll back after a failed commit. The transaction then stays open, so the test must pass the
+   * error on.
+   */
   readonly leavesFailedCommits?: true
 }
 
 const tools: Readonly<Record<string, (file: string) => Promise<Tool>>> = {
-  // The application makes the Database that it gives to the dialect.
+  // The application creates the Database that it passes to Kysely's dialect.
   Kysely: async (file) => {
     const database = new Database(file)
     const kysely = new Kysely<unknown>({ dialect: new SqliteDialect({ database }) })
@@ -30,7 +36,7 @@ const tools: Readonly<Record<string, (file: string) => Promise<Tool>>> = {
       close: () => kysely.destroy(),
     }
   },
-  // Its own transactions are synchronous, and can wait for nothing: so it is begun by hand.
+  // Drizzle's own transactions are synchronous and cannot await, so the test begins the transaction by itself.
   Drizzle: async (file) => {
     const database = drizzle(file)
     return {
@@ -114,7 +120,8 @@ describe.each(Object.entries(tools))('a transaction of %s', (_, openTool) => {
               await context.complete(transaction, context.attempt)
               if (context.attempt === 1) throw new Error('no')
             })
-            // Again, after the commit: the whole transaction is refused, also when the error is swallowed.
+            // The handler completes its task again after the commit. The whole transaction then fails, even if the handler
+            // swallows the error.
             const again = tool.inTransaction(async (transaction, note) => {
               await note('again')
               await context.complete(transaction).catch((error) => {

@@ -111,7 +111,7 @@ it('a list of triggers is committed or rolled back with its transaction', async 
 it('a transaction cannot be committed if some triggers of a list could not be stored', async () => {
   const { app } = world
   const { scheduler } = await startScheduler()
-  // The quota of the file is reached between the first call and the last.
+  // The triggers exceed the quota of the file between the first call and the last.
   const items = Array.from({ length: 5_000 }, (_, data) => ({ job: 'mail', data: `${data} ${'x'.repeat(2_000)}` }))
   const pages = app.pragma('page_count', { simple: true }) as number
   app.pragma(`max_page_count = ${pages + 1_000}`)

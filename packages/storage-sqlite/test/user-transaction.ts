@@ -1,7 +1,7 @@
 import type { WorldTransaction } from '@jobistemer/storage-conformance'
 import Database from 'better-sqlite3'
 
-/** A transaction on a connection of its own, as users have them. */
+/** Begins a transaction on a separate connection, as users do. */
 export async function beginTransaction(file: string): Promise<WorldTransaction> {
   const database = new Database(file)
   database.exec('BEGIN IMMEDIATE')

@@ -9,7 +9,7 @@ import { makeScratch, type Scratch } from './scratch.ts'
 
 const limitMs = 1000
 
-/** Passes time only while a timer is set: `slowdown` times the delay of the timer. */
+/** A clock on which time passes only while a timer is set: `slowdown` times the delay of the timer. */
 class WaitingClock implements Clock {
   slowdown = 1
   onTimer: () => void = () => {}
@@ -67,7 +67,7 @@ function locked(): never {
   throw Object.assign(new Error('locked'), { code: 'SQLITE_BUSY_RECOVERY' })
 }
 
-/** Runs a step that writes, and returns its outcome and its duration in ms. */
+/** Runs a writing step. Returns its outcome and its duration in ms. */
 async function write(step: () => string = () => 'written'): Promise<readonly [outcome: string, ms: number]> {
   const since = clock.monotonic()
   const outcome = await connection.write(step).catch((error) => error.code as string)
@@ -97,7 +97,7 @@ describe('a step that finds the SQLite file locked', () => {
     const [outcome, ms] = await write()
     expect(outcome).toBe('STORAGE_BUSY')
     expect(ms).toBeGreaterThanOrEqual(limitMs)
-    // The last pause may be the longest one, of 5 ms.
+    // The last pause may be the longest possible one, 5 ms.
     expect(ms).toBeLessThanOrEqual(limitMs + 5 * clock.slowdown)
     other.exec('ROLLBACK')
   })

@@ -3,16 +3,16 @@ import Database from 'better-sqlite3'
 import { sqliteStorage } from '../src/index.ts'
 import { makeScratch } from './scratch.ts'
 
-/** An application's own file, with a table of its own and the jobs beside it. */
+/** A file of an application, with a table of the application and the tables of Jobistemer. */
 export interface AppWorld {
   readonly file: string
   /** The application's connection. */
   readonly app: Database.Database
-  /** The names that the application has noted and committed. */
+  /** The names that the application has inserted and committed. */
   notes(): readonly string[]
-  /** One more connection of Jobistemer's. */
+  /** Opens one more storage on the file. */
   connect(): Storage
-  /** Ended when the world is removed. */
+  /** Registers a scheduler that must be shut down before the file is removed. */
   keep<T extends AsyncDisposable>(started: T): T
   remove(): Promise<void>
 }
@@ -52,7 +52,7 @@ export function note(app: Database.Database, name: string): void {
   app.prepare('INSERT INTO notes VALUES (?)').run(name)
 }
 
-/** Runs the body in a transaction, which is rolled back when it rejects: as the tools of applications do. */
+/** Runs the body in a transaction, and rolls back if the body rejects, as transaction tools do. */
 export async function inTransaction<T>(app: Database.Database, body: () => Promise<T>): Promise<T> {
   app.exec('BEGIN IMMEDIATE')
   try {
