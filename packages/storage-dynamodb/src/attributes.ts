@@ -33,7 +33,7 @@ const compressedFrom = 700
 
 /** Stores a value as JSON, compressed if that makes it smaller. DynamoDB charges by the kilobyte. */
 export function json(value: unknown): AttributeValue {
-  // JSON escapes lone surrogates, which DynamoDB's UTF-8 could not keep.
+  // JSON escapes lone surrogates, which DynamoDB cannot store because it encodes text as UTF-8.
   const plain = JSON.stringify(value)
   if (plain.length < compressedFrom) return { S: plain }
   const bytes = Buffer.from(plain)

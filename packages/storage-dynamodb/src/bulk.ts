@@ -24,7 +24,7 @@ interface Place {
 const attributeLimit = 170_000
 const partLimit = 300_000
 
-/** Whether an attribute has to be moved to parts before the item can be stored. */
+/** Whether an attribute is too large for its item and must be moved to parts. */
 export function isBulky(item: Item, name: string): boolean {
   const value = item[name]
   return value !== undefined && sizeOf({ [name]: value }) > attributeLimit
@@ -67,15 +67,15 @@ function namesBegin({ scheduledAt }: OccurrenceAddress): string {
   return `${sortableInstant(scheduledAt)}.`
 }
 
-/** A query for the keys of all parts of a record, including parts without a reference. */
+/** A query for the keys of all parts of an occurrence record, including parts that no attribute refers to. */
 export function partsQuery(keys: Keys, address: OccurrenceAddress): QueryInput {
   const { pk, sk } = keys.parts(address.id, namesBegin(address))
   return { ...partitionQuery(pk, [sk, `${sk}~`]), ProjectionExpression: 'pk, sk' }
 }
 
 /**
- * Returns the item with the values that were moved into parts, beside the references. Returns `null` if a part is missing,
- * because another step has changed or removed the record.
+ * Returns the item with its moved values restored from their parts; keeps the references. Returns `null` if a part is
+ * missing, because another step has changed or removed the record.
  */
 export async function restoreBulk({ requests, keys }: Place, item: Item): Promise<Item | null> {
   let whole = item
@@ -97,7 +97,7 @@ export function hasBulk(item: Item): boolean {
   return item[names.runsParts] !== undefined || item[names.detailsParts] !== undefined
 }
 
-/** The keys of the parts that an item of this occurrence refers to. */
+/** Returns the keys of the parts to which an occurrence item refers. */
 export function bulkKeys(keys: Keys, id: OccurrenceId, item: Item): readonly Key[] {
   return [names.runs, names.details].flatMap((name) => {
     const reference = item[referenceTo(name)]?.M
@@ -105,7 +105,7 @@ export function bulkKeys(keys: Keys, id: OccurrenceId, item: Item): readonly Key
   })
 }
 
-/** The keys of the parts that `before` refers to and `after` does not. */
+/** Returns the keys of the parts to which the item `before` refers and the item `after` does not. */
 export function outdatedParts(keys: Keys, id: OccurrenceId, before: Item, after: Item): readonly Key[] {
   const stays = new Set(bulkKeys(keys, id, after).map(({ sk }) => sk))
   return bulkKeys(keys, id, before).filter(({ sk }) => !stays.has(sk))

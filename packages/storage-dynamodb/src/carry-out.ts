@@ -64,7 +64,7 @@ async function takeAway(table: Table, stored: StoredHead, survivors: readonly Oc
 // A new queued record takes three items of a transaction, and the check of the head takes one.
 const recordsPerTransaction = Math.floor((transactionLimit - 1) / 3)
 
-/** Returns false if another node has carried out the plan. */
+/** Writes some records of a plan. Returns false if another node has carried out the plan. */
 async function writeSome(
   table: Table,
   head: StoredHead,

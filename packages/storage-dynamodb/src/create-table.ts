@@ -24,7 +24,7 @@ export interface CreateTableOptions {
 }
 
 const lookEveryMs = 500
-/** Time limit of one request, in ms. */
+/** Time limit of one request while the table is being created, in ms. */
 const requestTimeoutMs = 10_000
 
 /**
@@ -58,7 +58,7 @@ export async function createTable(options: CreateTableOptions): Promise<void> {
   }
 }
 
-/** The state of a table; for a table that is not ready, its status. */
+/** Whether the table is ready or absent; for a table that is not ready yet, its status. */
 type Found = 'ready' | 'absent' | `status ${string}`
 
 /** @throws JobistemerError `STORAGE_FOREIGN` if the table has other keys or indexes */

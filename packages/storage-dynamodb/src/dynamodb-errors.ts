@@ -110,7 +110,7 @@ const otherFailure: FailureMeaning = {
   remedy: 'The cause says what happened. The call can be repeated.',
 }
 
-/** Converts an error of the client to an error for the user, with the client's error as its cause. */
+/** Converts an error of the DynamoDB client to an error for the user, with the client's error as its cause. */
 export function storageError(error: unknown, tableName: string): JobistemerError {
   if (JobistemerError.isInstance(error)) return error
   const name = nameOf(error)

@@ -10,8 +10,8 @@ import { type DynamoDBStorageOptions, readOptions } from './options.ts'
  * const storage = dynamodbStorage({ client: new DynamoDBClient({}), tableName: 'jobs' })
  * ```
  *
- * @throws JobistemerError `UNKNOWN_OPTION`, `INVALID_ARGUMENT`, `INVALID_DURATION`. That the table is there and is
- *   Jobistemer's shows at the first call.
+ * @throws JobistemerError `UNKNOWN_OPTION`, `INVALID_ARGUMENT`, `INVALID_DURATION`. The first call checks that the
+ *   table exists and is one of Jobistemer's.
  */
 export function dynamodbStorage(options: DynamoDBStorageOptions): Storage {
   return storageOfForm(options, currentForm)

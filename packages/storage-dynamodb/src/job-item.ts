@@ -33,11 +33,11 @@ export interface StoredHead extends Omit<JobRecord, keyof VersionContent> {
    * step checks the list. So a listed occurrence may be final, but every active one is listed, here or on a page.
    */
   readonly active: readonly OccurrenceAddress[]
-  /** The pages that continue `active`. A page never changes. */
+  /** The pages of active occurrences that the head's own list has no room for. A page never changes. */
   readonly pages: ActivePages
-  /** The first queued occurrences, exactly, in the order of waking. Empty only if no occurrence is queued. */
+  /** The first queued occurrences in the order of waking, without gaps. Empty only if no occurrence is queued. */
   readonly queued: readonly Waiting[]
-  /** Number of further queued occurrences. Each has an item of its own, see `Keys.queued`. */
+  /** Number of queued occurrences that the head does not list. Each has a separate item, see `Keys.queued`. */
   readonly queuedBeyond: number
   /**
    * Whether one of the further queued occurrences may have a priority, so that the order of waking differs from that of the
@@ -185,7 +185,7 @@ export function readJob(head: StoredHead, version: Item): JobRecord {
   return jobRecordOf(head, { ...contentOf(version, head.id), paused, createdAt, changedAt })
 }
 
-/** The head that stores a job's record; `before` is `null` for a new job. */
+/** Builds the stored head of a job's record. `before`: the stored head; `null` for a new job. */
 export function headOf(job: JobRecord, before: StoredHead | null): StoredHead {
   const { revision, planParts, active, pages, queued, queuedBeyond, hasPriorities, lookAt } = before ?? newHead
   return { ...job, revision, planParts, active, pages, queued, queuedBeyond, hasPriorities, lookAt }

@@ -26,9 +26,12 @@ import { namedIn } from './reusable-keys.ts'
 import { queryQueue, readPages } from './read-lists.ts'
 import { addressIn, itemsPerStep, loadOccurrences, occurrenceIn, readItems, type Table } from './table.ts'
 
-/** Maximum number of pages that a step removes after a look. Their live entries return to the list of the head. */
+/**
+ * Maximum number of pages that a step removes after it has checked them for ended occurrences. Their live entries return to
+ * the list of the head.
+ */
 const pagesRemoved = 4
-/** Maximum number of pages that a look reads in one request. */
+/** Maximum number of pages that a check for ended occurrences reads in one request. */
 const mostPagesAtOnce = 32
 
 const activeStates: ReadonlySet<OccurrenceState | undefined> = new Set(['pending', 'running'])
@@ -41,7 +44,7 @@ interface LookedList {
   readonly size: number
 }
 
-/** The consistent reads of a step on one job. It reads more records when the step needs them. */
+/** The consistent reads of a step on one job. Reads further records when the step needs them. */
 export class JobReading {
   /** The stored head; `null` if the job does not exist. */
   readonly head: StoredHead | null
@@ -61,7 +64,7 @@ export class JobReading {
   readonly #absent: Set<OccurrenceId> = new Set()
   /** The list of the head and the pages that were checked for ended occurrences; `null` before the check. */
   #looked: readonly LookedList[] | null = null
-  /** The first queued occurrences that the head does not list. */
+  /** The first queued occurrences that are not in the head's list. */
   readonly #beyond: Waiting[] = []
   #isBeyondRead = false
 
@@ -73,7 +76,7 @@ export class JobReading {
     this.records = this.#known
   }
 
-  /** Reads the head and the records that the step names, in one request. */
+  /** Reads the head of a job and the records that the step names, in one request. */
   static async begin(table: Table, id: JobId, step: LedgerStep): Promise<JobReading> {
     const { occurrences, wholeJobs } = step
     if (wholeJobs) {
@@ -202,7 +205,10 @@ export class JobReading {
     return this.#beyond
   }
 
-  /** Reads which active occurrences have ended: of the head's list, then of the pages, oldest first, until `isEnough`. */
+  /**
+   * Reads which active occurrences have ended, first of the head's list, then of the pages from the oldest on. Stops when
+   * `isEnough` returns true.
+   */
   async lookAtActive(isEnough: () => boolean = () => false): Promise<void> {
     const { active, pages } = this.head ?? noLists
     this.#looked = []
@@ -227,7 +233,8 @@ export class JobReading {
       size: list.length,
     }))
     this.#looked = [...(this.#looked ?? []), ...looked]
-    // Decisions take the first queued occurrence that they know, so the step reads queued occurrences in order only.
+    // A decision takes the first queued occurrence that it knows, so queued occurrences must become known in order. This
+    // read is not in order, so it drops them.
     for (const { id } of unknown) if (this.records.get(id)?.record.state === 'queued') this.#known.delete(id)
   }
 

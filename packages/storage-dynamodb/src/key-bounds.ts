@@ -1,6 +1,6 @@
 import { sortableInstant } from './keys.ts'
 
-/** A range of instants, and the order of the query. */
+/** A range of instants, and the order in which a query returns it. */
 export interface InstantRange {
   /** Epoch milliseconds, inclusive. */
   readonly from?: number

@@ -8,12 +8,12 @@ export interface Key {
   readonly sk: string
 }
 
-/** The key as attributes of an item. */
+/** The attributes of a primary key, as part of an item. */
 export function keyItem({ pk, sk }: Key): Item {
   return { pk: text(pk), sk: text(sk) }
 }
 
-/** The key of an item. */
+/** The primary key of an item. */
 export function keyOf(item: Item): Key {
   return { pk: textOf(item, 'pk'), sk: textOf(item, 'sk') }
 }
@@ -42,12 +42,12 @@ export class Keys {
     return { pk: this.#jobPartition(job), sk: 'head' }
   }
 
-  /** One version of a job. */
+  /** The item of one version of a job. */
   version(job: JobId, version: number): Key {
     return { pk: this.#jobPartition(job), sk: `version/${String(version).padStart(10, '0')}` }
   }
 
-  /** Pages `from` to `to - 1` of active occurrences that the head has no room for. */
+  /** The items of pages `from` to `to - 1`, which list active occurrences that the head has no room for. */
   activePages(job: JobId, { from, to }: { readonly from: number; readonly to: number }): readonly Key[] {
     const pk = this.#jobPartition(job)
     return Array.from({ length: Math.max(0, to - from) }, (_, index) => {
@@ -113,12 +113,12 @@ export class Keys {
     return { pk: `${this.#prefix}clock`, sk: 'clock' }
   }
 
-  /** The partition with all occurrences of a job. */
+  /** The partition with all occurrences of a job, sorted by scheduled time and id. */
   history(job: JobId): string {
     return `${this.#prefix}history/${uuidOf(job)}`
   }
 
-  /** The partition that lists all jobs, by id and by their last change. */
+  /** The registry: a partition that lists all jobs by id and by their last change. */
   get registry(): string {
     return `${this.#prefix}jobs`
   }
@@ -141,7 +141,7 @@ export class Keys {
     return level === 0 ? `${this.#prefix}${group}/${shard}` : `${this.#prefix}${group}.${level}/${shard}`
   }
 
-  /** The item that exists if the namespace has, or had, pending occurrences with this priority. */
+  /** The marker of a priority level. It exists if the namespace has, or had, pending occurrences of this priority. */
   priorityLevel(level: number): Key {
     return { pk: `${this.#prefix}priority/${level}`, sk: 'level' }
   }
@@ -151,7 +151,7 @@ export class Keys {
     return `${this.#prefix}failed/${shard}`
   }
 
-  /** The partition of the index with plans that are not carried out yet. */
+  /** The index partition that lists plans which have not been carried out. */
   get planPartition(): string {
     return `${this.#prefix}plan/0`
   }
@@ -179,7 +179,7 @@ export function failedOrder(id: OccurrenceId, finishedAt: number): string {
   return `${sortableInstant(finishedAt)}/${uuidOf(id)}`
 }
 
-/** The address of the occurrence with this key. */
+/** The address of the occurrence that is stored under this key. */
 export function addressOfKey({ pk, sk }: Key): OccurrenceAddress {
   const [instant, id] = sk.split('/')
   return {
@@ -189,7 +189,7 @@ export function addressOfKey({ pk, sk }: Key): OccurrenceAddress {
   }
 }
 
-/** The level of the marker with this key. */
+/** The priority level of the marker with this key. */
 export function levelOfKey({ pk }: Key): number {
   return Number(pk.slice(pk.lastIndexOf('/') + 1))
 }
@@ -212,7 +212,7 @@ function printIncarnation(incarnation: string): string {
   return JSON.stringify(incarnation)
 }
 
-/** The incarnation of the node with this key. */
+/** The incarnation of the node whose record has this key. */
 export function incarnationOfKey({ sk }: Key): string {
   return JSON.parse(sk) as string
 }

@@ -13,13 +13,13 @@ import type { Table } from './table.ts'
 // Further active occurrences are stored in pages, which most steps need not read. Each further queued occurrence has a
 // separate item; these items sort in the order of waking.
 
-/** Entries of a page: just below 4 KB, the size of a read unit. */
+/** Number of entries in a page of active occurrences: just below 4 KB, the size of a read unit. */
 const pageSize = 180
-/** Maximum number of pages that a step adds. A transaction has at most 100 items. */
+/** Maximum number of pages that a step adds. The limit keeps a transaction below its 100 items. */
 const mostNewPages = 10
-/** Maximum number of active occurrences in a head whose overlap rule counts them: 176 KB of an item's 400 KB. */
+/** Maximum number of active occurrences in the head of a job whose overlap rule counts them: 176 KB of an item's 400 KB. */
 const mostListed = 8000
-/** Maximum number of queued occurrences in a head. */
+/** Maximum number of queued occurrences in a head. Each further one gets a separate item. */
 const mostQueued = 64
 /** Number of queued occurrences that a step moves into the head when the list there is empty. */
 const refill = 32
@@ -30,11 +30,11 @@ type Changes = ReadonlyMap<OccurrenceId, OccurrenceWrite>
 interface ListsAfter {
   readonly lists: LiveLists
   readonly moves: QueueMoves
-  /** The writes of pages, and of the queue items of records that the step does not write. */
+  /** The writes of pages, and of queue items for records that the step does not write. */
   readonly writes: readonly TransactWriteItem[]
 }
 
-/** The lists after a step with these changes. `head` is the new head, with the lists of the stored one. */
+/** Returns the lists of a head after a step with these changes. `head` is the new head, still with the stored lists. */
 export async function listsAfter(
   table: Table,
   job: JobReading,
@@ -48,7 +48,8 @@ export async function listsAfter(
 }
 
 async function activeAfter(table: Table, job: JobReading, head: StoredHead, changes: Changes) {
-  // Under `allow` no step looks at the lists, so the step that finds a long list removes the ended occurrences.
+  // Under `allow`, no step reads the lists for its decision. So the step that finds a long list removes the ended
+  // occurrences from it.
   const tidies = !job.hasLooked && head.active.length >= head.lookAt
   if (tidies) await job.lookAtActive(() => job.hasTidied)
   const { listed, pages: left } = job.leftOfLists()

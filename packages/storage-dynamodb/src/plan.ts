@@ -28,7 +28,7 @@ export interface PlannedWrite extends RecordWrite {
 
 type Bulk = Partial<Pick<OccurrenceRecord, 'details' | 'runs'>>
 
-/** The items of a plan for these writes. */
+/** Returns the plan items that store these writes. */
 export function planWrites(
   { keys, requests }: Table,
   job: JobId,

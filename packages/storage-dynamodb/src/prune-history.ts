@@ -39,7 +39,7 @@ async function* jobsOf({ requests, keys }: Table, only: JobId | null): AsyncGene
     yield jobOfKeyText(keyOf(item).sk)
 }
 
-/** An occurrence to remove, with the attributes that its stored parts need. */
+/** An occurrence that a prune removes, with the attributes that refer to its parts. */
 interface Victim extends OccurrenceRecord {
   readonly bulk: Item | null
   /** The occurrence's `keyId`. Its details, which also contain the `keyId`, may lie in parts. */
@@ -62,7 +62,8 @@ async function pruneJob(
   const more = victims.length > limit
   if (more) victims.pop()
   if (victims.length > 0) {
-    // The floor rises first. Otherwise another node could create a removed slot again between the two writes.
+    // The prune floor rises before the removal. Otherwise another node could create a removed slot again between the two
+    // writes.
     if (!(await raiseFloor(table, head, victims))) return contended
     await removeAll(table, victims)
   }
@@ -124,7 +125,7 @@ async function removeAll(table: Table, victims: readonly Victim[]): Promise<void
   const { requests, keys } = table
   const slots = victims.filter(({ kind }) => kind === 'slot')
   const requested = victims.filter(({ kind }) => kind !== 'slot')
-  // A new request may use the key of a removed record. This step must not remove the address of the new request.
+  // A new request may have the key, and so the id, of a removed record. Its address must not be removed.
   for (const some of groupsOf(requested, concurrency)) {
     const removals = some.map(({ id, scheduledAt }) => {
       const isSame = { ConditionExpression: 't = :t', ExpressionAttributeValues: { ':t': number(scheduledAt) } }
@@ -144,7 +145,7 @@ async function removeAll(table: Table, victims: readonly Victim[]): Promise<void
   await requests.deleteAll(victims.map((record) => keys.occurrence(record)))
 }
 
-/** The keys of all parts of an occurrence, with and without a reference in its item. */
+/** Returns the keys of all parts of an occurrence, including parts to which its item does not refer. */
 async function partsOf({ requests, keys }: Table, victim: Victim, bulk: Item): Promise<readonly Key[]> {
   const parts = new Map(bulkKeys(keys, victim.id, bulk).map((key) => [key.sk, key]))
   for await (const item of requests.queryAll(partsQuery(keys, victim))) parts.set(textOf(item, 'sk'), keyOf(item))
@@ -162,7 +163,8 @@ async function forget(table: Table, head: StoredHead, before: number): Promise<v
   for await (const item of requests.queryAll(query)) versions.set(numberOf(item, 'n'), keyOf(item))
   if (deletedAt !== null && deletedAt < before && (await removeTombstone(table, id, before, versions))) return
   versions.delete(inForce)
-  // Usually the oldest records refer to the old versions, and the walk ends early. An unused version costs one whole walk.
+  // Reads the history from the oldest record on. Usually the oldest records use the old versions, so the read ends early.
+  // An unused version costs a read of the whole history.
   if (versions.size === 0) return
   const records = { ...partitionQuery(keys.history(id)), ProjectionExpression: names.jobVersion }
   for await (const item of requests.queryAll(records)) {

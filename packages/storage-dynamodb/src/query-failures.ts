@@ -70,7 +70,8 @@ async function queryShard(table: Table, shard: number, query: FailedQuery, bound
     ...base,
     ExpressionAttributeValues: { ...base.ExpressionAttributeValues, ...job },
     ScanIndexForward: query.order === 'ascending',
-    // The index mixes the jobs. A query for one job has no limit, because the filter applies after the read.
+    // Each partition mixes several jobs. A query for one job has no limit, because DynamoDB applies a filter after the
+    // limit.
     ...(query.jobId === undefined ? { Limit: limitOfShard(query.limit) } : { FilterExpression: 'pk = :job' }),
   })
   const hints = items.map((item) => ({ address: addressOfKey(keyOf(item)), order: textOf(item, names.failedOrder) }))

@@ -24,10 +24,10 @@ type Query<Kind extends OccurrenceQuery['kind']> = Extract<OccurrenceQuery, { re
 /** Maximum number of occurrences that a page reads before it returns a cursor. */
 const lookLimit = 5000
 
-/** Records of the first read if the query names states. They cost about one read unit. */
+/** Number of records in the first read of a query that names states. They cost about one read unit. */
 const firstLook = 20
 
-/** Records of a job's live occurrences that a page reads at once. */
+/** Maximum number of records of a job's live occurrences that a page reads in one request. */
 const mostAtOnce = 100
 
 export async function listOccurrences(table: Table, query: OccurrenceQuery): Promise<Page<OccurrenceRecord>> {
@@ -106,7 +106,7 @@ async function listLiveOfJob(table: Table, query: Query<'job'>): Promise<Page<Oc
   return { items, cursor: isEnd ? null : placeOf(last ?? (cutAt as OccurrenceAddress)) }
 }
 
-/** The queued occurrences behind the head that a page of the query may need. */
+/** Returns the part of the queue behind the head that a page of the query may need. */
 function queuePageOf({ limit, cursor, from, to, order }: Query<'job'>): QueuePage {
   const bound = order === 'ascending' ? from : to
   const start = bound === undefined ? null : sortableInstant(bound)
@@ -119,7 +119,7 @@ function isInSpan({ scheduledAt }: OccurrenceAddress, query: Query<'job'>): bool
   return scheduledAt >= from && scheduledAt < to
 }
 
-/** Addresses at which the requested occurrences may lie, in the order of the query. */
+/** Returns the addresses of occurrences that may match the query, in its order. */
 function livePlaces(
   { head: { planParts }, active, queued, cutAt }: WholeLists,
   states: ReadonlySet<OccurrenceState>,
@@ -168,7 +168,7 @@ async function listLive(table: Table, query: Query<'live'>): Promise<Page<Occurr
     })
     const hints = page.items.filter((item) => !isMarker(item)).map(hintOf)
     for (const stored of await loadOccurrences(table, hints, query)) {
-      // The index is a hint: the occurrence may have changed its state meanwhile.
+      // An index entry is only a hint: its occurrence may have changed the state meanwhile.
       if (stored !== null && matches(stored.record, query, partition.group)) items.push(stored.record)
     }
     const levels = [...(place.levels ?? []), ...levelsAmong(page.items)]
@@ -196,7 +196,8 @@ function partitionsIn(state: Query<'live'>['state'], { levels = [] }: LivePlace)
 
 function matches(record: OccurrenceRecord, { state, node, deadlineBefore }: Query<'live'>, group: LiveGroup): boolean {
   if (record.state !== state || (node !== undefined && record.owner?.node !== node)) return false
-  // An occurrence that gets a cancel request between two pages appears in both groups.
+  // An index entry in the `canceling` group may be outdated: an occurrence without a cancel request is in the `running`
+  // group.
   if (group === 'canceling' && record.cancelRequest === null) return false
   return deadlineBefore === undefined || (record.deadlineAt ?? Number.POSITIVE_INFINITY) <= deadlineBefore
 }
@@ -217,7 +218,7 @@ function readLivePlace(cursor: string): LivePlace {
 
 // --------------------------------------------------------------------------------------------------------------- cursors
 
-/** The sort key of the record, which is the cursor of a page that ends with it. */
+/** The sort key of a record. It is the cursor of a page whose last item is this record. */
 function placeOf({ scheduledAt, id }: Pick<OccurrenceAddress, 'scheduledAt' | 'id'>): string {
   return `${sortableInstant(scheduledAt)}/${uuidOf(id)}`
 }

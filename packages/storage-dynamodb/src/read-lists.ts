@@ -18,7 +18,7 @@ export async function readPages(
   return wanted.map((key) => parseLiveList(job, found.get(key)?.l?.B))
 }
 
-/** Queued occurrences that the head does not list, in the order of waking, behind the sort key `after`. */
+/** Returns queued occurrences that the head does not list, in the order of waking, after the sort key `after`. */
 export async function queryQueue(
   { requests, keys }: Table,
   job: JobId,

@@ -70,7 +70,7 @@ export function checkStartable({ requests, keys }: Table, head: StoredHead): Tra
     conditions.push(`${pausedUntil} = :pausedUntil`)
     values[':pausedUntil'] = number(head.paused.until ?? 0)
   }
-  // After a change that cancels waiting occurrences, none of these may start.
+  // If a change of the job is canceling waiting occurrences, the head must keep exactly the same `cancelsBelow`.
   if (head.cancelsBelow === null) conditions.push(`attribute_not_exists(${cancelsBelow})`)
   else {
     conditions.push(`${cancelsBelow} = :cancelsBelow`)

@@ -95,7 +95,7 @@ export class Requests {
     this.#closed = true
   }
 
-  /** Reads one item, consistently. */
+  /** Reads one item with strong consistency. */
   async get(key: Key): Promise<Item | null> {
     const input = { TableName: this.#tableName, Key: keyItem(key), ConsistentRead: true }
     const { Item: item } = await this.send('GetItem', new GetItemCommand(input))
@@ -282,7 +282,7 @@ type Command<In extends ServiceInputTypes, Out extends ServiceOutputTypes> = $Co
   ServiceOutputTypes
 >
 
-/** The items that a step has read, by their keys. */
+/** Items that were read from the table, by their keys. */
 export class FoundItems {
   readonly #items: Map<string, Item> = new Map()
 

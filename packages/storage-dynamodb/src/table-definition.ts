@@ -56,7 +56,7 @@ function definitionOf(tableName: string): CreateTableCommandInput {
 }
 
 /**
- * A CloudFormation template of the table, with point-in-time recovery and kept when the stack is deleted.
+ * A CloudFormation template of the table. The table has point-in-time recovery, and stays when the stack is deleted.
  *
  * ```sh
  * node -e 'import("@jobistemer/storage-dynamodb").then(({ cloudFormationTemplate }) =>

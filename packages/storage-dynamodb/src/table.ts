@@ -53,7 +53,7 @@ export async function loadHead({ requests, keys }: Table, job: JobId): Promise<S
   return item === null ? null : readHead(item)
 }
 
-/** Whether the caller wants the task runs of occurrences. Without them, parts with task runs are not read. */
+/** Whether the caller wants the task runs of occurrences. If not, parts that hold task runs are not read. */
 export interface WithRuns {
   readonly runs: boolean
 }

@@ -77,7 +77,7 @@ async function usedJob(name: string, policy: OverlapPolicy = 'skip'): Promise<Jo
   return id
 }
 
-/** A job with `running` running occurrences and `maxConcurrency` places. */
+/** Adds a job with `running` running occurrences and `maxConcurrency` places. */
 async function busyJob(running: number, maxConcurrency: number): Promise<JobId> {
   const id = jobId('letters')
   const overlap = { policy: 'queue', maxQueued: 1000, maxConcurrency } as const

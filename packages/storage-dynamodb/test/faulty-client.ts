@@ -29,7 +29,7 @@ export function faultyClient(client: Client, rates: FaultRates, seed: number): C
     } finally {
       if (fate > 1 - rates.lostAnswer) {
         faults++
-        // What came back, an answer or a refusal, is lost.
+        // The client loses the answer of the table, or the error that came instead.
         // biome-ignore lint/correctness/noUnsafeFinally: a lost answer has to replace what came back, whichever it was.
         throw lost(dice())
       }

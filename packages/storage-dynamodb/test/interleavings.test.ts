@@ -68,7 +68,7 @@ function interrupted(
   return Object.defineProperty(node, 'met', { get: () => met }) as Storage & { readonly met: boolean }
 }
 
-/** The transaction that writes a head together with a plan. */
+/** Matches the transaction that writes a head together with a plan. */
 const planned = /^TransactWriteItemsCommand .*"sk":\{"S":"plan\/0000"\},"lp"/
 
 async function addWaiting(job: JobId, count: number): Promise<void> {

@@ -1,6 +1,6 @@
 /**
- * How far `found_at` of a head may lie before its next instant, in ms. The index over due jobs contains `found_at`. While the
- * slots of a job lie closer together than this, a start changes no indexed column, and writes no index.
+ * Maximum distance of a job's next instant from its stored `found_at`, in ms. The index over due jobs contains `found_at`
+ * instead of the next instant. So a start whose next instant is within this distance changes no indexed column.
  */
 export const foundAheadMs = 8000
 

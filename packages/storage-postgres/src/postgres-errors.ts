@@ -35,7 +35,7 @@ function chainOf(error: unknown): readonly Linked[] {
 /** Pattern of Prisma's error codes, which look like an SQLSTATE. PostgreSQL's codes of class `P0` do not match. */
 const prismaCode = /^P[1-9]\d{3}$/
 
-/** Prisma's code for `40001` and `40P01`. */
+/** Prisma's code for the SQLSTATEs `40001` and `40P01`. */
 const prismaConflict = 'P2034'
 
 /** Returns the SQLSTATE of a PostgreSQL error, or the code of a Node.js error; an empty text for other errors. */
@@ -78,19 +78,19 @@ export function isHeld(error: unknown): boolean {
  * client.
  */
 export function isNameUnknown(error: unknown): boolean {
-  // invalid_sql_statement_name, duplicate_prepared_statement
+  // SQLSTATEs of invalid_sql_statement_name and duplicate_prepared_statement.
   return ['26000', '42P05'].includes(codeOf(error))
 }
 
 /** Whether a statement failed because it needs an open transaction and there is none. */
 export function isNoTransaction(error: unknown): boolean {
-  // no_active_sql_transaction
+  // SQLSTATE 25P01 is no_active_sql_transaction. Some tools pass the code only in the message.
   return codeOf(error) === '25P01' || chainOf(error).some((one) => messageOf(one).includes('25P01'))
 }
 
 /** Whether the table or function does not exist, because the schema was dropped. */
 export function isSchemaGone(error: unknown): boolean {
-  // undefined_table, undefined_function, invalid_schema_name
+  // SQLSTATEs of undefined_table, undefined_function and invalid_schema_name.
   return ['42P01', '42883', '3F000'].includes(codeOf(error))
 }
 

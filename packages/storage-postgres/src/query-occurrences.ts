@@ -37,7 +37,7 @@ export async function listOccurrences(
   }
 }
 
-/** Collects parameter values, and returns the placeholder of each. */
+/** Collects the parameters of a statement, and returns a placeholder for each. */
 class Values {
   readonly list: SqlValue[] = []
 

@@ -120,8 +120,8 @@ const writtenRows = `unnest(p_ops, ${writtenColumns.map(([name]) => `p_${name}`)
 const values = `${kept.map((name) => `w.${name}`).join(', ')}, v_owners[w.owner]`
 
 /**
- * The hot path in the server: two functions, so that a call takes two round trips. The server plans their statements once per
- * connection, also behind a pooler without prepared statements. Each statement in a function sees all earlier commits: a
+ * The two functions of the hot path, so that a step takes two round trips. The server plans their statements once per
+ * connection, even behind a pooler without prepared statements. Each statement in a function sees all earlier commits: a
  * statement after the lock sees the writes of the previous lock holders.
  */
 export function stepFunctions(schema: string): string {

@@ -84,7 +84,7 @@ function valuesOf(writes: readonly JobWrite[], { guards, waits, lockLimit }: Wri
   ]
 }
 
-/** The columns of an occurrence that a step writes. Adds an unknown owner to `owners`. */
+/** Returns the columns of an occurrence that a step writes. Adds an unknown owner to `owners`. */
 function rowOf({ before, after }: OccurrenceWrite, head: LedgerHead, owners: Owner[]) {
   const isOver = isFinal(after.state)
   const keyId = before === null ? namingKey(after) : undefined

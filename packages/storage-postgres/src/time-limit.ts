@@ -1,6 +1,6 @@
 import { systemClock } from '@jobistemer/core'
 
-/** Resolves as `answer` does, or after `limitMs` milliseconds with the result of `onExpiry`, which may throw. */
+/** Settles like `answer`, or after `limitMs` milliseconds with the result of `onExpiry`, which may throw. */
 export async function within<T>(limitMs: number, answer: Promise<T>, onExpiry: () => T): Promise<T> {
   let expire = () => {}
   const expired = new Promise<void>((resolve) => {

@@ -24,7 +24,7 @@ const checkEveryMs = 60_000
 
 /** A connection that receives notifications. */
 export interface Ear {
-  /** Rejects if the connection has ended. */
+  /** Checks the connection. Rejects if the connection has ended. */
   check(): Promise<void>
   /**
    * Exempts the session from the idle timeout. Called when a test notification has shown that no pooler shares the session.
@@ -49,7 +49,7 @@ export class WakeUps {
   /** Marks the notifications of this storage, so that its own listener ignores them. */
   readonly #sender: string = randomUUID()
   readonly #listeners = new Set<Listener>()
-  /** Kinds for the next notification; `null` while none is being sent. */
+  /** Kinds of wake-up for the next notification; `null` while none is being sent. */
   #untold: Set<WakeUp['kind']> | null = null
   #telling: Promise<void> = Promise.resolve()
   #hearing: Hearing | null = null
@@ -62,7 +62,7 @@ export class WakeUps {
 
   /** Sends a notification. While one is being sent, further kinds are collected for the next one. */
   notify(news: ReadonlySet<WakeUp['kind']>): void {
-    // A lost notification only costs latency.
+    // A lost notification only delays other nodes until their next poll, so its error is ignored.
     if (this.#untold === null) this.#telling = this.#tell(news).catch(() => {})
     else for (const kind of news) this.#untold.add(kind)
   }
@@ -100,7 +100,7 @@ export class WakeUps {
     }
   }
 
-  /** Resolves when all pending notifications are sent. */
+  /** Closes the listening connection. Resolves when all pending notifications are sent, or after `closeLimitMs`. */
   async close(): Promise<void> {
     this.#listeners.clear()
     await within<unknown>(closeLimitMs, Promise.all([this.#telling, this.#stopHearing()]), () => {})

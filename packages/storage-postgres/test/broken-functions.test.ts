@@ -20,7 +20,7 @@ interface Guard {
   readonly guard: readonly [text: string, without: string]
   /** How often the text occurs in the functions, and which occurrence is replaced. Default: the only one. */
   readonly places?: { readonly count: number; readonly broken: number }
-  /** Checks that the fault has damaged the ledger. */
+  /** Returns whether the removed guard has led to damage of the ledger. */
   readonly isBroken: (place: Place) => Promise<boolean>
 }
 

@@ -27,7 +27,7 @@ async function openCompletion(policy: 'allow' | 'queue' | 'cancel_running') {
   return { schema, storage, id, client, within }
 }
 
-/** Resolves when a connection waits for a lock that the transaction holds. */
+/** Resolves when a connection waits for a lock that this client's transaction holds. */
 async function someoneWaitsFor(client: pg.PoolClient): Promise<void> {
   const { rows } = await client.query<{ pid: number }>('SELECT pg_backend_pid() AS pid')
   const waiting = () => query('SELECT pid FROM pg_stat_activity WHERE $1 = ANY (pg_blocking_pids(pid))', [rows[0]?.pid])

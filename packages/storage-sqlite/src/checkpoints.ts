@@ -21,7 +21,7 @@ export const keptLogBytes: number = 2 * checkpointPages * (4096 + 24)
 /** Number of new jobs from which a step counts as a part of a bulk insert. */
 const bulkJobs = 100
 
-/** Sets when SQLite copies the write-ahead log into the file. */
+/** Determines after how many pages SQLite copies the write-ahead log into the file. */
 export class Checkpoints {
   readonly #database: Database.Database
   #isBulk = false

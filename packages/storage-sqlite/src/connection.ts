@@ -42,7 +42,7 @@ export class Connection {
   readonly #commit: Database.Statement
   readonly #rollback: Database.Statement
   #closed = false
-  /** Number of queued writing steps. */
+  /** Number of writing steps that wait in the queue. */
   #waiting = 0
   #line: Promise<unknown> = Promise.resolve()
   /**
@@ -110,8 +110,8 @@ export class Connection {
     for (;;) {
       const answer = attempt()
       if (answer !== busy) return answer
-      // While other steps of this process could write, the file was not locked. A step that has been queued behind a locked
-      // file for the whole limit fails at its first try, and does not wait for the limit again.
+      // If other steps of this process could write meanwhile, the file was not locked, so this counts only the time since
+      // the file was locked. A step that was queued for the whole limit fails at its first try.
       const waitedMs = this.#clock.monotonic() - Math.max(since, this.#blockedSince ?? since)
       if (waitedMs >= this.#limitMs) throw busyError(this.#file, this.#limitMs, undefined)
       const wantedMs = waitedMs < shortPausesMs ? 1 : 1 + Math.floor(random() * 5)

@@ -1,6 +1,6 @@
 import type { Tables } from './tables.ts'
 
-/** The effort that a call may still make, in entries of the history that it reads. Negative once it is spent. */
+/** The effort that a call may still spend, as a number of history entries to read. Negative if the call has spent more. */
 export interface Effort {
   left: number
 }
@@ -14,7 +14,7 @@ const tombstonesAtOnce = 500
 /** The search for unused versions of one job, with its position in the history. */
 interface VersionSearch {
   readonly job: number
-  /** Versions that no live occurrence and no entry read so far uses. */
+  /** Versions that neither a live occurrence nor any entry read so far uses. */
   readonly unused: Set<number>
   /** The last history block that the search has read. */
   block: number
@@ -28,7 +28,7 @@ export interface VersionsPlace {
   readonly search: VersionSearch | null
 }
 
-/** The tombstone behind which the search for tombstones continues. */
+/** The tombstone after which the search for tombstones continues. */
 export interface TombstonesPlace {
   readonly phase: 'tombstones'
   readonly deletedAt: number

@@ -60,7 +60,10 @@ export function assertKnown(version: number, file: string, known: number): void 
   throw storageFailure('STORAGE_SCHEMA_NEWER', ['file', file], message, remedy)
 }
 
-/** Returns `null` if SQLite must first recover the writes of a dead process. Only a connection that may write can do that. */
+/**
+ * Reads the header fields. Returns `null` if SQLite must first recover the writes of a dead process, which only a writing
+ * connection can do.
+ */
 function readMarks(file: string): FileMarks | null {
   // A read-only connection does not remove the log when it closes.
   const database = new Database(file, { readonly: true, fileMustExist: true, timeout: 0 })

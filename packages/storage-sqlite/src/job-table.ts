@@ -332,7 +332,7 @@ export class JobTable {
     return { jobId: id, version, fingerprint: found.fingerprint, definition, createdAt: found.created_at }
   }
 
-  /** Stores a job that has no row yet. */
+  /** Stores a job that is not stored yet. */
   insert(job: JobRecord, version: JobVersionRecord): void {
     const key = keyOfJob(job.id)
     const row = Number(this.#statements.insertJob.run(key, ...valuesOfJob(job)).lastInsertRowid)

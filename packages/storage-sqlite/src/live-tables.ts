@@ -10,7 +10,7 @@ const { kindCode, printDetails, printRuns } = codec1
 /** A `LIMIT` without effect. */
 const everything = -1
 
-/** The tables of running and of waiting occurrences: small, and separate from the history. */
+/** The tables of running and of waiting occurrences. They are small, and separate from the history. */
 export class LiveTables {
   readonly #names: Names
   readonly #statements: ReturnType<typeof prepareStatements>

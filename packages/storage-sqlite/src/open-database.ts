@@ -10,7 +10,7 @@ import { ownFile, type SchemaHome, schemaHomeOf } from './schema-home.ts'
 import { busyError, isBusy, isReadonly, readonlyError, storageError } from './sqlite-errors.ts'
 import { withTableNames } from './table-names.ts'
 
-/** An open database with the present schema. */
+/** A database that is open and has the present schema. */
 export interface OpenedDatabase {
   readonly database: Database.Database
   /** For messages. */
@@ -44,17 +44,20 @@ export function openDatabase(options: ReadOptions): OpenedDatabase {
 function openFile(file: string, home: SchemaHome): Database.Database {
   if (file !== ':memory:') {
     if (!existsSync(dirname(file))) throw unreadable(file, new Error(`there is no directory ${dirname(file)}`))
-    // A database of the user is not inspected here: its schema home checks its tables.
+    // A user's database is not inspected here, because the schema home checks its tables.
     if (home === ownFile) inspectFile(file)
     makeFile(file)
   }
   return new Database(file, { timeout: 0 })
 }
 
-/** Only the user may read and write the file. SQLite's default is world-readable. Its side files get the rights of the file. */
+/**
+ * The mode of a new file: only its user may read and write. SQLite's default is world-readable. Side files get the mode of
+ * the file.
+ */
 const fileMode = 0o600
 
-/** Creates the file unless it exists. Never opens an existing file, because a close would release the locks of SQLite. */
+/** Creates the file if it does not exist. Never opens an existing file, because closing it would release SQLite's locks. */
 function makeFile(file: string): void {
   try {
     closeSync(openSync(file, 'ax', fileMode))
@@ -80,8 +83,8 @@ function prepareDatabase(database: Database.Database, file: string, options: Rea
 }
 
 /**
- * SQLite opens a file without the right to write for reading, and fails only at the first call that writes. This check does
- * not wait while another process holds the file: SQLite reports a missing right before it reports a lock.
+ * Checks that the file is writable. SQLite opens a read-only file without an error, and fails only at the first write. This
+ * check does not wait for other processes, because SQLite reports a missing right before it reports a lock.
  */
 function assertWritable(database: Database.Database, file: string, home: SchemaHome): void {
   database.exec('BEGIN')

@@ -10,8 +10,8 @@ import { SqliteLedger } from './sqlite-ledger.ts'
  * ```
  *
  * @throws JobistemerError `UNKNOWN_OPTION`, `INVALID_ARGUMENT`, `INVALID_DURATION`; `STORAGE_UNREADABLE`,
- *   `STORAGE_FOREIGN`, `STORAGE_SCHEMA_NEWER`, `STORAGE_FULL`, `STORAGE_BUSY`, `STORAGE_FAILED` when the file cannot
- *   be used; it is then as it was. Calls reject with `STORAGE_REPLACED` once the file was deleted or replaced.
+ *   `STORAGE_FOREIGN`, `STORAGE_SCHEMA_NEWER`, `STORAGE_FULL`, `STORAGE_BUSY`, `STORAGE_FAILED` if the file cannot
+ *   be used; the file is then unchanged. Calls reject with `STORAGE_REPLACED` after the file was deleted or replaced.
  */
 export function sqliteStorage(options: SqliteStorageOptions): Storage {
   return storageFromLedger(new SqliteLedger(readOptions(options)))
