@@ -81,7 +81,7 @@ async function writeSome(
       return await writeSome(table, head, left.slice(half), survivors)
     }
     if (writes !== null && (await commit(table, writes, [checkHead(table, head)]))) return true
-    // Another node has written the same records, or the owner of a running occurrence has changed it.
+    // Another node has written the same records, or the owner of a running occurrence has changed the occurrence.
     const item = await table.requests.get(table.keys.head(head.id))
     return item?.v?.N === String(head.revision) ? contended : false
   })
@@ -113,8 +113,9 @@ function leftOf(
   const { details, runs, state } = record
   if (revision === write.revision) return { ...write, record: { ...wanted, details, runs, ...changed }, before: there }
   if (write.revision === 0 || isFinal(state)) return null
-  // Either this record was already written, or another write, without the head, came between the step's read and its plan.
-  // That write is a claim of an overlapping occurrence, or a change or release of a running occurrence.
+  // Either this record was already written, or another write, without the head, came between the step's read and the
+  // storing of its plan. The other write is a claim of an overlapping occurrence, or a change or release of a running
+  // occurrence.
   const isClaimed = state === 'running' && record.token !== wanted.token
   const concerns = head.deletedAt !== null || head.queued.length > 0
   const said = withSaid(record, write)

@@ -13,7 +13,7 @@ import { pause } from './pauses.ts'
 import { Requests } from './requests.ts'
 import { failedIndex, liveIndex, tableDefinition } from './table-definition.ts'
 
-/** What {@link createTable} takes. */
+/** Options of {@link createTable}. */
 export interface CreateTableOptions {
   /** The DynamoDB client. `createTable` does not close it. */
   readonly client: Pick<DynamoDBClient, 'send'>
@@ -98,8 +98,7 @@ async function create(requests: Requests): Promise<void> {
   try {
     await requests.send('CreateTable', new CreateTableCommand(tableDefinition({ tableName })))
   } catch (error) {
-    // Another process created the table first, or the answer of an earlier try was lost. In both cases the table exists
-    // now.
+    // Another process created the table first, or the answer of an earlier try was lost. Either way, the table exists now.
     if (causeOf(error)?.name !== 'ResourceInUseException') absentOr(error, tableName)
   }
 }

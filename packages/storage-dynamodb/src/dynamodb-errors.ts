@@ -144,7 +144,10 @@ export function noRightsError(tableName: string, cause: unknown): JobistemerErro
   return failureOf(noRights, detail, { field: 'tableName', value: tableName, cause })
 }
 
-/** The error for a DynamoDB that stayed overloaded or unreachable. `limit`: the option that allows more time. */
+/**
+ * The error for a request that failed until its time limit, because DynamoDB was overloaded or unreachable. `limit`: the
+ * option that allows more time.
+ */
 export function busyError(
   tableName: string,
   operation: string,

@@ -5,8 +5,8 @@ import type { Table } from './table.ts'
 // migration from the previous form.
 
 /**
- * One piece of a migration from one form to the next. It starts at `cursor` (`null` at first), and returns the cursor of
- * the next piece, or `null` at the end. Several nodes may run the same piece concurrently, and a node repeats an
+ * A piece of a migration from one form to the next. The piece starts at `cursor` (`null` at first), and returns the cursor
+ * of the next piece, or `null` at the end. Several nodes may run the same piece concurrently, and a node repeats an
  * interrupted piece. So running a piece twice must have the effect of running it once.
  */
 export type Migration = (table: Table, cursor: string | null) => Promise<string | null>

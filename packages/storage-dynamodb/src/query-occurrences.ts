@@ -106,7 +106,7 @@ async function listLiveOfJob(table: Table, query: Query<'job'>): Promise<Page<Oc
   return { items, cursor: isEnd ? null : placeOf(last ?? (cutAt as OccurrenceAddress)) }
 }
 
-/** Returns the part of the queue behind the head that a page of the query may need. */
+/** Returns the range of queued occurrences outside of the head that a page of the query may need. */
 function queuePageOf({ limit, cursor, from, to, order }: Query<'job'>): QueuePage {
   const bound = order === 'ascending' ? from : to
   const start = bound === undefined ? null : sortableInstant(bound)

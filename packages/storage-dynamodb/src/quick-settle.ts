@@ -9,7 +9,7 @@ import type { Table } from './table.ts'
 /**
  * Settles an occurrence by one write, without reading it first. This is the usual way, because most ends concern no waiting
  * occurrence. Returns `null` if the end or release concerns other occurrences of the job, or if the record is not at the
- * item's address. Then the rules decide.
+ * item's address. Then core's rules decide.
  */
 export async function quickSettle(table: Table, item: SettleItem, now: number): Promise<SettleAnswer | null> {
   let runs = runsOf(item)
@@ -29,7 +29,7 @@ export async function quickSettle(table: Table, item: SettleItem, now: number): 
   return accepted(outcome.before)
 }
 
-/** Returns the answer if the stored record rejects the write; `null` if the rules must decide. */
+/** Returns the answer if the stored record rejects the write; `null` if core's rules must decide. */
 function refused(found: Item | null, item: SettleItem): SettleAnswer | null {
   if (found === null) return null
   const { record } = readOccurrence(found)
@@ -49,8 +49,8 @@ function accepted(item: Item): SettleAnswer {
 }
 
 /**
- * Builds the write to the occurrence's item alone. Its condition expresses the cases in which `judgeSettle` returns `apply`
- * for an occurrence whose end concerns no other occurrence.
+ * Builds the update of the occurrence's item alone. The condition of the update expresses the cases in which `judgeSettle`
+ * returns `apply` for an occurrence whose end concerns no other occurrence.
  */
 function alone({ keys }: Table, item: SettleItem, runs: Item, now: number): Omit<UpdateItemCommandInput, 'TableName'> {
   const { change } = item

@@ -51,7 +51,8 @@ export interface WholeLists {
 }
 
 /**
- * The part of the queue behind the head that a page needs. Used only if the order of the queue is that of scheduled times.
+ * The part of the queue that a page needs, without the entries in the head. Used only if the queue has the order of
+ * scheduled times.
  */
 export interface QueuePage {
   /** A sort key of the job's history: the page continues after this key. */
@@ -61,8 +62,8 @@ export interface QueuePage {
 }
 
 /**
- * Reads the lists of a job; `page: null` omits the queue behind the head. A step may move entries during the read, so this
- * reads the head before and after the rest.
+ * Reads the lists of a job; `page: null` omits queued occurrences that the head does not list. A step may move entries
+ * during the read, so this reads the head before and after the rest.
  */
 export async function readWholeLists(table: Table, job: JobId, page: QueuePage | null): Promise<WholeLists | null> {
   const before = await loadHead(table, job)

@@ -242,7 +242,7 @@ describe('a claim on DynamoDB', () => {
       const foreign = await addJob(storage, 'foreign', 'allow')
       const free = await addJob(storage, 'free', 'allow')
       for (const { id } of [paused, foreign]) await addTriggers(id, 130)
-      // These occurrences sort behind all others, and lie in both partitions of the index.
+      // The last four triggers sort behind all other occurrences, and lie in both partitions of the index.
       const last = Array.from({ length: 4 }, (_, key) => triggerItem(free.id, key, slotAt(2)))
       await storage.createOccurrences({ now: slotAt(2), owner, items: last })
       const pause = { at: slotAt(2), reason: null, actor: null }

@@ -11,7 +11,7 @@ export const inHead = {
   moved: 1,
   /** The occurrence was moved to `live`, and no further occurrence of the job may be stored in the head. */
   never: 2,
-  /** One that runs. */
+  /** The occurrence is running, and its record is in the head. */
   runs: 3,
 } as const
 

@@ -9,9 +9,9 @@ import { channelOf } from './wake-ups.ts'
 
 /** The properties of a database and its server on which the storage depends. */
 export interface PostgresInspection {
-  /** The form of the schema; `null` if the schema has no tables of Jobistemer. */
+  /** The form (layout version) of the schema; `null` if the schema has no tables of Jobistemer. */
   readonly form: number | null
-  /** The form that this version creates and needs. */
+  /** The form (layout version) of the schema that this package version creates and needs. */
   readonly formNeeded: number
   /** Whether the server is a standby, which accepts no writes. */
   readonly isStandby: boolean

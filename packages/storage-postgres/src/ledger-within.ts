@@ -87,11 +87,11 @@ export class LedgerWithin implements AsyncLedgerWithin {
   /**
    * Moves the occurrence out of its job's head, which the transaction would otherwise lock. The move uses another
    * connection, outside of the transaction. It gives up after `moveLimitMs`, because it may wait for a lock or connection
-   * that this transaction holds. It happens once per job: later occurrences are not stored in the head.
+   * that this transaction holds. A move happens once per job: later occurrences are not stored in the head.
    */
   async #moveOut(database: StepsOf['database'], occurrence: string, job: string): Promise<boolean> {
     const text = `SELECT ${this.#schema}.move_step($1::text::uuid, $2::text::uuid) AS is_written`
-    // If the move fails, the rules complete the occurrence and lock the head.
+    // If the move fails, core's rules complete the occurrence, which locks the head.
     const moved = database.query(text, [occurrence, job]).then(isWritten, () => false)
     return await within(moveLimitMs, moved, () => false)
   }

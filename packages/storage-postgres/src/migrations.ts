@@ -3,11 +3,11 @@ import { readSchema } from './options.ts'
 import { formTable, migrations } from './schema.ts'
 import { quoteName } from './sql.ts'
 
-/** What {@link postgresMigrations} takes. */
+/** Options of {@link postgresMigrations}. */
 export interface PostgresMigrationsOptions {
   /** The schema, as for `postgresStorage`. Default `jobistemer`. */
   readonly schema?: string
-  /** The present form of the schema; 0 for an empty or missing schema. Default 0. */
+  /** The present form (layout version) of the schema; 0 for an empty or missing schema. Default 0. */
   readonly from?: number
 }
 

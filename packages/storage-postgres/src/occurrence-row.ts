@@ -106,8 +106,8 @@ export function writeOccurrence(
 }
 
 /**
- * An occurrence that is claimable since its creation is in the ready lane. Any other one is in the delayed lane, which is
- * sorted by the instant from which it is claimable.
+ * An occurrence that is claimable since its creation is in the ready lane. Any other pending occurrence is in the delayed
+ * lane, which is sorted by the instant from which it is claimable.
  */
 function laneOf({ createdAt }: OccurrenceRecord, claimAt: number): number {
   if (!Number.isFinite(claimAt)) return lanes.parked

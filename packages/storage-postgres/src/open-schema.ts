@@ -9,7 +9,7 @@ import { isTrue, numberOf, quoteName, type Session } from './sql.ts'
 interface Findings {
   readonly encoding: string
   readonly hasSchema: boolean
-  /** The form of the schema; `null` if it is not one of Jobistemer's. */
+  /** The form (layout version) of the schema; `null` if Jobistemer has not created the schema. */
   readonly form: number | null
   readonly isEmpty: boolean
 }
@@ -32,7 +32,7 @@ export async function openSchema(database: Database, { name, migrate, steps = mi
   const present = await findingsOf(database, name)
   if (assertUsable(present, name, steps.length) === steps.length) return
   if (!migrate) throw unmigrated(name, present.form, steps.length)
-  // The migration has no time limit.
+  // A migration has no time limit, because it may rewrite large tables.
   await database.transaction(async (session) => {
     // Locks for this transaction, not for the session: behind a pooler, a session lock would stay with a connection that
     // other clients use.
@@ -75,7 +75,7 @@ async function findingsOf(session: Session, name: string): Promise<Findings> {
   }
 }
 
-/** Returns the form of a schema that may be used; 0 for an empty schema. Throws for any other schema. */
+/** Returns the form (layout version) of a schema that may be used; 0 for an empty schema. Throws for any other schema. */
 function assertUsable({ encoding, form, isEmpty }: Findings, name: string, known: number): number {
   if (encoding !== 'UTF8') {
     const message = `The database has the encoding ${encoding}, which does not hold every text.`

@@ -7,11 +7,11 @@ interface Linked {
   readonly message?: unknown
   readonly cause?: unknown
   /**
-   * The function in PostgreSQL's source that reported the error, as `pg` passes it on. Unlike the message, it is not
-   * translated.
+   * The function in PostgreSQL's source that reported the error, as `pg` passes it on. Unlike the message, the name of the
+   * function is never translated.
    */
   readonly routine?: unknown
-  /** Metadata of a Prisma error. Before Prisma 7 they contain the SQLSTATE, since then the error of the driver. */
+  /** Metadata of a Prisma error. Before Prisma 7 the metadata contain the SQLSTATE, since then the error of the driver. */
   readonly meta?: Linked & { readonly driverAdapterError?: unknown }
   /** The SQLSTATE in the cause of an error of a Prisma driver. */
   readonly originalCode?: unknown

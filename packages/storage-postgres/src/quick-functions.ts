@@ -7,7 +7,7 @@ import { lanes } from './state-codes.ts'
 
 /**
  * How long an end waits for a job, or for an occurrence that a user's transaction holds, in ms. Longer than a flush of the
- * disk takes. After that, the call releases all of its jobs, and the rules wait instead.
+ * disk takes. After that, the call releases the locks of all of its jobs, and a step by core's rules waits instead.
  */
 const heldMs = 200
 
@@ -155,9 +155,9 @@ const historyNames = `id, job, scheduled_at, state, kind, token, sequence, rescu
  *
  * If each start may be stored in its head (`p_in_heads`), the function writes the heads first, without a condition for each
  * column. The remaining starts may need separate rows. The first statement has locked heads, including heads that changed
- * while it waited. So the second statement must not wait for locks, because two calls could wait for each other. The rules
- * decide about locked heads. A call that inserts a new owner does nothing else and returns NULL, because other steps lock
- * heads first and then insert owners.
+ * while it waited. So the second statement must not wait for locks, because two calls could wait for each other. Core's
+ * rules decide about locked heads. A call that inserts a new owner does nothing else and returns NULL, because other steps
+ * lock heads first and then insert owners.
  */
 export function quickFunctions({ schema, settings, quote, sumRows }: FunctionText): string {
   return `

@@ -27,12 +27,12 @@ const none: readonly never[] = Object.freeze([])
 /** A settle item that may be an ordinary end, as far as the item itself shows. */
 type EndItem = SettleItem & { readonly change: { readonly kind: 'finish' } }
 
-/** Number of calls that go directly to the rules after a call with fewer than half ordinary items. */
+/** Number of calls that leave all items to core's rules after a call with fewer than half ordinary items. */
 const pause = 8
 
 /**
  * Writes ordinary cases with one call of a database function that does not read first. The answer is `null` for items that
- * the rules must decide. Such an item has changed nothing.
+ * core's rules must decide. The function changes nothing for such an item.
  */
 export class QuickSteps {
   readonly #database: Database
@@ -140,7 +140,8 @@ export class QuickSteps {
   }
 
   /**
-   * Returns the positions of the items that the rules must decide, from 1 on; `null` if the rules must decide all items.
+   * Returns the positions of the items that core's rules must decide, from 1 on; `null` if core's rules must decide all
+   * items.
    */
   async #call(
     call: CallText,
@@ -169,7 +170,7 @@ export class QuickSteps {
 /** Maximum number of tries of a call. The first try may do nothing but insert its owner. */
 const mostTries = 2
 
-/** Decides whether calling the function is likely to save work. */
+/** Decides whether a call of the quick function is likely to save work. */
 class Usefulness {
   #skips = 0
 

@@ -150,8 +150,8 @@ export class StepReading {
 }
 
 /**
- * Returns the occurrences and keys that a step names, each with its job. A job without a named occurrence or key has an
- * entry of its own.
+ * Returns the occurrences and keys that a step names, each with its job. A job without a named occurrence or key has a
+ * separate entry.
  */
 function namesOf({ jobs, occurrences, keys }: LedgerStep): Names {
   const names = new Map<string, readonly [job: string, id: string | null, key: string | null]>()

@@ -77,7 +77,7 @@ const pageSizes = { first: 100, next: 10_000 }
 /**
  * Removes replaced versions without an occurrence. No index of the history contains versions, because its upkeep would add
  * to the cost of each end. So this reads the history of the job from its oldest occurrence on, in pages and without a lock.
- * It stops at an occurrence of the oldest of these versions.
+ * The search stops at an occurrence of the oldest of these versions.
  */
 async function forgetVersions(database: Database, schema: string, job: string): Promise<void> {
   // This statement checks live occurrences, because they may move to the history during the scan. Replaced versions get no

@@ -56,7 +56,7 @@ async function updateJobs(session: Session, schema: string, writes: readonly Job
   const update = async (table: string, { sets, rows, values }: Rows, more = '') => {
     await session.query(`UPDATE ${schema}.${table} t SET ${sets}${more} FROM ${rows} WHERE t.id = w.id`, values)
   }
-  // These heads hold no running occurrence any more: the write of the same step moves it to `live`.
+  // The saved heads hold no running occurrence any more: the write of the same step moves a running occurrence to `live`.
   await update('heads', rowsOf(headColumns, writes.map(headOf)), ', is_quick = false')
   await update('jobs', rowsOf(jobColumns, writes.map(jobOf)))
 }

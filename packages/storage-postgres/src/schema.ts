@@ -5,7 +5,9 @@ import { stepFunctions, sumRows } from './step-functions.ts'
 /** Value of `paused_until` in a head that is paused until it is resumed. */
 export const forEver = 9_000_000_000_000_000
 
-/** The table that stores the form of the schema. Its existence marks the schema as one of Jobistemer's. */
+/**
+ * The table that stores the form (layout version) of the schema. If the table exists, Jobistemer has created the schema.
+ */
 export const formTable = 'jobistemer_form'
 
 /** The name of the constraint that no row of `no_commit` satisfies. */

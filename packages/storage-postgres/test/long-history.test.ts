@@ -175,7 +175,7 @@ it('reads and removals by id use an index even if the tables were nearly empty a
   for (const table of ['live', 'history']) await query(`ALTER TABLE ${schema}.${table} SET (autovacuum_enabled = off)`)
   await fill(id)
   for (const table of ['live', 'history']) {
-    // These reads use the connection that ends below, because another connection would publish its statistics up to 1 s
+    // The deletes use the connection that ends below, because another connection would publish its statistics up to 1 s
     // later.
     await mine.query(`DELETE FROM ${schema}.${table} WHERE ctid <> (SELECT max(ctid) FROM ${schema}.${table})`)
     await query(`VACUUM ANALYZE ${schema}.${table}`)

@@ -152,8 +152,8 @@ export class History {
     const blocks = rising ? this.#statements.blocksRising : this.#statements.blocksFalling
     const statement = rising ? this.#statements.riseInBlock : this.#statements.fallInBlock
     for (const block of blocks.all(from, to) as Block[]) {
-      // Blocks are sorted by their first instant in the order of the walk. If this block begins after the last found entry,
-      // so do all later blocks.
+      // Blocks are sorted by their first instant in the order of the walk. If a block begins after the last entry that the
+      // page needs, all later blocks do too.
       const last = entries.length < limit ? undefined : entries[limit - 1]
       if (last !== undefined && (rising ? block.min_at > last.scheduledAt : block.max_at < last.scheduledAt)) break
       const found = statement.all(block.block, job, from, to, place.scheduledAt, place.key, limit) as HistoryEntry[]

@@ -274,8 +274,8 @@ export class JobTable {
   }
 
   /**
-   * Lists jobs whose next instant lies in the range, sorted by next instant and id. The index must not be behind, see
-   * `DueIndex`.
+   * Lists jobs whose next instant lies in the range, sorted by next instant and id. The index must contain all noted moves,
+   * see `DueIndex`.
    */
   listDue({ upTo, shards }: DueJobs, { at, id }: DuePlace, limit: number): readonly JobRecord[] {
     const wanted = shards === undefined ? null : Buffer.from(shards)

@@ -9,8 +9,8 @@ import type { NamedTables } from './table-names.ts'
 const passedOver = 1000
 
 /**
- * Finds the latest ended run of a job in the indexes of the history, without a separate table. It reads the indexes block
- * by block from the newest. Each entry says whether a node has started the occurrence.
+ * Finds the latest ended run of a job in the indexes of the history, without a separate table. The search reads the indexes
+ * block by block from the newest. Each entry says whether a node has started the occurrence.
  */
 export class LatestRuns {
   readonly #inTail: Database.Statement

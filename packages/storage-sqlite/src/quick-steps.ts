@@ -90,7 +90,7 @@ export class QuickSteps {
       const { changes } = this.#progress.run(sequence, runs, job, scheduledAt, key, token, owner, sequence)
       return changes === 1 ? settledAlone : null
     }
-    // A queued occurrence may have to be woken by this end, which only the rules can do.
+    // An end may have to wake a queued occurrence, which only core's rules can do.
     if (anyQueued && jobs.headAt(job)?.waiting.queued !== 0) return null
     const state = stateCodes[change.state]
     const { changes, lastInsertRowid } = this.#finish.run(

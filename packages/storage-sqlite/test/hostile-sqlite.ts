@@ -77,7 +77,7 @@ class UserTransaction implements HostileTransaction {
     this.#faulty = new FaultyConnection(real)
     this.transaction = this.#faulty.database
     this.#ended = ended
-    // This test does not simulate power failures, so NORMAL suffices.
+    // The test does not simulate power failures, so `synchronous = NORMAL` suffices.
     real.exec('PRAGMA synchronous = NORMAL; BEGIN IMMEDIATE')
   }
 
