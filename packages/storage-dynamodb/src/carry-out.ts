@@ -113,8 +113,8 @@ function leftOf(
   const { details, runs, state } = record
   if (revision === write.revision) return { ...write, record: { ...wanted, details, runs, ...changed }, before: there }
   if (write.revision === 0 || isFinal(state)) return null
-  // Either this record was already written, or another write, without the head, came between the step's read and the
-  // storing of its plan. The other write is a claim of an overlapping occurrence, or a change or release of a running
+  // Either this record was already written, or another write, without the head, came after the step's read and before its
+  // plan was stored. The other write is a claim of an overlapping occurrence, or a change or release of a running
   // occurrence.
   const isClaimed = state === 'running' && record.token !== wanted.token
   const concerns = head.deletedAt !== null || head.queued.length > 0

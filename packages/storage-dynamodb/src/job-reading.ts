@@ -129,7 +129,9 @@ export class JobReading {
     }
   }
 
-  /** After the check of the lists: the live entries of the head and of the first pages, and the remaining pages. */
+  /**
+   * Returns the lists after their check: the live entries of the head and of the checked pages, and the remaining pages.
+   */
   leftOfLists(): Pick<LiveLists, 'pages'> & { readonly listed: readonly OccurrenceAddress[] } {
     const { active, pages } = this.head ?? noLists
     if (this.#looked === null) return { listed: active, pages }

@@ -35,7 +35,7 @@ export class PriorityLevels {
   /** Levels that have a stored marker. */
   readonly #marked: Set<number> = new Set()
 
-  /** Without 0, highest first. */
+  /** The known priority levels other than 0, highest first. */
   get known(): readonly number[] {
     return [...this.#known].sort((left, right) => right - left)
   }

@@ -211,7 +211,7 @@ function readLivePlace(cursor: string): LivePlace {
     const place = JSON.parse(Buffer.from(cursor, 'base64url').toString()) as LivePlace
     if (Number.isInteger(place.partition)) return place
   } catch {
-    // Told below.
+    // The code below reports the invalid cursor.
   }
   throw cursorError(cursor)
 }

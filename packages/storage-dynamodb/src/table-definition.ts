@@ -93,7 +93,7 @@ export function cloudFormationTemplate(options: { readonly tableName: string }):
 export interface CloudFormationTemplate {
   /** The version of CloudFormation's template format. */
   readonly AWSTemplateFormatVersion: string
-  /** For people. */
+  /** The description of the stack, for people. */
   readonly Description: string
   /** The table. CloudFormation keeps it when its stack is deleted. */
   readonly Resources: {

@@ -15,10 +15,10 @@ import type { FoundItems, Requests } from './requests.ts'
 export interface Table {
   readonly requests: Requests
   readonly keys: Keys
-  /** Of pending occurrences. */
+  /** The priority levels of pending occurrences that this process knows. */
   readonly levels: PriorityLevels
   readonly versions: KnownVersions
-  /** By job: the last step that this storage has started. */
+  /** The last step that this storage has started on each job. */
   readonly stepsUnderWay: Map<JobId, Promise<void>>
 }
 

@@ -93,7 +93,7 @@ async function busyJob(running: number, maxConcurrency: number): Promise<JobId> 
   return id
 }
 
-/** By row of the guide's cost sheet: the step that the row describes. */
+/** The steps that the rows of the guide's cost sheet describe, by the title of the row. */
 const steps: Readonly<Record<string, () => Promise<Usage>>> = {
   'create and start': async () => {
     const id = await usedJob('nightly-report')

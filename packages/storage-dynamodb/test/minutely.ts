@@ -2,7 +2,7 @@ import { type ScheduleType, type SerializedSchedule, WindowedSchedule } from '@j
 
 const minuteMs = 60_000
 
-/** Every n-th minute. */
+/** A schedule with an instant every n minutes. */
 export class Minutely extends WindowedSchedule {
   readonly #minutes: number
 

@@ -239,7 +239,7 @@ function byIndex<Index extends { readonly IndexName?: string | undefined }>(inde
   return [...indexes].sort((left, right) => ((left.IndexName ?? '') < (right.IndexName ?? '') ? -1 : 1))
 }
 
-// By command: the IAM actions that permit the command.
+// The IAM actions that permit each command, by the class of the command.
 const actions: Readonly<Record<string, (input: never) => readonly string[]>> = {
   GetItemCommand: () => ['GetItem'],
   BatchGetItemCommand: () => ['BatchGetItem'],

@@ -36,7 +36,7 @@ export class Database implements Session {
   readonly #source: Source
   readonly #limitMs: number
   readonly #lockLimitMs: number
-  /** By statement text: the name of each prepared statement whose plan the server keeps. */
+  /** The names of prepared statements whose plans the server keeps, by statement text. */
   readonly #names = new Map<string, string>()
 
   constructor(source: Source, limitMs: number) {

@@ -69,7 +69,7 @@ export function isContention(error: unknown): boolean {
 
 /** Whether another transaction held a lock for longer than the statement may wait. */
 export function isHeld(error: unknown): boolean {
-  // lock_not_available
+  // SQLSTATE 55P03 is lock_not_available.
   return codeOf(error) === '55P03'
 }
 

@@ -7,7 +7,7 @@ import { printPlace, readPlace } from './places.ts'
 import { numberOf, plainArray, type Session, type SqlValue } from './sql.ts'
 import { storeText } from './stored-text.ts'
 
-/** A page of jobs. */
+/** Returns a page of jobs that match a query. */
 export async function listJobs(session: Session, schema: string, query: JobQuery): Promise<Page<JobRecord>> {
   return query.due === undefined
     ? await listById(session, schema, query)

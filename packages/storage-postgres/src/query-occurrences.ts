@@ -21,7 +21,7 @@ type Query<Kind extends OccurrenceQuery['kind']> = Extract<OccurrenceQuery, { re
 /** Occurrences of a job that a page scans before it returns a cursor, with or without items. */
 const scanLimit = 10_000
 
-/** A page of occurrences. */
+/** Returns a page of occurrences that match a query. */
 export async function listOccurrences(
   session: Session,
   schema: string,

@@ -79,7 +79,7 @@ function guardConnections(pool: PostgresPool): void {
   emitter.on?.('connect', (connection) => void connection.on?.('error', ignore))
 }
 
-/** Connections of a pool. */
+/** A source that takes its connections from a pool. */
 export class PoolSource implements Source {
   readonly place: string
   readonly listen: OpenEar | null

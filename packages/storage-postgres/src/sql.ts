@@ -51,7 +51,7 @@ export function numberOf(value: unknown): number {
   return typeof value === 'number' ? value : Number(value)
 }
 
-/** As {@link numberOf}. */
+/** Like {@link numberOf}, but returns `null` for `null`. */
 export function numberOrNull(value: unknown): number | null {
   return value === null ? null : numberOf(value)
 }

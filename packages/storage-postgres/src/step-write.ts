@@ -17,7 +17,7 @@ export function writeCall(schema: string): string {
   return `SELECT ${schema}.write_step(${types.map((type, index) => `$${index + 1}::text::${type}`).join(', ')}) AS is_written`
 }
 
-/** How a step writes. */
+/** How `writeStep` guards its write and waits for locks. */
 export interface WriteMode {
   /**
    * Whether to write only if none of the jobs has changed since the step read them. `false`: the step has locked the jobs.

@@ -13,7 +13,7 @@ export function storeText(text: string): string {
   return text.replace(escaped, (unit) => `${escapeMark}${unit.charCodeAt(0).toString(16).padStart(4, '0')}`)
 }
 
-/** As {@link storeText}. */
+/** Like {@link storeText}, but returns `null` for `null`. */
 export function storeTextOrNull(text: string | null): string | null {
   return text === null ? null : storeText(text)
 }
@@ -26,7 +26,7 @@ export function readText(stored: unknown): string {
     : text
 }
 
-/** As {@link readText}. */
+/** Like {@link readText}, but returns `null` for `null`. */
 export function readTextOrNull(stored: unknown): string | null {
   return stored === null ? null : readText(stored)
 }

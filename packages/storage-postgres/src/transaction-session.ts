@@ -45,7 +45,9 @@ export function sessionOf(transaction: unknown): TransactionSession {
   throw storageFailure('INVALID_TRANSACTION', about, message, remedy)
 }
 
-/** By the object of the tool: the last body on its connection. A caller that does not await its calls may queue several. */
+/**
+ * The last body on each connection, by the object of the tool. A caller that does not await its calls may queue several.
+ */
 const turns = new WeakMap<object, Promise<unknown>>()
 
 function withTurns(connection: object, session: Session): TransactionSession {

@@ -92,7 +92,7 @@ describe('slots that start in one call', () => {
     ids = (await Promise.all(names.map((name) => addJob(storage, name, 'allow')))).map(({ id }) => id)
     await begin(ids.map((id) => slotItem(id, 1)))
     await finish(ids.slice(2), 1)
-    // Occurrences of this job are never stored in the head.
+    // From now on, occurrences of this job are stored in `live`, never in the head of the job.
     await query(`UPDATE ${schema}.heads SET run_state = 2 WHERE 'job_' || id = $1`, [ids[2]])
     sent.length = 0
   })

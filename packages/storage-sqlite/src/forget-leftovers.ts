@@ -23,7 +23,7 @@ interface VersionSearch {
 /** The position at which the removal of versions continues. */
 export interface VersionsPlace {
   readonly phase: 'versions'
-  /** The last job whose versions are done. */
+  /** The last job whose old versions have been handled. */
   readonly job: number
   readonly search: VersionSearch | null
 }

@@ -246,7 +246,7 @@ export class JobTable {
     this.#statements.raisePruneFloor.run(floor, row)
   }
 
-  /** A job, tombstones included. */
+  /** Returns a stored job, also a tombstone. */
   find(id: JobId): StoredJob | undefined {
     const found = this.#statements.readJob.get(keyOfJob(id)) as JobRow | undefined
     return found === undefined ? undefined : { row: found[0], job: this.#toRecord(found) }

@@ -7,7 +7,7 @@ import type { NamedTables } from './table-names.ts'
 
 const { kindCode, printDetails, printRuns } = codec1
 
-/** A `LIMIT` without effect. */
+/** Value of an SQL `LIMIT` that does not limit. */
 const everything = -1
 
 /** The tables of running and of waiting occurrences. They are small, and separate from the history. */

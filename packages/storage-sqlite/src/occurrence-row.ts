@@ -62,7 +62,7 @@ export const occurrenceColumns: Readonly<Record<'running' | 'waiting' | 'history
   history: `row, job, scheduled_at, id, state, ${finishedColumns}, runs`,
 }
 
-/** Of a finished one. */
+/** Returns the instant at which a finished occurrence ended. */
 export function finishedAtOf(row: OccurrenceRow): number {
   return row[14] as number
 }

@@ -13,7 +13,7 @@ import { withTableNames } from './table-names.ts'
 /** A database that is open and has the present schema. */
 export interface OpenedDatabase {
   readonly database: Database.Database
-  /** For messages. */
+  /** The path of the database file, for messages. */
   readonly file: string
   /** Whether the storage closes the database when it is closed. */
   readonly isOwn: boolean

@@ -11,11 +11,11 @@ export interface SqliteDatabase {
   readonly open: boolean
   /** Whether the database is read-only. The storage rejects such a database. */
   readonly readonly: boolean
-  /** A transaction is open. */
+  /** Whether a transaction is open on the connection. */
   readonly inTransaction: boolean
-  /** A statement. */
+  /** Prepares an SQL statement. */
   prepare(sql: string): unknown
-  /** Runs statements. */
+  /** Runs one or more SQL statements without parameters. */
   exec(sql: string): unknown
   /** Reads or sets a pragma of SQLite. */
   pragma(sql: string): unknown

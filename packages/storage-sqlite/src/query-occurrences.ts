@@ -29,7 +29,7 @@ const scanLimit = 10_000
 const firstScanStep = 100
 const lastScanStep = 1000
 
-/** Pages of occurrences. */
+/** Returns pages of occurrences that match a query. */
 export class OccurrenceQueries {
   readonly #tables: Tables
   readonly #statements: ReturnType<typeof prepareStatements>

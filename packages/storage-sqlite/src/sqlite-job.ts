@@ -57,7 +57,7 @@ export class SqliteJob implements JobLedger<StoredOccurrence> {
     return this.#findAt(address)
   }
 
-  /** After the last instant for which the job may have a record, this skips the search. */
+  /** Finds a record of the job. Skips the search after the last instant for which the job may have a record. */
   #findAt({ id, scheduledAt }: OccurrenceAddress): StoredOccurrence | undefined {
     const { row, watermark, excludedUntil, requestedUntil } = this.#head
     const last = Math.max(watermark, excludedUntil ?? watermark, requestedUntil ?? watermark)

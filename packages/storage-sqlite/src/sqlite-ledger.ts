@@ -39,7 +39,7 @@ export class SqliteLedger extends TableSteps implements Ledger {
   readonly keepsObjects = false
   readonly capabilities: Ledger['capabilities']
   readonly #opened: OpenedDatabase
-  /** By the user's connection: the ledger for transactions on it. */
+  /** The ledgers for transactions of users, by the user's connection. */
   readonly #within = new WeakMap<object, TransactionLedger>()
   readonly #connection: Connection
   readonly #queries: OccurrenceQueries

@@ -13,7 +13,8 @@ export class HostileSqlite implements HostileDatabase {
   readonly #options: Pick<SqliteStorageOptions, 'busyTimeout'>
   readonly #reader: Database.Database
   /**
-   * The end of the last user transaction. The file permits one write transaction at a time, so they wait for each other.
+   * Resolves when the last user transaction has ended. The file permits one write transaction at a time, so user
+   * transactions wait for each other.
    */
   #line: Promise<unknown> = Promise.resolve()
 
