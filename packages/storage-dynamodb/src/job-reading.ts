@@ -235,8 +235,8 @@ export class JobReading {
       size: list.length,
     }))
     this.#looked = [...(this.#looked ?? []), ...looked]
-    // A decision takes the first queued occurrence that it knows, so queued occurrences must become known in order. This
-    // read is not in order, so it drops them.
+    // A decision takes the first queued occurrence that it knows, so queued occurrences must become known in order. A read
+    // of active occurrences has another order, so this method drops queued ones.
     for (const { id } of unknown) if (this.records.get(id)?.record.state === 'queued') this.#known.delete(id)
   }
 

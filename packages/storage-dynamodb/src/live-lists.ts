@@ -19,7 +19,7 @@ const pageSize = 180
 const mostNewPages = 10
 /** Maximum number of active occurrences in the head of a job whose overlap rule counts them: 176 KB of an item's 400 KB. */
 const mostListed = 8000
-/** Maximum number of queued occurrences in a head. Each further one gets a separate item. */
+/** Maximum number of queued occurrences in a head. Each further queued occurrence gets a separate item. */
 const mostQueued = 64
 /** Number of queued occurrences that a step moves into the head when the list there is empty. */
 const refill = 32

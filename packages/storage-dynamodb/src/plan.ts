@@ -51,7 +51,10 @@ export async function readPlan({ keys, requests }: Table, head: StoredHead): Pro
   return JSON.parse(gunzipSync(Buffer.concat(parts)).toString()) as readonly PlannedWrite[]
 }
 
-/** Omits unchanged details and task runs from the plan. Carrying it out reads them again from the stored record. */
+/**
+ * Omits unchanged details and task runs from the plan. The node that carries out the plan reads them again from the stored
+ * record.
+ */
 function withoutBulk(write: RecordWrite): PlannedWrite {
   const { record, before, revision } = write
   if (revision === 0) return write

@@ -20,7 +20,10 @@ import type { Source } from './source.ts'
 import { isTrue, numberOf, type Row, type Session, type SqlValue } from './sql.ts'
 import type { Ear } from './wake-ups.ts'
 
-/** Maximum number of tries of a transaction that conflicts with others. With the growing pauses they take about 2 s. */
+/**
+ * Maximum number of tries of a transaction that conflicts with others. All tries together take about 2 s, because the
+ * pauses grow.
+ */
 const mostTries = 12
 
 /** Runs statements and transactions, each within a time limit, and translates their errors. */

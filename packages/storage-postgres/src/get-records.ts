@@ -66,8 +66,8 @@ async function readOccurrences(
     return new Map(rows.map((row) => readOccurrence(row)).map((record) => [record.id, record]))
   }
   let found = await select(byId)
-  // Heads have no index over the ids of their occurrences, so this scans the heads of all quick jobs. It also repeats the
-  // other reads, because an occurrence may have moved between the tables since.
+  // Heads have no index over the ids of their occurrences, so this scans the heads of all quick jobs. The statement also
+  // repeats the other reads, because an occurrence may have moved between the tables since.
   if (ids.some((id) => !found.has(id))) found = await select(`${byId} UNION ALL ${inHeads}`)
   return ids.map((id) => found.get(id) ?? null)
 }

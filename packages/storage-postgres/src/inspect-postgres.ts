@@ -44,8 +44,8 @@ export interface PostgresInspection {
 export interface VacuumHolder {
   readonly kind: 'transaction' | 'prepared' | 'slot' | 'standby'
   /**
-   * For a transaction, its process and application. For a prepared transaction, its identifier. For a replication slot, its
-   * name. For a standby with hot_standby_feedback, its application and address.
+   * The name of the holder. For a transaction, its process and application. For a prepared transaction, its identifier. For
+   * a replication slot, its name. For a standby with hot_standby_feedback, its application and address.
    */
   readonly name: string
   /** How long the holder has existed, in ms; `null` if PostgreSQL does not report it. */

@@ -2,7 +2,7 @@ import { finalStates, isFailure } from '@jobistemer/core/storage'
 import { lanes, stateCode } from './state-codes.ts'
 import { stepFunctions, sumRows } from './step-functions.ts'
 
-/** Value of `paused_until` in a head that is paused until it is resumed. */
+/** Value of `paused_until` in the head of a job whose pause has no end. */
 export const forEver = 9_000_000_000_000_000
 
 /**

@@ -36,7 +36,7 @@ export interface Head extends LedgerHead {
    * have permits.
    */
   readonly waiting: WaitingCounts
-  /** No slot after both this instant and the watermark has a record. */
+  /** No slot that is later than both this instant and the watermark has a record. */
   readonly excludedUntil: number | null
   /** No trigger or replay for a later instant has a record. */
   readonly requestedUntil: number | null

@@ -138,8 +138,8 @@ export class LiveTables {
   }
 
   /**
-   * Returns the next instant after `now` at which a pending occurrence becomes claimable, except those with these handler
-   * keys.
+   * Returns the next instant after `now` at which a pending occurrence becomes claimable. Ignores occurrences with these
+   * handler keys.
    */
   nextDueAt(now: number, exceptHandlers: readonly number[]): number | null {
     const except = JSON.stringify(exceptHandlers)
