@@ -52,7 +52,7 @@ export function readList<T>(value: readonly T[], field: string): readonly T[] {
   throw invalidValue(field, 'is not a list', value, 'Give an array.')
 }
 
-/** Checks that a value is an array of at most 10,000 items, the most that one call takes. */
+/** Checks that a value is an array of at most 10,000 items, the limit of a call. */
 export function readLimitedList<T>(value: readonly T[], field: string): readonly T[] {
   if (readList(value, field).length <= mostItems) return value
   throw new JobistemerError('INVALID_ARGUMENT', {

@@ -50,8 +50,8 @@ export interface RetryPolicyInput {
 export interface RetryPolicyInCode extends RetryPolicyInput {
   /**
    * The node calls this function after an attempt that failed or timed out, if a retry would follow. `false` ends the task at
-   * once. The function is synchronous. If it throws or returns a promise, the node logs that, emits `hook.failed`, and retries
-   * the task.
+   * once. The function is synchronous. If it throws or returns a promise, the node logs an error, emits `hook.failed`, and
+   * retries the task.
    *
    * The function is code, as `run` is: the storage does not keep it, and `update` of the policy leaves it in force. Tasks that
    * name a `handler`, `defaults`, `update` and `overrides` do not accept `retryIf`. `retryIf` gets the errors of isolated tasks
@@ -272,10 +272,10 @@ export interface JobSettings extends TaskSettings {
 }
 
 /**
- * The task settings that one level of the cascade overrides, checked and in milliseconds. The storage keeps settings in this
+ * The task settings that a level of the cascade overrides, checked and in milliseconds. The storage keeps settings in this
  * form.
  */
 export type TaskOverrides = Partial<TaskSettings>
 
-/** The job settings that one level of the cascade overrides, in the same form as {@link TaskOverrides}. */
+/** The job settings that a level of the cascade overrides, in the same form as {@link TaskOverrides}. */
 export type JobOverrides = Partial<JobSettings>

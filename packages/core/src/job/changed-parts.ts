@@ -73,7 +73,7 @@ function membersOf({ name: _, settings, ...rest }: TaskDocument): Members {
   return { ...settings, ...rest }
 }
 
-/** Compare only common tasks: a task that one of the definitions lacks does not change the order of the other tasks. */
+/** Compare only common tasks: a task that is missing in one definition does not change the order of the other tasks. */
 function changedOrder(before: readonly TaskDocument[], after: readonly TaskDocument[]): readonly ChangedPart[] {
   const common = (some: readonly TaskDocument[], others: readonly TaskDocument[]): string[] => {
     const names = new Set(others.map(({ name }) => name))
