@@ -130,7 +130,7 @@ export interface JobRecord {
    */
   readonly cancelsBelow: number | null
   /**
-   * The instants of the last starts, in order, by the clocks of the starting nodes. At most as many as the limit of the start
+   * The instants of the last starts, in order, by the clocks of the starting nodes. Their number is at most the limit of the start
    * rate in force. Absent without starts or without a start rate.
    */
   readonly starts?: readonly number[]

@@ -73,7 +73,7 @@ export interface Owner {
   readonly incarnation: string
 }
 
-/** The slots that one record covers. */
+/** The slots that a record covers. */
 export interface SlotSpan {
   /** First slot, epoch milliseconds, inclusive. */
   readonly from: number

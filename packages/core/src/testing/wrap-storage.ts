@@ -76,8 +76,8 @@ export interface StorageHooks extends Partial<Pick<Storage, StorageMethod | 'clo
 }
 
 /**
- * Wraps a storage, for tests that record calls, lose answers or break rules. The wrapper forwards all calls except those that
- * `hooks` replace. It lacks the optional members that the given storage lacks.
+ * Wraps a storage, for tests that record calls, lose answers or break rules. The wrapper forwards all calls except calls of
+ * methods that `hooks` replace. It lacks the optional members that the given storage lacks.
  *
  * @example
  * const deaf = wrapStorage(memoryStorage(), {
