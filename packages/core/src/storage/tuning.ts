@@ -10,7 +10,7 @@ export const priorityStepMs = 3_600_000
  */
 export const wokenAtOnce = 2
 
-/** Maximum number of occurrences of deleted and replaced jobs that one claim cancels, so that the claim does not take long. */
+/** Maximum number of occurrences of deleted and replaced jobs that a claim cancels, so that the claim does not take long. */
 export const canceledByClaim = 1000
 
 /** Maximum number of superseded slots that a step on one occurrence cancels, so that the step stays short. */
