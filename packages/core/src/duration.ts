@@ -7,7 +7,7 @@ import { invalidValue } from './errors.ts'
  * and are not accepted.
  */
 export interface DurationParts {
-  /** Of 7 days. */
+  /** Weeks of 7 days. */
   readonly weeks?: number
   /** Days of 24 hours, whatever the time zone. */
   readonly days?: number
@@ -31,9 +31,9 @@ const partMs: Readonly<Record<keyof DurationParts, number>> = {
 
 /** Lowest and highest accepted duration, in milliseconds. */
 export interface DurationBounds {
-  /** Default 0. */
+  /** Lowest accepted duration. Default 0. */
   readonly min?: number
-  /** Default 100 years. */
+  /** Highest accepted duration. Default 100 years. */
   readonly max?: number
 }
 

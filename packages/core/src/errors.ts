@@ -99,7 +99,7 @@ export class JobistemerError extends Error {
   readonly code: ErrorCode
   /** The wrong field, option or object, as a path such as `tasks[1].name`; `undefined` if the error concerns none. */
   readonly field: string | undefined
-  /** The rejected value. */
+  /** The rejected value, with passwords masked. */
   readonly value: unknown
   /** What the caller can do; `message` ends with it. `undefined` without a remedy. */
   readonly remedy: string | undefined

@@ -32,9 +32,9 @@ export interface NodeEvent {
 
 /** Fields of each event about an attempt. */
 export interface AttemptEvent extends OccurrenceEvent {
-  /** The task's name. */
+  /** The name of the task. */
   readonly task: string
-  /** Counts from 1. */
+  /** Number of the attempt, counted from 1. */
   readonly attempt: number
 }
 

@@ -40,11 +40,11 @@ import type { LiveCounts } from './storage/storage.ts'
 
 /** Filter of `occurrences`: which occurrences of a job to read. */
 export interface OccurrenceFilter {
-  /** Its name. */
+  /** Name of the job whose occurrences to read. */
   readonly job: string
-  /** Inclusive. */
+  /** First instant of `scheduledAt`, inclusive. Default: from the oldest on. */
   readonly from?: InstantInput
-  /** Exclusive. */
+  /** End of the instants of `scheduledAt`, exclusive. Default: up to the newest. */
   readonly to?: InstantInput
   /** Reads only occurrences in one of these states. Default: all states. */
   readonly states?: readonly OccurrenceState[]
@@ -77,7 +77,7 @@ export interface FailuresFilter extends Pick<OccurrenceFilter, 'tasks' | 'limit'
 
 /** Filter of `live`: which pending, queued and running occurrences to read. */
 export interface LiveFilter extends Pick<OccurrenceFilter, 'tasks' | 'limit' | 'cursor'> {
-  /** Default `running`. */
+  /** State of the occurrences to read. Default `running`. */
   readonly state?: LiveState
   /** Reads only occurrences that this node owns, in any incarnation. Default: all nodes. */
   readonly node?: string
@@ -85,7 +85,7 @@ export interface LiveFilter extends Pick<OccurrenceFilter, 'tasks' | 'limit' | '
 
 /** Options of `prune`: which old occurrences to remove. */
 export interface PruneOptions extends CallOptions {
-  /** Default: all jobs. */
+  /** Name of the job whose history to prune. Default: all jobs. */
   readonly job?: string
   /** Age limit: removes final occurrences whose `scheduledAt` is older. */
   readonly olderThan: DurationInput

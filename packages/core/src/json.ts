@@ -5,7 +5,7 @@ import { deepestJson, mostJsonBytes } from './tuning.ts'
 /** A value that `JSON.stringify` and `JSON.parse` return unchanged. */
 export type JsonValue = string | number | boolean | null | readonly JsonValue[] | { readonly [key: string]: JsonValue }
 
-/** A JSON object. */
+/** An object that JSON can represent. */
 export type JsonObject = { readonly [key: string]: JsonValue }
 
 /**

@@ -1,4 +1,4 @@
-/** A part of a list. */
+/** One page of a list. */
 export interface ListPage<T> {
   readonly items: readonly T[]
   /** The cursor of the next page, for another call with the same filter. `null` on the last page. */

@@ -20,7 +20,7 @@ export interface Logger {
 
 const ignore = (): void => undefined
 
-/** Logs nothing. */
+/** A logger that discards all lines. */
 export const silentLogger: Logger = { debug: ignore, info: ignore, warn: ignore, error: ignore }
 
 /**

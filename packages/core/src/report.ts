@@ -25,7 +25,7 @@ export interface ExecutionReport {
   readonly finishedAt: Date
   /** Milliseconds from the start of the occurrence to its end. */
   readonly durationMs: number
-  /** How it ended. */
+  /** The final state of the occurrence. */
   readonly outcome: FinalState
   /** Why the occurrence has this outcome; `null` if the outcome is self-explanatory. */
   readonly reason: OccurrenceReason | null
@@ -62,7 +62,7 @@ export interface TaskReport {
    * fifteen.
    */
   readonly attempts: readonly AttemptReport[]
-  /** Number of attempts. */
+  /** Number of attempts of the task, of all owners. */
   readonly attemptCount: number
 }
 
@@ -93,7 +93,7 @@ export interface AttemptReport {
 
 /** The progress of an attempt, as its handler last reported it. */
 export interface ProgressReport {
-  /** 0 to 1. */
+  /** How much of the work is done, from 0 to 1. */
   readonly fraction: number
   /** The message of the handler, cut after 200 characters; `null` without a message. */
   readonly message: string | null

@@ -46,7 +46,7 @@ export interface RunDueReport {
   readonly nextAt: Date | null
 }
 
-/** The checked options. */
+/** The checked options of `runDue`. */
 export interface CheckedRunDue {
   readonly budgetMs: number
   readonly signal: AbortSignal | null

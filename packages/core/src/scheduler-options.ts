@@ -37,7 +37,7 @@ import {
 } from './tuning.ts'
 import { invalidValue } from './errors.ts'
 
-/** What `createScheduler` takes. */
+/** Options of `createScheduler`. */
 export interface SchedulerOptions {
   /** The storage that keeps all jobs and occurrences. The scheduler does not close the storage. */
   readonly storage: Storage
@@ -102,9 +102,11 @@ export interface SchedulerOptions {
    * code 1, unless the program has set another code. `true`: SIGTERM and SIGINT. Default: none.
    */
   readonly handleSignals?: boolean | readonly ShutdownSignal[]
-  /** How long a shutdown lets runs continue before it fires their signals. The call can override it. Default 20 s. */
+  /** How long a shutdown lets runs continue before it fires their signals. `shutdown` can override this time. Default 20 s. */
   readonly gracePeriod?: DurationInput
-  /** How long a shutdown waits for handlers after it has fired their signals. The call can override it. Default 5 s. */
+  /**
+   * How long a shutdown waits for handlers after it has fired their signals. `shutdown` can override this time. Default 5 s.
+   */
   readonly abortGracePeriod?: DurationInput
   /**
    * Handlers by name, for tasks that name a `handler`. With these handlers, this node runs jobs that are data. Default: none.

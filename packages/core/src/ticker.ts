@@ -34,7 +34,7 @@ export interface TickerOptions {
  *   This happens after the process stalled, the machine slept or the clock was set forward.
  */
 export interface Ticker extends AsyncIterable<Tick> {
-  /** The schedule. */
+  /** The schedule whose instants the ticker emits. */
   readonly schedule: Schedule
   /**
    * Starts the ticker: the first tick is the first instant after now. Does nothing while the ticker is enabled.
@@ -62,7 +62,7 @@ export interface Ticker extends AsyncIterable<Tick> {
    * @throws JobistemerError `INVALID_SCHEDULE` when the schedule fails
    */
   nextRun(): Date | null
-  /** A new reader. */
+  /** Makes a new reader of the ticker. */
   [Symbol.asyncIterator](): AsyncIterator<Tick, undefined>
   /** Stops the ticker, as {@link stop} does. */
   [Symbol.dispose](): void
@@ -374,7 +374,7 @@ class FollowedClock {
 
 /** A tick: an instant of the ticker's schedule that has come. */
 export interface Tick {
-  /** The instant of the schedule. */
+  /** The instant of the schedule that has come. */
   readonly scheduledAt: Date
   /** When the ticker noticed the instant, by the wall clock. */
   readonly firedAt: Date

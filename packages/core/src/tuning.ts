@@ -1,4 +1,4 @@
-/** Milliseconds of a day. */
+/** Milliseconds in a day of 24 hours. */
 export const dayMs = 86_400_000
 
 /** The last instant that a `Date` can hold, in epoch milliseconds: 100,000,000 days after the epoch. */

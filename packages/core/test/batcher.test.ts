@@ -156,7 +156,7 @@ describe('a batched request', () => {
     storageOf.fails = (items) => items.includes('bad')
     void ask('bad').catch(() => undefined)
     await turns()
-    // No time passes.
+    // The answer arrives although the clock does not advance.
     expect(await ask('good')).toBe('good done')
     await clock.advance(20_000)
   })

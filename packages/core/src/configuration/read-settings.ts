@@ -95,9 +95,9 @@ function readEach(readers: Readonly<Record<string, SettingReader>>, input: objec
   return overrides
 }
 
-/** -10 to 10. */
+/** Checks a priority: an integer from -10 to 10. */
 export function readPriority(value: unknown, field: string): number {
-  // No negative zero.
+  // `|| 0` turns -0 into 0.
   return readInteger(value, field, -10, 10) || 0
 }
 

@@ -40,7 +40,7 @@ export interface RetryPolicyInput {
   readonly retryInterval?: DurationInput
   /** Factor by which each further interval grows; 1 to 100. Default 1: all intervals are equal. */
   readonly backoffFactor?: number
-  /** Maximum interval. Default 1 h. */
+  /** Maximum time between two attempts. Default 1 h. */
   readonly maxInterval?: DurationInput
   /** Random share of each interval, 0 to 1. With 0.2, an interval of 10 s lasts 8 to 10 s. Default 0. */
   readonly jitter?: number
@@ -98,9 +98,9 @@ export type KeepLogsInput =
 
 /** Settings that both a job and a task can have. */
 export interface TaskSettingsInput {
-  /** Default `fail_fast`. */
+  /** What a failure of the task means for the other tasks of the occurrence. Default `fail_fast`. */
   readonly failureStrategy?: FailureStrategy
-  /** Default: no retry. */
+  /** How the node retries a failed task. Default: no retry. */
   readonly retryPolicy?: RetryPolicyInput
   /** Maximum duration of one attempt. Default: the job's `executionTimeout`. */
   readonly taskTimeout?: DurationInput
@@ -114,7 +114,7 @@ export interface TaskSettingsInput {
 
 /** Settings of a job. A scheduler takes the same settings as defaults for its jobs. */
 export interface JobSettingsInput extends TaskSettingsInput {
-  /** Default `sequential`. */
+  /** Whether the tasks of the job run one after another or all at once. Default `sequential`. */
   readonly taskExecutionMode?: TaskExecutionMode
   /** Maximum duration of an occurrence, from its claim. Default 1 h. */
   readonly executionTimeout?: DurationInput
@@ -145,14 +145,14 @@ export interface JobSettingsInput extends TaskSettingsInput {
    * its creation. Default 0.
    */
   readonly priority?: number
-  /** Default `execute_last`. */
+  /** Which missed slots of the job still run. Default `execute_last`. */
   readonly recoveryStrategy?: RecoveryStrategyInput
   /**
    * Time after which a slot that no node has created is missed: the recovery strategy then decides about it. If several slots
    * of the job came due while the storage failed, they are missed too. Default 1 min.
    */
   readonly misfireThreshold?: DurationInput
-  /** Default `retry`. */
+  /** What happens to an interrupted occurrence of the job. Default `retry`. */
   readonly onInterrupted?: InterruptionStrategy
   /**
    * How many times nodes rescue an occurrence under `onInterrupted: 'retry'`. After that the occurrence fails. A hand-back by a
@@ -189,7 +189,7 @@ export interface RetryPolicy {
   readonly retryIntervalMs: number
   /** Factor by which each further interval grows. */
   readonly backoffFactor: number
-  /** Maximum interval. */
+  /** Maximum milliseconds between two attempts. */
   readonly maxIntervalMs: number
   /** Random share of each interval, 0 to 1; it only shortens the interval. */
   readonly jitter: number

@@ -24,7 +24,7 @@ export type FromStarter =
   | { readonly kind: 'started'; readonly child: number; readonly pid: number }
   /** A message of a child. A handler can send any message, so the node checks it. */
   | { readonly kind: 'heard'; readonly child: number; readonly message: unknown }
-  /** To stderr. */
+  /** The child has written this text to stderr. */
   | { readonly kind: 'wrote'; readonly child: number; readonly text: string }
   | {
       readonly kind: 'ended'

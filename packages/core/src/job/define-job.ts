@@ -29,7 +29,7 @@ import type { Isolation, IsolationOptions, OccurrenceContext, TaskDefinition } f
 /** A task with any types of data and result. */
 export interface AnyTask extends TaskSettingsInput, Partial<IsolationOptions> {
   readonly name: string
-  /** Default: no retry. */
+  /** How the node retries the task. Default: no retry. */
   readonly retryPolicy?: RetryPolicyInCode
   /** Data for the handler. The storage keeps the data as JSON with the definition. */
   readonly data?: unknown
@@ -39,7 +39,7 @@ export interface AnyTask extends TaskSettingsInput, Partial<IsolationOptions> {
   readonly handler?: string
 }
 
-/** What {@link defineJob} takes. */
+/** Options of {@link defineJob}. */
 export interface JobOptions extends JobSettingsInput {
   /** Name of the job, unique on its storage; 1 to 255 characters. The job's id derives from the name. */
   readonly name: string
@@ -113,7 +113,7 @@ export interface Job<Input = unknown> {
   readonly unbound: UnboundSchedule | null
   /** The settings in the definition of the job, checked, durations in milliseconds. */
   readonly overrides: JobOverrides
-  /** In their order. */
+  /** The tasks of the job, in their order. */
   readonly tasks: readonly JobTask[]
   /** The schema of the data of triggers and replays; `null` without one. */
   readonly payload: StandardSchema<Input, unknown> | null

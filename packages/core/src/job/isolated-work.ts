@@ -7,9 +7,9 @@ import { invalidValue, JobistemerError, printValue } from '../errors.ts'
 import { processProgram, starterProgram, threadProgram } from '../isolated/programs.ts'
 import type { IsolatedResourceLimits, Isolation, IsolationOptions, TaskHandler } from './task.ts'
 
-/** {@link IsolationOptions}, checked. */
+/** The checked form of {@link IsolationOptions}. */
 export interface IsolatedWork {
-  /** A `file:` URL. */
+  /** The module of the handler, as a `file:` URL. */
   readonly module: string
   readonly isolation: Isolation
   readonly pool: boolean

@@ -15,7 +15,7 @@ export interface JobDocument {
   readonly defaults: JobOverrides
   readonly settings: JobOverrides
   readonly tasks: readonly TaskDocument[]
-  /** Absent without any. */
+  /** The tags of the job; absent without tags. */
   readonly tags?: readonly string[]
   readonly description?: string
   /** Tag of the code that declares the job; absent without a tag. */

@@ -24,7 +24,7 @@ export function readPayloadSchema<Input>(schema: PayloadSchema<Input>, field: st
 /** Where the data come from, for messages. */
 interface PayloadPlace {
   readonly jobName: string
-  /** `data`, `items[3].data`. */
+  /** The argument that holds the data: `data`, `items[3].data`. */
   readonly field: string
 }
 

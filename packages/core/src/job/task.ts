@@ -12,9 +12,9 @@ export interface PreviousRun {
   readonly id: OccurrenceId
   /** The instant that the earlier run worked for, as its handler got it. */
   readonly scheduledAt: Date
-  /** When it ended. */
+  /** When the earlier run ended. */
   readonly finishedAt: Date
-  /** How it ended. */
+  /** The final state of the earlier run. */
   readonly state: OccurrenceState
 }
 
@@ -30,7 +30,7 @@ export interface CoveredSpan {
 
 /** The backfill that a run belongs to. */
 export interface BackfillReference {
-  /** Names the backfill. */
+  /** The key that names the backfill. */
   readonly key: string
   /** The slot that the run makes up for. */
   readonly slot: Date
@@ -101,7 +101,7 @@ export interface TaskContext<Data = unknown, Input = JsonValue | undefined> exte
   readonly task: { readonly id: TaskId; readonly name: string }
   /** The id of the task run: the task inside this occurrence. All attempts of the task have the same id. */
   readonly taskRunId: TaskRunId
-  /** This attempt. */
+  /** The id of this attempt. */
   readonly attemptId: AttemptId
   /** Number of this attempt, from 1. An attempt that was handed back before its handler was called counts too. */
   readonly attempt: number
@@ -201,7 +201,7 @@ export interface IsolationOptions {
    * attempt ended by itself, and ends the child after 30 s without work. Default false: a new child for each attempt.
    */
   readonly pool?: boolean
-  /** Default: what V8 chooses. */
+  /** Memory limits of the child. Default: the limits that V8 chooses. */
   readonly resourceLimits?: IsolatedResourceLimits
   /** All environment variables of the child. Default: those of the node. `{ ...process.env, NAME: 'value' }` adds one. */
   readonly env?: Readonly<Record<string, string>>
@@ -227,7 +227,7 @@ export interface TaskDefinition<Data = unknown, Result = unknown, Input = JsonVa
    * are rejected. Members that are `undefined` are left out.
    */
   readonly data?: Data
-  /** Default: no retry. */
+  /** How the node retries the task. Default: no retry. */
   readonly retryPolicy?: RetryPolicyInCode
   /**
    * The handler of the task. The storage keeps the handler's return value as JSON with the run. A return value that JSON would

@@ -30,7 +30,7 @@ export interface OverlapRule {
  * is a start, also after a hand-back or a rescue.
  */
 export interface StartRate {
-  /** How many; 1 to 100. */
+  /** Maximum number of starts in an interval; 1 to 100. */
   readonly limit: number
   /** Length of the interval, in milliseconds; at least 1. A start exactly at the end of the interval does not count. */
   readonly intervalMs: number
@@ -48,7 +48,7 @@ export interface ScheduleSegment {
 
 /** The pause of a job: its start, its end and its reason. */
 export interface PauseRecord {
-  /** Epoch milliseconds. */
+  /** Start of the pause, in epoch milliseconds. */
   readonly at: number
   /** End of the pause, epoch milliseconds, exclusive. The end causes no write. Absent: the pause lasts until it is lifted. */
   readonly until?: number
@@ -60,7 +60,7 @@ export interface PauseRecord {
    * has no effect, because its `until` lies before all slots.
    */
   readonly lifted?: {
-    /** Epoch milliseconds. */
+    /** When the caller resumed the job, in epoch milliseconds. */
     readonly at: number
     readonly reason: string | null
     readonly actor: string | null
@@ -70,13 +70,13 @@ export interface PauseRecord {
 /** The content of one version of a job. A stored version never changes. */
 export interface JobVersionRecord {
   readonly jobId: JobId
-  /** 1, 2, 3 … */
+  /** Number of the version: 1, 2, 3 … */
   readonly version: number
   /** Digest of the definition. Equal definitions have equal fingerprints. */
   readonly fingerprint: string
   /** The definition with its settings and tasks. Storages keep the definition unchanged and never read its members. */
   readonly definition: JsonObject
-  /** Epoch milliseconds. */
+  /** When the version was stored, in epoch milliseconds. */
   readonly createdAt: number
 }
 
@@ -86,7 +86,7 @@ export interface JobVersionRecord {
  */
 export interface JobRecord {
   readonly id: JobId
-  /** 1 to 255 characters. */
+  /** The name of the job, 1 to 255 characters. */
   readonly name: string
   /** Tag of the code that declared the job, so that `plan` and `apply` find removed definitions; `null` without a tag. */
   readonly owner: string | null

@@ -27,10 +27,10 @@ export type FinalState = Exclude<OccurrenceState, 'pending' | 'queued' | 'runnin
 /** The states in which an occurrence waits or runs. */
 export type LiveState = Exclude<OccurrenceState, FinalState>
 
-/** Occurrences in an `active` state block later ones of their job, unless its overlap policy is `allow`. */
+/** The live states, as a list. Pending and running occurrences are active, except delayed ones, see `isDelayed`. */
 export const liveStates: readonly LiveState[] = ['pending', 'queued', 'running']
 
-/** The terminal states. */
+/** The final states, as a list. */
 export const finalStates: readonly FinalState[] = [
   'completed',
   'completed_with_errors',
@@ -61,13 +61,13 @@ export function isFinal(state: OccurrenceState): state is FinalState {
 export interface OccurrenceAddress {
   readonly id: OccurrenceId
   readonly jobId: JobId
-  /** Epoch milliseconds. */
+  /** The occurrence's slot or planned start, in epoch milliseconds. */
   readonly scheduledAt: number
 }
 
 /** The owner of an occurrence: a node and its incarnation. */
 export interface Owner {
-  /** The node's name. */
+  /** The name of the node. */
   readonly node: string
   /** The incarnation of the node: unique to one start of one process, so that the lives of a node differ. */
   readonly incarnation: string
@@ -79,13 +79,13 @@ export interface SlotSpan {
   readonly from: number
   /** Last slot, epoch milliseconds, inclusive. */
   readonly to: number
-  /** How many slots. */
+  /** Number of covered slots. */
   readonly count: number
 }
 
 /** A run of a backfill: its slot, and the parameters of the backfill. The key of the backfill is the `requestKey`. */
 export interface BackfillRecord {
-  /** Epoch milliseconds. */
+  /** The slot that the run makes up for, in epoch milliseconds. */
   readonly slot: number
   /** Start of the backfill's span, epoch milliseconds, inclusive. */
   readonly from: number
@@ -93,7 +93,7 @@ export interface BackfillRecord {
   readonly to: number
   /** Which slots the backfill runs. */
   readonly which: 'all' | 'missed' | 'failed' | 'missed_and_failed'
-  /** The order of its runs. */
+  /** The order of the backfill's runs. */
   readonly order: 'oldest_first' | 'newest_first'
   /**
    * Number of concurrent runs of the backfill. The end of each run creates the run of the slot that is `lanes` slots
@@ -207,7 +207,7 @@ export interface ErrorRecord {
 
 /** The latest progress that the handler of an attempt has reported. */
 export interface ProgressRecord {
-  /** 0 to 1. */
+  /** How much of the work is done, from 0 to 1. */
   readonly fraction: number
   /** The message of the handler, at most 200 characters; `null` without a message. */
   readonly message: string | null
@@ -270,7 +270,7 @@ export type TaskRunState = 'running' | 'retrying' | 'completed' | 'failed' | 'ca
 
 /** Counts of attempts that the storage no longer keeps. */
 export interface OmittedAttempts {
-  /** How many. */
+  /** Number of dropped attempts. */
   readonly attempts: number
   /** Number of dropped attempts that failed or timed out. */
   readonly failures: number
@@ -296,7 +296,7 @@ export interface TaskRunRecord {
 
 /** A request to cancel an occurrence. */
 export interface CancelRequest {
-  /** Epoch milliseconds. */
+  /** When the caller requested the cancellation, in epoch milliseconds. */
   readonly at: number
   readonly reason: string
   /** The actor that the caller named; `null` if the caller named none. */

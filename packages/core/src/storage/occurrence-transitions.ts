@@ -141,7 +141,7 @@ export function requeued(record: OccurrenceRecord): OccurrenceRecord {
   return { ...record, state: 'queued', reason: null }
 }
 
-/** Queued → pending. */
+/** Queued → pending: a place of the job is free. */
 export function woken(record: OccurrenceRecord): OccurrenceRecord {
   return { ...record, state: 'pending', reason: null }
 }

@@ -303,7 +303,7 @@ export function compareOrder(left: Ordered & { readonly id: string }, right: typ
 /** The input of the overlap rule for a new slot, trigger or replay. */
 export interface OverlapSituation {
   readonly kind: 'slot' | 'trigger' | 'replay'
-  /** The job's rule. */
+  /** The overlap rule of the job. */
   readonly overlap: OverlapRule
   /** Whether the job is paused now, so that no occurrence of the job starts. */
   readonly paused: boolean

@@ -146,7 +146,7 @@ export interface WakeUp {
 
 // ---------------------------------------------------------------------------------------------------------- saveJobs
 
-/** What `saveJobs` takes. */
+/** The changes of jobs that `saveJobs` makes. */
 export interface SaveJobsRequest {
   readonly now: number
   /** The changes, which take effect in this order. Each change is atomic. */
@@ -235,7 +235,7 @@ export type SaveJobAnswer =
 
 // ------------------------------------------------------------------------------------------------- createOccurrences
 
-/** What `createOccurrences` takes. */
+/** The occurrences that `createOccurrences` creates. */
 export interface CreateOccurrencesRequest {
   readonly now: number
   /** The node that becomes the owner of the occurrences that the call starts. */
@@ -277,7 +277,7 @@ export interface CreateRequested extends CreateItemBase {
   readonly dueAt: number
   readonly executionTimeoutMs: number
   readonly details: OccurrenceDetails
-  /** As for a slot. */
+  /** Task runs to start the occurrence with, as for a slot; `null`: it stays pending. */
   readonly runs: readonly TaskRunRecord[] | null
   /**
    * The id of the record if the request is skipped. The id of the request then stays free, and the caller may send the
@@ -406,7 +406,7 @@ export type CreateAnswer =
 
 // -------------------------------------------------------------------------------------------------------------- claim
 
-/** What `claim` takes. */
+/** Which occurrences `claim` may take, and for which owner. */
 export interface ClaimRequest {
   readonly now: number
   readonly owner: Owner
@@ -455,7 +455,7 @@ export interface CancelNotice extends OccurrenceAddress {
 
 // ------------------------------------------------------------------------------------------------------------- settle
 
-/** What `settle` takes. */
+/** The occurrences that `settle` settles. */
 export interface SettleRequest {
   readonly now: number
   readonly items: readonly SettleItem[]
@@ -522,7 +522,7 @@ export type SettleAnswer =
 
 // ------------------------------------------------------------------------------------------------------------- cancel
 
-/** What `cancel` takes. */
+/** The occurrences that `cancel` cancels. */
 export interface CancelOccurrencesRequest {
   readonly now: number
   readonly items: readonly CancelItem[]
@@ -550,7 +550,7 @@ export type CancelAnswer =
 
 // --------------------------------------------------------------------------------------------------------------- reap
 
-/** What `reap` takes. */
+/** The occurrences that `reap` takes from their owners. */
 export interface ReapRequest {
   readonly now: number
   readonly items: readonly ReapItem[]
@@ -628,7 +628,7 @@ export interface GetAnswer {
   readonly latest: readonly (OccurrenceRecord | null)[]
 }
 
-/** A part of a list. */
+/** One page of a list. */
 export interface Page<T> {
   readonly items: readonly T[]
   /** The cursor of the next page; `null` on the last page. Pages before the last may be shorter than `limit`, even empty. */
@@ -637,13 +637,13 @@ export interface Page<T> {
 
 /** Which page of a list to read. */
 export interface PageRequest {
-  /** At least 1. */
+  /** Maximum number of items of the page; at least 1. */
   readonly limit: number
   /** The cursor of the previous page; `null` for the first page. */
   readonly cursor: string | null
 }
 
-/** What `listJobs` takes. */
+/** Which jobs `listJobs` reads. */
 export interface JobQuery extends PageRequest {
   /** Only jobs with `changedAt` at or after this instant. Default: all jobs. */
   readonly changedSince?: number
@@ -669,7 +669,7 @@ export interface DueJobs {
   readonly shards?: readonly number[]
 }
 
-/** What `listOccurrences` takes. */
+/** Which occurrences `listOccurrences` reads. */
 export type OccurrenceQuery =
   /** Reads the history of one job by `scheduledAt` (ties by id), `from` inclusive, `to` exclusive. */
   | (PageRequest & {
@@ -709,10 +709,10 @@ export type OccurrenceQuery =
 
 // -------------------------------------------------------------------------------------------------------------- prune
 
-/** What `prune` takes. */
+/** Which history `prune` removes. */
 export interface PruneRequest {
   readonly now: number
-  /** `null`: all jobs. */
+  /** The job whose history to remove; `null` for all jobs. */
   readonly jobId: JobId | null
   /**
    * The storage removes final occurrences with `scheduledAt` before this instant. If the job has a next instant, the storage
@@ -737,7 +737,7 @@ export interface PruneAnswer {
 
 // ---------------------------------------------------------------------------------------------------------- heartbeat
 
-/** What `heartbeat` takes. */
+/** The records that `heartbeat` writes, removes and reads. */
 export interface HeartbeatRequest {
   readonly now: number
   /**
@@ -764,7 +764,7 @@ export interface NodeAtCounter {
   readonly counter: number
 }
 
-/** What `heartbeat` answers. */
+/** The records that `heartbeat` has read. */
 export interface HeartbeatAnswer {
   /** All node records after the step, including the sender's own, by incarnation. */
   readonly nodes: readonly NodeRecord[]

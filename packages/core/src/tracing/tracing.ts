@@ -9,7 +9,7 @@ import type {
 
 /** A call that requests runs, as tracing sees it. */
 export interface TracedRequest {
-  /** The called method. */
+  /** The method that the caller has called. */
   readonly operation: 'trigger' | 'trigger_many' | 'replay' | 'backfill'
   /** Name of the job; `null` if the request is for several jobs. */
   readonly jobName: string | null
@@ -38,7 +38,7 @@ export type RequestEnd =
 export interface RequestTrace {
   /** The trace context to store with each occurrence that the call creates; `null` for none. */
   readonly context: TraceContext | null
-  /** Called once. */
+  /** The node or client calls `ended` once, when the request is answered or has failed. */
   ended(end: RequestEnd): void
 }
 
@@ -48,7 +48,7 @@ export interface TracedRun {
   readonly job: { readonly id: JobId; readonly name: string; readonly version: number }
   /** The occurrence of the run, and how it came to be. */
   readonly occurrence: { readonly id: OccurrenceId; readonly kind: OccurrenceKind }
-  /** This node's name. */
+  /** The name of the node on which the run begins. */
   readonly node: string
   /** The instant that the run works for, as `context.scheduledAt`. */
   readonly scheduledAt: Date

@@ -38,7 +38,7 @@ export class AsyncWrites {
     this.#ledger = ledger
   }
 
-  /** As in `Storage`. */
+  /** Creates occurrences, as `Storage.createOccurrences` does. */
   async createOccurrences({ now, owner, items }: CreateOccurrencesRequest): Promise<readonly CreateAnswer[]> {
     const ledger = this.#ledger
     const rules = (some: readonly CreateItem[]) => this.each(now, some, creates(owner))
@@ -46,7 +46,7 @@ export class AsyncWrites {
     return await quickly(items, async (some) => await ledger.quickCreates?.(some, { now, owner }), rules)
   }
 
-  /** As in `Storage`. */
+  /** Settles occurrences, as `Storage.settle` does. */
   async settle(request: SettleRequest): Promise<readonly SettleAnswer[]> {
     const ledger = this.#ledger
     const { now } = request
@@ -72,7 +72,7 @@ export class AsyncWrites {
     return answers
   }
 
-  /** As in `Storage`. */
+  /** Changes jobs, as `Storage.saveJobs` does. */
   async saveJobs({
     now,
     changes,
@@ -81,12 +81,12 @@ export class AsyncWrites {
     return await this.each(now, changes, saves(cancelLimit))
   }
 
-  /** As in `Storage`. */
+  /** Cancels occurrences, as `Storage.cancel` does. */
   async cancel({ now, items }: CancelOccurrencesRequest): Promise<readonly CancelAnswer[]> {
     return await this.each(now, items, cancels)
   }
 
-  /** As in `Storage`. */
+  /** Takes occurrences from their owners, as `Storage.reap` does. */
   async reap({ now, items }: ReapRequest): Promise<readonly ReapAnswer[]> {
     return await this.each(now, items, reaps)
   }

@@ -115,7 +115,7 @@ export interface JobLedger<Entry extends LedgerEntry = LedgerEntry> {
   /** Sets the recorded starts of the job. Steps call `noteStarts` only for a job with a start rate. */
   noteStarts(starts: readonly number[]): void
 
-  /** The whole head. */
+  /** The complete head of the job. */
   readonly job: JobRecord
   /**
    * Replaces the whole head. `version` is a new version to store; `null` if the version in force stays. A change of the pause

@@ -46,7 +46,7 @@ export type Ledger = SyncLedger | AsyncLedger
 
 /** Further operations of a ledger inside a user's transaction, see `Storage.within`. */
 export interface CommitControl {
-  /** As in `StorageWithin`. */
+  /** Makes the commit of the user's transaction impossible, as `StorageWithin.forbidCommit` does. */
   forbidCommit(): MaybePromise<void>
   /** Sends wake-ups for the changes of a step to the other connections, once the user's transaction is committed. */
   notify?(kinds: ReadonlySet<WakeUp['kind']>): MaybePromise<void>
@@ -67,7 +67,7 @@ export interface AsyncLedgerWithin extends Pick<AsyncLedger, 'run' | 'quickSettl
 export interface LedgerBase {
   /** The call with which a user opens such a storage, for messages: `memoryStorage()`. */
   readonly opener: string
-  /** As in `Storage`. */
+  /** The properties of the storage that tune the engine, as in `Storage`. */
   readonly capabilities: StorageCapabilities
   /**
    * Whether the ledger keeps and returns the objects themselves: core then copies the inputs and outputs of its steps. False
@@ -91,19 +91,19 @@ export interface LedgerBase {
   /** Writes and reads node records as `Storage.heartbeat` does. The caller owns the answer. */
   heartbeat(request: HeartbeatRequest): MaybePromise<HeartbeatAnswer>
 
-  /** As in `Storage`. */
+  /** Reads the clock of the storage, as `Storage.serverTime` does. */
   serverTime?(): Promise<number>
-  /** As in `Storage`. */
+  /** Registers a listener for wake-ups, as `Storage.subscribe` does. */
   subscribe?(listener: (wakeUp: WakeUp) => void): () => void
   /**
    * Sends wake-ups for the changes of a stored step to the other connections. A lost wake-up delays work until the next poll.
    */
   notify?(kinds: ReadonlySet<WakeUp['kind']>): void
-  /** Called once. */
+  /** Closes the connection. Core calls `close` once. */
   close(): MaybePromise<void>
 }
 
-/** What `removeHistory` takes. */
+/** What `removeHistory` removes. */
 export interface HistoryRemoval {
   readonly jobId: JobId
   /** Final occurrences to remove, oldest first. */
@@ -157,9 +157,9 @@ export interface SyncLedger<Entry extends LedgerEntry = LedgerEntry> extends Led
   /** Runs a reading step. The step sees one consistent state. */
   read<T>(step: () => T): MaybePromise<T>
 
-  // Steps call the following members.
+  // Only steps call the members below.
 
-  /** A job, tombstones too. */
+  /** Returns the job with this id, also a tombstone; `undefined` without one. */
   job(id: JobId): JobLedger<Entry> | undefined
   /**
    * An optional fast path that creates an ordinary item. Returns `null`, without a change, for any other item; core then runs
@@ -234,7 +234,7 @@ export interface AsyncLedger extends LedgerBase {
     items: readonly CreateItem[],
     request: { readonly now: number; readonly owner: Owner },
   ): Promise<readonly (CreateAnswer | null)[]>
-  /** As {@link quickCreates}. */
+  /** Optional fast path for whole calls of `settle`, with the conditions of {@link quickCreates}. */
   quickSettles?(items: readonly SettleItem[], now: number): Promise<readonly (SettleAnswer | null)[]>
 
   /**
@@ -242,7 +242,7 @@ export interface AsyncLedger extends LedgerBase {
    * again.
    */
   due(query: DueQuery, page: { readonly limit: number; readonly cursor: string | null }): Promise<DuePage>
-  /** As in {@link SyncLedger}. */
+  /** Reads the next due instant, as {@link SyncLedger.nextDueAt} does. */
   nextDueAt(query: DueQuery): Promise<number | null>
   /** Reads the running occurrences of exactly this owner that have a cancel request, least `scheduledAt` first. */
   cancelRequested(owner: Owner): Promise<readonly OccurrenceRecord[]>
@@ -348,7 +348,7 @@ export type LiveNeeds = { readonly [State in LiveState]: number } & {
   readonly superseded: { readonly cancelsBelow: number; readonly count: number } | null
 }
 
-/** All records read. */
+/** All records that the ledger has read for a step. */
 export interface StepState extends StepHeads {
   /** The last occurrence of each `namingKey`, by `keyId`. Keys that name no occurrence are left out. */
   readonly keys: ReadonlyMap<OccurrenceId, OccurrenceId>

@@ -6,7 +6,7 @@ import type { HeartbeatAnswer, HeartbeatRequest } from '../storage.ts'
 export class NodeList {
   readonly #nodes = new Map<string, { readonly record: NodeRecord; readonly profile: NodeProfile | null }>()
 
-  /** As in `Storage`. */
+  /** Writes and reads node records, as `Storage.heartbeat` does. */
   heartbeat({ own, profile, remove, profilesOf }: HeartbeatRequest): HeartbeatAnswer {
     for (const { incarnation, counter } of remove) {
       if (this.#nodes.get(incarnation)?.record.counter === counter) this.#nodes.delete(incarnation)

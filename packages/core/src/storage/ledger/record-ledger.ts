@@ -23,7 +23,7 @@ import { compareAddresses } from './step-context.ts'
 export interface RecordLedgerOptions {
   /** The call with which a user opens such a storage, for messages: `journalStorage()`. */
   readonly opener: string
-  /** As in `Storage`. */
+  /** The properties of the storage that tune the engine, as in `Storage`. */
   readonly capabilities: StorageCapabilities
   /** The records in memory, which all connections to the same data share. */
   readonly records: Records

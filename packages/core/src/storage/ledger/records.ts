@@ -14,7 +14,7 @@ export type RecordChange =
 export class Records {
   /** All jobs by id, tombstones included. */
   readonly jobs: Map<JobId, JobRecord> = new Map()
-  /** By {@link versionKey}. */
+  /** All versions of jobs, by {@link versionKey}. */
   readonly versions: Map<string, JobVersionRecord> = new Map()
   /** All occurrences by id: live occurrences and history. */
   readonly occurrences: Map<OccurrenceId, OccurrenceRecord> = new Map()

@@ -26,7 +26,7 @@ import {
 
 /** Finds the job of a step, and stores a new job. */
 export interface JobShelf {
-  /** Tombstones too. */
+  /** The job, also a tombstone; `undefined` without one. */
   readonly job: JobLedger | undefined
   create(job: JobRecord, version: JobVersionRecord): void
 }
