@@ -1,6 +1,6 @@
-/** A timer that was set. */
+/** A pending call of {@link Clock.setTimer}. */
 export interface Timer {
-  /** Cancels the call. Does nothing after the call. */
+  /** Cancels the timer's callback. Does nothing once the callback has been called. */
   cancel(): void
 }
 
@@ -16,27 +16,30 @@ export interface Clock {
   /** Milliseconds since an arbitrary instant; never jumps or runs backwards. */
   monotonic(): number
   /**
-   * Calls back once after `delayMs` or earlier; callbacks compare the clock again. A clock whose wall time may jump, or
-   * that uses `setTimeout`, cuts delays to 60 s. With `unref`, the timer does not keep the process alive.
+   * Calls `callback` once, after `delayMs` or earlier. An early callback must compare the clock and set another timer. A clock
+   * whose wall time may jump, or that uses `setTimeout`, cuts delays to 60 s. With `unref`, the timer does not keep the process
+   * alive.
    */
   setTimer(delayMs: number, callback: () => void, options?: { readonly unref?: boolean }): Timer
   /**
-   * The engine passes the promise of each storage call, and of work that takes several turns. A virtual clock waits for
-   * it before it moves. The real clock lacks this method.
+   * The engine passes the promise of each storage call, and of work that takes several turns of the event loop. A virtual clock
+   * waits for the promise before it moves. The real clock lacks this method.
    */
   track?(promise: Promise<unknown>): void
   /**
-   * Calls a handler or a hook, and returns its result: a native promise or a value. A virtual clock stands still while
-   * the call waits for real work. Default: a plain call.
+   * Calls a handler or a hook, and returns the result of `call`: a native promise or a value. A virtual clock stands still
+   * while the call waits for real work. Default: a plain call.
    */
   perform?<T>(call: () => T): T
   /**
-   * The engine calls this before it waits for something that only time may end, such as running work at a shutdown. A
-   * virtual clock that no caller moves then moves by itself until the promise settles. The real clock lacks this
-   * method.
+   * The engine calls `passUntil` before it waits for something that only time may end, such as running work at a shutdown. A
+   * virtual clock that no test moves then moves by itself until the promise settles. The real clock lacks this method.
    */
   passUntil?(promise: Promise<unknown>): void
-  /** Implements `context.sleep`. If the signal fires first, rejects with its reason. Default: timers of `setTimer`. */
+  /**
+   * Implements `context.sleep`: resolves after `delayMs`. If the signal fires first, the promise rejects with the signal's
+   * reason. Default: timers of `setTimer`.
+   */
   wait?(delayMs: number, signal: AbortSignal): Promise<void>
   /**
    * A number in `[0, 1)`, for the jitter of retries and the ids of incarnations. A virtual clock returns the same

@@ -11,7 +11,7 @@ import type { Storage } from './storage/storage.ts'
 const optionNames = ['storage', 'defaults', 'callTimeout', 'scheduleTypes', 'logger', 'tracing', 'clock']
 const lists: readonly string[] = ['occurrences', 'failures', 'live', 'jobs']
 
-// Each operation has the types of the method of `JobOperations` with the same name.
+// The common type of the methods of `JobOperations`, whose arguments and results differ.
 type Operation = (...given: readonly unknown[]) => unknown
 
 /**
@@ -31,7 +31,7 @@ export function createClient(options: ClientOptions): Client {
   const { operations } = engine
   const client: Client = {
     ...connected(operations, (last) => engine.connect(typeof last === 'object' && last !== null ? last : {})),
-    // Connects with its first scan.
+    // `changes` does not connect at once: its first scan connects.
     changes: operations.changes,
     // The timeout of `waitFor` covers connecting and waiting.
     waitFor: async (id, given) => operations.waitFor(id, await engine.connectToWait(given)),
@@ -41,7 +41,10 @@ export function createClient(options: ClientOptions): Client {
   return engine.tracing === null ? client : methodsOutside(client, engine.tracing)
 }
 
-/** Each operation connects first, with the timeout and the signal of its call. The last argument of a call may hold them. */
+/**
+ * Wraps the operations so that each connects first, with the timeout and the signal of its call. The last argument of a call
+ * may hold both.
+ */
 function connected(operations: JobOperations, connect: (last: CallOptions) => Promise<void>): JobOperations {
   const members = Object.entries(operations).map(([name, member]): [string, Operation] => {
     const operation = member as Operation
@@ -56,25 +59,25 @@ function connected(operations: JobOperations, connect: (last: CallOptions) => Pr
   return Object.fromEntries(members) as unknown as JobOperations
 }
 
-/** What `createClient` takes. As for a scheduler, except for what the comments say. */
+/** Options of `createClient`. Options without a comment mean the same as in `SchedulerOptions`. */
 export interface ClientOptions
   extends Pick<SchedulerOptions, 'callTimeout' | 'scheduleTypes' | 'logger' | 'tracing' | 'clock'> {
-  /** The storage of the schedulers. The client does not close it. */
+  /** The storage that the schedulers share. The client does not close it. */
   readonly storage: Storage
   /** Settings for jobs that this client adds or applies. Each job can override them. `update` does not apply them. */
   readonly defaults?: JobSettingsInput
 }
 
 /**
- * Offers all operations of a scheduler to a process that runs no jobs and has no code of them. A client is no node:
- * peers do not see it, and the runs that it triggers run on nodes that have the job's code.
+ * Offers all operations of a scheduler to a process that runs no jobs and has no code of jobs. A client is no node: peers do
+ * not see it, and the runs that it triggers run on nodes that have the job's code.
  *
- * Each call looks its job up by name in the storage. The first call connects.
+ * Each call looks up the job by name in the storage. The first call connects.
  *
- * Between calls a client does not keep the process alive. Open connections of its storage do, such as those of Redis
- * and PostgreSQL, until the program closes the storage.
+ * Between calls a client does not keep the process alive. Open connections of the storage, such as those of Redis and
+ * PostgreSQL, keep the process alive until the program closes the storage.
  */
 export interface Client extends JobOperations, AsyncDisposable {
-  /** Waits for the requests in progress. Further calls reject with `SCHEDULER_STATE`. */
+  /** Waits for the client's requests in progress. Further calls of the client reject with `SCHEDULER_STATE`. */
   close(): Promise<void>
 }

@@ -7,7 +7,7 @@ import { readSchedulerOptions, type SchedulerOptions } from './scheduler-options
 import { methodsOutside } from './tracing/guarded-tracing.ts'
 
 /**
- * Makes a scheduler. It does nothing until it is started.
+ * Makes a scheduler. The scheduler does nothing until `start` or `runDue` is called.
  *
  * @example
  * const scheduler = createScheduler({ storage: sqliteStorage({ file: 'jobs.db' }), jobs: [job] })
@@ -15,7 +15,7 @@ import { methodsOutside } from './tracing/guarded-tracing.ts'
  * process.once('SIGTERM', () => scheduler.shutdown())
  *
  * @throws JobistemerError naming the option: `INVALID_ARGUMENT`, `INVALID_NAME`, `INVALID_DURATION`, `INVALID_TIMEZONE`,
- * `UNKNOWN_OPTION`, `DUPLICATE_JOB`
+ *   `UNKNOWN_OPTION`, `DUPLICATE_JOB`
  */
 export function createScheduler(options: SchedulerOptions): Scheduler {
   const engine = Engine.make(readSchedulerOptions(options))

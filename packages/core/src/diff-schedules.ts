@@ -2,19 +2,19 @@ import { readMethods } from './configuration/read-value.ts'
 import { type InstantInput, toInstantMs } from './instant.ts'
 import type { Schedule } from './schedule/schedule.ts'
 
-/** The effect of a change of schedule on the slots of a time span. */
+/** How a change of schedule affects the slots of a time span. */
 export interface ScheduleDifference {
   /** Slots that only the second schedule has. */
   readonly added: readonly Date[]
   /** Slots that only the first schedule has. */
   readonly removed: readonly Date[]
-  /** Slots that both have. */
+  /** Slots that both schedules have. */
   readonly kept: readonly Date[]
 }
 
 /**
- * Compares the slots of two schedules in `[from, to)`; `null` stands for no schedule. The result lists each slot of both:
- * keep the time span short for schedules by the second.
+ * Compares the slots of two schedules in `[from, to)`; `null` stands for no schedule. The result lists each slot of both
+ * schedules: keep the time span short for schedules that fire each second.
  * @throws JobistemerError `INVALID_INSTANT`, `INVALID_ARGUMENT`
  */
 export function diffSchedules(

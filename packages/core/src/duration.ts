@@ -3,13 +3,13 @@ import { dayMs, longestReadable } from './tuning.ts'
 import { invalidValue } from './errors.ts'
 
 /**
- * A duration in parts, which may be fractions; the sum is rounded to milliseconds. Months and years have no fixed
- * length and are not accepted.
+ * A duration in parts. Each part may be a fraction; the sum is rounded to milliseconds. Months and years have no fixed length
+ * and are not accepted.
  */
 export interface DurationParts {
-  /** Of 7 days. */
+  /** Weeks of 7 days. */
   readonly weeks?: number
-  /** Of 24 hours, whatever the time zone. */
+  /** Days of 24 hours, whatever the time zone. */
   readonly days?: number
   readonly hours?: number
   readonly minutes?: number
@@ -29,16 +29,16 @@ const partMs: Readonly<Record<keyof DurationParts, number>> = {
   milliseconds: 1,
 }
 
-/** Bounds of a duration in milliseconds. */
+/** Lowest and highest accepted duration, in milliseconds. */
 export interface DurationBounds {
-  /** Default 0. */
+  /** Lowest accepted duration. Default 0. */
   readonly min?: number
-  /** Default 100 years. */
+  /** Highest accepted duration. Default 100 years. */
   readonly max?: number
 }
 
 /**
- * Milliseconds of a duration given in any accepted form.
+ * Converts a duration in any accepted form to milliseconds.
  * @throws JobistemerError `INVALID_DURATION`
  */
 export function toDurationMs(input: DurationInput, field = 'duration', bounds: DurationBounds = {}): number {

@@ -11,7 +11,9 @@ import {
 import { fileURLToPath } from 'node:url'
 import { orElse } from './or-else.ts'
 
-/** The record of a value that a handler threw, with its cause and the errors of an `AggregateError`. */
+/**
+ * Makes the stored record of a value that a handler threw, with the causes of an error and the errors of an `AggregateError`.
+ */
 export function toErrorRecord(error: unknown): ErrorRecord {
   return new ErrorRecorder().of(error, 0)
 }
@@ -65,8 +67,8 @@ export interface ErrorLike {
 }
 
 /**
- * Returns true also for errors of another realm, such as a worker or a `vm`, which are no instances of this realm's `Error`.
- * Never throws.
+ * Returns true for every error, also of another realm such as a worker or a `vm`, whose errors are no instances of this realm's
+ * `Error`. Never throws.
  */
 export function isErrorLike(thrown: unknown): thrown is ErrorLike {
   return orElse(() => thrown instanceof Error || Object.prototype.toString.call(thrown) === '[object Error]', false)
@@ -76,13 +78,13 @@ function describe(thrown: unknown): string {
   if (typeof thrown === 'string') return thrown
   try {
     const text = String(thrown)
-    // The members of a thrown object that is no error tell more than its class.
+    // For a thrown object that is no error, show its members: they tell more than the name of its class.
     if (typeof thrown === 'object' && thrown !== null && text === '[object Object]') {
       return JSON.stringify(thrown) ?? text
     }
     return text
   } catch {
-    // An object without a usable toString, or a cyclic one, can be thrown too.
+    // A handler can also throw an object that is cyclic or has no usable `toString`.
     return classOf(thrown)
   }
 }
@@ -95,7 +97,7 @@ function cut(text: string, length: number): string {
   return text.length > length ? `${cutText(text, length - 1)}…` : text
 }
 
-/** A thrown value as text for people: its stack and its causes. */
+/** Prints a thrown value for people: its stack and the stacks of its causes. */
 export function printError(error: unknown): string {
   const parts: string[] = []
   let cause: unknown = error
@@ -115,7 +117,7 @@ function printOne(error: unknown): string {
   }, 'something that cannot be printed was thrown')
 }
 
-/** The stack with the error's code after the class, as Node.js prints its own errors: `Error [ENOSPC]: no space`. */
+/** Returns the stack with the error's code after the class, as Node.js prints its own errors: `Error [ENOSPC]: no space`. */
 function withCode(stack: string, code: unknown): string {
   const text = withoutOwnFrames(stack)
   const end = text.search(/:|\n|$/)
@@ -123,11 +125,11 @@ function withCode(stack: string, code: unknown): string {
   return isShown ? text : `${text.slice(0, end)} [${code}]${text.slice(end)}`
 }
 
-// `dist` as users run it, `src` as the tests of this package do.
+// Location of the engine's files in stacks: `dist` for users, `src` for the tests of this package.
 const ownPlaces = placesOf(import.meta.url)
 
 /**
- * Returns the stack up to the last frame of the user's code. The frames below show only how the engine called that code.
+ * Returns the stack up to the last frame of the user's code. The frames below show only how the engine called the user's code.
  * A stack without a frame of the user stays whole.
  */
 export function withoutOwnFrames(stack: string): string {
@@ -138,14 +140,16 @@ export function withoutOwnFrames(stack: string): string {
   return last !== -1 && lines.slice(last + 1).some(isOwn) ? lines.slice(0, last + 1).join('\n') : stack
 }
 
-/** The location of the engine in stacks; empty in bundles, whose modules have no separate files. */
+/**
+ * Returns the location of the engine's files in stacks. Returns an empty list in bundles, whose modules have no separate files.
+ */
 export function placesOf(moduleUrl: string): readonly string[] {
   if (!moduleUrl.startsWith('file://')) return []
   try {
     const root = new URL('..', moduleUrl)
     return [root.href, fileURLToPath(root)].flatMap((place) => [`${place}dist/`, `${place}src/`])
   } catch {
-    // Some bundlers invent addresses that no file can have.
+    // Some bundlers give modules URLs that no file can have.
     return []
   }
 }

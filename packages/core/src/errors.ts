@@ -60,7 +60,7 @@ export type ErrorCode =
   | 'STORAGE_FAILED'
   | 'STORAGE_REFUSED'
 
-/** HTTP status by code, for errors that a client of a web server caused. Other codes are server errors. */
+/** HTTP status by error code, for errors that a client of a web server caused. All other codes are server errors. */
 const statusCodes: Partial<Readonly<Record<ErrorCode, number>>> = {
   INVALID_PAYLOAD: 400,
   JOB_NOT_FOUND: 404,
@@ -76,15 +76,15 @@ const brand = Symbol.for('jobistemer.error')
 
 /** The members of a {@link JobistemerError}. */
 export interface JobistemerErrorOptions {
-  /** One sentence: what is wrong with what. */
+  /** One sentence that names the wrong value and the reason. */
   readonly message: string
-  /** The field, option or thing that is wrong, as a path: `tasks[1].retryPolicy.maxRetries`. */
+  /** The wrong field, option or object, as a path: `tasks[1].retryPolicy.maxRetries`. */
   readonly field?: string
-  /** The rejected value. Passwords in it are masked. */
+  /** The rejected value, with passwords masked. */
   readonly value?: unknown
-  /** The remedy, which is appended to the message. */
+  /** What the caller can do. `JobistemerError` appends the remedy to the message. */
   readonly remedy?: string
-  /** The error that led to this one. */
+  /** The error that caused this error. */
   readonly cause?: unknown
 }
 
@@ -95,13 +95,13 @@ export interface JobistemerErrorOptions {
  */
 export class JobistemerError extends Error {
   override readonly name = 'JobistemerError'
-  /** The stable code, for programs. */
+  /** The stable error code, for programs. */
   readonly code: ErrorCode
-  /** The field, option or thing that is wrong, as a path. */
+  /** The wrong field, option or object, as a path such as `tasks[1].name`; `undefined` if the error concerns none. */
   readonly field: string | undefined
-  /** The rejected value. */
+  /** The rejected value, with passwords masked. */
   readonly value: unknown
-  /** The remedy; part of the message. */
+  /** What the caller can do; `message` ends with it. `undefined` without a remedy. */
   readonly remedy: string | undefined
 
   constructor(code: ErrorCode, options: JobistemerErrorOptions) {
@@ -128,20 +128,23 @@ export class JobistemerError extends Error {
     return this.statusCode
   }
 
-  /** Whether a web server may send the message to its client: true for a status from 400 to 499. */
+  /** Whether a web server may send the error's message to its client: true for a status from 400 to 499. */
   get expose(): boolean {
     const { statusCode = 500 } = this
     return statusCode < 500
   }
 
-  /** True for a JobistemerError of any copy of this package in the process, optionally of one code. */
+  /**
+   * True for a JobistemerError that any copy of this package in the process has made. With `code`, true only for errors of that
+   * code.
+   */
   static isInstance(error: unknown, code?: ErrorCode): error is JobistemerError {
     if (typeof error !== 'object' || error === null || !(brand in error)) return false
     return code === undefined || (error as { code?: unknown }).code === code
   }
 }
 
-/** The error of a value that a caller gave. Its message names the field, `what` is wrong with it, and the value. */
+/** Makes the error for an invalid value of a caller. Its message names the field, the fault `what`, and the value. */
 export function invalidValue(
   field: string,
   what: string,
@@ -159,7 +162,7 @@ export function printValue(value: unknown): string {
 }
 
 function textOf(value: unknown): string {
-  // Cuts the text before printing it, to save work.
+  // Cut the text before printing, because printing a long text is slow.
   if (typeof value === 'string')
     return JSON.stringify(maskSecrets(value.slice(0, longestMessage)).slice(0, longestPrintedValue))
   if (typeof value === 'bigint') return `${value}n`
@@ -169,12 +172,12 @@ function textOf(value: unknown): string {
     if (value instanceof Date) return Number.isNaN(value.getTime()) ? 'Invalid Date' : value.toISOString()
     return JSON.stringify(maskValue(value), withoutNull) ?? String(value)
   } catch {
-    // Cyclic objects have no JSON; their class says enough.
+    // Cyclic objects have no JSON, so print their class.
     return Object.prototype.toString.call(value)
   }
 }
 
-/** JSON would print such numbers as `null`. */
+/** `JSON.stringify` would print `NaN` and infinite numbers as `null`, so this replacer turns them into text. */
 function withoutNull(_: string, member: unknown): unknown {
   return typeof member === 'number' && !Number.isFinite(member) ? String(member) : member
 }

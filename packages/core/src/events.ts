@@ -7,7 +7,7 @@ import { catchRejection } from './rejection.ts'
 import type { ExecutionReport } from './report.ts'
 import type { AttemptState, OccurrenceKind, OccurrenceState } from './storage/occurrence-record.ts'
 
-/** Fields of every event about an occurrence. */
+/** Fields of each event about an occurrence. */
 export interface OccurrenceEvent {
   /** The id of the job. */
   readonly jobId: JobId
@@ -16,13 +16,13 @@ export interface OccurrenceEvent {
   /** The id of the occurrence. */
   readonly occurrenceId: OccurrenceId
   /**
-   * As in `Occurrence`: for a replay or a run of a backfill, the instant of the request or of the planned start, not
-   * the slot.
+   * The instant of the occurrence, as in `Occurrence`. For a replay or a run of a backfill: the instant of the request or of
+   * the planned start, not the slot.
    */
   readonly scheduledAt: Date
 }
 
-/** Fields of every event about another node. */
+/** Fields of each event about a node other than the emitting node. */
 export interface NodeEvent {
   /** The name of the node. */
   readonly node: string
@@ -30,17 +30,17 @@ export interface NodeEvent {
   readonly incarnation: string
 }
 
-/** Fields of every event about an attempt. */
+/** Fields of each event about an attempt. */
 export interface AttemptEvent extends OccurrenceEvent {
-  /** The task's name. */
+  /** The name of the task. */
   readonly task: string
-  /** Counts from 1. */
+  /** Number of the attempt, counted from 1. */
   readonly attempt: number
 }
 
 /** The events of a scheduler, by name. */
 export interface SchedulerEvents {
-  /** This node has registered its jobs, and starts runs. */
+  /** This node has registered its jobs and starts runs. */
   'scheduler.started': { readonly node: string; readonly jobs: number }
   /** This node has shut down. `abandoned`: the number of its runs whose handlers have not ended. */
   'scheduler.stopped': { readonly node: string; readonly abandoned: number }
@@ -49,14 +49,14 @@ export interface SchedulerEvents {
     readonly jobId: JobId
     readonly jobName: string
     readonly version: number
-    /** `followed`: the storage has another definition, which this node follows. */
+    /** `followed`: the storage has another definition of the job, which this node runs. */
     readonly change: 'created' | 'updated' | 'unchanged' | 'followed'
     readonly nextAt: Date | null
   }
   /**
-   * This node follows a definition of the job that is not its own. Emitted once for each version. `lower_release`: a
-   * build of a higher release has stored the definition. `updated`: `update` or `apply` has changed this node's
-   * definition. `newer_build`: the definition has replaced this node's own, and a living node has it.
+   * This node runs a job by a stored definition that differs from the node's own definition. Emitted once for each version.
+   * `lower_release`: a build of a higher release has stored the definition. `updated`: `update` or `apply` has changed this
+   * node's definition. `newer_build`: a living node has the definition, which has replaced this node's own definition.
    */
   'job.followed': {
     readonly jobId: JobId
@@ -93,16 +93,16 @@ export interface SchedulerEvents {
     readonly becomes: 'stored_again' | 'awaited' | 'forgotten'
   }
   /**
-   * No run of the job was `completed` for its `alertAfter`. One living node emits this event for all jobs, within about
-   * 1 min, and again after each further `alertAfter`. `since`: start of that time: the last success, or when the job
-   * was stored, changed or resumed.
+   * No run of the job was `completed` for the job's `alertAfter`. One living node emits this event for all jobs, within about 1
+   * min, and again after each further `alertAfter`. `since`: the last success, or the instant at which the job was stored,
+   * changed or resumed.
    */
   'job.silent': {
     readonly jobId: JobId
     readonly jobName: string
     readonly alertAfterMs: number
     readonly since: Date
-    /** `null` if the job has no recorded success. */
+    /** When a run of the job was last `completed`; `null` if no success is recorded. */
     readonly lastSuccessAt: Date | null
   }
   /** A run of a silent job was `completed`. The node that emitted `job.silent` emits this event at most 1 min later. */
@@ -118,7 +118,7 @@ export interface SchedulerEvents {
     readonly kind: OccurrenceKind
     readonly fencingToken: number
     readonly latenessMs: number
-    /** Time from the due instant to the claim, in ms; 0 if the occurrence did not wait. */
+    /** Time from the occurrence's due instant to the claim, in ms; 0 if the occurrence did not wait. */
     readonly waitedMs: number
     readonly recovered: boolean
   }
@@ -126,20 +126,20 @@ export interface SchedulerEvents {
   'occurrence.finished': OccurrenceEvent & {
     readonly report: ExecutionReport
     /**
-     * True if a node canceled the occurrence in its owner's place, usually by force. That node has already emitted
+     * True if another node than the owner canceled the occurrence, usually by force. That node has already emitted
      * `occurrence.canceled`, so a listener that counts ends must not count this event. Absent if a client canceled the
      * occurrence, because clients emit no events.
      */
     readonly isToldBefore?: true
   }
-  /** This node stopped the occurrence and handed it back. */
+  /** This node stopped an occurrence that it ran, and handed the occurrence back to the storage. */
   'occurrence.released': OccurrenceEvent & { readonly reason: OccurrenceReason | null }
   /**
-   * Another node owns the occurrence now, or it was canceled by force; `occurrence.finished` reports a cancel by force.
+   * Another node owns the occurrence now, or a cancel by force ended it; a cancel by force also emits `occurrence.finished`.
    * The storage rejected later writes of this node.
    */
   'occurrence.lost': OccurrenceEvent & { readonly fencingToken: number }
-  /** This node took the occurrence from an owner that did not settle it. */
+  /** This node took the occurrence from an owner that had died, had restarted, or had passed the deadline. */
   'occurrence.reaped': OccurrenceEvent & {
     readonly action: 'fail' | 'retry'
     readonly reason: OccurrenceReason
@@ -147,12 +147,12 @@ export interface SchedulerEvents {
     readonly lostTasks: readonly string[]
   }
   /**
-   * This node canceled the occurrence while it waited, or by force; an update or removal of its job also cancels
-   * waiting occurrences. A running occurrence that stops emits `occurrence.finished` instead. After a cancel by force,
-   * a living owner emits `occurrence.finished` too.
+   * This node canceled a waiting occurrence, or a running occurrence by force. An update or removal of the job also cancels
+   * waiting occurrences. A running occurrence that stops emits `occurrence.finished` instead. After a cancel by force, a living
+   * owner emits `occurrence.finished` too.
    */
   'occurrence.canceled': OccurrenceEvent & { readonly reason: OccurrenceReason }
-  /** The storage has the attempt, and this node calls the handler. */
+  /** The storage has acknowledged the attempt, and this node calls the handler. */
   'attempt.started': AttemptEvent
   /** The handler has reported progress. Emitted at most about once per second, with the latest report. */
   'attempt.progressed': AttemptEvent & { readonly fraction: number; readonly message: string | null }
@@ -179,31 +179,34 @@ export interface SchedulerEvents {
     /** Number of missed slots that still run. */
     readonly toRun: number
   }
-  /** A storage call of the engine failed. The engine repeats it. */
+  /** A storage call of the engine failed. The engine repeats the call. */
   'storage.failed': {
     readonly operation: string
     readonly error: unknown
     readonly attempt: number
     readonly retryInMs: number
   }
-  /** A storage call that had failed has succeeded. */
+  /** A storage call succeeded after one or more failures. */
   'storage.recovered': { readonly operation: string; readonly attempts: number }
   /**
-   * This node's clock differs from the storage's by more than 1 s. It is ahead by `skewMs`, or behind if that is
-   * negative. The engine follows the storage's clock.
+   * This node's clock differs from the storage's by more than 1 s. This node's clock is ahead by `skewMs`, or behind if
+   * `skewMs` is negative. The engine follows the storage's clock.
    */
   'clock.skewed': { readonly skewMs: number; readonly limitMs: number }
   /**
-   * The clock that the engine follows, this node's or the storage's, has jumped ahead by `byMs`, or back if that is
-   * negative. At a start, `byMs` is the lead of the storage's clock over this node's. Until `clock.confirmed` this node
-   * starts no runs and takes over none; its active runs continue.
+   * The clock that the engine follows, this node's or the storage's, has jumped ahead by `byMs`, or back if `byMs` is negative.
+   * At a start, `byMs` is the lead of the storage's clock over this node's. Until `clock.confirmed` this node starts no runs
+   * and takes over none; its active runs continue.
    */
   'clock.unconfirmed': { readonly clock: 'node' | 'storage'; readonly byMs: number }
-  /** The time is confirmed. It has moved by `byMs`, which is about 0 if the clock that jumped was wrong. */
+  /**
+   * The time is confirmed after a clock jump. The time has moved by `byMs`, which is about 0 if the clock that jumped was
+   * wrong.
+   */
   'clock.confirmed': { readonly byMs: number }
   /**
-   * A wrong clock has decided the slots of the job up to a future instant. No slot runs before `nextAt`, unless
-   * `update` with `realign` sets the job back.
+   * A clock that was wrong has decided the job's slots up to a future instant. No slot runs before `nextAt`, unless `update`
+   * with `realign` sets the job back.
    */
   'job.ahead': {
     readonly jobId: JobId
@@ -211,9 +214,9 @@ export interface SchedulerEvents {
     readonly decidedUpTo: Date
     readonly nextAt: Date | null
   }
-  /** This node has seen heartbeats of another node, which has started or was declared dead wrongly. */
+  /** This node has seen heartbeats of another node, which has started, or which this node had declared dead wrongly. */
   'node.joined': NodeEvent
-  /** Another node shuts down. */
+  /** Another node has begun its shutdown. */
   'node.left': NodeEvent
   /** This node has seen no heartbeat of another node for `deadAfter`. The living nodes take over the runs of that node. */
   'node.lost': NodeEvent & { readonly silentForMs: number }
@@ -231,7 +234,7 @@ export interface SchedulerEvents {
   'engine.blocked': { readonly blockedMs: number; readonly jobs: readonly string[] }
   /** An unexpected failure inside the engine, such as a schedule that throws or a storage that was closed too early. */
   'engine.failed': { readonly where: string; readonly error: unknown }
-  /** A hook or a listener threw. */
+  /** A hook or a listener of the program threw an error or rejected. */
   'hook.failed': { readonly hook: string; readonly error: unknown; readonly jobName: string | null }
 }
 
@@ -275,7 +278,7 @@ const eventNames: { readonly [Name in SchedulerEventName]: true } = {
   'hook.failed': true,
 }
 
-/** Checks that a value is the name of an event. @throws JobistemerError `INVALID_ARGUMENT` */
+/** Checks that a value is the name of a scheduler event. @throws JobistemerError `INVALID_ARGUMENT` */
 export function readEventName<Name extends SchedulerEventName>(name: Name): Name {
   return readChoice(name, Object.keys(eventNames) as Name[], 'event')
 }
@@ -291,20 +294,20 @@ interface Entry {
   readonly listener: SchedulerListener<SchedulerEventName>
 }
 
-/** Listeners by event. The engine never sees an error of a listener. */
+/** Keeps the listeners of each event, and calls them. Errors of listeners never reach the engine. */
 export class EventHub {
   readonly #logger: Logger
   readonly #listeners = new Map<SchedulerEventName, Set<Entry>>()
   readonly #failed = new Set<SchedulerEventName>()
   readonly #above: EventHub | null
 
-  /** The listeners of `above` receive all events too. */
+  /** With `above`, the listeners of that hub also receive all events of this hub. */
   constructor(logger: Logger, above: EventHub | null = null) {
     this.#logger = logger
     this.#above = above
   }
 
-  /** Adds a listener; the returned function removes it. Neither costs more with the number of listeners. */
+  /** Adds a listener. The returned function removes it. The cost of both does not grow with the number of listeners. */
   on<Name extends SchedulerEventName>(name: Name, listener: SchedulerListener<Name>): () => void {
     const entries = this.#listeners.get(name) ?? new Set()
     const entry = { listener: listener as SchedulerListener<SchedulerEventName> }
@@ -312,7 +315,10 @@ export class EventHub {
     return () => void entries.delete(entry)
   }
 
-  /** Returns whether the event has listeners. Callers check it first, so that events without listeners cost nothing. */
+  /**
+   * Returns whether the event has listeners. Callers ask before they build an event, so that events without listeners cost
+   * nothing.
+   */
   hears(name: SchedulerEventName): boolean {
     return (this.#listeners.get(name)?.size ?? 0) > 0 || this.#above?.hears(name) === true
   }
@@ -335,7 +341,7 @@ export class EventHub {
       const fields = { event: name, err: error }
       this.#logger.error(fields, 'a listener failed; further failures of listeners of this event are not logged')
     }
-    // A failing listener of this very event must not call itself for ever.
+    // If a listener of `hook.failed` fails, do not emit `hook.failed` again: the listener would call itself for ever.
     if (name !== 'hook.failed') this.emit('hook.failed', { hook: `listener of ${name}`, error, jobName: null })
   }
 }

@@ -4,18 +4,19 @@ import { rememberedValues } from './tuning.ts'
 import { invalidValue } from './errors.ts'
 import { hash } from 'node:crypto'
 
-/** `job_` and a UUIDv5. Made by {@link jobId}. */
+/** The id of a job: `job_` and a UUIDv5. Made by {@link jobId}. */
 export type JobId = `job_${string}`
-/** `task_` and a UUIDv5. Made by {@link taskId}. */
+/** The id of a task: `task_` and a UUIDv5. Made by {@link taskId}. */
 export type TaskId = `task_${string}`
-/** `occ_` and a UUIDv5. Made by {@link occurrenceId} and {@link missedRangeId}. */
+/** The id of an occurrence: `occ_` and a UUIDv5. Made by {@link occurrenceId} and {@link missedRangeId}. */
 export type OccurrenceId = `occ_${string}`
-/** `run_` and a UUIDv5. Made by {@link taskRunId}. */
+/** The id of a task run: `run_` and a UUIDv5. Made by {@link taskRunId}. */
 export type TaskRunId = `run_${string}`
-/** `attempt_` and a UUIDv5. Made by {@link attemptId}. */
+/** The id of an attempt: `attempt_` and a UUIDv5. Made by {@link attemptId}. */
 export type AttemptId = `attempt_${string}`
 
-// The UUIDv5 namespaces of RFC 9562 and their neighbours. They are part of the data of every user: never change them.
+// Namespaces of UUIDv5: four of RFC 9562, and the number between them that the RFC leaves out. Never change them: the ids in
+// every user's database depend on them.
 const uuid = {
   job: uuidV5In('6ba7b810-9dad-11d1-80b4-00c04fd430c8', 'job_'),
   task: uuidV5In('6ba7b811-9dad-11d1-80b4-00c04fd430c8', 'task_'),
@@ -24,8 +25,8 @@ const uuid = {
   attempt: uuidV5In('6ba7b814-9dad-11d1-80b4-00c04fd430c8', 'attempt_'),
 }
 
-// Callers that trigger many runs name the same few jobs each time. The cache is bounded, so that many names do not fill
-// memory.
+// Cache of job ids by name, because programs that trigger many runs name the same few jobs. Its size is bounded, so that many
+// names do not fill memory.
 const jobIds = new Map<string, JobId>()
 
 /** The id of the job with this name. @throws JobistemerError `INVALID_NAME` */
@@ -54,14 +55,15 @@ function idOf<Id extends string>(id: Id, field: string): Id {
   )
 }
 
-/** UTF-8 encodes all halves of surrogate pairs alike, so names that differ only in them would share an id. */
+/** UTF-8 encodes each lone half of a surrogate pair alike, so names that differ only in such halves would share an id. */
 function readText(text: unknown, field: string): string {
   if (typeof text === 'string' && isWellFormed(text)) return text
   throw invalidValue(field, 'is not a text of well-formed Unicode', text, 'Give the name as a string.', 'INVALID_NAME')
 }
 
 /**
- * The id of a job's occurrence at an instant. Every node derives the same id, and the nodes race to create the record.
+ * The id of the job's occurrence at an instant. Every node derives the same id, so two nodes cannot create the slot twice.
+ *
  * @throws JobistemerError `INVALID_INSTANT`, `INVALID_ARGUMENT`
  */
 export function occurrenceId(job: JobId, at: InstantInput): OccurrenceId {
@@ -69,30 +71,30 @@ export function occurrenceId(job: JobId, at: InstantInput): OccurrenceId {
 }
 
 /**
- * The id of the record that covers several missed slots, the first of them at `from`: a `missed` record or one run. The
- * id space is separate, because any of these slots can have its own record after it was canceled ahead.
+ * The id of the record that covers several missed slots, the first of them at `from`: a `missed` record or one run. The id
+ * differs from the ids of the slots, because a slot that was canceled ahead has a separate record.
  * @throws JobistemerError `INVALID_INSTANT`, `INVALID_ARGUMENT`
  */
 export function missedRangeId(job: JobId, from: InstantInput): OccurrenceId {
   return uuid.occurrence(`${idOf(job, 'job')}:missed:${toInstantText(from)}`)
 }
 
-/** The id of a trigger. The id space is separate, so that a trigger never replaces a slot. */
+/** The id of a trigger's occurrence. It always differs from the id of a slot, so that a trigger never replaces a slot. */
 export function triggerOccurrenceId(job: JobId, key: string): OccurrenceId {
   return uuid.occurrence(`${job}:trigger:${key}`)
 }
 
 /**
- * The id of a replay. `number` counts the replays of an original from 1, including replays of its replays. So the id of
- * the original leads to all of them.
+ * The id of a replay. `number` counts the replays of an original from 1, including replays of its replays. The id of each
+ * replay can thus be derived from the original's id.
  */
 export function replayOccurrenceId(original: OccurrenceId, number: number): OccurrenceId {
   return uuid.occurrence(`${original}:replay:${number}`)
 }
 
 /**
- * The id of a run of a backfill. `round` counts the runs of the slot in all backfills, from 1. So the slot leads to all
- * of them.
+ * The id of a run of a backfill. `round` counts the runs of the slot in all backfills, from 1. The ids of all runs of a slot
+ * can thus be derived from the slot.
  */
 export function backfillOccurrenceId(job: JobId, slot: InstantInput, round: number): OccurrenceId {
   return uuid.occurrence(`${job}:backfill:${toInstantText(slot)}:${round}`)
@@ -109,10 +111,13 @@ export function attemptId(run: TaskRunId, number: number): AttemptId {
 }
 
 const buffer = Buffer.alloc(2048)
-/** Views of the first bytes of {@link buffer}, by length. Names have few lengths, so the cache avoids garbage. */
+/**
+ * Cache of views of the first bytes of {@link buffer}, by length. Names have few different lengths, so the cache avoids
+ * garbage.
+ */
 const views: Buffer[] = []
 
-/** Makes the UUIDv5 function of one namespace; its results begin with `prefix`. */
+/** Makes a function that returns UUIDv5 ids of one namespace, each with `prefix` before it. */
 export function uuidV5In<Prefix extends string = ''>(
   namespace: string,
   prefix: Prefix = '' as Prefix,
@@ -126,10 +131,10 @@ export function uuidV5In<Prefix extends string = ''>(
   }
 }
 
-// RFC 9562, section 5.5. Own code because every occurrence needs one on the hot path: with Node's one-shot `hash` it
-// takes 1.0 µs where the uuid package takes 6.4 µs. The tests compare it with that package.
+// The UUIDv5 digest of RFC 9562, section 5.5. This is own code because every occurrence needs an id on the hot path. With
+// Node's one-shot `hash` an id takes 1.0 µs; the uuid package takes 6.4 µs. The tests compare the ids with that package's.
 function digestOf(namespace: Buffer, name: string): string {
-  // A UTF-16 unit takes at most three bytes in UTF-8.
+  // UTF-8 takes at most three bytes for a UTF-16 unit.
   const room = namespace.length + name.length * 3
   const target = room <= buffer.length ? buffer : Buffer.alloc(room)
   target.set(namespace)
@@ -143,7 +148,7 @@ function viewOf(length: number): Buffer {
   return views[length]
 }
 
-/** Flattens a text: V8 keeps a concatenated text as a tree of its parts until the first read, and some ids live long. */
+/** Prints the UUID as a flat string: V8 would keep a concatenated string as a tree of its parts, and some ids live long. */
 function printUuid(text: Buffer, start: number, digest: string): void {
   const hyphen = 0x2d
   let position = start
@@ -151,7 +156,7 @@ function printUuid(text: Buffer, start: number, digest: string): void {
     if (digit === 8 || digit === 12 || digit === 16 || digit === 20) text[position++] = hyphen
     text[position++] = digest.charCodeAt(digit)
   }
-  // The digit of version 5.
+  // 0x35 is the digit 5: the version of the UUID.
   text[start + 14] = 0x35
   text[start + 19] = ((Number.parseInt(digest.charAt(16), 16) & 3) | 8).toString(16).charCodeAt(0)
 }

@@ -25,7 +25,7 @@ export function toInstantMs(input: InstantInput, field = 'instant'): number {
   return Math.trunc(milliseconds)
 }
 
-/** The date of an instant in epoch milliseconds; `null` for `null`. */
+/** Converts epoch milliseconds to a `Date`, and `null` to `null`. */
 export function dateOf(milliseconds: number | null): Date | null {
   return milliseconds === null ? null : new Date(milliseconds)
 }
@@ -40,7 +40,7 @@ function readInstant(input: InstantInput): number {
     if (input instanceof Date) return input.getTime()
     if (typeof input === 'object' && input !== null && typeof input.toMillis === 'function') return input.toMillis()
   } catch {
-    // An object that only resembles a date.
+    // The value only resembles a date: its `getTime` or `toMillis` throws.
   }
   return Number.NaN
 }
@@ -55,18 +55,21 @@ function readPlainInstant(text: string): number | null {
   const day = plainInstant.exec(text)?.[1]
   if (day === undefined) return null
   const milliseconds = Date.parse(text)
-  // `Date.parse` moves a day beyond its month into the next month.
+  // `Date.parse` moves a day beyond the end of its month into the next month, so compare the day.
   return new Date(milliseconds).getUTCDate() === Number(day) ? milliseconds : null
 }
 
-// 2026-01-31, 20260131, with a signed year of six digits, 2026-W05-6, 2026W056, 2026-031 or 2026031.
+// Forms of a complete date: 2026-01-31, 20260131, with a signed year of six digits, 2026-W05-6, 2026W056, 2026-031 or 2026031.
 const wholeDate = /^(?:(?:\d{4}|[+-]\d{6})(?:-\d{2}-\d{2}|\d{4})|\d{4}(?:-W\d{2}-\d|W\d{3}|-?\d{3}))(?:T|$)/i
 const offsetAtEnd = /T.*(?:Z|[+-]\d{2}(?::?\d{2})?)$/i
 
-/** Epoch milliseconds of ISO 8601, with or without a time zone in brackets (RFC 9557); `NaN` when it means no instant. */
+/**
+ * Parses ISO 8601, with or without a time zone in brackets (RFC 9557), to epoch milliseconds. Returns `NaN` for a text that is
+ * no instant.
+ */
 function readText(text: string): number {
   const [, plain = text, zone] = /^([^[]*)\[([^[\]]*)\]$/.exec(text) ?? []
-  // luxon completes a partial date from today, which would give another instant each day.
+  // luxon completes a partial date with the date of today, so the text would mean another instant each day.
   if (!wholeDate.test(plain)) return Number.NaN
   const time = DateTime.fromISO(plain, { zone: 'utc', setZone: true })
   if (zone === undefined || (hasOffset(plain) && agrees(time, zone, plain))) return time.toMillis()
@@ -78,17 +81,21 @@ export function hasOffset(text: string): boolean {
   return offsetAtEnd.test(text)
 }
 
-/** Returns whether a time has the offset of its zone. `Z` means an unknown offset (RFC 9557), which agrees with any zone. */
+/**
+ * Returns whether the offset of a time is the offset of its time zone. `Z` means an unknown offset (RFC 9557), which agrees
+ * with any zone.
+ */
 function agrees(time: DateTime, name: string, text: string): boolean {
-  // The zone may itself be an offset.
+  // The name in brackets may itself be an offset, such as `+02:00`.
   const fixed = FixedOffsetZone.parseSpecifier(/^[+-]/.test(name) ? `UTC${name}` : name) as FixedOffsetZone | null
   const zone = fixed ?? IANAZone.create(name)
   return zone.isValid && (/z$/i.test(text) || zone.offset(time.toMillis()) === time.offset)
 }
 
 /**
- * UTC in RFC 3339 without a fraction for whole seconds, and with the shortest fraction otherwise. Ids derive from this
- * form, so it never changes.
+ * Prints an instant in UTC as RFC 3339: whole seconds without a fraction, other instants with the shortest fraction. Ids derive
+ * from this form, so it must never change.
+ *
  * @throws JobistemerError `INVALID_INSTANT`
  */
 export function toInstantText(input: InstantInput): string {
@@ -100,7 +107,8 @@ export function toInstantText(input: InstantInput): string {
   return lastText
 }
 
-// Hundreds of jobs may be due at one instant, and each of their ids derives from its text.
+// Cache of the last printed instant: hundreds of jobs may be due at one instant, and the id of each occurrence derives from its
+// text.
 let lastMs = Number.NaN
 let lastText = ''
 

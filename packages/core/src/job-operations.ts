@@ -38,94 +38,96 @@ import type { Failure, ListedOccurrence, Occurrence } from './occurrence.ts'
 import type { LiveState, OccurrenceState } from './storage/occurrence-record.ts'
 import type { LiveCounts } from './storage/storage.ts'
 
-/** Which occurrences of a job to read. */
+/** Filter of `occurrences`: which occurrences of a job to read. */
 export interface OccurrenceFilter {
-  /** Its name. */
+  /** Name of the job whose occurrences to read. */
   readonly job: string
-  /** Inclusive. */
+  /** First instant of `scheduledAt`, inclusive. Default: from the oldest on. */
   readonly from?: InstantInput
-  /** Exclusive. */
+  /** End of the instants of `scheduledAt`, exclusive. Default: up to the newest. */
   readonly to?: InstantInput
-  /** Only occurrences in one of these states. Default: all. */
+  /** Reads only occurrences in one of these states. Default: all states. */
   readonly states?: readonly OccurrenceState[]
-  /** Default `ascending` by `scheduledAt`. */
+  /** Order of the occurrences by `scheduledAt`. Default `ascending`. */
   readonly order?: 'ascending' | 'descending'
   /** `false` leaves `tasks` of the occurrences empty, which is faster. Default true. */
   readonly tasks?: boolean
-  /** Page size, 1 to 1,000,000. Default 100. */
+  /** Page size: the maximum number of items, 1 to 1,000,000. Default 100. */
   readonly limit?: number
   /** The cursor of the previous page. Default: the first page. */
   readonly cursor?: string | null
 }
 
-/** Which failures to read. */
+/** Filter of `failures`: which failed occurrences to read. */
 export interface FailuresFilter extends Pick<OccurrenceFilter, 'tasks' | 'limit' | 'cursor'> {
-  /** The name of their job. Default: all jobs. */
+  /** Name of the job whose failures to read. Default: all jobs. */
   readonly job?: string
-  /** Ended at this instant or after it. */
+  /** Reads failures that ended at this instant or later. Default: from the oldest on. */
   readonly from?: InstantInput
-  /** Ended before this instant. */
+  /** Reads failures that ended before this instant. Default: up to the newest. */
   readonly to?: InstantInput
-  /** Default `descending` by `finishedAt`: the newest first. */
+  /** Order of the failures by `finishedAt`. Default `descending`: the newest first. */
   readonly order?: 'ascending' | 'descending'
   /**
-   * Lists resolved failures too: a replay, or a run of a backfill for the same slot, was completed since. A replay of chosen
-   * tasks resolves a failure if the original has completed all other tasks. Default false.
+   * Whether to list resolved failures too. A failure is resolved once a replay, or a run of a backfill for the same slot, was
+   * completed. A replay of chosen tasks resolves a failure if the original has completed all other tasks. Default false.
    */
   readonly includeResolved?: boolean
 }
 
-/** Which live occurrences to read. */
+/** Filter of `live`: which pending, queued and running occurrences to read. */
 export interface LiveFilter extends Pick<OccurrenceFilter, 'tasks' | 'limit' | 'cursor'> {
-  /** Default `running`. */
+  /** State of the occurrences to read. Default `running`. */
   readonly state?: LiveState
-  /** Only occurrences that this node owns, in any incarnation. */
+  /** Reads only occurrences that this node owns, in any incarnation. Default: all nodes. */
   readonly node?: string
 }
 
-/** Which old occurrences to remove. */
+/** Options of `prune`: which old occurrences to remove. */
 export interface PruneOptions extends CallOptions {
-  /** Default: all jobs. */
+  /** Name of the job whose history to prune. Default: all jobs. */
   readonly job?: string
-  /** Removes final occurrences that were scheduled longer ago than this. */
+  /** Age limit: removes final occurrences whose `scheduledAt` is older. */
   readonly olderThan: DurationInput
   /** Number of latest occurrences of each job to keep in any case. Default 0. */
   readonly keep?: number
-  /** Counts the occurrences that would be removed, without removing them. Reads the older history. Default false. */
+  /**
+   * Counts the occurrences that `prune` would remove, without removing them. The call then reads the older history. Default
+   * false.
+   */
   readonly dryRun?: boolean
 }
 
 /** Operations on stored jobs and their occurrences, which schedulers and clients offer. */
 export interface JobOperations {
   /**
-   * Runs a job now, outside its schedule, under its overlap policy. Resolves when the occurrence is stored, not when it
-   * has ended. With `transaction`, the storage keeps the occurrence in that transaction: it is visible after the
-   * commit, and it waits for a claim even if a node has room. `skipped` of the result says whether the overlap policy
-   * `skip` dropped the request.
-   * @throws JobistemerError `QUEUE_FULL` when `maxQueued` occurrences of the job are queued, or the storage has no room
-   * for a further live occurrence of the job; nothing is stored; `JOB_NOT_FOUND`, `TASK_NOT_FOUND`,
-   * `HANDLER_NOT_FOUND`, and `INVALID_ARGUMENT`, `INVALID_NAME`, `INVALID_DURATION` or `UNKNOWN_OPTION` for a bad
-   * option; `INVALID_PAYLOAD` for data that do not fit the job's payload schema, where this process has that;
-   * `WAIT_TIMEOUT` when that schema does not answer within the timeout; `INVALID_TRANSACTION`,
-   * `TRANSACTION_NOT_SUPPORTED`
+   * Runs a job now, outside its schedule, under the job's overlap policy. Resolves when the occurrence is stored, not when the
+   * occurrence has ended. With `transaction`, the storage keeps the occurrence in that transaction: it is visible after the
+   * commit, and it waits for a claim even if a node has room. `skipped` of the result says whether the overlap policy `skip`
+   * dropped the request.
+   * @throws JobistemerError `QUEUE_FULL` when `maxQueued` occurrences of the job are queued, or the storage has no room for a
+   *   further live occurrence of the job; nothing is stored; `JOB_NOT_FOUND`, `TASK_NOT_FOUND`, `HANDLER_NOT_FOUND`, and
+   *   `INVALID_ARGUMENT`, `INVALID_NAME`, `INVALID_DURATION` or `UNKNOWN_OPTION` for a bad option; `INVALID_PAYLOAD` for data
+   *   that do not fit the job's payload schema, if this process has the schema; `WAIT_TIMEOUT` when that schema does not answer
+   *   within the timeout; `INVALID_TRANSACTION`, `TRANSACTION_NOT_SUPPORTED`
    */
   trigger(name: string, options?: TriggerOptions): Promise<TriggerResult>
   /**
-   * The same for a job that `defineJob` has made. Its payload schema types `data` and checks it, even if this process
-   * does not run the job.
+   * Triggers a job that `defineJob` has made. The job's payload schema types `data` and checks it, even if this process does
+   * not run the job. Otherwise as with a name.
    */
   trigger<Input>(job: Job<Input>, ...options: TriggerArguments<Input>): Promise<TriggerResult>
   /**
    * Triggers up to 10,000 runs in few calls to the storage. Each item works as in {@link trigger}.
    *
-   * Each item is a separate request: the items are not atomic. A list with an invalid item is rejected before anything
-   * is sent. After that the call resolves with one result for each item, in order. The `error` of a result is
-   * `QUEUE_FULL` if the queue of the job is full, `STORAGE_REFUSED` if the storage rejects the item, `JOB_NOT_FOUND` if
-   * the job was deleted meanwhile. It is `STORAGE_TIMEOUT` or `ABORTED` if no answer came in time. An item with a `key`
-   * can be sent again.
+   * Each item is a separate request: the items are not atomic. A list with an invalid item is rejected before anything is sent.
+   * Otherwise the call resolves with one result for each item, in order. The `error` of a result is `QUEUE_FULL` if the queue
+   * of the job is full, `STORAGE_REFUSED` if the storage rejects the item, `JOB_NOT_FOUND` if the job was deleted meanwhile.
+   * The `error` is `STORAGE_TIMEOUT` or `ABORTED` if the storage did not answer before the timeout or the signal. An item with
+   * a `key` can be sent again.
    *
-   * With `transaction`, all items commit or roll back together. The call then rejects if the storage fails; if some
-   * items were already written, the transaction can only be rolled back.
+   * With `transaction`, all items commit or roll back together. The call then rejects if the storage fails; if some items were
+   * already written, the transaction can only be rolled back.
    * @throws JobistemerError those of {@link trigger}, which name the field as `items[3].key`
    */
   triggerMany(items: readonly TriggerItem[], options?: TriggerManyOptions): Promise<readonly TriggerManyResult[]>
@@ -152,10 +154,10 @@ export interface JobOperations {
    */
   backfill(name: string, options: BackfillOptions): Promise<BackfillResult>
   /**
-   * Stops a backfill: cancels its waiting runs with the reason `backfill_stopped`, and lets its running ones end. If
-   * the backfill is over or does not exist, nothing happens.
-   * @throws JobistemerError `JOB_NOT_FOUND`, `INVALID_NAME`, `UNKNOWN_OPTION`; `UNKNOWN_SCHEDULE_TYPE` when this
-   * process cannot revive the job's schedule
+   * Stops a backfill: cancels its waiting runs with the reason `backfill_stopped`, and lets its running runs end. If the
+   * backfill is over or does not exist, nothing happens.
+   * @throws JobistemerError `JOB_NOT_FOUND`, `INVALID_NAME`, `UNKNOWN_OPTION`; `UNKNOWN_SCHEDULE_TYPE` when this process cannot
+   *   revive the job's schedule
    */
   stopBackfill(name: string, key: string, options?: StopBackfillOptions): Promise<StopBackfillResult>
   /**
@@ -170,20 +172,19 @@ export interface JobOperations {
    */
   cancelSlot(name: string, at: InstantInput, options?: InterventionOptions): Promise<CancelResult>
   /**
-   * Pauses a job on all nodes, until `resume` or until the end that `until` or `for` sets. During the pause no run of
-   * the job starts, and the nodes record its slots as skipped. Active runs continue. The instant of a slot decides
-   * whether it lies in the pause.
+   * Pauses a job on all nodes, until `resume` or until the end that `until` or `for` sets. During the pause no run of the job
+   * starts, and the nodes record its slots as skipped. Active runs continue. A slot lies in the pause if its instant does.
    *
-   * Of several pauses the longest wins: a pause without an end replaces one with an end, and a later end replaces an
-   * earlier one. A pause that would not end later changes nothing. For a shorter pause, resume the job first.
+   * Of several pauses the longest wins: a pause without an end replaces one with an end, and a later end replaces an earlier
+   * one. A pause that would not end later changes nothing. For a shorter pause, resume the job first.
    * @throws JobistemerError `JOB_NOT_FOUND`, `INVALID_NAME`, `UNKNOWN_OPTION`; `INVALID_INSTANT`, `INVALID_DURATION`;
-   * `INVALID_ARGUMENT` if `until` is not in the future, or is given together with `for`
+   *   `INVALID_ARGUMENT` if `until` is not in the future, or is given together with `for`
    */
   pause(name: string, options?: PauseOptions): Promise<void>
   /**
-   * Pauses all jobs of a tag or an owner and returns their names. It leaves out jobs whose pause already lasts as long.
-   * Jobs that are added later are not paused.
-   * @throws JobistemerError `INVALID_ARGUMENT` for a filter that names neither, and those of {@link pause}
+   * Pauses all jobs of a tag or an owner and returns their names. The call leaves out jobs whose present pause ends at the same
+   * time or later. Jobs that are added later are not paused.
+   * @throws JobistemerError `INVALID_ARGUMENT` for a filter without a tag or owner, and the errors of {@link pause}
    */
   pauseAll(filter: JobSelection, options?: PauseOptions): Promise<readonly string[]>
   /**
@@ -199,22 +200,20 @@ export interface JobOperations {
    */
   resume(name: string, options?: InterventionOptions): Promise<void>
   /**
-   * Changes a job on all nodes, as a new version. An active run keeps the version that it started with. With `realign`, an
-   * empty change sets the job back that a wrong clock has moved ahead.
-   * @throws JobistemerError `VERSION_CONFLICT`, `JOB_NOT_FOUND`, and those of `defineJob`; with `realign` also
-   * `CLOCK_UNCONFIRMED`, `UNKNOWN_SCHEDULE_TYPE`
+   * Changes a job on all nodes, as a new version. An active run keeps the version that it started with. With `realign`, the
+   * call sets a job back that a wrong clock has moved ahead; the change may be empty.
+   * @throws JobistemerError `VERSION_CONFLICT`, `JOB_NOT_FOUND`, and the errors of `defineJob`; with `realign` also
+   *   `CLOCK_UNCONFIRMED`, `UNKNOWN_SCHEDULE_TYPE`
    */
   update(name: string, change: JobUpdate, options?: UpdateOptions): Promise<UpdateResult>
   /**
-   * Stores up to 10,000 jobs at run time. A job that is data alone (`handler`, not `run`) runs on every node with its
-   * handlers. A job that exists gets a new version.
+   * Stores up to 10,000 jobs at run time. A job that is data alone (`handler`, not `run`) runs on every node with its handlers.
+   * A job that exists gets a new version.
    *
-   * A list takes few calls to the storage. If one of its jobs is invalid, none is stored. Storing a job is atomic;
-   * storing a list is not. If the storage fails in the middle, some jobs are stored, and the caller can repeat the
-   * call.
-   * @throws JobistemerError `INVALID_ARGUMENT`; `SCHEDULE_NEVER_FIRES` for a new job whose schedule has no future
-   * instant; `DUPLICATE_JOB` for a repeated name; `DATA_TOO_LARGE`; `STORAGE_REFUSED` for a job that the storage cannot
-   * keep
+   * A list takes few calls to the storage. If one job of the list is invalid, the call stores no job. Storing a job is atomic;
+   * storing a list is not. If the storage fails in the middle, some jobs are stored, and the caller can repeat the call.
+   * @throws JobistemerError `INVALID_ARGUMENT`; `SCHEDULE_NEVER_FIRES` for a new job whose schedule has no future instant;
+   *   `DUPLICATE_JOB` for a repeated name; `DATA_TOO_LARGE`; `STORAGE_REFUSED` for a job that the storage cannot keep
    */
   add(job: Job | readonly Job[], options?: CallOptions): Promise<void>
   /**
@@ -223,39 +222,42 @@ export interface JobOperations {
    */
   remove(name: string, options?: RemoveOptions): Promise<void>
   /**
-   * Deletes up to 10,000 jobs, in few calls to the storage. If this scheduler does not have one of them, it deletes
-   * none. Returns the names of the jobs that this call deleted. It omits jobs that another process deleted meanwhile.
+   * Deletes up to 10,000 jobs, in few calls to the storage. If one of the jobs does not exist, the call deletes no job. Returns
+   * the names of the jobs that this call deleted, without jobs that another process deleted meanwhile.
    * @throws JobistemerError `JOB_NOT_FOUND`; `DUPLICATE_JOB` for a repeated name; `INVALID_NAME`, `INVALID_ARGUMENT`
    */
   remove(names: readonly string[], options?: CallOptions): Promise<readonly string[]>
   /**
-   * Returns what storing these definitions under an owner tag would add, change and remove. Changes nothing.
+   * Returns what storing these definitions under an owner tag would add, change and remove. The call itself changes nothing.
    * @throws JobistemerError `INVALID_NAME`, `INVALID_ARGUMENT`, `DUPLICATE_JOB`
    */
   plan(jobs: readonly Job[], options: PlanOptions): Promise<DefinitionPlan>
-  /** Carries out a plan. @throws JobistemerError `INVALID_ARGUMENT`; `VERSION_CONFLICT` when a job has changed since */
+  /**
+   * Carries out a plan that `plan` has returned. @throws JobistemerError `INVALID_ARGUMENT`; `VERSION_CONFLICT` when a job has
+   * changed since the plan was made
+   */
   apply(plan: DefinitionPlan, options?: CallOptions): Promise<void>
   /**
-   * Returns the next `count` slots of a job by its present schedule; 1 to 100,000, default 5. Leaves out slots that
-   * were canceled ahead. Returns fewer if the schedule ends.
-   * @throws JobistemerError `JOB_NOT_FOUND`, `INVALID_ARGUMENT`; `UNKNOWN_SCHEDULE_TYPE` when this process cannot
-   * revive the job's schedule
+   * Returns the next `count` slots of a job by its present schedule; 1 to 100,000, default 5. The list leaves out slots that
+   * were canceled ahead. It is shorter than `count` if the schedule ends.
+   * @throws JobistemerError `JOB_NOT_FOUND`, `INVALID_ARGUMENT`; `UNKNOWN_SCHEDULE_TYPE` when this process cannot revive the
+   *   job's schedule
    */
   nextRuns(name: string, count?: number, options?: CallOptions): Promise<readonly Date[]>
   /**
-   * Explains what happened, or will happen, at an instant of a job, and why.
-   * @throws JobistemerError `JOB_NOT_FOUND`, `INVALID_INSTANT`; `UNKNOWN_SCHEDULE_TYPE` for an instant without a
-   * record, when this node cannot revive the job's schedule
+   * Explains what happened, or will happen, to a job at an instant, and why.
+   * @throws JobistemerError `JOB_NOT_FOUND`, `INVALID_INSTANT`; `UNKNOWN_SCHEDULE_TYPE` for an instant without a record, when
+   *   this node cannot revive the job's schedule
    */
   explain(name: string, at: InstantInput, options?: CallOptions): Promise<Explanation>
-  /** Returns the nodes on the storage by name: living nodes, leaving nodes, and nodes that ended or died recently. */
+  /** Returns the nodes on the storage, sorted by name: living nodes, leaving nodes, and nodes that ended or died recently. */
   nodes(options?: CallOptions): Promise<readonly NodeInfo[]>
   /**
    * Removes old history and returns how many occurrences it removed. A pruned slot never runs again.
    * @throws JobistemerError `INVALID_DURATION`, `INVALID_ARGUMENT`, `UNKNOWN_OPTION`
    */
   prune(options: PruneOptions): Promise<number>
-  /** Asks the storage whether an occurrence of the job is running on any node. */
+  /** Asks the storage whether any node is running an occurrence of the job. */
   isRunning(name: string, options?: CallOptions): Promise<boolean>
   /**
    * Reads occurrences of a job, even if this node does not know the job. Returns none for a job that does not exist.
@@ -263,9 +265,9 @@ export interface JobOperations {
    */
   occurrences(filter: OccurrenceFilter, options?: CallOptions): Listing<ListedOccurrence>
   /**
-   * Reads the failures of all jobs or of one, newest first: occurrences that are `failed`, `failed_stale` (no node
-   * ended them) or `completed_with_errors`. It leaves out resolved failures, unless `includeResolved` is set. The cost
-   * does not grow with the history, because the storage finds the resolving run by the failure's id.
+   * Reads the failures of all jobs or of one, newest first: occurrences that are `failed`, `failed_stale` (no node ended them)
+   * or `completed_with_errors`. The list leaves out resolved failures, unless `includeResolved` is set. The cost does not grow
+   * with the history, because the storage finds the resolving run by the failure's id.
    * @throws JobistemerError `INVALID_ARGUMENT`, `INVALID_NAME`, `INVALID_INSTANT`, `UNKNOWN_OPTION`
    */
   failures(filter?: FailuresFilter, options?: CallOptions): Listing<Failure>
@@ -275,8 +277,8 @@ export interface JobOperations {
    */
   live(filter?: LiveFilter, options?: CallOptions): Listing<ListedOccurrence>
   /**
-   * Reads stored jobs, page by page, whichever node has their code. `include` adds the last run of each job and the
-   * number of its live occurrences.
+   * Reads stored jobs, page by page, including jobs whose code only other nodes have. `include` adds the last run of each job
+   * and the number of its live occurrences.
    * @throws JobistemerError `INVALID_ARGUMENT`, `INVALID_NAME`, `UNKNOWN_OPTION`
    */
   jobs(filter?: JobsFilter, options?: CallOptions): Listing<JobInfo>
@@ -328,6 +330,9 @@ export interface JobOperations {
    * @throws JobistemerError `JOB_NOT_FOUND`, `INVALID_ARGUMENT`, `INVALID_NAME`, `UNKNOWN_OPTION`
    */
   versions(name: string, options?: VersionsOptions): Promise<readonly JobVersion[]>
-  /** Counts the pending, queued and running occurrences of a job or of all jobs. The cost does not depend on their number. */
+  /**
+   * Counts the pending, queued and running occurrences of a job or of all jobs. The cost does not depend on the number of
+   * occurrences.
+   */
   counts(name?: string, options?: CallOptions): Promise<LiveCounts>
 }

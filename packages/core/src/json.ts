@@ -2,10 +2,10 @@ import { isPlainObject } from './configuration/read-value.ts'
 import { type ErrorCode, JobistemerError, printValue } from './errors.ts'
 import { deepestJson, mostJsonBytes } from './tuning.ts'
 
-/** A value that survives `JSON.stringify` and `JSON.parse` unchanged. */
+/** A value that `JSON.stringify` and `JSON.parse` return unchanged. */
 export type JsonValue = string | number | boolean | null | readonly JsonValue[] | { readonly [key: string]: JsonValue }
 
-/** A JSON object. */
+/** An object that JSON can represent. */
 export type JsonObject = { readonly [key: string]: JsonValue }
 
 /**
@@ -34,21 +34,22 @@ export type Jsonify<T> = unknown extends T
           ? { [Name in keyof T]: Jsonify<T[Name]> }
           : never
 
-// JSON writes a UTF-16 unit in at most six bytes: `\u0000`.
+// Maximum length of a string whose JSON always fits `mostJsonBytes`: JSON takes at most six bytes for a UTF-16 unit (`\u0000`),
+// and two quotes.
 const longestPlainString = Math.floor((mostJsonBytes - 2) / 6)
 
 /**
- * A copy of the value after its JSON round trip. Members that are `undefined` are left out; `undefined` itself becomes
+ * Returns a copy of the value after its JSON round trip. Members that are `undefined` are left out; `undefined` itself becomes
  * `null`.
- * @throws JobistemerError of the given code, with the path, for a value that JSON would drop or change;
- * `DATA_TOO_LARGE` or `RESULT_TOO_LARGE` above 131,072 bytes of JSON, escaped and in UTF-8.
+ * @throws JobistemerError of the given code, with the path, for a value that JSON would drop or change; `DATA_TOO_LARGE` or
+ *   `RESULT_TOO_LARGE` above 131,072 bytes of JSON, escaped and in UTF-8.
  */
 export function toJsonValue(
   value: unknown,
   field: string,
   code: Extract<ErrorCode, 'INVALID_ARGUMENT' | 'RESULT_NOT_SERIALISABLE'> = 'INVALID_ARGUMENT',
 ): JsonValue {
-  // Most results have these types, which need no copy.
+  // Most results have these types, and need no copy.
   if (value === undefined || value === null) return null
   if (typeof value === 'boolean') return value
   if (typeof value === 'string' && value.length <= longestPlainString) return value
@@ -63,7 +64,10 @@ class JsonCopy {
   readonly #field: string
   readonly #code: ErrorCode
   readonly #open = new Set<object>()
-  /** A lower bound of the bytes of the JSON, so that a value that is far too large is rejected before it is copied. */
+  /**
+   * A lower bound of the bytes of the JSON. By this bound a value that is far too large is rejected before the whole value is
+   * copied.
+   */
   #bytes = 0
 
   constructor(field: string, code: ErrorCode) {
@@ -80,7 +84,7 @@ class JsonCopy {
       case 'boolean':
         return value
       case 'number':
-        // JSON has no negative zero.
+        // JSON has no negative zero: the sum turns `-0` into `0`.
         if (Number.isFinite(value)) return value + 0
         throw this.#refusal(value, path, 'Give a finite number, null or a string.')
       case 'bigint':

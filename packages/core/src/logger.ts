@@ -6,26 +6,26 @@ import { maskSecrets, maskValue } from './secrets.ts'
 import type { LogLevel } from './storage/occurrence-record.ts'
 import { systemClock } from './system-clock.ts'
 
-/** The logger that Jobistemer writes to. `console` and pino loggers fit. Fields come first, as in pino. */
+/** The logger to which Jobistemer writes. `console` and pino loggers have this form. Fields come first, as in pino. */
 export interface Logger {
-  /** Steps that matter only for debugging. */
+  /** For steps that matter only for debugging. */
   debug(fields: object, message: string): void
-  /** Starts, stops and changes. */
+  /** For starts, stops and changes. */
   info(fields: object, message: string): void
-  /** Problems that the engine handles itself, such as a failed attempt with a retry left. */
+  /** For problems that the engine handles itself, such as a failed attempt with a retry left. */
   warn(fields: object, message: string): void
-  /** Failures that need attention: a task without a retry left, a failing schedule, hook or storage. */
+  /** For failures that need attention: a task without a retry left, a failing schedule, hook or storage. */
   error(fields: object, message: string): void
 }
 
 const ignore = (): void => undefined
 
-/** Logs nothing. */
+/** A logger that discards all lines. */
 export const silentLogger: Logger = { debug: ignore, info: ignore, warn: ignore, error: ignore }
 
 /**
- * The default logger. Writes warnings and errors to stderr, one line each, and the stack of an error in indented lines.
- * It escapes control characters, so that a text of a job cannot forge a line. It masks passwords in addresses.
+ * The default logger. Writes warnings and errors to stderr, one line each, and the stack of an error in indented lines. The
+ * logger escapes control characters, so that a text of a job cannot forge a line. The logger masks passwords in addresses.
  */
 export const stderrLogger: Logger = {
   debug: ignore,
@@ -52,26 +52,26 @@ function write(level: string, given: unknown, message: unknown): void {
   )
 }
 
-/** A line of a stack that names a file. Paths of packages contain `@`. */
+/** Returns whether a line of a stack names a file. Such lines are not masked, because paths of packages contain `@`. */
 function isFrame(line: string): boolean {
   return line.startsWith('    at ')
 }
 
-/** Control characters, line separators of Unicode among them, as JavaScript writes them in a string. */
+/** Escapes control characters and Unicode line separators as JavaScript string literals do. */
 function escaped(text: string): string {
   return text.replace(/[\p{Cc}\u2028\u2029]/gu, (character) =>
     character === '\n' ? '\\n' : `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`,
   )
 }
 
-/** Prints any field without throwing. Prints values that JSON lacks as Node's `inspect` does. */
+/** Prints the value of a field without throwing. Prints values that JSON lacks as Node's `inspect` does. */
 function printField(value: unknown): string {
   if (typeof value === 'string' && /^[\w.:*-]+$/.test(value)) return value
   try {
     if (value instanceof Date) return Number.isNaN(+value) ? 'Invalid Date' : value.toISOString()
     if (!isErrorLike(value)) return JSON.stringify(value) ?? print(value)
   } catch {
-    // A BigInt, a cycle, or a toJSON that throws.
+    // The value is a BigInt or a cyclic object, or its `toJSON` throws.
   }
   return print(value)
 }
@@ -85,14 +85,14 @@ function print(value: unknown): string {
       ' ',
     )
   } catch {
-    // Its members can be getters that throw.
+    // Members of the value can be getters that throw.
     return unreadable
   }
 }
 
 /**
- * Normalizes the arguments of a log call. Many callers pass the text first or alone, and pino accepts an error in place
- * of the fields.
+ * Normalizes the arguments of a log call. Many callers pass the text first or alone. pino accepts an error in place of the
+ * fields.
  */
 export function lineOf(given: unknown, message: unknown): { readonly fields: unknown; readonly message: unknown } {
   const isTextFirst = typeof given === 'string' && typeof message !== 'string'
@@ -100,19 +100,19 @@ export function lineOf(given: unknown, message: unknown): { readonly fields: unk
   return { fields: isErrorLike(fields) ? { err: fields } : fields, message: isTextFirst ? given : message }
 }
 
-/** Adds the fields of a line. Never throws, whatever the caller passes as fields. */
+/** Returns `fields` with the fields of a log line added. Never throws, whatever the caller passes as fields. */
 function withFields(fields: object, others: unknown): object {
   if (typeof others !== 'object' || others === null) return fields
   return orElse(() => ({ ...fields, ...others }), null) ?? { ...fields, ...readableFields(others) }
 }
 
-/** Members can be getters that throw, and a proxy can refuse everything. */
+/** Returns those members of the fields that can be read: getters can throw, and a proxy can reject every access. */
 function readableFields(fields: object): object {
   const read = (name: string) => [name, orElse(() => (fields as Record<string, unknown>)[name], unreadable)] as const
   return orElse<object>(() => Object.fromEntries(Object.keys(fields).map(read)), { fields: unreadable })
 }
 
-/** Wraps the user's logger so that its errors and rejections never reach the engine. */
+/** Wraps the user's logger so that errors and rejections of the logger never reach the engine. */
 export function guardedLogger(logger: Logger): Logger {
   const guarded =
     (level: keyof Logger) =>
@@ -126,7 +126,7 @@ export function guardedLogger(logger: Logger): Logger {
   return { debug: guarded('debug'), info: guarded('info'), warn: guarded('warn'), error: guarded('error') }
 }
 
-/** A logger that also passes each line to `keep`, with the caller's original arguments. */
+/** Makes a logger that also passes each line to `keep`, with the caller's original arguments. */
 export function keepingLogger(
   logger: Logger,
   keep: (level: LogLevel, fields: unknown, message: unknown) => void,
@@ -138,12 +138,12 @@ export function keepingLogger(
   return { debug: keeping('debug'), info: keeping('info'), warn: keeping('warn'), error: keeping('error') }
 }
 
-/** A logger that adds the current trace's fields to each line. */
+/** Makes a logger that adds the fields of the current trace to each line. */
 export function tracedLogger(logger: Logger, trace: { logFields(): object }): Logger {
   return loggerWith(logger, () => trace.logFields())
 }
 
-/** A logger that adds fields to each line. */
+/** Makes a logger that adds the given fields to each line. */
 export function boundLogger(logger: Logger, fields: object): Logger {
   return loggerWith(logger, () => fields)
 }

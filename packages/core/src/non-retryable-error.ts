@@ -1,18 +1,18 @@
 import { orElse } from './or-else.ts'
 
 /**
- * Ends a task at once, without further retries. Any error whose `retryable` is `false` does the same.
+ * An error that ends a task at once, without further retries. Any thrown error whose `retryable` is `false` has this effect.
  *
  * @example
  * if (response.status === 404) throw new NonRetryableError(`order ${id} does not exist`)
  */
 export class NonRetryableError extends Error {
   override readonly name: string = 'NonRetryableError'
-  /** The engine checks this property and not the class, so that several copies of this package work together. */
+  /** The engine checks this property, not the class, so that errors of another copy of this package count too. */
   readonly retryable = false
 }
 
-/** Whether an error of a handler is not retryable. Causes and inner errors do not count. */
+/** Returns whether a thrown error has `retryable: false`. The `retryable` of its causes and inner errors does not count. */
 export function isNonRetryable(thrown: unknown): boolean {
   return orElse(() => Object(thrown).retryable === false, false)
 }

@@ -17,67 +17,68 @@ import {
 export interface Occurrence {
   readonly id: OccurrenceId
   readonly jobId: JobId
-  /** How it came to be. */
+  /** How the occurrence came to be: as a slot, by a trigger or by a replay. */
   readonly kind: OccurrenceKind
   readonly state: OccurrenceState
   /** Why the occurrence is in its state; `null` if the state is self-explanatory. */
   readonly reason: OccurrenceReason | null
   /**
-   * The slot. For a trigger, a replay or a run of a backfill: the instant of the request, or of the planned start.
-   * Lists are in this order.
+   * The instant of the slot. For a trigger, a replay or a run of a backfill: the instant of the request, or of the planned
+   * start. Lists of occurrences are sorted by `scheduledAt`.
    */
   readonly scheduledAt: Date
   /**
-   * The instant that the run works for, if that is not `scheduledAt`; its handler gets it as `context.scheduledAt`. A
-   * run of a backfill has its slot, a replay has the instant of its original. `null` for other runs.
+   * The instant that the run works for, if it differs from `scheduledAt`; the handler gets this instant as
+   * `context.scheduledAt`. For a run of a backfill it is the slot to make up for, for a replay the instant of its original.
+   * `null` for other runs.
    */
   readonly slot: Date | null
   readonly createdAt: Date
   /** When the present or last owner claimed the occurrence; `null` before the first claim. */
   readonly startedAt: Date | null
-  /** When the occurrence reached a final state; `null` before. */
+  /** When the occurrence reached a final state; `null` if it has not. */
   readonly finishedAt: Date | null
-  /** The present or last owner. */
+  /** Name of the node that owns the occurrence, or owned it last; `null` if no node has. */
   readonly node: string | null
-  /** Number of owners so far. */
+  /** Number of owners of the occurrence so far; 0 before the first claim. */
   readonly fencingToken: number
-  /** The version of the job at the creation of the occurrence. */
+  /** The version of the job when the occurrence was created. */
   readonly jobVersion: number
-  /** Priority among waiting occurrences, -10 to 10: a higher number runs earlier. */
+  /** Priority of the occurrence among waiting occurrences, -10 to 10: a higher number runs earlier. */
   readonly priority: number
-  /** True when recovery of missed slots created it. */
+  /** True if the recovery of missed slots created the occurrence. */
   readonly recovered: boolean
-  /** The occurrence that this one replays; otherwise `null`. */
+  /** The original that this occurrence replays; `null` if the occurrence is no replay. */
   readonly replayOf: OccurrenceId | null
-  /** The backfill of this run, with the slot that the run makes up for; otherwise `null`. */
+  /** The backfill of this run, with the slot that the run makes up for; `null` if the run belongs to no backfill. */
   readonly backfill: BackfillReference | null
-  /** The key of the request; `null` without one. */
+  /** The key of the request; `null` for a request without a key. */
   readonly requestKey: string | null
-  /** The reason that the caller gave for the trigger or replay; `null` without one. */
+  /** The reason that the caller gave for the trigger or replay; `null` if the caller gave none. */
   readonly requestReason: string | null
-  /** The actor that the caller named for the trigger or replay; `null` without one. */
+  /** The actor that the caller named for the trigger or replay; `null` if the caller named none. */
   readonly requestActor: string | null
-  /** The first cancel request; `null` without one. */
+  /** The first request to cancel the occurrence; `null` if no caller has requested it. */
   readonly cancelRequest: { readonly at: Date; readonly reason: string; readonly actor: string | null } | null
   /** How many times a node took the occurrence from a dead or stale owner and released it for another attempt. */
   readonly rescues: number
-  /** Data handed to `trigger` or `replay`. */
+  /** Data that the caller passed to `trigger` or `replay`; `undefined` without data. */
   readonly input: JsonValue | undefined
   /** The missed slots that the run covers; `null` for a single slot. */
   readonly span: { readonly from: Date; readonly to: Date; readonly count: number } | null
-  /** The tasks that have started, in the job's order. */
+  /** The tasks of the occurrence that have started, in the job's order. */
   readonly tasks: readonly TaskReport[]
 }
 
-/** An occurrence in a list. */
+/** An occurrence with the name of its job, as lists contain it. */
 export interface ListedOccurrence extends Occurrence {
-  /** The name of its job. `null` if the job was deleted and pruned while the list was read. */
+  /** The name of the occurrence's job. `null` if the job was deleted and pruned while the list was read. */
   readonly job: string | null
 }
 
 /** A failure in a list. */
 export interface Failure extends ListedOccurrence {
-  /** The later completed run that makes up for the failure; `null` if no run does. */
+  /** The later completed run that makes up for this failure; `null` if no completed run does. */
   readonly resolvedBy: OccurrenceId | null
 }
 

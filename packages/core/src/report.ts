@@ -16,50 +16,53 @@ import type {
 export interface ExecutionReport {
   /** The job, in the version that the occurrence ran under. */
   readonly job: { readonly id: JobId; readonly name: string; readonly version: number }
-  /** The occurrence, and how it came to be. */
+  /** The finished occurrence, and how it came to be. */
   readonly occurrence: { readonly id: OccurrenceId; readonly kind: OccurrenceKind }
   /** The instant that the run worked for, as `context.scheduledAt`. */
   readonly scheduledAt: Date
-  /** When its last owner claimed it. */
+  /** When the last owner claimed the occurrence. */
   readonly startedAt: Date
   readonly finishedAt: Date
-  /** From its start to its end. */
+  /** Milliseconds from the start of the occurrence to its end. */
   readonly durationMs: number
-  /** How it ended. */
+  /** The final state of the occurrence. */
   readonly outcome: FinalState
-  /** Why, if the outcome alone does not tell. */
+  /** Why the occurrence has this outcome; `null` if the outcome is self-explanatory. */
   readonly reason: OccurrenceReason | null
-  /** As it was in force for this occurrence. */
+  /** The job's `taskExecutionMode` that applied to this occurrence. */
   readonly taskExecutionMode: TaskExecutionMode
-  /** As it was in force for this occurrence. */
+  /** The job's `failureStrategy` that applied to this occurrence. */
   readonly failureStrategy: FailureStrategy
-  /** True when recovery of missed slots created it. */
+  /** True if the recovery of missed slots created the occurrence. */
   readonly recovered: boolean
-  /** The backfill of this run; otherwise `null`. */
+  /** The backfill of this run; `null` if the run belongs to no backfill. */
   readonly backfill: BackfillReference | null
-  /** In the job's order; tasks that never started are `canceled` with the reason. */
+  /** All tasks of the job, in the job's order. Tasks that never started are `canceled`, with the reason. */
   readonly tasks: readonly TaskReport[]
 }
 
 /** The report of one task of an occurrence. */
 export interface TaskReport {
   readonly id: TaskId
-  /** The task inside this occurrence. */
+  /** The id of the task run: this task inside this occurrence. */
   readonly runId: TaskRunId
   readonly name: string
   readonly state: TaskRunState
   readonly reason: TaskReason | null
-  /** From the start of the first attempt to the end of the last; `null` if the task never started. */
+  /** Milliseconds from the start of the first attempt to the end of the last; `null` if the task never started. */
   readonly durationMs: number | null
-  /** The result of its handler after its JSON round trip; `undefined` unless the task completed. */
+  /** The result of the task's handler after its JSON round trip; `undefined` unless the task completed. */
   readonly result: JsonValue | undefined
-  /** Of the last attempt. */
+  /** The error of the last attempt; `null` without an error. */
   readonly error: ErrorRecord | null
-  /** Of the last attempt. */
+  /** The progress that the last attempt reported; `null` without a report. */
   readonly progress: ProgressReport | null
-  /** The attempts, across owners. Of more than twenty, the storage keeps the first five and the last fifteen. */
+  /**
+   * The attempts of the task, of all owners. Of more than twenty attempts, the storage keeps the first five and the last
+   * fifteen.
+   */
   readonly attempts: readonly AttemptReport[]
-  /** Number of attempts. */
+  /** Number of attempts of the task, of all owners. */
   readonly attemptCount: number
 }
 
@@ -69,44 +72,44 @@ export interface AttemptReport {
   readonly number: number
   readonly state: AttemptState
   /**
-   * When the owner called its handler; for an attempt that waits for its retry interval, when it will call it. Equal to
-   * `endedAt` if the attempt ended while it waited.
+   * When the owner called the attempt's handler. For an attempt that waits for its retry interval: when the owner will call the
+   * handler. Equal to `endedAt` if the attempt ended while it waited.
    */
   readonly startedAt: Date
-  /** `null` while it runs or waits. */
+  /** When the attempt ended; `null` while it runs or waits. */
   readonly endedAt: Date | null
-  /** From its start to its end; `null` while it runs or waits. */
+  /** Milliseconds from the start of the attempt to its end; `null` while it runs or waits. */
   readonly durationMs: number | null
-  /** The error of its handler; `null` without one. */
+  /** The error of the attempt's handler; `null` without an error. */
   readonly error: ErrorRecord | null
   readonly reason: TaskReason | null
-  /** The latest progress that its handler reported; `null` without one. */
+  /** The latest progress that the attempt's handler reported; `null` without a report. */
   readonly progress: ProgressReport | null
-  /** With `keepLogs`: the last lines that its handler logged, within the size limits. */
+  /** With `keepLogs`: the last lines that the attempt's handler logged, within the size limits. Otherwise empty. */
   readonly logs: readonly LogLine[]
-  /** Number of dropped earlier lines. */
+  /** Number of earlier lines of the attempt that the node dropped, because of the size limits. */
   readonly droppedLogs: number
 }
 
-/** The progress of an attempt. */
+/** The progress of an attempt, as its handler last reported it. */
 export interface ProgressReport {
-  /** 0 to 1. */
+  /** How much of the work is done, from 0 to 1. */
   readonly fraction: number
-  /** The message of the handler; `null` without one. */
+  /** The message of the handler, cut after 200 characters; `null` without a message. */
   readonly message: string | null
-  /** When the handler reported it. */
+  /** When the handler reported the progress. */
   readonly at: Date
 }
 
 /** A line that a handler has logged. */
 export interface LogLine {
-  /** When it was logged. */
+  /** When the handler logged the line. */
   readonly at: Date
-  /** The level that the handler chose. */
+  /** The level at which the handler logged the line. */
   readonly level: LogLevel
   readonly message: string
-  /** The fields of the handler, made printable; `null` without fields. */
+  /** The fields that the handler logged, made printable; `null` without fields. */
   readonly fields: JsonObject | null
-  /** True if the line was longer than 1,000 characters and is cut. */
+  /** True if the line was cut because it was longer than 1,000 characters. */
   readonly isCut: boolean
 }

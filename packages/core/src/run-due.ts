@@ -2,57 +2,61 @@ import { orDefault, readSignal, readObject } from './configuration/read-value.ts
 import { type DurationInput, toDurationMs } from './duration.ts'
 import { dayMs } from './tuning.ts'
 
-/** How long a call of `runDue` may take. */
+/** Options of `runDue`: how long a call may take. */
 export interface RunDueOptions {
   /**
    * Maximum duration of the call. The call starts runs in about the first two thirds of it. Runs may continue nearly to
    * the end; then the call aborts them and hands them back. At least 1 s, at most 1 d. Default 50 s.
    */
   readonly budget?: DurationInput
-  /** Fire it to end the call at once: the call aborts its runs and hands them back. Default: none. */
+  /** A signal that ends the call at once: the call aborts its runs and hands them back. Default: none. */
   readonly signal?: AbortSignal
 }
 
-/** What a call of `runDue` has done. */
+/** What a call of `runDue` did. */
 export interface RunDueReport {
-  /** The node name of the call. */
+  /** The name of the node that the call was. */
   readonly node: string
-  /** When the call began. */
+  /** When the call of `runDue` began. */
   readonly startedAt: Date
-  /** Duration of the call. */
+  /** Duration of the call, in milliseconds. */
   readonly durationMs: number
   /**
-   * Why the call ended. `idle`: nothing was due any more. `budget`: the budget was over. `aborted`: its signal fired,
+   * Why the call ended. `idle`: no work was due any more. `budget`: the budget was used up. `aborted`: the call's signal fired,
    * or the scheduler was shut down.
    */
   readonly ended: 'idle' | 'budget' | 'aborted'
-  /** Number of runs that ended in the call, with any outcome. */
+  /** Number of runs that ended during the call, with any outcome. */
   readonly finished: number
-  /** Number of runs that failed or completed with errors. */
+  /** Number of runs that ended as failed or completed with errors during the call. */
   readonly failed: number
-  /** Number of runs that the call handed back unfinished. Another call continues them. */
+  /** Number of runs that the call handed back to the storage unfinished. Another call or node continues these runs. */
   readonly handedBack: number
   /**
    * Number of runs whose handlers did not stop in time. A call that begins at least 5 s after the end of this call's
    * budget takes them over. The call kills isolated tasks and hands them back.
    */
   readonly leftBehind: number
-  /** Number of runs that the call has taken over from dead nodes and calls. */
+  /** Number of runs that the call took over from dead nodes and earlier calls. */
   readonly takenOver: number
   /**
-   * When work is due next, as far as the call knows, so that a caller can schedule the next call. If the call left due
-   * work, this is the end of the call. `null` if no work lies ahead.
+   * When work is due next, as far as the call knows, so that a caller can schedule the next call. If the call left due work,
+   * `nextAt` is the end of the call. `null` if no work lies ahead.
    */
   readonly nextAt: Date | null
 }
 
-/** The checked options. */
+/** The checked options of `runDue`. */
 export interface CheckedRunDue {
   readonly budgetMs: number
   readonly signal: AbortSignal | null
 }
 
-/** @throws JobistemerError `INVALID_ARGUMENT`, `INVALID_DURATION`, `UNKNOWN_OPTION` */
+/**
+ * Checks the options of `runDue`.
+ *
+ * @throws JobistemerError `INVALID_ARGUMENT`, `INVALID_DURATION`, `UNKNOWN_OPTION`
+ */
 export function readRunDueOptions(options: RunDueOptions): CheckedRunDue {
   readObject(options, 'options', ['budget', 'signal'])
   const bounds = { min: 1000, max: dayMs }

@@ -37,42 +37,45 @@ import {
 } from './tuning.ts'
 import { invalidValue } from './errors.ts'
 
-/** What `createScheduler` takes. */
+/** Options of `createScheduler`. */
 export interface SchedulerOptions {
-  /** Keeps all jobs and occurrences. The scheduler does not close it. */
+  /** The storage that keeps all jobs and occurrences. The scheduler does not close the storage. */
   readonly storage: Storage
-  /** The jobs that this node defines and runs. It also runs jobs that are data. Default: none. */
+  /** The jobs that this node defines and runs. The node also runs stored jobs that are data. Default: none. */
   readonly jobs?: readonly Job[]
   /**
-   * This node's name, unique among living nodes. If a restarted node has the same name, it takes over the runs of its
-   * earlier incarnation at once. Default: host, process and a random part.
+   * This node's name, unique among living nodes. If a restarted node has the same name, it takes over the runs of its earlier
+   * incarnation at once. Default: a name of the host, the process id and a random part.
    */
   readonly nodeId?: string
   /**
-   * Maximum number of threads and processes of isolated tasks on this node, including pooled ones. Further attempts
-   * wait; their `taskTimeout` begins when they get a child. Default: twice the number of processors, at least 4.
+   * Maximum number of threads and processes of isolated tasks on this node, including pooled ones. Further attempts wait for a
+   * child; their `taskTimeout` begins when they get one. Default: twice the number of processors, at least 4.
    */
   readonly maxChildren?: number
-  /** How many occurrences this node runs at once. Further occurrences wait in the storage for any node. Default 50. */
+  /**
+   * How many occurrences this node runs at once. Further occurrences wait in the storage until any node has a free permit.
+   * Default 50.
+   */
   readonly maxConcurrentJobs?: number
   /**
-   * How many due slots beyond `maxConcurrentJobs` this node may prefetch while its handlers are quick, so that each
-   * begins within about 5 ms. The node hands a prefetched slot back after 100 ms. It does not prefetch jobs whose
+   * How many due slots beyond `maxConcurrentJobs` this node may prefetch while its handlers are so quick that each prefetched
+   * slot begins within about 5 ms. The node hands a prefetched slot back after 100 ms. It does not prefetch jobs whose
    * `executionTimeout` is below 1 s. 0 disables prefetch; at most 10,000. Default 100.
    */
   readonly prefetch?: number
-  /** Settings for all jobs. Each job and task can override them. */
+  /** Settings for all jobs of this node. Each job and each task can override them. */
   readonly defaults?: JobSettingsInput
   /**
-   * Default: warnings and errors go to stderr; `silentLogger` discards them. `console` and pino fit. The scheduler
-   * ignores errors of the logger.
+   * Where the scheduler writes its log. Default: warnings and errors go to stderr; `silentLogger` discards them. `console` and
+   * pino loggers fit. The scheduler ignores errors of the logger.
    */
   readonly logger?: Logger
-  /** Receives the metrics. Default: none. */
+  /** Receives the metrics of this scheduler. Default: none. */
   readonly metrics?: Metrics
-  /** Traces runs and requests. Default: none. */
+  /** Traces the runs and requests of this scheduler. Default: none. */
   readonly tracing?: Tracing
-  /** Default: the machine's clock. */
+  /** The clock of this scheduler. Default: the machine's clock. */
   readonly clock?: Clock
   /**
    * Interval between polls for pending occurrences in the storage. Wake-ups of the storage add further polls. Default 1
@@ -88,32 +91,36 @@ export interface SchedulerOptions {
    */
   readonly deadAfter?: DurationInput
   /**
-   * How long a call of the user (`trigger`, `cancel`, `occurrences` and others) waits for each answer of the storage
-   * before it rejects with `STORAGE_TIMEOUT`. At least 1 ms. `start` has no timeout. Default 10 s.
+   * How long a call of the program (`trigger`, `cancel`, `occurrences` and others) waits for each answer of the storage before
+   * it rejects with `STORAGE_TIMEOUT`. At least 1 ms. `start` has no timeout. Default 10 s.
    */
   readonly callTimeout?: DurationInput
   /**
-   * Shuts the scheduler down on these signals, and then lets the process end. If the process is still alive 1 s later,
-   * the scheduler ends it by the signal, unless the program handles that signal too. A second signal ends the process
-   * at once. If the scheduler shuts down because its storage is closed or was replaced, it sets the exit code 1, unless
-   * the program has set another. `true`: SIGTERM and SIGINT. Default: none.
+   * Signals of the process on which the scheduler shuts down, and then lets the process end. If the process is still alive 1 s
+   * later, the scheduler ends the process by the signal, unless the program handles that signal too. A second signal ends the
+   * process at once. If the scheduler shuts down because its storage is closed or was replaced, the scheduler sets the exit
+   * code 1, unless the program has set another code. `true`: SIGTERM and SIGINT. Default: none.
    */
   readonly handleSignals?: boolean | readonly ShutdownSignal[]
-  /** How long a shutdown lets runs continue before it fires their signals. The call can override it. Default 20 s. */
+  /** How long a shutdown lets runs continue before it fires their signals. `shutdown` can override this time. Default 20 s. */
   readonly gracePeriod?: DurationInput
-  /** How long a shutdown waits for handlers after it has fired their signals. The call can override it. Default 5 s. */
+  /**
+   * How long a shutdown waits for handlers after it has fired their signals. `shutdown` can override this time. Default 5 s.
+   */
   readonly abortGracePeriod?: DurationInput
-  /** Handlers by name, for tasks that name a `handler`. With them, this node runs jobs that are data. */
+  /**
+   * Handlers by name, for tasks that name a `handler`. With these handlers, this node runs jobs that are data. Default: none.
+   */
   readonly handlers?: Readonly<Record<string, TaskHandler>>
   /**
-   * Your own schedule types that the storage may hold and that no job in `jobs` has. The scheduler imports the types of
-   * the packages `@jobistemer/ticker-*` when a stored schedule needs them, and it knows the types that
-   * `registerScheduleType` has registered.
+   * Your own schedule types that stored jobs may have and that no job in `jobs` has. The scheduler imports the types of the
+   * packages `@jobistemer/ticker-*` when a stored schedule needs them, and it knows the types that `registerScheduleType` has
+   * registered.
    */
   readonly scheduleTypes?: readonly ScheduleType[]
   /**
-   * The number of this node's build, from 0. The definition of the highest release is in force, whichever nodes live;
-   * nodes of lower releases follow it. To roll back, deploy the earlier definitions with a higher number. Default:
+   * The release number of this node's build, an integer from 0. The definition of the highest release is in force, whichever
+   * nodes live; nodes of lower releases follow it. To roll back, deploy the earlier definitions with a higher number. Default:
    * none. Without a number, a replaced definition comes back into force once no living node has its replacement.
    */
   readonly release?: number
@@ -128,7 +135,7 @@ export interface CheckedSchedulerOptions extends Required<Pick<SchedulerOptions,
   readonly tracing: Tracing | null
   readonly pollIntervalMs: number
   readonly deadAfterMs: number
-  /** Whether the node polls rarely while it is alone. True if wake-ups report all changes and time is virtual. */
+  /** Whether the node polls rarely while it is the only node. True if wake-ups report all changes and time is virtual. */
   readonly restsAlone: boolean
   readonly callTimeoutMs: number
   readonly handleSignals: readonly ShutdownSignal[]
@@ -139,9 +146,9 @@ export interface CheckedSchedulerOptions extends Required<Pick<SchedulerOptions,
   readonly derived: DerivedOptions
 }
 
-/** Values that no option sets. */
+/** Values of a scheduler that no option sets. */
 interface DerivedOptions {
-  /** Interval between heartbeats of this node, in ms. */
+  /** Interval between two heartbeats of this node, in ms. */
   readonly heartbeat: number
   /** Difference between the clocks of node and storage beyond which the node warns, in ms. */
   readonly maxClockSkew: number
@@ -151,11 +158,11 @@ interface DerivedOptions {
   readonly reapInterval: number
   /** Interval between checks for definitions that other nodes have changed, in ms. */
   readonly definitionInterval: number
-  /** Number of jobs that are data and that the node holds. */
+  /** Maximum number of data-only jobs that the node holds in memory. */
   readonly heldJobs: number
 }
 
-/** Derived intervals. A lone node does not rest if a test sets one of them. */
+/** Derived intervals that a test may set. If a test sets one of them, a lone node does not rest. */
 const intervals = ['heartbeat', 'reapInterval', 'definitionInterval'] as const
 
 /** Tests set derived values by these symbols, which are not part of the API. */
@@ -206,7 +213,8 @@ export function readSchedulerOptions(options: SchedulerOptions): CheckedSchedule
   const isPrivate = isTold && !storage.capabilities.multiProcess
   const { heartbeatMs: rareHeartbeatMs } = storage.capabilities
   const defaultHeartbeatMs = isPrivate ? longestTimerMs : (rareHeartbeatMs ?? ordinaryHeartbeatMs)
-  // A peer notices a death up to two heartbeats late, so rare heartbeats have one fewer.
+  // A peer notices a death up to two heartbeats late. If heartbeats are rare, `deadAfter` therefore contains one heartbeat
+  // fewer.
   const deadAfterHeartbeats = heartbeatsUntilDead - (rareHeartbeatMs === undefined ? 0 : 1)
   const { deadAfter, pollInterval } = options
   const deadAfterMs = toDurationMs(orDefault(deadAfter, deadAfterHeartbeats * defaultHeartbeatMs), 'deadAfter', {

@@ -3,70 +3,75 @@ import type { SchedulerEventName, SchedulerListener } from './events.ts'
 import type { JobOperations } from './job-operations.ts'
 import type { RunDueOptions, RunDueReport } from './run-due.ts'
 
-/** How to shut down. */
+/** Options of `shutdown`. */
 export interface ShutdownOptions {
   /**
-   * How long runs may continue before their signals fire. Default: the scheduler's, 20 s. Container platforms give
-   * 30 s: the default leaves room for the abort grace period, 2 s to kill children and 2 s to sign off. While the
-   * storage does not answer, the whole shutdown ends 3 s before the grace period does.
+   * How long runs may continue before their signals fire. Default: the scheduler's `gracePeriod`, 20 s. Container platforms
+   * give 30 s: the default leaves room for the abort grace period, 2 s to kill children and 2 s to end the node's record. While
+   * the storage does not answer, the whole shutdown ends 3 s before the grace period does.
    */
   readonly gracePeriod?: DurationInput
   /**
-   * How long the shutdown waits for handlers after their signals have fired. It then leaves the remaining runs behind.
-   * Default: the scheduler's, 5 s.
+   * How long the shutdown waits for handlers after their signals have fired. The shutdown then leaves the remaining runs
+   * behind. Default: the scheduler's `abortGracePeriod`, 5 s.
    */
   readonly abortGracePeriod?: DurationInput
 }
 
 /**
- * One node: runs jobs on a storage, together with all other nodes on the same storage. A scheduler that is never
+ * One node, which runs the jobs of a storage together with all other nodes on the same storage. A scheduler that is never
  * started can still read: `isRunning` and `occurrences` only ask the storage.
  *
- * Every other call rejects with `SCHEDULER_STATE` while the scheduler is not running. If the storage fails, a call
- * rejects with the storage's own error, a `STORAGE_…` code. If the storage does not answer, a call rejects with
- * `STORAGE_TIMEOUT` after the scheduler's `callTimeout` or the call's `timeout`. If the call's `signal` fires, the call
- * rejects with `ABORTED`. In both cases a request that was sent may still take effect.
+ * Every other call rejects with `SCHEDULER_STATE` while the scheduler is not running. If the storage fails, a call rejects with
+ * the storage's own error, a `STORAGE_…` code. If the storage does not answer, a call rejects with `STORAGE_TIMEOUT` after the
+ * scheduler's `callTimeout` or the call's `timeout`. If the call's `signal` fires, the call rejects with `ABORTED`. In both
+ * cases a request that was sent may still take effect.
  */
 export interface Scheduler extends JobOperations, AsyncDisposable {
   /** This node's name. */
   readonly nodeId: string
-  /** Identifies this life of the node; `nodes()` reports the same value. Each scheduler has its own. */
+  /** Identifies this life of the node; `nodes()` reports the same value. Each scheduler object has a different incarnation. */
   readonly incarnation: string
   /**
-   * Stores the definitions, decides the missed slots, and begins to run jobs. Resolves once jobs are being scheduled.
-   * If the storage does not answer, `start` repeats its calls until it does.
+   * Stores the definitions, decides the missed slots, and begins to run jobs. Resolves once jobs are being scheduled. If the
+   * storage does not answer, `start` repeats its calls until it does.
    *
-   * A stored schedule that differs from the one in this node's code does not fail the start. If this node cannot revive
-   * that schedule, it logs one error, leaves the job's slots to other nodes, and runs the occurrences that they create.
-   * @throws JobistemerError `SCHEDULER_STATE` when the scheduler was started before or is shut down meanwhile;
-   * `NODE_ID_IN_USE` when a node of this name lives; `UNKNOWN_SCHEDULE_TYPE` when one of its `jobs` replaces a stored
-   * schedule that has slots to decide and that this node cannot revive
+   * A stored schedule that differs from the one in this node's code does not fail the start. If this node cannot revive the
+   * stored schedule, it logs one error, leaves the job's slots to other nodes, and runs the occurrences that those nodes
+   * create.
+   * @throws JobistemerError `SCHEDULER_STATE` when the scheduler was started before or is shut down meanwhile; `NODE_ID_IN_USE`
+   *   when a node of this name lives; `UNKNOWN_SCHEDULE_TYPE` when one of its `jobs` replaces a stored schedule that has slots
+   *   to decide and that this node cannot revive
    */
   start(): Promise<void>
   /**
-   * Runs due work and returns. Use it where no process lives on: in a function or route that a timer calls, or in a
+   * Runs due work and returns. Use `runDue` where no process lives on: in a function or route that a timer calls, or in a
    * container that exists only while there is work. Call it instead of `start`, not in addition to it.
    *
-   * Each call is a node while it lasts. It takes over the runs that earlier calls have left, and launches and runs due
-   * slots until nothing is due or its budget is over. Then it hands unfinished runs back. Calls may overlap, in one
-   * process or in several. If a call was killed, the first call that begins at least 5 s after its budget takes over
-   * its runs. Therefore give a budget that is at least 10 s shorter than the time between two calls.
-   * @throws JobistemerError `SCHEDULER_STATE` when the scheduler was started or shut down; `STORAGE_TIMEOUT` when the
-   * storage has not answered and nothing could begin within the budget; `STORAGE_CLOSED`, `STORAGE_REPLACED` when the
-   * storage was closed during the call, or its file removed: the call has aborted its runs, and another call takes them
-   * over; `ABORTED` when the signal fired before anything could begin; `INVALID_DURATION`, `INVALID_ARGUMENT`,
-   * `UNKNOWN_OPTION`, and what `start` throws
+   * Each call is a node while it lasts. It takes over the runs that earlier calls have left, and launches and runs due slots
+   * until nothing is due or its budget is over. Then it hands unfinished runs back. Calls may overlap, in one process or in
+   * several. If a call was killed, the first call that begins at least 5 s after its budget takes over its runs. Therefore give
+   * a budget that is at least 10 s shorter than the time between two calls.
+   * @throws JobistemerError `SCHEDULER_STATE` when the scheduler was started or shut down; `STORAGE_TIMEOUT` when the storage
+   *   has not answered and nothing could begin within the budget; `STORAGE_CLOSED`, `STORAGE_REPLACED` when the storage was
+   *   closed during the call, or its file removed: the call has aborted its runs, and another call takes them over; `ABORTED`
+   *   when the signal fired before anything could begin; `INVALID_DURATION`, `INVALID_ARGUMENT`, `UNKNOWN_OPTION`, and the
+   *   errors of `start`
    */
   runDue(options?: RunDueOptions): Promise<RunDueReport>
   /**
-   * Stops the node. It starts no further runs, lets running tasks continue for the grace period, fires their signals,
-   * and hands unfinished runs back. Afterwards the scheduler does not keep the process alive. A second call waits for
-   * the first. The shutdown also waits for hooks, except for an `onComplete` that calls `shutdown` before it has
-   * awaited anything, as `() => scheduler.shutdown()` does. A handler that awaits `shutdown` waits for itself until the
-   * grace periods are over.
+   * Stops the node. The node starts no further runs, lets running tasks continue for the grace period, fires their signals, and
+   * hands unfinished runs back. Afterwards the scheduler does not keep the process alive. A second call of `shutdown` waits for
+   * the first. The shutdown also waits for hooks, except for an `onComplete` that calls `shutdown` before it has awaited
+   * anything, as `() => scheduler.shutdown()` does. A handler that awaits `shutdown` waits for itself until the grace periods
+   * are over.
    * @throws JobistemerError `INVALID_DURATION`, `UNKNOWN_OPTION`
    */
   shutdown(options?: ShutdownOptions): Promise<void>
-  /** Adds a listener. The returned function removes it. @throws JobistemerError `INVALID_ARGUMENT` */
+  /**
+   * Adds a listener of an event. The returned function removes the listener.
+   *
+   * @throws JobistemerError `INVALID_ARGUMENT`
+   */
   on<Name extends SchedulerEventName>(event: Name, listener: SchedulerListener<Name>): () => void
 }

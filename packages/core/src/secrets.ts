@@ -1,28 +1,31 @@
 import { deepestCause, mostMembersSearched } from './tuning.ts'
 
-// A host, a port and the name of a database: none of these is a secret.
+// Matches a host, a port and the name of a database, which are no secrets.
 const host = String.raw`(?:[\w.-]*|\[[\da-f:.]+\])(?::\d{1,5})?`
 const path = String.raw`(?:\/[\w.-]*)*`
 const scheme = String.raw`[a-z][a-z\d+.-]*:\/\/`
 const plain = new RegExp(`^(?:${scheme})?${host}${path}$`, 'i')
-/** An address whose parts are certain: one `@`, no `#`, and no delimiter within the part before the `@`. */
+/** Matches an address whose parts are certain: one `@`, no `#`, and no delimiter in the part before the `@`. */
 const certain = new RegExp(String.raw`^(${scheme})(?:([^@/?#\\\s"']*)@)?(${host}${path})(\?[^@#]*)?$`, 'i')
-/** A text that is a complete address, optionally quoted or after the name of a variable. */
+/** Matches a text that is one complete address, optionally in quotes or after the name of a variable. */
 const wholeAddress = new RegExp(
   String.raw`^([\s"'\u0060<({[]{0,20}(?:\w{1,50}\s{1,5})?(?:\w{1,50}\s{0,5}=\s{0,5})?["'\u0060]{0,5})(${scheme}[\s\S]*)$`,
   'i',
 )
-/** Delimiters of user, query and fragment, and a colon that does not begin a port. */
+/** Matches a delimiter of user, query or fragment, or a colon that does not begin a port. */
 const suspicious = /[@?#]|:(?!\/\/|\d{1,5}(?!\w))/
-// The lengths below are bounded, so that the time does not grow with the square of the length of a text.
-/** Greedy: a password may contain any character, also `@`. A file has no password, and paths of packages contain `@`. */
+// Lengths in the patterns below are bounded, so that matching does not take quadratic time for a long text.
+/**
+ * The quantifier is greedy because a password may contain any character, also `@`. Addresses of files have no password, and
+ * paths of packages contain `@`.
+ */
 const userOfAddress = /(?<![a-z\d+.-])(?!file:)([a-z][a-z\d+.-]{0,30}:\/\/)[^\n]{0,1000}@/gi
 const queryOfMasked = /(\*\*\*@[\w.:[\]-]*(?:\/[\w.-]*)*)\?[^\s"'`]*/g
 const noPort = /(?<![a-z\d+.-])(?!file:)([a-z][a-z\d+.-]{0,30}:\/\/)[^\s"'`/?#@*]*:(?!\d{1,5}(?!\w))[^\s"'`]+/gi
-/** `postgres:user:password@host` */
+/** Matches the form `postgres:user:password@host`, which has no slashes. */
 const withoutSlashes = /(?<![a-z\d+.-])(?!file:|node:)([a-z][a-z\d+.-]{0,30}):(?!\/)[^\s:@/]{0,100}:[^\s]{0,1000}@/gi
 const secretName = String.raw`[\w-]{0,40}(?:passw(?:or)?d|passphrase|pwd|secret|token|api_?key|access_?key|credential)s?`
-/** A secret after its name. Numbers, such as fencing tokens, are no secrets. */
+/** Matches a secret after its name, such as `password=`. Numbers, such as fencing tokens, are no secrets. */
 const named = new RegExp(
   String.raw`((?<![\w-])${secretName}(?:["']?\s*:\s*(?=["'])|["']?\s*=\s*))(?!\d+(?!\w))("[^"]*"|'[^']*'|[^\s&,;"')}\]]+)`,
   'gi',
@@ -30,7 +33,7 @@ const named = new RegExp(
 const namesSecret = new RegExp(`^${secretName}$`, 'i')
 
 /**
- * The visible part of an address with a possible password: scheme, host, port and database, if their positions are
+ * Returns the visible part of an address that may hold a password: scheme, host, port and database, if their positions are
  * certain. Otherwise a password with a `#`, `/` or `@` could pass for a host or a path.
  */
 export function maskAddress(address: string): string {
@@ -40,7 +43,7 @@ export function maskAddress(address: string): string {
   return `${head}${user === undefined ? '' : '***@'}${rest}${query === undefined ? '' : '?***'}`
 }
 
-/** A text without the passwords in it: those of addresses, and values behind names such as `password`. */
+/** Replaces the passwords in a text: those in addresses, and values after names such as `password`. */
 export function maskSecrets(text: string): string {
   const [, before = '', address] = wholeAddress.exec(text) ?? []
   if (address !== undefined && suspicious.test(address.slice(address.indexOf('://') + 3))) {
@@ -56,7 +59,7 @@ export function maskSecrets(text: string): string {
 }
 
 /**
- * A value for an error or a log, without the passwords in it. A value without any is returned as it is.
+ * Returns a value for an error or a log, with its passwords masked. A value without passwords is returned unchanged.
  * @param name of the option or member that holds it.
  */
 export function maskValue(value: unknown, name = ''): unknown {
@@ -78,12 +81,12 @@ function masked(value: unknown, name: string, depth: number, left: { members: nu
     if (shown.every(([, member], index) => Object.is(member, members[index]?.[1]))) return value
     if (Array.isArray(value)) return shown.map(([, member]) => member)
     const prototype: unknown = Object.getPrototypeOf(value)
-    // An instance of another class may hold more than its members show.
+    // An instance of another class may hold data that its members do not show, so only plain objects are searched.
     return prototype === Object.prototype || prototype === null
       ? Object.fromEntries(shown)
       : Object.prototype.toString.call(value)
   } catch {
-    // A getter or a proxy may throw; a logger cannot print such members.
+    // A getter or a proxy has thrown. A logger cannot print such members either.
     return value
   }
 }

@@ -1,6 +1,6 @@
 import type { Clock, Timer } from './clock.ts'
 
-/** Resolves after this time by a clock. If the signal fires first, rejects with its reason. */
+/** Resolves after `milliseconds` by the clock. If the signal fires first, rejects with the signal's reason. */
 export function sleepOn(
   clock: Pick<Clock, 'monotonic' | 'setTimer'>,
   milliseconds: number,
@@ -18,7 +18,7 @@ export function sleepOn(
       reject(signal?.reason)
     }
     const look = () => {
-      // Clocks cut timers to 1 min.
+      // A clock cuts a timer to 1 min, so a long sleep needs several timers.
       if (clock.monotonic() < end) {
         timer = clock.setTimer(end - clock.monotonic(), look)
         return
@@ -32,8 +32,8 @@ export function sleepOn(
 }
 
 /**
- * As {@link sleepOn}, for `context.sleep`. The sleep does not keep the process alive: while the engine runs, its agenda does,
- * and after its end no caller waits for an abandoned handler.
+ * Sleeps as {@link sleepOn}, for `context.sleep`. The sleep does not keep the process alive: while the engine runs, its agenda
+ * does, and after its end no caller waits for an abandoned handler.
  */
 export function sleepInHandler(clock: Clock, milliseconds: number, signal: AbortSignal): Promise<void> {
   const unreferenced: Pick<Clock, 'monotonic' | 'setTimer'> = {

@@ -1,28 +1,28 @@
 /**
- * A schema of any library: zod, valibot, arktype and others make values of this form. The interface is copied from
- * Standard Schema, version 1 (https://standardschema.dev), which recommends the copy, so that no package is needed.
+ * A schema of any library: zod, valibot, arktype and others make schemas of this form. The interface is copied from Standard
+ * Schema, version 1 (https://standardschema.dev). That specification recommends the copy, so that no package is needed.
  */
 export interface StandardSchema<Input = unknown, Output = Input> {
   readonly '~standard': {
-    /** The version of the interface. */
+    /** The version of the Standard Schema interface. */
     readonly version: 1
-    /** The name of the library. */
+    /** The name of the library that made the schema. */
     readonly vendor: string
     /** Returns the value as the schema converts it, or the issues of an invalid value. */
     readonly validate: (value: unknown) => SchemaResult<Output> | Promise<SchemaResult<Output>>
-    /** The types of input and output, for the compiler alone. */
+    /** The types of input and output, for the compiler only; libraries set no value. */
     readonly types?: { readonly input: Input; readonly output: Output } | undefined
   }
 }
 
-/** The result of a {@link StandardSchema} for a value. */
+/** The result of a {@link StandardSchema} for a value: the converted value, or the issues of an invalid value. */
 export type SchemaResult<Output> =
   | { readonly value: Output; readonly issues?: undefined }
   | { readonly issues: readonly SchemaIssue[] }
 
-/** A fault of a value, and its place in the value. */
+/** One fault of an invalid value, and where in the value it lies. */
 export interface SchemaIssue {
   readonly message: string
-  /** From the outside in; a library may give each step as an object with more in it. */
+  /** The keys that lead to the fault, from the outside in. A library may give a key as an object with further members. */
   readonly path?: readonly (PropertyKey | { readonly key: PropertyKey })[] | undefined
 }

@@ -2,7 +2,7 @@ import { performance } from 'node:perf_hooks'
 import type { Clock, Timer } from './clock.ts'
 import { longestTimerMs } from './tuning.ts'
 
-// The only module that reads the machine's clocks, sets timers and draws random numbers.
+// Only this module reads the machine's clocks, sets timers and draws random numbers.
 
 /** The machine's own clock and timers. */
 export const systemClock: Clock = {
@@ -27,34 +27,32 @@ class MachineTimer implements Timer {
   }
 }
 
-/** Milliseconds of the machine's monotonic clock, which is the same in all threads and processes. */
+/** Returns milliseconds of the machine's monotonic clock, which is the same in all threads and processes. */
 export function machineMonotonic(): number {
   return Number(process.hrtime.bigint() / 1000n) / 1000
 }
 
-/** Calls back after the present turn of the event loop, so that related work gathers. */
+/** Calls back after the present turn of the event loop, so that related work of that turn is gathered. */
 export function afterThisTurn(callback: () => void): void {
   setImmediate(callback)
 }
 
 /**
- * Number of events from outside the process, such as the end of a file read; timers do not count. Always 0 in Node 21
- * and Node 22 before 22.8, which do not report it.
+ * Returns the number of events from outside the process so far, such as the end of a file read; timers do not count. Always 0
+ * in Node 21 and Node 22 before 22.8, which do not report it.
  */
 export function eventsHeard(): number {
   const { uvMetricsInfo } = performance.nodeTiming as { readonly uvMetricsInfo?: { readonly events: number } }
   return uvMetricsInfo?.events ?? 0
 }
 
-/**
- * Milliseconds of CPU time that this process has used so far. While the process or its machine is stopped, it uses none.
- */
+/** Returns the milliseconds of CPU time that this process has used so far. A stopped process or machine uses none. */
 export function cpuMs(): number {
   const { user, system } = process.cpuUsage()
   return (user + system) / 1000
 }
 
-/** A number in `[0, 1)`. For jitter only: the coordination of nodes never uses random numbers. */
+/** Returns a random number in `[0, 1)`. For jitter only: the coordination of nodes never uses random numbers. */
 export function random(): number {
   return Math.random()
 }

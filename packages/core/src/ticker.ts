@@ -12,11 +12,11 @@ import { JumpCheck } from './engine/time/clock-readings.ts'
 
 /** Options of {@link ticker}. */
 export interface TickerOptions {
-  /** Default: the machine's clock. */
+  /** The clock of the ticker. Default: the machine's clock. */
   readonly clock?: Clock
-  /** A tick is late if it, or an instant that it covers, is noticed later than this. Default: 1 min. */
+  /** A tick is late if the ticker notices it, or an earlier instant that it covers, later than `lateAfter`. Default: 1 min. */
   readonly lateAfter?: DurationInput
-  /** How many of the newest unread ticks a reader keeps. 1 to 1,000,000, default 1000. */
+  /** How many of the newest unread ticks the ticker keeps for each reader: 1 to 1,000,000, default 1000. */
   readonly maxUnread?: number
   /** Whether a running ticker keeps the process alive. Default: true. */
   readonly keepAlive?: boolean
@@ -24,58 +24,58 @@ export interface TickerOptions {
 
 /**
  * A running schedule that emits a {@link Tick} for each instant. Iterate over it to read the ticks. Each iteration is a
- * separate reader, gets the ticks from its beginning on, and never delays the ticker.
+ * separate reader: it gets the ticks that follow its beginning, and never delays the ticker.
  *
  * - No instant ticks twice, even if the clock is set back. Instants tick in order unless the clock is set back.
- * - After a jump of the clock by more than 5 s, or a sleep of the machine, the ticker pauses until the new time has
- *   held for 15 s. A shorter wrong reading has no effect.
+ * - After a jump of the clock by more than 5 s, or a sleep of the machine, the ticker pauses until the new time has held for 15
+ *   s. A shorter wrong reading has no effect.
  * - If the schedule throws or returns no later instant, the ticker ends: its iterations reject with `INVALID_SCHEDULE`.
- * - If several instants are due at once, the ticker emits one tick for the newest and counts the earlier ones in
- *   `skipped`. This happens after the process stalled, the machine slept or the clock was set forward.
+ * - If several instants are due at once, the ticker emits one tick for the newest and counts the earlier ones in `skipped`.
+ *   This happens after the process stalled, the machine slept or the clock was set forward.
  */
 export interface Ticker extends AsyncIterable<Tick> {
-  /** The schedule. */
+  /** The schedule whose instants the ticker emits. */
   readonly schedule: Schedule
   /**
-   * Starts with the first instant after now. Does nothing while the ticker is enabled.
-   * @throws JobistemerError `INVALID_SCHEDULE` if the schedule fails here; the ticker does not start then
+   * Starts the ticker: the first tick is the first instant after now. Does nothing while the ticker is enabled.
+   * @throws JobistemerError `INVALID_SCHEDULE` if the schedule fails; the ticker then does not start
    */
   start(): void
-  /** Ends every iteration. A stopped ticker can be started again. */
+  /** Ends every iteration of the ticker. A stopped ticker can be started again. */
   stop(): void
-  /** Stops ticks until {@link resume}. Iterations continue. */
+  /** Stops the ticks until {@link resume}. Iterations continue without ticks. */
   pause(): void
   /**
-   * Continues with the first instant after now. Instants during the pause do not tick.
-   * @throws JobistemerError `INVALID_SCHEDULE` if the schedule fails here; the ticker stays paused then
+   * Continues a paused ticker with the first instant after now. Instants during the pause do not tick.
+   * @throws JobistemerError `INVALID_SCHEDULE` if the schedule fails; the ticker then stays paused
    */
   resume(): void
-  /** Now lies between the schedule's start and its end. */
+  /** True if the present time lies between the schedule's start and its end. */
   readonly isActive: boolean
-  /** `pause` was called, and `resume` not yet. */
+  /** True from `pause` to `resume`. */
   readonly isPaused: boolean
-  /** Started, not stopped, and the schedule still has an instant to come. */
+  /** True if the ticker is started and not stopped, and its schedule still has an instant to come. */
   readonly isEnabled: boolean
   /**
-   * The next instant of the ticker; while it is not running, the first instant after now. `null` if the schedule has
-   * none.
+   * Returns the next instant of the ticker; if the ticker is paused or not running, the first instant of the schedule after
+   * now. `null` if the schedule has none.
    * @throws JobistemerError `INVALID_SCHEDULE` when the schedule fails
    */
   nextRun(): Date | null
-  /** A new reader. */
+  /** Makes a new reader of the ticker. */
   [Symbol.asyncIterator](): AsyncIterator<Tick, undefined>
-  /** The same as {@link stop}. */
+  /** Stops the ticker, as {@link stop} does. */
   [Symbol.dispose](): void
 }
 
-/** Instants that have ticked, and the skipped instants between them. */
+/** The first and the last instant of a span in which each instant has ticked or was skipped. */
 interface TickedSpan {
   readonly first: number
   last: number
 }
 
 /**
- * Makes a ticker of a schedule. It does nothing until `start`.
+ * Makes a ticker of a schedule. The ticker does nothing until `start`.
  *
  * @example
  * const everyMinute = ticker(cron('* * * * *'))
@@ -111,19 +111,24 @@ class LiveTicker implements Ticker {
   readonly #maxUnread: number
   readonly #unref: boolean
   readonly #readers = new Set<TickStream>()
-  /** True between the start and the end of the ticker. */
+  /** True from the start to the end of the ticker. */
   #isRunning = false
   #isPaused = false
-  /** True after the end of a ticker that ran: iterations have no ticks. */
+  /** True after the end of a ticker that ran: new iterations then end without ticks. */
   #isOver = false
   #time: FollowedClock
-  /** The awaited instant, in epoch milliseconds. */
+  /** The instant that the ticker waits for, in epoch milliseconds; `null` for none. */
   #awaited: number | null = null
-  /** Monotonic instant of a {@link resume} while the time was in doubt. The ticker has still to find the awaited instant. */
+  /**
+   * Monotonic instant of the {@link resume} after which the ticker has not yet determined the awaited instant; `null` for none.
+   */
   #resumedAt: number | null = null
-  /** The spans in which the ticker has ticked. The newest is the last. */
+  /** The spans in which the ticker has ticked, from the oldest to the newest. */
   #ticked: TickedSpan[] = []
-  /** The next tick begins a span: instants that a clock jumps over can still tick if the clock goes back. */
+  /**
+   * True if the next tick begins a new span. Instants that a clock jumps over belong to no span, so they can still tick if the
+   * clock goes back.
+   */
   #beginsSpan = true
   #timer: Timer | undefined
 
@@ -201,7 +206,7 @@ class LiveTicker implements Ticker {
     this.stop()
   }
 
-  /** Waits for the awaited instant, if there is one. */
+  /** Sets the timer for the awaited instant, or ends the ticker if no instant is left. */
   #goOn(): void {
     if (this.#isPaused) return
     if (this.#awaited === null) {
@@ -220,7 +225,7 @@ class LiveTicker implements Ticker {
       const { isInDoubt, now } = this.#time
       if (!isInDoubt && this.#awaited !== null && this.#awaited <= now) this.#tick(this.#awaited, now)
     } catch (error) {
-      // A user's schedule has thrown. The ticker passes the error to its readers, so that it does not end the process.
+      // The user's schedule has thrown. The ticker passes the error to its readers; a throw in a timer would end the process.
       this.#end({ error })
       return
     }
@@ -231,25 +236,25 @@ class LiveTicker implements Ticker {
     const lastLook = this.#time.look()
     if (lastLook === null) return
     this.#beginsSpan = true
-    // The awaited instant may lie far ahead, because a wrong time determined it.
+    // A clock that was wrong may have determined the awaited instant, so it may lie far ahead.
     if (this.#awaited !== null && this.#awaited > this.#time.now) this.#awaited = this.#notTickedAfter(lastLook)
   }
 
-  /** After a resume, and as soon as the time is known. */
+  /** Determines the awaited instant after a resume, as soon as the time is certain. */
   #findAwaited(): void {
     if (this.#resumedAt === null || this.#time.isInDoubt) return
     this.#awaited = this.#notTickedAfter(this.#time.at(this.#resumedAt))
     this.#resumedAt = null
   }
 
-  /** The first later instant that has neither ticked nor been skipped. */
+  /** Returns the first instant after `after` that has neither ticked nor been skipped. */
   #notTickedAfter(after: number): number | null {
     let at = this.#series.nextMs(after)
     for (let span = this.#spanOf(at); span !== undefined; span = this.#spanOf(at)) at = this.#series.nextMs(span.last)
     return at
   }
 
-  /** The last such instant that is due; at least the given one. */
+  /** Returns the last due instant that has neither ticked nor been skipped; `firstDue` or later. */
   #newestDue(firstDue: number, now: number): number {
     let at = this.#series.previousMs(now + 1)
     for (let span = this.#spanOf(at); span !== undefined; span = this.#spanOf(at))
@@ -287,7 +292,7 @@ class LiveTicker implements Ticker {
     if (this.#ticked.length > rememberedValues) this.#ticked.shift()
   }
 
-  /** The instants of the schedule from one of them up to another, without that. */
+  /** Counts the instants of the schedule from `first`, which is one of them, up to but without `end`. Counts at most 10,000. */
   #countFrom(first: number, end: number): number {
     let count = 0
     for (let at: number | null = first; at !== null && at < end; at = this.#series.nextMs(at)) {
@@ -307,7 +312,7 @@ class LiveTicker implements Ticker {
 }
 
 /**
- * The wall clock of a ticker. After a jump the time is in doubt until the new time has held for 15 s, because the
+ * The wall clock of a ticker. After a clock jump, the time is in doubt until the new time has held for 15 s, because the new
  * reading may be wrong.
  */
 class FollowedClock {
@@ -327,23 +332,23 @@ class FollowedClock {
     this.#difference = this.#now - this.#believedAt
   }
 
-  /** Wall time of the last reading, in epoch milliseconds; while in doubt, the unconfirmed one. */
+  /** Wall time of the last reading, in epoch milliseconds. While the time is in doubt, this is the unconfirmed reading. */
   get now(): number {
     return this.#now
   }
 
-  /** True after a jump until it is confirmed. Callers must not act on the time meanwhile. */
+  /** True from a clock jump until the jump is confirmed or taken back. Callers must not act on the time meanwhile. */
   get isInDoubt(): boolean {
     return this.#isInDoubt
   }
 
-  /** The wall time at a monotonic instant, by the present reading. */
+  /** Converts a monotonic instant to wall time in epoch milliseconds, by the last accepted reading. */
   at(monotonic: number): number {
     return Math.floor(this.#difference + monotonic)
   }
 
   /**
-   * Compares the clocks. If this reading confirms a jump, returns the time of the previous reading by the new clock;
+   * Reads both clocks. If this reading confirms a jump, returns the time of the previous accepted reading on the new clock;
    * otherwise `null`.
    */
   look(): number | null {
@@ -367,22 +372,22 @@ class FollowedClock {
   }
 }
 
-/** A tick: an instant of the schedule that has come. */
+/** A tick: an instant of the ticker's schedule that has come. */
 export interface Tick {
-  /** The instant of the schedule. */
+  /** The instant of the schedule that has come. */
   readonly scheduledAt: Date
-  /** When the ticker noticed it, by the wall clock. */
+  /** When the ticker noticed the instant, by the wall clock. */
   readonly firedAt: Date
-  /** `firedAt - scheduledAt`, in milliseconds. */
+  /** How late the ticker noticed the instant: `firedAt - scheduledAt`, in milliseconds. */
   readonly lateMs: number
   /**
-   * True if this instant, or an earlier one that the tick covers, was noticed later than the ticker's `lateAfter`: the
+   * True if this instant, or an earlier one that the tick covers, was noticed later than the ticker's `lateAfter`. Causes: the
    * process stalled, the machine slept or its clock jumped.
    */
   readonly isLate: boolean
-  /** Number of earlier instants that were due as well and get no tick. Counted up to 10,000. */
+  /** Number of earlier instants that were due at the same time as this one, and therefore get no tick. Counted up to 10,000. */
   readonly skipped: number
-  /** Number of ticks that this reader lost just before this one, because it had too many unread ticks. */
+  /** Number of ticks that this reader lost just before this tick, because it had more than `maxUnread` unread ticks. */
   readonly dropped: number
 }
 
@@ -393,7 +398,7 @@ interface Waiting {
 
 const over: IteratorReturnResult<undefined> = { done: true, value: undefined }
 
-/** The ticks of one reader. The ticker never waits for the reader, so the stream keeps only the newest unread ticks. */
+/** The ticks of one reader. The ticker never waits for a reader, so the stream keeps only the newest unread ticks. */
 class TickStream implements AsyncIterableIterator<Tick> {
   readonly #maxUnread: number
   readonly #onReturn: (stream: TickStream) => void
@@ -421,7 +426,10 @@ class TickStream implements AsyncIterableIterator<Tick> {
     this.#unread.push(tick)
   }
 
-  /** Unread ticks can still be read; then the stream ends or rejects. */
+  /**
+   * Ends the stream. The reader can still read the unread ticks; then the iteration ends, or rejects with the error of
+   * `failure`.
+   */
   end(failure?: { readonly error: unknown }): void {
     this.#isOver = true
     this.#failure = failure
@@ -433,7 +441,7 @@ class TickStream implements AsyncIterableIterator<Tick> {
     return new Promise((resolve, reject) => this.#waiting.push({ resolve, reject }))
   }
 
-  /** The reader stops reading. */
+  /** Called when the reader leaves its loop. */
   return(): Promise<IteratorResult<Tick, undefined>> {
     this.#unread = []
     this.end()

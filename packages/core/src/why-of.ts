@@ -55,7 +55,8 @@ const byState: Readonly<Record<Occurrence['state'], string>> = {
 const stoppedBecause = 'backfill_stopped: '
 
 /**
- * Explains the state of a run in a sentence. A reason that a user gave is not part of it.
+ * Explains the state of a run in a sentence. The sentence does not contain a reason that a user gave.
+ *
  * @throws JobistemerError `INVALID_ARGUMENT`
  */
 export function whyOf(occurrence: Pick<Occurrence, 'state' | 'reason'>): string {

@@ -10,14 +10,14 @@ const hourMs = 3_600_000
 interface World {
   readonly clock: VirtualClock
   readonly agenda: Agenda<SlotEntry>
-  /** Milliseconds since the start at which slots were found due, and alarms rang. */
+  /** When slots were found due and alarms rang, in milliseconds since the start. */
   readonly log: [name: string, atMs: number][]
   alarm(name: string): Alarm
-  /** Puts a slot on the agenda, `atMs` milliseconds after the start. */
+  /** Puts a slot on the agenda, due `atMs` milliseconds after the start. */
   slot(atMs: number, priority?: number): SlotEntry
 }
 
-/** An agenda whose listener removes due slots as soon as it is called. */
+/** Makes an agenda on a virtual clock. Its listener removes due slots at once, and notes them in the log. */
 function world(options: { holds?: boolean } = {}): World {
   const clock = virtualClock(start)
   const log: World['log'] = []

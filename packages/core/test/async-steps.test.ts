@@ -9,7 +9,7 @@ function open(options: AsyncFixtureOptions) {
   return { ledger, storage: storageFromLedger(ledger) }
 }
 
-/** Forgets what was noted so far. */
+/** Forgets the steps, wake-ups and decisions that the ledger has recorded so far. */
 function forgetSteps(ledger: AsyncFixture): void {
   ledger.steps.length = 0
   ledger.told.length = 0
@@ -36,7 +36,7 @@ describe.each(['call', 'job'] as const)('a step of an asynchronous ledger with t
     const [answer] = await storage.createOccurrences({ now: 100, owner, items: [slot(job, 100)] })
     expect(answer).toMatchObject({ outcome: 'exists', state: 'pending', watermark: 100, nextAt: 200 })
     expect([ledger.steps.length, ledger.decisions]).toEqual([1, 2])
-    // The first decision would have told that something is due.
+    // Only the first decision would have sent the wake-up `due`.
     expect(ledger.told).toEqual([])
   })
 
@@ -249,7 +249,7 @@ describe('a claim that reads several pages', () => {
     ])
     expect([answer.more, answer.nextDueAt]).toEqual([true, 900])
     const stepsOf = (job: string) => ledger.steps.filter(({ jobs }) => jobs.includes(job as `job_${string}`)).length
-    // A job of which nothing may be claimed is looked at once.
+    // The claim runs only one step on a job that allows no claim.
     expect([stepsOf(paused), stepsOf(other)]).toEqual([1, 1])
   })
 
@@ -314,7 +314,7 @@ describe('a claim that reads several pages', () => {
     data.apply([{ table: 'occurrences', key: asked.id, value: asked }])
     const item = { ...addressOf(job, 300), reason: 'operator', actor: null, mode: 'request' } as const
     await storage.cancel({ now: 300, items: [item] })
-    // A search that is a moment behind does not see yet what the claim has taken.
+    // The list of cancel requests may be older than the claim, so it lacks the claimed occurrence.
     const found = await ledger.cancelRequested(owner)
     ledger.cancelRequested = async () => found
     const answer = await storage.claim({ ...claim, now: 300, limit: 9 })

@@ -12,7 +12,7 @@ import {
 import { missedRangeId } from '../src/ids.ts'
 import { noSchedule } from '../src/schedule/no-schedule.ts'
 
-/** Functions as a caller without types sees them. */
+/** Calls a function with values of any type, as a caller without types can. */
 const call = (callee: unknown, ...values: unknown[]) => (callee as (...values: unknown[]) => unknown)(...values)
 
 const plain = noSchedule

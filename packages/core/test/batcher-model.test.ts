@@ -23,7 +23,7 @@ interface Entry {
   open: boolean
 }
 
-/** What the storage does with a call: `lost` takes effect, and the answer gets lost. */
+/** What happens to a call of the storage. `lost`: the call takes effect, but its answer is lost. */
 type Fate = 'answer' | 'lost' | 'fail'
 
 interface HeldCall {
@@ -40,9 +40,9 @@ function caller(): Entry['asked'] {
   }
 }
 
-/** A batcher on a storage whose calls a test ends, one by one. Each rule that is broken is noted. */
+/** Makes a batcher on a storage whose calls the test ends one by one. Records each violated rule in `broken`. */
 function world({ hasCallers, isSerial }: { readonly hasCallers: boolean; readonly isSerial: boolean }) {
-  // A clock that waits for storage calls would wait for the held ones.
+  // Without `track`, the virtual clock does not wait for storage calls that the test holds.
   const { track: _, ...clock } = virtualClock('2026-01-01T00:00:00Z')
   const agenda = new Agenda<SlotEntry>({ clock, wallNow: () => clock.now(), onSlotsDue() {} })
   agenda.start()
@@ -181,7 +181,7 @@ async function run(steps: readonly Action[], kind: { readonly hasCallers: boolea
   return made
 }
 
-/** The storage answers again, and time passes. */
+/** Lets the storage answer all calls, and advances the clock by 60 s. */
 async function heal({ clock, batcher, held, state, settle }: World): Promise<void> {
   state.isHealed = true
   state.admitted = Number.POSITIVE_INFINITY

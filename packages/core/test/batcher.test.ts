@@ -11,7 +11,7 @@ import { silentLogger } from '../src/logger.ts'
 import type { Storage } from '../src/storage/storage.ts'
 import { virtualClock } from '../src/testing/virtual-clock.ts'
 
-/** A caller that waits until the test makes it give up. */
+/** A caller that waits for its answer until the test calls `giveUp`. */
 class Caller implements Asked {
   refusal: JobistemerError | null = null
 
@@ -27,7 +27,7 @@ class Caller implements Asked {
 }
 
 function world({ maxBatch = 1000, retries = true } = {}) {
-  // A clock that waits for storage calls would wait for the held ones.
+  // Without `track`, the virtual clock does not wait for storage calls that the test holds.
   const { track: _, ...clock } = virtualClock('2026-01-01T00:00:00Z')
   const agenda = new Agenda<SlotEntry>({ clock, wallNow: () => clock.now(), onSlotsDue() {} })
   agenda.start()
@@ -156,7 +156,7 @@ describe('a batched request', () => {
     storageOf.fails = (items) => items.includes('bad')
     void ask('bad').catch(() => undefined)
     await turns()
-    // No time passes.
+    // The answer arrives although the clock does not advance.
     expect(await ask('good')).toBe('good done')
     await clock.advance(20_000)
   })

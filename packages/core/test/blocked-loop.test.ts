@@ -10,7 +10,7 @@ let running: string[]
 let told: { readonly blockedMs: number; readonly jobs: readonly string[] }[]
 let blamed: string[]
 let blockedLoop: BlockedLoop
-/** While the event loop is held, time passes and no timer rings. */
+/** How long the event loop was blocked, in milliseconds: the monotonic clock advances, and no timer fires. */
 let heldMs = 0
 
 beforeEach(() => {

@@ -33,7 +33,7 @@ interface Modelled extends PermitHolder {
   readonly since: number
 }
 
-/** The rules of permits, written without regard to cost. */
+/** A model of the rules of permits, written for clarity and not for speed. */
 class Model {
   readonly held = new Set<Modelled>()
   waiting: Modelled[] = []

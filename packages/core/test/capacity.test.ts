@@ -107,7 +107,7 @@ describe('the permits of a node', () => {
     capacity.reserveRequest()
     expect(capacity.holds(clock.now(), settings, 0, clock.now())).toBe(true)
     capacity.unreserveRequest()
-    // The slot looks again at once.
+    // The signal `room` makes the launcher check the waiting slot again at once.
     expect(log).toContain('room')
     expect(capacity.roomForRequest()).toBe(false)
     capacity.heldForMs = 0
@@ -150,7 +150,7 @@ describe('the permits of a node', () => {
 })
 
 describe('a burst of requests', () => {
-  /** A capacity by a clock whose time passes by itself, as far as it knows. */
+  /** Makes a capacity that takes the virtual clock for a real clock. */
   function realCapacity(limit: number): Capacity {
     const { isAuthoritative: _, ...rest } = clock
     const agenda = new Agenda({ clock: rest, wallNow: () => clock.now(), onSlotsDue: () => undefined })
@@ -164,7 +164,7 @@ describe('a burst of requests', () => {
     const capacity = realCapacity(10)
     expect(capacity.admitRequests(60, 0)).toBe(5)
     for (let request = 0; request < 5; request++) capacity.reserveRequest()
-    // The rest of a burst waits too, even if it is small.
+    // The remaining requests of the burst wait too, although they are few.
     expect(capacity.admitRequests(7, 1)).toBe(0)
     capacity.unreserveRequest()
     expect(log).toEqual(['request room'])
@@ -201,7 +201,7 @@ describe('the prefetch of due slots', () => {
     expect(capacity.roomForSlot(settings)).toBe(2)
     capacity.enter(first)
     capacity.leave(first, 2)
-    // Two places become free every 2 ms: five in 5 ms.
+    // Two permits become free every 2 ms, which makes five permits in 5 ms.
     expect(capacity.roomForSlot(settings)).toBe(2 + 5)
     expect(capacity.roomForSlot({ ...settings, executionTimeoutMs: 999 })).toBe(2)
     expect(capacity.roomToClaim()).toBe(2)
@@ -250,7 +250,7 @@ describe('due slots without a free permit', () => {
 })
 
 describe('due slots that found no permit within 100 ms', () => {
-  /** Both permits are held, and a handler has just taken `handlerMs`. */
+  /** Makes a capacity whose two permits are held, after a handler that took `handlerMs`. */
   function busy(handlerMs: number): Capacity {
     const capacity = capacityOf({ limit: 2, prefetch: 0 })
     const first = holder('first')
@@ -277,7 +277,7 @@ describe('due slots that found no permit within 100 ms', () => {
     }
     store(4, 2)
     expect(isHeld(capacity, 0)).toBe(true)
-    // A claim that finds nothing tells nothing.
+    // A claim that finds no work does not change the decision.
     capacity.workLeft(false, 0)
     expect(isHeld(capacity, 0)).toBe(true)
     store(4, 1)
@@ -313,7 +313,7 @@ describe('due slots that found no permit within 100 ms', () => {
 })
 
 describe('due slots of a node while the storage has more pending work than the node has permits', () => {
-  /** A node whose handlers take `handlerMs`, and whose permits are all in use. */
+  /** Makes a node whose handlers take `handlerMs`, whose only permit is held, and that has claimed from a backlog. */
   function workingOff(handlerMs: number): Capacity {
     const capacity = capacityOf({ limit: 1 })
     const one = holder('one')
@@ -360,7 +360,7 @@ describe('due slots of a node while the storage has more pending work than the n
 })
 
 describe('due slots of higher priority than the backlog in the storage', () => {
-  /** Handlers are quick, and it has claimed one of this order last, of several. */
+  /** Makes a node with quick handlers. Its last claim, from a longer backlog, took the occurrence `last`. */
   function workingOff(last: Ordered): Capacity {
     const capacity = capacityOf({ limit: 1 })
     const one = holder('one')
@@ -385,7 +385,7 @@ describe('due slots of higher priority than the backlog in the storage', () => {
   it('wait on the node while the priority of the backlog is unknown, and after the backlog has ended', () => {
     const capacity = workingOff({ scheduledAt: now, details: {} })
     expect(isHeld(capacity, 5)).toBe(false)
-    // Without room, a claim takes nothing, and what is known stays so.
+    // A claim without a free permit takes no occurrence, and the known priority stays.
     capacity.workLeft(true, 0)
     expect(isHeld(capacity, 5)).toBe(false)
     capacity.workLeft(false, 1, { scheduledAt: now, details: {} })

@@ -8,7 +8,7 @@ const { parseRuns, printRuns, readJobId, readOccurrenceId, writeId } = codec1
 const instant = fc.integer({ min: -8_640_000_000_000_000, max: 8_640_000_000_000_000 })
 const optional = <T>(arbitrary: fc.Arbitrary<T>) => fc.option(arbitrary, { nil: undefined })
 
-/** Without members that are `undefined`, as records are. */
+/** Returns the record without members that are `undefined`. */
 function dense<T extends object>(record: T): T {
   return Object.fromEntries(Object.entries(record).filter(([, value]) => value !== undefined)) as T
 }
@@ -111,7 +111,7 @@ describe('the bytes of an id, encoded by codec 1', () => {
   })
 })
 
-// Data of users have these codes. A codec only ever gains names.
+// Databases of users hold these codes, so a codec may only gain names.
 it('the codes for states, reasons and kinds in codec 1 never change', () => {
   expect(codec1.stateCodes).toEqual({
     ...{ pending: 0, queued: 1, running: 2, completed: 3, completed_with_errors: 4 },

@@ -8,7 +8,7 @@ import { refusalOf, thrownBy } from './support/thrown-by.ts'
 
 const run = () => undefined
 
-/** A job that is right but for what is changed. */
+/** Defines a valid job, with the given members changed. */
 function define(change: Record<string, unknown>): Job {
   return defineJob({ name: 'nightly', schedule: every(1000), tasks: [{ name: 'work', run }], ...change })
 }

@@ -15,7 +15,7 @@ const silent = { debug() {}, info() {}, warn() {}, error() {} }
 function world() {
   const truth = virtualClock(start)
   const node = { asleepMs: 0 }
-  // Of a machine that sleeps, the wall clock is right again when it wakes; its monotonic clock knows nothing of it.
+  // After the sleep of a machine, its wall clock is right, but its monotonic clock has not counted the sleep.
   const clock: Clock = {
     now: () => truth.now() + node.asleepMs,
     monotonic: () => truth.monotonic(),
@@ -137,7 +137,8 @@ describe('the engine time, read from the clock of the storage', () => {
     const starting = time.start()
     await truth.advance(20 * minute)
     await starting
-    // The answer was made 300 ms after the request, and is taken to be of 400 ms after it.
+    // The storage read its clock 300 ms after the request. The engine assumes half of the 800 ms that the call took, so it is
+    // 100 ms behind.
     expect(time.now()).toBe(truth.now() + 3 * minute - 100)
   })
 
@@ -145,7 +146,7 @@ describe('the engine time, read from the clock of the storage', () => {
     for (const quickest of [0, 1, 2]) {
       const { truth, server, time } = world()
       server.offsetMs = 4000
-      // A slow call says nothing certain: its answer may be as old as it took to come.
+      // The clock value of a slow call is uncertain: it may be as old as the call was long.
       server.serve = async (read) => {
         const isQuick = (server.reads + 2) % 3 === quickest
         const value = read()

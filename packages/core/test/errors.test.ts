@@ -60,7 +60,7 @@ describe('JobistemerError.isInstance', () => {
   })
 })
 
-/** The module once more, as a package manager that installs two versions side by side would load it. */
+/** Imports the module `errors` a second time, as a program does if two versions of the package are installed. */
 async function anotherCopy(): Promise<typeof import('../src/errors.ts')> {
   const url = new URL('../src/errors.ts?another-copy', import.meta.url).href
   return import(/* @vite-ignore */ url)

@@ -91,7 +91,7 @@ describe('20,000 listeners of one event', () => {
     })
     expect(calls).toBe(20_000)
     expect(hub.hears('scheduler.started')).toBe(false)
-    // One visit for the emission, and one for the removal.
+    // For each listener, one visit by the emission and one by its removal.
     expect(visited).toBeLessThanOrEqual(40_000)
   })
 

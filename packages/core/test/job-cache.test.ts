@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest'
 import { JobCache } from '../src/engine/definitions/job-cache.ts'
 import type { RegisteredJob } from '../src/engine/definitions/registered-job.ts'
 
-/** A job that is data, whose next slot is on the agenda. */
+/** Makes a job that is data, with its next slot on the agenda. */
 function dataJob(name: string, state: Partial<RegisteredJob> = {}): RegisteredJob {
   const job = { name, onStart: undefined, onComplete: undefined, tasks: [{ handler: 'work' }] }
   return { job, origin: 'stored', heapIndex: 0, at: 1000, inFlight: 'no', plan: undefined, ...state } as RegisteredJob
@@ -16,7 +16,7 @@ function looseOf(most: number, jobs: readonly RegisteredJob[]): { cache: JobCach
   return { cache, overflows: () => count }
 }
 
-/** The names of the evicted jobs. */
+/** Evicts jobs up to an instant, and returns their names. */
 function dropped(cache: JobCache, upTo: number): string[] {
   return Array.from(cache.unneeded(upTo), (job) => {
     cache.remove(job)

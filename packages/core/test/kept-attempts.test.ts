@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest'
 import { failuresOf, type KeptAttempts, withAttempt } from '../src/engine/execution/retry.ts'
 import type { AttemptRecord, AttemptState } from '../src/storage/occurrence-record.ts'
 
-/** What is kept when a task was tried so often. */
+/** Returns the attempts that are kept after `count` attempts of a task. */
 function tried(count: number, stateOf: (number: number) => AttemptState = () => 'failed'): KeptAttempts {
   let kept: KeptAttempts = { attempts: [], omitted: undefined }
   for (let number = 1; number <= count; number++) {

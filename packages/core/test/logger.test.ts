@@ -3,15 +3,15 @@ import { afterEach, describe, expect, it, vi } from 'vitest'
 import { printError } from '../src/error-record.ts'
 import { boundLogger, guardedLogger, type Logger, stderrLogger, tracedLogger } from '../src/logger.ts'
 
-/** What the default logger writes, without the time. */
+/** Returns what the default logger writes, without the time. */
 function written(log: (logger: Logger) => void): string {
   const spy = vi.spyOn(process.stderr, 'write').mockReturnValue(true)
-  // As the engine hands it on.
+  // Wrap the logger as the engine does.
   log(boundLogger(guardedLogger(stderrLogger), { job: 'report' }))
   return spy.mock.calls.map(([text]) => String(text).replace(/^\S+Z /, '')).join('')
 }
 
-/** What a logger of the user's is given for a line of a handler. */
+/** Returns what the user's logger receives for a log line of a handler. */
 function given(fields: unknown, message?: unknown): unknown[] {
   const error = vi.fn()
   const logger = { ...guardedLogger(stderrLogger), error }

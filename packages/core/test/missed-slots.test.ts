@@ -14,17 +14,17 @@ import { every } from './support/every.ts'
 const minute = 60_000
 const schedule = every(minute)
 
-/** Where time stands, as by a virtual clock. */
+/** A yield budget on a clock that stands still. */
 const turns = new YieldBudget({ monotonic: () => 0 })
 
-/** The decision about the slots 1 to `count` of a job that fires every minute, made half a minute after the last. */
+/** Decides the slots 1 to `count` of a job that fires every minute, half a minute after the last slot. */
 function decide(strategy: RecoveryStrategy, count: number, limit = 1000): Promise<RecoveryDecision> {
   const until = count * minute
   const now = until + minute / 2
   return decideMissedSlots({ series: schedule, first: minute, until, now, strategy, limit, recorded: none, turns })
 }
 
-/** Says that these slots were canceled ahead. */
+/** Makes the lookup of slots that were canceled ahead. */
 function recordedAhead(slots: ReadonlySet<number> = new Set()): RecordedAhead {
   const those = (isAsked: (slot: number) => boolean) => new Set([...slots].filter(isAsked))
   return {
@@ -247,7 +247,7 @@ it('counting a million missed slots yields to other work of the event loop', asy
   expect(passed).toBeGreaterThanOrEqual(10)
 })
 
-/** A series of every millisecond that takes `stepMs` for each answer, by a clock that only the series moves. */
+/** Makes a series with a slot each millisecond. Each call takes `stepMs` by a clock that only the series moves. */
 function slowSeries(stepMs: number) {
   let now = 0
   const took = <T>(answer: T): T => {
@@ -262,7 +262,7 @@ function slowSeries(stepMs: number) {
   return { series, clock: { monotonic: () => now } }
 }
 
-/** The longest turn of the event loop until this is over, by a clock. */
+/** Returns the longest turn of the event loop, by the given clock, until the work has ended. */
 async function longestTurn(clock: { monotonic(): number }, work: Promise<unknown>): Promise<number> {
   let longest = 0
   let beganAt = clock.monotonic()
@@ -319,7 +319,7 @@ it('bounded_window with only `maxAge` finds its first slot with one call of the 
 })
 
 describe('a first missed slot that is not in this node’s schedule', () => {
-  // The head's next instant applies to all nodes, also to a node with other time zone data.
+  // The next instant in the job's head applies to all nodes, even to a node whose time zone data have no slot then.
   const foreign = 90_000
 
   it.each<[RecoveryStrategy, unknown[]]>([
@@ -380,14 +380,14 @@ const cases: fc.Arbitrary<Case> = fc
     return { strategy, series, first, until, now: until + threshold, limit, canceled }
   })
 
-/** All missed slots of a case, by walking. */
+/** Returns all missed slots of a case, found one by one. */
 function slotsOf({ series, first, until }: Case): number[] {
   const slots: number[] = []
   for (let slot: number | null = first; slot !== null && slot <= until; slot = series.nextMs(slot)) slots.push(slot)
   return slots
 }
 
-/** What a decision says of each slot that it covers, in its order. */
+/** Returns the fate of each slot that a decision covers, in the order of the slots. */
 function coverageOf(decision: RecoveryDecision, slots: readonly number[], canceled: ReadonlySet<number>) {
   return decision.entries.flatMap((entry): [number, string][] => {
     if (entry.kind === 'run' && entry.span === null) return [[entry.slot, 'run']]
@@ -400,7 +400,7 @@ function coverageOf(decision: RecoveryDecision, slots: readonly number[], cancel
   })
 }
 
-/** Decides until nothing is left, as the engine does: each time after the last decided slot. */
+/** Decides until no missed slot is left, as the engine does: each decision begins after the last decided slot. */
 async function decideAll(one: Case): Promise<{ fates: [number, string][]; decisions: RecoveryDecision[] }> {
   const slots = slotsOf(one)
   const decisions: RecoveryDecision[] = []

@@ -8,7 +8,7 @@ const deadAfterMs = 30_000
 const own = { fingerprint: 'own', release: undefined, hasFollowed: true }
 const job = { origin: 'jobs' } as RegisteredJob
 
-/** What a node follows that sees no other node, and by which monotonic time. */
+/** Makes the overridden definitions of a node without peers, on a clock that the test sets. */
 function followedBy() {
   const clock = { monotonic: () => followed.at }
   const engine = { clock, events: { emit: () => {} }, logger: { warn: () => {} } }

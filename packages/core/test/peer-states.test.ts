@@ -20,7 +20,7 @@ const states: readonly PeerState[] = [
 ]
 const events: readonly PeerEvent[] = ['owns', 'read', 'beat', 'ended', 'missed', 'silent', 'stated', 'settled']
 
-/** Every sequence of events of a length, with the states on its way. */
+/** Yields every sequence of `length` events, with the states before and after each event. */
 function* walks(length: number): Generator<readonly { from: PeerState; event: PeerEvent; to: PeerState }[]> {
   if (length === 0) {
     yield []
@@ -67,7 +67,7 @@ describe('the transition table of a peer', () => {
 
   it('removes a peer once another node has stated its death', () => {
     const forgetting = after('stated').filter(({ to }) => to === 'unknown')
-    // Of an owner without a record, a look reports silence instead.
+    // For a peer without a node record, the event is `silent` instead.
     expect(forgetting.map(({ state }) => state)).toEqual(states.slice(2))
   })
 

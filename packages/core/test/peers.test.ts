@@ -32,7 +32,7 @@ function record(node: string, counter: number, others: Partial<NodeRecord> = {})
   return { node, incarnation: `${node}-1`, counter, startedAt: 0, leaving: false, about: {}, ...others }
 }
 
-/** Observes these records after `seconds`. */
+/** Advances the clock by `seconds`, and then observes these node records. */
 async function look(seconds: number, ...records: NodeRecord[]): Promise<boolean> {
   await clock.advance({ seconds })
   return peers.observe(records, clock.monotonic())
@@ -67,7 +67,7 @@ describe('a peer, observed by its node records,', () => {
     await clock.advance({ seconds: 1 })
     const askedSecond = clock.monotonic()
     await clock.advance({ seconds: 1 })
-    // The second answer was read before the node joined, and arrives later.
+    // The second answer shows the state before the node joined, but arrives after the first answer.
     expect(peers.observe([record('a', 6), record('b', 1)], askedFirst)).toBe(true)
     peers.observe([record('a', 6)], askedSecond)
     expect([namesOf(peers.living()), told]).toEqual([['a', 'b'], ['node.joined a']])
@@ -278,7 +278,8 @@ describe('the measurement of a peer’s silence', () => {
 
   it('restarts repeatedly, but the peer is dead after 1.5 times its dead time of connected silence', async () => {
     await look(0, record('a', 5))
-    // An outage of 8 s after each 10 s: a gap between two answered looks counts for one heartbeat interval at most.
+    // An outage of 8 s follows each 10 s of silence. The gap between two answered reads counts for at most one heartbeat
+    // interval.
     for (let outages = 0; outages < 2; outages++) {
       await silent(10)
       peers.beginAnew()

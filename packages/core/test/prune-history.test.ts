@@ -17,12 +17,12 @@ interface World {
   readonly records: Records
   readonly removals: HistoryRemoval[]
   readonly forgotten: JobId[]
-  /** The test calls this before each removal; `null` rejects the removal. */
+  /** Called before each removal. If it returns `null`, the ledger rejects the removal. */
   answer: ((removal: HistoryRemoval) => 'go on' | null) | null
   prune(request?: Partial<PruneRequest>): ReturnType<typeof pruneHistory>
 }
 
-/** A ledger that records its removals. */
+/** Makes a ledger that records the removals. */
 function world(records = new Records()): World {
   const ledger = new RecordLedger({
     opener: 'recordStorage()',
@@ -60,7 +60,7 @@ function world(records = new Records()): World {
   return made
 }
 
-/** A job with finished occurrences at these instants. */
+/** Adds a job with finished occurrences at these instants. */
 function addJob(records: Records, name: string, instants: readonly number[], nextAt: number | null = 5000): JobId {
   const id = jobId(name)
   const job = { ...createdJob(id, content(name, 'skip'), null, 0), nextAt }

@@ -18,7 +18,7 @@ function open(commit: (changes: readonly RecordChange[]) => void = () => undefin
   return { records, ledger, state, storage: storageFromLedger(ledger) }
 }
 
-/** All that is there, as it would be stored. */
+/** Returns all records as text, to compare the state before and after a step. */
 function stored(records: Records): string {
   return JSON.stringify([
     records.snapshot().toSorted((left, right) => (left.key < right.key ? -1 : 1)),
@@ -42,7 +42,7 @@ describe('a record ledger', () => {
     await storage.createOccurrences({ now: 200, owner, items: [slot(job, 100, []), slot(job, 200)] })
     const before = stored(records)
     failure.isOn = true
-    // It ends one, wakes another, creates a third and moves the head: several changes of the same records.
+    // These calls together make all kinds of changes: the first ends an occurrence, wakes another and moves the head.
     const refused = [
       () => storage.settle({ now: 300, items: [finish(job, 100)] }),
       () => storage.createOccurrences({ now: 300, owner, items: [slot(job, 300), slot(job, 400)] }),
@@ -81,7 +81,7 @@ describe('a record ledger', () => {
     const removal = { jobId: job, occurrences: [addressOf(job, 100)], keys: [], floor: 100 }
     expect(() => ledger.removeHistory(removal)).toThrow('answered a promise')
     expect(stored(records)).toBe(before)
-    // Node reports unhandled rejections after the microtasks.
+    // Node.js reports unhandled rejections after the microtasks.
     await new Promise((resolve) => setImmediate(resolve))
     process.off('unhandledRejection', note)
     expect(unhandled).toEqual([])

@@ -7,7 +7,7 @@ describe('a RenewedMap', () => {
   it('has the same entries as a Map, in the same order', () => {
     const renewed = new RenewedMap<number, number>()
     const plain = new Map<number, number>()
-    // Numbers of a linear congruential generator: the same in each run.
+    // A linear congruential generator, which returns the same numbers in each run.
     let state = 1
     const below = (limit: number) => {
       state = (state * 1_103_515_245 + 12_345) % 2_147_483_648
@@ -41,7 +41,7 @@ describe('a RenewedMap', () => {
   })
 
   it('does not keep deleted entries alive after V8 has moved one of its tables to the old generation', () => {
-    // A plain map does: each of its tables takes the next one along into the old part of the heap.
+    // A plain `Map` keeps them: each of its tables moves the next table along into the old generation.
     const plain = oldBytesAfterChurn(new Map())
     const renewed = oldBytesAfterChurn(new RenewedMap())
     expect(plain).toBeGreaterThan(10 * megabyte)
@@ -54,7 +54,7 @@ const megabyte = 2 ** 20
 setFlagsFromString('--expose-gc')
 const collect = runInNewContext('gc') as (options?: { readonly type: 'minor' }) => void
 
-/** How much the old part of the heap grows at most while 40 MB go through a map that holds a hundred entries at a time. */
+/** Returns by how much the old generation grows at most while 40 MB pass through a map that holds 100 entries at a time. */
 function oldBytesAfterChurn(map: { set(key: number, value: unknown): unknown; delete(key: number): boolean }): number {
   let next = 0
   const add = () =>

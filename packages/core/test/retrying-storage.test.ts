@@ -13,7 +13,7 @@ const start = Date.UTC(2026, 0, 1)
 const silent = { debug() {}, info() {}, warn() {}, error() {} }
 
 function world(storage: Storage = {} as Storage) {
-  // A clock that waits for storage calls would wait for the held ones.
+  // Without `track`, the virtual clock does not wait for storage calls that the test holds.
   const { track: _, ...clock } = virtualClock(start)
   const agenda = new Agenda<SlotEntry>({ clock, wallNow: () => clock.now(), onSlotsDue() {} })
   const events = new EventHub(silent)
@@ -60,7 +60,7 @@ describe('a storage call that the engine repeats', () => {
     let calls = 0
     let fail = (_error: Error) => {}
     const call = () => {
-      // The fourth call is the first of a lone item.
+      // After three failures, the fourth call sends the single item alone.
       if (++calls < 4) return Promise.reject(new Error('no'))
       return new Promise<never>((_resolve, reject) => {
         fail = reject
@@ -86,7 +86,7 @@ describe('a storage call that the engine repeats', () => {
     let fail = (_error: Error) => {}
     const call = (_storage: Storage, items: readonly string[]) => {
       calls.push([...items])
-      // The fourth attempt is the first that looks for a bad item.
+      // After three failures, the fourth call begins the search for the item that makes the call fail.
       if (calls.length !== 4) return Promise.reject(new Error('no'))
       return new Promise<never>((_resolve, reject) => {
         fail = reject

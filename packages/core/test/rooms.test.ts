@@ -7,7 +7,7 @@ const sources = fileURLToPath(new URL('../src', import.meta.url))
 const engine = resolve(sources, 'engine')
 const map = readFileSync(new URL('../docs/engine.md', import.meta.url), 'utf8')
 
-/** The folder of a file below the engine's own; `engine` for the files that assemble the layers. */
+/** Returns the folder of a file below `engine`; `engine` itself for the files that assemble the layers. */
 function roomOf(file: string): string {
   const [first = '', ...rest] = relative(engine, file).split(sep)
   return rest.length === 0 ? 'engine' : first
@@ -17,7 +17,7 @@ function importsOf(text: string): string[] {
   return [...text.matchAll(/(?:from|import\()\s*'(\.[^']+)'/g)].map(([, path]) => path as string)
 }
 
-/** The layers of core: a file imports from its own layer and from those before it. */
+/** The layers of core. A file imports from its own layer and from earlier layers. */
 const layers = [
   'protocol',
   'runtime',
@@ -31,9 +31,9 @@ const layers = [
   'api',
 ] as const
 
-/** The layer of each file or folder, below `src`; a file's own entry counts before that of its folder. */
+/** The layer of each file or folder below `src`. The entry of a file takes precedence over that of its folder. */
 const layerOfPath: Readonly<Record<string, (typeof layers)[number]>> = {
-  // Unnamed files belong to `protocol`: definitions of jobs, records, rules, and everything outside of the other
+  // Files without an entry belong to `protocol`: definitions of jobs, records, rules, and everything outside of the other
   // layers.
   '': 'protocol',
   isolated: 'execution',
@@ -61,7 +61,7 @@ const layerOfPath: Readonly<Record<string, (typeof layers)[number]>> = {
   'engine/api': 'api',
 }
 
-/** `path` is below `src`, with forward slashes. */
+/** Returns the layer of a file. `path` is relative to `src`, with forward slashes. */
 function layerOf(path: string): (typeof layers)[number] {
   return layerOfPath[path] ?? layerOf(path.slice(0, Math.max(0, path.lastIndexOf('/'))))
 }
@@ -70,7 +70,7 @@ function pathOf(file: string): string {
   return relative(sources, file).replaceAll(sep, '/')
 }
 
-/** The imports of a graph of paths that lead to a later layer. */
+/** Returns the imports that lead from a layer to a later layer. */
 function importsOfLaterLayers(graph: ReadonlyMap<string, ReadonlySet<string>>): string[] {
   return [...graph].flatMap(([from, targets]) =>
     [...targets]
@@ -79,7 +79,7 @@ function importsOfLaterLayers(graph: ReadonlyMap<string, ReadonlySet<string>>): 
   )
 }
 
-/** Each source file of core, with the source files that it imports, type imports included. */
+/** The imports between the source files of core, by importing file, type imports included. */
 const imports: ReadonlyMap<string, ReadonlySet<string>> = new Map(
   readdirSync(sources, { recursive: true, encoding: 'utf8' })
     .filter((path) => path.endsWith('.ts'))
@@ -87,7 +87,7 @@ const imports: ReadonlyMap<string, ReadonlySet<string>> = new Map(
     .map((file) => [file, new Set(importsOf(readFileSync(file, 'utf8')).map((to) => resolve(dirname(file), to)))]),
 )
 
-/** Each room, with the rooms that its files import from. */
+/** Returns, for each layer's folder, the folders from which its files import. */
 function arrows(): ReadonlyMap<string, ReadonlySet<string>> {
   const rooms = new Map<string, Set<string>>()
   for (const [file, imported] of imports) {
@@ -102,7 +102,7 @@ function arrows(): ReadonlyMap<string, ReadonlySet<string>> {
   return rooms
 }
 
-/** A path from a node of the graph back to itself; `null` without one. */
+/** Returns a path from a node of the graph back to the same node; `null` if the graph has no circle. */
 function findCircle(graph: ReadonlyMap<string, ReadonlySet<string>>): readonly string[] | null {
   const onNoCircle = new Set<string>()
   const visit = (node: string, way: readonly string[]): readonly string[] | null => {

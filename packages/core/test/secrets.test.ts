@@ -6,11 +6,11 @@ import { createClient, JobistemerError, printValue } from '../src/index.ts'
 import { guardedLogger, stderrLogger } from '../src/logger.ts'
 import { maskAddress, maskSecrets } from '../src/storage/index.ts'
 
-/** All that a logger may print of an error. */
+/** Returns everything that a logger may print of an error. */
 const everythingOf = (error: unknown): string =>
   inspect(error, { depth: 20, showHidden: true, maxStringLength: null }) + JSON.stringify(error) + String(error)
 
-/** What the default logger writes. */
+/** Returns what the default logger writes. */
 function logged(log: (logger: typeof stderrLogger) => void): string {
   const spy = vi.spyOn(process.stderr, 'write').mockReturnValue(true)
   log(guardedLogger(stderrLogger))
@@ -21,7 +21,7 @@ function logged(log: (logger: typeof stderrLogger) => void): string {
 
 const schemes = ['postgres', 'postgresql', 'postgres+ssl', 'mysql2', 'redis', 'rediss', 'mongodb+srv', 'amqp', 'HTTPS']
 const word = fc.stringMatching(/^[a-z]{1,8}$/)
-/** Two parts that must not be shown, with what separates them: any character that a URL gives a meaning. */
+/** A password of two parts that must not appear in a log. Between them stands a character with a meaning in URLs. */
 const password = (separators: string) =>
   fc
     .tuple(fc.stringMatching(/^[a-z\d]{6}$/), fc.constantFrom(...separators, ''), fc.stringMatching(/^[a-z\d]{6}$/))
@@ -43,7 +43,7 @@ const place = fc.record({
   base: word,
 })
 
-/** A connection string, and the parts of its password. */
+/** A connection string, with the parts of its password. */
 const connection = fc.oneof(
   fc
     .tuple(place, password(`@#/?&=:%+ "'\\`), fc.boolean())
@@ -153,7 +153,7 @@ describe('a secret', () => {
         field,
         value,
       })
-      // The name of the option alone does not mask the text of a message, so messages do not print such values.
+      // The name of the option does not mask values in the text of a message, so messages must not print such values.
       expect([field, everythingOf({ value: error.value })]).not.toEqual([field, expect.stringContaining('hunter2')])
     }
   })

@@ -7,7 +7,7 @@ import type { SettleAnswer, SettleItem, SettleRequest } from '../src/storage/sto
 
 const maxBatch = 2
 
-/** A storage that answers a call when the test calls `answer`. */
+/** Makes a storage whose calls of `settle` the test answers one by one. */
 function slowStorage(worthwhileBatch = maxBatch) {
   const calls: { readonly names: readonly number[]; readonly answer: () => Promise<void> }[] = []
   const settle = ({ items }: SettleRequest): Promise<readonly SettleAnswer[]> => {
@@ -16,7 +16,7 @@ function slowStorage(worthwhileBatch = maxBatch) {
       const answer = async () => {
         resolve(answers)
         await turn()
-        // Calls that follow an answer leave at the end of the next turn.
+        // A call that an answer allows is sent at the end of the next turn.
         await turn()
       }
       calls.push({ names: items.map(({ scheduledAt }) => scheduledAt), answer })
@@ -53,7 +53,7 @@ function speaker(name: number): Settling {
   }
 }
 
-/** Calls leave once a turn of the event loop is over. */
+/** Waits for one turn of the event loop: the settler sends its calls at the end of a turn. */
 function turn(): Promise<void> {
   return new Promise((resolve) => setImmediate(resolve))
 }
@@ -66,7 +66,7 @@ describe('the settler', () => {
       settler.add(speaker(name))
       await turn()
     }
-    // No more than four calls at once.
+    // The settler has at most four calls in progress.
     expect(calls.map(({ names }) => names)).toEqual([[1], [2], [3], [4]])
     await calls[0]?.answer()
     expect(calls.map(({ names }) => names)).toEqual([[1], [2], [3], [4], [5, 6]])

@@ -10,13 +10,13 @@ import type { NodeRecord } from '../src/storage/node-record.ts'
 
 type Member = { readonly name: string; readonly code?: string; readonly counter?: number }
 
-/** What a node of a build with these jobs says. */
+/** Returns the code profile of a node that has these jobs and handlers. */
 function codeWith(jobs: readonly RegisteredJob[], handlers: readonly string[] = []) {
   const own = jobs.map(({ job }) => job)
   return codeOf({ jobs: own, definitions: own, handlers, defaults: {} })
 }
 
-/** The shard assignment of the node with this name, beside these living nodes. */
+/** Makes the shard assignment of the node `self`, whose living peers are `others`. */
 function assignmentOf(self: Member, others: readonly Member[]): ShardAssignment {
   let send = () => {}
   const records = others.map(
@@ -48,7 +48,7 @@ function jobNamed(name: string, tasks: readonly { readonly handler?: string }[] 
   } as unknown as RegisteredJob
 }
 
-/** By job: the node of rank 0, if each of these nodes knows all others. */
+/** Returns, for each job, the name of the node with rank 0, if each node knows all other nodes. */
 function firsts(members: readonly Member[]): string[] {
   const all = members.map((self) => ({
     self,
@@ -189,10 +189,10 @@ describe('the profile of a node', () => {
     const manyOfData = Array.from({ length: 8001 }, (_, index) => jobNamed(`job ${index}`, [{ handler: 'work' }]))
     const { profile, digest } = codeWith(manyOfData, ['work'])
     const { canRun, hasDefinition } = readNodeCapabilities(profile)
-    // What is not known, it may have.
+    // Without definitions in the profile, peers assume that the node has any definition.
     expect([canRun(data.job), canRun(manyOfData[0]?.job as never)]).toEqual([false, true])
     expect(hasDefinition(coded.job.id, 'any')).toBe(true)
-    // Its digest tells of all of them.
+    // The digest still covers all definitions.
     expect(digest).not.toBe(codeWith([...manyOfData.slice(1), coded], ['work']).digest)
     expect(digest).toBe(codeWith(manyOfData.toReversed(), ['work']).digest)
   })

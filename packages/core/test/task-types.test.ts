@@ -5,7 +5,7 @@ import { defineTask, type RunnableTask, type TaskContext } from '../src/job/task
 import type { Jsonify, JsonValue } from '../src/json.ts'
 import { every } from './support/every.ts'
 
-// The compiler judges these tests: the `typecheck` script of the package fails when one of them does not hold.
+// The compiler checks these tests: the script `typecheck` of the package fails if a test is wrong.
 
 const schedule = every(1000)
 const count = defineTask({ name: 'count', run: async () => ({ rows: 3 }) })
@@ -23,7 +23,7 @@ describe('the compiler infers types', () => {
           run: (context) => {
             expectTypeOf(context.data).toEqualTypeOf<{ readonly table: 'orders'; readonly limit: 5 }>()
             expectTypeOf(context.data.table).toExtend<string>()
-            // @ts-expect-error there is no such member
+            // @ts-expect-error the data have no such member
             return context.data.missing
           },
         },
@@ -32,14 +32,14 @@ describe('the compiler infers types', () => {
           data: ['a', 'b'],
           run: ({ data }) => {
             expectTypeOf(data).toExtend<readonly string[]>()
-            // @ts-expect-error the data of another task
+            // @ts-expect-error `table` belongs to the data of another task
             return data.table
           },
         },
         {
           name: 'third',
           run: ({ data }) => {
-            // @ts-expect-error a task without data has none
+            // @ts-expect-error the task has no data
             return data.table
           },
         },
@@ -112,7 +112,7 @@ describe('the type of stored data and results', () => {
         run: (context) => {
           expectTypeOf(context.data.since).toEqualTypeOf<never>()
           expectTypeOf(context.result(stamp)).toEqualTypeOf<{ at: never; rows: number[] }>()
-          // @ts-expect-error a Date does not come back
+          // @ts-expect-error JSON turns a Date into a string
           return context.result(stamp).at.getTime()
         },
       })
@@ -123,9 +123,9 @@ describe('the type of stored data and results', () => {
 describe('the compiler refuses', () => {
   it('a task without a name, or with an option that tasks do not have', () => {
     const refused = [
-      // @ts-expect-error no name
+      // @ts-expect-error the task has no name
       () => defineJob({ name: 'a', schedule, tasks: [{ run: () => 1 }] }),
-      // @ts-expect-error an option of jobs
+      // @ts-expect-error `overlapPolicy` is an option of jobs, not of tasks
       () => defineJob({ name: 'a', schedule, tasks: [defineTask({ name: 'a', run: () => 1, overlapPolicy: 'skip' })] }),
     ]
     for (const define of refused) expect(define).toThrow()
@@ -133,13 +133,13 @@ describe('the compiler refuses', () => {
 
   it('a job with a value that a setting does not have', () => {
     const refused = [
-      // @ts-expect-error not an overlap policy
+      // @ts-expect-error `replace` is no overlap policy
       () => defineJob({ name: 'a', schedule, tasks: [count], overlapPolicy: 'replace' }),
-      // @ts-expect-error a window without its type
+      // @ts-expect-error the recovery strategy lacks its type
       () => defineJob({ name: 'a', schedule, tasks: [count], recoveryStrategy: { maxOccurrences: 1 } }),
-      // @ts-expect-error an expression is not a schedule
+      // @ts-expect-error a cron expression is no schedule
       () => defineJob({ name: 'a', schedule: '* * * * *', tasks: [count] }),
-      // @ts-expect-error no such option
+      // @ts-expect-error `retries` is no option
       () => defineJob({ name: 'a', schedule, tasks: [count], retries: 3 }),
     ]
     for (const define of refused) expect(define).toThrow()

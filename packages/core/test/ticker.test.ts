@@ -16,7 +16,7 @@ const everyType: ScheduleType = {
   revive: ({ milliseconds }) => new Every(Number(milliseconds)),
 }
 
-/** A schedule of every `milliseconds` from the epoch. */
+/** A schedule that fires every `milliseconds` since the epoch. */
 class Every extends WindowedSchedule {
   readonly milliseconds: number
 
@@ -50,7 +50,7 @@ function startedTicker(schedule: Schedule, options: Omit<TickerOptions, 'clock'>
   return startedOn(virtualClock(noon + 1), schedule, options)
 }
 
-/** On a clock that is no authority: it can be wrong, as the machine's own can. */
+/** Starts a ticker on a clock that can be wrong, as the clock of a machine can. */
 function startedOnMachine(schedule: Schedule, options: Omit<TickerOptions, 'clock'> = {}) {
   return startedOn({ ...virtualClock(noon + 1), isAuthoritative: false }, schedule, options)
 }
@@ -294,7 +294,7 @@ describe('a live ticker whose clock is wrong', () => {
     const right = times().slice(2 + wrong.length)
     expect(right[0]).toBeGreaterThan(30)
     expect(right.at(-1)).toBe(140)
-    // What has ticked by the wrong time does not do so again when that time has come.
+    // Instants that ticked while the clock was wrong do not tick again when the clock reaches them.
     await clock.jumpTo(noon + year)
     await clock.advance({ minutes: 2 })
     expect(times().length).toBeGreaterThan(2 + wrong.length + right.length)

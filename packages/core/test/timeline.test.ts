@@ -20,7 +20,7 @@ const horizon = 300
 
 const wholeTime = (schedule: SerializedSchedule): ScheduleSegment => ({ after: null, until: null, schedule })
 
-/** Every slot after an instant, up to the horizon. */
+/** Returns every slot after an instant, up to the horizon. */
 function slotsAfter(series: SlotSeries, after: number): number[] {
   const slots: number[] = []
   for (let slot = series.nextMs(after); slot !== null && slot <= horizon; slot = series.nextMs(slot)) slots.push(slot)
@@ -43,7 +43,7 @@ const schedule = fc
   })
   .map(({ interval, offset, end }) => every(interval, { offsetMs: offset, ...(end !== undefined && { endMs: end }) }))
 
-/** A timeline of one to four stretches, gaps included. */
+/** A timeline of one to four segments, with gaps. */
 const timeline = fc
   .tuple(
     fc.uniqueArray(fc.integer({ min: 0, max: horizon }), { minLength: 0, maxLength: 6 }),
@@ -55,7 +55,7 @@ const timeline = fc
     const segments: ScheduleSegment[] = []
     let after: number | null = null
     for (const [index, until] of bounds.entries()) {
-      // Every other stretch after the first is left out now and then: a gap.
+      // Leave out some segments to make gaps.
       if (index % 2 === 0) segments.push({ after, until, schedule: (schedules[index] as typeof everyOne).toJSON() })
       after = until
     }
@@ -115,7 +115,7 @@ const situation = fc.record({
   segments: timeline,
   fresh: schedule,
   watermark: fc.integer({ min: 0, max: horizon }),
-  /** How far the present lies behind the watermark. */
+  /** By how much the present lies behind the watermark, in milliseconds. */
   lag: fc.integer({ min: 0, max: 100 }),
 })
 

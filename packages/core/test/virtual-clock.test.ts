@@ -7,7 +7,7 @@ import { refusalOf, thrownBy } from './support/thrown-by.ts'
 
 const start = Date.UTC(2026, 0, 1)
 
-/** A clock, and the milliseconds since its start at which something was noted. */
+/** Makes a clock, and a log of when `note` was called, in milliseconds since the start of the clock. */
 function world(): { clock: VirtualClock; log: [string, number][]; note: (name: string) => () => void } {
   const clock = virtualClock(start)
   const log: [string, number][] = []
@@ -141,7 +141,7 @@ describe('a virtual clock', () => {
       for (const call of calls) {
         const answer = call()
         clock.track?.(answer)
-        // Some of the calls reject on purpose: the clock goes on for those, too.
+        // One of the calls rejects on purpose: the clock must also continue after a rejected call.
         await answer.catch(() => undefined)
         note('answered')()
       }

@@ -1,4 +1,4 @@
-/** A clock that only work moves. */
+/** Makes a clock that only calls of `work` move. */
 export function workClock() {
   let now = 0
   const work = (milliseconds: number): void => {

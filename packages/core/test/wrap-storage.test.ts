@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest'
 import type { Storage } from '../src/storage/index.ts'
 import { storageMethods, wrapStorage } from '../src/testing/index.ts'
 
-/** A storage that answers the name of the method, its own name and the request. */
+/** Makes a storage whose methods answer with the method, the storage's name and the request. */
 function namedStorage(members: Partial<Storage> = {}): Storage & { readonly closed: () => number } {
   let closed = 0
   const methods = storageMethods.map((method) => [

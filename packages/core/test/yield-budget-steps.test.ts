@@ -69,7 +69,7 @@ describe('several concurrent long computations', () => {
         clock.work(stepMs)
         taken.at(-1)?.push(name)
         const turn = turns.stepped()
-        // Those who wait do other things, too, before they go on.
+        // A computation that has waited may run other asynchronous code before it continues.
         if (turn !== null) await turn.then(() => null).then(() => null)
       }
       left--
@@ -92,7 +92,7 @@ describe('several concurrent long computations', () => {
     expect(taken).toEqual([
       ['long', 'a', 'b', 'c', 'd', 'e', 'f', 'g'],
       ['long'],
-      // Those for whom nothing is left of a turn are the first in the next one.
+      // Computations that find no time left in a turn are the first in the next turn.
       ['a', 'b', 'c', 'd', 'e'],
       ['f', 'g', 'long'],
     ])

@@ -27,7 +27,7 @@ import { readTimezone } from './read-timezone.ts'
 
 const plainRecoveryStrategies = ['execute_all', 'execute_last', 'mark_as_missed', 'compressed'] as const
 
-/** The name of a checked setting, and how to check it. The checked form of a duration has a name that ends with `Ms`. */
+/** The name of a checked setting, and the function that checks it. The name of a checked duration ends with `Ms`. */
 type SettingReader = readonly [checked: keyof JobOverrides, read: (value: never, field: string) => unknown]
 
 function duration(bounds: DurationBounds = {}) {
@@ -42,7 +42,7 @@ function integer(min: number, max: number) {
   return (value: number, field: string): number => readInteger(value, field, min, max)
 }
 
-/** As `read`, and `null` for the word that stands for no value. */
+/** Returns a reader that maps `word`, which stands for no value, to `null`, and other values as `read` does. */
 function unless<T>(word: string, read: (value: T, field: string) => unknown) {
   return (value: T, field: string): unknown => (value === word ? null : read(value, field))
 }
@@ -76,12 +76,12 @@ const jobReaders: Readonly<Record<keyof JobSettingsInput, SettingReader>> = {
 export const taskSettingNames: readonly string[] = Object.keys(taskReaders)
 export const jobSettingNames: readonly string[] = Object.keys(jobReaders)
 
-/** Checks the settings of a task. `path` is put before the names of fields in messages: `tasks[0].`. */
+/** Checks the settings of a task. `path` precedes the names of fields in messages, such as `tasks[0].`. */
 export function readTaskSettings(input: TaskSettingsInput, path: string): TaskOverrides {
   return readEach(taskReaders, input, path)
 }
 
-/** Checks the settings of a job or of a scheduler. */
+/** Checks the settings of a job, or the defaults of a scheduler. */
 export function readJobSettings(input: JobSettingsInput, path = ''): JobOverrides {
   return readEach(jobReaders, input, path)
 }
@@ -95,16 +95,16 @@ function readEach(readers: Readonly<Record<string, SettingReader>>, input: objec
   return overrides
 }
 
-/** -10 to 10. */
+/** Checks a priority: an integer from -10 to 10. */
 export function readPriority(value: unknown, field: string): number {
-  // No negative zero.
+  // `|| 0` turns -0 into 0.
   return readInteger(value, field, -10, 10) || 0
 }
 
 function readStartRate(input: StartRateInput, field: string): StartRate {
   readObject(input, field, ['limit', 'interval'])
   const { limit } = input
-  // The head of the job keeps the instant of each start of an interval.
+  // Maximum `limit`: the job's record keeps the instant of each start of an interval, so more starts would make it large.
   const mostStarts = 100
   if (Number.isInteger(limit) && limit > mostStarts) {
     const remedy = `Divide both: ${mostStarts} starts in a part of the interval are as many in the whole of it.`

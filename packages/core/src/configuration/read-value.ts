@@ -1,7 +1,7 @@
 import { invalidValue, JobistemerError, printValue } from '../errors.ts'
 import { longestName, mostItems } from '../tuning.ts'
 
-/** Checks that a value is one of a few. */
+/** Checks that a value is one of the given choices. */
 export function readChoice<T extends string>(value: unknown, choices: readonly T[], field: string): T {
   if (choices.includes(value as T)) return value as T
   throw invalidValue(
@@ -30,7 +30,7 @@ export function readFunction<T>(value: T, field: string): T {
   throw invalidValue(field, 'is not a function', value, 'Give a function.')
 }
 
-/** Checks that a value is an object with these methods. */
+/** Checks that a value is an object with the given methods. */
 export function readMethods<T>(value: T, field: string, methods: readonly string[]): T {
   const members = (typeof value === 'object' || typeof value === 'function' ? value : null) as Record<
     string,
@@ -46,13 +46,13 @@ export function readSignal(signal: AbortSignal | undefined): AbortSignal | undef
   return signal === undefined ? signal : readMethods(signal, 'signal', ['addEventListener', 'removeEventListener'])
 }
 
-/** Checks that a value is a list. */
+/** Checks that a value is an array. */
 export function readList<T>(value: readonly T[], field: string): readonly T[] {
   if (Array.isArray(value)) return value
   throw invalidValue(field, 'is not a list', value, 'Give an array.')
 }
 
-/** Checks that a value is a list of what a call asks for, and not too long a one. */
+/** Checks that a value is an array of at most 10,000 items, the limit of a call. */
 export function readLimitedList<T>(value: readonly T[], field: string): readonly T[] {
   if (readList(value, field).length <= mostItems) return value
   throw new JobistemerError('INVALID_ARGUMENT', {
@@ -63,13 +63,13 @@ export function readLimitedList<T>(value: readonly T[], field: string): readonly
   })
 }
 
-/** Checks that a value is a function, or absent. */
+/** Checks that a value is a function or `undefined`. */
 export function readOptionalFunction<T>(value: T, field: string): T {
   if (value === undefined || typeof value === 'function') return value
   throw invalidValue(field, 'is not a function', value, 'Give a function or leave it out.')
 }
 
-/** The value, or what holds when it is left out. `null` is not left out: it is a value of another type. */
+/** Returns the value, or `otherwise` if the value is `undefined`. `null` is returned as it is: checks then reject its type. */
 export function orDefault<T>(value: T | undefined, otherwise: T): T {
   return value === undefined ? otherwise : value
 }
@@ -81,7 +81,7 @@ export function readBoolean(value: unknown, field: string): boolean {
 }
 
 /**
- * Checks that a value is a name: 1 to 255 characters of well-formed Unicode. `remedy` says what to give.
+ * Checks that a value is a name: 1 to 255 characters of well-formed Unicode. `remedy` tells the caller what to give.
  * @throws JobistemerError `INVALID_NAME`
  */
 export function readName(
@@ -91,7 +91,7 @@ export function readName(
   longest: number = longestName,
 ): string {
   const isText = typeof value === 'string'
-  // The results of tasks are members of an object, and this name is not one that every object keeps.
+  // The results of tasks are members of an object, and `__proto__` cannot be an ordinary member.
   const isUsable = isText && value.length >= 1 && value.length <= longest && value !== '__proto__'
   if (isUsable && isWellFormed(value)) return value
   const why = !isText ? '' : isUsable ? ' (half a surrogate pair)' : ` (${value.length} characters)`
@@ -119,11 +119,11 @@ export function readTags(value: readonly string[], field: string): readonly stri
 
 /** Checks that a value is a tag. @throws JobistemerError `INVALID_NAME` */
 export function readTag(value: unknown, field: string): string {
-  // What is too long is refused by the rule of names, which says how long it is.
+  // `readName` rejects a tag that is too long, and its message tells the length.
   return readName(value, field, 'Give a string of 1 to 64 characters.', 64)
 }
 
-/** Checks that a value is a text for people: 1 to 1,000 characters of well-formed Unicode. */
+/** Checks that a value is a description for people: 1 to 1,000 characters of well-formed Unicode. */
 export function readDescription(value: unknown, field: string): string {
   if (typeof value === 'string' && value.length >= 1 && value.length <= 1000 && isWellFormed(value)) return value
   throw invalidValue(
@@ -134,29 +134,34 @@ export function readDescription(value: unknown, field: string): string {
   )
 }
 
-/** False for a text with half a surrogate pair: UTF-8 has no form for it, and all of them would have one id. */
+/**
+ * Returns false for a text with half a surrogate pair. UTF-8 has no form for such halves, so ids of different texts would be
+ * equal.
+ */
 export function isWellFormed(text: string): boolean {
   return !/\p{Surrogate}/u.test(text)
 }
 
-/**
- * Checks that a value is an object whose members have names of their own: not a list, a `Map` or an instance of a class.
- */
+/** Checks that a value is a plain object, whose members can have any names: not a list, a `Map` or an instance of a class. */
 export function readRecord<T>(value: Readonly<Record<string, T>>, field: string): Readonly<Record<string, T>> {
   if (isPlainObject(value)) return value
   throw invalidValue(field, 'is not a plain object', value, 'Give an object literal, with a name for each member.')
 }
 
-/** True for an object literal, of whatever realm, an object without a prototype, and the namespace of a module. */
+/** Returns true for an object literal of any realm, an object without a prototype, and the namespace of a module. */
 export function isPlainObject(value: unknown): value is object {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) return false
   const prototype: unknown = Object.getPrototypeOf(value)
   return prototype === null || Object.getPrototypeOf(prototype) === null
 }
 
-/** Checks that a value is an object with none but the known members. @throws JobistemerError `UNKNOWN_OPTION` */
+/**
+ * Checks that a value is an object that has only the known members.
+ *
+ * @throws JobistemerError `UNKNOWN_OPTION`
+ */
 export function readObject<T extends object>(value: T, field: string, known: readonly string[]): T {
-  // A Map or a Date has no members either, and would pass for an object that says nothing.
+  // A `Map` or a `Date` has no members either, and would otherwise pass as an object without options.
   if (typeof value !== 'object' || value === null || Object.prototype.toString.call(value) !== '[object Object]') {
     throw invalidValue(
       field === '' ? 'options' : field,
@@ -178,7 +183,10 @@ export function readObject<T extends object>(value: T, field: string, known: rea
   return value
 }
 
-/** `Did you mean taskTimeout? ` for a name that differs from a known one in a third of its letters at most; else empty. */
+/**
+ * Returns `Did you mean taskTimeout? ` if a known name differs from the given name in at most a third of its letters; otherwise
+ * an empty text.
+ */
 function suggestionFor(name: string, known: readonly string[]): string {
   const closest = known
     .map((candidate) => ({ candidate, distance: distanceOf(name.toLowerCase(), candidate.toLowerCase()) }))
@@ -187,7 +195,7 @@ function suggestionFor(name: string, known: readonly string[]): string {
   return `Did you mean ${closest.candidate}? `
 }
 
-/** Levenshtein distance: how many letters are to be inserted, removed or replaced (Wagner and Fischer, 1974). */
+/** Returns the Levenshtein distance: the number of letters to insert, remove or replace (Wagner and Fischer, 1974). */
 function distanceOf(left: string, right: string): number {
   let row = Array.from({ length: right.length + 1 }, (_, column) => column)
   for (let line = 1; line <= left.length; line++) {

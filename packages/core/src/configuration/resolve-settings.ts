@@ -23,15 +23,18 @@ export const defaultSettings: JobSettings = Object.freeze<JobSettings>({
   timezone: 'UTC',
 })
 
-/** Effective settings of a job: defaults → scheduler → job → trigger, the later level over the earlier. */
+/**
+ * Merges levels of settings into the effective settings of a job: defaults → scheduler → job → trigger. A later level overrides
+ * earlier levels.
+ */
 export function resolveJobSettings(...levels: readonly JobOverrides[]): JobSettings {
   if (levels.every(isEmpty)) return defaultSettings
   return intern(Object.assign({}, defaultSettings, ...levels))
 }
 
 /**
- * Effective settings of a job, for which the default overlap policy depends on its schedule. A job without a schedule
- * runs every request: at once, or in turn if a bound is set, which `allow` does not have.
+ * Merges levels of settings for a job, whose default overlap policy depends on its schedule. A job without a schedule runs
+ * every request: at once (`allow`), or one after another (`queue`) if a limit is set, which `allow` does not support.
  */
 export function resolveScheduledSettings(
   { isOnRequest }: { readonly isOnRequest: boolean },
@@ -45,13 +48,13 @@ export function resolveScheduledSettings(
   return resolveJobSettings({ overlapPolicy: isBounded ? 'queue' : 'allow' }, ...levels)
 }
 
-/** The defaults of a scheduler on a storage that keeps at most `mostQueued` queued occurrences of a job. */
+/** Returns the defaults of a scheduler for a storage that keeps at most `mostQueued` queued occurrences of a job. */
 export function withMaxQueued(defaults: JobOverrides, mostQueued: number): JobOverrides {
   if (defaults.maxQueued !== undefined || defaultSettings.maxQueued <= mostQueued) return defaults
   return { ...defaults, maxQueued: mostQueued }
 }
 
-/** Effective settings of a task: its own overrides over its job's effective settings. */
+/** Merges the settings of a task with the effective settings of its job. The task's own settings take precedence. */
 export function resolveTaskSettings(job: JobSettings, ...levels: readonly TaskOverrides[]): TaskSettings {
   const { failureStrategy, retryPolicy, taskTimeoutMs, keepLogs } = job
   return intern<TaskSettings>(Object.assign({ failureStrategy, retryPolicy, taskTimeoutMs, keepLogs }, ...levels))
@@ -62,8 +65,8 @@ function isEmpty(level: object): boolean {
   return true
 }
 
-// Thousands of jobs have the same settings: equal ones are one object. Bounded, so that settings which differ in every
-// job cost no memory of their own.
+// Shares equal settings as one object, because thousands of jobs have the same settings. The map is bounded, because settings
+// that differ in every job would fill memory.
 const interned = new Map<string, object>()
 
 function intern<T extends object>(settings: T): T {

@@ -1,17 +1,17 @@
 import type { DurationInput } from '../duration.ts'
 import type { OverlapPolicy, StartRate } from '../storage/job-record.ts'
 
-/** Whether a job's tasks run one after another, in their order, or all at once. */
+/** Whether the tasks of a job run one after another, in their order, or all at once. */
 export type TaskExecutionMode = 'sequential' | 'parallel'
 
 /**
  * What happens to the other tasks of an occurrence when a task has failed and its retries are exhausted.
  *
- * - `fail_fast`: the node aborts the running tasks and starts no further ones; the occurrence is `failed`. Tasks that
- *   override this with `continue`, such as clean-up tasks, still run to their end.
+ * - `fail_fast`: the node aborts the running tasks and starts no further tasks; the occurrence is `failed`. Tasks that override
+ *   this with `continue`, such as clean-up tasks, still run to their end.
  * - `continue`: all tasks run; the outcome is `completed_with_errors`.
- * - `retry_on_failure`: as `fail_fast`, but a task without a retry policy of its own is retried 3 times, 1 s, 2 s and
- *   4 s after its failures, before it counts as failed.
+ * - `retry_on_failure`: as `fail_fast`, but a task without a retry policy of its own is retried 3 times, 1 s, 2 s and 4 s after
+ *   its failures, before it counts as failed.
  */
 export type FailureStrategy = 'fail_fast' | 'continue' | 'retry_on_failure'
 
@@ -32,35 +32,35 @@ export type IsolationStrategy =
   /** The node aborts the run, so that it never runs twice at once. `onInterrupted` decides what follows. */
   | 'abort'
 
-/** How a failed task is retried: the n-th retry, counted from 0, follows after `retryInterval × backoffFactor^n`. */
+/** How the node retries a failed task. The n-th retry, counted from 0, follows after `retryInterval × backoffFactor^n`. */
 export interface RetryPolicyInput {
-  /** Number of retries after the first failure; 0 to 1,000. */
+  /** Maximum number of retries after the first failure; 0 to 1,000. */
   readonly maxRetries: number
   /** Time before the first retry. Default 1 s. */
   readonly retryInterval?: DurationInput
   /** Factor by which each further interval grows; 1 to 100. Default 1: all intervals are equal. */
   readonly backoffFactor?: number
-  /** Maximum interval. Default 1 h. */
+  /** Maximum time between two attempts. Default 1 h. */
   readonly maxInterval?: DurationInput
-  /** Share of each interval that is random, 0 to 1: at 0.2 an interval of 10 s lasts 8 to 10 s. Default 0. */
+  /** Random share of each interval, 0 to 1. With 0.2, an interval of 10 s lasts 8 to 10 s. Default 0. */
   readonly jitter?: number
 }
 
-/** A retry policy in code, which can hold a function. */
+/** A retry policy that is defined in code, so that it can hold a function. */
 export interface RetryPolicyInCode extends RetryPolicyInput {
   /**
-   * The node calls this function after an attempt that failed or timed out, if a retry would follow. `false` ends the task
-   * at once. The function is synchronous. If it throws or returns a promise, the node logs that, emits `hook.failed`, and
+   * The node calls this function after an attempt that failed or timed out, if a retry would follow. `false` ends the task at
+   * once. The function is synchronous. If it throws or returns a promise, the node logs an error, emits `hook.failed`, and
    * retries the task.
    *
-   * The function is code, as `run` is: the storage does not keep it, and `update` of the policy leaves it in force. Tasks
-   * that name a `handler`, `defaults`, `update` and `overrides` refuse it. Errors of isolated tasks keep `name`, `message`,
-   * `code`, `stack` and `cause`, and lose their class.
+   * The function is code, as `run` is: the storage does not keep it, and `update` of the policy leaves it in force. Tasks that
+   * name a `handler`, `defaults`, `update` and `overrides` do not accept `retryIf`. `retryIf` gets the errors of isolated tasks
+   * with `name`, `message`, `code`, `stack` and `cause`, but without their class.
    */
   retryIf?(error: unknown): boolean
 }
 
-/** Which missed slots still run. A slot is missed if no node created it within the misfire threshold. */
+/** Decides which missed slots still run. A slot is missed if no node created it within the misfire threshold. */
 export type RecoveryStrategyInput =
   /** Each missed slot runs, in order. */
   | 'execute_all'
@@ -76,14 +76,14 @@ export type RecoveryStrategyInput =
   /** The last `maxOccurrences` slots that are not older than `maxAge` run. At least one bound is required. */
   | { readonly type: 'bounded_window'; readonly maxOccurrences?: number; readonly maxAge?: DurationInput }
 
-/** For how long history is kept. */
+/** How long the storage keeps the history of a job. */
 export type RetentionInput =
   /** Only `prune` removes history. */
   | 'forever'
   | {
-      /** The nodes remove final occurrences that were scheduled longer ago than this. Default 30 d. */
+      /** The nodes remove final occurrences whose `scheduledAt` is older than this. Default 30 d. */
       readonly olderThan?: DurationInput
-      /** Number of latest occurrences that stay in any case while the job has slots to come. Default 10. */
+      /** Number of latest occurrences to keep, whatever their age, while the job has slots to come. Default 10. */
       readonly keep?: number
     }
 
@@ -98,11 +98,11 @@ export type KeepLogsInput =
 
 /** Settings that both a job and a task can have. */
 export interface TaskSettingsInput {
-  /** Default `fail_fast`. */
+  /** What a failure of the task means for the other tasks of the occurrence. Default `fail_fast`. */
   readonly failureStrategy?: FailureStrategy
-  /** Default: no retry. */
+  /** How the node retries a failed task. Default: no retry. */
   readonly retryPolicy?: RetryPolicyInput
-  /** The longest duration of one attempt. Default: the job's `executionTimeout`. */
+  /** Maximum duration of one attempt. Default: the job's `executionTimeout`. */
   readonly taskTimeout?: DurationInput
   /**
    * Keeps the last lines that handlers log through `context.logger`, on all levels, with their attempts. Each line is
@@ -114,18 +114,18 @@ export interface TaskSettingsInput {
 
 /** Settings of a job. A scheduler takes the same settings as defaults for its jobs. */
 export interface JobSettingsInput extends TaskSettingsInput {
-  /** Default `sequential`. */
+  /** Whether the tasks of the job run one after another or all at once. Default `sequential`. */
   readonly taskExecutionMode?: TaskExecutionMode
   /** Maximum duration of an occurrence, from its claim. Default 1 h. */
   readonly executionTimeout?: DurationInput
   /**
-   * Default `skip` for a job with a schedule. A job without one runs every request: default `allow`, or `queue` if
-   * `maxConcurrency` or `startRate` bounds its runs.
+   * What happens to a run that is due while another run of the job is active. Default `skip` for a job with a schedule. A job
+   * without a schedule runs every request: default `allow`, or `queue` if `maxConcurrency` or `startRate` is set.
    */
   readonly overlapPolicy?: OverlapPolicy
   /**
-   * Under `queue`: how many occurrences may be queued. If the queue is full, a request is rejected with `QUEUE_FULL`
-   * and a slot is skipped. Default 100,000, or the storage's limit if that is lower.
+   * Maximum number of queued occurrences of the job under the overlap policy `queue`. If the queue is full, a request is
+   * rejected with `QUEUE_FULL` and a slot is skipped. Default 100,000, or the storage's limit if that is lower.
    */
   readonly maxQueued?: number
   /**
@@ -135,28 +135,28 @@ export interface JobSettingsInput extends TaskSettingsInput {
    */
   readonly maxConcurrency?: number
   /**
-   * How often runs of the job may start, on all nodes together. Further due runs wait, in their order; the rate drops
-   * none. Applies under `skip`, `queue` and `queue_one`. Default `unlimited`.
+   * How often runs of the job may start, on all nodes together. Further due runs wait, in their order; no run is dropped.
+   * Applies under `skip`, `queue` and `queue_one`. Default `unlimited`.
    */
   readonly startRate?: StartRateInput | 'unlimited'
   /**
-   * Priority of its runs among the waiting runs of all jobs: an integer from -10 to 10. **A higher number runs
-   * earlier.** Each level counts as one hour of waiting, so a run of low priority does not starve. A run keeps the
-   * priority with which it was created. Default 0.
+   * Priority of the job's runs among the waiting runs of all jobs: an integer from -10 to 10. **A higher number runs earlier.**
+   * Each level counts as one hour of waiting, so a run of low priority does not starve. A run keeps the priority that it had at
+   * its creation. Default 0.
    */
   readonly priority?: number
-  /** Default `execute_last`. */
+  /** Which missed slots of the job still run. Default `execute_last`. */
   readonly recoveryStrategy?: RecoveryStrategyInput
   /**
-   * If a node notices a slot later than this, the slot is missed. If several slots of the job came due while the
-   * storage failed, they are missed too. Default 1 min.
+   * Time after which a slot that no node has created is missed: the recovery strategy then decides about it. If several slots
+   * of the job came due while the storage failed, they are missed too. Default 1 min.
    */
   readonly misfireThreshold?: DurationInput
-  /** Default `retry`. */
+  /** What happens to an interrupted occurrence of the job. Default `retry`. */
   readonly onInterrupted?: InterruptionStrategy
   /**
-   * Under `onInterrupted: 'retry'`: how many times nodes rescue an occurrence. After that the occurrence fails. An
-   * occurrence that a shutdown hands back does not count. Default 3.
+   * How many times nodes rescue an occurrence under `onInterrupted: 'retry'`. After that the occurrence fails. A hand-back by a
+   * shutdown does not count as a rescue. Default 3.
    */
   readonly maxRescues?: number
   /**
@@ -171,40 +171,40 @@ export interface JobSettingsInput extends TaskSettingsInput {
    */
   readonly retention?: RetentionInput
   /**
-   * If no run of the job is `completed` for this time, the job is silent, whatever the reason. A living node then emits
-   * `job.silent`, logs an error, and raises the gauge `scheduler_jobs_silent`. The time counts from the last success,
-   * or from when the job was stored, changed or resumed, if that was later. It does not count while the job is paused.
-   * At least 1 s. Default `never`.
+   * Time without a `completed` run after which the job is silent, whatever the reason. A living node then emits `job.silent`,
+   * logs an error, and raises the gauge `scheduler_jobs_silent`. The time counts from the last success, or from when the job
+   * was stored, changed or resumed, if that was later. It does not count while the job is paused. At least 1 s. Default
+   * `never`.
    */
   readonly alertAfter?: DurationInput | 'never'
-  /** Time zone of schedules without one. Default `UTC`. */
+  /** IANA time zone of schedules that name no time zone. Default `UTC`. */
   readonly timezone?: string
 }
 
-/** A retry policy, checked and in milliseconds, with its defaults filled in. */
+/** A checked retry policy in milliseconds, with defaults for omitted members. */
 export interface RetryPolicy {
-  /** Number of attempts after the first. */
+  /** Maximum number of attempts after the first. */
   readonly maxRetries: number
-  /** Time before the first retry. */
+  /** Milliseconds before the first retry. */
   readonly retryIntervalMs: number
   /** Factor by which each further interval grows. */
   readonly backoffFactor: number
-  /** Maximum interval. */
+  /** Maximum milliseconds between two attempts. */
   readonly maxIntervalMs: number
   /** Random share of each interval, 0 to 1; it only shortens the interval. */
   readonly jitter: number
 }
 
-/** A recovery strategy as it is stored: `null` for a bound that was not given. */
+/** A recovery strategy in its stored form: `null` stands for an omitted bound. */
 export type RecoveryStrategy =
   | { readonly type: 'execute_all' | 'execute_last' | 'mark_as_missed' | 'compressed' }
   | { readonly type: 'bounded_window'; readonly maxOccurrences: number | null; readonly maxAgeMs: number | null }
 
-/** For how long history is kept; `null`: for ever. */
+/** How long the storage keeps history. */
 export interface Retention {
-  /** The nodes remove final occurrences that were scheduled longer ago than this. */
+  /** The nodes remove final occurrences whose `scheduledAt` is older than this, in ms. */
   readonly olderThanMs: number
-  /** Number of latest occurrences that stay in any case. */
+  /** Number of latest occurrences to keep, whatever their age. */
   readonly keep: number
 }
 
@@ -216,19 +216,22 @@ export interface KeepLogs {
 
 /** The effective settings of a task. */
 export interface TaskSettings {
-  /** What a failure means for the other tasks. */
+  /** What the failure of the task means for the other tasks of the occurrence. */
   readonly failureStrategy: FailureStrategy
-  /** `null`: no level has set one. */
+  /** The retry policy; `null` if no level of the cascade has set one. */
   readonly retryPolicy: RetryPolicy | null
-  /** The longest duration of one attempt, in ms. `null`: only `executionTimeoutMs` bounds it. */
+  /** Maximum duration of one attempt, in ms; `null` if only `executionTimeoutMs` limits it. */
   readonly taskTimeoutMs: number | null
-  /** How much of the handler's log the storage keeps; `null`: nothing. */
+  /** How much of the handler's log the storage keeps; `null` for nothing. */
   readonly keepLogs: KeepLogs | null
 }
 
 /** Maximum number of starts in any interval of a given length: `{ limit: 10, interval: { minutes: 1 } }`. */
 export interface StartRateInput {
-  /** Number of starts; 1 to 100. For a higher rate, divide both: 100 in 6 seconds instead of 1,000 in a minute. */
+  /**
+   * Maximum number of starts in an interval; 1 to 100. For a higher rate, divide both members: 100 in 6 seconds instead of
+   * 1,000 in a minute.
+   */
   readonly limit: number
   /** Length of the interval; 1 ms to 366 days. */
   readonly interval: DurationInput
@@ -236,40 +239,40 @@ export interface StartRateInput {
 
 /** The effective settings of a job. */
 export interface JobSettings extends TaskSettings {
-  /** Whether tasks run one after another or at once. */
+  /** Whether the tasks of the job run one after another or all at once. */
   readonly taskExecutionMode: TaskExecutionMode
-  /** Maximum duration of an occurrence, from its claim. */
+  /** Maximum duration of an occurrence from its claim, in ms. */
   readonly executionTimeoutMs: number
   /** What happens to an occurrence that is due while an earlier one is active. */
   readonly overlapPolicy: OverlapPolicy
-  /** Under `queue`: how many occurrences may be queued. */
+  /** Maximum number of queued occurrences of the job under `queue`. */
   readonly maxQueued: number
-  /** How many runs of the job may be active at once. */
+  /** Maximum number of active runs of the job, on all nodes together. */
   readonly maxConcurrency: number
-  /** How often runs of the job may start; `null`: unlimited. */
+  /** How often runs of the job may start, on all nodes together; `null` for no limit. */
   readonly startRate: StartRate | null
-  /** Priority of its runs, -10 to 10: a higher number runs earlier. */
+  /** Priority of the job's runs, -10 to 10: a higher number runs earlier. */
   readonly priority: number
-  /** Which missed slots still run. */
+  /** Decides which missed slots of the job still run. */
   readonly recoveryStrategy: RecoveryStrategy
-  /** A slot noticed later than this is missed. */
+  /** Milliseconds after which a slot that no node has created is missed. */
   readonly misfireThresholdMs: number
   /** What happens to an interrupted occurrence. */
   readonly onInterrupted: InterruptionStrategy
-  /** Under `onInterrupted: 'retry'`: how many times nodes rescue an occurrence. */
+  /** How many times nodes rescue an occurrence under `onInterrupted: 'retry'`. */
   readonly maxRescues: number
   /** What happens to the runs of a node while the storage accepts none of its heartbeats. */
   readonly whileIsolated: IsolationStrategy
-  /** For how long history is kept; `null`: for ever. */
+  /** How long the storage keeps the job's history; `null` for ever. */
   readonly retention: Retention | null
-  /** Time without a success after which the job is silent; `null`: never. */
+  /** Milliseconds without a success after which the job is silent; `null` for never. */
   readonly alertAfterMs: number | null
-  /** IANA name of the zone of schedules without one. */
+  /** IANA name of the time zone of schedules that name no zone. */
   readonly timezone: string
 }
 
 /**
- * The task settings that a level of the cascade overrides, checked and in milliseconds. The storage keeps them in this
+ * The task settings that a level of the cascade overrides, checked and in milliseconds. The storage keeps settings in this
  * form.
  */
 export type TaskOverrides = Partial<TaskSettings>

@@ -5,7 +5,7 @@ import type { ParentLink } from './parent-link.ts'
 import { revivedError } from './revived-error.ts'
 import { mostOpenRequests } from '../tuning.ts'
 
-/** The pending requests of one attempt's handler to its node. */
+/** Requests that the handler of one attempt has sent to its node and that await an answer. */
 export class AskedParent {
   readonly #parent: ParentLink
   readonly #run: number
@@ -39,7 +39,7 @@ export class AskedParent {
     else waiting?.reject(revivedError(error))
   }
 
-  /** The signal has fired and ends the pending requests. */
+  /** Rejects the pending requests with the reason of the fired signal. */
   abort(reason: unknown): void {
     for (const { reject } of this.#open.values()) reject(reason)
     this.#open.clear()

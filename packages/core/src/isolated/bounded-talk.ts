@@ -5,7 +5,7 @@ import { linesPerSecond, progressEveryMs } from '../tuning.ts'
 type Line = Extract<Parameters<ParentLink['post']>[0], { kind: 'log' }>
 type Progress = Extract<Parameters<ParentLink['post']>[0], { kind: 'progress' }>
 
-/** The reports of one attempt's handler, limited to a rate that its node can process. */
+/** Sends the progress and log lines of one attempt's handler, at a rate that the node can process. */
 export class BoundedTalk {
   readonly #parent: ParentLink
   readonly #run: number
@@ -21,11 +21,11 @@ export class BoundedTalk {
     this.#run = run
   }
 
-  /** Only the latest progress is sent. */
+  /** Notes the progress. Within an interval, only the latest progress is sent. */
   progress(fraction: number, message: string | null): void {
     this.#progress = { kind: 'progress', run: this.#run, fraction, message }
     const waitMs = this.#progressSentAt + progressEveryMs - systemClock.monotonic()
-    // Sends at once if the interval is over, because a handler that blocks its event loop delays timers.
+    // Send at once if the interval has passed: a handler that blocks its event loop would delay a timer.
     if (waitMs <= 0) this.#sendProgress()
     else if (!this.#isWaiting) {
       this.#isWaiting = true
@@ -50,7 +50,10 @@ export class BoundedTalk {
     this.#parent.post({ kind: 'log', run: this.#run, ...line })
   }
 
-  /** The handler has ended. Sends the delayed progress and the number of dropped lines before the end is reported. */
+  /**
+   * Called after the handler has ended: sends the delayed progress and the number of dropped lines before the child reports the
+   * end.
+   */
   end(): void {
     this.#sendProgress()
     this.#sayLeftOut()

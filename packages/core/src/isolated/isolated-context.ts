@@ -8,17 +8,17 @@ import type { AskedParent } from './asked-parent.ts'
 import type { BoundedTalk } from './bounded-talk.ts'
 import type { IsolatedAttemptData } from './messages.ts'
 
-/** The parts of the context of an isolated task. */
+/** What {@link isolatedContext} needs to make the context of an isolated task. */
 export interface IsolatedContextSource {
   readonly attempt: IsolatedAttemptData
   readonly signal: AbortSignal
   readonly talk: BoundedTalk
   readonly asked: AskedParent
-  /** The present time of the engine, in epoch milliseconds. */
+  /** Returns the present time of the engine, in epoch milliseconds. */
   now(): number
 }
 
-/** The context of an isolated task. Its functions do not use `this`, because handlers destructure the context. */
+/** Makes the context of an isolated task. Its functions do not use `this`, because handlers destructure the context. */
 export function isolatedContext(source: IsolatedContextSource): IsolatedTaskContext<never, never> {
   const { attempt, signal, talk, asked } = source
   const { backfill, span, results } = attempt

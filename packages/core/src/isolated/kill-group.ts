@@ -1,12 +1,12 @@
-/** Whether this platform has process groups that can be killed as a whole. */
+/** Whether this platform has process groups, which can be killed as a whole. */
 export const hasGroups: boolean = process.platform !== 'win32'
 
-/** Kills the process group of a leader. Without process groups, kills only the process. */
+/** Kills the process group that the process leads. On a platform without process groups, kills only the process. */
 export function killGroup(pid: number): void {
   try {
     process.kill(hasGroups ? -pid : pid, 'SIGKILL')
   } catch {
-    // The process group is empty.
+    // `kill` throws if the process group is empty.
   }
 }
 

@@ -1,9 +1,9 @@
 import type { JsonValue } from '../json.ts'
 import type { ErrorRecord, LogLevel, OccurrenceKind } from '../storage/occurrence-record.ts'
 
-// All messages are plain data: threads get copies, processes JSON.
+// All messages are plain data: a thread gets a copy, a process gets JSON.
 
-/** The time of the engine at an instant of the machine's monotonic clock; `null`: time stands still. */
+/** The time of the engine at an instant of the machine's monotonic clock. `at` is `null` if the engine's time stands still. */
 export interface ToldTime {
   readonly now: number
   readonly at: number | null
@@ -31,7 +31,7 @@ export interface IsolatedAttemptData {
   readonly results: Readonly<Record<string, JsonValue>>
 }
 
-/** Messages of a node to its child. `run` counts the attempts of a pooled child. */
+/** Messages of a node to its child. `run` numbers the attempts of a pooled child. */
 export type ToChild =
   | {
       readonly kind: 'run'
@@ -39,7 +39,7 @@ export type ToChild =
       readonly module: string
       readonly time: ToldTime
       readonly attempt: IsolatedAttemptData
-      /** The node does not reuse the child: it ends after its handler. */
+      /** True if the child ends after this handler, because the node does not reuse the child. */
       readonly isLast: boolean
     }
   | { readonly kind: 'abort'; readonly run: number; readonly error: ErrorRecord }
@@ -52,23 +52,23 @@ export type ToChild =
       readonly error?: ErrorRecord
     }
 
-/** A request of a handler to its node. */
+/** A request of a handler in a child to its node. */
 export type AskedOfNode = { readonly name: 'sleep'; readonly duration: JsonValue } | { readonly name: 'previousRun' }
 
 /**
- * Marks messages of the child's program, because a handler can send any message through the same channel. A node of an
- * earlier version, whose files were replaced meanwhile, ignores the mark.
+ * Marks messages of the child's own program, because a handler can send any message through the same channel. A node of an
+ * earlier version ignores the mark; such a node can get this child if its files were replaced.
  */
 const program = '@jobistemer/core'
 
-/** A message in its sent form. */
+/** A message of a child with the mark of the child's program. */
 export type SentFromChild = FromChild & { readonly by: typeof program }
 
 export function fromProgram(message: FromChild): SentFromChild {
   return { ...message, by: program }
 }
 
-/** Whether the child's program sent the message, and not the handler itself. */
+/** Returns whether the child's program sent the message, and not the handler itself. */
 export function isFromProgram(message: unknown): message is SentFromChild {
   return typeof message === 'object' && message !== null && 'by' in message && message.by === program
 }
@@ -80,7 +80,7 @@ export type FromChild =
       readonly kind: 'threw'
       readonly run: number
       readonly error: ErrorRecord
-      /** True if the error is not retryable. */
+      /** True if the error ends the task without further retries. */
       readonly isNonRetryable?: true
     }
   | { readonly kind: 'progress'; readonly run: number; readonly fraction: number; readonly message: string | null }
@@ -92,5 +92,5 @@ export type FromChild =
       readonly message: string
     }
   | { readonly kind: 'call'; readonly run: number; readonly call: number; readonly asked: AskedOfNode }
-  /** An uncaught error is about to end the child. */
+  /** Tells that an uncaught error is about to end the child. */
   | { readonly kind: 'crashed'; readonly error: ErrorRecord }

@@ -4,22 +4,23 @@ import { type FromChild, fromProgram, type ToChild } from './messages.ts'
 import { endGroup } from './kill-group.ts'
 import { serve } from './serve.ts'
 
-// The program of a process that runs isolated tasks.
+// This program runs isolated tasks in a separate process.
 
 if (process.send === undefined) throw new Error('Only a scheduler can start process-child: it needs an IPC channel.')
 
-// A handler that blocks the event loop cannot notice the end of its node, so a separate thread watches for it.
+// A handler that blocks the event loop also hides the end of the node from this thread, so a separate thread watches for the
+// end.
 new Worker(new URL('./watchdog.js', import.meta.url), {
   execArgv: [],
   env: {},
   resourceLimits: { maxOldGenerationSizeMb: 8, maxYoungGenerationSizeMb: 2 },
 }).unref()
 process.on('disconnect', () => endGroup())
-// Service managers signal all processes of a service. Only the node reacts: it stops the handler in time.
+// Service managers signal all processes of a service. Only the node reacts to the signal: it stops the handler in time.
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => undefined)
 
 const post = (message: FromChild, then?: () => void): void => {
-  // If the node has ended, the end of the channel ends this process.
+  // Errors of `send` have no effect: if the node has ended, the end of the channel ends this process.
   process.send?.(fromProgram(message), undefined, undefined, () => then?.())
 }
 

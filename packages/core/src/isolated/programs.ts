@@ -1,4 +1,4 @@
-// The programs lie beside this file in every installation; a bundle lacks them.
+// In every installation, the programs lie beside this file; a bundle lacks them.
 
 /** The program of a thread that runs isolated tasks. */
 export const threadProgram: URL = new URL('./thread-child.js', import.meta.url)
@@ -6,5 +6,5 @@ export const threadProgram: URL = new URL('./thread-child.js', import.meta.url)
 /** The program of a process that runs isolated tasks. */
 export const processProgram: URL = new URL('./process-child.js', import.meta.url)
 
-/** The program of the starter. */
+/** The program of the starter, which starts processes for a node. */
 export const starterProgram: URL = new URL('./starter.js', import.meta.url)

@@ -1,7 +1,7 @@
 import { type ErrorCode, JobistemerError } from '../errors.ts'
 import type { ErrorRecord } from '../storage/occurrence-record.ts'
 
-/** Revives the error of a record on the other side of a thread or process. */
+/** Makes an error from the record of an error in another thread or process. */
 export function revivedError(record: ErrorRecord): Error {
   const { name, message, code, stack, cause, errors } = record
   const options = cause === undefined ? undefined : { cause: revivedError(cause) }

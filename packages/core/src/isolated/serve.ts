@@ -98,7 +98,7 @@ async function handlerOf(module: string): Promise<(context: unknown) => unknown>
       cause,
     })
   }
-  // TypeScript compiles a default export in CommonJS to a member of the exports.
+  // TypeScript compiles a default export for CommonJS to the member `default` of the exports.
   const given = exported.default
   const inner = typeof given === 'object' && given !== null && 'default' in given ? given.default : given
   if (typeof inner === 'function') return inner as (context: unknown) => unknown

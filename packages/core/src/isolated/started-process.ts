@@ -11,7 +11,7 @@ import { outputGraceMs } from '../tuning.ts'
 
 type Ended = Extract<FromStarter, { kind: 'ended' }>
 
-/** A child process that the starter has started for its node, and their messages. */
+/** A child process that the starter has started for its node, and the messages between child and node. */
 export class StartedProcess {
   readonly #child: number
   readonly #post: (message: FromStarter, then?: () => void) => void
@@ -36,7 +36,7 @@ export class StartedProcess {
         env: { ...env },
         ...(folder !== null && { cwd: folder }),
         stdio,
-        // The child leads a process group, so that its own children are killed with it.
+        // The child leads a process group, so that a kill also ends the processes that the child has started.
         detached: hasGroups,
       })
       this.#forked = forked
@@ -47,33 +47,34 @@ export class StartedProcess {
   }
 
   post(message: ToChild): void {
-    // The end of the process follows the end of the channel, and carries more information.
+    // Errors of `send` have no effect: the end of the process follows the end of the channel, and carries more information.
     if (this.#forked?.connected) this.#forked.send(message, () => undefined)
   }
 
   kill(): void {
-    // The operating system does not reuse the process id before this process has seen the end of the child.
+    // Before `exit` was emitted, the operating system cannot have given the process id to another process.
     if (this.#forked?.pid !== undefined && this.#end === null) killGroup(this.#forked.pid)
   }
 
   #listen(forked: ChildProcess): void {
     const { pid, stderr } = forked
     if (pid !== undefined) this.#post({ kind: 'started', child: this.#child, pid })
-    // Errors of these pipes have no effect; only their end matters.
+    // Errors of the watched pipe and of stderr have no effect; only the end of these pipes matters.
     for (const stream of [forked.stdio[watchedDescriptor], stderr]) stream?.on('error', () => undefined)
     stderr?.setEncoding('utf8').on('data', (text: string) => {
-      // Output that the node does not read stays in the pipe and blocks the writer.
+      // While the node has not taken the output, further output stays in the pipe and blocks the child.
       stderr.pause()
       this.#post({ kind: 'wrote', child: this.#child, text }, () => stderr.resume())
     })
     forked.on('message', (message) => this.#post({ kind: 'heard', child: this.#child, message }))
     forked.on('error', (error) => {
-      // Also emitted for a message that could not be sent.
+      // Without a process id, the child could not be started. The event `error` is also emitted for a message that could not be
+      // sent.
       if (pid === undefined) this.#couldNotStart(error)
     })
     forked.on('exit', (exitCode, signal) => {
       this.#end = { kind: 'ended', child: this.#child, exitCode, signal }
-      // The child's own children must not outlive it after a crash.
+      // After a crash of the child, kill the processes that it has started: they must not outlive the child.
       if (exitCode !== 0 && hasGroups && pid !== undefined) killGroup(pid)
       systemClock.setTimer(outputGraceMs, () => this.#sayEnd())
     })

@@ -1,7 +1,7 @@
 import type { FromStarter, ToStarter } from './starter-messages.ts'
 import { StartedProcess } from './started-process.ts'
 
-// The program of the starter, which starts processes for a node. It stays small, because a fork copies the page tables
+// This is the program of the starter, which starts processes for a node. The starter stays small: a fork copies the page tables
 // of the forking process and blocks its event loop meanwhile.
 
 if (process.send === undefined) throw new Error('Only a scheduler can start the starter: it needs an IPC channel.')
@@ -9,7 +9,7 @@ if (process.send === undefined) throw new Error('Only a scheduler can start the 
 const children = new Map<number, StartedProcess>()
 
 const post = (message: FromStarter, then?: () => void): void => {
-  // If the node has ended, the end of the channel ends the starter and its children.
+  // Errors of `send` have no effect: if the node has ended, the end of the channel ends the starter and its children.
   process.send?.(message, undefined, undefined, () => then?.())
 }
 
@@ -22,11 +22,11 @@ process.on('message', (message: ToStarter) => {
   else children.get(child)?.kill()
 })
 
-// Kills stopped children too (`SIGSTOP`), which cannot end by themselves.
+// When the node has ended, kill the children: a child that was stopped by `SIGSTOP` cannot end by itself.
 process.on('disconnect', () => {
   for (const child of children.values()) child.kill()
   process.exit()
 })
 
-// Service managers signal all processes of a service. Only the node reacts.
+// Service managers signal all processes of a service. Only the node reacts to the signal.
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => undefined)

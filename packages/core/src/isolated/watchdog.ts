@@ -2,7 +2,7 @@ import { Socket } from 'node:net'
 import { endGroup } from './kill-group.ts'
 import { watchedDescriptor } from './watched-descriptor.ts'
 
-// The program of the thread that waits for the end of the node, whatever the handler beside it does.
+// This program of a separate thread waits for the end of the node, even while the handler blocks the main thread.
 
 const line = new Socket({ fd: watchedDescriptor, readable: true, writable: false })
 line.on('error', () => endGroup())

@@ -1,2 +1,2 @@
-/** The descriptor of a pipe to the node that carries no data: it closes when the node ends. */
+/** Descriptor of a pipe to the starter that carries no data. The pipe closes when the node or its starter ends. */
 export const watchedDescriptor: number = 4

@@ -7,18 +7,18 @@ import { type JobDocument, labelsOf, settingsOf, type TaskDocument } from './job
 export interface ChangedPart {
   /** `schedule`, `task`, `order of tasks`, `tags`, `description`, `owner`, or the name of a setting. */
   readonly part: string
-  /** The name of the task, if the part is a `task`. */
+  /** The name of the task, if a task differs. */
   readonly task?: string
   /**
-   * The value in the earlier definition; `null` if the earlier definition has no such part. Of a task that both
-   * definitions have: only the members that differ.
+   * The value in the earlier definition; `null` if the earlier definition has no such part. If both definitions have the task,
+   * only the members that differ.
    */
   readonly before: JsonValue
   /** The value in the later definition; `null` if the later definition has no such part. */
   readonly after: JsonValue
 }
 
-/** The differences between two stored definitions of a job. */
+/** Returns the differences between two stored definitions of a job. */
 export function changedPartsBetween(before: JobDocument, after: JobDocument): readonly ChangedPart[] {
   const [old, fresh] = [partsOf(before), partsOf(after)]
   const { schedule, ...others } = differencesOf(old, fresh)
@@ -48,7 +48,7 @@ function differencesOf(before: Members, after: Members): Readonly<Record<string,
   return Object.fromEntries(pairs.filter(([, pair]) => fingerprintOf(pair.before) !== fingerprintOf(pair.after)))
 }
 
-/** Stored definitions are JSON. */
+/** A stored definition is JSON, so an absent member becomes `null` here. */
 function jsonOf(member: unknown): JsonValue {
   return (member ?? null) as JsonValue
 }
@@ -73,7 +73,7 @@ function membersOf({ name: _, settings, ...rest }: TaskDocument): Members {
   return { ...settings, ...rest }
 }
 
-/** Tasks that only one of the definitions has do not change the order of the other tasks. */
+/** Compare only common tasks: a task that is missing in one definition does not change the order of the other tasks. */
 function changedOrder(before: readonly TaskDocument[], after: readonly TaskDocument[]): readonly ChangedPart[] {
   const common = (some: readonly TaskDocument[], others: readonly TaskDocument[]): string[] => {
     const names = new Set(others.map(({ name }) => name))

@@ -26,12 +26,12 @@ import { refuseBoundsOf } from './overlap-bounds.ts'
 import { type PayloadSchema, readPayloadSchema } from './payload.ts'
 import type { Isolation, IsolationOptions, OccurrenceContext, TaskDefinition } from './task.ts'
 
-/** A task of any data and result. */
+/** A task with any types of data and result. */
 export interface AnyTask extends TaskSettingsInput, Partial<IsolationOptions> {
   readonly name: string
-  /** Default: no retry. */
+  /** How the node retries the task. Default: no retry. */
   readonly retryPolicy?: RetryPolicyInCode
-  /** Data for the handler; kept as JSON with the definition. */
+  /** Data for the handler. The storage keeps the data as JSON with the definition. */
   readonly data?: unknown
   /** The handler. A task has exactly one of `run`, `handler` and `module`. */
   run?(context: never): unknown
@@ -39,18 +39,18 @@ export interface AnyTask extends TaskSettingsInput, Partial<IsolationOptions> {
   readonly handler?: string
 }
 
-/** What {@link defineJob} takes. */
+/** Options of {@link defineJob}. */
 export interface JobOptions extends JobSettingsInput {
-  /** Unique; 1 to 255 characters. The job's id derives from it. */
+  /** Name of the job, unique on its storage; 1 to 255 characters. The job's id derives from the name. */
   readonly name: string
   /**
-   * When the job runs. The job supplies what the schedule leaves open (time zone, `H`). Without a schedule, the job
-   * runs only on triggers and replays. An explicit `undefined` is rejected.
+   * When the job runs. The job supplies what the schedule leaves open: its time zone, and the meaning of `H`. Without a
+   * schedule, the job runs only on triggers and replays. An explicit `undefined` is rejected.
    */
   readonly schedule?: Schedule
-  /** Default: no retry. A task's own policy replaces it completely. */
+  /** How failed tasks are retried. Default: no retry. A task's own policy replaces the job's policy completely. */
   readonly retryPolicy?: RetryPolicyInCode
-  /** At least one task. Under `sequential` the tasks run in this order. */
+  /** The tasks of the job, at least one. With `taskExecutionMode: 'sequential'` the tasks run in this order. */
   readonly tasks: readonly AnyTask[]
   /** Tag of the code that declares the job. With it, `plan` and `apply` find definitions that were removed from that code. */
   readonly owner?: string
@@ -59,10 +59,10 @@ export interface JobOptions extends JobSettingsInput {
   /** What the job is for, for human readers: 1 to 1,000 characters. */
   readonly description?: string
   /**
-   * Schema of the data of `trigger` and `replay`: a Standard Schema, as zod, valibot and arktype make. The storage
-   * keeps its output as JSON, and tasks get it as `context.input`. A process with the job's code rejects invalid data
-   * with `INVALID_PAYLOAD`. For requests of other processes, the node that runs the job checks the data before the
-   * first task. Slots have no data and no check.
+   * Schema of the data of `trigger` and `replay`: a Standard Schema, as zod, valibot and arktype make. The storage keeps the
+   * schema's output as JSON, and tasks get the output as `context.input`. A process with the job's code rejects invalid data
+   * with `INVALID_PAYLOAD`. For requests of other processes, the node that runs the job checks the data before the first task.
+   * Slots have no data, so nodes do not check them.
    */
   readonly payload?: StandardSchema<unknown, unknown>
   /** The node calls this hook before the first task of an occurrence. It logs errors of the hook. */
@@ -71,46 +71,49 @@ export interface JobOptions extends JobSettingsInput {
   onComplete?(report: ExecutionReport): void | Promise<void>
 }
 
-/** A task as a job holds it. */
+/** A checked task of a job. */
 export interface JobTask {
   readonly name: string
-  /** The settings that its definition gives. */
+  /** The settings in the definition of the task, checked, durations in milliseconds. */
   readonly overrides: TaskOverrides
-  /** As the handler gets it. */
+  /** The data of the task, as the handler gets them; `undefined` without data. */
   readonly data: JsonValue | undefined
   /** The handler; `undefined` if `handler` names it. For an isolated task, a stand-in that only a scheduler can run. */
   readonly run: ((context: never) => unknown) | undefined
-  /** Decides whether an error is retried; `undefined`: each error is. The storage does not keep this function. */
+  /** Decides whether an error is retried; `undefined` to retry each error. The storage does not keep this function. */
   readonly retryIf: RetryPolicyInCode['retryIf']
   /** The name of the registered handler; `undefined` if the task has `run`. */
   readonly handler: string | undefined
   /**
-   * Where the handler runs, by its definition; `null`: in the process of the node. For a named `handler`, each node
+   * Where the handler runs, by the task's definition; `null` in the process of the node. For a named `handler`, each node
    * decides.
    */
   readonly isolation: Isolation | null
 }
 
-/** A checked definition. Make one with {@link defineJob}. `Input` is what its payload schema takes. */
+/** A checked definition. Make one with {@link defineJob}. `Input` is the type that the job's payload schema accepts. */
 export interface Job<Input = unknown> {
   readonly id: JobId
   readonly name: string
-  /** The owner tag; `null` without one. */
+  /** Tag of the code that declares the job; `null` without a tag. */
   readonly owner: string | null
-  /** As they were given. */
+  /** The tags of the job, in the order of its definition. */
   readonly tags: readonly string[]
-  /** What the job is for; `null` without a description. */
+  /** What the job is for, for people; `null` without a description. */
   readonly description: string | null
-  /** The schedule, bound to the job. Without a schedule, one that never fires and describes itself as `on request`. */
+  /**
+   * The schedule, bound to the job's name and time zone. For a job without a schedule: one that never fires and describes
+   * itself as `on request`.
+   */
   readonly schedule: Schedule
   /**
-   * The unbound schedule, if neither it nor the job names a time zone; otherwise `null`. The scheduler completes it
+   * The unbound schedule, if neither it nor the job names a time zone; otherwise `null`. The scheduler completes this schedule
    * with its default zone; until then `UTC` applies.
    */
   readonly unbound: UnboundSchedule | null
-  /** The settings that the definition gives, checked, durations in milliseconds. */
+  /** The settings in the definition of the job, checked, durations in milliseconds. */
   readonly overrides: JobOverrides
-  /** In their order. */
+  /** The tasks of the job, in their order. */
   readonly tasks: readonly JobTask[]
   /** The schema of the data of triggers and replays; `null` without one. */
   readonly payload: StandardSchema<Input, unknown> | null
@@ -120,18 +123,18 @@ export interface Job<Input = unknown> {
   readonly onComplete: JobOptions['onComplete']
 }
 
-/** Tasks, each with the type of its data. */
+/** A list of tasks, each with the type of its data. */
 export type TaskList<Datas extends readonly unknown[], Input = JsonValue | undefined> = {
   readonly [K in keyof Datas]: TaskDefinition<Datas[K], unknown, Input>
 }
 
-/** The type of `context.input` of a job's tasks: slots have no data. */
+/** The type of `context.input` for the tasks of a job. A job with a schedule can run without data: slots have none. */
 export type TaskInput<Payload, Planned> =
   Payload extends StandardSchema<infer _, infer Output>
     ? Jsonify<Output> | (Planned extends Schedule ? undefined : never)
     : JsonValue | undefined
 
-/** What `trigger` takes as the data of a job. */
+/** The type of data that `trigger` accepts for a job. */
 export type PayloadInput<Payload> = Payload extends StandardSchema<infer Input, infer _> ? Input : unknown
 
 const noOverrides: JobOverrides = Object.freeze({})
@@ -179,7 +182,7 @@ export function defineJob<
   const name = readName(options.name, 'name')
   const { settings, retryIf } = withoutRetryIf(options, '')
   const overrides = readJobSettings(settings)
-  // Checks the definition's own settings. The scheduler checks them again together with its defaults.
+  // Checks the limits in the definition. The scheduler checks them again together with its defaults.
   refuseBoundsOf(name, overrides)
   const { schedule, payload } = options as JobOptions
   if (schedule === undefined && 'schedule' in options) throw missingSchedule(name)
@@ -199,7 +202,7 @@ export function defineJob<
   }
 }
 
-/** A misspelt variable must not make a job that never runs by itself. */
+/** Rejects an explicit `undefined`, because a misspelt variable must not make a job that never runs by itself. */
 function missingSchedule(jobName: string): JobistemerError {
   return new JobistemerError('INVALID_SCHEDULE', {
     message: `schedule of job ${printValue(jobName)} is undefined.`,
@@ -248,7 +251,7 @@ function isUnbound(schedule: Schedule): schedule is UnboundSchedule {
   return 'bind' in schedule
 }
 
-/** The job in the scheduler's default time zone, if neither the schedule nor the job names one. */
+/** Returns the job with its schedule in the scheduler's default time zone, if neither the schedule nor the job names a zone. */
 export function withDefaultTimezone(job: Job, timezone: string | undefined): Job {
   if (timezone === undefined || job.unbound === null) return job
   return { ...job, schedule: job.unbound.bind({ jobName: job.name, timezone }), unbound: null }
@@ -267,8 +270,8 @@ function withoutRetryIf<Settings extends { readonly retryPolicy?: RetryPolicyInC
 }
 
 /**
- * Checks a list of tasks. A task with the name of a `known` task may leave out `run` and `handler` and keeps the known
- * ones. `retryIf` applies to tasks without their own retry policy.
+ * Checks a list of tasks. A task with the name of a `known` task may omit `run` and `handler`; it then keeps those of the known
+ * task. `retryIf` applies to tasks without their own retry policy.
  */
 export function readTasks(
   tasks: readonly AnyTask[],
@@ -306,7 +309,7 @@ export function readTasks(
       name,
       overrides: Object.keys(overrides).length === 0 ? noOverrides : overrides,
       data: task.data === undefined ? undefined : toJsonValue(task.data, `${path}.data`),
-      // A task that keeps the known handler keeps its `retryIf` too.
+      // A task that keeps the known function also keeps the `retryIf` of the known task.
       retryIf: given ?? (run !== undefined && run === before?.run ? before.retryIf : undefined),
       run,
       handler,
@@ -347,7 +350,7 @@ function readWork(
 const workRemedy =
   'Give either run, the function that does the work, or handler, the name of a registered one, or module, the URL of its file.'
 
-/** Rejects a task with two kinds of work, and isolation settings without `module`. */
+/** Rejects a task that has more than one of `run`, `handler` and `module`, and isolation settings without `module`. */
 function refuseSecondWork(task: AnyTask, path: string): void {
   const works = (['run', 'handler', 'module'] as const).filter((name) => task[name] !== undefined)
   const [first, second] = works

@@ -2,21 +2,21 @@ import { hash } from 'node:crypto'
 import { rememberedValues } from '../tuning.ts'
 
 /**
- * A digest of plain data, 32 hex digits. Equal data have equal fingerprints, whatever the order of their members, and
+ * Returns a digest of plain data: 32 hex digits. Equal data have equal fingerprints, whatever the order of their members, and
  * before and after a JSON round trip.
  */
 export function fingerprintOf(value: unknown): string {
-  // Of the text of the whole digest, V8 would keep all 64 digits in memory for each job.
+  // Cut the digest as bytes: of a longer text, V8 would keep all 64 digits in memory for each job.
   return hash('sha256', canonicalJson(value), 'buffer').toString('hex', 0, 16)
 }
 
-/** Whether two pieces of plain data have equal fingerprints. */
+/** Returns whether two pieces of plain data have equal fingerprints. */
 export function isSameData(left: unknown, right: unknown): boolean {
-  // The members are nearly always in the same order.
+  // Compare in place first: the members are nearly always in the same order, and this is faster.
   return isAlike(left, right) || canonicalJson(left) === canonicalJson(right)
 }
 
-/** Whether they are equal, with their members in the same order. */
+/** Returns whether two values are equal and have their members in the same order. */
 function isAlike(left: unknown, right: unknown): boolean {
   if (left === right) return true
   if (typeof left !== 'object' || typeof right !== 'object' || left === null || right === null) return false
@@ -50,7 +50,8 @@ function sortedNames(object: object): readonly string[] {
   return names
 }
 
-// All definitions have the same few members. The cache is bounded, because a user's data may have any.
+// Cache of quoted member names: all definitions have the same few names. Its size is bounded, because the data of a user may
+// have any names.
 const quotedNames = new Map<string, string>()
 
 function quoted(name: string): string {

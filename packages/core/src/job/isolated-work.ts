@@ -7,9 +7,9 @@ import { invalidValue, JobistemerError, printValue } from '../errors.ts'
 import { processProgram, starterProgram, threadProgram } from '../isolated/programs.ts'
 import type { IsolatedResourceLimits, Isolation, IsolationOptions, TaskHandler } from './task.ts'
 
-/** {@link IsolationOptions}, checked. */
+/** The checked form of {@link IsolationOptions}. */
 export interface IsolatedWork {
-  /** A `file:` URL. */
+  /** The module of the handler, as a `file:` URL. */
   readonly module: string
   readonly isolation: Isolation
   readonly pool: boolean
@@ -32,13 +32,13 @@ const threadLimits: readonly string[] = ['codeRangeSizeMb', 'stackSizeMb']
 
 const works = new WeakMap<object, IsolatedWork>()
 
-/** The isolated work of a handler of {@link isolatedHandler}; `null` for any other function. */
+/** Returns the isolated work of a handler that {@link isolatedHandler} has made; `null` for any other function. */
 export function isolatedWorkOf(run: (context: never) => unknown): IsolatedWork | null {
   return works.get(run) ?? null
 }
 
 /**
- * A handler that runs in a separate thread or process, for `createScheduler({ handlers })`.
+ * Makes a handler that runs in a separate thread or process, for `createScheduler({ handlers })`.
  *
  * @example
  * const render = isolatedHandler({ module: new URL('./render.js', import.meta.url), isolation: 'process' })
@@ -51,7 +51,7 @@ export function isolatedHandler(options: IsolationOptions): TaskHandler {
   return standInFor(readIsolatedWork(options, ''))
 }
 
-/** Makes the stand-in function of isolated work. */
+/** Makes a function that stands for isolated work in a task. Only a scheduler can run it: a call throws. */
 export function standInFor(work: IsolatedWork): TaskHandler {
   const standIn: TaskHandler = () => {
     throw new JobistemerError('INVALID_ARGUMENT', {
@@ -65,7 +65,7 @@ export function standInFor(work: IsolatedWork): TaskHandler {
   return standIn
 }
 
-/** Checks the options of isolated work. `path` precedes the names of fields: `tasks[0].`. */
+/** Checks the options of isolated work. `path` precedes the names of fields in messages, such as `tasks[0].`. */
 export function readIsolatedWork(options: IsolationOptions, path: string): IsolatedWork {
   const isolation = readChoice<Isolation>(
     orDefault(options.isolation, 'thread'),
@@ -110,7 +110,7 @@ function readLimits(limits: IsolatedResourceLimits, isolation: Isolation, field:
 function readEnv(env: Readonly<Record<string, string>>, field: string): Readonly<Record<string, string>> {
   const checked: Record<string, string> = {}
   for (const [name, value] of Object.entries(readRecord(env, field))) {
-    // `{ ...process.env }` has members that are undefined for some tools.
+    // Skip undefined values: some tools leave them in `{ ...process.env }`.
     if (value === undefined) continue
     if (typeof value !== 'string') {
       throw invalidValue(`${field}.${name}`, 'is not a text', value, 'Environment variables are strings.')
@@ -123,7 +123,8 @@ function readEnv(env: Readonly<Record<string, string>>, field: string): Readonly
 const typescript = ['.ts', '.mts', '.cts']
 
 /**
- * Checks that the modules of these handlers exist, without running them.
+ * Checks that the modules of isolated handlers exist, without running them. Ignores other handlers.
+ *
  * @throws JobistemerError `INVALID_MODULE`
  */
 export function assertModulesExist(runs: Iterable<((context: never) => unknown) | undefined>): void {
@@ -147,7 +148,7 @@ export function assertModulesExist(runs: Iterable<((context: never) => unknown) 
   }
 }
 
-/** The isolated work among handlers. */
+/** Yields the isolated work of those handlers that are isolated. */
 export function* isolatedWorksOf(runs: Iterable<((context: never) => unknown) | undefined>): Generator<IsolatedWork> {
   for (const run of runs) {
     const work = run === undefined ? null : isolatedWorkOf(run)
@@ -157,14 +158,14 @@ export function* isolatedWorksOf(runs: Iterable<((context: never) => unknown) | 
 
 type Run = (context: never) => unknown
 
-/** The handlers of jobs. */
+/** Yields the functions of all tasks of the jobs; `undefined` for a task that names a handler. */
 export function* worksOf(
   jobs: readonly { readonly tasks: readonly { readonly run: Run | undefined }[] }[],
 ): Generator<Run | undefined> {
   for (const { tasks } of jobs) for (const { run } of tasks) yield run
 }
 
-/** Programs of this package run isolated tasks. */
+/** Checks that a program of this package that runs isolated tasks exists: a bundle may lack it. */
 function assertProgramExists(program: URL): void {
   if (isFile(fileURLToPath(program))) return
   throw new JobistemerError('INVALID_MODULE', {
@@ -188,7 +189,9 @@ function unusable(path: string, why: string, remedy: string): JobistemerError {
   })
 }
 
-/** Whether this process can load TypeScript, by itself or by its Node options. Children get the same options. */
+/**
+ * Returns whether this process can load TypeScript, by itself or because of its Node options. Children get the same options.
+ */
 function runsTypescript(): boolean {
   const { typescript: stripped } = process.features as { readonly typescript?: string | false }
   if (typeof stripped === 'string') return true

@@ -12,7 +12,7 @@ import { handlerKeyOf, type JobDocument, toJobDocument } from './job-document.ts
 import { refuseBoundsOf } from './overlap-bounds.ts'
 import { mostJsonBytes } from '../tuning.ts'
 
-/** The origin of a definition. */
+/** The members of a stored definition that tell its origin: build, update, reason and actor. */
 export type DefinitionOrigin = Pick<JobDocument, 'release' | 'updates' | 'reason' | 'actor'>
 
 function refuseTooLarge({ name }: Job, definition: JsonObject): void {
@@ -38,19 +38,23 @@ function refuseTooMany({ name }: Job, { overlapPolicy, maxQueued }: JobSettings,
   })
 }
 
-/** The rule that the storage applies. @throws JobistemerError `INVALID_ARGUMENT` */
+/**
+ * Returns the overlap rule that the storage applies to the job.
+ *
+ * @throws JobistemerError `INVALID_ARGUMENT`
+ */
 function overlapOf({ name }: Job, settings: JobSettings): OverlapRule {
   const { overlapPolicy: policy, maxQueued, maxConcurrency, startRate } = settings
   refuseBoundsOf(name, settings)
   return overlapRuleOf(policy, maxQueued, maxConcurrency, startRate)
 }
 
-/** Cached by defaults and definition, which never change: each step on the way into the storage needs the digest. */
+/** Cache of digests by defaults and definition, which never change. Each write of a job needs the digest. */
 const fingerprints = new WeakMap<JobOverrides, WeakMap<Job, string>>()
 
 /**
- * Digest of a definition. Equal definitions on different nodes have equal fingerprints, whatever the order of their
- * members.
+ * Returns the digest of a definition with its defaults. Equal definitions on different nodes have equal fingerprints, whatever
+ * the order of their members.
  */
 export function fingerprintOfJob(job: Job, defaults: JobOverrides): string {
   const known = fingerprints.get(defaults) ?? new WeakMap<Job, string>()
@@ -60,16 +64,16 @@ export function fingerprintOfJob(job: Job, defaults: JobOverrides): string {
   return fingerprint
 }
 
-/** The stored form of a definition. */
+/** Returns the content of a job to store: its definition, timeline and rules. */
 export function contentOf(
   job: Job,
   options: {
     readonly defaults: JobOverrides
-    /** Maximum number of queued occurrences of one job in the storage. */
+    /** Maximum number of queued occurrences of one job that the storage keeps. */
     readonly mostQueued: number
     readonly timeline: readonly ScheduleSegment[]
     readonly nextAt: number | null
-    /** Default: that of the definition. */
+    /** The fingerprint to store. Default: the fingerprint of the definition. */
     readonly fingerprint?: string
     /** The origin to store with the definition. */
     readonly origin: DefinitionOrigin

@@ -9,40 +9,40 @@ import { isDefinition } from '../storage/unreadable.ts'
 import type { Job, JobTask } from './define-job.ts'
 import type { Isolation } from './task.ts'
 
-/** A definition as it is stored with each version of a job. */
+/** A definition in the form in which the storage keeps it with each version of a job. */
 export interface JobDocument {
-  /** The `defaults` of the scheduler that saved the version. */
+  /** The `defaults` of the scheduler that stored the version. */
   readonly defaults: JobOverrides
   readonly settings: JobOverrides
   readonly tasks: readonly TaskDocument[]
-  /** Absent without any. */
+  /** The tags of the job; absent without tags. */
   readonly tags?: readonly string[]
   readonly description?: string
-  /** Absent without an owner tag. */
+  /** Tag of the code that declares the job; absent without a tag. */
   readonly owner?: string
-  /** The requested schedule. The timeline holds the instant from which it applies. */
+  /** The schedule as the definition gives it. The timeline holds the instant from which it applies. */
   readonly schedule?: SerializedSchedule
-  /** The release of the build that stored the definition, if that has one. It is not part of the fingerprint. */
+  /** The release of the build that stored the definition; absent if the build has no release. Not part of the fingerprint. */
   readonly release?: number
   /**
-   * For a version that `update` or `apply` has stored: the fingerprint of the build's definition that it replaced.
+   * For a version that `update` or `apply` has stored: the fingerprint of the build's definition that the version replaced.
    * Nodes of that build follow the version.
    */
   readonly updates?: string
-  /** The reason and the actor of the `update` that made this version. They are not part of the fingerprint. */
+  /** The reason and the actor of the `update` that made this version. Not part of the fingerprint. */
   readonly reason?: string
   readonly actor?: string
-  /** The stored definition is damaged, see `unreadablePartOf`. Never stored. */
+  /** True if the stored definition is damaged, see `unreadablePartOf`. This member is never stored. */
   readonly isUnreadable?: boolean
 }
 
 export interface TaskDocument {
   readonly name: string
   readonly settings: TaskOverrides
-  /** Name of the handler, if the task has no function. */
+  /** Name of the handler, if the task has no function of its own. */
   readonly handler?: string
   readonly data?: JsonValue
-  /** Where the handler runs, if it is isolated. Each node has its own module path. */
+  /** Where the handler runs, if the task is isolated. Each node has its own path of the module. */
   readonly isolation?: Isolation
 }
 
@@ -69,17 +69,17 @@ export function toJobDocument(
 /** An unreadable definition: it has no tasks, so no node runs it. */
 const unreadable: JobDocument = Object.freeze({ defaults: {}, settings: {}, tasks: [], isUnreadable: true })
 
-/** Reads a stored definition that {@link toJobDocument} made. */
+/** Reads a stored definition in the form that {@link toJobDocument} returns. A damaged definition becomes one without tasks. */
 export function readJobDocument(stored: JsonObject): JobDocument {
   return isDefinition(stored) ? (stored as unknown as JobDocument) : unreadable
 }
 
-/** The effective settings of a stored definition. */
+/** Returns the effective settings of a stored definition. */
 export function settingsOf({ defaults, settings, schedule }: JobDocument): JobSettings {
   return resolveScheduledSettings({ isOnRequest: schedule !== undefined && isNoSchedule(schedule) }, defaults, settings)
 }
 
-/** The default priority of occurrences of a stored job. */
+/** Returns the default priority of the occurrences of a stored job. */
 export function priorityOf({ definition }: { readonly definition: JsonObject }): number {
   const { defaults, settings } = readJobDocument(definition)
   return settings.priority ?? defaults.priority ?? defaultSettings.priority
@@ -90,7 +90,10 @@ export function forwardMsOf(head: { readonly definition: JsonObject }): number {
   return priorityOf(head) * priorityStepMs
 }
 
-/** Returns the details to store: with their own priority, or else that of the job, unless it is 0. */
+/**
+ * Returns the details of an occurrence with the priority to store: the request's own, or else that of the job. Priority 0 is
+ * left out.
+ */
 export function prioritized(details: OccurrenceDetails, job: { readonly priority: number }): OccurrenceDetails {
   if (details.priority === undefined) return job.priority === 0 ? details : { ...details, priority: job.priority }
   if (details.priority !== 0) return details
@@ -98,17 +101,17 @@ export function prioritized(details: OccurrenceDetails, job: { readonly priority
   return rest
 }
 
-/** The descriptive members of a stored definition. */
+/** Returns the tags and the description of a stored definition. */
 export function labelsOf({ tags = [], description }: JobDocument): Pick<Job, 'tags' | 'description'> {
   return { tags, description: description ?? null }
 }
 
-/** Whether all tasks name handlers, and none has a function. */
+/** Returns whether all tasks name handlers, and none has a function. */
 export function isDataAlone({ tasks, isUnreadable = false }: JobDocument): boolean {
   return !isUnreadable && tasks.every(({ handler }) => handler !== undefined)
 }
 
-/** The tasks of a stored definition. Tasks with code get their functions from `own`, if it has them. */
+/** Returns the tasks of a stored definition. Tasks with code get their functions from `own`, if `own` has them. */
 export function tasksOf(document: JobDocument, own: readonly JobTask[]): readonly JobTask[] {
   return document.tasks.map(({ name, settings, handler, data, isolation = null }) => {
     const task = handler === undefined ? own.find((one) => one.name === name) : undefined
@@ -116,7 +119,7 @@ export function tasksOf(document: JobDocument, own: readonly JobTask[]): readonl
   })
 }
 
-/** Names what a node needs to run the job: its handlers if the job is data alone, otherwise the job's code. */
+/** Returns the name of what a node needs to run the job: the job's handlers if it is data alone, otherwise the job's code. */
 export function handlerKeyOf(job: Pick<Job, 'id' | 'tasks'>): string {
   const names = new Set<string>()
   for (const { handler } of job.tasks) {

@@ -9,7 +9,7 @@ export type PayloadSchema<Input = unknown> = StandardSchema<Input, unknown>
 
 /** Checks that a value is a schema. @throws JobistemerError `INVALID_ARGUMENT` */
 export function readPayloadSchema<Input>(schema: PayloadSchema<Input>, field: string): PayloadSchema<Input> {
-  // Some libraries make functions.
+  // Some libraries make schemas that are functions.
   const isHolder = (typeof schema === 'object' && schema !== null) || typeof schema === 'function'
   const standard = isHolder ? schema['~standard'] : undefined
   if (standard?.version === 1 && typeof standard.validate === 'function') return schema
@@ -21,15 +21,16 @@ export function readPayloadSchema<Input>(schema: PayloadSchema<Input>, field: st
   )
 }
 
-/** The source of the data, for messages. */
+/** Where the data come from, for messages. */
 interface PayloadPlace {
   readonly jobName: string
-  /** `data`, `items[3].data`. */
+  /** The argument that holds the data: `data`, `items[3].data`. */
   readonly field: string
 }
 
 /**
- * The output of the schema as JSON; `undefined` without data. Returns a promise only if the schema does.
+ * Checks data by the schema, and returns the schema's output as JSON; `undefined` without output. Returns a promise only if the
+ * schema does.
  * @throws JobistemerError `INVALID_PAYLOAD`; `INVALID_ARGUMENT`, `DATA_TOO_LARGE` for an output that JSON cannot keep
  */
 export function parsePayload(
@@ -51,7 +52,7 @@ export function parsePayload(
   let result: unknown
   try {
     result = schema['~standard'].validate(data)
-    // A promise of another library may throw in its `then`, or call both functions.
+    // Wrap a promise of another library: its `then` may throw, or call both functions.
     if (isThenable(result)) result = Promise.resolve(result)
   } catch (error) {
     throw failed(error)
@@ -64,10 +65,14 @@ export function parsePayload(
     .then(judge)
 }
 
-/** The output of a schema, or a text that describes the errors of the value. */
+/** The output of a schema, or a text that describes why the schema rejects the value. */
 type ReadResult = { readonly wrong: null; readonly value: unknown } | { readonly wrong: string }
 
-/** @throws JobistemerError `INVALID_ARGUMENT` for a value that is no Standard Schema result; and what its getters throw */
+/**
+ * Reads the result of a schema's `validate`. Throws an error of its getters unchanged.
+ *
+ * @throws JobistemerError `INVALID_ARGUMENT` for a value that is no Standard Schema result
+ */
 function readResult(result: unknown): ReadResult {
   if (typeof result === 'object' && result !== null) {
     const { issues } = result as { readonly issues?: unknown }
@@ -112,7 +117,7 @@ function describeIssues(issues: readonly SchemaIssue[]): string {
 }
 
 function describeIssue({ message, path = [] }: SchemaIssue): string {
-  // Removes the final period, because the text becomes part of a sentence.
+  // Remove the final period of the message, because the message becomes part of a sentence.
   const text = message.replace(/\.$/, '')
   const keys = path.map((step) => (typeof step === 'object' ? step.key : step))
   const place = keys.map((key) => (typeof key === 'number' ? `[${key}]` : `.${String(key)}`)).join('')

@@ -5,7 +5,11 @@ import { toInstantText } from '../instant.ts'
 import { isNoSchedule } from '../schedule/no-schedule.ts'
 import type { Job } from './define-job.ts'
 
-/** Checks a list of jobs. @throws JobistemerError `INVALID_ARGUMENT`, `DUPLICATE_JOB` */
+/**
+ * Checks a list of jobs, whose names must differ.
+ *
+ * @throws JobistemerError `INVALID_ARGUMENT`, `DUPLICATE_JOB`
+ */
 export function readJobs(jobs: readonly Job[]): readonly Job[] {
   const names = new Set<string>()
   for (const [index, job] of readList(jobs, 'jobs').entries()) {
@@ -14,7 +18,11 @@ export function readJobs(jobs: readonly Job[]): readonly Job[] {
   return jobs
 }
 
-/** Checks a job of a list, of which `names` are those before it. @throws JobistemerError `INVALID_ARGUMENT`, `DUPLICATE_JOB` */
+/**
+ * Checks a job of a list. `names` holds the names of earlier jobs of the list, and gets the job's name.
+ *
+ * @throws JobistemerError `INVALID_ARGUMENT`, `DUPLICATE_JOB`
+ */
 export function readDistinctJob(job: Job, field: string, names: Set<string>): void {
   readJob(job, field)
   if (names.has(job.name)) throw duplicateJob(job.name, `${field}.name`)
@@ -31,7 +39,11 @@ export function duplicateJob(name: string, field: string): JobistemerError {
   )
 }
 
-/** Checks that a value is what `defineJob` makes. @throws JobistemerError `INVALID_ARGUMENT` */
+/**
+ * Checks that a value is a job that `defineJob` has made.
+ *
+ * @throws JobistemerError `INVALID_ARGUMENT`
+ */
 export function readJob(job: Job, field: string): Job {
   if (isJob(job)) return job
   throw invalidValue(field, 'is not a job', job, 'Give what defineJob() makes.')
@@ -44,19 +56,19 @@ function isJob(value: Partial<Job> | null | undefined): boolean {
   return hasParts && typeof schedule?.nextMs === 'function' && isWellFormed(value.name) && id === jobId(value.name)
 }
 
-/** Reads a job's name from an argument. The most frequent mistake is a job object. */
+/** Checks that an argument is the name of a job. The most frequent mistake is to pass a job object. */
 export function readJobName(name: unknown, field = 'name'): string {
   const isJob = typeof name === 'object' && name !== null && 'name' in name && typeof name.name === 'string'
   return readName(name, field, isJob ? `Pass its name, ${printValue(name.name)}, not the job itself.` : undefined)
 }
 
-/** The name of a job object, for calls that take a name or a job; any other value unchanged. */
+/** Returns the name of a job object, for calls that take a name or a job. Returns any other value unchanged. */
 export function nameOfJob(value: unknown): unknown {
   return isJob(value as Partial<Job>) ? (value as Job).name : value
 }
 
 /**
- * The error `SCHEDULE_NEVER_FIRES` for a new job whose schedule has no future instant, so that `nextAt` is `null`.
+ * Returns the error `SCHEDULE_NEVER_FIRES` for a new job whose schedule has no future instant, so that `nextAt` is `null`.
  * Returns `null` for any other job, and for a job that runs only on request.
  */
 export function errorOfWhatIsOver(

@@ -7,14 +7,14 @@ import type { BackfillRecord, OccurrenceKind, OccurrenceState } from '../storage
 import { readNumber } from '../configuration/read-value.ts'
 import { invalidValue, JobistemerError, printValue } from '../errors.ts'
 
-/** A run of the job before the present one. */
+/** An earlier run of the job, as `previousRun` returns it. */
 export interface PreviousRun {
   readonly id: OccurrenceId
-  /** The instant that the run worked for, as its handler got it. */
+  /** The instant that the earlier run worked for, as its handler got it. */
   readonly scheduledAt: Date
-  /** When it ended. */
+  /** When the earlier run ended. */
   readonly finishedAt: Date
-  /** How it ended. */
+  /** The final state of the earlier run. */
   readonly state: OccurrenceState
 }
 
@@ -24,13 +24,13 @@ export interface CoveredSpan {
   readonly from: Date
   /** The last missed slot. */
   readonly to: Date
-  /** How many slots, both ends included. Those between them that were canceled ahead do not count. */
+  /** Number of slots from `from` to `to`, both included. Slots that were canceled ahead do not count. */
   readonly count: number
 }
 
 /** The backfill that a run belongs to. */
 export interface BackfillReference {
-  /** Names the backfill. */
+  /** The key that names the backfill. */
   readonly key: string
   /** The slot that the run makes up for. */
   readonly slot: Date
@@ -40,19 +40,19 @@ export interface BackfillReference {
   readonly to: Date
   /** Which slots the backfill runs. With this, `from`, `to`, `order` and `key`, a call of `backfill` reports the progress. */
   readonly which: BackfillRecord['which']
-  /** The order of its runs. */
+  /** The order of the backfill's runs. */
   readonly order: BackfillRecord['order']
 }
 
-/** Describes an occurrence. Hooks get it, and every task's context contains it. */
+/** Describes an occurrence. Hooks get this context, and every task's context contains it. */
 export interface OccurrenceContext<Input = JsonValue | undefined> {
   /** The job, in the version that the occurrence runs under. */
   readonly job: { readonly id: JobId; readonly name: string; readonly version: number }
-  /** The occurrence, and how it came to be. */
+  /** The occurrence of this run, and how it came to be. */
   readonly occurrence: { readonly id: OccurrenceId; readonly kind: OccurrenceKind }
   /**
-   * The instant that the run works for: its slot. A run of a backfill has the slot that it makes up for. A trigger has
-   * the requested instant. A replay has the instant of its original.
+   * The instant that the run works for: its slot. For a run of a backfill, the slot that the run makes up for. For a trigger,
+   * the requested instant. For a replay, the instant of its original.
    */
   readonly scheduledAt: Date
   /** When the trigger or replay was requested. For a run of a backfill: when the run was created. `null` for a slot. */
@@ -60,21 +60,24 @@ export interface OccurrenceContext<Input = JsonValue | undefined> {
   /** When the present owner claimed the occurrence. */
   readonly startedAt: Date
   /**
-   * `startedAt - scheduledAt`, in milliseconds. For a replay and a run of a backfill: the delay since its own planned
+   * `startedAt - scheduledAt`, in milliseconds. For a replay and a run of a backfill: the delay since the run's own planned
    * start, so that a replay after eight hours is not eight hours late.
    */
   readonly latenessMs: number
-  /** True when recovery of missed slots created it. */
+  /** True if the recovery of missed slots created the run. */
   readonly recovered: boolean
-  /** The occurrence that this one replays; otherwise `null`. */
+  /** The original that this run replays; `null` if the run is no replay. */
   readonly replayOf: OccurrenceId | null
-  /** The backfill of this run; otherwise `null`. */
+  /** The backfill of this run; `null` if the run belongs to no backfill. */
   readonly backfill: BackfillReference | null
-  /** The missed slots that this run, or the original of a replay, covers under the recovery strategy `compressed`. */
+  /**
+   * The missed slots that this run, or the original of a replay, covers under the recovery strategy `compressed`; otherwise
+   * `null`.
+   */
   readonly span: CoveredSpan | null
   /**
-   * Grows with each owner of the occurrence. Pass it to the system that the task writes to: that system can reject a
-   * writer with a smaller token than one it has seen.
+   * A number that grows with each owner of the occurrence. Pass the token to the system that the task writes to: that system
+   * can reject a writer whose token is smaller than one it has seen.
    */
   readonly fencingToken: number
   /** The data of `trigger` or `replay`; for a job with a payload schema, the output of the schema. */
@@ -84,59 +87,60 @@ export interface OccurrenceContext<Input = JsonValue | undefined> {
    * `keepLogs` the storage keeps the lines of a task with its attempt.
    */
   readonly logger: Logger
-  /** The present time of the scheduler: the storage's clock if it has one; in tests the virtual clock. */
+  /**
+   * Returns the present time of the scheduler: of the storage's clock if the storage has one; in tests of the virtual clock.
+   */
   now(): Date
-  /** Asks the storage for the latest finished run of the job at an earlier instant. */
+  /** Asks the storage for the latest finished run of the job at an earlier instant. Resolves with `null` if there is none. */
   previousRun(): Promise<PreviousRun | null>
 }
 
-/** What a task's handler gets. */
+/** What the handler of a task gets. */
 export interface TaskContext<Data = unknown, Input = JsonValue | undefined> extends OccurrenceContext<Input> {
   /** The task that the handler works for. */
   readonly task: { readonly id: TaskId; readonly name: string }
-  /** The task inside this occurrence: the same for all of its attempts. */
+  /** The id of the task run: the task inside this occurrence. All attempts of the task have the same id. */
   readonly taskRunId: TaskRunId
-  /** This attempt. */
+  /** The id of this attempt. */
   readonly attemptId: AttemptId
-  /** Counts from 1. An attempt that was handed back before its handler was called counts too. */
+  /** Number of this attempt, from 1. An attempt that was handed back before its handler was called counts too. */
   readonly attempt: number
-  /** The task's own `data`, as JSON gives it back. */
+  /** The task's own `data`, after a JSON round trip. */
   readonly data: Data
-  /** Fires on timeout, fail-fast, cancel, shutdown, and when another node has taken the occurrence. */
+  /** Fires on timeout, fail-fast, cancel and shutdown, and when another node has taken the occurrence. */
   readonly signal: AbortSignal
   /**
    * Reports the progress of the attempt: a fraction from 0 to 1, and a message that is cut after 200 characters.
-   * `occurrence(id)` returns the latest report. The node stores it within about 1 s, together with other writes, so
-   * frequent calls are cheap. After the end of the attempt the call does nothing. A retry begins without progress.
-   * @throws JobistemerError `INVALID_ARGUMENT` for a number that is not between 0 and 1, or a message that is not a
-   * string
+   * `occurrence(id)` returns the latest report. The node stores the report within about 1 s, together with other writes, so
+   * frequent calls are cheap. After the end of the attempt, `progress` does nothing. A retry begins without progress.
+   * @throws JobistemerError `INVALID_ARGUMENT` for a number that is not between 0 and 1, or a message that is not a string
    */
   progress(fraction: number, message?: string): void
-  /** Results of the tasks of this occurrence that have completed, by name. */
+  /** Results of the completed tasks of this occurrence, by the tasks' names. */
   readonly results: Readonly<Record<string, JsonValue | undefined>>
   /**
-   * Resolves after this time by the scheduler's clock; with a virtual clock in tests, no real time passes. If `signal`
-   * fires first, rejects with its reason.
+   * Resolves after the duration, by the scheduler's clock; with a virtual clock in tests, no real time passes. If `signal`
+   * fires first, `sleep` rejects with the signal's reason.
    * @throws JobistemerError `INVALID_DURATION`
    */
   sleep(duration: DurationInput): Promise<void>
   /**
-   * Ends the task in the handler's own transaction: the handler's writes and the end of the task commit or roll back
-   * together, under this owner's fencing token. Call it last, then commit, then return. `result` is the result of the
-   * task; the return value of the handler is ignored.
+   * Ends the task in the handler's own transaction: the handler's writes and the end of the task commit or roll back together,
+   * under this owner's fencing token. Call `complete` last, then commit, then return. `result` is the result of the task; the
+   * return value of the handler is ignored.
    *
-   * After the handler has ended, the stored record decides. If it holds the completion, the task has completed, even if
-   * the handler threw. If it does not, the attempt has failed (`TRANSACTION_NOT_COMMITTED`), and the retry policy
-   * applies. After a rollback the handler may call it again in another transaction. A call that rejects makes its
-   * transaction impossible to commit, even if the handler ignores the error.
-   * @throws JobistemerError `INVALID_TRANSACTION`, `TRANSACTION_NOT_SUPPORTED`; `OCCURRENCE_LOST` when another node has
-   * the occurrence; what `signal` has fired with (`ABORTED`, `TASK_TIMEOUT` …); `ALREADY_COMPLETED`; `ATTEMPT_OVER`
-   * after the handler has ended; `RESULT_NOT_SERIALISABLE`, `RESULT_TOO_LARGE`; what the storage fails with
+   * After the handler has ended, the stored record decides. If the record holds the completion, the task has completed, even if
+   * the handler threw. Otherwise the attempt has failed (`TRANSACTION_NOT_COMMITTED`), and the retry policy applies. After a
+   * rollback the handler may call `complete` again in another transaction. A call that rejects makes its transaction impossible
+   * to commit, even if the handler ignores the error.
+   * @throws JobistemerError `INVALID_TRANSACTION`, `TRANSACTION_NOT_SUPPORTED`; `OCCURRENCE_LOST` when another node has the
+   *   occurrence; the reason of `signal` if it has fired (`ABORTED`, `TASK_TIMEOUT` …); `ALREADY_COMPLETED`; `ATTEMPT_OVER`
+   *   after the handler has ended; `RESULT_NOT_SERIALISABLE`, `RESULT_TOO_LARGE`; the errors of the storage
    */
   complete(transaction: unknown, result?: unknown): Promise<void>
   /**
-   * The result of a completed task after its JSON round trip, with the type of the task.
-   * @throws JobistemerError `RESULT_NOT_AVAILABLE` when it has not completed in this occurrence.
+   * Returns the result of a completed task after its JSON round trip, typed by the task's definition.
+   * @throws JobistemerError `RESULT_NOT_AVAILABLE` if the task has not completed in this occurrence.
    */
   result<Result>(task: TaskReference<Result>): Jsonify<Result>
 }
@@ -158,10 +162,10 @@ export type IsolatedTaskContext<Data = unknown, Input = JsonValue | undefined> =
   'complete'
 >
 
-/** A task, as far as its result goes. */
+/** A task as `context.result` takes it: `run` gives the type of the result. */
 export interface TaskReference<Result> {
   readonly name: string
-  /** Only its type counts here. */
+  /** Only the type of `run` counts here; `context.result` does not call it. */
   run?(context: never): Result | Promise<Result>
 }
 
@@ -170,81 +174,84 @@ export type Isolation = 'thread' | 'process'
 
 /** Memory limits of a child in megabytes, as for Node's worker threads. Default: the limits of V8. */
 export interface IsolatedResourceLimits {
-  /** Maximum heap of old objects. A child that needs more dies, and its attempt fails with `CHILD_DIED`. */
+  /** Maximum heap of old objects, in megabytes. A child that needs more dies, and its attempt fails with `CHILD_DIED`. */
   readonly maxOldGenerationSizeMb?: number
-  /** Maximum heap of new objects. */
+  /** Maximum heap of new objects, in megabytes. */
   readonly maxYoungGenerationSizeMb?: number
-  /** Memory for generated code; threads only. */
+  /** Memory for generated code, in megabytes; for threads only. */
   readonly codeRangeSizeMb?: number
-  /** The stack; threads only. */
+  /** Size of the stack, in megabytes; for threads only. */
   readonly stackSizeMb?: number
 }
 
 /** The module of an isolated task, and where it runs. */
 export interface IsolationOptions {
   /**
-   * The file whose default export does the work: `new URL('./render.js', import.meta.url)`, or what
-   * `import.meta.resolve('./render.js')` answers. TypeScript where Node itself can run it: 22.18 and later.
+   * The file whose default export is the handler: `new URL('./render.js', import.meta.url)`, or the result of
+   * `import.meta.resolve('./render.js')`. The file may be TypeScript if Node itself can run it: 22.18 and later.
    */
   readonly module: URL | string
-  /** Default `thread`. A crash of native code ends a `process` alone, but a `thread` together with its node. */
+  /**
+   * Where the handler runs. Default `thread`. A crash of native code ends a `process` alone, but a `thread` together with its
+   * node.
+   */
   readonly isolation?: Isolation
   /**
-   * Keeps children for further attempts of the same module. The node reuses a child only if its attempt ended by
-   * itself, and ends it after 30 s without work. Default false: a new child for each attempt.
+   * Whether the node keeps children for further attempts of the same module. The node reuses a child only if the child's
+   * attempt ended by itself, and ends the child after 30 s without work. Default false: a new child for each attempt.
    */
   readonly pool?: boolean
-  /** Default: what V8 chooses. */
+  /** Memory limits of the child. Default: the limits that V8 chooses. */
   readonly resourceLimits?: IsolatedResourceLimits
-  /** All environment variables of the child. Default: the node's. `{ ...process.env, NAME: 'value' }` adds one. */
+  /** All environment variables of the child. Default: those of the node. `{ ...process.env, NAME: 'value' }` adds one. */
   readonly env?: Readonly<Record<string, string>>
   /**
-   * How long the handler may take to stop after its signal has fired; then the node kills its child. Default 5 s. At
-   * most 5 s after the execution timeout, after its node is isolated under `whileIsolated: 'abort'`, or after the
-   * occurrence is lost, because another node may then run it.
+   * How long the handler may take to stop after its signal has fired. Then the node kills the child of the handler. Default 5
+   * s. The node waits at most 5 s after the execution timeout, after the node is isolated under `whileIsolated: 'abort'`, or
+   * after the occurrence is lost, because another node may then run it.
    */
   readonly killAfter?: DurationInput
 }
 
 /**
- * One task of a job. Its handler is `run`, or the handler that nodes have registered as `handler`, or the default
- * export of `module`, which runs in a separate thread or process.
+ * One task of a job. Its handler is one of: the function `run`; the handler that nodes have registered as `handler`; the
+ * default export of `module`, which runs in a separate thread or process.
  */
 export interface TaskDefinition<Data = unknown, Result = unknown, Input = JsonValue | undefined>
   extends TaskSettingsInput,
     Partial<IsolationOptions> {
-  /** Unique in its job; 1 to 255 characters. */
+  /** Name of the task, unique in its job; 1 to 255 characters. */
   readonly name: string
   /**
-   * Plain data for the handler; part of the definition. Values that JSON would change (a `Date`, a `Map`, `NaN`) are
-   * rejected. Members that are `undefined` are left out.
+   * Plain data for the handler. The data are part of the definition. Values that JSON would change (a `Date`, a `Map`, `NaN`)
+   * are rejected. Members that are `undefined` are left out.
    */
   readonly data?: Data
-  /** Default: no retry. */
+  /** How the node retries the task. Default: no retry. */
   readonly retryPolicy?: RetryPolicyInCode
   /**
-   * The handler. The storage keeps its return value as JSON with the run. A value that JSON would change fails the
-   * attempt.
+   * The handler of the task. The storage keeps the handler's return value as JSON with the run. A return value that JSON would
+   * change fails the attempt.
    */
   run?(context: TaskContext<Jsonify<Data>, Input>): Result | Promise<Result>
   /**
-   * Name of a handler in `createScheduler({ handlers })`. The job is data alone, and any node with that handler can run
-   * it.
+   * Name of a handler in `createScheduler({ handlers })`. If all tasks name handlers, the job is data alone: any node with
+   * these handlers can run the job.
    */
   readonly handler?: string
 }
 
-/** A task with its handler in code. */
+/** A task whose handler is a function in code. */
 export interface RunnableTask<Data = unknown, Result = unknown> extends TaskDefinition<Data, Result> {
-  /** The handler. The storage keeps its return value as JSON with the run. */
+  /** The handler of the task. The storage keeps the handler's return value as JSON with the run. */
   run(context: TaskContext<Jsonify<Data>>): Result | Promise<Result>
 }
 
-/** The handler of tasks that name it as their `handler`. */
+/** A function that runs tasks which name it as their `handler`. */
 export type TaskHandler = (context: TaskContext<JsonValue | undefined>) => unknown
 
 /**
- * Defines a task outside a job, so that later tasks can read its result with its type.
+ * Defines a task outside a job, so that later tasks can read the task's result with its type.
  *
  * @example
  * const count = defineTask({ name: 'count', run: async () => ({ rows: 3 }) })
@@ -265,7 +272,11 @@ export function checkProgress(fraction: number, message: string | undefined): vo
   throw invalidValue('message', 'is not a text', message, 'Give a string or leave it out.')
 }
 
-/** The result of an earlier task. @throws JobistemerError `RESULT_NOT_AVAILABLE` */
+/**
+ * Returns the result of an earlier task.
+ *
+ * @throws JobistemerError `RESULT_NOT_AVAILABLE`
+ */
 export function resultOf<Result>(
   { name }: TaskReference<Result>,
   results: Readonly<Record<string, JsonValue | undefined>>,

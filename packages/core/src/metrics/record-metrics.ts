@@ -5,16 +5,16 @@ import { rememberedValues } from '../tuning.ts'
 import type { Logger } from '../logger.ts'
 import { catchRejection } from '../rejection.ts'
 
-/** A report to {@link recordMetrics} for which no event exists. */
+/** Tells {@link recordMetrics} what no event reports. */
 export interface RecordedMetrics {
-  /** A job that this node did not hold was removed. */
+  /** Tells that a job was removed that this node did not hold. */
   removed(jobName: string): void
 }
 
-/** Turns events into metrics: a listener like any other. `now` is in epoch milliseconds. */
+/** Turns events into metrics, by listeners like any other. `now` returns epoch milliseconds. */
 export function recordMetrics(events: EventHub, metrics: Metrics, now: () => number): RecordedMetrics {
-  // Removed jobs, with the instant at which this node learned of the removal. Their active runs may still end, and
-  // would create their series again.
+  // Removed jobs by name, with the instant at which this node learned of the removal. Active runs of a removed job may still
+  // end, and would create the job's series again.
   const removed = new Map<string, number>()
 
   function count<Name extends keyof CounterLabels>(name: Name, labels: CounterLabels[Name], by = 1): void {
@@ -40,8 +40,8 @@ export function recordMetrics(events: EventHub, metrics: Metrics, now: () => num
     if (isFinal(state)) count('scheduler_job_occurrences_total', { job, status: state })
   })
   events.on('occurrence.started', ({ jobName: job, latenessMs, waitedMs }) => {
-    // A slot that came due after the removal belongs to a job that was added again; loading that job emits no event. A
-    // slot that came due before may have waited here for a permit.
+    // A slot that came due after the removal belongs to a job that was added again, whose loading emits no event. A slot that
+    // came due before the removal may have waited for a permit.
     if (removed.size > 0 && now() - waitedMs > (removed.get(job) ?? Number.POSITIVE_INFINITY)) removed.delete(job)
     measure('scheduler_start_lateness_seconds', { job }, latenessMs)
     if (waitedMs > 0) measure('scheduler_queue_wait_seconds', { job }, waitedMs)
@@ -51,7 +51,7 @@ export function recordMetrics(events: EventHub, metrics: Metrics, now: () => num
     measure('scheduler_job_execution_duration_seconds', { job }, report.durationMs)
     for (const { name: task, durationMs, state } of report.tasks) {
       if (durationMs !== null) measure('scheduler_task_execution_duration_seconds', { job, task }, durationMs)
-      // Counts at the end of the run, not of the handler: the storage rejects the end of a lost run.
+      // Count successes at the end of the run, not of the handler: the storage rejects the end of a lost run.
       if (state === 'completed' && durationMs !== null)
         count('scheduler_task_attempts_total', { job, task, status: 'succeeded' })
     }

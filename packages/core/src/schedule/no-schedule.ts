@@ -1,7 +1,7 @@
 import type { ScheduleType, SerializedSchedule } from './schedule.ts'
 import { WindowedSchedule } from './windowed-schedule.ts'
 
-/** The schedule of a job without one: it has no slots, and the job runs only on request. */
+/** The schedule of a job that has no schedule: it has no slots, and the job runs only on request. */
 class NoSchedule extends WindowedSchedule {
   get type(): ScheduleType {
     return noScheduleType
@@ -26,10 +26,13 @@ class NoSchedule extends WindowedSchedule {
 
 const noScheduleType: ScheduleType = { name: 'none', revive: () => noSchedule }
 
-/** It is an ordinary segment of a job's timeline, so that a timeline has no gaps and all rules for segments apply. */
+/**
+ * The only instance. It is an ordinary segment of a job's timeline, so that a timeline has no gaps and all rules for segments
+ * apply.
+ */
 export const noSchedule: NoSchedule = new NoSchedule()
 
-/** Whether a stored schedule means no schedule. */
+/** Returns whether a stored schedule is the schedule of a job without slots. */
 export function isNoSchedule({ type }: Pick<SerializedSchedule, 'type'>): boolean {
   return type === noScheduleType.name
 }

@@ -6,24 +6,25 @@ import type { InstantInput, ScheduleType, ScheduleWindow } from './schedule.ts'
 import { openWindow } from './windowed-schedule.ts'
 import { dayMs, longestReadable } from '../tuning.ts'
 
-/** Options of every schedule of Jobistemer. */
+/** Options that every schedule of Jobistemer accepts. */
 export interface ScheduleOptions {
   /**
-   * IANA time zone in which the schedule is read. Default: the `timezone` of the job that it is given to, else that of
-   * the scheduler's `defaults`, else `UTC`.
+   * IANA time zone in which the schedule is read. Default: the `timezone` of the job that has the schedule, else that of the
+   * scheduler's `defaults`, else `UTC`.
    */
   readonly timezone?: string
   /**
-   * No instant lies before it. The start itself fires only if it is an instant of the schedule. Default: none. A string
+   * Earliest instant of the schedule. The start itself fires only if it is an instant of the schedule. Default: none. A string
    * without an offset is read in the schedule's time zone.
    */
   readonly start?: InstantInput
-  /** No instant lies after it. An instant that equals it still fires. Default: none. */
+  /** Latest instant of the schedule. An instant that equals the end still fires. Default: none. */
   readonly end?: InstantInput
 }
 
 /**
- * Checks that the options of a schedule are an object with known members only.
+ * Checks that the options of a schedule are an object without unknown members.
+ *
  * @throws JobistemerError `UNKNOWN_OPTION`, `INVALID_ARGUMENT`
  */
 export function readScheduleOptions<T extends ScheduleOptions>(options: T, known: readonly string[]): T {
@@ -31,8 +32,8 @@ export function readScheduleOptions<T extends ScheduleOptions>(options: T, known
 }
 
 /**
- * Epoch milliseconds of an instant; a string without an offset is a local time in `timezone`. A local time in a gap is
- * shifted forward by the length of the gap; of an ambiguous local time, the first instant counts.
+ * Converts an instant to epoch milliseconds. A string without an offset is a local time in `timezone`. A local time in a gap is
+ * shifted forward by the length of the gap; an ambiguous local time means its first instant.
  * @throws JobistemerError `INVALID_INSTANT`
  */
 export function toZonedInstantMs(input: InstantInput, timezone: string, field: string): number {
@@ -43,8 +44,8 @@ export function toZonedInstantMs(input: InstantInput, timezone: string, field: s
 }
 
 /**
- * The instant of a local time. luxon starts from the zone's present offset. If the offset was very different then, as
- * in Samoa, which crossed the date line, luxon mistakes the time for one in a gap.
+ * Converts a local time to an instant. luxon starts from the zone's present offset. If the zone's offset was very different at
+ * that time, as in Samoa, which crossed the date line, luxon mistakes the time for one in a gap.
  */
 function instantOf(localMs: number, offsetAt: (at: number) => number): number {
   const earlier = offsetAt(localMs - dayMs)
@@ -54,7 +55,8 @@ function instantOf(localMs: number, offsetAt: (at: number) => number): number {
 }
 
 /**
- * The serialized form of an instant: a local time stays local, because it means another instant in another zone.
+ * Returns the serialized form of an instant. A local time stays local, because it means another instant in another zone.
+ *
  * @throws JobistemerError `INVALID_INSTANT`
  */
 export function toZonedInstantText(input: InstantInput, field: string): string {
@@ -64,7 +66,8 @@ export function toZonedInstantText(input: InstantInput, field: string): string {
 }
 
 /**
- * The window from `start` to `end`.
+ * Reads the window from the options `start` and `end` of a schedule.
+ *
  * @throws JobistemerError `INVALID_INSTANT`; `INVALID_SCHEDULE` when the end lies before the start
  */
 export function readScheduleWindow(options: ScheduleOptions, timezone: string): ScheduleWindow {
@@ -82,8 +85,8 @@ export function readScheduleWindow(options: ScheduleOptions, timezone: string): 
 }
 
 /**
- * True for a string with neither `Z` nor an offset behind its time of day: its instant depends on a time zone. A string
- * of more than 100 characters is no instant, nor is one with a time zone in brackets and no offset.
+ * True for a string with neither `Z` nor an offset behind its time of day: its instant depends on a time zone. Strings of more
+ * than 100 characters are no instants, nor are strings with a time zone in brackets and no offset.
  */
 export function isLocalTime(input: InstantInput): input is string {
   if (typeof input !== 'string' || input.length > longestReadable) return false
@@ -110,7 +113,7 @@ export function registerScheduleType(type: ScheduleType): void {
   registered().set(type.name, type)
 }
 
-/** The registered type of this name. */
+/** Returns the registered schedule type of this name, or `undefined`. */
 export function registeredScheduleType(name: string): ScheduleType | undefined {
   return registered().get(name)
 }

@@ -1,6 +1,8 @@
 import type { JsonObject } from '../json.ts'
 
-/** What {@link Schedule} takes as an instant: a `Date`, epoch milliseconds, an ISO 8601 string or a luxon `DateTime`. */
+/**
+ * An instant in any form that {@link Schedule} accepts: a `Date`, epoch milliseconds, an ISO 8601 string or a luxon `DateTime`.
+ */
 export type InstantInput = Date | number | string | { toMillis(): number }
 
 /**
@@ -9,68 +11,71 @@ export type InstantInput = Date | number | string | { toMillis(): number }
  */
 export type SerializedSchedule = JsonObject & { readonly type: string }
 
-/** The window in which a schedule is active, both ends included. Epoch milliseconds. */
+/** The window in which a schedule is active, in epoch milliseconds. Both ends belong to it. */
 export interface ScheduleWindow {
-  /** `-Infinity` when the schedule has no start. */
+  /** First millisecond of the window; `-Infinity` when the schedule has no start. */
   readonly startMs: number
-  /** `Infinity` when the schedule has no end. */
+  /** Last millisecond of the window; `Infinity` when the schedule has no end. */
   readonly endMs: number
 }
 
 /**
- * A series of instants: a pure, immutable value. Its methods depend only on the schedule and the argument: from any
- * start, they return the same instants, strictly increasing.
+ * A series of instants: a pure, immutable value. The result of a method depends only on the schedule and the argument. From any
+ * start, a schedule returns the same instants, strictly increasing.
  *
  * The schedules of Jobistemer reject an invalid argument with `INVALID_INSTANT`.
  */
 export interface Schedule {
   /** The type that revives this schedule from its serialized form on another node. */
   readonly type: ScheduleType
-  /** The window of the schedule: no instant lies outside. A live ticker's `isActive` uses it. Absent: always active. */
+  /**
+   * The window of the schedule: no instant lies outside. A live ticker's `isActive` uses the window. Absent: the schedule is
+   * always active.
+   */
   readonly window?: ScheduleWindow
   /** The first instant strictly after `after`, or `null` if the schedule has none. */
   next(after: InstantInput): Date | null
   /** The last instant strictly before `before`, or `null` if the schedule has none. */
   previous(before: InstantInput): Date | null
-  /** Every instant in `[from, to)`, lazily and in order. */
+  /** Returns every instant in `[from, to)`, lazily and in order. */
   between(from: InstantInput, to: InstantInput): IterableIterator<Date>
-  /** In words, for people: `at 02:00, Europe/Berlin`. */
+  /** Describes the schedule in words, for people: `at 02:00, Europe/Berlin`. */
   describe(): string
-  /** The schedule as plain data. `type.revive(schedule.toJSON())` is equal to the schedule. */
+  /** Returns the schedule as plain data. `type.revive(schedule.toJSON())` is equal to the schedule. */
   toJSON(): SerializedSchedule
   /**
-   * The same as {@link next} in epoch milliseconds, without the allocation of a `Date`: what the engine calls.
-   * `null` when there is none.
+   * Returns the same instant as {@link next}, in epoch milliseconds and without the allocation of a `Date`. The engine calls
+   * this method. `null` if the schedule has no later instant.
    */
   nextMs(afterMs: number): number | null
-  /** The same as {@link previous} in epoch milliseconds. */
+  /** Returns the same instant as {@link previous}, in epoch milliseconds. */
   previousMs(beforeMs: number): number | null
 }
 
-/** A kind of schedule: its name in serialised form, and how to revive one. */
+/** A kind of schedule: the name in its serialized form, and how to revive a schedule of this kind. */
 export interface ScheduleType {
-  /** What `SerializedSchedule.type` says. One name is one type on every node. */
+  /** The name that `SerializedSchedule.type` holds. One name must mean one type on every node. */
   readonly name: string
   /**
-   * Makes the schedule that was serialised.
-   * @throws JobistemerError `INVALID_SCHEDULE` when the data is not of this type.
+   * Makes the schedule from its serialized form.
+   * @throws JobistemerError `INVALID_SCHEDULE` if the data do not describe a schedule of this type.
    */
   revive(serialized: SerializedSchedule): Schedule
 }
 
-/** What a schedule may derive from the job that it belongs to: `H` in a cron expression spreads by the job's name. */
+/** What a schedule may derive from its job: `H` in a cron expression spreads the instants of jobs by the job's name. */
 export interface ScheduleContext {
   /** The name of the job, 1 to 255 characters. */
   readonly jobName: string
-  /** Zone for a schedule that names none. */
+  /** Time zone for a schedule that names no zone. */
   readonly timezone?: string
 }
 
-/** A schedule that is complete only once the job's name is known. `defineJob` binds it. */
+/** A schedule that is complete only with the name of its job. `defineJob` binds the schedule to the job. */
 export interface UnboundSchedule extends Schedule {
   /**
-   * The complete schedule. What the schedule names itself goes before the context.
-   * @throws JobistemerError `INVALID_TIMEZONE`, or `SCHEDULE_NEVER_FIRES` when it can never fire in this context
+   * Returns the complete schedule. A time zone of the schedule itself takes precedence over the context's.
+   * @throws JobistemerError `INVALID_TIMEZONE`, or `SCHEDULE_NEVER_FIRES` if the schedule can never fire in this context
    */
   bind(context: ScheduleContext): Schedule
 }

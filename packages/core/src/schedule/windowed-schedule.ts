@@ -9,8 +9,8 @@ export const openWindow: ScheduleWindow = Object.freeze({
 })
 
 /**
- * The base of a schedule of one's own: give it the two searches, and it has the whole {@link Schedule} interface,
- * confined to a window.
+ * Base class for your own schedules. A subclass implements two searches, `nextAfter` and `previousBefore`. The base class adds
+ * the rest of the {@link Schedule} interface, and confines the instants to a window.
  *
  * @example
  * class EveryTenSeconds extends WindowedSchedule {
@@ -22,7 +22,7 @@ export const openWindow: ScheduleWindow = Object.freeze({
  * }
  */
 export abstract class WindowedSchedule implements Schedule {
-  /** The stretch of time that it is confined to. */
+  /** The window to which the instants of the schedule are confined. */
   readonly window: ScheduleWindow
 
   constructor(window: ScheduleWindow = openWindow) {
@@ -34,13 +34,13 @@ export abstract class WindowedSchedule implements Schedule {
   abstract toJSON(): SerializedSchedule
 
   /**
-   * The first instant strictly after `afterMs`, in epoch milliseconds, without regard to the window; `null` if none
-   * follows.
+   * Returns the first instant strictly after `afterMs`, in epoch milliseconds, whether or not it lies in the window. `null` if
+   * none follows.
    */
   protected abstract nextAfter(afterMs: number): number | null
   /**
-   * The last instant strictly before `beforeMs`, in epoch milliseconds, without regard to the window; `null` if none
-   * precedes.
+   * Returns the last instant strictly before `beforeMs`, in epoch milliseconds, whether or not it lies in the window. `null` if
+   * none precedes.
    */
   protected abstract previousBefore(beforeMs: number): number | null
 
@@ -69,7 +69,7 @@ export abstract class WindowedSchedule implements Schedule {
   }
 
   between(from: InstantInput, to: InstantInput): IterableIterator<Date> {
-    // Read here and not in the generator, so that a bad instant is refused by the call and not by the first step.
+    // Check the instants here and not in the generator, so that the call itself rejects an invalid instant, not the first step.
     return this.#walk(toInstantMs(from, 'from'), toInstantMs(to, 'to'))
   }
 

@@ -1,6 +1,6 @@
 import { type ErrorCode, JobistemerError, printValue } from '../errors.ts'
 
-// Errors that several adapters report in the same words.
+// This module makes the errors that several adapters report in the same words.
 
 /** Returns an error of a storage. The pair names an option, and its value or the place of the data. */
 export function storageFailure(
@@ -13,13 +13,14 @@ export function storageFailure(
   return new JobistemerError(code, { message, field, value, remedy, ...(cause !== undefined && { cause }) })
 }
 
-/** Returns the error for an option with a wrong value. */
+/** Makes the error for an adapter's option whose value is invalid. */
 export function invalidOption(field: string, value: unknown, problem: string, remedy: string): JobistemerError {
   return storageFailure('INVALID_ARGUMENT', [field, value], `${problem}: ${printValue(value)}.`, remedy)
 }
 
 /**
- * Checks that options are an object with known names only. `show` replaces values that may contain a password.
+ * Checks that the options of an adapter are an object with known names only. In messages, `show` masks values that may contain
+ * a password.
  * @throws JobistemerError `INVALID_ARGUMENT`, `UNKNOWN_OPTION`
  */
 export function readOptionNames(
@@ -27,7 +28,7 @@ export function readOptionNames(
   { opener, known, example }: { readonly opener: string; readonly known: readonly string[]; readonly example: string },
   show: (value: unknown) => unknown = (value) => value,
 ): void {
-  // A list, a Map or a Date also lacks the known names, and would pass for an object without options.
+  // A list, a `Map` or a `Date` has no unknown names either, and would pass as an object without options.
   if (Object.prototype.toString.call(options) !== '[object Object]') {
     const remedy = `Write ${opener}(${example}).`
     throw invalidOption('options', show(options), `${opener} needs an object of options`, remedy)
@@ -39,24 +40,24 @@ export function readOptionNames(
   }
 }
 
-/** Returns the error for a cursor that the storage did not return. */
+/** Makes the error for a cursor that this storage has not returned. */
 export function cursorError(cursor: string): JobistemerError {
   const remedy = 'Pass on the cursor of the page before, with the same query.'
   return invalidOption('cursor', cursor, 'cursor is not one of this storage', remedy)
 }
 
-/** What a failure of a database means to a user. */
+/** How the failure of a database is reported to a user. */
 export interface FailureMeaning {
-  /** The code of the error. */
+  /** The code of the reported error. */
   readonly code: ErrorCode
-  /** What happened, without a full stop. */
+  /** What happened, as a sentence without its full stop. */
   readonly message: string
-  /** What the user can do. */
+  /** What the user can do, as a sentence. */
   readonly remedy: string
 }
 
 /**
- * Returns the error for a failure of a database, with the failure as its cause.
+ * Makes the error for a failure of a database, with the failure as its cause.
  * @param detail the code and the message of the failure
  * @param about the option that names the data, the place of the data without secrets, and the failure
  */

@@ -13,8 +13,8 @@ import type {
 import { rememberedValues } from '../tuning.ts'
 import { parseStored, runsOfStored } from './unreadable.ts'
 
-// Version 1 of the stored form that adapters share. Data of users have this form: this file only ever gains names at
-// the end of its lists. Another form is another codec, which each adapter adopts with a migration.
+// Version 1 of the stored form that adapters share. Databases of users hold this form: only append names to the lists below.
+// Any other form needs another codec, which each adapter adopts with a migration.
 
 const states: readonly OccurrenceState[] = [
   'pending',
@@ -41,40 +41,40 @@ const attemptStates: readonly AttemptState[] = [
   'waiting',
 ]
 
-/** The code of each state. */
+/** The code of each state in the stored form. */
 export const stateCodes: Readonly<Record<OccurrenceState, number>> = codesOf(states)
-/** The code of each overlap policy. */
+/** The code of each overlap policy in the stored form. */
 export const policyCodes: Readonly<Record<OverlapPolicy, number>> = codesOf(policies)
-/** The code of each kind, without {@link recoveredBit}. */
+/** The code of each kind in the stored form, without {@link recoveredBit}. */
 export const kindCodes: Readonly<Record<OccurrenceKind, number>> = codesOf(kinds)
-/** Added to the code of the kind if recovery created the occurrence. */
+/** Added to the code of the kind if the recovery of missed slots created the occurrence. */
 export const recoveredBit = 4
 
 function codesOf<Name extends string>(names: readonly Name[]): Record<Name, number> {
   return Object.fromEntries(names.map((name, code) => [name, code])) as Record<Name, number>
 }
 
-/** The state with this code. */
+/** Decodes a state; the inverse of {@link stateCodes}. */
 export function stateOf(code: number): OccurrenceState {
   return states[code] as OccurrenceState
 }
 
-/** The overlap policy with this code. */
+/** Decodes an overlap policy; the inverse of {@link policyCodes}. */
 export function policyOf(code: number): OverlapPolicy {
   return policies[code] as OverlapPolicy
 }
 
-/** The code of a kind, with {@link recoveredBit} if `recovered`. */
+/** Encodes a kind, with {@link recoveredBit} if recovery created the occurrence. */
 export function kindCode(kind: OccurrenceKind, recovered: boolean): number {
   return recovered ? kindCodes[kind] + recoveredBit : kindCodes[kind]
 }
 
-/** The kind that {@link kindCode} encoded. */
+/** Decodes the kind from a code of {@link kindCode}. */
 export function kindOf(code: number): OccurrenceKind {
   return kinds[code % recoveredBit] as OccurrenceKind
 }
 
-/** Whether {@link kindCode} encoded an occurrence of recovery. */
+/** Decodes from a code of {@link kindCode} whether recovery created the occurrence. */
 export function isRecovered(code: number): boolean {
   return code >= recoveredBit
 }
@@ -85,18 +85,18 @@ const idLength = prefixLength + nil.length
 const dash = '-'.charCodeAt(0)
 const underscore = '_'.charCodeAt(0)
 const notADigit = 0xf0
-/** The value of each hexadecimal digit by its character code, and {@link notADigit} for all other characters. */
+/** The value of each hexadecimal digit by its character code. All other characters have the value {@link notADigit}. */
 const digitValues = new Uint8Array(65_536).fill(notADigit)
 for (let value = 0; value < 16; value++) digitValues[value.toString(16).charCodeAt(0)] = value
 
-/** Whether a dash stands in front of this byte of a UUID. */
+/** Returns whether a dash precedes the byte with this index in the text of a UUID. */
 function isBehindDash(index: number): boolean {
   return index === 4 || index === 6 || index === 8 || index === 10
 }
 
 /**
- * Writes the 16 bytes of an id at an offset. The bytes of two ids of one kind sort as their texts.
- * Returns false, after writing arbitrary bytes, if the id has not the form of `jobId` and `occurrenceId`.
+ * Writes the 16 bytes of an id at an offset. The bytes of two ids of one kind sort as their texts do. Returns false, after
+ * writing arbitrary bytes, if the id lacks the form that `jobId` and `occurrenceId` return.
  */
 export function writeId(bytes: Uint8Array, offset: number, id: JobId | OccurrenceId): boolean {
   let position = prefixLength
@@ -104,7 +104,7 @@ export function writeId(bytes: Uint8Array, offset: number, id: JobId | Occurrenc
   let isFramed = id.length === idLength && id.charCodeAt(prefixLength - 1) === underscore
   for (let index = 0; index < 16; index++) {
     if (isBehindDash(index)) isFramed = id.charCodeAt(position++) === dash && isFramed
-    // Behind the end of the text there is no character, and no value.
+    // Beyond the end of the text, `charCodeAt` returns NaN, which has no value in the table.
     const high = digitValues[id.charCodeAt(position++)] ?? notADigit
     const low = digitValues[id.charCodeAt(position++)] ?? notADigit
     seen |= high | low
@@ -117,17 +117,17 @@ const jobIdText = Buffer.from(`job_${nil}`)
 const occurrenceIdText = Buffer.from(`occ_${nil}`)
 const digits = Buffer.from('0123456789abcdef')
 
-/** The id of a job whose 16 bytes begin at an offset. */
+/** Reads the id of a job from 16 bytes at an offset. */
 export function readJobId(bytes: Uint8Array, offset: number): JobId {
   return readId(jobIdText, bytes, offset) as JobId
 }
 
-/** The id of an occurrence whose 16 bytes begin at an offset. */
+/** Reads the id of an occurrence from 16 bytes at an offset. */
 export function readOccurrenceId(bytes: Uint8Array, offset: number): OccurrenceId {
   return readId(occurrenceIdText, bytes, offset) as OccurrenceId
 }
 
-/** Writes digit by digit: V8 would flatten a text that is concatenated from parts at its first map lookup. */
+/** Writes the id digit by digit: V8 would flatten a text that is concatenated from parts at its first map lookup. */
 function readId(text: Buffer, bytes: Uint8Array, offset: number): string {
   let position = prefixLength
   for (let index = 0; index < 16; index++) {
@@ -139,19 +139,19 @@ function readId(text: Buffer, bytes: Uint8Array, offset: number): string {
   return text.toString('latin1')
 }
 
-/** The details as JSON; `null` for none, the ordinary case of a slot. */
+/** Encodes the details of an occurrence as JSON. Returns `null` for no details, as most slots have. */
 export function printDetails(details: OccurrenceDetails): string | null {
   for (const _key in details) return JSON.stringify(details)
   return null
 }
 
-// Task runs are written twice for every occurrence and make up most of its size. Runs without an error and without a
-// reason are stored as arrays whose instants are relative to the scheduled time: `[["work",2,[1,5,17]]]` is a completed
-// task with one attempt that ran from 5 to 17 ms after it. All other runs are plain JSON; the first two characters of the
-// text tell the forms apart.
+// Task runs are written twice for every occurrence and make up most of its size. Runs without an error and without a reason are
+// stored as arrays whose instants are relative to the scheduled time: `[["work",2,[1,5,17]]]` is a completed task with one
+// attempt that ran from 5 to 17 ms after the scheduled time. All other runs are plain JSON. The first two characters of the
+// text distinguish the two forms.
 type CompactRun = readonly [task: string, state: number, attempts: readonly (number | null)[], result?: JsonValue]
 
-/** The task runs as text; `null` for none. */
+/** Encodes the task runs of an occurrence as text. Returns `null` for no runs. */
 export function printRuns(runs: readonly TaskRunRecord[], scheduledAt: number): string | null {
   if (runs.length === 0) return null
   let text = ''
@@ -163,7 +163,7 @@ export function printRuns(runs: readonly TaskRunRecord[], scheduledAt: number): 
   return `[${text}]`
 }
 
-/** The task runs that {@link printRuns} wrote; `null` for a damaged text. */
+/** Decodes task runs from a text of {@link printRuns}. Returns `null` for a damaged text. */
 export function parseRuns(text: string | null, scheduledAt: number): readonly TaskRunRecord[] | null {
   if (text === null || text === '') return []
   const stored = parseStored(text)
@@ -194,7 +194,8 @@ function printRun(run: TaskRunRecord, scheduledAt: number): string | null {
   return `[${printName(run.task)},${state},[${attempts}]${tail}]`
 }
 
-// The tasks of a job have the same few names in all runs. The limit bounds the memory of a process with many names.
+// Cache of quoted task names, because a job's tasks have the same few names in all runs. The limit bounds the memory of a
+// process with many names.
 const printedNames = new Map<string, string>()
 
 function printName(name: string): string {

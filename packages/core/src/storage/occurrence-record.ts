@@ -1,36 +1,36 @@
 import type { JobId, OccurrenceId } from '../ids.ts'
 import type { JsonObject, JsonValue } from '../json.ts'
 
-/** The states of an occurrence. The last seven are terminal. */
+/** The states of an occurrence. The last seven states are final. */
 export type OccurrenceState =
-  /** Waits for a node with a free permit; has no owner. */
+  /** The occurrence waits for a node with a free permit, and has no owner. */
   | 'pending'
-  /** Waits until the active occurrence of its job ends; has no owner. */
+  /** The occurrence waits until the active occurrence of its job ends, and has no owner. */
   | 'queued'
-  /** Belongs to the node that holds its token. */
+  /** The occurrence belongs to the node that holds its token. */
   | 'running'
   | 'completed'
-  /** All tasks ran under the failure strategy `continue`, and at least one failed. */
+  /** All tasks ran under the failure strategy `continue`, and at least one task failed. */
   | 'completed_with_errors'
   | 'failed'
   | 'canceled'
-  /** Its owner did not settle it in time; ended by a reaper. */
+  /** The owner did not settle the occurrence in time, and a reaper ended it. */
   | 'failed_stale'
-  /** Not run, with the reason: overlap, a full queue, a pause. */
+  /** The occurrence does not run, because of an overlap, a full queue or a pause; see its reason. */
   | 'skipped'
-  /** Not run, by the recovery strategy. May cover many slots, see `span`. */
+  /** The recovery strategy decided that the slot does not run. The record may cover many slots, see `span`. */
   | 'missed'
 
-/** The terminal states, which never change. */
+/** The final states, in which an occurrence never changes. */
 export type FinalState = Exclude<OccurrenceState, 'pending' | 'queued' | 'running'>
 
-/** The states of a live occurrence. */
+/** The states in which an occurrence waits or runs. */
 export type LiveState = Exclude<OccurrenceState, FinalState>
 
-/** Occurrences in an `active` state block later ones of their job, unless its overlap policy is `allow`. */
+/** The live states, as a list. Pending and running occurrences are active, except delayed ones, see `isDelayed`. */
 export const liveStates: readonly LiveState[] = ['pending', 'queued', 'running']
 
-/** The terminal states. */
+/** The final states, as a list. */
 export const finalStates: readonly FinalState[] = [
   'completed',
   'completed_with_errors',
@@ -41,35 +41,35 @@ export const finalStates: readonly FinalState[] = [
   'missed',
 ]
 
-/** The terminal states of runs that failed. Canceled, skipped and missed occurrences are no failures. */
+/** The final states of runs that failed. Canceled, skipped and missed occurrences are no failures. */
 export type FailedState = Extract<FinalState, 'completed_with_errors' | 'failed' | 'failed_stale'>
 
 /** The states of failures. A storage keeps an index of occurrences in these states. */
 export const failedStates: readonly FailedState[] = ['completed_with_errors', 'failed', 'failed_stale']
 
-/** Whether a state is that of a failure. */
+/** Returns whether a state is that of a failure. */
 export function isFailure(state: OccurrenceState): state is FailedState {
   return state === 'failed' || state === 'completed_with_errors' || state === 'failed_stale'
 }
 
-/** Whether a state is terminal. */
+/** Returns whether a state is final. */
 export function isFinal(state: OccurrenceState): state is FinalState {
   return state !== 'pending' && state !== 'queued' && state !== 'running'
 }
 
-/** Addresses an occurrence. Adapters may find it by the id alone, or by the part that suits their layout. */
+/** Addresses an occurrence. An adapter may find the occurrence by its id alone, or by the members that suit its layout. */
 export interface OccurrenceAddress {
   readonly id: OccurrenceId
   readonly jobId: JobId
-  /** Epoch milliseconds. */
+  /** The occurrence's slot or planned start, in epoch milliseconds. */
   readonly scheduledAt: number
 }
 
 /** The owner of an occurrence: a node and its incarnation. */
 export interface Owner {
-  /** The node's name. */
+  /** The name of the node. */
   readonly node: string
-  /** Unique to one start of one process: distinguishes the lives of a node. */
+  /** The incarnation of the node: unique to one start of one process, so that the lives of a node differ. */
   readonly incarnation: string
 }
 
@@ -79,21 +79,21 @@ export interface SlotSpan {
   readonly from: number
   /** Last slot, epoch milliseconds, inclusive. */
   readonly to: number
-  /** How many slots. */
+  /** Number of covered slots. */
   readonly count: number
 }
 
-/** The slot of a run of a backfill, and the parameters of the backfill. The backfill's key is the `requestKey`. */
+/** A run of a backfill: its slot, and the parameters of the backfill. The key of the backfill is the `requestKey`. */
 export interface BackfillRecord {
-  /** Epoch milliseconds. */
+  /** The slot that the run makes up for, in epoch milliseconds. */
   readonly slot: number
-  /** The span, epoch milliseconds, inclusive. */
+  /** Start of the backfill's span, epoch milliseconds, inclusive. */
   readonly from: number
   /** The end of the span, epoch milliseconds, exclusive. */
   readonly to: number
   /** Which slots the backfill runs. */
   readonly which: 'all' | 'missed' | 'failed' | 'missed_and_failed'
-  /** The order of its runs. */
+  /** The order of the backfill's runs. */
   readonly order: 'oldest_first' | 'newest_first'
   /**
    * Number of concurrent runs of the backfill. The end of each run creates the run of the slot that is `lanes` slots
@@ -106,106 +106,112 @@ export interface BackfillRecord {
 export interface TraceContext {
   /** Version, trace, span and flags: 55 characters. */
   readonly traceparent: string
-  /** Vendor-specific data; at most 512 characters. */
+  /** Vendor-specific data of the trace; at most 512 characters. */
   readonly tracestate?: string
 }
 
 /** Members that only some occurrences have. Storages keep them as JSON; absent members stay absent. */
 export interface OccurrenceDetails {
-  /** An integer from -10 to 10; a higher number runs earlier, see `orderAt`. Absent if it is 0. */
+  /**
+   * Priority of the occurrence, an integer from -10 to 10; a higher number runs earlier, see `orderAt`. Absent if the priority
+   * is 0.
+   */
   readonly priority?: number
-  /** The tasks that `trigger` or `replay` has chosen; only these run. */
+  /** Names of the tasks that `trigger` or `replay` has chosen. Only these tasks run. */
   readonly tasks?: readonly string[]
-  /** Data handed to `trigger` or `replay`. */
+  /** Data that the caller passed to `trigger` or `replay`. */
   readonly data?: JsonValue
-  /** The job's payload schema has checked the data. */
+  /** Set if the job's payload schema has already checked the data. */
   readonly isParsed?: true
   /** Settings of this trigger, which override those of the job and the tasks. */
   readonly overrides?: JsonObject
-  /** The occurrence that this one replays. */
+  /** The original that this occurrence replays. */
   readonly replayOf?: OccurrenceId
-  /** For a replay: the instant of its original, epoch milliseconds. */
+  /** For a replay: the instant of the original, in epoch milliseconds. */
   readonly slot?: number
-  /** For a replay of a replay: the occurrence that the first of them replays. */
+  /** For a replay of a replay: the original of the first replay. */
   readonly root?: OccurrenceId
-  /** For a replay: unique to its request, to distinguish a repeated call from another request. */
+  /** For a replay: an id that is unique to its request, to distinguish a repeated call from another request. */
   readonly requestId?: string
-  /** For a replay: it leaves out a task that the original has not completed, so its success does not resolve the failure. */
+  /**
+   * Set for a replay that leaves out a task which the original has not completed. The success of such a replay does not resolve
+   * the failure.
+   */
   readonly isPartial?: true
-  /** Results of the replayed occurrence's tasks that do not run again. */
+  /** For a replay: the results of the original's tasks that do not run again. */
   readonly results?: JsonObject
-  /** The key of the request, if it had one. */
+  /** The key of the request; absent without a key. */
   readonly requestKey?: string
-  /** For a request with a reusable key: the id of the key, see `CreateRequested.key`. */
+  /** Set for a request with a reusable key: the id of the key, see `CreateRequested.key`. */
   readonly keyId?: OccurrenceId
   /** The reason that the caller gave for the trigger or replay. */
   readonly requestReason?: string
-  /** The actor of the trigger or replay. */
+  /** The actor that the caller named for the trigger or replay. */
   readonly requestActor?: string
-  /** The slots that a `missed` record, a compressed run or its replay covers. */
+  /** The slots that this `missed` record, this compressed run or this replay of one covers. */
   readonly span?: SlotSpan
-  /** The backfill that requested the run. */
+  /** The backfill to which the run belongs. */
   readonly backfill?: BackfillRecord
-  /** The trace context of the requesting call, if that was traced. */
+  /** The trace context of the call that requested the run; absent if that call was not traced. */
   readonly trace?: TraceContext
   /**
-   * Set by the storage on a row that it cannot read: the damaged part, `details` or `runs`. The node that starts such an
-   * occurrence fails it with `RECORD_UNREADABLE` and calls no handler.
+   * Set by the storage on a damaged row: the part that it cannot read, `details` or `runs`. The node that starts the occurrence
+   * lets it fail with `RECORD_UNREADABLE`, and calls no handler.
    */
   readonly unreadable?: string
 }
 
 /**
- * The instant that a run of a backfill or a replay works for. `null` for other occurrences, which work for their
- * `scheduledAt`. Waiting occurrences of all kinds are ordered by `scheduledAt`.
+ * Returns the instant that a run of a backfill or a replay works for. Returns `null` for other occurrences, which work for
+ * their `scheduledAt`. All waiting occurrences are ordered by `scheduledAt`.
  */
 export function slotOf({ backfill, slot }: OccurrenceDetails): number | null {
   return backfill?.slot ?? slot ?? null
 }
 
-/** How an occurrence came to be. */
+/** How an occurrence came to be: as a slot, by a trigger or by a replay. */
 export type OccurrenceKind =
-  /** A slot of the schedule. */
+  /** The occurrence is a slot of the schedule. */
   | 'slot'
-  /** `trigger()`. Never consumes a slot. */
+  /** The occurrence was requested by `trigger()`. It never takes the place of a slot. */
   | 'trigger'
-  /** `replay()`. Never consumes a slot. */
+  /** The occurrence was requested by `replay()`. It never takes the place of a slot. */
   | 'replay'
 
-/** The states of an attempt. All but the first two are final. */
+/** The states of an attempt. All states but `waiting` and `running` are final. */
 export type AttemptState =
-  /** Written ahead of a retry that starts at `startedAt`, which may lie ahead. */
+  /** The attempt is a retry that is stored before it starts at `startedAt`, which may lie ahead. */
   | 'waiting'
   | 'running'
   | 'succeeded'
   | 'failed'
   | 'timed_out'
-  /** Aborted, see its reason. */
+  /** The node aborted the attempt, see its reason. */
   | 'aborted'
-  /** Its owner died or lost the occurrence; whether the handler ended is unknown. */
+  /** The owner of the attempt died or lost the occurrence. Whether the handler ended is unknown. */
   | 'lost'
 
 /** The stored error of an attempt. */
 export interface ErrorRecord {
   readonly name: string
   readonly message: string
-  /** The error's `code`, if it is a string. */
+  /** The `code` of the thrown error, if it is a string. */
   readonly code?: string
-  /** Shortened. Of the attempts of one task, only the first and the last three have this and the next members. */
+  /** The stack, shortened. Of the attempts of a task, only the first and the last three have a stack and the members below. */
   readonly stack?: string
-  /** What caused it: `error.cause`. */
+  /** The record of the error's `cause`. */
   readonly cause?: ErrorRecord
-  /** The first ten errors of an `AggregateError`. */
+  /** The first ten errors of a thrown `AggregateError`. */
   readonly errors?: readonly ErrorRecord[]
 }
 
 /** The latest progress that the handler of an attempt has reported. */
 export interface ProgressRecord {
-  /** 0 to 1. */
+  /** How much of the work is done, from 0 to 1. */
   readonly fraction: number
-  /** At most 200 characters; `null` without a message. */
+  /** The message of the handler, at most 200 characters; `null` without a message. */
   readonly message: string | null
-  /** When the handler reported it, in epoch milliseconds. */
+  /** When the handler reported the progress, in epoch milliseconds. */
   readonly at: number
 }
 
@@ -214,28 +220,28 @@ export type LogLevel = 'debug' | 'info' | 'warn' | 'error'
 
 /** A line that a handler has logged. */
 export interface LogLineRecord {
-  /** When, in epoch milliseconds. */
+  /** When the handler logged the line, in epoch milliseconds. */
   readonly at: number
-  /** The level that the handler chose. */
+  /** The level at which the handler logged the line. */
   readonly level: LogLevel
   readonly message: string
-  /** Made printable; absent when there are none. */
+  /** The fields of the line, made printable; absent without fields. */
   readonly fields?: JsonObject
-  /** The line was longer than 1,000 characters and is cut. */
+  /** Set if the line was cut because it was longer than 1,000 characters. */
   readonly cut?: true
 }
 
-/** The kept log of an attempt. */
+/** The kept log of an attempt, with `keepLogs`. */
 export interface LogsRecord {
-  /** The last lines, in order. */
+  /** The last lines of the attempt, in order. */
   readonly lines: readonly LogLineRecord[]
-  /** Number of dropped earlier lines. */
+  /** Number of earlier lines that were dropped. */
   readonly dropped: number
 }
 
-/** One attempt of a task. The owner writes it before it calls the handler. All instants are epoch milliseconds. */
+/** One attempt of a task. The owner stores the attempt before it calls the handler. All instants are epoch milliseconds. */
 export interface AttemptRecord {
-  /** 1, 2, 3 … without gap or repeat, across owners. */
+  /** Number of the attempt: 1, 2, 3 … without gap or repetition, across owners. */
   readonly number: number
   readonly state: AttemptState
   /**
@@ -243,92 +249,97 @@ export interface AttemptRecord {
    * interval.
    */
   readonly startedAt: number
-  /** `null` while it runs or waits. */
+  /** When the attempt ended; `null` while it runs or waits. */
   readonly endedAt: number | null
-  /** The error of its handler. */
+  /** The error of the attempt's handler; absent without an error. */
   readonly error?: ErrorRecord
-  /** Why an aborted attempt was aborted: `fail_fast`, `canceled`, `shutdown`, `no_capacity`, `execution_timeout`. */
+  /** Why the node aborted the attempt: `fail_fast`, `canceled`, `shutdown`, `no_capacity`, `execution_timeout`. */
   readonly reason?: string
-  /** Its progress; absent if the handler has not reported any. */
+  /** The progress of the attempt; absent if the handler has not reported any. */
   readonly progress?: ProgressRecord
-  /** Absent without kept lines. */
+  /** The kept log of the attempt; absent without kept lines. */
   readonly logs?: LogsRecord
-  /** The `traceparent` of its run, if that is traced; the next owner reads it. */
+  /** The `traceparent` of the run that the attempt belongs to, which the next owner reads; absent if the run is not traced. */
   readonly traceparent?: string
-  /** For an attempt that is lost because its node was declared dead: the incarnation of that node. */
+  /** For a lost attempt whose node was declared dead: the incarnation of that node. */
   readonly lostBy?: string
 }
 
-/** The states of a task that has started. `retrying`: between attempts, or between owners. */
+/** The states of a task that has started. `retrying`: the task is between two attempts, or between two owners. */
 export type TaskRunState = 'running' | 'retrying' | 'completed' | 'failed' | 'canceled'
 
-/** Counts of dropped attempts. */
+/** Counts of attempts that the storage no longer keeps. */
 export interface OmittedAttempts {
-  /** How many. */
+  /** Number of dropped attempts. */
   readonly attempts: number
-  /** How many of them failed or timed out. */
+  /** Number of dropped attempts that failed or timed out. */
   readonly failures: number
 }
 
-/** One task inside one occurrence. Tasks that have not started have no record. */
+/** A task inside an occurrence, with its attempts. Tasks that have not started have no record. */
 export interface TaskRunRecord {
-  /** The task's name. Ids of task, run and attempts derive from it. */
+  /** The name of the task. The ids of task, task run and attempts derive from the name. */
   readonly task: string
   readonly state: TaskRunState
   /**
-   * In the order of their numbers; at least one, unless the task was canceled before its first attempt. Of more than
-   * twenty, the first five and the last fifteen.
+   * The attempts, in the order of their numbers; at least one, unless the task was canceled before its first attempt. Of more
+   * than twenty attempts, the first five and the last fifteen are kept.
    */
   readonly attempts: readonly AttemptRecord[]
-  /** Counts of the dropped attempts in between; absent if all are kept. */
+  /** Counts of the dropped attempts between the kept ones; absent if all attempts are kept. */
   readonly omitted?: OmittedAttempts
-  /** The result of the handler; absent without one. */
+  /** The result of the handler; absent without a result. */
   readonly result?: JsonValue
-  /** Why it ended so, if its error does not tell. */
+  /** Why the task ended in its state, if its error does not tell. */
   readonly reason?: string
 }
 
-/** A request to end an occurrence. */
+/** A request to cancel an occurrence. */
 export interface CancelRequest {
-  /** Epoch milliseconds. */
+  /** When the caller requested the cancellation, in epoch milliseconds. */
   readonly at: number
   readonly reason: string
-  /** The actor that the caller named; `null` without one. */
+  /** The actor that the caller named; `null` if the caller named none. */
   readonly actor: string | null
 }
 
-/** The record of one occurrence: its state, its history and its lock. All instants are epoch milliseconds. */
+/** The record of an occurrence: its state, its history and its lock. All instants are epoch milliseconds. */
 export interface OccurrenceRecord extends OccurrenceAddress {
   readonly kind: OccurrenceKind
   readonly state: OccurrenceState
-  /** Fencing token: 0 before the first claim, grows by one with each claim. It is valid only while the state is `running`. */
+  /**
+   * Fencing token: 0 before the first claim, incremented by each claim. The token is valid only while the state is `running`.
+   */
   readonly token: number
-  /** Number of the owner's last accepted `settle` under this token; 0 after a claim. */
+  /** Sequence number of the last `settle` that the storage accepted from the owner under this token; 0 after a claim. */
   readonly sequence: number
   /** The present or last owner; `null` before the first claim. */
   readonly owner: Owner | null
-  /** The version of the job that it runs under. */
+  /** The version of the job under which the occurrence runs. */
   readonly jobVersion: number
-  /** No claim takes the occurrence before this instant. */
+  /** Earliest instant at which a claim may take the occurrence. */
   readonly dueAt: number
   readonly createdAt: number
-  /** When the present or last owner claimed it. */
+  /** When the present or last owner claimed the occurrence; `null` before the first claim. */
   readonly startedAt: number | null
-  /** When it reached a final state; `null` before. */
+  /** When the occurrence reached a final state; `null` if it has not. */
   readonly finishedAt: number | null
   /** Maximum duration of a run from its claim, in milliseconds. */
   readonly executionTimeoutMs: number
-  /** While running: `startedAt + executionTimeoutMs`. Otherwise `null`. */
+  /**
+   * When the present owner must have ended the occurrence: `startedAt + executionTimeoutMs`. `null` unless the occurrence is
+   * running.
+   */
   readonly deadlineAt: number | null
-  /** Why it is in its state, if the state alone does not tell: `overlap`, `queue_full`, `paused`, `displaced` … … */
+  /** Why the occurrence is in its state, if the state alone does not tell: `overlap`, `queue_full`, `paused`, `displaced` … */
   readonly reason: string | null
-  /** Created by recovery of missed slots. */
+  /** True if the recovery of missed slots created the occurrence. */
   readonly recovered: boolean
-  /** Number of rescues; only `reap` with `retry` increments it. */
+  /** Number of rescues: how often a `reap` with `retry` took the occurrence from its owner. */
   readonly rescues: number
-  /** The first request for its cancellation; `null` without one. */
+  /** The first request to cancel the occurrence; `null` without a request. */
   readonly cancelRequest: CancelRequest | null
   readonly details: OccurrenceDetails
-  /** The owner replaces all of them with each `settle`. Empty if the query left them out. */
+  /** The task runs. The owner replaces all runs with each `settle`. Empty if the query left the runs out. */
   readonly runs: readonly TaskRunRecord[]
 }

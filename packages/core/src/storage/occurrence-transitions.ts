@@ -9,12 +9,12 @@ import type {
 import { createdId, type CreateDecision } from './rules.ts'
 import type { CreateExclusion, CreateItem, CreateRequested, CreateSlot, RecoveryEntry } from './storage.ts'
 
-// The record of an occurrence at its creation and after each step. Pure functions that adapters share: each returns a
-// complete new record and keeps the members that it does not change.
+// Pure functions that adapters share: they return the record of an occurrence at its creation and after each step. Each
+// function returns a complete new record, and keeps the members that the step does not change.
 
 // --------------------------------------------------------------------------------------------------------- new records
 
-/** The record of a slot, a trigger or a replay under the decision of {@link decideOverlap}. */
+/** Returns the record of a new slot, trigger or replay, in the state that {@link decideOverlap} has decided. */
 export function createdOccurrence(
   item: CreateSlot | CreateRequested,
   decision: Pick<CreateDecision, 'state' | 'reason'>,
@@ -51,12 +51,12 @@ function detailsOf(item: CreateSlot | CreateRequested): OccurrenceDetails {
   return item.kind === 'slot' || item.key === undefined ? item.details : { ...item.details, keyId: item.key.id }
 }
 
-/** Whether the item itself allows a start in the step that creates it. */
+/** Returns whether a new item may start in the step that creates it, as far as the item itself decides. */
 export function isStartable(item: CreateSlot | CreateRequested, now: number): boolean {
   return item.runs !== null && dueAtOf(item) <= now
 }
 
-/** Whether the item is a request that must wait for its time. */
+/** Returns whether an item is a request that must wait until its `dueAt`. */
 export function isForLater(item: CreateSlot | CreateRequested, now: number): boolean {
   return item.kind !== 'slot' && item.dueAt > now
 }
@@ -65,7 +65,7 @@ function dueAtOf(item: CreateSlot | CreateRequested): number {
   return item.kind === 'slot' ? item.scheduledAt : item.dueAt
 }
 
-/** The record of a slot that was canceled ahead. */
+/** Returns the record of a slot that a person cancels ahead. */
 export function excludedOccurrence(item: CreateExclusion, now: number): OccurrenceRecord {
   return {
     ...blank(item, now),
@@ -79,7 +79,7 @@ export function excludedOccurrence(item: CreateExclusion, now: number): Occurren
   }
 }
 
-/** The record of one entry of a recovery; `state` is the decision of {@link decideRecoveredRun} for a run. */
+/** Returns the record of one entry of a recovery. For a run, `state` is the decision of {@link decideRecoveredRun}. */
 export function recoveredOccurrence(
   item: Pick<CreateItem, 'jobId' | 'jobVersion'>,
   entry: RecoveryEntry,
@@ -122,7 +122,7 @@ function blank(item: Pick<CreateItem, 'jobId' | 'jobVersion'>, now: number) {
 
 // --------------------------------------------------------------------------------------------------------- transitions
 
-/** Pending → running, by a claim. */
+/** Pending → running: a node claims the occurrence. */
 export function claimed(record: OccurrenceRecord, owner: Owner, now: number): OccurrenceRecord {
   return {
     ...record,
@@ -136,30 +136,30 @@ export function claimed(record: OccurrenceRecord, owner: Owner, now: number): Oc
   }
 }
 
-/** Pending → queued: a claim met it while the places of its job are taken. */
+/** Pending → queued: a claim has found all places of the job taken. */
 export function requeued(record: OccurrenceRecord): OccurrenceRecord {
   return { ...record, state: 'queued', reason: null }
 }
 
-/** Queued → pending. */
+/** Queued → pending: a place of the job is free. */
 export function woken(record: OccurrenceRecord): OccurrenceRecord {
   return { ...record, state: 'pending', reason: null }
 }
 
-/** The reason of a pending occurrence that the start rate of its job holds back. */
+/** The reason of a pending occurrence that waits because of its job's start rate. */
 export const startRateReason = 'start_rate'
 
-/** Pending, with the next start that the start rate of its job allows as its `dueAt`. */
+/** Delays a pending occurrence until `until`, the next start that the job's start rate allows. */
 export function heldBack(record: OccurrenceRecord, until: number): OccurrenceRecord {
   return { ...record, dueAt: until, reason: startRateReason }
 }
 
-/** Reverts {@link heldBack} after a change of the start rate. */
+/** Undoes {@link heldBack} after a change of the start rate. */
 export function letGo(record: OccurrenceRecord, now: number): OccurrenceRecord {
   return { ...record, dueAt: Math.min(record.dueAt, now), reason: null }
 }
 
-/** Any live state → a final one. */
+/** Any live state → a final state. */
 export function ended(
   record: OccurrenceRecord,
   state: FinalState,
@@ -169,7 +169,7 @@ export function ended(
   return { ...record, state, reason, finishedAt: now, deadlineAt: null }
 }
 
-/** Running → a final state, by its owner. */
+/** Running → a final state: the owner ends the occurrence. */
 export function finished(
   record: OccurrenceRecord,
   change: {
@@ -184,17 +184,23 @@ export function finished(
   return { ...record, state, reason, runs, sequence, finishedAt: now, deadlineAt: null }
 }
 
-/** Waiting, or running and forced → canceled, by `cancel`. The record keeps the request with its actor. */
+/**
+ * A live state → canceled, by `cancel`: a waiting occurrence, or a running one by force. The record keeps the request with its
+ * actor.
+ */
 export function canceledBy(record: OccurrenceRecord, request: CancelRequest, now: number): OccurrenceRecord {
   return { ...ended(record, 'canceled', request.reason, now), cancelRequest: record.cancelRequest ?? request }
 }
 
-/** Running, with a cancel request for its owner. The first request stays. */
+/** Adds a cancel request to a running occurrence. An earlier request stays. */
 export function askedToCancel(record: OccurrenceRecord, request: CancelRequest): OccurrenceRecord {
   return record.cancelRequest === null ? { ...record, cancelRequest: request } : record
 }
 
-/** Running → pending, by `release`. If the job was deleted, the occurrence is canceled, as its waiting occurrences were. */
+/**
+ * Running → pending, by `release`. If the job was deleted, the occurrence becomes canceled, as the job's waiting occurrences
+ * did.
+ */
 export function handedBack(
   record: OccurrenceRecord,
   change: { readonly dueAt: number; readonly reason: string | null; readonly jobDeleted: boolean },
@@ -204,7 +210,9 @@ export function handedBack(
   return { ...record, state: 'pending', dueAt: change.dueAt, reason: change.reason, deadlineAt: null }
 }
 
-/** Running → pending, by `reap` with `retry`: as {@link handedBack}, and counted as a rescue unless the job was deleted. */
+/**
+ * Running → pending, by `reap` with `retry`. Works as {@link handedBack}, and increments `rescues` unless the job was deleted.
+ */
 export function rescued(
   record: OccurrenceRecord,
   change: { readonly reason: string; readonly jobDeleted: boolean },
@@ -214,7 +222,7 @@ export function rescued(
   return changed.state === 'pending' ? { ...changed, rescues: record.rescues + 1 } : changed
 }
 
-/** The runs and the sequence of an accepted `settle` or `reap`. */
+/** Stores the task runs and the sequence of an accepted `settle` or `reap` in the record. */
 export function withRuns(record: OccurrenceRecord, runs: readonly TaskRunRecord[], sequence: number): OccurrenceRecord {
   return { ...record, runs, sequence }
 }

@@ -16,15 +16,15 @@ import type {
   SettleItem,
 } from './storage.ts'
 
-// The decisions of the storage protocol as pure functions. Nothing here reads or writes: an adapter looks up what a
-// decision needs, asks for it, and stores the outcome, all inside one atomic step. Adapters that decide elsewhere
-// (in SQL, in a server-side script) must come to the same answers; the conformance kit compares them.
+// The decisions of the storage protocol as pure functions. They neither read nor write: an adapter reads what a decision needs,
+// calls the function, and stores the outcome, all inside one atomic step. Adapters that decide elsewhere (in SQL, in a
+// server-side script) must decide equally; the conformance kit compares the outcomes.
 
 // --------------------------------------------------------------------------------------------------------------- jobs
 
-/** The head of a job that is created: anew, or over its tombstone. */
+/** Returns the head of a new job. If the job has a tombstone, continues its version and watermark. */
 export function createdJob(id: JobId, content: JobContent, tombstone: JobRecord | null, now: number): JobRecord {
-  // Member by member: an object that begins as a literal is much smaller than one that a spread fills.
+  // Members are listed one by one, because an object from a literal needs much less memory than one that a spread fills.
   const job: JobRecord = {
     id,
     name: content.name,
@@ -49,24 +49,24 @@ export function createdJob(id: JobId, content: JobContent, tombstone: JobRecord 
 }
 
 /**
- * The instant up to which a job's slots are decided. A prune between the last and the next slot raises the prune floor
- * above the watermark; no slot up to the floor can be created again.
+ * Returns the instant up to which a job's slots are decided. A prune between the last and the next slot raises the prune floor
+ * above the watermark. No slot up to the floor can be created again.
  */
 export function decidedUpTo({ watermark, pruneFloor }: Pick<JobRecord, 'watermark' | 'pruneFloor'>): number {
   return pruneFloor === null ? watermark : Math.max(watermark, pruneFloor)
 }
 
 /**
- * True if the tombstone's job has already decided the first slot of a `create`. The sender of the `create` read the
- * head before the job was stored and deleted, or its clock is behind.
+ * Returns whether the job of the tombstone had already decided the first slot of a `create`. The sender of such a `create` read
+ * the head before another node stored and deleted the job, or the sender's clock is behind.
  */
 export function isBelatedCreate(content: Pick<JobContent, 'nextAt'>, tombstone: JobRecord | null): boolean {
   return tombstone !== null && content.nextAt !== null && content.nextAt <= decidedUpTo(tombstone)
 }
 
 /**
- * The head after a `replace`. It keeps the pause, the prune floor, the slots that an earlier `replace` has still to
- * cancel, and the watermark, unless `setBackTo` sets it back.
+ * Returns the head after a `replace`. The new head keeps the pause, the prune floor, the slots that an earlier `replace` has
+ * still to cancel, and the watermark, unless `setBackTo` sets the watermark back.
  */
 export function replacedJob(
   head: JobRecord,
@@ -91,8 +91,8 @@ export function replacedJob(
 }
 
 /**
- * Whether the next instant of a `replace` lies after the prune floor: a `prune` may have raised the floor since the sender
- * read the head. A `replace` that sets the watermark back sets it to an earlier instant, before the next one.
+ * Returns whether a `replace` may take effect. Its next instant must lie after the prune floor: a `prune` may have raised the
+ * floor since the sender read the head. `setBackTo` must lie before the watermark and before the next instant.
  */
 export function mayReplace(
   head: Pick<JobRecord, 'watermark' | 'pruneFloor'>,
@@ -104,12 +104,12 @@ export function mayReplace(
   return setBackTo < head.watermark && (content.nextAt === null || content.nextAt > decided)
 }
 
-/** The head after a `delete`: a tombstone, which has no next slot. */
+/** Returns the head after a `delete`: a tombstone, which has no next slot. */
 export function deletedJob(head: JobRecord, now: number): JobRecord {
   return { ...head, nextAt: null, cancelsBelow: null, changedAt: now, deletedAt: now }
 }
 
-/** True if the stored head is already the result of this `replace`, whose first answer was lost. */
+/** Returns whether the stored head is already the result of this `replace`: then the answer to an earlier call was lost. */
 export function isRepeatedReplace(
   head: Pick<JobRecord, 'version' | 'fingerprint'>,
   change: { readonly content: Pick<JobContent, 'fingerprint'>; readonly expectedVersion: number },
@@ -118,8 +118,8 @@ export function isRepeatedReplace(
 }
 
 /**
- * True if this `replace` has taken effect and has still slots to cancel. Its repetition continues with them, even if a
- * later version is in force.
+ * Returns whether this `replace` has taken effect and still has slots to cancel. A repetition then cancels further slots, even
+ * if a later version is in force.
  */
 export function goesOnCanceling(
   head: Pick<JobRecord, 'version' | 'fingerprint' | 'lineage' | 'cancelsBelow'>,
@@ -134,8 +134,8 @@ export function goesOnCanceling(
 }
 
 /**
- * Whether a waiting occurrence is superseded: a `replace` has still to cancel it, and no step wakes or starts it. An
- * occurrence that a node has started once is kept, even if its owner handed it back.
+ * Returns whether a waiting occurrence is superseded: a `replace` has still to cancel it, and no step wakes or starts it. An
+ * occurrence that a node has started once is never superseded, even if its owner handed it back.
  */
 export function isSuperseded(
   { cancelsBelow }: Pick<JobRecord, 'cancelsBelow'>,
@@ -145,14 +145,14 @@ export function isSuperseded(
 }
 
 /**
- * Whether a `replace` with this content makes every queued occurrence of the job pending. Under `allow` no end of an
- * occurrence wakes a queued one.
+ * Returns whether a `replace` with this content makes every queued occurrence of the job pending. Under `allow` the end of an
+ * occurrence wakes no queued occurrence.
  */
 export function wakesAllQueued(content: Pick<JobContent, 'overlap'>): boolean {
   return content.overlap.policy === 'allow'
 }
 
-/** The lineage of the version that follows this head's. */
+/** Returns the lineage of the version that follows the version of this head. */
 export function nextLineage(head: Pick<JobRecord, 'fingerprint' | 'lineage'>): readonly string[] {
   return [head.fingerprint, ...head.lineage].slice(0, maxLineage)
 }
@@ -164,14 +164,14 @@ function pickContent(content: JobContent): JobContent {
 
 // -------------------------------------------------------------------------------------------------------------- create
 
-/** The part of a job's head that the rules compare with a create item. */
+/** The members of a job's head that the rules compare with a create item. */
 export type HeadState = Pick<JobRecord, 'version' | 'watermark' | 'nextAt' | 'pruneFloor' | 'deletedAt'>
 
-/** Why an item creates nothing. */
+/** The answers for an item that creates nothing. */
 export type CreateRefusal = Exclude<CreateAnswer, { readonly outcome: 'created' | 'exists' }>
 
 /**
- * Judges a create item, in the protocol's order.
+ * Decides whether a create item is rejected, by the checks of the protocol in their order.
  *
  * @param head the job's head, tombstones included; `null` for a job without a head.
  * @param recordExists whether a record with the item's id is stored.
@@ -182,8 +182,8 @@ export function judgeCreate(
   recordExists: boolean,
 ): 'exists' | 'create' | CreateRefusal {
   if (recordExists) {
-    // An exclusion may have created the record of a recovery's last slot. While the watermark is still the expected
-    // one, the recovery is not decided.
+    // An exclusion may have created the record of the recovery's last slot. If the watermark is still the expected one, the
+    // recovery itself has not taken effect.
     const undecided = item.kind === 'recovery' && head !== null && head.watermark === item.expectedWatermark
     if (!undecided) return 'exists'
   }
@@ -210,8 +210,8 @@ function isOnSchedule(item: CreateItem, head: HeadState): boolean {
 }
 
 /**
- * Whether an item that was judged `exists` moves the job past its slot: the slot was canceled ahead, or its creation
- * did not finish. An item of an older version does not, because its next instant may be wrong.
+ * Returns whether a slot item whose record exists moves the job past its slot: the slot was canceled ahead, or its creation did
+ * not finish. An item of an older version does not move the job, because the item's next instant may be wrong.
  */
 export function passesSlot(item: CreateItem, head: HeadState): item is CreateSlot {
   return (
@@ -223,8 +223,8 @@ export function passesSlot(item: CreateItem, head: HeadState): item is CreateSlo
 }
 
 /**
- * Whether an occurrence blocks its key for another request, see `CreateRequested.key`. An occurrence that a node has
- * started once does not count as waiting, even if that node handed it back.
+ * Returns whether an occurrence blocks its key for another request, see `CreateRequested.key`. An occurrence that a node has
+ * started once does not count as waiting, even if the node handed it back.
  */
 export function blocksKey(
   { state, token }: Pick<OccurrenceRecord, 'state' | 'token'>,
@@ -233,38 +233,43 @@ export function blocksKey(
   return !isFinal(state) && (scope === 'live' || token === 0)
 }
 
-/** The key that names a record from its creation on. A skipped request does not take its key. */
+/** Returns the reusable key that a new record takes. A skipped request does not take its key. */
 export function namingKey({ state, details }: Pick<OccurrenceRecord, 'state' | 'details'>): OccurrenceId | undefined {
   return state === 'skipped' ? undefined : details.keyId
 }
 
 // -------------------------------------------------------------------------------------------------------------- pauses
 
-/** The part of a pause that the rules read. */
+/** The members of a pause that the rules read. */
 export type PauseEnd = Pick<PauseRecord, 'until'>
 
-/** The end of a pause: positive infinity for a pause without `until`, negative infinity without a pause. */
+/**
+ * Returns the end of a pause in epoch milliseconds: positive infinity for a pause without `until`, negative infinity without a
+ * pause.
+ */
 export function pausedUntil(paused: PauseEnd | null): number {
   if (paused === null) return Number.NEGATIVE_INFINITY
   return paused.until ?? Number.POSITIVE_INFINITY
 }
 
 /**
- * Whether a job is paused at an instant. Starts use the `now` of the call, slots their own `scheduledAt`. So the
+ * Returns whether a job is paused at an instant. Starts use the `now` of the call, slots their own `scheduledAt`. So the
  * outcome of a slot depends neither on a clock nor on the delay of its creation.
  */
 export function isPausedAt({ paused }: { readonly paused: PauseEnd | null }, at: number): boolean {
   return at < pausedUntil(paused)
 }
 
-/** The first instant at which a claim may take a pending occurrence: it is due, and its job is not paused. */
+/**
+ * Returns the first instant at which a claim may take a pending occurrence: the occurrence is due, and its job is not paused.
+ */
 export function claimableFrom({ paused }: { readonly paused: PauseEnd | null }, dueAt: number): number {
   return Math.max(dueAt, pausedUntil(paused))
 }
 
 /**
- * Whether a new pause or a resume has an effect: of two pauses the longer one wins, and only a pause that is in force
- * now can be lifted.
+ * Returns whether a new pause or a resume has an effect. Of two pauses the longer one wins, and a resume can lift only a pause
+ * that lasts at `now`.
  */
 export function changesPause({ paused }: Pick<JobRecord, 'paused'>, next: PauseEnd | null, now: number): boolean {
   return next === null ? isPausedAt({ paused }, now) : pausedUntil(next) > pausedUntil(paused)
@@ -272,56 +277,56 @@ export function changesPause({ paused }: Pick<JobRecord, 'paused'>, next: PauseE
 
 // --------------------------------------------------------------------------------------------------------------- order
 
-/** The members that determine the order of a waiting occurrence. They never change. */
+/** The members that determine the order of a waiting occurrence. These members never change. */
 export type Ordered = Pick<OccurrenceRecord, 'scheduledAt' | 'details'>
 
 /**
- * The sort key of waiting occurrences (pending or queued), least first: the scheduled time minus one step for each
- * level of priority. So no occurrence starves behind later ones of higher priority.
+ * Returns the sort key of a waiting occurrence (pending or queued): the scheduled time minus 1 h for each level of priority.
+ * The least key runs first. Later occurrences of higher priority delay an occurrence only for a limited time.
  */
 export function orderAt({ scheduledAt, details: { priority } }: Ordered): number {
   return priority === undefined ? scheduledAt : scheduledAt - priority * priorityStepMs
 }
 
-/** Returns whether a due slot of a job has a higher priority than this occurrence, and comes before it. */
+/** Returns whether a due slot of a job has a higher priority than this occurrence, and so precedes it. */
 export function isMoreUrgent(scheduledAt: number, { priority }: { readonly priority: number }, than: Ordered): boolean {
   return priority > (than.details.priority ?? 0) && orderAt({ scheduledAt, details: { priority } }) < orderAt(than)
 }
 
-/** The order of waiting occurrences, for `sort`; ties by id. */
+/** Compares two waiting occurrences by `orderAt`, ties by id, for `sort`. */
 export function compareOrder(left: Ordered & { readonly id: string }, right: typeof left): number {
   return orderAt(left) - orderAt(right) || (left.id < right.id ? -1 : left.id > right.id ? 1 : 0)
 }
 
 // ------------------------------------------------------------------------------------------------------------- overlap
 
-/** The input of the overlap rule when a step creates a slot, a trigger or a replay. */
+/** The input of the overlap rule for a new slot, trigger or replay. */
 export interface OverlapSituation {
   readonly kind: 'slot' | 'trigger' | 'replay'
-  /** The job's rule. */
+  /** The overlap rule of the job. */
   readonly overlap: OverlapRule
-  /** Whether the job is paused now, so that none of its occurrences starts. */
+  /** Whether the job is paused now, so that no occurrence of the job starts. */
   readonly paused: boolean
-  /** Whether the instant of a slot lies in the pause, so that the slot is skipped. */
+  /** Whether the slot's instant lies in the pause, so that the slot is skipped. */
   readonly slotPaused: boolean
-  /** The item has `runs`, is due, and the job's start rate allows its start before all other waiting occurrences. */
+  /** True if the item has `runs` and is due, and the job's start rate allows its start before all other waiting occurrences. */
   readonly startable: boolean
-  /** The item is a trigger or a replay that must wait for its time. */
+  /** True if the item is a trigger or a replay that must wait until its `dueAt`. */
   readonly delayed: boolean
-  /** Number of pending occurrences of the job, without delayed ones, see `isDelayed`. */
+  /** Number of pending occurrences of the job, without delayed occurrences, see `isDelayed`. */
   readonly pending: number
   /** Number of running occurrences of the job. */
   readonly running: number
   /** Number of queued occurrences of the job. */
   readonly queued: number
   /**
-   * The job has superseded slots that this step could not cancel. They count as canceled, so the counts of waiting
-   * occurrences are too high.
+   * True if the job has superseded slots that this step could not cancel. These slots count as canceled, so the counts of
+   * waiting occurrences are too high.
    */
   readonly superseded: boolean
 }
 
-/** The decision about the item: the adapter creates an occurrence, or answers `queue_full` and stores nothing. */
+/** What to do with the item: create an occurrence, or answer `queue_full` and store nothing. */
 export type OverlapDecision =
   | CreateDecision
   | {
@@ -331,17 +336,17 @@ export type OverlapDecision =
       readonly cancelsRunning: false
     }
 
-/** The state and side effects of the created occurrence. */
+/** The state of the new occurrence, and its effects on other occurrences of the job. */
 export interface CreateDecision {
-  /** The state that the occurrence is created in. */
+  /** The state of the new occurrence. */
   readonly state: 'running' | 'pending' | 'queued' | 'skipped'
   readonly reason: 'overlap' | 'queue_full' | 'paused' | 'delayed' | null
   /**
-   * All waiting occurrences of the job, pending and queued, become `canceled` with the reason `displaced`. Delayed ones
+   * All waiting occurrences of the job, pending and queued, become `canceled` with the reason `displaced`. Delayed occurrences
    * stay, see `isDelayed`.
    */
   readonly displacesWaiting: boolean
-  /** All running occurrences of the job without a cancel request get one with the reason `displaced`. */
+  /** True if each running occurrence of the job without a cancel request gets one with the reason `displaced`. */
   readonly cancelsRunning: boolean
 }
 
@@ -357,16 +362,16 @@ const decisions = {
 } as const satisfies Record<string, OverlapDecision>
 
 /**
- * Whether an occurrence is delayed: a trigger or a replay that waits for its time, or whose time has come without a
- * claim. It is pending, but does not count as active: whatever the overlap policy, it blocks no other occurrence and is
- * not displaced. Once it is due, a claim starts it, or makes it queued behind an active occurrence; from then on the
+ * Returns whether an occurrence is delayed: a trigger or a replay that waits for its `dueAt`, or that no node has claimed
+ * since. A delayed occurrence is pending, but does not count as active. Under every overlap policy, it blocks no other
+ * occurrence and is not displaced. Once it is due, a claim starts it, or makes it queued behind an active occurrence; then the
  * usual rules apply. So the set of active occurrences depends on no clock.
  */
 export function isDelayed({ state, reason }: Pick<OccurrenceRecord, 'state' | 'reason'>): boolean {
   return state === 'pending' && reason === 'delayed'
 }
 
-/** Makes a rule of its members, for adapters that store them separately. */
+/** Makes an overlap rule from its members, for adapters that store the members separately. */
 export function overlapRuleOf(
   policy: OverlapPolicy,
   maxQueued: number,
@@ -377,54 +382,61 @@ export function overlapRuleOf(
   return startRate === null ? rule : { ...rule, startRate }
 }
 
-/** How many occurrences of a job may be active at once: pending or running, without delayed ones, see {@link isDelayed}. */
+/**
+ * Returns the maximum number of active occurrences of a job: pending or running, without delayed ones, see {@link isDelayed}.
+ */
 export function placesOf({ policy, maxConcurrency = 1 }: OverlapRule): number {
   return policy === 'allow' ? Number.POSITIVE_INFINITY : maxConcurrency
 }
 
-/** Whether a `replace` raises `maxConcurrency`, so that queued occurrences may be woken. */
+/** Returns whether a `replace` raises `maxConcurrency`, so that queued occurrences may become pending. */
 export function addsPlaces(before: Pick<JobContent, 'overlap'>, after: Pick<JobContent, 'overlap'>): boolean {
   return (after.overlap.maxConcurrency ?? 1) > (before.overlap.maxConcurrency ?? 1)
 }
 
 // -------------------------------------------------------------------------------------------------------------- starts
 
-/** The part of a job's head that determines when its occurrences may start. */
+/** The members of a job's head that determine when its occurrences may start. */
 export type StartHead = Pick<JobRecord, 'overlap' | 'starts'>
 
-/** The first instant at which the start rate allows the next start of the job; negative infinity without a start rate. */
+/**
+ * Returns the first instant at which the start rate allows the next start of the job; negative infinity without a start rate.
+ */
 export function nextStartAt({ overlap: { startRate }, starts = [] }: StartHead): number {
   const counted = startRate === undefined ? undefined : starts[starts.length - startRate.limit]
   return startRate === undefined || counted === undefined ? Number.NEGATIVE_INFINITY : counted + startRate.intervalMs
 }
 
 /**
- * The recorded starts of a job with a start rate after one more start. Whatever the clocks of the starting nodes, each
- * start lies at least one interval after the start that is `limit` starts earlier. So at most `limit` starts lie within
- * an interval.
+ * Returns the recorded starts of a job with a start rate after one more start. Even if the clocks of the starting nodes differ,
+ * each recorded start lies at least one interval after the start that is `limit` starts earlier. So at most `limit` starts lie
+ * within an interval.
  */
 export function startsAfter({ overlap: { startRate }, starts = [] }: StartHead, now: number): readonly number[] {
   return [...starts, now].slice(-(startRate?.limit ?? 1))
 }
 
-/** Whether a `replace` changes the start rate, so that the step reconsiders occurrences that the previous rate holds back. */
+/**
+ * Returns whether a `replace` changes the start rate, so that the step must reconsider occurrences that the previous rate
+ * delays.
+ */
 export function changesStartRate(before: Pick<JobContent, 'overlap'>, after: Pick<JobContent, 'overlap'>): boolean {
   const [from, to] = [before.overlap.startRate, after.overlap.startRate]
   return from?.limit !== to?.limit || from?.intervalMs !== to?.intervalMs
 }
 
-/** The head with as many of these starts as its own start rate needs. */
+/** Returns the head with those of the given starts that the head's own start rate needs: the last ones. */
 function withStarts({ starts: _, ...job }: JobRecord, starts: readonly number[] = []): JobRecord {
   const { startRate } = job.overlap
   return startRate === undefined || starts.length === 0 ? job : { ...job, starts: starts.slice(-startRate.limit) }
 }
 
-/** The start rate of a job and its last starts as a list of numbers, for adapters that store them in one column. */
+/** Returns the start rate of a job and its last starts as a list of numbers, for adapters that store both in one column. */
 export function startNumbersOf({ overlap: { startRate }, starts = [] }: StartHead): readonly number[] | null {
   return startRate === undefined ? null : [startRate.limit, startRate.intervalMs, ...starts]
 }
 
-/** Parses a list that {@link startNumbersOf} has made. */
+/** Parses a list of numbers that {@link startNumbersOf} has returned. */
 export function readStartNumbers(numbers: readonly number[] | null): {
   readonly startRate: StartRate | null
   readonly starts?: readonly number[]
@@ -436,7 +448,7 @@ export function readStartNumbers(numbers: readonly number[] | null): {
 
 // --------------------------------------------------------------------------------------------------- what is created
 
-/** Decides how a slot, a trigger or a replay is created now. */
+/** Decides the state in which a slot, a trigger or a replay is created now. */
 export function decideOverlap(situation: OverlapSituation): OverlapDecision {
   const { overlap, pending, running, queued, superseded } = situation
   if (situation.slotPaused && situation.kind === 'slot') return decisions.paused
@@ -444,13 +456,13 @@ export function decideOverlap(situation: OverlapSituation): OverlapDecision {
   const free = situation.startable && !situation.paused ? decisions.run : decisions.wait
   const places = placesOf(overlap)
   const active = pending + running
-  // A free place belongs to the queued occurrences, if any.
+  // The queued occurrences, if any, have precedence for a free place.
   if (active === 0 || (active < places && queued === 0)) return free
   switch (overlap.policy) {
     case 'allow':
       return free
     case 'skip':
-      // Some of the pending occurrences may be superseded and never run, so the slot is queued rather than skipped.
+      // Some of the pending occurrences may be superseded and never run, so the slot is queued instead of skipped.
       return superseded && running === 0 ? decisions.queue : decisions.skip
     case 'queue':
       if (queued < overlap.maxQueued || superseded) return decisions.queue
@@ -466,19 +478,20 @@ export function decideOverlap(situation: OverlapSituation): OverlapDecision {
   }
 }
 
-/** The id of the record of a slot, a trigger or a replay. A skipped request does not use up its own id. */
+/** Returns the id for the record of a slot, a trigger or a replay. A skipped request leaves its own id free. */
 export function createdId(item: CreateSlot | CreateRequested, state: OccurrenceState): OccurrenceId {
   return item.kind === 'slot' || state !== 'skipped' ? item.id : (item.skippedId ?? item.id)
 }
 
-/** The state of a run that recovery creates. Recovery never skips a run and displaces no other occurrence. */
+/** Decides the state of a run that recovery creates. Recovery never skips such a run and displaces no other occurrence. */
 export function decideRecoveredRun(overlap: OverlapRule, active: number): 'pending' | 'queued' {
   return active < placesOf(overlap) ? 'pending' : 'queued'
 }
 
 /**
- * Whether a recovery is rejected as `off_schedule` if a record with the id of this entry exists. The entry is a run for
- * several slots, and the record of one slot must not replace it. The deciding node has not seen that record.
+ * Returns whether an entry of a recovery is a run for several slots. If a record with the id of such an entry exists, the
+ * recovery is rejected as `off_schedule`: the deciding node has not seen that record, and the record of one slot must not
+ * replace the run.
  */
 export function standsForSeveral(entry: RecoveryEntry): boolean {
   return entry.kind === 'run' && (entry.details.span?.count ?? 1) > 1
@@ -487,8 +500,8 @@ export function standsForSeveral(entry: RecoveryEntry): boolean {
 // -------------------------------------------------------------------------------------------------------------- settle
 
 /**
- * Whether token and owner match the record. The token alone is not enough: a storage that has lost acknowledged writes
- * gives the same token a second time, to another incarnation.
+ * Returns whether token and owner match those of the record. The token alone does not suffice: a storage that has lost
+ * acknowledged writes gives the same token a second time, to another incarnation.
  */
 export function isHeldBy(
   record: Pick<OccurrenceRecord, 'token' | 'owner'>,
@@ -526,15 +539,17 @@ export function judgeSettle(
 
 // --------------------------------------------------------------------------------------------------------------- prune
 
-/** The last slot that a record covers. Once the record is removed, no slot up to it may be created again. */
+/**
+ * Returns the last slot that a record covers. After the removal of the record, no slot up to this instant may be created again.
+ */
 export function lastSlotOf(record: Pick<OccurrenceRecord, 'scheduledAt' | 'details'>): number {
   const span = record.details.span
   return span === undefined ? record.scheduledAt : Math.max(record.scheduledAt, span.to)
 }
 
 /**
- * Whether a prune may remove the record; it keeps the job's `keep` latest ones in any case. `nextAt` is that of the
- * job's head: all slots before it are decided, even those after the watermark.
+ * Returns whether a prune may remove the record. The caller keeps the job's `keep` latest records in any case. `nextAt` is the
+ * next instant in the job's head: all slots before it are decided, even those after the watermark.
  */
 export function isPrunable(
   record: Pick<OccurrenceRecord, 'state' | 'scheduledAt' | 'details'>,
@@ -547,12 +562,15 @@ export function isPrunable(
 
 // -------------------------------------------------------------------------------------------------------------- nodes
 
-/** Whether a node's own record is newer than the stored record of the same incarnation. */
+/** Returns whether a node's own record is newer than the stored record of the same incarnation. */
 export function isNewsOf(stored: Pick<NodeRecord, 'counter'> | null, own: Pick<NodeRecord, 'counter'>): boolean {
   return stored === null || own.counter > stored.counter
 }
 
-/** Whether a heartbeat wakes the other nodes: the first one of an incarnation, and those of a leaving node. */
+/**
+ * Returns whether a heartbeat wakes the other nodes: the first heartbeat of an incarnation does, and each heartbeat of a
+ * leaving node.
+ */
 export function isNodesNews({ own }: Pick<HeartbeatRequest, 'own'>): boolean {
   return own !== null && (own.counter === 1 || own.leaving)
 }

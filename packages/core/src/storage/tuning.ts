@@ -1,17 +1,17 @@
-/** Earlier fingerprints that a head keeps, so that nodes of older builds find their definitions. */
+/** Number of earlier fingerprints that a head keeps, so that nodes of older builds find their definitions. */
 export const maxLineage = 32
 
 /** Waiting time that counts as one level of priority, in milliseconds: 1 h. */
 export const priorityStepMs = 3_600_000
 
 /**
- * Maximum number of queued occurrences that a step wakes, of a job with `maxConcurrency` above 1. One takes the place
- * of the ended occurrence. The other takes a place that a higher `maxConcurrency` has added.
+ * Maximum number of queued occurrences that a step wakes, of a job with `maxConcurrency` above 1. One of the two takes the
+ * place of the ended occurrence. The other takes a place that a higher `maxConcurrency` has added.
  */
 export const wokenAtOnce = 2
 
-/** Maximum number of occurrences of deleted and replaced jobs that a claim cancels, so that it does not block for long. */
+/** Maximum number of occurrences of deleted and replaced jobs that a claim cancels, so that the claim does not take long. */
 export const canceledByClaim = 1000
 
-/** Maximum number of superseded slots that a step on one occurrence cancels, because the step must stay short. */
+/** Maximum number of superseded slots that a step on one occurrence cancels, so that the step stays short. */
 export const canceledInPassing = 50

@@ -2,11 +2,10 @@ import type { JsonObject } from '../json.ts'
 import type { JobRecord, PauseRecord, ScheduleSegment } from './job-record.ts'
 import type { CancelRequest, OccurrenceDetails, TaskRunRecord } from './occurrence-record.ts'
 
-// A storage returns a damaged row as a record with a mark and never throws, because an exception would also withhold
-// the other rows of the call. The mark is a member of the stored JSON, so that it stays when a later step writes the
-// record.
+// A storage returns a damaged row as a record with a mark, and does not throw: an exception would also withhold the other rows
+// of the call. The mark is a member of the stored JSON, so that it stays when a later step writes the record.
 
-/** Parses JSON. `undefined` stands for text that is no JSON. */
+/** Parses stored JSON. Returns `undefined` for text that is no JSON. */
 export function parseStored(text: string): unknown {
   try {
     return JSON.parse(text)
@@ -15,41 +14,41 @@ export function parseStored(text: string): unknown {
   }
 }
 
-/** The definition of a stored version. A damaged one is answered as `{ unreadable: 'definition' }`. */
+/** Reads the definition of a stored version. Returns `{ unreadable: 'definition' }` for a damaged definition. */
 export function definitionOfStored(value: unknown): JsonObject {
   return isObject(value) ? (value as JsonObject) : { unreadable: 'definition' }
 }
 
-/** The timeline of a stored job. A damaged one is answered as an empty list. */
+/** Reads the timeline of a stored job. Returns an empty list for a damaged timeline. */
 export function timelineOfStored(value: unknown): readonly ScheduleSegment[] {
   const isTimeline = Array.isArray(value) && value.every((one) => isObject(one) && isObject(one.schedule))
   return isTimeline ? (value as readonly ScheduleSegment[]) : []
 }
 
-/** The lineage of a stored job. A damaged one is answered as an empty list. */
+/** Reads the lineage of a stored job. Returns an empty list for a damaged lineage. */
 export function lineageOfStored(value: unknown): readonly string[] {
   return Array.isArray(value) ? value.filter((one) => typeof one === 'string') : []
 }
 
-/** The pause of a stored job. A damaged one is answered as a pause that lasts until the job is resumed. */
+/** Reads the pause of a stored job. Returns a pause without an end for a damaged pause, so that the job waits for `resume`. */
 export function pauseOfStored(value: unknown): PauseRecord {
   return isObject(value) ? (value as unknown as PauseRecord) : { at: 0, reason: 'unreadable', actor: null }
 }
 
-/** The numbers of a stored start rate. Damaged ones are answered as `null`: no rate. */
+/** Reads the numbers of a stored start rate. Returns `null`, which means no start rate, for damaged numbers. */
 export function numbersOfStored(value: unknown): readonly number[] | null {
   const areNumbers = Array.isArray(value) && value.every((one) => typeof one === 'number')
   return areNumbers ? (value as readonly number[]) : null
 }
 
-/** The details of a stored occurrence. Damaged ones are answered as `{ unreadable: 'details' }`. */
+/** Reads the details of a stored occurrence. Returns `{ unreadable: 'details' }` for damaged details. */
 export function detailsOfStored(value: unknown): OccurrenceDetails {
   return isObject(value) ? (value as OccurrenceDetails) : unreadableDetails
 }
 
 const unreadableDetails: OccurrenceDetails = Object.freeze({ unreadable: 'details' })
 
-/** The task runs of a stored occurrence; `null` for damaged ones, see {@link withRunsOfStored}. */
+/** Reads the task runs of a stored occurrence. Returns `null` for damaged runs, see {@link withRunsOfStored}. */
 export function runsOfStored(value: unknown): readonly TaskRunRecord[] | null {
   const areRuns =
     Array.isArray(value) &&
@@ -57,7 +56,7 @@ export function runsOfStored(value: unknown): readonly TaskRunRecord[] | null {
   return areRuns ? (value as readonly TaskRunRecord[]) : null
 }
 
-/** Details and task runs of a stored occurrence. Without its runs an occurrence is unreadable as a whole. */
+/** Returns the details and task runs of a stored occurrence. If the runs are damaged, the details get the mark `unreadable`. */
 export function withRunsOfStored(
   details: OccurrenceDetails,
   runs: readonly TaskRunRecord[] | null,
@@ -75,13 +74,16 @@ export function objectOfStored(value: unknown): JsonObject {
   return isObject(value) ? (value as JsonObject) : {}
 }
 
-/** Names the part of a stored job that cannot be read: `definition` or `timeline`. `null` for a readable job. */
+/**
+ * Returns the name of the part of a stored job that cannot be read: `definition` or `timeline`. Returns `null` for a readable
+ * job.
+ */
 export function unreadablePartOf({ definition, timeline }: Pick<JobRecord, 'definition' | 'timeline'>): string | null {
   if (!isDefinition(definition)) return 'definition'
   return timeline.length === 0 ? 'timeline' : null
 }
 
-/** Whether a stored definition has the members that every definition has. */
+/** Returns whether a stored definition has the members that every definition has. */
 export function isDefinition({ defaults, settings, tasks }: JsonObject): boolean {
   if (!isObject(defaults) || !isObject(settings) || !Array.isArray(tasks)) return false
   return tasks.every((task) => isObject(task) && typeof task.name === 'string' && isObject(task.settings))

@@ -5,26 +5,26 @@ import type { CounterLabels, EventGaugeLabels, GaugeValues, HistogramLabels, Met
 /** Keeps all metrics in memory, for tests. */
 export interface MetricsCollector extends Metrics {
   /**
-   * The sum of a counter over all series whose labels include the given ones; 0 without any count.
-   * @throws JobistemerError `INVALID_ARGUMENT` when there is no such counter, `UNKNOWN_OPTION` when it has no such
-   * label
+   * Returns the sum of a counter over all series whose labels include the given labels; 0 if nothing was counted.
+   * @throws JobistemerError `INVALID_ARGUMENT` if no counter has this name, `UNKNOWN_OPTION` if the counter lacks a given label
    */
   counter<Name extends keyof CounterLabels>(name: Name, labels?: Partial<CounterLabels[Name]>): number
   /**
-   * All observed values, in seconds and in order, over all series whose labels include the given ones.
-   * @throws JobistemerError `INVALID_ARGUMENT` when there is no such histogram, `UNKNOWN_OPTION` when it has no such
-   * label
+   * Returns the observed values of a histogram, in seconds and in order, over all series whose labels include the given labels.
+   * @throws JobistemerError `INVALID_ARGUMENT` if no histogram has this name, `UNKNOWN_OPTION` if the histogram lacks a given
+   *   label
    */
   observations<Name extends keyof HistogramLabels>(
     name: Name,
     labels?: Partial<HistogramLabels[Name]>,
   ): readonly number[]
   /**
-   * The last value of a gauge, for the first series whose labels include the given ones; `null` if it was never set.
-   * @throws JobistemerError `INVALID_ARGUMENT` when there is no such gauge, `UNKNOWN_OPTION` when it has no such label
+   * Returns the last value of a gauge, for the first series whose labels include the given labels; `null` if the gauge was
+   * never set.
+   * @throws JobistemerError `INVALID_ARGUMENT` if no gauge has this name, `UNKNOWN_OPTION` if the gauge lacks a given label
    */
   lastSet<Name extends keyof EventGaugeLabels>(name: Name, labels?: Partial<EventGaugeLabels[Name]>): number | null
-  /** Reads the gauges of the scheduler. Rejects with `SCHEDULER_STATE` if no scheduler has the collector. */
+  /** Reads the gauges of the scheduler that uses the collector. Rejects with `SCHEDULER_STATE` if no scheduler does. */
   readGauges(): Promise<GaugeValues>
 }
 
@@ -55,7 +55,7 @@ interface Sample {
 }
 
 /**
- * A collector for tests.
+ * Makes a metrics collector for tests, which keeps all metrics in memory.
  *
  * @example
  * const metrics = metricsCollector()
@@ -112,7 +112,7 @@ export function metricsCollector(): MetricsCollector {
   }
 }
 
-/** Rejects unknown metric names and labels: their value would always be 0, and a test of them could never fail. */
+/** Rejects unknown names of metrics and labels: the value would always be 0, so a test that expects 0 could never fail. */
 function refuseUnknown(known: Readonly<Record<string, readonly string[]>>, name: string, labels: object): void {
   readChoice(name, Object.keys(known), 'name')
   readObject(labels, 'labels', known[name] ?? [])

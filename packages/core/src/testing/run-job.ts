@@ -17,44 +17,44 @@ import type { Storage } from '../storage/storage.ts'
 import { systemClock } from '../system-clock.ts'
 import { virtualClock } from './virtual-clock.ts'
 
-/** How to run one task in a test. */
+/** Options of {@link runTask}, which runs one task in a test. */
 export interface RunTaskOptions {
-  /** An empty storage for the run, such as a new `memoryStorage()`. The function does not close it. */
+  /** An empty storage for the run, such as a new `memoryStorage()`. `runTask` and `runJob` do not close the storage. */
   readonly storage: Storage
-  /** Start of the run on its virtual clock. Default: the present time. */
+  /** Start of the run on the run's virtual clock. Default: the present time. */
   readonly now?: InstantInput
-  /** The `context.input` of the tasks. Default: none. */
+  /** Data of the run, which tasks get as `context.input`. Default: none. */
   readonly data?: unknown
-  /** Results of tasks that do not run, by task name, for `context.result`. Default: none. */
+  /** Results of tasks that do not run, by the tasks' names, for `context.result`. Default: none. */
   readonly results?: Readonly<Record<string, unknown>>
-  /** Settings of this run, which override those of the job and the tasks. */
+  /** Settings of this run, which override those of the job and its tasks. */
   readonly overrides?: RunOverrides
   /** Handlers of tasks that name a `handler`. Default: none. */
   readonly handlers?: Readonly<Record<string, TaskHandler>>
-  /** Default: none, because the report contains the errors. */
+  /** Logger of the run. Default: no log, because the report contains the errors. */
   readonly logger?: Logger
-  /** As for `virtualClock`. Default 100 ms. */
+  /** Patience of the run's virtual clock, as in `VirtualClockOptions`. Default 100 ms. */
   readonly patience?: DurationInput
 }
 
-/** How to run a job in a test. */
+/** Options of {@link runJob}, which runs a job in a test. */
 export interface RunJobOptions extends RunTaskOptions {
-  /** Only these tasks. Default: all. */
+  /** Names of the tasks to run. Default: all tasks of the job. */
   readonly tasks?: readonly string[]
 }
 
 const optionNames = ['storage', 'now', 'data', 'results', 'overrides', 'handlers', 'logger', 'patience']
 
 /**
- * Runs a job once in a test, and returns its report. The engine runs it as after a trigger, with retries, timeouts and
+ * Runs a job once in a test, and returns its report. The engine runs the job as after a trigger, with retries, timeouts and
  * hooks, on a virtual clock that moves by itself. The job's schedule has no effect.
  *
  * @example
  * const report = await runJob(job, { storage: memoryStorage(), data: { day: '2026-01-31' } })
  * report.outcome // => 'completed'
  *
- * @throws JobistemerError `INVALID_ARGUMENT`, `UNKNOWN_OPTION`, `INVALID_INSTANT`, `INVALID_DURATION`, `TASK_NOT_FOUND`
- * for a bad option; `JOB_NOT_FOUND` when `handlers` lacks one
+ * @throws JobistemerError `INVALID_ARGUMENT`, `UNKNOWN_OPTION`, `INVALID_INSTANT`, `INVALID_DURATION`, `TASK_NOT_FOUND` for a
+ *   bad option; `JOB_NOT_FOUND` if `handlers` lacks a handler of the job
  */
 export async function runJob(job: Job, options: RunJobOptions): Promise<ExecutionReport> {
   readJob(job, 'job')
@@ -70,7 +70,7 @@ export async function runJob(job: Job, options: RunJobOptions): Promise<Executio
   const engine = Engine.make(
     readSchedulerOptions({
       storage: options.storage,
-      // Under `skip`, the trigger tells whether the storage holds a run of the job already.
+      // Under the policy `skip`, the trigger tells whether the storage already holds an active run of the job.
       jobs: [{ ...job, schedule: noSchedule, unbound: null, overrides: { overlapPolicy: 'skip', ...job.overrides } }],
       clock,
       logger: options.logger ?? silentLogger,
@@ -88,14 +88,14 @@ export async function runJob(job: Job, options: RunJobOptions): Promise<Executio
 }
 
 /**
- * Runs one task of a job in a test, and returns its report: the attempts, and the result or the error. `results`
- * supplies the results of earlier tasks. Otherwise like {@link runJob}.
+ * Runs one task of a job in a test, and returns its report: the attempts, and the result or the error. `results` supplies the
+ * results of earlier tasks. Otherwise `runTask` works like {@link runJob}.
  *
  * @example
  * const mail = await runTask(job, 'mail', { storage: memoryStorage(), results: { count: { rows: 3 } } })
  * mail.result // => '3 rows'
  *
- * @throws JobistemerError as {@link runJob}
+ * @throws JobistemerError the errors of {@link runJob}
  */
 export async function runTask(job: Job, task: string, options: RunTaskOptions): Promise<TaskReport> {
   readObject(options, 'options', optionNames)

@@ -1,44 +1,50 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
 
-/** One call of a handler or a hook that has not ended. */
+/** A call of a handler or a hook that has not ended. */
 interface Work {
   readonly owner: UserWork
-  /** The calling work on another clock: a handler may run a scheduler on a different clock. */
+  /** The work that made this call on another clock: a handler may run a scheduler on a different clock. */
   readonly caller: Work | undefined
-  /** Number of waits for the virtual clock. */
+  /** Number of waits for the virtual clock that the work is in. */
   waits: number
-  /** True if the work has shown no activity for too long: the clock does not wait for it until it does. */
+  /**
+   * True if the work has shown no activity for longer than the patience. The clock does not wait for such work until it shows
+   * activity.
+   */
   isGivenUp: boolean
 }
 
-/** One storage for all clocks, because each further AsyncLocalStorage slows down every promise of the process. */
+/**
+ * The calling work. All clocks share this storage, because each further AsyncLocalStorage slows down every promise of the
+ * process.
+ */
 const current = new AsyncLocalStorage<Work>()
 
 /**
- * The active handlers and hooks. Work that waits for the virtual clock lets time pass. Other work may wait for real
- * events and stops virtual time until the clock gives it up.
+ * The active handlers and hooks of one clock. Work that waits for the virtual clock lets time pass. Other work may wait for
+ * real events, and stops virtual time until the clock gives that work up.
  */
 export class UserWork {
   readonly #underWay = new Set<Work>()
   readonly #onChange: () => void
 
-  /** The class calls `onChange` when work begins or ends, and when work begins or ends a wait for the clock. */
+  /** Calls `onChange` when work begins or ends, and when work begins or ends a wait for the clock. */
   constructor(onChange: () => void) {
     this.#onChange = onChange
   }
 
-  /** Whether some work may wait for real events. */
+  /** Returns whether some work may wait for real events, so that virtual time must not pass. */
   get holdsTime(): boolean {
     for (const work of this.#underWay) if (work.waits === 0 && !work.isGivenUp) return true
     return false
   }
 
-  /** Gives up the work that stops virtual time, until it shows activity. */
+  /** Gives up all work that stops virtual time, until that work shows activity. */
   giveUp(): void {
     for (const work of this.#underWay) if (work.waits === 0) work.isGivenUp = true
   }
 
-  /** Calls a handler or a hook, and tracks its promise to its end. */
+  /** Calls a handler or a hook, and tracks the returned promise until it settles. */
   perform<T>(call: () => T): T {
     const caller = nearest((one) => one.owner !== this)
     const work: Work = { owner: this, caller, waits: 0, isGivenUp: false }
@@ -52,7 +58,7 @@ export class UserWork {
     try {
       const returned = current.run(work, call)
       if (returned instanceof Promise) {
-        // Does not call the promise's own `then`, which may be overridden.
+        // Do not call the promise's own `then`, which may be overridden.
         Promise.prototype.then.call(returned, end, end)
         isUnderWay = true
       }
@@ -76,7 +82,7 @@ export class UserWork {
   }
 }
 
-/** The innermost calling work that fits. */
+/** Returns the innermost calling work that `fits` accepts. */
 function nearest(fits: (work: Work) => boolean): Work | undefined {
   let work = current.getStore()
   while (work !== undefined && !fits(work)) work = work.caller

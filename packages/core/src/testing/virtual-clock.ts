@@ -9,26 +9,26 @@ import { afterThisTurn, eventsHeard, systemClock } from '../system-clock.ts'
 import { UserWork } from './user-work.ts'
 import { idleLookMs, longestTimerMs, partsOfPatience, quietTurns } from '../tuning.ts'
 
-/** A clock that stands still until its caller moves it. */
+/** A clock for tests that stands still until a test moves it. */
 export interface VirtualClock extends Clock {
   /**
-   * Moves time forward by a duration and calls the timers that come due, in order. Waits in real time only for real
-   * work: the storage, and handlers and hooks that do real work.
+   * Moves time forward by a duration and calls the timers that come due, in order. `advance` takes real time only while the
+   * storage, a handler or a hook does real work.
    * @throws JobistemerError `INVALID_DURATION`
    */
   advance(duration: DurationInput): Promise<void>
   /** Moves time forward to an instant. @throws JobistemerError `INVALID_INSTANT` when it lies in the past. */
   advanceTo(instant: InstantInput): Promise<void>
   /**
-   * Sets the wall clock forward or back without the monotonic clock, as NTP or an operator does.
+   * Sets the wall clock forward or back, but not the monotonic clock, as NTP or an operator does.
    * @throws JobistemerError `INVALID_INSTANT`
    */
   jumpTo(instant: InstantInput): Promise<void>
-  /** Lets all work of the present instant finish. */
+  /** Waits until all work of the present instant has finished. Time does not move. */
   settle(): Promise<void>
   /**
-   * Resolves after this virtual time, for tests and for handlers without `context.sleep`. If the signal fires first,
-   * rejects with its reason.
+   * Resolves after the duration in virtual time, for tests and for handlers without `context.sleep`. If the signal fires first,
+   * `sleep` rejects with the signal's reason.
    * @throws JobistemerError `INVALID_DURATION`
    */
   sleep(duration: DurationInput, signal?: AbortSignal): Promise<void>
@@ -36,12 +36,12 @@ export interface VirtualClock extends Clock {
 
 /** Options of {@link virtualClock}. */
 export interface VirtualClockOptions {
-  /** Equal seeds give equal random numbers. Default 1. */
+  /** Seed of the clock's random numbers. Equal seeds give equal numbers. Default 1. */
   readonly seed?: number
   /**
-   * How long, in real time, a handler or a hook may wait for real events before virtual time continues without it. Each
-   * event from outside the process, such as the end of a file read, restarts it, up to fifty times its length in all.
-   * 0: virtual time continues at once. Default 100 ms.
+   * How long, in real time, a handler or a hook may wait for real events before virtual time continues without it. Each event
+   * from outside the process, such as the end of a file read, restarts this wait, up to fifty times its length in all. With 0,
+   * virtual time continues at once. Default 100 ms.
    */
   readonly patience?: DurationInput
 }
@@ -49,19 +49,18 @@ export interface VirtualClockOptions {
 interface VirtualTimer {
   at: number
   heapIndex: number
-  /** Number of timers set before this one. */
+  /** Number of timers that were set before this timer. */
   readonly number: number
   readonly callback: () => void
   cancelled: boolean
 }
 
 /**
- * A clock for tests, starting at `start`.
+ * Makes a clock for tests. Its time begins at `start`.
  *
- * Time passes only when no work is left at the present instant. The clock waits for storage calls, however long they
- * take in real time. It also waits for handlers and hooks, unless they wait for this clock (`context.sleep`,
- * `clock.sleep`) or exceed the `patience`. After that the clock assumes that they wait for virtual time, such as their
- * timeout, or hang.
+ * Time passes only when no work is left at the present instant. The clock waits for storage calls, however long they take in
+ * real time. It also waits for handlers and hooks, unless they wait for this clock (`context.sleep`, `clock.sleep`) or exceed
+ * the `patience`. Beyond the patience, the clock assumes that a handler hangs or waits for virtual time, such as its timeout.
  *
  * @example
  * const clock = virtualClock('2026-01-01T00:00:00Z')
@@ -80,11 +79,11 @@ export function virtualClock(start: InstantInput, options: VirtualClockOptions =
   let changes = 0
   const onChange = new Set<() => void>()
   let timerCount = 0
-  /** Number of moves begun so far, and of moves in progress. */
+  /** Number of moves of the clock so far, and number of moves in progress. */
   let moves = 0
   let movesUnderWay = 0
   let advancesUnderWay = 0
-  /** Promises for which the clock moves by itself. */
+  /** Promises until whose end the clock moves by itself. */
   const awaited = new Set<Promise<unknown>>()
   const pending = new Set<Promise<unknown>>()
   const timers = new IndexedHeap<VirtualTimer>()
@@ -108,7 +107,7 @@ export function virtualClock(start: InstantInput, options: VirtualClockOptions =
     }
   }
 
-  /** Waits for real work of handlers. Returns false if none of them has shown activity for too long. */
+  /** Waits for real work of handlers. Returns false if no handler has shown activity within the patience. */
   async function somethingHappens(): Promise<boolean> {
     const before = changes
     for (let idle = 0, parts = 0; idle < partsOfPatience && parts < 50 * partsOfPatience; parts++) {
@@ -120,7 +119,7 @@ export function virtualClock(start: InstantInput, options: VirtualClockOptions =
     return false
   }
 
-  /** Resolves at the next change, or after this real time. */
+  /** Resolves at the next change, or after `milliseconds` of real time. */
   function changeOrPause(milliseconds: number): Promise<void> {
     return new Promise((resolve) => {
       const wake = () => {
@@ -138,7 +137,7 @@ export function virtualClock(start: InstantInput, options: VirtualClockOptions =
     return sleepOn(clock, milliseconds, signal).finally(endWait)
   }
 
-  /** Counts a move of the clock. If a handler moves the clock, it counts as waiting meanwhile. */
+  /** Counts a move of the clock. If a handler makes the move, the handler counts as waiting meanwhile. */
   async function moving(move: () => Promise<void>): Promise<void> {
     const endWait = work.beginWait()
     moves++
@@ -168,12 +167,12 @@ export function virtualClock(start: InstantInput, options: VirtualClockOptions =
       await settle()
       const timer = timers.peek()
       if (timer === undefined) await changeOrPause(idleLookMs)
-      // While a caller moves the clock, that caller decides how far.
+      // If a test or handler moves the clock meanwhile, its call decides how far time moves.
       else if (awaited.size > 0 && movesUnderWay === 0 && moves === seen) moveTo(timer.at)
     }
   }
 
-  /** Moves to a monotonic instant and calls the timers that are due then. */
+  /** Moves to a monotonic instant, and calls the timers that are due at that instant. */
   function moveTo(at: number): void {
     const step = Math.max(0, at - monotonic)
     monotonic += step
@@ -187,7 +186,8 @@ export function virtualClock(start: InstantInput, options: VirtualClockOptions =
       await settle()
       const end = monotonic + milliseconds
       for (;;) {
-        // If a handler advances the clock, this advance waits for the handler's advance. Otherwise it would move past its end.
+        // If a handler advances the clock, this advance waits for the handler's advance. Otherwise the clock would move past
+        // the end of the handler's advance.
         while (advancesUnderWay > level) {
           await changeOrPause(idleLookMs)
           await settle()
@@ -206,7 +206,7 @@ export function virtualClock(start: InstantInput, options: VirtualClockOptions =
     }
   }
 
-  /** Timers of one instant are called in one turn, in the order in which they were set, as the machine's clock does. */
+  /** Calls due timers in one turn of the event loop, in the order in which they were set, as the machine's clock does. */
   function callDueTimers(): void {
     const due: VirtualTimer[] = []
     for (let timer = timers.peek(); timer !== undefined && timer.at <= monotonic; timer = timers.peek()) {
@@ -224,7 +224,7 @@ export function virtualClock(start: InstantInput, options: VirtualClockOptions =
     isAuthoritative: true,
     now: () => wall,
     monotonic: () => monotonic,
-    // Mulberry32 (Tommy Ettinger, public domain): small, and good enough for jitter.
+    // Mulberry32 (Tommy Ettinger, public domain) is small, and good enough for jitter.
     random() {
       randomState = (randomState + 0x6d2b79f5) >>> 0
       let mixed = Math.imul(randomState ^ (randomState >>> 15), randomState | 1)
@@ -243,7 +243,7 @@ export function virtualClock(start: InstantInput, options: VirtualClockOptions =
       }
       promise.then(done, done)
     },
-    // Tracking costs more than most handlers, and is useless without patience.
+    // Without patience, omit `perform`: tracking costs more than most handlers, and has no effect.
     ...(patienceMs > 0 && { perform: <T>(call: () => T): T => work.perform(call) }),
     passUntil,
     setTimer(delayMs, callback): Timer {

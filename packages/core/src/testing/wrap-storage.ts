@@ -1,6 +1,6 @@
 import type { Storage, StorageCapabilities, StorageWithin } from '../storage/index.ts'
 
-/** The working methods of a storage. */
+/** The names of the storage methods that read and write records. */
 export type StorageMethod =
   | 'saveJobs'
   | 'createOccurrences'
@@ -14,7 +14,7 @@ export type StorageMethod =
   | 'prune'
   | 'heartbeat'
 
-/** All methods, writing methods first. */
+/** The names of these storage methods, writing methods first. */
 export const storageMethods: readonly StorageMethod[] = [
   'saveJobs',
   'createOccurrences',
@@ -29,55 +29,55 @@ export const storageMethods: readonly StorageMethod[] = [
   'heartbeat',
 ]
 
-/** One call to a storage; `method` determines the types of `request` and of the answer. */
+/** A call to a storage. `method` determines the types of `request` and of the answer. */
 export type StorageCall =
   | {
       readonly [Method in StorageMethod]: {
         readonly method: Method
         readonly request: Parameters<Storage[Method]>[0]
-        /** Makes the call. May be done several times, or not at all. */
+        /** Makes the call to the storage. A wrapper may call `proceed` several times, or not at all. */
         proceed(): ReturnType<Storage[Method]>
       }
     }[StorageMethod]
   | { readonly method: 'serverTime'; readonly request: undefined; proceed(): Promise<number> }
 
-/** One call to a storage inside a transaction, see `Storage.within`. */
+/** A call to a storage inside a transaction, see `Storage.within`. */
 export type StorageCallWithin =
   | {
       readonly [Method in 'createOccurrences' | 'settle']: {
         readonly method: Method
         readonly request: Parameters<StorageWithin[Method]>[0]
-        /** Makes the call. May be done several times, or not at all. */
+        /** Makes the call to the storage. A wrapper may call `proceed` several times, or not at all. */
         proceed(): ReturnType<StorageWithin[Method]>
       }
     }['createOccurrences' | 'settle']
   | { readonly method: 'forbidCommit'; readonly request: undefined; proceed(): Promise<void> }
 
 /**
- * The hooks: `around`, and replacements of methods and members of a storage by name. `undefined` removes `serverTime`,
- * `subscribe` or `within`.
+ * Hooks of {@link wrapStorage}: `around`, and replacements of methods and members of the storage by name. `undefined` removes
+ * `serverTime`, `subscribe` or `within`.
  */
 export interface StorageHooks extends Partial<Pick<Storage, StorageMethod | 'close'>> {
-  /** In place of the storage's own. */
+  /** Replaces the `capabilities` of the storage. */
   readonly capabilities?: StorageCapabilities
-  /** In place of the storage's own; `undefined` takes it away. */
+  /** Replaces `serverTime` of the storage; `undefined` removes it. */
   readonly serverTime?: Storage['serverTime'] | undefined
-  /** In place of the storage's own; `undefined` takes it away. */
+  /** Replaces `subscribe` of the storage; `undefined` removes it. */
   readonly subscribe?: Storage['subscribe'] | undefined
   /**
-   * Wraps every call of every method and of `serverTime`, replaced ones too, but not of `close`, `subscribe` and
-   * `within`. Returns the answer of `call.proceed()` or any other answer.
+   * Wraps every call of every method and of `serverTime`, including replaced methods, but not of `close`, `subscribe` and
+   * `within`. The hook returns the answer of `call.proceed()`, or any other answer.
    */
   readonly around?: (call: StorageCall) => Promise<unknown>
-  /** In place of the storage's own; `undefined` takes it away. */
+  /** Replaces `within` of the storage; `undefined` removes it. */
   readonly within?: Storage['within'] | undefined
-  /** As `around`, for calls inside a transaction. */
+  /** Wraps calls inside a transaction, as `around` wraps other calls. */
   readonly aroundWithin?: (call: StorageCallWithin, transaction: unknown) => Promise<unknown>
 }
 
 /**
- * A storage that forwards to the given one, except for some hooks: for tests that record calls, lose answers or break
- * rules. It lacks the optional members that the given storage lacks.
+ * Wraps a storage, for tests that record calls, lose answers or break rules. The wrapper forwards all calls except calls of
+ * methods that `hooks` replace. It lacks the optional members that the given storage lacks.
  *
  * @example
  * const deaf = wrapStorage(memoryStorage(), {

@@ -7,7 +7,7 @@ import type { AttemptTrace, RequestTrace, RunTrace, Tracing } from './tracing.ts
 const noFields: object = Object.freeze({})
 
 /**
- * Wraps tracing so that its errors never affect the traced work, which continues untraced. The wrapper emits
+ * Wraps tracing so that errors of the tracing never affect the traced work, which then continues untraced. The wrapper emits
  * `hook.failed` for each failure, and logs the first failure of each method.
  */
 export function guardedTracing(tracing: Tracing, engine: { events: EventHub; logger: Logger }): Tracing {
@@ -77,12 +77,12 @@ export function outsideTraces<T>(tracing: Pick<Tracing, 'outside'> | null, call:
     try {
       tracing.outside(made)
     } catch {
-      // The call has been made, or is made now.
+      // `madeOnce` makes the call now, unless `outside` has made it before it threw.
     }
   }, call)
 }
 
-/** Makes the call exactly once, whatever `enter` does, and returns or throws the result of the call. */
+/** Calls `call` exactly once, even if `enter` calls it never or twice. Returns or throws the outcome of `call`. */
 function madeOnce<T>(enter: (call: () => void) => void, call: () => T): T {
   let outcome: { readonly value: T } | { readonly error: unknown } | null = null
   const once = (): void => {
@@ -105,8 +105,8 @@ function guardedOrNull<T extends object>(trace: T | null, guard: (trace: T) => T
 }
 
 /**
- * The same object, with methods that begin outside of any trace. Otherwise timers and promises would inherit the active
- * trace of the caller, and all later work of the engine would belong to that trace.
+ * Returns an object whose methods call those of `target` outside of any trace. Otherwise timers and promises would inherit the
+ * active trace of the caller, and all later work of the engine would belong to that trace.
  */
 export function methodsOutside<T extends object>(target: T, tracing: Pick<Tracing, 'outside'>): T {
   const methods = new Map<PropertyKey, unknown>()

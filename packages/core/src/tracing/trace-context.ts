@@ -13,7 +13,7 @@ const traceparentForm = /^00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f
 const tracestateForm = /^[\x20-\x7e]+$/
 
 /**
- * Reads a trace context from the storage or from tracing, which may hold any value. Returns `null` if it is invalid.
+ * Reads a trace context from the storage or from tracing, which may hold any value. Returns `null` for an invalid context.
  * Drops a `tracestate` that is too long or not printable ASCII.
  */
 export function readTraceContext(value: unknown): TraceContext | null {
@@ -26,7 +26,7 @@ export function readTraceContext(value: unknown): TraceContext | null {
   return isKept ? { traceparent, tracestate } : { traceparent }
 }
 
-/** The trace context of the last traced attempt. */
+/** Returns the trace context of the last traced attempt, or `null`. */
 export function latestTraceOf(runs: readonly TaskRunRecord[]): TraceContext | null {
   let latest: AttemptRecord | null = null
   for (const { attempts } of runs) {
@@ -40,7 +40,7 @@ export function latestTraceOf(runs: readonly TaskRunRecord[]): TraceContext | nu
 
 const noOutcome = { occurrenceId: null, state: null }
 
-/** Sends a request and traces it from its beginning to its answer, if there is tracing. */
+/** Sends a request, and traces it from its beginning to its answer. Without tracing, only sends the request. */
 export async function traced<Answer>(
   tracing: Tracing | null,
   request: Pick<TracedRequest, 'operation' | 'jobName'> & Partial<TracedRequest>,
@@ -62,7 +62,7 @@ export async function traced<Answer>(
   }
 }
 
-/** The details of a request, with its trace context. */
+/** Returns the details of a request, with the trace context of the request added. */
 export function withTrace(details: OccurrenceDetails, trace: TraceContext | null): OccurrenceDetails {
   return trace === null ? details : { ...details, trace }
 }

@@ -7,19 +7,19 @@ import type {
   TraceContext,
 } from '../storage/occurrence-record.ts'
 
-/** A call that requests runs. */
+/** A call that requests runs, as tracing sees it. */
 export interface TracedRequest {
-  /** The called method. */
+  /** The method that the caller has called. */
   readonly operation: 'trigger' | 'trigger_many' | 'replay' | 'backfill'
-  /** The job, if the request is for a single job. */
+  /** Name of the job; `null` if the request is for several jobs. */
   readonly jobName: string | null
   /** Number of requested runs; 1 for a backfill, whose number is not known yet. */
   readonly count: number
-  /** The key of the request, if it has one. */
+  /** The key of the request; `null` without a key. */
   readonly key: string | null
-  /** The occurrence to replay. */
+  /** The occurrence to replay; `null` if the request is no replay. */
   readonly replayOf: OccurrenceId | null
-  /** The trace context of the run to replay, if it was traced. */
+  /** The trace context of the run to replay; `null` if that run was not traced. */
   readonly original: TraceContext | null
 }
 
@@ -27,61 +27,61 @@ export interface TracedRequest {
 export type RequestEnd =
   | {
       readonly error: null
-      /** `null` where there may be several. */
+      /** The id of the created occurrence; `null` if the call may create several. */
       readonly occurrenceId: OccurrenceId | null
-      /** `null` where there may be several. */
+      /** The state of the created occurrence; `null` if the call may create several. */
       readonly state: OccurrenceState | null
     }
   | { readonly error: unknown }
 
 /** The trace of a call that requests runs. */
 export interface RequestTrace {
-  /** The trace context to keep with each occurrence that the call creates; `null` for none. */
+  /** The trace context to store with each occurrence that the call creates; `null` for none. */
   readonly context: TraceContext | null
-  /** Called once. */
+  /** The node or client calls `ended` once, when the request is answered or has failed. */
   ended(end: RequestEnd): void
 }
 
-/** A run that begins on a node. */
+/** A run that begins on a node, as tracing sees it. */
 export interface TracedRun {
   /** The job, in the version that the occurrence runs under. */
   readonly job: { readonly id: JobId; readonly name: string; readonly version: number }
-  /** The occurrence, and how it came to be. */
+  /** The occurrence of the run, and how it came to be. */
   readonly occurrence: { readonly id: OccurrenceId; readonly kind: OccurrenceKind }
-  /** This node's name. */
+  /** The name of the node on which the run begins. */
   readonly node: string
   /** The instant that the run works for, as `context.scheduledAt`. */
   readonly scheduledAt: Date
-  /** As `context.latenessMs`: for a replay, the delay since its planned start. */
+  /** Delay of the run in milliseconds, as `context.latenessMs`. For a replay: the delay since its planned start. */
   readonly latenessMs: number
-  /** Grows with each owner. */
+  /** The fencing token of the run's owner. The token grows with each owner. */
   readonly fencingToken: number
-  /** True when recovery of missed slots created it. */
+  /** True if the recovery of missed slots created the run. */
   readonly recovered: boolean
-  /** The occurrence that it replays; otherwise `null`. */
+  /** The original that the run replays; `null` if the run is no replay. */
   readonly replayOf: OccurrenceId | null
-  /** The key of its request or of its backfill; `null` without one. */
+  /** The key of the run's request or backfill; `null` without a key. */
   readonly requestKey: string | null
-  /** The trace context of the requesting call, if that was traced. */
+  /** The trace context of the call that requested the run; `null` if that call was not traced. */
   readonly request: TraceContext | null
-  /** The trace context of its earlier owner's run, if that was traced. */
+  /** The trace context of the run under its earlier owner; `null` without an earlier owner or if that run was not traced. */
   readonly earlier: TraceContext | null
 }
 
-/** How a run ended for a node. */
+/** How a run ended on a node. */
 export interface RunEnd {
   /**
    * The final state, or `released` (the node handed the run back), `lost` (another node owns it), or `abandoned` (the
    * node stopped while its handler continued).
    */
   readonly outcome: FinalState | 'released' | 'lost' | 'abandoned'
-  /** Why, if the outcome alone does not tell. */
+  /** Why the run has this outcome; `null` if the outcome is self-explanatory. */
   readonly reason: string | null
 }
 
 /** The trace of a run on a node, from its start to its end on that node. */
 export interface RunTrace {
-  /** The trace context to keep with the attempts, for the next owner if this node dies; `null` for none. */
+  /** The trace context to store with the attempts, for the next owner if this node dies; `null` for none. */
   readonly context: TraceContext | null
   /** Calls a user's hook exactly once as part of the run, and returns its result. */
   within<T>(call: () => T): T
@@ -90,8 +90,8 @@ export interface RunTrace {
   /** The fields of the trace for each line of the run's log. */
   logFields(): object
   /**
-   * The node calls this once, after the end of the attempts. It does not wait for handlers that still run after a
-   * shutdown or loss.
+   * The node calls `ended` once, after the end of the run's attempts. Handlers that still run after a shutdown or loss do not
+   * delay the call.
    */
   ended(end: RunEnd): void
 }
@@ -99,7 +99,7 @@ export interface RunTrace {
 /** How an attempt ended. */
 export interface AttemptEnd {
   readonly state: AttemptState
-  /** The error of its handler, if any. */
+  /** The error of the attempt's handler; `undefined` without an error. */
   readonly error: unknown
   /** Milliseconds until the next attempt; `null` if no attempt follows. */
   readonly retryInMs: number | null
@@ -111,22 +111,25 @@ export interface AttemptTrace {
   within<T>(call: () => T): T
   /** The fields of the trace for each line of the attempt's log. */
   logFields(): object
-  /** The node calls this at most once; not if the run has ended before. */
+  /** The node calls `ended` at most once, and not at all if the run has ended before. */
   ended(end: AttemptEnd): void
 }
 
 /**
- * Traces the work of a scheduler or client; `@jobistemer/opentelemetry` implements it. If a method throws, the
- * scheduler emits `hook.failed` and continues. It logs the first failure of each method.
+ * Traces the work of a scheduler or client; `@jobistemer/opentelemetry` implements it. If a method throws, the scheduler emits
+ * `hook.failed` and continues. The scheduler logs the first failure of each method.
  */
 export interface Tracing {
   /**
-   * Runs a function outside of the active trace, because the engine's own work belongs to no trace. A call of
-   * `requested` from that function, now or later, still belongs to the trace that was active at this call.
+   * Runs a function outside of the active trace, because the engine's own work belongs to no trace. If that function calls
+   * `requested`, now or later, the request still belongs to the trace that was active when `outside` was called.
    */
   outside<T>(call: () => T): T
-  /** A caller requests runs. Returns the trace of the request, or `null` for no trace. */
+  /**
+   * The node or client calls `requested` when a program requests runs. Returns the trace of the request, or `null` for no
+   * trace.
+   */
   requested(request: TracedRequest): RequestTrace | null
-  /** A run begins on this node. Returns its trace, or `null` for no trace. */
+  /** The node calls `started` when a run begins. Returns the trace of the run, or `null` for no trace. */
   started(run: TracedRun): RunTrace | null
 }

@@ -34,19 +34,19 @@ export interface AsyncFixtureOptions {
   readonly data?: AsyncData
   readonly itemsPerStep?: number
   readonly concurrency?: number
-  /** More occurrences than this are too large for one commit. */
+  /** Maximum number of occurrences in one commit; a step with more is too large. */
   readonly maxWrites?: number
-  /** No page of due ones is longer. */
+  /** Maximum size of a page of due occurrences. */
   readonly pageSize?: number
 }
 
-/** What the fixture says of pending and running ones until a step asks for their counts. It is wrong. */
+/** The wrong counts of pending and running occurrences that the fixture reports until a step needs the exact counts. */
 const guess = { pending: 7, delayed: 3, running: 7 }
 
-/** The data that several connections share. */
+/** The data that several connections of a test share. */
 export class AsyncData {
   readonly records: Records = new Records()
-  /** Grows with each commit: a step that has read before one begins anew. */
+  /** Incremented by each commit. A step that has read an earlier revision is repeated. */
   revision = 0
 
   apply(changes: readonly RecordChange[]): void {
@@ -55,7 +55,7 @@ export class AsyncData {
   }
 }
 
-/** An asynchronous ledger in memory. Its hints name too many records, so the steps must check each one. */
+/** An asynchronous ledger in memory. Its hints name too many records, so that each step must check them again. */
 export class AsyncFixture implements AsyncLedger, HistoryRemover {
   readonly kind = 'async'
   readonly opener = 'asyncFixture()'
@@ -71,14 +71,14 @@ export class AsyncFixture implements AsyncLedger, HistoryRemover {
   readonly unit: 'call' | 'job'
   readonly itemsPerStep?: number
   readonly concurrency?: number
-  /** The steps that were run. */
+  /** The steps that the ledger has run. */
   readonly steps: LedgerStep[] = []
-  /** How many times steps decided. */
+  /** How many times a step has decided, repetitions included. */
   decisions = 0
-  /** The most steps that were under way at once. */
+  /** The maximum number of steps that were in progress at once. */
   mostAtOnce = 0
   readonly told: WakeUp['kind'][][] = []
-  /** What happens between a step's decision and its commit. */
+  /** Called between a step's decision and its commit. */
   beforeCommit: (() => Promise<void> | void) | null = null
   readonly #data: AsyncData
   readonly #reads: RecordLedger
@@ -144,7 +144,7 @@ export class AsyncFixture implements AsyncLedger, HistoryRemover {
     return true
   }
 
-  /** Asserts that the counts of a step equal the counts of the records. Other ledgers store the step's counts unchecked. */
+  /** Asserts that the counts of a step equal the counts of the records. Other ledgers store a step's counts unchecked. */
   #assertCounts(id: JobId, told: JobCounts): void {
     const [is, said] = [this.#counts(id), told].map((counts) =>
       [counts.pending, counts.delayed, counts.queued, counts.running].join(),
@@ -176,7 +176,7 @@ export class AsyncFixture implements AsyncLedger, HistoryRemover {
     return { pending: upTo('pending'), queued: upTo('queued'), running: first('running') }
   }
 
-  /** Those of paused jobs and of other nodes' handlers too. */
+  /** Also returns occurrences of paused jobs, and of jobs whose handlers only other nodes have. */
   async due({ now }: DueQuery, { limit, cursor }: { limit: number; cursor: string | null }): Promise<DuePage> {
     await turn()
     const due = [...this.#data.records.live.values()].filter(({ dueAt }) => dueAt <= now)
@@ -201,7 +201,7 @@ export class AsyncFixture implements AsyncLedger, HistoryRemover {
     return this.#reads.cancelRequested(owner)
   }
 
-  /** Those with active ones too. */
+  /** Also returns jobs with active occurrences. */
   async stranded(): Promise<readonly JobId[]> {
     await turn()
     return [...this.#data.records.jobs.keys()].filter((id) => this.#counts(id).queued > 0)
@@ -244,7 +244,7 @@ export class AsyncFixture implements AsyncLedger, HistoryRemover {
   close(): void {}
 }
 
-/** What a step's write is as changes. */
+/** Converts the writes of a step to changes of records. */
 function changesOf({ after, versions, occurrences }: JobWrite): readonly RecordChange[] {
   const { job } = after
   if (job === null) throw new TypeError('the fixture reads whole heads, and gets them back')
@@ -259,7 +259,7 @@ function changesOf({ after, versions, occurrences }: JobWrite): readonly RecordC
   ]
 }
 
-/** Others come in between. */
+/** Lets other steps run in between. */
 async function turn(): Promise<void> {
   await Promise.resolve()
 }

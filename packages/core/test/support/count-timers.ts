@@ -1,6 +1,6 @@
 import type { Clock } from '../../src/clock.ts'
 
-/** From now on, counts the timers of a clock that are set and neither rang nor were cancelled. */
+/** Counts the timers of a clock that are set from now on and have neither fired nor been canceled. */
 export function countTimers(clock: Clock): { readonly set: number } {
   const open = new Set<object>()
   const { setTimer } = clock

@@ -27,7 +27,7 @@ export function content(name: string, policy: OverlapPolicy): JobContent {
   }
 }
 
-/** Jobs of these names, whose slots lie at 100, 200, 300 … */
+/** Creates jobs with these names, whose slots lie at 100, 200, 300 … */
 export async function createJobs(storage: Storage, names: readonly string[], policy: OverlapPolicy): Promise<JobId[]> {
   const changes = names.map((name) => ({ kind: 'create', id: jobId(name), content: content(name, policy) }) as const)
   await storage.saveJobs({ now: 0, changes })
@@ -38,7 +38,7 @@ export function addressOf(job: JobId, scheduledAt: number): OccurrenceAddress {
   return { id: occurrenceId(job, scheduledAt), jobId: job, scheduledAt }
 }
 
-/** The slot; with `runs` it starts if it may. */
+/** Makes an item that creates a slot. With `runs`, the slot starts if the rules allow it. */
 export function slot(job: JobId, scheduledAt: number, runs: readonly TaskRunRecord[] | null = null): CreateSlot {
   const nextAt = scheduledAt + 100
   const details = {}
@@ -58,12 +58,12 @@ export function finish(job: JobId, scheduledAt: number, token = 1): SettleItem {
   return { ...addressOf(job, scheduledAt), token, sequence: 1, runs: [], change }
 }
 
-/** The answers' states, or what was answered instead. */
+/** Returns the state of each created occurrence. For other answers, returns their outcome. */
 export function statesOf(answers: readonly CreateAnswer[]): readonly string[] {
   return answers.map((answer) => (answer.outcome === 'created' ? answer.state : answer.outcome))
 }
 
-/** A pending occurrence of the job. */
+/** Makes the record of a pending occurrence of the job. */
 export function record(job: JobId, scheduledAt: number, changes: Partial<OccurrenceRecord> = {}): OccurrenceRecord {
   return {
     ...addressOf(job, scheduledAt),

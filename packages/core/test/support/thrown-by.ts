@@ -1,6 +1,6 @@
 import { type ErrorCode, JobistemerError } from '../../src/errors.ts'
 
-/** The error that a call is refused with; throws when it is not refused, or with something else. */
+/** Returns the error with which a call is rejected. Throws if the call succeeds or throws any other value. */
 export function thrownBy(call: () => unknown): JobistemerError {
   try {
     call()
@@ -11,14 +11,14 @@ export function thrownBy(call: () => unknown): JobistemerError {
   throw new Error('Nothing was thrown.')
 }
 
-/** What a refusal has to tell, whatever its words. */
+/** The stable part of an error for invalid input, without its message. */
 export interface Refusal {
   readonly code: ErrorCode
   readonly field: string
   readonly value: unknown
 }
 
-/** The stable part of the refusal, after making sure that it names the field and a way out. */
+/** Returns the stable part of the error that a call throws. Checks that the error names its field and a remedy. */
 export function refusalOf(call: () => unknown): Refusal {
   const { code, field, value, remedy, message } = thrownBy(call)
   if (field === undefined || !message.includes(field))

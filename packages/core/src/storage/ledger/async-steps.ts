@@ -18,7 +18,7 @@ import {
 } from './step-kinds.ts'
 
 /**
- * Steps over an asynchronous ledger: the ledger reads the needs of a step, the step decides, and the ledger writes the
+ * Runs steps on an asynchronous ledger: the ledger reads what a step needs, the step decides, and the ledger writes the
  * decision.
  */
 export class AsyncSteps extends AsyncWrites implements LedgerSteps {
@@ -43,8 +43,9 @@ export class AsyncSteps extends AsyncWrites implements LedgerSteps {
     const taken: OccurrenceRecord[] = []
     let page = await ledger.due(query, { limit: limit + 1, cursor: null })
     let rest = page.occurrences
-    // An occurrence that seems to be due may belong to a paused job or another node, or be queued again. The claim
-    // reads past any number of these. Occurrences of deleted and replaced jobs are left to the following claims too.
+    // An occurrence that seems to be due may belong to a paused job or to another node, or be queued again. The claim reads
+    // past any number of such occurrences. Once the claim has canceled `canceledByClaim` occurrences, it leaves the rest to
+    // later claims.
     while (taken.length < limit && tally.left < canceledByClaim && (rest.length > 0 || page.cursor !== null)) {
       if (rest.length === 0) {
         page = await ledger.due(query, { limit: limit - taken.length + 1, cursor: page.cursor })
@@ -63,7 +64,7 @@ export class AsyncSteps extends AsyncWrites implements LedgerSteps {
       ledger.cancelRequested(owner),
       seen === undefined ? ledger.nextDueAt(query) : seen,
     ])
-    // A cancel request outlives a release, so a claimed occurrence may have one.
+    // A cancel request stays after a release, so a claimed occurrence may have a cancel request.
     const asked = new Map([...running, ...taken].map((record) => [record.id, record]))
     return {
       claimed: taken.sort(compareOrder),
@@ -77,7 +78,7 @@ export class AsyncSteps extends AsyncWrites implements LedgerSteps {
   }
 }
 
-/** Repairs jobs with queued occurrences and without an active one. */
+/** The step of a sweep: repairs jobs that have queued occurrences but no active one. */
 const tends: StepKind<JobId, boolean> = {
   wholeJobs: false,
   jobOf: (id) => id,
@@ -91,13 +92,15 @@ const tends: StepKind<JobId, boolean> = {
     if (cancelsBelow !== null) {
       return { ...needsNothing, queued, counts: true, superseded: needsSuperseded(cancelsBelow, canceledByClaim) }
     }
-    // The repair depends on the exact number of active occurrences.
+    // The repair must know the exact number of active occurrences.
     return stored.counts.queued === 0 ? needsNothing : { ...needsNothing, queued: items.length * queued, counts: true }
   },
   step: (context, { job }) => job !== undefined && tend(context, job),
 }
 
-/** Claims the occurrences of a page that are still due. `passedOver` receives the jobs that allow no claim. */
+/**
+ * The step that claims the occurrences of a page that are still due. The step adds jobs that allow no claim to `passedOver`.
+ */
 function claims(
   request: ClaimRequest,
   passedOver: Set<JobId>,
@@ -114,7 +117,7 @@ function claims(
         head.cancelsBelow === null
           ? { ...needsNothing, counts: head.overlap.policy !== 'allow' && !arePlacesFor(stored, 0) }
           : needsInPassing(items, head)
-      // Each start wakes one.
+      // Under a start rate, each start wakes one queued occurrence.
       return head.overlap.startRate === undefined ? needs : { ...needs, queued: needs.queued + items.length }
     },
     step(context, { job }, address) {

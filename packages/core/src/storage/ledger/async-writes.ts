@@ -20,7 +20,7 @@ import { LoadedJob } from './loaded-job.ts'
 import type { StepContext } from './step-context.ts'
 import { cancels, creates, reaps, saves, settles, type StepKind } from './step-kinds.ts'
 
-/** The part of an asynchronous ledger that runs steps. */
+/** The part of an asynchronous ledger that runs writing steps. */
 export type AsyncWriter = Pick<
   AsyncLedger,
   'unit' | 'itemsPerStep' | 'concurrency' | 'capabilities' | 'run' | 'quickSettle' | 'quickCreates' | 'quickSettles'
@@ -28,8 +28,8 @@ export type AsyncWriter = Pick<
   Pick<CommitControl, 'notify'>
 
 /**
- * The methods of a `Storage` that write, as steps on an asynchronous ledger: all of an adapter's writes, the writes inside a
- * user's transaction, or only the rare writes of an adapter with native code for the frequent ones.
+ * The writing methods of a `Storage`, as steps on an asynchronous ledger. Adapters use them for all writes, for writes inside a
+ * user's transaction, or only for rare writes if the frequent writes have native code.
  */
 export class AsyncWrites {
   readonly #ledger: AsyncWriter
@@ -38,7 +38,7 @@ export class AsyncWrites {
     this.#ledger = ledger
   }
 
-  /** As in `Storage`. */
+  /** Creates occurrences, as `Storage.createOccurrences` does. */
   async createOccurrences({ now, owner, items }: CreateOccurrencesRequest): Promise<readonly CreateAnswer[]> {
     const ledger = this.#ledger
     const rules = (some: readonly CreateItem[]) => this.each(now, some, creates(owner))
@@ -46,7 +46,7 @@ export class AsyncWrites {
     return await quickly(items, async (some) => await ledger.quickCreates?.(some, { now, owner }), rules)
   }
 
-  /** As in `Storage`. */
+  /** Settles occurrences, as `Storage.settle` does. */
   async settle(request: SettleRequest): Promise<readonly SettleAnswer[]> {
     const ledger = this.#ledger
     const { now } = request
@@ -72,7 +72,7 @@ export class AsyncWrites {
     return answers
   }
 
-  /** As in `Storage`. */
+  /** Changes jobs, as `Storage.saveJobs` does. */
   async saveJobs({
     now,
     changes,
@@ -81,17 +81,17 @@ export class AsyncWrites {
     return await this.each(now, changes, saves(cancelLimit))
   }
 
-  /** As in `Storage`. */
+  /** Cancels occurrences, as `Storage.cancel` does. */
   async cancel({ now, items }: CancelOccurrencesRequest): Promise<readonly CancelAnswer[]> {
     return await this.each(now, items, cancels)
   }
 
-  /** As in `Storage`. */
+  /** Takes occurrences from their owners, as `Storage.reap` does. */
   async reap({ now, items }: ReapRequest): Promise<readonly ReapAnswer[]> {
     return await this.each(now, items, reaps)
   }
 
-  /** Executes the items of a call, and answers in their order. */
+  /** Executes the items of a call, and returns the answers in the order of the items. */
   async each<Item, Answer>(
     now: number,
     items: readonly Item[],
@@ -105,7 +105,7 @@ export class AsyncWrites {
     return answers
   }
 
-  /** Groups of steps that may run concurrently; the steps of a group run in sequence. */
+  /** Divides items into groups of steps. Groups may run concurrently; the steps of a group run in sequence. */
   #groupsOf<Item, Answer>(
     items: readonly Item[],
     kind: StepKind<Item, Answer>,
@@ -160,7 +160,7 @@ export class AsyncWrites {
         })
       },
       decide(found) {
-        // A repeated step starts without changes and wake-ups.
+        // If the ledger repeats the step, it must start without the changes and wake-ups of the earlier try.
         const context: StepContext = { now, wakeUps: new Set() }
         const jobs = loadedJobs(found)
         for (const { item, index } of placed) {
@@ -187,7 +187,7 @@ export class AsyncWrites {
   }
 }
 
-/** Items that share their job with no other item first use the fast path; the rules process the rest. */
+/** Executes items. Items whose job no other item has first use the fast path; the rules process the rest. */
 async function quickly<Item extends { readonly jobId: JobId }, Answer>(
   items: readonly Item[],
   quick: (items: readonly Item[]) => Promise<readonly (Answer | null)[] | undefined>,
@@ -215,7 +215,7 @@ async function quickly<Item extends { readonly jobId: JobId }, Answer>(
   return answers
 }
 
-/** The indexes of items that share their job with no other item; `null` if all do. */
+/** Returns the indexes of items whose job no other item has. Returns `null` if this holds for all items. */
 function standingAlone(items: readonly { readonly jobId: JobId }[]): readonly number[] | null {
   if (new Set(items.map(({ jobId }) => jobId)).size === items.length) return null
   const counts = new Map<JobId, number>()
@@ -223,12 +223,12 @@ function standingAlone(items: readonly { readonly jobId: JobId }[]): readonly nu
   return [...items.keys()].filter((index) => counts.get((items[index] as { readonly jobId: JobId }).jobId) === 1)
 }
 
-/** A repeated commit with an unknown outcome would not know which occurrence it took. */
+/** Removes `takeNext`: if the outcome of a commit is unknown, its repetition would not know which occurrence it took. */
 function withoutTaking({ takeNext, ...item }: SettleItem): SettleItem {
   return item
 }
 
-/** An item with its index among the answers. */
+/** An item of a call, with its index among the answers. */
 interface Placed<Item> {
   readonly item: Item
   readonly index: number

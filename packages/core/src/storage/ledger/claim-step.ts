@@ -6,23 +6,23 @@ import type { JobLedger, LedgerEntry } from './job-ledger.ts'
 import { canceledInPassing } from '../tuning.ts'
 import { cancelSuperseded, noteStart, replaceRecord, type StepContext, wakeFirst, wakeOne } from './step-context.ts'
 
-/** The side effects of claims. */
+/** The side effects of the claims of one call. */
 export interface ClaimTally {
-  /** Number of canceled occurrences of deleted and replaced jobs. */
+  /** Number of occurrences of deleted and replaced jobs that the claims canceled. */
   left: number
-  /** Whether the claim woke an occurrence, instead of those or after a start, that may precede occurrences already read. */
+  /** Whether a claim has woken an occurrence, which may precede occurrences that were already read. */
   woke: boolean
   /**
-   * The earliest instant at which a pause ends, or a start rate allows a start, for an occurrence that this claim left
-   * out; infinite without one.
+   * The earliest instant at which a pause ends, or a start rate allows a start, for an occurrence that this claim left out;
+   * infinite if there is none.
    */
   resumesAt: number
 }
 
 /**
- * Starts one pending occurrence for the owner. Under a start rate it also wakes the next one, which may start too.
- * Returns `null` without a start in these cases. The places of the job are taken: the occurrence is queued again. The
- * job was deleted, or the occurrence is superseded: it is canceled, or earlier ones of its kind are.
+ * Starts one pending occurrence for the owner. Under a start rate, each start also wakes the next occurrence. Returns `null` if
+ * the occurrence does not start: it is queued again because the places of the job are taken, it waits for the start rate, or it
+ * is canceled because its job was deleted or because it is superseded.
  */
 export function claimStep(
   context: StepContext,
@@ -64,7 +64,10 @@ export function claimStep(
   return record
 }
 
-/** The first occurrence that the start rate delays waits for its time; further due ones are queued behind it. */
+/**
+ * Delays an occurrence by the start rate: the first occurrence of the job in this step waits until `until`; further occurrences
+ * are queued again behind it.
+ */
 function holdBack(context: StepContext, job: JobLedger, entry: LedgerEntry, until: number): void {
   context.heldJobs ??= new Set()
   const held = context.heldJobs
@@ -80,7 +83,7 @@ function wakeBehind(context: StepContext, job: JobLedger, started: OccurrenceRec
   const address = wakeOne(context, job)
   const woken = address === null ? undefined : job.find(address)?.record
   if (woken === undefined) return
-  // By a clock that is behind, it is not due yet.
+  // If the clock of the claiming node is behind, the woken occurrence is not due yet.
   const from = Math.max(nextStartAt(job.head), woken.dueAt)
   if (from > context.now) {
     tally.resumesAt = Math.min(tally.resumesAt, from)
@@ -90,14 +93,14 @@ function wakeBehind(context: StepContext, job: JobLedger, started: OccurrenceRec
   tally.woke = true
 }
 
-/** Whether an occurrence that was woken meanwhile may start too and precedes it. */
+/** Returns whether an occurrence that this step has woken precedes the given occurrence, and may start too. */
 function isOvertaking({ wokenBehind }: StepContext, { head }: JobLedger, { record }: LedgerEntry): boolean {
   return wokenBehind?.get(head.id)?.some((woken) => compareOrder(woken, record) < 0) === true
 }
 
 /**
- * A pending occurrence has a place, with two exceptions: it was delayed and others have taken the places, or the job's
- * `maxConcurrency` was lowered.
+ * Returns whether the job has no free place for a pending occurrence. A pending occurrence usually holds a place. Exceptions:
+ * the occurrence was delayed and others have taken the places, or the job's `maxConcurrency` was lowered.
  */
 function isBlocked({ head, counts }: JobLedger, { record }: LedgerEntry): boolean {
   const places = placesOf(head.overlap)
@@ -105,7 +108,7 @@ function isBlocked({ head, counts }: JobLedger, { record }: LedgerEntry): boolea
   return running >= places || (isDelayed(record) && pending - delayed + running >= places)
 }
 
-/** Whether a claim may take the occurrence, checked again within the claiming step. */
+/** Returns whether a claim may take the occurrence. The claiming step checks this again. */
 export function isClaimable(
   job: JobLedger,
   { record }: LedgerEntry,

@@ -1,15 +1,18 @@
-// For ledgers that keep objects: core copies all values that cross the boundary, as serialization would. Values that rarely
-// change, such as a job's definition, are copied once and frozen, and then go out without a copy.
+// If a ledger keeps objects, core copies all values that enter or leave the storage, as serialization would. Values that rarely
+// change, such as a job's definition, are copied and frozen on entry, and leave the storage without a copy.
 
 const nothing = Object.freeze({})
 
-/** Returns a copy of what goes in, without members that are `undefined`. Most slots have no details, and share one object. */
+/**
+ * Returns a copy of a value that enters the storage, without members that are `undefined`. Most slots have no details, and
+ * share one empty object.
+ */
 export function copyIn<T>(value: T): T {
   if (typeof value !== 'object' || value === null) return value
   return Array.isArray(value) ? (value.map(copyIn) as T) : copyMembers(value, copyIn)
 }
 
-/** As {@link copyIn}, deeply frozen. Returns the value itself if it is deeply frozen. */
+/** Returns a deeply frozen copy of a value that enters the storage. Returns the value itself if it is deeply frozen already. */
 export function freezeIn<T>(value: T): T {
   if (isDeeplyFrozen(value)) return value
   const copy = Array.isArray(value) ? (value.map(freezeIn) as T) : copyMembers(value as T & object, freezeIn)
@@ -21,14 +24,14 @@ function isDeeplyFrozen(value: unknown): boolean {
   return Object.isFrozen(value) && Object.values(value).every(isDeeplyFrozen)
 }
 
-/** Returns a copy of what goes out. Its frozen parts are those of the value. */
+/** Returns a copy of a value that leaves the storage. Frozen parts are not copied. */
 export function copyOut<T>(value: T): T {
   if (typeof value !== 'object' || value === null || Object.isFrozen(value)) return value
   return Array.isArray(value) ? (value.map(copyOut) as T) : copyMembers(value, copyOut)
 }
 
 function copyMembers<T extends object>(value: T, copyMember: (member: unknown) => unknown): T {
-  // A spread is the fastest copy, and keeps a member `__proto__`.
+  // A spread is the fastest copy, and keeps a member named `__proto__`.
   const copy = { ...value } as Record<string, unknown>
   let isEmpty = true
   for (const key in copy) {

@@ -41,7 +41,7 @@ import {
 } from './step-context.ts'
 import { canceledByClaim, canceledInPassing } from '../tuning.ts'
 
-/** One item of `createOccurrences`: creates an occurrence, or decides about several slots. */
+/** Executes one item of `createOccurrences`: creates an occurrence, or decides several missed slots. */
 export function createStep(
   context: StepContext,
   job: JobLedger | undefined,
@@ -73,7 +73,7 @@ export function createStep(
   }
 }
 
-/** The occurrence that blocks the key of a request. */
+/** Returns the occurrence that blocks the key of a request, if any. */
 function blockingKey(job: JobLedger, item: CreateRequested): OccurrenceRecord | undefined {
   const { key } = item
   if (key === undefined) return undefined
@@ -125,7 +125,7 @@ function createDue(
   const displaced = decision.displacesWaiting ? displace(context, job, superseded) : none
   const cancelRequested = decision.cancelsRunning ? askAllToCancel(context, job) : none
   const record = inTime(context, job, createdOccurrence(item, decision, owner, context.now))
-  // The answer to a skipped request was lost; its record exists.
+  // If the record of a skipped request exists, the answer to an earlier call was lost.
   const isRepeated = record.id !== item.id && job.find(record) !== undefined
   if (!isRepeated) createRecord(context, job, record)
   if (record.state === 'running') noteStart(context, job)
@@ -134,8 +134,8 @@ function createDue(
 }
 
 /**
- * Cancels some superseded slots and wakes the next occurrence, so that the created occurrence meets the state without
- * superseded slots. Returns whether some remain.
+ * Cancels some superseded slots and wakes the next occurrence, before the overlap rule decides about a new occurrence. Returns
+ * whether superseded slots remain.
  */
 function passSuperseded(context: StepContext, job: JobLedger): boolean {
   if (job.head.cancelsBelow === null || job.head.overlap.policy === 'allow') return false
@@ -145,8 +145,8 @@ function passSuperseded(context: StepContext, job: JobLedger): boolean {
 }
 
 /**
- * Cancels the waiting occurrences of a job, except delayed and superseded ones. While superseded ones exist, it reads
- * at most `canceledByClaim` occurrences.
+ * Cancels the waiting occurrences of a job, except delayed and superseded occurrences. If superseded slots remain, reads at
+ * most `canceledByClaim` occurrences.
  */
 function displace(context: StepContext, job: JobLedger, superseded: boolean): readonly OccurrenceAddress[] {
   const waiting = waitingOf(job, superseded ? canceledByClaim : Number.POSITIVE_INFINITY)

@@ -5,7 +5,7 @@ import type { JobLedger, LedgerEntry } from './job-ledger.ts'
 import { replaceRecord, type StepContext, wakeNext, type NextOne, takeNext } from './step-context.ts'
 import { isHeldBy, judgeSettle } from '../rules.ts'
 
-/** One item of `cancel`: cancels an occurrence, or stores a request for its owner. */
+/** Executes one item of `cancel`: cancels the occurrence, or stores a cancel request for its owner. */
 export function cancelStep(context: StepContext, job: JobLedger | undefined, item: CancelItem): CancelAnswer {
   const entry = job?.find(item)
   if (job === undefined || entry === undefined) return { outcome: 'absent' }
@@ -21,7 +21,7 @@ export function cancelStep(context: StepContext, job: JobLedger | undefined, ite
   return { outcome: 'canceled', woken: wakeNext(context, job) }
 }
 
-/** One item of `reap`: takes an occurrence from an owner that does not settle it. */
+/** Executes one item of `reap`: takes an occurrence from an owner that did not settle it in time. */
 export function reapStep(context: StepContext, job: JobLedger | undefined, item: ReapItem): ReapAnswer {
   const entry = job?.find(item)
   if (job === undefined || entry === undefined) return { outcome: 'lost', state: 'absent', token: 0 }
@@ -42,7 +42,7 @@ export function reapStep(context: StepContext, job: JobLedger | undefined, item:
 
 const nothingWoken: NextOne = Object.freeze({ woken: null })
 
-/** One item of `settle`. */
+/** Executes one item of `settle`: stores the progress, the end or the release of an occurrence. */
 export function settleStep(context: StepContext, job: JobLedger | undefined, item: SettleItem): SettleAnswer {
   const entry = job?.find(item)
   if (job === undefined || entry === undefined) return { outcome: 'lost', state: 'absent', token: 0 }

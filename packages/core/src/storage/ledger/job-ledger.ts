@@ -4,7 +4,7 @@ import { isFinal, type LiveState, type OccurrenceAddress, type OccurrenceRecord 
 import { isDelayed, type PauseEnd } from '../rules.ts'
 import type { LiveCounts } from '../storage.ts'
 
-/** The part of a job's head that steps on its occurrences read. A complete {@link JobRecord} also fits. */
+/** The members of a job's head that steps on its occurrences read. A complete {@link JobRecord} also has this type. */
 export type LedgerHead = Pick<
   JobRecord,
   | 'id'
@@ -18,7 +18,7 @@ export type LedgerHead = Pick<
   | 'starts'
   | 'deletedAt'
 > & {
-  /** Only its end matters. */
+  /** The pause of the job; steps read only its end. */
   readonly paused: PauseEnd | null
 }
 
@@ -53,23 +53,23 @@ export function jobRecordOf(head: LedgerHead, beside: BesideHead): JobRecord {
 
 /** Counts of a job's live occurrences. */
 export interface JobCounts extends LiveCounts {
-  /** Number of delayed occurrences among the pending, see `isDelayed`. */
+  /** Number of delayed occurrences among the pending occurrences, see `isDelayed`. */
   readonly delayed: number
 }
 
 /** A mutable {@link JobCounts} that steps update. */
 export type RunningCounts = { -readonly [Name in keyof JobCounts]: JobCounts[Name] }
 
-/** Adds a record to the counts of its job, or removes it. */
+/** Adds a record to the counts of its job (`by` 1), or removes it (`by` -1). */
 export function countRecord(counts: RunningCounts, record: OccurrenceRecord, by: 1 | -1): void {
   if (isFinal(record.state)) return
   counts[record.state as LiveState] += by
   if (isDelayed(record)) counts.delayed += by
 }
 
-/** An occurrence that a ledger has read. Adapters may add members, and get them back with a change. */
+/** An occurrence that a ledger has read. Adapters may add members, which core passes back with a change. */
 export interface LedgerEntry {
-  /** The record as read. */
+  /** The record as the ledger has read it. */
   readonly record: OccurrenceRecord
 }
 
@@ -78,41 +78,48 @@ export interface LedgerEntry {
  * at once. Other steps see all of them, or none, after the end of the step.
  */
 export interface JobLedger<Entry extends LedgerEntry = LedgerEntry> {
-  /** The head, with the changes of this step. */
+  /** The head of the job, with the changes of this step. */
   readonly head: LedgerHead
-  /** Counts of the job's live occurrences. */
+  /** Counts of the job's live occurrences, with the changes of this step. */
   readonly counts: JobCounts
 
-  /** The occurrence with this id. The instant of a trigger or a replay may differ from that of the address. */
+  /**
+   * Finds the occurrence with this id. Only the id counts: for a trigger or a replay, `scheduledAt` of the address may differ.
+   */
   find(address: OccurrenceAddress): Entry | undefined
-  /** As {@link find}, for an id that determines the instant: a slot, or an entry of a recovery. */
+  /** Finds an occurrence as {@link find} does, for an id that determines the instant: a slot, or an entry of a recovery. */
   findSlot(address: OccurrenceAddress): Entry | undefined
-  /** The last occurrence with this `namingKey`; `undefined` if none exists or it was pruned. */
+  /** Finds the last occurrence with this `namingKey`; `undefined` if none exists or it was pruned. */
   findByKey(keyId: OccurrenceId): Entry | undefined
   /**
-   * The first `limit` live occurrences in a state, ties by id: pending and queued ones by `orderAt`, running ones by
-   * `scheduledAt`.
+   * Returns the first `limit` live occurrences in a state, ties by id: pending and queued occurrences by `orderAt`, running
+   * occurrences by `scheduledAt`.
    */
   live(state: LiveState, limit: number): readonly Entry[]
-  /** As {@link live}, restricted to superseded slots, see `isSuperseded`. Steps call it only while `cancelsBelow` is set. */
+  /**
+   * Returns occurrences as {@link live} does, but only superseded slots, see `isSuperseded`. Steps call `superseded` only while
+   * `cancelsBelow` is set.
+   */
   superseded(state: 'pending' | 'queued', limit: number): readonly Entry[]
 
-  /** Adds an occurrence whose id the ledger does not hold. Its `namingKey`, if it has one, names it from now on. */
+  /**
+   * Adds an occurrence whose id the ledger does not hold. If the occurrence has a `namingKey`, the key names it from now on.
+   */
   create(record: OccurrenceRecord): void
   /** Replaces the record of a live occurrence. */
   replace(entry: Entry, record: OccurrenceRecord): void
-  /** Sets the next instant, and moves the watermark forward, never back. */
+  /** Sets the job's next instant, and moves the watermark forward, never back. */
   advance(watermark: number, nextAt: number | null): void
-  /** Sets `cancelsBelow` to `null`. */
+  /** Sets the job's `cancelsBelow` to `null`. */
   endCancel(): void
-  /** Sets the starts. Steps call it only for a job with a start rate. */
+  /** Sets the recorded starts of the job. Steps call `noteStarts` only for a job with a start rate. */
   noteStarts(starts: readonly number[]): void
 
-  /** The whole head. */
+  /** The complete head of the job. */
   readonly job: JobRecord
   /**
-   * Replaces the whole head. `version` is a new version to keep, `null` when the version in force stays. A change of
-   * the pause changes the instants at which the job's pending occurrences become claimable, see `claimableFrom`.
+   * Replaces the whole head. `version` is a new version to store; `null` if the version in force stays. A change of the pause
+   * changes the instants at which the job's pending occurrences become claimable, see `claimableFrom`.
    */
   save(job: JobRecord, version: JobVersionRecord | null): void
 }

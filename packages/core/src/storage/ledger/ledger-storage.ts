@@ -11,20 +11,20 @@ type Step<Method> = Method extends (request: infer Request) => Promise<infer Ans
   ? (request: Request) => MaybePromise<Answer>
   : never
 
-/** The writing methods, as a kind of ledger implements them. */
+/** The writing methods of a storage, as each kind of ledger implements them. */
 export type LedgerSteps = {
   readonly [Name in 'saveJobs' | 'createOccurrences' | 'claim' | 'settle' | 'cancel' | 'reap']: Step<Storage[Name]>
 } & {
-  /** For a ledger with `within`. */
+  /** Returns the steps for a transaction of the caller; absent unless the ledger has `within`. */
   within?(transaction: unknown): LedgerStepsWithin
 }
 
-/** The steps that a user's transaction can carry. */
+/** The steps that can run inside a user's transaction. */
 export interface LedgerStepsWithin extends Pick<LedgerSteps, 'createOccurrences' | 'settle'> {
   forbidCommit(): MaybePromise<void>
 }
 
-/** One connection to a ledger: the behaviour that all storages share. */
+/** A storage on one connection to a ledger: the behaviour that all storages share. */
 export class LedgerStorage implements Storage {
   readonly specVersion = 1
   readonly capabilities: StorageCapabilities
@@ -73,7 +73,7 @@ export class LedgerStorage implements Storage {
     return {
       createOccurrences: async (request) => this.#out(steps.createOccurrences(this.#in(request))),
       settle: async (request) => this.#out(steps.settle(this.#in(request))),
-      // Works on a closed storage too.
+      // `forbidCommit` works on a closed storage too.
       forbidCommit: async () => steps.forbidCommit(),
     }
   }
@@ -130,7 +130,9 @@ export class LedgerStorage implements Storage {
   }
 }
 
-/** Removes what a ledger may return beyond the request: runs of the latest occurrences, and further counts. */
+/**
+ * Removes from an answer what a ledger may return beyond the request: task runs of the latest occurrences, and further counts.
+ */
 function bare({ counts, latest, ...answer }: GetAnswer): GetAnswer {
   return {
     ...answer,

@@ -21,38 +21,40 @@ import type {
 import type { JobCounts, JobLedger, LedgerEntry, LedgerHead } from './job-ledger.ts'
 import type { MaybePromise } from './maybe-promise.ts'
 
-/** The removal of history. */
+/** The primitives of an adapter that remove history. */
 export interface HistoryRemover {
   /**
-   * Removes finished occurrences of a job and raises its prune floor to `floor`, both in one step, or the floor first.
-   * Returns the number of removed occurrences; concurrent calls may count the same one. Returns `null`, without a
-   * change, if the job does not exist or its next instant lies at or before the floor.
+   * Removes final occurrences of a job and raises its prune floor to `floor`, both in one step, or the floor first. Returns the
+   * number of removed occurrences; concurrent calls may count the same occurrence. Returns `null`, without a change, if the job
+   * does not exist or its next instant lies at or before the floor.
    */
   removeHistory(removal: HistoryRemoval): MaybePromise<number | null>
-  /** Drops a tombstone that was deleted before `before` and has no occurrences, and versions that nothing refers to. */
+  /**
+   * Removes a tombstone that was deleted before `before` and has no occurrences, and versions to which no occurrence refers.
+   */
   forget(jobId: JobId, before: number): MaybePromise<void>
 }
 
 /**
- * The part that an adapter supplies; `storageFromLedger` makes a complete `Storage` of it.
+ * The part of a storage that an adapter supplies; `storageFromLedger` makes a complete `Storage` of it.
  *
  * - `sync`: the data can be read and written within one synchronous transaction (memory, an embedded database).
- * - `async`: reads and writes are asynchronous (a server, a key-value store). Core states the needs of a step, decides
- *   on the records read, and states the writes.
+ * - `async`: reads and writes are asynchronous (a server, a key-value store). Core states the needs of a step, decides on the
+ *   records read, and states the writes.
  */
 export type Ledger = SyncLedger | AsyncLedger
 
-/** Further operations of a step in a user's transaction, see `Storage.within`. */
+/** Further operations of a ledger inside a user's transaction, see `Storage.within`. */
 export interface CommitControl {
-  /** As in `StorageWithin`. */
+  /** Makes the commit of the user's transaction impossible, as `StorageWithin.forbidCommit` does. */
   forbidCommit(): MaybePromise<void>
-  /** Sends wake-ups for the changes of a step to the other connections, after the commit of the transaction. */
+  /** Sends wake-ups for the changes of a step to the other connections, once the user's transaction is committed. */
   notify?(kinds: ReadonlySet<WakeUp['kind']>): MaybePromise<void>
 }
 
 /**
- * A synchronous ledger inside a user's transaction. Its `transaction` neither begins nor commits one; it undoes the
- * writes of a step that throws.
+ * A synchronous ledger inside a user's transaction. Its `transaction` neither begins nor commits the user's transaction, and
+ * undoes the writes of a step that throws.
  */
 export interface SyncLedgerWithin<Entry extends LedgerEntry = LedgerEntry>
   extends Pick<SyncLedger<Entry>, 'transaction' | 'job' | 'quickCreate' | 'quickSettle'>,
@@ -61,68 +63,73 @@ export interface SyncLedgerWithin<Entry extends LedgerEntry = LedgerEntry>
 /** An asynchronous ledger inside a user's transaction, as {@link SyncLedgerWithin}. */
 export interface AsyncLedgerWithin extends Pick<AsyncLedger, 'run' | 'quickSettle'>, CommitControl {}
 
-/** The common part of both kinds of ledger: reads outside of steps, and the life cycle. */
+/** The members that both kinds of ledger have: reads outside of steps, and closing. */
 export interface LedgerBase {
-  /** How a user opens such a storage, for messages: `memoryStorage()`. */
+  /** The call with which a user opens such a storage, for messages: `memoryStorage()`. */
   readonly opener: string
-  /** As in `Storage`. */
+  /** The properties of the storage that tune the engine, as in `Storage`. */
   readonly capabilities: StorageCapabilities
   /**
-   * True for a ledger that keeps and returns the objects themselves: core then copies the inputs and outputs of its
-   * steps. False for a ledger that serializes.
+   * Whether the ledger keeps and returns the objects themselves: core then copies the inputs and outputs of its steps. False
+   * for a ledger that serializes.
    */
   readonly keepsObjects: boolean
 
-  /** As in `Storage`. The caller owns the result. `latest` may contain task runs, which core removes. */
+  /** Reads records as `Storage.get` does. The caller owns the answer. `latest` may contain task runs, which core removes. */
   get(request: GetRequest): MaybePromise<GetAnswer>
-  /** As in `Storage`. What comes out is the caller's. */
+  /** Reads jobs as `Storage.listJobs` does. The caller owns the answer. */
   listJobs(query: JobQuery): MaybePromise<Page<JobRecord>>
-  /** As in `Storage`. The caller owns the result. It may contain task runs that were not requested, which core removes. */
+  /**
+   * Reads occurrences as `Storage.listOccurrences` does. The caller owns the answer, which may contain task runs that were not
+   * requested; core removes them.
+   */
   listOccurrences(query: OccurrenceQuery): MaybePromise<Page<OccurrenceRecord>>
 
-  /** The primitives of core's `prune`, or a complete `prune` of the ledger. */
+  /** The primitives for core's `prune`, or a complete `prune` of the adapter. */
   readonly history: HistoryRemover | { prune(request: PruneRequest): MaybePromise<PruneAnswer> }
 
-  /** As in `Storage`. What comes out is the caller's. */
+  /** Writes and reads node records as `Storage.heartbeat` does. The caller owns the answer. */
   heartbeat(request: HeartbeatRequest): MaybePromise<HeartbeatAnswer>
 
-  /** As in `Storage`. */
+  /** Reads the clock of the storage, as `Storage.serverTime` does. */
   serverTime?(): Promise<number>
-  /** As in `Storage`. */
+  /** Registers a listener for wake-ups, as `Storage.subscribe` does. */
   subscribe?(listener: (wakeUp: WakeUp) => void): () => void
-  /** Sends wake-ups for the changes of a stored step to the other connections. A lost one costs latency only. */
+  /**
+   * Sends wake-ups for the changes of a stored step to the other connections. A lost wake-up delays work until the next poll.
+   */
   notify?(kinds: ReadonlySet<WakeUp['kind']>): void
-  /** Called once. */
+  /** Closes the connection. Core calls `close` once. */
   close(): MaybePromise<void>
 }
 
-/** What `removeHistory` takes. */
+/** What `removeHistory` removes. */
 export interface HistoryRemoval {
   readonly jobId: JobId
-  /** Final occurrences, oldest first. */
+  /** Final occurrences to remove, oldest first. */
   readonly occurrences: readonly OccurrenceAddress[]
-  /** The keys that these occurrences had when they were created. Each is freed if it still names that occurrence. */
+  /** The keys that these occurrences took when they were created. The ledger frees each key that still names its occurrence. */
   readonly keys: readonly NamedKey[]
-  /** The new prune floor, in epoch milliseconds. */
+  /** The new prune floor of the job, in epoch milliseconds. */
   readonly floor: number
 }
 
-/** A `details.keyId`, and an occurrence with that key. */
+/** A `details.keyId`, and the occurrence that has it. */
 export interface NamedKey {
-  /** The id of the key. */
+  /** The id of the reusable key. */
   readonly keyId: OccurrenceId
   /** The occurrence that has this `details.keyId`. */
   readonly occurrence: OccurrenceAddress
 }
 
-/** Which pending occurrences a claim takes. */
+/** Which pending occurrences a claim may take. */
 export interface DueQuery {
   readonly now: number
-  /** Handler keys that the node cannot serve. */
+  /** Handler keys of jobs that the node cannot run. */
   readonly exceptHandlerKeys: readonly string[]
 }
 
-/** The answer of a fast path that has started a slot. */
+/** The answer of a fast path that has created and started a slot. */
 export const slotStarted: CreateAnswer = Object.freeze({
   outcome: 'created',
   state: 'running',
@@ -132,136 +139,156 @@ export const slotStarted: CreateAnswer = Object.freeze({
   cancelRequested: Object.freeze([]),
 })
 
-/** The answer of a fast path that has settled an occurrence without waking another one. */
+/** The answer of a fast path that has settled an occurrence without waking another occurrence. */
 export const settledAlone: SettleAnswer = Object.freeze({ outcome: 'ok', woken: null, cancelRequested: null })
 
 /** A ledger with synchronous steps. All reads and writes of a step happen within one call of `transaction`. */
 export interface SyncLedger<Entry extends LedgerEntry = LedgerEntry> extends LedgerBase {
   readonly kind: 'sync'
 
-  /** For `Storage.within`. @throws JobistemerError `INVALID_TRANSACTION` */
+  /**
+   * Returns the ledger inside a transaction of the caller, for `Storage.within`.
+   * @throws JobistemerError `INVALID_TRANSACTION`
+   */
   within?(transaction: unknown): SyncLedgerWithin<Entry>
 
-  /** Runs a writing step exclusively. If this resolves, the step is stored; if it rejects, nothing is. */
+  /** Runs a writing step exclusively. If the call resolves, the step is stored; if it rejects, no part of the step is. */
   transaction<T>(now: number, step: () => T): MaybePromise<T>
-  /** Runs a reading step on one consistent state. */
+  /** Runs a reading step. The step sees one consistent state. */
   read<T>(step: () => T): MaybePromise<T>
 
-  // Steps call the following members.
+  // Only steps call the members below.
 
-  /** A job, tombstones too. */
+  /** Returns the job with this id, also a tombstone; `undefined` without one. */
   job(id: JobId): JobLedger<Entry> | undefined
   /**
-   * An optional fast path for ordinary items. Returns `null`, without a change, for any other item; core then runs the
-   * step.
+   * An optional fast path that creates an ordinary item. Returns `null`, without a change, for any other item; core then runs
+   * the step.
    */
   quickCreate?(item: CreateItem, owner: Owner): CreateAnswer | null
-  /** As {@link quickCreate}. Handles an end only if it wakes no occurrence. */
+  /**
+   * An optional fast path that settles an ordinary item, as {@link quickCreate} creates one. It handles an end only if the end
+   * wakes no occurrence.
+   */
   quickSettle?(item: SettleItem): SettleAnswer | null
   /** Stores a new job. */
   createJob(job: JobRecord, version: JobVersionRecord): void
-  /** Whether an unpaused job has a due pending occurrence. Only reads. */
+  /** Returns whether a job that is not paused has a due pending occurrence. Changes nothing. */
   hasDue(query: DueQuery): boolean
-  /** The first `limit` due occurrences, least `orderAt` first, ties by id. */
+  /** Returns the first `limit` due occurrences, least `orderAt` first, ties by id. */
   due(query: DueQuery, limit: number): readonly { readonly job: JobLedger<Entry>; readonly entry: Entry }[]
   /**
-   * When the next pending occurrence becomes due after `now`. May be the earlier instant of an occurrence that the
-   * query leaves out. `null` if none is pending.
+   * Returns when the next pending occurrence becomes due after `now`; `null` if none is pending. May be the earlier instant of
+   * an occurrence that the query leaves out.
    */
   nextDueAt(query: DueQuery): number | null
-  /** Running ones of exactly this owner that were asked to cancel, least `scheduledAt` first. */
+  /** Returns the running occurrences of exactly this owner that have a cancel request, least `scheduledAt` first. */
   cancelRequested(owner: Owner): readonly OccurrenceRecord[]
-  /** Jobs with queued occurrences, and with no active one or with `cancelsBelow`. A delayed one is not active. Only reads. */
+  /**
+   * Returns jobs with queued occurrences that have no active occurrence, or that have `cancelsBelow`. A delayed occurrence is
+   * not active. Changes nothing.
+   */
   stranded(): readonly JobId[]
 }
 
-/** A ledger with asynchronous steps. */
+/** A ledger with asynchronous reads and writes. */
 export interface AsyncLedger extends LedgerBase {
   readonly kind: 'async'
-  /** The scope of one `run`: all jobs of a call in one transaction, or each job in a separate guarded commit. */
+  /**
+   * What one `run` covers: all jobs of a call in one transaction (`call`), or each job in a separate guarded commit (`job`).
+   */
   readonly unit: 'call' | 'job'
-  /** With the unit `job`: maximum number of items of one job in a step. Default: all. */
+  /** Maximum number of items of one job in a step, with the unit `job`. Default: all. */
   readonly itemsPerStep?: number
-  /** With the unit `job`: number of concurrent steps. Default 1. */
+  /** Number of concurrent steps, with the unit `job`. Default 1. */
   readonly concurrency?: number
 
-  /** For `Storage.within`; only with the unit `call`. @throws JobistemerError `INVALID_TRANSACTION` */
+  /**
+   * Returns the ledger inside a transaction of the caller, for `Storage.within`; only with the unit `call`.
+   * @throws JobistemerError `INVALID_TRANSACTION`
+   */
   within?(transaction: unknown): AsyncLedgerWithin
 
   /**
-   * Runs one step: reads the named records, asks the step for its further needs, lets it decide, and writes the result
-   * in one atomic commit. If another commit may have changed the records read, it repeats the step.
+   * Runs one step: reads the named records, asks the step for its further needs, lets the step decide, and writes the result in
+   * one atomic commit. If another commit may have changed the records read, `run` repeats the step.
    *
-   * Order matters. A locking storage first locks the heads, in the order of the step. A later statement reads the
-   * occurrences.
+   * Order matters. A locking storage first locks the heads, in the order of the step. A later statement reads the occurrences.
    *
    * @throws StepTooLarge, with nothing written, when a divisible step is too large for one commit
    */
   run(step: LedgerStep): Promise<void>
 
   /**
-   * An optional fast path before the step: settles one occurrence without a read, under a condition that is equivalent
-   * to the rules. Returns `null`, without a change, if the rules must decide.
+   * An optional fast path before the step. It settles one occurrence without a read, under a condition that is equivalent to
+   * the rules. Returns `null`, without a change, if the rules must decide.
    */
   quickSettle?(item: SettleItem, now: number): Promise<SettleAnswer | null>
 
   /**
-   * Optional fast paths for whole calls, before the steps. They carry out ordinary items (slots that start, ends that
-   * wake no occurrence) without a read, under conditions that are equivalent to the rules. Each item belongs to a
-   * different job. They answer in the order of the items: `null`, without a change, for each item that the rules must
-   * decide.
+   * Optional fast paths for whole calls, before the steps. They carry out ordinary items (slots that start, ends that wake no
+   * occurrence) without a read, under conditions that are equivalent to the rules. Each item belongs to a different job. The
+   * answers have the order of the items: `null`, without a change, for each item that the rules must decide.
    */
   quickCreates?(
     items: readonly CreateItem[],
     request: { readonly now: number; readonly owner: Owner },
   ): Promise<readonly (CreateAnswer | null)[]>
-  /** As {@link quickCreates}. */
+  /** Optional fast path for whole calls of `settle`, with the conditions of {@link quickCreates}. */
   quickSettles?(items: readonly SettleItem[], now: number): Promise<readonly (SettleAnswer | null)[]>
 
-  /** Pending occurrences that seem to be due, least `orderAt` first. Only a hint: the claiming step checks again. */
+  /**
+   * Reads pending occurrences that seem to be due, least `orderAt` first. The answer is only a hint: the claiming step checks
+   * again.
+   */
   due(query: DueQuery, page: { readonly limit: number; readonly cursor: string | null }): Promise<DuePage>
-  /** As in {@link SyncLedger}. */
+  /** Reads the next due instant, as {@link SyncLedger.nextDueAt} does. */
   nextDueAt(query: DueQuery): Promise<number | null>
-  /** Running ones of exactly this owner that were asked to cancel, least `scheduledAt` first. */
+  /** Reads the running occurrences of exactly this owner that have a cancel request, least `scheduledAt` first. */
   cancelRequested(owner: Owner): Promise<readonly OccurrenceRecord[]>
-  /** Jobs with queued occurrences, and with no active one or with `cancelsBelow`, as a hint. A delayed one is not active. */
+  /**
+   * Reads jobs with queued occurrences that have no active occurrence, or that have `cancelsBelow`. The answer is only a hint.
+   * A delayed occurrence is not active.
+   */
   stranded(): Promise<readonly JobId[]>
 }
 
 /** A page of occurrences that seem to be due. */
 export interface DuePage {
-  /** Least `orderAt` first, ties by id. */
+  /** The occurrences, least `orderAt` first, ties by id. */
   readonly occurrences: readonly OccurrenceAddress[]
   /** The cursor of the next page; `null` on the last page. */
   readonly cursor: string | null
-  /** On the last page: the answer of `nextDueAt`, if the pages determine it. */
+  /** On the last page: what `nextDueAt` would answer, if the pages determine it. */
   readonly nextDueAt?: number | null
 }
 
-/** One step on one job, or on several that change together. */
+/** One step on a job, or on several jobs that change together. */
 export interface LedgerStep {
-  /** In the order of their ids, each once: the order in which heads are locked. */
+  /** Ids of the jobs, sorted and without repetition: the order in which a ledger locks the heads. */
   readonly jobs: readonly JobId[]
-  /** The occurrences that the items name, whether they exist or not. */
+  /** The occurrences that the items name, even if they do not exist. */
   readonly occurrences: readonly NamedOccurrence[]
   /** Reusable keys whose last occurrence the step needs. */
   readonly keys: readonly { readonly jobId: JobId; readonly keyId: OccurrenceId }[]
-  /** Whether the step needs complete heads, with definition and timeline. */
+  /** Whether the step needs complete heads, with definitions and timelines. */
   readonly wholeJobs: boolean
-  /** Whether the step has several items: if they are too large for one commit, core repeats the step in halves. */
+  /** Whether the step has several items: if the items are too large for one commit, core repeats the step in halves. */
   readonly isDivisible: boolean
-  /** The live occurrences that the step needs. A repeated step calls it again. */
+  /** Returns the live occurrences that the step needs. If the ledger repeats the step, it calls `needs` again. */
   needs(found: StepHeads): readonly LiveNeed[]
-  /** Decides, and returns the writes, without unchanged jobs. A repeated step calls it again. */
+  /**
+   * Decides, and returns the writes, without jobs that do not change. If the ledger repeats the step, it calls `decide` again.
+   */
   decide(found: StepState): readonly JobWrite[]
   /**
-   * For a ledger that commits a large step in parts: reports occurrences that it could not end because they were
-   * started meanwhile. The ledger calls it before `run` resolves.
+   * For a ledger that commits a large step in parts: tells the step about occurrences that the ledger could not end, because
+   * they were started meanwhile. The ledger calls it before `run` resolves.
    */
   outlived(occurrences: ReadonlySet<OccurrenceId>): void
 }
 
-/** A divisible step that is too large for one commit. */
+/** Thrown for a divisible step that is too large for one commit. */
 export class StepTooLarge extends Error {
   override readonly name = 'StepTooLarge'
 
@@ -272,75 +299,79 @@ export class StepTooLarge extends Error {
 
 /** An occurrence that a step reads. */
 export interface NamedOccurrence extends OccurrenceAddress {
-  /** False if only the id counts, because the instant of a trigger or a replay may differ. */
+  /** False if only the id counts: for a trigger or a replay, `scheduledAt` may differ. */
   readonly isSlot: boolean
 }
 
-/** A job that an async ledger has read. Adapters may add members, such as a revision, and get them back with the write. */
+/**
+ * A job that an asynchronous ledger has read. Adapters may add members, such as a revision, which core passes back with the
+ * write.
+ */
 export interface StoredJob {
-  /** The head, as read or to write. */
+  /** The head of the job, as read or to write. */
   readonly head: LedgerHead
   /**
-   * `queued` is always exact. A ledger that would have to search for the other counts may estimate them until the step
-   * needs them, see {@link LiveNeeds.counts}. The sum of the estimates must not be too low; it may include ended and
-   * delayed occurrences.
+   * Counts of the job's live occurrences. `queued` is always exact. If other counts need a search, the ledger may estimate them
+   * unless the step needs them, see {@link LiveNeeds.counts}. The sum of the estimates must not be too low; it may include
+   * ended and delayed occurrences.
    */
   readonly counts: JobCounts
-  /** The complete head, with `wholeJobs`. */
+  /** The complete head, if the step has `wholeJobs`; otherwise `null`. */
   readonly job: JobRecord | null
 }
 
-/** The first records read. */
+/** The records that a ledger reads first in a step. */
 export interface StepHeads {
-  /** By id. Jobs that do not exist are left out. */
+  /** The jobs by id, without jobs that do not exist. */
   readonly jobs: ReadonlyMap<JobId, StoredJob>
-  /** By id: the named occurrences, and the last occurrence of each key. Occurrences that do not exist are left out. */
+  /** The named occurrences and the last occurrence of each key, by id. Occurrences that do not exist are left out. */
   readonly occurrences: ReadonlyMap<OccurrenceId, LedgerEntry>
 }
 
-/** How many of a job's live occurrences to read in each state, from the first on, in the order of `JobLedger.live`. */
+/**
+ * How many live occurrences of a job the ledger must read in each state, from the first on, in the order of `JobLedger.live`.
+ */
 export interface LiveNeed extends LiveNeeds {
   readonly jobId: JobId
 }
 
-/** As {@link LiveNeed}, without the job. */
+/** What a step needs of one job's live occurrences. */
 export type LiveNeeds = { readonly [State in LiveState]: number } & {
   /**
-   * Whether the decision needs the exact counts of pending and running occurrences. If not, counts that are too high
-   * suffice.
+   * Whether the decision needs the exact numbers of pending and running occurrences. If not, numbers that are too high suffice.
    */
   readonly counts: boolean
   /**
    * Read pending and queued occurrences, each from the first on, until `count` of them are superseded under this
-   * `cancelsBelow`. `null`: read none.
+   * `cancelsBelow`. `null`: read no superseded slots.
    */
   readonly superseded: { readonly cancelsBelow: number; readonly count: number } | null
 }
 
-/** All records read. */
+/** All records that the ledger has read for a step. */
 export interface StepState extends StepHeads {
-  /** By `keyId`: the last occurrence with this `namingKey`. Keys that name none are left out. */
+  /** The last occurrence of each `namingKey`, by `keyId`. Keys that name no occurrence are left out. */
   readonly keys: ReadonlyMap<OccurrenceId, OccurrenceId>
-  /** By job: at least the requested occurrences, each state in the order of `JobLedger.live`. */
+  /** The live occurrences by job and state: at least the requested ones, in the order of `JobLedger.live`. */
   readonly live: ReadonlyMap<JobId, { readonly [State in LiveState]: readonly LedgerEntry[] }>
 }
 
 /** The writes of a step on one job. */
 export interface JobWrite {
   readonly jobId: JobId
-  /** The head as read; `null` for a new job. */
+  /** The head as the ledger has read it; `null` for a new job. */
   readonly before: StoredJob | null
-  /** The head to write. `job` is present if the definition, the pause or the deletion changed. */
+  /** The head to write. Its `job` is present if the definition, the pause or the deletion changed. */
   readonly after: StoredJob
   /** New versions to store. */
   readonly versions: readonly JobVersionRecord[]
-  /** Each at most once. */
+  /** The writes on occurrences of the job, at most one for each occurrence. */
   readonly occurrences: readonly OccurrenceWrite[]
 }
 
-/** The write of a step on one occurrence. The `namingKey` of a new one names it from now on. */
+/** The write of a step on one occurrence. If a new occurrence has a `namingKey`, the key names it from now on. */
 export interface OccurrenceWrite {
-  /** The entry as read; `null` for a new occurrence. */
+  /** The occurrence as the ledger has read it; `null` for a new occurrence. */
   readonly before: LedgerEntry | null
   /** The record to write. */
   readonly after: OccurrenceRecord

@@ -6,14 +6,14 @@ import { compareOrder, isSuperseded, namingKey } from '../rules.ts'
 import type { JobWrite, StoredJob } from './ledger.ts'
 import { compareAddresses } from './step-context.ts'
 
-/** An occurrence with the changes of the step. */
+/** An occurrence in a step, with the changes of the step. */
 interface LoadedEntry extends LedgerEntry {
-  /** The entry as read; `null` for an occurrence that the step creates. */
+  /** The occurrence as the ledger has read it; `null` for an occurrence that the step creates. */
   readonly before: LedgerEntry | null
   record: OccurrenceRecord
 }
 
-/** One job of an async ledger: the records read, overlaid by the changes of the step. */
+/** A job in a step of an asynchronous ledger: the records that the ledger has read, overlaid by the changes of the step. */
 export class LoadedJob implements JobLedger<LoadedEntry> {
   head: LedgerHead
   readonly counts: RunningCounts
@@ -24,7 +24,7 @@ export class LoadedJob implements JobLedger<LoadedEntry> {
   readonly #versions: JobVersionRecord[] = []
   #isChanged = false
 
-  /** `read` are the occurrences of this job that the ledger has read. */
+  /** `read` holds the occurrences of the job that the ledger has read. */
   constructor(
     stored: StoredJob,
     read: Iterable<LedgerEntry>,
@@ -119,7 +119,7 @@ export class LoadedJob implements JobLedger<LoadedEntry> {
     this.#isChanged = true
   }
 
-  /** The changes of the step; `null` without any. */
+  /** The writes of the step on this job; `null` if the step changes nothing. */
   get write(): JobWrite | null {
     const occurrences = [...this.#entries.values()]
       .filter(({ before, record }) => before?.record !== record)

@@ -1,10 +1,10 @@
-// A synchronous ledger finishes within the call. Its continuation runs synchronously, because another call could
-// interleave in a later turn, and each turn costs time.
+// A synchronous ledger finishes within the call. The code that follows runs synchronously too: another call could interleave in
+// a later turn of the event loop, and each turn costs time.
 
-/** A value, or a promise of one. */
+/** A value from a synchronous ledger, or a promise of a value from an asynchronous one. */
 export type MaybePromise<T> = T | Promise<T>
 
-/** Applies a function to a value synchronously, or to a promise once it resolves. */
+/** Calls `next` with a value at once, or with the value of a promise once it resolves. */
 export function whenDone<T, Result>(
   value: MaybePromise<T>,
   next: (value: T) => MaybePromise<Result>,

@@ -2,14 +2,11 @@ import { byIncarnation, type NodeProfile, type NodeRecord } from '../node-record
 import { isNewsOf } from '../rules.ts'
 import type { HeartbeatAnswer, HeartbeatRequest } from '../storage.ts'
 
-/**
- * Node records in memory, for a ledger whose connections are all in one process. The records end with the process, and
- * so do its nodes.
- */
+/** Node records in memory, for a ledger that serves one process only. The records end with the process, and so do its nodes. */
 export class NodeList {
   readonly #nodes = new Map<string, { readonly record: NodeRecord; readonly profile: NodeProfile | null }>()
 
-  /** As in `Storage`. */
+  /** Writes and reads node records, as `Storage.heartbeat` does. */
   heartbeat({ own, profile, remove, profilesOf }: HeartbeatRequest): HeartbeatAnswer {
     for (const { incarnation, counter } of remove) {
       if (this.#nodes.get(incarnation)?.record.counter === counter) this.#nodes.delete(incarnation)

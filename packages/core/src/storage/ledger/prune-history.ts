@@ -8,7 +8,7 @@ import type { HistoryRemover, LedgerBase } from './ledger.ts'
 import type { MaybePromise } from './maybe-promise.ts'
 import { addressOf, compareAddresses } from './step-context.ts'
 
-/** `prune`, job by job, over the reads and the two removal primitives of a ledger. */
+/** Implements `prune`, job by job, with the reads and the two removal primitives of a ledger. */
 export function pruneHistory(ledger: LedgerBase, history: HistoryRemover, request: PruneRequest): Promise<PruneAnswer> {
   return new HistoryPruner(ledger, history, request).prune()
 }
@@ -52,7 +52,7 @@ class HistoryPruner {
       const more = victims.length > limit
       if (more) victims.pop()
       const removed = victims.length === 0 ? 0 : await this.#remove(id, victims)
-      // The job's schedule has changed since it was read.
+      // Read the job again if it was removed, or if its schedule has changed since it was read.
       if (removed === null) continue
       if (!more) await this.#history.forget(id, this.#request.before)
       return { removed, more }
@@ -68,7 +68,7 @@ class HistoryPruner {
     return await this.#history.removeHistory({ jobId, occurrences: victims.map(addressOf), keys, floor })
   }
 
-  /** The oldest removable occurrences of the job, at most `limit`. */
+  /** Reads the oldest occurrences of the job that may be removed, at most `limit`. */
   async #victimsOf({ id, nextAt }: JobRecord, limit: number): Promise<OccurrenceRecord[]> {
     const { before, keep } = this.#request
     const end = nextAt === null ? before : Math.min(before, nextAt)
@@ -89,7 +89,10 @@ class HistoryPruner {
     return victims
   }
 
-  /** The oldest of the latest `count` final occurrences; `null` if the job has no more than `count`. */
+  /**
+   * Reads the oldest of the job's latest `count` final occurrences. Returns `null` if the job has `count` final occurrences or
+   * fewer.
+   */
   async #oldestOfLatest(job: JobId, count: number): Promise<OccurrenceRecord | null> {
     let left = count
     let cursor: string | null = null

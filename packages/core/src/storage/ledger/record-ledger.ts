@@ -21,15 +21,15 @@ import { compareAddresses } from './step-context.ts'
 
 /** Options of {@link RecordLedger}. */
 export interface RecordLedgerOptions {
-  /** How a user opens such a storage, for messages: `journalStorage()`. */
+  /** The call with which a user opens such a storage, for messages: `journalStorage()`. */
   readonly opener: string
-  /** As in `Storage`. */
+  /** The properties of the storage that tune the engine, as in `Storage`. */
   readonly capabilities: StorageCapabilities
-  /** Shared by all connections to the same data. */
+  /** The records in memory, which all connections to the same data share. */
   readonly records: Records
   /**
-   * Makes the changes of one step durable before it returns. If it throws, the ledger undoes the step. If it returns a
-   * promise, the call rejects with `STORAGE_FAILED`, because it would answer before the step is stored.
+   * Makes the changes of one step durable before it returns. If `commit` throws, the ledger undoes the step. If `commit`
+   * returns a promise, the call rejects with `STORAGE_FAILED`, because its answer would precede the write.
    */
   commit(changes: readonly RecordChange[]): void
   /** Called once, when this connection is closed. */
@@ -37,8 +37,8 @@ export interface RecordLedgerOptions {
 }
 
 /**
- * A ledger for a store that fits into memory and can be scanned: a journal, a file, a browser's storage. An adapter
- * supplies the persistence of changes.
+ * A ledger for data that fit into memory and can be scanned: a journal, a file, a browser's storage. An adapter supplies the
+ * persistence of changes.
  */
 export class RecordLedger implements SyncLedger, HistoryRemover {
   readonly kind = 'sync'
@@ -49,7 +49,7 @@ export class RecordLedger implements SyncLedger, HistoryRemover {
   readonly close: () => void
   readonly #records: Records
   readonly #commit: (changes: readonly RecordChange[]) => unknown
-  /** The changes of the step in progress, and their inverses. */
+  /** The changes of the step in progress, and the changes that undo them. */
   #changes: RecordChange[] = []
   #inverses: RecordChange[] = []
 
@@ -75,8 +75,7 @@ export class RecordLedger implements SyncLedger, HistoryRemover {
   }
 
   /**
-   * Checks that the commit was synchronous. Catches the rejection of a returned promise, which would otherwise end the
-   * process.
+   * Checks that `commit` was synchronous. Catches the rejection of a returned promise, which would otherwise end the process.
    */
   #assertDone(committed: unknown): void {
     if (typeof committed !== 'object' || committed === null || !('then' in committed)) return
@@ -124,7 +123,7 @@ export class RecordLedger implements SyncLedger, HistoryRemover {
     return Number.isFinite(next) ? next : null
   }
 
-  /** Pending occurrences that a claim may take now or later, with the instants from which it may. */
+  /** Yields the pending occurrences that a claim may take now or later, each with the first instant at which it may. */
   #pending({ exceptHandlerKeys }: DueQuery): { readonly record: OccurrenceRecord; readonly from: number }[] {
     const pending = sorted(this.#records.live, ({ state }) => state === 'pending', compareOrder)
     return pending.flatMap((record) => {
@@ -204,7 +203,7 @@ export class RecordLedger implements SyncLedger, HistoryRemover {
   }
 }
 
-/** One job within a step. */
+/** One job in a step of a {@link RecordLedger}. */
 class RecordJob implements JobLedger {
   readonly #records: Records
   readonly #id: JobId

@@ -6,7 +6,7 @@ import type { DueJobs, JobQuery, OccurrenceQuery, Page } from '../storage.ts'
 import { orderAt } from '../rules.ts'
 import { compareAddresses } from './step-context.ts'
 
-/** The page of a query, from these jobs. */
+/** Returns the page of the given jobs that a query asks for. */
 export function pageOfJobs(jobs: Iterable<JobRecord>, query: JobQuery): Page<JobRecord> {
   if (query.due !== undefined) return pageOfDueJobs(jobs, query, query.due)
   const { changedSince = Number.NEGATIVE_INFINITY, owner, deleted = false, cursor, limit } = query
@@ -31,7 +31,7 @@ function pageOfDueJobs(jobs: Iterable<JobRecord>, { cursor, limit }: JobQuery, d
   return { items: page.items.map(({ job }) => job), cursor: page.cursor }
 }
 
-/** The page of a query, from these occurrences. */
+/** Returns the page of the given occurrences that a query asks for. */
 export function pageOfOccurrences(
   occurrences: Iterable<OccurrenceRecord>,
   query: OccurrenceQuery,
@@ -48,8 +48,8 @@ export function pageOfOccurrences(
 }
 
 /**
- * Failures are in the order of their ends, waiting occurrences in the order of their starts, all others by their
- * scheduled time.
+ * Returns the position of an occurrence in a list: failures by their end, waiting occurrences by `orderAt`, all others by
+ * their scheduled time.
  */
 function placeOf(record: OccurrenceRecord, query: OccurrenceQuery): Place {
   const { id, scheduledAt, finishedAt } = record
@@ -57,7 +57,7 @@ function placeOf(record: OccurrenceRecord, query: OccurrenceQuery): Place {
   return { id, scheduledAt: query.kind === 'live' && query.state !== 'running' ? orderAt(record) : scheduledAt }
 }
 
-/** Each job's latest finished run among these occurrences. */
+/** Returns each job's latest finished run among the given occurrences. */
 export function latestOf(
   occurrences: Iterable<OccurrenceRecord>,
   jobs: readonly JobId[],
@@ -91,7 +91,7 @@ function readPlace(cursor: string): Place {
   return { scheduledAt: Number(cursor.slice(0, space)), id: cursor.slice(space + 1) }
 }
 
-/** A page of the first `limit` items. Only if more were found, the page has a cursor: that of its last item. */
+/** Returns a page of the first `limit` items. If more items were found, the page has the cursor of its last item. */
 export function pageOf<T>(found: readonly T[], limit: number, cursorOf: (item: T) => string): Page<T> {
   const items = found.slice(0, limit)
   const last = items.at(-1)

@@ -3,31 +3,31 @@ import type { JobRecord, JobVersionRecord } from '../job-record.ts'
 import { NodeList } from './node-list.ts'
 import { isFailure, isFinal, type OccurrenceRecord } from '../occurrence-record.ts'
 
-/** A put of one record, or its removal: `null`. */
+/** A change of one record: its new content, or `null` for its removal. */
 export type RecordChange =
   | { readonly table: 'jobs'; readonly key: JobId; readonly value: JobRecord | null }
   | { readonly table: 'versions'; readonly key: string; readonly value: JobVersionRecord | null }
   | { readonly table: 'keys'; readonly key: OccurrenceId; readonly value: OccurrenceId | null }
   | { readonly table: 'occurrences'; readonly key: OccurrenceId; readonly value: OccurrenceRecord | null }
 
-/** All records of a small storage in memory. A file holds the changes that build them. */
+/** All records of a small storage in memory. A file holds the changes that rebuild these records. */
 export class Records {
-  /** By id, tombstones too. */
+  /** All jobs by id, tombstones included. */
   readonly jobs: Map<JobId, JobRecord> = new Map()
-  /** By {@link versionKey}. */
+  /** All versions of jobs, by {@link versionKey}. */
   readonly versions: Map<string, JobVersionRecord> = new Map()
-  /** By id: live occurrences and history. */
+  /** All occurrences by id: live occurrences and history. */
   readonly occurrences: Map<OccurrenceId, OccurrenceRecord> = new Map()
-  /** The last occurrence of each `namingKey`. */
+  /** The last occurrence of each `namingKey`, by the key's id. */
   readonly keys: Map<OccurrenceId, OccurrenceId> = new Map()
-  /** The live occurrences, so that no step scans the history. */
+  /** The live occurrences by id, so that no step scans the history. */
   readonly live: Map<OccurrenceId, OccurrenceRecord> = new Map()
-  /** The failures, so that a query finds them without a scan of the history. */
+  /** The failures by id, so that a query finds them without a scan of the history. */
   readonly failed: Map<OccurrenceId, OccurrenceRecord> = new Map()
-  /** The node records. They end with the process and are not persisted. */
+  /** The node records. They end with the process and are never written to a file. */
   readonly nodes: NodeList = new NodeList()
 
-  /** Makes a change, and returns its inverse. */
+  /** Makes a change, and returns the change that undoes it. */
   apply(change: RecordChange): RecordChange {
     switch (change.table) {
       case 'jobs':
@@ -45,7 +45,7 @@ export class Records {
     }
   }
 
-  /** The changes that build all records from an empty state. */
+  /** Returns the changes that rebuild all records from an empty state. */
   snapshot(): readonly RecordChange[] {
     return [
       ...[...this.jobs].map(([key, value]) => ({ table: 'jobs', key, value }) as const),
@@ -56,7 +56,7 @@ export class Records {
   }
 }
 
-/** The key of a version among {@link Records}. */
+/** Returns the key of a version in {@link Records}. */
 export function versionKey({ jobId, version }: Pick<JobVersionRecord, 'jobId' | 'version'>): string {
   return `${jobId} ${version}`
 }

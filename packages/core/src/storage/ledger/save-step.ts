@@ -24,14 +24,14 @@ import {
   wakeFirst,
 } from './step-context.ts'
 
-/** Finds a job for a step, and stores a new one. */
+/** Finds the job of a step, and stores a new job. */
 export interface JobShelf {
-  /** Tombstones too. */
+  /** The job, also a tombstone; `undefined` without one. */
   readonly job: JobLedger | undefined
   create(job: JobRecord, version: JobVersionRecord): void
 }
 
-/** One item of `saveJobs`: an atomic change of a job. */
+/** Executes one item of `saveJobs`: an atomic change of a job. */
 export function saveStep(context: StepContext, shelf: JobShelf, change: JobChange, cancelLimit: number): SaveJobAnswer {
   const answer = changeJob(context, shelf, change, cancelLimit)
   if (answer.outcome === 'saved') context.wakeUps.add('jobs')
@@ -61,7 +61,7 @@ function create(context: StepContext, shelf: JobShelf, change: Change<'create'>,
   const present = there?.job ?? null
   if (present !== null && present.deletedAt === null) return { outcome: 'exists', job: present }
   if (there !== undefined && present !== null) {
-    // Waiting occurrences of the deleted job must not become work of the new one.
+    // Cancel waiting occurrences of the deleted job first: the new job must not run them.
     cancelLeft(context, there, cancelLimit)
     if (hasWaiting(there)) return { outcome: 'conflict', job: present }
   }
@@ -85,7 +85,7 @@ function replace(context: StepContext, job: JobLedger, change: Change<'replace'>
   const isOtherRate = changesStartRate(before, after)
   if (isOtherRate && before.overlap.startRate !== undefined) letGoHeld(context, job)
   if (change.waiting === 'cancel') return cancelReplaced(context, job, cancelLimit)
-  // Superseded occurrences must not be woken; the step that cancels the last one wakes the rest.
+  // Superseded occurrences must not be woken. The step that cancels the last superseded slot wakes the other occurrences.
   if (after.cancelsBelow === null) {
     if (wakesAllQueued(after)) wakeAll(context, job)
     else if (isOtherRate || addsPlaces(before, after)) wakeFirst(context, job)
@@ -119,7 +119,7 @@ function remove(context: StepContext, job: JobLedger, change: Change<'delete'>, 
   let after = before
   if (before.deletedAt === null) {
     after = deletedJob(before, context.now)
-    // Claims find the remaining occurrences only if the job is not paused.
+    // A later claim cancels the remaining occurrences, but only if the job is not paused.
     if (isLeft) after = { ...after, paused: null }
     job.save(after, null)
   }

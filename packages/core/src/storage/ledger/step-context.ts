@@ -14,16 +14,18 @@ import {
 import type { CancelNotice, WakeUp } from '../storage.ts'
 import type { JobLedger, LedgerEntry } from './job-ledger.ts'
 
-// The common part of all steps. Each change of an occurrence goes through this module, so that no step misses a
-// wake-up.
+// Functions that all steps share. Each change of an occurrence goes through this module, so that no step misses a wake-up.
 
-/** One step: its instant, and the wake-ups to send once it is stored. */
+/** The context of one step: its instant, and the wake-ups to send once the step is stored. */
 export interface StepContext {
   readonly now: number
   readonly wakeUps: Set<WakeUp['kind']>
-  /** Jobs of which this step has made a pending occurrence wait because of the start rate. Created lazily. */
+  /** Jobs of which this step has delayed an occurrence because of the start rate. Created when first needed. */
   heldJobs?: Set<JobId>
-  /** By job with a start rate: occurrences that this step woke after a start and that may start at once. Created lazily. */
+  /**
+   * Occurrences that this step has woken after a start and that may start at once, by job with a start rate. Created when first
+   * needed.
+   */
   wokenBehind?: Map<JobId, OccurrenceRecord[]>
 }
 
@@ -45,8 +47,8 @@ export function replaceRecord(
 }
 
 /**
- * Wakes the job's next queued occurrences while places are free. Cancels superseded slots before them first. Never
- * wakes occurrences of a deleted job.
+ * Wakes the job's next queued occurrences while places are free. Cancels superseded slots first. Never wakes occurrences of a
+ * deleted job.
  */
 export function wakeNext(context: StepContext, job: JobLedger): OccurrenceAddress | null {
   if (job.counts.queued === 0 || job.head.deletedAt !== null) return null
@@ -54,14 +56,17 @@ export function wakeNext(context: StepContext, job: JobLedger): OccurrenceAddres
   return wakeFirst(context, job)
 }
 
-/** The effect of an end on the next occurrence of the job. */
+/** What happened to the next occurrence of a job when an occurrence ended. */
 export interface NextOne {
   readonly woken: OccurrenceAddress | null
-  /** The taken occurrence, now running for the owner; absent if none was taken. */
+  /** The occurrence that was taken and is now running for the owner; absent if no occurrence was taken. */
   readonly taken?: OccurrenceRecord
 }
 
-/** As {@link wakeNext}, but a due occurrence becomes running for this owner instead of pending, if the job is not paused. */
+/**
+ * Works as {@link wakeNext}, but if the next occurrence is due and the job not paused, the occurrence becomes running for this
+ * owner instead of pending.
+ */
 export function takeNext(context: StepContext, job: JobLedger, owner: Owner): NextOne {
   if (job.counts.queued === 0 || job.head.deletedAt !== null) return { woken: null }
   cancelSuperseded(context, job, canceledInPassing)
@@ -75,16 +80,16 @@ export function takeNext(context: StepContext, job: JobLedger, owner: Owner): Ne
   return { woken: wakeOne(context, job), taken }
 }
 
-/** As {@link wakeNext}, but cancels no superseded occurrence: if the first queued occurrence is superseded, it wakes none. */
+/** Works as {@link wakeNext}, but cancels no superseded slot: if the first queued occurrence is superseded, it wakes none. */
 export function wakeFirst(context: StepContext, job: JobLedger): OccurrenceAddress | null {
   const first = wakeOne(context, job)
-  // Under a start rate each start wakes another one.
+  // Under a start rate, each start wakes the next occurrence, so one woken occurrence suffices.
   if (hasStartRate(job)) return first
   for (let count = 1; first !== null && count < wokenAtOnce; count++) wakeOne(context, job)
   return first
 }
 
-/** As {@link wakeFirst}, but wakes at most one occurrence. */
+/** Works as {@link wakeFirst}, but wakes at most one occurrence. */
 export function wakeOne(context: StepContext, job: JobLedger): OccurrenceAddress | null {
   const next = firstToWake(job)
   return next === undefined ? null : wake(context, job, next)
@@ -109,26 +114,31 @@ function hasStartRate({ head }: JobLedger): boolean {
   return head.overlap.startRate !== undefined
 }
 
-/** Whether a new occurrence, or one that a finish takes, may start. Under a start rate, pending occurrences start first. */
+/**
+ * Returns whether a new occurrence, or one that a finish takes, may start. Under a start rate, pending occurrences start first.
+ */
 export function mayStart({ now }: StepContext, job: JobLedger): boolean {
   if (!hasStartRate(job)) return true
   const { pending, delayed } = job.counts
   return pending === delayed && nextStartAt(job.head) <= now
 }
 
-/** Records a start. Each start must call it. */
+/** Records a start of the job. Each step that starts an occurrence must call it. */
 export function noteStart({ now }: StepContext, job: JobLedger): void {
   if (hasStartRate(job)) job.noteStarts(startsAfter(job.head, now))
 }
 
-/** The record to store for an occurrence that becomes pending: held back if the start rate allows no start yet. */
+/**
+ * Returns the record to store for an occurrence that becomes pending. The record is delayed if the start rate allows no start
+ * yet.
+ */
 export function inTime({ now }: StepContext, job: JobLedger, record: OccurrenceRecord): OccurrenceRecord {
   if (record.state !== 'pending' || isDelayed(record)) return record
   const from = nextStartAt(job.head)
   return from > now && from > record.dueAt ? heldBack(record, from) : record
 }
 
-/** Reconsiders the occurrences that a previous start rate holds back. */
+/** Makes the occurrences that a previous start rate delays wait for the present start rate. */
 export function letGoHeld(context: StepContext, job: JobLedger): void {
   for (const entry of liveOf(job, 'pending')) {
     if (entry.record.reason !== startRateReason) continue
@@ -138,8 +148,8 @@ export function letGoHeld(context: StepContext, job: JobLedger): void {
 }
 
 /**
- * For a job with queued occurrences: wakes the next one if none is active, and cancels some occurrences of a deleted
- * job, or superseded slots. Returns whether more of those remain.
+ * Repairs a job with queued occurrences: wakes the next one if no occurrence is active, and cancels some occurrences of a
+ * deleted job, or superseded slots. Returns whether more must be canceled.
  */
 export function tend(context: StepContext, job: JobLedger): boolean {
   if (job.head.deletedAt !== null) {
@@ -150,7 +160,8 @@ export function tend(context: StepContext, job: JobLedger): boolean {
   const isActive = pending - delayed + running > 0
   const hadSuperseded = job.head.cancelsBelow !== null
   const canceled = cancelSuperseded(context, job, canceledByClaim)
-  // The hint that named the job may be outdated; the end of an active occurrence wakes the next one.
+  // Check the counts again, because the hint that named the job may be outdated. If an occurrence is active, its end wakes the
+  // next one.
   if (hadSuperseded || !isActive) wakeFirst(context, job)
   return job.head.cancelsBelow !== null && canceled.length > 0
 }
@@ -162,7 +173,7 @@ export function wakeAll(context: StepContext, job: JobLedger): void {
   }
 }
 
-/** Whether any occurrence of the job is pending or queued. */
+/** Returns whether any occurrence of the job is pending or queued. */
 export function hasWaiting({ counts }: JobLedger): boolean {
   return counts.pending > 0 || counts.queued > 0
 }
@@ -172,10 +183,10 @@ export function cancelLeft(context: StepContext, job: JobLedger, limit: number):
   return hasWaiting(job) ? cancelAll(context, job, waitingOf(job, limit), 'deleted') : []
 }
 
-/** Cancels up to `limit` superseded slots, and clears `cancelsBelow` after the last one. */
+/** Cancels up to `limit` superseded slots, and clears `cancelsBelow` after the last superseded slot. */
 export function cancelSuperseded(context: StepContext, job: JobLedger, limit: number): readonly OccurrenceAddress[] {
   if (job.head.cancelsBelow === null) return []
-  // Reads one more to find out whether some remain.
+  // Read one slot more than the limit to find out whether some remain.
   const pending = job.superseded('pending', limit + 1)
   const queued = pending.length > limit ? [] : job.superseded('queued', limit + 1 - pending.length)
   const found = [...pending, ...queued]
@@ -187,7 +198,9 @@ export function cancelSuperseded(context: StepContext, job: JobLedger, limit: nu
   return canceled
 }
 
-/** Up to `limit` pending and queued occurrences of the job, pending ones first, in the order in which they would start. */
+/**
+ * Returns up to `limit` pending and queued occurrences of the job, pending ones first, in the order in which they would start.
+ */
 export function waitingOf(job: JobLedger, limit: number = Number.POSITIVE_INFINITY): readonly LedgerEntry[] {
   const pending = liveOf(job, 'pending', limit)
   const queued = pending.length < limit ? liveOf(job, 'queued', limit - pending.length) : []
@@ -198,7 +211,7 @@ function liveOf(job: JobLedger, state: LiveState, limit: number = Number.POSITIV
   return job.counts[state] === 0 ? [] : job.live(state, limit)
 }
 
-/** Cancels waiting occurrences without waking others. */
+/** Cancels waiting occurrences. Wakes no other occurrences. */
 export function cancelAll(
   context: StepContext,
   job: JobLedger,
@@ -212,7 +225,7 @@ export function cancelAll(
   })
 }
 
-/** Stores a cancel request for all running occurrences of the job. */
+/** Stores a cancel request for each running occurrence of the job. */
 export function askAllToCancel(context: StepContext, job: JobLedger): readonly CancelNotice[] {
   const request = { at: context.now, reason: 'displaced', actor: null }
   return liveOf(job, 'running').map((entry) => {
@@ -222,7 +235,7 @@ export function askAllToCancel(context: StepContext, job: JobLedger): readonly C
   })
 }
 
-/** The notice for a running occurrence with a cancel request. */
+/** Returns the notice for the owner of a running occurrence with a cancel request. */
 export function cancelNoticeOf(record: OccurrenceRecord): CancelNotice {
   return { ...addressOf(record), token: record.token, reason: record.cancelRequest?.reason ?? 'canceled' }
 }
@@ -232,7 +245,9 @@ export function addressOf({ id, jobId, scheduledAt }: OccurrenceAddress): Occurr
   return { id, jobId, scheduledAt }
 }
 
-/** The order of history: by time, ties by id. Waiting occurrences have another order, see `compareOrder`. */
+/**
+ * Compares two addresses by time, ties by id: the order of history. Waiting occurrences have another order, see `compareOrder`.
+ */
 export function compareAddresses(
   left: Pick<OccurrenceAddress, 'scheduledAt'> & { readonly id: string },
   right: typeof left,

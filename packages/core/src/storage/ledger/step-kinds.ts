@@ -20,25 +20,28 @@ import type { LedgerStep, LiveNeeds, NamedOccurrence, StepHeads, StoredJob } fro
 import { type JobShelf, saveStep } from './save-step.ts'
 import type { StepContext } from './step-context.ts'
 
-/** What an async ledger reads for the items of a step, and the step of each item. */
+/** What an asynchronous ledger must read for the items of a step, and how the step executes an item. */
 export interface StepKind<Item, Answer> {
   readonly wholeJobs: boolean
   jobOf(item: Item): JobId
-  /** The occurrences that the item names. */
+  /** Returns the occurrences that the item names. */
   occurrencesOf(item: Item): readonly NamedOccurrence[]
-  /** The reusable keys of the item. Default: none. */
+  /** Returns the reusable keys of the item. Default: none. */
   keysOf?(item: Item): LedgerStep['keys']
-  /** The live occurrences that the items of one job need, given its head and the named occurrences. */
+  /** Returns the live occurrences that the items of one job need, given the job's head and the named occurrences. */
   needs(items: readonly Item[], stored: StoredJob, found: StepHeads['occurrences']): LiveNeeds
   step(context: StepContext, shelf: JobShelf, item: Item): Answer
-  /** The answer if some occurrences that the step should end continue. */
+  /** Returns a corrected answer if some occurrences that the step should end continue. */
   amend?(answer: Answer, outlived: ReadonlySet<OccurrenceId>): Answer
 }
 
 const all = Number.POSITIVE_INFINITY
 export const needsNothing: LiveNeeds = { pending: 0, queued: 0, running: 0, counts: false, superseded: null }
 
-/** Each item ends at most one occurrence, and wakes at most one, or `wokenAtOnce` if `maxConcurrency` is above 1. */
+/**
+ * Returns the needs of items that each end at most one occurrence. An end wakes at most one occurrence, or `wokenAtOnce` if
+ * `maxConcurrency` is above 1.
+ */
 function needsNext(items: readonly unknown[], stored: StoredJob): LiveNeeds {
   const { head, counts } = stored
   if (counts.queued === 0) return needsNothing
@@ -47,7 +50,7 @@ function needsNext(items: readonly unknown[], stored: StoredJob): LiveNeeds {
 }
 
 /**
- * Whether all active occurrences and `more` further ones certainly fit into `maxConcurrency`; the counts may be too
+ * Returns whether all active occurrences and `more` further ones certainly fit into `maxConcurrency`. The counts may be too
  * high, see `StoredJob`. False under a start rate, which also limits starts.
  */
 export function arePlacesFor({ head: { overlap }, counts }: StoredJob, more: number): boolean {
@@ -59,13 +62,13 @@ export function wokenByEach({ overlap: { maxConcurrency = 1 } }: Pick<StoredJob[
   return Math.min(maxConcurrency, wokenAtOnce)
 }
 
-/** As {@link needsNext}, and each item cancels some superseded slots. */
+/** Returns the needs of {@link needsNext} for a job with superseded slots, of which each item cancels some. */
 export function needsInPassing({ length }: readonly unknown[], head: StoredJob['head']): LiveNeeds {
   const superseded = needsSuperseded(head.cancelsBelow as number, length * canceledInPassing)
   return { ...needsNothing, queued: length * wokenByEach(head), counts: true, superseded }
 }
 
-/** Reads one more than it cancels, to find out whether some remain. */
+/** Returns the need for superseded slots: one more than the step cancels, to find out whether some remain. */
 export function needsSuperseded(cancelsBelow: number, canceled: number): LiveNeeds['superseded'] {
   return { cancelsBelow, count: canceled + 1 }
 }
@@ -94,7 +97,7 @@ export function creates(owner: Owner): StepKind<CreateItem, CreateAnswer> {
   }
 }
 
-/** Whether the outcome of these items is known without the exact number of active occurrences. */
+/** Returns whether the answers to these items are known without the exact number of active occurrences. */
 function isForeseen(items: readonly CreateItem[], stored: StoredJob): boolean {
   const { head, counts } = stored
   const { policy, startRate } = head.overlap
@@ -102,7 +105,7 @@ function isForeseen(items: readonly CreateItem[], stored: StoredJob): boolean {
     const created = items.reduce((sum, item) => sum + (item.kind === 'recovery' ? item.entries.length : 1), 0)
     return arePlacesFor(stored, created)
   }
-  // The end of an active occurrence wakes the next queued one, so a job with queued occurrences has an active one.
+  // A job with queued occurrences has an active one, because the end of an active occurrence wakes the next queued one.
   const isBehind = (policy === 'queue' || policy === 'skip') && items.every(({ kind }) => kind !== 'recovery')
   return isBehind && startRate === undefined && counts.pending + counts.running > 0
 }
@@ -173,12 +176,12 @@ function needsOfChanges(changes: readonly JobChange[], { head }: StoredJob, canc
     return { ...needsNothing, pending: all, queued: all, counts: true }
   }
   const wakes = changes.some((change) => change.kind === 'replace' && wakesAllQueued(change.content))
-  // The step cancels waiting occurrences of a deleted job before a new job replaces it.
+  // Before a new job replaces a deleted job, the step cancels waiting occurrences of the deleted job.
   const cancelsLeft = changes.some(({ kind }) => kind === 'delete' || (kind === 'create' && head.deletedAt !== null))
   const adds = changes.filter((change) => change.kind === 'replace' && addsPlaces(head, change.content)).length
   if (!cancelsLeft && !wakes && adds > 0) return { ...needsNothing, queued: adds * wokenAtOnce, counts: true }
   if (!cancelsLeft) return wakes ? { ...needsNothing, queued: all } : needsNothing
-  // Each change cancels up to the limit.
+  // Each change cancels up to `cancelLimit` occurrences.
   const most = cancelLimit * changes.length
   return { ...needsNothing, pending: most, queued: wakes ? all : most, counts: true }
 }

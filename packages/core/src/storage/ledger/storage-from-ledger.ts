@@ -6,14 +6,14 @@ import { LedgerStorage } from './ledger-storage.ts'
 import { SyncSteps } from './sync-steps.ts'
 
 /**
- * Makes a complete storage of an adapter's ledger. Core supplies the steps of the protocol, the order of locks, the
- * checks under the lock, waking, repeated calls, copies, wake-ups and closing.
+ * Makes a complete storage from an adapter's ledger. Core supplies the steps of the protocol, the order of locks, the checks
+ * under the lock, waking, repeated calls, copies, wake-ups and closing.
  */
 export function storageFromLedger(ledger: Ledger): Storage {
   return new LedgerStorage(ledger, ledger.kind === 'sync' ? new SyncSteps(ledger) : new AsyncSteps(ledger))
 }
 
-/** The writing methods, for an adapter that implements the other methods itself. */
+/** Makes the writing methods of a storage from a ledger, for an adapter that implements the other methods itself. */
 export function writesFromLedger(
   ledger: AsyncWriter,
 ): Pick<Storage, 'saveJobs' | 'createOccurrences' | 'settle' | 'cancel' | 'reap'> {

@@ -27,11 +27,11 @@ import { canceledByClaim } from '../tuning.ts'
 import { cancelNoticeOf, type StepContext, tend } from './step-context.ts'
 import { createStep } from './create-step.ts'
 
-/** The part of a synchronous ledger that runs steps. */
+/** The part of a synchronous ledger that runs writing steps. */
 type SyncWriter = Pick<SyncLedger, 'transaction' | 'job' | 'quickCreate' | 'quickSettle'> &
   Pick<CommitControl, 'notify'>
 
-/** The steps that a user's transaction can carry: the items of a call in sequence, in one transaction. */
+/** The steps that can run inside a user's transaction. The items of a call run in sequence, in one transaction. */
 class SyncWrites {
   readonly #ledger: SyncWriter
 
@@ -55,7 +55,7 @@ class SyncWrites {
     )
   }
 
-  /** A repeated transaction starts without wake-ups. */
+  /** If the ledger repeats the transaction, the step starts without the earlier wake-ups. */
   protected step<T>(now: number, work: (context: StepContext) => T): MaybePromise<T> {
     let wakeUps: ReadonlySet<WakeUp['kind']> = noWakeUps
     const answer = this.#ledger.transaction(now, () => {
@@ -72,7 +72,7 @@ class SyncWrites {
 
 const noWakeUps: ReadonlySet<WakeUp['kind']> = new Set()
 
-/** Steps over a synchronous ledger. */
+/** Runs steps on a synchronous ledger. */
 export class SyncSteps extends SyncWrites implements LedgerSteps {
   readonly #ledger: SyncLedger
 
@@ -107,13 +107,13 @@ export class SyncSteps extends SyncWrites implements LedgerSteps {
     return this.#each(now, items, reapStep)
   }
 
-  /** Reads first, so that polling nodes do not contend for the write lock. */
+  /** Claims occurrences. Reads before it writes, so that polling nodes without work do not contend for the write lock. */
   claim(request: ClaimRequest): MaybePromise<ClaimAnswer> {
     const idle = this.#ledger.read(() => this.#answerIdle(request))
     return whenDone(idle, (answer) => answer ?? this.step(request.now, (context) => this.#claim(context, request)))
   }
 
-  /** The answer to a claim without work; `null` if there is work. */
+  /** Returns the answer to a claim without work; `null` if there is work to claim or to repair. */
   #answerIdle(request: ClaimRequest): ClaimAnswer | null {
     const ledger = this.#ledger
     if (ledger.hasDue(request) || (request.sweep && ledger.stranded().length > 0)) return null
@@ -130,23 +130,23 @@ export class SyncSteps extends SyncWrites implements LedgerSteps {
     const taken: OccurrenceRecord[] = []
     let hasWoken = false
     const tally: ClaimTally = { left: 0, woke: false, resumesAt: Number.POSITIVE_INFINITY }
-    // Occurrences that are queued again or canceled make room for others.
+    // Read again after occurrences were queued again or canceled: others may be claimed in their place.
     for (;;) {
       const wanted = limit - taken.length + 1
       const due = ledger.due(request, wanted)
       let isStale = false
       for (const { job, entry } of due) {
         if (taken.length === limit) return this.#claimAnswer(request, taken, true)
-        // The same step may cancel further ones.
+        // A superseded occurrence is canceled, and the same step may cancel further occurrences that were read.
         isStale = isSuperseded(job.head, entry.record)
         const record = claimStep(context, job, entry, owner, tally)
         if (record !== null) taken.push(record)
-        // A woken occurrence may precede the next ones.
+        // A woken occurrence may precede occurrences that were read.
         if (tally.woke) isStale = hasWoken = true
         tally.woke = false
         if (isStale) break
       }
-      // It may also precede the claimed ones.
+      // A woken occurrence may also precede occurrences that were claimed before it.
       if (hasWoken) taken.sort(compareOrder)
       if (due.length < wanted && !isStale) return this.#claimAnswer(request, taken, isLeft)
       if (tally.left >= canceledByClaim) return this.#claimAnswer(request, taken, true)
