@@ -50,7 +50,7 @@ export interface OccurrenceFilter {
   readonly states?: readonly OccurrenceState[]
   /** Order of the occurrences by `scheduledAt`. Default `ascending`. */
   readonly order?: 'ascending' | 'descending'
-  /** `false` leaves `tasks` of the occurrences empty, which is faster. Default true. */
+  /** Whether to read `tasks` of the occurrences. With `false`, `tasks` is empty and the call faster. Default true. */
   readonly tasks?: boolean
   /** Page size: the maximum number of items, 1 to 1,000,000. Default 100. */
   readonly limit?: number
@@ -260,7 +260,7 @@ export interface JobOperations {
   /** Asks the storage whether any node is running an occurrence of the job. */
   isRunning(name: string, options?: CallOptions): Promise<boolean>
   /**
-   * Reads occurrences of a job, even if this node does not know the job. Returns none for a job that does not exist.
+   * Reads occurrences of a job, even if this node does not know the job. The list is empty for a job that does not exist.
    * @throws JobistemerError `INVALID_ARGUMENT`, `INVALID_NAME`, `INVALID_INSTANT`, `UNKNOWN_OPTION`
    */
   occurrences(filter: OccurrenceFilter, options?: CallOptions): Listing<ListedOccurrence>

@@ -5,8 +5,8 @@ import { dayMs } from './tuning.ts'
 /** Options of `runDue`: how long a call may take. */
 export interface RunDueOptions {
   /**
-   * Maximum duration of the call. The call starts runs in about the first two thirds of it. Runs may continue nearly to
-   * the end; then the call aborts them and hands them back. At least 1 s, at most 1 d. Default 50 s.
+   * Maximum duration of the call. The call starts runs in about the first two thirds of the budget. Runs may continue nearly to
+   * its end; then the call aborts them and hands them back. At least 1 s, at most 1 d. Default 50 s.
    */
   readonly budget?: DurationInput
   /** A signal that ends the call at once: the call aborts its runs and hands them back. Default: none. */
@@ -15,7 +15,7 @@ export interface RunDueOptions {
 
 /** What a call of `runDue` did. */
 export interface RunDueReport {
-  /** The name of the node that the call was. */
+  /** The node name of this call: each call of `runDue` is a node while it lasts. */
   readonly node: string
   /** When the call of `runDue` began. */
   readonly startedAt: Date
@@ -33,8 +33,8 @@ export interface RunDueReport {
   /** Number of runs that the call handed back to the storage unfinished. Another call or node continues these runs. */
   readonly handedBack: number
   /**
-   * Number of runs whose handlers did not stop in time. A call that begins at least 5 s after the end of this call's
-   * budget takes them over. The call kills isolated tasks and hands them back.
+   * Number of runs whose handlers did not stop in time. A call that begins at least 5 s after the end of this call's budget
+   * takes these runs over. Runs of isolated tasks do not count: the call kills their children and hands the runs back.
    */
   readonly leftBehind: number
   /** Number of runs that the call took over from dead nodes and earlier calls. */

@@ -236,7 +236,7 @@ class LiveTicker implements Ticker {
     const lastLook = this.#time.look()
     if (lastLook === null) return
     this.#beginsSpan = true
-    // A clock that was wrong may have determined the awaited instant, so it may lie far ahead.
+    // The awaited instant may lie far ahead, because a clock that was wrong may have determined it.
     if (this.#awaited !== null && this.#awaited > this.#time.now) this.#awaited = this.#notTickedAfter(lastLook)
   }
 

@@ -277,7 +277,7 @@ describe('due slots that found no permit within 100 ms', () => {
     }
     store(4, 2)
     expect(isHeld(capacity, 0)).toBe(true)
-    // A claim that finds no work does not change the decision.
+    // A claim that finds no work leaves the decision as it is: due slots stay on the node.
     capacity.workLeft(false, 0)
     expect(isHeld(capacity, 0)).toBe(true)
     store(4, 1)

@@ -41,7 +41,7 @@ describe('a RenewedMap', () => {
   })
 
   it('does not keep deleted entries alive after V8 has moved one of its tables to the old generation', () => {
-    // A plain `Map` keeps them: each of its tables moves the next table along into the old generation.
+    // A plain `Map` keeps deleted entries alive: each of its tables moves the next table along into the old generation.
     const plain = oldBytesAfterChurn(new Map())
     const renewed = oldBytesAfterChurn(new RenewedMap())
     expect(plain).toBeGreaterThan(10 * megabyte)

@@ -42,7 +42,7 @@ function integer(min: number, max: number) {
   return (value: number, field: string): number => readInteger(value, field, min, max)
 }
 
-/** Returns a reader that maps `word`, which stands for no value, to `null`, and other values as `read` does. */
+/** Returns a function that checks a value: `null` for `word`, which stands for no value, otherwise the result of `read`. */
 function unless<T>(word: string, read: (value: T, field: string) => unknown) {
   return (value: T, field: string): unknown => (value === word ? null : read(value, field))
 }

@@ -10,8 +10,8 @@ export type TaskExecutionMode = 'sequential' | 'parallel'
  * - `fail_fast`: the node aborts the running tasks and starts no further tasks; the occurrence is `failed`. Tasks that override
  *   this with `continue`, such as clean-up tasks, still run to their end.
  * - `continue`: all tasks run; the outcome is `completed_with_errors`.
- * - `retry_on_failure`: as `fail_fast`, but a task without a retry policy of its own is retried 3 times, 1 s, 2 s and 4 s after
- *   its failures, before it counts as failed.
+ * - `retry_on_failure`: as `fail_fast`, but a task without its own retry policy is first retried 3 times: 1 s, 2 s and 4 s
+ *   after its failures.
  */
 export type FailureStrategy = 'fail_fast' | 'continue' | 'retry_on_failure'
 
@@ -25,8 +25,8 @@ export type InterruptionStrategy =
 /** What a node does with its runs while the storage accepts none of its heartbeats, so that peers may declare it dead. */
 export type IsolationStrategy =
   /**
-   * The run continues. If a peer takes it over meanwhile, it runs twice at once, and the storage rejects the results of
-   * this node.
+   * The run continues. If a peer takes the run over meanwhile, the run is active on two nodes, and the storage rejects the
+   * results of this node.
    */
   | 'continue'
   /** The node aborts the run, so that it never runs twice at once. `onInterrupted` decides what follows. */

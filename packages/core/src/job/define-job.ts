@@ -107,8 +107,8 @@ export interface Job<Input = unknown> {
    */
   readonly schedule: Schedule
   /**
-   * The unbound schedule, if neither it nor the job names a time zone; otherwise `null`. The scheduler completes this schedule
-   * with its default zone; until then `UTC` applies.
+   * The unbound schedule, if neither this schedule nor the job names a time zone; otherwise `null`. The scheduler completes
+   * this schedule with its default zone; until then `UTC` applies.
    */
   readonly unbound: UnboundSchedule | null
   /** The settings in the definition of the job, checked, durations in milliseconds. */
@@ -212,7 +212,7 @@ function missingSchedule(jobName: string): JobistemerError {
   })
 }
 
-/** Checks a schedule, and binds an unbound one to the job's name and zone. */
+/** Checks a schedule. Binds an unbound schedule to the job's name and time zone. */
 export function readSchedule(schedule: Schedule, jobName: string, timezone: string | undefined): Schedule {
   if (typeof schedule !== 'object' || schedule === null || typeof schedule.nextMs !== 'function') {
     throw invalidValue(

@@ -38,7 +38,10 @@ export interface BackfillReference {
   readonly from: Date
   /** The end of the span of the backfill, exclusive. */
   readonly to: Date
-  /** Which slots the backfill runs. With this, `from`, `to`, `order` and `key`, a call of `backfill` reports the progress. */
+  /**
+   * Which slots the backfill runs. A call of `backfill` with the same `key`, `from`, `to`, `which` and `order` reports the
+   * progress.
+   */
   readonly which: BackfillRecord['which']
   /** The order of the backfill's runs. */
   readonly order: BackfillRecord['order']

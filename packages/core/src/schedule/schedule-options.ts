@@ -45,7 +45,7 @@ export function toZonedInstantMs(input: InstantInput, timezone: string, field: s
 
 /**
  * Converts a local time to an instant. luxon starts from the zone's present offset. If the zone's offset was very different at
- * that time, as in Samoa, which crossed the date line, luxon mistakes the time for one in a gap.
+ * that time, luxon mistakes the time for one in a gap. An example is Samoa, which crossed the date line.
  */
 function instantOf(localMs: number, offsetAt: (at: number) => number): number {
   const earlier = offsetAt(localMs - dayMs)

@@ -74,7 +74,7 @@ export function kindOf(code: number): OccurrenceKind {
   return kinds[code % recoveredBit] as OccurrenceKind
 }
 
-/** Decodes from a code of {@link kindCode} whether recovery created the occurrence. */
+/** Returns whether a code of {@link kindCode} belongs to an occurrence that recovery created. */
 export function isRecovered(code: number): boolean {
   return code >= recoveredBit
 }

@@ -187,7 +187,7 @@ export class AsyncWrites {
   }
 }
 
-/** Executes items. Items whose job no other item has first use the fast path; the rules process the rest. */
+/** Executes the items of a call. An item that is the only one of its job may take the fast path; the rules process the rest. */
 async function quickly<Item extends { readonly jobId: JobId }, Answer>(
   items: readonly Item[],
   quick: (items: readonly Item[]) => Promise<readonly (Answer | null)[] | undefined>,
@@ -215,7 +215,7 @@ async function quickly<Item extends { readonly jobId: JobId }, Answer>(
   return answers
 }
 
-/** Returns the indexes of items whose job no other item has. Returns `null` if this holds for all items. */
+/** Returns the indexes of items that are the only item of their job. Returns `null` if all items are. */
 function standingAlone(items: readonly { readonly jobId: JobId }[]): readonly number[] | null {
   if (new Set(items.map(({ jobId }) => jobId)).size === items.length) return null
   const counts = new Map<JobId, number>()
@@ -223,7 +223,10 @@ function standingAlone(items: readonly { readonly jobId: JobId }[]): readonly nu
   return [...items.keys()].filter((index) => counts.get((items[index] as { readonly jobId: JobId }).jobId) === 1)
 }
 
-/** Removes `takeNext`: if the outcome of a commit is unknown, its repetition would not know which occurrence it took. */
+/**
+ * Removes `takeNext` from an item: a repeated commit, whose first outcome is unknown, could not tell which occurrence the first
+ * one took.
+ */
 function withoutTaking({ takeNext, ...item }: SettleItem): SettleItem {
   return item
 }

@@ -20,9 +20,11 @@ export interface ClaimTally {
 }
 
 /**
- * Starts one pending occurrence for the owner. Under a start rate, each start also wakes the next occurrence. Returns `null` if
- * the occurrence does not start: it is queued again because the places of the job are taken, it waits for the start rate, or it
- * is canceled because its job was deleted or because it is superseded.
+ * Starts a pending occurrence for the owner. Under a start rate, each start also wakes the next occurrence. Returns `null` if
+ * the occurrence does not start:
+ * - The places of the job are taken: the occurrence is queued again.
+ * - The start rate allows no start yet, or a woken occurrence precedes this one: it waits.
+ * - The job was deleted, or the occurrence is superseded: it is canceled, or earlier superseded slots are.
  */
 export function claimStep(
   context: StepContext,
