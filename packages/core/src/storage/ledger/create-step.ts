@@ -27,6 +27,7 @@ import type {
   RecoveryEntry,
 } from '../storage.ts'
 import type { JobLedger } from './job-ledger.ts'
+import { slotStarted } from './ledger.ts'
 import {
   askAllToCancel,
   cancelAll,
@@ -98,6 +99,8 @@ function created(
   displaced: readonly OccurrenceAddress[] = none,
   cancelRequested: readonly CancelNotice[] = none,
 ): CreateAnswer {
+  const isAlone = reason === null && displaced.length + cancelRequested.length === 0
+  if (isAlone && state === 'running' && token === 1) return slotStarted
   return { outcome: 'created', state, token, reason, displaced, cancelRequested }
 }
 

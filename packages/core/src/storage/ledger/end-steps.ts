@@ -2,6 +2,7 @@ import { isFinal, type Owner } from '../occurrence-record.ts'
 import { askedToCancel, canceledBy, ended, rescued, withRuns, finished, handedBack } from '../occurrence-transitions.ts'
 import type { CancelAnswer, CancelItem, ReapAnswer, ReapItem, SettleAnswer, SettleItem } from '../storage.ts'
 import type { JobLedger, LedgerEntry } from './job-ledger.ts'
+import { settledAlone } from './ledger.ts'
 import { replaceRecord, type StepContext, wakeNext, type NextOne, takeNext } from './step-context.ts'
 import { isHeldBy, judgeSettle } from '../rules.ts'
 
@@ -55,8 +56,11 @@ export function settleStep(context: StepContext, job: JobLedger | undefined, ite
       const mayHaveTaken = item.takeNext !== undefined && item.change.kind === 'finish'
       return { outcome: 'ok', woken: null, cancelRequested, ...(mayHaveTaken && { repeated: true }) }
     }
-    case 'apply':
-      return { outcome: 'ok', ...apply(context, job, entry, item), cancelRequested }
+    case 'apply': {
+      const next = apply(context, job, entry, item)
+      const isAlone = next.woken === null && next.taken === undefined && cancelRequested === null
+      return isAlone ? settledAlone : { outcome: 'ok', ...next, cancelRequested }
+    }
   }
 }
 
