@@ -19,6 +19,9 @@ interface Life {
   beatAt: number
   /** Index of this node incarnation's last heartbeat before the storage lost the node records; -1 without a heartbeat. */
   beatBeforeLossAt: number
+  /** The time of a `runDue` call's last heartbeat, in milliseconds of the simulation; `null` for other nodes. */
+  calledAt: number | null
+  readonly deadAfterMs: number
 }
 
 /** The definitions of one job, by fingerprint, and which of them is in force. */
@@ -49,7 +52,7 @@ export class BuildModel {
     else if (event.kind === 'peer.lost') this.#lost.add(event.incarnation)
     else if (event.kind === 'phase' && event.phase === 'shutdown') this.#checkInForce()
     else if (event.kind === 'node.starting') {
-      const { build } = event
+      const { build, deadAfterMs } = event
       this.#lives.set(event.life as string, {
         build,
         state: 'starting',
@@ -58,6 +61,8 @@ export class BuildModel {
         isForgotten: false,
         beatAt: -1,
         beatBeforeLossAt: -1,
+        calledAt: null,
+        deadAfterMs,
       })
     } else if (event.kind === 'storage.forgot-nodes') {
       for (const life of this.#lives.values()) {
@@ -74,6 +79,7 @@ export class BuildModel {
       life.incarnation = event.incarnation
       life.isForgotten = false
       life.beatAt = this.#index
+      if (event.callEndsAt !== null) life.calledAt = event.mono
       // This heartbeat with `leaving` is the last heartbeat of a `runDue` call before its end.
       if (event.leaving && life.state === 'up') life.state = 'stopping'
     } else if (event.kind === 'node.up') {
@@ -83,7 +89,7 @@ export class BuildModel {
     else if (event.kind === 'node.down' || event.kind === 'node.crashed') life.state = 'gone'
   }
 
-  #saved({ change, head, life, setBackTo }: EventOf<'job.saved'>): void {
+  #saved({ change, head, life, setBackTo, mono }: EventOf<'job.saved'>): void {
     if (change === 'delete') this.#removed.add(head.id)
     if (this.#removed.has(head.id) || (change !== 'create' && change !== 'replace')) return
     const { id, fingerprint, definition } = head
@@ -91,7 +97,7 @@ export class BuildModel {
     const job = this.#jobs.get(id) ?? { builds: new Map(), fingerprint, updates, savedAt: this.#index }
     const saver = this.#lives.get(life ?? '')
     if (setBackTo === null && updates === null) {
-      if (job.builds.has(fingerprint) && fingerprint !== job.fingerprint) this.#goneBack(id, job, saver)
+      if (job.builds.has(fingerprint) && fingerprint !== job.fingerprint) this.#goneBack(head.id, job, saver, mono)
       const builds = job.builds.get(fingerprint) ?? new Set()
       if (saver !== undefined) builds.add(saver.build)
       job.builds.set(fingerprint, builds)
@@ -101,14 +107,17 @@ export class BuildModel {
 
   /**
    * Reports the return of an earlier definition if a node lives that has the replaced definition and was up when that
-   * definition came into force.
+   * definition came into force. A silent `runDue` call, for example a frozen one, does not count: a node whose clock is after
+   * the call's stated end may have removed its record.
    */
-  #goneBack(id: JobId, job: JobBuilds, saver: Life | undefined): void {
+  #goneBack(id: JobId, job: JobBuilds, saver: Life | undefined, now: number): void {
     for (const [name, life] of this.#lives) {
       const { state, upAt, incarnation, build, isForgotten } = life
       // A node that read the node record before the storage lost it still considers the recorded node alive.
       const isUnknown = isForgotten && (saver === undefined || saver.beatBeforeLossAt < upAt)
-      if (life === saver || state !== 'up' || isUnknown || upAt > job.savedAt || this.#lost.has(incarnation)) continue
+      const isSilentCall = life.calledAt !== null && now - life.calledAt > life.deadAfterMs
+      if (life === saver || state !== 'up' || isUnknown || isSilentCall) continue
+      if (upAt > job.savedAt || this.#lost.has(incarnation)) continue
       if (hasInForce(job, build))
         this.#note('flip back', id, `an earlier definition is back, and ${name} has the other one`)
     }
