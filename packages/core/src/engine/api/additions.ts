@@ -18,7 +18,7 @@ import { ItemRefused } from '../storage-access/bisecting-calls.ts'
 interface Addition {
   readonly job: Job
   readonly record: JobRecord | null
-  /** The change to store; `null`: none. */
+  /** The change to store. `null`: the stored job already has this definition, or a definition with precedence. */
   readonly change: DefinitionChange | null
 }
 
@@ -36,14 +36,17 @@ function refuseFunctions({ name, tasks }: Job): void {
   })
 }
 
-/** Stores jobs at run time. Replaces a stored definition if it differs. All nodes with the code run the jobs. */
+/**
+ * Implements `add`: stores definitions at run time. A different stored definition of the same job is replaced. All nodes
+ * with the code run the jobs.
+ */
 export class Additions extends ApiPart {
   readonly #saves = new CallerBatcher<JobChange, SaveJobAnswer>(this.engine, {
     operation: 'saveJobs',
     send: (storage, changes, now) => storage.saveJobs({ now, changes, cancelLimit: cancelLimitOf(changes.length) }),
   })
 
-  /** Sends no further calls. */
+  /** Stops sending batched `saveJobs` calls. */
   stop(): void {
     this.#saves.stop()
   }
@@ -69,8 +72,8 @@ export class Additions extends ApiPart {
     for (;;) {
       const again = await this.#store(open, asked)
       if (again.length === 0) return
-      // Another node may have stored a change between the read and the write. Or the storage first cancels old runs of a
-      // deleted job, a limited number per call.
+      // Retries a job if another node stored a change between the read and the write. Also retries a deleted job while the
+      // storage cancels its old runs, a limited number per call.
       await nextTurn()
       open = await this.#look(again, asked)
     }
@@ -118,7 +121,7 @@ export class Additions extends ApiPart {
     return additions
   }
 
-  /** Stores the additions. Returns the jobs to read and decide again. */
+  /** Stores the additions. Returns the jobs that `add` must read again, because the storage has not accepted their changes. */
   async #store(additions: readonly Addition[], asked: CallerContext): Promise<readonly Job[]> {
     const again: Job[] = []
     for (const some of chunksOf(additions, this.#most)) {
@@ -130,7 +133,7 @@ export class Additions extends ApiPart {
     return again
   }
 
-  /** Returns whether the storage now has the definition. */
+  /** Stores one addition. Returns false if the storage has not accepted the change. */
   async #storeOne({ job, record, change }: Addition, asked: CallerContext): Promise<boolean> {
     if (change === null) {
       this.#adopt(job, record as JobRecord, undefined)
@@ -161,7 +164,10 @@ export class Additions extends ApiPart {
     if (job.tasks.some(({ handler }) => handler !== undefined)) this.registry.plans.planOf(registered)
   }
 
-  /** Returns the change for a job. Data jobs belong to no build, so a call of `add` counts as an explicit request. */
+  /**
+   * Returns the change that stores a job. No build defines a data job, so a call of `add` counts as an explicit request to
+   * store it.
+   */
   #changeFor(job: Job, record: JobRecord | null, now: number): DefinitionChange | null {
     return this.registry.registrations.changeFor(job, record, now, { isAsked: isData(job) })
   }
