@@ -14,7 +14,7 @@ import { type CallerContext, callOptionNames, type CallOptions } from '../storag
 import { CallerBatcher, refusedItem } from '../storage-access/batcher.ts'
 import { ItemRefused } from '../storage-access/bisecting-calls.ts'
 
-/** A definition with the stored head of its job. */
+/** A definition to add, with the stored head of its job. */
 interface Addition {
   readonly job: Job
   readonly record: JobRecord | null
@@ -66,7 +66,7 @@ export class Additions extends ApiPart {
 
   async #add(jobs: readonly Job[], asked: CallerContext): Promise<void> {
     const { timezone } = this.engine.defaults
-    // Checks all jobs before the first write: a list with an invalid job stores nothing.
+    // Checks all jobs before the first write, so that a list with an invalid job stores nothing.
     const bound = jobs.map((job) => withDefaultTimezone(job, timezone))
     let open = await this.#look(bound, asked)
     for (;;) {
@@ -81,7 +81,7 @@ export class Additions extends ApiPart {
 
   async #readList(jobs: readonly Job[]): Promise<readonly Job[]> {
     const names = new Set<string>()
-    // A copy, because other code may change the list while this loop yields.
+    // Iterates over a copy, because other code may change the caller's list while this loop yields.
     const list = readLimitedList(jobs, 'jobs').slice()
     for (const [index, job] of list.entries()) {
       const turn = this.engine.storage.turn()
@@ -177,7 +177,7 @@ export class Additions extends ApiPart {
   }
 }
 
-/** Rejects a new job whose schedule has no slot left. @throws JobistemerError `SCHEDULE_NEVER_FIRES` */
+/** Rejects a new job whose schedule has no future slot. @throws JobistemerError `SCHEDULE_NEVER_FIRES` */
 function assertNotOver({ job, change }: Addition, now: number): void {
   const error = change?.kind === 'create' ? errorOfWhatIsOver(job, now, change.content.nextAt) : null
   if (error !== null) throw error

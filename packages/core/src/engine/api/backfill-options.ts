@@ -18,7 +18,7 @@ export interface BackfillOptions
     CallOptions {
   /** Start of the span, inclusive. May lie before the job's creation. */
   readonly from: InstantInput
-  /** End of the span, exclusive. Not in the future. */
+  /** End of the span, exclusive. Must not lie in the future. */
   readonly to: InstantInput
   /**
    * Which slots of the span to run:
@@ -32,7 +32,7 @@ export interface BackfillOptions
    * Default `missed`.
    */
   readonly which?: 'all' | 'missed' | 'failed' | 'missed_and_failed'
-  /** The order in which the slots run. Default `oldest_first`. */
+  /** The order in which the backfill runs its slots. Default `oldest_first`. */
   readonly order?: 'oldest_first' | 'newest_first'
   /**
    * Maximum number of concurrent runs of the backfill, 1 to 1,000. Under an overlap policy other than `allow`, the maximum
@@ -91,7 +91,7 @@ export interface StopBackfillResult {
   readonly running: number
 }
 
-/** The validated options of a backfill. */
+/** The options of a backfill after validation. */
 export interface CheckedBackfill extends Pick<BackfillRecord, 'from' | 'to' | 'which' | 'order'> {
   readonly maxActive: number
   readonly key: string | null
@@ -105,7 +105,10 @@ const orders = ['oldest_first', 'newest_first'] as const
 const requestNames = ['data', 'priority', 'tasks', 'overrides', 'reason', 'actor'] as const
 const ownNames = ['from', 'to', 'which', 'order', 'maxActive', 'key', 'dryRun']
 
-/** @throws JobistemerError `INVALID_ARGUMENT`, `INVALID_INSTANT`, `INVALID_NAME`, `UNKNOWN_OPTION` */
+/**
+ * Validates the options of a backfill. @throws JobistemerError `INVALID_ARGUMENT`, `INVALID_INSTANT`, `INVALID_NAME`,
+ * `UNKNOWN_OPTION`
+ */
 export function readBackfill(options: BackfillOptions, now: number): CheckedBackfill {
   readObject(options, 'options', [...ownNames, ...requestNames, ...callOptionNames])
   const from = toInstantMs(options.from, 'from')

@@ -46,13 +46,13 @@ function isInPassing(run: Pick<OccurrenceRecord, 'reason'>): boolean {
 /** The state of a slot in one backfill. */
 export interface SlotStanding {
   readonly slot: number
-  readonly standing: /** The backfill is to run the slot, and its run is not created yet. */
+  readonly standing: /** The backfill is to run the slot, and the slot's run is not created yet. */
     | 'open'
     /** The backfill is to run the slot again, because `stopBackfill` has canceled the slot's run. */
     | 'stopped'
-    /** The slot's run waits or runs. */
+    /** The slot's run in this backfill waits or runs. */
     | 'live'
-    /** The slot's run is final. */
+    /** The slot's run in this backfill is final. */
     | 'ended'
     /** The backfill does not run the slot. */
     | 'passed'

@@ -56,9 +56,9 @@ export class Changes {
   #isWoken = false
   /** A run was created, started or ended, and a scan may not find this change. */
   #hasRun = false
-  /** Monotonic instant at which the last scan ended. */
+  /** Monotonic instant at which the last scan for changes ended. */
   #lookedAt = Number.NEGATIVE_INFINITY
-  /** Number of consecutive failed scans. */
+  /** Number of consecutive scans for changes that failed. */
   #failures = 0
   #unlisten: (() => void)[] = []
   #isStopped = false
@@ -68,7 +68,10 @@ export class Changes {
     this.#host = host
   }
 
-  /** @throws JobistemerError `INVALID_ARGUMENT`, `INVALID_DURATION`, `UNKNOWN_OPTION` */
+  /**
+   * Returns an iteration over the changes of the storage. @throws JobistemerError `INVALID_ARGUMENT`, `INVALID_DURATION`,
+   * `UNKNOWN_OPTION`
+   */
   follow(options: ChangesOptions): AsyncIterable<Change> {
     readObject(options, 'options', ['signal', 'interval'])
     const signal = readSignal(options.signal)
@@ -207,14 +210,14 @@ interface Difference {
 const over: IteratorReturnResult<undefined> = { done: true, value: undefined }
 const none: ChangedJobs = new Set()
 
-/** The order in which unread changes are delivered. */
+/** The order in which a reader delivers unread changes. */
 const kinds: readonly Change['kind'][] = ['start', 'back', 'away', 'jobs', 'runs', 'failures', 'nodes']
 
 /** The callbacks of a reader to the object that owns it and scans the storage. */
 interface ReaderHost {
-  /** The reader has begun to wait for a change. */
+  /** Called when the reader begins to wait for a change. */
   waits(): void
-  /** The reader has ended. */
+  /** Called when the reader has ended. */
   left(): void
 }
 
@@ -230,7 +233,7 @@ class ChangeReader implements AsyncIterator<Change, undefined> {
   /** The state of the storage that the reader delivered last: none yet, available, or unavailable. */
   #told: 'nothing' | 'there' | 'away' = 'nothing'
   #isFollowing = false
-  /** The kinds of unread changes, with the affected jobs or the error. */
+  /** The kinds of unread changes. The value is the names of the affected jobs, or the error. */
   readonly #unread = new Map<Change['kind'], unknown>()
 
   constructor(host: ReaderHost, intervalMs: number) {
@@ -469,7 +472,7 @@ async function changedJobs(storage: StorageCalls, farSince: number, since: numbe
   return far.isWhole || farSince === since ? far : read(since)
 }
 
-/** Returns the failures since `from`, latest first, up to a few pages. */
+/** Returns the failures since `from`, the latest first, as far as they fit into a few pages. */
 async function failuresSince(storage: StorageCalls, from: number): Promise<Some<OccurrenceRecord>> {
   const query = { kind: 'failed', from, order: 'descending', runs: false, limit: changesPerRead } as const
   return firstPages((cursor) => storage.once((calls) => calls.listOccurrences({ ...query, cursor })))

@@ -66,7 +66,7 @@ export interface JobUpdate extends JobSettingsInput {
    * keeps the existing code. The data and settings of the existing task are not kept.
    */
   readonly tasks?: readonly AnyTask[]
-  /** The complete new list of tags. */
+  /** The complete new list of the job's tags. */
   readonly tags?: readonly string[]
   /** The new description. `null` removes the description. */
   readonly description?: string | null
@@ -76,7 +76,7 @@ export interface JobUpdate extends JobSettingsInput {
 export interface UpdateOptions extends InterventionOptions {
   /** The update rejects with `VERSION_CONFLICT` if the stored version differs from this one. Default: update any version. */
   readonly expectedVersion?: number
-  /** When a new schedule takes effect. Default `immediate`. */
+  /** Decides when a new schedule takes effect. Default `immediate`. */
   readonly policy?: UpdatePolicy
   /** Whether the update keeps or cancels the job's waiting occurrences. Default `keep`. */
   readonly waiting?: 'keep' | 'cancel'

@@ -18,17 +18,17 @@ export interface Explanation {
   /** The instant that the caller asks about. */
   readonly at: Date
   /** The state of the instant in the job's schedule and history. */
-  readonly verdict: /** The instant has a record: see `occurrence`. */
+  readonly verdict: /** The instant has a record, which is in `occurrence`. */
     | 'recorded'
     /** A recovery decided the slot together with other slots. `occurrence` is the common record of these slots. */
     | 'covered'
-    /** The instant is a future slot. */
+    /** The instant is a future slot, and the job is not paused. */
     | 'will_run'
     /** The instant is a slot in the job's pause. Nodes skip the slot unless a call resumes the job first. */
     | 'paused'
     /** The instant is a due slot that no node has decided yet. */
     | 'due'
-    /** The schedule has no slot at the past or future instant, or the job was deleted before it. */
+    /** The schedule has no slot at the instant, or the job was deleted before the instant. */
     | 'not_a_slot'
     /** The instant lies before the job's creation. */
     | 'before_creation'
@@ -142,7 +142,7 @@ async function coveringRecord(
   return coveringRun(storage, head, at)
 }
 
-/** Returns the compressed run whose span contains the instant, or `null`. A compressed run stands for several slots. */
+/** Returns the run that stands for several slots, if its span contains the instant; otherwise `null`. */
 export async function coveringRun(
   storage: StorageCalls,
   head: Pick<JobRecord, 'id'>,
@@ -197,7 +197,7 @@ export async function withRunsOfClaim(
   })
 }
 
-/** @throws JobistemerError `OCCURRENCE_NOT_FOUND` */
+/** Returns the record of an occurrence. @throws JobistemerError `OCCURRENCE_NOT_FOUND` */
 export async function findOccurrence(storage: StorageCalls, id: OccurrenceId): Promise<OccurrenceRecord> {
   readName(id, 'occurrenceId', 'Give the id of an occurrence, from occurrences() or an event.')
   const { occurrences } = await storage.once((calls) => calls.get({ occurrences: [id] }))

@@ -74,7 +74,10 @@ export function readVoice({ reason, actor }: InterventionOptions): Record<'reaso
   }
 }
 
-/** @throws JobistemerError `UNKNOWN_OPTION`, `INVALID_NAME`, `INVALID_INSTANT`, `INVALID_DURATION`, `INVALID_ARGUMENT` */
+/**
+ * Validates the options of a pause. @throws JobistemerError `UNKNOWN_OPTION`, `INVALID_NAME`, `INVALID_INSTANT`,
+ * `INVALID_DURATION`, `INVALID_ARGUMENT`
+ */
 export function readPause(options: PauseOptions, now: number): PauseRecord {
   readObject(options, 'options', [...interventionOptionNames, 'until', 'for'])
   const until = readEnd(options, now)
@@ -102,7 +105,7 @@ function readEnd({ until, for: length }: PauseOptions, now: number): number | nu
   )
 }
 
-/** @throws JobistemerError `INVALID_ARGUMENT` for a selection without a tag and an owner */
+/** Validates a selection of jobs. @throws JobistemerError `INVALID_ARGUMENT` for a selection without a tag and an owner */
 export function readSelection(selection: JobSelection): JobSelection {
   readObject(selection, 'filter', ['tag', 'owner'])
   if (selection.tag !== undefined || selection.owner !== undefined) return selection

@@ -66,7 +66,7 @@ export interface JobsFilter {
 
 /** A job's pause that is in effect. */
 export interface PauseInfo {
-  /** The start of the pause. */
+  /** The instant at which the pause began. */
   readonly at: Date
   /** The instant at which the pause ends by itself. `null`: the pause lasts until a call resumes the job. */
   readonly until: Date | null
@@ -108,7 +108,7 @@ export interface JobInfo {
   readonly resumed: Omit<PauseInfo, 'until'> | null
   /** The effective settings. */
   readonly settings: JobSettings
-  /** The tasks in the order of the definition. */
+  /** The tasks of the job, in the order of the definition. */
   readonly tasks: readonly JobTaskInfo[]
   readonly createdAt: Date
   /** Time of the last change of the job's definition or pause. */
@@ -140,7 +140,7 @@ export interface JobDetails extends JobInfo {
   readonly silentSince: Date | null
 }
 
-/** A task of a stored job. */
+/** A task of a stored job, as `jobs()` and `job()` return it. */
 export interface JobTaskInfo {
   readonly name: string
   /** The name of the task's handler; `null` for a task that has its own code. */
@@ -292,7 +292,7 @@ export class JobCatalog {
     return { key, ids: wanted.map(({ id }) => id), heads: new Map(wanted.map((head) => [head.id, head])) }
   }
 
-  /** @throws JobistemerError `JOB_NOT_FOUND` */
+  /** Returns a stored job with all optional data. @throws JobistemerError `JOB_NOT_FOUND` */
   async job(id: JobId, name: string, storage: StorageCalls, now: number): Promise<JobDetails> {
     const found = await storage.once((calls) => calls.get({ jobs: [id], latest: [id], counts: [id] }))
     const record = found.jobs[0] ?? null

@@ -99,7 +99,7 @@ export class JobLookup {
   #take(record: JobRecord): RegisteredJob | null {
     const held = this.#made.get(record) ?? this.#registry.get(record.id)
     if (held !== undefined) return held
-    // Operations on a job, such as a pause, do not need its handlers.
+    // This operation does not need the handlers of the job, so data jobs without handlers count too.
     const job = this.#registry.jobOfStored(record, { isAnyData: true })
     if (job === null) return null
     const adopted = this.#registry.adopt(job, record)

@@ -22,9 +22,9 @@ export interface VersionsOptions extends CallOptions {
 export interface JobVersion extends Pick<JobInfo, 'tags' | 'description' | 'schedule' | 'settings' | 'tasks'> {
   /** The number of the version, counted from 1. */
   readonly version: number
-  /** When the version came into force. */
+  /** The instant at which the version came into force. */
   readonly createdAt: Date
-  /** The digest of the definition. Equal definitions have equal fingerprints. */
+  /** The digest of the version's definition. Equal definitions have equal fingerprints. */
   readonly fingerprint: string
   /**
    * The differences from the previous version. Empty if the storage no longer has the previous version, or if both versions
@@ -37,7 +37,7 @@ export interface JobVersion extends Pick<JobInfo, 'tags' | 'description' | 'sche
   readonly actor: string | null
 }
 
-/** @throws JobistemerError `JOB_NOT_FOUND` */
+/** Returns the newest versions of a job. @throws JobistemerError `JOB_NOT_FOUND` */
 export async function versionsOf(
   name: string,
   options: VersionsOptions,

@@ -119,7 +119,10 @@ const states: readonly OccurrenceState[] = [...liveStates, ...finalStates]
 const orders = ['ascending', 'descending'] as const
 const pageNames = ['tasks', 'limit', 'cursor']
 
-/** @throws JobistemerError `INVALID_NAME`, `INVALID_INSTANT`, `INVALID_ARGUMENT`, `UNKNOWN_OPTION` */
+/**
+ * Validates the filter of a list of occurrences. @throws JobistemerError `INVALID_NAME`, `INVALID_INSTANT`,
+ * `INVALID_ARGUMENT`, `UNKNOWN_OPTION`
+ */
 export function readOccurrenceFilter(filter: OccurrenceFilter): CheckedFilter {
   readObject(filter, 'filter', ['job', 'from', 'to', 'states', 'order', ...pageNames])
   return withPage(filter, {
@@ -131,7 +134,10 @@ export function readOccurrenceFilter(filter: OccurrenceFilter): CheckedFilter {
   })
 }
 
-/** @throws JobistemerError `INVALID_NAME`, `INVALID_INSTANT`, `INVALID_ARGUMENT`, `UNKNOWN_OPTION` */
+/**
+ * Validates the filter of a list of failures. @throws JobistemerError `INVALID_NAME`, `INVALID_INSTANT`,
+ * `INVALID_ARGUMENT`, `UNKNOWN_OPTION`
+ */
 export function readFailuresFilter(filter: FailuresFilter): CheckedFilter {
   readObject(filter, 'filter', ['job', 'from', 'to', 'order', 'includeResolved', ...pageNames])
   const checked = withPage(filter, {
@@ -144,7 +150,10 @@ export function readFailuresFilter(filter: FailuresFilter): CheckedFilter {
   return { ...checked, leavesOutResolved: !includesResolved }
 }
 
-/** @throws JobistemerError `INVALID_NAME`, `INVALID_ARGUMENT`, `UNKNOWN_OPTION` */
+/**
+ * Validates the filter of a list of live occurrences. @throws JobistemerError `INVALID_NAME`, `INVALID_ARGUMENT`,
+ * `UNKNOWN_OPTION`
+ */
 export function readLiveFilter(filter: LiveFilter): CheckedFilter {
   readObject(filter, 'filter', ['state', 'node', ...pageNames])
   const state: LiveState = readChoice(orDefault(filter.state, 'running'), liveStates, 'filter.state')

@@ -111,7 +111,7 @@ export class RequestIds {
 export interface Sending {
   readonly job: RegisteredJob
   readonly request: Request
-  /** The record's scheduled time must lie after this instant, in epoch milliseconds. */
+  /** The scheduled time of the record must lie after this instant, in epoch milliseconds. */
   readonly after: number
   readonly ids: RequestIds
   readonly asked: CallerContext

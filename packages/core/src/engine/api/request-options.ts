@@ -200,7 +200,7 @@ export function readKeyScope({ key, keyScope }: RequestOptions, path = ''): Reus
   return scope === 'forever' ? null : scope
 }
 
-/** Returns the earliest start of a request, in epoch milliseconds; `null`: at once. */
+/** Returns the earliest start of a request, in epoch milliseconds. `null`: the run may start at once. */
 export function readStart({ at, delay }: RequestOptions, now: number, path = ''): number | null {
   if (at !== undefined && delay !== undefined) {
     throw invalidValue(

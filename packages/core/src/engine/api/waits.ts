@@ -26,7 +26,7 @@ export class Waits {
   readonly #resting = new Map<OccurrenceId, Set<() => void>>()
   #unlisten: (() => void) | null = null
 
-  /** @param find reads an occurrence; rejects after the engine has stopped */
+  /** @param find reads an occurrence, and rejects after the engine has stopped */
   constructor(
     engine: EngineContext,
     find: (id: OccurrenceId, signal: AbortSignal | undefined) => Promise<OccurrenceRecord>,

@@ -84,7 +84,10 @@ export class Heartbeats {
   #counter = counterAtStart
   #isStarting = true
   #phase: 'living' | 'leaving' | 'ended' = 'living'
-  /** A wake-up has set the alarm of the next heartbeat, so the heartbeat in progress leaves the alarm as it is. */
+  /**
+   * Whether a wake-up has already set the alarm of the next heartbeat. If so, the heartbeat in progress does not set this
+   * alarm again.
+   */
   #isWoken = false
   #isSaidPartitioned = false
   #isResting = false

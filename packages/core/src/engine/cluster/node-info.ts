@@ -15,7 +15,7 @@ import { ownProcessMark } from './node-name.ts'
 export interface NodeInfo {
   /** Its name. */
   readonly node: string
-  /** Identifies this life of the node, from its start to its shutdown or crash. */
+  /** Identifies one life of the node, from its start to its shutdown or crash. */
   readonly incarnation: string
   /** Time at which the node started, by the node's own clock. */
   readonly startedAt: Date
