@@ -22,7 +22,10 @@ interface Addition {
   readonly change: DefinitionChange | null
 }
 
-/** @throws JobistemerError `INVALID_ARGUMENT` for a task whose code is a function: no other process can call it */
+/**
+ * Rejects a job with a task whose code is a function, because no other process can call the function.
+ * @throws JobistemerError `INVALID_ARGUMENT`
+ */
 function refuseFunctions({ name, tasks }: Job): void {
   const index = tasks.findIndex(({ run }) => run !== undefined && isolatedWorkOf(run) === null)
   if (index === -1) return

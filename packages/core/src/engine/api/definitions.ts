@@ -84,7 +84,7 @@ export interface UpdateOptions extends InterventionOptions {
    * Whether to set the job's watermark back to the present, if a wrong clock moved the watermark ahead (event `job.ahead`).
    *
    * - Slots that ran ahead of their time, or that have their own `missed` record, do not run again.
-   * - Slots that only a range of missed slots or a later run covered run at their time.
+   * - Slots that were covered only by a range of missed slots, or by a later run, run at their time.
    * - Slots up to the prune floor never run.
    *
    * The update rejects with `CLOCK_UNCONFIRMED` while a clock jump is not confirmed. Default false.
@@ -470,7 +470,7 @@ export class Definitions extends ApiPart {
   }
 }
 
-/** Returns the content of a job as it is stored, with the reason and the actor of the update. */
+/** Returns the content of a job's record, with the reason and the actor of the update. */
 function contentAsStored(record: JobRecord, said: Said): JobContent {
   const { name, owner, fingerprint, definition, handlerKey, overlap, timeline, nextAt } = record
   return { name, owner, fingerprint, definition: { ...definition, ...said }, handlerKey, overlap, timeline, nextAt }

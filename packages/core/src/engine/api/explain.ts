@@ -34,7 +34,10 @@ export interface Explanation {
     | 'before_creation'
     /** The storage has pruned the history of the instant. */
     | 'pruned'
-    /** The present schedule has a slot at the instant, but no record decided it; or the job is not in the storage. */
+    /**
+     * The slots up to the instant are decided, and a slot at the instant has no record: an earlier schedule did not have the
+     * slot, or a clock was ahead. Also if the job is not in the storage.
+     */
     | 'unknown'
   /** An English sentence that explains the verdict. */
   readonly reason: string
