@@ -14,15 +14,18 @@ import { type CallerContext, callOptionNames, type CallOptions } from '../storag
 import { CallerBatcher, refusedItem } from '../storage-access/batcher.ts'
 import { ItemRefused } from '../storage-access/bisecting-calls.ts'
 
-/** A definition with the stored head of its job. */
+/** A definition to add, with the stored head of its job. */
 interface Addition {
   readonly job: Job
   readonly record: JobRecord | null
-  /** The change to store; `null`: none. */
+  /** The change to store. `null`: the stored job already has this definition, or a definition with precedence. */
   readonly change: DefinitionChange | null
 }
 
-/** @throws JobistemerError `INVALID_ARGUMENT` for a task whose code is a function: no other process can call it */
+/**
+ * Rejects a job with a task whose code is a function, because no other process can call the function.
+ * @throws JobistemerError `INVALID_ARGUMENT`
+ */
 function refuseFunctions({ name, tasks }: Job): void {
   const index = tasks.findIndex(({ run }) => run !== undefined && isolatedWorkOf(run) === null)
   if (index === -1) return
@@ -36,14 +39,17 @@ function refuseFunctions({ name, tasks }: Job): void {
   })
 }
 
-/** Stores jobs at run time. Replaces a stored definition if it differs. All nodes with the code run the jobs. */
+/**
+ * Implements `add`: stores definitions at run time. A different stored definition of the same job is replaced. All nodes
+ * with the code run the jobs.
+ */
 export class Additions extends ApiPart {
   readonly #saves = new CallerBatcher<JobChange, SaveJobAnswer>(this.engine, {
     operation: 'saveJobs',
     send: (storage, changes, now) => storage.saveJobs({ now, changes, cancelLimit: cancelLimitOf(changes.length) }),
   })
 
-  /** Sends no further calls. */
+  /** Stops sending batched `saveJobs` calls. */
   stop(): void {
     this.#saves.stop()
   }
@@ -63,14 +69,14 @@ export class Additions extends ApiPart {
 
   async #add(jobs: readonly Job[], asked: CallerContext): Promise<void> {
     const { timezone } = this.engine.defaults
-    // Checks all jobs before the first write: a list with an invalid job stores nothing.
+    // Checks all jobs before the first write, so that a list with an invalid job stores nothing.
     const bound = jobs.map((job) => withDefaultTimezone(job, timezone))
     let open = await this.#look(bound, asked)
     for (;;) {
       const again = await this.#store(open, asked)
       if (again.length === 0) return
-      // Another node may have stored a change between the read and the write. Or the storage first cancels old runs of a
-      // deleted job, a limited number per call.
+      // Retries a job if another node stored a change between the read and the write. Also retries a deleted job while the
+      // storage cancels its old runs, a limited number per call.
       await nextTurn()
       open = await this.#look(again, asked)
     }
@@ -78,7 +84,7 @@ export class Additions extends ApiPart {
 
   async #readList(jobs: readonly Job[]): Promise<readonly Job[]> {
     const names = new Set<string>()
-    // A copy, because other code may change the list while this loop yields.
+    // Iterates over a copy, because other code may change the caller's list while this loop yields.
     const list = readLimitedList(jobs, 'jobs').slice()
     for (const [index, job] of list.entries()) {
       const turn = this.engine.storage.turn()
@@ -118,7 +124,7 @@ export class Additions extends ApiPart {
     return additions
   }
 
-  /** Stores the additions. Returns the jobs to read and decide again. */
+  /** Stores the additions. Returns the jobs that `add` must read again, because the storage has not accepted their changes. */
   async #store(additions: readonly Addition[], asked: CallerContext): Promise<readonly Job[]> {
     const again: Job[] = []
     for (const some of chunksOf(additions, this.#most)) {
@@ -130,7 +136,7 @@ export class Additions extends ApiPart {
     return again
   }
 
-  /** Returns whether the storage now has the definition. */
+  /** Stores one addition. Returns false if the storage has not accepted the change. */
   async #storeOne({ job, record, change }: Addition, asked: CallerContext): Promise<boolean> {
     if (change === null) {
       this.#adopt(job, record as JobRecord, undefined)
@@ -161,7 +167,10 @@ export class Additions extends ApiPart {
     if (job.tasks.some(({ handler }) => handler !== undefined)) this.registry.plans.planOf(registered)
   }
 
-  /** Returns the change for a job. Data jobs belong to no build, so a call of `add` counts as an explicit request. */
+  /**
+   * Returns the change that stores a job. No build defines a data job, so a call of `add` counts as an explicit request to
+   * store it.
+   */
   #changeFor(job: Job, record: JobRecord | null, now: number): DefinitionChange | null {
     return this.registry.registrations.changeFor(job, record, now, { isAsked: isData(job) })
   }
@@ -171,7 +180,7 @@ export class Additions extends ApiPart {
   }
 }
 
-/** Rejects a new job whose schedule has no slot left. @throws JobistemerError `SCHEDULE_NEVER_FIRES` */
+/** Rejects a new job whose schedule has no future slot. @throws JobistemerError `SCHEDULE_NEVER_FIRES` */
 function assertNotOver({ job, change }: Addition, now: number): void {
   const error = change?.kind === 'create' ? errorOfWhatIsOver(job, now, change.content.nextAt) : null
   if (error !== null) throw error

@@ -4,7 +4,7 @@ import type { ExecutionPool } from '../execution/execution-pool.ts'
 import type { EngineContext } from '../storage-access/engine-context.ts'
 import type { JobLookup } from './job-lookup.ts'
 
-/** The parts of an engine that all groups of operations use. */
+/** The parts of an engine that each group of API operations uses. */
 export interface ApiParts {
   readonly engine: EngineContext
   readonly registry: JobRegistry
@@ -13,7 +13,7 @@ export interface ApiParts {
   readonly lookup: JobLookup
 }
 
-/** The base of a group of operations. */
+/** The base class of a group of API operations. */
 export abstract class ApiPart implements ApiParts {
   readonly engine: EngineContext
   readonly registry: JobRegistry

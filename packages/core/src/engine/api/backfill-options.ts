@@ -18,12 +18,12 @@ export interface BackfillOptions
     CallOptions {
   /** Start of the span, inclusive. May lie before the job's creation. */
   readonly from: InstantInput
-  /** End of the span, exclusive. Not in the future. */
+  /** End of the span, exclusive. Must not lie in the future. */
   readonly to: InstantInput
   /**
    * Which slots of the span to run:
    *
-   * - `missed`: slots that never ran: no node was up, a rule skipped them, or they lie before the job's creation.
+   * - `missed`: slots that never ran, because no node lived, a rule skipped them, or the job did not exist yet.
    * - `failed`: slots whose last run failed.
    * - `missed_and_failed`: both.
    * - `all`: all slots, including completed, canceled and pruned ones.
@@ -32,20 +32,20 @@ export interface BackfillOptions
    * Default `missed`.
    */
   readonly which?: 'all' | 'missed' | 'failed' | 'missed_and_failed'
-  /** The order in which the slots run. Default `oldest_first`. */
+  /** The order in which the backfill runs its slots. Default `oldest_first`. */
   readonly order?: 'oldest_first' | 'newest_first'
   /**
-   * Maximum number of concurrent runs of the backfill, 1 to 1,000. Under an overlap policy other than `allow`, it is always 1.
-   * Default 1.
+   * Maximum number of concurrent runs of the backfill, 1 to 1,000. Under an overlap policy other than `allow`, the maximum
+   * is always 1. Default 1.
    */
   readonly maxActive?: number
   /**
-   * Names the backfill. A second call with the same key resumes the backfill and runs no slot twice. If it omits `data`,
-   * `priority`, `tasks` or `overrides`, the values of the earlier runs apply. Values that it gives apply to the runs that it
-   * begins and to the runs after those. Default: a new key.
+   * Names the backfill. A second call with the same key resumes the backfill and runs no slot twice. For `data`, `priority`,
+   * `tasks` and `overrides`, the second call uses the values of the earlier runs unless it gives new ones. New values apply
+   * to the runs that the second call begins and to all following runs. Default: a new key.
    */
   readonly key?: string
-  /** Returns the result without creating runs. Default false. */
+  /** If true, the call returns the result without creating runs. Default false. */
   readonly dryRun?: boolean
 }
 
@@ -55,29 +55,29 @@ export interface BackfillResult {
   readonly key: string
   /** Number of slots of the job's schedule in the span. */
   readonly slots: number
-  /** Number of slots that it does not run: `which` excludes them, or another run of them waits or runs. */
+  /** Number of slots that the backfill does not run, because `which` excludes them or another run of the slot is live. */
   readonly passed: number
-  /** Number of slots whose runs are not created yet. */
+  /** Number of slots that the backfill is to run, and whose runs are not created yet. */
   readonly open: number
-  /** Number of its runs that wait or run. */
+  /** Number of live runs of the backfill: waiting or running. */
   readonly live: number
-  /** Number of its `completed` runs. */
+  /** Number of `completed` runs of the backfill. */
   readonly completed: number
-  /** Number of its failed runs. */
+  /** Number of failed runs of the backfill. */
   readonly failed: number
-  /** Number of its canceled runs. */
+  /** Number of canceled runs of the backfill. */
   readonly canceled: number
-  /** Maximum number of concurrent runs. */
+  /** Maximum number of concurrent runs of the backfill. */
   readonly maxActive: number
-  /** The first 100 `open` slots, in the order in which they will run. */
+  /** The first 100 `open` slots, in the order in which the backfill will run them. */
   readonly next: readonly Date[]
-  /** The last `open` slot; `null` without one. */
+  /** The `open` slot that the backfill will run last; `null` if no slot is open. */
   readonly last: Date | null
 }
 
 /** Options for stopping a backfill. */
 export interface StopBackfillOptions extends CallOptions {
-  /** Stored with each canceled run, after `backfill_stopped: `. 1 to 255 characters. */
+  /** Reason of the stop. Each canceled run stores this reason after `backfill_stopped: `. 1 to 255 characters. */
   readonly reason?: string
   /** 1 to 255 characters. */
   readonly actor?: string
@@ -85,18 +85,18 @@ export interface StopBackfillOptions extends CallOptions {
 
 /** The result of stopping a backfill. */
 export interface StopBackfillResult {
-  /** Number of waiting runs that the call canceled. */
+  /** Number of waiting runs that this call of `stopBackfill` canceled. */
   readonly canceled: number
-  /** Number of running runs. They continue to their end. */
+  /** Number of running runs of the backfill. The stop does not interrupt them. */
   readonly running: number
 }
 
-/** The validated options of a backfill. */
+/** The options of a backfill after validation. */
 export interface CheckedBackfill extends Pick<BackfillRecord, 'from' | 'to' | 'which' | 'order'> {
   readonly maxActive: number
   readonly key: string | null
   readonly dryRun: boolean
-  /** Options that each run stores. */
+  /** The request options that each run of the backfill stores. */
   readonly request: RequestOptions
 }
 
@@ -105,7 +105,10 @@ const orders = ['oldest_first', 'newest_first'] as const
 const requestNames = ['data', 'priority', 'tasks', 'overrides', 'reason', 'actor'] as const
 const ownNames = ['from', 'to', 'which', 'order', 'maxActive', 'key', 'dryRun']
 
-/** @throws JobistemerError `INVALID_ARGUMENT`, `INVALID_INSTANT`, `INVALID_NAME`, `UNKNOWN_OPTION` */
+/**
+ * Validates the options of a backfill. @throws JobistemerError `INVALID_ARGUMENT`, `INVALID_INSTANT`, `INVALID_NAME`,
+ * `UNKNOWN_OPTION`
+ */
 export function readBackfill(options: BackfillOptions, now: number): CheckedBackfill {
   readObject(options, 'options', [...ownNames, ...requestNames, ...callOptionNames])
   const from = toInstantMs(options.from, 'from')

@@ -17,11 +17,14 @@ import type { JobRegistry } from '../definitions/job-registry.ts'
 import type { SlotSeries } from '../definitions/slot-series.ts'
 import type { YieldBudget } from '../runtime/yield-budget.ts'
 
-/** The reason of the waiting runs that the stop of a backfill cancels. */
+/** The reason stored with each waiting run that `stopBackfill` cancels. */
 const stoppedReason = 'backfill_stopped'
 const stoppedBecause = `${stoppedReason}: `
 
-/** Returns the reason of canceled runs, with the reason that the caller of `stopBackfill` gave. */
+/**
+ * Returns the reason that a canceled run stores: `backfill_stopped`, followed by the reason that the caller of
+ * `stopBackfill` gave.
+ */
 export function stoppedReasonOf(why: string | null): string {
   return why === null ? stoppedReason : `${stoppedBecause}${why}`.slice(0, longestName)
 }
@@ -30,43 +33,46 @@ function isStopped({ reason }: Pick<OccurrenceRecord, 'reason'>): boolean {
   return reason === stoppedReason || (reason?.startsWith(stoppedBecause) ?? false)
 }
 
-/** Cancel reasons that come from a change of the job and not from a cancel of this run. Such a slot may still run. */
+/**
+ * Cancel reasons that come from a change of the job, not from a cancel of the run itself. A backfill may run such a slot
+ * again.
+ */
 const reasonsInPassing: readonly (string | null)[] = ['displaced', 'deleted', 'updated']
 
 function isInPassing(run: Pick<OccurrenceRecord, 'reason'>): boolean {
   return reasonsInPassing.includes(run.reason) || isStopped(run)
 }
 
-/** The state of a slot in a backfill. */
+/** The state of a slot in one backfill. */
 export interface SlotStanding {
   readonly slot: number
-  readonly standing: /** The backfill is to run the slot, and its run is not created yet. */
+  readonly standing: /** The backfill is to run the slot, and the slot's run is not created yet. */
     | 'open'
-    /** As `open`, after the stop of the backfill has canceled the slot's run. */
+    /** The backfill is to run the slot again, because `stopBackfill` has canceled the slot's run. */
     | 'stopped'
-    /** The slot's run waits or runs. */
+    /** The slot's run in this backfill waits or runs. */
     | 'live'
-    /** The slot's run is final. */
+    /** The slot's run in this backfill is final. */
     | 'ended'
     /** The backfill does not run the slot. */
     | 'passed'
-  /** The slot's latest run in this backfill; `null` without one. */
+  /** The slot's latest run in this backfill; `null` without a run. */
   readonly run: OccurrenceRecord | null
   /** The number of runs that all backfills have created for the slot. */
   readonly rounds: number
 }
 
-/** The backfill in question. */
+/** The key and the `which` option of the backfill whose slots are examined. */
 export interface AskedBackfill {
   readonly key: string
   readonly which: BackfillRecord['which']
 }
 
-/** The part of a job's head that tells which slots have records. */
+/** The part of a job's head that decides whether a slot can have a record. */
 type History = Pick<JobRecord, 'id' | 'createdAt' | 'watermark' | 'pruneFloor'>
 
 /**
- * Returns the states of slots in the given order. The call reads the history from the first slot to the last one, so the
+ * Returns the states of slots, in the given order. Reads the job's history from the first slot to the last slot, so the
  * slots should lie close together.
  */
 export async function standingsOf(
@@ -90,7 +96,8 @@ function standingOf(
 ): SlotStanding {
   const latest = rounds.at(-1)
   const ofKey = rounds.filter(({ details }) => details.requestKey === key)
-  // Round numbers are reused after their records were pruned. So the run that has begun may not be the last one.
+  // After a prune, a later run may reuse the number of a pruned round. The run that has begun is therefore not always the last
+  // one.
   const run = ofKey.find(hasBegun) ?? ofKey.at(-1) ?? null
   const answer = (standing: SlotStanding['standing']): SlotStanding => ({ slot, standing, run, rounds: rounds.length })
   if (run !== null) {
@@ -102,7 +109,7 @@ function standingOf(
   return answer(isWanted(record === undefined ? unrecorded(slot, head) : fateOf(record), which) ? 'open' : 'passed')
 }
 
-/** Returns whether the run has started or may still start. */
+/** Returns false for a run that was canceled before its start, and true for any other run. */
 export function hasBegun({ state, token }: Pick<OccurrenceRecord, 'state' | 'token'>): boolean {
   return state !== 'canceled' || token > 0
 }
@@ -116,7 +123,10 @@ function isWanted(fate: Fate, which: AskedBackfill['which']): boolean {
   return wanted.includes(fate)
 }
 
-/** Returns the fate of a slot without a record. A pruned slot may have run, so only `which: 'all'` runs it again. */
+/**
+ * Returns the fate of a slot without a record. A pruned slot may have run, so only the option `which: 'all'` runs that
+ * slot again.
+ */
 function unrecorded(slot: number, head: History): Fate {
   if (head.pruneFloor !== null && slot <= head.pruneFloor) return 'unknown'
   return slot > decidedUpTo(head) ? 'undecided' : 'missed'
@@ -130,7 +140,7 @@ function fateOf({ state, reason }: { readonly state: OccurrenceState; readonly r
   return state === 'missed' ? 'missed' : 'completed'
 }
 
-/** Returns for each slot the runs that backfills have created, in the order of their rounds. */
+/** Returns for each slot the runs that backfills have created, by ascending round number. */
 async function roundsOf(
   storage: StorageCalls,
   jobId: JobId,
@@ -150,7 +160,7 @@ async function roundsOf(
   return rounds
 }
 
-/** Returns the record of each slot: its own one, or the common record of a recovery. */
+/** Returns the record of each slot: the slot's own record, or the record of a recovery that covers several slots. */
 async function ownRecordsOf(
   storage: StorageCalls,
   head: History,
@@ -158,7 +168,8 @@ async function ownRecordsOf(
 ): Promise<ReadonlyMap<number, OccurrenceRecord>> {
   const [first, last] = [Math.min(...slots), Math.max(...slots)]
   const found = new Map<number, OccurrenceRecord>()
-  // A missed range that begins before the first slot is not found. Its slots count as missed without a record too.
+  // The query does not find a missed range that begins before the first slot. Slots without a record count as missed too, so
+  // the range is not needed.
   const spans: OccurrenceRecord[] = []
   const query = { kind: 'job', jobId: head.id, from: first, to: last + 1, order: 'ascending', runs: false } as const
   const records = eachItem((cursor) =>
@@ -169,7 +180,7 @@ async function ownRecordsOf(
     if (record.details.span !== undefined) spans.push(record)
     if (record.details.span === undefined || record.state !== 'missed') found.set(record.scheduledAt, record)
   }
-  // No record covers slots from before the job's creation.
+  // Slots before the job's creation have no record, so the search for a covering record skips them.
   const lacks = (slot: number) => slot > Math.min(head.createdAt, head.watermark) && !found.has(slot)
   if (!slots.some(lacks)) return found
   const beyond = await coveringRun(storage, head, last)
@@ -184,9 +195,9 @@ async function ownRecordsOf(
 type Span = Pick<BackfillRecord, 'from' | 'to' | 'order'>
 
 /**
- * Returns the schedule that determines the slots of a past span: the schedule in force now, because the storage does not keep
- * earlier ones. Segments of later updates, and of past or future windows, do not count. If no segment covers `now`, returns
- * the nearest one.
+ * Returns the schedule that determines the slots of a past span: the schedule in force at `now`. The storage does not keep
+ * earlier schedules. Segments of later updates, and of past or future windows, do not count. If no segment covers `now`,
+ * returns the nearest schedule.
  */
 export function presentSchedule(timeline: JobRecord['timeline'], now: number): SerializedSchedule | undefined {
   const present = timeline.find(({ until }) => until === null || until > now)
@@ -201,7 +212,7 @@ export async function presentSeries(registry: JobRegistry, head: JobRecord, now:
   return registry.seriesOf(timeline, registry.get(head.id)?.job ?? null)
 }
 
-/** Returns all slots of a span in its order. @throws JobistemerError `INVALID_ARGUMENT` for too many slots */
+/** Returns all slots of a span in the order of the span. @throws JobistemerError `INVALID_ARGUMENT` for too many slots */
 export async function slotsOf(
   series: SlotSeries,
   span: Span,
@@ -217,7 +228,7 @@ export async function slotsOf(
   return slots
 }
 
-/** Returns the slots that follow a slot in its lane, in the order of the backfill. */
+/** Returns the slots that follow a slot in the same lane, in the order of the backfill. */
 export function* slotsAfter(series: SlotSeries, { slot, lanes, ...span }: BackfillRecord): Generator<number> {
   let place = 0
   for (const next of walk(series, span, slot)) if (++place % lanes === 0) yield next

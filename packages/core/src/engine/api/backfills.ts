@@ -53,22 +53,24 @@ import { EngineStopped } from '../runtime/background-loop.ts'
 import type { EndedRun, Relay } from '../execution/next-runs.ts'
 
 /**
- * Starts, resumes and stops backfills. Creates their runs as delayed triggers: the overlap policy never skips them, and they
- * block no other run. Continues them without a central coordinator: before a node ends a run of a backfill, it creates the
- * next run of the same lane. Run ids derive from the slots, so repeated creation on any node gives one run.
+ * Starts, resumes and stops backfills.
+ *
+ * Runs of a backfill are delayed triggers: the overlap policy never skips them, and they block no other run. No central
+ * coordinator exists: before a node ends a run of a backfill, the node creates the next run of the same lane. Run ids
+ * derive from the slots, so nodes that create the same run create it once.
  */
 export class Backfills extends ApiPart implements Relay {
-  /** Repeats each call until the storage answers. */
+  /** Repeats each storage call until the storage answers. */
   readonly #storage: StorageCalls = {
     once: (call) => this.engine.storage.repeated('backfill', call),
     repeated: (operation, call) => this.engine.storage.repeated(operation, call),
   }
 
-  /** Starts a backfill, or resumes those of its lanes that have no live run. */
+  /** Starts a backfill. If the backfill already exists, resumes each lane that has no live run. */
   async backfill(job: RegisteredJob, options: BackfillOptions, asked: CallerContext): Promise<BackfillResult> {
     const checked = readBackfill(options, this.engine.now())
     const { name, payload, id } = job.job
-    // Without data, a run is like the run of its slot, and the payload schema does not apply.
+    // A run without data gets the same input as the run of its slot, so the payload schema does not apply.
     const withoutData = options.data === undefined
     const parsed = await parsedDetailsOf(checked.request, { name, payload: withoutData ? null : payload }, asked)
     planOfRequest(this.registry, job, parsed)
@@ -86,14 +88,14 @@ export class Backfills extends ApiPart implements Relay {
       const backfill = { slot: 0, from, to, which, order, lanes }
       const begun = latestRunOf(standings)
       const wanted = begun === null ? request : goingOn(begun.details, request, !withoutData)
-      // The job may no longer have the tasks of an earlier call. This check is necessary only if a run begins.
+      // The job may have lost a task that the earlier call named. The check is necessary only if this call begins a run.
       if (begun !== null && firsts.length > 0) planOfRequest(this.registry, job, wanted)
-      // The relay copies the details, with their priority, to all further runs.
+      // Each further run of the backfill copies these details, with their priority.
       const details = prioritized(wanted, { priority: priorityOf(head) })
       const create = (trace: TraceContext | null) =>
         this.#create(asked, head, firsts, { details: { ...withTrace(details, trace), backfill } })
       const answers = await traced(this.engine.tracing, { operation: 'backfill', jobName: name, key }, create)
-      // `exists`: another call has created the run meanwhile, and its lane continues from that run.
+      // `exists`: another call has created the same run meanwhile, and the lane continues from that run.
       if (answers.every(({ outcome }) => outcome === 'created' || outcome === 'exists')) return results(new Set(firsts))
     }
   }
@@ -122,7 +124,7 @@ export class Backfills extends ApiPart implements Relay {
     return standings
   }
 
-  /** Cancels the waiting runs of a backfill, and prevents that its running runs create further ones. */
+  /** Cancels the waiting runs of a backfill, and prevents its running runs from creating further runs. */
   async stop(
     name: string,
     key: string,
@@ -149,7 +151,10 @@ export class Backfills extends ApiPart implements Relay {
     }
   }
 
-  /** Creates a canceled run at the next slot of a running run's lane, which ends the lane. Returns whether anything changed. */
+  /**
+   * Ends the lane of a running run: creates the lane's next run and cancels it at once. Returns whether `stop` must read the
+   * live runs again.
+   */
   async #close(
     { jobId, details }: OccurrenceRecord,
     voice: { readonly actor: string | null; readonly reason: string },
@@ -159,7 +164,7 @@ export class Backfills extends ApiPart implements Relay {
     if (head === null) return false
     const next = await this.#nextInLane(asked, head, details)
     if (next === null || next.standing === 'stopped') return false
-    // A running run is closed in its own turn. A waiting run is new, so the caller reads the live runs again.
+    // `stop` closes a running next run separately. A waiting next run is new, so `stop` must read the live runs again.
     if (next.standing === 'live') return next.run?.state !== 'running'
     await this.#create(asked, head, [next], { details, delayMs: longestTimerMs })
     const [closed] = await standingsOf(asked, head, [next.slot], askedOf(details))
@@ -167,7 +172,7 @@ export class Backfills extends ApiPart implements Relay {
     return true
   }
 
-  /** Returns the live runs of a backfill. Reads live occurrences only, so the cost does not grow with the history. */
+  /** Returns the live runs of a backfill. Reads live occurrences only, so the cost does not grow with the job's history. */
   async #liveOf(id: JobId, key: string, asked: StorageCalls): Promise<readonly OccurrenceRecord[]> {
     const found: OccurrenceRecord[] = []
     for (const state of liveStates) {
@@ -182,7 +187,7 @@ export class Backfills extends ApiPart implements Relay {
   }
 
   /**
-   * Creates the next runs of these slots, in this order, and returns the answers of the storage. `tookMs` is the known
+   * Creates a run for each of these slots, in this order, and returns the answers of the storage. `tookMs` is the known
    * duration of a run. If a run could still be active at the job's next slot, the run becomes due after that slot.
    */
   async #create(
@@ -200,13 +205,14 @@ export class Backfills extends ApiPart implements Relay {
       const answered = await storage.repeated('createOccurrences', (calls) => {
         const now = this.engine.now()
         const dueAt = dueAtOf(head, now, tookMs) + delayMs + start
-        // If this node's clock is behind, the prune floor may lie ahead of it. The records must lie after the floor.
+        // If this node's clock is behind, the prune floor may lie after the due time. The storage accepts only records after
+        // the prune floor.
         const firstAt = Math.max(dueAt, (head.pruneFloor ?? Number.NEGATIVE_INFINITY) + 1 + start)
         items = some.map(({ slot, rounds }, index) => ({
           kind: 'trigger',
           id: backfillOccurrenceId(head.id, slot, rounds + 1),
           jobId: head.id,
-          // Ascending times keep the order of the backfill among waiting runs.
+          // Ascending times keep the backfill's order among its waiting runs.
           scheduledAt: firstAt + index,
           dueAt: dueAt + index,
           jobVersion: head.version,
@@ -226,7 +232,7 @@ export class Backfills extends ApiPart implements Relay {
     return answers
   }
 
-  /** Cancels the waiting runs. Returns how many of them the storage canceled. */
+  /** Cancels waiting runs. Returns the number of runs that the storage canceled. */
   async #cancel(
     storage: StorageCalls,
     addresses: readonly OccurrenceAddress[],
@@ -261,7 +267,7 @@ export class Backfills extends ApiPart implements Relay {
       )
       for (const record of occurrences) {
         if (record?.details.backfill === undefined) continue
-        // A run that had started is over. Its slot must not run again, even if earlier runs of the slot were pruned.
+        // A displaced run that had started is not repeated, even if earlier runs of its slot were pruned.
         await this.#goOn(record.jobId, record.details, { tookMs: 0, isAgain: !hasBegun(record) })
       }
     } catch (error) {
@@ -281,7 +287,7 @@ export class Backfills extends ApiPart implements Relay {
         const next = await this.#nextInLane(this.#storage, head, details, isAgain)
         if (next?.standing !== 'open') return
         const [answer] = await this.#create(this.#storage, head, [next], { details, tookMs })
-        // Another node has created the run already, or the job has a new version. Read the state again.
+        // Repeats if another node has created the run already, or if the job has a new version.
         if (answer?.outcome !== 'exists' && answer?.outcome !== 'stale_version') return
       }
     } catch (error) {
@@ -290,13 +296,13 @@ export class Backfills extends ApiPart implements Relay {
   }
 
   #failed(error: unknown): void {
-    // On a stop, the run does not end either. The node that takes the run over continues the backfill.
+    // When the engine stops, the run does not end. The node that takes over the run continues the backfill.
     if (!(error instanceof EngineStopped)) this.engine.fail('backfill', error)
   }
 
   /**
-   * Returns the next slot of a run's lane whose run is open, stopped or live, or `null` without one. With `isAgain`, the
-   * search begins with the run's own slot.
+   * Returns the first slot of a run's lane, after the run's own slot, that is open, stopped or live; `null` without such a
+   * slot. With `isAgain`, the search includes the run's own slot.
    */
   async #nextInLane(
     storage: StorageCalls,
@@ -330,13 +336,16 @@ function askedOf({ requestKey, backfill }: OccurrenceDetails) {
   return { key: requestKey as string, which: backfill?.which ?? 'missed' }
 }
 
-/** Returns the number of lanes. A started backfill keeps its number, so that each slot stays in its lane. */
+/**
+ * Returns the backfill's number of lanes. A started backfill keeps its number of lanes, so that each slot stays in its
+ * lane.
+ */
 function lanesOf({ overlap }: JobRecord, { maxActive }: CheckedBackfill, standings: readonly SlotStanding[]): number {
   const begun = standings.find(({ run }) => run !== null)?.run?.details.backfill?.lanes
   return begun ?? (overlap.policy === 'allow' ? maxActive : 1)
 }
 
-/** Returns the run of this backfill that was created last, or `null` without a run. */
+/** Returns the newest run of this backfill, or `null` without a run. */
 function latestRunOf(standings: readonly SlotStanding[]): OccurrenceRecord | null {
   let latest: OccurrenceRecord | null = null
   for (const { run } of standings) {
@@ -345,7 +354,7 @@ function latestRunOf(standings: readonly SlotStanding[]): OccurrenceRecord | nul
   return latest
 }
 
-/** Returns the details for a call that resumes a backfill. Omitted options are those of the earlier runs. */
+/** Returns the details for a call that resumes a backfill. Options that the call omits have the values of the earlier runs. */
 function goingOn(
   { data, isParsed, priority = 0, tasks, overrides }: OccurrenceDetails,
   request: OccurrenceDetails,
@@ -369,7 +378,7 @@ function firstsOf(standings: readonly SlotStanding[], lanes: number): readonly S
   for (const [index, one] of standings.entries()) {
     const lane = index % lanes
     if (one.standing === 'live') going.add(lane)
-    // The stop of a backfill has ended the lane after its running run.
+    // `stopBackfill` has ended the lane after its running run, so a resume begins the lane again.
     if (one.standing === 'stopped') going.delete(lane)
     if ((one.standing === 'open' || one.standing === 'stopped') && !firsts.has(lane)) firsts.set(lane, one)
   }
@@ -419,8 +428,8 @@ function otherBackfill(key: string): JobistemerError {
 }
 
 /**
- * Returns the due time. Under a policy other than `allow`, it is at least 1 ms ahead. The storage accepts a future request
- * even while another run of the job is active.
+ * Returns the due time of a backfill run. Under a policy other than `allow`, the due time is at least 1 ms ahead. The
+ * storage accepts a future request even while another run of the job is active.
  */
 function dueAtOf({ overlap, nextAt }: JobRecord, now: number, tookMs: number): number {
   if (overlap.policy === 'allow') return now

@@ -12,12 +12,15 @@ import type { JobRecord } from '../../storage/job-record.ts'
 import type { OccurrenceRecord } from '../../storage/occurrence-record.ts'
 import { farClockMarginMs, looksPerFarLook } from '../definitions/tuning.ts'
 
-/** Minimum after a wake-up too: a burst of changes causes at most four scans per second. */
+/**
+ * Limits of the scan interval, in ms. `min` also follows a wake-up: a burst of changes causes at most four scans per
+ * second.
+ */
 const bounds = { min: changeIntervalMs / 4, max: 10 * changeIntervalMs }
 
-/** Options of an iteration over changes. */
+/** Options of an iteration over changes of the storage. */
 export interface ChangesOptions {
-  /** Ends the iteration without an error when it fires. */
+  /** When the signal fires, the iteration ends without an error. */
   readonly signal?: AbortSignal
   /**
    * Interval between two scans while a consumer waits for a change. The shortest interval of all waiting iterations applies.
@@ -26,23 +29,23 @@ export interface ChangesOptions {
   readonly interval?: DurationInput
 }
 
-/** Events of this node's own runs. The node reports these changes without finding them in the storage. */
+/** Events of this node's own runs. Each event reports a change that a scan of the storage may not find. */
 const runEvents: readonly SchedulerEventName[] = ['occurrence.created', 'occurrence.started', 'occurrence.finished']
 
-/** The parts of an engine that scans need. */
+/** The parts of an engine that scans for changes need. */
 export interface ChangesHost {
   readonly look: ChangeLook
-  /** Returns the storage for one scan. Rejects if it is not available. */
+  /** Returns the storage for one scan. Rejects if the storage is not available. */
   readonly storage: () => Promise<StorageCalls>
-  /** Subscribes to wake-ups from the storage, as far as they reach this process. */
+  /** Subscribes to wake-ups from the storage that reach this process. Returns a function that unsubscribes. */
   readonly subscribe: (listener: (wakeUp: WakeUp) => void) => () => void
 }
 
 type ChangesEngine = Pick<EngineContext, 'clock' | 'context' | 'events'>
 
 /**
- * Scans the storage for changes while a consumer waits for one, and reports them to all iterations. All iterations share the
- * scans. Without a waiting consumer there are no scans.
+ * Scans the storage for changes while a consumer waits for a change, and reports them to all iterations. All iterations
+ * share the scans. While no consumer waits, no scan runs.
  */
 export class Changes {
   readonly #engine: ChangesEngine
@@ -51,11 +54,11 @@ export class Changes {
   #timer: Timer | null = null
   #isLooking = false
   #isWoken = false
-  /** A run was created, started or ended that scans may not find. */
+  /** A run was created, started or ended, and a scan may not find this change. */
   #hasRun = false
-  /** Monotonic instant at which the last scan ended. */
+  /** Monotonic instant at which the last scan for changes ended. */
   #lookedAt = Number.NEGATIVE_INFINITY
-  /** Number of consecutive failed scans. */
+  /** Number of consecutive scans for changes that failed. */
   #failures = 0
   #unlisten: (() => void)[] = []
   #isStopped = false
@@ -65,7 +68,10 @@ export class Changes {
     this.#host = host
   }
 
-  /** @throws JobistemerError `INVALID_ARGUMENT`, `INVALID_DURATION`, `UNKNOWN_OPTION` */
+  /**
+   * Returns an iteration over the changes of the storage. @throws JobistemerError `INVALID_ARGUMENT`, `INVALID_DURATION`,
+   * `UNKNOWN_OPTION`
+   */
   follow(options: ChangesOptions): AsyncIterable<Change> {
     readObject(options, 'options', ['signal', 'interval'])
     const signal = readSignal(options.signal)
@@ -108,7 +114,7 @@ export class Changes {
     for (const reader of [...this.#readers]) reader.end(options)
   }
 
-  /** Sets the timer for the next scan. Sets no timer while no consumer waits. */
+  /** Sets the timer for the next scan, unless no consumer waits. */
   #arm(): void {
     this.#timer?.cancel()
     this.#timer = null
@@ -116,7 +122,7 @@ export class Changes {
     if (this.#isLooking || waiting.length === 0) return
     const { clock, context } = this.#engine
     const delayMs = this.#lookedAt + this.#intervalMs(waiting) - clock.monotonic()
-    // A scan serves all iterations, so it must not inherit the asynchronous context of one of them.
+    // All iterations share a scan, so the scan must not inherit the asynchronous context of one iteration.
     this.#timer = clock.setTimer(Math.max(0, delayMs), () => void context.run(() => this.#look()))
   }
 
@@ -140,7 +146,7 @@ export class Changes {
       this.#hasRun ||= hasRun
       this.#failures++
       for (const reader of this.#readers) reader.failed(error)
-      // The storage will not answer any more.
+      // The storage was closed or replaced, so no later scan can succeed.
       if (isStorageGone(error)) this.#endAll({ isDrained: true })
     }
     this.#isLooking = false
@@ -169,10 +175,10 @@ export class Changes {
  * A kind of data to read again. A change names the kind of data that has changed, but not the new values.
  *
  * - `start`: the first change of each iteration. Read all data now. The iteration reports all later changes.
- * - `jobs`: definitions were stored, changed or deleted, or jobs were paused or resumed. A pause that ends by itself changes
- *   no stored data and is not reported: `JobInfo.paused.until` has its end.
+ * - `jobs`: definitions were stored, changed or deleted, or jobs were paused or resumed. A pause that ends by itself
+ *   changes no stored data and is not reported: `JobInfo.paused.until` has its end.
  * - `runs`: occurrences were created, started or ended. Affects counts, live occurrences, histories and next slots.
- * - `failures`: runs have failed. A change `runs` comes with it.
+ * - `failures`: runs have failed. The iteration also reports a change `runs`.
  * - `nodes`: a node has joined, is leaving, has ended or is lost.
  * - `away`: the storage does not answer. The iteration retries at growing intervals.
  * - `back`: the storage answers again. Read all data.
@@ -181,19 +187,19 @@ export type Change =
   | { readonly kind: 'start' | 'runs' | 'nodes' | 'back' }
   | {
       readonly kind: 'jobs' | 'failures'
-      /** The names of the affected jobs. `null`: too many or unknown, so any job may be affected. */
+      /** The names of the affected jobs. `null`: the jobs are unknown or too many to list, so any job may be affected. */
       readonly jobs: readonly string[] | null
     }
   | {
       readonly kind: 'away'
-      /** The error of the storage, or of the client while it connected. */
+      /** The error of the storage, or the client's error while it connected. */
       readonly error: unknown
     }
 
-/** The names of the affected jobs. Empty: none. `null`: any job may be affected. */
+/** The names of the affected jobs. An empty set: no job is affected. `null`: any job may be affected. */
 type ChangedJobs = ReadonlySet<string> | null
 
-/** The differences between two scans. */
+/** The differences between two scans of the storage. */
 interface Difference {
   readonly jobs: ChangedJobs
   readonly runs: boolean
@@ -204,30 +210,30 @@ interface Difference {
 const over: IteratorReturnResult<undefined> = { done: true, value: undefined }
 const none: ChangedJobs = new Set()
 
-/** The order in which unread changes are delivered. */
+/** The order in which a reader delivers unread changes. */
 const kinds: readonly Change['kind'][] = ['start', 'back', 'away', 'jobs', 'runs', 'failures', 'nodes']
 
-/** The owner of the readers, which scans for them. */
+/** The callbacks of a reader to the object that owns it and scans the storage. */
 interface ReaderHost {
-  /** The reader has begun to wait for a change. */
+  /** Called when the reader begins to wait for a change. */
   waits(): void
-  /** The reader has ended. */
+  /** Called when the reader has ended. */
   left(): void
 }
 
 /**
- * One iteration over the changes. The reader merges unread changes: at most one per kind, so a slow consumer needs no more
- * memory.
+ * One iteration over the changes. The reader merges unread changes into at most one per kind, so a slow consumer needs no
+ * more memory.
  */
 class ChangeReader implements AsyncIterator<Change, undefined> {
   readonly intervalMs: number
   readonly #host: ReaderHost
   #waiting: ((result: IteratorResult<Change, undefined>) => void)[] = []
   #isOver = false
-  /** The last delivered state of the storage: none yet, available, or unavailable. */
+  /** The state of the storage that the reader delivered last: none yet, available, or unavailable. */
   #told: 'nothing' | 'there' | 'away' = 'nothing'
   #isFollowing = false
-  /** The kinds of unread changes, with the affected jobs or the error. */
+  /** The kinds of unread changes. The value is the names of the affected jobs, or the error. */
   readonly #unread = new Map<Change['kind'], unknown>()
 
   constructor(host: ReaderHost, intervalMs: number) {
@@ -235,25 +241,25 @@ class ChangeReader implements AsyncIterator<Change, undefined> {
     this.intervalMs = intervalMs
   }
 
-  /** Whether the consumer waits for a change. */
+  /** Whether the consumer waits for the next change. */
   get isWaiting(): boolean {
     return this.#waiting.length > 0
   }
 
-  /** Whether no scan has succeeded since the reader began. */
+  /** Whether no scan has succeeded since this reader began. */
   get isNew(): boolean {
     return this.#told === 'nothing' && !this.#isFollowing
   }
 
-  /** Adds the differences of a successful scan. */
+  /** Adds the differences that a successful scan has found. */
   found({ jobs, runs, failures, nodes }: Difference): void {
     const unread = this.#unread
     if (!this.#isFollowing && this.#told !== 'there') {
       unread.clear()
       unread.set(this.#told === 'nothing' ? 'start' : 'back', null)
     } else if (!unread.has('start') && !unread.has('back')) {
-      // An outage that the consumer has not read is dropped. The consumer has missed nothing, because a scan compares with the
-      // last successful one.
+      // Drops an outage that the consumer has not read. The outage hid no change, because each scan compares with the last
+      // successful scan.
       unread.delete('away')
       this.#addJobs('jobs', jobs)
       if (runs) unread.set('runs', null)
@@ -279,7 +285,7 @@ class ChangeReader implements AsyncIterator<Change, undefined> {
     this.#deliver()
   }
 
-  /** Ends the iteration. Drops unread changes unless `isDrained`. */
+  /** Ends the iteration. Drops unread changes, unless `isDrained` is true. */
   end({ isDrained = false }: { readonly isDrained?: boolean } = {}): void {
     if (this.#isOver) return
     this.#isOver = true
@@ -333,13 +339,13 @@ class ChangeReader implements AsyncIterator<Change, undefined> {
 export interface LookOptions {
   /** Whether the storage has a due index, which returns the next slots of all jobs. */
   readonly findsDueJobs: boolean
-  /** Reads the nodes, with the states that this process observes. */
+  /** Reads the nodes, with their states as this process observes them. */
   readonly nodes: (
     storage: StorageCalls,
   ) => Promise<readonly { readonly incarnation: string; readonly state: string }[]>
 }
 
-/** Scans the storage for changes: compares the answers of a few cheap calls with those of the previous scan. */
+/** Scans the storage for changes: compares the answers of a few cheap calls with the answers of the previous scan. */
 export class ChangeLook {
   readonly #engine: Pick<EngineContext, 'now'>
   readonly #options: LookOptions
@@ -347,7 +353,7 @@ export class ChangeLook {
   readonly #failures = new Remembered()
   #runs = ''
   #nodes = ''
-  /** The time of the last successful scan, in epoch milliseconds of the engine's time; `null`: none yet. */
+  /** The engine's time at the last successful scan, in epoch milliseconds; `null` before the first scan. */
   #lookedAt: number | null = null
   #looks = 0
 
@@ -357,8 +363,8 @@ export class ChangeLook {
   }
 
   /**
-   * Returns the differences since the last successful scan. A failed scan does not count.
-   * @throws the errors of the storage
+   * Returns the differences since the last successful scan. After a failed scan, the next scan reports the differences of
+   * both. @throws the errors of the storage
    */
   async look(storage: StorageCalls): Promise<Difference> {
     const now = this.#engine.now()
@@ -390,7 +396,7 @@ export class ChangeLook {
     return difference
   }
 
-  /** Returns the live occurrences and the next slots as text. The next slots change when a node launches one of them. */
+  /** Returns the live occurrences and the jobs' next slots as text. A job's next slot changes when a node launches a slot. */
   async #readRuns(storage: StorageCalls, now: number): Promise<string> {
     const [alive, heads] = await Promise.all([readLive(storage), this.#readHeads(storage, now)])
     return JSON.stringify([alive, heads])
@@ -411,14 +417,14 @@ export class ChangeLook {
   }
 }
 
-/** The state of a record, with the time of its change in epoch milliseconds. */
+/** The state of a job or a failure at its last change. `at` is the time of the change, in epoch milliseconds. */
 interface Mark {
   readonly id: string
   readonly state: string
   readonly at: number
 }
 
-/** The changes that scans have found already. Scans overlap, so the next scan may find them again. */
+/** Remembers the changes that scans have found. Scans overlap, so the next scan may find a change again. */
 class Remembered {
   readonly #marks = new Map<string, Mark>()
 
@@ -428,7 +434,7 @@ class Remembered {
 
   add(marks: readonly Mark[], forgetBefore: number): void {
     for (const mark of marks) {
-      // Moves a known record to the end: the map is in the order of the last change.
+      // Moves a known record to the end, because the map keeps the order of the last change.
       this.#marks.delete(mark.id)
       this.#marks.set(mark.id, mark)
     }
@@ -447,13 +453,16 @@ function failureMark({ id, finishedAt }: OccurrenceRecord): Mark {
   return { id, state: '', at: finishedAt ?? 0 }
 }
 
-/** The records of a few pages. `isWhole`: there are no further records. */
+/** The records of a few pages. `isWhole`: no further records exist. */
 interface Some<T> {
   readonly items: readonly T[]
   readonly isWhole: boolean
 }
 
-/** Returns the jobs that changed since `farSince`; if these are too many, the jobs that changed since `since`. */
+/**
+ * Returns the jobs that changed since `farSince`. If they do not fit into a few pages, returns the jobs that changed since
+ * `since`.
+ */
 async function changedJobs(storage: StorageCalls, farSince: number, since: number): Promise<Some<JobRecord>> {
   const read = (changedSince: number) =>
     firstPages((cursor) =>
@@ -463,7 +472,7 @@ async function changedJobs(storage: StorageCalls, farSince: number, since: numbe
   return far.isWhole || farSince === since ? far : read(since)
 }
 
-/** Returns the failures since `from`, latest first, up to a few pages. */
+/** Returns the failures since `from`, the latest first, as far as they fit into a few pages. */
 async function failuresSince(storage: StorageCalls, from: number): Promise<Some<OccurrenceRecord>> {
   const query = { kind: 'failed', from, order: 'descending', runs: false, limit: changesPerRead } as const
   return firstPages((cursor) => storage.once((calls) => calls.listOccurrences({ ...query, cursor })))
@@ -482,8 +491,8 @@ async function firstPages<T>(read: (cursor: string | null) => Promise<Page<T>>):
 }
 
 /**
- * Returns the counts of live occurrences, and some of the running ones: if one run ends while another begins, the counts stay
- * equal.
+ * Returns the counts of live occurrences, and some running occurrences. If one run ends while another begins, the counts
+ * alone stay equal.
  */
 async function readLive(storage: StorageCalls): Promise<readonly unknown[]> {
   const { counts } = await storage.once((calls) => calls.get({ counts: ['all'] }))
@@ -494,7 +503,7 @@ async function readLive(storage: StorageCalls): Promise<readonly unknown[]> {
   return [pending, queued, running, runs.map(({ id, token }) => `${id} ${token}`).sort()]
 }
 
-/** Returns the names of the failures' jobs, or `null` if the storage no longer has one of the jobs. */
+/** Returns the names of the failures' jobs. Returns `null` if the storage no longer has one of the jobs. */
 async function namesOf(failed: readonly OccurrenceRecord[], storage: StorageCalls): Promise<ChangedJobs> {
   if (failed.length === 0) return new Set()
   const ids: readonly JobId[] = [...new Set(failed.map(({ jobId }) => jobId))]

@@ -2,23 +2,24 @@ import { fingerprintOf } from '../../job/fingerprint.ts'
 import { invalidValue } from '../../errors.ts'
 
 /**
- * Converts a storage's cursors to the cursors of users. A user's cursor begins with a digest of its list and filter. So
- * this class rejects a forged or truncated cursor, and a cursor of another list, for all storages.
+ * Converts between a storage's cursors and the cursors that users see. A user's cursor begins with a digest of the list,
+ * its filter and the storage's cursor. For all storages, this class therefore rejects a forged or truncated cursor, and a
+ * cursor of another list.
  */
 export class Cursors {
-  /** The name of the list, and its filter without `limit` and `cursor`. */
+  /** The name of the list, and the list's filter without `limit` and `cursor`. */
   readonly #list: unknown
 
   constructor(list: string, filter: object) {
     this.#list = [list, filter]
   }
 
-  /** Returns the user's form of a storage's cursor. */
+  /** Returns the cursor that a user sees for a storage's cursor. */
   seal(cursor: string | null): string | null {
     return cursor === null ? null : Buffer.from(`${this.#digestOf(cursor)} ${cursor}`).toString('base64url')
   }
 
-  /** Returns the storage's cursor. @throws JobistemerError `INVALID_ARGUMENT` */
+  /** Returns the storage's cursor in a user's cursor. @throws JobistemerError `INVALID_ARGUMENT` */
   open(sealed: string | null | undefined, field: string): string | null {
     if (sealed === null || sealed === undefined) return null
     if (typeof sealed === 'string') {
@@ -35,7 +36,7 @@ export class Cursors {
   }
 
   #digestOf(cursor: string): string {
-    // Eight digits detect each forged cursor, and are short.
+    // Eight characters keep the cursor short, and are enough to detect a forged cursor.
     return fingerprintOf([this.#list, cursor]).slice(0, 8)
   }
 }

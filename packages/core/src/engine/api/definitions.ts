@@ -50,81 +50,86 @@ import { readExpectedVersion, type Removals, versionConflict } from './removals.
 import { slotsInPlan } from './tuning.ts'
 import { livingHead } from './job-lookup.ts'
 
-/** The parts of a job that an update changes. Absent parts stay as they are. */
+/** The parts of a job that an update changes. Absent parts keep their stored values. */
 export interface JobUpdate extends JobSettingsInput {
-  /** The policy of the update decides when the schedule takes effect. `null`: the job then runs on request only. */
+  /**
+   * The new schedule. The option `policy` decides when the schedule takes effect. `null`: the job then runs on request only.
+   */
   readonly schedule?: Schedule | null
   /**
-   * Time zone of the given schedule, if the schedule names none. Default: the job's time zone. Only with `schedule`, because
-   * a stored schedule already has its time zone.
+   * Time zone of the given schedule, if that schedule names none. Default: the job's time zone. Allowed only with
+   * `schedule`, because a stored schedule already has its time zone.
    */
   readonly timezone?: string
   /**
-   * The complete new list of tasks. A task with the name of an existing task may omit `run` and `handler`, and then keeps
-   * those of the existing task. It does not keep data and settings of the existing task.
+   * The complete new list of tasks. A task with the name of an existing task may omit `run` and `handler`: the job then
+   * keeps the existing code. The data and settings of the existing task are not kept.
    */
   readonly tasks?: readonly AnyTask[]
-  /** The complete new list of tags. */
+  /** The complete new list of the job's tags. */
   readonly tags?: readonly string[]
-  /** `null` removes the description. */
+  /** The new description. `null` removes the description. */
   readonly description?: string | null
 }
 
-/** Options of an update. */
+/** Options of an update of a job. */
 export interface UpdateOptions extends InterventionOptions {
-  /** Reject with `VERSION_CONFLICT` if the stored version is another one. Default: update any version. */
+  /** The update rejects with `VERSION_CONFLICT` if the stored version differs from this one. Default: update any version. */
   readonly expectedVersion?: number
-  /** When a new schedule takes effect. Default `immediate`. */
+  /** Decides when a new schedule takes effect. Default `immediate`. */
   readonly policy?: UpdatePolicy
   /** Whether the update keeps or cancels the job's waiting occurrences. Default `keep`. */
   readonly waiting?: 'keep' | 'cancel'
   /**
-   * Also sets the job back to the present if a wrong clock has decided its slots ahead (event `job.ahead`). Slots that ran
-   * ahead of their time do not run again, nor do slots with a `missed` record of their own. Slots that only a range of missed
-   * slots or a later run covered run at their time. Slots up to the prune floor never run. Rejects with `CLOCK_UNCONFIRMED`
-   * while a clock that has jumped is not confirmed. Default false.
+   * Whether to set the job's watermark back to the present, if a wrong clock moved the watermark ahead (event `job.ahead`).
+   *
+   * - Slots that ran ahead of their time, or that have their own `missed` record, do not run again.
+   * - Slots that were covered only by a range of missed slots, or by a later run, run at their time.
+   * - Slots up to the prune floor never run.
+   *
+   * The update rejects with `CLOCK_UNCONFIRMED` while a clock jump is not confirmed. Default false.
    */
   readonly realign?: boolean
 }
 
-/** How an update has set a job back whose watermark lay ahead of the time. */
+/** The effect of an update that set a job's watermark from the future back to the present. */
 export interface Realignment {
-  /** The watermark before the update. */
+  /** The job's watermark before the update. */
   readonly decidedUpTo: Date
   /**
    * Slots that were created ahead of their time and have not started. Under the overlap policy, other slots may wait for
-   * them or be skipped. `cancel` removes them.
+   * these slots or be skipped. `cancel` removes these slots.
    */
   readonly waiting: readonly OccurrenceId[]
 }
 
 /** Options for planning a set of definitions. */
 export interface PlanOptions extends CallOptions {
-  /** The owner tag of the definitions. 1 to 255 characters. */
+  /** The owner tag that all definitions of the plan get. 1 to 255 characters. */
   readonly owner: string
 }
 
-/** The result of an update. */
+/** The result of an update of a job. */
 export interface UpdateResult {
-  /** The version in force after the update. */
+  /** The job's version in force after the update. */
   readonly version: number
-  /** False if the stored definition was already equal to the requested one, and the update has not set the job back. */
+  /** False if the stored definition was already equal to the requested one, and the watermark was not set back. */
   readonly changed: boolean
-  /** The next slot; `null` without one. */
+  /** The job's next slot; `null` if no slot follows. */
   readonly nextAt: Date | null
   /**
-   * Waiting occurrences that this call canceled. The call cancels a large number in several steps. Occurrences that another
-   * node cancels between two steps are not in the list.
+   * Waiting occurrences that this call canceled, a limited number per step. The list lacks occurrences that another node
+   * cancels between two steps.
    */
   readonly canceled: readonly OccurrenceId[]
-  /** Present if the update has set the job back, see `realign` of its options. */
+  /** Present if the update has set the job's watermark back, see the option `realign`. */
   readonly realigned?: Realignment
 }
 
-/** One job in a plan, with its next slots before and after. */
+/** One job in a plan, with its next slots before and after `apply`. */
 export interface PlannedChange {
   readonly name: string
-  /** Version in force at the time of the plan; `null` for a job that does not exist. */
+  /** The job's version in force when the plan was made; `null` for a job that does not exist. */
   readonly version: number | null
   /**
    * At most three next slots of the stored job, without slots that were canceled ahead. Empty for a job that does not exist.
@@ -133,27 +138,27 @@ export interface PlannedChange {
   readonly before: readonly Date[]
   /** At most three next slots of the job after `apply`. Empty for a job that the plan removes. */
   readonly after: readonly Date[]
-  /** The parts that differ from the stored definition. Empty for a job that the plan adds or removes. */
+  /** The parts of the definition that differ from the stored one. Empty for a job that the plan adds or removes. */
   readonly changes: readonly ChangedPart[]
 }
 
 /** The changes that a set of definitions would make to the stored jobs. */
 export interface DefinitionPlan {
-  /** The owner tag of the definitions. */
+  /** The owner tag of the planned definitions. */
   readonly owner: string
-  /** The definitions, with the owner tag. */
+  /** The planned jobs, each with the owner tag. */
   readonly jobs: readonly Job[]
-  /** Jobs that are not in the storage, or are deleted. */
+  /** Jobs that `apply` adds, because they are not in the storage or are deleted. */
   readonly added: readonly PlannedChange[]
-  /** Jobs that are in the storage with another definition. */
+  /** Jobs that `apply` changes, because the storage has another definition of them. */
   readonly changed: readonly PlannedChange[]
-  /** Jobs that are stored under the owner tag and missing from the definitions. */
+  /** Jobs that `apply` removes, because they are stored under the owner tag and missing from the definitions. */
   readonly removed: readonly PlannedChange[]
-  /** Names of the jobs whose stored definition is equal. */
+  /** Names of the jobs whose stored definition equals the planned one. */
   readonly unchanged: readonly string[]
 }
 
-/** A planned change with the id of the stored job, if there is one. Slots are in epoch milliseconds. */
+/** A planned change with the id of the stored job; `null` for a new job. Slots are in epoch milliseconds. */
 interface Preview extends Omit<PlannedChange, 'before' | 'after'> {
   readonly id: JobId | null
   readonly before: readonly number[]
@@ -186,7 +191,7 @@ export class Definitions extends ApiPart {
     const realigns = readBoolean(orDefault(options.realign, false), 'realign')
     if (realigns) this.#assertConfirmed()
     const hasChange = Object.keys(change).length > 0
-    // If the job moves on to its next slot between the read and the write, this loop reads it again.
+    // Repeats the read and the write if the job moves on to its next slot between them.
     for (;;) {
       const record = await this.#stored(job, storage)
       if (expected !== undefined && record.version !== expected) throw versionConflict(job.job.name, expected, record)
@@ -228,7 +233,10 @@ export class Definitions extends ApiPart {
     }
   }
 
-  /** With a clock that is behind, `realign` would set back jobs that are not ahead. */
+  /**
+   * Rejects while a clock jump is unconfirmed. With a clock that is behind, `realign` would set back jobs that are not
+   * ahead.
+   */
   #assertConfirmed(): void {
     this.engine.now()
     if (!this.engine.isTimeInDoubt) return
@@ -240,7 +248,10 @@ export class Definitions extends ApiPart {
     })
   }
 
-  /** Returns the present as the watermark of a job that is ahead, with the next slot after it; `null`: it is not ahead. */
+  /**
+   * Returns the present as the new watermark of a job that is ahead, with the next slot after the present. Returns `null` if
+   * the job is not ahead.
+   */
   #setBackTo(record: JobRecord): Pick<JobRecord, 'watermark' | 'nextAt'> | null {
     const now = this.engine.now()
     if (!isAhead(record, now)) return null
@@ -284,7 +295,10 @@ export class Definitions extends ApiPart {
     return { ...job.job, ...labels, schedule, unbound: null, overrides, tasks: changedTasks }
   }
 
-  /** Returns the defaults for an update. A client has no defaults for jobs that nodes run, so it keeps the stored ones. */
+  /**
+   * Returns the defaults for an update. A client does not know the nodes' defaults, so the client keeps the stored defaults
+   * of the job.
+   */
   #defaultsOf({ definition }: JobRecord): JobOverrides {
     return this.registry.isClient ? readJobDocument(definition).defaults : this.engine.defaults
   }
@@ -301,7 +315,8 @@ export class Definitions extends ApiPart {
     const defaults = this.#defaultsOf(record)
     const schedule = job.schedule.toJSON()
     const sameSchedule = fingerprintOf(record.timeline.at(-1)?.schedule) === fingerprintOf(schedule)
-    // After the window the old definition is in force again. The fingerprint includes the window to tell versions apart.
+    // After the window, the old definition is in force again. The fingerprint includes the window, so that the two versions
+    // have different fingerprints.
     const windowed = policy.type === 'windowed' && !sameSchedule
     const plain = fingerprintOfJob(job, defaults)
     const fingerprint = windowed ? fingerprintOf([plain, policy]) : plain
@@ -353,7 +368,10 @@ export class Definitions extends ApiPart {
     return { owner, jobs: tagged, ...parts, unchanged: unchanged.sort() }
   }
 
-  /** @throws JobistemerError `VERSION_CONFLICT` if a job has changed since the plan was made. Nothing is applied then. */
+  /**
+   * @throws JobistemerError `VERSION_CONFLICT` if a job has changed since the plan was made; `apply` checks all versions
+   * before its first change
+   */
   async apply(plan: DefinitionPlan, options: CallOptions, storage: CallerContext): Promise<void> {
     readPlan(plan)
     readObject(options, 'options', callOptionNames)
@@ -395,11 +413,11 @@ export class Definitions extends ApiPart {
     }
   }
 
-  /** Yields the next slots, and more than a plan shows: some of them may have been canceled ahead. */
+  /** Yields twice as many next slots as a plan shows, because some of the slots may have been canceled ahead. */
   *#nextSlots({ timeline, nextAt }: Pick<JobContent, 'timeline' | 'nextAt'>): Generator<number, void> {
     const series = this.registry.seriesIfKnown(timeline)
     let slot = nextAt
-    // The storage keeps the next slot. The slots after it need a node that can revive the schedule.
+    // The storage keeps only the next slot. Later slots need a node that can revive the schedule.
     for (let count = 0; slot !== null && count < 2 * slotsInPlan; count++) {
       yield slot
       slot = series?.nextMs(slot) ?? null
@@ -422,8 +440,8 @@ export class Definitions extends ApiPart {
   }
 
   /**
-   * Repeats the change until it has canceled all waiting occurrences. Returns the addresses of all canceled ones. None of
-   * them can start after the first step.
+   * Repeats the update until the storage has canceled all waiting occurrences. Returns the addresses of all canceled
+   * occurrences. None of these occurrences can start after the first step.
    */
   async #cancelRest(
     storage: StorageCalls,
@@ -432,7 +450,7 @@ export class Definitions extends ApiPart {
   ): Promise<readonly OccurrenceAddress[]> {
     const canceled = [...first.canceled]
     let answer: SaveJobAnswer = first
-    // A step that cancels nothing met only occurrences to keep. Nodes cancel the remaining ones when they find them.
+    // If a step cancels nothing, it found only occurrences to keep. Nodes cancel the remaining occurrences when they find them.
     while (answer.outcome === 'saved' && answer.more === true && answer.canceled.length > 0) {
       await nextTurn()
       answer = await this.#save(storage, change)
@@ -452,7 +470,7 @@ export class Definitions extends ApiPart {
   }
 }
 
-/** Returns the stored content of a job. */
+/** Returns the content of a job's record, with the reason and the actor of the update. */
 function contentAsStored(record: JobRecord, said: Said): JobContent {
   const { name, owner, fingerprint, definition, handlerKey, overlap, timeline, nextAt } = record
   return { name, owner, fingerprint, definition: { ...definition, ...said }, handlerKey, overlap, timeline, nextAt }
@@ -496,7 +514,7 @@ function readPlan(plan: DefinitionPlan): void {
   }
 }
 
-/** Returns the slots of the previews that were canceled ahead. Few jobs have any, so one call checks many jobs. */
+/** Returns the slots of the previews that were canceled ahead. Few jobs have canceled slots, so one call checks many jobs. */
 async function canceledOf(previews: readonly Preview[], storage: StorageCalls): Promise<ReadonlySet<OccurrenceId>> {
   const ids = previews.flatMap(({ id, before, after }) => {
     return id === null ? [] : [...before, ...after].map((slot) => occurrenceId(id, slot))

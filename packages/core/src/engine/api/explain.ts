@@ -13,40 +13,43 @@ import type { RegisteredJob } from '../definitions/registered-job.ts'
 import type { OccurrenceQuery } from '../../storage/storage.ts'
 import { definitionOf, endedByClaim, runsOfLeft } from '../execution/task-run-records.ts'
 
-/** The state of an instant of a job, past or future. */
+/** The state of a past or future instant of a job. */
 export interface Explanation {
-  /** The instant in question. */
+  /** The instant that the caller asks about. */
   readonly at: Date
-  /** The state of the instant. */
-  readonly verdict: /** The instant has a record: see `occurrence`. */
+  /** The state of the instant in the job's schedule and history. */
+  readonly verdict: /** The instant has a record, which is in `occurrence`. */
     | 'recorded'
-    /** A recovery decided the slot together with other slots. `occurrence` is their common record. */
+    /** A recovery decided the slot together with other slots. `occurrence` is the common record of these slots. */
     | 'covered'
-    /** The instant is a future slot. */
+    /** The instant is a future slot, and the job is not paused. */
     | 'will_run'
-    /** The instant is a slot in the pause of the job. Nodes will skip it unless the job is resumed before. */
+    /** The instant is a slot in the job's pause. Nodes skip the slot unless a call resumes the job first. */
     | 'paused'
-    /** The instant is a due slot, and no node has decided it yet. */
+    /** The instant is a due slot that no node has decided yet. */
     | 'due'
-    /** The schedule has no slot at the past or future instant, or the job was deleted before it. */
+    /** The schedule has no slot at the instant, or the job was deleted before the instant. */
     | 'not_a_slot'
     /** The instant lies before the job's creation. */
     | 'before_creation'
-    /** The history of the instant was pruned. */
+    /** The storage has pruned the history of the instant. */
     | 'pruned'
-    /** The present schedule has a slot there that an earlier one did not have, or the job is not in the storage. */
+    /**
+     * The slots up to the instant are decided, and a slot at the instant has no record: an earlier schedule did not have the
+     * slot, or a clock was ahead. Also if the job is not in the storage.
+     */
     | 'unknown'
-  /** The verdict in words. */
+  /** An English sentence that explains the verdict. */
   readonly reason: string
-  /** The id of the occurrence at the instant, whether or not it exists. */
+  /** The id that an occurrence at the instant has or would have. */
   readonly id: OccurrenceId
-  /** The record of the instant, or the common record that includes it; `null` without one. */
+  /** The record of the instant, or a record that covers several slots including the instant; `null` without a record. */
   readonly occurrence: Occurrence | null
-  /** The adjacent slots, if the instant is not a slot; otherwise `null`. */
+  /** The slots before and after the instant, if the instant is not a slot; otherwise `null`. */
   readonly nearest: NearestSlots | null
 }
 
-/** The slots of a job before and after an instant; `null` if the schedule has none. */
+/** The adjacent slots of an instant that is not a slot. A member is `null` if the schedule has no such slot. */
 export interface NearestSlots {
   /** The last slot before the instant. */
   readonly before: Date | null
@@ -54,7 +57,7 @@ export interface NearestSlots {
   readonly after: Date | null
 }
 
-/** Returns the state of a past or future instant of a job, with the reason. */
+/** Returns the state of a past or future instant of a job, with an explanation. */
 export async function explain(
   storage: StorageCalls,
   registry: JobRegistry,
@@ -72,7 +75,7 @@ export async function explain(
   if (span !== null) return { ...found(at, id, span), verdict: 'covered' }
   const series = registry.seriesOf(head.timeline, job.job)
   const isSlot = series.nextMs(at - 1) === at
-  // A trigger or replay may have its record at this instant.
+  // A trigger or replay may have its record at an instant that is not a slot.
   const isAsked = ({ kind }: OccurrenceRecord) => kind !== 'slot'
   const request = isSlot ? null : await firstOf(storage, head, { from: at, to: at + 1, order: 'ascending' }, isAsked)
   if (request !== null) return { ...found(at, request.id, request), verdict: 'recorded' }
@@ -82,7 +85,8 @@ export async function explain(
 }
 
 function withoutRecord(now: number, head: JobRecord, isSlot: boolean, at: number, id: OccurrenceId): Explanation {
-  // If a clock was ahead at the job's creation and `realign` has set the job back, its slots begin after the watermark.
+  // If the clock was ahead at the job's creation and `realign` has set the watermark back, the job's slots begin after the
+  // watermark.
   if (at <= Math.min(head.createdAt, head.watermark)) {
     const reason = `The job was created at ${text(head.createdAt)}: earlier slots are not recovered.`
     return answer(at, id, 'before_creation', reason)
@@ -129,25 +133,26 @@ function text(milliseconds: number): string {
   return new Date(milliseconds).toISOString()
 }
 
-/** Returns the record of a recovery whose span contains the instant, or `null`. */
+/** Returns the record whose span of several slots contains the instant, or `null`. */
 async function coveringRecord(
   storage: StorageCalls,
   head: Pick<JobRecord, 'id'>,
   at: number,
 ): Promise<OccurrenceRecord | null> {
-  // A missed range has the time of its first slot, and no other missed record lies inside it.
+  // The scheduled time of a missed range is its first slot, and no other missed record lies inside the range.
   const missed = await firstOf(storage, head, { to: at + 1, order: 'descending', states: ['missed'] }, () => true)
   if (missed !== null && holds(missed, at)) return missed
   return coveringRun(storage, head, at)
 }
 
-/** Returns the compressed run whose span contains the instant, or `null`. A compressed run stands for several slots. */
+/** Returns the run that stands for several slots, if its span contains the instant; otherwise `null`. */
 export async function coveringRun(
   storage: StorageCalls,
   head: Pick<JobRecord, 'id'>,
   at: number,
 ): Promise<OccurrenceRecord | null> {
-  // A compressed run has the time of its last slot. Triggers, and slots that were canceled ahead, can lie before it.
+  // The scheduled time of a compressed run is its last slot. Triggers, and slots that were canceled ahead, can lie before that
+  // slot.
   const run = await firstOf(storage, head, { from: at, order: 'ascending' }, ({ kind, state, details }) => {
     return kind === 'slot' && (state !== 'canceled' || details.span !== undefined)
   })
@@ -156,7 +161,7 @@ export async function coveringRun(
 
 type HistoryPart = Pick<Extract<OccurrenceQuery, { readonly kind: 'job' }>, 'from' | 'to' | 'order' | 'states'>
 
-/** Returns the first record of a part of a job's history for which `isWanted` is true, or `null`. */
+/** Returns the first record in a part of a job's history for which `isWanted` returns true, or `null`. */
 async function firstOf(
   storage: StorageCalls,
   { id: jobId }: Pick<JobRecord, 'id'>,
@@ -169,15 +174,16 @@ async function firstOf(
   return null
 }
 
-/** Returns whether the span of a record contains the instant. */
+/** Returns whether a record covers several slots and its span contains the instant. */
 export function holds(record: Pick<OccurrenceRecord, 'details'>, at: number): boolean {
   const { span } = record.details
   return span !== undefined && span.from <= at && at <= span.to
 }
 
 /**
- * Returns the records that exist. Adds first attempts to records that were claimed and then ended without a stored attempt. A claim announces the first
- * attempts, so their handlers may have begun before a forced cancel ended the occurrence. See decision 12.
+ * Returns the records that exist. If a claimed occurrence ended without a stored attempt, adds the first attempts to its
+ * record. A claim announces the first attempts, so their handlers may have begun before a forced cancel ended the
+ * occurrence. See decision 12.
  */
 export async function withRunsOfClaim(
   storage: StorageCalls,
@@ -194,7 +200,7 @@ export async function withRunsOfClaim(
   })
 }
 
-/** @throws JobistemerError `OCCURRENCE_NOT_FOUND` */
+/** Returns the record of an occurrence. @throws JobistemerError `OCCURRENCE_NOT_FOUND` */
 export async function findOccurrence(storage: StorageCalls, id: OccurrenceId): Promise<OccurrenceRecord> {
   readName(id, 'occurrenceId', 'Give the id of an occurrence, from occurrences() or an event.')
   const { occurrences } = await storage.once((calls) => calls.get({ occurrences: [id] }))

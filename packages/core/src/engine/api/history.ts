@@ -11,13 +11,16 @@ import { mostItems, recordsPerCall } from '../../tuning.ts'
 import { callOptionNames } from '../storage-access/caller-context.ts'
 import { eachItem, type StorageCalls } from '../storage-access/retrying-storage.ts'
 
-/** Returns how many occurrences of a job, or of all jobs, wait and run. */
+/** Returns the numbers of pending, queued and running occurrences of one job, or of all jobs. */
 export async function liveCounts(storage: StorageCalls, target: JobId | 'all' = 'all'): Promise<LiveCounts> {
   const { counts } = await storage.once((calls) => calls.get({ counts: [target] }))
   return counts[0] as LiveCounts
 }
 
-/** Removes old history. Returns how many occurrences it removed, or would remove. */
+/**
+ * Removes old history. Returns the number of removed occurrences; with `dryRun`, the number that a call without `dryRun`
+ * would remove.
+ */
 export async function prune(options: PruneOptions, storage: StorageCalls, now: number): Promise<number> {
   readObject(options, 'options', ['job', 'olderThan', 'keep', 'dryRun', ...callOptionNames])
   const before = now - toDurationMs(options.olderThan, 'olderThan')
@@ -33,7 +36,7 @@ export async function prune(options: PruneOptions, storage: StorageCalls, now: n
   return removed
 }
 
-/** Returns how many occurrences the storage's `prune` would remove. */
+/** Returns the number of occurrences that `prune` of the storage would remove. */
 async function countPrunable(storage: StorageCalls, target: JobId | null, before: number, keep: number) {
   if (target !== null) {
     const { jobs } = await storage.once((calls) => calls.get({ jobs: [target] }))
@@ -48,10 +51,10 @@ async function countPrunable(storage: StorageCalls, target: JobId | null, before
 }
 
 async function countOfJob(storage: StorageCalls, { id, nextAt }: JobRecord, before: number, keep: number) {
-  // Occurrences after `before` matter only if the latest ones are kept.
+  // With `keep`, newer occurrences count among the kept ones, so the query must include them.
   const bound = keep === 0 ? { to: nextAt === null ? before : Math.min(before, nextAt) } : {}
   const query = { kind: 'job', jobId: id, states: finalStates, order: 'descending', runs: false, ...bound } as const
-  // Reads the newest first, because `prune` keeps the latest `keep` occurrences.
+  // Counts from the newest occurrence backwards, because `prune` keeps the latest `keep` occurrences.
   let kept = 0
   let count = 0
   const records = eachItem((cursor) =>

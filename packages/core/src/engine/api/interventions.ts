@@ -15,7 +15,7 @@ import type { StorageCalls } from '../storage-access/retrying-storage.ts'
 import { findOccurrence } from './explain.ts'
 import { jobGone } from './request-item.ts'
 
-/** The reason and the actor of an intervention. The storage keeps both in the record. */
+/** The reason and the actor of an intervention. The storage keeps both in the record of the changed job or occurrence. */
 export interface InterventionOptions extends CallOptions {
   /** Why. 1 to 255 characters. */
   readonly reason?: string
@@ -26,41 +26,47 @@ export interface InterventionOptions extends CallOptions {
 /** Options of a cancel. */
 export interface CancelOptions extends InterventionOptions {
   /**
-   * End a running occurrence at once, without waiting for its owner. For owners that do not respond. The storage rejects the
-   * next report of a living owner, which then fires the signal of its handlers and calls `onComplete`. Default false.
+   * End a running occurrence at once, without waiting for its owner to respond. If the owner lives, the storage rejects its
+   * next report. The owner then fires the signal of its handlers and calls `onComplete`. Default false.
    */
   readonly force?: boolean
 }
 
-/** The result of a cancel. */
+/** The result of a cancel of an occurrence. */
 export interface CancelResult {
   readonly id: OccurrenceId
-  /** `requested`: the occurrence runs, and its owner is to cancel it. `final`: it had ended before. */
+  /**
+   * `canceled`: the call ended the occurrence. `requested`: the occurrence runs, and its owner is to cancel it. `final`: the
+   * occurrence had ended before the call.
+   */
   readonly outcome: 'canceled' | 'requested' | 'final'
   /** The state of the occurrence after the cancel. */
   readonly state: OccurrenceState
 }
 
-/** Options of a pause. Without `until` and `for`, the pause lasts until a call resumes the job. */
+/** Options of a pause of a job. Without `until` and `for`, the pause lasts until a call resumes the job. */
 export interface PauseOptions extends InterventionOptions {
-  /** End of the pause, a future instant. A slot at exactly this instant runs. */
+  /** End of the pause, a future instant. A slot exactly at the end runs. */
   readonly until?: InstantInput
-  /** Duration of the pause. At least 1 ms. Not together with `until`. */
+  /** Duration of the pause, at least 1 ms. Not allowed together with `until`. */
   readonly for?: DurationInput
 }
 
 /** Selects jobs by a tag, an owner tag, or both. */
 export interface JobSelection {
-  /** Only jobs with this tag. */
+  /** Selects only jobs with this tag. */
   readonly tag?: string
-  /** Only jobs with this owner tag. */
+  /** Selects only jobs with this owner tag. */
   readonly owner?: string
 }
 
-/** The option names of every intervention. */
+/** The option names that every intervention accepts. */
 export const interventionOptionNames: readonly string[] = ['reason', 'actor', ...callOptionNames]
 
-/** Returns why and who; `null` for an absent one. @throws JobistemerError `INVALID_NAME` */
+/**
+ * Returns the reason and the actor of an intervention; `null` for an option that is absent. @throws JobistemerError
+ * `INVALID_NAME`
+ */
 export function readVoice({ reason, actor }: InterventionOptions): Record<'reason' | 'actor', string | null> {
   return {
     reason: reason === undefined ? null : readName(reason, 'reason'),
@@ -68,7 +74,10 @@ export function readVoice({ reason, actor }: InterventionOptions): Record<'reaso
   }
 }
 
-/** @throws JobistemerError `UNKNOWN_OPTION`, `INVALID_NAME`, `INVALID_INSTANT`, `INVALID_DURATION`, `INVALID_ARGUMENT` */
+/**
+ * Validates the options of a pause. @throws JobistemerError `UNKNOWN_OPTION`, `INVALID_NAME`, `INVALID_INSTANT`,
+ * `INVALID_DURATION`, `INVALID_ARGUMENT`
+ */
 export function readPause(options: PauseOptions, now: number): PauseRecord {
   readObject(options, 'options', [...interventionOptionNames, 'until', 'for'])
   const until = readEnd(options, now)
@@ -96,7 +105,7 @@ function readEnd({ until, for: length }: PauseOptions, now: number): number | nu
   )
 }
 
-/** @throws JobistemerError `INVALID_ARGUMENT` for a selection without a tag and an owner */
+/** Validates a selection of jobs. @throws JobistemerError `INVALID_ARGUMENT` for a selection without a tag and an owner */
 export function readSelection(selection: JobSelection): JobSelection {
   readObject(selection, 'filter', ['tag', 'owner'])
   if (selection.tag !== undefined || selection.owner !== undefined) return selection
@@ -108,7 +117,7 @@ export function readSelection(selection: JobSelection): JobSelection {
   })
 }
 
-/** Emits `occurrence.canceled` for each of these occurrences of a job. */
+/** Emits `occurrence.canceled` for each of the canceled occurrences of one job. */
 export function tellCanceled(
   events: EventHub,
   jobName: string,
@@ -137,19 +146,19 @@ export class Interventions extends ApiPart {
     const answered = answer as CancelAnswer
     if (answered.outcome === 'final') return { id, outcome: 'final', state: answered.state }
     if (answered.outcome === 'absent') {
-      // The record was pruned after the read.
+      // The storage pruned the record after this call had read it.
       return { id, outcome: 'final', state: isFinal(record.state) ? record.state : 'canceled' }
     }
     this.pool.get(id)?.cancel(reason)
     if (answered.outcome === 'requested') return { id, outcome: 'requested', state: 'running' }
     tellCanceled(this.engine.events, jobName, reason, [record])
     if (answered.woken !== null) this.capacity.workAppeared()
-    // The caller cancels only this run. The relay continues its backfill.
+    // A cancel ends only this run. If the run belongs to a backfill, the relay creates the next run.
     await this.pool.relay?.handOn(record)
     return { id, outcome: 'canceled', state: 'canceled' }
   }
 
-  /** Creates the record of a future slot as `canceled`, so that no node runs it. */
+  /** Cancels a future slot: creates its record as `canceled`, so that no node runs the slot. */
   async cancelSlot(
     given: RegisteredJob,
     slot: number,
@@ -197,7 +206,8 @@ export class Interventions extends ApiPart {
     const changed = await this.#savePause(job, null, storage)
     if (!changed) return
     if (reason !== null || actor !== null) {
-      // This pause has no effect, so it does not replace a pause that another caller has begun meanwhile.
+      // Stores the reason and the actor of the resume in a pause that has already ended. Such a pause does not replace a new
+      // pause by another caller.
       const lifted = { at: this.engine.now(), reason, actor }
       await this.#savePause(job, { at: lifted.at, until: 1, reason: null, actor: null, lifted }, storage)
     }
@@ -212,12 +222,12 @@ export class Interventions extends ApiPart {
     )
     const saved = answer as SaveJobAnswer
     if (saved.outcome === 'absent') throw jobGone(job)
-    // The storage may keep a longer pause by another caller.
+    // The storage may have kept a longer pause that another caller began.
     job.pausedUntil = pausedUntil(saved.job.paused)
     return saved.outcome === 'saved'
   }
 
-  /** Returns the job's name, or its id for an unknown job. A node that evicts jobs reads the name from the storage. */
+  /** Returns the job's name, or the job's id if the job is unknown. A node that evicts jobs also looks in the storage. */
   async #nameOf(jobId: JobId, storage: StorageCalls): Promise<string> {
     const job = this.registry.get(jobId)
     if (job !== undefined || !this.registry.cache.isEvicting) return job?.job.name ?? jobId

@@ -35,35 +35,38 @@ import { KnownCapabilities } from '../cluster/node-code.ts'
 import { callEndsAtOf, deathOf, hasEnded } from '../cluster/peer-record.ts'
 
 const headAlone: Omit<Extras, 'code'> = { lastRun: false, counts: false, outcomes: null }
-/** Prefix of a cursor of a list in the order of names. The id of the page's last job follows. */
+/** Prefix of a cursor of a list that is sorted by name. The id of the page's last job follows the prefix. */
 const byName = 'name '
 
-/** Which stored jobs to read. Up to 10,000 jobs are sorted by name; more are in the order of the storage. */
+/** Selects stored jobs. Up to 10,000 jobs are sorted by name; a longer list is in the order of the storage. */
 export interface JobsFilter {
   /**
-   * Only jobs whose latest run ended in this state, or in one of these states. The call reads the latest run of every job,
-   * and includes it.
+   * Selects only jobs whose latest run ended in this state, or in one of these states. The call reads the latest run of
+   * every job and returns it.
    */
   readonly lastOutcome?: FinalState | readonly FinalState[]
-  /** Further data to read for each job. Each costs one more storage call per page; `code` one or two. Default: none. */
+  /**
+   * Further data to read for each job. Each kind of data costs one more storage call per page; `code` costs one or two.
+   * Default: none.
+   */
   readonly include?: readonly ('lastRun' | 'counts' | 'code')[]
-  /** Only jobs with this owner tag. */
+  /** Selects only jobs with this owner tag. */
   readonly owner?: string
-  /** Only jobs with this tag. The call reads all jobs, or all jobs of the owner. */
+  /** Selects only jobs with this tag. The call reads all jobs, or all jobs of the owner. */
   readonly tag?: string
-  /** Only jobs whose name contains this text, ignoring case. The call reads all jobs, or all jobs of the owner. */
+  /** Selects only jobs whose name contains this text, ignoring case. The call reads all jobs, or all jobs of the owner. */
   readonly text?: string
-  /** `true`: only paused jobs. `false`: only jobs that are not paused. */
+  /** `true` selects only paused jobs. `false` selects only jobs that are not paused. */
   readonly paused?: boolean
   /** Maximum number of jobs per page, 1 to 10,000. Default 100. */
   readonly limit?: number
-  /** The cursor of the previous page. Default: begin with the first job. */
+  /** The cursor that the previous page returned. Default: begin with the first job. */
   readonly cursor?: string | null
 }
 
-/** A pause that is in effect. */
+/** A job's pause that is in effect. */
 export interface PauseInfo {
-  /** The start of the pause. */
+  /** The instant at which the pause began. */
   readonly at: Date
   /** The instant at which the pause ends by itself. `null`: the pause lasts until a call resumes the job. */
   readonly until: Date | null
@@ -74,46 +77,48 @@ export interface PauseInfo {
 /** A stored job, as `jobs()` and `job()` return it. */
 export interface JobInfo {
   /**
-   * The latest run that has ended. `null`: none, or none among the latest 1,000 occurrences of the job. Absent if `include`
-   * does not name it.
+   * The job's latest run that has ended. `null`: the latest 1,000 occurrences of the job contain no such run. Absent if
+   * `include` does not name `lastRun`.
    */
   readonly lastRun?: LastRun | null
-  /** The number of live occurrences by state. Absent if `include` does not name it. */
+  /** The numbers of the job's live occurrences, by state. Absent if `include` does not name `counts`. */
   readonly counts?: LiveCounts
   readonly id: JobId
   readonly name: string
-  /** The owner tag; `null` without one. */
+  /** The owner tag of the job; `null` without an owner tag. */
   readonly owner: string | null
-  /** The version in force, counted from 1. */
+  /** The job's version in force, counted from 1. */
   readonly version: number
-  /** The tags in the order of the definition. */
+  /** The job's tags, in the order of the definition. */
   readonly tags: readonly string[]
-  /** The description; `null` without one. */
+  /** The job's description; `null` without a description. */
   readonly description: string | null
   /** The schedule as plain data; `null` if the job runs on request only. */
   readonly schedule: SerializedSchedule | null
-  /** The schedule in words; `on request` without one. `null`: this process cannot revive the schedule. */
+  /** The job's schedule in words; `on request` without a schedule. `null`: this process cannot revive the schedule. */
   readonly scheduleDescription: string | null
   /**
-   * The next slot that was not canceled ahead; `null` without one. Also `null` if the next slot was canceled and this process
-   * cannot revive the schedule.
+   * The job's next slot that was not canceled ahead; `null` without such a slot. Also `null` if the next slot was canceled
+   * and this process cannot revive the schedule.
    */
   readonly nextAt: Date | null
-  /** The present pause. `null`: the job is not paused, or its pause has ended by itself. */
+  /** The present pause of the job. `null`: the job is not paused, or its pause has ended by itself. */
   readonly paused: PauseInfo | null
-  /** The last resume, if it was given a reason or an actor. `null` otherwise, and after the next pause. */
+  /** The job's last resume, if that call gave a reason or an actor. `null` otherwise, and after the next pause. */
   readonly resumed: Omit<PauseInfo, 'until'> | null
   /** The effective settings. */
   readonly settings: JobSettings
-  /** The tasks in the order of the definition. */
+  /** The tasks of the job, in the order of the definition. */
   readonly tasks: readonly JobTaskInfo[]
   readonly createdAt: Date
-  /** The last change of the definition or the pause. */
+  /** Time of the last change of the job's definition or pause. */
   readonly changedAt: Date
   /**
-   * Whether a living node has the code of all tasks of the job. `false`: no run starts, because the job was removed from the
-   * code or renamed, or its service is down. `null`: unknown, for example because no node lives. Absent if `include` does not
-   * name `code`.
+   * Whether a living node has the code of all tasks of the job.
+   *
+   * - `false`: no run starts, because the code no longer has the job, the job was renamed, or no node of its service lives.
+   * - `null`: unknown, for example because no node lives.
+   * - Absent if `include` does not name `code`.
    */
   readonly hasCode?: boolean | null
 }
@@ -124,8 +129,8 @@ export interface JobDetails extends JobInfo {
   readonly counts: LiveCounts
   readonly hasCode: boolean | null
   /**
-   * The end of the last `completed` run. `null`: no such run, or none found by the few storage calls of the search, which
-   * cover thousands of the latest occurrences.
+   * The end of the job's last `completed` run. `null`: the search found no such run. The search takes few storage calls,
+   * which cover thousands of the latest occurrences.
    */
   readonly lastSuccessAt: Date | null
   /**
@@ -135,14 +140,17 @@ export interface JobDetails extends JobInfo {
   readonly silentSince: Date | null
 }
 
-/** A task of a stored job. */
+/** A task of a stored job, as `jobs()` and `job()` return it. */
 export interface JobTaskInfo {
   readonly name: string
-  /** The name of the handler; `null` for a task with code of its own. */
+  /** The name of the task's handler; `null` for a task that has its own code. */
   readonly handler: string | null
-  /** The data that each run passes to the task. */
+  /** The data that the definition passes to the task in each run. */
   readonly data: JsonValue | undefined
-  /** Where the task's own code runs; `null`: on the node itself. For a task with `handler`, each node decides that. */
+  /**
+   * The isolation of the task's own code; `null` if the code runs on the node itself. For a task with `handler`, each node
+   * decides the isolation.
+   */
   readonly isolation: Isolation | null
 }
 
@@ -155,16 +163,19 @@ function pauseInfoOf({ at, until, reason, actor }: PauseRecord): PauseInfo {
   return { at: new Date(at), until: until === undefined ? null : new Date(until), reason, actor }
 }
 
-/** The jobs of a list, sorted by name. */
+/** The ids of a list's jobs, sorted by name. */
 interface SortedJobs {
-  /** The filter of the list as JSON. */
+  /** The list's filter as JSON. */
   readonly key: string
   readonly ids: readonly JobId[]
-  /** The heads by id. `null`: only the ids are remembered, from an earlier page. */
+  /** The jobs' heads by id. `null`: the list was read for an earlier page, and only the ids were kept. */
   readonly heads: ReadonlyMap<JobId, JobRecord> | null
 }
 
-/** @throws JobistemerError `INVALID_ARGUMENT` if the job of the cursor was removed */
+/**
+ * Returns the index of the first job after the cursor. @throws JobistemerError `INVALID_ARGUMENT` if the job of the cursor
+ * was removed
+ */
 function placeAfter(ids: readonly JobId[], cursor: string): number {
   const place = ids.indexOf(cursor.slice(byName.length) as JobId)
   if (place !== -1) return place + 1
@@ -176,15 +187,18 @@ function placeAfter(ids: readonly JobId[], cursor: string): number {
   })
 }
 
-/** Lists the stored jobs. This process need not have their code. */
+/** Lists the stored jobs. This process need not have the code of the jobs. */
 export class JobCatalog {
   readonly #registry: JobRegistry
-  /** Descriptions by schedule as JSON. Thousands of jobs share a few schedules. */
+  /** Descriptions of schedules, by the schedule as JSON. Thousands of jobs may share a few schedules. */
   readonly #descriptions = new Map<string, string>()
   readonly #livingCode = new LivingCode()
-  /** The last long list whose next page a caller may request. Without it, each page would read all heads again. */
+  /**
+   * The last long list of which a caller may request the next page. Without this cache, each page would read all heads
+   * again.
+   */
   #sorted: SortedJobs | null = null
-  /** The storage has too many jobs to sort. Remembered, so that later lists do not read all jobs to find this out again. */
+  /** True once the storage had more than 10,000 jobs. Later lists then do not read all jobs only to find too many to sort. */
   #isCrowded = false
 
   constructor(registry: JobRegistry) {
@@ -235,7 +249,7 @@ export class JobCatalog {
       this.#sorted = last === undefined || ids.length <= recordsPerCall ? null : { key, ids, heads: null }
       return { items, cursor: last === undefined ? null : cursors.seal(byName + last) }
     }
-    // If the filter excludes jobs, each read is as large as possible.
+    // If the filter excludes jobs, each read has the maximum size, because few jobs of a read may match.
     const isPlain = [text, tag, paused].every((one) => one === undefined) && extras.outcomes === null
     let size = isPlain ? Math.min(limit, recordsPerCall) : recordsPerCall
     for (;;) {
@@ -244,7 +258,8 @@ export class JobCatalog {
       const room = limit - items.length
       const last = found[room - 1]
       if (last !== undefined && found.length > room) {
-        // The next page must begin after the last job that fits. A shorter read gets the storage's cursor for it.
+        // The next page must begin after the last job that fits. Repeats with a shorter read, because the storage gives a
+        // cursor only for the end of a read.
         size = page.items.indexOf(last.record) + 1
         continue
       }
@@ -255,7 +270,10 @@ export class JobCatalog {
     }
   }
 
-  /** Returns the jobs of the list, sorted by name. `null`: the list is in the order of the storage. */
+  /**
+   * Returns the list sorted by name. `null`: the list is in the order of the storage, because its cursor says so or the jobs
+   * are too many.
+   */
   async #sortedJobs(
     key: string,
     cursor: string | null,
@@ -274,7 +292,7 @@ export class JobCatalog {
     return { key, ids: wanted.map(({ id }) => id), heads: new Map(wanted.map((head) => [head.id, head])) }
   }
 
-  /** @throws JobistemerError `JOB_NOT_FOUND` */
+  /** Returns a stored job with all optional data. @throws JobistemerError `JOB_NOT_FOUND` */
   async job(id: JobId, name: string, storage: StorageCalls, now: number): Promise<JobDetails> {
     const found = await storage.once((calls) => calls.get({ jobs: [id], latest: [id], counts: [id] }))
     const record = found.jobs[0] ?? null
@@ -334,7 +352,7 @@ export class JobCatalog {
       const series = this.#registry.seriesOf(timeline, this.#registry.get(id)?.job ?? null)
       for (let slot = series.nextMs(after); slot !== null; slot = series.nextMs(slot)) yield slot
     } catch {
-      // Without the ticker package, this process shows the other data.
+      // If this process cannot revive the schedule, `jobs()` still returns the other data of the job.
       return
     }
   }
@@ -350,24 +368,25 @@ export class JobCatalog {
       this.#descriptions.set(key, description)
       return description
     } catch {
-      // Without the ticker package, this process shows the other data.
+      // If this process cannot revive the schedule, `jobs()` still returns the other data of the job.
       return null
     }
   }
 }
 
-/** The requested data of a job that is not in its head. */
+/** The data about a job that a caller requests beyond the job's head. */
 interface Extras {
   readonly lastRun: boolean
   readonly counts: boolean
-  /** Whether to read if a living node has the code of the jobs. */
+  /** Whether to read which living nodes have the code of the jobs. */
   readonly code: boolean
-  /** Only jobs whose latest run ended in one of these states; `null`: all jobs. */
+  /** Selects only jobs whose latest run ended in one of these states. `null`: selects all jobs. */
   readonly outcomes: readonly FinalState[] | null
 }
 
 /**
- * The latest run of a job that has ended. Occurrences that were skipped, missed, or canceled before their start do not count.
+ * The latest run of a job that has ended. Occurrences that were skipped, missed, or canceled before their start do not
+ * count.
  */
 export type LastRun = Pick<
   Occurrence,
@@ -395,15 +414,18 @@ function readOutcomes(wanted: FinalState | readonly FinalState[]): readonly Fina
   return wanted.map((state, index) => readChoice(state, finalStates, `${field}[${index}]`))
 }
 
-/** A job of a list with its requested data. */
+/** A job of a list, with the data that the caller requested. */
 interface JobWithExtras {
   readonly record: JobRecord
   readonly extras: Pick<JobInfo, 'lastRun' | 'counts'>
-  /** The next slot was canceled ahead, and no node has passed it yet. */
+  /** The job's next slot was canceled ahead, and no node has passed the slot yet. */
   readonly isNextCanceled: boolean
 }
 
-/** Returns the jobs of a page with their requested data, filtered by the outcome of the latest run. One storage call. */
+/**
+ * Returns the jobs of a page with the requested data, filtered by the outcome of the latest run. Needs at most one storage
+ * call.
+ */
 async function withExtras(
   jobs: readonly JobRecord[],
   { lastRun, counts, outcomes }: Omit<Extras, 'code'>,
@@ -438,7 +460,7 @@ async function withExtras(
 
 function lastRunOf(record: OccurrenceRecord | null): LastRun | null {
   if (record === null) return null
-  // Omits the task runs: the digests of their ids would take most of the time for 10,000 jobs.
+  // Omits the task runs, because the digests of their ids would take most of the time for 10,000 jobs.
   const { id, state, reason, scheduledAt, slot, startedAt, finishedAt, node } = occurrenceOf({ ...record, runs: [] })
   return { id, state, reason, scheduledAt, slot, startedAt, finishedAt, node }
 }
@@ -447,15 +469,15 @@ function lastRunOf(record: OccurrenceRecord | null): LastRun | null {
  * Returns whether a living node has the code of a job. `null`: unknown, for one of these reasons:
  * - No node lives.
  * - The code of a node exceeds the size of a profile.
- * - A node is a call of `runDue`. Another call after it may have the code.
+ * - A node is a call of `runDue`. A later call may have the code.
  */
 type HasCode = (job: JobRecord) => boolean | null
 
-/** Determines from the stored profiles of living nodes which jobs they have code for. */
+/** Determines for which jobs living nodes have code, by the stored profiles of these nodes. */
 class LivingCode {
   readonly #known = new KnownCapabilities()
 
-  /** Reads the nodes, and the profiles of builds that this process does not know yet. */
+  /** Reads the node records, and the profiles of builds that this process does not know yet. */
   async read(storage: StorageCalls, now: number): Promise<HasCode> {
     const request = { now, own: null, remove: [] }
     const { nodes } = await storage.once((calls) => calls.heartbeat({ ...request, profilesOf: [] }))

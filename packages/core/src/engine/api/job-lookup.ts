@@ -13,12 +13,12 @@ import type { CallerContext } from '../storage-access/caller-context.ts'
 import type { EngineContext } from '../storage-access/engine-context.ts'
 import { chunksOf, eachItem, type StorageCalls } from '../storage-access/retrying-storage.ts'
 
-/** Reads requested jobs that this node does not hold from the storage. See decision 13. */
+/** Reads jobs that a caller names and this node does not hold. See decision 13. */
 export class JobLookup {
   readonly #engine: EngineContext
   readonly #registry: JobRegistry
   readonly #reads: CallerBatcher<JobId, JobRecord | null>
-  /** On a client: the job of each record. Thousands of callers can share the answer of one read. */
+  /** Only on a client: the job that was made from each record. Thousands of callers can share the answer of one read. */
   readonly #made = new WeakMap<JobRecord, RegisteredJob>()
 
   constructor(engine: EngineContext, registry: JobRegistry) {
@@ -35,12 +35,12 @@ export class JobLookup {
     })
   }
 
-  /** Sends no further calls. */
+  /** Stops sending batched `get` calls. */
   stop(): void {
     this.#reads.stop()
   }
 
-  /** Reads the heads of jobs, each once for all callers of one batch. A failed read fails the whole call. */
+  /** Returns the heads of jobs. Callers of one batch share the read of a head. A failed read rejects the whole call. */
   heads(ids: readonly JobId[], asked: CallerContext): Promise<readonly (JobRecord | null)[]> {
     const read = (id: JobId) =>
       this.#reads
@@ -51,7 +51,7 @@ export class JobLookup {
     return asked.within(() => Promise.all(ids.map(read)))
   }
 
-  /** Reads the job of this name. @throws JobistemerError `JOB_NOT_FOUND` */
+  /** Returns the job of this name, read from the storage. @throws JobistemerError `JOB_NOT_FOUND` */
   async byName(name: string, asked: CallerContext): Promise<RegisteredJob> {
     const job = await this.byId(jobId(readJobName(name)), asked)
     if (job === undefined) throw jobNotFound(name)
@@ -62,7 +62,10 @@ export class JobLookup {
     return (await this.#read([id], asked)).get(id)
   }
 
-  /** Reads the jobs of many names. Skips jobs that this node holds, jobs that do not exist, and invalid names. */
+  /**
+   * Returns the jobs of many names, read from the storage. Omits jobs that this node holds, jobs that do not exist, and
+   * invalid names.
+   */
   async byNames(names: Iterable<unknown>, asked: CallerContext): Promise<ReadonlyMap<JobId, RegisteredJob>> {
     const found = new Map<JobId, RegisteredJob>()
     if (!this.#registry.cache.isEvicting) return found
@@ -71,7 +74,7 @@ export class JobLookup {
       const turn = this.#engine.storage.turn()
       if (turn !== null) await turn
       const id = typeof name === 'string' && isWellFormed(name) ? jobId(name) : null
-      // A client does not watch definitions, so it reads a job again for each call.
+      // A client does not watch definitions, so the client reads a job again for each call.
       if (id !== null && (this.#registry.isClient || this.#registry.get(id) === undefined)) ids.add(id)
     }
     for (const some of chunksOf([...ids], changesAtOnce)) {
@@ -96,7 +99,7 @@ export class JobLookup {
   #take(record: JobRecord): RegisteredJob | null {
     const held = this.#made.get(record) ?? this.#registry.get(record.id)
     if (held !== undefined) return held
-    // Operations on a job, such as a pause, do not need its handlers.
+    // This operation does not need the handlers of the job, so data jobs without handlers count too.
     const job = this.#registry.jobOfStored(record, { isAnyData: true })
     if (job === null) return null
     const adopted = this.#registry.adopt(job, record)
@@ -105,14 +108,17 @@ export class JobLookup {
   }
 }
 
-/** Returns the head of a stored job; `null` if it is deleted or missing. */
+/** Returns the head of a stored job; `null` if the job is deleted or missing. */
 export async function livingHead(storage: StorageCalls, id: JobId): Promise<JobRecord | null> {
   const { jobs } = await storage.once((calls) => calls.get({ jobs: [id] }))
   const head = jobs[0] ?? null
   return head?.deletedAt === null ? head : null
 }
 
-/** Returns the first `count` slots that were not canceled ahead. `slots` are the next slots of the job in ascending order. */
+/**
+ * Returns the first `count` slots that were not canceled ahead. `slots` yields the next slots of the job in ascending
+ * order.
+ */
 export async function upcomingSlots(
   storage: StorageCalls,
   jobId: JobId,
@@ -134,7 +140,7 @@ export async function upcomingSlots(
     const records = eachItem((cursor) =>
       storage.once((calls) => calls.listOccurrences({ ...query, states: ['canceled'], limit: recordsPerCall, cursor })),
     )
-    // Other records of a future span belong to delayed requests.
+    // Records in a future span that are not slots belong to delayed requests.
     for await (const { id, kind, scheduledAt } of records) {
       if (kind === 'slot' && id === occurrenceId(jobId, scheduledAt)) canceled.add(scheduledAt)
     }

@@ -12,7 +12,7 @@ import type { StorageCalls } from '../storage-access/retrying-storage.ts'
 import { type JobInfo, taskInfosOf } from './job-catalog.ts'
 import { fewestPerRead } from './tuning.ts'
 
-/** Which versions of a job to read. */
+/** Selects versions of a job. */
 export interface VersionsOptions extends CallOptions {
   /** Maximum number of versions, newest first, 1 to 1,000. Default 20. */
   readonly limit?: number
@@ -20,23 +20,24 @@ export interface VersionsOptions extends CallOptions {
 
 /** A version of a job. */
 export interface JobVersion extends Pick<JobInfo, 'tags' | 'description' | 'schedule' | 'settings' | 'tasks'> {
-  /** The number of the version, from 1. */
+  /** The number of the version, counted from 1. */
   readonly version: number
-  /** When the version came into force. */
+  /** The instant at which the version came into force. */
   readonly createdAt: Date
-  /** The digest of the definition. Equal definitions have equal fingerprints. */
+  /** The digest of the version's definition. Equal definitions have equal fingerprints. */
   readonly fingerprint: string
   /**
-   * The differences from the previous version. Empty if the storage no longer has that version, or if both are equal.
+   * The differences from the previous version. Empty if the storage no longer has the previous version, or if both versions
+   * are equal.
    */
   readonly changes: readonly ChangedPart[]
-  /** The `reason` option of `update`; `null` without one. */
+  /** The `reason` option of the `update` that stored the version; `null` without a reason. */
   readonly reason: string | null
-  /** The `actor` option of `update`; `null` without one. */
+  /** The `actor` option of the `update` that stored the version; `null` without an actor. */
   readonly actor: string | null
 }
 
-/** @throws JobistemerError `JOB_NOT_FOUND` */
+/** Returns the newest versions of a job. @throws JobistemerError `JOB_NOT_FOUND` */
 export async function versionsOf(
   name: string,
   options: VersionsOptions,
@@ -47,7 +48,7 @@ export async function versionsOf(
   const limit = readInteger(orDefault(options.limit, 20), 'limit', 1, 1000)
   const head = await livingHead(storage, id)
   if (head === null) throw jobNotFound(name)
-  // One further version gives the differences of the oldest one in the list.
+  // Reads one version more, so that the oldest version in the list can be compared with its predecessor.
   const records = await newestOf(head, limit + 1, storage)
   return records.slice(0, limit).map((record, index) => {
     const before = records[index + 1]
@@ -62,7 +63,7 @@ async function newestOf(head: JobRecord, count: number, storage: StorageCalls): 
     const wanted = Array.from({ length }, (_, index) => ({ jobId: head.id, version: next - index }))
     const { versions } = await storage.once((calls) => calls.get({ versions: wanted }))
     const kept = versions.filter((record) => record !== null)
-    // After a page of removed versions, no older version is likely to be kept.
+    // If the storage has removed all versions of a page, older versions are probably removed too.
     if (kept.length === 0) break
     found.push(...kept)
   }

@@ -29,7 +29,7 @@ import { readJobName } from '../../job/read-jobs.ts'
 import type { FailuresFilter, LiveFilter, OccurrenceFilter } from '../../job-operations.ts'
 import { Cursors } from './cursors.ts'
 
-/** Returns a page of occurrences with the names of their jobs; `null` for jobs that are not in the storage. */
+/** Returns a page of occurrences with the names of their jobs. The name is `null` if the job is not in the storage. */
 export async function listOccurrences(
   filter: CheckedFilter,
   storage: StorageCalls,
@@ -45,7 +45,7 @@ export async function listOccurrences(
   return { items: await named(filter, records, storage), cursor: cursors.seal(cursor) }
 }
 
-/** Returns a page of failures, each with the run that resolves it. */
+/** Returns a page of failed occurrences, each with the run that resolves the failure. */
 export async function listFailures(filter: CheckedFilter, storage: StorageCalls): Promise<ListPage<Failure>> {
   const { limit, cursors, leavesOutResolved } = filter
   const records: OccurrenceRecord[] = []
@@ -59,7 +59,8 @@ export async function listFailures(filter: CheckedFilter, storage: StorageCalls)
     const isWanted = ({ id }: OccurrenceRecord) => leavesOutResolved === false || !resolved.has(id)
     const last = page.items.filter(isWanted)[room - 1]
     if (last !== undefined && page.items.at(-1) !== last) {
-      // The next page must begin after the last failure that fits. A shorter read gets the storage's cursor for it.
+      // The next page must begin after the last failure that fits. Repeats with a shorter read, because the storage gives a
+      // cursor only for the end of a read.
       page = await pageOf(filter, page.items.indexOf(last) + 1, cursor, storage)
     }
     records.push(...page.items.filter(isWanted))
@@ -100,15 +101,15 @@ async function namesOf(ids: readonly JobId[], storage: StorageCalls): Promise<Re
   return names
 }
 
-/** A validated filter, with the query for the storage. */
+/** A validated filter of a list of occurrences, with the query for the storage. */
 export interface CheckedFilter {
-  /** The query without limit and cursor. */
+  /** The storage query, without limit and cursor. */
   readonly query: Query
   readonly limit: number
-  /** The cursor of the storage. */
+  /** The storage's cursor at which the page begins. */
   readonly cursor: string | null
   readonly cursors: Cursors
-  /** Whether the list omits resolved failures. `null`: the list is not one of failures. */
+  /** Whether the list omits resolved failures. `null`: the list is not a list of failures. */
   readonly leavesOutResolved: boolean | null
 }
 
@@ -118,7 +119,10 @@ const states: readonly OccurrenceState[] = [...liveStates, ...finalStates]
 const orders = ['ascending', 'descending'] as const
 const pageNames = ['tasks', 'limit', 'cursor']
 
-/** @throws JobistemerError `INVALID_NAME`, `INVALID_INSTANT`, `INVALID_ARGUMENT`, `UNKNOWN_OPTION` */
+/**
+ * Validates the filter of a list of occurrences. @throws JobistemerError `INVALID_NAME`, `INVALID_INSTANT`,
+ * `INVALID_ARGUMENT`, `UNKNOWN_OPTION`
+ */
 export function readOccurrenceFilter(filter: OccurrenceFilter): CheckedFilter {
   readObject(filter, 'filter', ['job', 'from', 'to', 'states', 'order', ...pageNames])
   return withPage(filter, {
@@ -130,7 +134,10 @@ export function readOccurrenceFilter(filter: OccurrenceFilter): CheckedFilter {
   })
 }
 
-/** @throws JobistemerError `INVALID_NAME`, `INVALID_INSTANT`, `INVALID_ARGUMENT`, `UNKNOWN_OPTION` */
+/**
+ * Validates the filter of a list of failures. @throws JobistemerError `INVALID_NAME`, `INVALID_INSTANT`,
+ * `INVALID_ARGUMENT`, `UNKNOWN_OPTION`
+ */
 export function readFailuresFilter(filter: FailuresFilter): CheckedFilter {
   readObject(filter, 'filter', ['job', 'from', 'to', 'order', 'includeResolved', ...pageNames])
   const checked = withPage(filter, {
@@ -143,7 +150,10 @@ export function readFailuresFilter(filter: FailuresFilter): CheckedFilter {
   return { ...checked, leavesOutResolved: !includesResolved }
 }
 
-/** @throws JobistemerError `INVALID_NAME`, `INVALID_ARGUMENT`, `UNKNOWN_OPTION` */
+/**
+ * Validates the filter of a list of live occurrences. @throws JobistemerError `INVALID_NAME`, `INVALID_ARGUMENT`,
+ * `UNKNOWN_OPTION`
+ */
 export function readLiveFilter(filter: LiveFilter): CheckedFilter {
   readObject(filter, 'filter', ['state', 'node', ...pageNames])
   const state: LiveState = readChoice(orDefault(filter.state, 'running'), liveStates, 'filter.state')
@@ -159,7 +169,10 @@ export function readLiveFilter(filter: LiveFilter): CheckedFilter {
   return withPage(filter, { kind: 'live', state, ...(node !== undefined && { node: readName(node, 'filter.node') }) })
 }
 
-/** Adds the page to a query. A cursor is valid for other values of `limit` and `tasks`, so its digest excludes them. */
+/**
+ * Adds limit and cursor to a query. A cursor stays valid if the caller changes `limit` or `tasks`, so its digest excludes
+ * both options.
+ */
 function withPage(
   { tasks, limit, cursor }: Pick<OccurrenceFilter, 'tasks' | 'limit' | 'cursor'>,
   query: Query extends infer Each ? (Each extends object ? Omit<Each, 'runs'> : never) : never,
@@ -178,7 +191,7 @@ function jobIdOf(name: string): JobId {
   return jobId(readJobName(name, 'filter.job'))
 }
 
-/** Omits absent bounds, because the storage protocol does not allow undefined members. */
+/** Omits absent bounds, because the storage protocol does not allow members with the value `undefined`. */
 function boundsOf({ from, to }: { readonly from?: InstantInput; readonly to?: InstantInput }) {
   return {
     ...(from !== undefined && { from: toInstantMs(from, 'filter.from') }),
@@ -190,21 +203,24 @@ function readStates(wanted: readonly OccurrenceState[]): readonly OccurrenceStat
   return readList(wanted, 'filter.states').map((state, index) => readChoice(state, states, `filter.states[${index}]`))
 }
 
-/** Runs that may resolve a failure. They are numbered from 1, so their ids derive from the failure. */
+/** The possible ids of the runs that resolve a failure. Such runs are numbered from 1, so their ids derive from the failure. */
 interface Trail {
   readonly failure: OccurrenceRecord
   readonly idOf: (number: number) => OccurrenceId
   next: number
 }
 
-/** Returns the id of the original of a replay, also through replays of replays; for other occurrences, their own id. */
+/**
+ * Returns the id of the occurrence that a replay runs again, even through replays of replays. Returns an occurrence's own
+ * id if it is no replay.
+ */
 export function rootOf({ id, kind, details }: Pick<OccurrenceRecord, 'id' | 'kind' | 'details'>): OccurrenceId {
   return kind === 'replay' ? (details.root ?? details.replayOf ?? id) : id
 }
 
 /**
- * Returns the runs that resolve failures, by the ids of the failures: replays and runs of backfills that completed later.
- * Reads records by id, so the cost does not grow with the history.
+ * Returns the runs that resolve failures, by the ids of the failures. Replays and runs of backfills that completed later
+ * resolve a failure. Reads records by id, so the cost does not grow with the history.
  */
 async function resolutionsOf(
   storage: StorageCalls,

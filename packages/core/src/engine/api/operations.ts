@@ -42,7 +42,7 @@ import type { TriggerOptions, TriggerResult } from './request-options.ts'
 import { Requests } from './requests.ts'
 import { Waits } from './waits.ts'
 
-/** The parts of an engine that its operations use. */
+/** The parts of an engine that the operations for users need. */
 export interface OperationsHost {
   readonly registry: JobRegistry
   readonly capacity: Capacity
@@ -50,16 +50,16 @@ export interface OperationsHost {
   readonly callTimeoutMs: number
   readonly findsDueJobs: boolean
   phase(): Phase
-  /** For a client: resolves when the storage is connected. */
+  /** Resolves when the storage of a client is connected. */
   connect(): Promise<void>
   nodes(asked: StorageCalls): Promise<readonly NodeInfo[]>
-  /** Subscribes to wake-ups from the storage, as far as they reach this process. Returns a function that unsubscribes. */
+  /** Subscribes to wake-ups from the storage that reach this process. Returns a function that unsubscribes. */
   subscribe(listener: (wakeUp: WakeUp) => void): () => void
 }
 
 /**
- * Implements the operations of a running engine for users. Each operation is a bound member, so that a scheduler is a copy of
- * all of them.
+ * Implements the operations of a running engine for users. Each operation is a bound member, so that a scheduler object
+ * can copy all operations.
  */
 export class Operations implements JobOperations {
   readonly #engine: EngineContext
@@ -106,12 +106,12 @@ export class Operations implements JobOperations {
     this.#catalog = new JobCatalog(registry)
   }
 
-  /** Resolves when no request is in progress. */
+  /** Resolves when no trigger or replay is in progress. */
   answered(): Promise<void> {
     return this.#requests.answered()
   }
 
-  /** Ends all waiting calls and sends no further ones, because the engine stops. */
+  /** Rejects all waiting calls and sends no further storage calls, because the engine stops. */
   stop(): void {
     for (const part of [this.#waits, this.#changes, this.#lookup, this.#requests, this.#additions, this.#removals]) {
       part.stop()
@@ -170,7 +170,7 @@ export class Operations implements JobOperations {
   readonly waitFor: JobOperations['waitFor'] = async (id, options = {}) => this.#waits.waitFor(id, options)
 
   readonly changes: JobOperations['changes'] = (options = {}) => {
-    // A client connects with its first scan.
+    // A client connects to the storage with its first scan.
     if (!this.#registry.isClient || this.#host.phase() !== 'new') this.#assertRunning()
     return this.#changes.follow(options)
   }
@@ -184,7 +184,7 @@ export class Operations implements JobOperations {
   readonly add: JobOperations['add'] = async (jobs, options = {}) =>
     this.#additions.add(jobs, options, this.#askedRunning(options))
 
-  // The compiler does not match a function with the overloads of `remove`.
+  // The cast is necessary because the compiler does not match a function with the overloads of `remove`.
   readonly remove = (async (names: string | readonly string[], options: RemoveOptions = {}): Promise<unknown> => {
     this.#assertRunning()
     if (Array.isArray(names)) return this.#removals.removeMany(names, options, this.#asked(options))
@@ -254,7 +254,7 @@ export class Operations implements JobOperations {
     return slots.map((slot) => new Date(slot))
   }
 
-  /** Triggers a job. `results` replace the results of tasks that do not run. */
+  /** Triggers a job. `results` are the results of tasks that do not run in this trigger. */
   request(given: string | Job, options: TriggerOptions, results?: JsonObject): Promise<TriggerResult> {
     try {
       const asked = this.#asked(options)
@@ -272,7 +272,7 @@ export class Operations implements JobOperations {
     return this.#ofJob(name, options, (job, asked) => this.#interventions.pause(job, paused, asked))
   }
 
-  /** Returns the selected jobs in the order of `jobs()`. */
+  /** Returns the jobs that the filter selects, in the order of `jobs()`. */
   async #selected(filter: JobSelection, { timeout, signal }: CallOptions): Promise<readonly JobInfo[]> {
     const options = { ...(timeout !== undefined && { timeout }), ...(signal !== undefined && { signal }) }
     const jobs: JobInfo[] = []
@@ -290,13 +290,13 @@ export class Operations implements JobOperations {
     return this.#asked(options)
   }
 
-  /** Like {@link #asked}, for a call that accepts only the common options. */
+  /** Returns the context of a call that accepts only the common options, as {@link #asked} does. */
   #plain(options: CallOptions): CallerContext {
     readObject(options, 'options', callOptionNames)
     return this.#asked(options)
   }
 
-  /** Calls `call` with the job: synchronously if this node holds the job, and otherwise after a read. */
+  /** Runs `call` with the job. If this node holds the job, the call begins synchronously; otherwise after a read of the job. */
   async #ofJob<T>(
     name: string,
     options: CallOptions,
@@ -313,7 +313,10 @@ export class Operations implements JobOperations {
     throw stateError('use', phase, 'Start it first, and do not use it after shutdown.')
   }
 
-  /** Returns the job if this node holds it. Synchronous, so that a call on a held job begins in the caller's turn. */
+  /**
+   * Returns the job if this node holds it. Synchronous, so that a call on a held job begins in the caller's turn of the
+   * event loop.
+   */
   #held(name: string): RegisteredJob | undefined {
     this.#assertRunning()
     const id = jobId(readJobName(name))

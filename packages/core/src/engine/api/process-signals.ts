@@ -1,13 +1,15 @@
 import { endsByItselfMs } from './tuning.ts'
 import { systemClock } from '../../system-clock.ts'
 
-/** Signals that request the end of a process. */
+/** Operating system signals that request the end of a process. */
 export type ShutdownSignal = 'SIGTERM' | 'SIGINT' | 'SIGHUP'
 
 /**
- * Shuts down on the first signal. The second signal ends the process at once, as it would without a handler. With
- * `endsProcess`, the first signal also ends the process after the shutdown, because an open connection would keep it alive.
- * This does not apply if the program handles the signal itself. Returns a function that removes the handlers.
+ * Starts the shutdown on the first signal. The second signal ends the process at once, as it would without a handler.
+ *
+ * With `endsProcess`, the first signal also ends the process after the shutdown, because an open connection would keep the
+ * process alive. If the program handles the signal itself, the process does not end. Returns a function that removes the
+ * handlers.
  */
 export function onShutdownSignals(
   signals: readonly ShutdownSignal[],

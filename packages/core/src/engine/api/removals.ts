@@ -18,17 +18,17 @@ import { tellCanceled } from './interventions.ts'
 
 /** Options of a removal. */
 export interface RemoveOptions extends CallOptions {
-  /** Reject with `VERSION_CONFLICT` if the stored version is another one. Default: remove any version. */
+  /** The removal rejects with `VERSION_CONFLICT` if the stored version differs from this one. Default: remove any version. */
   readonly expectedVersion?: number
 }
 
-/** A job to delete. With `expectedVersion`, only this version is deleted. */
+/** A job to delete. With `expectedVersion`, the storage deletes the job only at this version. */
 interface Deletion {
   readonly id: JobId
   readonly expectedVersion: number | null
 }
 
-/** Deletes jobs from the storage. All nodes forget them. */
+/** Deletes jobs from the storage. All nodes then forget the jobs. */
 export class Removals extends ApiPart {
   readonly #deletes = new CallerBatcher<JobChange, SaveJobAnswer>(this.engine, {
     operation: 'saveJobs',
@@ -36,7 +36,7 @@ export class Removals extends ApiPart {
     send: (storage, changes, now) => storage.saveJobs({ now, changes, cancelLimit: cancelLimitOf(changes.length) }),
   })
 
-  /** Sends no further calls. */
+  /** Stops sending batched `saveJobs` calls. */
   stop(): void {
     this.#deletes.stop()
   }
@@ -49,7 +49,7 @@ export class Removals extends ApiPart {
     this.registry.forget(job)
   }
 
-  /** Returns the names of the jobs that this call has deleted. Another caller may have deleted some of `names` before. */
+  /** Returns the names of the jobs that this call has deleted. The list lacks jobs that another caller deleted before. */
   async removeMany(names: readonly string[], options: CallOptions, asked: CallerContext): Promise<readonly string[]> {
     readObject(options, 'options', callOptionNames)
     const jobs = await this.#readNames(names, asked)
@@ -83,16 +83,16 @@ export class Removals extends ApiPart {
     return [...jobs]
   }
 
-  /** Deletes a job and cancels its waiting occurrences. Returns the storage's answer for the job itself. */
+  /** Deletes a job and cancels its waiting occurrences. Returns the storage's answer for the deletion of the job. */
   async delete(deletion: Deletion, asked: CallerContext): Promise<SaveJobAnswer> {
     const [answer] = await this.#deleteAll([deletion], asked)
     return answer as SaveJobAnswer
   }
 
-  /** Deletes the jobs with the first call. Each call cancels a limited number of waiting occurrences, so none takes long. */
+  /** The first call deletes the jobs. Each call cancels a limited number of waiting occurrences, so that no call takes long. */
   async #deleteAll(deletions: readonly Deletion[], asked: CallerContext): Promise<readonly SaveJobAnswer[]> {
     const first = await this.#deleteOnce(deletions, asked)
-    // Only the deleted version, because another caller may have created the job anew.
+    // Repeats the deletion only for the deleted version, because another caller may have created the job anew.
     const withMore = (answers: readonly SaveJobAnswer[]): Deletion[] =>
       answers.flatMap((answer) =>
         answer.outcome === 'saved' && answer.more === true

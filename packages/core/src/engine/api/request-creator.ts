@@ -26,25 +26,28 @@ import type { StartedOccurrence } from '../execution/execution-report.ts'
 import { resultOf, type TriggerResult } from './request-options.ts'
 import { itemsLikelyEnough, mostCharacters } from './tuning.ts'
 
-/** A request in progress. An object instead of a chain of promises, because there may be thousands at a time. */
+/**
+ * A request in progress. This is an object instead of a chain of promises, because thousands of requests may be in
+ * progress.
+ */
 interface SentRequest extends Sending {
-  /** Monotonic instant of the submission. */
+  /** Monotonic instant at which the request was submitted. */
   readonly since: number
   /**
-   * Rejects at the caller's timeout or abort, while the request continues. `null`: the code that submitted the request
-   * watches the timeout itself.
+   * Rejects the caller's promise at the caller's timeout or abort, while the request continues. `null`: the code that
+   * submitted the request watches the timeout itself.
    */
   readonly wait: Wait | null
   readonly resolve: (result: TriggerResult) => void
   readonly reject: (error: unknown) => void
-  /** The item of the storage call, and the plan for a start in that call. */
+  /** The item of the storage call, and the job's plan if the same call starts the run. */
   put: { readonly plan: JobPlan; readonly item: CreateRequested } | null
 }
 
-/** Creates requested occurrences. Starts them in the same storage call while the node has free permits. */
+/** Creates the occurrences that callers request. While the node has free permits, the same storage call starts them. */
 export class RequestCreator extends ApiPart {
   readonly #creates: Batcher<SentRequest, CreateRequested, CreateAnswer>
-  /** The last request in progress of each sequence, see {@link RequestIds.turn}. */
+  /** The last request in progress of each sequence of requests, see {@link RequestIds.turn}. */
   readonly #inTurn = new RenewedMap<OccurrenceId, Promise<TriggerResult>>()
   #open = 0
   #whenNone: (() => void)[] = []
@@ -73,20 +76,20 @@ export class RequestCreator extends ApiPart {
     return this.#open === 0 ? Promise.resolve() : new Promise((resolve) => this.#whenNone.push(resolve))
   }
 
-  /** Sends no further requests. */
+  /** Stops sending batched `createOccurrences` calls. */
   stop(): void {
     this.#creates.stop()
   }
 
   /**
-   * Stores a request and returns its result. The call continues after the caller's timeout, because this node must run an
+   * Stores a request and returns its result. The request continues after the caller's timeout, because this node must run an
    * occurrence that it has started.
    */
   submit(job: RegisteredJob, request: Request, asked: CallerContext): Promise<TriggerResult> {
     return this.#submit(job, request, asked, false)
   }
 
-  /** As {@link submit}, but rejects at the caller's timeout or abort. */
+  /** Stores a request as {@link submit} does, but rejects at the caller's timeout or abort. */
   submitAlone(job: RegisteredJob, request: Request, asked: CallerContext): Promise<TriggerResult> {
     if (request.kind === 'trigger' && request.details.requestKey === undefined) {
       return this.#submit(job, request, asked, true)
@@ -101,7 +104,7 @@ export class RequestCreator extends ApiPart {
     const { turn } = ids
     if (turn === null) return this.#send(sending, waits)
     const send = (): Promise<TriggerResult> => this.#send(sending, waits)
-    // Sequential: the second of two requests with one key then finds the started run of the first one in the pool.
+    // Requests with one key run sequentially. The second request then finds the started run of the first request in the pool.
     const earlier = this.#inTurn.get(turn)
     if (earlier !== undefined) this.#open++
     const answering = earlier === undefined ? send() : earlier.then(send, send)
@@ -114,7 +117,10 @@ export class RequestCreator extends ApiPart {
     return answering
   }
 
-  /** With `waits`, rejects at the caller's timeout or abort. A request that was sent is completed all the same. */
+  /**
+   * Sends a request to the storage. With `waits`, the promise rejects at the caller's timeout or abort, and a request that
+   * was already sent continues.
+   */
   #send({ job, request, after, ids, asked }: Sending, waits: boolean): Promise<TriggerResult> {
     this.#open++
     return new Promise((resolve, reject) => {
@@ -127,7 +133,7 @@ export class RequestCreator extends ApiPart {
   #makeItem(sent: SentRequest, now: number): CreateRequested {
     const { job, request, after, ids } = sent
     const plan = planOfRequest(this.registry, job, request.details)
-    // While the time is in doubt, no run gets a deadline. The request is stored as pending and claimed later.
+    // While the time is in doubt, a run must not get a deadline. The request is stored as pending, and a node claims it later.
     const mayStart = dueAtOf(request, now) === now && now >= job.pausedUntil && !this.engine.isHeldBack
     const starts = mayStart && this.capacity.roomForRequest()
     const item = requestItemOf(job, plan, request, { ids, now, after, starts })
@@ -154,7 +160,10 @@ export class RequestCreator extends ApiPart {
     this.#aborted(sent, refusedItem(error, what, 'data'), true)
   }
 
-  /** Rejects a request without an answer. `mayHaveStarted`: an unanswered call may have started the run on this node. */
+  /**
+   * Rejects a request that has no answer. `mayHaveStarted`: the unanswered storage call may have started the run on this
+   * node.
+   */
   #aborted(sent: SentRequest, error: unknown, mayHaveStarted: boolean): void {
     if (!startsWith(sent)) this.#failed(sent, error)
     else this.#follow(sent, this.#lookFor(sent, mayHaveStarted, error))
@@ -216,8 +225,8 @@ export class RequestCreator extends ApiPart {
   }
 
   /**
-   * Returns the replay that this request, or an earlier one with its key, has created. If none exists, returns `null` and
-   * sets `ids.number` to the first free number.
+   * Returns the replay that this request, or an earlier request with the same key, has created. If none exists, returns
+   * `null` and sets `ids.number` to the first free number.
    */
   async #sameReplay(
     { base, details: { replayOf, requestKey } }: Extract<Request, { readonly kind: 'replay' }>,
@@ -239,7 +248,7 @@ export class RequestCreator extends ApiPart {
     }
   }
 
-  /** Runs the recorded occurrence if this node started it in an earlier call whose answer was lost. */
+  /** Runs the recorded occurrence if this node started it in an earlier storage call whose answer was lost. */
   async #startOwn(
     job: RegisteredJob,
     { id }: Pick<CreateRequested, 'id'>,
@@ -250,7 +259,7 @@ export class RequestCreator extends ApiPart {
   }
 
   async #recognise(job: RegisteredJob, id: OccurrenceId): Promise<void> {
-    // Check before the read too: a run that is in the pool now may have ended when the read returns an older state.
+    // Checks the pool before the read too. A run in the pool may end during the read, and the read then returns an older state.
     if (this.pool.get(id) !== undefined) return
     const record = await findUnacknowledgedStart(this.engine, id)
     if (record === null || this.pool.get(id) !== undefined) return
@@ -277,12 +286,12 @@ export class RequestCreator extends ApiPart {
   }
 }
 
-/** Returns whether the request's item asks for a start in the call that creates it. */
+/** Returns whether the storage call that creates the request's occurrence also starts it. */
 function startsWith({ put }: SentRequest): boolean {
   return put !== null && put.item.runs !== null
 }
 
-/** Lists each member: an object from a literal is smaller, and faster to create, than one from a spread. */
+/** Lists each member instead of using a spread, because an object literal needs less memory and time. */
 function begunBy(item: CreateRequested, token: number): StartedOccurrence {
   return {
     id: item.id,
@@ -300,7 +309,7 @@ function begunBy(item: CreateRequested, token: number): StartedOccurrence {
   }
 }
 
-/** Returns the approximate size of the data, in characters. */
+/** Returns the approximate size of a request's data, in characters. */
 function sizeOf(data: JsonValue | undefined): number {
   if (typeof data === 'string') return data.length
   return typeof data === 'object' && data !== null ? JSON.stringify(data).length : 0

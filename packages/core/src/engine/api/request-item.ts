@@ -13,26 +13,31 @@ import { initialRuns } from '../execution/task-run-records.ts'
 import { JobistemerError, printValue } from '../../errors.ts'
 import type { JobRegistry } from '../definitions/job-registry.ts'
 
-/** A request for one run. */
+/** A request for one run: a trigger or a replay. */
 export type Request = RequestBase &
   (
     | { readonly kind: 'trigger'; readonly base: JobId }
-    /** `base` is the id of the original. For a replay of a replay, it is the original of the first replay. */
+    /**
+     * `base` is the id of the occurrence that the replay runs again. For a replay of a replay, `base` is the original of the
+     * first replay.
+     */
     | { readonly kind: 'replay'; readonly base: OccurrenceId }
   )
 
 interface RequestBase {
   readonly details: OccurrenceDetails
-  /** The earliest start, in epoch milliseconds; `null`: at once. */
+  /** The earliest start of the run, in epoch milliseconds; `null`: at once. */
   readonly startAt: number | null
-  /** Until when the run blocks its key. `null`: while its record is kept. */
+  /** How long the run blocks its key. `null`: as long as the storage keeps the run's record. */
   readonly keyScope?: ReusableKey['scope'] | null
 }
 
 /**
- * The possible ids of a request's record. A trigger gets a new id, or the id that derives from its key. A replay gets the id
- * of the first number that no other replay of its original has. Ids are created on first use: thousands of requests may wait
- * to be sent, and strings would take most of their memory.
+ * The possible ids of a request's record.
+ *
+ * A trigger gets a new id, or the id that derives from its key. A replay gets the id of the first number that no other
+ * replay of its original has. Ids are created on first use: thousands of requests may wait, and strings would take most of
+ * their memory.
  */
 export class RequestIds {
   readonly #incarnation: string
@@ -40,7 +45,7 @@ export class RequestIds {
   readonly #chance: number
   #own: OccurrenceId | null = null
   #ofKey: OccurrenceId | null = null
-  /** The number of a replay. Its creator raises the number if another replay has it. */
+  /** The number of a replay among the replays of its original. If another replay has the number, `RequestCreator` raises it. */
   number = 1
 
   constructor(engine: Pick<EngineContext, 'owner' | 'random'>, request: Request) {
@@ -49,14 +54,14 @@ export class RequestIds {
     this.#chance = engine.random()
   }
 
-  /** The id of the record. With a reusable key, each record has a new id. */
+  /** The id of the request's record. Under a reusable key, each record has a new id. */
   get id(): OccurrenceId {
     const { kind, base } = this.#request
     if (kind === 'replay') return replayOccurrenceId(base, this.number)
     return this.#isScoped ? this.#unkeyed(base) : (this.ofKey ?? this.#unkeyed(base))
   }
 
-  /** The id that derives from the key of a trigger; `null` without a key, and for a replay. */
+  /** The id that derives from a trigger's key; `null` for a trigger without a key, and for a replay. */
   get ofKey(): OccurrenceId | null {
     const { kind, base, details } = this.#request
     if (kind === 'replay' || details.requestKey === undefined) return null
@@ -64,18 +69,24 @@ export class RequestIds {
     return this.#ofKey
   }
 
-  /** The id of the record of a skip. It differs from the key's id, because a skipped trigger does not block its key. */
+  /**
+   * The id of the record if the request is skipped. A skipped trigger does not block its key, so this id differs from the
+   * key's id.
+   */
   get skippedId(): OccurrenceId | null {
     const { kind, base, details } = this.#request
     return kind === 'replay' || details.requestKey === undefined || this.#isScoped ? null : this.#unkeyed(base)
   }
 
-  /** An id that no other request has. */
+  /** An id that belongs to this request only. */
   get unique(): string {
     return `${this.#incarnation}:${uniqueSuffix(this.#chance)}`
   }
 
-  /** Requests with equal values are stored one after the other: requests with one key, and replays of one original. */
+  /**
+   * Requests with an equal `turn` are stored one after the other. These are requests with one key, and replays of one
+   * original.
+   */
   get turn(): OccurrenceId | null {
     const { kind, base } = this.#request
     return kind === 'replay' ? base : this.ofKey
@@ -85,7 +96,7 @@ export class RequestIds {
     return this.#request.keyScope != null
   }
 
-  /** Whether the id of this request is unique to it. */
+  /** Whether no other request can have the id of this request. */
   get isNew(): boolean {
     return this.ofKey === null || this.#isScoped
   }
@@ -96,17 +107,17 @@ export class RequestIds {
   }
 }
 
-/** A request with the data that its calls need. */
+/** A request to run a job, with the data that its storage calls need. */
 export interface Sending {
   readonly job: RegisteredJob
   readonly request: Request
-  /** The record's scheduled time must lie after this instant, in epoch milliseconds. */
+  /** The scheduled time of the record must lie after this instant, in epoch milliseconds. */
   readonly after: number
   readonly ids: RequestIds
   readonly asked: CallerContext
 }
 
-/** Returns the result of a request that the storage has not created, or the request to send again. */
+/** Handles an answer without a created record. Returns the result of the request, or the request to send again. */
 export async function followAnswer<One extends Sending>(
   registry: JobRegistry,
   one: One,
@@ -117,19 +128,20 @@ export async function followAnswer<One extends Sending>(
   switch (answer.outcome) {
     case 'exists': {
       const { state, id = item.id } = answer
-      // The id is unique to this request, so the answer to its first call was lost.
+      // Only this request has the id. So its first call created the record, and the answer to that call was lost.
       const created = answer.id === undefined && item.kind === 'trigger' && ids.isNew
-      // The answer lacks the reason, which only a final record has.
+      // The answer lacks the reason of the state. Only the record of a final occurrence has a reason to read.
       if (!isFinal(state)) return resultOf({ id, state, reason: null, created })
       const { occurrences } = await asked.repeated('get', (calls) => calls.get({ occurrences: [id] }))
       return resultOf({ id, state, reason: occurrences[0]?.reason ?? null, created })
     }
     case 'pruned':
-      // If this node's clock is behind, the prune floor may lie ahead of it. The record must lie after the floor.
+      // If this node's clock is behind, the prune floor may lie in its future. The storage accepts only records after the prune
+      // floor.
       return { ...one, after: answer.pruneFloor }
     case 'stale_version':
     case 'absent': {
-      // The job's version has changed since this node read it. Read it again.
+      // The job's version has changed since this node read the job, so this node reads the job again.
       const present = await registry.reloadNow(job)
       if (present === null) throw jobGone(job)
       return { ...one, job: present }
@@ -153,12 +165,12 @@ export function tellCreated(
   events.emit('occurrence.created', { ...names, scheduledAt: new Date(scheduledAt), kind, state, reason })
 }
 
-/** Returns when a request is due, in epoch milliseconds. */
+/** Returns the instant at which a request is due, in epoch milliseconds. */
 export function dueAtOf({ startAt }: Request, now: number): number {
   return Math.max(startAt ?? now, now)
 }
 
-/** Returns the item of a storage call that creates the request. `starts`: the run starts in that call. */
+/** Returns the item of the storage call that creates the request's occurrence. `starts`: the same call starts the run. */
 export function requestItemOf(
   job: RegisteredJob,
   plan: JobPlan,
@@ -187,8 +199,8 @@ export function requestItemOf(
 }
 
 /**
- * Returns the plan of a job for one request, with the request's overrides and tasks. `path` is the prefix of field names.
- * @throws JobistemerError `HANDLER_NOT_FOUND`, `TASK_NOT_FOUND`
+ * Returns the plan of a job for one request, with the request's overrides and tasks. `path` is the prefix of field names
+ * in errors. @throws JobistemerError `HANDLER_NOT_FOUND`, `TASK_NOT_FOUND`
  */
 export function planOfRequest(
   registry: JobRegistry,
@@ -204,7 +216,10 @@ export function planOfRequest(
   return tasks === undefined && overrides === undefined ? plan : overridePlan(plan, overrides ?? {}, tasks ?? null)
 }
 
-/** Returns the names of a task and of the tasks after it. @throws JobistemerError `HANDLER_NOT_FOUND`, `TASK_NOT_FOUND` */
+/**
+ * Returns the names of the task `first` and of all later tasks. @throws JobistemerError `HANDLER_NOT_FOUND`,
+ * `TASK_NOT_FOUND`
+ */
 export function tasksFrom(registry: JobRegistry, job: RegisteredJob, first: string): readonly string[] {
   const plan = planWithHandlers(registry, job, '')
   const index = plan.tasks.findIndex((task) => task.name === first)
@@ -237,7 +252,7 @@ function noHandlers({ job }: RegisteredJob, missing: readonly string[], path: st
   })
 }
 
-/** The error of a request that meets a full queue. Nothing of the request is stored. */
+/** The error of a request that the storage rejects because the job's queue is full. The request is not stored. */
 function queueFull({ job }: RegisteredJob, maxQueued: number): JobistemerError {
   return new JobistemerError('QUEUE_FULL', {
     message: `The queue of job ${printValue(job.name)} is full: maxQueued is ${maxQueued}. The request is not stored.`,

@@ -14,60 +14,60 @@ import type { CallerContext, CallOptions } from '../storage-access/caller-contex
 import { parsePayload, type PayloadSchema } from '../../job/payload.ts'
 import { runUserCodeOn } from '../runtime/own-context.ts'
 
-/** Settings that a request can override for one run. */
+/** Settings of a job that a request can override for one run. */
 export type RunOverrides = Pick<
   JobSettingsInput,
   'failureStrategy' | 'retryPolicy' | 'taskTimeout' | 'keepLogs' | 'taskExecutionMode' | 'executionTimeout'
 >
 
-/** Until when a run blocks its key, see `keyScope` of {@link RequestOptions}. */
+/** How long a run blocks its key, see `keyScope` of {@link RequestOptions}. */
 export type KeyScope = 'waiting' | 'live' | 'forever'
 
 /** Options of a request to run a job outside its schedule. */
 export interface RequestOptions {
   /**
    * Names the request. While `keyScope` lasts, a second request with the same key, from any node, returns the same
-   * occurrence and creates no run. A skipped request does not block its key. Default: each call is a new request.
+   * occurrence and creates no run. A skipped request does not block its key. Default: no key, so each call is a new request.
    */
   readonly key?: string
   /**
-   * Until when a run blocks its key for further requests:
+   * How long a run blocks its key for further requests:
    *
    * - `waiting`: until the run starts for the first time.
    * - `live`: until the run has ended.
    * - `forever`: while the storage keeps the run's record.
    *
-   * A request with a blocked key creates no run: its result is the run that blocks the key. Only with `key`. Default
+   * A request with a blocked key creates no run: its result is the run that blocks the key. Allowed only with `key`. Default
    * `forever`.
    */
   readonly keyScope?: KeyScope
-  /** Passed to the tasks as `context.input`, stored as JSON. A replay without `data` uses the original's data. */
+  /** Data that the tasks receive as `context.input`, stored as JSON. A replay without `data` uses the original's data. */
   readonly data?: unknown
   /**
-   * Earliest start. Until then the run waits in the storage as `pending` with the reason `delayed`, and blocks no other run
-   * of its job. A past instant counts as now. Default: now.
+   * Earliest start of the run. Until then, the run waits in the storage as `pending` with the reason `delayed`, and blocks
+   * no other run of its job. A past instant counts as now. Default: now.
    */
   readonly at?: InstantInput
-  /** As `at`, as a duration from now. Not together with `at`. */
+  /** Earliest start of the run, as a duration from now. Not allowed together with `at`. */
   readonly delay?: DurationInput
   /** Priority of this run, -10 to 10. Runs with a higher priority start first. Default: the job's priority. */
   readonly priority?: number
-  /** Names of the tasks to run. Default: all tasks. */
+  /** Names of the tasks to run. Default: all tasks of the job. */
   readonly tasks?: readonly string[]
-  /** Settings for this run only. They override those of the job and of its tasks. */
+  /** Settings for this run only. They override the settings of the job and of its tasks. */
   readonly overrides?: RunOverrides
-  /** Why the caller requests the run; stored with the occurrence. 1 to 255 characters. */
+  /** Why the caller requests the run, 1 to 255 characters. The occurrence stores the reason. */
   readonly reason?: string
-  /** Who requests the run; stored with the occurrence. 1 to 255 characters. */
+  /** Who requests the run, 1 to 255 characters. The occurrence stores the actor. */
   readonly actor?: string
 }
 
-/** The option to write in a transaction of the caller. */
+/** The option to store a request in a transaction of the caller. */
 export interface TransactionOptions {
   /**
-   * The transaction in which the storage writes the request. The run starts only after the commit; a rollback removes the
-   * request. The storage defines the type of the value: SQLite takes the better-sqlite3 connection with the open
-   * transaction. The storage must support this. Default: none.
+   * The caller's transaction in which the storage writes the request. The run starts only after the commit; a rollback
+   * removes the request. The adapter defines the type of the value: SQLite takes the better-sqlite3 connection with the open
+   * transaction. Not all adapters support transactions. Default: none.
    */
   readonly transaction?: unknown
 }
@@ -75,20 +75,20 @@ export interface TransactionOptions {
 /** Options of a trigger. */
 export interface TriggerOptions extends RequestOptions, CallOptions, TransactionOptions {}
 
-/** Options for sending a list of requests. */
+/** Options of `triggerMany`, which sends a list of requests. */
 export interface TriggerManyOptions extends CallOptions, TransactionOptions {}
 
-/** As {@link TriggerOptions}, with the input type of the job's payload schema. */
+/** {@link TriggerOptions} with `data` of the input type of the job's payload schema. */
 export interface TypedTriggerOptions<Input> extends TriggerOptions {
   readonly data?: Input
 }
 
-/** The options argument of a trigger. It is optional if the job's data is optional. */
+/** The options argument of `trigger`. The argument is optional if the job's data is optional. */
 export type TriggerArguments<Input> = undefined extends Input
   ? [options?: TypedTriggerOptions<Input>]
   : [options: TypedTriggerOptions<Input> & { readonly data: Input }]
 
-/** One request in a list. */
+/** One request in the list of `triggerMany`. */
 export interface TriggerItem extends RequestOptions {
   /** The name of the job, or the result of `defineJob`. */
   readonly job: string | Job
@@ -96,37 +96,40 @@ export interface TriggerItem extends RequestOptions {
 
 /** Options of a replay. */
 export interface ReplayOptions extends Omit<RequestOptions, 'keyScope'>, CallOptions {
-  /** The first task to run. The tasks after it run too; the tasks before it keep the original's results. */
+  /** The first task to run. Later tasks run too; earlier tasks keep the original's results. */
   readonly from?: string
 }
 
 /** Why a request was skipped. `overlap`: another run of the job was active, under the overlap policy `skip`. */
 export type SkipReason = 'overlap'
 
-/** The outcome of a request to run a job. */
+/** The result of a request to run a job. */
 export interface TriggerResult {
-  /** Id of the occurrence. If the request was skipped: id of the record of the skip. */
+  /** Id of the occurrence. If the request was skipped, id of the record of the skip. */
   readonly id: OccurrenceId
-  /** `running`, waiting (`pending`, `queued`), or `skipped` under the overlap policy `skip`. */
+  /** State of the occurrence: `running`, waiting (`pending`, `queued`), or `skipped` under the overlap policy `skip`. */
   readonly state: OccurrenceState
-  /** Why this request never runs: check it where each request counts. `null`: the request runs, waits, or has run. */
+  /** Why this request never runs. Check this member if each request counts. `null`: the request runs, waits, or has run. */
   readonly skipped: SkipReason | null
-  /** The reason for the state, such as `overlap`, `delayed` or the reason of a cancel; `null` without one. */
+  /** The reason for the occurrence's state, such as `overlap`, `delayed` or the reason of a cancel; `null` without a reason. */
   readonly reason: OccurrenceReason | null
-  /** False if an earlier request has used the key. The result is then that of the earlier request. */
+  /**
+   * Whether this request created the occurrence. False if an earlier request has used the key: the result is then that of
+   * the earlier request.
+   */
   readonly created: boolean
 }
 
 /**
- * The result of one item of a list: as for a single request, with `error: null`, or the error of this item. An item with an
- * error may still be stored if the error is a timeout or an abort.
+ * The result of one request in a list: the result of a single request with `error: null`, or the error of this request.
+ * After a timeout or an abort, the storage may still have the request.
  */
 export type TriggerManyResult = (TriggerResult & { readonly error: null }) | { readonly error: JobistemerError }
 
 /** Returns the result of a request whose record is in the storage. */
 export function resultOf(record: Omit<TriggerResult, 'skipped'>): TriggerResult {
   const { id, state, reason, created } = record
-  // A request is skipped by the overlap policy only.
+  // Only the overlap policy skips a request.
   return { id, state, skipped: state === 'skipped' ? 'overlap' : null, reason, created }
 }
 
@@ -138,7 +141,7 @@ const overrideNames: readonly (keyof RunOverrides)[] = [
   'taskExecutionMode',
   'executionTimeout',
 ]
-/** The option names of a trigger. */
+/** The option names that a trigger accepts. */
 export const triggerOptionNames: readonly string[] = [
   'key',
   'keyScope',
@@ -157,8 +160,8 @@ const keyScopes: readonly KeyScope[] = ['waiting', 'live', 'forever']
 const noDetails: OccurrenceDetails = Object.freeze({})
 
 /**
- * Returns the part of the options that the occurrence stores. A given priority is stored even if it is 0. `path` is the
- * prefix of field names in errors, such as `items[3].`.
+ * Returns the part of the request options that the occurrence stores. A given priority is stored even if it is 0. `path`
+ * is the prefix of field names in errors, such as `items[3].`.
  */
 function detailsOf(options: RequestOptions, path = ''): OccurrenceDetails {
   const { key, data, priority, tasks, overrides, reason, actor } = options
@@ -179,7 +182,10 @@ function detailsOf(options: RequestOptions, path = ''): OccurrenceDetails {
   }
 }
 
-/** Returns until when a run blocks its key; `null`: while its record is kept. `path` as in {@link detailsOf}. */
+/**
+ * Returns how long a run blocks its key; `null`: as long as the storage keeps its record. `path` is the prefix of field
+ * names in errors.
+ */
 export function readKeyScope({ key, keyScope }: RequestOptions, path = ''): ReusableKey['scope'] | null {
   if (keyScope === undefined) return null
   const scope = readChoice(keyScope, keyScopes, `${path}keyScope`)
@@ -194,7 +200,7 @@ export function readKeyScope({ key, keyScope }: RequestOptions, path = ''): Reus
   return scope === 'forever' ? null : scope
 }
 
-/** Returns the earliest start of a request, in epoch milliseconds; `null`: at once. */
+/** Returns the earliest start of a request, in epoch milliseconds. `null`: the run may start at once. */
 export function readStart({ at, delay }: RequestOptions, now: number, path = ''): number | null {
   if (at !== undefined && delay !== undefined) {
     throw invalidValue(
@@ -218,16 +224,17 @@ function readTaskNames(tasks: readonly string[], field: string): readonly string
   )
 }
 
-/** The job that a request is for. */
+/** The job that a caller requests to run. */
 interface RequestedJob {
   readonly name: string
-  /** The payload schema. `null`: the job has none, or this process does not know it. */
+  /** The job's payload schema. `null`: the job has none, or this process does not know the schema. */
   readonly payload: PayloadSchema | null
 }
 
 /**
- * As {@link detailsOf}, with the data parsed by the job's schema. Returns a promise only if the schema is asynchronous.
- * @throws JobistemerError `INVALID_PAYLOAD`; `WAIT_TIMEOUT`, `ABORTED` while the schema works; and those of `detailsOf`
+ * Returns what {@link detailsOf} returns, with the data parsed by the job's schema. Returns a promise only if the schema
+ * is asynchronous. @throws JobistemerError `INVALID_PAYLOAD`; `WAIT_TIMEOUT`, `ABORTED` while the schema works; and those
+ * of `detailsOf`
  */
 export function parsedDetailsOf(
   options: RequestOptions,

@@ -47,24 +47,24 @@ interface JobRequest {
   readonly request: Request
 }
 
-/** Triggers and replays: runs that callers request outside the schedule. */
+/** Creates triggers and replays: runs that callers request outside the schedule. */
 export class Requests extends ApiPart {
   readonly #creator = new RequestCreator(this)
   readonly #inTransactions = new TransactionRequests(this)
 
-  /** Resolves when no request is in progress. */
+  /** Resolves when no trigger or replay is in progress. */
   answered(): Promise<void> {
     return this.#creator.answered()
   }
 
-  /** Sends no further requests. */
+  /** Stops sending requests to the storage. */
   stop(): void {
     this.#creator.stop()
   }
 
   /**
-   * Triggers a job. `results` replace the results of tasks that do not run. Throws synchronously for invalid input. Submits
-   * the request synchronously unless the payload schema is asynchronous.
+   * Triggers a job. `results` are the results of tasks that do not run in this trigger. Throws synchronously for invalid
+   * input. Submits the request synchronously unless the payload schema is asynchronous.
    */
   trigger(
     job: RegisteredJob,
@@ -87,8 +87,8 @@ export class Requests extends ApiPart {
   }
 
   /**
-   * Rejects only before it sends the first item. After that it returns a result for each item. At the caller's timeout or
-   * abort, the items without an answer get that error as their result.
+   * Sends a list of requests. Rejects only before the first request is sent. After that, returns a result for each request.
+   * At the caller's timeout or abort, requests without an answer get the error of the timeout or abort as their result.
    */
   async triggerMany(
     items: readonly TriggerItem[],
@@ -105,7 +105,7 @@ export class Requests extends ApiPart {
     const names = new Set(tracing === null ? [] : requests.map(({ job }) => job.job.name))
     const [first = null] = names
     const { length: count } = requests
-    // Each run stores the common trace context.
+    // Each run of the list stores the trace context of the common `trigger_many` span.
     return traced(tracing, { operation: 'trigger_many', jobName: names.size === 1 ? first : null, count }, (trace) => {
       const withTheirs = ({ job, request }: JobRequest) => {
         return { job, request: { ...request, details: withTrace(request.details, trace) } }
@@ -144,7 +144,7 @@ export class Requests extends ApiPart {
     const tasks = orDefault<readonly string[] | undefined>(options.tasks, from)
     const given = tasks === undefined ? options : { ...options, tasks }
     const { data, isParsed } = original.details
-    // The schema has already parsed the original's data. It must parse new data.
+    // The schema has already parsed the original's data, so it parses only new data of the replay.
     const { name, payload } = job.job
     const schema = options.data === undefined ? null : payload
     const details = {
@@ -160,7 +160,7 @@ export class Requests extends ApiPart {
     return this.#submit(job, { kind: 'replay', base: rootOf(original), details, startAt }, asked, { original })
   }
 
-  /** Returns whether a replay of these tasks omits a task of the original that is not completed. */
+  /** Returns whether a replay of the tasks `again` leaves out a task that the original has not completed. */
   #leavesOut(job: RegisteredJob, { runs, details }: OccurrenceRecord, again: readonly string[]): boolean {
     if (details.isPartial === true) return true
     const wanted = details.tasks ?? planOfRequest(this.registry, job, {}).tasks.map(({ name }) => name)
@@ -168,7 +168,10 @@ export class Requests extends ApiPart {
     return wanted.some((name) => !again.includes(name) && !isCompleted(name))
   }
 
-  /** @throws JobistemerError `HANDLER_NOT_FOUND`, `TASK_NOT_FOUND`, or the error of the caller's timeout or abort */
+  /**
+   * Submits a request. @throws JobistemerError `HANDLER_NOT_FOUND`, `TASK_NOT_FOUND`, or the error of the caller's timeout
+   * or abort
+   */
   #submit(
     job: RegisteredJob,
     request: Request,
@@ -253,20 +256,23 @@ export class Requests extends ApiPart {
   }
 }
 
-/** Returns the job's payload schema. If this process has none, uses the schema of the `Job` that the caller passed. */
+/**
+ * Returns the job's name and payload schema. If this process has no schema of the job, uses the schema of the `Job` that
+ * the caller passed.
+ */
 function withSchema({ name, payload }: Job, given: string | Job): Pick<Job, 'name' | 'payload'> {
   return { name, payload: payload ?? (typeof given === 'string' ? null : given.payload) }
 }
 
-/** Returns the slot that a replay works for, with the span if the original stands for several slots. */
+/** Returns the slot that a replay works for. If the original stands for several slots, also returns their span. */
 function workOf({ scheduledAt, details }: OccurrenceRecord): Pick<OccurrenceDetails, 'slot' | 'span'> {
   const { span } = details
-  // A run for several slots has the last slot as its scheduled time. A record of a missed range has the first slot.
+  // The scheduled time of a run for several slots is the last slot. The scheduled time of a missed range is the first slot.
   const slot = slotOf(details) ?? span?.to ?? scheduledAt
   return span === undefined ? { slot } : { slot, span }
 }
 
-/** Returns the results of the original's completed tasks, without those of tasks that run again. */
+/** Returns the results of the original's completed tasks, without the results of tasks that run again. */
 function resultsOf(original: OccurrenceRecord, again: readonly string[]): JsonObject {
   const results: Record<string, JsonValue> = { ...original.details.results }
   for (const run of original.runs) {
@@ -276,19 +282,19 @@ function resultsOf(original: OccurrenceRecord, again: readonly string[]): JsonOb
   return results
 }
 
-/** A request in progress, with its index among the requests of the call. */
+/** A request with its index among the requests of the same call. */
 interface Indexed extends Sending {
   readonly index: number
 }
 
 /**
- * Creates requested occurrences in a transaction of the caller. None of them may start before the commit, and this node does
- * not learn of the commit. So the occurrences are stored as waiting, and a node claims them later.
+ * Creates requested occurrences in a transaction of the caller. The occurrences must not start before the commit, and this
+ * node does not learn of the commit. So the storage stores them as waiting, and a node claims them later.
  */
 class TransactionRequests extends ApiPart {
   /**
-   * @throws JobistemerError `TRANSACTION_NOT_SUPPORTED`, `INVALID_TRANSACTION`; and errors of the storage. After an error,
-   * none of the requests can be committed.
+   * Creates the occurrences of these requests. After an error, the caller cannot commit any of them. @throws JobistemerError
+   * `TRANSACTION_NOT_SUPPORTED`, `INVALID_TRANSACTION`; and errors of the storage
    */
   async create(
     requests: readonly { readonly job: RegisteredJob; readonly request: Request }[],
@@ -310,15 +316,15 @@ class TransactionRequests extends ApiPart {
         open = [...again, ...open.slice(some.length)]
       }
     } catch (error) {
-      // A failed call must not store a part of its requests. If the transaction has ended already, `forbidCommit` fails, and
-      // the first error matters more.
+      // A failed call must not store a part of its requests. If the transaction has ended already, `forbidCommit` fails too,
+      // and the caller needs the first error.
       if (isBegun) await within.forbidCommit().catch(() => undefined)
       throw error
     }
     return results
   }
 
-  /** Creates one batch. Returns the requests to send again. */
+  /** Creates the occurrences of one batch. Returns the requests that must be sent again. */
   async #createSome(
     within: StorageWithin,
     some: readonly Indexed[],
@@ -363,7 +369,10 @@ class TransactionRequests extends ApiPart {
   }
 }
 
-/** Returns the result of an item with an error of its own. Rethrows other errors, which concern the whole call. */
+/**
+ * Returns the result of a request that failed with a Jobistemer error. Rethrows any other error, because it concerns the
+ * whole call.
+ */
 function errorOf(error: unknown): TriggerManyResult {
   if (!JobistemerError.isInstance(error)) throw error
   return { error }

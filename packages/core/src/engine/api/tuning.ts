@@ -1,41 +1,56 @@
-/** Minimum number of items per read, if a filter may exclude most of them. */
+/** Minimum number of records per read, if a filter may exclude most of the records. */
 export const fewestPerRead = 100
 
-/** Items per read if the first one is usually the result, as with slots of a lane, runs after a failure, and replays. */
+/**
+ * Records per read if the first record is usually the result, for example slots of a lane, runs after a failure, and
+ * replays.
+ */
 export const itemsLikelyEnough = 8
 
-/** Characters of data in one call of requests. Serializing and parsing a larger call would block the event loop. */
+/**
+ * Maximum size of one call that creates requests, in characters of data. Serializing and parsing a larger call would block
+ * the event loop.
+ */
 export const mostCharacters = 1_000_000
 
 /** Maximum number of storage calls in a search for a job's last success. */
 export const mostSuccessSearches = 10
 
-/** Slots that a plan shows for a definition. */
+/** Number of next slots that a plan shows for each job. */
 export const slotsInPlan = 3
 
-/** Slots that the result of a backfill lists. */
+/** Maximum number of open slots that the result of a backfill lists. */
 export const mostSlotsNamed = 100
 
-/** Milliseconds between the job's next slot and a run of a backfill after it, so that the slot starts first. */
+/** Delay in ms between a job's next slot and a run of a backfill after that slot, so that the slot starts first. */
 export const backfillDelayMs = 250
 
 /** Default interval between two scans for changes, in milliseconds. */
 export const changeIntervalMs = 1000
 
-/** Changed jobs, or failures, per storage call of a scan. */
+/** Maximum number of changed jobs, or of failures, per storage call of a scan. */
 export const changesPerRead = 200
 
-/** Calls per scan and kind of change. If these do not read all changes, readers learn that any job may have changed. */
+/**
+ * Maximum number of storage calls per scan and kind of change. If more changes follow, readers learn that any job may have
+ * changed.
+ */
 export const mostChangeReads = 3
 
-/** Next slots, and running occurrences, that a scan compares with the previous scan. */
+/** Number of next slots, and of running occurrences, that a scan compares with the previous scan. */
 export const comparedItems = 20
 
-/** First interval between two reads of an awaited run, in milliseconds. Short, as most runs are; it doubles with each read. */
+/**
+ * First interval between two reads of an awaited run, in milliseconds. The interval is short because most runs are short;
+ * each read doubles it.
+ */
 export const firstWaitPollMs = 100
 
 /** Maximum interval between two reads of an awaited run, in milliseconds. */
 export const longestWaitPollMs = 2000
 
-/** Milliseconds from the end of a shutdown to the end of the process. An open connection or server keeps it alive for longer. */
+/**
+ * Milliseconds that a process gets to end by itself after a shutdown. An open connection or server can keep the process
+ * alive for longer.
+ */
 export const endsByItselfMs = 1000

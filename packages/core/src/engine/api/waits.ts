@@ -7,23 +7,26 @@ import { isFinal, type OccurrenceRecord } from '../../storage/occurrence-record.
 import type { EngineContext } from '../storage-access/engine-context.ts'
 import { firstWaitPollMs, longestWaitPollMs } from './tuning.ts'
 
-/** Options for waiting for the end of an occurrence. */
+/** Options of `waitFor`, which waits for the end of an occurrence. */
 export interface WaitOptions {
-  /** Maximum wait. After it, the call rejects with `WAIT_TIMEOUT`; the occurrence continues. At least 1 ms. Default: none. */
+  /**
+   * Maximum wait, at least 1 ms. After this time, the call rejects with `WAIT_TIMEOUT`, and the occurrence continues.
+   * Default: none.
+   */
   readonly timeout?: DurationInput
-  /** When it fires, the call rejects with `ABORTED`; the occurrence continues. */
+  /** When the signal fires, the call rejects with `ABORTED`, and the occurrence continues. */
   readonly signal?: AbortSignal
 }
 
-/** Waits for the end of occurrences: polls the storage, and listens to the ends of this node's own runs. */
+/** Waits for the end of occurrences: polls the storage, and listens for the ends of this node's own runs. */
 export class Waits {
   readonly #engine: EngineContext
   readonly #find: (id: OccurrenceId, signal: AbortSignal | undefined) => Promise<OccurrenceRecord>
-  /** Functions that end the present rest of each waiting call, by occurrence. */
+  /** For each awaited occurrence, the functions that end the pause between two reads of each waiting call. */
   readonly #resting = new Map<OccurrenceId, Set<() => void>>()
   #unlisten: (() => void) | null = null
 
-  /** @param find reads an occurrence; rejects after the engine has stopped */
+  /** @param find reads an occurrence, and rejects after the engine has stopped */
   constructor(
     engine: EngineContext,
     find: (id: OccurrenceId, signal: AbortSignal | undefined) => Promise<OccurrenceRecord>,
@@ -32,7 +35,7 @@ export class Waits {
     this.#find = find
   }
 
-  /** Ends all rests, because the engine stops. Each waiting call then reads once more and rejects. */
+  /** Ends the pauses of all waiting calls, because the engine stops. Each waiting call then reads once more and rejects. */
   stop(): void {
     for (const id of this.#resting.keys()) this.#wake(id)
   }
@@ -45,7 +48,7 @@ export class Waits {
     const endAt = clock.monotonic() + (timeoutMs ?? Number.POSITIVE_INFINITY)
     for (let pollMs = firstWaitPollMs; ; pollMs = Math.min(2 * pollMs, longestWaitPollMs)) {
       if (signal?.aborted) throw aborted(signal)
-      // Listens from before the read, so that an end during the read is not missed.
+      // Begins to listen before the read, so that an end during the read is not missed.
       let wake = (): void => undefined
       const woken = new Promise<void>((resolve) => {
         wake = resolve

@@ -17,69 +17,83 @@ import { answersWithin, counterAtStart, leastLooks, longestRetryMs, partitionedA
 export interface HeartbeatOptions {
   readonly heartbeatMs: number
   readonly deadAfterMs: number
-  /** While no other node exists, this node sends one heartbeat per day. */
+  /** Whether this node sends only one heartbeat per day while no other node exists. */
   readonly restsAlone: boolean
-  /** What the record states of this node for people and for nodes of its name. */
+  /** What the node record states about this node, for people and for other nodes. */
   readonly about: JsonObject
-  /** Maximum wait at the end of the node for each of two answers of the storage, in ms. */
+  /** Maximum wait for each of two answers of the storage when this node ends, in ms. */
   readonly farewellMs: number
-  /** For a call of `runDue`: how much of its budget is left, in ms. */
+  /** Only for a call of `runDue`: returns how much of the call's budget is left, in ms. */
   readonly callLeftMs?: () => number
-  /** How many occurrences the node runs. */
+  /** Returns the number of occurrences that this node runs. */
   readonly running: () => number
-  /** What the node can run, and which definitions it has. */
+  /** Returns the code of this node: which jobs the node can run, and which definitions the node has. */
   readonly code: () => NodeCode
-  /** Called with the node records that a heartbeat has read. */
+  /** Receives the node records that a heartbeat has read. */
   readonly onAnswer: (records: readonly NodeRecord[]) => void
 }
 
 /**
- * Sends the heartbeats of this node and looks for the other nodes. A heartbeat stores this node's record with a larger
- * counter, and its answer contains the records of all nodes. To read all records is a look: `look` reads them without a
- * heartbeat. `Peers` derives from the looks which nodes live.
+ * Sends the heartbeats of this node and observes the other nodes.
+ *
+ * A heartbeat stores this node's record with a larger counter, and its answer contains the records of all nodes. A look is
+ * a read of all node records: each heartbeat is a look, and `look` reads the records without a heartbeat. `Peers` derives
+ * from the looks which nodes live.
  */
 export class Heartbeats {
   /**
-   * Other nodes have started, shut down or died, or code of a node has changed. Also sent after each heartbeat while this node
-   * knows a dead or ended node, so that the reaper searches again for runs of that node.
+   * Sent when other nodes have started, shut down or died, or when the code of a node has changed. Also sent after each
+   * heartbeat while this node knows a dead or ended node, so that the reaper searches again for runs of that node.
    */
   readonly changed: Signal = new Signal()
-  /** This node rested because it was alone. It sends heartbeats again, because another node has started or was found. */
+  /**
+   * Sent when this node sends regular heartbeats again after a rest. A node rests while it is alone, and the rest ends when
+   * another node starts or is found.
+   */
   readonly restEnded: Signal = new Signal()
-  /** The storage has accepted no heartbeat for 80 % of `deadAfter`. Peers may soon declare this node dead. */
+  /**
+   * Sent when the storage has accepted no heartbeat of this node for 80 % of `deadAfter`. Peers may soon declare this node
+   * dead.
+   */
   readonly partitioned: Signal = new Signal()
-  /** The storage has accepted a heartbeat again. */
+  /** Sent when the storage accepts heartbeats of this node again. */
   readonly rejoined: Signal = new Signal()
   readonly peers: Peers
   readonly #engine: EngineContext
   readonly #options: HeartbeatOptions
   readonly #loop: BackgroundLoop
   readonly #partition: Alarm = { at: 0, heapIndex: -1, ring: () => this.#sayPartitioned() }
-  /** Records that the next heartbeat removes, by incarnation. */
+  /** Node records that the next heartbeat removes, by incarnation. */
   readonly #remove = new Map<string, NodeAtCounter>()
-  /** Jobs whose handlers have blocked the event loop of this node until other nodes may have declared it dead. */
+  /**
+   * Jobs whose handlers have blocked the event loop of this node for at least 80 % of `deadAfter`. Peers may have declared
+   * this node dead meanwhile.
+   */
   readonly #blockedBy = new Set<JobId>()
-  /** The code in the last prepared heartbeat. */
+  /** The code of this node in the heartbeat that was prepared last. */
   #code: NodeCode = { profile: null, digest: '' }
-  /** The code has changed since that heartbeat was prepared. */
+  /** Whether the code of this node has changed since the last heartbeat was prepared. */
   #isCodeStale = true
-  /** The digest in the last accepted heartbeat: peers assign jobs by it. */
+  /** The code digest in the last accepted heartbeat. Peers assign jobs by this digest. */
   #acceptedDigest = ''
-  /** The profile that the next heartbeat carries; `null` if the storage has it. */
+  /** The profile of this node that the next heartbeat carries; `null` if the storage already has the profile. */
   #profile: NodeProfile | null = null
   #startedAt = 0
   #callEndsAt: number | null = null
-  /** Counter of the last heartbeat that this node prepared. */
+  /** The counter in the heartbeat that this node prepared last. */
   #counter = counterAtStart
   #isStarting = true
   #phase: 'living' | 'leaving' | 'ended' = 'living'
-  /** A wake-up has set the alarm of the next heartbeat, so the heartbeat in progress leaves the alarm as it is. */
+  /**
+   * Whether a wake-up has already set the alarm of the next heartbeat. If so, the heartbeat in progress does not set this
+   * alarm again.
+   */
   #isWoken = false
   #isSaidPartitioned = false
   #isResting = false
-  /** Monotonic instant at which the last accepted heartbeat was sent; `null` before the first. */
+  /** Monotonic instant at which the last accepted heartbeat was sent; `null` before the first accepted heartbeat. */
   #heardAt: number | null = null
-  /** Heartbeats that have failed since the last accepted one. */
+  /** Number of heartbeats that have failed since the last accepted heartbeat. */
   #failures = 0
 
   constructor(engine: EngineContext, options: HeartbeatOptions) {
@@ -96,20 +110,23 @@ export class Heartbeats {
   }
 
   /**
-   * Whether peers may soon declare this node dead. Then it takes no new work. Also true right after a stall of the process,
-   * before any timer has rung.
+   * Whether peers may soon declare this node dead. A partitioned node takes no new work. The value is also correct right
+   * after a stall of the process, before any timer has rung.
    */
   get isPartitioned(): boolean {
     if (this.#heardAt === null || this.#isResting) return false
     return this.#engine.clock.monotonic() - this.#heardAt > this.#partitionedAfterMs
   }
 
-  /** The start is over and the storage has a heartbeat. If this node dies from now on, other nodes take over its runs. */
+  /** Whether this node has started and the storage has its heartbeat. If a known node dies, other nodes take over its runs. */
   get isKnown(): boolean {
     return this.#heardAt !== null && !this.#isStarting
   }
 
-  /** The last heartbeat found no other node. This node sends one heartbeat per day until a wake-up reports another node. */
+  /**
+   * Whether this node rests, because its last heartbeat found no other node. A resting node sends one heartbeat per day
+   * until a wake-up reports another node.
+   */
   get isResting(): boolean {
     return this.#isResting
   }
@@ -122,14 +139,14 @@ export class Heartbeats {
     return Math.min(this.#options.heartbeatMs, longestRetryMs)
   }
 
-  /** Notes a job that blocked the event loop for `forMs`, if peers may have declared this node dead meanwhile. */
+  /** Notes that a job blocked the event loop for `forMs`, if peers may have declared this node dead during the block. */
   loopWasBlocked(job: JobId, forMs: number): void {
     if (forMs >= this.#partitionedAfterMs && this.#blockedBy.size < mostListed) this.#blockedBy.add(job)
   }
 
   /**
-   * Returns whether an incarnation lives and has noted that this job blocked its event loop. The caller asks about an
-   * incarnation that was declared dead wrongly.
+   * Returns whether an incarnation lives and has noted that this job blocked its event loop. The caller passes an
+   * incarnation that peers declared dead wrongly.
    */
   wasBlockedBy(incarnation: string, job: JobId): boolean {
     if (incarnation === this.#engine.owner.incarnation) return this.#blockedBy.has(job)
@@ -138,23 +155,26 @@ export class Heartbeats {
     return peer?.isProven === true && !isDead(peer.state) && Array.isArray(blockedBy) && blockedBy.includes(job)
   }
 
-  /** Equal on nodes with the same code and definitions, see `codeDigestOf`. */
+  /** The digest of this node's code. Nodes with the same code and definitions have equal digests, see `codeDigestOf`. */
   get codeDigest(): string {
     return this.#code.digest
   }
 
-  /** This node has got or lost code or definitions: the next heartbeat carries its new profile. */
+  /** Called when this node has received or lost code or definitions. The next heartbeat then carries the new profile. */
   codeChanged(): void {
     this.#isCodeStale = true
   }
 
-  /** Sends a heartbeat with this node's changed code at once. Resolves when the storage has accepted it. */
+  /** Sends a heartbeat with this node's changed code at once. Resolves when the storage has accepted the heartbeat. */
   async tell(): Promise<void> {
     this.#isCodeStale = true
     await this.#sayUntilHeard()
   }
 
-  /** Reads all node records without a heartbeat, and the profiles of these incarnations. Repeats until the storage answers. */
+  /**
+   * Reads all node records without a heartbeat, and the profiles of the given incarnations. Repeats until the storage
+   * answers.
+   */
   async look(profilesOf: readonly string[] = []): Promise<HeartbeatAnswer> {
     const request = { now: this.#engine.now(), own: null, remove: [], profilesOf }
     let askedAt = 0
@@ -167,8 +187,9 @@ export class Heartbeats {
   }
 
   /**
-   * Begins the start of this node: stores its first heartbeat, with its definitions. The node brings its definitions into
-   * force only afterwards, so a living node has each definition in force. The node takes no work yet: its counter is below 1.
+   * Begins the start of this node: stores its first heartbeat, with its definitions. Only afterwards does the node bring its
+   * definitions into force, so each definition in force belongs to a living node. The node takes no work yet: its counter is
+   * below 1.
    */
   async announce(): Promise<void> {
     this.#startedAt = this.#engine.now()
@@ -177,12 +198,15 @@ export class Heartbeats {
     await this.#introduce()
   }
 
-  /** Ends the start: resolves when the storage has a heartbeat with a counter above 0. From then on this node may take work. */
+  /**
+   * Ends the start of this node. Resolves when the storage has a heartbeat with a counter above 0; from then on, this node
+   * may take work.
+   */
   async start(): Promise<void> {
     this.#isStarting = false
     this.#counter = 0
     await this.#introduce()
-    // The ranks depend on this node's code, which is known only now.
+    // The ranks of nodes depend on this node's code, which became known during the start.
     this.changed.send()
   }
 
@@ -192,7 +216,10 @@ export class Heartbeats {
     this.#loop.runIn(this.#options.heartbeatMs)
   }
 
-  /** The storage reports that another node starts or leaves. This node ends its rest and sends the next heartbeat early. */
+  /**
+   * Called when the storage reports that another node starts or leaves. This node ends its rest and sends the next heartbeat
+   * early.
+   */
   wake(): void {
     if (this.#heardAt === null || this.#isWoken) return
     this.#isWoken = true
@@ -200,7 +227,7 @@ export class Heartbeats {
     this.#loop.runIn(Math.min(wakeDelayMs, this.#options.heartbeatMs))
   }
 
-  /** Begins the shutdown: a heartbeat announces it to the other nodes at once. Heartbeats continue until `end`. */
+  /** Begins the shutdown: a heartbeat announces at once that this node is leaving. Heartbeats continue until `end`. */
   leave(): void {
     if (this.#heardAt === null) return
     this.#phase = 'leaving'
@@ -208,8 +235,8 @@ export class Heartbeats {
   }
 
   /**
-   * Stops the heartbeats. If the node leaves no runs behind (`isEmpty`), a last heartbeat marks its record as ended. Otherwise
-   * peers declare the node dead after its `deadAfter` and release its runs.
+   * Stops the heartbeats of this node. If the node leaves no runs behind (`isEmpty`), a last heartbeat marks its record as
+   * ended. Otherwise peers declare the node dead after its `deadAfter` and release its runs.
    */
   async end({ isEmpty }: { readonly isEmpty: boolean }): Promise<void> {
     const isHeard = this.#heardAt !== null
@@ -217,27 +244,27 @@ export class Heartbeats {
     await Promise.race([this.#loop.stop(), this.#wait(this.#options.farewellMs)])
     if (!isHeard || !isEmpty) return
     this.#phase = 'ended'
-    // If the storage is unavailable, peers later declare this node dead, and find no runs of it.
+    // If the storage is unavailable, the node record stays. Peers then declare this node dead and find no runs to release.
     await Promise.race([this.#say().catch(() => undefined), this.#wait(this.#options.farewellMs)])
   }
 
   /**
-   * Lets the next heartbeat remove the record of a node, unless its counter has grown. Called if the reaper found no run of
-   * a dead or ended node, and for an outdated statement of a death.
+   * Lets the next heartbeat remove the record of a node, unless the counter of the record has grown. The caller passes a
+   * dead or ended node without runs, or an outdated death record.
    */
   forget({ incarnation, counter }: NodeRecord): void {
     if (this.peers.settle(incarnation)) this.#remove.set(incarnation, { incarnation, counter })
   }
 
   /**
-   * Since when this node counts the silence of a dead node, by the time of this node. Later than the last heartbeat of the
-   * dead node if the storage was unavailable meanwhile.
+   * Returns the instant from which this node counts the silence of a dead node, in epoch ms of this node's time. If the
+   * storage was unavailable meanwhile, the instant lies after the dead node's last heartbeat.
    */
   deadSince({ incarnation }: NodeRecord): number {
     return Math.round(this.#engine.now() - this.peers.silentForMs(incarnation))
   }
 
-  /** States the death of a node in its record, unless that node has sent a heartbeat in the meantime. */
+  /** Stores in a node's record that the node is dead, unless the node has sent a heartbeat in the meantime. */
   async stateDeath(record: NodeRecord, death: Parameters<typeof recordOfDead>[1]): Promise<void> {
     const { incarnation, counter } = record
     const own = recordOfDead(record, death)
@@ -252,7 +279,10 @@ export class Heartbeats {
     })
   }
 
-  /** Repeats a heartbeat until the storage accepts it. The pauses are short, because peers may already observe this node. */
+  /**
+   * Repeats a heartbeat until the storage accepts it. The pauses between repetitions are short, because peers may already
+   * observe this node.
+   */
   #sayUntilHeard(): Promise<void> {
     return this.#engine.storage.repeated('heartbeat', () => this.#say(), null, { longestPauseMs: this.#retryInMs })
   }
@@ -275,10 +305,10 @@ export class Heartbeats {
     if (this.#isResting) this.#engine.agenda.rearm()
   }
 
-  /** One heartbeat. @throws what the storage throws; `STORAGE_TIMEOUT` if it does not answer in time */
+  /** Sends one heartbeat. @throws the errors of the storage; `STORAGE_TIMEOUT` if the storage does not answer in time */
   async #say(): Promise<void> {
     const { clock, storage } = this.#engine
-    // Other nodes may have removed the record and the profile of a partitioned node: it sends its profile again.
+    // Peers may have removed the record and the profile of a partitioned node, so a partitioned node sends its profile again.
     if (this.#isCodeStale || this.isPartitioned) {
       this.#isCodeStale = false
       this.#code = this.#options.code()
@@ -316,13 +346,13 @@ export class Heartbeats {
     agenda.setAlarm(this.#partition, this.#partitionedAfterMs - (clock.monotonic() - at))
   }
 
-  /** Begins a rest: no other node exists that could declare this node dead, so this node cannot be partitioned. */
+  /** Begins a rest of this node. No other node exists that could declare this node dead, so this node cannot be partitioned. */
   #rest(): void {
     this.#isResting = true
     this.#engine.agenda.cancelAlarm(this.#partition)
   }
 
-  /** Ends the rest: another node may observe this node from now on. */
+  /** Ends the rest of this node, because another node may observe this node from now on. */
   #endRest(): void {
     if (!this.#isResting) return
     this.#isResting = false

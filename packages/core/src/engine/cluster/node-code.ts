@@ -8,35 +8,38 @@ import type { HeartbeatAnswer } from '../../storage/storage.ts'
 import type { NodeCode } from './peer-record.ts'
 import { bytesPerMark, mostHandlerBytes, mostKnownCodes, mostMarks } from './tuning.ts'
 
-/** The part of a job that determines which code it needs. */
+/** The part of a job that determines which code the job needs. */
 export interface JobCode {
   readonly id: JobId
-  /** A task with a `handler` names code of the node and contains none. */
+  /** The tasks of the job. A task with a `handler` uses a named handler of the node; any other task has its own code. */
   readonly tasks: readonly { readonly name: string; readonly handler?: string | undefined }[]
 }
 
-/** Which jobs a node has code for, and which definitions it has. */
+/** The capabilities of a node: for which jobs the node has code, and which definitions the node has. */
 export interface NodeCapabilities {
-  /** Whether the node has the code of every task of this job. */
+  /** Returns whether the node has the code of every task of this job. */
   canRun(job: JobCode): boolean
-  /** Whether the node has this definition; true if that is not known. */
+  /** Returns whether the node has this definition. Returns true if the node's definitions are unknown. */
   hasDefinition(id: JobId, fingerprint: string): boolean
 }
 
 interface CapabilitiesProfile {
   /** Names of handlers. */
   readonly handlers: readonly string[]
-  /** Marks of the tasks with functions, in base64: another build may have other tasks in the same job. */
+  /**
+   * Marks of the tasks that have functions, in base64. The marks are per task, because another build may have other tasks in
+   * the same job.
+   */
   readonly functions: string
-  /** Marks of the definitions, in base64; left out if there are too many. */
+  /** Marks of the definitions, in base64. Absent if the node has too many definitions. */
   readonly definitions?: string
 }
 
-/** The code of a node with this build. */
+/** Returns the code of a node with this build, as a profile and its digest. */
 export function codeOf(build: {
-  /** Jobs that the build defines, as they are in force on the node. */
+  /** The build's jobs as they are in force on the node. */
   readonly jobs: Iterable<JobCode>
-  /** The same jobs, as the build defines them. */
+  /** The same jobs as the build defines them. */
   readonly definitions: Iterable<Job>
   readonly handlers: Iterable<string>
   readonly defaults: JobOverrides
@@ -56,7 +59,7 @@ export function codeOf(build: {
   return { profile, digest }
 }
 
-/** Reads a profile, as `heartbeat` of a storage returns it. Without a profile (`null`), the node can run no job. */
+/** Returns the capabilities that a stored profile states. Without a profile (`null`), the node can run no job. */
 export function readNodeCapabilities(profile: NodeProfile | null): NodeCapabilities {
   const { handlers = [], functions = '', definitions } = (profile ?? {}) as Partial<CapabilitiesProfile>
   const names = new Set(handlers)
@@ -70,21 +73,24 @@ export function readNodeCapabilities(profile: NodeProfile | null): NodeCapabilit
   }
 }
 
-/** The digest of a node's code. Nodes with the same digest form a code group. */
+/** Returns the digest of a node's code. Nodes with the same digest form a code group. */
 export function codeDigestOf({ about }: NodeRecord): string {
   return String(about.code)
 }
 
-/** The capabilities of other nodes, by the digest of their code, because most nodes have the same build. */
+/** Remembers the capabilities of nodes by the digest of their code. Most nodes have the same build, so few digests exist. */
 export class KnownCapabilities {
   readonly #known = new Map<string, NodeCapabilities>()
 
-  /** Capabilities of a node; `undefined`: {@link learn} has not read its profile, or the storage has none. */
+  /**
+   * Returns the capabilities of a node. `undefined`: {@link learn} has not read the node's profile, or the storage has no
+   * profile.
+   */
   of(record: NodeRecord): NodeCapabilities | undefined {
     return this.#known.get(codeDigestOf(record))
   }
 
-  /** Reads the profiles of these nodes that are unknown, one for each digest. */
+  /** Reads the unknown profiles of these nodes, one profile per digest. */
   async learn(
     records: readonly NodeRecord[],
     read: (profilesOf: readonly string[]) => Promise<Pick<HeartbeatAnswer, 'profiles'>>,
@@ -110,14 +116,14 @@ function readMarks(text: string): ReadonlySet<string> {
   return new Set(digits.match(new RegExp(`.{${2 * bytesPerMark}}`, 'g')))
 }
 
-/** Marks of the tasks of a job that have functions instead of handler names. */
+/** Returns the marks of a job's tasks that have functions instead of handler names. */
 function marksOf({ id, tasks }: JobCode): readonly string[] {
   return tasks.filter(({ handler }) => handler === undefined).map(({ name }) => markOf(id, name))
 }
 
 /**
- * Two FNV-1a hashes (Fowler, Noll, Vo) with different primes, because a cache of cryptographic hashes would cost more memory
- * than all else of an idle job.
+ * Returns the mark of a task or a definition: two FNV-1a hashes (Fowler, Noll, Vo) with different primes. A cache of
+ * cryptographic hashes would need more memory than all other data of an idle job.
  */
 function markOf(id: JobId, text: string): string {
   const whole = `${id} ${text}`

@@ -11,31 +11,34 @@ import { isDead } from './peer-states.ts'
 import type { Peers } from './peers.ts'
 import { ownProcessMark } from './node-name.ts'
 
-/** A node, as the storage and the process that reads it know it. */
+/** A node of the cluster, by its stored record and the observations of the reading process. */
 export interface NodeInfo {
   /** Its name. */
   readonly node: string
-  /** Identifies this life of the node, from its start to its shutdown or crash. */
+  /** Identifies one life of the node, from its start to its shutdown or crash. */
   readonly incarnation: string
-  /** Start of the node, by its own time. */
+  /** Time at which the node started, by the node's own clock. */
   readonly startedAt: Date
   /**
-   * `working`; `leaving`: the node is shutting down; `ended`: the node has shut down; `dead`: the node has sent no heartbeat
-   * for its `deadAfter`, see `dead`.
+   * The state of the node:
+   * - `working`: the node sends heartbeats and takes work.
+   * - `leaving`: the node is shutting down.
+   * - `ended`: the node has shut down.
+   * - `dead`: the node has sent no heartbeat for its `deadAfter`. The member `dead` has details.
    */
   readonly state: 'working' | 'leaving' | 'ended' | 'dead'
-  /** Since when the node is dead, and which node took over its runs; `null` unless the node is dead. */
+  /** When the node died, and which node took over its runs; `null` unless the node is dead. */
   readonly dead: NodeDeath | null
   /**
-   * Milliseconds since the reading process last saw a heartbeat of the node; 0 for the reading node itself; `null` if it has
-   * seen none yet.
+   * Milliseconds since the reading process last saw a heartbeat of this node. 0 if the node is the reading process itself;
+   * `null` if the process has seen no heartbeat of the node yet.
    */
   readonly silentForMs: number | null
-  /** Host name of the machine. */
+  /** Host name of the node's machine. */
   readonly host: string
-  /** Id of the node's process. */
+  /** Process id of the node. */
   readonly pid: number
-  /** Versions of Node.js, of this package, and of the time zone data. */
+  /** The node's versions of Node.js, of this package, and of the time zone data. */
   readonly versions: { readonly node: string; readonly jobistemer: string; readonly timeZones: string }
   /** Maximum number of occurrences that the node runs at once. */
   readonly maxConcurrentJobs: number
@@ -44,8 +47,8 @@ export interface NodeInfo {
 }
 
 /**
- * Returns what the record of this node states about it. People read it, and so do other nodes: `deadAfterMs`, `process` and
- * the version of the time zone data.
+ * Returns what this node's record states about the node, for people and for other nodes. Other nodes use `deadAfterMs`,
+ * `process` and the version of the time zone data.
  */
 export function aboutOf({
   maxConcurrentJobs,
@@ -54,7 +57,7 @@ export function aboutOf({
 }: {
   readonly maxConcurrentJobs: number
   readonly deadAfterMs: number
-  /** While no other node exists, this node sends one heartbeat per day. */
+  /** Whether this node sends only one heartbeat per day while no other node exists. */
   readonly restsAlone: boolean
 }): JsonObject {
   return {
@@ -74,7 +77,7 @@ interface Observer {
   readonly now: number
 }
 
-/** Reads all nodes, for people, sorted by name. */
+/** Returns all nodes in a readable form, sorted by name. */
 export async function readNodeInfos(
   engine: Pick<EngineContext, 'clock' | 'owner' | 'now'>,
   heartbeats: Heartbeats,
@@ -83,8 +86,8 @@ export async function readNodeInfos(
   const { peers } = heartbeats
   const askedAt = engine.clock.monotonic()
   const { nodes } = await read({ now: engine.now(), own: null, remove: [], profilesOf: [] })
-  // A client sends no heartbeats. It finds silent nodes by comparing the records of several calls. A lone node may rest: then
-  // it is silent without being dead, so the client does not observe it.
+  // A client sends no heartbeats, and finds silent nodes by comparing the records of several calls. A lone node may rest: such
+  // a node is silent without being dead, so the client does not observe it.
   const [lone, ...others] = nodes.filter((record) => !hasEnded(record))
   const mayRest = others.length === 0 && lone?.about.restsAlone === true
   if (!heartbeats.isKnown && !mayRest) peers.observe(nodes, askedAt, { isQuiet: true })
@@ -125,7 +128,7 @@ function lifeOf(record: NodeRecord, { peers, incarnation, now }: Observer): Pick
 }
 
 function packageVersion(): string {
-  // In a bundle there is no such file.
+  // A bundled program has no `package.json` of this package, so the version is unknown.
   const text = orElse(
     () => readFileSync(new URL('../../../package.json', import.meta.url), 'utf8'),
     '{"version":"unknown"}',

@@ -9,26 +9,29 @@ import type { Heartbeats } from './heartbeats.ts'
 import { answersWithin } from './tuning.ts'
 
 /**
- * Identifies the process of a node, so that nodes on the same machine can check whether it lives. Elsewhere (not on Linux,
- * on another machine, in another container) the mark proves nothing.
+ * Identifies the process of a node, so that other nodes on the same machine can check whether the process lives. The mark
+ * proves nothing on other platforms than Linux, on another machine, or in another container.
  */
 export interface ProcessMark extends JsonObject {
-  /** One boot of one machine, and the namespace of process ids. */
+  /** Identifies one boot of one machine, and the namespace of its process ids. */
   readonly machine: string
   readonly pid: number
-  /** Start of the process, in ticks of the machine: process ids are reused. */
+  /** Start of the process, in ticks of the machine. The start distinguishes processes, because process ids are reused. */
   readonly began: string
-  /** Thread of the process, as `worker_threads` counts them. */
+  /** Thread id of the node in its process, as `worker_threads` counts threads. */
   readonly thread: number
 }
 
 const livingKey = Symbol.for('jobistemer.incarnations')
 const store = globalThis as { [livingKey]?: Set<string> }
 store[livingKey] ??= new Set()
-/** Incarnations that live in this thread, for all copies of this package. `globalThis` is per thread. */
+/**
+ * Incarnations of nodes that live in this thread. All loaded copies of this package share the set, because `globalThis`
+ * exists once per thread.
+ */
 const livingHere = store[livingKey]
 
-/** Returns the mark of this process; `null` if this platform does not identify processes for certain. */
+/** Returns the mark of this process; `null` if this platform does not identify processes reliably. */
 export function ownProcessMark(): ProcessMark | null {
   const began = beganAt(process.pid)
   const machine = machineMark()
@@ -36,8 +39,9 @@ export function ownProcessMark(): ProcessMark | null {
 }
 
 /**
- * Returns whether an incarnation lives, by the mark in its node record. `null`: unknown. An incarnation in another process on
- * this machine counts as alive while that process lives. Of this process, only the incarnations of this thread are known.
+ * Returns whether an incarnation lives, by the process mark in its node record; `null` if this process cannot know. An
+ * incarnation in another process on this machine counts as alive while that process lives. In this process, only
+ * incarnations of this thread are known.
  */
 export function lives(incarnation: string, mark: unknown): boolean | null {
   if (livingHere.has(incarnation)) return true
@@ -57,15 +61,19 @@ function machineMark(): string | null {
   return orElse(read, null)
 }
 
-/** Start of a process; `null` if it does not exist, or is a zombie. */
+/** Returns the start of a process; `null` if the process does not exist or is a zombie. */
 function beganAt(pid: number): string | null {
   const stat = orElse(() => readFileSync(`/proc/${pid}/stat`, 'latin1'), '')
-  // The second field is the name of the program, which may contain anything.
+  // The second field of `/proc/PID/stat` is the program's name, which may contain spaces and parentheses. The other fields
+  // follow the last parenthesis.
   const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
   return fields[0] === 'Z' || fields[0] === 'X' ? null : (fields[19] ?? null)
 }
 
-/** Checks that no other living node has the name of this node: at the start (`claim`), and after each heartbeat. */
+/**
+ * Checks that no other living node has the name of this node: at the start of this node (`claim`), and after each
+ * heartbeat.
+ */
 export class NodeName {
   readonly #engine: EngineContext
   readonly #heartbeats: Heartbeats
@@ -79,8 +87,8 @@ export class NodeName {
   }
 
   /**
-   * Resolves with the records of earlier lives of this node, if no other node of this name lives.
-   * @throws JobistemerError `NODE_ID_IN_USE`
+   * Reserves the name of this node. Resolves with the records of earlier lives of this node, if no other living node has
+   * this name. @throws JobistemerError `NODE_ID_IN_USE`
    */
   async claim(): Promise<readonly NodeRecord[]> {
     const earlier = await this.#earlierLives()
@@ -88,7 +96,7 @@ export class NodeName {
     return earlier
   }
 
-  /** The node has ended: another node may have its name. */
+  /** Called when this node has ended. From then on, another node in this thread may use the name. */
   release(): void {
     livingHere.delete(this.#engine.owner.incarnation)
   }
@@ -97,7 +105,8 @@ export class NodeName {
     const { agenda, owner, isOnSystemClock, logger } = this.#engine
     const { nodes } = await this.#heartbeats.look()
     const earlier = nodes.filter(({ node }) => node === owner.node)
-    // Under a virtual clock all nodes are in one process. The test that made them knows which of them live.
+    // Under a virtual clock, all nodes are in one process, and the test knows which of them live. So the check for living nodes
+    // is skipped.
     if (!isOnSystemClock) return earlier
     const doubtful = earlier.filter((record) => {
       if (record.leaving) return false
@@ -119,8 +128,8 @@ export class NodeName {
   }
 
   /**
-   * Logs an error for each other living node of this name, once per incarnation. Two nodes that start at the same moment do
-   * not see each other in `claim`.
+   * Logs an error for each other living node with this node's name, once per incarnation. Two nodes that start at the same
+   * moment do not find each other in `claim`.
    */
   reportOthers(records: readonly NodeRecord[]): void {
     const { owner, logger } = this.#engine
@@ -128,7 +137,8 @@ export class NodeName {
       const { node, incarnation } = record
       if (node !== owner.node || incarnation === owner.incarnation || record.leaving) continue
       if (this.#reported.has(incarnation) || lives(incarnation, record.about.process) === false) continue
-      // Only a counter that has moved in this look shows that the node lives. A later heartbeat is reported instead.
+      // Only a counter that has grown since the previous look proves that the other node lives. If it has not grown yet, a
+      // later heartbeat reports the node.
       if (!this.#heartbeats.peers.hasBeaten(incarnation) || record.counter <= 1) continue
       this.#reported.add(incarnation)
       logger.error({ err: inUse(record) }, 'another living node has the nodeId of this node')

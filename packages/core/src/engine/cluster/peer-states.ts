@@ -1,32 +1,32 @@
 /**
  * What this node knows of another incarnation:
  * - `unknown`: this node has never read of the incarnation, or has forgotten it.
- * - `unrecorded`: the incarnation owns a run, and this node has never read a node record of it.
- * - `present`: its record is stored, and it has not been silent for its `deadAfter`.
- * - `absent`: its record disappeared. The storage may have lost the record of a living node.
- * - `dead`, `dead_absent`: it was silent for its `deadAfter`, with and without a record.
- * - `settled`: the reaper found no run of it. The next heartbeat of this node removes its record.
- * - `ended`: its record says that it has shut down.
+ * - `unrecorded`: the incarnation owns a run, and this node has never read a node record of the incarnation.
+ * - `present`: the storage has the incarnation's record, and the incarnation was not silent for its `deadAfter`.
+ * - `absent`: the incarnation's record disappeared. The storage may have lost the record of a living node.
+ * - `dead`, `dead_absent`: the incarnation was silent for its `deadAfter`, with and without a record.
+ * - `settled`: the reaper found no run of the incarnation. The next heartbeat of this node removes the record.
+ * - `ended`: the incarnation's record says that the incarnation has shut down.
  */
 export type PeerState = 'unknown' | 'unrecorded' | 'present' | 'absent' | 'dead' | 'dead_absent' | 'settled' | 'ended'
 
 /**
  * What this node learns of an incarnation. A look reads all node records, see `Heartbeats`.
  * - `owns`: the reaper found a run with this owner.
- * - `read`: a look found its record for the first time, or with the counter of the previous look.
- * - `beat`: a look found its record with another counter than the previous look.
- * - `ended`: a look found its record, and the record says that the incarnation has shut down.
- * - `missed`: a look found no record of it.
- * - `silent`: it was silent for its `deadAfter`.
+ * - `read`: a look found the incarnation's record for the first time, or with the counter of the previous look.
+ * - `beat`: a look found the record with another counter than the previous look.
+ * - `ended`: a look found the record, and the record says that the incarnation has shut down.
+ * - `missed`: a look found no record of the incarnation.
+ * - `silent`: the incarnation was silent for its `deadAfter`.
  * - `stated`: a look found a record in which another node, after its search for runs, states the death. If this node has
  *   found a run of the incarnation since, the event is `silent` instead.
- * - `settled`: the reaper found no run of it.
+ * - `settled`: the reaper found no run of the incarnation.
  */
 export type PeerEvent = 'owns' | 'read' | 'beat' | 'ended' | 'missed' | 'silent' | 'stated' | 'settled'
 
 type Transitions = Readonly<Partial<Record<PeerEvent, PeerState>>>
 
-/** The next state. An event that a row does not name leaves the state as it is. */
+/** The next state of a peer, by its state and the event. An event without an entry leaves the state unchanged. */
 const transitions: Readonly<Record<PeerState, Transitions>> = {
   unknown: { owns: 'unrecorded', read: 'present', beat: 'present', ended: 'ended' },
   unrecorded: { read: 'present', beat: 'present', ended: 'ended', silent: 'dead_absent', settled: 'unknown' },
@@ -53,14 +53,14 @@ export function isDead(state: PeerState): boolean {
   return state === 'dead' || state === 'dead_absent'
 }
 
-/** Whether the last look found a node record. */
+/** Returns whether the last look found a node record of a peer in this state. */
 export function hasRecord(state: PeerState): boolean {
   return state === 'present' || state === 'dead' || state === 'settled' || state === 'ended'
 }
 
 /**
- * Which event the node emits for a transition. `lost`: the peer is dead. `revived`: a peer that was declared dead sends
- * heartbeats, or has shut down since. `null`: no event.
+ * Returns the event that this node emits when a peer changes its state. `lost`: the peer is dead. `revived`: a peer that
+ * was declared dead sends heartbeats, or has shut down since. `null`: this node emits no event.
  */
 export function newsOf(from: PeerState, event: PeerEvent): 'lost' | 'revived' | null {
   const to = nextState(from, event)

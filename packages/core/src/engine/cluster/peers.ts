@@ -6,64 +6,72 @@ import { hasRecord, isDead, newsOf, nextState, type PeerEvent, type PeerState } 
 import { clockMarginMs, rememberedValues } from '../../tuning.ts'
 import { interruptedFactor } from './tuning.ts'
 
-/** Another node, as this node has observed it. */
+/** Another node, as this node has observed it through its record. */
 export interface Peer {
   record: NodeRecord
   state: PeerState
-  /** Monotonic instant from which its silence counts: its last heartbeat, or a later restart of the observation. */
+  /** Monotonic instant from which the peer's silence counts: its last heartbeat, or a later restart of the observation. */
   since: number
-  /** Monotonic instant at which its counter last moved, or at which this node first read its record. Never restarted. */
+  /**
+   * Monotonic instant at which the peer's counter last grew, or at which this node first read the peer's record. A restart
+   * of the observation does not change it.
+   */
   heardAt: number
-  /** How long this node has been connected to the storage since that instant, in ms. Outages do not reset it. */
+  /**
+   * Milliseconds for which this node has been connected to the storage since the peer's last heartbeat. Outages do not reset
+   * the value.
+   */
   connectedMs: number
-  /** This node has seen its counter move. Before that, the record may be of any age. */
+  /** Whether this node has seen the peer's counter grow. Before that, the peer's record may be of any age. */
   isProven: boolean
 }
 
 interface Silence {
   readonly heartbeatMs: number
   readonly deadAfterMs: number
-  /** Maximum distance between two looks, in ms. A larger one means that this node stood still. */
+  /** Maximum interval between two looks, in ms. A longer interval means that this node was stalled. */
   readonly longestGapMs: number
   /**
-   * Minimum silence of a dead node, in ms, even if its record states a shorter `deadAfter`: the storage may have been
+   * Minimum silence of a dead node, in ms, even if the node's record states a shorter `deadAfter`. The storage may have been
    * unavailable between two looks.
    */
   readonly leastSilenceMs: number
 }
 
-/** Counter of an owner without a node record: below every counter that a node writes. */
+/** Counter of a run's owner that has no node record. The value is below every counter that a node writes. */
 const unrecordedCounter = Number.NEGATIVE_INFINITY
 
 type PeersContext = Pick<EngineContext, 'clock' | 'events' | 'logger' | 'owner'>
 
 /**
- * The other nodes, each as a state machine (`peer-states.ts`) that looks feed. A node is dead when its counter has stood still
- * for its `deadAfter`, measured by the monotonic clock of this node. Clocks of other nodes do not count.
+ * The other nodes, each as a state machine (`peer-states.ts`) whose events come from looks. A node is dead when its
+ * counter has stood still for its `deadAfter`, measured by the monotonic clock of this node. Clocks of other nodes do not
+ * count.
  *
- * A failed heartbeat and a stall of this node restart the observation of all nodes that are not dead yet: an outage of the
- * storage alone kills no node. To bound the delay that repeated outages cause, a node is also dead after 1.5 × `deadAfter`
- * of connected silence. Each answered look adds the time since the previous look, for one heartbeat interval at most.
+ * A failed heartbeat and a stall of this node restart the observation of all nodes that are not dead yet, so an outage of
+ * the storage alone kills no node. To bound the delay that repeated outages cause, a node is also dead after 1.5 ×
+ * `deadAfter` of connected silence. Each answered look adds the time since the previous look, for one heartbeat interval
+ * at most.
  */
 export class Peers {
   readonly #engine: PeersContext
   readonly #silence: Silence
   readonly #peers = new Map<string, Peer>()
   /**
-   * Incarnations that this node forgot because they were gone without a shutdown. If such a record reappears, this node took
-   * a living node for dead.
+   * Incarnations that this node forgot because their records disappeared without a shutdown. If such a record reappears,
+   * this node had declared a living node dead.
    */
   readonly #buried = new Set<string>()
-  /** Versions of time zone data of other nodes that this node has warned of. */
+  /** Versions of other nodes' time zone data of which this node has logged a warning. */
   readonly #warnedOf = new Set<string>()
-  /** The next look restarts the observation of silence. */
+  /** Whether the next look restarts the observation of silence. */
   #restarts = true
   #isQuiet = false
-  /** Node records may be missing, see {@link takeGap}. */
+  /** Whether node records may be missing, see {@link takeGap}. */
   #hasGap = true
-  /** Monotonic instant of the last answer. */
+  /** Monotonic instant of the last answer to a look. */
   #lookedAt = Number.NEGATIVE_INFINITY
-  /** Monotonic instant of the newest request that was answered. */
+  /** Monotonic instant at which the newest answered look was requested. */
   #askedAt = Number.NEGATIVE_INFINITY
 
   constructor(engine: PeersContext, silence: Silence) {
@@ -71,7 +79,10 @@ export class Peers {
     this.#silence = silence
   }
 
-  /** Whether this node knows no other incarnation, dead or alive. A record that states a death does not count. */
+  /**
+   * Whether this node knows no other incarnation, dead or alive. An incarnation that is known only by a death record does
+   * not count.
+   */
   get isEmpty(): boolean {
     return this.#peers.size === 0
   }
@@ -80,20 +91,20 @@ export class Peers {
     return this.#peers.get(incarnation)
   }
 
-  /** Returns for how long a peer has been silent, in ms, see `Peer.since`; 0 for an unknown peer. */
+  /** Returns for how long a peer has been silent, in ms, counted from `Peer.since`. Returns 0 for an unknown peer. */
   silentForMs(incarnation: string): number {
     const now = this.#engine.clock.monotonic()
     return now - (this.#peers.get(incarnation)?.since ?? now)
   }
 
-  /** Returns whether the last look found another counter than the look before, or the first record of this incarnation. */
+  /** Returns whether the last look found a changed counter of this incarnation, or its first record. */
   hasBeaten(incarnation: string): boolean {
     return this.#peers.get(incarnation)?.since === this.#lookedAt
   }
 
   /**
-   * Living nodes that are not leaving. A node whose record disappeared counts as alive until it is declared dead, so that its
-   * definitions stay in force. It does not count if a later life of the node has a record.
+   * Returns the living nodes that are not leaving. A node whose record disappeared counts as alive until it is declared
+   * dead, so that its definitions stay in force. Such a node does not count if a later life of the node has a record.
    */
   living(): readonly NodeRecord[] {
     return this.#records(({ state, record }) => {
@@ -102,14 +113,15 @@ export class Peers {
     })
   }
 
-  /** Nodes that are dead, and whose runs are not known to be released. */
+  /** Returns the dead nodes whose runs may not be released yet. */
   dead(): readonly NodeRecord[] {
     return this.#records(({ state }) => isDead(state))
   }
 
   /**
-   * Nodes that shut down at least one `deadAfter` ago, so that every node has seen it. A storage call of such a node may have
-   * taken effect late or twice. Then a run has an owner that never learned of it.
+   * Returns the nodes that shut down at least one `deadAfter` ago, so that every node knows of the shutdown. A storage call
+   * of an ended node may have taken effect late or twice. A run may then belong to an ended node that never learned of the
+   * run.
    */
   ended(): readonly NodeRecord[] {
     const before = this.#engine.clock.monotonic() - this.#silence.deadAfterMs
@@ -117,15 +129,15 @@ export class Peers {
   }
 
   /**
-   * Calls of `runDue` whose end lies in the past, by their own record. A call lives too shortly to observe the silence of
-   * another call. This rests on clocks as a deadline does, see decision 15.
+   * Returns the calls of `runDue` whose stated end lies in the past. A call is too short to observe the silence of another
+   * call. As with deadlines, this rule relies on the clocks of nodes, see decision 15.
    */
   over(now: number): readonly NodeRecord[] {
     return this.#records(({ record }) => (callEndsAtOf(record) ?? Number.POSITIVE_INFINITY) + clockMarginMs < now)
   }
 
   /**
-   * Returns whether node records may have got lost since the last call of this method: true after the start, a failed
+   * Returns whether node records may have been lost since the last call of this method. This is so after the start, a failed
    * heartbeat, a stall, and the disappearance of a record. The caller then searches for owners that have no record.
    */
   takeGap(): boolean {
@@ -134,31 +146,38 @@ export class Peers {
     return hasGap
   }
 
-  /** Takes in the owner of a run. If this node knows no record of that incarnation, the silence of the owner begins now. */
+  /**
+   * Records the owner of a run as a peer. If this node knows no record of the owner's incarnation, the silence of the owner
+   * begins now.
+   */
   expect({ node, incarnation }: Owner): void {
     if (incarnation === this.#engine.owner.incarnation || this.#peers.has(incarnation)) return
-    // The `deadAfter` of this node is unknown. The longest known value protects a living node whose record is lost.
+    // The `deadAfter` of the owner is unknown. The longest known value protects a living node whose record is lost.
     const known = [...this.#peers.values()].map(({ record }) => deadAfterOf(record) ?? 0)
     const about = { deadAfterMs: Math.max(this.#silence.deadAfterMs, ...known) }
     const record = { node, incarnation, counter: unrecordedCounter, startedAt: 0, leaving: false, about }
     this.#move(peerOf(record, this.#engine.clock.monotonic()), 'owns')
   }
 
-  /** The reaper found no run of this incarnation. Returns whether the storage may have a record of it to remove. */
+  /**
+   * Called when the reaper found no run of an incarnation. Returns whether the storage may have a record of the incarnation
+   * to remove.
+   */
   settle(incarnation: string): boolean {
     const peer = this.#peers.get(incarnation)
     if (peer === undefined) return true
     return this.#move(peer, 'settled') !== 'unknown'
   }
 
-  /** A heartbeat has failed: the next look restarts the observation of silence. */
+  /** Called after a failed heartbeat: the next look restarts the observation of silence. */
   beginAnew(): void {
     this.#restarts = true
   }
 
   /**
-   * Takes in the node records of an answer. `askedAt`: monotonic instant of the request. `isQuiet`: this process is no
-   * node; it neither logs nor emits what it sees. Returns whether the members or their code have changed.
+   * Applies the node records that a look has read. `askedAt` is the monotonic instant of the request. `isQuiet`: this
+   * process is no node, so it neither logs nor emits events. Returns whether the members of the cluster or their code have
+   * changed.
    */
   observe(
     records: readonly NodeRecord[],
@@ -166,11 +185,12 @@ export class Peers {
     { isQuiet = false }: { readonly isQuiet?: boolean } = {},
   ): boolean {
     this.#isQuiet = isQuiet
-    // A newer request was answered first. This answer may lack nodes that have started since.
+    // The answer to a newer request came first. This older answer may lack nodes that have started since.
     if (askedAt < this.#askedAt) return false
     this.#askedAt = askedAt
     const answeredAt = this.#engine.clock.monotonic()
-    // The request was sent before the previous answer came. It may have read the storage earlier, so absence proves nothing.
+    // The request was sent before the previous answer came, and may have read older records. So a missing record proves
+    // nothing.
     const isOverlapping = askedAt < this.#lookedAt
     this.#pass(answeredAt)
     let hasChanged = false
@@ -185,7 +205,7 @@ export class Peers {
         const peer = missing.get(incarnation)
         if (peer === undefined) continue
         missing.delete(incarnation)
-        // A run was found after the statement: the peer is dead, and stays known until that run is released.
+        // If this node found a run after the death was stated, the peer is dead and stays known until that run is released.
         const before = peer.state
         this.#move(peer, peer.record.counter === unrecordedCounter ? 'silent' : 'stated')
         hasChanged ||= peer.state !== before
@@ -201,13 +221,16 @@ export class Peers {
     return hasChanged
   }
 
-  /** Adds the time since the last look to the observation, or restarts it after a failed heartbeat or a stall. */
+  /**
+   * Adds the time since the last look to the observation of peers. Restarts the observation after a failed heartbeat or a
+   * stall.
+   */
   #pass(now: number): void {
     const { longestGapMs, heartbeatMs } = this.#silence
     const gapMs = now - this.#lookedAt
     const restarts = this.#restarts || gapMs > longestGapMs
     this.#hasGap ||= restarts
-    // Infinite before the first look: nothing has been observed until then.
+    // Before the first look, the gap is infinite, because this node has observed nothing.
     const connectedMs = Number.isFinite(gapMs) ? Math.min(gapMs, heartbeatMs) : 0
     for (const peer of this.#peers.values()) {
       peer.connectedMs += connectedMs
@@ -217,7 +240,7 @@ export class Peers {
     this.#lookedAt = now
   }
 
-  /** Applies one record. Returns whether the members or their code have changed. */
+  /** Applies one node record. Returns whether the members of the cluster or their code have changed. */
   #see(record: NodeRecord, askedAt: number, answeredAt: number): boolean {
     const peer = this.#peers.get(record.incarnation) ?? peerOf(record, answeredAt)
     const { state, record: before, isProven } = peer
@@ -239,7 +262,7 @@ export class Peers {
     return state !== peer.state || isProven !== peer.isProven || (hasMoved && (hasStarted || isOther))
   }
 
-  /** Declares a peer dead when it has been silent for long enough. */
+  /** Declares a peer dead if the peer has been silent for its `deadAfter`. */
   #judge(peer: Peer, askedAt: number): void {
     const { deadAfterMs, leastSilenceMs } = this.#silence
     const limitMs = Math.max(deadAfterOf(peer.record) ?? deadAfterMs, leastSilenceMs)
@@ -247,7 +270,10 @@ export class Peers {
     if (isSilent && peer.state !== 'unknown') this.#move(peer, 'silent')
   }
 
-  /** Moves a peer along the table, keeps or forgets it, and reports what has happened. Returns its state. */
+  /**
+   * Changes a peer's state by the transition table, keeps or forgets the peer, and reports a death or a revival. Returns the
+   * peer's new state.
+   */
   #move(peer: Peer, event: PeerEvent): PeerState {
     const { state, record } = peer
     const news = newsOf(state, event)
@@ -280,7 +306,7 @@ export class Peers {
     if (!isRevived && !record.leaving) this.#engine.events.emit('node.joined', namesOf(record))
   }
 
-  /** Nodes with other time zone data may disagree about the instants of a slot. */
+  /** Warns of a node with other time zone data, because both nodes may disagree about the instants of slots. */
   #compareTimeZones(record: NodeRecord): void {
     const version = timeZoneVersionOf(record)
     if (version === null || version === timeZoneVersion || this.#warnedOf.has(version)) return

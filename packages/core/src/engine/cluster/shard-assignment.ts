@@ -4,10 +4,10 @@ import { Signal } from '../runtime/signal.ts'
 import type { Heartbeats } from './heartbeats.ts'
 import { callEndsAtOf } from './peer-record.ts'
 
-/** Index of the score for common work, which a single node does for all jobs. It follows the indexes of the shards. */
+/** Index of the score for common work, which one node does for all jobs. The indexes of the shards precede it. */
 const common = shardCount
 
-/** By shard, see {@link scoresOf}; the last one is for common work. */
+/** A node's scores, by shard. The last score is for common work, see {@link scoresOf}. */
 type Scores = Uint32Array
 
 interface JobWithId {
@@ -16,23 +16,26 @@ interface JobWithId {
 
 /**
  * Ranks the living nodes for each shard of jobs by rendezvous hashing (Thaler and Ravishankar 1998). The node with rank 0
- * launches the slots of the shard. If a node starts or ends, only its own shards move.
+ * launches the slots of the shard. If a node starts or ends, only the shards of that node move.
  *
  * Ranks count the nodes with the same code and definitions, which form a code group. If several groups can run a job, each
- * of them requests its slots. Ranks save calls and carry no safety: the storage decides.
+ * group requests the job's slots. Ranks only save storage calls: the storage decides who creates a slot.
  */
 export class ShardAssignment {
-  /** Sent when nodes have started or ended, or when the code of nodes has changed. */
+  /** Sent when the ranks were computed anew, because nodes have started or ended or the code of nodes has changed. */
   readonly changed: Signal = new Signal()
   readonly #heartbeats: Heartbeats
   readonly #own: Scores
   readonly #isCall: boolean
-  /** The other nodes of the code group. */
+  /** The scores of the other nodes in the code group of this node. */
   #group: readonly Scores[] = []
-  /** Rank of this node by shard, then its common rank among all nodes. */
+  /** Ranks of this node by shard. The last rank is for common work, among all living nodes. */
   #ranks = new Uint16Array(shardCount + 1)
 
-  /** `isCall`: the node lives for one call of `runDue`. It has rank 0 everywhere, and peers leave it out of their ranks. */
+  /**
+   * `isCall`: the node lives for one call of `runDue`. Such a node has rank 0 for every shard, and peers do not count it in
+   * their ranks.
+   */
   constructor({ node, heartbeats, isCall = false }: { node: string; heartbeats: Heartbeats; isCall?: boolean }) {
     this.#isCall = isCall
     this.#heartbeats = heartbeats
@@ -40,33 +43,39 @@ export class ShardAssignment {
     heartbeats.changed.listen(() => this.#rank())
   }
 
-  /** Whether this node ranks no peers: no other node of its code group lives, or this node is a call of `runDue`. */
+  /**
+   * Whether no other node counts in this node's ranks. Either no other node of the code group lives, or this node is a call
+   * of `runDue`.
+   */
   get isAlone(): boolean {
     return this.#group.length === 0
   }
 
-  /** The shards in which this node has rank 0; `null` if it has rank 0 in all. */
+  /** The shards in which this node has rank 0; `null` if this node has rank 0 in every shard. */
   get ownShards(): readonly number[] | null {
     if (this.isAlone) return null
     return Array.from({ length: shardCount }, (_, shard) => shard).filter((shard) => this.#ranks[shard] === 0)
   }
 
-  /** The number of nodes of the code group that precede this one for the job. */
+  /** Returns the number of nodes in the code group that rank before this node for the job. */
   rankOf({ job }: JobWithId): number {
     return this.isAlone ? 0 : (this.#ranks[shardOf(job.id)] as number)
   }
 
-  /** The number of living nodes that precede this node for common work. */
+  /** The number of living nodes that rank before this node for common work. */
   get commonRank(): number {
     return this.#ranks[common] as number
   }
 
-  /** The number of nodes of the code group that scan for overdue slots before this one. */
+  /** The number of nodes in the code group that scan for overdue slots before this node. */
   get watchRank(): number {
     return this.#rankIn(common, this.#group)
   }
 
-  /** The number of watchers before this one, without the node with rank 0 for the job. */
+  /**
+   * Returns the number of nodes that scan for overdue slots of a job before this node. The node with rank 0 for the job does
+   * not count.
+   */
   watchRankOf({ job }: JobWithId): number {
     const shard = shardOf(job.id)
     const isBefore = (one: Scores, other: Scores, index: number) => (one[index] as number) > (other[index] as number)
@@ -94,20 +103,20 @@ export class ShardAssignment {
   }
 }
 
-/** The scores of a node by shard. The node with the highest score has rank 0. */
+/** Returns a node's scores by shard. Among all nodes, the node with the highest score has rank 0. */
 function scoresOf(node: string): Scores {
   const seed = hashText(node)
   return Uint32Array.from({ length: shardCount + 1 }, (_, shard) => mix(seed ^ Math.imul(shard + 1, 0x9e3779b1)))
 }
 
-/** FNV-1a, 32 bits (Fowler, Noll, Vo), over UTF-16 code units. */
+/** Returns the 32-bit FNV-1a hash (Fowler, Noll, Vo) of the UTF-16 code units. */
 function hashText(text: string): number {
   let hash = 0x811c9dc5
   for (let index = 0; index < text.length; index++) hash = Math.imul(hash ^ text.charCodeAt(index), 0x01000193)
   return hash
 }
 
-/** The finalizer of MurmurHash3, 32 bits (Appleby). */
+/** Mixes the bits of a hash by the 32-bit finalizer of MurmurHash3 (Appleby). */
 function mix(value: number): number {
   let hash = value
   hash = Math.imul(hash ^ (hash >>> 16), 0x85ebca6b)

@@ -1,41 +1,48 @@
-/** Fraction of `deadAfter` without an accepted heartbeat, after which a node takes no new work. */
+/** Fraction of `deadAfter` after which a node without an accepted heartbeat takes no new work. */
 export const partitionedAfter = 0.8
 
 /**
- * Timeout of a heartbeat, in heartbeat intervals. After it, the heartbeat has failed and is repeated. A starting node also
- * waits this long for a heartbeat of a node of its name.
+ * Timeout of a heartbeat, in heartbeat intervals. After the timeout, the heartbeat has failed and is repeated. A starting
+ * node also waits for this time whether another node of its name sends a heartbeat.
  */
 export const answersWithin = 2
 
-/** Minimum silence of a dead node, in heartbeat intervals: this node has looked at least four times meanwhile. */
+/** Minimum silence of a dead node, in heartbeat intervals. In this time, the observing node has looked at least four times. */
 export const leastLooks = 4
 
-/** First counter of a node. It grows, and stays below 1 until the start is over: peers assign no jobs to such a node. */
+/** First counter of a node. The counter stays below 1 until the node has started, and peers assign no jobs to such a node. */
 export const counterAtStart = -1_000_000
 
-/** Maximum pause before a failed heartbeat is repeated, in ms. A shorter heartbeat interval shortens it. */
+/**
+ * Maximum pause before a failed heartbeat is repeated, in ms. If the heartbeat interval is shorter, the pause is one
+ * interval.
+ */
 export const longestRetryMs = 1000
 
 /**
- * Connected silence after which a node is dead, as a multiple of its `deadAfter`, if outages interrupt the observation.
- * With the next look and the reap it stays below the documented bound of 2.
+ * If outages interrupt the observation, a node is dead after this multiple of its `deadAfter` in connected silence. With
+ * the next look and the reap, the takeover stays below the documented bound of 2.
  */
 export const interruptedFactor = 1.5
 
-/** Records of dead nodes that are kept. Each heartbeat reads all records, and a node in a crash loop leaves many. */
+/**
+ * Maximum number of death records that nodes keep. Each heartbeat reads all records, and a node in a crash loop leaves
+ * many.
+ */
 export const mostDeadKept = 20
 
 /**
- * Functions, and definitions, whose marks fit into a profile beside the names of handlers: storages hold 131,072 bytes. A node
- * with more functions stores no profile. A node with more definitions stores a profile without them.
+ * Maximum number of marks of functions, and of definitions, in a profile. Together with the handler names they fit into
+ * the 131,072 bytes that a storage accepts. A node with more functions stores no profile. A node with more definitions
+ * stores a profile without the definitions.
  */
 export const mostMarks = 8000
 
-/** Bytes of JSON of the names of handlers in a profile. A node with longer names stores no profile. */
+/** Maximum size of the handler names in a profile, in bytes of JSON. A node with longer handler names stores no profile. */
 export const mostHandlerBytes = 20_000
 
-/** Bytes of a mark. One mark equals one of 8,000 others by chance once in 10^8 times. */
+/** Bytes per mark. The probability that a mark equals one of 8,000 other marks by chance is about 10^-8. */
 export const bytesPerMark = 5
 
-/** Builds whose capabilities a process remembers. Bounds memory. */
+/** Maximum number of builds whose capabilities a process remembers, to bound its memory. */
 export const mostKnownCodes = 100

@@ -11,15 +11,16 @@ import type { Heartbeats } from '../cluster/heartbeats.ts'
 import { KnownCapabilities, codeDigestOf } from '../cluster/node-code.ts'
 
 /**
- * Why a node follows the stored definition of a job instead of the node's definition.
+ * Why a node follows the stored definition of a job instead of the node's own definition.
  *
- * - `lower_release`: a build with a higher release has stored it.
- * - `updated`: `update` or `apply` has changed the node's definition.
- * - `newer_build`: it has replaced the node's definition, and a living node has it.
+ * - `lower_release`: a build with a higher release has stored the stored definition.
+ * - `updated`: `update` or `apply` has changed the node's own definition.
+ * - `newer_build`: the stored definition has replaced the node's own definition, and a living node has the stored
+ *   definition.
  */
 export type FollowReason = 'lower_release' | 'updated' | 'newer_build'
 
-/** Reads which definitions living peers have, and stores those of this node for the peers. */
+/** Reads which definitions the living peers have, and publishes the definitions of this node to the peers. */
 export class PeerDefinitions {
   readonly #heartbeats: Heartbeats
   readonly #known = new KnownCapabilities()
@@ -28,7 +29,7 @@ export class PeerDefinitions {
     this.#heartbeats = heartbeats
   }
 
-  /** Stores this node's profile. Resolves when other nodes can read it. */
+  /** Stores this node's profile with its definitions. Resolves when other nodes can read the profile. */
   async tell(): Promise<void> {
     await this.#heartbeats.tell()
   }
@@ -39,12 +40,12 @@ export class PeerDefinitions {
     await this.#known.learn(this.#others(), (profilesOf) => this.#heartbeats.look(profilesOf))
   }
 
-  /** Returns whether a living node has this definition. A node with an unknown profile counts as having it. */
+  /** Returns whether a living peer has this definition. A peer with an unknown profile counts as having the definition. */
   have(id: JobId, fingerprint: string): boolean {
     return this.#others().some((record) => this.#known.of(record)?.hasDefinition(id, fingerprint) !== false)
   }
 
-  /** The living nodes with other code. */
+  /** Returns the living nodes whose code differs from this node's code. */
   #others() {
     const { codeDigest, peers } = this.#heartbeats
     return peers.living().filter((record) => codeDigestOf(record) !== codeDigest)
@@ -56,21 +57,21 @@ export type OtherNodes = Pick<PeerDefinitions, 'tell' | 'look' | 'have'>
 /** A node's own definition of a job. */
 export interface OwnDefinition {
   readonly fingerprint: string
-  /** The release of the node's build; `undefined` without one. */
+  /** The release of the node's build; `undefined` for a build without a release. */
   readonly release: number | undefined
   /**
-   * The node has already followed another definition of this job. So its own definition is not a new one, even if it is not
-   * in the stored lineage.
+   * Whether the node has already followed another definition of this job. If so, the node's own definition is not new, even
+   * if the stored lineage lacks it.
    */
   readonly hasFollowed: boolean
 }
 
-/** Returns why a node with this definition follows the stored one, or `null` if its own definition has precedence. */
+/** Returns why a node with the definition `own` follows the stored definition. Returns `null` if `own` has precedence. */
 export function reasonToFollow(own: OwnDefinition, record: JobRecord, others: OtherNodes): FollowReason | null {
   const { release, updates } = readJobDocument(record.definition)
   const lead = own.release === undefined || release === undefined ? 0 : own.release - release
   if (lead < 0) return 'lower_release'
-  // A definition that was never in force comes from a newer build. It has precedence over those of all living nodes.
+  // A definition that was never in force comes from a newer build, and has precedence over the definitions of all living nodes.
   if (!own.hasFollowed && !record.lineage.includes(own.fingerprint)) return null
   if (own.fingerprint === updates) return 'updated'
   if (lead > 0) return null
@@ -84,7 +85,10 @@ export function goesBack(change: JobChange | null, record: JobRecord | null): bo
   return change?.kind === 'replace' && record !== null && record.lineage.includes(change.content.fingerprint)
 }
 
-/** Returns the origin to store with a change by `update`, `add` or `apply`. */
+/**
+ * Returns the origin that a change by `update`, `add` or `apply` stores: the fingerprint of the changed definition, and
+ * the higher release.
+ */
 export function originOfUpdate(record: JobRecord, ownRelease?: number): DefinitionOrigin {
   const { release, updates = record.fingerprint } = readJobDocument(record.definition)
   const releases = [release, ownRelease].filter((one) => one !== undefined)
@@ -103,23 +107,23 @@ interface FollowedJob {
   readonly job: RegisteredJob
   readonly own: OwnDefinition
   readonly record: JobRecord
-  /** The reason that this node has reported for this version; `null`: none yet. */
+  /** The reason for following this version that this node has reported last; `null` before the first report. */
   said: FollowReason | null
-  /** Monotonic instant before which this node follows the definition in any case. */
+  /** Monotonic instant until which this node follows the stored definition in any case. */
   readonly until: number
 }
 
 type FollowedContext = Pick<EngineContext, 'clock' | 'events' | 'logger'>
 
-/** Jobs whose stored definition overrides the definition of this node. */
+/** Jobs whose stored definition this node follows instead of its own definition. */
 export class OverriddenDefinitions {
-  /** Sent when this node follows a further job, or another version of a followed job. */
+  /** Sent when this node follows the stored definition of a further job, or another version of a followed job. */
   readonly added: Signal = new Signal()
   readonly #engine: FollowedContext
   readonly #others: OtherNodes
   readonly #deadAfterMs: number
   readonly #jobs = new Map<JobId, FollowedJob>()
-  /** Monotonic instants at which this node has put its definition back. */
+  /** Monotonic instants at which this node has put its own definitions back, by job. */
   readonly #putBackAt = new Map<JobId, number>()
 
   constructor(engine: FollowedContext, options: { readonly others: OtherNodes; readonly deadAfterMs: number }) {
@@ -136,7 +140,8 @@ export class OverriddenDefinitions {
     const known = this.#jobs.get(record.id)
     const isSame = known?.record.createdAt === record.createdAt
     const isKnown = isSame && known.record.version === record.version
-    // A storage that has lost its jobs has also lost the profiles of nodes. The nodes get `deadAfter` to store them again.
+    // A storage that has lost its jobs has also lost the profiles of nodes. The nodes get `deadAfter` to store their profiles
+    // again.
     const isLost = known !== undefined && !isSame
     const lostAt = isLost ? this.#engine.clock.monotonic() : Number.NEGATIVE_INFINITY
     const until = Math.max(known?.until ?? 0, lostAt + this.#deadAfterMs)
@@ -154,7 +159,10 @@ export class OverriddenDefinitions {
     this.#jobs.delete(id)
   }
 
-  /** As {@link returning}, after a fresh read of the living nodes and their definitions, if these decide. */
+  /**
+   * Reads the living nodes and their definitions if these decide about a followed job, and then returns the same jobs as
+   * {@link returning}.
+   */
   async returningNow(): Promise<readonly RegisteredJob[]> {
     const reasons = Array.from(this.#jobs.values(), (followed) => this.#reasonFor(followed))
     if (reasons.every((reason) => reason !== null && reason !== 'newer_build')) return []
@@ -162,13 +170,17 @@ export class OverriddenDefinitions {
     return this.returning()
   }
 
-  /** Returns the jobs that this node need not follow any more. Reports a new reason for each of the other jobs. */
+  /**
+   * Returns the jobs whose stored definition this node need not follow any more. For each other job, reports the reason if
+   * it has changed.
+   */
   returning(): readonly RegisteredJob[] {
     const jobs: RegisteredJob[] = []
     const now = this.#engine.clock.monotonic()
     for (const followed of this.#jobs.values()) {
       if (this.#reasonFor(followed) !== null || now < followed.until) continue
-      // If another node replaced the definition again, wait: two nodes must not keep replacing each other's definitions.
+      // If another node has replaced the definition again, this node waits for `deadAfter`. Otherwise two nodes would keep
+      // replacing each other's definitions.
       const putBackAt = this.#putBackAt.get(followed.record.id) ?? Number.NEGATIVE_INFINITY
       if (now < putBackAt + this.#deadAfterMs) continue
       if (isOfBuild(followed.job)) jobs.push(followed.job)
@@ -185,7 +197,7 @@ export class OverriddenDefinitions {
     return reason
   }
 
-  /** Reports why this node follows the stored definition. A user who deploys a build needs to know the reason. */
+  /** Reports why this node follows the stored definition of a job, because a user who deploys a build needs the reason. */
   #say({ record: { id: jobId, name: jobName, version } }: FollowedJob, reason: FollowReason): void {
     this.#engine.events.emit('job.followed', { jobId, jobName, version, reason })
     this.#engine.logger.warn(
@@ -195,7 +207,7 @@ export class OverriddenDefinitions {
   }
 }
 
-/** Puts definitions of this node back into force after all nodes with the replacing definitions have stopped or died. */
+/** Puts this node's own definitions back into force after all nodes with the replacing definitions have stopped or died. */
 export class DefinitionRestorer {
   readonly #engine: EngineContext
   readonly #overridden: OverriddenDefinitions
@@ -219,20 +231,20 @@ export class DefinitionRestorer {
     this.#overridden.added.listen(() => this.look())
   }
 
-  /** Starts a check after a change of the living nodes or of their known definitions. */
+  /** Checks the followed jobs, because the living nodes or their known definitions have changed. */
   look(): void {
     if (this.#overridden.size > 0) this.#loop.run()
   }
 
-  /** Starts no further check. */
+  /** Stops the checks of the followed jobs. */
   stop(): Promise<void> {
     return this.#loop.stop()
   }
 
   async #lookAndGoOn(): Promise<void> {
     try {
-      // The schedule takes effect at this node's time, so the time must be confirmed. A partitioned node does not know which
-      // nodes live.
+      // This node's time decides when a schedule takes effect, so the time must be confirmed. A partitioned node does not know
+      // which nodes live.
       this.#engine.now()
       if (!this.#engine.isHeldBack) await this.#putBack(await this.#overridden.returningNow())
     } finally {

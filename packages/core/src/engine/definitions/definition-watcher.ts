@@ -15,7 +15,7 @@ export class DefinitionWatcher {
   readonly #loop: BackgroundLoop
   #lookedAt = Number.NEGATIVE_INFINITY
   #woken = false
-  /** Monotonic instant of the next check that the storage still has the heads. */
+  /** Monotonic instant of the next check whether the storage still has the heads of the held jobs. */
   #headsDueAt = 0
   #looks = 0
 
@@ -27,12 +27,15 @@ export class DefinitionWatcher {
     this.#loop = new BackgroundLoop(engine, { name: 'watch definitions', round: () => this.#lookAndGoOn() })
   }
 
-  /** Starts no further scan. */
+  /** Stops the scans for changed jobs. */
   stop(): Promise<void> {
     return this.#loop.stop()
   }
 
-  /** `adoptAll`: the first scan covers every stored job. A node that can run data jobs needs it. */
+  /**
+   * Scans once and then periodically. With `adoptAll`, the first scan covers every stored job, because a node that can run
+   * data jobs needs all of them.
+   */
   async start(options: { readonly adoptAll: boolean }): Promise<void> {
     if (!options.adoptAll) this.#lookedAt = this.#engine.now()
     await this.#look()
@@ -40,7 +43,7 @@ export class DefinitionWatcher {
     this.#loop.runIn(this.#intervalMs)
   }
 
-  /** Starts a scan after a change by another node. A short delay gathers a burst of changes in one scan. */
+  /** Schedules a scan, because another node has changed a job. A short delay lets one scan cover a burst of changes. */
   wake(): void {
     if (this.#woken) return
     this.#woken = true
@@ -51,7 +54,7 @@ export class DefinitionWatcher {
     this.#woken = false
     try {
       await this.#look()
-      // A storage that has lost its data lists no changes, so the registry looks for lost heads too.
+      // A storage that has lost its data lists no changes, so the registry also checks for lost heads.
       if (this.#engine.clock.monotonic() < this.#headsDueAt) return
       this.#headsDueAt = this.#engine.clock.monotonic() + this.#intervalMs
       await this.#registry.reviewSome(this.#intervalMs)
@@ -79,12 +82,12 @@ export class DefinitionWatcher {
         try {
           this.#consider(record)
         } catch (error) {
-          // An error of one job must not stop the other jobs.
+          // Reports the error of one job and continues with the other jobs.
           this.#engine.fail(`job ${record.name}`, error)
         }
       }
       cursor = page.cursor
-      // A node that evicts jobs reads only one page of changes. It notices further changes when it uses the jobs.
+      // A node that evicts jobs reads only one page of changes. The node notices further changes when it uses the jobs.
     } while (cursor !== null && !this.#loop.isStopped && !this.#registry.cache.isEvicting)
     this.#registry.reviveAgain()
     this.#lookedAt = startedAt
@@ -93,17 +96,17 @@ export class DefinitionWatcher {
   #consider(record: JobRecord): void {
     const job = this.#registry.get(record.id)
     if (job === undefined) {
-      // Occurrences of the new job may be pending already.
+      // The storage may already have pending occurrences of the new job.
       if (record.deletedAt !== null) this.#registry.evicted?.gone(record.id)
       else if (this.#canRun(record)) this.#workAppeared()
       return
     }
-    // The job was lost or deleted, and then created again. Its version numbers cannot be compared.
+    // The job was lost or deleted, and then created again, so the version numbers cannot be compared.
     if (record.createdAt !== job.createdAt) {
       this.#registry.reload(job)
       return
     }
-    // The page may be older than a change by this node.
+    // The page may be older than a change that this node has made.
     if (record.version < job.version) return
     if (record.deletedAt !== null) {
       this.#registry.forget(job)
@@ -114,13 +117,14 @@ export class DefinitionWatcher {
     const isChanged = job.version !== record.version
     if (isChanged) this.#registry.adopt(job.job, record)
     else job.pausedUntil = until
-    // This node may now claim pending occurrences: the job is resumed, or this node has the new version's handlers.
+    // This node may now claim pending occurrences, because the job is resumed or because this node has the handlers of the new
+    // version.
     if (isResumed || isChanged) this.#workAppeared()
   }
 
   /**
-   * Returns whether this node can run the stored job, and adopts it. A node that evicts jobs does not adopt a data job
-   * here: it reads the job when it comes due.
+   * Adopts a stored job and returns whether this node can run the job. A node that evicts jobs does not adopt a data job
+   * here, because it reads the job when the job comes due.
    */
   #canRun(record: JobRecord): boolean {
     const isLookedUp = this.#registry.cache.isEvicting && this.#registry.plans.runsAsData(record)

@@ -10,7 +10,7 @@ import { upkeepMs } from '../../tuning.ts'
 
 export type RegistrationChange = 'created' | 'updated' | 'unchanged' | 'followed'
 
-/** The members of `JobRegistry` that its parts call. `JobRegistry` documents each member. */
+/** The members of `JobRegistry` that its parts call. The comments in `JobRegistry` document the members. */
 export interface HeldJobs {
   readonly size: number
   readonly plans: JobPlans
@@ -31,19 +31,19 @@ export interface HeldJobs {
 type Engine = Pick<EngineContext, 'agenda' | 'fail'>
 type Registry = Pick<HeldJobs, 'reload'>
 
-/** Handles a slot that the storage rejects: reports the error, and reloads the job after {@link upkeepMs}. */
+/** Suspends a job of which the storage rejects a slot: reports the error, and reloads the job after {@link upkeepMs}. */
 export function suspendJob(engine: Engine, registry: Registry, job: RegisteredJob, error: unknown): void {
   engine.fail(`due slots of job ${job.job.name}`, error)
   reloadLater(engine, registry, job)
 }
 
-/** Handles a schedule that throws, as {@link suspendJob} does for a rejected slot. */
+/** Suspends a job whose schedule throws: reports the error, and reloads the job after {@link upkeepMs}. */
 export function suspendUnscheduled(engine: Engine, registry: Registry, job: RegisteredJob, error: unknown): void {
   engine.fail(`schedule of job ${job.job.name}`, error)
   reloadLater(engine, registry, job)
 }
 
-/** Reloads the job after {@link upkeepMs}, because this node does not know the outcome of its due slot. */
+/** Reloads a job after {@link upkeepMs}, because this node does not know the outcome of the job's due slot. */
 export function reloadLater({ agenda }: Pick<Engine, 'agenda'>, registry: Registry, job: RegisteredJob): void {
   agenda.setAlarm({ at: 0, heapIndex: -1, ring: () => registry.reload(job) }, upkeepMs)
 }

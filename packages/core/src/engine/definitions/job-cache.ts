@@ -12,11 +12,12 @@ export function isData({ tasks, onStart, onComplete }: Job): boolean {
 }
 
 /**
- * The held jobs that a node may evict, because the storage has their whole definitions; least recently used first. Once a
- * node has more of them than its limit, it evicts some and reads them again when they come due. See decision 13.
+ * The held jobs that this node may evict, because the storage has their whole definitions; the least recently used first.
+ * If this node has more of these jobs than its limit, it evicts some. The node reads an evicted job again when the job
+ * comes due. See decision 13.
  */
 export class JobCache {
-  /** Sent once, when the number of jobs first exceeds the limit. */
+  /** Sent once, when the number of evictable jobs first exceeds the limit. */
   readonly overflowed: Signal = new Signal()
   readonly #most: number
   readonly #jobs = new Set<RegisteredJob>()
@@ -27,17 +28,17 @@ export class JobCache {
     this.#isEvicting = isEvicting
   }
 
-  /** Whether this node evicts jobs, so that the storage may have jobs that it can run and does not hold. */
+  /** Whether this node evicts jobs. If so, the storage may have jobs that this node can run and does not hold. */
   get isEvicting(): boolean {
     return this.#isEvicting
   }
 
-  /** Whether the node may hold further due jobs. */
+  /** Whether this node may hold further due jobs, beyond its limit. */
   get hasRoom(): boolean {
     return this.#jobs.size < this.#most + Math.max(fewestDue, dueFactor * this.#most)
   }
 
-  /** Marks a job as just used. Jobs with code of their own and jobs of the option `jobs` are never evicted. */
+  /** Marks a job as the most recently used. Jobs with their own code and jobs of the option `jobs` are never evicted. */
   use(job: RegisteredJob): void {
     this.#jobs.delete(job)
     if (job.origin === 'jobs' || !isData(job.job)) return
@@ -52,8 +53,8 @@ export class JobCache {
   }
 
   /**
-   * The jobs to evict, least recently used first, until the limit is met. Such a job has no slot up to the instant, and no
-   * step is processing one of its slots.
+   * Yields the jobs to evict, least recently used first, until the limit is met. An evicted job has no slot up to the
+   * instant, and no step is processing its slots.
    */
   *unneeded(upTo: number): Generator<RegisteredJob> {
     if (!this.#isEvicting) return
@@ -65,23 +66,23 @@ export class JobCache {
 }
 
 /**
- * Returns whether the job has no slot up to the instant. A job with a next slot but without a timer is busy, because a step
- * is processing the slot. Exceptions: another node launches its slots, or this node lacks its handlers.
+ * Returns whether the job has no slot up to the instant. A job with a next slot but without a timer is busy, because a
+ * step is processing the slot. Exceptions: another node launches the job's slots, or this node lacks the job's handlers.
  */
 function isIdle({ heapIndex, at, isLeft, plan }: RegisteredJob, upTo: number): boolean {
   return heapIndex < 0 ? at === Number.POSITIVE_INFINITY || isLeft || plan === null : at > upTo
 }
 
 /**
- * Jobs that this node has evicted and whose removal it still reports, because the metrics of a removed job must end. The
- * watcher notices most removals. A periodic check of some heads finds further ones, for example after a bulk removal.
+ * Evicted jobs whose removal this node still reports, because the metrics of a removed job must end. The watcher notices
+ * most removals. A periodic check of some heads finds further removals, for example after a bulk removal.
  */
 export class EvictedJobs {
   readonly #engine: EngineContext
   readonly #removed: (jobName: string) => void
   readonly #names = new Map<JobId, string>()
 
-  /** @param removed called with the name of each removed job */
+  /** @param removed receives the name of each job that was removed */
   constructor(engine: EngineContext, removed: (jobName: string) => void) {
     this.#engine = engine
     this.#removed = removed
@@ -91,12 +92,12 @@ export class EvictedJobs {
     this.#names.set(id, name)
   }
 
-  /** The node holds the job again. */
+  /** Stops observing a job, because this node holds the job again. */
   delete(id: JobId): void {
     this.#names.delete(id)
   }
 
-  /** Reports that a job was removed from the storage, if it is an evicted job. */
+  /** Reports that an evicted job was removed from the storage. Ignores any other job. */
   gone(id: JobId): void {
     const name = this.#names.get(id)
     if (name === undefined) return
@@ -104,7 +105,7 @@ export class EvictedJobs {
     this.#removed(name)
   }
 
-  /** Checks whether the storage still has the next few jobs. The caller calls it once per interval. */
+  /** Checks whether the storage still has the next few evicted jobs. The caller calls this method once per interval. */
   async reviewSome(intervalMs: number): Promise<void> {
     const { maxBatch, storage } = this.#engine
     let most = Math.min(headsInLook(this.#names.size, intervalMs), maxBatch)
@@ -121,7 +122,7 @@ export class EvictedJobs {
           this.gone(id)
         } else if (this.#names.delete(id)) this.#names.set(id, name)
       }
-      // If more than half were removed, this was a bulk removal, and further jobs are probably removed too.
+      // More than half of the checked jobs were removed. This shows a bulk removal, so further jobs are probably removed too.
       most = 2 * removed > most ? Math.min(maxBatch, this.#names.size) : 0
     }
   }

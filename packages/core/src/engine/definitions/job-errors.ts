@@ -10,7 +10,7 @@ export function jobNotFound(name: string, field = 'name'): JobistemerError {
   })
 }
 
-/** The remedy for a job whose stored row is damaged. */
+/** Returns the remedy for a job whose stored row is damaged. */
 export function repairOf(jobName: string): string {
   return (
     'Start a node whose code defines the job, which stores it again, or run jobistemer apply with its definition. ' +
@@ -18,7 +18,7 @@ export function repairOf(jobName: string): string {
   )
 }
 
-/** The error of a call that needs the damaged part of a stored job. */
+/** Returns the error of a call that needs the damaged part of a stored job. */
 export function unreadableJob(jobName: string, part: string): JobistemerError {
   return new JobistemerError('RECORD_UNREADABLE', {
     message: `The stored ${part} of job ${printValue(jobName)} cannot be read.`,

@@ -5,28 +5,31 @@ import { type IsolatedWork, isolatedWorkOf } from '../../job/isolated-work.ts'
 import { type JobDocument, settingsOf, toJobDocument } from '../../job/job-document.ts'
 import type { TaskHandler } from '../../job/task.ts'
 
-/** A task with its code and its effective settings. */
+/** A task of a job's plan, with its code and its effective settings. */
 export interface TaskPlan {
   readonly name: string
   readonly data: unknown
   readonly run: (context: never) => unknown
-  /** Decides whether to retry after an error. `undefined`: retry after each error. */
+  /** Decides after an error whether the task is retried. `undefined`: each error leads to a retry. */
   readonly retryIf: JobTask['retryIf']
-  /** The work that runs in a child. `null`: the handler runs on the node itself. */
+  /** The work of the task if it runs in a child. `null`: the handler runs on the node itself. */
   readonly isolated: IsolatedWork | null
   readonly settings: TaskSettings
-  /** The task's own failure strategy is `continue`: a failure of another task neither skips nor aborts it. */
+  /**
+   * Whether a failure of another task neither skips nor aborts this task, because this task's failure strategy is
+   * `continue`.
+   */
   readonly alwaysRuns: boolean
 }
 
-/** A version of a job with its code and its effective settings. */
+/** A version of a job with the code of its tasks and its effective settings. */
 export interface JobPlan {
   readonly version: number
   readonly settings: JobSettings
   readonly tasks: readonly TaskPlan[]
 }
 
-/** Handlers of this node, by name. */
+/** The handlers of this node, by name. */
 export type Handlers = ReadonlyMap<string, TaskHandler>
 
 /** Returns the plan of a stored definition. `null`: this node lacks code for a task, or the definition is unreadable. */
@@ -55,13 +58,13 @@ export function planFromDocument(
   return { version, settings, tasks }
 }
 
-/** Returns the plan of a local definition that is stored as `version`. `null`: this node lacks a named handler. */
+/** Returns the plan of this node's own definition, stored as `version`. `null`: this node lacks a handler that a task names. */
 export function planFromJob(job: Job, defaults: JobOverrides, version: number, handlers: Handlers): JobPlan | null {
   const document = { ...toJobDocument(job, defaults), schedule: job.schedule.toJSON() }
   return planFromDocument(document, version, { tasks: job.tasks, handlers })
 }
 
-/** Returns the plan with the overrides and the selected tasks of one request. */
+/** Returns the plan of one request: a job's plan with the request's overrides and selected tasks. */
 export function overridePlan(plan: JobPlan, overrides: JobOverrides, taskNames: readonly string[] | null): JobPlan {
   const { failureStrategy, retryPolicy, taskTimeoutMs, keepLogs } = overrides
   const taskLevel: TaskOverrides = {

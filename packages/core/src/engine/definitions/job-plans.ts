@@ -8,13 +8,13 @@ import type { RegisteredJob } from './registered-job.ts'
 import type { TaskHandler } from '../../job/task.ts'
 import { rememberedValues } from '../../tuning.ts'
 
-/** The plans by which this node runs its jobs, and the names of missing handlers. */
+/** The plans by which this node runs its jobs, and the names of the handlers that this node lacks. */
 export class JobPlans {
   readonly #engine: EngineContext
   readonly #handlers: Handlers
-  /** Plans of versions that are not in force, for occurrences that were created under them. */
+  /** Plans of versions that are no longer in force, for occurrences that were created under these versions. */
   readonly #otherPlans = new Map<string, JobPlan | null>()
-  /** The missing handlers that this node has reported, by job. */
+  /** The missing handlers of which this node has logged a warning, by job. */
   readonly #missing = new Map<JobId, readonly string[]>()
 
   constructor(engine: EngineContext, handlers: Handlers) {
@@ -22,7 +22,7 @@ export class JobPlans {
     this.#handlers = handlers
   }
 
-  /** Forgets the report about a job, so that a later one is logged again. */
+  /** Forgets the warning about a job, so that this node logs a later warning about the same job again. */
   forget(id: JobId): void {
     this.#missing.delete(id)
   }
@@ -36,18 +36,18 @@ export class JobPlans {
     return planFromDocument(readJobDocument(definition), version, { tasks, handlers: this.#handlers })
   }
 
-  /** Returns whether the job is data, and this node has all its handlers. */
+  /** Returns whether the job is data and this node has all handlers of the job. */
   runsAsData({ definition }: JobRecord): boolean {
     const { tasks, isUnreadable = false } = readJobDocument(definition)
     return !isUnreadable && tasks.every(({ handler }) => handler !== undefined && this.#handlers.has(handler))
   }
 
-  /** Returns the names of a stored job's missing handlers, and of its tasks for which `own` has no code. */
+  /** Returns the names of a stored job's missing handlers, and of the tasks for which `own` has no code. */
   missingFor({ definition }: JobRecord, own: readonly JobTask[]): readonly string[] {
     return this.#lackingOf(tasksOf(readJobDocument(definition), own))
   }
 
-  /** Returns the plan of the version in force, or `null` if this node cannot run it. */
+  /** Returns the plan of the version in force. `null`: this node cannot run this version. */
   planOf(job: RegisteredJob): JobPlan | null {
     if (job.plan === undefined) {
       job.plan = planFromJob(job.job, this.#engine.defaults, job.version, this.#handlers)
@@ -56,14 +56,17 @@ export class JobPlans {
     return job.plan
   }
 
-  /** Logs missing handlers once per job. Without this line, a misspelled handler name would only show as missing runs. */
+  /** Logs missing handlers once per job. Without this warning, a misspelled handler name would only show as missing runs. */
   sayMissing({ id, name }: Pick<Job, 'id' | 'name'>, missing: readonly string[]): void {
     if (this.#missing.get(id)?.join() === missing.join()) return
     this.#missing.set(id, missing)
     this.#engine.logger.warn({ job: name, missing }, 'this node has no handler for the job; other nodes will run it')
   }
 
-  /** The handlers that this node lacks for a job without a plan, and the tasks for which it has no code. */
+  /**
+   * Returns the handlers that this node lacks for a job, and the tasks for which this node has no code. Empty for a job with
+   * a plan.
+   */
   missingOf({ job }: RegisteredJob): readonly string[] {
     return this.#missing.get(job.id) ?? []
   }
@@ -76,7 +79,8 @@ export class JobPlans {
 
   /** Returns the plan of the version under which an occurrence was created. `null`: this node cannot run that version. */
   async planOfVersion(job: RegisteredJob, version: number): Promise<JobPlan | null> {
-    // A storage that has lost its data counts versions from 1 again. `createdAt` tells such versions apart.
+    // A storage that has lost its data counts versions from 1 again. `createdAt` distinguishes a new version from an old one
+    // with the same number.
     const key = `${job.job.id}:${job.createdAt}:${version}`
     const known = this.#otherPlans.get(key)
     if (known !== undefined) return known
@@ -100,16 +104,16 @@ export class JobPlans {
   }
 }
 
-// A client knows only the stored definitions of jobs. Its requests run on nodes that have the code, never in the client.
+// A client knows only the stored definitions of jobs. The runs that a client requests run on nodes that have the code.
 
 const notHere: TaskHandler = () => {
   throw new Error('A client runs no tasks.')
 }
 
-/** Has a placeholder handler for every name, because a client need not have the handlers. */
+/** Has a placeholder handler for every name. A client uses these handlers, because it needs no handler of its own. */
 export const anyHandler: Handlers = Object.assign(new Map(), { has: () => true, get: () => notHere })
 
-/** Returns a stored task with a placeholder for its code, which is in another process. */
+/** Returns the task of a stored job with a placeholder for its code, because the code is in another process. */
 export function codeElsewhere({ name, settings, data, handler, isolation }: TaskDocument): JobTask {
   const run = handler === undefined ? notHere : undefined
   return { name, overrides: settings, data, handler, run, retryIf: undefined, isolation: isolation ?? null }

@@ -10,14 +10,14 @@ import { headsPerLook } from './tuning.ts'
 import type { JobChange, SaveJobAnswer } from '../../storage/storage.ts'
 import { mostListed, upkeepMs } from '../../tuning.ts'
 
-/** Returns how many of `size` heads to read in each interval, so that each head is read about once per `upkeepMs`. */
+/** Returns the number of heads to read in each interval, so that each of `size` heads is read about once per `upkeepMs`. */
 export function headsInLook(size: number, intervalMs: number): number {
   return Math.min(headsPerLook, Math.ceil(size * Math.min(1, intervalMs / upkeepMs)))
 }
 
 const pauseReason = 'paused before the storage lost the job'
 
-/** What this node does about a job that the storage has lost. */
+/** What this node does with a job that the storage has lost. */
 export type VanishedJobEnd = 'stored_again' | 'awaited' | 'forgotten'
 
 const messages: Readonly<Record<VanishedJobEnd, string>> = {
@@ -33,27 +33,32 @@ interface PausedJob {
 }
 
 interface Stored {
-  /** Jobs that the storage has again, stored by this node or by another one. */
+  /** Jobs that the storage has again, because this node or another node has stored them. */
   readonly there: RegisteredJob[]
-  /** The jobs in `there` of which this node learns just now that the storage has them again. */
+  /** The jobs in `there` whose return to the storage this node has not known before. */
   readonly news: RegisteredJob[]
 }
 
 /**
- * Reads heads of held jobs again, many per call, because they have changed or may be missing from the storage. A removed job
- * leaves a tombstone, so a job without head and tombstone means that the storage has lost its data. This node then stores the
- * jobs of its own definitions again. If it followed another definition, it first waits for the nodes that have that definition.
+ * Reads the heads of held jobs again, many per call, because the heads have changed or may be missing.
+ *
+ * A removed job leaves a tombstone, so a job without head and tombstone means that the storage has lost its data. This
+ * node then stores the jobs of its own definitions again. If the node followed another definition, it first waits for the
+ * nodes that have that definition.
  */
 export class JobRefresher {
   readonly #engine: EngineContext
   readonly #registry: HeldJobs
   readonly #registrations: Registrations
   readonly #patienceMs: number
-  /** Jobs that other nodes should store again, with the monotonic instant at which this node stops waiting for them. */
+  /**
+   * Lost jobs that other nodes should store again, with the monotonic instant at which this node stops waiting for these
+   * nodes.
+   */
   readonly #awaited = new Map<RegisteredJob, number>()
   readonly #asked = new Set<RegisteredJob>()
   readonly #kick = new AfterTurn(() => this.#reviewAsked())
-  /** The job at which the next periodic check continues. */
+  /** Iterator over the held jobs that continues the periodic check; `null`: the next check begins with the first job. */
   #place: Iterator<RegisteredJob> | null = null
 
   constructor(
@@ -66,7 +71,10 @@ export class JobRefresher {
     this.#patienceMs = options.patienceMs
   }
 
-  /** Reads this job's head after the present turn of the event loop, in one call with the other requested heads. */
+  /**
+   * Schedules a read of this job's head after the present turn of the event loop, in one call with the other requested
+   * heads.
+   */
   ask(job: RegisteredJob): void {
     this.#asked.add(job)
     this.#kick.ask()
@@ -78,7 +86,7 @@ export class JobRefresher {
     this.review(jobs).catch((error) => failInBackground(this.#engine, 'reload', error))
   }
 
-  /** Reads and applies the heads of these jobs. Returns the jobs that the storage does not have. */
+  /** Reads the heads of these jobs and applies them. Returns the jobs that the storage does not have. */
   async review(
     jobs: readonly RegisteredJob[],
     storage: StorageCalls = this.#engine.storage,
@@ -86,7 +94,10 @@ export class JobRefresher {
     return await this.#mend(await this.#read(jobs, storage, () => true), storage)
   }
 
-  /** Checks whether the storage still has the next few jobs, and has the awaited ones again. Called once per interval. */
+  /**
+   * Checks whether the storage still has the next few held jobs, and whether it has the awaited jobs again. Called once per
+   * interval.
+   */
   async reviewSome(intervalMs: number): Promise<void> {
     const { storage } = this.#engine
     const jobs = [...new Set([...this.#awaited.keys(), ...this.#nextJobs(intervalMs)])]
@@ -105,7 +116,10 @@ export class JobRefresher {
     return jobs
   }
 
-  /** Applies the wanted heads, and forgets deleted jobs. Returns the jobs that have no head in the storage. */
+  /**
+   * Reads the heads of these jobs, applies the wanted heads, and forgets deleted jobs. Returns the jobs that have no head in
+   * the storage.
+   */
   async #read(
     jobs: readonly RegisteredJob[],
     storage: StorageCalls,
@@ -131,7 +145,7 @@ export class JobRefresher {
       const learning = this.#registry.learn(records)
       if (learning === null) return records
       await learning
-      // The import took time, so the heads may be out of date.
+      // The import of ticker packages took time, so this loop reads the heads again.
     }
   }
 
@@ -141,24 +155,27 @@ export class JobRefresher {
     else if (isWanted) this.#registry.adopt(job.job, record)
   }
 
-  /** Handles missing heads. A storage that has lost one head may have lost all, so a new loss causes a check of all jobs. */
+  /**
+   * Handles jobs without a head. A storage that has lost one head may have lost all heads, so a new loss causes a check of
+   * all jobs.
+   */
   async #mend(found: readonly RegisteredJob[], storage: StorageCalls): Promise<ReadonlySet<RegisteredJob>> {
     let gone = new Set(found)
     if (found.some((job) => this.#registry.holds(job) && !this.#awaited.has(job))) {
       const all = [...this.#registry.all()]
       const others = all.filter((job) => !gone.has(job))
       for (const job of await this.#read(others, storage, isAnother)) gone.add(job)
-      // Reports follow the order of the registry.
+      // Restores the registry's order, so that reports list the jobs in this order.
       gone = new Set([...all.filter((job) => gone.has(job)), ...gone])
     }
     if (gone.size > 0) for (const job of await this.#storeAgain([...gone], storage)) gone.delete(job)
     return gone
   }
 
-  /** Stores, awaits or forgets jobs that the storage does not have. Returns the jobs that the storage has again. */
+  /** Stores, awaits or forgets the jobs that the storage has lost. Returns the jobs that the storage has again. */
   async #storeAgain(gone: readonly RegisteredJob[], storage: StorageCalls): Promise<readonly RegisteredJob[]> {
     const now = this.#engine.now()
-    // While the time is in doubt, the node stores no jobs. The next review finds the same jobs missing.
+    // While the time is in doubt, this node stores no jobs. The next review finds the same jobs missing.
     if (this.#engine.isTimeInDoubt) return []
     const own: RegisteredJob[] = []
     const ends = new Map<VanishedJobEnd, RegisteredJob[]>()
@@ -174,9 +191,9 @@ export class JobRefresher {
     return there
   }
 
-  /** Returns `null` if there is nothing to do, or nothing yet. */
+  /** Returns what this node does with a lost job. `null`: nothing, or nothing yet. */
   #endOf(job: RegisteredJob): VanishedJobEnd | null {
-    // The registry no longer holds the job: it was removed, or this node has handled its loss already.
+    // The registry no longer holds the job, because the job was removed or this node has already handled its loss.
     if (!this.#registry.holds(job)) {
       this.#awaited.delete(job)
       return null
@@ -194,7 +211,7 @@ export class JobRefresher {
     const { maxBatch } = this.#engine
     const stored: Stored = { there: [], news: [] }
     for (const group of chunksOf(jobs, maxBatch)) {
-      // Remembers the pauses, because a job is stored again without its pause.
+      // Remembers the pauses of the jobs, because a job is stored again without its pause.
       const paused = group.filter((job) => now < job.pausedUntil).map((job) => ({ job, until: job.pausedUntil }))
       await this.#create(group, now, storage, stored)
       const pausedAgain = paused.filter(({ job }) => stored.news.includes(job))
@@ -218,19 +235,19 @@ export class JobRefresher {
     const answers = await storage.repeated('saveJobs', (calls) => calls.saveJobs({ now, changes }))
     for (const [index, job] of changing.entries()) {
       const answer = answers[index] as SaveJobAnswer
-      // Any other outcome means that the job was removed meanwhile.
+      // An outcome other than `saved` and `exists` means that the job was removed meanwhile.
       const isOurs = answer.outcome === 'saved'
       if (!isOurs && answer.outcome !== 'exists') continue
       this.#awaited.delete(job)
       stored.there.push(job)
-      // Another review of this node may have adopted the same head already.
+      // The return of the job is news, unless another review of this node has already adopted the same head.
       if (isOurs || job.createdAt !== answer.job.createdAt) stored.news.push(job)
-      // The job may have been removed and defined again on this node meanwhile.
+      // This node may have removed the job and defined it again meanwhile. This object is then outdated.
       if (this.#registry.holds(job)) this.#registry.adopt(job.job, answer.job, isOurs ? 'created' : undefined)
     }
   }
 
-  /** Pauses the jobs again, so that a paused job does not run because the storage has lost its pause. */
+  /** Pauses the jobs again. Otherwise a paused job would run because the storage has lost its pause. */
   async #pauseAgain(jobs: readonly PausedJob[], now: number, storage: StorageCalls): Promise<void> {
     if (jobs.length === 0) return
     const changes = jobs.map(({ job, until }): JobChange => {
@@ -249,7 +266,7 @@ export class JobRefresher {
   }
 }
 
-/** Returns whether the stored job was created again after this node adopted it. */
+/** Returns whether the stored job was created again after this node had adopted the job. */
 function isAnother(record: JobRecord, job: RegisteredJob): boolean {
   return record.createdAt !== job.createdAt
 }

@@ -28,24 +28,24 @@ import { repairOf, unreadableJob } from './job-errors.ts'
 import { soonMs, updatePatienceMs } from './tuning.ts'
 import { rememberedValues } from '../../tuning.ts'
 
-/** The jobs that this node holds, with what it knows about their heads in the storage. */
+/** The jobs that this node holds, with what this node knows about their stored heads. */
 export class JobRegistry implements HeldJobs {
-  /** Logs skipped slots and requests. */
+  /** Logs the slots and requests that the storage has skipped. */
   readonly skipped: SkippedSlots
   readonly lostWrites: LostWriteDetector
-  /** Sent when this node gains or loses a definition of its build. */
+  /** Sent when this node gains or loses a job definition of its build. */
   readonly definitions: Signal = new Signal()
   /** The plans by which this node runs its jobs. */
   readonly plans: JobPlans
-  /** Stores the definitions of this node. */
+  /** Stores this node's definitions of jobs. */
   readonly registrations: Registrations
-  /** Held jobs that this node may evict. */
+  /** The held jobs that this node may evict. */
   readonly cache: JobCache
   /** Jobs whose stored definition overrides the definition of this node. */
   readonly overridden: OverriddenDefinitions
-  /** Evicted jobs whose removal this node still reports. `null`: the engine needs no such reports. */
+  /** Evicted jobs whose removal this node still reports. `null`: this node does not report removals of evicted jobs. */
   readonly evicted: EvictedJobs | null
-  /** A client runs no jobs and reads each requested job from the storage. */
+  /** Whether this engine is a client. A client runs no jobs and reads each requested job from the storage. */
   readonly isClient: boolean
   readonly #engine: EngineContext
   readonly #reviver: ScheduleReviver
@@ -54,18 +54,23 @@ export class JobRegistry implements HeldJobs {
   readonly #release: number | undefined
   readonly #refresher: JobRefresher
   readonly #jobs = new Map<JobId, RegisteredJob>()
-  /** Jobs of the option `jobs` that were removed. This node runs such a job again after it is defined again elsewhere. */
+  /** Removed jobs of the option `jobs`. This node runs such a job again after another node has defined the job again. */
   readonly #dormant = new Map<JobId, Job>()
-  /** This node's own definitions of jobs that were updated on it. */
+  /** This node's own definitions of the jobs that a call of `update` or `add` on this node has changed. */
   readonly #ownOfUpdated = new Map<JobId, Job>()
   /** Definitions that this node announces to its peers before it stores them. */
   readonly #announced = new Map<JobId, Job>()
-  /** Jobs whose watermark lies ahead of the time. This node has reported each of them. */
+  /** Jobs whose watermark lies ahead of the time, and whose event `job.ahead` this node has emitted. */
   readonly #ahead = new Set<JobId>()
-  /** The last warning about each job with an unreadable row or an unknown schedule type. Prevents repetitions. */
+  /**
+   * The last warning about each job with an unreadable row or an unknown schedule type, so that this node does not repeat
+   * the warning.
+   */
   readonly #saidOf = new Map<JobId, string>()
 
-  /** Monotonic instant at which this node first saw an update that has not canceled all waiting runs; `null`: none. */
+  /**
+   * Monotonic instant at which this node first saw an update that has not canceled all waiting runs; `null`: no such update.
+   */
   #unfinishedSince: number | null = null
 
   constructor(
@@ -79,9 +84,12 @@ export class JobRegistry implements HeldJobs {
       others: OtherNodes
       deadAfterMs: number
       release: number | undefined
-      /** A client runs no jobs and reads each requested job from the storage. Default false. */
+      /** Whether this engine is a client, which runs no jobs and reads each requested job from the storage. Default false. */
       isClient?: boolean
-      /** Receives the name of each evicted job that is removed from the storage. Default: no such reports. */
+      /**
+       * Receives the name of each evicted job that was removed from the storage. Default: removals of evicted jobs are not
+       * reported.
+       */
       removedUnheld?: ((jobName: string) => void) | null
     },
   ) {
@@ -114,7 +122,7 @@ export class JobRegistry implements HeldJobs {
     return count
   }
 
-  /** The number of jobs whose watermark lies ahead of the time. */
+  /** The number of jobs whose watermark lies more than a minute ahead of the time. */
   get aheadCount(): number {
     return this.#ahead.size
   }
@@ -123,12 +131,15 @@ export class JobRegistry implements HeldJobs {
     return this.#jobs.get(id)
   }
 
-  /** Returns false for a job that was removed or evicted, or whose id now belongs to another object. */
+  /**
+   * Returns whether this node holds this job object. Returns false if the job was removed or evicted, or if another object
+   * now has its id.
+   */
   holds(job: RegisteredJob): boolean {
     return this.#jobs.get(job.job.id) === job
   }
 
-  /** The iterator also returns jobs that are added during the iteration. */
+  /** Iterates over the held jobs, including jobs that are added during the iteration. */
   all(): IterableIterator<RegisteredJob> {
     return this.#jobs.values()
   }
@@ -138,12 +149,12 @@ export class JobRegistry implements HeldJobs {
     return this.#ownOfUpdated.get(job.id) ?? job
   }
 
-  /** Imports the ticker packages of this project that jobs of this node need and that are not imported yet. */
+  /** Imports the ticker packages that jobs of this node need and that this process has not imported yet. */
   async learnTypesOf(records: readonly JobRecord[]): Promise<void> {
     await this.learn(records.filter((record) => this.#jobs.has(record.id) || this.plans.runsAsData(record)))
   }
 
-  /** Imports the ticker packages that these records need. Returns `null` if no import is necessary. */
+  /** Imports the ticker packages that the schedules of these records need. Returns `null` if no import is necessary. */
   learn(records: readonly (JobRecord | null)[]): Promise<unknown> | null {
     const schedules = records.flatMap((record) => record?.timeline.map(({ schedule }) => schedule) ?? [])
     const learning = this.#reviver.learn(schedules)
@@ -151,18 +162,22 @@ export class JobRegistry implements HeldJobs {
     return learning
   }
 
-  /** Registers the schedule type of this job. */
+  /** Makes the schedule type of this job known to this node. */
   learnTypeOf({ schedule }: Job): void {
     if (!(schedule instanceof UnrevivedSchedule)) this.#reviver.add(schedule.type)
   }
 
-  /** @throws JobistemerError `UNKNOWN_SCHEDULE_TYPE`, `RECORD_UNREADABLE` */
+  /**
+   * Returns the series of slots that a timeline defines. @throws JobistemerError `UNKNOWN_SCHEDULE_TYPE`,
+   * `RECORD_UNREADABLE`
+   */
   seriesOf(timeline: JobRecord['timeline'], job: Job | null): SlotSeries {
     if (job !== null && !(job.schedule instanceof UnrevivedSchedule)) {
       this.learnTypeOf(job)
       const [only] = timeline
       const whole = timeline.length === 1 && only?.after === null && only.until === null
-      // Thousands of jobs may share the schedule of the definition. A revived schedule would be a further object.
+      // Thousands of jobs may share the schedule object of the definition. Reviving the stored schedule would create a further
+      // object per job.
       if (whole && isSameData(only.schedule, job.schedule.toJSON())) return checkedSeries(job.schedule)
     }
     if (timeline.length === 0) throw unreadableJob(job?.name ?? 'unknown', 'timeline')
@@ -176,14 +191,17 @@ export class JobRegistry implements HeldJobs {
       : null
   }
 
-  /** @throws JobistemerError `UNKNOWN_SCHEDULE_TYPE`, `INVALID_SCHEDULE` */
+  /**
+   * Returns a stored schedule as an object that computes slots. @throws JobistemerError `UNKNOWN_SCHEDULE_TYPE`,
+   * `INVALID_SCHEDULE`
+   */
   revive(schedule: SerializedSchedule): Schedule {
     return this.#reviver.revive(schedule)
   }
 
   /**
-   * Returns true once per unfinished update, after the updating node has had `updatePatienceMs` to cancel the waiting runs.
-   * The claimer then cancels them.
+   * Returns true once per unfinished update, after the updating node had `updatePatienceMs` to cancel the waiting runs.
+   * After true, the claimer cancels these runs.
    */
   takeUnfinished(): boolean {
     if (this.#unfinishedSince === null) return false
@@ -192,12 +210,12 @@ export class JobRegistry implements HeldJobs {
     return true
   }
 
-  /** Records that an update has still to cancel waiting runs. The updating node may die before it cancels them. */
+  /** Records that an update still has to cancel waiting runs, because the updating node may die before it cancels them. */
   noteUnfinished(): void {
     this.#unfinishedSince ??= this.#engine.clock.monotonic()
   }
 
-  /** As {@link adopt}, with a definition from this node's build. */
+  /** Adopts a head as {@link adopt} does, with a definition from this node's build. */
   adoptDefinition(
     job: Job,
     record: JobRecord,
@@ -209,7 +227,10 @@ export class JobRegistry implements HeldJobs {
     return this.adopt(job, record, change, origin)
   }
 
-  /** As {@link adopt}, with a definition from a call of `update` or `add`. The build's own definition is remembered. */
+  /**
+   * Adopts a head as {@link adopt} does, with a definition from a call of `update` or `add`. This node remembers the build's
+   * own definition.
+   */
   adoptAsked(job: Job, record: JobRecord, change: RegistrationChange | undefined, origin?: JobOrigin): RegisteredJob {
     const registered = this.#jobs.get(job.id)
     const own = registered === undefined || !isOfBuild(registered) ? this.#dormant.get(job.id) : registered.job
@@ -218,8 +239,8 @@ export class JobRegistry implements HeldJobs {
   }
 
   /**
-   * Returns true if this node need not hold the job that it has just stored. This applies to data jobs that are not due soon,
-   * while the node evicts jobs. The node reads such a job when it comes due. `job.registered` is emitted all the same.
+   * Returns true if this node need not hold the job that it has just stored. This is so for data jobs that are not due soon,
+   * while the node evicts jobs. The node reads such a job when it comes due. In both cases, `job.registered` is emitted.
    */
   leaveStored(job: Job, record: JobRecord, change: RegistrationChange): boolean {
     if (this.isClient || !this.cache.isEvicting || !isData(job) || job.payload !== null) return false
@@ -231,35 +252,36 @@ export class JobRegistry implements HeldJobs {
     return true
   }
 
-  /** Announces definitions to the other nodes before this node stores them. */
+  /** Announces definitions to the other nodes. This node calls `announce` before it stores the definitions. */
   async announce(jobs: readonly Job[]): Promise<void> {
     for (const job of jobs) this.#announced.set(job.id, job)
     if (jobs.length > 0) await this.#others.tell()
   }
 
-  /** Ends the announcement: the definitions are stored, or storing them failed. */
+  /** Ends the announcement of definitions, because they are stored or because the attempt to store them failed. */
   announced(jobs: readonly Job[]): void {
     const some = jobs.filter(({ id }) => this.#announced.delete(id))
-    // The replaced definitions no longer belong to this node's profile.
+    // The profile of this node must no longer contain the replaced definitions.
     if (some.length > 0) this.definitions.send()
   }
 
-  /** The definitions of this node's build, with the announced ones first. */
+  /** Yields the definitions of this node's build; the announced definitions come first. */
   *definitionsOfBuild(): Generator<Job> {
     yield* this.#announced.values()
     for (const job of this.#jobs.values()) if (isOfBuild(job)) yield this.definitionOf(job)
   }
 
-  /** Applies a stored head to the registry. `origin` is used only for a job that this node does not hold yet. */
+  /** Applies a stored head to the held job. A job that this node does not hold yet is added with the given `origin`. */
   adopt(known: Job, record: JobRecord, change?: RegistrationChange, origin: JobOrigin = 'stored'): RegisteredJob {
     const job = this.#isOwnAgain(record) ? this.#takeOwn(known) : known
-    // This node completes its own updates itself.
+    // Another node's update has still to cancel waiting runs. This node cancels the rest of its own updates itself.
     if (record.cancelsBelow !== null && change !== 'updated') this.noteUnfinished()
     let series: SlotSeries
     try {
       series = this.seriesOf(record.timeline, job)
     } catch (error) {
-      // An error of one job must not stop the other jobs. This node can still run what other nodes create for this job.
+      // An error in one job's schedule must not stop the other jobs. This node can still run the occurrences that other nodes
+      // create.
       series = new UnrevivedSchedule(record.timeline.at(-1)?.schedule ?? noSchedule.toJSON(), error)
       this.#sayUnscheduled(record, error)
     }
@@ -267,7 +289,8 @@ export class JobRegistry implements HeldJobs {
     let registered = this.#jobs.get(job.id)
     const isNew = registered?.version !== record.version || registered.createdAt !== record.createdAt
     const isOld = !isNew && registered !== undefined && this.isOldLook(registered, record)
-    // An update with a window: its stored fingerprint differs from the job's, although this node stored the definition.
+    // After an update with a window, the stored fingerprint differs from the job's fingerprint, although this node stored the
+    // definition.
     const isOwnUpdate = change === 'updated' && registered?.job !== job
     if (registered === undefined) {
       registered = new RegisteredJob(job, record, series, this.#dormant.has(job.id) ? 'jobs' : origin)
@@ -292,7 +315,7 @@ export class JobRegistry implements HeldJobs {
       else this.sayUnreadable(record)
     }
     this.#engine.agenda.setForward(registered, forwardMsOf(record))
-    // A new version may come from `realign`, which sets the watermark back.
+    // A new version may come from `realign`, which sets the watermark back, so older watermarks no longer count.
     if (isNew) registered.decidedUpTo = null
     registered.isOverdue = false
     if (!isOld) this.moveOn(registered, record.watermark, record.nextAt)
@@ -301,14 +324,14 @@ export class JobRegistry implements HeldJobs {
     return registered
   }
 
-  /** The part of {@link adopt} that only a node performs, and not a client. */
+  /** Does the part of {@link adopt} that concerns only a node and not a client. */
   #noteCourse(registered: RegisteredJob, record: JobRecord, isBack: boolean): void {
     this.cache.use(registered)
     this.#noteFollowed(registered, record)
     if (isBack) this.#sayBack(registered, record)
   }
 
-  /** Returns whether the stored definition is again the definition of this node, after an update had changed it. */
+  /** Returns whether the stored definition is this node's own definition again, after an update had changed the job. */
   #isOwnAgain({ id, fingerprint }: JobRecord): boolean {
     const own = this.#ownOfUpdated.get(id)
     return own !== undefined && fingerprintOfJob(own, this.#engine.defaults) === fingerprint
@@ -331,7 +354,8 @@ export class JobRegistry implements HeldJobs {
 
   #sayBack({ job, origin }: RegisteredJob, { version, fingerprint, lineage, definition }: JobRecord): void {
     if (origin === 'stored' || readJobDocument(definition).updates !== undefined) return
-    // `realign` also stores a new version, with the fingerprint of the version before it.
+    // `realign` also stores a new version, with the fingerprint of the previous version. Such a version puts no definition
+    // back.
     if (lineage[0] === fingerprint || !lineage.includes(fingerprint)) return
     this.#engine.logger.warn(
       { job: job.name, version },
@@ -340,7 +364,7 @@ export class JobRegistry implements HeldJobs {
   }
 
   #sayUnscheduled({ id, name, timeline }: JobRecord, error: unknown): void {
-    // A client launches no slots.
+    // A client launches no slots, so it does not warn of an unknown schedule type.
     if (this.isClient) return
     const scheduleTypes = [...new Set(timeline.map(({ schedule }) => schedule.type))]
     const said = scheduleTypes.join()
@@ -351,9 +375,9 @@ export class JobRegistry implements HeldJobs {
   }
 
   /**
-   * Adopts a stored job if this node has its code. That is a data job whose handlers this node has, or a job of its option
-   * `jobs` that was removed and defined again. Returns `null` for other jobs. If this node cannot revive the schedule, it
-   * adopts the job and launches none of its slots.
+   * Adopts a stored job if this node has the job's code. This is so for a data job whose handlers this node has. This is
+   * also so for a removed job of its option `jobs` that was defined again. Returns `null` for other jobs. If this node
+   * cannot revive the schedule, it launches none of the job's slots.
    */
   adoptStored(record: JobRecord): RegisteredJob | null {
     if (unreadablePartOf(record) !== null) {
@@ -364,7 +388,7 @@ export class JobRegistry implements HeldJobs {
     return job === null ? null : this.adopt(job, record)
   }
 
-  /** Logs, once for each version, that this node sets a job aside because its stored row is damaged. */
+  /** Logs, once per version, that this node does not run a job because the job's stored row is damaged. */
   sayUnreadable(record: JobRecord): void {
     const { id, name, version } = record
     const said = `unreadable ${version}`
@@ -375,13 +399,13 @@ export class JobRegistry implements HeldJobs {
   }
 
   /**
-   * Returns the job of a stored record, or `null` if this node lacks its code. `isAnyData`: also return data jobs whose
-   * handlers this node lacks.
+   * Returns the job of a stored record, or `null` if this node lacks the job's code. `isAnyData`: also returns data jobs
+   * whose handlers this node lacks.
    */
   jobOfStored(record: JobRecord, { isAnyData = false }: { readonly isAnyData?: boolean } = {}): Job | null {
     const dormant = this.#dormant.get(record.id)
     if (dormant !== undefined) return dormant
-    // A damaged timeline has no segment. A client can still remove the job.
+    // A damaged timeline has no segment. A client gets the job all the same, because it can still remove the job.
     const schedule = record.timeline.at(-1)?.schedule ?? (this.isClient ? noSchedule.toJSON() : undefined)
     const isOpen =
       this.isClient || this.plans.runsAsData(record) || (isAnyData && isDataAlone(readJobDocument(record.definition)))
@@ -403,7 +427,7 @@ export class JobRegistry implements HeldJobs {
     }
   }
 
-  /** Reads jobs that other nodes have stored, and adopts those whose code this node has. */
+  /** Reads jobs that other nodes have stored, and adopts the jobs whose code this node has. */
   async learnStored(ids: readonly JobId[]): Promise<void> {
     const { maxBatch, storage } = this.#engine
     for (const group of chunksOf(ids, maxBatch)) {
@@ -427,7 +451,7 @@ export class JobRegistry implements HeldJobs {
     }
   }
 
-  /** Reloads jobs with an unknown schedule type that this node has learned since. */
+  /** Reloads the jobs whose schedule type was unknown and is now known to this node. */
   reviveAgain(): void {
     for (const job of this.#jobs.values()) {
       if (job.isUnscheduled && this.#reviver.knows(job.job.schedule.toJSON())) this.reload(job)
@@ -437,7 +461,7 @@ export class JobRegistry implements HeldJobs {
   #emitRegistered({ job }: Pick<RegisteredJob, 'job'>, record: JobRecord, change: RegistrationChange): void {
     const { events } = this.#engine
     if (!events.hears('job.registered')) return
-    // While this node evicts jobs, it adopts data jobs again and again. It reports only changes of their definitions.
+    // A node that evicts jobs adopts a data job many times. It reports the job only if the definition has changed.
     if (this.cache.isEvicting && isData(job) && (change === 'unchanged' || change === 'followed')) return
     const nextAt = record.nextAt === null ? null : new Date(record.nextAt)
     const { id: jobId, name: jobName } = job
@@ -445,49 +469,49 @@ export class JobRegistry implements HeldJobs {
   }
 
   /**
-   * Returns whether a head is older than an answer that this node has received since. The slot `nextAt` of such a head is
+   * Returns whether a stored head was read before the last answer about this job. The slot `nextAt` of an old head is
    * already decided, and this node would launch it again.
    */
   isOldLook({ decidedUpTo }: RegisteredJob, { nextAt }: JobRecord): boolean {
     return nextAt !== null && decidedUpTo !== null && nextAt <= decidedUpTo
   }
 
-  /** Sets the watermark and the next slot of a job to the values of the storage. */
+  /** Sets a job's watermark and next slot to the values of the storage, and schedules the next slot. */
   moveOn(job: RegisteredJob, watermark: number, nextAt: number | null): void {
     job.watermark = watermark
     job.isLeft = false
-    // A step may still process a job that was evicted or removed.
+    // A step may still process a job that this node has evicted or removed. Such a job gets no timer.
     if (this.isClient || !this.holds(job)) return
     const now = this.#engine.now()
     if (nextAt === null || nextAt > now - this.#standbyMs) job.isOverdue = false
     const slot = job.isUnscheduled ? null : nextAt
     this.#engine.agenda.setSlot(job, slot)
     if (slot === null) job.at = Number.POSITIVE_INFINITY
-    // While the time is in doubt, `lookForAhead` makes this check after the confirmation.
+    // While the time is in doubt, this check is postponed: `lookForAhead` makes it after the confirmation.
     if (!this.#engine.isTimeInDoubt) this.#lookWhetherAhead(job, nextAt, now)
   }
 
-  /** As {@link moveOn}, for an overdue slot. This node launches the slot even if another node has a better rank. */
+  /** Schedules an overdue slot as {@link moveOn} does. This node launches the slot even if another node has a better rank. */
   takeOn(job: RegisteredJob, watermark: number, nextAt: number | null): void {
     job.isOverdue = true
     this.moveOn(job, watermark, nextAt)
   }
 
-  /** Evicts all jobs that a client has read. Calls in progress keep their job objects. */
+  /** Forgets all jobs that a client has read. Calls in progress keep their job objects. */
   dropAll(): void {
     this.#jobs.clear()
   }
 
-  /** Applies a head that this node has read, unless its own state is newer. */
+  /** Applies a head that this node has read, unless this node already has a newer state of the job. */
   catchUp(job: RegisteredJob, record: JobRecord): void {
-    // The job was lost or deleted, and then created again. Its version numbers cannot be compared.
+    // The job was lost or deleted, and then created again, so the version numbers cannot be compared.
     if (record.createdAt !== job.createdAt) this.reload(job)
     else if (record.version > job.version) this.adopt(job.job, record)
     else if (record.version === job.version) this.#catchUpWithin(job, record)
   }
 
   #catchUpWithin(job: RegisteredJob, { watermark, nextAt }: JobRecord): void {
-    // A step is processing the slot. The answer of the storage brings newer values.
+    // A step is processing the job's slot. The storage's answer to this step has newer values than the head.
     if (job.heapIndex < 0 || job.inFlight !== 'no') return
     const isOverdue = nextAt !== null && nextAt < job.at && nextAt <= this.#engine.now() - this.#standbyMs
     if (watermark > job.watermark || isOverdue) this.moveOn(job, watermark, nextAt)
@@ -497,7 +521,7 @@ export class JobRegistry implements HeldJobs {
   dropUnneeded(upTo: number): void {
     for (const job of this.cache.unneeded(upTo)) {
       const { id, name } = job.job
-      // The node keeps jobs that are ahead, so that its metrics report them.
+      // This node keeps jobs whose watermark is ahead, so that its metrics report them.
       if (this.#ahead.has(id)) continue
       this.#engine.agenda.setSlot(job, null)
       this.cache.remove(job)
@@ -510,7 +534,7 @@ export class JobRegistry implements HeldJobs {
     if (this.#saidOf.size > rememberedValues) this.#saidOf.clear()
   }
 
-  /** Skips the next slot, which a node with a better rank launches. Schedules the slot after it on this node. */
+  /** Skips a job's next slot, because a node with a better rank launches it. Schedules the following slot on this node. */
   pass(job: RegisteredJob): void {
     const slot = job.at
     this.#engine.agenda.setSlot(job, null)
@@ -524,8 +548,9 @@ export class JobRegistry implements HeldJobs {
   }
 
   /**
-   * Takes the job from the agenda until {@link takeUp}: a node with a better rank launches its slots. In a large fleet most
-   * jobs belong to other nodes, and {@link pass} would cost each node some work for each of their slots.
+   * Removes a job from the agenda until {@link takeUp}, because a node with a better rank launches the job's slots. In a
+   * large fleet, most jobs belong to other nodes. With {@link pass}, each node would do some work for each slot of these
+   * jobs.
    */
   leave(job: RegisteredJob): void {
     this.#engine.agenda.setSlot(job, null)
@@ -533,7 +558,10 @@ export class JobRegistry implements HeldJobs {
     job.isLeft = true
   }
 
-  /** After a change of the living nodes: schedules the coming slots of left jobs for which this node has the best rank. */
+  /**
+   * Schedules the coming slots of the left jobs for which this node now has the best rank. Called after a change of the
+   * living nodes.
+   */
   takeUp(isOwn: (job: RegisteredJob) => boolean): void {
     const now = this.#engine.now()
     for (const job of this.#jobs.values()) if (job.isLeft && isOwn(job)) this.#takeUp(job, now)
@@ -541,8 +569,8 @@ export class JobRegistry implements HeldJobs {
 
   #takeUp(job: RegisteredJob, now: number): void {
     job.isLeft = false
-    // This node does not know whether other nodes have launched the slots up to now. With the old watermark, the storage
-    // could accept a recovery that begins at a later slot, and those slots would never run.
+    // This node does not know whether other nodes have launched the slots up to now. With the old watermark, the storage could
+    // accept a recovery that begins at a later slot. The slots before that recovery would then never run.
     job.watermark = Math.max(job.watermark, now)
     try {
       this.#engine.agenda.setSlot(job, job.series.nextMs(job.watermark))
@@ -551,13 +579,13 @@ export class JobRegistry implements HeldJobs {
     }
   }
 
-  /** After the time has moved back, reports jobs whose coming slots are already decided. */
+  /** Reports jobs whose coming slots are already decided. Called after the time has moved back. */
   lookForAhead(): void {
     const now = this.#engine.now()
     for (const job of this.#jobs.values()) this.#lookWhetherAhead(job, job.heapIndex < 0 ? null : job.at, now)
   }
 
-  /** Reports a job that is ahead, because such a job looks healthy and does not run. */
+  /** Reports a job whose watermark is ahead, because such a job looks healthy and does not run. */
   #lookWhetherAhead(job: RegisteredJob, nextAt: number | null, now: number): void {
     const { id: jobId, name: jobName } = job.job
     if (!isAhead(job, now)) {
@@ -577,7 +605,7 @@ export class JobRegistry implements HeldJobs {
 
   /**
    * Applies the watermark and next slot of an answer, unless this node has adopted another version since it sent the call.
-   * The recovery would treat the old version's next instant as a slot of the new version.
+   * With another version, the recovery would treat the old version's next instant as a slot of the new version.
    */
   follow(job: RegisteredJob, askedVersion: number, watermark: number, nextAt: number | null): void {
     if (job.version !== askedVersion) return
@@ -586,12 +614,12 @@ export class JobRegistry implements HeldJobs {
     this.moveOn(job, watermark, nextAt)
   }
 
-  /** Removes a job that the storage no longer has, and emits `job.removed`. */
+  /** Removes a job that the storage no longer has from this node, and emits `job.removed`. */
   forget(job: RegisteredJob): void {
     this.#engine.agenda.setSlot(job, null)
     const { id: jobId, name: jobName } = job.job
     if (!this.holds(job)) {
-      // The node has evicted the job, unless the job was defined again meanwhile.
+      // Either this node has evicted the job, or the job was defined again and has a new object.
       if (!this.#jobs.has(jobId)) this.evicted?.gone(jobId)
       return
     }
@@ -608,21 +636,24 @@ export class JobRegistry implements HeldJobs {
     this.#engine.events.emit('job.removed', { jobId, jobName })
   }
 
-  /** Schedules a read of the job's head, because another node has changed it or the storage has lost it. */
+  /** Schedules a read of a job's head, because another node has changed the head or the storage has lost it. */
   reload(job: RegisteredJob): void {
     this.#refresher.ask(job)
   }
 
   /**
-   * Reads the job's head and returns the held job. It is another object if the job was deleted and defined again, and `null`
-   * if the storage does not have the job.
+   * Reads a job's head and returns the held job. If the job was deleted and defined again, the result is a new object.
+   * `null`: the storage does not have the job.
    */
   async reloadNow(job: RegisteredJob, storage: StorageCalls = this.#engine.storage): Promise<RegisteredJob | null> {
     const gone = await this.#refresher.review([job], storage)
     return gone.has(job) ? null : (this.#jobs.get(job.job.id) ?? null)
   }
 
-  /** Checks whether the next few jobs are still in the storage. The caller calls it once per interval. */
+  /**
+   * Checks whether the storage still has the next few jobs, held and evicted. The caller calls this method once per
+   * interval.
+   */
   async reviewSome(intervalMs: number): Promise<void> {
     await this.#refresher.reviewSome(intervalMs)
     await this.evicted?.reviewSome(intervalMs)

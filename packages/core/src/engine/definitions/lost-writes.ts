@@ -12,7 +12,7 @@ interface AcknowledgedRequest {
   readonly id: OccurrenceId
   readonly jobName: string
   readonly item: Pick<CreateRequested, 'jobId' | 'scheduledAt'>
-  /** Monotonic instant of the acknowledgement. */
+  /** Monotonic instant at which the storage acknowledged the request. */
   readonly since: number
 }
 
@@ -20,8 +20,8 @@ interface AcknowledgedRequest {
  * Detects that the storage has lost acknowledged writes, for example after a failover to a replica that was behind.
  *
  * - Slots: an answer has an earlier watermark than a previous answer. The lost slots run again.
- * - Requests: the storage does not have a request that it acknowledged to this node. Lost requests do not run again. The node
- *   reads its recent requests after an outage, after a lost run, and after a loss of slots.
+ * - Requests: the storage does not have a request that it acknowledged to this node. Lost requests do not run again. The
+ *   node reads its recent requests after an outage, after a lost run, and after a loss of slots.
  */
 export class LostWriteDetector {
   readonly #engine: Pick<EngineContext, 'clock' | 'logger' | 'maxBatch' | 'storage'>
@@ -29,7 +29,7 @@ export class LostWriteDetector {
   #since = Number.POSITIVE_INFINITY
   readonly #saying = new AfterTurn(() => this.#sayLostSlots())
   readonly #looking: BackgroundLoop
-  /** The newest requests, up to twice `rememberedValues`. */
+  /** The newest requests that the storage acknowledged to this node, at most twice `rememberedValues`. */
   #requests: AcknowledgedRequest[] = []
 
   constructor(engine: EngineContext) {
@@ -40,7 +40,10 @@ export class LostWriteDetector {
     }
   }
 
-  /** Compares the watermark of an answer with that of previous answers under the same version. */
+  /**
+   * Compares the watermark of an answer with the watermarks of previous answers under the same version. A lower watermark
+   * shows a loss of slots.
+   */
   compare(job: RegisteredJob, watermark: number): void {
     if (job.decidedUpTo === null || watermark >= job.decidedUpTo) return
     this.#names.push(job.job.name)
@@ -48,7 +51,7 @@ export class LostWriteDetector {
     this.#saying.ask()
   }
 
-  /** Remembers a request that the storage has acknowledged. */
+  /** Remembers an acknowledged request, so that a later check can detect its loss. */
   note(id: OccurrenceId, jobName: string, { jobId, scheduledAt }: AcknowledgedRequest['item']): void {
     const request = { id, jobName, item: { jobId, scheduledAt }, since: this.#engine.clock.monotonic() }
     if (this.#requests.length >= 2 * rememberedValues) this.#requests.splice(0, rememberedValues)
@@ -80,7 +83,7 @@ export class LostWriteDetector {
       const answer = await storage.repeated('get', (calls) => calls.get({ occurrences: ids, jobs }))
       for (const [index, one] of group.entries()) {
         const head = answer.jobs[index] ?? null
-        // A pruned request, and a request of a removed job, are not lost.
+        // The storage has not lost a request that was pruned or whose job was removed.
         const isPruned = head !== null && (head.deletedAt !== null || one.item.scheduledAt <= (head.pruneFloor ?? -1))
         if (answer.occurrences[index] === null && !isPruned) lost.add(one)
       }

@@ -12,50 +12,67 @@ export function isAhead({ watermark }: Pick<JobRecord, 'watermark'>, now: number
 }
 
 /**
- * The source from which a node has a job: its option `jobs`, a call of `add` or `apply` on it, or only the storage. With the
- * first two, the node has its own definition.
+ * How a node got a job: by its option `jobs`, by a call of `add` or `apply` on the node, or only by reading the storage.
+ * With `jobs` and `added`, the node has its own definition.
  */
 export type JobOrigin = 'jobs' | 'added' | 'stored'
 
 /**
- * Returns whether the node's build defines the job. A job that was added as data belongs to no build: the storage keeps it,
- * and the next `add` replaces it.
+ * Returns whether the node's build defines the job. A job that was added as data belongs to no build: the storage keeps
+ * the job, and the next `add` replaces it.
  */
 export function isOfBuild({ origin, job }: Pick<RegisteredJob, 'origin' | 'job'>): boolean {
   return origin === 'jobs' || (origin === 'added' && job.tasks.some(({ run }) => run !== undefined))
 }
 
 /**
- * A job that this node holds, with what it knows about the job's head. A node may hold 100,000 jobs, so an idle job needs
- * only this object and its position in the heap.
+ * A job that this node holds, with what this node knows about the job's head. A node may hold 100,000 jobs, so an idle job
+ * needs only this object and its position in the heap.
  */
 export class RegisteredJob implements SlotEntry {
-  /** The next slot as far as this node knows, in epoch milliseconds; infinite without one. The storage decides. */
+  /**
+   * The job's next slot as this node knows it, in epoch milliseconds; infinite without a next slot. The storage decides the
+   * real next slot.
+   */
   at: number = Number.POSITIVE_INFINITY
   heapIndex: number = -1
-  /** Follows from the priority of the version in force. Only the agenda changes it. */
+  /**
+   * Milliseconds by which the agenda prefers the slot, from the priority of the version in force. Only the agenda changes
+   * this value.
+   */
   forwardMs: number = 0
   job: Job
   origin: JobOrigin
   version: number
-  /** Creation of the head, in epoch milliseconds. A job that was lost or deleted and created again has another value. */
+  /**
+   * Instant at which the job's head was created, in epoch milliseconds. A job that was lost or deleted and created again has
+   * another value.
+   */
   createdAt: number
-  /** The definition in force differs from the definition of this node. */
+  /** Whether the definition in force differs from this node's own definition. */
   isFollowing = false
   watermark: number
   series: SlotSeries
-  /** The plan of the version in force, made on first use. `null`: this node lacks one of its handlers. */
+  /** The plan of the version in force. `undefined`: not computed yet. `null`: this node lacks code for a task. */
   plan: JobPlan | null | undefined = undefined
-  /** This node found the next slot overdue in the storage, and so launches it. */
+  /** Whether this node found the next slot overdue in the storage. If so, this node launches the slot whatever its rank. */
   isOverdue = false
-  /** Highest watermark in answers to this node. A head with an earlier next slot was read before. `null`: no answer yet. */
+  /**
+   * Highest watermark in the storage's answers to this node; `null` before the first answer. A head with an earlier next
+   * slot was read before that answer.
+   */
   decidedUpTo: number | null = null
-  /** Whether a step is creating or recovering a slot of the job, and whether another slot has come due meanwhile. */
+  /** Whether a step is creating or recovering a slot of the job. `and due again`: another slot has come due meanwhile. */
   inFlight: 'no' | 'yes' | 'and due again' = 'no'
-  /** A node with a better rank launches the slots. The job is not on the agenda until the living nodes change. */
+  /**
+   * Whether a node with a better rank launches the job's slots. If so, the job is not on the agenda until the living nodes
+   * change.
+   */
   isLeft = false
 
-  /** `null` instead of an infinite number, which takes 16 bytes of memory per job. */
+  /**
+   * End of the pause; `null` stands for minus infinity, because a field with an infinite number takes 16 bytes more per job.
+   */
   #pausedUntil: number | null = null
 
   constructor(job: Job, record: JobRecord, series: SlotSeries, origin: JobOrigin) {
@@ -67,12 +84,15 @@ export class RegisteredJob implements SlotEntry {
     this.series = series
   }
 
-  /** This node cannot revive the schedule: it launches no slots, but runs occurrences that other nodes create. */
+  /**
+   * Whether this node cannot revive the schedule. If so, this node launches no slots, but runs occurrences that other nodes
+   * create.
+   */
   get isUnscheduled(): boolean {
     return this.series instanceof UnrevivedSchedule
   }
 
-  /** End of the pause from the head, in epoch milliseconds. No run starts before it, and slots before it are skipped. */
+  /** End of the job's pause, in epoch milliseconds. No run starts before this instant, and slots before it are skipped. */
   get pausedUntil(): number {
     return this.#pausedUntil ?? Number.NEGATIVE_INFINITY
   }
@@ -81,10 +101,10 @@ export class RegisteredJob implements SlotEntry {
     this.#pausedUntil = until === Number.NEGATIVE_INFINITY ? null : until
   }
 
-  /** The next slots, as this node knows them. */
+  /** Yields the job's next slots, as this node knows them. */
   *nextSlots(now: number): Generator<number, void> {
     const decidedUpTo = this.isLeft ? Math.max(this.watermark, now) : this.watermark
-    // Without a slot in the heap, the series decides: the job may have no further slot, or other nodes launch its slots.
+    // Without a slot in the heap, the series decides, because another node may launch the job's slots.
     let slot: number | null = this.heapIndex < 0 ? this.series.nextMs(decidedUpTo) : this.at
     while (slot !== null) {
       yield slot

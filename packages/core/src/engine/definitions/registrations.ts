@@ -17,21 +17,24 @@ import type { RegisteredJob } from './registered-job.ts'
 import { switchSchedule } from './timeline.ts'
 import { changesAtOnce } from './tuning.ts'
 
-/** The change that brings a definition into force. */
+/** A change that stores a definition and brings it into force. */
 export type DefinitionChange = JobChange & { readonly content: JobContent }
 
-/** Why and where definitions are registered. */
+/** The storage to register definitions in, and the reason for the registration. */
 interface Registration {
   readonly storage: StorageCalls
-  /** The definitions are those of the option `jobs`. Default false. */
+  /** Whether the definitions are those of the option `jobs`. Default false. */
   readonly isStart?: boolean
-  /** A call such as `add` or `apply` requested them. They come into force even if living nodes have the stored ones. */
+  /**
+   * Whether a call such as `add` or `apply` requested the definitions. If so, they come into force even if living nodes have
+   * the stored ones. Default false.
+   */
   readonly isAsked?: boolean
-  /** The node puts its own definitions back into force, for those jobs that are still stored. */
+  /** Whether the node puts its own definitions back into force, for those jobs that are still stored. Default false. */
   readonly isReturn?: boolean
 }
 
-/** Stores the definitions of this node. */
+/** Stores this node's definitions of jobs. */
 export class Registrations {
   readonly #engine: EngineContext
   readonly #registry: HeldJobs
@@ -65,7 +68,7 @@ export class Registrations {
     const { storage, isStart = false, isAsked = false, isReturn = false } = how
     const origin = isStart ? 'jobs' : 'added'
     let open = jobs
-    // If another node stores a change between the read and the write, this node reads the job again.
+    // Repeats a job if another node has stored a change between the read and the write.
     while (open.length > 0) {
       const ids = open.map((job) => job.id)
       const { jobs: records } = await storage.repeated('get', (calls) => calls.get({ jobs: ids }))
@@ -84,10 +87,10 @@ export class Registrations {
         const record = records[index] ?? null
         if (isReturn && this.#hasBecomeAnother(job, record)) continue
         const change = decided[index] ?? null
-        // A stored job whose schedule has ended is no mistake. Only a new one is.
+        // Only for a new job, a schedule without future slots is a mistake. The schedule of a stored job may have ended.
         const isNew = change?.kind === 'create' && !isReturn
         const error = isNew ? errorOfWhatIsOver(job, now, change.content.nextAt) : null
-        // At a start, a job whose schedule has ended must not keep the other jobs from starting.
+        // At the start of a node, a job whose schedule has ended must not keep the other jobs from starting.
         if (error !== null && !isStart) throw error
         if (error !== null)
           this.#engine.logger.warn(
@@ -111,7 +114,7 @@ export class Registrations {
         else this.#registry.adoptDefinition(job, answer.job, change.kind === 'create' ? 'created' : 'updated', origin)
       }
       open = again
-      // To recreate a deleted job, the storage first cancels its old runs, a limited number per call.
+      // Before the storage recreates a deleted job, it cancels the job's old runs, a limited number per call.
       if (again.length > 0) await nextTurn()
     }
   }
@@ -126,7 +129,10 @@ export class Registrations {
     )
   }
 
-  /** Returns whether the job was deleted, lost or evicted. If it was created anew, this node adopts the new head. */
+  /**
+   * Returns true if the stored job is no longer the job that this node holds, because it was deleted, lost, evicted or
+   * created again. If the job was created again, this node adopts the new head.
+   */
   #hasBecomeAnother({ id }: Job, record: JobRecord | null): boolean {
     const registered = this.#registry.get(id)
     if (record === null || record.deletedAt !== null || registered === undefined) return true
@@ -136,9 +142,9 @@ export class Registrations {
   }
 
   /**
-   * Before a definition goes back into force, reads which definitions living nodes have. A node announces a definition
-   * before it stores it, so this read shows every node that has the replacement. Returns whether it has read: the caller
-   * then decides again.
+   * Reads which definitions living nodes have, if a change puts a definition back into force. A node announces a definition
+   * before it stores it, so this read shows every node that has the replacing definition. Returns whether it has read; if
+   * so, the caller decides about the changes again.
    */
   async lookIfGoingBack(
     changes: readonly (JobChange | null)[],
@@ -160,8 +166,9 @@ export class Registrations {
   }
 
   /**
-   * Returns the change that brings a local definition into force at `now`, or `null` if none is necessary or the stored
-   * definition has precedence. `isAsked`: a call requested the definition. `isReturn`: this node has followed another one.
+   * Returns the change that brings a local definition into force at `now`. Returns `null` if no change is necessary or if
+   * the stored definition has precedence. `isAsked`: a call requested the definition. `isReturn`: this node puts its own
+   * definition back after following another one.
    */
   changeFor(
     job: Job,
@@ -173,7 +180,7 @@ export class Registrations {
     const { defaults, mostQueued } = this.#engine
     if (record === null || record.deletedAt !== null) {
       const timeline = [{ after: null, until: null, schedule: job.schedule.toJSON() }]
-      // A recreated job recovers no slots from before its deletion.
+      // A recreated job must not recover slots from before its deletion.
       const after = Math.max(now, record === null ? 0 : decidedUpTo(record))
       const content = contentOf(job, {
         defaults,
@@ -187,7 +194,7 @@ export class Registrations {
     const fingerprint = fingerprintOfJob(job, defaults)
     if (record.fingerprint === fingerprint && unreadablePartOf(record) === null) return null
     const own = { fingerprint, release: this.#release, hasFollowed: isReturn }
-    // Equal fingerprints: the stored copy of this node's definition is damaged.
+    // If the fingerprints are equal, the stored copy of this node's definition is damaged, and this node replaces it.
     const reason = record.fingerprint === fingerprint ? null : reasonToFollow(own, record, this.#others)
     if (reason !== null && !(isAsked && reason !== 'lower_release')) return null
     const origin = isAsked ? originOfUpdate(record, this.#release) : this.#origin
@@ -204,8 +211,9 @@ export class Registrations {
   }
 
   /**
-   * Returns `null` if this node cannot revive the stored schedule of a newer build that still has slots to decide. The node
-   * then follows that definition, and {@link HeldJobs.adopt} logs why this node launches none of its slots.
+   * Returns the replacement, or `null` if this node cannot revive the stored schedule of a newer build that still has slots
+   * to decide. With `null`, the node follows the stored definition, and {@link HeldJobs.adopt} logs why this node launches
+   * none of its slots.
    */
   #unlessUnrevived(replacement: () => DefinitionChange): DefinitionChange | null {
     try {
@@ -220,13 +228,13 @@ export class Registrations {
     return this.#release === undefined ? {} : { release: this.#release }
   }
 
-  /** The new schedule decides slots after now. The old schedule still decides earlier slots. */
+  /** Returns a timeline in which the new schedule decides the slots after now. The old schedule still decides earlier slots. */
   #immediately(job: Job, record: JobRecord, now: number): Pick<JobContent, 'timeline' | 'nextAt'> {
     const schedule = job.schedule.toJSON()
     const { timeline: present, nextAt, watermark } = record
     if (isSameData(present.at(-1)?.schedule, schedule)) return { timeline: present, nextAt }
     const from = Math.max(now, watermark)
-    // A damaged timeline has no segment to switch from.
+    // A damaged timeline has no segment, so the new schedule decides all slots.
     const timeline =
       present.length === 0
         ? [{ after: null, until: null, schedule }]
@@ -235,7 +243,7 @@ export class Registrations {
   }
 }
 
-/** Returns how many occurrences each change may cancel, if one call contains `changes` changes. */
+/** Returns the number of occurrences that each change may cancel, if one storage call contains `changes` changes. */
 export function cancelLimitOf(changes: number): number {
   return Math.max(1, Math.floor(changesAtOnce / changes))
 }

@@ -21,9 +21,9 @@ function tickerPackageOf(type: string): string | undefined {
 }
 
 /**
- * Imports a ticker's package. Resolves it from this module first, then from the program's main file, then from the working
- * directory. With isolated dependencies, this module cannot resolve a package of the program. Resolves to `null`, or to the
- * error if no import succeeded.
+ * Imports the package of a ticker. Looks for the package from this module first, then from the program's main file, then
+ * from the working directory. With isolated dependencies, this module cannot find a package of the program. Resolves to
+ * `null`, or to the error if no import succeeded.
  */
 async function importTicker(specifier: string): Promise<unknown> {
   try {
@@ -44,22 +44,22 @@ async function importTicker(specifier: string): Promise<unknown> {
   }
 }
 
-// The specifier is known only at run time, so bundlers must not resolve it.
+// The comments in the import keep bundlers from resolving the specifier, which is known only at run time.
 function importModule(specifier: string): Promise<unknown> {
   return import(/* webpackIgnore: true */ /* @vite-ignore */ specifier)
 }
 
 /**
- * Revives stored schedules whose types this node knows. Known types are:
+ * Revives stored schedules of the types that this node knows. Known types are:
  * - types that the user passed to the node
  * - types that are registered in this process
  * - types of this project's ticker packages that the node can import
  */
 export class ScheduleReviver {
   readonly #types = new Map<string, ScheduleType>([[noSchedule.type.name, noSchedule.type]])
-  /** Ticker imports in progress, by schedule type. */
+  /** Imports of ticker packages that are in progress, by schedule type. */
   readonly #imports = new Map<string, Promise<void>>()
-  /** The error of each ticker import, or `null` after a success. Each import is tried once. */
+  /** The error of each finished import of a ticker package, or `null` after a success. Each import is tried only once. */
   readonly #tried = new Map<string, unknown>()
 
   add(type: ScheduleType): void {
@@ -94,7 +94,10 @@ export class ScheduleReviver {
     return importing
   }
 
-  /** @throws JobistemerError `UNKNOWN_SCHEDULE_TYPE`, and errors of the type's `revive` */
+  /**
+   * Returns a stored schedule as an object that computes slots. @throws JobistemerError `UNKNOWN_SCHEDULE_TYPE`, and errors
+   * of the type's `revive`
+   */
   revive(serialized: SerializedSchedule, jobName?: string): Schedule {
     const { type } = serialized
     const known = this.#find(type)
@@ -115,7 +118,10 @@ export class ScheduleReviver {
   }
 }
 
-/** A stored schedule that this node cannot revive. It keeps the stored form, and throws the cause when asked for a slot. */
+/**
+ * A stored schedule that this node cannot revive. The object keeps the stored form, and throws the original error when a
+ * caller requests a slot.
+ */
 export class UnrevivedSchedule extends WindowedSchedule {
   readonly #serialized: SerializedSchedule
   readonly #error: unknown

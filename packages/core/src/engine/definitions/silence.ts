@@ -7,18 +7,22 @@ import type { OccurrenceRecord } from '../../storage/occurrence-record.ts'
 import type { OccurrenceQuery, Page } from '../../storage/storage.ts'
 import { runsPerSuccessSearch } from './tuning.ts'
 
-/** The rule that decides when a job is silent. */
+/** The rule that decides after how long without a success a job is silent. */
 export interface SilenceRule {
   /** Milliseconds without a success after which the job is silent. */
   readonly alertAfterMs: number
-  /** The time counts from this instant at the earliest, in epoch milliseconds: the last change or the end of a pause. */
+  /**
+   * The earliest instant from which `alertAfterMs` counts, in epoch milliseconds: the job's last change or the end of its
+   * pause.
+   */
   readonly notBefore: number
-  /** Maximum duration of a run, in milliseconds. A run that was scheduled this much earlier may still end. */
+  /** Maximum duration of a run, in milliseconds. A run may end this much later than it was scheduled. */
   readonly executionTimeoutMs: number
 }
 
 /**
- * Returns the rule of a stored job. `null`: the job has no `alertAfter`, is deleted, or is paused until a call resumes it.
+ * Returns the silence rule of a stored job. `null`: the job has no `alertAfter`, is deleted, or is paused until a call
+ * resumes it.
  */
 export function silenceRuleOf({ definition, paused, deletedAt, changedAt }: JobRecord): SilenceRule | null {
   const until = pausedUntil(paused)
@@ -28,31 +32,34 @@ export function silenceRuleOf({ definition, paused, deletedAt, changedAt }: JobR
   return alertAfterMs === null ? null : { alertAfterMs, executionTimeoutMs, notBefore: Math.max(changedAt, until) }
 }
 
-/** Returns the instant from which `alertAfterMs` counts, in epoch milliseconds. */
+/**
+ * Returns the instant from which `alertAfterMs` counts, in epoch milliseconds: the last success, but at the earliest
+ * `notBefore`.
+ */
 export function countedSince({ notBefore }: SilenceRule, lastSuccessAt: number | null): number {
   return lastSuccessAt === null ? notBefore : Math.max(notBefore, lastSuccessAt)
 }
 
-/** Returns the earliest scheduled time to search for a success that ended within `alertAfter`. */
+/** Returns the earliest scheduled time, in epoch ms, of a run that may have succeeded within `alertAfter`. */
 export function searchedFrom({ alertAfterMs, executionTimeoutMs }: SilenceRule, now: number): number {
-  // The doubled `alertAfter` also covers runs that waited in a queue.
+  // `alertAfter` is doubled to cover runs that waited in a queue before they started.
   return now - 2 * alertAfterMs - executionTimeoutMs
 }
 
 /** The bounds of a search for a job's last success. */
 export interface SuccessSearch {
   readonly jobId: JobId
-  /** Only runs that were scheduled at this instant or later, in epoch milliseconds. Default: all. */
+  /** Only runs with this scheduled time or a later one count, in epoch milliseconds. Default: all runs. */
   readonly from?: number
-  /** Maximum number of storage calls. Default: unlimited. */
+  /** Maximum number of storage calls of the search. Default: unlimited. */
   readonly mostCalls?: number
 }
 
 /** The result of a search for a job's last success. */
 export interface LastSuccess {
-  /** End of the last `completed` run, in epoch milliseconds; `null`: the search found none. */
+  /** End of the job's last `completed` run, in epoch milliseconds; `null`: the search found no such run. */
   readonly at: number | null
-  /** False: the search stopped after `mostCalls` calls without an answer. */
+  /** Whether the search was conclusive. False if the search stopped after `mostCalls` calls without a result. */
   readonly isCertain: boolean
 }
 

@@ -14,11 +14,11 @@ const requestMessage =
 
 /**
  * Logs slots and requests that the overlap policy or a full queue has skipped. The first skip of a job is logged at once,
- * the skips of the next minute in one line. Skips of a paused job are not logged, because the pause intends them.
+ * and the skips of the next minute in one line. Skips of a paused job are not logged, because the pause intends them.
  */
 export class SkippedSlots {
   readonly #engine: EngineContext
-  /** By job and message: skips with a log line within the last minute. */
+  /** Skips that were logged within the last minute, by job and message. */
   readonly #recent = new Map<string, Skips>()
 
   constructor(engine: EngineContext) {
@@ -30,7 +30,7 @@ export class SkippedSlots {
     if (message !== undefined) this.#note(job, message, slot)
   }
 
-  /** As {@link note}, for a trigger or replay that the overlap policy has skipped. */
+  /** Logs a trigger or replay that the overlap policy has skipped. */
   noteRequest(job: RegisteredJob, at: number): void {
     this.#note(job, requestMessage, at)
   }
@@ -66,7 +66,7 @@ export class SkippedSlots {
     }
   }
 
-  /** Logs all skips that are not logged yet. */
+  /** Logs all skips that this node has counted and not logged yet. */
   sayAll(): void {
     for (const skips of this.#recent.values()) if (skips.count > 0) this.#say(skips)
   }
@@ -78,7 +78,7 @@ export class SkippedSlots {
   }
 }
 
-/** The skips of one job since its last log line. Its alarm rings `upkeepMs` after that line. */
+/** The skips of one job since its last log line. The alarm rings `upkeepMs` after this log line. */
 interface Skips extends Alarm {
   readonly job: string
   readonly message: string

@@ -3,18 +3,18 @@ import { lastInstantMs } from '../../tuning.ts'
 
 /** The slots of a job, as its schedules define them. */
 export interface SlotSeries {
-  /** Returns the first slot strictly after the instant, in epoch milliseconds. `null`: none. */
+  /** Returns the first slot strictly after the instant, in epoch milliseconds. `null`: no slot follows. */
   nextMs(afterMs: number): number | null
-  /** Returns the last slot strictly before the instant, in epoch milliseconds. `null`: none. */
+  /** Returns the last slot strictly before the instant, in epoch milliseconds. `null`: no slot precedes. */
   previousMs(beforeMs: number): number | null
 }
 
 const checked = new WeakMap<SlotSeries, SlotSeries>()
 
 /**
- * Returns a series that checks every answer of the given one. A series that moves backwards or stands still would block the
- * node forever. Jobs that share a schedule share its checked form too. A wrong answer, and an error that the series throws,
- * becomes a JobistemerError `INVALID_SCHEDULE`.
+ * Returns a series that checks every answer of the given series. A series that moves backwards or stands still would block
+ * the node forever. Jobs that share a schedule also share its checked series. A wrong answer, and an error that the series
+ * throws, becomes a JobistemerError `INVALID_SCHEDULE`.
  */
 export function checkedSeries(series: SlotSeries): SlotSeries {
   const known = checked.get(series)

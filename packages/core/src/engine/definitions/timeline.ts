@@ -6,7 +6,7 @@ import { readChoice, readObject } from '../../configuration/read-value.ts'
 import { invalidValue } from '../../errors.ts'
 import { type InstantInput, toInstantMs } from '../../instant.ts'
 
-/** Returns the series of a job's timeline. The schedule of each segment decides the slots of that segment. */
+/** Returns the series of a job's timeline. Each segment's schedule decides the slots of the segment. */
 export function seriesOf(timeline: readonly ScheduleSegment[], reviver: ScheduleReviver, jobName?: string): SlotSeries {
   const [only] = timeline
   if (timeline.length === 1 && only !== undefined && only.after === null && only.until === null) {
@@ -38,8 +38,8 @@ export function seriesOf(timeline: readonly ScheduleSegment[], reviver: Schedule
 }
 
 /**
- * Returns the timeline in which `schedule` takes effect after `from`, exclusive. The present timeline still decides the slots
- * up to `from`, because an update is never retroactive.
+ * Returns the timeline in which `schedule` takes effect after `from`, exclusive. The present timeline still decides the
+ * slots up to `from`, because an update never changes past slots.
  */
 export function switchSchedule(
   timeline: readonly ScheduleSegment[],
@@ -55,15 +55,15 @@ export function switchSchedule(
   return [...kept, { after: from, until: null, schedule }]
 }
 
-/** When a new schedule takes effect. An update never changes past slots. */
+/** Decides when a new schedule takes effect. An update never changes past slots. */
 export type UpdatePolicy =
-  /** The new schedule takes effect now. The default. */
+  /** The new schedule takes effect now. This is the default. */
   | 'immediate'
-  /** The old schedule decides one more slot. */
+  /** The old schedule decides one more slot; the new schedule decides all later slots. */
   | 'graceful'
-  /** The old schedule decides slots up to `until`, inclusive. */
+  /** The old schedule decides the slots up to `until`, inclusive; the new schedule decides all later slots. */
   | { readonly type: 'graceful'; readonly until: InstantInput }
-  /** The new schedule decides slots from `from` to `to`, both inclusive. The old schedule decides all others. */
+  /** The new schedule decides the slots from `from` to `to`, both inclusive. The old schedule decides all other slots. */
   | { readonly type: 'windowed'; readonly from: InstantInput; readonly to: InstantInput }
 
 export type CheckedUpdatePolicy =
@@ -83,13 +83,16 @@ export function readUpdatePolicy(policy: UpdatePolicy): CheckedUpdatePolicy {
   throw invalidValue('policy.to', 'lies before policy.from', policy.to, 'Give a window that ends after it begins.')
 }
 
-/** Returns the timeline after an update. Each policy only determines where the timeline switches schedules. */
+/**
+ * Returns a job's timeline after an update. The policies differ only in the instants at which the timeline switches
+ * schedules.
+ */
 export function updatedTimeline(
   timeline: readonly ScheduleSegment[],
   schedule: SerializedSchedule,
   options: {
     readonly policy: CheckedUpdatePolicy
-    /** The series of `timeline`. */
+    /** The series of slots that `timeline` defines. */
     readonly series: SlotSeries
     readonly now: number
     readonly watermark: number

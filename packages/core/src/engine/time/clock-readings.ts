@@ -3,22 +3,23 @@ import type { EngineContext } from '../storage-access/engine-context.ts'
 import { maxClockSkewMs } from '../../tuning.ts'
 import { fewestReadings, readingsPerMeasurement } from './tuning.ts'
 
-/** A reading of a clock, relative to this node's monotonic clock. */
+/** A reading of a clock, related to this node's monotonic clock. */
 export interface TimeReading {
-  /** The time of the clock at the monotonic instant 0, in epoch ms. */
+  /** The time that the clock shows at the monotonic instant 0, in epoch ms. */
   readonly origin: number
   /** Maximum error of the reading, in ms. */
   readonly uncertaintyMs: number
-  /** Monotonic instants of request and answer. The clock was read between them. */
+  /** Monotonic instant at which the request was sent. The clock was read between `sentAt` and `receivedAt`. */
   readonly sentAt: number
   readonly receivedAt: number
-  /** Wall clock minus monotonic clock of this node at the request. */
+  /** Wall clock minus monotonic clock of this node when the request was sent, in ms. */
   readonly difference: number
 }
 
 /**
- * Reads the clock of the storage. The storage reads its clock between request and answer; this class assumes the middle. It
- * uses the quickest of a few readings (Cristian, 1989, "Probabilistic clock synchronization").
+ * Reads the clock of the storage. The storage reads its clock at an unknown instant between request and answer; this class
+ * assumes the middle. Of a few readings, this class uses the one with the shortest call (Cristian, 1989, "Probabilistic
+ * clock synchronization").
  */
 export class StorageClock {
   readonly #engine: Pick<EngineContext, 'clock' | 'storage'>
@@ -29,7 +30,7 @@ export class StorageClock {
     this.#resolutionMs = options.resolutionMs
   }
 
-  /** Returns the reading with the smallest uncertainty. @throws JobistemerError `STORAGE_FAILED` if an answer is no number */
+  /** Returns the most certain of a few readings. @throws JobistemerError `STORAGE_FAILED` if an answer is no finite number */
   async readBest(): Promise<TimeReading> {
     let best = await this.read()
     for (let count = 1; count < readingsPerMeasurement; count++) {
@@ -39,14 +40,15 @@ export class StorageClock {
     return best
   }
 
-  /** Returns one reading. @throws JobistemerError `STORAGE_FAILED` if the answer is no finite number */
+  /** Returns one reading of the storage's clock. @throws JobistemerError `STORAGE_FAILED` if the answer is no finite number */
   async read(): Promise<TimeReading> {
     const { clock, storage } = this.#engine
     let sentAt = 0
     let difference = 0
     const time = await storage.repeated('serverTime', async (calls) => {
       sentAt = clock.monotonic()
-      // Read before the request: if the machine sleeps during the call, the next comparison of the clocks detects it.
+      // The wall clock is read before the request. If the machine sleeps during the call, the next comparison of the clocks
+      // detects the sleep.
       difference = clock.now() - sentAt
       return await calls.serverTime?.()
     })
@@ -70,14 +72,18 @@ export class StorageClock {
   }
 }
 
-/** Checks whether a clock stays at its new time after a jump: readings agree with the first one and the monotonic clock. */
+/**
+ * Checks whether a clock keeps its new time after a jump: each reading must agree with the first one, extrapolated by the
+ * monotonic clock.
+ */
 export class JumpCheck {
   #first: TimeReading | null = null
   #readings = 0
 
   /**
    * Adds a reading. Returns whether all readings have agreed for at least `forMs`. The storage may read its clock at any
-   * instant between request and answer. So the time counts from the answer of the first reading to the request of the last.
+   * instant between request and answer. So `forMs` counts from the answer of the first reading to the request of the last
+   * reading.
    */
   holds(reading: TimeReading, forMs: number): boolean {
     const first = this.#first
@@ -101,26 +107,29 @@ function agree(one: TimeReading, other: TimeReading): boolean {
   return Math.abs(one.origin - other.origin) <= maxClockSkewMs + one.uncertaintyMs + other.uncertaintyMs
 }
 
-/** The forward steps of this node's wall clock that the node has observed. */
+/** Remembers the forward steps of this node's wall clock. */
 export class ClockSteps {
   readonly #steps: { readonly at: number; readonly byMs: number }[] = []
   #wall = Number.NaN
   #monotonic = 0
 
-  /** Compares wall clock and monotonic clock with their last readings. */
+  /** Compares the wall clock and the monotonic clock with their last readings, and remembers a forward step. */
   look(engine: Pick<EngineContext, 'clock' | 'now' | 'logger'>): void {
     const wall = engine.now()
     const monotonic = engine.clock.monotonic()
     const expected = this.#wall + (monotonic - this.#monotonic)
     const byMs = wall - expected
     if (Math.abs(byMs) > maxClockSkewMs) engine.logger.warn({ byMs }, 'the wall clock of this node was set')
-    // Only a forward step makes a running occurrence look older than it is.
+    // Backward steps are not remembered, because only a forward step makes a running occurrence look older than it is.
     if (byMs > maxClockSkewMs) this.#steps.push({ at: expected, byMs })
     this.#wall = wall
     this.#monotonic = monotonic
   }
 
-  /** Returns by how many ms an occurrence that began at this wall time looks older than it is. */
+  /**
+   * Returns by how many ms an occurrence that began at this wall time looks older than it is, because the wall clock stepped
+   * forward.
+   */
   forwardSince(startedAt: number): number {
     let sum = 0
     for (const { at, byMs } of this.#steps) if (startedAt <= at) sum += byMs

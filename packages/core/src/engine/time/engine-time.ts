@@ -7,16 +7,16 @@ import { clockMarginMs, maxClockSkewMs, upkeepMs } from '../../tuning.ts'
 import { confirmMs, readInDoubtMs } from './tuning.ts'
 
 /**
- * The time by which the engine schedules. If the storage has a clock, the engine reads it once a minute and extrapolates by
- * the monotonic clock. Then a wrong or changed wall clock has no effect. Without a storage clock, and with an authoritative
- * clock, the engine uses the node's wall clock.
+ * The time by which the engine schedules. If the storage has a clock, the engine reads it once a minute and extrapolates
+ * by the monotonic clock. A wrong or changed wall clock of the node then has no effect. Without a storage clock, and with
+ * an authoritative clock, the engine uses the node's wall clock.
  *
- * After a jump, the time is in doubt. It is confirmed when the readings have agreed with each other and with the monotonic
- * clock for at least {@link confirmMs} (decision 8). Meanwhile `now` continues from the last confirmed time, and no work may
- * begin.
+ * After a jump, the time is in doubt. The time is confirmed when the readings have agreed with each other and with the
+ * monotonic clock for at least {@link confirmMs} (decision 8). Meanwhile `now` continues from the last confirmed time, and
+ * no work may begin.
  */
 export class EngineTime {
-  /** Sent when the time is confirmed after a doubt. The time may have jumped. */
+  /** Sent when the time is confirmed after it was in doubt. The confirmed time may have jumped. */
   readonly confirmed: Signal = new Signal()
   readonly #engine: EngineContext
   readonly #limitMs: number
@@ -26,13 +26,16 @@ export class EngineTime {
   readonly #loop: BackgroundLoop
   /** The engine's time at the monotonic instant 0; `null` before the first confirmation. */
   #origin: number | null = null
-  /** Wall clock minus monotonic clock at the last confirmation. */
+  /** Wall clock minus monotonic clock at the last confirmation, in ms. */
   #difference = 0
   #skewMs = 0
   #isSkewed = false
-  /** A reading contradicts the confirmed time. At the start, it contradicts the wall clock. */
+  /**
+   * Whether a reading contradicts the confirmed time. Before the first confirmation, readings are compared with the wall
+   * clock.
+   */
   #isContradicted = false
-  /** The wall clock has jumped, and no reading has followed yet. */
+  /** Whether the wall clock has jumped and no reading has followed yet. */
   #isToBeRead = false
   #waiting: { readonly resolve: () => void; readonly reject: (error: unknown) => void } | null = null
 
@@ -55,7 +58,10 @@ export class EngineTime {
     return this.#skewMs
   }
 
-  /** Whether a clock has jumped and is not confirmed yet. The caller calls `now` first, which reads the clocks. */
+  /**
+   * Whether a clock has jumped and the time is not confirmed yet. The caller calls `now` first, because `now` reads the
+   * clocks.
+   */
   get isInDoubt(): boolean {
     return this.#isContradicted || this.#isToBeRead
   }
@@ -72,7 +78,8 @@ export class EngineTime {
         this.#origin = this.#difference = difference
         return wall
       }
-      // The wall clock was set, or the machine slept while the monotonic clock stood still. Only a new reading can tell.
+      // Either the wall clock was set, or the machine slept while the monotonic clock stood still. Only a new reading shows
+      // which.
       if (movedMs > maxClockSkewMs) this.#readAtOnce(movedMs > clockMarginMs)
     }
     return Math.floor(this.#origin + monotonic)
@@ -83,7 +90,9 @@ export class EngineTime {
     if (this.#loop.underWay === null) this.#loop.run()
   }
 
-  /** Resolves when the time is confirmed: after the first reading, unless the clocks of storage and node disagree. */
+  /**
+   * Resolves when the time is confirmed. This takes one reading, unless the clocks of the storage and of this node disagree.
+   */
   async start(): Promise<void> {
     if (this.#isAuthoritative) return
     await this.#measure()
@@ -94,7 +103,7 @@ export class EngineTime {
     })
   }
 
-  /** Begins no further measurement. */
+  /** Stops the measurements of the time, and rejects a waiting `start`. */
   async stop(): Promise<void> {
     await this.#loop.stop()
     this.#waiting?.reject(new EngineStopped())
@@ -104,7 +113,7 @@ export class EngineTime {
     try {
       this.#judge(await this.#read())
     } finally {
-      // Also after an invalid answer of the storage, because the next one may be valid.
+      // Measures again even after an invalid answer of the storage, because the next answer may be valid.
       if (this.isInDoubt) this.#loop.runIn(readInDoubtMs)
       else if (this.#storageClock !== null) this.#loop.runIn(upkeepMs)
     }
@@ -128,7 +137,10 @@ export class EngineTime {
     if (this.#check.holds(reading, this.#confirmMsOf(reading))) this.#adopt(reading)
   }
 
-  /** Milliseconds by which a reading is ahead of the confirmed time, or of the wall clock before the first confirmation. */
+  /**
+   * Returns by how many milliseconds a reading is ahead of the confirmed time. Before the first confirmation, compares with
+   * the wall clock.
+   */
   #contradictionOf({ origin, difference }: TimeReading): number {
     return origin - (this.#origin ?? difference)
   }

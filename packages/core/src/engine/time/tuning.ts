@@ -1,14 +1,14 @@
-/** Readings per measurement. The one with the shortest call counts. */
+/** Number of clock readings per measurement. The measurement uses the reading with the shortest call. */
 export const readingsPerMeasurement = 3
 
 /**
- * Milliseconds for which readings after a jump have to agree before the engine follows the clock. Four times as long if the
- * wall clock has not jumped and contradicts them.
+ * Milliseconds for which the readings after a jump must agree before the engine adopts the new time. If only the storage's
+ * clock has jumped and the wall clock contradicts it, the engine waits four times as long.
  */
 export const confirmMs = 15_000
 
 /** Milliseconds between two readings of a clock that is in doubt. */
 export const readInDoubtMs = 1000
 
-/** Minimum number of readings that have to agree, because two readings may share the same error. */
+/** Minimum number of readings that must agree before a jump is confirmed, because two readings may share the same error. */
 export const fewestReadings = 5
