@@ -15,30 +15,32 @@ import type { Retainer } from './maintenance/retention.ts'
 import type { ExecutionPool } from './execution/execution-pool.ts'
 import { lastInstantMs } from '../tuning.ts'
 
-/** The consecutive phases of a call, in ms. Their sum is below the budget. */
+/** The durations of the consecutive phases of a `runDue` call, in ms. Their sum is below the budget of the call. */
 export interface CallTimes {
-  /** How long the call begins work. */
+  /** How long the call begins new runs. */
   readonly beginsForMs: number
-  /** How long running work may continue after that. */
+  /** How long active runs may continue after the call has stopped beginning new runs. */
   readonly graceMs: number
-  /** How long the call waits for aborted handlers. */
+  /** How long the call waits for aborted handlers to end. */
   readonly abortGraceMs: number
-  /** How long the call waits for one answer of the storage at its end. It waits for at most two answers. */
+  /** How long the call waits for one answer of the storage during its shutdown. The shutdown waits for at most two answers. */
   readonly farewellMs: number
 }
 
-/** `abortGraceMs`: maximum wait of the scheduler for aborted handlers. */
+/**
+ * Divides the budget of a `runDue` call among its phases. `abortGraceMs`: the scheduler's maximum wait for aborted handlers.
+ */
 export function callTimesOf(budgetMs: number, abortGraceMs: number): CallTimes {
   const abortMs = Math.min(abortGraceMs, Math.floor(budgetMs / 5))
   const farewellMs = Math.min(1000, Math.floor(budgetMs / 20))
-  // A reserve for late timers and slow answers.
+  // Reserve for late timers and slow storage answers, in ms.
   const spareMs = Math.min(500, Math.floor(budgetMs / 20))
   const workMs = budgetMs - abortMs - 2 * farewellMs - spareMs
   const beginsForMs = Math.floor(workMs * 0.75)
   return { beginsForMs, graceMs: workMs - beginsForMs, abortGraceMs: abortMs, farewellMs }
 }
 
-/** The node of a call, with the parts that the call uses. */
+/** The node that lives for one call of `runDue`, with the parts of the engine that the call uses. */
 export interface CallingNode extends EngineContext {
   readonly registry: JobRegistry
   readonly capacity: Capacity
@@ -54,11 +56,11 @@ export interface CallingNode extends EngineContext {
 
 /** One call of `runDue` in progress. */
 export interface DueCall {
-  /** Rejects if the call ended before it could begin, with the error of `start`, or with the error of {@link fail}. */
+  /** Rejects with the error of `start` or {@link fail} if the call of `runDue` ended before its node had started. */
   readonly report: Promise<RunDueReport>
-  /** Ends the call before its budget is used up. Resolves when the call is over. */
+  /** Ends the call of `runDue` before its budget is used up. Resolves when the call has ended. */
   abort(): Promise<void>
-  /** Ends the call at once, because it cannot continue. */
+  /** Ends the call of `runDue` at once with this error. */
   fail(error: unknown): void
 }
 
@@ -95,7 +97,7 @@ export function callDue(
     end('aborted', 0, 0)
   }
 
-  /** Resolves when the work is done or the call ends. After the end of the call, errors of the work are ignored. */
+  /** Resolves when `work` is done or the call of `runDue` ends. After the end of the call, errors of `work` are ignored. */
   async function orEnding(work: Promise<void>): Promise<void> {
     await Promise.race([work, ending])
     if (ended !== null) work.catch(() => undefined)
@@ -109,7 +111,7 @@ export function callDue(
     try {
       await orEnding(starting)
     } catch (error) {
-      // If the call has ended meanwhile, the code below throws the error of that end.
+      // If the call of `runDue` ended before the start failed, the code below throws the reason of that end instead.
       if (ended === null) throw error
     }
     if (isStarted) return
@@ -128,7 +130,7 @@ export function callDue(
   async function untilIdle(): Promise<void> {
     while (ended === null) {
       await launcher.launched()
-      // Counting missed slots may take minutes. Other work runs meanwhile.
+      // Recovery may count missed slots for minutes. The call claims and runs other work meanwhile.
       if (recovery.isAtWork) await agenda.endsWithin(recovery.settled(), longestWaitMs)
       const hasTaken = await claimer.claimed()
       if (pool.size > 0) {
@@ -142,7 +144,7 @@ export function callDue(
     }
   }
 
-  /** Returns the instant at which work is due next, as far as this node knows; `null`: unknown, or no work. */
+  /** Returns the instant of the next due work that this node knows of, in epoch ms; `null`: the node knows of none. */
   async function nextDueAt(): Promise<number | null> {
     const known = [agenda.peekSlot()?.at ?? null, claimer.nextDueAt]
     const look = async () => {
@@ -151,7 +153,7 @@ export function callDue(
         storage.repeated('listJobs', (calls) => calls.listJobs({ due, limit: 1, cursor }))
       known.push((await firstItems(read))[0]?.nextAt ?? null)
     }
-    // The stored jobs include jobs that this node does not hold.
+    // If this node cannot hold all jobs, a job that it does not hold may have the next slot.
     if (node.registry.cache.isEvicting && ended === null) await orEnding(look())
     const instants = known.filter((instant) => instant !== null)
     return instants.length === 0 ? null : Math.min(...instants)
@@ -168,7 +170,7 @@ export function callDue(
         await work()
         nextAt = await nextDueAt()
       } catch (error) {
-        // After the end of the call, work in progress may fail because of that end. Otherwise the node ends too.
+        // If the call has already ended, that end may be the cause of the error. Otherwise the error ends the call.
         if (ended === null) fail(error)
       }
       end('idle', 0)

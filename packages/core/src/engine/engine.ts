@@ -54,7 +54,7 @@ import type { WakeUp } from '../storage/storage.ts'
 import { killedGraceMs } from './execution/tuning.ts'
 import { longestName, dayMs } from '../tuning.ts'
 
-/** Maximum wait of a node for each answer of the storage at its end, in ms. A scrape of the metrics waits twice as long. */
+/** Maximum wait of a shutdown for each answer of the storage, in ms. A scrape of the metrics waits at most twice as long. */
 const farewellMs = 1000
 
 /** The options of a node that lives for one call of `runDue`. */
@@ -103,16 +103,16 @@ export class Engine implements CallingNode {
   readonly reaper: Reaper
   readonly recovery: Recovery
   readonly #watcher: DefinitionWatcher
-  /** The background work that ends when a shutdown begins. */
+  /** The background loops that a shutdown stops first. */
   readonly #loops: readonly { stop(): void | Promise<void> }[]
   readonly #callOf: CallOf | null
   /** How long a shutdown waits for one answer of the storage, in ms. */
   readonly #farewellMs: number
   /** The call of `runDue` for which this node lives; `null`: the node is a scheduler or a client. */
   #call: DueCall | null = null
-  /** The nodes of the calls of `runDue` in progress on this scheduler. */
+  /** The nodes of this scheduler's `runDue` calls in progress. */
   readonly #calls = new Set<Engine>()
-  /** For a client: the connection in progress; `null`: none. */
+  /** For a client: the attempt to connect that is in progress; `null`: none. */
   #connecting: Promise<void> | null = null
   #phase: Phase = 'new'
   readonly #isClient: boolean
@@ -123,7 +123,7 @@ export class Engine implements CallingNode {
   #giveUpStart: () => void = () => undefined
   #unsubscribe: (() => void) | undefined
   #removeSignalHandlers: (() => void) | undefined
-  /** Tells the metrics that this engine counts nothing more. Called once. */
+  /** Tells the metrics that this engine has ended. Called once. */
   #endMetrics: (() => void) | undefined
 
   /**
@@ -298,11 +298,11 @@ export class Engine implements CallingNode {
   }
 
   /**
-   * Reads the gauges. Never rejects: a gauge without an answer of the storage is left out. Gauges about peers and silent jobs
-   * are left out after the scheduler has ended, because they are outdated then.
+   * Reads the gauges. Never rejects: if the storage does not answer, the gauges that need its answer are left out. Gauges about
+   * peers and silent jobs are left out after the scheduler has ended, because they are outdated then.
    */
   async #readGauges(): Promise<GaugeValues> {
-    // A scrape after the end, and an unavailable storage, leave the gauge without a value.
+    // If the scheduler has ended or the storage is unavailable, a scrape gets no value for these gauges.
     const asked = this.#asked({ timeout: 2 * farewellMs })
     const hasEnded = () => this.#stopping !== undefined || this.#phase === 'stopped'
     const counts = hasEnded() ? null : await liveCounts(asked).catch(() => null)
@@ -359,7 +359,7 @@ export class Engine implements CallingNode {
 
   /** The storage was closed, or its file was removed. The node cannot read or write any more, so it shuts down. */
   #storageGone(where: string, error: unknown): void {
-    // All other calls in progress fail with the same error.
+    // This error is reported once, because all other calls in progress fail with the same error.
     if (this.#isStorageGone) return
     this.#isStorageGone = true
     if (this.#isClient) {
@@ -391,7 +391,7 @@ export class Engine implements CallingNode {
     const runs = [...this.#options.handlers.values(), ...worksOf(this.#options.jobs)]
     assertModulesExist(runs)
     this.#phase = 'starting'
-    // Not for a call of `runDue`, which often has no isolated task to run.
+    // A node of a `runDue` call prepares no children, because such a call often has no isolated task to run.
     if (this.#callOf === null) this.#children.expect(isolatedWorksOf(runs))
     this.agenda.start()
     const givenUp = new Promise<never>((_, reject) => {
@@ -436,7 +436,7 @@ export class Engine implements CallingNode {
     await this.#heartbeats.announce()
     await this.registry.registrations.register(this.#options.jobs, { isStart: true, storage: this.storage })
     await this.#watcher.start({ adoptAll: this.#options.handlers.size > 0 })
-    // The node of a call has a unique name, so it has no earlier lives.
+    // A node of a `runDue` call has a unique name, so it has no earlier lives.
     if (this.#callOf === null) await this.reaper.reapEarlierLives(earlierLives)
     await this.#heartbeats.start()
     await this.#horizon.start()
@@ -458,21 +458,21 @@ export class Engine implements CallingNode {
     if (this.#phase === 'running') return
     if (this.#phase !== 'new') throw clientClosed()
     const asked = this.#asked(options)
-    // If the call times out, its error names the failure of the storage.
+    // If the call times out, its error then names the failure of the storage as its cause.
     const stopListening = this.events.on('storage.failed', ({ error }) => asked.failed(error))
     const connected = (): Promise<void> => {
       this.#connecting ??= this.context.run(() => this.#connect()).finally(() => (this.#connecting = null))
       return this.#connecting
     }
     await asked.within(connected).finally(stopListening)
-    // Thousands of calls may have waited for the connection.
+    // Thousands of calls may have waited for the same connection, so they continue in several turns of the event loop.
     const turn = this.storage.turn()
     if (turn !== null) await turn
   }
 
   /**
-   * As {@link connect}, for a call with a wait. Connecting takes at most the timeout of the wait, and at most `callTimeout`.
-   * Returns the options for the rest of the wait.
+   * Connects like {@link connect}, for a call with its own wait. Connecting takes at most the timeout of the wait, and at most
+   * `callTimeout`. Returns the options for the rest of the wait.
    */
   async connectToWait(options: WaitOptions = {}): Promise<WaitOptions> {
     const begun = this.clock.monotonic()
@@ -567,7 +567,8 @@ export class Engine implements CallingNode {
     await this.#endStart()
     this.#unsubscribe?.()
     for (const loop of this.#loops) void loop.stop()
-    // The node of a call without runs writes only its last heartbeat.
+    // If no run is active, the node of a `runDue` call needs no heartbeat that announces its leaving: its last heartbeat
+    // follows.
     if (this.#callOf === null || this.pool.size > 0) this.#heartbeats.leave()
     this.pool.drain(graceMs)
     const quiet = Promise.all([this.claimer.stop(), this.launcher.stop(), this.operations.answered()])
@@ -598,7 +599,7 @@ export class Engine implements CallingNode {
   async #endStart(): Promise<void> {
     const settled = this.#startSettled
     if (settled === null) return
-    // Before its first heartbeat is stored, the node has run nothing and owes the storage no call.
+    // Before its first heartbeat is stored, the node has no runs, so it abandons its storage calls.
     if (!this.#heartbeats.isKnown) this.storage.stop()
     const ended = this.agenda.endsWithin(settled, this.#farewellMs)
     this.clock.passUntil?.(ended)
@@ -625,18 +626,18 @@ export class Engine implements CallingNode {
     this.pool.abort()
     if (await this.agenda.endsWithin(ended, isAway ? awayAbortMs : abortGraceMs)) return
     if (this.#children.size === 0) return
-    // After a child is killed, its occurrence can be handed back.
+    // After a child process or thread is killed, the node can release its occurrence.
     this.#children.kill()
     await this.agenda.endsWithin(ended, killedGraceMs)
   }
 
-  /** Returns whether the storage answers a small call in time. */
+  /** Returns whether the storage answers a small probe within the farewell time. */
   async #isStorageThere(): Promise<boolean> {
     const answered = this.storage.once(answers, { isAsked: false })
     return (await this.agenda.endsWithin(answered, this.#farewellMs)) && answered
   }
 
-  /** Stops the agenda. Ends all waiting calls too, because their alarms do not ring any more. */
+  /** Stops the agenda. Also ends all waiting calls, because the alarms of their timeouts no longer ring. */
   #endCalls(): void {
     this.operations.stop()
     this.storage.stop()
@@ -646,7 +647,7 @@ export class Engine implements CallingNode {
   #code(): NodeCode {
     const { jobs: given, handlers } = this.#options
     const { defaults } = this
-    // The first heartbeat announces the jobs before they are registered.
+    // The first heartbeat announces the code's jobs before the registry has them.
     if (this.registry.size === 0)
       return codeOf({ jobs: given, definitions: given, handlers: handlers.keys(), defaults })
     const jobs: Job[] = []

@@ -3,9 +3,9 @@ import type { TaskPlan } from '../definitions/job-plan.ts'
 import type { OccurrenceId } from '../../ids.ts'
 
 /**
- * Why the engine stops an attempt. Reasons that the names do not explain:
+ * Why the engine stops an attempt. Some reasons need an explanation:
  * - `timeout`: the `taskTimeout` of the attempt, as opposed to `execution_timeout`.
- * - `no_capacity`: a prefetched occurrence has found no permit in time.
+ * - `no_capacity`: a prefetched occurrence has waited too long for a permit.
  * - `isolated`: the node is partitioned, and the job has `whileIsolated: 'abort'`. Not related to isolated tasks.
  * - `lost`: the occurrence has another owner, or was canceled by force.
  */
@@ -24,12 +24,12 @@ export type AbortReason =
 
 const handOvers: readonly AbortReason[] = ['shutdown', 'no_capacity', 'clock_unconfirmed', 'isolated']
 
-/** Returns whether the attempt stops only so that another owner can make the next attempt. */
+/** Returns whether this abort reason stops the attempt only so that another owner can make the next attempt. */
 export function isHandOver(reason: AbortReason): boolean {
   return handOvers.includes(reason)
 }
 
-/** The reason with which the signal of an attempt aborts. */
+/** Returns the error with which the signal of an aborted attempt fires. */
 export function abortErrorOf(task: TaskPlan, reason: AbortReason): JobistemerError {
   if (reason === 'timeout') return timeoutError(task)
   const code = reason === 'execution_timeout' ? 'EXECUTION_TIMEOUT' : reason === 'lost' ? 'OCCURRENCE_LOST' : 'ABORTED'
@@ -50,7 +50,7 @@ export function timeoutError({ name, settings: { taskTimeoutMs } }: TaskPlan): J
   })
 }
 
-/** The error of a run whose stored row is damaged. */
+/** The error of a run that cannot start because its stored row is damaged. */
 export function unreadableRun(jobName: string, id: OccurrenceId, part: string): JobistemerError {
   return new JobistemerError('RECORD_UNREADABLE', {
     message: `The stored ${part} of run ${id} of job ${JSON.stringify(jobName)} cannot be read.`,

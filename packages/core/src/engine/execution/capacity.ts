@@ -19,9 +19,9 @@ import type { Clock } from '../../clock.ts'
 
 /** An occurrence that needs a permit to run. */
 export interface PermitHolder {
-  /** The order of waiting work in the storage: the least gets its permit first. */
+  /** The rank among waiting occurrences: the holder with the lowest value gets the next permit. */
   readonly orderAt: number
-  /** Set by {@link Capacity} only. */
+  /** Whether the holder has a permit. Only {@link Capacity} sets this. */
   permit: 'none' | 'awaited' | 'held'
   /** Called when the holder gets its permit. */
   start(): void
@@ -30,19 +30,19 @@ export interface PermitHolder {
 }
 
 /**
- * Limits concurrent occurrences on this node to `limit` permits. Running occurrences hold a permit. Occurrences that are
- * being created or claimed reserve one. While handlers are quick, the node prefetches further occurrences, which wait here
- * for a permit (decision 0007).
+ * Limits concurrent occurrences on this node to `limit` permits. Running occurrences hold a permit. Occurrences that are being
+ * created or claimed reserve a permit. While handlers are quick, the node prefetches further occurrences, which wait here for a
+ * permit (decision 0007).
  *
- * Callers ask before they take work. All rules about precedence and shares are in this class:
+ * Callers ask this class before they take work. All rules about precedence and shares are in this class:
  * - {@link roomForSlot} for due slots,
  * - {@link roomToClaim} for pending work,
  * - {@link roomForRequest} for requests,
- * - {@link roomForNext} for an end that takes the next occurrence of its job.
+ * - {@link roomForNext} for a run that ends and takes the next occurrence of its job.
  *
  * Signals:
- * - {@link room}: held slots may find a permit.
- * - {@link requestRoom}: held requests may find a permit.
+ * - {@link room}: a permit may be free for held slots.
+ * - {@link requestRoom}: a permit may be free for held requests.
  * - {@link work}: the storage may have pending work for a free permit.
  */
 export class Capacity implements Alarm {
@@ -58,25 +58,27 @@ export class Capacity implements Alarm {
   readonly #prefetch: number
   readonly #latency: HandlerLatency
   #held = 0
-  /** Holders without a permit by `orderAt`, then in the order of arrival. `since`: monotonic instant of the arrival. */
+  /** Holders that wait for a permit, sorted by `orderAt`, then by arrival. `since`: monotonic instant of the arrival. */
   readonly #waiting: { readonly holder: PermitHolder; readonly since: number }[] = []
   #reserved = 0
-  /** How many of the reserved permits belong to requests that are being created. */
+  /** Number of reserved permits that belong to requests in creation. */
   #requested = 0
   /** Whether the storage has due pending work, as far as this node knows. */
   hasBacklog = false
-  /** The last occurrence of a claim that left more work in the storage; `null`: unknown. */
+  /** The last occurrence of the latest claim that left more work in the storage; `null`: unknown. */
   #lastTaken: Ordered | null = null
-  /** Milliseconds after which the launcher tries held slots again; 0: no slot is held. */
+  /** Milliseconds until the launcher tries held slots again; 0: no slot is held. */
   heldForMs = 0
-  /** Monotonic instant at which a run last gave its permit back without being lost. */
+  /** Monotonic instant at which this node last got a permit back from a run that it had not lost. */
   #leftAt = Number.NEGATIVE_INFINITY
-  /** How many due slots may be stored behind the backlog. Each claim from the backlog adds {@link joinShare} per run. */
+  /**
+   * How many due slots the node may still store behind the backlog. Each run claimed from the backlog adds {@link joinShare}.
+   */
   #mayJoin = 0
-  /** Numbers of occurrences of the present backlog that this node has stored, and that it has claimed. */
+  /** How many occurrences of the current backlog this node has stored, and how many it has claimed. */
   #stored = 0
   #claimed = 0
-  /** False if this node had to claim at least half of what it stored in the last backlog. */
+  /** False if this node had to claim at least half of the occurrences that it stored in the last backlog. */
   #othersHaveRoom = true
   #holdsRequests = false
   #filling = false
@@ -96,21 +98,21 @@ export class Capacity implements Alarm {
 
   // ------------------------------------------------------------------------------------------------------------- room
 
-  /** How many occurrences wait for a permit. Their handlers have not been called. */
+  /** Number of occurrences that wait for a permit. Their handlers have not been called. */
   get waitingCount(): number {
     return this.#waiting.length
   }
 
-  /** Permits that are neither held nor reserved. Negative while more are reserved than there are. */
+  /** Permits that are neither held nor reserved. Negative while more permits are reserved than exist. */
   get #free(): number {
     return this.#limit - this.#held - this.#reserved
   }
 
   /** How many due slots of a job with these settings may start now: the free permits plus the prefetch. */
   roomForSlot({ executionTimeoutMs, onInterrupted, startRate }: JobSettings): number {
-    // A crash also interrupts prefetched occurrences. If `onInterrupted` fails interrupted occurrences, the node prefetches
-    // none. With a start rate it prefetches none either, because a prefetched occurrence that is handed back uses up a start.
-    // The wait for a permit counts towards the execution timeout.
+    // A crash also interrupts prefetched occurrences, so a job whose `onInterrupted` fails them gets no prefetch. A job with a
+    // start rate gets none either, because releasing a prefetched occurrence uses up a start. The wait for a permit counts
+    // towards the execution timeout.
     const canWait = executionTimeoutMs >= 10 * longestWaitMs && onInterrupted === 'retry' && startRate === null
     const ahead = canWait ? Math.min(this.#prefetch, this.#latency.soonStarted) : 0
     return Math.max(0, this.#free + ahead - this.#waiting.length)
@@ -135,16 +137,20 @@ export class Capacity implements Alarm {
     return Math.min(this.#free, share - this.#requested)
   }
 
-  /** Returns whether an end may take the next occurrence of its job. Other waiting work may be older and has precedence. */
+  /**
+   * Returns whether a run that ends may take the next occurrence of its job. Other waiting work may be older and has
+   * precedence.
+   */
   roomForNext(): boolean {
     const isAwaited = this.heldForMs > 0 || this.#holdsRequests || this.#waiting.length > 0
     return this.#free > 0 && !this.hasBacklog && !isAwaited && !this.#stopped
   }
 
   /**
-   * Returns how many of the `waiting` requests the caller sends now. `waitedMs`: the wait of the oldest request. If a burst
-   * will probably find permits within {@link longestWaitMs}, the result is the number of free permits, and
-   * {@link requestRoom} follows. Otherwise the caller sends all, and requests without a permit become pending in the storage.
+   * Returns how many of the `waiting` requests the caller may send to the storage now. `waitedMs`: the wait of the oldest
+   * request. If a burst will probably find permits within {@link longestWaitMs}, the result is the number of free permits, and
+   * {@link requestRoom} follows. Otherwise the caller sends all requests, and those without a permit become pending in the
+   * storage.
    */
   admitRequests(waiting: number, waitedMs: number): number {
     const room = Math.max(0, this.#roomForRequests)
@@ -155,9 +161,10 @@ export class Capacity implements Alarm {
   }
 
   #findRoomSoon(waiting: number, waitedMs: number): boolean {
-    // On a virtual clock, time does not pass while a caller waits.
+    // On a virtual clock, time does not pass while a caller waits, so requests do not wait for permits.
     if (this.#engine.clock.isAuthoritative === true || this.#stopped) return false
-    // The rest of a held burst stays held. A request that is stored as pending creates a backlog for all later requests.
+    // The remaining requests of a held burst stay held. A request that is stored as pending creates a backlog for all later
+    // requests.
     const isBurst = waiting >= worthACall || this.#holdsRequests
     return isBurst && waitedMs < longestWaitMs && this.#latency.waitMs(waiting) < longestWaitMs
   }
@@ -186,7 +193,7 @@ export class Capacity implements Alarm {
 
   // ---------------------------------------------------------------------------------------------------------- permits
 
-  /** Starts the holder, or lets it wait for a permit. */
+  /** Starts the holder if a permit is free. Otherwise the holder waits for a permit. */
   enter(holder: PermitHolder): void {
     if (this.#held < this.#limit) {
       this.#start(holder)
@@ -194,7 +201,7 @@ export class Capacity implements Alarm {
     }
     if (this.#waiting.length === 0) this.#engine.agenda.setAlarm(this, longestWaitMs)
     holder.permit = 'awaited'
-    // Sorted on insertion, because the queue is short and nearly all holders join at the end.
+    // Insertion keeps the waiting holders sorted: the queue is short, and nearly all holders join at its end.
     let index = this.#waiting.length
     while (index > 0 && (this.#waiting[index - 1]?.holder.orderAt ?? 0) > holder.orderAt) index--
     this.#waiting.splice(index, 0, { holder, since: this.#engine.clock.monotonic() })
@@ -207,8 +214,8 @@ export class Capacity implements Alarm {
   }
 
   /**
-   * The holder gives its permit back, or stops waiting for one. `heldMs`: how long its handlers ran, also if the engine
-   * aborted them; `null` if the run was lost, so that its end tells nothing about handlers. A second call has no effect.
+   * The holder gives its permit back, or stops waiting for a permit. `heldMs`: how long its handlers ran, also if the engine
+   * aborted them; `null` if the node lost the run. A second call has no effect.
    */
   leave(holder: PermitHolder, heldMs: number | null): void {
     const { permit } = holder
@@ -233,7 +240,7 @@ export class Capacity implements Alarm {
   }
 
   #fill(): void {
-    // A handler that ends at once calls this method again while it is being started.
+    // A handler that ends synchronously calls this method again during its own start.
     if (this.#stopped || this.#filling || this.#waiting.length === 0) return
     this.#filling = true
     while (this.#held < this.#limit) {
@@ -245,7 +252,7 @@ export class Capacity implements Alarm {
     if (this.#waiting.length === 0) this.#engine.agenda.cancelAlarm(this)
   }
 
-  /** Hands back the occurrences that have waited longer than {@link longestWaitMs}, for nodes with a free permit. */
+  /** Releases occurrences that have waited for a permit longer than {@link longestWaitMs}, so that peers may claim them. */
   ring(): void {
     const now = this.#engine.clock.monotonic()
     for (const { holder, since } of this.#waiting.toSorted((one, other) => one.since - other.since)) {
@@ -259,7 +266,7 @@ export class Capacity implements Alarm {
     }
   }
 
-  /** From now on no waiting occurrence starts. */
+  /** After this call no waiting occurrence starts. */
   stop(): void {
     this.#stopped = true
   }
@@ -267,15 +274,15 @@ export class Capacity implements Alarm {
   // ------------------------------------------------------------------------------------------------------------- hold
 
   /**
-   * Returns whether the launcher holds a due slot back, and sets {@link heldForMs}. If not, the launcher creates its
-   * occurrence, which starts if a permit is free and is stored as pending otherwise. `taken`: how many slots of the same
-   * launch come before it.
+   * Returns whether the launcher holds a due slot back, and sets {@link heldForMs}. If it does not, the launcher creates the
+   * slot's occurrence, which starts if a permit is free and otherwise becomes pending. `taken`: how many slots of the same
+   * launch precede this slot.
    *
-   * - Without a backlog, a slot without a permit is held for {@link longestWaitMs}. Then the node stores up to `limit`
-   *   slots for other nodes, unless it had to claim such slots itself. While runs are quick, it holds the rest until half
-   *   of their misfire threshold has passed.
-   * - With a backlog, which is older and has precedence, the slot is held if this node works off the backlog quickly. After
-   *   half of its misfire threshold, the slot is stored as pending, as far as {@link joinShare} allows.
+   * - Without a backlog, a slot without a permit is held for {@link longestWaitMs}. Then the node stores up to `limit` slots
+   *   for other nodes, unless it had to claim the slots that it stored before. While runs are quick, it holds all further slots
+   *   until half of their misfire threshold has passed.
+   * - With a backlog, which has precedence because it is older, the slot is held if this node works off the backlog quickly.
+   *   After half of its misfire threshold, the slot is stored as pending, as far as {@link joinShare} allows.
    * - A slot that is more urgent than the backlog is not held, because the next claim takes it from the storage.
    *
    * `slot` and `now` are epoch ms.
@@ -287,11 +294,14 @@ export class Capacity implements Alarm {
     return this.heldForMs > 0
   }
 
-  /** `beyond`: how many earlier slots find no permit either; negative if this slot finds one. */
+  /**
+   * Returns the ms for which a slot waits for a permit. `beyond`: number of earlier slots without a permit; negative if this
+   * slot gets one.
+   */
   #holdForPermit(beyond: number, lateMs: number, patienceMs: number): number {
     if (beyond < 0 || lateMs >= patienceMs) return 0
     if (lateMs < longestWaitMs) return Math.min(longestWaitMs, patienceMs) - lateMs
-    // Storing more slots than other nodes have permits for would only take time from runs.
+    // If the node stored more slots than peers have permits for, it would only delay its own runs.
     const isOffered = beyond < this.#limit && this.#othersHaveRoom
     return !isOffered && this.#worksQuickly ? Math.min(longestWaitMs, patienceMs - lateMs) : 0
   }
@@ -304,7 +314,7 @@ export class Capacity implements Alarm {
     return false
   }
 
-  /** Whether handlers are quick, and a run has given its permit back within {@link longestRestMs}. */
+  /** Whether handlers are quick, and a run has given its permit back in the last {@link longestRestMs}. */
   get #worksQuickly(): boolean {
     return this.#latency.isQuick && this.#engine.clock.monotonic() - this.#leftAt < longestRestMs
   }
@@ -317,14 +327,16 @@ export class Capacity implements Alarm {
     this.work.send()
   }
 
-  /** As {@link workAppeared}, for work that this node has stored. */
+  /** Like {@link workAppeared}, for pending work that this node itself has stored. */
   workStored(handlerKey: string): void {
     this.#stored++
     this.turns.stored(handlerKey)
     this.workAppeared()
   }
 
-  /** A claim has taken `taken` occurrences; the last of them is `last`. `more`: the claim left due work in the storage. */
+  /**
+   * Records that a claim has taken `taken` occurrences, with `last` as the last one. `more`: due work is left in the storage.
+   */
   workLeft(more: boolean, taken: number, last?: Ordered): void {
     this.hasBacklog = more
     this.#claimed += taken
@@ -340,34 +352,34 @@ export class Capacity implements Alarm {
     if (this.#holdsRequests) this.requestRoom.send()
   }
 
-  /** Another node has launched a due slot of this node before this node found a permit. */
+  /** A peer has launched a due slot for which this node had no permit, so peers have free permits. */
   peerHasRoom(): void {
     this.#othersHaveRoom = true
   }
 
-  /** Tells the claimer that there may be room for the backlog. */
+  /** Tells the claimer that a permit may be free for the backlog. */
   offerRoom(): void {
     if (this.hasBacklog) this.work.send()
   }
 }
 
-/** Estimates how fast permits become free. The estimate assumes that all handlers are as slow as the slowest recent one. */
+/** Estimates how soon permits become free. The estimate assumes that all handlers are as slow as the slowest recent handler. */
 export class HandlerLatency {
   readonly #permits: number
-  /** Infinite until the first handler has ended. */
+  /** Duration of the slowest recent handler, in ms; infinite until the first handler has ended. */
   #slowestMs = Number.POSITIVE_INFINITY
 
   constructor(permits: number) {
     this.#permits = permits
   }
 
-  /** An occurrence has given its permit back. Its handlers ran for this many milliseconds, without storage calls. */
+  /** Records that an occurrence has given its permit back. `durationMs`: how long its handlers ran, without storage calls. */
   held(durationMs: number): void {
     const remembered = Number.isFinite(this.#slowestMs) ? this.#slowestMs * decay : 0
     this.#slowestMs = Math.max(durationMs, remembered)
   }
 
-  /** A prefetched occurrence has found no permit for this many milliseconds. */
+  /** Records that a prefetched occurrence has waited `durationMs` without getting a permit. */
   stalled(durationMs: number): void {
     if (durationMs > this.#slowestMs) this.#slowestMs = durationMs
   }
@@ -376,39 +388,41 @@ export class HandlerLatency {
     return this.#slowestMs <= longestWaitMs
   }
 
-  /** How many occurrences beyond the permits will find a permit within 5 % of {@link longestWaitMs}. */
+  /** Number of occurrences beyond the permits that will get a permit within 5 % of {@link longestWaitMs}. */
   get soonStarted(): number {
     const startedMs = (this.#permits * longestWaitMs) / 20
     return this.#slowestMs === 0 ? Number.POSITIVE_INFINITY : Math.floor(startedMs / this.#slowestMs)
   }
 
-  /** Milliseconds until the last of `count` occurrences finds a permit; 0 before the first handler has ended. */
+  /**
+   * Estimated milliseconds until the last of `count` waiting occurrences gets a permit; 0 before the first handler has ended.
+   */
   waitMs(count: number): number {
     return Number.isFinite(this.#slowestMs) ? (count * this.#slowestMs) / this.#permits : 0
   }
 }
 
 /**
- * Gives each job with waiting work its turn while more waits in the storage than this node has room for. A claim takes
+ * Gives each job with waiting work its turn while more work waits in the storage than this node has permits for. A claim takes
  * the oldest work first, so thousands of requests of one job would delay all other jobs.
  *
- * Turns go in rounds. A job has had its turn when this node has begun {@link runsPerTurn} runs of it in the round. A look
- * is a claim that leaves out the jobs that have had their turn. The round ends with the look that finds nothing; the next
+ * Turns go in rounds. A job has had its turn when this node has begun {@link runsPerTurn} runs of it in the round. A look is a
+ * claim that leaves out the jobs that have had their turn. The first look that finds no occurrence ends the round; the next
  * claim takes from all jobs.
  *
- * Priority has precedence. Claims never leave out a job with a priority above 0. After a run with a priority below 0 has
- * begun, its round has no further looks.
+ * Priority has precedence. Claims never leave out a job with a priority above 0. After a run with a priority below 0 has begun,
+ * the round has no further looks.
  *
  * A handler key identifies a job here. Jobs whose tasks name the same handlers share a turn.
  */
 export class FairTurns {
   readonly #clock: Pick<Clock, 'monotonic'>
-  /** Runs that this node has begun in this round, by handler key. */
+  /** Number of runs that this node has begun in this round, by handler key. */
   #begun = new Map<string, number>()
   #hasBegunLow = false
   /** Handler keys of the jobs that had their turn in the last round; `null`: unknown. */
   #lastRound: ReadonlySet<string> | null = null
-  /** Monotonic instants: of the next look, and of the first that the cost of the last look allows. */
+  /** Monotonic instants: of the next look, and of the earliest next look that the duration of the last look allows. */
   #nextAt = Number.NEGATIVE_INFINITY
   #soonestAt = Number.NEGATIVE_INFINITY
 
@@ -424,7 +438,7 @@ export class FairTurns {
   }
 
   /**
-   * Returns whether the job is a newcomer: it had no turn in the last round, and has had none in this round. Before the first
+   * Returns whether the job is a newcomer: it had no turn in the last round and has had no turn in this round. Before the first
    * round has ended, no job is a newcomer.
    */
   isNewcomer(handlerKey: string): boolean {
@@ -433,8 +447,8 @@ export class FairTurns {
   }
 
   /**
-   * This node has stored due work of a job. If the job is a newcomer, the jobs of the last round count as served, so that the
-   * next look leaves them out.
+   * Records that this node has stored due work of a job. If the job is a newcomer, the next look leaves out the jobs of the
+   * last round, so that it finds the newcomer.
    */
   stored(handlerKey: string): void {
     if (!this.isNewcomer(handlerKey)) return
@@ -442,7 +456,7 @@ export class FairTurns {
     this.#nextAt = this.#soonestAt
   }
 
-  /** This node begins a run of a job. */
+  /** Records that this node begins a run of a job. */
   begun(handlerKey: string, occurrence: Ordered): void {
     const forwardMs = occurrence.scheduledAt - orderAt(occurrence)
     if (forwardMs < 0) this.#hasBegunLow = true
@@ -451,14 +465,14 @@ export class FairTurns {
     if (this.#begun.size > mostInRound) this.clear()
   }
 
-  /** A claim from all jobs leaves nothing, so no job waits for its turn. */
+  /** Ends the round: a claim from all jobs has left no work, so no job waits for its turn. */
   clear(): void {
     this.#begun.clear()
     this.#hasBegunLow = false
     this.#lastRound = null
   }
 
-  /** Records a look. `tookMs`: the duration of the storage call. */
+  /** Records the result of a look. `tookMs`: the duration of its storage call. */
   looked(hasFound: boolean, tookMs: number): void {
     const now = this.#clock.monotonic()
     this.#soonestAt = now + pauseFactor * tookMs

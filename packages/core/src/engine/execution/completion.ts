@@ -1,7 +1,7 @@
 import { JobistemerError, printValue } from '../../errors.ts'
 import type { TaskRunRecord } from '../../storage/occurrence-record.ts'
 
-/** A task that adopts a completion if the transaction commits after the handler has ended. */
+/** A task that adopts a completion whose transaction commits after the task's handler has ended. */
 interface CompletingTask {
   adopt(stored: Completion): void
 }
@@ -17,26 +17,26 @@ export interface Completion {
 /**
  * The completions that the handlers of one occurrence have written in their own transactions.
  *
- * The engine does not observe the commit. After the first call of `complete`, it does not know what the storage holds. So
- * the execution settles nothing else until the handler has ended. Then it reads the record, which decides whether the
- * completion was committed. See decision 0014.
+ * The engine does not observe the commit. After the first call of `complete`, the engine does not know what the storage holds.
+ * So the execution settles nothing else until the handler has ended. Then the execution reads the record, which decides whether
+ * the completion was committed. See decision 0014.
  */
 export class Completions {
   /**
-   * Each settle item carries this number: the last sequence that was assigned before the first completion. The storage rejects
-   * the item if the stored sequence is above it, because then a completion was committed that this execution has not read.
+   * The last sequence that was assigned before the first completion; each settle item carries this number. If the stored
+   * sequence is higher, the storage rejects the item, because a completion was committed that this execution has not read.
    * `null`: no completion can still commit.
    */
   upTo: number | null = null
-  /** The completions whose transactions may be committed, or may still commit. */
+  /** Completions whose transaction has been committed or may still commit. */
   #said: Completion[] = []
-  /** The task whose handler has called `complete` and may still commit. */
+  /** The task whose handler has called `complete`, as long as its transaction may commit; `null`: no task. */
   #open: CompletingTask | null = null
-  /** A storage call that writes a completion is in progress. */
+  /** Whether a storage call that writes a completion is in progress. */
   isWriting = false
   readonly #waiting = new Set<() => void>()
 
-  /** A handler has begun to complete its task, and the engine does not know yet whether the transaction is committed. */
+  /** Whether a handler has called `complete`, and the engine does not know yet whether the transaction is committed. */
   get isOpen(): boolean {
     return this.#open !== null
   }
@@ -67,29 +67,29 @@ export class Completions {
   }
 
   /**
-   * A transaction was committed after {@link close}. Holds settles back again until the execution has read from the record
-   * which completion is stored.
+   * Records that a transaction was committed after {@link close}. Until the execution has read from the record which completion
+   * is stored, it settles nothing.
    */
   reopen(): void {
     this.#open = this.#said.at(-1)?.task ?? null
   }
 
   /**
-   * The execution has read the record after the handler's end, so it may settle again. Keeps {@link upTo}, because a
-   * transaction that the record did not show may still commit.
+   * Records that the execution has read the record after the handler's end, so it may settle again. Keeps {@link upTo}, because
+   * a transaction that the record did not show may still commit.
    */
   close(): void {
     this.#open = null
     for (const go of [...this.#waiting]) go()
   }
 
-  /** The storage has one of the completions, or a later settle that excludes all of them. */
+  /** Records that the storage has one of the completions, or a later settle that prevents all of them from committing. */
   settle(): void {
     this.upTo = null
     this.#said = []
   }
 
-  /** Resolves when no other task's handler may commit. Rejects with the abort reason of the signal. */
+  /** Resolves when no handler of another task may commit. Rejects with the abort reason of the signal. */
   async awaitTurn(task: CompletingTask, signal: AbortSignal): Promise<void> {
     signal.throwIfAborted()
     while (this.#open !== null && this.#open !== task) {
@@ -107,7 +107,7 @@ export class Completions {
   }
 }
 
-/** The error of a handler that ended before its transaction was committed. */
+/** The error of a handler that called `complete` and ended before its transaction was committed. */
 export function notCommitted(taskName: string): JobistemerError {
   return new JobistemerError('TRANSACTION_NOT_COMMITTED', {
     message: `Task ${printValue(taskName)} was completed in a transaction that was not committed when its handler ended.`,
@@ -117,7 +117,7 @@ export function notCommitted(taskName: string): JobistemerError {
   })
 }
 
-/** The error of a second `complete` for the same task: after a stored one, or in the same transaction. */
+/** The error of a second call of `complete` for the same task, after a stored completion or in the same transaction. */
 export function alreadyCompleted(taskName: string): JobistemerError {
   return new JobistemerError('ALREADY_COMPLETED', {
     message: `Task ${printValue(taskName)} has been completed in a transaction before.`,
@@ -127,7 +127,7 @@ export function alreadyCompleted(taskName: string): JobistemerError {
   })
 }
 
-/** The error of a handler that uses its context after its attempt has ended. */
+/** The error of a handler that uses its context after the attempt has ended. */
 export function attemptOver(taskName: string, attempt: number): JobistemerError {
   return new JobistemerError('ATTEMPT_OVER', {
     message: `Attempt ${attempt} of task ${printValue(taskName)} has ended.`,

@@ -6,7 +6,7 @@ import type { AttemptTrace } from '../../tracing/tracing.ts'
 import { runUserCode } from '../runtime/own-context.ts'
 import type { OccurrenceSource } from './task-context.ts'
 
-// Events, log lines and hooks of one running occurrence. These are functions, to avoid an allocation per occurrence.
+// Events, log lines and hooks of a running occurrence are functions, because an object would cost an allocation per occurrence.
 
 export function emitStarted(source: OccurrenceSource): void {
   const { events } = source.engine
@@ -38,7 +38,10 @@ export function emitAttemptProgressed(
   events.emit('attempt.progressed', { ...namesOf(source), task, attempt, fraction, message })
 }
 
-/** `error`: what the handler threw; `undefined` if it did not throw. `retryInMs`: `null` if no retry follows. */
+/**
+ * Reports the end of an attempt. `error`: the value that the handler threw; `undefined` if it threw none. `retryInMs`: ms until
+ * the retry; `null` if no retry follows.
+ */
 export function emitAttemptEnded(
   source: OccurrenceSource,
   task: string,
@@ -85,7 +88,10 @@ export function emitReleased(source: OccurrenceSource, reason: string | null): v
   source.engine.events.emit('occurrence.released', { ...namesOf(source), reason })
 }
 
-/** `isCanceled`: the occurrence was canceled by force. Otherwise it has another owner. */
+/**
+ * Reports that this node has lost the occurrence. `isCanceled`: a forced cancel ended the occurrence. Otherwise it has another
+ * owner.
+ */
 export function emitLost(source: OccurrenceSource, isCanceled: boolean): void {
   const { engine, occurrence } = source
   const event = { ...namesOf(source), fencingToken: occurrence.token }
@@ -95,7 +101,10 @@ export function emitLost(source: OccurrenceSource, isCanceled: boolean): void {
   engine.logger.warn({ job, occurrenceId, scheduledAt, fencingToken }, `occurrence lost: ${what}`)
 }
 
-/** `isToldBefore`: the node that canceled the occurrence by force has already emitted `occurrence.finished`. */
+/**
+ * Reports the end of an occurrence. `isToldBefore`: the node that canceled the occurrence by force has already emitted
+ * `occurrence.finished`.
+ */
 export function emitFinished(source: OccurrenceSource, report: ExecutionReport, isToldBefore: boolean): void {
   const event = { ...namesOf(source), report }
   source.engine.events.emit('occurrence.finished', isToldBefore ? { ...event, isToldBefore } : event)
@@ -109,7 +118,7 @@ export async function callHook(
 ): Promise<void> {
   try {
     const { engine, trace } = source
-    // The async function turns a thenable that the hook returns into a native promise.
+    // If the hook returns a thenable, the async function turns that into a native promise.
     const called = async (): Promise<void> => await call()
     await runUserCode(engine, () => (trace === null ? called() : trace.within(called)))
   } catch (error) {
@@ -117,7 +126,7 @@ export async function callHook(
   }
 }
 
-/** Calls a task's `retryIf`. If that throws or returns a promise, the failure is reported, and the task is retried. */
+/** Calls a task's `retryIf`. If `retryIf` throws or returns a promise, the node reports the failure and retries the task. */
 export function allowsRetry(source: OccurrenceSource, call: () => unknown): boolean {
   try {
     const answer = runUserCode(source.engine, call)

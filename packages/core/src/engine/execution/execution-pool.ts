@@ -12,7 +12,7 @@ import { NextOccurrenceTaker, type Relay } from './next-runs.ts'
 import { createSettler, DelayedReports, type Settler } from './settler.ts'
 import type { StartedOccurrence } from './execution-report.ts'
 
-/** The executions of this node, from claim or creation to the acknowledged end. An execution starts when it has a permit. */
+/** The executions of this node, from claim or creation to the acknowledged end. An execution starts when it gets a permit. */
 export class ExecutionPool implements ExecutionOwner {
   readonly engine: EngineContext
   readonly settler: Settler
@@ -22,8 +22,8 @@ export class ExecutionPool implements ExecutionOwner {
   readonly #capacity: Capacity
   readonly #executions = new RenewedMap<OccurrenceId, Execution>()
   /**
-   * Occurrences that this node has left to the reaper because the storage rejected their end. In the storage they are still
-   * `running` with this owner, so the claimer must not treat them as claims with a lost answer.
+   * Occurrences that this node has left to the reaper because the storage rejected their end. In the storage this node still
+   * runs them. Without this set, the claimer would take them for claims whose answer was lost.
    */
   readonly #left = new Set<OccurrenceId>()
   /**
@@ -31,17 +31,17 @@ export class ExecutionPool implements ExecutionOwner {
    * of forced cancels.
    */
   #hooks = 0
-  /** The synchronous part of an `onComplete` hook is on the call stack. */
+  /** Whether the synchronous part of an `onComplete` hook is on the call stack. */
   #isCallingBack = false
-  /** That hook has requested a shutdown. */
+  /** Whether the `onComplete` hook on the call stack has requested a shutdown. */
   #isToldToStop = false
   #whenEmpty: (() => void)[] = []
-  /** New executions are handed back if they only wait for retries after this monotonic instant; `null`: no limit. */
+  /** New executions are released if they only wait for retries after this monotonic instant; `null`: no limit. */
   waitsUntil: number | null = null
   /** Continues backfills. */
   relay: Relay | null = null
   #isDraining = false
-  /** The node is partitioned. */
+  /** Whether the node is partitioned. */
   #isIsolated = false
 
   constructor(engine: EngineContext, capacity: Capacity, children: Children) {
@@ -71,29 +71,31 @@ export class ExecutionPool implements ExecutionOwner {
     return this.#executions.get(id)
   }
 
-  /** Returns whether this node runs the occurrence, or has ended it and left it to the reaper. */
+  /** Returns whether this node runs the occurrence, or has left its end to the reaper. */
   knows(id: OccurrenceId): boolean {
     return this.#executions.has(id) || this.#left.has(id)
   }
 
-  /** Adds an execution, which starts now or when it has a permit. The storage already names this node as the owner. */
+  /** Adds an execution, which starts when it gets a permit. The storage already names this node as the owner. */
   run(options: {
     readonly job: RegisteredJob
     readonly plan: JobPlan
     readonly occurrence: StartedOccurrence
     readonly runs: readonly TaskRunRecord[]
     readonly fresh: boolean
-    /** The claim stands for the first attempts; the storage has no other record of them. */
+    /** The storage has no record of the first attempts except the claim, which stands for them. */
     readonly isUnreported?: boolean
   }): void {
     const { id } = options.occurrence
     this.#left.delete(id)
-    // A peer has released the occurrence and this node has claimed it again, before this node noticed the loss.
+    // A peer has released the occurrence, and this node has claimed it again before it noticed the loss of the earlier
+    // execution.
     this.#executions.get(id)?.lose()
     const execution = new Execution(this, options, this.waitsUntil)
     this.#executions.set(id, execution)
     if (options.isUnreported === true) this.delayedReports.add(execution)
-    // A storage call was in progress when the shutdown began. No handler of this occurrence is called.
+    // The storage call that took this occurrence was in progress when the shutdown began. No handler of the occurrence is
+    // called.
     if (this.#isDraining) execution.shutDown()
     else if (this.#isIsolated) execution.isolate()
     if (!execution.isOpen) return
@@ -121,7 +123,7 @@ export class ExecutionPool implements ExecutionOwner {
 
   closing(execution: Execution): void {
     this.#capacity.leave(execution, execution.workingMs)
-    // Claims from the backlog before the end is settled, so that claim and settle overlap.
+    // The claimer claims from the backlog before the execution settles its end, so that claim and settle overlap.
     this.#capacity.offerRoom()
   }
 
@@ -132,11 +134,11 @@ export class ExecutionPool implements ExecutionOwner {
   closed(execution: Execution): void {
     this.delayedReports.delete(execution)
     const { id } = execution.occurrence
-    // If this node has claimed the occurrence again, the map holds another execution under the same id.
+    // If this node has claimed the occurrence again, the map has the new execution under the same id.
     if (this.#executions.get(id) === execution) this.#executions.delete(id)
     this.#lookWhetherEmpty()
     this.#capacity.leave(execution, null)
-    // A second offer after `closing`, because the end may have woken a queued occurrence.
+    // The end may have woken a queued occurrence since `closing`, so the claimer gets a second offer.
     this.#capacity.offerRoom()
   }
 
@@ -152,7 +154,7 @@ export class ExecutionPool implements ExecutionOwner {
     this.#isToldToStop = outer.isToldToStop
   }
 
-  /** The caller requests a shutdown. If the caller is a hook, the shutdown does not wait for that hook. */
+  /** Called when a shutdown is requested. If a hook requests the shutdown, the shutdown does not wait for that hook. */
   shutdownAsked(): void {
     if (this.#isCallingBack) this.#isToldToStop = true
   }
@@ -177,7 +179,7 @@ export class ExecutionPool implements ExecutionOwner {
   }
 
   /**
-   * Starts no further execution, and hands back executions that have not begun, including later ones. Executions that have
+   * Starts no further execution, and releases executions that have not begun, including those added later. Executions that have
    * begun may continue for `graceMs`.
    */
   drain(graceMs: number): void {
@@ -193,14 +195,14 @@ export class ExecutionPool implements ExecutionOwner {
     for (const execution of [...this.#executions.values()]) execution.shutDown()
   }
 
-  /** The shutdown no longer waits for the executions. */
+  /** Called when the shutdown no longer waits for the executions. */
   abandon(): void {
     for (const execution of this.#executions.values()) execution.abandon()
   }
 
   /** Resolves when there are no executions and all hooks have ended. */
   async emptied(): Promise<void> {
-    // The last execution closes before its hook is called, so one check is not enough.
+    // The last execution closes before its hook is called, so the loop checks again after each wait.
     while (this.#executions.size > 0 || this.#hooks > 0) {
       await new Promise<void>((resolve) => {
         this.#whenEmpty.push(resolve)

@@ -41,14 +41,14 @@ export function reportOf(
   }
 }
 
-/** The backfill of a run, in the form of the public API; `null` if the run belongs to none. */
+/** Returns the backfill of a run, in the form of the public API; `null` if the run belongs to no backfill. */
 export function backfillOf({ backfill, requestKey }: OccurrenceDetails): BackfillReference | null {
   if (backfill === undefined) return null
   const { slot, from, to, which, order } = backfill
   return { key: requestKey as string, slot: new Date(slot), from: new Date(from), to: new Date(to), which, order }
 }
 
-/** Returns a task run with the ids that derive from its job, occurrence and task name. */
+/** Returns the report on a task run, with the ids that derive from its job, occurrence and task name. */
 export function taskReportOf(jobId: JobId, occurrenceId: OccurrenceId, run: TaskRunRecord): TaskReport {
   const id = taskId(jobId, run.task)
   const runId = taskRunId(occurrenceId, id)
@@ -83,7 +83,10 @@ export function taskReportOf(jobId: JobId, occurrenceId: OccurrenceId, run: Task
   }
 }
 
-/** If an attempt ends during its retry interval, its `startedAt` is the planned start, which lies after `endedAt`. */
+/**
+ * Returns the start of an attempt for display. If an attempt ends during its retry interval, its `startedAt` is the planned
+ * start, which lies after `endedAt`.
+ */
 function startOf({ startedAt, endedAt }: AttemptRecord): number {
   return endedAt === null ? startedAt : Math.min(startedAt, endedAt)
 }

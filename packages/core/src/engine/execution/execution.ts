@@ -52,35 +52,37 @@ export interface ExecutionOwner {
   readonly relay: Relay | null
   readonly delayedReports: DelayedReports
   /**
-   * No task of the execution has an attempt, and none may start. The execution still has to settle its end or its release,
-   * which needs no permit.
+   * Called when no task of the execution has an attempt and no task may start. The execution still has to settle its end or its
+   * release, which needs no permit.
    */
   closing(execution: Execution): void
-  /** The handlers were called, but the storage rejected the end. The reaper will release the occurrence. */
+  /** Called when handlers ran, but the storage rejected the end of the occurrence. The reaper will release the occurrence. */
   leftToReaper(execution: Execution): void
-  /** The execution has ended on this node: finished, released or lost. */
+  /** Called when the execution has ended on this node: finished, released or lost. */
   closed(execution: Execution): void
-  /** A shutdown waits for this promise: a taken occurrence that is about to start, or the report of a forced cancel. */
+  /** Adds a promise that a shutdown waits for: the start of a taken occurrence, or the report of a forced cancel. */
   reporting(starting: Promise<void>): void
   /**
    * Calls the hook `onComplete`. A shutdown waits for the hook, unless the synchronous part of the hook requested the
    * shutdown.
    */
   callingBack(hook: () => Promise<void>): void
-  /** The storage has a pending occurrence: this one after a release, or another one that this end woke. */
+  /**
+   * Called when the storage has a pending occurrence: this occurrence after a release, or the next occurrence that this end
+   * woke.
+   */
   woken(): void
 }
 
 const notHalted = null
 
-// Shared by all executions: a node may end tens of thousands of them per second.
+// The empty list that all executions share: a node may end tens of thousands of executions per second.
 const noRuns: readonly TaskRunRecord[] = Object.freeze([])
 const progressed: SettleChange = Object.freeze({ kind: 'progress' })
 
 /**
- * One occurrence that runs on this node. The execution decides which task starts next and when the occurrence ends, and
- * settles each step. It calls a handler only after the storage has acknowledged the attempt. A claim acknowledges the
- * first attempts.
+ * Runs one occurrence on this node. The execution decides which task starts next and when the occurrence ends, and settles each
+ * step. It calls a handler only after the storage has acknowledged the attempt. A claim acknowledges the first attempts.
  */
 export class Execution implements Settling, Alarm, PermitHolder, TaskOwner {
   at: number = 0
@@ -92,50 +94,52 @@ export class Execution implements Settling, Alarm, PermitHolder, TaskOwner {
   readonly engine: EngineContext
   readonly #plan: JobPlan
   readonly #tasks: readonly TaskProgress[]
-  /** Runs of tasks that are not in the plan. */
+  /** Task runs of the occurrence whose tasks are not in the plan. */
   readonly #foreignRuns: readonly TaskRunRecord[]
   #sequence = 0
-  /** Monotonic instant of {@link start}; `null` while the execution waits for a permit. */
+  /** Monotonic instant at which {@link start} was called; `null` while the execution waits for a permit. */
   #beganAt: number | null = null
-  /** Monotonic instant from which handlers may be called. Unless the attempts are fresh, the first acknowledgement sets it. */
+  /** Monotonic instant from which handlers may be called: the start for fresh attempts, otherwise the first acknowledgement. */
   #worksSince: number | null = null
   readonly #isFresh: boolean
   /**
-   * The execution hands the occurrence back as soon as it only waits for retries after this monotonic instant. A shutdown
-   * sets the end of its grace period, and `runDue` the end of its budget. `null`: no limit.
+   * If the execution only waits for retries beyond this monotonic instant, it releases the occurrence. A shutdown sets the end
+   * of its grace period, `runDue` the end of its budget. `null`: no limit.
    */
   #drainsUntil: number | null
   #phase: StateOf<typeof executionTransitions> = 'open'
-  /** The settler has this execution in its queue and has not called {@link takeItem} yet. */
+  /** Whether the settler has this execution in its queue and has not called {@link takeItem} yet. */
   #saying = false
-  /** Handlers have reported progress or log lines that the node has not stored yet. */
+  /** Whether handlers have reported progress or log lines that the node has not stored yet. */
   #isNoted = false
   #keptLogs: KeptLogs | null = null
   /** Completions in transactions of handlers; `null` until the first one, because most handlers never write one. */
   #completions: Completions | null = null
   /**
-   * A settle was requested while a completion was open. {@link decided} requests it again. Not related to
+   * Whether a settle was requested while a completion was open. {@link decided} requests the settle again. Not related to
    * `EngineContext.isHeldBack`, which concerns the whole node.
    */
   #isHeldBack = false
-  /** The settle in progress may take the next occurrence of the job. */
+  /** Whether the settle in progress may take the next occurrence of the job. */
   #isTaking = false
-  /** The run after this one is being created. A settle that was requested before carries no end meanwhile. */
+  /** Whether the next run of the backfill is being created. Until it exists, a settle of this run carries no end. */
   #isHandingOn = false
   trace: RunTrace | null = null
-  /** The trace context of an earlier owner's run. */
+  /** The trace context of the run under an earlier owner. */
   readonly #earlierTrace: TraceContext | null
-  /** The storage has rejected an item without kept logs. Its next rejection leaves the occurrence to the reaper. */
+  /**
+   * Whether the storage has rejected a settle item without kept logs. Another rejection leaves the occurrence to the reaper.
+   */
   #isRefused = false
   misfit: JobistemerError | null = null
   #halt: Halt | null = notHalted
-  /** The end or release in the last settle item; `null`: no item carries one. */
+  /** The end or release in the last settle item; `null`: the last item has none. */
   #finalChange: SettleChange | null = null
   #finalRuns: readonly TaskRunRecord[] = noRuns
 
   /**
-   * `runs`: the stored task runs, or the task runs that the claim stands for. `fresh`: their attempts belong to this
-   * execution and have just started; otherwise they belong to an earlier owner.
+   * `runs`: the stored task runs, or the task runs that the claim stands for. `fresh`: their attempts have just started and
+   * belong to this execution; otherwise they belong to an earlier owner.
    */
   constructor(
     owner: ExecutionOwner,
@@ -171,15 +175,15 @@ export class Execution implements Settling, Alarm, PermitHolder, TaskOwner {
   }
 
   /**
-   * Milliseconds since the first handler could be called: the latency of hooks and handlers, without that of the storage, which
-   * an overloaded node must not take for slow handlers. 0 if no handler could be called.
+   * Milliseconds since the first handler could be called; 0 if no handler could. This latency of hooks and handlers excludes
+   * the storage, so that an overloaded node does not take slow answers for slow handlers.
    */
   get workingMs(): number {
     const now = this.engine.clock.monotonic()
     return now - (this.#worksSince ?? now)
   }
 
-  /** A task has failed whose failure strategy ends the occurrence. Only tasks that always run may still start. */
+  /** Whether a task has failed whose failure strategy ends the occurrence. Then only tasks that always run may still start. */
   get #failedFast(): boolean {
     return this.#tasks.some(({ state, plan }) => state === 'failed' && plan.settings.failureStrategy !== 'continue')
   }
@@ -188,7 +192,7 @@ export class Execution implements Settling, Alarm, PermitHolder, TaskOwner {
     return orderAt(this.occurrence)
   }
 
-  /** Starts the run. The caller has made sure that the storage names this node as the owner. */
+  /** Starts the run. The caller has checked that the storage names this node as the owner. */
   start(): void {
     this.#beganAt = this.engine.clock.monotonic()
     if (this.#isFresh) this.#worksSince = this.#beganAt
@@ -203,7 +207,7 @@ export class Execution implements Settling, Alarm, PermitHolder, TaskOwner {
     }
     const leftMs = Math.min(startedAt + executionTimeoutMs - now, executionTimeoutMs)
     if (leftMs <= 0) {
-      // The storage's answer took longer than the execution timeout. Another node may own the occurrence now.
+      // The storage took longer to answer than the execution timeout. A peer may own the occurrence now.
       this.ring()
       return
     }
@@ -240,8 +244,8 @@ export class Execution implements Settling, Alarm, PermitHolder, TaskOwner {
   }
 
   /**
-   * Stores the trace context without waiting for the acknowledgement; if a handler ends at once, the same call carries its
-   * end. If this node dies before the storage has the context, the next owner cannot continue the trace.
+   * Stores the trace context without waiting for the acknowledgement. If a handler ends at once, the same settle carries the
+   * handler's end. If this node dies before the storage has the context, the next owner cannot continue the trace.
    */
   #keepTrace({ context }: RunTrace): void {
     if (context === null) return
@@ -256,8 +260,9 @@ export class Execution implements Settling, Alarm, PermitHolder, TaskOwner {
   }
 
   /**
-   * Finds a run that must not reach its handlers: its stored row is damaged, or its data do not match the job's schema. A
-   * client without the job's code has no schema, so this node may be the first to check the data. `null`: checked at once.
+   * Checks whether the run must fail before its handlers: its stored row is damaged, or its data do not match the job's schema.
+   * A client without the job's code has no schema, so this node may be the first to check the data. `null`: the check is
+   * already done.
    */
   #checkInput(): Promise<void> | null {
     const { name, payload } = this.job.job
@@ -307,8 +312,8 @@ export class Execution implements Settling, Alarm, PermitHolder, TaskOwner {
   }
 
   /**
-   * The node shuts down, and its grace period ends at `untilMonotonic`. Hands the occurrence back if it has not begun, or
-   * if it only waits for retries after that instant.
+   * Called when the node shuts down, with the end of its grace period. Releases the occurrence if it has not begun, or if it
+   * only waits for retries after `untilMonotonic`.
    */
   drain(untilMonotonic: number): void {
     this.#drainsUntil = untilMonotonic
@@ -325,16 +330,16 @@ export class Execution implements Settling, Alarm, PermitHolder, TaskOwner {
   }
 
   /**
-   * Aborts the attempts and waits for running handlers, without a limit. If a task has not ended by itself then, hands the
-   * occurrence back.
+   * Aborts the attempts and waits for running handlers without a limit. If a task has not ended by itself after its abort,
+   * releases the occurrence.
    */
   shutDown(): void {
     this.#stop({ kind: 'release', reason: 'shutdown' }, 'shutdown')
   }
 
   /**
-   * This node is partitioned: the storage has accepted no heartbeat for 80 % of `deadAfter`, so peers may take over its
-   * runs soon. Hands the occurrence back if its job has `whileIsolated: 'abort'`, because the job must not run twice at the
+   * Called when this node is partitioned: the storage has accepted no heartbeat for 80 % of `deadAfter`, so peers may take over
+   * its runs soon. Releases the occurrence if its job has `whileIsolated: 'abort'`, because the job must not run twice at the
    * same time. Not related to isolated tasks.
    */
   isolate(): void {
@@ -343,15 +348,16 @@ export class Execution implements Settling, Alarm, PermitHolder, TaskOwner {
     if (this.#phase === 'open') for (const task of this.#tasks) task.hurry()
   }
 
-  /** Hands back a prefetched occurrence that has found no permit in time. Its handlers were not called. */
+  /** Releases a prefetched occurrence that has waited too long for a permit. Its handlers were not called. */
   handBack(): void {
     this.#stop({ kind: 'release', reason: 'no_capacity' }, 'no_capacity')
   }
 
-  /** The execution timeout has passed. */
+  /** Called when the execution timeout has passed. */
   ring(): void {
     this.#stop({ kind: 'finish', state: 'failed', reason: 'execution_timeout' }, 'execution_timeout')
-    // Also shortens the wait for handlers that were aborted before: the reaper of a peer will release the occurrence soon.
+    // The timeout also shortens the wait for handlers that were aborted before, because a peer's reaper will release the
+    // occurrence soon.
     if (this.#phase === 'open') for (const task of this.#tasks) task.hurry()
   }
 
@@ -383,16 +389,16 @@ export class Execution implements Settling, Alarm, PermitHolder, TaskOwner {
   }
 
   settled(item: SettleItem, answer: SettleAnswer): void {
-    // This node owns the taken occurrence even if it has lost this one.
+    // This node owns the taken occurrence even if the node has lost the occurrence of this execution.
     this.#endTaking(answer)
     if (this.#phase === 'closed') return
     this.#worksSince ??= this.engine.clock.monotonic()
     if (answer.outcome === 'lost') {
       const isOvertaken = this.#completions !== null && this.#isStillOwn(answer)
       if (isOvertaken && item.upToSequence !== undefined) this.#adoptCommitted()
-      // `lost`, although the record shows this owner: the storage has a later item, and that is a completion. The settle item
-      // was sent before the first completion, or carries `upToSequence`. If the item is the latest of this execution, another
-      // owner has the same token, which the storage reassigned after a loss of data.
+      // If the answer is `lost` although the record shows this owner, the storage has a later item: a completion. The settle
+      // item was sent before the first completion, or carries `upToSequence`. If the settle item is the latest of this
+      // execution, another owner has the same token, which the storage reassigned after a loss of data.
       else if (isOvertaken && item.sequence < this.#sequence) this.#accepted(item)
       else this.#taken(answer)
       return
@@ -402,18 +408,19 @@ export class Execution implements Settling, Alarm, PermitHolder, TaskOwner {
       const change = this.#finalChange
       if (change.kind === 'finish') this.#owner.nextTaker.ended(this.occurrence.jobId, answer)
       this.#close(change)
-      // The storage sends wake-ups to the peers, but this node has to wake itself.
+      // The storage sends wake-ups to peers only, so this node has to wake itself.
       if (answer.woken !== null || change.kind === 'release') this.#owner.woken()
       return
     }
-    // Before the acknowledgement, which would call the handlers of an occurrence that is about to be canceled.
+    // The cancel comes before the acknowledgement, which would call the handlers of the occurrence.
     if (answer.cancelRequested !== null) this.cancel(answer.cancelRequested)
     this.#accepted(item)
   }
 
-  /** The storage has the attempts of this item, through this item or a later one. */
+  /** Records that the storage has the attempts of this item, from this item or a later one. */
   #accepted(item: SettleItem): void {
-    // The runs follow the order of the tasks, after the foreign runs. One pass over both: a job may have thousands of tasks.
+    // A job may have thousands of tasks, so one loop walks the runs and the tasks in parallel. The runs follow the order of the
+    // tasks, after the foreign runs.
     let task = 0
     for (let index = this.#foreignRuns.length; index < item.runs.length; index++) {
       const run = item.runs[index] as TaskRunRecord
@@ -433,7 +440,7 @@ export class Execution implements Settling, Alarm, PermitHolder, TaskOwner {
     try {
       await this.#completeWithin(within, task, attempt, completing.result)
     } catch (error) {
-      // The caller needs the first error. If `forbidCommit` fails too, the transaction cannot be committed anyway.
+      // The caller receives the first error. If `forbidCommit` fails too, the transaction cannot be committed anyway.
       await within.forbidCommit().catch(() => undefined)
       throw error
     }
@@ -458,7 +465,7 @@ export class Execution implements Settling, Alarm, PermitHolder, TaskOwner {
     const [answer] = await completions.write({ task, run, sequence }, () => within.settle(request))
     if (answer?.outcome !== 'lost') return
     if (this.#isStillOwn(answer)) throw alreadyCompleted(task.plan.name)
-    // The execution may have been lost, and closed, during the storage call.
+    // During the storage call, this node may have lost the occurrence and closed the execution.
     if (this.#phase !== 'closed') this.#taken(answer)
     throw abortErrorOf(task.plan, 'lost')
   }
@@ -495,8 +502,8 @@ export class Execution implements Settling, Alarm, PermitHolder, TaskOwner {
   }
 
   /**
-   * A handler's transaction was committed after {@link decide} had not found it. The task has completed, although this
-   * execution has recorded its attempt as failed.
+   * Adopts a transaction of a handler that was committed after {@link decide} had read the record. The task has completed,
+   * although this execution has recorded its attempt as failed.
    */
   #adoptCommitted(): void {
     this.#completions?.reopen()
@@ -513,9 +520,9 @@ export class Execution implements Settling, Alarm, PermitHolder, TaskOwner {
   }
 
   /**
-   * The storage rejected the item, so the execution sends less. It first drops the kept logs. If the storage rejects that
-   * too, the occurrence fails with the reason `storage_refused`. If the storage rejects the failure too, the reaper has to
-   * release the occurrence.
+   * Called when the storage rejected a settle item, so that the execution sends less data. It first drops the kept logs. If the
+   * storage also rejects the item without logs, the occurrence fails with the reason `storage_refused`. If the storage also
+   * rejects this failure, the reaper has to release the occurrence.
    */
   refused(error: unknown): void {
     this.#endTaking(null)
@@ -557,8 +564,8 @@ export class Execution implements Settling, Alarm, PermitHolder, TaskOwner {
   }
 
   /**
-   * Starts the tasks that may start now. If no task has an attempt then, frees the permit and settles the end or the release.
-   * Under a halt, a task without an attempt starts none, although it may not have ended.
+   * Starts the tasks that may start now. If no task has an attempt afterwards, frees the permit and settles the end or the
+   * release. Under a halt, a task without an attempt starts no further attempt, even if the task has not ended.
    */
   advance(): void {
     if (this.#phase !== 'open') return
@@ -580,7 +587,7 @@ export class Execution implements Settling, Alarm, PermitHolder, TaskOwner {
       return
     }
     this.#on('tasks_ended')
-    // Frees the permit before the settle, so that the next run starts while the storage ends this one.
+    // The execution frees its permit before it settles its end, so that the next run starts meanwhile.
     this.#owner.closing(this)
     const handingOn = this.occurrence.details.backfill === undefined ? null : this.#handOn()
     if (handingOn === null) this.say()
@@ -594,8 +601,8 @@ export class Execution implements Settling, Alarm, PermitHolder, TaskOwner {
   }
 
   /**
-   * Creates the next run of a backfill. The execution requests the settle of its end after that. `null`: the occurrence is
-   * released, or no relay exists.
+   * Creates the next run of a backfill. Afterwards the execution settles its own end. `null`: the occurrence is released, or no
+   * relay exists.
    */
   #handOn(): Promise<void> | null {
     const change = finalChange(this.#halt, this.#tasks, this.#failedFast, this.engine.now())
@@ -618,7 +625,7 @@ export class Execution implements Settling, Alarm, PermitHolder, TaskOwner {
     return this.#plan.settings.onInterrupted === 'fail'
   }
 
-  /** A handler was interrupted, and the job's `onInterrupted` forbids another call. */
+  /** Called when a handler was interrupted and the job's `onInterrupted` forbids another call of the handler. */
   interrupted(): void {
     if (this.#halt?.kind !== 'release') return
     this.#halt = { kind: 'finish', state: 'failed', reason: this.#halt.reason }
@@ -634,7 +641,10 @@ export class Execution implements Settling, Alarm, PermitHolder, TaskOwner {
     return this.#halt === notHalted && (!this.#failedFast || plan.alwaysRuns)
   }
 
-  /** Whether the execution timeout is due. After a blocked event loop, another alarm may ring before this one. */
+  /**
+   * Whether the execution timeout has passed. After a blocked event loop, the alarm of a task may ring before the timeout's
+   * alarm.
+   */
   get isOverdue(): boolean {
     return this.heapIndex >= 0 && this.engine.clock.monotonic() >= this.at
   }
@@ -643,7 +653,7 @@ export class Execution implements Settling, Alarm, PermitHolder, TaskOwner {
     for (const task of this.#tasks) if (!task.plan.alwaysRuns) task.abort('fail_fast')
   }
 
-  /** Sets the halt, if the present halt allows it, and aborts the attempts. Has no effect once the execution is closing. */
+  /** Sets the halt if the current halt allows this, and aborts the attempts. Has no effect once the execution is closing. */
   #stop(halt: Halt, reason: AbortReason): void {
     const isAllowed = transition(haltTransitions, this.#halt?.kind ?? 'none', halt.kind) !== undefined
     if (this.#phase !== 'open' || !isAllowed) return
@@ -662,7 +672,7 @@ export class Execution implements Settling, Alarm, PermitHolder, TaskOwner {
       }
       const record = task.toRecord()
       if (record === null) continue
-      // `[record]` allocates one element. V8 reserves about 16 when an element is pushed to an empty array.
+      // An array literal allocates one element. V8 reserves about 16 when an element is pushed to an empty array.
       if (runs === null) runs = [record]
       else runs.push(record)
     }
@@ -675,7 +685,7 @@ export class Execution implements Settling, Alarm, PermitHolder, TaskOwner {
     return results
   }
 
-  /** Requests a settle. The item is made when the settler sends it, and carries the state of that moment. */
+  /** Requests a settle. The settler makes the item when it sends the call, so the item carries the state at that time. */
   say(): void {
     if (this.#saying) return
     if (this.#completions?.isOpen === true) {
@@ -697,23 +707,23 @@ export class Execution implements Settling, Alarm, PermitHolder, TaskOwner {
     this.#owner.delayedReports.add(this)
   }
 
-  /** Settles what the storage does not have yet: attempts since the claim, progress, log lines. */
+  /** Settles everything that the storage does not have yet: attempts since the claim, progress, and log lines. */
   reportNow(): void {
     if (this.#phase === 'open' && this.#beganAt !== null) this.say()
   }
 
-  /** The storage's record shows that this node no longer owns the occurrence. */
+  /** Handles a stored record that shows that this node no longer owns the occurrence. */
   #taken({ state, token }: { readonly state: OccurrenceState | 'absent'; readonly token: number }): void {
     const isCanceled = state === 'canceled' && token === this.occurrence.token
-    // Only this node can call `onComplete` for the canceled occurrence. A shutdown waits for that.
+    // Only this node can call `onComplete` for the canceled occurrence. A shutdown waits for the call.
     const telling = isCanceled ? this.#tellCanceled() : null
     if (telling !== null) this.#owner.reporting(telling)
     this.lose(isCanceled)
   }
 
   /**
-   * Aborts the attempts and closes the execution. Results of handlers no longer count. `isCanceled`: the occurrence was
-   * canceled by force and has no other owner.
+   * Aborts the attempts and closes the execution. Results of handlers no longer count. `isCanceled`: a forced cancel ended the
+   * occurrence, so it has no other owner.
    */
   lose(isCanceled: boolean = false): void {
     this.#on('lose')
@@ -724,7 +734,7 @@ export class Execution implements Settling, Alarm, PermitHolder, TaskOwner {
     this.#owner.closed(this)
   }
 
-  /** Reports an occurrence that was canceled by force. The report comes from the storage's record. */
+  /** Reports the end of an occurrence that was canceled by force, as the storage's record shows it. */
   async #tellCanceled(): Promise<void> {
     if (!this.#isToBeTold) return
     const { id } = this.occurrence

@@ -2,14 +2,14 @@ import { mostJsonBytes } from '../../tuning.ts'
 import type { LogLineRecord, LogsRecord, AttemptRecord, ProgressRecord } from '../../storage/occurrence-record.ts'
 
 /**
- * The kept log lines of all attempts of one occurrence: in bytes of JSON, at most half as much as a result. Each settle of the
- * occurrence carries them.
+ * The kept log lines of all attempts of one occurrence. Their JSON takes at most half as many bytes as a result may have. Each
+ * settle of the occurrence carries the lines.
  */
 export class KeptLogs {
-  /** The logs with at least one line, in the order of their first line. */
+  /** The logs of attempts with at least one line, in the order of their first line. */
   readonly #logs = new Set<AttemptLog>()
   #bytes = 0
-  /** False once the storage has refused to keep them. */
+  /** False after the storage has rejected an item with log lines. */
   isKeeping = true
 
   grew(log: AttemptLog, bytes: number): void {
@@ -23,7 +23,9 @@ export class KeptLogs {
     if (log.bytes === 0) this.#logs.delete(log)
   }
 
-  /** Drops all lines and keeps no further ones, because the storage rejected them. Returns whether there were any. */
+  /**
+   * Drops all log lines and keeps no further lines, because the storage rejected them. Returns whether there were any lines.
+   */
   refuse(): boolean {
     const hadAny = this.#bytes > 0
     this.isKeeping = false
@@ -31,7 +33,7 @@ export class KeptLogs {
     return hadAny
   }
 
-  /** The log that loses its oldest line: the first superseded one, otherwise the largest. */
+  /** Returns the log that loses its oldest line: the first superseded log, otherwise the largest log. */
   #victim(): AttemptLog {
     let largest: AttemptLog | null = null
     for (const log of this.#logs) {
@@ -42,7 +44,7 @@ export class KeptLogs {
   }
 }
 
-/** The last log lines of one attempt's handler. */
+/** The last log lines of one attempt, as its handler wrote them. */
 export class AttemptLog {
   /** A later attempt of the task exists, or an earlier owner has stored this log. Superseded logs lose their lines first. */
   isSuperseded = false
@@ -52,10 +54,10 @@ export class AttemptLog {
   readonly #lines: LogLineRecord[] = []
   readonly #sizes: number[] = []
   #dropped: number
-  /** The last result of {@link toRecord}, which must not change after it was returned; `null`: outdated. */
+  /** The last result of {@link toRecord}, which must not change after its return; `null`: lines have changed since. */
   #printed: LogsRecord | null = null
 
-  /** `most`: maximum number of lines. `stored`: the lines that an earlier owner has stored. */
+  /** `most`: maximum number of lines of this attempt. `stored`: the lines that an earlier owner has stored. */
   constructor(kept: KeptLogs, most: number, stored?: LogsRecord) {
     this.#kept = kept
     this.#most = most
@@ -93,15 +95,13 @@ export class AttemptLog {
   }
 }
 
-/**
- * Progress and kept log lines of one task, by attempt. Created when a handler reports the first of them.
- */
+/** The progress and the kept log lines of one task, by attempt. Created when a handler first reports progress or a log line. */
 export class TaskNotes {
   readonly #kept: KeptLogs
   readonly #mostLines: number
   readonly #logs = new Map<number, AttemptLog>()
   #progress: ProgressRecord | null = null
-  /** Listeners have not received the last progress yet. */
+  /** Whether listeners have not received the latest progress yet. */
   #isProgressNew = false
 
   constructor(kept: KeptLogs, mostLines: number) {
@@ -109,7 +109,7 @@ export class TaskNotes {
     this.#mostLines = mostLines
   }
 
-  /** The progress of the current attempt, returned once; `null`: no new progress. */
+  /** Returns the latest progress of the current attempt, and only once; `null`: no new progress. */
   get newProgress(): ProgressRecord | null {
     if (!this.#isProgressNew) return null
     this.#isProgressNew = false
@@ -138,7 +138,7 @@ export class TaskNotes {
     }
   }
 
-  /** The current attempt has ended. Returns its last progress, for its record. */
+  /** Called when the current attempt has ended. Returns its last progress, for the attempt's record. */
   ended(): Pick<AttemptRecord, 'progress'> {
     const progress = this.#progress
     this.#progress = null
@@ -146,7 +146,10 @@ export class TaskNotes {
     return progress === null ? {} : { progress }
   }
 
-  /** A further attempt begins. `kept`: the attempts that stay in the record; the logs of all others are dropped. */
+  /**
+   * Called when a further attempt begins. `kept`: the attempts that stay in the record; the logs of all other attempts are
+   * dropped.
+   */
   supersede(kept: readonly AttemptRecord[]): void {
     for (const [number, log] of this.#logs) {
       log.isSuperseded = true
@@ -156,7 +159,7 @@ export class TaskNotes {
     }
   }
 
-  /** Returns the attempts with their progress and log lines. The current attempt is the last one. */
+  /** Returns the attempts with their progress and log lines added. The last one is the current attempt. */
   addTo(attempts: readonly AttemptRecord[]): readonly AttemptRecord[] {
     const last = attempts.length - 1
     return attempts.map((attempt, index) => {

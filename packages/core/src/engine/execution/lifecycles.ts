@@ -3,15 +3,15 @@ import type { SettleChange } from '../../storage/storage.ts'
 import type { AbortReason } from './abort-errors.ts'
 
 // The lifecycles of an attempt and of an execution as transition tables. TaskProgress changes its step, and Execution its
-// phase, through `transition` only. An event that a state does not list changes nothing.
-// The storage keeps neither steps nor phases: engine.md shows the states that it keeps.
+// phase, through `transition` only. An event that a state does not list changes nothing. The storage keeps neither steps nor
+// phases; engine.md shows the stored states.
 
 type Table = Readonly<Record<string, Readonly<Record<string, string>>>>
 
 export type StateOf<T extends Table> = Extract<keyof T, string>
 export type EventOf<T extends Table> = { readonly [From in keyof T]: keyof T[From] }[keyof T]
 
-/** Returns the state after the event; `undefined` if the event changes nothing in this state. */
+/** Returns the state that follows `from` after the event; `undefined` if the event changes nothing in that state. */
 export function transition<T extends Table>(table: T, from: StateOf<T>, event: EventOf<T>): StateOf<T> | undefined {
   return (table[from] as { readonly [Of in EventOf<T>]?: StateOf<T> })[event]
 }
@@ -19,7 +19,8 @@ export function transition<T extends Table>(table: T, from: StateOf<T>, event: E
 /**
  * Events:
  * - `begin`: the storage already has the attempt.
- * - `announce`, `announce_early`: the task sends the attempt to the storage, without and with a retry interval.
+ * - `announce`, `announce_early`: the task sends an attempt without (`announce`) or with (`announce_early`) a retry interval to
+ *   the storage.
  * - `acknowledge`: the storage has the attempt.
  * - `due`: the retry interval is over.
  * - `call`: the task calls the handler.
@@ -31,31 +32,31 @@ export function transition<T extends Table>(table: T, from: StateOf<T>, event: E
 export const attemptTransitions = {
   /** The task has no attempt now: it has not started, is between two owners, or has ended. */
   none: { begin: 'stored', announce: 'announced', announce_early: 'announced_early' },
-  /** The attempt was sent to the storage, and its retry interval is not over. */
+  /** The task has sent the attempt to the storage, and the retry interval is not over. */
   announced_early: { acknowledge: 'stored_early', due: 'announced', abort: 'none' },
-  /** The attempt was sent to the storage. */
+  /** The task has sent the attempt to the storage, which has not answered yet. */
   announced: { acknowledge: 'stored', abort: 'none' },
-  /** The storage has the attempt, and its retry interval is not over. */
+  /** The storage has the attempt, and the attempt's retry interval is not over. */
   stored_early: { due: 'stored', abort: 'none' },
   /** The storage has the attempt: the handler may be called. */
   stored: { call: 'running', abort: 'none' },
   running: { stop: 'stopping', decide: 'deciding', end: 'none' },
-  /** The handler still runs after its signal has fired. */
+  /** The signal of the attempt has fired, and its handler still runs. */
   stopping: { decide: 'deciding', end: 'none' },
-  /** The execution reads whether a transaction of the handler has completed the task. */
+  /** The handler has ended, and the execution reads whether its transaction has completed the task. */
   deciding: { end: 'none' },
 } as const
 
 /**
  * Events:
- * - `tasks_ended`: no task has an attempt, and none may start. Without a halt, all tasks have ended.
- * - `acknowledge`: the storage has the end, or the release.
+ * - `tasks_ended`: no task has an attempt, and no task may start. Without a halt, all tasks have ended.
+ * - `acknowledge`: the storage has accepted the end or the release of the occurrence.
  * - `lose`: the occurrence has another owner, or was canceled by force.
  */
 export const executionTransitions = {
-  /** Attempts begin, and their ends count. */
+  /** Attempts may begin, and their results count. */
   open: { tasks_ended: 'closing', lose: 'closed' },
-  /** No task has an attempt. The execution settles its end or its release. */
+  /** No task has an attempt any more. The execution settles its end or its release. */
   closing: { acknowledge: 'closed', lose: 'closed' },
   closed: {},
 } as const
@@ -72,24 +73,27 @@ export const haltTransitions = {
   finish: {},
 } as const
 
-/** A task of an execution that ends. */
+/** The members of a task that decide how its execution ends. */
 interface EndingTask {
   readonly ended: boolean
   readonly state: TaskRunState | null
   readonly retryDueAt: number | null
 }
 
-/** Why an execution ends before its tasks have ended by themselves: the occurrence ends, or another owner continues it. */
+/**
+ * Why an execution stops before its tasks have ended by themselves: the occurrence ends, or another owner continues the
+ * occurrence.
+ */
 export type Halt =
   | { readonly kind: 'finish'; readonly state: FinalState; readonly reason: string }
   | { readonly kind: 'release'; readonly reason: string }
 
-// Shared by all executions: a node may end tens of thousands of them per second.
+// The change for a completed occurrence. All executions share it: a node may end tens of thousands of executions per second.
 const completed: SettleChange = Object.freeze({ kind: 'finish', state: 'completed', reason: null })
 
 /**
  * Returns the last change of an occurrence on this node. A `finish` halt has precedence over the states of the tasks. A
- * `release` halt counts only if a task has not ended: otherwise the occurrence ends as if no halt were set.
+ * `release` halt counts only if a task has not ended; otherwise the occurrence ends as without a halt.
  */
 export function finalChange(
   halt: Halt | null,
@@ -101,14 +105,17 @@ export function finalChange(
     return { kind: 'release', dueAt: resumableAt(tasks, now), reason: halt.reason }
   }
   if (halt?.kind === 'finish') return halt
-  // `fail_fast` has canceled this task. The failed task may have been completed by a transaction that was committed late.
+  // `fail_fast` has canceled a task. No task is failed any more if a late commit has completed the failed task.
   const isCanceled = tasks.some((task) => task.state === 'canceled')
   if (failedFast || isCanceled) return { kind: 'finish', state: 'failed', reason: 'fail_fast' }
   const failed = tasks.some((task) => task.state === 'failed')
   return failed ? { kind: 'finish', state: 'completed_with_errors', reason: null } : completed
 }
 
-/** Returns when another owner may continue, in epoch ms: the earliest retry of a `retrying` task; now if no task retries. */
+/**
+ * Returns from when another owner may continue, in epoch ms: the earliest retry of a `retrying` task, or now if no task
+ * retries.
+ */
 function resumableAt(tasks: readonly EndingTask[], now: number): number {
   const begun = tasks.filter((task) => task.state === 'retrying')
   const at = Math.min(...begun.map((task) => task.retryDueAt ?? now))
@@ -116,8 +123,8 @@ function resumableAt(tasks: readonly EndingTask[], now: number): number {
 }
 
 /**
- * Returns the reason of a task that has not ended by itself when its occurrence ends. A release that `onInterrupted: 'fail'`
- * has turned into a failure keeps its reason, `shutdown` or `isolated`.
+ * Returns the reason for a task that has not ended by itself when its occurrence ends. If `onInterrupted: 'fail'` turned a
+ * release into a failure, the reason stays `shutdown` or `isolated`.
  */
 export function giveUpReason(halt: Halt): AbortReason {
   if (halt.kind === 'release' || halt.reason === 'shutdown') return 'shutdown'

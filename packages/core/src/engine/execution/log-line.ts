@@ -9,8 +9,8 @@ import { lineOf } from '../../logger.ts'
 const unreadable = '[unreadable]'
 
 /**
- * Returns a log line in the form in which the storage keeps it. Values that JSON cannot represent become text. A line
- * beyond {@link longestLine} is cut. Never throws, not even for values with throwing getters.
+ * Returns a log line in its stored form. Values that JSON cannot represent become text. A line longer than {@link longestLine}
+ * is cut. Never throws, not even for values with throwing getters.
  */
 export function toLogLine(at: number, level: LogLevel, given: unknown, said: unknown): LogLineRecord {
   const copy = new LineCopy()
@@ -24,7 +24,7 @@ export function toLogLine(at: number, level: LogLevel, given: unknown, said: unk
   }
 }
 
-/** Copies message and fields of one line up to {@link longestLine} characters. */
+/** Copies the message and fields of one log line, up to {@link longestLine} characters. */
 class LineCopy {
   isCut = false
   #left = longestLine
@@ -85,7 +85,7 @@ class LineCopy {
     return copy
   }
 
-  /** Counts each member as at least one character, so that a list of many empty texts reaches the limit. */
+  /** Copies a member, which counts as at least one character, so that a list of many empty texts reaches the limit. */
   #member(value: unknown, depth: number): JsonValue {
     const before = this.#left
     const copy = this.#of(value, depth)
@@ -103,7 +103,7 @@ class LineCopy {
     this.#left = Math.max(0, this.#left - characters)
   }
 
-  /** Returns `otherwise` if `read` throws: getters and proxies of the user may throw. */
+  /** Returns the result of `read`, or `otherwise` if `read` throws: getters and proxies of the user may throw. */
   #readable<T>(read: () => T, otherwise: T): T {
     try {
       return read()
@@ -118,7 +118,7 @@ function print(value: unknown): string {
     if (typeof value === 'function') return `[function ${value.name}]`
     return value === undefined ? '' : String(value)
   } catch {
-    // An object without a usable toString can be logged too.
+    // The value cannot be converted to text, for example because its `toString` throws.
     return unreadable
   }
 }

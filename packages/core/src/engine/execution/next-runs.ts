@@ -4,30 +4,33 @@ import type { SettleAnswer } from '../../storage/storage.ts'
 import type { Capacity } from './capacity.ts'
 import type { EngineContext } from '../storage-access/engine-context.ts'
 
-/** Runs occurrences that the end of another run has taken. The claimer implements this interface. */
+/** Runs an occurrence that the end of another run has taken. The claimer implements this interface. */
 export interface TakenRunner {
-  /** Resolves when the occurrence runs, or was handed back. `askedAt`: monotonic instant of the request. */
+  /** Runs a taken occurrence. Resolves when it runs or was released. `askedAt`: monotonic instant of the request. */
   runNext(record: OccurrenceRecord, askedAt: number): Promise<void>
-  /** An end may have taken an occurrence, and this node has lost the storage's answer. */
+  /** Called when the storage's answer to an end was lost. The end may have taken an occurrence for this node. */
   lookForUnanswered(): void
 }
 
 /**
- * Decides which ends take the next occurrence of their job in the same step (decision 0012). An end does so if an earlier
- * end has shown that its job has a queue, and if the node has a permit for the next occurrence. At most one end of a job
- * does so at a time.
+ * Decides which run takes the next occurrence of its job in the step that settles its end (decision 0012). An earlier end must
+ * have shown that the job has a queue, and the node must have a permit for the next occurrence. Only one end of a job takes an
+ * occurrence at a time.
  */
 export class NextOccurrenceTaker {
   readonly #engine: EngineContext
   readonly #capacity: Capacity
   /**
-   * Jobs that probably have a queue: an end of the job has woken another occurrence. A job stays here until an end that may
-   * take the next occurrence finds none.
+   * Jobs that probably have a queue, because an end of the job has woken another occurrence. A job leaves the set when an end
+   * that may take the next occurrence finds none.
    */
   readonly #queued = new Set<JobId>()
-  /** Jobs with an end in progress that may take the next occurrence, and the monotonic instant at which that end was sent. */
+  /**
+   * Jobs with an end in progress that may take the next occurrence. The value is the monotonic instant at which the end was
+   * sent.
+   */
   readonly #requested = new Map<JobId, number>()
-  /** Runs taken occurrences; `null`: the storage does not support taking, and no end takes an occurrence. */
+  /** Runs taken occurrences; `null`: the storage does not support taking, so no end takes an occurrence. */
   runner: TakenRunner | null = null
 
   constructor(engine: EngineContext, capacity: Capacity) {
@@ -36,8 +39,8 @@ export class NextOccurrenceTaker {
   }
 
   /**
-   * Returns whether an end of this job takes the next occurrence. If so, this method reserves a permit for that occurrence,
-   * and the caller has to call {@link answered} exactly once.
+   * Returns whether an end of this job takes the next occurrence. If it does, this method reserves a permit for that
+   * occurrence, and the caller has to call {@link answered} exactly once.
    */
   mayTake(jobId: JobId): boolean {
     const mayTake = this.runner !== null && this.#queued.has(jobId) && !this.#requested.has(jobId)
@@ -47,24 +50,27 @@ export class NextOccurrenceTaker {
     return true
   }
 
-  /** Whether an answer in progress may bring an occurrence of this job. */
+  /** Returns whether the answer to a settle in progress may bring an occurrence of this job. */
   isAwaited(jobId: JobId): boolean {
     return this.#requested.has(jobId)
   }
 
-  /** The jobs for which {@link isAwaited} holds now. */
+  /** Returns the jobs for which {@link isAwaited} is true now. */
   awaited(): ReadonlySet<JobId> {
     return new Set(this.#requested.keys())
   }
 
-  /** The storage has accepted an end of this job, whether or not that end might take the next occurrence. */
+  /**
+   * Called when the storage has accepted an end of this job, whether or not that end was allowed to take the next occurrence.
+   */
   ended(jobId: JobId, { woken }: { readonly woken: object | null }): void {
     if (woken !== null) this.#queued.add(jobId)
   }
 
   /**
-   * The storage has answered an end for which {@link mayTake} returned true; `answer` is `null` if it rejected the end. Runs
-   * the taken occurrence. Returns a promise that resolves when that occurrence runs; `null` if the end took none.
+   * Called when the storage has answered an end for which {@link mayTake} returned true; `answer` is `null` if the storage
+   * rejected the end. Runs the taken occurrence. Returns a promise that resolves when that occurrence runs; `null` if the end
+   * took no occurrence.
    */
   answered(jobId: JobId, answer: SettleAnswer | null): Promise<void> | null {
     const askedAt = this.#requested.get(jobId) ?? this.#engine.clock.monotonic()
@@ -82,7 +88,7 @@ export class NextOccurrenceTaker {
   }
 }
 
-/** The part of a backfill's run that {@link Relay} needs when the run ends. */
+/** The members of a backfill's run that {@link Relay} needs when the run ends. */
 export type EndedRun = Pick<OccurrenceRecord, 'id' | 'jobId' | 'startedAt' | 'details'>
 
 /**
@@ -90,8 +96,11 @@ export type EndedRun = Pick<OccurrenceRecord, 'id' | 'jobId' | 'startedAt' | 'de
  * reject.
  */
 export interface Relay {
-  /** Creates the run after `ended`. Called before the end is settled, so that a crash between both steps loses no run. */
+  /**
+   * Creates the backfill's next run after `ended`. Called before the end is settled, so that a crash between both steps loses
+   * no run.
+   */
   handOn(ended: EndedRun): Promise<void>
-  /** Newer occurrences have displaced these waiting runs. The backfill creates runs for their slots again. */
+  /** Called when newer occurrences have displaced these waiting runs. The backfill creates runs for their slots again. */
   displaced(addresses: readonly OccurrenceAddress[]): Promise<void>
 }

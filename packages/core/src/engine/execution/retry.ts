@@ -2,7 +2,7 @@ import { firstKept, lastKept, lastWithStack } from './tuning.ts'
 import type { RetryPolicy, TaskSettings } from '../../configuration/settings.ts'
 import type { AttemptRecord, OmittedAttempts } from '../../storage/occurrence-record.ts'
 
-// The policy of `retry_on_failure` for a task without a `retryPolicy`.
+// The retry policy of `retry_on_failure` for a task that has no `retryPolicy`.
 const retryOnFailurePolicy: RetryPolicy = {
   maxRetries: 3,
   retryIntervalMs: 1000,
@@ -11,20 +11,20 @@ const retryOnFailurePolicy: RetryPolicy = {
   jitter: 0,
 }
 
-/** Returns the ms until the next attempt after `failures` failed ones; `null`: the retries are exhausted. */
+/** Returns the ms until the next attempt after `failures` failed attempts; `null`: the retries are exhausted. */
 export function retryDelay(settings: TaskSettings, failures: number, random: () => number): number | null {
   const policy = settings.retryPolicy ?? (settings.failureStrategy === 'retry_on_failure' ? retryOnFailurePolicy : null)
   if (policy === null) return null
   if (failures > policy.maxRetries) return null
-  // 0 times an infinite factor would be NaN.
+  // Without this return, an interval of 0 times an infinite factor would be NaN.
   if (policy.retryIntervalMs === 0) return 0
   const interval = Math.min(policy.maxIntervalMs, policy.retryIntervalMs * policy.backoffFactor ** (failures - 1))
   return interval * (1 - policy.jitter * random())
 }
 
 /**
- * Returns the instant from which the next owner of a task may retry it, in epoch ms; `null`: at once. `kept`: the attempts
- * of earlier owners, all ended. The result is at most one retry interval from now, because earlier owners' clocks may be wrong.
+ * Returns the instant from which the next owner of a task may retry it, in epoch ms; `null`: at once. `kept`: the attempts of
+ * earlier owners, all ended. The result is at most one retry interval after `now`, because earlier owners' clocks may be wrong.
  */
 export function resumesAt(settings: TaskSettings, kept: KeptAttempts, now: number): number | null {
   const last = kept.attempts.at(-1)
@@ -33,7 +33,7 @@ export function resumesAt(settings: TaskSettings, kept: KeptAttempts, now: numbe
   const longest = retryDelay(settings, failures, () => 0)
   // If the last attempt was stopped during its retry interval, its `startedAt` is the end of that interval.
   let dueAt = last.startedAt > last.endedAt ? last.startedAt : null
-  // With jitter, only the earlier owner knew the interval. This is the shortest possible one.
+  // With jitter, only the earlier owner knew the interval, so this owner uses the shortest possible interval.
   if (isFailure(last)) dueAt = last.endedAt + (retryDelay(settings, failures, () => 1) ?? 0)
   if (dueAt === null || longest === null || dueAt <= now) return null
   return Math.min(dueAt, now + longest)
@@ -45,7 +45,7 @@ export interface KeptAttempts {
   readonly omitted: OmittedAttempts | undefined
 }
 
-/** Returns the kept attempts after a further attempt. */
+/** Returns the kept attempts after the addition of one attempt. */
 export function withAttempt({ attempts, omitted }: KeptAttempts, attempt: AttemptRecord): KeptAttempts {
   const next = attempts.slice()
   const older = next.length - lastWithStack
@@ -62,7 +62,7 @@ export function withAttempt({ attempts, omitted }: KeptAttempts, attempt: Attemp
   }
 }
 
-/** Returns how many attempts count against `maxRetries`. Attempts that were lost or handed back do not count. */
+/** Returns how many attempts count against `maxRetries`. Attempts that were lost or released do not count. */
 export function failuresOf({ attempts, omitted }: KeptAttempts): number {
   let failures = omitted?.failures ?? 0
   for (const attempt of attempts) if (isFailure(attempt)) failures++

@@ -6,15 +6,15 @@ import type { EngineContext } from '../storage-access/engine-context.ts'
 import type { Alarm } from '../runtime/agenda.ts'
 import { RenewedMap } from '../runtime/renewed-map.ts'
 
-/** A sender of settle items for one running occurrence. {@link Execution} implements it. */
+/** Supplies the settle items of one running occurrence. {@link Execution} implements this interface. */
 export interface Settling {
   /**
-   * Returns the item for the next `settle` call. `null`: the occurrence is over on this node, or an open completion holds its
-   * settles back.
+   * Returns the item for the next `settle` call; `null`: this node no longer runs the occurrence, or the occurrence has an open
+   * completion.
    */
   takeItem(now: number): SettleItem | null
   settled(item: SettleItem, answer: SettleAnswer): void
-  /** The storage rejected the item, and would reject it again. */
+  /** Called when the storage has rejected the item and would reject it again. */
   refused(error: unknown): void
 }
 
@@ -36,48 +36,51 @@ export function createSettler(engine: EngineContext): Settler {
   })
 }
 
-/** Returns the items of a repeated call. If the node may start nothing now, the items no longer take a next occurrence. */
+/**
+ * Returns the items for the retry of a `settle` call. If the node may start nothing now, the items no longer take a next
+ * occurrence.
+ */
 function sentAgain(engine: EngineContext, items: readonly SettleItem[]): readonly SettleItem[] {
-  // Reads the clocks, as `isHeldBack` requires.
+  // This call reads the clocks, as `isHeldBack` requires.
   engine.now()
   return engine.isHeldBack ? items.map(({ takeNext, ...item }) => item) : items
 }
 
-/** Marks the answer of a repeated call: an earlier call without an answer may have taken the next occurrence. */
+/** Marks the answer to a retried call, because an earlier call whose answer was lost may have taken the next occurrence. */
 function asRepeated(item: SettleItem, answer: SettleAnswer): SettleAnswer {
   const mayHaveTaken = item.takeNext !== undefined && answer.outcome === 'ok' && answer.taken === undefined
   return mayHaveTaken ? { ...answer, repeated: true } : answer
 }
 
-/** An execution with a report that can wait. */
+/** An execution that reports to the storage within 1 s. */
 interface Reporter {
   reportNow(): void
 }
 
 /**
  * Executions whose state the storage does not fully know: their claim stands for their attempts, or their handlers have
- * reported progress or log lines. The next settle of an execution takes this along. After 1 s without a settle, the
- * execution reports by itself. All executions share one alarm.
+ * reported progress or log lines. The next settle of an execution carries this state too. After 1 s without a settle, the
+ * execution settles this state alone. All executions share one alarm.
  */
 export class DelayedReports implements Alarm {
   at: number = 0
   heapIndex: number = -1
   readonly #engine: Pick<EngineContext, 'agenda' | 'clock'>
-  /** Monotonic instant at which each reporter was added, oldest first. */
+  /** The executions with a delayed report and the monotonic instant at which each was added, oldest first. */
   readonly #since = new RenewedMap<Reporter, number>()
 
   constructor(engine: Pick<EngineContext, 'agenda' | 'clock'>) {
     this.#engine = engine
   }
 
-  /** Adding a reporter again does not postpone its report. */
+  /** Adds a reporter. If the reporter was added before, its report is not postponed. */
   add(reporter: Reporter): void {
     if (this.#since.has(reporter)) return
     this.#since.set(reporter, this.#engine.clock.monotonic())
     if (this.heapIndex < 0) this.#engine.agenda.setAlarm(this, longestDelayMs)
   }
 
-  /** The reporter has reported everything, or has ended. */
+  /** Removes a reporter that has reported everything or has ended. */
   delete(reporter: Reporter): void {
     if (this.#since.size > 0) this.#since.delete(reporter)
   }
@@ -87,7 +90,7 @@ export class DelayedReports implements Alarm {
     for (let oldest = this.#since.first(); oldest !== undefined; oldest = this.#since.first()) {
       const [reporter, since] = oldest
       const leftMs = since + longestDelayMs - now
-      // Reports that become due soon after this one are sent with it.
+      // Reports that become due within 5 % of the delay are sent now too.
       if (leftMs > longestDelayMs / 20) {
         this.#engine.agenda.setAlarm(this, leftMs)
         return

@@ -34,16 +34,18 @@ import { backfillOf, type StartedOccurrence } from './execution-report.ts'
 
 const statesThatRan: readonly OccurrenceState[] = ['completed', 'completed_with_errors', 'failed', 'failed_stale']
 
-/** The occurrence behind a context. */
+/** The running occurrence behind a context of a hook or handler. */
 export interface OccurrenceSource {
   readonly engine: EngineContext
   readonly job: RegisteredJob
   readonly occurrence: StartedOccurrence
-  /** `null`: tracing is off. */
+  /** The trace of the run; `null`: tracing is off. */
   readonly trace: RunTrace | null
 }
 
-/** The context of a run. Getters compute their values on access, because most handlers read few of them. */
+/**
+ * The context of a run for hooks and handlers. Getters compute their values on access, because most handlers read few of them.
+ */
 export class RunningOccurrenceContext implements OccurrenceContext {
   readonly #source: OccurrenceSource
 
@@ -113,12 +115,12 @@ export class RunningOccurrenceContext implements OccurrenceContext {
     return trace === null ? logger : tracedLogger(logger, trace)
   }
 
-  /** The trace whose fields each log line of this context carries. */
+  /** Returns the trace whose fields each log line of this context carries. */
   protected logTrace(): Pick<RunTrace, 'logFields'> | null {
     return this.#source.trace
   }
 
-  /** The fields that each log line of this context carries. */
+  /** Returns the fields that each log line of this context carries. */
   protected logFields(): object {
     return { job: this.#source.job.job.name, occurrenceId: this.#source.occurrence.id }
   }
@@ -147,18 +149,18 @@ export class RunningOccurrenceContext implements OccurrenceContext {
   }
 }
 
-/** The task behind a task context. {@link TaskProgress} implements it. */
+/** The task behind the context of a handler. {@link TaskProgress} implements this interface. */
 export interface AttemptSource {
   readonly plan: TaskPlan
-  /** The handler of this attempt reports its progress. */
+  /** Called when the handler of this attempt reports its progress. */
   progress(attempt: number, fraction: number, message: string | null): void
-  /** The handler of this attempt logs a line for `keepLogs`. */
+  /** Called when the handler of this attempt logs a line that `keepLogs` stores. */
   log(attempt: number, level: LogLevel, fields: unknown, message: unknown): void
-  /** The handler of this attempt completes the task in the handler's own transaction. */
+  /** Completes the task in the handler's own transaction, for the handler of this attempt. */
   complete(attempt: number, transaction: unknown, result: unknown): Promise<void>
 }
 
-/** The execution behind a task context. */
+/** The execution behind the task contexts of its handlers. */
 export interface TaskContextSource extends OccurrenceSource {
   results(): Readonly<Record<string, JsonValue | undefined>>
 }
@@ -168,7 +170,10 @@ export class RunningTaskContext extends RunningOccurrenceContext implements Task
   readonly #task: AttemptSource
   readonly #trace: AttemptTrace | null
   readonly attempt: number
-  /** Created on first use, one per attempt: an abandoned handler never sees the signal of the next attempt. */
+  /**
+   * The source of the attempt's signal, created on first use. Each attempt has its own, so that an abandoned handler never sees
+   * the signal of the next attempt.
+   */
   #controller: AbortController | undefined = undefined
   #abortReason: AbortReason | undefined = undefined
 
@@ -180,7 +185,7 @@ export class RunningTaskContext extends RunningOccurrenceContext implements Task
     this.attempt = attempt
   }
 
-  /** Aborts the signal of the attempt. Static, so that the context of a handler has no such method. */
+  /** Aborts the signal of the attempt. The method is static, so that handlers cannot call it on their context. */
   static tellToStop(context: RunningTaskContext, reason: AbortReason): void {
     context.#abortReason = reason
     context.#controller?.abort(abortErrorOf(context.#task.plan, reason))
@@ -236,7 +241,7 @@ export class RunningTaskContext extends RunningOccurrenceContext implements Task
   }
 
   get sleep(): (duration: DurationInput) => Promise<void> {
-    // Async: an invalid duration rejects.
+    // The function is async, so that an invalid duration rejects instead of throwing.
     return async (duration) =>
       sleepInHandler(this.#source.engine.clock, toDurationMs(duration, 'duration'), this.signal)
   }

@@ -30,50 +30,53 @@ import { RunningTaskContext, type TaskContextSource } from './task-context.ts'
 import { withLostAttempts } from './task-run-records.ts'
 
 /**
- * After an abort for one of these reasons, a peer may already run the occurrence or start it soon. So an isolated task has
- * at most {@link abortGraceMs} to stop, even with a longer `killAfter`.
+ * After an abort for one of these reasons, a peer may already run the occurrence or start it soon. So the handler of an
+ * isolated task has at most {@link abortGraceMs} to stop, even with a longer `killAfter`.
  */
 const soonBegunElsewhere: readonly AbortReason[] = ['execution_timeout', 'isolated', 'lost']
 
 const none: readonly AttemptRecord[] = Object.freeze([])
 
-/** The occurrence of a task. {@link Execution} implements it. */
+/** The occurrence of a task, as the task sees it. {@link Execution} implements this interface. */
 export interface TaskOwner extends TaskContextSource {
   /** The threads and processes for isolated tasks. */
   readonly children: Children
   /** The kept log lines of the occurrence. */
   readonly keptLogs: KeptLogs
-  /** The occurrence has not ended: attempts may begin, and their ends count. */
+  /** Whether the occurrence has not ended on this node: attempts may begin, and their results count. */
   readonly isOpen: boolean
-  /** The occurrence will be handed back, unless all its tasks end by themselves or a `finish` halt follows. */
+  /** Whether the node will release the occurrence, unless all tasks end by themselves or a `finish` halt follows. */
   readonly isHandedBack: boolean
-  /** The job has `onInterrupted: 'fail'`: after an interruption the occurrence fails. */
+  /** Whether the job has `onInterrupted: 'fail'`: after an interruption the occurrence fails. */
   readonly failsInterrupted: boolean
-  /** A handler was interrupted under `onInterrupted: 'fail'`: the occurrence fails. */
+  /** Called when a handler was interrupted under `onInterrupted: 'fail'`. The occurrence fails. */
   interrupted(): void
   /** Returns whether this node may start a further attempt of the task. */
   mayRetry(plan: TaskPlan): boolean
-  /** The error of unreadable or invalid data, for which no handler is called; `null`: the data are valid. */
+  /** The error of unreadable or invalid run data, for which no handler is called; `null`: the data are valid. */
   readonly misfit: JobistemerError | null
-  /** An attempt has failed with {@link misfit}: the occurrence fails. */
+  /** Called when an attempt has failed with {@link misfit}. The occurrence fails. */
   failMisfit(): void
-  /** The execution timeout has passed, and its alarm has not rung yet. */
+  /** Whether the execution timeout has passed and its alarm has not rung yet. */
   readonly isOverdue: boolean
   /** Requests a settle. */
   say(): void
-  /** A handler has reported progress or a log line. The next settle carries the report. A settle follows within 1 s. */
+  /** Called when a handler has reported progress or a log line. A settle within 1 s carries the report. */
   noted(): void
-  /** A task has failed whose failure strategy ends the occurrence. */
+  /** Called when a task has failed whose failure strategy ends the occurrence. */
   failFast(): void
-  /** A task has no attempt any more: other tasks may start, or the occurrence may end. */
+  /** Called when a task has no attempt any more, so that other tasks may start or the occurrence may end. */
   advance(): void
-  /** The handler of an attempt completes its task in the handler's own transaction. */
+  /** Completes the task in the transaction of the attempt's handler. */
   complete(
     task: TaskProgress,
     attempt: number,
     completing: { readonly transaction: unknown; readonly result: unknown },
   ): Promise<void>
-  /** The handler of this task has called `complete`, and the engine does not know yet whether it was committed. */
+  /**
+   * Returns whether the handler of this task has called `complete` and the engine does not know yet whether the transaction was
+   * committed.
+   */
   isCompleting(task: TaskProgress): boolean
   /**
    * Reads the record after the handler has ended. Returns the stored completion; `null`: none is stored. The caller calls
@@ -83,15 +86,18 @@ export interface TaskOwner extends TaskContextSource {
   decided(): void
 }
 
-/** Runs one task of a running occurrence: starts its attempts, evaluates their ends, and retries. */
+/** Runs one task of a running occurrence: starts its attempts, evaluates their ends, and retries failed attempts. */
 export class TaskProgress implements Alarm {
   at: number = 0
   heapIndex: number = -1
   readonly plan: TaskPlan
   readonly #owner: TaskOwner
-  /** The state of the task for the storage; `null` until its first attempt. */
+  /** The stored state of the task; `null` until its first attempt. */
   state: TaskRunState | null = null
-  /** The step of the current attempt on this node. `none` does not imply {@link ended}: the task may be handed back. */
+  /**
+   * The step of the current attempt on this node. `none` does not imply {@link ended}: the node may release the task
+   * unfinished.
+   */
   #step: StateOf<typeof attemptTransitions> = 'none'
   #attempts: readonly AttemptRecord[] = none
   #omitted: OmittedAttempts | undefined = undefined
@@ -103,10 +109,10 @@ export class TaskProgress implements Alarm {
   #abortReason: AbortReason | undefined = undefined
   /** The context of the current or last attempt; `null` before the handler of the current attempt is called. */
   #context: RunningTaskContext | null = null
-  /** `null` until a handler reports progress or a log line, because most handlers report neither. */
+  /** Progress and log lines of the task; `null` until a handler reports some, because most handlers report none. */
   #notes: TaskNotes | null = null
   #trace: AttemptTrace | null = null
-  /** The current or last attempt in a child; `null`: the task is not isolated. */
+  /** The current or last attempt of an isolated task; `null`: the task is not isolated, or had no attempt on this node. */
   #isolated: IsolatedAttempt | null = null
 
   constructor(plan: TaskPlan, owner: TaskOwner) {
@@ -114,7 +120,7 @@ export class TaskProgress implements Alarm {
     this.#owner = owner
   }
 
-  /** Whether the task is over for all owners. A task that is handed back has not ended. */
+  /** Whether the task has ended for all owners. A task that this node releases unfinished has not ended. */
   get ended(): boolean {
     return this.state === 'completed' || this.state === 'failed' || this.state === 'canceled'
   }
@@ -124,7 +130,7 @@ export class TaskProgress implements Alarm {
     return this.#step === 'none'
   }
 
-  /** Returns whether the retry interval ends after this monotonic instant. */
+  /** Returns whether the task waits for a retry interval that ends after this monotonic instant. */
   waitsBeyond(monotonic: number): boolean {
     return (this.#step === 'announced_early' || this.#step === 'stored_early') && this.at > monotonic
   }
@@ -137,7 +143,7 @@ export class TaskProgress implements Alarm {
     return this.#attempts.at(-1)
   }
 
-  /** Returns the record for the storage; `null`: the task has had no attempt. */
+  /** Returns the record of this task for the storage; `null`: the task has had no attempt. */
   toRecord(): TaskRunRecord | null {
     if (this.state === null) return null
     const attempts = this.#notes === null ? this.#attempts : this.#notes.addTo(this.#attempts)
@@ -167,7 +173,7 @@ export class TaskProgress implements Alarm {
     this.#attempts = withLostAttempts(record, now).attempts
     this.#omitted = record.omitted
     if (record.attempts.some(({ logs }) => logs !== undefined)) this.#takeNotes().takeOver(record.attempts)
-    // The reason of an unfinished task tells why it was handed back. The attempt keeps that reason.
+    // The reason of an unfinished task says why its owner released it. The stored attempt keeps that reason.
     if (this.ended) this.#reason = record.reason
     else {
       this.state = 'retrying'
@@ -175,7 +181,7 @@ export class TaskProgress implements Alarm {
     }
   }
 
-  /** Sets the start of the first attempt to now, because the occurrence has waited for its permit. */
+  /** Sets the start of a first attempt to `now`, because the occurrence has waited for its permit since the claim. */
   startsAt(now: number): void {
     const last = this.#lastAttempt
     if (this.#step !== 'stored' || last === undefined || last.startedAt === now) return
@@ -190,8 +196,8 @@ export class TaskProgress implements Alarm {
   }
 
   /**
-   * Announces the next attempt to the storage. After the acknowledgement, and at least `delayMs` from now, the task calls the
-   * handler. Default: the rest of the retry interval of an earlier owner.
+   * Announces the next attempt to the storage. After the acknowledgement, and not before `delayMs` have passed, the task calls
+   * the handler. Default delay: the rest of the retry interval of an earlier owner.
    */
   announce(delayMs: number = Math.max(0, (this.retryDueAt ?? 0) - this.#owner.engine.now())): void {
     const number = (this.#lastAttempt?.number ?? 0) + 1
@@ -218,7 +224,7 @@ export class TaskProgress implements Alarm {
     this.#owner.say()
   }
 
-  /** The storage has acknowledged the attempt with this number. */
+  /** Called when the storage has acknowledged the attempt with this number. */
   stored(number: number | undefined): void {
     if (this.#lastAttempt?.number !== number) return
     if (this.#on('acknowledge')) this.callIfStored()
@@ -264,7 +270,7 @@ export class TaskProgress implements Alarm {
   #call(context: RunningTaskContext): unknown {
     if (this.plan.isolated !== null) {
       const { engine, children } = this.#owner
-      // The timeout starts when the attempt has its child.
+      // The timeout of an isolated attempt starts when the attempt gets its child.
       engine.agenda.cancelAlarm(this)
       const options = { work: this.plan.isolated, context, onBegin: () => this.#startTimeout() }
       this.#isolated = new IsolatedAttempt(engine, children, options)
@@ -277,20 +283,20 @@ export class TaskProgress implements Alarm {
 
   #startTimeout(): void {
     const { taskTimeoutMs } = this.plan.settings
-    // An attempt without a task timeout ends with the alarm of the execution.
+    // Without a task timeout, the execution timeout limits the attempt.
     if (taskTimeoutMs !== null) this.#owner.engine.agenda.setAlarm(this, taskTimeoutMs)
   }
 
   // ------------------------------------------------------------------------------------------- reports of its handler
 
-  /** Records the progress of this attempt. Ignored after the attempt has ended. */
+  /** Records the progress that the handler of this attempt reported. Ignored after the attempt has ended. */
   progress(number: number, fraction: number, message: string | null): void {
     if (!this.#isUnderWay(number)) return
     this.#takeNotes().progressed({ fraction, message, at: this.#owner.engine.now() })
     this.#owner.noted()
   }
 
-  /** Keeps a log line of this attempt. Ignored after the attempt has ended. */
+  /** Keeps a log line that the handler of this attempt wrote. Ignored after the attempt has ended. */
   log(number: number, level: LogLevel, fields: unknown, message: unknown): void {
     if (!this.#isUnderWay(number) || !this.#owner.keptLogs.isKeeping) return
     this.#takeNotes().logged(number, toLogLine(this.#owner.engine.now(), level, fields, message))
@@ -301,12 +307,14 @@ export class TaskProgress implements Alarm {
     return this.#owner.complete(this, number, { transaction, result })
   }
 
-  /** The signal of the attempt whose handler runs. */
+  /** Returns the signal of the attempt whose handler runs. */
   signal(): AbortSignal {
     return (this.#context as RunningTaskContext).signal
   }
 
-  /** @throws JobistemerError the reason of the aborted signal, or `ATTEMPT_OVER`, if the attempt may not complete the task */
+  /**
+   * @throws JobistemerError the reason of the aborted signal, or `ATTEMPT_OVER`, if the attempt may no longer complete the task
+   */
   assertUnderWay(number: number): void {
     const { name } = this.plan
     if (this.#lastAttempt?.number === number && this.#abortReason !== undefined) {
@@ -315,7 +323,10 @@ export class TaskProgress implements Alarm {
     if (!this.#isUnderWay(number)) throw attemptOver(name, number)
   }
 
-  /** Returns the record of the task, completed by the current attempt. @throws JobistemerError if the result is not JSON */
+  /**
+   * Returns the task's record as if the current attempt had completed it with this result. @throws JobistemerError if the
+   * result is not JSON
+   */
   completedRun(returned: unknown): TaskRunRecord {
     const result = resultOf(returned)
     const last = this.#attempts.at(-1) as AttemptRecord
@@ -330,7 +341,7 @@ export class TaskProgress implements Alarm {
     }
   }
 
-  /** Adopts a completion that was committed after the engine had evaluated the end of the handler. */
+  /** Adopts a completion whose transaction was committed after the engine had evaluated the handler's end. */
   adopt({ run }: Completion): void {
     this.#owner.engine.agenda.cancelAlarm(this)
     this.#on('abort')
@@ -346,7 +357,7 @@ export class TaskProgress implements Alarm {
     return attempts.at(-1) as AttemptRecord
   }
 
-  /** Emits the progress of the current attempt if it has changed since the last event. */
+  /** Emits the progress of the current attempt if the handler has reported new progress. */
   tellProgress(): void {
     const progress = this.#notes?.newProgress ?? null
     const number = this.#lastAttempt?.number
@@ -366,14 +377,14 @@ export class TaskProgress implements Alarm {
 
   // ------------------------------------------------------------------------------------------------------------ ending
 
-  /** The task timeout, the retry interval or the abort grace period has ended. */
+  /** Called at the end of the task timeout, the retry interval or the abort grace period. */
   ring(): void {
     if (this.#on('due')) this.callIfStored()
     else if (this.#step === 'running') {
       this.#tellToStop('timeout')
       this.#owner.engine.agenda.setAlarm(this, this.#stopsWithinMs('timeout'))
     } else if (this.#step === 'stopping' && !this.#killIsolated()) {
-      // Released work may be taken by a peer at once, so a shutdown never gives up on a handler that still runs.
+      // A peer may claim a released occurrence at once. So a node that shuts down never gives up on a handler that still runs.
       const reason = this.#abortReason
       if (this.#owner.isHandedBack || reason === undefined) return
       this.#attemptEnded(this.#lastAttempt?.number ?? 0, false, abortErrorOf(this.plan, reason))
@@ -381,14 +392,14 @@ export class TaskProgress implements Alarm {
   }
 
   /**
-   * Aborts the current attempt. A handler that has not been called is not called. A running handler gets its signal. After
-   * the abort grace period the engine gives up on the handler, unless the occurrence is handed back.
+   * Aborts the current attempt. If the handler has not been called yet, it is never called. The signal of a running handler
+   * fires. After the abort grace period the engine gives up on the handler, unless the node releases the occurrence.
    */
   abort(reason: AbortReason): void {
     if (this.#step === 'none' || this.#step === 'deciding') return
     const { agenda } = this.#owner.engine
     if (this.#step === 'stopping') {
-      // A release waits for the handler without an alarm. The occurrence finishes now, which needs one.
+      // A release waits for the handler without an alarm. Now the occurrence finishes instead, and a finish needs the alarm.
       if (this.heapIndex < 0) agenda.setAlarm(this, this.#stopsWithinMs(reason))
       return
     }
@@ -397,7 +408,7 @@ export class TaskProgress implements Alarm {
       this.#tellToStop(reason)
       return
     }
-    // The handler has not been called, and is not called any more.
+    // The handler of this attempt has not been called, and the node no longer calls it.
     agenda.cancelAlarm(this)
     const isEarly = this.#step === 'announced_early' || this.#step === 'stored_early'
     if (isEarly) this.retryDueAt = this.#lastAttempt?.startedAt ?? null
@@ -408,8 +419,8 @@ export class TaskProgress implements Alarm {
   }
 
   /**
-   * The storage rejected an item of the occurrence, and does not tell which member is at fault. Drops the errors of all
-   * attempts. If the last attempt has a result or an error, replaces that with `STORAGE_REFUSED`.
+   * Called when the storage rejected a settle item without telling which member is at fault. Drops the errors of all attempts.
+   * If the last attempt has a result or an error, replaces it with the error `STORAGE_REFUSED`.
    */
   refuse(error: unknown): void {
     this.#attempts = this.#attempts.map((attempt) =>
@@ -437,11 +448,11 @@ export class TaskProgress implements Alarm {
     this.#reason = reason
   }
 
-  /** This node has lost the occurrence. The result of the handler no longer counts. */
+  /** Called when this node has lost the occurrence. The result of the handler no longer counts. */
   lose(): void {
     const { agenda } = this.#owner.engine
     if (this.#isolated?.isOver === false) {
-      // A child that does not stop is still killed.
+      // The node still kills a child that does not stop.
       if (this.#step === 'running') agenda.setAlarm(this, this.#stopsWithinMs('lost'))
       else this.hurry()
     } else agenda.cancelAlarm(this)
@@ -477,7 +488,7 @@ export class TaskProgress implements Alarm {
   }
 
   #attemptEnded(number: number, succeeded: boolean, value: unknown): void {
-    // The end of an abandoned handler no longer counts.
+    // The node has abandoned this handler, so its end no longer counts.
     if (!this.#isUnderWay(number)) return
     this.#owner.engine.agenda.cancelAlarm(this)
     if (!this.#owner.isCompleting(this)) {
@@ -540,7 +551,10 @@ export class TaskProgress implements Alarm {
     this.#owner.advance()
   }
 
-  /** Sets the state of the task after an attempt. Returns the ms until its retry; `null`: this node does not retry it. */
+  /**
+   * Sets the state of the task after an attempt. Returns the ms until the task's retry; `null`: this node does not retry the
+   * task.
+   */
   #judge(state: AttemptState, result: JsonValue | undefined, error: unknown): number | null {
     if (state === 'succeeded') {
       this.state = 'completed'
@@ -585,7 +599,7 @@ export class TaskProgress implements Alarm {
     this.#reason = reason
   }
 
-  /** The fast path of nearly all attempts. It lists the members, because object spread takes much longer. */
+  /** Records a success on the fast path of nearly all attempts. Lists the members, because object spread takes much longer. */
   #succeed(endedAt: number): AttemptRecord {
     const last = this.#attempts.at(-1) as AttemptRecord
     const { number, startedAt, traceparent } = last
@@ -600,7 +614,7 @@ export class TaskProgress implements Alarm {
     return this.#setLastAttempt({ ...(this.#attempts.at(-1) as AttemptRecord), ...change })
   }
 
-  /** Returns whether the event changes the step. */
+  /** Applies the event to the step of the attempt. Returns whether the step has changed. */
   #on(event: EventOf<typeof attemptTransitions>): boolean {
     const next = transition(attemptTransitions, this.#step, event)
     if (next === undefined) return false

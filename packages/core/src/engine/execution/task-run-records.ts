@@ -9,7 +9,7 @@ import {
   type TaskRunRecord,
 } from '../../storage/occurrence-record.ts'
 
-/** Anything with the name of a task. */
+/** A task plan or task record, of which only the task's name is needed. */
 interface Named {
   readonly name: string
 }
@@ -37,7 +37,7 @@ function isUnfinished({ state }: AttemptRecord): boolean {
   return state === 'running' || state === 'waiting'
 }
 
-/** Returns the record of a task that no owner continues. The record of an ended task does not change. */
+/** Returns the record of a task whose occurrence no owner continues. The record of an ended task does not change. */
 export function abandoned(
   record: TaskRunRecord,
   how: {
@@ -52,8 +52,8 @@ export function abandoned(
 }
 
 /**
- * Returns the task runs of an occurrence for display. A forced cancel ends an occurrence without changing its task runs.
- * So the stored task runs of a final occurrence may still be `running`; this function shows them as canceled.
+ * Returns the task runs of an occurrence for display. A forced cancel ends an occurrence without changing its task runs. So the
+ * stored task runs of a final occurrence may still be `running`; this function returns them as canceled.
  */
 export function shownRuns({
   state,
@@ -64,7 +64,10 @@ export function shownRuns({
   return runs.map((run) => withLostAttempts(abandoned(run, { state: 'canceled', reason: 'canceled', now }), now))
 }
 
-/** Returns the task runs at the start of an occurrence: the first task, or all if `parallel`, each with a running attempt. */
+/**
+ * Returns the task runs at the start of an occurrence, each with a running attempt: of the first task, or of all tasks if
+ * `parallel`.
+ */
 export function initialRuns(plans: readonly Named[], parallel: boolean, now: number): TaskRunRecord[] {
   const [first] = plans
   if (first === undefined) return []
@@ -79,18 +82,21 @@ function initialRun({ name }: Named, now: number): TaskRunRecord {
   }
 }
 
-/** Returns whether the storage has no attempts. If so, the claim stands for the first ones, and they may start at once. */
+/**
+ * Returns whether the storage has no attempts of the occurrence. If so, the claim stands for the first attempts, which may
+ * start at once.
+ */
 export function beginsByClaim({ runs }: Pick<OccurrenceRecord, 'runs'>): boolean {
   return runs.length === 0
 }
 
-/** The settings and tasks of an occurrence, from its own version of its job. */
+/** The settings and tasks of an occurrence, from the job version under which it was created. */
 export interface Beginning {
   readonly settings: JobSettings
   readonly tasks: readonly Named[]
 }
 
-/** Returns settings and tasks of a stored version. */
+/** Returns the settings and tasks of a stored job version. */
 export function definitionOf({ definition }: Pick<JobVersionRecord, 'definition'>): Beginning {
   const { defaults, settings, tasks } = readJobDocument(definition)
   return { settings: resolveJobSettings(defaults, settings), tasks }
@@ -102,8 +108,8 @@ export function endedByClaim(record: Pick<OccurrenceRecord, 'state' | 'token' | 
 }
 
 /**
- * Returns the task runs of an occurrence that its owner has left. If the storage has none, the claim stands for the first
- * attempts, and the definition tells which tasks they belong to (decision 0012).
+ * Returns the task runs of an occurrence that its owner has left. If the storage has no task runs, the claim stands for the
+ * first attempts, and the definition tells which tasks they belong to (decision 0012).
  */
 export function runsOfLeft(
   record: Pick<OccurrenceRecord, 'runs' | 'details' | 'startedAt' | 'createdAt'>,
@@ -116,7 +122,7 @@ export function runsOfLeft(
   return initialRuns(tasks, taskExecutionMode === 'parallel', record.startedAt ?? record.createdAt)
 }
 
-/** Returns whether all tasks of the occurrence have ended. Then only the end of the occurrence itself is missing. */
+/** Returns whether all tasks of the occurrence have ended, so that only the end of the occurrence itself is missing. */
 export function hasEndedTasks(
   { details }: Pick<OccurrenceRecord, 'details'>,
   runs: readonly TaskRunRecord[],
@@ -127,7 +133,7 @@ export function hasEndedTasks(
   return tasks.every(({ name }) => ended.has(name))
 }
 
-/** Returns the runs of tasks that are not in the plan. Unfinished ones are canceled. */
+/** Returns the runs of tasks that are not in the plan. Unfinished runs among them are canceled. */
 export function runsWithoutTask(
   runs: readonly TaskRunRecord[],
   plans: readonly Named[],

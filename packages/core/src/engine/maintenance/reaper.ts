@@ -7,8 +7,9 @@ import { clockMarginMs, wakeDelayMs } from '../../tuning.ts'
 import { graceMs, sweepsPerOwnerSearch } from './tuning.ts'
 
 /**
- * Finds runs to release, in three loops. `RunRelease` releases them.
- * - A sweep, each `reapInterval`: runs beyond their deadline. Sometimes it also searches for owners without a node record.
+ * Finds runs that this node releases for other owners, in three loops. `RunRelease` releases the runs.
+ * - A sweep, each `reapInterval`: runs beyond their deadline. Every {@link sweepsPerOwnerSearch} sweeps it also searches for
+ *   owners without a node record.
  * - A takeover, after heartbeats: runs of nodes that are dead, have ended, or were calls of `runDue` that are over.
  * - Searches after the start: runs of earlier lives of this node.
  */
@@ -19,19 +20,21 @@ export class Reaper {
   readonly #sweeps: BackgroundLoop
   readonly #takeovers: BackgroundLoop
   readonly #looksAgain: BackgroundLoop
-  /** Incarnations that are earlier lives of this node. */
+  /** Incarnations of the earlier lives of this node. */
   readonly #earlierLives = new Set<string>()
-  /** Their records, until no run of them is left. */
+  /** The node records of this node's earlier lives, until none of their runs is left. */
   #earlierRecords: readonly NodeRecord[] = []
   /** Monotonic instant at which the repeated looks for runs of earlier lives end. */
   #looksAgainUntil = 0
   #lookAgainInMs = wakeDelayMs
   readonly #steps = new ClockSteps()
-  /** The last takeover has found runs. A further takeover shows whether the storage has released them all. */
+  /**
+   * Whether the last takeover has found runs. If it has, a further takeover shows whether the storage has released all of them.
+   */
   #hasFoundRuns = false
-  /** The last takeover has released runs. */
+  /** Whether the last takeover has released runs. */
   #hasReleasedRuns = false
-  /** Dead nodes whose runs this node has released, and since when they are dead; until this node states the deaths. */
+  /** Dead nodes whose runs this node has released, with the instant of each death, until this node states the death. */
   readonly #deaths = new Map<string, { readonly record: NodeRecord; readonly since: number }>()
   #sweepsToOwnerSearch = sweepsPerOwnerSearch
   /** Monotonic instant at which the next sweep is due. */
@@ -50,19 +53,19 @@ export class Reaper {
     })
   }
 
-  /** Begins no further round. A search in progress ends with its current page. */
+  /** Stops the loops. A search in progress ends with its current page. */
   async stop(): Promise<void> {
     this.#runs.stop()
     await Promise.all([this.#sweeps.stop(), this.#takeovers.stop(), this.#looksAgain.stop()])
   }
 
-  /** Plans the next sweep after an interval: at the start of the node, and when the node ends a rest. */
+  /** Plans the next sweep one interval from now. Called at the start of the node, and when the node ends a rest. */
   start(): void {
     this.#steps.look(this.#engine)
     this.#setAlarm()
   }
 
-  /** For a call of `runDue`: one sweep, and takeovers until one releases no run. Resolves when they are done. */
+  /** Makes one sweep, and takeovers until a takeover releases no run, for a call of `runDue`. Resolves when they have ended. */
   async sweepOnce(): Promise<void> {
     this.#sweeps.run()
     do {
@@ -71,12 +74,12 @@ export class Reaper {
     } while (this.#hasReleasedRuns && !this.#sweeps.isStopped)
   }
 
-  /** Releases the runs of earlier lives of this node, before it starts. `records`: those of its name. */
+  /** Releases the runs of earlier lives of this node before it starts. `records`: the node records with this node's name. */
   async reapEarlierLives(records: readonly NodeRecord[]): Promise<void> {
     const { deadAfterMs } = this.#options
     this.#earlierRecords = records
     for (const { incarnation } of records) this.#earlierLives.add(incarnation)
-    // The second search finds runs that the storage has not released at the first attempt.
+    // The second search shows whether the storage has released the runs that the first search found.
     if ((await this.#reapOwn({ isStart: true })) > 0) await this.#reapOwn({ isStart: true })
     if (this.#earlierLives.size === 0) return
     this.#looksAgainUntil = this.#engine.clock.monotonic() + deadAfterMs
@@ -87,9 +90,9 @@ export class Reaper {
     const isStalled = this.#engine.clock.monotonic() - this.#dueAt > clockMarginMs
     this.#steps.look(this.#engine)
     try {
-      // After a stall, an owner on this machine has one more interval to settle its runs.
+      // After a stall of this machine, an owner on it has one more interval to settle its runs.
       if (!isStalled && !this.#engine.isTimeInDoubt) await this.#reapOverdue()
-      // A call of `runDue` sweeps without an alarm, and is too short to see that an owner is silent.
+      // A call of `runDue` sweeps without an alarm. It is too short to observe that an owner is silent.
       if (byAlarm) await this.#findOwners()
     } finally {
       this.#setAlarm()
@@ -114,9 +117,9 @@ export class Reaper {
   }
 
   /**
-   * Releases the runs of earlier lives. If it finds none, the next heartbeat removes the records of these lives. Returns how
-   * many runs it found. At the start of this node, each other owner with its name is an earlier life. Later, an unknown
-   * owner may be a second node of this name.
+   * Releases the runs of this node's earlier lives. If no run is left, the next heartbeat removes the records of these lives.
+   * Returns the number of runs found. At the start of this node, each other owner with its name is an earlier life. Later, an
+   * unknown owner may be a second node with the same name.
    */
   async #reapOwn({ isStart }: { readonly isStart: boolean }): Promise<number> {
     const { node, incarnation: own } = this.#engine.owner
@@ -135,7 +138,7 @@ export class Reaper {
   async #reapOverdue(): Promise<void> {
     const deadlineBefore = this.#engine.now() - graceMs
     await this.#runs.release({ deadlineBefore }, 'execution_timeout', (record) => {
-      // A clock that was set forward since the start of a run does not shorten its time.
+      // If the clock was set forward since the start of a run, the run's deadline moves by the same amount.
       if ((record.deadlineAt ?? 0) + this.#steps.forwardSince(record.startedAt ?? 0) > deadlineBefore) return false
       const own = this.#options.pool.get(record.id)
       return own === undefined || own.occurrence.token !== record.token
@@ -143,8 +146,8 @@ export class Reaper {
   }
 
   /**
-   * Searches for owners without a node record, because the storage may have lost records: reads the owners of all running
-   * occurrences. Such an owner counts as silent from now on, and as dead after `deadAfter`.
+   * Searches for owners without a node record, because the storage may have lost records. Reads the owners of all running
+   * occurrences. An owner without a record counts as silent from now on, and as dead after `deadAfter`.
    */
   async #findOwners(): Promise<void> {
     const { peers } = this.#options.heartbeats
@@ -157,8 +160,8 @@ export class Reaper {
   }
 
   /**
-   * Releases the runs of nodes that are gone. If a search finds no run of a node, the node's death is stated in its record,
-   * or, for an ended node, the record is removed.
+   * Releases the runs of nodes that are gone. If no run of a node is left, this node states the node's death in its record, or,
+   * for an ended node, removes the record.
    */
   async #takeOver(): Promise<void> {
     const { peers } = this.#options.heartbeats
@@ -168,7 +171,7 @@ export class Reaper {
     for (const record of gone()) {
       this.#engine.now()
       if (this.#engine.isHeldBack || this.#sweeps.isStopped) return
-      // A node may send heartbeats again while this node releases the runs of another one.
+      // A node that was dead may send heartbeats again while this node releases the runs of another node.
       if (gone().has(record)) await this.#takeOverFrom(record, () => gone().has(record))
     }
     if (!this.#hasFoundRuns) await this.#stateDeaths()
@@ -177,7 +180,7 @@ export class Reaper {
   async #takeOverFrom(record: NodeRecord, isGone: () => boolean): Promise<void> {
     const { heartbeats } = this.#options
     const { node, incarnation } = record
-    // If this node knows the dead node by its runs alone, it has no record in which to state the death.
+    // If this node knows the dead node only as an owner of runs, there is no record in which to state the death.
     const isDeath = heartbeats.peers.dead().includes(record) && Number.isFinite(record.counter)
     const since = heartbeats.deadSince(record)
     const { found, reaped, isComplete } = await this.#runs.release(
@@ -190,7 +193,7 @@ export class Reaper {
       this.#engine.logger.warn({ node, incarnation, runs: reaped }, 'released the runs of a dead node')
     }
     if (isDeath && reaped > 0) this.#deaths.set(incarnation, { record, since })
-    // The storage may not have released all of them. `Heartbeats.changed` starts another takeover after the next heartbeat.
+    // The storage may have rejected some releases. `Heartbeats.changed` starts another takeover after the next heartbeat.
     if (found > 0) this.#hasFoundRuns = true
     else if (!isComplete || !isGone()) return
     else if (!isDeath) heartbeats.forget(record)
@@ -198,8 +201,8 @@ export class Reaper {
   }
 
   /**
-   * States in the records of dead nodes that this node took over their runs. This replaces a statement by another node that
-   * found no run any more, and therefore named no successor.
+   * States in the records of dead nodes that this node took over their runs. The statement replaces that of a peer that found
+   * no runs any more, and therefore named no successor.
    */
   async #stateDeaths(): Promise<void> {
     const { heartbeats } = this.#options

@@ -22,21 +22,24 @@ import {
 } from './tuning.ts'
 
 /**
- * Removes history that is older than its job's retention. Also removes jobs that are data alone when their schedule is over
- * and they have no history. The living node with common rank 0 does so for all jobs. It makes one pass over all jobs per
- * hour, in steps: each step reads a page of jobs or removes history of one job.
+ * Removes history that is older than its job's retention. Also removes a job that no code defines if its schedule is over and
+ * the job has no history. The living node with common rank 0 does this for all jobs. It makes one pass over all jobs per hour,
+ * in steps: each step reads a page of jobs or removes history of one job.
  */
 export class Retainer {
   readonly #engine: EngineContext
   readonly #assignment: ShardAssignment
   readonly #loop: BackgroundLoop
-  /** Jobs of the present page that this pass has not checked yet, as they were when the page was read. */
+  /** Jobs of the current page that this pass has not checked yet, as they were when the node read the page. */
   #heads: JobRecord[] = []
-  /** Cursor of the next page; `null` for the first. */
+  /** Cursor of the next page of jobs; `null`: the next page is the first. */
   #cursor: string | null = null
-  /** A pass is in progress. */
+  /** Whether a pass is in progress. */
   #isUnderWay = false
-  /** Number of the pass; it decides which jobs the pass visits. Starts at random, because a node may live for one pass only. */
+  /**
+   * Number of the pass, which decides which jobs the pass visits. The first number is random, because a node may live for one
+   * pass only.
+   */
   #pass: number
 
   constructor(engine: EngineContext, { assignment }: { assignment: ShardAssignment }) {
@@ -51,7 +54,9 @@ export class Retainer {
     this.#loop.runIn(this.#engine.random() * 2 * upkeepMs)
   }
 
-  /** Makes a pass in one call of 60, for nodes that live for one call of `runDue`. Resolves when the pass is over. */
+  /**
+   * Makes a pass with a chance of 1 in 60, for a node that lives for one call of `runDue`. Resolves when the pass has ended.
+   */
   async passSometimes(): Promise<void> {
     if (this.#engine.random() * passMs >= upkeepMs) return
     do {
@@ -60,7 +65,7 @@ export class Retainer {
     } while (this.#isUnderWay && !this.#loop.isStopped && !this.#engine.isHeldBack)
   }
 
-  /** Begins no further step. */
+  /** Begins no further step of a pass. */
   stop(): Promise<void> {
     return this.#loop.stop()
   }
@@ -105,7 +110,10 @@ export class Retainer {
     this.#cursor = page.cursor
   }
 
-  /** Takes the next job of the page that this pass visits and that is older than its retention. `undefined`: none is left. */
+  /**
+   * Takes the next job of the page that this pass visits and that is older than its retention; `undefined`: no such job is
+   * left.
+   */
   #nextHead(now: number): JobRecord | undefined {
     for (let head = this.#heads.pop(); head !== undefined; head = this.#heads.pop()) {
       const retention = retentionOf(head)
@@ -134,13 +142,13 @@ export class Retainer {
     else if (head.deletedAt === null && isOver(head, now)) await this.#removeIfForgotten(head, now)
   }
 
-  /** Since the page was read, a user may have rescheduled the job, so that it keeps its history. */
+  /** Since the node read the page, a user may have rescheduled the job, so that the job keeps its history. */
   async #readAgain({ id }: JobRecord): Promise<JobRecord | null> {
     const { jobs } = await this.#engine.storage.repeated('get', (calls) => calls.get({ jobs: [id] }))
     return jobs[0] ?? null
   }
 
-  /** Deletes a job, unless it still has an occurrence or its definition has changed since the page was read. */
+  /** Deletes a job, unless it has an occurrence or its definition has changed since the node read the page. */
   async #removeIfForgotten({ id, version }: JobRecord, now: number): Promise<void> {
     const query = { kind: 'job', jobId: id, order: 'ascending', runs: false, limit: 1 } as const
     const left = await firstItems((cursor) =>
@@ -153,15 +161,15 @@ export class Retainer {
   }
 }
 
-/** `null`: history is kept for ever. */
+/** Returns the retention of a job; `null`: its history is kept for ever. */
 function retentionOf({ definition }: JobRecord): Retention | null {
   const { defaults, settings } = readJobDocument(definition)
   return resolveJobSettings(defaults, settings).retention
 }
 
 /**
- * Whether a job is deleted, or has no future slot and no code that would store it again. A job without a schedule is never
- * over.
+ * Returns whether a job is over: it is deleted, or it has no future slot and no code that would store it again. A job without a
+ * schedule is over only if it is deleted.
  */
 function isOver({ deletedAt, nextAt, paused, definition, timeline }: JobRecord, now: number): boolean {
   if (deletedAt !== null) return true

@@ -20,7 +20,7 @@ import {
 import type { Heartbeats } from '../cluster/heartbeats.ts'
 import { lives } from '../cluster/node-name.ts'
 
-/** Which running occurrences are read. */
+/** A filter for a search of running occurrences. */
 interface RunningFilter {
   readonly node?: string
   readonly deadlineBefore?: number
@@ -40,8 +40,9 @@ export interface ReleaseParts {
 }
 
 /**
- * Takes running occurrences from their owners: each becomes pending again, or fails. The owner is dead, or the deadline has
- * passed. The storage compares owner and token, so an owner that settled its run in the meantime keeps that result.
+ * Takes running occurrences from their owners: each occurrence becomes pending again, or fails. Its owner is dead, or its
+ * deadline has passed. The storage compares owner and token, so an owner that settled its run in the meantime keeps that
+ * result.
  */
 export class RunRelease {
   readonly #engine: EngineContext
@@ -53,15 +54,15 @@ export class RunRelease {
     this.#parts = parts
   }
 
-  /** Reads no further page. A release in progress then returns the counts of the pages that it has read. */
+  /** Ends a search after its current page. A release in progress then returns the counts of the pages that it has read. */
   stop(): void {
     this.#isStopped = true
   }
 
   /**
-   * Releases the running occurrences that `isWanted` accepts. `found`: how many it accepted. `reaped`: how many of them this
-   * node took from their owners. `reaped` is smaller if an owner settled first or the storage rejected an item. `isComplete`:
-   * this node has read all pages.
+   * Releases the running occurrences that `isWanted` accepts. `found`: number of accepted occurrences. `reaped`: how many of
+   * them this node took from their owners. `reaped` is smaller if an owner settled first or the storage rejected an item.
+   * `isComplete`: this node has read all pages.
    */
   async release(
     filter: RunningFilter,
@@ -79,8 +80,8 @@ export class RunRelease {
   }
 
   /**
-   * Reads the running occurrences page by page. `runs`: whether the records contain the runs of their tasks. Returns false if
-   * {@link stop} has ended the search before its last page.
+   * Reads the running occurrences page by page. `runs`: whether the records contain their task runs. Returns false if {@link
+   * stop} has ended the search before its last page.
    */
   async eachRunning(
     filter: RunningFilter & { readonly runs: boolean },
@@ -127,7 +128,7 @@ export class RunRelease {
     const { name: jobName, definition } = await this.#jobOf(record)
     const settings = definition?.settings
     const left = definition === null ? record.runs : runsOfLeft(record, definition)
-    // All tasks had ended, and the owner only had to store the end. A retry calls no handler again.
+    // If all tasks had ended, the owner only had to store the end of the occurrence. A retry then calls no handler again.
     const isDone = definition !== null && hasEndedTasks(record, left, definition)
     const isBlocking = reason === 'node_lost' && !isDone && this.#hasBlockedBefore(record)
     const mayRescue = settings !== undefined && record.rescues < Math.max(settings.maxRescues, isDone ? 1 : 0)
@@ -137,11 +138,12 @@ export class RunRelease {
       ...(reason === 'node_lost' && owner !== null && { lostBy: owner.incarnation }),
       ...(isBlocking && { error: toErrorRecord(eventLoopBlocked(jobName)) }),
     }
-    // If the occurrence fails, its unfinished tasks fail with it.
+    // If the occurrence fails, each unfinished task fails with it.
     const runs = left.map((run) =>
       retries ? withLostAttempts(run, now, loss) : abandoned(run, { state: 'failed', reason: cause, now, loss }),
     )
-    // A failed occurrence is final. If it belongs to a backfill, the next run of the backfill must exist before.
+    // A failed occurrence is final. If it belongs to a backfill, the backfill's next run must exist before the failure is
+    // stored.
     if (!retries) await this.#parts.pool.relay?.handOn(record)
     const action = retries ? 'retry' : 'fail'
     const item: ReapItem = { id, jobId, scheduledAt, token, owner, sequence, runs, action, reason: cause }
@@ -149,9 +151,9 @@ export class RunRelease {
   }
 
   /**
-   * Returns whether this job blocks the event loop of its owners. That is likely if an earlier owner of the run was declared
-   * dead, is alive, and reports that the job blocked its event loop. Then the present owner probably hangs in the same
-   * handler, unless its process is known to be gone.
+   * Returns whether this job blocks the event loop of its owners. Returns true if an earlier owner of the run was declared
+   * dead, is alive, and reports that the job blocked its event loop. Then the present owner probably hangs in the same handler,
+   * unless its process is known to be gone.
    */
   #hasBlockedBefore({ jobId, owner, runs }: OccurrenceRecord): boolean {
     const { heartbeats } = this.#parts
@@ -173,7 +175,7 @@ export class RunRelease {
 
   /**
    * Returns name and definition of an occurrence's job, also of a job that this node neither holds nor can run. The definition
-   * is `null` if the storage has no readable one. The occurrence then fails.
+   * is `null` if the storage has no readable definition. The occurrence then fails.
    */
   async #jobOf({ jobId, jobVersion }: OccurrenceRecord): Promise<{ name: string; definition: Beginning | null }> {
     const { registry } = this.#parts
@@ -190,7 +192,7 @@ export class RunRelease {
   }
 }
 
-/** The error of a run whose handler has kept two nodes from sending heartbeats. */
+/** The error of a run whose handler has blocked the event loops of two nodes, so that both sent no heartbeats. */
 function eventLoopBlocked(jobName: string): JobistemerError {
   return new JobistemerError('EVENT_LOOP_BLOCKED', {
     message: `A handler of job ${printValue(jobName)} blocks the event loop: two nodes that ran it counted as dead.`,

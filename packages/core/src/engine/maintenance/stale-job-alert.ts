@@ -12,32 +12,32 @@ import { clockMarginMs, recordsPerCall, upkeepMs } from '../../tuning.ts'
 import { farClockMarginMs, looksPerFarLook } from '../definitions/tuning.ts'
 import { longestRestMs, restsPerLook, shortestRestMs } from './tuning.ts'
 
-/** A job with `alertAfter`, as the watching node knows it. `at`: instant of the next check, epoch milliseconds. */
+/** A job with `alertAfter`, as the watching node knows it. `at`: instant of the next check, in epoch ms. */
 interface WatchedJob extends HeapEntry, Pick<JobRecord, 'id' | 'name'> {
   readonly rule: SilenceRule
-  /** Epoch milliseconds of the last success that a check has found; `null` if no check has found one. */
+  /** End of the last successful run that a check has found, in epoch ms; `null` if no check has found a success. */
   lastSuccessAt: number | null
-  /** Epoch milliseconds of the last check for a success; `null` before the first. */
+  /** Instant of the last check of this job, in epoch ms; `null` before the first check. */
   checkedAt: number | null
   isSilent: boolean
-  /** This node has reported the alerts of this job up to this instant, epoch milliseconds. */
+  /** Instant up to which this node has reported the alerts of this job, in epoch ms. */
   saidUpTo: number
 }
 
 /** A read of job heads in pages: of all heads, or of heads that have changed since an instant. */
 interface Listing {
   readonly changedSince: number | null
-  /** The next read covers changes from this instant on. */
+  /** Begin of this read, in epoch ms. The next read covers changes from this instant on. */
   readonly begunAt: number
   cursor: string | null
 }
 
 /**
- * Reports silent jobs: no run of the job was completed within its `alertAfter`. The living node with common rank 0 does so
- * for all jobs, also for jobs without code. A job without that setting costs nothing beyond the read of changes.
+ * Reports silent jobs: jobs of which no run was completed within their `alertAfter`. The living node with common rank 0 watches
+ * all jobs, also jobs without code. A job without `alertAfter` costs nothing beyond the read of changes.
  *
- * An alert is due at each multiple of `alertAfter` since the last success, on every node. A node that takes over the
- * watch therefore neither repeats nor misses an alert.
+ * On every node, an alert is due at each multiple of `alertAfter` since the last success. A node that takes over the watch
+ * therefore neither repeats nor misses an alert.
  */
 export class StaleJobAlert {
   readonly #engine: EngineContext
@@ -45,22 +45,22 @@ export class StaleJobAlert {
   readonly #heartbeats: Heartbeats
   /** Maximum time in ms from the death of the watching node to the first step of its successor. */
   readonly #handOverMs: number
-  /** A node whose heartbeat counter is at least this has lived longer than a hand-over takes. */
+  /** If the heartbeat counter of a node is at least this high, the node has lived longer than a hand-over takes. */
   readonly #beatsOfOld: number
   readonly #loop: BackgroundLoop
   readonly #jobs = new Map<JobId, WatchedJob>()
   readonly #checks = new IndexedHeap<WatchedJob>()
   #startedAt = 0
-  /** An earlier watching node has reported all alerts up to this instant; `null` while this node does not watch. */
+  /** Earlier watching nodes have reported all alerts up to this instant, in epoch ms; `null` while this node does not watch. */
   #saidUpTo: number | null = null
-  /** The read in progress. */
+  /** The read of job heads in progress; `null`: none. */
   #listing: Listing | null = null
-  /** Start of the last complete read, epoch ms; `null` before the first. */
+  /** Begin of the last complete read of job heads, in epoch ms; `null` before the first read. */
   #lookedAt: number | null = null
   #looks = 0
-  /** A definition or a pause has changed since the last read. */
+  /** Whether a definition or a pause has changed since the last read. */
   #isAwaited = false
-  /** The next read is more than a minute after the last one. */
+  /** Whether the next read is more than a minute after the last read. */
   #isResting = false
 
   constructor(
@@ -75,31 +75,34 @@ export class StaleJobAlert {
     this.#engine = engine
     this.#assignment = options.assignment
     this.#heartbeats = options.heartbeats
-    // A dead node is noticed after `deadAfter`, and the next watcher starts up to a minute later.
+    // Peers notice a dead watching node after `deadAfter`, and the next watching node starts up to a minute later.
     this.#handOverMs = options.deadAfterMs + 2 * upkeepMs
-    // A wake-up sends some heartbeats early.
+    // The factor of 2 allows for heartbeats that a node sends early after wake-ups.
     this.#beatsOfOld = (2 * this.#handOverMs) / options.heartbeatMs
     this.#loop = new BackgroundLoop(engine, { name: 'stale-job alert', round: () => this.#step() })
   }
 
-  /** The first read follows after a minute: a node in a crash loop reports nothing. */
+  /** Plans the first read in one minute, so that a node in a crash loop reports nothing. */
   start(): void {
     this.#startedAt = this.#engine.now()
     this.#loop.runIn(upkeepMs)
   }
 
-  /** A definition or a pause has changed, or a node has started: the next read follows a minute after the last one. */
+  /**
+   * Called when a definition or a pause has changed, or a node has started. The next read follows one minute after the last
+   * read.
+   */
   wake(): void {
     this.#isAwaited = true
     if (this.#isResting && this.#loop.underWay === null) this.#loop.runIn(this.#idleMs())
   }
 
-  /** Begins no further step. */
+  /** Begins no further step of the watch. */
   stop(): Promise<void> {
     return this.#loop.stop()
   }
 
-  /** The number of silent jobs; `null` if this node does not watch, has not read all jobs yet, is stopped or held back. */
+  /** Number of silent jobs; `null` if this node does not watch, has not read all jobs yet, is stopped, or takes no new work. */
   get count(): number | null {
     if (this.#lookedAt === null || this.#loop.isStopped || this.#engine.isHeldBack) return null
     let count = 0
@@ -130,7 +133,7 @@ export class StaleJobAlert {
     this.#jobs.clear()
   }
 
-  /** Milliseconds until the next read or check. */
+  /** Returns the ms until the next read or check. */
   #idleMs(): number {
     if (this.#listing !== null) return 0
     if (this.#lookedAt === null) return upkeepMs
@@ -153,8 +156,8 @@ export class StaleJobAlert {
   #begin(now: number): void {
     const before = now - this.#handOverMs
     const others = this.#heartbeats.peers.living()
-    // If a node has lived since `before`, a node has watched until then and has reported the alerts. Otherwise no alert was
-    // reported. Heartbeat counters show how old a peer is; its clock does not.
+    // If some node has lived since `before`, a node has watched until then and has reported the alerts. Otherwise no alert was
+    // reported. The age of a peer comes from its heartbeat counter, because its clock may be wrong.
     const isOld = ({ counter }: NodeRecord) => counter >= this.#beatsOfOld
     const wasLookedAt = this.#startedAt <= before || others.some(isOld)
     this.#saidUpTo = wasLookedAt ? before : Number.NEGATIVE_INFINITY
@@ -222,7 +225,7 @@ export class StaleJobAlert {
 
   async #lookForSuccess(job: WatchedJob, now: number): Promise<void> {
     const { id: jobId, rule, checkedAt } = job
-    // Successes that an earlier check has covered are not read again.
+    // The search starts after the successes that an earlier check has covered.
     const seen = checkedAt === null ? Number.NEGATIVE_INFINITY : checkedAt - rule.executionTimeoutMs - upkeepMs
     const from = Math.max(searchedFrom(rule, now), seen)
     const { at } = await lastSuccess({ jobId, from }, (query) =>
@@ -232,7 +235,7 @@ export class StaleJobAlert {
     if (at !== null && at > (job.lastSuccessAt ?? Number.NEGATIVE_INFINITY)) job.lastSuccessAt = at
   }
 
-  /** Reads the head before an alert: the job may have been paused, changed or removed since the last read. */
+  /** Reads the job's head before an alert, because the job may have been paused, changed or removed since the last read. */
   async #isAsKnown(job: WatchedJob): Promise<boolean> {
     const { jobs } = await this.#engine.storage.repeated('get', (calls) => calls.get({ jobs: [job.id] }))
     const [head = null] = jobs

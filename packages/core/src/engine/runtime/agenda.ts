@@ -3,7 +3,7 @@ import type { Clock, Timer } from '../../clock.ts'
 import { type HeapEntry, IndexedHeap } from './indexed-heap.ts'
 import { OwnContext } from './own-context.ts'
 
-/** An action that is due after a delay, by the monotonic clock. */
+/** An action that the agenda calls after a delay, measured by the monotonic clock. */
 export interface Alarm extends HeapEntry {
   ring(): void
 }
@@ -21,18 +21,21 @@ export class Agenda<Slot extends SlotEntry> {
   readonly #alarms = new IndexedHeap<Alarm>()
   readonly #context = new OwnContext()
   #timer: Timer | undefined
-  /** Monotonic instant for which the timer is set. */
+  /** Monotonic instant for which the timer is set; infinite: no timer is set. */
   #timerAt = Number.POSITIVE_INFINITY
   #running = false
-  /** Due slots are being launched, or the node has not started: the timer ignores slots until {@link slotsLaunched}. */
+  /** Whether the timer ignores slots until {@link slotsLaunched}: due slots are being launched, or the node has not started. */
   #slotsHeld = true
   /**
    * Monotonic instant until which the timer ignores due slots, because the launcher could not launch them: the node lacks
-   * permits, or it is held back.
+   * permits, or takes no new work.
    */
   #slotsWaitUntil = Number.NEGATIVE_INFINITY
 
-  /** `holdsProcess` false: the timer does not keep the process alive. Callers of a client have timers of their own. */
+  /**
+   * `holdsProcess` false: the timer does not keep the process alive. A client uses this, because its callers have timers of
+   * their own.
+   */
   constructor(options: { clock: Clock; wallNow: () => number; onSlotsDue: () => void; holdsProcess?: boolean }) {
     this.#clock = options.clock
     this.#timerOptions = options.holdsProcess === false ? { unref: true } : undefined
@@ -45,7 +48,7 @@ export class Agenda<Slot extends SlotEntry> {
     this.#arm()
   }
 
-  /** Cancels the timer. No alarm rings until the agenda starts again; alarms and slots stay on it. */
+  /** Cancels the timer. Until the agenda starts again, no alarm rings. Alarms and slots stay on the agenda. */
   stop(): void {
     this.#running = false
     this.#timer?.cancel()
@@ -63,7 +66,7 @@ export class Agenda<Slot extends SlotEntry> {
     if (this.#slots.peek() === slot) this.#arm()
   }
 
-  /** Sets how far a slot, on the agenda or not, moves forward among due slots. */
+  /** Sets by how many ms a slot moves forward among due slots. The slot need not be on the agenda. */
   setForward(slot: Slot, forwardMs: number): void {
     if (slot.forwardMs === forwardMs) return
     const isThere = slot.heapIndex >= 0
@@ -72,17 +75,17 @@ export class Agenda<Slot extends SlotEntry> {
     if (isThere) this.#slots.update(slot, slot.at)
   }
 
-  /** Returns the first due slot, in the order of waiting work: by instant minus `forwardMs`. */
+  /** Returns the first due slot by instant minus `forwardMs`, the order of waiting work. */
   peekDueSlot(now: number): Slot | undefined {
     return this.#slots.peekDue(now)
   }
 
-  /** Returns the earliest slot, due or not. */
+  /** Returns the slot with the earliest instant, due or not. */
   peekSlot(): Slot | undefined {
     return this.#slots.peek()
   }
 
-  /** Sets the alarm to ring after `delayMs`. Replaces an earlier setting. */
+  /** Sets the alarm to ring after `delayMs`, in place of an earlier delay. */
   setAlarm(alarm: Alarm, delayMs: number): void {
     this.#alarms.update(alarm, this.#clock.monotonic() + delayMs)
     if (alarm.at < this.#timerAt) this.#arm()
@@ -92,7 +95,9 @@ export class Agenda<Slot extends SlotEntry> {
     this.#alarms.remove(alarm)
   }
 
-  /** Resolves with true when `ended` resolves, or with false after `delayMs`. `null`: waits for `delayMs`. */
+  /**
+   * Resolves with true when `ended` resolves, or with false after `delayMs`. If `ended` is `null`, resolves after `delayMs`.
+   */
   endsWithin(ended: Promise<unknown> | null, delayMs: number): Promise<boolean> {
     return new Promise((resolve) => {
       const alarm = { at: 0, heapIndex: -1, ring: () => resolve(false) }
@@ -105,8 +110,8 @@ export class Agenda<Slot extends SlotEntry> {
   }
 
   /**
-   * The launcher has finished its round, so the timer considers slots again. `waitMs`: if slots are still due, the agenda
-   * reports them after this time at the earliest.
+   * Called when the launcher has finished its round, so that the timer considers slots again. `waitMs`: if slots are still due,
+   * the agenda reports them after this time at the earliest.
    */
   slotsLaunched(waitMs: number = 0): void {
     this.#slotsHeld = false
@@ -116,8 +121,7 @@ export class Agenda<Slot extends SlotEntry> {
   }
 
   /**
-   * Sets the timer anew: the result of `wallNow` has jumped, so slots may be due earlier, or an alarm was canceled or moved to a
-   * later instant.
+   * Sets the timer anew after a change of the earliest instant: `wallNow` has jumped, or an alarm was canceled or postponed.
    */
   rearm(): void {
     this.#timerAt = Number.POSITIVE_INFINITY
@@ -136,7 +140,8 @@ export class Agenda<Slot extends SlotEntry> {
     }
     delay = Math.max(0, delay)
     const at = monotonic + delay
-    // A timer that rings too early is harmless, and most alarms are canceled before they ring. So keep it.
+    // A timer that fires too early is harmless, and most alarms are canceled before they ring. So the agenda keeps an earlier
+    // timer.
     if (this.#timerAt <= at) return
     this.#timer?.cancel()
     this.#timerAt = at
@@ -165,7 +170,7 @@ export class Agenda<Slot extends SlotEntry> {
 
 /** A slot on the agenda. */
 export interface SlotEntry extends HeapEntry {
-  /** Milliseconds by which the priority of the job moves this slot forward among due slots. {@link Agenda.setForward} sets it. */
+  /** Milliseconds by which the priority moves this slot forward among due slots. {@link Agenda.setForward} sets it. */
   forwardMs: number
 }
 
@@ -175,8 +180,8 @@ interface Level<Slot> {
 }
 
 /**
- * Slots in two orders: all slots by instant, and due slots by instant minus `forwardMs`. There is one heap per `forwardMs`
- * that has been used; its first slot is the first in both orders. Without priorities there is a single heap.
+ * Slots in two orders: all slots by instant, and due slots by instant minus `forwardMs`. Each `forwardMs` in use has one heap,
+ * whose first slot is the first in both orders. Without priorities there is a single heap.
  */
 class SlotLevels<Slot extends SlotEntry> {
   readonly #levels: Level<Slot>[] = []
@@ -204,7 +209,7 @@ class SlotLevels<Slot extends SlotEntry> {
     return first
   }
 
-  /** Adds a slot at its instant, or moves it. */
+  /** Adds a slot at its instant, or moves it to a new instant. */
   update(slot: Slot, at: number): void {
     this.#levelOf(slot).heap.update(slot, at)
   }

@@ -6,7 +6,7 @@ export interface FailureReporter {
   fail(where: string, error: unknown): void
 }
 
-/** The error of storage calls that have no answer when the scheduler stops. */
+/** The error with which storage calls without an answer reject when the scheduler stops. */
 export class EngineStopped extends JobistemerError {
   constructor() {
     super('SCHEDULER_STATE', {
@@ -31,19 +31,21 @@ interface LoopOptions {
   /** The name of the loop in error reports. */
   readonly name: string
   /**
-   * The work of one round. `byAlarm`: the loop's own alarm has started the round. False for a round that a call of `run`
-   * has started, and for a further round after an alarm that rang during a round.
+   * The work of one round. `byAlarm`: whether the loop's own alarm has started the round. False if a call of `run` has started
+   * the round, and if the alarm rang during the previous round.
    */
   readonly round: (byAlarm: boolean) => Promise<void>
-  /** Called when a round ends during which `run` was called or the alarm rang. Default: runs a further round at once. */
+  /**
+   * Called at the end of a round if `run` was called or the alarm rang during the round. Default: runs a further round at once.
+   */
   readonly again?: () => void
 }
 
 /**
- * Runs background work in rounds, one at a time. A call of `run` or the alarm starts a round. If that happens during a
- * round, one further round follows, or `again` decides. The loop sets no alarm by itself: a round calls `runIn`. The loop
- * reports an error of a round; a round that fails before it calls `runIn` has set no alarm. Rounds run in the async context
- * in which the loop was created.
+ * Runs background work in rounds, one at a time. A call of `run` or the alarm starts a round. If `run` is called or the alarm
+ * rings during a round, one further round follows, or `again` decides. The loop sets no alarm by itself: a round calls `runIn`.
+ * The loop reports an error of a round; a round that fails before it calls `runIn` has set no alarm. Rounds run in the async
+ * context in which the loop was created.
  */
 export class BackgroundLoop implements Alarm {
   at: number = 0
@@ -51,9 +53,9 @@ export class BackgroundLoop implements Alarm {
   readonly #engine: LoopContext
   readonly #options: LoopOptions
   readonly #context = new OwnContext()
-  /** Resolves when the current round has ended; `null`: no round is in progress. Never rejects. */
+  /** The promise of the current round, which resolves at its end and never rejects; `null`: no round is in progress. */
   underWay: Promise<void> | null = null
-  /** `run` was called, or the alarm rang, during the current round. */
+  /** Whether `run` was called or the alarm rang during the current round. */
   isAskedAgain = false
   isStopped = false
 
@@ -62,12 +64,12 @@ export class BackgroundLoop implements Alarm {
     this.#options = options
   }
 
-  /** Runs a round now, or after the round in progress. An alarm that is set stays set. */
+  /** Runs a round now, or after the round in progress. An alarm that is set stays set, so its round still follows. */
   run(): void {
     this.#start(false)
   }
 
-  /** Sets the alarm for the next round, in place of an earlier setting. */
+  /** Sets the alarm for the next round, in place of an earlier alarm. */
   runIn(delayMs: number): void {
     if (!this.isStopped) this.#engine.agenda.setAlarm(this, delayMs)
   }

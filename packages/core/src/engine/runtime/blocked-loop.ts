@@ -17,8 +17,8 @@ interface BlockedLoopContext {
 }
 
 /**
- * Detects that code has blocked the event loop, or that the process was suspended. Peers may declare such a node dead. An
- * alarm rings each second. If it rings a second or more too late, this class reports the delay.
+ * Detects that code has blocked the event loop, or that the process was suspended. Peers may declare such a node dead. An alarm
+ * rings each second; if the alarm rings a second or more too late, this class reports the delay.
  */
 export class BlockedLoop implements Alarm {
   at: number = 0
@@ -26,13 +26,13 @@ export class BlockedLoop implements Alarm {
   readonly #engine: BlockedLoopContext
   readonly #running: () => Iterable<string>
   readonly #blamed: (jobName: string, forMs: number) => void
-  /** Jobs that have blocked the event loop since the last check, with their longest call in ms. */
+  /** Jobs that have blocked the event loop since the last check, and the duration of the longest call of each, in ms. */
   readonly #causes = new Map<string, number>()
-  /** `cpuMs` at the last check. */
+  /** CPU time of the process at the last check, in ms. */
   #cpuMs = 0
   /** Monotonic instant at which the next check is due. */
   #dueAt = 0
-  /** The jobs that ran at the last check. They are suspects if no call was measured. */
+  /** Names of the jobs that ran at the last check. If no call was measured, these jobs are the suspects. */
   #ranBefore: readonly string[] = []
 
   /**
@@ -51,7 +51,7 @@ export class BlockedLoop implements Alarm {
   }
 
   start(): void {
-    // A virtual clock stands still while code runs.
+    // A virtual clock stands still while code runs, so a delay cannot be measured.
     if (this.#engine.clock.isAuthoritative === true) return
     this.#dueAt = this.#engine.clock.monotonic() + blockedLookMs
     this.#cpuMs = cpuMs()
@@ -62,7 +62,7 @@ export class BlockedLoop implements Alarm {
     this.#engine.agenda.cancelAlarm(this)
   }
 
-  /** Records a measured call of this job's handler or schedule. Ignores a call shorter than half of `blockedLookMs`. */
+  /** Records that a call of this job's handler or schedule took `forMs`. Ignores calls shorter than half of `blockedLookMs`. */
   held(jobName: string, forMs: number): void {
     if (forMs < blockedLookMs / 2 || this.#causes.size >= mostListed) return
     this.#causes.set(jobName, Math.max(forMs, this.#causes.get(jobName) ?? 0))

@@ -1,4 +1,4 @@
-/** What an {@link IndexedHeap} holds. The heap keeps `heapIndex`; -1 means that the entry is in no heap. */
+/** An entry of an {@link IndexedHeap}. The heap keeps `heapIndex`; -1 means that the entry is in no heap. */
 export interface HeapEntry {
   at: number
   heapIndex: number
@@ -31,7 +31,7 @@ export class IndexedHeap<T extends HeapEntry> {
     return first
   }
 
-  /** Removes an entry. Does nothing if the entry is not in this heap. */
+  /** Removes an entry from this heap. Does nothing if the entry is not in this heap. */
   remove(entry: T): void {
     const index = entry.heapIndex
     if (index < 0 || this.#entries[index] !== entry) return
@@ -56,7 +56,7 @@ export class IndexedHeap<T extends HeapEntry> {
     this.#siftDown(entry.heapIndex)
   }
 
-  /** Moves each later entry to `at`. The heap stays in order, because no entry passes another one. */
+  /** Moves each entry with a later instant to `at`. The heap stays in order, because no entry passes another. */
   limit(at: number): void {
     for (const entry of this.#entries) entry.at = Math.min(entry.at, at)
   }

@@ -9,9 +9,9 @@ import type { Clock } from '../../clock.ts'
 export class OwnContext {
   readonly #made = new AsyncResource('Jobistemer')
 
-  /** Runs `call` in this context, and returns its result. */
+  /** Runs `call` in the async context of this object's creation, and returns its result. */
   run<T>(call: () => T): T {
-    // A new resource per call: before Node.js 24, a store that `call` sets by `enterWith` stays with the resource.
+    // Each call has a new resource: before Node.js 24, a store that `call` sets by `enterWith` stays with the resource.
     return this.#made.runInAsyncScope(newResource).runInAsyncScope(call)
   }
 }

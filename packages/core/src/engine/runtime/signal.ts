@@ -1,4 +1,4 @@
-/** Notifies its listeners of an event. The sender does not know the listeners. */
+/** Notifies its listeners of an event. The sender of a signal does not know the listeners. */
 export class Signal {
   readonly #listeners: (() => void)[] = []
 

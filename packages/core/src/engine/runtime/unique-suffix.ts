@@ -1,6 +1,6 @@
 /**
- * Returns a suffix that is unique to one start of a process, or to one request. `chance`: a random number in `[0, 1)`. Nodes
- * never have to agree on a value that is derived from the suffix.
+ * Returns a suffix that is unique to one start of a process, or to one request. `chance`: a random number in `[0, 1)`. No
+ * two nodes ever have to derive the same value from a suffix.
  */
 export function uniqueSuffix(chance: number): string {
   return Math.floor(chance * 2 ** 48)

@@ -3,28 +3,30 @@ import type { Clock } from '../../clock.ts'
 import { afterThisTurn } from '../../system-clock.ts'
 
 /**
- * Keeps the event loop responsive. In-process storages answer within the current turn, and schedules of users may be slow.
- * A sequence of calls or steps would block timers and signals. So each storage call first awaits {@link pass}, and each
- * step of counting slots awaits {@link stepped}.
+ * Keeps the event loop responsive. In-process storages answer within the current turn, and schedules of users may be slow. A
+ * long sequence of storage calls or schedule steps would therefore block timers and signals. So each storage call first awaits
+ * {@link pass}, and each step of counting slots awaits {@link stepped}.
  *
- * When the budget of a turn is used up, calls and counting tasks wait for the next turn. There, all waiting calls of the
+ * When the budget of a turn is used up, calls and counting tasks wait for the next turn. In that turn, all waiting calls of the
  * engine continue first. If no call of the engine waits, one call of a user continues. Then the counting tasks continue one
- * after the other, until the budget is used up again. While a call of a user waits, further ones wait behind it.
+ * after the other, until the budget is used up again. While a call of a user waits, further calls of users wait behind it.
  */
 export class YieldBudget {
   readonly #clock: Pick<Clock, 'monotonic' | 'track' | 'isAuthoritative'>
-  /** Waiting calls of the engine. */
+  /** Storage calls of the engine that wait for a later turn. */
   readonly #own: (() => void)[] = []
-  /** Waiting calls of users. */
+  /** Storage calls of users that wait for a later turn. */
   readonly #asked: (() => void)[] = []
-  /** Waiting tasks that count slots. */
+  /** Tasks that count slots and wait for a later turn. */
   readonly #counting: (() => void)[] = []
-  /** Monotonic instant at which the engine began to work in the current turn; `null`: it has not. */
+  /**
+   * Monotonic instant at which the engine began to work in the current turn; `null`: the engine has not worked in this turn.
+   */
   #beganAt: number | null = null
   /** Monotonic instant at which the last step ended. */
   #readAt = 0
   #steps = 0
-  /** Duration of the last step, in ms. Read it directly after {@link stepped} returned a promise. */
+  /** Duration of the last step, in ms. Only valid directly after {@link stepped} has returned a promise. */
   lastStepMs = 0
 
   constructor(clock: Pick<Clock, 'monotonic' | 'track' | 'isAuthoritative'>) {
@@ -32,11 +34,11 @@ export class YieldBudget {
   }
 
   /**
-   * Called before a storage call. `null`: the call may leave now. Otherwise the promise resolves in the turn in which the
-   * call may leave. `isAsked`: a user waits for the call.
+   * Asks for a storage call. `null`: the call may leave now. Otherwise the promise resolves in the turn in which the call may
+   * leave. `isAsked`: a user waits for the call.
    */
   pass(isAsked: boolean): Promise<void> | null {
-    // A virtual clock stands still while the engine works, so no time is used.
+    // A virtual clock stands still while the engine works, so the work uses no budget.
     if (this.#clock.isAuthoritative === true) return null
     const beganAt = this.#beganAt ?? this.#begin()
     const isLong = this.#clock.monotonic() - beganAt >= longestTurnMs
@@ -44,15 +46,15 @@ export class YieldBudget {
     return new Promise((resolve) => (isAsked ? this.#asked : this.#own).push(resolve))
   }
 
-  /** A counting task calls this before its first step. The duration of that step counts from here. */
+  /** Called before the first step of a counting task. The duration of that step counts from here. */
   begin(): void {
     if (this.#beganAt === null) this.#begin()
     else this.#readAt = this.#clock.monotonic()
   }
 
   /**
-   * A counting task calls this after a step. `null`: continue now. Otherwise the promise resolves in the turn of the next
-   * step.
+   * Called after each step of a counting task. `null`: the task continues now. Otherwise the promise resolves in the turn of
+   * the next step.
    */
   stepped(): Promise<void> | null {
     const beganAt = this.#beganAt ?? this.#begin()
@@ -87,7 +89,7 @@ export class YieldBudget {
     this.#count()
   }
 
-  /** Resumes one counting task. When that task waits again or has ended, resumes the next one within the same turn. */
+  /** Resumes one counting task. When that task waits again or has ended, resumes the next task within the same turn. */
   readonly #count = (): void => {
     const goOn = this.#counting.shift()
     if (goOn === undefined) return
@@ -95,13 +97,13 @@ export class YieldBudget {
     if (this.#counting.length > 0) queueMicrotask(this.#whenQuiet)
   }
 
-  /** `nextTick` from a microtask runs after all microtasks, so after the current work of the resumed task. */
+  /** A `nextTick` from a microtask runs after all microtasks, so after the current work of the resumed task. */
   readonly #whenQuiet = (): void => {
     process.nextTick(this.#countInTurn)
   }
 
   readonly #countInTurn = (): void => {
-    // The turn has ended. The waiting tasks continue in the next turn, which is already scheduled.
+    // The turn has ended, so the waiting tasks continue in the next turn, which is already scheduled.
     if (this.#beganAt === null) return
     this.#readAt = this.#clock.monotonic()
     if (!this.#isUsedUp(this.#beganAt, this.#readAt)) this.#count()

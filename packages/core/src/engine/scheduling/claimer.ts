@@ -16,7 +16,10 @@ import { upkeepMs } from '../../tuning.ts'
 import { longestDelayMs, lookMs } from '../execution/tuning.ts'
 import type { JobRecord } from '../../storage/job-record.ts'
 
-/** `to the end`: repeats the sweep until it has finished an update that another node may have left unfinished. */
+/**
+ * How a claim sweeps the storage. `to the end`: repeats the sweep until it has finished an update that another node may have
+ * left unfinished.
+ */
 type Sweep = 'none' | 'once' | 'to the end'
 
 /** The parts of the engine that the claimer uses. */
@@ -34,20 +37,20 @@ export class Claimer implements TakenRunner {
   readonly #parts: ClaimerParts
   readonly #pollsPerSweep: number
   readonly #loop: BackgroundLoop
-  /** One claim per turn of the event loop: permits that become free together are filled together. */
+  /** At most one claim starts per turn of the event loop, so that a single call fills all permits that become free together. */
   readonly #kick = new AfterTurn(() => this.#claimIfRoom())
   readonly #skippedKeys: SkippedHandlerKeys
   #polls = 0
   #taken = 0
-  /** Due time of the next waiting occurrence, from the answer to the last claim; `null`: no occurrence waits. */
+  /** Due time of the next waiting occurrence in epoch ms, from the answer to the last claim; `null`: no occurrence waits. */
   nextDueAt: number | null = null
-  /** The node may own occurrences that it does not know of: it has lost the answer to a claim or to an end. */
+  /** Whether the node may own occurrences that it does not know of, because the answer to a claim or an end was lost. */
   mayOwnMore = false
 
   constructor(engine: EngineContext, parts: ClaimerParts) {
     this.#engine = engine
     this.#parts = parts
-    // A sweep repairs inconsistent records of a damaged storage.
+    // A sweep repairs inconsistent records of a damaged storage. One poll per minute sweeps.
     this.#pollsPerSweep = Math.ceil(upkeepMs / parts.pollIntervalMs)
     this.#skippedKeys = new SkippedHandlerKeys(engine, parts.registry)
     this.#loop = new BackgroundLoop(engine, {
@@ -59,12 +62,12 @@ export class Claimer implements TakenRunner {
     if (parts.takesNext) this.#parts.pool.nextTaker.runner = this
   }
 
-  /** Claims now, even without a free permit: the answer to a claim also carries cancel requests. */
+  /** Claims now, even without a free permit, because the answer to a claim also carries cancel requests. */
   poll(): void {
     this.#loop.ring()
   }
 
-  /** Claims all pending work that this node has permits for. Resolves with whether it has claimed any. */
+  /** Claims all pending work that this node has permits for. Resolves with whether the node has claimed any occurrence. */
   async claimed(): Promise<boolean> {
     const before = this.#taken
     await this.#loop.underWay
@@ -81,7 +84,7 @@ export class Claimer implements TakenRunner {
     }
   }
 
-  /** The claim in progress, which reserves permits that it may not need; `null`: no claim is in progress. */
+  /** The claim in progress, which may reserve more permits than it will use; `null`: no claim is in progress. */
   get underWay(): Promise<void> | null {
     return this.#loop.underWay
   }
@@ -91,13 +94,14 @@ export class Claimer implements TakenRunner {
     this.#loop.ring()
   }
 
-  /** Claims nothing more. Resolves when the claim in progress has been answered. */
+  /** Starts no further claim. Resolves when the claim in progress has been answered. */
   stop(): Promise<void> {
     return this.#loop.stop()
   }
 
   #claimIfRoom(): void {
-    // A claim in progress reserves all permits, and may have read the storage before the new work was stored. So run again.
+    // A claim in progress reserves all permits, and may have read the storage before the new work was stored. So a further
+    // claim follows.
     if (this.#loop.underWay !== null || this.#parts.capacity.roomToClaim() > 0) this.#loop.run()
   }
 
@@ -111,7 +115,7 @@ export class Claimer implements TakenRunner {
     while (await this.#claimOnce(sweep));
   }
 
-  /** Returns whether the storage has more pending work and this node has permits for it. */
+  /** Makes one claim. Returns whether the storage has more pending work and this node has permits for it. */
   async #claimOnce(sweep: Sweep): Promise<boolean> {
     this.#engine.now()
     const { maxBatch, isHeldBack } = this.#engine
@@ -123,7 +127,7 @@ export class Claimer implements TakenRunner {
     this.#parts.capacity.reserve(limit)
     try {
       answer = await this.#claimSome(limit, sweep !== 'none', leftOut ?? [])
-      // The claim leaves nothing in the storage, so no job waits for its turn.
+      // The claim has left no pending work in the storage, so no job waits for its turn.
       if (leftOut === null && !answer.more) turns.clear()
       for (const notice of answer.cancelRequested) this.#parts.pool.get(notice.id)?.cancel(notice.reason)
       await this.#learnJobsOf(answer.claimed)
@@ -135,15 +139,15 @@ export class Claimer implements TakenRunner {
     this.#taken += answer.claimed.length
     if (leftOut !== null) {
       turns.looked(answer.claimed.length > 0, this.#engine.clock.monotonic() - askedAt)
-      // The answer does not tell whether the jobs that this claim left out have more work. The next claim tells.
+      // The answer does not tell whether the jobs that this claim left out have more work. The next claim from all jobs tells.
       this.#parts.capacity.workLeft(true, answer.claimed.length)
       return !this.#loop.isStopped && this.#parts.capacity.roomToClaim() > 0
     }
     this.#parts.capacity.workLeft(answer.more, answer.claimed.length, answer.claimed.at(-1))
     this.nextDueAt = answer.nextDueAt
     this.#loop.runIn(this.#untilNextPoll(answer.nextDueAt))
-    // The claim had room and still left work: occurrences that an unfinished update has to cancel. A single sweep leaves
-    // them to the node that runs the update.
+    // If a claim had more permits and still left work, that work waits for an unfinished update to cancel it. A single sweep
+    // leaves it to the node that runs the update.
     const isLeft = answer.more && answer.claimed.length < limit && sweep !== 'once'
     if (isLeft) await nextTurn()
     const goesOn = answer.more && (isLeft || answer.claimed.length > 0)
@@ -162,7 +166,7 @@ export class Claimer implements TakenRunner {
     const answer = await storage.repeated('claim', (storage) => {
       calls++
       const now = this.#engine.now()
-      // The node may have learned between two attempts of this call that it must not claim now.
+      // Between two attempts of this call, the node may have learned that it must not claim now.
       const most = this.#engine.isHeldBack ? 0 : limit
       return storage.claim({ now, owner, limit: most, exceptHandlerKeys, sweep })
     })
@@ -170,12 +174,12 @@ export class Claimer implements TakenRunner {
     return answer
   }
 
-  /** Hands back occurrences that a claim or an end has taken for this node, and whose answer this node has lost. */
+  /** Releases occurrences that a claim or an end has taken for this node without its knowledge, because the answer was lost. */
   async #handBackUnanswered(answered: readonly OccurrenceRecord[]): Promise<void> {
     const { owner, storage, maxBatch } = this.#engine
     const known = new Set(answered.map(({ id }) => id))
     let isLeft = false
-    // Stays set if a page below fails.
+    // If a page below fails, the flag stays set and the next claim repeats the search.
     this.mayOwnMore = true
     let cursor: string | null = null
     do {
@@ -191,11 +195,12 @@ export class Claimer implements TakenRunner {
         }),
       )
       for (const record of page.items) {
-        // An occurrence that was started by its creation has token 1 and an attempt. Its creator handles the lost answer.
+        // If its creation started an occurrence, the occurrence has token 1 and an attempt. Its creator handles the lost
+        // answer.
         const wasClaimed = record.token > 1 || record.runs.length === 0
         const mine = record.owner?.incarnation === owner.incarnation
         if (!mine || !wasClaimed || known.has(record.id) || this.#parts.pool.knows(record.id)) continue
-        // The answer with this occurrence may still be in progress, or may have arrived since the read.
+        // The settle that took this occurrence may still be in progress, or its answer may have arrived since the read.
         if (awaited.has(record.jobId) || this.#parts.pool.nextTaker.isAwaited(record.jobId)) isLeft = true
         else {
           await this.#release(record, 'unanswered')
@@ -207,7 +212,7 @@ export class Claimer implements TakenRunner {
     this.mayOwnMore = isLeft
   }
 
-  /** Loads the unknown jobs of these records. A peer may have added them since the last poll. */
+  /** Loads the jobs of these records that this node does not hold. A peer may have added them since the last poll. */
   async #learnJobsOf(records: readonly OccurrenceRecord[]): Promise<void> {
     const unknown = new Set<JobId>()
     for (const { jobId } of records) if (this.#parts.registry.get(jobId) === undefined) unknown.add(jobId)
@@ -230,8 +235,8 @@ export class Claimer implements TakenRunner {
   }
 
   /**
-   * Starts the occurrence now if it has the current version of a loaded job, and returns `null`. Never throws, so that the
-   * caller starts the rest.
+   * Starts the occurrence now and returns `null` if this node holds the job in the occurrence's version. Never throws, so that
+   * the caller starts the other claimed occurrences.
    */
   #runOrLook(record: OccurrenceRecord, askedAt: number): Promise<void> | null {
     try {
@@ -251,10 +256,11 @@ export class Claimer implements TakenRunner {
     const plan =
       overrides === undefined && tasks === undefined ? stored : overridePlan(stored, overrides ?? {}, tasks ?? null)
     const startedAt = record.startedAt ?? this.#engine.now()
-    // A reaper derives the first attempts from the occurrence's own version. With another version, they are stored first.
+    // A reaper derives the first attempts of a claimed occurrence from the occurrence's own version. If this node uses another
+    // version, it stores the attempts first.
     const isOwnVersion = plan.version === record.jobVersion
     const isTrusted = this.#engine.clock.monotonic() - askedAt <= longestDelayMs
-    // If a cancel was requested from an earlier owner, the answer to the first settle carries that request.
+    // If a user requested the cancel from an earlier owner, the answer to the first settle carries the request.
     const begins = isOwnVersion && isTrusted && beginsByClaim(record) && record.cancelRequest === null
     const isParallel = plan.settings.taskExecutionMode === 'parallel'
     this.#parts.pool.run({
@@ -270,7 +276,7 @@ export class Claimer implements TakenRunner {
   /**
    * Returns the plan of the version under which the occurrence was created. If this node lacks the code of that version,
    * returns the plan of the current version, because a removed build never comes back. Never returns the plan of an older
-   * version: a node that is behind first loads the newer one. `null`: this node cannot run the occurrence.
+   * version: a node that holds an older version first loads the newer version. `null`: this node cannot run the occurrence.
    */
   async #planFor(job: RegisteredJob, record: OccurrenceRecord): Promise<JobPlan | null> {
     const { plans } = this.#parts.registry
@@ -282,8 +288,8 @@ export class Claimer implements TakenRunner {
   }
 
   /**
-   * Hands the occurrence back, and leaves its handler key out of the next claims. If the job was removed meanwhile, the
-   * release ends the occurrence.
+   * Releases the occurrence, and leaves its handler key out of the next claims. If the job was removed meanwhile, the release
+   * ends the occurrence.
    */
   async #leaveToOthers(record: OccurrenceRecord): Promise<void> {
     const { storage } = this.#engine
@@ -291,7 +297,7 @@ export class Claimer implements TakenRunner {
     const job = jobs[0] ?? null
     const isAlive = job !== null && job.deletedAt === null
     if (isAlive && unreadablePartOf(job) !== null) {
-      // Jobs share handler keys. Leaving the key out would also delay the runs of readable jobs.
+      // Readable jobs may share the handler key, so leaving the key out would also delay their runs.
       this.#parts.registry.sayUnreadable(job)
       await this.#release(record, 'unreadable', upkeepMs)
       return
@@ -317,7 +323,10 @@ function isStarted(record: OccurrenceRecord): record is OccurrenceRecord & { rea
 interface Entry {
   /** A job with this handler key. */
   readonly job: JobRecord
-  /** Monotonic instant until which claims leave out the key; infinite: until this node has the missing handlers. */
+  /**
+   * Monotonic instant until which claims leave out the key; infinite: claims leave it out until this node has the missing
+   * handlers.
+   */
   readonly until: number
 }
 
@@ -344,7 +353,7 @@ export class SkippedHandlerKeys {
     return [...this.#entries.keys()]
   }
 
-  /** Leaves out the handler key of this job: until its handlers exist, or for {@link lookMs} if no handler is missing. */
+  /** Leaves out the handler key of this job until its handlers exist, or for {@link lookMs} if no handler is missing. */
   add(job: JobRecord): void {
     const missing = this.#registry.missingFor(job)
     const { clock } = this.#engine

@@ -8,15 +8,15 @@ import { aheadMs, looksPerFullLook, overlapMs } from './tuning.ts'
 import { longestWaitMs, lookMs } from '../execution/tuning.ts'
 import { wakeDelayMs } from '../../tuning.ts'
 
-/** An incomplete look, with the cursor at which it continues. */
+/** The rest of an incomplete look for due jobs, with the cursor at which the look continues. */
 interface Rest {
   readonly due: DueJobs
   readonly cursor: string
 }
 
 /**
- * Loads the jobs that come due next, if the storage has more jobs than this node may hold. Drops jobs that are not due
- * soon (decision 13).
+ * If the storage has more jobs than this node may hold, loads the jobs that come due next, and drops jobs that are not due soon
+ * (decision 13).
  */
 export class Horizon {
   readonly #engine: EngineContext
@@ -44,26 +44,26 @@ export class Horizon {
     this.#registry.cache.overflowed.listen(() => this.lookForAll())
   }
 
-  /** Resolves when the jobs that are due have been loaded. */
+  /** Starts the looks for due jobs. Resolves when the jobs that are due now have been loaded. */
   async start(): Promise<void> {
     this.#isStarted = true
     this.lookForAll()
     await this.#loop.underWay
   }
 
-  /** Begins no further look. */
+  /** Begins no further look for due jobs. */
   stop(): Promise<void> {
     return this.#loop.stop()
   }
 
-  /** A peer has changed a job. Plans a look after {@link wakeDelayMs}, because changes often come in bursts. */
+  /** Called when a peer has changed a job. Plans a look after {@link wakeDelayMs}, because changes often come in bursts. */
   wake(): void {
     if (this.#isWoken || !this.#isNeeded) return
     this.#isWoken = true
     this.#loop.runIn(wakeDelayMs)
   }
 
-  /** Starts a look for all due jobs. Called after a clock jump, and when this node receives further shards. */
+  /** Starts a look for all due jobs. Called after a clock jump, and when this node gets further shards. */
   lookForAll(): void {
     if (!this.#isNeeded) return
     this.#looks = 0
@@ -84,7 +84,7 @@ export class Horizon {
     }
   }
 
-  /** Looks lie half a second before whole seconds, because most slots lie on whole seconds. */
+  /** Looks for due jobs run half a second before whole seconds, because most slots lie on whole seconds. */
   #untilNextLook(): number {
     return lookMs - ((this.#engine.now() + lookMs / 2) % lookMs)
   }
@@ -105,12 +105,12 @@ export class Horizon {
 
   #dueUpTo(now: number, shards: readonly number[] | null): DueJobs {
     const isFull = this.#looks++ % looksPerFullLook === 0 || !Number.isFinite(this.#lookedAt)
-    // `min` covers a clock that was set back. Jobs that are overdue for longer than the overlap are already held.
+    // The minimum covers a clock that was set back. Jobs that are overdue for longer than the overlap are already held.
     const since = isFull ? {} : { after: Math.min(this.#lookedAt, now) - overlapMs }
     return { upTo: now + aheadMs, ...since, ...(shards !== null && { shards }) }
   }
 
-  /** Returns the cursor at which the next look continues; `null`: the look is complete. */
+  /** Makes a look for due jobs. Returns the cursor at which the next look continues; `null`: the look is complete. */
   async #lookUp(due: DueJobs, from: string | null): Promise<string | null> {
     const { maxBatch: limit, storage } = this.#engine
     let cursor = from
@@ -127,8 +127,8 @@ export class Horizon {
   }
 
   /**
-   * Loads or updates one job of the shards of this node; the overdue takeover finds overdue slots of other shards. Reports an
-   * error of this job, so that the look continues with the next one.
+   * Loads or updates one job of this node's shards; overdue takeover finds overdue slots of other shards. Reports an error of
+   * this job, so that the look continues with the next job.
    */
   #takeOn(record: JobRecord): void {
     try {

@@ -9,9 +9,9 @@ import { Batcher } from '../storage-access/batcher.ts'
 import type { EngineContext } from '../storage-access/engine-context.ts'
 import { eachItem } from '../storage-access/retrying-storage.ts'
 
-/** Which missed slots run, and which are recorded as missed: the decision of one recovery. */
+/** The decision of one recovery: which missed slots run, and which slots are recorded as missed. */
 export interface RecoveryDecision {
-  /** In the order of time. The storage creates a run for a `run` entry, and only a record for a `missed` entry. */
+  /** The entries in the order of time. For a `run` entry the storage creates a run, for a `missed` entry only a record. */
   readonly entries: readonly MissedSlotEntry[]
   readonly lastSlot: number
   /** Number of missed slots that this decision covers. */
@@ -23,7 +23,7 @@ export type MissedSlotEntry =
   | { readonly kind: 'run'; readonly slot: number; readonly span: SlotSpan | null }
   | { readonly kind: 'missed'; readonly span: SlotSpan }
 
-/** Finds slots that already have a record: slots that were canceled ahead, or decided before a realign. */
+/** Finds slots that already have a record, because they were canceled ahead or decided before a realign. */
 export interface RecordedAhead {
   /** Returns those of `slots` that have a record. */
   among(slots: readonly number[]): Promise<ReadonlySet<number>>
@@ -34,25 +34,25 @@ export interface RecordedAhead {
 /** Slots that no node created in time, with the strategy for them. */
 export interface MissedSlots {
   readonly series: SlotSeries
-  /** The first missed slot. It counts even if the series does not contain it. */
+  /** The first missed slot. It counts as missed even if the series does not contain its instant. */
   readonly first: number
-  /** No slot after this is missed. */
+  /** The last instant at which a slot may count as missed, in epoch ms. */
   readonly until: number
   readonly now: number
   readonly strategy: RecoveryStrategy
-  /** Bounds the runs of one decision. */
+  /** Maximum number of runs of one decision. */
   readonly limit: number
   readonly recorded: RecordedAhead
-  /** Called after each slot; it yields to the event loop. A rejection ends the decision. */
+  /** Called after each slot, so that counting yields to the event loop. A rejection ends the decision. */
   readonly turns: Pick<YieldBudget, 'stepped'>
 }
 
 /**
- * Applies the recovery strategy to missed slots. If more than `limit` slots are to run, the decision covers the first ones,
- * and the caller calls again for the rest.
+ * Applies the recovery strategy to missed slots. If more than `limit` slots are to run, the decision covers the first `limit`
+ * runs, and the caller calls again for the rest.
  *
- * Slots that already have a record keep it. They do not count towards the number of latest slots that a strategy runs, and
- * a compressed run does not cover them.
+ * A slot that already has a record keeps this record. Such a slot does not count among the latest slots that a strategy runs,
+ * and a compressed run does not cover it.
  */
 export async function decideMissedSlots(options: MissedSlots): Promise<RecoveryDecision> {
   const { series, first, until, strategy, limit, turns } = options
@@ -67,7 +67,7 @@ export async function decideMissedSlots(options: MissedSlots): Promise<RecoveryD
   for (let slot = runFrom; slot !== null && slot <= until; slot = series.nextMs(slot)) {
     const isRecorded = recorded.has(slot)
     if (!isRecorded && toRun === limit) break
-    // The storage keeps an existing record when it stores a `missed` entry for the same slot.
+    // For a slot that already has a record, the storage ignores the `missed` entry and keeps the record.
     entries.push(isRecorded ? missedAlone(slot) : { kind: 'run', slot, span: null })
     if (!isRecorded) toRun++
     count++
@@ -79,8 +79,8 @@ export async function decideMissedSlots(options: MissedSlots): Promise<RecoveryD
 }
 
 /**
- * Decides on one run for all slots without a record, at the last of them. Slots with a record that lie before or after the
- * span of the run get `missed` entries.
+ * Decides on one run that covers all slots without a record and runs at the last of them. A slot with a record before or after
+ * the span of the run gets a `missed` entry.
  */
 async function decideCompressed(options: MissedSlots): Promise<RecoveryDecision> {
   const { first, until, turns } = options
@@ -116,19 +116,19 @@ function missedAlone(slot: number): MissedSlotEntry {
 }
 
 /**
- * Returns the first slot that the strategy runs; `null`: it runs none. Adds the later slots that have a record to
+ * Returns the first slot that the strategy runs; `null`: the strategy runs no slot. Adds the later slots that have a record to
  * `recorded`.
  */
 async function firstToRun(options: MissedSlots, recorded: Set<number>): Promise<number | null> {
   const { strategy, turns } = options
   const { most, notBefore } = keptSlots(strategy, options.now)
   if (most === 0) return null
-  // A window without a number runs all slots in it.
+  // A window without a maximum number of slots runs all slots in it.
   if (most === Number.POSITIVE_INFINITY) return firstNotBefore(options, notBefore)
   const latest = latestFirst(options, notBefore)
   let found: number | null = null
   for (let kept = 0; kept < most; ) {
-    // Usually no slot has a record, so the first read needs no spare slots.
+    // Usually no missed slot has a record, so the first read asks only for the slots that the strategy runs.
     const wanted = recorded.size === 0 ? Math.min(most - kept, recoveryStep) : recoveryStep
     const slots = await take(latest, wanted, turns)
     if (slots.length === 0) break
@@ -147,12 +147,12 @@ async function firstToRun(options: MissedSlots, recorded: Set<number>): Promise<
 
 type SlotStretch = Pick<MissedSlots, 'series' | 'first' | 'until'>
 
-/** Yields the missed slots in the order of time. */
+/** Yields the missed slots in ascending order of time. */
 function* fromFirst({ series, first, until }: SlotStretch): Generator<number> {
   for (let slot: number | null = first; slot !== null && slot <= until; slot = series.nextMs(slot)) yield slot
 }
 
-/** Yields the missed slots from the last to the first, down to `notBefore`. */
+/** Yields the missed slots in descending order of time, down to `notBefore`. */
 function* latestFirst({ series, first, until }: SlotStretch, notBefore: number): Generator<number> {
   for (let before = until + 1; before > first; ) {
     const previous = series.previousMs(before)
@@ -163,7 +163,7 @@ function* latestFirst({ series, first, until }: SlotStretch, notBefore: number):
   }
 }
 
-/** Returns the first missed slot at or after `notBefore`; `null`: there is no such slot. */
+/** Returns the first missed slot at or after `notBefore`; `null`: no missed slot lies there. */
 function firstNotBefore({ series, first, until }: SlotStretch, notBefore: number): number | null {
   const slot = first >= notBefore ? first : series.nextMs(notBefore - 1)
   return slot !== null && slot <= until ? slot : null
@@ -204,10 +204,10 @@ async function countSpan({ series, first, turns }: MissedSlots, until: number): 
   return { from: first, to, count }
 }
 
-/** Rejection of a read that the storage did not answer. The reader has reported the error. */
+/** The rejection of a read of recorded slots that the storage did not answer. The reader has already reported the error. */
 export const unread: unique symbol = Symbol('unread')
 
-/** A slot whose record is being read. */
+/** A slot whose record is being read, with the decisions that wait for the answer. */
 interface Read {
   readonly id: OccurrenceId
   readonly resolve: (isRecorded: boolean) => void
@@ -215,8 +215,8 @@ interface Read {
 }
 
 /**
- * Reads which slots have a record: they were canceled ahead, or created while a clock was wrong. Decisions that ask
- * together share one call.
+ * Reads which slots have a record, because they were canceled ahead or created while a clock was wrong. Decisions that ask at
+ * the same time share one call.
  */
 export class RecordedSlots {
   readonly #engine: EngineContext
@@ -242,7 +242,7 @@ export class RecordedSlots {
     return { among: (slots) => this.#among(jobId, slots), between: (from, to) => this.#between(jobId, from, to) }
   }
 
-  /** Rejects all waiting reads. */
+  /** Rejects all waiting reads of recorded slots. */
   stop(): void {
     this.#reads.stop()
   }
@@ -254,7 +254,7 @@ export class RecordedSlots {
     return new Set(slots.filter((_, index) => isRecorded[index]))
   }
 
-  /** The cost grows with the number of records, which is small for slots that no recovery has decided yet. */
+  /** The cost of this read grows with the number of records. Slots that no recovery has decided yet have few records. */
   async #between(jobId: JobId, from: number, to: number): Promise<ReadonlySet<number>> {
     const { storage, maxBatch: limit } = this.#engine
     const found = new Set<number>()
@@ -262,7 +262,7 @@ export class RecordedSlots {
     const read = (cursor: string | null) =>
       storage.repeated('listOccurrences', (calls) => calls.listOccurrences({ ...part, cursor }))
     for await (const { id, kind, scheduledAt } of eachItem(read)) {
-      // A record of a range of missed slots does not belong to a single slot.
+      // A record of a range of missed slots is skipped, because it does not belong to a single slot.
       if (kind === 'slot' && id === occurrenceId(jobId, scheduledAt)) found.add(scheduledAt)
     }
     return found

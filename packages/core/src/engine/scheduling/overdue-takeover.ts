@@ -7,24 +7,24 @@ import { BackgroundLoop } from '../runtime/background-loop.ts'
 import type { EngineContext } from '../storage-access/engine-context.ts'
 import type { ShardAssignment } from '../cluster/shard-assignment.ts'
 
-/** Slots of a job that this node left to nodes of a lower rank. The next check reads whether these nodes launched them. */
+/** Slots of a job that this node left to nodes of lower ranks. The next check reads whether these nodes launched the slots. */
 interface Passed {
-  /** The first slot without a known launch. */
+  /** The first of these slots whose launch is not known. */
   readonly slot: number
   readonly checkAt: number
-  /** The last slot that this node left. */
+  /** The last of these slots. */
   last: number
 }
 
-/** A scan that continues after the slots that it found are launched. */
+/** A scan for overdue slots that continues after the slots that it found are launched. */
 interface Scan {
   readonly due: DueJobs
   readonly cursor: string | null
 }
 
 /**
- * Returns which node launched a slot that this node has tried to create. If the slot exists because it was canceled ahead,
- * no node launched it. If a later slot was launched, another node launched both.
+ * Returns which node launched a slot that this node has tried to create. If the slot exists only because it was canceled ahead,
+ * no node launched it. If a later slot was launched, another node launched both slots.
  */
 export function launcherOf(answer: CreateAnswer, slot: number): Launcher {
   switch (answer.outcome) {
@@ -50,18 +50,18 @@ interface OverdueTakeoverParts {
 }
 
 /**
- * Launches overdue slots that their assigned node has not launched. That node is slow, blocked, or dead and not yet
+ * Launches overdue slots that their assigned node has not launched. The assigned node is slow, blocked, or dead and not yet
  * declared dead.
  *
- * Storages with a due index return overdue slots of all jobs in one query. For other storages, this class reads the head
- * of each slot that this node passed over.
+ * Storages with a due index return overdue slots of all jobs in one query. For other storages, this class reads the head of
+ * each slot that this node passed over.
  *
  * In an overloaded fleet every slot is overdue, and scanning for other nodes' slots delays all of them further. Three rules
  * limit the load:
  * - Watchers scan one after the other, one `standby` interval apart.
  * - A scan continues only after the slots that it found are launched.
- * - If other nodes had launched most of them already, the next scan waits longer. The same applies while this node
- *   launches its own slots late.
+ * - If other nodes had already launched most of these slots, the next scan waits longer. While this node launches its own slots
+ *   late, the next scan also waits longer.
  */
 export class OverdueTakeover {
   readonly #engine: EngineContext
@@ -69,32 +69,38 @@ export class OverdueTakeover {
   readonly #loop: BackgroundLoop
   readonly #passed = new Map<RegisteredJob, Passed>()
   #scannedUpTo = Number.NEGATIVE_INFINITY
-  /** This node has passed over slots since it was last alone. */
+  /** Whether this node has left slots to peers since it last was the only node. */
   #hasLeft = false
-  /** If this node is now the only one and has left slots, it keeps scanning until a scan has passed this instant. */
+  /**
+   * If this node is now the only node, and has left slots to peers before, it keeps scanning. It stops after a scan has passed
+   * this instant, in epoch ms.
+   */
   #owedUpTo = Number.NEGATIVE_INFINITY
-  /** The oldest slot that this node has passed over since the last scan began. */
+  /** The oldest slot that this node has left to peers since the last scan began. */
   #leftFrom = Number.POSITIVE_INFINITY
   #scans = 0
-  /** Monotonic instant of the next scan; infinite if none is planned. */
+  /** Monotonic instant of the next scan; infinite if no scan is planned. */
   #scanAt = Number.POSITIVE_INFINITY
-  /** The scan to continue, for storages with a due index. */
+  /**
+   * The scan in progress that the next round continues, for storages with a due index; `null`: the next round starts a new
+   * scan.
+   */
   #rest: Scan | null = null
-  /** The last scan has not reached its end: it continues when its slots are launched. */
+  /** Whether the last scan has not reached its end. It continues when its slots are launched. */
   #goesOn = false
-  /** Jobs whose overdue slots the current scan has put on the agenda, and whose answers are missing. */
+  /** Jobs whose overdue slots the current scan has put on the agenda, and whose launches have no answer yet. */
   readonly #taken = new Set<RegisteredJob>()
   #waited = 0
-  /** Counts for the current scan: slots that this node has launched, and slots that other nodes had launched before. */
+  /** Numbers of slots of the current scan: slots that this node has launched, and slots that peers had launched before. */
   #launched = 0
   #wereLaunched = 0
-  /** The last scan has reached its end and found no overdue slot. */
+  /** Whether the last scan has reached its end and found no overdue slot. */
   #hasFoundNothing = false
-  /** Monotonic instant at which this node last launched a slot of its own shards late. */
+  /** Monotonic instant at which this node launched the last slot of its own shards, if that launch was late; else -Infinity. */
   #lateAt = Number.NEGATIVE_INFINITY
-  /** Factor of the scan interval while peers are slow. */
+  /** Factor by which the scan interval grows while peers are slow. */
   #slowness = 1
-  /** Since the last change of members, no scan has shown yet whether peers are dead or slow. */
+  /** True until a scan after the last change of members has shown whether peers are dead or slow. */
   #isTrying = true
 
   constructor(engine: EngineContext, parts: OverdueTakeoverParts) {
@@ -103,26 +109,26 @@ export class OverdueTakeover {
     this.#loop = new BackgroundLoop(engine, { name: 'take over overdue slots', round: () => this.#scanAndGoOn() })
   }
 
-  /** Plans the first scan. */
+  /** Plans the first scan for overdue slots. */
   start(): void {
     this.#goOn()
   }
 
-  /** Begins no further scan. */
+  /** Begins no further scan for overdue slots. */
   stop(): Promise<void> {
     return this.#loop.stop()
   }
 
-  /** Other nodes have started, shut down or died. */
+  /** Called when other nodes have started, shut down or died. */
   membersChanged(): void {
     this.#slowness = 1
     this.#isTrying = true
     this.#owedUpTo = this.#engine.now()
-    // A planned scan is never postponed: frequent changes of members must not prevent scans.
+    // A change of members never postpones a planned scan: frequent changes must not prevent scans.
     if (this.#loop.underWay === null) this.#goOn({ atLatest: this.#scanAt })
   }
 
-  /** This node leaves a slot to the `rank` nodes before it. For storages without a due index. */
+  /** Records that this node leaves a slot to the `rank` nodes with a lower rank. For storages without a due index. */
   passed(job: RegisteredJob, slot: number, rank: number): void {
     const passed = this.#passed.get(job)
     if (passed !== undefined) passed.last = slot
@@ -134,13 +140,15 @@ export class OverdueTakeover {
       })
   }
 
-  /** This node leaves a slot to the nodes before it. For storages with a due index: the next scan covers the slot. */
+  /**
+   * Records that this node leaves a slot to nodes of lower ranks. For storages with a due index: the next scan covers the slot.
+   */
   left(slot: number): void {
     this.#hasLeft = true
     this.#leftFrom = Math.min(this.#leftFrom, slot)
   }
 
-  /** Which node has launched a slot that this node has tried to launch. */
+  /** Records which node has launched a slot that this node has tried to launch. */
   answered(job: RegisteredJob, slot: number, launcher: Launcher): void {
     if (!this.#taken.delete(job)) {
       if (launcher !== 'no node' && this.#parts.assignment.rankOf(job) === 0)
@@ -152,13 +160,16 @@ export class OverdueTakeover {
     if (this.#taken.size === 0 && this.#goesOn) this.#loop.run()
   }
 
-  /** Slots of its own shards show how quick this node is. */
+  /** Records how late this node launched a slot of its own shards, which shows how quick this node is. */
   #noteLateness(lateMs: number): void {
     const isLate = lateMs > this.#parts.standbyMs
     this.#lateAt = isLate ? this.#engine.clock.monotonic() : Number.NEGATIVE_INFINITY
   }
 
-  /** This node launches its own slots late. Then overdue slots of other nodes do not show that these are dead. */
+  /**
+   * Whether this node launches its own slots late. If it does, overdue slots of other nodes do not show that these nodes are
+   * dead.
+   */
   get isBehind(): boolean {
     return this.#engine.clock.monotonic() - this.#lateAt < this.#parts.standbyMs * reserveFactor
   }
@@ -169,7 +180,7 @@ export class OverdueTakeover {
       if (this.#engine.isHeldBack) return
       if (this.#taken.size > 0 && ++this.#waited <= mostSamples) return
       const goesOn = this.#goesOn
-      // Peers are slow: the scan does not continue, and the next one follows after the longer interval.
+      // If peers are slow, the scan does not continue, and the next scan follows after the longer interval.
       if (this.#learn() && goesOn) return
       if (this.#parts.findsDueJobs) await this.#findOverdue()
       else await this.#checkPassed()
@@ -179,7 +190,7 @@ export class OverdueTakeover {
   }
 
   #goOn({ atLatest = Number.POSITIVE_INFINITY }: { readonly atLatest?: number } = {}): void {
-    // A lone node has rank 0 in all shards.
+    // The only node has rank 0 in all shards, so it leaves no slot to peers and plans no scan.
     if (this.#parts.assignment.isAlone && !this.#isOwed) {
       this.#hasLeft = false
       this.#scanAt = Number.POSITIVE_INFINITY
@@ -193,7 +204,7 @@ export class OverdueTakeover {
     this.#loop.runIn(waitMs)
   }
 
-  /** Whether slots that this node left to nodes that are now gone are still unchecked. */
+  /** Whether this node still has to check slots that it left to nodes that are now gone. */
   get #isOwed(): boolean {
     return this.#parts.findsDueJobs ? this.#hasLeft && this.#scannedUpTo < this.#owedUpTo : this.#passed.size > 0
   }
@@ -236,7 +247,8 @@ export class OverdueTakeover {
   }
 
   #newScan(): Scan {
-    // Watchers of a lower rank scan earlier. Slots that still belong to their interval are left out.
+    // Watchers of lower ranks scan earlier. So this scan leaves out slots that are still within the intervals of these
+    // watchers.
     const fewestTurns = Math.min(Math.max(0, this.#parts.assignment.watchRank - 1), activeWatchers)
     const upTo = this.#engine.now() - (fewestTurns + 1) * this.#parts.standbyMs
     const isFull = this.#scans++ % looksPerFullLook === 0
@@ -245,7 +257,10 @@ export class OverdueTakeover {
     return { due: { upTo, ...(!isFull && { after }) }, cursor: null }
   }
 
-  /** Takes over overdue slots, up to the end of the first page that has any. Returns where to continue. */
+  /**
+   * Takes over overdue slots, up to the end of the first page that has any overdue slot. Returns the cursor at which the scan
+   * continues.
+   */
   async #takeOnAll(due: DueJobs, from: string | null): Promise<string | null> {
     const { storage } = this.#engine
     const limit = this.#mostAtOnce
@@ -262,7 +277,9 @@ export class OverdueTakeover {
     return cursor
   }
 
-  /** Takes over a slot unless a watcher before this one still has time for it: one `standby` interval each. */
+  /**
+   * Takes over a slot, unless a watcher with a lower rank still has time for the slot. Each watcher has one `standby` interval.
+   */
   #takeOnInTurn(record: JobRecord): void {
     const job = { job: record }
     const isOwn = this.#parts.assignment.rankOf(job) === 0
@@ -291,7 +308,7 @@ export class OverdueTakeover {
     this.#passed.delete(job)
     if (!this.#parts.registry.holds(job)) return
     const rank = this.#parts.assignment.rankOf(job)
-    // Later slots are checked at their own time.
+    // The slots after this slot are checked at their own time.
     if (last > slot) this.passed(job, last, rank)
     if (record !== null && record.nextAt !== null && record.nextAt <= slot) this.#takeOn(record, rank === 0)
   }
@@ -299,7 +316,7 @@ export class OverdueTakeover {
   #takeOn(record: JobRecord, isOwn: boolean): void {
     this.#moveOn(record)
     const job = this.#parts.registry.get(record.id)
-    // Slots of this node's own shards tell nothing about peers. A job without a slot on the agenda gets no answer.
+    // Slots of this node's own shards tell nothing about peers, and a job without a slot on the agenda gets no answer.
     if (!isOwn && job?.isOverdue && (job.inFlight !== 'no' || job.heapIndex >= 0)) this.#taken.add(job)
   }
 
@@ -312,10 +329,10 @@ export class OverdueTakeover {
       if (adopted !== null) this.#parts.registry.takeOn(adopted, record.watermark, record.nextAt)
       return
     }
-    // A step is processing the slot. Its answer carries the same state.
+    // A step is processing the slot, and the answer to that step carries the same state.
     if (job.inFlight !== 'no') return
     if (record.version === job.version && record.createdAt === job.createdAt) {
-      // An answer that arrived during the read is newer than this record.
+      // An answer that arrived during the read is newer than this record, so the record is ignored.
       if (this.#parts.registry.isOldLook(job, record)) return
       this.#parts.registry.takeOn(job, record.watermark, record.nextAt)
     } else this.#parts.registry.reload(job)

@@ -22,9 +22,9 @@ import { fewSlots, recoveryStep } from './tuning.ts'
 const noDetails: OccurrenceDetails = Object.freeze({})
 
 /**
- * A snapshot of a late job, taken when the launcher found it late. The decision uses this snapshot only, because users and
- * peers may change the job meanwhile. Under a newer watermark or version, the storage would apply the decision to later
- * slots.
+ * A snapshot of a late job from the moment when the launcher found the job late. The recovery decision uses this snapshot only,
+ * because users and peers may change the job meanwhile. Under a newer watermark or version, the storage would apply the
+ * decision to later slots.
  */
 export interface LateSlot {
   readonly job: RegisteredJob
@@ -44,13 +44,13 @@ export function lateSlotOf(job: RegisteredJob, plan: JobPlan, missedUntil: numbe
   return { job, plan, slot, version, createdAt, watermark, pausedUntil, series, missedUntil }
 }
 
-/** A late job with a decision in progress. `ended` is called at its end, with or without success. */
+/** A late job that waits for its recovery decision. `ended` is called when the decision has ended, with or without success. */
 interface Pending {
   readonly late: LateSlot
   readonly ended: (job: RegisteredJob) => void
 }
 
-/** A decision that has to be stored. */
+/** A recovery decision that has to be stored. */
 interface Decided {
   readonly pending: Pending
   readonly decision: RecoveryDecision
@@ -62,10 +62,10 @@ function missedSlotsOf({ plan, slot, pausedUntil, series, missedUntil }: LateSlo
   const { misfireThresholdMs, recoveryStrategy } = plan.settings
   const isPaused = slot < pausedUntil
   const strategy: RecoveryStrategy = isPaused ? { type: 'mark_as_missed' } : recoveryStrategy
-  // Slots that were missed after the pause get their own decision, in the next round.
+  // Slots that were missed after the pause get their own decision, in the next round of recovery.
   const late = Math.max(now - misfireThresholdMs - 1, Math.min(missedUntil, now))
   const last = isPaused ? Math.min(late, pausedUntil - 1) : late
-  // The wall clock may have been set back since the slot was found late.
+  // The minimum covers a wall clock that was set back since the launcher found the slot late.
   return { series, first: slot, until: Math.max(slot, last), strategy }
 }
 
@@ -78,15 +78,15 @@ interface RecoveryParts {
 
 /**
  * Applies the recovery strategies of jobs to missed slots. Counting the slots of a long outage takes seconds per job, and
- * minutes for many jobs. So the decisions run concurrently, and yield to the event loop.
+ * minutes for many jobs. So decisions run concurrently, and they yield to the event loop.
  */
 export class Recovery {
   readonly #engine: EngineContext
   readonly #parts: RecoveryParts
   readonly #enough: number
-  /** Late jobs whose decision has not begun. */
+  /** Late jobs whose recovery decision has not begun. */
   readonly #waiting: Pending[] = []
-  /** Late jobs whose decision is in progress or is being stored. */
+  /** Late jobs whose recovery decision is in progress or is being stored. */
   readonly #atWork = new Set<Pending>()
   readonly #recorded: RecordedSlots
   readonly #small: Batcher<Decided, RecoveryItem, CreateAnswer>
@@ -123,14 +123,14 @@ export class Recovery {
     this.#large = new Batcher(engine, kind)
   }
 
-  /** Whether decisions wait, are in progress, or are being stored. */
+  /** Whether recovery decisions wait, are in progress, or are being stored. */
   get isAtWork(): boolean {
     return this.#atWork.size > 0 || this.#waiting.length > 0
   }
 
   /**
-   * Decides on missed slots and stores the decisions. `ended` is called once per job, with or without success. Until then,
-   * this node must not launch slots of the job. Each decision is a conditional write on the job's watermark: if several
+   * Decides on missed slots and stores the decisions. `ended` is called once per job, with or without success. Before that
+   * call, this node must not launch slots of the job. Each decision is a conditional write on the job's watermark: if several
    * nodes recover the same slots, the storage accepts one decision.
    */
   recover(late: readonly LateSlot[], ended: (job: RegisteredJob) => void): void {
@@ -138,12 +138,12 @@ export class Recovery {
     this.#begin()
   }
 
-  /** Resolves when all decisions are stored. */
+  /** Resolves when all recovery decisions are stored. */
   async settled(): Promise<void> {
     if (this.isAtWork) await new Promise<void>((resolve) => this.#idle.push(resolve))
   }
 
-  /** Decides nothing more. Resolves when the calls in progress have been answered. */
+  /** Starts no further decision. Resolves when the storage has answered the calls in progress. */
   stop(): Promise<void> {
     this.#isStopped = true
     this.#recorded.stop()
@@ -157,7 +157,8 @@ export class Recovery {
   #begin(): void {
     if (this.#isStopped) this.#waiting.length = 0
     const count = Math.min(this.#waiting.length, this.#engine.maxBatch - this.#atWork.size)
-    // Decisions that begin together share one read, and mostly one write. So wait for enough of them.
+    // Decisions that begin together share one read, and mostly one write. So decisions begin only if all waiting jobs, or
+    // enough of them, can begin together.
     if (count <= 0 || (count < this.#waiting.length && count < this.#enough)) return
     const group = this.#waiting.splice(0, count)
     for (const pending of group) this.#atWork.add(pending)
@@ -167,7 +168,7 @@ export class Recovery {
 
   #end(pending: Pending): void {
     const { late, ended } = pending
-    // A decision ends a second time with its call, for the case that its answer was not processed.
+    // A decision also ends with its storage call, in case the processing of its answer has failed. So its end is called twice.
     if (!this.#atWork.delete(pending)) return
     ended(late.job)
     if (this.#waiting.length > 0) this.#beginning.ask()
@@ -191,7 +192,7 @@ export class Recovery {
         turns,
       })
       const item = this.#itemFor(late, decision)
-      // A last step, so that `turns` also reports a slow `nextMs` of the item.
+      // One more step, so that `turns` also reports a slow `nextMs` of the item.
       await turns.stepped()
       const batcher = decision.toRun > fewSlots ? this.#large : this.#small
       batcher.add({ pending, decision, item })
@@ -209,11 +210,11 @@ export class Recovery {
   }
 
   #reload(job: RegisteredJob): void {
-    // If the job was removed meanwhile, the registry may hold another object for the same id.
+    // If the job was removed meanwhile, the registry may hold a new job object for the same id.
     if (this.#parts.registry.holds(job)) this.#parts.registry.reload(job)
   }
 
-  /** The storage call failed, and the batcher has reported its error. Reloads the job later. */
+  /** Called when the storage call of a decision failed. The batcher has reported the error. Reloads the job later. */
   #unanswered(pending: Pending): void {
     const { job, slot } = pending.late
     if (!this.#isStopped) {
@@ -223,17 +224,17 @@ export class Recovery {
     this.#end(pending)
   }
 
-  /** Returns whether the job still matches the snapshot, as far as this node knows. */
+  /** Returns whether the job as this node knows it still matches the snapshot. */
   #isAsFound({ job, version, createdAt, watermark, pausedUntil }: LateSlot): boolean {
     const isSame = job.version === version && job.createdAt === createdAt && job.watermark === watermark
     return isSame && job.pausedUntil === pausedUntil && this.#parts.registry.holds(job)
   }
 
-  /** Returns whether the decision may be stored. Counting may take minutes, and the job may have changed meanwhile. */
+  /** Returns whether a decision may still be stored. The job may have changed during the counting, which may take minutes. */
   #stillHolds({ pending, decision }: Decided, now: number): boolean {
     const { agenda, isHeldBack } = this.#engine
     const { late } = pending
-    // The clock may have been set back, too.
+    // The clock may also have been set back during the counting.
     const holds = this.#isAsFound(late) && decision.lastSlot <= now
     if (holds && !isHeldBack) return true
     this.#parts.overdue.answered(late.job, late.slot, 'no node')
@@ -282,7 +283,7 @@ export class Recovery {
         }
         const { span } = entry
         const details = prioritized(span === null ? noDetails : { span }, plan.settings)
-        // A run that covers several slots has the id of its own slot, so that no second record can exist for this instant.
+        // A run that covers several slots has the id of the slot at which it runs, so that this slot gets no second record.
         const id = occurrenceId(jobId, entry.slot)
         return { kind: 'run', id, scheduledAt: entry.slot, executionTimeoutMs, details }
       }),
@@ -303,7 +304,7 @@ export class Recovery {
       toRun,
     } as const
     events.emit('recovery.decided', { jobId, jobName, ...decided })
-    // No warning if all slots were canceled ahead, or if the job is paused.
+    // The log line is no warning if all slots were canceled ahead, or if the job is paused.
     const level = missed > 0 && !isPaused ? 'warn' : 'debug'
     logger[level]({ job: jobName, ...decided }, 'slots were missed')
   }
@@ -321,7 +322,7 @@ export class Recovery {
         return
       case 'exists':
       case 'off_schedule':
-        // Another node has recovered these slots. It is alive, and will launch the next slot too, even if late.
+        // Another node has recovered these slots, so that node is alive. It will also launch the next slot, even if late.
         this.#parts.registry.follow(job, item.jobVersion, answer.watermark, answer.nextAt)
         job.isOverdue = false
         return

@@ -23,9 +23,11 @@ export interface DueSlot {
   readonly slot: number
   /** Epoch milliseconds at which the launcher took the slot off the agenda. */
   readonly now: number
-  /** The item of the storage call; `null`: the schedule has thrown, and nothing is sent. */
+  /** The item of this slot for the storage call; `null`: the schedule has thrown, so the call leaves the slot out. */
   item: CreateSlot | null
-  /** Resolves after the check for an own occurrence whose answer was lost; `null`: no check is needed. */
+  /**
+   * Resolves after the check whether this node has created the occurrence in a call whose answer was lost; `null`: no check.
+   */
   starting: Promise<void> | null
 }
 
@@ -64,14 +66,15 @@ export class SlotCreator {
     })
   }
 
-  /** Whether a call with this many slots may leave now. */
+  /** Returns whether a storage call with this many slots may leave now. */
   hasRoom(count: number): boolean {
     return this.#creates.hasRoom(count)
   }
 
-  /** Creates the occurrences in one call. Resolves when it is answered. */
+  /** Creates the occurrences of these slots in one storage call. Resolves when the storage has answered the call. */
   async create(due: readonly DueSlot[], now: number): Promise<void> {
-    // Waiting runs are older than due slots and have precedence, but each job has its turn.
+    // Occurrences in the backlog are older than due slots and have precedence. A newcomer's slot starts nevertheless, because
+    // the newcomer's turn comes first.
     const { hasBacklog } = this.#parts.capacity
     let reserved = 0
     const sent: DueSlot[] = []
@@ -88,26 +91,29 @@ export class SlotCreator {
     this.#parts.capacity.reserve(reserved)
     await this.#creates.sendNow(sent, now)
     this.#parts.capacity.unreserve(reserved)
-    // Work that became pending during the call found no permit, and the call may not have used all reserved permits.
+    // Work that became pending during the call found no permit. Permits that the call reserved and did not use are free now.
     if (reserved > 0) this.#parts.capacity.offerRoom()
     for (const { starting } of sent) if (starting !== null) await starting
   }
 
-  /** Runs an existing occurrence if this node created it in an earlier attempt of the call and lost the answer. */
+  /** Runs an existing occurrence if this node created it in an earlier attempt of the call whose answer was lost. */
   async #startOwn(
     { job, plan, now }: DueSlot,
     item: CreateSlot,
     { state, token, owner }: Extract<CreateAnswer, { readonly outcome: 'exists' }>,
   ): Promise<void> {
-    // The usual cases need no read: another node owns the occurrence, or it is not running any more.
+    // Most existing occurrences need no read: another node owns the occurrence, or the occurrence is no longer running.
     if (state !== 'running' || owner?.incarnation !== this.#engine.owner.incarnation) return
-    // Checked before and after the read: the occurrence may end, and leave the pool, while the read is in progress.
+    // The pool is checked before and after the read, because the occurrence may end and leave the pool during the read.
     if (this.#parts.pool.get(item.id) !== undefined || (await findUnacknowledgedStart(this.#engine, item.id)) === null)
       return
     if (this.#parts.pool.get(item.id) === undefined) this.#start(job, plan, item, token, now)
   }
 
-  /** Returns the item of a slot; `null`: the user's schedule has thrown. Then only this job is suspended for 60 s. */
+  /**
+   * Returns the item of a slot for the storage call; `null`: the user's schedule has thrown, so this job alone is suspended for
+   * 60 s.
+   */
   #itemFor({ job, plan, slot }: DueSlot, startNow: number | null): CreateSlot | null {
     let nextAt: number | null
     try {
@@ -140,9 +146,10 @@ export class SlotCreator {
     switch (answer.outcome) {
       case 'created':
         this.#parts.registry.follow(job, item.jobVersion, item.scheduledAt, item.nextAt)
-        // If this node is late itself, it launches only one overdue slot of a peer's job: the peer may only be slow too.
+        // If this node itself is late, it launches only one overdue slot of a peer's job, because the peer may only be slow
+        // too.
         if (this.#parts.overdue.isBehind) job.isOverdue = false
-        // The next read of the job's head tells until when it is paused.
+        // The answer shows only whether the job is paused. The next read of the job's head shows until when.
         if (answer.reason !== 'paused') {
           if (item.scheduledAt < job.pausedUntil) job.pausedUntil = Number.NEGATIVE_INFINITY
         } else if (item.scheduledAt >= job.pausedUntil) job.pausedUntil = Number.POSITIVE_INFINITY
@@ -163,11 +170,11 @@ export class SlotCreator {
         else if (answer.state === 'pending') this.#parts.capacity.workStored(handlerKeyOf(job.job))
         return
       case 'exists':
-        // Only a create under the current version moves past a slot that was canceled ahead. This node has an older
-        // version, and would retry the same slot forever without the reload.
+        // Only a create under the job's current version moves past a slot that was canceled ahead. This node has an older
+        // version, so without the reload it would retry the same slot forever.
         if (answer.nextAt === item.scheduledAt) this.#parts.registry.reload(job)
         else this.#parts.registry.follow(job, item.jobVersion, answer.watermark, answer.nextAt)
-        // The node that launched the slot is alive, and will launch the next slot too. Creating that slot here as well
+        // The node that launched the slot is alive, and will launch the next slot too. If this node also created that slot, it
         // would delay all nodes further.
         if (launcher === 'another') {
           if (!job.isOverdue) this.#parts.capacity.peerHasRoom()
@@ -176,7 +183,7 @@ export class SlotCreator {
         return
       case 'off_schedule':
         this.#parts.registry.follow(job, item.jobVersion, answer.watermark, answer.nextAt)
-        // The slot was missed, and another node has recovered it. That node is alive.
+        // The slot was missed, and another node has recovered the slot. So that node is alive.
         if (answer.watermark >= item.scheduledAt) job.isOverdue = false
         return
       case 'absent':
@@ -210,7 +217,10 @@ export class SlotCreator {
   }
 }
 
-/** Applies the effects of a new occurrence under `queue_one` and `cancel_running`: cancels runs and reports displaced ones. */
+/**
+ * Cancels the runs that a new occurrence displaces under `cancel_running`, and reports the runs that the occurrence displaces
+ * under `queue_one`.
+ */
 export function notifyDisplaced(
   engine: EngineContext,
   pool: ExecutionPool,
@@ -234,9 +244,9 @@ export function notifyDisplaced(
 }
 
 /**
- * Reads an occurrence that this incarnation has created and started, if the answer to that create was lost. Such a record
- * has token 1, sequence 0 and task runs, and this node still has to run it. Returns `null` for every other record. A
- * claimed occurrence has no task runs at first; the claimer receives it with the answer to its claim.
+ * Reads an occurrence that this incarnation has created and started, if the answer to the create was lost. Such a record has
+ * token 1, sequence 0 and task runs, and this node still has to run it. Returns `null` for every other record. A claimed
+ * occurrence has no task runs at first, and the claimer receives it with the answer to its claim.
  */
 export async function findUnacknowledgedStart(
   { owner, storage }: EngineContext,

@@ -17,8 +17,8 @@ import type { DueSlot, SlotCreator } from './slot-creator.ts'
 import { lookMs } from '../execution/tuning.ts'
 
 /**
- * Returns whether several slots of the job came due during the last outage of the storage. If the node created them one after
- * the other, the overlap policy would apply to all but the first. The recovery strategy decides on them instead.
+ * Returns whether several slots of the job came due during the last outage of the storage. If the node created these slots one
+ * after the other, the overlap policy would apply to all slots but the first. So the recovery strategy decides on them.
  */
 function wasMissedIn(outage: RecentOutage | null, { at, series }: RegisteredJob, now: number): boolean {
   if (outage === null || now - at > outage.beganAgoMs || now - at < outage.endedAgoMs) return false
@@ -26,12 +26,12 @@ function wasMissedIn(outage: RecentOutage | null, { at, series }: RegisteredJob,
     const next = series.nextMs(at)
     return next !== null && now - next >= outage.endedAgoMs
   } catch {
-    // The recovery calls the same schedule, and reports its error.
+    // The recovery calls the same schedule, and reports the error of the schedule.
     return true
   }
 }
 
-/** The source of due slots. */
+/** The agenda, from which the launcher takes due slots. */
 export type SlotAgenda = Pick<Agenda<RegisteredJob>, 'setSlot' | 'peekDueSlot' | 'peekSlot' | 'slotsLaunched'>
 
 /** The parts of the engine that the launcher uses. */
@@ -44,19 +44,22 @@ interface SlotLauncherParts {
   readonly recovery: Recovery
   readonly assignment: Pick<ShardAssignment, 'rankOf'>
   readonly overdue: Pick<OverdueTakeover, 'answered' | 'left' | 'passed'>
-  /** The storage has a due index. Then scans find slots that peers did not launch, and this node need not track them. */
+  /**
+   * Whether the storage has a due index. With a due index, scans find slots that peers did not launch, so this node need not
+   * track these slots.
+   */
   readonly findsDueJobs: boolean
 }
 
 /**
- * Takes due slots off the agenda. Slots that are due together are created in one call. Missed slots go to the recovery,
+ * Takes due slots off the agenda. One storage call creates the slots that are due together. Missed slots go to the recovery,
  * which runs concurrently because it may take minutes.
  */
 export class SlotLauncher {
   readonly #engine: EngineContext
   readonly #parts: SlotLauncherParts
   readonly #loop: BackgroundLoop
-  /** One launch per turn of the event loop: permits that become free together are filled together. */
+  /** At most one launch starts per turn of the event loop, so that a launch fills all permits that become free together. */
   readonly #kick = new AfterTurn(() => this.launch())
   readonly #callsUnderWay = new RenewedMap<Promise<void>, true>()
 
@@ -67,7 +70,7 @@ export class SlotLauncher {
     this.#parts.capacity.room.listen(() => this.#kick.ask())
   }
 
-  /** Launches nothing more. Resolves when all calls in progress have been answered. */
+  /** Starts no further launch. Resolves when the storage has answered all calls in progress. */
   async stop(): Promise<void> {
     const recovered = this.#parts.recovery.stop()
     await this.#loop.stop()
@@ -75,7 +78,7 @@ export class SlotLauncher {
     await recovered
   }
 
-  /** Launches all due slots. */
+  /** Launches all due slots. Does not wait for the storage. */
   launch(): void {
     this.#loop.run()
   }
@@ -102,13 +105,14 @@ export class SlotLauncher {
     }
   }
 
-  /** Returns false if more slots are due. The answer to a call in progress starts the next launch. */
+  /** Launches due slots. Returns false if more slots are due; the answer to a call in progress then starts the next launch. */
   async #launchDue(): Promise<boolean> {
     const enough = Math.min(worthACall, this.#engine.maxBatch)
     while (!this.#loop.isStopped) {
       this.#parts.capacity.heldForMs = 0
       if (!this.#parts.creator.hasRoom(enough)) return false
-      // A claim reserves permits that it may not need. Without this wait, due slots would be stored as pending meanwhile.
+      // A claim reserves permits that it may not use. If the launcher did not wait for the claim, it would store due slots as
+      // pending.
       await this.#parts.claimer.underWay
       const now = this.#engine.now()
       if (this.#engine.isHeldBack) return true
@@ -119,12 +123,12 @@ export class SlotLauncher {
         for (const { job, slot } of due) this.#parts.agenda.setSlot(job, slot)
         return false
       }
-      // More slots are due than permits are free. Two calls let the storage and this node work at the same time.
+      // If more slots are due than permits are free, two calls let the storage and this node work at the same time.
       const isFull = this.#parts.capacity.heldForMs > 0 && this.#callsUnderWay.size === 0 && due.length >= 2 * enough
       const half = isFull ? Math.ceil(due.length / 2) : due.length
       if (due.length > 0) this.#create(due.slice(0, half), now)
       if (half < due.length) this.#create(due.slice(half), now)
-      // Lets a large call leave before the node prepares the next one, so that both work at the same time.
+      // A large call leaves before the node prepares the next call, so that the storage and the node work at the same time.
       if (due.length + late.length >= enough) await nextTurn()
     }
     return true
@@ -146,7 +150,7 @@ export class SlotLauncher {
         job.inFlight = 'and due again'
         continue
       }
-      // This node lacks a handler of the job. Peers launch the slot.
+      // This node lacks a handler of the job, so peers launch the slot.
       if (plan === null) {
         this.#parts.overdue.answered(job, job.at, 'no node')
         continue
@@ -161,14 +165,16 @@ export class SlotLauncher {
     return { due, late }
   }
 
-  /** Returns the next job with a due slot that need not wait for a permit, behind `starting` other slots. */
+  /**
+   * Returns the next job whose due slot the launcher does not hold back. `starting`: how many slots of this launch precede it.
+   */
   #nextDue(starting: number, now: number): RegisteredJob | undefined {
     for (;;) {
       const first = this.#parts.agenda.peekDueSlot(now)
       if (first === undefined) return undefined
       if (this.#passes(first)) continue
       if (!this.#holds(first, starting, now)) return first
-      // The oldest slot may be less urgent than the first one, and may have been held for the maximum time.
+      // The oldest slot may be less urgent than the first slot, and may have been held back for the maximum time.
       const oldest = this.#parts.agenda.peekSlot()
       if (oldest === undefined || oldest === first) return undefined
       if (this.#passes(oldest)) continue
@@ -179,7 +185,7 @@ export class SlotLauncher {
     }
   }
 
-  /** Leaves the slot to a node of a lower rank, if there is one. Returns whether it was left. */
+  /** Leaves the job's slot to a node of a lower rank, if such a node exists. Returns whether the slot was left. */
   #passes(job: RegisteredJob): boolean {
     const rank = job.isOverdue ? 0 : this.#parts.assignment.rankOf(job)
     // A job without a plan stays with this node, which then reports its missing code.
@@ -196,7 +202,7 @@ export class SlotLauncher {
 
   #holds(job: RegisteredJob, starting: number, now: number): boolean {
     const plan = this.#parts.registry.plans.planOf(job)
-    // Slots of a paused job do not start and need no permit. A newcomer gets its turn with the next claim.
+    // Slots of a paused job do not start, so they need no permit. A newcomer gets its turn with the next claim.
     const isNewcomer = this.#parts.capacity.hasBacklog && this.#parts.capacity.turns.isNewcomer(handlerKeyOf(job.job))
     if (plan !== null && job.at >= job.pausedUntil && !isNewcomer) {
       return this.#parts.capacity.holds(job.at, plan.settings, starting, now)
@@ -231,7 +237,7 @@ export class SlotLauncher {
   #letGo(job: RegisteredJob): void {
     const isDueAgain = job.inFlight === 'and due again'
     job.inFlight = 'no'
-    // If the job was removed meanwhile, the registry may hold another object for the same id.
+    // If the job was removed meanwhile, the registry may hold a new job object for the same id.
     if (isDueAgain && this.#parts.registry.holds(job)) this.#parts.registry.reload(job)
   }
 }

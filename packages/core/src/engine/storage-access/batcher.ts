@@ -9,25 +9,23 @@ import { RenewedMap } from '../runtime/renewed-map.ts'
 import type { Asked } from './retrying-storage.ts'
 
 /**
- * The calls of a batcher, and the callbacks for their answers. The batcher awaits only `send`. An entry is what the owner
- * adds. An item is what `make` creates of an entry for one storage call.
+ * The calls of a batcher, and the callbacks for their answers. The batcher awaits only `send`. An entry is a value that the
+ * owner adds. An item is the value that `make` creates from an entry for one storage call.
  */
 export interface BatchKind<Entry, Item, Answer> {
   readonly operation: string
-  /** Number of items from which a further call leaves while another call is in progress. Default {@link worthACall}. */
+  /** If this many items wait, a further call leaves while another call is in progress. Default {@link worthACall}. */
   readonly worthwhile?: number
-  /** Default true. False: each call is sent once, and an error of the call aborts all entries in it. */
+  /** Whether a failed call is retried. Default true. False: each call is sent once, and its error aborts all entries in it. */
   readonly retries?: boolean
-  /** Holds an entry back while an earlier item of the same entry has no answer. Default false. */
+  /** Whether an entry waits while an earlier item of the same entry has no answer. Default false. */
   readonly isSerial?: boolean
-  /** A call takes no more items once their sizes together exceed this. Default: no bound. */
+  /** If the sizes of a call's items together exceed this number, the call takes no further item. Default: no limit. */
   readonly maxSize?: number
   sizeOf?(item: Item): number
-  /**
-   * Returns how many of the waiting entries may leave now. The owner calls `flush` when more may leave. Default: all.
-   */
+  /** Returns how many of the waiting entries may leave now. When more may leave, the owner calls `flush`. Default: all. */
   admit?(waiting: number, oldest: Entry): number
-  /** The caller that waits for the answer. If the caller has given up, the entry is not sent. Default: the engine. */
+  /** Returns the caller that waits for the answer. If the caller has given up, the entry is not sent. Default: the engine. */
   callerOf?(entry: Entry): Asked
   /**
    * Called when the batcher prepares the call; retries send the same item. `null`: the entry has nothing to send, and no
@@ -37,27 +35,33 @@ export interface BatchKind<Entry, Item, Answer> {
   make(entry: Entry, now: number): Item | null
   /**
    * Sends all items of the batch, or some of them after a failure. `now`: the time at which the batcher prepared the call;
-   * retries keep it. `attempt`: the number of this call for the batch, from 1. From 2, an earlier call may have taken effect.
+   * retries keep it. `attempt`: the number of this call for the batch, from 1. From 2 on, an earlier call may have taken
+   * effect.
    */
   send(storage: Storage, items: readonly Item[], now: number, attempt: number): Promise<readonly Answer[]>
-  /** `repeated`: an earlier attempt with this item may have taken effect, and its answer was lost. */
+  /** Called with the answer to an item. `repeated`: an earlier attempt whose answer was lost may have taken effect. */
   answered(entry: Entry, item: Item, answer: Answer, repeated: boolean): void
   /**
-   * The storage rejected the item, and would reject it again. For an entry that has a caller and is retried alone, `error`
-   * may also be the reason why its retries ended. Reasons: the caller gave up, the engine stopped, or the storage was closed.
+   * Called when the storage has rejected the item and would reject it again. For an entry that has a caller and is retried
+   * alone, `error` may also be the reason why its retries ended. Reasons: the caller gave up, the engine stopped, or the
+   * storage was closed.
    */
   rejected(entry: Entry, item: Item, error: unknown): void
   /**
-   * The entry gets no answer: its caller gave up, the engine stopped, or the storage was closed. Also called if `make` or
-   * the work on the answer throws. Not called for an entry without a caller that is retried alone when the engine stops.
+   * Called when the entry gets no answer: its caller gave up, the engine stopped, or the storage was closed. Also called if
+   * `make` or the work on the answer throws. Not called for an entry without a caller that is retried alone when the engine
+   * stops.
    */
   aborted?(entry: Entry, error: unknown): void
   /**
-   * The batch ended with an error and is no longer retried, or `answered` or `rejected` threw. Called once per error, before
-   * `aborted`. Not called for failures that are retried.
+   * Called when a batch has ended with an error and is no longer retried, or when `answered` or `rejected` threw. Called once
+   * per error, before `aborted`. Not called for failures that are retried.
    */
   failed?(error: unknown): void
-  /** The call has ended with its retries. Entries without an answer may still be retried alone, see `BisectingCalls`. */
+  /**
+   * Called when the call has ended with its retries. Entries without an answer may still be retried alone, see
+   * `BisectingCalls`.
+   */
   callEnded?(entries: readonly Entry[]): void
 }
 
@@ -66,8 +70,8 @@ type BatcherContext = Pick<EngineContext, 'bisecting' | 'maxBatch' | 'now' | 'st
 /**
  * Group commit for calls of one kind. A lone entry leaves after the current turn of the event loop. While a call is in
  * progress, further entries form the next batch. The batch leaves when no call is in progress, or as soon as it reaches
- * `worthwhile` and fewer than {@link callsAtOnce} calls are in progress. Concurrent calls overlap: the storage processes
- * one while the node processes the answer to another.
+ * `worthwhile` and fewer than {@link callsAtOnce} calls are in progress. Concurrent calls overlap: the storage processes one
+ * call while the node processes the answer to another.
  */
 export class Batcher<Entry, Item, Answer> {
   readonly #engine: BatcherContext
@@ -81,7 +85,7 @@ export class Batcher<Entry, Item, Answer> {
    * does not delay other callers. While {@link callsAtOnce} or more are being retried, no further call leaves.
    */
   #retried = 0
-  /** With `isSerial`: entries with an item that is in a call without an answer. */
+  /** With `isSerial`: the entries whose item is in a call that has no answer yet. */
   readonly #open = new RenewedMap<Entry, true>()
   #isStopped = false
 
@@ -96,7 +100,7 @@ export class Batcher<Entry, Item, Answer> {
     this.flush()
   }
 
-  /** Sends the entries that may leave, after the current turn of the event loop. */
+  /** Sends the entries that may leave now, at the end of the current turn of the event loop. */
   flush(): void {
     if (this.#isStopped || this.hasRoom(this.#waiting.length)) this.#flushing.ask()
   }
@@ -116,7 +120,7 @@ export class Batcher<Entry, Item, Answer> {
     const entries: Entry[] = []
     const items: Item[] = []
     let size = 0
-    // Indexes instead of `entries()`: an iterator allocates for each item.
+    // The loop uses indexes, because the iterator of `entries()` allocates for each item.
     for (let index = 0; index < group.length; index++) {
       const entry = group[index] as Entry
       if (kind.maxSize !== undefined && size > kind.maxSize) {
@@ -156,8 +160,8 @@ export class Batcher<Entry, Item, Answer> {
         throw error
       }
     }
-    // Indexes of entries that were answered alone, or aborted. An entry whose caller gave up may still get an answer; the
-    // batcher ignores that answer, because each entry ends once.
+    // Indexes of the entries that have ended: they were answered alone, or aborted. Each entry ends once. So if the caller of
+    // an entry gave up, the batcher ignores an answer that arrives later.
     const ended = new Set<number>()
     const abort = (index: number, error: unknown): void => {
       if (ended.has(index)) return
@@ -184,7 +188,7 @@ export class Batcher<Entry, Item, Answer> {
         const answer = answers[index]
         if (answer !== undefined) this.#answered(entry, items[index] as Item, answer, attempts > 1)
         else {
-          // The caller gave up, or the entry is retried alone and `later` receives its answer.
+          // Without an answer here, the caller gave up, or the entry is retried alone and `later` receives its answer.
           const refusal = kind.callerOf?.(entry).refusal ?? null
           if (refusal !== null) abort(index, refusal)
         }
@@ -196,7 +200,7 @@ export class Batcher<Entry, Item, Answer> {
       if (isRetried) this.#retried--
       else this.#calls--
       kind.callEnded?.(entries)
-      // After this turn: answers free permits, and due slots have precedence over waiting entries.
+      // The waiting entries leave after this turn, because answers free permits and due slots have precedence over the entries.
       this.flush()
     }
   }
@@ -215,7 +219,7 @@ export class Batcher<Entry, Item, Answer> {
     for (let group = this.#next(); group.length > 0; group = this.#next()) void this.sendNow(group)
   }
 
-  /** Removes the entries of the next call from the waiting ones, and returns them. An empty list: no call may leave now. */
+  /** Removes the entries of the next call from the waiting entries, and returns them. An empty list: no call may leave now. */
   #next(): Entry[] {
     const [oldest] = this.#waiting
     const gathered = Math.min(this.#waiting.length, this.#engine.maxBatch)
@@ -248,7 +252,7 @@ export class Batcher<Entry, Item, Answer> {
   }
 }
 
-/** An item whose caller awaits a promise. */
+/** An item whose caller awaits the answer as a promise. */
 interface AwaitedItem<Item, Answer> {
   readonly asked: Asked
   make(now: number): Item
@@ -275,16 +279,16 @@ export class CallerBatcher<Item, Answer> {
   }
 
   /**
-   * Sends one item and resolves with its answer. The batcher calls `make` when it prepares the call. Rejects with the error
-   * of `make`, with the refusal if the caller gives up, or with {@link ItemRefused} if the storage rejects the item. If the
-   * item is retried alone, `ItemRefused` may also contain the refusal of the caller. {@link refusedItem} returns the error
-   * for the caller in both cases. A call that is not retried also rejects with the error of the storage.
+   * Sends one item and resolves with the item's answer. The batcher calls `make` when it prepares the call. Rejects with the
+   * error of `make`, with the refusal if the caller gives up, or with {@link ItemRefused} if the storage rejects the item. If
+   * the item is retried alone, `ItemRefused` may also contain the refusal of the caller. In both cases {@link refusedItem}
+   * returns the error for the caller. A call that is not retried also rejects with the error of the storage.
    */
   send(asked: Asked, make: (now: number) => Item): Promise<Answer> {
     return new Promise((resolve, reject) => this.#batcher.add({ asked, make, resolve, reject }))
   }
 
-  /** Rejects all waiting items. */
+  /** Rejects all items that wait for a call. */
   stop(): void {
     this.#batcher.stop()
   }

@@ -5,8 +5,9 @@ import { failInBackground, type FailureReporter } from '../runtime/background-lo
 import { type Asked, movedOn, type RetryingStorage } from './retrying-storage.ts'
 
 /**
- * Takes the place of an answer: the storage rejected the item, and would reject it again. For an item with a caller, `error`
- * may also be the reason why its retries ended. Reasons: the caller gave up, the engine stopped, or the storage was closed.
+ * A result in place of an answer: the storage has rejected the item, and would reject it again. For an item with a caller,
+ * `error` may also be the reason why its retries ended. Reasons: the caller gave up, the engine stopped, or the storage was
+ * closed.
  */
 export class ItemRefused {
   readonly error: unknown
@@ -16,7 +17,7 @@ export class ItemRefused {
   }
 }
 
-/** Errors of a storage that is unavailable or defective. They are independent of the items. */
+/** Error codes of a storage that is unavailable or defective. These errors do not depend on the items of the call. */
 const outages: readonly ErrorCode[] = [
   'STORAGE_BUSY',
   'STORAGE_UNREACHABLE',
@@ -29,12 +30,12 @@ const outages: readonly ErrorCode[] = [
   'SCHEDULER_STATE',
 ]
 
-/** One call with a list of items. */
+/** One call with a list of items, and what happens to each item. */
 interface Batch<Item, Answer> {
   readonly operation: string
   readonly items: readonly Item[]
   readonly call: (storage: Storage, items: readonly Item[]) => Promise<readonly Answer[]>
-  /** Receives the answer to an item that is retried alone, and the rejection of an item. */
+  /** Receives the answer to an item that was retried alone, or the rejection of an item. */
   readonly later: (index: number, answer: Answer | ItemRefused) => void
   /** The caller of each item; `null`: the engine itself. */
   readonly asked: readonly Asked[] | null
@@ -45,18 +46,18 @@ interface BisectingContext extends FailureReporter {
 }
 
 /**
- * Calls with a list of items that may contain a bad one. A bad item makes the whole call fail, so all items would be retried
- * forever. This class halves the list to find the bad item.
+ * Sends calls with a list of items, of which the storage may be unable to store one. Such an item makes the whole call fail, so
+ * all items would be retried forever. This class halves the list to find the failing item.
  *
- * - After the errors `STORAGE_REFUSED` and `QUEUE_FULL`, the storage has judged an item. The class halves the list at once,
- *   and rejects each item that gets such an error alone.
+ * - After the errors `STORAGE_REFUSED` and `QUEUE_FULL`, the call has an item that the storage rejects. The class halves the
+ *   list at once, and rejects each item that gets such an error alone.
  * - Another error may come from an item or from the storage. The class halves from the third attempt, and retries each item
- *   that fails alone in the background. It rejects such an item only if the storage accepts other calls meanwhile.
+ *   that fails alone in the background. The class rejects such an item only if the storage accepts other calls meanwhile.
  * - After an error in `outages`, it never halves: {@link RetryingStorage} repeats all items without an answer.
  */
 export class BisectingCalls {
   readonly #engine: BisectingContext
-  /** Number of calls of this class that the storage has accepted, of all batches. */
+  /** Number of calls of this class that the storage has accepted, in all batches. */
   #taken = 0
 
   constructor(engine: BisectingContext) {
@@ -64,9 +65,9 @@ export class BisectingCalls {
   }
 
   /**
-   * Retries until each item has an answer or is passed to `later`. Returns `undefined` for an item that `later` receives:
-   * the storage rejects it, or it failed alone and is retried in the background. With `asked`, also returns `undefined` for
-   * an item whose caller gives up; that item is not resent.
+   * Sends the items and retries until each item has an answer or is passed to `later`. Returns `undefined` for an item that
+   * `later` receives: the storage rejects it, or it failed alone and is retried in the background. With `asked`, also returns
+   * `undefined` for an item whose caller gives up; that item is not resent.
    */
   async send<Item, Answer>(
     operation: string,
@@ -79,7 +80,7 @@ export class BisectingCalls {
     const takenBefore = this.#taken
     const isWanted = (index: number) => asked === null || asked[index]?.refusal === null
     let answers: (Answer | undefined)[] = []
-    // Indexes of the items without an answer; `null` until the fast path has failed.
+    // Indexes of the items without an answer; `null` while the fast path has not failed.
     let open: number[] | null = null
     let attempts = 0
     const attemptOnce = async (storage: Storage): Promise<typeof movedOn | null> => {
@@ -87,7 +88,7 @@ export class BisectingCalls {
       let refusal: unknown = null
       if (attempts === 1 && items.every((_, index) => isWanted(index))) {
         try {
-          // The fast path: nearly all calls succeed.
+          // The fast path is one call with all items. Nearly all calls succeed.
           answers = (await call(storage, items)) as (Answer | undefined)[]
           this.#taken++
           return null
@@ -99,7 +100,7 @@ export class BisectingCalls {
       open ??= items.map((_, index) => index)
       open = open.filter(isWanted)
       if (open.length === 0) return movedOn
-      // A sign that the failure comes from an item, not from an outage.
+      // Whether there is a sign that the failure comes from an item and not from an outage.
       const hasSign = this.#taken > takenBefore || attempts % (enoughFailures + 1) === 0
       const mayHalve = attempts >= enoughFailures && hasSign
       const left: number[] = []
@@ -116,7 +117,7 @@ export class BisectingCalls {
           hasAnswers = true
           this.#taken++
         } catch (error) {
-          // A stopped node sends no further calls.
+          // Halving would send further calls, and a stopped node sends none.
           if (isOutage(error) || this.#engine.storage.isStopped) throw error
           const isRefused = isRefusal(error)
           const [only] = indexes
@@ -132,14 +133,14 @@ export class BisectingCalls {
           } else (indexes.length === 1 && attempts >= enoughFailures ? alone : left).push(...indexes)
         }
       }
-      // The first call was rejected: halve its list without sending the whole list again. If a caller has given up, the
-      // rejection may concern its item. Then the call is sent again without that item.
+      // If the storage rejected the first call, its list is halved without sending the whole list again. If a caller has given
+      // up meanwhile, the rejection may concern this caller's item. So the call is sent again without that item.
       await sendSome(open, open.length < items.length ? null : refusal)
       for (const index of alone) this.#tryAlone(batch, index, { takenBefore, attempts, error: lastError })
       for (const [index, error] of refused) this.#refuse(batch, index, error)
       open = left
       if (left.length > 0) throw lastError
-      // `movedOn`: this attempt does not show that the storage answers, so it does not end an outage.
+      // With `movedOn`, this attempt does not count as an answer of the storage, so it does not end an outage.
       return hasAnswers ? null : movedOn
     }
     await this.#engine.storage.repeated(operation, attemptOnce, asked === null ? null : anyOf(asked))
@@ -164,7 +165,7 @@ export class BisectingCalls {
     let failures = 0
     const tryOnce = async (storage: Storage): Promise<Answer | ItemRefused> => {
       try {
-        // Throws the known failure first, so that `repeated` reports it and waits before the next attempt.
+        // The first attempt throws the known failure, so that `repeated` reports the failure and waits before the next attempt.
         if (hasJustFailed) throw lastError
         const [answer] = await call(storage, [item])
         this.#taken++
@@ -173,7 +174,7 @@ export class BisectingCalls {
         const isNew = !hasJustFailed
         hasJustFailed = false
         if (isNew && isRefusal(error)) return new ItemRefused(error)
-        // A stopped node sends no further calls.
+        // The probe of `answers` would be a further call, and a stopped node sends none.
         if (isNew && !isOutage(error) && !this.#engine.storage.isStopped && (await answers(storage))) failures++
         if (failures < enoughFailures || this.#taken === takenBefore) throw error
         return new ItemRefused(error)
@@ -190,7 +191,7 @@ export class BisectingCalls {
   }
 }
 
-/** Combines several callers: the call is wanted as long as one of them waits. */
+/** Combines several callers into one: the call is wanted as long as at least one caller waits. */
 function anyOf(asked: readonly Asked[]): Pick<Asked, 'assertWanted' | 'failed'> {
   return {
     assertWanted() {
@@ -202,7 +203,7 @@ function anyOf(asked: readonly Asked[]): Pick<Asked, 'assertWanted' | 'failed'> 
   }
 }
 
-/** Returns whether the storage answers a small call. While it does not, a failure tells nothing about an item. */
+/** Returns whether the storage answers a small probe. While the storage does not, a failure tells nothing about an item. */
 export async function answers(storage: Storage): Promise<boolean> {
   try {
     await storage.listJobs({ limit: 1, cursor: null })
@@ -212,7 +213,7 @@ export async function answers(storage: Storage): Promise<boolean> {
   }
 }
 
-/** Returns whether the storage has rejected an item of the call. A repeated call would be rejected again. */
+/** Returns whether the storage has rejected an item of the call, so that it would also reject a retry. */
 function isRefusal(error: unknown): boolean {
   return JobistemerError.isInstance(error, 'STORAGE_REFUSED') || JobistemerError.isInstance(error, 'QUEUE_FULL')
 }

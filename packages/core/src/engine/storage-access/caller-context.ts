@@ -7,15 +7,15 @@ import { JobistemerError, printValue } from '../../errors.ts'
 import type { Storage } from '../../storage/storage.ts'
 import type { Asked, RetryingStorage, StorageCalls } from './retrying-storage.ts'
 
-/** How long the caller of a method waits. */
+/** How long the caller of a method waits for the storage. */
 export interface CallOptions {
   /**
-   * How long to wait for each answer of the storage. After that, the call rejects with `STORAGE_TIMEOUT`, whose `cause` is
-   * the last error of the storage. If a payload schema does not answer in this time, the call rejects with `WAIT_TIMEOUT`.
-   * At least 1 ms. Default: the scheduler's `callTimeout`.
+   * Maximum wait for each answer of the storage. After that time, the call rejects with `STORAGE_TIMEOUT`, whose `cause` is the
+   * last error of the storage. If a payload schema takes longer, the call rejects with `WAIT_TIMEOUT`. At least 1 ms. Default:
+   * the scheduler's `callTimeout`.
    */
   readonly timeout?: DurationInput
-  /** If this signal fires, the call rejects with `ABORTED`. */
+  /** Cancels the wait: if this signal fires, the call rejects with `ABORTED`. */
   readonly signal?: AbortSignal
 }
 
@@ -26,9 +26,9 @@ export const callOptionNames = ['timeout', 'signal'] as const
 type Answering = 'storage' | 'schema'
 
 /**
- * The storage calls of one API call, with its timeout and signal. The timeout applies to each wait, not to the whole call.
- * A caller gives up when a wait exceeds the timeout or the signal fires. Its refusal is the error that it then receives.
- * After that, no further storage call begins. A storage call in progress may still take effect.
+ * The storage calls of one API call, with its timeout and signal. The timeout applies to each wait, not to the whole call. A
+ * caller gives up when a wait exceeds the timeout or the signal fires. The refusal is the error that the caller then receives.
+ * After the refusal, no further storage call begins. A storage call in progress may still take effect.
  */
 export class CallerContext implements Asked, StorageCalls {
   readonly clock: Clock
@@ -36,14 +36,14 @@ export class CallerContext implements Asked, StorageCalls {
   readonly signal: AbortSignal | undefined
   readonly #storage: RetryingStorage
   refusal: JobistemerError | null = null
-  /** The last error of a storage call since the last answer; `null`: none. */
+  /** The error of the last storage call, if no answer has followed; `null`: none. */
   #failure: { readonly error: unknown } | null = null
 
   /** @throws JobistemerError `INVALID_DURATION`, `INVALID_ARGUMENT` */
   constructor(storage: RetryingStorage, clock: Clock, options: CallOptions, defaultTimeoutMs: number) {
     this.#storage = storage
     this.clock = clock
-    // The reader of the method's own options rejects a value that is no object.
+    // If `options` is no object, the code that reads the method's own options rejects it.
     const { timeout, signal } = typeof options === 'object' && options !== null ? options : {}
     this.timeoutMs = toDurationMs(orDefault(timeout, defaultTimeoutMs), 'timeout', { min: 1 })
     this.signal = readSignal(signal)
@@ -59,12 +59,12 @@ export class CallerContext implements Asked, StorageCalls {
     this.#failure = { error }
   }
 
-  /** Returns the error of a wait whose timeout has passed. */
+  /** Returns the error of a caller whose wait has exceeded the timeout. */
   timedOut(answering: Answering): JobistemerError {
     return timedOut(answering, this.timeoutMs, answering === 'schema' ? null : this.#failure)
   }
 
-  /** A wait has ended. Errors of earlier calls no longer count as the cause of a timeout. */
+  /** Records that a wait has ended with an answer. Errors of earlier calls no longer count as the cause of a timeout. */
   answered(): void {
     this.#failure = null
   }
@@ -78,7 +78,7 @@ export class CallerContext implements Asked, StorageCalls {
   }
 
   /**
-   * Resolves with the answer to a call. Rejects if the caller gives up first.
+   * Makes a call and resolves with its answer. Rejects if the caller gives up before the answer.
    * @throws JobistemerError `ABORTED`; `STORAGE_TIMEOUT`, or `WAIT_TIMEOUT` for a schema
    */
   within<T>(call: () => Promise<T>, answering: Answering = 'storage'): Promise<T> {
@@ -99,19 +99,21 @@ export class CallerContext implements Asked, StorageCalls {
     })
   }
 
-  /** Begins a wait. `refuse` is called if the timeout passes or the signal fires before the wait is ended. */
+  /** Begins a wait. If the timeout passes or the signal fires before the wait ends, `refuse` is called. */
   wait(refuse: (refusal: JobistemerError) => void, answering: Answering = 'storage'): Wait {
     return new Wait(this, refuse, answering)
   }
 
-  /** Records that the caller gives up. Only the first refusal counts. Returns it. */
+  /** Records that the caller gives up. Returns the refusal that counts, which is the first. */
   refuse(refusal: JobistemerError): JobistemerError {
     this.refusal ??= refusal
     return this.refusal
   }
 }
 
-/** A wait of a caller for one answer. It ends with the answer, after the timeout, or when the signal of the call fires. */
+/**
+ * A wait of a caller for one answer. The wait ends with the answer, after the timeout, or when the signal of the call fires.
+ */
 export class Wait {
   readonly #asked: CallerContext
   readonly #refuse: (refusal: JobistemerError) => void
@@ -135,7 +137,7 @@ export class Wait {
     this.#asked.signal?.removeEventListener('abort', this)
   }
 
-  /** The signal has fired. */
+  /** Called when the signal of the call has fired. */
   handleEvent(): void {
     this.#over(aborted(this.#asked.signal as AbortSignal, this.#answering))
   }

@@ -16,17 +16,17 @@ export interface EngineContext {
   /** The async context in which the engine was created. */
   readonly context: OwnContext
   readonly clock: Clock
-  /** Whether `clock` is the clock of the machine. */
+  /** Whether `clock` is the system clock of the machine. */
   readonly isOnSystemClock: boolean
   readonly agenda: Agenda<SlotEntry>
-  /** Bounds the work per turn of the event loop. Storage calls and the counting of slots share it. */
+  /** Limits the engine's work per turn of the event loop. Storage calls and the counting of slots share this budget. */
   readonly yieldBudget: YieldBudget
   readonly storage: RetryingStorage
-  /** Sends calls with a list of items, and finds the items that the storage rejects. */
+  /** Sends calls with a list of items, and finds the items that the storage rejects. All batches share it. */
   readonly bisecting: BisectingCalls
   readonly events: EventHub
   readonly logger: Logger
-  /** `null`: tracing is off. */
+  /** Creates the traces of runs; `null`: tracing is off. */
   readonly tracing: Tracing | null
   readonly owner: Owner
   /** The job settings that the scheduler overrides for all of its jobs. */
@@ -35,26 +35,26 @@ export interface EngineContext {
   readonly mostQueued: number
   /** Maximum number of items per storage call. */
   readonly maxBatch: number
-  /** Number of ends from which a further `settle` leaves while another one is in progress. */
+  /** If this many ends wait, a further `settle` call leaves while another call is in progress. */
   readonly worthwhileBatch: number
   /** Returns a number in `[0, 1)`. The clock may supply it, which makes simulations reproducible. */
   random(): number
   /** Returns the time by which the engine schedules, in epoch ms: the storage's time if the storage has a clock. */
   now(): number
   /**
-   * A clock jump is not confirmed yet. `now` continues from the last confirmed time. Meanwhile the node must not create,
-   * recover, claim, begin or reap anything. The caller calls `now` first, because `now` reads the clocks and notices the
-   * jump.
+   * Whether a clock jump is not confirmed yet. `now` continues from the last confirmed time. Meanwhile the node must not
+   * create, recover, claim, begin or reap anything. The caller calls `now` first, because `now` reads the clocks and notices
+   * the jump.
    */
   readonly isTimeInDoubt: boolean
   /**
-   * The node takes no new work: its time is in doubt, its first heartbeat is not stored yet, or peers may declare it dead.
-   * The caller calls `now` first.
+   * Whether the node takes no new work: its time is in doubt, its first heartbeat is not stored yet, or peers may declare it
+   * dead. The caller calls `now` first.
    */
   readonly isHeldBack: boolean
   /**
-   * Returns the ms until the next poll or heartbeat. Usually `intervalMs`. While this node rests, because no other node
-   * exists, at least one day: wake-ups of the storage replace polls.
+   * Returns the ms until the next poll or heartbeat. Usually this is `intervalMs`. While this node rests because no other node
+   * exists, it is at least one day, because wake-ups of the storage replace polls.
    */
   untilNextLook(intervalMs: number): number
   /** Records that a handler or the schedule of this job has blocked the event loop for `forMs`. */

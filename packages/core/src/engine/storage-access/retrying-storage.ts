@@ -10,48 +10,53 @@ import { EngineStopped } from '../runtime/background-loop.ts'
 import { SharedStorage } from './shared-storage.ts'
 import { YieldBudget } from '../runtime/yield-budget.ts'
 
-// Errors whose cause a person has to fix. `start` and calls of users reject with them at once. A running scheduler keeps
-// retrying its own calls, because an administrator may restore permissions or tables.
+// Error codes whose cause a person has to fix. With such an error, `start` and the calls of users reject at once. A running
+// scheduler keeps retrying its own calls, because an administrator may restore permissions or tables.
 const refusals: readonly ErrorCode[] = ['STORAGE_UNREADABLE', 'STORAGE_FOREIGN', 'STORAGE_SCHEMA_NEWER']
 
-/** Returns whether the storage object of this process is unusable for good. Only a new scheduler can open the storage again. */
+/**
+ * Returns whether this error means that the process can never use its storage object again. Only a new scheduler can open the
+ * storage again.
+ */
 export function isStorageGone(error: unknown): boolean {
   return JobistemerError.isInstance(error) && (error.code === 'STORAGE_CLOSED' || error.code === 'STORAGE_REPLACED')
 }
 
 /**
- * A call returns this symbol if it has no answer and must not be retried, because it has no items left. Other calls retry
- * them, the storage rejected them, or their callers gave up. The symbol does not count as an answer of the storage.
+ * A call returns this symbol if it has no answer and must not be retried, because it has no items left. Other calls retry the
+ * items, the storage rejected them, or their callers gave up. The symbol does not count as an answer of the storage.
  */
 export const movedOn: unique symbol = Symbol('moved on')
 
-/** A caller (a method call of the user) that waits for an answer. A call without one is a call of the engine itself. */
+/**
+ * A caller, which is a method call of the user, that waits for an answer. A storage call without a caller is the engine's own.
+ */
 export interface Asked {
   /** The error that the caller received after its timeout or abort; `null`: the caller still waits. */
   readonly refusal: JobistemerError | null
-  /** @throws the refusal, if the caller has given up */
+  /** Throws the caller's refusal if the caller has given up. */
   assertWanted(): void
-  /** A storage call for this caller has failed with this error, and is retried. */
+  /** Called when a storage call for this caller has failed with this error, and will be retried. */
   failed(error: unknown): void
 }
 
-/** The state of a call that its caller repeats, see {@link RetryingStorage.tried}. */
+/** The progress of a call that its caller repeats itself, see {@link RetryingStorage.tried}. */
 interface Repetition {
-  /** Number of consecutive failures. */
+  /** Number of consecutive failures of the call so far. */
   readonly failures: number
-  /** Milliseconds until the caller repeats the call if it fails now. */
+  /** Milliseconds after which the caller repeats the call if this attempt fails. */
   readonly retryInMs: number
 }
 
 /** Options for the retries of a call. */
 interface Repeating {
-  /** Number of the first attempt. Above 1, it continues the backoff of an earlier call. Default 1. */
+  /** Number of the first attempt. A number above 1 continues the backoff of an earlier call. Default 1. */
   readonly firstAttempt?: number
   /** Maximum pause between two attempts, in ms. Default 5 s. */
   readonly longestPauseMs?: number
 }
 
-/** Storage calls of the engine itself, or for a caller that waits. */
+/** Makes storage calls for the engine itself, or for a caller that waits. */
 export interface StorageCalls {
   once<T>(call: (storage: Storage) => Promise<T>): Promise<T>
   repeated<T>(operation: string, call: (storage: Storage) => Promise<T>): Promise<T>
@@ -59,23 +64,23 @@ export interface StorageCalls {
 
 /**
  * Calls the storage for the engine. Retries a failed call with exponential backoff until the storage answers or the engine
- * stops. The storage protocol allows this: every call can be repeated.
+ * stops. The storage protocol permits retries, because every call can be repeated.
  */
 export class RetryingStorage implements StorageCalls {
   readonly #storage: Storage
   readonly #shared: SharedStorage
-  /** The storage with notifications to other engines of this process. Created when there is another engine. */
+  /** The storage that also notifies the other engines of this process. Created when a second engine has joined. */
   #telling: Storage | null = null
   readonly #clock: Clock
   readonly #agenda: Agenda<SlotEntry>
   readonly #events: EventHub
   readonly #yieldBudget: YieldBudget
   readonly #outage: StorageOutage
-  /** Ends a pause early. One function per call that pauses before its next attempt. */
+  /** Functions that end a pause early, one per call that pauses before its next attempt. */
   readonly #waiting = new Set<() => void>()
-  /** The scheduler has started, see {@link started}. */
+  /** Whether the scheduler has started, see {@link started}. */
   #isAtWork = false
-  /** The engine has stopped: {@link repeated} and {@link tried} begin no further calls. */
+  /** Whether the engine has stopped: {@link repeated} and {@link tried} then begin no further calls. */
   isStopped = false
 
   constructor(options: {
@@ -97,8 +102,8 @@ export class RetryingStorage implements StorageCalls {
   }
 
   /**
-   * Calls the storage once, also after {@link stop}. Rejects with its error. `isAsked`: a user waits for the call. A call of
-   * the engine does not wait behind those.
+   * Calls the storage once, without retries, also after {@link stop}. Rejects with the storage's error. `isAsked`: a user waits
+   * for the call. Calls of the engine do not wait behind calls of users.
    */
   once<T>(call: (storage: Storage) => Promise<T>, { isAsked = true }: { readonly isAsked?: boolean } = {}): Promise<T> {
     const turn = this.#yieldBudget.pass(isAsked)
@@ -106,8 +111,8 @@ export class RetryingStorage implements StorageCalls {
   }
 
   /**
-   * For loops of an API call that work between storage calls. `null`: continue now. Otherwise the promise resolves in the
-   * turn of the event loop in which the work may continue.
+   * Yields to the event loop, for an API call that works between its storage calls. `null`: the work continues now. Otherwise
+   * the promise resolves in the turn in which the work may continue.
    */
   turn(): Promise<void> | null {
     return this.#yieldBudget.pass(true)
@@ -132,7 +137,7 @@ export class RetryingStorage implements StorageCalls {
     }
   }
 
-  /** The current outage, or the last one; `null`: no call has failed yet. */
+  /** The current outage or the last outage; `null`: no call has failed yet. */
   get lastOutage(): RecentOutage | null {
     return this.#outage.last
   }
@@ -184,7 +189,7 @@ export class RetryingStorage implements StorageCalls {
           return answer
         } catch (error) {
           if (this.#isPermanent(error, asked !== null)) throw error
-          // The agenda has stopped, so a pause would never end.
+          // After the agenda has stopped, a pause would never end.
           if (this.isStopped) throw new EngineStopped()
           const retryInMs = Math.min(longestPauseMs, firstRetryMs * 2 ** Math.min(attempt - 1, 10))
           this.#events.emit('storage.failed', { operation, error, attempt, retryInMs })
@@ -201,8 +206,8 @@ export class RetryingStorage implements StorageCalls {
   }
 
   /**
-   * Makes one attempt of a call that its caller repeats itself. Reports an error as {@link repeated} does, and throws it.
-   * After a failure, the caller must repeat until a call succeeds: until then, {@link StorageOutage} counts the call as failed.
+   * Makes one attempt of a call that its caller repeats itself. Reports an error like {@link repeated}, and throws it. After a
+   * failure, the caller must repeat until a call succeeds: until then, {@link StorageOutage} counts the call as failed.
    *
    * @throws EngineStopped, and the error of the storage
    */
@@ -225,7 +230,9 @@ export class RetryingStorage implements StorageCalls {
     }
   }
 
-  /** The scheduler has started: from now on its own calls are also retried after errors that a person has to fix. */
+  /**
+   * Called when the scheduler has started. From now on its own calls are also retried after errors that a person has to fix.
+   */
   started(): void {
     this.#isAtWork = true
   }
@@ -235,7 +242,7 @@ export class RetryingStorage implements StorageCalls {
     return isStorageGone(error) || ((isAsked || !this.#isAtWork) && refusals.includes(error.code))
   }
 
-  /** Ends all pauses. A call in progress may still get its answer; otherwise `repeated` rejects with {@link EngineStopped}. */
+  /** Ends all pauses. A call in progress may still get its answer; a call in a pause rejects with {@link EngineStopped}. */
   stop(): void {
     this.isStopped = true
     for (const wake of this.#waiting) wake()
@@ -265,21 +272,21 @@ function noTransactions(transaction: unknown): JobistemerError {
   })
 }
 
-/** A period in which storage calls failed, in ms before now. A current outage has `endedAgoMs` 0. */
+/** A period in which storage calls failed. Its begin and end are in ms before now; a current outage has `endedAgoMs` 0. */
 export interface RecentOutage {
   readonly beganAgoMs: number
   readonly endedAgoMs: number
 }
 
 /**
- * Logs the start of an outage, one line per minute during it, and its end. An outage begins with the first failed call. It
- * ends when the storage answers a call while no failed call is being retried. If the caller of a failed call gives up, that
- * call delays the end no longer, but only an answer ends the outage.
+ * Logs the start of an outage, one line per minute during it, and its end. An outage begins with the first failed call. It ends
+ * when the storage answers a call while no failed call is being retried. If the caller of a failed call gives up, that call no
+ * longer delays the end, but only an answer ends the outage.
  */
 export class StorageOutage {
   readonly #clock: Clock
   readonly #logger: Logger
-  /** Number of calls that have failed and are being retried. */
+  /** Number of calls that have failed and are still being retried. */
   #waiting = 0
   /** Number of failures since the outage began; 0: no outage. */
   #failures = 0
@@ -297,7 +304,7 @@ export class StorageOutage {
     this.#logger = options.logger
   }
 
-  /** The current outage, or the last one; `null`: no call has failed yet. */
+  /** The current outage or the last outage; `null`: no call has failed yet. */
   get last(): RecentOutage | null {
     const now = this.#clock.monotonic()
     if (this.#failures > 0) return { beganAgoMs: now - this.#beganAt, endedAgoMs: 0 }
@@ -305,7 +312,7 @@ export class StorageOutage {
     return { beganAgoMs: now - this.#last.beganAt, endedAgoMs: now - this.#last.endedAt }
   }
 
-  /** Records a failure. `isFirst`: the call has not failed before. */
+  /** Records a failure of a storage call. `isFirst`: the call has not failed before. */
   failed(operation: string, error: unknown, isFirst: boolean): void {
     if (isFirst) this.#waiting++
     const now = this.#clock.monotonic()
@@ -323,12 +330,12 @@ export class StorageOutage {
     }
   }
 
-  /** A failed call is no longer retried, with or without an answer. */
+  /** Records that a failed call is no longer retried, with or without an answer. */
   left(): void {
     this.#waiting--
   }
 
-  /** The storage has answered a call. A call that failed before calls {@link left} first. */
+  /** Records that the storage has answered a call. If that call failed before, the caller first calls {@link left}. */
   answered(): void {
     if (this.#failures === 0 || this.#waiting > 0) return
     const endedAt = this.#clock.monotonic()
@@ -342,7 +349,7 @@ export class StorageOutage {
 
 /**
  * Returns the items of the first page that is not empty; an empty list if all pages are empty. A storage may return an empty
- * page with a cursor after it has read a part of the list. So one empty page does not show that the list is empty.
+ * page with a cursor after it has read a part of the list. So an empty page does not show that the list is empty.
  */
 export async function firstItems<T>(read: (cursor: string | null) => Promise<Page<T>>): Promise<readonly T[]> {
   let cursor: string | null = null
@@ -353,7 +360,7 @@ export async function firstItems<T>(read: (cursor: string | null) => Promise<Pag
   }
 }
 
-/** Yields the items of all pages. */
+/** Yields the items of all pages of a list. */
 export async function* eachItem<T>(read: (cursor: string | null) => Promise<Page<T>>): AsyncGenerator<T, void> {
   let cursor: string | null = null
   do {
@@ -363,7 +370,7 @@ export async function* eachItem<T>(read: (cursor: string | null) => Promise<Page
   } while (cursor !== null)
 }
 
-/** Returns the items of all pages. */
+/** Returns the items of all pages of a list. */
 export async function allItems<T>(read: (cursor: string | null) => Promise<Page<T>>): Promise<readonly T[]> {
   const items: T[] = []
   for await (const item of eachItem(read)) items.push(item)

@@ -17,18 +17,18 @@ type Listener = (wakeUp: WakeUp) => void
 const sharedStorages = new WeakMap<Storage, SharedStorage>()
 
 /**
- * The engines of this process (schedulers and clients) that use the same storage object. For the storage they are one
- * connection, and it sends a connection no wake-ups for its own changes. So the engines notify each other.
+ * The engines of this process (schedulers and clients) that use the same storage object. For the storage these engines are one
+ * connection, and a storage sends a connection no wake-ups for the connection's own changes. So the engines notify each other.
  */
 export class SharedStorage {
   readonly #storage: Storage
   readonly #listeners = new Map<Listener, object>()
-  /** Number of engines that have ever joined. An engine that ends stays counted. */
+  /** Number of engines that have ever joined. An engine that has ended still counts. */
   #engines = 0
-  /** Due time of the next waiting occurrence, from the last claim that took an occurrence. */
+  /** Due time of the next waiting occurrence, from the last claim that took an occurrence; `null`: none waits. */
   #nextDueAt: number | null = null
 
-  /** Registers a further engine for this storage object. */
+  /** Registers a further engine for this storage object, and returns the shared object. */
   static joined(storage: Storage): SharedStorage {
     const shared = sharedStorages.get(storage) ?? new SharedStorage(storage)
     sharedStorages.set(storage, shared)
@@ -40,14 +40,14 @@ export class SharedStorage {
     this.#storage = storage
   }
 
-  /** Whether more than one engine has joined, so that changes need notifications. */
+  /** Whether more than one engine has joined, so that engines need notifications of each other's changes. */
   get isShared(): boolean {
     return this.#engines > 1
   }
 
   /** Subscribes to changes by other engines of this process, and by other processes if the storage sends wake-ups. */
   subscribe(engine: object, listener: Listener): () => void {
-    // A new function per subscription: the same listener may subscribe twice, and each subscription ends separately.
+    // Each subscription has its own function: the same listener may subscribe twice, and each subscription ends separately.
     const subscription: Listener = (wakeUp) => listener(wakeUp)
     const unsubscribe = this.#storage.subscribe?.(listener)
     this.#listeners.set(subscription, engine)
@@ -57,11 +57,11 @@ export class SharedStorage {
     }
   }
 
-  /** Returns the storage for one engine. Calls through it notify the other engines of changes. */
+  /** Returns a storage for one engine. Calls through this storage notify the other engines of changes. */
   tellingFor(engine: object): Storage {
     const storage = this.#storage
-    // Notifies the other engines. `possible`: the news of a call without an answer, which may have taken effect. `newsOf`: the
-    // news in an answer; default: `possible`.
+    // Notifies the other engines of the effects of a call. `possible`: the news if the call fails, because it may have taken
+    // effect. `newsOf`: returns the news in an answer; default: `possible`.
     const told = async <Answer>(answer: Promise<Answer>, possible: Kind[], newsOf?: (answer: Answer) => Kind[]) => {
       let news = possible
       try {
@@ -77,7 +77,7 @@ export class SharedStorage {
       capabilities: storage.capabilities,
       saveJobs: (request) =>
         told(storage.saveJobs(request), ['jobs', 'due'], (answers) => newsOfSave(request.changes, answers)),
-      // These writes are rare, and nearly each one changes runs.
+      // Cancels and reaps are rare, and nearly all of them change runs, so their answers are not examined.
       cancel: (request) => told(storage.cancel(request), ['due', 'cancel']),
       reap: (request) => told(storage.reap(request), ['due']),
       createOccurrences: (request) =>
@@ -88,7 +88,7 @@ export class SharedStorage {
       listJobs: (query) => storage.listJobs(query),
       listOccurrences: (query) => storage.listOccurrences(query),
       prune: (request) => storage.prune(request),
-      // Every node repeats a failed heartbeat, so a failure notifies no engine.
+      // Every node repeats a failed heartbeat, so the failure of a heartbeat notifies no engine.
       heartbeat: (request) => told(storage.heartbeat(request), [], () => (isNodesNews(request) ? ['nodes'] : [])),
       ...(storage.serverTime !== undefined && { serverTime: () => storage.serverTime?.() as Promise<number> }),
       close: () => storage.close(),
@@ -97,7 +97,7 @@ export class SharedStorage {
 
   /**
    * A claim notifies the other engines if it leaves claimable occurrences (`more`), or if `nextDueAt` differs from the last
-   * claim's. Also a later `nextDueAt` is news, because the other engines set their timers by it.
+   * claim's. A later `nextDueAt` is also news, because the other engines set their timers by it.
    *
    * A claim that takes nothing notifies no engine; otherwise two engines would notify each other forever. An unchanged
    * `nextDueAt` notifies no engine either; otherwise every claim would wake all engines.
@@ -136,7 +136,7 @@ function newsOfSave(changes: readonly JobChange[], answers: readonly SaveJobAnsw
 
 function newsOfCreate(items: readonly CreateItem[], answers: readonly CreateAnswer[]): Kind[] {
   const created = answers.map((answer) => (answer.outcome === 'created' ? answer : null))
-  // The answer to a recovery describes only its last entry.
+  // The answer to a recovery describes only the last entry of the recovery.
   const isPending = (item: CreateItem, index: number) =>
     created[index] != null &&
     (item.kind === 'recovery' ? item.entries.some(({ kind }) => kind === 'run') : created[index].state === 'pending')

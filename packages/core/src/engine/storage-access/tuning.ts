@@ -1,26 +1,29 @@
 /**
- * Maximum number of concurrent calls of one batcher. Calls that are being retried for waiting callers are counted apart, up
- * to the same maximum before further calls are held back.
+ * Maximum number of concurrent calls of one batcher. Also the number of calls being retried for waiting callers at which the
+ * batcher sends no further call. Both numbers are counted separately.
  */
 export const callsAtOnce = 4
-/** Number of items from which a batcher sends a further call while another call is in progress. As many requests are a burst. */
+/**
+ * Number of waiting items from which a batcher sends a further call while another call is in progress. This many requests also
+ * count as a burst.
+ */
 export const worthACall = 50
 
-/** Milliseconds until the first repetition of a failed call. Each further pause is twice as long. */
+/** Milliseconds until the first retry of a failed call. Each further pause is twice as long. */
 export const firstRetryMs = 100
-/** Maximum pause between two attempts of a call, in ms. A storage that answers again is noticed within this time. */
+/** Maximum pause between two attempts of a call, in ms. The engine notices within this time that the storage answers again. */
 export const longestRetryMs = 5000
 
 /**
- * Number of the attempt from which a failed list is halved: after 300 ms. If the storage has accepted no call since the first
- * attempt, it is probably unavailable, and only one attempt in 4 sends halves, because halves multiply the failing calls. Also
- * the number of failures of an item that is sent alone, after which it is rejected: after 3 s to 7 s, because callers have a
- * timeout. A failure counts only if the storage answers a probe right afterwards.
+ * Number of the attempt from which a failed list is halved, about 300 ms after the first attempt. If the storage has accepted
+ * no call since the first attempt, it is probably unavailable, and only one attempt in 4 sends halves, because halves multiply
+ * the failing calls. Also the number of failures after which an item that is sent alone is rejected. That takes 3 s to 7 s,
+ * because callers have a timeout. A failure counts only if the storage answers a probe right afterwards.
  */
 export const enoughFailures = 3
 
 /**
- * Maximum characters of a text of others that the engine shows: of a storage's error in the message of a timeout, of a progress
- * message, and of a line of a child's output.
+ * Maximum number of characters that the engine shows of a foreign text: a storage's error in the message of a timeout, a
+ * progress message, or a line of a child's output.
  */
 export const longestShownText = 200

@@ -3,42 +3,42 @@ import { mostListed } from '../../../tuning.ts'
 import { longestShownText } from '../../storage-access/tuning.ts'
 import { JobistemerError } from '../../../errors.ts'
 
-/** The end of a child. */
+/** How a child process or thread has ended. */
 export interface ChildEnd {
-  /** `null` if a signal ended the child, or if it never started. */
+  /** The exit code of the child; `null` if a signal ended the child, or if it never started. */
   readonly exitCode: number | null
   readonly signal: string | null
   /** The uncaught error of the child, or the error of its start. */
   readonly error?: unknown
 }
 
-/** Receives the messages and the end of a child. */
+/** Receives the messages of a child and its end. */
 export interface ChildListener {
   heard(message: unknown): void
   ended(end: ChildEnd): void
 }
 
-/** The listener of a new child. `Children` replaces it in the same turn, before the child can send a message. */
+/** The initial listener of a new child. `Children` replaces it in the same turn, before the child can send a message. */
 export const noListener: ChildListener = { heard: () => undefined, ended: () => undefined }
 
-/** A thread or a process in which isolated tasks run. */
+/** A thread or a process that runs the handlers of isolated tasks. */
 export interface Child {
   listener: ChildListener
-  /** The name for log lines and errors, such as `thread 3` or `process 4711`. */
+  /** The name of the child in log lines and errors, such as `thread 3` or `process 4711`. */
   name: string
   post(message: ToChild): void
-  /** Terminates the child, even during synchronous code. The listener receives the end. */
+  /** Terminates the child, even during synchronous code. The listener then receives the child's end. */
   kill(): void
   /** The last lines that the child wrote to stderr. */
   lastLines(): string
-  /** Sets whether the child keeps the process of the node alive. */
+  /** Sets whether the child keeps the node's process alive. */
   keepsAlive(does: boolean): void
 }
 
-/** Native stack frames, of which V8 prints many when a process runs out of memory. */
+/** Matches a native stack frame: V8 prints many of them when a process runs out of memory. */
 const nativeFrame = /^\s*\d+: 0x/
 
-/** The last lines of an output stream. */
+/** Keeps the last lines of an output stream. */
 export class LastLines {
   #lines: string[] = []
   #open = ''

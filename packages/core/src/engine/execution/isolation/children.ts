@@ -10,12 +10,12 @@ import { idleChildMs, killedGraceMs } from '../tuning.ts'
 import { Worker } from 'node:worker_threads'
 import { threadProgram } from '../../../isolated/programs.ts'
 
-/** An attempt that waits for a child. */
+/** An attempt of an isolated task that waits for a child. */
 export interface ChildSeeker extends ChildListener {
   readonly work: IsolatedWork
-  /** The seeker receives a child. `isLast`: the child ends after this attempt. */
+  /** Called with the child for this attempt. `isLast`: the child ends after the attempt. */
   got(child: Child, isLast: boolean): void
-  /** No child can be started. */
+  /** Called if no child can be started. */
   refused(error: JobistemerError): void
 }
 
@@ -49,27 +49,27 @@ export class Children {
     return this.#living.size
   }
 
-  /** Prepares for these kinds of work: starts the starter if one of them needs a process. */
+  /** Prepares for tasks with these isolations: starts the starter process if one of the tasks runs in a process. */
   expect(works: Iterable<IsolatedWork>): void {
     for (const { isolation } of works) {
       if (isolation === 'thread') continue
       try {
         this.#starter.get()
       } catch (error) {
-        // The first attempt starts the starter again, and fails if that fails too.
+        // The first attempt starts the starter process again. If that start fails, the attempt fails too.
         this.#engine.fail('isolation', error)
       }
       return
     }
   }
 
-  /** Passes a child to the seeker, now or when fewer than `most` children live. */
+  /** Passes a child to the seeker as soon as a pooled child is idle or fewer than `most` children live. */
   seek(seeker: ChildSeeker): void {
     this.#waiting.push(seeker)
     this.#serve()
   }
 
-  /** Removes a waiting seeker. Returns whether the seeker was waiting. */
+  /** Removes a seeker that waits for a child. Returns whether the seeker was waiting. */
   leave(seeker: ChildSeeker): boolean {
     const index = this.#waiting.indexOf(seeker)
     if (index >= 0) this.#waiting.splice(index, 1)
@@ -100,12 +100,12 @@ export class Children {
     this.#serve()
   }
 
-  /** Kills all children. Their listeners receive the ends. */
+  /** Kills all children. Their listeners receive their ends. */
   kill(): void {
     for (const child of this.#living) child.kill()
   }
 
-  /** Kills all children, because the node ends. Resolves when all have ended, or after {@link killedGraceMs} per step. */
+  /** Kills all children at the end of the node. Resolves when all have ended, or after {@link killedGraceMs} per step. */
   async end(): Promise<void> {
     if (this.#living.size > 0) await this.#endLiving()
     await this.#starter.end(killedGraceMs)
@@ -133,7 +133,7 @@ export class Children {
       const seeker = this.#waiting[0] as ChildSeeker
       const kept = this.#takeIdle(keyOf(seeker.work))
       if (kept === null && this.#living.size >= this.#most) {
-        // The end of an idle child calls this method again.
+        // The oldest idle child ends to make room. Its end calls this method again.
         const [oldest] = this.#idle
         if (oldest !== undefined) this.#endIdle(oldest.child)
         return
@@ -201,7 +201,7 @@ export class Children {
 
 const keys = new WeakMap<IsolatedWork, string>()
 
-/** Returns the key of a pool. Children with equal keys are interchangeable. */
+/** Returns the key of the pool for this work. Children with equal keys are interchangeable. */
 function keyOf(work: IsolatedWork): string {
   let key = keys.get(work)
   if (key === undefined) {

@@ -24,7 +24,7 @@ let attempts = 0
 /** One attempt of an isolated task: the protocol between the node and the child that runs the handler. */
 export class IsolatedAttempt implements ChildSeeker {
   readonly work: IsolatedWork
-  /** Settles when the handler or its child has ended. */
+  /** Settles with the outcome of the attempt when the handler or its child has ended. */
   readonly result: Promise<JsonValue | undefined>
   readonly #engine: EngineContext
   readonly #children: Children
@@ -42,8 +42,8 @@ export class IsolatedAttempt implements ChildSeeker {
   wasKilled = false
 
   /**
-   * `onBegin`: called when the attempt has its child, perhaps during this constructor. Until then the attempt waits, because
-   * the number of children is limited.
+   * `onBegin`: called when the attempt gets its child, perhaps during this constructor. An attempt may wait for a child,
+   * because the number of children is limited.
    */
   constructor(
     engine: EngineContext,
@@ -59,7 +59,8 @@ export class IsolatedAttempt implements ChildSeeker {
       this.#resolve = resolve
       this.#reject = reject
     })
-    // Calls for the handler run in the handler's async context. The child may have been created in another context.
+    // The child's calls to the node run in the handler's async context, because the child may have been created in another
+    // context.
     this.#ask = AsyncResource.bind((asked: AskedOfNode) => this.#answerTo(asked))
     children.seek(this)
     if (!this.isOver) this.#context.signal.addEventListener('abort', () => this.#tellToStop(), { once: true })
@@ -93,10 +94,10 @@ export class IsolatedAttempt implements ChildSeeker {
     if (this.isOver || !isFromProgram(message)) return
     try {
       if (message.kind === 'crashed') this.#crash = revivedError(message.error)
-      // A pooled child may still send messages of the previous attempt.
+      // A pooled child may still send messages of its previous attempt.
       else if (message.run === this.#number) this.#heard(message)
     } catch (error) {
-      // The message is invalid, so the child is faulty. The attempt fails, and the node continues.
+      // An invalid message shows that the child is faulty. The attempt fails, and the node continues.
       this.#release(false)
       this.#reject(error)
     }
@@ -132,7 +133,7 @@ export class IsolatedAttempt implements ChildSeeker {
       case 'threw': {
         const error = revivedError(message.error)
         if (message.isNonRetryable) Object.defineProperty(error, 'retryable', { value: false, enumerable: true })
-        // Node.js caches a failed import: this child cannot import the module any more.
+        // Node.js caches a failed import. So after `INVALID_MODULE` the pool does not reuse this child.
         this.#release(!JobistemerError.isInstance(error, 'INVALID_MODULE'))
         this.#reject(error)
         return
@@ -181,7 +182,7 @@ export class IsolatedAttempt implements ChildSeeker {
     return { id, state, scheduledAt: scheduledAt.getTime(), finishedAt: finishedAt.getTime() }
   }
 
-  /** Sleeps at most until the attempt ends, because only its handler waits for the sleep. */
+  /** Sleeps until the duration has passed or the attempt ends. */
   async #sleep(duration: JsonValue): Promise<void> {
     const milliseconds = toDurationMs(duration as never, 'duration')
     this.#context.signal.throwIfAborted()
@@ -194,7 +195,7 @@ export class IsolatedAttempt implements ChildSeeker {
   }
 }
 
-/** Returns the data of an attempt that its child receives: all context members except methods that call the node. */
+/** Returns the data of an attempt for its child: all members of the task context except methods that call the node. */
 function attemptData(context: TaskContext): IsolatedAttemptData {
   const { backfill, span, input, data } = context
   return {

@@ -13,14 +13,14 @@ import type { IsolatedResourceLimits } from '../../../job/task.ts'
 
 let children = 0
 
-/** A process in which isolated tasks run. The starter process starts it, and forwards its messages to and from the node. */
+/** A process for isolated tasks. The starter process starts it, and forwards its messages to and from the node. */
 interface ProcessChild extends Child {
-  /** `null`: the process has not started. */
+  /** The process id of the child; `null`: the process has not started. */
   pid: number | null
   readonly lines: LastLines
 }
 
-/** The small process that starts children for a node, and the message channel to these children. */
+/** The small process that starts child processes for a node, and the channel for messages to and from them. */
 export class StarterProcess {
   readonly #forked: ChildProcess
   readonly #children = new Map<number, ProcessChild>()
@@ -33,7 +33,10 @@ export class StarterProcess {
   readonly #exited: Promise<void>
   #sayExited: () => void = () => undefined
 
-  /** @throws the system error if the starter process cannot be started */
+  /**
+   * Starts the starter process.
+   * @throws the system error if the starter process cannot be started
+   */
   constructor(onGone: () => void) {
     this.#onGone = onGone
     this.#exited = new Promise((resolve) => {
@@ -42,13 +45,13 @@ export class StarterProcess {
     this.#forked = fork(fileURLToPath(starterProgram), [], {
       execArgv: ownOptions(process.execArgv),
       stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
-      // Signals that a terminal sends to its foreground group are meant for the node only.
+      // A detached starter process does not receive the signals that a terminal sends to the node's process group.
       detached: process.platform !== 'win32',
     })
     this.#setAlive()
     this.#forked.on('message', (message) => this.#hear(message as FromStarter))
     this.#forked.on('error', (error) => {
-      // Node.js also emits `error` for a message that could not be sent.
+      // Node.js also emits `error` for a message that it could not send. Only a missing pid shows that the start failed.
       if (this.#forked.pid === undefined) this.#gone({ exitCode: null, signal: null, error })
     })
     this.#forked.on('exit', (exitCode, signal) => {
@@ -56,7 +59,8 @@ export class StarterProcess {
       const error = new Error(`The starter process of this node has ended: ${how}.`)
       this.#end = { exitCode: null, signal: 'SIGKILL', error }
       this.#sayExited()
-      // The children end by themselves after their starter, except for one that is suspended by SIGSTOP.
+      // Children end by themselves after their starter process, unless SIGSTOP has suspended them. So the node kills all of
+      // them.
       for (const { pid } of this.#children.values()) if (pid !== null) killGroup(pid)
       systemClock.setTimer(outputGraceMs, () => this.#gone())
     })
@@ -105,13 +109,16 @@ export class StarterProcess {
     systemClock.setTimer(abortGraceMs, killIfSilent, { unref: true })
   }
 
-  /** Lets the starter process end as soon as it has no children. */
+  /** Lets the starter process end if it has no children. */
   letEnd(): void {
     this.#mayEnd = true
     if (this.#children.size === 0 && this.#forked.connected) this.#forked.disconnect()
   }
 
-  /** Disconnects, so that the starter process kills its children and exits; kills it after `graceMs`. Resolves at its exit. */
+  /**
+   * Disconnects, so that the starter process kills its children and exits. Kills it after `graceMs`. Resolves when it has
+   * exited.
+   */
   async end(graceMs: number): Promise<void> {
     if (this.hasEnded) return
     this.#forked.ref()
@@ -122,7 +129,7 @@ export class StarterProcess {
   }
 
   #send(message: ToStarter): void {
-    // After the channel is closed, the exit of the process follows and ends all children.
+    // No message is needed after the channel is closed, because the starter process then exits and ends all its children.
     if (this.#forked.connected) this.#forked.send(message, () => undefined)
   }
 
@@ -176,19 +183,19 @@ export class StarterProcess {
   }
 }
 
-/** Returns the working directory; `null` if it was deleted. */
+/** Returns the working directory of this process; `null` if the directory was deleted. */
 function presentFolder(): string | null {
   try {
     return process.cwd()
   } catch {
-    // Then the child starts in the working directory of the starter process.
+    // The child then starts in the working directory of the starter process.
     return null
   }
 }
 
 /**
- * Starts processes for a node, through a small starter process. A new starter process replaces it after its death, and after
- * the node has changed its user or groups.
+ * Starts child processes for a node through a small starter process. After the starter process has died, or the node has
+ * changed its user or groups, a new starter process replaces it.
  */
 export class Starter {
   readonly #living = new Set<StarterProcess>()
@@ -208,7 +215,8 @@ export class Starter {
     const present = identity()
     if (this.#present !== null) {
       if (!this.#present.process.hasEnded && this.#present.identity === present) return this.#present.process
-      // After the node has dropped privileges, its children must not keep them.
+      // After the node has dropped privileges, its new children must not have them. So the old starter process gets no more
+      // work.
       this.#present.process.letEnd()
       this.#present = null
     }
@@ -219,13 +227,13 @@ export class Starter {
   }
 }
 
-/** Returns the user and group ids of this process. Windows has none of these. */
+/** Returns the user and group ids of this process as text. Windows has no such ids. */
 function identity(): string {
   const { getuid, geteuid, getgid, getegid, getgroups } = process
   return JSON.stringify([getuid?.(), geteuid?.(), getgid?.(), getegid?.(), getgroups?.()])
 }
 
-/** Returns the limits as command-line options of Node.js. */
+/** Returns the resource limits of an isolated task as command-line options of Node.js. */
 function optionsOf({ maxOldGenerationSizeMb, maxYoungGenerationSizeMb }: IsolatedResourceLimits): string[] {
   const options: string[] = []
   if (maxOldGenerationSizeMb !== undefined) options.push(`--max-old-space-size=${Math.ceil(maxOldGenerationSizeMb)}`)
