@@ -56,7 +56,7 @@ export interface CallingNode extends EngineContext {
 
 /** One call of `runDue` in progress. */
 export interface DueCall {
-  /** Rejects with the error of `start` or {@link fail} if the call of `runDue` ended before its node had started. */
+  /** Rejects if the call of `runDue` ended before its node had started, and after {@link fail} with the error of that end. */
   readonly report: Promise<RunDueReport>
   /** Ends the call of `runDue` before its budget is used up. Resolves when the call has ended. */
   abort(): Promise<void>
@@ -111,7 +111,7 @@ export function callDue(
     try {
       await orEnding(starting)
     } catch (error) {
-      // If the call of `runDue` ended before the start failed, the code below throws the reason of that end instead.
+      // If the call of `runDue` ended before the start failed, the code below throws the error of that end.
       if (ended === null) throw error
     }
     if (isStarted) return

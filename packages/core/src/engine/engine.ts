@@ -67,7 +67,7 @@ interface CallOf {
 
 /** One node, assembled from its parts. */
 export class Engine implements CallingNode {
-  /** The operations for users. */
+  /** The operations that a scheduler or client offers to its users. */
   readonly operations: Operations
   readonly nodeId: string
   readonly context: OwnContext = new OwnContext()
@@ -201,7 +201,8 @@ export class Engine implements CallingNode {
     const registry = new JobRegistry(this, {
       reviver,
       handlers: options.handlers,
-      // Peers with the same options read changed definitions at the same interval.
+      // A peer with the same options reads changed definitions once per interval. So two intervals give each peer time for one
+      // read.
       patienceMs: 2 * derived.definitionInterval,
       standbyMs: derived.standby,
       mostHeld: findsDueJobs ? derived.heldJobs : Number.POSITIVE_INFINITY,
@@ -496,7 +497,7 @@ export class Engine implements CallingNode {
     this.storage.started()
   }
 
-  /** For a client: ends it. Resolves when all calls in progress have been answered. */
+  /** Ends a client. Resolves when the storage has answered all calls in progress. */
   disconnect(): Promise<void> {
     this.#stopping ??= this.#disconnect()
     return this.#stopping
@@ -613,8 +614,9 @@ export class Engine implements CallingNode {
   }
 
   async #letEnd(ended: Promise<void>, graceMs: number, abortGraceMs: number): Promise<void> {
-    // While the storage is away, no run can end and none can be handed back. The whole shutdown with its three waits for the
-    // storage then fits into the grace period, minus a margin, because container platforms kill processes that are late.
+    // While the storage does not answer, the node can neither end nor release runs. The shutdown with its three waits for the
+    // storage must then fit into the grace period, minus a margin. After the grace period, container platforms kill the
+    // process.
     const killMs = this.#children.size === 0 ? 0 : killedGraceMs
     const stoppedByMs = graceMs - 3 * farewellMs - killMs - 3 * this.#farewellMs
     const awayAbortMs = Math.max(0, Math.min(abortGraceMs, stoppedByMs))

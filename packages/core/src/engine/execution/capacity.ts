@@ -149,7 +149,7 @@ export class Capacity implements Alarm {
   /**
    * Returns how many of the `waiting` requests the caller may send to the storage now. `waitedMs`: the wait of the oldest
    * request. If a burst will probably find permits within {@link longestWaitMs}, the result is the number of free permits, and
-   * {@link requestRoom} follows. Otherwise the caller sends all requests, and those without a permit become pending in the
+   * {@link requestRoom} follows. Otherwise the caller sends all requests, and requests without a permit become pending in the
    * storage.
    */
   admitRequests(waiting: number, waitedMs: number): number {
@@ -321,7 +321,7 @@ export class Capacity implements Alarm {
 
   // ---------------------------------------------------------------------------------------------------------- backlog
 
-  /** The storage has pending work that any node with a free permit may claim. */
+  /** Called when the storage has pending work that any node with a free permit may claim. */
   workAppeared(): void {
     this.hasBacklog = true
     this.work.send()

@@ -45,7 +45,7 @@ export class Completions {
     return this.#open === task
   }
 
-  /** `sequence`: the last sequence that the execution has assigned. */
+  /** Opens a completion for a task. `sequence`: the last sequence that the execution has assigned. */
   begin(task: CompletingTask, sequence: number): void {
     this.#open = task
     this.upTo ??= sequence

@@ -104,8 +104,8 @@ export class ExecutionPool implements ExecutionOwner {
   }
 
   /**
-   * The node is partitioned: the storage accepts no heartbeats of it. Aborts the runs of jobs with `whileIsolated: 'abort'`,
-   * also runs that are added before {@link rejoined}.
+   * Called when the node is partitioned: the storage accepts no heartbeats of this node. Aborts the runs of jobs with
+   * `whileIsolated: 'abort'`, also runs that are added before {@link rejoined}.
    */
   isolated(): void {
     this.#isIsolated = true
@@ -113,8 +113,8 @@ export class ExecutionPool implements ExecutionOwner {
   }
 
   /**
-   * The storage accepts heartbeats of this node again. Every execution settles now, so that this node learns at once which
-   * occurrences peers have taken over.
+   * Called when the storage accepts heartbeats of this node again. Every execution settles now, so that this node learns at
+   * once which occurrences peers have taken over.
    */
   rejoined(): void {
     this.#isIsolated = false
@@ -179,7 +179,7 @@ export class ExecutionPool implements ExecutionOwner {
   }
 
   /**
-   * Starts no further execution, and releases executions that have not begun, including those added later. Executions that have
+   * Starts no further execution, and releases executions that have not begun, also executions added later. Executions that have
    * begun may continue for `graceMs`.
    */
   drain(graceMs: number): void {

@@ -113,7 +113,7 @@ export class Execution implements Settling, Alarm, PermitHolder, TaskOwner {
   /** Whether handlers have reported progress or log lines that the node has not stored yet. */
   #isNoted = false
   #keptLogs: KeptLogs | null = null
-  /** Completions in transactions of handlers; `null` until the first one, because most handlers never write one. */
+  /** Completions in transactions of handlers; `null` until the first completion, because most handlers write none. */
   #completions: Completions | null = null
   /**
    * Whether a settle was requested while a completion was open. {@link decided} requests the settle again. Not related to
@@ -629,7 +629,7 @@ export class Execution implements Settling, Alarm, PermitHolder, TaskOwner {
   interrupted(): void {
     if (this.#halt?.kind !== 'release') return
     this.#halt = { kind: 'finish', state: 'failed', reason: this.#halt.reason }
-    // A release waits for running handlers without a limit. A finish waits for them up to the abort grace period.
+    // A release waits for running handlers without a limit. A finish waits for these handlers up to the abort grace period.
     for (const task of this.#tasks) task.abort(giveUpReason(this.#halt))
   }
 

@@ -46,7 +46,10 @@ export class KeptLogs {
 
 /** The last log lines of one attempt, as its handler wrote them. */
 export class AttemptLog {
-  /** A later attempt of the task exists, or an earlier owner has stored this log. Superseded logs lose their lines first. */
+  /**
+   * Whether a later attempt of the task exists, or an earlier owner has stored this log. Superseded logs lose their lines
+   * first.
+   */
   isSuperseded = false
   bytes = 0
   readonly #kept: KeptLogs

@@ -188,7 +188,7 @@ export class TaskProgress implements Alarm {
     this.#setLastAttempt({ ...last, startedAt: now })
   }
 
-  /** Adds the trace to the current attempt if the storage already has that attempt. Returns whether it was added. */
+  /** Adds the trace to the current attempt if the storage already has that attempt. Returns whether the trace was added. */
   traced(traceparent: string): boolean {
     if (this.#step !== 'stored') return false
     this.#replaceLastAttempt({ traceparent })

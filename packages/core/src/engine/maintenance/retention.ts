@@ -49,7 +49,7 @@ export class Retainer {
     this.#loop = new BackgroundLoop(engine, { name: 'retention', round: () => this.#step() })
   }
 
-  /** Plans the first pass. */
+  /** Plans the first pass of retention. */
   start(): void {
     this.#loop.runIn(this.#engine.random() * 2 * upkeepMs)
   }

@@ -196,7 +196,7 @@ class SlotLevels<Slot extends SlotEntry> {
     return earliest
   }
 
-  /** Returns the first due slot. */
+  /** Returns the first due slot in the order of waiting work; `undefined`: no slot is due. */
   peekDue(now: number): Slot | undefined {
     let first: Slot | undefined
     let firstOrder = Number.POSITIVE_INFINITY

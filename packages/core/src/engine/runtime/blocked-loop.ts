@@ -17,7 +17,7 @@ interface BlockedLoopContext {
 }
 
 /**
- * Detects that code has blocked the event loop, or that the process was suspended. Peers may declare such a node dead. An alarm
+ * Detects that code has blocked the event loop, or that the process was suspended. Peers may declare a blocked node dead. An alarm
  * rings each second; if the alarm rings a second or more too late, this class reports the delay.
  */
 export class BlockedLoop implements Alarm {

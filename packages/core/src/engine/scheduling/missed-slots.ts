@@ -25,7 +25,7 @@ export type MissedSlotEntry =
 
 /** Finds slots that already have a record, because they were canceled ahead or decided before a realign. */
 export interface RecordedAhead {
-  /** Returns those of `slots` that have a record. */
+  /** Returns the elements of `slots` that have a record. */
   among(slots: readonly number[]): Promise<ReadonlySet<number>>
   /** Returns all slots in `[from, to]` that have a record. */
   between(from: number, to: number): Promise<ReadonlySet<number>>

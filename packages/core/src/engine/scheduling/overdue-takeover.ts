@@ -209,7 +209,7 @@ export class OverdueTakeover {
     return this.#parts.findsDueJobs ? this.#hasLeft && this.#scannedUpTo < this.#owedUpTo : this.#passed.size > 0
   }
 
-  /** Learns from the answers to the last scan whether peers are dead or slow. Returns whether they are slow. */
+  /** Learns from the answers to the last scan whether peers are dead or slow. Returns whether peers are slow. */
   #learn(): boolean {
     const arePeersSlow = !this.#parts.assignment.isAlone && (this.#wereLaunched > this.#launched || this.isBehind)
     if (arePeersSlow) {
@@ -226,7 +226,7 @@ export class OverdueTakeover {
     return arePeersSlow
   }
 
-  /** Whether a scan only samples whether a peer has died, instead of taking over all overdue slots. */
+  /** Whether a scan only samples overdue slots to find out whether a peer has died, and does not take over all of them. */
   get #isSampling(): boolean {
     return !this.#parts.assignment.isAlone && (this.#isTrying || this.#slowness > 1 || this.isBehind)
   }

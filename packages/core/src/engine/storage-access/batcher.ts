@@ -81,8 +81,9 @@ export class Batcher<Entry, Item, Answer> {
   #waiting: Entry[] = []
   #calls = 0
   /**
-   * Number of calls with waiting callers that have failed and are being retried. `#calls` no longer counts them, so a bad item
-   * does not delay other callers. While {@link callsAtOnce} or more are being retried, no further call leaves.
+   * Number of calls with waiting callers that have failed and are being retried. `#calls` does not count these calls, so an
+   * item that the storage rejects does not delay other callers. While {@link callsAtOnce} or more calls are being retried, no
+   * further call leaves.
    */
   #retried = 0
   /** With `isSerial`: the entries whose item is in a call that has no answer yet. */

@@ -37,7 +37,7 @@ export interface EngineContext {
   readonly maxBatch: number
   /** If this many ends wait, a further `settle` call leaves while another call is in progress. */
   readonly worthwhileBatch: number
-  /** Returns a number in `[0, 1)`. The clock may supply it, which makes simulations reproducible. */
+  /** Returns a random number in `[0, 1)`. The clock may supply the number, which makes simulations reproducible. */
   random(): number
   /** Returns the time by which the engine schedules, in epoch ms: the storage's time if the storage has a clock. */
   now(): number
