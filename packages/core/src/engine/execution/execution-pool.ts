@@ -38,7 +38,7 @@ export class ExecutionPool implements ExecutionOwner {
   #whenEmpty: (() => void)[] = []
   /** New executions are released if they only wait for retries after this monotonic instant; `null`: no limit. */
   waitsUntil: number | null = null
-  /** Continues backfills. */
+  /** Creates the next run of a backfill when a run ends; `null`: this node continues no backfills. */
   relay: Relay | null = null
   #isDraining = false
   /** Whether the node is partitioned. */

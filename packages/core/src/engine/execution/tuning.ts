@@ -1,8 +1,8 @@
 /**
- * Maximum wait for a permit of this node, in ms: of a prefetched occurrence, of a due slot, and of a burst of requests.
- * Handlers that take no longer count as quick. An occurrence that starts in the step that creates it costs the storage half as
- * much as one that is stored first. After this time, the node leaves the work to peers, which may have a permit. Also the pause
- * of a look, in ms, after the node has reached its limit of held jobs.
+ * Maximum wait for a permit of this node, in ms: of a prefetched occurrence, of a due slot, and of a burst of requests. A
+ * handler that takes at most this time counts as quick. An occurrence that starts in the step that creates it costs the storage
+ * half as much as an occurrence that is stored first. After this time, the node leaves the work to peers, which may have a
+ * permit. Also the pause of a look, in ms, after the node has reached its limit of held jobs.
  */
 export const longestWaitMs = 100
 /** If no run has ended for this many milliseconds, the node no longer counts as working off its backlog quickly. */

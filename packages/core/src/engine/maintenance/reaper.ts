@@ -201,8 +201,8 @@ export class Reaper {
   }
 
   /**
-   * States in the records of dead nodes that this node took over their runs. The statement replaces that of a peer that found
-   * no runs any more, and therefore named no successor.
+   * States in the records of dead nodes that this node took over their runs. The statement replaces the statement of a peer
+   * that found no runs any more, and therefore named no successor.
    */
   async #stateDeaths(): Promise<void> {
     const { heartbeats } = this.#options

@@ -151,7 +151,7 @@ export class RunRelease {
   }
 
   /**
-   * Returns whether this job blocks the event loop of its owners. Returns true if an earlier owner of the run was declared
+   * Returns whether this job blocks the event loop of its owners. That is likely if an earlier owner of the run was declared
    * dead, is alive, and reports that the job blocked its event loop. Then the present owner probably hangs in the same handler,
    * unless its process is known to be gone.
    */

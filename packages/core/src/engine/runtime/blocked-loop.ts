@@ -17,8 +17,8 @@ interface BlockedLoopContext {
 }
 
 /**
- * Detects that code has blocked the event loop, or that the process was suspended. Peers may declare a blocked node dead. An alarm
- * rings each second; if the alarm rings a second or more too late, this class reports the delay.
+ * Detects that code has blocked the event loop, or that the process was suspended. Peers may declare a blocked node dead. An
+ * alarm rings each second; if the alarm rings a second or more too late, this class reports the delay.
  */
 export class BlockedLoop implements Alarm {
   at: number = 0

@@ -147,7 +147,7 @@ export class Claimer implements TakenRunner {
     this.nextDueAt = answer.nextDueAt
     this.#loop.runIn(this.#untilNextPoll(answer.nextDueAt))
     // If a claim had more permits and still left work, that work waits for an unfinished update to cancel it. A single sweep
-    // leaves it to the node that runs the update.
+    // leaves this work to the node that runs the update.
     const isLeft = answer.more && answer.claimed.length < limit && sweep !== 'once'
     if (isLeft) await nextTurn()
     const goesOn = answer.more && (isLeft || answer.claimed.length > 0)
