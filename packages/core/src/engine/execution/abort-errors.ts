@@ -7,7 +7,8 @@ import type { OccurrenceId } from '../../ids.ts'
  * - `timeout`: the `taskTimeout` of the attempt, as opposed to `execution_timeout`.
  * - `no_capacity`: a prefetched occurrence has waited too long for a permit.
  * - `isolated`: the node is partitioned, and the job has `whileIsolated: 'abort'`. Not related to isolated tasks.
- * - `lost`: the occurrence has another owner, or was canceled by force.
+ * - `lost`: the occurrence has another owner, was canceled by force, or is left to the reaper.
+ * - `invalid_payload`: the data do not match the job's schema, or the stored row is damaged.
  */
 export type AbortReason =
   | 'timeout'

@@ -31,8 +31,11 @@ export interface PermitHolder {
 
 /**
  * Limits concurrent occurrences on this node to `limit` permits. Running occurrences hold a permit. Occurrences that are being
- * created or claimed reserve a permit. While handlers are quick, the node prefetches further occurrences, which wait here for a
- * permit (decision 0007).
+ * created, claimed or taken next reserve a permit. While handlers are quick, the node prefetches further occurrences, which
+ * wait here for a permit (decision 0007).
+ *
+ * A held slot or held request waits in the memory of this node for a free permit; the storage does not have its occurrence yet.
+ * A held permit belongs to a running occurrence.
  *
  * Callers ask this class before they take work. All rules about precedence and shares are in this class:
  * - {@link roomForSlot} for due slots,
@@ -69,16 +72,19 @@ export class Capacity implements Alarm {
   #lastTaken: Ordered | null = null
   /** Milliseconds until the launcher tries held slots again; 0: no slot is held. */
   heldForMs = 0
-  /** Monotonic instant at which this node last got a permit back from a run that it had not lost. */
+  /** Monotonic instant at which a run last gave its permit back. Runs that this node had lost do not count. */
   #leftAt = Number.NEGATIVE_INFINITY
   /**
    * How many due slots the node may still store behind the backlog. Each run claimed from the backlog adds {@link joinShare}.
    */
   #mayJoin = 0
-  /** How many occurrences of the current backlog this node has stored, and how many it has claimed. */
+  /**
+   * How many occurrences this node has stored as pending since the last time without a backlog, and how many it has claimed.
+   * The claimed occurrences include occurrences of peers.
+   */
   #stored = 0
   #claimed = 0
-  /** False if this node had to claim at least half of the occurrences that it stored in the last backlog. */
+  /** False if this node claimed at least half as many occurrences as it stored in the last backlog. */
   #othersHaveRoom = true
   #holdsRequests = false
   #filling = false
@@ -103,7 +109,10 @@ export class Capacity implements Alarm {
     return this.#waiting.length
   }
 
-  /** Permits that are neither held nor reserved. Negative while more permits are reserved than exist. */
+  /**
+   * Permits that are neither held nor reserved. Negative while slots in creation reserve permits for the prefetch, and until
+   * the caller unreserves the permits of occurrences that have started.
+   */
   get #free(): number {
     return this.#limit - this.#held - this.#reserved
   }
@@ -124,8 +133,8 @@ export class Capacity implements Alarm {
   }
 
   /**
-   * Returns whether a requested run may start now. Due slots have precedence. Requests in progress use at most half of the
-   * permits, because the overlap policy may skip most of a burst.
+   * Returns whether a requested run may start now. Due slots have precedence. Requests in creation reserve at most half of the
+   * permits: if the overlap policy skips most of a burst, the permits that the burst has reserved stay unused until the answer.
    */
   roomForRequest(): boolean {
     return this.#roomForRequests > 0
@@ -148,9 +157,9 @@ export class Capacity implements Alarm {
 
   /**
    * Returns how many of the `waiting` requests the caller may send to the storage now. `waitedMs`: the wait of the oldest
-   * request. If a burst will probably find permits within {@link longestWaitMs}, the result is the number of free permits, and
-   * {@link requestRoom} follows. Otherwise the caller sends all requests, and requests without a permit become pending in the
-   * storage.
+   * request. If a burst will probably find permits within {@link longestWaitMs}, the result is how many requests may start now,
+   * and {@link requestRoom} follows. Otherwise the caller sends all requests, and requests without a permit become pending in
+   * the storage.
    */
   admitRequests(waiting: number, waitedMs: number): number {
     const room = Math.max(0, this.#roomForRequests)
@@ -163,8 +172,8 @@ export class Capacity implements Alarm {
   #findRoomSoon(waiting: number, waitedMs: number): boolean {
     // On a virtual clock, time does not pass while a caller waits, so requests do not wait for permits.
     if (this.#engine.clock.isAuthoritative === true || this.#stopped) return false
-    // The remaining requests of a held burst stay held. A request that is stored as pending creates a backlog for all later
-    // requests.
+    // After a part of a held burst was sent, the rest may be smaller than a burst, and stays held nevertheless. If the node
+    // stored a request of the rest as pending, the request would become a backlog, and no later request could start at once.
     const isBurst = waiting >= worthACall || this.#holdsRequests
     return isBurst && waitedMs < longestWaitMs && this.#latency.waitMs(waiting) < longestWaitMs
   }
@@ -187,6 +196,10 @@ export class Capacity implements Alarm {
     this.#reserved += count
   }
 
+  /**
+   * Returns reserved permits. Sends no signal, because the occurrences of most of these permits have started. A caller with a
+   * permit that is free now calls {@link offerRoom}, or launches or claims again.
+   */
   unreserve(count: number): void {
     this.#reserved -= count
   }
@@ -214,8 +227,8 @@ export class Capacity implements Alarm {
   }
 
   /**
-   * The holder gives its permit back, or stops waiting for a permit. `heldMs`: how long its handlers ran, also if the engine
-   * aborted them; `null` if the node lost the run. A second call has no effect.
+   * The holder gives its permit back, or stops waiting for a permit. `heldMs`: `workingMs` of the execution, also if the engine
+   * aborted its handlers; `null` if the node lost the run. A second call has no effect.
    */
   leave(holder: PermitHolder, heldMs: number | null): void {
     const { permit } = holder
@@ -266,7 +279,7 @@ export class Capacity implements Alarm {
     }
   }
 
-  /** After this call no waiting occurrence starts. */
+  /** After this call no waiting occurrence starts. {@link enter} would still start a holder, so the pool no longer calls it. */
   stop(): void {
     this.#stopped = true
   }
@@ -363,17 +376,17 @@ export class Capacity implements Alarm {
   }
 }
 
-/** Estimates how soon permits become free. The estimate assumes that all handlers are as slow as the slowest recent handler. */
+/** Estimates how soon permits become free. The estimate assumes that all runs are as slow as the slowest recent run. */
 export class HandlerLatency {
   readonly #permits: number
-  /** Duration of the slowest recent handler, in ms; infinite until the first handler has ended. */
+  /** Duration of the slowest recent run, in ms; infinite until the first run has ended. */
   #slowestMs = Number.POSITIVE_INFINITY
 
   constructor(permits: number) {
     this.#permits = permits
   }
 
-  /** Records that an occurrence has given its permit back. `durationMs`: how long its handlers ran, without storage calls. */
+  /** Records that an occurrence has given its permit back. `durationMs`: `workingMs` of the execution. */
   held(durationMs: number): void {
     const remembered = Number.isFinite(this.#slowestMs) ? this.#slowestMs * decay : 0
     this.#slowestMs = Math.max(durationMs, remembered)
@@ -395,7 +408,7 @@ export class HandlerLatency {
   }
 
   /**
-   * Estimated milliseconds until the last of `count` waiting occurrences gets a permit; 0 before the first handler has ended.
+   * Estimated milliseconds until the last of `count` waiting occurrences gets a permit; 0 before the first run has ended.
    */
   waitMs(count: number): number {
     return Number.isFinite(this.#slowestMs) ? (count * this.#slowestMs) / this.#permits : 0
@@ -406,9 +419,9 @@ export class HandlerLatency {
  * Gives each job with waiting work its turn while more work waits in the storage than this node has permits for. A claim takes
  * the oldest work first, so thousands of requests of one job would delay all other jobs.
  *
- * Turns go in rounds. A job has had its turn when this node has begun {@link runsPerTurn} runs of it in the round. A look is a
- * claim that leaves out the jobs that have had their turn. The first look that finds no occurrence ends the round; the next
- * claim takes from all jobs.
+ * Turns go in rounds. A job has had its turn when this node has begun {@link runsPerTurn} runs of it in the round. In this
+ * class, a look is a claim that leaves out the jobs that have had their turn; the glossary's look, a poll of `changes`, is not
+ * related. The first look that finds no occurrence ends the round; the next claim takes from all jobs.
  *
  * Priority has precedence. Claims never leave out a job with a priority above 0. After a run with a priority below 0 has begun,
  * the round has no further looks.
@@ -422,8 +435,9 @@ export class FairTurns {
   #hasBegunLow = false
   /** Handler keys of the jobs that had their turn in the last round; `null`: unknown. */
   #lastRound: ReadonlySet<string> | null = null
-  /** Monotonic instants: of the next look, and of the earliest next look that the duration of the last look allows. */
+  /** Monotonic instant of the next look. Until then claims take from all jobs. */
   #nextAt = Number.NEGATIVE_INFINITY
+  /** Monotonic instant at which the pause after the last look ends, see {@link pauseFactor}. A newcomer does not shorten it. */
   #soonestAt = Number.NEGATIVE_INFINITY
 
   constructor(clock: Pick<Clock, 'monotonic'>) {
@@ -465,7 +479,10 @@ export class FairTurns {
     if (this.#begun.size > mostInRound) this.clear()
   }
 
-  /** Ends the round: a claim from all jobs has left no work, so no job waits for its turn. */
+  /**
+   * Ends the round without a look. Called when a claim from all jobs has left no work, so that no job waits for its turn, and
+   * when the round has more than {@link mostInRound} jobs, among which no job holds most of the node.
+   */
   clear(): void {
     this.#begun.clear()
     this.#hasBegunLow = false

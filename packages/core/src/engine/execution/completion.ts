@@ -23,9 +23,9 @@ export interface Completion {
  */
 export class Completions {
   /**
-   * The last sequence that was assigned before the first completion; each settle item carries this number. If the stored
-   * sequence is higher, the storage rejects the item, because a completion was committed that this execution has not read.
-   * `null`: no completion can still commit.
+   * The last sequence that was assigned before the first completion. From then until {@link settle}, each item of the execution
+   * carries this number, the items of completions included. If the stored sequence is higher, the storage rejects the item,
+   * because a completion was committed that this execution has not read. `null`: no completion can still commit.
    */
   upTo: number | null = null
   /** Completions whose transaction has been committed or may still commit. */
@@ -68,7 +68,7 @@ export class Completions {
 
   /**
    * Records that a transaction was committed after {@link close}. Until the execution has read from the record which completion
-   * is stored, it settles nothing.
+   * is stored, it settles nothing. Any completion may be the stored one: the task of the last one only stands for the wait.
    */
   reopen(): void {
     this.#open = this.#said.at(-1)?.task ?? null

@@ -89,8 +89,8 @@ export function emitReleased(source: OccurrenceSource, reason: string | null): v
 }
 
 /**
- * Reports that this node has lost the occurrence. `isCanceled`: a forced cancel ended the occurrence. Otherwise it has another
- * owner.
+ * Reports that this node has lost the occurrence. `isCanceled`: a forced cancel ended the occurrence. Otherwise the log line
+ * names another owner, even if the occurrence has none because it is left to the reaper.
  */
 export function emitLost(source: OccurrenceSource, isCanceled: boolean): void {
   const { engine, occurrence } = source

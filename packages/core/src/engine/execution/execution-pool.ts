@@ -23,7 +23,8 @@ export class ExecutionPool implements ExecutionOwner {
   readonly #executions = new RenewedMap<OccurrenceId, Execution>()
   /**
    * Occurrences that this node has left to the reaper because the storage rejected their end. In the storage this node still
-   * runs them. Without this set, the claimer would take them for claims whose answer was lost.
+   * owns them until their deadline. Without this set, the claimer would take them for claims whose answer was lost. An id
+   * leaves the set only when this node runs the occurrence again.
    */
   readonly #left = new Set<OccurrenceId>()
   /**
@@ -57,7 +58,10 @@ export class ExecutionPool implements ExecutionOwner {
     return this.#executions.size
   }
 
-  /** Number of executions that have begun. Executions that wait for a permit do not count. */
+  /**
+   * Number of executions that do not wait for a permit. Includes executions that have freed their permit and settle their end
+   * or release, even if they are released before they began.
+   */
   get begun(): number {
     return this.#executions.size - this.#capacity.waitingCount
   }
@@ -113,8 +117,8 @@ export class ExecutionPool implements ExecutionOwner {
   }
 
   /**
-   * Called when the storage accepts heartbeats of this node again. Every execution settles now, so that this node learns at
-   * once which occurrences peers have taken over.
+   * Called when the storage accepts heartbeats of this node again. Every open execution settles now, so that this node learns
+   * at once which occurrences peers have taken over. A closing execution settles anyway.
    */
   rejoined(): void {
     this.#isIsolated = false

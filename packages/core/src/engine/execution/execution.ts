@@ -56,7 +56,10 @@ export interface ExecutionOwner {
    * release, which needs no permit.
    */
   closing(execution: Execution): void
-  /** Called when handlers ran, but the storage rejected the end of the occurrence. The reaper will release the occurrence. */
+  /**
+   * Called when handlers ran, but the storage rejected the end of the occurrence. In the storage, this node still owns the
+   * occurrence. The reaper of any node releases the occurrence after its deadline.
+   */
   leftToReaper(execution: Execution): void
   /** Called when the execution has ended on this node: finished, released or lost. */
   closed(execution: Execution): void
@@ -175,8 +178,9 @@ export class Execution implements Settling, Alarm, PermitHolder, TaskOwner {
   }
 
   /**
-   * Milliseconds since the first handler could be called; 0 if no handler could. This latency of hooks and handlers excludes
-   * the storage, so that an overloaded node does not take slow answers for slow handlers.
+   * Milliseconds since the first handler could be called; 0 if no handler could. Excludes the storage calls before the first
+   * handler, so that an overloaded node does not take their slow answers for slow handlers. Includes retry intervals and the
+   * storage calls between attempts, because the occurrence holds its permit meanwhile.
    */
   get workingMs(): number {
     const now = this.engine.clock.monotonic()
@@ -330,8 +334,9 @@ export class Execution implements Settling, Alarm, PermitHolder, TaskOwner {
   }
 
   /**
-   * Aborts the attempts and waits for running handlers without a limit. If a task has not ended by itself after its abort,
-   * releases the occurrence.
+   * Aborts the attempts. After all running handlers have ended, releases the occurrence, or settles its end if all tasks have
+   * ended by themselves. The execution waits for its handlers without a limit. The shutdown of the node does not: after the
+   * option `abortGracePeriod` it abandons the execution, and a peer later reaps the occurrence.
    */
   shutDown(): void {
     this.#stop({ kind: 'release', reason: 'shutdown' }, 'shutdown')
@@ -339,12 +344,13 @@ export class Execution implements Settling, Alarm, PermitHolder, TaskOwner {
 
   /**
    * Called when this node is partitioned: the storage has accepted no heartbeat for 80 % of `deadAfter`, so peers may take over
-   * its runs soon. Releases the occurrence if its job has `whileIsolated: 'abort'`, because the job must not run twice at the
-   * same time. Not related to isolated tasks.
+   * its runs soon. If the job has `whileIsolated: 'abort'`, aborts the attempts, because the job must not run twice at the same
+   * time. Releases the occurrence after its handlers have ended. Not related to isolated tasks.
    */
   isolate(): void {
     if (this.#plan.settings.whileIsolated !== 'abort') return
     this.#stop({ kind: 'release', reason: 'isolated' }, 'isolated')
+    // Only children of isolated tasks can be killed. Handlers in this process that ignore their signal continue.
     if (this.#phase === 'open') for (const task of this.#tasks) task.hurry()
   }
 
@@ -394,11 +400,15 @@ export class Execution implements Settling, Alarm, PermitHolder, TaskOwner {
     if (this.#phase === 'closed') return
     this.#worksSince ??= this.engine.clock.monotonic()
     if (answer.outcome === 'lost') {
+      // Usually another owner has the occurrence. But if the stored token is the token of this execution, there are three
+      // cases:
+      // - The item carries `upToSequence`: the storage has a completion that this execution has not read.
+      // - The execution has assigned later sequences: the item was sent before the first completion, and the storage has that
+      //   completion, which contains the attempts of the item.
+      // - The item is the latest of this execution: another owner has the same token, which the storage gave again after a loss
+      //   of data.
       const isOvertaken = this.#completions !== null && this.#isStillOwn(answer)
       if (isOvertaken && item.upToSequence !== undefined) this.#adoptCommitted()
-      // If the answer is `lost` although the record shows this owner, the storage has a later item: a completion. The settle
-      // item was sent before the first completion, or carries `upToSequence`. If the settle item is the latest of this
-      // execution, another owner has the same token, which the storage reassigned after a loss of data.
       else if (isOvertaken && item.sequence < this.#sequence) this.#accepted(item)
       else this.#taken(answer)
       return
@@ -417,7 +427,7 @@ export class Execution implements Settling, Alarm, PermitHolder, TaskOwner {
     this.#accepted(item)
   }
 
-  /** Records that the storage has the attempts of this item, from this item or a later one. */
+  /** Records that the storage has the attempts of this item. The storage has accepted this item, or a later item with them. */
   #accepted(item: SettleItem): void {
     // A job may have thousands of tasks, so one loop walks the runs and the tasks in parallel. The runs follow the order of the
     // tasks, after the foreign runs.
@@ -470,7 +480,10 @@ export class Execution implements Settling, Alarm, PermitHolder, TaskOwner {
     throw abortErrorOf(task.plan, 'lost')
   }
 
-  /** Returns whether the item was rejected only because this owner has settled a later item. */
+  /**
+   * Returns whether the stored state and token are those of this execution. Then the storage probably rejected the item because
+   * it has a later item of this owner. After a loss of data, another owner may have the same token.
+   */
   #isStillOwn({ state, token }: { readonly state: OccurrenceState | 'absent'; readonly token: number }): boolean {
     return state === 'running' && token === this.occurrence.token
   }
@@ -629,7 +642,7 @@ export class Execution implements Settling, Alarm, PermitHolder, TaskOwner {
   interrupted(): void {
     if (this.#halt?.kind !== 'release') return
     this.#halt = { kind: 'finish', state: 'failed', reason: this.#halt.reason }
-    // A release waits for running handlers without a limit. A finish waits for these handlers up to the abort grace period.
+    // A release waits for running handlers without a limit. A finish gives up on them after `abortGraceMs` or `killAfter`.
     for (const task of this.#tasks) task.abort(giveUpReason(this.#halt))
   }
 
@@ -662,7 +675,10 @@ export class Execution implements Settling, Alarm, PermitHolder, TaskOwner {
     this.advance()
   }
 
-  /** Returns the task runs for the storage. If the execution settles its end, first ends the unfinished tasks as `canceled`. */
+  /**
+   * Returns the task runs for the storage. If the execution settles its end, first ends the unfinished tasks as `canceled`.
+   * Only a `finish` halt leaves unfinished tasks: without a halt, {@link advance} has ended all tasks.
+   */
   #runs(): TaskRunRecord[] {
     const releasing = this.#halt?.kind === 'release'
     let runs: TaskRunRecord[] | null = this.#foreignRuns.length === 0 ? null : this.#foreignRuns.slice()
@@ -722,8 +738,9 @@ export class Execution implements Settling, Alarm, PermitHolder, TaskOwner {
   }
 
   /**
-   * Aborts the attempts and closes the execution. Results of handlers no longer count. `isCanceled`: a forced cancel ended the
-   * occurrence, so it has no other owner.
+   * Aborts the attempts and closes the execution. Results of handlers no longer count. Called when another owner has the
+   * occurrence, when this node has claimed the occurrence again, after a forced cancel, and when the occurrence is left to the
+   * reaper. `isCanceled`: a forced cancel ended the occurrence, so it has no other owner.
    */
   lose(isCanceled: boolean = false): void {
     this.#on('lose')

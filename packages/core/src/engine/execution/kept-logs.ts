@@ -33,7 +33,7 @@ export class KeptLogs {
     return hadAny
   }
 
-  /** Returns the log that loses its oldest line: the first superseded log, otherwise the largest log. */
+  /** Returns the log that loses its oldest line: the superseded log with the earliest first line, otherwise the largest log. */
   #victim(): AttemptLog {
     let largest: AttemptLog | null = null
     for (const log of this.#logs) {

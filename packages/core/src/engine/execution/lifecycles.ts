@@ -38,7 +38,10 @@ export const attemptTransitions = {
   announced: { acknowledge: 'stored', abort: 'none' },
   /** The storage has the attempt, and the attempt's retry interval is not over. */
   stored_early: { due: 'stored', abort: 'none' },
-  /** The storage has the attempt: the handler may be called. */
+  /**
+   * The storage has the attempt: the handler may be called. `acknowledge` changes nothing here, because an answer during
+   * `onStart` must not call the handler.
+   */
   stored: { call: 'running', abort: 'none' },
   running: { stop: 'stopping', decide: 'deciding', end: 'none' },
   /** The signal of the attempt has fired, and its handler still runs. */
@@ -51,7 +54,7 @@ export const attemptTransitions = {
  * Events:
  * - `tasks_ended`: no task has an attempt, and no task may start. Without a halt, all tasks have ended.
  * - `acknowledge`: the storage has accepted the end or the release of the occurrence.
- * - `lose`: the occurrence has another owner, or was canceled by force.
+ * - `lose`: the occurrence has another owner, was canceled by force, or is left to the reaper.
  */
 export const executionTransitions = {
   /** Attempts may begin, and their results count. */

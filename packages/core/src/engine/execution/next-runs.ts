@@ -6,7 +6,10 @@ import type { EngineContext } from '../storage-access/engine-context.ts'
 
 /** Runs an occurrence that the end of another run has taken. The claimer implements this interface. */
 export interface TakenRunner {
-  /** Runs a taken occurrence. Resolves when it runs or was released. `askedAt`: monotonic instant of the request. */
+  /**
+   * Runs a taken occurrence. Resolves when it runs or was released, and also after an error, which the runner reports. Never
+   * rejects. `askedAt`: monotonic instant at which the end was sent.
+   */
   runNext(record: OccurrenceRecord, askedAt: number): Promise<void>
   /** Called when the storage's answer to an end was lost. The end may have taken an occurrence for this node. */
   lookForUnanswered(): void
@@ -61,7 +64,7 @@ export class NextOccurrenceTaker {
   }
 
   /**
-   * Called when the storage has accepted an end of this job, whether or not that end was allowed to take the next occurrence.
+   * Called when the storage has accepted an end of this job, whether {@link mayTake} returned true or false for that end.
    */
   ended(jobId: JobId, { woken }: { readonly woken: object | null }): void {
     if (woken !== null) this.#queued.add(jobId)
@@ -69,8 +72,8 @@ export class NextOccurrenceTaker {
 
   /**
    * Called when the storage has answered an end for which {@link mayTake} returned true; `answer` is `null` if the storage
-   * rejected the end. Runs the taken occurrence. Returns a promise that resolves when that occurrence runs; `null` if the end
-   * took no occurrence.
+   * rejected the end. Runs the taken occurrence. Returns a promise that resolves when the occurrence runs, was released, or
+   * could not be started; `null` if the end took no occurrence.
    */
   answered(jobId: JobId, answer: SettleAnswer | null): Promise<void> | null {
     const askedAt = this.#requested.get(jobId) ?? this.#engine.clock.monotonic()

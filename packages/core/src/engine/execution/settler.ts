@@ -41,7 +41,7 @@ export function createSettler(engine: EngineContext): Settler {
  * occurrence.
  */
 function sentAgain(engine: EngineContext, items: readonly SettleItem[]): readonly SettleItem[] {
-  // This call reads the clocks, as `isHeldBack` requires.
+  // `isHeldBack` knows of a clock jump only after a call of `now`, which reads the clocks. The result is not needed.
   engine.now()
   return engine.isHeldBack ? items.map(({ takeNext, ...item }) => item) : items
 }

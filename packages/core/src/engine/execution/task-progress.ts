@@ -55,7 +55,7 @@ export interface TaskOwner extends TaskContextSource {
   mayRetry(plan: TaskPlan): boolean
   /** The error of unreadable or invalid run data, for which no handler is called; `null`: the data are valid. */
   readonly misfit: JobistemerError | null
-  /** Called when an attempt has failed with {@link misfit}. The occurrence fails. */
+  /** Called when an attempt has failed with {@link misfit}. The occurrence fails with the reason `invalid_payload`. */
   failMisfit(): void
   /** Whether the execution timeout has passed and its alarm has not rung yet. */
   readonly isOverdue: boolean
@@ -181,7 +181,10 @@ export class TaskProgress implements Alarm {
     }
   }
 
-  /** Sets the start of a first attempt to `now`, because the occurrence has waited for its permit since the claim. */
+  /**
+   * Sets the start of a first attempt to `now`. Until then its start is the claim or creation of the occurrence, which may have
+   * waited for its permit since.
+   */
   startsAt(now: number): void {
     const last = this.#lastAttempt
     if (this.#step !== 'stored' || last === undefined || last.startedAt === now) return
@@ -377,7 +380,7 @@ export class TaskProgress implements Alarm {
 
   // ------------------------------------------------------------------------------------------------------------ ending
 
-  /** Called at the end of the task timeout, the retry interval or the abort grace period. */
+  /** Called at the end of the task timeout, of the retry interval, and of the wait for an aborted handler or a killed child. */
   ring(): void {
     if (this.#on('due')) this.callIfStored()
     else if (this.#step === 'running') {
@@ -393,7 +396,8 @@ export class TaskProgress implements Alarm {
 
   /**
    * Aborts the current attempt. If the handler has not been called yet, it is never called. The signal of a running handler
-   * fires. After the abort grace period the engine gives up on the handler, unless the node releases the occurrence.
+   * fires. After {@link abortGraceMs} the engine gives up on the handler, unless the node releases the occurrence. For an
+   * isolated task, the engine kills the child after `killAfter`, and waits {@link abortGraceMs} for its end.
    */
   abort(reason: AbortReason): void {
     if (this.#step === 'none' || this.#step === 'deciding') return
@@ -419,8 +423,9 @@ export class TaskProgress implements Alarm {
   }
 
   /**
-   * Called when the storage rejected a settle item without telling which member is at fault. Drops the errors of all attempts.
-   * If the last attempt has a result or an error, replaces it with the error `STORAGE_REFUSED`.
+   * Called when the storage rejected a settle item. The storage does not say which task or member causes the rejection, so the
+   * execution calls this method of each task. Drops the errors of all attempts. If the last attempt has a result or an error,
+   * replaces it with the error `STORAGE_REFUSED`.
    */
   refuse(error: unknown): void {
     this.#attempts = this.#attempts.map((attempt) =>
@@ -459,7 +464,10 @@ export class TaskProgress implements Alarm {
     if (this.#step === 'running') this.#tellToStop('lost')
   }
 
-  /** Limits the remaining time of an aborted handler to {@link abortGraceMs}. */
+  /**
+   * Shortens the wait for an aborted handler to {@link abortGraceMs}. Afterwards the engine kills the child of an isolated
+   * task, and gives up on another handler. Under a release, the engine never gives up on a handler in this process.
+   */
   hurry(): void {
     if (this.#step !== 'stopping') return
     const { agenda, clock } = this.#owner.engine
@@ -488,7 +496,7 @@ export class TaskProgress implements Alarm {
   }
 
   #attemptEnded(number: number, succeeded: boolean, value: unknown): void {
-    // The node has abandoned this handler, so its end no longer counts.
+    // The engine has given up on this handler or has lost the occurrence, so the end of the handler no longer counts.
     if (!this.#isUnderWay(number)) return
     this.#owner.engine.agenda.cancelAlarm(this)
     if (!this.#owner.isCompleting(this)) {

@@ -102,7 +102,10 @@ export function definitionOf({ definition }: Pick<JobVersionRecord, 'definition'
   return { settings: resolveJobSettings(defaults, settings), tasks }
 }
 
-/** Returns whether a forced cancel ended the occurrence after its claim and before its owner's first settle. */
+/**
+ * Returns whether a forced cancel ended the occurrence after its claim and before its owner's first settle. The record of such
+ * an occurrence has no task runs: the claim stands for them.
+ */
 export function endedByClaim(record: Pick<OccurrenceRecord, 'state' | 'token' | 'sequence' | 'runs'>): boolean {
   return record.state === 'canceled' && record.token > 0 && record.sequence === 0 && beginsByClaim(record)
 }

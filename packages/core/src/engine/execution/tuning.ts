@@ -2,7 +2,8 @@
  * Maximum wait for a permit of this node, in ms: of a prefetched occurrence, of a due slot, and of a burst of requests. A
  * handler that takes at most this time counts as quick. An occurrence that starts in the step that creates it costs the storage
  * half as much as an occurrence that is stored first. After this time, the node leaves the work to peers, which may have a
- * permit. Also the pause of a look, in ms, after the node has reached its limit of held jobs.
+ * permit. Also two pauses, in ms: of the horizon while the node holds as many jobs as it may, and of `runDue` while it finds
+ * no work that it can start.
  */
 export const longestWaitMs = 100
 /** If no run has ended for this many milliseconds, the node no longer counts as working off its backlog quickly. */
@@ -36,9 +37,10 @@ export const idleChildMs = 30_000
 export const killedGraceMs = 2000
 
 /**
- * Milliseconds for which the engine waits for a handler after its signal fires. Then it abandons the handler. The reaper waits
- * twice as long after the execution timeout, so a killed child has ended, and its end is stored, before the reap. Also the time
- * after which a silent starter process counts as stuck, if the node has requested the kill of a child.
+ * Milliseconds for which the engine waits for a handler after its signal fires. Then it gives up on the handler, except under a
+ * release. Not the option `abortGracePeriod`, which limits a shutdown. The reaper waits twice as long after the execution
+ * timeout, so a killed child has ended, and its end is stored, before the reap. Also the time after which a silent starter
+ * process counts as stuck, if the node has requested the kill of a child.
  */
 export const abortGraceMs = 5000
 

@@ -100,12 +100,18 @@ export class Children {
     this.#serve()
   }
 
-  /** Kills all children. Their listeners receive their ends. */
+  /**
+   * Kills all children. Their listeners receive their ends. Each end would start a child for a waiting seeker, so the caller
+   * has aborted all attempts before, and no seeker waits.
+   */
   kill(): void {
     for (const child of this.#living) child.kill()
   }
 
-  /** Kills all children at the end of the node. Resolves when all have ended, or after {@link killedGraceMs} per step. */
+  /**
+   * Ends all children and then the starter processes, at the end of the node. Waits at most {@link killedGraceMs} for the
+   * children, and as long again for the starter processes. As for {@link kill}, no seeker waits.
+   */
   async end(): Promise<void> {
     if (this.#living.size > 0) await this.#endLiving()
     await this.#starter.end(killedGraceMs)
