@@ -17,7 +17,10 @@ import { answersWithin, counterAtStart, leastLooks, longestRetryMs, partitionedA
 export interface HeartbeatOptions {
   readonly heartbeatMs: number
   readonly deadAfterMs: number
-  /** Whether this node sends only one heartbeat per day while no other node exists. */
+  /**
+   * Whether this node sends only one heartbeat per day while no other node exists. True only under a virtual clock, on a
+   * storage of this process that sends a wake-up for each change. So the wake-up that ends a rest is never lost.
+   */
   readonly restsAlone: boolean
   /** What the node record states about this node, for people and for other nodes. */
   readonly about: JsonObject
@@ -249,8 +252,9 @@ export class Heartbeats {
   }
 
   /**
-   * Lets the next heartbeat remove the record of a node, unless the counter of the record has grown. The caller passes a
-   * dead or ended node without runs, or an outdated death record.
+   * Lets the next heartbeat remove the record of a node, unless the counter of the record has grown. The caller passes an
+   * ended node, an earlier life of this node, or a call of `runDue` that is over, each without runs. The caller also passes
+   * outdated death records, and owners without a record. A death record replaces the record of a dead node.
    */
   forget({ incarnation, counter }: NodeRecord): void {
     if (this.peers.settle(incarnation)) this.#remove.set(incarnation, { incarnation, counter })

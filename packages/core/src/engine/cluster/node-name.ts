@@ -109,6 +109,7 @@ export class NodeName {
     // is skipped.
     if (!isOnSystemClock) return earlier
     const doubtful = earlier.filter((record) => {
+      // A leaving node does not keep its successor from starting. The start releases the runs that the leaving node still has.
       if (record.leaving) return false
       const isAlive = lives(record.incarnation, record.about.process)
       if (isAlive === true) throw inUse(record)

@@ -5,7 +5,8 @@
  * - `present`: the storage has the incarnation's record, and the incarnation was not silent for its `deadAfter`.
  * - `absent`: the incarnation's record disappeared. The storage may have lost the record of a living node.
  * - `dead`, `dead_absent`: the incarnation was silent for its `deadAfter`, with and without a record.
- * - `settled`: the reaper found no run of the incarnation. The next heartbeat of this node removes the record.
+ * - `settled`: the incarnation was `present`, and the reaper found no run of it. It is an earlier life of this node, or a
+ *   call of `runDue` that is over. The next heartbeat of this node removes the record, unless its counter has grown.
  * - `ended`: the incarnation's record says that the incarnation has shut down.
  */
 export type PeerState = 'unknown' | 'unrecorded' | 'present' | 'absent' | 'dead' | 'dead_absent' | 'settled' | 'ended'

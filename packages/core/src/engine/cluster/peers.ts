@@ -32,8 +32,9 @@ interface Silence {
   /** Maximum interval between two looks, in ms. A longer interval means that this node was stalled. */
   readonly longestGapMs: number
   /**
-   * Minimum silence of a dead node, in ms, even if the node's record states a shorter `deadAfter`. The storage may have been
-   * unavailable between two looks.
+   * Minimum silence of a dead node, in ms, even if the node's record states a shorter `deadAfter`. An observing node with
+   * rare heartbeats does not notice an outage of the storage between two of its looks. The other node could send no
+   * heartbeat during that outage.
    */
   readonly leastSilenceMs: number
 }
@@ -97,14 +98,18 @@ export class Peers {
     return now - (this.#peers.get(incarnation)?.since ?? now)
   }
 
-  /** Returns whether the last look found a changed counter of this incarnation, or its first record. */
+  /**
+   * Returns whether the last look found a changed counter of this incarnation, or its first record. Also true if the last
+   * look restarted the observation of this incarnation, although its counter may stand still.
+   */
   hasBeaten(incarnation: string): boolean {
     return this.#peers.get(incarnation)?.since === this.#lookedAt
   }
 
   /**
    * Returns the living nodes that are not leaving. A node whose record disappeared counts as alive until it is declared
-   * dead, so that its definitions stay in force. Such a node does not count if a later life of the node has a record.
+   * dead, so that its definitions stay in force. Such a node does not count if a later life of the node has a record. A
+   * `settled` peer counts as alive, because it was never silent for its `deadAfter`.
    */
   living(): readonly NodeRecord[] {
     return this.#records(({ state, record }) => {
@@ -119,9 +124,9 @@ export class Peers {
   }
 
   /**
-   * Returns the nodes that shut down at least one `deadAfter` ago, so that every node knows of the shutdown. A storage call
-   * of an ended node may have taken effect late or twice. A run may then belong to an ended node that never learned of the
-   * run.
+   * Returns the nodes that shut down at least one `deadAfter` ago. The wait gives every node time to read that the node has
+   * ended. The reaper searches for runs of an ended node, because a claim of the node may have taken effect twice, or
+   * after the shutdown. Such a run belongs to a node that never learned of the run.
    */
   ended(): readonly NodeRecord[] {
     const before = this.#engine.clock.monotonic() - this.#silence.deadAfterMs

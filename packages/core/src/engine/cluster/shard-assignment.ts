@@ -15,11 +15,12 @@ interface JobWithId {
 }
 
 /**
- * Ranks the living nodes for each shard of jobs by rendezvous hashing (Thaler and Ravishankar 1998). The node with rank 0
- * launches the slots of the shard. If a node starts or ends, only the shards of that node move.
+ * Ranks the living nodes of this node's code group for each shard of jobs, by rendezvous hashing (Thaler and Ravishankar
+ * 1998). A code group consists of the nodes with the same code and definitions. The node with rank 0 in its group launches
+ * the slots of the shard. If a node starts or ends, only the shards of that node move.
  *
- * Ranks count the nodes with the same code and definitions, which form a code group. If several groups can run a job, each
- * group requests the job's slots. Ranks only save storage calls: the storage decides who creates a slot.
+ * If several groups can run a job, the node with rank 0 of each group requests the job's slots. Ranks only save storage
+ * calls: the storage decides which node creates a slot.
  */
 export class ShardAssignment {
   /** Sent when the ranks were computed anew, because nodes have started or ended or the code of nodes has changed. */

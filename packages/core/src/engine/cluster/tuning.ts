@@ -2,8 +2,9 @@
 export const partitionedAfter = 0.8
 
 /**
- * Timeout of a heartbeat, in heartbeat intervals. After the timeout, the heartbeat has failed and is repeated. A starting
- * node also waits for this time whether another node of its name sends a heartbeat.
+ * Timeout of a heartbeat, in heartbeat intervals. After the timeout, the heartbeat has failed and is repeated. If a record
+ * with the name of a starting node exists, the starting node also waits this long. A heartbeat of the other node in this
+ * time shows that the other node lives.
  */
 export const answersWithin = 2
 
@@ -20,8 +21,8 @@ export const counterAtStart = -1_000_000
 export const longestRetryMs = 1000
 
 /**
- * If outages interrupt the observation, a node is dead after this multiple of its `deadAfter` in connected silence. With
- * the next look and the reap, the takeover stays below the documented bound of 2.
+ * If outages interrupt the observation, a node is dead after this multiple of its `deadAfter` in connected silence. The
+ * next look and the reap follow, and both must end within twice `deadAfter` of connected time (`docs/nodes.md`).
  */
 export const interruptedFactor = 1.5
 

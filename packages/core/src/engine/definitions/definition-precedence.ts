@@ -16,7 +16,7 @@ import { KnownCapabilities, codeDigestOf } from '../cluster/node-code.ts'
  * - `lower_release`: a build with a higher release has stored the stored definition.
  * - `updated`: `update` or `apply` has changed the node's own definition.
  * - `newer_build`: the stored definition has replaced the node's own definition, and a living node has the stored
- *   definition.
+ *   definition. The stored definition may be the older one, if a node of an older build has put it back.
  */
 export type FollowReason = 'lower_release' | 'updated' | 'newer_build'
 
@@ -71,7 +71,8 @@ export function reasonToFollow(own: OwnDefinition, record: JobRecord, others: Ot
   const { release, updates } = readJobDocument(record.definition)
   const lead = own.release === undefined || release === undefined ? 0 : own.release - release
   if (lead < 0) return 'lower_release'
-  // A definition that was never in force comes from a newer build, and has precedence over the definitions of all living nodes.
+  // A definition that is not among the last versions counts as the definition of a newer build. It has precedence over the
+  // definitions of all living nodes.
   if (!own.hasFollowed && !record.lineage.includes(own.fingerprint)) return null
   if (own.fingerprint === updates) return 'updated'
   if (lead > 0) return null
@@ -140,8 +141,8 @@ export class OverriddenDefinitions {
     const known = this.#jobs.get(record.id)
     const isSame = known?.record.createdAt === record.createdAt
     const isKnown = isSame && known.record.version === record.version
-    // A storage that has lost its jobs has also lost the profiles of nodes. The nodes get `deadAfter` to store their profiles
-    // again.
+    // A storage that has lost its jobs has also lost the records and profiles of nodes. The nodes get `deadAfter` to store
+    // their records again, each with its next heartbeat. A node without a stored profile counts as having each definition.
     const isLost = known !== undefined && !isSame
     const lostAt = isLost ? this.#engine.clock.monotonic() : Number.NEGATIVE_INFINITY
     const until = Math.max(known?.until ?? 0, lostAt + this.#deadAfterMs)

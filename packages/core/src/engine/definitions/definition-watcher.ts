@@ -87,7 +87,8 @@ export class DefinitionWatcher {
         }
       }
       cursor = page.cursor
-      // A node that evicts jobs reads only one page of changes. The node notices further changes when it uses the jobs.
+      // A node that evicts jobs reads only one page of changes. The storage's answer to the next slot or request of a job
+      // shows a further change, and the node then reads the head again.
     } while (cursor !== null && !this.#loop.isStopped && !this.#registry.cache.isEvicting)
     this.#registry.reviveAgain()
     this.#lookedAt = startedAt

@@ -33,9 +33,9 @@ interface PausedJob {
 }
 
 interface Stored {
-  /** Jobs that the storage has again, because this node or another node has stored them. */
+  /** Lost jobs that the storage has again, because this node or another node has stored them. */
   readonly there: RegisteredJob[]
-  /** The jobs in `there` whose return to the storage this node has not known before. */
+  /** The jobs in `there` that this node still has to report. Another review of this node has reported the other jobs. */
   readonly news: RegisteredJob[]
 }
 
@@ -149,6 +149,7 @@ export class JobRefresher {
     }
   }
 
+  /** Applies a head that the storage has. A deleted job is forgotten; any other head is adopted if it is wanted. */
   #takeOver(job: RegisteredJob, record: JobRecord, isWanted: boolean): void {
     this.#awaited.delete(job)
     if (record.deletedAt !== null) this.#registry.forget(job)

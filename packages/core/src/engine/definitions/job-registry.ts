@@ -200,8 +200,8 @@ export class JobRegistry implements HeldJobs {
   }
 
   /**
-   * Returns true once per unfinished update, after the updating node had `updatePatienceMs` to cancel the waiting runs.
-   * After true, the claimer cancels these runs.
+   * Returns true once for all unfinished updates that this node has noted. Before, the node of the first of these updates
+   * has `updatePatienceMs` to cancel the waiting runs. After true, the claimer cancels the waiting runs of all these updates.
    */
   takeUnfinished(): boolean {
     if (this.#unfinishedSince === null) return false
@@ -511,7 +511,8 @@ export class JobRegistry implements HeldJobs {
   }
 
   #catchUpWithin(job: RegisteredJob, { watermark, nextAt }: JobRecord): void {
-    // A step is processing the job's slot. The storage's answer to this step has newer values than the head.
+    // Without a timer, either a step is processing the job's slot, or another node launches the slots, or the job has no next
+    // slot. The storage's answer to a step has newer values than the head.
     if (job.heapIndex < 0 || job.inFlight !== 'no') return
     const isOverdue = nextAt !== null && nextAt < job.at && nextAt <= this.#engine.now() - this.#standbyMs
     if (watermark > job.watermark || isOverdue) this.moveOn(job, watermark, nextAt)
@@ -534,7 +535,10 @@ export class JobRegistry implements HeldJobs {
     if (this.#saidOf.size > rememberedValues) this.#saidOf.clear()
   }
 
-  /** Skips a job's next slot, because a node with a better rank launches it. Schedules the following slot on this node. */
+  /**
+   * Passes over a job's next slot, because a node with a better rank launches this slot. Schedules the following slot on
+   * this node.
+   */
   pass(job: RegisteredJob): void {
     const slot = job.at
     this.#engine.agenda.setSlot(job, null)
@@ -604,8 +608,9 @@ export class JobRegistry implements HeldJobs {
   }
 
   /**
-   * Applies the watermark and next slot of an answer, unless this node has adopted another version since it sent the call.
-   * With another version, the recovery would treat the old version's next instant as a slot of the new version.
+   * Applies the watermark and next slot of a storage's answer about a slot, unless this node has adopted another version
+   * since it sent the call. With another version, the recovery would treat the old version's next instant as a slot of the
+   * new version. `follow` does not decide which definition is in force, see `RegisteredJob.isFollowing`.
    */
   follow(job: RegisteredJob, askedVersion: number, watermark: number, nextAt: number | null): void {
     if (job.version !== askedVersion) return

@@ -10,7 +10,9 @@ import { graceMs, sweepsPerOwnerSearch } from './tuning.ts'
  * Finds runs that this node releases for other owners, in three loops. `RunRelease` releases the runs.
  * - A sweep, each `reapInterval`: runs beyond their deadline. Every {@link sweepsPerOwnerSearch} sweeps it also searches for
  *   owners without a node record.
- * - A takeover, after heartbeats: runs of nodes that are dead, have ended, or were calls of `runDue` that are over.
+ * - A takeover, after a heartbeat while some node is dead or has ended: runs of nodes that are dead or have ended. It also
+ *   searches for runs of calls of `runDue` that are over. A call that is over does not start a takeover by itself, except
+ *   in `sweepOnce`.
  * - Searches after the start: runs of earlier lives of this node.
  */
 export class Reaper {

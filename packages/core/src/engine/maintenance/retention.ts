@@ -111,8 +111,8 @@ export class Retainer {
   }
 
   /**
-   * Takes the next job of the page that this pass visits and that is older than its retention; `undefined`: no such job is
-   * left.
+   * Takes the next job of the page that this pass visits. Leaves out jobs that were created within the age of their
+   * retention, because these jobs have no history to remove. `undefined`: no job is left.
    */
   #nextHead(now: number): JobRecord | undefined {
     for (let head = this.#heads.pop(); head !== undefined; head = this.#heads.pop()) {

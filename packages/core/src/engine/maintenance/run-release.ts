@@ -40,9 +40,10 @@ export interface ReleaseParts {
 }
 
 /**
- * Takes running occurrences from their owners: each occurrence becomes pending again, or fails. Its owner is dead, or its
- * deadline has passed. The storage compares owner and token, so an owner that settled its run in the meantime keeps that
- * result.
+ * Takes running occurrences from their owners: each occurrence becomes pending again, or fails. To release a run means here to
+ * reap it. An owner that gives up its own run hands the run back instead. The owner of a reaped run has died or ended, is an
+ * earlier life of this node, or has not ended the run by its deadline. The storage compares owner and token, so an owner that
+ * settled its run in the meantime keeps that result.
  */
 export class RunRelease {
   readonly #engine: EngineContext

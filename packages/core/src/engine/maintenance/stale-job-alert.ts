@@ -156,8 +156,9 @@ export class StaleJobAlert {
   #begin(now: number): void {
     const before = now - this.#handOverMs
     const others = this.#heartbeats.peers.living()
-    // If some node has lived since `before`, a node has watched until then and has reported the alerts. Otherwise no alert was
-    // reported. The age of a peer comes from its heartbeat counter, because its clock may be wrong.
+    // If this node or a peer was alive at the instant `before`, some node watched the jobs up to `before`, and reported the
+    // alerts up to then. This node then reports only later alerts. If no node was alive then, this node reports the latest
+    // due alert of each job. The age of a peer comes from its heartbeat counter, because its clock may be wrong.
     const isOld = ({ counter }: NodeRecord) => counter >= this.#beatsOfOld
     const wasLookedAt = this.#startedAt <= before || others.some(isOld)
     this.#saidUpTo = wasLookedAt ? before : Number.NEGATIVE_INFINITY

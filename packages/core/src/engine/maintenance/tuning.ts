@@ -10,7 +10,10 @@ export const sweepsPerOwnerSearch = 240
 /** Milliseconds (one hour) between two passes of retention over all jobs. */
 export const passMs = 3_600_000
 
-/** Number of visits to a job within the age that its retention sets. So history is removed late by at most 1/30 of that age. */
+/**
+ * Number of visits to a job within the age that its retention sets. So history is removed late by at most 1/30 of that age, or
+ * by one hour if that is longer. A job is visited at most once per pass, and at least once a day.
+ */
 export const visitsPerAge = 30
 
 /** Pause after a read, as a multiple of the read's duration: a storage with a million jobs stays idle most of the time. */

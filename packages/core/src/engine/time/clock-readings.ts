@@ -107,13 +107,16 @@ function agree(one: TimeReading, other: TimeReading): boolean {
   return Math.abs(one.origin - other.origin) <= maxClockSkewMs + one.uncertaintyMs + other.uncertaintyMs
 }
 
-/** Remembers the forward steps of this node's wall clock. */
+/** Remembers the forward steps of the engine's time. If the storage has no clock, this time is the node's wall clock. */
 export class ClockSteps {
   readonly #steps: { readonly at: number; readonly byMs: number }[] = []
   #wall = Number.NaN
   #monotonic = 0
 
-  /** Compares the wall clock and the monotonic clock with their last readings, and remembers a forward step. */
+  /**
+   * Compares the engine's time and the monotonic clock with their values at the last call, and remembers a forward step. A
+   * jump changes the engine's time only after its confirmation.
+   */
   look(engine: Pick<EngineContext, 'clock' | 'now' | 'logger'>): void {
     const wall = engine.now()
     const monotonic = engine.clock.monotonic()
@@ -127,8 +130,8 @@ export class ClockSteps {
   }
 
   /**
-   * Returns by how many ms an occurrence that began at this wall time looks older than it is, because the wall clock stepped
-   * forward.
+   * Returns by how many ms an occurrence that began at this instant looks older than it is, because the engine's time
+   * stepped forward.
    */
   forwardSince(startedAt: number): number {
     let sum = 0

@@ -91,7 +91,8 @@ export class EngineTime {
   }
 
   /**
-   * Resolves when the time is confirmed. This takes one reading, unless the clocks of the storage and of this node disagree.
+   * Resolves when the time is confirmed. This takes one measurement, unless the clocks of the storage and of this node
+   * disagree. Then the confirmation takes at least {@link confirmMs}.
    */
   async start(): Promise<void> {
     if (this.#isAuthoritative) return
