@@ -10,7 +10,8 @@ import {
 } from '@jobistemer/core'
 import { virtualClock, wrapStorage } from '@jobistemer/core/testing'
 import { memoryDatabase, memoryStorage } from '@jobistemer/storage-memory'
-import { describe, expect, it, onTestFinished } from 'vitest'
+import { describe, expect, it, onTestFinished, vi } from 'vitest'
+import { IsolatedAttempt } from '../../../core/dist/engine/execution/isolation/isolated-attempt.js'
 import { behaves, isolatedScene, isolations, lastAttempt, resultOf } from '../support/isolated-scene.ts'
 import { gone, stateOf } from '../support/living-process.ts'
 
@@ -190,6 +191,34 @@ describe.each(isolations)('in an isolated task that runs in a %s', (isolation) =
       )
     },
   )
+
+  it('a node that loses a run while a killed child has not ended starts no further attempt of the run', async () => {
+    const clock = virtualClock(0)
+    // The node never learns that the killed child has ended.
+    vi.spyOn(IsolatedAttempt.prototype, 'ended').mockReturnValue(undefined)
+    onTestFinished(() => void vi.restoreAllMocks())
+    const database = memoryDatabase()
+    const storage = wrapStorage(memoryStorage({ database }), { subscribe: undefined })
+    let endBeside = (): void => undefined
+    const beside = { name: 'beside', run: () => new Promise<void>((resolve) => (endBeside = resolve)) }
+    const { begin, scheduler } = await isolatedScene(
+      { job: [{ ...task(isolation, 'loops'), taskTimeout: { seconds: 10 } }, beside] },
+      { clock, storage, pollInterval: { minutes: 10 }, deadAfter: { minutes: 30 } },
+      { retryPolicy: { maxRetries: 1, retryInterval: { minutes: 1 } }, taskExecutionMode: 'parallel' },
+    )
+    const started: string[] = []
+    scheduler.on('attempt.started', ({ task: name, attempt }) => started.push(`${name} ${attempt}`))
+    const { id } = await begin('job')
+    await clock.advance({ seconds: 20 })
+    const attempts = async () => (await scheduler.occurrence(id)).tasks[0]?.attempts.map(({ state }) => state)
+    expect(await attempts()).toEqual(['timed_out', 'waiting'])
+    const client = createClient({ storage: memoryStorage({ database }), logger: silentLogger })
+    onTestFinished(() => client.close())
+    await client.cancel(id, { force: true })
+    endBeside()
+    await clock.advance({ minutes: 2 })
+    expect(started).toEqual(['work 1', 'beside 1'])
+  })
 
   it('a child with a long killAfter is killed 5 s after its node is isolated, under `whileIsolated: abort`', async () => {
     const clock = virtualClock(0)

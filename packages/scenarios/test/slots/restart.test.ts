@@ -49,6 +49,31 @@ describe.each(everyStorage)('on the storage $name', (place) => {
     expect(called).toEqual(['10 first attempt 1 token 1', '15 second attempt 1 token 1'])
   })
 
+  it('after a crash during a long parallel task, a restarted node does not repeat a parallel task that had completed', async () => {
+    const world = createWorld(place)
+    const called: string[] = []
+    const task = (name: string, seconds: number) => ({
+      name,
+      run: async ({ attempt, signal }: TaskContext) => {
+        called.push(`${secondsOf(world.clock.now())} ${name} attempt ${attempt}`)
+        await world.clock.sleep({ seconds }, signal)
+      },
+    })
+    const job = defineJob({
+      name: 'both',
+      schedule: once(at(10)),
+      taskExecutionMode: 'parallel',
+      tasks: [task('quick', 1), task('slow', 60)],
+    })
+    const first = await world.start({ jobs: [job], nodeId: 'node' })
+    await world.clock.advance({ seconds: 13 })
+    world.crash(first)
+    const second = await world.start({ jobs: [job], nodeId: 'node' })
+    await world.clock.advance({ minutes: 5 })
+    expect(called).toEqual(['10 quick attempt 1', '10 slow attempt 1', '13 slow attempt 2'])
+    expect((await onlyOccurrence(second, 'both')).state).toBe('completed')
+  })
+
   it('under onInterrupted retry a restarted node runs the next attempt, and no completed task', async () => {
     const world = createWorld(place)
     const { job, called } = chain(world, { onInterrupted: 'retry' })

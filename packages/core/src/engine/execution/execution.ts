@@ -596,6 +596,8 @@ export class Execution implements Settling, Alarm, PermitHolder, TaskOwner {
       if (!parallel) break
     }
     if (open) {
+      // In sequence, the announcement of the next task stores the end of the last one. Other parallel tasks may run for hours.
+      if (parallel && this.#tasks.some((task) => task.ended)) this.noted()
       this.#handBackIfWaiting()
       return
     }

@@ -456,11 +456,12 @@ export class TaskProgress implements Alarm {
   /** Called when this node has lost the occurrence. The result of the handler no longer counts. */
   lose(): void {
     const { agenda } = this.#owner.engine
-    if (this.#isolated?.isOver === false) {
-      // The node still kills a child that does not stop.
-      if (this.#step === 'running') agenda.setAlarm(this, this.#stopsWithinMs('lost'))
-      else this.hurry()
-    } else agenda.cancelAlarm(this)
+    const isBusy = this.#step === 'running' || this.#step === 'stopping'
+    // The alarm of an attempt that has not begun would call its handler, even while the child of an earlier attempt still ends.
+    if (!isBusy || this.#isolated?.isOver !== false) agenda.cancelAlarm(this)
+    // The node still kills a child that does not stop.
+    else if (this.#step === 'running') agenda.setAlarm(this, this.#stopsWithinMs('lost'))
+    else this.hurry()
     if (this.#step === 'running') this.#tellToStop('lost')
   }
 
