@@ -17,8 +17,9 @@ import { longestDelayMs, lookMs } from '../execution/tuning.ts'
 import type { JobRecord } from '../../storage/job-record.ts'
 
 /**
- * How a claim sweeps the storage. `to the end`: repeats the sweep until it has finished an update that another node may have
- * left unfinished.
+ * How a claim sweeps the storage. A sweep wakes queued occurrences of jobs without an active occurrence, and cancels
+ * occurrences that a removal or an update of their job has still to cancel. `to the end`: the claimer repeats the sweep until
+ * the update is finished, because the updating node may have died.
  */
 type Sweep = 'none' | 'once' | 'to the end'
 
@@ -127,7 +128,7 @@ export class Claimer implements TakenRunner {
     this.#parts.capacity.reserve(limit)
     try {
       answer = await this.#claimSome(limit, sweep !== 'none', leftOut ?? [])
-      // The claim has left no pending work in the storage, so no job waits for its turn.
+      // This claim left out no job and has left no pending work in the storage, so no job waits for its turn.
       if (leftOut === null && !answer.more) turns.clear()
       for (const notice of answer.cancelRequested) this.#parts.pool.get(notice.id)?.cancel(notice.reason)
       await this.#learnJobsOf(answer.claimed)
@@ -139,15 +140,16 @@ export class Claimer implements TakenRunner {
     this.#taken += answer.claimed.length
     if (leftOut !== null) {
       turns.looked(answer.claimed.length > 0, this.#engine.clock.monotonic() - askedAt)
-      // The answer does not tell whether the jobs that this claim left out have more work. The next claim from all jobs tells.
+      // This claim left out jobs, so `more` does not tell whether these jobs have pending work. The next claim from all jobs
+      // tells, and plans the next poll.
       this.#parts.capacity.workLeft(true, answer.claimed.length)
       return !this.#loop.isStopped && this.#parts.capacity.roomToClaim() > 0
     }
     this.#parts.capacity.workLeft(answer.more, answer.claimed.length, answer.claimed.at(-1))
     this.nextDueAt = answer.nextDueAt
     this.#loop.runIn(this.#untilNextPoll(answer.nextDueAt))
-    // If a claim had more permits and still left work, that work waits for an unfinished update to cancel it. A single sweep
-    // leaves this work to the node that runs the update.
+    // If a claim had more permits and still left work, it has reached the number of occurrences that a call may cancel or
+    // queue again. The next claim continues. After a single sweep, the updating node cancels the rest.
     const isLeft = answer.more && answer.claimed.length < limit && sweep !== 'once'
     if (isLeft) await nextTurn()
     const goesOn = answer.more && (isLeft || answer.claimed.length > 0)
@@ -195,8 +197,8 @@ export class Claimer implements TakenRunner {
         }),
       )
       for (const record of page.items) {
-        // If its creation started an occurrence, the occurrence has token 1 and an attempt. Its creator handles the lost
-        // answer.
+        // An occurrence that was started by its creation has token 1 and an attempt. If the answer to that create was lost, the
+        // part that sent the create finds the occurrence, see `findUnacknowledgedStart`.
         const wasClaimed = record.token > 1 || record.runs.length === 0
         const mine = record.owner?.incarnation === owner.incarnation
         if (!mine || !wasClaimed || known.has(record.id) || this.#parts.pool.knows(record.id)) continue
@@ -219,7 +221,10 @@ export class Claimer implements TakenRunner {
     if (unknown.size > 0 && !this.#loop.isStopped) await this.#parts.registry.learnStored([...unknown])
   }
 
-  /** Runs an occurrence whose job or plan must be loaded first. `askedAt`: monotonic instant of the claim. */
+  /**
+   * Runs an occurrence whose job or plan must be loaded first, or releases the occurrence if this node cannot run it.
+   * `askedAt`: monotonic instant of the claim, or of the end that took the occurrence.
+   */
   async #run(record: OccurrenceRecord, askedAt: number): Promise<void> {
     const job = this.#parts.registry.get(record.jobId)
     const stored = job === undefined || this.#loop.isStopped ? null : await this.#planFor(job, record)
@@ -256,8 +261,8 @@ export class Claimer implements TakenRunner {
     const plan =
       overrides === undefined && tasks === undefined ? stored : overridePlan(stored, overrides ?? {}, tasks ?? null)
     const startedAt = record.startedAt ?? this.#engine.now()
-    // A reaper derives the first attempts of a claimed occurrence from the occurrence's own version. If this node uses another
-    // version, it stores the attempts first.
+    // If this node dies before it has stored the first attempts, a reaper derives them from the version of the occurrence. If
+    // this node uses another version, it stores the attempts before it calls handlers.
     const isOwnVersion = plan.version === record.jobVersion
     const isTrusted = this.#engine.clock.monotonic() - askedAt <= longestDelayMs
     // If a user requested the cancel from an earlier owner, the answer to the first settle carries the request.
@@ -275,8 +280,9 @@ export class Claimer implements TakenRunner {
 
   /**
    * Returns the plan of the version under which the occurrence was created. If this node lacks the code of that version,
-   * returns the plan of the current version, because a removed build never comes back. Never returns the plan of an older
-   * version: a node that holds an older version first loads the newer version. `null`: this node cannot run the occurrence.
+   * returns the plan of the version in force, because a build that was replaced may never run again. Never returns the plan of
+   * a version below the occurrence's: a node that holds such a version first reloads the job. `null`: this node cannot run the
+   * occurrence.
    */
   async #planFor(job: RegisteredJob, record: OccurrenceRecord): Promise<JobPlan | null> {
     const { plans } = this.#parts.registry

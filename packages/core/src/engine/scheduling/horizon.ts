@@ -99,13 +99,15 @@ export class Horizon {
     const { due, cursor } = this.#rest ?? { due: this.#dueUpTo(now, shards), cursor: null }
     this.#rest = null
     const end = await this.#lookUp(due, cursor)
+    // If `lookForAll` was called during an incomplete look, the node first completes this look. The full look follows.
     if (end === null) this.#lookedAt = due.upTo - aheadMs
     else this.#rest ??= { due, cursor: end }
   }
 
   #dueUpTo(now: number, shards: readonly number[] | null): DueJobs {
     const isFull = this.#looks++ % looksPerFullLook === 0 || !Number.isFinite(this.#lookedAt)
-    // The minimum covers a clock that was set back. Jobs that are overdue for longer than the overlap are already held.
+    // Earlier looks have loaded the jobs whose next instant lies before `after`. If another node has moved a next instant back,
+    // the next full look loads that job. The minimum covers a clock that was set back.
     const since = isFull ? {} : { after: Math.min(this.#lookedAt, now) - overlapMs }
     return { upTo: now + aheadMs, ...since, ...(shards !== null && { shards }) }
   }

@@ -11,7 +11,10 @@ import { eachItem } from '../storage-access/retrying-storage.ts'
 
 /** The decision of one recovery: which missed slots run, and which slots are recorded as missed. */
 export interface RecoveryDecision {
-  /** The entries in the order of time. For a `run` entry the storage creates a run, for a `missed` entry only a record. */
+  /**
+   * The entries in the order of time. For a `run` entry the storage creates a pending or queued run, for a `missed` entry only
+   * a record.
+   */
   readonly entries: readonly MissedSlotEntry[]
   readonly lastSlot: number
   /** Number of missed slots that this decision covers. */
@@ -128,7 +131,8 @@ async function firstToRun(options: MissedSlots, recorded: Set<number>): Promise<
   const latest = latestFirst(options, notBefore)
   let found: number | null = null
   for (let kept = 0; kept < most; ) {
-    // Usually no missed slot has a record, so the first read asks only for the slots that the strategy runs.
+    // Usually no missed slot has a record, so the first read asks only for the slots that the strategy runs. After a slot with
+    // a record, each read asks for a full step.
     const wanted = recorded.size === 0 ? Math.min(most - kept, recoveryStep) : recoveryStep
     const slots = await take(latest, wanted, turns)
     if (slots.length === 0) break

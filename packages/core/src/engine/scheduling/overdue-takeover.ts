@@ -7,16 +7,17 @@ import { BackgroundLoop } from '../runtime/background-loop.ts'
 import type { EngineContext } from '../storage-access/engine-context.ts'
 import type { ShardAssignment } from '../cluster/shard-assignment.ts'
 
-/** Slots of a job that this node left to nodes of lower ranks. The next check reads whether these nodes launched the slots. */
+/** Slots of a job that this node left to the nodes before it. The next check reads whether these nodes launched the slots. */
 interface Passed {
   /** The first of these slots whose launch is not known. */
   readonly slot: number
+  /** Epoch milliseconds from which the check of `slot` is due. */
   readonly checkAt: number
   /** The last of these slots. */
   last: number
 }
 
-/** A scan for overdue slots that continues after the slots that it found are launched. */
+/** A scan for overdue slots, with the cursor at which it continues after the slots that it found are launched. */
 interface Scan {
   readonly due: DueJobs
   readonly cursor: string | null
@@ -53,8 +54,11 @@ interface OverdueTakeoverParts {
  * Launches overdue slots that their assigned node has not launched. The assigned node is slow, blocked, or dead and not yet
  * declared dead.
  *
- * Storages with a due index return overdue slots of all jobs in one query. For other storages, this class reads the head of
- * each slot that this node passed over.
+ * Storages with a due index return overdue slots of all jobs in one query. For other storages, this class reads the heads of
+ * the jobs whose slots this node has passed over.
+ *
+ * A watcher is a node that scans for overdue slots. The watch rank of a watcher is the number of watchers of its code group
+ * that scan before it. The watch rank is independent of the ranks by which the nodes launch slots.
  *
  * In an overloaded fleet every slot is overdue, and scanning for other nodes' slots delays all of them further. Three rules
  * limit the load:
@@ -72,8 +76,8 @@ export class OverdueTakeover {
   /** Whether this node has left slots to peers since it last was the only node. */
   #hasLeft = false
   /**
-   * If this node is now the only node, and has left slots to peers before, it keeps scanning. It stops after a scan has passed
-   * this instant, in epoch ms.
+   * Epoch milliseconds of the last change of members. A node that is now the only node may have left slots to peers before that
+   * change. Such a node keeps scanning until a scan has covered this instant.
    */
   #owedUpTo = Number.NEGATIVE_INFINITY
   /** The oldest slot that this node has left to peers since the last scan began. */
@@ -128,7 +132,7 @@ export class OverdueTakeover {
     if (this.#loop.underWay === null) this.#goOn({ atLatest: this.#scanAt })
   }
 
-  /** Records that this node leaves a slot to the `rank` nodes with a lower rank. For storages without a due index. */
+  /** Records that this node leaves a slot to the `rank` nodes before it. For storages without a due index. */
   passed(job: RegisteredJob, slot: number, rank: number): void {
     const passed = this.#passed.get(job)
     if (passed !== undefined) passed.last = slot
@@ -141,7 +145,7 @@ export class OverdueTakeover {
   }
 
   /**
-   * Records that this node leaves a slot to nodes of lower ranks. For storages with a due index: the next scan covers the slot.
+   * Records that this node leaves a slot to the nodes before it. For storages with a due index: the next scan covers the slot.
    */
   left(slot: number): void {
     this.#hasLeft = true
@@ -180,7 +184,8 @@ export class OverdueTakeover {
       if (this.#engine.isHeldBack) return
       if (this.#taken.size > 0 && ++this.#waited <= mostSamples) return
       const goesOn = this.#goesOn
-      // If peers are slow, the scan does not continue, and the next scan follows after the longer interval.
+      // If peers are slow, an incomplete scan does not continue, and a new scan follows after the longer interval. If the last
+      // scan was complete, a new scan begins now, because an interval has passed since then.
       if (this.#learn() && goesOn) return
       if (this.#parts.findsDueJobs) await this.#findOverdue()
       else await this.#checkPassed()
@@ -247,8 +252,9 @@ export class OverdueTakeover {
   }
 
   #newScan(): Scan {
-    // Watchers of lower ranks scan earlier. So this scan leaves out slots that are still within the intervals of these
-    // watchers.
+    // Each watcher before this node has one `standby` interval for an overdue slot. The assigned node of a job is not among
+    // these watchers, so at least `watchRank - 1` watchers precede this node for any job. The scan leaves out slots for which
+    // these watchers still have time; `#takeOnInTurn` counts exactly.
     const fewestTurns = Math.min(Math.max(0, this.#parts.assignment.watchRank - 1), activeWatchers)
     const upTo = this.#engine.now() - (fewestTurns + 1) * this.#parts.standbyMs
     const isFull = this.#scans++ % looksPerFullLook === 0
@@ -278,7 +284,7 @@ export class OverdueTakeover {
   }
 
   /**
-   * Takes over a slot, unless a watcher with a lower rank still has time for the slot. Each watcher has one `standby` interval.
+   * Takes over a slot, unless a watcher before this node still has time for the slot. Each watcher has one `standby` interval.
    */
   #takeOnInTurn(record: JobRecord): void {
     const job = { job: record }
@@ -308,7 +314,7 @@ export class OverdueTakeover {
     this.#passed.delete(job)
     if (!this.#parts.registry.holds(job)) return
     const rank = this.#parts.assignment.rankOf(job)
-    // The slots after this slot are checked at their own time.
+    // The check of the last slot also covers the slots between: the head shows the first slot that no node has launched.
     if (last > slot) this.passed(job, last, rank)
     if (record !== null && record.nextAt !== null && record.nextAt <= slot) this.#takeOn(record, rank === 0)
   }
@@ -329,7 +335,7 @@ export class OverdueTakeover {
       if (adopted !== null) this.#parts.registry.takeOn(adopted, record.watermark, record.nextAt)
       return
     }
-    // A step is processing the slot, and the answer to that step carries the same state.
+    // This node is creating or recovering a slot of the job. The answer carries the same state as this record, or a newer one.
     if (job.inFlight !== 'no') return
     if (record.version === job.version && record.createdAt === job.createdAt) {
       // An answer that arrived during the read is newer than this record, so the record is ignored.

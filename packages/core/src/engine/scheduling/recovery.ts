@@ -62,7 +62,8 @@ function missedSlotsOf({ plan, slot, pausedUntil, series, missedUntil }: LateSlo
   const { misfireThresholdMs, recoveryStrategy } = plan.settings
   const isPaused = slot < pausedUntil
   const strategy: RecoveryStrategy = isPaused ? { type: 'mark_as_missed' } : recoveryStrategy
-  // Slots that were missed after the pause get their own decision, in the next round of recovery.
+  // A pause has its own strategy. So a decision about slots of a pause ends with the pause, and the launcher then finds the job
+  // late again.
   const late = Math.max(now - misfireThresholdMs - 1, Math.min(missedUntil, now))
   const last = isPaused ? Math.min(late, pausedUntil - 1) : late
   // The minimum covers a wall clock that was set back since the launcher found the slot late.
@@ -104,6 +105,8 @@ export class Recovery {
     const { owner } = engine
     const kind: BatchKind<Decided, RecoveryItem, CreateAnswer> = {
       operation: 'createOccurrences',
+      // A decision creates at most `recoveryStep` runs. The item that exceeds this size still joins, so that a call creates
+      // less than three times `recoveryStep` runs.
       maxSize: 2 * recoveryStep - 1,
       sizeOf: ({ entries }) => entries.length,
       make: (decided, now) => (this.#stillHolds(decided, now) ? decided.item : null),
@@ -129,9 +132,10 @@ export class Recovery {
   }
 
   /**
-   * Decides on missed slots and stores the decisions. `ended` is called once per job, with or without success. Before that
-   * call, this node must not launch slots of the job. Each decision is a conditional write on the job's watermark: if several
-   * nodes recover the same slots, the storage accepts one decision.
+   * Decides on missed slots and stores the decisions. `ended` is called once per job: when the decision is stored, has failed,
+   * is void, or is retried alone in the background. Before that call, this node must not launch slots of the job. After {@link
+   * stop}, `ended` is not called for decisions that have not begun. Each decision is a conditional write on the job's
+   * watermark: if several nodes recover the same slots, the storage accepts one decision.
    */
   recover(late: readonly LateSlot[], ended: (job: RegisteredJob) => void): void {
     for (const one of late) this.#waiting.push({ late: one, ended })
@@ -157,8 +161,8 @@ export class Recovery {
   #begin(): void {
     if (this.#isStopped) this.#waiting.length = 0
     const count = Math.min(this.#waiting.length, this.#engine.maxBatch - this.#atWork.size)
-    // Decisions that begin together share one read, and mostly one write. So decisions begin only if all waiting jobs, or
-    // enough of them, can begin together.
+    // At most `maxBatch` decisions, small and large together, are in progress. Decisions that begin together share one read,
+    // and mostly one write. So decisions begin only if all waiting jobs, or enough of them, can begin together.
     if (count <= 0 || (count < this.#waiting.length && count < this.#enough)) return
     const group = this.#waiting.splice(0, count)
     for (const pending of group) this.#atWork.add(pending)
@@ -168,7 +172,7 @@ export class Recovery {
 
   #end(pending: Pending): void {
     const { late, ended } = pending
-    // A decision also ends with its storage call, in case the processing of its answer has failed. So its end is called twice.
+    // `callEnded` ends each decision of a call. `aborted` may have ended the decision before. The second end has no effect.
     if (!this.#atWork.delete(pending)) return
     ended(late.job)
     if (this.#waiting.length > 0) this.#beginning.ask()
@@ -192,7 +196,8 @@ export class Recovery {
         turns,
       })
       const item = this.#itemFor(late, decision)
-      // One more step, so that `turns` also reports a slow `nextMs` of the item.
+      // `#itemFor` has called the schedule once more. This step measures that call too, so that a warning names a slow
+      // schedule.
       await turns.stepped()
       const batcher = decision.toRun > fewSlots ? this.#large : this.#small
       batcher.add({ pending, decision, item })

@@ -71,7 +71,10 @@ export class SlotCreator {
     return this.#creates.hasRoom(count)
   }
 
-  /** Creates the occurrences of these slots in one storage call. Resolves when the storage has answered the call. */
+  /**
+   * Creates the occurrences of these slots in one storage call. Resolves when the call has ended with its retries. A slot that
+   * failed alone may then still be retried alone (`BisectingCalls`), without a reserved permit. Retries keep `now`.
+   */
   async create(due: readonly DueSlot[], now: number): Promise<void> {
     // Occurrences in the backlog are older than due slots and have precedence. A newcomer's slot starts nevertheless, because
     // the newcomer's turn comes first.
@@ -91,7 +94,8 @@ export class SlotCreator {
     this.#parts.capacity.reserve(reserved)
     await this.#creates.sendNow(sent, now)
     this.#parts.capacity.unreserve(reserved)
-    // Work that became pending during the call found no permit. Permits that the call reserved and did not use are free now.
+    // While the call reserved permits, the claimer may have found none for pending work. The permits that the call did not use
+    // are free now.
     if (reserved > 0) this.#parts.capacity.offerRoom()
     for (const { starting } of sent) if (starting !== null) await starting
   }
@@ -146,8 +150,8 @@ export class SlotCreator {
     switch (answer.outcome) {
       case 'created':
         this.#parts.registry.follow(job, item.jobVersion, item.scheduledAt, item.nextAt)
-        // If this node itself is late, it launches only one overdue slot of a peer's job, because the peer may only be slow
-        // too.
+        // With `isOverdue`, this node also launches the next slot of a peer's job if that slot is overdue. If this node itself
+        // launches late, the peer may be slow too and not dead, so the next slot stays with the peer.
         if (this.#parts.overdue.isBehind) job.isOverdue = false
         // The answer shows only whether the job is paused. The next read of the job's head shows until when.
         if (answer.reason !== 'paused') {
@@ -170,12 +174,13 @@ export class SlotCreator {
         else if (answer.state === 'pending') this.#parts.capacity.workStored(handlerKeyOf(job.job))
         return
       case 'exists':
-        // Only a create under the job's current version moves past a slot that was canceled ahead. This node has an older
-        // version, so without the reload it would retry the same slot forever.
+        // The slot exists and is still the job's next slot: it was canceled ahead, and this node has an older version of the
+        // job. Only a create under the current version moves the job past such a slot. Without the reload, this node would send
+        // the same slot forever.
         if (answer.nextAt === item.scheduledAt) this.#parts.registry.reload(job)
         else this.#parts.registry.follow(job, item.jobVersion, answer.watermark, answer.nextAt)
-        // The node that launched the slot is alive, and will launch the next slot too. If this node also created that slot, it
-        // would delay all nodes further.
+        // The node that launched the slot is alive, and will launch the next slot too. If this node also sent the next slot,
+        // the needless call would delay all nodes further.
         if (launcher === 'another') {
           if (!job.isOverdue) this.#parts.capacity.peerHasRoom()
           job.isOverdue = false
@@ -183,7 +188,7 @@ export class SlotCreator {
         return
       case 'off_schedule':
         this.#parts.registry.follow(job, item.jobVersion, answer.watermark, answer.nextAt)
-        // The slot was missed, and another node has recovered the slot. So that node is alive.
+        // Another node has recovered the slot as a missed slot, so that node is alive.
         if (answer.watermark >= item.scheduledAt) job.isOverdue = false
         return
       case 'absent':

@@ -45,8 +45,9 @@ interface SlotLauncherParts {
   readonly assignment: Pick<ShardAssignment, 'rankOf'>
   readonly overdue: Pick<OverdueTakeover, 'answered' | 'left' | 'passed'>
   /**
-   * Whether the storage has a due index. With a due index, scans find slots that peers did not launch, so this node need not
-   * track these slots.
+   * Whether the storage has a due index. With a due index, a scan finds slots that peers did not launch, so this node takes the
+   * jobs of peers off its agenda. Without a due index, this node keeps these jobs on its agenda and notes each slot that it
+   * leaves to a peer.
    */
   readonly findsDueJobs: boolean
 }
@@ -105,7 +106,10 @@ export class SlotLauncher {
     }
   }
 
-  /** Launches due slots. Returns false if more slots are due; the answer to a call in progress then starts the next launch. */
+  /**
+   * Launches due slots. Returns false if more slots are due and too many calls are in progress; the answer to one of these
+   * calls then starts the next launch.
+   */
   async #launchDue(): Promise<boolean> {
     const enough = Math.min(worthACall, this.#engine.maxBatch)
     while (!this.#loop.isStopped) {
@@ -123,7 +127,8 @@ export class SlotLauncher {
         for (const { job, slot } of due) this.#parts.agenda.setSlot(job, slot)
         return false
       }
-      // If more slots are due than permits are free, two calls let the storage and this node work at the same time.
+      // The launcher sets `heldForMs` when it holds a slot back for want of a permit, so this node is full. A full node sends
+      // many slots in two calls, so that the storage processes one call while the node processes the answer to the other.
       const isFull = this.#parts.capacity.heldForMs > 0 && this.#callsUnderWay.size === 0 && due.length >= 2 * enough
       const half = isFull ? Math.ceil(due.length / 2) : due.length
       if (due.length > 0) this.#create(due.slice(0, half), now)
@@ -150,7 +155,8 @@ export class SlotLauncher {
         job.inFlight = 'and due again'
         continue
       }
-      // This node lacks a handler of the job, so peers launch the slot.
+      // This node lacks a handler of the job, so peers launch the job's slots. The job returns to the agenda when this node
+      // adopts its head again.
       if (plan === null) {
         this.#parts.overdue.answered(job, job.at, 'no node')
         continue
@@ -166,7 +172,8 @@ export class SlotLauncher {
   }
 
   /**
-   * Returns the next job whose due slot the launcher does not hold back. `starting`: how many slots of this launch precede it.
+   * Returns the next job whose due slot the launcher does not hold back. `starting`: how many slots of this launch precede the
+   * slot and need a permit.
    */
   #nextDue(starting: number, now: number): RegisteredJob | undefined {
     for (;;) {
@@ -174,7 +181,8 @@ export class SlotLauncher {
       if (first === undefined) return undefined
       if (this.#passes(first)) continue
       if (!this.#holds(first, starting, now)) return first
-      // The oldest slot may be less urgent than the first slot, and may have been held back for the maximum time.
+      // The first slot is the most urgent one by priority. The oldest slot may have a lower priority, and may already have been
+      // held back for the maximum time.
       const oldest = this.#parts.agenda.peekSlot()
       if (oldest === undefined || oldest === first) return undefined
       if (this.#passes(oldest)) continue
@@ -185,10 +193,13 @@ export class SlotLauncher {
     }
   }
 
-  /** Leaves the job's slot to a node of a lower rank, if such a node exists. Returns whether the slot was left. */
+  /**
+   * Leaves the job's slot to the nodes that rank before this node, if such nodes exist. Returns whether the slot was left. A
+   * slot that this node has taken over (`isOverdue`) is never left.
+   */
   #passes(job: RegisteredJob): boolean {
     const rank = job.isOverdue ? 0 : this.#parts.assignment.rankOf(job)
-    // A job without a plan stays with this node, which then reports its missing code.
+    // A job without a plan is not left here: `#takeDue` takes it off the agenda.
     if (rank === 0 || job.plan === null) return false
     if (this.#parts.findsDueJobs) {
       this.#parts.overdue.left(job.at)
@@ -200,9 +211,11 @@ export class SlotLauncher {
     return true
   }
 
+  /** Returns whether the launcher holds the job's due slot back, because the slot would need a permit and none is free. */
   #holds(job: RegisteredJob, starting: number, now: number): boolean {
     const plan = this.#parts.registry.plans.planOf(job)
-    // Slots of a paused job do not start, so they need no permit. A newcomer gets its turn with the next claim.
+    // Slots of a paused job do not start, so they need no permit. A newcomer's slot is not held back, because the next claim
+    // gives the newcomer its turn.
     const isNewcomer = this.#parts.capacity.hasBacklog && this.#parts.capacity.turns.isNewcomer(handlerKeyOf(job.job))
     if (plan !== null && job.at >= job.pausedUntil && !isNewcomer) {
       return this.#parts.capacity.holds(job.at, plan.settings, starting, now)

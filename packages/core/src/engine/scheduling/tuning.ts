@@ -4,23 +4,28 @@ import { lookMs } from '../execution/tuning.ts'
  * Milliseconds before its slot at which a job is loaded: two intervals of looks, so that a single failed look delays no slot.
  */
 export const aheadMs: number = 2 * lookMs
-/** One look of this many reads all due jobs. The other looks read jobs that became due since the previous look. */
+/**
+ * One look of this many reads all due jobs. The other looks read jobs that became due since the previous look. The scans for
+ * overdue slots use the same number.
+ */
 export const looksPerFullLook = 60
 /**
  * Overlap of looks for due jobs and of scans for overdue slots with the previous one, in ms. The overlap covers clock
- * differences between nodes and late writes. Launched jobs have moved on in the index, so an overlap returns few jobs. A longer
- * overlap would let a peer launch slots that a failover has lost, before the node that created them notices the loss.
+ * differences between nodes and late writes. The index has only the next slot of each job, so an overlap returns few jobs.
+ * After a failover that lost writes, old slots are overdue again. With a longer overlap, a peer would launch these slots before
+ * the node that created them has noticed and reported the loss.
  */
 export const overlapMs = 10_000
 
 /**
- * Maximum number of runs of a job per recovery step; further runs follow in further steps. Also the number of slots per read of
- * their records.
+ * Maximum number of runs that a recovery decision of a job creates; further decisions create further runs. Also the maximum
+ * number of slots whose records a decision reads at a time.
  */
 export const recoveryStep = 1000
 /**
- * Maximum number of slots up to which a compressed run reads their records by id, together with other jobs. Also the number of
- * runs above which a decision counts as large; the storage stores a small decision in some milliseconds.
+ * If a compressed run covers at most this many slots, the node reads their records by id; one call serves several jobs. For
+ * more slots, the node lists the records of the job. Also the maximum number of runs of a small recovery decision, which the
+ * storage stores in some milliseconds.
  */
 export const fewSlots = 20
 
@@ -37,6 +42,7 @@ export const reserveFactor = 10
 export const sample = 20
 /**
  * Maximum number of pages per sample, because several pages may hold only jobs that no living node can run. Also the number of
- * scan rounds that wait for missing answers of the previous scan, before these answers count as lost.
+ * rounds that start no scan while launches of the previous scan have no answer. After these rounds, the node no longer waits
+ * for the answers.
  */
 export const mostSamples = 5

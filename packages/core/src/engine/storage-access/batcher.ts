@@ -25,12 +25,14 @@ export interface BatchKind<Entry, Item, Answer> {
   sizeOf?(item: Item): number
   /** Returns how many of the waiting entries may leave now. When more may leave, the owner calls `flush`. Default: all. */
   admit?(waiting: number, oldest: Entry): number
-  /** Returns the caller that waits for the answer. If the caller has given up, the entry is not sent. Default: the engine. */
+  /**
+   * Returns the caller that waits for the answer. If the caller has given up, the entry is not sent. Default: no caller waits,
+   * because the engine itself made the entry.
+   */
   callerOf?(entry: Entry): Asked
   /**
    * Called when the batcher prepares the call; retries send the same item. `null`: the entry has nothing to send, and no
-   * callback follows. If `make` throws, `aborted` receives the error, or `failed` if there
-   * is no `aborted`.
+   * callback follows. If `make` throws, `aborted` receives the error, or `failed` if there is no `aborted`.
    */
   make(entry: Entry, now: number): Item | null
   /**
@@ -49,8 +51,8 @@ export interface BatchKind<Entry, Item, Answer> {
   rejected(entry: Entry, item: Item, error: unknown): void
   /**
    * Called when the entry gets no answer: its caller gave up, the engine stopped, or the storage was closed. Also called if
-   * `make` or the work on the answer throws. Not called for an entry without a caller that is retried alone when the engine
-   * stops.
+   * `make` or the work on the answer throws. If the engine stops while an entry without a caller is retried alone, no callback
+   * follows.
    */
   aborted?(entry: Entry, error: unknown): void
   /**
@@ -114,7 +116,8 @@ export class Batcher<Entry, Item, Answer> {
 
   /**
    * Sends these entries now, in one call, without regard to `hasRoom`. Entries beyond `maxSize` go back to the head of the
-   * waiting entries. Resolves when the call has ended with its retries. An entry may still be retried alone. Never rejects.
+   * waiting entries; with `isSerial` they would never leave, so no kind has both. Resolves when the call has ended with its
+   * retries. An entry may still be retried alone. Never rejects.
    */
   async sendNow(group: readonly Entry[], now: number = this.#engine.now()): Promise<void> {
     const kind = this.#kind
@@ -201,7 +204,8 @@ export class Batcher<Entry, Item, Answer> {
       if (isRetried) this.#retried--
       else this.#calls--
       kind.callEnded?.(entries)
-      // The waiting entries leave after this turn, because answers free permits and due slots have precedence over the entries.
+      // `flush` sends the waiting entries after this turn. The answers may have freed permits, and due slots get these permits
+      // before waiting requests do.
       this.flush()
     }
   }

@@ -52,7 +52,8 @@ interface BisectingContext extends FailureReporter {
  * - After the errors `STORAGE_REFUSED` and `QUEUE_FULL`, the call has an item that the storage rejects. The class halves the
  *   list at once, and rejects each item that gets such an error alone.
  * - Another error may come from an item or from the storage. The class halves from the third attempt, and retries each item
- *   that fails alone in the background. The class rejects such an item only if the storage accepts other calls meanwhile.
+ *   that fails alone in the background. The class rejects such an item only if the storage has accepted another call of this
+ *   class since the first attempt. Without such a call, the class retries the item until the engine stops.
  * - After an error in `outages`, it never halves: {@link RetryingStorage} repeats all items without an answer.
  */
 export class BisectingCalls {
@@ -80,7 +81,7 @@ export class BisectingCalls {
     const takenBefore = this.#taken
     const isWanted = (index: number) => asked === null || asked[index]?.refusal === null
     let answers: (Answer | undefined)[] = []
-    // Indexes of the items without an answer; `null` while the fast path has not failed.
+    // Indexes of the items without an answer; `null`: the call with all items has not failed yet.
     let open: number[] | null = null
     let attempts = 0
     const attemptOnce = async (storage: Storage): Promise<typeof movedOn | null> => {
@@ -100,7 +101,8 @@ export class BisectingCalls {
       open ??= items.map((_, index) => index)
       open = open.filter(isWanted)
       if (open.length === 0) return movedOn
-      // Whether there is a sign that the failure comes from an item and not from an outage.
+      // If the storage has accepted another call, the failure probably comes from an item. Without such a sign, one attempt in
+      // 4 assumes so too.
       const hasSign = this.#taken > takenBefore || attempts % (enoughFailures + 1) === 0
       const mayHalve = attempts >= enoughFailures && hasSign
       const left: number[] = []
@@ -133,8 +135,9 @@ export class BisectingCalls {
           } else (indexes.length === 1 && attempts >= enoughFailures ? alone : left).push(...indexes)
         }
       }
-      // If the storage rejected the first call, its list is halved without sending the whole list again. If a caller has given
-      // up meanwhile, the rejection may concern this caller's item. So the call is sent again without that item.
+      // If the storage rejected the first call, `sendSome` halves the list without sending the whole list again. If a caller
+      // has given up meanwhile, the rejection may concern this caller's item. So `sendSome` first sends the list without that
+      // item.
       await sendSome(open, open.length < items.length ? null : refusal)
       for (const index of alone) this.#tryAlone(batch, index, { takenBefore, attempts, error: lastError })
       for (const [index, error] of refused) this.#refuse(batch, index, error)

@@ -23,8 +23,9 @@ export function isStorageGone(error: unknown): boolean {
 }
 
 /**
- * A call returns this symbol if it has no answer and must not be retried, because it has no items left. Other calls retry the
- * items, the storage rejected them, or their callers gave up. The symbol does not count as an answer of the storage.
+ * A call with a list of items returns this symbol if the storage has answered none of its items, and the call must not be
+ * retried. Each item is retried alone by another call, was rejected, or has a caller that gave up. The symbol does not count as
+ * an answer of the storage, so it ends no outage.
  */
 export const movedOn: unique symbol = Symbol('moved on')
 
@@ -160,7 +161,7 @@ export class RetryingStorage implements StorageCalls {
   }
 
   /**
-   * Repeats a call until the storage answers.
+   * Repeats a call until the storage answers. A pause ends early only when the engine stops.
    *
    * `asked`: the caller that waits; `null`: the engine itself. A caller that gives up ends the retries at the next attempt.
    *

@@ -1,6 +1,6 @@
 /**
- * Maximum number of concurrent calls of one batcher. Also the number of calls being retried for waiting callers at which the
- * batcher sends no further call. Both numbers are counted separately.
+ * Maximum number of concurrent calls of one batcher. A failed call for which callers wait does not count among these calls. If
+ * this many such failed calls are being retried, the batcher sends no further call.
  */
 export const callsAtOnce = 4
 /**
@@ -17,8 +17,11 @@ export const longestRetryMs = 5000
 /**
  * Number of the attempt from which a failed list is halved, about 300 ms after the first attempt. If the storage has accepted
  * no call since the first attempt, it is probably unavailable, and only one attempt in 4 sends halves, because halves multiply
- * the failing calls. Also the number of failures after which an item that is sent alone is rejected. That takes 3 s to 7 s,
- * because callers have a timeout. A failure counts only if the storage answers a probe right afterwards.
+ * the failing calls. A call of one item has no halves: from this attempt on, the item is retried alone.
+ *
+ * Also the number of failures after which an item that is retried alone is rejected, 3 s to 7 s after the first attempt. The
+ * default timeout of callers is 10 s, so a caller receives the rejection and not a timeout. A failure counts only if the
+ * storage answers a probe right afterwards.
  */
 export const enoughFailures = 3
 
