@@ -77,15 +77,15 @@ export interface SchedulerEvents {
   /** This node ended the pause of the job. */
   'job.resumed': { readonly jobId: JobId; readonly jobName: string }
   /**
-   * This node or another removed the job; active runs may end. If another node removes a job, only nodes that hold the
-   * job emit this event.
+   * This node or another node removed the job; active runs continue to their end. If another node removes a job, only nodes
+   * that hold the job emit this event.
    */
   'job.removed': { readonly jobId: JobId; readonly jobName: string }
   /**
-   * The storage has lost the job: it has neither the job nor a tombstone. `stored_again`: this node, or another just
-   * before, has stored the job again, and its schedule continues from now. `awaited`: this node followed another
-   * definition, and stores its own only if no other node stores the job. `forgotten`: this node does not define the
-   * job.
+   * The storage has lost the job: the storage has neither the job's head nor a tombstone. `stored_again`: this node, or
+   * another node shortly before, has stored the job again, and the job's schedule continues from now. `awaited`: this node
+   * followed another definition, and stores its own only if no other node stores the job. `forgotten`: this node does not
+   * define the job.
    */
   'job.vanished': {
     readonly jobId: JobId
@@ -93,9 +93,9 @@ export interface SchedulerEvents {
     readonly becomes: 'stored_again' | 'awaited' | 'forgotten'
   }
   /**
-   * No run of the job was `completed` for the job's `alertAfter`. One living node emits this event for all jobs, within about 1
-   * min, and again after each further `alertAfter`. `since`: the last success, or the instant at which the job was stored,
-   * changed or resumed.
+   * No run of the job was `completed` for the job's `alertAfter`. One living node watches all jobs. That node emits the event
+   * within about 1 min, and again after each further `alertAfter`. `since`: the last success, or the instant at which the job
+   * was stored, changed or resumed.
    */
   'job.silent': {
     readonly jobId: JobId
@@ -205,8 +205,8 @@ export interface SchedulerEvents {
    */
   'clock.confirmed': { readonly byMs: number }
   /**
-   * A clock that was wrong has decided the job's slots up to a future instant. No slot runs before `nextAt`, unless `update`
-   * with `realign` sets the job back.
+   * Because of a wrong clock, a node has decided the job's slots up to a future instant. No slot runs before `nextAt`, unless
+   * `update` with `realign` sets the job back.
    */
   'job.ahead': {
     readonly jobId: JobId
@@ -307,7 +307,7 @@ export class EventHub {
     this.#above = above
   }
 
-  /** Adds a listener. The returned function removes it. The cost of both does not grow with the number of listeners. */
+  /** Adds a listener. The returned function removes it. Adding and removing cost the same for any number of listeners. */
   on<Name extends SchedulerEventName>(name: Name, listener: SchedulerListener<Name>): () => void {
     const entries = this.#listeners.get(name) ?? new Set()
     const entry = { listener: listener as SchedulerListener<SchedulerEventName> }
@@ -324,7 +324,7 @@ export class EventHub {
   }
 
   emit<Name extends SchedulerEventName>(name: Name, event: SchedulerEvents[Name]): void {
-    // A listener may add and remove listeners.
+    // Iterate over a copy, because a listener may add or remove listeners.
     for (const { listener } of [...(this.#listeners.get(name) ?? [])]) {
       try {
         catchRejection(listener(event), (error) => this.#listenerFailed(name, error))

@@ -101,10 +101,10 @@ export interface PruneOptions extends CallOptions {
 /** Operations on stored jobs and their occurrences, which schedulers and clients offer. */
 export interface JobOperations {
   /**
-   * Runs a job now, outside its schedule, under the job's overlap policy. Resolves when the occurrence is stored, not when the
-   * occurrence has ended. With `transaction`, the storage keeps the occurrence in that transaction: it is visible after the
-   * commit, and it waits for a claim even if a node has room. `skipped` of the result says whether the overlap policy `skip`
-   * dropped the request.
+   * Runs a job now, outside its schedule, under the job's overlap policy. Resolves when the occurrence is stored, not when
+   * the occurrence has ended. With `transaction`, the storage writes the occurrence in that transaction. The occurrence is
+   * visible after the commit, and then waits for a claim even if this node has a free permit. `skipped` of the result says
+   * whether the overlap policy `skip` dropped the request.
    * @throws JobistemerError `QUEUE_FULL` when `maxQueued` occurrences of the job are queued, or the storage has no room for a
    *   further live occurrence of the job; nothing is stored; `JOB_NOT_FOUND`, `TASK_NOT_FOUND`, `HANDLER_NOT_FOUND`, and
    *   `INVALID_ARGUMENT`, `INVALID_NAME`, `INVALID_DURATION` or `UNKNOWN_OPTION` for a bad option; `INVALID_PAYLOAD` for data
@@ -114,7 +114,7 @@ export interface JobOperations {
   trigger(name: string, options?: TriggerOptions): Promise<TriggerResult>
   /**
    * Triggers a job that `defineJob` has made. The job's payload schema types `data` and checks it, even if this process does
-   * not run the job. Otherwise as with a name.
+   * not run the job. Otherwise the call works as with the job's name.
    */
   trigger<Input>(job: Job<Input>, ...options: TriggerArguments<Input>): Promise<TriggerResult>
   /**
@@ -141,9 +141,9 @@ export interface JobOperations {
    * Runs slots of a past span, by the schedule that is in force now. Each slot gets a separate run outside the
    * schedule, whose `context.scheduledAt` is the slot. At most 10,000 slots. `dryRun` writes nothing.
    *
-   * Resolves when the first runs are stored. Each node that ends a run of the backfill creates the next one, so that a
-   * backfill outlives its caller and every node. A second call with the same key reports the progress. If the backfill
-   * was stopped or its waiting runs were removed, that call resumes it.
+   * Resolves when the first runs are stored. The node that ends a run of the backfill creates the next run, so that a
+   * backfill outlives its caller and every node. A second call with the same key reports the progress. If the backfill was
+   * stopped or its waiting runs were removed, that call resumes it.
    *
    * Under every overlap policy except `allow`, a run of a backfill waits for the active occurrences of the job and is
    * never skipped. A run that could overlap the next slot runs after that slot.
@@ -200,8 +200,8 @@ export interface JobOperations {
    */
   resume(name: string, options?: InterventionOptions): Promise<void>
   /**
-   * Changes a job on all nodes, as a new version. An active run keeps the version that it started with. With `realign`, the
-   * call sets a job back that a wrong clock has moved ahead; the change may be empty.
+   * Changes a job on all nodes, as a new version. An active run keeps the version that it started with. If a wrong clock has
+   * moved the job ahead, `realign` sets the job back to the present; `change` may then be empty.
    * @throws JobistemerError `VERSION_CONFLICT`, `JOB_NOT_FOUND`, and the errors of `defineJob`; with `realign` also
    *   `CLOCK_UNCONFIRMED`, `UNKNOWN_SCHEDULE_TYPE`
    */
@@ -217,7 +217,8 @@ export interface JobOperations {
    */
   add(job: Job | readonly Job[], options?: CallOptions): Promise<void>
   /**
-   * Deletes a job on all nodes and cancels its waiting runs. Active runs may end. The history stays until it is pruned.
+   * Deletes a job on all nodes and cancels its waiting runs. Active runs continue to their end. The history stays until it is
+   * pruned.
    * @throws JobistemerError `JOB_NOT_FOUND`, `VERSION_CONFLICT`, `UNKNOWN_OPTION`
    */
   remove(name: string, options?: RemoveOptions): Promise<void>
@@ -315,11 +316,10 @@ export interface JobOperations {
    * when the caller leaves it, when the `signal` fires, and when this client is closed or this scheduler shut down. It
    * also ends, after `away`, if the storage is closed or gone for good (`STORAGE_CLOSED`, `STORAGE_REPLACED`).
    *
-   * A poll compares counts, next slots, running occurrences, the latest failures, definitions and nodes. It does not
-   * detect a triggered run that begins and completes on another node between two polls; on DynamoDB this applies to any
-   * run. Nor does it detect progress of runs, or removal by retention. A page that shows these reads them again every
-   * few seconds. A node is lost if this process, while it iterates, has seen no heartbeat of that node for its
-   * `deadAfter`.
+   * A poll compares counts, next slots, running occurrences, the latest failures, definitions and nodes. It does not detect a
+   * triggered run that begins and completes on another node between two polls; on DynamoDB this applies to any run. Nor does
+   * it detect progress of runs, or removal by retention. A page that shows such data must read the data again every few
+   * seconds. A node is lost if this process, while it iterates, has seen no heartbeat of that node for its `deadAfter`.
    * @throws JobistemerError at once `INVALID_ARGUMENT`, `INVALID_DURATION`, `UNKNOWN_OPTION`; `SCHEDULER_STATE` when
    * this client is closed, or this scheduler does not run
    */

@@ -38,7 +38,7 @@ export interface Occurrence {
   readonly startedAt: Date | null
   /** When the occurrence reached a final state; `null` if it has not. */
   readonly finishedAt: Date | null
-  /** Name of the node that owns the occurrence, or owned it last; `null` if no node has. */
+  /** Name of the node that owns the occurrence or was its last owner; `null` if it has had no owner. */
   readonly node: string | null
   /** Number of owners of the occurrence so far; 0 before the first claim. */
   readonly fencingToken: number

@@ -58,11 +58,11 @@ export interface TaskReport {
   /** The progress that the last attempt reported; `null` without a report. */
   readonly progress: ProgressReport | null
   /**
-   * The attempts of the task, of all owners. Of more than twenty attempts, the storage keeps the first five and the last
-   * fifteen.
+   * The attempts of the task by all owners of the occurrence. Of more than twenty attempts, the storage keeps the first five
+   * and the last fifteen.
    */
   readonly attempts: readonly AttemptReport[]
-  /** Number of attempts of the task, of all owners. */
+  /** Number of attempts of the task by all owners of the occurrence. */
   readonly attemptCount: number
 }
 

@@ -69,7 +69,10 @@ export function readOptionalFunction<T>(value: T, field: string): T {
   throw invalidValue(field, 'is not a function', value, 'Give a function or leave it out.')
 }
 
-/** Returns the value, or `otherwise` if the value is `undefined`. `null` is returned as it is: checks then reject its type. */
+/**
+ * Returns the value, or `otherwise` if the value is `undefined`. Returns `null` unchanged, so that the later check of its
+ * type rejects it.
+ */
 export function orDefault<T>(value: T | undefined, otherwise: T): T {
   return value === undefined ? otherwise : value
 }
@@ -161,7 +164,7 @@ export function isPlainObject(value: unknown): value is object {
  * @throws JobistemerError `UNKNOWN_OPTION`
  */
 export function readObject<T extends object>(value: T, field: string, known: readonly string[]): T {
-  // A `Map` or a `Date` has no members either, and would otherwise pass as an object without options.
+  // A `Map` or a `Date` has no members of its own. Without this check, it would pass as an object without options.
   if (typeof value !== 'object' || value === null || Object.prototype.toString.call(value) !== '[object Object]') {
     throw invalidValue(
       field === '' ? 'options' : field,
@@ -184,8 +187,8 @@ export function readObject<T extends object>(value: T, field: string, known: rea
 }
 
 /**
- * Returns `Did you mean taskTimeout? ` if a known name differs from the given name in at most a third of its letters; otherwise
- * an empty text.
+ * Returns `Did you mean taskTimeout? ` if a known name differs from the given name in at most a third of the letters of the
+ * longer name; otherwise an empty text.
  */
 function suggestionFor(name: string, known: readonly string[]): string {
   const closest = known

@@ -15,7 +15,7 @@ export type TaskExecutionMode = 'sequential' | 'parallel'
  */
 export type FailureStrategy = 'fail_fast' | 'continue' | 'retry_on_failure'
 
-/** What happens to an interrupted occurrence: its node crashed, shut down or missed the deadline. */
+/** What happens to an occurrence that was interrupted, because its node crashed, shut down or missed the deadline. */
 export type InterruptionStrategy =
   /** Another node, or the same node after its restart, runs the next attempt, at most `maxRescues` times. */
   | 'retry'
@@ -29,7 +29,7 @@ export type IsolationStrategy =
    * results of this node.
    */
   | 'continue'
-  /** The node aborts the run, so that it never runs twice at once. `onInterrupted` decides what follows. */
+  /** The node aborts the run, so that the run is never active on two nodes at once. `onInterrupted` decides what follows. */
   | 'abort'
 
 /** How the node retries a failed task. The n-th retry, counted from 0, follows after `retryInterval × backoffFactor^n`. */
@@ -53,9 +53,9 @@ export interface RetryPolicyInCode extends RetryPolicyInput {
    * once. The function is synchronous. If it throws or returns a promise, the node logs an error, emits `hook.failed`, and
    * retries the task.
    *
-   * The function is code, as `run` is: the storage does not keep it, and `update` of the policy leaves it in force. Tasks that
-   * name a `handler`, `defaults`, `update` and `overrides` do not accept `retryIf`. `retryIf` gets the errors of isolated tasks
-   * with `name`, `message`, `code`, `stack` and `cause`, but without their class.
+   * The function is code, as `run` is: the storage does not keep it, and `update` of the policy leaves it in force. `retryIf`
+   * is not accepted in `defaults`, `update` and `overrides`, and not in tasks that name a `handler`. `retryIf` gets the
+   * errors of isolated tasks with `name`, `message`, `code`, `stack` and `cause`, but without their class.
    */
   retryIf?(error: unknown): boolean
 }
@@ -165,9 +165,9 @@ export interface JobSettingsInput extends TaskSettingsInput {
    */
   readonly whileIsolated?: IsolationStrategy
   /**
-   * How long the storage keeps the history of the job. The living nodes remove older occurrences in small steps: within
-   * a day, or within hours if `olderThan` is short. They also remove a job that is data alone after its schedule is
-   * over and its history is removed. Default 30 d and the latest 10.
+   * How long the storage keeps the history of the job. The living nodes remove older occurrences in small steps: within a
+   * day, or within hours if `olderThan` is short. After the schedule of a job that is data alone is over and its history is
+   * removed, the nodes also remove the job. Default 30 d and the latest 10.
    */
   readonly retention?: RetentionInput
   /**
@@ -218,7 +218,7 @@ export interface KeepLogs {
 export interface TaskSettings {
   /** What the failure of the task means for the other tasks of the occurrence. */
   readonly failureStrategy: FailureStrategy
-  /** The retry policy; `null` if no level of the cascade has set one. */
+  /** The retry policy; `null` if neither the task nor its job, scheduler or trigger has set one. */
   readonly retryPolicy: RetryPolicy | null
   /** Maximum duration of one attempt, in ms; `null` if only `executionTimeoutMs` limits it. */
   readonly taskTimeoutMs: number | null
@@ -272,10 +272,10 @@ export interface JobSettings extends TaskSettings {
 }
 
 /**
- * The task settings that a level of the cascade overrides, checked and in milliseconds. The storage keeps settings in this
- * form.
+ * The task settings that one level overrides (a scheduler, a job, a task or a trigger), checked and in milliseconds. The
+ * storage keeps settings in this form.
  */
 export type TaskOverrides = Partial<TaskSettings>
 
-/** The job settings that a level of the cascade overrides, in the same form as {@link TaskOverrides}. */
+/** The job settings that one level overrides (a scheduler, a job or a trigger), in the same form as {@link TaskOverrides}. */
 export type JobOverrides = Partial<JobSettings>

@@ -65,9 +65,9 @@ export interface JobOptions extends JobSettingsInput {
    * Slots have no data, so nodes do not check them.
    */
   readonly payload?: StandardSchema<unknown, unknown>
-  /** The node calls this hook before the first task of an occurrence. It logs errors of the hook. */
+  /** The node calls this hook before the first task of an occurrence, and logs errors of the hook. */
   onStart?(context: OccurrenceContext): void | Promise<void>
-  /** The node calls this hook when an occurrence has ended on it, with any outcome. It logs errors of the hook. */
+  /** The node calls this hook when an occurrence has ended on that node, with any outcome, and logs errors of the hook. */
   onComplete?(report: ExecutionReport): void | Promise<void>
 }
 
@@ -85,8 +85,8 @@ export interface JobTask {
   /** The name of the registered handler; `undefined` if the task has `run`. */
   readonly handler: string | undefined
   /**
-   * Where the handler runs, by the task's definition; `null` in the process of the node. For a named `handler`, each node
-   * decides.
+   * Where the handler runs, as the task's definition says; `null` if the handler runs in the node's own process. For a named
+   * `handler`, each node decides.
    */
   readonly isolation: Isolation | null
 }
@@ -202,7 +202,9 @@ export function defineJob<
   }
 }
 
-/** Rejects an explicit `undefined`, because a misspelt variable must not make a job that never runs by itself. */
+/**
+ * Returns the error for an explicit `schedule: undefined`. A misspelt variable must not make a job that never runs by itself.
+ */
 function missingSchedule(jobName: string): JobistemerError {
   return new JobistemerError('INVALID_SCHEDULE', {
     message: `schedule of job ${printValue(jobName)} is undefined.`,

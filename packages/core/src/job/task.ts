@@ -195,8 +195,8 @@ export interface IsolationOptions {
    */
   readonly module: URL | string
   /**
-   * Where the handler runs. Default `thread`. A crash of native code ends a `process` alone, but a `thread` together with its
-   * node.
+   * Where the handler runs. Default `thread`. A crash of native code in a `process` ends only that child; in a `thread`, it
+   * also ends the node.
    */
   readonly isolation?: Isolation
   /**

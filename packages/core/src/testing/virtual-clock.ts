@@ -83,7 +83,7 @@ export function virtualClock(start: InstantInput, options: VirtualClockOptions =
   let moves = 0
   let movesUnderWay = 0
   let advancesUnderWay = 0
-  /** Promises until whose end the clock moves by itself. */
+  /** Promises that must settle. Until all of them have settled, the clock moves by itself. */
   const awaited = new Set<Promise<unknown>>()
   const pending = new Set<Promise<unknown>>()
   const timers = new IndexedHeap<VirtualTimer>()
@@ -119,7 +119,7 @@ export function virtualClock(start: InstantInput, options: VirtualClockOptions =
     return false
   }
 
-  /** Resolves at the next change, or after `milliseconds` of real time. */
+  /** Resolves at the next change of the handlers' work, or after `milliseconds` of real time. */
   function changeOrPause(milliseconds: number): Promise<void> {
     return new Promise((resolve) => {
       const wake = () => {
