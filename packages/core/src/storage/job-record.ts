@@ -125,8 +125,8 @@ export interface JobRecord {
   /** The last pause that no caller has lifted, even if it has ended, see `isPausedAt`; otherwise `null`. */
   readonly paused: PauseRecord | null
   /**
-   * Waiting slots of versions below this number, which no node has started, are superseded: a `replace` with `waiting:
-   * 'cancel'` has still to cancel these slots, and they never start. `null` if no slot is superseded.
+   * A waiting slot is superseded if its version is below this number and no node has started the slot. A `replace` with
+   * `waiting: 'cancel'` has still to cancel superseded slots, and they never start. `null` if no slot is superseded.
    */
   readonly cancelsBelow: number | null
   /**

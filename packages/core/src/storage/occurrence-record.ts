@@ -57,7 +57,10 @@ export function isFinal(state: OccurrenceState): state is FinalState {
   return state !== 'pending' && state !== 'queued' && state !== 'running'
 }
 
-/** Addresses an occurrence. An adapter may find the occurrence by its id alone, or by the members that suit its layout. */
+/**
+ * Addresses an occurrence. An adapter may find the occurrence by its id alone, or by those members that suit the layout of
+ * its data.
+ */
 export interface OccurrenceAddress {
   readonly id: OccurrenceId
   readonly jobId: JobId
@@ -163,7 +166,7 @@ export interface OccurrenceDetails {
 
 /**
  * Returns the instant that a run of a backfill or a replay works for. Returns `null` for other occurrences, which work for
- * their `scheduledAt`. All waiting occurrences are ordered by `scheduledAt`.
+ * their `scheduledAt`. This instant does not affect the order of waiting occurrences.
  */
 export function slotOf({ backfill, slot }: OccurrenceDetails): number | null {
   return backfill?.slot ?? slot ?? null
@@ -173,9 +176,9 @@ export function slotOf({ backfill, slot }: OccurrenceDetails): number | null {
 export type OccurrenceKind =
   /** The occurrence is a slot of the schedule. */
   | 'slot'
-  /** The occurrence was requested by `trigger()`. It never takes the place of a slot. */
+  /** The occurrence was requested by `trigger()`. A trigger never replaces a slot. */
   | 'trigger'
-  /** The occurrence was requested by `replay()`. It never takes the place of a slot. */
+  /** The occurrence was requested by `replay()`. A replay never replaces a slot. */
   | 'replay'
 
 /** The states of an attempt. All states but `waiting` and `running` are final. */

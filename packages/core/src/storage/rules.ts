@@ -288,7 +288,7 @@ export function orderAt({ scheduledAt, details: { priority } }: Ordered): number
   return priority === undefined ? scheduledAt : scheduledAt - priority * priorityStepMs
 }
 
-/** Returns whether a due slot of a job has a higher priority than this occurrence, and so precedes it. */
+/** Returns whether a due slot precedes this occurrence because the slot has a higher priority. */
 export function isMoreUrgent(scheduledAt: number, { priority }: { readonly priority: number }, than: Ordered): boolean {
   return priority > (than.details.priority ?? 0) && orderAt({ scheduledAt, details: { priority } }) < orderAt(than)
 }
@@ -362,10 +362,10 @@ const decisions = {
 } as const satisfies Record<string, OverlapDecision>
 
 /**
- * Returns whether an occurrence is delayed: a trigger or a replay that waits for its `dueAt`, or that no node has claimed
- * since. A delayed occurrence is pending, but does not count as active. Under every overlap policy, it blocks no other
- * occurrence and is not displaced. Once it is due, a claim starts it, or makes it queued behind an active occurrence; then the
- * usual rules apply. So the set of active occurrences depends on no clock.
+ * Returns whether an occurrence is delayed: a trigger or a replay that waits for its `dueAt`, or that has passed its `dueAt`
+ * and not yet been claimed. A delayed occurrence is pending, but does not count as active. Under every overlap policy, it
+ * blocks no other occurrence and is not displaced. Once it is due, a claim starts it, or makes it queued behind an active
+ * occurrence; then the usual rules apply. So the set of active occurrences depends on no clock.
  */
 export function isDelayed({ state, reason }: Pick<OccurrenceRecord, 'state' | 'reason'>): boolean {
   return state === 'pending' && reason === 'delayed'
@@ -425,7 +425,7 @@ export function changesStartRate(before: Pick<JobContent, 'overlap'>, after: Pic
   return from?.limit !== to?.limit || from?.intervalMs !== to?.intervalMs
 }
 
-/** Returns the head with those of the given starts that the head's own start rate needs: the last ones. */
+/** Returns the head with the last of the given starts: as many as the head's own start rate needs. */
 function withStarts({ starts: _, ...job }: JobRecord, starts: readonly number[] = []): JobRecord {
   const { startRate } = job.overlap
   return startRate === undefined || starts.length === 0 ? job : { ...job, starts: starts.slice(-startRate.limit) }

@@ -110,7 +110,8 @@ export interface StorageCapabilities {
   readonly maxBatch: number
   /**
    * Number of ended runs that start another call of `settle` while a call is in progress. Set it below `maxBatch` if the
-   * storage processes several calls at once and a call costs little beside its items. Default `maxBatch`.
+   * storage processes several calls at once and the cost of a call is small compared with that of its items. Default
+   * `maxBatch`.
    */
   readonly worthwhileBatch?: number
   /** True when several processes can use the same data at once. */
@@ -186,10 +187,10 @@ export type JobChange =
    * cancels as well. Other steps on the job's occurrences also cancel the superseded slots that they read.
    *
    * `setBackTo` sets the watermark back to an earlier instant, after a wrong clock has moved the watermark ahead. No other
-   * change moves it back. Answers `conflict` if the watermark, or the content's next instant, is not after `setBackTo`. The
-   * next instant must also lie after the prune floor; a `prune` may have raised the floor since the sender read the head, and
-   * then the answer is `conflict`. Records of occurrences stay. If a slot with a record comes due a second time, the engine
-   * passes it.
+   * change moves the watermark back. Answers `conflict` if the watermark, or the content's next instant, is not after
+   * `setBackTo`. The next instant must also lie after the prune floor; a `prune` may have raised the floor since the sender
+   * read the head, and then the answer is `conflict`. Records of occurrences stay. If a slot with a record comes due a second
+   * time, the engine passes it.
    */
   | {
       readonly kind: 'replace'
@@ -210,9 +211,9 @@ export type JobChange =
    */
   | { readonly kind: 'pause'; readonly id: JobId; readonly paused: PauseRecord | null }
   /**
-   * Makes the job a tombstone and cancels its waiting occurrences with the reason `deleted`; running occurrences may end. If
-   * more than `cancelLimit` occurrences wait, the answer has `more`, and none of the remaining occurrences ever starts. The
-   * engine repeats the change to cancel the rest; `claim` also cancels remaining occurrences that it reads.
+   * Makes the job a tombstone and cancels its waiting occurrences with the reason `deleted`; running occurrences continue to
+   * their end. If more than `cancelLimit` occurrences wait, the answer has `more`, and none of the remaining occurrences ever
+   * starts. The engine repeats the change to cancel the rest; `claim` also cancels remaining occurrences that it reads.
    */
   | { readonly kind: 'delete'; readonly id: JobId; readonly expectedVersion: number | null }
 
@@ -249,7 +250,7 @@ export interface CreateItemBase extends OccurrenceAddress {
   readonly jobVersion: number
 }
 
-/** Creates a slot of the job: the job's next instant. States the instant that follows. */
+/** Creates a slot of the job: the job's next instant. The item also states the next instant after this slot. */
 export interface CreateSlot extends CreateItemBase {
   readonly kind: 'slot'
   /** The job's next instant after this slot; `null` if the schedule ends with it. */
@@ -364,8 +365,8 @@ export type CreateAnswer =
       readonly state: OccurrenceState
       readonly token: number
       /**
-       * The reason of the state: that of `skipped` and `canceled`; `delayed` for a request that waits for its `dueAt`;
-       * `start_rate` if the start rate of the job allows no start yet.
+       * Why the occurrence is `skipped` or `canceled`, or why it waits: `delayed` for a request before its `dueAt`,
+       * `start_rate` if the start rate of the job allows no start yet. `null` without a reason.
        */
       readonly reason: string | null
       /** Waiting occurrences that this occurrence displaced (`queue_one`, `cancel_running`); they are now `canceled`. */
@@ -394,8 +395,9 @@ export type CreateAnswer =
   | { readonly outcome: 'pruned'; readonly pruneFloor: number }
   | { readonly outcome: 'stale_version'; readonly version: number }
   /**
-   * The job's next instant (slot) or watermark (recovery) differs from that of the item. Or an exclusion is not in the future.
-   * Or the record of a slot exists, and an entry of the recovery is a run for several slots with its id.
+   * For a slot: the job's next instant is not the item's instant. For an exclusion: the slot does not lie after the
+   * watermark. For a recovery: the job's watermark is not the expected one, or an entry that is a run for several slots has
+   * the id of a stored record.
    */
   | { readonly outcome: 'off_schedule'; readonly watermark: number; readonly nextAt: number | null }
   /**
@@ -440,9 +442,9 @@ export interface ClaimAnswer {
    */
   readonly more: boolean
   /**
-   * The next instant after `now` at which a pending occurrence becomes claimable: it becomes due, or the pause of its job ends.
-   * `null` if no occurrence is pending, except of jobs whose pause has no end. `nextDueAt` may also be the earlier instant of
-   * an occurrence that this claim leaves out.
+   * The next instant after `now` at which a pending occurrence becomes claimable: it becomes due, or the pause of its job
+   * ends. `null` if all pending occurrences belong to jobs whose pause has no end, or if none is pending. `nextDueAt` may
+   * also be the earlier instant of an occurrence that this claim leaves out.
    */
   readonly nextDueAt: number | null
 }
@@ -505,7 +507,7 @@ export type SettleChange =
 export type SettleAnswer =
   | {
       readonly outcome: 'ok'
-      /** The occurrence that the finish woke, which is now pending; `null` if it woke none. */
+      /** The occurrence that the finish woke, which is now pending; `null` if the finish woke none. */
       readonly woken: OccurrenceAddress | null
       /** The reason of the occurrence's cancel request; `null` without a request. */
       readonly cancelRequested: string | null
@@ -603,7 +605,8 @@ export interface GetRequest {
 
 /**
  * Counts of live occurrences, by state. A storage updates these sums with each write, so that a read costs the same for any
- * number of occurrences. If such updates would cost too much, the storage counts in another way, which its guide describes.
+ * number of occurrences. If such updates would cost too much, the storage counts in another way, which the documents of its
+ * adapter describe.
  */
 export interface LiveCounts {
   /** Occurrences that wait for a node. */
@@ -741,11 +744,11 @@ export interface PruneAnswer {
 export interface HeartbeatRequest {
   readonly now: number
   /**
-   * The record of the calling node. The storage keeps it if it has no record of this incarnation, or one with a smaller
-   * counter. `null`: the call only reads.
+   * The record of the calling node. The storage writes this record if it has no record of the incarnation, or a record with a
+   * smaller counter. `null`: the call only reads.
    */
   readonly own: NodeRecord | null
-  /** The handlers and definitions of the node, which the storage keeps with `own`. Absent: the stored profile stays. */
+  /** The profile of the node, which the storage keeps with `own`. Absent: the storage keeps the profile that it has. */
   readonly profile?: NodeProfile
   /**
    * Node records to remove with their profiles, if their counters still have the given value. A node whose counter has grown

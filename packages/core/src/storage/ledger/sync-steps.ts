@@ -130,7 +130,7 @@ export class SyncSteps extends SyncWrites implements LedgerSteps {
     const taken: OccurrenceRecord[] = []
     let hasWoken = false
     const tally: ClaimTally = { left: 0, woke: false, resumesAt: Number.POSITIVE_INFINITY }
-    // Read again after occurrences were queued again or canceled: others may be claimed in their place.
+    // Read again after occurrences were queued again or canceled: other occurrences may then be claimed.
     for (;;) {
       const wanted = limit - taken.length + 1
       const due = ledger.due(request, wanted)
