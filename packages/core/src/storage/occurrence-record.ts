@@ -200,7 +200,10 @@ export interface ErrorRecord {
   readonly message: string
   /** The `code` of the thrown error, if it is a string. */
   readonly code?: string
-  /** The stack, shortened. Of the attempts of a task, only the first and the last three have a stack and the members below. */
+  /**
+   * The stack, shortened. Of the attempts of a task, only the first attempt and the last three attempts have a stack and the
+   * members below.
+   */
   readonly stack?: string
   /** The record of the error's `cause`. */
   readonly cause?: ErrorRecord

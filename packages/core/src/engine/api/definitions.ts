@@ -191,7 +191,7 @@ export class Definitions extends ApiPart {
     const realigns = readBoolean(orDefault(options.realign, false), 'realign')
     if (realigns) this.#assertConfirmed()
     const hasChange = Object.keys(change).length > 0
-    // Repeats the read and the write if the job moves on to its next slot between them.
+    // Repeats the read and the write if the job has moved on to its next slot after the read.
     for (;;) {
       const record = await this.#stored(job, storage)
       if (expected !== undefined && record.version !== expected) throw versionConflict(job.job.name, expected, record)

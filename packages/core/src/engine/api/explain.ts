@@ -36,7 +36,7 @@ export interface Explanation {
     | 'pruned'
     /**
      * The slots up to the instant are decided, and a slot at the instant has no record: an earlier schedule did not have the
-     * slot, or a clock was ahead. Also if the job is not in the storage.
+     * slot, or a clock was ahead. This verdict also applies if the job is not in the storage.
      */
     | 'unknown'
   /** An English sentence that explains the verdict. */
