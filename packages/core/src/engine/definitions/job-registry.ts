@@ -240,7 +240,8 @@ export class JobRegistry implements HeldJobs {
 
   /**
    * Returns true if this node need not hold the job that it has just stored. This is so for data jobs that are not due soon,
-   * while the node evicts jobs. The node reads such a job when it comes due. In both cases, `job.registered` is emitted.
+   * while the node evicts jobs. The node reads such a job when it comes due. If the method returns true, it has emitted
+   * `job.registered`.
    */
   leaveStored(job: Job, record: JobRecord, change: RegistrationChange): boolean {
     if (this.isClient || !this.cache.isEvicting || !isData(job) || job.payload !== null) return false

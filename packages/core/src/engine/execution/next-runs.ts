@@ -53,7 +53,7 @@ export class NextOccurrenceTaker {
     return true
   }
 
-  /** Returns whether the answer to a settle in progress may bring an occurrence of this job. */
+  /** Returns whether a settle is in progress that may take the next occurrence of this job for this node. */
   isAwaited(jobId: JobId): boolean {
     return this.#requested.has(jobId)
   }

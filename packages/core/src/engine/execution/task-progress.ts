@@ -412,7 +412,7 @@ export class TaskProgress implements Alarm {
       this.#tellToStop(reason)
       return
     }
-    // The handler of this attempt has not been called, and the node no longer calls it.
+    // The handler of this attempt has not been called, and the node will not call the handler any more.
     agenda.cancelAlarm(this)
     const isEarly = this.#step === 'announced_early' || this.#step === 'stored_early'
     if (isEarly) this.retryDueAt = this.#lastAttempt?.startedAt ?? null

@@ -146,8 +146,8 @@ export class Claimer implements TakenRunner {
     this.#parts.capacity.workLeft(answer.more, answer.claimed.length, answer.claimed.at(-1))
     this.nextDueAt = answer.nextDueAt
     this.#loop.runIn(this.#untilNextPoll(answer.nextDueAt))
-    // If a claim had more permits and still left work, that work waits for an unfinished update to cancel it. A single sweep
-    // leaves this work to the node that runs the update.
+    // If a claim could have taken more occurrences and still left some, an unfinished update has still to cancel them. A
+    // single sweep leaves these occurrences to the node that runs the update.
     const isLeft = answer.more && answer.claimed.length < limit && sweep !== 'once'
     if (isLeft) await nextTurn()
     const goesOn = answer.more && (isLeft || answer.claimed.length > 0)
@@ -195,8 +195,8 @@ export class Claimer implements TakenRunner {
         }),
       )
       for (const record of page.items) {
-        // If its creation started an occurrence, the occurrence has token 1 and an attempt. Its creator handles the lost
-        // answer.
+        // An occurrence that was started by the call that created it has token 1 and an attempt. The code that made this call
+        // handles the lost answer.
         const wasClaimed = record.token > 1 || record.runs.length === 0
         const mine = record.owner?.incarnation === owner.incarnation
         if (!mine || !wasClaimed || known.has(record.id) || this.#parts.pool.knows(record.id)) continue

@@ -9,10 +9,10 @@ import type { ShardAssignment } from '../cluster/shard-assignment.ts'
 
 /** Slots of a job that this node left to nodes of lower ranks. The next check reads whether these nodes launched the slots. */
 interface Passed {
-  /** The first of these slots whose launch is not known. */
+  /** The first slot that this node left to other nodes and whose launch it does not know of. */
   readonly slot: number
   readonly checkAt: number
-  /** The last of these slots. */
+  /** The last slot of the job that this node left to other nodes. */
   last: number
 }
 

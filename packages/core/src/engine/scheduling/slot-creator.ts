@@ -170,12 +170,12 @@ export class SlotCreator {
         else if (answer.state === 'pending') this.#parts.capacity.workStored(handlerKeyOf(job.job))
         return
       case 'exists':
-        // Only a create under the job's current version moves past a slot that was canceled ahead. This node has an older
-        // version, so without the reload it would retry the same slot forever.
+        // A slot that was canceled ahead stays the job's next slot until a node sends a create item with the current version.
+        // This node has an older version, so without the reload it would retry the same slot forever.
         if (answer.nextAt === item.scheduledAt) this.#parts.registry.reload(job)
         else this.#parts.registry.follow(job, item.jobVersion, answer.watermark, answer.nextAt)
-        // The node that launched the slot is alive, and will launch the next slot too. If this node also created that slot, it
-        // would delay all nodes further.
+        // The node that launched the slot is alive, and will launch the next slot too. If this node also tried to create the
+        // next slot, all nodes would be delayed further.
         if (launcher === 'another') {
           if (!job.isOverdue) this.#parts.capacity.peerHasRoom()
           job.isOverdue = false

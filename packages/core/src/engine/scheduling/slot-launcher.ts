@@ -166,7 +166,8 @@ export class SlotLauncher {
   }
 
   /**
-   * Returns the next job whose due slot the launcher does not hold back. `starting`: how many slots of this launch precede it.
+   * Returns the next job whose due slot the launcher does not hold back. `starting`: how many slots of this launch precede
+   * the slot of that job.
    */
   #nextDue(starting: number, now: number): RegisteredJob | undefined {
     for (;;) {

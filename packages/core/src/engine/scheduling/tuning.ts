@@ -4,7 +4,10 @@ import { lookMs } from '../execution/tuning.ts'
  * Milliseconds before its slot at which a job is loaded: two intervals of looks, so that a single failed look delays no slot.
  */
 export const aheadMs: number = 2 * lookMs
-/** One look of this many reads all due jobs. The other looks read jobs that became due since the previous look. */
+/**
+ * Number of looks for due jobs of which one reads all due jobs. The other looks read only jobs that became due since the
+ * previous look.
+ */
 export const looksPerFullLook = 60
 /**
  * Overlap of looks for due jobs and of scans for overdue slots with the previous one, in ms. The overlap covers clock

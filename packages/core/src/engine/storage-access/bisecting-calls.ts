@@ -203,7 +203,10 @@ function anyOf(asked: readonly Asked[]): Pick<Asked, 'assertWanted' | 'failed'> 
   }
 }
 
-/** Returns whether the storage answers a small probe. While the storage does not, a failure tells nothing about an item. */
+/**
+ * Returns whether the storage answers a small probe. While the storage does not answer, the failure of a call tells nothing
+ * about its items.
+ */
 export async function answers(storage: Storage): Promise<boolean> {
   try {
     await storage.listJobs({ limit: 1, cursor: null })

@@ -35,7 +35,7 @@ export interface EngineContext {
   readonly mostQueued: number
   /** Maximum number of items per storage call. */
   readonly maxBatch: number
-  /** If this many ends wait, a further `settle` call leaves while another call is in progress. */
+  /** If this many ends of runs wait to be settled, a further `settle` call leaves while another call is in progress. */
   readonly worthwhileBatch: number
   /** Returns a random number in `[0, 1)`. The clock may supply the number, which makes simulations reproducible. */
   random(): number
