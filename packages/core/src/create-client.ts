@@ -15,7 +15,7 @@ const lists: readonly string[] = ['occurrences', 'failures', 'live', 'jobs']
 type Operation = (...given: readonly unknown[]) => unknown
 
 /**
- * Makes a client, which offers all operations except running jobs. It needs no code of the jobs.
+ * Makes a client, which offers all operations except running jobs. The client needs no code of the jobs.
  *
  * @example
  * const client = createClient({ storage: sqliteStorage({ file: 'jobs.db' }) })
@@ -31,7 +31,7 @@ export function createClient(options: ClientOptions): Client {
   const { operations } = engine
   const client: Client = {
     ...connected(operations, (last) => engine.connect(typeof last === 'object' && last !== null ? last : {})),
-    // A call of `changes` does not connect: its first poll of the storage does.
+    // A call of `changes` does not connect the client; the first poll of the iteration connects it.
     changes: operations.changes,
     // The timeout of `waitFor` covers connecting and waiting.
     waitFor: async (id, given) => operations.waitFor(id, await engine.connectToWait(given)),

@@ -101,7 +101,7 @@ export class JobistemerError extends Error {
   readonly field: string | undefined
   /** The rejected value, with passwords masked. */
   readonly value: unknown
-  /** What the caller can do; `message` ends with it. `undefined` without a remedy. */
+  /** What the caller can do; `message` ends with the remedy. `undefined` without a remedy. */
   readonly remedy: string | undefined
 
   constructor(code: ErrorCode, options: JobistemerErrorOptions) {

@@ -284,8 +284,8 @@ export function readEventName<Name extends SchedulerEventName>(name: Name): Name
 }
 
 /**
- * A listener of an event. If it throws or rejects, the scheduler emits `hook.failed` and continues. It logs the first
- * failure of each event's listeners.
+ * A listener of an event. If a listener throws or rejects, the scheduler emits `hook.failed` and continues. For each event,
+ * the scheduler logs the first failure of a listener.
  */
 export type SchedulerListener<Name extends SchedulerEventName> = (event: SchedulerEvents[Name]) => void
 
@@ -307,7 +307,10 @@ export class EventHub {
     this.#above = above
   }
 
-  /** Adds a listener. The returned function removes it. Adding and removing cost the same for any number of listeners. */
+  /**
+   * Adds a listener. The returned function removes the listener. Adding and removing cost the same for any number of
+   * listeners.
+   */
   on<Name extends SchedulerEventName>(name: Name, listener: SchedulerListener<Name>): () => void {
     const entries = this.#listeners.get(name) ?? new Set()
     const entry = { listener: listener as SchedulerListener<SchedulerEventName> }

@@ -79,7 +79,7 @@ export function missedRangeId(job: JobId, from: InstantInput): OccurrenceId {
   return uuid.occurrence(`${idOf(job, 'job')}:missed:${toInstantText(from)}`)
 }
 
-/** The id of a trigger's occurrence. It always differs from the id of a slot, so that a trigger never replaces a slot. */
+/** The id of a trigger's occurrence. This id always differs from the id of a slot, so that a trigger never replaces a slot. */
 export function triggerOccurrenceId(job: JobId, key: string): OccurrenceId {
   return uuid.occurrence(`${job}:trigger:${key}`)
 }

@@ -175,8 +175,8 @@ export interface JobOperations {
    * Pauses a job on all nodes, until `resume` or until the end that `until` or `for` sets. During the pause no run of the job
    * starts, and the nodes record its slots as skipped. Active runs continue. A slot lies in the pause if its instant does.
    *
-   * Of several pauses the longest wins: a pause without an end replaces one with an end, and a later end replaces an earlier
-   * one. A pause that would not end later changes nothing. For a shorter pause, resume the job first.
+   * Of several pauses the longest wins: a pause without an end replaces a pause with an end, and a later end replaces an
+   * earlier end. A pause that would not end later changes nothing. For a shorter pause, resume the job first.
    * @throws JobistemerError `JOB_NOT_FOUND`, `INVALID_NAME`, `UNKNOWN_OPTION`; `INVALID_INSTANT`, `INVALID_DURATION`;
    *   `INVALID_ARGUMENT` if `until` is not in the future, or is given together with `for`
    */
@@ -240,7 +240,7 @@ export interface JobOperations {
   apply(plan: DefinitionPlan, options?: CallOptions): Promise<void>
   /**
    * Returns the next `count` slots of a job by its present schedule; 1 to 100,000, default 5. The list leaves out slots that
-   * were canceled ahead. It is shorter than `count` if the schedule ends.
+   * were canceled ahead. The list is shorter than `count` if the schedule ends.
    * @throws JobistemerError `JOB_NOT_FOUND`, `INVALID_ARGUMENT`; `UNKNOWN_SCHEDULE_TYPE` when this process cannot revive the
    *   job's schedule
    */
@@ -254,7 +254,7 @@ export interface JobOperations {
   /** Returns the nodes on the storage, sorted by name: living nodes, leaving nodes, and nodes that ended or died recently. */
   nodes(options?: CallOptions): Promise<readonly NodeInfo[]>
   /**
-   * Removes old history and returns how many occurrences it removed. A pruned slot never runs again.
+   * Removes old occurrences and returns the number of removed occurrences. A pruned slot never runs again.
    * @throws JobistemerError `INVALID_DURATION`, `INVALID_ARGUMENT`, `UNKNOWN_OPTION`
    */
   prune(options: PruneOptions): Promise<number>
@@ -306,15 +306,15 @@ export interface JobOperations {
    * Iterates over changes, so that open pages and waiting scripts know what to read again: `for await (const { kind }
    * of client.changes()) …`. A change names the kind of data, not the new values.
    *
-   * The first change is `start`: data that the caller reads after it stays current until a further change. While an
-   * iteration waits, this process polls the storage once per `interval`, and up to four times a second after wake-ups.
-   * A poll takes at most twelve small calls, usually five, whatever the size of the storage. All iterations of one
-   * client share the polls; without a waiting iteration there are none. The iteration merges unread changes, so a slow
-   * reader misses none and delays no other reader.
+   * The first change is `start`: data that the caller reads after this change stays current until a further change. While an
+   * iteration waits, this process polls the storage once per `interval`, and up to four times a second after wake-ups. A poll
+   * takes at most twelve small calls, usually five, whatever the size of the storage. All iterations of one client share the
+   * polls; without a waiting iteration there are none. The iteration merges unread changes, so a slow reader misses none and
+   * delays no other reader.
    *
-   * If the storage fails, the iteration yields `away`, and `back` once the storage answers again. The iteration ends
-   * when the caller leaves it, when the `signal` fires, and when this client is closed or this scheduler shut down. It
-   * also ends, after `away`, if the storage is closed or gone for good (`STORAGE_CLOSED`, `STORAGE_REPLACED`).
+   * If the storage fails, the iteration yields `away`, and `back` once the storage answers again. The iteration ends when the
+   * caller leaves it, when the `signal` fires, and when this client is closed or this scheduler shut down. The iteration also
+   * ends, after `away`, if the storage is closed or gone for good (`STORAGE_CLOSED`, `STORAGE_REPLACED`).
    *
    * A poll compares counts, next slots, running occurrences, the latest failures, definitions and nodes. It does not detect a
    * triggered run that begins and completes on another node between two polls; on DynamoDB this applies to any run. Nor does

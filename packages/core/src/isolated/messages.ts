@@ -57,7 +57,8 @@ export type AskedOfNode = { readonly name: 'sleep'; readonly duration: JsonValue
 
 /**
  * Marks messages of the child's own program, because a handler can send any message through the same channel. A node of an
- * earlier version ignores the mark. It can start this child if the package's files were replaced while the node was running.
+ * earlier version ignores the mark. Such a node can start this child if the package's files were replaced while the node was
+ * running.
  */
 const program = '@jobistemer/core'
 

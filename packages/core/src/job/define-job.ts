@@ -52,7 +52,9 @@ export interface JobOptions extends JobSettingsInput {
   readonly retryPolicy?: RetryPolicyInCode
   /** The tasks of the job, at least one. With `taskExecutionMode: 'sequential'` the tasks run in this order. */
   readonly tasks: readonly AnyTask[]
-  /** Tag of the code that declares the job. With it, `plan` and `apply` find definitions that were removed from that code. */
+  /**
+   * Tag of the code that declares the job. By this tag, `plan` and `apply` find definitions that were removed from that code.
+   */
   readonly owner?: string
   /** Tags to select jobs by: at most 32, each of 1 to 64 characters, without repetition. */
   readonly tags?: readonly string[]
@@ -78,7 +80,10 @@ export interface JobTask {
   readonly overrides: TaskOverrides
   /** The data of the task, as the handler gets them; `undefined` without data. */
   readonly data: JsonValue | undefined
-  /** The handler; `undefined` if `handler` names it. For an isolated task, a stand-in that only a scheduler can run. */
+  /**
+   * The function of the handler; `undefined` if the task names a registered `handler`. For an isolated task, a stand-in that
+   * only a scheduler can run.
+   */
   readonly run: ((context: never) => unknown) | undefined
   /** Decides whether an error is retried; `undefined` to retry each error. The storage does not keep this function. */
   readonly retryIf: RetryPolicyInCode['retryIf']

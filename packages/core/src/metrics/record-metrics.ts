@@ -40,8 +40,8 @@ export function recordMetrics(events: EventHub, metrics: Metrics, now: () => num
     if (isFinal(state)) count('scheduler_job_occurrences_total', { job, status: state })
   })
   events.on('occurrence.started', ({ jobName: job, latenessMs, waitedMs }) => {
-    // If the slot came due after the job's removal, the job was added again, which no event reports. If it came due before,
-    // the slot may only have waited for a permit.
+    // If the slot came due after the job's removal, the job was added again, which no event reports. If the slot came due
+    // before the removal, the slot may only have waited for a permit.
     if (removed.size > 0 && now() - waitedMs > (removed.get(job) ?? Number.POSITIVE_INFINITY)) removed.delete(job)
     measure('scheduler_start_lateness_seconds', { job }, latenessMs)
     if (waitedMs > 0) measure('scheduler_queue_wait_seconds', { job }, waitedMs)

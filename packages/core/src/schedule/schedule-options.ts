@@ -9,8 +9,8 @@ import { dayMs, longestReadable } from '../tuning.ts'
 /** Options that every schedule of Jobistemer accepts. */
 export interface ScheduleOptions {
   /**
-   * IANA time zone in which the schedule is read. Default: the `timezone` of the job that has the schedule, else that of the
-   * scheduler's `defaults`, else `UTC`.
+   * IANA time zone in which the schedule is read. Default: the `timezone` of the job that has the schedule, else the
+   * `timezone` in the scheduler's `defaults`, else `UTC`.
    */
   readonly timezone?: string
   /**

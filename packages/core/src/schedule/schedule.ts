@@ -11,7 +11,7 @@ export type InstantInput = Date | number | string | { toMillis(): number }
  */
 export type SerializedSchedule = JsonObject & { readonly type: string }
 
-/** The window in which a schedule is active, in epoch milliseconds. Both ends belong to it. */
+/** The window in which a schedule is active, in epoch milliseconds. Both ends belong to the window. */
 export interface ScheduleWindow {
   /** First millisecond of the window; `-Infinity` when the schedule has no start. */
   readonly startMs: number

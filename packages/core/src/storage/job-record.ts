@@ -10,13 +10,13 @@ export interface OverlapRule {
   /** What happens to an occurrence that is due while the job is busy. */
   readonly policy: OverlapPolicy
   /**
-   * Maximum number of queued occurrences under `queue`. Beyond it, a slot is skipped with the reason `queue_full`, and a
-   * request is rejected.
+   * Maximum number of queued occurrences under `queue`. If the queue is full, a slot is skipped with the reason `queue_full`,
+   * and a request is rejected.
    */
   readonly maxQueued: number
   /**
-   * Maximum number of active occurrences under `skip`, `queue` and `queue_one`. Absent if it is 1, and under the other
-   * policies.
+   * Maximum number of active occurrences under `skip`, `queue` and `queue_one`. Absent if the maximum is 1, and under the
+   * other policies.
    */
   readonly maxConcurrency?: number
   /**
@@ -56,8 +56,8 @@ export interface PauseRecord {
   /** The actor that the caller named for the pause; `null` if the caller named none. */
   readonly actor: string | null
   /**
-   * Set if a caller resumed the job with an actor or a reason. The record then describes only how the previous pause ended. It
-   * has no effect, because its `until` lies before all slots.
+   * Set if a caller resumed the job with an actor or a reason. The record then describes only how the previous pause ended.
+   * Such a record has no effect, because its `until` lies before all slots.
    */
   readonly lifted?: {
     /** When the caller resumed the job, in epoch milliseconds. */
@@ -90,7 +90,7 @@ export interface JobRecord {
   readonly name: string
   /** Tag of the code that declared the job, so that `plan` and `apply` find removed definitions; `null` without a tag. */
   readonly owner: string | null
-  /** Number of the version in force. Each `replace` increments it. */
+  /** Number of the version in force. Each `replace` increments this number. */
   readonly version: number
   /** Digest of the definition of the version in force. */
   readonly fingerprint: string

@@ -47,7 +47,7 @@ export type FailedState = Extract<FinalState, 'completed_with_errors' | 'failed'
 /** The states of failures. A storage keeps an index of occurrences in these states. */
 export const failedStates: readonly FailedState[] = ['completed_with_errors', 'failed', 'failed_stale']
 
-/** Returns whether a state is that of a failure. */
+/** Returns whether an occurrence in this state is a failure. */
 export function isFailure(state: OccurrenceState): state is FailedState {
   return state === 'failed' || state === 'completed_with_errors' || state === 'failed_stale'
 }
@@ -151,15 +151,15 @@ export interface OccurrenceDetails {
   readonly requestReason?: string
   /** The actor that the caller named for the trigger or replay. */
   readonly requestActor?: string
-  /** The slots that this `missed` record, this compressed run or this replay of one covers. */
+  /** Which slots the occurrence covers. Only for a `missed` record, a compressed run, and a replay of a compressed run. */
   readonly span?: SlotSpan
   /** The backfill to which the run belongs. */
   readonly backfill?: BackfillRecord
   /** The trace context of the call that requested the run; absent if that call was not traced. */
   readonly trace?: TraceContext
   /**
-   * Set by the storage on a damaged row: the part that it cannot read, `details` or `runs`. The node that starts the occurrence
-   * lets it fail with `RECORD_UNREADABLE`, and calls no handler.
+   * Set by the storage on a damaged row: the part that the storage cannot read, `details` or `runs`. The node that starts the
+   * occurrence lets it fail with `RECORD_UNREADABLE`, and calls no handler.
    */
   readonly unreadable?: string
 }
@@ -201,8 +201,8 @@ export interface ErrorRecord {
   /** The `code` of the thrown error, if it is a string. */
   readonly code?: string
   /**
-   * The stack, shortened. Of the attempts of a task, only the first attempt and the last three attempts have a stack and the
-   * members below.
+   * The stack, shortened. Of the attempts of a task, only the first attempt and the last three attempts have a `stack`, a
+   * `cause` and `errors`.
    */
   readonly stack?: string
   /** The record of the error's `cause`. */

@@ -500,8 +500,8 @@ export function standsForSeveral(entry: RecoveryEntry): boolean {
 // -------------------------------------------------------------------------------------------------------------- settle
 
 /**
- * Returns whether token and owner match those of the record. The token alone does not suffice: a storage that has lost
- * acknowledged writes gives the same token a second time, to another incarnation.
+ * Returns whether this owner holds the record: its token and the owner's incarnation are those of the record. The token alone
+ * does not suffice: a storage that has lost acknowledged writes gives the same token a second time, to another incarnation.
  */
 export function isHeldBy(
   record: Pick<OccurrenceRecord, 'token' | 'owner'>,

@@ -15,8 +15,8 @@ import type {
 /**
  * The storage protocol, version 1.
  *
- * - Calls take and answer lists: answers stand in the order of the items. Each item is atomic by itself and never affects its
- *   neighbours; items of one call take effect in their order.
+ * - Calls take and answer lists: answers stand in the order of the items. Each item is atomic by itself, and its failure
+ *   affects no other item. The items of one call take effect in their order.
  * - Expected contention is an answer, never an exception. An exception means that the storage failed; the call may have taken
  *   effect in whole, in part or not at all. The engine can repeat every call; the repetition answers as the first call would
  *   have.
@@ -272,13 +272,13 @@ export interface CreateRequested extends CreateItemBase {
   readonly kind: 'trigger' | 'replay'
   /**
    * Earliest instant at which a claim may take the occurrence. If it is later than `now`, the occurrence is delayed: `runs`
-   * must not start it, and the storage creates it pending with the reason `delayed`, whatever the overlap policy and the other
-   * occurrences of the job, see `isDelayed`.
+   * must not start it, and the storage creates the occurrence as pending with the reason `delayed`, whatever the overlap
+   * policy and the other occurrences of the job, see `isDelayed`.
    */
   readonly dueAt: number
   readonly executionTimeoutMs: number
   readonly details: OccurrenceDetails
-  /** Task runs to start the occurrence with, as for a slot; `null`: it stays pending. */
+  /** Task runs to start the occurrence with, as for a slot; `null`: the occurrence stays pending. */
   readonly runs: readonly TaskRunRecord[] | null
   /**
    * The id of the record if the request is skipped. The id of the request then stays free, and the caller may send the
@@ -286,10 +286,11 @@ export interface CreateRequested extends CreateItemBase {
    */
   readonly skippedId?: OccurrenceId
   /**
-   * A reusable key: at most one occurrence of the job holds it. If the key's last occurrence still blocks it by its scope, see
-   * `blocksKey`, the item answers `exists` with that occurrence. Otherwise it creates a record under its own id, which is new
-   * for each request, with `details.keyId`. In the same atomic step the storage lets the key name that record, unless the
-   * record is `skipped`. A record under `key.id` itself, which a request without a scope created, blocks too.
+   * A reusable key: at most one occurrence of the job holds it. If the key's last occurrence still blocks the key by its
+   * scope, see `blocksKey`, the answer is `exists` with that occurrence. Otherwise the item creates a record under its own
+   * id, which is new for each request, with `details.keyId`. In the same atomic step the storage lets the key name that
+   * record, unless the record is `skipped`. A record under `key.id` itself, which a request without a scope created, blocks
+   * too.
    */
   readonly key?: ReusableKey
 }
@@ -302,7 +303,10 @@ export interface ReusableKey {
   readonly scope: 'waiting' | 'live'
 }
 
-/** Cancels a future slot: the storage creates the slot as `canceled`, and the watermark passes it when its time comes. */
+/**
+ * Cancels a future slot: the storage creates the slot as `canceled`, and the watermark passes the slot when the slot comes
+ * due.
+ */
 export interface CreateExclusion extends CreateItemBase {
   readonly kind: 'exclusion'
   readonly reason: string
@@ -328,9 +332,9 @@ export interface CreateRecovery extends CreateItemBase {
 /** The decision about one missed slot, or about several missed slots that do not run. */
 export type RecoveryEntry =
   /**
-   * The slot runs. The storage creates it pending, or queued behind an active occurrence unless the policy is `allow`. A slot
-   * that has a record keeps the record. If a run that covers several slots (`details.span`) meets a record, the storage rejects
-   * the whole item as `off_schedule`, because the deciding node has not seen the record.
+   * The slot runs. The storage creates its run as pending, or as queued if another occurrence is active and the policy is not
+   * `allow`. A slot that has a record keeps the record. If a run that covers several slots (`details.span`) meets a record,
+   * the storage rejects the whole item as `off_schedule`, because the deciding node has not seen the record.
    */
   | {
       readonly kind: 'run'
@@ -426,10 +430,10 @@ export interface ClaimRequest {
 }
 
 /**
- * The answer to a claim. `claim` leaves out jobs that are paused at `now`, and cancels the occurrences of deleted jobs that it
- * reads. It never starts more occurrences of a job than its overlap rule allows; further occurrences go back to `queued`.
- * `claim` also respects the start rate: of the due occurrences beyond the rate, the first stays pending until the next allowed
- * start, and further occurrences go back to `queued`. Each start wakes the next occurrence.
+ * The answer to a claim. `claim` leaves out jobs that are paused at `now`, and cancels the occurrences of deleted jobs that
+ * it reads. A claim never starts more occurrences of a job than the job's overlap rule allows; further occurrences go back to
+ * `queued`. `claim` also respects the start rate: of the due occurrences beyond the rate, the first stays pending until the
+ * next allowed start, and further occurrences go back to `queued`. Each start wakes the next occurrence.
  */
 export interface ClaimAnswer {
   /** The claimed occurrences, now running for the owner, with their `runs`; least `orderAt` first, ties by id. */
@@ -477,9 +481,9 @@ export interface SettleItem extends OccurrenceAddress {
    */
   readonly sequence: number
   /**
-   * Highest stored sequence under which the item takes effect; above it, the item is `lost`. An owner sets this after it has
-   * written a later sequence in a transaction and does not know whether the transaction was committed. Only for a storage with
-   * `within`.
+   * Highest stored sequence under which the item takes effect; above it, the item is `lost`. An owner sets `upToSequence`
+   * after it has written a later sequence in a transaction and does not know whether the transaction was committed. Only for
+   * a storage with `within`.
    */
   readonly upToSequence?: number
   /** All task runs of the occurrence so far. They replace the stored runs. */
@@ -558,7 +562,7 @@ export interface ReapRequest {
   readonly items: readonly ReapItem[]
 }
 
-/** An item of `reap`. It takes effect if token, sequence and owner still match the record. */
+/** An item of `reap`. The item takes effect if its token, sequence and owner still match the record. */
 export interface ReapItem extends OccurrenceAddress {
   readonly token: number
   /** The owner from which to take the occurrence, as for {@link SettleItem}. */
@@ -593,7 +597,7 @@ export interface GetRequest {
   readonly versions?: readonly { readonly jobId: JobId; readonly version: number }[]
   /** Ids of the occurrences to read, with their runs. */
   readonly occurrences?: readonly OccurrenceId[]
-  /** Jobs whose live occurrences to count; `all` counts those of all jobs together. */
+  /** Jobs whose live occurrences to count; `all` counts the live occurrences of all jobs together. */
   readonly counts?: readonly (JobId | 'all')[]
   /**
    * Ids of the jobs whose latest finished run to read: the final occurrence with a token above 0 that has the greatest

@@ -59,8 +59,9 @@ interface VirtualTimer {
  * Makes a clock for tests. Its time begins at `start`.
  *
  * Time passes only when no work is left at the present instant. The clock waits for storage calls, however long they take in
- * real time. It also waits for handlers and hooks, unless they wait for this clock (`context.sleep`, `clock.sleep`) or exceed
- * the `patience`. Beyond the patience, the clock assumes that a handler hangs or waits for virtual time, such as its timeout.
+ * real time. The clock also waits for handlers and hooks, unless they wait for this clock (`context.sleep`, `clock.sleep`) or
+ * exceed the `patience`. Beyond the patience, the clock assumes that a handler hangs or waits for virtual time, such as its
+ * timeout.
  *
  * @example
  * const clock = virtualClock('2026-01-01T00:00:00Z')

@@ -488,7 +488,7 @@ export class JobRegistry implements HeldJobs {
     const slot = job.isUnscheduled ? null : nextAt
     this.#engine.agenda.setSlot(job, slot)
     if (slot === null) job.at = Number.POSITIVE_INFINITY
-    // While the time is in doubt, this check is postponed: `lookForAhead` makes it after the confirmation.
+    // While the time is in doubt, this check is postponed: `lookForAhead` makes the check after the confirmation.
     if (!this.#engine.isTimeInDoubt) this.#lookWhetherAhead(job, nextAt, now)
   }
 

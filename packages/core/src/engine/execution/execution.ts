@@ -537,9 +537,9 @@ export class Execution implements Settling, Alarm, PermitHolder, TaskOwner {
   }
 
   /**
-   * Called when the storage rejected a settle item, so that the execution sends less data. It first drops the kept logs. If the
-   * storage also rejects the item without logs, the occurrence fails with the reason `storage_refused`. If the storage also
-   * rejects this failure, the reaper has to release the occurrence.
+   * Called when the storage rejected a settle item, so that the execution sends less data. The execution first drops the kept
+   * logs. If the storage also rejects the item without logs, the occurrence fails with the reason `storage_refused`. If the
+   * storage also rejects this failure, the reaper has to release the occurrence.
    */
   refused(error: unknown): void {
     this.#endTaking(null)

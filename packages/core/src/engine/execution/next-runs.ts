@@ -42,7 +42,7 @@ export class NextOccurrenceTaker {
   }
 
   /**
-   * Returns whether an end of this job takes the next occurrence. If it does, this method reserves a permit for that
+   * Returns whether an end of this job takes the next occurrence. If true, this method has reserved a permit for that
    * occurrence, and the caller has to call {@link answered} exactly once.
    */
   mayTake(jobId: JobId): boolean {

@@ -17,8 +17,8 @@ import { longestDelayMs, lookMs } from '../execution/tuning.ts'
 import type { JobRecord } from '../../storage/job-record.ts'
 
 /**
- * How a claim sweeps the storage. `to the end`: repeats the sweep until it has finished an update that another node may have
- * left unfinished.
+ * How a claim sweeps the storage. `to the end`: the claimer repeats the sweep until an update that another node may have left
+ * unfinished is finished.
  */
 type Sweep = 'none' | 'once' | 'to the end'
 
@@ -195,8 +195,8 @@ export class Claimer implements TakenRunner {
         }),
       )
       for (const record of page.items) {
-        // An occurrence that was started by the call that created it has token 1 and an attempt. The code that made this call
-        // handles the lost answer.
+        // An occurrence that was created and started by the same call has token 1 and an attempt. The code that made this
+        // call handles the lost answer.
         const wasClaimed = record.token > 1 || record.runs.length === 0
         const mine = record.owner?.incarnation === owner.incarnation
         if (!mine || !wasClaimed || known.has(record.id) || this.#parts.pool.knows(record.id)) continue

@@ -34,7 +34,7 @@ export interface RecordedAhead {
 /** Slots that no node created in time, with the strategy for them. */
 export interface MissedSlots {
   readonly series: SlotSeries
-  /** The first missed slot. It counts as missed even if the series does not contain its instant. */
+  /** The first missed slot. This slot counts as missed even if the series does not contain its instant. */
   readonly first: number
   /** The last instant at which a slot may count as missed, in epoch ms. */
   readonly until: number
@@ -79,8 +79,8 @@ export async function decideMissedSlots(options: MissedSlots): Promise<RecoveryD
 }
 
 /**
- * Decides on one run that covers all slots without a record and runs at the last of them. A slot with a record before or after
- * the span of the run gets a `missed` entry.
+ * Decides on one run, at the last slot without a record, that covers all slots without a record. A slot with a record before
+ * or after the span of the run gets a `missed` entry.
  */
 async function decideCompressed(options: MissedSlots): Promise<RecoveryDecision> {
   const { first, until, turns } = options

@@ -72,7 +72,7 @@ export class OverdueTakeover {
   /** Whether this node has left slots to peers since it last was the only node. */
   #hasLeft = false
   /**
-   * If this node is now the only node, and has left slots to peers before, it keeps scanning. It stops after a scan has passed
+   * If this node is now the only node, and has left slots to peers before, this node keeps scanning until a scan has passed
    * this instant, in epoch ms.
    */
   #owedUpTo = Number.NEGATIVE_INFINITY
@@ -86,7 +86,7 @@ export class OverdueTakeover {
    * scan.
    */
   #rest: Scan | null = null
-  /** Whether the last scan has not reached its end. It continues when its slots are launched. */
+  /** Whether the last scan has not reached its end. The scan continues when its slots are launched. */
   #goesOn = false
   /** Jobs whose overdue slots the current scan has put on the agenda, and whose launches have no answer yet. */
   readonly #taken = new Set<RegisteredJob>()
@@ -167,8 +167,7 @@ export class OverdueTakeover {
   }
 
   /**
-   * Whether this node launches its own slots late. If it does, overdue slots of other nodes do not show that these nodes are
-   * dead.
+   * Whether this node launches its own slots late. If so, overdue slots of other nodes do not show that these nodes are dead.
    */
   get isBehind(): boolean {
     return this.#engine.clock.monotonic() - this.#lateAt < this.#parts.standbyMs * reserveFactor

@@ -322,7 +322,8 @@ export class Recovery {
         return
       case 'exists':
       case 'off_schedule':
-        // Another node has recovered these slots, so that node is alive. It will also launch the next slot, even if late.
+        // Another node has recovered these slots, so that node is alive. The other node will also launch the next slot, even
+        // if late.
         this.#parts.registry.follow(job, item.jobVersion, answer.watermark, answer.nextAt)
         job.isOverdue = false
         return

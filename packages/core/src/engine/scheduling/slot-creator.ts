@@ -246,7 +246,7 @@ export function notifyDisplaced(
 /**
  * Reads an occurrence that this incarnation has created and started, if the answer to the create was lost. Such a record has
  * token 1, sequence 0 and task runs, and this node still has to run it. Returns `null` for every other record. A claimed
- * occurrence has no task runs at first, and the claimer receives it with the answer to its claim.
+ * occurrence has no task runs at first, and the claimer receives that occurrence with the answer to its claim.
  */
 export async function findUnacknowledgedStart(
   { owner, storage }: EngineContext,

@@ -53,7 +53,8 @@ interface BisectingContext extends FailureReporter {
  *   list at once, and rejects each item that gets such an error alone.
  * - Another error may come from an item or from the storage. The class halves from the third attempt, and retries each item
  *   that fails alone in the background. The class rejects such an item only if the storage accepts other calls meanwhile.
- * - After an error in `outages`, it never halves: {@link RetryingStorage} repeats all items without an answer.
+ * - After an error in `outages`, the class never halves the list: {@link RetryingStorage} repeats all items without an
+ *   answer.
  */
 export class BisectingCalls {
   readonly #engine: BisectingContext
@@ -66,8 +67,8 @@ export class BisectingCalls {
 
   /**
    * Sends the items and retries until each item has an answer or is passed to `later`. Returns `undefined` for an item that
-   * `later` receives: the storage rejects it, or it failed alone and is retried in the background. With `asked`, also returns
-   * `undefined` for an item whose caller gives up; that item is not resent.
+   * `later` receives: an item that the storage rejects, or that failed alone and is retried in the background. With `asked`,
+   * also returns `undefined` for an item whose caller gives up; that item is not resent.
    */
   async send<Item, Answer>(
     operation: string,

@@ -53,8 +53,8 @@ export interface EngineContext {
    */
   readonly isHeldBack: boolean
   /**
-   * Returns the ms until the next poll or heartbeat. Usually this is `intervalMs`. While this node rests because no other node
-   * exists, it is at least one day, because wake-ups of the storage replace polls.
+   * Returns the ms until the next poll or heartbeat. Usually this is `intervalMs`. While this node rests because no other
+   * node exists, the result is at least one day, because wake-ups of the storage replace polls.
    */
   untilNextLook(intervalMs: number): number
   /** Records that a handler or the schedule of this job has blocked the event loop for `forMs`. */

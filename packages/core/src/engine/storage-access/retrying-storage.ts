@@ -206,8 +206,9 @@ export class RetryingStorage implements StorageCalls {
   }
 
   /**
-   * Makes one attempt of a call that its caller repeats itself. Reports an error like {@link repeated}, and throws it. After a
-   * failure, the caller must repeat until a call succeeds: until then, {@link StorageOutage} counts the call as failed.
+   * Makes one attempt of a call that its caller repeats itself. Reports an error of the call, as {@link repeated} does, and
+   * throws that error. After a failure, the caller must repeat until a call succeeds: until then, {@link StorageOutage}
+   * counts the call as failed.
    *
    * @throws EngineStopped, and the error of the storage
    */
@@ -279,9 +280,9 @@ export interface RecentOutage {
 }
 
 /**
- * Logs the start of an outage, one line per minute during it, and its end. An outage begins with the first failed call. It ends
- * when the storage answers a call while no failed call is being retried. If the caller of a failed call gives up, that call no
- * longer delays the end, but only an answer ends the outage.
+ * Logs the start of an outage, one line per minute during it, and its end. An outage begins with the first failed call. The
+ * outage ends when the storage answers a call while no failed call is being retried. If the caller of a failed call gives up,
+ * that call no longer delays the end, but only an answer ends the outage.
  */
 export class StorageOutage {
   readonly #clock: Clock

@@ -80,7 +80,10 @@ export function takeNext(context: StepContext, job: JobLedger, owner: Owner): Ne
   return { woken: wakeOne(context, job), taken }
 }
 
-/** Works as {@link wakeNext}, but cancels no superseded slot: if the first queued occurrence is superseded, it wakes none. */
+/**
+ * Works as {@link wakeNext}, but cancels no superseded slot: if the first queued occurrence is superseded, the function wakes
+ * none.
+ */
 export function wakeFirst(context: StepContext, job: JobLedger): OccurrenceAddress | null {
   const first = wakeOne(context, job)
   // Under a start rate, each start wakes the next occurrence, so one woken occurrence suffices.
