@@ -194,7 +194,7 @@ export interface RetryPolicy {
   readonly backoffFactor: number
   /** Maximum milliseconds between two attempts. */
   readonly maxIntervalMs: number
-  /** Random share by which each interval is shortened at most, 0 to 1. */
+  /** Maximum share of each interval that the jitter cuts off at random, 0 to 1. */
   readonly jitter: number
 }
 

@@ -500,7 +500,7 @@ export function standsForSeveral(entry: RecoveryEntry): boolean {
 // -------------------------------------------------------------------------------------------------------------- settle
 
 /**
- * Returns whether this owner holds the record: its token and the owner's incarnation are those of the record. The token alone
+ * Returns whether the record has this token and, if an owner is given, belongs to that owner's incarnation. The token alone
  * does not suffice: a storage that has lost acknowledged writes gives the same token a second time, to another incarnation.
  */
 export function isHeldBy(
