@@ -56,7 +56,8 @@ export interface SchedulerEvents {
   /**
    * This node runs a job by a stored definition that differs from the node's own definition. Emitted once for each version.
    * `lower_release`: a build of a higher release has stored the definition. `updated`: `update` or `apply` has changed this
-   * node's definition. `newer_build`: a living node has the definition, which has replaced this node's own definition.
+   * node's definition. `newer_build`: the stored definition has replaced this node's own definition, and a living node has
+   * the stored definition.
    */
   'job.followed': {
     readonly jobId: JobId
@@ -148,8 +149,8 @@ export interface SchedulerEvents {
   }
   /**
    * This node canceled a waiting occurrence, or a running occurrence by force. An update or removal of the job also cancels
-   * waiting occurrences. A running occurrence that stops emits `occurrence.finished` instead. After a cancel by force, a living
-   * owner emits `occurrence.finished` too.
+   * waiting occurrences. If a running occurrence stops after a request to cancel it, its owner emits `occurrence.finished`
+   * instead. After a cancel by force, a living owner emits `occurrence.finished` too.
    */
   'occurrence.canceled': OccurrenceEvent & { readonly reason: OccurrenceReason }
   /** The storage has acknowledged the attempt, and this node calls the handler. */
@@ -319,8 +320,8 @@ export class EventHub {
   }
 
   /**
-   * Returns whether the event has listeners. Callers ask before they build an event, so that events without listeners cost
-   * nothing.
+   * Returns whether the event has listeners. Callers call `hears` before they build an event, so that events without
+   * listeners cost nothing.
    */
   hears(name: SchedulerEventName): boolean {
     return (this.#listeners.get(name)?.size ?? 0) > 0 || this.#above?.hears(name) === true

@@ -7,8 +7,8 @@ import type { RunDueOptions, RunDueReport } from './run-due.ts'
 export interface ShutdownOptions {
   /**
    * How long runs may continue before their signals fire. Default: the scheduler's `gracePeriod`, 20 s. Container platforms
-   * give 30 s: the default leaves room for the abort grace period, 2 s to kill children and 2 s to end the node's record. While
-   * the storage does not answer, the whole shutdown ends 3 s before the grace period does.
+   * give 30 s: the default leaves room for the abort grace period, 2 s to kill children and 2 s to end the node's record.
+   * While the storage does not answer, the whole shutdown ends 3 s before the end of the grace period.
    */
   readonly gracePeriod?: DurationInput
   /**
@@ -20,7 +20,7 @@ export interface ShutdownOptions {
 
 /**
  * One node, which runs the jobs of a storage together with all other nodes on the same storage. A scheduler that is never
- * started can still read: `isRunning` and `occurrences` only ask the storage.
+ * started can still read: `isRunning` and `occurrences` only read the storage.
  *
  * Every other call rejects with `SCHEDULER_STATE` while the scheduler is not running. If the storage fails, a call rejects with
  * the storage's own error, a `STORAGE_…` code. If the storage does not answer, a call rejects with `STORAGE_TIMEOUT` after the

@@ -84,7 +84,8 @@ export function readBoolean(value: unknown, field: string): boolean {
 }
 
 /**
- * Checks that a value is a name: 1 to 255 characters of well-formed Unicode. `remedy` tells the caller what to give.
+ * Checks that a value is a name: 1 to 255 characters of well-formed Unicode. `remedy`: the sentence of the error that says
+ * which value to give.
  * @throws JobistemerError `INVALID_NAME`
  */
 export function readName(

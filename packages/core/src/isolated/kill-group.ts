@@ -10,7 +10,9 @@ export function killGroup(pid: number): void {
   }
 }
 
-/** Ends this process at once, with all processes that it has started. Called after their node has ended. */
+/**
+ * Ends this process at once, with all processes that it has started. Called after the node that uses this process has ended.
+ */
 export function endGroup(): void {
   killGroup(process.pid)
 }

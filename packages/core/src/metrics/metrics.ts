@@ -1,8 +1,8 @@
 /** Labels of each counter, by the counter's name. */
 export interface CounterLabels {
   /**
-   * Ended attempts, by state. The node on which a run ends counts the run's `succeeded` attempts at that end. The node that
-   * takes over a run counts its `lost` attempts.
+   * Ended attempts, by state. A `succeeded` attempt counts when its run ends, on the node on which the run ends. A `lost`
+   * attempt counts on the node that takes over its run.
    */
   readonly scheduler_task_attempts_total: { readonly job: string; readonly task: string; readonly status: string }
   /** Occurrences that reached a final state on this node, by that state. */

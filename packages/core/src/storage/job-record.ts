@@ -7,7 +7,7 @@ export type OverlapPolicy = 'skip' | 'queue' | 'queue_one' | 'allow' | 'cancel_r
 
 /** The overlap rule of a job, in the form that the storage applies inside its atomic steps. */
 export interface OverlapRule {
-  /** What happens to an occurrence that is due while the job is busy. */
+  /** What happens to an occurrence that is due while earlier occurrences of the job are active. */
   readonly policy: OverlapPolicy
   /**
    * Maximum number of queued occurrences under `queue`. If the queue is full, a slot is skipped with the reason `queue_full`,

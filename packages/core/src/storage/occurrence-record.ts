@@ -78,11 +78,11 @@ export interface Owner {
 
 /** The slots that a record covers. */
 export interface SlotSpan {
-  /** First slot, epoch milliseconds, inclusive. */
+  /** First slot that the record covers, in epoch milliseconds. */
   readonly from: number
-  /** Last slot, epoch milliseconds, inclusive. */
+  /** Last slot that the record covers, in epoch milliseconds. */
   readonly to: number
-  /** Number of covered slots. */
+  /** Number of slots that the record covers. */
   readonly count: number
 }
 
@@ -92,7 +92,7 @@ export interface BackfillRecord {
   readonly slot: number
   /** Start of the backfill's span, epoch milliseconds, inclusive. */
   readonly from: number
-  /** The end of the span, epoch milliseconds, exclusive. */
+  /** End of the backfill's span, epoch milliseconds, exclusive. */
   readonly to: number
   /** Which slots the backfill runs. */
   readonly which: 'all' | 'missed' | 'failed' | 'missed_and_failed'

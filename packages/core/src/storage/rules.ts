@@ -210,8 +210,8 @@ function isOnSchedule(item: CreateItem, head: HeadState): boolean {
 }
 
 /**
- * Returns whether a slot item whose record exists moves the job past its slot: the slot was canceled ahead, or its creation did
- * not finish. An item of an older version does not move the job, because the item's next instant may be wrong.
+ * Returns whether a slot item moves the job past the slot although the slot has a record: the slot was canceled ahead, or its
+ * creation did not finish. An item of an older version does not move the job, because the item's next instant may be wrong.
  */
 export function passesSlot(item: CreateItem, head: HeadState): item is CreateSlot {
   return (

@@ -190,7 +190,7 @@ export type JobChange =
    * change moves the watermark back. Answers `conflict` if the watermark, or the content's next instant, is not after
    * `setBackTo`. The next instant must also lie after the prune floor; a `prune` may have raised the floor since the sender
    * read the head, and then the answer is `conflict`. Records of occurrences stay. If a slot with a record comes due a second
-   * time, the engine passes it.
+   * time, the engine moves on to the next slot.
    */
   | {
       readonly kind: 'replace'
@@ -213,7 +213,8 @@ export type JobChange =
   /**
    * Makes the job a tombstone and cancels its waiting occurrences with the reason `deleted`; running occurrences continue to
    * their end. If more than `cancelLimit` occurrences wait, the answer has `more`, and none of the remaining occurrences ever
-   * starts. The engine repeats the change to cancel the rest; `claim` also cancels remaining occurrences that it reads.
+   * starts. The engine repeats the change to cancel the remaining occurrences; `claim` also cancels remaining occurrences
+   * that it reads.
    */
   | { readonly kind: 'delete'; readonly id: JobId; readonly expectedVersion: number | null }
 
@@ -333,8 +334,8 @@ export interface CreateRecovery extends CreateItemBase {
 export type RecoveryEntry =
   /**
    * The slot runs. The storage creates its run as pending, or as queued if another occurrence is active and the policy is not
-   * `allow`. A slot that has a record keeps the record. If a run that covers several slots (`details.span`) meets a record,
-   * the storage rejects the whole item as `off_schedule`, because the deciding node has not seen the record.
+   * `allow`. A slot that has a record keeps the record. If the run covers several slots (`details.span`) and a record with
+   * its id exists, the storage rejects the whole item as `off_schedule`, because the deciding node has not seen the record.
    */
   | {
       readonly kind: 'run'
@@ -693,9 +694,9 @@ export type OccurrenceQuery =
   | (PageRequest & {
       readonly kind: 'live'
       readonly state: 'pending' | 'queued' | 'running'
-      /** Only running occurrences that this node owns. */
+      /** Name of a node. Reads only running occurrences that belong to this node. */
       readonly node?: string
-      /** Only running occurrences with a deadline at or before this instant. */
+      /** Reads only running occurrences whose deadline lies at or before this instant. */
       readonly deadlineBefore?: number
       readonly runs: boolean
     })

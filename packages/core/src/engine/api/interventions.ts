@@ -106,7 +106,7 @@ function readEnd({ until, for: length }: PauseOptions, now: number): number | nu
   )
 }
 
-/** Validates a selection of jobs. @throws JobistemerError `INVALID_ARGUMENT` for a selection without a tag and an owner */
+/** Validates a selection of jobs. @throws JobistemerError `INVALID_ARGUMENT` for a selection with neither a tag nor an owner */
 export function readSelection(selection: JobSelection): JobSelection {
   readObject(selection, 'filter', ['tag', 'owner'])
   if (selection.tag !== undefined || selection.owner !== undefined) return selection

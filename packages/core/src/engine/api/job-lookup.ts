@@ -40,7 +40,9 @@ export class JobLookup {
     this.#reads.stop()
   }
 
-  /** Returns the heads of jobs. Callers of one batch share the read of a head. A failed read rejects the whole call. */
+  /**
+   * Returns the heads of jobs. Callers of one batch share the read of a head. If the read of one head fails, `heads` rejects.
+   */
   heads(ids: readonly JobId[], asked: CallerContext): Promise<readonly (JobRecord | null)[]> {
     const read = (id: JobId) =>
       this.#reads

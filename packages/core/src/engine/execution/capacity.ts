@@ -431,7 +431,7 @@ export class HandlerLatency {
  */
 export class FairTurns {
   readonly #clock: Pick<Clock, 'monotonic'>
-  /** Number of runs that this node has begun in this round, by handler key. */
+  /** Number of runs that this node has begun in the present round of turns, by handler key. */
   #begun = new Map<string, number>()
   #hasBegunLow = false
   /** Handler keys of the jobs that had their turn in the last round; `null`: unknown. */

@@ -106,8 +106,8 @@ export class Execution implements Settling, Alarm, PermitHolder, TaskOwner {
   #worksSince: number | null = null
   readonly #isFresh: boolean
   /**
-   * If the execution only waits for retries beyond this monotonic instant, it releases the occurrence. A shutdown sets the end
-   * of its grace period, `runDue` the end of its budget. `null`: no limit.
+   * If the execution only waits for retries beyond this monotonic instant, it releases the occurrence. A shutdown sets this
+   * member to the end of its grace period, and a call of `runDue` to the end of its budget. `null`: no limit.
    */
   #drainsUntil: number | null
   #phase: StateOf<typeof executionTransitions> = 'open'

@@ -40,7 +40,7 @@ export interface MissedSlots {
   readonly until: number
   readonly now: number
   readonly strategy: RecoveryStrategy
-  /** Maximum number of runs of one decision. */
+  /** Maximum number of runs that one recovery decision contains. */
   readonly limit: number
   readonly recorded: RecordedAhead
   /** Called after each slot, so that counting yields to the event loop. A rejection ends the decision. */
@@ -163,7 +163,7 @@ function* latestFirst({ series, first, until }: SlotStretch, notBefore: number):
   }
 }
 
-/** Returns the first missed slot at or after `notBefore`; `null`: no missed slot lies there. */
+/** Returns the first missed slot at or after `notBefore`; `null`: no such slot exists. */
 function firstNotBefore({ series, first, until }: SlotStretch, notBefore: number): number | null {
   const slot = first >= notBefore ? first : series.nextMs(notBefore - 1)
   return slot !== null && slot <= until ? slot : null

@@ -315,7 +315,8 @@ export class OverdueTakeover {
   #takeOn(record: JobRecord, isOwn: boolean): void {
     this.#moveOn(record)
     const job = this.#parts.registry.get(record.id)
-    // Slots of this node's own shards tell nothing about peers, and a job without a slot on the agenda gets no answer.
+    // Slots of this node's own shards do not show whether peers are slow. A job without a slot on the agenda is not launched,
+    // so no answer would follow.
     if (!isOwn && job?.isOverdue && (job.inFlight !== 'no' || job.heapIndex >= 0)) this.#taken.add(job)
   }
 

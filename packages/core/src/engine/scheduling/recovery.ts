@@ -22,9 +22,9 @@ import { fewSlots, recoveryStep } from './tuning.ts'
 const noDetails: OccurrenceDetails = Object.freeze({})
 
 /**
- * A snapshot of a late job from the moment when the launcher found the job late. The recovery decision uses this snapshot only,
- * because users and peers may change the job meanwhile. Under a newer watermark or version, the storage would apply the
- * decision to later slots.
+ * A snapshot of a late job from the moment when the launcher found the job late. The recovery decision uses this snapshot
+ * only, because users and peers may change the job meanwhile. If the decision carried a newer watermark or version, the
+ * storage would apply the decision to later slots.
  */
 export interface LateSlot {
   readonly job: RegisteredJob
@@ -192,7 +192,7 @@ export class Recovery {
         turns,
       })
       const item = this.#itemFor(late, decision)
-      // One more step, so that `turns` also reports a slow `nextMs` of the item.
+      // Calls `stepped` once more, so that `turns` also notices if the schedule was slow while the item was made.
       await turns.stepped()
       const batcher = decision.toRun > fewSlots ? this.#large : this.#small
       batcher.add({ pending, decision, item })

@@ -39,7 +39,7 @@ interface SlotCreatorParts {
   readonly overdue: Pick<OverdueTakeover, 'answered' | 'isBehind'>
 }
 
-/** Creates the occurrences of due slots. If this node has a permit, the same storage call also starts the occurrence. */
+/** Creates the occurrences of due slots. If this node has a free permit, the same storage call also starts the occurrence. */
 export class SlotCreator {
   readonly #engine: EngineContext
   readonly #parts: SlotCreatorParts

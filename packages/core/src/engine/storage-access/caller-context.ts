@@ -104,7 +104,10 @@ export class CallerContext implements Asked, StorageCalls {
     return new Wait(this, refuse, answering)
   }
 
-  /** Records that the caller gives up. Returns the refusal that counts, which is the first. */
+  /**
+   * Records that the caller gives up with this error. Returns the error that the caller receives: the first one that was
+   * recorded.
+   */
   refuse(refusal: JobistemerError): JobistemerError {
     this.refusal ??= refusal
     return this.refusal

@@ -34,7 +34,7 @@ export const movedOn: unique symbol = Symbol('moved on')
 export interface Asked {
   /** The error that the caller received after its timeout or abort; `null`: the caller still waits. */
   readonly refusal: JobistemerError | null
-  /** Throws the caller's refusal if the caller has given up. */
+  /** If the caller has given up, throws the error that the caller received. */
   assertWanted(): void
   /** Called when a storage call for this caller has failed with this error, and will be retried. */
   failed(error: unknown): void

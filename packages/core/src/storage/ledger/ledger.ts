@@ -223,16 +223,16 @@ export interface AsyncLedger extends LedgerBase {
   run(step: LedgerStep): Promise<void>
 
   /**
-   * An optional fast path before the step. This fast path settles one occurrence without a read, under a condition that is
-   * equivalent to the rules. Returns `null`, without a change, if the rules must decide.
+   * An optional fast path that core tries before it runs the step. This fast path settles one occurrence without a read,
+   * under a condition that is equivalent to the rules. Returns `null`, without a change, if the rules must decide.
    */
   quickSettle?(item: SettleItem, now: number): Promise<SettleAnswer | null>
 
   /**
-   * Optional fast paths for whole calls, before the steps. These fast paths carry out ordinary items (slots that start, ends
-   * that wake no occurrence) without a read, under conditions that are equivalent to the rules. Each item belongs to a
-   * different job. The answers have the order of the items: `null`, without a change, for each item that the rules must
-   * decide.
+   * Optional fast paths that core tries for a whole call before it runs the steps. These fast paths carry out ordinary items
+   * (slots that start, ends that wake no occurrence) without a read, under conditions that are equivalent to the rules. Each
+   * item belongs to a different job. The answers have the order of the items: `null`, without a change, for each item that
+   * the rules must decide.
    */
   quickCreates?(
     items: readonly CreateItem[],
