@@ -22,8 +22,8 @@ export interface Clock {
    */
   setTimer(delayMs: number, callback: () => void, options?: { readonly unref?: boolean }): Timer
   /**
-   * The engine passes the promise of each storage call, and of work that takes several turns of the event loop. A virtual clock
-   * waits for the promise before it moves. The real clock lacks this method.
+   * The engine calls `track` with the promise of each storage call, and of work that takes several turns of the event loop. A
+   * virtual clock waits for the promise before it moves. The real clock lacks this method.
    */
   track?(promise: Promise<unknown>): void
   /**

@@ -49,7 +49,7 @@ export interface SchedulerEvents {
     readonly jobId: JobId
     readonly jobName: string
     readonly version: number
-    /** `followed`: the storage has another definition of the job, which this node runs. */
+    /** `followed`: the storage has another definition of the job, and this node runs the job by that definition. */
     readonly change: 'created' | 'updated' | 'unchanged' | 'followed'
     readonly nextAt: Date | null
   }

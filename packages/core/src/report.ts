@@ -49,7 +49,7 @@ export interface TaskReport {
   readonly name: string
   readonly state: TaskRunState
   readonly reason: TaskReason | null
-  /** Milliseconds from the start of the first attempt to the end of the last; `null` if the task never started. */
+  /** Milliseconds from the start of the first attempt to the end of the last attempt; `null` if the task never started. */
   readonly durationMs: number | null
   /** The result of the task's handler after its JSON round trip; `undefined` unless the task completed. */
   readonly result: JsonValue | undefined

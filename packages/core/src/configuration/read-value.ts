@@ -123,7 +123,7 @@ export function readTags(value: readonly string[], field: string): readonly stri
 
 /** Checks that a value is a tag. @throws JobistemerError `INVALID_NAME` */
 export function readTag(value: unknown, field: string): string {
-  // `readName` rejects a tag that is too long, and its message tells the length.
+  // `readName` rejects a tag that is too long, with a message that states the length of the tag.
   return readName(value, field, 'Give a string of 1 to 64 characters.', 64)
 }
 

@@ -86,8 +86,8 @@ export function priorityOf({ definition }: { readonly definition: JsonObject }):
 }
 
 /**
- * Returns by how many milliseconds the priority of a stored job moves its due slots to the front of the order of waiting
- * occurrences. Negative for a priority below 0.
+ * Returns how many milliseconds earlier the due slots of a stored job count in the order of waiting occurrences, because of
+ * the job's priority. Negative for a priority below 0.
  */
 export function forwardMsOf(head: { readonly definition: JsonObject }): number {
   return priorityOf(head) * priorityStepMs

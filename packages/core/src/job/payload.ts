@@ -21,7 +21,7 @@ export function readPayloadSchema<Input>(schema: PayloadSchema<Input>, field: st
   )
 }
 
-/** Where the data come from, for messages. */
+/** Names the data in the messages of errors. */
 interface PayloadPlace {
   readonly jobName: string
   /** The argument that holds the data: `data`, `items[3].data`. */

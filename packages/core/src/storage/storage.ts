@@ -346,7 +346,8 @@ export type RecoveryEntry =
     }
   /**
    * The slots do not run: one `missed` record covers all slots of the span. For a single slot, `id` is the slot's id. For
-   * several slots, `id` comes from a separate id space, because the first slot may already have a record as canceled ahead.
+   * several slots, `id` comes from a separate id space, because the first slot may already have a separate record, if that
+   * slot was canceled ahead.
    */
   | {
       readonly kind: 'missed'
