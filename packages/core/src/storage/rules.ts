@@ -253,8 +253,8 @@ export function pausedUntil(paused: PauseEnd | null): number {
 }
 
 /**
- * Returns whether a job is paused at an instant. Starts use the `now` of the call, slots their own `scheduledAt`. So the
- * outcome of a slot depends neither on a clock nor on the delay of its creation.
+ * Returns whether a job is paused at an instant. For a start, the instant is the `now` of the call; for a slot, the instant
+ * is its `scheduledAt`. So the outcome of a slot depends neither on a clock nor on the delay of its creation.
  */
 export function isPausedAt({ paused }: { readonly paused: PauseEnd | null }, at: number): boolean {
   return at < pausedUntil(paused)

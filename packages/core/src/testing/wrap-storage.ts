@@ -14,7 +14,7 @@ export type StorageMethod =
   | 'prune'
   | 'heartbeat'
 
-/** The names of these storage methods, writing methods first. */
+/** The names of the storage methods that read and write records. The writing methods come first. */
 export const storageMethods: readonly StorageMethod[] = [
   'saveJobs',
   'createOccurrences',

@@ -262,8 +262,8 @@ function groupBy<Key, Value>(values: Iterable<Value>, keyOf: (value: Value) => K
 }
 
 /**
- * Calls `work` for each value, at most `concurrency` at a time. After a failure it starts no further call, and rejects
- * with that failure once all started calls have ended.
+ * Calls `work` for each value, at most `concurrency` at a time. After a failure, starts no further call, and rejects with
+ * that failure once all started calls have ended.
  */
 async function sideBySide<Value>(
   values: readonly Value[],
