@@ -275,10 +275,10 @@ export interface JobSettings extends TaskSettings {
 }
 
 /**
- * The task settings that one level overrides (a scheduler, a job, a task or a trigger), checked and in milliseconds. The
- * storage keeps settings in this form.
+ * The task settings that a scheduler, a job, a task or a trigger overrides, checked and in milliseconds. The storage keeps
+ * settings in this form.
  */
 export type TaskOverrides = Partial<TaskSettings>
 
-/** The job settings that one level overrides (a scheduler, a job or a trigger), in the same form as {@link TaskOverrides}. */
+/** The job settings that a scheduler, a job or a trigger overrides, in the same form as {@link TaskOverrides}. */
 export type JobOverrides = Partial<JobSettings>

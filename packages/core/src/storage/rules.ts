@@ -425,7 +425,7 @@ export function changesStartRate(before: Pick<JobContent, 'overlap'>, after: Pic
   return from?.limit !== to?.limit || from?.intervalMs !== to?.intervalMs
 }
 
-/** Returns the head with the last of the given starts: as many as the head's own start rate needs. */
+/** Returns the head with the last of the given starts. Their maximum number is the limit of the head's own start rate. */
 function withStarts({ starts: _, ...job }: JobRecord, starts: readonly number[] = []): JobRecord {
   const { startRate } = job.overlap
   return startRate === undefined || starts.length === 0 ? job : { ...job, starts: starts.slice(-startRate.limit) }

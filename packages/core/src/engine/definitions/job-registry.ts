@@ -564,8 +564,8 @@ export class JobRegistry implements HeldJobs {
   }
 
   /**
-   * Schedules the coming slots of those jobs that this node had left to other nodes, and for which this node now has the best
-   * rank. Called after a change of the living nodes.
+   * Schedules the coming slots of jobs that other nodes have launched so far, and for which this node now has the best rank.
+   * Called after a change of the living nodes.
    */
   takeUp(isOwn: (job: RegisteredJob) => boolean): void {
     const now = this.#engine.now()

@@ -40,7 +40,7 @@ export interface MissedSlots {
   readonly until: number
   readonly now: number
   readonly strategy: RecoveryStrategy
-  /** Maximum number of runs that one recovery decision contains. */
+  /** Maximum number of runs in a recovery decision. */
   readonly limit: number
   readonly recorded: RecordedAhead
   /** Called after each slot, so that counting yields to the event loop. A rejection ends the decision. */

@@ -9,10 +9,10 @@ import type { ShardAssignment } from '../cluster/shard-assignment.ts'
 
 /** Slots of a job that this node left to nodes of lower ranks. The next check reads whether these nodes launched the slots. */
 interface Passed {
-  /** The first slot that this node left to other nodes and whose launch it does not know of. */
+  /** The first slot for which this node waits for the launch by another node. */
   readonly slot: number
   readonly checkAt: number
-  /** The last slot of the job that this node left to other nodes. */
+  /** The last slot of the job for which this node waits for the launch by another node. */
   last: number
 }
 
