@@ -6,7 +6,7 @@ export function killGroup(pid: number): void {
   try {
     process.kill(hasGroups ? -pid : pid, 'SIGKILL')
   } catch {
-    // `kill` throws if the process group is empty.
+    // Ignore the error: `kill` throws if the process group is empty.
   }
 }
 

@@ -169,7 +169,7 @@ async function ownRecordsOf(
   const [first, last] = [Math.min(...slots), Math.max(...slots)]
   const found = new Map<number, OccurrenceRecord>()
   // The query does not find a missed range that begins before the first slot. Slots without a record count as missed too, so
-  // the range is not needed.
+  // the query need not find that range.
   const spans: OccurrenceRecord[] = []
   const query = { kind: 'job', jobId: head.id, from: first, to: last + 1, order: 'ascending', runs: false } as const
   const records = eachItem((cursor) =>

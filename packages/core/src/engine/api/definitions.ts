@@ -450,7 +450,8 @@ export class Definitions extends ApiPart {
   ): Promise<readonly OccurrenceAddress[]> {
     const canceled = [...first.canceled]
     let answer: SaveJobAnswer = first
-    // If a step cancels nothing, it found only occurrences to keep. Nodes cancel the remaining occurrences when they find them.
+    // If a step cancels nothing, the step found only occurrences that the update keeps. Nodes cancel the remaining
+    // occurrences when they find them.
     while (answer.outcome === 'saved' && answer.more === true && answer.canceled.length > 0) {
       await nextTurn()
       answer = await this.#save(storage, change)

@@ -85,8 +85,8 @@ export async function explain(
 }
 
 function withoutRecord(now: number, head: JobRecord, isSlot: boolean, at: number, id: OccurrenceId): Explanation {
-  // If the clock was ahead at the job's creation and `realign` has set the watermark back, the job's slots begin after the
-  // watermark.
+  // Usually the job's slots begin after the creation. If the clock was ahead at the creation and `realign` has set the
+  // watermark back, they begin after the watermark.
   if (at <= Math.min(head.createdAt, head.watermark)) {
     const reason = `The job was created at ${text(head.createdAt)}: earlier slots are not recovered.`
     return answer(at, id, 'before_creation', reason)

@@ -86,7 +86,7 @@ function wakeBehind(context: StepContext, job: JobLedger, started: OccurrenceRec
   const address = wakeOne(context, job)
   const woken = address === null ? undefined : job.find(address)?.record
   if (woken === undefined) return
-  // If the clock of the claiming node is behind, the woken occurrence is not due yet.
+  // If the clock of the claiming node is behind, the woken occurrence may not be due yet.
   const from = Math.max(nextStartAt(job.head), woken.dueAt)
   if (from > context.now) {
     tally.resumesAt = Math.min(tally.resumesAt, from)

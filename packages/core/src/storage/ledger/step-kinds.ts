@@ -105,7 +105,8 @@ function isForeseen(items: readonly CreateItem[], stored: StoredJob): boolean {
     const created = items.reduce((sum, item) => sum + (item.kind === 'recovery' ? item.entries.length : 1), 0)
     return arePlacesFor(stored, created)
   }
-  // A job with queued occurrences has an active one, because the end of an active occurrence wakes the next queued one.
+  // A job with queued occurrences usually has an active occurrence too, because the end of an active occurrence wakes the
+  // next queued occurrence.
   const isBehind = (policy === 'queue' || policy === 'skip') && items.every(({ kind }) => kind !== 'recovery')
   return isBehind && startRate === undefined && counts.pending + counts.running > 0
 }
