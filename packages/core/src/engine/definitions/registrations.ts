@@ -68,7 +68,7 @@ export class Registrations {
     const { storage, isStart = false, isAsked = false, isReturn = false } = how
     const origin = isStart ? 'jobs' : 'added'
     let open = jobs
-    // Repeats a job if another node has stored a change between the read and the write.
+    // Repeats the read and the write of a job if another node has stored a change between them.
     while (open.length > 0) {
       const ids = open.map((job) => job.id)
       const { jobs: records } = await storage.repeated('get', (calls) => calls.get({ jobs: ids }))

@@ -179,7 +179,7 @@ export class Claimer implements TakenRunner {
     const { owner, storage, maxBatch } = this.#engine
     const known = new Set(answered.map(({ id }) => id))
     let isLeft = false
-    // If a page below fails, the flag stays set and the next claim repeats the search.
+    // If the read of a page below fails, the flag stays set and the next claim repeats the search.
     this.mayOwnMore = true
     let cursor: string | null = null
     do {
@@ -297,7 +297,8 @@ export class Claimer implements TakenRunner {
     const job = jobs[0] ?? null
     const isAlive = job !== null && job.deletedAt === null
     if (isAlive && unreadablePartOf(job) !== null) {
-      // Readable jobs may share the handler key, so leaving the key out would also delay their runs.
+      // Do not leave out the handler key of this unreadable job, because readable jobs may share the key, and their runs
+      // would be delayed too.
       this.#parts.registry.sayUnreadable(job)
       await this.#release(record, 'unreadable', upkeepMs)
       return

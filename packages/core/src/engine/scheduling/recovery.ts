@@ -168,7 +168,8 @@ export class Recovery {
 
   #end(pending: Pending): void {
     const { late, ended } = pending
-    // A decision also ends with its storage call, in case the processing of its answer has failed. So its end is called twice.
+    // This method is called twice for a decision: after the processing of its answer, and after its storage call, in case the
+    // processing has failed.
     if (!this.#atWork.delete(pending)) return
     ended(late.job)
     if (this.#waiting.length > 0) this.#beginning.ask()
@@ -255,7 +256,7 @@ export class Recovery {
         if (turn === null) return null
         this.#engine.heldLoop(name, yieldBudget.lastStepMs)
         return turn.then(() => {
-          // Ends the counting.
+          // Throws to end the counting of slots.
           if (this.#isStopped || !this.#isAsFound(late)) throw new EngineStopped()
         })
       },

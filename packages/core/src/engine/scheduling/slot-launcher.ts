@@ -26,7 +26,7 @@ function wasMissedIn(outage: RecentOutage | null, { at, series }: RegisteredJob,
     const next = series.nextMs(at)
     return next !== null && now - next >= outage.endedAgoMs
   } catch {
-    // The recovery calls the same schedule, and reports the error of the schedule.
+    // The schedule has thrown. Leave the slot to the recovery, which calls the same schedule and reports its error.
     return true
   }
 }
