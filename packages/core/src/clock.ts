@@ -16,14 +16,14 @@ export interface Clock {
   /** Milliseconds since an arbitrary instant; never jumps or runs backwards. */
   monotonic(): number
   /**
-   * Calls `callback` once, after `delayMs` or earlier. An early callback must compare the clock and set another timer. A clock
-   * whose wall time may jump, or that uses `setTimeout`, cuts delays to 60 s. With `unref`, the timer does not keep the process
-   * alive.
+   * Calls `callback` once, after `delayMs` or earlier. A callback must therefore read the clock, and set another timer if it
+   * was called early. A clock whose wall time may jump, or that uses `setTimeout`, cuts delays to 60 s. With `unref`, the
+   * timer does not keep the process alive.
    */
   setTimer(delayMs: number, callback: () => void, options?: { readonly unref?: boolean }): Timer
   /**
-   * The engine passes the promise of each storage call, and of work that takes several turns of the event loop. A virtual clock
-   * waits for the promise before it moves. The real clock lacks this method.
+   * The engine calls `track` with the promise of each storage call, and of work that takes several turns of the event loop. A
+   * virtual clock waits for the promise before it moves. The real clock lacks this method.
    */
   track?(promise: Promise<unknown>): void
   /**

@@ -15,7 +15,7 @@ const lists: readonly string[] = ['occurrences', 'failures', 'live', 'jobs']
 type Operation = (...given: readonly unknown[]) => unknown
 
 /**
- * Makes a client, which offers all operations except running jobs. It needs no code of the jobs.
+ * Makes a client, which offers all operations except running jobs. The client needs no code of the jobs.
  *
  * @example
  * const client = createClient({ storage: sqliteStorage({ file: 'jobs.db' }) })
@@ -31,7 +31,7 @@ export function createClient(options: ClientOptions): Client {
   const { operations } = engine
   const client: Client = {
     ...connected(operations, (last) => engine.connect(typeof last === 'object' && last !== null ? last : {})),
-    // `changes` does not connect at once: its first scan connects.
+    // A call of `changes` does not connect the client; the first poll of the iteration connects it.
     changes: operations.changes,
     // The timeout of `waitFor` covers connecting and waiting.
     waitFor: async (id, given) => operations.waitFor(id, await engine.connectToWait(given)),
@@ -42,8 +42,8 @@ export function createClient(options: ClientOptions): Client {
 }
 
 /**
- * Wraps the operations so that each connects first, with the timeout and the signal of its call. The last argument of a call
- * may hold both.
+ * Wraps the operations so that each call first connects, within its timeout and until its signal fires. The last argument of
+ * a call may hold the timeout and the signal.
  */
 function connected(operations: JobOperations, connect: (last: CallOptions) => Promise<void>): JobOperations {
   const members = Object.entries(operations).map(([name, member]): [string, Operation] => {
@@ -64,7 +64,10 @@ export interface ClientOptions
   extends Pick<SchedulerOptions, 'callTimeout' | 'scheduleTypes' | 'logger' | 'tracing' | 'clock'> {
   /** The storage that the schedulers share. The client does not close it. */
   readonly storage: Storage
-  /** Settings for jobs that this client adds or applies. Each job can override them. `update` does not apply them. */
+  /**
+   * Default settings of the jobs that `add` and `apply` of this client store. Each job can override these settings. `update`
+   * does not use them.
+   */
   readonly defaults?: JobSettingsInput
 }
 

@@ -149,7 +149,7 @@ export function placesOf(moduleUrl: string): readonly string[] {
     const root = new URL('..', moduleUrl)
     return [root.href, fileURLToPath(root)].flatMap((place) => [`${place}dist/`, `${place}src/`])
   } catch {
-    // Some bundlers give modules URLs that no file can have.
+    // Return no location, because some bundlers give modules URLs that no file can have.
     return []
   }
 }

@@ -101,7 +101,7 @@ export class JobistemerError extends Error {
   readonly field: string | undefined
   /** The rejected value, with passwords masked. */
   readonly value: unknown
-  /** What the caller can do; `message` ends with it. `undefined` without a remedy. */
+  /** What the caller can do; `message` ends with the remedy. `undefined` without a remedy. */
   readonly remedy: string | undefined
 
   constructor(code: ErrorCode, options: JobistemerErrorOptions) {
@@ -117,7 +117,7 @@ export class JobistemerError extends Error {
 
   /**
    * The HTTP status that Express, Fastify and NestJS answer with when a route throws this error: 400, 404, 409, 413, 429 or
-   * 503. `undefined`, which means 500, for codes that a request does not cause.
+   * 503. For codes that no request causes, the status is `undefined`: the frameworks then answer 500.
    */
   get statusCode(): number | undefined {
     return statusCodes[this.code]

@@ -49,14 +49,15 @@ export interface SchedulerEvents {
     readonly jobId: JobId
     readonly jobName: string
     readonly version: number
-    /** `followed`: the storage has another definition of the job, which this node runs. */
+    /** `followed`: the storage has another definition of the job, and this node runs the job by that definition. */
     readonly change: 'created' | 'updated' | 'unchanged' | 'followed'
     readonly nextAt: Date | null
   }
   /**
    * This node runs a job by a stored definition that differs from the node's own definition. Emitted once for each version.
    * `lower_release`: a build of a higher release has stored the definition. `updated`: `update` or `apply` has changed this
-   * node's definition. `newer_build`: a living node has the definition, which has replaced this node's own definition.
+   * node's definition. `newer_build`: the stored definition has replaced this node's own definition, and a living node has
+   * the stored definition.
    */
   'job.followed': {
     readonly jobId: JobId
@@ -77,15 +78,15 @@ export interface SchedulerEvents {
   /** This node ended the pause of the job. */
   'job.resumed': { readonly jobId: JobId; readonly jobName: string }
   /**
-   * This node or another removed the job; active runs may end. If another node removes a job, only nodes that hold the
-   * job emit this event.
+   * This node or another node removed the job; active runs continue to their end. If another node removes a job, only nodes
+   * that hold the job emit this event.
    */
   'job.removed': { readonly jobId: JobId; readonly jobName: string }
   /**
-   * The storage has lost the job: it has neither the job nor a tombstone. `stored_again`: this node, or another just
-   * before, has stored the job again, and its schedule continues from now. `awaited`: this node followed another
-   * definition, and stores its own only if no other node stores the job. `forgotten`: this node does not define the
-   * job.
+   * The storage has lost the job: the storage has neither the job's head nor a tombstone. `stored_again`: this node, or
+   * another node shortly before, has stored the job again, and the job's schedule continues from now. `awaited`: this node
+   * followed another definition, and stores its own only if no other node stores the job. `forgotten`: this node does not
+   * define the job.
    */
   'job.vanished': {
     readonly jobId: JobId
@@ -93,9 +94,9 @@ export interface SchedulerEvents {
     readonly becomes: 'stored_again' | 'awaited' | 'forgotten'
   }
   /**
-   * No run of the job was `completed` for the job's `alertAfter`. One living node emits this event for all jobs, within about 1
-   * min, and again after each further `alertAfter`. `since`: the last success, or the instant at which the job was stored,
-   * changed or resumed.
+   * No run of the job was `completed` for the job's `alertAfter`. One living node watches all jobs. That node emits the event
+   * within about 1 min, and again after each further `alertAfter`. `since`: the last success, or the instant at which the job
+   * was stored, changed or resumed.
    */
   'job.silent': {
     readonly jobId: JobId
@@ -148,8 +149,8 @@ export interface SchedulerEvents {
   }
   /**
    * This node canceled a waiting occurrence, or a running occurrence by force. An update or removal of the job also cancels
-   * waiting occurrences. A running occurrence that stops emits `occurrence.finished` instead. After a cancel by force, a living
-   * owner emits `occurrence.finished` too.
+   * waiting occurrences. If a running occurrence stops after a request to cancel it, its owner emits `occurrence.finished`
+   * instead. After a cancel by force, a living owner emits `occurrence.finished` too.
    */
   'occurrence.canceled': OccurrenceEvent & { readonly reason: OccurrenceReason }
   /** The storage has acknowledged the attempt, and this node calls the handler. */
@@ -205,8 +206,8 @@ export interface SchedulerEvents {
    */
   'clock.confirmed': { readonly byMs: number }
   /**
-   * A clock that was wrong has decided the job's slots up to a future instant. No slot runs before `nextAt`, unless `update`
-   * with `realign` sets the job back.
+   * Because of a wrong clock, a node has decided the job's slots up to a future instant. No slot runs before `nextAt`, unless
+   * `update` with `realign` sets the job back.
    */
   'job.ahead': {
     readonly jobId: JobId
@@ -284,8 +285,8 @@ export function readEventName<Name extends SchedulerEventName>(name: Name): Name
 }
 
 /**
- * A listener of an event. If it throws or rejects, the scheduler emits `hook.failed` and continues. It logs the first
- * failure of each event's listeners.
+ * A listener of an event. If a listener throws or rejects, the scheduler emits `hook.failed` and continues. For each event,
+ * the scheduler logs the first failure of a listener.
  */
 export type SchedulerListener<Name extends SchedulerEventName> = (event: SchedulerEvents[Name]) => void
 
@@ -307,7 +308,10 @@ export class EventHub {
     this.#above = above
   }
 
-  /** Adds a listener. The returned function removes it. The cost of both does not grow with the number of listeners. */
+  /**
+   * Adds a listener. The returned function removes the listener. Adding and removing cost the same for any number of
+   * listeners.
+   */
   on<Name extends SchedulerEventName>(name: Name, listener: SchedulerListener<Name>): () => void {
     const entries = this.#listeners.get(name) ?? new Set()
     const entry = { listener: listener as SchedulerListener<SchedulerEventName> }
@@ -316,15 +320,15 @@ export class EventHub {
   }
 
   /**
-   * Returns whether the event has listeners. Callers ask before they build an event, so that events without listeners cost
-   * nothing.
+   * Returns whether the event has listeners. Callers call `hears` before they build an event, so that events without
+   * listeners cost nothing.
    */
   hears(name: SchedulerEventName): boolean {
     return (this.#listeners.get(name)?.size ?? 0) > 0 || this.#above?.hears(name) === true
   }
 
   emit<Name extends SchedulerEventName>(name: Name, event: SchedulerEvents[Name]): void {
-    // A listener may add and remove listeners.
+    // Iterate over a copy, because a listener may add or remove listeners.
     for (const { listener } of [...(this.#listeners.get(name) ?? [])]) {
       try {
         catchRejection(listener(event), (error) => this.#listenerFailed(name, error))

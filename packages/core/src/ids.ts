@@ -15,8 +15,8 @@ export type TaskRunId = `run_${string}`
 /** The id of an attempt: `attempt_` and a UUIDv5. Made by {@link attemptId}. */
 export type AttemptId = `attempt_${string}`
 
-// Namespaces of UUIDv5: four of RFC 9562, and the number between them that the RFC leaves out. Never change them: the ids in
-// every user's database depend on them.
+// Namespaces of UUIDv5: the four of RFC 9562, and `6ba7b813`, the number that the RFC leaves out between them. Never change
+// them: the ids in every user's database depend on them.
 const uuid = {
   job: uuidV5In('6ba7b810-9dad-11d1-80b4-00c04fd430c8', 'job_'),
   task: uuidV5In('6ba7b811-9dad-11d1-80b4-00c04fd430c8', 'task_'),
@@ -79,7 +79,7 @@ export function missedRangeId(job: JobId, from: InstantInput): OccurrenceId {
   return uuid.occurrence(`${idOf(job, 'job')}:missed:${toInstantText(from)}`)
 }
 
-/** The id of a trigger's occurrence. It always differs from the id of a slot, so that a trigger never replaces a slot. */
+/** The id of a trigger's occurrence. This id always differs from the id of a slot, so that a trigger never replaces a slot. */
 export function triggerOccurrenceId(job: JobId, key: string): OccurrenceId {
   return uuid.occurrence(`${job}:trigger:${key}`)
 }

@@ -48,8 +48,8 @@ function readInstant(input: InstantInput): number {
 const plainInstant = /^\d{4}-\d{2}-(\d{2})T\d{2}:\d{2}:\d{2}(?:\.\d{1,3})?Z$/
 
 /**
- * Epoch milliseconds of a text in the form that {@link toInstantText} writes, a hundred times faster than luxon,
- * because stored schedules contain many of them. `null` for another form or an invalid instant.
+ * Parses a text in the form that {@link toInstantText} writes, to epoch milliseconds. Stored schedules contain many such
+ * texts, and luxon is a hundred times slower. Returns `null` for another form or an invalid instant.
  */
 function readPlainInstant(text: string): number | null {
   const day = plainInstant.exec(text)?.[1]

@@ -101,10 +101,10 @@ export interface PruneOptions extends CallOptions {
 /** Operations on stored jobs and their occurrences, which schedulers and clients offer. */
 export interface JobOperations {
   /**
-   * Runs a job now, outside its schedule, under the job's overlap policy. Resolves when the occurrence is stored, not when the
-   * occurrence has ended. With `transaction`, the storage keeps the occurrence in that transaction: it is visible after the
-   * commit, and it waits for a claim even if a node has room. `skipped` of the result says whether the overlap policy `skip`
-   * dropped the request.
+   * Runs a job now, outside its schedule, under the job's overlap policy. Resolves when the occurrence is stored, not when
+   * the occurrence has ended. With `transaction`, the storage writes the occurrence in that transaction. The occurrence is
+   * visible after the commit, and then waits for a claim even if this node has a free permit. `skipped` of the result says
+   * whether the overlap policy `skip` dropped the request.
    * @throws JobistemerError `QUEUE_FULL` when `maxQueued` occurrences of the job are queued, or the storage has no room for a
    *   further live occurrence of the job; nothing is stored; `JOB_NOT_FOUND`, `TASK_NOT_FOUND`, `HANDLER_NOT_FOUND`, and
    *   `INVALID_ARGUMENT`, `INVALID_NAME`, `INVALID_DURATION` or `UNKNOWN_OPTION` for a bad option; `INVALID_PAYLOAD` for data
@@ -114,7 +114,7 @@ export interface JobOperations {
   trigger(name: string, options?: TriggerOptions): Promise<TriggerResult>
   /**
    * Triggers a job that `defineJob` has made. The job's payload schema types `data` and checks it, even if this process does
-   * not run the job. Otherwise as with a name.
+   * not run the job. Otherwise the call works as with the job's name.
    */
   trigger<Input>(job: Job<Input>, ...options: TriggerArguments<Input>): Promise<TriggerResult>
   /**
@@ -141,9 +141,9 @@ export interface JobOperations {
    * Runs slots of a past span, by the schedule that is in force now. Each slot gets a separate run outside the
    * schedule, whose `context.scheduledAt` is the slot. At most 10,000 slots. `dryRun` writes nothing.
    *
-   * Resolves when the first runs are stored. Each node that ends a run of the backfill creates the next one, so that a
-   * backfill outlives its caller and every node. A second call with the same key reports the progress. If the backfill
-   * was stopped or its waiting runs were removed, that call resumes it.
+   * Resolves when the first runs are stored. The node that ends a run of the backfill creates the next run, so that a
+   * backfill outlives its caller and every node. A second call with the same key reports the progress. If the backfill was
+   * stopped or its waiting runs were removed, that call resumes it.
    *
    * Under every overlap policy except `allow`, a run of a backfill waits for the active occurrences of the job and is
    * never skipped. A run that could overlap the next slot runs after that slot.
@@ -175,8 +175,8 @@ export interface JobOperations {
    * Pauses a job on all nodes, until `resume` or until the end that `until` or `for` sets. During the pause no run of the job
    * starts, and the nodes record its slots as skipped. Active runs continue. A slot lies in the pause if its instant does.
    *
-   * Of several pauses the longest wins: a pause without an end replaces one with an end, and a later end replaces an earlier
-   * one. A pause that would not end later changes nothing. For a shorter pause, resume the job first.
+   * Of several pauses the longest wins: a pause without an end replaces a pause with an end, and a later end replaces an
+   * earlier end. A pause that would not end later changes nothing. For a shorter pause, resume the job first.
    * @throws JobistemerError `JOB_NOT_FOUND`, `INVALID_NAME`, `UNKNOWN_OPTION`; `INVALID_INSTANT`, `INVALID_DURATION`;
    *   `INVALID_ARGUMENT` if `until` is not in the future, or is given together with `for`
    */
@@ -200,8 +200,8 @@ export interface JobOperations {
    */
   resume(name: string, options?: InterventionOptions): Promise<void>
   /**
-   * Changes a job on all nodes, as a new version. An active run keeps the version that it started with. With `realign`, the
-   * call sets a job back that a wrong clock has moved ahead; the change may be empty.
+   * Changes a job on all nodes, as a new version. An active run keeps the version that it started with. If a wrong clock has
+   * moved the job ahead, `realign` sets the job back to the present; `change` may then be empty.
    * @throws JobistemerError `VERSION_CONFLICT`, `JOB_NOT_FOUND`, and the errors of `defineJob`; with `realign` also
    *   `CLOCK_UNCONFIRMED`, `UNKNOWN_SCHEDULE_TYPE`
    */
@@ -217,7 +217,8 @@ export interface JobOperations {
    */
   add(job: Job | readonly Job[], options?: CallOptions): Promise<void>
   /**
-   * Deletes a job on all nodes and cancels its waiting runs. Active runs may end. The history stays until it is pruned.
+   * Deletes a job on all nodes and cancels its waiting runs. Active runs continue to their end. The history stays until it is
+   * pruned.
    * @throws JobistemerError `JOB_NOT_FOUND`, `VERSION_CONFLICT`, `UNKNOWN_OPTION`
    */
   remove(name: string, options?: RemoveOptions): Promise<void>
@@ -239,7 +240,7 @@ export interface JobOperations {
   apply(plan: DefinitionPlan, options?: CallOptions): Promise<void>
   /**
    * Returns the next `count` slots of a job by its present schedule; 1 to 100,000, default 5. The list leaves out slots that
-   * were canceled ahead. It is shorter than `count` if the schedule ends.
+   * were canceled ahead. The list is shorter than `count` if the schedule ends.
    * @throws JobistemerError `JOB_NOT_FOUND`, `INVALID_ARGUMENT`; `UNKNOWN_SCHEDULE_TYPE` when this process cannot revive the
    *   job's schedule
    */
@@ -253,7 +254,7 @@ export interface JobOperations {
   /** Returns the nodes on the storage, sorted by name: living nodes, leaving nodes, and nodes that ended or died recently. */
   nodes(options?: CallOptions): Promise<readonly NodeInfo[]>
   /**
-   * Removes old history and returns how many occurrences it removed. A pruned slot never runs again.
+   * Removes old occurrences and returns the number of removed occurrences. A pruned slot never runs again.
    * @throws JobistemerError `INVALID_DURATION`, `INVALID_ARGUMENT`, `UNKNOWN_OPTION`
    */
   prune(options: PruneOptions): Promise<number>
@@ -305,21 +306,20 @@ export interface JobOperations {
    * Iterates over changes, so that open pages and waiting scripts know what to read again: `for await (const { kind }
    * of client.changes()) …`. A change names the kind of data, not the new values.
    *
-   * The first change is `start`: data that the caller reads after it stays current until a further change. While an
-   * iteration waits, this process polls the storage once per `interval`, and up to four times a second after wake-ups.
-   * A poll takes at most twelve small calls, usually five, whatever the size of the storage. All iterations of one
-   * client share the polls; without a waiting iteration there are none. The iteration merges unread changes, so a slow
-   * reader misses none and delays no other reader.
+   * The first change is `start`: data that the caller reads after this change stays current until a further change. While an
+   * iteration waits, this process polls the storage once per `interval`, and up to four times a second after wake-ups. A poll
+   * takes at most twelve small calls, usually five, whatever the size of the storage. All iterations of one client share the
+   * polls; without a waiting iteration there are none. The iteration merges unread changes, so a slow reader misses none and
+   * delays no other reader.
    *
-   * If the storage fails, the iteration yields `away`, and `back` once the storage answers again. The iteration ends
-   * when the caller leaves it, when the `signal` fires, and when this client is closed or this scheduler shut down. It
-   * also ends, after `away`, if the storage is closed or gone for good (`STORAGE_CLOSED`, `STORAGE_REPLACED`).
+   * If the storage fails, the iteration yields `away`, and `back` once the storage answers again. The iteration ends when the
+   * caller leaves it, when the `signal` fires, and when this client is closed or this scheduler shut down. The iteration also
+   * ends, after `away`, if the storage is closed or gone for good (`STORAGE_CLOSED`, `STORAGE_REPLACED`).
    *
-   * A poll compares counts, next slots, running occurrences, the latest failures, definitions and nodes. It does not
-   * detect a triggered run that begins and completes on another node between two polls; on DynamoDB this applies to any
-   * run. Nor does it detect progress of runs, or removal by retention. A page that shows these reads them again every
-   * few seconds. A node is lost if this process, while it iterates, has seen no heartbeat of that node for its
-   * `deadAfter`.
+   * A poll compares counts, next slots, running occurrences, the latest failures, definitions and nodes. It does not detect a
+   * triggered run that begins and completes on another node between two polls; on DynamoDB this applies to any run. Nor does
+   * it detect progress of runs, or removal by retention. A page that shows such data must read the data again every few
+   * seconds. A node is lost if this process, while it iterates, has seen no heartbeat of that node for its `deadAfter`.
    * @throws JobistemerError at once `INVALID_ARGUMENT`, `INVALID_DURATION`, `UNKNOWN_OPTION`; `SCHEDULER_STATE` when
    * this client is closed, or this scheduler does not run
    */

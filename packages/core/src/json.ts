@@ -49,7 +49,7 @@ export function toJsonValue(
   field: string,
   code: Extract<ErrorCode, 'INVALID_ARGUMENT' | 'RESULT_NOT_SERIALISABLE'> = 'INVALID_ARGUMENT',
 ): JsonValue {
-  // Most results have these types, and need no copy.
+  // Most results are absent, `null`, booleans or short texts, and need no copy.
   if (value === undefined || value === null) return null
   if (typeof value === 'boolean') return value
   if (typeof value === 'string' && value.length <= longestPlainString) return value

@@ -71,7 +71,7 @@ function printField(value: unknown): string {
     if (value instanceof Date) return Number.isNaN(+value) ? 'Invalid Date' : value.toISOString()
     if (!isErrorLike(value)) return JSON.stringify(value) ?? print(value)
   } catch {
-    // The value is a BigInt or a cyclic object, or its `toJSON` throws.
+    // `JSON.stringify` throws for a BigInt, for a cyclic object and for an object whose `toJSON` throws.
   }
   return print(value)
 }

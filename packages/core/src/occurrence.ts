@@ -29,16 +29,16 @@ export interface Occurrence {
   readonly scheduledAt: Date
   /**
    * The instant that the run works for, if it differs from `scheduledAt`; the handler gets this instant as
-   * `context.scheduledAt`. For a run of a backfill it is the slot to make up for, for a replay the instant of its original.
+   * `context.scheduledAt`. For a run of a backfill: the slot to make up for. For a replay: the instant of its original.
    * `null` for other runs.
    */
   readonly slot: Date | null
   readonly createdAt: Date
   /** When the present or last owner claimed the occurrence; `null` before the first claim. */
   readonly startedAt: Date | null
-  /** When the occurrence reached a final state; `null` if it has not. */
+  /** When the occurrence reached a final state; `null` until then. */
   readonly finishedAt: Date | null
-  /** Name of the node that owns the occurrence, or owned it last; `null` if no node has. */
+  /** Name of the node that owns the occurrence or was its last owner; `null` if it has had no owner. */
   readonly node: string | null
   /** Number of owners of the occurrence so far; 0 before the first claim. */
   readonly fencingToken: number

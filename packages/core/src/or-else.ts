@@ -1,4 +1,7 @@
-/** Returns the result of a call; `otherwise` if it throws. Values of users can throw at every access. */
+/**
+ * Returns the result of a call, or `otherwise` if the call throws. A user's value can throw whenever one of its members is
+ * read.
+ */
 export function orElse<T>(call: () => T, otherwise: T): T {
   try {
     return call()

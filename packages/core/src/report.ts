@@ -49,7 +49,7 @@ export interface TaskReport {
   readonly name: string
   readonly state: TaskRunState
   readonly reason: TaskReason | null
-  /** Milliseconds from the start of the first attempt to the end of the last; `null` if the task never started. */
+  /** Milliseconds from the start of the first attempt to the end of the last attempt; `null` if the task never started. */
   readonly durationMs: number | null
   /** The result of the task's handler after its JSON round trip; `undefined` unless the task completed. */
   readonly result: JsonValue | undefined
@@ -58,11 +58,11 @@ export interface TaskReport {
   /** The progress that the last attempt reported; `null` without a report. */
   readonly progress: ProgressReport | null
   /**
-   * The attempts of the task, of all owners. Of more than twenty attempts, the storage keeps the first five and the last
-   * fifteen.
+   * The attempts of the task by all owners of the occurrence. Of more than twenty attempts, the storage keeps the first five
+   * and the last fifteen.
    */
   readonly attempts: readonly AttemptReport[]
-  /** Number of attempts of the task, of all owners. */
+  /** Number of attempts of the task by all owners of the occurrence. */
   readonly attemptCount: number
 }
 

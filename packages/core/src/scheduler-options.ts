@@ -49,8 +49,9 @@ export interface SchedulerOptions {
    */
   readonly nodeId?: string
   /**
-   * Maximum number of threads and processes of isolated tasks on this node, including pooled ones. Further attempts wait for a
-   * child; their `taskTimeout` begins when they get one. Default: twice the number of processors, at least 4.
+   * Maximum number of threads and processes of isolated tasks on this node, including pooled ones. Further attempts wait for
+   * a child; the `taskTimeout` of an attempt begins when the attempt gets a child. Default: twice the number of processors,
+   * at least 4.
    */
   readonly maxChildren?: number
   /**
@@ -78,15 +79,15 @@ export interface SchedulerOptions {
   /** The clock of this scheduler. Default: the machine's clock. */
   readonly clock?: Clock
   /**
-   * Interval between polls for pending occurrences in the storage. Wake-ups of the storage add further polls. Default 1
-   * s; 5 s if the storage sends wake-ups, as Redis does; 1 min if the storage belongs to this process alone. Every third
-   * interval the node checks for definitions that other nodes have changed; with wake-ups, every second one.
+   * Interval between polls for pending occurrences in the storage. Wake-ups of the storage add further polls. Default 1 s; 5
+   * s if the storage sends wake-ups, as Redis does; 1 min if the storage belongs to this process alone. Every third interval
+   * the node checks for definitions that other nodes have changed; with wake-ups, every second interval.
    */
   readonly pollInterval?: DurationInput
   /**
-   * If a peer sees no heartbeat of this node for this time, by its own clock, it declares this node dead and takes over
-   * its runs. The node sends six heartbeats in this time, five on DynamoDB, and at least one a minute. Every third
-   * heartbeat, and at least every 15 s, it looks for runs of all nodes that have passed their deadline. At least 120
+   * A peer that has seen no heartbeat of this node for `deadAfter`, by the peer's clock, declares this node dead and takes
+   * over this node's runs. The node sends six heartbeats in this time, five on DynamoDB, and at least one a minute. At every
+   * third heartbeat, and at least every 15 s, this node looks for runs of any node whose deadline has passed. At least 120
    * ms. Default 30 s; 50 s on DynamoDB; 6 min if the storage belongs to this process alone.
    */
   readonly deadAfter?: DurationInput
@@ -162,7 +163,10 @@ interface DerivedOptions {
   readonly heldJobs: number
 }
 
-/** Derived intervals that a test may set. If a test sets one of them, a lone node does not rest. */
+/**
+ * Derived intervals that a test may set. If a test sets one of them, a node without peers polls as often as a node with
+ * peers.
+ */
 const intervals = ['heartbeat', 'reapInterval', 'definitionInterval'] as const
 
 /** Tests set derived values by these symbols, which are not part of the API. */
@@ -213,8 +217,8 @@ export function readSchedulerOptions(options: SchedulerOptions): CheckedSchedule
   const isPrivate = isTold && !storage.capabilities.multiProcess
   const { heartbeatMs: rareHeartbeatMs } = storage.capabilities
   const defaultHeartbeatMs = isPrivate ? longestTimerMs : (rareHeartbeatMs ?? ordinaryHeartbeatMs)
-  // A peer notices a death up to two heartbeats late. If heartbeats are rare, `deadAfter` therefore contains one heartbeat
-  // fewer.
+  // A peer notices the death of a node up to two heartbeats late. If heartbeats are rare, `deadAfter` therefore contains one
+  // heartbeat fewer.
   const deadAfterHeartbeats = heartbeatsUntilDead - (rareHeartbeatMs === undefined ? 0 : 1)
   const { deadAfter, pollInterval } = options
   const deadAfterMs = toDurationMs(orDefault(deadAfter, deadAfterHeartbeats * defaultHeartbeatMs), 'deadAfter', {

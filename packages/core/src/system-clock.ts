@@ -32,7 +32,7 @@ export function machineMonotonic(): number {
   return Number(process.hrtime.bigint() / 1000n) / 1000
 }
 
-/** Calls back after the present turn of the event loop, so that related work of that turn is gathered. */
+/** Calls back after the present turn of the event loop, so that a single call handles all related work of the turn. */
 export function afterThisTurn(callback: () => void): void {
   setImmediate(callback)
 }

@@ -14,7 +14,10 @@ import { JumpCheck } from './engine/time/clock-readings.ts'
 export interface TickerOptions {
   /** The clock of the ticker. Default: the machine's clock. */
   readonly clock?: Clock
-  /** A tick is late if the ticker notices it, or an earlier instant that it covers, later than `lateAfter`. Default: 1 min. */
+  /**
+   * A tick is late if the ticker notices the tick's instant, or an earlier instant that the tick covers, more than
+   * `lateAfter` after that instant. Default: 1 min.
+   */
   readonly lateAfter?: DurationInput
   /** How many of the newest unread ticks the ticker keeps for each reader: 1 to 1,000,000, default 1000. */
   readonly maxUnread?: number
@@ -120,7 +123,8 @@ class LiveTicker implements Ticker {
   /** The instant that the ticker waits for, in epoch milliseconds; `null` for none. */
   #awaited: number | null = null
   /**
-   * Monotonic instant of the {@link resume} after which the ticker has not yet determined the awaited instant; `null` for none.
+   * Monotonic instant of the last {@link resume}, until the ticker has determined the awaited instant that follows; otherwise
+   * `null`.
    */
   #resumedAt: number | null = null
   /** The spans in which the ticker has ticked, from the oldest to the newest. */
@@ -337,7 +341,10 @@ class FollowedClock {
     return this.#now
   }
 
-  /** True from a clock jump until the jump is confirmed or taken back. Callers must not act on the time meanwhile. */
+  /**
+   * True from a clock jump until the new time is confirmed, or the clock has returned to the old time. Meanwhile callers must
+   * not act on the time.
+   */
   get isInDoubt(): boolean {
     return this.#isInDoubt
   }
@@ -348,7 +355,7 @@ class FollowedClock {
   }
 
   /**
-   * Reads both clocks. If this reading confirms a jump, returns the time of the previous accepted reading on the new clock;
+   * Reads both clocks. If this reading confirms a jump, returns the instant of the previous accepted reading in the new time;
    * otherwise `null`.
    */
   look(): number | null {

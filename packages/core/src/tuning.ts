@@ -28,7 +28,7 @@ export const maxClockSkewMs = 1000
  */
 export const clockMarginMs = 5000
 
-/** Number of records per storage call that reads or removes many. A storage takes some milliseconds for such a call. */
+/** Number of records per storage call that reads or removes many records. A storage takes some milliseconds for such a call. */
 export const recordsPerCall = 500
 
 /**
@@ -81,7 +81,7 @@ export const mostMembersSearched = 1000
 /** Maximum length of a name, a reason or an actor, in characters. */
 export const longestName = 255
 
-/** Default interval of heartbeats, and of polls on a storage with wake-ups, in ms. Such a poll covers lost wake-ups. */
+/** Default interval of heartbeats, and of polls on a storage with wake-ups, in ms. Such a poll makes up for lost wake-ups. */
 export const ordinaryHeartbeatMs = 5000
 
 /** Number of heartbeats in `deadAfter`. With fewer than four, a few failed calls would look like the death of the node. */
@@ -91,8 +91,8 @@ export const heartbeatsUntilDead = 6
 export const standbyMs = 1000
 
 /**
- * Number of heartbeats between two scans for occurrences beyond their deadline. Rare heartbeats count as heartbeats of the
- * default.
+ * Number of heartbeats between two scans for occurrences beyond their deadline. If a node sends heartbeats less often than by
+ * default, the interval between scans is that of the default heartbeats.
  */
 export const heartbeatsPerReap = 3
 

@@ -27,7 +27,10 @@ import { readTimezone } from './read-timezone.ts'
 
 const plainRecoveryStrategies = ['execute_all', 'execute_last', 'mark_as_missed', 'compressed'] as const
 
-/** The name of a checked setting, and the function that checks it. The name of a checked duration ends with `Ms`. */
+/**
+ * The name that a setting has after its check, and the function that checks the setting. A checked duration has a name that
+ * ends with `Ms`.
+ */
 type SettingReader = readonly [checked: keyof JobOverrides, read: (value: never, field: string) => unknown]
 
 function duration(bounds: DurationBounds = {}) {
@@ -42,7 +45,10 @@ function integer(min: number, max: number) {
   return (value: number, field: string): number => readInteger(value, field, min, max)
 }
 
-/** Returns a function that checks a value: `null` for `word`, which stands for no value, otherwise the result of `read`. */
+/**
+ * Returns a function that checks a value. For the text `word`, which means "no value", that function returns `null`; for any
+ * other value, it returns the result of `read`.
+ */
 function unless<T>(word: string, read: (value: T, field: string) => unknown) {
   return (value: T, field: string): unknown => (value === word ? null : read(value, field))
 }
@@ -104,7 +110,8 @@ export function readPriority(value: unknown, field: string): number {
 function readStartRate(input: StartRateInput, field: string): StartRate {
   readObject(input, field, ['limit', 'interval'])
   const { limit } = input
-  // Maximum `limit`: the job's record keeps the instant of each start of an interval, so more starts would make it large.
+  // Maximum `limit` of a start rate. The job's record keeps the instants of up to `limit` starts, so a higher limit would
+  // make the record large.
   const mostStarts = 100
   if (Number.isInteger(limit) && limit > mostStarts) {
     const remedy = `Divide both: ${mostStarts} starts in a part of the interval are as many in the whole of it.`

@@ -69,7 +69,10 @@ export function readOptionalFunction<T>(value: T, field: string): T {
   throw invalidValue(field, 'is not a function', value, 'Give a function or leave it out.')
 }
 
-/** Returns the value, or `otherwise` if the value is `undefined`. `null` is returned as it is: checks then reject its type. */
+/**
+ * Returns the value, or `otherwise` if the value is `undefined`. Returns `null` unchanged, so that the later check of its
+ * type rejects it.
+ */
 export function orDefault<T>(value: T | undefined, otherwise: T): T {
   return value === undefined ? otherwise : value
 }
@@ -81,7 +84,8 @@ export function readBoolean(value: unknown, field: string): boolean {
 }
 
 /**
- * Checks that a value is a name: 1 to 255 characters of well-formed Unicode. `remedy` tells the caller what to give.
+ * Checks that a value is a name: 1 to 255 characters of well-formed Unicode. `remedy`: the sentence of the error that says
+ * which value to give.
  * @throws JobistemerError `INVALID_NAME`
  */
 export function readName(
@@ -91,7 +95,8 @@ export function readName(
   longest: number = longestName,
 ): string {
   const isText = typeof value === 'string'
-  // The results of tasks are members of an object, and `__proto__` cannot be an ordinary member.
+  // Reject the name `__proto__`: results are members of an object under the names of tasks, and `__proto__` cannot be an
+  // ordinary member.
   const isUsable = isText && value.length >= 1 && value.length <= longest && value !== '__proto__'
   if (isUsable && isWellFormed(value)) return value
   const why = !isText ? '' : isUsable ? ' (half a surrogate pair)' : ` (${value.length} characters)`
@@ -119,7 +124,7 @@ export function readTags(value: readonly string[], field: string): readonly stri
 
 /** Checks that a value is a tag. @throws JobistemerError `INVALID_NAME` */
 export function readTag(value: unknown, field: string): string {
-  // `readName` rejects a tag that is too long, and its message tells the length.
+  // `readName` rejects a tag that is too long, with a message that states the length of the tag.
   return readName(value, field, 'Give a string of 1 to 64 characters.', 64)
 }
 
@@ -161,7 +166,7 @@ export function isPlainObject(value: unknown): value is object {
  * @throws JobistemerError `UNKNOWN_OPTION`
  */
 export function readObject<T extends object>(value: T, field: string, known: readonly string[]): T {
-  // A `Map` or a `Date` has no members either, and would otherwise pass as an object without options.
+  // A `Map` or a `Date` has no members of its own. Without this check, it would pass as an object without options.
   if (typeof value !== 'object' || value === null || Object.prototype.toString.call(value) !== '[object Object]') {
     throw invalidValue(
       field === '' ? 'options' : field,
@@ -184,8 +189,8 @@ export function readObject<T extends object>(value: T, field: string, known: rea
 }
 
 /**
- * Returns `Did you mean taskTimeout? ` if a known name differs from the given name in at most a third of its letters; otherwise
- * an empty text.
+ * Returns `Did you mean taskTimeout? ` if a known name differs from the given name in at most a third of the letters of the
+ * longer name; otherwise an empty text.
  */
 function suggestionFor(name: string, known: readonly string[]): string {
   const closest = known

@@ -34,7 +34,8 @@ export function resolveJobSettings(...levels: readonly JobOverrides[]): JobSetti
 
 /**
  * Merges levels of settings for a job, whose default overlap policy depends on its schedule. A job without a schedule runs
- * every request: at once (`allow`), or one after another (`queue`) if a limit is set, which `allow` does not support.
+ * every request: its default is `queue` if `maxConcurrency` or `startRate` is set, because `allow` does not support these
+ * limits, and `allow` otherwise.
  */
 export function resolveScheduledSettings(
   { isOnRequest }: { readonly isOnRequest: boolean },

@@ -7,29 +7,32 @@ export type TaskExecutionMode = 'sequential' | 'parallel'
 /**
  * What happens to the other tasks of an occurrence when a task has failed and its retries are exhausted.
  *
- * - `fail_fast`: the node aborts the running tasks and starts no further tasks; the occurrence is `failed`. Tasks that override
- *   this with `continue`, such as clean-up tasks, still run to their end.
+ * - `fail_fast`: the node aborts the running tasks and starts no further tasks; the occurrence is `failed`. Tasks whose own
+ *   `failureStrategy` is `continue`, such as clean-up tasks, still run to their end.
  * - `continue`: all tasks run; the outcome is `completed_with_errors`.
  * - `retry_on_failure`: as `fail_fast`, but a task without its own retry policy is first retried 3 times: 1 s, 2 s and 4 s
  *   after its failures.
  */
 export type FailureStrategy = 'fail_fast' | 'continue' | 'retry_on_failure'
 
-/** What happens to an interrupted occurrence: its node crashed, shut down or missed the deadline. */
+/** What happens to an occurrence that was interrupted, because its node crashed, shut down or missed the deadline. */
 export type InterruptionStrategy =
   /** Another node, or the same node after its restart, runs the next attempt, at most `maxRescues` times. */
   | 'retry'
   /** The occurrence fails. No node calls an interrupted handler again for that occurrence. */
   | 'fail'
 
-/** What a node does with its runs while the storage accepts none of its heartbeats, so that peers may declare it dead. */
+/**
+ * What a node does with its runs while the storage accepts none of the node's heartbeats, so that peers may declare the node
+ * dead.
+ */
 export type IsolationStrategy =
   /**
    * The run continues. If a peer takes the run over meanwhile, the run is active on two nodes, and the storage rejects the
    * results of this node.
    */
   | 'continue'
-  /** The node aborts the run, so that it never runs twice at once. `onInterrupted` decides what follows. */
+  /** The node aborts the run, so that the run is never active on two nodes at once. `onInterrupted` decides what follows. */
   | 'abort'
 
 /** How the node retries a failed task. The n-th retry, counted from 0, follows after `retryInterval × backoffFactor^n`. */
@@ -50,12 +53,13 @@ export interface RetryPolicyInput {
 export interface RetryPolicyInCode extends RetryPolicyInput {
   /**
    * The node calls this function after an attempt that failed or timed out, if a retry would follow. `false` ends the task at
-   * once. The function is synchronous. If it throws or returns a promise, the node logs an error, emits `hook.failed`, and
-   * retries the task.
+   * once. The function is synchronous. If `retryIf` throws or returns a promise, the node logs an error, emits `hook.failed`,
+   * and retries the task.
    *
-   * The function is code, as `run` is: the storage does not keep it, and `update` of the policy leaves it in force. Tasks that
-   * name a `handler`, `defaults`, `update` and `overrides` do not accept `retryIf`. `retryIf` gets the errors of isolated tasks
-   * with `name`, `message`, `code`, `stack` and `cause`, but without their class.
+   * The function is code, as `run` is: the storage does not keep the function, and an `update` of the policy leaves the
+   * function in force. `retryIf` is not accepted in `defaults`, `update` and `overrides`, and not in tasks that name a
+   * `handler`. `retryIf` gets the errors of isolated tasks with `name`, `message`, `code`, `stack` and `cause`, but without
+   * their class.
    */
   retryIf?(error: unknown): boolean
 }
@@ -105,9 +109,9 @@ export interface TaskSettingsInput {
   /** Maximum duration of one attempt. Default: the job's `executionTimeout`. */
   readonly taskTimeout?: DurationInput
   /**
-   * Keeps the last lines that handlers log through `context.logger`, on all levels, with their attempts. Each line is
-   * cut after 1,000 characters; the lines of an occurrence take at most 65,536 bytes. The storage then also holds the
-   * secrets that handlers log. Default false.
+   * Whether the storage keeps, with each attempt, the last lines that the handler logs through `context.logger`, on all
+   * levels. Each line is cut after 1,000 characters; the lines of an occurrence take at most 65,536 bytes. The storage then
+   * also holds the secrets that handlers log. Default false.
    */
   readonly keepLogs?: KeepLogsInput
 }
@@ -129,9 +133,9 @@ export interface JobSettingsInput extends TaskSettingsInput {
    */
   readonly maxQueued?: number
   /**
-   * How many runs of the job may be active at once, on all nodes together; 1 to 1,000. The overlap policy `skip`,
-   * `queue` or `queue_one` decides what happens to further due runs. Default 1; under `allow` the number is unlimited.
-   * A run that waits for a retry is active: with 1, the queued runs wait until it ends.
+   * How many runs of the job may be active at once, on all nodes together; 1 to 1,000. The overlap policy `skip`, `queue` or
+   * `queue_one` decides what happens to further due runs. Default 1; under `allow` the number is unlimited. A run that waits
+   * for a retry is active: with `maxConcurrency` 1, queued runs wait until the retried run ends.
    */
   readonly maxConcurrency?: number
   /**
@@ -148,8 +152,8 @@ export interface JobSettingsInput extends TaskSettingsInput {
   /** Which missed slots of the job still run. Default `execute_last`. */
   readonly recoveryStrategy?: RecoveryStrategyInput
   /**
-   * Time after which a slot that no node has created is missed: the recovery strategy then decides about it. If several slots
-   * of the job came due while the storage failed, they are missed too. Default 1 min.
+   * Time after which a slot that no node has created is missed: the recovery strategy then decides about the slot. If several
+   * slots of the job came due while the storage failed, these slots are missed too. Default 1 min.
    */
   readonly misfireThreshold?: DurationInput
   /** What happens to an interrupted occurrence of the job. Default `retry`. */
@@ -165,16 +169,15 @@ export interface JobSettingsInput extends TaskSettingsInput {
    */
   readonly whileIsolated?: IsolationStrategy
   /**
-   * How long the storage keeps the history of the job. The living nodes remove older occurrences in small steps: within
-   * a day, or within hours if `olderThan` is short. They also remove a job that is data alone after its schedule is
-   * over and its history is removed. Default 30 d and the latest 10.
+   * How long the storage keeps the history of the job. The living nodes remove older occurrences in small steps: within a
+   * day, or within hours if `olderThan` is short. After the schedule of a job that is data alone is over and its history is
+   * removed, the nodes also remove the job. Default 30 d and the latest 10.
    */
   readonly retention?: RetentionInput
   /**
    * Time without a `completed` run after which the job is silent, whatever the reason. A living node then emits `job.silent`,
    * logs an error, and raises the gauge `scheduler_jobs_silent`. The time counts from the last success, or from when the job
-   * was stored, changed or resumed, if that was later. It does not count while the job is paused. At least 1 s. Default
-   * `never`.
+   * was stored, changed or resumed, if that was later. Time during a pause does not count. At least 1 s. Default `never`.
    */
   readonly alertAfter?: DurationInput | 'never'
   /** IANA time zone of schedules that name no time zone. Default `UTC`. */
@@ -191,7 +194,7 @@ export interface RetryPolicy {
   readonly backoffFactor: number
   /** Maximum milliseconds between two attempts. */
   readonly maxIntervalMs: number
-  /** Random share of each interval, 0 to 1; it only shortens the interval. */
+  /** Maximum share of each interval that the jitter cuts off at random, 0 to 1. */
   readonly jitter: number
 }
 
@@ -218,7 +221,7 @@ export interface KeepLogs {
 export interface TaskSettings {
   /** What the failure of the task means for the other tasks of the occurrence. */
   readonly failureStrategy: FailureStrategy
-  /** The retry policy; `null` if no level of the cascade has set one. */
+  /** The retry policy; `null` if neither the task nor its job, scheduler or trigger has set one. */
   readonly retryPolicy: RetryPolicy | null
   /** Maximum duration of one attempt, in ms; `null` if only `executionTimeoutMs` limits it. */
   readonly taskTimeoutMs: number | null
@@ -272,10 +275,10 @@ export interface JobSettings extends TaskSettings {
 }
 
 /**
- * The task settings that a level of the cascade overrides, checked and in milliseconds. The storage keeps settings in this
- * form.
+ * The task settings that a scheduler, a job, a task or a trigger overrides, checked and in milliseconds. The storage keeps
+ * settings in this form.
  */
 export type TaskOverrides = Partial<TaskSettings>
 
-/** The job settings that a level of the cascade overrides, in the same form as {@link TaskOverrides}. */
+/** The job settings that a scheduler, a job or a trigger overrides, in the same form as {@link TaskOverrides}. */
 export type JobOverrides = Partial<JobSettings>

@@ -303,7 +303,8 @@ export class Engine implements CallingNode {
    * peers and silent jobs are left out after the scheduler has ended, because they are outdated then.
    */
   async #readGauges(): Promise<GaugeValues> {
-    // If the scheduler has ended or the storage is unavailable, a scrape gets no value for these gauges.
+    // If the scheduler has ended or the storage is unavailable, a scrape gets no value for the gauges that count stored
+    // occurrences.
     const asked = this.#asked({ timeout: 2 * farewellMs })
     const hasEnded = () => this.#stopping !== undefined || this.#phase === 'stopped'
     const counts = hasEnded() ? null : await liveCounts(asked).catch(() => null)

@@ -21,7 +21,7 @@ export class BoundedTalk {
     this.#run = run
   }
 
-  /** Notes the progress. Within an interval, only the latest progress is sent. */
+  /** Stores a report of progress to send. Of several reports within one interval, only the latest is sent. */
   progress(fraction: number, message: string | null): void {
     this.#progress = { kind: 'progress', run: this.#run, fraction, message }
     const waitMs = this.#progressSentAt + progressEveryMs - systemClock.monotonic()

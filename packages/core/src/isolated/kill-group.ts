@@ -6,11 +6,13 @@ export function killGroup(pid: number): void {
   try {
     process.kill(hasGroups ? -pid : pid, 'SIGKILL')
   } catch {
-    // `kill` throws if the process group is empty.
+    // Ignore the error: `kill` throws if the process group is empty.
   }
 }
 
-/** Ends this process at once, with all processes that it has started. Called after their node has ended. */
+/**
+ * Ends this process at once, with all processes that it has started. Called after the node that uses this process has ended.
+ */
 export function endGroup(): void {
   killGroup(process.pid)
 }

@@ -57,7 +57,8 @@ export type AskedOfNode = { readonly name: 'sleep'; readonly duration: JsonValue
 
 /**
  * Marks messages of the child's own program, because a handler can send any message through the same channel. A node of an
- * earlier version ignores the mark; such a node can get this child if its files were replaced.
+ * earlier version ignores the mark. Such a node can start this child if the package's files were replaced while the node was
+ * running.
  */
 const program = '@jobistemer/core'
 
@@ -68,7 +69,7 @@ export function fromProgram(message: FromChild): SentFromChild {
   return { ...message, by: program }
 }
 
-/** Returns whether the child's program sent the message, and not the handler itself. */
+/** Returns true if the child's program sent the message, and false if the handler itself did. */
 export function isFromProgram(message: unknown): message is SentFromChild {
   return typeof message === 'object' && message !== null && 'by' in message && message.by === program
 }

@@ -16,11 +16,12 @@ new Worker(new URL('./watchdog.js', import.meta.url), {
   resourceLimits: { maxOldGenerationSizeMb: 8, maxYoungGenerationSizeMb: 2 },
 }).unref()
 process.on('disconnect', () => endGroup())
-// Service managers signal all processes of a service. Only the node reacts to the signal: it stops the handler in time.
+// A service manager signals all processes of a service. The child ignores the signal, because the node stops the handler in
+// time.
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => undefined)
 
 const post = (message: FromChild, then?: () => void): void => {
-  // Errors of `send` have no effect: if the node has ended, the end of the channel ends this process.
+  // Ignore errors of `send`: if the node has ended, the end of the channel ends this process.
   process.send?.(fromProgram(message), undefined, undefined, () => then?.())
 }
 

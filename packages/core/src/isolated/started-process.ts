@@ -47,29 +47,30 @@ export class StartedProcess {
   }
 
   post(message: ToChild): void {
-    // Errors of `send` have no effect: the end of the process follows the end of the channel, and carries more information.
+    // Ignore errors of `send`: the child's exit follows the end of the channel, and tells more than the error.
     if (this.#forked?.connected) this.#forked.send(message, () => undefined)
   }
 
   kill(): void {
-    // Before `exit` was emitted, the operating system cannot have given the process id to another process.
+    // Kill only before `exit` is emitted: until then, the operating system cannot give the process id to another process.
     if (this.#forked?.pid !== undefined && this.#end === null) killGroup(this.#forked.pid)
   }
 
   #listen(forked: ChildProcess): void {
     const { pid, stderr } = forked
     if (pid !== undefined) this.#post({ kind: 'started', child: this.#child, pid })
-    // Errors of the watched pipe and of stderr have no effect; only the end of these pipes matters.
+    // Ignore errors of the watched pipe and of stderr: only the end of these pipes matters.
     for (const stream of [forked.stdio[watchedDescriptor], stderr]) stream?.on('error', () => undefined)
     stderr?.setEncoding('utf8').on('data', (text: string) => {
-      // While the node has not taken the output, further output stays in the pipe and blocks the child.
+      // Stop reading until the node has taken this output. Meanwhile further output fills the pipe, and then blocks the
+      // child.
       stderr.pause()
       this.#post({ kind: 'wrote', child: this.#child, text }, () => stderr.resume())
     })
     forked.on('message', (message) => this.#post({ kind: 'heard', child: this.#child, message }))
     forked.on('error', (error) => {
-      // Without a process id, the child could not be started. The event `error` is also emitted for a message that could not be
-      // sent.
+      // If the child has no process id, it could not be started. Otherwise a message could not be sent, for which Node.js
+      // also emits `error`.
       if (pid === undefined) this.#couldNotStart(error)
     })
     forked.on('exit', (exitCode, signal) => {

@@ -9,7 +9,7 @@ if (process.send === undefined) throw new Error('Only a scheduler can start the 
 const children = new Map<number, StartedProcess>()
 
 const post = (message: FromStarter, then?: () => void): void => {
-  // Errors of `send` have no effect: if the node has ended, the end of the channel ends the starter and its children.
+  // Ignore errors of `send`: if the node has ended, the end of the channel ends the starter and its children.
   process.send?.(message, undefined, undefined, () => then?.())
 }
 
@@ -28,5 +28,5 @@ process.on('disconnect', () => {
   process.exit()
 })
 
-// Service managers signal all processes of a service. Only the node reacts to the signal.
+// A service manager signals all processes of a service. The starter ignores the signal: only the node reacts to it.
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => undefined)

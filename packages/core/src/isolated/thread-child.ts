@@ -11,6 +11,6 @@ serve({
   post: (message) => port.postMessage(fromProgram(message)),
   listen: (hear) => port.on('message', (message: ToChild) => hear(message)),
   // Do not call `process.exit()`: printed output still passes through the event loops of both threads. The node ends a thread
-  // that stays.
+  // that does not end by itself.
   leave: () => port.close(),
 })

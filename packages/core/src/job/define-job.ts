@@ -52,7 +52,9 @@ export interface JobOptions extends JobSettingsInput {
   readonly retryPolicy?: RetryPolicyInCode
   /** The tasks of the job, at least one. With `taskExecutionMode: 'sequential'` the tasks run in this order. */
   readonly tasks: readonly AnyTask[]
-  /** Tag of the code that declares the job. With it, `plan` and `apply` find definitions that were removed from that code. */
+  /**
+   * Tag of the code that declares the job. By this tag, `plan` and `apply` find definitions that were removed from that code.
+   */
   readonly owner?: string
   /** Tags to select jobs by: at most 32, each of 1 to 64 characters, without repetition. */
   readonly tags?: readonly string[]
@@ -65,9 +67,9 @@ export interface JobOptions extends JobSettingsInput {
    * Slots have no data, so nodes do not check them.
    */
   readonly payload?: StandardSchema<unknown, unknown>
-  /** The node calls this hook before the first task of an occurrence. It logs errors of the hook. */
+  /** The node calls this hook before the first task of an occurrence, and logs errors of the hook. */
   onStart?(context: OccurrenceContext): void | Promise<void>
-  /** The node calls this hook when an occurrence has ended on it, with any outcome. It logs errors of the hook. */
+  /** The node calls this hook when an occurrence has ended on that node, with any outcome, and logs errors of the hook. */
   onComplete?(report: ExecutionReport): void | Promise<void>
 }
 
@@ -78,15 +80,18 @@ export interface JobTask {
   readonly overrides: TaskOverrides
   /** The data of the task, as the handler gets them; `undefined` without data. */
   readonly data: JsonValue | undefined
-  /** The handler; `undefined` if `handler` names it. For an isolated task, a stand-in that only a scheduler can run. */
+  /**
+   * The function of the handler; `undefined` if the task names a registered `handler`. For an isolated task, a stand-in that
+   * only a scheduler can run.
+   */
   readonly run: ((context: never) => unknown) | undefined
   /** Decides whether an error is retried; `undefined` to retry each error. The storage does not keep this function. */
   readonly retryIf: RetryPolicyInCode['retryIf']
   /** The name of the registered handler; `undefined` if the task has `run`. */
   readonly handler: string | undefined
   /**
-   * Where the handler runs, by the task's definition; `null` in the process of the node. For a named `handler`, each node
-   * decides.
+   * Where the handler runs, as the task's definition says; `null` if the handler runs in the node's own process. For a named
+   * `handler`, each node decides.
    */
   readonly isolation: Isolation | null
 }
@@ -202,7 +207,9 @@ export function defineJob<
   }
 }
 
-/** Rejects an explicit `undefined`, because a misspelt variable must not make a job that never runs by itself. */
+/**
+ * Returns the error for an explicit `schedule: undefined`. A misspelt variable must not make a job that never runs by itself.
+ */
 function missingSchedule(jobName: string): JobistemerError {
   return new JobistemerError('INVALID_SCHEDULE', {
     message: `schedule of job ${printValue(jobName)} is undefined.`,

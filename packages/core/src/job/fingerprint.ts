@@ -6,13 +6,13 @@ import { rememberedValues } from '../tuning.ts'
  * before and after a JSON round trip.
  */
 export function fingerprintOf(value: unknown): string {
-  // Cut the digest as bytes: of a longer text, V8 would keep all 64 digits in memory for each job.
+  // Cut the digest as bytes. If a text were cut, V8 would keep all its 64 digits in memory for each job.
   return hash('sha256', canonicalJson(value), 'buffer').toString('hex', 0, 16)
 }
 
 /** Returns whether two pieces of plain data have equal fingerprints. */
 export function isSameData(left: unknown, right: unknown): boolean {
-  // Compare in place first: the members are nearly always in the same order, and this is faster.
+  // First compare without sorting the members: their order is nearly always the same, and this comparison is faster.
   return isAlike(left, right) || canonicalJson(left) === canonicalJson(right)
 }
 

@@ -165,7 +165,7 @@ export function* worksOf(
   for (const { tasks } of jobs) for (const { run } of tasks) yield run
 }
 
-/** Checks that a program of this package that runs isolated tasks exists: a bundle may lack it. */
+/** Checks that a program of this package that runs isolated tasks exists: a bundle may lack the program. */
 function assertProgramExists(program: URL): void {
   if (isFile(fileURLToPath(program))) return
   throw new JobistemerError('INVALID_MODULE', {

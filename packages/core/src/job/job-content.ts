@@ -49,7 +49,7 @@ function overlapOf({ name }: Job, settings: JobSettings): OverlapRule {
   return overlapRuleOf(policy, maxQueued, maxConcurrency, startRate)
 }
 
-/** Cache of digests by defaults and definition, which never change. Each write of a job needs the digest. */
+/** Cache of the digests of definitions with their defaults. Neither ever changes, and each write of a job needs the digest. */
 const fingerprints = new WeakMap<JobOverrides, WeakMap<Job, string>>()
 
 /**

@@ -20,7 +20,7 @@ export interface JobDocument {
   readonly description?: string
   /** Tag of the code that declares the job; absent without a tag. */
   readonly owner?: string
-  /** The schedule as the definition gives it. The timeline holds the instant from which it applies. */
+  /** The schedule as the definition gives it. The timeline holds the instant from which this schedule applies. */
   readonly schedule?: SerializedSchedule
   /** The release of the build that stored the definition; absent if the build has no release. Not part of the fingerprint. */
   readonly release?: number
@@ -85,7 +85,10 @@ export function priorityOf({ definition }: { readonly definition: JsonObject }):
   return settings.priority ?? defaults.priority ?? defaultSettings.priority
 }
 
-/** Returns how far the priority of a stored job moves its due slots forward, in ms. */
+/**
+ * Returns how many milliseconds earlier the due slots of a stored job count in the order of waiting occurrences, because of
+ * the job's priority. Negative for a priority below 0.
+ */
 export function forwardMsOf(head: { readonly definition: JsonObject }): number {
   return priorityOf(head) * priorityStepMs
 }

@@ -21,7 +21,7 @@ export function readPayloadSchema<Input>(schema: PayloadSchema<Input>, field: st
   )
 }
 
-/** Where the data come from, for messages. */
+/** Names the data in the messages of errors. */
 interface PayloadPlace {
   readonly jobName: string
   /** The argument that holds the data: `data`, `items[3].data`. */
@@ -52,7 +52,7 @@ export function parsePayload(
   let result: unknown
   try {
     result = schema['~standard'].validate(data)
-    // Wrap a promise of another library: its `then` may throw, or call both functions.
+    // Wrap a promise of another library: its `then` may throw, or call both of its callbacks.
     if (isThenable(result)) result = Promise.resolve(result)
   } catch (error) {
     throw failed(error)
@@ -69,7 +69,7 @@ export function parsePayload(
 type ReadResult = { readonly wrong: null; readonly value: unknown } | { readonly wrong: string }
 
 /**
- * Reads the result of a schema's `validate`. Throws an error of its getters unchanged.
+ * Reads the result of a schema's `validate`. If a getter of the result throws, the error passes unchanged.
  *
  * @throws JobistemerError `INVALID_ARGUMENT` for a value that is no Standard Schema result
  */

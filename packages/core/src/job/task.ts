@@ -149,12 +149,12 @@ export interface TaskContext<Data = unknown, Input = JsonValue | undefined> exte
 }
 
 /**
- * The context that the handler of an isolated task gets in its thread or process. The child sends log lines and
- * progress to the node; `sleep` and `previousRun` ask the node. Lines are cut after 1,000 characters. If the child logs
- * more than 500 lines per second, it drops some.
+ * The context that the handler of an isolated task gets in its thread or process. The child sends log lines and progress to
+ * the node; `sleep` and `previousRun` ask the node. Lines are cut after 1,000 characters. If the handler logs more than 500
+ * lines per second, the child drops some lines.
  *
  * @example
- * // render.js
+ *  // render.js
  * export default async function render({ data, signal, progress }: IsolatedTaskContext<{ page: string }>) {
  *   progress(0.5, 'layout')
  *   return { bytes: 4711 }
@@ -195,8 +195,8 @@ export interface IsolationOptions {
    */
   readonly module: URL | string
   /**
-   * Where the handler runs. Default `thread`. A crash of native code ends a `process` alone, but a `thread` together with its
-   * node.
+   * Where the handler runs. Default `thread`. A crash of native code in a `process` ends only that child; in a `thread`, the
+   * crash also ends the node.
    */
   readonly isolation?: Isolation
   /**
@@ -206,7 +206,10 @@ export interface IsolationOptions {
   readonly pool?: boolean
   /** Memory limits of the child. Default: the limits that V8 chooses. */
   readonly resourceLimits?: IsolatedResourceLimits
-  /** All environment variables of the child. Default: those of the node. `{ ...process.env, NAME: 'value' }` adds one. */
+  /**
+   * All environment variables of the child. Default: the variables of the node. `{ ...process.env, NAME: 'value' }` adds a
+   * variable.
+   */
   readonly env?: Readonly<Record<string, string>>
   /**
    * How long the handler may take to stop after its signal has fired. Then the node kills the child of the handler. Default 5

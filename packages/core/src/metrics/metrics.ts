@@ -1,8 +1,8 @@
 /** Labels of each counter, by the counter's name. */
 export interface CounterLabels {
   /**
-   * Ended attempts, by state. The node on which a run ends counts the run's `succeeded` attempts at that end. The node that
-   * takes over a run counts its `lost` attempts.
+   * Ended attempts, by state. A `succeeded` attempt counts when its run ends, on the node on which the run ends. A `lost`
+   * attempt counts on the node that takes over its run.
    */
   readonly scheduler_task_attempts_total: { readonly job: string; readonly task: string; readonly status: string }
   /** Occurrences that reached a final state on this node, by that state. */
@@ -49,9 +49,9 @@ export interface GaugeValues {
   /** Number of jobs whose slots are decided up to a future instant, as far as this node knows. */
   readonly scheduler_jobs_ahead: number
   /**
-   * Number of jobs without a success for their `alertAfter`. One living node counts them; on other nodes the gauge is absent.
-   * The gauge is also absent before the start, after the end, while the node is isolated, and while its clock is unconfirmed.
-   * Calls of `runDue` do not count silent jobs.
+   * Number of jobs without a success for their `alertAfter`. One living node counts the silent jobs; on other nodes the gauge
+   * is absent. The gauge is also absent before the start, after the end, while the node is isolated, and while its clock is
+   * unconfirmed. Calls of `runDue` do not count silent jobs.
    */
   readonly scheduler_jobs_silent?: number
   /** Lead of this node's clock over the storage's clock, in seconds; 0 if the storage has no clock. */

@@ -11,7 +11,7 @@ export interface RecordedMetrics {
   removed(jobName: string): void
 }
 
-/** Turns events into metrics, by listeners like any other. `now` returns epoch milliseconds. */
+/** Adds listeners that turn the events of a scheduler into metrics. `now` returns epoch milliseconds. */
 export function recordMetrics(events: EventHub, metrics: Metrics, now: () => number): RecordedMetrics {
   // Removed jobs by name, with the instant at which this node learned of the removal. Active runs of a removed job may still
   // end, and would create the job's series again.
@@ -40,8 +40,8 @@ export function recordMetrics(events: EventHub, metrics: Metrics, now: () => num
     if (isFinal(state)) count('scheduler_job_occurrences_total', { job, status: state })
   })
   events.on('occurrence.started', ({ jobName: job, latenessMs, waitedMs }) => {
-    // A slot that came due after the removal belongs to a job that was added again, whose loading emits no event. A slot that
-    // came due before the removal may have waited for a permit.
+    // If the slot came due after the job's removal, the job was added again, which no event reports. If the slot came due
+    // before the removal, the slot may only have waited for a permit.
     if (removed.size > 0 && now() - waitedMs > (removed.get(job) ?? Number.POSITIVE_INFINITY)) removed.delete(job)
     measure('scheduler_start_lateness_seconds', { job }, latenessMs)
     if (waitedMs > 0) measure('scheduler_queue_wait_seconds', { job }, waitedMs)
@@ -78,7 +78,8 @@ export function recordMetrics(events: EventHub, metrics: Metrics, now: () => num
   })
   events.on('recovery.decided', ({ jobName: job, strategy, missed, toRun }) => {
     if (toRun > 0) count('scheduler_recovery_runs_total', { job, strategy }, toRun)
-    // A compressed run covers all missed slots; otherwise slots that do not run are missed.
+    // Under `compressed`, one run covers all missed slots, so none is left out. Otherwise the missed slots without a run
+    // count.
     const notRun = strategy === 'compressed' ? 0 : missed - toRun
     if (notRun > 0) count('scheduler_job_occurrences_total', { job, status: 'missed' }, notRun)
   })

@@ -27,8 +27,8 @@ class NoSchedule extends WindowedSchedule {
 const noScheduleType: ScheduleType = { name: 'none', revive: () => noSchedule }
 
 /**
- * The only instance. It is an ordinary segment of a job's timeline, so that a timeline has no gaps and all rules for segments
- * apply.
+ * The only instance of `NoSchedule`. A timeline holds this object as an ordinary segment, so that a timeline has no gaps and
+ * all rules for segments apply.
  */
 export const noSchedule: NoSchedule = new NoSchedule()
 

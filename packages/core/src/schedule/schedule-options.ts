@@ -9,8 +9,8 @@ import { dayMs, longestReadable } from '../tuning.ts'
 /** Options that every schedule of Jobistemer accepts. */
 export interface ScheduleOptions {
   /**
-   * IANA time zone in which the schedule is read. Default: the `timezone` of the job that has the schedule, else that of the
-   * scheduler's `defaults`, else `UTC`.
+   * IANA time zone in which the schedule is read. Default: the `timezone` of the job that has the schedule, else the
+   * `timezone` in the scheduler's `defaults`, else `UTC`.
    */
   readonly timezone?: string
   /**
@@ -44,8 +44,8 @@ export function toZonedInstantMs(input: InstantInput, timezone: string, field: s
 }
 
 /**
- * Converts a local time to an instant. luxon starts from the zone's present offset. If the zone's offset was very different at
- * that time, luxon mistakes the time for one in a gap. An example is Samoa, which crossed the date line.
+ * Converts a local time to an instant. luxon starts from the zone's present offset. If the zone had a very different offset
+ * at the local time, luxon wrongly treats the local time as one in a gap. An example is Samoa, which crossed the date line.
  */
 function instantOf(localMs: number, offsetAt: (at: number) => number): number {
   const earlier = offsetAt(localMs - dayMs)
@@ -106,8 +106,8 @@ function registered(): Map<string, ScheduleType> {
 
 /**
  * Registers a schedule type for all schedulers of this process, which then revive stored schedules of the type without
- * `scheduleTypes`. Call it in the module that defines the type, so that an import of the schedule registers it. A later
- * type of the same name replaces the earlier one.
+ * `scheduleTypes`. Call `registerScheduleType` in the module that defines the type, so that an import of that module
+ * registers the type. A later type of the same name replaces the earlier one.
  */
 export function registerScheduleType(type: ScheduleType): void {
   registered().set(type.name, type)

@@ -11,7 +11,7 @@ export type InstantInput = Date | number | string | { toMillis(): number }
  */
 export type SerializedSchedule = JsonObject & { readonly type: string }
 
-/** The window in which a schedule is active, in epoch milliseconds. Both ends belong to it. */
+/** The window in which a schedule is active, in epoch milliseconds. Both ends belong to the window. */
 export interface ScheduleWindow {
   /** First millisecond of the window; `-Infinity` when the schedule has no start. */
   readonly startMs: number
@@ -74,7 +74,7 @@ export interface ScheduleContext {
 /** A schedule that is complete only with the name of its job. `defineJob` binds the schedule to the job. */
 export interface UnboundSchedule extends Schedule {
   /**
-   * Returns the complete schedule. A time zone of the schedule itself takes precedence over the context's.
+   * Returns the complete schedule. A time zone of the schedule itself takes precedence over the time zone of the context.
    * @throws JobistemerError `INVALID_TIMEZONE`, or `SCHEDULE_NEVER_FIRES` if the schedule can never fire in this context
    */
   bind(context: ScheduleContext): Schedule

@@ -127,7 +127,10 @@ export function readOccurrenceId(bytes: Uint8Array, offset: number): OccurrenceI
   return readId(occurrenceIdText, bytes, offset) as OccurrenceId
 }
 
-/** Writes the id digit by digit: V8 would flatten a text that is concatenated from parts at its first map lookup. */
+/**
+ * Writes the id digit by digit. V8 would have to flatten a text concatenated from parts when the text first is the key of a
+ * map.
+ */
 function readId(text: Buffer, bytes: Uint8Array, offset: number): string {
   let position = prefixLength
   for (let index = 0; index < 16; index++) {

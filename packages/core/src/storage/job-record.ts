@@ -7,16 +7,16 @@ export type OverlapPolicy = 'skip' | 'queue' | 'queue_one' | 'allow' | 'cancel_r
 
 /** The overlap rule of a job, in the form that the storage applies inside its atomic steps. */
 export interface OverlapRule {
-  /** What happens to an occurrence that is due while the job is busy. */
+  /** What happens to an occurrence that is due while earlier occurrences of the job are active. */
   readonly policy: OverlapPolicy
   /**
-   * Maximum number of queued occurrences under `queue`. Beyond it, a slot is skipped with the reason `queue_full`, and a
-   * request is rejected.
+   * Maximum number of queued occurrences under `queue`. If the queue is full, a slot is skipped with the reason `queue_full`,
+   * and a request is rejected.
    */
   readonly maxQueued: number
   /**
-   * Maximum number of active occurrences under `skip`, `queue` and `queue_one`. Absent if it is 1, and under the other
-   * policies.
+   * Maximum number of active occurrences under `skip`, `queue` and `queue_one`. Absent if the maximum is 1, and under the
+   * other policies.
    */
   readonly maxConcurrency?: number
   /**
@@ -56,8 +56,8 @@ export interface PauseRecord {
   /** The actor that the caller named for the pause; `null` if the caller named none. */
   readonly actor: string | null
   /**
-   * Set if a caller resumed the job with an actor or a reason. The record then describes only how the previous pause ended. It
-   * has no effect, because its `until` lies before all slots.
+   * Set if a caller resumed the job with an actor or a reason. The record then describes only how the previous pause ended.
+   * Such a record has no effect, because its `until` lies before all slots.
    */
   readonly lifted?: {
     /** When the caller resumed the job, in epoch milliseconds. */
@@ -90,7 +90,7 @@ export interface JobRecord {
   readonly name: string
   /** Tag of the code that declared the job, so that `plan` and `apply` find removed definitions; `null` without a tag. */
   readonly owner: string | null
-  /** Number of the version in force. Each `replace` increments it. */
+  /** Number of the version in force. Each `replace` increments this number. */
   readonly version: number
   /** Digest of the definition of the version in force. */
   readonly fingerprint: string
@@ -125,8 +125,8 @@ export interface JobRecord {
   /** The last pause that no caller has lifted, even if it has ended, see `isPausedAt`; otherwise `null`. */
   readonly paused: PauseRecord | null
   /**
-   * Waiting slots of versions below this number, which no node has started, are superseded: a `replace` with `waiting:
-   * 'cancel'` has still to cancel these slots, and they never start. `null` if no slot is superseded.
+   * A waiting slot is superseded if its version is below this number and no node has started the slot. A `replace` with
+   * `waiting: 'cancel'` has still to cancel superseded slots, and they never start. `null` if no slot is superseded.
    */
   readonly cancelsBelow: number | null
   /**

@@ -47,7 +47,7 @@ export type FailedState = Extract<FinalState, 'completed_with_errors' | 'failed'
 /** The states of failures. A storage keeps an index of occurrences in these states. */
 export const failedStates: readonly FailedState[] = ['completed_with_errors', 'failed', 'failed_stale']
 
-/** Returns whether a state is that of a failure. */
+/** Returns whether an occurrence in this state is a failure. */
 export function isFailure(state: OccurrenceState): state is FailedState {
   return state === 'failed' || state === 'completed_with_errors' || state === 'failed_stale'
 }
@@ -57,7 +57,10 @@ export function isFinal(state: OccurrenceState): state is FinalState {
   return state !== 'pending' && state !== 'queued' && state !== 'running'
 }
 
-/** Addresses an occurrence. An adapter may find the occurrence by its id alone, or by the members that suit its layout. */
+/**
+ * Addresses an occurrence. An adapter may find the occurrence by its id alone, or by those members that suit the layout of
+ * its data.
+ */
 export interface OccurrenceAddress {
   readonly id: OccurrenceId
   readonly jobId: JobId
@@ -75,11 +78,11 @@ export interface Owner {
 
 /** The slots that a record covers. */
 export interface SlotSpan {
-  /** First slot, epoch milliseconds, inclusive. */
+  /** First slot that the record covers, in epoch milliseconds. */
   readonly from: number
-  /** Last slot, epoch milliseconds, inclusive. */
+  /** Last slot that the record covers, in epoch milliseconds. */
   readonly to: number
-  /** Number of covered slots. */
+  /** Number of slots that the record covers. */
   readonly count: number
 }
 
@@ -89,7 +92,7 @@ export interface BackfillRecord {
   readonly slot: number
   /** Start of the backfill's span, epoch milliseconds, inclusive. */
   readonly from: number
-  /** The end of the span, epoch milliseconds, exclusive. */
+  /** End of the backfill's span, epoch milliseconds, exclusive. */
   readonly to: number
   /** Which slots the backfill runs. */
   readonly which: 'all' | 'missed' | 'failed' | 'missed_and_failed'
@@ -148,22 +151,22 @@ export interface OccurrenceDetails {
   readonly requestReason?: string
   /** The actor that the caller named for the trigger or replay. */
   readonly requestActor?: string
-  /** The slots that this `missed` record, this compressed run or this replay of one covers. */
+  /** Which slots the occurrence covers. Only for a `missed` record, a compressed run, and a replay of a compressed run. */
   readonly span?: SlotSpan
   /** The backfill to which the run belongs. */
   readonly backfill?: BackfillRecord
   /** The trace context of the call that requested the run; absent if that call was not traced. */
   readonly trace?: TraceContext
   /**
-   * Set by the storage on a damaged row: the part that it cannot read, `details` or `runs`. The node that starts the occurrence
-   * lets it fail with `RECORD_UNREADABLE`, and calls no handler.
+   * Set by the storage on a damaged row: the part that the storage cannot read, `details` or `runs`. The node that starts the
+   * occurrence lets it fail with `RECORD_UNREADABLE`, and calls no handler.
    */
   readonly unreadable?: string
 }
 
 /**
  * Returns the instant that a run of a backfill or a replay works for. Returns `null` for other occurrences, which work for
- * their `scheduledAt`. All waiting occurrences are ordered by `scheduledAt`.
+ * their `scheduledAt`. This instant does not affect the order of waiting occurrences.
  */
 export function slotOf({ backfill, slot }: OccurrenceDetails): number | null {
   return backfill?.slot ?? slot ?? null
@@ -173,9 +176,9 @@ export function slotOf({ backfill, slot }: OccurrenceDetails): number | null {
 export type OccurrenceKind =
   /** The occurrence is a slot of the schedule. */
   | 'slot'
-  /** The occurrence was requested by `trigger()`. It never takes the place of a slot. */
+  /** The occurrence was requested by `trigger()`. A trigger never replaces a slot. */
   | 'trigger'
-  /** The occurrence was requested by `replay()`. It never takes the place of a slot. */
+  /** The occurrence was requested by `replay()`. A replay never replaces a slot. */
   | 'replay'
 
 /** The states of an attempt. All states but `waiting` and `running` are final. */
@@ -197,7 +200,10 @@ export interface ErrorRecord {
   readonly message: string
   /** The `code` of the thrown error, if it is a string. */
   readonly code?: string
-  /** The stack, shortened. Of the attempts of a task, only the first and the last three have a stack and the members below. */
+  /**
+   * The stack, shortened. Of the attempts of a task, only the first attempt and the last three attempts have a `stack`, a
+   * `cause` and `errors`.
+   */
   readonly stack?: string
   /** The record of the error's `cause`. */
   readonly cause?: ErrorRecord

@@ -51,7 +51,7 @@ function detailsOf(item: CreateSlot | CreateRequested): OccurrenceDetails {
   return item.kind === 'slot' || item.key === undefined ? item.details : { ...item.details, keyId: item.key.id }
 }
 
-/** Returns whether a new item may start in the step that creates it, as far as the item itself decides. */
+/** Returns whether the item itself allows a start in the step that creates its occurrence. */
 export function isStartable(item: CreateSlot | CreateRequested, now: number): boolean {
   return item.runs !== null && dueAtOf(item) <= now
 }

@@ -210,8 +210,8 @@ function isOnSchedule(item: CreateItem, head: HeadState): boolean {
 }
 
 /**
- * Returns whether a slot item whose record exists moves the job past its slot: the slot was canceled ahead, or its creation did
- * not finish. An item of an older version does not move the job, because the item's next instant may be wrong.
+ * Returns whether a slot item moves the job past the slot although the slot has a record: the slot was canceled ahead, or its
+ * creation did not finish. An item of an older version does not move the job, because the item's next instant may be wrong.
  */
 export function passesSlot(item: CreateItem, head: HeadState): item is CreateSlot {
   return (
@@ -253,8 +253,8 @@ export function pausedUntil(paused: PauseEnd | null): number {
 }
 
 /**
- * Returns whether a job is paused at an instant. Starts use the `now` of the call, slots their own `scheduledAt`. So the
- * outcome of a slot depends neither on a clock nor on the delay of its creation.
+ * Returns whether a job is paused at an instant. For a start, the instant is the `now` of the call; for a slot, the instant
+ * is its `scheduledAt`. So the outcome of a slot depends neither on a clock nor on the delay of its creation.
  */
 export function isPausedAt({ paused }: { readonly paused: PauseEnd | null }, at: number): boolean {
   return at < pausedUntil(paused)
@@ -288,7 +288,7 @@ export function orderAt({ scheduledAt, details: { priority } }: Ordered): number
   return priority === undefined ? scheduledAt : scheduledAt - priority * priorityStepMs
 }
 
-/** Returns whether a due slot of a job has a higher priority than this occurrence, and so precedes it. */
+/** Returns whether a due slot precedes this occurrence because the slot has a higher priority. */
 export function isMoreUrgent(scheduledAt: number, { priority }: { readonly priority: number }, than: Ordered): boolean {
   return priority > (than.details.priority ?? 0) && orderAt({ scheduledAt, details: { priority } }) < orderAt(than)
 }
@@ -362,10 +362,10 @@ const decisions = {
 } as const satisfies Record<string, OverlapDecision>
 
 /**
- * Returns whether an occurrence is delayed: a trigger or a replay that waits for its `dueAt`, or that no node has claimed
- * since. A delayed occurrence is pending, but does not count as active. Under every overlap policy, it blocks no other
- * occurrence and is not displaced. Once it is due, a claim starts it, or makes it queued behind an active occurrence; then the
- * usual rules apply. So the set of active occurrences depends on no clock.
+ * Returns whether an occurrence is delayed: a trigger or a replay that waits for its `dueAt`, or that has passed its `dueAt`
+ * and not yet been claimed. A delayed occurrence is pending, but does not count as active. Under every overlap policy, it
+ * blocks no other occurrence and is not displaced. Once it is due, a claim starts it, or makes it queued behind an active
+ * occurrence; then the usual rules apply. So the set of active occurrences depends on no clock.
  */
 export function isDelayed({ state, reason }: Pick<OccurrenceRecord, 'state' | 'reason'>): boolean {
   return state === 'pending' && reason === 'delayed'
@@ -425,7 +425,7 @@ export function changesStartRate(before: Pick<JobContent, 'overlap'>, after: Pic
   return from?.limit !== to?.limit || from?.intervalMs !== to?.intervalMs
 }
 
-/** Returns the head with those of the given starts that the head's own start rate needs: the last ones. */
+/** Returns the head with the last of the given starts. Their maximum number is the limit of the head's own start rate. */
 function withStarts({ starts: _, ...job }: JobRecord, starts: readonly number[] = []): JobRecord {
   const { startRate } = job.overlap
   return startRate === undefined || starts.length === 0 ? job : { ...job, starts: starts.slice(-startRate.limit) }
@@ -500,8 +500,8 @@ export function standsForSeveral(entry: RecoveryEntry): boolean {
 // -------------------------------------------------------------------------------------------------------------- settle
 
 /**
- * Returns whether token and owner match those of the record. The token alone does not suffice: a storage that has lost
- * acknowledged writes gives the same token a second time, to another incarnation.
+ * Returns whether the record has this token and, if an owner is given, belongs to that owner's incarnation. The token alone
+ * does not suffice: a storage that has lost acknowledged writes gives the same token a second time, to another incarnation.
  */
 export function isHeldBy(
   record: Pick<OccurrenceRecord, 'token' | 'owner'>,

@@ -15,8 +15,8 @@ import type {
 /**
  * The storage protocol, version 1.
  *
- * - Calls take and answer lists: answers stand in the order of the items. Each item is atomic by itself and never affects its
- *   neighbours; items of one call take effect in their order.
+ * - Calls take and answer lists: answers stand in the order of the items. Each item is atomic by itself, and its failure
+ *   affects no other item. The items of one call take effect in their order.
  * - Expected contention is an answer, never an exception. An exception means that the storage failed; the call may have taken
  *   effect in whole, in part or not at all. The engine can repeat every call; the repetition answers as the first call would
  *   have.
@@ -110,7 +110,8 @@ export interface StorageCapabilities {
   readonly maxBatch: number
   /**
    * Number of ended runs that start another call of `settle` while a call is in progress. Set it below `maxBatch` if the
-   * storage processes several calls at once and a call costs little beside its items. Default `maxBatch`.
+   * storage processes several calls at once and the cost of a call is small compared with that of its items. Default
+   * `maxBatch`.
    */
   readonly worthwhileBatch?: number
   /** True when several processes can use the same data at once. */
@@ -186,10 +187,10 @@ export type JobChange =
    * cancels as well. Other steps on the job's occurrences also cancel the superseded slots that they read.
    *
    * `setBackTo` sets the watermark back to an earlier instant, after a wrong clock has moved the watermark ahead. No other
-   * change moves it back. Answers `conflict` if the watermark, or the content's next instant, is not after `setBackTo`. The
-   * next instant must also lie after the prune floor; a `prune` may have raised the floor since the sender read the head, and
-   * then the answer is `conflict`. Records of occurrences stay. If a slot with a record comes due a second time, the engine
-   * passes it.
+   * change moves the watermark back. Answers `conflict` if the watermark, or the content's next instant, is not after
+   * `setBackTo`. The next instant must also lie after the prune floor; a `prune` may have raised the floor since the sender
+   * read the head, and then the answer is `conflict`. Records of occurrences stay. If a slot with a record comes due a second
+   * time, the engine moves on to the next slot.
    */
   | {
       readonly kind: 'replace'
@@ -210,9 +211,10 @@ export type JobChange =
    */
   | { readonly kind: 'pause'; readonly id: JobId; readonly paused: PauseRecord | null }
   /**
-   * Makes the job a tombstone and cancels its waiting occurrences with the reason `deleted`; running occurrences may end. If
-   * more than `cancelLimit` occurrences wait, the answer has `more`, and none of the remaining occurrences ever starts. The
-   * engine repeats the change to cancel the rest; `claim` also cancels remaining occurrences that it reads.
+   * Makes the job a tombstone and cancels its waiting occurrences with the reason `deleted`; running occurrences continue to
+   * their end. If more than `cancelLimit` occurrences wait, the answer has `more`, and none of the remaining occurrences ever
+   * starts. The engine repeats the change to cancel the remaining occurrences; `claim` also cancels remaining occurrences
+   * that it reads.
    */
   | { readonly kind: 'delete'; readonly id: JobId; readonly expectedVersion: number | null }
 
@@ -249,7 +251,7 @@ export interface CreateItemBase extends OccurrenceAddress {
   readonly jobVersion: number
 }
 
-/** Creates a slot of the job: the job's next instant. States the instant that follows. */
+/** Creates a slot of the job: the job's next instant. The item also states the next instant after this slot. */
 export interface CreateSlot extends CreateItemBase {
   readonly kind: 'slot'
   /** The job's next instant after this slot; `null` if the schedule ends with it. */
@@ -271,13 +273,13 @@ export interface CreateRequested extends CreateItemBase {
   readonly kind: 'trigger' | 'replay'
   /**
    * Earliest instant at which a claim may take the occurrence. If it is later than `now`, the occurrence is delayed: `runs`
-   * must not start it, and the storage creates it pending with the reason `delayed`, whatever the overlap policy and the other
-   * occurrences of the job, see `isDelayed`.
+   * must not start it, and the storage creates the occurrence as pending with the reason `delayed`, whatever the overlap
+   * policy and the other occurrences of the job, see `isDelayed`.
    */
   readonly dueAt: number
   readonly executionTimeoutMs: number
   readonly details: OccurrenceDetails
-  /** Task runs to start the occurrence with, as for a slot; `null`: it stays pending. */
+  /** Task runs to start the occurrence with, as for a slot; `null`: the occurrence stays pending. */
   readonly runs: readonly TaskRunRecord[] | null
   /**
    * The id of the record if the request is skipped. The id of the request then stays free, and the caller may send the
@@ -285,10 +287,11 @@ export interface CreateRequested extends CreateItemBase {
    */
   readonly skippedId?: OccurrenceId
   /**
-   * A reusable key: at most one occurrence of the job holds it. If the key's last occurrence still blocks it by its scope, see
-   * `blocksKey`, the item answers `exists` with that occurrence. Otherwise it creates a record under its own id, which is new
-   * for each request, with `details.keyId`. In the same atomic step the storage lets the key name that record, unless the
-   * record is `skipped`. A record under `key.id` itself, which a request without a scope created, blocks too.
+   * A reusable key: at most one occurrence of the job holds it. If the key's last occurrence still blocks the key by its
+   * scope, see `blocksKey`, the answer is `exists` with that occurrence. Otherwise the item creates a record under its own
+   * id, which is new for each request, with `details.keyId`. In the same atomic step the storage lets the key name that
+   * record, unless the record is `skipped`. A record under `key.id` itself, which a request without a scope created, blocks
+   * too.
    */
   readonly key?: ReusableKey
 }
@@ -301,7 +304,10 @@ export interface ReusableKey {
   readonly scope: 'waiting' | 'live'
 }
 
-/** Cancels a future slot: the storage creates the slot as `canceled`, and the watermark passes it when its time comes. */
+/**
+ * Cancels a future slot: the storage creates the slot as `canceled`, and the watermark passes the slot when the slot comes
+ * due.
+ */
 export interface CreateExclusion extends CreateItemBase {
   readonly kind: 'exclusion'
   readonly reason: string
@@ -327,9 +333,9 @@ export interface CreateRecovery extends CreateItemBase {
 /** The decision about one missed slot, or about several missed slots that do not run. */
 export type RecoveryEntry =
   /**
-   * The slot runs. The storage creates it pending, or queued behind an active occurrence unless the policy is `allow`. A slot
-   * that has a record keeps the record. If a run that covers several slots (`details.span`) meets a record, the storage rejects
-   * the whole item as `off_schedule`, because the deciding node has not seen the record.
+   * The slot runs. The storage creates its run as pending, or as queued if another occurrence is active and the policy is not
+   * `allow`. A slot that has a record keeps the record. If the run covers several slots (`details.span`) and a record with
+   * its id exists, the storage rejects the whole item as `off_schedule`, because the deciding node has not seen the record.
    */
   | {
       readonly kind: 'run'
@@ -340,7 +346,8 @@ export type RecoveryEntry =
     }
   /**
    * The slots do not run: one `missed` record covers all slots of the span. For a single slot, `id` is the slot's id. For
-   * several slots, `id` comes from a separate id space, because the first slot may already have a record as canceled ahead.
+   * several slots, `id` comes from a separate id space, because the first slot may already have a separate record, if that
+   * slot was canceled ahead.
    */
   | {
       readonly kind: 'missed'
@@ -364,8 +371,8 @@ export type CreateAnswer =
       readonly state: OccurrenceState
       readonly token: number
       /**
-       * The reason of the state: that of `skipped` and `canceled`; `delayed` for a request that waits for its `dueAt`;
-       * `start_rate` if the start rate of the job allows no start yet.
+       * Why the occurrence is `skipped` or `canceled`, or why it waits: `delayed` for a request before its `dueAt`,
+       * `start_rate` if the start rate of the job allows no start yet. `null` without a reason.
        */
       readonly reason: string | null
       /** Waiting occurrences that this occurrence displaced (`queue_one`, `cancel_running`); they are now `canceled`. */
@@ -394,8 +401,9 @@ export type CreateAnswer =
   | { readonly outcome: 'pruned'; readonly pruneFloor: number }
   | { readonly outcome: 'stale_version'; readonly version: number }
   /**
-   * The job's next instant (slot) or watermark (recovery) differs from that of the item. Or an exclusion is not in the future.
-   * Or the record of a slot exists, and an entry of the recovery is a run for several slots with its id.
+   * For a slot: the job's next instant is not the item's instant. For an exclusion: the slot does not lie after the
+   * watermark. For a recovery: the job's watermark is not the expected one, or an entry that is a run for several slots has
+   * the id of a stored record.
    */
   | { readonly outcome: 'off_schedule'; readonly watermark: number; readonly nextAt: number | null }
   /**
@@ -424,10 +432,10 @@ export interface ClaimRequest {
 }
 
 /**
- * The answer to a claim. `claim` leaves out jobs that are paused at `now`, and cancels the occurrences of deleted jobs that it
- * reads. It never starts more occurrences of a job than its overlap rule allows; further occurrences go back to `queued`.
- * `claim` also respects the start rate: of the due occurrences beyond the rate, the first stays pending until the next allowed
- * start, and further occurrences go back to `queued`. Each start wakes the next occurrence.
+ * The answer to a claim. `claim` leaves out jobs that are paused at `now`, and cancels the occurrences of deleted jobs that
+ * it reads. A claim never starts more occurrences of a job than the job's overlap rule allows; further occurrences go back to
+ * `queued`. `claim` also respects the start rate: of the due occurrences beyond the rate, the first stays pending until the
+ * next allowed start, and further occurrences go back to `queued`. Each start wakes the next occurrence.
  */
 export interface ClaimAnswer {
   /** The claimed occurrences, now running for the owner, with their `runs`; least `orderAt` first, ties by id. */
@@ -440,9 +448,9 @@ export interface ClaimAnswer {
    */
   readonly more: boolean
   /**
-   * The next instant after `now` at which a pending occurrence becomes claimable: it becomes due, or the pause of its job ends.
-   * `null` if no occurrence is pending, except of jobs whose pause has no end. `nextDueAt` may also be the earlier instant of
-   * an occurrence that this claim leaves out.
+   * The next instant after `now` at which a pending occurrence becomes claimable: it becomes due, or the pause of its job
+   * ends. `null` if all pending occurrences belong to jobs whose pause has no end, or if none is pending. `nextDueAt` may
+   * also be the earlier instant of an occurrence that this claim leaves out.
    */
   readonly nextDueAt: number | null
 }
@@ -475,9 +483,9 @@ export interface SettleItem extends OccurrenceAddress {
    */
   readonly sequence: number
   /**
-   * Highest stored sequence under which the item takes effect; above it, the item is `lost`. An owner sets this after it has
-   * written a later sequence in a transaction and does not know whether the transaction was committed. Only for a storage with
-   * `within`.
+   * Highest stored sequence under which the item takes effect; above it, the item is `lost`. An owner sets `upToSequence`
+   * after it has written a later sequence in a transaction and does not know whether the transaction was committed. Only for
+   * a storage with `within`.
    */
   readonly upToSequence?: number
   /** All task runs of the occurrence so far. They replace the stored runs. */
@@ -505,7 +513,7 @@ export type SettleChange =
 export type SettleAnswer =
   | {
       readonly outcome: 'ok'
-      /** The occurrence that the finish woke, which is now pending; `null` if it woke none. */
+      /** The occurrence that the finish woke, which is now pending; `null` if the finish woke none. */
       readonly woken: OccurrenceAddress | null
       /** The reason of the occurrence's cancel request; `null` without a request. */
       readonly cancelRequested: string | null
@@ -556,7 +564,7 @@ export interface ReapRequest {
   readonly items: readonly ReapItem[]
 }
 
-/** An item of `reap`. It takes effect if token, sequence and owner still match the record. */
+/** An item of `reap`. The item takes effect if its token, sequence and owner still match the record. */
 export interface ReapItem extends OccurrenceAddress {
   readonly token: number
   /** The owner from which to take the occurrence, as for {@link SettleItem}. */
@@ -591,7 +599,7 @@ export interface GetRequest {
   readonly versions?: readonly { readonly jobId: JobId; readonly version: number }[]
   /** Ids of the occurrences to read, with their runs. */
   readonly occurrences?: readonly OccurrenceId[]
-  /** Jobs whose live occurrences to count; `all` counts those of all jobs together. */
+  /** Jobs whose live occurrences to count; `all` counts the live occurrences of all jobs together. */
   readonly counts?: readonly (JobId | 'all')[]
   /**
    * Ids of the jobs whose latest finished run to read: the final occurrence with a token above 0 that has the greatest
@@ -603,7 +611,8 @@ export interface GetRequest {
 
 /**
  * Counts of live occurrences, by state. A storage updates these sums with each write, so that a read costs the same for any
- * number of occurrences. If such updates would cost too much, the storage counts in another way, which its guide describes.
+ * number of occurrences. If such updates would cost too much, the storage counts in another way, which the documents of its
+ * adapter describe.
  */
 export interface LiveCounts {
   /** Occurrences that wait for a node. */
@@ -686,9 +695,9 @@ export type OccurrenceQuery =
   | (PageRequest & {
       readonly kind: 'live'
       readonly state: 'pending' | 'queued' | 'running'
-      /** Only running occurrences that this node owns. */
+      /** Name of a node. Reads only running occurrences that belong to this node. */
       readonly node?: string
-      /** Only running occurrences with a deadline at or before this instant. */
+      /** Reads only running occurrences whose deadline lies at or before this instant. */
       readonly deadlineBefore?: number
       readonly runs: boolean
     })
@@ -741,11 +750,11 @@ export interface PruneAnswer {
 export interface HeartbeatRequest {
   readonly now: number
   /**
-   * The record of the calling node. The storage keeps it if it has no record of this incarnation, or one with a smaller
-   * counter. `null`: the call only reads.
+   * The record of the calling node. The storage writes this record if it has no record of the incarnation, or a record with a
+   * smaller counter. `null`: the call only reads.
    */
   readonly own: NodeRecord | null
-  /** The handlers and definitions of the node, which the storage keeps with `own`. Absent: the stored profile stays. */
+  /** The profile of the node, which the storage keeps with `own`. Absent: the storage keeps the profile that it has. */
   readonly profile?: NodeProfile
   /**
    * Node records to remove with their profiles, if their counters still have the given value. A node whose counter has grown

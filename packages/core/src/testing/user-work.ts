@@ -3,9 +3,9 @@ import { AsyncLocalStorage } from 'node:async_hooks'
 /** A call of a handler or a hook that has not ended. */
 interface Work {
   readonly owner: UserWork
-  /** The work that made this call on another clock: a handler may run a scheduler on a different clock. */
+  /** The work of another clock that made this call: a handler may run a second scheduler with its own clock. */
   readonly caller: Work | undefined
-  /** Number of waits for the virtual clock that the work is in. */
+  /** Number of waits for the virtual clock that the work has begun and not yet ended. */
   waits: number
   /**
    * True if the work has shown no activity for longer than the patience. The clock does not wait for such work until it shows
@@ -82,7 +82,7 @@ export class UserWork {
   }
 }
 
-/** Returns the innermost calling work that `fits` accepts. */
+/** Returns the first work that `fits` accepts: the calling work, or else the nearest of its callers. */
 function nearest(fits: (work: Work) => boolean): Work | undefined {
   let work = current.getStore()
   while (work !== undefined && !fits(work)) work = work.caller

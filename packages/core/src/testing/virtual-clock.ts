@@ -59,8 +59,9 @@ interface VirtualTimer {
  * Makes a clock for tests. Its time begins at `start`.
  *
  * Time passes only when no work is left at the present instant. The clock waits for storage calls, however long they take in
- * real time. It also waits for handlers and hooks, unless they wait for this clock (`context.sleep`, `clock.sleep`) or exceed
- * the `patience`. Beyond the patience, the clock assumes that a handler hangs or waits for virtual time, such as its timeout.
+ * real time. The clock also waits for handlers and hooks, unless they wait for this clock (`context.sleep`, `clock.sleep`) or
+ * exceed the `patience`. Beyond the patience, the clock assumes that a handler hangs or waits for virtual time, such as its
+ * timeout.
  *
  * @example
  * const clock = virtualClock('2026-01-01T00:00:00Z')
@@ -83,7 +84,7 @@ export function virtualClock(start: InstantInput, options: VirtualClockOptions =
   let moves = 0
   let movesUnderWay = 0
   let advancesUnderWay = 0
-  /** Promises until whose end the clock moves by itself. */
+  /** Promises that must settle. Until all of them have settled, the clock moves by itself. */
   const awaited = new Set<Promise<unknown>>()
   const pending = new Set<Promise<unknown>>()
   const timers = new IndexedHeap<VirtualTimer>()
@@ -119,7 +120,7 @@ export function virtualClock(start: InstantInput, options: VirtualClockOptions =
     return false
   }
 
-  /** Resolves at the next change, or after `milliseconds` of real time. */
+  /** Resolves at the next change of the handlers' work, or after `milliseconds` of real time. */
   function changeOrPause(milliseconds: number): Promise<void> {
     return new Promise((resolve) => {
       const wake = () => {

@@ -14,7 +14,7 @@ export type StorageMethod =
   | 'prune'
   | 'heartbeat'
 
-/** The names of these storage methods, writing methods first. */
+/** The names of the storage methods that read and write records. The writing methods come first. */
 export const storageMethods: readonly StorageMethod[] = [
   'saveJobs',
   'createOccurrences',
@@ -60,16 +60,16 @@ export type StorageCallWithin =
 export interface StorageHooks extends Partial<Pick<Storage, StorageMethod | 'close'>> {
   /** Replaces the `capabilities` of the storage. */
   readonly capabilities?: StorageCapabilities
-  /** Replaces `serverTime` of the storage; `undefined` removes it. */
+  /** Replaces `serverTime` of the storage; `undefined` removes this method. */
   readonly serverTime?: Storage['serverTime'] | undefined
-  /** Replaces `subscribe` of the storage; `undefined` removes it. */
+  /** Replaces `subscribe` of the storage; `undefined` removes this method. */
   readonly subscribe?: Storage['subscribe'] | undefined
   /**
    * Wraps every call of every method and of `serverTime`, including replaced methods, but not of `close`, `subscribe` and
    * `within`. The hook returns the answer of `call.proceed()`, or any other answer.
    */
   readonly around?: (call: StorageCall) => Promise<unknown>
-  /** Replaces `within` of the storage; `undefined` removes it. */
+  /** Replaces `within` of the storage; `undefined` removes this method. */
   readonly within?: Storage['within'] | undefined
   /** Wraps calls inside a transaction, as `around` wraps other calls. */
   readonly aroundWithin?: (call: StorageCallWithin, transaction: unknown) => Promise<unknown>
@@ -77,7 +77,7 @@ export interface StorageHooks extends Partial<Pick<Storage, StorageMethod | 'clo
 
 /**
  * Wraps a storage, for tests that record calls, lose answers or break rules. The wrapper forwards all calls except calls of
- * methods that `hooks` replace. It lacks the optional members that the given storage lacks.
+ * methods that `hooks` replace. The wrapper lacks the optional members that the given storage lacks.
  *
  * @example
  * const deaf = wrapStorage(memoryStorage(), {

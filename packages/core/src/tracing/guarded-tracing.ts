@@ -105,8 +105,8 @@ function guardedOrNull<T extends object>(trace: T | null, guard: (trace: T) => T
 }
 
 /**
- * Returns an object whose methods call those of `target` outside of any trace. Otherwise timers and promises would inherit the
- * active trace of the caller, and all later work of the engine would belong to that trace.
+ * Returns an object with the methods of `target`, which run outside of any trace. Otherwise timers and promises would inherit
+ * the active trace of the caller, and all later work of the engine would belong to that trace.
  */
 export function methodsOutside<T extends object>(target: T, tracing: Pick<Tracing, 'outside'>): T {
   const methods = new Map<PropertyKey, unknown>()

@@ -116,8 +116,8 @@ export interface AttemptTrace {
 }
 
 /**
- * Traces the work of a scheduler or client; `@jobistemer/opentelemetry` implements it. If a method throws, the scheduler emits
- * `hook.failed` and continues. The scheduler logs the first failure of each method.
+ * Traces the work of a scheduler or client; `@jobistemer/opentelemetry` implements this interface. If a method throws, the
+ * scheduler emits `hook.failed` and continues. The scheduler logs the first failure of each method.
  */
 export interface Tracing {
   /**

@@ -40,8 +40,8 @@ function refuseFunctions({ name, tasks }: Job): void {
 }
 
 /**
- * Implements `add`: stores definitions at run time. A different stored definition of the same job is replaced. All nodes
- * with the code run the jobs.
+ * Implements `add`: stores definitions at run time. A different stored definition of the same job is replaced. Any node with
+ * the handlers of such a job can run the job.
  */
 export class Additions extends ApiPart {
   readonly #saves = new CallerBatcher<JobChange, SaveJobAnswer>(this.engine, {
@@ -75,8 +75,8 @@ export class Additions extends ApiPart {
     for (;;) {
       const again = await this.#store(open, asked)
       if (again.length === 0) return
-      // Retries a job if another node stored a change between the read and the write. Also retries a deleted job while the
-      // storage cancels its old runs, a limited number per call.
+      // Retries a job if another node stored a change between the read and the write. Also retries a job that replaces a
+      // deleted job, until the storage has canceled the runs of the deleted job, a limited number per call.
       await nextTurn()
       open = await this.#look(again, asked)
     }

@@ -34,8 +34,8 @@ function isStopped({ reason }: Pick<OccurrenceRecord, 'reason'>): boolean {
 }
 
 /**
- * Cancel reasons that come from a change of the job, not from a cancel of the run itself. A backfill may run such a slot
- * again.
+ * Reasons of runs that were canceled because of a newer run or a change of the job, not by a cancel of the run itself. A
+ * backfill may run the slot of such a run again.
  */
 const reasonsInPassing: readonly (string | null)[] = ['displaced', 'deleted', 'updated']
 
@@ -96,8 +96,8 @@ function standingOf(
 ): SlotStanding {
   const latest = rounds.at(-1)
   const ofKey = rounds.filter(({ details }) => details.requestKey === key)
-  // After a prune, a later run may reuse the number of a pruned round. The run that has begun is therefore not always the last
-  // one.
+  // After a prune, a later run may reuse the number of a pruned round. The run that has begun is therefore not always the run
+  // with the highest number.
   const run = ofKey.find(hasBegun) ?? ofKey.at(-1) ?? null
   const answer = (standing: SlotStanding['standing']): SlotStanding => ({ slot, standing, run, rounds: rounds.length })
   if (run !== null) {
@@ -169,7 +169,7 @@ async function ownRecordsOf(
   const [first, last] = [Math.min(...slots), Math.max(...slots)]
   const found = new Map<number, OccurrenceRecord>()
   // The query does not find a missed range that begins before the first slot. Slots without a record count as missed too, so
-  // the range is not needed.
+  // the query need not find that range.
   const spans: OccurrenceRecord[] = []
   const query = { kind: 'job', jobId: head.id, from: first, to: last + 1, order: 'ascending', runs: false } as const
   const records = eachItem((cursor) =>

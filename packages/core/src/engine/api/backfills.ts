@@ -70,7 +70,7 @@ export class Backfills extends ApiPart implements Relay {
   async backfill(job: RegisteredJob, options: BackfillOptions, asked: CallerContext): Promise<BackfillResult> {
     const checked = readBackfill(options, this.engine.now())
     const { name, payload, id } = job.job
-    // A run without data gets the same input as the run of its slot, so the payload schema does not apply.
+    // A run without data gets the same input as an ordinary run of its slot, so the payload schema does not apply.
     const withoutData = options.data === undefined
     const parsed = await parsedDetailsOf(checked.request, { name, payload: withoutData ? null : payload }, asked)
     planOfRequest(this.registry, job, parsed)

@@ -13,7 +13,7 @@ import type { OccurrenceRecord } from '../../storage/occurrence-record.ts'
 import { farClockMarginMs, looksPerFarLook } from '../definitions/tuning.ts'
 
 /**
- * Limits of the scan interval, in ms. `min` also follows a wake-up: a burst of changes causes at most four scans per
+ * Limits of the scan interval, in ms. `min` also applies after a wake-up: a burst of changes causes at most four scans per
  * second.
  */
 const bounds = { min: changeIntervalMs / 4, max: 10 * changeIntervalMs }
@@ -54,7 +54,7 @@ export class Changes {
   #timer: Timer | null = null
   #isLooking = false
   #isWoken = false
-  /** A run was created, started or ended, and a scan may not find this change. */
+  /** True if this node has created, started or ended a run since the last scan, because a scan may not find this change. */
   #hasRun = false
   /** Monotonic instant at which the last scan for changes ended. */
   #lookedAt = Number.NEGATIVE_INFINITY
@@ -363,8 +363,8 @@ export class ChangeLook {
   }
 
   /**
-   * Returns the differences since the last successful scan. After a failed scan, the next scan reports the differences of
-   * both. @throws the errors of the storage
+   * Returns the differences since the last successful scan. After a failed scan, the next scan also reports the differences
+   * that the failed scan would have found. @throws the errors of the storage
    */
   async look(storage: StorageCalls): Promise<Difference> {
     const now = this.#engine.now()

@@ -19,7 +19,7 @@ export class Cursors {
     return cursor === null ? null : Buffer.from(`${this.#digestOf(cursor)} ${cursor}`).toString('base64url')
   }
 
-  /** Returns the storage's cursor in a user's cursor. @throws JobistemerError `INVALID_ARGUMENT` */
+  /** Returns the storage's cursor that a user's cursor contains. @throws JobistemerError `INVALID_ARGUMENT` */
   open(sealed: string | null | undefined, field: string): string | null {
     if (sealed === null || sealed === undefined) return null
     if (typeof sealed === 'string') {

@@ -191,7 +191,7 @@ export class Definitions extends ApiPart {
     const realigns = readBoolean(orDefault(options.realign, false), 'realign')
     if (realigns) this.#assertConfirmed()
     const hasChange = Object.keys(change).length > 0
-    // Repeats the read and the write if the job moves on to its next slot between them.
+    // Repeats the read and the write if the job has moved on to its next slot after the read.
     for (;;) {
       const record = await this.#stored(job, storage)
       if (expected !== undefined && record.version !== expected) throw versionConflict(job.job.name, expected, record)
@@ -450,7 +450,8 @@ export class Definitions extends ApiPart {
   ): Promise<readonly OccurrenceAddress[]> {
     const canceled = [...first.canceled]
     let answer: SaveJobAnswer = first
-    // If a step cancels nothing, it found only occurrences to keep. Nodes cancel the remaining occurrences when they find them.
+    // If a step cancels nothing, the step found only occurrences that the update keeps. Nodes cancel the remaining
+    // occurrences when they find them.
     while (answer.outcome === 'saved' && answer.more === true && answer.canceled.length > 0) {
       await nextTurn()
       answer = await this.#save(storage, change)

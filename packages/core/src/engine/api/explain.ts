@@ -36,7 +36,7 @@ export interface Explanation {
     | 'pruned'
     /**
      * The slots up to the instant are decided, and a slot at the instant has no record: an earlier schedule did not have the
-     * slot, or a clock was ahead. Also if the job is not in the storage.
+     * slot, or a clock was ahead. This verdict also applies if the job is not in the storage.
      */
     | 'unknown'
   /** An English sentence that explains the verdict. */
@@ -85,8 +85,8 @@ export async function explain(
 }
 
 function withoutRecord(now: number, head: JobRecord, isSlot: boolean, at: number, id: OccurrenceId): Explanation {
-  // If the clock was ahead at the job's creation and `realign` has set the watermark back, the job's slots begin after the
-  // watermark.
+  // Usually the job's slots begin after the creation. If the clock was ahead at the creation and `realign` has set the
+  // watermark back, they begin after the watermark.
   if (at <= Math.min(head.createdAt, head.watermark)) {
     const reason = `The job was created at ${text(head.createdAt)}: earlier slots are not recovered.`
     return answer(at, id, 'before_creation', reason)

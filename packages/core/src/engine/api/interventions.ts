@@ -26,8 +26,9 @@ export interface InterventionOptions extends CallOptions {
 /** Options of a cancel. */
 export interface CancelOptions extends InterventionOptions {
   /**
-   * End a running occurrence at once, without waiting for its owner to respond. If the owner lives, the storage rejects its
-   * next report. The owner then fires the signal of its handlers and calls `onComplete`. Default false.
+   * End a running occurrence at once, without waiting for its owner to respond. If the owner lives, the storage rejects the
+   * owner's next report of the occurrence. The owner then fires the signal of the handlers and calls `onComplete`. Default
+   * false.
    */
   readonly force?: boolean
 }
@@ -105,7 +106,7 @@ function readEnd({ until, for: length }: PauseOptions, now: number): number | nu
   )
 }
 
-/** Validates a selection of jobs. @throws JobistemerError `INVALID_ARGUMENT` for a selection without a tag and an owner */
+/** Validates a selection of jobs. @throws JobistemerError `INVALID_ARGUMENT` for a selection with neither a tag nor an owner */
 export function readSelection(selection: JobSelection): JobSelection {
   readObject(selection, 'filter', ['tag', 'owner'])
   if (selection.tag !== undefined || selection.owner !== undefined) return selection
@@ -227,7 +228,7 @@ export class Interventions extends ApiPart {
     return saved.outcome === 'saved'
   }
 
-  /** Returns the job's name, or the job's id if the job is unknown. A node that evicts jobs also looks in the storage. */
+  /** Returns the job's name, or the job's id if the job is unknown. A node that evicts jobs also reads the storage. */
   async #nameOf(jobId: JobId, storage: StorageCalls): Promise<string> {
     const job = this.registry.get(jobId)
     if (job !== undefined || !this.registry.cache.isEvicting) return job?.job.name ?? jobId

@@ -258,8 +258,8 @@ export class JobCatalog {
       const room = limit - items.length
       const last = found[room - 1]
       if (last !== undefined && found.length > room) {
-        // The next page must begin after the last job that fits. Repeats with a shorter read, because the storage gives a
-        // cursor only for the end of a read.
+        // The next page must begin after the last job that fits into this page. The storage gives a cursor only for the end
+        // of a read, so read again, up to that job.
         size = page.items.indexOf(last.record) + 1
         continue
       }

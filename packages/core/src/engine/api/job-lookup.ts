@@ -40,7 +40,9 @@ export class JobLookup {
     this.#reads.stop()
   }
 
-  /** Returns the heads of jobs. Callers of one batch share the read of a head. A failed read rejects the whole call. */
+  /**
+   * Returns the heads of jobs. Callers of one batch share the read of a head. If the read of one head fails, `heads` rejects.
+   */
   heads(ids: readonly JobId[], asked: CallerContext): Promise<readonly (JobRecord | null)[]> {
     const read = (id: JobId) =>
       this.#reads
@@ -140,7 +142,7 @@ export async function upcomingSlots(
     const records = eachItem((cursor) =>
       storage.once((calls) => calls.listOccurrences({ ...query, states: ['canceled'], limit: recordsPerCall, cursor })),
     )
-    // Records in a future span that are not slots belong to delayed requests.
+    // Skip delayed requests, whose records also lie in the future span.
     for await (const { id, kind, scheduledAt } of records) {
       if (kind === 'slot' && id === occurrenceId(jobId, scheduledAt)) canceled.add(scheduledAt)
     }

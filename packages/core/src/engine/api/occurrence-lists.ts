@@ -59,8 +59,8 @@ export async function listFailures(filter: CheckedFilter, storage: StorageCalls)
     const isWanted = ({ id }: OccurrenceRecord) => leavesOutResolved === false || !resolved.has(id)
     const last = page.items.filter(isWanted)[room - 1]
     if (last !== undefined && page.items.at(-1) !== last) {
-      // The next page must begin after the last failure that fits. Repeats with a shorter read, because the storage gives a
-      // cursor only for the end of a read.
+      // The next page must begin after the last failure that fits into this page. The storage gives a cursor only for the end
+      // of a read, so read again, up to that failure.
       page = await pageOf(filter, page.items.indexOf(last) + 1, cursor, storage)
     }
     records.push(...page.items.filter(isWanted))

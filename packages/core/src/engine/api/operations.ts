@@ -170,7 +170,7 @@ export class Operations implements JobOperations {
   readonly waitFor: JobOperations['waitFor'] = async (id, options = {}) => this.#waits.waitFor(id, options)
 
   readonly changes: JobOperations['changes'] = (options = {}) => {
-    // A client connects to the storage with its first scan.
+    // A new client need not run yet, because it connects to the storage with its first scan for changes.
     if (!this.#registry.isClient || this.#host.phase() !== 'new') this.#assertRunning()
     return this.#changes.follow(options)
   }

@@ -109,7 +109,7 @@ export interface TriggerResult {
   readonly id: OccurrenceId
   /** State of the occurrence: `running`, waiting (`pending`, `queued`), or `skipped` under the overlap policy `skip`. */
   readonly state: OccurrenceState
-  /** Why this request never runs. Check this member if each request counts. `null`: the request runs, waits, or has run. */
+  /** Why this request never runs. Check this member if each request must run. `null`: the request runs, waits, or has run. */
   readonly skipped: SkipReason | null
   /** The reason for the occurrence's state, such as `overlap`, `delayed` or the reason of a cancel; `null` without a reason. */
   readonly reason: OccurrenceReason | null

@@ -22,7 +22,7 @@ export interface WaitOptions {
 export class Waits {
   readonly #engine: EngineContext
   readonly #find: (id: OccurrenceId, signal: AbortSignal | undefined) => Promise<OccurrenceRecord>
-  /** For each awaited occurrence, the functions that end the pause between two reads of each waiting call. */
+  /** For each awaited occurrence, one function per waiting call. The function ends the pause of that call between two reads. */
   readonly #resting = new Map<OccurrenceId, Set<() => void>>()
   #unlisten: (() => void) | null = null
 

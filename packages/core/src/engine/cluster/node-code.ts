@@ -24,7 +24,7 @@ export interface NodeCapabilities {
 }
 
 interface CapabilitiesProfile {
-  /** Names of handlers. */
+  /** Names of the handlers that the node has. */
   readonly handlers: readonly string[]
   /**
    * Marks of the tasks that have functions, in base64. The marks are per task, because another build may have other tasks in
@@ -37,9 +37,9 @@ interface CapabilitiesProfile {
 
 /** Returns the code of a node with this build, as a profile and its digest. */
 export function codeOf(build: {
-  /** The build's jobs as they are in force on the node. */
+  /** The jobs of the build, in the versions that the node runs. */
   readonly jobs: Iterable<JobCode>
-  /** The same jobs as the build defines them. */
+  /** The same jobs, as the code of the build defines them. */
   readonly definitions: Iterable<Job>
   readonly handlers: Iterable<string>
   readonly defaults: JobOverrides

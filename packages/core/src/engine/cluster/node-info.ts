@@ -13,7 +13,7 @@ import { ownProcessMark } from './node-name.ts'
 
 /** A node of the cluster, by its stored record and the observations of the reading process. */
 export interface NodeInfo {
-  /** Its name. */
+  /** The name of the node. */
   readonly node: string
   /** Identifies one life of the node, from its start to its shutdown or crash. */
   readonly incarnation: string

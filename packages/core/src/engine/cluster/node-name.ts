@@ -138,8 +138,8 @@ export class NodeName {
       const { node, incarnation } = record
       if (node !== owner.node || incarnation === owner.incarnation || record.leaving) continue
       if (this.#reported.has(incarnation) || lives(incarnation, record.about.process) === false) continue
-      // Only a counter that has grown since the previous look proves that the other node lives. If it has not grown yet, a
-      // later heartbeat reports the node.
+      // Only a counter that has grown since the previous look proves that the other node lives. If the counter has not grown
+      // yet, a later heartbeat reports the other node.
       if (!this.#heartbeats.peers.hasBeaten(incarnation) || record.counter <= 1) continue
       this.#reported.add(incarnation)
       logger.error({ err: inUse(record) }, 'another living node has the nodeId of this node')

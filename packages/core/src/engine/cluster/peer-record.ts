@@ -13,8 +13,8 @@ export interface NodeCode {
 }
 
 /**
- * The death of a node, as its record states it. Nodes remove the record after a day. They remove it earlier if the dead
- * node starts again under its name, or if more than 20 deaths are stored.
+ * The death of a node, as its record states it. Nodes remove the record after a day. Nodes remove the record earlier if the
+ * dead node starts again under its name, or if more than 20 deaths are stored.
  */
 export interface NodeDeath {
   /**

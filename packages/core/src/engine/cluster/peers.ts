@@ -13,8 +13,8 @@ export interface Peer {
   /** Monotonic instant from which the peer's silence counts: its last heartbeat, or a later restart of the observation. */
   since: number
   /**
-   * Monotonic instant at which the peer's counter last grew, or at which this node first read the peer's record. A restart
-   * of the observation does not change it.
+   * Monotonic instant at which the peer's counter last grew, or at which this node first read the peer's record. A restart of
+   * the observation does not change `heardAt`.
    */
   heardAt: number
   /**

@@ -4,7 +4,7 @@ import { Signal } from '../runtime/signal.ts'
 import type { Heartbeats } from './heartbeats.ts'
 import { callEndsAtOf } from './peer-record.ts'
 
-/** Index of the score for common work, which one node does for all jobs. The indexes of the shards precede it. */
+/** Index of the score for common work, which one node does for all jobs. The indexes of the shards precede this index. */
 const common = shardCount
 
 /** A node's scores, by shard. The last score is for common work, see {@link scoresOf}. */

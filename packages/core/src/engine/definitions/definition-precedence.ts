@@ -161,8 +161,8 @@ export class OverriddenDefinitions {
   }
 
   /**
-   * Reads the living nodes and their definitions if these decide about a followed job, and then returns the same jobs as
-   * {@link returning}.
+   * Returns what {@link returning} returns. If the living nodes decide about a followed job, first reads these nodes and
+   * their definitions from the storage.
    */
   async returningNow(): Promise<readonly RegisteredJob[]> {
     const reasons = Array.from(this.#jobs.values(), (followed) => this.#reasonFor(followed))

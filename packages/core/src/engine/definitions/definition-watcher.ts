@@ -97,7 +97,7 @@ export class DefinitionWatcher {
   #consider(record: JobRecord): void {
     const job = this.#registry.get(record.id)
     if (job === undefined) {
-      // The storage may already have pending occurrences of the new job.
+      // If this node can run the job, the storage may already have pending occurrences of the job to claim.
       if (record.deletedAt !== null) this.#registry.evicted?.gone(record.id)
       else if (this.#canRun(record)) this.#workAppeared()
       return

@@ -241,7 +241,7 @@ export class JobRefresher {
       if (!isOurs && answer.outcome !== 'exists') continue
       this.#awaited.delete(job)
       stored.there.push(job)
-      // The return of the job is news, unless another review of this node has already adopted the same head.
+      // Report the return of the job, unless another review of this node has already adopted the same head.
       if (isOurs || job.createdAt !== answer.job.createdAt) stored.news.push(job)
       // This node may have removed the job and defined it again meanwhile. This object is then outdated.
       if (this.#registry.holds(job)) this.#registry.adopt(job.job, answer.job, isOurs ? 'created' : undefined)

@@ -240,7 +240,8 @@ export class JobRegistry implements HeldJobs {
 
   /**
    * Returns true if this node need not hold the job that it has just stored. This is so for data jobs that are not due soon,
-   * while the node evicts jobs. The node reads such a job when it comes due. In both cases, `job.registered` is emitted.
+   * while the node evicts jobs. The node reads such a job when it comes due. If the method returns true, it has emitted
+   * `job.registered`.
    */
   leaveStored(job: Job, record: JobRecord, change: RegistrationChange): boolean {
     if (this.isClient || !this.cache.isEvicting || !isData(job) || job.payload !== null) return false
@@ -487,7 +488,7 @@ export class JobRegistry implements HeldJobs {
     const slot = job.isUnscheduled ? null : nextAt
     this.#engine.agenda.setSlot(job, slot)
     if (slot === null) job.at = Number.POSITIVE_INFINITY
-    // While the time is in doubt, this check is postponed: `lookForAhead` makes it after the confirmation.
+    // While the time is in doubt, this check is postponed: `lookForAhead` makes the check after the confirmation.
     if (!this.#engine.isTimeInDoubt) this.#lookWhetherAhead(job, nextAt, now)
   }
 
@@ -563,8 +564,8 @@ export class JobRegistry implements HeldJobs {
   }
 
   /**
-   * Schedules the coming slots of the left jobs for which this node now has the best rank. Called after a change of the
-   * living nodes.
+   * Schedules the coming slots of jobs that other nodes have launched so far, and for which this node now has the best rank.
+   * Called after a change of the living nodes.
    */
   takeUp(isOwn: (job: RegisteredJob) => boolean): void {
     const now = this.#engine.now()

@@ -37,8 +37,8 @@ export class RegisteredJob implements SlotEntry {
   at: number = Number.POSITIVE_INFINITY
   heapIndex: number = -1
   /**
-   * Milliseconds by which the agenda prefers the slot, from the priority of the version in force. Only the agenda changes
-   * this value.
+   * Milliseconds by which the agenda counts the slot as earlier than it is, from the priority of the version in force. Only
+   * the agenda changes this value.
    */
   forwardMs: number = 0
   job: Job

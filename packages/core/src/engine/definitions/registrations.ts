@@ -26,8 +26,8 @@ interface Registration {
   /** Whether the definitions are those of the option `jobs`. Default false. */
   readonly isStart?: boolean
   /**
-   * Whether a call such as `add` or `apply` requested the definitions. If so, they come into force even if living nodes have
-   * the stored ones. Default false.
+   * Whether a call such as `add` or `apply` requested the definitions. If so, these definitions come into force even if
+   * living nodes have the stored definitions. Default false.
    */
   readonly isAsked?: boolean
   /** Whether the node puts its own definitions back into force, for those jobs that are still stored. Default false. */
@@ -68,7 +68,7 @@ export class Registrations {
     const { storage, isStart = false, isAsked = false, isReturn = false } = how
     const origin = isStart ? 'jobs' : 'added'
     let open = jobs
-    // Repeats a job if another node has stored a change between the read and the write.
+    // Repeats the read and the write of a job if another node has stored a change between them.
     while (open.length > 0) {
       const ids = open.map((job) => job.id)
       const { jobs: records } = await storage.repeated('get', (calls) => calls.get({ jobs: ids }))
@@ -143,8 +143,8 @@ export class Registrations {
 
   /**
    * Reads which definitions living nodes have, if a change puts a definition back into force. A node announces a definition
-   * before it stores it, so this read shows every node that has the replacing definition. Returns whether it has read; if
-   * so, the caller decides about the changes again.
+   * before the node stores the definition, so this read shows every node that has the replacing definition. Returns true
+   * after a read: the caller then decides about the changes again.
    */
   async lookIfGoingBack(
     changes: readonly (JobChange | null)[],

@@ -16,7 +16,7 @@ export interface SilenceRule {
    * pause.
    */
   readonly notBefore: number
-  /** Maximum duration of a run, in milliseconds. A run may end this much later than it was scheduled. */
+  /** Maximum duration of a run, in milliseconds. A run may end up to this long after its scheduled time. */
   readonly executionTimeoutMs: number
 }
 

@@ -64,18 +64,19 @@ export class Capacity implements Alarm {
   /** Holders that wait for a permit, sorted by `orderAt`, then by arrival. `since`: monotonic instant of the arrival. */
   readonly #waiting: { readonly holder: PermitHolder; readonly since: number }[] = []
   #reserved = 0
-  /** Number of reserved permits that belong to requests in creation. */
+  /** Number of permits that are reserved for requests whose occurrences are being created. */
   #requested = 0
   /** Whether the storage has due pending work, as far as this node knows. */
   hasBacklog = false
   /** The last occurrence of the latest claim that left more work in the storage; `null`: unknown. */
   #lastTaken: Ordered | null = null
-  /** Milliseconds until the launcher tries held slots again; 0: no slot is held. */
+  /** Milliseconds until the launcher again tries to launch the slots that it holds back; 0: it holds back no slot. */
   heldForMs = 0
   /** Monotonic instant at which a run last gave its permit back. Runs that this node had lost do not count. */
   #leftAt = Number.NEGATIVE_INFINITY
   /**
-   * How many due slots the node may still store behind the backlog. Each run claimed from the backlog adds {@link joinShare}.
+   * How many due slots the node may still store as pending, behind the backlog. Each run that it claims from the backlog adds
+   * {@link joinShare}.
    */
   #mayJoin = 0
   /**
@@ -430,7 +431,7 @@ export class HandlerLatency {
  */
 export class FairTurns {
   readonly #clock: Pick<Clock, 'monotonic'>
-  /** Number of runs that this node has begun in this round, by handler key. */
+  /** Number of runs that this node has begun in the present round of turns, by handler key. */
   #begun = new Map<string, number>()
   #hasBegunLow = false
   /** Handler keys of the jobs that had their turn in the last round; `null`: unknown. */

@@ -89,7 +89,9 @@ export class Completions {
     this.#said = []
   }
 
-  /** Resolves when no handler of another task may commit. Rejects with the abort reason of the signal. */
+  /**
+   * Resolves when no transaction of another task's handler can commit any more. Rejects with the abort reason of the signal.
+   */
   async awaitTurn(task: CompletingTask, signal: AbortSignal): Promise<void> {
     signal.throwIfAborted()
     while (this.#open !== null && this.#open !== task) {

@@ -142,7 +142,8 @@ export class ExecutionPool implements ExecutionOwner {
     if (this.#executions.get(id) === execution) this.#executions.delete(id)
     this.#lookWhetherEmpty()
     this.#capacity.leave(execution, null)
-    // The end may have woken a queued occurrence since `closing`, so the claimer gets a second offer.
+    // The end may have woken a queued occurrence since `closing`, so this class informs the claimer a second time that a
+    // permit may be free.
     this.#capacity.offerRoom()
   }
 

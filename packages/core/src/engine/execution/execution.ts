@@ -106,8 +106,8 @@ export class Execution implements Settling, Alarm, PermitHolder, TaskOwner {
   #worksSince: number | null = null
   readonly #isFresh: boolean
   /**
-   * If the execution only waits for retries beyond this monotonic instant, it releases the occurrence. A shutdown sets the end
-   * of its grace period, `runDue` the end of its budget. `null`: no limit.
+   * If the execution only waits for retries beyond this monotonic instant, it releases the occurrence. A shutdown sets this
+   * member to the end of its grace period, and a call of `runDue` to the end of its budget. `null`: no limit.
    */
   #drainsUntil: number | null
   #phase: StateOf<typeof executionTransitions> = 'open'
@@ -125,7 +125,10 @@ export class Execution implements Settling, Alarm, PermitHolder, TaskOwner {
   #isHeldBack = false
   /** Whether the settle in progress may take the next occurrence of the job. */
   #isTaking = false
-  /** Whether the next run of the backfill is being created. Until it exists, a settle of this run carries no end. */
+  /**
+   * Whether the next run of the backfill is being created. Until that run exists, the execution does not settle the end of
+   * this run.
+   */
   #isHandingOn = false
   trace: RunTrace | null = null
   /** The trace context of the run under an earlier owner. */
@@ -422,15 +425,16 @@ export class Execution implements Settling, Alarm, PermitHolder, TaskOwner {
       if (answer.woken !== null || change.kind === 'release') this.#owner.woken()
       return
     }
-    // The cancel comes before the acknowledgement, which would call the handlers of the occurrence.
+    // Handle the cancel request before the acknowledgement, because the acknowledgement would call the handlers of the
+    // occurrence.
     if (answer.cancelRequested !== null) this.cancel(answer.cancelRequested)
     this.#accepted(item)
   }
 
   /** Records that the storage has the attempts of this item. The storage has accepted this item, or a later item with them. */
   #accepted(item: SettleItem): void {
-    // A job may have thousands of tasks, so one loop walks the runs and the tasks in parallel. The runs follow the order of the
-    // tasks, after the foreign runs.
+    // A job may have thousands of tasks, so one loop walks the runs and the tasks in parallel. The runs have the order of the
+    // tasks; the runs of tasks that are not in the plan come first.
     let task = 0
     for (let index = this.#foreignRuns.length; index < item.runs.length; index++) {
       const run = item.runs[index] as TaskRunRecord
@@ -533,9 +537,9 @@ export class Execution implements Settling, Alarm, PermitHolder, TaskOwner {
   }
 
   /**
-   * Called when the storage rejected a settle item, so that the execution sends less data. It first drops the kept logs. If the
-   * storage also rejects the item without logs, the occurrence fails with the reason `storage_refused`. If the storage also
-   * rejects this failure, the reaper has to release the occurrence.
+   * Called when the storage rejected a settle item, so that the execution sends less data. The execution first drops the kept
+   * logs. If the storage also rejects the item without logs, the occurrence fails with the reason `storage_refused`. If the
+   * storage also rejects this failure, the reaper has to release the occurrence.
    */
   refused(error: unknown): void {
     this.#endTaking(null)
@@ -578,7 +582,8 @@ export class Execution implements Settling, Alarm, PermitHolder, TaskOwner {
 
   /**
    * Starts the tasks that may start now. If no task has an attempt afterwards, frees the permit and settles the end or the
-   * release. Under a halt, a task without an attempt starts no further attempt, even if the task has not ended.
+   * release. Once a halt is set, which ends the execution early, a task without an attempt starts no further attempt, even if
+   * the task has not ended.
    */
   advance(): void {
     if (this.#phase !== 'open') return
@@ -668,7 +673,10 @@ export class Execution implements Settling, Alarm, PermitHolder, TaskOwner {
     for (const task of this.#tasks) if (!task.plan.alwaysRuns) task.abort('fail_fast')
   }
 
-  /** Sets the halt if the current halt allows this, and aborts the attempts. Has no effect once the execution is closing. */
+  /**
+   * Sets the halt, which ends the execution early, and aborts the attempts. The current halt may forbid a new one. Has no
+   * effect once the execution is closing.
+   */
   #stop(halt: Halt, reason: AbortReason): void {
     const isAllowed = transition(haltTransitions, this.#halt?.kind ?? 'none', halt.kind) !== undefined
     if (this.#phase !== 'open' || !isAllowed) return

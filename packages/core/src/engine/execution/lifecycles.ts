@@ -91,7 +91,8 @@ export type Halt =
   | { readonly kind: 'finish'; readonly state: FinalState; readonly reason: string }
   | { readonly kind: 'release'; readonly reason: string }
 
-// The change for a completed occurrence. All executions share it: a node may end tens of thousands of executions per second.
+// The change for a completed occurrence. All executions share this object: a node may end tens of thousands of executions per
+// second.
 const completed: SettleChange = Object.freeze({ kind: 'finish', state: 'completed', reason: null })
 
 /**

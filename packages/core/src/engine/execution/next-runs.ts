@@ -42,7 +42,7 @@ export class NextOccurrenceTaker {
   }
 
   /**
-   * Returns whether an end of this job takes the next occurrence. If it does, this method reserves a permit for that
+   * Returns whether an end of this job takes the next occurrence. If true, this method has reserved a permit for that
    * occurrence, and the caller has to call {@link answered} exactly once.
    */
   mayTake(jobId: JobId): boolean {
@@ -53,7 +53,7 @@ export class NextOccurrenceTaker {
     return true
   }
 
-  /** Returns whether the answer to a settle in progress may bring an occurrence of this job. */
+  /** Returns whether a settle is in progress that may take the next occurrence of this job for this node. */
   isAwaited(jobId: JobId): boolean {
     return this.#requested.has(jobId)
   }

@@ -105,7 +105,7 @@ export class TaskProgress implements Alarm {
   #reason: string | undefined = undefined
   /** Start of the next retry that this node has not announced, in epoch ms; `null`: at once. */
   retryDueAt: number | null = null
-  /** The first reason for which the engine aborted the last attempt. Later reasons do not replace it. */
+  /** The first reason for which the engine aborted the last attempt. Later reasons do not replace the first one. */
   #abortReason: AbortReason | undefined = undefined
   /** The context of the current or last attempt; `null` before the handler of the current attempt is called. */
   #context: RunningTaskContext | null = null
@@ -173,7 +173,8 @@ export class TaskProgress implements Alarm {
     this.#attempts = withLostAttempts(record, now).attempts
     this.#omitted = record.omitted
     if (record.attempts.some(({ logs }) => logs !== undefined)) this.#takeNotes().takeOver(record.attempts)
-    // The reason of an unfinished task says why its owner released it. The stored attempt keeps that reason.
+    // The reason of an unfinished task says why the task's owner released the occurrence. The stored attempt keeps that
+    // reason.
     if (this.ended) this.#reason = record.reason
     else {
       this.state = 'retrying'
@@ -412,7 +413,7 @@ export class TaskProgress implements Alarm {
       this.#tellToStop(reason)
       return
     }
-    // The handler of this attempt has not been called, and the node no longer calls it.
+    // The handler of this attempt has not been called, and the node will not call the handler any more.
     agenda.cancelAlarm(this)
     const isEarly = this.#step === 'announced_early' || this.#step === 'stored_early'
     if (isEarly) this.retryDueAt = this.#lastAttempt?.startedAt ?? null

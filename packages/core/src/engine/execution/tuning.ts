@@ -21,12 +21,16 @@ export const joinShare = 0.5
 /** Maximum number of slots that may join the backlog at once. One claim or create has about as many items. */
 export const mostJoining = 1000
 /**
- * Factor by which the remembered handler latency shrinks with each further handler. After 60 quick handlers, 5 % of it is left.
+ * Factor by which the remembered handler latency shrinks with each further handler. After 60 quick handlers, 5 % of the
+ * latency is left.
  */
 export const decay = 0.95
 /** Pause after a look, as a multiple of its duration: the storage may read all waiting work of the busy jobs during a look. */
 export const pauseFactor = 20
-/** Maximum number of jobs per round of turns. Among more jobs, no job holds most of the node. */
+/**
+ * Maximum number of jobs per round of turns. If more jobs than this have waiting work, no single job occupies most of the
+ * node.
+ */
 export const mostInRound = 100
 /** Number of runs that make up the turn of a job. While the backlog is shorter, a claim takes the oldest work of all jobs. */
 export const runsPerTurn = 10

@@ -31,7 +31,8 @@ export class Reaper {
   #lookAgainInMs = wakeDelayMs
   readonly #steps = new ClockSteps()
   /**
-   * Whether the last takeover has found runs. If it has, a further takeover shows whether the storage has released all of them.
+   * Whether the last takeover has found runs. If so, a further takeover shows whether the storage has released all these
+   * runs.
    */
   #hasFoundRuns = false
   /** Whether the last takeover has released runs. */
@@ -92,9 +93,9 @@ export class Reaper {
     const isStalled = this.#engine.clock.monotonic() - this.#dueAt > clockMarginMs
     this.#steps.look(this.#engine)
     try {
-      // After a stall of this machine, an owner on it has one more interval to settle its runs.
+      // After a stall of this machine, an owner on this machine has one more interval to settle its runs.
       if (!isStalled && !this.#engine.isTimeInDoubt) await this.#reapOverdue()
-      // A call of `runDue` sweeps without an alarm. It is too short to observe that an owner is silent.
+      // A call of `runDue` sweeps without an alarm. Such a call is too short to observe that an owner is silent.
       if (byAlarm) await this.#findOwners()
     } finally {
       this.#setAlarm()

@@ -23,8 +23,8 @@ import {
 
 /**
  * Removes history that is older than its job's retention. Also removes a job that no code defines if its schedule is over and
- * the job has no history. The living node with common rank 0 does this for all jobs. It makes one pass over all jobs per hour,
- * in steps: each step reads a page of jobs or removes history of one job.
+ * the job has no history. The living node with common rank 0 does this for all jobs. That node makes one pass over all jobs
+ * per hour, in steps: each step reads a page of jobs or removes history of one job.
  */
 export class Retainer {
   readonly #engine: EngineContext

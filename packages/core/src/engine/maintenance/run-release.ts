@@ -143,8 +143,8 @@ export class RunRelease {
     const runs = left.map((run) =>
       retries ? withLostAttempts(run, now, loss) : abandoned(run, { state: 'failed', reason: cause, now, loss }),
     )
-    // A failed occurrence is final. If it belongs to a backfill, the backfill's next run must exist before the failure is
-    // stored.
+    // A failed occurrence is final. If the occurrence belongs to a backfill, the backfill's next run must exist before the
+    // failure is stored.
     if (!retries) await this.#parts.pool.relay?.handOn(record)
     const action = retries ? 'retry' : 'fail'
     const item: ReapItem = { id, jobId, scheduledAt, token, owner, sequence, runs, action, reason: cause }

@@ -56,7 +56,7 @@ export class Agenda<Slot extends SlotEntry> {
     this.#timerAt = Number.POSITIVE_INFINITY
   }
 
-  /** Adds a slot at its instant (epoch ms), or moves it; `null` removes it. */
+  /** Adds a slot at an instant (epoch ms), or moves the slot to that instant. With `null`, removes the slot. */
   setSlot(slot: Slot, at: number | null): void {
     if (at === null) {
       this.#slots.remove(slot)
@@ -66,7 +66,7 @@ export class Agenda<Slot extends SlotEntry> {
     if (this.#slots.peek() === slot) this.#arm()
   }
 
-  /** Sets by how many ms a slot moves forward among due slots. The slot need not be on the agenda. */
+  /** Sets how many milliseconds earlier a slot counts in the order of due slots. The slot need not be on the agenda. */
   setForward(slot: Slot, forwardMs: number): void {
     if (slot.forwardMs === forwardMs) return
     const isThere = slot.heapIndex >= 0
@@ -170,7 +170,10 @@ export class Agenda<Slot extends SlotEntry> {
 
 /** A slot on the agenda. */
 export interface SlotEntry extends HeapEntry {
-  /** Milliseconds by which the priority moves this slot forward among due slots. {@link Agenda.setForward} sets it. */
+  /**
+   * Milliseconds by which this slot counts as earlier in the order of due slots, because of its priority. {@link
+   * Agenda.setForward} sets it.
+   */
   forwardMs: number
 }
 

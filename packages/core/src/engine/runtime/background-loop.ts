@@ -31,8 +31,8 @@ interface LoopOptions {
   /** The name of the loop in error reports. */
   readonly name: string
   /**
-   * The work of one round. `byAlarm`: whether the loop's own alarm has started the round. False if a call of `run` has started
-   * the round, and if the alarm rang during the previous round.
+   * The work of one round. `byAlarm`: whether the loop's own alarm has started the round. False if a call of `run` has
+   * started the round. Also false if the round follows because the alarm rang during the previous round.
    */
   readonly round: (byAlarm: boolean) => Promise<void>
   /**

@@ -5,8 +5,8 @@ export interface HeapEntry {
 }
 
 /**
- * A binary min-heap on `at`. Each entry keeps its index, so that the heap removes or moves any entry in O(log n)
- * (Cormen et al., Introduction to Algorithms, chapter 6). An entry is in at most one heap.
+ * A binary heap: its first entry has the least `at`. Each entry keeps its index, so that the heap removes or moves any entry
+ * in O(log n) (Cormen et al., Introduction to Algorithms, chapter 6). An entry is in at most one heap.
  */
 export class IndexedHeap<T extends HeapEntry> {
   readonly #entries: T[] = []

@@ -46,7 +46,7 @@ export class YieldBudget {
     return new Promise((resolve) => (isAsked ? this.#asked : this.#own).push(resolve))
   }
 
-  /** Called before the first step of a counting task. The duration of that step counts from here. */
+  /** Called before the first step of a counting task. The duration of that step counts from this call. */
   begin(): void {
     if (this.#beganAt === null) this.#begin()
     else this.#readAt = this.#clock.monotonic()

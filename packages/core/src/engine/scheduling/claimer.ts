@@ -17,9 +17,8 @@ import { longestDelayMs, lookMs } from '../execution/tuning.ts'
 import type { JobRecord } from '../../storage/job-record.ts'
 
 /**
- * How a claim sweeps the storage. A sweep wakes queued occurrences of jobs without an active occurrence, and cancels
- * occurrences that a removal or an update of their job has still to cancel. `to the end`: the claimer repeats the sweep until
- * the update is finished, because the updating node may have died.
+ * How a claim sweeps the storage. `to the end`: the claimer repeats the sweep until an update that another node may have left
+ * unfinished is finished.
  */
 type Sweep = 'none' | 'once' | 'to the end'
 
@@ -148,8 +147,8 @@ export class Claimer implements TakenRunner {
     this.#parts.capacity.workLeft(answer.more, answer.claimed.length, answer.claimed.at(-1))
     this.nextDueAt = answer.nextDueAt
     this.#loop.runIn(this.#untilNextPoll(answer.nextDueAt))
-    // If a claim had more permits and still left work, it has reached the number of occurrences that a call may cancel or
-    // queue again. The next claim continues. After a single sweep, the updating node cancels the rest.
+    // If a claim could have taken more occurrences and still left some, an unfinished update has still to cancel them. A
+    // single sweep leaves these occurrences to the node that runs the update.
     const isLeft = answer.more && answer.claimed.length < limit && sweep !== 'once'
     if (isLeft) await nextTurn()
     const goesOn = answer.more && (isLeft || answer.claimed.length > 0)
@@ -181,7 +180,7 @@ export class Claimer implements TakenRunner {
     const { owner, storage, maxBatch } = this.#engine
     const known = new Set(answered.map(({ id }) => id))
     let isLeft = false
-    // If a page below fails, the flag stays set and the next claim repeats the search.
+    // If the read of a page below fails, the flag stays set and the next claim repeats the search.
     this.mayOwnMore = true
     let cursor: string | null = null
     do {
@@ -197,8 +196,8 @@ export class Claimer implements TakenRunner {
         }),
       )
       for (const record of page.items) {
-        // An occurrence that was started by its creation has token 1 and an attempt. If the answer to that create was lost, the
-        // part that sent the create finds the occurrence, see `findUnacknowledgedStart`.
+        // An occurrence that was created and started by the same call has token 1 and an attempt. The code that made this
+        // call handles the lost answer.
         const wasClaimed = record.token > 1 || record.runs.length === 0
         const mine = record.owner?.incarnation === owner.incarnation
         if (!mine || !wasClaimed || known.has(record.id) || this.#parts.pool.knows(record.id)) continue
@@ -303,7 +302,8 @@ export class Claimer implements TakenRunner {
     const job = jobs[0] ?? null
     const isAlive = job !== null && job.deletedAt === null
     if (isAlive && unreadablePartOf(job) !== null) {
-      // Readable jobs may share the handler key, so leaving the key out would also delay their runs.
+      // Do not leave out the handler key of this unreadable job, because readable jobs may share the key, and their runs
+      // would be delayed too.
       this.#parts.registry.sayUnreadable(job)
       await this.#release(record, 'unreadable', upkeepMs)
       return

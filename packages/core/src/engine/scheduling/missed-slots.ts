@@ -37,13 +37,13 @@ export interface RecordedAhead {
 /** Slots that no node created in time, with the strategy for them. */
 export interface MissedSlots {
   readonly series: SlotSeries
-  /** The first missed slot. It counts as missed even if the series does not contain its instant. */
+  /** The first missed slot. This slot counts as missed even if the series does not contain its instant. */
   readonly first: number
   /** The last instant at which a slot may count as missed, in epoch ms. */
   readonly until: number
   readonly now: number
   readonly strategy: RecoveryStrategy
-  /** Maximum number of runs of one decision. */
+  /** Maximum number of runs in a recovery decision. */
   readonly limit: number
   readonly recorded: RecordedAhead
   /** Called after each slot, so that counting yields to the event loop. A rejection ends the decision. */
@@ -82,8 +82,8 @@ export async function decideMissedSlots(options: MissedSlots): Promise<RecoveryD
 }
 
 /**
- * Decides on one run that covers all slots without a record and runs at the last of them. A slot with a record before or after
- * the span of the run gets a `missed` entry.
+ * Decides on one run, at the last slot without a record, that covers all slots without a record. A slot with a record before
+ * or after the span of the run gets a `missed` entry.
  */
 async function decideCompressed(options: MissedSlots): Promise<RecoveryDecision> {
   const { first, until, turns } = options
@@ -167,7 +167,7 @@ function* latestFirst({ series, first, until }: SlotStretch, notBefore: number):
   }
 }
 
-/** Returns the first missed slot at or after `notBefore`; `null`: no missed slot lies there. */
+/** Returns the first missed slot at or after `notBefore`; `null`: no such slot exists. */
 function firstNotBefore({ series, first, until }: SlotStretch, notBefore: number): number | null {
   const slot = first >= notBefore ? first : series.nextMs(notBefore - 1)
   return slot !== null && slot <= until ? slot : null

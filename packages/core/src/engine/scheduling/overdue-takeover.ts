@@ -9,11 +9,11 @@ import type { ShardAssignment } from '../cluster/shard-assignment.ts'
 
 /** Slots of a job that this node left to the nodes before it. The next check reads whether these nodes launched the slots. */
 interface Passed {
-  /** The first of these slots whose launch is not known. */
+  /** The first slot for which this node waits for the launch by another node. */
   readonly slot: number
   /** Epoch milliseconds from which the check of `slot` is due. */
   readonly checkAt: number
-  /** The last of these slots. */
+  /** The last slot of the job for which this node waits for the launch by another node. */
   last: number
 }
 
@@ -76,8 +76,8 @@ export class OverdueTakeover {
   /** Whether this node has left slots to peers since it last was the only node. */
   #hasLeft = false
   /**
-   * Epoch milliseconds of the last change of members. A node that is now the only node may have left slots to peers before that
-   * change. Such a node keeps scanning until a scan has covered this instant.
+   * If this node is now the only node, and has left slots to peers before, this node keeps scanning until a scan has passed
+   * this instant, in epoch ms.
    */
   #owedUpTo = Number.NEGATIVE_INFINITY
   /** The oldest slot that this node has left to peers since the last scan began. */
@@ -90,7 +90,7 @@ export class OverdueTakeover {
    * scan.
    */
   #rest: Scan | null = null
-  /** Whether the last scan has not reached its end. It continues when its slots are launched. */
+  /** Whether the last scan has not reached its end. The scan continues when its slots are launched. */
   #goesOn = false
   /** Jobs whose overdue slots the current scan has put on the agenda, and whose launches have no answer yet. */
   readonly #taken = new Set<RegisteredJob>()
@@ -171,8 +171,7 @@ export class OverdueTakeover {
   }
 
   /**
-   * Whether this node launches its own slots late. If it does, overdue slots of other nodes do not show that these nodes are
-   * dead.
+   * Whether this node launches its own slots late. If so, overdue slots of other nodes do not show that these nodes are dead.
    */
   get isBehind(): boolean {
     return this.#engine.clock.monotonic() - this.#lateAt < this.#parts.standbyMs * reserveFactor
@@ -322,7 +321,8 @@ export class OverdueTakeover {
   #takeOn(record: JobRecord, isOwn: boolean): void {
     this.#moveOn(record)
     const job = this.#parts.registry.get(record.id)
-    // Slots of this node's own shards tell nothing about peers, and a job without a slot on the agenda gets no answer.
+    // Slots of this node's own shards do not show whether peers are slow. A job without a slot on the agenda is not launched,
+    // so no answer would follow.
     if (!isOwn && job?.isOverdue && (job.inFlight !== 'no' || job.heapIndex >= 0)) this.#taken.add(job)
   }
 

@@ -22,9 +22,9 @@ import { fewSlots, recoveryStep } from './tuning.ts'
 const noDetails: OccurrenceDetails = Object.freeze({})
 
 /**
- * A snapshot of a late job from the moment when the launcher found the job late. The recovery decision uses this snapshot only,
- * because users and peers may change the job meanwhile. Under a newer watermark or version, the storage would apply the
- * decision to later slots.
+ * A snapshot of a late job from the moment when the launcher found the job late. The recovery decision uses this snapshot
+ * only, because users and peers may change the job meanwhile. If the decision carried a newer watermark or version, the
+ * storage would apply the decision to later slots.
  */
 export interface LateSlot {
   readonly job: RegisteredJob
@@ -172,7 +172,8 @@ export class Recovery {
 
   #end(pending: Pending): void {
     const { late, ended } = pending
-    // `callEnded` ends each decision of a call. `aborted` may have ended the decision before. The second end has no effect.
+    // This method is called twice for a decision: after the processing of its answer, and after its storage call, in case the
+    // processing has failed.
     if (!this.#atWork.delete(pending)) return
     ended(late.job)
     if (this.#waiting.length > 0) this.#beginning.ask()
@@ -196,8 +197,7 @@ export class Recovery {
         turns,
       })
       const item = this.#itemFor(late, decision)
-      // `#itemFor` has called the schedule once more. This step measures that call too, so that a warning names a slow
-      // schedule.
+      // Calls `stepped` once more, so that `turns` also notices if the schedule was slow while the item was made.
       await turns.stepped()
       const batcher = decision.toRun > fewSlots ? this.#large : this.#small
       batcher.add({ pending, decision, item })
@@ -260,7 +260,7 @@ export class Recovery {
         if (turn === null) return null
         this.#engine.heldLoop(name, yieldBudget.lastStepMs)
         return turn.then(() => {
-          // Ends the counting.
+          // Throws to end the counting of slots.
           if (this.#isStopped || !this.#isAsFound(late)) throw new EngineStopped()
         })
       },
@@ -327,7 +327,8 @@ export class Recovery {
         return
       case 'exists':
       case 'off_schedule':
-        // Another node has recovered these slots, so that node is alive. It will also launch the next slot, even if late.
+        // Another node has recovered these slots, so that node is alive. The other node will also launch the next slot, even
+        // if late.
         this.#parts.registry.follow(job, item.jobVersion, answer.watermark, answer.nextAt)
         job.isOverdue = false
         return

@@ -39,7 +39,7 @@ interface SlotCreatorParts {
   readonly overdue: Pick<OverdueTakeover, 'answered' | 'isBehind'>
 }
 
-/** Creates the occurrences of due slots. If this node has a permit, the same storage call also starts the occurrence. */
+/** Creates the occurrences of due slots. If this node has a free permit, the same storage call also starts the occurrence. */
 export class SlotCreator {
   readonly #engine: EngineContext
   readonly #parts: SlotCreatorParts
@@ -174,13 +174,12 @@ export class SlotCreator {
         else if (answer.state === 'pending') this.#parts.capacity.workStored(handlerKeyOf(job.job))
         return
       case 'exists':
-        // The slot exists and is still the job's next slot: it was canceled ahead, and this node has an older version of the
-        // job. Only a create under the current version moves the job past such a slot. Without the reload, this node would send
-        // the same slot forever.
+        // A slot that was canceled ahead stays the job's next slot until a node sends a create item with the current version.
+        // This node has an older version, so without the reload it would retry the same slot forever.
         if (answer.nextAt === item.scheduledAt) this.#parts.registry.reload(job)
         else this.#parts.registry.follow(job, item.jobVersion, answer.watermark, answer.nextAt)
-        // The node that launched the slot is alive, and will launch the next slot too. If this node also sent the next slot,
-        // the needless call would delay all nodes further.
+        // The node that launched the slot is alive, and will launch the next slot too. If this node also tried to create the
+        // next slot, all nodes would be delayed further.
         if (launcher === 'another') {
           if (!job.isOverdue) this.#parts.capacity.peerHasRoom()
           job.isOverdue = false
@@ -251,7 +250,7 @@ export function notifyDisplaced(
 /**
  * Reads an occurrence that this incarnation has created and started, if the answer to the create was lost. Such a record has
  * token 1, sequence 0 and task runs, and this node still has to run it. Returns `null` for every other record. A claimed
- * occurrence has no task runs at first, and the claimer receives it with the answer to its claim.
+ * occurrence has no task runs at first, and the claimer receives that occurrence with the answer to its claim.
  */
 export async function findUnacknowledgedStart(
   { owner, storage }: EngineContext,

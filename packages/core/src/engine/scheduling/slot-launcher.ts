@@ -26,7 +26,7 @@ function wasMissedIn(outage: RecentOutage | null, { at, series }: RegisteredJob,
     const next = series.nextMs(at)
     return next !== null && now - next >= outage.endedAgoMs
   } catch {
-    // The recovery calls the same schedule, and reports the error of the schedule.
+    // The schedule has thrown. Leave the slot to the recovery, which calls the same schedule and reports its error.
     return true
   }
 }
@@ -172,8 +172,8 @@ export class SlotLauncher {
   }
 
   /**
-   * Returns the next job whose due slot the launcher does not hold back. `starting`: how many slots of this launch precede the
-   * slot and need a permit.
+   * Returns the next job whose due slot the launcher does not hold back. `starting`: how many slots of this launch precede
+   * the slot of that job.
    */
   #nextDue(starting: number, now: number): RegisteredJob | undefined {
     for (;;) {

@@ -5,8 +5,8 @@ import { lookMs } from '../execution/tuning.ts'
  */
 export const aheadMs: number = 2 * lookMs
 /**
- * One look of this many reads all due jobs. The other looks read jobs that became due since the previous look. The scans for
- * overdue slots use the same number.
+ * Number of looks for due jobs of which one reads all due jobs. The other looks read only jobs that became due since the
+ * previous look.
  */
 export const looksPerFullLook = 60
 /**

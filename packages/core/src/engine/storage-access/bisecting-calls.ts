@@ -52,9 +52,9 @@ interface BisectingContext extends FailureReporter {
  * - After the errors `STORAGE_REFUSED` and `QUEUE_FULL`, the call has an item that the storage rejects. The class halves the
  *   list at once, and rejects each item that gets such an error alone.
  * - Another error may come from an item or from the storage. The class halves from the third attempt, and retries each item
- *   that fails alone in the background. The class rejects such an item only if the storage has accepted another call of this
- *   class since the first attempt. Without such a call, the class retries the item until the engine stops.
- * - After an error in `outages`, it never halves: {@link RetryingStorage} repeats all items without an answer.
+ *   that fails alone in the background. The class rejects such an item only if the storage accepts other calls meanwhile.
+ * - After an error in `outages`, the class never halves the list: {@link RetryingStorage} repeats all items without an
+ *   answer.
  */
 export class BisectingCalls {
   readonly #engine: BisectingContext
@@ -67,8 +67,8 @@ export class BisectingCalls {
 
   /**
    * Sends the items and retries until each item has an answer or is passed to `later`. Returns `undefined` for an item that
-   * `later` receives: the storage rejects it, or it failed alone and is retried in the background. With `asked`, also returns
-   * `undefined` for an item whose caller gives up; that item is not resent.
+   * `later` receives: an item that the storage rejects, or that failed alone and is retried in the background. With `asked`,
+   * also returns `undefined` for an item whose caller gives up; that item is not resent.
    */
   async send<Item, Answer>(
     operation: string,
@@ -206,7 +206,10 @@ function anyOf(asked: readonly Asked[]): Pick<Asked, 'assertWanted' | 'failed'> 
   }
 }
 
-/** Returns whether the storage answers a small probe. While the storage does not, a failure tells nothing about an item. */
+/**
+ * Returns whether the storage answers a small probe. While the storage does not answer, the failure of a call tells nothing
+ * about its items.
+ */
 export async function answers(storage: Storage): Promise<boolean> {
   try {
     await storage.listJobs({ limit: 1, cursor: null })

@@ -43,7 +43,7 @@ export class CallerContext implements Asked, StorageCalls {
   constructor(storage: RetryingStorage, clock: Clock, options: CallOptions, defaultTimeoutMs: number) {
     this.#storage = storage
     this.clock = clock
-    // If `options` is no object, the code that reads the method's own options rejects it.
+    // If `options` is no object, the code that reads the method's own options rejects that value.
     const { timeout, signal } = typeof options === 'object' && options !== null ? options : {}
     this.timeoutMs = toDurationMs(orDefault(timeout, defaultTimeoutMs), 'timeout', { min: 1 })
     this.signal = readSignal(signal)
@@ -104,7 +104,10 @@ export class CallerContext implements Asked, StorageCalls {
     return new Wait(this, refuse, answering)
   }
 
-  /** Records that the caller gives up. Returns the refusal that counts, which is the first. */
+  /**
+   * Records that the caller gives up with this error. Returns the error that the caller receives: the first one that was
+   * recorded.
+   */
   refuse(refusal: JobistemerError): JobistemerError {
     this.refusal ??= refusal
     return this.refusal

@@ -35,7 +35,7 @@ export interface EngineContext {
   readonly mostQueued: number
   /** Maximum number of items per storage call. */
   readonly maxBatch: number
-  /** If this many ends wait, a further `settle` call leaves while another call is in progress. */
+  /** If this many ends of runs wait to be settled, a further `settle` call leaves while another call is in progress. */
   readonly worthwhileBatch: number
   /** Returns a random number in `[0, 1)`. The clock may supply the number, which makes simulations reproducible. */
   random(): number
@@ -53,8 +53,8 @@ export interface EngineContext {
    */
   readonly isHeldBack: boolean
   /**
-   * Returns the ms until the next poll or heartbeat. Usually this is `intervalMs`. While this node rests because no other node
-   * exists, it is at least one day, because wake-ups of the storage replace polls.
+   * Returns the ms until the next poll or heartbeat. Usually this is `intervalMs`. While this node rests because no other
+   * node exists, the result is at least one day, because wake-ups of the storage replace polls.
    */
   untilNextLook(intervalMs: number): number
   /** Records that a handler or the schedule of this job has blocked the event loop for `forMs`. */

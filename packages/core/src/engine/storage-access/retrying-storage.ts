@@ -35,7 +35,7 @@ export const movedOn: unique symbol = Symbol('moved on')
 export interface Asked {
   /** The error that the caller received after its timeout or abort; `null`: the caller still waits. */
   readonly refusal: JobistemerError | null
-  /** Throws the caller's refusal if the caller has given up. */
+  /** If the caller has given up, throws the error that the caller received. */
   assertWanted(): void
   /** Called when a storage call for this caller has failed with this error, and will be retried. */
   failed(error: unknown): void
@@ -207,8 +207,9 @@ export class RetryingStorage implements StorageCalls {
   }
 
   /**
-   * Makes one attempt of a call that its caller repeats itself. Reports an error like {@link repeated}, and throws it. After a
-   * failure, the caller must repeat until a call succeeds: until then, {@link StorageOutage} counts the call as failed.
+   * Makes one attempt of a call that its caller repeats itself. Reports an error of the call, as {@link repeated} does, and
+   * throws that error. After a failure, the caller must repeat until a call succeeds: until then, {@link StorageOutage}
+   * counts the call as failed.
    *
    * @throws EngineStopped, and the error of the storage
    */
@@ -280,9 +281,9 @@ export interface RecentOutage {
 }
 
 /**
- * Logs the start of an outage, one line per minute during it, and its end. An outage begins with the first failed call. It ends
- * when the storage answers a call while no failed call is being retried. If the caller of a failed call gives up, that call no
- * longer delays the end, but only an answer ends the outage.
+ * Logs the start of an outage, one line per minute during it, and its end. An outage begins with the first failed call. The
+ * outage ends when the storage answers a call while no failed call is being retried. If the caller of a failed call gives up,
+ * that call no longer delays the end, but only an answer ends the outage.
  */
 export class StorageOutage {
   readonly #clock: Clock

@@ -60,8 +60,8 @@ export class SharedStorage {
   /** Returns a storage for one engine. Calls through this storage notify the other engines of changes. */
   tellingFor(engine: object): Storage {
     const storage = this.#storage
-    // Notifies the other engines of the effects of a call. `possible`: the news if the call fails, because it may have taken
-    // effect. `newsOf`: returns the news in an answer; default: `possible`.
+    // Notifies the other engines of the effects of a call. `possible`: the kinds of wake-ups to send if the call fails,
+    // because a failed call may have taken effect. `newsOf`: returns the kinds for an answer; default: `possible`.
     const told = async <Answer>(answer: Promise<Answer>, possible: Kind[], newsOf?: (answer: Answer) => Kind[]) => {
       let news = possible
       try {

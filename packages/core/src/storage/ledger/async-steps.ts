@@ -43,9 +43,9 @@ export class AsyncSteps extends AsyncWrites implements LedgerSteps {
     const taken: OccurrenceRecord[] = []
     let page = await ledger.due(query, { limit: limit + 1, cursor: null })
     let rest = page.occurrences
-    // An occurrence that seems to be due may belong to a paused job or to another node, or be queued again. The claim reads
-    // past any number of such occurrences. Once the claim has canceled `canceledByClaim` occurrences, it leaves the rest to
-    // later claims.
+    // An occurrence that seems to be due may belong to a paused job or to another node, or may have been queued again. The
+    // claim reads past any number of such occurrences. Once the claim has canceled `canceledByClaim` occurrences, the claim
+    // leaves the remaining occurrences to later claims.
     while (taken.length < limit && tally.left < canceledByClaim && (rest.length > 0 || page.cursor !== null)) {
       if (rest.length === 0) {
         page = await ledger.due(query, { limit: limit - taken.length + 1, cursor: page.cursor })
@@ -78,7 +78,7 @@ export class AsyncSteps extends AsyncWrites implements LedgerSteps {
   }
 }
 
-/** The step of a sweep: repairs jobs that have queued occurrences but no active one. */
+/** The step of a claim with `sweep`: repairs a job that has queued occurrences but no active occurrence. */
 const tends: StepKind<JobId, boolean> = {
   wholeJobs: false,
   jobOf: (id) => id,

@@ -28,8 +28,8 @@ export type AsyncWriter = Pick<
   Pick<CommitControl, 'notify'>
 
 /**
- * The writing methods of a `Storage`, as steps on an asynchronous ledger. Adapters use them for all writes, for writes inside a
- * user's transaction, or only for rare writes if the frequent writes have native code.
+ * The writing methods of a `Storage`, as steps on an asynchronous ledger. An adapter uses these methods for all writes, for
+ * writes inside a user's transaction, or only for those methods that the adapter does not implement itself.
  */
 export class AsyncWrites {
   readonly #ledger: AsyncWriter
@@ -160,7 +160,7 @@ export class AsyncWrites {
         })
       },
       decide(found) {
-        // If the ledger repeats the step, it must start without the changes and wake-ups of the earlier try.
+        // If the ledger repeats the step, the step must start without the changes and wake-ups of its earlier try.
         const context: StepContext = { now, wakeUps: new Set() }
         const jobs = loadedJobs(found)
         for (const { item, index } of placed) {
@@ -187,7 +187,10 @@ export class AsyncWrites {
   }
 }
 
-/** Executes the items of a call. An item that is the only one of its job may take the fast path; the rules process the rest. */
+/**
+ * Executes the items of a call. An item that is the only one of its job may take the fast path; the steps execute all other
+ * items.
+ */
 async function quickly<Item extends { readonly jobId: JobId }, Answer>(
   items: readonly Item[],
   quick: (items: readonly Item[]) => Promise<readonly (Answer | null)[] | undefined>,
@@ -224,8 +227,8 @@ function standingAlone(items: readonly { readonly jobId: JobId }[]): readonly nu
 }
 
 /**
- * Removes `takeNext` from an item: a repeated commit, whose first outcome is unknown, could not tell which occurrence the first
- * one took.
+ * Removes `takeNext` from an item. A commit is repeated if the outcome of its first try is unknown; the repetition could not
+ * tell which occurrence the first try took.
  */
 function withoutTaking({ takeNext, ...item }: SettleItem): SettleItem {
   return item
@@ -259,8 +262,8 @@ function groupBy<Key, Value>(values: Iterable<Value>, keyOf: (value: Value) => K
 }
 
 /**
- * Calls `work` for each value, at most `concurrency` at a time. After a failure it starts no further call, and rejects
- * with that failure once all started calls have ended.
+ * Calls `work` for each value, at most `concurrency` at a time. After a failure, starts no further call, and rejects with
+ * that failure once all started calls have ended.
  */
 async function sideBySide<Value>(
   values: readonly Value[],

@@ -23,8 +23,9 @@ export interface ClaimTally {
  * Starts a pending occurrence for the owner. Under a start rate, each start also wakes the next occurrence. Returns `null` if
  * the occurrence does not start:
  * - The places of the job are taken: the occurrence is queued again.
- * - The start rate allows no start yet, or a woken occurrence precedes this one: it waits.
- * - The job was deleted, or the occurrence is superseded: it is canceled, or earlier superseded slots are.
+ * - The start rate allows no start yet, or a woken occurrence precedes this one: this one stays pending.
+ * - The job was deleted, or the occurrence is superseded: this occurrence is canceled, or earlier superseded slots of the job
+ *   are.
  */
 export function claimStep(
   context: StepContext,
@@ -85,7 +86,7 @@ function wakeBehind(context: StepContext, job: JobLedger, started: OccurrenceRec
   const address = wakeOne(context, job)
   const woken = address === null ? undefined : job.find(address)?.record
   if (woken === undefined) return
-  // If the clock of the claiming node is behind, the woken occurrence is not due yet.
+  // If the clock of the claiming node is behind, the woken occurrence may not be due yet.
   const from = Math.max(nextStartAt(job.head), woken.dueAt)
   if (from > context.now) {
     tally.resumesAt = Math.min(tally.resumesAt, from)
@@ -102,7 +103,7 @@ function isOvertaking({ wokenBehind }: StepContext, { head }: JobLedger, { recor
 
 /**
  * Returns whether the job has no free place for a pending occurrence. A pending occurrence usually holds a place. Exceptions:
- * the occurrence was delayed and others have taken the places, or the job's `maxConcurrency` was lowered.
+ * the occurrence was delayed and other occurrences have taken the places, or the job's `maxConcurrency` was lowered.
  */
 function isBlocked({ head, counts }: JobLedger, { record }: LedgerEntry): boolean {
   const places = placesOf(head.overlap)

@@ -4,7 +4,7 @@ import { isFinal, type LiveState, type OccurrenceAddress, type OccurrenceRecord 
 import { isDelayed, type PauseEnd } from '../rules.ts'
 import type { LiveCounts } from '../storage.ts'
 
-/** The members of a job's head that steps on its occurrences read. A complete {@link JobRecord} also has this type. */
+/** The members of a job's head that a step on the job's occurrences needs. A complete {@link JobRecord} also has this type. */
 export type LedgerHead = Pick<
   JobRecord,
   | 'id'
@@ -22,12 +22,12 @@ export type LedgerHead = Pick<
   readonly paused: PauseEnd | null
 }
 
-/** The members of a job's record that its head lacks. */
+/** The members of a {@link JobRecord} that {@link LedgerHead} leaves out or shortens. */
 export type BesideHead = Pick<JobRecord, 'paused'> & Omit<JobRecord, keyof LedgerHead>
 
-/** The record of a job that an adapter stores in two parts. */
+/** Combines the two parts in which an adapter stores a job into one record. */
 export function jobRecordOf(head: LedgerHead, beside: BesideHead): JobRecord {
-  // Member by member: an object that begins as a literal is much smaller than one that a spread fills.
+  // Lists the members one by one, because an object from a literal needs much less memory than one that a spread fills.
   const job: JobRecord = {
     id: head.id,
     name: beside.name,
@@ -84,7 +84,8 @@ export interface JobLedger<Entry extends LedgerEntry = LedgerEntry> {
   readonly counts: JobCounts
 
   /**
-   * Finds the occurrence with this id. Only the id counts: for a trigger or a replay, `scheduledAt` of the address may differ.
+   * Finds the occurrence with this id. Only the id counts: for a trigger or a replay, `scheduledAt` of the address may differ
+   * from that of the record.
    */
   find(address: OccurrenceAddress): Entry | undefined
   /** Finds an occurrence as {@link find} does, for an id that determines the instant: a slot, or an entry of a recovery. */
@@ -92,8 +93,8 @@ export interface JobLedger<Entry extends LedgerEntry = LedgerEntry> {
   /** Finds the last occurrence with this `namingKey`; `undefined` if none exists or it was pruned. */
   findByKey(keyId: OccurrenceId): Entry | undefined
   /**
-   * Returns the first `limit` live occurrences in a state, ties by id: pending and queued occurrences by `orderAt`, running
-   * occurrences by `scheduledAt`.
+   * Returns the first `limit` live occurrences in a state. Pending and queued occurrences are sorted by `orderAt`, running
+   * occurrences by `scheduledAt`, equal ones by id.
    */
   live(state: LiveState, limit: number): readonly Entry[]
   /**

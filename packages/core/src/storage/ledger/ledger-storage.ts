@@ -131,7 +131,8 @@ export class LedgerStorage implements Storage {
 }
 
 /**
- * Removes from an answer what a ledger may return beyond the request: task runs of the latest occurrences, and further counts.
+ * Removes two things that a ledger may return although the request does not ask for them: task runs of the latest
+ * occurrences, and further counts.
  */
 function bare({ counts, latest, ...answer }: GetAnswer): GetAnswer {
   return {

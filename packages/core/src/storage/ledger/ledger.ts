@@ -75,20 +75,20 @@ export interface LedgerBase {
    */
   readonly keepsObjects: boolean
 
-  /** Reads records as `Storage.get` does. The caller owns the answer. `latest` may contain task runs, which core removes. */
+  /** Reads records as `Storage.get` does. Core may change the answer. `latest` may contain task runs, which core removes. */
   get(request: GetRequest): MaybePromise<GetAnswer>
-  /** Reads jobs as `Storage.listJobs` does. The caller owns the answer. */
+  /** Reads jobs as `Storage.listJobs` does. Core may change the answer. */
   listJobs(query: JobQuery): MaybePromise<Page<JobRecord>>
   /**
-   * Reads occurrences as `Storage.listOccurrences` does. The caller owns the answer, which may contain task runs that were not
-   * requested; core removes them.
+   * Reads occurrences as `Storage.listOccurrences` does. Core may change the answer. The answer may contain task runs that
+   * were not requested; core removes these runs.
    */
   listOccurrences(query: OccurrenceQuery): MaybePromise<Page<OccurrenceRecord>>
 
   /** The primitives for core's `prune`, or a complete `prune` of the adapter. */
   readonly history: HistoryRemover | { prune(request: PruneRequest): MaybePromise<PruneAnswer> }
 
-  /** Writes and reads node records as `Storage.heartbeat` does. The caller owns the answer. */
+  /** Writes and reads node records as `Storage.heartbeat` does. Core may change the answer. */
   heartbeat(request: HeartbeatRequest): MaybePromise<HeartbeatAnswer>
 
   /** Reads the clock of the storage, as `Storage.serverTime` does. */
@@ -114,7 +114,7 @@ export interface HistoryRemoval {
   readonly floor: number
 }
 
-/** A `details.keyId`, and the occurrence that has it. */
+/** The id of a reusable key, and the occurrence that has this id as `details.keyId`. */
 export interface NamedKey {
   /** The id of the reusable key. */
   readonly keyId: OccurrenceId
@@ -152,7 +152,10 @@ export interface SyncLedger<Entry extends LedgerEntry = LedgerEntry> extends Led
    */
   within?(transaction: unknown): SyncLedgerWithin<Entry>
 
-  /** Runs a writing step exclusively. If the call resolves, the step is stored; if it rejects, no part of the step is. */
+  /**
+   * Runs a writing step exclusively. If the call resolves, the whole step is stored; if the call rejects, nothing of the step
+   * is stored.
+   */
   transaction<T>(now: number, step: () => T): MaybePromise<T>
   /** Runs a reading step. The step sees one consistent state. */
   read<T>(step: () => T): MaybePromise<T>
@@ -162,13 +165,13 @@ export interface SyncLedger<Entry extends LedgerEntry = LedgerEntry> extends Led
   /** Returns the job with this id, also a tombstone; `undefined` without one. */
   job(id: JobId): JobLedger<Entry> | undefined
   /**
-   * An optional fast path that creates an ordinary item. Returns `null`, without a change, for any other item; core then runs
-   * the step.
+   * An optional fast path that creates the occurrence of an ordinary item. Returns `null`, without a change, for any other
+   * item; core then runs the step.
    */
   quickCreate?(item: CreateItem, owner: Owner): CreateAnswer | null
   /**
-   * An optional fast path that settles an ordinary item, as {@link quickCreate} creates one. It handles an end only if the end
-   * wakes no occurrence.
+   * An optional fast path that settles an ordinary item, as {@link quickCreate} creates one. The fast path ends an occurrence
+   * only if that end wakes no other occurrence.
    */
   quickSettle?(item: SettleItem): SettleAnswer | null
   /** Stores a new job. */
@@ -185,7 +188,7 @@ export interface SyncLedger<Entry extends LedgerEntry = LedgerEntry> extends Led
   /** Returns the running occurrences of exactly this owner that have a cancel request, least `scheduledAt` first. */
   cancelRequested(owner: Owner): readonly OccurrenceRecord[]
   /**
-   * Returns jobs with queued occurrences that have no active occurrence, or that have `cancelsBelow`. A delayed occurrence is
+   * Returns each job that has queued occurrences and either no active occurrence or a `cancelsBelow`. A delayed occurrence is
    * not active. Changes nothing.
    */
   stranded(): readonly JobId[]
@@ -198,13 +201,13 @@ export interface AsyncLedger extends LedgerBase {
    * What one `run` covers: all jobs of a call in one transaction (`call`), or each job in a separate guarded commit (`job`).
    */
   readonly unit: 'call' | 'job'
-  /** Maximum number of items of one job in a step, with the unit `job`. Default: all. */
+  /** Maximum number of items of one job in a step, if `unit` is `job`. Default: all. */
   readonly itemsPerStep?: number
-  /** Number of concurrent steps, with the unit `job`. Default 1. */
+  /** Number of concurrent steps, if `unit` is `job`. Default 1. */
   readonly concurrency?: number
 
   /**
-   * Returns the ledger inside a transaction of the caller, for `Storage.within`; only with the unit `call`.
+   * Returns the ledger inside a transaction of the caller, for `Storage.within`; only if `unit` is `call`.
    * @throws JobistemerError `INVALID_TRANSACTION`
    */
   within?(transaction: unknown): AsyncLedgerWithin
@@ -220,15 +223,16 @@ export interface AsyncLedger extends LedgerBase {
   run(step: LedgerStep): Promise<void>
 
   /**
-   * An optional fast path before the step. It settles one occurrence without a read, under a condition that is equivalent to
-   * the rules. Returns `null`, without a change, if the rules must decide.
+   * An optional fast path that core tries before it runs the step. This fast path settles one occurrence without a read,
+   * under a condition that is equivalent to the rules. Returns `null`, without a change, if the rules must decide.
    */
   quickSettle?(item: SettleItem, now: number): Promise<SettleAnswer | null>
 
   /**
-   * Optional fast paths for whole calls, before the steps. They carry out ordinary items (slots that start, ends that wake no
-   * occurrence) without a read, under conditions that are equivalent to the rules. Each item belongs to a different job. The
-   * answers have the order of the items: `null`, without a change, for each item that the rules must decide.
+   * Optional fast paths that core tries for a whole call before it runs the steps. These fast paths carry out ordinary items
+   * (slots that start, ends that wake no occurrence) without a read, under conditions that are equivalent to the rules. Each
+   * item belongs to a different job. The answers have the order of the items: `null`, without a change, for each item that
+   * the rules must decide.
    */
   quickCreates?(
     items: readonly CreateItem[],
@@ -247,8 +251,8 @@ export interface AsyncLedger extends LedgerBase {
   /** Reads the running occurrences of exactly this owner that have a cancel request, least `scheduledAt` first. */
   cancelRequested(owner: Owner): Promise<readonly OccurrenceRecord[]>
   /**
-   * Reads jobs with queued occurrences that have no active occurrence, or that have `cancelsBelow`. The answer is only a hint.
-   * A delayed occurrence is not active.
+   * Reads each job that has queued occurrences and either no active occurrence or a `cancelsBelow`. The answer is only a
+   * hint. A delayed occurrence is not active.
    */
   stranded(): Promise<readonly JobId[]>
 }
@@ -259,7 +263,7 @@ export interface DuePage {
   readonly occurrences: readonly OccurrenceAddress[]
   /** The cursor of the next page; `null` on the last page. */
   readonly cursor: string | null
-  /** On the last page: what `nextDueAt` would answer, if the pages determine it. */
+  /** On the last page: the instant that `nextDueAt` would return. Absent if the pages do not determine this instant. */
   readonly nextDueAt?: number | null
 }
 
@@ -283,7 +287,7 @@ export interface LedgerStep {
   decide(found: StepState): readonly JobWrite[]
   /**
    * For a ledger that commits a large step in parts: tells the step about occurrences that the ledger could not end, because
-   * they were started meanwhile. The ledger calls it before `run` resolves.
+   * they were started meanwhile. The ledger calls `outlived` before `run` resolves.
    */
   outlived(occurrences: ReadonlySet<OccurrenceId>): void
 }

@@ -52,7 +52,7 @@ class HistoryPruner {
       const more = victims.length > limit
       if (more) victims.pop()
       const removed = victims.length === 0 ? 0 : await this.#remove(id, victims)
-      // Read the job again if it was removed, or if its schedule has changed since it was read.
+      // The job was removed, or its schedule has changed since the read: read the job again.
       if (removed === null) continue
       if (!more) await this.#history.forget(id, this.#request.before)
       return { removed, more }

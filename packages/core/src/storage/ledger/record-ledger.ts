@@ -28,8 +28,9 @@ export interface RecordLedgerOptions {
   /** The records in memory, which all connections to the same data share. */
   readonly records: Records
   /**
-   * Makes the changes of one step durable before it returns. If `commit` throws, the ledger undoes the step. If `commit`
-   * returns a promise, the call rejects with `STORAGE_FAILED`, because its answer would precede the write.
+   * Makes the changes of one step durable before `commit` returns. If `commit` throws, the ledger undoes the step. If
+   * `commit` returns a promise, the call rejects with `STORAGE_FAILED`, because the answer of the call would precede the
+   * write.
    */
   commit(changes: readonly RecordChange[]): void
   /** Called once, when this connection is closed. */
@@ -123,7 +124,10 @@ export class RecordLedger implements SyncLedger, HistoryRemover {
     return Number.isFinite(next) ? next : null
   }
 
-  /** Yields the pending occurrences that a claim may take now or later, each with the first instant at which it may. */
+  /**
+   * Yields the pending occurrences that a claim may take now or later, each with the first instant at which a claim may take
+   * that occurrence.
+   */
   #pending({ exceptHandlerKeys }: DueQuery): { readonly record: OccurrenceRecord; readonly from: number }[] {
     const pending = sorted(this.#records.live, ({ state }) => state === 'pending', compareOrder)
     return pending.flatMap((record) => {

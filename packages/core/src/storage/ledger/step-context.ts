@@ -23,8 +23,8 @@ export interface StepContext {
   /** Jobs of which this step has delayed an occurrence because of the start rate. Created when first needed. */
   heldJobs?: Set<JobId>
   /**
-   * Occurrences that this step has woken after a start and that may start at once, by job with a start rate. Created when first
-   * needed.
+   * For each job with a start rate: the occurrences that this step has woken after a start and that may start at once.
+   * Created when first needed.
    */
   wokenBehind?: Map<JobId, OccurrenceRecord[]>
 }
@@ -80,7 +80,10 @@ export function takeNext(context: StepContext, job: JobLedger, owner: Owner): Ne
   return { woken: wakeOne(context, job), taken }
 }
 
-/** Works as {@link wakeNext}, but cancels no superseded slot: if the first queued occurrence is superseded, it wakes none. */
+/**
+ * Works as {@link wakeNext}, but cancels no superseded slot: if the first queued occurrence is superseded, the function wakes
+ * none.
+ */
 export function wakeFirst(context: StepContext, job: JobLedger): OccurrenceAddress | null {
   const first = wakeOne(context, job)
   // Under a start rate, each start wakes the next occurrence, so one woken occurrence suffices.
@@ -115,7 +118,8 @@ function hasStartRate({ head }: JobLedger): boolean {
 }
 
 /**
- * Returns whether a new occurrence, or one that a finish takes, may start. Under a start rate, pending occurrences start first.
+ * Returns whether an occurrence may start that is new, or that the end of another occurrence takes. Under a start rate,
+ * pending occurrences start first.
  */
 export function mayStart({ now }: StepContext, job: JobLedger): boolean {
   if (!hasStartRate(job)) return true
@@ -123,7 +127,7 @@ export function mayStart({ now }: StepContext, job: JobLedger): boolean {
   return pending === delayed && nextStartAt(job.head) <= now
 }
 
-/** Records a start of the job. Each step that starts an occurrence must call it. */
+/** Records a start of the job. Each step that starts an occurrence must call `noteStart`. */
 export function noteStart({ now }: StepContext, job: JobLedger): void {
   if (hasStartRate(job)) job.noteStarts(startsAfter(job.head, now))
 }
@@ -138,7 +142,7 @@ export function inTime({ now }: StepContext, job: JobLedger, record: OccurrenceR
   return from > now && from > record.dueAt ? heldBack(record, from) : record
 }
 
-/** Makes the occurrences that a previous start rate delays wait for the present start rate. */
+/** Applies a changed start rate: the occurrences that the previous rate delays then wait for the present rate. */
 export function letGoHeld(context: StepContext, job: JobLedger): void {
   for (const entry of liveOf(job, 'pending')) {
     if (entry.record.reason !== startRateReason) continue
@@ -148,8 +152,8 @@ export function letGoHeld(context: StepContext, job: JobLedger): void {
 }
 
 /**
- * Repairs a job with queued occurrences: wakes the next one if no occurrence is active, and cancels some occurrences of a
- * deleted job, or superseded slots. Returns whether more must be canceled.
+ * Repairs a job with queued occurrences: wakes the next queued occurrence if no occurrence is active, and cancels some
+ * occurrences of a deleted job, or superseded slots. Returns whether more must be canceled.
  */
 export function tend(context: StepContext, job: JobLedger): boolean {
   if (job.head.deletedAt !== null) {
@@ -160,8 +164,8 @@ export function tend(context: StepContext, job: JobLedger): boolean {
   const isActive = pending - delayed + running > 0
   const hadSuperseded = job.head.cancelsBelow !== null
   const canceled = cancelSuperseded(context, job, canceledByClaim)
-  // Check the counts again, because the hint that named the job may be outdated. If an occurrence is active, its end wakes the
-  // next one.
+  // Check the counts again, because the hint that named the job may be outdated. If an occurrence is active, its end wakes
+  // the next queued occurrence.
   if (hadSuperseded || !isActive) wakeFirst(context, job)
   return job.head.cancelsBelow !== null && canceled.length > 0
 }
@@ -186,7 +190,7 @@ export function cancelLeft(context: StepContext, job: JobLedger, limit: number):
 /** Cancels up to `limit` superseded slots, and clears `cancelsBelow` after the last superseded slot. */
 export function cancelSuperseded(context: StepContext, job: JobLedger, limit: number): readonly OccurrenceAddress[] {
   if (job.head.cancelsBelow === null) return []
-  // Read one slot more than the limit to find out whether some remain.
+  // Read one slot more than the limit to find out whether some slots remain.
   const pending = job.superseded('pending', limit + 1)
   const queued = pending.length > limit ? [] : job.superseded('queued', limit + 1 - pending.length)
   const found = [...pending, ...queued]

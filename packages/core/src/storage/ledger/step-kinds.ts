@@ -31,7 +31,7 @@ export interface StepKind<Item, Answer> {
   /** Returns the live occurrences that the items of one job need, given the job's head and the named occurrences. */
   needs(items: readonly Item[], stored: StoredJob, found: StepHeads['occurrences']): LiveNeeds
   step(context: StepContext, shelf: JobShelf, item: Item): Answer
-  /** Returns a corrected answer if some occurrences that the step should end continue. */
+  /** Corrects an answer after the step, if some occurrences continue although the step should have ended them. */
   amend?(answer: Answer, outlived: ReadonlySet<OccurrenceId>): Answer
 }
 
@@ -62,13 +62,13 @@ export function wokenByEach({ overlap: { maxConcurrency = 1 } }: Pick<StoredJob[
   return Math.min(maxConcurrency, wokenAtOnce)
 }
 
-/** Returns the needs of {@link needsNext} for a job with superseded slots, of which each item cancels some. */
+/** Returns the needs of {@link needsNext} for a job with superseded slots: each item also cancels some of these slots. */
 export function needsInPassing({ length }: readonly unknown[], head: StoredJob['head']): LiveNeeds {
   const superseded = needsSuperseded(head.cancelsBelow as number, length * canceledInPassing)
   return { ...needsNothing, queued: length * wokenByEach(head), counts: true, superseded }
 }
 
-/** Returns the need for superseded slots: one more than the step cancels, to find out whether some remain. */
+/** Returns the need for superseded slots: one more than the step cancels, to find out whether some slots remain. */
 export function needsSuperseded(cancelsBelow: number, canceled: number): LiveNeeds['superseded'] {
   return { cancelsBelow, count: canceled + 1 }
 }
@@ -105,7 +105,8 @@ function isForeseen(items: readonly CreateItem[], stored: StoredJob): boolean {
     const created = items.reduce((sum, item) => sum + (item.kind === 'recovery' ? item.entries.length : 1), 0)
     return arePlacesFor(stored, created)
   }
-  // A job with queued occurrences has an active one, because the end of an active occurrence wakes the next queued one.
+  // A job with queued occurrences usually has an active occurrence too, because the end of an active occurrence wakes the
+  // next queued occurrence.
   const isBehind = (policy === 'queue' || policy === 'skip') && items.every(({ kind }) => kind !== 'recovery')
   return isBehind && startRate === undefined && counts.pending + counts.running > 0
 }

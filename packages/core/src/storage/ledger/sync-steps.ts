@@ -130,23 +130,24 @@ export class SyncSteps extends SyncWrites implements LedgerSteps {
     const taken: OccurrenceRecord[] = []
     let hasWoken = false
     const tally: ClaimTally = { left: 0, woke: false, resumesAt: Number.POSITIVE_INFINITY }
-    // Read again after occurrences were queued again or canceled: others may be claimed in their place.
+    // Read the due occurrences again after some were queued again or canceled: other occurrences may then be claimed.
     for (;;) {
       const wanted = limit - taken.length + 1
       const due = ledger.due(request, wanted)
       let isStale = false
       for (const { job, entry } of due) {
         if (taken.length === limit) return this.#claimAnswer(request, taken, true)
-        // A superseded occurrence is canceled, and the same step may cancel further occurrences that were read.
+        // `claimStep` cancels a superseded occurrence and perhaps further occurrences that were read, so the due occurrences
+        // are then read again.
         isStale = isSuperseded(job.head, entry.record)
         const record = claimStep(context, job, entry, owner, tally)
         if (record !== null) taken.push(record)
-        // A woken occurrence may precede occurrences that were read.
+        // A woken occurrence may precede occurrences that were read, so the due occurrences are then read again.
         if (tally.woke) isStale = hasWoken = true
         tally.woke = false
         if (isStale) break
       }
-      // A woken occurrence may also precede occurrences that were claimed before it.
+      // Sort again, because a woken occurrence may precede occurrences that were claimed earlier.
       if (hasWoken) taken.sort(compareOrder)
       if (due.length < wanted && !isStale) return this.#claimAnswer(request, taken, isLeft)
       if (tally.left >= canceledByClaim) return this.#claimAnswer(request, taken, true)

@@ -5,7 +5,7 @@ import { JobistemerError } from '../../../errors.ts'
 
 /** How a child process or thread has ended. */
 export interface ChildEnd {
-  /** The exit code of the child; `null` if a signal ended the child, or if it never started. */
+  /** The exit code of the child; `null` if a signal ended the child, or if the child never started. */
   readonly exitCode: number | null
   readonly signal: string | null
   /** The uncaught error of the child, or the error of its start. */

@@ -56,7 +56,7 @@ export class Children {
       try {
         this.#starter.get()
       } catch (error) {
-        // The first attempt starts the starter process again. If that start fails, the attempt fails too.
+        // Only report the error: the first attempt starts the starter process again, and fails if that start fails.
         this.#engine.fail('isolation', error)
       }
       return

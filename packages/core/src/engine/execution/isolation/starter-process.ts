@@ -13,7 +13,7 @@ import type { IsolatedResourceLimits } from '../../../job/task.ts'
 
 let children = 0
 
-/** A process for isolated tasks. The starter process starts it, and forwards its messages to and from the node. */
+/** A process for isolated tasks. The starter process starts the child, and forwards messages between the child and the node. */
 interface ProcessChild extends Child {
   /** The process id of the child; `null`: the process has not started. */
   pid: number | null
@@ -116,8 +116,8 @@ export class StarterProcess {
   }
 
   /**
-   * Disconnects, so that the starter process kills its children and exits. Kills it after `graceMs`. Resolves when it has
-   * exited.
+   * Disconnects, so that the starter process kills its children and exits. Kills the starter process after `graceMs`.
+   * Resolves when the starter process has exited.
    */
   async end(graceMs: number): Promise<void> {
     if (this.hasEnded) return
