@@ -70,8 +70,8 @@ export async function main(argv: readonly string[], io: Io): Promise<number> {
 }
 
 /**
- * Moves a relative instant such as `-2h` behind `--`, so that commander does not read it as an option. In `explain NAME -2h`,
- * it is always the last argument.
+ * Moves a relative instant such as `-2h` behind `--`, so that commander does not read it as an option. In
+ * `explain NAME -2h`, the relative instant is always the last argument.
  */
 function withDistances(argv: readonly string[], program: Commander): readonly string[] {
   const global = valuesIn(argv, program.options)

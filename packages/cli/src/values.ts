@@ -20,7 +20,7 @@ export function readCount(field: string, min: number, max: number): Reader<numbe
   }
 }
 
-/** Reads a whole number from `min` to `max`, which may be negative. */
+/** Reads a whole number from `min` to `max`. Accepts negative numbers. */
 export function readLevel(field: string, min: number, max: number): Reader<number> {
   return (text) => {
     const value = Number(text)

@@ -45,7 +45,8 @@ async function register(app: FastifyInstance, options: JobistemerPluginOptions &
   const { start = true, closeStorage = true, dashboard, metricsRoute, ...others } = options
   const { prefix: _prefix, logLevel: _logLevel, logSerializers: _logSerializers, ...given } = others
   const routes = routeOptionsOf(options)
-  // Ignores a value that is not a metrics object, because the scheduler rejects it with an error.
+  // Adds no metrics if the option `metrics` is not a metrics object, because the scheduler then rejects this option
+  // with an error.
   const isServed = metricsRoute !== undefined && (given.metrics === undefined || areMetrics(given.metrics))
   const own = isServed ? await metricsOf(metricsRoute) : undefined
   const metrics = own !== undefined && given.metrics !== undefined ? bothMetrics(given.metrics, own) : own

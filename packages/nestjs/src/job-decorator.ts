@@ -5,8 +5,8 @@ import { Injectable } from '@nestjs/common'
 export interface JobDecoratorOptions extends Omit<JobOptions, 'tasks' | 'onStart' | 'onComplete'> {}
 
 /**
- * The options of {@link Task}. With `module`, the decorator belongs on a property, and the default export of that file is the
- * handler.
+ * The options of {@link Task}. With `module`, the decorator belongs on a property, and the handler is the default
+ * export of the file that `module` names.
  */
 export interface TaskDecoratorOptions extends TaskSettingsInput, Partial<IsolationOptions> {
   /** The name of the task. Default: the name of the method or property. */
@@ -90,8 +90,8 @@ export function Task(options: TaskDecoratorOptions = {}): TaskMethodDecorator {
 }
 
 /**
- * Makes a method this node's handler with the given name, for jobs that are data. With `isolation`, it decorates a
- * property, as {@link Task} does.
+ * Makes a method this node's handler with the given name, for jobs that are data. With `isolation`, the decorator
+ * belongs on a property, as with {@link Task}.
  */
 export function Handler(name: string, isolation?: IsolationOptions): TaskMethodDecorator {
   return (target, method) => mark(target, handlersKey, { method, name, isolation })

@@ -130,7 +130,7 @@ export async function withWorld(
     failure = { error }
   }
   const closed = await Promise.allSettled([...worlds].map((world) => world.close()))
-  // Throws the error of the case rather than an error of the cleanup, which may only follow from it.
+  // Throws the error of the case first, because an error of the cleanup may only be its consequence.
   if (failure !== null) throw failure.error
   for (const result of closed) if (result.status === 'rejected') throw result.reason
 }

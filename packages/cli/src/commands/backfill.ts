@@ -145,7 +145,7 @@ function stopOf(name: string, key: string, options: Options): string {
   return `jobistemer backfill ${shellWord(name)} --stop ${shellWord(key)}${placeOf(options)}`
 }
 
-/** Returns the options that name the storage, as command-line text. Replaces an address that may contain a password. */
+/** Returns the options that name the storage, as command-line text. An address that may contain a password becomes `…`. */
 function placeOf({ storage, config, prefix }: Options): string {
   const shown = storage?.includes('@') ? '…' : storage
   return [

@@ -4,7 +4,7 @@ import type { Cell, Column } from './table.ts'
 import { stateCell } from './states.ts'
 import { duration } from './times.ts'
 
-/** A run of a list. Lists of several jobs also name the job of the run. */
+/** A run in a list. `job` is the name of the run's job, for lists with runs of several jobs. */
 export interface ListedRun {
   readonly job?: string
   readonly occurrence: Occurrence

@@ -44,7 +44,8 @@ export interface CutOverFigures {
 /** Starts a Jobistemer node without code-defined jobs. Its handlers record each run. */
 export async function startNode(folder: string, runs: Run[], handlers: readonly string[]): Promise<Scheduler> {
   const storage = sqliteStorage({ file: join(folder, 'jobs.db') })
-  // A request of a queued job has a number in its data. `namedRuns` names requests of slots later.
+  // Names a run of a queued job by the number in its data, and a run of a slot by its job and instant. `namedRuns`
+  // later names the runs that were requested for slots.
   const record = async ({ job, input, scheduledAt, occurrence }: RecordedContext): Promise<void> => {
     const n = input?.data?.n ?? input?.n
     const slot = occurrence.kind === 'slot' ? `${job.name}@${+scheduledAt}` : occurrence.id
@@ -144,7 +145,7 @@ export async function handOver(
   const total = (await readFile(file, 'utf8')).trim().split('\n').length
   if (crashes) {
     const killed = startCli(trigger, {}, project)
-    // Ignores runs with keys of producers (`new-…`): they also trigger this job.
+    // Ignores runs with keys of producers (`new-…`), because producers also trigger this job.
     const isBegun = async (): Promise<boolean> => {
       const { items } = await client.occurrences({ job: 'bulk', limit: 1000 })
       return items.some(({ requestKey }) => requestKey?.startsWith('new-') === false)

@@ -411,7 +411,8 @@ describe.each([...everywhere, withoutDueJobs])('on the storage $name', (place) =
     }
     const newer = await world.start({ nodeId: 'new', jobs: [...define('new'), ...mixed(['work', 'more'])], ...life })
     await world.clock.advanceTo(at(60.5))
-    // Without the newer node the mixed jobs stay overdue. The remaining old node can launch all other jobs.
+    // Only the newer node runs the new definition of the mixed jobs, so they stay overdue without this node. The
+    // remaining old node can launch all other jobs.
     for (const node of [newer, old[0] as Scheduler]) world.crash(node)
     ran.splice(0)
     await world.clock.advanceTo(at(82.5))

@@ -49,7 +49,7 @@ it("a node does not create a slot twice when a read of the slot's job is answere
   const second = job('second', 100_000)
   const target = world.connect()
   const intercepted = new InterceptedStorage(target)
-  // Each slot leaves in its own call, so several calls are in progress at the same time.
+  // The node sends each slot in its own call, so several calls are in progress at the same time.
   const storage = Object.assign(intercepted.storage, { capabilities: { ...target.capabilities, maxBatch: 1 } })
   const scheduler = await world.start({ jobs: [changed, first, second], storage, pollInterval: { hours: 1 } })
   await world.clock.advanceTo(at(9))
@@ -191,7 +191,7 @@ it('a node sends a full batch of slots before it assembles the next batch', asyn
   const storage = Object.assign(intercepted.storage, { capabilities: { ...target.capabilities, maxBatch: 50 } })
   await world.start({ jobs, storage, maxConcurrentJobs: 150 })
   await world.clock.advanceTo(at(9))
-  // A socket sends its data at the end of the turn, so each batch has to leave in its own turn.
+  // A socket sends its data at the end of a turn of the event loop, so the node has to send each batch in a turn of its own.
   let turn = 0
   let ticking = setImmediate(function tick() {
     turn++

@@ -43,7 +43,10 @@ export interface World {
   freeze(scheduler: Scheduler): void
   /** Resumes a frozen process. Its monotonic clock `ran on` during the freeze (the default) or `stood still`. */
   thaw(scheduler: Scheduler, monotonic?: 'ran on' | 'stood still'): Promise<void>
-  /** Resolves when the process of the scheduler is not frozen. Handlers in that process await it before they continue. */
+  /**
+   * Resolves when the process of the scheduler is not frozen. Handlers in that process await this promise before they
+   * continue.
+   */
   awake(scheduler: Scheduler): Promise<void>
   /**
    * Shuts a scheduler down without a grace period: it aborts its runs, and the clock advances by `abortGracePeriod` (ms,
@@ -71,8 +74,8 @@ export function createWorld(kind: PlaceKind = memory): World {
         logger: silentLogger,
         // The assignment of slots to nodes depends on the names of the nodes, and scenarios must be deterministic.
         nodeId: `node ${processes.size + 1}`,
-        // The default of a storage for one process. With it, scenarios behave equally on all storages, and long scenarios are
-        // fast.
+        // The default of a storage for one process. With this value, scenarios behave equally on all storages, and long
+        // scenarios are fast.
         deadAfter: { minutes: 6 },
         ...options,
         clock: process.clock,

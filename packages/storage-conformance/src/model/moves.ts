@@ -8,7 +8,10 @@ import type {
 } from '@jobistemer/core/storage'
 import fc from 'fast-check'
 
-/** Index of a job, node or key of the model. The model has only a few of each, so that moves affect the same ones. */
+/**
+ * Index of a job, node or key of the model. The model has only a few of each, so that several moves affect the same
+ * job, node or key.
+ */
 type Index = number
 
 /**

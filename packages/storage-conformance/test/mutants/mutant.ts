@@ -17,7 +17,7 @@ export interface Mutant {
   readonly capabilities: DeclaredCapabilities
   /** `true`: the fault throws an error, so that no assertion of the kit fails. */
   readonly throws?: boolean | undefined
-  /** `true`: the case waits until its timeout for an event that never comes. Tests advance virtual time for it. */
+  /** `true`: the case waits until its timeout for an event that never comes. Tests advance virtual time for this case. */
   readonly waits?: boolean | undefined
   readonly open: () => StorageWorld | Promise<StorageWorld>
 }

@@ -13,8 +13,8 @@ export interface HostileTransaction {
   /** The transaction as an argument of `context.complete`. */
   readonly transaction: unknown
   /**
-   * Injects a fault into a later statement of this connection, after `statements` others. Counts the statements of the
-   * user and of the storage.
+   * Injects a fault into a later statement of this connection, after `statements` further statements. Counts the
+   * statements of the user and of the storage.
    */
   breakAfter(fault: string, statements: number): void
   write(row: MovedRow): Promise<void>
@@ -41,8 +41,8 @@ export interface HostileDatabase {
   readonly deadly: readonly string[]
   begin(): Promise<HostileTransaction>
   /**
-   * Compares rows with completed tasks. Returns one line for each row without a completed task, completed task without a row,
-   * and second row of a task. One SQL statement reads them as of one moment.
+   * Compares rows with completed tasks. Returns one line for each row without a completed task, completed task without
+   * a row, and second row of a task. A single SQL statement reads rows and tasks, as of one moment.
    */
   mismatches(): Promise<readonly string[]>
   /** Returns the marks of all rows. */
