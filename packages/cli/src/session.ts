@@ -79,7 +79,7 @@ export class Session {
   /** Closes the client and the storage, if they were opened. Never throws. */
   async close(): Promise<void> {
     const [client, storage] = await Promise.allSettled([this.#client, this.#storage])
-    // The command has already reported an error of opening, and an error of closing has no effect on its result.
+    // The command has already reported an error of opening. An error of closing has no effect on the result of the command.
     if (client.status === 'fulfilled') await client.value?.close().catch(() => undefined)
     if (storage.status === 'fulfilled') await storage.value?.close().catch(() => undefined)
   }

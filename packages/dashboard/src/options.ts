@@ -5,7 +5,7 @@ import type { Client, Clock } from '@jobistemer/core'
  *
  * - `open`: see the dashboard, with its counts and nodes. Only this action concerns no job.
  * - `view`: see a job and its runs. Lists omit jobs that the user may not view.
- * - All other actions are operations on jobs. `backfill` includes stopping one. `remove` applies to jobs without code.
+ * - All other actions are operations on jobs. `backfill` includes stopping a backfill. `remove` applies to jobs without code.
  */
 export type DashboardAction =
   | 'open'

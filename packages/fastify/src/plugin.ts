@@ -130,8 +130,8 @@ function joined(prefix: string, path: string): string {
 }
 
 /**
- * Returns Fastify's logger as an option, or no option if Fastify's logging is off, its default. A disabled logger would
- * hide all failures.
+ * Returns Fastify's logger as an option, or no option if Fastify's logging is off, which is Fastify's default. A
+ * disabled logger would hide all failures.
  */
 function loggerOf({ log }: FastifyInstance): { readonly logger?: Logger } {
   const isOff = log.level === undefined && log.error === log.debug

@@ -204,7 +204,8 @@ export function openTelemetryMetrics(options: OpenTelemetryMetricsOptions = {}):
     },
     end(read) {
       if (read !== undefined && read !== current?.read) return
-      // Removes the callback: the meter provider would keep it, and with it the ended scheduler, forever.
+      // Removes the callback. Otherwise the meter provider would keep the callback, and thus the ended scheduler, in
+      // memory forever.
       current?.remove()
       current = null
     },

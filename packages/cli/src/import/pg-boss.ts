@@ -153,7 +153,7 @@ async function readAll(
     const settings = settingsOfQueue(queue, (text) => notes.differs(origin, text))
     const rows = schedules.filter(({ name }) => name === queue.name)
     const jobs = rows.flatMap((row) => jobsOf(row, queue, settings, timezone, notes))
-    // A schedule without a key and the requests of its queue become one imported job.
+    // If a queue has a schedule without a key, the imported job of that schedule also runs the requests of the queue.
     const isThere = jobs.some(({ name }) => name === queue.name)
     return isThere ? jobs : [{ name: queue.name, origin, schedule: null, handler: queue.name, settings }, ...jobs]
   })

@@ -8,7 +8,7 @@ import { duration } from './times.ts'
 export interface ListedRun {
   readonly job?: string
   readonly occurrence: Occurrence
-  /** A note about the run. In the column WHAT, it precedes the description of the run. */
+  /** A note about the run. In the column WHAT, the note precedes the description of the run. */
   readonly note?: string | null
 }
 

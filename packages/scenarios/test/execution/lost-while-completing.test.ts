@@ -141,7 +141,7 @@ it('a run whose failed task was completed in a transaction still fails if fail_f
   const stopped = gate()
   const first = async ({ complete }: TaskContext) => {
     await begun.pass()
-    // The handler returns before its `complete` has reached the storage.
+    // The handler returns before its call of `complete` has reached the storage.
     void complete({}, 1)
   }
   const second = async ({ signal }: TaskContext) => {

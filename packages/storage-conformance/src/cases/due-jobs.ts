@@ -35,8 +35,8 @@ function placeOf({ name, nextAt }: Pick<JobRecord, 'name' | 'nextAt'>): string {
 }
 
 /**
- * Asserts that exactly these jobs are due, given the numbers of their next slots, and that the storage finds each job at its
- * instant. Detects an index that was not updated with the job's head.
+ * Asserts that exactly the given jobs are due. Each job comes with the number of its next slot, at whose instant the
+ * storage must find the job. Detects an index that was not updated with the job's head.
  */
 async function expectDue(
   node: TestNode,

@@ -63,7 +63,7 @@ async function claimedIds(node: TestNode, now: number, limit?: number): Promise<
   return claimed.map(({ id }) => id)
 }
 
-/** Cases about the order of waiting occurrences: the one with the higher priority starts first. */
+/** Cases about the order of waiting occurrences: an occurrence with a higher priority starts earlier. */
 export const priorityCases: readonly StorageCase[] = [
   ...caseGroup('priority', {
     'a record keeps its priority, and has none if the request gave none': async (world) => {

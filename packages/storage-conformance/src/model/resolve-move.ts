@@ -300,7 +300,7 @@ function ownerAt(index: number): Owner {
   return { node: `node-${index}`, incarnation: `node-${index}-1` }
 }
 
-/** Chooses an occurrence, mostly among those in the given state if there are any. */
+/** Chooses an occurrence. If there are occurrences in the given state, mostly chooses one of these. */
 function pickOccurrence(
   { occurrences }: ModelState,
   pick: number,

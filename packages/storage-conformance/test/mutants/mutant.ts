@@ -12,7 +12,7 @@ export interface Mutant {
   readonly name: string
   /** The full names of the cases that must fail on this storage. */
   readonly rejectedBy: readonly string[]
-  /** `true`: only the cases of `rejectedBy` detect the fault. Without them the kit would miss it. */
+  /** `true`: only the cases of `rejectedBy` detect the fault. Without these cases, the kit would miss the fault. */
   readonly alone?: boolean | undefined
   readonly capabilities: DeclaredCapabilities
   /** `true`: the fault throws an error, so that no assertion of the kit fails. */

@@ -1,6 +1,6 @@
 import type { Storage } from '@jobistemer/core/storage'
 
-/** A row of a user's table. A handler writes it in the transaction that completes its task. */
+/** A row of a user's table. A handler writes the row in the transaction that completes its task. */
 export interface MovedRow {
   /** The id of the occurrence whose handler wrote the row. */
   readonly id: string
@@ -19,7 +19,8 @@ export interface HostileTransaction {
   breakAfter(fault: string, statements: number): void
   write(row: MovedRow): Promise<void>
   /**
-   * Commits the transaction. Resolves after the acknowledgement. If it rejects, the database may still have committed.
+   * Commits the transaction. Resolves after the acknowledgement. If the call rejects, the database may still have
+   * committed the transaction.
    */
   commit(): Promise<void>
   /**

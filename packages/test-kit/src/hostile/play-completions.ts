@@ -161,7 +161,7 @@ export class CompletionPlayers {
       overlapPolicy: 'allow',
       onInterrupted: 'retry',
       maxRescues: 1000,
-      // Long enough for a busy machine. Only a hanging handler exceeds it.
+      // This timeout is long enough for a busy machine. Only a hanging handler exceeds it.
       executionTimeout: { minutes: 5 },
       retryPolicy: { maxRetries: 1000, retryInterval: 0 },
     } as const
@@ -322,7 +322,7 @@ export class CompletionPlayers {
         if (!swallows) throw error
       }
       if (rowLast) await transaction.write({ id, mark })
-      // Does not await the replacement, because it may wait for this transaction.
+      // Does not await the replacement, because the replacement may wait for this transaction.
       if (replacedLater) this.#aside(this.#replace(id, token))
       if (dies) throw new Error('the handler throws after its completion')
       if (isReplaced) {

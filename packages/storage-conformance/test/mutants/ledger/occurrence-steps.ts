@@ -278,7 +278,7 @@ export class OccurrenceSteps extends JobSteps {
       // Cancels superseded occurrences only if the job has queued ones, because claims cancel those that are pending.
       const hadSuperseded = (this.jobs.get(jobId) as JobRecord).cancelsBelow !== null
       if (this.nextQueued(jobId) !== undefined) this.cancelSuperseded(jobId)
-      // If an occurrence is active, its end wakes the next one.
+      // If an occurrence is active, its end wakes the next occurrence.
       if (hadSuperseded || this.activeCount(jobId) === 0) this.wakeFirst(jobId)
     } else if (this.activeCount(jobId) === 0) this.cancelLeft(jobId, now)
   }
