@@ -20,7 +20,7 @@ import { Session } from './session.ts'
 export async function main(argv: readonly string[], io: Io): Promise<number> {
   const interruption = new AbortController()
   // Turns off the warning about more than 10 listeners: each storage call in progress adds one, and `trigger-many`
-  // makes more than 10 calls at once.
+  // makes more than 10 calls concurrently.
   setMaxListeners(0, interruption.signal)
   const stopListening = io.onInterrupt(() => interruption.abort())
   let code: number = exitCodes.fine

@@ -189,7 +189,7 @@ export function openTelemetryMetrics(options: OpenTelemetryMetricsOptions = {}):
       lastValues.set(job, value)
     },
     removeJob(job) {
-      // The OpenTelemetry API cannot remove series of counters and histograms, only of this gauge.
+      // The OpenTelemetry API can remove the series of a job only from this gauge, not from counters and histograms.
       lastValues.delete(job)
     },
     gauges(read) {

@@ -81,8 +81,8 @@ export const backfill: Command = {
     const ask = (more: object = {}) => client.backfill(name, { ...asked, ...more, ...context.call })
     const begun = await withNearNames(context, name, ask)
     const { key } = begun
-    // Without `--dry-run` and with `--wait`, the command repeats the call until the backfill ends. Each call also
-    // continues a stalled backfill.
+    // Without `--dry-run` and with `--wait`, the command calls the client's `backfill` again and again until the
+    // backfill ends. Each call also continues a stalled backfill.
     const goesOn = options.dryRun === undefined && options.wait
     const commands = { same: commandOf(name, { ...asked, key }, options), stop: stopOf(name, key, options) }
     const result = goesOn ? await watchBackfill(context, { name, begun, commands, look: () => ask({ key }) }) : begun

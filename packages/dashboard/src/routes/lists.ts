@@ -207,5 +207,5 @@ const nodes: Read = {
   answer: ({ client, options }) => client.nodes(options),
 }
 
-/** Routes that read lists of all jobs. */
+/** Routes that read lists across all jobs. */
 export const lists: readonly Read[] = [overview, survey, late, jobs, sparklines, failures, live, counts, nodes]

@@ -15,8 +15,8 @@ function hold() {
 }
 
 /**
- * Waits 30 turns of the event loop, so that all steps that wait only for promises have run. The virtual clock stands still,
- * because it waits for the held calls.
+ * Waits 30 turns of the event loop, so that all steps that wait only for promises have run. The virtual clock stands
+ * still, because it waits for the storage calls that the test holds back.
  */
 async function turns() {
   for (let turn = 0; turn < 30; turn++) await new Promise((resolve) => setImmediate(resolve))
@@ -104,7 +104,7 @@ it('a node that repeats a claim does not release a slot whose creation is in pro
     tasks: [{ name: 'work', run: ({ attempt, fencingToken }) => called.push(`${attempt} under ${fencingToken}`) }],
   })
   const intercepted = new InterceptedStorage(world.connect())
-  // A virtual clock with `track` would wait for the held call.
+  // A virtual clock with `track` would wait for the storage call that the test holds back.
   const { track: _, ...clock } = world.clock
   const { storage } = intercepted
   const scheduler = createScheduler({ jobs: [job], storage, clock, logger: silentLogger, pollInterval: { seconds: 1 } })

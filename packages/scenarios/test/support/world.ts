@@ -39,7 +39,10 @@ export interface World {
   start(options?: Partial<SchedulerOptions>): Promise<Scheduler>
   /** Ends the simulated process of a scheduler, as `kill -9` does. */
   crash(scheduler: Scheduler): void
-  /** Stops the simulated process of a scheduler: its timers do not fire, and its calls and their answers are held. */
+  /**
+   * Stops the simulated process of a scheduler: its timers do not fire, and its calls and their answers are held back
+   * until it thaws.
+   */
   freeze(scheduler: Scheduler): void
   /** Resumes a frozen process. Its monotonic clock `ran on` during the freeze (the default) or `stood still`. */
   thaw(scheduler: Scheduler, monotonic?: 'ran on' | 'stood still'): Promise<void>

@@ -51,7 +51,7 @@ async function overfull(world: CaseWorld, running: number, places: number, polic
   return { node, job, running: held }
 }
 
-/** Cases about jobs with `maxConcurrency` above 1: several occurrences may be active at once. */
+/** Cases about jobs with `maxConcurrency` above 1: several occurrences may be active at the same time. */
 export const placesCases: readonly StorageCase[] = caseGroup('places', {
   'the head says how many there are, and nothing where it is one': async (world) => {
     const node = await TestNode.connect(world)

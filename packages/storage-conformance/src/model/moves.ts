@@ -77,7 +77,7 @@ export type Move =
       readonly kind: 'recovery'
       readonly job: Index
       readonly count: number
-      /** Number of slots at the end of the window that run. The slots before them are missed. */
+      /** Number of missed slots that run: the last ones. The slots before them are stored as missed. */
       readonly runs: number
       readonly priority: number | undefined
       readonly watermarkOffset: number
