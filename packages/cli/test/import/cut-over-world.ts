@@ -100,7 +100,7 @@ async function call(cwd: string, ...argv: readonly string[]): Promise<string> {
   return out
 }
 
-/** Imports the jobs to a file, applies the file, and starts the stop command that the importer prints. */
+/** Imports the jobs to a file, applies the file, and starts the printed command that stops the source. */
 export async function prepare(
   { folder, source, project }: CutOverWorld,
   cutOver: number,
@@ -173,7 +173,7 @@ export async function drained(client: Client): Promise<void> {
 export interface Expected {
   /** The slots of each job up to the end of the test, in order. */
   readonly slots: ReadonlyMap<string, readonly number[]>
-  /** The next slot of each job at the stop of the source. The source has launched or skipped all earlier slots. */
+  /** The next slot of each job when the source has stopped. The source has launched or skipped all earlier slots. */
   readonly decided: ReadonlyMap<string, number>
   /** Number of queued jobs. Each has a number as its data. */
   readonly numbers: number

@@ -12,7 +12,7 @@ function ticking(settings: JobSettingsInput & { until?: number } = {}) {
   return defineJob({ name: 'tick', schedule, ...jobSettings, tasks: [{ name: 'work', run: () => undefined }] })
 }
 
-/** Returns the verdict of `explain` for each second, followed by the state of the covering or recorded occurrence. */
+/** Returns the verdict of `explain` for each second. If an occurrence covers or records this slot, its state follows. */
 function saidOf(scheduler: Scheduler, ...seconds: number[]): Promise<string[]> {
   return Promise.all(
     seconds.map(async (second) => {

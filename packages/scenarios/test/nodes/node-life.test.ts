@@ -56,7 +56,7 @@ async function recordsIn(storage: Storage): Promise<readonly NodeRecord[]> {
   return (await storage.heartbeat({ now: 0, own: null, remove: [], profilesOf: [] })).nodes
 }
 
-/** Returns whether an instant is within one heartbeat interval, 5 s, of a second. */
+/** Returns whether an instant is at most one heartbeat interval (5 s) away from the given second. */
 function isAbout(instant: Date | undefined, second: number): boolean {
   return Math.abs(Number(instant) - Number(at(second))) <= 5000
 }

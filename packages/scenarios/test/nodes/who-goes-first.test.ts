@@ -59,7 +59,7 @@ function expectLittleLate(ran: ReturnType<typeof secondly>['ran']): void {
   expect(Math.max(...ran.map(({ lateBy }) => lateBy))).toBeLessThanOrEqual(2000)
 }
 
-/** Returns options of a node whose `createOccurrences` items are counted by node. */
+/** Returns options of a node. Adds the number of items in the node's `createOccurrences` calls to `counts`. */
 function counting(world: World, counts: Map<string, number>, nodeId: string): Partial<SchedulerOptions> {
   const storage = wrapStorage(world.connect(), {
     around: (call) => {
@@ -261,7 +261,7 @@ describe.each([...everywhere, withoutDueJobs])('on the storage $name', (place) =
     await nodes[1]?.add([more])
     await world.clock.advanceTo(at(30.5))
     await nodes[0]?.add([more])
-    // The next heartbeat of the first node, which is the first with the added job, fails.
+    // The next heartbeat of the first node fails. It would be the first heartbeat that reports the added job.
     fails = true
     await world.clock.advanceTo(at(40.5))
     counts.clear()

@@ -60,7 +60,7 @@ export async function followSeries(node: TestNode, job: JobRecord, count: number
     if (answer.outcome === 'created' || answer.outcome === 'exists') index += 1
     else {
       assert.equal(answer.outcome, 'off_schedule', `slot ${index} was answered ${JSON.stringify(answer)}`)
-      // If another node is ahead, continues with the next instant of the job's head.
+      // If another node has already created this slot, continues with the next instant of the job's head.
       const nextAt = answer.outcome === 'off_schedule' ? answer.nextAt : null
       assert.ok(
         nextAt !== null && nextAt > slotAt(index),

@@ -29,7 +29,7 @@ function pruning(name: string, limitOf: (limit: number) => number): HonestVarian
   }
 }
 
-/** A ledger in which one call cancels only three occurrences of a deleted job, and reports that more are left. */
+/** A ledger in which a claim cancels only three occurrences of a deleted job, and reports that more are left. */
 class InShortSweeps extends Ledger {
   #isLeft = false
 
