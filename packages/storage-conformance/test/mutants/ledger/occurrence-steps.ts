@@ -275,7 +275,7 @@ export class OccurrenceSteps extends JobSteps {
   /** Sweeps a job: wakes its next occurrence, or cancels occurrences that a delete or a `replace` has left. */
   tend(jobId: JobId, now: number) {
     if (!this.isDeleted(jobId)) {
-      // Cancels superseded occurrences only if the job has queued ones, because claims cancel those that are pending.
+      // Cancels superseded occurrences only if the job has queued occurrences. Claims cancel superseded pending occurrences.
       const hadSuperseded = (this.jobs.get(jobId) as JobRecord).cancelsBelow !== null
       if (this.nextQueued(jobId) !== undefined) this.cancelSuperseded(jobId)
       // If an occurrence is active, its end wakes the next occurrence.
