@@ -93,7 +93,7 @@ async function registerClient(
 }
 
 /**
- * Checks that the server has no scheduler or client of another registration.
+ * Checks that the server has no scheduler or client of another registration of a plugin.
  * @throws JobistemerError `INVALID_ARGUMENT`
  */
 function assertAlone(app: FastifyInstance): void {

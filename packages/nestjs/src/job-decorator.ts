@@ -17,7 +17,10 @@ export interface TaskDecoratorOptions extends TaskSettingsInput, Partial<Isolati
   readonly data?: unknown
 }
 
-/** Decorates a method that takes the context of the attempt or no parameter, or a property for an isolated task. */
+/**
+ * Decorates a method that takes no parameter, or only the context of the attempt. For an isolated task, decorates a
+ * property.
+ */
 export type TaskMethodDecorator = <Method extends (context: never) => unknown>(
   target: object,
   method: string | symbol,

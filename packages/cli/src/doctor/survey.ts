@@ -19,7 +19,10 @@ export interface Survey {
   /** Warnings that the storage logged when it was opened. */
   readonly warnings: readonly { readonly fields: object; readonly message: string }[]
   readonly nodes: readonly ObservedNode[]
-  /** Nodes that have not shut down and that sent heartbeats, or may have, during the observation. */
+  /**
+   * Nodes that have not shut down and that sent a heartbeat during the observation. Includes nodes for which the
+   * observation was too short.
+   */
   readonly living: readonly LivingNode[]
   readonly jobs: readonly JobRecord[]
   /** Jobs whose stored row is damaged. They are not among `jobs`. */
