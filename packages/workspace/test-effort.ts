@@ -53,8 +53,8 @@ export function furtherKind(it: TestFunction, more: RegExp = kindSubjects): Test
 }
 
 /**
- * Returns the effort of the storage conformance kit: `base` times its own number of rounds, and one seed for each whole
- * effort, at most three. `JOBISTEMER_CONFORMANCE_SCALE` and `JOBISTEMER_CONFORMANCE_SEED` override both.
+ * Returns the effort of the storage conformance kit: `base` times the kit's default number of rounds, and one seed for
+ * each whole effort, at most three. `JOBISTEMER_CONFORMANCE_SCALE` and `JOBISTEMER_CONFORMANCE_SEED` override both.
  */
 export function kitEffort(base: number): { readonly scale: number; readonly seeds: readonly number[] } {
   return { scale: base * testEffort, seeds: seedsByEffort(1).slice(0, 3) }

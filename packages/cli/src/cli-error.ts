@@ -1,6 +1,6 @@
 import { exitCodes } from './exit-codes.ts'
 
-/** The message of a {@link CliError}, and its optional field, remedy and code. */
+/** The code and message of a {@link CliError}, and its optional field, remedy and exit code. */
 export interface CliErrorOptions {
   /** The stable error code, in capital letters. */
   readonly code: string

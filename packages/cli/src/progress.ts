@@ -2,7 +2,7 @@ import type { Context } from './command.ts'
 import { counted } from './output/counted.ts'
 import { type Part, render, text } from './output/rendered.ts'
 
-/** The parts of a context that the progress display writes to. */
+/** The parts of a context that the progress display uses. */
 type Teller = Pick<Context, 'io' | 'err' | 'now'>
 
 /** Shows the progress of long work on standard error: a bar on a terminal, otherwise a line at most every 5 s. */

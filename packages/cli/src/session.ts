@@ -15,7 +15,7 @@ export interface SessionOptions {
   readonly timeoutMs: number
 }
 
-/** A storage location that text of the command line or configuration names, with its prefix. */
+/** A storage location from the command line or the configuration, with the options for opening the storage. */
 export interface Located {
   readonly location: Location
   readonly options: OpenOptions
@@ -67,7 +67,7 @@ export class Session {
     return this.#client
   }
 
-  /** The value of `--prefix`. The prefix of the configuration has no effect on it. */
+  /** The value of `--prefix`, without the prefix of the configuration. */
   get prefix(): string | undefined {
     return this.#options.prefix
   }
@@ -79,7 +79,7 @@ export class Session {
   /** Closes the client and the storage, if they were opened. Never throws. */
   async close(): Promise<void> {
     const [client, storage] = await Promise.allSettled([this.#client, this.#storage])
-    // The command has already reported an error of opening, and an error of closing has no effect on its result.
+    // The command has already reported an error of opening. An error of closing has no effect on the result of the command.
     if (client.status === 'fulfilled') await client.value?.close().catch(() => undefined)
     if (storage.status === 'fulfilled') await storage.value?.close().catch(() => undefined)
   }
@@ -138,8 +138,8 @@ export class Session {
   }
 
   /**
-   * Reads the storage's clock once, to get the error of an unavailable storage. A client would retry until its timeout
-   * without the reason.
+   * Reads the storage's clock once, to get the error of an unavailable storage. A client would retry until its timeout,
+   * and then not tell the reason.
    */
   async #answers(storage: Storage): Promise<Storage> {
     const reading = storage.serverTime?.bind(storage)

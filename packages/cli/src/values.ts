@@ -20,7 +20,7 @@ export function readCount(field: string, min: number, max: number): Reader<numbe
   }
 }
 
-/** Reads a whole number from `min` to `max`, which may be negative. */
+/** Reads a whole number from `min` to `max`. Accepts negative numbers. */
 export function readLevel(field: string, min: number, max: number): Reader<number> {
   return (text) => {
     const value = Number(text)
@@ -86,8 +86,8 @@ const instant = /^\d{4}-\d\d-\d\d(?:[T ]\d\d:\d\d(?::\d\d(?:\.\d{1,3})?)?)? ?(Z|
 
 /**
  * Reads an instant: ISO 8601 with or without an offset, `now`, or a distance from now such as `-2h`. Without an offset,
- * the instant is in UTC with `--utc`, else in `zone`. Without `zone` it is rejected, because a local time is ambiguous
- * when clocks are set back.
+ * the instant is in UTC with `--utc`, else in `zone`. If `zone` is absent too, the instant is rejected, because a local
+ * time is ambiguous when clocks are set back.
  */
 export function readInstant(
   text: string,

@@ -94,7 +94,7 @@ async function night(storage: Storage, report: Job, day: string): Promise<void> 
 export interface Scratch {
   /** Creates a folder. It is removed after the file's tests. */
   folder(): string
-  /** Copies the filled SQLite file to a new folder. `place` is its value for `--storage`. */
+  /** Copies the filled SQLite file to a new folder. `place` is the value of `--storage` for the copy. */
   ledger(): Promise<{ readonly place: string; readonly folder: string; readonly storage: () => Storage }>
   /** Creates an empty SQLite file in a new folder. */
   empty(): { readonly place: string; readonly folder: string; readonly storage: () => Storage }

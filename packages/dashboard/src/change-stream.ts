@@ -55,8 +55,8 @@ export function changeStream(client: Client, clock: Clock, gone: AbortSignal): R
         after(longestMs, close)
         after(aliveMs, sayAlive)
         send('retry: 2000\n\n')
-        // If following the changes fails or ends, for example because the client was closed, the stream ends and the
-        // page reconnects.
+        // If the iteration over the changes fails or ends, for example because the client was closed, the stream ends
+        // and the page reconnects.
         void follow(
           client,
           signal,

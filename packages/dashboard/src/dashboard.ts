@@ -52,8 +52,8 @@ const longestAwayMs = 1000
 const actions: readonly DashboardAction[] = ['trigger', 'replay', 'cancel', 'pause', 'resume']
 
 /**
- * The parts of an action that are known while the dashboard checks its rights. A refused action is reported to the
- * audit with these parts.
+ * The parts of an action that are known while the dashboard checks the right to perform it. A refused action is
+ * reported to the audit with these parts.
  */
 type Attempt = { -readonly [Name in 'job' | 'run' | 'actor' | 'reason']: AuditEntry[Name] } & {
   /** The action; `null` if the request is not an action, or if other code reports it to the audit. */
@@ -220,8 +220,8 @@ class DashboardServer {
   }
 
   /**
-   * Reads the run of a request. If the viewer may not see its job, asks the same questions and throws the same error as for a
-   * missing run.
+   * Reads the run of a request. If the viewer may not see the job of the run, asks the same questions and throws the
+   * same error as for a missing run.
    * @throws Problem 404
    */
   async #findRun(id: string, access: Access, options: Call['options'], attempt: Attempt): Promise<Call['run']> {

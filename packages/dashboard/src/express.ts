@@ -48,14 +48,14 @@ function withBody(request: Request, from: ExpressRequest): Request {
   return whole
 }
 
-/** Converts the body that `express.urlencoded` has parsed back to form text. */
+/** Returns the form text of a body that `express.urlencoded` has parsed. */
 function formOf(body: unknown): Uint8Array<ArrayBuffer> | string {
   const isParsed = typeof body === 'object' && body !== null && !(body instanceof Uint8Array)
   return isParsed ? new URLSearchParams(body as Record<string, string>).toString() : bytesOf(body)
 }
 
 /**
- * Converts the body that a JSON parser has parsed back to its text. Returns bytes and texts of `express.raw` and
+ * Returns the JSON text of a body that a JSON parser has parsed. Returns bytes and texts of `express.raw` and
  * `express.text` unchanged.
  */
 function bytesOf(body: unknown): Uint8Array<ArrayBuffer> | string {

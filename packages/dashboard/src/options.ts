@@ -3,9 +3,9 @@ import type { Client, Clock } from '@jobistemer/core'
 /**
  * An action of a user.
  *
- * - `open`: see the dashboard, with its counts and nodes. The only action without a job.
+ * - `open`: see the dashboard, with its counts and nodes. Only this action concerns no job.
  * - `view`: see a job and its runs. Lists omit jobs that the user may not view.
- * - All other actions are operations on jobs. `backfill` includes stopping one. `remove` applies to jobs without code.
+ * - All other actions are operations on jobs. `backfill` includes stopping a backfill. `remove` applies to jobs without code.
  */
 export type DashboardAction =
   | 'open'
@@ -28,8 +28,8 @@ export interface Asked {
 }
 
 /**
- * Decides whether a request may do what it asks for. `{ actor }` allows it and names the user: core keeps the name with
- * each action. If the function throws or rejects, the request is refused.
+ * Decides whether a request may do what it asks for. `{ actor }` allows the request and names the user: core keeps the
+ * name with each action. If the function throws or rejects, the request is refused.
  *
  * The first question of each request is `open`. For each request, the dashboard asks each question once, and at most
  * 1,000 questions about jobs.
@@ -96,7 +96,7 @@ export interface DashboardOptions {
   readonly readOnly?: boolean
   /** The kinds of data to hide from all users, or a rule that decides for each request. Default: hides nothing. */
   readonly hide?: readonly HiddenKind[] | HideRule
-  /** Called after every action, also after a failed or refused action. The dashboard ignores its errors. */
+  /** Called after every action, also after a failed or refused action. The dashboard ignores errors of this function. */
   readonly audit?: (entry: AuditEntry) => void | Promise<void>
   /**
    * Additional allowed origins of the dashboard's pages, such as `https://jobs.example.com`, for proxies that change

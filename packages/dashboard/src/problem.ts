@@ -3,7 +3,7 @@ import { type ErrorCode, JobistemerError } from '@jobistemer/core'
 /** An error with the HTTP status and code of its answer. */
 export class Problem extends Error {
   readonly status: number
-  /** The stable error code. The page decides by it how to show the problem. */
+  /** The stable error code. By this code, the page decides how to show the problem. */
   readonly code: string
   readonly field: string | undefined
 
@@ -31,16 +31,16 @@ const statuses: Readonly<Partial<Record<ErrorCode, number>>> = {
 }
 
 /**
- * Returns whether an error comes from the storage. Its message may contain hosts, users and files, so only the log of
- * the dashboard receives it.
+ * Returns whether an error comes from the storage. The message of such an error may contain hosts, users and files, so
+ * only the log of the dashboard receives the message.
  */
 export function isStorageFailure(error: unknown): boolean {
   return JobistemerError.isInstance(error) && error.code.startsWith('STORAGE_')
 }
 
 /**
- * Returns the answer for an error of the client. Returns `null` for a bug of this program: the answer does not contain
- * its details.
+ * Returns the answer for an error of the client. Returns `null` for a bug of this program, whose details the answer
+ * must not contain.
  */
 export function problemOf(error: unknown): Problem | null {
   if (error instanceof Problem) return error

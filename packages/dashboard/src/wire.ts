@@ -272,7 +272,7 @@ export interface LateView extends Page<JobLine> {
 export interface BackfillLine {
   readonly job: string
   readonly key: string
-  /** `stopped`: the backfill has open slots, but no waiting or running run. `ended`: it has no open slots. */
+  /** `stopped`: the backfill has open slots, but no waiting or running run. `ended`: the backfill has no open slots. */
   readonly state: 'running' | 'stopped' | 'ended'
   /** The end of the backfill's last run, as ISO text; `null` while the backfill runs. */
   readonly endedAt: string | null
@@ -296,8 +296,8 @@ export interface BackfillsView {
   /** `true` if there may be more backfills than the request has read. */
   readonly isPart: boolean
   /**
-   * Number of the job's latest ended runs that were searched. `null` if all were searched, or if the list is of all
-   * jobs.
+   * Number of the job's latest ended runs that were searched. `null` if all ended runs were searched, or if the list
+   * covers all jobs.
    */
   readonly readRuns: number | null
 }

@@ -176,7 +176,7 @@ describe.each([
         )
         if (complaint !== null) complaints.push(complaint)
         if ((await overflow(page)) > 0) complaints.push(`It is wider than ${width} pixels.`)
-        // Tests only the contrast in the second colour scheme, because its elements are the same.
+        // Tests only the contrast in the second colour scheme, because both schemes show the same elements.
         const findings = await (isWhole ? accessibilityFindings(page) : accessibilityFindings(page, ['color-contrast']))
         for (const finding of findings) complaints.push(`${width}, ${colorScheme}: ${finding}`)
       }

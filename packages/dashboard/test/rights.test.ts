@@ -11,7 +11,7 @@ import { fillHistory } from './fill.ts'
 import { ask, basePath, jsonOf, post } from './world.ts'
 
 const token = 'a-token-of-24-characters'
-/** 1,200 hidden jobs: more than the 1,000 `authorize` questions of one request. */
+/** 1,200 hidden jobs: one request may ask `authorize` about at most 1,000 jobs. */
 const hidden = Array.from({ length: 1200 }, (_, index) => `secret-${String(index).padStart(4, '0')}`)
 const late = () => ({ now: () => Date.now() + 2 * 24 * 3_600_000 })
 

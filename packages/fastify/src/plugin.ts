@@ -45,7 +45,8 @@ async function register(app: FastifyInstance, options: JobistemerPluginOptions &
   const { start = true, closeStorage = true, dashboard, metricsRoute, ...others } = options
   const { prefix: _prefix, logLevel: _logLevel, logSerializers: _logSerializers, ...given } = others
   const routes = routeOptionsOf(options)
-  // Ignores a value that is not a metrics object, because the scheduler rejects it with an error.
+  // Adds no metrics if the option `metrics` is not a metrics object, because the scheduler then rejects this option
+  // with an error.
   const isServed = metricsRoute !== undefined && (given.metrics === undefined || areMetrics(given.metrics))
   const own = isServed ? await metricsOf(metricsRoute) : undefined
   const metrics = own !== undefined && given.metrics !== undefined ? bothMetrics(given.metrics, own) : own
@@ -92,7 +93,7 @@ async function registerClient(
 }
 
 /**
- * Checks that the server has no scheduler or client of another registration.
+ * Checks that the server has no scheduler or client of another registration of a plugin.
  * @throws JobistemerError `INVALID_ARGUMENT`
  */
 function assertAlone(app: FastifyInstance): void {
@@ -129,8 +130,8 @@ function joined(prefix: string, path: string): string {
 }
 
 /**
- * Returns Fastify's logger as an option, or no option if Fastify's logging is off, its default. A disabled logger would
- * hide all failures.
+ * Returns Fastify's logger as an option, or no option if Fastify's logging is off, which is Fastify's default. A
+ * disabled logger would hide all failures.
  */
 function loggerOf({ log }: FastifyInstance): { readonly logger?: Logger } {
   const isOff = log.level === undefined && log.error === log.debug

@@ -62,7 +62,7 @@ export const gauges: { readonly [Name in keyof GaugeValues]-?: string } = {
   scheduler_clock_unconfirmed: '1 while a clock that has jumped is not confirmed, and nothing begins on this node.',
 }
 
-/** Former names of these gauges, whose ending `_total` is the Prometheus convention for counters. */
+/** Former names of three gauges. By the convention of Prometheus, the ending `_total` belongs to counters. */
 export const oldGaugeNames: Readonly<Record<string, keyof GaugeValues>> = {
   scheduler_jobs_running_total: 'scheduler_jobs_running',
   scheduler_jobs_in_queue_total: 'scheduler_jobs_in_queue',

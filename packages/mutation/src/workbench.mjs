@@ -12,8 +12,8 @@ const run = promisify(execFile)
 /** Timeout of the first run of all tests, without a mutant, in ms. It takes 6 minutes on a quiet machine. */
 const firstRunMs = 3_600_000
 /**
- * Timeout of the tests of one mutant, in ms. They also may take at most `mostTimesAsLong` times their duration without
- * it.
+ * Timeout of the tests of one mutant, in ms. The tests also may take at most `mostTimesAsLong` times their duration
+ * without the mutant.
  */
 const longestMs = 900_000
 const mostTimesAsLong = 10

@@ -5,8 +5,8 @@ import { Injectable } from '@nestjs/common'
 export interface JobDecoratorOptions extends Omit<JobOptions, 'tasks' | 'onStart' | 'onComplete'> {}
 
 /**
- * The options of {@link Task}. With `module`, the decorator belongs on a property, and the default export of that file is the
- * handler.
+ * The options of {@link Task}. With `module`, the decorator belongs on a property, and the handler is the default
+ * export of the file that `module` names.
  */
 export interface TaskDecoratorOptions extends TaskSettingsInput, Partial<IsolationOptions> {
   /** The name of the task. Default: the name of the method or property. */
@@ -17,7 +17,10 @@ export interface TaskDecoratorOptions extends TaskSettingsInput, Partial<Isolati
   readonly data?: unknown
 }
 
-/** Decorates a method that takes the context of the attempt or no parameter, or a property for an isolated task. */
+/**
+ * Decorates a method that takes no parameter, or only the context of the attempt. For an isolated task, decorates a
+ * property.
+ */
 export type TaskMethodDecorator = <Method extends (context: never) => unknown>(
   target: object,
   method: string | symbol,
@@ -90,8 +93,8 @@ export function Task(options: TaskDecoratorOptions = {}): TaskMethodDecorator {
 }
 
 /**
- * Makes a method this node's handler with the given name, for jobs that are data. With `isolation`, it decorates a
- * property, as {@link Task} does.
+ * Makes a method this node's handler with the given name, for jobs that are data. With `isolation`, the decorator
+ * belongs on a property, as with {@link Task}.
  */
 export function Handler(name: string, isolation?: IsolationOptions): TaskMethodDecorator {
   return (target, method) => mark(target, handlersKey, { method, name, isolation })

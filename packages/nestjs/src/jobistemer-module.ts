@@ -114,8 +114,8 @@ function refuseSecond(modules: ModulesContainer): void {
 }
 
 /**
- * Makes Nest close this module first. Nest closes modules by ascending distance, and running tasks need resources that other
- * modules close, such as a database connection.
+ * Makes Nest close this module first: Nest closes modules in ascending order of their `distance`. Running tasks need
+ * resources that other modules close, such as a database connection.
  */
 function endFirst(modules: ModulesContainer): void {
   for (const module of modules.values()) if (module.metatype === JobistemerModule) module.distance = -1

@@ -189,7 +189,7 @@ export function openTelemetryMetrics(options: OpenTelemetryMetricsOptions = {}):
       lastValues.set(job, value)
     },
     removeJob(job) {
-      // The OpenTelemetry API cannot remove series of counters and histograms, only of this gauge.
+      // The OpenTelemetry API can remove the series of a job only from this gauge, not from counters and histograms.
       lastValues.delete(job)
     },
     gauges(read) {
@@ -204,7 +204,8 @@ export function openTelemetryMetrics(options: OpenTelemetryMetricsOptions = {}):
     },
     end(read) {
       if (read !== undefined && read !== current?.read) return
-      // Removes the callback: the meter provider would keep it, and with it the ended scheduler, forever.
+      // Removes the callback. Otherwise the meter provider would keep the callback, and thus the ended scheduler, in
+      // memory forever.
       current?.remove()
       current = null
     },

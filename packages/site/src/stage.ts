@@ -7,8 +7,8 @@ const repository = 'https://github.com/jobistemer/jobistemer'
 const inRepository = new RegExp(`^${repository}/(?:blob|tree)/main/packages/`)
 
 /**
- * Writes the pages with adapted links into the folder from which VitePress builds the site. Writes the same Markdown into its
- * `public` folder for programs that read text, and `llms.txt`, which lists these files (llmstxt.org).
+ * Writes the pages with adapted links into the folder from which VitePress builds the site. For programs that read
+ * text, writes the same Markdown into the subfolder `public`, and `llms.txt`, which lists these files (llmstxt.org).
  */
 export function stage(folder: string, pages: readonly SitePage[], title: string, summary: string): void {
   rmSync(folder, { recursive: true, force: true })

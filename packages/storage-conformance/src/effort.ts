@@ -9,7 +9,7 @@ export interface Effort {
 /** Options for the effort of the race, model and soak cases. */
 export interface EffortOptions {
   /**
-   * Multiplies the number of rounds. Default 1; 10 runs for a night. The environment variable
+   * Multiplies the number of rounds. Default 1. With 10, the cases run for a night. The environment variable
    * JOBISTEMER_CONFORMANCE_SCALE has precedence.
    */
   readonly scale?: number

@@ -22,8 +22,8 @@ export type CaseDepth =
 export const caseDepths: readonly CaseDepth[] = ['cases', 'races', 'disconnects', 'model', 'soak']
 
 /**
- * The capabilities that an adapter's test file declares. The kit needs them before it opens a storage, because test runners
- * first collect the list of tests. A case checks that the storage reports the same.
+ * The capabilities that an adapter's test file declares. The kit needs them before it opens a storage, because test
+ * runners first collect the list of tests. A case checks that the storage reports the declared capabilities.
  */
 export interface DeclaredCapabilities {
   /** `multiProcess` of {@link StorageCapabilities}. Default `false`. */

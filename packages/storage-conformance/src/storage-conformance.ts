@@ -11,7 +11,7 @@ export type DescribeFunction = (name: string, body: () => void) => unknown
 /** The function `it` or `test` of vitest, node:test or jest. Its third argument is a timeout in ms. */
 export interface TestFunction {
   (name: string, body: () => Promise<void>, timeoutMs?: number): unknown
-  /** Reports a skipped case with its reason. Absent if the test runner cannot do that. */
+  /** Reports a skipped case with its reason. Absent if the test runner cannot report skipped cases. */
   readonly skip?: (name: string, body: () => Promise<void>) => unknown
 }
 
@@ -34,8 +34,8 @@ export interface StorageConformanceOptions extends EffortOptions {
 }
 
 /**
- * Additional time of the test runner's timeout, in ms. The case times out first, because its error names the hanging
- * call, and then closes its connections.
+ * Additional time of the test runner's timeout, in ms. The case must time out first: its error names the hanging call,
+ * and it then closes its connections.
  */
 const runnerGraceMs = 15_000
 

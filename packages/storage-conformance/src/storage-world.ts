@@ -4,8 +4,8 @@ import type { OccurrenceAddress, Storage } from '@jobistemer/core/storage'
 /** A separate test database, empty at first, with the ways to connect to it. An adapter's test file provides it. */
 export interface StorageWorld {
   /**
-   * Opens an independent connection to this test database. The kit closes it. The kit opens up to about 20 connections
-   * to one test database.
+   * Opens an independent connection to this test database. The kit closes the connection. The kit opens up to about 20
+   * connections to one test database.
    */
   connect(): Promise<Storage>
   /** Removes the test database. Called once, after all connections are closed. */
@@ -32,7 +32,7 @@ export interface ServerEntry {
   readonly host: string
   /** The TCP port of the server. */
   readonly port: number
-  /** Opens a connection to this test database that communicates only with the given address. The kit closes it. */
+  /** Opens a connection to this test database that communicates only with the given address. The kit closes the connection. */
   connect(address: ServerAddress): Promise<Storage>
 }
 
@@ -78,7 +78,7 @@ export interface ProcessEntry {
 
 /** The test database and its connections, as a case receives them. */
 export interface CaseWorld extends Pick<StorageWorld, 'processes' | 'beginTransaction' | 'server' | 'damage'> {
-  /** Opens another connection to the test database. The kit closes it at the end of the case. */
+  /** Opens another connection to the test database. The kit closes the connection at the end of the case. */
   connect(): Promise<Storage>
   /** Creates a second test database, which shares no data with this one. */
   another(): Promise<CaseWorld>
@@ -130,7 +130,7 @@ export async function withWorld(
     failure = { error }
   }
   const closed = await Promise.allSettled([...worlds].map((world) => world.close()))
-  // Throws the error of the case rather than an error of the cleanup, which may only follow from it.
+  // Throws the error of the case first, because an error of the cleanup may only be its consequence.
   if (failure !== null) throw failure.error
   for (const result of closed) if (result.status === 'rejected') throw result.reason
 }

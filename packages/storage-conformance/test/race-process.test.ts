@@ -37,7 +37,8 @@ it('a child process that has failed or was killed is not used for another race',
   const { race, start, seen } = world()
   await expect(race(true)).rejects.toThrow('a child process of a race failed: Error: cannot connect')
   await race()
-  // Removes lines of failed children: the second child may still fail after the race was lost with the first.
+  // Removes the lines of failed children: after the first child has failed the race, the second child may still write
+  // such a line.
   const racers = seen().filter((line) => !line.endsWith(' fails'))
   expect(racers).toHaveLength(2)
   const killed = start()

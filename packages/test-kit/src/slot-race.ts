@@ -21,7 +21,7 @@ export interface RacerSetting {
  */
 export async function raceForSlots(options: {
   readonly storage: Storage
-  /** A module that exports `connect(argument)`. Each process connects to the storage with it. */
+  /** A module that exports `connect(argument)`. Each process connects to the storage by this function. */
   readonly module: URL
   readonly argument: unknown
   readonly jobCount: number

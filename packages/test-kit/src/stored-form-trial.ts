@@ -69,7 +69,7 @@ const atOnce = { gracePeriod: 0, abortGracePeriod: 0 } as const
 
 /**
  * The handlers of the trial's jobs. The version that fills the database and the version that reads it pass different
- * ones.
+ * handlers.
  */
 interface Work {
   /** Runs the handler of an occurrence that must be in progress when the database is saved. */
@@ -155,8 +155,8 @@ async function startOn(clock: VirtualClock, scheduler: Scheduler): Promise<void>
 }
 
 /**
- * Fills a database with jobs of each kind and their history. Saves the data while a node runs, so that the node never stops in
- * the saved data.
+ * Fills a database with jobs of each kind and their history. Saves the data while a node runs, so that, by the saved
+ * data, the node has not shut down.
  */
 async function fill(place: StoredFormPlace): Promise<StoredForm> {
   const clock = virtualClock(filledFrom, { patience: 0 })

@@ -45,7 +45,7 @@ export async function openBrowser(fonts?: (folder: string) => string): Promise<T
   let said: string[] = []
   page.on('pageerror', (error) => said.push(`${error.message} ${error.stack}`))
   page.on('console', (message) => {
-    // The page has no icon, so the browser requests this one. The failed request is expected.
+    // The page names no icon, so the browser requests `/favicon.ico`. The test expects this request to fail.
     if (message.location().url.endsWith('/favicon.ico')) return
     if (message.type() === 'error' || message.type() === 'warning') said.push(message.text())
   })

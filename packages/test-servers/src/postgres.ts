@@ -22,13 +22,13 @@ export interface PostgresOptions {
    */
   readonly directory?: string
   /**
-   * URL of a private primary server on this machine. The new server begins as its copy and follows it as a standby
-   * until it is promoted. Default: the new server is a primary.
+   * URL of a private primary server on this machine. The new server begins as a copy of the primary, and follows the
+   * primary as a standby until the standby is promoted. Default: the new server is a primary.
    */
   readonly standbyOf?: string
   /**
-   * Whether the server has its own process group, so that Ctrl-C does not end it and the starter can stop it later.
-   * Default false.
+   * Whether the server has its own process group, so that Ctrl-C does not end the server, and the process that started
+   * it can stop it later. Default false.
    */
   readonly ownGroup?: boolean
 }

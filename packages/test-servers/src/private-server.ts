@@ -7,7 +7,7 @@ export const host = '127.0.0.1'
 /** The operations of every private server. */
 export interface ServerControls {
   readonly pid: number
-  /** Ends the server, and removes its data unless the caller gave their folder. */
+  /** Ends the server, and removes its data unless the caller chose the folder of the data. */
   stop(): Promise<void>
   /** Ends the server without warning. Data on disk stay for {@link ServerControls.restart}. */
   kill(): Promise<void>

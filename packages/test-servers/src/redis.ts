@@ -18,8 +18,8 @@ export interface RedisOptions {
   /** Folder of the server's data, which the server keeps when it stops. Default: a new folder, which is removed at the stop. */
   readonly directory?: string
   /**
-   * Whether the server has its own process group, so that Ctrl-C does not end it and the starter can stop it later.
-   * Default false.
+   * Whether the server has its own process group, so that Ctrl-C does not end the server, and the process that started
+   * it can stop it later. Default false.
    */
   readonly ownGroup?: boolean
 }

@@ -163,7 +163,7 @@ function isTooFar(seconds: number): boolean {
   return seconds > cycleSeconds
 }
 
-/** Returns the whole number of 400-year cycles that moves an instant before 2600, in seconds. */
+/** Returns how many seconds to subtract from an instant so that it lies before 2600: a multiple of the 400-year cycle. */
 function cyclesBeyond(second: number): number {
   return (Math.floor((second - lastDirectSecond) / cycleSeconds) + 1) * cycleSeconds
 }

@@ -5,7 +5,8 @@
  */
 export interface OffsetSpan {
   /**
-   * The first instant of the span; `-Infinity` for the first span of the zone. At the edge of the part that was read: the edge.
+   * The first instant of the span; `-Infinity` for the first span of the zone. If earlier data of the zone were not
+   * read yet: the first instant of the part that was read.
    */
   start: number
   /** The first instant after the span. */
@@ -15,7 +16,7 @@ export interface OffsetSpan {
   offsetBefore: number
   /** The offset from `end` on. Equal to `offset` if no change at `end` is known. */
   offsetAfter: number
-  /** Between `settledFrom` and `settledTo`, every offset change within more than a day is known. */
+  /** For instants between `settledFrom` and `settledTo`, every offset change that is at most a day away is known. */
   settledFrom: number
   settledTo: number
   previous: OffsetSpan | undefined
@@ -24,8 +25,8 @@ export interface OffsetSpan {
 
 const secondsPerDay = 86_400
 
-// Distance of probes. No zone has ever changed its offset twice within 3.9 days (the shortest: Africa/Freetown,
-// September 1939), so probes 3 days apart miss no change.
+// Distance between two probes, in seconds. No zone has ever changed its offset twice within 3.9 days (the shortest:
+// Africa/Freetown, September 1939), so probes 3 days apart miss no change.
 const probeSeconds = 3 * secondsPerDay
 const chunkSeconds = 122 * probeSeconds
 
@@ -127,7 +128,7 @@ export class ZoneOffsets {
     return spans
   }
 
-  /** Returns the first instant whose offset differs from the offset at `known`. At `probe` it differs. */
+  /** Returns the first instant whose offset differs from the offset at `known`. The offset at `probe` differs from `offset`. */
   #findChange(known: number, probe: number, offset: number): number {
     let low = known
     let high = probe

@@ -14,7 +14,7 @@ interface Case {
   readonly expression: string
   readonly dst?: CronDstOptions
   readonly rules: Rules
-  /** Number of minutes to check before and after an offset change, in addition to its size. */
+  /** Number of minutes to check before and after an offset change, in addition to the size of the change. */
   readonly margin: number
   /** Returns whether the expression matches this minute of the day. */
   readonly names: (minuteOfDay: number) => boolean
@@ -61,7 +61,7 @@ function instantsAround(change: OffsetChange, { rules, names }: Case, from: numb
 
 /**
  * Returns a function that maps fixed local times to instants. Callers pass ascending local times. A repeated time gives
- * its first instant, and a skipped one the end of the gap.
+ * its first instant, and a skipped time gives the end of the gap.
  */
 function instantFinder(changes: readonly OffsetChange[], firstOffset: number): (local: number) => number {
   let passed = 0

@@ -10,8 +10,8 @@ import { readInterval } from './read-interval.ts'
 /** The options of {@link iso8601}. */
 export interface Iso8601Options extends ScheduleOptions {
   /**
-   * The schedule does not fire before this instant. A bare period (`PT6H`) counts from `start` and fires at it. An interval
-   * that contains its own start counts from that start.
+   * The schedule does not fire before this instant. A bare period (`PT6H`) counts from `start`, and fires first at
+   * `start`. An interval that contains its own start counts from that start.
    */
   readonly start?: InstantInput
 }

@@ -84,8 +84,8 @@ export class UnboundOnceSchedule extends OnceSchedule implements UnboundSchedule
 /**
  * Makes a schedule that fires once. After its run, the job is finished.
  *
- * A string without an offset is a local time. If the clock skips it, the instant shifts forward by the length of the
- * gap. If the clock shows it twice, the first instant applies.
+ * A string without an offset is a local time. If the clock skips this local time, the instant shifts forward by the
+ * length of the gap. If the clock shows it twice, the first instant applies.
  *
  * @example
  * once('2026-03-29T01:30:00Z').next('2026-01-01T00:00:00Z') // => 2026-03-29T01:30:00.000Z

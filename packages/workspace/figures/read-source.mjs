@@ -50,7 +50,8 @@ function readSource(file) {
 }
 
 /**
- * The lines that hold a token. Lua and SQL lie in template literals: there, a line that begins with `--` is a comment.
+ * Returns the lines of code: lines that hold a token. Lua and SQL lie in template literals: there, a line that begins
+ * with `--` is a comment.
  * @param {ts.SourceFile} tree
  */
 function linesOfCode(tree) {

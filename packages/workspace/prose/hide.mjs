@@ -1,4 +1,4 @@
-/** Replaces a hidden character. No phrase matches across it. */
+/** The character that replaces hidden text. A phrase never matches across this character. */
 const hidden = '\0'
 
 /** Hides each character of a text, except white space. @param {string} text @returns {string} */

@@ -110,7 +110,7 @@ const deadlySignals = /** @type {const} */ (['SIGINT', 'SIGTERM', 'SIGHUP'])
 
 /**
  * Captured programs have their own process groups, so a Ctrl-C does not reach them. This process handles signals only
- * while such programs run: a program in the foreground handles them itself.
+ * while such programs run: a program in the foreground handles signals itself.
  * @param {number} pid
  */
 function track(pid) {

@@ -30,7 +30,7 @@ export async function testRun(names, more = []) {
   if (servers.some(({ failed }) => failed > 0)) return conclude([...building, ...servers])
   const checks = names.length === 0 ? allChecks() : []
   const { long, short } = longestFirst(chosen)
-  // Two processors run three packages, because packages often wait for servers, processes and deadlines.
+  // On two processors, the tests of three packages run at once, because they often wait for servers, processes and deadlines.
   const tests = await runSteps([...long.map(packageTests), ...checks, ...short.map(packageTests)], { concurrency: 3 })
   const afterwards = await runSteps(more, { concurrency: 2 })
   // The check of the git tree runs only in CI, because developers may edit files while the tests run.

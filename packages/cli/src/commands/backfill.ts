@@ -81,8 +81,8 @@ export const backfill: Command = {
     const ask = (more: object = {}) => client.backfill(name, { ...asked, ...more, ...context.call })
     const begun = await withNearNames(context, name, ask)
     const { key } = begun
-    // Without `--dry-run` and with `--wait`, the command repeats the call until the backfill ends. Each call also
-    // continues a stalled backfill.
+    // Without `--dry-run` and with `--wait`, the command calls the client's `backfill` again and again until the
+    // backfill ends. Each call also continues a stalled backfill.
     const goesOn = options.dryRun === undefined && options.wait
     const commands = { same: commandOf(name, { ...asked, key }, options), stop: stopOf(name, key, options) }
     const result = goesOn ? await watchBackfill(context, { name, begun, commands, look: () => ask({ key }) }) : begun
@@ -145,7 +145,7 @@ function stopOf(name: string, key: string, options: Options): string {
   return `jobistemer backfill ${shellWord(name)} --stop ${shellWord(key)}${placeOf(options)}`
 }
 
-/** Returns the options that name the storage, as command-line text. Replaces an address that may contain a password. */
+/** Returns the options that name the storage, as command-line text. An address that may contain a password becomes `…`. */
 function placeOf({ storage, config, prefix }: Options): string {
   const shown = storage?.includes('@') ? '…' : storage
   return [

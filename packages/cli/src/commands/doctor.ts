@@ -87,7 +87,7 @@ export const doctor: Command = {
   },
 }
 
-/** This program does not migrate a database schema. A starting node does. */
+/** A node migrates the database schema when it starts. This program does not. */
 const migration = 'Start a node of this version, which makes the schema; or apply what jobistemer sql prints.'
 
 /**

@@ -62,7 +62,7 @@ export const history: Command = {
       },
       context.call,
     )
-    // A deleted job still has its history. Checks that the job exists only if no run is found.
+    // A deleted job may still have history. If no run is found, the command checks whether the job exists.
     if (occurrences.length === 0) await jobOf(context, name)
     if (context.out.isJson) return context.out.json({ job: name, occurrences, cursor })
     if (occurrences.length === 0) return context.out.line('No runs.')

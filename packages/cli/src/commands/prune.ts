@@ -69,7 +69,7 @@ export const prune: Command = {
   },
 }
 
-/** For at most 1000 jobs, the command prunes each job with a separate call to show its progress. */
+/** Maximum number of jobs that the command prunes one by one, to show its progress. More jobs are pruned in a single call. */
 const mostOneByOne = 1000
 
 async function pruneAll(context: Context, how: PruneOptions): Promise<number> {
@@ -82,6 +82,6 @@ async function pruneAll(context: Context, how: PruneOptions): Promise<number> {
     verb: 'Pruned the history of jobs:',
     act: ({ name }) => client.prune({ ...how, job: name }),
   })
-  // `all()` removes the history of deleted jobs, after the calls for the existing jobs.
+  // After the jobs that exist, `all()` prunes the history of deleted jobs.
   return outcomes.reduce((sum, { result }) => sum + result, await all())
 }

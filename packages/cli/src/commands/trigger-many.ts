@@ -58,8 +58,8 @@ export const triggerMany: Command = {
 }
 
 /**
- * Sends requests. The client rejects a whole list because of one invalid request. This function then sends the list without the
- * invalid request.
+ * Sends requests. If one request is invalid, the client rejects the whole list. This function then sends the list
+ * without the invalid request.
  */
 async function triggered(
   requests: readonly Line[],

@@ -108,7 +108,7 @@ export async function requestOf(
   }
 }
 
-/** Prints the result of a request and returns the exit code. With `--wait`, it first waits for the end of the run. */
+/** Prints the result of a request and returns the exit code. With `--wait`, first waits for the end of the run. */
 export async function finishRequest(
   context: Context,
   job: string | null,

@@ -21,8 +21,8 @@ export interface Ground {
   remove(): Promise<void>
 }
 
-// Child processes of the kit run plain JavaScript. Under the sources, as in tests of this package, the path points to the built
-// file.
+// Child processes of the kit run plain JavaScript. If this module runs as TypeScript, as in tests of this package, the
+// path points to the built file.
 const connectModule = new URL(
   import.meta.url.endsWith('.ts') ? '../../dist/conformance/connect.js' : './connect.js',
   import.meta.url,

@@ -19,7 +19,10 @@ export interface Survey {
   /** Warnings that the storage logged when it was opened. */
   readonly warnings: readonly { readonly fields: object; readonly message: string }[]
   readonly nodes: readonly ObservedNode[]
-  /** Nodes that have not shut down and that sent heartbeats, or may have, during the observation. */
+  /**
+   * Nodes that have not shut down and that sent a heartbeat during the observation. Includes nodes for which the
+   * observation was too short.
+   */
   readonly living: readonly LivingNode[]
   readonly jobs: readonly JobRecord[]
   /** Jobs whose stored row is damaged. They are not among `jobs`. */
@@ -33,7 +36,7 @@ export interface Survey {
   readonly signal: AbortSignal
 }
 
-/** A living node and its capabilities. They are `null` if its profile is missing. */
+/** A living node and its capabilities. The capabilities are `null` if the node's profile is missing. */
 export interface LivingNode extends ObservedNode {
   readonly capabilities: NodeCapabilities | null
 }
@@ -42,7 +45,7 @@ export interface LivingNode extends ObservedNode {
 export interface DoctorSettings {
   /** Number of consecutive failed runs from which `doctor` reports an error. */
   readonly failures: number
-  /** Maximum number of jobs that the survey reads, and of live runs in each state. */
+  /** Maximum number of jobs that the survey reads, and of live runs that it reads in each state. */
   readonly most: number
   /** Maximum time in ms for which the survey watches heartbeats. */
   readonly observeMs: number

@@ -281,8 +281,8 @@ class QueueReader {
   /** Returns the ids of the waiting jobs, oldest first, each with its due instant if the job is delayed. */
   async #pending(): Promise<ReadonlyMap<string, number | null>> {
     const pending = new Map<string, number | null>()
-    // Workers move due jobs only from the set that is read first to one that is read later, so no job is missed. Each call
-    // reads a whole set, because positions change.
+    // Reads the sets and lists in the order in which workers move due jobs between them, so that no job is missed. Each
+    // call reads a whole set, because positions in the set change.
     for (const [id, score] of pairs(await this.#redis.zrange(`${this.#base}:delayed`, 0, -1, 'WITHSCORES'))) {
       pending.set(id, Math.floor(score / 0x1000))
     }

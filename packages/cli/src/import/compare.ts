@@ -31,7 +31,7 @@ export type ComparableSource = ImportSource & Required<Pick<ImportSource, 'insta
 const yearMs = 366 * dayMs
 /** Maximum number of compared instants of one job. Covers every minute of a year. */
 const mostInstants = 530_000
-/** Instants after which the comparison lets other events happen, such as Ctrl-C. */
+/** Number of instants after which the comparison lets other events happen, such as Ctrl-C. */
 const turn = 1000
 
 /**

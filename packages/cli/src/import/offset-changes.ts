@@ -4,7 +4,7 @@ import { hourMs, dayMs } from './units.ts'
 export interface OffsetChange {
   /** The first instant with the new offset, in epoch milliseconds. */
   readonly at: number
-  /** How far the clocks jump: positive if they skip local times, negative if they repeat them. */
+  /** How far the clocks jump: positive if local times are skipped, negative if local times are repeated. */
   readonly byMs: number
 }
 

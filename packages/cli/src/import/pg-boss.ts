@@ -67,7 +67,10 @@ interface Boss {
 /** The queue in which pg-boss keeps scheduled occurrences until it converts them to jobs. */
 const occurrenceQueue = '__pgboss__send-it'
 const pageSize = 1000
-/** Instants that pg-boss previews in one call. A call for one instant takes ten times as long for each. */
+/**
+ * Maximum number of instants that pg-boss previews in one call. Calls for one instant each take ten times as long for
+ * each instant.
+ */
 const mostPreviewed = 256
 
 /** Creates the import source `pg-boss`: it reads the schedules, queues and jobs of pg-boss 12. */
@@ -150,7 +153,7 @@ async function readAll(
     const settings = settingsOfQueue(queue, (text) => notes.differs(origin, text))
     const rows = schedules.filter(({ name }) => name === queue.name)
     const jobs = rows.flatMap((row) => jobsOf(row, queue, settings, timezone, notes))
-    // A schedule without a key and the requests of its queue become one imported job.
+    // If a queue has a schedule without a key, the imported job of that schedule also runs the requests of the queue.
     const isThere = jobs.some(({ name }) => name === queue.name)
     return isThere ? jobs : [{ name: queue.name, origin, schedule: null, handler: queue.name, settings }, ...jobs]
   })
@@ -220,7 +223,7 @@ function jobsOf(
     note(`pg-boss sends one job a minute at most. The job has the expression ${expression} instead of ${cron}.`)
   }
   if (timezone === null) note(`It names no time zone, so pg-boss uses its own. The job says ${machineZone}.`)
-  // The columns of the row repeat `tz` and `key`.
+  // Omits `tz` and `key` from the options, because columns of the row contain the same values.
   const { priority, missed, retryLimit, retryDelay, retryBackoff, tz: _tz, key: _key, ...others } = options ?? {}
   const rest = Object.keys(others)
   if (rest.length > 0) note(`These options are not carried over: ${rest.join(', ')}.`)
@@ -269,8 +272,8 @@ function* previewed(boss: Boss, cron: string, tz: string, afterMs: number): Gene
       list = boss.previewSchedule(cron, { tz, from, count })
       count = Math.min(2 * count, mostPreviewed)
     } catch {
-      // pg-boss rejects a list that is not whole, or that takes 1 s. It has accepted the expression, so for a single instant
-      // cron-parser has found no further one.
+      // pg-boss throws if it cannot fill the list, or if that takes 1 s. The expression itself is valid. So if a call
+      // for a single instant throws, the expression has no further instant.
       if (count === 1) return
       count = 1
       continue
@@ -292,7 +295,7 @@ function stopCommands(
   const rows = jobs.flatMap(({ original }) => (original === undefined ? [] : [original as ScheduleRow]))
   const seconds = rows.map(({ cron }) => (cron.trim().split(/\s+/).length > 5 ? Number.parseInt(cron.trim(), 10) : 0))
   const minute = Math.floor((cutOver - 1) / minuteMs) * minuteMs
-  // A scheduling pass of pg-boss at or after this instant creates the last jobs before the cut-over.
+  // The last slot before the cut-over. A scheduling pass of pg-boss at this instant or later creates the job of the slot.
   const lastSlot = Math.max(...[0, ...seconds].map((second) => minute + second * 1000).filter((at) => at < cutOver))
   return [
     '# Start this command before the cut-over. 10 s before it, the command removes the schedules from pg-boss.',

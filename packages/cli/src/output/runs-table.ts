@@ -4,11 +4,11 @@ import type { Cell, Column } from './table.ts'
 import { stateCell } from './states.ts'
 import { duration } from './times.ts'
 
-/** A run of a list. Lists of several jobs also name the job of the run. */
+/** A run in a list. `job` is the name of the run's job, for lists with runs of several jobs. */
 export interface ListedRun {
   readonly job?: string
   readonly occurrence: Occurrence
-  /** A note about the run. In the column WHAT, it precedes the description of the run. */
+  /** A note about the run. In the column WHAT, the note precedes the description of the run. */
   readonly note?: string | null
 }
 

@@ -21,7 +21,8 @@ const leastWidth = 8
 type WidthOf = (text: string) => number
 
 /**
- * Returns the lines of a table, the first one with the titles. `width` is the terminal's; without it, no cell is cut.
+ * Returns the lines of a table. The first line has the titles. `width` is the width of the terminal. Without `width`,
+ * no cell is cut.
  */
 export async function tableLines(
   columns: readonly Column[],

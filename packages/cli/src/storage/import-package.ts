@@ -51,7 +51,7 @@ function resolveFrom(from: string, specifier: string): string | undefined {
   try {
     return pathToFileURL(createRequire(from).resolve(specifier)).href
   } catch {
-    // The package is not installed there.
+    // The package cannot be resolved from the module `from`.
     return undefined
   }
 }

@@ -44,7 +44,8 @@ export interface CutOverFigures {
 /** Starts a Jobistemer node without code-defined jobs. Its handlers record each run. */
 export async function startNode(folder: string, runs: Run[], handlers: readonly string[]): Promise<Scheduler> {
   const storage = sqliteStorage({ file: join(folder, 'jobs.db') })
-  // A request of a queued job has a number in its data. `namedRuns` names requests of slots later.
+  // Names a run of a queued job by the number in its data, and a run of a slot by its job and instant. `namedRuns`
+  // later names the runs that were requested for slots.
   const record = async ({ job, input, scheduledAt, occurrence }: RecordedContext): Promise<void> => {
     const n = input?.data?.n ?? input?.n
     const slot = occurrence.kind === 'slot' ? `${job.name}@${+scheduledAt}` : occurrence.id
@@ -99,7 +100,7 @@ async function call(cwd: string, ...argv: readonly string[]): Promise<string> {
   return out
 }
 
-/** Imports the jobs to a file, applies the file, and starts the stop command that the importer prints. */
+/** Imports the jobs to a file, applies the file, and starts the printed command that stops the source. */
 export async function prepare(
   { folder, source, project }: CutOverWorld,
   cutOver: number,
@@ -144,7 +145,7 @@ export async function handOver(
   const total = (await readFile(file, 'utf8')).trim().split('\n').length
   if (crashes) {
     const killed = startCli(trigger, {}, project)
-    // Ignores runs with keys of producers (`new-…`): they also trigger this job.
+    // Ignores runs with keys of producers (`new-…`), because producers also trigger this job.
     const isBegun = async (): Promise<boolean> => {
       const { items } = await client.occurrences({ job: 'bulk', limit: 1000 })
       return items.some(({ requestKey }) => requestKey?.startsWith('new-') === false)
@@ -172,7 +173,7 @@ export async function drained(client: Client): Promise<void> {
 export interface Expected {
   /** The slots of each job up to the end of the test, in order. */
   readonly slots: ReadonlyMap<string, readonly number[]>
-  /** The next slot of each job at the stop of the source. The source has launched or skipped all earlier slots. */
+  /** The next slot of each job when the source has stopped. The source has launched or skipped all earlier slots. */
   readonly decided: ReadonlyMap<string, number>
   /** Number of queued jobs. Each has a number as its data. */
   readonly numbers: number

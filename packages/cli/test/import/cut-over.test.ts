@@ -56,7 +56,7 @@ function report(name: string, figures: object): void {
   if (isFull) console.info(`${name}, ${seconds} s:`, JSON.stringify(figures))
 }
 
-/** A folder of a user who has installed this library: beside the library are the packages that the library needs. */
+/** Makes a project folder in which a library is installed. The library's own dependencies are beside it. */
 function projectWith(library: string): string {
   const installed = fileURLToPath(new URL(`../../node_modules/${library}`, import.meta.url))
   const project = scratch.folder()

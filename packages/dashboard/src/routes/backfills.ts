@@ -12,7 +12,7 @@ const pageSize = 1000
 const mostShown = 50
 /** Number of a job's latest ended runs that are searched for stopped and ended backfills. One client call reads them all. */
 const mostEnded = 2000
-/** Maximum number of cached results of ended backfills. When the cache is full, it is emptied. */
+/** Maximum number of cached results of ended backfills. A full cache is emptied. */
 const mostKept = 500
 
 /** A run of a backfill. */

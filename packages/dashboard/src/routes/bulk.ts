@@ -195,7 +195,7 @@ async function part<T>(call: Call, target: Target<T>): Promise<BulkAnswer> {
       } catch (error) {
         const problem = problemOf(error)
         await tellAudit(call.settings, { ...entry, error: problem?.code ?? 'INTERNAL' })
-        // Stops at once if the storage is unavailable, because every further item would fail too.
+        // Stops immediately if the storage is unavailable, because every further item would fail too.
         if (problem === null || problem.status === 503) throw error
         failed.push({ what: job ?? String(run), message: problem.message })
       }

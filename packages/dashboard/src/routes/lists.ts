@@ -67,8 +67,8 @@ const overview: Read = {
       client.nodes(options),
     ])
     return {
-      // Computes the counts last: the lists appear first on the page, so their jobs use up the limit of `authorize`
-      // questions first.
+      // Computes the counts last. The lists appear first on the page, so `authorize` is first asked about the jobs in
+      // the lists, as long as the limit of questions allows.
       counts: await surveys.counts(access, options),
       failures: failures.items,
       running: running.items,
@@ -207,5 +207,5 @@ const nodes: Read = {
   answer: ({ client, options }) => client.nodes(options),
 }
 
-/** Routes that read lists of all jobs. */
+/** Routes that read lists across all jobs. */
 export const lists: readonly Read[] = [overview, survey, late, jobs, sparklines, failures, live, counts, nodes]

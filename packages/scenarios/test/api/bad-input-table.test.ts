@@ -9,7 +9,7 @@ import { type WrongValue, wrongValuesOf } from '../support/wrong-values.ts'
 
 interface Case extends WrongValue {
   readonly path: string
-  /** Whether the wrong value may contain a password, so that the error must not repeat it. */
+  /** Whether the wrong value may contain a password, so that the error must not repeat the value. */
   readonly isSecret: boolean
 }
 
@@ -29,7 +29,7 @@ async function ledgerOf(storage: Storage): Promise<string> {
   return JSON.stringify([jobs.items, occurrences.map(({ items }) => items)])
 }
 
-/** Calls with a wrong value and returns the defect of the rejection; `null` if the call rejects correctly. */
+/** Calls the tested function with a wrong value. Returns what is wrong with its error; `null` if the error is correct. */
 async function complaintAbout(call: () => unknown, { path, what, value, isSecret }: Case): Promise<string | null> {
   const where = `${path}: ${what}`
   let error: unknown

@@ -20,7 +20,7 @@ interface Node {
   readonly clock: VirtualClock
   readonly scheduler: Scheduler
   readonly intercepted: InterceptedStorage
-  /** A connection to the database of the scheduler whose calls no test intercepts. */
+  /** A further connection to the scheduler's database. No test intercepts the calls of this connection. */
   readonly storage: Storage
   /** The kinds of the occurrences whose handler was called, in the order of the calls. */
   readonly called: string[]

@@ -120,7 +120,7 @@ const documents: readonly { readonly file: string; readonly shows: readonly stri
   ...sitePages(),
 ]
 
-/** Lists the pages of the documentation site. The test compares each stated result in their examples. */
+/** Lists the pages of the documentation site. The test compares each stated result in the examples of these pages. */
 function sitePages(): typeof documents {
   return readdirSync(new URL('site/docs/', packages), { recursive: true, encoding: 'utf8' })
     .filter((path) => path.endsWith('.md'))

@@ -16,7 +16,8 @@ import { once } from '@jobistemer/ticker-once'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { at, secondsOf, startMs } from '../support/world.ts'
 
-// A patience of 10 minutes is longer than the timeout of a test, so a test that waits for the whole patience fails.
+// `patience`, the real time that `advance` waits for the handlers: 10 minutes is longer than the timeout of a test. So
+// a test that waits for the whole patience fails.
 const endless = { minutes: 10 }
 
 const server = createServer((_, response) => {
@@ -167,7 +168,7 @@ describe('under a virtual clock, a handler', () => {
       await clock.advance({ minutes: 1 })
       await end
       await scheduler.shutdown()
-      // The machine may have paused the process, and with it the progress of the handler. Then the round is repeated.
+      // If the machine has paused the process, the handler could not report its progress. Then the test repeats the round.
       if (longest > patience / 2) continue
       expect(reports.map(({ finishedAt }) => secondsOf(finishedAt))).toEqual([10])
       return

@@ -122,7 +122,7 @@ describe.each(everyStorage)('on the storage $name, a call of `runDue`', (place) 
     const report = await call(world, scheduler, 10, 10_000)
     expect(report).toMatchObject({ ended: 'budget', finished: 0, handedBack: 0, leftBehind: 1 })
     expect(report.durationMs).toBeLessThan(10_000)
-    // The budget of the first call ends at 70.5. All nodes treat the call as dead 5 s later.
+    // The budget of the first call ends at 70.5 s. All nodes treat the call as dead 5 s later.
     await world.clock.advance({ seconds: 6 })
     const next = await call(world, scheduler, 10, 10_000)
     expect(next).toMatchObject({ ended: 'idle', takenOver: 1, finished: 1, leftBehind: 0 })
@@ -147,7 +147,7 @@ describe.each(everyStorage)('on the storage $name, a call of `runDue`', (place) 
     void killed.runDue({ budget: 40_000 })
     await world.clock.advance({ seconds: 10 })
     world.crash(killed)
-    // The budget of the killed call ends at 100.5. All nodes treat the call as dead 5 s later.
+    // The budget of the killed call ends at 100.5 s. All nodes treat the call as dead 5 s later.
     const tooEarly = await call(world, callable(world, ran), 36, 30_000)
     expect(tooEarly).toMatchObject({ ended: 'idle', takenOver: 0 })
     const next = await call(world, callable(world, ran), 20, 15_000)

@@ -171,7 +171,7 @@ describe.each(everywhere)('on the storage $name', (place) => {
   })
 
   describe('an ISO 8601 interval of one month', () => {
-    /** Returns the slots that ran while one new node after the other lived around each of the instants. */
+    /** Starts a new node around each of the instants, one after the other. Returns the slots that these nodes ran. */
     async function ranAt(interval: string, timezone: string, instants: readonly string[]): Promise<string[]> {
       const world = createWorld(place)
       const { ran, job } = noting(iso8601(interval, { timezone }))

@@ -226,7 +226,7 @@ function busy(world: ClockWorld, job: Job) {
   return { jobs: [{ ...other, tasks }, job] }
 }
 
-/** Returns a schedule whose type a node knows only if one of its own jobs has it. */
+/** Returns a schedule whose type a node knows only if one of the node's own jobs has a schedule of this type. */
 function foreignSchedule() {
   const schedule = everySeconds(60)
   const plain = { ...schedule.toJSON(), type: 'foreign' }

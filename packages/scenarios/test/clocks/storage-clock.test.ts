@@ -17,7 +17,7 @@ import { tuned } from '../../../workspace/test-tuning.ts'
 const minute = 60_000
 const start = Date.parse('2026-01-01T00:00:00Z')
 
-/** Returns the storage with a clock of its own, which is read as its server time. */
+/** Wraps a storage so that its server time comes from the given clock. */
 function withClock(storage: Storage, clock: Clock, resolutionMs = 1): Storage {
   return wrapStorage(storage, {
     capabilities: { ...storage.capabilities, serverTimeResolutionMs: resolutionMs },

@@ -110,8 +110,8 @@ describe.each(everyStorage)('on the storage $name', (place) => {
     const world = createWorld(place)
     const { job, started, end } = crowded()
     const intercepted = new InterceptedStorage(world.connect())
-    // With wake-ups, the first poll after the update counts as abandoned cancels all remaining runs. SQLite has no wake-ups
-    // and polls more often.
+    // On a storage with wake-ups, the other node polls every 4 minutes. Its first poll that treats the update as
+    // abandoned cancels all remaining runs. SQLite has no wake-ups, so the node polls more often.
     const pollInterval = { minutes: place.name === 'memory' ? 4 : 0.05 }
     const other = await world.start({ jobs: [job], pollInterval })
     await crowd(world, other)

@@ -20,7 +20,8 @@ function builds(world: World) {
       calls.push({ slot: secondsOf(scheduledAt), build: name, version: job.version })
       if (takes > 0) await world.clock.sleep({ seconds: takes })
     }
-    // The data of a task are part of the definition, and its code is not. So each build has another definition.
+    // The data of a task are part of the definition, and the code of the task is not. The data differ, so each build
+    // has another definition.
     const tasks = [{ name: 'work', data: { build: name }, run }]
     return defineJob({ name: 'job', schedule: everySeconds(every), ...jobSettings, tasks })
   }

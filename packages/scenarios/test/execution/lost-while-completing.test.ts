@@ -12,7 +12,10 @@ import { expect, it, onTestFinished } from 'vitest'
 
 // This test uses the real clock. A virtual clock waits for storage calls, and these calls wait for later steps of the test.
 
-/** Makes a gate: promises that `pass` returns resolve when `open` is called. `reached` resolves at the first `pass`. */
+/**
+ * Makes a gate. `pass` returns a promise that resolves when `open` is called. `reached` resolves at the first call of
+ * `pass`.
+ */
 function gate() {
   let open: () => void = () => undefined
   let reach: () => void = () => undefined
@@ -141,7 +144,7 @@ it('a run whose failed task was completed in a transaction still fails if fail_f
   const stopped = gate()
   const first = async ({ complete }: TaskContext) => {
     await begun.pass()
-    // The handler returns before its `complete` has reached the storage.
+    // The handler returns before its call of `complete` has reached the storage.
     void complete({}, 1)
   }
   const second = async ({ signal }: TaskContext) => {

@@ -22,7 +22,10 @@ interface Load {
 }
 
 interface LoadOptions extends Partial<JobOptions> {
-  /** Number of jobs that come due at seconds 10 and 20. At second 10 their handlers return at once, which the node measures. */
+  /**
+   * Number of jobs that come due at seconds 10 and 20. At second 10 their handlers return immediately, and the node
+   * measures this short duration.
+   */
   readonly count: number
   /** The work of the handlers at second 20. Default: none. */
   readonly handler?: (context: TaskContext) => unknown

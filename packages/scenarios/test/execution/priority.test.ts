@@ -161,7 +161,7 @@ describe.each(everywhere)('on the storage $name, with priorities', (place) => {
     const { job, begun } = working(world)
     const jobs = [job('many', 0.01), job('urgent', 0, { priority: 5, slotsUntil: 10 })]
     const node = await world.start({ jobs, maxConcurrentJobs: 1, ...rarely })
-    // The burst waits for permits on the node while handlers are quick, until its wait limit has passed.
+    // The requests of the burst wait on the node for permits, as long as handlers are quick and the wait limit has not passed.
     const asked = node.triggerMany(Array.from({ length: 2000 }, (_, data) => ({ job: 'many', data })))
     await world.clock.advance({ minutes: 2 })
     await asked
@@ -189,7 +189,8 @@ describe.each(everywhere)('on the storage $name, with priorities', (place) => {
     }
     await world.clock.advance({ minutes: 2 })
     const index = begun.findIndex((one) => one.startsWith('plain'))
-    // The first run and the 80 requests of the following hour start before the plain run, although twice as many are pending.
+    // The first run of `urgent` and the 80 runs that were requested in the following hour start before the run of
+    // `plain`, although twice as many runs are pending.
     expect(begun[index]).toBe(`plain at ${81 * 90}`)
     expect(index).toBe(81)
   })

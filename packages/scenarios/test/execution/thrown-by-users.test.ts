@@ -107,8 +107,8 @@ function namesOf<Name extends string>(table: { readonly [Key in Name]: Stage }):
 }
 
 /**
- * Brings a scheduler into the situation. Checks that every slot of the ordinary jobs has run once, and that no error was
- * unhandled.
+ * Brings a scheduler into the test situation `stage`. Checks that every slot of the ordinary jobs has run once, and
+ * that no error was unhandled.
  */
 async function play(stage: Stage, cast: Cast): Promise<void> {
   const uncaught = watchProcess()

@@ -39,7 +39,8 @@ describe.each(everywhere)('on the storage $name', (place) => {
     await world.clock.advance({ seconds: 2 })
     expect(states()).toEqual(Array.from({ length: 10 }, () => 'running'))
     expect(intercepted.count('createOccurrences')).toBe(5)
-    // The five groups of two slots cost one call to start and one to settle each. No run was stored as pending and claimed.
+    // Each of the five groups of two slots costs one call to start and one call to settle. No run was stored as pending
+    // and claimed later.
     expect(intercepted.count('settle')).toBe(5)
     expect(intercepted.count('claim')).toBe(0)
   })

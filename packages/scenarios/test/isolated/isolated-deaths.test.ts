@@ -264,7 +264,7 @@ describe.each(isolations)('in an isolated task that runs in a %s', (isolation) =
         isLost = true
       })
       await clock.advance({ seconds: 5 })
-      // Another connection reaps the run. The node claims the run again, and detects that it had lost it.
+      // Another connection reaps the run. The node claims the run again, and detects that it had lost this run.
       const others = memoryStorage({ database })
       const { occurrences } = await others.get({ occurrences: [id] })
       const [record] = occurrences

@@ -123,7 +123,7 @@ describe.each(everywhere)('on the storage $name', (place) => {
     const told = listen(scheduler, 'node.isolated')
     await world.clock.advanceTo(at(12))
     node.cutOff()
-    // At 45 s the node has aborted the handler, and the time that a handler has to stop is over.
+    // At 45 s the node has aborted the handler, and the grace period of the aborted handler has ended.
     await world.clock.advanceTo(at(45))
     expect(told).toHaveLength(1)
     node.reconnect()

@@ -56,7 +56,7 @@ async function recordsIn(storage: Storage): Promise<readonly NodeRecord[]> {
   return (await storage.heartbeat({ now: 0, own: null, remove: [], profilesOf: [] })).nodes
 }
 
-/** Returns whether an instant is within one heartbeat interval, 5 s, of a second. */
+/** Returns whether an instant is at most one heartbeat interval (5 s) away from the given second. */
 function isAbout(instant: Date | undefined, second: number): boolean {
   return Math.abs(Number(instant) - Number(at(second))) <= 5000
 }
@@ -146,7 +146,7 @@ it('`nodes` lists a dead node for a day, with the time of its death and the node
   expect(found).toMatchObject({ node: 'first', dead: { takenOverBy: 'second' } })
   expect(isAbout(found?.dead?.since, 30)).toBe(true)
   expect((await second.nodes())[0]).toMatchObject({ node: 'first', state: 'dead', dead: found?.dead })
-  // The third node sends heartbeats rarely, which makes the virtual day short.
+  // The third node sends heartbeats rarely, so that the virtual day takes little real time.
   await world.start({ nodeId: 'third' })
   await world.shutdown(second)
   await world.clock.advance({ hours: 23 })
@@ -313,7 +313,7 @@ describe.each(everywhere)('on the storage $name', (place) => {
     await world.start({ jobs: [job], nodeId: 'second', storage, ...life })
     await world.clock.advanceTo(at(20))
     world.crash(first)
-    // The storage repeatedly answers for 12 s and is away for 20 s.
+    // The storage alternates: it answers for 12 s, and then it is unavailable for 20 s.
     let connectedMs = 0
     while (called.length === 1 && connectedMs < 60_000) {
       isAway = false
@@ -686,7 +686,7 @@ describe.each(everywhere)('on the storage $name', (place) => {
           ? Promise.reject(new Error('refused'))
           : call.proceed(),
     })
-    // The node releases the run of its earlier incarnation, and can run it only after a new claim.
+    // The node reaps the run of its earlier incarnation, and can run it only after a new claim.
     const again = world.scheduler({ jobs: [job], nodeId: 'same', storage, ...life })
     const starting = again.start()
     await world.clock.advance({ seconds: 20 })
@@ -747,8 +747,8 @@ describe('on the real clock', () => {
     expect(await eventOf(worker, 'message')).toEqual(['running'])
     const storage = sqliteStorage({ file })
     onTestFinished(() => storage.close())
-    // The second node waits for two of its own heartbeat intervals. They are long, so that the thread can send a heartbeat on
-    // a busy machine.
+    // The second node waits for two of its own heartbeat intervals. The intervals are long, so that the thread can send
+    // a heartbeat on a busy machine.
     const second = createScheduler({
       storage,
       nodeId: 'same',

@@ -98,7 +98,8 @@ it.each([
     const costs = { serverCall: 0.6, serverItem: 0.05, nodeCall: 1.2, nodeItem: 0.1 }
     const { perSecond, claims } = await overload(nodes, { jobs, costs, prefetch: 30, seconds: 15 })
     expect(perSecond).toBeCloseTo(jobs, -1)
-    // A node polls every 5 s. After it had to claim slots that it stored for other nodes, it stores no such slots.
+    // A node polls every 5 s. If the node itself had to claim slots that it had stored for other nodes, it stores no
+    // further slots for them.
     expect(claims).toBeLessThan(0.002)
   },
 )

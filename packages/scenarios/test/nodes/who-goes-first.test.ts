@@ -59,7 +59,7 @@ function expectLittleLate(ran: ReturnType<typeof secondly>['ran']): void {
   expect(Math.max(...ran.map(({ lateBy }) => lateBy))).toBeLessThanOrEqual(2000)
 }
 
-/** Returns options of a node whose `createOccurrences` items are counted by node. */
+/** Returns options of a node. Adds the number of items in the node's `createOccurrences` calls to `counts`. */
 function counting(world: World, counts: Map<string, number>, nodeId: string): Partial<SchedulerOptions> {
   const storage = wrapStorage(world.connect(), {
     around: (call) => {
@@ -261,7 +261,7 @@ describe.each([...everywhere, withoutDueJobs])('on the storage $name', (place) =
     await nodes[1]?.add([more])
     await world.clock.advanceTo(at(30.5))
     await nodes[0]?.add([more])
-    // The next heartbeat of the first node, which is the first with the added job, fails.
+    // The next heartbeat of the first node fails. It would be the first heartbeat that reports the added job.
     fails = true
     await world.clock.advanceTo(at(40.5))
     counts.clear()
@@ -411,7 +411,8 @@ describe.each([...everywhere, withoutDueJobs])('on the storage $name', (place) =
     }
     const newer = await world.start({ nodeId: 'new', jobs: [...define('new'), ...mixed(['work', 'more'])], ...life })
     await world.clock.advanceTo(at(60.5))
-    // Without the newer node the mixed jobs stay overdue. The remaining old node can launch all other jobs.
+    // Only the newer node runs the new definition of the mixed jobs, so they stay overdue without this node. The
+    // remaining old node can launch all other jobs.
     for (const node of [newer, old[0] as Scheduler]) world.crash(node)
     ran.splice(0)
     await world.clock.advanceTo(at(82.5))

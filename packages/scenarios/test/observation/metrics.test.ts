@@ -215,7 +215,7 @@ describe('metrics whose methods fail', () => {
     await world.clock.settle()
     const expected = 'no room left: metrics failed, and may be incomplete; further failures are not logged'
     expect(lines.sort()).toEqual([...methods].sort().map((name) => `${name}: ${expected}`))
-    // A failing method does not prevent calls of other methods: four calls for each run, and one for the removal.
+    // Expects four calls for each run, and one for the removal: a failing method does not prevent calls of other methods.
     expect(heard.length).toBeGreaterThan(12)
   })
 })

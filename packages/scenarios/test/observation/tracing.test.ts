@@ -126,7 +126,7 @@ describe.each(everywhere)('on the storage $name', (place) => {
       { outside: fail, requested: fail, started: fail },
       { requested: () => ({ context: { traceparent: 'x'.repeat(1e6) }, ended: fail }) },
       { started: () => ({ context: null, within: fail, logFields: fail, attempt: fail, ended: fail }) },
-      // This implementation calls the function twice, and returns another value.
+      // This `outside` calls the given function twice, and returns a list of the two results.
       { outside: (call) => [call(), call()] as never },
     ]
     for (const [index, methods] of broken.entries()) {

@@ -512,8 +512,8 @@ describe.each(everywhere)('on the storage $name', (place) => {
       const verdicts = async (...seconds: number[]) =>
         Promise.all(seconds.map(async (second) => (await scheduler.explain('tick', at(second))).verdict))
       expect(await verdicts(-10, 0, 10, 15)).toEqual(['before_creation', 'before_creation', 'recorded', 'not_a_slot'])
-      // The missed range covers 20 to 100, with the slot 50 in it, which was canceled before. The last missed slot, 110, has
-      // run.
+      // The missed range covers the slots 20 to 100. The slot 50 in this range was canceled before. The last missed
+      // slot, 110, has run.
       expect(await verdicts(20, 40, 50, 60, 100, 110)).toEqual([
         'covered',
         'covered',

@@ -15,8 +15,8 @@ function hold() {
 }
 
 /**
- * Waits 30 turns of the event loop, so that all steps that wait only for promises have run. The virtual clock stands still,
- * because it waits for the held calls.
+ * Waits 30 turns of the event loop, so that all steps that wait only for promises have run. The virtual clock stands
+ * still, because it waits for the storage calls that the test holds back.
  */
 async function turns() {
   for (let turn = 0; turn < 30; turn++) await new Promise((resolve) => setImmediate(resolve))
@@ -49,7 +49,7 @@ it("a node does not create a slot twice when a read of the slot's job is answere
   const second = job('second', 100_000)
   const target = world.connect()
   const intercepted = new InterceptedStorage(target)
-  // Each slot leaves in its own call, so several calls are in progress at the same time.
+  // The node sends each slot in its own call, so several calls are in progress at the same time.
   const storage = Object.assign(intercepted.storage, { capabilities: { ...target.capabilities, maxBatch: 1 } })
   const scheduler = await world.start({ jobs: [changed, first, second], storage, pollInterval: { hours: 1 } })
   await world.clock.advanceTo(at(9))
@@ -66,7 +66,7 @@ it("a node does not create a slot twice when a read of the slot's job is answere
       // A newer build starts on another node and replaces the definition.
       const newer = world.scheduler({ jobs: [job('changed', 200_000)] })
       await newer.start()
-      // The newer node crashes. The first node has not declared it dead yet.
+      // The newer node crashes. The first node has not declared the newer node dead yet.
       world.crash(newer)
     }
     const answer = await call.proceed()
@@ -104,7 +104,7 @@ it('a node that repeats a claim does not release a slot whose creation is in pro
     tasks: [{ name: 'work', run: ({ attempt, fencingToken }) => called.push(`${attempt} under ${fencingToken}`) }],
   })
   const intercepted = new InterceptedStorage(world.connect())
-  // A virtual clock with `track` would wait for the held call.
+  // A virtual clock with `track` would wait for the storage call that the test holds back.
   const { track: _, ...clock } = world.clock
   const { storage } = intercepted
   const scheduler = createScheduler({ jobs: [job], storage, clock, logger: silentLogger, pollInterval: { seconds: 1 } })
@@ -191,7 +191,7 @@ it('a node sends a full batch of slots before it assembles the next batch', asyn
   const storage = Object.assign(intercepted.storage, { capabilities: { ...target.capabilities, maxBatch: 50 } })
   await world.start({ jobs, storage, maxConcurrentJobs: 150 })
   await world.clock.advanceTo(at(9))
-  // A socket sends its data at the end of the turn, so each batch has to leave in its own turn.
+  // A socket sends its data at the end of a turn of the event loop, so the node has to send each batch in a turn of its own.
   let turn = 0
   let ticking = setImmediate(function tick() {
     turn++

@@ -26,7 +26,7 @@ function lastSlot(seconds: number, upTo: number): number {
   return secondsOf(Math.floor(+at(upTo) / 1000 / seconds) * seconds * 1000)
 }
 
-/** Returns all slots of the crowd after one second, up to another second. */
+/** Returns all slots of the first `count` jobs after the second `after`, up to the second `upTo`. */
 function slotsOf(count: number, after: number, upTo: number): string[] {
   return Array.from({ length: count }, (_, index) => 11 + index).flatMap((seconds, index) => {
     const slots: number[] = []
@@ -104,7 +104,7 @@ describe.each(everywhere)('on the storage $name', (place) => {
     }
     expect(ran.sort()).toEqual(slotsOf(200, 0, 150).sort())
     expect(late).toEqual([])
-    // At most 18 jobs of the crowd are due within one second, and the node loads jobs two seconds ahead.
+    // At most 18 of these jobs are due within one second, and the node loads jobs two seconds ahead.
     expect(most).toBeLessThan(60)
     expect((await heldOf(scheduler, jobs)).length).toBeGreaterThanOrEqual(5)
   })

@@ -405,7 +405,7 @@ describe.each(everywhere)('on the storage $name', (place) => {
         isChanged = true
         const newer = world.scheduler({ jobs: [recording(world, { recoveryStrategy: 'mark_as_missed' }).job] })
         await newer.start()
-        // The newer node crashes. The first node has not declared it dead yet.
+        // The newer node crashes. The first node has not declared the newer node dead yet.
         world.crash(newer)
       }
       return call.proceed()

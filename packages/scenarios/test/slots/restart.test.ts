@@ -347,7 +347,7 @@ describe.each(everyStorage)('on the storage $name', (place) => {
     const first = await world.start({ jobs: [job], nodeId: 'twin' })
     const lost = listen(first, 'occurrence.lost')
     await world.clock.advance({ seconds: 20 })
-    // A second process with the same nodeId releases the runs of the first process.
+    // A second process with the same nodeId starts, and reaps the runs of the first process.
     const second = await world.start({ jobs: [job], nodeId: 'twin' })
     await world.clock.advance({ minutes: 6 })
     expect(lost.map(({ event }) => event.fencingToken)).toEqual([1])
@@ -464,7 +464,8 @@ describe('a storage call of a dead node that takes effect after the restart of t
     const second = await world.start({ jobs: [job], nodeId: 'node', ...life })
     await world.clock.advance({ seconds: delay })
     await takeEffect()
-    // The next scan comes about as long after the effect as the effect came after the start.
+    // The node scans at growing intervals: after `delay` seconds, its next scan comes at most about another `delay`
+    // seconds later.
     await world.clock.advance({ seconds: Math.max(0.3, 1.2 * delay) })
     expect(attempts).toHaveLength(1)
     expect(attempts[0]).toMatch(/ attempt 2$/)

@@ -195,7 +195,7 @@ it('a maxQueued above the limit of the storage is rejected', async () => {
   await expect(scheduler.add(job(501))).rejects.toMatchObject(refusal)
   await scheduler.add(job(500))
   await expect(scheduler.update('job', { maxQueued: 501 })).rejects.toMatchObject(refusal)
-  // The check does not apply to an overlap policy that never queues.
+  // The limit of `maxQueued` does not apply to an overlap policy that never queues.
   await scheduler.update('job', { overlapPolicy: 'skip', maxQueued: 501 })
 })
 

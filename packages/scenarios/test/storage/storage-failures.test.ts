@@ -205,7 +205,7 @@ describe.each(everyStorage)('on the storage $name', (place) => {
         if (call.operation !== 'claim') return call.proceed()
         intercepted.intercept = (other) => other.proceed()
         const answer = await call.proceed()
-        // The claim has read the storage, and its answer is held.
+        // The claim has read the storage, and the test holds back the answer of the claim.
         resolve(scheduler.trigger('asked'))
         await new Promise<void>((go) => {
           release = go

@@ -71,7 +71,10 @@ export class MortalProcess {
     this.#markDead()
   }
 
-  /** Resolves when the process is not frozen. Handlers that run in this simulated process await it before they continue. */
+  /**
+   * Resolves when the process is not frozen. Handlers that run in this simulated process await this promise before they
+   * continue.
+   */
   awake(): Promise<void> {
     return this.#awake
   }

@@ -28,7 +28,10 @@ export interface Watch {
   watch(scheduler: Scheduler): void
 }
 
-/** Brings a scheduler that also runs ordinary jobs into a situation. Returns the duration in seconds of virtual time. */
+/**
+ * Brings a scheduler that also runs ordinary jobs into a situation. Returns the duration of the situation, in seconds
+ * of virtual time.
+ */
 export type Stage = (cast: Cast) => Promise<number>
 
 /** Makes the schedulers of a test situation. */
@@ -145,7 +148,7 @@ export const isIntervenedIn: Stage = async (cast) => {
   return 25
 }
 
-/** Test situation: the scheduler shuts down, and releases its run. */
+/** Test situation: the scheduler shuts down, and hands its run back. */
 export const stops: Stage = async (cast) => {
   const world = createWorld()
   const scheduler = await cast.watched(world.scheduler, { jobs: [slow(cast, world, 100)] })

@@ -39,11 +39,17 @@ export interface World {
   start(options?: Partial<SchedulerOptions>): Promise<Scheduler>
   /** Ends the simulated process of a scheduler, as `kill -9` does. */
   crash(scheduler: Scheduler): void
-  /** Stops the simulated process of a scheduler: its timers do not fire, and its calls and their answers are held. */
+  /**
+   * Stops the simulated process of a scheduler: its timers do not fire, and its calls and their answers are held back
+   * until it thaws.
+   */
   freeze(scheduler: Scheduler): void
   /** Resumes a frozen process. Its monotonic clock `ran on` during the freeze (the default) or `stood still`. */
   thaw(scheduler: Scheduler, monotonic?: 'ran on' | 'stood still'): Promise<void>
-  /** Resolves when the process of the scheduler is not frozen. Handlers in that process await it before they continue. */
+  /**
+   * Resolves when the process of the scheduler is not frozen. Handlers in that process await this promise before they
+   * continue.
+   */
   awake(scheduler: Scheduler): Promise<void>
   /**
    * Shuts a scheduler down without a grace period: it aborts its runs, and the clock advances by `abortGracePeriod` (ms,
@@ -71,8 +77,8 @@ export function createWorld(kind: PlaceKind = memory): World {
         logger: silentLogger,
         // The assignment of slots to nodes depends on the names of the nodes, and scenarios must be deterministic.
         nodeId: `node ${processes.size + 1}`,
-        // The default of a storage for one process. With it, scenarios behave equally on all storages, and long scenarios are
-        // fast.
+        // The default of a storage for one process. With this value, scenarios behave equally on all storages, and long
+        // scenarios are fast.
         deadAfter: { minutes: 6 },
         ...options,
         clock: process.clock,

@@ -414,15 +414,16 @@ export const subscribeCases: readonly StorageCase[] = caseGroup(
       for (let round = 1; round <= 5; round++) {
         watcher.heard.length = 0
         await node.addSlot(job, round, 'pending')
-        // Wake-ups arrive in order: 'nodes' of this heartbeat follows 'due' of the create.
+        // Wake-ups arrive in order: the wake-up `nodes` of this heartbeat follows the wake-up `due` of the created occurrence.
         await hearOfAnotherLife()
         const heard = [...watcher.heard]
         if (!heard.includes('due')) {
           isItsOwn = false
           break
         }
-        // Checks whether 'due' also arrives without a create. A storage that cannot tell what changed always sends every kind.
-        // Late wake-ups may follow the first heartbeat, but arrive before 'nodes' of the second.
+        // Checks whether the wake-up `due` also arrives when no occurrence was created. A storage that cannot tell what
+        // changed always sends every kind of wake-up. Late wake-ups may follow the first heartbeat, but they arrive
+        // before the wake-up `nodes` of the second heartbeat.
         watcher.heard.length = 0
         await hearOfAnotherLife()
         await hearOfAnotherLife()

@@ -40,7 +40,7 @@ async function inBatches<T>(
 
 const gone = (count: number): string[] => Array<string>(count).fill('canceled deleted')
 
-/** Asserts that a sweep starts no waiting occurrence. Returns whether the sweep has left occurrences to cancel. */
+/** Asserts that a claim with `sweep` starts no waiting occurrence. Returns whether occurrences are left to cancel. */
 async function expectNothingStarts(node: TestNode, ids: readonly string[]): Promise<boolean> {
   const { claimed, more } = await node.claim(now, { sweep: true })
   assert.deepEqual(claimed, [])
@@ -51,7 +51,7 @@ async function expectNothingStarts(node: TestNode, ids: readonly string[]): Prom
   return more
 }
 
-/** Repeats a sweep until three sweeps have reported that nothing is left. */
+/** Repeats `sweep`, which cancels some occurrences, until three calls have reported that nothing is left. */
 async function sweepAll(sweep: () => Promise<boolean>): Promise<void> {
   let calls = 0
   for (let ends = 0; ends < 3; calls++) {

@@ -35,8 +35,8 @@ function placeOf({ name, nextAt }: Pick<JobRecord, 'name' | 'nextAt'>): string {
 }
 
 /**
- * Asserts that exactly these jobs are due, given the numbers of their next slots, and that the storage finds each job at its
- * instant. Detects an index that was not updated with the job's head.
+ * Asserts that exactly the given jobs are due. Each job comes with the number of its next slot, at whose instant the
+ * storage must find the job. Detects an index that was not updated with the job's head.
  */
 async function expectDue(
   node: TestNode,
@@ -80,7 +80,7 @@ export const dueJobsCases: readonly StorageCase[] = caseGroup(
       for (const [index, nextAt] of [5, 3, 3, 9, 1, 3, 5, 2].entries()) {
         jobs.push(await node.createJob({ name: `job-${index}`, nextAt: slotAt(nextAt) }))
       }
-      // A job whose next instant lies before 1970, so that it is negative.
+      // A job whose next instant lies before 1970, so that the instant is a negative number.
       jobs.push(await node.createJob({ name: 'old', nextAt: -5 }, -60_000))
       const expected = jobs.toSorted((left, right) => (left.nextAt ?? 0) - (right.nextAt ?? 0) || byId(left, right))
       for (const limit of [1, 2, 3, 9, 100]) {
@@ -284,8 +284,8 @@ export const dueJobsCases: readonly StorageCase[] = caseGroup(
       await readPages(async (cursor) => {
         const page = await node.storage.listJobs({ due: { upTo }, limit: 2, cursor })
         seen.push(...page.items.map(({ id }) => id))
-        // Moves the next instant of the last job on each page, so that the cursor names a job that is no longer there. Also
-        // moves a job that is not yet listed.
+        // Moves the next instant of the last job on each page, so that the cursor names a job that is no longer at its
+        // place in the list. Also moves a job that is not yet listed.
         const last = page.items.at(-1)
         if (last !== undefined) await node.addSlot(last, 1, 'pending')
         if (pages++ === 0) await node.addSlot(itemAt(sameInstant, 6), 1, 'pending')

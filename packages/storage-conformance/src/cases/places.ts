@@ -24,12 +24,12 @@ async function full(world: CaseWorld, places: number, options: JobOptions = {}):
   return { node, job, running }
 }
 
-/** Values of `maxConcurrency` that exceed what a faulty storage might count. */
+/** Values of `maxConcurrency` that are higher than a faulty storage might count to. */
 const many: readonly number[] = [4, 5, 12]
 
 /**
- * Runs a check for each of these values of `maxConcurrency`, each time with a new job whose concurrency slots are all
- * taken.
+ * Runs a check for each value of `maxConcurrency` in {@link many}, each time with a new job whose concurrency slots are
+ * all taken.
  */
 async function eachFull(
   world: CaseWorld,
@@ -51,7 +51,7 @@ async function overfull(world: CaseWorld, running: number, places: number, polic
   return { node, job, running: held }
 }
 
-/** Cases about jobs with `maxConcurrency` above 1: several occurrences may be active at once. */
+/** Cases about jobs with `maxConcurrency` above 1: several occurrences may be active at the same time. */
 export const placesCases: readonly StorageCase[] = caseGroup('places', {
   'the head says how many there are, and nothing where it is one': async (world) => {
     const node = await TestNode.connect(world)

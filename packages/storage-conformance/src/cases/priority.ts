@@ -63,7 +63,7 @@ async function claimedIds(node: TestNode, now: number, limit?: number): Promise<
   return claimed.map(({ id }) => id)
 }
 
-/** Cases about the order of waiting occurrences: the one with the higher priority starts first. */
+/** Cases about the order of waiting occurrences: an occurrence with a higher priority starts earlier. */
 export const priorityCases: readonly StorageCase[] = [
   ...caseGroup('priority', {
     'a record keeps its priority, and has none if the request gave none': async (world) => {
@@ -366,6 +366,9 @@ export const priorityCases: readonly StorageCase[] = [
   ),
 ]
 
-/** Checks the promise of {@link mixed}. If it were wrong, cases that rely on it would test nothing. */
+/**
+ * Checks that exactly two pairs of {@link mixed} are equal in order. Otherwise, cases that rely on this order would
+ * test nothing.
+ */
 const instants = mixed.map(([priority, at]) => orderAt({ scheduledAt: slotAt(at), details: withPriority(priority) }))
 assert.equal(new Set(instants).size, mixed.length - 1, 'two of the mixed ones are equal in order, and no others')

@@ -6,7 +6,7 @@ import { slotAt } from '../stage/instants.ts'
 import { TestNode } from '../stage/test-node.ts'
 import { caseGroup, type StorageCase } from '../storage-case.ts'
 
-/** Returns a reusable key of a job, with the id that its name gives. */
+/** Returns a reusable key of a job. The id of the key is derived from `name`. */
 export function reusableKey(job: JobHandle, name: string, scope: ReusableKey['scope']): ReusableKey {
   return { id: requestId(job, name, slotAt(0)), scope }
 }

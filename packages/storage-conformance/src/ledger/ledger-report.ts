@@ -1,7 +1,7 @@
 import type { JobId, OccurrenceId } from '@jobistemer/core'
 import type { JobRecord } from '@jobistemer/core/storage'
 
-/** The rules of the storage protocol that stored records at rest can show. */
+/** The rules of the storage protocol that can be checked by the stored records alone. */
 export type LedgerRule =
   /** A slot's id equals the id that core derives from job and instant. No id occurs twice. */
   | 'id'

@@ -9,7 +9,7 @@ import {
 } from '@jobistemer/core/storage'
 import type { LedgerRule, LedgerViolation } from './ledger-report.ts'
 
-/** States that only an owner or a reaper sets, so that a claim must have preceded. */
+/** States that only an owner or a reaper sets. An occurrence in such a state must have been started before. */
 const claimedStates: readonly OccurrenceState[] = [
   'running',
   'completed',

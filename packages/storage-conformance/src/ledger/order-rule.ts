@@ -3,7 +3,7 @@ import type { LedgerViolation } from './ledger-report.ts'
 
 /**
  * Checks that queued occurrences started in their order. Only a job with one concurrency slot and one version shows
- * this. While one occurrence ran, all later ones were queued, and its end woke the first of them.
+ * this order: while one occurrence ran, all later ones were queued, and its end woke the first of them.
  */
 export function checkOrder(job: JobRecord, history: readonly OccurrenceRecord[]): readonly LedgerViolation[] {
   const { overlap, version } = job

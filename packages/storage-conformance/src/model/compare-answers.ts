@@ -24,8 +24,8 @@ function compareClaims(request: ClaimRequest, actual: ClaimAnswer, expected: Cla
 }
 
 /**
- * Asserts that `nextDueAt` is the next instant at which this node can claim. An earlier instant of another node's job is also
- * correct.
+ * Asserts that `nextDueAt` is the next instant at which this node can claim. An earlier instant is also correct if only
+ * other nodes can claim the occurrence that is due then.
  */
 function assertNextDue(request: ClaimRequest, nextDueAt: number | null, after: ModelState): void {
   const pending = after.occurrences.filter(({ state }) => state === 'pending')

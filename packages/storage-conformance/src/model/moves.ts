@@ -8,7 +8,10 @@ import type {
 } from '@jobistemer/core/storage'
 import fc from 'fast-check'
 
-/** Index of a job, node or key of the model. The model has only a few of each, so that moves affect the same ones. */
+/**
+ * Index of a job, node or key of the model. The model has only a few of each, so that several moves affect the same
+ * job, node or key.
+ */
 type Index = number
 
 /**
@@ -74,7 +77,7 @@ export type Move =
       readonly kind: 'recovery'
       readonly job: Index
       readonly count: number
-      /** Number of slots at the end of the window that run. The slots before them are missed. */
+      /** Number of missed slots that run: the last ones. The slots before them are stored as missed. */
       readonly runs: number
       readonly priority: number | undefined
       readonly watermarkOffset: number

@@ -87,8 +87,8 @@ export function resolveMove(move: Move, state: ModelState): ModelCall | null {
         request: {
           now,
           owner: ownerAt(move.node),
-          // A high limit if a job has blocked occurrences: adapters may choose how many of them a claim beyond its
-          // limit moves back to `queued`.
+          // Uses a high limit if a job has blocked occurrences. Adapters may differ in how many blocked occurrences a
+          // claim still moves back to `queued` after it has reached its limit.
           limit: hasBlockedPending(state) ? 1_000 : move.limit,
           exceptHandlerKeys: move.except === null ? [] : [jobName(move.except)],
           sweep: move.sweep,
@@ -245,11 +245,12 @@ function createItems(move: CreateMove, state: ModelState): readonly CreateItem[]
       const version = job.version + move.versionOffset
       const options = { kind: move.request, run: move.run, dueAt, version, details }
       if (move.scope !== 'forever') {
-        // Two requests with equal key, scope and time have the same id, so that the second one repeats the first.
+        // Two requests with equal key, scope and time have the same id, so that the second request repeats the first.
         const reusable = { id: requestId(job, key, slotAt(0)), scope: move.scope }
         return [requestItem(job, `${key}, ${move.scope}, ${state.now}`, at, { ...options, key: reusable })]
       }
-      // Only requests with key 0 have no `skippedId`, so that a skipped request uses up their key.
+      // Requests with key 0 have no `skippedId`: if such a request is skipped, it still uses up its key. A skipped
+      // request with another key leaves its key free.
       const skippedId = move.key === 0 ? undefined : requestId(job, `${key}, skipped`, at)
       return [requestItem(job, key, at, { ...options, ...(skippedId !== undefined && { skippedId }) })]
     }
@@ -299,7 +300,7 @@ function ownerAt(index: number): Owner {
   return { node: `node-${index}`, incarnation: `node-${index}-1` }
 }
 
-/** Chooses an occurrence, mostly among those in the given state if there are any. */
+/** Chooses an occurrence. If there are occurrences in the given state, mostly chooses one of these. */
 function pickOccurrence(
   { occurrences }: ModelState,
   pick: number,
@@ -336,8 +337,8 @@ function addressOf({ id, jobId, scheduledAt }: OccurrenceRecord): OccurrenceAddr
 }
 
 /**
- * Returns whether a job has more active occurrences than concurrency slots, or a start rate that may block some. Only a lower
- * `maxConcurrency` or a delay causes more active occurrences than slots.
+ * Returns whether a job has more active occurrences than concurrency slots, or a start rate that may block occurrences.
+ * Only a lower `maxConcurrency` or a delay causes more active occurrences than slots.
  */
 function hasBlockedPending({ jobs, occurrences }: ModelState): boolean {
   return [...jobs.values()].some((job) => {

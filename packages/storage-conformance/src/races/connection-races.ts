@@ -302,7 +302,7 @@ export function connectionRaces(effort: Effort): readonly StorageCase[] {
         for (let round = 1; round <= rounds(10, effort); round++) {
           const job = await first.createJob({ name: `job-${round}` })
           const answers = await atOnce(nodes, (node, index) => {
-            // Nodes decide at different times, so that their windows of missed slots differ.
+            // Nodes decide at different times, so that each node decides about another span of missed slots.
             const last = 5 + (index % 3)
             const entries = [missedEntry(job, 1, last - 1), runEntry(job, last)]
             return node.create(recoveryItem(job, last, { expectedWatermark: start, entries }), slotAt(last))
@@ -423,7 +423,7 @@ export function connectionRaces(effort: Effort): readonly StorageCase[] {
         const nodes = await connectNodes(world, nodeCount)
         const first = itemAt(nodes, 0)
         const count = Math.max(3, rounds(8, effort))
-        // The schedule is ahead of all triggers, so that `prune` may remove them.
+        // The next slot of the job is later than all triggers, so that `prune` may remove the triggered occurrences.
         const job = await first.createJob({ policy: 'allow', nextAt: slotAt(count) })
         await first.finish(await first.startSlot(job, count))
         const created: string[] = []
@@ -490,7 +490,7 @@ export function connectionRaces(effort: Effort): readonly StorageCase[] {
           const head = await operator.head(job.id)
           await Promise.all([
             pruner.prune({ before: slotAt(4), jobId: job.id }),
-            // Each round sets the job back at a different moment of the prune.
+            // Each round sets the job's watermark back at a different moment of the prune.
             turns(round - 1).then(() => operator.setBackFrom(head, { setBackTo: slotAt(1), nextAt: slotAt(2) })),
           ])
           const { nextAt, pruneFloor } = await operator.head(job.id)

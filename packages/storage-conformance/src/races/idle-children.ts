@@ -29,7 +29,8 @@ export const idleChildren = {
 
   /** Lets a child wait for the next race, for at most 5 s. A waiting child does not keep this process alive. */
   put(child: ChildProcess): void {
-    // Removes the child before it is killed, because Node reports its exit later and no race may take it meanwhile.
+    // Takes the child out of the list before killing it. Node reports the child's exit later, and no race may take the
+    // child meanwhile.
     const expire = (): void => {
       end()
       child.kill('SIGKILL')

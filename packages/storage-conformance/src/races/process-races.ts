@@ -193,7 +193,7 @@ async function expectStored(node: TestNode, job: JobRecord, acknowledged: readon
   }
 }
 
-/** Reaps the occurrences that a killed process left running, so that the next round can start others. */
+/** Reaps the occurrences that a killed process left running, so that the next round can start other occurrences. */
 async function reapRunning(node: TestNode, job: JobRecord): Promise<void> {
   for (const record of await node.history(job.id)) {
     if (record.state === 'running') expectOutcome(await node.reap(record, { runs: [] }), 'reaped')

@@ -35,7 +35,7 @@ export function expectTold(actual: number, asked: number, expected: number, told
   assert.equal(actual, expected, `${actual} of ${asked} connections were told that ${told}; ${right}`)
 }
 
-/** Asserts that no item occurs twice: connections that compete for items must each receive different ones. */
+/** Asserts that no item occurs twice: connections that compete for items must each receive different items. */
 export function expectDistinct(done: readonly string[], what: string, how: string): void {
   const twice = done.filter((id, index) => done.indexOf(id) !== index)
   assert.equal(twice.length, 0, `${twice.length} ${what} were ${how} more than once, among them ${twice[0]}`)
@@ -60,7 +60,7 @@ export async function followSeries(node: TestNode, job: JobRecord, count: number
     if (answer.outcome === 'created' || answer.outcome === 'exists') index += 1
     else {
       assert.equal(answer.outcome, 'off_schedule', `slot ${index} was answered ${JSON.stringify(answer)}`)
-      // If another node is ahead, continues with the next instant of the job's head.
+      // If another node has already created this slot, continues with the next instant of the job's head.
       const nextAt = answer.outcome === 'off_schedule' ? answer.nextAt : null
       assert.ok(
         nextAt !== null && nextAt > slotAt(index),

@@ -4,8 +4,8 @@ import type { CaseWorld } from '../storage-world.ts'
 import { idleChildren } from './idle-children.ts'
 import type { FromChild, RaceAssignment, ToChild } from './race-messages.ts'
 
-// The built child module, because Node cannot run TypeScript here. From the sources, as in this package's own tests,
-// the path leads to the build.
+// The built module of the child, because Node cannot run TypeScript here. If this module runs as TypeScript, as in this
+// package's own tests, the path leads to the build.
 const childModule = new URL(
   import.meta.url.endsWith('.ts') ? '../../dist/races/race-child.js' : './race-child.js',
   import.meta.url,
@@ -98,7 +98,7 @@ export class RaceProcess {
     await this.#exit
   }
 
-  /** Keeps a child that has finished its script for later races, and kills any other child. */
+  /** If the child has finished its script, keeps the child for later races. Otherwise kills the child. */
   async release(): Promise<void> {
     if (this.#isDone && this.#child.connected) {
       this.#stopListening()

@@ -55,7 +55,10 @@ export const raceScripts: Readonly<Record<string, RaceScript>> = {
     return created.flat()
   },
 
-  /** Queues occurrences, and claims and finishes them until none is left. Returns how many it finished. */
+  /**
+   * Queues occurrences, and claims and finishes them until none is left. Returns the number of occurrences that it
+   * finished.
+   */
   async queue(storage, parameters) {
     const { node: name, job: id, count, witness } = parameters as QueueParameters
     const node = new TestNode(storage, name)

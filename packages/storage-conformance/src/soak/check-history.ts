@@ -12,11 +12,11 @@ export type HistoryRule =
   | 'dead token'
   /** The storage ended an occurrence a second time, after its owner had finished it. */
   | 'final'
-  /** Two occurrences of a job ran at once although its overlap policy forbids that. */
+  /** Two occurrences of a job ran at the same time although its overlap policy forbids that. */
   | 'overlap'
   /** The watermark of a job moved back without a `setBackTo`. */
   | 'watermark'
-  /** The storage accepted two recoveries of one window. */
+  /** The storage accepted two recoveries of the same missed slots. */
   | 'one recovery'
   /** An occurrence started during a pause of its job. */
   | 'pause'

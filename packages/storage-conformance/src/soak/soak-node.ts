@@ -279,7 +279,7 @@ function isOwn(answer: CreateAnswer, owner: Owner): boolean {
 }
 
 function recovery(job: JobRecord, next: number, last: number): CreateItem {
-  // One entry per slot: if the first slot of a range were already excluded, the storage would ignore the whole range.
+  // One entry for each slot: if the first slot of a range was canceled ahead, the storage would ignore the whole range.
   const missed = Array.from({ length: last - next }, (_, index) => missedEntry(job, next + index, next + index))
   const entries = [...missed, runEntry(job, last)]
   return recoveryItem(job, last, { expectedWatermark: job.watermark, entries })

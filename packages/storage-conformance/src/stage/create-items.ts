@@ -15,7 +15,7 @@ import type {
 import { minute, slotAt } from './instants.ts'
 import { firstAttempt } from './task-runs.ts'
 
-/** The members of a job that its create items contain. */
+/** The members of a job that the items of a create call need. */
 export type JobHandle = Pick<JobRecord, 'id' | 'name' | 'version'>
 
 /** Execution timeout of the kit's occurrences, in ms. */

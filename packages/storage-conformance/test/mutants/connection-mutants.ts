@@ -77,8 +77,8 @@ export function wakingWorld(fault: WakeUpFault = {}): StorageWorld {
 }
 
 /**
- * Returns a test database with a fault: a connection opened after another has closed gets a copy of the data, and
- * shares no later writes.
+ * Returns a test database with a fault: a connection that is opened after another connection was closed gets a copy of
+ * the data, and shares no later writes.
  */
 function partedByCloses(): StorageWorld {
   let ledger = new Ledger()

@@ -29,7 +29,7 @@ function pruning(name: string, limitOf: (limit: number) => number): HonestVarian
   }
 }
 
-/** A ledger whose sweep cancels only three occurrences of a deleted job, and reports that more are left. */
+/** A ledger in which a claim cancels only three occurrences of a deleted job, and reports that more are left. */
 class InShortSweeps extends Ledger {
   #isLeft = false
 
@@ -85,7 +85,7 @@ async function passTime(ms: number): Promise<void> {
   await new Promise((resolve) => setTimeout(resolve, ms))
 }
 
-/** Returns an object whose given methods answer later. */
+/** Returns an object whose given methods answer after a delay of `toAnswerMs`. */
 function late<T extends object>(target: T, methods: readonly (keyof T)[]): T {
   const calls = methods.map((method) => {
     const call = target[method] as (...args: unknown[]) => unknown

@@ -12,12 +12,12 @@ export interface Mutant {
   readonly name: string
   /** The full names of the cases that must fail on this storage. */
   readonly rejectedBy: readonly string[]
-  /** `true`: only the cases of `rejectedBy` detect the fault. Without them the kit would miss it. */
+  /** `true`: only the cases of `rejectedBy` detect the fault. Without these cases, the kit would miss the fault. */
   readonly alone?: boolean | undefined
   readonly capabilities: DeclaredCapabilities
   /** `true`: the fault throws an error, so that no assertion of the kit fails. */
   readonly throws?: boolean | undefined
-  /** `true`: the case waits until its timeout for an event that never comes. Tests advance virtual time for it. */
+  /** `true`: the case waits until its timeout for an event that never comes. Tests advance virtual time for this case. */
   readonly waits?: boolean | undefined
   readonly open: () => StorageWorld | Promise<StorageWorld>
 }

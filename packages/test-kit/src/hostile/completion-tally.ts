@@ -15,7 +15,7 @@ export interface CompletionTally {
   unansweredHeld: number
   /** Number of tries whose owner had been replaced before the commit, according to the storage. */
   late: number
-  /** Number of tries with a replaced owner whose next owner had already begun to run the occurrence. */
+  /** Number of tries whose owner had been replaced, and whose next owner had already begun to run the occurrence. */
   overtaken: number
   /** Number of injected faults, by kind. */
   readonly faults: Record<string, number>

@@ -1,6 +1,6 @@
 import type { Storage } from '@jobistemer/core/storage'
 
-/** A row of a user's table. A handler writes it in the transaction that completes its task. */
+/** A row of a user's table. A handler writes the row in the transaction that completes its task. */
 export interface MovedRow {
   /** The id of the occurrence whose handler wrote the row. */
   readonly id: string
@@ -13,13 +13,14 @@ export interface HostileTransaction {
   /** The transaction as an argument of `context.complete`. */
   readonly transaction: unknown
   /**
-   * Injects a fault into a later statement of this connection, after `statements` others. Counts the statements of the
-   * user and of the storage.
+   * Injects a fault into a later statement of this connection, after `statements` further statements. Counts the
+   * statements of the user and of the storage.
    */
   breakAfter(fault: string, statements: number): void
   write(row: MovedRow): Promise<void>
   /**
-   * Commits the transaction. Resolves after the acknowledgement. If it rejects, the database may still have committed.
+   * Commits the transaction. Resolves after the acknowledgement. If the call rejects, the database may still have
+   * committed the transaction.
    */
   commit(): Promise<void>
   /**
@@ -41,8 +42,8 @@ export interface HostileDatabase {
   readonly deadly: readonly string[]
   begin(): Promise<HostileTransaction>
   /**
-   * Compares rows with completed tasks. Returns one line for each row without a completed task, completed task without a row,
-   * and second row of a task. One SQL statement reads them as of one moment.
+   * Compares rows with completed tasks. Returns one line for each row without a completed task, completed task without
+   * a row, and second row of a task. A single SQL statement reads rows and tasks, as of one moment.
    */
   mismatches(): Promise<readonly string[]>
   /** Returns the marks of all rows. */

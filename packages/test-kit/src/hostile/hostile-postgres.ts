@@ -195,7 +195,7 @@ class UserConnection {
   #fault = ''
   /** The statement that the last fault hit; `null` if it hit none. */
   #broken: string | null = null
-  /** `false` after a fault that ended the connection. No further transaction uses it then. */
+  /** `false` after a fault that ended the connection. No further transaction uses such a connection. */
   isUsable = true
   #isRolledBack = false
 

@@ -5,7 +5,7 @@ const othersMeanwhile = 200
 /** Maximum time in ms that a try waits for a later owner. Waiting tries may hold all permits of the nodes. */
 const longestMs = 250
 
-/** Tracks the latest owner of each occurrence that has begun to run it. */
+/** Tracks, for each occurrence, the latest owner that has begun to run the occurrence. */
 export class NextOwners {
   readonly #tokens = new Map<OccurrenceId, number>()
   readonly #waiting = new Set<Waiting>()

@@ -29,7 +29,7 @@ export interface CompletionPlay {
   readonly delayMs?: number
   /** Wraps the storage that the nodes use. */
   readonly wrap?: (storage: Storage) => Storage
-  /** One in this many tries ends this process with a fault of {@link HostileDatabase.deadly}. Default: no try. */
+  /** Of this many tries, one ends this process by a fault of {@link HostileDatabase.deadly}. Default: no try. */
   readonly killEvery?: number
   /** The state of an earlier process that a fault has ended. This process continues the test. Default: begins a new test. */
   readonly before?: CompletionRemains
@@ -58,11 +58,15 @@ export interface CompletionOutcome extends CompletionTally {
 
 /** Number of the attempt from which no faults are injected, so that each occurrence ends. */
 const calmFrom = 8
-/** More statements than a try sends, so that the fault after the last ones hits none. */
+/**
+ * Upper limit for the random number of statements before a fault. Exceeds the statements of a try, so that some faults
+ * hit no statement.
+ */
 const statements = 14
 const looksEvery = 250
 /**
- * Number of successive empty claims of idle nodes after which the test ends. Not a time, because a busy machine answers later.
+ * Number of successive empty claims of idle nodes after which the test ends. This limit is a number and not a time,
+ * because a busy machine answers later.
  */
 const idleClaims = 300
 const askedTogether = 1000
@@ -70,12 +74,12 @@ const page = 500
 const long = { minutes: 30 } as const
 
 /**
- * Two nodes run occurrences whose handler writes a row and completes its task in the same transaction. Meanwhile, statements
- * fail, connections break, answers are lost, and other nodes replace owners. Handlers also ignore errors, complete twice, and
- * do not await calls.
+ * Two nodes run occurrences whose handler writes a row and completes its task in the same transaction. Meanwhile,
+ * statements fail, connections break, answers are lost, and other nodes replace owners. Handlers also ignore errors,
+ * complete twice, and do not await calls.
  *
- * At each moment a row must exist exactly if its task has completed, and at the end each occurrence has exactly one. Only the
- * stored data decide, never a duration.
+ * At each moment a row must exist exactly if its task has completed, and at the end each occurrence must have exactly
+ * one row. Only the stored data decide, never a duration.
  */
 export class CompletionPlayers {
   readonly #play: CompletionPlay
@@ -157,7 +161,7 @@ export class CompletionPlayers {
       overlapPolicy: 'allow',
       onInterrupted: 'retry',
       maxRescues: 1000,
-      // Long enough for a busy machine. Only a hanging handler exceeds it.
+      // This timeout is long enough for a busy machine. Only a hanging handler exceeds it.
       executionTimeout: { minutes: 5 },
       retryPolicy: { maxRetries: 1000, retryInterval: 0 },
     } as const
@@ -241,8 +245,8 @@ export class CompletionPlayers {
   }
 
   /**
-   * Ends the test after many empty claims. Live occurrences are then a violation. Without any, a killed process has
-   * stored the last ends.
+   * Ends the test after many empty claims. Live occurrences are then a violation. If no occurrence is live, an earlier
+   * process stored the last ends before a fault ended it.
    */
   async #lookForIdle(): Promise<void> {
     const live = await this.#live()
@@ -283,7 +287,8 @@ export class CompletionPlayers {
     const replace = async () => await this.#replace(id, token)
     const isReplacedFirst = !isCalm && random.chance(database.isExclusive ? 0.15 : 0.08) && (await replace())
     const transaction = await database.begin()
-    // Reserves some faults for the commit: few tries reach it, and its lost answer is the most important fault.
+    // Reserves some faults for the commit: few tries reach the commit, and the lost answer of a commit is the most
+    // important fault.
     const faultOfCommit = fault !== null && random.chance(0.15) ? fault : null
     if (fault !== null && faultOfCommit === null) transaction.breakAfter(fault, random.whole(0, statements))
     const isReplaced = isReplacedFirst || (!isCalm && !database.isExclusive && random.chance(0.08) && (await replace()))
@@ -317,7 +322,7 @@ export class CompletionPlayers {
         if (!swallows) throw error
       }
       if (rowLast) await transaction.write({ id, mark })
-      // Does not await the replacement, because it may wait for this transaction.
+      // Does not await the replacement, because the replacement may wait for this transaction.
       if (replacedLater) this.#aside(this.#replace(id, token))
       if (dies) throw new Error('the handler throws after its completion')
       if (isReplaced) {

@@ -2,8 +2,8 @@ import type { CreateItem, JobChange, Storage } from '@jobistemer/core/storage'
 import { wrapStorage } from '@jobistemer/core/testing'
 
 /**
- * Breaks the storage: reads in one step whether the job has a running occurrence, and starts the new one in a later
- * step.
+ * Breaks the storage: reads in one step whether the job has a running occurrence, and starts the new occurrence in a
+ * later step.
  */
 export function splitOverlap(storage: Storage): Storage {
   async function unlessBusy(item: CreateItem): Promise<CreateItem> {

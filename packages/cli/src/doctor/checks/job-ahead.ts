@@ -7,7 +7,7 @@ import type { Survey } from '../survey.ts'
  */
 const ordinaryMs = 60_000
 
-/** Reports jobs whose watermark lies ahead of the present time, so that their slots up to it do not run. */
+/** Reports jobs whose watermark lies ahead of the present time, so that the slots up to the watermark do not run. */
 export async function jobAhead({ jobs, now }: Survey): Promise<readonly Finding[]> {
   return jobs
     .filter(({ watermark }) => watermark - now > ordinaryMs)

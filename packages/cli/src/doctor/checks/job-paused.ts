@@ -4,7 +4,7 @@ import type { Survey } from '../survey.ts'
 
 const forgottenMs = 7 * 86_400_000
 
-/** Reports paused jobs. A pause without an end that is older than a week is a warning: the user may have forgotten it. */
+/** Reports paused jobs. A pause that has no end and began more than a week ago is a warning: the user may have forgotten it. */
 export async function jobPaused({ jobs, now }: Survey): Promise<readonly Finding[]> {
   return jobs.flatMap(({ name, paused }) => {
     if (paused === null || !isPausedAt({ paused }, now)) return []

@@ -3,8 +3,8 @@ import type { Finding } from '../finding.ts'
 import type { Survey } from '../survey.ts'
 
 /**
- * Tests that the storage accepts writes: resumes a job that does not exist. This changes nothing, but takes the lock and needs
- * the access rights of every write.
+ * Tests that the storage accepts writes: resumes a job that does not exist. The call changes nothing, but it needs the
+ * same lock and access rights as every write.
  */
 export async function storageWrites({ storage, now }: Survey): Promise<readonly Finding[]> {
   try {

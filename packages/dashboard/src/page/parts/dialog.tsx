@@ -7,7 +7,10 @@ interface DialogProps {
   readonly children: ComponentChildren
 }
 
-/** A modal dialog element. It keeps the focus inside, closes with Escape, and then returns the focus. */
+/**
+ * A modal dialog element. It keeps the focus inside, closes with Escape, and then returns the focus to the element that
+ * had it before.
+ */
 export function Dialog({ title, onClose, children }: DialogProps) {
   const ref = useRef<HTMLDialogElement>(null)
   const id = useId()

@@ -61,7 +61,7 @@ export class Segment extends Component<SegmentProps, { readonly isDrawn: boolean
   }
 
   override render({ name, row, columns, newer, count, active, longestMs, zone }: SegmentProps) {
-    // Draws a segment that contains the focused cell at once, even if the frame has created enough elements.
+    // Draws the segment with the focused cell immediately, even if this frame has created enough elements.
     if (!this.state.isDrawn && active === -1) return null
     return columns.map((column, index) => {
       const place = newer + index

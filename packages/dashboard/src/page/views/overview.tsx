@@ -220,7 +220,7 @@ interface TileProps {
   /** `true` if the real count may be higher. */
   readonly isPart?: boolean
   readonly isBad?: boolean
-  /** The tile of a bad count is highlighted if the count is higher than this. Default: 0. */
+  /** With `isBad`, the tile is highlighted if `count` is higher than this number. Default: 0. */
   readonly badAt?: number
   readonly children?: ComponentChildren
 }

@@ -107,7 +107,7 @@ export class JobSteps extends Tables {
 
   /**
    * Returns whether a new occurrence may start at once: the start rate allows a start, and no other occurrence waits
-   * for one.
+   * for a start.
    */
   mayStart(jobId: JobId): boolean {
     if (!this.hasStartRate(jobId)) return true

@@ -114,7 +114,10 @@ export class OccurrenceSteps extends JobSteps {
     this.putHead({ ...head, watermark: Math.max(head.watermark, watermark), nextAt })
   }
 
-  /** Cancels some superseded occurrences before the overlap policy applies. Returns whether others are left. */
+  /**
+   * Cancels some superseded occurrences before the overlap policy applies. Returns whether further superseded
+   * occurrences are left.
+   */
   passSuperseded({ id, overlap, cancelsBelow }: JobRecord): boolean {
     if (cancelsBelow === null || overlap.policy === 'allow') return false
     this.cancelSuperseded(id, canceledInPassing)
@@ -272,10 +275,10 @@ export class OccurrenceSteps extends JobSteps {
   /** Sweeps a job: wakes its next occurrence, or cancels occurrences that a delete or a `replace` has left. */
   tend(jobId: JobId, now: number) {
     if (!this.isDeleted(jobId)) {
-      // Only for queued occurrences, because claims cancel superseded pending ones.
+      // Cancels superseded occurrences only if the job has queued occurrences. Claims cancel superseded pending occurrences.
       const hadSuperseded = (this.jobs.get(jobId) as JobRecord).cancelsBelow !== null
       if (this.nextQueued(jobId) !== undefined) this.cancelSuperseded(jobId)
-      // If an occurrence is active, its end wakes the next one.
+      // If an occurrence is active, its end wakes the next occurrence.
       if (hadSuperseded || this.activeCount(jobId) === 0) this.wakeFirst(jobId)
     } else if (this.activeCount(jobId) === 0) this.cancelLeft(jobId, now)
   }
@@ -291,8 +294,8 @@ export class OccurrenceSteps extends JobSteps {
   }
 
   /**
-   * Returns whether the occurrence must not start yet: all concurrency slots of its job are taken. Pending occurrences count
-   * only against a delayed one.
+   * Returns whether the occurrence must not start yet: all concurrency slots of its job are taken. Other pending
+   * occurrences take a concurrency slot only from a delayed occurrence.
    */
   isBlocked(record: OccurrenceRecord) {
     const { jobId } = record
