@@ -97,7 +97,7 @@ function attemptsOf(occurrence: Occurrence | undefined): readonly (readonly stri
 }
 
 it.each(kinds)(
-  'the demo kills a node in the middle of a task, and the other node continues the run: %s',
+  'the demo with the ledger on %s kills a node in the middle of a task, and the other node continues the run',
   async (kind) => {
     const { folder, database, demo } = demos.get(kind) as RunningDemo
     const exitCode = await demo.ended

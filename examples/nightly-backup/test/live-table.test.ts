@@ -92,7 +92,7 @@ it('the live table counts escape codes for colors as width 0, and cuts none in t
   expect(coloured.map(({ text }) => text.replaceAll(escapeCodes, ''))).toEqual(plain.map(({ text }) => text))
 })
 
-it('describeChanges prints the changes between two reads as text', async () => {
+it('describeChanges returns the changes between two reads of the ledger as lines of text', async () => {
   const occurrence = await realOccurrence()
   const before = { at: new Date('2026-01-01T02:00:03Z'), occurrences: [] }
   const now = { at: new Date('2026-01-01T02:00:04Z'), occurrences: [occurrence] }
@@ -106,7 +106,7 @@ it('describeChanges prints the changes between two reads as text', async () => {
   expect(describeChanges(now, now, anyNode)).toEqual([])
 })
 
-it('describeChanges reports a long attempt once while it runs', async () => {
+it('describeChanges reports an attempt that runs for several reads once, as running', async () => {
   const occurrence = await realOccurrence()
   const [copy] = occurrence.tasks
   const startedAt = new Date('2026-01-01T02:00:03Z')

@@ -77,7 +77,7 @@ const refused: readonly (readonly [string, string, string])[] = [
   ['--storage constructor', 'INVALID_ARGUMENT', '--storage'],
 ]
 
-it.each(refused)('the demo’s command line refuses %s', (line, code, field) => {
+it.each(refused)('the demo’s command line refuses the invalid options %s', (line, code, field) => {
   let refusal: unknown
   try {
     readCommandLine(line.split(' '), '/here')

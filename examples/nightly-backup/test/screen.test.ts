@@ -95,7 +95,7 @@ const others: readonly (readonly [string, object, NodeJS.ProcessEnv])[] = [
   ['a dumb terminal', { isTTY: true, columns: 40, rows: 10 }, { TERM: 'dumb' }],
 ]
 
-it.each(others)('the screen prints to %s lines without escape codes, and no pictures', (_, properties, environment) => {
+it.each(others)('the screen prints only lines without escape codes, and draws no picture, if its output is %s', (_, properties, environment) => {
   let printed = ''
   const write = (text: string) => {
     printed += text

@@ -35,7 +35,7 @@ const changes = [
   'ALTER TABLE notes RENAME COLUMN absent TO present',
 ]
 
-it.each(changes)('readContents returns another checksum after the change: %s', async (change) => {
+it.each(changes)('readContents returns another checksum after one SQL statement has changed the database: %s', async (change) => {
   const database = openDatabase()
   const before = await readContents(database)
   database.exec(change)

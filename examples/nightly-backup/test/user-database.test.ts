@@ -25,7 +25,7 @@ const bad: readonly (readonly [string, (file: string) => void, RegExp])[] = [
   ],
 ]
 
-it.each(bad)('checkUserDatabase refuses %s, and creates nothing', (_, make, problem) => {
+it.each(bad)('checkUserDatabase refuses a path that names no readable SQLite database, and creates no file: %s', (_, make, problem) => {
   const folder = temporaryFolder()
   const file = join(folder, 'bad.db')
   make(file)

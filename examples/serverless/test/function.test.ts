@@ -24,7 +24,7 @@ async function localTable(): Promise<DynamoDBClient> {
 /** The platform's context, with 60 s left. */
 const context = { getRemainingTimeInMillis: () => 60_000 }
 
-it('overlapping calls of runDue in separate processes run each slot once, and return what they ran', async () => {
+it('overlapping calls of runDue in separate processes run each slot once, and their reports count each run once', async () => {
   const client = await localTable()
   const clock = virtualClock('2026-01-01T04:27:30Z')
   const done: string[] = []

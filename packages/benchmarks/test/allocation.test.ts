@@ -14,7 +14,7 @@ const limits = [
 ] as const
 
 test.each(limits)(
-  'a benchmarked occurrence on %s allocates at most %i bytes',
+  'a benchmarked occurrence on the storage %s allocates at most %i bytes',
   { timeout: 300_000 },
   async (storage, limit) => {
     const folder = await mkdtemp(join(tmpdir(), 'jobistemer-allocation-'))

@@ -31,7 +31,7 @@ const file: string = new URL('jobs.db', import.meta.url).pathname
 export default { storage: async () => sqliteStorage({ file }) } satisfies object`,
     ],
     ['mts', 'const place: string = "sqlite:./jobs.db"\nexport default { storage: place, timezone: "Europe/Berlin" }'],
-  ])('may be jobistemer.config.%s, and names the storage', async (ending, content) => {
+  ])('may have the file name jobistemer.config.%s, and names the storage', async (ending, content) => {
     const { folder } = await scratch.ledger()
     writeFileSync(join(folder, 'package.json'), '{ "type": "module" }')
     writeFileSync(join(folder, `jobistemer.config.${ending}`), content)
@@ -87,7 +87,7 @@ export default { storage: async () => sqliteStorage({ file }) } satisfies object
     ['{ "prefix": 1 }', 'has a member prefix that is no text'],
     ['{ "storage": 1 }', 'has a member storage that is none'],
     ['{ "timezone": "Mars/Base" }', 'There is no time zone "Mars/Base"'],
-  ])('is refused if it contains %s', async (content, problem) => {
+  ])('is refused if it has an invalid content: %s', async (content, problem) => {
     const { folder, place } = scratch.empty()
     writeFileSync(join(folder, 'jobistemer.config.json'), content)
     const { code, err } = await runCli(['jobs', '-s', place, '-c', 'jobistemer.config.json'], {

@@ -201,7 +201,7 @@ it.each([
   ['export const open = () => {}\nexport const skip = 1', [], 'exports a skip that is no list'],
   ['export const open = () => {}\nexport const capabilities = 1', [], 'exports capabilities that are no object'],
   ['export const open = () => { throw new Error("no room") }', [], './adapter.mjs opens no storage: no room.'],
-])('conformance of a module %j with the options %j is refused', async (content, argv, problem) => {
+])('conformance refuses an adapter module with the source %j and the options %j', async (content, argv, problem) => {
   expect(await adapter(content).ask(argv)).toMatchObject({ code: 2, out: '', err: expect.stringContaining(problem) })
 })
 

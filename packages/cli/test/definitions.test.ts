@@ -86,7 +86,7 @@ it('plan prints the error and its line if the file of definitions throws or is i
   })
 })
 
-it('plan and apply describe each change of a definition like the command versions', async () => {
+it('plan and apply describe each change of a definition in the same words as the command `versions`', async () => {
   const { place, folder } = await scratch.ledger()
   const ask = (...argv: string[]) => runCli([...argv, '-s', place], { cwd: folder })
   const core = import.meta.resolve('@jobistemer/core')

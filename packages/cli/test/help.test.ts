@@ -89,7 +89,7 @@ ${complete('remove', '--', '--y')}`
 it.each([
   ['zsh', `compadd -Q -- "\${(@)\${(@q)dashed}/#/-- }"`],
   ['fish', `jobs --names --no-config --timeout 2s 2>/dev/null | string match -v -- '-*'`],
-])('%s completion offers no job name that looks like an option unless -- precedes the name', async (shell, line) => {
+])('the completion for the shell %s offers a job name that looks like an option only after --', async (shell, line) => {
   expect((await runCli(['completion', shell])).out).toContain(line)
 })
 
@@ -100,7 +100,7 @@ it('zsh completion works at its first use, which loads the completion function',
   )
 })
 
-it.each(['bash', 'zsh', 'fish'])('%s completion contains all commands', async (shell) => {
+it.each(['bash', 'zsh', 'fish'])('the completion for the shell %s contains all commands', async (shell) => {
   const { code, out } = await runCli(['completion', shell])
   expect(code).toBe(0)
   for (const { name } of commandList) expect(out).toContain(name)

@@ -14,7 +14,7 @@ describe('jobistemer trigger with --at or --delay', () => {
     [['--at', '2026-01-02T14:00:00Z'], '2026-01-02T14:00:00.000Z'],
     [['--at', '+2h'], '2026-01-02T14:30:00.000Z'],
     [['--delay', '90s'], '2026-01-02T12:31:30.000Z'],
-  ])('%j creates a run that waits until that instant, and the command run shows why', async (when, scheduledAt) => {
+  ])('with the option %j creates a run that waits until the given instant, and the command `run` shows why the run waits', async (when, scheduledAt) => {
     const { place } = await scratch.ledger()
     const ask = (...argv: string[]) => runCli([...argv, '-s', place])
     const asked = JSON.parse((await ask('trigger', 'nightly-report', ...when, '--json')).out)
@@ -43,7 +43,7 @@ describe('the option --priority', () => {
     [['trigger', 'nightly-report', '--priority', '-10'], -10],
     [['trigger', 'nightly-report', '--priority=0'], 0],
     [['trigger', 'nightly-report'], 0],
-  ])('%j sets the priority of the run', async (argv, priority) => {
+  ])('sets the priority of the run that the command line %j creates', async (argv, priority) => {
     const { place } = await scratch.ledger()
     const ask = (...words: readonly string[]) => runCli([...words, '-s', place])
     const { id } = JSON.parse((await ask(...argv, '--json')).out)
@@ -66,7 +66,7 @@ describe('the option --priority', () => {
     expect(new Set(runs.map(({ priority }) => priority))).toEqual(new Set([-3]))
   })
 
-  it.each(['11', '-11', '1.5', 'high', ''])('refuses %j', async (level) => {
+  it.each(['11', '-11', '1.5', 'high', ''])('refuses the invalid value %j', async (level) => {
     const { place } = await scratch.ledger()
     const { code, err } = await runCli(['trigger', 'nightly-report', '--priority', level, '-s', place])
     expect(code).toBe(2)

@@ -27,7 +27,7 @@ describe('an instant in the CLI', () => {
   })
 
   it.each(['', 'tomorrow', '2026-13-01T00:00Z', '2026-01-01', '1767225600000', '2027-02-30T02:00:00Z', '2026-04-31Z'])(
-    'is refused if it is %j',
+    'is refused if it is the invalid text %j',
     (given) => {
       expect(() => read(given)).toThrow(expect.objectContaining({ code: 'INVALID_INSTANT', field: 'AT' }))
     },

@@ -69,7 +69,7 @@ describe('the agenda of a node', () => {
     expect(log).toEqual([['slot of -5000', 0]])
   })
 
-  it('reports a slot at its latest instant if it is set twice, and never if it is set to null', async () => {
+  it('reports a slot whose instant was set twice only at the second instant, and no slot whose instant was set to null', async () => {
     const { clock, agenda, log, slot } = world()
     agenda.start()
     agenda.slotsLaunched()
@@ -86,7 +86,7 @@ describe('the agenda of a node', () => {
     ])
   })
 
-  it('orders due slots by their instant minus `forwardMs`', () => {
+  it('orders due slots by their instant minus `forwardMs`, the number of ms by which the priority moves a slot forward', () => {
     const { clock, agenda, slot } = world()
     const first = slot(1000, 1)
     const second = slot(2000, 1)
@@ -159,7 +159,7 @@ describe('the agenda of a node', () => {
     ])
   })
 
-  it('rings an alarm only at its latest time if it is set twice, and never if it is cancelled', async () => {
+  it('rings an alarm that was set twice only at the second time, and never a cancelled alarm', async () => {
     const { clock, agenda, log, alarm } = world()
     agenda.start()
     const moved = alarm('moved')

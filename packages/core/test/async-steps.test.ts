@@ -21,8 +21,8 @@ function sizesOf(steps: readonly LedgerStep[]): readonly number[] {
   return steps.map(({ occurrences }) => occurrences.length)
 }
 
-describe.each(['call', 'job'] as const)('a step of an asynchronous ledger with the unit %s', (unit) => {
-  it('answers and sends wake-ups by its last decision when it is repeated', async () => {
+describe.each(['call', 'job'] as const)('a step of an asynchronous ledger that makes one step for each %s', (unit) => {
+  it('answers and sends wake-ups by the decision of its last try, if the ledger has repeated the step', async () => {
     const data = new AsyncData()
     const { ledger, storage } = open({ unit, data })
     const { storage: rival } = open({ unit, data })
@@ -40,7 +40,7 @@ describe.each(['call', 'job'] as const)('a step of an asynchronous ledger with t
     expect(ledger.told).toEqual([])
   })
 
-  it('reads the records that it needs again when it is repeated', async () => {
+  it('reads its records again when the ledger repeats the step', async () => {
     const data = new AsyncData()
     const { ledger, storage } = open({ unit, data })
     const { storage: rival } = open({ unit, data })
@@ -97,7 +97,7 @@ describe.each(['call', 'job'] as const)('a step of an asynchronous ledger with t
     expect(statesOf(await storage.createOccurrences({ now: 200, owner, items }))).toEqual(['pending', 'pending'])
   })
 
-  it('does not report an occurrence as canceled if the ledger answers that the occurrence continues', async () => {
+  it('reports an occurrence as not canceled if the ledger answers that the occurrence has not ended', async () => {
     const { ledger, storage } = open({ unit })
     const [job] = await createJobs(storage, ['alpha'], 'allow')
     if (job === undefined) throw new TypeError('no job')
@@ -108,8 +108,8 @@ describe.each(['call', 'job'] as const)('a step of an asynchronous ledger with t
   })
 })
 
-describe('a storage call on a ledger with the unit call', () => {
-  it('is one step for all jobs, which reads each head once, in the order of the job ids', async () => {
+describe('a storage call on a ledger that makes one step for each call', () => {
+  it('makes one step for all jobs, and the step reads each head once, in the order of the job ids', async () => {
     const { ledger, storage } = open({ unit: 'call' })
     const names = ['alpha', 'beta', 'gamma', 'delta']
     const jobs = await createJobs(storage, names, 'allow')
@@ -124,7 +124,7 @@ describe('a storage call on a ledger with the unit call', () => {
   })
 })
 
-describe('a storage call on a ledger with the unit job', () => {
+describe('a storage call on a ledger that makes steps for each job', () => {
   it('is split into one or more steps for each job, none larger than the ledger’s `itemsPerStep`', async () => {
     const { ledger, storage } = open({ unit: 'job', itemsPerStep: 2 })
     const [alpha, beta] = await createJobs(storage, ['alpha', 'beta'], 'allow')
@@ -143,7 +143,7 @@ describe('a storage call on a ledger with the unit job', () => {
     [undefined, 1],
     [2, 2],
     [9, 4],
-  ])('runs its steps with the concurrency %s, and %s of them at once', async (concurrency, most) => {
+  ])('with the option concurrency %s runs at most %s of its steps at once', async (concurrency, most) => {
     const { ledger, storage } = open({ unit: 'job', ...(concurrency === undefined ? {} : { concurrency }) })
     await createJobs(storage, ['alpha', 'beta', 'gamma', 'delta'], 'allow')
     expect(ledger.mostAtOnce).toBe(most)
@@ -162,8 +162,8 @@ describe('a storage call on a ledger with the unit job', () => {
   })
 })
 
-describe('a quick settle of an adapter', () => {
-  it('runs before the step; the step processes the items that the quick settle rejects', async () => {
+describe('the method quickSettle of an adapter', () => {
+  it('is called for each item before the step, and the step settles only the items for which it returns null', async () => {
     const { ledger, storage } = open({ unit: 'job' })
     const [alpha, beta] = await createJobs(storage, ['alpha', 'beta'], 'allow')
     if (alpha === undefined || beta === undefined) throw new TypeError('no jobs')
@@ -187,8 +187,8 @@ describe('a quick settle of an adapter', () => {
   })
 })
 
-describe('an adapter’s quick paths for whole calls', () => {
-  it('run before the steps; jobs with several items, and items that a quick path rejects, go through the steps', async () => {
+describe('the methods of an adapter that handle whole calls without a step', () => {
+  it('are called first; then steps process the items that these methods reject, and all items of a job with several items', async () => {
     const { ledger, storage } = open({ unit: 'call' })
     const [alpha, beta, gamma] = await createJobs(storage, ['alpha', 'beta', 'gamma'], 'allow')
     if (alpha === undefined || beta === undefined || gamma === undefined) throw new TypeError('no jobs')
@@ -283,7 +283,7 @@ describe('a claim that reads several pages', () => {
     expect(occurrences[0]?.state).toBe('queued')
   })
 
-  it('wakes the first occurrence of each stranded queue in a sweep, and no other occurrence', async () => {
+  it('with the option `sweep` wakes the first queued occurrence of each job that has no active occurrence, and no other', async () => {
     const data = new AsyncData()
     const { storage } = open({ unit: 'job', data })
     const [stranded, busy] = await createJobs(storage, ['stranded', 'busy'], 'queue')

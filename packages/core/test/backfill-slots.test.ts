@@ -22,13 +22,13 @@ describe('the present schedule of a timeline', () => {
     ['the first to come, where the timeline begins later', windowed.slice(1), 50, newer],
     ['the last, where the timeline is over', windowed.slice(0, 2), 200, newer],
     ['none of an empty timeline', [], 50, undefined],
-  ])('is %s', (_, timeline, now, schedule) => {
+  ])('is chosen among the schedules of its segments by the present instant: it is %s', (_, timeline, now, schedule) => {
     expect(presentSchedule(timeline, now)).toEqual(schedule)
   })
 })
 
 it.each(['oldest_first', 'newest_first'] as const)(
-  'a backfill yields to the event loop while it searches slots that are slow to compute, %s',
+  'a backfill in the order %s yields to the event loop while it searches slots that are slow to compute',
   async (order) => {
     let now = 0
     const took = (slot: number): number => {

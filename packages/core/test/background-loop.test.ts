@@ -38,7 +38,7 @@ it('a background loop runs one round at a time, and one more after any number of
   expect([rounds.length, work.underWay]).toEqual([2, null])
 })
 
-it('a background loop with the option `again` calls it instead of starting the next round itself', async () => {
+it('a background loop with the option `again` calls this function after a round, and starts no next round itself', async () => {
   let asked = 0
   const work = loop({ again: () => asked++ })
   work.run()
@@ -48,7 +48,7 @@ it('a background loop with the option `again` calls it instead of starting the n
   expect([asked, rounds.length]).toEqual([1, 1])
 })
 
-it('a background loop whose alarm is set again starts a round at the new time, and marks it as started by alarm', async () => {
+it('a background loop whose alarm is set again starts a round at the new time, and marks the round as started by alarm', async () => {
   const work = loop()
   work.runIn(100)
   work.runIn(50)

@@ -37,7 +37,7 @@ it.each<[title: string, code: string, field: string, () => unknown]>([
   ['diffSchedules with one schedule', 'INVALID_ARGUMENT', 'after', () => call(diffSchedules, plain, {}, 0, 1)],
   ['a schedule without toJSON', 'INVALID_SCHEDULE', 'schedule', () => job({ nextMs: () => 0 })],
   ['a schedule whose toJSON returns a text', 'INVALID_SCHEDULE', 'schedule', () => job(schedule(() => 'daily'))],
-])('%s is refused with %s, which names the field %s', (_, code, field, misuse) => {
+])('the invalid call or value %s is refused with the error %s, which names the field %s', (_, code, field, misuse) => {
   expect(misuse).toThrow(expect.objectContaining({ code, field, remedy: expect.stringMatching(/\.$/) }))
 })
 

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest'
 import { LastLines } from '../src/engine/execution/isolation/child.ts'
 import { ownOptions } from '../src/engine/execution/isolation/starter-process.ts'
 
-describe('the Node.js options that a child process inherits', () => {
+describe('the Node.js options that a child process inherits from its node', () => {
   it.each([
     [
       'include the options for running modules',
@@ -20,7 +20,7 @@ describe('the Node.js options that a child process inherits', () => {
       ['--no-warnings'],
     ],
     ['exclude test runs, profiles and watch mode', ['--test', '--watch', '--cpu-prof', '--prof'], []],
-  ])('%s', (_, given, kept) => {
+  ])('are only options that a child needs too: they %s', (_, given, kept) => {
     expect(ownOptions(given)).toEqual(kept)
   })
 })

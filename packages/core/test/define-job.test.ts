@@ -79,7 +79,7 @@ type BadInput = [what: string, change: Record<string, unknown>, code: ErrorCode,
 
 const long = 'x'.repeat(256)
 
-describe('defineJob rejects a definition, and the error has the field and its value, if', () => {
+describe('defineJob rejects an invalid definition, and the error has the invalid field and its value', () => {
   it.each<BadInput>([
     ['its name is empty', { name: '' }, 'INVALID_NAME', 'name', ''],
     ['its name has 256 characters', { name: long }, 'INVALID_NAME', 'name', long],
@@ -127,7 +127,7 @@ describe('defineJob rejects a definition, and the error has the field and its va
     ['it has an unknown option', { retries: 3 }, 'UNKNOWN_OPTION', 'retries', 3],
     ['a setting is bad', { overlapPolicy: 'no' }, 'INVALID_ARGUMENT', 'overlapPolicy', 'no'],
     ['its zone is unknown', { timezone: 'Mars' }, 'INVALID_TIMEZONE', 'timezone', 'Mars'],
-  ])('%s', (_, change, code, field, value) => {
+  ])('if the definition has this fault: %s', (_, change, code, field, value) => {
     expect(refusalOf(() => define(change))).toEqual({ code, field, value })
   })
 
@@ -162,7 +162,7 @@ describe('defineJob rejects a definition, and the error has the field and its va
     ],
     ['has data with a bigint', { name: 'work', run, data: 5n }, 'INVALID_ARGUMENT', 'tasks[1].data', 5n],
     ['has a function as data', { name: 'work', run, data: run }, 'INVALID_ARGUMENT', 'tasks[1].data', run],
-  ])('a task %s', (_, task, code, field, value) => {
+  ])('if the definition has a task with this fault: the task %s', (_, task, code, field, value) => {
     expect(refusalOf(() => defineTasks({ name: 'first', run }, task))).toEqual({ code, field, value })
   })
 
@@ -176,7 +176,7 @@ describe('defineJob rejects a definition, and the error has the field and its va
     })
   })
 
-  it.each([undefined, null, 'nightly', []])('it is %j', (options) => {
+  it.each([undefined, null, 'nightly', []])('if the value %j is passed in place of the definition', (options) => {
     expect(refusalOf(() => defineJob(options as never))).toEqual({
       code: 'INVALID_ARGUMENT',
       field: 'options',

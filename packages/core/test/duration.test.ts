@@ -14,7 +14,7 @@ describe('a duration option', () => {
     ['P1DT12H', 129_600_000],
     ['P2W', 1_209_600_000],
     ['PT0.25S', 250],
-  ])('%j is %i ms', (input, milliseconds) => {
+  ])('with the value %j means %i ms', (input, milliseconds) => {
     expect(toDurationMs(input, 'timeout')).toBe(milliseconds)
   })
 
@@ -51,7 +51,7 @@ describe('a duration option', () => {
     ['an array', [5]],
     ['a boolean', true],
     ['a bigint', 5n],
-  ])('is refused when it is %s', (_, input) => {
+  ])('is refused if it is no valid duration, for example if it is %s', (_, input) => {
     expect(refusalOf(() => toDurationMs(input as DurationInput, 'tasks[1].taskTimeout'))).toEqual({
       code: 'INVALID_DURATION',
       field: 'tasks[1].taskTimeout',

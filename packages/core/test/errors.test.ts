@@ -46,7 +46,7 @@ describe('JobistemerError.isInstance', () => {
     expect(JobistemerError.isInstance(error, 'ABORTED')).toBe(false)
   })
 
-  it.each([null, undefined, 'INVALID_NAME', new Error('no'), { code: 'INVALID_NAME' }])('is false for %s', (value) => {
+  it.each([null, undefined, 'INVALID_NAME', new Error('no'), { code: 'INVALID_NAME' }])('is false for a value that is no JobistemerError: %s', (value) => {
     expect(JobistemerError.isInstance(value)).toBe(false)
   })
 

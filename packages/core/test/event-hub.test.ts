@@ -29,7 +29,7 @@ describe('an event of a scheduler', () => {
     expect(heard).toEqual(['there'])
   })
 
-  it('has listeners, as `hears` answers, only while a listener of its name exists', () => {
+  it('has the answer true from `hears` only while a listener of its name exists', () => {
     const hub = new EventHub(silentLogger)
     expect(hub.hears('scheduler.started')).toBe(false)
     const off = hub.on('scheduler.started', () => undefined)

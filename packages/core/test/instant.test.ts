@@ -26,7 +26,7 @@ describe('an instant option', () => {
     ['UTC and another zone, whose offset it leaves open', '2026-01-31T02:00:00Z[Asia/Tokyo]'],
     ['a luxon DateTime of any zone', DateTime.fromMillis(at, { zone: 'America/Vancouver' })],
     ['whatever has toMillis', { toMillis: () => at }],
-  ])('accepts %s', (_, input) => {
+  ])('accepts an instant in the form of %s', (_, input) => {
     expect(toInstantMs(input)).toBe(at)
   })
 
@@ -96,7 +96,7 @@ describe('an instant option', () => {
     ['a boolean', true],
     ['an object without toMillis', {}],
     ['a bigint', 5n],
-  ])('refuses %s with INVALID_INSTANT', (_, input) => {
+  ])('refuses a value that is no instant with INVALID_INSTANT: %s', (_, input) => {
     expect(refusalOf(() => toInstantMs(input as InstantInput, 'after'))).toEqual({
       code: 'INVALID_INSTANT',
       field: 'after',
@@ -116,7 +116,7 @@ describe('the stored text of an instant', () => {
     [-1, '1969-12-31T23:59:59.999Z'],
     [-1000, '1969-12-31T23:59:59Z'],
     [-500, '1969-12-31T23:59:59.5Z'],
-  ])('is, for %i ms, %s', (milliseconds, text) => {
+  ])('of %i ms after 1970-01-01T00:00:00Z is %s', (milliseconds, text) => {
     expect(toInstantText(milliseconds)).toBe(text)
   })
 

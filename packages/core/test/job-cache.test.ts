@@ -43,7 +43,7 @@ describe('loose jobs in the JobCache', () => {
     expect(dropped(cache, 0)).toEqual(['b', 'c', 'd'])
   })
 
-  it('stay while their slot is near or in flight, unless they have no slot or other nodes launch their slots', () => {
+  it('stay while this node is to launch their slot and the slot is near, or while the node creates the slot', () => {
     const over = Number.POSITIVE_INFINITY
     const { cache } = looseOf(0, [
       dataJob('near', { at: 10 }),

@@ -63,7 +63,7 @@ describe('a value that toJsonValue accepts', () => {
     expect(tooLarge('€'.repeat(43_691))).toMatchObject({ code: 'DATA_TOO_LARGE', value: 131_075 })
   })
 
-  it('has at most that size: a larger result is rejected with RESULT_TOO_LARGE before it is copied', () => {
+  it('may be a result of at most 131,072 bytes: a larger result is rejected with RESULT_TOO_LARGE before it is copied', () => {
     let shared: unknown = ['x']
     for (let level = 0; level < 60; level++) shared = [shared, shared]
     for (const value of ['x'.repeat(131_073), shared, new Array(1_000_000)]) {
@@ -107,7 +107,7 @@ describe('toJsonValue rejects, with the path, a value that JSON would drop or ch
     ['a sparse list', sparse],
     ['a list with a member of its own', Object.assign([1], { total: 1 })],
     ['an object with a symbol', { [Symbol('s')]: 1 }],
-  ])('%s', (_, part) => {
+  ])('if the value contains %s', (_, part) => {
     for (const [value, path] of [
       [part, 'data'],
       [{ rows: [0, { at: part }] }, 'data.rows[1].at'],
@@ -123,11 +123,11 @@ describe('toJsonValue rejects, with the path, a value that JSON would drop or ch
     }
   })
 
-  it('undefined in a list', () => {
+  it('if the value contains undefined in a list', () => {
     expect(refusalOf(() => toJsonValue([1, undefined], 'data'))).toMatchObject({ field: 'data[1]', value: undefined })
   })
 
-  it('a getter that throws, whose error is the cause of the rejection', () => {
+  it('if the value has a getter that throws, and the cause of the rejection is the thrown error', () => {
     const reason = new Error('no')
     const value = {
       get rows(): number {

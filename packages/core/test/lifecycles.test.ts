@@ -21,7 +21,7 @@ describe('the transition table of an attempt', () => {
   const edges = edgesOf(attemptTransitions)
   const states = Object.keys(attemptTransitions)
 
-  it('reaches every state from none, and none from every state', () => {
+  it('reaches every state from the first state `none`, and the state `none` from every state', () => {
     expect([...reachable(edges, 'none')].sort()).toEqual([...states].sort())
     for (const state of states) expect(reachable(edges, state), state).toContain('none')
   })
@@ -57,19 +57,19 @@ describe('the transition table of an attempt', () => {
 describe('the transition table of an execution', () => {
   const edges = edgesOf(executionTransitions)
 
-  it('reaches closed from every phase, and has no transition out of closed', () => {
+  it('reaches the phase `closed` from every phase, and has no transition that leaves the phase `closed`', () => {
     for (const phase of Object.keys(executionTransitions)) expect(reachable(edges, phase)).toContain('closed')
     expect([...reachable(edges, 'closed')]).toEqual(['closed'])
     expect([...reachable(edges, 'closing')].sort()).toEqual(['closed', 'closing'])
   })
 
-  it('has a transition by an acknowledged end only from closing to closed', () => {
+  it('changes the phase at the acknowledgement of an end only from `closing` to `closed`', () => {
     expect(edges.filter(({ event }) => event === 'acknowledge')).toEqual([
       { from: 'closing', event: 'acknowledge', to: 'closed' },
     ])
   })
 
-  it('never replaces a requested finish by a release or another halt', () => {
+  it('keeps a requested finish: no later release and no later halt replaces the finish', () => {
     expect([...reachable(edgesOf(haltTransitions), 'finish')]).toEqual(['finish'])
     expect([...reachable(edgesOf(haltTransitions), 'release')].sort()).toEqual(['finish', 'release'])
   })

@@ -98,14 +98,14 @@ describe('a loaded job', () => {
     expect(head.watermark).toBe(0)
   })
 
-  it('moves a partially read head forward, and throws if the whole head is requested', () => {
+  it('moves the watermark of a partially read head forward, and throws if a caller requests the whole head', () => {
     const job = load([], undefined, null)
     job.advance(100, 200)
     expect(job.write?.after).toMatchObject({ head: { watermark: 100, nextAt: 200 }, job: null })
     expect(() => job.job).toThrow(`the step has read only a part of the head of job ${id}`)
   })
 
-  it('replaces the whole head, and writes the version that is to be kept', () => {
+  it('replaces the whole head, and writes each new version record that `save` receives', () => {
     const job = load([])
     job.save({ ...head, version: 2 }, { ...version, version: 2 })
     job.save({ ...head, version: 2, changedAt: 9 }, null)
@@ -114,7 +114,7 @@ describe('a loaded job', () => {
     expect(job.write?.versions.map((one) => one.version)).toEqual([2])
   })
 
-  it('has no earlier head to write if the job is new', () => {
+  it('states no previous head to the ledger if the job is new', () => {
     const write = LoadedJob.created(head, version).write
     expect(write).toEqual({
       jobId: id,

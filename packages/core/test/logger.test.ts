@@ -80,7 +80,7 @@ describe('the default logger of a scheduler', () => {
     expect(lines.join('')).not.toMatch(/[\p{Cc}\u2028\u2029]/u)
   })
 
-  it('the default logger prints the code of an error after its class, unless the message has the code', () => {
+  it('prints the code of an error after the class of the error, unless the message contains the code', () => {
     const full = Object.assign(new Error('no space'), { code: 'STORAGE_FULL' })
     const known = Object.assign(new Error('ENOSPC: no space'), { code: 'ENOSPC' })
     const text = printError(new Error('failed', { cause: full }))
@@ -89,7 +89,7 @@ describe('the default logger of a scheduler', () => {
     expect(printError(Object.assign(new Error('x'), { stack: 'at 1', code: 'E1' }))).toBe('at 1 [E1]')
   })
 
-  it('writes the message and stack of an error that is given in place of the fields, even from another realm', () => {
+  it('writes the message and stack of an error that a caller passes in place of the fields, even from another realm', () => {
     const declined = new Error('card was declined', { cause: new Error('no money') })
     const text = written(({ error }) => error(declined, 'not paid'))
     expect(text).toMatch(/^error jobistemer: not paid job=report\n {2}Error: card was declined\n {6}at .*logger\.test/)
@@ -107,7 +107,7 @@ describe('the default logger of a scheduler', () => {
 })
 
 describe('a line that a handler logs', () => {
-  it('has an error that is given in place of the fields as the field `err`, as in pino', () => {
+  it('has the field `err`, as in pino, if the handler passes an error in place of the fields', () => {
     const err = new Error('card was declined')
     expect(given(err, 'not paid')).toEqual([{ job: 'report', trace_id: 't', err }, 'not paid'])
     expect(given(err)).toEqual([{ job: 'report', trace_id: 't', err }, undefined])

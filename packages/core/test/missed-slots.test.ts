@@ -83,7 +83,7 @@ describe('after five missed slots, the recovery strategy', () => {
     expect(decision).toEqual({ entries: [missed(1, 3), run(4), run(5)], lastSlot: 5 * minute, count: 5, toRun: 2 })
   })
 
-  it('bounded_window with a maxAge of 2.5 minutes runs the slots that are not older', async () => {
+  it('bounded_window with a maxAge of 2.5 minutes runs the slots that are at most 2.5 minutes old', async () => {
     const { entries } = await decide(window({ maxAgeMs: 2.5 * minute }), 5)
     expect(entries).toEqual([missed(1, 2), run(3), run(4), run(5)])
   })
@@ -447,7 +447,7 @@ describe('the decisions about missed slots', () => {
     )
   })
 
-  it('contain at most the limit of entries, and count their slots', async () => {
+  it('contain at most `limit` runs each, and state the number of slots that each decision covers', async () => {
     await fc.assert(
       fc.asyncProperty(cases, async (one) => {
         const { decisions } = await decideAll(one)

@@ -21,7 +21,7 @@ it.each<[title: string, frames: readonly string[], kept: number]>([
   ],
   ['without the engine stays whole', ['/app/jobs.js', 'node:internal/timers'], 2],
   ['of the engine alone stays whole', [`${own}engine/a.js`, `${own}engine/b.js`], 2],
-])('the stored stack of an error %s', (_, frames, kept) => {
+])('the stored stack of an error ends at the handler that the engine called: the stack %s', (_, frames, kept) => {
   const line = (frame: string) => `    at work (${frame}:1:2)`
   const stack = ['Error: late', ...frames.map(line)].join('\n')
   expect(withoutOwnFrames(stack)).toBe(['Error: late', ...frames.slice(0, kept).map(line)].join('\n'))

@@ -36,7 +36,7 @@ const pairs = states.flatMap((state) => events.map((event) => ({ state, event, t
 const after = (event: PeerEvent) => pairs.filter((pair) => pair.event === event && pair.state !== 'unknown')
 
 describe('the transition table of a peer', () => {
-  it('reaches each state from unknown, and unknown from each state', () => {
+  it('reaches each state from the state `unknown`, and the state `unknown` from each state', () => {
     const reachedFrom = (start: PeerState): ReadonlySet<PeerState> => {
       const reached = new Set([start])
       for (const state of reached) for (const event of events) reached.add(nextState(state, event))
@@ -46,7 +46,7 @@ describe('the transition table of a peer', () => {
     for (const state of states) expect(reachedFrom(state)).toContain('unknown')
   })
 
-  it('declares a peer dead only by silence, and only if the peer has not ended and its runs are not settled', () => {
+  it('declares only a silent peer dead, and only if the peer has not ended and has runs that are not settled', () => {
     const deaths = pairs.filter(({ state, to }) => isDead(to) && !isDead(state))
     expect(deaths.map(({ state, event, to }) => [state, event, to])).toEqual([
       ['unrecorded', 'silent', 'dead_absent'],
@@ -65,13 +65,13 @@ describe('the transition table of a peer', () => {
     for (const { to } of after('missed')) expect(hasRecord(to)).toBe(false)
   })
 
-  it('removes a peer once another node has stated its death', () => {
+  it('removes a peer once another node has stated the death of that peer', () => {
     const forgetting = after('stated').filter(({ to }) => to === 'unknown')
     // For a peer without a node record, the event is `silent` instead.
     expect(forgetting.map(({ state }) => state)).toEqual(states.slice(2))
   })
 
-  it('removes a dead peer without a record only once its runs are settled or its death is stated', () => {
+  it('removes a dead peer without a node record only once the runs of the peer are settled or its death is stated', () => {
     const forgetting = events.filter((event) => nextState('dead_absent', event) === 'unknown')
     expect(forgetting).toEqual(['stated', 'settled'])
   })

@@ -94,7 +94,7 @@ describe('a peer, observed by its node records,', () => {
     expect(namesOf(peers.dead())).toEqual(['a'])
   })
 
-  it('is not dead before 7 s have passed, even if its dead time is 1 s', async () => {
+  it('is not dead before 7 s of silence have passed, even if its dead time is 1 s', async () => {
     const brief = record('a', 5, { about: { deadAfterMs: 1000 } })
     await look(0, brief)
     await look(6.999, brief)
@@ -108,7 +108,7 @@ describe('a peer, observed by its node records,', () => {
     expect(told).toEqual(['node.joined a'])
   })
 
-  it('is silent until the read was sent, not until the answer arrived', async () => {
+  it('has a silence that ends at the instant at which the read was sent, not when the answer arrived', async () => {
     await look(0, record('a', 5))
     for (let count = 0; count < 5; count++) await look(5, record('a', 5))
     const askedAt = clock.monotonic()
@@ -276,7 +276,7 @@ describe('the measurement of a peer’s silence', () => {
     expect(namesOf(peers.dead())).toEqual(['a'])
   })
 
-  it('restarts repeatedly, but the peer is dead after 1.5 times its dead time of connected silence', async () => {
+  it('may restart repeatedly, but silence of 1.5 times the dead time, counted while reads succeed, makes the peer dead', async () => {
     await look(0, record('a', 5))
     // An outage of 8 s follows each 10 s of silence. The gap between two answered reads counts for at most one heartbeat
     // interval.
@@ -320,7 +320,7 @@ describe('the measurement of a peer’s silence', () => {
   })
 })
 
-it('Peers reports that records may be missing once after the start, a failed read and a disappearance', async () => {
+it('`takeGap` of Peers returns true once after the start, after a failed read and after a record has disappeared', async () => {
   await look(0, record('a', 5))
   expect([peers.takeGap(), peers.takeGap()]).toEqual([true, false])
   peers.beginAnew()

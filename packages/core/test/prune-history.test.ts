@@ -78,7 +78,7 @@ function instantsOf(records: Records): readonly number[] {
 }
 
 describe('pruneHistory', () => {
-  it('removes history and raises the prune floor to its last slot; a missed span counts to its end', async () => {
+  it('removes history, and raises the prune floor to the last removed slot, or to the end of a removed missed span', async () => {
     const { records, removals, prune } = world()
     const id = addJob(records, 'alpha', [100, 300])
     const span = { from: 200, to: 900, count: 8 }

@@ -145,7 +145,7 @@ describe('a record ledger', () => {
 describe('the class Records', () => {
   const job = jobId('alpha')
 
-  it('returns the inverse of each change: of an addition, a replacement and a removal', () => {
+  it('returns, for each addition, replacement and removal, the change that undoes it', () => {
     const records = new Records()
     const first = record(job, 100)
     const changes: readonly RecordChange[] = [

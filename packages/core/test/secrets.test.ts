@@ -190,7 +190,7 @@ describe('a value without a secret', () => {
     expect(maskSecrets(text)).toBe(text)
   })
 
-  it('is printed in an address: scheme, host, port and database', () => {
+  it('is kept if it is the scheme, host, port or database of an address', () => {
     expect(maskAddress('postgres://joe:pw@db.example.com:5432/jobs?password=x')).toBe(
       'postgres://***@db.example.com:5432/jobs?***',
     )

@@ -143,12 +143,12 @@ const badJobSettings: BadSetting[] = [
   ['timezone', 2, 'INVALID_TIMEZONE'],
 ]
 
-describe('an invalid setting is rejected with its field, its value and a remedy:', () => {
-  it.each(badJobSettings)('%s %j of a job', (name, value, code) => {
+describe('an invalid setting is rejected with its field, its value and a remedy', () => {
+  it.each(badJobSettings)('if the setting %s of a job is %j', (name, value, code) => {
     expect(refusalOf(() => readJob({ [name]: value }))).toEqual({ code, field: `defaults.${name}`, value })
   })
 
-  it.each(badTaskSettings)('%s %j of a task', (name, value, code) => {
+  it.each(badTaskSettings)('if the setting %s of a task is %j', (name, value, code) => {
     expect(refusalOf(() => readTask({ [name]: value }))).toEqual({ code, field: `tasks[2].${name}`, value })
   })
 
@@ -166,7 +166,7 @@ describe('an invalid setting is rejected with its field, its value and a remedy:
     ['jitter', -0.1, 'INVALID_ARGUMENT'],
     ['jitter', true, 'INVALID_ARGUMENT'],
     ['retries', 3, 'UNKNOWN_OPTION'],
-  ])('%s %j of a retry policy', (name, value, code) => {
+  ])('if the member %s of a retry policy is %j', (name, value, code) => {
     const retryPolicy = { maxRetries: 1, [name]: value }
     expect(refusalOf(() => readTask({ retryPolicy }))).toEqual({ code, field: `tasks[2].retryPolicy.${name}`, value })
   })
@@ -178,7 +178,7 @@ describe('an invalid setting is rejected with its field, its value and a remedy:
     ['maxAge', 0, 'INVALID_DURATION'],
     ['maxAge', 'P1Y', 'INVALID_DURATION'],
     ['maxCount', 3, 'UNKNOWN_OPTION'],
-  ])('%s %j of a recovery window', (name, value, code) => {
+  ])('if the member %s of a recovery window is %j', (name, value, code) => {
     const recoveryStrategy = { type: 'bounded_window', maxOccurrences: 1, [name]: value }
     expect(refusalOf(() => readJob({ recoveryStrategy }))).toEqual({
       code,
@@ -187,7 +187,7 @@ describe('an invalid setting is rejected with its field, its value and a remedy:
     })
   })
 
-  it('with a remedy that lists the allowed values if the setting is a choice', () => {
+  it('and the remedy lists the allowed values if the setting has a fixed set of values', () => {
     const { message } = thrownBy(() => readJob({ overlapPolicy: 'replace' }))
     for (const allowed of ['skip', 'queue', 'queue_one', 'allow', 'cancel_running']) {
       expect(message).toContain(`"${allowed}"`)

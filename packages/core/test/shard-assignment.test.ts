@@ -106,7 +106,7 @@ describe('the shard assignment', () => {
     expect(Math.max(...ranks(mixed))).toBe(3)
   })
 
-  it('has a common rank that counts the nodes of all code groups', () => {
+  it('gives each node also a common rank among the nodes of all code groups', () => {
     const all = [
       ...members(3),
       ...members(6)

@@ -74,7 +74,7 @@ function situation(policy: OverlapPolicy, change: Partial<OverlapSituation> = {}
 describe('the overlap rule of the storage', () => {
   const policies: readonly OverlapPolicy[] = ['skip', 'queue', 'queue_one', 'allow', 'cancel_running']
 
-  it('starts an occurrence of an inactive job if the node has a permit, and else leaves it pending, under every policy', () => {
+  it('starts an occurrence of a job without active occurrences if the node has a permit, and otherwise leaves it pending', () => {
     for (const policy of policies) {
       expect(decideOverlap(situation(policy)).state).toBe('running')
       expect(decideOverlap(situation(policy, { startable: false })).state).toBe('pending')
@@ -92,7 +92,7 @@ describe('the overlap rule of the storage', () => {
     for (const policy of policies) expect(decideOverlap(situation(policy, { running: 1 }))).toEqual(table[policy])
   })
 
-  it('treats a pending occurrence as active, and under queue_one and cancel_running lets the newest replace it', () => {
+  it('treats a pending occurrence as active; under queue_one and cancel_running a new occurrence replaces the pending one', () => {
     expect(decideOverlap(situation('skip', { pending: 1 })).state).toBe('skipped')
     expect(decideOverlap(situation('queue', { pending: 1 })).state).toBe('queued')
     for (const policy of ['queue_one', 'cancel_running'] as const) {
@@ -190,7 +190,7 @@ describe('judgeCreate', () => {
     expect(judgeCreate(recovery(90), head, false)).toMatchObject({ outcome: 'off_schedule', watermark: 100 })
   })
 
-  it('passes a slot that already exists, unless the version is older or the next instant differs', () => {
+  it('lets a job move past a slot that has a record, unless the version of the item is older or its next instant differs', () => {
     expect(passesSlot(slot, head)).toBe(true)
     expect(passesSlot({ ...slot, jobVersion: 1 }, head)).toBe(false)
     expect(passesSlot(slot, { ...head, nextAt: 300 })).toBe(false)
@@ -217,7 +217,7 @@ describe('the head of a job', () => {
     })
   })
 
-  it('gets a new version by a replace, and keeps its watermark', () => {
+  it('gets a new version by an update, and keeps its watermark', () => {
     const paused = { at: 1, reason: null, actor: null }
     const running = { ...head, watermark: 200, nextAt: 300, paused, pruneFloor: 50 }
     const next = { content: { ...content, fingerprint: 'print-2', nextAt: 250 }, waiting: 'keep' } as const
@@ -229,7 +229,7 @@ describe('the head of a job', () => {
     expect(isRepeatedReplace(replaced, { content: { fingerprint: 'print-3' }, expectedVersion: 1 })).toBe(false)
   })
 
-  it('is set back by a replace whose setBackTo is before the watermark and whose next slot is after the prune floor', () => {
+  it('is set back by an update whose setBackTo is before the watermark and whose next slot is after the prune floor', () => {
     const ahead = { ...head, watermark: 500, nextAt: 600, pruneFloor: 200 }
     const back = (setBackTo: number, nextAt: number | null) => mayReplace(ahead, { content: { nextAt }, setBackTo })
     expect([back(499, 500), back(100, 201), back(300, null)]).toEqual([true, true, true])
@@ -240,14 +240,14 @@ describe('the head of a job', () => {
     expect(replacedJob(ahead, next, 250).watermark).toBe(500)
   })
 
-  it('is not replaced by content whose next slot is at or before the prune floor', () => {
+  it('is not changed by an update whose next slot is at or before the prune floor', () => {
     const pruned = { watermark: 100, pruneFloor: 200 }
     const verdicts = [199, 200, 201, null].map((nextAt) => mayReplace(pruned, { content: { nextAt } }))
     expect(verdicts).toEqual([false, false, true, true])
     expect(mayReplace({ ...pruned, pruneFloor: null }, { content: { nextAt: 50 } })).toBe(true)
   })
 
-  it('keeps cancelsBelow until another replace cancels waiting runs, or the job is deleted', () => {
+  it('keeps its cancelsBelow until another update cancels waiting runs, or until the job is deleted', () => {
     const change = (fingerprint: string, waiting: 'keep' | 'cancel', expectedVersion: number) => {
       return { content: { ...content, fingerprint }, waiting, expectedVersion }
     }

@@ -450,14 +450,14 @@ describe('ticks of a live ticker', () => {
   })
 })
 
-describe('an invalid argument of `ticker`:', () => {
+describe('an invalid argument of `ticker`', () => {
   it.each<[unknown, unknown, ErrorCode, string]>([
     ['* * * * *', {}, 'INVALID_SCHEDULE', 'schedule'],
     [undefined, {}, 'INVALID_SCHEDULE', 'schedule'],
     [new Every(1), { buffer: 5 }, 'UNKNOWN_OPTION', 'buffer'],
     [new Every(1), { maxUnread: 0 }, 'INVALID_ARGUMENT', 'maxUnread'],
     [new Every(1), { lateAfter: 'soon' }, 'INVALID_DURATION', 'lateAfter'],
-  ])('%s with %o is refused with %s naming %s', (schedule, options, code, field) => {
+  ])('the schedule %s with the options %o is refused with the error %s, which names the field %s', (schedule, options, code, field) => {
     try {
       ticker(schedule as Schedule, options as TickerOptions)
     } catch (error) {
@@ -487,7 +487,7 @@ describe('the timers of a live ticker', () => {
     [undefined, false],
     [true, false],
     [false, true],
-  ])('for keepAlive %s are unreferenced: %s', (keepAlive, unref) => {
+  ])('with the option keepAlive %s let the process end by itself: %s', (keepAlive, unref) => {
     const clock = virtualClock(noon)
     const asked: unknown[] = []
     const watched: Clock = {

@@ -43,7 +43,7 @@ describe('a virtual clock', () => {
     expect(log.at(-1)).toEqual(['late', 300])
   })
 
-  it('calls timers of one instant in the order in which they were set, without a pause between them', async () => {
+  it('calls timers of one instant in the order in which they were set, all in one turn of the event loop', async () => {
     const { clock, log, note } = world()
     let turns = 0
     const delays = [100, 50, 100, 100, 50, 100]

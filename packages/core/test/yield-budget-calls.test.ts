@@ -38,7 +38,7 @@ describe('storage calls that follow one another', () => {
     { isAsked: true, workMs: 4, most: 3 },
     { isAsked: false, workMs: 60, most: 1 },
   ])(
-    'yield after turns of about 10 ms if each works $workMs ms (asked: $isAsked)',
+    'of $workMs ms each yield after turns of about 10 ms (requested by a user: $isAsked)',
     async ({ isAsked, workMs, most }) => {
       const clock = workClock()
       const called = await callsOf(new YieldBudget(clock), clock, { isAsked, workMs })
@@ -46,7 +46,7 @@ describe('storage calls that follow one another', () => {
     },
   )
 
-  it('do not wait while a turn of the event loop is short', () => {
+  it('continue in the present turn of the event loop while that turn is short', () => {
     const turns = new YieldBudget(workClock())
     for (let call = 0; call < 100; call++) expect(turns.pass(call % 2 === 0)).toBeNull()
   })

@@ -109,7 +109,7 @@ describe('several concurrent long computations', () => {
   })
 })
 
-it('`lastStepMs` is the duration of the steps before a wait, without earlier work', async () => {
+it('`lastStepMs` is the duration of the last step only, without the steps before `begin`', async () => {
   const clock = workClock()
   const turns = new YieldBudget(clock)
   turns.begin()

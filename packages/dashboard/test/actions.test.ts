@@ -167,7 +167,7 @@ describe.each(Object.entries(storages))('the dashboard on %s, used by keyboard a
     await page.locator('.callout').getByText(/\w/).first().waitFor()
   })
 
-  it('backfills a past day: it shows the plan, starts the backfill, and shows the progress', async () => {
+  it('backfills a past day: the dashboard shows the plan, starts the backfill, and shows the progress', async () => {
     await open(page, origin, '/job?job=hourly')
     await opens(page, 'Backfill')
     await tabTo(page, 'Which slots')
@@ -184,7 +184,7 @@ describe.each(Object.entries(storages))('the dashboard on %s, used by keyboard a
     await page.locator('dialog').waitFor({ state: 'detached' })
   })
 
-  it('lets a user stop a backfill of another user, and continue it', async () => {
+  it('lets a user stop a backfill that another user started, and continue the backfill', async () => {
     const day = 86_400_000
     const span = { from: Date.now() - 5 * day, to: Date.now(), which: 'all' } as const
     const data = { table: 'orders' }

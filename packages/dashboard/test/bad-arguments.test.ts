@@ -19,7 +19,7 @@ it.each([undefined, null, 5, 'http://localhost/jobs', {}, new URL('http://localh
 )
 
 it.each([nodeListener, expressMiddleware, fastifyPlugin, honoHandler, nextHandlers])(
-  '%o throws INVALID_ARGUMENT for a value that is not a dashboard',
+  'the function %o, which mounts a dashboard, throws INVALID_ARGUMENT if its argument is not a dashboard',
   (mount) => {
     for (const wrong of [undefined, null, {}]) {
       expect(() => mount(wrong as unknown as Dashboard)).toThrow(

@@ -118,7 +118,7 @@ describe('two users of the dashboard at the same time', () => {
     expect(answers.map(({ created }) => created).sort()).toEqual([false, true])
   })
 
-  it('cannot replay a running run, and cancel a slot only once', async () => {
+  it('cancel a slot only once, and cannot replay a run that is still running', async () => {
     const { id: run } = await world.client.trigger('blocked')
     const dashboard = world.dashboard()
     const replayed = await post(dashboard, '/api/replay', { run })

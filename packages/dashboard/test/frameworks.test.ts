@@ -146,7 +146,7 @@ describe('the option authorize', () => {
   it.each([
     ['Express', withExpress],
     ['Fastify', withFastify],
-  ] as const)('finds the session that %s stores with the request', async (_, start) => {
+  ] as const)('receives the request object of the framework %s, with the session that the framework has stored in it', async (_, start) => {
     const running = await start()
     const pause = (headers: Record<string, string>) =>
       fetch(`${running.origin}${basePath}/api/pause`, {

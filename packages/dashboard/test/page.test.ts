@@ -57,7 +57,7 @@ describe('a read-only dashboard', () => {
 })
 
 describe('the rights of a user', () => {
-  it('decide for each job which buttons the page shows, and the page reports that it hides jobs', async () => {
+  it('decide for each job which buttons its page shows, and the page of a hidden job says that the user may not see it', async () => {
     const { page } = browser
     const authorize: Parameters<World['dashboard']>[0] = {
       authorize: (_, { action, job }) =>
@@ -71,7 +71,7 @@ describe('the rights of a user', () => {
     expect(await accessibilityFindings(page)).toEqual([])
   })
 
-  it('lead to a readable page even if they allow nothing', async () => {
+  it('that allow nothing lead to a page that says so', async () => {
     const { page } = browser
     const origin = await world.serve(world.dashboard({ authorize: () => false }))
     const response = await page.goto(`${origin}${basePath}/jobs`)
@@ -80,7 +80,7 @@ describe('the rights of a user', () => {
     expect(await accessibilityFindings(page)).toEqual([])
   })
 
-  it('begin with the link that contains the token if the dashboard has a token', async () => {
+  it('are granted by the first visit of the link that contains the token, if the dashboard has a token', async () => {
     const { page } = browser
     const token = 'a-token-of-24-characters'
     const origin = await world.serve(world.dashboard({ authorize: undefined as never, token }))

@@ -150,9 +150,9 @@ describe.each([
   ['empty', 'empty', nothing],
   ['empty', 'filled', partlyNothing],
   ['error', 'error', failing],
-] as const)('the state %s on the %s storage', (state, origin, views) => {
+] as const)('the dashboard in the state %s on the %s test storage', (state, origin, views) => {
   it.each(views.map((view) => [view.name, view] as const))(
-    'equals its reference picture on the page %s',
+    'looks like the reference picture of the page %s',
     async (name, view) => {
       const { page } = browser
       await page.setViewportSize({ width: 1280, height: 880 })

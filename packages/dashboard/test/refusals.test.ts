@@ -73,7 +73,7 @@ describe('the table of the dashboard’s routes', () => {
   })
 
   it.each(routes.map((route) => [route.path, route] as const))(
-    'contains %s, which is answered if authorize allows the request',
+    'contains the route %s, which the dashboard answers if authorize allows the request',
     async (path, route) => {
       // Reads and dry runs must succeed. Then a later refusal can only be caused by the missing right.
       const isDry = route.method === 'POST' && (path === '/api/backfill' || path.startsWith('/api/bulk'))
@@ -261,7 +261,7 @@ describe('the pages and files of the dashboard', () => {
     '//jobs',
     '/jobs/..%2f..',
     '/__proto__',
-  ])('path %s is answered with 404', async (path) => {
+  ])('path %s, which names no page and no file, is answered with 404', async (path) => {
     expect((await ask(world.dashboard(), path)).status).toBe(404)
   })
 

@@ -186,7 +186,7 @@ describe('the option authorize', () => {
     method === 'POST' ? post(dashboard, path, body) : ask(dashboard, `${path}?${new URLSearchParams(body as never)}`)
 
   it.each(routes.map((route) => [`${route.method} ${route.path}`, route] as const))(
-    'is called with `open` before %s reads the storage',
+    'is called with the action `open` before the dashboard reads the storage for the route %s',
     async (_, { about, path, method }) => {
       const { items } = await client.failures()
       const run = String(items[0]?.id)
@@ -221,7 +221,7 @@ describe('the option authorize', () => {
     expect(await questions(String(items[0]?.id))).toEqual(await questions(absent))
   })
 
-  it('is called with `open` and at most 1,000 other questions for one request', async () => {
+  it('is called at most 1,000 times for one request, in addition to the call with the action `open`', async () => {
     const bodies: Readonly<Record<string, object>> = {
       '/api/bulk-jobs': { action: 'pause', filter: {}, dryRun: true },
       '/api/bulk-runs': { action: 'replay', filter: {}, key: 'k', dryRun: true },

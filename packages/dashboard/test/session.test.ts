@@ -301,7 +301,7 @@ describe('the options of createDashboard', () => {
     ['logger', {}],
     ['clock', {}],
     ['basepath', '/x'],
-  ])('refuse a %s that is %j', (name, value) => {
+  ])('refuse the option %s with the invalid value %j', (name, value) => {
     const options = { client: world.client, authorize: () => true, [name]: value }
     expect(() => createDashboard(options as never)).toThrow(new RegExp(name))
     try {

@@ -88,7 +88,7 @@ describe('a dialog of the dashboard', () => {
     expect(await replay('{ "shop": 8 }')).toEqual({ shop: 8 })
   })
 
-  it('for running all jobs opens only after a filter is set', async () => {
+  it('that runs all jobs opens only after the user has set a filter', async () => {
     const { page } = browser
     await open(page, origin, '/jobs')
     await page.getByRole('button', { name: 'Run all' }).click()
@@ -101,7 +101,7 @@ describe('a dialog of the dashboard', () => {
 })
 
 describe('the page of a job', () => {
-  it('shows no future day as past and marks days with more slots, for a slot each 20 s', async () => {
+  it('with a slot each 20 s shows no future day as past, and marks the days whose slots it does not all show', async () => {
     const { page } = browser
     await open(page, origin, '/job?job=every-20-seconds&tab=upcoming')
     const days = page.locator('.day')
@@ -115,7 +115,7 @@ describe('the page of a job', () => {
     await page.getByText(/The calendar shows the next 500 slots, up to \d{4}-\d\d-\d\d \d\d:\d\d\./).waitFor()
   })
 
-  it('marks no day of the calendar if the job has few slots', async () => {
+  it('shows all slots of a job with few slots, and marks no day of the calendar as incomplete', async () => {
     const { page } = browser
     await page.goto('about:blank')
     await open(page, origin, '/job?job=nightly-report&tab=upcoming')

@@ -14,7 +14,7 @@ describe('the text in a date field of the dashboard', () => {
     ['2026-10-25T04:30', berlin, '2026-10-25T03:30:00.000Z'],
     ['soon', berlin, null],
     ['2026-13-01T00:00', berlin, null],
-  ])('%s in %s means %s', (text, zone, expected) => {
+  ])('%s in the time zone %s means the instant %s', (text, zone, expected) => {
     expect(instantOf(text, zone)).toBe(expected)
   })
 

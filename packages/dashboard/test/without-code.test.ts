@@ -93,7 +93,7 @@ describe('a job whose code is on a living node', () => {
 })
 
 describe('a request with a key in the dashboard', () => {
-  it('blocks its key for the key scope that it names', async () => {
+  it('blocks the key for as long as the key scope of the request says', async () => {
     const dashboard = world.dashboard()
     const ask = async (more: object) => {
       const asked = { job: 'hourly', key: 'order 7', ...more }

@@ -295,7 +295,7 @@ describe('the optional routes of the Fastify plugin', () => {
     ['of the scope', { around: '/api' }, '/api/jobs'],
     ['of the plugin', { own: '/internal' }, '/internal/jobs'],
     ['of both, written in any way', { around: '/api/', own: 'internal/' }, '/api/internal/jobs'],
-  ])('are below the prefix %s', async (_, { around = '', own = '' }: { around?: string; own?: string }, place) => {
+  ])('are below the prefix that the scope or the plugin has: the prefix %s', async (_, { around = '', own = '' }: { around?: string; own?: string }, place) => {
     const app = Fastify({ forceCloseConnections: true })
     onTestFinished(() => app.close())
     const options = {
@@ -322,7 +322,7 @@ describe('the optional routes of the Fastify plugin', () => {
     ['metricsRoute.path', { metricsRoute: { path: 'metrics', registry: new Registry() } }],
     ['start', { start: 'no' }],
     ['closeStorage', { closeStorage: null }],
-  ])('refuse an invalid option, and the error names %s: %o', async (field, wrong) => {
+  ])('refuse an invalid option, and the error names the option %s: %o', async (field, wrong) => {
     const app = Fastify()
     onTestFinished(() => app.close())
     const options = { storage: memoryStorage(), ...wrong } as JobistemerPluginOptions
@@ -333,7 +333,7 @@ describe('the optional routes of the Fastify plugin', () => {
     expect(app.hasDecorator('jobs')).toBe(false)
   })
 
-  it.each([undefined, 'jobs'])('refuse %s as the base path of the dashboard', async (wrong) => {
+  it.each([undefined, 'jobs'])('refuse the value %s as the base path of the dashboard', async (wrong) => {
     const app = Fastify()
     onTestFinished(() => app.close())
     const dashboard = { basePath: wrong as string, ...everybody }

@@ -200,7 +200,7 @@ describe('after the end of a scheduler with Prometheus metrics', () => {
     expect(text).toMatch(/^scheduler_nodes 1$/m)
   })
 
-  test('or after its failed start, the next scheduler may use the registry', async () => {
+  test('and after the failed start of a scheduler, the next scheduler may use the same registry', async () => {
     const registry = new Registry()
     const storage = memoryStorage()
     vi.spyOn(storage, 'heartbeat').mockRejectedValue(new JobistemerError('STORAGE_FOREIGN', { message: 'No.' }))
@@ -248,7 +248,7 @@ describe('after the end of a scheduler with Prometheus metrics', () => {
   })
 })
 
-describe('prometheusMetrics refuses its options, and the error has a remedy, if', () => {
+describe('prometheusMetrics refuses invalid options, and the error has a remedy', () => {
   const registry = new Registry()
   test.each<[what: string, options: unknown, code: string, field: string, value: unknown]>([
     ['there are none', undefined, 'INVALID_ARGUMENT', 'options', undefined],
@@ -263,7 +263,7 @@ describe('prometheusMetrics refuses its options, and the error has a remedy, if'
     ['a bucket is text', { registry, durationBuckets: [1, '5'] }, 'INVALID_ARGUMENT', 'durationBuckets[1]', '5'],
     ['buckets do not grow', { registry, latenessBuckets: [1, 5, 5] }, 'INVALID_ARGUMENT', 'latenessBuckets[2]', 5],
     ['a bucket is nothing', { registry, durationBuckets: [0, 1] }, 'INVALID_ARGUMENT', 'durationBuckets[0]', 0],
-  ])('%s', (_, options, code, field, value) => {
+  ])('if the options have this fault: %s', (_, options, code, field, value) => {
     expect(() => prometheusMetrics(options as PrometheusMetricsOptions)).toThrow(
       expect.objectContaining({ code, field, value, remedy: expect.any(String) }),
     )

@@ -24,7 +24,7 @@ describe('JobistemerModule', () => {
     ['forRootAsync', 'a class without the method', { useClass: class Empty {} }, 'useClass'],
     ['forClient', 'no options', undefined, 'options'],
     ['forClientAsync', 'a factory that resolves to nothing', { useFactory: async () => undefined }, 'options'],
-  ])('%s refuses %s', async (maker, _, options, field) => {
+  ])('has the method %s, which refuses invalid options: %s', async (maker, _, options, field) => {
     await expect(compile(maker, options)).rejects.toMatchObject({ code: 'INVALID_ARGUMENT', field })
   })
 })

@@ -10,8 +10,8 @@ async function resultOf(jobs: JobOperations, name: string): Promise<unknown> {
   return (await jobs.waitFor(id, { timeout: { minutes: 1 } })).tasks.map(({ result }) => result)
 }
 
-describe.each(['thread', 'process'] as const)('a NestJS application with a module that runs in a %s', (isolation) => {
-  it('runs there a task whose property has a module, between tasks that are methods', async () => {
+describe.each(['thread', 'process'] as const)('a NestJS application with an isolated task that runs in a %s', (isolation) => {
+  it('runs the isolated task, which is declared as a property with a module, between tasks that are methods', async () => {
     @Job({ name: 'rendering' })
     class Rendering {
       @Task()
@@ -37,7 +37,7 @@ describe.each(['thread', 'process'] as const)('a NestJS application with a modul
     expect(tasks.map((task) => task.isolation)).toEqual([null, isolation, null])
   })
 
-  it('runs there a handler whose property has a module, for jobs that are data', async () => {
+  it('runs a handler, which is declared as a property with a module, for jobs that are data', async () => {
     class Handlers {
       @Handler('render', { module, isolation })
       readonly render!: unknown
@@ -49,7 +49,7 @@ describe.each(['thread', 'process'] as const)('a NestJS application with a modul
   })
 })
 
-describe('a NestJS application with contradictory places of code', () => {
+describe('a NestJS application with two contradictory declarations of the code of a task', () => {
   const options: IsolationOptions = { module }
 
   it('refuses a task that is a method and has a module', async () => {

@@ -181,7 +181,7 @@ describe('a class with @Job', () => {
       },
       'INVALID_DURATION',
     ],
-  ])('%s is refused when the application is created', async (_, providers, code) => {
+  ])('is refused when the application is created if its declaration is invalid: a @Job %s', async (_, providers, code) => {
     await expect(createApp({ providers: [...providers(), Mailer] as never[] })).rejects.toMatchObject({ code })
   })
 

@@ -95,7 +95,7 @@ test('an OpenTelemetry counter counts takeovers from dead nodes', async () => {
   expect(takeovers).toEqual([[{ 'jobistemer.job.name': 'report', 'jobistemer.reason': 'owner_restarted' }, 1]])
 })
 
-test('an OpenTelemetry collection omits values that the storage does not return, and does not fail', async () => {
+test('an OpenTelemetry collection omits gauges for which it receives no value, and reports the other gauges', async () => {
   await using collected = meters()
   const metrics = openTelemetryMetrics({ meterProvider: collected.meterProvider })
   metrics.gauges(async () => ({ scheduler_nodes: 2 }) as never)

@@ -223,7 +223,7 @@ describe.each(['bullmq', 'bullmq-5'] as const)('jobistemer import of %s', (libra
     await queue.resume()
   })
 
-  it('leaves slots after the cut-over to the new jobs, and writes a request for each earlier slot', async () => {
+  it('writes a request for each slot before the cut-over, and none for later slots, which the new jobs run', async () => {
     await queue.pause()
     const next = await nextOf(queue)
     const file = join(scratch.folder(), 'waiting.ndjson')

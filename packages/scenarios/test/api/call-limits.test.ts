@@ -101,7 +101,7 @@ const calls: readonly [name: string, call: (node: Node, options?: CallOptions) =
 
 describe('while the storage does not answer,', () => {
   it.each(calls)(
-    "%s rejects after the timeout of the call, or after the scheduler's `callTimeout`",
+    "the call %s rejects after its own timeout, or without one after the scheduler's `callTimeout`",
     async (_name, call) => {
       const node = await start()
       const laterJob = defineJob({ name: 'once', schedule: everySeconds(3600), tasks: [{ name: 'w', run: () => 1 }] })
@@ -120,7 +120,7 @@ describe('while the storage does not answer,', () => {
     },
   )
 
-  it.each(calls)('%s rejects when its signal is aborted, with the abort reason as cause', async (_name, call) => {
+  it.each(calls)('the call %s rejects when its signal is aborted, with the abort reason as cause', async (_name, call) => {
     const node = await start()
     const laterJob = defineJob({ name: 'once', schedule: everySeconds(3600), tasks: [{ name: 'w', run: () => 1 }] })
     await node.scheduler.add(laterJob)
@@ -172,7 +172,7 @@ describe('a call that exceeds its timeout because the storage fails', () => {
       },
     ],
     ['an addition', (scheduler, timeout) => scheduler.add(onRequest, { timeout })],
-  ])('%s rejects with the last storage error as cause', async (_, call) => {
+  ])('rejects with the last storage error as cause: %s', async (_, call) => {
     const { scheduler, intercepted, clock } = await start()
     intercepted.intercept = (made) => (made.operation === 'listJobs' ? made.proceed() : Promise.reject(full))
     const refused = refusalOf(call(scheduler, 4000))
@@ -181,7 +181,7 @@ describe('a call that exceeds its timeout because the storage fails', () => {
     expect(refused.error?.message).toContain('within 4000 ms. It failed meanwhile, last with STORAGE_FULL: The disk is')
   })
 
-  it('rejects with a message that quotes a cause that is not a storage error, cut to one line', async () => {
+  it('rejects with a message that quotes the beginning of its cause, even if the cause is not a storage error', async () => {
     const { scheduler, intercepted, clock } = await start()
     intercepted.intercept = () => Promise.reject(`away ${'x'.repeat(10_000)}`)
     const refused = refusalOf(scheduler.trigger('a', { timeout: 2000 }))
@@ -189,7 +189,7 @@ describe('a call that exceeds its timeout because the storage fails', () => {
     expect(refused.error?.message).toMatch(/last with "away x{20,300}\.\.\. The call may still take effect/)
   })
 
-  it('rejects without an earlier failure as cause if the repeated storage call succeeded', async () => {
+  it('rejects without an earlier storage error as cause if the repeated storage call has succeeded since', async () => {
     const { scheduler, intercepted, clock } = await start()
     let failures = 0
     intercepted.intercept = (call) => {

@@ -134,7 +134,7 @@ describe.each(everyStorage)('on the storage $name', (place) => {
     expect((await client.live({ state: 'queued' })).items).toEqual([])
   })
 
-  it('a list continues from a cursor, and an iteration reads no page after its last used item', async () => {
+  it('a list continues from a cursor, and an iteration that the caller leaves reads no further page', async () => {
     const { client, intercepted } = await scene(place)
     const { items, cursor } = await client.occurrences({ job: 'good', limit: 4 })
     expect(named(items)).toEqual(['good 10', 'good 20', 'good 30', 'good 40'])

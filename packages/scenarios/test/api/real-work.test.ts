@@ -135,7 +135,7 @@ describe('under a virtual clock, a handler', () => {
     await scheduler.shutdown()
   })
 
-  it("that never ends times out in virtual time, after the clock's patience in real time", async () => {
+  it("that never ends is stopped by its timeout in virtual time, once it has used up the clock's patience in real time", async () => {
     const clock = virtualClock(startMs, { patience: 20 })
     const { scheduler, reports } = await scene(clock, () => new Promise(() => undefined), {
       taskTimeout: { minutes: 5 },
@@ -145,7 +145,7 @@ describe('under a virtual clock, a handler', () => {
     await scheduler.shutdown()
   })
 
-  it('that makes continuous progress stops the clock for longer than the patience of the clock', async () => {
+  it('that awaits further real work again and again stops the clock for longer than the patience of the clock', async () => {
     const patience = 100
     for (;;) {
       const clock = virtualClock(startMs, { patience })
@@ -175,7 +175,7 @@ describe('under a virtual clock, a handler', () => {
     }
   })
 
-  it('that has exceeded the patience of the clock stops the clock again when the handler calls the storage', async () => {
+  it('that has exceeded the patience of the clock stops the clock again when it calls the storage', async () => {
     const clock = virtualClock(startMs, { patience: 20 })
     let open = () => {}
     const gate = new Promise<void>((resolve) => {
@@ -264,7 +264,7 @@ describe('a shutdown under a virtual clock', () => {
     expect(secondsOf(clock.now())).toBe(35)
   })
 
-  it('takes its own time although another scheduler on the same clock shuts down later', async () => {
+  it('ends after its own grace period although another scheduler on the same clock shuts down later', async () => {
     const clock = virtualClock(startMs, { patience: 20 })
     const first = await scene(clock, () => new Promise(() => undefined))
     const second = await scene(clock, () => new Promise(() => undefined))

@@ -84,14 +84,14 @@ it('`runTask` returns the error of a failed task', async () => {
   expect(task.attempts.map(({ state, error }) => [state, error?.code])).toEqual([['failed', 'RESULT_NOT_AVAILABLE']])
 })
 
-it('`runTask` returns a task that hangs as timed_out', async () => {
+it('`runTask` returns the state timed_out for a task whose handler never ends', async () => {
   const tasks = [{ name: 'work', taskTimeout: 'PT5M', run: () => new Promise(() => undefined) }]
   const hanging = defineJob({ name: 'hanging', schedule: everyMinute, tasks })
   const { attempts } = await runTask(hanging, 'work', { storage: memoryStorage(), now, patience: 10 })
   expect(attempts.map(({ state, durationMs }) => [state, durationMs])).toEqual([['timed_out', 305_000]])
 })
 
-it('`runJob` runs a job with named handlers with the given handlers, and logs only to the given logger', async () => {
+it('`runJob` calls the given handlers for a job that names its handlers, and logs only to the given logger', async () => {
   const lines: string[] = []
   const note = (_: object, message?: string) => void lines.push(String(message))
   const logger: Logger = { debug: note, info: note, warn: note, error: note }

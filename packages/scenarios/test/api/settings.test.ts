@@ -33,7 +33,7 @@ function deaf(world: World): Storage {
 }
 
 describe.each(everywhere)('on the storage $name', (place) => {
-  describe('the value of a setting that is in effect', () => {
+  describe('the effective value of a setting', () => {
     /** Returns the seconds after which the node aborted the task of an endless job. */
     async function stoppedAfter(defaults: JobSettingsInput, settings: JobSettingsInput, task: JobSettingsInput) {
       const world = createWorld(place)
@@ -59,7 +59,7 @@ describe.each(everywhere)('on the storage $name', (place) => {
       expect(await stoppedAfter(defaults, settings, task)).toBe(expected)
     })
 
-    it('is that of the trigger, over all other levels', async () => {
+    it('is the value in the overrides of a trigger, even if task, job and scheduler set other values', async () => {
       const world = createWorld(place)
       const job = defineJob({
         name: 'asked',
@@ -73,7 +73,7 @@ describe.each(everywhere)('on the storage $name', (place) => {
       expect((await onlyOccurrence(scheduler, 'asked')).tasks[0]?.durationMs).toBe(5000)
     })
 
-    it("is that of the scheduler's defaults, if a job sets none", async () => {
+    it("is the value in the scheduler's defaults, if the job sets no value", async () => {
       const world = createWorld(place)
       const failing = { name: 'first', run: () => Promise.reject(new Error('no')) }
       const slow = { name: 'second', run: ({ signal }: TaskContext) => world.clock.sleep({ hours: 1 }, signal) }
@@ -102,7 +102,7 @@ describe.each(everywhere)('on the storage $name', (place) => {
       ])
     })
 
-    it("is that of the scheduler's defaults for the recovery of missed slots", async () => {
+    it("is the value in the scheduler's defaults also for the recovery of missed slots", async () => {
       const world = createWorld(place)
       const job = defineJob({ name: 'job', schedule: everySeconds(60, +at(300)), tasks })
       const defaults = { recoveryStrategy: 'execute_all', misfireThreshold: { seconds: 5 } } as const
@@ -117,7 +117,7 @@ describe.each(everywhere)('on the storage $name', (place) => {
       ])
     })
 
-    it("is that of the scheduler's defaults for the rescue of a dead node's runs", async () => {
+    it("is the value in the scheduler's defaults also for the rescue of a dead node's runs", async () => {
       const world = createWorld(place)
       const defaults = { onInterrupted: 'retry', maxRescues: 1 } as const
       const job = endless(world)
@@ -140,7 +140,7 @@ describe.each(everywhere)('on the storage $name', (place) => {
     })
   })
 
-  describe('the time zone of a schedule that is in effect', () => {
+  describe('the effective time zone of a schedule', () => {
     const berlin = { timezone: 'Europe/Berlin' }
     const tokyo = { timezone: 'Asia/Tokyo' }
     const newYork = { timezone: 'America/New_York' }
@@ -174,7 +174,7 @@ describe.each(everywhere)('on the storage $name', (place) => {
       expect(ran).toEqual([expected, expected, expected, expected])
     })
 
-    it('is that of the scheduler for jobs that are added or applied at run time', async () => {
+    it('is the time zone of the scheduler also for jobs that `add` or `apply` stores at run time', async () => {
       const world = createWorld(place)
       const scheduler = await world.start({ defaults: berlin })
       await scheduler.add(defineJob({ name: 'added', schedule: cron('0 2 * * *'), tasks }))
@@ -187,7 +187,7 @@ describe.each(everywhere)('on the storage $name', (place) => {
       ])
     })
 
-    it('is that of the job for a schedule that an update sets', async () => {
+    it('is the time zone of the job if `update` sets a schedule without a time zone', async () => {
       const world = createWorld(place)
       const job = (name: string, settings: JobSettingsInput) =>
         defineJob({ name, schedule: cron('0 2 * * *'), ...settings, tasks })
@@ -310,7 +310,7 @@ describe.each(everywhere)('on the storage $name', (place) => {
     ['parts', { minutes: 2 }],
     ['ISO 8601 text', 'PT2M'],
     ['milliseconds', 120_000],
-  ])('a duration of two minutes as %s', (_, duration) => {
+  ])('a duration of two minutes, written as %s,', (_, duration) => {
     it('is accepted as the taskTimeout of the defaults', async () => {
       const world = createWorld(place)
       const scheduler = await world.start({ jobs: [endless(world)], defaults: { taskTimeout: duration } })

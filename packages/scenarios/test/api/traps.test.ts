@@ -91,7 +91,7 @@ describe.each(everywhere)('on the storage $name', (place) => {
     })
   })
 
-  describe('a node that claims its own run again, after a node with a wrong clock reaped the run,', () => {
+  describe('a node that claims its own run again after a node with a wrong clock has reaped the run', () => {
     it('aborts the handler of the earlier attempt at once, and waits for its end before the new attempt settles', async () => {
       const world = createWorld(place)
       const log: string[] = []
@@ -217,9 +217,9 @@ describe.each(everywhere)('on the storage $name', (place) => {
     })
   })
 
-  describe('a queued run that a damaged storage did not wake', () => {
+  describe('a queued run that the storage has failed to wake', () => {
     it.each([1, 5])(
-      'is found by a sweep of each node that polls every %i s, at its start and once a minute',
+      'is searched for by each node at its start and once a minute, even if the node polls every %i s',
       async (seconds) => {
         const world = createWorld(place)
         const { job } = noting(everySeconds(100_000))

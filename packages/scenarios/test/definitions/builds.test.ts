@@ -291,7 +291,7 @@ describe.each(everywhere)('on the storage $name', (place) => {
       }
     })
 
-    it('that has the definition of an earlier release keeps that definition in force while its node lives', async () => {
+    it('with the same definition as an earlier release keeps that definition in force while a node of the build lives', async () => {
       const world = createWorld(place)
       const { start, inForce } = fleetOf(world)
       // Release 3 has the same definition as release 1, which is stored with release 1.
@@ -323,7 +323,7 @@ describe.each(everywhere)('on the storage $name', (place) => {
     await world.shutdown(old)
   })
 
-  it('a plan lists a return to an earlier definition as a change, and once applied it stays in force on all nodes', async () => {
+  it('a plan lists a return to an earlier definition as a change; after `apply` that definition stays in force on all nodes', async () => {
     const world = createWorld(place)
     const { start, inForce } = fleetOf(world)
     const owned = (name: string) => ({ ...build(name), owner: 'team' })

@@ -90,7 +90,7 @@ describe.each(everywhere)('on the storage $name', (place) => {
     expect(await hear(30)).toEqual([])
   })
 
-  it('`changes` yields nodes that join, leave and die, and its client learns which node is dead', async () => {
+  it('`changes` yields nodes that join, leave and die, and `nodes` of the same client then lists the dead node as dead', async () => {
     const world = createWorld(place)
     const { client, hear } = await scene(world, { interval: { seconds: 10 } })
     const life = { ...tuned({ heartbeat: { minutes: 1 } }), deadAfter: { minutes: 4 } }
@@ -136,7 +136,7 @@ describe.each(everywhere)('on the storage $name', (place) => {
     expect(intercepted.calls).toEqual([])
   })
 
-  it('`changes` merges changes that a slow reader has not read, and its next poll finds changes from between two reads', async () => {
+  it('`changes` merges the changes that a slow reader has not read yet, and loses no change between two reads', async () => {
     const world = createWorld(place)
     const { node, client, intercepted, hear } = await scene(world)
     const reader = client.changes()[Symbol.asyncIterator]()
@@ -173,7 +173,7 @@ describe.each(everywhere)('on the storage $name', (place) => {
     expect(await last).toBeUndefined()
   })
 
-  it('`changes` yields `away` when the storage fails, polls at growing intervals, and yields `back` when it answers', async () => {
+  it('`changes` yields `away` when the storage fails, polls at growing intervals, and yields `back` when the storage answers', async () => {
     const world = createWorld(place)
     const { node, client, intercepted, hear } = await scene(world)
     expect(await hear()).toEqual([start])

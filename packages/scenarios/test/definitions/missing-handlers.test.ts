@@ -177,7 +177,7 @@ describe.each(everywhere)('on the storage $name', (place) => {
     })
   })
 
-  it('a node of an older build rejects `trigger` with the name of the task that it has no code for', async () => {
+  it('`trigger` on a node of an older build rejects with the name of the task for which the node has no code', async () => {
     const world = createWorld(place)
     const task = (name: string) => ({ name, run: () => undefined })
     const schedule = everySeconds(3600)
@@ -193,7 +193,7 @@ describe.each(everywhere)('on the storage $name', (place) => {
     })
   })
 
-  it('a node warns once of a job without its handler, and runs the job after an update to a handler that it has', async () => {
+  it('a node warns once of a job whose handler the node lacks, and runs the job after an update to a handler of the node', async () => {
     const world = createWorld(place)
     const { greeted, handlers } = greeter(world)
     const { lines, logger } = warnings()

@@ -93,7 +93,7 @@ it.each([
   ['whose next slot is far ahead', { schedule: everySeconds(24 * hour) }],
   ['whose run never ends and blocks its later slots', { executionTimeout: { hours: 9 }, tasks: endless() }],
   ['of another process among many jobs without alertAfter', {}, 600],
-])('`job.silent` is emitted for a job %s', async (_, settings, others = 0) => {
+])('`job.silent` is emitted for a job of which no run is completed, whatever the reason: for a job %s', async (_, settings, others = 0) => {
   const world = createWorld()
   const said = new Said(world)
   await listeningNode(world, said, {})
@@ -114,7 +114,7 @@ function endless() {
   return [{ name: 'work', taskTimeout: { hours: 9 }, run: () => new Promise(() => undefined) }]
 }
 
-it("`job.silent` is not emitted for a job without alertAfter, or with `never` over the scheduler's default", async () => {
+it("`job.silent` is not emitted for a job without alertAfter, or whose alertAfter `never` overrides the scheduler's default", async () => {
   const world = createWorld()
   const said = new Said(world)
   await listeningNode(world, said, { jobs: [jobOf(() => true, { name: 'a', alertAfter: 'never' })] })
@@ -262,7 +262,7 @@ it('a silent job is logged as an error and counted in a gauge, and clients read 
   await client.close()
 })
 
-it('alertAfter costs one poll for changes each minute, and one search for runs in each alertAfter of the job', async () => {
+it('alertAfter costs a node one poll for changes each minute, and one search for runs in each alertAfter of the job', async () => {
   const world = createWorld(memory)
   const counted = new InterceptedStorage(world.connect())
   const jobs = Array.from({ length: 20 }, (_, index) =>

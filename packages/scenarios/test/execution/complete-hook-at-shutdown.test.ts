@@ -7,7 +7,7 @@ import { everySeconds } from '../support/every.ts'
 test.each([
   { which: 'in progress', taskSeconds: 0 },
   { which: 'of an occurrence that ends during the shutdown', taskSeconds: 3 },
-])('a shutdown waits for the onComplete hook $which', async ({ taskSeconds }) => {
+])('a shutdown waits for an onComplete hook: the hook $which', async ({ taskSeconds }) => {
   const clock = virtualClock('2026-01-01T00:00:00Z')
   const hookSeconds = 5
   const told: string[] = []
@@ -35,7 +35,7 @@ test.each([
 test.each([
   { how: 'calls it', isUnderWay: false },
   { how: 'calls it while it is in progress', isUnderWay: true },
-])('a shutdown does not wait for an onComplete hook that $how and awaits the shutdown', async ({ isUnderWay }) => {
+])('a shutdown does not wait for an onComplete hook that itself awaits the shutdown: the hook $how', async ({ isUnderWay }) => {
   const clock = virtualClock('2026-01-01T00:00:00Z')
   const told: string[] = []
   const task = { name: 'write', run: () => clock.sleep({ seconds: 3 }) }
@@ -64,7 +64,7 @@ test.each([
   { how: 'one shutdown', isAsked: false },
   { how: 'after another shutdown', isAsked: true },
 ])(
-  '`runDue` does not wait for an onComplete hook that awaits the shutdown of its scheduler: $how',
+  '`runDue` does not wait for an onComplete hook that itself awaits the shutdown of the scheduler: $how',
   async ({ isAsked }) => {
     const clock = virtualClock('2026-01-01T00:00:00Z')
     const node: { scheduler?: Scheduler } = {}

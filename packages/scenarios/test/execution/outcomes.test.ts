@@ -30,7 +30,7 @@ describe('if a node crashes while a task runs after a failed task', () => {
   it.each([
     ['fail_fast', 'failed', ['broken', 'tidy up', 'tidy up']],
     ['continue', 'completed_with_errors', ['broken', 'tidy up', 'tidy up', 'send']],
-  ] as const)('under %s the next owner ends the occurrence as %s', async (failureStrategy, state, expected) => {
+  ] as const)('the next owner, under the failure strategy %s, ends the occurrence as %s', async (failureStrategy, state, expected) => {
     const world = createWorld()
     const called: string[] = []
     const tasks = [
@@ -97,7 +97,7 @@ describe('a run whose owner has died', () => {
     [{ onInterrupted: 'retry' }, { onInterrupted: 'fail' }, 'completed'],
   ]
   it.each(asked)(
-    'is reaped by the settings of the version with which the run began: %o, then %o',
+    'is reaped by the settings with which the run began, %o, and not by those of a later update, %o',
     async (before, after, state) => {
       const world = createWorld()
       const run = ({ signal }: TaskContext) => world.clock.sleep({ seconds: 20 }, signal)
@@ -151,7 +151,7 @@ describe('an update of a job', () => {
   const byFifteen = everySeconds(15, +at(120))
   const byTwenty = everySeconds(20, +at(120))
 
-  it('from a windowed to a permanent schedule is a change, and so is a different window', async () => {
+  it('creates a version if a windowed schedule becomes permanent, or if only the window differs', async () => {
     const world = createWorld()
     const ran: number[] = []
     const run = ({ scheduledAt }: TaskContext) => void ran.push(secondsOf(scheduledAt))
@@ -168,7 +168,7 @@ describe('an update of a job', () => {
     expect(ran).toEqual([15, 30, 45, 60, 75, 90, 105, 120])
   })
 
-  it('to the schedule of a newer build leaves the definition of that build unchanged', async () => {
+  it('to the schedule that a newer build declares leaves nothing to change when that build starts', async () => {
     const world = createWorld()
     const tasks = [{ name: 'work', run: () => undefined }]
     const scheduler = await world.start({ jobs: [defineJob({ name: 'tick', schedule: byTwenty, tasks })] })
@@ -179,7 +179,7 @@ describe('an update of a job', () => {
     expect(heard.map(({ event }) => event.change)).toEqual(['unchanged'])
   })
 
-  it('that gives a job another owner is a change', async () => {
+  it('that changes only the owner of the job is a change in a plan', async () => {
     const world = createWorld()
     const job = defineJob({ name: 'tick', schedule, tasks: [{ name: 'work', run: () => undefined }] })
     const scheduler = await world.start()

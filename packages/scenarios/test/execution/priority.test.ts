@@ -134,7 +134,7 @@ describe.each(everywhere)('on the storage $name, with priorities', (place) => {
     { how: 'receives a wake-up', wakesUp: true, within: 1 },
     { how: 'polls', wakesUp: false, within: 3 },
   ])(
-    "20 queued runs of low priority do not delay another job's urgent run after the node $how",
+    "20 queued runs of low priority do not delay another job's urgent run, if the node that is to run it $how",
     async ({ wakesUp, within }) => {
       const world = createWorld(place)
       const { job, begun } = working(world)

@@ -519,9 +519,9 @@ describe('a scheduler', () => {
   })
 })
 
-describe('a storage call that is in progress when a shutdown begins', () => {
+describe('a storage call of a node that is in progress when the node shuts down', () => {
   it.each(['createOccurrences', 'claim'] as const)(
-    'by %s is answered later, and its runs are released without a call of their handlers',
+    'to %s gives the node runs when it is answered, and the node releases these runs without a call of their handlers',
     async (operation) => {
       const world = createWorld(memory)
       const called: string[] = []
@@ -665,7 +665,7 @@ describe.each(everywhere)('on the storage $name, a shutdown during the start', (
   }
 
   it.each(['answers', 'never answers'] as const)(
-    'resolves after `start` has rejected, for each storage call of the start that %s',
+    'resolves after `start` has rejected, whichever storage call of `start` is in progress: the call %s',
     async (answers) => {
       const ends: unknown[] = []
       for (let call = 1; ; call++) {
@@ -716,7 +716,7 @@ describe('the duration of a shutdown', () => {
     ['hangs', 'obedient', { gracePeriod: { seconds: 30 } }, 27],
     ['fails', 'deaf', { gracePeriod: { seconds: 30 }, abortGracePeriod: { seconds: 60 } }, 27],
   ] as const)(
-    'is at most gracePeriod minus 3 s if the storage %s and the handler is %s, with the options %j',
+    'is at most the grace period minus 3 s if the storage %s and the handler is %s to its signal, with the options %j',
     async (...given) => {
       const [away, handler, options, mostSeconds] = given
       const seconds = await secondsOfShutdown(away, options, handler === 'deaf' ? deaf : obedient)

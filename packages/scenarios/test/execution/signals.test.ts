@@ -83,7 +83,7 @@ describe('a node that handles signals', () => {
     expect(await child.ended).toEqual({ code: 7, signal: null })
   })
 
-  it('ends its process with code 1 if its database file was removed, after its task has stopped', async () => {
+  it('ends its process with code 1 if its database file was removed, but only after its task has stopped', async () => {
     const file = temporaryFile()
     const child = await runningNode({ file, handleSignals: true, onAbort: 'stop' })
     for (const part of ['', '-wal', '-shm']) rmSync(file + part, { force: true })
@@ -101,7 +101,7 @@ describe('a node that handles signals', () => {
   })
 
   it.each(['SIGTERM', 'SIGINT'] as const)(
-    'ends at a second signal, %s, without waiting for its handler, and still owns its run',
+    'ends at a second signal, %s, without waiting for its handler, and its run still has this node as its owner',
     async (second) => {
       const file = temporaryFile()
       const child = await runningNode({ file, handleSignals: true, onAbort: 'ignore', gracePeriod: 0 })
@@ -114,7 +114,7 @@ describe('a node that handles signals', () => {
   )
 })
 
-it('a node that does not handle signals is ended by SIGTERM, and still owns its run', async () => {
+it('a node that does not handle signals is ended by SIGTERM, and its run still has this node as its owner', async () => {
   const file = temporaryFile()
   const child = await runningNode({ file, onAbort: 'stop' })
   child.kill('SIGTERM')
@@ -151,7 +151,7 @@ describe('a client that is not closed', () => {
     ['SQLite', { file: true, hasClock: false }],
     ['memory', { file: false, hasClock: false }],
     ['a storage with a clock', { file: false, hasClock: true }],
-  ])('on %s does not keep its process alive', async (_, { file, hasClock }) => {
+  ])('on the storage %s does not keep its process alive', async (_, { file, hasClock }) => {
     const child = new Child(new URL('../fixtures/client-process.mjs', import.meta.url), {
       ...(file && { file: temporaryFile() }),
       hasClock,

@@ -126,7 +126,7 @@ it('`watchProcess` reports a rejection that no code handles', async () => {
 })
 
 describe.each(faults)('a function of a user that $how', ({ fail, isAlways }) => {
-  it.each(namesOf(events))('is logged once as a listener of $name, and stops nothing', async ({ name, stage }) => {
+  it.each(namesOf(events))('as a listener of the event $name is logged once, and stops no run and no other listener', async ({ name, stage }) => {
     const { logger, lines } = collectingLogger()
     let calls = 0
     const listener = () => {
@@ -142,7 +142,7 @@ describe.each(faults)('a function of a user that $how', ({ fail, isAlways }) => 
   })
 
   it.each(namesOf(hooks))(
-    'is logged for each run as the hook $name of a job, and stops nothing',
+    'as the hook $name of a job is logged for each run, and stops no run',
     async ({ name, stage }) => {
       const { logger, lines } = collectingLogger()
       const cast = new Cast({ options: { logger }, watch: () => undefined }, { [name]: fail })
@@ -153,7 +153,7 @@ describe.each(faults)('a function of a user that $how', ({ fail, isAlways }) => 
   )
 
   it.each(namesOf(metricsMethods))(
-    'is logged once as the method $name of metrics, and stops nothing',
+    'as the method $name of metrics is logged once, and stops no run',
     async ({ name, stage }) => {
       const { logger, lines } = collectingLogger()
       let calls = 0
@@ -170,7 +170,7 @@ describe.each(faults)('a function of a user that $how', ({ fail, isAlways }) => 
     },
   )
 
-  it.each(namesOf(loggerMethods))('stops nothing as the method $name of a logger', async ({ name, stage }) => {
+  it.each(namesOf(loggerMethods))('as the method $name of a logger stops no run', async ({ name, stage }) => {
     let calls = 0
     const method = () => {
       calls++

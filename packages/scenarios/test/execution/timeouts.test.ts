@@ -88,7 +88,7 @@ describe.each(everywhere)('on the storage $name', (place) => {
   })
 
   it.each(['before', 'after'])(
-    'an abandoned attempt keeps its signal, whether it is accessed %s the abandonment',
+    'an abandoned attempt keeps its own aborted signal, if the handler first reads `context.signal` %s the abandonment',
     async (when) => {
       const { clock, start } = createWorld(place)
       const seen: unknown[] = []

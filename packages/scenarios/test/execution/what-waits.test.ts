@@ -120,7 +120,7 @@ describe.each(everywhere)('on the storage $name, a claimed run', (place) => {
     ],
     ['parallel', ['two'], [['two', 'canceled', '1 lost']]],
   ] as const)(
-    'with %s tasks (requested: %s) lists its first attempts after a forced cancel right after its start',
+    'with %s tasks (chosen tasks: %s) lists its first attempts if a forced cancel ends it right after its start',
     async (...row) => {
       const [taskExecutionMode, tasks, shown] = row
       const world = createWorld(place)
@@ -145,7 +145,7 @@ describe.each(everywhere)('on the storage $name, a claimed run', (place) => {
     },
   )
 
-  it('that was queued lists its first attempt after a forced cancel right after its start', async () => {
+  it('that was queued lists its first attempt if a forced cancel ends it right after its start', async () => {
     const world = createWorld(place)
     const run = ({ signal }: TaskContext) => world.clock.sleep({ seconds: 15 }, signal)
     const tasks = [{ name: 'work', run }]
@@ -222,7 +222,7 @@ describe.each(everywhere)('on the storage $name, a claimed run', (place) => {
       ],
     ],
   ] as const)(
-    'with %s tasks (requested: %j) lists a lost attempt for each task that may have begun before its node died',
+    'with %s tasks (chosen tasks: %j) lists a lost attempt for each task that may have begun before its node died',
     async (taskExecutionMode, tasks, expected) => {
       const world = createWorld(place)
       const { job } = asked(world, 0.5, { onInterrupted: 'fail', taskExecutionMode }, ['one', 'two', 'three'])
@@ -316,7 +316,7 @@ const tokens = (first: number, last: number) =>
   Array.from({ length: last - first + 1 }, (_, index) => `${first + index} token 1`)
 
 describe.each(everywhere)('on the storage $name, the queue of a job', (place) => {
-  it('costs one settle for each run, after the first end has shown that runs are queued', async () => {
+  it('costs one settle for each run, once the answer to the first end has shown that further runs are queued', async () => {
     const world = createWorld(place)
     const counted = new InterceptedStorage(world.connect())
     const { node, calls, release } = await queue(world, 20, counted.storage)
@@ -330,7 +330,7 @@ describe.each(everywhere)('on the storage $name, the queue of a job', (place) =>
   })
 
   it.each(['before its effect', 'after its effect'] as const)(
-    'runs each entry once and in order when a settle that takes the next run fails %s',
+    'has each run started once and in order although the settle that takes the next run fails %s on the storage',
     async (when) => {
       const world = createWorld(place)
       const intercepted = new InterceptedStorage(world.connect())
@@ -344,7 +344,7 @@ describe.each(everywhere)('on the storage $name, the queue of a job', (place) =>
     },
   )
 
-  it('yields a permit to an older pending run of another job', async () => {
+  it('leaves the permit of an ended run to a pending run of another job that is older than the queued run', async () => {
     const world = createWorld(place)
     const calls: string[] = []
     const run = async ({ input }: TaskContext) => {

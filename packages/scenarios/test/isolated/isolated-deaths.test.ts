@@ -164,7 +164,7 @@ describe.each(isolations)('in an isolated task that runs in a %s', (isolation) =
   })
 
   it.each(['nothing', 'a cancellation', 'its task timeout'])(
-    'a child with a long killAfter is killed 5 s after the execution timeout, if %s aborted the attempt before',
+    'a child with a long killAfter is killed 5 s after the execution timeout, even if %s has aborted the attempt before',
     async (by) => {
       const clock = virtualClock(0)
       const own = by === 'its task timeout' ? { taskTimeout: { seconds: 50 } } : {}
@@ -249,7 +249,7 @@ describe.each(isolations)('in an isolated task that runs in a %s', (isolation) =
   })
 
   it.each(['nothing', 'its task timeout'])(
-    'a child with a long killAfter is killed 5 s after its run was lost, if %s aborted the attempt before',
+    'a child with a long killAfter is killed 5 s after its node has lost the run, even if %s has aborted the attempt before',
     async (by) => {
       const clock = virtualClock(0)
       const database = memoryDatabase()

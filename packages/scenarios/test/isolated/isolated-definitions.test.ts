@@ -46,7 +46,7 @@ describe('the definition of an isolated task', () => {
     ],
     ['an unknown limit', { module, resourceLimits: { cpu: 1 } }, 'UNKNOWN_OPTION', 'tasks[0].resourceLimits.cpu'],
     ['a number as a variable', { module, env: { PORT: 80 } }, 'INVALID_ARGUMENT', 'tasks[0].env.PORT'],
-  ])('with %s is rejected', (_, task, code, field) => {
+  ])('is rejected if it is invalid, for example with %s', (_, task, code, field) => {
     expect(() => define(task)).toThrow(expect.objectContaining({ code, field }))
   })
 

@@ -112,7 +112,7 @@ describe.each(everywhere)('on the storage $name', (place) => {
   it.each([
     { by: 'its execution timeout', after: 45, ends: 'failed execution_timeout', finishedAt: 135 },
     { by: 'a cancellation', after: 60, ends: 'canceled canceled', finishedAt: 65 },
-  ])('a handler of a cut-off node that ignores its signal is abandoned by $by after the reconnection', async (how) => {
+  ])('a handler that ignores its signal on a cut-off node is abandoned after the reconnection, at $by', async (how) => {
     const world = createWorld(place)
     const run = () => world.clock.sleep({ minutes: 30 })
     const tasks = [{ name: 'work', taskTimeout: { minutes: 1 }, run }]

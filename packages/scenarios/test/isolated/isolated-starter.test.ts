@@ -64,7 +64,7 @@ describe('the starter process of a node', () => {
     expect(resultOf(await run('job'))).toMatchObject({ attempts: 1 })
   })
 
-  it('is killed if it does not carry out a kill request, because it is stopped', async () => {
+  it('is killed by its node if it does not carry out a kill request, for example because SIGSTOP has stopped it', async () => {
     const { begin, scheduler } = await isolatedScene({ job: task('starts') })
     const { id, said } = await begin('job')
     const pid = pidOf(said)
