@@ -56,7 +56,7 @@ it('the simulator’s model accepts the newer definition while nodes of two buil
   expect(deployed().end()).toEqual([])
 })
 
-it('the simulator reports a flip back if an older build restores its definition while a newer node lives', () => {
+it('the simulator reports the violation `flip back` if an older build restores its definition while a newer node lives', () => {
   expect(deployed().saved('old', 'v1').end()).toEqual(['flip back'])
 })
 
@@ -69,13 +69,13 @@ it.each<[string, (script: Script) => Script]>([
 })
 
 // Seed 46 with --calls: other nodes had removed the record of a frozen call whose stated end had passed.
-it('the simulator reports no flip back because of a runDue call that has been silent for longer than deadAfter', () => {
+it('the simulator reports no `flip back` if the newer node is a runDue call that is silent for longer than deadAfter', () => {
   const called = () => new Script().up('old', 0).saved('old', 'v1').up('call', 1, 3000).saved('call', 'v2')
   expect(called().wait(4).saved('old', 'v1').end()).toContain('flip back')
   expect(called().wait(6).saved('old', 'v1').end()).not.toContain('flip back')
 })
 
-it('the simulator expects knowledge of a node only from nodes that read its record before the storage lost it', () => {
+it('the simulator expects a node to know a newer node only if it has read the newer record before the storage lost it', () => {
   const beat = {
     kind: 'heartbeat',
     incarnation: 'old',
@@ -89,12 +89,12 @@ it('the simulator expects knowledge of a node only from nodes that read its reco
   expect(lost().saved('old', 'v1').end()).toContain('flip back')
 })
 
-it('the simulator does not report an update by a user or a set-back as a flip back', () => {
+it('the simulator reports no `flip back` for an update by a user and for a realign', () => {
   expect(deployed().saved('old', 'v1', { updates: 'v2' }).end()).toEqual([])
   expect(deployed().saved('old', 'v2', { setBackTo: 7 }).end()).toEqual([])
 })
 
-it('the simulator reports a node of the only build whose definition, or a user’s update of it, is not in force', () => {
+it('the simulator reports if neither the definition of the only living build nor a user’s update of it is in force', () => {
   const left = () => deployed().add('new', { kind: 'node.down' }).add('other', { kind: 'node.down' })
   expect(left().end()).toEqual(['in force'])
   expect(left().saved('old', 'v1').end()).toEqual([])
@@ -102,6 +102,6 @@ it('the simulator reports a node of the only build whose definition, or a user�
   expect(left().saved('old', 'mine', { updates: 'v2' }).end()).toEqual(['in force'])
 })
 
-it('the simulator reports no flip back of a removed job', () => {
+it('the simulator reports no `flip back` for the definition of a removed job', () => {
   expect(deployed().removed('old').saved('old', 'v1').end()).toEqual([])
 })

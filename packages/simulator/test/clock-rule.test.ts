@@ -114,7 +114,7 @@ it.each<[string, () => Script]>([
   ],
   ['scans for overdue work by a clock that has just jumped', () => wall().wait(60).node(hour).seeks(hour)],
   ['decides slots that are still to come', () => wall().wait(60).recovers(hour)],
-])('the simulator reports a node that %s', (_, make) => {
+])('the simulator reports a node that acts by a clock that it must not trust: a node that %s', (_, make) => {
   expect(make().breaksIt).toBe(true)
 })
 
@@ -158,6 +158,6 @@ it.each<[string, () => Script]>([
         .wait(11)
         .claims(0),
   ],
-])('the simulator accepts a node that %s', (_, make) => {
+])('the simulator accepts a node that acts by a clock that it may trust: a node that %s', (_, make) => {
   expect(make().breaksIt).toBe(false)
 })

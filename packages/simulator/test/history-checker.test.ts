@@ -224,7 +224,7 @@ function rulesBrokenBy({ events }: Script): Rule[] {
   return [...new Set(checker.violations.map(({ rule }) => rule))]
 }
 
-it('the history checker accepts a repeated change that only continues to cancel leftover occurrences', () => {
+it('the history checker accepts a repeated update that only cancels the superseded slots that are still left', () => {
   const step = head({ version: 2, cancelsBelow: 2 })
   const history = script()
     .saved('replace', step)
@@ -284,7 +284,7 @@ function seen(seconds: number): Parameters<History['add']>[1] {
   return { kind: 'head', jobId: id, watermark: at(seconds), nextAt: at(seconds + 10), pruneFloor: null }
 }
 
-it('the history checker accepts that slots that ran ahead of time are skipped after a set-back', () => {
+it('the history checker accepts that, after a realign, a job skips the slots that have already run ahead of time', () => {
   const passed = ranAhead().add('b.1', seen(10)).add('b.1', seen(20)).created('b.1', 30, { version: 2 })
   expect(rulesBrokenBy(passed)).toEqual([])
 })
@@ -467,7 +467,7 @@ it('the history checker does not treat a handler as interrupted if it completes 
   }
 })
 
-it('an occurrence is judged by onInterrupted of the version under which it was created', () => {
+it('the history checker judges an occurrence by the onInterrupted of the version under which the occurrence was created', () => {
   const [, dies] = interruptions[0] as (typeof interruptions)[number]
   for (const [before, after, rules] of [
     ['fail', 'retry', ['interrupted']],
@@ -479,11 +479,11 @@ it('an occurrence is judged by onInterrupted of the version under which it was c
   }
 })
 
-it.each(broken)('the history checker reports by the rule %s: %s', (rule, _what, make) => {
+it.each(broken)('the history checker reports a violation of the rule `%s`: %s', (rule, _what, make) => {
   expect(rulesBrokenBy(make())).toContain(rule)
 })
 
-it('the history checker accepts a recovery that misses slots canceled while its node was frozen after the read', () => {
+it('the history checker accepts a recovery that covers slots which were canceled while its node was frozen after a read', () => {
   const exclusion = { kind: 'exclusion', id: slotId(20), jobId: id, scheduledAt: at(20), jobVersion: 1, reason: 'user' }
   const canceled = { state: 'canceled', reason: 'user', token: 0, now: at(10), displaced: [] } as const
   const { entries, ...whole } = recovery({ until: 40, slots: [40] })

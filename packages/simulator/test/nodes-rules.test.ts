@@ -54,7 +54,7 @@ class Script {
   }
 }
 
-it('the simulator reports a false death if a node is declared dead that ran through an outage', () => {
+it('the simulator reports a false death if a peer declares a node dead that only a storage outage kept silent', () => {
   const away = new Script().at(1, null, { kind: 'storage.away', hangs: false })
   away.at(2, 'a.1', { kind: 'fault', fault: 'away', operation: 'heartbeat' }).at(9, null, { kind: 'storage.back' })
   expect(away.lost(9.5).rulesOf(new DeathModel())).toEqual(['false death'])
@@ -70,7 +70,7 @@ it.each<[string, (script: Script) => Script]>([
   expect(trouble(new Script()).lost(8).rulesOf(new DeathModel())).toEqual([])
 })
 
-it('the simulator accepts another death of a node that has sent no heartbeat since its declared death', () => {
+it('the simulator accepts that a dead node without further heartbeats is declared dead a second time', () => {
   const lost = () =>
     new Script().at(1, 'a.1', { kind: 'fault', fault: 'rejected', operation: 'heartbeat' }).lost(8).lost(60, 0)
   expect(lost().rulesOf(new DeathModel())).toEqual([])
@@ -85,7 +85,7 @@ it('the simulator accepts the death of a frozen node until the node’s next hea
   expect(thawed().heard(4, 'a.1', 2).lost(40).rulesOf(new DeathModel())).toEqual(['false death'])
 })
 
-it('the simulator reports a node that requests work without an accepted heartbeat within 80 % of deadAfter', () => {
+it('the simulator reports a node that requests work although no heartbeat of it was accepted for 80 % of deadAfter', () => {
   const asks = { kind: 'work.asked', operation: 'claim', ids: [] } as const
   expect(new Script().at(4, 'a.1', asks).rulesOf(new IsolationModel())).toEqual([])
   expect(new Script().at(4.1, 'a.1', asks).rulesOf(new IsolationModel())).toEqual(['isolated'])

@@ -7,7 +7,7 @@ it.each(groupsOf({ from: 1, to: byEffort(15) }))(
   assertPlacesHold,
 )
 
-it('claims and creates cancel leftover occurrences of a replaced job whose update was rejected', async () => {
+it('`claim` and `createOccurrences` cancel the superseded slots that a rejected call of `update` has left', async () => {
   await assertPlacesHold({ from: 5509, to: 5509 })
 })
 
@@ -15,7 +15,7 @@ it('the next scan for overdue slots launches a dead node’s slots again, even i
   await assertPlacesHold({ from: 20315, to: 20315 })
 })
 
-it('a slot with a record keeps its order when its job is set back and recovered under another priority', async () => {
+it('a slot with a record keeps its order when its job is realigned and the slot is recovered under another priority', async () => {
   await assertPlacesHold({ from: 2133, to: 2133 })
 })
 
@@ -31,6 +31,6 @@ it('runs of a node that freezes after its last heartbeat are taken over without 
   await assertPlacesHold({ from: 4018, to: 4018 })
 })
 
-it('a realign reads all slots ahead of the jobs, page by page', async () => {
+it('a realign reads the records of all slots that ran while the job was ahead, over several pages', async () => {
   await assertPlacesHold({ from: 4979, to: 4979 })
 })

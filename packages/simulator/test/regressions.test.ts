@@ -220,7 +220,7 @@ it('a delayed recovery does not decide slots that are still in the future when i
   expect(slots).toEqual([120])
 })
 
-it('a node with an old definition does not repeat creates of a slot that was canceled ahead', async () => {
+it('a node with an old definition does not try again and again to create a slot that was canceled ahead', async () => {
   const { start, clock, database } = stage()
   const slots: number[] = []
   const watched = job('watched', { misfireThreshold: { minutes: 10 } }, ((context: TaskContext) => {
@@ -249,7 +249,7 @@ it('a node with an old definition does not repeat creates of a slot that was can
   expect(slots).toEqual([120])
 })
 
-it('a definition that is stored after its job was created and deleted continues after the decided slots', async () => {
+it('a job that is stored after another node created and deleted it runs only slots after the decided slots', async () => {
   const { start, clock, database } = stage()
   const slots: number[] = []
   const late = job('late', {}, ((context: TaskContext) => {
@@ -277,7 +277,7 @@ it('a definition that is stored after its job was created and deleted continues 
   expect(slots).toEqual([120])
 })
 
-it('a create answered after an update launches no slot of the old schedule', async () => {
+it('a `createOccurrences` call that is answered after an update launches no slot of the old schedule', async () => {
   const { start, clock, database } = stage()
   const slots: number[] = []
   const changing = defineJob({
@@ -327,7 +327,7 @@ it('two requests with one key on one node cause one run, however late their answ
   expect(starts).toEqual([1])
 })
 
-it('a request for a job that is deleted and defined again meanwhile completes', async () => {
+it('a request for a job that is deleted and defined again while the request is in progress completes', async () => {
   const { start, clock, database } = stage()
   const renewed = job('renewed', {})
   const { storage, hold, letGo } = holding(memoryStorage({ database }), 'createOccurrences')

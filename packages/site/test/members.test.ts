@@ -44,7 +44,7 @@ it.each(['options', 'events'])('each member on the reference page of %s has a de
 it.each([
   ['core/src/scheduler-options.ts', 'SchedulerOptions', /^ {2}'(\w+)',$/gm, 20],
   ['core/src/events.ts', 'SchedulerEvents', /^ {2}'([a-z]+\.[a-z]+)':/gm, 21],
-])('membersOf of %s finds each member of %s', (file, name, names, fewest) => {
+])('membersOf finds, in the source file %s, each member of the interface %s', (file, name, names, fewest) => {
   const text = readFileSync(packagesFolder + file, 'utf8')
   const wanted = [...text.matchAll(names)].map(([, member]) => member)
   expect(wanted.length).toBeGreaterThanOrEqual(fewest)

@@ -22,7 +22,7 @@ it.each([
   ['[a](missing.md)', '[a](missing.md)'],
   ['a `b` [`c`](../README.md), [d](log.md).', 'a `b` [`c`](index.md), [d](log.md).'],
   ['```md\n[a](../README.md)\n```\n[a](../README.md)', '```md\n[a](../README.md)\n```\n[a](index.md)'],
-])('the Markdown %s becomes %s on the site', (markdown, expected) => {
+])('the Markdown %s of a document becomes %s on the site', (markdown, expected) => {
   expect(siteMarkdown(markdown, page, pages, new Set())).toBe(expected)
 })
 

@@ -117,7 +117,7 @@ describe('checkHistory of the conformance kit', () => {
     expect(checkHistory(events, () => 'allow')).toEqual([])
   })
 
-  it('treats an occurrence as ended if a reap ended before the answer to its creation', () => {
+  it('treats an occurrence as ended if a reap ended the occurrence before the answer to its creation arrived', () => {
     const events = [
       { ...created(), begin: 1, end: 4 },
       { ...reaped(), begin: 2, end: 3 },
@@ -126,7 +126,7 @@ describe('checkHistory of the conformance kit', () => {
     expect(rulesOf([...events, ...inOrder(created(second), finished(second))])).toEqual([])
   })
 
-  it('accepts a watermark that `setBackTo` moved back, and reports a watermark that moves back later', async () => {
+  it('accepts a watermark that a realign with `setBackTo` moved back, and reports a watermark that moves back later', async () => {
     const back = await setBack()
     expect(rulesOf(inOrder(exists(slotAt(2)), back, exists(slotAt(1))))).not.toContain('watermark')
     expect(rulesOf(inOrder(back, exists(slotAt(2)), exists(slotAt(1))))).toContain('watermark')

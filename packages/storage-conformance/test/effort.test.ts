@@ -15,11 +15,11 @@ describe('the effort of the conformance kit', () => {
     expect(resolveEffort({ scale: 4, seeds: [9] }, environment)).toEqual({ scale: 0.5, seeds: [42, 43] })
   })
 
-  it.each(['', 'many', '1,,2'])('refuses %j as seeds', (seeds) => {
+  it.each(['', 'many', '1,,2'])('refuses the invalid value %j of the option seeds', (seeds) => {
     expect(() => resolveEffort({}, { JOBISTEMER_CONFORMANCE_SEED: seeds })).toThrow(/JOBISTEMER_CONFORMANCE_SEED/)
   })
 
-  it('results in at least one round', () => {
+  it('gives each randomized case at least one round, however low the scale is', () => {
     expect(rounds(5, { scale: 0.01, seeds: [] })).toBe(1)
     expect(rounds(5, { scale: 3, seeds: [] })).toBe(15)
   })

@@ -117,9 +117,9 @@ async function inVirtualTime<T>(work: () => Promise<T>): Promise<T> {
   }
 }
 
-describe('the kit’s case for a fault rejects a storage with that fault', () => {
+describe('the case of the conformance kit for one fault rejects a storage with that fault', () => {
   it.each(mutants.flatMap((mutant) => mutant.rejectedBy.map((name) => ({ mutant, fault: mutant.name, name }))))(
-    '$fault: $name',
+    'the storage has the fault $fault, and the case is: $name',
     async ({ mutant, name }) => {
       const storageCase = caseNamed(name, storageCases(mutant.capabilities))
       let failure: unknown = null
@@ -137,7 +137,7 @@ describe('the kit’s case for a fault rejects a storage with that fault', () =>
   )
 })
 
-describe('the kit’s cases for a fault, and no other cases, reject a storage with that fault', () => {
+describe('the cases of the conformance kit for one fault, and no other cases, reject a storage with that fault', () => {
   it.each(subtle)('$name', async (mutant) => {
     const shallow = storageCases(mutant.capabilities).filter(({ depth }) => depth === 'cases' || depth === 'races')
     const fewRounds = storageCases(mutant.capabilities, kitEffort(0.1))
@@ -151,7 +151,7 @@ describe('the kit’s cases for a fault, and no other cases, reject a storage wi
   })
 })
 
-describe('the memory ledger without a fault passes the kit’s case', () => {
+describe('the memory ledger without a fault passes this case of the conformance kit', () => {
   const cases = storageCases({ findsDueJobs: true, takesNext: true }, kitEffort(0.25))
   it.each(cases.map(({ name }) => name))('%s', async (name) => {
     await withWorld(
@@ -161,7 +161,7 @@ describe('the memory ledger without a fault passes the kit’s case', () => {
   })
 })
 
-describe('the memory ledger with transactions and without a fault passes the kit’s case', () => {
+describe('the memory ledger with transactions and without a fault passes this case of the conformance kit', () => {
   const cases = storageCases({ takesNext: true, subscribe: true, within: true })
   it.each(cases.filter(({ needs }) => needs.includes('within')).map(({ name }) => name))('%s', async (name) => {
     await withWorld(
@@ -171,7 +171,7 @@ describe('the memory ledger with transactions and without a fault passes the kit
   })
 })
 
-describe('the memory ledger with damageable rows and without a fault passes the kit’s case', () => {
+describe('the memory ledger whose rows a test can damage passes this case of the conformance kit', () => {
   const cases = storageCases({ takesNext: true, damage: true })
   it.each(cases.filter(({ needs }) => needs.includes('damage')).map(({ name }) => name))('%s', async (name) => {
     await withWorld(
@@ -181,7 +181,7 @@ describe('the memory ledger with damageable rows and without a fault passes the 
   })
 })
 
-describe('the memory ledger with wake-ups and without a fault passes the kit’s case', () => {
+describe('the memory ledger with wake-ups and without a fault passes this case of the conformance kit', () => {
   const cases = storageCases({ takesNext: true, subscribe: true })
   it.each(cases.filter(({ needs }) => needs.includes('subscribe')).map(({ name }) => name))('%s', async (name) => {
     await withWorld(
@@ -197,21 +197,21 @@ function runsOf({ name: variant, passes, capabilities, open }: HonestVariant) {
   return cases.map(({ name, run }) => ({ variant, name, open, run }))
 }
 
-describe('a storage that uses a freedom of the contract passes the kit’s case', () => {
+describe('a storage that differs from the others as the contract allows passes this case of the conformance kit', () => {
   const runs = honestVariants.flatMap(runsOf)
   it.each(runs)('$variant: $name', async ({ open, run }) => {
     await withWorld(open, run)
   })
 })
 
-describe('a storage with slow calls passes the kit’s case within its time limit', () => {
+describe('a storage with slow calls passes this case of the conformance kit within the time limit of the case', () => {
   const runs = distantVariants.flatMap(runsOf)
   it.each(runs)('$variant: $name', async ({ open, run }) => {
     await inVirtualTime(async () => await withWorld(open, run))
   })
 })
 
-describe('the memory ledger with maxBatch 1 passes the kit’s case', () => {
+describe('the memory ledger with maxBatch 1 passes this case of the conformance kit', () => {
   const names = everything.map(({ name }) => name).filter((name) => name.startsWith('races of batches: '))
   const connect = (ledger: Ledger): Storage => {
     const storage = ledgerStorage(ledger)

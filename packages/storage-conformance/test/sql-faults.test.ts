@@ -49,7 +49,7 @@ async function runFaulty(fault: SqlFault, { run }: Pick<StorageCase, 'run'>): Pr
 }
 
 describe('the one-line faults of an SQL adapter', () => {
-  it('are 54: the kit reports at least 50, and the table says why it cannot report the rest', () => {
+  it('are 54: the conformance kit reports at least 50, and the table of faults gives the reason for each of the others', () => {
     expect(faults).toHaveLength(54)
     expect(noticed.length).toBeGreaterThanOrEqual(50)
     const outOfReach = faults.filter(({ noticedBy }) => noticedBy === null)
@@ -83,7 +83,7 @@ if (isThorough) {
     open: () => sqlWorld(adapterWith(null), { pool, url: server.url }),
   })
 } else {
-  describe('the SQL adapter without a fault passes the kit’s case', () => {
+  describe('the SQL adapter without a fault passes this case of the conformance kit', () => {
     it.each([...new Set(tried.map(({ noticedBy }) => noticedBy))])('%s', async (name) => {
       await withWorld(
         () => sqlWorld(adapterWith(null), { pool, url: server.url }),

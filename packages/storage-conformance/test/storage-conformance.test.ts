@@ -82,14 +82,14 @@ describe('storageConformance', () => {
         { test: some, reason: 'y' },
       ],
     ],
-  ])('registers a failing test for a skip that %s', async (problem, skip) => {
+  ])('registers a failing test for an invalid entry of the option `skip`: an entry that %s', async (problem, skip) => {
     const { tests } = register({ skip })
     const failing = [...tests.entries()].filter(([name]) => name.includes(problem))
     expect(failing).toHaveLength(1)
     await expect(failing[0]?.[1]()).rejects.toThrow(problem)
   })
 
-  it('registers a failing test for a skip of a case that the given depth omits', () => {
+  it('registers a failing test for an entry of `skip` whose case the given depth omits', () => {
     const skip = [{ test: 'model: random calls are answered as by the memory storage (seed 1)', reason: 'x' }]
     expect([...register({ skip, depth: 'cases' }).tests.keys()].some((name) => name.includes('matches no case'))).toBe(
       true,

@@ -237,15 +237,15 @@ function statedCost(step: string): Usage {
   return { tableWrites, indexWrites, reads, writeRequests, readRequests } as Usage
 }
 
-describe('DynamoDB charges what the guide’s cost sheet states for', () => {
-  it.each(Object.keys(steps))('%s', async (step) => {
+describe('DynamoDB charges as many request units as the guide’s cost sheet states', () => {
+  it.each(Object.keys(steps))('for this operation: %s', async (step) => {
     // The first call of a storage also checks the table, which must not count.
     await storage.get({})
     const usage = await (steps[step] as () => Promise<Usage>)()
     expect(usage).toEqual(statedCost(step))
   })
 
-  it('the write units that this test counts equal the units that the server reports for plain writes', async () => {
+  it('and the write request units that this test counts equal those that the server reports for plain writes', async () => {
     await usedJob('nightly-report')
     expect(meter.plainWrites.reported).toBeGreaterThan(0)
     expect(meter.plainWrites.counted).toBe(meter.plainWrites.reported)

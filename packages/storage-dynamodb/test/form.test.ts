@@ -93,7 +93,7 @@ async function markedVersion(): Promise<number> {
 const look = { limit: 100, cursor: null } as const
 const rankedOnce = (rank: number) => Array.from({ length: jobCount }, () => [rank, 1])
 
-it('opening DynamoDB data of an older form migrates them, and keeps their contents', async () => {
+it('opening DynamoDB data that have an older stored form migrates the data, and keeps their contents', async () => {
   const storage = open(nextForm)
   expect((await storage.listJobs(look)).items).toHaveLength(jobCount)
   expect(await ranks()).toEqual(rankedOnce(1))
@@ -104,13 +104,13 @@ it('opening DynamoDB data of an older form migrates them, and keeps their conten
   expect(answers).toMatchObject([{ outcome: 'ok' }])
 })
 
-it('the storage runs all migrations from the form of the data to its own form, one after the other', async () => {
+it('a storage runs the migrations from the stored form of the data to its own form one after the other', async () => {
   await open(formAfterNext).listJobs(look)
   expect(await ranks()).toEqual(rankedOnce(2))
   expect(await markedVersion()).toBe(formAfterNext.version)
 })
 
-it('several nodes that open older data concurrently migrate them once', async () => {
+it('several nodes that concurrently open DynamoDB data of an older form migrate the data once', async () => {
   const nodes = Array.from({ length: 8 }, () => open(formAfterNext))
   const pages = await Promise.all(nodes.map((node) => node.listJobs(look)))
   expect(pages.map(({ items }) => items.length)).toEqual(nodes.map(() => jobCount))
@@ -131,7 +131,7 @@ it.each([1, 2, 3, 5, 8])('a migration whose node dies after %i writes is complet
   expect(await ranks()).toEqual(rankedOnce(1))
 })
 
-it('data of a newer form are refused and not changed', async () => {
+it('DynamoDB data that have a newer stored form are refused and not changed', async () => {
   await open(nextForm).listJobs(look)
   const error = await open(currentForm)
     .listJobs(look)
@@ -144,7 +144,7 @@ it('data of a newer form are refused and not changed', async () => {
   expect(await markedVersion()).toBe(nextForm.version)
 })
 
-it('a new namespace has the form of the first storage that opens it', async () => {
+it('a new namespace in DynamoDB gets the stored form of the storage that opens the namespace first', async () => {
   prefix = `new-${tests}`
   await Promise.all([open(formAfterNext).listJobs(look), open(formAfterNext).listJobs(look)])
   expect(await markedVersion()).toBe(formAfterNext.version)

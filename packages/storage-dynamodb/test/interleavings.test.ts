@@ -179,7 +179,7 @@ function resultsOf(tasks: number) {
 }
 
 describe('large records in DynamoDB', () => {
-  it('are stored if their results fit into one item only without the data of their occurrence', async () => {
+  it('are stored although one item has no space for both the results of the tasks and the data of the occurrence', async () => {
     const { id } = await addJob(storage, 'alpha')
     const details = { results: resultsOf(3) }
     const item = { ...slotItem(id, 1), details }
@@ -189,7 +189,7 @@ describe('large records in DynamoDB', () => {
     expect(await recordOf(item.id)).toMatchObject({ state: 'completed', details, runs: finish.runs })
   })
 
-  it('do not limit a claim, which takes twenty occurrences of a job with the policy allow', async () => {
+  it('do not reduce the number of occurrences of a claim, which takes twenty of a job with the policy allow', async () => {
     const { id } = await addJob(storage, 'alpha', 'allow')
     const details = { results: resultsOf(2) }
     const items = Array.from({ length: 20 }, (_, key) => ({ ...triggerItem(id, key), details, runs: runsWith(2) }))
@@ -207,7 +207,7 @@ describe('large records in DynamoDB', () => {
     }
   })
 
-  it('may belong to a replay with more data than one item, which displaces hundreds of occurrences', async () => {
+  it('may belong to a replay that has more data than one item can hold, and that displaces hundreds of occurrences', async () => {
     const { id } = await addJob(storage, 'alpha', 'queue')
     await addWaiting(id, 120)
     const content = { ...contentOf('alpha', 'queue_one'), fingerprint: 'print-2', nextAt: slotAt(121) }
@@ -282,7 +282,7 @@ describe('a claim on DynamoDB', () => {
         waiting: 'keep',
       },
     ],
-  ] as const)('starts nothing by the old settings if the job is concurrently %s', async (_, change) => {
+  ] as const)('starts no run by the old settings of the job if the job is concurrently %s', async (_, change) => {
     const { id } = await addJob(storage, 'alpha', 'allow')
     await addTriggers(id, 3)
     const node = interrupted('TransactWriteItemsCommand', async () => {
@@ -381,7 +381,7 @@ describe('a prune on DynamoDB', () => {
     expect.unreachable('the prune has more requests than that')
   })
 
-  it('continues after a crash, and keeps the address of a request key that was used again', async () => {
+  it('continues after a crash, and keeps the new run of a request whose key was used again meanwhile', async () => {
     const { id: job } = await addJob(storage, 'alpha')
     await storage.createOccurrences({ now: slotAt(1), owner, items: [slotItem(job, 1)] })
     await storage.settle({ now: slotAt(1), items: [finishItem(job, 1)] })
@@ -404,7 +404,7 @@ describe('a prune on DynamoDB', () => {
     expect(await recordOf(again.id)).toMatchObject({ scheduledAt: slotAt(5), state: 'running' })
   })
 
-  it('of old versions does not hide a job whose version changes while it is read', async () => {
+  it('of old versions does not hide a job whose version changes while the job is read', async () => {
     const { id } = await addJob(storage, 'alpha')
     const content = { ...contentOf('alpha'), fingerprint: 'print-2' }
     const change = { kind: 'replace', id, content, expectedVersion: 1, expectedWatermark: start } as const
@@ -417,7 +417,7 @@ describe('a prune on DynamoDB', () => {
   })
 })
 
-it('an owner can settle an occurrence that it addresses by the instant of a repeated trigger', {
+it('an owner can settle an occurrence under the instant of a repeated trigger instead of the instant of the first one', {
   timeout: 30_000,
 }, async () => {
   const { id } = await addJob(storage, 'alpha')

@@ -97,7 +97,7 @@ async function leftAfterPrune(id: string): Promise<number> {
   return await itemsOf(id)
 }
 
-it('an ended occurrence with queued occurrences behind it keeps its parts until it is pruned', async () => {
+it('an ended occurrence with queued occurrences behind it keeps the further items of its record until it is pruned', async () => {
   const { id } = await addJob(storage, 'queued-behind', 'queue')
   const item = slotItem(id, 1)
   await storage.createOccurrences({ now: slotAt(1), owner, items: [item] })
@@ -135,7 +135,7 @@ function losingClient(kind: new (input: never) => object): Pick<DynamoDBClient, 
   return losing as unknown as Pick<DynamoDBClient, 'send'> & { losses: number }
 }
 
-it.each([1, 2, 3])('all parts are removed with the record although %i answers to updates were lost', async (losses) => {
+it.each([1, 2, 3])('all further items of a large record are removed with the record although %i answers to updates were lost', async (losses) => {
   const losing = losingClient(UpdateItemCommand)
   storage = dynamodbStorage({ client: losing, tableName: 'large', prefix: `losing-${losses}` })
   const { id } = await addJob(storage, `losing-${losses}`)
@@ -150,7 +150,7 @@ it.each([1, 2, 3])('all parts are removed with the record although %i answers to
   expect(await leftAfterPrune(item.id)).toBe(0)
 })
 
-it('a settle by an outdated owner leaves no parts, whether or not its record exists', async () => {
+it('a settle by an earlier owner leaves no further items of a large record, whether or not the record exists', async () => {
   const { id } = await addJob(storage, 'late')
   const item = slotItem(id, 1)
   await storage.createOccurrences({ now: slotAt(1), owner, items: [item] })
@@ -162,7 +162,7 @@ it('a settle by an outdated owner leaves no parts, whether or not its record exi
   expect(await itemsOf(item.id)).toBe(0)
 })
 
-it('the parts of an owner that died before it referred to them are removed with the record', async () => {
+it('further items that an owner wrote just before its death, and that no record names, are removed with the record', async () => {
   const { id } = await addJob(storage, 'dead')
   const item = slotItem(id, 1)
   let hasParts = false
@@ -199,7 +199,7 @@ it('a reap may make the task runs of an occurrence too large for one item', asyn
   expect(await leftAfterPrune(item.id)).toBe(0)
 })
 
-it('a node that dies during a reap leaves no parts behind', async () => {
+it('a node that dies during a reap leaves no further items of a large record behind', async () => {
   const { id } = await addJob(storage, 'reaped-twice')
   const item = slotItem(id, 1)
   await storage.createOccurrences({ now: slotAt(1), owner, items: [item] })
@@ -225,7 +225,7 @@ it('a node that dies during a reap leaves no parts behind', async () => {
   expect(await leftAfterPrune(item.id)).toBe(0)
 })
 
-it('a step does not write unchanged parts again', async () => {
+it('a step does not write the unchanged further items of a large record again', async () => {
   const { id } = await addJob(storage, 'large', 'allow')
   const trigger = triggerItem(id, 1, slotAt(1))
   const item = { ...trigger, details: { ...trigger.details, data: randomBytes(200_000).toString('base64') } }
@@ -248,7 +248,7 @@ it('a step does not write unchanged parts again', async () => {
   expect(parts).toBe(0)
 })
 
-it('a request whose key is used again while its record is pruned keeps its parts', async () => {
+it('a request whose key is used again while its record is pruned keeps the further items of the new record', async () => {
   const { id } = await addJob(storage, 'large')
   const prefix = `test-${tests - 1}`
   const data = randomBytes(200_000).toString('base64')
@@ -402,7 +402,7 @@ describe('the list of active occurrences in the head of a job', () => {
     await storage.settle({ now: slotAt(3), items })
   }
 
-  it.each(['has ended', 'was pruned'])('omits a run that %s after the next check', async (what) => {
+  it.each(['has ended', 'was pruned'])('omits a run that %s, as soon as the list has been checked again', async (what) => {
     const { id } = await addJob(storage, what, 'allow')
     const [ended] = await addTriggers(id, 0, 1)
     await endSome(1)
@@ -466,7 +466,7 @@ it('a recovery of a thousand slots is one step, and its runs wait for each other
   await assertLedger(storage)
 })
 
-it('a replace that lets hundreds of queued occurrences overlap wakes them all', async () => {
+it('an update that lets hundreds of queued occurrences overlap wakes all these occurrences', async () => {
   const { id } = await addJob(storage, 'hundreds', 'queue')
   await storage.createOccurrences({ now: slotAt(300), owner, items: [recoveryOf(id, 300)] })
   const change = {
@@ -539,7 +539,7 @@ function latePlans(first: () => Promise<unknown>): Pick<DynamoDBClient, 'send'> 
 }
 
 describe('an occurrence whose end wakes hundreds of others keeps its task runs unchanged', () => {
-  it('at a finish', async () => {
+  it('when an owner settles the end', async () => {
     const id = await addCutOff('finish')
     const late = latePlans(async () => {})
     storage = dynamodbStorage({ client: late, tableName: 'large', prefix: `test-${tests - 1}` })
@@ -551,7 +551,7 @@ describe('an occurrence whose end wakes hundreds of others keeps its task runs u
     await assertLedger(storage)
   })
 
-  it('at a finish, if an earlier settle of the owner arrives before the plan', async () => {
+  it('when an owner settles the end, if an earlier settle of the owner arrives before the plan of the step is stored', async () => {
     const plain = storage
     const id = await addCutOff('overtaken')
     const last = { ...finishItem(id, 1), sequence: 2 }
@@ -571,7 +571,7 @@ describe('an occurrence whose end wakes hundreds of others keeps its task runs u
     await assertLedger(plain)
   })
 
-  it('at a reap, if a later settle of the owner arrives before the plan', async () => {
+  it('when a reap ends it, if a later settle of the owner arrives before the plan of the step is stored', async () => {
     const plain = storage
     const id = await addCutOff('alive')
     const { id: occurrence, jobId, scheduledAt, runs } = finishItem(id, 1)
@@ -588,14 +588,14 @@ describe('an occurrence whose end wakes hundreds of others keeps its task runs u
     await assertLedger(plain)
   })
 
-  it('at a finish whose task runs are too large for its item', async () => {
+  it('when an owner settles the end, if the task runs are too large for one item', async () => {
     const id = await addCutOff('large-finish')
     const last = { ...finishItem(id, 1), runs: largeRuns(4) }
     expect(await storage.settle({ now: slotAt(14), items: [last] })).toMatchObject([{ outcome: 'ok' }])
     expect((await recordOf(last.id))?.runs).toEqual(last.runs)
   })
 
-  it('at a reap', async () => {
+  it('when a reap ends it', async () => {
     const id = await addCutOff('reap')
     const { id: occurrence, jobId, scheduledAt, runs } = finishItem(id, 1)
     const reap = {
@@ -663,7 +663,7 @@ it.each([2, 5, 9])('a large step whose node dies at transaction %i is completed 
   await assertLedger(storage)
 })
 
-it('a step that finds the plan of a dead node carries out that plan first', async () => {
+it('a step that finds the unfinished plan of a dead node’s step completes that plan first', async () => {
   storage = dynamodbStorage({ client, tableName: 'large', prefix: 'meeting' })
   const { id } = await addJob(storage, 'thousand', 'queue')
   const dying = dynamodbStorage({ client: dyingClient(3), tableName: 'large', prefix: 'meeting' })

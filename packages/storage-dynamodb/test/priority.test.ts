@@ -82,7 +82,7 @@ describe('a claim on DynamoDB', () => {
     expect(times).toEqual(Array.from({ length: 240 }, (_, index) => slotAt(1) + 2 * priorityStepMs + index))
   })
 
-  it('by an open storage takes occurrences of a priority that another process has just begun to use', async () => {
+  it('takes occurrences of a priority that another process has used for the first time while the storage was open', async () => {
     const { id } = await addJob(storage, 'alpha', 'allow')
     const other = connect()
     expect(await claim(other, 5)).toEqual([])
@@ -101,7 +101,7 @@ describe('a claim on DynamoDB', () => {
   })
 })
 
-describe('the marker of a priority in DynamoDB', () => {
+describe('the item that marks a priority as used in DynamoDB', () => {
   it('is written once by each process, and not for occurrences without a priority', async () => {
     const written: string[] = []
     const send = async (command: object, options: object): Promise<unknown> => {
@@ -134,7 +134,7 @@ describe('the marker of a priority in DynamoDB', () => {
   })
 })
 
-it('each process counts and lists waiting occurrences with a priority, but no markers', async () => {
+it('each process counts and lists waiting occurrences with a priority, but not the items that mark priorities as used', async () => {
   const { id } = await addJob(storage, 'alpha', 'allow')
   const items = [trigger(id, 1, slotAt(1), 4), trigger(id, 2, slotAt(1), -4), trigger(id, 3, slotAt(1))]
   await create(items, slotAt(2))
@@ -169,7 +169,7 @@ it('a released occurrence waits with its priority again', async () => {
   expect((await claim(connect(), 1)).map((record) => record.id)).toEqual([held.id])
 })
 
-it('the head of a job keeps the order of its queue for each connection', async () => {
+it('every connection to DynamoDB wakes the queued occurrences of a job in the order of priority', async () => {
   const { id } = await addJob(storage, 'alpha', 'queue')
   const items = [trigger(id, 1, slotAt(4), 10), trigger(id, 2, slotAt(2), -10), trigger(id, 3, slotAt(3))]
   await storage.createOccurrences({ now: slotAt(1), owner, items: [slotItem(id, 1)] })

@@ -212,7 +212,7 @@ describe('createTable', () => {
     expect(error.remedy).toContain('dynamodb:CreateTable and dynamodb:DescribeTable')
   })
 
-  it('detects a missing index although it may not describe the table', async () => {
+  it('detects a missing index although the caller has no right to describe the table', async () => {
     const {
       GlobalSecondaryIndexes: _,
       AttributeDefinitions: attributes,
@@ -294,7 +294,7 @@ describe('dynamodbStorage', () => {
     [{ client: { send: () => {} }, tableName: 'jobs', prefix: 'a:b' }, 'prefix'],
     [{ client: { send: () => {} }, tableName: 'jobs', prefix: '' }, 'prefix'],
     [null, 'options'],
-  ])('refuses %j because of its member %s', (options, field) => {
+  ])('refuses the options %j because of the member %s', (options, field) => {
     const open = () => dynamodbStorage(options as never)
     expect(open).toThrow(expect.objectContaining({ code: 'INVALID_ARGUMENT', field }))
   })
@@ -341,7 +341,7 @@ describe('the helper functions for the DynamoDB table', () => {
     ['cloudFormationTemplate', undefined, 'options'],
     ['tableDefinition', {}, 'tableName'],
     ['tableDefinition', undefined, 'options'],
-  ])('include %s, which refuses %j because of its member %s', (name, options, field) => {
+  ])('include %s, which refuses the options %j because of the member %s', (name, options, field) => {
     const call = () => helpers[name]?.(options)
     expect(call).toThrow(expect.objectContaining({ code: 'INVALID_ARGUMENT', field }))
   })
@@ -383,7 +383,7 @@ describe('an error of DynamoDB', () => {
     ['RequestLimitExceeded', 'STORAGE_BUSY', /capacity/],
     ['InternalServerError', 'STORAGE_BUSY', /repeated/],
     ['SomethingElse', 'STORAGE_FAILED', /cause/],
-  ])('with the name %s rejects as %s', async (name, code, message) => {
+  ])('with the name %s makes a call reject with the code %s', async (name, code, message) => {
     const error = await rejection(failing(name).listJobs(look))
     expect(error.code).toBe(code)
     expect(error.message).toMatch(message)

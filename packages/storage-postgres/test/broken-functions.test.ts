@@ -257,7 +257,7 @@ it.each(Object.entries(guards))('the checks detect this fault in an SQL function
   expect(await guard.isBroken(place)).toBe(true)
 })
 
-it('a claim that skips locked rows without locking the head claims occurrences that were canceled', async () => {
+it('a claim of a broken storage that locks no head and skips locked rows also claims occurrences that were canceled', async () => {
   const claimedAndCanceled = async (claimOf: (place: Place) => () => Promise<readonly string[]>) => {
     let both = 0
     const place = await makePlace('allow')

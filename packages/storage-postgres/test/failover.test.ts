@@ -133,7 +133,7 @@ it('slots lost by a failover to a delayed standby run again, and the node report
   await assertLedger(after)
 }, 120_000)
 
-it('a call on a standby rejects and names the standby, even a heartbeat that only reads', {
+it('every call on a standby, even a heartbeat that only reads, rejects with an error that names the standby', {
   timeout: 60_000,
 }, async () => {
   const servers = await pair()

@@ -62,7 +62,7 @@ async function runningPages(more: object, after: string | null = null): Promise<
   return found
 }
 
-it('the storage starts and ends slots without a preceding read, however far apart their instants are', async () => {
+it('the PostgreSQL storage starts and ends slots without reading first, however far apart the instants of the slots are', async () => {
   const jobs = await Promise.all(['near', 'far', 'long'].map(async (name) => (await addJob(storage, name)).id))
   const [near, far, long] = jobs as [JobId, JobId, JobId]
   sent.length = 0
@@ -97,7 +97,7 @@ describe('slots that start in one call', () => {
     sent.length = 0
   })
 
-  it('are stored in the table live if the head of their job already contains a slot or must stay empty', async () => {
+  it('are stored in the table live if the head of their job already contains a slot or may contain none', async () => {
     await begin(ids.map((id) => slotItem(id, 2)))
     expect(sent).toEqual([expect.stringContaining('start_step')])
     expect(await inLive()).toEqual(
@@ -111,7 +111,7 @@ describe('slots that start in one call', () => {
     expect(await inLive()).toEqual([])
   })
 
-  it('do not wait for a slot whose head another transaction has locked', async () => {
+  it('do not wait for a slot of a job whose head another transaction has locked', async () => {
     const client = await connection()
     await client.query(`BEGIN; SELECT FROM ${schema}.heads WHERE 'job_' || id = '${ids[1]}' FOR UPDATE`)
     const call = storage.createOccurrences({ now: slotAt(2), owner, items: ids.map((id) => slotItem(id, 2)) })
@@ -159,7 +159,7 @@ describe('slots that start in one call', () => {
   })
 })
 
-it('the first calls of a node do not wait for each other', { timeout: 10_000 }, async () => {
+it('the first calls of a node on PostgreSQL do not wait for each other', { timeout: 10_000 }, async () => {
   const { id } = await addJob(storage, 'alpha', 'allow')
   const fresh = { node: 'fresh', incarnation: 'fresh-1' }
   // The server would detect a deadlock only after 60 s, so a deadlock of two calls would exceed the time limit of the test.
@@ -182,7 +182,7 @@ it('the first calls of a node do not wait for each other', { timeout: 10_000 }, 
   }
 })
 
-it('node and server apply the same rule to decide whether a slot is stored in its head', () => {
+it('node and PostgreSQL server apply the same rule to decide whether a slot is stored in the head of its job', () => {
   const at = slotAt(1)
   expect(mayStandInHead(at, at + 89_999, [null, 'x'.repeat(500)])).toBe(true)
   expect(mayStandInHead(at, at + 90_000, [null, null])).toBe(false)
@@ -192,7 +192,7 @@ it('node and server apply the same rule to decide whether a slot is stored in it
   expect(mayStandInHead(at, at + 1, ['ä'.repeat(101), 'x'.repeat(300)])).toBe(false)
 })
 
-it('a running occurrence is listed once, even if it moves out of its head between two pages', async () => {
+it('a running occurrence is listed once, even if it moves from the head of its job to the table live between two pages', async () => {
   const ids = await Promise.all(
     Array.from({ length: 30 }, async (_, index) => (await addJob(storage, `job-${index}`)).id),
   )
@@ -220,7 +220,7 @@ it('a running occurrence is listed once, even if it moves out of its head betwee
   expect(counts).toMatchObject([{ running: 30 }])
 })
 
-it('reads of running occurrences in heads scan only the heads of quick jobs', async () => {
+it('a read of the running occurrences that are stored in heads does not scan the heads of all jobs', async () => {
   const { id } = await addJob(storage, 'alpha')
   await query(
     `INSERT INTO ${schema}.heads (id, revision, watermark, top, max_queued, version, pending, delayed, queued, running, policy, handler_key)
@@ -246,7 +246,7 @@ it('reads of running occurrences in heads scan only the heads of quick jobs', as
   await expect.poll(async () => (await read()) - before).toBeLessThan(20_000)
 })
 
-it('a completion in a transaction moves its occurrence, and later slots of its job, out of the head', async () => {
+it('a completion in a transaction moves its occurrence from the head of the job to the table live, and so do later slots', async () => {
   const { id } = await addJob(storage, 'alpha', 'allow')
   await begin([slotItem(id, 1)])
   expect(await inLive()).toEqual([])
@@ -262,7 +262,7 @@ it('a completion in a transaction moves its occurrence, and later slots of its j
   await finish([id], 2)
 })
 
-it('a completion works if its own transaction has locked the head, and if no connection is free', async () => {
+it('a completion in a transaction succeeds if that transaction has locked the head of the job, and if no connection is free', async () => {
   const { id } = await addJob(storage, 'alpha', 'allow')
   const { id: other } = await addJob(storage, 'beta', 'allow')
   const small = pool({ max: 1 })

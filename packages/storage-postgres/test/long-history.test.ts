@@ -118,7 +118,7 @@ it('the end and the progress of an occurrence change no index of the tables head
   expect(history?.n_tup_upd).toBe(0)
 })
 
-it('slots that are stored in their heads write only to the history, and create no rows to delete', async () => {
+it('slots that PostgreSQL keeps in the heads of their jobs create rows only in the history, and no rows to delete later', async () => {
   const jobs = await Promise.all(Array.from({ length: 10 }, async (_, index) => await addJob(storage, `job-${index}`)))
   for (let second = 0; second < 8; second++) {
     const now = slotAt(1) + second * 1000

@@ -72,7 +72,7 @@ it('two transactions can complete occurrences of one job at the same time', asyn
   for (const index of [1, 2]) expect(await stateOf(storage, slotItem(id, index))).toMatchObject({ sequence: 1 })
 })
 
-it('a reap of a completed occurrence waits for the commit, answers lost, and blocks no other call meanwhile', async () => {
+it('a reap of an occurrence with an uncommitted completion waits for the commit, returns `lost`, and blocks no other call', async () => {
   const { storage, id, client } = await openCompletion('allow')
   const reaping = storage.reap({
     now: slotAt(2),
@@ -85,7 +85,7 @@ it('a reap of a completed occurrence waits for the commit, answers lost, and blo
   expect(await reaping).toMatchObject([{ outcome: 'lost', state: 'running', token: 1 }])
 })
 
-it('a reap answers lost even if the transaction commits before the reap has found the locked row', async () => {
+it('a reap returns `lost` even if a completion is committed before the reap finds out that its row is locked', async () => {
   const { schema, id, client } = await openCompletion('allow')
   const late = pool()
   late.on('connect', (connection) => {
@@ -114,7 +114,7 @@ it('a step that fails at the server’s lock_timeout rejects with STORAGE_BUSY',
   await expect(creating).rejects.toMatchObject({ code: 'STORAGE_BUSY', message: expect.stringContaining('55P03') })
 })
 
-it('an end of the occurrence waits for the commit of its completion, and delays no other job of its call', async () => {
+it('a settle of an end waits for the commit of a completion of that occurrence, and delays no other job of the same call', async () => {
   const { schema, storage, id, client } = await openCompletion('allow')
   const { id: beside } = await addJob(storage, 'beside', 'allow')
   await storage.createOccurrences({ now: slotAt(1), owner, items: [slotItem(beside, 1)] })
@@ -143,7 +143,7 @@ it('a reap of an occurrence succeeds after the rollback of its completion', asyn
   await client.query('ROLLBACK')
 })
 
-it('a settle that was sent before the commit of a completion and arrives after it changes nothing', async () => {
+it('a settle that was sent before the commit of a completion and arrives after that commit changes nothing', async () => {
   const { schema, id, client, within } = await openCompletion('allow')
   await client.query('COMMIT')
   await client.query('BEGIN')
@@ -254,12 +254,12 @@ describe('a commit that the storage has forbidden with `forbidCommit`', () => {
     return client
   }
 
-  it('fails at once although another forbidden transaction is open', async () => {
+  it('fails at once although another transaction whose commit is forbidden is still open', async () => {
     const clients = [await forbidden(), await forbidden(), await forbidden()]
     for (const client of clients) await expect(client.query('COMMIT')).rejects.toMatchObject({ code: '23503' })
   })
 
-  it('still fails after a session without triggers has committed a forbidden transaction', async () => {
+  it('still fails after a session with disabled triggers has committed another forbidden transaction', async () => {
     const without = await forbidden('SET session_replication_role = replica')
     await without.query('COMMIT')
     await without.query('RESET session_replication_role')

@@ -49,7 +49,7 @@ it('a schema name may have 63 bytes', () => {
   expect(postgresStorage({ client, schema: `${'ü'.repeat(31)}a` }).specVersion).toBe(1)
 })
 
-it('the capabilities of a storage, and whether it has `subscribe`, depend on its kind of connections', () => {
+it('the capabilities and the member `subscribe` of a PostgreSQL storage depend on the kind of its connections', () => {
   const shared = { maxBatch: 500, findsDueJobs: true, takesNext: true }
   const server = { ...shared, worthwhileBatch: 100, multiProcess: true, durability: 'power' }
   expect(postgresStorage({ pool })).toMatchObject({ capabilities: server, subscribe: expect.any(Function) })

@@ -33,7 +33,7 @@ it('pages of pending occurrences omit none while delayed occurrences become read
   expect(new Set(seen.map((record) => record.id)).size).toBe(seen.length)
 })
 
-it('a page of some states has a cursor even if a prune removes its rows right after the page was read', async () => {
+it('a page of occurrences has a cursor even if a prune removes the rows of the page right after the page was read', async () => {
   const schema = newSchema()
   const mine = pool({ max: 1 })
   const prune = `DELETE FROM ${schema}.history WHERE state = 5 AND scheduled_at < ${start} + 11500`

@@ -147,7 +147,7 @@ it('statements have no name behind a pooler that does not support prepared state
   }
 })
 
-it('no statement converts an array parameter again for each row that it scans', async () => {
+it('no statement converts its array parameter again for each scanned row', async () => {
   const name = schema()
   const storage = open({ pool: pool(), schema: name, wakeUps: false })
   const ids = await Promise.all(['alpha', 'beta'].map(async (job) => (await addJob(storage, job, 'queue')).id))

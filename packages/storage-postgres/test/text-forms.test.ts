@@ -60,7 +60,7 @@ describe('an id stored in PostgreSQL', () => {
     expect(row).toEqual({ same: true, count: 50 })
   })
 
-  it('is not encoded as bytes if it has another form', () => {
+  it('is not encoded as bytes if it does not consist of a prefix and a UUID', () => {
     const id = occurrenceId(jobId('nightly'), 0)
     for (let place = 0; place <= id.length; place++) {
       for (const wrong of ['g', 'A', '_', 'ä', '-', '€']) {
@@ -78,7 +78,7 @@ describe('an id stored in PostgreSQL', () => {
     }
   })
 
-  it('is never found and never stored if it has another form', () => {
+  it('is never found and never stored if it does not consist of a prefix and a UUID', () => {
     for (const id of ['occ_1', `occ_${'A'.repeat(8)}-0000-0000-0000-000000000000`, 'occ_']) {
       expect(uuidOrNull(id as OccurrenceId)).toBeNull()
       expect(() => uuidOf(id as OccurrenceId)).toThrow(expect.objectContaining({ code: 'STORAGE_REFUSED' }))

@@ -74,8 +74,8 @@ async function replaceOverlap(storage: Storage, job: JobRecord, policy: 'queue' 
   expect(await storage.saveJobs({ now: slotAt(1), changes: [change] })).toMatchObject([{ outcome: 'saved' }])
 }
 
-describe('the sweep of a Redis claim', () => {
-  it('wakes a queued occurrence of a job without an active occurrence, which no other call does', async () => {
+describe('a Redis claim with the option `sweep`', () => {
+  it('wakes a queued occurrence of a job without an active occurrence, while other claims leave it queued', async () => {
     await withStorage(async (storage, prefix) => {
       const { id: job } = await addJob(storage, 'alpha', 'queue')
       const running = { ...slotItem(job, 1), runs: [] }
@@ -88,7 +88,7 @@ describe('the sweep of a Redis claim', () => {
     })
   })
 
-  it('leaves an occurrence queued that waits behind an active one', async () => {
+  it('leaves an occurrence queued if another occurrence of its job is active', async () => {
     await withStorage(async (storage) => {
       const { id: job } = await addJob(storage, 'alpha', 'queue')
       await create(storage, [slotItem(job, 1), ...triggers(job, 1)])
@@ -140,7 +140,7 @@ describe.each([1, 2])('a Redis claim on %i shards', (shards) => {
     }, shards)
   })
 
-  it('queues an occurrence behind a running one, even one of the same claim, and does not count it', async () => {
+  it('makes an occurrence queued if another of its job runs, even one of the same claim, and counts only claimed ones', async () => {
     await withStorage(async (storage) => {
       const alpha = await addJob(storage, 'alpha', 'allow')
       const { id: beta } = await addJob(storage, 'beta', 'allow')

@@ -241,7 +241,7 @@ describe('answers of Redis that are lost', () => {
     expect(answer[0]).toMatchObject({ outcome: 'exists', state: 'running', owner: owners })
   })
 
-  it('make a claim fail that the client sent twice', async () => {
+  it('let a claim fail if the client has sent this claim twice', async () => {
     const server = await start()
     const proxy = await through(server)
     const direct = open({ url: server.url })
@@ -265,7 +265,7 @@ describe('answers of Redis that are lost', () => {
 })
 
 describe('a Redis primary that becomes a replica', () => {
-  it('makes calls fail with STORAGE_BUSY until the client reaches the new primary', async () => {
+  it('lets calls fail with STORAGE_BUSY until the client has reached the new primary', async () => {
     const server = await start()
     const storage = open({ url: server.url })
     const job = await addJob(storage, 'alpha')

@@ -77,7 +77,7 @@ async function claimAll(storage: Storage, at = now): Promise<readonly string[]> 
 }
 
 describe('superseded slots in Redis behind many kept triggers', () => {
-  it('cost each step a bounded number of reads, and no reads once all are canceled', {
+  it('cost each storage call a limited number of reads, and no reads once all of them are canceled', {
     timeout: 120_000,
   }, async () => {
     const { storage, callsOf, job } = await begin('queue')
@@ -116,7 +116,7 @@ describe('superseded slots in Redis behind many kept triggers', () => {
     expect(await countsOf(storage, job.id)).toEqual({ pending: 0, queued: 20_500 - 1 + 50, running: 1 })
   })
 
-  it('are canceled by sweeps alone, each of which continues where the previous one ended', {
+  it('are canceled by claims with `sweep` alone, each of which continues where the previous one ended', {
     timeout: 120_000,
   }, async () => {
     const { storage, job } = await begin('queue')
@@ -185,7 +185,7 @@ describe('thousands of waiting occurrences of one job in Redis', () => {
     expect(await claimAll(storage)).toEqual(ids.slice(1))
   })
 
-  it('stay queued if the job changes back to `queue` before a claim wakes them', async () => {
+  it('stay queued if an update sets the overlap policy back to `queue` before a claim wakes them', async () => {
     const { storage, job } = await begin('queue')
     const ids = await fill(storage, job.id, many)
     await save(storage, await replace(storage, job.id, 'allow'))

@@ -91,7 +91,7 @@ async function counts(storage: Storage, ...jobs: readonly JobId[]) {
 
 const numbers = (from: number, count: number) => Array.from({ length: count }, (_, index) => from + index)
 
-it('a job without occurrences is removed from the list of jobs that have their own set', async () => {
+it('a job without pending occurrences is removed from the list of jobs whose occurrences are in a set of their own', async () => {
   await withStorage(1, async ({ storage, prefix }) => {
     const names = numbers(0, 100).map((index) => `foreign-${index}`)
     for (const name of names) await wait(storage, (await addJob(storage, name, 'allow')).id, 16)
@@ -288,7 +288,7 @@ it('a claim over shards answers `more` while occurrences remain to be canceled',
   })
 })
 
-it('a sweep in Redis checks 700 jobs in several scripts', async () => {
+it('a Redis claim with the option `sweep` checks 700 jobs in several scripts', async () => {
   await withStorage(1, async ({ storage, cost }) => {
     const names = Array.from({ length: 700 }, (_, index) => `job-${index}`)
     for (const name of names) {

@@ -87,7 +87,7 @@ describe('the first call of a Redis storage', () => {
   it.each([
     ['a text', (client: Redis) => client.set('{jobistemer}:meta', 'x')],
     ['other fields', (client: Redis) => client.hset('{jobistemer}:meta', 'x', 'y')],
-  ])('fails if the key of the namespace contains %s', async (_what, spoil) => {
+  ])('fails if the key of the namespace contains a value of another application: %s', async (_what, spoil) => {
     const server = await start()
     const client = admin(server.url)
     await spoil(client)

@@ -68,7 +68,7 @@ const end = (storage: Storage, item: SettleItem | undefined) => {
   return storage.settle({ now: slotAt(4) + minute, items: item === undefined ? [] : [item] })
 }
 
-it('the end of a run waits for the answer to a claim that Redis has not yet started to process', async () => {
+it('a settle of the end of a run waits for the answer to a claim that Redis has not yet started to process', async () => {
   const { storage, sent, ends } = await running()
   const claiming = claimOf(storage)
   const ending = end(storage, ends[0])
@@ -82,7 +82,7 @@ it('the end of a run waits for the answer to a claim that Redis has not yet star
   expect(await ending).toMatchObject([{ outcome: 'ok' }])
 })
 
-it('the end of a run does not wait for a claim that Redis has started to process', async () => {
+it('a settle of the end of a run does not wait for a claim that Redis has started to process', async () => {
   const { storage, sent, ends } = await running()
   const earlier = end(storage, ends[0])
   await turns()
@@ -99,7 +99,7 @@ it('the end of a run does not wait for a claim that Redis has started to process
   await claiming
 })
 
-it('the end of a run is sent even if the claim before it fails', async () => {
+it('a settle of the end of a run is sent even if the claim for which it waits fails', async () => {
   const { storage, sent, ends } = await running()
   const claiming = claimOf(storage)
   const ending = end(storage, ends[0])

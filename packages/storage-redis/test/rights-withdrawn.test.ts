@@ -7,7 +7,7 @@ import { useServers } from './servers.ts'
 const { start, client: admin, open } = useServers()
 
 it.each(['hget', 'hset', 'publish', 'zadd', 'zrange', 'zrem'])(
-  'a call whose user has lost the right to %s changes nothing, and succeeds once the user has it again',
+  'a call whose Redis user has lost the right to %s changes nothing, and succeeds once the user has that right again',
   async (right) => {
     const server = await start()
     const client = admin(server.url)

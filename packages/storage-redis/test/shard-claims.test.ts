@@ -20,7 +20,7 @@ async function addJobs(storage: Storage, shards: readonly [number, number]): Pro
   return jobs as [JobId, JobId]
 }
 
-it('a claim over shards answers `more` if an older occurrence arrived after its peek', async () => {
+it('a claim over shards returns `more` if an older occurrence arrives after the claim has read the oldest of each shard', async () => {
   const server = await start()
   const client = connect(server.url)
   const storage = open({ client, shards: 2 })
@@ -43,7 +43,7 @@ it('a claim over shards answers `more` if an older occurrence arrived after its 
   expect((await storage.claim(request)).claimed).toMatchObject([{ jobId: first, scheduledAt: slotAt(2) }])
 })
 
-it('a claim over shards takes no later occurrence in place of one that another node took after its peek', async () => {
+it('a claim over shards takes no later occurrence in place of one that it has read and that another node took first', async () => {
   const server = await start()
   const client = connect(server.url)
   const storage = open({ client, shards: 2 })
@@ -152,7 +152,7 @@ describe('a claim over shards, one of which fails,', () => {
       .toMatchObject([{ jobId: second }])
   })
 
-  it('makes its owner’s next claim reject with STORAGE_BUSY, so that the owner reads which occurrences it has', async () => {
+  it('makes the next claim of its owner reject with STORAGE_BUSY, so that the owner reads which occurrences it has claimed', async () => {
     const { storage, other, first, second, wait, fate } = await startTwo()
     fate.after = (call) => (call === 2 ? broken() : null)
     expect(await storage.claim(request)).toMatchObject({ claimed: [{ jobId: first }], more: true })

@@ -130,7 +130,7 @@ describe('a history in SQLite of several blocks and a tail', () => {
     expect(database.prepare('SELECT count(*) FROM history_blocks').pluck().get()).toBe(2)
   })
 
-  it('answers oldestOfLatest, by reading and by counting, with the oldest of the latest entries', () => {
+  it('finds, for any count, the oldest of the latest `count` entries of a job by `oldestOfLatest`', () => {
     const tables = new Tables(namedTables(database, ''))
     database.exec('BEGIN IMMEDIATE')
     const { history } = tables

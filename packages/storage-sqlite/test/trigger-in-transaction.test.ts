@@ -146,7 +146,7 @@ it('a connection that returns integers as BigInt can trigger jobs in a transacti
   expect(ran).toEqual(['anna'])
 })
 
-describe('a trigger refuses, as not a transaction on the storage’s file,', () => {
+describe('a trigger refuses a transaction that is not an open transaction on the storage’s file', () => {
   async function refusal(transaction: unknown, operations?: JobOperations) {
     const asked = operations ?? world.keep(createClient({ storage: world.connect() }))
     return asked.trigger('mail', { transaction }).then(
@@ -155,26 +155,26 @@ describe('a trigger refuses, as not a transaction on the storage’s file,', () 
     )
   }
 
-  it.each([['a word'], [7], [null], [{}], [{ prepare: () => {} }]])('%j', async (transaction) => {
+  it.each([['a word'], [7], [null], [{}], [{ prepare: () => {} }]])('as the transaction the value %j, which is no connection', async (transaction) => {
     await startScheduler()
     expect(await refusal(transaction)).toMatch(
       /^INVALID_TRANSACTION transaction: .* Give the connection of better-sqlite3/,
     )
   })
 
-  it('a connection that has no open transaction', async () => {
+  it('as the transaction a connection that has no open transaction', async () => {
     await startScheduler()
     expect(await refusal(world.app)).toMatch(/^INVALID_TRANSACTION .*No transaction is open.* BEGIN IMMEDIATE/)
   })
 
-  it('a connection that was closed', async () => {
+  it('as the transaction a connection that was closed', async () => {
     await startScheduler()
     const closed = new Database(world.file)
     closed.close()
     expect(await refusal(closed)).toMatch(/^INVALID_TRANSACTION .*is closed/)
   })
 
-  it('a transaction on another file, even if the storage’s file is attached', async () => {
+  it('a transaction on another file, even if the storage’s file is attached to the connection', async () => {
     await startScheduler()
     const other = new Database(`${world.file}.other`)
     other.exec(`ATTACH '${world.file}' AS jobs; BEGIN`)
@@ -182,7 +182,7 @@ describe('a trigger refuses, as not a transaction on the storage’s file,', () 
     other.close()
   })
 
-  it('the connection of the storage itself', async () => {
+  it('as the transaction the connection of the storage itself', async () => {
     const own = new Database(world.file)
     const storage = sqliteStorage({ database: own, tablePrefix: 'jobs_' })
     await startScheduler()

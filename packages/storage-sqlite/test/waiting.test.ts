@@ -91,7 +91,7 @@ describe('a step that finds the SQLite file locked', () => {
     other.exec('ROLLBACK')
   })
 
-  it('counts the elapsed time, not the requested pauses', async () => {
+  it('measures its time limit by the elapsed time, and not by the sum of its pauses', async () => {
     clock.slowdown = 40
     other.exec('BEGIN IMMEDIATE')
     const [outcome, ms] = await write()
@@ -126,7 +126,7 @@ describe('a step that finds the SQLite file locked', () => {
     other.exec('ROLLBACK')
   })
 
-  it('has its whole time limit from the end of the previous step', async () => {
+  it('has its whole time limit after the previous step has ended', async () => {
     other.exec('BEGIN IMMEDIATE')
     const first = write()
     const second = write(locked)

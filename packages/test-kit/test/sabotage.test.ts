@@ -59,7 +59,7 @@ describe('a storage that the test kit breaks', () => {
     storage = memoryStorage()
   })
 
-  it('with forgetWake wakes no queued occurrence, and claims do not return it', async () => {
+  it('with forgetWake wakes no queued occurrence, and no claim returns an occurrence that waits to be woken', async () => {
     const broken = forgetWake(storage)
     await define(broken)
     expect(await create(broken, 1, 2)).toEqual(['running', 'queued'])

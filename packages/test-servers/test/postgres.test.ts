@@ -103,7 +103,7 @@ it('startPostgres rejects with PostgreSQL’s output if the server rejects its c
   await expect(startPostgres({ config: { work_mem: 'much' } })).rejects.toThrow(/work_mem/)
 })
 
-it('an environment variable can name the shared PostgreSQL', async () => {
+it('an environment variable can name the PostgreSQL server that all tests share', async () => {
   const server = await started()
   cleanUps.push(() => vi.unstubAllEnvs())
   vi.stubEnv('JOBISTEMER_TEST_POSTGRES_URL', server.url)

@@ -33,7 +33,7 @@ const scene = zone.chain((timezone) => {
 })
 
 describe('a random cron expression in a random time zone', () => {
-  it('has the instants that a search with Intl over every local time finds', () => {
+  it('has the same instants that a search with Intl through all local times finds', () => {
     fc.assert(
       fc.property(
         randomExpression,
@@ -85,7 +85,7 @@ describe('a random cron expression in a random time zone', () => {
     )
   })
 
-  it('has the same instants when it is asked for the next and for the previous one, over years', () => {
+  it('has the same instants forward by `next` and backward by `previous`, over years', () => {
     fc.assert(
       fc.property(randomExpression, scene, (expression, { timezone, from }) => {
         const schedule = makeUnlessImpossible(expression.text, timezone, undefined)

@@ -108,7 +108,7 @@ describe('a cron expression', () => {
     expect(first(3, '0 0 * * 7L,WED#1')).toEqual(['2026-01-07T00:00:00', '2026-01-25T00:00:00', '2026-02-04T00:00:00'])
   })
 
-  it('may fire more rarely than every leap year, for example on a fifth Sunday in February', () => {
+  it('may fire less often than once in each leap year, for example on a fifth Sunday in February', () => {
     expect(first(3, '0 0 * 2 0#5')).toEqual(['2032-02-29T00:00:00', '2060-02-29T00:00:00', '2088-02-29T00:00:00'])
     expect(cron('0 0 * 2 0#5').next('2088-03-01T00:00:00Z')?.toISOString()).toBe('2128-02-29T00:00:00.000Z')
   })
@@ -237,7 +237,7 @@ describe('a cron expression that can never fire', () => {
     // The clocks of New York skip these times in every year since 2007.
     ['* 2 * 3 SUN#2', { timezone: 'America/New_York' }],
     ['30 2 * 3 SUN#2', { timezone: 'America/New_York', dst: { gap: 'skip' } }],
-  ])('%s with %o is refused with SCHEDULE_NEVER_FIRES', (expression, options) => {
+  ])('%s with the options %o is refused with SCHEDULE_NEVER_FIRES', (expression, options) => {
     expect(refusal(expression, options)).toEqual({ code: 'SCHEDULE_NEVER_FIRES', field: 'expression' })
   })
 
@@ -262,7 +262,7 @@ describe('invalid options of a cron schedule', () => {
     [{ dst: 'skip' }, 'INVALID_SCHEDULE', 'dst'],
     [{ dst: { gap: 'jump' } }, 'INVALID_SCHEDULE', 'dst.gap'],
     [{ dst: { fold: 'twice' } }, 'INVALID_SCHEDULE', 'dst.fold'],
-  ])('%o are refused with %s, which names %s', (options, code, field) => {
+  ])('%o are refused with the error %s, which names the option %s', (options, code, field) => {
     expect(refusal('* * * * *', options)).toEqual({ code, field })
     // The second call uses the cache of expressions, and must fail too.
     expect(refusal('* * * * *', options)).toEqual({ code, field })

@@ -67,7 +67,7 @@ describe('H in a cron expression', () => {
     }
   })
 
-  it('is not read inside the name of a day', () => {
+  it('is not recognized inside the name of a weekday such as THU', () => {
     expect('bind' in cron('0 0 * MAR THU', { timezone: 'UTC' })).toBe(false)
   })
 
@@ -80,7 +80,7 @@ describe('H in a cron expression', () => {
     expect(schedule.describe()).toBe(`"H * * * *" spread by the job's name, UTC`)
   })
 
-  it('is stored with the name of the job, so that every node revives the same schedule', () => {
+  it('is stored with the name of the job, so that every node loads the same schedule', () => {
     const schedule = bound('H H * * *', 'nightly-report')
     const stored = JSON.parse(JSON.stringify(schedule))
     expect(stored).toEqual({ type: 'cron', expression: 'H H * * *', timezone: 'UTC', jobName: 'nightly-report' })

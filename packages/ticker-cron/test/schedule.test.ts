@@ -82,7 +82,7 @@ describe('a cron schedule', () => {
     expect(backwards.toReversed()).toEqual(forwards)
   })
 
-  it('is the same object as an equal cron schedule', () => {
+  it('is the same object each time `cron` is called with an equal expression and equal options', () => {
     expect(cron(' */5  * * * *', { timezone: 'Europe/Paris' })).toBe(cron('*/5 * * * *', { timezone: 'Europe/Paris' }))
     expect(cron('*/5 * * * *', { timezone: 'Europe/Paris' })).not.toBe(cron('*/5 * * * *', { timezone: 'Europe/Rome' }))
     const start = new Date('2026-01-01T00:00:00Z')
@@ -162,7 +162,7 @@ describe('a serialised cron schedule', () => {
     ['30 2 * * *', { timezone: 'Europe/Berlin', dst: { gap: 'skip', fold: 'last' }, start: 0, end: '2030-01-01' }],
     ['30 2 * * *', { timezone: 'Europe/Berlin', dst: { fold: 'both' } }],
     ['30 2 * * *', { dst: {} }],
-  ])('%s %o is revived unchanged', (expression, options) => {
+  ])('of the expression %s with the options %o is loaded as an equal schedule', (expression, options) => {
     const schedule = cron(expression, options)
     const stored = JSON.parse(JSON.stringify(schedule))
     const revived = cronType.revive(stored)

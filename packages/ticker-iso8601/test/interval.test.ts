@@ -136,7 +136,7 @@ describe('a serialised interval', () => {
     ['R5/2026-01-31T00:00:00/P1M', { timezone: 'Europe/Berlin' }],
     ['PT6H', { start: '2026-01-01T01:00:00', end: Date.UTC(2026, 5, 1), timezone: 'Asia/Tokyo' }],
     ['P1D', {}],
-  ])('%s %o is revived unchanged', (interval, options) => {
+  ])('of the text %s with the options %o is loaded as an equal schedule', (interval, options) => {
     const schedule = iso8601(interval, options)
     const stored = JSON.parse(JSON.stringify(schedule)) as SerializedSchedule
     const revived = iso8601Type.revive(stored)
@@ -217,7 +217,7 @@ describe('an invalid ISO 8601 interval', () => {
     ['PT0S', 'it has no length'],
     ['P0D', 'it has no length'],
     ['PT0.0000S', 'it has no length'],
-  ])('of %s is refused because %s', (period, reason) => {
+  ])('with the period %s is refused, and the error gives the reason: %s', (period, reason) => {
     expect(() => iso8601(`R/2026-01-01/${period}`)).toThrow(`cannot be used: ${reason}.`)
   })
 
@@ -241,7 +241,7 @@ describe('invalid options of an ISO 8601 interval', () => {
     [{ start: 'soon' }, 'INVALID_INSTANT', 'start'],
     [{ end: new Date(Number.NaN) }, 'INVALID_INSTANT', 'end'],
     [{ start: '2026-02-01', end: '2026-01-01' }, 'INVALID_SCHEDULE', 'end'],
-  ])('%o are refused with %s, which names %s', (options, code, field) => {
+  ])('%o are refused with the error %s, which names the option %s', (options, code, field) => {
     expect(refusal('PT6H', options as Iso8601Options)).toEqual({ code, field })
   })
 

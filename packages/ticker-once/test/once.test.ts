@@ -88,7 +88,7 @@ describe('a serialised schedule of one instant', () => {
     ['2026-06-01T09:00', { timezone: 'Asia/Tokyo' }],
     ['2026-06-01T09:00', {}],
     [250, {}],
-  ])('%s %o is revived unchanged', (at, options) => {
+  ])('of the instant %s with the options %o is loaded as an equal schedule', (at, options) => {
     const schedule = once(at, options)
     const stored = JSON.parse(JSON.stringify(schedule))
     const revived = onceType.revive(stored)
@@ -113,7 +113,7 @@ describe('a serialised schedule of one instant', () => {
   })
 })
 
-describe('invalid arguments of `once`:', () => {
+describe('an invalid call of `once`', () => {
   it.each<[unknown, unknown, ErrorCode, string]>([
     ['tomorrow', {}, 'INVALID_INSTANT', 'at'],
     [undefined, {}, 'INVALID_INSTANT', 'at'],
@@ -126,7 +126,7 @@ describe('invalid arguments of `once`:', () => {
     [0, { timezone: 'Europe/Atlantis' }, 'INVALID_TIMEZONE', 'timezone'],
     ['2026-06-01', { timezone: 'Europe/Atlantis' }, 'INVALID_TIMEZONE', 'timezone'],
     [0, { start: 0 }, 'UNKNOWN_OPTION', 'start'],
-  ])('%s with %o is refused with %s, which names %s', (at, options, code, field) => {
+  ])('with the instant %s and the options %o is refused with the error %s, which names the field %s', (at, options, code, field) => {
     try {
       once(at as string, options as OnceOptions)
     } catch (error) {

@@ -45,7 +45,7 @@ it('the faults of a plan are ordered by time and lie within its duration', () =>
   )
 })
 
-it('a fault plan ends after its longest stop of a process', () => {
+it('a fault plan ends after the longest stop of a process that it contains', () => {
   fc.assert(
     fc.property(options, (one) => {
       for (const fault of plan(one)) {
@@ -55,7 +55,7 @@ it('a fault plan ends after its longest stop of a process', () => {
   )
 })
 
-it('a fault plan of 30 s stops a process beyond every timeout, and a plan of 100 kills once kills all nodes', () => {
+it('a fault plan of 30 s stops a process for longer than every timeout, and a plan of 100 kills once kills all nodes', () => {
   const kinds = plan({ seed: 'a', kills: 100, nodes: 4, durationMs: 30_000, ...onFile })
   expect(kinds.some((fault) => fault.kind === 'stop' && fault.beyondTimeout)).toBe(true)
   expect(kinds.some((fault) => fault.kind === 'blackout')).toBe(true)

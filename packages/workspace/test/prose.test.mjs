@@ -118,7 +118,7 @@ describe('a forbidden phrase', () => {
     ['any.ts', '/**\n * A blue\n * moon.\n */'],
     ['any.tsx', 'const page = <p>a blue\n  moon</p>'],
     ['any.md', '> > a blue\n> > moon'],
-  ])('is found in %s over several lines: %j', (path, text) => {
+  ])('is found in the file %s although it spans several lines: %j', (path, text) => {
     expect(found(path, text)).toHaveLength(1)
   })
 

@@ -25,7 +25,7 @@ it('the test effort gives the conformance kit at most three seeds, and multiplie
   expect(seeds).toEqual([1, 2, 3].slice(0, Math.max(1, Math.round(testEffort))))
 })
 
-it('furtherKind registers connection-dependent cases, and with more test effort all cases', () => {
+it('furtherKind registers only the cases that depend on the connection, and with a raised test effort all cases', () => {
   /** @type {string[]} */
   const registered = []
   const always = ['soak: one', 'texts: two', 'within a transaction: three', 'killed processes: four']

@@ -108,7 +108,7 @@ it.each([
   ['vitest', false],
   ['vitest run && node more.mjs', false],
   ['node --test', false],
-])('isVitest of the script %j returns %s', (script, expected) => {
+])('isVitest returns for the package script %j the value %s', (script, expected) => {
   expect(isVitest(script)).toBe(expected)
 })
 

@@ -93,7 +93,7 @@ describe.each(everywhere)('on the storage $name', (place) => {
     expect((await Promise.all(tokens)).sort()).toEqual([0, 0, 1])
   })
 
-  it('a node that repeats a claim releases runs of the lost answer, and keeps runs whose handlers were called', async () => {
+  it('a node that repeats a claim whose answer was lost releases the runs of that claim, unless their handlers were called', async () => {
     const world = createWorld(place)
     const { jobs, called } = asked(world, ['a', 'b'])
     const first = await world.start({ jobs, nodeId: 'first' })
@@ -174,7 +174,7 @@ it('a node with one free permit claims in one call, and a node without a free pe
   expect(limits(intercepted)).toEqual([1, 1])
 })
 
-it('a node that knows of pending runs sends the claim for its freed permits before the settle of the ended runs', async () => {
+it('a node that knows of pending runs claims runs for its freed permits before it settles the ended runs', async () => {
   const world = createWorld(memory)
   const { jobs } = asked(world, ['a', 'b', 'c', 'd'])
   const full = await fullNode(world, jobs)

@@ -279,7 +279,7 @@ describe.each(everywhere)('on the storage $name', (place) => {
   })
 
   it.each(['before its effect', 'after its effect'] as const)(
-    'a settle that fails, %s on the storage, delays the release of prefetched slots and has no other effect',
+    'a settle that fails before or after its effect (%s) only delays the release of prefetched slots',
     async (when) => {
       const world = createWorld(place)
       const { jobs, called, mostAtOnce } = load(world, { count: 3, blocker: () => world.clock.sleep(1000) })

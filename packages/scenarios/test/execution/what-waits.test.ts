@@ -330,7 +330,7 @@ describe.each(everywhere)('on the storage $name, the queue of a job', (place) =>
   })
 
   it.each(['before its effect', 'after its effect'] as const)(
-    'has each run started once and in order although the settle that takes the next run fails %s on the storage',
+    'has each run started once and in order although a settle that takes the next run fails before or after its effect (%s)',
     async (when) => {
       const world = createWorld(place)
       const intercepted = new InterceptedStorage(world.connect())

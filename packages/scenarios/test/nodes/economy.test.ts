@@ -150,7 +150,7 @@ function withMaxBatch(storage: Storage, maxBatch: number): Storage {
   return Object.assign(limited, { capabilities: { ...storage.capabilities, maxBatch } })
 }
 
-describe('a thousand jobs that come due at one instant', () => {
+describe('the occurrences of a thousand jobs that come due at one instant', () => {
   const thousand = (run: () => unknown): Job[] =>
     Array.from({ length: 1000 }, (_, index) =>
       defineJob({ name: `job ${index}`, schedule, tasks: [{ name: 'work', run }] }),

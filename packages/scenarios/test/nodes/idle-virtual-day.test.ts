@@ -57,7 +57,7 @@ describe('a scheduler that is alone on a memory storage and a virtual clock', ()
     expect((user + system) / 1000 / 20).toBeLessThanOrEqual(10)
   })
 
-  it('counts as working for a client that reads the nodes once a minute', async () => {
+  it('is listed as a working node by a client that reads the nodes once a minute', async () => {
     const { clock, begin, client } = scene()
     await begin()
     const observer = client()
@@ -130,7 +130,7 @@ describe('a scheduler that is alone on a memory storage and a virtual clock', ()
     expect(count('listOccurrences')).toBeGreaterThanOrEqual(40)
   })
 
-  it('sends rare heartbeats again after the second scheduler has shut down', async () => {
+  it('sends heartbeats at the long intervals of a lone node again after the second scheduler has shut down', async () => {
     const { clock, begin } = scene()
     const { counted } = await begin()
     const { scheduler: second } = await begin()

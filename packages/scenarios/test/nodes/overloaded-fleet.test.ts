@@ -82,7 +82,7 @@ it.each([4, 8])('%i overloaded nodes cause fewer than 1.3 requests for each run 
   expect(asked).toBeLessThan(1.3)
 })
 
-it('seven nodes that start beside an overloaded node do not request all overdue slots', async () => {
+it('seven nodes that start while another node is overloaded do not each request all overdue slots', async () => {
   const { perSecond, asked } = await overload(8, { late: true })
   // Until the nodes know each other, each of them considers itself assigned to all slots.
   expect(perSecond).toBeGreaterThan(60)

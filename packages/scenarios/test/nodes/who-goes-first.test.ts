@@ -72,7 +72,7 @@ function counting(world: World, counts: Map<string, number>, nodeId: string): Pa
   return { nodeId, storage, ...life }
 }
 
-it('an overdue scan that is answered after a slot was launched does not cause a second request for the slot', async () => {
+it('a scan for overdue slots whose answer arrives after a slot was launched causes no second request for that slot', async () => {
   const world = createWorld(memory)
   const asked: string[] = []
   // Without `track` the virtual clock advances while storage calls are pending.
@@ -111,7 +111,7 @@ it('an overdue scan that is answered after a slot was launched does not cause a 
   expect(new Set(asked).size).toBe(asked.length)
 })
 
-it('a node makes no read for its slot if a peer has stored the slot and the node has run it', async () => {
+it('a node does not read a slot whose creation is answered `exists` if the node itself has run that slot', async () => {
   const world = createWorld(memory)
   const read: unknown[] = []
   let completed = 0
@@ -270,7 +270,7 @@ describe.each([...everywhere, withoutDueJobs])('on the storage $name', (place) =
     expect([...counts.values()].reduce((sum, count) => sum + count, 0)).toBe(10 * names.length)
   })
 
-  it('the cost of a job on nodes that are not assigned to it does not grow with its slots', async () => {
+  it("the work of a node for a job that is assigned to another node does not grow with the number of the job's slots", async () => {
     const world = createWorld(place)
     const looked = { count: 0 }
     const nodes: Scheduler[] = []
@@ -345,7 +345,7 @@ describe.each([...everywhere, withoutDueJobs])('on the storage $name', (place) =
     // Heartbeats are five seconds apart, so the peer declares the node dead at about the time of its slots.
     { how: 'dies', when: 566, end: (world: World, node: Scheduler) => world.crash(node) },
   ])(
-    'a node launches the slots of its only peer, which $how, including the last slot of a schedule',
+    'a node launches the slots of its only peer after that peer $how, including the last slot of a schedule',
     async ({ when, end }) => {
       for (let phase = 0; phase < 1; phase += 0.25) {
         const world = createWorld(place)
@@ -372,7 +372,7 @@ describe.each([...everywhere, withoutDueJobs])('on the storage $name', (place) =
     },
   )
 
-  it('a node with the code of a job takes over its overdue slots, however many nodes lack the code', async () => {
+  it('a node with the code of a job takes over the overdue slots of the job, however many nodes lack the code', async () => {
     for (const fleet of ['p', 'q', 'r']) {
       const world = createWorld(place)
       const { ran, define } = secondly(world)

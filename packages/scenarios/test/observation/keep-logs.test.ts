@@ -137,7 +137,7 @@ it.each([
   ['of the task overrides that of the job', { keepLogs: true }, { keepLogs: false }, 0],
   ['can be set on a task only', {}, { keepLogs: { lines: 3 } }, 3],
   ['keeps a hundred lines by default', { keepLogs: true }, {}, 100],
-])('the setting keepLogs %s', async (_, ofJob, ofTask, kept) => {
+])('the setting keepLogs decides how many lines of a handler are stored: the setting %s', async (_, ofJob, ofTask, kept) => {
   const world = createWorld()
   const run: Handler = ({ logger }) => {
     for (let line = 0; line < 150; line++) logger.info({}, 'a line')

@@ -55,7 +55,7 @@ describe('docs/log.md', () => {
   const logged = new Set<string>()
 
   it.each(Object.entries(stages).filter(([name]) => name !== 'Cast') as [string, Stage][])(
-    'contains each line of the scene %s, with its level and its fields',
+    'contains each line that core logs in the situation %s, with the level and the fields of the line',
     async (_, stage) => {
       const said = (await loggedOn(stage)).map(print)
       for (const line of said) logged.add(line)
@@ -63,7 +63,7 @@ describe('docs/log.md', () => {
     },
   )
 
-  it('contains only lines that the scenes log', () => {
+  it('contains only lines that core logs in one of these situations', () => {
     expect(rows.map(print).filter((line) => !logged.has(line))).toEqual([])
   })
 

@@ -261,7 +261,7 @@ it('a completed backfill can be requested again after one of its tasks was remov
   expect(await second.backfill('job', { ...past, key: 'k' })).toMatchObject({ completed: 5, open: 0, live: 0 })
 })
 
-it('a backfill leaves due slots that no node has created yet to the schedule', async () => {
+it('a backfill omits due slots that no node has created yet, because the schedule runs them', async () => {
   const world = createWorld()
   const node = await world.start({ jobs: [minutely([])] })
   await world.shutdown(node)
@@ -270,7 +270,7 @@ it('a backfill leaves due slots that no node has created yet to the schedule', a
   expect(await clientOf(world).backfill('job', asked)).toMatchObject({ slots: 4, passed: 2, open: 1, live: 1 })
 })
 
-it('a backfill run that a shutdown releases is followed by no other run', async () => {
+it('after a shutdown has released a run of a backfill, no next run of the backfill starts', async () => {
   const world = createWorld()
   const node = await world.start({ jobs: [minutely([], {}, lasting(60))] })
   await node.backfill('job', { ...past, key: 'k' })
@@ -409,7 +409,7 @@ it('under cancel_running a backfill run that a slot displaces is not repeated, a
   expect(await node.backfill('job', { from: at(-120), to: at(0), key: 'k' })).toMatchObject({ open: 0 })
 })
 
-it('only a backfill of all slots runs pruned slots, and its own runs are pruned by their own age', async () => {
+it('only a backfill of all slots runs pruned slots, and the runs of the backfill are pruned by the age of these runs', async () => {
   const world = createWorld()
   const ran: string[] = []
   const node = await world.start({ jobs: [minutely(ran)] })

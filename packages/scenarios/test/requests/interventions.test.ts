@@ -131,7 +131,7 @@ describe.each(everywhere)('on the storage $name', (place) => {
       expect(ran).toEqual([])
     })
 
-    it.each(['another task', 'another attempt'])('while another node runs it never starts %s', async (what) => {
+    it.each(['another task', 'another attempt'])('is stopped by the node that runs it, before that node starts %s', async (what) => {
       const world = createWorld(place)
       const called: string[] = []
       const stranger = await world.start()
@@ -167,7 +167,7 @@ describe.each(everywhere)('on the storage $name', (place) => {
       expect(reports.flatMap(({ attempts }) => attempts).at(-1)).toMatchObject(aborted)
     })
 
-    it('through a node without its job is reported under the id of the job', async () => {
+    it('through a node that does not know the job is reported with the id of the job', async () => {
       const world = createWorld(place)
       const { job } = ticking(world, { until: 20, takes: 15, overlapPolicy: 'queue' })
       const first = await world.start({ jobs: [job] })

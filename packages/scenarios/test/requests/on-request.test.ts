@@ -45,7 +45,7 @@ describe.each(everywhere)('on the storage $name, a job without a schedule', (pla
     })
   })
 
-  it('gets a schedule by an update and loses it by another update, also for a window only', async () => {
+  it('gets a schedule by an update, and loses the schedule by another update for a window or for good', async () => {
     const world = createWorld(place)
     const ran: number[] = []
     const node = await world.start({ jobs: [report(({ scheduledAt }) => ran.push(secondsOf(scheduledAt)))] })

@@ -163,7 +163,7 @@ describe.each(everywhere)('on the storage $name', (place) => {
       return { scheduler, runs, slots, explained }
     }
 
-    it.each([120, 180, 300])('keeps its record beside the record of the missed slots: at %d', async (excluded) => {
+    it.each([120, 180, 300])('keeps its own record beside the record of the missed slots, if the canceled slot is at second %d', async (excluded) => {
       const world = createWorld(place)
       const { scheduler, slots, explained } = await outageOver(world, excluded, 'mark_as_missed')
       expect(slots()).toEqual([60, 360])
@@ -186,7 +186,7 @@ describe.each(everywhere)('on the storage $name', (place) => {
       [120, [180, 300]],
       [180, [120, 300]],
       [300, [120, 240]],
-    ])('is not part of a compressed run: at %d', async (excluded, [from, to]) => {
+    ])('is not part of a compressed run, if the canceled slot is at second %d', async (excluded, [from, to]) => {
       const { scheduler, runs, explained } = await outageOver(createWorld(place), excluded, 'compressed')
       expect(runs.map(({ slot, span }) => [slot, span])).toEqual([
         [60, null],
@@ -219,7 +219,7 @@ describe.each(everywhere)('on the storage $name', (place) => {
       [{ type: 'bounded_window', maxOccurrences: 2 }, [240], [180, 300], 2],
       [{ type: 'bounded_window', maxAge: { seconds: 200 } }, [300], [180, 240], 3],
     ])(
-      'do not run: under %j, with the canceled slots %j, the slots %j run',
+      'do not run: with the recovery strategy %j and the canceled slots %j, only the slots %j run',
       async (recoveryStrategy, canceled, expected, toRun) => {
         const world = createWorld(place)
         const { job, slots } = recording(world, { recoveryStrategy })

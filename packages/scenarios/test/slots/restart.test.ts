@@ -397,9 +397,9 @@ describe.each(everyStorage)('on the storage $name', (place) => {
   })
 })
 
-describe.each(['before', 'after'] as const)('a crash of a node just %s the effect of a storage call', (when) => {
+describe.each(['before', 'after'] as const)('a crash of a node just before or after (%s) the effect of a storage call', (when) => {
   it.each(['createOccurrences', 'settle', 'claim'] as const)(
-    'to %s leaves an occurrence that completes, with each task succeeded once',
+    'of the operation %s leaves an occurrence that completes, with each task succeeded once',
     async (operation) => {
       // The first incarnation crashes at its n-th call of the operation, where n is `fatal`.
       for (let fatal = 1; fatal <= 4; fatal++) {
@@ -457,7 +457,7 @@ describe('a storage call of a dead node that takes effect after the restart of t
     return { job, attempts, takeEffect: () => takeEffect() }
   }
 
-  it.each([0.1, 0.7, 4, 29])('%s s later creates a run that the restarted node reaps', async (delay) => {
+  it.each([0.1, 0.7, 4, 29])('creates a run %s seconds after the restart, and the restarted node reaps this run', async (delay) => {
     const world = createWorld(memory)
     const { job, attempts, takeEffect } = await dieWhileAsking(world)
     const life = { deadAfter: { seconds: 30 } }
@@ -486,7 +486,7 @@ describe('a storage call of a dead node that takes effect after the restart of t
     expect(counted.count('listOccurrences')).toBe(0)
   })
 
-  it('is not expected by a node without an earlier incarnation, which makes no scans for it', async () => {
+  it('is not expected by a node that has no earlier incarnation, so this node makes no scans for such a call', async () => {
     const world = createWorld(memory)
     const counted = new InterceptedStorage(world.connect())
     await world.start({ nodeId: 'node', storage: counted.storage, ...tuned({ reapInterval: { hours: 1 } }) })

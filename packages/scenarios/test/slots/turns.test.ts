@@ -46,7 +46,7 @@ describe.each(everywhere)('on the storage $name', (place) => {
     ['under queue with as many places as the node has permits', { overlapPolicy: 'queue', maxConcurrency: 50 }],
     ['with runs of 20 ms', { takesMs: 20 }],
   ] as const)(
-    'a job with a slot each second starts its slots within 1.5 s beside 3,000 pending triggers of a job %s',
+    'a job with a slot each second starts its slots within 1.5 s beside 3,000 pending triggers of another job (%s)',
     async (_, settings) => {
       const world = createWorld(place)
       const seconds = 'takesMs' in settings ? 2 : 30
@@ -113,7 +113,7 @@ describe.each(everywhere)('on the storage $name', (place) => {
     expect(Math.max(...beside.late)).toBeLessThanOrEqual(2)
   })
 
-  it('pending runs with a higher priority start first, however many there are', async () => {
+  it('pending runs with a higher priority start before all others, however many runs of that priority wait', async () => {
     const world = createWorld(place)
     const hog = bulk(world, 'hog', { priority: 5 })
     const plain = bulk(world, 'plain')

@@ -283,7 +283,7 @@ describe('while a node decides about the missed slots of a job,', () => {
     expect((await fates(node, 'late')).at(-1)).toBe('2110 completed')
   })
 
-  it('a decision of another node is final, and this node continues after it', async () => {
+  it('a decision of another node about these slots is final, and this node continues with the slots after that decision', async () => {
     const { node, ran, told } = await during(async (_, world) => {
       const storage = world.connect()
       const id = jobId('late')

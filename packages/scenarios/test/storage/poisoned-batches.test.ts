@@ -56,7 +56,7 @@ describe('an item that the storage always rejects', () => {
     expect(lines).toContain('bad: the storage rejected a step of this run: the run fails')
   })
 
-  it('because of a result between two tasks fails its run before the next task', async () => {
+  it('because of the result of a task that is not the last fails its run before the next task starts', async () => {
     const world = createWorld()
     const { storage } = choking(world, (text) => text.includes('poison'))
     const called: string[] = []

@@ -53,7 +53,7 @@ async function startOn(world: World, jobs: Job[], options: { maxConcurrentJobs?:
 }
 
 describe.each(everyStorage)('on the storage $name', (place) => {
-  describe.each(whens)('a storage whose calls fail %s', (when) => {
+  describe.each(whens)('a storage that fails calls before or after their effect (%s)', (when) => {
     it.each([1, 3])('%i times during the creation of slots causes no lost and no duplicate run', async (times) => {
       const world = createWorld(place)
       const { job, called } = noting()
