@@ -126,7 +126,7 @@ function indexOf(run: Run, event: WitnessLine['event'], slot: number, task: stri
   )
 }
 
-it('the ledger check accepts a run that lost one attempt and did everything else once', () => {
+it('the ledger check accepts a demo with one killed node in which one attempt was lost and all other work was done once', () => {
   expect(problemsOf(goodRun())).toEqual([])
 })
 

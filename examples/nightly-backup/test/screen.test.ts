@@ -80,7 +80,7 @@ it('the screen shows the end of a picture that is higher than the terminal', () 
   expect(terminal.lines).toEqual(['3', '4', '6', ''])
 })
 
-it('the screen erases lines that a terminal wrapped when it became narrower', () => {
+it('the screen erases lines that the terminal has wrapped because the terminal became narrower', () => {
   const terminal = new Terminal(40)
   const screen = new Screen(terminal, {})
   screen.say('first')

@@ -82,6 +82,6 @@ export async function measureEngine<Measured>(
     return clock.advance({ seconds })
   })
   await scheduler.shutdown()
-  if (runs !== expected) throw new Error(`The nodes did ${runs} runs instead of ${expected}.`)
+  if (runs !== expected) throw new Error(`The nodes ran ${runs} occurrences instead of ${expected}.`)
   return measured
 }

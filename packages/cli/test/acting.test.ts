@@ -330,7 +330,7 @@ describe('backfill', () => {
     expect((await json(...failed, '--all', '--dry-run')).open).toBe(2)
   })
 
-  it('backfill prints the command that stops it, --stop stops it, and invalid options are refused', async () => {
+  it('backfill prints the command that stops the backfill, stops it with the option --stop, and refuses invalid options', async () => {
     const { ask, json, place } = await ledger()
     const keyed = ['backfill', 'nightly-report', ...span, '--key', 'k', '--no-wait']
     expect(await ask(keyed)).toMatchObject({
@@ -387,7 +387,7 @@ jobistemer backfill nightly-report --stop k --storage ${place} stops it.\n`,
     expect(await ask(['backfills', 'nightly-reprot'])).toMatchObject({ code: 4 })
   })
 
-  it('backfill shows its progress on a terminal, and prints it once if Ctrl-C stops the display', async () => {
+  it('backfill shows its progress on a terminal, and prints the progress once if Ctrl-C stops the display', async () => {
     const { ask } = await ledger()
     const argv = ['backfill', 'nightly-report', ...span, '--key', 'k']
     let interrupt = () => {}

@@ -41,7 +41,7 @@ const broken = `export default {
 }
 `
 
-it('conformance of a SQLite file creates its test data beside the file, and removes them at the end', async () => {
+it('conformance of a SQLite file creates its test data beside the file, and removes these data at the end', async () => {
   const { place, folder } = await scratch.ledger()
   const before = readFileSync(join(folder, 'jobs.db'))
   const { code, out, err } = await runCli(['conformance', '-s', place, '--depth', 'cases', '--grep', 'PRUNE: '])
@@ -140,7 +140,7 @@ export function open() {
   expect(readdirSync(folder)).toEqual(['adapter.mjs'])
 })
 
-it('conformance disposes of each test database that it opens, even without a connection to it', async () => {
+it('conformance disposes of each test database that the adapter opens, even if no case connects to the database', async () => {
   const { ask, folder } = adapter(`import { rmSync, writeFileSync } from 'node:fs'
 let worlds = 0
 export function open() {
@@ -154,7 +154,7 @@ export function open() {
   expect(readdirSync(folder)).toEqual(['adapter.mjs'])
 })
 
-it('conformance refuses a storage that answers counts as texts, and quotes the answer', async () => {
+it('conformance refuses a storage that returns counts as texts, and quotes these counts', async () => {
   const { ask } = adapter(`export function open() {
   const database = memoryDatabase()
   const connect = async () => {

@@ -242,7 +242,7 @@ describe('failures', () => {
 })
 
 describe('explain', () => {
-  it('explain shows why an instant ran or did not run, or whether it will', async () => {
+  it('explain shows why a job ran or did not run at a past instant, and whether it will run at a future instant', async () => {
     expect((await ask('explain', 'nightly-report', '2026-01-03T01:00:00Z')).out).toMatchInlineSnapshot(`
       "nightly-report at 2026-01-03 01:00:00Z (in 12 h): will_run
       The slot will run under version 1.

@@ -56,7 +56,7 @@ it('conformance on PostgreSQL uses its own schemas, and removes them', async () 
   expect(rows).toEqual([])
 })
 
-it('a PostgreSQL schema that does not exist is an error and is not created; the output of sql creates it', async () => {
+it('a PostgreSQL schema that does not exist is an error and is not created; the SQL from the command `sql` creates it', async () => {
   const missing = await ask(['jobs', '--prefix', 'other'])
   expect(missing).toMatchObject({ code: 3, err: expect.stringContaining('no tables of Jobistemer') })
   const { rows } = await admin.query("SELECT FROM pg_namespace WHERE nspname = 'other'")

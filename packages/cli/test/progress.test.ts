@@ -24,7 +24,7 @@ async function twenty() {
   return { ask }
 }
 
-it('prune shows a progress bar on a terminal and then removes it; it also prunes the history of deleted jobs', async () => {
+it('prune shows a progress bar on a terminal and then removes the bar; prune also removes the history of deleted jobs', async () => {
   const { ask } = await twenty()
   const { code, out, err } = await ask(['prune', '--older-than', '1h'], { terminal: 80 })
   expect({ code, out }).toEqual({ code: 0, out: 'Removed 20 runs.\n' })
@@ -40,7 +40,7 @@ it('pause shows its progress on a terminal and in a pipe, but not with --json', 
   expect((await ask(['prune', '--older-than', '1h', '--json'], { terminal: 80 })).err).toBe('')
 })
 
-it('progress without a terminal is one line each 5 s, and none for a few items', () => {
+it('a command without a terminal prints its progress each 5 s as one line, and prints none for a few items', () => {
   let written = ''
   let time = 0
   const stderr = { write: (text: string) => (written += text) }

@@ -213,7 +213,7 @@ describe('the agenda of a node', () => {
     expect(log).toEqual([['slot of 3600000', 60_000]])
   })
 
-  it('reports overdue slots at once when `rearm` tells it that the wall clock was set forward', async () => {
+  it('reports overdue slots at once when its method `rearm` is called after the wall clock was set forward', async () => {
     const { clock, agenda, log, slot } = world()
     slot(3_600_000)
     slot(7_200_500)

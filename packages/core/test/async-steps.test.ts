@@ -70,7 +70,7 @@ describe.each(['call', 'job'] as const)('a step of an asynchronous ledger that m
     expect(ledger.steps).toEqual([])
   })
 
-  it('is halved until it fits if it is too large for one commit', async () => {
+  it('that is too large for one commit is halved until each part fits into a commit', async () => {
     const { ledger, storage } = open({ unit, maxWrites: 2 })
     const [job] = await createJobs(storage, ['alpha'], 'allow')
     if (job === undefined) throw new TypeError('no job')
@@ -254,7 +254,7 @@ describe('a claim that reads several pages', () => {
   })
 
   it.each([{}, { pageSize: 2 }])(
-    'answers whether more occurrences are due than the claim took, with %o',
+    'answers whether more occurrences are due than the claim took, with the page options %o',
     async (pages) => {
       const { storage } = open({ unit: 'job', ...pages })
       const [job] = await createJobs(storage, ['alpha'], 'allow')
@@ -269,7 +269,7 @@ describe('a claim that reads several pages', () => {
     },
   )
 
-  it('queues an occurrence that may not start beside an active one, and continues with other jobs', async () => {
+  it('makes a pending occurrence queued if another occurrence of its job is active, and continues with other jobs', async () => {
     const data = new AsyncData()
     const { storage } = open({ unit: 'job', data, pageSize: 1 })
     const [busy, free] = await createJobs(storage, ['busy', 'free'], 'queue')

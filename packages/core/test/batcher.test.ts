@@ -161,7 +161,7 @@ describe('a batched request', () => {
     await clock.advance(20_000)
   })
 
-  it('is rejected within 7 s, without the rest of its batch, if the storage fails on it', async () => {
+  it('on which the storage always fails is rejected within 7 s, and the other requests of its batch succeed', async () => {
     const { ask, clock, storageOf } = world()
     storageOf.fails = (items) => items.includes('bad')
     const good = ['a', 'b', 'c'].map((name) => ask(name))
@@ -174,7 +174,7 @@ describe('a batched request', () => {
     expect(refused.error).toBeInstanceOf(RangeError)
   })
 
-  it('is rejected at once if the storage refuses it alone; the other requests of its batch succeed', async () => {
+  it('that the storage refuses is rejected without a wait, and the other requests of its batch succeed', async () => {
     const { ask, calls, storageOf, answerAll } = world()
     storageOf.refuses = (items) => items.includes('bad')
     const alone = ask('bad').catch((error: unknown) => error)
@@ -218,7 +218,7 @@ describe('a batched request', () => {
     expect(answers.map(({ status }) => status)).toEqual(['rejected', 'rejected', 'fulfilled', 'fulfilled'])
   })
 
-  it('is prepared again by the next call if its preparation threw', async () => {
+  it('whose preparation threw an error is prepared again for the next call', async () => {
     const { clock, storage, bisecting } = world()
     const sent: string[] = []
     const errors: unknown[] = []

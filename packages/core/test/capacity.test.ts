@@ -195,7 +195,7 @@ describe('a burst of requests', () => {
 })
 
 describe('the prefetch of due slots', () => {
-  it('takes the number of slots that get a permit within 5 ms, and none before a handler has ended', () => {
+  it('takes as many slots as will get a permit within 5 ms, and no slots before the first handler has ended', () => {
     const capacity = capacityOf({ limit: 2, prefetch: 7 })
     const first = holder('first')
     expect(capacity.roomForSlot(settings)).toBe(2)
@@ -228,7 +228,7 @@ describe('due slots without a free permit', () => {
     expect(capacity.holds(1000, settings, 0, 1030)).toBe(false)
   })
 
-  it('do not wait on the node if they are late or nearly missed, or if older work waits in the storage', () => {
+  it('are stored at once if they are late or nearly missed, or if older work waits in the storage', () => {
     const capacity = capacityOf({ limit: 1 })
     capacity.enter(holder('first'))
     expect(capacity.holds(1000, settings, 0, 1100)).toBe(false)
@@ -346,7 +346,7 @@ describe('due slots of a node while the storage has more pending work than the n
     expect(stuck.holds(clock.now(), settings, 0, clock.now())).toBe(false)
   })
 
-  it('join the backlog after half of their misfire threshold, one for each two claimed occurrences', () => {
+  it('join the backlog after half of their misfire threshold, one slot for every two occurrences that the node claims', () => {
     const capacity = workingOff(1)
     const now = clock.now()
     const isHeld = (lateMs: number) => capacity.holds(now - lateMs, { ...settings, misfireThresholdMs: 8000 }, 0, now)

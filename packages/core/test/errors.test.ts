@@ -27,7 +27,7 @@ describe('a JobistemerError', () => {
     expect(new JobistemerError('STORAGE_FAILED', { message: 'No.', cause }).cause).toBe(cause)
   })
 
-  it('does not list the symbol that marks it among its enumerable members', () => {
+  it('is marked with a symbol that is not enumerable', () => {
     expect(Object.getOwnPropertySymbols(error)).toHaveLength(1)
     expect(Reflect.ownKeys(error).filter((key) => Object.getOwnPropertyDescriptor(error, key)?.enumerable)).toEqual([
       'name',

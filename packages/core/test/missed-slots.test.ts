@@ -88,7 +88,7 @@ describe('after five missed slots, the recovery strategy', () => {
     expect(entries).toEqual([missed(1, 2), run(3), run(4), run(5)])
   })
 
-  it('bounded_window with two bounds applies the narrower one', async () => {
+  it('bounded_window with two bounds applies the narrower bound', async () => {
     const wide = await decide(window({ maxOccurrences: 9, maxAgeMs: 1.5 * minute }), 5)
     expect(wide.entries).toEqual([missed(1, 3), run(4), run(5)])
     const narrow = await decide(window({ maxOccurrences: 1, maxAgeMs: 9 * minute }), 5)

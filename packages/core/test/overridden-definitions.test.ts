@@ -23,13 +23,13 @@ function record(changes: Partial<JobRecord> = {}): JobRecord {
   return { id: jobId('job'), name: 'job', ...stored, ...changes } as JobRecord
 }
 
-it('a node may put its own definition back if no living node has the stored one', () => {
+it('a node may put its own definition of a job back into force if no living node has the stored definition', () => {
   const { jobs } = followedBy()
   jobs.add(job, own, record())
   expect(jobs.returning()).toEqual([job])
 })
 
-it('a node waits `deadAfter` before it puts a definition back if the storage lost and regained the job', () => {
+it('a node waits `deadAfter` before it puts its definition back into force if the storage lost and regained the job', () => {
   const followed = followedBy()
   followed.jobs.add(job, own, record())
   followed.jobs.add(job, own, record({ createdAt: 2, version: 1, lineage: [] }))
@@ -39,7 +39,7 @@ it('a node waits `deadAfter` before it puts a definition back if the storage los
   expect(followed.jobs.returning()).toEqual([job])
 })
 
-it('a node waits `deadAfter` before it puts a definition back that another node has replaced again', () => {
+it('a node whose restored definition was replaced again waits `deadAfter` before it restores the definition once more', () => {
   const followed = followedBy()
   followed.jobs.add(job, own, record())
   followed.jobs.putBack(jobId('job'))

@@ -125,7 +125,7 @@ describe('a peer, observed by its node records,', () => {
     expect(told).toEqual(['node.joined a'])
   })
 
-  it('is reported again when it has finished starting, because it takes work only then', async () => {
+  it('is reported again when it has finished starting, because a starting node takes no work', async () => {
     expect(await look(0, record('a', -3))).toBe(true)
     expect(await look(5, record('a', -2))).toBe(true)
     expect(await look(5, record('a', -1))).toBe(false)
@@ -177,7 +177,7 @@ describe('a peer, observed by its node records,', () => {
     expect([namesOf(peers.dead()), told]).toEqual([['a'], ['node.lost a']])
   })
 
-  it('is forgotten once its runs are settled if its record has disappeared', async () => {
+  it('whose record has disappeared is forgotten once no run of the peer is left', async () => {
     await look(0, record('a', 5))
     for (let count = 0; count < 6; count++) await look(5)
     expect(peers.settle('a-1')).toBe(false)
@@ -248,7 +248,7 @@ describe('a peer, observed by its node records,', () => {
     expect([peers.living(), told]).toEqual([[], ['node.left a']])
   })
 
-  it('is never dead once it has ended, and is forgotten once all nodes can have read its end', async () => {
+  it('is never declared dead after its end, and is forgotten once all nodes have had time to read its end', async () => {
     const ended = record('a', 6, { leaving: true, about: { ended: true } })
     await look(0, record('a', 5))
     await look(5, ended)

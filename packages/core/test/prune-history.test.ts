@@ -134,7 +134,7 @@ describe('pruneHistory', () => {
     ])
   })
 
-  it('answers `more` if it removed exactly the limit and another job has history', async () => {
+  it('returns `more: true` if it removed as many occurrences as the limit allows and another job has history', async () => {
     const { records, prune } = world()
     for (const name of ['alpha', 'beta']) addJob(records, name, [100])
     expect(await prune({ limit: 1 })).toEqual({ removed: 1, more: true })
@@ -149,7 +149,7 @@ describe('pruneHistory', () => {
     expect(await prune({ jobId: jobId('absent') })).toEqual({ removed: 0, more: false })
   })
 
-  it('reads the history again if the schedule changed after it read the job', async () => {
+  it('reads the history again if the schedule of the job changed after pruneHistory read the job', async () => {
     const made = world()
     const id = addJob(made.records, 'alpha', [100, 200, 300], 1000)
     made.answer = () => {

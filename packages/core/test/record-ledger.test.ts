@@ -100,7 +100,7 @@ describe('a record ledger', () => {
     ])
   })
 
-  it('removes history in one commit, and raises the prune floor first', async () => {
+  it('raises the prune floor, and then removes history in one commit', async () => {
     const commits: RecordChange[][] = []
     const { ledger, records, storage } = open((changes) => commits.push([...changes]))
     const job = await createOne(storage)

@@ -39,7 +39,7 @@ describe('a failed task', () => {
     expect(delayAfter({ states: failures(1), retryPolicy: { ...policy, retryIntervalMs: 0 } })).toBe(0)
   })
 
-  it('is tried again after a timed-out attempt as after a failed one', () => {
+  it('is tried again after an attempt that timed out, by the same rules as after an attempt that failed', () => {
     expect(delayAfter({ states: ['timed_out', 'failed'] })).toBe(2000)
   })
 

@@ -49,7 +49,7 @@ describe('a storage call that the engine repeats', () => {
     expect(failures).toEqual([])
   })
 
-  it('does not probe the storage if it fails with a single item after the engine has stopped', async () => {
+  it('that fails with a single item after the engine has stopped causes no further call to test the storage', async () => {
     let probes = 0
     const listJobs = async () => {
       probes++
@@ -79,7 +79,7 @@ describe('a storage call that the engine repeats', () => {
     expect(probes).toBe(0)
   })
 
-  it('is not halved if it fails after the engine has stopped', async () => {
+  it('that fails after the engine has stopped is not repeated with half of its items', async () => {
     const { clock, agenda, caller } = world()
     const bisecting = new BisectingCalls({ storage: caller, fail: (_where, error) => Promise.reject(error) as never })
     const calls: string[][] = []

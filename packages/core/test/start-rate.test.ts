@@ -72,7 +72,7 @@ describe('the start rate of a job', () => {
     expect(count).toBe(30)
   })
 
-  it('counts as changed if limit or interval differs, or if it is added or removed', () => {
+  it('counts as changed if `limit` or `interval` differs, or if an update adds or removes the start rate', () => {
     expect(changesStartRate(rated(2, 60), rated(2, 60))).toBe(false)
     expect(changesStartRate(plain, plain)).toBe(false)
     for (const other of [rated(3, 60), rated(2, 61), plain]) {

@@ -81,7 +81,7 @@ describe('the overlap rule of the storage', () => {
     }
   })
 
-  it('applies the overlap policy to a new occurrence while another one runs', () => {
+  it('applies the overlap policy to a new occurrence while another occurrence of the job runs', () => {
     const table: Readonly<Record<OverlapPolicy, OverlapDecision>> = {
       skip: { state: 'skipped', reason: 'overlap', displacesWaiting: false, cancelsRunning: false },
       queue: { state: 'queued', reason: null, displacesWaiting: false, cancelsRunning: false },
@@ -393,7 +393,7 @@ describe('judgeSettle', () => {
     }
   })
 
-  it('answers `repeated` for the finish that ended the occurrence and the release that handed it back', () => {
+  it('answers `repeated` for the finish that ended the occurrence, or for the release that handed the occurrence back', () => {
     expect(judgeSettle(stored('completed'), said(5, finish))).toBe('repeated')
     expect(judgeSettle(stored('failed'), said(5, finish))).toBe('lost')
     expect(judgeSettle(stored('completed'), said(5, progress))).toBe('lost')

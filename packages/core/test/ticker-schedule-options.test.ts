@@ -25,7 +25,7 @@ describe('an instant in the options of a schedule', () => {
     ['2026-01-31T11:00[Asia/Tokyo]', false],
     [0, false],
     [new Date(0), false],
-  ])('counts as a local time if it has no offset and no zone: %s is %s', (input, isLocal) => {
+  ])('counts as a local time if it has no offset and no zone: the text %s gives %s', (input, isLocal) => {
     expect(isLocalTime(input)).toBe(isLocal)
   })
 

@@ -281,7 +281,7 @@ describe('a live ticker whose clock is wrong', () => {
     expect(times().slice(2)).toEqual(Array.from(times().slice(2), (_, index) => followed + index))
   })
 
-  it('ticks on at once when a wrong clock that it followed is corrected, and repeats no tick', async () => {
+  it('ticks on at once when the clock is corrected after the ticker has followed the wrong time, and repeats no tick', async () => {
     const { clock, times } = startedOnMachine(new Every(10 * second))
     await clock.advance({ seconds: 25 })
     await clock.jumpTo(noon + year)
@@ -301,7 +301,7 @@ describe('a live ticker whose clock is wrong', () => {
     expect(new Set(times()).size).toBe(times().length)
   })
 
-  it('ticks as soon as the clock is corrected if it was started by a wrong clock', async () => {
+  it('that was started under a wrong clock ticks as soon as the clock is corrected', async () => {
     const clock = { ...virtualClock(noon + year), isAuthoritative: false }
     const { live, times } = startedOn(clock, new Every(minute))
     await clock.jumpTo(noon + second)

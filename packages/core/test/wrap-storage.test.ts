@@ -48,7 +48,7 @@ describe('wrapStorage', () => {
     expect(['serverTime' in taken, 'subscribe' in taken]).toEqual([false, false])
   })
 
-  it('passes wake-up listeners to the storage, and returns the function that removes them', () => {
+  it('passes wake-up listeners to the storage, and returns the function that removes these listeners', () => {
     const heard: unknown[] = []
     const inner = namedStorage({
       subscribe(listener) {

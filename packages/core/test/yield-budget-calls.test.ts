@@ -52,7 +52,7 @@ describe('storage calls that follow one another', () => {
   })
 })
 
-it('waiting requests of users continue one by one, in order, and after the work of the engine', async () => {
+it('storage calls of users that wait for a turn of the event loop continue one by one, after the calls of the engine', async () => {
   const clock = workClock()
   const turns = new YieldBudget(clock)
   const order: string[] = []
@@ -72,7 +72,7 @@ it('waiting requests of users continue one by one, in order, and after the work 
   expect(order).toEqual(['asked 1', 'own 1', 'own 2', 'asked 2', 'asked 3'])
 })
 
-it('a call for a user does not overtake calls that already wait', async () => {
+it('a storage call of a user does not overtake calls that already wait for a turn of the event loop', async () => {
   const clock = workClock()
   const turns = new YieldBudget(clock)
   turns.pass(true)

@@ -115,7 +115,7 @@ describe.each(Object.entries(storages))('the dashboard on %s, used by keyboard a
     })
   })
 
-  it('replays a run from one of its tasks', async () => {
+  it('replays a run from a chosen task on', async () => {
     const failed = idOfPage()
     await settled(page)
     await opens(page, 'Replay')
@@ -242,7 +242,7 @@ describe.each(Object.entries(storages))('the dashboard on %s, used by keyboard a
     await page.locator('.badges').getByText('canceled').first().waitFor()
   })
 
-  it('lists all jobs that match the filter, and then pauses and resumes them', async () => {
+  it('lists all jobs that match the filter, and then pauses and resumes all these jobs', async () => {
     await open(page, origin, '/jobs?tag=eu')
     await opens(page, 'Pause all')
     await page.getByText('2 jobs').waitFor()

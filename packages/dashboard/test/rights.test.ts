@@ -245,7 +245,7 @@ describe('the option authorize', () => {
     expect(most).toBe(1001)
   })
 
-  it('is called once for a list if it returns seesAll', async () => {
+  it('that returns seesAll is called once for a list', async () => {
     const asked: Asked[] = []
     const dashboard = dashboardOf({
       authorize: (_, question) => {
@@ -325,7 +325,7 @@ describe('a refused action in the dashboard', () => {
     ])
   })
 
-  it('keeps the cached reading of all jobs; a successful action discards it', async () => {
+  it('leaves the cached survey of all jobs in use, while a successful action discards this survey', async () => {
     const dashboard = dashboardOf({ authorize: byAnna as never })
     const survey = async () => (await jsonOf<SurveyView>(ask(dashboard, '/api/survey'))).at
     const before = await survey()

@@ -24,7 +24,7 @@ afterAll(async () => {
 })
 
 describe('a job without code', () => {
-  it('has one line in the overview, with both reasons, if it is also late', async () => {
+  it('that is also late has only one line in the overview, and the line states both problems', async () => {
     const clock = { ...systemClock, now: () => systemClock.now() + 10 * 60_000 }
     const origin = await world.serve(world.dashboard({ clock }))
     const { page } = browser
@@ -76,7 +76,7 @@ describe('a job whose code is on a living node', () => {
     expect(await world.client.job('hourly')).toMatchObject({ name: 'hourly' })
   })
 
-  it('shows one notice about its pause: after a resume, "is resumed" replaces "is paused"', async () => {
+  it('has one notice about its pause on the page: after a resume, the notice says that the job is resumed', async () => {
     const { page } = browser
     await open(page, await world.serve(world.dashboard()), '/job?job=hourly')
     const press = async (button: string): Promise<void> => {

@@ -186,7 +186,7 @@ describe('app.close() of a Fastify server', () => {
   it.each([
     [true, 1],
     [false, 0],
-  ])('with closeStorage %s closes the storage or leaves it open', async (closeStorage, times) => {
+  ])('closes the storage or leaves it open, as the option closeStorage says: %s', async (closeStorage, times) => {
     let closed = 0
     const close = async () => {
       closed++
@@ -489,7 +489,7 @@ describe('a Fastify server that has a client and no scheduler', () => {
   it.each([
     [true, 1],
     [false, 0],
-  ])('closes the client when it closes, and with closeStorage %s the storage', async (closeStorage, times) => {
+  ])('closes the client at its own end, and the storage only as the option closeStorage says: %s', async (closeStorage, times) => {
     let closed = 0
     const close = async () => {
       closed++

@@ -459,7 +459,7 @@ it.each(interruptions)(
   },
 )
 
-it('the history checker does not treat a handler as interrupted if it completes after an abort or fails by itself', () => {
+it('the history checker does not count a handler as interrupted if the handler completes after an abort or fails by itself', () => {
   for (const how of ['succeeded', 'failed'] as const) {
     const told = (one: Script) => (how === 'failed' ? one : one.told('a.1', 10, 'shutdown'))
     const released = (one: Script) => told(one).ended('a.1', 10, how).settled('a.1', 10, { change: 'release' })

@@ -333,7 +333,7 @@ describe('a prune on DynamoDB', () => {
 
   const history = { kind: 'job', order: 'ascending', limit: 10, cursor: null, runs: true } as const
 
-  it('returns null for a large record if the prune removes it during the read', { timeout: 30_000 }, async () => {
+  it('removes a large record during a read of the record, and the read returns null', { timeout: 30_000 }, async () => {
     const { job, id } = await addLarge()
     const lister = interrupted('"part/', async () => await storage.prune(oldHistory))
     expect(await lister.listOccurrences({ ...history, jobId: job })).toEqual({ items: [], cursor: null })

@@ -66,7 +66,7 @@ async function recordOf(id: `occ_${string}`) {
   return (await storage.get({ occurrences: [id] })).occurrences[0]
 }
 
-it('task runs that exceed one item are read back unchanged, and are removed with their record', async () => {
+it('task runs that exceed one DynamoDB item are read back unchanged, and are removed together with their record', async () => {
   const { id } = await addJob(storage, 'large')
   const item = slotItem(id, 1)
   await storage.createOccurrences({ now: slotAt(1), owner, items: [item] })

@@ -169,7 +169,7 @@ it('a page of queued occurrences reads no more records than it returns', async (
   expect(first.reads).toBeLessThan(15)
 })
 
-it('a poll skips pending occurrences of a paused job in few requests, and claims a ready one behind them', async () => {
+it('a claim skips the pending occurrences of a paused job in few requests, and takes a later occurrence of another job', async () => {
   const paused = await addJob(storage, 'paused', 'allow')
   await storage.createOccurrences({ now: slotAt(1), owner, items: [triggerItem(paused.id, 0)] })
   await copyPending(paused.id, 1200)

@@ -151,7 +151,7 @@ describe('wake-ups of a PostgreSQL storage', () => {
       .toContain('jobs')
   })
 
-  it('are tried again at most once a minute if they do not arrive', { timeout: 20_000 }, async () => {
+  it('that do not arrive are switched on again at most once a minute', { timeout: 20_000 }, async () => {
     const { deaf, warnings } = await openDeaf()
     await expect.poll(() => warnings, { timeout: 10_000 }).toHaveLength(1)
     // If a listener took its own close for a loss, it would connect and warn again within 5 s.

@@ -80,14 +80,14 @@ async function latestOf(id: JobId): Promise<OccurrenceRecord | null | undefined>
   return (await storage.get({ latest: [id] })).latest[0]
 }
 
-it('the latest run is found among 1,500 queued occurrences whose priority puts the newest first', async () => {
+it('the latest run of a job is found although 1,500 occurrences are queued and the newest of them has the highest priority', async () => {
   const id = await queueOf(1500, (key) => (key >= 1490 ? 10 : 0))
   const [answer] = await storage.settle({ now: slotAt(9), items: [finishItem(id, 1)] })
   expect(answer).toMatchObject({ woken: { scheduledAt: slotAt(2) + 1490 } })
   expect(await latestOf(id)).toMatchObject({ scheduledAt: slotAt(1), state: 'completed' })
 })
 
-it('the latest run is found if its priority moved it forward within a queue of 300', async () => {
+it('the latest run of a job is found if its priority made it start before older runs of a queue of 300', async () => {
   const id = await queueOf(300, (key) => (key === 290 ? 10 : 0))
   await storage.settle({ now: slotAt(9), items: [finishItem(id, 1)] })
   const [held] = (await claim(1, slotAt(9))) as [OccurrenceRecord]

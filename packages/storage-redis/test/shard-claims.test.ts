@@ -118,7 +118,7 @@ describe('a claim over shards, one of which fails,', () => {
   const down = () => new Error('CLUSTERDOWN Hash slot not served')
   const broken = () => new Error('Connection is closed.')
 
-  it('takes occurrences from the other shards, and from the failed shard once it answers again', async () => {
+  it('takes occurrences from the other shards, and from the failed shard once that shard answers again', async () => {
     const { storage, first, second, wait, fate } = await startTwo()
     fate.before = down
     expect(await storage.claim(request)).toMatchObject({ claimed: [{ jobId: first }], more: false })

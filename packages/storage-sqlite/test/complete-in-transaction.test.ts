@@ -105,7 +105,7 @@ it('a handler whose transaction was rolled back may complete its task in another
   expect(attemptsOf(report)).toEqual(['succeeded'])
 })
 
-it('a second completing transaction after a committed one is refused, even if the handler catches the error', async () => {
+it('a second transaction that completes the same task is refused, even if the handler catches the error', async () => {
   const { app } = world
   const codes: string[] = []
   const report = await run(async (context) => {

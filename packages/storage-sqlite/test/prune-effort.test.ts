@@ -136,7 +136,7 @@ it('several prune calls remove unused job versions, and keep versions that the h
   expect(versionsLeft()).toEqual([[3, jobCount]])
 })
 
-it('a prune keeps the job version of a waiting occurrence, although the search for it takes several calls', async () => {
+it('a prune keeps the job version of a waiting occurrence, although several calls are needed to search the occurrences', async () => {
   const { items } = await storage.listJobs({ limit: 1, cursor: null })
   const job = items[0] as JobRecord
   const late = { ...triggerItem(job.id, 1, slotAt(25)), jobVersion: 1 }
@@ -166,7 +166,7 @@ it('several prune calls remove tombstones, and a call for one job reads no other
   expect(left()).toBe(jobCount - 20)
 })
 
-it('no prune call scans all jobs, whether it is for one job or for all', async () => {
+it('no prune call scans all jobs, whether the call is for one job or for all jobs', async () => {
   await replaceAll({ now: slotAt(30) })
   const statements: string[] = []
   const watched = new Database(scratch.file, { verbose: (text) => statements.push(String(text)) })

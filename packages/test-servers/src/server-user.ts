@@ -16,7 +16,7 @@ export function serverUser(): ServerUser | undefined {
     if (uid !== undefined && gid !== undefined) return { uid, gid }
   }
   throw new Error(
-    `PostgreSQL refuses to run as root, and there is no user ${names.join(' or ')}. Run this as another user.`,
+    `PostgreSQL refuses to run as root, and there is no user ${names.join(' or ')}. Run this command as another user.`,
   )
 }
 

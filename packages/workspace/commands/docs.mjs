@@ -11,6 +11,6 @@ const scripts = new Map([
 
 await main((args) => {
   const script = scripts.get(args.join(' '))
-  if (script === undefined) throw new Error('Give no option, --check or --build.')
+  if (script === undefined) throw new Error('Give --check, --build or no option: npm run docs -- --check')
   return runPackageScript({ path: 'packages/site', script, args: [] })
 })

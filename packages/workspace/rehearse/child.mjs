@@ -53,7 +53,7 @@ export class Child {
     while (!isSo(this.messages)) {
       const late = performance.now() > deadline
       if (this.#isOver || late) {
-        throw new Error(`${late ? 'In 2 minutes there was' : 'The program ended before'} no ${what}:\n${this.#output}`)
+        throw new Error(`The program ${late ? 'ran for 2 minutes' : 'ended'} without ${what}:\n${this.#output}`)
       }
       await new Promise((resolve) => {
         const timer = setTimeout(resolve, 1000, undefined)

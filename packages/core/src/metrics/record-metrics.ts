@@ -99,7 +99,7 @@ export function failureTeller(
     events.emit('hook.failed', { hook: `${kind}.${method}`, error, jobName: null })
     if (failed.has(method)) return
     failed.add(method)
-    logger.error({ method, err: error }, `${kind} failed, and may be incomplete; further failures are not logged`)
+    logger.error({ method, err: error }, `a method of ${kind} failed: ${kind} may be incomplete; further failures of this method are not logged`)
   }
 }
 

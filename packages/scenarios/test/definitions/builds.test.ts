@@ -237,7 +237,7 @@ describe.each(everywhere)('on the storage $name', (place) => {
   })
 
   describe('the release of a build', () => {
-    it('that is higher puts its definition into force, and nodes of the lower release follow and report it', async () => {
+    it('that is higher puts the definition of its build into force, and nodes of the lower release follow this definition', async () => {
       const world = createWorld(place)
       const { start, inForce } = fleetOf(world)
       const { logger, loud } = collectingLogger()

@@ -40,7 +40,7 @@ async function stored(world: World): Promise<string[]> {
 }
 
 describe.each(everywhere)('on the storage $name', (place) => {
-  it('`add` with 250 jobs stores them in batches of 100, and each job runs', async () => {
+  it('`add` with 250 jobs stores the jobs in batches of at most 100, and each job runs', async () => {
     const world = createWorld(place)
     const { intercepted, scheduler } = await start(world, 100)
     const added = listen(scheduler, 'job.registered')

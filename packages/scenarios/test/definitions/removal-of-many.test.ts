@@ -26,7 +26,7 @@ async function crowd(world: World, scheduler: Scheduler): Promise<void> {
 }
 
 describe.each(everyStorage)('on the storage $name', (place) => {
-  it('a job with 600 waiting runs is removed in three storage calls, and the event loop turns between them', async () => {
+  it('a job with 600 waiting runs is removed in three storage calls, and the event loop turns between these calls', async () => {
     const world = createWorld(place)
     const called: string[] = []
     const intercepted = new InterceptedStorage(world.connect())

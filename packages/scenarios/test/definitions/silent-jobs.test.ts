@@ -170,7 +170,7 @@ it('a silent job that is updated, paused or removed is no longer silent, and no 
 })
 
 describe('among the nodes of a cluster', () => {
-  it('one node emits `job.silent` for a job, and after its death another node continues without a gap or a duplicate', async () => {
+  it('one node emits `job.silent` for a job; after the death of this node another node does so without gap or duplicate', async () => {
     const world = createWorld()
     const said = new Said(world)
     const jobs = [jobOf(() => true)]
@@ -211,7 +211,7 @@ describe('among the nodes of a cluster', () => {
   })
 })
 
-it('a restarted node emits `job.silent` for a job that became silent while no node lived, if it lives for minutes', async () => {
+it('a restarted node that lives for some minutes emits `job.silent` for a job that became silent while no node lived', async () => {
   const world = createWorld()
   const said = new Said(world)
   const jobs = [jobOf(() => true, { alertAfter: { hours: 2 } })]

@@ -292,7 +292,7 @@ describe.each(everywhere)('on the storage $name', (place) => {
   })
 })
 
-it('`start` rejects if it cannot load a stored schedule type, with the option that is missing', async () => {
+it('`start` rejects if the node cannot load the schedule type of a stored job, and the error names the missing option', async () => {
   const world = createWorld(memory)
   const { build } = builds(world)
   await world.shutdown(await world.start({ jobs: [build('a', 100)] }))

@@ -171,7 +171,7 @@ it.concurrent('a run that blocks the event loops of two nodes for longer than de
   await blocker.end()
 }, 60_000)
 
-it.concurrent('a run whose two owners were killed by SIGKILL does not count as blocking, and a third node completes it', async (context) => {
+it.concurrent('a run whose two owners were killed by SIGKILL is not blamed for blocking event loops, and a third node completes it', async (context) => {
   const { peer, blocker, file } = await twoNodes(context, 4 * longBlockMs, blocksToo)
   await blocker.end()
   await peer.until({ did: 'blocking' })

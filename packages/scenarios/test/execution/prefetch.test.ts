@@ -169,7 +169,7 @@ describe.each(everywhere)('on the storage $name', (place) => {
     expect(mostAtOnce()).toBe(places)
   })
 
-  it('a node releases prefetched slots after 0.1 s behind a slow handler, and another node runs them', async () => {
+  it('a node releases prefetched slots that have waited 0.1 s for a slow handler, and another node runs these slots', async () => {
     const world = createWorld(place)
     const { jobs, called } = load(world, { count: 4, blocker: () => world.clock.sleep({ minutes: 1 }) })
     const { intercepted, scheduler, occurrenceOf } = await startOn(world, jobs, { nodeId: 'busy' })
@@ -250,7 +250,7 @@ describe.each(everywhere)('on the storage $name', (place) => {
     ])
   })
 
-  it('a run uses up no rescue when a node hands it back for lack of a permit or at a shutdown', async () => {
+  it('a node that hands a run back for lack of a permit, or at a shutdown, uses up no rescue of the run', async () => {
     const world = createWorld(place)
     const { jobs } = load(world, { count: 1, blocker: () => world.clock.sleep({ minutes: 1 }) })
     const run = ({ signal, attempt }: TaskContext) =>

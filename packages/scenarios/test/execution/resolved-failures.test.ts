@@ -84,7 +84,7 @@ describe.each(everyStorage)('on the storage $name', (place) => {
     expect(await secondsOfFailures(scheduler)).toEqual([])
   })
 
-  it('a completed replay resolves a failure only if it ran the failed task', async () => {
+  it('a completed replay resolves a failure only if the replay ran the failed task again', async () => {
     const world = createWorld(place)
     const { scheduler, replay } = await threeFailures(world, { until: 20 })
     await replay(await failureAt(scheduler, 10), { from: 'load' })
@@ -157,7 +157,7 @@ describe.each(everyStorage)('on the storage $name', (place) => {
   })
 })
 
-it('`failures` lists only failed occurrences and reads the runs that resolved them by id', async () => {
+it('`failures` reads from the storage only failed occurrences, and, by id, the runs that resolved these failures', async () => {
   const world = createWorld()
   const { job } = failing(world)
   const listed: string[] = []

@@ -164,7 +164,7 @@ describe.each(faults)('a function of a user that $how', ({ fail, isAlways }) => 
       const metrics = { ...metricsCollector(), [name]: method }
       await play(stage, new Cast({ options: { logger, metrics }, watch: () => undefined }))
       expect(calls).toBeGreaterThan(0)
-      const message = 'metrics failed, and may be incomplete; further failures are not logged'
+      const message = 'a method of metrics failed: metrics may be incomplete; further failures of this method are not logged'
       const line = { level: 'error', message, method: name, err: oddError }
       expect(lines.filter((one) => one.message === message)).toEqual(isAlways ? [line] : [])
     },

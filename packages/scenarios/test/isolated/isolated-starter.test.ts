@@ -40,7 +40,7 @@ describe('the starter process of a node', () => {
     expect(startersOf(process.pid)).toBe(0)
   })
 
-  it('ends its child processes when it dies, which fails their attempts, and later attempts use a new starter', async () => {
+  it('takes its child processes with it when it dies, so their attempts fail, and later attempts use a new starter', async () => {
     const { begin, run, scheduler } = await isolatedScene({
       loops: task('starts'),
       stopped: task('stopsItself'),
@@ -76,7 +76,7 @@ describe('the starter process of a node', () => {
     await gone(starter)
   })
 
-  it('ignores SIGTERM and SIGINT, as its child processes do, because the node decides when they end', async () => {
+  it('ignores SIGTERM and SIGINT, and so do its child processes, because only the node decides when these processes end', async () => {
     const { begin, scheduler } = await isolatedScene({ job: task('obeys', { killAfter: { minutes: 10 } }) })
     const place = await isolatedScene({ job: task('starts', { killAfter: { minutes: 10 } }) })
     const { id } = await begin('job')

@@ -207,7 +207,7 @@ describe.each(isolations)('a child that runs as a %s', (isolation) => {
 })
 
 it.each(isolations)(
-  'a TypeScript module runs in a %s if Node.js supports TypeScript, and `start` rejects it otherwise',
+  'an isolated task whose module is TypeScript runs in a %s, or `start` rejects if Node.js does not support TypeScript',
   async (isolation) => {
     const scene = isolatedScene({ job: { name: 'work', module: modules['typed.ts'], isolation, data: { page: 2 } } })
     const { typescript } = process.features as { readonly typescript?: unknown }

@@ -25,7 +25,7 @@ async function callsOf(world: World, options: Partial<SchedulerOptions> & { jobs
 }
 
 describe.each(everywhere)('on the storage $name', (place) => {
-  it('an occurrence of one task costs two writes: one to create and start it, one to end it', async () => {
+  it('an occurrence of one task costs two writes: the first creates and starts the occurrence, the second ends it', async () => {
     const world = createWorld(place)
     const job = defineJob({ name: 'one', schedule, tasks: [{ name: 'work', run: () => world.clock.sleep(500) }] })
     const { counted, scheduler } = await callsOf(world, { jobs: [job] })
@@ -98,7 +98,7 @@ describe.each(everywhere)('on the storage $name', (place) => {
     expect(counted.writeCount).toBe(0)
   })
 
-  it('a node checks in each definition interval whether the storage still has its jobs, with one read of some heads', async () => {
+  it('a node checks once in each definition interval, by a read of some heads, whether the storage still has its jobs', async () => {
     const jobs = Array.from({ length: 50 }, (_, index) =>
       defineJob({ name: `idle ${index}`, schedule: everySeconds(86_400), tasks: [{ name: 'work', run: () => 1 }] }),
     )

@@ -134,7 +134,7 @@ describe.each(everywhere)('on the storage $name', (place) => {
         expect(new Set(starts(first, second)).size).toBe(16)
       })
 
-      it('recovers missed slots if it is the only node', async () => {
+      it('recovers its missed slots if no other node lives', async () => {
         const world = createWorld(place)
         const node = await startNode(world, 'only', { overlapPolicy: 'queue' })
         const decided = listen(node.scheduler, 'recovery.decided')
@@ -172,7 +172,7 @@ describe.each(everywhere)('on the storage $name', (place) => {
         expect(new Set(starts(first, second)).size).toBe(starts(first, second).length)
       })
 
-      it("does not call the handler of a slot that it created before it froze, after the slot's deadline", async () => {
+      it('has created a slot just before the freeze, and does not call its handler after the deadline of the slot', async () => {
         const world = createWorld(place)
         const intercepted = new InterceptedStorage(world.connect())
         const first = await startNode(world, 'first', {}, intercepted.storage)

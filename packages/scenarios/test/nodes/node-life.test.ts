@@ -641,7 +641,7 @@ describe.each(everywhere)('on the storage $name', (place) => {
     expect(ran).toEqual(['token 1', 'token 2'])
   })
 
-  it('a node whose heartbeats are rejected emits `node.isolated`, and takes no new work until they succeed', async () => {
+  it('a node whose heartbeats are rejected emits `node.isolated`, and takes no new work until a heartbeat succeeds', async () => {
     const world = createWorld(place)
     const ran: number[] = []
     const job = defineJob({
@@ -669,7 +669,7 @@ describe.each(everywhere)('on the storage $name', (place) => {
     expect(heard.map(({ name }) => name)).toEqual(['node.isolated', 'node.rejoined'])
     expect(ran.slice(-2)).toEqual([110, 120])
     expect(loud().map(({ message }) => message)).toContain(
-      'the storage accepts no heartbeat of this node: it takes no new work, and peers may declare it dead',
+      'the storage accepts no heartbeat of this node: the node takes no new work, and peers may declare the node dead',
     )
   })
 

@@ -454,7 +454,7 @@ describe.each([...everywhere, withoutDueJobs])('on the storage $name', (place) =
     expect(new Set(ran.map(({ node, lateBy }) => `${node} ${lateBy}`))).toEqual(new Set(['able 0']))
   })
 
-  it("a node of an older build launches no slot of a job if it lacks one of the job's tasks", async () => {
+  it('a node of an older build that lacks one task of a job launches no slot of this job', async () => {
     const world = createWorld(place)
     const { ran, define } = secondly(world)
     const more = { name: 'more', run: () => undefined }

@@ -140,7 +140,7 @@ describe.each(everywhere)('on the storage $name', (place) => {
     expect(previous).toEqual([null, at(10), at(20)])
   })
 
-  it('a handler can destructure the methods of its context and call them', async () => {
+  it('a handler can destructure the methods of its context and then call these methods', async () => {
     const world = createWorld(place)
     const said: unknown[] = []
     const first = defineTask({ name: 'first', run: () => 'done' })

@@ -119,7 +119,7 @@ describe.each(everywhere)('on the storage $name', (place) => {
       expect(await scheduler.cancel(id)).toMatchObject({ outcome: 'final', state: 'canceled' })
     })
 
-    it('while another node runs it is aborted on that node', async () => {
+    it('through a node that does not run it is aborted on the node that runs it', async () => {
       const world = createWorld(place)
       const { job, ran } = ticking(world, { until: 10, takes: 60 })
       const first = await world.start({ jobs: [job] })

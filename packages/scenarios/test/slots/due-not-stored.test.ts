@@ -270,7 +270,7 @@ describe.each(everywhere)('on the storage $name', (place) => {
 })
 
 describe('a node that loads due jobs', () => {
-  it('continues after the last loaded job when more jobs are due than it may hold', async () => {
+  it('continues after the last loaded job if more jobs are due than the node may hold', async () => {
     const world = createWorld(memory)
     const { ran, optionsOf } = noting(world)
     const jobs = Array.from({ length: 2200 }, (_, index) => dataJob(`job ${index}`, 3600))
@@ -285,7 +285,7 @@ describe('a node that loads due jobs', () => {
     expect(ran).toHaveLength(2200)
   })
 
-  it('notices that more jobs are added than it may hold, and emits no event for loaded and evicted jobs', async () => {
+  it('notices if more jobs are added than the node may hold, and emits no event when it loads or evicts a job', async () => {
     const world = createWorld(memory)
     const { ran, late, optionsOf } = noting(world)
     const node = await world.start(optionsOf('only'))
@@ -329,7 +329,7 @@ describe('a node that loads due jobs', () => {
     expect((await heldOf(node, jobs)).length).toBeLessThan(50)
   })
 
-  it('emits the name of the job when it cancels a run of a job that it does not hold', async () => {
+  it('emits an event with the name of the job when it cancels a run of a job that the node does not hold', async () => {
     const world = createWorld(memory)
     const { optionsOf } = noting(world)
     const jobs = Array.from({ length: 30 }, (_, index) => dataJob(`job ${index}`, 86_400))

@@ -134,7 +134,7 @@ describe.each(everywhere)('on the storage $name', (place) => {
     ])
   })
 
-  it('lists and metrics show a pause while it lasts, and its end emits no event', async () => {
+  it('lists and metrics show a pause while the pause lasts, and no event is emitted when the pause ends', async () => {
     const world = createWorld(place)
     const { run } = noting(world)
     const metrics = metricsCollector()

@@ -475,7 +475,7 @@ describe('after a month without a node', () => {
     expect(all.filter((fate) => !fate.endsWith('completed'))).toEqual([])
   })
 
-  it('a bounded window of more slots than one recovery step can list runs all its slots', async () => {
+  it('a job with a bounded_window of more slots than one recovery step can list runs all slots of the window', async () => {
     const world = createWorld(memory)
     const recoveryStrategy: RecoveryStrategyInput = { type: 'bounded_window', maxOccurrences: 1200 }
     const { job, runs } = recording(world, { every: 600, recoveryStrategy })

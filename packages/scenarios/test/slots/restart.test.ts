@@ -107,7 +107,7 @@ describe.each(everyStorage)('on the storage $name', (place) => {
     expect(await onlyOccurrence(last, 'chain')).toMatchObject({ state: 'failed_stale' })
   })
 
-  it('a restarted node reaps all runs of its earlier incarnation, also if they need several calls', async () => {
+  it('a restarted node reaps all runs of its earlier incarnation, even if these runs do not fit into one storage call', async () => {
     const world = createWorld(place)
     const run = ({ signal }: TaskContext) => world.clock.sleep({ hours: 1 }, signal)
     const job = defineJob({

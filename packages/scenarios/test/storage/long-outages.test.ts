@@ -190,7 +190,7 @@ it('if a pause ends while a node counts missed slots, the slots are recovered as
   expect(ran).toEqual(['late 2000'])
 })
 
-it('a shutdown stops the counting of missed slots, and the next node decides about them', async () => {
+it('a shutdown stops the counting of missed slots, and the next node decides about these slots', async () => {
   const schedule = everySeconds(0.001, +at(2000))
   const jobs = lateAndOther([], schedule)
   const world = await afterOutage(jobs)

@@ -28,7 +28,7 @@ function lossyWorld() {
 }
 
 const forgotten =
-  'the storage has lost acknowledged writes: slots since then run again, and requests since then are gone'
+  'the storage has lost acknowledged writes: slots after the last kept instant run again, and later requests are gone'
 
 describe('a storage that loses its last writes', () => {
   it('causes the lost slots to run again, and one error in the log', async () => {
@@ -89,7 +89,7 @@ function onRequest(name: string): Job {
 }
 
 describe('requests that a storage acknowledged and lost', () => {
-  const lost = 'the storage has lost requests that it had acknowledged: request them again if they are still wanted'
+  const lost = 'the storage has lost acknowledged requests: repeat these requests if you still need their runs'
 
   it('are logged with their jobs and their number when the storage has also lost a slot', async () => {
     const { world, losing, start, loud } = lossyWorld()
@@ -161,7 +161,7 @@ describe('a storage that loses all its data', () => {
     expect(items.map(({ name }) => name).toSorted()).toEqual(['launch', 'tick'])
   })
 
-  it('receives the jobs of a node again within a definition interval, and they continue from the present', async () => {
+  it('receives the jobs of a node again within a definition interval, and these jobs run their slots from then on', async () => {
     const { world, losing, start, loud } = lossyWorld()
     const { job, ran } = noting(world)
     const rare = noting(world, 'rare', { schedule: everySeconds(3600) })
@@ -284,7 +284,7 @@ describe('a storage that loses all its data', () => {
     expect(loud().at(-1)).toMatchObject({ jobs: ['tick'], count: 1 })
   })
 
-  it('receives the newer of two definitions again, which stays in force while a node has it', async () => {
+  it('receives the newer of two definitions again, and this definition stays in force while a node has it', async () => {
     const { world, losing, start } = lossyWorld()
     const old = await start({ jobs: [noting(world).job], nodeId: 'old', deadAfter: 30_000 })
     const { job } = noting(world, 'tick', { schedule: everySeconds(15) })

@@ -102,7 +102,7 @@ describe.each(everyStorage)('on the storage $name', (place) => {
       for (const name of names) expect(await fates(scheduler, name)).toEqual(['10 completed'])
     })
 
-    it('during the start of a node is called again until it answers', async () => {
+    it('during the start of a node is called again until the call succeeds', async () => {
       const world = createWorld(place)
       const { job, called } = noting()
       const intercepted = new InterceptedStorage(world.connect())
@@ -223,7 +223,7 @@ describe.each(everyStorage)('on the storage $name', (place) => {
     expect(called[0]).toBeLessThanOrEqual(60)
   })
 
-  it('a slot whose start was not answered does not run if it is canceled by force before its node confirms the start', async () => {
+  it('a slot does not run if the answer to its start is late and a forced cancel ends it before the node confirms the start', async () => {
     const world = createWorld(place)
     const { job, called } = noting()
     const { intercepted, scheduler } = await startOn(world, [job])
@@ -307,7 +307,7 @@ describe.each(refusals)('a storage that rejects calls with %s', (code) => {
     await expect(scheduler.trigger('noting')).rejects.toMatchObject({ code })
   })
 
-  it('while a node runs is called again until it is repaired', async () => {
+  it('while a node runs is called again until the storage is repaired', async () => {
     const world = createWorld(memory)
     const { job, called } = noting()
     const { intercepted, scheduler } = await startOn(world, [job])

@@ -273,7 +273,7 @@ export class Definitions extends ApiPart {
     const decidedUpTo = new Date(before.watermark)
     this.engine.logger.info(
       { job: before.name, decidedUpTo, nextAt: dateOf(after.nextAt), waiting },
-      'set the watermark of this job back to the present',
+      'this node has set the watermark of the job back to the present',
     )
     return { decidedUpTo, waiting }
   }

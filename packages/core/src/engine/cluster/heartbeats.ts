@@ -399,7 +399,7 @@ export class Heartbeats {
     events.emit('node.isolated', { node: owner.node, unheardForMs })
     logger.error(
       { node: owner.node, unheardForMs },
-      'the storage accepts no heartbeat of this node: it takes no new work, and peers may declare it dead',
+      'the storage accepts no heartbeat of this node: the node takes no new work, and peers may declare the node dead',
     )
     this.partitioned.send()
   }

@@ -65,7 +65,7 @@ export class LostWriteDetector {
     this.#since = Number.POSITIVE_INFINITY
     this.#engine.logger.error(
       { jobs: jobs.slice(0, mostListed), count: jobs.length, since },
-      'the storage has lost acknowledged writes: slots since then run again, and requests since then are gone',
+      'the storage has lost acknowledged writes: slots after the last kept instant run again, and later requests are gone',
     )
   }
 
@@ -94,7 +94,7 @@ export class LostWriteDetector {
     const since = new Date(Math.min(...Array.from(lost, ({ item }) => item.scheduledAt)))
     this.#engine.logger.error(
       { jobs: jobs.slice(0, mostListed), count: lost.size, since },
-      'the storage has lost requests that it had acknowledged: request them again if they are still wanted',
+      'the storage has lost acknowledged requests: repeat these requests if you still need their runs',
     )
   }
 }
