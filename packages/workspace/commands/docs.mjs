@@ -11,6 +11,6 @@ const scripts = new Map([
 
 await main((args) => {
   const script = scripts.get(args.join(' '))
-  if (script === undefined) throw new Error('Give --check, --build or no option: npm run docs -- --check')
+  if (script === undefined) throw new Error('npm run docs takes no option, or one of --check and --build')
   return runPackageScript({ path: 'packages/site', script, args: [] })
 })
