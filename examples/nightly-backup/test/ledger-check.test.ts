@@ -261,11 +261,14 @@ const defects: readonly (readonly [string, (run: Run) => void, string])[] = [
   ['a loss without a kill', (run) => (run.kill = null), '0 killed, but 1 recorded as lost'],
 ]
 
-it.each(defects)('the ledger check reports a contradiction between the ledger, the witness file and the kill of a node: %s', (_, spoil, problem) => {
-  const run = goodRun()
-  spoil(run)
-  expect(problemsOf(run)).toContain(problem)
-})
+it.each(defects)(
+  'the ledger check reports a contradiction between the ledger, the witness file and the kill of a node: %s',
+  (_, spoil, problem) => {
+    const run = goodRun()
+    spoil(run)
+    expect(problemsOf(run)).toContain(problem)
+  },
+)
 
 it('the ledger check reports each single missing line of the witness file', () => {
   const lines = goodRun().witness.length

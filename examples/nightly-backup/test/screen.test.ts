@@ -95,19 +95,22 @@ const others: readonly (readonly [string, object, NodeJS.ProcessEnv])[] = [
   ['a dumb terminal', { isTTY: true, columns: 40, rows: 10 }, { TERM: 'dumb' }],
 ]
 
-it.each(others)('the screen prints only lines without escape codes, and draws no picture, if its output is %s', (_, properties, environment) => {
-  let printed = ''
-  const write = (text: string) => {
-    printed += text
-    return true
-  }
-  const screen = new Screen({ ...properties, write }, environment)
-  screen.show(pictureOf('picture'))
-  screen.say(screen.paint('bad', 'line'))
-  screen.clear()
-  expect(screen.live).toBe(false)
-  expect(printed).toBe('line\n')
-})
+it.each(others)(
+  'the screen prints only lines without escape codes, and draws no picture, if its output is %s',
+  (_, properties, environment) => {
+    let printed = ''
+    const write = (text: string) => {
+      printed += text
+      return true
+    }
+    const screen = new Screen({ ...properties, write }, environment)
+    screen.show(pictureOf('picture'))
+    screen.say(screen.paint('bad', 'line'))
+    screen.clear()
+    expect(screen.live).toBe(false)
+    expect(printed).toBe('line\n')
+  },
+)
 
 it('the screen uses colors on a terminal, unless NO_COLOR is set', () => {
   const terminal = new Terminal()

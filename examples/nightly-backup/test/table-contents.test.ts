@@ -35,14 +35,17 @@ const changes = [
   'ALTER TABLE notes RENAME COLUMN absent TO present',
 ]
 
-it.each(changes)('readContents returns another checksum after one SQL statement has changed the database: %s', async (change) => {
-  const database = openDatabase()
-  const before = await readContents(database)
-  database.exec(change)
-  const after = await readContents(database)
-  expect(after.tables).toEqual(before.tables)
-  expect(describeDifferences(before, after)).toEqual(['the row counts agree, but the checksums over all rows do not'])
-})
+it.each(changes)(
+  'readContents returns another checksum after one SQL statement has changed the database: %s',
+  async (change) => {
+    const database = openDatabase()
+    const before = await readContents(database)
+    database.exec(change)
+    const after = await readContents(database)
+    expect(after.tables).toEqual(before.tables)
+    expect(describeDifferences(before, after)).toEqual(['the row counts agree, but the checksums over all rows do not'])
+  },
+)
 
 const lookalikes: readonly (readonly [string, string])[] = [
   ["'ab', 'c'", "'a', 'bc'"],

@@ -25,17 +25,20 @@ const bad: readonly (readonly [string, (file: string) => void, RegExp])[] = [
   ],
 ]
 
-it.each(bad)('checkUserDatabase refuses a path that names no readable SQLite database, and creates no file: %s', (_, make, problem) => {
-  const folder = temporaryFolder()
-  const file = join(folder, 'bad.db')
-  make(file)
-  const before = readdirSync(folder)
-  expect(() => checkUserDatabase(file)).toThrow(
-    expect.objectContaining({ code: 'INVALID_ARGUMENT', field: '--db', value: file }),
-  )
-  expect(() => checkUserDatabase(file)).toThrow(problem)
-  expect(readdirSync(folder)).toEqual(before)
-})
+it.each(bad)(
+  'checkUserDatabase refuses a path that names no readable SQLite database, and creates no file: %s',
+  (_, make, problem) => {
+    const folder = temporaryFolder()
+    const file = join(folder, 'bad.db')
+    make(file)
+    const before = readdirSync(folder)
+    expect(() => checkUserDatabase(file)).toThrow(
+      expect.objectContaining({ code: 'INVALID_ARGUMENT', field: '--db', value: file }),
+    )
+    expect(() => checkUserDatabase(file)).toThrow(problem)
+    expect(readdirSync(folder)).toEqual(before)
+  },
+)
 
 it('checkUserDatabase does not change a file that it refuses', () => {
   const file = join(temporaryFolder(), 'bad.db')

@@ -14,16 +14,19 @@ describe('jobistemer trigger with --at or --delay', () => {
     [['--at', '2026-01-02T14:00:00Z'], '2026-01-02T14:00:00.000Z'],
     [['--at', '+2h'], '2026-01-02T14:30:00.000Z'],
     [['--delay', '90s'], '2026-01-02T12:31:30.000Z'],
-  ])('with the option %j creates a run that waits until the given instant, and the command `run` shows why the run waits', async (when, scheduledAt) => {
-    const { place } = await scratch.ledger()
-    const ask = (...argv: string[]) => runCli([...argv, '-s', place])
-    const asked = JSON.parse((await ask('trigger', 'nightly-report', ...when, '--json')).out)
-    expect(asked).toMatchObject({ state: 'pending', reason: 'delayed' })
-    expect(JSON.parse((await ask('run', asked.id, '--json')).out)).toMatchObject({
-      why: 'It was requested for a later time.',
-      occurrence: { state: 'pending', scheduledAt },
-    })
-  })
+  ])(
+    'with the option %j creates a run that waits until the given instant, and the command `run` shows why the run waits',
+    async (when, scheduledAt) => {
+      const { place } = await scratch.ledger()
+      const ask = (...argv: string[]) => runCli([...argv, '-s', place])
+      const asked = JSON.parse((await ask('trigger', 'nightly-report', ...when, '--json')).out)
+      expect(asked).toMatchObject({ state: 'pending', reason: 'delayed' })
+      expect(JSON.parse((await ask('run', asked.id, '--json')).out)).toMatchObject({
+        why: 'It was requested for a later time.',
+        occurrence: { state: 'pending', scheduledAt },
+      })
+    },
+  )
 
   it('refuses both options together, and an invalid instant', async () => {
     const { place } = await scratch.ledger()

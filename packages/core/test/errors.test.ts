@@ -46,9 +46,12 @@ describe('JobistemerError.isInstance', () => {
     expect(JobistemerError.isInstance(error, 'ABORTED')).toBe(false)
   })
 
-  it.each([null, undefined, 'INVALID_NAME', new Error('no'), { code: 'INVALID_NAME' }])('is false for a value that is no JobistemerError: %s', (value) => {
-    expect(JobistemerError.isInstance(value)).toBe(false)
-  })
+  it.each([null, undefined, 'INVALID_NAME', new Error('no'), { code: 'INVALID_NAME' }])(
+    'is false for a value that is no JobistemerError: %s',
+    (value) => {
+      expect(JobistemerError.isInstance(value)).toBe(false)
+    },
+  )
 
   it('is true for an error of another copy of the package', async () => {
     const other = await anotherCopy()

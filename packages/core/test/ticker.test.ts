@@ -457,16 +457,19 @@ describe('an invalid argument of `ticker`', () => {
     [new Every(1), { buffer: 5 }, 'UNKNOWN_OPTION', 'buffer'],
     [new Every(1), { maxUnread: 0 }, 'INVALID_ARGUMENT', 'maxUnread'],
     [new Every(1), { lateAfter: 'soon' }, 'INVALID_DURATION', 'lateAfter'],
-  ])('the schedule %s with the options %o is refused with the error %s, which names the field %s', (schedule, options, code, field) => {
-    try {
-      ticker(schedule as Schedule, options as TickerOptions)
-    } catch (error) {
-      if (!JobistemerError.isInstance(error)) throw error
-      expect([error.code, error.field]).toEqual([code, field])
-      return
-    }
-    throw new Error('It was accepted')
-  })
+  ])(
+    'the schedule %s with the options %o is refused with the error %s, which names the field %s',
+    (schedule, options, code, field) => {
+      try {
+        ticker(schedule as Schedule, options as TickerOptions)
+      } catch (error) {
+        if (!JobistemerError.isInstance(error)) throw error
+        expect([error.code, error.field]).toEqual([code, field])
+        return
+      }
+      throw new Error('It was accepted')
+    },
+  )
 })
 
 it('each call of a live ticker throws if the schedule’s first answer is invalid, and the ticker does not start', () => {

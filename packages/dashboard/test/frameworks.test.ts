@@ -146,21 +146,24 @@ describe('the option authorize', () => {
   it.each([
     ['Express', withExpress],
     ['Fastify', withFastify],
-  ] as const)('receives the request object of the framework %s, with the session that the framework has stored in it', async (_, start) => {
-    const running = await start()
-    const pause = (headers: Record<string, string>) =>
-      fetch(`${running.origin}${basePath}/api/pause`, {
-        method: 'POST',
-        headers: { 'content-type': 'application/json', 'x-jobistemer': '1', connection: 'close', ...headers },
-        body: JSON.stringify({ job: 'large' }),
-      })
-    expect((await pause({})).status).toBe(403)
-    expect((await pause({ 'x-user': 'anna' })).status).toBe(200)
-    expect((await world.client.job('large')).paused?.actor).toBe('anna')
-    await world.client.resume('large')
-    await running.close()
-    expect(incomingOf(new Request('http://localhost/'))).toBeNull()
-  })
+  ] as const)(
+    'receives the request object of the framework %s, with the session that the framework has stored in it',
+    async (_, start) => {
+      const running = await start()
+      const pause = (headers: Record<string, string>) =>
+        fetch(`${running.origin}${basePath}/api/pause`, {
+          method: 'POST',
+          headers: { 'content-type': 'application/json', 'x-jobistemer': '1', connection: 'close', ...headers },
+          body: JSON.stringify({ job: 'large' }),
+        })
+      expect((await pause({})).status).toBe(403)
+      expect((await pause({ 'x-user': 'anna' })).status).toBe(200)
+      expect((await world.client.job('large')).paused?.actor).toBe('anna')
+      await world.client.resume('large')
+      await running.close()
+      expect(incomingOf(new Request('http://localhost/'))).toBeNull()
+    },
+  )
 })
 
 describe('a server that is closed while a page of the dashboard is open', () => {

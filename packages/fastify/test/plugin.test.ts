@@ -295,25 +295,28 @@ describe('the optional routes of the Fastify plugin', () => {
     ['of the scope', { around: '/api' }, '/api/jobs'],
     ['of the plugin', { own: '/internal' }, '/internal/jobs'],
     ['of both, written in any way', { around: '/api/', own: 'internal/' }, '/api/internal/jobs'],
-  ])('are below the prefix that the scope or the plugin has: the prefix %s', async (_, { around = '', own = '' }: { around?: string; own?: string }, place) => {
-    const app = Fastify({ forceCloseConnections: true })
-    onTestFinished(() => app.close())
-    const options = {
-      storage: memoryStorage(),
-      dashboard: { basePath: '/jobs', ...everybody },
-      metricsRoute: { registry: new Registry() },
-    }
-    const inner: FastifyPluginAsync = async (scope) => {
-      await scope.register(jobistemerPlugin, { ...options, prefix: own })
-    }
-    await app.register(inner, { prefix: around })
-    const address = await app.listen({ port: 0, host: '127.0.0.1' })
-    const ask = async (path: string) => fetch(`${address}${path}`)
-    const page = await ask(`${place}/`)
-    expect([page.status, await page.text()]).toEqual([200, expect.stringContaining(`${place}/`)])
-    expect((await ask(`${place}/api/jobs`)).status).toBe(200)
-    expect((await ask(place.replace('/jobs', '/metrics'))).status).toBe(200)
-  })
+  ])(
+    'are below the prefix that the scope or the plugin has: the prefix %s',
+    async (_, { around = '', own = '' }: { around?: string; own?: string }, place) => {
+      const app = Fastify({ forceCloseConnections: true })
+      onTestFinished(() => app.close())
+      const options = {
+        storage: memoryStorage(),
+        dashboard: { basePath: '/jobs', ...everybody },
+        metricsRoute: { registry: new Registry() },
+      }
+      const inner: FastifyPluginAsync = async (scope) => {
+        await scope.register(jobistemerPlugin, { ...options, prefix: own })
+      }
+      await app.register(inner, { prefix: around })
+      const address = await app.listen({ port: 0, host: '127.0.0.1' })
+      const ask = async (path: string) => fetch(`${address}${path}`)
+      const page = await ask(`${place}/`)
+      expect([page.status, await page.text()]).toEqual([200, expect.stringContaining(`${place}/`)])
+      expect((await ask(`${place}/api/jobs`)).status).toBe(200)
+      expect((await ask(place.replace('/jobs', '/metrics'))).status).toBe(200)
+    },
+  )
 
   it.each<[field: string, options: object]>([
     ['dashboard', { dashboard: null }],
@@ -489,17 +492,20 @@ describe('a Fastify server that has a client and no scheduler', () => {
   it.each([
     [true, 1],
     [false, 0],
-  ])('closes the client at its own end, and the storage only as the option closeStorage says: %s', async (closeStorage, times) => {
-    let closed = 0
-    const close = async () => {
-      closed++
-    }
-    const app = await clientServer({ storage: wrapStorage(memoryStorage(), { close }), closeStorage })
-    await app.ready()
-    await app.close()
-    expect(closed).toBe(times)
-    await expect(app.jobs.nodes()).rejects.toMatchObject({ code: 'SCHEDULER_STATE' })
-  })
+  ])(
+    'closes the client at its own end, and the storage only as the option closeStorage says: %s',
+    async (closeStorage, times) => {
+      let closed = 0
+      const close = async () => {
+        closed++
+      }
+      const app = await clientServer({ storage: wrapStorage(memoryStorage(), { close }), closeStorage })
+      await app.ready()
+      await app.close()
+      expect(closed).toBe(times)
+      await expect(app.jobs.nodes()).rejects.toMatchObject({ code: 'SCHEDULER_STATE' })
+    },
+  )
 
   it('refuses the options of a scheduler', async () => {
     const app = Fastify()

@@ -10,44 +10,47 @@ async function resultOf(jobs: JobOperations, name: string): Promise<unknown> {
   return (await jobs.waitFor(id, { timeout: { minutes: 1 } })).tasks.map(({ result }) => result)
 }
 
-describe.each(['thread', 'process'] as const)('a NestJS application with an isolated task that runs in a %s', (isolation) => {
-  it('runs the isolated task, which is declared as a property with a module, between tasks that are methods', async () => {
-    @Job({ name: 'rendering' })
-    class Rendering {
-      @Task()
-      before() {
-        return 'before'
+describe.each(['thread', 'process'] as const)(
+  'a NestJS application with an isolated task that runs in a %s',
+  (isolation) => {
+    it('runs the isolated task, which is declared as a property with a module, between tasks that are methods', async () => {
+      @Job({ name: 'rendering' })
+      class Rendering {
+        @Task()
+        before() {
+          return 'before'
+        }
+        @Task({ module, isolation, data: { pages: 7 } })
+        readonly render!: unknown
+        @Task()
+        after() {
+          return 'after'
+        }
       }
-      @Task({ module, isolation, data: { pages: 7 } })
-      readonly render!: unknown
-      @Task()
-      after() {
-        return 'after'
-      }
-    }
-    const app = await startApp({ providers: [Rendering] })
-    const [before, render, after] = (await resultOf(app.get(jobsToken), 'rendering')) as [
-      string,
-      { pid: number; pages: number },
-      string,
-    ]
-    expect([before, render.pages, after]).toEqual(['before', 7, 'after'])
-    expect(render.pid === process.pid).toBe(isolation === 'thread')
-    const { tasks } = await app.get<JobOperations>(jobsToken).job('rendering')
-    expect(tasks.map((task) => task.isolation)).toEqual([null, isolation, null])
-  })
+      const app = await startApp({ providers: [Rendering] })
+      const [before, render, after] = (await resultOf(app.get(jobsToken), 'rendering')) as [
+        string,
+        { pid: number; pages: number },
+        string,
+      ]
+      expect([before, render.pages, after]).toEqual(['before', 7, 'after'])
+      expect(render.pid === process.pid).toBe(isolation === 'thread')
+      const { tasks } = await app.get<JobOperations>(jobsToken).job('rendering')
+      expect(tasks.map((task) => task.isolation)).toEqual([null, isolation, null])
+    })
 
-  it('runs a handler, which is declared as a property with a module, for jobs that are data', async () => {
-    class Handlers {
-      @Handler('render', { module, isolation })
-      readonly render!: unknown
-    }
-    const app = await startApp({ providers: [Handlers] })
-    const jobs = app.get<JobOperations>(jobsToken)
-    await jobs.add(defineJob({ name: 'data', tasks: [{ name: 'draw', handler: 'render', data: { pages: 2 } }] }))
-    expect(await resultOf(jobs, 'data')).toEqual([expect.objectContaining({ pages: 2 })])
-  })
-})
+    it('runs a handler, which is declared as a property with a module, for jobs that are data', async () => {
+      class Handlers {
+        @Handler('render', { module, isolation })
+        readonly render!: unknown
+      }
+      const app = await startApp({ providers: [Handlers] })
+      const jobs = app.get<JobOperations>(jobsToken)
+      await jobs.add(defineJob({ name: 'data', tasks: [{ name: 'draw', handler: 'render', data: { pages: 2 } }] }))
+      expect(await resultOf(jobs, 'data')).toEqual([expect.objectContaining({ pages: 2 })])
+    })
+  },
+)
 
 describe('a NestJS application with two contradictory declarations of the code of a task', () => {
   const options: IsolationOptions = { module }

@@ -181,9 +181,12 @@ describe('a class with @Job', () => {
       },
       'INVALID_DURATION',
     ],
-  ])('is refused when the application is created if its declaration is invalid: a @Job %s', async (_, providers, code) => {
-    await expect(createApp({ providers: [...providers(), Mailer] as never[] })).rejects.toMatchObject({ code })
-  })
+  ])(
+    'is refused when the application is created if its declaration is invalid: a @Job %s',
+    async (_, providers, code) => {
+      await expect(createApp({ providers: [...providers(), Mailer] as never[] })).rejects.toMatchObject({ code })
+    },
+  )
 
   it('is refused if two modules provide it, because each module would have its own instance', async () => {
     @Module({ providers: [Report, Mailer] })

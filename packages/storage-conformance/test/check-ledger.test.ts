@@ -183,20 +183,29 @@ describe('checkLedger of the conformance kit', () => {
     expect(await checkLedger(await soundLedger(), expectations)).toEqual({ jobs: 4, occurrences: 11, violations: [] })
   })
 
-  it.each(corruptions)('reports an inconsistent ledger with the name of a rule: %s, by the rule `%s`', async (_name, rule, corruption) => {
-    const { violations } = await checkLedger(corrupted(await soundLedger(), corruption), expectations)
-    expect(violations.map((violation) => violation.rule)).toContain(rule)
-  })
+  it.each(corruptions)(
+    'reports an inconsistent ledger with the name of a rule: %s, by the rule `%s`',
+    async (_name, rule, corruption) => {
+      const { violations } = await checkLedger(corrupted(await soundLedger(), corruption), expectations)
+      expect(violations.map((violation) => violation.rule)).toContain(rule)
+    },
+  )
 
-  it.each(dueCorruptions)('reports an inconsistent list of due jobs by the rule `due`, and by no other rule: %s', async (_name, due) => {
-    const { violations } = await checkLedger(corrupted(await soundLedger(), { due }))
-    expect(new Set(violations.map(({ rule }) => rule))).toEqual(new Set(['due']))
-  })
+  it.each(dueCorruptions)(
+    'reports an inconsistent list of due jobs by the rule `due`, and by no other rule: %s',
+    async (_name, due) => {
+      const { violations } = await checkLedger(corrupted(await soundLedger(), { due }))
+      expect(new Set(violations.map(({ rule }) => rule))).toEqual(new Set(['due']))
+    },
+  )
 
-  it.each(countCorruptions)('reports inconsistent counts by the rule `counts`, and by no other rule: %s', async (_name, corruption) => {
-    const { violations } = await checkLedger(corrupted(await soundLedger(), corruption), expectations)
-    expect(violations.map(({ rule }) => rule)).toEqual(['counts'])
-  })
+  it.each(countCorruptions)(
+    'reports inconsistent counts by the rule `counts`, and by no other rule: %s',
+    async (_name, corruption) => {
+      const { violations } = await checkLedger(corrupted(await soundLedger(), corruption), expectations)
+      expect(violations.map(({ rule }) => rule)).toEqual(['counts'])
+    },
+  )
 
   it('reports a storage that returns no counts of occurrences', async () => {
     const storage = await soundLedger()

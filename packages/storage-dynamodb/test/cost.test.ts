@@ -245,7 +245,7 @@ describe('DynamoDB charges as many request units as the guide’s cost sheet sta
     expect(usage).toEqual(statedCost(step))
   })
 
-  it('and the write request units that this test counts equal those that the server reports for plain writes', async () => {
+  it('and the write request units that this test counts equal the units that the server reports for plain writes', async () => {
     await usedJob('nightly-report')
     expect(meter.plainWrites.reported).toBeGreaterThan(0)
     expect(meter.plainWrites.counted).toBe(meter.plainWrites.reported)

@@ -135,20 +135,23 @@ function losingClient(kind: new (input: never) => object): Pick<DynamoDBClient, 
   return losing as unknown as Pick<DynamoDBClient, 'send'> & { losses: number }
 }
 
-it.each([1, 2, 3])('all further items of a large record are removed with the record although %i answers to updates were lost', async (losses) => {
-  const losing = losingClient(UpdateItemCommand)
-  storage = dynamodbStorage({ client: losing, tableName: 'large', prefix: `losing-${losses}` })
-  const { id } = await addJob(storage, `losing-${losses}`)
-  const item = slotItem(id, 1)
-  await storage.createOccurrences({ now: slotAt(1), owner, items: [item] })
-  const progress = { ...finishItem(id, 1), runs: largeRuns(4), sequence: 1, change: { kind: 'progress' } as const }
-  await storage.settle({ now: slotAt(1), items: [progress] })
-  losing.losses = losses
-  const last = { ...finishItem(id, 1), runs: largeRuns(8), sequence: 2 }
-  expect(await storage.settle({ now: slotAt(1), items: [last] })).toMatchObject([{ outcome: 'ok' }])
-  expect((await recordOf(item.id))?.runs).toEqual(last.runs)
-  expect(await leftAfterPrune(item.id)).toBe(0)
-})
+it.each([1, 2, 3])(
+  'all further items of a large record are removed with the record although %i answers to updates were lost',
+  async (losses) => {
+    const losing = losingClient(UpdateItemCommand)
+    storage = dynamodbStorage({ client: losing, tableName: 'large', prefix: `losing-${losses}` })
+    const { id } = await addJob(storage, `losing-${losses}`)
+    const item = slotItem(id, 1)
+    await storage.createOccurrences({ now: slotAt(1), owner, items: [item] })
+    const progress = { ...finishItem(id, 1), runs: largeRuns(4), sequence: 1, change: { kind: 'progress' } as const }
+    await storage.settle({ now: slotAt(1), items: [progress] })
+    losing.losses = losses
+    const last = { ...finishItem(id, 1), runs: largeRuns(8), sequence: 2 }
+    expect(await storage.settle({ now: slotAt(1), items: [last] })).toMatchObject([{ outcome: 'ok' }])
+    expect((await recordOf(item.id))?.runs).toEqual(last.runs)
+    expect(await leftAfterPrune(item.id)).toBe(0)
+  },
+)
 
 it('a settle by an earlier owner leaves no further items of a large record, whether or not the record exists', async () => {
   const { id } = await addJob(storage, 'late')
@@ -402,19 +405,22 @@ describe('the list of active occurrences in the head of a job', () => {
     await storage.settle({ now: slotAt(3), items })
   }
 
-  it.each(['has ended', 'was pruned'])('omits a run that %s, as soon as the list has been checked again', async (what) => {
-    const { id } = await addJob(storage, what, 'allow')
-    const [ended] = await addTriggers(id, 0, 1)
-    await endSome(1)
-    const entry = { ...(ended as OccurrenceAddress), ...(what === 'was pruned' && { scheduledAt: slotAt(0) }) }
-    await fillList(id, entry, 100)
-    await addTriggers(id, 1, 1)
-    expect(await storedLists(id)).toEqual({ listed: 1, pages: 0, onPages: 0, lookAt: 12 })
-    await fillList(id, entry, 100)
-    const recovery = { now: slotAt(200), owner, items: [recoveryOf(id, 200)] }
-    expect(await storage.createOccurrences(recovery)).toMatchObject([{ outcome: 'created' }])
-    expect(await storedLists(id)).toEqual({ listed: 0, pages: 2, onPages: 200, lookAt: 180 })
-  })
+  it.each(['has ended', 'was pruned'])(
+    'omits a run that %s, as soon as the list has been checked again',
+    async (what) => {
+      const { id } = await addJob(storage, what, 'allow')
+      const [ended] = await addTriggers(id, 0, 1)
+      await endSome(1)
+      const entry = { ...(ended as OccurrenceAddress), ...(what === 'was pruned' && { scheduledAt: slotAt(0) }) }
+      await fillList(id, entry, 100)
+      await addTriggers(id, 1, 1)
+      expect(await storedLists(id)).toEqual({ listed: 1, pages: 0, onPages: 0, lookAt: 12 })
+      await fillList(id, entry, 100)
+      const recovery = { now: slotAt(200), owner, items: [recoveryOf(id, 200)] }
+      expect(await storage.createOccurrences(recovery)).toMatchObject([{ outcome: 'created' }])
+      expect(await storedLists(id)).toEqual({ listed: 0, pages: 2, onPages: 200, lookAt: 180 })
+    },
+  )
 
   it('uses pages for hundreds of live runs, and drops the pages after the runs have ended', async () => {
     const { id } = await addJob(storage, 'many', 'allow')

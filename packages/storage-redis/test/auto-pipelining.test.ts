@@ -56,10 +56,13 @@ async function expectToRun(storage: Storage): Promise<void> {
   await scheduler.shutdown()
 }
 
-it.each(clients)('a job runs if the Redis client of its storage has the option enableAutoPipelining: a client %s', async (_name, make) => {
-  const client = await make()
-  await expectToRun(open({ client }))
-})
+it.each(clients)(
+  'a job runs if the Redis client of its storage has the option enableAutoPipelining: a client %s',
+  async (_name, make) => {
+    const client = await make()
+    await expectToRun(open({ client }))
+  },
+)
 
 it('a job runs on a Redis client with enableAutoPipelining after the server has dropped the scripts of the storage', async () => {
   const server = await start()

@@ -32,7 +32,10 @@ export function inspectFile(file: string): void {
   const size = sizeOf(file)
   if (size === 0) return
   if (size < smallestDatabase)
-    throw storageError(Object.assign(new Error('the file is too short to be an SQLite database'), { code: 'SQLITE_NOTADB' }), file)
+    throw storageError(
+      Object.assign(new Error('the file is too short to be an SQLite database'), { code: 'SQLITE_NOTADB' }),
+      file,
+    )
   assertMayWrite(file)
   if (!existsSync(`${file}-wal`) && !existsSync(`${file}-journal`)) return
   const marks = readMarks(file)

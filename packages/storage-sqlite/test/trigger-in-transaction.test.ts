@@ -155,12 +155,15 @@ describe('a trigger refuses a transaction that is not an open transaction on the
     )
   }
 
-  it.each([['a word'], [7], [null], [{}], [{ prepare: () => {} }]])('as the transaction the value %j, which is no connection', async (transaction) => {
-    await startScheduler()
-    expect(await refusal(transaction)).toMatch(
-      /^INVALID_TRANSACTION transaction: .* Give the connection of better-sqlite3/,
-    )
-  })
+  it.each([['a word'], [7], [null], [{}], [{ prepare: () => {} }]])(
+    'as the transaction the value %j, which is no connection',
+    async (transaction) => {
+      await startScheduler()
+      expect(await refusal(transaction)).toMatch(
+        /^INVALID_TRANSACTION transaction: .* Give the connection of better-sqlite3/,
+      )
+    },
+  )
 
   it('as the transaction a connection that has no open transaction', async () => {
     await startScheduler()

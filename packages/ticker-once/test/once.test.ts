@@ -126,17 +126,20 @@ describe('an invalid call of `once`', () => {
     [0, { timezone: 'Europe/Atlantis' }, 'INVALID_TIMEZONE', 'timezone'],
     ['2026-06-01', { timezone: 'Europe/Atlantis' }, 'INVALID_TIMEZONE', 'timezone'],
     [0, { start: 0 }, 'UNKNOWN_OPTION', 'start'],
-  ])('with the instant %s and the options %o is refused with the error %s, which names the field %s', (at, options, code, field) => {
-    try {
-      once(at as string, options as OnceOptions)
-    } catch (error) {
-      if (!JobistemerError.isInstance(error)) throw error
-      expect([error.code, error.field]).toEqual([code, field])
-      expect(error.remedy).toMatch(/\S/)
-      return
-    }
-    throw new Error('It was accepted')
-  })
+  ])(
+    'with the instant %s and the options %o is refused with the error %s, which names the field %s',
+    (at, options, code, field) => {
+      try {
+        once(at as string, options as OnceOptions)
+      } catch (error) {
+        if (!JobistemerError.isInstance(error)) throw error
+        expect([error.code, error.field]).toEqual([code, field])
+        expect(error.remedy).toMatch(/\S/)
+        return
+      }
+      throw new Error('It was accepted')
+    },
+  )
 })
 
 describe('a text of 500 KB that is passed to `once`', () => {

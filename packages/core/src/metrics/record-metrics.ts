@@ -99,7 +99,10 @@ export function failureTeller(
     events.emit('hook.failed', { hook: `${kind}.${method}`, error, jobName: null })
     if (failed.has(method)) return
     failed.add(method)
-    logger.error({ method, err: error }, `a method of ${kind} failed: ${kind} may be incomplete; further failures of this method are not logged`)
+    logger.error(
+      { method, err: error },
+      `a method of ${kind} failed: ${kind} may be incomplete; further failures of this method are not logged`,
+    )
   }
 }
 

@@ -120,25 +120,28 @@ describe('while the storage does not answer,', () => {
     },
   )
 
-  it.each(calls)('the call %s rejects when its signal is aborted, with the abort reason as cause', async (_name, call) => {
-    const node = await start()
-    const laterJob = defineJob({ name: 'once', schedule: everySeconds(3600), tasks: [{ name: 'w', run: () => 1 }] })
-    await node.scheduler.add(laterJob)
-    node.intercepted.intercept = never
-    const controller = new AbortController()
-    const refused = refusalOf(call(node, { signal: controller.signal }))
-    await node.clock.settle()
-    expect(refused.error).toBe(null)
-    controller.abort('the client hung up')
-    await node.clock.settle()
-    expect(refused.error).toMatchObject({ code: 'ABORTED', field: 'signal', cause: 'the client hung up' })
-    expect(JobistemerError.isInstance(refused.error)).toBe(true)
-    node.intercepted.reset()
-    const early = refusalOf(call(node, { signal: controller.signal }))
-    await node.clock.settle()
-    expect(early.error).toMatchObject({ code: 'ABORTED' })
-    expect(node.intercepted.calls).toEqual([])
-  })
+  it.each(calls)(
+    'the call %s rejects when its signal is aborted, with the abort reason as cause',
+    async (_name, call) => {
+      const node = await start()
+      const laterJob = defineJob({ name: 'once', schedule: everySeconds(3600), tasks: [{ name: 'w', run: () => 1 }] })
+      await node.scheduler.add(laterJob)
+      node.intercepted.intercept = never
+      const controller = new AbortController()
+      const refused = refusalOf(call(node, { signal: controller.signal }))
+      await node.clock.settle()
+      expect(refused.error).toBe(null)
+      controller.abort('the client hung up')
+      await node.clock.settle()
+      expect(refused.error).toMatchObject({ code: 'ABORTED', field: 'signal', cause: 'the client hung up' })
+      expect(JobistemerError.isInstance(refused.error)).toBe(true)
+      node.intercepted.reset()
+      const early = refusalOf(call(node, { signal: controller.signal }))
+      await node.clock.settle()
+      expect(early.error).toMatchObject({ code: 'ABORTED' })
+      expect(node.intercepted.calls).toEqual([])
+    },
+  )
 
   it('a call without its own timeout rejects after the `callTimeout` of the scheduler', async () => {
     const node = await start(500)

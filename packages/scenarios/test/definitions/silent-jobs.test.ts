@@ -93,22 +93,25 @@ it.each([
   ['whose next slot is far ahead', { schedule: everySeconds(24 * hour) }],
   ['whose run never ends and blocks its later slots', { executionTimeout: { hours: 9 }, tasks: endless() }],
   ['of another process among many jobs without alertAfter', {}, 600],
-])('`job.silent` is emitted for a job of which no run is completed, whatever the reason: for a job %s', async (_, settings, others = 0) => {
-  const world = createWorld()
-  const said = new Said(world)
-  await listeningNode(world, said, {})
-  const client = createClient({ storage: world.connect(), clock: world.clock })
-  const many: Job[] = []
-  const tasks = [{ name: 'work', handler: 'nowhere' }]
-  const daily = { schedule: everySeconds(24 * hour), tasks }
-  for (let index = 0; index < others; index++) many.push(defineJob({ name: `other ${index}`, ...daily }))
-  await client.add(many)
-  if (others > 0) await client.add(jobOf(() => true, { tasks }))
-  else await listeningNode(world, said, { jobs: [jobOf(() => true, settings)] })
-  await client.close()
-  await world.clock.advance({ minutes: 15 })
-  expect(said.lines).toEqual(['job silent, since 0, at 10'])
-})
+])(
+  '`job.silent` is emitted for a job of which no run is completed, whatever the reason: for a job %s',
+  async (_, settings, others = 0) => {
+    const world = createWorld()
+    const said = new Said(world)
+    await listeningNode(world, said, {})
+    const client = createClient({ storage: world.connect(), clock: world.clock })
+    const many: Job[] = []
+    const tasks = [{ name: 'work', handler: 'nowhere' }]
+    const daily = { schedule: everySeconds(24 * hour), tasks }
+    for (let index = 0; index < others; index++) many.push(defineJob({ name: `other ${index}`, ...daily }))
+    await client.add(many)
+    if (others > 0) await client.add(jobOf(() => true, { tasks }))
+    else await listeningNode(world, said, { jobs: [jobOf(() => true, settings)] })
+    await client.close()
+    await world.clock.advance({ minutes: 15 })
+    expect(said.lines).toEqual(['job silent, since 0, at 10'])
+  },
+)
 
 function endless() {
   return [{ name: 'work', taskTimeout: { hours: 9 }, run: () => new Promise(() => undefined) }]

@@ -35,30 +35,33 @@ test.each([
 test.each([
   { how: 'calls it', isUnderWay: false },
   { how: 'calls it while it is in progress', isUnderWay: true },
-])('a shutdown does not wait for an onComplete hook that itself awaits the shutdown: the hook $how', async ({ isUnderWay }) => {
-  const clock = virtualClock('2026-01-01T00:00:00Z')
-  const told: string[] = []
-  const task = { name: 'write', run: () => clock.sleep({ seconds: 3 }) }
-  const node: { scheduler?: Scheduler } = {}
-  const job = defineJob({
-    name: 'report',
-    schedule: everySeconds(60),
-    tasks: [task],
-    async onComplete() {
-      await node.scheduler?.shutdown()
-      told.push(`hook over at ${clock.now() - startedAt}`)
-    },
-  })
-  const startedAt = clock.now()
-  node.scheduler = createScheduler({ storage: memoryStorage(), jobs: [job], clock })
-  await node.scheduler.start()
-  await clock.advance({ seconds: 61 })
-  const shutdown = isUnderWay ? node.scheduler.shutdown().then(() => told.push('stopped')) : null
-  await clock.advance({ seconds: 5 })
-  await shutdown
-  expect(told.filter((line) => line !== 'stopped')).toEqual(['hook over at 63000'])
-  expect(told.length).toBe(isUnderWay ? 2 : 1)
-})
+])(
+  'a shutdown does not wait for an onComplete hook that itself awaits the shutdown: the hook $how',
+  async ({ isUnderWay }) => {
+    const clock = virtualClock('2026-01-01T00:00:00Z')
+    const told: string[] = []
+    const task = { name: 'write', run: () => clock.sleep({ seconds: 3 }) }
+    const node: { scheduler?: Scheduler } = {}
+    const job = defineJob({
+      name: 'report',
+      schedule: everySeconds(60),
+      tasks: [task],
+      async onComplete() {
+        await node.scheduler?.shutdown()
+        told.push(`hook over at ${clock.now() - startedAt}`)
+      },
+    })
+    const startedAt = clock.now()
+    node.scheduler = createScheduler({ storage: memoryStorage(), jobs: [job], clock })
+    await node.scheduler.start()
+    await clock.advance({ seconds: 61 })
+    const shutdown = isUnderWay ? node.scheduler.shutdown().then(() => told.push('stopped')) : null
+    await clock.advance({ seconds: 5 })
+    await shutdown
+    expect(told.filter((line) => line !== 'stopped')).toEqual(['hook over at 63000'])
+    expect(told.length).toBe(isUnderWay ? 2 : 1)
+  },
+)
 
 test.each([
   { how: 'one shutdown', isAsked: false },

@@ -30,36 +30,39 @@ describe('if a node crashes while a task runs after a failed task', () => {
   it.each([
     ['fail_fast', 'failed', ['broken', 'tidy up', 'tidy up']],
     ['continue', 'completed_with_errors', ['broken', 'tidy up', 'tidy up', 'send']],
-  ] as const)('the next owner, under the failure strategy %s, ends the occurrence as %s', async (failureStrategy, state, expected) => {
-    const world = createWorld()
-    const called: string[] = []
-    const tasks = [
-      {
-        name: 'broken',
-        run: () => {
-          called.push('broken')
-          throw new Error('no')
+  ] as const)(
+    'the next owner, under the failure strategy %s, ends the occurrence as %s',
+    async (failureStrategy, state, expected) => {
+      const world = createWorld()
+      const called: string[] = []
+      const tasks = [
+        {
+          name: 'broken',
+          run: () => {
+            called.push('broken')
+            throw new Error('no')
+          },
         },
-      },
-      {
-        name: 'tidy up',
-        failureStrategy: 'continue' as const,
-        run: async ({ signal }: TaskContext) => {
-          called.push('tidy up')
-          await world.clock.sleep({ seconds: 5 }, signal)
+        {
+          name: 'tidy up',
+          failureStrategy: 'continue' as const,
+          run: async ({ signal }: TaskContext) => {
+            called.push('tidy up')
+            await world.clock.sleep({ seconds: 5 }, signal)
+          },
         },
-      },
-      { name: 'send', run: () => void called.push('send') },
-    ]
-    const job = defineJob({ name: 'chain', schedule, failureStrategy, onInterrupted: 'retry', tasks })
-    const first = await world.start({ jobs: [job], nodeId: 'node' })
-    await world.clock.advance({ seconds: 12 })
-    world.crash(first)
-    const second = await world.start({ jobs: [job], nodeId: 'node' })
-    await world.clock.advance({ minutes: 1 })
-    expect(called).toEqual(expected)
-    expect(await onlyOccurrence(second, 'chain')).toMatchObject({ state })
-  })
+        { name: 'send', run: () => void called.push('send') },
+      ]
+      const job = defineJob({ name: 'chain', schedule, failureStrategy, onInterrupted: 'retry', tasks })
+      const first = await world.start({ jobs: [job], nodeId: 'node' })
+      await world.clock.advance({ seconds: 12 })
+      world.crash(first)
+      const second = await world.start({ jobs: [job], nodeId: 'node' })
+      await world.clock.advance({ minutes: 1 })
+      expect(called).toEqual(expected)
+      expect(await onlyOccurrence(second, 'chain')).toMatchObject({ state })
+    },
+  )
 })
 
 it('the execution timeout aborts a run also during the grace period of a shutdown', async () => {

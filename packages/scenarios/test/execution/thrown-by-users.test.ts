@@ -126,20 +126,23 @@ it('`watchProcess` reports a rejection that no code handles', async () => {
 })
 
 describe.each(faults)('a function of a user that $how', ({ fail, isAlways }) => {
-  it.each(namesOf(events))('as a listener of the event $name is logged once, and stops no run and no other listener', async ({ name, stage }) => {
-    const { logger, lines } = collectingLogger()
-    let calls = 0
-    const listener = () => {
-      calls++
-      return fail() as undefined
-    }
-    const watch = (scheduler: Scheduler) => void scheduler.on(name, listener)
-    await play(stage, new Cast({ options: { logger }, watch }))
-    expect(calls).toBeGreaterThan(0)
-    const message = 'a listener failed; further failures of listeners of this event are not logged'
-    const line = { level: 'error', message, event: name, err: oddError }
-    expect(lines.filter((one) => one.message === message)).toEqual(isAlways ? [line] : [])
-  })
+  it.each(namesOf(events))(
+    'as a listener of the event $name is logged once, and stops no run and no other listener',
+    async ({ name, stage }) => {
+      const { logger, lines } = collectingLogger()
+      let calls = 0
+      const listener = () => {
+        calls++
+        return fail() as undefined
+      }
+      const watch = (scheduler: Scheduler) => void scheduler.on(name, listener)
+      await play(stage, new Cast({ options: { logger }, watch }))
+      expect(calls).toBeGreaterThan(0)
+      const message = 'a listener failed; further failures of listeners of this event are not logged'
+      const line = { level: 'error', message, event: name, err: oddError }
+      expect(lines.filter((one) => one.message === message)).toEqual(isAlways ? [line] : [])
+    },
+  )
 
   it.each(namesOf(hooks))(
     'as the hook $name of a job is logged for each run, and stops no run',
@@ -164,7 +167,8 @@ describe.each(faults)('a function of a user that $how', ({ fail, isAlways }) => 
       const metrics = { ...metricsCollector(), [name]: method }
       await play(stage, new Cast({ options: { logger, metrics }, watch: () => undefined }))
       expect(calls).toBeGreaterThan(0)
-      const message = 'a method of metrics failed: metrics may be incomplete; further failures of this method are not logged'
+      const message =
+        'a method of metrics failed: metrics may be incomplete; further failures of this method are not logged'
       const line = { level: 'error', message, method: name, err: oddError }
       expect(lines.filter((one) => one.message === message)).toEqual(isAlways ? [line] : [])
     },

@@ -137,17 +137,20 @@ it.each([
   ['of the task overrides that of the job', { keepLogs: true }, { keepLogs: false }, 0],
   ['can be set on a task only', {}, { keepLogs: { lines: 3 } }, 3],
   ['keeps a hundred lines by default', { keepLogs: true }, {}, 100],
-])('the setting keepLogs decides how many lines of a handler are stored: the setting %s', async (_, ofJob, ofTask, kept) => {
-  const world = createWorld()
-  const run: Handler = ({ logger }) => {
-    for (let line = 0; line < 150; line++) logger.info({}, 'a line')
-  }
-  const job = defineJob({ name: 'job', schedule, ...ofJob, tasks: [{ name: 'work', run, ...ofTask }] })
-  const scheduler = await world.start({ jobs: [job] })
-  await world.clock.advanceTo(at(15))
-  const [attempt] = await logsOf(scheduler)
-  expect(attempt?.logs).toHaveLength(kept)
-})
+])(
+  'the setting keepLogs decides how many lines of a handler are stored: the setting %s',
+  async (_, ofJob, ofTask, kept) => {
+    const world = createWorld()
+    const run: Handler = ({ logger }) => {
+      for (let line = 0; line < 150; line++) logger.info({}, 'a line')
+    }
+    const job = defineJob({ name: 'job', schedule, ...ofJob, tasks: [{ name: 'work', run, ...ofTask }] })
+    const scheduler = await world.start({ jobs: [job] })
+    await world.clock.advanceTo(at(15))
+    const [attempt] = await logsOf(scheduler)
+    expect(attempt?.logs).toHaveLength(kept)
+  },
+)
 
 it('a trigger can keep the logs of a job without keepLogs, and an update of keepLogs creates a new version', async () => {
   const world = createWorld()

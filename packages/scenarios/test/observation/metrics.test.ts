@@ -213,7 +213,8 @@ describe('metrics whose methods fail', () => {
     expect(await fates(scheduler, 'job')).toEqual(['10 completed', '20 completed', '30 completed'])
     await scheduler.remove('job')
     await world.clock.settle()
-    const expected = 'no room left: a method of metrics failed: metrics may be incomplete; further failures of this method are not logged'
+    const expected =
+      'no room left: a method of metrics failed: metrics may be incomplete; further failures of this method are not logged'
     expect(lines.sort()).toEqual([...methods].sort().map((name) => `${name}: ${expected}`))
     // Expects four calls for each run, and one for the removal: a failing method does not prevent calls of other methods.
     expect(heard.length).toBeGreaterThan(12)

@@ -131,41 +131,44 @@ describe.each(everywhere)('on the storage $name', (place) => {
       expect(ran).toEqual([])
     })
 
-    it.each(['another task', 'another attempt'])('is stopped by the node that runs it, before that node starts %s', async (what) => {
-      const world = createWorld(place)
-      const called: string[] = []
-      const stranger = await world.start()
-      const first = async ({ occurrence, attempt }: TaskContext) => {
-        called.push(`first ${attempt}`)
-        await stranger.cancel(occurrence.id)
-        if (what === 'another attempt') throw new Error('no')
-      }
-      const tasks = [
-        { name: 'first', retryPolicy: { maxRetries: 1, retryInterval: 0 }, run: first },
-        { name: 'second', run: () => void called.push('second') },
-      ]
-      const job = defineJob({ name: 'chain', schedule: everySeconds(10, +at(10)), tasks })
-      // The storage has no wake-ups. The owner receives the cancellation in the answer to its next settle.
-      const storage = wrapStorage(world.connect(), { subscribe: undefined })
-      const owner = await world.start({ jobs: [job], storage })
-      await world.clock.advance({ seconds: 20 })
-      expect(called).toEqual(['first 1'])
-      const { state, tasks: reports } = await onlyOccurrence(owner, 'chain')
-      expect(state).toBe('canceled')
-      const aborted = { state: 'aborted', reason: 'canceled', endedAt: at(10) }
-      expect(reports.map(({ attempts, ...task }) => [task.name, task.state, attempts.length])).toEqual(
-        what === 'another task'
-          ? [
-              ['first', 'completed', 1],
-              ['second', 'canceled', 1],
-            ]
-          : [
-              ['first', 'canceled', 2],
-              ['second', 'canceled', 0],
-            ],
-      )
-      expect(reports.flatMap(({ attempts }) => attempts).at(-1)).toMatchObject(aborted)
-    })
+    it.each(['another task', 'another attempt'])(
+      'is stopped by the node that runs it, before that node starts %s',
+      async (what) => {
+        const world = createWorld(place)
+        const called: string[] = []
+        const stranger = await world.start()
+        const first = async ({ occurrence, attempt }: TaskContext) => {
+          called.push(`first ${attempt}`)
+          await stranger.cancel(occurrence.id)
+          if (what === 'another attempt') throw new Error('no')
+        }
+        const tasks = [
+          { name: 'first', retryPolicy: { maxRetries: 1, retryInterval: 0 }, run: first },
+          { name: 'second', run: () => void called.push('second') },
+        ]
+        const job = defineJob({ name: 'chain', schedule: everySeconds(10, +at(10)), tasks })
+        // The storage has no wake-ups. The owner receives the cancellation in the answer to its next settle.
+        const storage = wrapStorage(world.connect(), { subscribe: undefined })
+        const owner = await world.start({ jobs: [job], storage })
+        await world.clock.advance({ seconds: 20 })
+        expect(called).toEqual(['first 1'])
+        const { state, tasks: reports } = await onlyOccurrence(owner, 'chain')
+        expect(state).toBe('canceled')
+        const aborted = { state: 'aborted', reason: 'canceled', endedAt: at(10) }
+        expect(reports.map(({ attempts, ...task }) => [task.name, task.state, attempts.length])).toEqual(
+          what === 'another task'
+            ? [
+                ['first', 'completed', 1],
+                ['second', 'canceled', 1],
+              ]
+            : [
+                ['first', 'canceled', 2],
+                ['second', 'canceled', 0],
+              ],
+        )
+        expect(reports.flatMap(({ attempts }) => attempts).at(-1)).toMatchObject(aborted)
+      },
+    )
 
     it('through a node that does not know the job is reported with the id of the job', async () => {
       const world = createWorld(place)

@@ -267,13 +267,16 @@ describe.each(everywhere)('on the storage $name', (place) => {
     ['a bad setting', 'asked', { overrides: { taskTimeout: 0 } }, 'INVALID_DURATION', 'overrides.taskTimeout', 0],
     ['an empty reason', 'asked', { reason: '' }, 'INVALID_NAME', 'reason', ''],
     ['an actor that is not a string', 'asked', { actor: 7 }, 'INVALID_NAME', 'actor', 7],
-  ])('an invalid trigger is rejected, and no run is created: a trigger with %s', async (_, name, options, code, field, value) => {
-    const world = createWorld(place)
-    const { job, called } = asked(world)
-    const scheduler = await world.start({ jobs: [job] })
-    await expect(scheduler.trigger(name, options)).rejects.toMatchObject({ code, field, value })
-    await world.clock.advance({ seconds: 1 })
-    expect(called).toEqual([])
-    expect(await fates(scheduler, 'asked')).toEqual([])
-  })
+  ])(
+    'an invalid trigger is rejected, and no run is created: a trigger with %s',
+    async (_, name, options, code, field, value) => {
+      const world = createWorld(place)
+      const { job, called } = asked(world)
+      const scheduler = await world.start({ jobs: [job] })
+      await expect(scheduler.trigger(name, options)).rejects.toMatchObject({ code, field, value })
+      await world.clock.advance({ seconds: 1 })
+      expect(called).toEqual([])
+      expect(await fates(scheduler, 'asked')).toEqual([])
+    },
+  )
 })

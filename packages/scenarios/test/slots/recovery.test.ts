@@ -163,24 +163,27 @@ describe.each(everywhere)('on the storage $name', (place) => {
       return { scheduler, runs, slots, explained }
     }
 
-    it.each([120, 180, 300])('keeps its own record beside the record of the missed slots, if the canceled slot is at second %d', async (excluded) => {
-      const world = createWorld(place)
-      const { scheduler, slots, explained } = await outageOver(world, excluded, 'mark_as_missed')
-      expect(slots()).toEqual([60, 360])
-      const entries = [
-        '60 completed',
-        '120-300 (4) missed mark_as_missed',
-        `${excluded} canceled holiday`,
-        '360 completed',
-      ]
-      expect((await fates(scheduler, 'recording')).sort()).toEqual(entries.sort())
-      for (const slot of [120, 180, 240, 300]) {
-        const verdict = slot === excluded ? ['recorded', 'canceled', undefined] : ['covered', 'missed', 4]
-        expect(await explained(slot), `${slot}`).toEqual(verdict)
-      }
-      expect(await explained(60)).toEqual(['recorded', 'completed', undefined])
-      expect(await explained(360)).toEqual(['recorded', 'completed', undefined])
-    })
+    it.each([120, 180, 300])(
+      'keeps its own record beside the record of the missed slots, if the canceled slot is at second %d',
+      async (excluded) => {
+        const world = createWorld(place)
+        const { scheduler, slots, explained } = await outageOver(world, excluded, 'mark_as_missed')
+        expect(slots()).toEqual([60, 360])
+        const entries = [
+          '60 completed',
+          '120-300 (4) missed mark_as_missed',
+          `${excluded} canceled holiday`,
+          '360 completed',
+        ]
+        expect((await fates(scheduler, 'recording')).sort()).toEqual(entries.sort())
+        for (const slot of [120, 180, 240, 300]) {
+          const verdict = slot === excluded ? ['recorded', 'canceled', undefined] : ['covered', 'missed', 4]
+          expect(await explained(slot), `${slot}`).toEqual(verdict)
+        }
+        expect(await explained(60)).toEqual(['recorded', 'completed', undefined])
+        expect(await explained(360)).toEqual(['recorded', 'completed', undefined])
+      },
+    )
 
     it.each([
       [120, [180, 300]],

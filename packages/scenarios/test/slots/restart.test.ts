@@ -397,41 +397,44 @@ describe.each(everyStorage)('on the storage $name', (place) => {
   })
 })
 
-describe.each(['before', 'after'] as const)('a crash of a node just before or after (%s) the effect of a storage call', (when) => {
-  it.each(['createOccurrences', 'settle', 'claim'] as const)(
-    'of the operation %s leaves an occurrence that completes, with each task succeeded once',
-    async (operation) => {
-      // The first incarnation crashes at its n-th call of the operation, where n is `fatal`.
-      for (let fatal = 1; fatal <= 4; fatal++) {
-        const world = createWorld(memory)
-        const { job, called } = chain(world, { onInterrupted: 'retry' })
-        const intercepted = new InterceptedStorage(world.connect())
-        const first = await world.start({ jobs: [job], nodeId: 'node', storage: intercepted.storage })
-        let calls = 0
-        intercepted.intercept = async (call) => {
-          if (call.operation !== operation || ++calls !== fatal) return call.proceed()
-          if (when === 'after') await call.proceed()
+describe.each(['before', 'after'] as const)(
+  'a crash of a node just before or after (%s) the effect of a storage call',
+  (when) => {
+    it.each(['createOccurrences', 'settle', 'claim'] as const)(
+      'of the operation %s leaves an occurrence that completes, with each task succeeded once',
+      async (operation) => {
+        // The first incarnation crashes at its n-th call of the operation, where n is `fatal`.
+        for (let fatal = 1; fatal <= 4; fatal++) {
+          const world = createWorld(memory)
+          const { job, called } = chain(world, { onInterrupted: 'retry' })
+          const intercepted = new InterceptedStorage(world.connect())
+          const first = await world.start({ jobs: [job], nodeId: 'node', storage: intercepted.storage })
+          let calls = 0
+          intercepted.intercept = async (call) => {
+            if (call.operation !== operation || ++calls !== fatal) return call.proceed()
+            if (when === 'after') await call.proceed()
+            world.crash(first)
+            return new Promise(() => undefined)
+          }
+          await world.clock.advance({ seconds: 30 })
           world.crash(first)
-          return new Promise(() => undefined)
+          const second = await world.start({ jobs: [job], nodeId: 'node' })
+          await world.clock.advance({ minutes: 5 })
+          const { state, tasks } = await onlyOccurrence(second, 'chain')
+          expect(state).toBe('completed')
+          for (const { name, attempts, result } of tasks) {
+            expect(result).toBe(name)
+            expect(attempts.map(({ number }) => number)).toEqual(attempts.map((_, index) => index + 1))
+            expect(attempts.filter((attempt) => attempt.state === 'succeeded')).toHaveLength(1)
+            // A handler is called at most once for each stored attempt.
+            const calls = called.filter((entry) => entry.includes(` ${name} `)).map((entry) => entry.split(' ')[3])
+            expect(new Set(calls).size).toBe(calls.length)
+          }
         }
-        await world.clock.advance({ seconds: 30 })
-        world.crash(first)
-        const second = await world.start({ jobs: [job], nodeId: 'node' })
-        await world.clock.advance({ minutes: 5 })
-        const { state, tasks } = await onlyOccurrence(second, 'chain')
-        expect(state).toBe('completed')
-        for (const { name, attempts, result } of tasks) {
-          expect(result).toBe(name)
-          expect(attempts.map(({ number }) => number)).toEqual(attempts.map((_, index) => index + 1))
-          expect(attempts.filter((attempt) => attempt.state === 'succeeded')).toHaveLength(1)
-          // A handler is called at most once for each stored attempt.
-          const calls = called.filter((entry) => entry.includes(` ${name} `)).map((entry) => entry.split(' ')[3])
-          expect(new Set(calls).size).toBe(calls.length)
-        }
-      }
-    },
-  )
-})
+      },
+    )
+  },
+)
 
 describe('a storage call of a dead node that takes effect after the restart of the node', () => {
   /** Lets a node die while its trigger is in progress. `takeEffect` completes the storage call of the trigger. */
@@ -457,21 +460,24 @@ describe('a storage call of a dead node that takes effect after the restart of t
     return { job, attempts, takeEffect: () => takeEffect() }
   }
 
-  it.each([0.1, 0.7, 4, 29])('creates a run %s seconds after the restart, and the restarted node reaps this run', async (delay) => {
-    const world = createWorld(memory)
-    const { job, attempts, takeEffect } = await dieWhileAsking(world)
-    const life = { deadAfter: { seconds: 30 } }
-    const second = await world.start({ jobs: [job], nodeId: 'node', ...life })
-    await world.clock.advance({ seconds: delay })
-    await takeEffect()
-    // The node scans at growing intervals: after `delay` seconds, its next scan comes at most about another `delay`
-    // seconds later.
-    await world.clock.advance({ seconds: Math.max(0.3, 1.2 * delay) })
-    expect(attempts).toHaveLength(1)
-    expect(attempts[0]).toMatch(/ attempt 2$/)
-    await world.clock.advance({ minutes: 1 })
-    expect((await onlyOccurrence(second, 'asked')).state).toBe('completed')
-  })
+  it.each([0.1, 0.7, 4, 29])(
+    'creates a run %s seconds after the restart, and the restarted node reaps this run',
+    async (delay) => {
+      const world = createWorld(memory)
+      const { job, attempts, takeEffect } = await dieWhileAsking(world)
+      const life = { deadAfter: { seconds: 30 } }
+      const second = await world.start({ jobs: [job], nodeId: 'node', ...life })
+      await world.clock.advance({ seconds: delay })
+      await takeEffect()
+      // The node scans at growing intervals: after `delay` seconds, its next scan comes at most about another `delay`
+      // seconds later.
+      await world.clock.advance({ seconds: Math.max(0.3, 1.2 * delay) })
+      expect(attempts).toHaveLength(1)
+      expect(attempts[0]).toMatch(/ attempt 2$/)
+      await world.clock.advance({ minutes: 1 })
+      expect((await onlyOccurrence(second, 'asked')).state).toBe('completed')
+    },
+  )
 
   it('causes no further scans once the earlier incarnation counts as dead on all nodes', async () => {
     const world = createWorld(memory)
