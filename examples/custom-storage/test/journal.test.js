@@ -103,7 +103,7 @@ describe('the journal file of the example storage', () => {
     })
   })
 
-  it('is migrated from an older form, and refused if it has a newer form', async () => {
+  it('is migrated if it has an older stored form, and refused if it has a newer stored form', async () => {
     await withFile(async (file) => {
       await writeUntilKilled(file, 5)
       const first = journalStorage({ file })

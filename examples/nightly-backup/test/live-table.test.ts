@@ -69,7 +69,7 @@ it('the live table shows interrupted attempts and recovered slots', async () => 
   expect(tableOf({ ...options, occurrences }).lines[1]?.text).toContain('missed, made up, interrupted, taken up again')
 })
 
-it('the live table on a narrow terminal omits first the notes, then the sum, the durations and parts of headings', async () => {
+it('the live table on a narrow terminal omits the notes first, and then the sum, the durations and parts of the headings', async () => {
   for (const columns of [100, 60, 45, 34, 10]) {
     const { lines, complete } = tableOf(await tableOptions(columns))
     for (const { text, width } of lines) {

@@ -51,7 +51,7 @@ function pictureOf(...texts: readonly string[]) {
   return texts.map((text) => ({ text, width: text.length }))
 }
 
-it('the screen draws each picture over the previous one, and prints lines above it', () => {
+it('the screen draws each picture over the previous picture, and prints lines above the picture', () => {
   const terminal = new Terminal()
   const screen = new Screen(terminal, {})
   screen.say('first')

@@ -56,7 +56,7 @@ async function askForEver(origin: string): Promise<void> {
   if (socket.connecting) await once(socket, 'connect')
 }
 
-describe.each(['express-server', 'hono-server'])('the example with %s', (name) => {
+describe.each(['express-server', 'hono-server'])('the web server of the example %s', (name) => {
   it('triggers a job on request, and answers with the job’s state and result', async () => {
     const { origin } = await start(name)
     const response = await ask(origin, 2)

@@ -66,7 +66,7 @@ it('plan exits with 1 if code and storage differ, and apply stores the planned c
   expect(JSON.parse((await ask('apply', 'fewer.mts', '--yes', '--json')).out)).toMatchObject({ applied: true })
 })
 
-it('plan prints the error and its line if the file of definitions throws or is invalid', async () => {
+it('plan prints the error and its line number if the module with the definitions throws or is invalid', async () => {
   const { place, folder } = await scratch.ledger()
   const ask = (...argv: string[]) => runCli([...argv, '-s', place], { cwd: folder })
   writeFileSync(join(folder, 'none.mjs'), 'export const jobs = []')

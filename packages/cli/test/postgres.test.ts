@@ -122,7 +122,7 @@ const well = {
   hearsNotifications: true,
 }
 
-it('doctor reports transactions, replication slots and standbys that have long kept dead rows from vacuum', async () => {
+it('doctor reports transactions, replication slots and standbys that have prevented the vacuum of dead rows for long', async () => {
   const vacuumHolders = [
     { kind: 'transaction', name: '7 report', forMs: 3_600_000 },
     { kind: 'transaction', name: '8 jobistemer', forMs: 20 },

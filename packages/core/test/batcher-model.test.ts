@@ -200,7 +200,7 @@ const kinds = [
   { hasCallers: false, isSerial: true },
 ]
 
-describe.each(kinds)('a batcher (callers: $hasCallers, serial: $isSerial)', (kind) => {
+describe.each(kinds)('a batcher (its requests have callers: $hasCallers, it makes one call at a time: $isSerial)', (kind) => {
   it('ends each entry exactly once, however the storage and the callers behave', async () => {
     const property = fc.asyncProperty(plans, async (steps) => {
       const made = await run(steps, kind)

@@ -16,7 +16,7 @@ import { toInstantText } from '../src/instant.ts'
 import { thrownBy } from './support/thrown-by.ts'
 import golden from './vectors/ids.json' with { type: 'json' }
 
-describe.each(golden.vectors)('the golden vector of $jobName, $taskName at $scheduledAt', (vector) => {
+describe.each(golden.vectors)('the golden id vector of the job $jobName and the task $taskName at the instant $scheduledAt', (vector) => {
   const job = jobId(vector.jobName)
   const task = taskId(job, vector.taskName)
   const occurrence = occurrenceId(job, vector.scheduledAt)

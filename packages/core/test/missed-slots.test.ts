@@ -327,7 +327,7 @@ describe('a first missed slot that is not in this node’s schedule', () => {
     [{ type: 'execute_last' }, [{ kind: 'run', slot: foreign, span: null }]],
     [window({ maxOccurrences: 2 }), [{ kind: 'run', slot: foreign, span: null }]],
     [{ type: 'mark_as_missed' }, [{ kind: 'missed', span: { from: foreign, to: foreign, count: 1 } }]],
-  ])('is decided by the recovery strategy %j like the other slots', async (strategy, entries) => {
+  ])('is decided by the recovery strategy %j in the same way as the slots of the schedule', async (strategy, entries) => {
     const decision = await decideMissedSlots({
       series: schedule,
       first: foreign,

@@ -158,7 +158,7 @@ describe('a peer, observed by its node records,', () => {
     expect(told).toEqual(['node.lost a', 'node.joined a'])
   })
 
-  it('is reported as joined if its runs were settled, its record removed, and its record reappears', async () => {
+  it('is reported as joined if its record was removed after its runs were settled, and the record then reappears', async () => {
     await look(0, record('a', 5))
     for (let count = 0; count < 6; count++) await look(5, record('a', 5))
     expect(peers.settle('a-1')).toBe(true)

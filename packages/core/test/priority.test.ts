@@ -37,7 +37,7 @@ describe('the order of waiting occurrences', () => {
     expect(compareOrder(one, one)).toBe(0)
   })
 
-  it('places no occurrence behind another one whose instant is more than 20 hours later', () => {
+  it('places every occurrence before all occurrences whose instants are more than 20 hours later', () => {
     const priorities = fc.integer({ min: -10, max: 10 })
     fc.assert(
       fc.property(priorities, priorities, fc.integer({ min: 1 }), (first, second, ms) => {

@@ -131,7 +131,7 @@ describe('the overlap rule of the storage', () => {
     }
   })
 
-  it('neither skips nor rejects an occurrence while superseded slots wait and no occurrence runs', () => {
+  it('skips and rejects no new occurrence while superseded slots of the job wait and no occurrence of the job is running', () => {
     const left = { superseded: true, pending: 1, queued: 5 }
     expect(decideOverlap(situation('skip', left)).state).toBe('queued')
     expect(decideOverlap(situation('skip', { ...left, pending: 0 })).state).toBe('running')

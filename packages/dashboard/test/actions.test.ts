@@ -61,7 +61,7 @@ const storages = {
   }),
 }
 
-describe.each(Object.entries(storages))('the dashboard on %s, used by keyboard alone,', (_, create) => {
+describe.each(Object.entries(storages))('the dashboard on the storage %s, used by keyboard alone,', (_, create) => {
   let world: World
   let origin: string
   let page: Page

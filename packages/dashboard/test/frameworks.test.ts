@@ -205,7 +205,7 @@ describe('a server that is closed while a page of the dashboard is open', () => 
   })
 })
 
-describe.each(Object.entries(frameworks))('the dashboard in %s', (name, start) => {
+describe.each(Object.entries(frameworks))('the dashboard in the framework %s', (name, start) => {
   let running: Running
   beforeAll(async () => {
     running = await start()

@@ -68,7 +68,7 @@ function middle(page: Page): Promise<string | null> {
 describe.each([
   [1280, 'light'],
   [390, 'dark'],
-] as const)('on a page of %i pixels, %s,', (width, colorScheme) => {
+] as const)('on a page that is %i pixels wide, in the %s color scheme,', (width, colorScheme) => {
   beforeAll(async () => {
     await browser.page.setViewportSize({ width, height: 900 })
     await browser.page.emulateMedia({ colorScheme })

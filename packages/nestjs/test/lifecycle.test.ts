@@ -216,7 +216,7 @@ it('jobs start after the whole NestJS application has started', async () => {
   expect(course).toEqual(['SCHEDULER_STATE'])
 })
 
-it('a NestJS application with start: false runs no jobs, and its scheduler rejects with SCHEDULER_STATE', async () => {
+it('a NestJS application with start: false runs no jobs, and calls of its scheduler reject with SCHEDULER_STATE', async () => {
   const app = await startApp({ providers: [Long, Database] }, { start: false })
   await expect(app.get<Scheduler>(schedulerToken).trigger('long')).rejects.toMatchObject({ code: 'SCHEDULER_STATE' })
 })

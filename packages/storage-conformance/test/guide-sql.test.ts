@@ -91,7 +91,7 @@ describe('the SQL statements of the guide for adapters', () => {
     ])
   })
 
-  it.each(parameters)('include %s, which reads few rows of a large backlog on PostgreSQL', async (begin, values) => {
+  it.each(parameters)('include the statement %s, which reads few rows on PostgreSQL even if many occurrences wait', async (begin, values) => {
     const statement = statements.find((text) => begin.test(text)) ?? ''
     await client.query('BEGIN')
     try {

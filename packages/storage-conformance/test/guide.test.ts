@@ -97,12 +97,12 @@ describe('the guide for adapters', () => {
     expect(Object.keys(members).filter((name) => !guide.includes(`\`${name}\``))).toEqual([])
   })
 
-  it('shows the code of the storage that the kit’s child processes open', async () => {
+  it('shows the code of the storage that child processes of the conformance kit open', async () => {
     const blocks = [...guide.matchAll(/^```js\n(.*?)^```$/gms)].map(([, block]) => String(block))
     expect(blocks).toContain(await readFile(fileStorage, 'utf8'))
   })
 
-  it('describes every depth of the kit', () => {
+  it('describes every value of the conformance kit’s option depth', () => {
     const depths = new Set(kit.storageCases({}).map(({ depth }) => depth))
     expect([...depths].filter((depth) => !guide.includes(`| \`${depth}\` |`))).toEqual([])
   })

@@ -11,7 +11,7 @@ function cappedClock(): ReturnType<typeof virtualClock> {
   return { ...clock, setTimer: (delayMs, callback) => clock.setTimer(Math.min(delayMs, 1_000), callback) }
 }
 
-describe('the time limit of a kit case', () => {
+describe('the time limit of a case of the conformance kit', () => {
   it('is enforced by the case itself; its error names the case and the limit', async () => {
     const clock = cappedClock()
     const hanging = caseGroup('claim', { hangs: () => new Promise<void>(() => {}) }, { timeoutMs: 90_000, clock })
@@ -25,7 +25,7 @@ describe('the time limit of a kit case', () => {
     expect(await outcome).toBe('Error: "claim: hangs" did not end within 90 seconds: a call of the storage may hang.')
   })
 
-  it('leaves no timer behind when the case passes or fails in time', async () => {
+  it('leaves no timer in the process when the case passes or fails within the limit', async () => {
     const timers = { set: 0, canceled: 0 }
     const clock = virtualClock('2026-01-01T00:00:00Z')
     const counting: typeof clock = {

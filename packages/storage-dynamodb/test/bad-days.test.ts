@@ -24,7 +24,7 @@ useTable(tableName, (made) => {
 const effort = { scale: byEffort(20) / 100, seeds: [3] }
 const [soak] = storageCases({ multiProcess: true, durability: 'power' }, effort).filter(({ depth }) => depth === 'soak')
 
-describe('nodes on DynamoDB keep all invariants', () => {
+describe('nodes on DynamoDB break no invariant of the storage', () => {
   it('although requests are throttled, answers get lost, and the index of live occurrences lags behind', {
     timeout: 600_000,
   }, async () => {

@@ -43,7 +43,7 @@ it('counts include a running occurrence with a cancel request as running', async
   expect((await storage.get({ counts: [id, 'all'] })).counts).toEqual([running, running])
 })
 
-it('a rescue is counted while the occurrence is kept, and a release is not counted as a rescue', async () => {
+it('the count of rescues includes a rescue while the record of its occurrence is kept, and includes no release', async () => {
   const { id } = await addJob(storage, 'alpha')
   const item = slotItem(id, 1)
   const address = { id: item.id, jobId: id, scheduledAt: item.scheduledAt }

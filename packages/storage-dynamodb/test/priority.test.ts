@@ -65,7 +65,7 @@ describe('a claim on DynamoDB', () => {
     expect(claimed.map(({ details }) => details.priority)).toEqual([3, 3, undefined, undefined, undefined])
   })
 
-  it('takes occurrences behind the first page in order of priority', async () => {
+  it('takes occurrences in order of priority even if they are not on the first page that the claim reads', async () => {
     const { id } = await addJob(storage, 'alpha', 'allow')
     const low = Array.from({ length: 120 }, (_, key) => trigger(id, key, slotAt(1) + key * 2, -2))
     const plain = Array.from({ length: 120 }, (_, key) =>

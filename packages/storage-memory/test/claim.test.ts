@@ -37,7 +37,7 @@ describe('a claim on the memory storage', () => {
     expect(slotsOf(await node.claim(slotAt(8)))).toEqual([2])
   })
 
-  it('leaves paused jobs out of all parts of its answer', async () => {
+  it('ignores the occurrences of paused jobs in all members of its answer', async () => {
     const node = new Node()
     const job = await node.addJob('alpha', 'allow')
     await node.create(triggerItem(job, 'ready', slotAt(1)))
@@ -52,7 +52,7 @@ describe('a claim on the memory storage', () => {
     expect([slotsOf(resumed), resumed.nextDueAt]).toEqual([[1, 3], slotAt(5)])
   })
 
-  it('leaves handler keys that the node lacks out of all parts of its answer', async () => {
+  it('ignores occurrences whose handler key the node lacks in all members of its answer', async () => {
     const node = new Node()
     const [alpha, beta] = [await node.addJob('alpha'), await node.addJob('beta', 'allow')]
     await node.create(slotItem(alpha, 1))
@@ -88,7 +88,7 @@ describe('a claim on the memory storage', () => {
     }
   })
 
-  it('wakes, with a sweep, an occurrence that a finish failed to wake', async () => {
+  it('with the option `sweep` wakes a queued occurrence that the end of the occurrence before it failed to wake', async () => {
     const database = new Database()
     const storage = storageFromLedger(new MemoryLedger(database))
     const { owner } = new Node()

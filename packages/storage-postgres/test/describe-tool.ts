@@ -46,7 +46,7 @@ export function describeTool(name: string, openTool: OpenTool): void {
       return started
     }
 
-    it('a transaction carries a trigger, whose run starts after the commit and not after a rollback', async () => {
+    it('a trigger in a transaction creates a run that starts after the commit, and no run after a rollback', async () => {
       const ran: unknown[] = []
       const started = await start(({ input }) => void ran.push(input))
       const asked = tool.inTransaction(async (transaction, note) => {
@@ -63,7 +63,7 @@ export function describeTool(name: string, openTool: OpenTool): void {
       expect([ran, await noted()]).toEqual([['committed'], ['committed']])
     })
 
-    it('a transaction carries the end of a task, which is committed or rolled back with the task’s rows', async () => {
+    it('the completion of a task in a transaction is committed or rolled back together with the rows of the task', async () => {
       const codes: string[] = []
       const started = await start(async (context) => {
         const moving = tool.inTransaction(async (transaction, note) => {

@@ -49,7 +49,7 @@ it('slots of a job start and end while a user’s transaction with a completion 
   expect(await stateOf(storage, slotItem(id, 1))).toMatchObject({ state: 'running', sequence: 1 })
 })
 
-it('later slots queue behind an occurrence while a transaction with its completion is open', async () => {
+it('later slots of a job stay queued while a transaction that completes the running occurrence is open', async () => {
   const { storage, id, client } = await openCompletion('queue')
   const queued = await storage.createOccurrences({ now: slotAt(2), owner: other, items: [slotItem(id, 2)] })
   expect(queued).toMatchObject([{ outcome: 'created', state: 'queued' }])

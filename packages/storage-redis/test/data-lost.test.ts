@@ -50,7 +50,7 @@ const losses: readonly { readonly name: string; readonly loseAll: (server: Redis
 
 const meta = (url: string) => admin(url).hgetall('{jobistemer}:meta')
 
-describe.each(losses)('after the data loss by $name', ({ loseAll }) => {
+describe.each(losses)('after Redis has lost its data by $name', ({ loseAll }) => {
   it('all schedulers store their jobs again, and run them', async () => {
     const server = await start()
     let runs = 0

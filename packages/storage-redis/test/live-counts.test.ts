@@ -116,7 +116,7 @@ describe.each([1, 3])('the stored counts of live occurrences on %i shards', (sha
     await storage.close()
   })
 
-  it('are answered in the order of the request, even together with other parts of the request', async () => {
+  it('are returned in the order of the request, even if the request also asks for other data', async () => {
     const storage = redisStorage({ url: server.url, prefix: newPrefix(), shards, logger: quiet })
     const alpha = await addJob(storage, 'alpha')
     const beta = await addJob(storage, 'beta')

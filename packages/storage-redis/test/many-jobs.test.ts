@@ -189,8 +189,8 @@ const servers = [
   ['valkey', 1],
 ] as const
 
-describe.each(servers)('a batch of many jobs on %s with %i shards', (product, shards) => {
-  it('has the same effect and the same answers as its items sent one by one', async () => {
+describe.each(servers)('a storage call with items of many jobs on %s with %i shards', (product, shards) => {
+  it('has the same effect and the same answers as one storage call for each item', async () => {
     const [together, apart] = await openTwo(product, shards)
     await Promise.all([prepare(together), prepare(apart)])
     const create = (storage: Storage) => (items: readonly CreateItem[]) =>

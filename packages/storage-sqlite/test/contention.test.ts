@@ -75,7 +75,7 @@ describe('while another process has locked the SQLite file', () => {
     other.exec('ROLLBACK')
   })
 
-  it('a call and the calls behind it reject with STORAGE_BUSY at the time limit, and later calls succeed', async () => {
+  it('a call and the calls that wait for it reject with STORAGE_BUSY at the time limit, and later calls succeed', async () => {
     const impatient = sqliteStorage({ file: scratch.file, busyTimeout: 20 })
     other.exec('BEGIN IMMEDIATE')
     const calls = [1, 2].map((index) =>

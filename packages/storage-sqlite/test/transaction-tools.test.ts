@@ -72,7 +72,7 @@ const tools: Readonly<Record<string, (file: string) => Promise<Tool>>> = {
   },
 }
 
-describe.each(Object.entries(tools))('a transaction of %s', (_, openTool) => {
+describe.each(Object.entries(tools))('a transaction of the library %s', (_, openTool) => {
   let world: AppWorld
   let tool: Tool
 

@@ -479,7 +479,7 @@ describe('the torture test’s check of the storage’s answers', () => {
     expect(rulesOf(story)).toEqual(['reaped-early'])
   })
 
-  it('reports a node that reaps another node’s run as a run of its own earlier life', () => {
+  it('reports a node that reaps another node’s run as if it were a run of the node’s own earlier incarnation', () => {
     const story = new Story()
     const occurrence = story.slot(1000)
     story.record(occurrence, {

@@ -17,7 +17,7 @@ function plan({ seed, ...mixture }: { seed: string } & Parameters<typeof usualCo
 
 const onFile = { hasServer: false, isSkewed: false }
 
-it('the same seed plans the same faults, and another seed plans other faults', () => {
+it('fault plans with the same seed are equal, and fault plans with different seeds differ', () => {
   const one = { seed: 'a', kills: 100, nodes: 4, durationMs: 40_000, ...onFile }
   expect(plan(one)).toEqual(plan(one))
   expect(plan({ ...one, seed: 'b' })).not.toEqual(plan(one))
@@ -71,7 +71,7 @@ it('a fault plan contains faults of network and server only for a storage with a
   )
 })
 
-it('a fault plan sets clocks only if the run has wrong clocks', () => {
+it('a fault plan sets clocks during the run only if the torture run has wrong clocks', () => {
   fc.assert(
     fc.property(options, (one) => {
       expect(plan(one).some((fault) => fault.kind === 'jump')).toBe(one.isSkewed)

@@ -13,7 +13,7 @@ it('the workspace has packages to publish', () => {
   expect(publishable.map(({ name }) => name)).toContain('@jobistemer/core')
 })
 
-describe.each(all)('the manifest of $name', ({ manifest }) => {
+describe.each(all)('the manifest of the package $name', ({ manifest }) => {
   it('declares an ES module package under the MIT licence, for the repository’s Node.js versions', () => {
     expect(manifest).toMatchObject({ type: 'module', license: 'MIT', engines })
   })

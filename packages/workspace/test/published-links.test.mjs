@@ -8,7 +8,7 @@ const repository = 'https://github.com/jobistemer/jobistemer/'
 
 const published = workspacePackages().filter(({ publishable }) => publishable)
 
-describe.each(published)('the published documents of $name', ({ path }) => {
+describe.each(published)('the published documents of the package $name', ({ path }) => {
   const { files } = readJson(join(root, path, 'package.json'))
   const documents = readdirSync(join(root, path), { recursive: true, encoding: 'utf8' }).filter(
     (file) => file.endsWith('.md') && isPublished(file, files),

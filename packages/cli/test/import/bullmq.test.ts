@@ -75,7 +75,7 @@ async function nextOf(queue: Queue): Promise<number> {
   return (await queue.getJobSchedulers()).find(({ key }) => key === 'poll')?.next as number
 }
 
-describe.each(['bullmq', 'bullmq-5'] as const)('jobistemer import of %s', (library) => {
+describe.each(['bullmq', 'bullmq-5'] as const)('jobistemer import from the library %s', (library) => {
   const prefix = `b-${library}`
   let queue: Queue
 

@@ -43,7 +43,7 @@ describe.each(everywhere)('on the storage $name', (place) => {
         { type: 'windowed', from: at(0), to: at(105) },
         [60, 75, 90, 105, 120, 140, 160, 180, 200],
       ],
-    ])('follows its update policy: it %s', async (_, policy, expected) => {
+    ])('takes effect at the instant that its update policy says: it %s', async (_, policy, expected) => {
       const world = createWorld(place)
       const { job, ran } = ticking(world)
       const first = await world.start({ jobs: [job] })
@@ -54,7 +54,7 @@ describe.each(everywhere)('on the storage $name', (place) => {
       expect(ran).toEqual([20, 40, ...expected])
     })
 
-    it('is not retroactive: slots missed before the change follow the old schedule, and later slots the new schedule', async () => {
+    it('does not change past slots: slots that were missed before the update are slots of the old schedule', async () => {
       const world = createWorld(place)
       const { job, ran } = ticking(world, { recoveryStrategy: 'execute_all', overlapPolicy: 'queue' })
       const first = await world.start({ jobs: [job] })
@@ -113,8 +113,8 @@ describe.each(everywhere)('on the storage $name', (place) => {
     })
   })
 
-  describe('a queued slot, when its job is updated,', () => {
-    it('is kept by default, and runs', async () => {
+  describe('a slot that is queued when its job is updated', () => {
+    it('stays queued by default, and runs', async () => {
       const world = createWorld(place)
       const { job, ran } = ticking(world, { takes: 50, overlapPolicy: 'queue' })
       const scheduler = await world.start({ jobs: [job] })

@@ -59,7 +59,7 @@ describe.each(everywhere)('on the storage $name', (place) => {
     expect(slots()).toEqual(['20 a v1', '40 a v1', '60 b v2', '75 b v2', '90 b v2'])
   })
 
-  it('a changed schedule is not retroactive: slots due before the change follow the old schedule', async () => {
+  it('a changed schedule does not change past slots: slots that were due before the change are slots of the old schedule', async () => {
     const world = createWorld(place)
     const { build, slots } = builds(world)
     const settings = { recoveryStrategy: 'execute_all', overlapPolicy: 'queue' } as const

@@ -316,7 +316,7 @@ describe.each(everywhere)('on the storage $name', (place) => {
     ['runs', ({ signal }) => new Promise((_, reject) => signal.addEventListener('abort', reject))],
     ['waits for its retry', () => Promise.reject(new Error('no'))],
   ])(
-    'a shutdown releases prefetched slots behind an occurrence that %s, and calls none of their handlers',
+    'a shutdown releases prefetched slots that wait for an occurrence that %s, and calls none of their handlers',
     async (_, blocker) => {
       const world = createWorld(place)
       const retryPolicy = { maxRetries: 1, retryInterval: { minutes: 1 } }

@@ -9,7 +9,7 @@ function task(isolation: Isolation, kind: string, more: object = {}) {
   return { name: 'work', module: behaves, isolation, data: { kind, ...more } }
 }
 
-describe.each(isolations)('in a %s, the handler of an isolated task', (isolation) => {
+describe.each(isolations)('the handler of an isolated task that runs in a %s', (isolation) => {
   it('receives the same context as other handlers, and its node receives its reports', async () => {
     const { run, scheduler, lines } = await isolatedScene(
       {

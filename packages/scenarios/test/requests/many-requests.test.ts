@@ -136,7 +136,7 @@ describe.each(everywhere)('on the storage $name', (place) => {
     expect(ran.sort()).toEqual(['0', '1', '2', '4', '5'])
   })
 
-  it('a shutdown waits for triggers that have gathered behind a storage call in progress', async () => {
+  it('a shutdown waits for triggers that are in progress and for triggers that wait for the next storage call', async () => {
     const world = createWorld(place)
     const { job } = asking(world)
     const { intercepted, scheduler } = await start(world, [job])
