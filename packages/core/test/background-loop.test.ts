@@ -72,7 +72,7 @@ it('a background loop reports the error of a round, except EngineStopped, and co
   expect([rounds.length, failures]).toEqual([3, [['work', error]]])
 })
 
-it('a stopped background loop finishes the round in progress and starts no other', async () => {
+it('a stopped background loop finishes the round in progress and starts no further round', async () => {
   const work = loop()
   work.run()
   work.run()

@@ -168,7 +168,7 @@ describe('an update of a schedule', () => {
     ])
   })
 
-  it('with the policy graceful until an instant keeps the old schedule for all slots up to the instant', () => {
+  it('with the policy graceful and an instant `until` keeps the old schedule for all slots up to that instant', () => {
     const policy: UpdatePolicy = { type: 'graceful', until: 60 }
     expect(slotsAfter(update(tens, { policy, now: 35, watermark: 30 }), 30).slice(0, 5)).toEqual([40, 50, 60, 63, 70])
   })

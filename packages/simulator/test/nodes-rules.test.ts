@@ -137,7 +137,7 @@ it('the simulator reports a late launch unless a fault happened after the slot w
   expect(late(slot(10, 'b.1', script().at(12, null, { kind: 'storage.away', hangs: false }), 30))).toBe(0)
 })
 
-it('the simulator reports runs of a dead node that are not taken over in time by a node that declared it dead', () => {
+it('the simulator reports runs of a dead node if the node that declared the death does not take these runs over in time', () => {
   const died = (end: Told = { kind: 'node.crashed', where: 'here' }) => {
     const script = new Script()
     const head = {

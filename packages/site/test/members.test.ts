@@ -35,7 +35,7 @@ it('membersOf throws for an interface that does not exist', () => {
   expect(() => membersOf(source, 'Missing')).toThrow('There is no interface Missing.')
 })
 
-it.each(['options', 'events'])('each member on the reference page of %s has a description', (page) => {
+it.each(['options', 'events'])('each member on the reference page of the package %s has a description', (page) => {
   const sections = withMembers(readFileSync(`${packagesFolder}site/docs/reference/${page}.md`, 'utf8')).split(/^### /m)
   expect(sections.length).toBeGreaterThan(20)
   expect(sections.filter((section) => /^.*\n\n\n/.test(section)).map((section) => section.split('\n')[0])).toEqual([])

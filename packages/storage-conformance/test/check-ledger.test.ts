@@ -229,7 +229,7 @@ describe('checkLedger of the conformance kit', () => {
     expect(violations.filter(({ rule }) => rule === 'overlap')).toEqual([])
   })
 
-  it('accepts slots after the watermark only for jobs that the caller declares as set back', async () => {
+  it('accepts slots after the watermark only for jobs that the caller declares as realigned', async () => {
     const storage = corrupted(await soundLedger(), changeJob('skip', { watermark: slotAt(1) }))
     const { violations } = await checkLedger(storage, { setBack: (job) => job.name === 'skip' })
     expect(violations).toEqual([])

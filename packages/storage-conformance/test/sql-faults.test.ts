@@ -58,7 +58,7 @@ describe('the one-line faults of an SQL adapter', () => {
     for (const fault of faults) expect(() => adapterWith(fault)).not.toThrow()
   })
 
-  it.concurrent.each(tried)('make the conformance kit reject the adapter: in $subject, an adapter that $name', async (fault) => {
+  it.concurrent.each(tried)('are detected: in the group $subject, the conformance kit rejects an adapter that $name', async (fault) => {
     const storageCase = caseNamed(fault.noticedBy)
     let failure: unknown = null
     // Repeats the case up to five times if a race or a late wake-up may hide the fault in one run.

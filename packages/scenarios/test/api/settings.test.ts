@@ -55,7 +55,7 @@ describe.each(everywhere)('on the storage $name', (place) => {
         20,
       ],
       ['that of the task, over the scheduler', { taskTimeout: 'PT40S' }, {}, { taskTimeout: 'PT50S' }, 50],
-    ])('is %s', async (_, defaults, settings, task, expected) => {
+    ])('comes from the most specific level that sets it: it is %s', async (_, defaults, settings, task, expected) => {
       expect(await stoppedAfter(defaults, settings, task)).toBe(expected)
     })
 
@@ -151,7 +151,7 @@ describe.each(everywhere)('on the storage $name', (place) => {
       ['that of the job, over the scheduler', {}, newYork, berlin, '07:00'],
       ['its own, over the job', tokyo, newYork, berlin, '17:00'],
       ['its own, over the scheduler', tokyo, {}, berlin, '17:00'],
-    ])('is %s', async (_, own, settings, defaults, expected) => {
+    ])('comes from the schedule, else the job, else the scheduler, else it is UTC: it is %s', async (_, own, settings, defaults, expected) => {
       const world = createWorld(place)
       const ran: string[] = []
       const run = ({ scheduledAt }: TaskContext) => void ran.push(scheduledAt.toISOString().slice(11, 16))

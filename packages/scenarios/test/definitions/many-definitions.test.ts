@@ -219,7 +219,7 @@ describe.each(everywhere)('on the storage $name', (place) => {
     expect(await stored(world)).toHaveLength(3)
   })
 
-  it('`remove` of jobs with 200 waiting runs each cancels at most 250 runs in one storage call', async () => {
+  it('`remove` of several jobs, each with 200 waiting runs, cancels at most 250 runs in one storage call', async () => {
     const world = createWorld(place)
     const { intercepted, scheduler } = await start(world)
     const tasks = [{ name: 'bill', handler: 'bill' }]

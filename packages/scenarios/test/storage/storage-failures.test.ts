@@ -141,7 +141,7 @@ describe.each(everyStorage)('on the storage $name', (place) => {
       expect(await fates(scheduler, 'queued')).toEqual(['10 completed', '20 completed', '30 completed'])
     })
 
-    it('during a trigger runs the trigger once', async () => {
+    it('during a trigger causes no second run of that trigger', async () => {
       const world = createWorld(place)
       const called: number[] = []
       const job = defineJob({
@@ -161,7 +161,7 @@ describe.each(everyStorage)('on the storage $name', (place) => {
       ])
     })
 
-    it('during a recovery lets each missed slot be recovered once', async () => {
+    it('during a recovery causes no second recovery of a missed slot', async () => {
       const world = createWorld(place)
       const { job, called } = noting()
       await world.shutdown(await world.start({ jobs: [job] }))
@@ -174,7 +174,7 @@ describe.each(everyStorage)('on the storage $name', (place) => {
       expect(await fates(scheduler, 'noting')).toEqual(['10-50 (5) missed execute_last', '60 completed'])
     })
 
-    it('during a shutdown receives the released run', async () => {
+    it('during a shutdown still receives the release of the run, because the node repeats the call', async () => {
       const world = createWorld(place)
       const job = defineJob({
         name: 'long',
