@@ -120,7 +120,7 @@ const runs: readonly Run[] = [
 const tried = runs.filter(({ isExtra = false }) => isThorough || !isExtra)
 
 test.concurrent.each(tried)(
-  'the benchmarks $suites run and print their rows',
+  'the benchmarks of the suites $suites run, and print the rows of their result tables',
   { timeout: 600_000 },
   async ({ suites, rows }) => {
     const { stdout, stderr } = await promisify(execFile)(process.execPath, [program, '--smoke', ...suites])

@@ -35,7 +35,7 @@ it.each([
   [['jobs', '--limit', '0'], '--limit is not a whole number from 1 to 10000: "0"'],
   [['history', 'a', '--state', 'broken'], '--state is none: "broken"'],
   [['jobs', '--timeout', 'soon'], '--timeout is not a duration: "soon"'],
-])('the command line %j exits with 2, and the error says what to write instead', async (argv, hint) => {
+])('the invalid command line %j exits with 2, and the error says what to write instead', async (argv, hint) => {
   expect(await runCli(argv)).toEqual({
     code: 2,
     out: '',

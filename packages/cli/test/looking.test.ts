@@ -269,7 +269,7 @@ describe('explain', () => {
   })
 })
 
-describe('explain, for an instant beside a slot', () => {
+describe('explain, for an instant between two slots', () => {
   it('names the slot before and the slot after the instant', async () => {
     expect((await ask('explain', 'nightly-report', '2026-01-03T02:00:00Z')).out).toMatchInlineSnapshot(`
       "nightly-report at 2026-01-03 02:00:00Z (in 13 h): not_a_slot

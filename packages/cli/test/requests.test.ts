@@ -28,7 +28,7 @@ describe('jobistemer trigger with --at or --delay', () => {
     },
   )
 
-  it('refuses both options together, and an invalid instant', async () => {
+  it('refuses --at together with --delay, and an invalid instant', async () => {
     const { place } = await scratch.ledger()
     const ask = (...argv: string[]) => runCli(['trigger', 'nightly-report', ...argv, '-s', place])
     expect(await ask('--at', '+1h', '--delay', '1h')).toMatchObject({

@@ -10,7 +10,7 @@ const now = Date.parse('2026-03-29T00:30:00Z')
 describe('an instant in the CLI', () => {
   const read = (given: string) => readInstant(given, { field: 'AT', now, isUtc: false }).toISOString()
 
-  it('is parsed to the instant that was printed, before and after a change to summer time', () => {
+  it('that the CLI has printed is parsed to the same instant, before and after a change to summer time', () => {
     const times = new Times({ timezone: 'Europe/Berlin', now: () => now })
     for (const at of ['2026-03-29T00:59:59.500Z', '2026-03-29T01:00:00.000Z', '2026-10-25T00:30:00.000Z']) {
       expect(read(times.at(new Date(at)))).toBe(at)

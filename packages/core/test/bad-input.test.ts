@@ -57,7 +57,7 @@ it.each<[given: string, meant: string | null]>([
   ['overlappolicy', 'overlapPolicy'],
   ['retrypolcy', 'retryPolicy'],
   ['queueSize', null],
-])('the error for the unknown option %s suggests %s', (given, meant) => {
+])('the error for the unknown option %s suggests the option %s', (given, meant) => {
   const define = () => defineJob({ name: 'report', [given]: 1, tasks: [{ name: 'a', run: () => 1 }] })
   const hint =
     meant === null ? expect.not.stringContaining('Did you mean') : expect.stringMatching(`Did you mean ${meant}\\?`)

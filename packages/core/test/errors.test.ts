@@ -40,7 +40,7 @@ describe('a JobistemerError', () => {
 })
 
 describe('JobistemerError.isInstance', () => {
-  it('is true for a JobistemerError, and with a code only for that code', () => {
+  it('is true for a JobistemerError, and, if the caller gives a code, only for an error with that code', () => {
     expect(JobistemerError.isInstance(error)).toBe(true)
     expect(JobistemerError.isInstance(error, 'INVALID_NAME')).toBe(true)
     expect(JobistemerError.isInstance(error, 'ABORTED')).toBe(false)

@@ -122,7 +122,7 @@ describe('a listener of an event that throws', () => {
     expect(heard).toEqual([{ hook: 'listener of scheduler.started', error, jobName: null }, 'second'])
   })
 
-  it('is not reported if it listened to hook.failed', () => {
+  it('is not reported if it is a listener of hook.failed itself', () => {
     const hub = new EventHub(silentLogger)
     let calls = 0
     hub.on('hook.failed', () => {

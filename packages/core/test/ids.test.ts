@@ -59,7 +59,7 @@ describe('a UUIDv5', () => {
     )
   })
 
-  it('is the same after a UUID of a name that exceeds the shared buffer', () => {
+  it('is correct also after the UUID of a name that is too long for the shared buffer', () => {
     const make = uuidV5In(golden.namespaces.job)
     const long = '☕'.repeat(5000)
     expect(make(long)).toBe(v5(long, golden.namespaces.job))

@@ -155,7 +155,7 @@ describe('after five missed slots, some of them canceled ahead, the recovery str
     [[3], [compressed(1, 5, 4)], 1],
     [[1, 3, 5], [missed(1, 1), compressed(2, 4, 2), missed(5, 5)], 1],
     [[1, 2, 3, 4, 5], [1, 2, 3, 4, 5].map((slot) => missed(slot, slot)), 0],
-  ])('compressed covers only slots that were not canceled: without %j', async (gone, entries, toRun) => {
+  ])('compressed covers only slots that were not canceled (the canceled slots are %j)', async (gone, entries, toRun) => {
     const decision = await decideWithout({ type: 'compressed' }, ...gone)
     expect(decision).toEqual({ entries, lastSlot: 5 * minute, count: 5, toRun })
   })
@@ -286,7 +286,7 @@ describe('missed slots that take 1 ms each to compute', () => {
     [{ type: 'compressed' }],
     [window({ maxOccurrences: 2000 })],
     [window({ maxAgeMs: 2000 })],
-  ])('are counted by %j in turns of the event loop of at most 10 ms', async (strategy) => {
+  ])('are counted under the recovery strategy %j in turns of the event loop of at most 10 ms', async (strategy) => {
     const { series, clock } = slowSeries(1)
     const until = 3000
     const options = { series, first: 1, until, now: until + 1, strategy, limit: 5000, recorded: none }

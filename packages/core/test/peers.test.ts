@@ -231,7 +231,7 @@ describe('a peer, observed by its node records,', () => {
     expect(told).toEqual(['node.joined a'])
   })
 
-  it('is dead, without a record, no earlier than after the longest dead time of a known node', async () => {
+  it('that has no node record is dead only after the longest dead time of all known nodes', async () => {
     const patient = (counter: number) => record('b', counter, { about: { deadAfterMs: 60_000 } })
     await look(0, patient(1))
     peers.expect({ node: 'a', incarnation: 'a-1' })

@@ -47,7 +47,7 @@ describe('a failed task', () => {
     expect(delayAfter({ states: ['lost', 'aborted', 'lost', 'lost', 'lost', 'failed'] })).toBe(1000)
   })
 
-  it('is tried again three times under retry_on_failure without a policy, and otherwise by its policy', () => {
+  it('is tried again under retry_on_failure by its own retry policy, or three times without a policy', () => {
     const failureStrategy = 'retry_on_failure'
     const delays = [1, 2, 3, 4].map((count) =>
       delayAfter({ states: failures(count), retryPolicy: null, failureStrategy }),

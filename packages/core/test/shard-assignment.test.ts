@@ -73,7 +73,7 @@ describe('the shard assignment', () => {
     expect(jobs.every((job) => assignment.rankOf(job) === 0)).toBe(true)
   })
 
-  it('gives rank 0 for each job to exactly one node, and each node about the same number of jobs', () => {
+  it('gives rank 0 for each job to exactly one node, so that each node has rank 0 for about as many jobs as other nodes', () => {
     const names = firsts(members(8))
     for (const { name } of members(8)) {
       const share = names.filter((one) => one === name).length / jobs.length

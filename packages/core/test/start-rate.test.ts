@@ -17,7 +17,7 @@ function rated(limit: number, intervalMs: number): { readonly overlap: OverlapRu
 const plain = { overlap: overlapRuleOf('queue', 10, 5) }
 
 describe('the start rate of a job', () => {
-  it('allows the next start once the start `limit` starts ago lies `interval` in the past', () => {
+  it('allows the next start once fewer than `limit` starts lie within the last `interval`', () => {
     const job = rated(2, 60)
     expect(nextStartAt(job)).toBe(Number.NEGATIVE_INFINITY)
     expect(nextStartAt({ ...job, starts: [100] })).toBe(Number.NEGATIVE_INFINITY)

@@ -348,7 +348,7 @@ describe('a live ticker whose clock is wrong', () => {
 })
 
 describe('ticks of a live ticker', () => {
-  it('reach every reader from the beginning of its iteration on', async () => {
+  it('reach every reader, beginning with the first tick after the start of the reader’s iteration', async () => {
     const { clock, live, times } = startedTicker(new Every(minute))
     await clock.advance({ minutes: 1 })
     const later = live[Symbol.asyncIterator]()

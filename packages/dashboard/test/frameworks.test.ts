@@ -179,7 +179,7 @@ describe('a server that is closed while a page of the dashboard is open', () => 
     return { ended: once(response, 'close') }
   }
 
-  it('ends its event streams in Fastify, and does not close the dashboard’s client', async () => {
+  it('ends the event streams of the page in Fastify, and does not close the dashboard’s client', async () => {
     const app = fastify({ keepAliveTimeout: 3_600_000 })
     onTestFinished(() => app.server.closeAllConnections())
     await app.register(fastifyPlugin(world.dashboard()), { prefix: basePath })
@@ -192,7 +192,7 @@ describe('a server that is closed while a page of the dashboard is open', () => 
   it.each([
     ['node:http', (dashboard: Dashboard) => createServer(nodeListener(dashboard))],
     ['Express', (dashboard: Dashboard) => createServer(express().use(basePath, expressMiddleware(dashboard)))],
-  ] as const)('closes in %s once the client of the dashboard is closed', async (_, make) => {
+  ] as const)('closes in the framework %s once the client of the dashboard is closed', async (_, make) => {
     const client = createClient({ storage: world.storage, logger: silentLogger })
     const server = make(world.dashboard({ client }))
     server.keepAliveTimeout = 3_600_000

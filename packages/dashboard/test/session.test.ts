@@ -264,7 +264,7 @@ describe('data that the option hide lists', () => {
     expect(texts.hidden).toContain('DiskError'.slice(4))
   })
 
-  it('are chosen by a function, and are also hidden if that function throws', async () => {
+  it('may be chosen by a function, and data for which that function throws are hidden too', async () => {
     const { id } = await world.client.trigger('nightly-report', { data: { card: secret } })
     await world.client.waitFor(id)
     const seen: string[] = []

@@ -53,6 +53,6 @@ it.each([
   [61_000, 1000, 'in 1 min'],
   [1000, 3_601_000, '1 h ago'],
   [5400, 1000, 'in 4 s'],
-])('the dashboard shows the instant %i at the time %i as %s', (at, now, text) => {
+])('the dashboard shows the instant %i, if the present time is %i, as %s', (at, now, text) => {
   expect(distance(at, now)).toBe(text)
 })

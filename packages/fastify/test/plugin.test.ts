@@ -91,7 +91,7 @@ describe('a Fastify server with the plugin', () => {
     expect((await app.inject('/jobs')).statusCode).toBe(500)
   })
 
-  it('offers its scheduler in routes of other plugins', async () => {
+  it('offers its scheduler to the routes of other plugins', async () => {
     const app = await serverWith({ nodeId: 'web-1' })
     await app.register(async (inner) => {
       inner.get('/node', () => ({ node: inner.scheduler.nodeId }))
@@ -135,7 +135,7 @@ describe('an unknown option of the Fastify plugin', () => {
 })
 
 describe('app.close() of a Fastify server', () => {
-  it('answers pending requests, lets running tasks end, and then closes plugins that were registered before', async () => {
+  it('answers pending requests, lets running tasks end, and then closes plugins that were registered before Jobistemer', async () => {
     const course: string[] = []
     const request = gate()
     const task = gate()

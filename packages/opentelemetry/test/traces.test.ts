@@ -61,7 +61,7 @@ test('a triggered run begins a new trace, with a link to the span of the trigger
   expect(spans.open).toBe(0)
 })
 
-test('a run that a client requests has a link to the span of the request, a child of the active span', async () => {
+test('a run that a client requests has a link to the span of the request, which is a child of the caller’s active span', async () => {
   const { spans, ...options } = world()
   const job = defineJob({ name: 'report', tasks: [{ name: 'write', run: () => 1 }] })
   await using scheduler = createScheduler({ ...options, jobs: [job] })

@@ -91,7 +91,7 @@ describe('a claim on DynamoDB', () => {
     expect(await claim(connect(), 5)).toEqual([])
   })
 
-  it('answers when the next occurrence is due, whatever its priority', async () => {
+  it('returns the instant at which the next occurrence is due, whatever its priority', async () => {
     const { id } = await addJob(storage, 'alpha', 'allow')
     await create([trigger(id, 1, slotAt(9), 10), trigger(id, 2, slotAt(8), -10)], slotAt(2))
     const request = { owner, limit: 5, exceptHandlerKeys: [], sweep: false }

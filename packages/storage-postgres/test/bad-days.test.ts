@@ -80,7 +80,7 @@ describe('an error of the PostgreSQL server', () => {
     }
   })
 
-  it('leaves the call repeatable if it ends the connection within a statement', async () => {
+  it('that ends the connection within a statement does not prevent the caller from repeating the call', async () => {
     const schema = newSchema()
     const storage = open({ pool: pool(), schema })
     const { id } = await addJob(storage, 'alpha')
@@ -98,7 +98,7 @@ describe('an error of the PostgreSQL server', () => {
 })
 
 describe('the time limits of a PostgreSQL call', () => {
-  it('apply while it waits for the lock of another transaction', async () => {
+  it('apply while the call waits for the lock of another transaction', async () => {
     const schema = newSchema()
     const { id } = await addJob(open({ pool: pool(), schema }), 'alpha')
     const holder = await connection()
@@ -174,7 +174,7 @@ describe('the time limits of a PostgreSQL call', () => {
     await expect(storage.listJobs({ limit: 1, cursor: null })).resolves.toMatchObject({ items: [{ name: 'alpha' }] })
   })
 
-  it('discard the connection if the driver sets them, and the error says that the call may have taken effect', async () => {
+  it('that the driver sets make the storage discard the connection, and the error says that the call may have taken effect', async () => {
     const schema = newSchema()
     const { id } = await addJob(open({ pool: pool(), schema }), 'alpha')
     const hasty = pool({ max: 1, query_timeout: 2000 })
@@ -194,7 +194,7 @@ describe('the time limits of a PostgreSQL call', () => {
     await expect.poll(occurrence).toMatchObject({ state: 'running', owner })
   })
 
-  it('make the call reject with STORAGE_BUSY if the server’s statement_timeout sets them', async () => {
+  it('that the server sets by its statement_timeout make the call reject with STORAGE_BUSY', async () => {
     const schema = newSchema()
     const { id } = await addJob(open({ pool: pool(), schema }), 'alpha')
     const holder = await connection()

@@ -49,7 +49,7 @@ async function addHistory(version: number, count: number, from: number): Promise
   )
 }
 
-it('the removal of old versions reads only the first occurrences if the oldest version still has some', async () => {
+it('the removal of old job versions reads only the first occurrences if the oldest version still has occurrences', async () => {
   await addVersions(1, 2, 3)
   await addHistory(1, 30_000, 0)
   await forget(database, schema, id, 0)

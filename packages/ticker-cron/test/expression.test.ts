@@ -280,7 +280,7 @@ it('a cron expression of 500 KB is refused before its white space is removed', (
   expect(() => cron(expression)).toThrow(/has 500008 characters; at most 1000 are read: "0 2 {60,80}\.\.\./)
 })
 
-it('a range in a cron expression may end with Sunday, as 0 and by name', () => {
+it('a range in a cron expression may end with Sunday, written as 0 or by name', () => {
   const weekdaysOf = (field: string) => parseExpression(`0 0 * * ${field}`, null).fields.days.dayOfWeek?.weekdays
   expect(weekdaysOf('thu-sun')).toEqual([0, 4, 5, 6])
   expect(weekdaysOf('THU-7')).toEqual([0, 4, 5, 6])

@@ -10,7 +10,7 @@ function skewOf({ seed, nodes, isShared }: { seed: string; nodes: number; isShar
   return new ClockSkew({ skewMs, isShared, nodes, random: new SeededRandom(seed) })
 }
 
-it('each torture process has its own clock error, or none, if the storage has a clock', () => {
+it('if the storage has a clock, each torture process has its own clock error or a right clock', () => {
   const skew = skewOf({ seed: 'a', nodes: 4, isShared: true })
   const lives = Array.from({ length: 200 }, () => skew.ofLife(1))
   expect(lives.filter((offset) => offset === 0).length).toBeGreaterThan(20)

@@ -305,7 +305,7 @@ it.each([
   [['--from', 'localhost'], 2, 'INVALID_SOURCE', '--from', 'redis://localhost:6379'],
   [[], 2, 'INVALID_SOURCE', '--from', 'JOBISTEMER_IMPORT_FROM'],
 ])(
-  'jobistemer import bullmq with the arguments %j exits with %i and %s',
+  'jobistemer import bullmq with the arguments %j exits with the exit code %i and the error %s',
   async (argv, code, errorCode, field, remedy) => {
     const { err, ...ran } = await runCli(['import', 'bullmq', ...argv, '--json'], { now: null, cwd: process.cwd() })
     expect(ran.code).toBe(code)

@@ -188,7 +188,7 @@ it.each([
   [['crontab', 'tab', '--requests', 'a', '--cut-over', '2026-01-01T00:00:00Z'], 'INVALID_ARGUMENT', '--requests'],
   [['./source.mjs'], 'INVALID_SOURCE', 'SOURCE'],
   [['crontab', 'zone'], 'ok', ''],
-])('jobistemer import %j ends with %s, which names the field and a remedy', async (argv, code, field) => {
+])('jobistemer import %j ends with the code %s, and an error names the field and a remedy', async (argv, code, field) => {
   const folder = scratch.folder()
   writeFileSync(join(folder, 'tab'), '0 1 * * * a\n')
   writeFileSync(join(folder, 'zone'), 'CRON_TZ=Mars/Base\n0 1 * * * a\n')

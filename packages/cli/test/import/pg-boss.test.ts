@@ -103,7 +103,7 @@ it('jobistemer import pg-boss writes schedules and queues as jobs, and writes no
   expect(await contentOf('boss')).toBe(before)
 })
 
-it('jobistemer import pg-boss refuses to write requests while a job is active, then writes each waiting job once', async () => {
+it('jobistemer import pg-boss refuses to write requests while a job is active, and later writes each waiting job once', async () => {
   const folder = scratch.folder()
   const file = join(folder, 'waiting.ndjson')
   const handOver = ['--cut-over', new Date().toISOString(), '--requests', file]
@@ -198,7 +198,7 @@ it('jobistemer import pg-boss --compare compares the instants of one year with t
     for (const { rule } of differences) expect(rule).toEqual(expect.any(String))
 })
 
-it('jobistemer import pg-boss exits with 2 if the database contains no pg-boss', async () => {
+it('jobistemer import pg-boss exits with 2 if the database contains no tables of pg-boss', async () => {
   const argv = ['import', 'pg-boss', '--from', server.url, '--json']
   const { code, err } = await runCli(argv, { now: null, cwd: process.cwd() })
   expect({ code, ...JSON.parse(err).error }).toMatchObject({ code: 'SOURCE_EMPTY', field: '--source-prefix' })

@@ -50,7 +50,7 @@ it('a client lists 2,100 jobs by name in pages of 100, and reads the storage onl
 })
 
 describe.each(everyStorage)('on the storage $name', (place) => {
-  it('`jobs` lists jobs by name across pages and filters', async () => {
+  it('`jobs` lists jobs in the order of their names, over several pages and with filters', async () => {
     const world = createWorld(place)
     const client = createClient({ storage: world.connect(), clock: world.clock, logger: silentLogger })
     const tasks = [{ name: 'work', handler: 'none' }]

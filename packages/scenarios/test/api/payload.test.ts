@@ -46,7 +46,7 @@ const good = { day: 'today', pages: '12' }
 const bad: TriggerOptions = { data: { day: '', pages: '12' } }
 const parsed = { day: 'today', pages: 12 }
 
-describe.each(schemas)('with a payload schema of %s', (_, schema) => {
+describe.each(schemas)('with a payload schema of the library %s', (_, schema) => {
   it.each(everywhere)(
     "on the storage $name, a node with the job's code parses the data of a trigger and stores the parsed value",
     async (place) => {

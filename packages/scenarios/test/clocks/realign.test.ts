@@ -133,7 +133,7 @@ describe('a job whose watermark lies an hour ahead of the time', () => {
     ['execute_last', [59]],
     [{ type: 'bounded_window', maxOccurrences: 2 }, [57, 58]],
   ] as const)(
-    'recovers only missed slots that did not run ahead, if its node stops after realign: %j',
+    'recovers only missed slots that did not run ahead, if its node stops after realign (recovery strategy %j)',
     async (strategy, expected) => {
       const { world, job, ran } = await aheadByAnHour({ recoveryStrategy: strategy })
       const { scheduler } = await world.started('only', { jobs: [job] })

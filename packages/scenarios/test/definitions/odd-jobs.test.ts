@@ -159,7 +159,7 @@ describe('an invalid custom schedule stops only its own job, and is reported', (
   })
 
   it.each(['execute_all', 'execute_last', 'mark_as_missed', 'compressed'] as const)(
-    'if the schedule repeats an instant during recovery under %s',
+    'if the schedule repeats an instant during a recovery under the recovery strategy %s',
     async (type) => {
       const world = createWorld()
       const { jobs, called } = neighbours(world)

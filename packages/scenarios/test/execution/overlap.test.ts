@@ -30,7 +30,7 @@ function slow(world: World, options: { until: number; seconds: number } & JobSet
 }
 
 describe.each(everywhere)('on the storage $name', (place) => {
-  it('under skip, the default policy, a slot that comes due while the job runs is stored as skipped', async () => {
+  it('under the default overlap policy skip, a slot that comes due while the job runs is stored as skipped', async () => {
     const world = createWorld(place)
     const { job, runs } = slow(world, { until: 50, seconds: 25 })
     const scheduler = await world.start({ jobs: [job] })
@@ -45,7 +45,7 @@ describe.each(everywhere)('on the storage $name', (place) => {
     ])
   })
 
-  it('under queue every slot runs, one after another, in the order of the slots', async () => {
+  it('under the overlap policy queue, every slot runs, one after another, in the order of the slots', async () => {
     const world = createWorld(place)
     const { job, runs, most } = slow(world, { until: 40, seconds: 25, overlapPolicy: 'queue' })
     const scheduler = await world.start({ jobs: [job] })
@@ -56,7 +56,7 @@ describe.each(everywhere)('on the storage $name', (place) => {
     expect(most()).toBe(1)
   })
 
-  it('under queue a slot beyond maxQueued is skipped with the reason queue_full', async () => {
+  it('under the overlap policy queue, a slot beyond maxQueued is skipped with the reason queue_full', async () => {
     const world = createWorld(place)
     const { job, runs } = slow(world, { until: 50, seconds: 100, overlapPolicy: 'queue', maxQueued: 2 })
     const scheduler = await world.start({ jobs: [job] })
@@ -65,7 +65,7 @@ describe.each(everywhere)('on the storage $name', (place) => {
     expect((await fates(scheduler, 'slow')).slice(3)).toEqual(['40 skipped queue_full', '50 skipped queue_full'])
   })
 
-  it('under queue_one a new slot cancels the queued slot and takes its place in the queue', async () => {
+  it('under the overlap policy queue_one, a new slot cancels the queued slot and is queued instead of that slot', async () => {
     const world = createWorld(place)
     const { job, runs } = slow(world, { until: 40, seconds: 35, overlapPolicy: 'queue_one' })
     const scheduler = await world.start({ jobs: [job] })
@@ -79,7 +79,7 @@ describe.each(everywhere)('on the storage $name', (place) => {
     ])
   })
 
-  it('under allow the runs of a job overlap', async () => {
+  it('under the overlap policy allow, the runs of a job overlap', async () => {
     const world = createWorld(place)
     const { job, runs, most } = slow(world, { until: 30, seconds: 25, overlapPolicy: 'allow' })
     await world.start({ jobs: [job] })
@@ -88,7 +88,7 @@ describe.each(everywhere)('on the storage $name', (place) => {
     expect(most()).toBe(3)
   })
 
-  it('under cancel_running a new slot aborts the active run, and starts when that run has ended', async () => {
+  it('under the overlap policy cancel_running, a new slot aborts the active run, and starts when that run has ended', async () => {
     const world = createWorld(place)
     const { job, runs, most } = slow(world, { until: 30, seconds: 25, overlapPolicy: 'cancel_running' })
     const scheduler = await world.start({ jobs: [job] })
@@ -98,7 +98,7 @@ describe.each(everywhere)('on the storage $name', (place) => {
     expect(most()).toBe(1)
   })
 
-  it('under cancel_running a run that ignores its signal is abandoned after 5 s, and the new slot starts', async () => {
+  it('under the overlap policy cancel_running, a run that ignores its signal is abandoned after 5 s, and the new slot starts', async () => {
     const world = createWorld(place)
     const startedAt: number[] = []
     const job = defineJob({
@@ -121,7 +121,7 @@ describe.each(everywhere)('on the storage $name', (place) => {
     expect(await fates(scheduler, 'deaf')).toEqual(['10 canceled displaced', '20 completed'])
   })
 
-  it('under cancel_running a new slot aborts the active run of another node', async () => {
+  it('under the overlap policy cancel_running, a new slot aborts the active run of another node', async () => {
     const world = createWorld(place)
     const { job, runs } = slow(world, { until: 20, seconds: 60, overlapPolicy: 'cancel_running' })
     const first = await world.start({ jobs: [job], nodeId: 'first' })
@@ -133,7 +133,7 @@ describe.each(everywhere)('on the storage $name', (place) => {
   })
 
   it.each(['skip', 'queue', 'queue_one', 'cancel_running'] as const)(
-    'under %s the runs of a job never overlap on three nodes',
+    'under the overlap policy %s, the runs of a job never overlap on three nodes',
     async (overlapPolicy) => {
       const world = createWorld(place)
       const { job, most } = slow(world, { until: 200, seconds: 13, overlapPolicy })

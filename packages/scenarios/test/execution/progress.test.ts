@@ -68,7 +68,7 @@ describe.each(everywhere)('on the storage $name', (place) => {
   })
 })
 
-it('the progress of 20 runs is stored in common storage calls', async () => {
+it('the progress of 20 concurrent runs is stored together, in few storage calls', async () => {
   const world = createWorld()
   const counted = new InterceptedStorage(world.connect())
   const jobs = Array.from({ length: 20 }, (_, index) =>

@@ -99,7 +99,7 @@ describe.each(everywhere)('on the storage $name', (place) => {
     expect((await onlyOccurrence(scheduler, 'flaky')).state).toBe('completed')
   })
 
-  it('a task with a thousand retries writes bounded records, and its attempts are counted', async () => {
+  it('the record of a task with a thousand retries has a limited size, and states the number of all attempts', async () => {
     const world = createWorld(place)
     const { job, calledAt } = failing(world, 1000, { maxRetries: 1000, retryInterval: 100, backoffFactor: 1 })
     let written = 0

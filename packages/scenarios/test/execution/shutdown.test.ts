@@ -156,7 +156,7 @@ describe.each(everywhere)('on the storage $name', (place) => {
       ])
     })
 
-    it('a handler that a shutdown aborts completes its run, and a run that had not begun is released', async () => {
+    it('a handler may still complete its run after a shutdown has aborted its signal, and a run that had not begun is released', async () => {
       const world = createWorld(place)
       const called: string[] = []
       const jobs = ['a', 'b'].map((name) =>

@@ -92,7 +92,7 @@ describe.each(everywhere)('on the storage $name, under a start rate', (place) =>
     expect(await fates(second, 'rated')).toEqual(['10 completed'])
   })
 
-  it('runs of a backfill and slots count as starts together', async () => {
+  it('the starts of slots and the starts of backfill runs count together', async () => {
     const world = createWorld(place)
     const { job, runs } = rated(world, { until: 10, startRate: { limit: 1, interval: { seconds: 20 } } })
     const node = await world.start({ jobs: [job] })

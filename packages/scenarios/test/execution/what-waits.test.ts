@@ -370,7 +370,7 @@ describe.each(everywhere)('on the storage $name, the queue of a job', (place) =>
   })
 })
 
-it('a queued run that the end of another run has taken during a shutdown is released', async () => {
+it('a queued run that a node takes with the end of another run while the node shuts down is released', async () => {
   const world = createWorld(memory)
   const intercepted = new InterceptedStorage(world.connect())
   const { node, calls, release } = await queue(world, 4, intercepted.storage)

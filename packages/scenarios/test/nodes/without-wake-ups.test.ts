@@ -53,7 +53,7 @@ describe('without wake-ups from the storage', () => {
     },
   )
 
-  it('under cancel_running a trigger aborts the active run on the same node, and starts', async () => {
+  it('under the overlap policy cancel_running, a trigger aborts the active run on the same node, and starts', async () => {
     const world = createWorld()
     const { job, heard } = working(world, { takes: 60, overlapPolicy: 'cancel_running' })
     const node = await startDeaf(world, { jobs: [job] })
@@ -64,7 +64,7 @@ describe('without wake-ups from the storage', () => {
     expect(heard).toEqual(['0 begins', '7 stops', '7 begins', '67 ends'])
   })
 
-  it('under cancel_running a slot aborts the active run on the same node, and starts', async () => {
+  it('under the overlap policy cancel_running, a slot aborts the active run on the same node, and starts', async () => {
     const world = createWorld()
     const { job, heard } = working(world, { takes: 60, until: 20, overlapPolicy: 'cancel_running' })
     await startDeaf(world, { jobs: [job] })

@@ -310,7 +310,7 @@ it('a backfill that was stopped and continued can be stopped while runs of both 
   expect(await node.stopBackfill('job', 'k')).toEqual({ canceled: 0, running: 2 })
 })
 
-it('under skip the runs of a backfill wait while slots run, and no slot is skipped', async () => {
+it('under the overlap policy skip, the runs of a backfill wait while slots run, and no slot is skipped', async () => {
   const world = createWorld()
   const ran: string[] = []
   const node = await world.start({ jobs: [minutely(ran, {}, lasting(25))] })
@@ -333,7 +333,7 @@ it('under skip the runs of a backfill wait while slots run, and no slot is skipp
   expect((await fates(node, 'job')).filter((fate) => fate.includes('skipped'))).toEqual([])
 })
 
-it('a backfill runs `maxActive` runs at a time under allow, and one run at a time under skip', async () => {
+it('a backfill has `maxActive` active runs under the overlap policy allow, and one active run under the policy skip', async () => {
   for (const [overlapPolicy, most, seconds] of [
     ['allow', 3, 6],
     ['skip', 1, 15],
@@ -397,7 +397,7 @@ it('a backfill run that a queued slot displaces is created again', async () => {
   expect(await node.backfill('job', { from: at(-120), to: at(0), key: 'k' })).toMatchObject({ completed: 2, live: 0 })
 })
 
-it('under cancel_running a backfill run that a slot displaces is not repeated, and the next run follows', async () => {
+it('under the overlap policy cancel_running, a backfill run that a slot displaces is not repeated, and the next run follows', async () => {
   const world = createWorld()
   const ran: string[] = []
   const node = await world.start({ jobs: [minutely(ran, { overlapPolicy: 'cancel_running' }, lasting(40))] })

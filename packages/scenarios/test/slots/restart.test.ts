@@ -24,7 +24,7 @@ function chain(world: World, settings: JobSettingsInput = {}) {
 }
 
 describe.each(everyStorage)('on the storage $name', (place) => {
-  it('a node that died during a task and restarts fails that run during its start', async () => {
+  it('a node that died during a run under `onInterrupted: fail` and restarts fails this run during its start', async () => {
     const world = createWorld(place)
     const { job, called } = chain(world, { onInterrupted: 'fail' })
     const first = await world.start({ jobs: [job], nodeId: 'node' })
@@ -74,7 +74,7 @@ describe.each(everyStorage)('on the storage $name', (place) => {
     expect((await onlyOccurrence(second, 'both')).state).toBe('completed')
   })
 
-  it('under onInterrupted retry a restarted node runs the next attempt, and no completed task', async () => {
+  it('under onInterrupted retry, a restarted node runs the next attempt of the interrupted task, and no completed task again', async () => {
     const world = createWorld(place)
     const { job, called } = chain(world, { onInterrupted: 'retry' })
     const first = await world.start({ jobs: [job], nodeId: 'node' })
