@@ -187,7 +187,7 @@ it('a claim skips the pending occurrences of a paused job in few requests, and t
   expect(usage.readRequests).toBeLessThan(16)
 })
 
-it('a poll does not read the large task runs of occurrences with a cancel request', async () => {
+it('a claim reports the cancel requests of running occurrences without reading the large task runs of these occurrences', async () => {
   const { id } = await addJob(storage, 'large')
   await storage.createOccurrences({ now: slotAt(1), owner, items: [slotItem(id, 1)] })
   const result = () => randomBytes(150_000).toString('base64')

@@ -88,7 +88,7 @@ describe('a claim on the memory storage', () => {
     }
   })
 
-  it('with the option `sweep` wakes a queued occurrence that the end of the occurrence before it failed to wake', async () => {
+  it('with the option `sweep` wakes a queued occurrence that was not woken when the occurrence before it ended', async () => {
     const database = new Database()
     const storage = storageFromLedger(new MemoryLedger(database))
     const { owner } = new Node()

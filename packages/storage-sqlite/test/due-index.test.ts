@@ -36,7 +36,7 @@ async function lookForDue(upTo: number): Promise<readonly (number | null)[]> {
   return items.map(({ nextAt }) => nextAt)
 }
 
-it('the start of a slot puts the next instant of its job on a list, and the next search for due jobs updates the index', async () => {
+it('the start of a slot only notes the next instant of its job on a list, from which a search for due jobs fills its index', async () => {
   const job = await addJob(storage, 'alpha', 'allow')
   await startSlots(job, 1, 20)
   expect(noted()).toBe(20)
@@ -45,14 +45,14 @@ it('the start of a slot puts the next instant of its job on a list, and the next
   expect(await lookForDue(slotAt(21))).toEqual([slotAt(21)])
 })
 
-it('the number of next instants on the list stays limited although no node searches for due jobs', async () => {
+it('the list of next instants that are not in the index of due jobs yet stays short although no node searches for due jobs', async () => {
   const job = await addJob(storage, 'alpha', 'allow')
   await startSlots(job, 1, 200)
   expect(noted()).toBeLessThanOrEqual(64)
   expect(await lookForDue(slotAt(201))).toEqual([slotAt(201)])
 })
 
-it('a search for due jobs that finds no next instant on the list does not wait for a writer', async () => {
+it('a search for due jobs does not wait for a writer if the index of due jobs already has all next instants', async () => {
   const job = await addJob(storage, 'alpha', 'allow')
   await startSlots(job, 1, 1)
   await lookForDue(slotAt(9))

@@ -156,7 +156,7 @@ describe('a trigger refuses a transaction that is not an open transaction on the
   }
 
   it.each([['a word'], [7], [null], [{}], [{ prepare: () => {} }]])(
-    'as the transaction the value %j, which is no connection',
+    'such as the value %j, which is no connection',
     async (transaction) => {
       await startScheduler()
       expect(await refusal(transaction)).toMatch(
@@ -165,19 +165,19 @@ describe('a trigger refuses a transaction that is not an open transaction on the
     },
   )
 
-  it('as the transaction a connection that has no open transaction', async () => {
+  it('such as a connection that has no open transaction', async () => {
     await startScheduler()
     expect(await refusal(world.app)).toMatch(/^INVALID_TRANSACTION .*No transaction is open.* BEGIN IMMEDIATE/)
   })
 
-  it('as the transaction a connection that was closed', async () => {
+  it('such as a connection that was closed', async () => {
     await startScheduler()
     const closed = new Database(world.file)
     closed.close()
     expect(await refusal(closed)).toMatch(/^INVALID_TRANSACTION .*is closed/)
   })
 
-  it('a transaction on another file, even if the storage’s file is attached to the connection', async () => {
+  it('such as a transaction on another file, even if the storage’s file is attached to the connection', async () => {
     await startScheduler()
     const other = new Database(`${world.file}.other`)
     other.exec(`ATTACH '${world.file}' AS jobs; BEGIN`)
@@ -185,7 +185,7 @@ describe('a trigger refuses a transaction that is not an open transaction on the
     other.close()
   })
 
-  it('as the transaction the connection of the storage itself', async () => {
+  it('such as the connection of the storage itself', async () => {
     const own = new Database(world.file)
     const storage = sqliteStorage({ database: own, tablePrefix: 'jobs_' })
     await startScheduler()
@@ -198,7 +198,7 @@ describe('a trigger refuses a transaction that is not an open transaction on the
     own.close()
   })
 
-  it('any transaction if its storage does not support transactions', async () => {
+  it('and refuses every transaction if the storage does not support transactions', async () => {
     const jobs = [defineJob({ name: 'mail', tasks: [{ name: 'send', run: () => {} }] })]
     const scheduler = world.keep(
       createScheduler({ storage: wrapStorage(world.connect(), { within: undefined }), jobs }),

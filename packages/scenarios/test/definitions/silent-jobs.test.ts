@@ -173,7 +173,7 @@ it('a silent job that is updated, paused or removed is no longer silent, and no 
 })
 
 describe('among the nodes of a cluster', () => {
-  it('one node emits `job.silent` for a job; after the death of this node another node does so without gap or duplicate', async () => {
+  it('one node emits `job.silent` for a job, and after the death of this node another node emits it without gap or duplicate', async () => {
     const world = createWorld()
     const said = new Said(world)
     const jobs = [jobOf(() => true)]
