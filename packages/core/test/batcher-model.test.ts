@@ -200,33 +200,36 @@ const kinds = [
   { hasCallers: false, isSerial: true },
 ]
 
-describe.each(kinds)('a batcher (its requests have callers: $hasCallers, it makes one call at a time: $isSerial)', (kind) => {
-  it('ends each entry exactly once, however the storage and the callers behave', async () => {
-    const property = fc.asyncProperty(plans, async (steps) => {
-      const made = await run(steps, kind)
-      await heal(made)
-      expect(made.broken).toEqual([])
-      expect(made.entries.filter(({ outcome }) => outcome === null)).toEqual([])
-      made.stop()
+describe.each(kinds)(
+  'a batcher (its requests have callers: $hasCallers, it makes one call at a time: $isSerial)',
+  (kind) => {
+    it('ends each entry exactly once, however the storage and the callers behave', async () => {
+      const property = fc.asyncProperty(plans, async (steps) => {
+        const made = await run(steps, kind)
+        await heal(made)
+        expect(made.broken).toEqual([])
+        expect(made.entries.filter(({ outcome }) => outcome === null)).toEqual([])
+        made.stop()
+      })
+      await fc.assert(property, { numRuns: byEffort(60) })
     })
-    await fc.assert(property, { numRuns: byEffort(60) })
-  })
 
-  it('sends nothing after it was stopped, and aborts the waiting entries', async () => {
-    const property = fc.asyncProperty(plans, fc.nat(5), async (steps, later) => {
-      const made = await run(steps, kind)
-      const answered = made.entries.filter(({ outcome }) => outcome !== null)
-      made.stop()
-      act(made, { kind: 'add', isBad: false, count: later }, kind.isSerial)
-      for (const call of made.held.splice(0)) call.end('fail')
-      await made.settle()
-      const before = [...made.sends]
-      await made.settle()
-      expect(made.broken).toEqual([])
-      expect([...made.sends]).toEqual(before)
-      const never = made.entries.filter((entry) => !answered.includes(entry) && entry.items === 0)
-      expect(never.filter(({ outcome }) => outcome !== 'aborted')).toEqual([])
+    it('sends nothing after it was stopped, and aborts the waiting entries', async () => {
+      const property = fc.asyncProperty(plans, fc.nat(5), async (steps, later) => {
+        const made = await run(steps, kind)
+        const answered = made.entries.filter(({ outcome }) => outcome !== null)
+        made.stop()
+        act(made, { kind: 'add', isBad: false, count: later }, kind.isSerial)
+        for (const call of made.held.splice(0)) call.end('fail')
+        await made.settle()
+        const before = [...made.sends]
+        await made.settle()
+        expect(made.broken).toEqual([])
+        expect([...made.sends]).toEqual(before)
+        const never = made.entries.filter((entry) => !answered.includes(entry) && entry.items === 0)
+        expect(never.filter(({ outcome }) => outcome !== 'aborted')).toEqual([])
+      })
+      await fc.assert(property, { numRuns: byEffort(60) })
     })
-    await fc.assert(property, { numRuns: byEffort(60) })
-  })
-})
+  },
+)

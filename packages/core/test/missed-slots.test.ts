@@ -155,10 +155,13 @@ describe('after five missed slots, some of them canceled ahead, the recovery str
     [[3], [compressed(1, 5, 4)], 1],
     [[1, 3, 5], [missed(1, 1), compressed(2, 4, 2), missed(5, 5)], 1],
     [[1, 2, 3, 4, 5], [1, 2, 3, 4, 5].map((slot) => missed(slot, slot)), 0],
-  ])('compressed covers only slots that were not canceled (the canceled slots are %j)', async (gone, entries, toRun) => {
-    const decision = await decideWithout({ type: 'compressed' }, ...gone)
-    expect(decision).toEqual({ entries, lastSlot: 5 * minute, count: 5, toRun })
-  })
+  ])(
+    'compressed covers only slots that were not canceled (the canceled slots are %j)',
+    async (gone, entries, toRun) => {
+      const decision = await decideWithout({ type: 'compressed' }, ...gone)
+      expect(decision).toEqual({ entries, lastSlot: 5 * minute, count: 5, toRun })
+    },
+  )
 
   it('compressed also leaves canceled slots out of a span of thousands', async () => {
     const canceled = recordedAhead(new Set([3000 * minute, 5000 * minute]))
@@ -327,19 +330,22 @@ describe('a first missed slot that is not in this node’s schedule', () => {
     [{ type: 'execute_last' }, [{ kind: 'run', slot: foreign, span: null }]],
     [window({ maxOccurrences: 2 }), [{ kind: 'run', slot: foreign, span: null }]],
     [{ type: 'mark_as_missed' }, [{ kind: 'missed', span: { from: foreign, to: foreign, count: 1 } }]],
-  ])('is decided by the recovery strategy %j in the same way as the slots of the schedule', async (strategy, entries) => {
-    const decision = await decideMissedSlots({
-      series: schedule,
-      first: foreign,
-      until: 2 * minute - 1,
-      now: 3 * minute,
-      strategy,
-      limit: 10,
-      recorded: none,
-      turns,
-    })
-    expect(decision.entries).toEqual(entries)
-  })
+  ])(
+    'is decided by the recovery strategy %j in the same way as the slots of the schedule',
+    async (strategy, entries) => {
+      const decision = await decideMissedSlots({
+        series: schedule,
+        first: foreign,
+        until: 2 * minute - 1,
+        now: 3 * minute,
+        strategy,
+        limit: 10,
+        recorded: none,
+        turns,
+      })
+      expect(decision.entries).toEqual(entries)
+    },
+  )
 })
 
 interface Case {

@@ -91,17 +91,20 @@ describe('the SQL statements of the guide for adapters', () => {
     ])
   })
 
-  it.each(parameters)('include the statement %s, which reads few rows on PostgreSQL even if many occurrences wait', async (begin, values) => {
-    const statement = statements.find((text) => begin.test(text)) ?? ''
-    await client.query('BEGIN')
-    try {
-      const explain = `EXPLAIN (ANALYZE, FORMAT JSON) ${statement}`
-      const { rows } = await client.query<{ 'QUERY PLAN': [{ Plan: PlanNode }] }>(explain, [...values])
-      expect(rowsRead(rows[0]?.['QUERY PLAN'][0].Plan as PlanNode)).toBeLessThan(1000)
-    } finally {
-      await client.query('ROLLBACK')
-    }
-  })
+  it.each(parameters)(
+    'include the statement %s, which reads few rows on PostgreSQL even if many occurrences wait',
+    async (begin, values) => {
+      const statement = statements.find((text) => begin.test(text)) ?? ''
+      await client.query('BEGIN')
+      try {
+        const explain = `EXPLAIN (ANALYZE, FORMAT JSON) ${statement}`
+        const { rows } = await client.query<{ 'QUERY PLAN': [{ Plan: PlanNode }] }>(explain, [...values])
+        expect(rowsRead(rows[0]?.['QUERY PLAN'][0].Plan as PlanNode)).toBeLessThan(1000)
+      } finally {
+        await client.query('ROLLBACK')
+      }
+    },
+  )
 
   it('find the next instant at which an occurrence is due', async () => {
     const [ofAll = '', ofPaused = ''] = [/^SELECT o\.due_at/, /^SELECT min/].map((begin) =>

@@ -58,19 +58,22 @@ describe('the one-line faults of an SQL adapter', () => {
     for (const fault of faults) expect(() => adapterWith(fault)).not.toThrow()
   })
 
-  it.concurrent.each(tried)('are detected: in the group $subject, the conformance kit rejects an adapter that $name', async (fault) => {
-    const storageCase = caseNamed(fault.noticedBy)
-    let failure: unknown = null
-    // Repeats the case up to five times if a race or a late wake-up may hide the fault in one run.
-    const runs = storageCase.depth === 'races' || fault.subject === 'wake-ups' ? 5 : 1
-    for (let run = 1; run <= runs && failure === null; run++) {
-      failure = await runFaulty(fault, storageCase).then(
-        () => null,
-        (error: unknown) => error,
-      )
-    }
-    expect(failure, 'the fault was not noticed').toBeInstanceOf(Error)
-  })
+  it.concurrent.each(tried)(
+    'are detected: in the group $subject, the conformance kit rejects an adapter that $name',
+    async (fault) => {
+      const storageCase = caseNamed(fault.noticedBy)
+      let failure: unknown = null
+      // Repeats the case up to five times if a race or a late wake-up may hide the fault in one run.
+      const runs = storageCase.depth === 'races' || fault.subject === 'wake-ups' ? 5 : 1
+      for (let run = 1; run <= runs && failure === null; run++) {
+        failure = await runFaulty(fault, storageCase).then(
+          () => null,
+          (error: unknown) => error,
+        )
+      }
+      expect(failure, 'the fault was not noticed').toBeInstanceOf(Error)
+    },
+  )
 })
 
 if (isThorough) {

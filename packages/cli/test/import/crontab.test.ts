@@ -188,21 +188,24 @@ it.each([
   [['crontab', 'tab', '--requests', 'a', '--cut-over', '2026-01-01T00:00:00Z'], 'INVALID_ARGUMENT', '--requests'],
   [['./source.mjs'], 'INVALID_SOURCE', 'SOURCE'],
   [['crontab', 'zone'], 'ok', ''],
-])('jobistemer import %j ends with the code %s, and an error names the field and a remedy', async (argv, code, field) => {
-  const folder = scratch.folder()
-  writeFileSync(join(folder, 'tab'), '0 1 * * * a\n')
-  writeFileSync(join(folder, 'zone'), 'CRON_TZ=Mars/Base\n0 1 * * * a\n')
-  writeFileSync(join(folder, 'source.mjs'), 'export default { name: "mine" }\n')
-  const { err, out } = await runCli(['import', ...argv, '--json'], { cwd: folder, now })
-  if (code === 'ok')
-    expect(JSON.parse(out).notes.at(-1)).toMatchObject({
-      origin: 'line 2',
-      kind: 'left_out',
-      text: expect.stringContaining('Mars/Base'),
-    })
-  else expect(JSON.parse(err).error).toMatchObject({ code, field, remedy: expect.any(String), exitCode: 2 })
-  expect(existsSync(join(folder, 'a'))).toBe(false)
-})
+])(
+  'jobistemer import %j ends with the code %s, and an error names the field and a remedy',
+  async (argv, code, field) => {
+    const folder = scratch.folder()
+    writeFileSync(join(folder, 'tab'), '0 1 * * * a\n')
+    writeFileSync(join(folder, 'zone'), 'CRON_TZ=Mars/Base\n0 1 * * * a\n')
+    writeFileSync(join(folder, 'source.mjs'), 'export default { name: "mine" }\n')
+    const { err, out } = await runCli(['import', ...argv, '--json'], { cwd: folder, now })
+    if (code === 'ok')
+      expect(JSON.parse(out).notes.at(-1)).toMatchObject({
+        origin: 'line 2',
+        kind: 'left_out',
+        text: expect.stringContaining('Mars/Base'),
+      })
+    else expect(JSON.parse(err).error).toMatchObject({ code, field, remedy: expect.any(String), exitCode: 2 })
+    expect(existsSync(join(folder, 'a'))).toBe(false)
+  },
+)
 
 it('jobistemer import --output does not overwrite an existing file', async () => {
   const folder = scratch.folder()

@@ -151,28 +151,31 @@ describe.each(everywhere)('on the storage $name', (place) => {
       ['that of the job, over the scheduler', {}, newYork, berlin, '07:00'],
       ['its own, over the job', tokyo, newYork, berlin, '17:00'],
       ['its own, over the scheduler', tokyo, {}, berlin, '17:00'],
-    ])('comes from the schedule, else the job, else the scheduler, else it is UTC: it is %s', async (_, own, settings, defaults, expected) => {
-      const world = createWorld(place)
-      const ran: string[] = []
-      const run = ({ scheduledAt }: TaskContext) => void ran.push(scheduledAt.toISOString().slice(11, 16))
-      const job = (name: string, schedule: Parameters<typeof defineJob>[0]['schedule']) =>
-        defineJob({ name, schedule, ...settings, tasks: [{ name: 'work', run }] })
-      const jobs = [
-        job('cron', cron('0 2 * * *', own)),
-        job('hashed', cron('H(0-0) 2 * * *', own)),
-        job('iso8601', iso8601('R1/2026-01-02T02:00/P1D', own)),
-        job('once', once('2026-01-02T02:00', own)),
-      ]
-      await world.clock.jumpTo('2026-01-01T16:30:00Z')
-      const scheduler = await world.start({ jobs, defaults })
-      const hours = await Promise.all(
-        jobs.map(async ({ name }) => (await scheduler.nextRuns(name, 1))[0]?.toISOString().slice(11, 16)),
-      )
-      expect(hours).toEqual([expected, expected, expected, expected])
-      await world.clock.jumpTo(Number((await scheduler.nextRuns('cron', 1))[0]) - 60_000)
-      await world.clock.advance({ seconds: 61 })
-      expect(ran).toEqual([expected, expected, expected, expected])
-    })
+    ])(
+      'comes from the schedule, else the job, else the scheduler, else it is UTC: it is %s',
+      async (_, own, settings, defaults, expected) => {
+        const world = createWorld(place)
+        const ran: string[] = []
+        const run = ({ scheduledAt }: TaskContext) => void ran.push(scheduledAt.toISOString().slice(11, 16))
+        const job = (name: string, schedule: Parameters<typeof defineJob>[0]['schedule']) =>
+          defineJob({ name, schedule, ...settings, tasks: [{ name: 'work', run }] })
+        const jobs = [
+          job('cron', cron('0 2 * * *', own)),
+          job('hashed', cron('H(0-0) 2 * * *', own)),
+          job('iso8601', iso8601('R1/2026-01-02T02:00/P1D', own)),
+          job('once', once('2026-01-02T02:00', own)),
+        ]
+        await world.clock.jumpTo('2026-01-01T16:30:00Z')
+        const scheduler = await world.start({ jobs, defaults })
+        const hours = await Promise.all(
+          jobs.map(async ({ name }) => (await scheduler.nextRuns(name, 1))[0]?.toISOString().slice(11, 16)),
+        )
+        expect(hours).toEqual([expected, expected, expected, expected])
+        await world.clock.jumpTo(Number((await scheduler.nextRuns('cron', 1))[0]) - 60_000)
+        await world.clock.advance({ seconds: 61 })
+        expect(ran).toEqual([expected, expected, expected, expected])
+      },
+    )
 
     it('is the time zone of the scheduler also for jobs that `add` or `apply` stores at run time', async () => {
       const world = createWorld(place)
