@@ -2,8 +2,9 @@ import { once } from 'node:events'
 import type { CompressProgress } from './backup-tasks.ts'
 
 /**
- * Makes the crash of the demo hit the middle of a task on every machine. Without it, a compression may end before a
- * signal arrives. Half-way through the first attempt at the given slot, the handler reports its position and waits.
+ * Makes the kill in the demo hit the middle of a task on every machine. Without this function, a compression may end
+ * before the kill signal arrives. Half-way through the first attempt at the given slot, the handler reports its
+ * position and waits.
  */
 export function crashDrill(options: {
   /** Returns the slot in epoch milliseconds; `null` while the slot is not known. */

@@ -65,7 +65,10 @@ async function main(args: readonly string[]): Promise<number> {
   return exitCode
 }
 
-/** Returns whether a value that the user gave cannot be used, which only its first use shows. */
+/**
+ * Returns whether the error means that a value of the user cannot be used. For some values, only their first use shows
+ * this.
+ */
 function isRefusal(error: unknown): boolean {
   return JobistemerError.isInstance(error, 'INVALID_ARGUMENT') && error.field?.startsWith('--') === true
 }

@@ -24,7 +24,7 @@ export interface EngineRoundOptions {
   readonly prefetch?: number | undefined
 }
 
-/** Calls `work` once or several times, each with `occurrences` occurrences, and returns its measurement. */
+/** Calls `work` once or several times, each with `occurrences` occurrences, and returns the measurement. */
 export type Measure<Measured> = (occurrences: number, work: () => Promise<void>) => Promise<Measured>
 
 /**
@@ -58,8 +58,8 @@ export async function measureEngine<Measured>(
       ],
     }),
   )
-  // Handlers here never wait for real time. With patience 0 the clock does not check for it, because that check is no
-  // work of the engine.
+  // Handlers here never wait for real time. With patience 0 the clock does not check whether handlers do, because that
+  // check is no work of the engine.
   const clock = virtualClock(startAt, { patience: 0 })
   // A virtual second takes a fraction of a real second. With default intervals, periodic work would run all the time.
   const rarely = { hours: 1 }

@@ -49,7 +49,7 @@ const phases = 60 * order.everyMinutes
 const heapBefore = heapUsed()
 const beganAt = performance.now()
 const storage = openStorage(order.url)
-// The clock is ahead by the time to the first slots, so that the benchmark need not wait for them.
+// The clock is set ahead by the time that is left until the first slots, so that the benchmark need not wait for them.
 const clock: Clock = { ...systemClock, isAuthoritative: true, now: () => Date.now() + order.aheadMs }
 const lateness: number[] = []
 let isWatching = false

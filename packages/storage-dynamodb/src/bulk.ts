@@ -49,9 +49,9 @@ export async function moveOut({ requests, keys }: Place, item: Item, name: strin
 }
 
 /**
- * Returns the name of the parts. The same content gets the same name, so a repeated write leaves no further parts. The
- * token and sequence of an occurrence only grow, so an outdated name is never referred to again and its parts can be
- * removed.
+ * Returns the name of the parts of a large attribute. The same content gets the same name, so a repeated write leaves
+ * no further parts. The token and sequence of an occurrence only grow, so an outdated name is never referred to again
+ * and its parts can be removed.
  */
 function nameOfWriting(item: Item, name: string, bytes: Buffer): string {
   const digest = createHash('sha256').update(bytes).digest('base64url').slice(0, 22)

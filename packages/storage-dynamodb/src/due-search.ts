@@ -40,9 +40,9 @@ interface PartitionPage extends DueStart {
 }
 
 /**
- * Returns due occurrences according to the index, in order. A page reads at least `limit` occurrences of each partition, in
- * the order of due instants. Within one priority level that is the order of starts, so the first `limit` occurrences of a
- * page are the first of all.
+ * Returns the occurrences that are due according to the index, in their order. A page reads at least `limit`
+ * occurrences of each partition, in the order of due instants. Within one priority level that is the order of starts,
+ * so the first `limit` occurrences of a page are the first of all.
  */
 export async function findDue(
   table: Table,

@@ -40,7 +40,7 @@ async function listNodes({ requests, keys }: Table): Promise<readonly NodeRecord
   return nodes.sort(byIncarnation)
 }
 
-/** Stores the node record if its counter is newer, and returns all node records after that. */
+/** Stores the node record if its counter is newer, and then returns all node records. */
 async function putNode(
   table: Table,
   own: NodeRecord,

@@ -102,7 +102,10 @@ export class JobReading {
     return this.#looked !== null
   }
 
-  /** Whether the check of active lists has found a page of mostly live occurrences, or as many pages as a step removes. */
+  /**
+   * Whether a check of the lists of active occurrences may stop: a checked page has mostly live occurrences, or as many
+   * pages are checked as a step removes.
+   */
   get hasTidied(): boolean {
     const [, ...pages] = this.#looked ?? []
     return pages.length >= pagesRemoved || pages.some(({ live, size }) => 2 * live.length > size)

@@ -41,8 +41,8 @@ export class PriorityLevels {
   }
 
   /**
-   * Records the markers of a page that begins with all of them. If a marker is missing, because the table was emptied, the
-   * next occurrence of its level writes it again.
+   * Notes the priority levels that the markers of a page name. The page must begin with all markers. If a marker is
+   * missing, because the table was emptied, the next occurrence of that level writes the marker again.
    */
   saw(page: readonly Item[]): void {
     this.#marked.clear()

@@ -24,7 +24,10 @@ type Query<Kind extends OccurrenceQuery['kind']> = Extract<OccurrenceQuery, { re
 /** Maximum number of occurrences that a page reads before it returns a cursor. */
 const lookLimit = 5000
 
-/** Number of records in the first read of a query that names states. They cost about one read unit. */
+/**
+ * Number of records in the first read of a query that names states. These records cost about one DynamoDB read request
+ * unit.
+ */
 const firstLook = 20
 
 /** Maximum number of records of a job's live occurrences that a page reads in one request. */
@@ -119,7 +122,7 @@ function isInSpan({ scheduledAt }: OccurrenceAddress, query: Query<'job'>): bool
   return scheduledAt >= from && scheduledAt < to
 }
 
-/** Returns the addresses of occurrences that may match the query, in its order. */
+/** Returns the addresses of occurrences that may match the query, in the order of the query. */
 function livePlaces(
   { head: { planParts }, active, queued, cutAt }: WholeLists,
   states: ReadonlySet<OccurrenceState>,

@@ -94,8 +94,8 @@ export interface Writes {
 }
 
 /**
- * Builds the writes of these records; a new record also gets an address. Returns `null` if a record had to be marked before
- * its first parts. The mark has changed the record, so the step must decide again.
+ * Builds the writes of these records; a new record also gets an address. Returns `null` if a record had to be marked
+ * before its first parts are written. The mark has changed the record, so the step must decide again.
  */
 export async function writesOf(table: Table, writes: readonly RecordWrite[]): Promise<Writes | null> {
   const levels = new Set(writes.flatMap(({ record }) => (record.state === 'pending' ? levelOf(record) : [])))
@@ -214,7 +214,7 @@ interface RevisionCondition {
   readonly ExpressionAttributeValues?: Item
 }
 
-/** Whether these writes and the head exceed a transaction: 100 items, or about 4 MB. */
+/** Whether these writes and the write of the head exceed the limits of a transaction: 100 items, or about 4 MB. */
 export function isTooLarge(writes: readonly TransactWriteItem[]): boolean {
   if (writes.length >= transactionLimit) return true
   const bytes = writes.reduce((sum, { Put: put }) => sum + (put?.Item === undefined ? 0 : sizeOf(put.Item)), 0)

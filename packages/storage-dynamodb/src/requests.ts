@@ -65,7 +65,10 @@ export const transactionLimit = 100
 export const transactionBytes = 3_500_000
 
 const readLimit = 100
-/** Concurrent requests of one read of very many items. Other calls also need sockets and capacity of the table. */
+/**
+ * Maximum number of concurrent requests of one read of very many items. Other calls also need sockets and capacity of
+ * the table.
+ */
 const groupsAtOnce = 8
 const deleteLimit = 25
 /** Minimum time limit of a request, in ms, if the time for all requests is limited. */
@@ -103,8 +106,8 @@ export class Requests {
   }
 
   /**
-   * Returns DynamoDB's clock in epoch milliseconds, from the `Date` header of an answer, which has whole seconds. The read
-   * of a nonexistent item without consistency costs half a unit.
+   * Returns DynamoDB's clock in epoch milliseconds, from the `Date` header of an answer, which has whole seconds. An
+   * eventually consistent read of a nonexistent item costs half a read request unit.
    */
   async time(key: Key): Promise<number> {
     const command = new GetItemCommand({ TableName: this.#tableName, Key: keyItem(key) })
@@ -123,7 +126,7 @@ export class Requests {
     return time
   }
 
-  /** Reads items consistently, each one by itself. The answer omits items that do not exist. */
+  /** Reads items with strong consistency, but not as one snapshot. The answer omits items that do not exist. */
   async getAll(keys: readonly Key[]): Promise<FoundItems> {
     const found = new FoundItems()
     const [only, another] = keys
@@ -219,7 +222,7 @@ export class Requests {
     return await this.#conditional('DeleteItem', new DeleteItemCommand({ TableName: this.#tableName, ...input }))
   }
 
-  /** Deletes items in any order, each one by itself. */
+  /** Deletes items in any order, not in one transaction. */
   async deleteAll(keys: readonly Key[]): Promise<void> {
     await Promise.all(groupsOf(keys, deleteLimit).map((group) => this.#deleteGroup(group)))
   }

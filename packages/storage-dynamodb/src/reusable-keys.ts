@@ -17,9 +17,9 @@ export function namedIn(found: FoundItems, keys: Keys, keyId: OccurrenceId): Occ
 }
 
 /**
- * Makes the keys of new occurrences name these occurrences, on the condition that each key still names what the step has
- * read. The condition is needed because a read of several items is no snapshot: another request of the key may have changed
- * key and head between the reads.
+ * Stores each new occurrence with a reusable key as the last occurrence of the key, on the condition that the key still
+ * names the occurrence that the step has read. The condition is needed because a read of several items is no snapshot:
+ * another request of the key may have changed key and head between the reads.
  */
 export function nameByKeys(
   { requests, keys }: Table,

@@ -24,7 +24,7 @@ export async function runStep(table: Table, step: LedgerStep): Promise<void> {
 }
 
 async function decided(table: Table, id: JobId, step: LedgerStep, earlier: Promise<void> | undefined): Promise<void> {
-  // The caller of the earlier step receives its error.
+  // The caller of the earlier step receives the error of that step, so this step ignores the error.
   await earlier?.catch(() => undefined)
   await untilDecided(table, id, async () => ((await attempt(table, id, step)) ? null : contended))
 }

@@ -5,7 +5,7 @@ import { readPlainName, readTableArn, readTableName } from './options.ts'
 /** The index of live occurrences. It is sparse: only live occurrences have its key attributes. */
 export const liveIndex = 'live'
 
-/** The index of failures. It is sparse: only failed occurrences have its key attributes and pay for it. */
+/** The index of failures. It is sparse: only failed occurrences have its key attributes, so only they add to the costs. */
 export const failedIndex = 'failed'
 
 /**

@@ -20,7 +20,8 @@ useTable(tableName, (made) => {
   client = made
 })
 
-// The conformance kit's soak test loses and doubles whole calls. This test also makes single requests of a call fail.
+// The conformance kit's soak test loses and doubles whole calls. This test also makes single DynamoDB requests of a
+// storage call fail.
 const effort = { scale: byEffort(20) / 100, seeds: [3] }
 const [soak] = storageCases({ multiProcess: true, durability: 'power' }, effort).filter(({ depth }) => depth === 'soak')
 

@@ -654,7 +654,7 @@ it.each([2, 5, 9])('a large step whose node dies at transaction %i is completed 
   const request = { now: slotAt(200), owner, items: [recoveryOf(id, 200)] }
   await expect(dying.createOccurrences(request)).rejects.toThrow('the process is dead')
   expect((await historyOf(id)).length).toBe(Math.min(200, (count - 2) * 33))
-  // No other node has loaded the job. The sweep of a claim finds the unfinished plan.
+  // No other node has loaded the job. A claim with `sweep` finds the unfinished plan.
   const { claimed } = await storage.claim({ now: slotAt(200), owner, limit: 10, exceptHandlerKeys: [], sweep: true })
   expect(claimed.map(({ scheduledAt }) => scheduledAt)).toEqual([slotAt(1)])
   const states = (await historyOf(id)).map(({ state }) => state)

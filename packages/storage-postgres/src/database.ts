@@ -32,8 +32,8 @@ export class Database implements Session {
   /** How long the server waits for a lock, as a parameter of `limitLocks`. */
   readonly lockLimit: string
   /**
-   * Whether the driver sends parameter values of bytes in the binary form of their type. False until {@link probe} has
-   * tried it.
+   * Whether the driver sends a parameter value that consists of bytes unchanged, as binary data. False until {@link
+   * probe} has tested this.
    */
   takesBytes = false
   readonly #source: Source
@@ -51,7 +51,7 @@ export class Database implements Session {
   }
 
   /**
-   * Checks that the driver returns values of readable types, and that it sends arrays with NULL.
+   * Checks that the driver returns values of readable types, and that it can send arrays that contain NULL.
    *
    * @throws JobistemerError `STORAGE_UNREADABLE`; errors of the driver
    */

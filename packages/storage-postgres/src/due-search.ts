@@ -8,12 +8,12 @@ import { lanes } from './state-codes.ts'
 import { storeText } from './stored-text.ts'
 
 /**
- * Number of claimable occurrences in the delayed lane from which a claim moves them to the ready lane. Each claim scans at
- * most this many of them.
+ * If at least this many occurrences in the delayed lane are claimable, a claim moves them to the ready lane. Each claim
+ * scans at most this many of them.
  */
 const mostDelayed = 500
 
-/** Reads for claims. The results are hints, because the reads take no locks. */
+/** Reads due occurrences for claims. The results are hints, because the reads take no locks. */
 export class DueSearch {
   readonly #session: Session
   readonly #schema: string

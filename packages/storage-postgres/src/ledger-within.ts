@@ -154,8 +154,8 @@ export class LedgerWithin implements AsyncLedgerWithin {
    */
   async forbidCommit(): Promise<void> {
     await this.#session.inTurn(async () => {
-      // Ignores an error: perhaps only the answer was lost, and the transaction is intact. If it is not, the next statement
-      // fails too.
+      // Ignores an error of this statement: perhaps only its answer was lost, and the transaction is intact. If the
+      // transaction is broken, the next statement fails too.
       await this.#session.query(`SET CONSTRAINTS ${this.#schema}.${refusal} DEFERRED`).catch(() => {})
       await this.#session.query(`INSERT INTO ${this.#schema}.no_commit VALUES (1)`)
     })

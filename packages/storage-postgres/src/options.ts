@@ -19,13 +19,14 @@ export interface PostgresConnection {
 
 /** A pool of connections: a `Pool` of `pg`, or a compatible object. */
 export interface PostgresPool {
-  /** Reserves a connection for the caller, because a transaction needs its own. */
+  /** Reserves a connection for the caller, because a transaction needs a separate connection. */
   connect(): Promise<PostgresConnection & { release(broken?: Error | boolean): void }>
 }
 
 /**
- * A single connection: a connected `Client` of `pg`, a PGlite, or a compatible object. Other code may use it too only if it has
- * `transaction`: otherwise statements of other code would become part of the storage's transactions.
+ * A single connection: a connected `Client` of `pg`, a PGlite, or a compatible object. Other code may use the
+ * connection too only if the connection has the method `transaction`: otherwise statements of other code would become
+ * part of the storage's transactions.
  */
 export interface PostgresClient extends PostgresConnection {
   /** Runs statements as one transaction, without statements of other callers between them, as PGlite does. */
@@ -185,7 +186,7 @@ function readFlag(value: unknown, field: string): boolean {
   throw invalidOption(field, value, `${field} is neither true nor false`, 'Give one of the two.')
 }
 
-/** Removes the secrets from a URL, or from a value of another type in its place. */
+/** Removes the secrets from a URL, or from another value that the user gave as the URL. */
 function maskUrl(url: unknown): unknown {
   if (typeof url === 'string' || url instanceof URL) return maskAddress(String(url))
   return typeof url === 'object' && url !== null ? `[${typeof url}]` : url

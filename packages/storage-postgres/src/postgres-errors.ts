@@ -20,7 +20,7 @@ interface Linked {
 /** Maximum number of causes to follow, because causes may form a circle. */
 const mostLinks = 8
 
-/** Returns the error and its causes. Tools wrap the error of the driver in their own. */
+/** Returns the error and its causes. Database tools wrap the driver's error in errors of their own. */
 function chainOf(error: unknown): readonly Linked[] {
   const chain: Linked[] = []
   let next = error

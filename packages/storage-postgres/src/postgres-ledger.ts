@@ -24,8 +24,8 @@ import { channelOf, WakeUps } from './wake-ups.ts'
 const maxBatch = 500
 
 /**
- * Number of waiting ends that justify a further concurrent call. The server has one process per connection, and a call of
- * this size has little overhead.
+ * Minimum number of ends of runs that wait to be stored for which a further concurrent call is worthwhile. The server
+ * has one process per connection, and a call of this size has little overhead.
  */
 const worthwhileBatch = 100
 

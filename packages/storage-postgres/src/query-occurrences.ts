@@ -18,7 +18,7 @@ import { storeText } from './stored-text.ts'
 
 type Query<Kind extends OccurrenceQuery['kind']> = Extract<OccurrenceQuery, { readonly kind: Kind }>
 
-/** Occurrences of a job that a page scans before it returns a cursor, with or without items. */
+/** Maximum number of a job's occurrences that a page scans before it returns a cursor, with or without items. */
 const scanLimit = 10_000
 
 /** Returns a page of occurrences that match a query. */

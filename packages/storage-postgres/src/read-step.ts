@@ -39,8 +39,8 @@ export class StepReading {
   }
 
   /**
-   * Reads the heads and the other records of the step from one snapshot. With `locks`, locks the heads first. With a limit,
-   * the transaction waits no longer than that for each lock from now on.
+   * Reads the heads and the other records of the step from one snapshot. With `locks`, locks the heads first. With
+   * `limit`, the transaction waits no longer than `limit` for each lock from now on.
    */
   async begin(step: LedgerStep, { locks, limit }: StepLocks): Promise<void> {
     const [jobs, ids, keys] = namesOf(step)

@@ -18,7 +18,7 @@ export class JobAppeared extends Error {}
 
 type Column<Item> = readonly [name: string, type: string, read: (item: Item) => string | number | null]
 
-/** Stores jobs with their heads and versions. Leaves the counts to the write of the step, which follows. */
+/** Stores jobs with their heads and versions, but not their counts: the following write of the same step stores the counts. */
 export async function saveJobs(session: Session, schema: string, writes: readonly JobWrite[]): Promise<void> {
   const created = writes.filter(({ before }) => before === null)
   const changed = writes.filter(({ before, after }) => before !== null && after.job !== before.job)

@@ -38,7 +38,7 @@ export const ops = {
 export const writtenColumns = [
   ['id', 'uuid'],
   ['job', 'uuid'],
-  // For a waiting occurrence its place in the order, otherwise its scheduled time.
+  // For a waiting occurrence its position in the order of waiting occurrences, otherwise its scheduled time.
   ['order_at', 'bigint'],
   ['priority', 'smallint'],
   ['state', 'smallint'],
@@ -96,9 +96,10 @@ export const otherParameters = [
   ['all_running', 'integer'],
 ] as const
 
-// PostgreSQL plans these functions once per connection, perhaps while all tables are empty. So the settings exclude plans
-// that are good only for empty tables. Parameters are arrays, so that a call writes a whole batch. The estimated costs are
-// far too high. PostgreSQL would therefore compile each plan, which takes longer than the execution.
+// PostgreSQL plans these functions once per connection, perhaps while all tables are empty. So the settings exclude
+// plans that are good only for empty tables. Parameters are arrays, so that a call writes a whole batch. PostgreSQL's
+// estimated costs of these functions are far too high. It would therefore compile each plan, which takes longer than
+// the execution.
 const settings = `SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off
   SET enable_memoize = off SET plan_cache_mode = force_generic_plan SET jit = off`
 

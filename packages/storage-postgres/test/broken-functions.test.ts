@@ -18,7 +18,7 @@ const other = { node: 'node-b', incarnation: 'node-b-1' } as const
 interface Guard {
   /** The text of the guard, and the text that replaces it. */
   readonly guard: readonly [text: string, without: string]
-  /** How often the text occurs in the functions, and which occurrence is replaced. Default: the only one. */
+  /** How often the guard's text stands in the functions, and which of these copies the test replaces. Default: the only one. */
   readonly places?: { readonly count: number; readonly broken: number }
   /** Returns whether the removed guard has led to damage of the ledger. */
   readonly isBroken: (place: Place) => Promise<boolean>

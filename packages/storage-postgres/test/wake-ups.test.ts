@@ -28,8 +28,8 @@ describe('wake-ups of a PostgreSQL storage', () => {
     await watched.createOccurrences({ now: slotAt(2), owner, items: [{ ...slotItem(job.id, 2), runs: null }] })
     await addJob(other, 'gamma')
     await ears.next('jobs')
-    // Notifications arrive in order. So after the one of another storage, none of this storage's own notifications can
-    // follow.
+    // Notifications arrive in order. So after the notification of another storage, no earlier notification of this
+    // storage can still arrive.
     expect(ears.heard).toEqual([])
   })
 

@@ -32,13 +32,16 @@ interface SeenPlace extends Place {
 interface WholeAnswer extends ClaimAnswer {
   /** Whether the call reached its limits before it scanned all due occurrences. */
   readonly stopped: boolean
-  /** Whether a sweep of superseded occurrences left some of them to cancel. */
+  /** Whether superseded occurrences are left that a later call must cancel. */
   readonly isLeftover: boolean
 }
 
 interface ShardAnswer extends WholeAnswer {
   readonly seen: readonly Omit<SeenPlace, 'shard'>[]
-  /** Whether the claimed occurrences may wake other claimable ones. Only jobs with a start rate can do this. */
+  /**
+   * Whether the claim of these occurrences may wake other occurrences, which are then claimable. This happens only for
+   * jobs with a start rate.
+   */
   readonly wakes: boolean
 }
 
@@ -50,7 +53,7 @@ interface Ask {
   readonly number: number
   /** Whether an earlier call had no answer. If that call arrives after this one, the script must claim nothing for it. */
   readonly fences: boolean
-  /** The positions from which the sweep and the scan of due occurrences continue. */
+  /** The positions from which the search for superseded occurrences and the scan of due occurrences continue. */
   readonly cursor: string
   readonly place: Buffer
 }
@@ -61,7 +64,10 @@ const lastPlace: Place = { order: never, key: 'f'.repeat(32) }
 
 const nowhere = Buffer.alloc(0)
 
-/** Maximum rounds of one claim. A round that only moved occurrences out of the way is followed by another round. */
+/**
+ * Maximum rounds of one claim. After a round that only moved or canceled occurrences that may not start, the claim
+ * makes another round.
+ */
 const mostRounds = 10
 
 /** How long a claim waits for a shard that did not answer the previous claim, in ms. Other shards answer meanwhile. */
@@ -72,11 +78,14 @@ export class Claimer {
   readonly #ledger: Ledger
   #calls = 0
   /**
-   * By shard and owner: the number of a claim without an answer, which may have claimed occurrences. The next call asks
-   * for its effect.
+   * By shard and owner: the number of a claim call that got no answer, and may have claimed occurrences. The next call
+   * asks the server for the effect of that call.
    */
   readonly #unanswered = new Map<string, number>()
-  /** Shards that did not answer, each with the pending call that detects the next answer; `null` without such a call. */
+  /**
+   * Shards that did not answer, each with the call in progress that shows when the shard answers again; `null` without
+   * such a call.
+   */
   readonly #silent = new Map<number, Promise<void> | null>()
 
   constructor(ledger: Ledger) {
@@ -103,7 +112,10 @@ export class Claimer {
     return { ...answer, claimed: answer.claimed.toSorted(compareOrder) }
   }
 
-  /** First peeks at all shards, so that the claim takes the first occurrences across all shards. */
+  /**
+   * First asks all shards which occurrences a claim would take, so that the claim takes the first occurrences across
+   * all shards.
+   */
   async #claimOverShards(request: ClaimRequest, shards: number): Promise<WholeAnswer> {
     const views = await this.#lookAtShards(request, shards)
     const places = [...views]
@@ -171,7 +183,7 @@ export class Claimer {
       throw error
     }
     if (views.size === 0) throw [...failures.values()][0]
-    // A copy, because a silent shard that answers later would still add its answer.
+    // The returned map is a copy, because a silent shard that answers later still adds its answer to the original map.
     return new Map(views)
   }
 

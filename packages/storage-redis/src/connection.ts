@@ -46,7 +46,10 @@ export class Connection {
   /** Number of calls in progress, and the callback when none is left. */
   #underWay = 0
   #whenIdle: () => void = () => {}
-  /** By shard: a promise for the answer of the call that calls with order `behind` wait for. It never rejects. */
+  /**
+   * By shard: a promise that resolves when the shard has answered the call with order `ahead`. Calls with order
+   * `behind` wait for this promise. It never rejects.
+   */
   readonly #ahead = new Map<number, Promise<unknown>>()
   #namespace: Namespace | null = null
   #opening: Promise<Namespace> | null = null

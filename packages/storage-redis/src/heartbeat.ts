@@ -16,7 +16,7 @@ import { nodeLayout } from './stored-layouts.ts'
 /** The shard of all node records, which belong to no job. With a single shard, one call reads all of them. */
 const shardOfNodes = 0
 
-/** A stored node record without its counter, as JSON. The counter precedes it. */
+/** A stored node record without its counter, as JSON. In the stored bytes, the counter precedes the JSON. */
 type NodeContent = Omit<NodeRecord, 'counter'>
 
 /** Implements `heartbeat` of the storage with one call of one script. */

@@ -21,7 +21,7 @@ import { headLayout, timesLayout, versionLayout } from './stored-layouts.ts'
 const { policyCodes, policyOf, readJobId } = codec1
 
 // The stored form of a job: its head by `headLayout`, its content as JSON, one text for each version, and the times of
-// its changes.
+// its creation and its last change.
 
 const { size: headSize, at: headAt } = headLayout
 
@@ -100,7 +100,7 @@ export function readVersion(bytes: Buffer): VersionContent {
   return { fingerprint: bytes.toString('utf8', versionLayout.size, end), definition, createdAt }
 }
 
-/** Reads the part of a job that steps on occurrences need. The head contains only the end of a pause. */
+/** Reads the part of a job that steps on occurrences need. For a pause, the head stores only its end. */
 function readHead(id: JobId, head: Buffer): LedgerHead {
   const startLimit = head.readUInt16LE(headAt.startLimit)
   const starts = readStarts(head)

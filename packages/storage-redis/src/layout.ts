@@ -13,7 +13,10 @@ const types = {
   id: { form: 'c16', size: 16, write: null, read: null },
 } as const
 
-/** Adjacent fields in little-endian order, as a buffer and as a string of a script. */
+/**
+ * Adjacent fields in little-endian order. TypeScript code reads them from a buffer, and scripts read them from a Lua
+ * string.
+ */
 export interface Layout<Name extends string> {
   readonly names: readonly Name[]
   /** Total size of all fields, in bytes. */
@@ -80,7 +83,7 @@ export function allFields<Name extends string>(layout: Layout<Name>, prefix = ''
   return Object.fromEntries(layout.names.map((name) => [name, prefix + name])) as Record<Name, string>
 }
 
-/** Maps each field from the first to the last to its own name, or to another name that is given. */
+/** Maps each field from `first` to `last` to its own name, or to the name that `others` gives for the field. */
 export function fieldsBetween<Name extends string>(
   { names }: Layout<Name>,
   [first, last]: readonly [Name, Name],

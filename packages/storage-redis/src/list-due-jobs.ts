@@ -42,7 +42,7 @@ export async function listDueJobs(
   return { items, cursor: next === null ? null : `${next.nextAt} ${next.id}` }
 }
 
-/** Returns the answers of all calls. Repeats a call that answered `again`, because it only updated the index. */
+/** Returns the answers of all calls. Repeats a call that answered `again`, because that call only updated the index. */
 async function readAll(connection: Connection, calls: readonly ScriptCall[]): Promise<readonly unknown[]> {
   const replies = [...(await connection.read(calls))]
   for (;;) {

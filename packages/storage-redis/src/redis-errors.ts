@@ -171,14 +171,14 @@ export function foreignCursor(cursor: string): JobistemerError {
   )
 }
 
-/** Returns whether a claim may have taken occurrences that its owner must look up. */
+/** Returns whether the error means that a claim may have taken occurrences, which its owner must look up. */
 export function isRepeated(error: unknown): boolean {
   return JobistemerError.isInstance(error) && error.field === 'claim' && error.value === 'repeated'
 }
 
 /**
- * Returns whether the server, or a shard, may recover without an operator. Claims from other shards need not wait for
- * its recovery.
+ * Returns whether the error may pass without an operator, because the server or a shard may recover. Claims from other
+ * shards need not wait for this recovery.
  */
 export function mayPass(error: unknown): boolean {
   if (!JobistemerError.isInstance(error) || isRepeated(error)) return false

@@ -91,8 +91,8 @@ class Gathered<Item, Answer> {
 type Writes = ReturnType<typeof writesFromLedger>
 
 /**
- * The rare writes. Core's steps decide on the data that a script reads, and a second script commits if these data are
- * unchanged. Concurrent steps share their calls.
+ * Implements the storage calls that run rarely. Core's steps decide on the data that a script reads, and a second
+ * script commits if these data are unchanged. Concurrent steps share their calls.
  */
 export class Steps implements Pick<Storage, 'saveJobs' | 'createOccurrences' | 'cancel' | 'reap'> {
   readonly #ledger: Ledger
@@ -212,8 +212,8 @@ function writeQuestion(writer: ByteWriter, { step, needs, place }: Question): vo
   writer.setByte(start + at.isWhole, step.wholeJobs && needs === null ? 1 : 0)
   writer.setUint32(start + at.named, named.length)
   const { pending = 0, queued = 0 } = needs ?? {}
-  // A step that needs all pending or all queued occurrences offers or wakes them. The commit does so in short scripts,
-  // so they are not read. A step that needs all of both states cancels them.
+  // A step that needs all pending or all queued occurrences makes them claimable or wakes them. The commit does this in
+  // short scripts, so this code does not read these occurrences. A step that needs all of both states cancels them.
   const needed = (count: number) => (count === Infinity && pending !== queued ? 0 : Math.min(count, noLimit))
   writer.setUint32(start + at.pendingNeeded, needed(pending))
   writer.setUint32(start + at.queuedNeeded, needed(queued))

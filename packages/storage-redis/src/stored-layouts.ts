@@ -89,5 +89,5 @@ export const versionLayout: Layout<'createdAt' | 'fingerprintSize'> = defineLayo
 /** The counter of a node record. The rest of the record follows as JSON. */
 export const nodeLayout: Layout<'counter'> = defineLayout({ counter: 'number' })
 
-/** Added to the code of the kind if the details begin with the last slot of a span, as a number. */
+/** This bit is added to the code of an occurrence's kind if the details begin with the last slot of a span, as a number. */
 export const spanBit = 8

@@ -9,8 +9,8 @@ type Listener = (wakeUp: WakeUp) => void
 const kinds: readonly WakeUp['kind'][] = ['due', 'cancel', 'jobs', 'nodes']
 
 /**
- * Interval in ms of the checks that the server still knows the subscription. A check without an answer until the next
- * check has failed.
+ * Interval in ms of the checks that the server still knows the subscription. A check that has no answer when the next
+ * check is due counts as failed.
  */
 const checkMs = 30_000
 

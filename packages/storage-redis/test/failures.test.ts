@@ -50,8 +50,8 @@ async function until(isDone: () => Promise<boolean>): Promise<void> {
 const patient = (url: string) => admin(url, { maxRetriesPerRequest: null })
 
 /**
- * Opens a storage with a timeout of 300 ms that has already answered once, because opening may take longer on a busy
- * machine.
+ * Opens a storage with a command timeout of 300 ms. The storage has already answered once, because opening may take
+ * longer on a busy machine.
  */
 async function hasty(server: RedisServer, url = server.url): Promise<{ storage: Storage; job: JobRecord }> {
   const job = await addJob(open({ url: server.url }), 'alpha')

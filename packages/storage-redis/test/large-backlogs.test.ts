@@ -7,7 +7,7 @@ import { useServers } from './servers.ts'
 
 const servers = useServers()
 const now = slotAt(20)
-/** More occurrences than several scripts can move. */
+/** Number of occurrences: to move all of them takes several script calls. */
 const many = 3500
 const claim = { now, owner, limit: 1000, exceptHandlerKeys: [], sweep: false }
 const bounded = 2500

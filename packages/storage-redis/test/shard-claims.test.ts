@@ -79,7 +79,10 @@ it('a claim over shards takes no later occurrence in place of one that another n
 })
 
 describe('a claim over shards, one of which fails,', () => {
-  /** Two jobs on two shards, each with a waiting occurrence, and the faults of calls to the second shard. */
+  /**
+   * Creates two jobs on two shards, each with a waiting occurrence. The test can inject faults into calls to the second
+   * shard.
+   */
   async function startTwo() {
     const server = await start()
     const client = connect(server.url)
@@ -222,7 +225,7 @@ it('a claim that reaches Redis after a later claim of its owner takes nothing', 
   const running = { kind: 'live', state: 'running', limit: 10, cursor: null, runs: false } as const
   expect((await other.listOccurrences(running)).items).toEqual([])
   expect((await storage.claim(request)).claimed).toMatchObject([{ jobId: id }])
-  // The late claim now also precedes the latest claim, which the server has answered.
+  // The claim that is sent late here is also older than the latest claim, which the server has already answered.
   for (const send of late) await send()
   expect((await other.listOccurrences(running)).items).toHaveLength(1)
 })

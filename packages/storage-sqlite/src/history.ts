@@ -23,8 +23,8 @@ interface Block {
 }
 
 /**
- * Number of entries up to which a search reads all of them. Above this number it counts entries, because it needs only the
- * last one.
+ * A search over at most this many entries reads all of them. Over more entries, the search counts entries, because it
+ * needs only the last one.
  */
 const readAtOnce = 1000
 
@@ -167,7 +167,7 @@ export class History {
     return this.#statements.hasInTail.get(job) !== undefined || this.#statements.has.get(job) !== undefined
   }
 
-  // The following methods require that the same step has indexed the tail.
+  // The following methods require that the same step has already added all rows to the indexes, by `indexTail`.
 
   /** Returns the indexed blocks that may contain occurrences scheduled before `before`, oldest first. */
   blocksBefore(before: number): readonly number[] {

@@ -23,8 +23,9 @@ const smallestDatabase = 512
  * Opening a file could roll back or merge what its last writer left beside it. A file without such remains is checked after
  * opening: until the first write, SQLite does not change it, and removes what it created beside it.
  *
- * All checks use SQLite. Where files have POSIX locks, closing a file that was opened otherwise ends the locks of every
- * connection of this process to it. Then another process may delete the log that these connections write to.
+ * All checks use SQLite. Where files have POSIX locks, closing a file that was opened without SQLite ends the locks of
+ * every connection of this process to that file. Then another process may delete the log that these connections write
+ * to.
  *
  * @throws JobistemerError `STORAGE_UNREADABLE`, `STORAGE_FOREIGN`, `STORAGE_SCHEMA_NEWER`; errors of SQLite unchanged
  */

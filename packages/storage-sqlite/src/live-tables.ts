@@ -164,7 +164,8 @@ function prepareStatements(database: NamedTables) {
   const placeholders = Array(14).fill('?').join(', ')
   const waitingOf = (ofLanes: string) =>
     database.raw(`SELECT ${waiting} FROM {waiting} WHERE job = ? AND ${ofLanes} ORDER BY order_at, id LIMIT ?`)
-  // The statement reads each lane separately, so that each is read in its order, and only up to the limit.
+  // The statement reads the lanes of waiting occurrences one by one, so that it reads each lane in its order, and only
+  // up to the limit.
   const superseded = (...ofLanes: readonly Lane[]) => {
     const slots = `kind IN (${kindCode('slot', false)}, ${kindCode('slot', true)})`
     const parts = ofLanes.map(

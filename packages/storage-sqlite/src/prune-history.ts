@@ -32,7 +32,7 @@ const firstTombstones: TombstonesPlace = { phase: 'tombstones', deletedAt: -9e15
 /** Maximum number of history entries that a call reads. Limits the duration of a call that finds nothing to remove. */
 const effortLimit = 200_000
 
-/** Cost of finding the kept entries of one job, in entries, besides these entries. */
+/** Cost of the search for the entries that a prune keeps of one job, in entries. Reading the kept entries costs extra. */
 const effortPerJob = 100
 
 /**

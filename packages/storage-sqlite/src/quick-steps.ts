@@ -84,7 +84,7 @@ export class QuickSteps {
     if (job === undefined) return null
     const key = lentKeyOf(item.id)
     const runs = printRuns(item.runs, scheduledAt)
-    // An owner without a number owns nothing here, so -1 matches no row.
+    // An owner that has no row number in this file owns no occurrence, so -1 matches no row.
     const owner = item.owner == null ? null : (this.#tables.names.findOwner(item.owner) ?? -1)
     if (change.kind === 'progress') {
       const { changes } = this.#progress.run(sequence, runs, job, scheduledAt, key, token, owner, sequence)

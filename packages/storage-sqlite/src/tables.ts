@@ -27,7 +27,7 @@ export interface StoredOccurrence {
   readonly record: OccurrenceRecord
   readonly job: number
   readonly key: OccurrenceKey
-  /** The lane, for a waiting occurrence. */
+  /** The lane (see `lanes`) of a waiting occurrence. */
   readonly lane: number
 }
 

@@ -126,8 +126,8 @@ async function compare(
   for (const size of fleetSizes) {
     const fleet = await Fleet.start(size)
     try {
-      // Each node must compile its own code, so the warm-up grows with the fleet. A smaller one would make many nodes
-      // seem slow.
+      // Each node must compile its own code, so the warm-up grows with the fleet. A shorter warm-up would make many
+      // nodes seem slow.
       if (isWanted(wanted, 'backlog')) {
         const backlog = await workOff(fleet, site, { occurrences: load.backlog, warmUp: (load.backlog >> 2) * size })
         add(size, 'backlog', backlog.spent, backlog.ms)

@@ -3,7 +3,7 @@ import { createScheduler, defineJob, silentLogger } from '@jobistemer/core'
 import { cron } from '@jobistemer/ticker-cron'
 import { openStorage } from './open-storage.ts'
 
-// A node of the takeover benchmark. It has the default options, except for those in its order.
+// A node of the takeover benchmark. The node has the default options, except the options in its order.
 
 /** The settings of a node of the takeover benchmark. */
 export interface TakeoverOrder {

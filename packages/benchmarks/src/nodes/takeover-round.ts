@@ -13,11 +13,11 @@ const startsAtOnce = 4
 export type Way = 'kill -9' | 'shutdown' | 'same name' | 'same name, without its loading'
 
 interface TakeoverOptions {
-  /** Number of nodes to end in each of the ways. */
+  /** Number of nodes that the benchmark ends in each way, for example by a kill or a shutdown. */
   readonly count: number
   /** `deadAfter` in ms; `null`: the scheduler's default. */
   readonly deadAfter: number | null
-  /** The first words of the ways to measure, for example `shutdown`. Default: all ways. */
+  /** The first words of the ways of ending a node that the benchmark measures, for example `shutdown`. Default: all ways. */
   readonly ways: readonly string[] | undefined
 }
 

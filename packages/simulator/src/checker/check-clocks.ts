@@ -17,8 +17,8 @@ interface Life {
 }
 
 /**
- * Checks that nodes create, claim and decide only by times that they may believe. Times behind the true time are not
- * checked: they do no harm, and a call that takes effect late also shows an old time.
+ * Checks that nodes create slots, claim occurrences and decide missed slots only by times that they may believe. Times
+ * behind the true time are not checked: they do no harm, and a call that takes effect late also shows an old time.
  */
 export class ClockModel {
   readonly violations: Violation[] = []

@@ -8,7 +8,7 @@ type EventOf<Kind extends HistoryEvent['kind']> = Extract<HistoryEvent, { readon
 
 interface OpenHandler {
   readonly id: OccurrenceId
-  /** The generation of the occurrence's id: a request key that is used again has the same id. */
+  /** Number of the use of the occurrence's id, from 1. A request key that is used again has the same id. */
   readonly generation: number
   readonly token: number
   readonly task: string
@@ -107,7 +107,7 @@ export class InterruptionModel {
 }
 
 /**
- * Returns whether the node received the occurrence in an earlier generation of its id. The storage rejects that node's
+ * Returns whether the node received the occurrence during an earlier use of its id. The storage rejects that node's
  * next call.
  */
 function isOfEarlierLife(occurrence: OccurrenceModel, token: number, life: string): boolean {

@@ -28,8 +28,8 @@ export class StorageModel {
   readonly occurrences: Map<OccurrenceId, OccurrenceModel> = new Map()
   readonly violations: Violation[] = []
   /**
-   * The highest deadline up to which each node incarnation has scanned for overdue work. Its clock may be set back
-   * between the scan and the reap.
+   * The highest deadline up to which each node incarnation has scanned for overdue work. The clock of the node may be
+   * set back between the scan and the reap.
    */
   readonly #sought = new Map<string | null, number>()
   readonly #incarnations = new Map<string | null, string>()

@@ -4,7 +4,8 @@ const jumpMs = 5000
 const agreeMs = 1000
 const confirmMs = 15_000
 
-// Interval between clock readings while the time is in doubt, in ms. A node misses clock errors that are shorter.
+// Interval between clock readings while the time is in doubt, in ms. A node does not notice clock errors that are
+// shorter than this interval.
 const readEveryMs = 1000
 
 // Maximum time from the end of an outage until a node reads the clock again, in ms.

@@ -24,7 +24,7 @@ export interface JobModel {
   readonly epoch: number
   /** A prune was requested for all history before this instant. */
   prunedBefore: number
-  /** The highest version that left more occurrences to cancel than one call cancels; 0 without one. */
+  /** The highest version that left more occurrences to cancel than one call cancels; 0 without such a version. */
   cancelsBelow: number
   /** Slots that were canceled ahead: the time of the cancel, and whether the slot was already overdue and undecided. */
   readonly excluded: Map<number, { readonly mono: number; readonly isLate: boolean }>
@@ -56,9 +56,12 @@ export interface OccurrenceModel {
   /** Reaped tokens, with the monotonic time of the reap. */
   readonly taken: Map<number, number>
   readonly epoch: number
-  /** Generation of the occurrence's id: a request can use the key, and thus the id, of a removed record again. */
+  /**
+   * Number of the use of the occurrence's id, from 1: a request can use the key, and thus the id, of a removed record
+   * again.
+   */
   readonly generation: number
-  /** Owners in earlier generations of the occurrence's id, as `token life`. */
+  /** Owners during earlier uses of the occurrence's id, as `token life`. */
   readonly earlierOwners: ReadonlySet<string>
   /** Token of the claim that announced the first attempts, because the occurrence had none; 0 without such a claim. */
   beginsUnder: number

@@ -92,7 +92,7 @@ export type StorageEvent =
       readonly runs: readonly TaskRunRecord[]
       readonly now: number
     }
-  /** A node scanned for occurrences past their deadline, by the node's clock. */
+  /** A node scanned for running occurrences whose deadline had passed by the node's clock. */
   | { readonly kind: 'overdue.sought'; readonly deadlineBefore: number }
   /** The storage has stored a new heartbeat counter in the node's record. */
   | {

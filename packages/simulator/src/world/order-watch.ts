@@ -21,8 +21,8 @@ interface Waiting {
 }
 
 /**
- * Wraps the storage and records, for each call, which waiting occurrences it took and which it left. `look` is a second
- * connection to the same data. The memory storage executes a call at once, so no other call intervenes.
+ * Wraps the storage. For each call, records which waiting occurrences the call took and which it left waiting. `look`
+ * is a second connection to the same data. The memory storage executes a call at once, so no other call intervenes.
  */
 export function watchOrder(storage: Storage, look: Storage, history: History, life: string): Storage {
   return wrapStorage(storage, {

@@ -17,24 +17,27 @@ const promotedAtOnce = 2000
  */
 const movedAtOnce = 500
 
-/** Approximate number of jobs that a sweep of superseded occurrences reads in one call. */
+/** Approximate number of jobs in which one call searches for superseded occurrences. */
 const sweptAtOnce = 200
 
-/** Cost limit of a call for occurrences that belong to other nodes or are not due by this node's clock. */
+/**
+ * A call ends after it has passed over occurrences of this total cost: those without a handler on this node, and those
+ * not due by this node's clock.
+ */
 const passedAtOnce = 1000
 
 /**
- * Minimum number of a job's pending occurrences for sets of its own. A claim that may not take them then moves them
- * into these sets.
+ * If a job has at least this many pending occurrences, and this node has no handler for them, a claim moves them into
+ * separate sets of the job.
  */
 const fewestApart = 16
-/** Maximum number of jobs with sets of their own. */
+/** Maximum number of jobs with separate sets of pending occurrences. */
 const mostApart = 100
 
-/** Number of a job's first active occurrences in which a claim searches for one that the start rate holds back. */
+/** Number of a job's first active occurrences that a claim reads to find one that the start rate holds back. */
 const fewestLooked = 8
 
-/** Number of occurrences that a claim reads at once while it passes over occurrences of other nodes. */
+/** Number of occurrences that a claim reads at once while it passes over occurrences without a handler on this node. */
 const pageSize = 100
 
 const notice = writeFields(layouts.notice, { scheduledAt: 'r.scheduledAt', token: 'r.token', cancelSize: '#r.cancel' })
@@ -43,7 +46,10 @@ const notice = writeFields(layouts.notice, { scheduledAt: 'r.scheduledAt', token
 const placeOf = (kind: 'ready' | 'future') =>
   writeFields(layouts.place, { kind: `${placeKinds[kind]}`, order: 'order', id: 'sub(member, 1, 16)', job: 'job' })
 
-/** The fields at the front of a record, which a claim changes. Only the start instant lies behind them. */
+/**
+ * The fields at the front of a record, which a claim changes. A claim also changes the start instant, which lies behind
+ * them.
+ */
 const front = fieldsBetween(recordLayout, ['state', 'reasonSize'])
 
 /** The front of a record after its claim. The record's texts lose the reason. */
@@ -64,8 +70,8 @@ const conditions = fieldsBetween(headLayout, ['running', 'maxConcurrency'], {
  *
  * The duration of a call does not depend on the backlog, because other clients of the server wait while the script
  * runs. The script answers `swept` after it has swept some jobs, with a cursor for the rest. It answers `again` if a
- * further call is needed to read all due occurrences. `done` has the position to continue from if the script has passed
- * over many.
+ * further call is needed to read all due occurrences. The answer `done` includes the position to continue from if the
+ * script has passed over many occurrences.
  *
  * Occurrences without a handler on this node would slow down each of its claims. So the script moves them into sets of
  * their jobs: `r:` for ready ones and `d:` for delayed ones. Nodes with the handler read these sets too, and take from
@@ -83,8 +89,8 @@ local missing = missingRight(channel)
 if missing then return missing end
 
 -- If the connection broke before the answer, the client sends the command again. No client knows what the first command
--- claimed, so the caller must receive \`repeated\`. An abandoned connection may also deliver a command late. Its owner
--- has since asked for its effect, so the late command must claim nothing.
+-- claimed, so the caller must receive \`repeated\`. An abandoned connection may also deliver a command late. By then
+-- the owner has asked for the effect of that command, so the late command must claim nothing.
 if tonumber(call('GET', claimedKey) or -1) >= number then return { 'repeated' } end
 
 if moveOn(now) then
@@ -103,7 +109,8 @@ if sweep == 1 then
       if open > 0 then gone = cancelWaiting(now, h, job, '=deleted', open) end
       isLeftover = isLeftover or h.pending + h.queued > 0
     elseif h then
-      -- An active occurrence wakes the next one itself when it ends, so the sweep wakes only for jobs without one.
+      -- When an active occurrence ends, its end wakes the next one. So this search wakes queued occurrences only of
+      -- jobs without an active occurrence.
       local mayWake = h.cancelsBelow > 0 or activeCount(h) == 0
       if open > 0 then gone = cancelSuperseded(now, h, job, open) end
       if mayWake then wakeFirst(now, h, job) end
@@ -163,7 +170,8 @@ do
     if not hasExceptions or not isExcepted(job) then
       sources[#sources + 1] = { key = readyOf .. job, later = futureOf .. job, offset = 0, job = job }
     elseif #apart >= ${mostApart} and call('EXISTS', readyOf .. job, futureOf .. job) == 0 then
-      -- The job's sets are empty. Nodes that can run the job would remove it here, but no such node may live.
+      -- The separate sets of the job are empty. Nodes that can run the job would remove the job from this list, but
+      -- perhaps no such node lives.
       call('SREM', apartKey, job)
       isApart[job] = nil
       apartCount = apartCount - 1
@@ -226,7 +234,7 @@ place = ''
 -- Jobs with a pending occurrence that their start rate holds back, and whether starts of this call wake others.
 local heldJobs, wakes = {}, false
 
--- Collects passed-over occurrences of jobs with sets of their own, to move them out of a common set.
+-- Collects passed-over occurrences of jobs with separate sets, to move them out of a common set.
 local aside, asideGone = {}, {}
 
 local function setAside(job, member, score)
@@ -240,8 +248,8 @@ local function storeAside(common, ofJob)
   aside, asideGone = {}, {}
 end
 
--- Finds the next instant at which an occurrence for this node becomes due. Passes over occurrences of other nodes,
--- which only the common set contains.
+-- Finds the next instant at which an occurrence for this node becomes due. Passes over occurrences without a handler on
+-- this node, which only the common set contains.
 local function findDue(source, most)
   while place == '' do
     local from = most > 1 and futureFrom or 0
@@ -290,7 +298,7 @@ local function answer()
   return { 'done', ${writeFields(layouts.claimed, { more: 'more and 1 or 0', stopped: 'stopped and 1 or 0', wakes: 'wakes and 1 or 0', nextDueAt: 'nextDueAt' })}, readNotices(), table.concat(seen), table.concat(taken), place }
 end
 
--- The order of occurrences is read only if the claim has a last position or several sets.
+-- The script reads the order of occurrences only if the claim has a last position or several sets.
 local needsOrder = isPeek == 1 or lastAt ~= never or hasExceptions or #sources > 1
 local stride = needsOrder and 2 or 1
 
@@ -434,7 +442,8 @@ end
 local function holdBack(h, id, job, r, startsAt)
   local wasDue = due
   if not heldJobs[job] then
-    -- An earlier call may have held back an occurrence that precedes this one. It is among the job's first active ones.
+    -- An earlier call may have held back an occurrence that precedes this one. That earlier occurrence is among the
+    -- job's first active ones.
     local order = orderAt(r.scheduledAt, r.standing)
     for _, other in ipairs(activeOf(h, job, ${fewestLooked})) do
       local it = recordOf(other)

@@ -16,13 +16,13 @@ const displacedInPassing = 1000
 
 const notice = writeFields(layouts.notice, { scheduledAt: 'r.scheduledAt', token: 'r.token', cancelSize: '#r.cancel' })
 
-/** The fields of a job's head that an ordinary slot reads. */
+/** The fields of a job's head that the script reads to create an ordinary slot. */
 const headFields = fieldsBetween(headLayout, ['active', 'startLimit'], {
   ...{ running: 'nRunning', pending: 'nPending', queued: 'nQueued', delayed: 'nDelayed' },
   ...{ nextAt: 'itsNextAt', version: 'itsVersion' },
 })
 
-/** Lua for the front of a job's head after the start of a slot. */
+/** Lua that prints the first fields of a job's head after a slot has started. */
 const headAfterStart = writeFields(
   headLayout,
   fieldsBetween(headLayout, ['active', 'nextAt'], {

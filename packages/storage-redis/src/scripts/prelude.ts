@@ -45,10 +45,10 @@ const printedRecord = writeFields(recordLayout, {
  */
 const manyMoves = 8
 
-/** Maximum number of notes. A call that exceeds it applies some notes to the index. */
+/** Maximum number of notes about moved jobs. A call that exceeds this number applies some notes to the index. */
 const mostNotes = 256
 
-/** Number of notes whose jobs one script moves at once. */
+/** Number of notes that one script applies to the index of next instants at once. */
 const catchUpAtOnce = 8
 
 /**
@@ -335,7 +335,7 @@ local function orderAt(scheduledAt, standing)
 end
 
 -- Adds a pending occurrence to an index of claims: as ready, or as future until it is due and its job's pause ends.
--- During a pause without an end it is in no such index; resuming the job offers it again.
+-- During a pause without an end the occurrence is in neither index; when the job is resumed, it is added again.
 local function offer(now, h, id, r)
   local from = math.max(r.dueAt, h.pausedUntil)
   if from == never then return end
@@ -654,7 +654,8 @@ end
 -- before which there are none. Reads about \`most\` occurrences. Returns the position from which the search continues;
 -- '' if it has ended.
 local function findSuperseded(h, job, cancelsBelow, count, most, from, take)
-  -- Until the update is stored, new superseded occurrences may appear before the position, so it is not stored.
+  -- Until the update is stored, new superseded occurrences may appear before the position, so this search does not
+  -- store the position.
   local keepsPlace = h.cancelsBelow == cancelsBelow
   h.cancelsBelow = cancelsBelow
   local goesOn, found, kept = from ~= '', 0, nil

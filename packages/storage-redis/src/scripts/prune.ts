@@ -25,7 +25,8 @@ local only, after = ARGV[2], ARGV[3]
 local missing = missingRight(nil)
 if missing then return missing end
 
--- Returns the last slot that a record stands for, and its version. A span's end precedes the details.
+-- Returns the last slot that a record stands for, and the record's version. In the text of a span, the end of the span
+-- precedes the details.
 local function lastSlotOf(text)
   ${readFields(recordLayout, 'text', slotFields)}
   if kind < ${spanBit} then return scheduledAt, version end

@@ -64,7 +64,8 @@ local function stopRunning(index)
   if active == id then active = none else call('ZREM', liveOf .. job, id) end
   text = ${writeFields(headLayout, { active: 'active', running: 'nRunning - 1' })}
     .. sub(text, ${headLayout.end.running + 1})
-  -- Waking an occurrence needs the parsed head, so the head is only collected if none is queued.
+  -- Waking an occurrence needs the parsed head. So the script collects the head's text, for a common write, only if no
+  -- occurrence is queued.
   if isBulk and nQueued == 0 then append(headFields, job, text) else setHeadText(job, text) end
   return nQueued
 end

@@ -34,7 +34,8 @@ function* runProblems(
     if (!view.hasStart(attempt)) yield `attempt ${number} of ${task} ${outcome}, and no handler saw it start`
     const end = view.endOf(attempt)
     if (end === undefined) yield `attempt ${number} of ${task} ${outcome}, and no handler saw it end`
-    // A handler that completes in its transaction cannot know whether the commit succeeded. The user's rows show it.
+    // A handler that completes in its transaction cannot know whether the commit succeeded. The rows of the user's
+    // table show whether it did.
     else if (end.outcome !== outcome && end.outcome !== 'moved')
       yield `attempt ${number} of ${task} ${outcome} in the ledger, but ${end.outcome} in truth`
   }

@@ -14,12 +14,12 @@ const playerModule = new URL(
   import.meta.url,
 )
 
-/** The result of all plays. */
+/** The result of all plays, the runs of `playCompletions`. */
 export interface CompletionReport {
   readonly tally: CompletionTally
-  /** Number of plays that ended and were checked. */
+  /** Number of runs of `playCompletions` that ended and were checked. */
   plays: number
-  /** Number of processes that killed themselves during a play. */
+  /** Number of processes that killed themselves during a run of `playCompletions`. */
   kills: number
   seconds: number
   /** Violations, each with the seed of its play. */
@@ -35,7 +35,7 @@ const delayMs = 30
  * ends them.
  */
 const connectionsOfPlayer = 4 * concurrency + 40
-/** One play in four has a single job, whose calls all conflict with each other. */
+/** One run of `playCompletions` in four has a single job, whose calls all conflict with each other. */
 const oneJobEvery = 4
 const manyJobs = 16
 
@@ -98,7 +98,7 @@ interface PlayOutcome {
   readonly kills: number
 }
 
-/** One play. If its process kills itself, further processes continue it. */
+/** One play: a run of `playCompletions`. If its process kills itself, further processes continue the play. */
 class Play {
   readonly #assignment: PlayerAssignment
   #kills = 0

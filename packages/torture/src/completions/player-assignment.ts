@@ -1,4 +1,4 @@
-/** What a player process has to play, as sent by its parent. */
+/** The settings of the play that a player process runs, as sent by its parent. A play is a run of `playCompletions`. */
 export interface PlayerAssignment {
   readonly url: string
   readonly seed: number

@@ -135,7 +135,7 @@ export function usualCounts(options: {
 export function planFaults({ seed, durationMs, counts }: FaultPlanOptions): readonly Fault[] {
   const random = new SeededRandom(`${seed}:faults`)
   const faults: Fault[] = []
-  /** Plans `count` faults at random moments, at the latest `beforeEndMs` before the end. */
+  /** Plans `count` faults at random moments, at the latest `beforeEndMs` before the end of the fault phase. */
   const spread = (count: number, beforeEndMs: number, make: (atMs: number, index: number) => Fault): void => {
     const lengthMs = Math.max(0, durationMs - beforeEndMs)
     for (let index = 0; index < count; index++) faults.push(make(random.between(0, lengthMs), index))

@@ -43,7 +43,7 @@ export class Fleet {
   #closing = false
   #onRelease: (() => void)[] = []
   #failures = 0
-  // A stopped process would otherwise live on after its driver.
+  // Kills all processes when the driver exits, because a stopped process would otherwise live on after its driver.
   readonly #killNow = (): void => {
     for (const process of this.#processes()) process.kill()
   }

@@ -8,7 +8,7 @@ export interface Takeovers {
   readonly longestMs: number | null
 }
 
-/** Measures the time from the end of each killed process to the answer to the takeover of its run. */
+/** Measures the time from the end of each killed process to the storage's answer to the takeover of its run. */
 export function takeoversOf(view: RunView): Takeovers {
   const owners = new Map(view.lines('granted').map((line) => [`${line.occurrence} ${line.token}`, line.life]))
   const times: number[] = []

@@ -13,7 +13,7 @@ export interface UserRow {
 export interface UserRows {
   /**
    * Writes a row, calls `complete` in the same transaction, and commits. Rejects if a step fails or the signal fires.
-   * The database may have committed the row even then.
+   * Even if this method rejects, the database may have committed the row.
    */
   move(row: UserRow, complete: (transaction: unknown) => Promise<void>, signal: AbortSignal): Promise<void>
   all(): Promise<readonly UserRow[]>

@@ -7,8 +7,8 @@ export interface StorageKind {
   /** Default error of the nodes' clocks, in minutes. */
   readonly usualSkewMinutes: number
   /**
-   * Default time for each kill, in seconds. Storages whose client takes longer to load need more, so that nodes have
-   * time to work.
+   * Default duration of the fault phase for each kill, in seconds. Storages whose client takes longer to load need more
+   * time, so that nodes can work between kills.
    */
   readonly secondsPerKill: number
   /** Factor by which the jobs' intervals are longer than on a fast storage: a whole number. */

@@ -2,7 +2,7 @@ import type { WorkloadJob } from './workload-job.ts'
 
 // Together these jobs use every overlap policy, recovery strategy, failure strategy and `onInterrupted`. They use both
 // execution modes, retries, and tasks that exceed their timeouts. Deadlines are short, so that nodes reap the runs of
-// killed nodes within 30 s. Exclusive jobs wait until then, so most tasks are short.
+// killed nodes within 30 s. Jobs that allow no overlap wait until then, so most tasks are short.
 
 const jobs: readonly (Omit<WorkloadJob, 'cron'> & { readonly everySeconds: number })[] = [
   {
