@@ -52,7 +52,7 @@ export class Database {
   async alone(work) {
     await this.opening
     const result = this.#line.then(work)
-    // The caller receives the error. The next caller starts in either case.
+    // The caller of this work receives the error. The next unit of work starts in either case.
     this.#line = result.catch(() => undefined)
     return await result
   }

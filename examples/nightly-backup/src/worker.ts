@@ -7,7 +7,7 @@ import { loadLedger } from './ledgers/ledger-kinds.ts'
 import type { Instruction, WorkerMessage, WorkerSettings } from './worker-messages.ts'
 
 // A process that runs the job. This file contains everything that a program needs to run jobs. The other files of the
-// demo observe it.
+// demo only observe the process.
 
 const settings = JSON.parse(process.argv[2] ?? '{}') as WorkerSettings
 const { node } = settings
@@ -43,7 +43,7 @@ const scheduler = createScheduler({
   // Concurrent nodes need different names. A restarted node with the same name takes over its earlier runs at once.
   nodeId: node,
   // After this time without a heartbeat, peers take over the runs of a dead node. A node scans for runs past their
-  // deadline about twice within it.
+  // deadline about twice within this time.
   deadAfter: { seconds: 18 },
 })
 

@@ -69,7 +69,7 @@ function chunksOf<Item>(items: readonly Item[], size: number): readonly (readonl
   return Array.from({ length: count }, (_, index) => items.slice(index * size, (index + 1) * size))
 }
 
-/** Runs slots for `seconds` seconds in an empty storage, of 1,000 jobs or of `count` jobs. */
+/** In an empty storage, runs the slots of 1,000 jobs, or of `count` jobs, for `seconds` seconds. */
 export async function runBareCalls(storage: Storage, seconds: number, count: number = jobCount): Promise<Cost> {
   const calls = new BareCalls(storage, count)
   await calls.addJobs()

@@ -24,7 +24,7 @@ interface Place {
 const attributeLimit = 170_000
 const partLimit = 300_000
 
-/** Whether an attribute is too large for its item and must be moved to parts. */
+/** Whether an attribute is too large for its item and must be moved to separate items, its parts. */
 export function isBulky(item: Item, name: string): boolean {
   const value = item[name]
   return value !== undefined && sizeOf({ [name]: value }) > attributeLimit
@@ -67,7 +67,10 @@ function namesBegin({ scheduledAt }: OccurrenceAddress): string {
   return `${sortableInstant(scheduledAt)}.`
 }
 
-/** A query for the keys of all parts of an occurrence record, including parts that no attribute refers to. */
+/**
+ * A query for the keys of all parts of an occurrence record, including parts that no attribute refers to. Parts are
+ * separate items for large attributes.
+ */
 export function partsQuery(keys: Keys, address: OccurrenceAddress): QueryInput {
   const { pk, sk } = keys.parts(address.id, namesBegin(address))
   return { ...partitionQuery(pk, [sk, `${sk}~`]), ProjectionExpression: 'pk, sk' }
@@ -97,7 +100,7 @@ export function hasBulk(item: Item): boolean {
   return item[names.runsParts] !== undefined || item[names.detailsParts] !== undefined
 }
 
-/** Returns the keys of the parts to which an occurrence item refers. */
+/** Returns the keys of the parts, the separate items for large attributes, to which an occurrence item refers. */
 export function bulkKeys(keys: Keys, id: OccurrenceId, item: Item): readonly Key[] {
   return [names.runs, names.details].flatMap((name) => {
     const reference = item[referenceTo(name)]?.M
@@ -105,14 +108,18 @@ export function bulkKeys(keys: Keys, id: OccurrenceId, item: Item): readonly Key
   })
 }
 
-/** Returns the keys of the parts to which the item `before` refers and the item `after` does not. */
+/**
+ * Returns the keys of the parts (separate items for large attributes) to which the item `before` refers and the item
+ * `after` does not.
+ */
 export function outdatedParts(keys: Keys, id: OccurrenceId, before: Item, after: Item): readonly Key[] {
   const stays = new Set(bulkKeys(keys, id, after).map(({ sk }) => sk))
   return bulkKeys(keys, id, before).filter(({ sk }) => !stays.has(sk))
 }
 
 /**
- * Removes parts to which the written record no longer refers. If the removal fails, a prune removes them with the record.
+ * Removes parts, the separate items for large attributes, to which the written record no longer refers. If the removal
+ * fails, a prune removes them with the record.
  */
 export async function removeParts({ requests }: Place, parts: readonly Key[]): Promise<void> {
   if (parts.length === 0) return
@@ -127,7 +134,7 @@ function partKeys(keys: Keys, id: OccurrenceId, writing: string, count: number):
   return Array.from({ length: count }, (_, part) => keys.part(id, writing, part))
 }
 
-/** Returns the name of the attribute that refers to the parts of the attribute `name`. */
+/** Returns the name of the attribute that refers to the separate items with the parts of the large attribute `name`. */
 export function referenceTo(name: string): string {
   return `${name}p`
 }

@@ -30,7 +30,10 @@ import { contended, loadOccurrences, type Table, untilDecided } from './table.ts
 /** Occurrences that the plan was to end, but that another node claimed before the plan was stored. They continue. */
 type Survivors = Map<OccurrenceId, OccurrenceAddress>
 
-/** Writes the remaining writes of a job's plan, then removes the plan. Several nodes may do this at once. */
+/**
+ * A job's plan lists the writes of a large step that do not fit into one transaction. Makes the remaining writes, then
+ * removes the plan. Several nodes may do this at once.
+ */
 export async function carryOut(table: Table, head: StoredHead): Promise<void> {
   const writes = await readPlan(table, head)
   if (writes === null) return

@@ -17,7 +17,7 @@ import { loadOccurrences, type Table } from './table.ts'
 const leastHints = 50
 const mostHints = 1000
 
-/** The place from which the search for due occurrences continues. */
+/** The position from which the search for due occurrences continues. */
 interface DuePlace {
   /** The partitions that may contain more occurrences, each with the key after which the search continues. */
   readonly starts: readonly DueStart[]

@@ -40,8 +40,8 @@ export interface StoredHead extends Omit<JobRecord, keyof VersionContent> {
   /** Number of queued occurrences that the head does not list. Each has a separate item, see `Keys.queued`. */
   readonly queuedBeyond: number
   /**
-   * Whether one of the further queued occurrences may have a priority, so that the order of waking differs from that of the
-   * scheduled times.
+   * Whether a queued occurrence that the head does not list may have a priority, so that the order of waking differs
+   * from that of the scheduled times.
    */
   readonly hasPriorities: boolean
   /** Length of `active` from which a step checks which of the listed occurrences have ended. */
@@ -50,7 +50,10 @@ export interface StoredHead extends Omit<JobRecord, keyof VersionContent> {
   readonly planParts: number
 }
 
-/** The pages of a head: numbers `from` to `to - 1`, with `entries` entries in total. */
+/**
+ * The pages that list the active occurrences for which a head has no room: numbers `from` to `to - 1`, with `entries`
+ * entries in total.
+ */
 export interface ActivePages {
   readonly from: number
   readonly to: number

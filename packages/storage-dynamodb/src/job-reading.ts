@@ -54,7 +54,7 @@ export class JobReading {
    * pruned.
    */
   readonly keys: Map<OccurrenceId, OccurrenceId> = new Map()
-  /** Addresses whose record was removed. A new record with the id replaces its address. */
+  /** By occurrence id: an address whose record was removed. A new record with the id replaces this address. */
   readonly staleAddresses: Map<OccurrenceId, OccurrenceAddress> = new Map()
   readonly #table: Table
   readonly #id: JobId

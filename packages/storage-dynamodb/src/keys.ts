@@ -136,7 +136,7 @@ export class Keys {
     return { pk: `${this.#prefix}form`, sk: 'form' }
   }
 
-  /** The index partition of a live occurrence. Only pending occurrences have levels other than 0. */
+  /** The index partition of a live occurrence. Only pending occurrences have priority levels other than 0. */
   livePartition(group: LiveGroup, shard: number, level = 0): string {
     return level === 0 ? `${this.#prefix}${group}/${shard}` : `${this.#prefix}${group}.${level}/${shard}`
   }

@@ -25,7 +25,10 @@ export interface StoredOccurrence {
    * is deleted. An unmarked occurrence ends by a write to its own item alone.
    */
   readonly marked: boolean
-  /** The attributes that refer to parts, if the details or task runs are too large for the item; usually `null`. */
+  /**
+   * The attributes that refer to parts, if the details or task runs are too large for the item; usually `null`. Parts
+   * are separate items.
+   */
   readonly bulk: Item | null
 }
 
@@ -49,10 +52,13 @@ export const names = {
   cancelRequest: 'cr',
   details: 'dt',
   runs: 'rn',
-  /** References to the parts that hold the details or the task runs, if these are too large for the item. */
+  /** References to the parts (separate items) that hold the details or the task runs, if these are too large for the item. */
   detailsParts: 'dtp',
   runsParts: 'rnp',
-  /** The record may have parts to which no attribute refers. Set before the first parts are written, and never removed. */
+  /**
+   * The record may have parts (separate items for large attributes) to which no attribute refers. Set before the first
+   * parts are written, and never removed.
+   */
   hadParts: 'hp',
   revision: 'v',
   marked: 'm',

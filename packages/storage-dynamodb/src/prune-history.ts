@@ -39,7 +39,7 @@ async function* jobsOf({ requests, keys }: Table, only: JobId | null): AsyncGene
     yield jobOfKeyText(keyOf(item).sk)
 }
 
-/** An occurrence that a prune removes, with the attributes that refer to its parts. */
+/** An occurrence that a prune removes, with the attributes that refer to its parts, the separate items for large attributes. */
 interface Victim extends OccurrenceRecord {
   readonly bulk: Item | null
   /** The occurrence's `keyId`. Its details, which also contain the `keyId`, may lie in parts. */
@@ -98,7 +98,7 @@ async function oldestOfLatest(table: Table, job: JobId, count: number): Promise<
   return null
 }
 
-/** Yields the occurrences of a job without the attributes that lie in parts. */
+/** Yields the occurrences of a job without the large attributes that lie in separate items. */
 async function* history(
   { requests, keys }: Table,
   job: JobId,
@@ -145,7 +145,10 @@ async function removeAll(table: Table, victims: readonly Victim[]): Promise<void
   await requests.deleteAll(victims.map((record) => keys.occurrence(record)))
 }
 
-/** Returns the keys of all parts of an occurrence, including parts to which its item does not refer. */
+/**
+ * Returns the keys of all parts of an occurrence, the separate items for its large attributes. Includes parts to which
+ * its item does not refer.
+ */
 async function partsOf({ requests, keys }: Table, victim: Victim, bulk: Item): Promise<readonly Key[]> {
   const parts = new Map(bulkKeys(keys, victim.id, bulk).map((key) => [key.sk, key]))
   for await (const item of requests.queryAll(partsQuery(keys, victim))) parts.set(textOf(item, 'sk'), keyOf(item))

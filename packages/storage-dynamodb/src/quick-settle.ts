@@ -97,7 +97,10 @@ function alone({ keys }: Table, item: SettleItem, runs: Item, now: number): Omit
   }
 }
 
-/** Builds the update that marks a record as having parts, before a write that refers to parts. */
+/**
+ * Builds the update that marks a record as having parts (separate items for large attributes), before a write that
+ * refers to parts.
+ */
 function marking({ keys }: Table, item: SettleItem): Omit<UpdateItemCommandInput, 'TableName'> {
   const { condition, values } = conditionOf(item)
   return {

@@ -147,7 +147,10 @@ function itemOf({ keys }: Table, { record, marked, revision, before }: RecordWri
   return item
 }
 
-/** Marks records that are about to get their first parts. Returns whether there were any. */
+/**
+ * Marks records that are about to get their first parts, the separate items for large attributes. Returns whether there
+ * were such records.
+ */
 async function markFirst(table: Table, writes: readonly RecordWrite[], items: readonly Item[]): Promise<boolean> {
   const first = writes.filter(({ revision }, index) => {
     const item = items[index] as Item

@@ -76,7 +76,7 @@ export function cloudFormationTemplate(options: { readonly tableName: string }):
         Type: 'AWS::DynamoDB::Table',
         DeletionPolicy: 'Retain',
         UpdateReplacePolicy: 'Retain',
-        // CloudFormation uses the same member names as the API.
+        // CloudFormation uses the same member names as DynamoDB's API.
         Properties: {
           ...definitionOf(tableName),
           PointInTimeRecoverySpecification: { PointInTimeRecoveryEnabled: true },

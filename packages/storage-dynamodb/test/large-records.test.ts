@@ -112,7 +112,7 @@ it('an ended occurrence with queued occurrences behind it keeps its parts until 
   const last = { ...finishItem(id, 1), runs: largeRuns(8), sequence: 3 }
   expect(await storage.settle({ now: slotAt(1), items: [last] })).toMatchObject([{ woken: { id: slotItem(id, 2).id } }])
   expect((await recordOf(item.id))?.runs).toEqual(last.runs)
-  // One item for the address, and three for the parts of eight results of 98 KB.
+  // The occurrence keeps one item for its address, and three items for the parts of eight results of 98 KB.
   expect(await itemsOf(item.id)).toBe(1 + 3)
   expect(await leftAfterPrune(item.id)).toBe(0)
 })

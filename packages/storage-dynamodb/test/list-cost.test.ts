@@ -138,7 +138,7 @@ it('a list reads no large task runs of other occurrences, and none if the query 
     const { items } = await measured.listOccurrences({ ...ofJob(id, 5, ['failed']), runs: true })
     expect(items.map(({ runs }) => runs.length)).toEqual([2])
   })
-  // One query of the history, and one read of the parts of the failed run.
+  // The requests are one query of the history, and one read of the parts of the failed run.
   expect(failed.readRequests).toBe(2)
   const withoutRuns = await meter.measure(async () => {
     const { items } = await measured.listOccurrences(ofJob(id, 5))
@@ -183,7 +183,7 @@ it('a poll skips pending occurrences of a paused job in few requests, and claims
     expect(claimed.map(({ jobId: its }) => its)).toEqual([ready.id])
     expect(more).toBe(false)
   })
-  // Four pages of each partition, and the heads and records of both jobs.
+  // The requests read four pages of each partition, and the heads and records of both jobs.
   expect(usage.readRequests).toBeLessThan(16)
 })
 
@@ -203,6 +203,6 @@ it('a poll does not read the large task runs of occurrences with a cancel reques
     const request = { now: slotAt(3), owner, limit: 10, exceptHandlerKeys: [], sweep: false }
     expect((await measured.claim(request)).cancelRequested).toMatchObject([{ id: its, reason: 'enough' }])
   })
-  // Two partitions of pending occurrences, the partition of cancel requests, and the record.
+  // The requests read two partitions of pending occurrences, the partition of cancel requests, and the record.
   expect(usage.readRequests).toBe(4)
 })

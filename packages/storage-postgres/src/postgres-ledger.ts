@@ -66,7 +66,8 @@ export class PostgresLedger implements AsyncLedger, HistoryRemover {
     this.#schema = quoteName(options.schema)
     const wakeUps = new WakeUps(async () => (await this.#opened()).database, options.schema, options.logger)
     this.#wakeUps = wakeUps
-    // A database in this process has a single connection, which the user's transaction occupies.
+    // A database in this process has a single connection, which a user's transaction would occupy. So the storage then
+    // offers no `within`.
     if (!isInProcess(options)) this.within = (transaction) => this.#within(transaction)
     if (!canListen(options)) return
     this.subscribe = (listener) => wakeUps.subscribe(listener)

@@ -17,7 +17,7 @@ export function writeCall(schema: string): string {
   return `SELECT ${schema}.write_step(${types.map((type, index) => `$${index + 1}::text::${type}`).join(', ')}) AS is_written`
 }
 
-/** How `writeStep` guards its write and waits for locks. */
+/** How `writeStep` detects that jobs have changed, and how it waits for locks. */
 export interface WriteMode {
   /**
    * Whether to write only if none of the jobs has changed since the step read them. `false`: the step has locked the jobs.
@@ -28,7 +28,7 @@ export interface WriteMode {
    * isHeld}.
    */
   readonly waits: boolean
-  /** How long a guarding step waits for locks of jobs; `null` if the step does not guard. */
+  /** How long a step that has not locked its jobs waits for locks of jobs; `null` if the step has locked them already. */
   readonly lockLimit: string | null
 }
 

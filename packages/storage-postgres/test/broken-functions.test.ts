@@ -65,8 +65,8 @@ async function replaceOwner({ storage, id }: Place): Promise<void> {
 }
 
 /**
- * Changes the job from another connection while `step` waits for the lock that this connection holds, between its read and
- * its write.
+ * While `step` waits for a lock of another connection, between its read and its write, changes the job on that other
+ * connection.
  */
 async function whileItWaits(
   place: Place,

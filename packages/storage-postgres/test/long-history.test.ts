@@ -132,8 +132,8 @@ it('slots that are stored in their heads write only to the history, and create n
   const { heads, live, history } = await activity()
   expect(live?.n_tup_ins).toBe(0)
   expect(history?.n_tup_ins).toBe(80)
-  // The update at the creation of each job and the first start, which adds the head to the index of quick jobs, change an
-  // index.
+  // Two updates of each head change an index: the update at the creation of the job, and the first start, which adds
+  // the head to the index of quick jobs.
   expect(heads).toMatchObject({ n_tup_upd: 170, n_tup_hot_upd: 150 })
 })
 
@@ -158,7 +158,7 @@ it('a call finds jobs and occurrences by an index even if the tables were nearly
   storage = open({ pool: mine, schema, wakeUps: false })
   for (const index of [2, 3]) {
     await begin(index)
-    // Progress is written by a step that reads first, an end by a function that does not.
+    // A step that reads first writes the progress. A function that does not read first writes the end.
     await finish(index, { change: { kind: 'progress' } })
     await finish(index, { sequence: 2 })
   }

@@ -51,7 +51,10 @@ interface Ask {
   readonly last: Place
   /** Number of the call, which grows with each call. A repeated command has the same number. */
   readonly number: number
-  /** Whether an earlier call had no answer. If that call arrives after this one, the script must claim nothing for it. */
+  /**
+   * Whether an earlier call had no answer. The script must claim nothing for that earlier call if it arrives after this
+   * call.
+   */
   readonly fences: boolean
   /** The positions from which the search for superseded occurrences and the scan of due occurrences continue. */
   readonly cursor: string
@@ -233,7 +236,7 @@ export class Claimer {
       const asked = request.limit > 0 ? this.#unanswered.get(key) : undefined
       const number = asked ?? this.#calls++
       // A continued peek does not know the jobs of the occurrences that it counted earlier. The claim decides later
-      // whether these may start.
+      // whether these occurrences may start.
       const counted = whole?.seen.filter(({ isBlocked }) => !isBlocked).length ?? 0
       const call = { ...request, limit: Math.max(0, request.limit - taken - counted), sweep }
       try {
@@ -241,8 +244,8 @@ export class Claimer {
         const [outcome, ...parts] = await this.#call(call, spot, { mode, last, number, fences, cursor, place })
         const kind = outcome.toString()
         if (kind === 'repeated') throw repeatedError()
-        // The call for an unanswered claim may be sent again with its number, until the script has answered `done` and
-        // stored the number.
+        // The call for an unanswered claim may be sent again with the number of that claim, until the script has
+        // answered `done` and stored the number.
         if (asked !== undefined && kind === 'done') this.#unanswered.delete(key)
         if (kind === 'swept') {
           cursor = parts[0].toString()

@@ -44,8 +44,8 @@ const running = { state: 'running', reason: null } as const
 const pending = { state: 'pending', reason: null } as const
 
 /**
- * The answer for an item that is not created yet: it displaces more occurrences than one call allows, or follows an
- * open item of its job.
+ * The answer for an item that is not created yet: it displaces more occurrences than one call allows, or follows such
+ * an item of its job.
  */
 interface OpenAnswer {
   readonly outcome: 'open'

@@ -75,7 +75,7 @@ export function parseFields<Name extends string>(layout: Layout<Name>, bytes: Bu
   return values
 }
 
-/** For each field: the name of its local in a script, or the Lua expression of its value. */
+/** For each field: the name of its local variable in a script, or the Lua expression of its value. */
 type Parts<Name extends string> = Readonly<Partial<Record<Name, string>>>
 
 /** Maps every field to its own name with a prefix: `allFields(layout, 'r.')`. */

@@ -9,8 +9,8 @@ const comments = /^ *--[^\n]*\n/gm
 const commands = /\bcall(?:With)?\('([A-Z]+)'/g
 
 /**
- * Removes unused functions, comments and unneeded rights from a script. The server creates each function and checks
- * each right in each call, which was more than half of the time of a call with one item.
+ * Removes unused functions, comments and unneeded checks of rights from a script. The server creates each function and
+ * checks each right in each call, which took more than half of the time of a call with one item.
  */
 export function leanScript(source: string): string {
   let lean = source.replace(comments, '')

@@ -61,7 +61,7 @@ export class WakeUps {
     subscriber.on('message', (_channel: string, message: string) => this.#hear(message))
     const listen = () => {
       subscriber.subscribe(this.#channel).then(
-        // A new subscription may have missed messages of any kind, so it raises all kinds.
+        // Messages of any kind may have been lost before this subscription, so listeners receive all kinds of wake-ups.
         () => {
           if (this.#subscriber === subscriber) for (const kind of kinds) this.#raise(kind)
         },

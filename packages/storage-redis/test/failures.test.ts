@@ -187,7 +187,7 @@ describe('a Redis server that does not answer', () => {
     const error = await refusal(storage.createOccurrences({ now: slotAt(1), owner, items: [slotItem(job.id, 1)] }))
     process.kill(server.pid, 'SIGCONT')
     expect([error.code, error.field, error.value]).toEqual(['STORAGE_BUSY', 'commandTimeout', 300])
-    // The first sending takes effect late, and the repeated call must recognize its effect.
+    // The call that was sent first takes effect late. The repeated call must recognize the effect of the first call.
     const { answer } = await repeat(patient(server.url), () =>
       storage.createOccurrences({ now: slotAt(1), owner, items: [slotItem(job.id, 1)] }),
     )

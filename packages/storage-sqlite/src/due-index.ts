@@ -7,8 +7,8 @@ import type { NamedTables } from './table-names.ts'
 const waitingTransactions = 64
 
 /**
- * Number of transactions whose noted moves are applied together. Enough that jobs repeat among them, and few enough to be
- * quick.
+ * Number of transactions whose noted moves are applied together. Among this many transactions, some move the same job,
+ * and applying their moves is still quick.
  */
 const atOnce = 8
 

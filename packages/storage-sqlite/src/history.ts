@@ -34,7 +34,7 @@ export interface HistoryRange {
   readonly from: number
   /** Greatest `scheduledAt`, exclusive. */
   readonly to: number
-  /** The walk returns only entries that follow this one in its order. */
+  /** The walk returns only entries that follow this entry in the order of the walk. */
   readonly after: { readonly scheduledAt: number; readonly key: OccurrenceKey } | null
   readonly order: 'ascending' | 'descending'
   readonly limit: number

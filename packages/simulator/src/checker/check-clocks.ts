@@ -5,7 +5,8 @@ import type { Violation } from './violation.ts'
 
 type EventOf<Kind extends HistoryEvent['kind']> = Extract<HistoryEvent, { readonly kind: Kind }>
 
-// At its start, a node follows the storage's clock at once if its own clock differs from it by at most this, in ms.
+// At its start, a node follows the storage's clock at once if its own clock differs from the storage's clock by at most
+// this many ms.
 const agreeAtStartMs = 5000
 
 /** What the clock model knows about one incarnation of a node. */

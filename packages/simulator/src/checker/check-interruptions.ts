@@ -93,7 +93,8 @@ export class InterruptionModel {
     for (const [key, handler] of this.#open) {
       if (handler.life !== life) continue
       this.#open.delete(key)
-      // The storage may already have settled, and this model checked, a handler that was aborted for another reason.
+      // If the handler was aborted for another reason, the storage may already have settled its run, and this model has
+      // then checked it.
       if (handOvers.includes(handler.told)) this.#note(handler, how)
     }
   }

@@ -21,7 +21,7 @@ interface Hold {
   hiddenMs: number
 }
 
-/** Computes which of the times that a clock has shown a node may believe. */
+/** Computes which times a node may believe, among the times that a clock has shown. */
 export class ClockHolds {
   readonly #uncertaintyMs: number
   readonly #believed: number[] = []

@@ -35,7 +35,7 @@ export interface ConnectionOwner {
 /** Wraps the storage as a node's connection, which injects faults into calls. */
 export function faultyConnection(target: Storage, owner: ConnectionOwner): Storage {
   return wrapStorage(target, {
-    // The storage claims to be shared with other processes, so the node polls and scans for changed definitions.
+    // The connection states that other processes share the storage, so the node polls and scans for changed definitions.
     capabilities: {
       ...target.capabilities,
       multiProcess: true,

@@ -52,7 +52,7 @@ const placeOf = (kind: 'ready' | 'future') =>
  */
 const front = fieldsBetween(recordLayout, ['state', 'reasonSize'])
 
-/** The front of a record after its claim. The record's texts lose the reason. */
+/** The fields at the front of a record after its claim. The claim removes the reason from the record's texts. */
 const takenFront = {
   ...front,
   ...{ state: `${stateCodes.running}`, token: 'token + 1', sequence: '0', ownerSize: '#owner', reasonSize: '0' },

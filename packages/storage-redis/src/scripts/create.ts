@@ -317,8 +317,9 @@ local function create(kind, isStartable, goesOn, index, scheduledAt, version, ne
   local id, job = ids[index], jobs[index]
   taken[id] = true
   local h = headOf(job)
-  -- The id of a slot determines its time, and only prefetched slots have records after the watermark. A repeated request
-  -- has the time of its repetition.
+  -- This script reads the record of the id only if it may exist. A slot's id determines its time, and only prefetched
+  -- slots have records after the watermark. A repeated request may have another time than its record, so its record is
+  -- always read.
   local present = false
   if h and (kind ~= ${itemKinds.slot} or scheduledAt <= h.watermark or scheduledAt <= h.taken) then
     present = recordOf(id)

@@ -40,8 +40,8 @@ const printedRecord = writeFields(recordLayout, {
 })
 
 /**
- * Minimum number of moved jobs for which a call notes the moves instead of updating the index of next instants.
- * `listDueJobs` applies the notes.
+ * If a call moves at least this many jobs to their next instants, it only notes the moves. Otherwise it updates the
+ * index of next instants. `listDueJobs` applies the notes to the index.
  */
 const manyMoves = 8
 
@@ -541,7 +541,8 @@ local function offerMany(now, h, job, letsGo, place)
   end)
 end
 
--- Prints the position from which the next claims continue to offer, and whether they release held-back occurrences.
+-- Prints the position from which the next claims continue to offer pending occurrences, and whether they release
+-- held-back occurrences.
 local function printOffer(letsGo, place)
   return write('<Bd', letsGo and 1 or 0, place.score or always) .. (place.id or '')
 end
@@ -730,8 +731,8 @@ end
 -- steps write directly. No step sees the changes of another step.
 local headFields, recordFields = {}, {}
 
--- Runs a step over a batch: once for all items of a bucket, or for the whole batch if jobs repeat. With \`reads\` the step
--- receives the stored texts of the records.
+-- Runs a step over a batch: once for all items of one Redis hash (bucket), or for the whole batch if jobs repeat. With
+-- \`reads\` the step receives the stored texts of the records.
 local function forEachSpan(spans, ids, reads, step)
   if spans == '' then return step(1, #ids, nil) end
   local first = 1
@@ -746,7 +747,7 @@ local function forEachSpan(spans, ids, reads, step)
   callWith('HSET', heads, headFields)
 end
 
--- Moves jobs to their next instants in the index, and removes jobs without one.
+-- Moves jobs to their next instants in the index, and removes jobs without a next instant from the index.
 local function storeNexts()
   local placed, gone = {}, {}
   for job, nextAt in pairs(nextAts) do

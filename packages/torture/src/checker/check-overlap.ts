@@ -77,7 +77,7 @@ function spansOf(view: RunView, starts: readonly WitnessStart[]): readonly Span[
 
 /** Returns why the later span violates the limit beside the earlier span; `null` if it may overlap. */
 function problemOf(view: RunView, earlier: Span, later: Span): string | null {
-  // The later handler started under a dead token, which another rule reports as the error.
+  // The later handler started under a token that was no longer valid, which another rule reports as the error.
   if (view.supersededAt(later.first) !== null) return null
   const hasHandedBack = view
     .lines('settled')

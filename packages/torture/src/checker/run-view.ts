@@ -85,8 +85,8 @@ export class RunView {
   }
 
   /**
-   * Returns the monotonic time from which a start's token was dead: a newer token, a reap, or the end of the
-   * occurrence. `null` if the token was valid.
+   * Returns the monotonic time from which a start's token was no longer valid because of a newer token, a reap, or the
+   * end of the occurrence. `null` if the token was valid.
    */
   supersededAt(start: WitnessStart): number | null {
     const replacedAt = this.replacedAt(start) ?? Number.POSITIVE_INFINITY
@@ -132,8 +132,8 @@ export class RunView {
   }
 
   /**
-   * Returns whether the process decided on the start before its token died. The process was stopped in between, or
-   * could not know of a cancel by force.
+   * Returns whether the process decided on the start before its token became invalid. The process was stopped in
+   * between, or could not know of a cancel by force.
    */
   wasDecidedBefore(start: WitnessStart, supersededAt: number): boolean {
     if (this.wasForced(start.occurrence)) return true
@@ -146,8 +146,8 @@ export class RunView {
   }
 
   /**
-   * Returns whether the token died while the answer that led to the start was in transit. This requires engines with
-   * different times: then an engine may consider a run overdue which another engine has just started.
+   * Returns whether the token became invalid while the answer that led to the start was in transit. This requires
+   * engines with different times: then an engine may consider a run overdue which another engine has just started.
    */
   #wasAnsweredBefore(start: WitnessStart, supersededAt: number): boolean {
     const isIts = ({ life, occurrence, token }: LineOf<'granted' | 'settled'>): boolean =>
@@ -241,7 +241,7 @@ export class RunView {
     for (const start of this.starts) this.#supersede(start.occurrence, start.token - 1, start.mono)
   }
 
-  /** Marks all tokens of the occurrence up to `token` as dead from a monotonic time on. */
+  /** Marks all tokens of the occurrence up to `token` as invalid from a monotonic time on. */
   #supersede(occurrence: OccurrenceId, token: number, mono: number): void {
     const known = this.#supersessions.get(occurrence)
     if (known === undefined) this.#supersessions.set(occurrence, [{ token, mono }])

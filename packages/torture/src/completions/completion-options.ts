@@ -15,7 +15,7 @@ export interface CompletionOptions {
   readonly killEvery: number
   /** Seed of the first play. Each further play uses the next number. */
   readonly seed: number
-  /** Whether the storage accepts completions of former owners. The checks must detect it. */
+  /** Whether the storage accepts completions of former owners. The checks must detect this sabotage. */
   readonly sabotage: boolean
 }
 
