@@ -138,7 +138,10 @@ export function workFolder(work: string, scheduledAt: Date): string {
   return join(work, backupName(scheduledAt))
 }
 
-/** Names sort by slot, so they always contain the milliseconds. They contain no colons, which some file systems reject. */
+/**
+ * Names sort by slot, so they always contain the milliseconds. The names contain no colons, because some file systems
+ * reject colons.
+ */
 function backupName(scheduledAt: Date): string {
   return `backup-${scheduledAt.toISOString().replaceAll(':', '-')}`
 }

@@ -16,7 +16,7 @@ export function crashDrill(options: {
     const asked = context.scheduledAt.getTime() === options.slotMs() && context.attempt === 1
     if (!asked || doneBytes < totalBytes / 2) return
     options.onStandingStill(progress)
-    // The demo may be stopped before it kills the node. The handler then reacts to its abort signal.
+    // The user may stop the demo before the demo kills the node. The handler then reacts to its abort signal.
     if (!context.signal.aborted) await once(context.signal, 'abort')
     context.signal.throwIfAborted()
   }

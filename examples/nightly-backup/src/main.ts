@@ -73,7 +73,10 @@ function isRefusal(error: unknown): boolean {
   return JobistemerError.isInstance(error, 'INVALID_ARGUMENT') && error.field?.startsWith('--') === true
 }
 
-/** The first signal shuts the demo down, and a later signal ends it at once. In both cases its nodes and its server end too. */
+/**
+ * The first signal shuts the demo down, and a later signal ends it at once. In both cases the nodes and the server of
+ * the demo end too.
+ */
 function interruptOnSignals(controller: AbortController): void {
   let firstAt = Number.POSITIVE_INFINITY
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {

@@ -48,7 +48,8 @@ const scheduler = createScheduler({
 })
 
 scheduler.on('job.registered', ({ nextAt }) => tell({ kind: 'started', nextMs: nextAt?.getTime() ?? null }))
-// Ctrl-C reaches every process of the terminal. The worker ignores it, because the supervisor decides when the worker ends.
+// Ctrl-C reaches every process of the terminal. The worker ignores the signal, because the supervisor decides when the
+// worker ends.
 process.on('SIGINT', () => undefined)
 
 await scheduler.start()

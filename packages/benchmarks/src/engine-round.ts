@@ -7,7 +7,7 @@ import { type Cost, costOf } from './cost.ts'
 /** Number of jobs that are due at each instant. */
 export const jobCount = 1000
 
-/** Duration of the warm-up before the measurement, in virtual seconds. It compiles the code and fills the caches. */
+/** Duration of the warm-up before the measurement, in virtual seconds. The warm-up compiles the code and fills the caches. */
 export const warmUpSeconds = 5
 
 /** Start of the virtual clock, in epoch milliseconds. */

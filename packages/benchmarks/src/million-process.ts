@@ -11,7 +11,7 @@ import { cron } from '@jobistemer/ticker-cron'
 /** The work of a process of the benchmark with a million jobs. */
 export interface MillionOrder {
   readonly url: string
-  /** `fill` stores the jobs; `watch` starts a node among them and measures its cost. */
+  /** `fill` stores the jobs; `watch` starts a node on the storage with these jobs and measures the cost of the node. */
   readonly does: 'fill' | 'watch'
   readonly count: number
   /** Interval between the slots of each job, in minutes. */

@@ -16,7 +16,7 @@ const periods = [1, 2, 3, 4, 5, 6, 10, 12, 15]
 
 const day = 86_400_000
 
-/** Time before the measurement in which the node settles, in ms. */
+/** Time between the start of the node and the measurement, in ms, in which the start-up work of the node ends. */
 const settlingMs = 5000
 
 /** Measures the cost of a node among a million stored data jobs, without due slots and with 1,000 due slots per second. */

@@ -54,7 +54,7 @@ function stage(): Stage {
         storage,
         jobs,
         nodeId,
-        // The test delays answers in virtual time, so the shared clock must not wait for them.
+        // The test delays answers in virtual time, so the shared clock must not wait for answers.
         clock: new NodeClock(clock, { offsetMs: 0, random: new SeededRandom(nodeId) }),
         pollInterval: 1000,
         ...tuned({ definitionInterval: 1000 }),

@@ -60,8 +60,8 @@ function nameOfWriting(item: Item, name: string, bytes: Buffer): string {
 }
 
 /**
- * The common prefix of the names of a record's parts. It contains the scheduled time, because a later request with the same
- * key has the same id.
+ * The common prefix of the names of a record's parts. The prefix contains the scheduled time, because a later request
+ * with the same key has the same id.
  */
 function namesBegin({ scheduledAt }: OccurrenceAddress): string {
   return `${sortableInstant(scheduledAt)}.`
@@ -77,8 +77,8 @@ export function partsQuery(keys: Keys, address: OccurrenceAddress): QueryInput {
 }
 
 /**
- * Returns the item with its moved values restored from their parts; keeps the references. Returns `null` if a part is
- * missing, because another step has changed or removed the record.
+ * Restores the large values of an item from their parts, which are separate items. Keeps the references to the parts.
+ * Returns `null` if a part is missing, because another step has changed or removed the record.
  */
 export async function restoreBulk({ requests, keys }: Place, item: Item): Promise<Item | null> {
   let whole = item

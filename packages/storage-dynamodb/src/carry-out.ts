@@ -27,7 +27,10 @@ import {
 import { groupsOf, transactionLimit } from './requests.ts'
 import { contended, loadOccurrences, type Table, untilDecided } from './table.ts'
 
-/** Occurrences that the plan was to end, but that another node claimed before the plan was stored. They continue. */
+/**
+ * Occurrences that the plan was to end, but that another node claimed before the plan was stored. These occurrences
+ * continue to run.
+ */
 type Survivors = Map<OccurrenceId, OccurrenceAddress>
 
 /**

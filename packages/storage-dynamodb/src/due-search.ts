@@ -113,7 +113,7 @@ function leastOf(...instants: readonly (number | null)[]): number | null {
   return known.length === 0 ? null : Math.min(...known)
 }
 
-/** Returns the running occurrences of exactly this owner that have a cancel request, without their task runs. */
+/** Returns those running occurrences of exactly this owner that have a cancel request. Omits task runs. */
 export async function findCancelRequested(table: Table, owner: Owner): Promise<readonly OccurrenceRecord[]> {
   const hints: LiveHint[] = []
   for await (const item of queryGroup(table, 'canceling')) hints.push(hintOf(item))

@@ -68,8 +68,8 @@ async function putNode(
 }
 
 /**
- * Removes a node record and its profile in one transaction. So a node that reappears meanwhile keeps the record that it
- * stores again.
+ * Removes a node record and its profile in one transaction. If the node reappears meanwhile and stores its record
+ * again, the transaction fails, so the node keeps its record.
  */
 async function removeNode(table: Table, { incarnation, counter }: NodeAtCounter): Promise<void> {
   const { requests, keys } = table

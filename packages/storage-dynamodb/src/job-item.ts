@@ -63,14 +63,14 @@ export interface ActivePages {
 /** The lists of live occurrences in a head. */
 export type LiveLists = Pick<StoredHead, 'active' | 'pages' | 'queued' | 'queuedBeyond' | 'hasPriorities' | 'lookAt'>
 
-/** The names of attributes in a stored head. DynamoDB charges for names, so they are short. */
+/** The names of attributes in a stored head. DynamoDB charges for the length of names, so these names are short. */
 export const headNames = {
   handlerKey: 'h',
   policy: 'p',
   paused: 'z',
   /**
-   * The end of a pause, if it has one. The record of the pause also contains this instant; conditions need a separate
-   * attribute.
+   * The end of a pause; absent if the pause has no end. The record of the pause also contains this instant; conditions
+   * need a separate attribute.
    */
   pausedUntil: 'u',
   cancelsBelow: 'b',

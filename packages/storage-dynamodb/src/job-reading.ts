@@ -27,8 +27,8 @@ import { queryQueue, readPages } from './read-lists.ts'
 import { addressIn, itemsPerStep, loadOccurrences, occurrenceIn, readItems, type Table } from './table.ts'
 
 /**
- * Maximum number of pages that a step removes after it has checked them for ended occurrences. Their live entries return to
- * the list of the head.
+ * Maximum number of pages that a step removes after the step has checked the pages for ended occurrences. The live
+ * entries of a removed page return to the list of the head.
  */
 const pagesRemoved = 4
 /** Maximum number of pages that a check for ended occurrences reads in one request. */
@@ -133,7 +133,8 @@ export class JobReading {
   }
 
   /**
-   * Returns the lists after their check: the live entries of the head and of the checked pages, and the remaining pages.
+   * Returns what the check of the lists has left: the live entries of the head and of the checked pages, and the
+   * remaining pages.
    */
   leftOfLists(): Pick<LiveLists, 'pages'> & { readonly listed: readonly OccurrenceAddress[] } {
     const { active, pages } = this.head ?? noLists
@@ -175,7 +176,7 @@ export class JobReading {
     if (this.head === null || running > 0 || superseded !== null) return false
     const found = this.counts
     if (pending > 0) return found.pending > pending
-    // A step that changes the job may change its overlap policy, so it reads all pages.
+    // A step that changes the job may change its overlap policy, so such a step reads all pages.
     if (this.#job !== null) return false
     return this.#active.length - found.delayed >= placesOf(this.head.overlap) + itemsPerStep
   }
@@ -230,22 +231,22 @@ export class JobReading {
   async #look(lists: readonly (readonly OccurrenceAddress[])[], seen: Set<OccurrenceId>): Promise<void> {
     const unknown = lists.flat().filter(({ id }) => !this.records.has(id))
     await this.#load(unknown)
-    // If a record is missing, it was pruned, so its occurrence had ended. A page may also list an occurrence that another
-    // step has queued since.
+    // If a record is missing, a prune has removed it, so its occurrence had ended. A page may also list an occurrence
+    // that another step has queued since.
     const isActive = ({ id }: OccurrenceAddress) => activeStates.has(this.records.get(id)?.record.state)
     const looked = lists.map((list) => ({
       live: list.filter((entry) => isActive(entry) && !seen.has(entry.id) && seen.add(entry.id)),
       size: list.length,
     }))
     this.#looked = [...(this.#looked ?? []), ...looked]
-    // A decision takes the first queued occurrence that it knows, so queued occurrences must become known in order. A read
-    // of active occurrences has another order, so this method drops queued ones.
+    // A decision takes the first queued occurrence that was read, so queued occurrences must be read in their order.
+    // Active occurrences are read in another order. So this method drops the queued occurrences among them.
     for (const { id } of unknown) if (this.records.get(id)?.record.state === 'queued') this.#known.delete(id)
   }
 
   /**
-   * Whether any of these occurrences exists now. A read of several items is no snapshot: a record that it missed may be the
-   * one whose creation changed the head that it read.
+   * Whether any of these occurrences exists now. A read of several items is no snapshot: it may miss a new record,
+   * although it reads the head that the creation of this record has changed.
    */
   async haveAppeared(addresses: readonly OccurrenceAddress[]): Promise<boolean> {
     return (await loadOccurrences(this.#table, addresses)).some((stored) => stored !== null)
@@ -255,7 +256,7 @@ export class JobReading {
   async #follow(missing: readonly NamedOccurrence[]): Promise<void> {
     if (missing.length === 0) return
     const { keys } = this.#table
-    // If the overlap rule is about to read the active occurrences, one request reads them too.
+    // If the overlap rule will need the active occurrences, the same request reads their records too.
     const active = this.#isFullFor(missing.length) ? (this.head?.active ?? []) : []
     const found = await readItems(this.#table, [
       ...missing.map(({ id }) => keys.address(id)),

@@ -141,7 +141,7 @@ export class Keys {
     return level === 0 ? `${this.#prefix}${group}/${shard}` : `${this.#prefix}${group}.${level}/${shard}`
   }
 
-  /** The marker of a priority level. It exists if the namespace has, or had, pending occurrences of this priority. */
+  /** The marker of a priority level. The marker exists if the namespace has, or had, pending occurrences of this priority. */
   priorityLevel(level: number): Key {
     return { pk: `${this.#prefix}priority/${level}`, sk: 'level' }
   }

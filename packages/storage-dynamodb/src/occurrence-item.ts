@@ -21,8 +21,8 @@ export interface StoredOccurrence {
   /** Grows by one with each write. A write is conditional on the revision that its step has read. */
   readonly revision: number
   /**
-   * Whether the end of this running occurrence concerns the job's head, because occurrences are queued behind it or the job
-   * is deleted. An unmarked occurrence ends by a write to its own item alone.
+   * Whether the end of this running occurrence concerns the job's head, because occurrences are queued behind it or the
+   * job is deleted. The end of an unmarked occurrence writes only the item of the occurrence.
    */
   readonly marked: boolean
   /**

@@ -16,8 +16,8 @@ export interface DynamoDBStorageOptions {
   /** Time limit of one request. A slower request counts as failed and is sent again. Default 10 s. */
   readonly requestTimeout?: DurationInput
   /**
-   * How long the storage retries a request while DynamoDB throttles it or is unreachable, as the sum of the pauses between
-   * the tries. Then the call fails with `STORAGE_BUSY`. Default 20 s.
+   * How long the storage retries a request while DynamoDB throttles the request or is unreachable, as the sum of the
+   * pauses between the tries. Then the call fails with `STORAGE_BUSY`. Default 20 s.
    */
   readonly retryTimeout?: DurationInput
 }

@@ -55,8 +55,8 @@ export async function readPlan({ keys, requests }: Table, head: StoredHead): Pro
 }
 
 /**
- * Omits unchanged details and task runs from the plan. The node that carries out the plan reads them again from the stored
- * record.
+ * Omits unchanged details and task runs from the plan. The node that carries out the plan reads these values again from
+ * the stored record.
  */
 function withoutBulk(write: RecordWrite): PlannedWrite {
   const { record, before, revision } = write

@@ -137,8 +137,8 @@ async function removeAll(table: Table, victims: readonly Victim[]): Promise<void
   for (const some of groupsOf(keyed, concurrency)) {
     await Promise.all(some.map(({ keyId, id }) => freeKey(table, keyId, id)))
   }
-  // Records are removed last. If the node dies before that, a record without an address stays in the history, and the next
-  // call removes it.
+  // Records are removed last. If the node dies before it has removed a record, the record stays in the history without
+  // an address, and the next prune removes the record.
   await requests.deleteAll(slots.map(({ id }) => keys.address(id)))
   for (const victim of victims)
     if (victim.bulk !== null) await requests.deleteAll(await partsOf(table, victim, victim.bulk))
@@ -177,7 +177,7 @@ async function forget(table: Table, head: StoredHead, before: number): Promise<v
   await requests.deleteAll([...versions.values()])
 }
 
-/** Removes the job if it is an old tombstone without occurrences. Returns whether it did. */
+/** Removes the job if it is an old tombstone without occurrences. Returns whether the job was removed. */
 async function removeTombstone(
   table: Table,
   id: JobId,
@@ -189,7 +189,7 @@ async function removeTombstone(
   if (head === null || head.deletedAt === null || head.deletedAt >= before || head.planParts > 0) return false
   const { items } = await requests.query({ ...partitionQuery(keys.history(id)), Limit: 1 })
   if (items.length > 0) return false
-  // The head is removed last: once it is removed, another step may create the job again, as version 1.
+  // The head is removed last. Once the head is removed, another step may create the job again, as version 1.
   const old = [...versions].flatMap(([version, key]) => (version === head.version ? [] : key))
   await requests.deleteAll([...old, ...keys.activePages(id, head.pages)])
   return await requests.transact([

@@ -186,8 +186,8 @@ async function listLive(table: Table, query: Query<'live'>): Promise<Page<Occurr
 }
 
 /**
- * Markers of priority levels lie first in the first partition of pending occurrences. So the levels are known before their
- * partitions are read.
+ * Markers of priority levels lie first in the first partition of pending occurrences. So the storage knows the used
+ * levels before it reads the partitions of these levels.
  */
 function partitionsIn(state: Query<'live'>['state'], { levels = [] }: LivePlace): readonly LivePartition[] {
   const groups: readonly LiveGroup[] = state === 'running' ? ['running', 'canceling'] : [state]
@@ -221,7 +221,7 @@ function readLivePlace(cursor: string): LivePlace {
 
 // --------------------------------------------------------------------------------------------------------------- cursors
 
-/** The sort key of a record. It is the cursor of a page whose last item is this record. */
+/** The sort key of a record. This key is the cursor of a page whose last item is this record. */
 function placeOf({ scheduledAt, id }: Pick<OccurrenceAddress, 'scheduledAt' | 'id'>): string {
   return `${sortableInstant(scheduledAt)}/${uuidOf(id)}`
 }

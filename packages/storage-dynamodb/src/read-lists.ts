@@ -41,7 +41,7 @@ function waitingIn(item: Item): Waiting {
   return { ...addressOfKey(keyOf(item)), scheduledAt, details: priority === null ? ordinary : { priority } }
 }
 
-/** The lists of a job. They contain each live occurrence up to `cutAt`, and some occurrences that have ended. */
+/** The lists of a job. The lists contain each live occurrence up to `cutAt`, and some occurrences that have already ended. */
 export interface WholeLists {
   readonly head: StoredHead
   readonly active: readonly OccurrenceAddress[]

@@ -59,7 +59,7 @@ export function checkHead({ requests, keys }: Table, head: StoredHead): Transact
   return { ConditionCheck: { TableName: requests.tableName, Key: keyItem(keys.head(head.id)), ...condition } }
 }
 
-/** Checks that a job whose occurrences may overlap still lets them start. Other changes of the job's head do not matter. */
+/** Checks that occurrences of a job which allows overlap may still start. Other changes of the job's head do not matter. */
 export function checkStartable({ requests, keys }: Table, head: StoredHead): TransactWriteItem {
   const { policy, paused, pausedUntil, planParts, handlerKey, cancelsBelow } = headNames
   const values: Item = { ':allow': text('allow'), ':handlerKey': json(head.handlerKey) }

@@ -74,7 +74,7 @@ const deleteLimit = 25
 /** Minimum time limit of a request, in ms, if the time for all requests is limited. */
 const leastRequestMs = 1000
 
-/** Sends requests to the table. Repeats them while DynamoDB is overloaded or unreachable, and throws errors with codes. */
+/** Sends requests to the table. Repeats requests while DynamoDB is overloaded or unreachable, and throws errors with codes. */
 export class Requests {
   readonly #tableName: string
   readonly #options: RequestOptions
@@ -315,7 +315,7 @@ function nameOf({ pk, sk }: Key): string {
 /**
  * Returns the item that made the condition of a write fail; `null` if the item does not exist.
  *
- * @throws the given error if it has another cause
+ * @throws the given error if this error has another cause
  */
 function foundBy(error: unknown): Item | null {
   if (!isContention(error)) throw error

@@ -95,7 +95,7 @@ export interface CloudFormationTemplate {
   readonly AWSTemplateFormatVersion: string
   /** The description of the stack, for people. */
   readonly Description: string
-  /** The table. CloudFormation keeps it when its stack is deleted. */
+  /** The table. CloudFormation keeps the table when the stack is deleted. */
   readonly Resources: {
     readonly JobistemerTable: {
       readonly Type: string

@@ -71,8 +71,8 @@ class Progress {
   }
 }
 
-// DynamoDB Local answers before it has written, so a SIGKILL sometimes loses acknowledged writes. DynamoDB itself does not.
-// So the test waits this long, in ms, before it kills the server.
+// DynamoDB Local answers before it has written, so a SIGKILL sometimes loses acknowledged writes. The real DynamoDB
+// does not lose them. So the test waits this long, in ms, before it kills the server.
 const writtenAfterMs = 2000
 
 describe('a DynamoDB server that is killed and restarted', () => {

@@ -69,7 +69,7 @@ async function beat(own: NodeRecord, request: Partial<HeartbeatRequest> = {}): P
   await storage.heartbeat({ now: slotAt(0), own, remove: [], profilesOf: [], ...request })
 }
 
-/** A job in its usual state: it has run once, and its run has ended. */
+/** A job in its usual state: the job has run once, and this run has ended. */
 async function usedJob(name: string, policy: OverlapPolicy = 'skip'): Promise<JobId> {
   const { id } = await addJob(storage, name, policy)
   await create(slotItem(id, 1))

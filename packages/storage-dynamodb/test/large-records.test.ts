@@ -490,9 +490,9 @@ it('a replace that lets hundreds of queued occurrences overlap wakes them all', 
 })
 
 /**
- * Adds a job whose slot 1 runs, with 12 slots and 150 triggers queued behind it. An update then permits overlap, and has
- * begun to cancel the slots. The next step on the job cancels the remaining slots and wakes all triggers, which needs a
- * plan.
+ * Adds a job whose slot 1 runs, with 12 slots and 150 triggers queued behind it. An update then permits overlap, and
+ * has begun to cancel the slots. The next step on the job cancels the remaining slots and wakes all triggers. Such a
+ * large step needs a plan.
  */
 async function addCutOff(name: string): Promise<JobId> {
   const { id } = await addJob(storage, name, 'queue')

@@ -78,7 +78,7 @@ export class Database implements Session {
       const [row] = await this.query('SELECT ($1::uuid[])[1]::text AS first', [binaryUuids([id])])
       this.takesBytes = row?.first === uuidOf(id)
     } catch {
-      // If the server cannot be reached, the next call reports it.
+      // If the server cannot be reached, the next call reports this error.
       this.takesBytes = false
     }
   }

@@ -65,7 +65,7 @@ const feedbackAge = 100_000
 /**
  * Inspects a database as `postgresStorage` would find it with the same options. Changes nothing.
  *
- * @throws JobistemerError if the database cannot be reached, as calls of the storage do
+ * @throws JobistemerError if the database cannot be reached, with the same codes as calls of the storage
  */
 export async function inspectPostgres(options: PostgresStorageOptions): Promise<PostgresInspection> {
   const read = readOptions(options)

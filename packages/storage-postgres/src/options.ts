@@ -4,7 +4,7 @@ import { storeText } from './stored-text.ts'
 
 /** The result of a statement, as `pg` and PGlite return it. */
 export interface PostgresResult {
-  /** The rows, with the values by the names of their columns. */
+  /** The rows. Each row maps the names of columns to values. */
   readonly rows: readonly object[]
 }
 
@@ -51,7 +51,7 @@ export interface PostgresStorageOptions {
    * administrator applies what `postgresMigrations()` prints. Default `true`.
    */
   readonly migrate?: boolean
-  /** Whether nodes wake each other with LISTEN and NOTIFY. `false`: they poll. Default `true`. */
+  /** Whether nodes wake each other with LISTEN and NOTIFY. `false`: the nodes only poll. Default `true`. */
   readonly wakeUps?: boolean
   /**
    * How long a call may take, including waits for a connection and for locks, before it fails with `STORAGE_BUSY`. The
@@ -74,7 +74,7 @@ export interface ReadOptions {
 
 const optionNames = ['pool', 'client', 'url', 'schema', 'migrate', 'wakeUps', 'commandTimeout', 'logger']
 
-/** Maximum length of a schema name in bytes. PostgreSQL truncates longer names, so two of them could become equal. */
+/** Maximum length of a schema name in bytes. PostgreSQL truncates longer names, so two longer names could become equal. */
 const longestName = 63
 
 /**
@@ -84,7 +84,7 @@ const longestName = 63
  */
 export function readOptions(options: PostgresStorageOptions): ReadOptions {
   const about = { opener: 'postgresStorage', known: optionNames, example: '{ pool }' }
-  // The value of an unknown option may be an address with a password, so it is masked.
+  // The value of an unknown option may be an address with a password, so messages show the value masked.
   readOptionNames(options, about, (value) => {
     return typeof value === 'object' || typeof value === 'string' ? `[${typeof value}]` : value
   })

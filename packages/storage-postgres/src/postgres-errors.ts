@@ -60,7 +60,10 @@ function messageOf(error: unknown): string {
   return typeof message === 'string' ? message : String(error)
 }
 
-/** Whether the transaction conflicted with another one. It has stored nothing and must be repeated. */
+/**
+ * Whether the transaction conflicted with another transaction. The failed transaction has stored nothing and must be
+ * repeated.
+ */
 export function isContention(error: unknown): boolean {
   // serialization_failure, deadlock_detected, unique_violation: another transaction has inserted the row since the step
   // read.
@@ -82,7 +85,7 @@ export function isNameUnknown(error: unknown): boolean {
   return ['26000', '42P05'].includes(codeOf(error))
 }
 
-/** Whether a statement failed because it needs an open transaction and there is none. */
+/** Whether a statement failed because it needs an open transaction and no transaction was open. */
 export function isNoTransaction(error: unknown): boolean {
   // SQLSTATE 25P01 is no_active_sql_transaction. Some tools pass the code only in the message.
   return codeOf(error) === '25P01' || chainOf(error).some((one) => messageOf(one).includes('25P01'))

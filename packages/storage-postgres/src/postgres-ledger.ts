@@ -127,7 +127,7 @@ export class PostgresLedger implements AsyncLedger, HistoryRemover {
     try {
       return await call(opened)
     } catch (error) {
-      // The schema was dropped, so the next call opens it again.
+      // The schema was dropped, so the next call checks and creates the schema again.
       if (isSchemaGone(error)) this.#checking = null
       throw opened.database.errorOf(error)
     }

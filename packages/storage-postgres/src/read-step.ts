@@ -116,9 +116,7 @@ export class StepReading {
     return rows.map((row) => readOccurrence(row))
   }
 
-  /**
-   * Reads waiting occurrences of each job until the needed number of superseded ones is among them, or until all are read.
-   */
+  /** Reads waiting occurrences of each job until it has found the needed number of superseded ones, or has read all. */
   async #superseded(needs: readonly LiveNeed[]): Promise<readonly OccurrenceRecord[]> {
     const found: OccurrenceRecord[] = []
     for (const { jobId, superseded } of needs) {

@@ -32,8 +32,8 @@ export class StepRunner {
   }
 
   /**
-   * Runs a step on occurrences in two statements: it reads without locks, and writes if no job has changed meanwhile. After
-   * `freeTries` conflicts, and for a step that writes jobs, it locks the heads.
+   * Runs a step on occurrences in two statements: the first reads without locks, and the second writes if no job has
+   * changed meanwhile. After `freeTries` conflicts, or if the step writes jobs, this method locks the heads first.
    */
   async run(step: LedgerStep): Promise<void> {
     for (let freed = 0; ; ) {

@@ -67,9 +67,9 @@ const ignore = () => {}
 const guarded = new WeakSet<PostgresPool>()
 
 /**
- * Adds `error` listeners to a pool and its connections, because an `error` event without a listener ends the process. A new
- * connection may emit the event before its caller receives the connection. An idle connection emits it at each restart of
- * the server. Connections outlive the end of their pool for a short time.
+ * Adds `error` listeners to a pool and its connections, because an `error` event without a listener ends the process. A
+ * new connection may emit the event before its caller receives the connection. An idle connection emits the event at
+ * each restart of the server. Connections outlive the end of their pool for a short time.
  */
 function guardConnections(pool: PostgresPool): void {
   if (guarded.has(pool)) return
@@ -100,7 +100,8 @@ export class PoolSource implements Source {
 
   async use<T>(body: Use<T>, expired: Promise<never>): Promise<T> {
     const connection = await this.#connect(expired)
-    // A reserved connection has no `error` listener. If it broke between two statements, the event would end the process.
+    // A reserved connection has no `error` listener. If the connection broke between two statements, its `error` event
+    // would end the process.
     const emitter: Emitter = connection as Emitter
     emitter.on?.('error', ignore)
     let broken: Error | undefined

@@ -12,13 +12,13 @@ export const sumRows = 64
 /**
  * How long a step that has locked jobs waits for an occurrence, in ms. A step locks the job before it changes an
  * occurrence. Only a completion in a user's transaction does not lock the job, and that transaction may stay open. If a
- * step meets such a transaction, it releases its jobs and waits without locks.
+ * step meets such a transaction, the step releases the locks of its jobs and waits without locks.
  */
 const heldMs = 20
 
 /**
- * Number of rows for the sums that users' transactions write. A user's transaction may stay open, so it writes a separate
- * row. A later step adds that row to the shared sums.
+ * Number of rows for the sums that users' transactions write. A user's transaction may stay open, so each such
+ * transaction writes a separate row. A later step adds that row to the shared sums.
  */
 const ownSums = 1_000_000_000
 
@@ -121,9 +121,9 @@ const writtenRows = `unnest(p_ops, ${writtenColumns.map(([name]) => `p_${name}`)
 const values = `${kept.map((name) => `w.${name}`).join(', ')}, v_owners[w.owner]`
 
 /**
- * The two functions of the hot path, so that a step takes two round trips. The server plans their statements once per
- * connection, even behind a pooler without prepared statements. Each statement in a function sees all earlier commits: a
- * statement after the lock sees the writes of the previous lock holders.
+ * The two SQL functions that every step uses: one reads, and one writes. So a step takes two round trips. The server
+ * plans their statements once per connection, even behind a pooler without prepared statements. Each statement in a
+ * function sees all earlier commits: a statement after the lock sees the writes of the previous lock holders.
  */
 export function stepFunctions(schema: string): string {
   const quote = dollarQuote(schema)

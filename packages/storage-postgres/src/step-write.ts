@@ -20,7 +20,8 @@ export function writeCall(schema: string): string {
 /** How `writeStep` detects that jobs have changed, and how it waits for locks. */
 export interface WriteMode {
   /**
-   * Whether to write only if none of the jobs has changed since the step read them. `false`: the step has locked the jobs.
+   * Whether to write only if none of the jobs has changed since the step read them. `false`: the step has locked the
+   * jobs, so no job can have changed.
    */
   readonly guards: boolean
   /**
@@ -32,7 +33,10 @@ export interface WriteMode {
   readonly lockLimit: string | null
 }
 
-/** Writes the occurrences of existing jobs, and the members of heads that steps change. Returns whether it has written. */
+/**
+ * Writes the occurrences of existing jobs, and the members of heads that steps change. Returns whether the write took
+ * place.
+ */
 export async function writeStep(
   session: Session,
   call: string,

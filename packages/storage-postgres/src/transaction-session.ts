@@ -98,7 +98,10 @@ function rowsIn(answer: unknown): readonly Row[] {
   return Array.isArray(rows) ? rows : []
 }
 
-/** Builds the query as Kysely's `CompiledQuery.raw` does. Runs it without plugins, because they may rename columns. */
+/**
+ * Builds the query as Kysely's `CompiledQuery.raw` does. Runs the query without plugins, because a plugin may rename
+ * columns.
+ */
 function ofKysely(transaction: Shapes): Session {
   const bare = transaction.withoutPlugins()
   return {

@@ -74,8 +74,8 @@ export class WakeUps {
       while (next.size > 0) {
         const untold = new Set<WakeUp['kind']>()
         this.#untold = untold
-        // NOTIFY runs as a separate statement after the commit. In a transaction that writes, it would make all commits of
-        // the database wait for each other.
+        // NOTIFY runs as a separate statement after the commit. In a transaction that writes, NOTIFY would make all
+        // commits of the database wait for each other.
         const text = [this.#sender, ...next].join(' ')
         await (await this.#database()).query('SELECT pg_notify($1::text, $2::text)', [this.#channel, text])
         next = untold

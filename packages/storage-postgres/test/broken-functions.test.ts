@@ -16,7 +16,7 @@ const { connection, open, pool, query, schema: newSchema } = useSchemas()
 const other = { node: 'node-b', incarnation: 'node-b-1' } as const
 
 interface Guard {
-  /** The text of the guard, and the text that replaces it. */
+  /** The text of the guard in the SQL functions, and the text with which the test replaces the guard. */
   readonly guard: readonly [text: string, without: string]
   /** How often the guard's text stands in the functions, and which of these copies the test replaces. Default: the only one. */
   readonly places?: { readonly count: number; readonly broken: number }
@@ -208,7 +208,7 @@ const guards: Readonly<Record<string, Guard>> = {
       const { schema } = place
       await whileItWaits(
         place,
-        // A release is no ordinary end, so the step reads the occurrence before it writes.
+        // To hand an occurrence back is no ordinary end, so the step reads the occurrence before it writes.
         () => finish(place, { change: { kind: 'release', dueAt: slotAt(9), reason: null } }),
         (client) => client.query(`UPDATE ${schema}.live SET token = 2; UPDATE ${schema}.heads SET pending = 0`),
       )

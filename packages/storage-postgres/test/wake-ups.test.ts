@@ -154,7 +154,8 @@ describe('wake-ups of a PostgreSQL storage', () => {
   it('are tried again at most once a minute if they do not arrive', { timeout: 20_000 }, async () => {
     const { deaf, warnings } = await openDeaf()
     await expect.poll(() => warnings, { timeout: 10_000 }).toHaveLength(1)
-    // If a listener took its own close for a loss, it would connect and warn again within 5 s.
+    // If a listener took the deliberate close of its connection for a loss, the listener would connect and warn again
+    // within 5 s.
     await new Promise((resolve) => setTimeout(resolve, 6000))
     expect([deaf.connections, warnings.length]).toEqual([1, 1])
   })

@@ -279,8 +279,8 @@ function openClient(url: string, commandTimeoutMs: number): Redis {
     // A host or a firewall may disappear silently. The operating system would retransmit for 15 minutes, while a new
     // connection would work at once.
     socketTimeout: Math.min(commandTimeoutMs + graceMs, longestTimeoutMs),
-    // A call fails as soon as its connection breaks. ioredis must not repeat it, because the caller has to check first
-    // whether the call took effect.
+    // A call fails as soon as its connection breaks. ioredis must not repeat the call, because the caller has to check
+    // first whether it took effect.
     maxRetriesPerRequest: 0,
     retryStrategy: (attempt) => Math.min(attempt * 50, 1000),
     // After a failover the former primary may be a replica, and its host name may resolve to another server.

@@ -3,7 +3,10 @@
 
 export type FieldType = 'byte' | 'uint16' | 'uint32' | 'number' | 'id'
 
-/** For each field type: its `struct` format, its size, and its buffer methods. Ids have their own methods. */
+/**
+ * For each field type: the `struct` format, the size, and the methods of `Buffer` that read and write the type. Ids
+ * have separate methods.
+ */
 const types = {
   byte: { form: 'B', size: 1, write: 'writeUInt8', read: 'readUInt8' },
   uint16: { form: 'I2', size: 2, write: 'writeUInt16LE', read: 'readUInt16LE' },

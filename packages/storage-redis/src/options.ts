@@ -11,8 +11,8 @@ export interface RedisStorageOptions {
   /** Address of the server, `redis://` or `rediss://`, with user, password and database number if needed. */
   readonly url?: string | URL
   /**
-   * A `Redis` or `Cluster` client of ioredis instead of a URL. `close()` leaves this client open. It must have no
-   * `keyPrefix`.
+   * A `Redis` or `Cluster` client of ioredis instead of a URL. `close()` leaves this client open. The client must have
+   * no `keyPrefix`.
    */
   readonly client?: RedisClient
   /**

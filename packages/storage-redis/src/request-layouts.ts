@@ -1,7 +1,7 @@
 import { defineLayouts, type Layouts } from './layout.ts'
 
-// Layouts of the items in requests to the scripts, and of their answers. None of these are stored. Each `…Size` field
-// is the size of a text after the fields; the texts have the order of their sizes.
+// Layouts of the items in requests to the scripts, and of the scripts' answers. Neither requests nor answers are
+// stored. Each `…Size` field is the size of a text after the fields; the texts have the order of their sizes.
 
 const fields = {
   createRequest: { now: 'number', hasRequests: 'byte' },

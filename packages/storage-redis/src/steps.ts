@@ -64,7 +64,7 @@ interface Commit {
 
 const nothing = Buffer.alloc(0)
 
-/** Collects items until the microtask queue is empty, and sends them in one call. */
+/** Collects items until the microtask queue is empty, and sends all collected items in one call. */
 class Gathered<Item, Answer> {
   readonly #send: (items: readonly Item[]) => Promise<readonly Answer[]>
   #items: Item[] = []

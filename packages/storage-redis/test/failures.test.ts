@@ -24,7 +24,7 @@ async function finishSlot(storage: Storage, job: JobRecord, index: number): Prom
 
 /**
  * Repeats a call until the storage answers, as a scheduler does. Returns the answer and the codes of the failures.
- * Between the attempts it waits until the server answers another client.
+ * Between two attempts, waits until the server answers another client.
  */
 async function repeat<T>(
   server: Redis,

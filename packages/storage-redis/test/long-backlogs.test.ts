@@ -28,7 +28,7 @@ afterAll(async () => {
 interface World {
   readonly storage: Storage
   readonly prefix: string
-  /** Runs `work`. Returns the number of scripts that it sent, and of commands that the server ran. */
+  /** Runs `work`. Returns the number of scripts that `work` sent, and the number of commands that the server ran. */
   cost(work: () => Promise<unknown>): Promise<{ readonly scripts: number; readonly commands: number }>
 }
 

@@ -15,8 +15,8 @@ interface Sent {
 }
 
 /**
- * Returns a client that records the scripts that it sends, and receives each answer only when the test allows it. Only
- * a claim has a second key.
+ * Returns a client that records the scripts which it sends. The client receives an answer only when the test allows the
+ * answer. A script call with a second key is a claim.
  */
 function deafClient(client: Redis, sent: Sent[]): Redis {
   const scripts = scriptsOf(client)

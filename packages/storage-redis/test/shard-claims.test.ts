@@ -53,7 +53,7 @@ it('a claim over shards takes no later occurrence in place of one that another n
     const id = `occ_${digit.repeat(8)}-0000-5000-8000-000000000000` as const
     return { ...slotItem(job, 1), kind: 'trigger', id, scheduledAt, dueAt: scheduledAt, runs: null } as const
   }
-  // Two triggers of one instant, whose ids decide their order, and one with a time between other triggers.
+  // Two triggers have the same instant, so their ids decide their order. A third trigger has a time between other triggers.
   const items = [
     trigger(first, '1', slotAt(1)),
     trigger(first, '2', slotAt(1)),
@@ -172,7 +172,7 @@ describe('a claim over shards, one of which fails,', () => {
     await wait(first, 2)
     let error: { readonly code: string; readonly value: unknown } | null = null
     const claimed: unknown[] = []
-    // The error comes after the shard has answered again. The claim that rejects with it takes nothing.
+    // The claim that rejects with the error takes nothing. This happens after the shard has answered again.
     for (let tries = 0; error === null && tries < 200; tries++) {
       try {
         claimed.push(...(await storage.claim(request)).claimed)

@@ -8,9 +8,9 @@ import { busyError, closedError, isBusy, storageError } from './sqlite-errors.ts
 const busy: unique symbol = Symbol('busy')
 
 /**
- * Time in ms during which a blocked step retries after the shortest possible pause. Other nodes hold the file for a few ms
- * at a time, and longer pauses would leave it unused. A file that stays locked for longer has another kind of holder, such
- * as a backup. Short pauses would then only cost processor time.
+ * Time in ms during which a blocked step retries after the shortest possible pause. Other nodes lock the file for a few
+ * ms at a time, and longer pauses would leave the file unused. A file that stays locked for longer has another kind of
+ * holder, such as a backup. Short pauses would then only cost processor time.
  */
 const shortPausesMs = 100
 
@@ -46,8 +46,8 @@ export class Connection {
   #waiting = 0
   #line: Promise<unknown> = Promise.resolve()
   /**
-   * Monotonic instant since which writing steps have found the file locked; `null` if the last writing step found it
-   * unlocked.
+   * Monotonic instant since which writing steps have found the file locked; `null` if the last writing step found the
+   * file unlocked.
    */
   #blockedSince: number | null = null
 
@@ -68,8 +68,8 @@ export class Connection {
   }
 
   /**
-   * Runs a step that writes. The step is committed when the promise resolves, and has not happened when it rejects. Writing
-   * steps take effect in the order of the calls.
+   * Runs a step that writes. If the promise resolves, the step is committed. If the promise rejects, the step has had
+   * no effect. Writing steps take effect in the order of the calls.
    */
   async write<T>(step: () => T): Promise<T> {
     if (this.#waiting === 0) {

@@ -13,9 +13,9 @@ const waitingTransactions = 64
 const atOnce = 8
 
 /**
- * The index of jobs by their next instants, `heads.due_at`. Moving a job in it costs about a quarter of an ordinary slot. So
- * a transaction only notes in one row which jobs its slots have moved, and a search for due jobs applies these moves first.
- * All other steps set `due_at` together with `next_at`.
+ * The index of jobs by their next instants, `heads.due_at`. To move a job in this index costs about a quarter of an
+ * ordinary slot. So a transaction only notes in one row which jobs its slots have moved, and a search for due jobs
+ * applies these moves first. All other steps set `due_at` together with `next_at`.
  */
 export class DueIndex {
   readonly #statements: ReturnType<typeof prepareStatements>

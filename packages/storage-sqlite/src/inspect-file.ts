@@ -5,7 +5,7 @@ import Database from 'better-sqlite3'
 import { applicationId, migrations } from './schema.ts'
 import { isReadonly, readonlyError, storageError } from './sqlite-errors.ts'
 
-/** The header fields of a database file that identify it as Jobistemer's, and name its schema version. */
+/** The header fields of a database file that identify the file as Jobistemer's, and state its schema version. */
 export interface FileMarks {
   readonly applicationId: number
   readonly version: number
@@ -66,7 +66,7 @@ export function assertKnown(version: number, file: string, known: number): void 
  * connection can do.
  */
 function readMarks(file: string): FileMarks | null {
-  // A read-only connection does not remove the log when it closes.
+  // When a read-only connection closes, it does not remove the write-ahead log.
   const database = new Database(file, { readonly: true, fileMustExist: true, timeout: 0 })
   try {
     return marksOf(database)

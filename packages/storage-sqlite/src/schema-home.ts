@@ -5,7 +5,7 @@ import { assertKnown, assertUsable, marksOf } from './inspect-file.ts'
 import { applicationId, migrations } from './schema.ts'
 import { withTableNames } from './table-names.ts'
 
-/** The place where a database stores how many of Jobistemer's migration steps it has taken. */
+/** The place in a database that stores how many of Jobistemer's migration steps have run on this database. */
 export interface SchemaHome {
   /** The prefix of the names of tables and indexes. */
   readonly prefix: string
@@ -88,8 +88,8 @@ export function schemaHomeOf(prefix: string): SchemaHome {
 }
 
 /**
- * Checks in each writing transaction whether a newer version has migrated the file since it was opened. The statements of
- * this version could damage data in a newer form. One check takes about 1 µs.
+ * Checks in each writing transaction whether a newer version has migrated the file since this process opened the file.
+ * The statements of this version could damage data in a newer form. One check takes about 1 µs.
  */
 export class SchemaWatch {
   readonly #version: Database.Statement

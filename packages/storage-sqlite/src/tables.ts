@@ -46,7 +46,7 @@ export class Tables implements RowNames {
   readonly reusableKeys: ReusableKeys
   /** Changes of the numbers of live occurrences by the current step. Written once, at the end of the step. */
   #change: Record<LiveState, number> = { pending: 0, queued: 0, running: 0 }
-  /** Number of queued occurrences of all jobs when the step began; `null` if the step has not read it. */
+  /** Number of queued occurrences of all jobs when the step began; `null` if the step has not read this number. */
   #queuedBefore: number | null = null
 
   constructor(database: NamedTables) {

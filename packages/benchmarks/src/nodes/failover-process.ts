@@ -3,7 +3,7 @@ import { cron } from '@jobistemer/ticker-cron'
 import { jobNames } from './node-order.ts'
 import { openStorage } from './open-storage.ts'
 
-// A node of the failover benchmark. Its jobs are due every second, and it has the default options.
+// A node of the failover benchmark. Its jobs are due every second, and the node has the default options.
 
 /** The settings of a node of the failover benchmark. */
 export interface FailoverOrder {

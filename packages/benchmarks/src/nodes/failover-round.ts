@@ -16,7 +16,7 @@ export interface FailoverOptions {
   readonly deadAfter: number | null
   /** Time until all nodes know each other, in ms. */
   readonly settleMs: number
-  /** Time of observation after the kill, in ms. It is longer than the time until peers declare the node dead. */
+  /** Time of observation after the kill, in ms. This time is longer than the time until peers declare the node dead. */
   readonly watchMs: number
 }
 

@@ -20,7 +20,7 @@ interface Load {
   readonly jobsOfEach: number
   readonly seconds: number
   readonly backlog: number
-  /** Time until nodes know each other, in ms. Without wake-ups they learn of each other by heartbeats. */
+  /** Time until nodes know each other, in ms. Without wake-ups, nodes learn of each other by heartbeats. */
   readonly settleMs: number
   /** Seconds of work before the measurement. */
   readonly warmUpSeconds: number

@@ -126,10 +126,10 @@ export class HandlerModel {
     const others = new Map<OccurrenceId, OpenHandler>()
     for (const other of this.#open.values()) {
       if (other.jobId !== started.jobId || isSameRun(other, started)) continue
-      // Tasks of jobs that allow overlap ignore their abort signal, so they may continue after their owner lost the run.
+      // Tasks of jobs that allow overlap ignore their abort signal, so a task may continue after its owner has lost the run.
       if (this.#storage.jobs.get(started.jobId)?.overlaps === true) continue
-      // A former owner runs until it notices the takeover. It may still start an attempt that the storage acknowledged
-      // before the takeover.
+      // A former owner continues until it notices the takeover. The former owner may still start an attempt that the
+      // storage acknowledged before the takeover.
       if (this.#wasTaken(other) || (!isLive && this.#wasTaken(started))) continue
       others.set(other.id, other)
     }

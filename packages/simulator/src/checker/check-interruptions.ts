@@ -13,7 +13,7 @@ interface OpenHandler {
   readonly token: number
   readonly task: string
   readonly life: string
-  /** The reason with which the engine aborted the handler; `null` while it has not. */
+  /** The reason with which the engine aborted the handler; `null` while the engine has not aborted the handler. */
   told: string | null
 }
 
@@ -21,9 +21,9 @@ interface OpenHandler {
 const handOvers: readonly (string | null)[] = [null, 'shutdown', 'lost']
 
 /**
- * Checks `onInterrupted: 'fail'` of the version that an occurrence was created under. After an interruption of one of its
- * handlers, no node may call a handler of the occurrence. A handler is interrupted if its node dies or is cut off, or if a
- * shutdown aborts it and it does not complete.
+ * Checks `onInterrupted: 'fail'` of the version that an occurrence was created under. After an interruption of one of
+ * its handlers, no node may call a handler of the occurrence. A handler is interrupted if its node dies or is cut off.
+ * A handler is also interrupted if a shutdown aborts it before it completes.
  */
 export class InterruptionModel {
   readonly violations: Violation[] = []

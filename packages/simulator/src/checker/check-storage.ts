@@ -35,9 +35,9 @@ export class StorageModel {
   readonly #incarnations = new Map<string | null, string>()
   /** End of each `runDue` call, by the clock of its process. */
   readonly #callEnds = new Map<string | null, number>()
-  /** For each node incarnation, the incarnations of other nodes that it has declared dead. */
+  /** For each node incarnation: the incarnations of other nodes that this node has declared dead. */
   readonly #lost = new Map<string | null, Set<string>>()
-  /** Node incarnations that shut down properly. A late effect of one of their calls may have given them an occurrence. */
+  /** Node incarnations that shut down properly. If a call of such a node took effect late, the node may own an occurrence. */
   readonly #down = new Set<string | null>()
   /** Periods in which each node incarnation was frozen, in true monotonic time and in order. */
   readonly #stood = new Map<string | null, { readonly from: number; to: number }[]>()
@@ -180,7 +180,7 @@ export class StorageModel {
     if (job !== undefined && !isAnew && head.watermark < job.watermark) {
       this.#note('watermark back', head.id, null, `${text(head.watermark)} after ${text(job.watermark)}`)
     }
-    // The creating node computed the next slot from the tombstone before another node pruned it.
+    // The node that creates the job computed the next slot from the tombstone. Then another node pruned the tombstone.
     const followsTombstone =
       isAnew && head.nextAt === nextSlot(head.timeline, Math.max(head.watermark, decidedUpTo(job)))
     this.jobs.set(head.id, {
@@ -535,7 +535,10 @@ function decidedUpTo({ watermark, pruneFloor }: JobModel): number {
   return Math.max(watermark, pruneFloor)
 }
 
-/** The concurrency limit comes from the definition, because a sabotage may break the copy that the storage keeps beside it. */
+/**
+ * The concurrency limit comes from the definition, because a sabotage may break the copy of this limit that the storage
+ * keeps beside the definition.
+ */
 function placesIn(head: JobModel['head']): number {
   return settingsOf(head)?.maxConcurrency ?? 1
 }

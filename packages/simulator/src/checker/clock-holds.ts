@@ -47,7 +47,7 @@ export class ClockHolds {
     this.hide(mono)
     if (hiddenMs > 0) this.#hiddenMs += hiddenMs + longestPauseMs
     const gapMs = readEveryMs + 2 * this.#uncertaintyMs
-    // Hidden time does not count: readings before and after it can still agree.
+    // Time in which the clock is hidden does not count: readings before and after such a time can still agree.
     const seenSince = (hold: Hold): number => mono - hold.until - (this.#hiddenMs - hold.hiddenMs)
     const earlier = this.#holds.find(
       (hold) => seenSince(hold) <= gapMs && Math.abs(hold.offsetMs - offsetMs) <= agreeMs + 2 * this.#uncertaintyMs,

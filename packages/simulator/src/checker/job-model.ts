@@ -5,14 +5,17 @@ import type { JobRecord } from '@jobistemer/core/storage'
 export interface JobModel {
   head: JobRecord
   watermark: number
-  /** The watermark before the last realign. Slots up to here may have records although they lie after the present watermark. */
+  /**
+   * The watermark before the last realign. Slots up to this watermark may have records although these slots lie after
+   * the present watermark.
+   */
   setBackFrom: number
   /**
    * Slots up to this instant need no record and get none. The prune floor lies after the watermark if a node with a
    * fast clock pruned.
    */
   pruneFloor: number
-  /** Running occurrences, with their live tokens. */
+  /** Running occurrences, with their valid tokens. */
   readonly running: Map<OccurrenceId, number>
   /** Whether any version of the job allowed overlap. */
   overlaps: boolean

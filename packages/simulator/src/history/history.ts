@@ -13,7 +13,7 @@ export type Outcome = 'ok' | 'fail' | 'unknown'
 
 /** An event of the simulation. A history lists its events in the order in which they happened. */
 export type HistoryEvent = {
-  /** Virtual milliseconds since the beginning of the simulation. All nodes share this time, and it never jumps. */
+  /** Virtual milliseconds since the beginning of the simulation. All nodes share this time, and this time never jumps. */
   readonly mono: number
   /** The incarnation of a node: `b.2` is the second incarnation of node `b`. `null` for events outside of nodes. */
   readonly life: string | null
@@ -27,7 +27,7 @@ export type StorageEvent =
       readonly jobId: JobId
       readonly watermark: number
       readonly nextAt: number | null
-      /** The job's prune floor; `null` if the job has none or the answer does not contain it. */
+      /** The job's prune floor; `null` if the job has no prune floor, or if the answer does not contain the prune floor. */
       readonly pruneFloor: number | null
     }
   | {

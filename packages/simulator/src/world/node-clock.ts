@@ -23,7 +23,7 @@ export class NodeClock implements Clock {
   readonly #handlerTimers = new Set<Timer>()
   #frozen = false
   #dead = false
-  /** Callbacks of a frozen process, in the order of their arrival. They run after the thaw. */
+  /** Callbacks of a frozen process, in the order of their arrival. The callbacks run after the thaw. */
   #held: (() => void)[] = []
 
   constructor(

@@ -53,7 +53,10 @@ async function see(look: Storage): Promise<Waiting> {
   return { pending: byId(pending.items), queued: byId(queued.items), jobs: byId(jobs.items) }
 }
 
-/** Records which queued occurrences a call woke and which it left queued. Canceled occurrences are in neither list. */
+/**
+ * Records which queued occurrences a call woke, and which occurrences the call left queued. Canceled occurrences are in
+ * neither list.
+ */
 function noteWoken(
   { before, after }: { readonly before: Waiting; readonly after: Waiting },
   history: History,
@@ -71,7 +74,7 @@ function noteWoken(
   }
 }
 
-/** Records which pending occurrences a claim took, and which other claimable occurrences it left. */
+/** Records which pending occurrences a claim took, and which other claimable occurrences the claim left pending. */
 function noteClaimed(
   { before, after }: { readonly before: Waiting; readonly after: Waiting },
   { now, exceptHandlerKeys }: ClaimRequest,

@@ -24,7 +24,7 @@ export interface Counts {
 
 const startMs = Date.UTC(2026, 0, 1)
 
-/** Sizes of temporary clock errors, in ms. The errors end before the engine would follow them. */
+/** Sizes of temporary clock errors, in ms. Each error ends before the engine would follow the wrong clock. */
 export const jumpsMs: readonly number[] = [10_000, 3_600_000, 30 * 86_400_000]
 
 /** Maximum duration of a temporary clock error, in ms. */
@@ -53,7 +53,7 @@ export class World {
   /** Whether nodes suffer faults that affect their heartbeats. */
   readonly troublesNodes: boolean
   /**
-   * Maximum number of data jobs that a node holds. Users add these jobs at run time, and nodes load them when they come
+   * Maximum number of data jobs that a node holds. Users add these jobs at run time, and nodes load a job when it comes
    * due. `null`: each node receives and holds all data jobs.
    */
   readonly heldJobs: number | null

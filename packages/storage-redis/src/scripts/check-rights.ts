@@ -28,7 +28,7 @@ export const neededRights = {
  * check, a user with missing or withdrawn rights would leave inconsistent counts and indexes.
  */
 export const checkRights: string = `
--- The commands of this script, by their number of arguments after the key.
+-- The commands of this script, grouped by the number of their arguments after the key.
 local needed = ${neededRights.place}
 
 local function denial(command)

@@ -12,8 +12,8 @@ const { stateCodes } = codec1
 const promotedAtOnce = 2000
 
 /**
- * Maximum number of occurrences that a call cancels for deleted and replaced jobs. Also the maximum number that it makes
- * queued or held back because they may not start.
+ * Maximum number of occurrences that a call cancels for deleted and replaced jobs. Also the maximum number of
+ * occurrences that a call makes queued or held back because they may not start.
  */
 const movedAtOnce = 500
 
@@ -124,7 +124,7 @@ if sweep == 1 then
   end
 end
 
--- Heads of the jobs of a page, as texts, because most of them never need a parsed table.
+-- Heads of the jobs of a page, as texts, because most heads are never needed as a parsed table.
 local pageHeads = {}
 
 local function readHeads(jobs)
@@ -159,7 +159,7 @@ end
 -- sets from which this node may claim, each with the offset up to which it was read.
 local goesApart
 local sources = { { key = ready, later = future, offset = 0 } }
--- The offset that earlier calls reached in the delayed occurrences, and whether they have read all ready ones.
+-- The offset that earlier calls reached in the delayed occurrences, and whether these calls have read all ready occurrences.
 local futureFrom, isDone = 0, false
 do
   local apart, isApart = call('SMEMBERS', apartKey), {}
@@ -231,7 +231,7 @@ local stopped, left, passed, seenBlocked = false, 0, 0, 0
 local claimedJobs, delayedSeen = {}, {}
 local count = 0
 place = ''
--- Jobs with a pending occurrence that their start rate holds back, and whether starts of this call wake others.
+-- Jobs with a pending occurrence that the job's start rate holds back, and whether starts of this call wake other occurrences.
 local heldJobs, wakes = {}, false
 
 -- Collects passed-over occurrences of jobs with separate sets, to move them out of a common set.
@@ -302,7 +302,7 @@ end
 local needsOrder = isPeek == 1 or lastAt ~= never or hasExceptions or #sources > 1
 local stride = needsOrder and 2 or 1
 
--- Merges the next members of several sets in one order. Returns them with their sets.
+-- Merges the next members of several sets into one order. Returns each member with its set.
 local mergePage = #sources > 1 and function(size)
   local page, places, count = {}, {}, 0
   local parts = {}
@@ -347,14 +347,14 @@ local function nextPage(size)
   return needsOrder and call('ZRANGE', ready, from, last, 'WITHSCORES') or call('ZRANGE', ready, from, last), {}
 end
 
--- Many claims find nothing, so they return before the script creates its further functions.
+-- Many claims find nothing. To keep these claims cheap, the script returns before it creates its further functions.
 local size = math.min(limit, 500) + 1
 local page, sourceAt = {}, {}
 if not isDone then page, sourceAt = nextPage(size) end
 if #page == 0 then return answer() end
 
--- Reads the records of a page in one command, and the heads that this script has not read yet. For occurrences without a
--- handler on this node it reads only the heads.
+-- Reads the records of a page in one command, and the heads that this script has not read yet. For occurrences without
+-- a handler on this node, the function reads only the heads.
 local function readPage(page)
   local byBucket, placesOf, texts, jobs = {}, {}, {}, {}
   local ids, jobOf, bucketAt = {}, {}, {}
@@ -437,8 +437,9 @@ local function noteTaken(id, record, member, source)
   append(taken, ${writeFields(layouts.taken, { id: 'id', recordSize: '#record' })}, record)
 end
 
--- Delays an occurrence that the start rate does not allow to start. The first one of a job stays pending until its
--- time, and later ones are queued behind it. Sends no wake-up, because this gives other nodes no work.
+-- Delays an occurrence that the start rate does not allow to start. The first delayed occurrence of a job stays pending
+-- until its time, and later occurrences are queued behind it. Sends no wake-up, because a delay gives other nodes no
+-- work.
 local function holdBack(h, id, job, r, startsAt)
   local wasDue = due
   if not heldJobs[job] then
@@ -510,8 +511,8 @@ local function takeFrom(page, sourceAt)
       else
         local isLeft = h.deletedAt ~= never
         if h.cancelsBelow > 0 and isSuperseded(h, parseRecord(text)) then
-          -- Cancels all superseded occurrences of the job on this page. An occurrence that is woken in their place may
-          -- precede all occurrences already read.
+          -- Cancels all superseded occurrences of the job on this page. An occurrence that is woken after the cancel
+          -- may precede all occurrences already read.
           for at = index, #page, stride do
             local r = jobOf[at] == job and texts[at] and parseRecord(texts[at])
             if r and isSuperseded(h, r) then
@@ -527,11 +528,11 @@ local function takeFrom(page, sourceAt)
           end
           break
         end
-        -- A peek leaves occurrences pending, so the occurrences that it counted as claimed are added here.
+        -- A peek leaves occurrences pending. So the number of occurrences that the peek counted as claimed is added here.
         local seenOf = claimedJobs[job] or 0
         local isBlocked = isLeft or (h.policy ~= allow and (h.running + seenOf >= h.maxConcurrency
           or (h.delayed > 0 and activeCount(h) + (delayedSeen[job] or 0) >= h.maxConcurrency and parseRecord(text).reason == delayed)))
-        -- A peek treats the occurrences that it counted as claimed as started now.
+        -- A peek assumes that the occurrences which it counted as claimed start now.
         local startsAt = not isBlocked and h.startLimit > 0 and nextStartAt(h, seenOf) or always
         local isHeld = startsAt > now
         if h.startLimit > 0 and h.queued > 0 then wakes = true end

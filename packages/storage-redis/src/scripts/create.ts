@@ -41,8 +41,8 @@ const existsOf = (record: string) =>
 /**
  * Creates occurrences. Each item contains the record for an immediate start; for any other state the script changes the
  * record. Answers with one letter for each item, and with details for all items that did not simply start. An item that
- * displaces more occurrences than one call allows stays open: the caller must send it again, with the later items of
- * its job.
+ * displaces more occurrences than one call allows is not created yet: the caller must send this item again, with the
+ * later items of the item's job.
  */
 export const createScript: Script = script(`#!lua
 ${prelude}${checkRights}
@@ -151,7 +151,7 @@ end
 -- Code for a request that is not created because the queue of its job is full.
 local refused = -1
 
--- Jobs that must displace more occurrences than one call allows. Their items stay open for further calls.
+-- Jobs that must displace more occurrences than one call allows. Further calls create the items of these jobs.
 local crowded, hasCrowded = {}, false
 
 -- Decides the state and reason of a new slot, trigger or replay, and whether it displaces waiting occurrences and
@@ -239,8 +239,8 @@ local function startSlot(index, scheduledAt, version, nextAt, deadline, record)
   return true
 end
 
--- Records and index entries of the ordinary requests of this call. Calls often contain many requests of one job, so
--- they are written together.
+-- Records and index entries of the ordinary requests of this call. Calls often contain many requests of one job, so the
+-- script writes all requests together.
 local requested = { records = {}, history = {}, live = {}, pending = {}, ready = {}, future = {} }
 local hasRequested = false
 

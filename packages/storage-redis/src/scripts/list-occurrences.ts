@@ -112,7 +112,7 @@ if (hasActive and h.pending + h.running or 0) + (hasQueued and h.queued or 0) > 
   return { 'page', found, walkHistory(job, states) }
 end
 
--- The queue is read only for queued states, because it may be long.
+-- Reads the queue only if the caller asks for queued occurrences, because the queue may be long.
 local ids = hasActive and activeOf(h, job) or {}
 if h.queued > 0 and hasQueued then
   for _, id in ipairs(call('ZRANGE', queueOf .. job, 0, -1)) do ids[#ids + 1] = id end

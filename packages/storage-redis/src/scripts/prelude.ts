@@ -16,7 +16,7 @@ const canceledInPassingByScript = 1000
 /** Maximum number of occurrences that a step reads to find superseded slots, per job and script. */
 const lookedAtInPassing = 100
 
-/** Maximum number of occurrences that a call reads of a job. The next call continues after them. */
+/** Maximum number of occurrences that a call reads of a job. The next call continues after these occurrences. */
 export const lookedAtOnce = 2000
 
 /**
@@ -264,8 +264,8 @@ local function printRecord(r)
   return ${printedRecord} .. r.owner .. r.details .. r.cancel .. r.reason .. r.runs
 end
 
--- Records are stored in 16 hashes by the first digit of their ids. So a batch needs few commands, and no hash holds the
--- whole history.
+-- Records are stored in 16 Redis hashes, by the first hexadecimal digit of the id. So a batch needs few commands, and
+-- no hash holds the whole history.
 local buckets = {}
 
 local function bucketOf(id)
@@ -304,7 +304,8 @@ end
 
 -- ------------------------------------------------------------------------------------------------------------- ends
 
--- Failed occurrences enter two sets by their end: the shard's set, in one command per script, and the job's set.
+-- Failed occurrences enter two sets that are sorted by the time of the end: the set of the shard, in one command per
+-- script, and the set of the job.
 local failed = {}
 
 local function noteFailure(now, id, job)
@@ -414,7 +415,7 @@ local function finish(now, h, id, r, state, reason)
   replace(id, r)
 end
 
--- Returns whether a waiting occurrence is superseded: an update of the job has still to cancel it.
+-- Returns whether a waiting occurrence is superseded: an update of the job has still to cancel this occurrence.
 local function isSuperseded(h, r)
   return r.version < h.cancelsBelow and r.token == 0 and r.kind % ${recoveredBit} == ${kindCodes.slot}
 end
@@ -520,7 +521,7 @@ local function wakeMany(now, h, job)
   return h.queued > 0
 end
 
--- Makes all queued occurrences of a job pending. If there are many, the next claims wake the rest before they claim.
+-- Makes all queued occurrences of a job pending. If the queue is long, the next claims make the rest pending before they claim.
 local function wakeAll(now, h, job)
   if h.queued > 0 and wakeMany(now, h, job) then call('HSET', movesKey, 'w' .. job, '') end
 end
@@ -553,8 +554,8 @@ local function parseOffer(text)
   return letsGo == 1, { part = 1, score = score, id = id }
 end
 
--- Offers all pending occurrences of a job to claims again. If there are many, the next claims offer the rest before
--- they claim. Until then no claim reads the indexes, and new occurrences enter the right index.
+-- Offers all pending occurrences of a job to claims again. If the job has many pending occurrences, the next claims
+-- offer the rest before they claim. Until then no claim reads the indexes. New occurrences enter the right index.
 local function offerAnew(now, h, job, letsGo)
   if h.pending == 0 then return end
   local left = call('HGET', movesKey, 'o' .. job)
@@ -597,7 +598,7 @@ local function cancelWaiting(now, h, job, reason, limit)
   local gone = {}
   local waiting = h.pending + h.queued
   if waiting == 0 then return '' end
-  -- The active set also contains running occurrences, so the read adds their number to the limit.
+  -- The active set also contains running occurrences, so the read adds the number of running occurrences to the limit.
   local ids = waiting > limit and activeOf(h, job, limit + h.running) or activeOf(h, job)
   local last = waiting > limit and limit - 1 or -1
   for _, id in ipairs(call('ZRANGE', queueOf .. job, 0, last)) do ids[#ids + 1] = id end
@@ -623,8 +624,9 @@ local function cancelEach(now, h, ids, records, reason)
   return table.concat(gone)
 end
 
--- Parses the position from which the search for superseded occurrences continues. No superseded one can appear before
--- it: new records have a kept version, records that have run are kept, and superseded records only end.
+-- Parses the position from which the search for superseded occurrences continues. No superseded occurrence can appear
+-- before this position: new records have a kept version, records that have run are kept, and superseded records only
+-- end.
 local function parsePlace(h, text)
   if not text or text == '' then return nil end
   local cancelsBelow, part, score, at = read('<I4Bd', text)
@@ -652,8 +654,8 @@ local function firstQueued(h, job, count, cancelsBelow)
 end
 
 -- Finds up to \`count\` occurrences that are superseded below a version, pending ones first, and stores the position
--- before which there are none. Reads about \`most\` occurrences. Returns the position from which the search continues;
--- '' if it has ended.
+-- before which no occurrence is superseded. Reads about \`most\` occurrences. Returns the position from which the
+-- search continues; '' if it has ended.
 local function findSuperseded(h, job, cancelsBelow, count, most, from, take)
   -- Until the update is stored, new superseded occurrences may appear before the position, so this search does not
   -- store the position.
@@ -803,8 +805,8 @@ end
 `
 
 /**
- * The common beginning of scripts for batches: the ids and jobs of the items, their heads, and the answers. An answer
- * is a letter, followed by its details.
+ * The common beginning of scripts for batches: the ids and jobs of the items, the heads of these jobs, and the answers.
+ * An answer is a letter, followed by its details.
  */
 export const batch: string = `
 local ids, jobs, letters, details = {}, {}, {}, {}

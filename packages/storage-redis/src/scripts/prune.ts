@@ -34,7 +34,7 @@ local function lastSlotOf(text)
 end
 
 -- Returns the oldest removable occurrences, at most one more than the limit. Passes over live occurrences and over
--- spans that have not ended; their number does not grow with the history.
+-- spans that have not ended; the number of occurrences passed over does not grow with the history.
 local function victimsOf(h, job, limit)
   local victims, floor = {}, h.floor
   local endAt = math.min(before, h.nextAt)

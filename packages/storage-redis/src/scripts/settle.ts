@@ -43,7 +43,7 @@ local function release(h, id, r, sequence, dueAt, reason, runs)
 end
 
 -- Like \`wakeNext\`, but the next occurrence becomes running for this owner if it is due and the job is not paused.
--- Returns the address of a woken occurrence, or the id and the record of a taken one.
+-- Returns the address of a woken occurrence, or the id and the record of a taken occurrence.
 local function takeNext(h, job, owner)
   if h.queued == 0 or h.deletedAt ~= never then return '' end
   passSuperseded(now, h, job)

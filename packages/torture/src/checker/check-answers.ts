@@ -39,7 +39,7 @@ function grantedTwice(view: RunView): readonly Violation[] {
   return violations
 }
 
-/** Returns the settles that the storage accepted although the owner had lost its token before it sent them. */
+/** Returns the settles that the storage accepted although the owner had lost its token before it sent the settle. */
 function staleWrites(view: RunView): readonly Violation[] {
   const deaths = groupBy(
     [

@@ -75,7 +75,10 @@ function spansOf(view: RunView, starts: readonly WitnessStart[]): readonly Span[
     .sort((one, other) => one.from - other.from)
 }
 
-/** Returns why the later span violates the limit beside the earlier span; `null` if it may overlap. */
+/**
+ * Returns why the later span violates the concurrency limit together with the earlier span; `null` if the spans may
+ * overlap.
+ */
 function problemOf(view: RunView, earlier: Span, later: Span): string | null {
   // The later handler started under a token that was no longer valid, which another rule reports as the error.
   if (view.supersededAt(later.first) !== null) return null

@@ -13,12 +13,12 @@ interface Since {
 
 /** The clock offsets of the engines of a run, and their maximum errors. */
 export class EngineClocks {
-  /** Maximum that any engine's time may be ahead of the machine's time, or behind it, in ms. */
+  /** Maximum that any engine's time may be ahead of the machine's time, or behind the machine's time, in ms. */
   readonly aheadMs: number
   readonly behindMs: number
   /**
-   * Whether the engines' times differ by more than their uncertainty. Then an engine may consider an occurrence overdue
-   * which another engine has just started.
+   * Whether the times of the engines differ by more than the uncertainty of these times. Then an engine may consider an
+   * occurrence overdue which another engine has just started.
    */
   readonly disagree: boolean
   /** The duration of the slowest reading of the storage's clock that an engine used, in ms. */

@@ -15,7 +15,8 @@ export interface Window {
 
 type LineOf<Event extends HistoryLine['event']> = Extract<HistoryLine, { readonly event: Event }>
 
-// Maximum time until a resumed process notices that it has lost its occurrences, in ms. The storage then rejects its settle.
+// Maximum time until a resumed process notices that it has lost its occurrences, in ms. The process notices this when
+// the storage rejects its settle.
 const aftermathMs = 2000
 
 /** A recorded run with indexes for the checks. */
@@ -97,8 +98,8 @@ export class RunView {
   }
 
   /**
-   * Returns the monotonic time from which the line's token was replaced by a newer token or a reap; `null` if it was
-   * not replaced before the line.
+   * Returns the monotonic time from which the line's token was replaced by a newer token or a reap; `null` if the token
+   * was not replaced before the line.
    */
   replacedAt({ occurrence, token, mono }: Pick<WitnessStart, 'occurrence' | 'token' | 'mono'>): number | null {
     let earliest = Number.POSITIVE_INFINITY
@@ -116,8 +117,8 @@ export class RunView {
     const { occurrence, token, life } = start
     const known = this.#givenUp.get(`${occurrence} ${token}`)
     if (known !== undefined) return known
-    // The node that reaped the occurrence may have died before it wrote its line. The ledger then has the time at which
-    // the attempt was lost.
+    // The node that reaped the occurrence may have died before it recorded the reap. The ledger then has the time at
+    // which the attempt was lost.
     const record = this.record(occurrence)
     if (record === undefined || record.token <= token) return Number.POSITIVE_INFINITY
     const run = record.runs.find(({ task }) => task === start.task)
@@ -184,9 +185,9 @@ export class RunView {
   }
 
   /**
-   * Returns the period in which the occurrence ended: from a call to its answer. If the process died before it recorded
-   * the answer, the time comes from the ledger. `near` is a moment on both clocks. `null` if the occurrence has not
-   * ended.
+   * Returns the period in which the occurrence ended: from the sending of the ending call to the answer of the storage.
+   * If the process died before it recorded the answer, the time comes from the ledger. `near` is a moment on both
+   * clocks. `null` if the occurrence has not ended.
    */
   endedWithin(id: OccurrenceId, near: HostTime): Window | null {
     const record = this.record(id)

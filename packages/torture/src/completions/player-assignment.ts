@@ -8,7 +8,7 @@ export interface PlayerAssignment {
   readonly delayMs: number
   readonly killEvery: number
   readonly sabotage: boolean
-  /** The file in which a process stores the play's state for the next process before it kills itself. */
+  /** The file in which a process that is about to kill itself stores the state of the play for the next process. */
   readonly remainsFile: string
   /** Whether an earlier process has stored the play's state in `remainsFile`. */
   readonly goesOn: boolean

@@ -20,7 +20,7 @@ export type Fault = { readonly atMs: number } & (
   | { readonly kind: 'pause'; readonly forMs: number }
   /** The driver kills a working node. After `aheadMs` the server crashes, and the storage loses all node records. */
   | { readonly kind: 'kill-and-crash'; readonly aheadMs: number; readonly downMs: number }
-  /** The clock of a node is set. If the clock cannot keep the error, it is set back after `forMs`. */
+  /** The clock of a node is set. If the clock cannot keep the new time, the driver sets the clock back after `forMs`. */
   | { readonly kind: 'jump'; readonly forMs: number }
   | StorageFault
 )
@@ -194,7 +194,10 @@ export function planFaults({ seed, durationMs, counts }: FaultPlanOptions): read
   return faults.sort((one, other) => one.atMs - other.atMs)
 }
 
-/** Returns a moment outside of the stops, if one of 50 attempts finds it. A blackout during a stop would end the stop. */
+/**
+ * Returns a random moment outside of the stops, or any moment if 50 attempts find none outside. A blackout during a
+ * stop would end the stop.
+ */
 function besides(stops: readonly Extract<Fault, { kind: 'stop' }>[], first: number, another: () => number): number {
   let moment = first
   for (let tries = 0; tries < 50; tries++) {

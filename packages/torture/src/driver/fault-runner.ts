@@ -53,7 +53,10 @@ export class FaultRunner {
   readonly #requests: RequestSender
   readonly #storage: StorageBreaker
   readonly #underWay = new Set<Promise<void>>()
-  /** Stopped processes that must lose their runs to other nodes. A kill would defeat that purpose. */
+  /**
+   * Stopped processes that must lose their runs to other nodes. The driver does not kill these processes, because a
+   * kill would end the stop.
+   */
   readonly #spared = new Set<NodeProcess>()
 
   constructor(fleet: Fleet, options: FaultRunnerOptions) {

@@ -13,7 +13,7 @@ export interface RequestFigures {
   cancels: number
   forcedCancels: number
   pauses: number
-  /** Number of requests that were repeated because their node died before it answered. */
+  /** Number of requests that were repeated because the node died before it answered. */
   repeatedRequests: number
 }
 
@@ -37,7 +37,7 @@ export class RequestSender {
   readonly #record: (event: DriverEvent) => void
   /** Jobs for which a pause or resume is in progress, or may still take effect. */
   readonly #pausing = new Set<string>()
-  /** Jobs with a pause that may still take effect, because its process died before it answered. */
+  /** Jobs with a pause that may still take effect, because the process that received the pause died before it answered. */
   readonly #latePauses = new Set<string>()
   #requests = 0
   #over = false
@@ -97,7 +97,7 @@ export class RequestSender {
     if (await this.#resume(job)) this.#pausing.delete(job)
   }
 
-  /** Resumes the jobs whose pause may have taken effect after their resume. */
+  /** Resumes jobs again if a pause may have taken effect after the first resume of the job. */
   async resumeAll(): Promise<void> {
     for (const job of this.#latePauses) await this.#resume(job)
   }

@@ -29,7 +29,10 @@ export interface WitnessStart extends WitnessBase {
 
 export interface WitnessEnd extends WitnessBase {
   readonly event: 'end'
-  /** The handler's outcome. `aborted`: its signal fired. `moved`: it has written its row, and the commit follows. */
+  /**
+   * The handler's outcome. `aborted`: the handler's signal fired. `moved`: the handler has written its row, and the
+   * commit follows.
+   */
   readonly outcome: 'succeeded' | 'failed' | 'aborted' | 'moved'
 }
 

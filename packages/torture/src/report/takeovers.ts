@@ -1,6 +1,9 @@
 import type { RunView } from '../checker/run-view.ts'
 
-/** Times from the end of a killed process to the takeover of its runs by a peer that declared it dead, in ms. */
+/**
+ * Times from the end of a killed process to the takeover of its runs by a peer that declared the process's node dead,
+ * in ms.
+ */
 export interface Takeovers {
   readonly count: number
   /** Median time of the takeovers, in ms; `null` without a takeover. */
@@ -14,7 +17,8 @@ export function takeoversOf(view: RunView): Takeovers {
   const times: number[] = []
   for (const { occurrence, token, reason, mono } of view.lines('reaped')) {
     const endedAt = view.endOfLife(owners.get(`${occurrence} ${token}`) ?? '')
-    // A takeover before the end is ignored: peers had declared the stopped process dead before the driver killed it.
+    // A takeover before the end of the process is ignored: peers had declared the stopped process dead before the
+    // driver killed it.
     if (reason === 'node_lost' && endedAt !== null && endedAt <= mono) times.push(mono - endedAt)
   }
   times.sort((one, other) => one - other)

@@ -1,6 +1,6 @@
 import type { OccurrenceId } from '@jobistemer/core'
 
-/** A row of the user's table. A handler wrote it in the transaction that completed its task. */
+/** A row of the user's table. A handler wrote the row in the transaction that completed the task. */
 export interface UserRow {
   readonly occurrence: OccurrenceId
   readonly task: string

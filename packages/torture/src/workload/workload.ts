@@ -172,7 +172,7 @@ const jobs: readonly (Omit<WorkloadJob, 'cron'> & { readonly everySeconds: numbe
 /** The names of the jobs that every node runs. */
 export const jobNames: readonly string[] = jobs.map((job) => job.name)
 
-/** Returns the jobs that every node runs. Their intervals are `slowdown` times longer than on a fast storage. */
+/** Returns the jobs that every node runs. The intervals of the jobs are `slowdown` times longer than on a fast storage. */
 export function workload(slowdown: number): readonly WorkloadJob[] {
   return jobs.map(({ everySeconds, ...job }) => ({ ...job, cron: `*/${everySeconds * slowdown} * * * * *` }))
 }
