@@ -30,7 +30,7 @@ export function backupSchedule(seconds: number, window: { readonly start?: Date;
   return cron(cronExpression(seconds), { timezone: 'UTC', ...window })
 }
 
-/** Returns a cron expression with six fields, the first of which is the second. */
+/** Returns a cron expression with six fields, of which the first field means seconds. */
 export function cronExpression(seconds: number): string {
   return `*/${seconds} * * * * *`
 }

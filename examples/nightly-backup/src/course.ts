@@ -118,7 +118,7 @@ async function interrupt(stage: Stage, nodes: readonly string[]): Promise<Kill |
   return await (successor === undefined ? restart(stage, interruption) : takeover(stage, interruption, successor))
 }
 
-/** Returns the slots from the first one that the nodes created on time. */
+/** Returns the slots, beginning with the first slot that the nodes created on time. */
 function slotsFrom(
   nextMs: readonly (number | null)[],
   { seconds, startMs, endMs }: CourseOptions['settings'],

@@ -172,7 +172,7 @@ async function setBackAll(scheduler: Scheduler): Promise<number> {
       const { realigned } = await scheduler.update(name, {}, { realign: true })
       if (realigned !== undefined) count++
     } catch (error) {
-      // A user removed the job meanwhile.
+      // Ignores this error: a user has removed the job in the meantime.
       if (!JobistemerError.isInstance(error, 'JOB_NOT_FOUND')) throw error
     }
   }

@@ -18,8 +18,9 @@ interface Place {
 }
 
 /**
- * Maximum size of an attribute that stays in its item, in bytes. Both large attributes together then stay well below
- * DynamoDB's limit of 400 KB. Each has its own limit, because a step may write one without reading the other.
+ * Maximum size of an attribute that stays in its item, in bytes. An item has two attributes that may be large. Together
+ * they then stay well below DynamoDB's limit of 400 KB. Each attribute has its own limit, because a step may write one
+ * without reading the other.
  */
 const attributeLimit = 170_000
 const partLimit = 300_000

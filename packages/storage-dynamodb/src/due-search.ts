@@ -27,7 +27,7 @@ interface DuePlace {
   readonly ahead: number
 }
 
-/** A partition of pending occurrences, and the key after which the search continues there. */
+/** A partition of pending occurrences, and the key after which the search continues in this partition. */
 interface DueStart {
   readonly shard: number
   readonly level: number
@@ -66,8 +66,8 @@ export async function findDue(
 }
 
 /**
- * Reads the partitions of all priority levels. Markers on the first page name the levels that other processes have begun to
- * use.
+ * Reads the partitions of all priority levels. Markers on the first page name the priority levels that other processes
+ * have begun to use.
  */
 async function beginSearch(table: Table, ahead: number): Promise<readonly PartitionPage[]> {
   const asked = [0, ...table.levels.known]
@@ -129,9 +129,9 @@ export async function findCancelRequested(table: Table, owner: Owner): Promise<r
 }
 
 /**
- * Returns jobs with queued occurrences, and jobs with an unfinished plan. A job with queued occurrences may have no active
- * occurrence, if the table is damaged, or superseded ones. An unfinished plan belongs to a large step whose node has died.
- * The next step on the job repairs both.
+ * Returns jobs with queued occurrences, and jobs with an unfinished plan. A job with queued occurrences may have
+ * superseded occurrences or, if the table is damaged, no active occurrence. An unfinished plan belongs to a large step
+ * whose node has died. The next step on the job repairs both.
  */
 export async function findStranded(table: Table): Promise<readonly JobId[]> {
   const jobs = new Set<JobId>()

@@ -69,7 +69,7 @@ export const headNames = {
   policy: 'p',
   paused: 'z',
   /**
-   * The end of a pause; absent if the pause has no end. The record of the pause also contains this instant; conditions
+   * The end of a pause; absent without a pause, or if the pause has no end. The record of the pause also contains this instant; conditions
    * need a separate attribute.
    */
   pausedUntil: 'u',

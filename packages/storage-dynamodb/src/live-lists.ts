@@ -21,7 +21,7 @@ const mostNewPages = 10
 const mostListed = 8000
 /** Maximum number of queued occurrences in a head. Each further queued occurrence gets a separate item. */
 const mostQueued = 64
-/** Number of queued occurrences that a step moves into the head when the list there is empty. */
+/** Number of queued occurrences that a step moves into the head when the head's list of queued occurrences is empty. */
 const refill = 32
 
 type Changes = ReadonlyMap<OccurrenceId, OccurrenceWrite>

@@ -20,8 +20,8 @@ interface FormMark {
 }
 
 /**
- * Checks, before the first write, that the table has Jobistemer's keys and indexes, and that this version knows the form of
- * the namespace. Marks a new namespace, and migrates an older one.
+ * Checks, before the first write, that the table has Jobistemer's keys and indexes, and that this version knows the
+ * form of the namespace. Stores the form of a new namespace, and migrates a namespace of an older form.
  *
  * @throws JobistemerError `STORAGE_FOREIGN`, `STORAGE_SCHEMA_NEWER`, and the errors of every request
  */

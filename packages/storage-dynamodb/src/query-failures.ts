@@ -48,7 +48,8 @@ export async function listFailed(table: Table, query: FailedQuery): Promise<Page
   const sign = query.order === 'ascending' ? 1 : -1
   const compare = (left: string, right: string) => sign * (left < right ? -1 : left > right ? 1 : 0)
   const [seenUpTo = null] = pages.flatMap(({ seenUpTo: place }) => place ?? []).sort(compare)
-  // Beyond the last examined entry of any partition, the merged list may have gaps. So only entries up to that point count.
+  // Beyond the last examined entry of any partition, the merged list may have gaps. So the page contains only entries
+  // up to the earliest of these last examined entries.
   const sure = pages
     .flatMap(({ hints }) => hints)
     .filter(({ order }) => seenUpTo === null || compare(order, seenUpTo) <= 0)

@@ -72,7 +72,7 @@ async function pageById(table: Table, query: JobQuery): Promise<Page<JobRecord>>
   return { items: jobs, cursor: isLast ? null : (ids.at(-1) ?? query.cursor) }
 }
 
-/** Returns the ids of the jobs that changed at or after the instant; `null` if there are too many to sort. */
+/** Returns the ids of the jobs that changed at or after the instant; `null` if too many jobs have changed to sort them. */
 async function changedSinceThen({ requests, keys }: Table, since: number): Promise<readonly JobId[] | null> {
   const ids: JobId[] = []
   const query = partitionQuery(keys.registry, [`change/${sortableInstant(since)}`, 'change/~'])

@@ -152,7 +152,7 @@ function livePlaces(
 interface LivePlace {
   readonly partition: number
   readonly start: Item | null
-  /** The priority levels whose partitions follow; absent if there are none. */
+  /** The priority levels whose partitions follow; absent if no level follows. */
   readonly levels?: readonly number[]
 }
 
@@ -160,7 +160,7 @@ async function listLive(table: Table, query: Query<'live'>): Promise<Page<Occurr
   let place: LivePlace = query.cursor === null ? { partition: 0, start: null } : readLivePlace(query.cursor)
   let partitions = partitionsIn(query.state, place)
   const items: OccurrenceRecord[] = []
-  // If a partition is empty, the same call reads the next one. A page with items returns after the current query.
+  // If a partition is empty, the same call reads the next partition. If a query has found items, the call returns them.
   while (place.partition < partitions.length && items.length === 0) {
     const partition = partitions[place.partition] as LivePartition
     const { deadlineBefore } = query
@@ -171,7 +171,7 @@ async function listLive(table: Table, query: Query<'live'>): Promise<Page<Occurr
     })
     const hints = page.items.filter((item) => !isMarker(item)).map(hintOf)
     for (const stored of await loadOccurrences(table, hints, query)) {
-      // An index entry is only a hint: its occurrence may have changed the state meanwhile.
+      // An index entry is only a hint: the state of its occurrence may have changed since the entry was written.
       if (stored !== null && matches(stored.record, query, partition.group)) items.push(stored.record)
     }
     const levels = [...(place.levels ?? []), ...levelsAmong(page.items)]

@@ -7,7 +7,10 @@ import { ordinary, parseLiveList, type Waiting } from './live-list.ts'
 import { loadHead, type Table } from './table.ts'
 import { partitionQuery } from './requests.ts'
 
-/** Reads pages `from` to `to - 1` of active occurrences. A page that a step has removed meanwhile is empty. */
+/**
+ * Reads pages `from` to `to - 1` of active occurrences. If a step has removed a page in the meantime, the answer
+ * contains an empty page.
+ */
 export async function readPages(
   { requests, keys }: Table,
   job: JobId,
@@ -63,7 +66,7 @@ export interface QueuePage {
 
 /**
  * Reads the lists of a job; `page: null` omits queued occurrences that the head does not list. A step may move entries
- * during the read, so this reads the head before and after the rest.
+ * during the read, so this function reads the head before and after the other items.
  */
 export async function readWholeLists(table: Table, job: JobId, page: QueuePage | null): Promise<WholeLists | null> {
   const before = await loadHead(table, job)

@@ -129,7 +129,7 @@ export async function commit(
   return written
 }
 
-/** Builds the item of a record. Unchanged values that lie in parts stay there. */
+/** Builds the item of a record. Large values in separate items (parts) stay there if they are unchanged. */
 function itemOf({ keys }: Table, { record, marked, revision, before }: RecordWrite): Item {
   const item = occurrenceItem(keys, { record, marked, revision: revision + 1 })
   const bulk = before?.bulk ?? null

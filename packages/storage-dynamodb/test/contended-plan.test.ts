@@ -34,7 +34,10 @@ beforeEach(() => {
   paused.count = 0
 })
 
-/** A client that rejects the next `times` transactions that check the head. Such transactions carry a plan out. */
+/**
+ * A client that rejects the next `times` transactions that check the head of a job. These are the transactions that
+ * carry out a plan.
+ */
 function refusing(times: number): Pick<DynamoDBClient, 'send'> & { readonly refused: number } {
   let refused = 0
   const send = async (command: object, options: object): Promise<unknown> => {

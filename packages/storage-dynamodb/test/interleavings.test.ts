@@ -45,8 +45,8 @@ beforeEach(() => {
 type Send = (command: object, options: object) => Promise<unknown>
 
 /**
- * A storage of another node. `happens` runs directly before one request: the request with the number `moment`, or the first
- * that matches this pattern.
+ * A storage of another node. `happens` runs directly before one request: the request with the number `moment`, or the
+ * first request that matches this pattern.
  */
 function interrupted(
   moment: number | string | RegExp,
@@ -83,7 +83,7 @@ async function addWaiting(job: JobId, count: number): Promise<void> {
   await storage.createOccurrences({ now: last, owner, items: [{ ...item, ...course, entries }] })
 }
 
-/** A storage whose transactions have the limits of DynamoDB. DynamoDB Local accepts larger ones. */
+/** A storage whose transactions have the limits of DynamoDB. DynamoDB Local accepts larger transactions. */
 function strict(): Storage {
   const send = async (command: object, options: object): Promise<unknown> => {
     if (command instanceof TransactWriteItemsCommand) {
@@ -313,7 +313,7 @@ it('a claim of overlapping occurrences starts none that a concurrent update canc
     }
     const answer = (await (client.send as Send)(command, options)) as QueryCommandOutput
     if (!(command instanceof QueryCommand) || command.input.IndexName === undefined) return answer
-    // The index does not contain the first occurrence yet, so the claim and the update concern different occurrences.
+    // The index does not contain the first occurrence yet, so the claim takes other occurrences than the first one.
     return { ...answer, Items: answer.Items?.filter(({ lo }) => lo?.N !== String(slotAt(1))) }
   }
   const node = dynamodbStorage({ client: { send: send as unknown as DynamoDBClient['send'] }, tableName, prefix })

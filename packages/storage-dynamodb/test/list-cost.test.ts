@@ -105,7 +105,7 @@ it('a list of failed occurrences stops reading when its page is full, however lo
   const usage = await meter.measure(async () => {
     const { items, cursor } = await measured.listOccurrences(ofJob(id, 1, ['failed']))
     expect(items.map(({ scheduledAt }) => scheduledAt)).toEqual([slotAt(2)])
-    // The page is not the last one, because earlier occurrences may have failed too.
+    // The page has a cursor, because earlier occurrences may have failed too.
     expect(cursor).not.toBeNull()
   })
   expect(usage.readRequests).toBe(1)

@@ -18,8 +18,8 @@ import { sessionOf } from './transaction-session.ts'
 import { channelOf, WakeUps } from './wake-ups.ts'
 
 /**
- * Maximum number of items per call. A batch twice as large hardly reduces the cost per item. A thousand due items in two
- * calls also let the server and the node work at the same time, and the server on both halves.
+ * Maximum number of items per call. A batch twice as large hardly reduces the cost per item. If a thousand due items
+ * are sent in two calls, the server processes both calls at the same time, and the node works at the same time too.
  */
 const maxBatch = 500
 

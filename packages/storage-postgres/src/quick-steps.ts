@@ -31,8 +31,8 @@ type EndItem = SettleItem & { readonly change: { readonly kind: 'finish' } }
 const pause = 8
 
 /**
- * Writes ordinary cases with one call of a database function that does not read first. The answer is `null` for items that
- * core's rules must decide. The function changes nothing for such an item.
+ * Writes ordinary cases with one call of a database function that does not read first. The answer is `null` for items
+ * that core's rules must decide. For these items the database function changes nothing.
  */
 export class QuickSteps {
   readonly #database: Database

@@ -42,7 +42,8 @@ export class StepRunner {
         return
       } catch (error) {
         if (!isHeld(error)) throw error
-        // The holder may have released the lock meanwhile. Or the error comes from a limit of the server for another lock.
+        // The transaction that held the lock may have ended already. Or the server's own lock timeout ended the wait
+        // for another lock.
         freed = (await this.#awaitHeld(step)) ? 0 : freed + 1
         if (freed === mostFreed) throw error
       }

@@ -48,7 +48,7 @@ function mayStillRun(error: unknown): boolean {
   if (JobistemerError.isInstance(error, 'STORAGE_BUSY') || JobistemerError.isInstance(error, 'STORAGE_UNREACHABLE')) {
     return true
   }
-  // The driver does not accept a value, or cannot read an answer. In both cases no statement runs.
+  // The driver rejected a parameter value, or could not read an answer. In both cases no statement is still running.
   if (error instanceof TypeError || error instanceof SyntaxError) return false
   return !hasState(error) && !JobistemerError.isInstance(error) && !(error instanceof JobAppeared)
 }

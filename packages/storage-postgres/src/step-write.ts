@@ -109,8 +109,8 @@ function placeOf({ node, incarnation }: Owner, owners: Owner[]): number {
 }
 
 /**
- * Returns the last slot of which the job may have a record after this write. Some slots with a record lie ahead of the
- * watermark.
+ * Returns the last slot of which the job may have a record after this write. A slot ahead of the watermark may have a
+ * record too.
  */
 function topOf({ after, occurrences }: JobWrite): number {
   let top = after.head.watermark

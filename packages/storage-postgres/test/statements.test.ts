@@ -46,8 +46,8 @@ async function runSlots(storage: Storage, count: number, prefix = 'job'): Promis
 }
 
 /**
- * Calls that {@link runSlots} sends for one job: three starts, three ends, and one repeated start, because the first try
- * only inserted the owner.
+ * Calls that {@link runSlots} sends for one job: three starts, three ends, and one repeated start, because the first
+ * try of the first start only inserted the owner.
  */
 const sentBySlots = 7
 

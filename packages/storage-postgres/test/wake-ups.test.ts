@@ -92,7 +92,7 @@ describe('wake-ups of a PostgreSQL storage', () => {
     const hasty = pool({ options: '-c idle_session_timeout=1s', max: 1 })
     const ears = new WakeUpListener(open({ pool: hasty, schema }))
     await ears.next('nodes')
-    // Later connections get the same timeout, and the server ends them when idle.
+    // The connections of this second pool have the same timeout, and the server ends them when they are idle.
     const idle = pool({ options: '-c idle_session_timeout=1s', max: 1 })
     await idle.query('SELECT 1')
     await expect.poll(() => idle.totalCount, { timeout: 20_000 }).toBe(0)

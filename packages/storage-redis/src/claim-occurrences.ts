@@ -73,7 +73,10 @@ const nowhere = Buffer.alloc(0)
  */
 const mostRounds = 10
 
-/** How long a claim waits for a shard that did not answer the previous claim, in ms. Other shards answer meanwhile. */
+/**
+ * How long a claim waits for a shard that did not answer the previous claim, in ms. During this time other shards can
+ * answer.
+ */
 const graceMs = 100
 
 /** Claims due occurrences of all shards in their common order. */

@@ -64,7 +64,8 @@ export class Connection {
     this.client = 'url' in source ? openClient(source.url, options.commandTimeoutMs) : source.client
     this.#place = placeOf(this.client)
     if (this.#isOwn) {
-      // Without a listener ioredis prints each failed attempt to connect. The calls report the last such error.
+      // Without a listener ioredis prints each failed attempt to connect. The errors of calls name the last connection
+      // error as their cause.
       this.client.on('error', (error: Error) => {
         this.#lastError = withoutArguments(error)
       })
@@ -147,7 +148,10 @@ export class Connection {
     }
   }
 
-  /** Checks the server and its data. First migrates all data of an older form, which takes longer the more data there are. */
+  /**
+   * Checks the server and its data. If the data have an older form, first migrates all data. A migration of more data
+   * takes longer.
+   */
   async #prepare(): Promise<Namespace> {
     for (;;) {
       const earlierShards = this.#namespace?.shards ?? null

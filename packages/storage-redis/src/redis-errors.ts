@@ -148,7 +148,10 @@ export function tooFewReplicas(place: string, wanted: number, reached: number, w
   return failure('STORAGE_BUSY', ['minReplicas', wanted], message, remedy)
 }
 
-/** Creates the error for a claim that the client sent twice: the caller does not know what the first sending claimed. */
+/**
+ * Creates the error for a claim that the client sent twice: the caller does not know which occurrences the first
+ * sending claimed.
+ */
 export function repeatedError(): JobistemerError {
   const message = 'The answer to a claim got lost: the connection broke, and the client sent the claim once more.'
   const remedy = 'Look for what runs under this owner, and claim again: schedulers do both by themselves.'

@@ -34,7 +34,10 @@ export class TakeoverRound {
   readonly #count: number
   readonly #deadAfter: number | null
   readonly #ways: readonly string[] | undefined
-  /** There are more jobs than nodes to end, because some runs may begin on another node. */
+  /**
+   * The jobs. Their number is greater than the number of nodes that the benchmark ends, because some runs may begin on
+   * another node.
+   */
   readonly #jobs: readonly string[]
   readonly #starts: Start[] = []
   /** By node name: the time at which its last process began to work. */

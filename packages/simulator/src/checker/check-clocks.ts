@@ -117,7 +117,10 @@ export class ClockModel {
     life.holds.mostAhead(mono)
   }
 
-  /** Sets what a node believes at its start: its own clock or, if the storage has a clock, the readings of both. */
+  /**
+   * Sets what a node believes at its start: the reading of its own clock or, if the storage has a clock, the readings
+   * of both clocks.
+   */
   #compareAtStart({ holds, isStarting, wallOffsetMs }: Life): void {
     if (!isStarting) return
     const { hasClock = false, uncertaintyMs = 0 } = this.#world ?? {}

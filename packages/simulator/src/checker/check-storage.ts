@@ -266,7 +266,8 @@ export class StorageModel {
       const { id, scheduledAt } = entry
       const span = entry.kind === 'missed' ? entry.span : entry.details.span
       const lastSlot = Math.max(scheduledAt, span?.to ?? scheduledAt)
-      // An existing record stays: the record of a slot, or of a range that begins at the same slot as before a realign.
+      // An existing record stays. It is the record of a slot, or the record of a range of slots that begins at the same
+      // slot as before a realign.
       if (this.#isKept(job, entry)) {
         if (isCompressed(entry) && (span?.count ?? 1) > 1) {
           const message = `its slot already had a record, but the recovery made it a run for ${span?.count} slots`
@@ -503,7 +504,8 @@ export class StorageModel {
     const occurrence = this.occurrences.get(id)
     if (occurrence === undefined) return
     for (const { task, attempts, omitted } of runs) {
-      // Beyond the limit, the storage keeps the first and the last attempts and leaves out the attempts between.
+      // If a task has more attempts than the limit, the storage keeps the first and the last attempts and leaves out
+      // the attempts between.
       const gap = omitted === undefined ? 0 : omitted.attempts
       for (const [index, { number }] of attempts.entries()) {
         const expected = index + 1 + (index < firstKept ? 0 : gap)
@@ -527,7 +529,8 @@ export class StorageModel {
 // Maximum time between a recovery's read and its write, in ms, unless the node is frozen.
 const longestLookMs = 20_000
 
-// Number of attempts that the storage keeps of each task, and how many of these are the first attempts.
+// Maximum number of attempts that the storage keeps of each task. Another constant says how many of these are the first
+// attempts.
 const mostKept = 20
 const firstKept = 5
 

@@ -66,7 +66,10 @@ export interface OccurrenceModel {
   readonly generation: number
   /** Owners during earlier uses of the occurrence's id, as `token life`. */
   readonly earlierOwners: ReadonlySet<string>
-  /** Token of the claim that announced the first attempts, because the occurrence had none; 0 without such a claim. */
+  /**
+   * Token of the claim that announced the first attempts, because the occurrence had no attempts before; 0 without such
+   * a claim.
+   */
   beginsUnder: number
   /** Number of stored attempts, by task. */
   attempts: Map<string, number>

@@ -31,7 +31,8 @@ function jump(world: World, fleet: Fleet, random: SeededRandom): number {
     world.setStorageClock(lastingMs)
     return 0
   }
-  // Only running nodes jump: a starting node can compare its clock only with the storage's clock, if there is one.
+  // Only clocks of running nodes jump. A starting node can compare its clock only with the storage's clock, and some
+  // storages have no clock.
   const { usable } = fleet
   const life = usable[Math.floor(place * usable.length)]
   if (life === undefined) return 0

@@ -582,7 +582,7 @@ local function takeFrom(page, sourceAt)
           if h.startLimit > 0 then
             countStart(now, h)
             if wakeBehind(h, job) then
-              -- The woken occurrence may precede the rest of the page, so the scan begins again.
+              -- The woken occurrence may precede the remaining occurrences of the page, so the scan begins again.
               fromStart()
               break
             end

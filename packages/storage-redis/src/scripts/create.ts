@@ -11,7 +11,7 @@ const { kindCodes, policyCodes, recoveredBit } = codec1
 /** Maximum number of waiting occurrences that a call displaces. */
 const displacedAtOnce = 500
 
-/** Maximum number of waiting occurrences that a displacement reads while the job has superseded ones. */
+/** To displace occurrences of a job that has superseded ones, a call reads at most this many waiting occurrences. */
 const displacedInPassing = 1000
 
 const notice = writeFields(layouts.notice, { scheduledAt: 'r.scheduledAt', token: 'r.token', cancelSize: '#r.cancel' })
@@ -109,8 +109,8 @@ local function askAllToCancel(h, job)
   return table.concat(notices)
 end
 
--- Cancels some superseded occurrences of a job and wakes the next one, so that a new occurrence does not wait for
--- superseded ones. Returns whether superseded ones are left.
+-- Cancels some superseded occurrences of a job and wakes the next queued occurrence, so that a new occurrence does not
+-- wait for superseded ones. Returns whether superseded ones are left.
 local function passLeft(h, job)
   if h.cancelsBelow == 0 or h.policy == allow then return false end
   passSuperseded(now, h, job)
@@ -132,7 +132,7 @@ local function displace(h, job, isPassing)
     end)
     return cancelEach(now, h, ids, records, '=displaced'), false
   end
-  -- Cancels queued occurrences first. As long as occurrences are active, the remaining queued ones keep new occurrences
+  -- Cancels queued occurrences first. While other occurrences are active, queued occurrences that remain keep new ones
   -- from overtaking.
   for _, id in ipairs(call('ZRANGE', queueOf .. job, 0, ${displacedAtOnce} - 1)) do
     ids[#ids + 1], records[#ids + 1] = id, recordOf(id)
@@ -162,7 +162,7 @@ local function decide(h, kind, scheduledAt, isStartable, isForLater, isPassing, 
   if isForLater then return pending, delayed end
   local free = isStartable and now >= h.pausedUntil and running or pending
   local active = activeCount(h)
-  -- While other occurrences are queued, a free concurrency slot belongs to the first of them.
+  -- While other occurrences are queued, a free concurrency slot belongs to the first queued occurrence.
   if h.policy == allow then return free, '' end
   if not goesOn and (active == 0 or (active < h.maxConcurrency and h.queued == 0)) then return free, '' end
   if h.policy == ${policyCodes.skip} then

@@ -83,8 +83,9 @@ return { walkHistory(job, states), found }
 `)
 
 /**
- * Reads the live occurrences of one job in the given states, unsorted, without a walk through the history. If there are
- * many, reads a page of the history instead, between the earliest and the latest time that a live occurrence may have.
+ * Reads the live occurrences of one job in the given states, unsorted, without a walk through the history. If the job
+ * has many live occurrences, reads a page of the history, between the earliest and the latest time that a live
+ * occurrence may have.
  */
 export const listLiveOfJobScript: Script = script(`#!lua flags=no-writes
 ${prelude}${paging}

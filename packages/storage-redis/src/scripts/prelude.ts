@@ -92,7 +92,8 @@ local runningKey, cancelsKey = shard .. 'running', shard .. 'cancels'
 local nextKey, movedKey = shard .. 'next', shard .. 'moved'
 local history, liveOf, queueOf = shard .. 'h:', shard .. 'l:', shard .. 'q:'
 local failedKey, failedOf, keysOf = shard .. 'failed', shard .. 'f:', shard .. 'k:'
--- Keys of unfinished moves of waiting occurrences, and of the positions of unfinished searches for superseded ones.
+-- The key that stores unfinished moves of waiting occurrences, and the key that stores the positions of unfinished
+-- searches for superseded ones.
 local movesKey, searchesKey = shard .. 'moves', shard .. 'searches'
 
 local never, always = ${never}, ${always}
@@ -318,8 +319,8 @@ end
 -- Members to add to and remove from the index of running occurrences. One command writes each list, because runs change often.
 local started, stopped = {}, {}
 
--- Adds a pending or running occurrence to its job's active ones. The head keeps the first one, and a set keeps the
--- rest. No reader needs the order of running ones.
+-- Adds a pending or running occurrence to its job's active ones. The head stores the first active occurrence, and a set
+-- stores the other ones. The set has no useful order for running occurrences, because no reader needs it.
 local function enterActive(h, job, id, order)
   if h.active == none then h.active = id else call('ZADD', liveOf .. job, order, id) end
 end
@@ -443,11 +444,11 @@ local function wakeOne(now, h, job)
   return ${address}, r
 end
 
--- Wakes the next queued occurrence, and a limited number of others with a free concurrency slot. Returns the id and the
--- time of the first, or ''.
+-- Wakes the next queued occurrence, and a limited number of further ones while concurrency slots are free. Returns the
+-- id and the time of the first, or ''.
 local function wakeFirst(now, h, job)
   local first = wakeOne(now, h, job)
-  -- Under a start rate, each start wakes one further occurrence, so only the first is woken here.
+  -- Under a start rate, each start wakes one further occurrence, so this function wakes only the first.
   for _ = 2, first ~= '' and h.startLimit == 0 and ${wokenAtOnce} or 0 do wakeOne(now, h, job) end
   return first
 end
@@ -476,8 +477,8 @@ local function rankBehind(key, score, id)
 end
 
 -- Calls a step with each active occurrence of the job in order, and then with each queued one if \`lastPart\` is 2,
--- until the step returns true. Reads about \`most\` occurrences after \`place\`, which names a part, a score and an id.
--- Returns nil at the end, otherwise the position of the last occurrence.
+-- until the step returns true. Reads about \`most\` occurrences after \`place\`, which consists of a part, a score and
+-- an id. Returns nil after the last occurrence, otherwise the position of the last occurrence.
 local function forEachLive(h, job, most, lastPart, place, step)
   local part, score, id = 1, nil, nil
   if place then part, score, id = place.part, place.score, place.id end
@@ -639,8 +640,8 @@ local function printPlace(h, place)
   return write('<I4Bd', h.cancelsBelow, place.part, place.score or always) .. (place.id or '')
 end
 
--- Returns the first queued occurrences that are not superseded below a version; 0: no version supersedes. Reads a
--- limited number.
+-- Returns the first queued occurrences that are not superseded below a version; 0: no occurrence is superseded. Reads a
+-- limited number of occurrences.
 local function firstQueued(h, job, count, cancelsBelow)
   if cancelsBelow == 0 then return call('ZRANGE', queueOf .. job, 0, count - 1) end
   local ids, before = {}, h.cancelsBelow
@@ -679,8 +680,8 @@ local function findSuperseded(h, job, cancelsBelow, count, most, from, take)
   return place and found < count and (areKept and 'k' or 'f') .. printPlace(h, place) or '', found
 end
 
--- Cancels up to \`limit\` superseded occurrences, pending ones first, and records when none are left. Reads about
--- \`most\`; the next search continues from there. Returns the ids and times.
+-- Cancels up to \`limit\` superseded occurrences, pending ones first. Stores in the head when no superseded occurrence
+-- is left. Reads about \`most\` occurrences; the next search continues after these. Returns the ids and times.
 local function cancelSuperseded(now, h, job, limit, most)
   if h.cancelsBelow == 0 then return '' end
   local ids, records = {}, {}
@@ -702,7 +703,8 @@ end
 -- Number of superseded occurrences that this script has canceled in passing, and the jobs that it has searched for them.
 local canceledCount, searched = 0, {}
 
--- Cancels some superseded occurrences of a job: those at the front of the queue, so that others can be woken, and a few more.
+-- Cancels some superseded occurrences of a job: the ones at the front of the queue, so that occurrences behind them can
+-- be woken, and a few more.
 local function passSuperseded(now, h, job)
   if h.cancelsBelow == 0 then return end
   local most = math.min(${canceledInPassing}, ${canceledInPassingByScript} - canceledCount)

@@ -161,7 +161,7 @@ store(channel, sender)
 return answers
 `
 
-/** Commits steps on jobs. When memory is short the server rejects the script, because such steps add work. */
+/** Commits steps on jobs. When memory is short the server rejects the script, because these steps may add occurrences. */
 export const commitScript: Script = script(`#!lua${commitSteps}`)
 
 /** Commits steps that end or cancel occurrences. The server also runs the script when memory is short. */

@@ -92,7 +92,7 @@ function claimsInPauses(view: RunView): readonly Violation[] {
   return violations
 }
 
-// Maximum time until a node has taken over all runs of a dead node, in ms. The dead node may return and claim meanwhile.
+// Maximum time until a node has taken over all runs of a dead node, in ms. In this time the dead node may return and claim.
 const takeoverMs = 5000
 
 /** Minimum time from the end of a `runDue` call until other nodes take over its runs, in ms. */

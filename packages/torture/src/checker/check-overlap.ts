@@ -11,7 +11,7 @@ interface Span {
   readonly token: number
   readonly first: WitnessStart
   readonly starts: readonly WitnessStart[]
-  /** Monotonic time at which the first handler of the span started and the last one ended. */
+  /** Monotonic time at which the first handler of the span started and at which the last handler ended. */
   readonly from: number
   readonly to: number
 }
@@ -28,7 +28,7 @@ export function checkOverlap(view: RunView): readonly Violation[] {
     violations.push(...overlappingHandlers(view, starts, job.places))
     const live = starts.filter((start) => view.supersededAt(start) === null)
     const firsts = firstsOf(live, (start) => start.occurrence)
-    // Under a start rate, a reaped occurrence may have to wait. Its concurrency slot is free meanwhile.
+    // Under a start rate, a reaped occurrence may have to wait. While the occurrence waits, its concurrency slot is free.
     if (job.startRate === null) violations.push(...overlappingRecords(view, firsts, job.places))
     else {
       const ofOwners = firstsOf(live, ({ occurrence, token }) => `${occurrence} ${token}`)

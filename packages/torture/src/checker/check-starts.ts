@@ -106,8 +106,8 @@ function* recordProblems(
 }
 
 /**
- * Returns whether the claim announced the attempt. The ledger of an occurrence canceled by force has no record of such
- * attempts.
+ * Returns whether the claim announced the attempt. The ledger of an occurrence canceled by force has no record of
+ * announced attempts.
  */
 function isKnownByClaim(view: RunView, { attempt }: WitnessStart, { id, runs }: OccurrenceRecord): boolean {
   return attempt === 1 && runs.length === 0 && view.wasForced(id)

@@ -13,7 +13,7 @@ export interface CompletionOptions {
   readonly occurrences: number
   /** One handler call in this number kills its process, if the call reaches the chosen statement; 0: no call does. */
   readonly killEvery: number
-  /** Seed of the first play. Each further play uses the next number. */
+  /** Seed of the first play, a run of `playCompletions`. Each further play uses the next number as its seed. */
   readonly seed: number
   /** Whether the storage accepts completions of former owners. The checks must detect this sabotage. */
   readonly sabotage: boolean

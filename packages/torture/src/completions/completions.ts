@@ -22,7 +22,7 @@ export interface CompletionReport {
   /** Number of processes that killed themselves during a run of `playCompletions`. */
   kills: number
   seconds: number
-  /** Violations, each with the seed of its play. */
+  /** Violations, each with the seed of the run of `playCompletions` that showed it. */
   readonly violations: string[]
 }
 

@@ -8,7 +8,10 @@ export type Fault = { readonly atMs: number } & (
    * no lock of the storage.
    */
   | { readonly kind: 'stop'; readonly forMs: number; readonly beyondTimeout: boolean; readonly by: 'itself' | 'driver' }
-  /** A stopped process gets a successor with the same node name, resumes beside the successor, and is killed. */
+  /**
+   * The driver stops a process and starts a successor with the same node name. Then the driver resumes the stopped
+   * process beside the successor, and kills it later.
+   */
   | { readonly kind: 'outlive'; readonly beforeMs: number; readonly besideMs: number }
   /** The driver kills all processes at once, and starts none for `downMs`. */
   | { readonly kind: 'blackout'; readonly downMs: number }

@@ -85,7 +85,8 @@ export class FaultRunner {
         this.#start(fault)
         continue
       }
-      // If no process can be killed, the plan waits. Otherwise all delayed kills would hit the first processes that start.
+      // While no process can be killed, all later faults of the plan are delayed too. Otherwise all delayed kills would
+      // hit the first processes that start.
       const waitsFrom = hostTime().mono
       await this.#kill()
       startedAt += hostTime().mono - waitsFrom

@@ -12,7 +12,8 @@ const namelessEvery = 3
 
 const longestRestartMs = 400
 
-// Maximum number of processes that end by themselves. More such ends indicate a common error, and fail the run.
+// Maximum number of processes that end by themselves. If more processes end by themselves, they have a common error,
+// and the run fails.
 const mostFailures = 20
 const crashingLives = 0.2
 

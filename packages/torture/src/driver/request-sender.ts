@@ -19,7 +19,10 @@ export interface RequestFigures {
 
 const againAfterMs = 20
 
-/** Priorities of triggers, used in turn. None is below 0: such a trigger would wait an hour behind the slots of a busy job. */
+/**
+ * Priorities of triggers, used in turn. No priority is below 0, because a trigger with a negative priority would wait
+ * an hour behind the slots of a busy job.
+ */
 const priorities: readonly number[] = [0, 5, 1]
 
 /** Sends the requests of users to the nodes. */
@@ -102,7 +105,7 @@ export class RequestSender {
     for (const job of this.#latePauses) await this.#resume(job)
   }
 
-  /** Resumes the job, and repeats until a node answers. Returns whether the first request succeeded. */
+  /** Resumes the job. Repeats the request until a node answers. Returns whether the first request succeeded. */
   async #resume(job: string): Promise<boolean> {
     for (let isFirst = true; ; isFirst = false) {
       const { outcome } = await this.#ask({ do: 'resume', job })

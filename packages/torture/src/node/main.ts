@@ -116,7 +116,7 @@ async function shutdown(): Promise<void> {
   await client?.close()
 }
 
-/** Calls `runDue` in a loop, like a platform whose calls follow each other closely. */
+/** Calls `runDue` in a loop, as on a platform where each call begins directly after the previous call. */
 async function callAndGoOn(): Promise<void> {
   while (!isShutDown) {
     try {

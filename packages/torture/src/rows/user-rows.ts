@@ -9,7 +9,7 @@ export interface UserRow {
   readonly token: number
 }
 
-/** A user's table in the same database as the storage. */
+/** A table of the user, in the database that also contains the storage. */
 export interface UserRows {
   /**
    * Writes a row, calls `complete` in the same transaction, and commits. Rejects if a step fails or the signal fires.

@@ -111,7 +111,7 @@ const jobs: readonly (Omit<WorkloadJob, 'cron'> & { readonly everySeconds: numbe
       onInterrupted: 'retry',
       maxRescues: 3,
     },
-    // The concurrency limit and the start rate are close to each other, so that each often delays occurrences.
+    // The concurrency limit and the start rate are close to each other, so that both often delay occurrences.
     tasks: [{ name: 'call', durationMs: [1500, 3500] }],
   },
   {
