@@ -19,7 +19,7 @@ import { bySchedule, compareText, type OccurrenceEntry, orderOf } from './occurr
 
 const noCounts: LiveCounts = Object.freeze({ pending: 0, queued: 0, running: 0 })
 
-/** Maximum number of entries that one call of a list reads. The call then returns a cursor, even without a result. */
+/** Maximum number of entries that a call of a list reads. The call then returns a cursor, even without a result. */
 const scanLimit = 10_000
 
 export function get(database: Database, request: GetRequest): GetAnswer {
