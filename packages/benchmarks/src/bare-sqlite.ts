@@ -19,7 +19,7 @@ const checkpointPages = 4000
  * answers or checks.
  */
 export async function runBareStatements(file: string, seconds: number): Promise<Cost> {
-  // Opening and closing the storage creates its tables.
+  // The storage creates its tables when it opens. So this code opens and closes a storage first.
   await sqliteStorage({ file }).close()
   const database = new Database(file)
   try {

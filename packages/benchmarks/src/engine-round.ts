@@ -35,7 +35,7 @@ export function runEngine(storage: Storage, seconds: number, options: EngineRoun
   return measureEngine(storage, seconds, options, costOf)
 }
 
-/** Like {@link runEngine}, with another measure. */
+/** Like {@link runEngine}, but measures with `measure`. */
 export async function measureEngine<Measured>(
   storage: Storage,
   seconds: number,

@@ -112,7 +112,7 @@ export function headItem(keys: Keys, head: StoredHead): Item {
 
 const defaultMaxQueued = 100_000
 
-/** The least value of {@link StoredHead.lookAt}. */
+/** The least value of {@link StoredHead.lookAt}, the length from which a step checks the list of active occurrences. */
 export const firstLookAt = 12
 
 export function readHead(item: Item): StoredHead {

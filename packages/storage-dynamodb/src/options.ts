@@ -80,7 +80,11 @@ export function readTableName(tableName: unknown): string {
   )
 }
 
-/** @throws JobistemerError `INVALID_ARGUMENT` also for an ARN */
+/**
+ * Checks that a table name is a plain name, and returns it.
+ *
+ * @throws JobistemerError `INVALID_ARGUMENT`, also for an ARN
+ */
 export function readPlainName(tableName: unknown): string {
   const name = readTableName(tableName)
   if (!name.includes(':')) return name

@@ -35,7 +35,7 @@ interface Place {
 /** The priority levels that this process knows to be in use. */
 export class PriorityLevels {
   readonly #known: Set<number> = new Set()
-  /** Levels that have a stored marker. */
+  /** Priority levels that have a stored marker. */
   readonly #marked: Set<number> = new Set()
 
   /** The known priority levels other than 0, highest first. */

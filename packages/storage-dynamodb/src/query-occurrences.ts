@@ -214,7 +214,7 @@ function readLivePlace(cursor: string): LivePlace {
     const place = JSON.parse(Buffer.from(cursor, 'base64url').toString()) as LivePlace
     if (Number.isInteger(place.partition)) return place
   } catch {
-    // The code below reports the invalid cursor.
+    // A parse error needs no handling here: the code below reports the invalid cursor.
   }
   throw cursorError(cursor)
 }

@@ -11,7 +11,7 @@ import { levelOf, names, occurrenceItem, type StoredOccurrence } from './occurre
 import { transactionBytes, transactionLimit } from './requests.ts'
 import { addressItem, type Table } from './table.ts'
 
-/** The write of one occurrence record by a step. */
+/** The write of one occurrence record, as a part of a step. */
 export interface RecordWrite {
   readonly record: OccurrenceRecord
   /** The stored record before the write; `null` for a new record, and in a plan. */

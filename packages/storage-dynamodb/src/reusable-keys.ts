@@ -48,7 +48,7 @@ export function nameByKeys(
   })
 }
 
-/** Removes the item of a key if it still names this occurrence. */
+/** Removes the item of a reusable key if the item still names this occurrence. */
 export async function freeKey({ requests, keys }: Table, keyId: OccurrenceId, id: OccurrenceId): Promise<void> {
   await requests.delete({ Key: keyItem(keys.reusableKey(keyId)), ...names(id) })
 }

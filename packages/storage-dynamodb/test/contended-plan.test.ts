@@ -86,7 +86,7 @@ it('a large step with endless conflicts rejects, and the next step carries out i
   const { deleted, again, waiting } = await deleteWithBacklog('gives-up', Number.POSITIVE_INFINITY)
   await expect(deleted()).rejects.toMatchObject({ code: 'STORAGE_BUSY' })
   expect(paused.count).toBeGreaterThan(100)
-  // The deletion itself has taken effect.
+  // The call failed, but the deletion itself has taken effect.
   expect(await again()).toMatchObject([{ outcome: 'absent' }])
   expect(await waiting()).toEqual({ pending: 0, queued: 0, running: 0 })
 })

@@ -195,7 +195,7 @@ export class Database implements Session {
   }
 }
 
-/** A statement as text, or with a name as `pg` accepts it. */
+/** A statement: its text alone, or its text with a name as `pg` accepts it. */
 type Statement = string | { readonly name: string; readonly text: string }
 
 async function rowsOf(

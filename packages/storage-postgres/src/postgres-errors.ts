@@ -65,14 +65,14 @@ function messageOf(error: unknown): string {
  * repeated.
  */
 export function isContention(error: unknown): boolean {
-  // serialization_failure, deadlock_detected, unique_violation: another transaction has inserted the row since the step
-  // read.
+  // serialization_failure, deadlock_detected and unique_violation. The last one means that another transaction has
+  // inserted the row since the step read.
   return ['40001', '40P01', '23505'].includes(codeOf(error))
 }
 
 /** Whether another transaction held a lock for longer than the statement may wait. */
 export function isHeld(error: unknown): boolean {
-  // SQLSTATE 55P03 is lock_not_available.
+  // SQLSTATE 55P03 means lock_not_available.
   return codeOf(error) === '55P03'
 }
 
@@ -87,7 +87,7 @@ export function isNameUnknown(error: unknown): boolean {
 
 /** Whether a statement failed because it needs an open transaction and no transaction was open. */
 export function isNoTransaction(error: unknown): boolean {
-  // SQLSTATE 25P01 is no_active_sql_transaction. Some tools pass the code only in the message.
+  // SQLSTATE 25P01 means no_active_sql_transaction. Some tools state this code only in the error's message.
   return codeOf(error) === '25P01' || chainOf(error).some((one) => messageOf(one).includes('25P01'))
 }
 

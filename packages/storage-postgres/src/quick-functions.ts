@@ -61,7 +61,7 @@ export const separator = '\u001f'
 /** Stands for a missing text between separators. */
 export const absent = '\u001e'
 
-/** Returns the type of the parameter for a column of this type. */
+/** Returns the SQL type of the parameter that carries the values of a column of this type. */
 export function parameterType(type: string): string {
   return type === 'json' ? 'text' : `${type}[]`
 }
@@ -97,11 +97,11 @@ const intoHeadIfItStays = headRun
   .map(([name, value]) => `${name} = CASE WHEN ${staysInHead} THEN ${value} ELSE h.${name} END`)
   .join(', ')
 
-/** SQL assignments to a head for each start. */
+/** SQL assignments to the head of a job for each start of a slot. */
 const moveOn = `revision = h.revision + 1, watermark = w.scheduled_at, top = w.scheduled_at, next_at = w.next_at,
         found_at = ${foundAt('w.next_at', 'h.found_at')}, running = h.running + 1`
 
-/** SQL condition: the start of a slot is an ordinary case. */
+/** SQL condition: a slot may start as an ordinary case, without core's rules. */
 const mayStart = `h.id = ${oneOf('w.job')} AND h.next_at IS NOT DISTINCT FROM w.scheduled_at AND h.top < w.scheduled_at
         AND h.version = w.job_version AND h.deleted_at IS NULL
         AND h.starts IS NULL
@@ -229,7 +229,7 @@ DECLARE
 BEGIN
   ${readShared(endColumns)}
   IF p_incarnation IS NOT NULL THEN
-    -- No row has the owner -1: an unknown owner ends nothing.
+    -- The owner -1 matches no row, so an unknown owner ends no occurrence.
     SELECT coalesce(min(o.row), -1) INTO v_owner FROM ${schema}.owners o WHERE o.node = p_node AND o.incarnation = p_incarnation;
   END IF;
   WITH freed AS (

@@ -14,7 +14,7 @@ export interface Source {
   use<T>(body: Use<T>, expired: Promise<never>): Promise<T>
   /** Like {@link use}, within one transaction: commits when `body` resolves, otherwise rolls back. */
   transaction<T>(body: Use<T>, expired: Promise<never>): Promise<T>
-  /** Whether another connection replaces a broken one. */
+  /** Whether the source replaces a broken connection by another one. */
   readonly replacesConnections: boolean
   /** Whether connections accept named statements, as those of `pg` do. */
   readonly takesNames: boolean

@@ -26,11 +26,11 @@ const ownSums = 1_000_000_000
 export const ops = {
   /** A new, live occurrence. */
   create: 0,
-  /** A live occurrence that stays live. */
+  /** A change of a live occurrence that stays live. */
   change: 1,
-  /** A live occurrence that ends. */
+  /** The end of a live occurrence. */
   end: 2,
-  /** A new occurrence that is final from the start. */
+  /** The creation of an occurrence that is final from the start. */
   record: 3,
 } as const
 

@@ -116,7 +116,7 @@ function ofKysely(transaction: Shapes): Session {
 function ofPrisma(transaction: Shapes): Session {
   return {
     async query(text, values: Values = []) {
-      // Prisma runs statements without a result by another method.
+      // For statements without a result, Prisma has a separate method.
       if (!/^SELECT/.test(text)) {
         await transaction.$executeRawUnsafe(text)
         return []

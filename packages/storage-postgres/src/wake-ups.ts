@@ -165,7 +165,7 @@ class Hearing {
   async #hangUp(): Promise<void> {
     const ear = this.#ear
     this.#ear = null
-    // The connection is abandoned, so its errors do not matter.
+    // The listening connection is abandoned, so errors of its close do not matter.
     await ear?.close().catch(() => {})
   }
 

@@ -30,7 +30,7 @@ interface Place {
   readonly id: JobId
 }
 
-/** Starts two slots of a job that run at the same time. */
+/** Starts two slots of a job. Both slots run at the same time. */
 async function beginTwo({ schema, storage, id }: Place): Promise<readonly (OccurrenceRecord | null)[]> {
   await query(`UPDATE ${schema}.heads SET policy = 3`)
   const items = [slotItem(id, 1), slotItem(id, 2)]

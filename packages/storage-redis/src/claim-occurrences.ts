@@ -302,7 +302,7 @@ function keyOf(shard: number, { owner }: ClaimRequest): string {
   return `${shard} ${owner.incarnation}`
 }
 
-/** Waits until the work has ended, at most `limitMs`. */
+/** Waits until the promise `work` has settled, but at most `limitMs` ms. */
 async function within(limitMs: number, work: Promise<unknown>): Promise<void> {
   await new Promise<void>((resolve) => {
     const timer = systemClock.setTimer(limitMs, resolve)

@@ -47,7 +47,7 @@ export function defineLayout<Name extends string>(fields: Readonly<Record<Name, 
 
 type FieldsByKind = Readonly<Record<string, Readonly<Record<string, FieldType>>>>
 
-/** Several layouts by their names. */
+/** A group of layouts, each under the name of its kind. */
 export type Layouts<Kinds> = { readonly [Kind in keyof Kinds]: Layout<keyof Kinds[Kind] & string> }
 
 export function defineLayouts<Kinds extends FieldsByKind>(kinds: Kinds): Layouts<Kinds> {
@@ -68,7 +68,7 @@ export function printFields<Name extends string>(
   return bytes
 }
 
-/** Reads the values of all fields except ids. */
+/** Reads the values of all fields of a layout, except ids, from bytes. */
 export function parseFields<Name extends string>(layout: Layout<Name>, bytes: Buffer): Readonly<Record<Name, number>> {
   const values = {} as Record<Name, number>
   for (const name of layout.names) {

@@ -29,7 +29,7 @@ import { commitScript, commitEndsScript, readStepsScript } from './scripts/step.
 /** Maximum number of attempts of a step. Each failed attempt means that another step of the job was committed. */
 const mostAttempts = 200
 
-/** Limit beyond the number of occurrences that a job can have. */
+/** Stands for no limit: this number exceeds the number of occurrences that a job can have. */
 const noLimit = 0xffff_ffff
 
 interface Question {
@@ -224,7 +224,7 @@ function writeQuestion(writer: ByteWriter, { step, needs, place }: Question): vo
   writer.bytes(place)
 }
 
-/** A step's answer from the script, see `readStepsScript`. */
+/** The parts of a script's answer about one step, see `readStepsScript`. */
 type StepParts = readonly [
   head: Buffer,
   job: JobParts | readonly [],

@@ -40,7 +40,11 @@ export function inspectFile(file: string): void {
   if (marks !== null) assertUsable(marks, file)
 }
 
-/** @throws JobistemerError `STORAGE_FOREIGN`, `STORAGE_SCHEMA_NEWER` */
+/**
+ * Checks that a file is Jobistemer's or empty, and that this package version knows its schema version.
+ *
+ * @throws JobistemerError `STORAGE_FOREIGN`, `STORAGE_SCHEMA_NEWER`
+ */
 export function assertUsable(marks: FileMarks, file: string, known: number = migrations.length): void {
   const isOwn = marks.applicationId === applicationId
   const isBlank = marks.applicationId === 0 && marks.version === 0 && marks.isEmpty
@@ -53,7 +57,11 @@ export function assertUsable(marks: FileMarks, file: string, known: number = mig
   assertKnown(marks.version, file, known)
 }
 
-/** @throws JobistemerError `STORAGE_SCHEMA_NEWER` */
+/**
+ * Checks that this package version knows the schema version of a file.
+ *
+ * @throws JobistemerError `STORAGE_SCHEMA_NEWER`
+ */
 export function assertKnown(version: number, file: string, known: number): void {
   if (version <= known) return
   const message = `The database has schema ${version}, and this version knows ${known}: ${file}.`

@@ -7,7 +7,7 @@ import type { NamedTables } from './table-names.ts'
 
 const { kindCode, printDetails, printRuns } = codec1
 
-/** Value of an SQL `LIMIT` that does not limit. */
+/** An SQL `LIMIT` of this value does not limit the number of rows. */
 const everything = -1
 
 /** The tables of running and of waiting occurrences. They are small, and separate from the history. */
@@ -113,7 +113,7 @@ export class LiveTables {
 
   // ------------------------------------------------------------------------------------------------------- of all jobs
 
-  /** Number of delayed occurrences that are due, at most `limit`. */
+  /** Number of occurrences in the delayed lane that are due, at most `limit`. */
   countDelayedDue(now: number, limit: number): number {
     return this.#statements.countDelayedDue.get(now, limit) as number
   }

@@ -70,7 +70,7 @@ export function finishedAtOf(row: OccurrenceRow): number {
   return row[14] as number
 }
 
-/** Converts the numbers in a row to names. */
+/** Converts the numbers of owners and handler keys in a row to their names. */
 export interface RowNames {
   jobIdOf(row: number): JobId
   ownerOf(row: number): Owner

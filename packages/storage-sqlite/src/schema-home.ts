@@ -19,7 +19,7 @@ export interface SchemaHome {
   prepareRead(database: Database.Database): Database.Statement
   /** Stores the number of steps. Must be called within a transaction. */
   write(database: Database.Database, version: number): void
-  /** Writes the stored number again, to test the right to write. */
+  /** Writes the stored number again, to test whether the file may be written. */
   touch(database: Database.Database): void
 }
 
@@ -100,7 +100,11 @@ export class SchemaWatch {
     this.#file = file
   }
 
-  /** @throws JobistemerError `STORAGE_SCHEMA_NEWER` */
+  /**
+   * Checks that no newer package version has migrated the file.
+   *
+   * @throws JobistemerError `STORAGE_SCHEMA_NEWER`
+   */
   assertKnown(): void {
     assertKnown(this.#version.get() as number, this.#file, migrations.length)
   }

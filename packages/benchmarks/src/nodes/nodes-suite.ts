@@ -14,7 +14,7 @@ const sizes = [1, 2, 4, 8, 16]
 const sqliteSizes = [1, 2, 4]
 
 interface Load {
-  /** Numbers of due slots per second to measure. */
+  /** The rates to measure, in due slots per second. */
   readonly rates: readonly number[]
   /** Number of jobs per node in the measurement whose load grows with the fleet; 0: no such measurement. */
   readonly jobsOfEach: number

@@ -21,7 +21,7 @@ interface TakeoverOptions {
   readonly ways: readonly string[] | undefined
 }
 
-/** A node to end, with its running task. */
+/** A node that the benchmark ends, with the node's running task. */
 interface Victim {
   readonly node: string
   readonly child: ChildProcess

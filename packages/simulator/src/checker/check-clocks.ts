@@ -9,7 +9,7 @@ type EventOf<Kind extends HistoryEvent['kind']> = Extract<HistoryEvent, { readon
 // this many ms.
 const agreeAtStartMs = 5000
 
-/** What the clock model knows about one incarnation of a node. */
+/** The data of the clock model about one incarnation of a node. */
 interface Life {
   /** The times that the clock of this node incarnation has shown. */
   readonly holds: ClockHolds

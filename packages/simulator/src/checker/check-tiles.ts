@@ -8,7 +8,7 @@ export interface TiledSlot {
 }
 
 export interface TileProblem {
-  /** The entry of the problem; `null` if a slot has no entry. */
+  /** The entry of the recovery that causes the problem; `null` if a slot has no entry. */
   readonly entry: RecoveryEntry | null
   readonly message: string
 }

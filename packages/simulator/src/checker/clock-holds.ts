@@ -33,7 +33,7 @@ export class ClockHolds {
     this.#uncertaintyMs = uncertaintyMs
   }
 
-  /** Hides the clock from the node until the next call of `show`. */
+  /** From now on the node cannot see the clock, until the next call of `show`. */
   hide(mono: number): void {
     this.#look(mono)
     const shown = this.#holds.at(-1)

@@ -25,7 +25,7 @@ export interface JobModel {
   starts: readonly number[]
   /** Number of times that the job was created again after its tombstone had been removed with its history. */
   readonly epoch: number
-  /** A prune was requested for all history before this instant. */
+  /** The limit of the latest prunes: a prune was requested for all history before this instant. */
   prunedBefore: number
   /** The highest version that left more occurrences to cancel than one call cancels; 0 without such a version. */
   cancelsBelow: number

@@ -1,6 +1,6 @@
 import type { JobId, OccurrenceId } from '@jobistemer/core'
 
-/** The names of the promises that a history can break. */
+/** The names of the rules that a history can break. */
 export type Rule =
   /** An occurrence was created again although its record existed or its slot lay below the prune floor. */
   | 'created twice'

@@ -21,7 +21,7 @@ export type HistoryEvent = {
 } & (StorageEvent | NodeEvent)
 
 export type StorageEvent =
-  /** The head of a job in an answer of the storage. */
+  /** An answer of the storage contained the head of a job. */
   | {
       readonly kind: 'head'
       readonly jobId: JobId
@@ -34,7 +34,7 @@ export type StorageEvent =
       readonly kind: 'job.saved'
       readonly change: 'create' | 'replace' | 'pause' | 'resume' | 'delete'
       readonly head: JobRecord
-      /** Occurrences that the change of the job canceled. */
+      /** Occurrences that were canceled by the change of the job. */
       readonly canceled: readonly OccurrenceId[]
       /** Whether a starting node made the change, so the change comes from the node's build and not from a user. */
       readonly starting: boolean

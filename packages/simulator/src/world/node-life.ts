@@ -119,7 +119,7 @@ export class NodeLife implements ConnectionOwner {
     return this.#world.faults
   }
 
-  /** Whether the node can execute a user's request. */
+  /** Whether the node is in a state in which it can execute a user's request. */
   get usable(): boolean {
     return this.state === 'up' && !this.clock.frozen
   }
@@ -278,7 +278,7 @@ export class NodeLife implements ConnectionOwner {
     this.#tellClock()
   }
 
-  /** Makes the node's wall clock wrong by `byMs`, for `forMs`. */
+  /** Makes the node's wall clock wrong by `byMs`, for the time `forMs`. */
   jump(byMs: number, forMs: number): void {
     this.#setJump(byMs)
     this.later(forMs, () => this.#setJump(0))

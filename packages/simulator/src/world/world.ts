@@ -13,7 +13,7 @@ import { watchOrder } from './order-watch.ts'
 import { recordingStorage } from './recording-storage.ts'
 import { type Timing, timingsOf } from './timing.ts'
 
-/** Numbers of events in one simulation. */
+/** Counts of events in one simulation. */
 export interface Counts {
   storageCalls: number
   /** Number of triggers and replays without a key. */
@@ -188,7 +188,7 @@ export class World {
     return this.#sabotage?.connection?.(connection) ?? connection
   }
 
-  /** Opens a recorded connection to the database, for one node. */
+  /** Opens a connection to the database for one node. The history records its calls. */
   connect(life: { readonly name: string; readonly starting: boolean }): Storage {
     const storage = memoryStorage({ database: this.#database })
     const broken = this.#broken(storage)
@@ -201,7 +201,7 @@ export class World {
     return watchOrder(recorded, memoryStorage({ database: this.#database }), this.history, life.name)
   }
 
-  /** Opens an unrecorded connection, which reads the final state. */
+  /** Opens a connection whose calls are not recorded, to read the final state. */
   inspect(): Storage {
     const storage = memoryStorage({ database: this.#database })
     return this.#broken(storage)

@@ -89,8 +89,8 @@ local missing = missingRight(channel)
 if missing then return missing end
 
 -- If the connection broke before the answer, the client sends the command again. No client knows what the first command
--- claimed, so the caller must receive \`repeated\`. An abandoned connection may also deliver a command late. By then
--- the owner has asked for the effect of that command, so the late command must claim nothing.
+-- claimed, so the caller must receive \`repeated\`. An abandoned connection may also deliver a command late.
+-- Before that, the owner has asked for the effect of that command, so the late command must claim nothing.
 if tonumber(call('GET', claimedKey) or -1) >= number then return { 'repeated' } end
 
 if moveOn(now) then

@@ -5,7 +5,7 @@ import type { RunClocks } from './run-clocks.ts'
 // Number of clock readings for one measurement. The engine uses the reading with the shortest round trip.
 const readingsPerMeasurement = 3
 
-/** A value in ms that is valid from a monotonic time on. */
+/** A value in ms, with the monotonic time from which the value is valid. */
 interface Since {
   readonly mono: number
   readonly ms: number

@@ -7,7 +7,7 @@ export interface CompletionOptions {
   readonly tries: number
   /** Time after which no further play begins, in minutes; `null`: no limit. */
   readonly minutes: number | null
-  /** Number of concurrent player processes. */
+  /** Number of concurrent processes that run `playCompletions`. */
   readonly players: number
   /** Number of occurrences in each play, a run of `playCompletions`. */
   readonly occurrences: number

@@ -34,7 +34,7 @@ export type StorageFault =
   | { readonly kind: 'break' }
   /** Answers of the server get lost for `forMs`, and then all connections break. */
   | { readonly kind: 'lose-answers'; readonly forMs: number }
-  /** No client reaches the server for `forMs`. */
+  /** The network in front of the server is cut for `forMs`: no client reaches the server. */
   | { readonly kind: 'cut'; readonly forMs: number }
   /** The server receives SIGKILL, and starts after `downMs` on the same data. */
   | { readonly kind: 'restart'; readonly downMs: number }

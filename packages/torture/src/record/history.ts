@@ -66,7 +66,7 @@ export type NodeEvent = { readonly life: string } & (
   | { readonly event: 'canceled'; readonly occurrence: OccurrenceId; readonly sentAt: number }
   /** The storage accepted a heartbeat of the process; `sentAt` is the monotonic time before the call. */
   | { readonly event: 'heartbeat'; readonly sentAt: number }
-  /** The process calls `runDue` with this budget. */
+  /** The process begins a call of `runDue` with this budget. */
   | { readonly event: 'calls'; readonly budgetMs: number }
   /** A node is about to cancel a running occurrence by force. */
   | { readonly event: 'forcing'; readonly occurrence: OccurrenceId }

@@ -23,7 +23,7 @@ export interface WitnessStart extends WitnessBase {
   readonly scheduledAt: number
   /** When the owner received the occurrence, by its engine's clock, in epoch milliseconds. */
   readonly takenAt: number
-  /** The latest stall of the process, if any. */
+  /** The latest stall of the process before this event, if any. */
   readonly stall: Stall | null
 }
 
