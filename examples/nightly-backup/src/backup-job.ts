@@ -60,7 +60,7 @@ export function backupJob(options: BackupJobOptions): Job {
     // `deadAfter` (18 s), or after this timeout if the owner has not settled the run.
     onInterrupted: 'retry',
     executionTimeout: options.executionTimeoutMs,
-    // Recovery runs all slots that were missed while no node was up.
+    // The recovery runs all slots that were missed while no node lived.
     recoveryStrategy: 'execute_all',
     misfireThreshold: misfireThresholdMs,
     // Called after every outcome, so that a failed backup leaves no temporary files either.

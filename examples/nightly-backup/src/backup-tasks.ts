@@ -56,7 +56,7 @@ export function backupTasks(options: BackupTaskOptions) {
       await rm(file, { force: true })
       const source = new Database(database, { readonly: true, fileMustExist: true })
       try {
-        // A read transaction around the copy and the contents makes both show the same state.
+        // One read transaction contains the copy and the read of the contents, so both show the same state of the database.
         source.exec('BEGIN')
         const contents = await readContents(source, context.signal)
         await source.backup(file, {

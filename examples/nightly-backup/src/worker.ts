@@ -56,6 +56,6 @@ await scheduler.start()
 
 // The channel disconnects when the supervisor ends this process, or when the supervisor dies.
 if (process.connected) await once(process, 'disconnect')
-// The user who presses Ctrl-C waits, so the node aborts its runs at once and hands them back.
+// The user has pressed Ctrl-C and waits. So the node aborts its runs at once, and hands its runs back.
 await scheduler.shutdown({ gracePeriod: 0 })
 await storage.close()

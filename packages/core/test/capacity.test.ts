@@ -385,7 +385,7 @@ describe('due slots of higher priority than the backlog in the storage', () => {
   it('wait on the node while the priority of the backlog is unknown, and after the backlog has ended', () => {
     const capacity = workingOff({ scheduledAt: now, details: {} })
     expect(isHeld(capacity, 5)).toBe(false)
-    // A claim without a free permit takes no occurrence, and the known priority stays.
+    // A claim without a free permit takes no occurrence, so the node keeps the priority that it knows of the backlog.
     capacity.workLeft(true, 0)
     expect(isHeld(capacity, 5)).toBe(false)
     capacity.workLeft(false, 1, { scheduledAt: now, details: {} })

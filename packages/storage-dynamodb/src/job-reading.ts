@@ -60,7 +60,10 @@ export class JobReading {
   readonly #id: JobId
   readonly #job: JobRecord | null
   readonly #known: Map<OccurrenceId, StoredOccurrence> = new Map()
-  /** Named ids that have no record. An interrupted prune may have left a record of the id without its address. */
+  /**
+   * Ids that the step names and that have no record at their address. An interrupted prune may have left a record
+   * without an address.
+   */
   readonly #absent: Set<OccurrenceId> = new Set()
   /** The list of the head and the pages that were checked for ended occurrences; `null` before the check. */
   #looked: readonly LookedList[] | null = null
@@ -111,7 +114,10 @@ export class JobReading {
     return pages.length >= pagesRemoved || pages.some(({ live, size }) => 2 * live.length > size)
   }
 
-  /** Active occurrences, without unread pages. Before the check of the lists, some of these occurrences may have ended. */
+  /**
+   * Active occurrences of the head's list and of the pages that were read. Before the check of the lists, some of these
+   * occurrences may have ended.
+   */
   get #active(): readonly OccurrenceAddress[] {
     return this.#looked?.flatMap(({ live }) => live) ?? this.head?.active ?? []
   }
@@ -252,7 +258,10 @@ export class JobReading {
     return (await loadOccurrences(this.#table, addresses)).some((stored) => stored !== null)
   }
 
-  /** Finds occurrences at another scheduled time. A repeated trigger is stored under the time of its first request. */
+  /**
+   * Finds named occurrences that are stored under another scheduled time: a repeated trigger is stored under the time
+   * of its first request.
+   */
   async #follow(missing: readonly NamedOccurrence[]): Promise<void> {
     if (missing.length === 0) return
     const { keys } = this.#table

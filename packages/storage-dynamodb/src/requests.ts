@@ -61,7 +61,10 @@ export type UpdateOutcome =
 /** Maximum number of items in one transaction. */
 export const transactionLimit = 100
 
-/** Maximum size of one transaction in bytes. Below DynamoDB's 4 MB, because the storage only estimates sizes. */
+/**
+ * Maximum size of one transaction in bytes. The value is below DynamoDB's limit of 4 MB, because the storage only
+ * estimates sizes.
+ */
 export const transactionBytes = 3_500_000
 
 const readLimit = 100

@@ -92,7 +92,7 @@ function strict(): Storage {
     }
     return await (client.send as Send)(command, options)
   }
-  // DynamoDB Local ends an index page after 1 MB of whole items, DynamoDB after 1 MB of projected keys.
+  // DynamoDB Local ends an index page after 1 MB of whole items, the real DynamoDB ends it after 1 MB of projected keys.
   const whole = laggingIndex({ send: send as unknown as DynamoDBClient['send'] }, 1)
   return dynamodbStorage({ client: whole, tableName, prefix })
 }

@@ -76,7 +76,7 @@ export class LiveIndex {
     for (const entry of job.occurrences?.live.pending.ascending() ?? []) this.#withdraw(entry)
   }
 
-  /** Adds a parked job's pending occurrences to the claimable lists, by its new head. */
+  /** Adds the pending occurrences of a parked job to the claimable lists again. The job's new head decides about the list. */
   unpark(job: MemoryJob): void {
     for (const entry of job.occurrences?.live.pending.ascending() ?? []) this.#offer(entry)
   }

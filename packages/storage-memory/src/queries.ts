@@ -207,7 +207,7 @@ function page<Entry, Item>(entries: Iterable<Entry>, limit: number, rules: PageR
   return { items, cursor: null }
 }
 
-/** A position in an order: a number, and an id among equal numbers. */
+/** A position in an order. Entries are ordered by a number, and entries with equal numbers by an id. */
 interface CursorKey {
   readonly order: number
   readonly id: string

@@ -26,7 +26,7 @@ import type { Ear } from './wake-ups.ts'
  */
 const mostTries = 12
 
-/** Runs statements and transactions, each within a time limit, and translates their errors. */
+/** Runs statements and transactions, each within a time limit. Translates errors of the driver into errors of the storage. */
 export class Database implements Session {
   readonly place: string
   /** How long the server waits for a lock, as a parameter of `limitLocks`. */

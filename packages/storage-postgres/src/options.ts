@@ -165,7 +165,7 @@ function readUrl(url: string | URL): string {
   return text
 }
 
-/** Parses a PostgreSQL URL. Returns `null` for other texts, and if the user name or password cannot be decoded. */
+/** Parses a PostgreSQL URL. Returns `null` for any other text, and for a URL whose user name or password cannot be decoded. */
 export function parseUrl(text: string): URL | null {
   try {
     // A URL of a Unix socket may have a user and no host, which `URL` does not accept. So this adds a host.

@@ -54,8 +54,8 @@ function mayStillRun(error: unknown): boolean {
 }
 
 /**
- * Events of a `pg` client and its pool: `error` after an idle connection broke, and `connect` (only the pool) after it has
- * opened a connection.
+ * Events of a `pg` client and of a pool. Both emit `error` after an idle connection broke. A pool also emits `connect`
+ * after it has opened a connection.
  */
 interface Emitter {
   on?(event: 'error' | 'connect', listener: (news: Emitter) => void): unknown

@@ -64,7 +64,7 @@ export const writtenColumns = [
   ['key_id', 'uuid'],
 ] as const
 
-/** A column in {@link writtenColumns} other than the identity of the occurrence. */
+/** The name of a column in {@link writtenColumns}, except the columns that identify the occurrence. */
 export type WrittenColumn = Exclude<(typeof writtenColumns)[number][0], 'id' | 'job' | 'was' | 'key_id'>
 
 /** The parameters of `write_step` before the columns of the occurrences, with their types. */

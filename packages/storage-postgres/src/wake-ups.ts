@@ -60,7 +60,7 @@ export class WakeUps {
     this.#logger = logger
   }
 
-  /** Sends a notification. While one is being sent, further kinds are collected for the next one. */
+  /** Sends a notification. While a notification is being sent, collects further kinds for the next notification. */
   notify(news: ReadonlySet<WakeUp['kind']>): void {
     // A lost notification only delays other nodes until their next poll, so its error is ignored.
     if (this.#untold === null) this.#telling = this.#tell(news).catch(() => {})

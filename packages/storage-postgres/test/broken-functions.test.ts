@@ -8,8 +8,8 @@ import { postgresStorage } from '../src/index.ts'
 import { stepFunctions } from '../src/step-functions.ts'
 import { useSchemas } from './schemas.ts'
 
-// Removes each guard of the SQL functions in turn, and checks that a test detects the damage. Each test passes with the
-// guard.
+// Removes each guard of the SQL functions in turn, and checks that a test detects the damage. With the guard in place,
+// the test finds no damage.
 
 const { connection, open, pool, query, schema: newSchema } = useSchemas()
 

@@ -43,7 +43,7 @@ export class Connection {
   readonly #form: StoredForm
   readonly #isOwn: boolean
   readonly #place: string
-  /** Number of calls in progress, and the callback when none is left. */
+  /** Number of calls in progress, and the callback for the moment when no call is left. */
   #underWay = 0
   #whenIdle: () => void = () => {}
   /**

@@ -5,7 +5,7 @@ const functions = /^local function (\w+)\([^\n]*\n[\s\S]*?^end\n/gm
 
 const comments = /^ *--[^\n]*\n/gm
 
-/** Matches the commands in a script whose rights the script must check. */
+/** Matches the calls of server commands in a script. The script must check the user's rights for these commands. */
 const commands = /\bcall(?:With)?\('([A-Z]+)'/g
 
 /**

@@ -18,7 +18,7 @@ interface Place {
   readonly id: JobId
 }
 
-/** Returns one page of the jobs whose next instant is due, merged from concurrent calls to all shards. */
+/** Returns one page of the jobs whose next instant is due. Calls all shards concurrently and merges their answers. */
 export async function listDueJobs(
   { connection }: Ledger,
   { limit, cursor }: JobQuery,

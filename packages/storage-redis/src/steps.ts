@@ -184,7 +184,8 @@ export class Steps implements Pick<Storage, 'saveJobs' | 'createOccurrences' | '
 }
 
 function isNothing({ pending, queued, superseded }: LiveNeeds): boolean {
-  // The counts in the head are exact, and no step needs running occurrences, so a step without needs reads nothing.
+  // The counts in the head are exact, and no step needs running occurrences. So a step that needs no pending, queued or
+  // superseded occurrences reads nothing.
   return pending === 0 && queued === 0 && superseded === null
 }
 

@@ -58,7 +58,7 @@ async function commandsRun(): Promise<number> {
   return [...stats.matchAll(/^cmdstat_.*?calls=(\d+)/gm)].reduce((sum, [, calls]) => sum + Number(calls), 0)
 }
 
-/** Creates requests that wait for a node, in the order of their keys. */
+/** Creates `count` requests that wait for a node. Their order of waiting is the order of their keys. */
 async function wait(storage: Storage, job: JobId, count: number, { from = 0, dueAt = slotAt(2) } = {}): Promise<void> {
   for (let done = 0; done < count; done += 250) {
     const items = Array.from({ length: Math.min(250, count - done) }, (_, index): CreateItem => {

@@ -23,7 +23,7 @@ export interface StepListener {
 }
 
 /**
- * Runs steps as transactions. Writing steps run one after the other, reading steps at once.
+ * Runs steps as transactions. Writing steps run one after the other. A reading step runs at once.
  *
  * better-sqlite3 blocks the thread while SQLite waits for a lock, and SQLite's own waiting is unfair. So SQLite never waits
  * here. A step that finds the file locked tries again after a short pause, until the limit is reached. If the file has been

@@ -24,7 +24,7 @@ export interface SlotStart {
 }
 
 const { address, prefix, nodeId, jobs, deadAfter } = JSON.parse(process.argv[2] ?? '') as FailoverOrder
-// The node exits if the benchmark has ended, because its storage has ended too.
+// The node exits when the benchmark process has ended, because the storage has then ended too.
 process.on('disconnect', () => process.exit())
 const schedule = cron('* * * * * *')
 const storage = await openStorage(address, prefix)

@@ -33,7 +33,7 @@ export interface Begin {
 
 const order = JSON.parse(process.argv[2] ?? '') as TakeoverOrder
 const { address, nodeId, deadAfter } = order
-// The node exits if the benchmark has ended, because its storage has ended too.
+// The node exits when the benchmark process has ended, because the storage has then ended too.
 process.on('disconnect', () => process.exit())
 process.send?.({ node: nodeId, beginsAt: Date.now() } satisfies Begin)
 const storage = await openStorage(address)

@@ -46,7 +46,7 @@ export class World {
   readonly startMs: number = startMs
   /** Whether the storage has a clock. The clock is right, except for temporary errors and some lasting jumps. */
   readonly hasClock: boolean
-  /** Whether clocks have temporary errors in addition to being set. */
+  /** Whether clocks have temporary errors. Faults may also set clocks. */
   readonly clocksJump: boolean
   /** Whether the storage is sometimes unavailable to all nodes. */
   readonly hasOutages: boolean

@@ -481,8 +481,8 @@ local function passOver(source, member, order, cost)
   return true
 end
 
--- Claims the occurrences of a page that this node may claim. Stops at the call's limits, or if a woken occurrence
--- changes the order.
+-- Claims the occurrences of a page that this node may claim. Stops when the call reaches its limits, or when an
+-- occurrence was woken that precedes the next ones.
 local function takeFrom(page, sourceAt)
   local texts, ids, jobOf, bucketAt = readPage(page)
   for index = 1, #page, stride do
@@ -536,7 +536,7 @@ local function takeFrom(page, sourceAt)
         local startsAt = not isBlocked and h.startLimit > 0 and nextStartAt(h, seenOf) or always
         local isHeld = startsAt > now
         if h.startLimit > 0 and h.queued > 0 then wakes = true end
-        -- Blocked occurrences up to the given last position do not count towards the limit.
+        -- Occurrences up to the last position that the caller gives do not count towards the limit if they are blocked.
         local isLast = order > lastAt or (order == lastAt and isBefore(lastId, id))
           or (count == limit and not ((isBlocked or isHeld) and lastAt ~= never))
         if isPeek == 1 then

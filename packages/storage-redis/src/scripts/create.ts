@@ -257,7 +257,7 @@ local function storeRequested()
   hasRequested = false
 end
 
--- The ids of this call's items that already have records, read with one command for each hash.
+-- The ids of this call's items that already have records, read with one command for each Redis hash.
 local taken = {}
 local function readPresent()
   local byBucket = {}

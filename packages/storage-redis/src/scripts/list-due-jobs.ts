@@ -35,7 +35,7 @@ local function firstRank()
   if lastJob == '' then return call('ZCOUNT', nextKey, '-inf', after) end
   local low = call('ZCOUNT', nextKey, '-inf', '(' .. after)
   local high = call('ZCOUNT', nextKey, '-inf', after)
-  -- Many jobs may share one instant, so a binary search finds the position after the last job.
+  -- Many jobs may have the same instant, so a binary search finds the position after the last job of the previous page.
   while low < high do
     local middle = math.floor((low + high) / 2)
     if isBefore(lastJob, call('ZRANGE', nextKey, middle, middle)[1]) then high = middle else low = middle + 1 end

@@ -527,8 +527,8 @@ local function wakeAll(now, h, job)
   if h.queued > 0 and wakeMany(now, h, job) then call('HSET', movesKey, 'w' .. job, '') end
 end
 
--- Moves pending occurrences of a job, after a position, to the index that claims read now. With \`letsGo\` also
--- releases occurrences that an earlier start rate held back. Returns the position to continue from; nil at the end.
+-- Moves the pending occurrences of a job that follow a position to the index that claims now read. With \`letsGo\`,
+-- also frees occurrences that an earlier start rate held back. Returns the position to continue from; nil at the end.
 local function offerMany(now, h, job, letsGo, place)
   return forEachLive(h, job, ${movedAtOnce}, 1, place, function(id, r)
     if r.state ~= pending then return false end
@@ -578,8 +578,8 @@ local function moveOn(now)
   -- The call that began the moves has already sent the wake-up.
   local wasDue, isLeft = due, false
   if h and sub(moves[1], 1, 1) == 'w' then
-    -- If the policy has changed again, the job wakes by its new policy. During a cancel of superseded occurrences, the
-    -- end of the cancel wakes all.
+    -- If the policy has changed again, the new policy decides which queued occurrences wake. While superseded
+    -- occurrences remain to be canceled, none wakes here: the end of this cancel wakes all.
     isLeft = h.policy == allow and h.cancelsBelow == 0 and h.deletedAt == never and wakeMany(now, h, job)
   elseif h then
     local letsGo, place = parseOffer(moves[2])

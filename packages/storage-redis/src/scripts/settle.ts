@@ -24,7 +24,8 @@ local missing = missingRight(channel)
 if missing then return missing end
 ${batch}
 
--- Returns whether a change of an ended or released occurrence was accepted before, so that its repetition is accepted too.
+-- Returns whether this change of an occurrence, which has ended or was handed back, was accepted before. A repetition
+-- of an accepted change is accepted too.
 local function wasAccepted(state, change, finalState)
   if change == ${settleChanges.finish} then return state == finalState end
   return change == ${settleChanges.release} and (state <= running or state == canceled)

@@ -40,7 +40,7 @@ export type StorageFault =
   | { readonly kind: 'restart'; readonly downMs: number }
   /** The server restarts, and the storage loses all node records. Without a server, the storage only loses the records. */
   | { readonly kind: 'forget-nodes'; readonly downMs: number }
-  /** The server receives SIGKILL, and starts on its data from `forMs` earlier. */
+  /** The server receives SIGKILL, and starts with the data that it had `forMs` earlier. */
   | { readonly kind: 'lose-writes'; readonly forMs: number }
 
 export type FaultKind = Fault['kind']

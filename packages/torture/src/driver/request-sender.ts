@@ -71,7 +71,7 @@ export class RequestSender {
         this.#record({ event: 'accepted', occurrence: answer.occurrence })
       }
       if (answer.outcome !== 'unknown') return
-      // A replay is not repeated: the node would choose its original again, and might choose another occurrence.
+      // Does not repeat a replay, because the node would choose an original again, and might choose another occurrence.
       if (kind === 'replay' || this.#over) return
       this.figures.repeatedRequests++
     }
