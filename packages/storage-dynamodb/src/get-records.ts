@@ -55,8 +55,8 @@ async function countOfJob(table: Table, id: JobId): Promise<LiveCounts> {
 }
 
 /**
- * Counts in the index, which lags behind the table. A sum that each step updates would be one item for which all steps
- * contend.
+ * Counts live occurrences in the index, which lags behind the table. A sum that each step updates would be one item for
+ * which all steps contend.
  */
 async function countAll(table: Table, of: JobId | null = null): Promise<LiveCounts> {
   const [pending, prioritized, queued, running, canceling] = await Promise.all([

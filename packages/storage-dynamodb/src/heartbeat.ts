@@ -62,7 +62,7 @@ async function putNode(
           ])
     const nodes = await listNodes(table)
     const stored = nodes.find(({ incarnation }) => incarnation === own.incarnation)
-    // The record is newer, but the write was rejected: another transaction interfered.
+    // The node's own record is newer than the stored one, but the write was rejected: another transaction interfered.
     return written || !isNewsOf(stored ?? null, own) ? nodes : contended
   })
 }

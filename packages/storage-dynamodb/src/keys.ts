@@ -83,7 +83,10 @@ export class Keys {
     return { pk: `${this.#prefix}key/${uuidOf(keyId)}`, sk: 'key' }
   }
 
-  /** A part of an occurrence that is too large for one item. `writing` names one write of all parts. */
+  /**
+   * The key of a part of an occurrence. Parts are separate items for large attributes. `writing` is the name that all
+   * parts of one write share.
+   */
   part(id: OccurrenceId, writing: string, part: number): Key {
     const { pk, sk } = this.parts(id, writing)
     return { pk, sk: `${sk}/${String(part).padStart(3, '0')}` }

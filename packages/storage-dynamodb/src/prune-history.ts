@@ -42,7 +42,7 @@ async function* jobsOf({ requests, keys }: Table, only: JobId | null): AsyncGene
 /** An occurrence that a prune removes, with the attributes that refer to its parts, the separate items for large attributes. */
 interface Victim extends OccurrenceRecord {
   readonly bulk: Item | null
-  /** The occurrence's `keyId`. Its details, which also contain the `keyId`, may lie in parts. */
+  /** The occurrence's `keyId`. The details, which also contain the `keyId`, may lie in separate items. */
   readonly keyId: OccurrenceId | null
 }
 
@@ -125,7 +125,8 @@ async function removeAll(table: Table, victims: readonly Victim[]): Promise<void
   const { requests, keys } = table
   const slots = victims.filter(({ kind }) => kind === 'slot')
   const requested = victims.filter(({ kind }) => kind !== 'slot')
-  // A new request may have the key, and so the id, of a removed record. Its address must not be removed.
+  // A new request may have the key, and so the id, of a removed record. The address of the new request's record must
+  // not be removed.
   for (const some of groupsOf(requested, concurrency)) {
     const removals = some.map(({ id, scheduledAt }) => {
       const isSame = { ConditionExpression: 't = :t', ExpressionAttributeValues: { ':t': number(scheduledAt) } }

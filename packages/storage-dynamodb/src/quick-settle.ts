@@ -115,8 +115,8 @@ function marking({ keys }: Table, item: SettleItem): Omit<UpdateItemCommandInput
 function conditionOf(item: SettleItem): { readonly condition: string; readonly values: Item } {
   const { kind } = item.change
   const unmarked = kind === 'progress' ? '' : ` AND attribute_not_exists(${names.marked})`
-  // A release moves the occurrence in the index. Its index partition depends on the priority, which is unknown without a
-  // read.
+  // A hand-back moves the occurrence in the index. Its index partition depends on the priority, which is unknown
+  // without a read.
   const ordinary = kind === 'release' ? ` AND attribute_not_exists(${names.priority})` : ''
   const ofOwner = item.owner == null ? '' : ` AND ${names.owner} = :owner`
   const isNews = `#s = :running AND ${names.token} = :token${ofOwner} AND ${names.sequence} < :sequence`

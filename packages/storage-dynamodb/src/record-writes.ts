@@ -89,7 +89,7 @@ export function checkStartable({ requests, keys }: Table, head: StoredHead): Tra
 /** The items that a transaction writes for occurrence records. */
 export interface Writes {
   readonly items: readonly TransactWriteItem[]
-  /** The keys of parts to which these records no longer refer after the write. */
+  /** The keys of the parts (separate items for large attributes) to which these records no longer refer after the write. */
   readonly outdated: readonly Key[]
 }
 

@@ -47,7 +47,7 @@ export function partitionQuery(pk: string, range?: readonly [lower: string, uppe
 
 /** How requests are repeated and limited in time. */
 export interface RequestOptions extends Omit<ReadOptions, 'prefix'> {
-  /** The option that gives DynamoDB more time; error messages name it. Default: `retryTimeout`. */
+  /** The name of the option that gives DynamoDB more time. Error messages contain this name. Default: `retryTimeout`. */
   readonly limit?: 'retryTimeout' | 'timeout'
   /** Returns the time that is left for all requests together, in ms. Default: no limit. */
   readonly leftMs?: () => number

@@ -141,7 +141,8 @@ function readClient(client: PostgresClient): PostgresClient {
     const remedy = 'Give a connected Client of the package pg, a PGlite, or a pool.'
     throw invalidOption('client', maskUrl(client), 'client has no method query', remedy)
   }
-  // A pool of `pg` also has `query`, but runs each statement of a transaction on another connection.
+  // A pool of `pg` also has `query`, but would run each statement of a transaction on another connection. So this
+  // option rejects a pool.
   if ('totalCount' in client) {
     throw invalidOption('client', '[Pool]', 'client is a pool', 'Write postgresStorage({ pool }).')
   }

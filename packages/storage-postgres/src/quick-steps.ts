@@ -160,7 +160,7 @@ export class QuickSteps {
       }
       return null
     } catch (error) {
-      // Another transaction conflicted, or holds a row that an end waits for.
+      // Another transaction conflicted, or holds a row that an end waits for. Then core's rules decide about all items.
       if (isContention(error) || (call === this.#end && isHeld(error))) return null
       throw error
     }

@@ -25,8 +25,8 @@ export interface WriteMode {
    */
   readonly guards: boolean
   /**
-   * Whether to wait without a limit for occurrences that other transactions hold. `false`: the call fails with {@link
-   * isHeld}.
+   * Whether to wait without a limit for occurrences that other transactions hold. `false`: the call fails with an error
+   * for which {@link isHeld} returns true.
    */
   readonly waits: boolean
   /** How long a step that has not locked its jobs waits for locks of jobs; `null` if the step has locked them already. */

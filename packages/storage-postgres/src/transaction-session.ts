@@ -3,7 +3,7 @@ import type { Row, Session, SqlValue } from './sql.ts'
 
 type Values = readonly SqlValue[]
 
-/** The members by which tools that run SQL are recognized and called. */
+/** The members by which this module recognizes and calls the SQL tools of users. */
 interface Shapes {
   // A client of pg, a transaction of PGlite.
   query(text: string, values?: unknown[]): Promise<{ readonly rows: readonly Row[] } | readonly Row[]>

@@ -49,7 +49,7 @@ export class WakeUps {
   /** Marks the notifications of this storage, so that its own listener ignores them. */
   readonly #sender: string = randomUUID()
   readonly #listeners = new Set<Listener>()
-  /** Kinds of wake-up for the next notification; `null` while none is being sent. */
+  /** Kinds of wake-up that the next notification will contain; `null` while no notification is being sent. */
   #untold: Set<WakeUp['kind']> | null = null
   #telling: Promise<void> = Promise.resolve()
   #hearing: Hearing | null = null

@@ -160,7 +160,7 @@ const guards: Readonly<Record<string, Guard>> = {
     async isBroken(place) {
       await begunInLive(place)
       const { schema, id } = place
-      // While the end waits for the lock, another transaction queues a slot that the end must wake.
+      // While the call that ends the occurrence waits for the lock, another transaction queues a slot that this end must wake.
       const queued = slotItem(id, 2)
       await whileItWaits(
         place,
@@ -191,7 +191,8 @@ const guards: Readonly<Record<string, Guard>> = {
     async isBroken(place) {
       await begunInLive(place)
       const { schema, storage, id } = place
-      // While the end waits for the lock, another transaction stores a cancel request for the occurrence.
+      // While the call that ends the occurrence waits for the lock, another transaction stores a cancel request for the
+      // occurrence.
       await whileItWaits(
         place,
         () => finish(place),

@@ -151,7 +151,7 @@ export class Claimer {
     return {
       claimed: [...answers.values()].flatMap(({ claimed }) => claimed).sort(compareOrder),
       cancelRequested: latest.flatMap(({ cancelRequested }) => cancelRequested).sort(bySchedule),
-      // A shard may hold further due occurrences that became due after its peek.
+      // After the peek at a shard, further occurrences of this shard may have become due.
       more: more || !isWhole || [...answers.values()].some((answer) => answer.more),
       // A peek that reached its limits has not seen all due occurrences.
       stopped: all.some(({ stopped }) => stopped),

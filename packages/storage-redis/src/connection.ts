@@ -181,7 +181,7 @@ export class Connection {
     if (ahead !== undefined) await ahead
     const answer = this.#send(call)
     if (order === 'ahead') {
-      // The sender handles a failure of this call. Calls with order `behind` only wait for its answer.
+      // The caller that sends this call handles its failure. Calls with order `behind` only wait for its answer.
       const answered = answer.catch(() => {})
       this.#ahead.set(shard, answered)
     }
@@ -287,7 +287,8 @@ function openClient(url: string, commandTimeoutMs: number): Redis {
     // first whether it took effect.
     maxRetriesPerRequest: 0,
     retryStrategy: (attempt) => Math.min(attempt * 50, 1000),
-    // After a failover the former primary may be a replica, and its host name may resolve to another server.
+    // After a failover the former primary may be a replica, and its host name may resolve to another server. So the
+    // client connects again after an error `READONLY`.
     reconnectOnError: (error) => error.message.startsWith('READONLY'),
   })
   // ioredis 5 does not clear the socket timer of a broken connection, and the timer then ends the next connection.

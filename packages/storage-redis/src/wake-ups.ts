@@ -56,7 +56,7 @@ export class WakeUps {
   #connect(): void {
     const subscriber = duplicate(this.#client)
     this.#subscriber = subscriber
-    // The client reconnects by itself, so the error is ignored. A lost message only costs latency.
+    // The client reconnects by itself, so the error is ignored. A lost message only delays nodes until their next poll.
     subscriber.on('error', () => {})
     subscriber.on('message', (_channel: string, message: string) => this.#hear(message))
     const listen = () => {

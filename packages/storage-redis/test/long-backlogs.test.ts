@@ -122,7 +122,7 @@ describe.each([1, 2])('a long backlog in Redis on %i shards', (shards) => {
         expect((await claim(storage, { exceptHandlerKeys })).keys).toEqual([5000, 5001])
       })
       expect(commands).toBeLessThan(100)
-      // Occurrences that are created later enter the common set again.
+      // Occurrences that are created after the move enter the common set again.
       await wait(storage, foreign, 40, { from: 3000 })
       await wait(storage, own, 1, { from: 2995 })
       const expected = numbers(0, 3040).flatMap((key) => (key === 2995 ? [key, key] : [key]))

@@ -38,7 +38,7 @@ export class LiveTables {
     this.#statements.addRunning.run(job, record.scheduledAt, key, ...this.#valuesOf(record))
   }
 
-  /** `claimAt`: the instant from which a claim may take the occurrence. */
+  /** Adds a waiting occurrence. `claimAt`: the instant from which a claim may take the occurrence. */
   addWaiting(job: number, record: OccurrenceRecord, key: OccurrenceKey, lane: Lane, claimAt: number): void {
     const { priority = 0 } = record.details
     this.#statements.addWaiting.run(job, lane, orderAt(record), key, priority, ...this.#valuesOf(record), claimAt)

@@ -46,7 +46,7 @@ const countedPerRead = 16
 /** Maximum number of requests whose position is remembered. More requests than this never run at once on one connection. */
 const placeLimit = 200
 
-/** Removes old finished occurrences, and what only they refer to. */
+/** Removes old finished occurrences, and the stored data to which only these occurrences refer. */
 export class HistoryPruner {
   readonly #tables: Tables
   readonly #leftovers: LeftoverForgetter

@@ -10,14 +10,15 @@ export interface SchemaHome {
   /** The prefix of the names of tables and indexes. */
   readonly prefix: string
   /**
-   * Returns the number of steps taken; 0 if the database contains nothing of Jobistemer's.
+   * Returns the number of migration steps that the database has taken; 0 if the database contains nothing of
+   * Jobistemer's.
    *
    * @throws JobistemerError `STORAGE_FOREIGN`, `STORAGE_SCHEMA_NEWER`
    */
   read(database: Database.Database, file: string, known?: number): number
   /** Prepares a statement that returns the same number as `read`, for a database with Jobistemer's tables. */
   prepareRead(database: Database.Database): Database.Statement
-  /** Stores the number of steps. Must be called within a transaction. */
+  /** Stores the number of migration steps that the database has taken. Must be called within a transaction. */
   write(database: Database.Database, version: number): void
   /** Writes the stored number again, to test whether the file may be written. */
   touch(database: Database.Database): void

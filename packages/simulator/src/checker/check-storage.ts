@@ -392,7 +392,7 @@ export class StorageModel {
     occurrence.sequence = 0
   }
 
-  /** Adds a start to the job's start rate, at the time of the node that started the occurrence. */
+  /** Counts a start for the job's start rate, at the time of the node that started the occurrence. */
   #started(job: JobModel, { id, life, now }: { id: OccurrenceId; life: string | null; now: number }): void {
     const rate = rateIn(job.head)
     if (rate === null) return

@@ -105,13 +105,13 @@ export type StorageEvent =
       /** Whether this heartbeat is the last one of its node incarnation. */
       readonly ended: boolean
     }
-  /** A claim took the pending occurrences in `claimed`, and left claimable occurrences. */
+  /** A claim took the pending occurrences in `claimed`, and left other claimable occurrences pending. */
   | {
       readonly kind: 'order.claimed'
       readonly claimed: readonly OccurrenceId[]
       readonly left: readonly OccurrenceId[]
     }
-  /** A call woke queued occurrences of a job, and left other queued occurrences. */
+  /** A call woke queued occurrences of a job, and left other occurrences queued. */
   | {
       readonly kind: 'order.woken'
       readonly jobId: JobId

@@ -19,7 +19,7 @@ const atOnce = 10
 
 const countsOfJob = writeFields(layouts.counts, { pending: 'h.pending', queued: 'h.queued', running: 'h.running' })
 
-// Lua for the counts of a shard: each of these sets contains exactly the occurrences of one state.
+// Lua for the counts of live occurrences of a shard. For each live state, a set contains exactly the occurrences of this state.
 const countsOfShard = writeFields(layouts.counts, {
   pending: "call('ZCARD', pendingKey)",
   queued: "call('ZCARD', queuedKey)",

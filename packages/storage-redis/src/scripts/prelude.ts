@@ -119,7 +119,7 @@ end
 -- Which wake-ups the script publishes to other connections at its end.
 local due, cancelNotes, jobsChanged = false, false, false
 
--- Returns the list of a key in a table of lists; creates a missing list.
+-- Returns the list under a key of a table of lists. Adds an empty list if the key has no list.
 local function listOf(lists, key)
   local list = lists[key]
   if not list then
@@ -163,7 +163,7 @@ local function handlerOf(h)
   return sub(h.text, headSize + h.startCount * 8 + 1)
 end
 
--- Returns the instant of one of the job's last starts, counted from 0.
+-- Returns the instant of one of the job's last starts. The index of the oldest one is 0.
 local function startAt(h, index)
   return (read('<d', h.text, headSize + index * 8 + 1))
 end
@@ -183,7 +183,7 @@ local function keepStarts(h, kept, added)
   h.startCount = kept + #added / 8
 end
 
--- Adds a start to the start rate of its job. Every start calls this function.
+-- Counts a start for the start rate of its job. Every start calls this function.
 local function countStart(now, h)
   if h.startLimit > 0 then keepStarts(h, math.min(h.startCount, h.startLimit - 1), write('<d', now)) end
 end
@@ -663,7 +663,8 @@ local function findSuperseded(h, job, cancelsBelow, count, most, from, take)
   local keepsPlace = h.cancelsBelow == cancelsBelow
   h.cancelsBelow = cancelsBelow
   local goesOn, found, kept = from ~= '', 0, nil
-  -- Whether all occurrences before the position were kept. A position from the caller begins with this flag.
+  -- Whether the search has found no superseded occurrence before the position. A position from the caller begins with
+  -- this flag.
   local areKept = not goesOn or sub(from, 1, 1) == 'k'
   local place = parsePlace(h, goesOn and sub(from, 2) or keepsPlace and call('HGET', searchesKey, job))
   place = forEachLive(h, job, most, 2, place, function(id, r)

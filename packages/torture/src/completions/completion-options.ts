@@ -5,7 +5,7 @@ import { readNumber } from '../support/read-number.ts'
 export interface CompletionOptions {
   /** Minimum number of handler calls in all plays. A play is one run of `playCompletions`. */
   readonly tries: number
-  /** Time after which no further play begins, in minutes; `null`: no limit. */
+  /** Time after which no further run of `playCompletions` begins, in minutes; `null`: no limit. */
   readonly minutes: number | null
   /** Number of concurrent processes that run `playCompletions`. */
   readonly players: number

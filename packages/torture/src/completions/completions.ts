@@ -31,8 +31,8 @@ const concurrency = 24
 /** Delay of handlers, in ms, so that the calls of several handlers form a batch. See `CompletionPlay`. */
 const delayMs = 30
 /**
- * Connections of a player: its handlers, pools and listeners, and the connections of a killed player until the server
- * ends them.
+ * Maximum number of connections of a process that runs `playCompletions`: those of its handlers, pools and listeners,
+ * and those of a killed process until the server ends them.
  */
 const connectionsOfPlayer = 4 * concurrency + 40
 /** One run of `playCompletions` in four has a single job, whose calls all conflict with each other. */

@@ -10,6 +10,6 @@ export interface PlayerAssignment {
   readonly sabotage: boolean
   /** The file in which a process that is about to kill itself stores the state of the play for the next process. */
   readonly remainsFile: string
-  /** Whether an earlier process has stored the play's state in `remainsFile`. */
+  /** Whether an earlier process has stored the state of this run of `playCompletions` in `remainsFile`. */
   readonly goesOn: boolean
 }

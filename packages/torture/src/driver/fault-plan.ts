@@ -182,7 +182,8 @@ export function planFaults({ seed, durationMs, counts }: FaultPlanOptions): read
   spread(counts.cut, beforeEndOfOutageMs, (atMs) => ({ atMs, kind: 'cut', forMs: random.between(1000, 4000) }))
   spread(counts.restart, beforeEndOfOutageMs, (atMs) => ({ atMs, kind: 'restart', downMs: random.between(100, 3000) }))
   spread(counts.killAndCrash, beforeEndOfOutageMs, (atMs, index) => ({
-    // The last crash ends with the fault phase, so that nodes must take over its runs while no other fault happens.
+    // The last crash ends with the fault phase, so that nodes must take over the runs of the killed node while no other
+    // fault happens.
     atMs: index === 0 ? Math.max(0, durationMs - crashBeforeEndMs) : atMs,
     kind: 'kill-and-crash',
     aheadMs: random.between(0, 1000),

@@ -38,7 +38,7 @@ export type NodeEvent = { readonly life: string } & (
       /** Monotonic time before the call. */
       readonly sentAt: number
     }
-  /** The storage accepted an owner's settle. `sentAt` is the monotonic time before its first sending. */
+  /** The storage accepted an owner's settle. `sentAt` is the monotonic time before the settle was first sent. */
   | {
       readonly event: 'settled'
       readonly occurrence: OccurrenceId
