@@ -229,7 +229,7 @@ DECLARE
 BEGIN
   ${readShared(endColumns)}
   IF p_incarnation IS NOT NULL THEN
-    -- The owner -1 matches no row, so an unknown owner ends no occurrence.
+    -- No row has the owner -1: an unknown owner ends nothing.
     SELECT coalesce(min(o.row), -1) INTO v_owner FROM ${schema}.owners o WHERE o.node = p_node AND o.incarnation = p_incarnation;
   END IF;
   WITH freed AS (
