@@ -65,7 +65,7 @@ function endOnSignals(): void {
   shared.jobsEndOnSignals = true
   for (const signal of ['SIGTERM', 'SIGINT'] as const) {
     process.once(signal, async () => {
-      // A failed start leaves nothing to shut down.
+      // After a failed start there is no scheduler to shut down.
       const running = await shared.jobs?.catch(() => undefined)
       await running?.end()
       process.exit(0)

@@ -7,7 +7,10 @@ class DiskError extends Error {
   readonly code = 'ENOSPC'
 }
 
-/** Returns the duration of the work for a slot, in ms. It depends only on the slot, so that each attempt takes equally long. */
+/**
+ * Returns the duration of the work for a slot, in ms. The duration depends only on the slot, so that each attempt takes
+ * equally long.
+ */
 function lengthOf({ scheduledAt }: TaskContext, mostMs: number): number {
   const minute = Math.floor(scheduledAt.getTime() / 60_000)
   return ((minute * 7919) % 1000) * (mostMs / 1000)

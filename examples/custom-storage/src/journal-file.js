@@ -10,7 +10,7 @@ const present = {
   migrations: [],
 }
 
-/** Maximum number of lines of a file. A longer file is compacted to one line when it is next opened. */
+/** Maximum number of lines of a file. A longer file is compacted to one line at its next opening. */
 const compactAfterLines = 1_000
 
 /** An open journal, and the records that result from its lines. */

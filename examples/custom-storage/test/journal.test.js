@@ -24,7 +24,8 @@ async function withFile(body) {
 }
 
 /**
- * Starts a writing process, and kills it after `lines` lines of output. Returns the writes that it had acknowledged.
+ * Starts a writing process, and kills it after `lines` lines of output. Returns the writes that the process had
+ * acknowledged.
  * @param {string} file
  * @param {number} lines
  */

@@ -61,7 +61,10 @@ export const failedOfJobKey = (record) => `job/${record.jobId}/${failedKey(recor
 /** Key of the last occurrence that a reusable request key created. @param {JobId} jobId @param {OccurrenceId} keyId */
 export const reusableKey = (jobId, keyId) => `job/${jobId}/key/${keyId}`
 
-/** Key of the address of an occurrence, which contains its job. @param {OccurrenceId} id */
+/**
+ * Key under which the address of an occurrence is stored. The address contains the job of the occurrence. @param
+ * {OccurrenceId} id
+ */
 export const addressKey = (id) => `address/${id}`
 
 /** Range of all keys with a prefix. @param {string} prefix */

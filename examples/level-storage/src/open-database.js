@@ -52,7 +52,7 @@ export class Database {
   async alone(work) {
     await this.opening
     const result = this.#line.then(work)
-    // The caller receives the error. The next caller starts in either case.
+    // The caller of this work receives the error. The next unit of work starts in either case.
     this.#line = result.catch(() => undefined)
     return await result
   }
@@ -62,7 +62,7 @@ export class Database {
     // If opening failed, the users of the database have received the error. The database is closed like any other.
     await this.opening.catch(() => undefined)
     await this.#line
-    // The number of connections is checked after all waits, because a connection may have been opened meanwhile.
+    // Checks the number of connections only after all waits, because a connection may have been opened during a wait.
     if (this.connections > 0) return
     databases.delete(this.level.location)
     await this.level.close()

@@ -53,7 +53,7 @@ it('the Next.js server starts the jobs, its route triggers a job, and the edge r
   const { id } = (await response.json()) as { readonly id: OccurrenceId }
   const scheduler = await jobs()
   expect((await scheduler.waitFor(id)).tasks[0]?.result).toEqual({ pages: 2 })
-  // A second copy of the module finds the same scheduler.
+  // A second copy of the module uses the same scheduler.
   await register()
   expect((await scheduler.nodes()).length).toBe(1)
 })

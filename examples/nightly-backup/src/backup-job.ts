@@ -14,9 +14,9 @@ export const taskNames = ['backup', 'compress', 'verify', 'rotate'] as const
 export const misfireThresholdMs = 1000
 
 /**
- * The execution timeout for a backup of this size. It is much longer than the backup takes, because the node aborts a run
- * that exceeds it. It is short enough that another node takes over the run of a dead node within 30 s. A real job would use
- * `{ minutes: 30 }`.
+ * The execution timeout for a backup of this size. The timeout is much longer than the backup takes, because the node
+ * aborts a run that exceeds the timeout. The timeout is short enough that another node takes over the run of a dead
+ * node within 30 s. A real job would use `{ minutes: 30 }`.
  */
 export function executionTimeoutMs(bytes: number): number {
   return 4000 + Math.ceil(bytes / 2000)
@@ -30,7 +30,7 @@ export function backupSchedule(seconds: number, window: { readonly start?: Date;
   return cron(cronExpression(seconds), { timezone: 'UTC', ...window })
 }
 
-/** Returns a cron expression with six fields, the first of which is the second. */
+/** Returns a cron expression with six fields, of which the first field means seconds. */
 export function cronExpression(seconds: number): string {
   return `*/${seconds} * * * * *`
 }
@@ -56,11 +56,11 @@ export function backupJob(options: BackupJobOptions): Job {
     ],
     // A slot that is due while an earlier backup runs is queued.
     overlapPolicy: 'queue',
-    // If the owner dies, the restarted node takes its run over at once. Another node takes the run over after
+    // If the owner dies and starts again, it takes over its earlier run at once. Another node takes the run over after
     // `deadAfter` (18 s), or after this timeout if the owner has not settled the run.
     onInterrupted: 'retry',
     executionTimeout: options.executionTimeoutMs,
-    // Recovery runs all slots that were missed while no node was up.
+    // The recovery runs all slots that were missed while no node lived.
     recoveryStrategy: 'execute_all',
     misfireThreshold: misfireThresholdMs,
     // Called after every outcome, so that a failed backup leaves no temporary files either.

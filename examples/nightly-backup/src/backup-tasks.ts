@@ -56,7 +56,7 @@ export function backupTasks(options: BackupTaskOptions) {
       await rm(file, { force: true })
       const source = new Database(database, { readonly: true, fileMustExist: true })
       try {
-        // A read transaction around the copy and the contents makes both show the same state.
+        // One read transaction contains the copy and the read of the contents, so both show the same state of the database.
         source.exec('BEGIN')
         const contents = await readContents(source, context.signal)
         await source.backup(file, {
@@ -138,7 +138,10 @@ export function workFolder(work: string, scheduledAt: Date): string {
   return join(work, backupName(scheduledAt))
 }
 
-/** Names sort by slot, so they always contain the milliseconds. They contain no colons, which some file systems reject. */
+/**
+ * Names sort by slot, so they always contain the milliseconds. The names contain no colons, because some file systems
+ * reject colons.
+ */
 function backupName(scheduledAt: Date): string {
   return `backup-${scheduledAt.toISOString().replaceAll(':', '-')}`
 }

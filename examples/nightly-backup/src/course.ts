@@ -16,7 +16,7 @@ import type { WorkerSettings } from './worker-messages.ts'
 
 /** Minimum time before a slot, in ms, at which the demo can still instruct its node to stop during the slot's run. */
 const tellMarginMs = 300
-/** Maximum time without a change in the ledger, in ms. It exceeds the timeout of an attempt. */
+/** Maximum time without a change in the ledger, in ms. This time exceeds the timeout of an attempt. */
 const longestSilenceMs = 6 * 60_000
 
 export interface CourseOptions {
@@ -48,7 +48,8 @@ export async function runCourse(options: CourseOptions): Promise<CourseOutcome> 
     jobName,
     longestSilenceMs: longestSilenceMs + settings.executionTimeoutMs,
     onLook: (before, now) => {
-      // The file of the handlers is read after the ledger, so that it contains every attempt that has ended in the ledger.
+      // The file of the handlers is read after the ledger, so that the file contains every attempt that has ended in
+      // the ledger.
       const known = nodeOf()
       if (screen.live)
         screen.show(picture({ screen, slots, occurrences: now.occurrences, nodes, supervisor, nodeOf: known }))
@@ -117,7 +118,7 @@ async function interrupt(stage: Stage, nodes: readonly string[]): Promise<Kill |
   return await (successor === undefined ? restart(stage, interruption) : takeover(stage, interruption, successor))
 }
 
-/** Returns the slots from the first one that the nodes created on time. */
+/** Returns the slots, beginning with the first slot that the nodes created on time. */
 function slotsFrom(
   nextMs: readonly (number | null)[],
   { seconds, startMs, endMs }: CourseOptions['settings'],

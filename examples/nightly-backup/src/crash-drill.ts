@@ -2,8 +2,9 @@ import { once } from 'node:events'
 import type { CompressProgress } from './backup-tasks.ts'
 
 /**
- * Makes the crash of the demo hit the middle of a task on every machine. Without it, a compression may end before a
- * signal arrives. Half-way through the first attempt at the given slot, the handler reports its position and waits.
+ * Makes the kill in the demo hit the middle of a task on every machine. Without this function, a compression may end
+ * before the kill signal arrives. Half-way through the first attempt at the given slot, the handler reports its
+ * position and waits.
  */
 export function crashDrill(options: {
   /** Returns the slot in epoch milliseconds; `null` while the slot is not known. */
@@ -15,7 +16,7 @@ export function crashDrill(options: {
     const asked = context.scheduledAt.getTime() === options.slotMs() && context.attempt === 1
     if (!asked || doneBytes < totalBytes / 2) return
     options.onStandingStill(progress)
-    // The demo may be stopped before it kills the node. The handler then reacts to its abort signal.
+    // The user may stop the demo before the demo kills the node. The handler then reacts to its abort signal.
     if (!context.signal.aborted) await once(context.signal, 'abort')
     context.signal.throwIfAborted()
   }

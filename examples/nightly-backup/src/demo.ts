@@ -94,7 +94,7 @@ async function buildDatabase(file: string): Promise<string> {
   return `built from this repository: ${files} files${commits === null ? '' : `, ${commits} commits`}`
 }
 
-/** Returns the window of the schedule: `count` slots, beginning with the first one for which the nodes can be ready. */
+/** Returns the window of the schedule: `count` slots, beginning with the first slot for which the nodes can be ready. */
 function firstSlots(seconds: number, count: number): { readonly start: Date; readonly end: Date } {
   const schedule = backupSchedule(seconds, {})
   const slots: Date[] = []

@@ -3,7 +3,7 @@ import type { Kill } from './stage.ts'
 import { printSlot } from './style.ts'
 import type { WitnessLine } from './witness.ts'
 
-/** A claim about the demo's run, and the problems that contradict it. Without problems the claim is true. */
+/** A statement about the demo's run, and the problems that contradict the statement. Without problems the statement is true. */
 export interface CheckResult {
   readonly claim: string
   readonly problems: readonly string[]

@@ -65,12 +65,18 @@ async function main(args: readonly string[]): Promise<number> {
   return exitCode
 }
 
-/** Returns whether a value that the user gave cannot be used, which only its first use shows. */
+/**
+ * Returns whether the error means that a value of the user cannot be used. For some values, only their first use shows
+ * this.
+ */
 function isRefusal(error: unknown): boolean {
   return JobistemerError.isInstance(error, 'INVALID_ARGUMENT') && error.field?.startsWith('--') === true
 }
 
-/** The first signal shuts the demo down, and a later signal ends it at once. In both cases its nodes and its server end too. */
+/**
+ * The first signal shuts the demo down, and a later signal ends it at once. In both cases the nodes and the server of
+ * the demo end too.
+ */
 function interruptOnSignals(controller: AbortController): void {
   let firstAt = Number.POSITIVE_INFINITY
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {

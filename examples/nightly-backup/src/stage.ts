@@ -3,7 +3,7 @@ import type { Screen } from './screen.ts'
 import type { Supervisor } from './supervisor.ts'
 import type { WorkerMessage, WorkerSettings } from './worker-messages.ts'
 
-/** What the parts of the demo's course need. */
+/** The nodes, the ledger, the screen and the settings that the parts of the demo's course share. */
 export interface Stage {
   readonly screen: Screen
   readonly supervisor: Supervisor

@@ -7,7 +7,7 @@ import { loadLedger } from './ledgers/ledger-kinds.ts'
 import type { Instruction, WorkerMessage, WorkerSettings } from './worker-messages.ts'
 
 // A process that runs the job. This file contains everything that a program needs to run jobs. The other files of the
-// demo observe it.
+// demo only observe the process.
 
 const settings = JSON.parse(process.argv[2] ?? '{}') as WorkerSettings
 const { node } = settings
@@ -43,18 +43,19 @@ const scheduler = createScheduler({
   // Concurrent nodes need different names. A restarted node with the same name takes over its earlier runs at once.
   nodeId: node,
   // After this time without a heartbeat, peers take over the runs of a dead node. A node scans for runs past their
-  // deadline about twice within it.
+  // deadline about twice within this time.
   deadAfter: { seconds: 18 },
 })
 
 scheduler.on('job.registered', ({ nextAt }) => tell({ kind: 'started', nextMs: nextAt?.getTime() ?? null }))
-// Ctrl-C reaches every process of the terminal. The worker ignores it, because the supervisor decides when the worker ends.
+// Ctrl-C reaches every process of the terminal. The worker ignores the signal, because the supervisor decides when the
+// worker ends.
 process.on('SIGINT', () => undefined)
 
 await scheduler.start()
 
 // The channel disconnects when the supervisor ends this process, or when the supervisor dies.
 if (process.connected) await once(process, 'disconnect')
-// The user who presses Ctrl-C waits, so the node aborts its runs at once and hands them back.
+// The user has pressed Ctrl-C and waits. So the node aborts its runs at once, and hands its runs back.
 await scheduler.shutdown({ gracePeriod: 0 })
 await storage.close()

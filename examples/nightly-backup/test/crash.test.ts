@@ -17,7 +17,7 @@ import { isThorough } from '../../../packages/workspace/test-effort.ts'
 import { type DemoProcess, isAlive, startDemo } from './demo-process.ts'
 import { createDatabase } from './world.ts'
 
-/** Time limit of a run of the demo, in ms. It includes the slow start of Java on a busy machine. */
+/** Time limit of a run of the demo, in ms. The limit includes the slow start of Java on a busy machine. */
 const longestRunMs = 180_000
 
 const interrupted = [
@@ -67,8 +67,8 @@ const top = mkdtempSync(join(tmpdir(), 'nightly-backup-test-'))
 chmodSync(top, 0o711)
 
 /**
- * Starts a demo. With `repository` it backs up the database that it builds from this repository; with `small`, a
- * database of 5,000 rows.
+ * Starts a demo. With `repository` the demo backs up the database that it builds from this repository. With `small` the
+ * demo backs up a database of 5,000 rows.
  */
 function start(name: string, size: 'repository' | 'small', ...options: readonly string[]): void {
   const folder = join(top, name)

@@ -37,7 +37,7 @@ export function startDemo(...args: readonly string[]): DemoProcess {
     })
   const ended = once(child, 'close').then(([code]) => code as number | null)
   const stop = async () => {
-    // SIGTERM instead of SIGKILL, because the demo must stop its server.
+    // Sends SIGTERM and not SIGKILL, because the demo must stop its server.
     child.kill('SIGTERM')
     await ended
   }

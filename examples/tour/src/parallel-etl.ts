@@ -1,5 +1,5 @@
-// Ten concurrent tasks, the third of which is unstable and has retries. After its last retry fails, the node aborts the
-// other tasks except the last one, which always cleans up.
+// Ten concurrent tasks, the third of which is unstable and has retries. When the last retry of this task has failed,
+// the node aborts the other tasks, except the last task, which always cleans up.
 import { createScheduler, defineJob, type TaskDefinition } from '@jobistemer/core'
 import { virtualClock } from '@jobistemer/core/testing'
 import { memoryStorage } from '@jobistemer/storage-memory'

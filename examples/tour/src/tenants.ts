@@ -19,7 +19,7 @@ const worker = createScheduler({
   clock,
   nodeId: 'worker',
   logger: silentLogger,
-  // In this example hours of virtual time take one second, so the node polls rarely.
+  // In this example one second of real time contains hours of virtual time. So the node polls rarely.
   pollInterval: { seconds: 30 },
   handlers: {
     bill(context) {

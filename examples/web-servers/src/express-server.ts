@@ -41,11 +41,12 @@ async function end(): Promise<void> {
   // An open page of the dashboard holds a stream of events, which ends with the client.
   await client.close()
   server.closeIdleConnections()
-  // A request without an end, or a kept connection, must not delay the hand-back of runs.
+  // A request that never ends, or an idle connection that stays open, must not delay the hand-back of runs.
   const patience = setTimeout(() => server.closeAllConnections(), 5000)
   await closed
   clearTimeout(patience)
-  // With 5 s for the server and 5 s for aborted handlers, the shutdown takes at most 30 s, as most platforms allow.
+  // Runs have 20 s to end. Together with 5 s for the server and 5 s for aborted handlers, the shutdown takes at most 30
+  // s, as most platforms allow.
   await scheduler.shutdown({ gracePeriod: { seconds: 20 } })
   await storage.close()
 }

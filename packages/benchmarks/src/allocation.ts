@@ -4,7 +4,7 @@ import { promisify } from 'node:util'
 
 const program = fileURLToPath(new URL('../dist/allocation-process.js', import.meta.url))
 
-// Flags that set the young generation to 128 MB, so that the allocations of a measured round fit into it.
+// Flags that set V8's young generation to 128 MB, so that the allocations of a measured round fit into it.
 const flags = ['--expose-gc', '--min-semi-space-size=128', '--max-semi-space-size=128']
 
 /** Returns the bytes that engine and storage allocate for each one-task occurrence. `file` must not exist yet. */

@@ -44,9 +44,9 @@ export class BareCalls {
   }
 
   /**
-   * Runs `seconds` slots of each job. Creates items and ids slot by slot outside of the measured time: if they were
-   * kept for the whole run, they would cost more garbage collection than the calls. Splits large batches into several
-   * overlapping calls, like an engine.
+   * Runs `seconds` slots of each job. Creates items and ids slot by slot outside of the measured time: if the items
+   * were kept for the whole run, they would cost more garbage collection than the calls do. Splits large batches into
+   * several overlapping calls, like an engine.
    */
   async run(seconds: number): Promise<Cost> {
     const { maxBatch } = this.#storage.capabilities
@@ -69,7 +69,7 @@ function chunksOf<Item>(items: readonly Item[], size: number): readonly (readonl
   return Array.from({ length: count }, (_, index) => items.slice(index * size, (index + 1) * size))
 }
 
-/** Runs slots for `seconds` seconds in an empty storage, of 1,000 jobs or of `count` jobs. */
+/** In an empty storage, runs the slots of 1,000 jobs, or of `count` jobs, for `seconds` seconds. */
 export async function runBareCalls(storage: Storage, seconds: number, count: number = jobCount): Promise<Cost> {
   const calls = new BareCalls(storage, count)
   await calls.addJobs()

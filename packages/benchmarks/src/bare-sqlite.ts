@@ -14,11 +14,12 @@ const checkpointPages = 4000
 /**
  * Runs the bare better-sqlite3 statements that write the rows of one-task occurrences, with the storage's statements,
  * transactions, tables and settings. The statements move the head if the overlap rule allows it, and insert the running
- * row. If the token is valid, they append the row to the history and delete it. At intervals they extend the indexes of
- * the history. Ids and texts are created before the measured time. There are no jobs, tasks, timers, answers or checks.
+ * row. If the token is valid, they append the row to the history and delete the running row. At intervals they extend
+ * the indexes of the history. Ids and texts are created before the measured time. There are no jobs, tasks, timers,
+ * answers or checks.
  */
 export async function runBareStatements(file: string, seconds: number): Promise<Cost> {
-  // Opening and closing the storage creates its tables.
+  // The storage creates its tables when it opens. So this code opens and closes a storage first.
   await sqliteStorage({ file }).close()
   const database = new Database(file)
   try {

@@ -7,7 +7,7 @@ import { type Cost, costOf } from './cost.ts'
 /** Number of jobs that are due at each instant. */
 export const jobCount = 1000
 
-/** Duration of the warm-up before the measurement, in virtual seconds. It compiles the code and fills the caches. */
+/** Duration of the warm-up before the measurement, in virtual seconds. The warm-up compiles the code and fills the caches. */
 export const warmUpSeconds = 5
 
 /** Start of the virtual clock, in epoch milliseconds. */
@@ -24,7 +24,7 @@ export interface EngineRoundOptions {
   readonly prefetch?: number | undefined
 }
 
-/** Calls `work` once or several times, each with `occurrences` occurrences, and returns its measurement. */
+/** Calls `work` once or several times, each with `occurrences` occurrences, and returns the measurement. */
 export type Measure<Measured> = (occurrences: number, work: () => Promise<void>) => Promise<Measured>
 
 /**
@@ -35,7 +35,7 @@ export function runEngine(storage: Storage, seconds: number, options: EngineRoun
   return measureEngine(storage, seconds, options, costOf)
 }
 
-/** Like {@link runEngine}, with another measure. */
+/** Like {@link runEngine}, but measures with `measure`. */
 export async function measureEngine<Measured>(
   storage: Storage,
   seconds: number,
@@ -58,8 +58,8 @@ export async function measureEngine<Measured>(
       ],
     }),
   )
-  // Handlers here never wait for real time. With patience 0 the clock does not check for it, because that check is no
-  // work of the engine.
+  // Handlers here never wait for real time. With patience 0 the clock does not check whether handlers do, because that
+  // check is no work of the engine.
   const clock = virtualClock(startAt, { patience: 0 })
   // A virtual second takes a fraction of a real second. With default intervals, periodic work would run all the time.
   const rarely = { hours: 1 }

@@ -11,7 +11,7 @@ import { cron } from '@jobistemer/ticker-cron'
 /** The work of a process of the benchmark with a million jobs. */
 export interface MillionOrder {
   readonly url: string
-  /** `fill` stores the jobs; `watch` starts a node among them and measures its cost. */
+  /** `fill` stores the jobs; `watch` starts a node on the storage with these jobs and measures the cost of the node. */
   readonly does: 'fill' | 'watch'
   readonly count: number
   /** Interval between the slots of each job, in minutes. */
@@ -49,7 +49,7 @@ const phases = 60 * order.everyMinutes
 const heapBefore = heapUsed()
 const beganAt = performance.now()
 const storage = openStorage(order.url)
-// The clock is ahead by the time to the first slots, so that the benchmark need not wait for them.
+// The clock is set ahead by the time that is left until the first slots, so that the benchmark need not wait for them.
 const clock: Clock = { ...systemClock, isAuthoritative: true, now: () => Date.now() + order.aheadMs }
 const lateness: number[] = []
 let isWatching = false

@@ -10,13 +10,13 @@ import { formatRate, isWanted, type Suite } from './suite.ts'
 
 const program = fileURLToPath(new URL('./million-process.js', import.meta.url))
 
-/** Target number of due jobs per second. The period of the jobs is chosen to come close to it. */
+/** Target number of due jobs per second. The period of the jobs is chosen so that the real number is close to this target. */
 const dueEachSecond = 1000
 const periods = [1, 2, 3, 4, 5, 6, 10, 12, 15]
 
 const day = 86_400_000
 
-/** Time before the measurement in which the node settles, in ms. */
+/** Time between the start of the node and the measurement, in ms, in which the start-up work of the node ends. */
 const settlingMs = 5000
 
 /** Measures the cost of a node among a million stored data jobs, without due slots and with 1,000 due slots per second. */

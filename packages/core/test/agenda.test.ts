@@ -17,7 +17,10 @@ interface World {
   slot(atMs: number, priority?: number): SlotEntry
 }
 
-/** Makes an agenda on a virtual clock. Its listener removes due slots at once, and notes them in the log. */
+/**
+ * Makes an agenda on a virtual clock. The listener of the agenda removes due slots at once, and notes these slots in
+ * the log.
+ */
 function world(options: { holds?: boolean } = {}): World {
   const clock = virtualClock(start)
   const log: World['log'] = []

@@ -36,7 +36,7 @@ describe.each(['call', 'job'] as const)('a step of an asynchronous ledger that m
     const [answer] = await storage.createOccurrences({ now: 100, owner, items: [slot(job, 100)] })
     expect(answer).toMatchObject({ outcome: 'exists', state: 'pending', watermark: 100, nextAt: 200 })
     expect([ledger.steps.length, ledger.decisions]).toEqual([1, 2])
-    // Only the first decision would have sent the wake-up `due`.
+    // The step repeated its decision. Only the first decision, which was not committed, would have sent the wake-up `due`.
     expect(ledger.told).toEqual([])
   })
 

@@ -8,13 +8,13 @@ const job = jobId('job')
 const slot = Date.UTC(2026, 0, 1)
 const head = { id: job, createdAt: 0, watermark: slot, pruneFloor: null }
 
-/** The members of a backfill run that determine the standing of its slot. */
+/** The members of a run of a backfill that determine the state of the run's slot in the backfill. */
 type Run = Pick<OccurrenceRecord, 'state' | 'reason' | 'token'> & { readonly key?: string }
 
 const displaced: Run = { state: 'canceled', reason: 'displaced', token: 0 }
 const failed: Run = { state: 'failed', reason: null, token: 1 }
 
-/** Returns the standing of the slot in the backfill `mine`. The n-th run is that of round n. */
+/** Returns the state of the slot in the backfill `mine`. The n-th run is the run of round n. */
 async function standingOf(...runs: readonly Run[]) {
   const records = new Map(
     runs.map(({ key = 'mine', ...run }, index): [OccurrenceId, OccurrenceRecord] => {

@@ -164,7 +164,7 @@ describe('a burst of requests', () => {
     const capacity = realCapacity(10)
     expect(capacity.admitRequests(60, 0)).toBe(5)
     for (let request = 0; request < 5; request++) capacity.reserveRequest()
-    // The remaining requests of the burst wait too, although they are few.
+    // The remaining requests of the same burst of requests wait too, although they are few.
     expect(capacity.admitRequests(7, 1)).toBe(0)
     capacity.unreserveRequest()
     expect(log).toEqual(['request room'])
@@ -277,7 +277,7 @@ describe('due slots that found no permit within 100 ms', () => {
     }
     store(4, 2)
     expect(isHeld(capacity, 0)).toBe(true)
-    // A claim that finds no work leaves the decision as it is: due slots stay on the node.
+    // A claim that finds no work does not change the decision that due slots stay on the node.
     capacity.workLeft(false, 0)
     expect(isHeld(capacity, 0)).toBe(true)
     store(4, 1)
@@ -385,7 +385,7 @@ describe('due slots of higher priority than the backlog in the storage', () => {
   it('wait on the node while the priority of the backlog is unknown, and after the backlog has ended', () => {
     const capacity = workingOff({ scheduledAt: now, details: {} })
     expect(isHeld(capacity, 5)).toBe(false)
-    // A claim without a free permit takes no occurrence, and the known priority stays.
+    // A claim without a free permit takes no occurrence, so the node keeps the priority that it knows of the backlog.
     capacity.workLeft(true, 0)
     expect(isHeld(capacity, 5)).toBe(false)
     capacity.workLeft(false, 1, { scheduledAt: now, details: {} })

@@ -137,8 +137,8 @@ describe('the engine time, read from the clock of the storage', () => {
     const starting = time.start()
     await truth.advance(20 * minute)
     await starting
-    // The storage read its clock 300 ms after the request. The engine assumes half of the 800 ms that the call took, so it is
-    // 100 ms behind.
+    // The storage read its clock 300 ms after the request. The engine assumes half of the 800 ms that the call took, so
+    // the engine's time is 100 ms behind the storage's clock.
     expect(time.now()).toBe(truth.now() + 3 * minute - 100)
   })
 

@@ -6,7 +6,7 @@ import { boundLogger, guardedLogger, type Logger, stderrLogger, tracedLogger } f
 /** Returns what the default logger writes, without the time. */
 function written(log: (logger: Logger) => void): string {
   const spy = vi.spyOn(process.stderr, 'write').mockReturnValue(true)
-  // Wrap the logger as the engine does.
+  // Wraps the logger as the engine does.
   log(boundLogger(guardedLogger(stderrLogger), { job: 'report' }))
   return spy.mock.calls.map(([text]) => String(text).replace(/^\S+Z /, '')).join('')
 }

@@ -17,7 +17,10 @@ const schedule = every(minute)
 /** A yield budget on a clock that stands still. */
 const turns = new YieldBudget({ monotonic: () => 0 })
 
-/** Decides the slots 1 to `count` of a job that fires every minute, half a minute after the last slot. */
+/**
+ * For a job with a slot every minute, decides the missed slots 1 to `count`. The present time is half a minute after
+ * the last slot.
+ */
 function decide(strategy: RecoveryStrategy, count: number, limit = 1000): Promise<RecoveryDecision> {
   const until = count * minute
   const now = until + minute / 2

@@ -79,7 +79,10 @@ describe('a task that waited for a retry when its run lost its owner', () => {
   const interval = 1000
   const settings = (retryPolicy: RetryPolicy) =>
     ({ retryPolicy, failureStrategy: 'fail_fast', keepLogs: null, taskTimeoutMs: 1 }) as const
-  /** Returns when a task continues that failed at 100, and whose next attempt was `last`. `now` is 500 by default. */
+  /**
+   * A task failed at 100, and its next attempt was `last`. Returns the instant at which the task continues. `now` is
+   * 500 by default.
+   */
   function resumed(last: Omit<AttemptRecord, 'number'> | null, now: number = 500, jitter: number = 0): number | null {
     const failed: AttemptRecord = { number: 1, state: 'failed', startedAt: 0, endedAt: 100 }
     const list = last === null ? [failed] : [failed, { number: 2, ...last }]
@@ -97,7 +100,7 @@ describe('a task that waited for a retry when its run lost its owner', () => {
   it('does not wait if the announced attempt has begun', () => {
     for (const state of ['lost', 'aborted'] as const) {
       expect(resumed({ state, startedAt: 300, endedAt: 400 })).toBeNull()
-      // The clock of the previous owner was ahead of the present owner's.
+      // The clock of the previous owner was ahead of the present owner's clock.
       expect(resumed({ state, startedAt: 900, endedAt: 950 })).toBeNull()
     }
   })

@@ -102,7 +102,7 @@ function arrows(): ReadonlyMap<string, ReadonlySet<string>> {
   return rooms
 }
 
-/** Returns a path from a node of the graph back to the same node; `null` if the graph has no circle. */
+/** Returns a path from a vertex of the graph back to the same vertex; `null` if the graph has no cycle. */
 function findCircle(graph: ReadonlyMap<string, ReadonlySet<string>>): readonly string[] | null {
   const onNoCircle = new Set<string>()
   const visit = (node: string, way: readonly string[]): readonly string[] | null => {

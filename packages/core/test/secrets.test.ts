@@ -21,7 +21,7 @@ function logged(log: (logger: typeof stderrLogger) => void): string {
 
 const schemes = ['postgres', 'postgresql', 'postgres+ssl', 'mysql2', 'redis', 'rediss', 'mongodb+srv', 'amqp', 'HTTPS']
 const word = fc.stringMatching(/^[a-z]{1,8}$/)
-/** A password of two parts that must not appear in a log. Between them stands a character with a meaning in URLs. */
+/** A password of two parts that must not appear in a log. Between the two parts stands a character with a meaning in URLs. */
 const password = (separators: string) =>
   fc
     .tuple(fc.stringMatching(/^[a-z\d]{6}$/), fc.constantFrom(...separators, ''), fc.stringMatching(/^[a-z\d]{6}$/))

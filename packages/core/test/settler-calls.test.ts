@@ -16,7 +16,7 @@ function slowStorage(worthwhileBatch = maxBatch) {
       const answer = async () => {
         resolve(answers)
         await turn()
-        // A call that an answer allows is sent at the end of the next turn.
+        // An answer allows the settler a further call, which the settler sends at the end of the next turn of the event loop.
         await turn()
       }
       calls.push({ names: items.map(({ scheduledAt }) => scheduledAt), answer })

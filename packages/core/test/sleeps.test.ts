@@ -2,7 +2,7 @@ import { expect, it } from 'vitest'
 import type { Clock } from '../src/clock.ts'
 import { sleepInHandler } from '../src/sleep.ts'
 
-/** Makes a clock whose timers the test fires. `timers` tells which of them keep the process alive. */
+/** Makes a clock whose timers the test fires. `timers` tells which timers keep the process alive. */
 function handClock() {
   let now = 0
   const timers = new Set<{ readonly at: number; readonly ring: () => void; readonly keeps: boolean }>()

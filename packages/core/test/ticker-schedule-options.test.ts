@@ -39,7 +39,7 @@ describe('an instant in the options of a schedule', () => {
     expect(iso(DateTime.fromISO('2026-01-31T02:00:00', { zone: 'Asia/Tokyo' }))).toBe('2026-01-30T17:00:00.000Z')
     expect(iso('2026-01-31T11:00+09:00[Asia/Tokyo]')).toBe('2026-01-31T02:00:00.000Z')
     expect(iso('2026-01-31T02:00Z[UTC]')).toBe('2026-01-31T02:00:00.000Z')
-    // In New York the clock skips the first of these local times, and shows the second twice.
+    // In New York the clock skips the first of these local times, and shows the second local time twice.
     expect(iso('2025-03-09T02:30:00')).toBe('2025-03-09T07:30:00.000Z')
     expect(iso('2025-11-02T01:30:00')).toBe('2025-11-02T05:30:00.000Z')
   })

@@ -55,7 +55,7 @@ const timeline = fc
     const segments: ScheduleSegment[] = []
     let after: number | null = null
     for (const [index, until] of bounds.entries()) {
-      // Leave out some segments to make gaps.
+      // Leaves out some segments, so that the timeline has gaps.
       if (index % 2 === 0) segments.push({ after, until, schedule: (schedules[index] as typeof everyOne).toJSON() })
       after = until
     }

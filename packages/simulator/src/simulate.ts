@@ -15,7 +15,10 @@ import { World } from './world/world.ts'
 /** Maximum time until all nodes have read and confirmed a corrected clock, in ms. */
 const longestDoubtMs = 140_000
 
-/** Maximum time until a node scans for owners without a node record, in ms: a sweep each 15 s, and its calls. */
+/**
+ * Maximum time until a node scans for owners without a node record, in ms: the node scans each 15 s, and its storage
+ * calls take time.
+ */
 const ownerSearchMs = 20_000
 
 /** The result of the simulation of one seed. */
@@ -149,7 +152,7 @@ async function calm(world: World, fleet: Fleet, callers: Callers | null): Promis
   if (world.clocksJump && world.hasClock) await clock.advance(longestDoubtMs)
   await resumeAll(world)
   const ahead = random.chance(0.5) ? await realignAll(world, fleet) : []
-  // Nodes whose clocks were ahead may have written deadlines that lie this far ahead.
+  // Nodes whose clocks were ahead may have written deadlines that lie up to `longestMs` ahead.
   const longestMs = Math.max(profile.largestSkewMs, world.setAheadMs, longestTakeoverMs(fleet))
   await clock.advance(longestMs + 100_000 + profile.slowestMs)
   return ahead
@@ -169,7 +172,7 @@ async function setBackAll(scheduler: Scheduler): Promise<number> {
       const { realigned } = await scheduler.update(name, {}, { realign: true })
       if (realigned !== undefined) count++
     } catch (error) {
-      // A user removed the job meanwhile.
+      // Ignores this error: a user has removed the job in the meantime.
       if (!JobistemerError.isInstance(error, 'JOB_NOT_FOUND')) throw error
     }
   }

@@ -36,7 +36,7 @@ class Script {
     return this
   }
 
-  /** Makes the storage unavailable for `seconds`. At the end its clock is `aheadSeconds` ahead of the true time. */
+  /** Makes the storage unavailable for `seconds`. At the end, the storage's clock is `aheadSeconds` ahead of the true time. */
   away(seconds: number, aheadSeconds: number): this {
     this.#history.add(null, { kind: 'storage.away', hangs: false })
     this.storage(aheadSeconds).wait(seconds)

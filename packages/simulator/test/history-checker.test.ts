@@ -196,7 +196,10 @@ function headWith(onInterrupted: 'fail' | 'retry', changes: Partial<JobRecord> =
   return head({ definition: { defaults: {}, settings, tasks: [] }, ...changes })
 }
 
-/** Returns a history in which a handler starts at 10 s, `interrupt` interrupts it, and another node calls the handler again. */
+/**
+ * Returns a history in which a handler starts at 10 s, `interrupt` interrupts the handler, and another node calls the
+ * handler again.
+ */
 function interrupted(onInterrupted: 'fail' | 'retry', interrupt: (script: Script) => Script): Script {
   const begun = new Script().saved('create', headWith(onInterrupted)).created('a.1', 10).started('a.1', 10)
   return interrupt(begun)

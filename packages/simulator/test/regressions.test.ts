@@ -19,7 +19,8 @@ import { every } from '../src/workload/every.ts'
 import { NodeClock } from '../src/world/node-clock.ts'
 import { tuned } from '../../workspace/test-tuning.ts'
 
-// Each test reproduces a bug that a seed has found. A seed alone would not: its history changes with the generator.
+// Each test reproduces a bug that a seed has found. The seed alone would not reproduce the bug later, because a seed's
+// history changes with the generator.
 
 const startMs = Date.UTC(2026, 0, 1)
 
@@ -53,7 +54,7 @@ function stage(): Stage {
         storage,
         jobs,
         nodeId,
-        // The test delays answers in virtual time, so the shared clock must not wait for them.
+        // The test delays answers in virtual time, so the shared clock must not wait for answers.
         clock: new NodeClock(clock, { offsetMs: 0, random: new SeededRandom(nodeId) }),
         pollInterval: 1000,
         ...tuned({ definitionInterval: 1000 }),
@@ -235,7 +236,7 @@ it('a node with an old definition does not try again and again to create a slot 
       return storage.createOccurrences(request)
     },
   })
-  // The node scans for changed definitions just before the slot, and not again until long after it.
+  // The node scans for changed definitions just before the slot, and next time long after the slot.
   await start('a', [watched], counting, { ...tuned({ definitionInterval: 50_000 }) })
   await clock.advance(59_500)
   const other = await start('b', [watched])
@@ -367,7 +368,7 @@ it('peers do not declare a node dead whose start was interrupted by a storage ou
         if (isAway) throw new Error('the storage is away')
         const answer = await call.proceed()
         if (!begins || isTold || call.method !== 'heartbeat' || call.request.own === null) return answer
-        // The storage has stored the node's first heartbeat, but the node has received no answer.
+        // The storage has stored the node's first heartbeat, but the node has received no answer to this heartbeat.
         isTold = true
         isAway = true
         throw new Error('the answer was lost')

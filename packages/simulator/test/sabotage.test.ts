@@ -3,7 +3,7 @@ import type { Rule } from '../src/checker/violation.ts'
 import { sabotageNames } from '../src/sabotage/sabotage.ts'
 import { simulate } from '../src/simulate.ts'
 
-/** For each sabotage, the rules that it breaks. The simulator must report at least one of them. */
+/** For each sabotage, the rules that it breaks. The simulator must report a violation of at least one of these rules. */
 const consequences: Readonly<Record<string, readonly Rule[]>> = {
   'unique-key': ['created twice'],
   token: ['stale write'],

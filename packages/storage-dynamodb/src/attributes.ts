@@ -27,13 +27,13 @@ export function text(value: string): AttributeValue {
   return { S: value }
 }
 
-// Minimum length of a JSON text that is compressed. Compression hardly shrinks shorter texts, and they stay readable in the
-// AWS console.
+// Minimum length of a JSON text that is compressed. Compression hardly shrinks shorter texts. Uncompressed, they stay
+// readable in the AWS console.
 const compressedFrom = 700
 
-/** Stores a value as JSON, compressed if that makes it smaller. DynamoDB charges by the kilobyte. */
+/** Stores a value as JSON, compressed if the compressed form is smaller. DynamoDB charges by the kilobyte. */
 export function json(value: unknown): AttributeValue {
-  // JSON escapes lone surrogates, which DynamoDB cannot store because it encodes text as UTF-8.
+  // JSON escapes lone surrogates, which DynamoDB cannot store because DynamoDB encodes text as UTF-8.
   const plain = JSON.stringify(value)
   if (plain.length < compressedFrom) return { S: plain }
   const bytes = Buffer.from(plain)

@@ -18,13 +18,14 @@ interface Place {
 }
 
 /**
- * Maximum size of an attribute that stays in its item, in bytes. Both large attributes together then stay well below
- * DynamoDB's limit of 400 KB. Each has its own limit, because a step may write one without reading the other.
+ * Maximum size of an attribute that stays in its item, in bytes. An item has two attributes that may be large. Together
+ * they then stay well below DynamoDB's limit of 400 KB. Each attribute has its own limit, because a step may write one
+ * without reading the other.
  */
 const attributeLimit = 170_000
 const partLimit = 300_000
 
-/** Whether an attribute is too large for its item and must be moved to parts. */
+/** Whether an attribute is too large for its item and must be moved to separate items, its parts. */
 export function isBulky(item: Item, name: string): boolean {
   const value = item[name]
   return value !== undefined && sizeOf({ [name]: value }) > attributeLimit
@@ -49,9 +50,9 @@ export async function moveOut({ requests, keys }: Place, item: Item, name: strin
 }
 
 /**
- * Returns the name of the parts. The same content gets the same name, so a repeated write leaves no further parts. The
- * token and sequence of an occurrence only grow, so an outdated name is never referred to again and its parts can be
- * removed.
+ * Returns the name of the parts of a large attribute. The same content gets the same name, so a repeated write leaves
+ * no further parts. The token and sequence of an occurrence only grow, so an outdated name is never referred to again
+ * and its parts can be removed.
  */
 function nameOfWriting(item: Item, name: string, bytes: Buffer): string {
   const digest = createHash('sha256').update(bytes).digest('base64url').slice(0, 22)
@@ -60,22 +61,25 @@ function nameOfWriting(item: Item, name: string, bytes: Buffer): string {
 }
 
 /**
- * The common prefix of the names of a record's parts. It contains the scheduled time, because a later request with the same
- * key has the same id.
+ * The common prefix of the names of a record's parts. The prefix contains the scheduled time, because a later request
+ * with the same key has the same id.
  */
 function namesBegin({ scheduledAt }: OccurrenceAddress): string {
   return `${sortableInstant(scheduledAt)}.`
 }
 
-/** A query for the keys of all parts of an occurrence record, including parts that no attribute refers to. */
+/**
+ * A query for the keys of all parts of an occurrence record, including parts that no attribute refers to. Parts are
+ * separate items for large attributes.
+ */
 export function partsQuery(keys: Keys, address: OccurrenceAddress): QueryInput {
   const { pk, sk } = keys.parts(address.id, namesBegin(address))
   return { ...partitionQuery(pk, [sk, `${sk}~`]), ProjectionExpression: 'pk, sk' }
 }
 
 /**
- * Returns the item with its moved values restored from their parts; keeps the references. Returns `null` if a part is
- * missing, because another step has changed or removed the record.
+ * Restores the large values of an item from their parts, which are separate items. Keeps the references to the parts.
+ * Returns `null` if a part is missing, because another step has changed or removed the record.
  */
 export async function restoreBulk({ requests, keys }: Place, item: Item): Promise<Item | null> {
   let whole = item
@@ -97,7 +101,7 @@ export function hasBulk(item: Item): boolean {
   return item[names.runsParts] !== undefined || item[names.detailsParts] !== undefined
 }
 
-/** Returns the keys of the parts to which an occurrence item refers. */
+/** Returns the keys of the parts, the separate items for large attributes, to which an occurrence item refers. */
 export function bulkKeys(keys: Keys, id: OccurrenceId, item: Item): readonly Key[] {
   return [names.runs, names.details].flatMap((name) => {
     const reference = item[referenceTo(name)]?.M
@@ -105,14 +109,18 @@ export function bulkKeys(keys: Keys, id: OccurrenceId, item: Item): readonly Key
   })
 }
 
-/** Returns the keys of the parts to which the item `before` refers and the item `after` does not. */
+/**
+ * Returns the keys of the parts (separate items for large attributes) to which the item `before` refers and the item
+ * `after` does not.
+ */
 export function outdatedParts(keys: Keys, id: OccurrenceId, before: Item, after: Item): readonly Key[] {
   const stays = new Set(bulkKeys(keys, id, after).map(({ sk }) => sk))
   return bulkKeys(keys, id, before).filter(({ sk }) => !stays.has(sk))
 }
 
 /**
- * Removes parts to which the written record no longer refers. If the removal fails, a prune removes them with the record.
+ * Removes parts, the separate items for large attributes, to which the written record no longer refers. If the removal
+ * fails, a prune removes them with the record.
  */
 export async function removeParts({ requests }: Place, parts: readonly Key[]): Promise<void> {
   if (parts.length === 0) return
@@ -127,7 +135,7 @@ function partKeys(keys: Keys, id: OccurrenceId, writing: string, count: number):
   return Array.from({ length: count }, (_, part) => keys.part(id, writing, part))
 }
 
-/** Returns the name of the attribute that refers to the parts of the attribute `name`. */
+/** Returns the name of the attribute that refers to the separate items with the parts of the large attribute `name`. */
 export function referenceTo(name: string): string {
   return `${name}p`
 }

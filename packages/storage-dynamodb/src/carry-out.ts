@@ -27,10 +27,16 @@ import {
 import { groupsOf, transactionLimit } from './requests.ts'
 import { contended, loadOccurrences, type Table, untilDecided } from './table.ts'
 
-/** Occurrences that the plan was to end, but that another node claimed before the plan was stored. They continue. */
+/**
+ * Occurrences that the plan was to end, but that another node claimed before the plan was stored. These occurrences
+ * continue to run.
+ */
 type Survivors = Map<OccurrenceId, OccurrenceAddress>
 
-/** Writes the remaining writes of a job's plan, then removes the plan. Several nodes may do this at once. */
+/**
+ * A job's plan lists the writes of a large step that do not fit into one transaction. Makes the remaining writes, then
+ * removes the plan. Several nodes may do this at once.
+ */
 export async function carryOut(table: Table, head: StoredHead): Promise<void> {
   const writes = await readPlan(table, head)
   if (writes === null) return
@@ -41,7 +47,7 @@ export async function carryOut(table: Table, head: StoredHead): Promise<void> {
   await takeAway(table, head, [...survivors.values()])
 }
 
-/** Removes the plan. Wakes the next queued occurrence if the running ones have ended before they were marked. */
+/** Removes the plan. Wakes the next queued occurrence if the running occurrences ended before the plan marked them. */
 async function takeAway(table: Table, stored: StoredHead, survivors: readonly OccurrenceAddress[]): Promise<void> {
   const head = { ...stored, active: [...stored.active, ...survivors] }
   const job = new JobReading(table, head.id, head)
@@ -81,7 +87,8 @@ async function writeSome(
       return await writeSome(table, head, left.slice(half), survivors)
     }
     if (writes !== null && (await commit(table, writes, [checkHead(table, head)]))) return true
-    // Another node has written the same records, or the owner of a running occurrence has changed the occurrence.
+    // The write was rejected: another node has written the same records of the plan, or the owner of a running
+    // occurrence has changed it.
     const item = await table.requests.get(table.keys.head(head.id))
     return item?.v?.N === String(head.revision) ? contended : false
   })
@@ -136,7 +143,7 @@ function leftOf(
   }
 }
 
-/** Adds the task runs of the planned step, unless the owner has stored later ones since. */
+/** Adds the task runs of the planned step, unless the owner has stored later task runs since. */
 function withSaid(record: OccurrenceRecord, { record: { token, sequence }, changed }: PlannedWrite): OccurrenceRecord {
   if (changed?.runs === undefined || token !== record.token || sequence < record.sequence) return record
   return withRuns(record, changed.runs, sequence)

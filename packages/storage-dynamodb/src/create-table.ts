@@ -61,7 +61,11 @@ export async function createTable(options: CreateTableOptions): Promise<void> {
 /** Whether the table is ready or absent; for a table that is not ready yet, its status. */
 type Found = 'ready' | 'absent' | `status ${string}`
 
-/** @throws JobistemerError `STORAGE_FOREIGN` if the table has other keys or indexes */
+/**
+ * Checks whether the table exists and is ready.
+ *
+ * @throws JobistemerError `STORAGE_FOREIGN` if the table has other keys or indexes
+ */
 async function look(requests: Requests): Promise<Found> {
   const { tableName } = requests
   try {
@@ -118,7 +122,11 @@ const indexPartitions = [
   [failedIndex, 'fp'],
 ] as const
 
-/** @throws JobistemerError `STORAGE_FOREIGN` if the table has other keys or indexes */
+/**
+ * Checks that the table has the keys and indexes of Jobistemer.
+ *
+ * @throws JobistemerError `STORAGE_FOREIGN` if the table has other keys or indexes
+ */
 function assertOwnSchema(table: TableDescription, tableName: string): void {
   const wanted = tableDefinition({ tableName })
   const found = keysOf(table.KeySchema, table.AttributeDefinitions)

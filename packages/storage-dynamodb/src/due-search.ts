@@ -17,7 +17,7 @@ import { loadOccurrences, type Table } from './table.ts'
 const leastHints = 50
 const mostHints = 1000
 
-/** The place from which the search for due occurrences continues. */
+/** The position from which the search for due occurrences continues. */
 interface DuePlace {
   /** The partitions that may contain more occurrences, each with the key after which the search continues. */
   readonly starts: readonly DueStart[]
@@ -27,7 +27,7 @@ interface DuePlace {
   readonly ahead: number
 }
 
-/** A partition of pending occurrences, and the key after which the search continues there. */
+/** A partition of pending occurrences, and the key after which the search continues in this partition. */
 interface DueStart {
   readonly shard: number
   readonly level: number
@@ -40,9 +40,9 @@ interface PartitionPage extends DueStart {
 }
 
 /**
- * Returns due occurrences according to the index, in order. A page reads at least `limit` occurrences of each partition, in
- * the order of due instants. Within one priority level that is the order of starts, so the first `limit` occurrences of a
- * page are the first of all.
+ * Returns the occurrences that are due according to the index, in their order. A page reads at least `limit`
+ * occurrences of each partition, in the order of due instants. Within one priority level that is the order of starts,
+ * so the first `limit` occurrences of a page are the first of all.
  */
 export async function findDue(
   table: Table,
@@ -66,8 +66,8 @@ export async function findDue(
 }
 
 /**
- * Reads the partitions of all priority levels. Markers on the first page name the levels that other processes have begun to
- * use.
+ * Reads the partitions of all priority levels. Markers on the first page name the priority levels that other processes
+ * have begun to use.
  */
 async function beginSearch(table: Table, ahead: number): Promise<readonly PartitionPage[]> {
   const asked = [0, ...table.levels.known]
@@ -113,7 +113,7 @@ function leastOf(...instants: readonly (number | null)[]): number | null {
   return known.length === 0 ? null : Math.min(...known)
 }
 
-/** Returns the running occurrences of exactly this owner that have a cancel request, without their task runs. */
+/** Returns those running occurrences of exactly this owner that have a cancel request. Omits task runs. */
 export async function findCancelRequested(table: Table, owner: Owner): Promise<readonly OccurrenceRecord[]> {
   const hints: LiveHint[] = []
   for await (const item of queryGroup(table, 'canceling')) hints.push(hintOf(item))
@@ -129,9 +129,9 @@ export async function findCancelRequested(table: Table, owner: Owner): Promise<r
 }
 
 /**
- * Returns jobs with queued occurrences, and jobs with an unfinished plan. A job with queued occurrences may have no active
- * occurrence, if the table is damaged, or superseded ones. An unfinished plan belongs to a large step whose node has died.
- * The next step on the job repairs both.
+ * Returns jobs with queued occurrences, and jobs with an unfinished plan. A job with queued occurrences may have
+ * superseded occurrences or, if the table is damaged, no active occurrence. An unfinished plan belongs to a large step
+ * whose node has died. The next step on the job repairs both.
  */
 export async function findStranded(table: Table): Promise<readonly JobId[]> {
   const jobs = new Set<JobId>()

@@ -53,7 +53,7 @@ function isUnreachable(error: unknown): boolean {
   return /socket hang up/.test(messageOf(error))
 }
 
-/** Whether the table does not exist, or DynamoDB does not know it yet. */
+/** Whether the table does not exist, or DynamoDB does not know the table yet. */
 export function isAbsent(error: unknown): boolean {
   return absent.test(nameOf(error))
 }

@@ -31,10 +31,13 @@ export class DynamoDBLedger implements AsyncLedger {
     durability: 'power',
     serverTimeResolutionMs: 1000,
     maxQueued: 100_000,
-    // Each heartbeat costs a write unit, so the interval is longer than for other storages.
+    // DynamoDB charges a write request unit for each heartbeat, so the interval is longer than for other storages.
     heartbeatMs: 10_000,
   }
-  /** A prune searches a job's history once for old occurrences of all kinds, with everything that belongs to them. */
+  /**
+   * A prune searches a job's history once for old occurrences of all kinds, together with the items that belong to
+   * these occurrences.
+   */
   readonly history: AsyncLedger['history'] = {
     prune: async (request) => await prune(await this.#opened(), request),
   }

@@ -42,8 +42,8 @@ export async function get(
 }
 
 /**
- * Counts live occurrences from the head of the job, after a check which active ones have ended. If the active ones fill
- * pages, this counts in the index instead.
+ * Counts live occurrences from the head of the job, after a check which active occurrences have ended. If the list of
+ * active occurrences fills pages, counts in the index instead.
  */
 async function countOfJob(table: Table, id: JobId): Promise<LiveCounts> {
   const job = new JobReading(table, id, await loadHead(table, id))
@@ -55,8 +55,8 @@ async function countOfJob(table: Table, id: JobId): Promise<LiveCounts> {
 }
 
 /**
- * Counts in the index, which lags behind the table. A sum that each step updates would be one item for which all steps
- * contend.
+ * Counts live occurrences in the index, which lags behind the table. A sum that each step updates would be one item for
+ * which all steps contend.
  */
 async function countAll(table: Table, of: JobId | null = null): Promise<LiveCounts> {
   const [pending, prioritized, queued, running, canceling] = await Promise.all([

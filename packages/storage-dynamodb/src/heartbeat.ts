@@ -40,7 +40,7 @@ async function listNodes({ requests, keys }: Table): Promise<readonly NodeRecord
   return nodes.sort(byIncarnation)
 }
 
-/** Stores the node record if its counter is newer, and returns all node records after that. */
+/** Stores the node record if its counter is newer, and then returns all node records. */
 async function putNode(
   table: Table,
   own: NodeRecord,
@@ -62,14 +62,14 @@ async function putNode(
           ])
     const nodes = await listNodes(table)
     const stored = nodes.find(({ incarnation }) => incarnation === own.incarnation)
-    // The record is newer, but the write was rejected: another transaction interfered.
+    // The node's own record is newer than the stored one, but the write was rejected: another transaction interfered.
     return written || !isNewsOf(stored ?? null, own) ? nodes : contended
   })
 }
 
 /**
- * Removes a node record and its profile in one transaction. So a node that reappears meanwhile keeps the record that it
- * stores again.
+ * Removes a node record and its profile in one transaction. If the node reappears meanwhile and stores its record
+ * again, the transaction fails, so the node keeps its record.
  */
 async function removeNode(table: Table, { incarnation, counter }: NodeAtCounter): Promise<void> {
   const { requests, keys } = table

@@ -40,8 +40,8 @@ export interface StoredHead extends Omit<JobRecord, keyof VersionContent> {
   /** Number of queued occurrences that the head does not list. Each has a separate item, see `Keys.queued`. */
   readonly queuedBeyond: number
   /**
-   * Whether one of the further queued occurrences may have a priority, so that the order of waking differs from that of the
-   * scheduled times.
+   * Whether a queued occurrence that the head does not list may have a priority, so that the order of waking differs
+   * from that of the scheduled times.
    */
   readonly hasPriorities: boolean
   /** Length of `active` from which a step checks which of the listed occurrences have ended. */
@@ -50,7 +50,10 @@ export interface StoredHead extends Omit<JobRecord, keyof VersionContent> {
   readonly planParts: number
 }
 
-/** The pages of a head: numbers `from` to `to - 1`, with `entries` entries in total. */
+/**
+ * The pages that list the active occurrences for which a head has no room: numbers `from` to `to - 1`, with `entries`
+ * entries in total.
+ */
 export interface ActivePages {
   readonly from: number
   readonly to: number
@@ -60,14 +63,14 @@ export interface ActivePages {
 /** The lists of live occurrences in a head. */
 export type LiveLists = Pick<StoredHead, 'active' | 'pages' | 'queued' | 'queuedBeyond' | 'hasPriorities' | 'lookAt'>
 
-/** The names of attributes in a stored head. DynamoDB charges for names, so they are short. */
+/** The names of attributes in a stored head. DynamoDB charges for the length of names, so these names are short. */
 export const headNames = {
   handlerKey: 'h',
   policy: 'p',
   paused: 'z',
   /**
-   * The end of a pause, if it has one. The record of the pause also contains this instant; conditions need a separate
-   * attribute.
+   * The end of a pause; absent without a pause, or if the pause has no end. The record of the pause also contains this instant; conditions
+   * need a separate attribute.
    */
   pausedUntil: 'u',
   cancelsBelow: 'b',
@@ -109,7 +112,7 @@ export function headItem(keys: Keys, head: StoredHead): Item {
 
 const defaultMaxQueued = 100_000
 
-/** The least value of {@link StoredHead.lookAt}. */
+/** The least value of {@link StoredHead.lookAt}, the length from which a step checks the list of active occurrences. */
 export const firstLookAt = 12
 
 export function readHead(item: Item): StoredHead {

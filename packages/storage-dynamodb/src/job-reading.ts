@@ -27,8 +27,8 @@ import { queryQueue, readPages } from './read-lists.ts'
 import { addressIn, itemsPerStep, loadOccurrences, occurrenceIn, readItems, type Table } from './table.ts'
 
 /**
- * Maximum number of pages that a step removes after it has checked them for ended occurrences. Their live entries return to
- * the list of the head.
+ * Maximum number of pages that a step removes after the step has checked the pages for ended occurrences. The live
+ * entries of a removed page return to the list of the head.
  */
 const pagesRemoved = 4
 /** Maximum number of pages that a check for ended occurrences reads in one request. */
@@ -54,13 +54,16 @@ export class JobReading {
    * pruned.
    */
   readonly keys: Map<OccurrenceId, OccurrenceId> = new Map()
-  /** Addresses whose record was removed. A new record with the id replaces its address. */
+  /** By occurrence id: an address whose record was removed. A new record with the id replaces this address. */
   readonly staleAddresses: Map<OccurrenceId, OccurrenceAddress> = new Map()
   readonly #table: Table
   readonly #id: JobId
   readonly #job: JobRecord | null
   readonly #known: Map<OccurrenceId, StoredOccurrence> = new Map()
-  /** Named ids that have no record. An interrupted prune may have left a record of the id without its address. */
+  /**
+   * Ids that the step names and that have no record at their address. An interrupted prune may have left a record
+   * without an address.
+   */
   readonly #absent: Set<OccurrenceId> = new Set()
   /** The list of the head and the pages that were checked for ended occurrences; `null` before the check. */
   #looked: readonly LookedList[] | null = null
@@ -102,13 +105,19 @@ export class JobReading {
     return this.#looked !== null
   }
 
-  /** Whether the check of active lists has found a page of mostly live occurrences, or as many pages as a step removes. */
+  /**
+   * Whether a check of the lists of active occurrences may stop: a checked page has mostly live occurrences, or as many
+   * pages are checked as a step removes.
+   */
   get hasTidied(): boolean {
     const [, ...pages] = this.#looked ?? []
     return pages.length >= pagesRemoved || pages.some(({ live, size }) => 2 * live.length > size)
   }
 
-  /** Active occurrences, without unread pages. Before the check of the lists, some of these occurrences may have ended. */
+  /**
+   * Active occurrences of the head's list and of the pages that were read. Before the check of the lists, some of these
+   * occurrences may have ended.
+   */
   get #active(): readonly OccurrenceAddress[] {
     return this.#looked?.flatMap(({ live }) => live) ?? this.head?.active ?? []
   }
@@ -130,7 +139,8 @@ export class JobReading {
   }
 
   /**
-   * Returns the lists after their check: the live entries of the head and of the checked pages, and the remaining pages.
+   * Returns what the check of the lists has left: the live entries of the head and of the checked pages, and the
+   * remaining pages.
    */
   leftOfLists(): Pick<LiveLists, 'pages'> & { readonly listed: readonly OccurrenceAddress[] } {
     const { active, pages } = this.head ?? noLists
@@ -172,7 +182,7 @@ export class JobReading {
     if (this.head === null || running > 0 || superseded !== null) return false
     const found = this.counts
     if (pending > 0) return found.pending > pending
-    // A step that changes the job may change its overlap policy, so it reads all pages.
+    // A step that changes the job may change its overlap policy, so such a step reads all pages.
     if (this.#job !== null) return false
     return this.#active.length - found.delayed >= placesOf(this.head.overlap) + itemsPerStep
   }
@@ -227,32 +237,35 @@ export class JobReading {
   async #look(lists: readonly (readonly OccurrenceAddress[])[], seen: Set<OccurrenceId>): Promise<void> {
     const unknown = lists.flat().filter(({ id }) => !this.records.has(id))
     await this.#load(unknown)
-    // If a record is missing, it was pruned, so its occurrence had ended. A page may also list an occurrence that another
-    // step has queued since.
+    // If a record is missing, a prune has removed it, so its occurrence had ended. A page may also list an occurrence
+    // that another step has queued since.
     const isActive = ({ id }: OccurrenceAddress) => activeStates.has(this.records.get(id)?.record.state)
     const looked = lists.map((list) => ({
       live: list.filter((entry) => isActive(entry) && !seen.has(entry.id) && seen.add(entry.id)),
       size: list.length,
     }))
     this.#looked = [...(this.#looked ?? []), ...looked]
-    // A decision takes the first queued occurrence that it knows, so queued occurrences must become known in order. A read
-    // of active occurrences has another order, so this method drops queued ones.
+    // A decision takes the first queued occurrence that was read, so queued occurrences must be read in their order.
+    // Active occurrences are read in another order. So this method drops the queued occurrences among them.
     for (const { id } of unknown) if (this.records.get(id)?.record.state === 'queued') this.#known.delete(id)
   }
 
   /**
-   * Whether any of these occurrences exists now. A read of several items is no snapshot: a record that it missed may be the
-   * one whose creation changed the head that it read.
+   * Whether any of these occurrences exists now. A read of several items is no snapshot: it may miss a new record,
+   * although it reads the head that the creation of this record has changed.
    */
   async haveAppeared(addresses: readonly OccurrenceAddress[]): Promise<boolean> {
     return (await loadOccurrences(this.#table, addresses)).some((stored) => stored !== null)
   }
 
-  /** Finds occurrences at another scheduled time. A repeated trigger is stored under the time of its first request. */
+  /**
+   * Finds named occurrences that are stored under another scheduled time: a repeated trigger is stored under the time
+   * of its first request.
+   */
   async #follow(missing: readonly NamedOccurrence[]): Promise<void> {
     if (missing.length === 0) return
     const { keys } = this.#table
-    // If the overlap rule is about to read the active occurrences, one request reads them too.
+    // If the overlap rule will need the active occurrences, the same request reads their records too.
     const active = this.#isFullFor(missing.length) ? (this.head?.active ?? []) : []
     const found = await readItems(this.#table, [
       ...missing.map(({ id }) => keys.address(id)),

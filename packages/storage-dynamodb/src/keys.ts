@@ -83,7 +83,10 @@ export class Keys {
     return { pk: `${this.#prefix}key/${uuidOf(keyId)}`, sk: 'key' }
   }
 
-  /** A part of an occurrence that is too large for one item. `writing` names one write of all parts. */
+  /**
+   * The key of a part of an occurrence. Parts are separate items for large attributes. `writing` is the name that all
+   * parts of one write share.
+   */
   part(id: OccurrenceId, writing: string, part: number): Key {
     const { pk, sk } = this.parts(id, writing)
     return { pk, sk: `${sk}/${String(part).padStart(3, '0')}` }
@@ -136,12 +139,12 @@ export class Keys {
     return { pk: `${this.#prefix}form`, sk: 'form' }
   }
 
-  /** The index partition of a live occurrence. Only pending occurrences have levels other than 0. */
+  /** The index partition of a live occurrence. Only pending occurrences have priority levels other than 0. */
   livePartition(group: LiveGroup, shard: number, level = 0): string {
     return level === 0 ? `${this.#prefix}${group}/${shard}` : `${this.#prefix}${group}.${level}/${shard}`
   }
 
-  /** The marker of a priority level. It exists if the namespace has, or had, pending occurrences of this priority. */
+  /** The marker of a priority level. The marker exists if the namespace has, or had, pending occurrences of this priority. */
   priorityLevel(level: number): Key {
     return { pk: `${this.#prefix}priority/${level}`, sk: 'level' }
   }

@@ -35,8 +35,8 @@ export class KnownVersions {
 }
 
 /**
- * The creation instant is part of the name: if a job was removed and is defined again, its versions are numbered from 1
- * again.
+ * The cache key of a version contains the creation instant of the job. If a job was removed and is defined again, its
+ * versions are numbered from 1 again.
  */
 function nameOf({ id, version, createdAt }: StoredHead): string {
   return `${id} ${version} ${createdAt}`

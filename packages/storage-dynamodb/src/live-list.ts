@@ -6,7 +6,7 @@ import { uuidOf } from './keys.ts'
 
 const entryBytes = 22
 const instantBytes = 6
-// Offset that makes stored instants positive. 48 bits of milliseconds cover 9,000 years, half of them before 1970.
+// Offset that makes stored instants positive. 48 bits of milliseconds cover about 9,000 years, half of these years before 1970.
 const origin = 2 ** 47
 
 export function printLiveList(entries: readonly OccurrenceAddress[]): Uint8Array {
@@ -43,7 +43,10 @@ export function waitingOf({ id, jobId, scheduledAt, details: { priority } }: Wai
   return { id, jobId, scheduledAt, details: priority === undefined ? ordinary : { priority } }
 }
 
-/** The priorities of a list, stored beside it with one byte per entry; `null` if no entry has a priority. */
+/**
+ * The priorities of the entries of a list. They are stored beside the list, with one byte per entry; `null` if no entry
+ * has a priority.
+ */
 export function printPriorities(entries: readonly Waiting[]): Uint8Array | null {
   if (entries.every(({ details }) => details.priority === undefined)) return null
   return new Uint8Array(Int8Array.from(entries, ({ details }) => details.priority ?? 0).buffer)

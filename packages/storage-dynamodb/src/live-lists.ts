@@ -13,7 +13,7 @@ import type { Table } from './table.ts'
 // Further active occurrences are stored in pages, which most steps need not read. Each further queued occurrence has a
 // separate item; these items sort in the order of waking.
 
-/** Number of entries in a page of active occurrences: just below 4 KB, the size of a read unit. */
+/** Number of entries in a page of active occurrences: just below 4 KB, the size of a DynamoDB read request unit. */
 const pageSize = 180
 /** Maximum number of pages that a step adds. The limit keeps a transaction below its 100 items. */
 const mostNewPages = 10
@@ -21,7 +21,7 @@ const mostNewPages = 10
 const mostListed = 8000
 /** Maximum number of queued occurrences in a head. Each further queued occurrence gets a separate item. */
 const mostQueued = 64
-/** Number of queued occurrences that a step moves into the head when the list there is empty. */
+/** Number of queued occurrences that a step moves into the head when the head's list of queued occurrences is empty. */
 const refill = 32
 
 type Changes = ReadonlyMap<OccurrenceId, OccurrenceWrite>

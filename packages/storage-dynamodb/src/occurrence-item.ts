@@ -21,11 +21,14 @@ export interface StoredOccurrence {
   /** Grows by one with each write. A write is conditional on the revision that its step has read. */
   readonly revision: number
   /**
-   * Whether the end of this running occurrence concerns the job's head, because occurrences are queued behind it or the job
-   * is deleted. An unmarked occurrence ends by a write to its own item alone.
+   * Whether the end of this running occurrence concerns the job's head, because occurrences are queued behind it or the
+   * job is deleted. The end of an unmarked occurrence writes only the item of the occurrence.
    */
   readonly marked: boolean
-  /** The attributes that refer to parts, if the details or task runs are too large for the item; usually `null`. */
+  /**
+   * The attributes that refer to parts, if the details or task runs are too large for the item; usually `null`. Parts
+   * are separate items.
+   */
   readonly bulk: Item | null
 }
 
@@ -49,16 +52,19 @@ export const names = {
   cancelRequest: 'cr',
   details: 'dt',
   runs: 'rn',
-  /** References to the parts that hold the details or the task runs, if these are too large for the item. */
+  /** References to the parts (separate items) that hold the details or the task runs, if these are too large for the item. */
   detailsParts: 'dtp',
   runsParts: 'rnp',
-  /** The record may have parts to which no attribute refers. Set before the first parts are written, and never removed. */
+  /**
+   * The record may have parts (separate items for large attributes) to which no attribute refers. Set before the first
+   * parts are written, and never removed.
+   */
   hadParts: 'hp',
   revision: 'v',
   marked: 'm',
   /** The priority, repeated from the details for conditions; absent if it is 0. */
   priority: 'p',
-  /** The `keyId`, repeated from the details for prune, because the details may lie in parts. */
+  /** The `keyId`, repeated from the details for a prune, because the details may lie in separate items. */
   keyId: 'ki',
   /** Partition and sort key of the index of live occurrences; absent if the occurrence is final. */
   livePartition: 'lp',

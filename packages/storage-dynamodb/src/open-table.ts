@@ -20,8 +20,8 @@ interface FormMark {
 }
 
 /**
- * Checks, before the first write, that the table has Jobistemer's keys and indexes, and that this version knows the form of
- * the namespace. Marks a new namespace, and migrates an older one.
+ * Checks, before the first write, that the table has Jobistemer's keys and indexes, and that this version knows the
+ * form of the namespace. Stores the form of a new namespace, and migrates a namespace of an older form.
  *
  * @throws JobistemerError `STORAGE_FOREIGN`, `STORAGE_SCHEMA_NEWER`, and the errors of every request
  */
@@ -35,7 +35,7 @@ export async function openTable(table: Table, form: Form): Promise<void> {
   let mark = first === null ? null : readMark(first)
   while (mark === null || mark.version !== form.version || mark.reached !== form.version) {
     const next = mark === null ? newMark(form) : await moveOn(table, form, mark)
-    // Several nodes may open the table at once. The first one writes the mark, and the other nodes continue from it.
+    // Several nodes may open the table at once. The first node writes the mark, and the other nodes continue with that mark.
     await requests.put({ Item: markItem(table, next), ...hasRevision(next.revision - 1) })
     const item = await requests.get(keys.form)
     mark = item === null ? null : readMark(item)

@@ -16,8 +16,8 @@ export interface DynamoDBStorageOptions {
   /** Time limit of one request. A slower request counts as failed and is sent again. Default 10 s. */
   readonly requestTimeout?: DurationInput
   /**
-   * How long the storage retries a request while DynamoDB throttles it or is unreachable, as the sum of the pauses between
-   * the tries. Then the call fails with `STORAGE_BUSY`. Default 20 s.
+   * How long the storage retries a request while DynamoDB throttles the request or is unreachable, as the sum of the
+   * pauses between the tries. Then the call fails with `STORAGE_BUSY`. Default 20 s.
    */
   readonly retryTimeout?: DurationInput
 }
@@ -80,7 +80,11 @@ export function readTableName(tableName: unknown): string {
   )
 }
 
-/** @throws JobistemerError `INVALID_ARGUMENT` also for an ARN */
+/**
+ * Checks that a table name is a plain name, and returns it.
+ *
+ * @throws JobistemerError `INVALID_ARGUMENT`, also for an ARN
+ */
 export function readPlainName(tableName: unknown): string {
   const name = readTableName(tableName)
   if (!name.includes(':')) return name

@@ -21,7 +21,7 @@ export class Pauses {
   async next(): Promise<boolean> {
     if (this.#pausedMs >= this.#limitMs) return false
     const longest = Math.min(longestPauseMs, firstPauseMs * 2 ** Math.min(this.#tries++, 10))
-    // At least half of the full pause, to relieve the table. The jitter keeps nodes from retrying at the same moment.
+    // Waits at least half of the full pause, to relieve the table. The jitter keeps nodes from retrying at the same moment.
     const pauseMs = Math.ceil(longest * (0.5 + random() / 2))
     this.#pausedMs += pauseMs
     await pause(pauseMs)

@@ -17,7 +17,10 @@ import { keyItem } from './keys.ts'
 // may be more than one item holds.
 const bytesPerPart = 300_000
 
-/** A record that a plan has still to write. A record that is already stored comes without its details and task runs. */
+/**
+ * A record that a plan has still to write. For a record that is already stored, the plan contains no details and no
+ * task runs.
+ */
 export interface PlannedWrite extends RecordWrite {
   /**
    * The details and task runs that the step changes in a stored record. Absent for a new record, and in plans of old
@@ -52,8 +55,8 @@ export async function readPlan({ keys, requests }: Table, head: StoredHead): Pro
 }
 
 /**
- * Omits unchanged details and task runs from the plan. The node that carries out the plan reads them again from the stored
- * record.
+ * Omits unchanged details and task runs from the plan. The node that carries out the plan reads these values again from
+ * the stored record.
  */
 function withoutBulk(write: RecordWrite): PlannedWrite {
   const { record, before, revision } = write

@@ -3,15 +3,18 @@ import { keyItem, keyOf, type Keys, levelOfKey } from './keys.ts'
 import { names } from './occurrence-item.ts'
 import type { Requests } from './requests.ts'
 
-// Pending occurrences with a priority lie in separate partitions of the index, two for each level. Within a partition, the
-// order of due instants is the order of starts, whatever waits in other partitions.
-// Markers name the levels that a namespace has used. Markers sort first in the first partition without a priority, so a
-// claim reads them in passing. A namespace without priorities costs no further reads or writes.
+// Pending occurrences with a priority lie in separate partitions of the index, two for each level. Within a partition,
+// the order of due instants is the order of starts, whatever waits in other partitions. Markers name the levels that a
+// namespace has used. Markers sort first in the first partition without a priority, so a claim reads the markers
+// without an additional request. A namespace without priorities costs no further reads or writes.
 
 /** The sort instant of markers: before the first instant that a `Date` can represent. */
 const markerOrder = -9e15
 
-/** Query bounds for partitions of pending occurrences: one covers only the markers, the other everything after them. */
+/**
+ * Query bounds for partitions of pending occurrences: the first covers only the markers, the second covers everything
+ * after the markers.
+ */
 export const onlyMarkers: { readonly to: number } = { to: markerOrder }
 export const noMarkers: { readonly from: number } = { from: markerOrder + 1 }
 
@@ -32,7 +35,7 @@ interface Place {
 /** The priority levels that this process knows to be in use. */
 export class PriorityLevels {
   readonly #known: Set<number> = new Set()
-  /** Levels that have a stored marker. */
+  /** Priority levels that have a stored marker. */
   readonly #marked: Set<number> = new Set()
 
   /** The known priority levels other than 0, highest first. */
@@ -41,8 +44,8 @@ export class PriorityLevels {
   }
 
   /**
-   * Records the markers of a page that begins with all of them. If a marker is missing, because the table was emptied, the
-   * next occurrence of its level writes it again.
+   * Notes the priority levels that the markers of a page name. The page must begin with all markers. If a marker is
+   * missing, because the table was emptied, the next occurrence of that level writes the marker again.
    */
   saw(page: readonly Item[]): void {
     this.#marked.clear()

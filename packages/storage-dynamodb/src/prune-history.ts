@@ -39,10 +39,10 @@ async function* jobsOf({ requests, keys }: Table, only: JobId | null): AsyncGene
     yield jobOfKeyText(keyOf(item).sk)
 }
 
-/** An occurrence that a prune removes, with the attributes that refer to its parts. */
+/** An occurrence that a prune removes, with the attributes that refer to its parts, the separate items for large attributes. */
 interface Victim extends OccurrenceRecord {
   readonly bulk: Item | null
-  /** The occurrence's `keyId`. Its details, which also contain the `keyId`, may lie in parts. */
+  /** The occurrence's `keyId`. The details, which also contain the `keyId`, may lie in separate items. */
   readonly keyId: OccurrenceId | null
 }
 
@@ -98,7 +98,7 @@ async function oldestOfLatest(table: Table, job: JobId, count: number): Promise<
   return null
 }
 
-/** Yields the occurrences of a job without the attributes that lie in parts. */
+/** Yields the occurrences of a job without the large attributes that lie in separate items. */
 async function* history(
   { requests, keys }: Table,
   job: JobId,
@@ -125,7 +125,8 @@ async function removeAll(table: Table, victims: readonly Victim[]): Promise<void
   const { requests, keys } = table
   const slots = victims.filter(({ kind }) => kind === 'slot')
   const requested = victims.filter(({ kind }) => kind !== 'slot')
-  // A new request may have the key, and so the id, of a removed record. Its address must not be removed.
+  // A new request may have the key, and so the id, of a removed record. The address of the new request's record must
+  // not be removed.
   for (const some of groupsOf(requested, concurrency)) {
     const removals = some.map(({ id, scheduledAt }) => {
       const isSame = { ConditionExpression: 't = :t', ExpressionAttributeValues: { ':t': number(scheduledAt) } }
@@ -137,15 +138,18 @@ async function removeAll(table: Table, victims: readonly Victim[]): Promise<void
   for (const some of groupsOf(keyed, concurrency)) {
     await Promise.all(some.map(({ keyId, id }) => freeKey(table, keyId, id)))
   }
-  // Records are removed last. If the node dies before that, a record without an address stays in the history, and the next
-  // call removes it.
+  // Records are removed last. If the node dies before it has removed a record, the record stays in the history without
+  // an address, and the next prune removes the record.
   await requests.deleteAll(slots.map(({ id }) => keys.address(id)))
   for (const victim of victims)
     if (victim.bulk !== null) await requests.deleteAll(await partsOf(table, victim, victim.bulk))
   await requests.deleteAll(victims.map((record) => keys.occurrence(record)))
 }
 
-/** Returns the keys of all parts of an occurrence, including parts to which its item does not refer. */
+/**
+ * Returns the keys of all parts of an occurrence, the separate items for its large attributes. Includes parts to which
+ * its item does not refer.
+ */
 async function partsOf({ requests, keys }: Table, victim: Victim, bulk: Item): Promise<readonly Key[]> {
   const parts = new Map(bulkKeys(keys, victim.id, bulk).map((key) => [key.sk, key]))
   for await (const item of requests.queryAll(partsQuery(keys, victim))) parts.set(textOf(item, 'sk'), keyOf(item))
@@ -174,7 +178,7 @@ async function forget(table: Table, head: StoredHead, before: number): Promise<v
   await requests.deleteAll([...versions.values()])
 }
 
-/** Removes the job if it is an old tombstone without occurrences. Returns whether it did. */
+/** Removes the job if it is an old tombstone without occurrences. Returns whether the job was removed. */
 async function removeTombstone(
   table: Table,
   id: JobId,
@@ -186,7 +190,7 @@ async function removeTombstone(
   if (head === null || head.deletedAt === null || head.deletedAt >= before || head.planParts > 0) return false
   const { items } = await requests.query({ ...partitionQuery(keys.history(id)), Limit: 1 })
   if (items.length > 0) return false
-  // The head is removed last: once it is removed, another step may create the job again, as version 1.
+  // The head is removed last. Once the head is removed, another step may create the job again, as version 1.
   const old = [...versions].flatMap(([version, key]) => (version === head.version ? [] : key))
   await requests.deleteAll([...old, ...keys.activePages(id, head.pages)])
   return await requests.transact([

@@ -19,21 +19,24 @@ import { groupsOf, partitionQuery, type QueryInput } from './requests.ts'
 type FailedQuery = Extract<OccurrenceQuery, { readonly kind: 'failed' }>
 
 /**
- * The entries that a partition of the index has returned, and the last entry that it has examined; `null`: the partition
- * was read to its end.
+ * The entries that a partition of the index has returned, and the last entry that the query has examined; `null`: the
+ * partition was read to its end.
  */
 interface ShardPage {
   readonly hints: readonly FailedHint[]
   readonly seenUpTo: string | null
 }
 
-/** An entry of the index of failures. It is only a hint, because the index follows the table with a delay. */
+/** An entry of the index of failures. The entry is only a hint, because the index follows the table with a delay. */
 interface FailedHint {
   readonly address: OccurrenceAddress
   readonly order: string
 }
 
-/** Returns a page of failures, merged from the partitions of their index. All failures of one job lie in one partition. */
+/**
+ * Returns a page of failures, merged from the partitions of the index of failures. All failures of one job lie in one
+ * partition.
+ */
 export async function listFailed(table: Table, query: FailedQuery): Promise<Page<OccurrenceRecord>> {
   const { limit, jobId, cursor } = query
   if (cursor !== null && !/^-?\d{16}\/[0-9a-f-]{36}$/.test(cursor)) throw cursorError(cursor)
@@ -45,7 +48,8 @@ export async function listFailed(table: Table, query: FailedQuery): Promise<Page
   const sign = query.order === 'ascending' ? 1 : -1
   const compare = (left: string, right: string) => sign * (left < right ? -1 : left > right ? 1 : 0)
   const [seenUpTo = null] = pages.flatMap(({ seenUpTo: place }) => place ?? []).sort(compare)
-  // Beyond the last examined entry of any partition, the merged list may have gaps. So only entries up to that point count.
+  // Beyond the last examined entry of any partition, the merged list may have gaps. So the page contains only entries
+  // up to the earliest of these last examined entries.
   const sure = pages
     .flatMap(({ hints }) => hints)
     .filter(({ order }) => seenUpTo === null || compare(order, seenUpTo) <= 0)

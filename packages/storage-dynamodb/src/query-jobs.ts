@@ -20,7 +20,7 @@ export async function loadJobs(table: Table, ids: readonly JobId[]): Promise<rea
     const item = heads.get(keys.head(id))
     return item === null ? null : readHead(item)
   })
-  // Keeps the cached versions now, because concurrent calls may evict them from the cache during the next read.
+  // Keeps the cached versions now, because concurrent calls may evict these versions from the cache during the next read.
   const known = found.map((head) => (head === null ? undefined : table.versions.get(head)))
   const wanted = found.filter((head, index) => head !== null && known[index] === undefined) as readonly StoredHead[]
   const versions = await requests.getAll(wanted.map((head) => keys.version(head.id, head.version)))
@@ -72,7 +72,7 @@ async function pageById(table: Table, query: JobQuery): Promise<Page<JobRecord>>
   return { items: jobs, cursor: isLast ? null : (ids.at(-1) ?? query.cursor) }
 }
 
-/** Returns the ids of the jobs that changed at or after the instant; `null` if there are too many to sort. */
+/** Returns the ids of the jobs that changed at or after the instant; `null` if too many jobs have changed to sort them. */
 async function changedSinceThen({ requests, keys }: Table, since: number): Promise<readonly JobId[] | null> {
   const ids: JobId[] = []
   const query = partitionQuery(keys.registry, [`change/${sortableInstant(since)}`, 'change/~'])

@@ -24,7 +24,10 @@ type Query<Kind extends OccurrenceQuery['kind']> = Extract<OccurrenceQuery, { re
 /** Maximum number of occurrences that a page reads before it returns a cursor. */
 const lookLimit = 5000
 
-/** Number of records in the first read of a query that names states. They cost about one read unit. */
+/**
+ * Number of records in the first read of a query that names states. These records cost about one DynamoDB read request
+ * unit.
+ */
 const firstLook = 20
 
 /** Maximum number of records of a job's live occurrences that a page reads in one request. */
@@ -119,7 +122,7 @@ function isInSpan({ scheduledAt }: OccurrenceAddress, query: Query<'job'>): bool
   return scheduledAt >= from && scheduledAt < to
 }
 
-/** Returns the addresses of occurrences that may match the query, in its order. */
+/** Returns the addresses of occurrences that may match the query, in the order of the query. */
 function livePlaces(
   { head: { planParts }, active, queued, cutAt }: WholeLists,
   states: ReadonlySet<OccurrenceState>,
@@ -149,7 +152,7 @@ function livePlaces(
 interface LivePlace {
   readonly partition: number
   readonly start: Item | null
-  /** The priority levels whose partitions follow; absent if there are none. */
+  /** The priority levels whose partitions follow; absent if no level follows. */
   readonly levels?: readonly number[]
 }
 
@@ -157,7 +160,7 @@ async function listLive(table: Table, query: Query<'live'>): Promise<Page<Occurr
   let place: LivePlace = query.cursor === null ? { partition: 0, start: null } : readLivePlace(query.cursor)
   let partitions = partitionsIn(query.state, place)
   const items: OccurrenceRecord[] = []
-  // If a partition is empty, the same call reads the next one. A page with items returns after the current query.
+  // If a partition is empty, the same call reads the next partition. If a query has found items, the call returns them.
   while (place.partition < partitions.length && items.length === 0) {
     const partition = partitions[place.partition] as LivePartition
     const { deadlineBefore } = query
@@ -168,7 +171,7 @@ async function listLive(table: Table, query: Query<'live'>): Promise<Page<Occurr
     })
     const hints = page.items.filter((item) => !isMarker(item)).map(hintOf)
     for (const stored of await loadOccurrences(table, hints, query)) {
-      // An index entry is only a hint: its occurrence may have changed the state meanwhile.
+      // An index entry is only a hint: the state of its occurrence may have changed since the entry was written.
       if (stored !== null && matches(stored.record, query, partition.group)) items.push(stored.record)
     }
     const levels = [...(place.levels ?? []), ...levelsAmong(page.items)]
@@ -183,8 +186,8 @@ async function listLive(table: Table, query: Query<'live'>): Promise<Page<Occurr
 }
 
 /**
- * Markers of priority levels lie first in the first partition of pending occurrences. So the levels are known before their
- * partitions are read.
+ * Markers of priority levels lie first in the first partition of pending occurrences. So the storage knows the used
+ * levels before it reads the partitions of these levels.
  */
 function partitionsIn(state: Query<'live'>['state'], { levels = [] }: LivePlace): readonly LivePartition[] {
   const groups: readonly LiveGroup[] = state === 'running' ? ['running', 'canceling'] : [state]
@@ -211,14 +214,14 @@ function readLivePlace(cursor: string): LivePlace {
     const place = JSON.parse(Buffer.from(cursor, 'base64url').toString()) as LivePlace
     if (Number.isInteger(place.partition)) return place
   } catch {
-    // The code below reports the invalid cursor.
+    // A parse error needs no handling here: the code below reports the invalid cursor.
   }
   throw cursorError(cursor)
 }
 
 // --------------------------------------------------------------------------------------------------------------- cursors
 
-/** The sort key of a record. It is the cursor of a page whose last item is this record. */
+/** The sort key of a record. This key is the cursor of a page whose last item is this record. */
 function placeOf({ scheduledAt, id }: Pick<OccurrenceAddress, 'scheduledAt' | 'id'>): string {
   return `${sortableInstant(scheduledAt)}/${uuidOf(id)}`
 }

@@ -7,9 +7,9 @@ import { failedPlace, names, ownerValue, readOccurrence } from './occurrence-ite
 import type { Table } from './table.ts'
 
 /**
- * Settles an occurrence by one write, without reading it first. This is the usual way, because most ends concern no waiting
- * occurrence. Returns `null` if the end or release concerns other occurrences of the job, or if the record is not at the
- * item's address. Then core's rules decide.
+ * Settles an occurrence by one write, without reading it first. Most settles take this way, because most ends concern
+ * no waiting occurrence. Returns `null` if the end or hand-back concerns other occurrences of the job, or if the record
+ * is not at the item's address. Then core's rules decide.
  */
 export async function quickSettle(table: Table, item: SettleItem, now: number): Promise<SettleAnswer | null> {
   let runs = runsOf(item)
@@ -97,7 +97,10 @@ function alone({ keys }: Table, item: SettleItem, runs: Item, now: number): Omit
   }
 }
 
-/** Builds the update that marks a record as having parts, before a write that refers to parts. */
+/**
+ * Builds the update that marks a record as having parts (separate items for large attributes), before a write that
+ * refers to parts.
+ */
 function marking({ keys }: Table, item: SettleItem): Omit<UpdateItemCommandInput, 'TableName'> {
   const { condition, values } = conditionOf(item)
   return {
@@ -112,8 +115,8 @@ function marking({ keys }: Table, item: SettleItem): Omit<UpdateItemCommandInput
 function conditionOf(item: SettleItem): { readonly condition: string; readonly values: Item } {
   const { kind } = item.change
   const unmarked = kind === 'progress' ? '' : ` AND attribute_not_exists(${names.marked})`
-  // A release moves the occurrence in the index. Its index partition depends on the priority, which is unknown without a
-  // read.
+  // A hand-back moves the occurrence in the index. Its index partition depends on the priority, which is unknown
+  // without a read.
   const ordinary = kind === 'release' ? ` AND attribute_not_exists(${names.priority})` : ''
   const ofOwner = item.owner == null ? '' : ` AND ${names.owner} = :owner`
   const isNews = `#s = :running AND ${names.token} = :token${ofOwner} AND ${names.sequence} < :sequence`

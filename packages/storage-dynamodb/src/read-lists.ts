@@ -7,7 +7,10 @@ import { ordinary, parseLiveList, type Waiting } from './live-list.ts'
 import { loadHead, type Table } from './table.ts'
 import { partitionQuery } from './requests.ts'
 
-/** Reads pages `from` to `to - 1` of active occurrences. A page that a step has removed meanwhile is empty. */
+/**
+ * Reads pages `from` to `to - 1` of active occurrences. If a step has removed a page in the meantime, the answer
+ * contains an empty page.
+ */
 export async function readPages(
   { requests, keys }: Table,
   job: JobId,
@@ -41,7 +44,7 @@ function waitingIn(item: Item): Waiting {
   return { ...addressOfKey(keyOf(item)), scheduledAt, details: priority === null ? ordinary : { priority } }
 }
 
-/** The lists of a job. They contain each live occurrence up to `cutAt`, and some occurrences that have ended. */
+/** The lists of a job. The lists contain each live occurrence up to `cutAt`, and some occurrences that have already ended. */
 export interface WholeLists {
   readonly head: StoredHead
   readonly active: readonly OccurrenceAddress[]
@@ -63,7 +66,7 @@ export interface QueuePage {
 
 /**
  * Reads the lists of a job; `page: null` omits queued occurrences that the head does not list. A step may move entries
- * during the read, so this reads the head before and after the rest.
+ * during the read, so this function reads the head before and after the other items.
  */
 export async function readWholeLists(table: Table, job: JobId, page: QueuePage | null): Promise<WholeLists | null> {
   const before = await loadHead(table, job)

@@ -11,7 +11,7 @@ import { levelOf, names, occurrenceItem, type StoredOccurrence } from './occurre
 import { transactionBytes, transactionLimit } from './requests.ts'
 import { addressItem, type Table } from './table.ts'
 
-/** The write of one occurrence record by a step. */
+/** The write of one occurrence record, as a part of a step. */
 export interface RecordWrite {
   readonly record: OccurrenceRecord
   /** The stored record before the write; `null` for a new record, and in a plan. */
@@ -59,7 +59,7 @@ export function checkHead({ requests, keys }: Table, head: StoredHead): Transact
   return { ConditionCheck: { TableName: requests.tableName, Key: keyItem(keys.head(head.id)), ...condition } }
 }
 
-/** Checks that a job whose occurrences may overlap still lets them start. Other changes of the job's head do not matter. */
+/** Checks that occurrences of a job which allows overlap may still start. Other changes of the job's head do not matter. */
 export function checkStartable({ requests, keys }: Table, head: StoredHead): TransactWriteItem {
   const { policy, paused, pausedUntil, planParts, handlerKey, cancelsBelow } = headNames
   const values: Item = { ':allow': text('allow'), ':handlerKey': json(head.handlerKey) }
@@ -89,13 +89,13 @@ export function checkStartable({ requests, keys }: Table, head: StoredHead): Tra
 /** The items that a transaction writes for occurrence records. */
 export interface Writes {
   readonly items: readonly TransactWriteItem[]
-  /** The keys of parts to which these records no longer refer after the write. */
+  /** The keys of the parts (separate items for large attributes) to which these records no longer refer after the write. */
   readonly outdated: readonly Key[]
 }
 
 /**
- * Builds the writes of these records; a new record also gets an address. Returns `null` if a record had to be marked before
- * its first parts. The mark has changed the record, so the step must decide again.
+ * Builds the writes of these records; a new record also gets an address. Returns `null` if a record had to be marked
+ * before its first parts are written. The mark has changed the record, so the step must decide again.
  */
 export async function writesOf(table: Table, writes: readonly RecordWrite[]): Promise<Writes | null> {
   const levels = new Set(writes.flatMap(({ record }) => (record.state === 'pending' ? levelOf(record) : [])))
@@ -129,7 +129,7 @@ export async function commit(
   return written
 }
 
-/** Builds the item of a record. Unchanged values that lie in parts stay there. */
+/** Builds the item of a record. Large values in separate items (parts) stay there if they are unchanged. */
 function itemOf({ keys }: Table, { record, marked, revision, before }: RecordWrite): Item {
   const item = occurrenceItem(keys, { record, marked, revision: revision + 1 })
   const bulk = before?.bulk ?? null
@@ -147,7 +147,10 @@ function itemOf({ keys }: Table, { record, marked, revision, before }: RecordWri
   return item
 }
 
-/** Marks records that are about to get their first parts. Returns whether there were any. */
+/**
+ * Marks records that are about to get their first parts, the separate items for large attributes. Returns whether there
+ * were such records.
+ */
 async function markFirst(table: Table, writes: readonly RecordWrite[], items: readonly Item[]): Promise<boolean> {
   const first = writes.filter(({ revision }, index) => {
     const item = items[index] as Item
@@ -214,7 +217,7 @@ interface RevisionCondition {
   readonly ExpressionAttributeValues?: Item
 }
 
-/** Whether these writes and the head exceed a transaction: 100 items, or about 4 MB. */
+/** Whether these writes and the write of the head exceed the limits of a transaction: 100 items, or about 4 MB. */
 export function isTooLarge(writes: readonly TransactWriteItem[]): boolean {
   if (writes.length >= transactionLimit) return true
   const bytes = writes.reduce((sum, { Put: put }) => sum + (put?.Item === undefined ? 0 : sizeOf(put.Item)), 0)

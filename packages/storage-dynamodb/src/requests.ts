@@ -47,7 +47,7 @@ export function partitionQuery(pk: string, range?: readonly [lower: string, uppe
 
 /** How requests are repeated and limited in time. */
 export interface RequestOptions extends Omit<ReadOptions, 'prefix'> {
-  /** The option that gives DynamoDB more time; error messages name it. Default: `retryTimeout`. */
+  /** The name of the option that gives DynamoDB more time. Error messages contain this name. Default: `retryTimeout`. */
   readonly limit?: 'retryTimeout' | 'timeout'
   /** Returns the time that is left for all requests together, in ms. Default: no limit. */
   readonly leftMs?: () => number
@@ -61,17 +61,23 @@ export type UpdateOutcome =
 /** Maximum number of items in one transaction. */
 export const transactionLimit = 100
 
-/** Maximum size of one transaction in bytes. Below DynamoDB's 4 MB, because the storage only estimates sizes. */
+/**
+ * Maximum size of one transaction in bytes. The value is below DynamoDB's limit of 4 MB, because the storage only
+ * estimates sizes.
+ */
 export const transactionBytes = 3_500_000
 
 const readLimit = 100
-/** Concurrent requests of one read of very many items. Other calls also need sockets and capacity of the table. */
+/**
+ * Maximum number of concurrent requests of one read of very many items. Other calls also need sockets and capacity of
+ * the table.
+ */
 const groupsAtOnce = 8
 const deleteLimit = 25
 /** Minimum time limit of a request, in ms, if the time for all requests is limited. */
 const leastRequestMs = 1000
 
-/** Sends requests to the table. Repeats them while DynamoDB is overloaded or unreachable, and throws errors with codes. */
+/** Sends requests to the table. Repeats requests while DynamoDB is overloaded or unreachable, and throws errors with codes. */
 export class Requests {
   readonly #tableName: string
   readonly #options: RequestOptions
@@ -103,8 +109,8 @@ export class Requests {
   }
 
   /**
-   * Returns DynamoDB's clock in epoch milliseconds, from the `Date` header of an answer, which has whole seconds. The read
-   * of a nonexistent item without consistency costs half a unit.
+   * Returns DynamoDB's clock in epoch milliseconds, from the `Date` header of an answer, which has whole seconds. An
+   * eventually consistent read of a nonexistent item costs half a read request unit.
    */
   async time(key: Key): Promise<number> {
     const command = new GetItemCommand({ TableName: this.#tableName, Key: keyItem(key) })
@@ -123,7 +129,7 @@ export class Requests {
     return time
   }
 
-  /** Reads items consistently, each one by itself. The answer omits items that do not exist. */
+  /** Reads items with strong consistency, but not as one snapshot. The answer omits items that do not exist. */
   async getAll(keys: readonly Key[]): Promise<FoundItems> {
     const found = new FoundItems()
     const [only, another] = keys
@@ -219,7 +225,7 @@ export class Requests {
     return await this.#conditional('DeleteItem', new DeleteItemCommand({ TableName: this.#tableName, ...input }))
   }
 
-  /** Deletes items in any order, each one by itself. */
+  /** Deletes items in any order, not in one transaction. */
   async deleteAll(keys: readonly Key[]): Promise<void> {
     await Promise.all(groupsOf(keys, deleteLimit).map((group) => this.#deleteGroup(group)))
   }
@@ -312,7 +318,7 @@ function nameOf({ pk, sk }: Key): string {
 /**
  * Returns the item that made the condition of a write fail; `null` if the item does not exist.
  *
- * @throws the given error if it has another cause
+ * @throws the given error if this error has another cause
  */
 function foundBy(error: unknown): Item | null {
   if (!isContention(error)) throw error

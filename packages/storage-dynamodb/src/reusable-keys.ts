@@ -17,9 +17,9 @@ export function namedIn(found: FoundItems, keys: Keys, keyId: OccurrenceId): Occ
 }
 
 /**
- * Makes the keys of new occurrences name these occurrences, on the condition that each key still names what the step has
- * read. The condition is needed because a read of several items is no snapshot: another request of the key may have changed
- * key and head between the reads.
+ * Stores each new occurrence with a reusable key as the last occurrence of the key, on the condition that the key still
+ * names the occurrence that the step has read. The condition is needed because a read of several items is no snapshot:
+ * another request of the key may have changed key and head between the reads.
  */
 export function nameByKeys(
   { requests, keys }: Table,
@@ -48,7 +48,7 @@ export function nameByKeys(
   })
 }
 
-/** Removes the item of a key if it still names this occurrence. */
+/** Removes the item of a reusable key if the item still names this occurrence. */
 export async function freeKey({ requests, keys }: Table, keyId: OccurrenceId, id: OccurrenceId): Promise<void> {
   await requests.delete({ Key: keyItem(keys.reusableKey(keyId)), ...names(id) })
 }

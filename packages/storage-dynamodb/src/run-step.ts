@@ -6,9 +6,9 @@ import { commitStep } from './step-commit.ts'
 import { contended, type Table, untilDecided } from './table.ts'
 
 /**
- * Reads what a step needs, lets the step decide, and commits. Repeats all of this if another node has written meanwhile.
- * Steps of this storage on one job run one after the other. Run concurrently, all but one of them would fail, and DynamoDB
- * would charge for each.
+ * Reads what a step needs, lets the step decide, and commits. Repeats all of this if another node has written
+ * meanwhile. Steps of this storage on one job run one after the other. If these steps ran concurrently, all but one
+ * step would fail, and DynamoDB would charge for each step.
  */
 export async function runStep(table: Table, step: LedgerStep): Promise<void> {
   const id = step.jobs[0] as JobId
@@ -24,7 +24,7 @@ export async function runStep(table: Table, step: LedgerStep): Promise<void> {
 }
 
 async function decided(table: Table, id: JobId, step: LedgerStep, earlier: Promise<void> | undefined): Promise<void> {
-  // The caller of the earlier step receives its error.
+  // The caller of the earlier step receives the error of that step, so this step ignores the error.
   await earlier?.catch(() => undefined)
   await untilDecided(table, id, async () => ((await attempt(table, id, step)) ? null : contended))
 }

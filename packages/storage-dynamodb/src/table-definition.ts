@@ -5,7 +5,7 @@ import { readPlainName, readTableArn, readTableName } from './options.ts'
 /** The index of live occurrences. It is sparse: only live occurrences have its key attributes. */
 export const liveIndex = 'live'
 
-/** The index of failures. It is sparse: only failed occurrences have its key attributes and pay for it. */
+/** The index of failures. It is sparse: only failed occurrences have its key attributes, so only they add to the costs. */
 export const failedIndex = 'failed'
 
 /**
@@ -76,7 +76,7 @@ export function cloudFormationTemplate(options: { readonly tableName: string }):
         Type: 'AWS::DynamoDB::Table',
         DeletionPolicy: 'Retain',
         UpdateReplacePolicy: 'Retain',
-        // CloudFormation uses the same member names as the API.
+        // CloudFormation uses the same member names as DynamoDB's API.
         Properties: {
           ...definitionOf(tableName),
           PointInTimeRecoverySpecification: { PointInTimeRecoveryEnabled: true },
@@ -95,7 +95,7 @@ export interface CloudFormationTemplate {
   readonly AWSTemplateFormatVersion: string
   /** The description of the stack, for people. */
   readonly Description: string
-  /** The table. CloudFormation keeps it when its stack is deleted. */
+  /** The table. CloudFormation keeps the table when the stack is deleted. */
   readonly Resources: {
     readonly JobistemerTable: {
       readonly Type: string

@@ -53,7 +53,7 @@ export async function loadHead({ requests, keys }: Table, job: JobId): Promise<S
   return item === null ? null : readHead(item)
 }
 
-/** Whether the caller wants the task runs of occurrences. If not, parts that hold task runs are not read. */
+/** Whether the caller wants the task runs of occurrences. If not, the separate items that hold large task runs are not read. */
 export interface WithRuns {
   readonly runs: boolean
 }
@@ -73,7 +73,7 @@ export async function loadOccurrences(
   return addresses.map((address) => occurrenceIn(found, keys, address))
 }
 
-/** Reads items consistently, including their values that lie in parts. */
+/** Reads items consistently, including their large values that lie in separate items. */
 export async function readItems(
   table: Table,
   wanted: readonly Key[],
@@ -91,8 +91,8 @@ export async function readItems(
 }
 
 /**
- * Returns an item with its values from parts. Reads the item again while other nodes change it. Returns `null` if the item
- * was removed.
+ * Returns an item with its large values, which lie in separate items. Reads the item again while other nodes change it.
+ * Returns `null` if the item was removed.
  */
 export async function wholeItem(table: Table, read: Item, { runs }: WithRuns = { runs: true }): Promise<Item | null> {
   const item = runs ? read : withoutRuns(read)
@@ -104,7 +104,8 @@ export async function wholeItem(table: Table, read: Item, { runs }: WithRuns = {
     if (again === null) return null
     const wholeAgain = await restoreBulk(table, runs ? again : withoutRuns(again))
     if (wholeAgain !== null) return wholeAgain
-    // A final record never changes, so missing parts mean that a prune is removing the record.
+    // A final record never changes. So if a part (a separate item for a large value) is missing, a prune is removing
+    // the record.
     return isFinal(readOccurrence(again).record.state) ? null : contended
   })
 }

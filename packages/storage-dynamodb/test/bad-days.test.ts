@@ -20,7 +20,8 @@ useTable(tableName, (made) => {
   client = made
 })
 
-// The conformance kit's soak test loses and doubles whole calls. This test also makes single requests of a call fail.
+// The conformance kit's soak test loses and doubles whole calls. This test also makes single DynamoDB requests of a
+// storage call fail.
 const effort = { scale: byEffort(20) / 100, seeds: [3] }
 const [soak] = storageCases({ multiProcess: true, durability: 'power' }, effort).filter(({ depth }) => depth === 'soak')
 
@@ -70,8 +71,8 @@ class Progress {
   }
 }
 
-// DynamoDB Local answers before it has written, so a SIGKILL sometimes loses acknowledged writes. DynamoDB itself does not.
-// So the test waits this long, in ms, before it kills the server.
+// DynamoDB Local answers before it has written, so a SIGKILL sometimes loses acknowledged writes. The real DynamoDB
+// does not lose them. So the test waits this long, in ms, before it kills the server.
 const writtenAfterMs = 2000
 
 describe('a DynamoDB server that is killed and restarted', () => {

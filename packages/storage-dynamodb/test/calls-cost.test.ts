@@ -8,7 +8,10 @@ import { Minutely } from './minutely.ts'
 
 const minuteMs = 60_000
 
-/** Measures a number of calls, one per minute. Some calls before these bring node and job into their usual state. */
+/**
+ * Measures the cost of some `runDue` calls, one per minute. Earlier calls, which are not measured, bring the node and
+ * the job into their usual state.
+ */
 async function measureCalls(minutesBetweenSlots: number, calls: number): Promise<{ usage: Usage; finished: number }> {
   const meter = meteredClient(inject('dynamodb'))
   await createTable({ client: meter.client, tableName: 'calls' })
@@ -39,7 +42,7 @@ async function measureCalls(minutesBetweenSlots: number, calls: number): Promise
 
 const guide = readFileSync(new URL('../docs/guide.md', import.meta.url), 'utf8')
 
-/** Returns the units that the guide states for a month of calls. */
+/** Returns the DynamoDB request units that the package's guide states for a month of `runDue` calls. */
 function statedUnits(row: string): readonly number[] {
   const line = guide.split('\n').find((one) => one.startsWith(`| ${row} |`))
   return (line ?? '')

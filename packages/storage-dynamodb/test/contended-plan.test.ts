@@ -34,7 +34,10 @@ beforeEach(() => {
   paused.count = 0
 })
 
-/** A client that rejects the next `times` transactions that check the head. Such transactions carry a plan out. */
+/**
+ * A client that rejects the next `times` transactions that check the head of a job. These are the transactions that
+ * carry out a plan.
+ */
 function refusing(times: number): Pick<DynamoDBClient, 'send'> & { readonly refused: number } {
   let refused = 0
   const send = async (command: object, options: object): Promise<unknown> => {
@@ -83,7 +86,7 @@ it('a large step that conflicts at every try rejects, and the next step complete
   const { deleted, again, waiting } = await deleteWithBacklog('gives-up', Number.POSITIVE_INFINITY)
   await expect(deleted()).rejects.toMatchObject({ code: 'STORAGE_BUSY' })
   expect(paused.count).toBeGreaterThan(100)
-  // The deletion itself has taken effect.
+  // The call failed, but the deletion itself has taken effect.
   expect(await again()).toMatchObject([{ outcome: 'absent' }])
   expect(await waiting()).toEqual({ pending: 0, queued: 0, running: 0 })
 })

@@ -69,7 +69,7 @@ async function beat(own: NodeRecord, request: Partial<HeartbeatRequest> = {}): P
   await storage.heartbeat({ now: slotAt(0), own, remove: [], profilesOf: [], ...request })
 }
 
-/** A job in its usual state: it has run once, and its run has ended. */
+/** A job in its usual state: the job has run once, and this run has ended. */
 async function usedJob(name: string, policy: OverlapPolicy = 'skip'): Promise<JobId> {
   const { id } = await addJob(storage, name, policy)
   await create(slotItem(id, 1))
@@ -93,7 +93,7 @@ async function busyJob(running: number, maxConcurrency: number): Promise<JobId> 
   return id
 }
 
-/** The steps that the rows of the guide's cost sheet describe, by the title of the row. */
+/** The steps that the rows of the cost table in the package's guide describe, by the title of the row. */
 const steps: Readonly<Record<string, () => Promise<Usage>>> = {
   'create and start': async () => {
     const id = await usedJob('nightly-report')
@@ -230,7 +230,7 @@ const steps: Readonly<Record<string, () => Promise<Usage>>> = {
 
 const guide = readFileSync(new URL('../docs/guide.md', import.meta.url), 'utf8')
 
-/** Returns the units that the guide states for a step. */
+/** Returns the DynamoDB request units that the package's guide states for a step. */
 function statedCost(step: string): Usage {
   const row = guide.split('\n').find((line) => line.startsWith(`| ${step} |`))
   const [tableWrites, indexWrites, reads, writeRequests, readRequests] = (row ?? '').split('|').slice(2, 7).map(Number)

@@ -2,7 +2,10 @@ import type { DynamoDBClient } from '@aws-sdk/client-dynamodb'
 
 type Client = Pick<DynamoDBClient, 'send'>
 
-/** Probabilities of faults, from 0 to 1. Some occur before a request reaches the table, some after it took effect. */
+/**
+ * Probabilities of faults, from 0 to 1. Some faults occur before a request reaches the table, other faults after the
+ * request took effect.
+ */
 export interface FaultRates {
   /** The table rejects the request, as if the table or an item of a transaction were throttled. */
   readonly throttled: number

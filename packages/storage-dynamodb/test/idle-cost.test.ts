@@ -10,7 +10,10 @@ import { Minutely } from './minutely.ts'
 const tableName = 'idle'
 const minutes = 5
 
-/** Read units of a node with `count` jobs in one hour without due slots, extrapolated from some minutes. */
+/**
+ * Returns the DynamoDB read request units of a node with `count` jobs in one hour without due slots, extrapolated from
+ * some minutes.
+ */
 async function readsOfAnHour(count: number): Promise<number> {
   const meter = meteredClient(inject('dynamodb'))
   const plain = localClient(inject('dynamodb'))

@@ -45,8 +45,8 @@ beforeEach(() => {
 type Send = (command: object, options: object) => Promise<unknown>
 
 /**
- * A storage of another node. `happens` runs directly before one request: the request with the number `moment`, or the first
- * that matches this pattern.
+ * A storage of another node. `happens` runs directly before one request: the request with the number `moment`, or the
+ * first request that matches this pattern.
  */
 function interrupted(
   moment: number | string | RegExp,
@@ -83,7 +83,7 @@ async function addWaiting(job: JobId, count: number): Promise<void> {
   await storage.createOccurrences({ now: last, owner, items: [{ ...item, ...course, entries }] })
 }
 
-/** A storage whose transactions have the limits of DynamoDB. DynamoDB Local accepts larger ones. */
+/** A storage whose transactions have the limits of DynamoDB. DynamoDB Local accepts larger transactions. */
 function strict(): Storage {
   const send = async (command: object, options: object): Promise<unknown> => {
     if (command instanceof TransactWriteItemsCommand) {
@@ -92,7 +92,7 @@ function strict(): Storage {
     }
     return await (client.send as Send)(command, options)
   }
-  // DynamoDB Local ends an index page after 1 MB of whole items, DynamoDB after 1 MB of projected keys.
+  // DynamoDB Local ends an index page after 1 MB of whole items, the real DynamoDB ends it after 1 MB of projected keys.
   const whole = laggingIndex({ send: send as unknown as DynamoDBClient['send'] }, 1)
   return dynamodbStorage({ client: whole, tableName, prefix })
 }
@@ -123,7 +123,7 @@ describe('a DynamoDB step of more than 100 records', () => {
     const change = { kind: 'replace', id, content, expectedVersion: 1, expectedWatermark: slotAt(120) } as const
     const [answer] = await node.saveJobs({ now: slotAt(121), changes: [{ ...change, waiting: 'cancel' }] })
     expect([node.met, running.length, answer?.outcome]).toEqual([true, 5, 'saved'])
-    // The update does not cancel running occurrences, and its answer does not name them.
+    // The update does not cancel running occurrences, and the answer to the update does not name running occurrences.
     expect(answer?.outcome === 'saved' && answer.canceled.length).toBe(115)
     for (const { id: one } of running) expect((await recordOf(one))?.state).toBe('running')
     const items = [{ ...slotItem(id, 121), jobVersion: 2 }]
@@ -313,7 +313,7 @@ it('a claim of overlapping occurrences starts none that a concurrent update canc
     }
     const answer = (await (client.send as Send)(command, options)) as QueryCommandOutput
     if (!(command instanceof QueryCommand) || command.input.IndexName === undefined) return answer
-    // The index does not contain the first occurrence yet, so the claim and the update concern different occurrences.
+    // The index does not contain the first occurrence yet, so the claim takes other occurrences than the first one.
     return { ...answer, Items: answer.Items?.filter(({ lo }) => lo?.N !== String(slotAt(1))) }
   }
   const node = dynamodbStorage({ client: { send: send as unknown as DynamoDBClient['send'] }, tableName, prefix })

@@ -112,7 +112,7 @@ it('an ended occurrence with queued occurrences behind it keeps the further item
   const last = { ...finishItem(id, 1), runs: largeRuns(8), sequence: 3 }
   expect(await storage.settle({ now: slotAt(1), items: [last] })).toMatchObject([{ woken: { id: slotItem(id, 2).id } }])
   expect((await recordOf(item.id))?.runs).toEqual(last.runs)
-  // One item for the address, and three for the parts of eight results of 98 KB.
+  // The occurrence keeps one item for its address, and three items for the parts of eight results of 98 KB.
   expect(await itemsOf(item.id)).toBe(1 + 3)
   expect(await leftAfterPrune(item.id)).toBe(0)
 })
@@ -496,9 +496,9 @@ it('an update that lets hundreds of queued occurrences overlap wakes all these o
 })
 
 /**
- * Adds a job whose slot 1 runs, with 12 slots and 150 triggers queued behind it. An update then permits overlap, and has
- * begun to cancel the slots. The next step on the job cancels the remaining slots and wakes all triggers, which needs a
- * plan.
+ * Adds a job whose slot 1 runs, with 12 slots and 150 triggers queued behind it. An update then permits overlap, and
+ * has begun to cancel the slots. The next step on the job cancels the remaining slots and wakes all triggers. Such a
+ * large step needs a plan.
  */
 async function addCutOff(name: string): Promise<JobId> {
   const { id } = await addJob(storage, name, 'queue')
@@ -660,7 +660,7 @@ it.each([2, 5, 9])('a large step whose node dies at transaction %i is completed 
   const request = { now: slotAt(200), owner, items: [recoveryOf(id, 200)] }
   await expect(dying.createOccurrences(request)).rejects.toThrow('the process is dead')
   expect((await historyOf(id)).length).toBe(Math.min(200, (count - 2) * 33))
-  // No other node has loaded the job. The sweep of a claim finds the unfinished plan.
+  // No other node has loaded the job. A claim with `sweep` finds the unfinished plan.
   const { claimed } = await storage.claim({ now: slotAt(200), owner, limit: 10, exceptHandlerKeys: [], sweep: true })
   expect(claimed.map(({ scheduledAt }) => scheduledAt)).toEqual([slotAt(1)])
   const states = (await historyOf(id)).map(({ state }) => state)

@@ -105,7 +105,7 @@ it('a list of failed occurrences stops reading when its page is full, however lo
   const usage = await meter.measure(async () => {
     const { items, cursor } = await measured.listOccurrences(ofJob(id, 1, ['failed']))
     expect(items.map(({ scheduledAt }) => scheduledAt)).toEqual([slotAt(2)])
-    // The page is not the last one, because earlier occurrences may have failed too.
+    // The page has a cursor, because earlier occurrences may have failed too.
     expect(cursor).not.toBeNull()
   })
   expect(usage.readRequests).toBe(1)
@@ -138,7 +138,7 @@ it('a list reads no large task runs of other occurrences, and none if the query 
     const { items } = await measured.listOccurrences({ ...ofJob(id, 5, ['failed']), runs: true })
     expect(items.map(({ runs }) => runs.length)).toEqual([2])
   })
-  // One query of the history, and one read of the parts of the failed run.
+  // The requests are one query of the history, and one read of the parts of the failed run.
   expect(failed.readRequests).toBe(2)
   const withoutRuns = await meter.measure(async () => {
     const { items } = await measured.listOccurrences(ofJob(id, 5))
@@ -165,7 +165,7 @@ it('a page of queued occurrences reads no more records than it returns', async (
   })
   expect(usage.reads).toBeGreaterThan(299)
   const first = await meter.measure(() => measured.listOccurrences(ofJob(id, 10, ['queued'])))
-  // The page reads the head, and one record more than it holds.
+  // The page reads the head, and one record more than the page holds.
   expect(first.reads).toBeLessThan(15)
 })
 
@@ -183,7 +183,7 @@ it('a claim skips the pending occurrences of a paused job in few requests, and t
     expect(claimed.map(({ jobId: its }) => its)).toEqual([ready.id])
     expect(more).toBe(false)
   })
-  // Four pages of each partition, and the heads and records of both jobs.
+  // The requests read four pages of each partition, and the heads and records of both jobs.
   expect(usage.readRequests).toBeLessThan(16)
 })
 
@@ -203,6 +203,6 @@ it('a claim reports the cancel requests of running occurrences without reading t
     const request = { now: slotAt(3), owner, limit: 10, exceptHandlerKeys: [], sweep: false }
     expect((await measured.claim(request)).cancelRequested).toMatchObject([{ id: its, reason: 'enough' }])
   })
-  // Two partitions of pending occurrences, the partition of cancel requests, and the record.
+  // The requests read two partitions of pending occurrences, the partition of cancel requests, and the record.
   expect(usage.readRequests).toBe(4)
 })

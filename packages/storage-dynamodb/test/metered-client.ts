@@ -16,15 +16,15 @@ import { localClient } from './local-client.ts'
 
 type Item = Record<string, AttributeValue>
 
-/** The units that calls have consumed, by DynamoDB's published rules. */
+/** The DynamoDB request units that calls have consumed, by DynamoDB's published rules. */
 export interface Usage {
-  /** Write units of the table: one per started kilobyte of an item, two in a transaction. */
+  /** Write request units of the table: one per started kilobyte of an item, two in a transaction. */
   tableWrites: number
-  /** Write units of the indexes: one for each entry that is put or removed. */
+  /** Write request units of the indexes: one for each entry that is put or removed. */
   indexWrites: number
   /**
-   * Read units: one per started 4 KB of a consistent read, half a unit for an index read. An empty result counts as one
-   * block.
+   * Read request units: one per started 4 KB of a consistent read, half a unit for an index read. An empty result
+   * counts as one block.
    */
   reads: number
   writeRequests: number
@@ -41,9 +41,9 @@ export interface Meter {
 const writing = /^(Put|Update|Delete|BatchWrite|TransactWrite)/
 
 /**
- * A client that counts the units of its requests. DynamoDB Local reports the units of plain requests correctly. For a
- * transaction it reports only one item, and for an index twice the units. So this client computes the units from the items
- * before and after each write, and compares its count of plain requests with the report.
+ * A client that counts the DynamoDB request units of its requests. DynamoDB Local reports the units of plain requests
+ * correctly. For a transaction it reports only one item, and for an index twice the units. So this client computes the
+ * units from the items before and after each write, and compares its count of plain requests with the report.
  */
 export function meteredClient(server: { readonly endpoint: string }): Meter {
   const client = localClient(server)

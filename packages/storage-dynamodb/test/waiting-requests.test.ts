@@ -63,7 +63,7 @@ async function createAll(items: readonly CreateRequested[]): Promise<void> {
   }
 }
 
-/** Returns the bytes of the head, which each step writes. */
+/** Returns the size of the job's head in bytes. Each step writes the head. */
 async function headBytes(): Promise<number> {
   const key = { pk: { S: `test-${tests}:job/${id.slice(4)}` }, sk: { S: 'head' } }
   const { Item: item } = await client.send(new GetItemCommand({ TableName: tableName, Key: key, ConsistentRead: true }))

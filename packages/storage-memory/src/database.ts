@@ -26,7 +26,7 @@ export class Database {
   readonly dueJobs: DueJobs = new DueJobs()
   readonly nodes: NodeList = new NodeList()
   readonly occurrences: Map<OccurrenceId, OccurrenceEntry> = new Map()
-  /** The id of the last occurrence with each `namingKey`. */
+  /** For each `namingKey` of core: the id of the last occurrence with that key. */
   readonly keys: Map<OccurrenceId, OccurrenceId> = new Map()
   readonly live: LiveIndex = new LiveIndex()
   /** Failed occurrences of all jobs, by the time of their end. */

@@ -11,8 +11,8 @@ interface DueEntry {
 }
 
 /**
- * Jobs in the order of their next instants. Each created slot changes its job's next instant and must cost almost
- * nothing. So the index only notes changed jobs, and sorts them in at the next read.
+ * Jobs in the order of their next instants. Each created slot changes the next instant of its job. This change must
+ * cost almost nothing. So the index only notes changed jobs, and sorts them in at the next read.
  */
 export class DueJobs {
   readonly #places = new SortedList<DueEntry>((left, right) => left.at - right.at || compareText(left.id, right.id))

@@ -4,8 +4,8 @@ import { byDeadline, byOrder, type OccurrenceEntry } from './occurrence-entry.ts
 import { SortedList } from './sorted-list.ts'
 
 /**
- * The live occurrences of all jobs, in the order of each query. Finished occurrences are not in this index, so the cost
- * of an operation does not grow with the history.
+ * The live occurrences of all jobs, with a sorted list for each kind of query. Finished occurrences are not in this
+ * index, so the cost of an operation does not grow with the history.
  */
 export class LiveIndex {
   readonly pending: SortedList<OccurrenceEntry> = new SortedList(byOrder)
@@ -16,8 +16,8 @@ export class LiveIndex {
   /** Running occurrences with a cancel request. */
   readonly cancelRequested: Set<OccurrenceEntry> = new Set()
 
-  // Pending occurrences: a claim may take those in `#ready` at `#horizon`, the instant of the last claim, and those in
-  // `#future` later.
+  // Pending occurrences. A claim at `#horizon`, the instant of the last claim, may take the occurrences in `#ready`.
+  // Only a later claim may take the occurrences in `#future`.
   readonly #ready: SortedList<OccurrenceEntry> = new SortedList(byOrder)
   readonly #future: SortedList<OccurrenceEntry> = new SortedList(byClaimable)
   #horizon = Number.NEGATIVE_INFINITY
@@ -69,14 +69,14 @@ export class LiveIndex {
   }
 
   /**
-   * Removes a job's pending occurrences from the claimable lists. Called before the job's head changes its pause;
-   * `unpark` follows.
+   * Removes a job's pending occurrences from the claimable lists. The caller then changes the pause in the job's head,
+   * and calls `unpark`.
    */
   park(job: MemoryJob): void {
     for (const entry of job.occurrences?.live.pending.ascending() ?? []) this.#withdraw(entry)
   }
 
-  /** Adds a parked job's pending occurrences to the claimable lists, by its new head. */
+  /** Adds the pending occurrences of a parked job to the claimable lists again. The job's new head decides about the list. */
   unpark(job: MemoryJob): void {
     for (const entry of job.occurrences?.live.pending.ascending() ?? []) this.#offer(entry)
   }
@@ -88,8 +88,8 @@ export class LiveIndex {
   }
 
   /**
-   * Returns the pending occurrences that a claim may take after `now`, soonest first. Those of jobs with an endless
-   * pause come last.
+   * Returns the pending occurrences that a claim may take after `now`, soonest first. Occurrences of jobs with an
+   * endless pause come last.
    */
   futureAfter(now: number): SortedList<OccurrenceEntry> {
     this.#moveHorizon(now)

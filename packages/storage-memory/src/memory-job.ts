@@ -26,9 +26,12 @@ const noCounts: JobCounts = Object.freeze({ pending: 0, delayed: 0, queued: 0, r
 /** A job: its head, versions and occurrences. */
 export class MemoryJob implements JobLedger<OccurrenceEntry> {
   readonly id: JobId
-  /** Only {@link advance} changes the head in place, because it runs for every created slot. Other changes replace the head. */
+  /**
+   * Only {@link advance} changes the head in place, because `advance` runs for every created slot. Other changes
+   * replace the head.
+   */
   head: Mutable<JobRecord>
-  /** Number of the job's last change. It orders jobs that changed at the same instant. */
+  /** Number of the job's last change. This number orders jobs that changed at the same instant. */
   changeOrdinal: number
   /** The job's versions in ascending order; the last version is in force. */
   versions: readonly VersionEntry[] = []

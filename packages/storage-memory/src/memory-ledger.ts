@@ -24,7 +24,7 @@ import type { MemoryJob } from './memory-job.ts'
 import { bySchedule, type OccurrenceEntry } from './occurrence-entry.ts'
 import { get, listJobs, listOccurrences } from './queries.ts'
 
-/** One connection to a database. Each step is one synchronous function, which makes it atomic. */
+/** One connection to a database. Each step is one synchronous function, so each step is atomic. */
 export class MemoryLedger implements SyncLedger<OccurrenceEntry>, HistoryRemover {
   readonly kind = 'sync'
   readonly opener = 'memoryStorage()'

@@ -5,7 +5,7 @@ import { MemoryLedger } from './memory-ledger.ts'
 
 declare const databaseBrand: unique symbol
 
-/** Data that several storages of one process share. {@link memoryDatabase} creates it; it has no public members. */
+/** Data that several storages of one process share. {@link memoryDatabase} creates this object, which has no public members. */
 export interface MemoryDatabase {
   /** Exists only in the type, so that TypeScript accepts no other object as a database. */
   readonly [databaseBrand]: true
@@ -36,7 +36,7 @@ export function memoryDatabase(): MemoryDatabase {
 
 /**
  * Creates a storage in the memory of this process: for tests, simulations and jobs that need not survive the process.
- * It keeps all history until `prune` removes it.
+ * The storage keeps all history until `prune` removes the history.
  *
  * @throws JobistemerError `INVALID_ARGUMENT` if {@link memoryDatabase} did not create `database`; `UNKNOWN_OPTION`
  */

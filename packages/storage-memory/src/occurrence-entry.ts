@@ -8,7 +8,10 @@ export interface OccurrenceEntry {
   readonly job: MemoryJob
   readonly id: OccurrenceId
   readonly scheduledAt: number
-  /** Creation number of the entry, which cheaply orders otherwise equal entries. */
+  /**
+   * Number of the entry in the order of creation. A comparison of these numbers is a cheap way to order entries that
+   * are otherwise equal.
+   */
   readonly ordinal: number
 }
 

@@ -19,7 +19,7 @@ import { bySchedule, compareText, type OccurrenceEntry, orderOf } from './occurr
 
 const noCounts: LiveCounts = Object.freeze({ pending: 0, queued: 0, running: 0 })
 
-/** Maximum number of entries that a page reads before it returns a cursor, even without a result. */
+/** Maximum number of entries that a call of a list reads. The call then returns a cursor, even without a result. */
 const scanLimit = 10_000
 
 export function get(database: Database, request: GetRequest): GetAnswer {
@@ -77,7 +77,7 @@ function listDueJobs({ dueJobs }: Database, { limit, cursor }: JobQuery, due: Du
   })
 }
 
-/** Yields jobs by id: the changed jobs if they are few, otherwise all jobs from the cursor on. */
+/** Yields jobs by id: only the changed jobs if few jobs have changed, otherwise all jobs from the cursor on. */
 function jobsFor(database: Database, { changedSince, cursor }: JobQuery): Iterable<MemoryJob> {
   if (changedSince !== undefined) {
     const changed: MemoryJob[] = []
@@ -147,7 +147,8 @@ function listFailed(database: Database, query: Query<'failed'>): Page<Occurrence
   const key = endKey(last ?? { order: rising ? from : to, id: '' })
   return page(rising ? failed.ascending(key) : failed.descending(key), query.limit, {
     stops: (entry) => (rising ? endOf(entry) >= to : endOf(entry) < from),
-    // A descending walk begins before the cursor's entry, and an ascending walk begins at it, so that entry is skipped.
+    // A descending walk begins before the cursor's entry. An ascending walk begins at the cursor's entry and must skip
+    // that entry.
     accepts: (entry) => endOf(entry) >= from && endOf(entry) < to && (last === null || entry.id !== last.id),
     print: ({ record }) => record,
     cursorOf: (entry) => `${endOf(entry)} ${entry.id}`,
@@ -206,7 +207,7 @@ function page<Entry, Item>(entries: Iterable<Entry>, limit: number, rules: PageR
   return { items, cursor: null }
 }
 
-/** A position in an order: a number, and an id among equal numbers. */
+/** A position in an order. Entries are ordered by a number, and entries with equal numbers by an id. */
 interface CursorKey {
   readonly order: number
   readonly id: string

@@ -26,14 +26,14 @@ import type { Ear } from './wake-ups.ts'
  */
 const mostTries = 12
 
-/** Runs statements and transactions, each within a time limit, and translates their errors. */
+/** Runs statements and transactions, each within a time limit. Translates errors of the driver into errors of the storage. */
 export class Database implements Session {
   readonly place: string
   /** How long the server waits for a lock, as a parameter of `limitLocks`. */
   readonly lockLimit: string
   /**
-   * Whether the driver sends parameter values of bytes in the binary form of their type. False until {@link probe} has
-   * tried it.
+   * Whether the driver sends a parameter value that consists of bytes unchanged, as binary data. False until {@link
+   * probe} has tested this.
    */
   takesBytes = false
   readonly #source: Source
@@ -51,7 +51,7 @@ export class Database implements Session {
   }
 
   /**
-   * Checks that the driver returns values of readable types, and that it sends arrays with NULL.
+   * Checks that the driver returns values of readable types, and that it can send arrays that contain NULL.
    *
    * @throws JobistemerError `STORAGE_UNREADABLE`; errors of the driver
    */
@@ -78,7 +78,7 @@ export class Database implements Session {
       const [row] = await this.query('SELECT ($1::uuid[])[1]::text AS first', [binaryUuids([id])])
       this.takesBytes = row?.first === uuidOf(id)
     } catch {
-      // If the server cannot be reached, the next call reports it.
+      // If the server cannot be reached, the next call reports this error.
       this.takesBytes = false
     }
   }
@@ -195,7 +195,7 @@ export class Database implements Session {
   }
 }
 
-/** A statement as text, or with a name as `pg` accepts it. */
+/** A statement: its text alone, or its text with a name as `pg` accepts it. */
 type Statement = string | { readonly name: string; readonly text: string }
 
 async function rowsOf(

@@ -8,12 +8,12 @@ import { lanes } from './state-codes.ts'
 import { storeText } from './stored-text.ts'
 
 /**
- * Number of claimable occurrences in the delayed lane from which a claim moves them to the ready lane. Each claim scans at
- * most this many of them.
+ * If at least this many occurrences in the delayed lane are claimable, a claim moves them to the ready lane. Each claim
+ * scans at most this many of them.
  */
 const mostDelayed = 500
 
-/** Reads for claims. The results are hints, because the reads take no locks. */
+/** Reads due occurrences for claims. The results are hints, because the reads take no locks. */
 export class DueSearch {
   readonly #session: Session
   readonly #schema: string
@@ -23,7 +23,7 @@ export class DueSearch {
     this.#schema = schema
   }
 
-  /** Returns apparently claimable occurrences and the instant of the next one, from one snapshot. */
+  /** Returns occurrences that seem claimable, and the instant from which the next one becomes claimable, from one snapshot. */
   async due(
     { now, exceptHandlerKeys }: DueQuery,
     { limit, cursor }: { readonly limit: number; readonly cursor: string | null },
@@ -69,7 +69,10 @@ export class DueSearch {
       ORDER BY l.claim_at LIMIT 1`
   }
 
-  /** Moves delayed rows that have become claimable to the ready lane, except rows that a step has locked and writes itself. */
+  /**
+   * Moves delayed rows that have become claimable to the ready lane, except rows that a step has locked: that step
+   * writes these rows itself.
+   */
   async #makeReady(now: number): Promise<void> {
     await this.#session.query(
       `UPDATE ${this.#schema}.live SET state = ${lanes.ready} WHERE id IN (

@@ -59,7 +59,8 @@ async function readOccurrences(
 ): Promise<GetAnswer['occurrences']> {
   const byId = `${eachOf('$1', `SELECT ${liveColumns} FROM ${schema}.live WHERE id = n.id`)}
     UNION ALL ${eachOf('$1', `SELECT ${historyColumns} FROM ${schema}.history WHERE id = n.id`)}`
-  // With the `IN` inside of another expression, PostgreSQL hashes the ids once instead of comparing each of them per row.
+  // With the `IN` inside of another expression, PostgreSQL builds one hash table of the ids, instead of comparing all
+  // ids for each row.
   const inHeads = headRuns(schema, 'h.is_quick AND coalesce(h.run_id IN (SELECT unnest($1::text::uuid[])), false)')
   const select = async (source: string) => {
     const rows = await rowsOf(session, withOwners(schema, source), ids)

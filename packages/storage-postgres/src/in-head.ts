@@ -7,9 +7,9 @@ import { lanes } from './state-codes.ts'
 export const inHead = {
   /** The occurrence has ended, or the head has never held one. */
   ended: 0,
-  /** The occurrence was moved to `live`. */
+  /** The occurrence was moved to the table `live`. */
   moved: 1,
-  /** The occurrence was moved to `live`, and no further occurrence of the job may be stored in the head. */
+  /** The occurrence was moved to the table `live`, and no further occurrence of the job may be stored in the head. */
   never: 2,
   /** The occurrence is running, and its record is in the head. */
   runs: 3,
@@ -17,8 +17,8 @@ export const inHead = {
 
 /**
  * Maximum distance to the next slot, in ms, at which a starting slot may be stored in the head of its job. An index
- * contains these jobs, to find their running occurrences. Each of its entries has started within this time, so the rate of
- * starts limits its size.
+ * contains these jobs, to find their running occurrences. Each entry of the index has started within this time, so the
+ * rate of starts limits the size of the index.
  */
 const nearMs = 90_000
 

@@ -65,7 +65,7 @@ const feedbackAge = 100_000
 /**
  * Inspects a database as `postgresStorage` would find it with the same options. Changes nothing.
  *
- * @throws JobistemerError if the database cannot be reached, as calls of the storage do
+ * @throws JobistemerError if the database cannot be reached, with the same codes as calls of the storage
  */
 export async function inspectPostgres(options: PostgresStorageOptions): Promise<PostgresInspection> {
   const read = readOptions(options)
@@ -191,7 +191,7 @@ async function holdersOf(session: Session): Promise<readonly VacuumHolder[]> {
   })
 }
 
-/** Sends a notification to itself over two connections, as nodes do. */
+/** Returns whether notifications arrive: sends one over one connection, and listens on another connection, as nodes do. */
 async function hears(database: Database, options: ReadOptions): Promise<boolean | null> {
   if (!canListen(options)) return null
   const text = `trial-${systemClock.now()}-${process.pid}`

@@ -23,7 +23,7 @@ import { forEver } from './schema.ts'
 import { numberOf, numberOrNull, type Row } from './sql.ts'
 import { readText, readTextOrNull } from './stored-text.ts'
 
-/** A job with its head as a step has read them. */
+/** A job with its head, as read by a step. */
 export interface ReadJob extends StoredJob {
   /** Grows with each step that writes anything about the job. */
   readonly revision: number

@@ -67,8 +67,8 @@ export class LedgerWithin implements AsyncLedgerWithin {
   }
 
   /**
-   * A completion changes and locks only its own occurrence, so other steps on the job continue. A step that has read the
-   * occurrence before compares its sequence again when it writes.
+   * A completion changes and locks only its own occurrence, so other steps on the job continue. If another step has
+   * read the occurrence before the completion, it compares the occurrence's sequence again when it writes.
    */
   async quickSettle({ id, jobId, scheduledAt, change, ...item }: SettleItem): Promise<SettleAnswer | null> {
     const [occurrence, job] = [uuidOrNull(id), uuidOrNull(jobId)]
@@ -86,8 +86,8 @@ export class LedgerWithin implements AsyncLedgerWithin {
 
   /**
    * Moves the occurrence out of its job's head, which the transaction would otherwise lock. The move uses another
-   * connection, outside of the transaction. It gives up after `moveLimitMs`, because it may wait for a lock or connection
-   * that this transaction holds. A move happens once per job: later occurrences are not stored in the head.
+   * connection, outside of the transaction. The move gives up after `moveLimitMs`, because it may wait for a lock or
+   * connection that this transaction holds. A move happens once per job: later occurrences are not stored in the head.
    */
   async #moveOut(database: StepsOf['database'], occurrence: string, job: string): Promise<boolean> {
     const text = `SELECT ${this.#schema}.move_step($1::text::uuid, $2::text::uuid) AS is_written`
@@ -148,14 +148,14 @@ export class LedgerWithin implements AsyncLedgerWithin {
   }
 
   /**
-   * Inserts a foreign key that refers to no row, so the commit fails. PostgreSQL checks it at the commit, even if the user
-   * checks constraints immediately. An error inside the transaction would turn its COMMIT into a silent ROLLBACK. Each
-   * refusal is a separate row without a key, so transactions do not wait for each other.
+   * Inserts a foreign key that refers to no row, so the commit fails. PostgreSQL checks the foreign key at the commit,
+   * even if the user checks constraints immediately. An error inside the transaction would turn its COMMIT into a
+   * silent ROLLBACK. Each refusal is a separate row without a key, so transactions do not wait for each other.
    */
   async forbidCommit(): Promise<void> {
     await this.#session.inTurn(async () => {
-      // Ignores an error: perhaps only the answer was lost, and the transaction is intact. If it is not, the next statement
-      // fails too.
+      // Ignores an error of this statement: perhaps only its answer was lost, and the transaction is intact. If the
+      // transaction is broken, the next statement fails too.
       await this.#session.query(`SET CONSTRAINTS ${this.#schema}.${refusal} DEFERRED`).catch(() => {})
       await this.#session.query(`INSERT INTO ${this.#schema}.no_commit VALUES (1)`)
     })

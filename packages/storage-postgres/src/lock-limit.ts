@@ -19,7 +19,7 @@ export function limitLocks(limit: string): string {
     THEN set_config('lock_timeout', ${limit}, true) ELSE '' END`
 }
 
-/** Like {@link limitLocks}, as a condition of a statement. PostgreSQL evaluates it once, before it reads any row. */
+/** Like {@link limitLocks}, as a condition of a statement. PostgreSQL evaluates the condition once, before it reads any row. */
 export function locksAreLimited(limit: string): string {
   return `(SELECT ${limitLocks(limit)}) IS NOT NULL`
 }

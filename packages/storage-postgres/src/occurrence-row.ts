@@ -21,8 +21,8 @@ import { readText, readTextOrNull, storeTextOrNull } from './stored-text.ts'
 const { parseRuns, printDetails, printRuns } = codec1
 
 /**
- * SQL for the scheduled time in a row of `live`. A waiting row stores its place in the order, a running row its scheduled
- * time.
+ * SQL for the scheduled time in a row of `live`. A waiting row stores its position in the order of waiting occurrences,
+ * a running row its scheduled time.
  */
 export const liveScheduledAt: string = `(order_at + coalesce(priority, 0) * ${priorityStepMs})`
 

@@ -50,7 +50,10 @@ export async function openSchema(database: Database, { name, migrate, steps = mi
   }, Number.POSITIVE_INFINITY)
 }
 
-/** Seed of the hash that gives the lock its number: `JBST`. It separates the lock from advisory locks of other programs. */
+/**
+ * Seed of the hash that gives the lock its number: `JBST`. This seed separates the lock from advisory locks of other
+ * programs.
+ */
 const lockSeed = 0x4a425354
 
 async function findingsOf(session: Session, name: string): Promise<Findings> {

@@ -4,7 +4,7 @@ import { storeText } from './stored-text.ts'
 
 /** The result of a statement, as `pg` and PGlite return it. */
 export interface PostgresResult {
-  /** The rows, with the values by the names of their columns. */
+  /** The rows. Each row maps the names of columns to values. */
   readonly rows: readonly object[]
 }
 
@@ -19,13 +19,14 @@ export interface PostgresConnection {
 
 /** A pool of connections: a `Pool` of `pg`, or a compatible object. */
 export interface PostgresPool {
-  /** Reserves a connection for the caller, because a transaction needs its own. */
+  /** Reserves a connection for the caller, because a transaction needs a separate connection. */
   connect(): Promise<PostgresConnection & { release(broken?: Error | boolean): void }>
 }
 
 /**
- * A single connection: a connected `Client` of `pg`, a PGlite, or a compatible object. Other code may use it too only if it has
- * `transaction`: otherwise statements of other code would become part of the storage's transactions.
+ * A single connection: a connected `Client` of `pg`, a PGlite, or a compatible object. Other code may use the
+ * connection too only if the connection has the method `transaction`: otherwise statements of other code would become
+ * part of the storage's transactions.
  */
 export interface PostgresClient extends PostgresConnection {
   /** Runs statements as one transaction, without statements of other callers between them, as PGlite does. */
@@ -50,7 +51,7 @@ export interface PostgresStorageOptions {
    * administrator applies what `postgresMigrations()` prints. Default `true`.
    */
   readonly migrate?: boolean
-  /** Whether nodes wake each other with LISTEN and NOTIFY. `false`: they poll. Default `true`. */
+  /** Whether nodes wake each other with LISTEN and NOTIFY. `false`: the nodes only poll. Default `true`. */
   readonly wakeUps?: boolean
   /**
    * How long a call may take, including waits for a connection and for locks, before it fails with `STORAGE_BUSY`. The
@@ -73,7 +74,7 @@ export interface ReadOptions {
 
 const optionNames = ['pool', 'client', 'url', 'schema', 'migrate', 'wakeUps', 'commandTimeout', 'logger']
 
-/** Maximum length of a schema name in bytes. PostgreSQL truncates longer names, so two of them could become equal. */
+/** Maximum length of a schema name in bytes. PostgreSQL truncates longer names, so two longer names could become equal. */
 const longestName = 63
 
 /**
@@ -83,7 +84,7 @@ const longestName = 63
  */
 export function readOptions(options: PostgresStorageOptions): ReadOptions {
   const about = { opener: 'postgresStorage', known: optionNames, example: '{ pool }' }
-  // The value of an unknown option may be an address with a password, so it is masked.
+  // The value of an unknown option may be an address with a password, so messages show the value masked.
   readOptionNames(options, about, (value) => {
     return typeof value === 'object' || typeof value === 'string' ? `[${typeof value}]` : value
   })
@@ -140,7 +141,8 @@ function readClient(client: PostgresClient): PostgresClient {
     const remedy = 'Give a connected Client of the package pg, a PGlite, or a pool.'
     throw invalidOption('client', maskUrl(client), 'client has no method query', remedy)
   }
-  // A pool of `pg` also has `query`, but runs each statement of a transaction on another connection.
+  // A pool of `pg` also has `query`, but would run each statement of a transaction on another connection. So this
+  // option rejects a pool.
   if ('totalCount' in client) {
     throw invalidOption('client', '[Pool]', 'client is a pool', 'Write postgresStorage({ pool }).')
   }
@@ -164,7 +166,7 @@ function readUrl(url: string | URL): string {
   return text
 }
 
-/** Parses a PostgreSQL URL. Returns `null` for other texts, and if the user name or password cannot be decoded. */
+/** Parses a PostgreSQL URL. Returns `null` for any other text, and for a URL whose user name or password cannot be decoded. */
 export function parseUrl(text: string): URL | null {
   try {
     // A URL of a Unix socket may have a user and no host, which `URL` does not accept. So this adds a host.
@@ -185,7 +187,7 @@ function readFlag(value: unknown, field: string): boolean {
   throw invalidOption(field, value, `${field} is neither true nor false`, 'Give one of the two.')
 }
 
-/** Removes the secrets from a URL, or from a value of another type in its place. */
+/** Removes the secrets from a URL, or from another value that the user gave as the URL. */
 function maskUrl(url: unknown): unknown {
   if (typeof url === 'string' || url instanceof URL) return maskAddress(String(url))
   return typeof url === 'object' && url !== null ? `[${typeof url}]` : url

@@ -20,7 +20,7 @@ interface Linked {
 /** Maximum number of causes to follow, because causes may form a circle. */
 const mostLinks = 8
 
-/** Returns the error and its causes. Tools wrap the error of the driver in their own. */
+/** Returns the error and its causes. Database tools wrap the driver's error in errors of their own. */
 function chainOf(error: unknown): readonly Linked[] {
   const chain: Linked[] = []
   let next = error
@@ -60,16 +60,19 @@ function messageOf(error: unknown): string {
   return typeof message === 'string' ? message : String(error)
 }
 
-/** Whether the transaction conflicted with another one. It has stored nothing and must be repeated. */
+/**
+ * Whether the transaction conflicted with another transaction. The failed transaction has stored nothing and must be
+ * repeated.
+ */
 export function isContention(error: unknown): boolean {
-  // serialization_failure, deadlock_detected, unique_violation: another transaction has inserted the row since the step
-  // read.
+  // serialization_failure, deadlock_detected and unique_violation. The last one means that another transaction has
+  // inserted the row since the step read.
   return ['40001', '40P01', '23505'].includes(codeOf(error))
 }
 
 /** Whether another transaction held a lock for longer than the statement may wait. */
 export function isHeld(error: unknown): boolean {
-  // SQLSTATE 55P03 is lock_not_available.
+  // SQLSTATE 55P03 means lock_not_available.
   return codeOf(error) === '55P03'
 }
 
@@ -82,9 +85,9 @@ export function isNameUnknown(error: unknown): boolean {
   return ['26000', '42P05'].includes(codeOf(error))
 }
 
-/** Whether a statement failed because it needs an open transaction and there is none. */
+/** Whether a statement failed because it needs an open transaction and no transaction was open. */
 export function isNoTransaction(error: unknown): boolean {
-  // SQLSTATE 25P01 is no_active_sql_transaction. Some tools pass the code only in the message.
+  // SQLSTATE 25P01 means no_active_sql_transaction. Some tools state this code only in the error's message.
   return codeOf(error) === '25P01' || chainOf(error).some((one) => messageOf(one).includes('25P01'))
 }
 

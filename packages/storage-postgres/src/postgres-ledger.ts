@@ -18,14 +18,14 @@ import { sessionOf } from './transaction-session.ts'
 import { channelOf, WakeUps } from './wake-ups.ts'
 
 /**
- * Maximum number of items per call. A batch twice as large hardly reduces the cost per item. A thousand due items in two
- * calls also let the server and the node work at the same time, and the server on both halves.
+ * Maximum number of items per call. A batch twice as large hardly reduces the cost per item. If a thousand due items
+ * are sent in two calls, the server processes both calls at the same time, and the node works at the same time too.
  */
 const maxBatch = 500
 
 /**
- * Number of waiting ends that justify a further concurrent call. The server has one process per connection, and a call of
- * this size has little overhead.
+ * Minimum number of ends of runs that wait to be stored for which a further concurrent call is worthwhile. The server
+ * has one process per connection, and a call of this size has little overhead.
  */
 const worthwhileBatch = 100
 
@@ -66,7 +66,8 @@ export class PostgresLedger implements AsyncLedger, HistoryRemover {
     this.#schema = quoteName(options.schema)
     const wakeUps = new WakeUps(async () => (await this.#opened()).database, options.schema, options.logger)
     this.#wakeUps = wakeUps
-    // A database in this process has a single connection, which the user's transaction occupies.
+    // A database in this process has a single connection, which a user's transaction would occupy. So the storage then
+    // offers no `within`.
     if (!isInProcess(options)) this.within = (transaction) => this.#within(transaction)
     if (!canListen(options)) return
     this.subscribe = (listener) => wakeUps.subscribe(listener)
@@ -126,7 +127,7 @@ export class PostgresLedger implements AsyncLedger, HistoryRemover {
     try {
       return await call(opened)
     } catch (error) {
-      // The schema was dropped, so the next call opens it again.
+      // The schema was dropped, so the next call checks and creates the schema again.
       if (isSchemaGone(error)) this.#checking = null
       throw opened.database.errorOf(error)
     }

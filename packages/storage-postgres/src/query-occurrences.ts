@@ -18,7 +18,7 @@ import { storeText } from './stored-text.ts'
 
 type Query<Kind extends OccurrenceQuery['kind']> = Extract<OccurrenceQuery, { readonly kind: Kind }>
 
-/** Occurrences of a job that a page scans before it returns a cursor, with or without items. */
+/** Maximum number of a job's occurrences that a page scans before it returns a cursor, with or without items. */
 const scanLimit = 10_000
 
 /** Returns a page of occurrences that match a query. */
@@ -59,8 +59,8 @@ async function listOfJob(session: Session, schema: string, query: Query<'job'>):
   const codes = (states ?? (Object.keys(stateCodes) as OccurrenceState[])).flatMap((state) => stateCodes[state])
   const live = codes.filter((code) => code <= lanes.running)
   const order = `ORDER BY scheduled_at ${range.direction}, id ${range.direction}`
-  // An index contains occurrences without a priority in the order of their scheduled time. Occurrences with a priority are
-  // sorted by the query.
+  // An index contains occurrences without a priority in the order of their scheduled time. The query itself sorts
+  // occurrences with a priority.
   const plain = `${ofJob} AND priority IS NULL ${range.conditions.replaceAll('scheduled_at', 'order_at')}`
   const inOrder = order.replace('scheduled_at', 'order_at')
   const sources = live.map((code) => {
@@ -88,8 +88,8 @@ async function listOfJob(session: Session, schema: string, query: Query<'job'>):
   if (!wantsSome) {
     return recordsOf(await session.query(`${withOwners(schema, page)} ${order}`, values.list), query, place)
   }
-  // The page may end before the job's history does. The same statement finds the last scanned row, because retention could
-  // remove it before a second statement.
+  // The page may end before the job's history does. The same statement finds the last scanned row, because retention
+  // could remove this row before a second statement.
   const end = `SELECT id AS end_id, scheduled_at AS end_at FROM ${schema}.history
     WHERE ${isOfJob} AND (SELECT count(*) FROM page) <= ${limit} ${order} OFFSET ${scanLimit - 1} LIMIT 1`
   const found = await session.query(

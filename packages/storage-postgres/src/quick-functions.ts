@@ -6,8 +6,9 @@ import { inHead, isShort, near } from './in-head.ts'
 import { lanes } from './state-codes.ts'
 
 /**
- * How long an end waits for a job, or for an occurrence that a user's transaction holds, in ms. Longer than a flush of the
- * disk takes. After that, the call releases the locks of all of its jobs, and a step by core's rules waits instead.
+ * How long a call that ends occurrences waits for the lock of a job, or of an occurrence that a user's transaction
+ * holds, in ms. This is longer than a flush of the disk takes. After that, the call releases the locks of all of its
+ * jobs, and a step by core's rules waits instead.
  */
 const heldMs = 200
 
@@ -60,12 +61,12 @@ export const separator = '\u001f'
 /** Stands for a missing text between separators. */
 export const absent = '\u001e'
 
-/** Returns the type of the parameter for a column of this type. */
+/** Returns the SQL type of the parameter that carries the values of a column of this type. */
 export function parameterType(type: string): string {
   return type === 'json' ? 'text' : `${type}[]`
 }
 
-/** The parts that all functions share. */
+/** The parts of the SQL text that all functions of a schema share. */
 export interface FunctionText {
   /** The name of the schema, quoted for SQL. */
   readonly schema: string
@@ -96,11 +97,11 @@ const intoHeadIfItStays = headRun
   .map(([name, value]) => `${name} = CASE WHEN ${staysInHead} THEN ${value} ELSE h.${name} END`)
   .join(', ')
 
-/** SQL assignments to a head for each start. */
+/** SQL assignments to the head of a job for each start of a slot. */
 const moveOn = `revision = h.revision + 1, watermark = w.scheduled_at, top = w.scheduled_at, next_at = w.next_at,
         found_at = ${foundAt('w.next_at', 'h.found_at')}, running = h.running + 1`
 
-/** SQL condition: the start of a slot is an ordinary case. */
+/** SQL condition: a slot may start as an ordinary case, without core's rules. */
 const mayStart = `h.id = ${oneOf('w.job')} AND h.next_at IS NOT DISTINCT FROM w.scheduled_at AND h.top < w.scheduled_at
         AND h.version = w.job_version AND h.deleted_at IS NULL
         AND h.starts IS NULL
@@ -148,10 +149,11 @@ const historyNames = `id, job, scheduled_at, state, kind, token, sequence, rescu
  * to decide. A call names each job at most once, in the order of the ids, which is also the order in which steps lock
  * heads.
  *
- * PostgreSQL evaluates a condition on a row as that row is after locking. So a start checks the head alone: no record of a
- * slot lies behind its `top`. An end checks the head, and then the occurrence. If the occurrence differs from the expected
- * state, or another transaction holds it, the rules decide the whole call. An equality would make the planner search
- * occurrences by their state, and heads by their instant. See docs/decisions/0001-layout.md.
+ * PostgreSQL evaluates a condition on a row as that row is after locking. So a start checks the head alone: no record
+ * of a slot lies behind its `top`. An end checks the head, and then the occurrence. If the occurrence differs from the
+ * expected state, or another transaction holds it, the rules decide the whole call. In these conditions, an equality
+ * would make the planner search occurrences by their state, and heads by their instant. See
+ * docs/decisions/0001-layout.md.
  *
  * If each start may be stored in its head (`p_in_heads`), the function writes the heads first, without a condition for each
  * column. The remaining starts may need separate rows. The first statement has locked heads, including heads that changed

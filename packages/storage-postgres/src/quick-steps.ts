@@ -31,8 +31,8 @@ type EndItem = SettleItem & { readonly change: { readonly kind: 'finish' } }
 const pause = 8
 
 /**
- * Writes ordinary cases with one call of a database function that does not read first. The answer is `null` for items that
- * core's rules must decide. The function changes nothing for such an item.
+ * Writes ordinary cases with one call of a database function that does not read first. The answer is `null` for items
+ * that core's rules must decide. For these items the database function changes nothing.
  */
 export class QuickSteps {
   readonly #database: Database
@@ -160,7 +160,7 @@ export class QuickSteps {
       }
       return null
     } catch (error) {
-      // Another transaction conflicted, or holds a row that an end waits for.
+      // Another transaction conflicted, or holds a row that an end waits for. Then core's rules decide about all items.
       if (isContention(error) || (call === this.#end && isHeld(error))) return null
       throw error
     }

@@ -39,8 +39,8 @@ export class StepReading {
   }
 
   /**
-   * Reads the heads and the other records of the step from one snapshot. With `locks`, locks the heads first. With a limit,
-   * the transaction waits no longer than that for each lock from now on.
+   * Reads the heads and the other records of the step from one snapshot. With `locks`, locks the heads first. With
+   * `limit`, the transaction waits no longer than `limit` for each lock from now on.
    */
   async begin(step: LedgerStep, { locks, limit }: StepLocks): Promise<void> {
     const [jobs, ids, keys] = namesOf(step)
@@ -116,9 +116,7 @@ export class StepReading {
     return rows.map((row) => readOccurrence(row))
   }
 
-  /**
-   * Reads waiting occurrences of each job until the needed number of superseded ones is among them, or until all are read.
-   */
+  /** Reads waiting occurrences of each job until it has found the needed number of superseded ones, or has read all. */
   async #superseded(needs: readonly LiveNeed[]): Promise<readonly OccurrenceRecord[]> {
     const found: OccurrenceRecord[] = []
     for (const { jobId, superseded } of needs) {

@@ -6,7 +6,7 @@ import { locksAreLimited } from './lock-limit.ts'
 import { anyOf, eachOf, oneOf } from './one-of.ts'
 import { numberOf, numberOrNull, plainArray } from './sql.ts'
 
-/** Removes finished occurrences and raises the prune floor of their job in the same transaction. */
+/** Removes finished occurrences and raises the prune floor of the job in the same transaction. */
 export async function removeHistory(
   database: Database,
   schema: string,
@@ -15,7 +15,7 @@ export async function removeHistory(
   const job = uuidOrNull(jobId)
   if (job === null) return null
   return await database.transaction(async (session) => {
-    // Locks the head and checks it again, because the next instant may have moved since the caller read it.
+    // Locks the head and checks the next instant again, because it may have moved since the caller read the head.
     const raised = await session.query(
       `UPDATE ${schema}.heads SET revision = revision + 1, prune_floor = greatest(prune_floor, $2::text::bigint)
        WHERE id = $1::text::uuid AND (next_at IS NULL OR next_at > $2::text::bigint)
@@ -80,8 +80,8 @@ const pageSizes = { first: 100, next: 10_000 }
  * The search stops at an occurrence of the oldest of these versions.
  */
 async function forgetVersions(database: Database, schema: string, job: string): Promise<void> {
-  // This statement checks live occurrences, because they may move to the history during the scan. Replaced versions get no
-  // new occurrences.
+  // This first statement excludes the versions of live occurrences, because a live occurrence may move to the history
+  // during the scan. Replaced versions get no new occurrences.
   const rows = await database.query(
     `SELECT v.version FROM ${schema}.versions v WHERE v.job = $1::text::uuid AND v.superseded
        AND NOT EXISTS (SELECT FROM ${schema}.live l WHERE l.job = v.job AND l.job_version = v.version)

@@ -32,8 +32,8 @@ export class StepRunner {
   }
 
   /**
-   * Runs a step on occurrences in two statements: it reads without locks, and writes if no job has changed meanwhile. After
-   * `freeTries` conflicts, and for a step that writes jobs, it locks the heads.
+   * Runs a step on occurrences in two statements: the first reads without locks, and the second writes if no job has
+   * changed meanwhile. After `freeTries` conflicts, or if the step writes jobs, this method locks the heads first.
    */
   async run(step: LedgerStep): Promise<void> {
     for (let freed = 0; ; ) {
@@ -42,7 +42,8 @@ export class StepRunner {
         return
       } catch (error) {
         if (!isHeld(error)) throw error
-        // The holder may have released the lock meanwhile. Or the error comes from a limit of the server for another lock.
+        // The transaction that held the lock may have ended already. Or the server's own lock timeout ended the wait
+        // for another lock.
         freed = (await this.#awaitHeld(step)) ? 0 : freed + 1
         if (freed === mostFreed) throw error
       }

@@ -18,7 +18,7 @@ export class JobAppeared extends Error {}
 
 type Column<Item> = readonly [name: string, type: string, read: (item: Item) => string | number | null]
 
-/** Stores jobs with their heads and versions. Leaves the counts to the write of the step, which follows. */
+/** Stores jobs with their heads and versions, but not their counts: the following write of the same step stores the counts. */
 export async function saveJobs(session: Session, schema: string, writes: readonly JobWrite[]): Promise<void> {
   const created = writes.filter(({ before }) => before === null)
   const changed = writes.filter(({ before, after }) => before !== null && after.job !== before.job)
@@ -56,7 +56,7 @@ async function updateJobs(session: Session, schema: string, writes: readonly Job
   const update = async (table: string, { sets, rows, values }: Rows, more = '') => {
     await session.query(`UPDATE ${schema}.${table} t SET ${sets}${more} FROM ${rows} WHERE t.id = w.id`, values)
   }
-  // The saved heads hold no running occurrence any more: the write of the same step moves a running occurrence to `live`.
+  // After this step the heads contain no running occurrence: the following write of the same step moves it to the table `live`.
   await update('heads', rowsOf(headColumns, writes.map(headOf)), ', is_quick = false')
   await update('jobs', rowsOf(jobColumns, writes.map(jobOf)))
 }

@@ -14,7 +14,7 @@ export interface Source {
   use<T>(body: Use<T>, expired: Promise<never>): Promise<T>
   /** Like {@link use}, within one transaction: commits when `body` resolves, otherwise rolls back. */
   transaction<T>(body: Use<T>, expired: Promise<never>): Promise<T>
-  /** Whether another connection replaces a broken one. */
+  /** Whether the source replaces a broken connection by another one. */
   readonly replacesConnections: boolean
   /** Whether connections accept named statements, as those of `pg` do. */
   readonly takesNames: boolean
@@ -48,14 +48,14 @@ function mayStillRun(error: unknown): boolean {
   if (JobistemerError.isInstance(error, 'STORAGE_BUSY') || JobistemerError.isInstance(error, 'STORAGE_UNREACHABLE')) {
     return true
   }
-  // The driver does not accept a value, or cannot read an answer. In both cases no statement runs.
+  // The driver rejected a parameter value, or could not read an answer. In both cases no statement is still running.
   if (error instanceof TypeError || error instanceof SyntaxError) return false
   return !hasState(error) && !JobistemerError.isInstance(error) && !(error instanceof JobAppeared)
 }
 
 /**
- * Events of a `pg` client and its pool: `error` after an idle connection broke, and `connect` (only the pool) after it has
- * opened a connection.
+ * Events of a `pg` client and of a pool. Both emit `error` after an idle connection broke. A pool also emits `connect`
+ * after it has opened a connection.
  */
 interface Emitter {
   on?(event: 'error' | 'connect', listener: (news: Emitter) => void): unknown
@@ -67,9 +67,9 @@ const ignore = () => {}
 const guarded = new WeakSet<PostgresPool>()
 
 /**
- * Adds `error` listeners to a pool and its connections, because an `error` event without a listener ends the process. A new
- * connection may emit the event before its caller receives the connection. An idle connection emits it at each restart of
- * the server. Connections outlive the end of their pool for a short time.
+ * Adds `error` listeners to a pool and its connections, because an `error` event without a listener ends the process. A
+ * new connection may emit the event before its caller receives the connection. An idle connection emits the event at
+ * each restart of the server. Connections outlive the end of their pool for a short time.
  */
 function guardConnections(pool: PostgresPool): void {
   if (guarded.has(pool)) return
@@ -100,7 +100,8 @@ export class PoolSource implements Source {
 
   async use<T>(body: Use<T>, expired: Promise<never>): Promise<T> {
     const connection = await this.#connect(expired)
-    // A reserved connection has no `error` listener. If it broke between two statements, the event would end the process.
+    // A reserved connection has no `error` listener. If the connection broke between two statements, its `error` event
+    // would end the process.
     const emitter: Emitter = connection as Emitter
     emitter.on?.('error', ignore)
     let broken: Error | undefined

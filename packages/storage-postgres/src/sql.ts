@@ -61,7 +61,7 @@ export function isTrue(value: unknown): boolean {
   return value === true || value === 't' || value === 'true' || value === 1 || value === '1'
 }
 
-/** Returns a limit for SQL. `null` means no limit. */
+/** Returns a number of rows as an SQL limit. `null` means no limit. */
 export function limitOf(count: number): number | null {
   return Number.isFinite(count) ? count : null
 }

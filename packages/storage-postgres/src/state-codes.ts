@@ -15,7 +15,7 @@ export const lanes = {
 /** Difference between the code of a state other than pending and the code of that state in the codec. */
 const shift = lanes.parked
 
-/** The codes of each state. User data contain these codes, so they never change. */
+/** The codes of each state. The data of users contain these codes, so a code never changes. */
 export const stateCodes: Readonly<Record<OccurrenceState, readonly number[]>> = Object.fromEntries([
   ['pending', [lanes.ready, lanes.delayed, lanes.parked]],
   ...(['queued', 'running', ...finalStates] as const).map((state) => [state, [codec1.stateCodes[state] + shift]]),

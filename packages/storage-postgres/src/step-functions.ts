@@ -12,13 +12,13 @@ export const sumRows = 64
 /**
  * How long a step that has locked jobs waits for an occurrence, in ms. A step locks the job before it changes an
  * occurrence. Only a completion in a user's transaction does not lock the job, and that transaction may stay open. If a
- * step meets such a transaction, it releases its jobs and waits without locks.
+ * step meets such a transaction, the step releases the locks of its jobs and waits without locks.
  */
 const heldMs = 20
 
 /**
- * Number of rows for the sums that users' transactions write. A user's transaction may stay open, so it writes a separate
- * row. A later step adds that row to the shared sums.
+ * Number of rows for the sums that users' transactions write. A user's transaction may stay open, so each such
+ * transaction writes a separate row. A later step adds that row to the shared sums.
  */
 const ownSums = 1_000_000_000
 
@@ -26,11 +26,11 @@ const ownSums = 1_000_000_000
 export const ops = {
   /** A new, live occurrence. */
   create: 0,
-  /** A live occurrence that stays live. */
+  /** A change of a live occurrence that stays live. */
   change: 1,
-  /** A live occurrence that ends. */
+  /** The end of a live occurrence. */
   end: 2,
-  /** A new occurrence that is final from the start. */
+  /** The creation of an occurrence that is final from the start. */
   record: 3,
 } as const
 
@@ -38,7 +38,7 @@ export const ops = {
 export const writtenColumns = [
   ['id', 'uuid'],
   ['job', 'uuid'],
-  // For a waiting occurrence its place in the order, otherwise its scheduled time.
+  // For a waiting occurrence its position in the order of waiting occurrences, otherwise its scheduled time.
   ['order_at', 'bigint'],
   ['priority', 'smallint'],
   ['state', 'smallint'],
@@ -64,7 +64,7 @@ export const writtenColumns = [
   ['key_id', 'uuid'],
 ] as const
 
-/** A column in {@link writtenColumns} other than the identity of the occurrence. */
+/** The name of a column in {@link writtenColumns}, except the columns that identify the occurrence. */
 export type WrittenColumn = Exclude<(typeof writtenColumns)[number][0], 'id' | 'job' | 'was' | 'key_id'>
 
 /** The parameters of `write_step` before the columns of the occurrences, with their types. */
@@ -96,9 +96,10 @@ export const otherParameters = [
   ['all_running', 'integer'],
 ] as const
 
-// PostgreSQL plans these functions once per connection, perhaps while all tables are empty. So the settings exclude plans
-// that are good only for empty tables. Parameters are arrays, so that a call writes a whole batch. The estimated costs are
-// far too high. PostgreSQL would therefore compile each plan, which takes longer than the execution.
+// PostgreSQL plans these functions once per connection, perhaps while all tables are empty. So the settings exclude
+// plans that are good only for empty tables. Parameters are arrays, so that a call writes a whole batch. PostgreSQL's
+// estimated costs of these functions are far too high. It would therefore compile each plan, which takes longer than
+// the execution.
 const settings = `SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off
   SET enable_memoize = off SET plan_cache_mode = force_generic_plan SET jit = off`
 
@@ -120,9 +121,9 @@ const writtenRows = `unnest(p_ops, ${writtenColumns.map(([name]) => `p_${name}`)
 const values = `${kept.map((name) => `w.${name}`).join(', ')}, v_owners[w.owner]`
 
 /**
- * The two functions of the hot path, so that a step takes two round trips. The server plans their statements once per
- * connection, even behind a pooler without prepared statements. Each statement in a function sees all earlier commits: a
- * statement after the lock sees the writes of the previous lock holders.
+ * The two SQL functions that every step uses: one reads, and one writes. So a step takes two round trips. The server
+ * plans their statements once per connection, even behind a pooler without prepared statements. Each statement in a
+ * function sees all earlier commits: a statement after the lock sees the writes of the previous lock holders.
  */
 export function stepFunctions(schema: string): string {
   const quote = dollarQuote(schema)

@@ -17,22 +17,26 @@ export function writeCall(schema: string): string {
   return `SELECT ${schema}.write_step(${types.map((type, index) => `$${index + 1}::text::${type}`).join(', ')}) AS is_written`
 }
 
-/** How `writeStep` guards its write and waits for locks. */
+/** How `writeStep` detects that jobs have changed, and how it waits for locks. */
 export interface WriteMode {
   /**
-   * Whether to write only if none of the jobs has changed since the step read them. `false`: the step has locked the jobs.
+   * Whether to write only if none of the jobs has changed since the step read them. `false`: the step has locked the
+   * jobs, so no job can have changed.
    */
   readonly guards: boolean
   /**
-   * Whether to wait without a limit for occurrences that other transactions hold. `false`: the call fails with {@link
-   * isHeld}.
+   * Whether to wait without a limit for occurrences that other transactions hold. `false`: the call fails with an error
+   * for which {@link isHeld} returns true.
    */
   readonly waits: boolean
-  /** How long a guarding step waits for locks of jobs; `null` if the step does not guard. */
+  /** How long a step that has not locked its jobs waits for locks of jobs; `null` if the step has locked them already. */
   readonly lockLimit: string | null
 }
 
-/** Writes the occurrences of existing jobs, and the members of heads that steps change. Returns whether it has written. */
+/**
+ * Writes the occurrences of existing jobs, and the members of heads that steps change. Returns whether the write took
+ * place.
+ */
 export async function writeStep(
   session: Session,
   call: string,
@@ -105,8 +109,8 @@ function placeOf({ node, incarnation }: Owner, owners: Owner[]): number {
 }
 
 /**
- * Returns the last slot of which the job may have a record after this write. Some slots with a record lie ahead of the
- * watermark.
+ * Returns the last slot of which the job may have a record after this write. A slot ahead of the watermark may have a
+ * record too.
  */
 function topOf({ after, occurrences }: JobWrite): number {
   let top = after.head.watermark

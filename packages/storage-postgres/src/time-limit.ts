@@ -1,6 +1,9 @@
 import { systemClock } from '@jobistemer/core'
 
-/** Settles like `answer`, or after `limitMs` milliseconds with the result of `onExpiry`, which may throw. */
+/**
+ * Resolves or rejects like `answer`. After `limitMs` milliseconds, instead returns the result of `onExpiry`, which may
+ * throw.
+ */
 export async function within<T>(limitMs: number, answer: Promise<T>, onExpiry: () => T): Promise<T> {
   let expire = () => {}
   const expired = new Promise<void>((resolve) => {

@@ -3,7 +3,7 @@ import type { Row, Session, SqlValue } from './sql.ts'
 
 type Values = readonly SqlValue[]
 
-/** The members by which tools that run SQL are recognized and called. */
+/** The members by which this module recognizes and calls the SQL tools of users. */
 interface Shapes {
   // A client of pg, a transaction of PGlite.
   query(text: string, values?: unknown[]): Promise<{ readonly rows: readonly Row[] } | readonly Row[]>
@@ -98,7 +98,10 @@ function rowsIn(answer: unknown): readonly Row[] {
   return Array.isArray(rows) ? rows : []
 }
 
-/** Builds the query as Kysely's `CompiledQuery.raw` does. Runs it without plugins, because they may rename columns. */
+/**
+ * Builds the query as Kysely's `CompiledQuery.raw` does. Runs the query without plugins, because a plugin may rename
+ * columns.
+ */
 function ofKysely(transaction: Shapes): Session {
   const bare = transaction.withoutPlugins()
   return {
@@ -113,7 +116,7 @@ function ofKysely(transaction: Shapes): Session {
 function ofPrisma(transaction: Shapes): Session {
   return {
     async query(text, values: Values = []) {
-      // Prisma runs statements without a result by another method.
+      // For statements without a result, Prisma has a separate method.
       if (!/^SELECT/.test(text)) {
         await transaction.$executeRawUnsafe(text)
         return []

@@ -49,7 +49,7 @@ export class WakeUps {
   /** Marks the notifications of this storage, so that its own listener ignores them. */
   readonly #sender: string = randomUUID()
   readonly #listeners = new Set<Listener>()
-  /** Kinds of wake-up for the next notification; `null` while none is being sent. */
+  /** Kinds of wake-up that the next notification will contain; `null` while no notification is being sent. */
   #untold: Set<WakeUp['kind']> | null = null
   #telling: Promise<void> = Promise.resolve()
   #hearing: Hearing | null = null
@@ -60,7 +60,7 @@ export class WakeUps {
     this.#logger = logger
   }
 
-  /** Sends a notification. While one is being sent, further kinds are collected for the next one. */
+  /** Sends a notification. While a notification is being sent, collects further kinds for the next notification. */
   notify(news: ReadonlySet<WakeUp['kind']>): void {
     // A lost notification only delays other nodes until their next poll, so its error is ignored.
     if (this.#untold === null) this.#telling = this.#tell(news).catch(() => {})
@@ -74,8 +74,8 @@ export class WakeUps {
       while (next.size > 0) {
         const untold = new Set<WakeUp['kind']>()
         this.#untold = untold
-        // NOTIFY runs as a separate statement after the commit. In a transaction that writes, it would make all commits of
-        // the database wait for each other.
+        // NOTIFY runs as a separate statement after the commit. In a transaction that writes, NOTIFY would make all
+        // commits of the database wait for each other.
         const text = [this.#sender, ...next].join(' ')
         await (await this.#database()).query('SELECT pg_notify($1::text, $2::text)', [this.#channel, text])
         next = untold
@@ -165,7 +165,7 @@ class Hearing {
   async #hangUp(): Promise<void> {
     const ear = this.#ear
     this.#ear = null
-    // The connection is abandoned, so its errors do not matter.
+    // The listening connection is abandoned, so errors of its close do not matter.
     await ear?.close().catch(() => {})
   }
 

@@ -8,17 +8,17 @@ import { postgresStorage } from '../src/index.ts'
 import { stepFunctions } from '../src/step-functions.ts'
 import { useSchemas } from './schemas.ts'
 
-// Removes each guard of the SQL functions in turn, and checks that a test detects the damage. Each test passes with the
-// guard.
+// Removes each guard of the SQL functions in turn, and checks that a test detects the damage. With the guard in place,
+// the test finds no damage.
 
 const { connection, open, pool, query, schema: newSchema } = useSchemas()
 
 const other = { node: 'node-b', incarnation: 'node-b-1' } as const
 
 interface Guard {
-  /** The text of the guard, and the text that replaces it. */
+  /** The text of the guard in the SQL functions, and the text with which the test replaces the guard. */
   readonly guard: readonly [text: string, without: string]
-  /** How often the text occurs in the functions, and which occurrence is replaced. Default: the only one. */
+  /** How often the guard's text stands in the functions, and which of these copies the test replaces. Default: the only one. */
   readonly places?: { readonly count: number; readonly broken: number }
   /** Returns whether the removed guard has led to damage of the ledger. */
   readonly isBroken: (place: Place) => Promise<boolean>
@@ -30,7 +30,7 @@ interface Place {
   readonly id: JobId
 }
 
-/** Starts two slots of a job that run at the same time. */
+/** Starts two slots of a job. Both slots run at the same time. */
 async function beginTwo({ schema, storage, id }: Place): Promise<readonly (OccurrenceRecord | null)[]> {
   await query(`UPDATE ${schema}.heads SET policy = 3`)
   const items = [slotItem(id, 1), slotItem(id, 2)]
@@ -65,8 +65,8 @@ async function replaceOwner({ storage, id }: Place): Promise<void> {
 }
 
 /**
- * Changes the job from another connection while `step` waits for the lock that this connection holds, between its read and
- * its write.
+ * While `step` waits for a lock of another connection, between its read and its write, changes the job on that other
+ * connection.
  */
 async function whileItWaits(
   place: Place,
@@ -160,7 +160,7 @@ const guards: Readonly<Record<string, Guard>> = {
     async isBroken(place) {
       await begunInLive(place)
       const { schema, id } = place
-      // While the end waits for the lock, another transaction queues a slot that the end must wake.
+      // While the call that ends the occurrence waits for the lock, another transaction queues a slot that this end must wake.
       const queued = slotItem(id, 2)
       await whileItWaits(
         place,
@@ -191,7 +191,8 @@ const guards: Readonly<Record<string, Guard>> = {
     async isBroken(place) {
       await begunInLive(place)
       const { schema, storage, id } = place
-      // While the end waits for the lock, another transaction stores a cancel request for the occurrence.
+      // While the call that ends the occurrence waits for the lock, another transaction stores a cancel request for the
+      // occurrence.
       await whileItWaits(
         place,
         () => finish(place),
@@ -208,7 +209,7 @@ const guards: Readonly<Record<string, Guard>> = {
       const { schema } = place
       await whileItWaits(
         place,
-        // A release is no ordinary end, so the step reads the occurrence before it writes.
+        // To hand an occurrence back is no ordinary end, so the step reads the occurrence before it writes.
         () => finish(place, { change: { kind: 'release', dueAt: slotAt(9), reason: null } }),
         (client) => client.query(`UPDATE ${schema}.live SET token = 2; UPDATE ${schema}.heads SET pending = 0`),
       )

@@ -15,7 +15,7 @@ afterEach(async () => {
 
 const intervals = { deadAfter: 1500, ...tuned({ reapInterval: 500 }), pollInterval: 200 }
 
-/** Starts a living node that has the job of the killed node, and runs what it claims. */
+/** Starts a node that has the job of the killed node, and runs the occurrences that it claims. */
 async function livingNode(url: string, nodeId: string) {
   const storage = postgresStorage({ url, wakeUps: false })
   cleanUps.push(() => storage.close())

@@ -3,7 +3,7 @@ import { createScheduler, defineJob, type Scheduler, type TaskContext } from '@j
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { useSchemas } from './schemas.ts'
 
-/** Adapter for one transaction tool: begins a transaction, inserts a name in it, and ends it after the body. */
+/** Adapter for one transaction tool: begins a transaction, inserts a name, and ends the transaction after the body. */
 export interface Tool {
   inTransaction<T>(body: (transaction: unknown, note: (name: string) => Promise<unknown>) => Promise<T>): Promise<T>
   close(): Promise<void>

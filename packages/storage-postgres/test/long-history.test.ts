@@ -98,7 +98,7 @@ it('no call of a node reads the whole history, all waiting occurrences or all jo
   await fill(id)
   for (let index = 2; index <= 6; index++) await round(index)
   const { heads, history, live } = await activity()
-  // The first round ran on nearly empty tables, and may have read them by sequential scans.
+  // The first round ran on nearly empty tables, and may have read the tables by sequential scans.
   expect(history?.seq_tup_read).toBeLessThan(50)
   expect(live?.seq_tup_read).toBeLessThan(50)
   expect(heads?.seq_tup_read).toBeLessThan(50)
@@ -132,8 +132,8 @@ it('slots that PostgreSQL keeps in the heads of their jobs create rows only in t
   const { heads, live, history } = await activity()
   expect(live?.n_tup_ins).toBe(0)
   expect(history?.n_tup_ins).toBe(80)
-  // The update at the creation of each job and the first start, which adds the head to the index of quick jobs, change an
-  // index.
+  // Two updates of each head change an index: the update at the creation of the job, and the first start, which adds
+  // the head to the index of quick jobs.
   expect(heads).toMatchObject({ n_tup_upd: 170, n_tup_hot_upd: 150 })
 })
 
@@ -158,7 +158,7 @@ it('a call finds jobs and occurrences by an index even if the tables were nearly
   storage = open({ pool: mine, schema, wakeUps: false })
   for (const index of [2, 3]) {
     await begin(index)
-    // Progress is written by a step that reads first, an end by a function that does not.
+    // A step that reads first writes the progress. A function that does not read first writes the end.
     await finish(index, { change: { kind: 'progress' } })
     await finish(index, { sequence: 2 })
   }

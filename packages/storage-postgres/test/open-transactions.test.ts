@@ -184,7 +184,7 @@ it('an uncommitted trigger blocks no step on other jobs, on any connection', asy
   expect(await storage.get({ counts: ['all'] })).toMatchObject({ counts: [{ pending: 71 }] })
   await storage.claim({ now, owner, limit: 71, exceptHandlerKeys: [], sweep: false })
   expect(await storage.get({ counts: ['all'] })).toMatchObject({ counts: [{ pending: 0, running: 71 }] })
-  // The claim has added the transaction's separate row to the other rows.
+  // The claim has added the sums in the transaction's separate row to the shared rows.
   expect(await query(`SELECT slot FROM ${schema}.live_sums WHERE slot >= 64`)).toEqual([])
 })
 

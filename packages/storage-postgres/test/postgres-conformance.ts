@@ -6,7 +6,10 @@ import { furtherKind, kitEffort } from '../../workspace/test-effort.ts'
 import { beginTransaction } from './user-transaction.ts'
 import { Worlds } from './worlds.ts'
 
-/** Runs the conformance kit against the server at an address: every case, or the cases of one more suite. */
+/**
+ * Runs the conformance kit against the server at an address: all cases, or with `isFurther` only the cases that depend
+ * on the kind of server.
+ */
 export function postgresConformance(
   name: string,
   start: () => Promise<{ readonly url: string; stop(): Promise<void> }>,

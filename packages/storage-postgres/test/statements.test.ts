@@ -46,8 +46,8 @@ async function runSlots(storage: Storage, count: number, prefix = 'job'): Promis
 }
 
 /**
- * Calls that {@link runSlots} sends for one job: three starts, three ends, and one repeated start, because the first try
- * only inserted the owner.
+ * Calls that {@link runSlots} sends for one job: three starts, three ends, and one repeated start, because the first
+ * try of the first start only inserted the owner.
  */
 const sentBySlots = 7
 
@@ -169,13 +169,13 @@ it('no statement converts its array parameter again for each scanned row', async
   await storage.heartbeat({ now, own: null, remove: [], profilesOf: ['one', 'two'] })
   await storage.saveJobs({ now, changes: [{ kind: 'delete', id: ids[0] as JobId, expectedVersion: null }] })
   await storage.prune({ now, jobId: ids[1] as JobId, before: slotAt(9), keep: 0, limit: 10 })
-  // Forces a generic plan and a sequential scan.
+  // These settings force a generic plan and a sequential scan.
   const client = await connection()
   await client.query('SET plan_cache_mode = force_generic_plan')
   for (const way of ['indexscan', 'bitmapscan', 'indexonlyscan']) await client.query(`SET enable_${way} = off`)
   const seen = new Set<string>()
   for (const { text, values } of [...sent]) {
-    // A call with bytes receives its arrays without conversion.
+    // A call whose parameters contain bytes is left out, because the statement below needs all values as texts.
     const hasTexts = values?.every((value) => value === null || typeof value === 'string') ?? false
     if (!hasTexts || !values.some((value) => value?.toString().startsWith('{')) || seen.has(text)) continue
     seen.add(text)

@@ -28,8 +28,8 @@ describe('wake-ups of a PostgreSQL storage', () => {
     await watched.createOccurrences({ now: slotAt(2), owner, items: [{ ...slotItem(job.id, 2), runs: null }] })
     await addJob(other, 'gamma')
     await ears.next('jobs')
-    // Notifications arrive in order. So after the one of another storage, none of this storage's own notifications can
-    // follow.
+    // Notifications arrive in order. So after the notification of another storage, no earlier notification of this
+    // storage can still arrive.
     expect(ears.heard).toEqual([])
   })
 
@@ -92,7 +92,7 @@ describe('wake-ups of a PostgreSQL storage', () => {
     const hasty = pool({ options: '-c idle_session_timeout=1s', max: 1 })
     const ears = new WakeUpListener(open({ pool: hasty, schema }))
     await ears.next('nodes')
-    // Later connections get the same timeout, and the server ends them when idle.
+    // The connections of this second pool have the same timeout, and the server ends them when they are idle.
     const idle = pool({ options: '-c idle_session_timeout=1s', max: 1 })
     await idle.query('SELECT 1')
     await expect.poll(() => idle.totalCount, { timeout: 20_000 }).toBe(0)
@@ -154,7 +154,8 @@ describe('wake-ups of a PostgreSQL storage', () => {
   it('that do not arrive are switched on again at most once a minute', { timeout: 20_000 }, async () => {
     const { deaf, warnings } = await openDeaf()
     await expect.poll(() => warnings, { timeout: 10_000 }).toHaveLength(1)
-    // If a listener took its own close for a loss, it would connect and warn again within 5 s.
+    // If a listener took the deliberate close of its connection for a loss, the listener would connect and warn again
+    // within 5 s.
     await new Promise((resolve) => setTimeout(resolve, 6000))
     expect([deaf.connections, warnings.length]).toEqual([1, 1])
   })

@@ -6,7 +6,7 @@ import { damageStatements } from './damage.ts'
 
 type Query = (text: string) => Promise<{ readonly rows: readonly object[] }>
 
-/** Schemas that test cases use one after the other, because creating one takes longer than most cases. */
+/** Schemas that test cases reuse one after the other, because the creation of a schema takes longer than most cases. */
 export class Worlds {
   readonly #query: Query
   readonly #free: string[] = []

@@ -52,7 +52,8 @@ it(
     await run(storage, id, rounds, 2 * rounds)
     await query(`VACUUM ${schema}.heads`)
     const held = await pages()
-    // Each occurrence leaves two versions of the head. Without the old transaction, the server removes them page by page.
+    // Each occurrence leaves two versions of the head. After the old transaction has ended, the server removes old
+    // versions page by page.
     expect([before < 4, held - before > (2 * rounds) / 100]).toEqual([true, true])
     await holder.query('COMMIT')
     await query(`VACUUM ${schema}.heads`)
@@ -72,8 +73,8 @@ it('a call fails if the server’s disk is full, stores nothing, and succeeds on
   const filler = `INSERT INTO jobistemer.history SELECT gen_random_uuid(), gen_random_uuid(), scheduled_at, state, kind, token,
     sequence, rescues, job_version, owner, due_at, created_at, started_at, timeout, finished_at, repeat('x', 2000)
     FROM jobistemer.history h LIMIT 20000`
-  // Limits the size of each file of the server's processes. They treat the limit like a full disk, and setting it needs no
-  // privileges.
+  // Limits the size of each file of the server's processes. The processes treat this limit like a full disk, and the
+  // test needs no privileges to set the limit.
   const limit = 17 * 2 ** 20 + 4096
   const setLimit = (bytes: number | 'unlimited') => {
     // Runs `prlimit` as the user of the server, because root starts the server as another user.

@@ -12,7 +12,7 @@ export const longestBatch = 1000
  * Runs a script over items: one concurrent call for each shard that has items. Returns the answers in the order of the
  * items.
  *
- * @param idOf returns the occurrence of an item. Given for scripts that read and write the records of one hash
+ * @param idOf returns the occurrence of an item. Given for scripts that read and write all records of one Redis hash
  * together.
  * @param prepare creates the call for the items of one shard. With `idOf` the items may be sorted by hash, as `spans`
  * states.
@@ -26,7 +26,7 @@ export async function runBatch<Item, Answer>(
     readonly idOf?: (item: Item) => OccurrenceId
     readonly prepare: (items: readonly Item[], spans: Buffer) => Omit<ScriptCall, 'shard' | 'shards'>
     readonly read: (reply: unknown, items: readonly Item[]) => readonly Answer[]
-    /** Whether the script writes, so that the call waits for replicas. Default true. */
+    /** Whether the script writes. A call that writes waits for replicas. Default true. */
     readonly isWrite?: boolean
   },
 ): Promise<readonly Answer[]> {
@@ -54,9 +54,12 @@ export async function runBatch<Item, Answer>(
 interface Group<Item> {
   readonly shard: number
   readonly items: Item[]
-  /** Positions of the group's items in the whole batch; `null` if the group is the whole batch. */
+  /** Positions of this shard's items in the whole batch; `null` if these items are the whole batch in its order. */
   readonly positions: number[] | null
-  /** Number of items in each non-empty bucket, if the items are sorted by bucket; empty if they have their given order. */
+  /**
+   * Number of items for each Redis hash that has items, if the items are sorted by hash. Empty if the items keep the
+   * caller's order.
+   */
   readonly spans: Buffer
 }
 
@@ -80,8 +83,8 @@ function groupByShard<Item>(
 }
 
 /**
- * Sorts items by the hash of their record, so that a script reads and writes each hash once. If a job has several
- * items, their order matters and the items stay unsorted.
+ * Sorts items by the Redis hash that holds their records, so that a script reads and writes each hash once. If a job
+ * has several items, their order matters, so all items stay unsorted.
  */
 function arrangeByBucket<Item>(
   group: Group<Item>,

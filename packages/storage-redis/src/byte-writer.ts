@@ -24,7 +24,7 @@ export class ByteWriter {
     return this.#length
   }
 
-  /** Reserves `size` bytes for the fields of a layout, which the caller sets one by one. Returns their offset. */
+  /** Reserves `size` bytes for the fields of a layout, which the caller sets one by one. Returns the offset of these bytes. */
   skip(size: number): number {
     this.#reserve(size)
     const start = this.#length
@@ -52,7 +52,7 @@ export class ByteWriter {
   /** Writes a text as UTF-8, without its size. Returns the size in bytes. */
   text(text: string): number {
     if (text === '') return 0
-    // A code unit takes at most three bytes in UTF-8.
+    // A UTF-16 code unit of a JavaScript string takes at most three bytes in UTF-8.
     this.#reserve(text.length * 3)
     const size = this.#bytes.write(text, this.#length, 'utf8')
     this.#length += size

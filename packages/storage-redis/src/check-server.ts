@@ -10,7 +10,7 @@ const shardsOfCluster = 16
 /** The stored properties of a prefix, which all storages with the prefix share. */
 export interface Namespace {
   readonly shards: number
-  /** The earlier form that some data still have; `null` if all data have the present form. */
+  /** The earlier form (layout version) that some data of the prefix still have; `null` if all data have the present form. */
   readonly migratesFrom: number | null
 }
 
@@ -43,10 +43,11 @@ export async function checkServer(
   if (!isNew && (stored.shards === undefined || stored.schema !== undefined)) {
     return readNamespace(stored, options, form, key)
   }
-  // If several storages open new data at once, `HSETNX` lets the first one set the values. An earlier process may have
-  // died between the two writes.
+  // If several storages open new data at once, `HSETNX` lets only the first storage set each value. A process that died
+  // while it created the namespace may have stored only the number of shards.
   if (isNew) {
-    // On a Cluster, only the server with the namespace may have lost its data. Then a shard still knows the number of shards.
+    // On a Cluster, the server that holds the namespace may have lost its data while other servers kept theirs. Then a
+    // shard on another server still stores the number of shards.
     const marked = Number((await client.get(`{${options.prefix}:0}:shards`)) ?? Number.NaN)
     const wanted = options.shards ?? earlierShards ?? (isCluster(client) ? shardsOfCluster : 1)
     await client.hsetnx(key, 'shards', marked > 0 ? marked : wanted)

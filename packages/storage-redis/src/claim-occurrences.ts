@@ -32,13 +32,16 @@ interface SeenPlace extends Place {
 interface WholeAnswer extends ClaimAnswer {
   /** Whether the call reached its limits before it scanned all due occurrences. */
   readonly stopped: boolean
-  /** Whether a sweep of superseded occurrences left some of them to cancel. */
+  /** Whether superseded occurrences are left that a later call must cancel. */
   readonly isLeftover: boolean
 }
 
 interface ShardAnswer extends WholeAnswer {
   readonly seen: readonly Omit<SeenPlace, 'shard'>[]
-  /** Whether the claimed occurrences may wake other claimable ones. Only jobs with a start rate can do this. */
+  /**
+   * Whether the claim of these occurrences may wake other occurrences, which are then claimable. This happens only for
+   * jobs with a start rate.
+   */
   readonly wakes: boolean
 }
 
@@ -48,9 +51,12 @@ interface Ask {
   readonly last: Place
   /** Number of the call, which grows with each call. A repeated command has the same number. */
   readonly number: number
-  /** Whether an earlier call had no answer. If that call arrives after this one, the script must claim nothing for it. */
+  /**
+   * Whether an earlier call had no answer. The script must claim nothing for that earlier call if it arrives after this
+   * call.
+   */
   readonly fences: boolean
-  /** The positions from which the sweep and the scan of due occurrences continue. */
+  /** The positions from which the search for superseded occurrences and the scan of due occurrences continue. */
   readonly cursor: string
   readonly place: Buffer
 }
@@ -61,10 +67,16 @@ const lastPlace: Place = { order: never, key: 'f'.repeat(32) }
 
 const nowhere = Buffer.alloc(0)
 
-/** Maximum rounds of one claim. A round that only moved occurrences out of the way is followed by another round. */
+/**
+ * Maximum rounds of one claim. After a round that only moved or canceled occurrences that may not start, the claim
+ * makes another round.
+ */
 const mostRounds = 10
 
-/** How long a claim waits for a shard that did not answer the previous claim, in ms. Other shards answer meanwhile. */
+/**
+ * How long a claim waits for a shard that did not answer the previous claim, in ms. During this time other shards can
+ * answer.
+ */
 const graceMs = 100
 
 /** Claims due occurrences of all shards in their common order. */
@@ -72,11 +84,14 @@ export class Claimer {
   readonly #ledger: Ledger
   #calls = 0
   /**
-   * By shard and owner: the number of a claim without an answer, which may have claimed occurrences. The next call asks
-   * for its effect.
+   * By shard and owner: the number of a claim call that got no answer, and may have claimed occurrences. The next call
+   * asks the server for the effect of that call.
    */
   readonly #unanswered = new Map<string, number>()
-  /** Shards that did not answer, each with the pending call that detects the next answer; `null` without such a call. */
+  /**
+   * Shards that did not answer, each with the call in progress that shows when the shard answers again; `null` without
+   * such a call.
+   */
   readonly #silent = new Map<number, Promise<void> | null>()
 
   constructor(ledger: Ledger) {
@@ -103,7 +118,10 @@ export class Claimer {
     return { ...answer, claimed: answer.claimed.toSorted(compareOrder) }
   }
 
-  /** First peeks at all shards, so that the claim takes the first occurrences across all shards. */
+  /**
+   * First asks all shards which occurrences a claim would take, so that the claim takes the first occurrences across
+   * all shards.
+   */
   async #claimOverShards(request: ClaimRequest, shards: number): Promise<WholeAnswer> {
     const views = await this.#lookAtShards(request, shards)
     const places = [...views]
@@ -133,7 +151,7 @@ export class Claimer {
     return {
       claimed: [...answers.values()].flatMap(({ claimed }) => claimed).sort(compareOrder),
       cancelRequested: latest.flatMap(({ cancelRequested }) => cancelRequested).sort(bySchedule),
-      // A shard may hold further due occurrences that became due after its peek.
+      // After the peek at a shard, further occurrences of this shard may have become due.
       more: more || !isWhole || [...answers.values()].some((answer) => answer.more),
       // A peek that reached its limits has not seen all due occurrences.
       stopped: all.some(({ stopped }) => stopped),
@@ -171,7 +189,7 @@ export class Claimer {
       throw error
     }
     if (views.size === 0) throw [...failures.values()][0]
-    // A copy, because a silent shard that answers later would still add its answer.
+    // The returned map is a copy, because a silent shard that answers later still adds its answer to the original map.
     return new Map(views)
   }
 
@@ -217,11 +235,11 @@ export class Claimer {
     let place: Buffer = nowhere
     for (;;) {
       const taken = whole?.claimed.length ?? 0
-      // A call with limit 0 claims nothing, so it does not ask about an earlier call.
+      // A call with limit 0 claims nothing, so this call does not ask for the effect of an earlier one.
       const asked = request.limit > 0 ? this.#unanswered.get(key) : undefined
       const number = asked ?? this.#calls++
       // A continued peek does not know the jobs of the occurrences that it counted earlier. The claim decides later
-      // whether these may start.
+      // whether these occurrences may start.
       const counted = whole?.seen.filter(({ isBlocked }) => !isBlocked).length ?? 0
       const call = { ...request, limit: Math.max(0, request.limit - taken - counted), sweep }
       try {
@@ -229,8 +247,8 @@ export class Claimer {
         const [outcome, ...parts] = await this.#call(call, spot, { mode, last, number, fences, cursor, place })
         const kind = outcome.toString()
         if (kind === 'repeated') throw repeatedError()
-        // The call for an unanswered claim may be sent again with its number, until the script has answered `done` and
-        // stored the number.
+        // The call for an unanswered claim may be sent again with the number of that claim, until the script has
+        // answered `done` and stored the number.
         if (asked !== undefined && kind === 'done') this.#unanswered.delete(key)
         if (kind === 'swept') {
           cursor = parts[0].toString()
@@ -284,7 +302,7 @@ function keyOf(shard: number, { owner }: ClaimRequest): string {
   return `${shard} ${owner.incarnation}`
 }
 
-/** Waits until the work has ended, at most `limitMs`. */
+/** Waits until the promise `work` has settled, but at most `limitMs` ms. */
 async function within(limitMs: number, work: Promise<unknown>): Promise<void> {
   await new Promise<void>((resolve) => {
     const timer = systemClock.setTimer(limitMs, resolve)

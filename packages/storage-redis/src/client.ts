@@ -1,7 +1,7 @@
 import type { Cluster } from 'ioredis'
 import type { RedisClient } from './options.ts'
 
-/** Time without traffic after which the operating system probes the other side, in ms. */
+/** Time without traffic on a connection after which the operating system probes whether the peer is still there, in ms. */
 export const keepAliveMs = 30_000
 
 export function isCluster(client: RedisClient): client is Cluster {

@@ -43,10 +43,13 @@ export class Connection {
   readonly #form: StoredForm
   readonly #isOwn: boolean
   readonly #place: string
-  /** Number of calls in progress, and the callback when none is left. */
+  /** Number of calls in progress, and the callback for the moment when no call is left. */
   #underWay = 0
   #whenIdle: () => void = () => {}
-  /** By shard: a promise for the answer of the call that calls with order `behind` wait for. It never rejects. */
+  /**
+   * By shard: a promise that resolves when the shard has answered the call with order `ahead`. Calls with order
+   * `behind` wait for this promise. It never rejects.
+   */
   readonly #ahead = new Map<number, Promise<unknown>>()
   #namespace: Namespace | null = null
   #opening: Promise<Namespace> | null = null
@@ -61,7 +64,8 @@ export class Connection {
     this.client = 'url' in source ? openClient(source.url, options.commandTimeoutMs) : source.client
     this.#place = placeOf(this.client)
     if (this.#isOwn) {
-      // Without a listener ioredis prints each failed attempt to connect. The calls report the last such error.
+      // Without a listener ioredis prints each failed attempt to connect. The errors of calls name the last connection
+      // error as their cause.
       this.client.on('error', (error: Error) => {
         this.#lastError = withoutArguments(error)
       })
@@ -144,7 +148,10 @@ export class Connection {
     }
   }
 
-  /** Checks the server and its data. First migrates all data of an older form, which takes longer the more data there are. */
+  /**
+   * Checks the server and its data. If the data have an older form, first migrates all data. A migration of more data
+   * takes longer.
+   */
   async #prepare(): Promise<Namespace> {
     for (;;) {
       const earlierShards = this.#namespace?.shards ?? null
@@ -174,7 +181,7 @@ export class Connection {
     if (ahead !== undefined) await ahead
     const answer = this.#send(call)
     if (order === 'ahead') {
-      // The sender handles a failure of this call. Calls with order `behind` only wait for its answer.
+      // The caller that sends this call handles its failure. Calls with order `behind` only wait for its answer.
       const answered = answer.catch(() => {})
       this.#ahead.set(shard, answered)
     }
@@ -276,11 +283,12 @@ function openClient(url: string, commandTimeoutMs: number): Redis {
     // A host or a firewall may disappear silently. The operating system would retransmit for 15 minutes, while a new
     // connection would work at once.
     socketTimeout: Math.min(commandTimeoutMs + graceMs, longestTimeoutMs),
-    // A call fails as soon as its connection breaks. ioredis must not repeat it, because the caller has to check first
-    // whether the call took effect.
+    // A call fails as soon as its connection breaks. ioredis must not repeat the call, because the caller has to check
+    // first whether it took effect.
     maxRetriesPerRequest: 0,
     retryStrategy: (attempt) => Math.min(attempt * 50, 1000),
-    // After a failover the former primary may be a replica, and its host name may resolve to another server.
+    // After a failover the former primary may be a replica, and its host name may resolve to another server. So the
+    // client connects again after an error `READONLY`.
     reconnectOnError: (error) => error.message.startsWith('READONLY'),
   })
   // ioredis 5 does not clear the socket timer of a broken connection, and the timer then ends the next connection.

@@ -44,8 +44,8 @@ const running = { state: 'running', reason: null } as const
 const pending = { state: 'pending', reason: null } as const
 
 /**
- * The answer for an item that is not created yet: it displaces more occurrences than one call allows, or follows an
- * open item of its job.
+ * The answer for an item that is not created yet: it displaces more occurrences than one call allows, or follows such
+ * an item of its job.
  */
 interface OpenAnswer {
   readonly outcome: 'open'
@@ -53,7 +53,7 @@ interface OpenAnswer {
   readonly displaced: readonly OccurrenceAddress[]
 }
 
-/** The items that the create script supports. Core's steps create exclusions and recoveries, which are rare. */
+/** The items that the create script supports. Exclusions and recoveries are rare, so the steps of core's ledger create them. */
 type DueItem = Exclude<CreateItem, { readonly kind: 'exclusion' | 'recovery' }>
 
 interface DueRequest extends CreateOccurrencesRequest {
@@ -94,7 +94,7 @@ async function createInChunks(ledger: Ledger, request: DueRequest): Promise<read
   const { items } = request
   if (items.length <= longestBatch) return await createChunk(ledger, request)
   const answers: CreateAnswer[] = []
-  // Chunks run one after the other, because a later item must not overtake an open item of its job.
+  // Chunks run one after the other, because a later item must not overtake an item of its job that is not created yet.
   for (let start = 0; start < items.length; start += longestBatch) {
     const chunk = items.slice(start, start + longestBatch)
     answers.push(...(await createChunk(ledger, { ...request, items: chunk })))
@@ -103,8 +103,8 @@ async function createInChunks(ledger: Ledger, request: DueRequest): Promise<read
 }
 
 /**
- * Repeats the call for open items until all items are created, so that other clients get their turn between the calls.
- * A caller may repeat the request after a failure.
+ * Repeats the call for items that are not created yet, until all items are created. Between the calls, other clients
+ * get their turn. A caller may repeat the request after a failure.
  */
 async function createChunk(ledger: Ledger, request: DueRequest): Promise<readonly CreateAnswer[]> {
   const { items } = request
@@ -184,7 +184,8 @@ function writeReusableKey(bytes: Buffer, offset: number, { id, scope }: Reusable
 
 function writeItem(writer: ByteWriter, item: DueItem, owner: Owner, printedOwner: string, now: number): number {
   const start = writer.skip(layouts.createItem.size)
-  // The record is written as running if it may start at once, otherwise as pending. The script changes it for other states.
+  // This code writes the record as running if the item may start at once, otherwise as pending. For any other state the
+  // script changes the record.
   const starts = isStartable(item, now)
   const record = createdOccurrence(item, starts ? running : pending, owner, now)
   writer.setByte(start + itemAt.kind, itemKinds[item.kind])

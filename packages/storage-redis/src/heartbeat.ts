@@ -13,10 +13,10 @@ import type { Ledger } from './ledger.ts'
 import { heartbeatScript } from './scripts/heartbeat.ts'
 import { nodeLayout } from './stored-layouts.ts'
 
-/** The shard of all node records, which belong to no job. With a single shard, one call reads all of them. */
+/** The shard of all node records, which belong to no job. Because all records are on this shard, one call reads them all. */
 const shardOfNodes = 0
 
-/** A stored node record without its counter, as JSON. The counter precedes it. */
+/** A stored node record without its counter, as JSON. In the stored bytes, the counter precedes the JSON. */
 type NodeContent = Omit<NodeRecord, 'counter'>
 
 /** Implements `heartbeat` of the storage with one call of one script. */

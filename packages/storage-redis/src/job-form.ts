@@ -21,7 +21,7 @@ import { headLayout, timesLayout, versionLayout } from './stored-layouts.ts'
 const { policyCodes, policyOf, readJobId } = codec1
 
 // The stored form of a job: its head by `headLayout`, its content as JSON, one text for each version, and the times of
-// its changes.
+// its creation and its last change.
 
 const { size: headSize, at: headAt } = headLayout
 
@@ -67,7 +67,7 @@ export function printHead(before: Buffer | null, head: LedgerHead): Buffer {
   if (before !== null) before.copy(fixed, 0, 0, headSize)
   else fixed.writeDoubleLE(always, headAt.taken)
   if (before !== null && head.version !== before.readUInt32LE(headAt.version)) fixed.writeUInt32LE(0, headAt.uses)
-  // After a realign, slots up to the earlier watermark may have records.
+  // After a realign, slots up to the earlier watermark may have records. So `taken` is then at least the earlier watermark.
   const setBackFrom = before?.readDoubleLE(headAt.watermark) ?? always
   const taken = Math.max(fixed.readDoubleLE(headAt.taken), head.watermark < setBackFrom ? setBackFrom : always)
   fixed.writeDoubleLE(taken, headAt.taken)
@@ -100,7 +100,7 @@ export function readVersion(bytes: Buffer): VersionContent {
   return { fingerprint: bytes.toString('utf8', versionLayout.size, end), definition, createdAt }
 }
 
-/** Reads the part of a job that steps on occurrences need. The head contains only the end of a pause. */
+/** Reads the part of a job that steps on occurrences need. For a pause, the head stores only its end. */
 function readHead(id: JobId, head: Buffer): LedgerHead {
   const startLimit = head.readUInt16LE(headAt.startLimit)
   const starts = readStarts(head)

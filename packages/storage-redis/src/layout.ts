@@ -3,7 +3,10 @@
 
 export type FieldType = 'byte' | 'uint16' | 'uint32' | 'number' | 'id'
 
-/** For each field type: its `struct` format, its size, and its buffer methods. Ids have their own methods. */
+/**
+ * For each field type: the `struct` format, the size, and the methods of `Buffer` that read and write the type. Ids
+ * have separate methods.
+ */
 const types = {
   byte: { form: 'B', size: 1, write: 'writeUInt8', read: 'readUInt8' },
   uint16: { form: 'I2', size: 2, write: 'writeUInt16LE', read: 'readUInt16LE' },
@@ -13,7 +16,10 @@ const types = {
   id: { form: 'c16', size: 16, write: null, read: null },
 } as const
 
-/** Adjacent fields in little-endian order, as a buffer and as a string of a script. */
+/**
+ * Adjacent fields in little-endian order. TypeScript code reads them from a buffer, and scripts read them from a Lua
+ * string.
+ */
 export interface Layout<Name extends string> {
   readonly names: readonly Name[]
   /** Total size of all fields, in bytes. */
@@ -41,7 +47,7 @@ export function defineLayout<Name extends string>(fields: Readonly<Record<Name, 
 
 type FieldsByKind = Readonly<Record<string, Readonly<Record<string, FieldType>>>>
 
-/** Several layouts by their names. */
+/** A group of layouts, each under the name of its kind. */
 export type Layouts<Kinds> = { readonly [Kind in keyof Kinds]: Layout<keyof Kinds[Kind] & string> }
 
 export function defineLayouts<Kinds extends FieldsByKind>(kinds: Kinds): Layouts<Kinds> {
@@ -62,7 +68,7 @@ export function printFields<Name extends string>(
   return bytes
 }
 
-/** Reads the values of all fields except ids. */
+/** Reads the values of all fields of a layout, except ids, from bytes. */
 export function parseFields<Name extends string>(layout: Layout<Name>, bytes: Buffer): Readonly<Record<Name, number>> {
   const values = {} as Record<Name, number>
   for (const name of layout.names) {
@@ -72,7 +78,7 @@ export function parseFields<Name extends string>(layout: Layout<Name>, bytes: Bu
   return values
 }
 
-/** For each field: the name of its local in a script, or the Lua expression of its value. */
+/** For each field: the name of its local variable in a script, or the Lua expression of its value. */
 type Parts<Name extends string> = Readonly<Partial<Record<Name, string>>>
 
 /** Maps every field to its own name with a prefix: `allFields(layout, 'r.')`. */
@@ -80,7 +86,7 @@ export function allFields<Name extends string>(layout: Layout<Name>, prefix = ''
   return Object.fromEntries(layout.names.map((name) => [name, prefix + name])) as Record<Name, string>
 }
 
-/** Maps each field from the first to the last to its own name, or to another name that is given. */
+/** Maps each field from `first` to `last` to its own name, or to the name that `others` gives for the field. */
 export function fieldsBetween<Name extends string>(
   { names }: Layout<Name>,
   [first, last]: readonly [Name, Name],

@@ -5,12 +5,12 @@ const functions = /^local function (\w+)\([^\n]*\n[\s\S]*?^end\n/gm
 
 const comments = /^ *--[^\n]*\n/gm
 
-/** Matches the commands in a script whose rights the script must check. */
+/** Matches the calls of server commands in a script. The script must check the user's rights for these commands. */
 const commands = /\bcall(?:With)?\('([A-Z]+)'/g
 
 /**
- * Removes unused functions, comments and unneeded rights from a script. The server creates each function and checks
- * each right in each call, which was more than half of the time of a call with one item.
+ * Removes unused functions, comments and unneeded checks of rights from a script. The server creates each function and
+ * checks each right in each call, which took more than half of the time of a call with one item.
  */
 export function leanScript(source: string): string {
   let lean = source.replace(comments, '')

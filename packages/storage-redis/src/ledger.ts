@@ -1,7 +1,7 @@
 import type { StorageCapabilities } from '@jobistemer/core/storage'
 import type { Connection } from './connection.ts'
 
-/** What every operation of the storage uses. */
+/** The connection, the channel and the sender id that every operation of the storage uses. */
 export interface Ledger {
   readonly connection: Connection
   /** The channel on which scripts publish changes to other connections. */

@@ -18,7 +18,7 @@ interface Place {
   readonly id: JobId
 }
 
-/** Returns one page of the jobs whose next instant is due, merged from concurrent calls to all shards. */
+/** Returns one page of the jobs whose next instant is due. Calls all shards concurrently and merges their answers. */
 export async function listDueJobs(
   { connection }: Ledger,
   { limit, cursor }: JobQuery,
@@ -42,7 +42,7 @@ export async function listDueJobs(
   return { items, cursor: next === null ? null : `${next.nextAt} ${next.id}` }
 }
 
-/** Returns the answers of all calls. Repeats a call that answered `again`, because it only updated the index. */
+/** Returns the answers of all calls. Repeats a call that answered `again`, because that call only updated the index. */
 async function readAll(connection: Connection, calls: readonly ScriptCall[]): Promise<readonly unknown[]> {
   const replies = [...(await connection.read(calls))]
   for (;;) {

@@ -1,4 +1,7 @@
-/** The items that a shard has found in order, and the position up to which it has searched; `null`: up to its end. */
+/**
+ * The items that a shard has found in order, and the position up to which the shard has searched; `null`: the shard has
+ * searched to its end.
+ */
 export interface ShardPage<Item, Place> {
   readonly items: readonly Item[]
   readonly seenUpTo: Place | null
@@ -12,7 +15,8 @@ export function mergePages<Item, Place>(
 ): { readonly items: readonly Item[]; readonly next: Place | null } {
   const { placeOf, compare } = order
   const found = pages.flatMap(({ items }) => items).sort((left, right) => compare(placeOf(left), placeOf(right)))
-  // Items beyond the earliest position at which a shard stopped are left out, because that shard may have items before them.
+  // Items beyond the earliest position at which a shard stopped are left out, because that shard may have more items
+  // that precede them.
   const [seenUpTo = null] = pages.flatMap(({ seenUpTo: place }) => (place === null ? [] : [place])).sort(compare)
   const sure = seenUpTo === null ? found : found.filter((item) => compare(placeOf(item), seenUpTo) <= 0)
   const items = sure.slice(0, limit)

@@ -20,7 +20,10 @@ const { isRecovered, kindCode, kindOf, parseRuns, printDetails, printRuns, readJ
 
 const { size: recordSize, at } = recordLayout
 
-/** Prints an owner as it is stored. Equal owners have equal texts, and texts of one node begin with {@link printNode}. */
+/**
+ * Prints an owner in its stored form. Equal owners have equal texts, and all texts of a node begin with the text of
+ * {@link printNode}.
+ */
 export function printOwner({ node, incarnation }: Owner): string {
   return JSON.stringify([node, incarnation])
 }
@@ -42,7 +45,10 @@ export function parseOwner(text: string): Owner | null {
   return lastOwner
 }
 
-/** Prints a reason or a tag as it is stored. `null` is stored as an empty text, because an empty reason is valid. */
+/**
+ * Prints a reason or a tag in its stored form. An empty text stands for `null`. An empty reason is valid too, and has
+ * another stored form.
+ */
 export function printOptional(text: string | null): string {
   return text === null ? '' : `=${text}`
 }
@@ -59,7 +65,7 @@ export function parseCancelRequest(text: string): CancelRequest | null {
 export type NewOccurrence = Omit<OccurrenceRecord, 'id' | 'owner' | 'deadlineAt' | 'cancelRequest'> &
   Partial<Pick<OccurrenceRecord, 'cancelRequest'>>
 
-/** Writes an occurrence's record, with the owner as {@link printOwner} prints it. Returns the size in bytes. */
+/** Writes an occurrence's record. `owner` is the text that {@link printOwner} has printed. Returns the size in bytes. */
 export function writeOccurrence(writer: ByteWriter, record: NewOccurrence, owner: string = ''): number {
   const { details, scheduledAt, cancelRequest = null } = record
   const start = writer.skip(recordSize)
@@ -89,7 +95,7 @@ export function writeOccurrence(writer: ByteWriter, record: NewOccurrence, owner
   return writer.length - start
 }
 
-/** Reads an occurrence from the bytes of its record. */
+/** Reads an occurrence from the bytes of its stored record. */
 export function readOccurrence(id: OccurrenceId, bytes: Buffer): OccurrenceRecord {
   const state = stateOf(bytes[at.state] as number)
   const kind = bytes[at.kind] as number

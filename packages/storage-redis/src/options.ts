@@ -11,8 +11,8 @@ export interface RedisStorageOptions {
   /** Address of the server, `redis://` or `rediss://`, with user, password and database number if needed. */
   readonly url?: string | URL
   /**
-   * A `Redis` or `Cluster` client of ioredis instead of a URL. `close()` leaves this client open. It must have no
-   * `keyPrefix`.
+   * A `Redis` or `Cluster` client of ioredis instead of a URL. `close()` leaves this client open. The client must have
+   * no `keyPrefix`.
    */
   readonly client?: RedisClient
   /**
@@ -56,7 +56,7 @@ const longestPrefix = 100
 
 /** Validates options and fills in defaults. @throws JobistemerError `UNKNOWN_OPTION`, `INVALID_ARGUMENT`, `INVALID_DURATION` */
 export function readOptions(options: RedisStorageOptions): ReadOptions {
-  // An array, a Map or a Date has no options either, and would pass as an object with only defaults.
+  // An array, a Map or a Date has no option properties. Without this check it would pass as an object with only defaults.
   if (Object.prototype.toString.call(options) !== '[object Object]') {
     const problem = 'redisStorage needs an object of options'
     throw invalid('options', maskUrl(options), problem, 'Write redisStorage({ url }).')

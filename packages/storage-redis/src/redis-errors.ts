@@ -148,7 +148,10 @@ export function tooFewReplicas(place: string, wanted: number, reached: number, w
   return failure('STORAGE_BUSY', ['minReplicas', wanted], message, remedy)
 }
 
-/** Creates the error for a claim that the client sent twice: the caller does not know what the first sending claimed. */
+/**
+ * Creates the error for a claim that the client sent twice: the caller does not know which occurrences the first
+ * sending claimed.
+ */
 export function repeatedError(): JobistemerError {
   const message = 'The answer to a claim got lost: the connection broke, and the client sent the claim once more.'
   const remedy = 'Look for what runs under this owner, and claim again: schedulers do both by themselves.'
@@ -171,14 +174,14 @@ export function foreignCursor(cursor: string): JobistemerError {
   )
 }
 
-/** Returns whether a claim may have taken occurrences that its owner must look up. */
+/** Returns whether the error means that a claim may have taken occurrences, which its owner must look up. */
 export function isRepeated(error: unknown): boolean {
   return JobistemerError.isInstance(error) && error.field === 'claim' && error.value === 'repeated'
 }
 
 /**
- * Returns whether the server, or a shard, may recover without an operator. Claims from other shards need not wait for
- * its recovery.
+ * Returns whether the error may pass without an operator, because the server or a shard may recover. Claims from other
+ * shards need not wait for this recovery.
  */
 export function mayPass(error: unknown): boolean {
   if (!JobistemerError.isInstance(error) || isRepeated(error)) return false

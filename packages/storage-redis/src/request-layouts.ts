@@ -1,14 +1,14 @@
 import { defineLayouts, type Layouts } from './layout.ts'
 
-// Layouts of the items in requests to the scripts, and of their answers. None of these are stored. Each `…Size` field
-// is the size of a text after the fields; the texts have the order of their sizes.
+// Layouts of the items in requests to the scripts, and of the scripts' answers. Neither requests nor answers are
+// stored. Each `…Size` field is the size of a text after the fields; the texts have the order of their sizes.
 
 const fields = {
   createRequest: { now: 'number', hasRequests: 'byte' },
   createItem: {
     kind: 'byte',
     isStartable: 'byte',
-    // 1 if an earlier call has displaced some occurrences for this item, and this call continues.
+    // 1 if an earlier call displaced only some occurrences for this item, and this call continues to displace.
     goesOn: 'byte',
     scheduledAt: 'number',
     version: 'uint32',
@@ -25,12 +25,12 @@ const fields = {
     dueAt: 'number',
     reasonSize: 'uint32',
     runsSize: 'uint32',
-    // Size of the owner for which an end takes the next occurrence; 0 if the end takes none.
+    // Size of the owner that takes the next occurrence when this one ends; 0 if this end takes none.
     takerSize: 'uint32',
-    // Size of the expected owner of the settled occurrence; 0 if the token alone decides.
+    // Size of the expected owner of the settled occurrence; 0 if the token alone decides whether the call is accepted.
     speakerSize: 'uint32',
   },
-  /** Precedes the ids of the named occurrences and the position from which a search continues. */
+  /** These fields precede the ids of the occurrences that a step names, and the position from which a search continues. */
   stepRead: {
     job: 'id',
     isWhole: 'byte',
@@ -41,7 +41,7 @@ const fields = {
     cancelsBelow: 'uint32',
     placeSize: 'uint32',
   },
-  /** Precedes the texts, in the order of their sizes, and the changed records. */
+  /** These fields precede the texts, in the order of their sizes, and the changed records. */
   stepCommit: {
     job: 'id',
     now: 'number',
@@ -57,7 +57,7 @@ const fields = {
     versionSize: 'uint32',
     recordCount: 'uint32',
   },
-  /** Precedes an occurrence's record as it was read, and as the step changes it. */
+  /** These fields precede two texts: an occurrence's record as the step read it, and the record as the step changes it. */
   recordChange: { id: 'id', beforeSize: 'uint32', afterSize: 'uint32' },
   claim: {
     now: 'number',
@@ -78,27 +78,30 @@ const fields = {
   duePlace: { nextAt: 'number', job: 'id' },
   /** State and token of an occurrence, as in most answers. */
   state: { state: 'byte', token: 'uint32' },
-  /** State and token of an occurrence that already existed, and the schedule state of its job. */
+  /** State and token of an occurrence that already existed, and the watermark and next instant of its job. */
   exists: { state: 'byte', token: 'uint32', watermark: 'number', nextAt: 'number' },
   schedule: { watermark: 'number', nextAt: 'number' },
   address: { id: 'id', scheduledAt: 'number' },
-  /** Follows the occurrence's id, and its job if the reader does not know the job. Precedes the cancel request. */
+  /**
+   * A running occurrence with a cancel request. The occurrence's id precedes these fields, and also its job's id if the
+   * reader does not know the job. The text of the cancel request follows.
+   */
   notice: { scheduledAt: 'number', token: 'uint32', cancelSize: 'uint32' },
-  /** Position up to which a claim has passed over occurrences. Kind `future`: the claim has read all ready ones. */
+  /** Position up to which a claim has passed over occurrences. Kind `future`: the claim has read all ready occurrences. */
   place: { kind: 'byte', order: 'number', id: 'id', job: 'id' },
   claimed: {
     more: 'byte',
     // 1 if the call reached its limits, so further due occurrences may exist.
     stopped: 'byte',
-    // 1 if the claimed occurrences may wake further claimable occurrences.
+    // 1 if the claim of these occurrences may wake other occurrences, which are then claimable.
     wakes: 'byte',
     nextDueAt: 'number',
   },
   /** A due occurrence that a peek has found. */
   seen: { order: 'number', id: 'id', isBlocked: 'byte' },
   /**
-   * Precedes a claimed record. All claimed records come as one text, because each text of an answer costs the client an
-   * object.
+   * These fields precede a claimed record. All claimed records come as one text, because each text of an answer costs
+   * the client an object.
    */
   taken: { id: 'id', recordSize: 'uint32' },
   counts: { pending: 'number', queued: 'number', running: 'number' },

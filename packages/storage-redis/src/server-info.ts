@@ -5,8 +5,8 @@ import { failure } from './redis-errors.ts'
 const oldestMajor = 7
 
 /**
- * Checks the properties of the server. @throws JobistemerError `STORAGE_UNREADABLE` if it could evict jobs or rejects
- * writes
+ * Checks the properties of the server. @throws JobistemerError `STORAGE_UNREADABLE` if the server could evict jobs, or
+ * rejects writes
  */
 export function checkServerInfo(info: string, place: string): void {
   const fieldOf = (name: string) => new RegExp(`^${name}:(.*?)\\r?$`, 'm').exec(info)?.[1]

@@ -29,7 +29,7 @@ import { commitScript, commitEndsScript, readStepsScript } from './scripts/step.
 /** Maximum number of attempts of a step. Each failed attempt means that another step of the job was committed. */
 const mostAttempts = 200
 
-/** Limit beyond the number of occurrences that a job can have. */
+/** Stands for no limit: this number exceeds the number of occurrences that a job can have. */
 const noLimit = 0xffff_ffff
 
 interface Question {
@@ -64,7 +64,7 @@ interface Commit {
 
 const nothing = Buffer.alloc(0)
 
-/** Collects items until the microtask queue is empty, and sends them in one call. */
+/** Collects items until the microtask queue is empty, and sends all collected items in one call. */
 class Gathered<Item, Answer> {
   readonly #send: (items: readonly Item[]) => Promise<readonly Answer[]>
   #items: Item[] = []
@@ -91,8 +91,8 @@ class Gathered<Item, Answer> {
 type Writes = ReturnType<typeof writesFromLedger>
 
 /**
- * The rare writes. Core's steps decide on the data that a script reads, and a second script commits if these data are
- * unchanged. Concurrent steps share their calls.
+ * Implements the storage calls that run rarely. Core's steps decide on the data that a script reads, and a second
+ * script commits if these data are unchanged. Concurrent steps share their calls.
  */
 export class Steps implements Pick<Storage, 'saveJobs' | 'createOccurrences' | 'cancel' | 'reap'> {
   readonly #ledger: Ledger
@@ -184,7 +184,8 @@ export class Steps implements Pick<Storage, 'saveJobs' | 'createOccurrences' | '
 }
 
 function isNothing({ pending, queued, superseded }: LiveNeeds): boolean {
-  // The counts in the head are exact, and no step needs running occurrences, so a step without needs reads nothing.
+  // The counts in the head are exact, and no step needs running occurrences. So a step that needs no pending, queued or
+  // superseded occurrences reads nothing.
   return pending === 0 && queued === 0 && superseded === null
 }
 
@@ -212,8 +213,8 @@ function writeQuestion(writer: ByteWriter, { step, needs, place }: Question): vo
   writer.setByte(start + at.isWhole, step.wholeJobs && needs === null ? 1 : 0)
   writer.setUint32(start + at.named, named.length)
   const { pending = 0, queued = 0 } = needs ?? {}
-  // A step that needs all pending or all queued occurrences offers or wakes them. The commit does so in short scripts,
-  // so they are not read. A step that needs all of both states cancels them.
+  // A step that needs all pending or all queued occurrences makes them claimable or wakes them. The commit does this in
+  // short scripts, so this code does not read these occurrences. A step that needs all of both states cancels them.
   const needed = (count: number) => (count === Infinity && pending !== queued ? 0 : Math.min(count, noLimit))
   writer.setUint32(start + at.pendingNeeded, needed(pending))
   writer.setUint32(start + at.queuedNeeded, needed(queued))
@@ -224,7 +225,7 @@ function writeQuestion(writer: ByteWriter, { step, needs, place }: Question): vo
   writer.bytes(place)
 }
 
-/** A step's answer from the script, see `readStepsScript`. */
+/** The parts of a script's answer about one step, see `readStepsScript`. */
 type StepParts = readonly [
   head: Buffer,
   job: JobParts | readonly [],

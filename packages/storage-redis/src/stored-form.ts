@@ -6,8 +6,8 @@ export interface Migration {
   readonly to: number
   /**
    * The body of a Lua function for one step on one shard. Its parameters are `call`, `shard` (the shard's key prefix)
-   * and `position`, at first ''. It returns the position of the next step, or nothing at the end of the shard. A step
-   * that fails in its middle runs again, so it must tolerate a repetition.
+   * and `position`, at first ''. The function returns the position of the next step, or nothing at the end of the
+   * shard. A step that fails in its middle runs again, so it must tolerate a repetition.
    *
    * A step must never change: it may use no layout and no code of this package that can change.
    */

@@ -3,7 +3,7 @@ import { defineLayout, type Layout } from './layout.ts'
 // These layouts are part of every user's data. A change must raise the version of the form, see `stored-form.ts`.
 
 const head = {
-  // Id of the first pending or running occurrence; zeros without one.
+  // Id of the first pending or running occurrence; zeros without such an occurrence.
   active: 'id',
   running: 'uint32',
   pending: 'uint32',
@@ -22,7 +22,7 @@ const head = {
   // The latest slot after the watermark that has a record.
   taken: 'number',
   deletedAt: 'number',
-  // The version below which an update has still to cancel waiting slots; 0 if there are none.
+  // The version below which an update has still to cancel waiting slots; 0 if no update has slots to cancel.
   cancelsBelow: 'uint32',
   // Maximum number of starts in an interval; 0 without a start rate.
   startLimit: 'uint16',
@@ -89,5 +89,5 @@ export const versionLayout: Layout<'createdAt' | 'fingerprintSize'> = defineLayo
 /** The counter of a node record. The rest of the record follows as JSON. */
 export const nodeLayout: Layout<'counter'> = defineLayout({ counter: 'number' })
 
-/** Added to the code of the kind if the details begin with the last slot of a span, as a number. */
+/** This bit is added to the code of an occurrence's kind if the details begin with the last slot of a span, as a number. */
 export const spanBit = 8

@@ -9,8 +9,8 @@ type Listener = (wakeUp: WakeUp) => void
 const kinds: readonly WakeUp['kind'][] = ['due', 'cancel', 'jobs', 'nodes']
 
 /**
- * Interval in ms of the checks that the server still knows the subscription. A check without an answer until the next
- * check has failed.
+ * Interval in ms of the checks that the server still knows the subscription. A check that has no answer when the next
+ * check is due counts as failed.
  */
 const checkMs = 30_000
 
@@ -56,12 +56,12 @@ export class WakeUps {
   #connect(): void {
     const subscriber = duplicate(this.#client)
     this.#subscriber = subscriber
-    // The client reconnects by itself, so the error is ignored. A lost message only costs latency.
+    // The client reconnects by itself, so the error is ignored. A lost message only delays nodes until their next poll.
     subscriber.on('error', () => {})
     subscriber.on('message', (_channel: string, message: string) => this.#hear(message))
     const listen = () => {
       subscriber.subscribe(this.#channel).then(
-        // A new subscription may have missed messages of any kind, so it raises all kinds.
+        // Messages of any kind may have been lost before this subscription, so listeners receive all kinds of wake-ups.
         () => {
           if (this.#subscriber === subscriber) for (const kind of kinds) this.#raise(kind)
         },
@@ -89,9 +89,9 @@ export class WakeUps {
   }
 
   /**
-   * Subscribes again to the same channel. This changes nothing, needs no further right, and uses the listening
-   * connection, also on a Cluster. A rejection counts as an answer, and after a broken connection the client reconnects
-   * by itself.
+   * Subscribes again to the same channel. This second subscription changes nothing, needs no further right, and uses
+   * the listening connection, also on a Cluster. A rejection counts as an answer, and after a broken connection the
+   * client reconnects by itself.
    */
   #ask(subscriber: RedisClient): () => boolean {
     let isAnswered = false

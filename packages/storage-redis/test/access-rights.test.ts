@@ -9,7 +9,7 @@ import { useServers } from './servers.ts'
 
 const { start, client: admin, open, onClose } = useServers()
 
-/** Reads the access rule of the guide, as the arguments of `ACL`. */
+/** Reads the access rule from the package's guide, as the arguments of the command `ACL`. */
 function ruleOfGuide(): readonly string[] {
   const guide = readFileSync(new URL('../docs/guide.md', import.meta.url), 'utf8')
   const rule = /```text\n(ACL SETUSER [^`]+)```/.exec(guide)?.[1]
@@ -17,7 +17,7 @@ function ruleOfGuide(): readonly string[] {
   return rule.replaceAll('\\\n', ' ').trim().split(/\s+/).slice(1)
 }
 
-/** Starts a server with the user of the guide. Returns the URL for that user. */
+/** Starts a server with the user that the package's guide describes. Returns the URL for that user. */
 async function startForUser(rule: readonly string[]): Promise<string> {
   const server = await start()
   await admin(server.url).call('ACL', ...rule)

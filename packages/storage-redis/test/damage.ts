@@ -4,7 +4,7 @@ import { bytesOfId } from '../src/ids.ts'
 import { recordLayout, versionLayout } from '../src/stored-layouts.ts'
 import type { StorageArgument } from './fixtures/connect.mjs'
 
-/** Overwrites a stored text directly, on a server that stores all keys. */
+/** Overwrites a stored text directly in Redis. The server must hold all keys. */
 export async function damage({ url, prefix }: StorageArgument, damaged: DamagedText): Promise<void> {
   const client = new Redis(String(url))
   try {

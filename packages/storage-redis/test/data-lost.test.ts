@@ -86,7 +86,8 @@ describe.each(losses)('after Redis has lost its data by $name', ({ loseAll }) =>
     })
     expect(await meta(server.url)).toEqual({ shards: '1', schema: '1' })
     for (const scheduler of schedulers) expect(await scheduler.trigger('rare')).toMatchObject({ created: true })
-    // The pause prevents new runs: the last scheduler would hand its runs back at its shutdown, and no node would run them.
+    // The pause prevents new runs. Without the pause, the last scheduler would hand runs back at its shutdown, and no
+    // node would run them.
     await schedulers[0]?.pause('tick')
     const storage = open({ url: server.url })
     const none = { pending: 0, queued: 0, running: 0 }

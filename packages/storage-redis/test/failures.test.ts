@@ -24,7 +24,7 @@ async function finishSlot(storage: Storage, job: JobRecord, index: number): Prom
 
 /**
  * Repeats a call until the storage answers, as a scheduler does. Returns the answer and the codes of the failures.
- * Between the attempts it waits until the server answers another client.
+ * Between two attempts, waits until the server answers another client.
  */
 async function repeat<T>(
   server: Redis,
@@ -50,8 +50,8 @@ async function until(isDone: () => Promise<boolean>): Promise<void> {
 const patient = (url: string) => admin(url, { maxRetriesPerRequest: null })
 
 /**
- * Opens a storage with a timeout of 300 ms that has already answered once, because opening may take longer on a busy
- * machine.
+ * Opens a storage with a command timeout of 300 ms. The storage has already answered once, because opening may take
+ * longer on a busy machine.
  */
 async function hasty(server: RedisServer, url = server.url): Promise<{ storage: Storage; job: JobRecord }> {
   const job = await addJob(open({ url: server.url }), 'alpha')
@@ -187,7 +187,7 @@ describe('a Redis server that does not answer', () => {
     const error = await refusal(storage.createOccurrences({ now: slotAt(1), owner, items: [slotItem(job.id, 1)] }))
     process.kill(server.pid, 'SIGCONT')
     expect([error.code, error.field, error.value]).toEqual(['STORAGE_BUSY', 'commandTimeout', 300])
-    // The first sending takes effect late, and the repeated call must recognize its effect.
+    // The call that was sent first takes effect late. The repeated call must recognize the effect of the first call.
     const { answer } = await repeat(patient(server.url), () =>
       storage.createOccurrences({ now: slotAt(1), owner, items: [slotItem(job.id, 1)] }),
     )

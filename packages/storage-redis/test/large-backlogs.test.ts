@@ -7,7 +7,7 @@ import { useServers } from './servers.ts'
 
 const servers = useServers()
 const now = slotAt(20)
-/** More occurrences than several scripts can move. */
+/** Number of occurrences: to move all of them takes several script calls. */
 const many = 3500
 const claim = { now, owner, limit: 1000, exceptHandlerKeys: [], sweep: false }
 const bounded = 2500
@@ -145,7 +145,7 @@ describe('thousands of waiting occurrences of one job in Redis', () => {
     expect(await storage.claim(claim)).toMatchObject({ claimed: [], more: false, nextDueAt: null })
     expect(await ready()).toBe(0)
     expect(await callsOf('zadd', () => save(storage, pause(job.id, null)))).toBeLessThan(bounded)
-    // A second pause comes before claims have finished offering the occurrences after the resume.
+    // After the resume, claims make the occurrences claimable in several calls. A second pause comes before they have finished.
     await save(storage, pause(job.id, forGood))
     expect(await storage.claim(claim)).toMatchObject({ claimed: [], more: false, nextDueAt: null })
     await save(storage, pause(job.id, null))
@@ -230,7 +230,7 @@ describe('thousands of waiting occurrences of one job in Redis', () => {
     }
     const later = slotAt(1200)
     const items = Array.from({ length: many }, (_, key) => {
-      // Occurrences with a priority are claimed first or last, but the list is ordered by time.
+      // Claims take occurrences with a priority first or last, but the list contains them in the order of time.
       const priority = key % 500 === 0 ? 10 : key % 700 === 0 ? -10 : undefined
       const details = { requestKey: `key-${key}`, ...(priority !== undefined && { priority }) }
       return { ...triggerItem(job.id, key, later + key), details }

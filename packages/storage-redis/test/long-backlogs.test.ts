@@ -28,7 +28,7 @@ afterAll(async () => {
 interface World {
   readonly storage: Storage
   readonly prefix: string
-  /** Runs `work`. Returns the number of scripts that it sent, and of commands that the server ran. */
+  /** Runs `work`. Returns the number of scripts that `work` sent, and the number of commands that the server ran. */
   cost(work: () => Promise<unknown>): Promise<{ readonly scripts: number; readonly commands: number }>
 }
 
@@ -58,7 +58,7 @@ async function commandsRun(): Promise<number> {
   return [...stats.matchAll(/^cmdstat_.*?calls=(\d+)/gm)].reduce((sum, [, calls]) => sum + Number(calls), 0)
 }
 
-/** Creates requests that wait for a node, in the order of their keys. */
+/** Creates `count` requests that wait for a node. Their order of waiting is the order of their keys. */
 async function wait(storage: Storage, job: JobId, count: number, { from = 0, dueAt = slotAt(2) } = {}): Promise<void> {
   for (let done = 0; done < count; done += 250) {
     const items = Array.from({ length: Math.min(250, count - done) }, (_, index): CreateItem => {
@@ -122,7 +122,7 @@ describe.each([1, 2])('a long backlog in Redis on %i shards', (shards) => {
         expect((await claim(storage, { exceptHandlerKeys })).keys).toEqual([5000, 5001])
       })
       expect(commands).toBeLessThan(100)
-      // Occurrences that are created later enter the common set again.
+      // Occurrences that are created after the move enter the common set again.
       await wait(storage, foreign, 40, { from: 3000 })
       await wait(storage, own, 1, { from: 2995 })
       const expected = numbers(0, 3040).flatMap((key) => (key === 2995 ? [key, key] : [key]))

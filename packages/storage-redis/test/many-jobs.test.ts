@@ -38,7 +38,7 @@ async function openTwo(product: RedisProduct, shards: number): Promise<readonly 
 
 const policies: readonly OverlapPolicy[] = ['skip', 'queue', 'queue_one', 'cancel_running', 'allow']
 
-/** The states of a job before the tested call, each with the item that the call then creates. */
+/** The situations of a job before the tested call. Each situation has the item that the tested call then creates. */
 const situations = {
   fresh: (job) => slotItem(job, 1),
   waiting: (job) => ({ ...slotItem(job, 1), runs: null }),

@@ -108,7 +108,7 @@ describe('the first call of a Redis storage', () => {
     for (const config of [{ appendonly: 'yes' }, { save: '3600 1' }]) await lookOnce(await start(config))
     expect(warnings).toEqual([])
     const server = await start()
-    // The other copy of the package warns about this server, as in an earlier test with the same port.
+    // The already loaded copy of the package warns about this server, as an earlier test with a server on the same port would.
     await look(open({ url: server.url }))
     await lookOnce(server)
     await lookOnce(server)

@@ -15,8 +15,8 @@ interface Sent {
 }
 
 /**
- * Returns a client that records the scripts that it sends, and receives each answer only when the test allows it. Only
- * a claim has a second key.
+ * Returns a client that records the scripts which it sends. The client receives an answer only when the test allows the
+ * answer. A script call with a second key is a claim.
  */
 function deafClient(client: Redis, sent: Sent[]): Redis {
   const scripts = scriptsOf(client)
@@ -88,7 +88,7 @@ it('a settle of the end of a run does not wait for a claim that Redis has starte
   await turns()
   const claiming = claimOf(storage)
   await turns()
-  // The server has answered the calls before the claim.
+  // The server has answered the calls that were sent before the claim.
   sent[0]?.hear()
   await earlier
   const ending = end(storage, ends[1])

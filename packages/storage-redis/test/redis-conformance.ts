@@ -13,7 +13,8 @@ export interface ConformanceServer {
 
 /**
  * Registers the conformance kit for a server that all cases share, each with its own prefix. A server of another
- * product runs the same scripts, so it gets only some of the cases. `canDamage`: one connection reaches all keys.
+ * product runs the same scripts, so the kit runs only some cases on that server. `canDamage`: one connection reaches
+ * all keys.
  */
 export function redisConformance(
   name: string,

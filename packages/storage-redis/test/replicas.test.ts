@@ -62,7 +62,7 @@ describe('the option minReplicas', () => {
   it('also makes a repeated call wait, although it writes nothing', async () => {
     const { primary, link } = await startPair()
     const job = await addJob(open({ url: primary.url, minReplicas: 1, waitTimeout: 4000 }), 'alpha')
-    // The primary still counts the replica as connected, but receives no acknowledgements from it.
+    // The primary still counts the replica as connected, but receives no acknowledgements from the replica.
     link.loseAnswers()
     for (let attempt = 0; attempt < 2; attempt++) {
       const storage = open({ url: primary.url, minReplicas: 1, waitTimeout: 100 })

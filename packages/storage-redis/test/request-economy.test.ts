@@ -33,7 +33,7 @@ it.each(Object.keys(pauses))('many requests for %s are stored with few Redis com
     const items = Array.from({ length: count }, (_, key) => ({ ...triggerItem(id, from + key, now), runs: null }))
     return storage.createOccurrences({ now, owner, items })
   }
-  // The first request makes the server cache the script, so that the next one is measured without it.
+  // The first request makes the server cache the script, so that the measurement of the next request does not include this.
   await request(0)
   const before = await commandsOf(client)
   const answers = await request(count)

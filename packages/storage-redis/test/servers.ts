@@ -14,7 +14,7 @@ export interface Servers {
   onClose(close: () => unknown): void
 }
 
-/** Registers the cleanup after each test. Call it once in a test file. */
+/** Registers the cleanup after each test. A test file must call this function once. */
 export function useServers(): Servers {
   const closing: (() => unknown)[] = []
 

@@ -53,7 +53,7 @@ it('a claim over shards takes no later occurrence in place of one that it has re
     const id = `occ_${digit.repeat(8)}-0000-5000-8000-000000000000` as const
     return { ...slotItem(job, 1), kind: 'trigger', id, scheduledAt, dueAt: scheduledAt, runs: null } as const
   }
-  // Two triggers of one instant, whose ids decide their order, and one with a time between other triggers.
+  // Two triggers have the same instant, so their ids decide their order. A third trigger has a time between other triggers.
   const items = [
     trigger(first, '1', slotAt(1)),
     trigger(first, '2', slotAt(1)),
@@ -79,7 +79,10 @@ it('a claim over shards takes no later occurrence in place of one that it has re
 })
 
 describe('a claim over shards, one of which fails,', () => {
-  /** Two jobs on two shards, each with a waiting occurrence, and the faults of calls to the second shard. */
+  /**
+   * Creates two jobs on two shards, each with a waiting occurrence. The test can inject faults into calls to the second
+   * shard.
+   */
   async function startTwo() {
     const server = await start()
     const client = connect(server.url)
@@ -164,12 +167,12 @@ describe('a claim over shards, one of which fails,', () => {
       runs: false,
     })
     expect(running.items).toHaveLength(2)
-    // A claim with the limit 0 does not resolve the unanswered claim.
+    // A claim with the limit 0 does not ask for the effect of the unanswered claim.
     await storage.claim({ ...request, limit: 0 })
     await wait(first, 2)
     let error: { readonly code: string; readonly value: unknown } | null = null
     const claimed: unknown[] = []
-    // The error comes after the shard has answered again. The claim that rejects with it takes nothing.
+    // The claim that rejects with the error takes nothing. This happens after the shard has answered again.
     for (let tries = 0; error === null && tries < 200; tries++) {
       try {
         claimed.push(...(await storage.claim(request)).claimed)
@@ -222,7 +225,7 @@ it('a claim that reaches Redis after a later claim of its owner takes nothing', 
   const running = { kind: 'live', state: 'running', limit: 10, cursor: null, runs: false } as const
   expect((await other.listOccurrences(running)).items).toEqual([])
   expect((await storage.claim(request)).claimed).toMatchObject([{ jobId: id }])
-  // The late claim now also precedes the latest claim, which the server has answered.
+  // The claim that is sent late here is also older than the latest claim, which the server has already answered.
   for (const send of late) await send()
   expect((await other.listOccurrences(running)).items).toHaveLength(1)
 })

@@ -41,7 +41,7 @@ describe('wake-ups of a Redis storage', () => {
     await watched.createOccurrences({ now: slotAt(2), owner, items: [{ ...slotItem(job.id, 2), runs: null }] })
     await addJob(other, 'gamma')
     await ears.next('jobs')
-    // Messages arrive in order, so after the message `jobs` any message about own changes would have arrived.
+    // Messages arrive in order. So a message about this storage's own changes would have arrived before the message `jobs`.
     expect(ears.heard).toEqual([])
   })
 

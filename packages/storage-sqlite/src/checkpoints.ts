@@ -1,8 +1,8 @@
 import type Database from 'better-sqlite3'
 
 /**
- * Length of the write-ahead log, in pages, after which SQLite copies it into the file. Longer than SQLite's default,
- * because the same pages often repeat.
+ * Length of the write-ahead log, in pages, after which SQLite copies the log into the file. The value is greater than
+ * SQLite's default, because the log often contains the same pages several times.
  */
 export const checkpointPages = 4000
 
@@ -13,8 +13,8 @@ export const checkpointPages = 4000
 const bulkPages = 32_000
 
 /**
- * Size to which SQLite truncates the log after a long reader or many new jobs have made it grow, in bytes. Twice the usual
- * size, so that an ordinary log is never truncated. A page of the log has 4,096 bytes and a header.
+ * Size to which SQLite truncates the log after a long reader or many new jobs have made it grow, in bytes. The value is
+ * twice the usual size, so that SQLite never truncates an ordinary log. A page of the log has 4,096 bytes and a header.
  */
 export const keptLogBytes: number = 2 * checkpointPages * (4096 + 24)
 

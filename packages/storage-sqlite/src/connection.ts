@@ -8,9 +8,9 @@ import { busyError, closedError, isBusy, storageError } from './sqlite-errors.ts
 const busy: unique symbol = Symbol('busy')
 
 /**
- * Time in ms during which a blocked step retries after the shortest possible pause. Other nodes hold the file for a few ms
- * at a time, and longer pauses would leave it unused. A file that stays locked for longer has another kind of holder, such
- * as a backup. Short pauses would then only cost processor time.
+ * Time in ms during which a blocked step retries after the shortest possible pause. Other nodes lock the file for a few
+ * ms at a time, and longer pauses would leave the file unused. A file that stays locked for longer has another kind of
+ * holder, such as a backup. Short pauses would then only cost processor time.
  */
 const shortPausesMs = 100
 
@@ -23,7 +23,7 @@ export interface StepListener {
 }
 
 /**
- * Runs steps as transactions. Writing steps run one after the other, reading steps at once.
+ * Runs steps as transactions. Writing steps run one after the other. A reading step runs at once.
  *
  * better-sqlite3 blocks the thread while SQLite waits for a lock, and SQLite's own waiting is unfair. So SQLite never waits
  * here. A step that finds the file locked tries again after a short pause, until the limit is reached. If the file has been
@@ -46,8 +46,8 @@ export class Connection {
   #waiting = 0
   #line: Promise<unknown> = Promise.resolve()
   /**
-   * Monotonic instant since which writing steps have found the file locked; `null` if the last writing step found it
-   * unlocked.
+   * Monotonic instant since which writing steps have found the file locked; `null` if the last writing step found the
+   * file unlocked.
    */
   #blockedSince: number | null = null
 
@@ -68,8 +68,8 @@ export class Connection {
   }
 
   /**
-   * Runs a step that writes. The step is committed when the promise resolves, and has not happened when it rejects. Writing
-   * steps take effect in the order of the calls.
+   * Runs a step that writes. If the promise resolves, the step is committed. If the promise rejects, the step has had
+   * no effect. Writing steps take effect in the order of the calls.
    */
   async write<T>(step: () => T): Promise<T> {
     if (this.#waiting === 0) {
@@ -110,8 +110,8 @@ export class Connection {
     for (;;) {
       const answer = attempt()
       if (answer !== busy) return answer
-      // If other steps of this process could write meanwhile, the file was not locked, so this counts only the time since
-      // the file was locked. A step that was queued for the whole limit fails at its first try.
+      // As long as other steps of this process can write, the file is not locked. So this counts only the time for
+      // which the file has been locked. A step that was queued for the whole limit fails at its first try.
       const waitedMs = this.#clock.monotonic() - Math.max(since, this.#blockedSince ?? since)
       if (waitedMs >= this.#limitMs) throw busyError(this.#file, this.#limitMs, undefined)
       const wantedMs = waitedMs < shortPausesMs ? 1 : 1 + Math.floor(random() * 5)

@@ -7,15 +7,15 @@ import type { NamedTables } from './table-names.ts'
 const waitingTransactions = 64
 
 /**
- * Number of transactions whose noted moves are applied together. Enough that jobs repeat among them, and few enough to be
- * quick.
+ * Number of transactions whose noted moves are applied together. Among this many transactions, some move the same job,
+ * and applying their moves is still quick.
  */
 const atOnce = 8
 
 /**
- * The index of jobs by their next instants, `heads.due_at`. Moving a job in it costs about a quarter of an ordinary slot. So
- * a transaction only notes in one row which jobs its slots have moved, and a search for due jobs applies these moves first.
- * All other steps set `due_at` together with `next_at`.
+ * The index of jobs by their next instants, `heads.due_at`. To move a job in this index costs about a quarter of an
+ * ordinary slot. So a transaction only notes in one row which jobs its slots have moved, and a search for due jobs
+ * applies these moves first. All other steps set `due_at` together with `next_at`.
  */
 export class DueIndex {
   readonly #statements: ReturnType<typeof prepareStatements>

@@ -12,8 +12,8 @@ export interface FailurePlace {
 type FailedQuery = Extract<OccurrenceQuery, { readonly kind: 'failed' }>
 
 /**
- * The index of the failures in the history. It is a separate table: partial indexes over the history would reduce the rate of
- * all ends by an eighth, also of ends that are no failures.
+ * The index of the failures in the history. The index is a separate table. Partial indexes over the history would
+ * reduce the number of runs that can end per second by an eighth, although most ends are no failures.
  */
 export class Failures {
   readonly #statements: Record<'ofAll' | 'ofJob', Record<FailedQuery['order'], Database.Statement>>

@@ -18,7 +18,11 @@ export class FileWatch {
     this.#opened = identityOf(file)
   }
 
-  /** @throws JobistemerError `STORAGE_REPLACED`, and from then on at each call, even if the original file returns */
+  /**
+   * Checks that the path still leads to the opened file.
+   *
+   * @throws JobistemerError `STORAGE_REPLACED`, and from then on at each call, even if the original file returns
+   */
   assertSame(): void {
     const present = this.#isReplaced ? null : identityOf(this.#file)
     if (present !== null && present === this.#opened) return

@@ -66,8 +66,8 @@ export class LeftoverForgetter {
   }
 
   /**
-   * A replaced version never gets new occurrences. So if no live occurrence uses it, only the history can, and several
-   * calls may read the history.
+   * A replaced version never gets new occurrences. So if no live occurrence uses the version, only the history can use
+   * it. Several calls may read the history one after the other.
    */
   #beginSearch(job: number, effort: Effort): VersionSearch {
     const { jobs, live } = this.#tables

@@ -23,8 +23,8 @@ interface Block {
 }
 
 /**
- * Number of entries up to which a search reads all of them. Above this number it counts entries, because it needs only the
- * last one.
+ * A search over at most this many entries reads all of them. Over more entries, the search counts entries, because it
+ * needs only the last one.
  */
 const readAtOnce = 1000
 
@@ -34,16 +34,16 @@ export interface HistoryRange {
   readonly from: number
   /** Greatest `scheduledAt`, exclusive. */
   readonly to: number
-  /** The walk returns only entries that follow this one in its order. */
+  /** The walk returns only entries that follow this entry in the order of the walk. */
   readonly after: { readonly scheduledAt: number; readonly key: OccurrenceKey } | null
   readonly order: 'ascending' | 'descending'
   readonly limit: number
 }
 
 /**
- * The finished occurrences: rows in the order of their ends, each written once. Their indexes are sorted runs, one per
- * block of rows, which grow in bulk. So a finish only appends to one table, however long the history is. The few rows that
- * are not indexed yet, the tail, are read by each search.
+ * The finished occurrences: rows in the order of their ends, each written once. The indexes consist of sorted
+ * sequences, one per block of rows, and many rows enter the indexes together. So a finish only appends to one table,
+ * however long the history is. Each search also reads the tail: the few rows that are not indexed yet.
  */
 export class History {
   readonly failures: Failures
@@ -94,8 +94,8 @@ export class History {
   }
 
   #extendIndexes(lastRow: number): void {
-    // If the number is less than the remembered one, another process has removed the last rows, and SQLite gives their
-    // numbers again.
+    // If the row number is less than the remembered one, another process has removed the last rows, and SQLite gives
+    // the numbers of the removed rows again.
     if (lastRow >= this.#indexed && lastRow - this.#indexed < tailLimit) return
     this.#indexed = this.#statements.indexed.get() as number
     if (lastRow - this.#indexed >= tailLimit) this.indexTail()
@@ -152,8 +152,8 @@ export class History {
     const blocks = rising ? this.#statements.blocksRising : this.#statements.blocksFalling
     const statement = rising ? this.#statements.riseInBlock : this.#statements.fallInBlock
     for (const block of blocks.all(from, to) as Block[]) {
-      // Blocks are sorted by their first instant in the order of the walk. If a block begins after the last entry that the
-      // page needs, all later blocks do too.
+      // Blocks are sorted by their first instant in the order of the walk. If a block begins after the last entry that
+      // the page needs, all later blocks also begin after that entry.
       const last = entries.length < limit ? undefined : entries[limit - 1]
       if (last !== undefined && (rising ? block.min_at > last.scheduledAt : block.max_at < last.scheduledAt)) break
       const found = statement.all(block.block, job, from, to, place.scheduledAt, place.key, limit) as HistoryEntry[]
@@ -167,7 +167,7 @@ export class History {
     return this.#statements.hasInTail.get(job) !== undefined || this.#statements.has.get(job) !== undefined
   }
 
-  // The following methods require that the same step has indexed the tail.
+  // The following methods require that the same step has already added all rows to the indexes, by `indexTail`.
 
   /** Returns the indexed blocks that may contain occurrences scheduled before `before`, oldest first. */
   blocksBefore(before: number): readonly number[] {

@@ -5,7 +5,7 @@ import Database from 'better-sqlite3'
 import { applicationId, migrations } from './schema.ts'
 import { isReadonly, readonlyError, storageError } from './sqlite-errors.ts'
 
-/** The header fields of a database file that identify it as Jobistemer's, and name its schema version. */
+/** The header fields of a database file that identify the file as Jobistemer's, and state its schema version. */
 export interface FileMarks {
   readonly applicationId: number
   readonly version: number
@@ -23,8 +23,9 @@ const smallestDatabase = 512
  * Opening a file could roll back or merge what its last writer left beside it. A file without such remains is checked after
  * opening: until the first write, SQLite does not change it, and removes what it created beside it.
  *
- * All checks use SQLite. Where files have POSIX locks, closing a file that was opened otherwise ends the locks of every
- * connection of this process to it. Then another process may delete the log that these connections write to.
+ * All checks use SQLite. Where files have POSIX locks, closing a file that was opened without SQLite ends the locks of
+ * every connection of this process to that file. Then another process may delete the log that these connections write
+ * to.
  *
  * @throws JobistemerError `STORAGE_UNREADABLE`, `STORAGE_FOREIGN`, `STORAGE_SCHEMA_NEWER`; errors of SQLite unchanged
  */
@@ -42,7 +43,11 @@ export function inspectFile(file: string): void {
   if (marks !== null) assertUsable(marks, file)
 }
 
-/** @throws JobistemerError `STORAGE_FOREIGN`, `STORAGE_SCHEMA_NEWER` */
+/**
+ * Checks that a file is Jobistemer's or empty, and that this package version knows its schema version.
+ *
+ * @throws JobistemerError `STORAGE_FOREIGN`, `STORAGE_SCHEMA_NEWER`
+ */
 export function assertUsable(marks: FileMarks, file: string, known: number = migrations.length): void {
   const isOwn = marks.applicationId === applicationId
   const isBlank = marks.applicationId === 0 && marks.version === 0 && marks.isEmpty
@@ -55,7 +60,11 @@ export function assertUsable(marks: FileMarks, file: string, known: number = mig
   assertKnown(marks.version, file, known)
 }
 
-/** @throws JobistemerError `STORAGE_SCHEMA_NEWER` */
+/**
+ * Checks that this package version knows the schema version of a file.
+ *
+ * @throws JobistemerError `STORAGE_SCHEMA_NEWER`
+ */
 export function assertKnown(version: number, file: string, known: number): void {
   if (version <= known) return
   const message = `The database has schema ${version}, and this version knows ${known}: ${file}.`
@@ -68,7 +77,7 @@ export function assertKnown(version: number, file: string, known: number): void 
  * connection can do.
  */
 function readMarks(file: string): FileMarks | null {
-  // A read-only connection does not remove the log when it closes.
+  // When a read-only connection closes, it does not remove the write-ahead log.
   const database = new Database(file, { readonly: true, fileMustExist: true, timeout: 0 })
   try {
     return marksOf(database)

@@ -32,8 +32,8 @@ export type WaitingCounts = Pick<JobCounts, 'pending' | 'delayed' | 'queued'>
 export interface Head extends LedgerHead {
   readonly row: number
   /**
-   * Numbers of waiting occurrences. Running occurrences are counted in their table, which has no more rows than all nodes
-   * have permits.
+   * Numbers of waiting occurrences. Running occurrences have no stored number: steps count the rows of their table,
+   * which has at most as many rows as all nodes have permits.
    */
   readonly waiting: WaitingCounts
   /** No slot that is later than both this instant and the watermark has a record. */
@@ -118,7 +118,7 @@ export interface DuePlace {
   readonly id: JobId | null
 }
 
-/** Maximum number of job ids whose rows this process caches. Above this number it clears the cache. */
+/** Maximum number of job ids whose rows this process caches. Above this number, the process clears the cache. */
 const rememberedJobs = 200_000
 
 /** The tables of jobs: definitions, versions and heads. */
@@ -253,8 +253,8 @@ export class JobTable {
   }
 
   /**
-   * Lists jobs in the order of their ids. If few jobs match, sorting the matches is faster than a walk past jobs of other
-   * owners, tombstones and unchanged jobs. If many match, the walk fills a page sooner.
+   * Lists jobs in the order of their ids. If few jobs match, sorting the matches is faster than a walk past jobs of
+   * other owners, tombstones and unchanged jobs. If many jobs match, the walk fills a page sooner.
    */
   list({ limit, changedSince, owner, deleted = false }: JobQuery, after: JobId | null): readonly JobRecord[] {
     const { few, walk, lastRow } = this.#statements

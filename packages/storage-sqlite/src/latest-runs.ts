@@ -60,7 +60,7 @@ export class LatestRuns {
         if (entry === undefined) left -= this.#countInBlock.get(block, job, from, left) as number
         else note(job, entry)
         if (left > 0) continue
-        // An unread entry may be later than the found one.
+        // An unread entry may be later than the entry that the search has found, so this job gets no result.
         latest.delete(job)
         break
       }

@@ -7,7 +7,7 @@ import type { NamedTables } from './table-names.ts'
 
 const { kindCode, printDetails, printRuns } = codec1
 
-/** Value of an SQL `LIMIT` that does not limit. */
+/** An SQL `LIMIT` of this value does not limit the number of rows. */
 const everything = -1
 
 /** The tables of running and of waiting occurrences. They are small, and separate from the history. */
@@ -38,7 +38,7 @@ export class LiveTables {
     this.#statements.addRunning.run(job, record.scheduledAt, key, ...this.#valuesOf(record))
   }
 
-  /** `claimAt`: the instant from which a claim may take the occurrence. */
+  /** Adds a waiting occurrence. `claimAt`: the instant from which a claim may take the occurrence. */
   addWaiting(job: number, record: OccurrenceRecord, key: OccurrenceKey, lane: Lane, claimAt: number): void {
     const { priority = 0 } = record.details
     this.#statements.addWaiting.run(job, lane, orderAt(record), key, priority, ...this.#valuesOf(record), claimAt)
@@ -113,7 +113,7 @@ export class LiveTables {
 
   // ------------------------------------------------------------------------------------------------------- of all jobs
 
-  /** Number of delayed occurrences that are due, at most `limit`. */
+  /** Number of occurrences in the delayed lane that are due, at most `limit`. */
   countDelayedDue(now: number, limit: number): number {
     return this.#statements.countDelayedDue.get(now, limit) as number
   }
@@ -164,7 +164,8 @@ function prepareStatements(database: NamedTables) {
   const placeholders = Array(14).fill('?').join(', ')
   const waitingOf = (ofLanes: string) =>
     database.raw(`SELECT ${waiting} FROM {waiting} WHERE job = ? AND ${ofLanes} ORDER BY order_at, id LIMIT ?`)
-  // The statement reads each lane separately, so that each is read in its order, and only up to the limit.
+  // The statement reads the lanes of waiting occurrences one by one, so that it reads each lane in its order, and only
+  // up to the limit.
   const superseded = (...ofLanes: readonly Lane[]) => {
     const slots = `kind IN (${kindCode('slot', false)}, ${kindCode('slot', true)})`
     const parts = ofLanes.map(

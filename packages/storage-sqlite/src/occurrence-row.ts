@@ -18,7 +18,7 @@ const { isRecovered, kindOf, parseRuns, stateCodes, stateOf } = codec1
 
 /** A row of one of the three tables of occurrences, in the columns of {@link occurrenceColumns}. */
 export type OccurrenceRow = readonly [
-  /** The lane of a waiting occurrence, the row number of a finished one, 0 for a running one. */
+  /** The lane (see `lanes`) of a waiting occurrence, the row number of a finished one, 0 for a running one. */
   place: number,
   job: number,
   scheduledAt: number,
@@ -39,16 +39,19 @@ export type OccurrenceRow = readonly [
   cancel: string | null,
   details: string | null,
   runs: string | null,
-  /** The instant from which a claim may take the occurrence. Only in lists of waiting occurrences by this instant. */
+  /**
+   * The instant from which a claim may take the occurrence. Set only in lists of waiting occurrences that are sorted by
+   * this instant.
+   */
   claimAt?: number,
-  /** The place in the order of waiting occurrences. Only in the same lists. */
+  /** The position in the order of waiting occurrences. Only in lists of waiting occurrences by `claimAt`. */
   orderAt?: number,
 ]
 
 const tail = 'timeout, reason, cancel, details'
 const liveColumns = `kind, token, sequence, rescues, owner, job_version, due_at, created_at, started_at, NULL, ${tail}`
 const waitingState = `CASE lane WHEN ${lanes.queued} THEN ${stateCodes.queued} ELSE ${stateCodes.pending} END`
-/** SQL for the scheduled time in a row of `waiting`, computed from its place in the order. */
+/** SQL for the scheduled time in a row of `waiting`, computed from the row's position in the order of waiting occurrences. */
 export const waitingScheduledAt: string = `(order_at + priority * ${priorityStepMs})`
 
 // The history stores instants as differences, which take one or two bytes instead of six.
@@ -67,7 +70,7 @@ export function finishedAtOf(row: OccurrenceRow): number {
   return row[14] as number
 }
 
-/** Converts the numbers in a row to names. */
+/** Converts the numbers of owners and handler keys in a row to their names. */
 export interface RowNames {
   jobIdOf(row: number): JobId
   ownerOf(row: number): Owner

@@ -15,7 +15,7 @@ export interface OpenedDatabase {
   readonly database: Database.Database
   /** The path of the database file, for messages. */
   readonly file: string
-  /** Whether the storage closes the database when it is closed. */
+  /** Whether `close()` of the storage also closes the database. */
   readonly isOwn: boolean
   /** Detects that the file was replaced; `null` for a database in memory. */
   readonly watch: FileWatch | null
@@ -57,7 +57,10 @@ function openFile(file: string, home: SchemaHome): Database.Database {
  */
 const fileMode = 0o600
 
-/** Creates the file if it does not exist. Never opens an existing file, because closing it would release SQLite's locks. */
+/**
+ * Creates the file if it does not exist. Never opens an existing file, because closing the file again would release
+ * SQLite's locks on it.
+ */
 function makeFile(file: string): void {
   try {
     closeSync(openSync(file, 'ax', fileMode))
@@ -83,8 +86,9 @@ function prepareDatabase(database: Database.Database, file: string, options: Rea
 }
 
 /**
- * Checks that the file is writable. SQLite opens a read-only file without an error, and fails only at the first write. This
- * check does not wait for other processes, because SQLite reports a missing right before it reports a lock.
+ * Checks that the file is writable. SQLite opens a read-only file without an error, and fails only at the first write.
+ * This check does not wait for other processes, because SQLite detects a missing right first, and a lock of another
+ * process only later.
  */
 function assertWritable(database: Database.Database, file: string, home: SchemaHome): void {
   database.exec('BEGIN')

@@ -107,7 +107,8 @@ function readSource({ file, database }: SqliteStorageOptions): ReadOptions['sour
     const remedy = `Give the path of a database file, of at most ${longestPath} characters, or ":memory:".`
     throw invalidOption('file', file, 'file is not a path', remedy)
   }
-  // Makes the path absolute, so that SQLite takes no part of it for a URL with settings, and a later chdir changes nothing.
+  // Makes the path absolute. So SQLite does not read a part of the path as URL settings, and a later `chdir` does not
+  // change the file.
   return { file: file === ':memory:' ? file : resolve(file) }
 }
 

@@ -32,12 +32,12 @@ const firstTombstones: TombstonesPlace = { phase: 'tombstones', deletedAt: -9e15
 /** Maximum number of history entries that a call reads. Limits the duration of a call that finds nothing to remove. */
 const effortLimit = 200_000
 
-/** Cost of finding the kept entries of one job, in entries, besides these entries. */
+/** Cost of the search for the entries that a prune keeps of one job, in entries. Reading the kept entries costs extra. */
 const effortPerJob = 100
 
 /**
- * If a job keeps more entries than this number, the search for the oldest kept entry counts entries instead of reading
- * them.
+ * If a job keeps more entries than this number, the search for the oldest kept entry counts the entries instead of
+ * reading the entries.
  */
 const mostReadToKeep = 1000
 /** Number of counted entries that cost as much as reading one entry. */
@@ -46,7 +46,7 @@ const countedPerRead = 16
 /** Maximum number of requests whose position is remembered. More requests than this never run at once on one connection. */
 const placeLimit = 200
 
-/** Removes old finished occurrences, and what only they refer to. */
+/** Removes old finished occurrences, and the stored data to which only these occurrences refer. */
 export class HistoryPruner {
   readonly #tables: Tables
   readonly #leftovers: LeftoverForgetter

@@ -16,8 +16,9 @@ const { kindCode, policyCodes, printDetails, printRuns, stateCodes } = codec1
 
 /**
  * Runs ordinary cases in one or two statements: a slot that starts, an attempt that continues, an end that wakes no
- * occurrence. The conditions of the statements hold only for ordinary cases. In other cases they change nothing and the
- * method returns `null`. Then core's rules decide step by step. See docs/decisions/0001-layout.md for the savings.
+ * occurrence. The conditions of the statements hold only for ordinary cases. In other cases the statements change
+ * nothing and the method returns `null`. Then core's rules decide in an ordinary step. See
+ * docs/decisions/0001-layout.md for the savings.
  */
 export class QuickSteps {
   readonly #tables: Tables
@@ -84,7 +85,7 @@ export class QuickSteps {
     if (job === undefined) return null
     const key = lentKeyOf(item.id)
     const runs = printRuns(item.runs, scheduledAt)
-    // An owner without a number owns nothing here, so -1 matches no row.
+    // An owner that has no row number in this file owns no occurrence, so -1 matches no row.
     const owner = item.owner == null ? null : (this.#tables.names.findOwner(item.owner) ?? -1)
     if (change.kind === 'progress') {
       const { changes } = this.#progress.run(sequence, runs, job, scheduledAt, key, token, owner, sequence)

@@ -20,7 +20,7 @@ export class ReusableKeys {
     return this.#find.get(keyOf(keyId), job) as [number, OccurrenceKey] | undefined
   }
 
-  /** Makes the key of a new occurrence name this occurrence, if the occurrence has a key. */
+  /** Stores the new occurrence as the last one of its reusable key, if it has a key. */
   name(job: number, record: OccurrenceRecord): void {
     const keyId = namingKey(record)
     if (keyId !== undefined) this.#name.run(keyOf(keyId), job, record.scheduledAt, keyOf(record.id))

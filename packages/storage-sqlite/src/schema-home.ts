@@ -5,21 +5,22 @@ import { assertKnown, assertUsable, marksOf } from './inspect-file.ts'
 import { applicationId, migrations } from './schema.ts'
 import { withTableNames } from './table-names.ts'
 
-/** The place where a database stores how many of Jobistemer's migration steps it has taken. */
+/** The place in a database that stores how many of Jobistemer's migration steps have run on this database. */
 export interface SchemaHome {
   /** The prefix of the names of tables and indexes. */
   readonly prefix: string
   /**
-   * Returns the number of steps taken; 0 if the database contains nothing of Jobistemer's.
+   * Returns the number of migration steps that the database has taken; 0 if the database contains nothing of
+   * Jobistemer's.
    *
    * @throws JobistemerError `STORAGE_FOREIGN`, `STORAGE_SCHEMA_NEWER`
    */
   read(database: Database.Database, file: string, known?: number): number
   /** Prepares a statement that returns the same number as `read`, for a database with Jobistemer's tables. */
   prepareRead(database: Database.Database): Database.Statement
-  /** Stores the number of steps. Must be called within a transaction. */
+  /** Stores the number of migration steps that the database has taken. Must be called within a transaction. */
   write(database: Database.Database, version: number): void
-  /** Writes the stored number again, to test the right to write. */
+  /** Writes the stored number again, to test whether the file may be written. */
   touch(database: Database.Database): void
 }
 
@@ -88,8 +89,8 @@ export function schemaHomeOf(prefix: string): SchemaHome {
 }
 
 /**
- * Checks in each writing transaction whether a newer version has migrated the file since it was opened. The statements of
- * this version could damage data in a newer form. One check takes about 1 µs.
+ * Checks in each writing transaction whether a newer version has migrated the file since this process opened the file.
+ * The statements of this version could damage data in a newer form. One check takes about 1 µs.
  */
 export class SchemaWatch {
   readonly #version: Database.Statement
@@ -100,7 +101,11 @@ export class SchemaWatch {
     this.#file = file
   }
 
-  /** @throws JobistemerError `STORAGE_SCHEMA_NEWER` */
+  /**
+   * Checks that no newer package version has migrated the file.
+   *
+   * @throws JobistemerError `STORAGE_SCHEMA_NEWER`
+   */
   assertKnown(): void {
     assertKnown(this.#version.get() as number, this.#file, migrations.length)
   }

@@ -7,7 +7,10 @@ export const blockShift = 14
 /** Maximum number of history rows that are not indexed yet. */
 export const tailLimit = 2048
 
-/** The lane of a waiting occurrence. It is part of the primary key, so each lane is a separate range. */
+/**
+ * The lanes of waiting occurrences: one lane for each condition under which a claim may take them. The lane is part of
+ * the primary key, so each lane is a separate range.
+ */
 export const lanes = {
   /** Pending, and a claim may take the occurrence. */
   ready: 0,

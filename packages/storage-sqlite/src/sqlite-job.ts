@@ -57,7 +57,7 @@ export class SqliteJob implements JobLedger<StoredOccurrence> {
     return this.#findAt(address)
   }
 
-  /** Finds a record of the job. Skips the search after the last instant for which the job may have a record. */
+  /** Finds a record of the job. Does not search if the instant is later than every record that the job may have. */
   #findAt({ id, scheduledAt }: OccurrenceAddress): StoredOccurrence | undefined {
     const { row, watermark, excludedUntil, requestedUntil } = this.#head
     const last = Math.max(watermark, excludedUntil ?? watermark, requestedUntil ?? watermark)
@@ -134,7 +134,7 @@ export class SqliteJob implements JobLedger<StoredOccurrence> {
     if (isOtherPause && until === Number.POSITIVE_INFINITY) live.park(row)
     else if (isOtherPause) live.unpark(row, job.paused === null ? earliest : until, this.#now)
     this.#head = jobs.headAt(row) as Head
-    // The job may have more places now than the running occurrences that were counted.
+    // The job may have more places now than when its running occurrences were counted, so this counts them again.
     this.#counts.running = live.countRunning(row, enoughRunning(this.#head))
   }
 }

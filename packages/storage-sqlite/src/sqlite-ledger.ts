@@ -101,8 +101,8 @@ export class SqliteLedger extends TableSteps implements Ledger {
   }
 
   /**
-   * Moves due occurrences to the ready lane in several transactions, so that other steps run between them. All must be
-   * moved first, because a claim needs the order of all due occurrences.
+   * Moves due occurrences to the ready lane in several transactions, so that other steps run between them. A claim must
+   * wait until all due occurrences are moved, because the claim needs the order of all due occurrences.
    */
   async #promoteMost(now: number): Promise<void> {
     this.#isMuchDue = false

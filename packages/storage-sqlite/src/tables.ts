@@ -27,7 +27,7 @@ export interface StoredOccurrence {
   readonly record: OccurrenceRecord
   readonly job: number
   readonly key: OccurrenceKey
-  /** The lane, for a waiting occurrence. */
+  /** The lane (see `lanes`) of a waiting occurrence. */
   readonly lane: number
 }
 
@@ -44,9 +44,9 @@ export class Tables implements RowNames {
   readonly history: History
   readonly latestRuns: LatestRuns
   readonly reusableKeys: ReusableKeys
-  /** Changes of the numbers of live occurrences by the current step. Written once, at the end of the step. */
+  /** Changes of the numbers of live occurrences by the current step. The end of the step writes these changes once. */
   #change: Record<LiveState, number> = { pending: 0, queued: 0, running: 0 }
-  /** Number of queued occurrences of all jobs when the step began; `null` if the step has not read it. */
+  /** Number of queued occurrences of all jobs when the step began; `null` if the step has not read this number. */
   #queuedBefore: number | null = null
 
   constructor(database: NamedTables) {

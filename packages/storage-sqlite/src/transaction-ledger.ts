@@ -47,8 +47,9 @@ export class TransactionLedger extends TableSteps implements SyncLedgerWithin<St
 
   /**
    * Rolls the transaction back, and begins another one that cannot be committed, so that later writes have no effect
-   * either. A foreign key in the original transaction would not suffice: a rollback to the user's savepoint would remove
-   * it, and the commit would succeed. If the user has turned foreign keys off, no transaction is open afterwards.
+   * either. A foreign key in the original transaction would not suffice: a rollback to the user's savepoint would
+   * remove that foreign key, and the commit would succeed. If the user has turned foreign keys off, no transaction is
+   * open afterwards.
    */
   forbidCommit(): void {
     const database = this.#database
@@ -64,8 +65,9 @@ export class TransactionLedger extends TableSteps implements SyncLedgerWithin<St
 }
 
 /**
- * Inserts a foreign key that refers to no row. SQLite checks it at the commit. The table is temporary, so the statement
- * needs no lock: another process may already be writing, and no writer waits for a transaction that cannot commit.
+ * Inserts a foreign key that refers to no row. SQLite checks the foreign key at the commit, so the commit fails. The
+ * table is temporary, so the statement needs no lock: another process may already be writing, and no writer waits for a
+ * transaction that cannot commit.
  */
 const uncommittable = `
   BEGIN;

@@ -316,7 +316,7 @@ it('a completion that is committed after its handler has ended counts, and the h
           app.exec('BEGIN IMMEDIATE')
           note(app, 'late')
           await context.complete(app, 'late')
-          // The handler returns without having committed.
+          // The handler returns before the transaction is committed.
         },
       },
     ],

@@ -39,7 +39,8 @@ it('the test detects a storage that does not compare the fencing token', { timeo
   const { violations } = await playCompletions({
     // Transactions stay open while other calls run, and each of these calls would block for its busy timeout.
     database: makeDatabase({ busyTimeout: 50 }),
-    // On a fast file few completions are late, and only some of these violate the rule.
+    // On a fast file few completions come late, and only some of the late ones violate the rule. So the test needs many
+    // occurrences.
     occurrences: 400,
     seed: 2,
     wrap: completeLate,

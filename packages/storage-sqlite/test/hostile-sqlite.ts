@@ -96,7 +96,7 @@ class UserTransaction implements HostileTransaction {
     this.transaction.exec('COMMIT')
   }
 
-  /** Fails after a rollback, as the user's tool does. */
+  /** Throws if the transaction was rolled back, as the tools of users do. */
   #assertWithin(): void {
     if (!this.#real.inTransaction) throw new Error('rolled back')
   }

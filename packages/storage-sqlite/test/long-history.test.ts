@@ -9,8 +9,8 @@ import { Tables } from '../src/tables.ts'
 import { addJob, finishItem, minute, owner, slotAt, slotItem, start, succeeded } from '@jobistemer/test-kit'
 import { makeScratch, type Scratch } from './scratch.ts'
 
-// More rows than one block of the history holds. They are finished in an order unlike that of their scheduled times, and
-// some are not indexed yet.
+// More rows than one block of the history holds. The occurrences finish in another order than that of their scheduled
+// times, and some rows are not indexed yet.
 const denseCount = 20_000
 const sparseEvery = 100
 const triggerCount = 4_000
@@ -64,7 +64,7 @@ beforeAll(async () => {
   jobs.dense = await addJob(storage, 'dense', 'allow')
   jobs.sparse = await addJob(storage, 'sparse', 'allow')
   jobs.scattered = await addJob(storage, 'scattered', 'allow')
-  // An excluded slot has ended long before its scheduled time.
+  // An excluded slot ends long before its scheduled time.
   const ahead = slotItem(jobs.dense.id, denseCount - 5)
   await storage.createOccurrences({ now: start, owner, items: [{ ...ahead, kind: 'exclusion', reason: 'holiday' }] })
   expected.dense.push({ id: ahead.id, jobId: ahead.jobId, scheduledAt: ahead.scheduledAt })

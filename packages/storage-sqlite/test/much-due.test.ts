@@ -23,7 +23,7 @@ it('several transactions move occurrences that come due at one instant, and clai
   const { id } = await addJob(storage, 'job', 'allow')
   for (let first = 0; first < count; first += 500) {
     const items = Array.from({ length: 500 }, (_, index) => {
-      // Occurrences created later have earlier scheduled times, so the claim must take them first.
+      // Occurrences that are created later have earlier scheduled times, so the claim must take these later ones first.
       const key = first + index
       return { ...triggerItem(id, key, slotAt(2) - key), dueAt: slotAt(9) }
     })

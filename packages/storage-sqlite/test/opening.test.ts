@@ -128,8 +128,8 @@ describe('a file that is not a Jobistemer database', () => {
 })
 
 describe('a file that another process creates at the same time', () => {
-  // Without this, nodes that started together failed with STORAGE_FOREIGN, because they read old header fields beside new
-  // tables.
+  // Regression test: nodes that started together failed with STORAGE_FOREIGN, because a node read old header fields but
+  // new tables.
   it('is read either before or after its creation, not in a mixture of both', () => {
     const late = new Database(scratch.file)
     late.pragma('journal_mode = WAL')

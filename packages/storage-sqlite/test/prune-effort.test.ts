@@ -21,7 +21,7 @@ beforeEach(async () => {
   storage = sqliteStorage({ database, synchronous: 'normal' })
   for (let index = 0; index < jobCount; index++) {
     const { id } = await addJob(storage, `job-${index}`)
-    // Every second job has at most four occurrences, so that a prune keeps all of them.
+    // Every second job has at most four occurrences, so that a prune keeps all occurrences of these jobs.
     for (let slot = 1; slot <= (index % 2 === 0 ? slotCount : 4); slot++) {
       await storage.createOccurrences({ now: slotAt(slot), owner, items: [slotItem(id, slot)] })
       await storage.settle({ now: slotAt(slot) + 20, items: [finishItem(id, slot)] })

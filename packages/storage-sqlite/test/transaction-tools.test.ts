@@ -24,7 +24,7 @@ interface Tool {
 }
 
 const tools: Readonly<Record<string, (file: string) => Promise<Tool>>> = {
-  // The application creates the Database that it passes to Kysely's dialect.
+  // With Kysely, the application itself creates the `Database`, and passes it to Kysely's dialect.
   Kysely: async (file) => {
     const database = new Database(file)
     const kysely = new Kysely<unknown>({ dialect: new SqliteDialect({ database }) })

@@ -13,7 +13,7 @@ beforeEach(() => {
 
 afterEach(async () => await world.remove())
 
-/** Starts a scheduler whose job records the inputs of its runs. */
+/** Starts a scheduler with a job that records the inputs of its runs. */
 async function startScheduler() {
   const clock = virtualClock('2026-01-01T00:00:00Z')
   const ran: unknown[] = []

@@ -97,7 +97,7 @@ describe('a step that finds the SQLite file locked', () => {
     const [outcome, ms] = await write()
     expect(outcome).toBe('STORAGE_BUSY')
     expect(ms).toBeGreaterThanOrEqual(limitMs)
-    // The last pause may be the longest possible one, 5 ms.
+    // The last pause before the limit may be the longest possible pause, 5 ms.
     expect(ms).toBeLessThanOrEqual(limitMs + 5 * clock.slowdown)
     other.exec('ROLLBACK')
   })

@@ -34,8 +34,8 @@ export interface TortureDetails {
 // Maximum duration of a node's final shutdown, in ms. The nodes have no unfinished work then.
 const shutdownLimitMs = 20_000
 
-// Maximum time for which an engine repeats a call, in ms: outages and their detection take seconds, and retries come
-// within 5 s.
+// Maximum time for which an engine repeats a call, in ms. An outage and its detection take some seconds, and the next
+// retry comes within 5 s.
 const longestRepeatMs = 20_000
 
 /** Runs nodes on a storage, injects faults, lets the nodes recover, and checks the result. */

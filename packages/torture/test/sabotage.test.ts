@@ -15,7 +15,7 @@ interface Sabotage {
 
 // The sabotages, each with faults that reveal it and the rule that must report it.
 const sabotages: Readonly<Record<string, Sabotage>> = {
-  // Only former owners reveal this sabotage, so processes run beside their successors.
+  // Only calls of former owners reveal this sabotage, so resumed processes run beside their successors.
   'ignore-token': { minutes: 0.25, counts: { ...noFaults, outlive: 10 }, rule: 'stale-write' },
   'create-twice': { minutes: 0.05, counts: noFaults, rule: 'created-twice' },
   'split-overlap': { minutes: 0.1, counts: { ...noFaults, trigger: 20 }, rule: 'overlap' },

@@ -64,7 +64,7 @@ async function runWithFaultsOfServer(storage: keyof typeof kills) {
 
 const withFaults = 'with killed servers, broken networks and clocks up to 5 minutes off'
 
-/** Further storages, further faults and long runs belong to `npm run test:extra`. */
+/** Only `npm run test:extra` tests further storages, further faults and long runs. */
 const extra = isThorough ? it : undefined
 
 // Runs mostly wait for deadlines and stopped servers, so two run at a time. More would leave nodes too little time to start.

@@ -44,7 +44,10 @@ async function stored(storage: Storage): Promise<number> {
   return jobs.filter((job) => job !== null).length
 }
 
-/** Stores a record, and retries. Cluster masters need seconds to reconnect a master that they had declared failed. */
+/**
+ * Stores a record, and retries until the storage accepts the record. Cluster masters need seconds to reconnect a master
+ * that they had declared failed.
+ */
 async function storedOnceBack(open: () => Promise<Storage>): Promise<number> {
   for (let tries = 1; ; tries++) {
     try {

@@ -18,7 +18,7 @@ export const dynamodb: Ledger = {
       const description = `at ${withoutPassword(server)}, table ${name}`
       return { location: { address: server, name }, description, stop: async () => {} }
     }
-    // Loaded here, because only this process starts a server; workers open its ledger.
+    // The module is loaded only here, because only this process starts a server. Workers only open the ledger on this server.
     const { startDynamoDB } = await import('@jobistemer/test-servers')
     const directory = join(folder, 'dynamodb')
     const own = await startDynamoDB({ directory, ownGroup: true })

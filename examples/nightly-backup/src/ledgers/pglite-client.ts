@@ -7,7 +7,7 @@ interface Waiting {
   readonly reject: (error: Error) => void
 }
 
-/** A PostgreSQL client for the storage. It sends statements to the process that runs PGlite. */
+/** A PostgreSQL client for the storage. The client sends statements to the process that runs PGlite. */
 export class PGliteClient implements PostgresClient {
   readonly #port: number
   readonly #waiting: Waiting[] = []

@@ -44,7 +44,7 @@ export async function hostPGlite(folder: string): Promise<PGliteHost> {
   }
 }
 
-/** Gives the database's only session to one connection after another. */
+/** The database has a single session. Gives this session to one connection after another. */
 class Turns {
   #last: Promise<void> = Promise.resolve()
 

@@ -22,6 +22,6 @@ export function send(socket: Socket, message: Statement | Answer): void {
 export function onMessage<Message>(socket: Socket, listener: (message: Message) => void): void {
   const lines = createInterface({ input: socket, crlfDelay: Number.POSITIVE_INFINITY })
   lines.on('line', (line) => listener(JSON.parse(line) as Message))
-  // The readline interface also emits errors of the socket. Without this listener they would end the process.
+  // The readline interface also emits errors of the socket. Without this listener, such an error would end the process.
   lines.on('error', () => {})
 }

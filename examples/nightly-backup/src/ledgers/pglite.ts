@@ -9,7 +9,7 @@ import { PGliteClient } from './pglite-client.ts'
  */
 export const pglite: Ledger = {
   async prepare({ folder }) {
-    // Loaded here, because only this process runs PGlite; workers open its ledger.
+    // The module is loaded only here, because only this process runs PGlite. Workers only open the ledger.
     const { hostPGlite } = await import('./pglite-host.ts')
     const directory = join(folder, 'pglite')
     const host = await hostPGlite(directory)

@@ -14,7 +14,7 @@ export const postgres: Ledger = {
       await checkServer('--postgres-url', server, postgres.open(location))
       return { location, description: `at ${withoutPassword(server)}, schema ${name}`, stop: async () => {} }
     }
-    // Loaded here, because only this process starts a server; workers open its ledger.
+    // The module is loaded only here, because only this process starts a server. Workers only open the ledger on this server.
     const { startPostgres } = await import('@jobistemer/test-servers')
     const directory = join(folder, 'postgres')
     // PostgreSQL refuses to run as root, so another user runs it and must have access to the folder.

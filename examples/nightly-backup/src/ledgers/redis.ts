@@ -17,7 +17,7 @@ export const redis: Ledger = {
         stop: async () => {},
       }
     }
-    // Loaded here, because only this process starts a server; workers open its ledger.
+    // The module is loaded only here, because only this process starts a server. Workers only open the ledger on this server.
     const { startRedis } = await import('@jobistemer/test-servers')
     const directory = join(folder, 'redis')
     const own = await startRedis({ directory, config: { appendonly: 'yes' }, ownGroup: true })

@@ -27,8 +27,8 @@ const misbehaviours: Readonly<Record<string, () => unknown>> = {
 }
 
 /**
- * The function that isolated tasks, piscina and BullMQ's workers call. It returns, or misbehaves in a way that must not
- * harm the node.
+ * The function that isolated tasks, piscina and BullMQ's workers call. The function returns, or misbehaves in a way
+ * that must not harm the node.
  */
 function handler({ data }: Asked): unknown {
   const { kind } = data ?? {}

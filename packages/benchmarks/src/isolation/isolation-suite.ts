@@ -62,7 +62,7 @@ async function measure(start: () => Promise<Runner>, count: number, ballastMb = 
   const runner = await start()
   const ballast = Array.from({ length: ballastMb }, () => Buffer.alloc(1024 * 1024, 1))
   const times: number[] = []
-  // Starts the kept children, and loads code that is loaded only once.
+  // Starts the children that the node keeps, and loads code that is loaded only once.
   for (let index = 0; index < Math.ceil(count / 10); index++) await runner.attempt()
   await runner.forget?.()
   const before = usedKb()
@@ -75,7 +75,7 @@ async function measure(start: () => Promise<Runner>, count: number, ballastMb = 
   })
   await runner.forget?.()
   const grown = usedKb() - before
-  // The ballast is in use until here. It is freed before the heap is measured.
+  // The additional heap of the node is in use until here. It is freed before the heap is measured.
   ballast.length = 0
   usedKb()
   await runner.stop()

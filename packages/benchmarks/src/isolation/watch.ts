@@ -29,7 +29,7 @@ export async function largestGap(work: () => Promise<void>): Promise<number> {
 
 const programs = fileURLToPath(new URL('./isolated/', import.meta.resolve('@jobistemer/core')))
 
-/** Returns the number of processes of isolated tasks on this machine, including those of dead parents. */
+/** Returns the number of processes of isolated tasks on this machine, including processes whose parent is dead. */
 export function livingChildren(): number {
   const list = execFileSync('ps', ['-e', '-o', 'stat=,args='], { encoding: 'utf8' })
   return list.split('\n').filter((line) => line.includes(programs) && !line.startsWith('Z')).length

@@ -3,7 +3,7 @@ import { cron } from '@jobistemer/ticker-cron'
 import { jobNames } from './node-order.ts'
 import { openStorage } from './open-storage.ts'
 
-// A node of the failover benchmark. Its jobs are due every second, and it has the default options.
+// A node of the failover benchmark. Its jobs are due every second, and the node has the default options.
 
 /** The settings of a node of the failover benchmark. */
 export interface FailoverOrder {
@@ -24,7 +24,7 @@ export interface SlotStart {
 }
 
 const { address, prefix, nodeId, jobs, deadAfter } = JSON.parse(process.argv[2] ?? '') as FailoverOrder
-// The node exits if the benchmark has ended, because its storage has ended too.
+// The node exits when the benchmark process has ended, because the storage has then ended too.
 process.on('disconnect', () => process.exit())
 const schedule = cron('* * * * * *')
 const storage = await openStorage(address, prefix)

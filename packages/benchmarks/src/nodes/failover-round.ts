@@ -14,9 +14,9 @@ export interface FailoverOptions {
   readonly nodes: number
   readonly jobs: number
   readonly deadAfter: number | null
-  /** Time until all nodes know each other, in ms. */
+  /** Time in ms after the start of the nodes until all nodes know each other. */
   readonly settleMs: number
-  /** Time of observation after the kill, in ms. It is longer than the time until peers declare the node dead. */
+  /** Time of observation after the kill, in ms. This time is longer than the time until peers declare the node dead. */
   readonly watchMs: number
 }
 

@@ -30,7 +30,7 @@ export class Fleet {
     return (await this.#ask('report')) as readonly NodeReport[]
   }
 
-  /** Stops all nodes with SIGSTOP, at a moment at which they hold no lock of the storage. */
+  /** Stops all nodes with SIGSTOP, each at a moment at which the node holds no lock of the storage. */
   async hold(): Promise<void> {
     await this.#ask('hold')
   }

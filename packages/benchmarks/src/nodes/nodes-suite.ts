@@ -14,13 +14,13 @@ const sizes = [1, 2, 4, 8, 16]
 const sqliteSizes = [1, 2, 4]
 
 interface Load {
-  /** Numbers of due slots per second to measure. */
+  /** The rates to measure, in due slots per second. */
   readonly rates: readonly number[]
   /** Number of jobs per node in the measurement whose load grows with the fleet; 0: no such measurement. */
   readonly jobsOfEach: number
   readonly seconds: number
   readonly backlog: number
-  /** Time until nodes know each other, in ms. Without wake-ups they learn of each other by heartbeats. */
+  /** Time until nodes know each other, in ms. Without wake-ups, nodes learn of each other by heartbeats. */
   readonly settleMs: number
   /** Seconds of work before the measurement. */
   readonly warmUpSeconds: number
@@ -93,7 +93,7 @@ export const nodesSuite: Suite = {
   },
 }
 
-/** Measures the table rows of one storage, for each size of the fleet. */
+/** Measures the figures of one storage, which are rows of the printed table, for each size of the fleet. */
 async function compare(
   name: string,
   fleetSizes: readonly number[],
@@ -126,8 +126,8 @@ async function compare(
   for (const size of fleetSizes) {
     const fleet = await Fleet.start(size)
     try {
-      // Each node must compile its own code, so the warm-up grows with the fleet. A smaller one would make many nodes
-      // seem slow.
+      // Each node must compile its own code, so the warm-up grows with the fleet. A shorter warm-up would make many
+      // nodes seem slow.
       if (isWanted(wanted, 'backlog')) {
         const backlog = await workOff(fleet, site, { occurrences: load.backlog, warmUp: (load.backlog >> 2) * size })
         add(size, 'backlog', backlog.spent, backlog.ms)

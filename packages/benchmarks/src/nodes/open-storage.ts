@@ -10,7 +10,7 @@ const tableName = 'benchmark'
 export async function openStorage(address: string, prefix = 'benchmark'): Promise<Storage> {
   if (address.startsWith('redis:')) return redisStorage({ url: address, prefix })
   if (!address.startsWith('http:')) return sqliteStorage({ file: `${address}-${prefix}` })
-  // Imported here, because the DynamoDB client loads slowly and other storages do not need it.
+  // The module is imported only here, because the DynamoDB client loads slowly and other storages do not need it.
   const { dynamodbStorage } = await import('@jobistemer/storage-dynamodb')
   const client = await clientOf(address)
   const storage = dynamodbStorage({ client, tableName, prefix })

@@ -3,7 +3,7 @@ import { createScheduler, defineJob, silentLogger } from '@jobistemer/core'
 import { cron } from '@jobistemer/ticker-cron'
 import { openStorage } from './open-storage.ts'
 
-// A node of the takeover benchmark. It has the default options, except for those in its order.
+// A node of the takeover benchmark. The node has the default options, except the options in its order.
 
 /** The settings of a node of the takeover benchmark. */
 export interface TakeoverOrder {
@@ -33,7 +33,7 @@ export interface Begin {
 
 const order = JSON.parse(process.argv[2] ?? '') as TakeoverOrder
 const { address, nodeId, deadAfter } = order
-// The node exits if the benchmark has ended, because its storage has ended too.
+// The node exits when the benchmark process has ended, because the storage has then ended too.
 process.on('disconnect', () => process.exit())
 process.send?.({ node: nodeId, beginsAt: Date.now() } satisfies Begin)
 const storage = await openStorage(address)

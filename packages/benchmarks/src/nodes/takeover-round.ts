@@ -13,15 +13,15 @@ const startsAtOnce = 4
 export type Way = 'kill -9' | 'shutdown' | 'same name' | 'same name, without its loading'
 
 interface TakeoverOptions {
-  /** Number of nodes to end in each of the ways. */
+  /** Number of nodes that the benchmark ends in each way, for example by a kill or a shutdown. */
   readonly count: number
   /** `deadAfter` in ms; `null`: the scheduler's default. */
   readonly deadAfter: number | null
-  /** The first words of the ways to measure, for example `shutdown`. Default: all ways. */
+  /** The first words of the ways of ending a node that the benchmark measures, for example `shutdown`. Default: all ways. */
   readonly ways: readonly string[] | undefined
 }
 
-/** A node to end, with its running task. */
+/** A node that the benchmark ends, with the node's running task. */
 interface Victim {
   readonly node: string
   readonly child: ChildProcess
@@ -34,7 +34,10 @@ export class TakeoverRound {
   readonly #count: number
   readonly #deadAfter: number | null
   readonly #ways: readonly string[] | undefined
-  /** There are more jobs than nodes to end, because some runs may begin on another node. */
+  /**
+   * The jobs. Their number is greater than the number of nodes that the benchmark ends, because some runs may begin on
+   * another node.
+   */
   readonly #jobs: readonly string[]
   readonly #starts: Start[] = []
   /** By node name: the time at which its last process began to work. */

@@ -9,8 +9,9 @@ const ended = '[["work",2,[1,0,0]]]'
 
 /**
  * Runs the minimum of SQL that writes the rows of one-task occurrences. One statement moves the heads with their
- * running occurrences. A second statement removes the occurrences and inserts them into the history. Each is one
- * prepared statement, one round trip and one commit for `width` occurrences. Ids are created before the measured time.
+ * running occurrences. A second statement removes the occurrences and inserts them into the history. Each of the two is
+ * a prepared statement, with one round trip and one commit for `width` occurrences. Ids are created before the measured
+ * time.
  */
 export async function runBareStatements(load: QueueLoad): Promise<{ readonly perSecond: number }> {
   const { url, schema, count, width } = load

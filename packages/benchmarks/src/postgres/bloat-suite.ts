@@ -8,8 +8,8 @@ import { formatRate, type Suite } from '../suite.ts'
 const schema = 'bloat'
 const looks = 5
 /**
- * Number of occurrences between two measurements. Frequent measurements distinguish growth from the peaks between two
- * vacuums.
+ * Number of occurrences between two measurements. Measurements are frequent, so that the result shows whether the
+ * tables grow or only have peaks between two vacuums.
  */
 const occurrencesPerLook = 250_000
 

@@ -8,7 +8,7 @@ const silent = new Logger(() => () => {})
 
 /**
  * Measures the jobs per second that a Graphile Worker runs and completes from a filled queue. With a width above 1, the
- * worker fetches and completes jobs in batches, as its guide recommends. It deletes completed jobs.
+ * worker fetches and completes jobs in batches, as its guide recommends. The worker deletes completed jobs.
  */
 export async function runGraphileWorker(load: QueueLoad): Promise<{ readonly perSecond: number }> {
   const { url, schema, count, width } = load

@@ -58,7 +58,7 @@ async function latenciesOf(asked: Asked, { alone }: RequestLoad): Promise<readon
     await began
     latencies.push(performance.now() - askedAt)
     await asking
-    // Waits 3 ms, in which the node ends its work after the run.
+    // Waits 3 ms. In this time the node ends its work after the run.
     await sleep(3)
   }
   return latencies

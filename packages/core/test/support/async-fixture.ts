@@ -55,7 +55,10 @@ export class AsyncData {
   }
 }
 
-/** An asynchronous ledger in memory. Its hints name too many records, so that each step must check them again. */
+/**
+ * An asynchronous ledger in memory. The hints of this ledger name too many records, so each step must check the hinted
+ * records again.
+ */
 export class AsyncFixture implements AsyncLedger, HistoryRemover {
   readonly kind = 'async'
   readonly opener = 'asyncFixture()'

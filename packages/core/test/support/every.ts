@@ -1,7 +1,7 @@
 import type { ScheduleType, SerializedSchedule } from '../../src/schedule/schedule.ts'
 import { WindowedSchedule } from '../../src/schedule/windowed-schedule.ts'
 
-/** A schedule for tests. It fires at every multiple of `intervalMs` since the epoch, moved by `offsetMs`. */
+/** A schedule for tests. The schedule fires at every multiple of `intervalMs` since the epoch, moved by `offsetMs`. */
 export class Every extends WindowedSchedule {
   readonly intervalMs: number
   readonly offsetMs: number

@@ -58,7 +58,7 @@ export function finish(job: JobId, scheduledAt: number, token = 1): SettleItem {
   return { ...addressOf(job, scheduledAt), token, sequence: 1, runs: [], change }
 }
 
-/** Returns the state of each created occurrence. For other answers, returns their outcome. */
+/** Returns the state of each created occurrence. For an answer without a created occurrence, returns the outcome. */
 export function statesOf(answers: readonly CreateAnswer[]): readonly string[] {
   return answers.map((answer) => (answer.outcome === 'created' ? answer.state : answer.outcome))
 }

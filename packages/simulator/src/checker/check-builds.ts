@@ -24,7 +24,7 @@ interface Life {
   readonly deadAfterMs: number
 }
 
-/** The definitions of one job, by fingerprint, and which of them is in force. */
+/** The definitions of one job, by fingerprint, and the definition in force. */
 interface JobBuilds {
   /** The builds that brought each definition into force, by fingerprint. */
   readonly builds: Map<string, Set<number>>
@@ -113,7 +113,7 @@ export class BuildModel {
   #goneBack(id: JobId, job: JobBuilds, saver: Life | undefined, now: number): void {
     for (const [name, life] of this.#lives) {
       const { state, upAt, incarnation, build, isForgotten } = life
-      // A node that read the node record before the storage lost it still considers the recorded node alive.
+      // If a node read the record of another node before the storage lost this record, it still considers the other node alive.
       const isUnknown = isForgotten && (saver === undefined || saver.beatBeforeLossAt < upAt)
       const isSilentCall = life.calledAt !== null && now - life.calledAt > life.deadAfterMs
       if (life === saver || state !== 'up' || isUnknown || isSilentCall) continue

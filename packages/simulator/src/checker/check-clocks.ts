@@ -5,10 +5,11 @@ import type { Violation } from './violation.ts'
 
 type EventOf<Kind extends HistoryEvent['kind']> = Extract<HistoryEvent, { readonly kind: Kind }>
 
-// At its start, a node follows the storage's clock at once if its own clock differs from it by at most this, in ms.
+// At its start, a node follows the storage's clock at once if its own clock differs from the storage's clock by at most
+// this many ms.
 const agreeAtStartMs = 5000
 
-/** What the clock model knows about one incarnation of a node. */
+/** The data of the clock model about one incarnation of a node. */
 interface Life {
   /** The times that the clock of this node incarnation has shown. */
   readonly holds: ClockHolds
@@ -17,8 +18,8 @@ interface Life {
 }
 
 /**
- * Checks that nodes create, claim and decide only by times that they may believe. Times behind the true time are not
- * checked: they do no harm, and a call that takes effect late also shows an old time.
+ * Checks that nodes create slots, claim occurrences and decide missed slots only by times that they may believe. Times
+ * behind the true time are not checked: they do no harm, and a call that takes effect late also shows an old time.
  */
 export class ClockModel {
   readonly violations: Violation[] = []
@@ -116,7 +117,10 @@ export class ClockModel {
     life.holds.mostAhead(mono)
   }
 
-  /** Sets what a node believes at its start: its own clock or, if the storage has a clock, the readings of both. */
+  /**
+   * Sets what a node believes at its start: the reading of its own clock or, if the storage has a clock, the readings
+   * of both clocks.
+   */
   #compareAtStart({ holds, isStarting, wallOffsetMs }: Life): void {
     if (!isStarting) return
     const { hasClock = false, uncertaintyMs = 0 } = this.#world ?? {}

@@ -7,8 +7,8 @@ interface Life {
   readonly name: string
   readonly deadAfterMs: number
   /**
-   * Whether the node incarnation is a call of `runDue`. Nodes remove the record of a call whose end has passed by their
-   * clocks.
+   * Whether the node incarnation is a call of `runDue`. A node removes the record of a call if the stated end of the
+   * call has passed by the node's clock.
    */
   isCall: boolean
   /** Whether the process of this node incarnation has ended or is about to end. */
@@ -16,8 +16,8 @@ interface Life {
   /** Current faults that hide the heartbeats of this node incarnation from its peers: a freeze or a partition. */
   readonly hindrances: Set<string>
   /**
-   * Whether no heartbeat has arrived since the last fault that hid heartbeats. The storage may have been unavailable
-   * meanwhile.
+   * Whether no heartbeat has arrived since the last fault that hid heartbeats. Since that fault the storage may have
+   * been unavailable.
    */
   isUnheard: boolean
   /** Monotonic time until which a fault hid the heartbeats of this node incarnation from its peers. */

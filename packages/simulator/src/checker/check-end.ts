@@ -139,8 +139,8 @@ export async function checkStored(
 
 /**
  * Returns whether a claim or create may have canceled the occurrence without reporting the cancel. A delete or replace
- * cancels a limited number of occurrences per call. If its caller does not continue, later claims and creates cancel
- * the rest.
+ * cancels a limited number of occurrences per call. If the caller of that delete or replace does not continue, later
+ * claims and creates cancel the rest.
  */
 function isCanceledInPassing(
   job: JobModel | undefined,

@@ -9,7 +9,7 @@ interface OpenHandler {
   readonly id: OccurrenceId
   readonly jobId: JobId
   readonly token: number
-  /** The generation of the occurrence's id: a request key that is used again has the same id. */
+  /** Number of the use of the occurrence's id, from 1. A request key that is used again has the same id. */
   readonly generation: number
   readonly life: string
   readonly task: string
@@ -21,7 +21,7 @@ export class HandlerModel {
   readonly #storage: StorageModel
   readonly #started = new Map<string, string>()
   readonly #open = new Map<string, OpenHandler>()
-  /** The occurrence of each request, and the generation of its id. */
+  /** The occurrence of each request, and the number of the use of the occurrence's id. */
   readonly #requests = new Map<string, { readonly id: OccurrenceId; readonly generation: number }>()
   /** Ended node incarnations, with the reason of the end. */
   readonly #gone = new Map<string, string>()
@@ -66,7 +66,7 @@ export class HandlerModel {
       this.#note('unfounded start', jobId, id, `${life} started an occurrence that no call created`)
       return
     }
-    // The node received the occurrence in an earlier generation of its id and was frozen since then. The storage
+    // The node received the occurrence during an earlier use of its id, and has been frozen since then. The storage
     // rejects the node's next call.
     if (occurrence.life !== life && occurrence.earlierOwners.has(`${token} ${life}`)) return
     this.#checkRequest(event)
@@ -126,10 +126,10 @@ export class HandlerModel {
     const others = new Map<OccurrenceId, OpenHandler>()
     for (const other of this.#open.values()) {
       if (other.jobId !== started.jobId || isSameRun(other, started)) continue
-      // Tasks of jobs that allow overlap ignore their abort signal, so they may continue after their owner lost the run.
+      // Tasks of jobs that allow overlap ignore their abort signal, so a task may continue after its owner has lost the run.
       if (this.#storage.jobs.get(started.jobId)?.overlaps === true) continue
-      // A former owner runs until it notices the takeover. It may still start an attempt that the storage acknowledged
-      // before the takeover.
+      // A former owner continues until it notices the takeover. The former owner may still start an attempt that the
+      // storage acknowledged before the takeover.
       if (this.#wasTaken(other) || (!isLive && this.#wasTaken(started))) continue
       others.set(other.id, other)
     }
@@ -151,7 +151,7 @@ export class HandlerModel {
 
   #wasTaken({ id, token, generation }: OpenHandler): boolean {
     const occurrence = this.#storage.occurrences.get(id)
-    // The end of a handler of an earlier generation of the id was checked in that generation.
+    // The handler belongs to an earlier use of the id. The end of that handler was checked during that use.
     return occurrence?.generation !== generation || occurrence.taken.has(token)
   }
 

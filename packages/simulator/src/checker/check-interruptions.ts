@@ -8,12 +8,12 @@ type EventOf<Kind extends HistoryEvent['kind']> = Extract<HistoryEvent, { readon
 
 interface OpenHandler {
   readonly id: OccurrenceId
-  /** The generation of the occurrence's id: a request key that is used again has the same id. */
+  /** Number of the use of the occurrence's id, from 1. A request key that is used again has the same id. */
   readonly generation: number
   readonly token: number
   readonly task: string
   readonly life: string
-  /** The reason with which the engine aborted the handler; `null` while it has not. */
+  /** The reason with which the engine aborted the handler; `null` while the engine has not aborted the handler. */
   told: string | null
 }
 
@@ -21,9 +21,9 @@ interface OpenHandler {
 const handOvers: readonly (string | null)[] = [null, 'shutdown', 'lost']
 
 /**
- * Checks `onInterrupted: 'fail'` of the version that an occurrence was created under. After an interruption of one of its
- * handlers, no node may call a handler of the occurrence. A handler is interrupted if its node dies or is cut off, or if a
- * shutdown aborts it and it does not complete.
+ * Checks `onInterrupted: 'fail'` of the version that an occurrence was created under. After an interruption of one of
+ * its handlers, no node may call a handler of the occurrence. A handler is interrupted if its node dies or is cut off.
+ * A handler is also interrupted if a shutdown aborts it before it completes.
  */
 export class InterruptionModel {
   readonly violations: Violation[] = []
@@ -93,7 +93,8 @@ export class InterruptionModel {
     for (const [key, handler] of this.#open) {
       if (handler.life !== life) continue
       this.#open.delete(key)
-      // The storage may already have settled, and this model checked, a handler that was aborted for another reason.
+      // If the handler was aborted for another reason, the storage may already have settled its run, and this model has
+      // then checked it.
       if (handOvers.includes(handler.told)) this.#note(handler, how)
     }
   }
@@ -107,7 +108,7 @@ export class InterruptionModel {
 }
 
 /**
- * Returns whether the node received the occurrence in an earlier generation of its id. The storage rejects that node's
+ * Returns whether the node received the occurrence during an earlier use of its id. The storage rejects that node's
  * next call.
  */
 function isOfEarlierLife(occurrence: OccurrenceModel, token: number, life: string): boolean {

@@ -30,8 +30,8 @@ export class OrderModel {
   }
 
   /**
-   * A slot with a record keeps its order even if a recovery repeats it. A request's key can be used again, and then
-   * takes the new order.
+   * A slot with a record keeps its order even if a recovery repeats it. If a request's key is used again, the new
+   * occurrence has its own order.
    */
   #know(id: OccurrenceId, created: Ordered): void {
     this.#orders.set(id, orderAt(created))

@@ -28,16 +28,16 @@ export class StorageModel {
   readonly occurrences: Map<OccurrenceId, OccurrenceModel> = new Map()
   readonly violations: Violation[] = []
   /**
-   * The highest deadline up to which each node incarnation has scanned for overdue work. Its clock may be set back
-   * between the scan and the reap.
+   * The highest deadline up to which each node incarnation has scanned for overdue work. The clock of the node may be
+   * set back between the scan and the reap.
    */
   readonly #sought = new Map<string | null, number>()
   readonly #incarnations = new Map<string | null, string>()
   /** End of each `runDue` call, by the clock of its process. */
   readonly #callEnds = new Map<string | null, number>()
-  /** For each node incarnation, the incarnations of other nodes that it has declared dead. */
+  /** For each node incarnation: the incarnations of other nodes that this node has declared dead. */
   readonly #lost = new Map<string | null, Set<string>>()
-  /** Node incarnations that shut down properly. A late effect of one of their calls may have given them an occurrence. */
+  /** Node incarnations that shut down properly. If a call of such a node took effect late, the node may own an occurrence. */
   readonly #down = new Set<string | null>()
   /** Periods in which each node incarnation was frozen, in true monotonic time and in order. */
   readonly #stood = new Map<string | null, { readonly from: number; to: number }[]>()
@@ -180,7 +180,7 @@ export class StorageModel {
     if (job !== undefined && !isAnew && head.watermark < job.watermark) {
       this.#note('watermark back', head.id, null, `${text(head.watermark)} after ${text(job.watermark)}`)
     }
-    // The creating node computed the next slot from the tombstone before another node pruned it.
+    // The node that creates the job computed the next slot from the tombstone. Then another node pruned the tombstone.
     const followsTombstone =
       isAnew && head.nextAt === nextSlot(head.timeline, Math.max(head.watermark, decidedUpTo(job)))
     this.jobs.set(head.id, {
@@ -266,7 +266,8 @@ export class StorageModel {
       const { id, scheduledAt } = entry
       const span = entry.kind === 'missed' ? entry.span : entry.details.span
       const lastSlot = Math.max(scheduledAt, span?.to ?? scheduledAt)
-      // An existing record stays: the record of a slot, or of a range that begins at the same slot as before a realign.
+      // An existing record stays. It is the record of a slot, or the record of a range of slots that begins at the same
+      // slot as before a realign.
       if (this.#isKept(job, entry)) {
         if (isCompressed(entry) && (span?.count ?? 1) > 1) {
           const message = `its slot already had a record, but the recovery made it a run for ${span?.count} slots`
@@ -391,7 +392,7 @@ export class StorageModel {
     occurrence.sequence = 0
   }
 
-  /** Adds a start to the job's start rate, at the time of the node that started the occurrence. */
+  /** Counts a start for the job's start rate, at the time of the node that started the occurrence. */
   #started(job: JobModel, { id, life, now }: { id: OccurrenceId; life: string | null; now: number }): void {
     const rate = rateIn(job.head)
     if (rate === null) return
@@ -503,7 +504,8 @@ export class StorageModel {
     const occurrence = this.occurrences.get(id)
     if (occurrence === undefined) return
     for (const { task, attempts, omitted } of runs) {
-      // Beyond the limit, the storage keeps the first and the last attempts and leaves out the attempts between.
+      // If a task has more attempts than the limit, the storage keeps the first and the last attempts and leaves out
+      // the attempts between.
       const gap = omitted === undefined ? 0 : omitted.attempts
       for (const [index, { number }] of attempts.entries()) {
         const expected = index + 1 + (index < firstKept ? 0 : gap)
@@ -527,7 +529,8 @@ export class StorageModel {
 // Maximum time between a recovery's read and its write, in ms, unless the node is frozen.
 const longestLookMs = 20_000
 
-// Number of attempts that the storage keeps of each task, and how many of these are the first attempts.
+// Maximum number of attempts that the storage keeps of each task. Another constant says how many of these are the first
+// attempts.
 const mostKept = 20
 const firstKept = 5
 
@@ -535,7 +538,10 @@ function decidedUpTo({ watermark, pruneFloor }: JobModel): number {
   return Math.max(watermark, pruneFloor)
 }
 
-/** The concurrency limit comes from the definition, because a sabotage may break the copy that the storage keeps beside it. */
+/**
+ * The concurrency limit comes from the definition, because a sabotage may break the copy of this limit that the storage
+ * keeps beside the definition.
+ */
 function placesIn(head: JobModel['head']): number {
   return settingsOf(head)?.maxConcurrency ?? 1
 }

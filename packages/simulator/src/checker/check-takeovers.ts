@@ -25,7 +25,10 @@ const leastLooks = 4
 
 const slackMs = 2000
 
-/** Maximum time until a node scans for owners without a node record, in ms: a sweep each 15 s, and its calls. */
+/**
+ * Maximum time until a node scans for owners without a node record, in ms: the node scans each 15 s, and its storage
+ * calls take time.
+ */
 const ownerSearchMs = 20_000
 
 /** Documented limit of a takeover during repeated outages: connected time as a multiple of `deadAfter`. */

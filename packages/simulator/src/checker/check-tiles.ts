@@ -8,14 +8,14 @@ export interface TiledSlot {
 }
 
 export interface TileProblem {
-  /** The entry of the problem; `null` if a slot has no entry. */
+  /** The entry of the recovery that causes the problem; `null` if a slot has no entry. */
   readonly entry: RecoveryEntry | null
   readonly message: string
 }
 
 /**
- * Yields a problem for each slot that is not in exactly one entry, and for each combined run whose count includes slots
- * with a record.
+ * Checks the entries of a recovery. Yields a problem for each slot that is not in exactly one entry, and for each
+ * combined run whose count includes slots with a record.
  */
 export function* tileProblems(entries: readonly RecoveryEntry[], slots: readonly TiledSlot[]): Iterable<TileProblem> {
   const tiles = entries.map((entry) => ({ entry, span: spanOf(entry), least: 0, most: 0 }))

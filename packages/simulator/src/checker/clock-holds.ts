@@ -4,7 +4,8 @@ const jumpMs = 5000
 const agreeMs = 1000
 const confirmMs = 15_000
 
-// Interval between clock readings while the time is in doubt, in ms. A node misses clock errors that are shorter.
+// Interval between clock readings while the time is in doubt, in ms. A node does not notice clock errors that are
+// shorter than this interval.
 const readEveryMs = 1000
 
 // Maximum time from the end of an outage until a node reads the clock again, in ms.
@@ -20,7 +21,7 @@ interface Hold {
   hiddenMs: number
 }
 
-/** Computes which of the times that a clock has shown a node may believe. */
+/** Computes which times a node may believe, among the times that a clock has shown. */
 export class ClockHolds {
   readonly #uncertaintyMs: number
   readonly #believed: number[] = []
@@ -32,7 +33,7 @@ export class ClockHolds {
     this.#uncertaintyMs = uncertaintyMs
   }
 
-  /** Hides the clock from the node until the next call of `show`. */
+  /** From now on the node cannot see the clock, until the next call of `show`. */
   hide(mono: number): void {
     this.#look(mono)
     const shown = this.#holds.at(-1)
@@ -46,7 +47,7 @@ export class ClockHolds {
     this.hide(mono)
     if (hiddenMs > 0) this.#hiddenMs += hiddenMs + longestPauseMs
     const gapMs = readEveryMs + 2 * this.#uncertaintyMs
-    // Hidden time does not count: readings before and after it can still agree.
+    // Time in which the clock is hidden does not count: readings before and after such a time can still agree.
     const seenSince = (hold: Hold): number => mono - hold.until - (this.#hiddenMs - hold.hiddenMs)
     const earlier = this.#holds.find(
       (hold) => seenSince(hold) <= gapMs && Math.abs(hold.offsetMs - offsetMs) <= agreeMs + 2 * this.#uncertaintyMs,

@@ -5,14 +5,17 @@ import type { JobRecord } from '@jobistemer/core/storage'
 export interface JobModel {
   head: JobRecord
   watermark: number
-  /** The watermark before the last realign. Slots up to here may have records although they lie after the present watermark. */
+  /**
+   * The watermark before the last realign. Slots up to this watermark may have records although these slots lie after
+   * the present watermark.
+   */
   setBackFrom: number
   /**
    * Slots up to this instant need no record and get none. The prune floor lies after the watermark if a node with a
    * fast clock pruned.
    */
   pruneFloor: number
-  /** Running occurrences, with their live tokens. */
+  /** Running occurrences, with their valid tokens. */
   readonly running: Map<OccurrenceId, number>
   /** Whether any version of the job allowed overlap. */
   overlaps: boolean
@@ -22,9 +25,9 @@ export interface JobModel {
   starts: readonly number[]
   /** Number of times that the job was created again after its tombstone had been removed with its history. */
   readonly epoch: number
-  /** A prune was requested for all history before this instant. */
+  /** The limit of the latest prunes: a prune was requested for all history before this instant. */
   prunedBefore: number
-  /** The highest version that left more occurrences to cancel than one call cancels; 0 without one. */
+  /** The highest version that left more occurrences to cancel than one call cancels; 0 without such a version. */
   cancelsBelow: number
   /** Slots that were canceled ahead: the time of the cancel, and whether the slot was already overdue and undecided. */
   readonly excluded: Map<number, { readonly mono: number; readonly isLate: boolean }>
@@ -56,11 +59,17 @@ export interface OccurrenceModel {
   /** Reaped tokens, with the monotonic time of the reap. */
   readonly taken: Map<number, number>
   readonly epoch: number
-  /** Generation of the occurrence's id: a request can use the key, and thus the id, of a removed record again. */
+  /**
+   * Number of the use of the occurrence's id, from 1: a request can use the key, and thus the id, of a removed record
+   * again.
+   */
   readonly generation: number
-  /** Owners in earlier generations of the occurrence's id, as `token life`. */
+  /** Owners during earlier uses of the occurrence's id, as `token life`. */
   readonly earlierOwners: ReadonlySet<string>
-  /** Token of the claim that announced the first attempts, because the occurrence had none; 0 without such a claim. */
+  /**
+   * Token of the claim that announced the first attempts, because the occurrence had no attempts before; 0 without such
+   * a claim.
+   */
   beginsUnder: number
   /** Number of stored attempts, by task. */
   attempts: Map<string, number>

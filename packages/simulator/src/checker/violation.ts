@@ -1,6 +1,6 @@
 import type { JobId, OccurrenceId } from '@jobistemer/core'
 
-/** The names of the promises that a history can break. */
+/** The names of the rules that a history can break. */
 export type Rule =
   /** An occurrence was created again although its record existed or its slot lay below the prune floor. */
   | 'created twice'
@@ -32,7 +32,7 @@ export type Rule =
   | 'clock'
   /** A node claimed or started an occurrence inside a pause. */
   | 'pause'
-  /** An occurrence was created under a superseded version, or ran under an older version than it was created under. */
+  /** An occurrence was created under a superseded version, or ran under an older version than the version of its creation. */
   | 'version'
   /** An older build restored a replaced definition although a node with the newer definition lived. */
   | 'flip back'

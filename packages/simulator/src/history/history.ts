@@ -13,7 +13,7 @@ export type Outcome = 'ok' | 'fail' | 'unknown'
 
 /** An event of the simulation. A history lists its events in the order in which they happened. */
 export type HistoryEvent = {
-  /** Virtual milliseconds since the beginning of the simulation. All nodes share this time, and it never jumps. */
+  /** Virtual milliseconds since the beginning of the simulation. All nodes share this time, and this time never jumps. */
   readonly mono: number
   /** The incarnation of a node: `b.2` is the second incarnation of node `b`. `null` for events outside of nodes. */
   readonly life: string | null
@@ -21,20 +21,20 @@ export type HistoryEvent = {
 } & (StorageEvent | NodeEvent)
 
 export type StorageEvent =
-  /** The head of a job in an answer of the storage. */
+  /** An answer of the storage contained the head of a job. */
   | {
       readonly kind: 'head'
       readonly jobId: JobId
       readonly watermark: number
       readonly nextAt: number | null
-      /** The job's prune floor; `null` if the job has none or the answer does not contain it. */
+      /** The job's prune floor; `null` if the job has no prune floor, or if the answer does not contain the prune floor. */
       readonly pruneFloor: number | null
     }
   | {
       readonly kind: 'job.saved'
       readonly change: 'create' | 'replace' | 'pause' | 'resume' | 'delete'
       readonly head: JobRecord
-      /** Occurrences that the change of the job canceled. */
+      /** Occurrences that were canceled by the change of the job. */
       readonly canceled: readonly OccurrenceId[]
       /** Whether a starting node made the change, so the change comes from the node's build and not from a user. */
       readonly starting: boolean
@@ -92,7 +92,7 @@ export type StorageEvent =
       readonly runs: readonly TaskRunRecord[]
       readonly now: number
     }
-  /** A node scanned for occurrences past their deadline, by the node's clock. */
+  /** A node scanned for running occurrences whose deadline had passed by the node's clock. */
   | { readonly kind: 'overdue.sought'; readonly deadlineBefore: number }
   /** The storage has stored a new heartbeat counter in the node's record. */
   | {
@@ -105,13 +105,13 @@ export type StorageEvent =
       /** Whether this heartbeat is the last one of its node incarnation. */
       readonly ended: boolean
     }
-  /** A claim took the pending occurrences in `claimed`, and left claimable occurrences. */
+  /** A claim took the pending occurrences in `claimed`, and left other claimable occurrences pending. */
   | {
       readonly kind: 'order.claimed'
       readonly claimed: readonly OccurrenceId[]
       readonly left: readonly OccurrenceId[]
     }
-  /** A call woke queued occurrences of a job, and left other queued occurrences. */
+  /** A call woke queued occurrences of a job, and left other occurrences queued. */
   | {
       readonly kind: 'order.woken'
       readonly jobId: JobId

@@ -7,7 +7,7 @@ export function printEvent(event: HistoryEvent): string {
   return `${(mono / 1000).toFixed(3).padStart(10)} ${(life ?? '-').padEnd(6)} ${kind}${how} ${JSON.stringify(rest, shorten)}`
 }
 
-/** Shortens ids to their beginnings, which distinguish them, and leaves out definitions. */
+/** Shortens ids to their beginnings, which are enough to distinguish the ids. Leaves out definitions. */
 function shorten(key: string, value: unknown): unknown {
   if (key === 'definition' || key === 'lineage' || key === 'fingerprint' || key === 'handlerKey') return undefined
   if (key === 'attempts' && Array.isArray(value)) {

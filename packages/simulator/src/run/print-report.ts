@@ -2,7 +2,7 @@ import type { Violation } from '../checker/violation.ts'
 import type { SimulatorOptions } from './simulator-options.ts'
 import type { Totals } from './totals.ts'
 
-/** Prints the violations of a seed, and the command that repeats it. */
+/** Prints the violations of a seed, and the command that repeats the simulation of this seed. */
 export function printFailure(
   seed: number,
   violations: readonly Violation[],

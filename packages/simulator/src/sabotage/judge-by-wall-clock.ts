@@ -1,7 +1,10 @@
 import type { HeartbeatRequest, NodeRecord, Storage } from '@jobistemer/core/storage'
 import { wrapStorage } from '@jobistemer/core/testing'
 
-/** Sabotage: a node is dead if its last heartbeat, by its own clock, is too old for the observer's wall clock. */
+/**
+ * Sabotage: an observer declares a node dead if the time of the node's last heartbeat, by the node's own clock, is too
+ * old by the observer's wall clock.
+ */
 export function judgeByWallClock(connection: Storage): Storage {
   let looks = 0
   return wrapStorage(connection, {

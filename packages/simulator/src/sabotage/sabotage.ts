@@ -14,7 +14,7 @@ import { seeNothingOverdue } from './see-nothing-overdue.ts'
 
 /** Changes all connections to one database in the same wrong way. */
 export interface Sabotage {
-  /** Wraps the storage to change its behavior. */
+  /** Wraps the storage, so that the storage itself behaves wrongly. */
   readonly storage?: (storage: Storage) => Storage
   /** Wraps the connection between the engine and the injected faults, to simulate a wrong engine. */
   readonly connection?: (connection: Storage) => Storage

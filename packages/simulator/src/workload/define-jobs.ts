@@ -16,7 +16,7 @@ export interface HandlerWorld {
   readonly history: History
 }
 
-/** Builds the job definition of one code build. */
+/** Builds the definition of a job as one code build defines it. */
 export function defineSimulatedJob(job: SimulatedJob, definition: SimulatedDefinition, world: HandlerWorld): Job {
   const { intervalMs, phaseMs, endMs, settings } = definition
   return defineJob({

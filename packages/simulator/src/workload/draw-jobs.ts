@@ -19,7 +19,10 @@ export function drawJobs(
   return random.chance(0.25) ? [...jobs, ...drawCrowd(random)] : jobs
 }
 
-/** Draws 4 to 12 jobs that are due at the same instants. Most are quick, so nodes prefetch their slots until one is slow. */
+/**
+ * Draws 4 to 12 jobs that are due at the same instants. Most jobs are quick, so nodes prefetch slots of these jobs
+ * until a run is slow.
+ */
 function drawCrowd(random: SeededRandom): SimulatedJob[] {
   const intervalMs = random.pick([1000, 2000, 5000])
   return Array.from({ length: random.whole(4, 12) }, (_, index) => {

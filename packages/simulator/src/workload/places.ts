@@ -8,8 +8,8 @@ export function drawPriority(random: SeededRandom): number {
 }
 
 /**
- * Adds a random priority to the settings. If the overlap policy allows a concurrency limit, adds one, and perhaps a
- * start rate.
+ * Adds a random priority to the settings. If the overlap policy allows a concurrency limit, adds such a limit, and
+ * perhaps a start rate.
  */
 export function withPlaces(settings: JobSettingsInput, random: SeededRandom): JobSettingsInput {
   const { overlapPolicy } = settings

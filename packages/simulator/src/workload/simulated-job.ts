@@ -1,6 +1,6 @@
 import type { JobSettingsInput, TaskSettingsInput } from '@jobistemer/core'
 
-/** A job as plain data. Nodes create definitions with handlers from it. */
+/** A job as plain data. Nodes create definitions with handlers from these data. */
 export interface SimulatedJob {
   readonly name: string
   /** Whether the job is data: its tasks name a registered handler, and users add and remove the job at run time. */

@@ -24,7 +24,7 @@ export class Callers {
     return this.lives.filter((life) => life.alive)
   }
 
-  /** Stops starting further calls. */
+  /** Starts no further call. */
   stop(): void {
     this.#isOver = true
   }

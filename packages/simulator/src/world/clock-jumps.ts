@@ -2,7 +2,7 @@ import { SeededRandom } from '@jobistemer/test-kit'
 import type { Fleet } from './fleet.ts'
 import { jumpsMs, longestWrongMs, type World } from './world.ts'
 
-/** Maximum error of a clock that stays wrong, in ms. Nodes may decide slots this far ahead. */
+/** Maximum error of a clock that stays wrong, in ms. Nodes may decide slots that lie up to this time ahead. */
 const longestLastingMs = 300_000
 
 /** Makes the clocks of nodes and of the storage jump: for a single reading, for some seconds, or permanently. */
@@ -31,7 +31,8 @@ function jump(world: World, fleet: Fleet, random: SeededRandom): number {
     world.setStorageClock(lastingMs)
     return 0
   }
-  // Only running nodes jump: a starting node can compare its clock only with the storage's clock, if there is one.
+  // Only clocks of running nodes jump. A starting node can compare its clock only with the storage's clock, and some
+  // storages have no clock.
   const { usable } = fleet
   const life = usable[Math.floor(place * usable.length)]
   if (life === undefined) return 0

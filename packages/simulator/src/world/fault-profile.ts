@@ -4,7 +4,7 @@ import type { SeededRandom } from '@jobistemer/test-kit'
 export type CallFault =
   /** The process dies before it sends the call. */
   | 'crash before'
-  /** The storage executes the call, and the process dies before it receives the answer. */
+  /** The storage executes the call, but the process dies before it receives the answer. */
   | 'crash after'
   /** The process freezes before the call, and sends the call after the thaw. */
   | 'freeze before'

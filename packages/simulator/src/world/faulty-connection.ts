@@ -27,7 +27,7 @@ export interface ConnectionOwner {
   later(delayMs: number, callback: () => void): void
   /** Reports that the scheduler makes a call. The connection sends the call as soon as the process is not frozen. */
   asks(call: StorageCall): void
-  /** Reports that the connection sent a call, or injected a fault. */
+  /** Reports that the connection has sent a call, or has injected a fault into a call. */
   called(operation: CalledOperation): void
   injected(fault: CallFault | Barrier['fault'] | 'lost wake-up', operation: string): void
 }
@@ -35,7 +35,7 @@ export interface ConnectionOwner {
 /** Wraps the storage as a node's connection, which injects faults into calls. */
 export function faultyConnection(target: Storage, owner: ConnectionOwner): Storage {
   return wrapStorage(target, {
-    // The storage claims to be shared with other processes, so the node polls and scans for changed definitions.
+    // The connection states that other processes share the storage, so the node polls and scans for changed definitions.
     capabilities: {
       ...target.capabilities,
       multiProcess: true,
@@ -50,7 +50,7 @@ export function faultyConnection(target: Storage, owner: ConnectionOwner): Stora
   })
 }
 
-/** The storage operations that a scheduler calls. */
+/** The names of the storage operations that a scheduler calls. */
 export type CalledOperation = StorageCall['method']
 
 function subscribe(target: Storage, owner: ConnectionOwner, listener: (wakeUp: WakeUp) => void): () => void {

@@ -25,7 +25,7 @@ export class Fleet {
     return this.lives.filter((life) => life.usable)
   }
 
-  /** Starts nodes until `atLeast` are alive, under an old or a new name. */
+  /** Starts nodes, under old or new names, until `atLeast` nodes are alive. */
   refill(options: { readonly atLeast: number }): void {
     const { random } = this.#world
     while (this.alive.length < options.atLeast) {

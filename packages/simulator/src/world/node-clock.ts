@@ -23,7 +23,7 @@ export class NodeClock implements Clock {
   readonly #handlerTimers = new Set<Timer>()
   #frozen = false
   #dead = false
-  /** Callbacks of a frozen process, in the order of their arrival. They run after the thaw. */
+  /** Callbacks of a frozen process, in the order of their arrival. The callbacks run after the thaw. */
   #held: (() => void)[] = []
 
   constructor(
@@ -60,7 +60,10 @@ export class NodeClock implements Clock {
     return this.#random.next()
   }
 
-  /** Answers may need virtual time, so the shared clock must not wait for them. It only learns of activity. */
+  /**
+   * An answer may need virtual time, so the shared clock must not wait for the answer. This method only tells the
+   * shared clock that there is activity.
+   */
   track(): void {
     this.#common.track?.(settled)
   }
@@ -128,7 +131,7 @@ export class NodeClock implements Clock {
     for (const timer of [...this.#timers, ...this.#handlerTimers]) timer.cancel()
   }
 
-  /** Resolves after `milliseconds` on the process's clock, or when the signal fires. Handlers use it. */
+  /** Resolves after `milliseconds` on the process's clock, or when the signal fires. Handlers use this method. */
   sleep(milliseconds: number, signal: AbortSignal | null): Promise<'slept' | 'aborted'> {
     return new Promise((resolve) => {
       if (signal?.aborted === true) return resolve('aborted')

@@ -46,7 +46,7 @@ export class NodeLife implements ConnectionOwner {
   #wasFrozen = false
   #lastCallAt = -1
   #callsAtOnce = 0
-  /** Distinct pages of lists that were requested at this instant. They do not count towards the limit of calls. */
+  /** Distinct pages of lists that were requested at this instant. These pages do not count towards the limit of calls. */
   readonly #pagesAtOnce = new Set<string>()
   readonly #world: World
 
@@ -119,7 +119,7 @@ export class NodeLife implements ConnectionOwner {
     return this.#world.faults
   }
 
-  /** Whether the node can execute a user's request. */
+  /** Whether the node is in a state in which it can execute a user's request. */
   get usable(): boolean {
     return this.state === 'up' && !this.clock.frozen
   }
@@ -191,7 +191,10 @@ export class NodeLife implements ConnectionOwner {
     this.scheduler.add(jobs).catch((error) => tellRefusal(this.#world, this, { ...asked, error }))
   }
 
-  /** Shuts the node down. Its runs have `graceMs` to end, and after their abort `abortGraceMs` to stop. */
+  /**
+   * Shuts the node down. The node's runs have `graceMs` to end. Then the node aborts its runs, which have
+   * `abortGraceMs` to stop.
+   */
   shutDown({ graceMs, abortGraceMs }: { readonly graceMs: number; readonly abortGraceMs: number }): void {
     if (this.state !== 'up' && this.state !== 'starting') return
     this.state = 'stopping'
@@ -200,7 +203,7 @@ export class NodeLife implements ConnectionOwner {
       () => {
         if (this.state === 'crashed') return
         this.#world.history.add(this.name, { kind: 'node.down' })
-        // The process ends after its shutdown, and with it all handlers that still run.
+        // The process ends after its shutdown. All handlers that still run end with the process.
         this.state = 'down'
       },
       (error) => this.#fail('shutdown', error),
@@ -275,7 +278,7 @@ export class NodeLife implements ConnectionOwner {
     this.#tellClock()
   }
 
-  /** Makes the node's wall clock wrong by `byMs`, for `forMs`. */
+  /** Makes the node's wall clock wrong by `byMs`, for the time `forMs`. */
   jump(byMs: number, forMs: number): void {
     this.#setJump(byMs)
     this.later(forMs, () => this.#setJump(0))

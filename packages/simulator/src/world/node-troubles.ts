@@ -3,7 +3,7 @@ import type { CutCalls } from './barrier.ts'
 import type { Fleet } from './fleet.ts'
 import type { World } from './world.ts'
 
-/** Starts a random sequence of node faults: deaths, freezes and partitions of about `deadAfter`. */
+/** Starts a random sequence of node faults: deaths, and freezes and partitions that last about `deadAfter`. */
 export function troubleNodes(world: World, fleet: Fleet): void {
   const random = new SeededRandom(`troubles of ${world.seed}`)
   const next = (): void =>

@@ -196,7 +196,7 @@ async function backfill({ world, life, job: { name }, patience }: Stage): Promis
   return `${key}: ${result.open} of ${result.slots} open`
 }
 
-/** In simulations with priorities, half of the requests set their own priority. */
+/** In simulations with priorities, half of the requests set a priority. */
 function drawUrgency({ hasPlaces, random }: World): { readonly priority?: number } {
   return hasPlaces && random.chance(0.5) ? { priority: drawPriority(random) } : {}
 }

@@ -21,8 +21,8 @@ interface Waiting {
 }
 
 /**
- * Wraps the storage and records, for each call, which waiting occurrences it took and which it left. `look` is a second
- * connection to the same data. The memory storage executes a call at once, so no other call intervenes.
+ * Wraps the storage. For each call, records which waiting occurrences the call took and which it left waiting. `look`
+ * is a second connection to the same data. The memory storage executes a call at once, so no other call intervenes.
  */
 export function watchOrder(storage: Storage, look: Storage, history: History, life: string): Storage {
   return wrapStorage(storage, {
@@ -53,7 +53,10 @@ async function see(look: Storage): Promise<Waiting> {
   return { pending: byId(pending.items), queued: byId(queued.items), jobs: byId(jobs.items) }
 }
 
-/** Records which queued occurrences a call woke and which it left queued. Canceled occurrences are in neither list. */
+/**
+ * Records which queued occurrences a call woke, and which occurrences the call left queued. Canceled occurrences are in
+ * neither list.
+ */
 function noteWoken(
   { before, after }: { readonly before: Waiting; readonly after: Waiting },
   history: History,
@@ -71,7 +74,7 @@ function noteWoken(
   }
 }
 
-/** Records which pending occurrences a claim took, and which other claimable occurrences it left. */
+/** Records which pending occurrences a claim took, and which other claimable occurrences the claim left pending. */
 function noteClaimed(
   { before, after }: { readonly before: Waiting; readonly after: Waiting },
   { now, exceptHandlerKeys }: ClaimRequest,

@@ -178,7 +178,7 @@ class Recorder {
   }
 
   #pruned({ jobId, before }: PruneRequest, { removed }: PruneAnswer): void {
-    // The prune is recorded even if it removed no occurrence, because it may have removed an old tombstone.
+    // Records the prune even if it removed no occurrence, because the prune may have removed an old tombstone.
     this.#add({ kind: 'pruned', jobId, before, removed })
   }
 }

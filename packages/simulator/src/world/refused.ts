@@ -6,7 +6,7 @@ import type { World } from './world.ts'
 /** Errors that a user's operation may receive while other users act at the same time. */
 const expectedCodes = [
   'JOB_NOT_FOUND',
-  // The job was stored only after the end of its schedule.
+  // The node stored the job only after the end of the job's schedule.
   'SCHEDULE_NEVER_FIRES',
   'OCCURRENCE_NOT_FOUND',
   'VERSION_CONFLICT',

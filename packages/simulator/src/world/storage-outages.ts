@@ -5,8 +5,8 @@ import type { World } from './world.ts'
 const longestOutageMs = 120_000
 
 /**
- * Maximum time between a node's death and a crash of the storage, in ms. It is mostly too short for peers to declare
- * the node dead.
+ * Maximum time between a node's death and a crash of the storage, in ms. This time is mostly too short for peers to
+ * declare the node dead.
  */
 const longestDeathAheadMs = 5000
 

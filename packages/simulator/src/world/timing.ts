@@ -1,6 +1,6 @@
 import { SeededRandom } from '@jobistemer/test-kit'
 
-/** The heartbeat interval of a node, and the silence after which peers declare it dead. */
+/** The heartbeat interval of a node, and the time without a heartbeat after which peers declare the node dead. */
 export interface Timing {
   readonly heartbeatMs: number
   readonly deadAfterMs: number

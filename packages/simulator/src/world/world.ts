@@ -13,7 +13,7 @@ import { watchOrder } from './order-watch.ts'
 import { recordingStorage } from './recording-storage.ts'
 import { type Timing, timingsOf } from './timing.ts'
 
-/** Numbers of events in one simulation. */
+/** Counts of events in one simulation. */
 export interface Counts {
   storageCalls: number
   /** Number of triggers and replays without a key. */
@@ -24,7 +24,7 @@ export interface Counts {
 
 const startMs = Date.UTC(2026, 0, 1)
 
-/** Sizes of temporary clock errors, in ms. The errors end before the engine would follow them. */
+/** Sizes of temporary clock errors, in ms. Each error ends before the engine would follow the wrong clock. */
 export const jumpsMs: readonly number[] = [10_000, 3_600_000, 30 * 86_400_000]
 
 /** Maximum duration of a temporary clock error, in ms. */
@@ -46,14 +46,14 @@ export class World {
   readonly startMs: number = startMs
   /** Whether the storage has a clock. The clock is right, except for temporary errors and some lasting jumps. */
   readonly hasClock: boolean
-  /** Whether clocks have temporary errors in addition to being set. */
+  /** Whether clocks have temporary errors. Faults may also set clocks. */
   readonly clocksJump: boolean
   /** Whether the storage is sometimes unavailable to all nodes. */
   readonly hasOutages: boolean
   /** Whether nodes suffer faults that affect their heartbeats. */
   readonly troublesNodes: boolean
   /**
-   * Maximum number of data jobs that a node holds. Users add these jobs at run time, and nodes load them when they come
+   * Maximum number of data jobs that a node holds. Users add these jobs at run time, and nodes load a job when it comes
    * due. `null`: each node receives and holds all data jobs.
    */
   readonly heldJobs: number | null
@@ -188,7 +188,7 @@ export class World {
     return this.#sabotage?.connection?.(connection) ?? connection
   }
 
-  /** Opens a recorded connection to the database, for one node. */
+  /** Opens a connection to the database for one node. The history records its calls. */
   connect(life: { readonly name: string; readonly starting: boolean }): Storage {
     const storage = memoryStorage({ database: this.#database })
     const broken = this.#broken(storage)
@@ -201,7 +201,7 @@ export class World {
     return watchOrder(recorded, memoryStorage({ database: this.#database }), this.history, life.name)
   }
 
-  /** Opens an unrecorded connection, which reads the final state. */
+  /** Opens a connection whose calls are not recorded, to read the final state. */
   inspect(): Storage {
     const storage = memoryStorage({ database: this.#database })
     return this.#broken(storage)

@@ -1,4 +1,4 @@
-/** Number of arguments after the key that a right check passes for each command of the writing scripts. */
+/** For each command of the writing scripts: the number of arguments after the key that the check of rights passes. */
 const argumentsOf: Readonly<Record<string, number>> = {
   ...{ DEL: 0, EXISTS: 0, GET: 0, HGETALL: 0, SMEMBERS: 0, ZCARD: 0 },
   ...{ HDEL: 1, HGET: 1, HMGET: 1, SADD: 1, SET: 1, SREM: 1, SSCAN: 1, ZRANK: 1, ZREM: 1, ZSCORE: 1 },
@@ -28,7 +28,7 @@ export const neededRights = {
  * check, a user with missing or withdrawn rights would leave inconsistent counts and indexes.
  */
 export const checkRights: string = `
--- The commands of this script, by their number of arguments after the key.
+-- The commands of this script, grouped by the number of their arguments after the key.
 local needed = ${neededRights.place}
 
 local function denial(command)

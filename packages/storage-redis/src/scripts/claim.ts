@@ -12,29 +12,32 @@ const { stateCodes } = codec1
 const promotedAtOnce = 2000
 
 /**
- * Maximum number of occurrences that a call cancels for deleted and replaced jobs. Also the maximum number that it makes
- * queued or held back because they may not start.
+ * Maximum number of occurrences that a call cancels for deleted and replaced jobs. Also the maximum number of
+ * occurrences that a call makes queued or held back because they may not start.
  */
 const movedAtOnce = 500
 
-/** Approximate number of jobs that a sweep of superseded occurrences reads in one call. */
+/** Approximate number of jobs in which one call searches for superseded occurrences. */
 const sweptAtOnce = 200
 
-/** Cost limit of a call for occurrences that belong to other nodes or are not due by this node's clock. */
+/**
+ * A call ends after it has passed over occurrences of this total cost: those without a handler on this node, and those
+ * not due by this node's clock.
+ */
 const passedAtOnce = 1000
 
 /**
- * Minimum number of a job's pending occurrences for sets of its own. A claim that may not take them then moves them
- * into these sets.
+ * If a job has at least this many pending occurrences, and this node has no handler for them, a claim moves them into
+ * separate sets of the job.
  */
 const fewestApart = 16
-/** Maximum number of jobs with sets of their own. */
+/** Maximum number of jobs with separate sets of pending occurrences. */
 const mostApart = 100
 
-/** Number of a job's first active occurrences in which a claim searches for one that the start rate holds back. */
+/** Number of a job's first active occurrences that a claim reads to find one that the start rate holds back. */
 const fewestLooked = 8
 
-/** Number of occurrences that a claim reads at once while it passes over occurrences of other nodes. */
+/** Number of occurrences that a claim reads at once while it passes over occurrences without a handler on this node. */
 const pageSize = 100
 
 const notice = writeFields(layouts.notice, { scheduledAt: 'r.scheduledAt', token: 'r.token', cancelSize: '#r.cancel' })
@@ -43,10 +46,13 @@ const notice = writeFields(layouts.notice, { scheduledAt: 'r.scheduledAt', token
 const placeOf = (kind: 'ready' | 'future') =>
   writeFields(layouts.place, { kind: `${placeKinds[kind]}`, order: 'order', id: 'sub(member, 1, 16)', job: 'job' })
 
-/** The fields at the front of a record, which a claim changes. Only the start instant lies behind them. */
+/**
+ * The fields at the front of a record, which a claim changes. A claim also changes the start instant, which lies behind
+ * them.
+ */
 const front = fieldsBetween(recordLayout, ['state', 'reasonSize'])
 
-/** The front of a record after its claim. The record's texts lose the reason. */
+/** The fields at the front of a record after its claim. The claim removes the reason from the record's texts. */
 const takenFront = {
   ...front,
   ...{ state: `${stateCodes.running}`, token: 'token + 1', sequence: '0', ownerSize: '#owner', reasonSize: '0' },
@@ -64,8 +70,8 @@ const conditions = fieldsBetween(headLayout, ['running', 'maxConcurrency'], {
  *
  * The duration of a call does not depend on the backlog, because other clients of the server wait while the script
  * runs. The script answers `swept` after it has swept some jobs, with a cursor for the rest. It answers `again` if a
- * further call is needed to read all due occurrences. `done` has the position to continue from if the script has passed
- * over many.
+ * further call is needed to read all due occurrences. The answer `done` includes the position to continue from if the
+ * script has passed over many occurrences.
  *
  * Occurrences without a handler on this node would slow down each of its claims. So the script moves them into sets of
  * their jobs: `r:` for ready ones and `d:` for delayed ones. Nodes with the handler read these sets too, and take from
@@ -83,8 +89,8 @@ local missing = missingRight(channel)
 if missing then return missing end
 
 -- If the connection broke before the answer, the client sends the command again. No client knows what the first command
--- claimed, so the caller must receive \`repeated\`. An abandoned connection may also deliver a command late. Its owner
--- has since asked for its effect, so the late command must claim nothing.
+-- claimed, so the caller must receive \`repeated\`. An abandoned connection may also deliver a command late.
+-- Before that, the owner has asked for the effect of that command, so the late command must claim nothing.
 if tonumber(call('GET', claimedKey) or -1) >= number then return { 'repeated' } end
 
 if moveOn(now) then
@@ -103,7 +109,8 @@ if sweep == 1 then
       if open > 0 then gone = cancelWaiting(now, h, job, '=deleted', open) end
       isLeftover = isLeftover or h.pending + h.queued > 0
     elseif h then
-      -- An active occurrence wakes the next one itself when it ends, so the sweep wakes only for jobs without one.
+      -- When an active occurrence ends, its end wakes the next one. So this search wakes queued occurrences only of
+      -- jobs without an active occurrence.
       local mayWake = h.cancelsBelow > 0 or activeCount(h) == 0
       if open > 0 then gone = cancelSuperseded(now, h, job, open) end
       if mayWake then wakeFirst(now, h, job) end
@@ -117,7 +124,7 @@ if sweep == 1 then
   end
 end
 
--- Heads of the jobs of a page, as texts, because most of them never need a parsed table.
+-- Heads of the jobs of a page, as texts, because most heads are never needed as a parsed table.
 local pageHeads = {}
 
 local function readHeads(jobs)
@@ -152,7 +159,7 @@ end
 -- sets from which this node may claim, each with the offset up to which it was read.
 local goesApart
 local sources = { { key = ready, later = future, offset = 0 } }
--- The offset that earlier calls reached in the delayed occurrences, and whether they have read all ready ones.
+-- The offset that earlier calls reached in the delayed occurrences, and whether these calls have read all ready occurrences.
 local futureFrom, isDone = 0, false
 do
   local apart, isApart = call('SMEMBERS', apartKey), {}
@@ -163,7 +170,8 @@ do
     if not hasExceptions or not isExcepted(job) then
       sources[#sources + 1] = { key = readyOf .. job, later = futureOf .. job, offset = 0, job = job }
     elseif #apart >= ${mostApart} and call('EXISTS', readyOf .. job, futureOf .. job) == 0 then
-      -- The job's sets are empty. Nodes that can run the job would remove it here, but no such node may live.
+      -- The separate sets of the job are empty. Nodes that can run the job would remove the job from this list, but
+      -- perhaps no such node lives.
       call('SREM', apartKey, job)
       isApart[job] = nil
       apartCount = apartCount - 1
@@ -223,10 +231,10 @@ local stopped, left, passed, seenBlocked = false, 0, 0, 0
 local claimedJobs, delayedSeen = {}, {}
 local count = 0
 place = ''
--- Jobs with a pending occurrence that their start rate holds back, and whether starts of this call wake others.
+-- Jobs with a pending occurrence that the job's start rate holds back, and whether starts of this call wake other occurrences.
 local heldJobs, wakes = {}, false
 
--- Collects passed-over occurrences of jobs with sets of their own, to move them out of a common set.
+-- Collects passed-over occurrences of jobs with separate sets, to move them out of a common set.
 local aside, asideGone = {}, {}
 
 local function setAside(job, member, score)
@@ -240,8 +248,8 @@ local function storeAside(common, ofJob)
   aside, asideGone = {}, {}
 end
 
--- Finds the next instant at which an occurrence for this node becomes due. Passes over occurrences of other nodes,
--- which only the common set contains.
+-- Finds the next instant at which an occurrence for this node becomes due. Passes over occurrences without a handler on
+-- this node, which only the common set contains.
 local function findDue(source, most)
   while place == '' do
     local from = most > 1 and futureFrom or 0
@@ -290,11 +298,11 @@ local function answer()
   return { 'done', ${writeFields(layouts.claimed, { more: 'more and 1 or 0', stopped: 'stopped and 1 or 0', wakes: 'wakes and 1 or 0', nextDueAt: 'nextDueAt' })}, readNotices(), table.concat(seen), table.concat(taken), place }
 end
 
--- The order of occurrences is read only if the claim has a last position or several sets.
+-- The script reads the order of occurrences only if the claim has a last position or several sets.
 local needsOrder = isPeek == 1 or lastAt ~= never or hasExceptions or #sources > 1
 local stride = needsOrder and 2 or 1
 
--- Merges the next members of several sets in one order. Returns them with their sets.
+-- Merges the next members of several sets into one order. Returns each member with its set.
 local mergePage = #sources > 1 and function(size)
   local page, places, count = {}, {}, 0
   local parts = {}
@@ -339,14 +347,14 @@ local function nextPage(size)
   return needsOrder and call('ZRANGE', ready, from, last, 'WITHSCORES') or call('ZRANGE', ready, from, last), {}
 end
 
--- Many claims find nothing, so they return before the script creates its further functions.
+-- Many claims find nothing. To keep these claims cheap, the script returns before it creates its further functions.
 local size = math.min(limit, 500) + 1
 local page, sourceAt = {}, {}
 if not isDone then page, sourceAt = nextPage(size) end
 if #page == 0 then return answer() end
 
--- Reads the records of a page in one command, and the heads that this script has not read yet. For occurrences without a
--- handler on this node it reads only the heads.
+-- Reads the records of a page in one command, and the heads that this script has not read yet. For occurrences without
+-- a handler on this node, the function reads only the heads.
 local function readPage(page)
   local byBucket, placesOf, texts, jobs = {}, {}, {}, {}
   local ids, jobOf, bucketAt = {}, {}, {}
@@ -429,12 +437,14 @@ local function noteTaken(id, record, member, source)
   append(taken, ${writeFields(layouts.taken, { id: 'id', recordSize: '#record' })}, record)
 end
 
--- Delays an occurrence that the start rate does not allow to start. The first one of a job stays pending until its
--- time, and later ones are queued behind it. Sends no wake-up, because this gives other nodes no work.
+-- Delays an occurrence that the start rate does not allow to start. The first delayed occurrence of a job stays pending
+-- until its time, and later occurrences are queued behind it. Sends no wake-up, because a delay gives other nodes no
+-- work.
 local function holdBack(h, id, job, r, startsAt)
   local wasDue = due
   if not heldJobs[job] then
-    -- An earlier call may have held back an occurrence that precedes this one. It is among the job's first active ones.
+    -- An earlier call may have held back an occurrence that precedes this one. That earlier occurrence is among the
+    -- job's first active ones.
     local order = orderAt(r.scheduledAt, r.standing)
     for _, other in ipairs(activeOf(h, job, ${fewestLooked})) do
       local it = recordOf(other)
@@ -471,8 +481,8 @@ local function passOver(source, member, order, cost)
   return true
 end
 
--- Claims the occurrences of a page that this node may claim. Stops at the call's limits, or if a woken occurrence
--- changes the order.
+-- Claims the occurrences of a page that this node may claim. Stops when the call reaches its limits, or when an
+-- occurrence was woken that precedes the next ones.
 local function takeFrom(page, sourceAt)
   local texts, ids, jobOf, bucketAt = readPage(page)
   for index = 1, #page, stride do
@@ -501,8 +511,8 @@ local function takeFrom(page, sourceAt)
       else
         local isLeft = h.deletedAt ~= never
         if h.cancelsBelow > 0 and isSuperseded(h, parseRecord(text)) then
-          -- Cancels all superseded occurrences of the job on this page. An occurrence that is woken in their place may
-          -- precede all occurrences already read.
+          -- Cancels all superseded occurrences of the job on this page. An occurrence that is woken after the cancel
+          -- may precede all occurrences already read.
           for at = index, #page, stride do
             local r = jobOf[at] == job and texts[at] and parseRecord(texts[at])
             if r and isSuperseded(h, r) then
@@ -518,15 +528,15 @@ local function takeFrom(page, sourceAt)
           end
           break
         end
-        -- A peek leaves occurrences pending, so the occurrences that it counted as claimed are added here.
+        -- A peek leaves occurrences pending. So the number of occurrences that the peek counted as claimed is added here.
         local seenOf = claimedJobs[job] or 0
         local isBlocked = isLeft or (h.policy ~= allow and (h.running + seenOf >= h.maxConcurrency
           or (h.delayed > 0 and activeCount(h) + (delayedSeen[job] or 0) >= h.maxConcurrency and parseRecord(text).reason == delayed)))
-        -- A peek treats the occurrences that it counted as claimed as started now.
+        -- A peek assumes that the occurrences which it counted as claimed start now.
         local startsAt = not isBlocked and h.startLimit > 0 and nextStartAt(h, seenOf) or always
         local isHeld = startsAt > now
         if h.startLimit > 0 and h.queued > 0 then wakes = true end
-        -- Blocked occurrences up to the given last position do not count towards the limit.
+        -- Occurrences up to the last position that the caller gives do not count towards the limit if they are blocked.
         local isLast = order > lastAt or (order == lastAt and isBefore(lastId, id))
           or (count == limit and not ((isBlocked or isHeld) and lastAt ~= never))
         if isPeek == 1 then
@@ -572,7 +582,7 @@ local function takeFrom(page, sourceAt)
           if h.startLimit > 0 then
             countStart(now, h)
             if wakeBehind(h, job) then
-              -- The woken occurrence may precede the rest of the page, so the scan begins again.
+              -- The woken occurrence may precede the remaining occurrences of the page, so the scan begins again.
               fromStart()
               break
             end

@@ -11,18 +11,18 @@ const { kindCodes, policyCodes, recoveredBit } = codec1
 /** Maximum number of waiting occurrences that a call displaces. */
 const displacedAtOnce = 500
 
-/** Maximum number of waiting occurrences that a displacement reads while the job has superseded ones. */
+/** To displace occurrences of a job that has superseded ones, a call reads at most this many waiting occurrences. */
 const displacedInPassing = 1000
 
 const notice = writeFields(layouts.notice, { scheduledAt: 'r.scheduledAt', token: 'r.token', cancelSize: '#r.cancel' })
 
-/** The fields of a job's head that an ordinary slot reads. */
+/** The fields of a job's head that the script reads to create an ordinary slot. */
 const headFields = fieldsBetween(headLayout, ['active', 'startLimit'], {
   ...{ running: 'nRunning', pending: 'nPending', queued: 'nQueued', delayed: 'nDelayed' },
   ...{ nextAt: 'itsNextAt', version: 'itsVersion' },
 })
 
-/** Lua for the front of a job's head after the start of a slot. */
+/** Lua that prints the first fields of a job's head after a slot has started. */
 const headAfterStart = writeFields(
   headLayout,
   fieldsBetween(headLayout, ['active', 'nextAt'], {
@@ -41,8 +41,8 @@ const existsOf = (record: string) =>
 /**
  * Creates occurrences. Each item contains the record for an immediate start; for any other state the script changes the
  * record. Answers with one letter for each item, and with details for all items that did not simply start. An item that
- * displaces more occurrences than one call allows stays open: the caller must send it again, with the later items of
- * its job.
+ * displaces more occurrences than one call allows is not created yet: the caller must send this item again, with the
+ * later items of the item's job.
  */
 export const createScript: Script = script(`#!lua
 ${prelude}${checkRights}
@@ -109,8 +109,8 @@ local function askAllToCancel(h, job)
   return table.concat(notices)
 end
 
--- Cancels some superseded occurrences of a job and wakes the next one, so that a new occurrence does not wait for
--- superseded ones. Returns whether superseded ones are left.
+-- Cancels some superseded occurrences of a job and wakes the next queued occurrence, so that a new occurrence does not
+-- wait for superseded ones. Returns whether superseded ones are left.
 local function passLeft(h, job)
   if h.cancelsBelow == 0 or h.policy == allow then return false end
   passSuperseded(now, h, job)
@@ -132,7 +132,7 @@ local function displace(h, job, isPassing)
     end)
     return cancelEach(now, h, ids, records, '=displaced'), false
   end
-  -- Cancels queued occurrences first. As long as occurrences are active, the remaining queued ones keep new occurrences
+  -- Cancels queued occurrences first. While other occurrences are active, queued occurrences that remain keep new ones
   -- from overtaking.
   for _, id in ipairs(call('ZRANGE', queueOf .. job, 0, ${displacedAtOnce} - 1)) do
     ids[#ids + 1], records[#ids + 1] = id, recordOf(id)
@@ -151,7 +151,7 @@ end
 -- Code for a request that is not created because the queue of its job is full.
 local refused = -1
 
--- Jobs that must displace more occurrences than one call allows. Their items stay open for further calls.
+-- Jobs that must displace more occurrences than one call allows. Further calls create the items of these jobs.
 local crowded, hasCrowded = {}, false
 
 -- Decides the state and reason of a new slot, trigger or replay, and whether it displaces waiting occurrences and
@@ -162,7 +162,7 @@ local function decide(h, kind, scheduledAt, isStartable, isForLater, isPassing, 
   if isForLater then return pending, delayed end
   local free = isStartable and now >= h.pausedUntil and running or pending
   local active = activeCount(h)
-  -- While other occurrences are queued, a free concurrency slot belongs to the first of them.
+  -- While other occurrences are queued, a free concurrency slot belongs to the first queued occurrence.
   if h.policy == allow then return free, '' end
   if not goesOn and (active == 0 or (active < h.maxConcurrency and h.queued == 0)) then return free, '' end
   if h.policy == ${policyCodes.skip} then
@@ -239,8 +239,8 @@ local function startSlot(index, scheduledAt, version, nextAt, deadline, record)
   return true
 end
 
--- Records and index entries of the ordinary requests of this call. Calls often contain many requests of one job, so
--- they are written together.
+-- Records and index entries of the ordinary requests of this call. Calls often contain many requests of one job, so the
+-- script writes all requests together.
 local requested = { records = {}, history = {}, live = {}, pending = {}, ready = {}, future = {} }
 local hasRequested = false
 
@@ -257,7 +257,7 @@ local function storeRequested()
   hasRequested = false
 end
 
--- The ids of this call's items that already have records, read with one command for each hash.
+-- The ids of this call's items that already have records, read with one command for each Redis hash.
 local taken = {}
 local function readPresent()
   local byBucket = {}
@@ -317,8 +317,9 @@ local function create(kind, isStartable, goesOn, index, scheduledAt, version, ne
   local id, job = ids[index], jobs[index]
   taken[id] = true
   local h = headOf(job)
-  -- The id of a slot determines its time, and only prefetched slots have records after the watermark. A repeated request
-  -- has the time of its repetition.
+  -- This script reads the record of the id only if it may exist. A slot's id determines its time, and only prefetched
+  -- slots have records after the watermark. A repeated request may have another time than its record, so its record is
+  -- always read.
   local present = false
   if h and (kind ~= ${itemKinds.slot} or scheduledAt <= h.watermark or scheduledAt <= h.taken) then
     present = recordOf(id)

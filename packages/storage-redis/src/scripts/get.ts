@@ -11,12 +11,15 @@ const manyQueued = 100
 /** Approximate maximum number of history entries that the search for a job's latest run reads. */
 const mostLooked = 1000
 
-/** Number of history entries that the search reads at once. Usually one of the last few has run. */
+/**
+ * Number of history entries that the search reads at once. Usually one of the last entries is of an occurrence that has
+ * run.
+ */
 const atOnce = 10
 
 const countsOfJob = writeFields(layouts.counts, { pending: 'h.pending', queued: 'h.queued', running: 'h.running' })
 
-// Lua for the counts of a shard: each of these sets contains exactly the occurrences of one state.
+// Lua for the counts of live occurrences of a shard. For each live state, a set contains exactly the occurrences of this state.
 const countsOfShard = writeFields(layouts.counts, {
   pending: "call('ZCARD', pendingKey)",
   queued: "call('ZCARD', queuedKey)",
@@ -62,9 +65,10 @@ local function latestFrom(job, rank, most)
   return nil
 end
 
--- Returns the latest ended run of a job. The end of the history also contains waiting occurrences. If there are many,
--- the function computes their first rank from their number, and searches before it. Runs precede them in time, except
--- runs that overtook waiting occurrences because of their priority.
+-- Returns the latest ended run of a job. The end of the history also contains waiting occurrences. If the job has many
+-- waiting occurrences, the function computes the rank of the first from their number, and searches before this rank.
+-- Ended runs precede waiting occurrences in time, except runs that overtook waiting occurrences because of their
+-- priority.
 local function latestOf(job, h)
   local rank = 0
   if h.queued > ${manyQueued} then

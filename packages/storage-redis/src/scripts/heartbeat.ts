@@ -6,7 +6,7 @@ import { prelude } from './prelude.ts'
 
 /**
  * Removes node records, stores the record of this node, and answers all records. The server also runs the script when
- * memory is short: it only replaces a record, and otherwise peers would declare this node dead.
+ * memory is short: the script only replaces a record, and without a heartbeat peers would declare this node dead.
  *
  * A stored record begins with its counter. `ARGV[6]` is the number of records to remove. Their names and counters
  * follow, and then the names of the nodes whose profiles the caller requests.

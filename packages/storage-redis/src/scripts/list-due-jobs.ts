@@ -12,8 +12,8 @@ const place = writeFields(layouts.duePlace, { nextAt: 'nextAt', job: 'job' })
 
 /**
  * Reads the due jobs of one shard, ordered by next instant and then by id. Answers the position up to which it has
- * read; an empty text at the end. Before that it applies the noted moves in the index. It answers `again` if too many
- * moves are left for one call.
+ * read; an empty text at the end. Before it reads, it applies the noted moves to the index. It answers `again` if too
+ * many moves are left for one call.
  *
  * Reading begins after the instant `ARGV[2]`, or within that instant after the job `ARGV[3]`. `ARGV[5]`, if given, has
  * a 1 for each wanted first byte of a job id. Instants are passed as texts, because a range that excludes its bound
@@ -35,7 +35,7 @@ local function firstRank()
   if lastJob == '' then return call('ZCOUNT', nextKey, '-inf', after) end
   local low = call('ZCOUNT', nextKey, '-inf', '(' .. after)
   local high = call('ZCOUNT', nextKey, '-inf', after)
-  -- Many jobs may share one instant, so a binary search finds the position after the last job.
+  -- Many jobs may have the same instant, so a binary search finds the position after the last job of the previous page.
   while low < high do
     local middle = math.floor((low + high) / 2)
     if isBefore(lastJob, call('ZRANGE', nextKey, middle, middle)[1]) then high = middle else low = middle + 1 end

@@ -22,7 +22,7 @@ local found, position = {}, ''
 -- Returns the rank at which a walk through a set begins, counted in the direction of the walk.
 local function firstRank(key)
   if cursorAt ~= '' then
-    -- A run that was released and started again has another deadline, so its score has changed.
+    -- A run that was handed back and started again has another deadline, so another score in this set.
     if call('ZSCORE', key, cursorId) == cursorAt then
       return call(isDescending == 1 and 'ZREVRANK' or 'ZRANK', key, cursorId) + 1
     end
@@ -83,8 +83,9 @@ return { walkHistory(job, states), found }
 `)
 
 /**
- * Reads the live occurrences of one job in the given states, unsorted, without a walk through the history. If there are
- * many, reads a page of the history instead, between the earliest and the latest time that a live occurrence may have.
+ * Reads the live occurrences of one job in the given states, unsorted, without a walk through the history. If the job
+ * has many live occurrences, reads a page of the history, between the earliest and the latest time that a live
+ * occurrence may have.
  */
 export const listLiveOfJobScript: Script = script(`#!lua flags=no-writes
 ${prelude}${paging}
@@ -112,7 +113,7 @@ if (hasActive and h.pending + h.running or 0) + (hasQueued and h.queued or 0) > 
   return { 'page', found, walkHistory(job, states) }
 end
 
--- The queue is read only for queued states, because it may be long.
+-- Reads the queue only if the caller asks for queued occurrences, because the queue may be long.
 local ids = hasActive and activeOf(h, job) or {}
 if h.queued > 0 and hasQueued then
   for _, id in ipairs(call('ZRANGE', queueOf .. job, 0, -1)) do ids[#ids + 1] = id end

@@ -16,7 +16,7 @@ const canceledInPassingByScript = 1000
 /** Maximum number of occurrences that a step reads to find superseded slots, per job and script. */
 const lookedAtInPassing = 100
 
-/** Maximum number of occurrences that a call reads of a job. The next call continues after them. */
+/** Maximum number of occurrences that a call reads of a job. The next call continues after these occurrences. */
 export const lookedAtOnce = 2000
 
 /**
@@ -40,15 +40,15 @@ const printedRecord = writeFields(recordLayout, {
 })
 
 /**
- * Minimum number of moved jobs for which a call notes the moves instead of updating the index of next instants.
- * `listDueJobs` applies the notes.
+ * If a call moves at least this many jobs to their next instants, it only notes the moves. Otherwise it updates the
+ * index of next instants. `listDueJobs` applies the notes to the index.
  */
 const manyMoves = 8
 
-/** Maximum number of notes. A call that exceeds it applies some notes to the index. */
+/** Maximum number of notes about moved jobs. A call that exceeds this number applies some notes to the index. */
 const mostNotes = 256
 
-/** Number of notes whose jobs one script moves at once. */
+/** Number of notes that a script applies to the index of next instants at once. */
 const catchUpAtOnce = 8
 
 /**
@@ -92,7 +92,8 @@ local runningKey, cancelsKey = shard .. 'running', shard .. 'cancels'
 local nextKey, movedKey = shard .. 'next', shard .. 'moved'
 local history, liveOf, queueOf = shard .. 'h:', shard .. 'l:', shard .. 'q:'
 local failedKey, failedOf, keysOf = shard .. 'failed', shard .. 'f:', shard .. 'k:'
--- Keys of unfinished moves of waiting occurrences, and of the positions of unfinished searches for superseded ones.
+-- The key that stores unfinished moves of waiting occurrences, and the key that stores the positions of unfinished
+-- searches for superseded ones.
 local movesKey, searchesKey = shard .. 'moves', shard .. 'searches'
 
 local never, always = ${never}, ${always}
@@ -118,7 +119,7 @@ end
 -- Which wake-ups the script publishes to other connections at its end.
 local due, cancelNotes, jobsChanged = false, false, false
 
--- Returns the list of a key in a table of lists; creates a missing list.
+-- Returns the list under a key of a table of lists. Adds an empty list if the key has no list.
 local function listOf(lists, key)
   local list = lists[key]
   if not list then
@@ -162,7 +163,7 @@ local function handlerOf(h)
   return sub(h.text, headSize + h.startCount * 8 + 1)
 end
 
--- Returns the instant of one of the job's last starts, counted from 0.
+-- Returns the instant of one of the job's last starts. The index of the oldest one is 0.
 local function startAt(h, index)
   return (read('<d', h.text, headSize + index * 8 + 1))
 end
@@ -182,7 +183,7 @@ local function keepStarts(h, kept, added)
   h.startCount = kept + #added / 8
 end
 
--- Adds a start to the start rate of its job. Every start calls this function.
+-- Counts a start for the start rate of its job. Every start calls this function.
 local function countStart(now, h)
   if h.startLimit > 0 then keepStarts(h, math.min(h.startCount, h.startLimit - 1), write('<d', now)) end
 end
@@ -264,8 +265,8 @@ local function printRecord(r)
   return ${printedRecord} .. r.owner .. r.details .. r.cancel .. r.reason .. r.runs
 end
 
--- Records are stored in 16 hashes by the first digit of their ids. So a batch needs few commands, and no hash holds the
--- whole history.
+-- Records are stored in 16 Redis hashes, by the first hexadecimal digit of the id. So a batch needs few commands, and
+-- no hash holds the whole history.
 local buckets = {}
 
 local function bucketOf(id)
@@ -304,7 +305,8 @@ end
 
 -- ------------------------------------------------------------------------------------------------------------- ends
 
--- Failed occurrences enter two sets by their end: the shard's set, in one command per script, and the job's set.
+-- Failed occurrences enter two sets that are sorted by the time of the end: the set of the shard, in one command per
+-- script, and the set of the job.
 local failed = {}
 
 local function noteFailure(now, id, job)
@@ -317,8 +319,8 @@ end
 -- Members to add to and remove from the index of running occurrences. One command writes each list, because runs change often.
 local started, stopped = {}, {}
 
--- Adds a pending or running occurrence to its job's active ones. The head keeps the first one, and a set keeps the
--- rest. No reader needs the order of running ones.
+-- Adds a pending or running occurrence to its job's active ones. The head stores the first active occurrence, and a set
+-- stores the other ones. The set has no useful order for running occurrences, because no reader needs it.
 local function enterActive(h, job, id, order)
   if h.active == none then h.active = id else call('ZADD', liveOf .. job, order, id) end
 end
@@ -335,7 +337,7 @@ local function orderAt(scheduledAt, standing)
 end
 
 -- Adds a pending occurrence to an index of claims: as ready, or as future until it is due and its job's pause ends.
--- During a pause without an end it is in no such index; resuming the job offers it again.
+-- During a pause without an end the occurrence is in neither index; when the job is resumed, it is added again.
 local function offer(now, h, id, r)
   local from = math.max(r.dueAt, h.pausedUntil)
   if from == never then return end
@@ -414,7 +416,7 @@ local function finish(now, h, id, r, state, reason)
   replace(id, r)
 end
 
--- Returns whether a waiting occurrence is superseded: an update of the job has still to cancel it.
+-- Returns whether a waiting occurrence is superseded: an update of the job has still to cancel this occurrence.
 local function isSuperseded(h, r)
   return r.version < h.cancelsBelow and r.token == 0 and r.kind % ${recoveredBit} == ${kindCodes.slot}
 end
@@ -442,11 +444,11 @@ local function wakeOne(now, h, job)
   return ${address}, r
 end
 
--- Wakes the next queued occurrence, and a limited number of others with a free concurrency slot. Returns the id and the
--- time of the first, or ''.
+-- Wakes the next queued occurrence, and a limited number of further ones while concurrency slots are free. Returns the
+-- id and the time of the first, or ''.
 local function wakeFirst(now, h, job)
   local first = wakeOne(now, h, job)
-  -- Under a start rate, each start wakes one further occurrence, so only the first is woken here.
+  -- Under a start rate, each start wakes one further occurrence, so this function wakes only the first.
   for _ = 2, first ~= '' and h.startLimit == 0 and ${wokenAtOnce} or 0 do wakeOne(now, h, job) end
   return first
 end
@@ -475,8 +477,8 @@ local function rankBehind(key, score, id)
 end
 
 -- Calls a step with each active occurrence of the job in order, and then with each queued one if \`lastPart\` is 2,
--- until the step returns true. Reads about \`most\` occurrences after \`place\`, which names a part, a score and an id.
--- Returns nil at the end, otherwise the position of the last occurrence.
+-- until the step returns true. Reads about \`most\` occurrences after \`place\`, which consists of a part, a score and
+-- an id. Returns nil after the last occurrence, otherwise the position of the last occurrence.
 local function forEachLive(h, job, most, lastPart, place, step)
   local part, score, id = 1, nil, nil
   if place then part, score, id = place.part, place.score, place.id end
@@ -520,13 +522,13 @@ local function wakeMany(now, h, job)
   return h.queued > 0
 end
 
--- Makes all queued occurrences of a job pending. If there are many, the next claims wake the rest before they claim.
+-- Makes all queued occurrences of a job pending. If the queue is long, the next claims make the rest pending before they claim.
 local function wakeAll(now, h, job)
   if h.queued > 0 and wakeMany(now, h, job) then call('HSET', movesKey, 'w' .. job, '') end
 end
 
--- Moves pending occurrences of a job, after a position, to the index that claims read now. With \`letsGo\` also
--- releases occurrences that an earlier start rate held back. Returns the position to continue from; nil at the end.
+-- Moves the pending occurrences of a job that follow a position to the index that claims now read. With \`letsGo\`,
+-- also frees occurrences that an earlier start rate held back. Returns the position to continue from; nil at the end.
 local function offerMany(now, h, job, letsGo, place)
   return forEachLive(h, job, ${movedAtOnce}, 1, place, function(id, r)
     if r.state ~= pending then return false end
@@ -541,7 +543,8 @@ local function offerMany(now, h, job, letsGo, place)
   end)
 end
 
--- Prints the position from which the next claims continue to offer, and whether they release held-back occurrences.
+-- Prints the position from which the next claims continue to offer pending occurrences, and whether they release
+-- held-back occurrences.
 local function printOffer(letsGo, place)
   return write('<Bd', letsGo and 1 or 0, place.score or always) .. (place.id or '')
 end
@@ -552,8 +555,8 @@ local function parseOffer(text)
   return letsGo == 1, { part = 1, score = score, id = id }
 end
 
--- Offers all pending occurrences of a job to claims again. If there are many, the next claims offer the rest before
--- they claim. Until then no claim reads the indexes, and new occurrences enter the right index.
+-- Offers all pending occurrences of a job to claims again. If the job has many pending occurrences, the next claims
+-- offer the rest before they claim. Until then no claim reads the indexes. New occurrences enter the right index.
 local function offerAnew(now, h, job, letsGo)
   if h.pending == 0 then return end
   local left = call('HGET', movesKey, 'o' .. job)
@@ -575,8 +578,8 @@ local function moveOn(now)
   -- The call that began the moves has already sent the wake-up.
   local wasDue, isLeft = due, false
   if h and sub(moves[1], 1, 1) == 'w' then
-    -- If the policy has changed again, the job wakes by its new policy. During a cancel of superseded occurrences, the
-    -- end of the cancel wakes all.
+    -- If the policy has changed again, the new policy decides which queued occurrences wake. While superseded
+    -- occurrences remain to be canceled, none wakes here: the end of this cancel wakes all.
     isLeft = h.policy == allow and h.cancelsBelow == 0 and h.deletedAt == never and wakeMany(now, h, job)
   elseif h then
     local letsGo, place = parseOffer(moves[2])
@@ -596,7 +599,7 @@ local function cancelWaiting(now, h, job, reason, limit)
   local gone = {}
   local waiting = h.pending + h.queued
   if waiting == 0 then return '' end
-  -- The active set also contains running occurrences, so the read adds their number to the limit.
+  -- The active set also contains running occurrences, so the read adds the number of running occurrences to the limit.
   local ids = waiting > limit and activeOf(h, job, limit + h.running) or activeOf(h, job)
   local last = waiting > limit and limit - 1 or -1
   for _, id in ipairs(call('ZRANGE', queueOf .. job, 0, last)) do ids[#ids + 1] = id end
@@ -622,8 +625,9 @@ local function cancelEach(now, h, ids, records, reason)
   return table.concat(gone)
 end
 
--- Parses the position from which the search for superseded occurrences continues. No superseded one can appear before
--- it: new records have a kept version, records that have run are kept, and superseded records only end.
+-- Parses the position from which the search for superseded occurrences continues. No superseded occurrence can appear
+-- before this position: new records have a kept version, records that have run are kept, and superseded records only
+-- end.
 local function parsePlace(h, text)
   if not text or text == '' then return nil end
   local cancelsBelow, part, score, at = read('<I4Bd', text)
@@ -636,8 +640,8 @@ local function printPlace(h, place)
   return write('<I4Bd', h.cancelsBelow, place.part, place.score or always) .. (place.id or '')
 end
 
--- Returns the first queued occurrences that are not superseded below a version; 0: no version supersedes. Reads a
--- limited number.
+-- Returns the first queued occurrences that are not superseded below a version; 0: no occurrence is superseded. Reads a
+-- limited number of occurrences.
 local function firstQueued(h, job, count, cancelsBelow)
   if cancelsBelow == 0 then return call('ZRANGE', queueOf .. job, 0, count - 1) end
   local ids, before = {}, h.cancelsBelow
@@ -651,14 +655,16 @@ local function firstQueued(h, job, count, cancelsBelow)
 end
 
 -- Finds up to \`count\` occurrences that are superseded below a version, pending ones first, and stores the position
--- before which there are none. Reads about \`most\` occurrences. Returns the position from which the search continues;
--- '' if it has ended.
+-- before which no occurrence is superseded. Reads about \`most\` occurrences. Returns the position from which the
+-- search continues; '' if it has ended.
 local function findSuperseded(h, job, cancelsBelow, count, most, from, take)
-  -- Until the update is stored, new superseded occurrences may appear before the position, so it is not stored.
+  -- Until the update is stored, new superseded occurrences may appear before the position, so this search does not
+  -- store the position.
   local keepsPlace = h.cancelsBelow == cancelsBelow
   h.cancelsBelow = cancelsBelow
   local goesOn, found, kept = from ~= '', 0, nil
-  -- Whether all occurrences before the position were kept. A position from the caller begins with this flag.
+  -- Whether the search has found no superseded occurrence before the position. A position from the caller begins with
+  -- this flag.
   local areKept = not goesOn or sub(from, 1, 1) == 'k'
   local place = parsePlace(h, goesOn and sub(from, 2) or keepsPlace and call('HGET', searchesKey, job))
   place = forEachLive(h, job, most, 2, place, function(id, r)
@@ -675,8 +681,8 @@ local function findSuperseded(h, job, cancelsBelow, count, most, from, take)
   return place and found < count and (areKept and 'k' or 'f') .. printPlace(h, place) or '', found
 end
 
--- Cancels up to \`limit\` superseded occurrences, pending ones first, and records when none are left. Reads about
--- \`most\`; the next search continues from there. Returns the ids and times.
+-- Cancels up to \`limit\` superseded occurrences, pending ones first. Stores in the head when no superseded occurrence
+-- is left. Reads about \`most\` occurrences; the next search continues after these. Returns the ids and times.
 local function cancelSuperseded(now, h, job, limit, most)
   if h.cancelsBelow == 0 then return '' end
   local ids, records = {}, {}
@@ -698,7 +704,8 @@ end
 -- Number of superseded occurrences that this script has canceled in passing, and the jobs that it has searched for them.
 local canceledCount, searched = 0, {}
 
--- Cancels some superseded occurrences of a job: those at the front of the queue, so that others can be woken, and a few more.
+-- Cancels some superseded occurrences of a job: the ones at the front of the queue, so that occurrences behind them can
+-- be woken, and a few more.
 local function passSuperseded(now, h, job)
   if h.cancelsBelow == 0 then return end
   local most = math.min(${canceledInPassing}, ${canceledInPassingByScript} - canceledCount)
@@ -729,8 +736,8 @@ end
 -- steps write directly. No step sees the changes of another step.
 local headFields, recordFields = {}, {}
 
--- Runs a step over a batch: once for all items of a bucket, or for the whole batch if jobs repeat. With \`reads\` the step
--- receives the stored texts of the records.
+-- Runs a step over a batch: once for all items of one Redis hash (bucket), or for the whole batch if jobs repeat. With
+-- \`reads\` the step receives the stored texts of the records.
 local function forEachSpan(spans, ids, reads, step)
   if spans == '' then return step(1, #ids, nil) end
   local first = 1
@@ -745,7 +752,7 @@ local function forEachSpan(spans, ids, reads, step)
   callWith('HSET', heads, headFields)
 end
 
--- Moves jobs to their next instants in the index, and removes jobs without one.
+-- Moves jobs to their next instants in the index, and removes jobs without a next instant from the index.
 local function storeNexts()
   local placed, gone = {}, {}
   for job, nextAt in pairs(nextAts) do
@@ -801,8 +808,8 @@ end
 `
 
 /**
- * The common beginning of scripts for batches: the ids and jobs of the items, their heads, and the answers. An answer
- * is a letter, followed by its details.
+ * The common beginning of scripts for batches: the ids and jobs of the items, the heads of these jobs, and the answers.
+ * An answer is a letter, followed by its details.
  */
 export const batch: string = `
 local ids, jobs, letters, details = {}, {}, {}, {}

@@ -25,7 +25,8 @@ local only, after = ARGV[2], ARGV[3]
 local missing = missingRight(nil)
 if missing then return missing end
 
--- Returns the last slot that a record stands for, and its version. A span's end precedes the details.
+-- Returns the last slot that a record stands for, and the record's version. In the text of a span, the end of the span
+-- precedes the details.
 local function lastSlotOf(text)
   ${readFields(recordLayout, 'text', slotFields)}
   if kind < ${spanBit} then return scheduledAt, version end
@@ -33,7 +34,7 @@ local function lastSlotOf(text)
 end
 
 -- Returns the oldest removable occurrences, at most one more than the limit. Passes over live occurrences and over
--- spans that have not ended; their number does not grow with the history.
+-- spans that have not ended; the number of occurrences passed over does not grow with the history.
 local function victimsOf(h, job, limit)
   local victims, floor = {}, h.floor
   local endAt = math.min(before, h.nextAt)

@@ -24,7 +24,8 @@ local missing = missingRight(channel)
 if missing then return missing end
 ${batch}
 
--- Returns whether a change of an ended or released occurrence was accepted before, so that its repetition is accepted too.
+-- Returns whether this change of an occurrence, which has ended or was handed back, was accepted before. A repetition
+-- of an accepted change is accepted too.
 local function wasAccepted(state, change, finalState)
   if change == ${settleChanges.finish} then return state == finalState end
   return change == ${settleChanges.release} and (state <= running or state == canceled)
@@ -43,7 +44,7 @@ local function release(h, id, r, sequence, dueAt, reason, runs)
 end
 
 -- Like \`wakeNext\`, but the next occurrence becomes running for this owner if it is due and the job is not paused.
--- Returns the address of a woken occurrence, or the id and the record of a taken one.
+-- Returns the address of a woken occurrence, or the id and the record of a taken occurrence.
 local function takeNext(h, job, owner)
   if h.queued == 0 or h.deletedAt ~= never then return '' end
   passSuperseded(now, h, job)
@@ -64,7 +65,8 @@ local function stopRunning(index)
   if active == id then active = none else call('ZREM', liveOf .. job, id) end
   text = ${writeFields(headLayout, { active: 'active', running: 'nRunning - 1' })}
     .. sub(text, ${headLayout.end.running + 1})
-  -- Waking an occurrence needs the parsed head, so the head is only collected if none is queued.
+  -- Waking an occurrence needs the parsed head. So the script collects the head's text, for a common write, only if no
+  -- occurrence is queued.
   if isBulk and nQueued == 0 then append(headFields, job, text) else setHeadText(job, text) end
   return nQueued
 end

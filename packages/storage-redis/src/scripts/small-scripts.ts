@@ -15,7 +15,7 @@ if not redis.call('GET', key) then redis.call('SET', key, ARGV[1]) end
 `
 
 /**
- * Writes an empty key. `WAIT` only covers the last write of its own connection: a repeated call that has nothing to
- * write would return at once.
+ * Writes an empty key before `WAIT`. `WAIT` only covers the last write of its own connection. Without this write,
+ * `WAIT` would return at once after a repeated call that writes nothing.
  */
 export const markWriteScript: string = "#!lua flags=allow-oom\nredis.call('SET', KEYS[1], '')\n"

@@ -34,7 +34,8 @@ while at <= #requests do
   end
   for index = 1, named do found[index] = textOf(sub(requests, first + index * 16 - 16, first + index * 16 - 1)) or '' end
   if h then
-    -- The active occurrences also contain running ones, so the read adds their number to the limit.
+    -- The set of active occurrences also contains running ones, so the read adds the number of running occurrences to
+    -- the limit.
     if pendingNeeded > 0 and h.pending > 0 then
       for _, id in ipairs(activeOf(h, job, pendingNeeded + h.running)) do take(id) end
     end
@@ -160,7 +161,7 @@ store(channel, sender)
 return answers
 `
 
-/** Commits steps on jobs. When memory is short the server rejects the script, because such steps add work. */
+/** Commits steps on jobs. When memory is short the server rejects the script, because these steps may add occurrences. */
 export const commitScript: Script = script(`#!lua${commitSteps}`)
 
 /** Commits steps that end or cancel occurrences. The server also runs the script when memory is short. */

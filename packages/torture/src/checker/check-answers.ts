@@ -39,7 +39,7 @@ function grantedTwice(view: RunView): readonly Violation[] {
   return violations
 }
 
-/** Returns the settles that the storage accepted although the owner had lost its token before it sent them. */
+/** Returns the settles that the storage accepted although the owner had lost its token before it sent the settle. */
 function staleWrites(view: RunView): readonly Violation[] {
   const deaths = groupBy(
     [
@@ -92,7 +92,7 @@ function claimsInPauses(view: RunView): readonly Violation[] {
   return violations
 }
 
-// Maximum time until a node has taken over all runs of a dead node, in ms. The dead node may return and claim meanwhile.
+// Maximum time until a node has taken over all runs of a dead node, in ms. In this time the dead node may return and claim.
 const takeoverMs = 5000
 
 /** Minimum time from the end of a `runDue` call until other nodes take over its runs, in ms. */

@@ -20,7 +20,7 @@ export function checkEnds(view: RunView): readonly Violation[] {
   return violations
 }
 
-/** Returns the monotonic periods whose writes the storage lost. */
+/** Returns the periods of monotonic time in which the storage lost writes. */
 function lossesOf(view: RunView): readonly { readonly from: number; readonly to: number }[] {
   const lines = view.lines('storage').filter(({ fault }) => fault === 'lose-writes')
   return lines.flatMap(({ ended, mono }, index) => {

@@ -11,7 +11,7 @@ interface Span {
   readonly token: number
   readonly first: WitnessStart
   readonly starts: readonly WitnessStart[]
-  /** Monotonic time at which the first handler of the span started and the last one ended. */
+  /** Monotonic time at which the first handler of the span started and at which the last handler ended. */
   readonly from: number
   readonly to: number
 }
@@ -28,7 +28,7 @@ export function checkOverlap(view: RunView): readonly Violation[] {
     violations.push(...overlappingHandlers(view, starts, job.places))
     const live = starts.filter((start) => view.supersededAt(start) === null)
     const firsts = firstsOf(live, (start) => start.occurrence)
-    // Under a start rate, a reaped occurrence may have to wait. Its concurrency slot is free meanwhile.
+    // Under a start rate, a reaped occurrence may have to wait. While the occurrence waits, its concurrency slot is free.
     if (job.startRate === null) violations.push(...overlappingRecords(view, firsts, job.places))
     else {
       const ofOwners = firstsOf(live, ({ occurrence, token }) => `${occurrence} ${token}`)
@@ -75,9 +75,12 @@ function spansOf(view: RunView, starts: readonly WitnessStart[]): readonly Span[
     .sort((one, other) => one.from - other.from)
 }
 
-/** Returns why the later span violates the limit beside the earlier span; `null` if it may overlap. */
+/**
+ * Returns why the later span violates the concurrency limit together with the earlier span; `null` if the spans may
+ * overlap.
+ */
 function problemOf(view: RunView, earlier: Span, later: Span): string | null {
-  // The later handler started under a dead token, which another rule reports as the error.
+  // The later handler started under a token that was no longer valid, which another rule reports as the error.
   if (view.supersededAt(later.first) !== null) return null
   const hasHandedBack = view
     .lines('settled')

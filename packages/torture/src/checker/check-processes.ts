@@ -1,7 +1,7 @@
 import type { RunView } from './run-view.ts'
 import type { Violation } from './violation.ts'
 
-/** Checks that processes ended only when the driver requested it, and that their engines reported no failure. */
+/** Checks that each process ended only when the driver requested its end, and that no engine reported a failure. */
 export function checkProcesses(view: RunView): readonly Violation[] {
   const violations: Violation[] = []
   for (const { life, code, signal, expected } of view.lines('exited')) {

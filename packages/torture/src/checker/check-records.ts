@@ -3,7 +3,7 @@ import type { OccurrenceRecord, TaskRunRecord } from '@jobistemer/core/storage'
 import type { RunView } from './run-view.ts'
 import type { Rule, Violation } from './violation.ts'
 
-/** Checks that the ledger contains all acknowledged writes, and that it agrees with the lines of the handlers. */
+/** Checks that the ledger contains all acknowledged writes, and that the ledger agrees with the lines of the handlers. */
 export function checkRecords(view: RunView): readonly Violation[] {
   const names = new Map<string, string>(view.run.jobs.map((job) => [job.id, job.name]))
   const violations: Violation[] = []
@@ -34,7 +34,8 @@ function* runProblems(
     if (!view.hasStart(attempt)) yield `attempt ${number} of ${task} ${outcome}, and no handler saw it start`
     const end = view.endOf(attempt)
     if (end === undefined) yield `attempt ${number} of ${task} ${outcome}, and no handler saw it end`
-    // A handler that completes in its transaction cannot know whether the commit succeeded. The user's rows show it.
+    // A handler that completes in its transaction cannot know whether the commit succeeded. The rows of the user's
+    // table show whether it did.
     else if (end.outcome !== outcome && end.outcome !== 'moved')
       yield `attempt ${number} of ${task} ${outcome} in the ledger, but ${end.outcome} in truth`
   }

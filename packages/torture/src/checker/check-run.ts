@@ -12,7 +12,7 @@ import type { RecordedRun } from './recorded-run.ts'
 import { RunView } from './run-view.ts'
 import type { Violation } from './violation.ts'
 
-/** Checks a recorded run against all rules: the witness, the storage's answers and the ledger must agree. */
+/** Checks a recorded run against all rules: the lines of the handlers, the storage's answers and the ledger must agree. */
 export function checkRun(run: RecordedRun): readonly Violation[] {
   const view = new RunView(run)
   return [

@@ -39,7 +39,7 @@ export async function checkStoredLedger(storage: Storage, jobs: readonly Checked
   const names = new Map<JobId, string>(jobs.map((job) => [job.id, job.name]))
   const { violations } = await checkLedger(storage, {
     // The expected slots come from the first definition. Later definitions only end the schedule, and a restarted node
-    // may restore the first one.
+    // may restore the first definition.
     slots: ({ id, timeline }, after, until) =>
       [...(jobs.find((job) => job.id === id)?.slots(after, until) ?? [])].filter((at) => !isPastTheEnd(timeline, at)),
     exclusive: ({ id }) => jobs.find((job) => job.id === id)?.isExclusive ?? false,

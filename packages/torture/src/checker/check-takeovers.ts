@@ -2,8 +2,8 @@ import type { RunView } from './run-view.ts'
 import type { Violation } from './violation.ts'
 
 /**
- * Limit for the release of a dead node's runs after the last fault, as a multiple of `deadAfter`. The documented limit
- * is 2.
+ * Time limit after the last fault for the takeover of a dead node's runs, as a multiple of `deadAfter`. The documented
+ * limit is 2.
  */
 const deadTimes = 4
 
@@ -11,8 +11,8 @@ const deadTimes = 4
 const slackMs = 3000
 
 /**
- * Checks that after the faults nodes released the runs of a dead node because the node was dead. A release at the
- * deadline would hide that no node declares the owner dead.
+ * Checks that after the faults nodes took over the runs of a dead node because they had declared the node dead. A reap
+ * at the deadline would hide that no node declares the owner dead.
  */
 export function checkTakeovers(view: RunView): readonly Violation[] {
   const calm = view.lines('phase').find(({ phase }) => phase === 'calm')

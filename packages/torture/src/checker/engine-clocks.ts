@@ -5,7 +5,7 @@ import type { RunClocks } from './run-clocks.ts'
 // Number of clock readings for one measurement. The engine uses the reading with the shortest round trip.
 const readingsPerMeasurement = 3
 
-/** A value in ms that is valid from a monotonic time on. */
+/** A value in ms, with the monotonic time from which the value is valid. */
 interface Since {
   readonly mono: number
   readonly ms: number
@@ -13,12 +13,12 @@ interface Since {
 
 /** The clock offsets of the engines of a run, and their maximum errors. */
 export class EngineClocks {
-  /** Maximum that any engine's time may be ahead of the machine's time, or behind it, in ms. */
+  /** Maximum that any engine's time may be ahead of the machine's time, or behind the machine's time, in ms. */
   readonly aheadMs: number
   readonly behindMs: number
   /**
-   * Whether the engines' times differ by more than their uncertainty. Then an engine may consider an occurrence overdue
-   * which another engine has just started.
+   * Whether the times of the engines differ by more than the uncertainty of these times. Then an engine may consider an
+   * occurrence overdue which another engine has just started.
    */
   readonly disagree: boolean
   /** The duration of the slowest reading of the storage's clock that an engine used, in ms. */
@@ -64,8 +64,9 @@ function at(values: readonly Since[] | undefined, mono: number): Since | undefin
 }
 
 /**
- * Returns the tolerance after each measurement. Half of a reading's round trip plus the clock's resolution bounds its
- * error. If the process's own clock is within that bound, the engine follows it, so the error can double.
+ * Returns the tolerance after each measurement. Half of a reading's round trip plus the clock's resolution bounds the
+ * error of the reading. If the process's own clock is within that bound, the engine follows it, so the error can
+ * double.
  */
 function tolerancesOf(readings: readonly Extract<HistoryLine, { readonly event: 'clock-read' }>[]): readonly Since[] {
   const tolerances: Since[] = []

@@ -7,8 +7,8 @@ export interface RunClocks {
   /** Maximum that any process's clock was behind the machine's clock, in ms. */
   readonly behindMs: number
   /**
-   * Maximum time from the first sending of a repeated call to its effect, in ms. The call carries the time of its first
-   * sending.
+   * Maximum time from the first sending of a repeated call to the effect of the call, in ms. A repeated call contains
+   * the time of the first sending.
    */
   readonly repeatMs: number
 }

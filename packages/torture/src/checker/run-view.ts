@@ -15,7 +15,8 @@ export interface Window {
 
 type LineOf<Event extends HistoryLine['event']> = Extract<HistoryLine, { readonly event: Event }>
 
-// Maximum time until a resumed process notices that it has lost its occurrences, in ms. The storage then rejects its settle.
+// Maximum time until a resumed process notices that it has lost its occurrences, in ms. The process notices this when
+// the storage rejects its settle.
 const aftermathMs = 2000
 
 /** A recorded run with indexes for the checks. */
@@ -85,8 +86,8 @@ export class RunView {
   }
 
   /**
-   * Returns the monotonic time from which a start's token was dead: a newer token, a reap, or the end of the
-   * occurrence. `null` if the token was valid.
+   * Returns the monotonic time from which a start's token was no longer valid because of a newer token, a reap, or the
+   * end of the occurrence. `null` if the token was valid.
    */
   supersededAt(start: WitnessStart): number | null {
     const replacedAt = this.replacedAt(start) ?? Number.POSITIVE_INFINITY
@@ -97,8 +98,8 @@ export class RunView {
   }
 
   /**
-   * Returns the monotonic time from which the line's token was replaced by a newer token or a reap; `null` if it was
-   * not replaced before the line.
+   * Returns the monotonic time from which the line's token was replaced by a newer token or a reap; `null` if the token
+   * was not replaced before the line.
    */
   replacedAt({ occurrence, token, mono }: Pick<WitnessStart, 'occurrence' | 'token' | 'mono'>): number | null {
     let earliest = Number.POSITIVE_INFINITY
@@ -116,15 +117,15 @@ export class RunView {
     const { occurrence, token, life } = start
     const known = this.#givenUp.get(`${occurrence} ${token}`)
     if (known !== undefined) return known
-    // The node that reaped the occurrence may have died before it wrote its line. The ledger then has the time at which
-    // the attempt was lost.
+    // The node that reaped the occurrence may have died before it recorded the reap. The ledger then has the time at
+    // which the attempt was lost.
     const record = this.record(occurrence)
     if (record === undefined || record.token <= token) return Number.POSITIVE_INFINITY
     const run = record.runs.find(({ task }) => task === start.task)
     const attempt = run?.attempts.find(({ number }) => number === start.attempt)
     const lostAt = attempt?.state === 'lost' ? attempt.endedAt : null
     const at = lostAt === null ? Number.NEGATIVE_INFINITY : start.mono - (start.wall - lostAt) - this.clocks.aheadMs
-    // A loss before the start belongs to an earlier owner.
+    // If the token was lost before this start, an earlier owner lost it.
     return Math.min(
       at < start.mono ? Number.POSITIVE_INFINITY : at,
       this.#lifeEnds.get(life) ?? Number.POSITIVE_INFINITY,
@@ -132,8 +133,8 @@ export class RunView {
   }
 
   /**
-   * Returns whether the process decided on the start before its token died. The process was stopped in between, or
-   * could not know of a cancel by force.
+   * Returns whether the process decided on the start before its token became invalid. The process was stopped in
+   * between, or could not know of a cancel by force.
    */
   wasDecidedBefore(start: WitnessStart, supersededAt: number): boolean {
     if (this.wasForced(start.occurrence)) return true
@@ -146,8 +147,8 @@ export class RunView {
   }
 
   /**
-   * Returns whether the token died while the answer that led to the start was in transit. This requires engines with
-   * different times: then an engine may consider a run overdue which another engine has just started.
+   * Returns whether the token became invalid while the answer that led to the start was in transit. This requires
+   * engines with different times: then an engine may consider a run overdue which another engine has just started.
    */
   #wasAnsweredBefore(start: WitnessStart, supersededAt: number): boolean {
     const isIts = ({ life, occurrence, token }: LineOf<'granted' | 'settled'>): boolean =>
@@ -184,9 +185,9 @@ export class RunView {
   }
 
   /**
-   * Returns the period in which the occurrence ended: from a call to its answer. If the process died before it recorded
-   * the answer, the time comes from the ledger. `near` is a moment on both clocks. `null` if the occurrence has not
-   * ended.
+   * Returns the period in which the occurrence ended: from the sending of the ending call to the answer of the storage.
+   * If the process died before it recorded the answer, the time comes from the ledger. `near` is a moment on both
+   * clocks. `null` if the occurrence has not ended.
    */
   endedWithin(id: OccurrenceId, near: HostTime): Window | null {
     const record = this.record(id)
@@ -241,7 +242,7 @@ export class RunView {
     for (const start of this.starts) this.#supersede(start.occurrence, start.token - 1, start.mono)
   }
 
-  /** Marks all tokens of the occurrence up to `token` as dead from a monotonic time on. */
+  /** Marks all tokens of the occurrence up to `token` as invalid from a monotonic time on. */
   #supersede(occurrence: OccurrenceId, token: number, mono: number): void {
     const known = this.#supersessions.get(occurrence)
     if (known === undefined) this.#supersessions.set(occurrence, [{ token, mono }])

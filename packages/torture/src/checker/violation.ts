@@ -1,6 +1,6 @@
 import type { OccurrenceId } from '@jobistemer/core'
 
-/** A promise of the scheduler that a run broke. */
+/** A rule of the scheduler that a run broke. */
 export interface Violation {
   /** The broken rule, named as in the README. */
   readonly rule: Rule

@@ -3,19 +3,19 @@ import { readNumber } from '../support/read-number.ts'
 
 /** Options of `npm run torture -- completions`. */
 export interface CompletionOptions {
-  /** Minimum number of handler calls of all plays. */
+  /** Minimum number of handler calls in all plays. A play is one run of `playCompletions`. */
   readonly tries: number
-  /** Time after which no further play begins, in minutes; `null`: no limit. */
+  /** Time after which no further run of `playCompletions` begins, in minutes; `null`: no limit. */
   readonly minutes: number | null
-  /** Number of concurrent player processes. */
+  /** Number of concurrent processes that run `playCompletions`. */
   readonly players: number
-  /** Number of occurrences in each play. */
+  /** Number of occurrences in each play, a run of `playCompletions`. */
   readonly occurrences: number
   /** One handler call in this number kills its process, if the call reaches the chosen statement; 0: no call does. */
   readonly killEvery: number
-  /** Seed of the first play. Each further play uses the next number. */
+  /** Seed of the first play, a run of `playCompletions`. Each further play uses the next number as its seed. */
   readonly seed: number
-  /** Whether the storage accepts completions of former owners. The checks must detect it. */
+  /** Whether the storage accepts completions of former owners. The checks must detect this sabotage. */
   readonly sabotage: boolean
 }
 

@@ -14,15 +14,15 @@ const playerModule = new URL(
   import.meta.url,
 )
 
-/** The result of all plays. */
+/** The result of all plays, the runs of `playCompletions`. */
 export interface CompletionReport {
   readonly tally: CompletionTally
-  /** Number of plays that ended and were checked. */
+  /** Number of runs of `playCompletions` that ended and were checked. */
   plays: number
-  /** Number of processes that killed themselves during a play. */
+  /** Number of processes that killed themselves during a run of `playCompletions`. */
   kills: number
   seconds: number
-  /** Violations, each with the seed of its play. */
+  /** Violations, each with the seed of the run of `playCompletions` that showed it. */
   readonly violations: string[]
 }
 
@@ -31,11 +31,11 @@ const concurrency = 24
 /** Delay of handlers, in ms, so that the calls of several handlers form a batch. See `CompletionPlay`. */
 const delayMs = 30
 /**
- * Connections of a player: its handlers, pools and listeners, and the connections of a killed player until the server
- * ends them.
+ * Maximum number of connections of a process that runs `playCompletions`: those of its handlers, pools and listeners,
+ * and those of a killed process until the server ends them.
  */
 const connectionsOfPlayer = 4 * concurrency + 40
-/** One play in four has a single job, whose calls all conflict with each other. */
+/** One run of `playCompletions` in four has a single job, whose calls all conflict with each other. */
 const oneJobEvery = 4
 const manyJobs = 16
 
@@ -98,7 +98,7 @@ interface PlayOutcome {
   readonly kills: number
 }
 
-/** One play. If its process kills itself, further processes continue it. */
+/** One play: a run of `playCompletions`. If its process kills itself, further processes continue the play. */
 class Play {
   readonly #assignment: PlayerAssignment
   #kills = 0

@@ -5,7 +5,8 @@ import { HostilePostgres } from '@jobistemer/test-kit/hostile-postgres'
 import pg from 'pg'
 import type { PlayerAssignment } from './player-assignment.ts'
 
-// Child process that plays one play, or the rest of one. Sends the result to its parent, or kills itself during the play.
+// Child process that runs `playCompletions` once, or continues an interrupted run of it. Sends the result to its
+// parent, or kills itself during the play.
 
 const connections = 24
 const breakerConnections = 4

@@ -12,9 +12,9 @@ const rightClocks = 0.25
  *
  * If engines follow the storage's clock, each process has another error, and any clock can be set at any time.
  *
- * If engines follow their own clocks, the clock that is most ahead determines the job's next slot. If its node
- * restarted with an earlier time, all nodes would wait for the old time. Therefore all processes of one node have the
- * same error. After a jump, a clock returns to its error. No clock is ever ahead of the first node's clock.
+ * If engines follow their own clocks, the clock that is most ahead determines the job's next slot. If the node with
+ * this clock restarted with an earlier time, all nodes would wait for the old time. Therefore all processes of one node
+ * have the same error. After a jump, a clock returns to its error. No clock is ever ahead of the first node's clock.
  */
 export class ClockSkew {
   readonly #skewMs: number

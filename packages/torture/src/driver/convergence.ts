@@ -12,7 +12,8 @@ const lookEveryMs = 250
 
 /**
  * Waits until all live occurrences have ended, and every job has run a slot that is due after `dueAfter`. After
- * `limitMs` without progress, returns what is unfinished. A slow machine thus has enough time.
+ * `limitMs` without progress, returns a violation for each unfinished occurrence and job. A slow machine thus has
+ * enough time.
  */
 export async function waitForRecovery(
   storage: Storage,

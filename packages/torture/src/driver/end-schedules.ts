@@ -2,13 +2,13 @@ import type { Violation } from '../checker/violation.ts'
 import type { Fleet } from './fleet.ts'
 
 /**
- * Makes one node end the schedules of all jobs; the other nodes follow the new versions. Returns an error for a failed
- * update.
+ * Makes one node end the schedules of all jobs; the other nodes follow the new versions of these jobs. Returns an error
+ * if an update failed.
  */
 export async function endSchedules(fleet: Fleet, at: number): Promise<readonly Violation[]> {
   let problem = 'no node was up to end the schedules'
-  // If the node dies, the next node repeats all updates; a repeated update changes nothing. A restarted node first adds
-  // its data jobs with their old schedules, so all nodes must be up before.
+  // If the node dies during the updates, the next node repeats all updates. A repeated update changes nothing. A
+  // restarted node first adds its data jobs with their old schedules, so all nodes must be up before.
   for (let attempt = 0; attempt < 3; attempt++) {
     await fleet.calmDown()
     const [process] = fleet.up

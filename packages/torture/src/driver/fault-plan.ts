@@ -8,7 +8,10 @@ export type Fault = { readonly atMs: number } & (
    * no lock of the storage.
    */
   | { readonly kind: 'stop'; readonly forMs: number; readonly beyondTimeout: boolean; readonly by: 'itself' | 'driver' }
-  /** A stopped process gets a successor with the same node name, resumes beside the successor, and is killed. */
+  /**
+   * The driver stops a process and starts a successor with the same node name. Then the driver resumes the stopped
+   * process beside the successor, and kills it later.
+   */
   | { readonly kind: 'outlive'; readonly beforeMs: number; readonly besideMs: number }
   /** The driver kills all processes at once, and starts none for `downMs`. */
   | { readonly kind: 'blackout'; readonly downMs: number }
@@ -20,7 +23,7 @@ export type Fault = { readonly atMs: number } & (
   | { readonly kind: 'pause'; readonly forMs: number }
   /** The driver kills a working node. After `aheadMs` the server crashes, and the storage loses all node records. */
   | { readonly kind: 'kill-and-crash'; readonly aheadMs: number; readonly downMs: number }
-  /** The clock of a node is set. If the clock cannot keep the error, it is set back after `forMs`. */
+  /** The clock of a node is set. If the clock cannot keep the new time, the driver sets the clock back after `forMs`. */
   | { readonly kind: 'jump'; readonly forMs: number }
   | StorageFault
 )
@@ -31,13 +34,13 @@ export type StorageFault =
   | { readonly kind: 'break' }
   /** Answers of the server get lost for `forMs`, and then all connections break. */
   | { readonly kind: 'lose-answers'; readonly forMs: number }
-  /** No client reaches the server for `forMs`. */
+  /** The network in front of the server is cut for `forMs`: no client reaches the server. */
   | { readonly kind: 'cut'; readonly forMs: number }
   /** The server receives SIGKILL, and starts after `downMs` on the same data. */
   | { readonly kind: 'restart'; readonly downMs: number }
   /** The server restarts, and the storage loses all node records. Without a server, the storage only loses the records. */
   | { readonly kind: 'forget-nodes'; readonly downMs: number }
-  /** The server receives SIGKILL, and starts on its data from `forMs` earlier. */
+  /** The server receives SIGKILL, and starts with the data that it had `forMs` earlier. */
   | { readonly kind: 'lose-writes'; readonly forMs: number }
 
 export type FaultKind = Fault['kind']
@@ -135,7 +138,7 @@ export function usualCounts(options: {
 export function planFaults({ seed, durationMs, counts }: FaultPlanOptions): readonly Fault[] {
   const random = new SeededRandom(`${seed}:faults`)
   const faults: Fault[] = []
-  /** Plans `count` faults at random moments, at the latest `beforeEndMs` before the end. */
+  /** Plans `count` faults at random moments, at the latest `beforeEndMs` before the end of the fault phase. */
   const spread = (count: number, beforeEndMs: number, make: (atMs: number, index: number) => Fault): void => {
     const lengthMs = Math.max(0, durationMs - beforeEndMs)
     for (let index = 0; index < count; index++) faults.push(make(random.between(0, lengthMs), index))
@@ -179,7 +182,8 @@ export function planFaults({ seed, durationMs, counts }: FaultPlanOptions): read
   spread(counts.cut, beforeEndOfOutageMs, (atMs) => ({ atMs, kind: 'cut', forMs: random.between(1000, 4000) }))
   spread(counts.restart, beforeEndOfOutageMs, (atMs) => ({ atMs, kind: 'restart', downMs: random.between(100, 3000) }))
   spread(counts.killAndCrash, beforeEndOfOutageMs, (atMs, index) => ({
-    // The last crash ends with the fault phase, so that nodes must take over its runs while no other fault happens.
+    // The last crash ends with the fault phase, so that nodes must take over the runs of the killed node while no other
+    // fault happens.
     atMs: index === 0 ? Math.max(0, durationMs - crashBeforeEndMs) : atMs,
     kind: 'kill-and-crash',
     aheadMs: random.between(0, 1000),
@@ -194,7 +198,10 @@ export function planFaults({ seed, durationMs, counts }: FaultPlanOptions): read
   return faults.sort((one, other) => one.atMs - other.atMs)
 }
 
-/** Returns a moment outside of the stops, if one of 50 attempts finds it. A blackout during a stop would end the stop. */
+/**
+ * Returns a random moment outside of the stops, or any moment if 50 attempts find none outside. A blackout during a
+ * stop would end the stop.
+ */
 function besides(stops: readonly Extract<Fault, { kind: 'stop' }>[], first: number, another: () => number): number {
   let moment = first
   for (let tries = 0; tries < 50; tries++) {

@@ -53,7 +53,10 @@ export class FaultRunner {
   readonly #requests: RequestSender
   readonly #storage: StorageBreaker
   readonly #underWay = new Set<Promise<void>>()
-  /** Stopped processes that must lose their runs to other nodes. A kill would defeat that purpose. */
+  /**
+   * Stopped processes that must lose their runs to other nodes. The driver does not kill these processes, because a
+   * kill would end the stop.
+   */
   readonly #spared = new Set<NodeProcess>()
 
   constructor(fleet: Fleet, options: FaultRunnerOptions) {
@@ -82,7 +85,8 @@ export class FaultRunner {
         this.#start(fault)
         continue
       }
-      // If no process can be killed, the plan waits. Otherwise all delayed kills would hit the first processes that start.
+      // While no process can be killed, all later faults of the plan are delayed too. Otherwise all delayed kills would
+      // hit the first processes that start.
       const waitsFrom = hostTime().mono
       await this.#kill()
       startedAt += hostTime().mono - waitsFrom

@@ -12,7 +12,8 @@ const namelessEvery = 3
 
 const longestRestartMs = 400
 
-// Maximum number of processes that end by themselves. More such ends indicate a common error, and fail the run.
+// Maximum number of processes that end by themselves. If more processes end by themselves, they have a common error,
+// and the run fails.
 const mostFailures = 20
 const crashingLives = 0.2
 
@@ -43,7 +44,7 @@ export class Fleet {
   #closing = false
   #onRelease: (() => void)[] = []
   #failures = 0
-  // A stopped process would otherwise live on after its driver.
+  // Kills all processes when the driver exits, because a stopped process would otherwise live on after its driver.
   readonly #killNow = (): void => {
     for (const process of this.#processes()) process.kill()
   }
@@ -72,7 +73,7 @@ export class Fleet {
 
   async #startAll(): Promise<void> {
     // The node that adds the jobs determines their first slots. So the node whose clock is most ahead starts first:
-    // otherwise all slots up to its time would be missed.
+    // otherwise all slots up to the time of that clock would be missed.
     const { leader } = this.#options.clocks
     const first = leader === null ? undefined : this.#places[leader]
     if (first !== undefined) await this.#startFor(first)
@@ -119,8 +120,8 @@ export class Fleet {
 
   /**
    * Stops a process, starts a successor with the same node name, and resumes the process for `besideMs` before it is
-   * killed. A supervisor causes this if it wrongly considers a process dead. Returns whether the process lived until
-   * the kill.
+   * killed. The same happens if a supervisor wrongly considers a process dead and starts another one. Returns whether
+   * the process lived until the kill.
    */
   async outlive(process: NodeProcess, beforeMs: number, besideMs: number): Promise<boolean> {
     const place = this.#places.find((candidate) => candidate.process === process)
@@ -140,7 +141,7 @@ export class Fleet {
     return lived
   }
 
-  /** Sets the clock of a process. If the clock cannot keep the error, sets it back after `forMs`. */
+  /** Sets the clock of a process. If the clock cannot keep the new time, sets the clock back after `forMs`. */
   async jump(process: NodeProcess, forMs: number): Promise<void> {
     const { clocks } = this.#options
     const place = this.#places.find((candidate) => candidate.process === process)
@@ -157,7 +158,7 @@ export class Fleet {
     this.#calm = true
     for (const process of this.#processes()) process.resume()
     for (const place of this.#places) if (place.process?.isAlive === true) await place.process.ready
-    // A process may crash before it receives this command. Its successor has no crash point.
+    // A process may crash before it receives this command. The successor of such a process has no crash point.
     await Promise.all(this.#processes().map((process) => process.command({ do: 'stay' })))
     while (!this.#places.every((place) => place.process?.isUp === true)) {
       this.assertAlive()
@@ -198,7 +199,7 @@ export class Fleet {
         ...assignment,
         life: `${place.name}.${place.lives}`,
         nodeId: place.isNameless ? null : place.name,
-        // The first node adds the jobs that are data, so it runs continuously.
+        // The first node adds the jobs that are data, so the first node runs continuously.
         isCaller: place.index >= this.#options.nodes - this.#options.callers,
         clockOffsetMs: this.#options.clocks.ofLife(place.index),
         crashPoint: this.#crashPoint(),

@@ -13,13 +13,16 @@ export interface RequestFigures {
   cancels: number
   forcedCancels: number
   pauses: number
-  /** Number of requests that were repeated because their node died before it answered. */
+  /** Number of requests that were repeated because the node died before it answered. */
   repeatedRequests: number
 }
 
 const againAfterMs = 20
 
-/** Priorities of triggers, used in turn. None is below 0: such a trigger would wait an hour behind the slots of a busy job. */
+/**
+ * Priorities of triggers, used in turn. No priority is below 0, because a trigger with a negative priority would wait
+ * an hour behind the slots of a busy job.
+ */
 const priorities: readonly number[] = [0, 5, 1]
 
 /** Sends the requests of users to the nodes. */
@@ -37,7 +40,7 @@ export class RequestSender {
   readonly #record: (event: DriverEvent) => void
   /** Jobs for which a pause or resume is in progress, or may still take effect. */
   readonly #pausing = new Set<string>()
-  /** Jobs with a pause that may still take effect, because its process died before it answered. */
+  /** Jobs with a pause that may still take effect, because the process that received the pause died before it answered. */
   readonly #latePauses = new Set<string>()
   #requests = 0
   #over = false
@@ -68,7 +71,7 @@ export class RequestSender {
         this.#record({ event: 'accepted', occurrence: answer.occurrence })
       }
       if (answer.outcome !== 'unknown') return
-      // A replay is not repeated: the node would choose its original again, and might choose another occurrence.
+      // Does not repeat a replay, because the node would choose an original again, and might choose another occurrence.
       if (kind === 'replay' || this.#over) return
       this.figures.repeatedRequests++
     }
@@ -97,12 +100,12 @@ export class RequestSender {
     if (await this.#resume(job)) this.#pausing.delete(job)
   }
 
-  /** Resumes the jobs whose pause may have taken effect after their resume. */
+  /** Resumes jobs again if a pause may have taken effect after the first resume of the job. */
   async resumeAll(): Promise<void> {
     for (const job of this.#latePauses) await this.#resume(job)
   }
 
-  /** Resumes the job, and repeats until a node answers. Returns whether the first request succeeded. */
+  /** Resumes the job. Repeats the request until a node answers. Returns whether the first request succeeded. */
   async #resume(job: string): Promise<boolean> {
     for (let isFirst = true; ; isFirst = false) {
       const { outcome } = await this.#ask({ do: 'resume', job })

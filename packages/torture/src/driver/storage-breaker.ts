@@ -12,7 +12,7 @@ export interface StorageFaultFigures {
   lostAnswers: number
   /** Number of periods in which no client reached the server. */
   cuts: number
-  /** Number of times that the server received SIGKILL and restarted on the same data. */
+  /** Number of times that the server received SIGKILL and was restarted with the same data. */
   serverRestarts: number
   /** Number of times that the storage lost all node records. With a server, each loss is part of a server crash. */
   nodesForgotten: number

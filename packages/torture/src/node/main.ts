@@ -16,8 +16,8 @@ import { runCommand } from './run-command.ts'
 import { StallWatch } from './stall-watch.ts'
 import { WitnessFile } from './witness-file.ts'
 
-// A node process of a torture run: one scheduler on the run's storage. It records its actions and executes the driver's
-// commands.
+// A node process of a torture run: one scheduler on the run's storage. The process records its actions and executes the
+// driver's commands.
 
 const assignment = JSON.parse(process.argv[2] ?? '{}') as Assignment
 const { life, nodeId, seed } = assignment
@@ -116,7 +116,7 @@ async function shutdown(): Promise<void> {
   await client?.close()
 }
 
-/** Calls `runDue` in a loop, like a platform whose calls follow each other closely. */
+/** Calls `runDue` in a loop, as on a platform where each call begins directly after the previous call. */
 async function callAndGoOn(): Promise<void> {
   while (!isShutDown) {
     try {
@@ -183,7 +183,7 @@ if (client === null) {
     if (!isShutDown || !JobistemerError.isInstance(error, 'STORAGE_CLOSED')) throw error
   }
 } else {
-  // Other processes add the data jobs. A `runDue` call loads them from the storage.
+  // Other processes add the data jobs. A `runDue` call loads data jobs from the storage.
   record({ event: 'calls', budgetMs: callBudgetMs })
   void callAndGoOn()
 }

@@ -38,7 +38,7 @@ export type NodeEvent = { readonly life: string } & (
       /** Monotonic time before the call. */
       readonly sentAt: number
     }
-  /** The storage accepted an owner's settle. `sentAt` is the monotonic time before its first sending. */
+  /** The storage accepted an owner's settle. `sentAt` is the monotonic time before the settle was first sent. */
   | {
       readonly event: 'settled'
       readonly occurrence: OccurrenceId
@@ -66,7 +66,7 @@ export type NodeEvent = { readonly life: string } & (
   | { readonly event: 'canceled'; readonly occurrence: OccurrenceId; readonly sentAt: number }
   /** The storage accepted a heartbeat of the process; `sentAt` is the monotonic time before the call. */
   | { readonly event: 'heartbeat'; readonly sentAt: number }
-  /** The process calls `runDue` with this budget. */
+  /** The process begins a call of `runDue` with this budget. */
   | { readonly event: 'calls'; readonly budgetMs: number }
   /** A node is about to cancel a running occurrence by force. */
   | { readonly event: 'forcing'; readonly occurrence: OccurrenceId }
@@ -96,7 +96,7 @@ export type DriverEvent =
       /** Whether the driver requested the end of the process, or the process announced it. */
       readonly expected: boolean
     }
-  /** The driver is about to send a request to a node. Requests with the same key are one request. */
+  /** The driver is about to send a request to a node. Requests with the same key count as one request. */
   | { readonly event: 'asked'; readonly request: 'trigger' | 'replay'; readonly key: string }
   /** A node answered that the storage has created the occurrence. */
   | { readonly event: 'accepted'; readonly occurrence: OccurrenceId }

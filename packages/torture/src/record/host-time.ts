@@ -2,7 +2,7 @@ import { systemClock } from '@jobistemer/core'
 
 /** One moment on both clocks of the machine, in milliseconds. */
 export interface HostTime {
-  /** Monotonic time in ms, the same for all processes of the machine. It orders their events. */
+  /** Monotonic time in ms, the same for all processes of the machine. This time orders the events of all processes. */
   readonly mono: number
   /** Wall time in epoch milliseconds, as in the ledger. */
   readonly wall: number

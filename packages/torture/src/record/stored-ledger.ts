@@ -9,7 +9,7 @@ export interface StoredLedger {
 
 const pageSize = 500
 
-/** Reads all records through the storage's queries. No process may write meanwhile. */
+/** Reads all records through the storage's queries. No process may write during this call. */
 export async function readStoredLedger(storage: Storage): Promise<StoredLedger> {
   const jobs = await readPages((cursor) => storage.listJobs({ limit: pageSize, cursor, deleted: true }))
   const occurrences = new Map<OccurrenceId, OccurrenceRecord>()

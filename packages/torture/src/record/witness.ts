@@ -23,13 +23,16 @@ export interface WitnessStart extends WitnessBase {
   readonly scheduledAt: number
   /** When the owner received the occurrence, by its engine's clock, in epoch milliseconds. */
   readonly takenAt: number
-  /** The latest stall of the process, if any. */
+  /** The latest stall of the process before this event, if any. */
   readonly stall: Stall | null
 }
 
 export interface WitnessEnd extends WitnessBase {
   readonly event: 'end'
-  /** The handler's outcome. `aborted`: its signal fired. `moved`: it has written its row, and the commit follows. */
+  /**
+   * The handler's outcome. `aborted`: the handler's signal fired. `moved`: the handler has written its row, and the
+   * commit follows.
+   */
   readonly outcome: 'succeeded' | 'failed' | 'aborted' | 'moved'
 }
 

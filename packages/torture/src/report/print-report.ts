@@ -70,7 +70,7 @@ export function printReport({ options, figures, violations, folder, log }: Tortu
   ].join('\n')
 }
 
-/** Lists the first violations of each rule, because one fault can cause hundreds. */
+/** Lists the first violations of each rule, because one fault can cause hundreds of violations. */
 function firstViolations(violations: readonly Violation[]): readonly string[] {
   return [...groupBy(violations, (violation) => violation.rule)].flatMap(([rule, group]) => [
     ...group.slice(0, shownPerRule).map((violation) => `  ${printViolation(violation)}`),

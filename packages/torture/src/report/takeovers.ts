@@ -1,6 +1,9 @@
 import type { RunView } from '../checker/run-view.ts'
 
-/** Times from the end of a killed process to the takeover of its runs by a peer that declared it dead, in ms. */
+/**
+ * Times from the end of a killed process to the takeover of its runs by a peer that declared the process's node dead,
+ * in ms.
+ */
 export interface Takeovers {
   readonly count: number
   /** Median time of the takeovers, in ms; `null` without a takeover. */
@@ -8,13 +11,14 @@ export interface Takeovers {
   readonly longestMs: number | null
 }
 
-/** Measures the time from the end of each killed process to the answer to the takeover of its run. */
+/** Measures the time from the end of each killed process to the storage's answer to the takeover of its run. */
 export function takeoversOf(view: RunView): Takeovers {
   const owners = new Map(view.lines('granted').map((line) => [`${line.occurrence} ${line.token}`, line.life]))
   const times: number[] = []
   for (const { occurrence, token, reason, mono } of view.lines('reaped')) {
     const endedAt = view.endOfLife(owners.get(`${occurrence} ${token}`) ?? '')
-    // A takeover before the end is ignored: peers had declared the stopped process dead before the driver killed it.
+    // A takeover before the end of the process is ignored: peers had declared the stopped process dead before the
+    // driver killed it.
     if (reason === 'node_lost' && endedAt !== null && endedAt <= mono) times.push(mono - endedAt)
   }
   times.sort((one, other) => one - other)

@@ -39,10 +39,10 @@ export interface TortureFigures extends FaultFigures {
    * between.
    */
   readonly lateStarts: number
-  /** Number of occurrences that other nodes reaped as failed, and number that they reaped to run again. */
+  /** Number of occurrences that other nodes reaped as failed, and number of occurrences that they reaped to run again. */
   readonly reapedAsFailed: number
   readonly reapedToRetry: number
-  /** Number of occurrences that ended under another owner than their first. */
+  /** Number of occurrences whose last owner is not their first owner. */
   readonly rescued: number
   /** Number of runs taken over from nodes that peers declared dead, rightly or wrongly. */
   readonly nodesLost: number
@@ -57,8 +57,8 @@ export interface TortureFigures extends FaultFigures {
   /** Number of incomplete recorded lines, which a kill cut off. */
   readonly tornLines: number
   /**
-   * Number of rows that tasks wrote to the user's table with their completion; `null` if the storage cannot write in a
-   * user's transaction.
+   * Number of rows that tasks wrote to the user's table in the transaction of their completion; `null` if the storage
+   * cannot write in a user's transaction.
    */
   readonly rows: number | null
 }

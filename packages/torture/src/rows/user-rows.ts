@@ -1,6 +1,6 @@
 import type { OccurrenceId } from '@jobistemer/core'
 
-/** A row of the user's table. A handler wrote it in the transaction that completed its task. */
+/** A row of the user's table. A handler wrote the row in the transaction that completed the task. */
 export interface UserRow {
   readonly occurrence: OccurrenceId
   readonly task: string
@@ -9,11 +9,11 @@ export interface UserRow {
   readonly token: number
 }
 
-/** A user's table in the same database as the storage. */
+/** A table of the user, in the database that also contains the storage. */
 export interface UserRows {
   /**
    * Writes a row, calls `complete` in the same transaction, and commits. Rejects if a step fails or the signal fires.
-   * The database may have committed the row even then.
+   * Even if this method rejects, the database may have committed the row.
    */
   move(row: UserRow, complete: (transaction: unknown) => Promise<void>, signal: AbortSignal): Promise<void>
   all(): Promise<readonly UserRow[]>

@@ -5,11 +5,11 @@ import type { StorageKind } from './storage-kind.ts'
 
 const tableName = 'torture'
 
-// Delay before DynamoDB Local is killed, in ms. It acknowledges writes before they are on disk, unlike the real
-// DynamoDB, so an earlier kill could lose them.
+// Delay before DynamoDB Local is killed, in ms. Unlike the real DynamoDB, DynamoDB Local acknowledges writes before
+// they are on disk. So an earlier kill could lose acknowledged writes.
 const writtenAfterMs = 2000
 
-/** DynamoDB Local behind a proxy, with its data on disk. It accepts any credentials. */
+/** DynamoDB Local behind a proxy, with its data on disk. DynamoDB Local accepts any credentials. */
 export const dynamodb: StorageKind = {
   usualSkewMinutes: 5,
   secondsPerKill: 1.5,

@@ -13,7 +13,8 @@ export const postgres: StorageKind = {
   intervals: { pollInterval: 200, deadAfter: 1500 },
   async prepare() {
     const { startPostgres, startTcpProxy } = await import('@jobistemer/test-servers')
-    // PostgreSQL uses its own data folder: if root starts it, it runs as another user, who cannot access the run's folder.
+    // PostgreSQL uses its own data folder: if root starts the server, it runs as another user, who cannot access the
+    // folder of the run.
     const server = await startPostgres({ config })
     const proxy = await startTcpProxy(server)
     const { makePostgresRows } = await import('../rows/postgres-rows.ts')

@@ -11,7 +11,10 @@ const nodeTimeoutMs = 2000
 
 const lookEveryMs = 50
 
-/** A Redis Cluster of three masters, each behind a proxy. Each announces its proxy's port, so clients know no other port. */
+/**
+ * A Redis Cluster of three masters, each behind a proxy. Each master announces the port of its proxy, so clients know
+ * no other port.
+ */
 export const redisCluster: StorageKind = {
   usualSkewMinutes: 5,
   secondsPerKill: 0.8,

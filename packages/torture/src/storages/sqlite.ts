@@ -3,7 +3,7 @@ import type { StorageKind } from './storage-kind.ts'
 
 /** A SQLite file in the run's folder, without a server. */
 export const sqlite: StorageKind = {
-  // All processes use the same machine's clock, so clocks are right by default.
+  // All processes of a SQLite storage run on one machine with one clock, so by default the clocks are right.
   usualSkewMinutes: 0,
   secondsPerKill: 0.4,
   slowdown: 1,

@@ -7,13 +7,13 @@ export interface StorageKind {
   /** Default error of the nodes' clocks, in minutes. */
   readonly usualSkewMinutes: number
   /**
-   * Default time for each kill, in seconds. Storages whose client takes longer to load need more, so that nodes have
-   * time to work.
+   * Default duration of the fault phase for each kill, in seconds. Storages whose client takes longer to load need more
+   * time, so that nodes can work between kills.
    */
   readonly secondsPerKill: number
   /** Factor by which the jobs' intervals are longer than on a fast storage: a whole number. */
   readonly slowdown: number
-  /** The interval at which nodes poll, and the time without a heartbeat after which peers declare them dead. */
+  /** The interval at which nodes poll, and the time without a heartbeat after which peers declare a node dead. */
   readonly intervals: NodeIntervals
   /** Creates empty data for one run. Starts a private server if the storage has one. `folder` belongs to the run. */
   prepare(folder: string): Promise<PreparedStorage>

@@ -12,6 +12,6 @@ export interface StorageServer {
   kill(choice: number): Promise<void>
   /** Starts the killed process on the same data. Resolves when the process answers. */
   restart(): Promise<void>
-  /** Kills the server with SIGKILL after `forMs`, and starts it on its data from the time of this call. */
+  /** Kills the server with SIGKILL after `forMs`, and starts the server with the data that it had at the time of this call. */
   loseWrites?(forMs: number): Promise<void>
 }

@@ -11,7 +11,7 @@ export interface Witness {
   end(context: TaskContext, outcome: WitnessEnd['outcome']): void
 }
 
-/** What the handlers of the workload need. */
+/** The witness, the user's table and the other settings that the handlers of the workload need. */
 export interface WorkloadOptions {
   readonly seed: string
   readonly witness: Witness

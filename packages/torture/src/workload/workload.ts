@@ -2,7 +2,7 @@ import type { WorkloadJob } from './workload-job.ts'
 
 // Together these jobs use every overlap policy, recovery strategy, failure strategy and `onInterrupted`. They use both
 // execution modes, retries, and tasks that exceed their timeouts. Deadlines are short, so that nodes reap the runs of
-// killed nodes within 30 s. Exclusive jobs wait until then, so most tasks are short.
+// killed nodes within 30 s. Jobs that allow no overlap wait until then, so most tasks are short.
 
 const jobs: readonly (Omit<WorkloadJob, 'cron'> & { readonly everySeconds: number })[] = [
   {
@@ -111,7 +111,7 @@ const jobs: readonly (Omit<WorkloadJob, 'cron'> & { readonly everySeconds: numbe
       onInterrupted: 'retry',
       maxRescues: 3,
     },
-    // The concurrency limit and the start rate are close to each other, so that each often delays occurrences.
+    // The concurrency limit and the start rate are close to each other, so that both often delay occurrences.
     tasks: [{ name: 'call', durationMs: [1500, 3500] }],
   },
   {
@@ -172,7 +172,7 @@ const jobs: readonly (Omit<WorkloadJob, 'cron'> & { readonly everySeconds: numbe
 /** The names of the jobs that every node runs. */
 export const jobNames: readonly string[] = jobs.map((job) => job.name)
 
-/** Returns the jobs that every node runs. Their intervals are `slowdown` times longer than on a fast storage. */
+/** Returns the jobs that every node runs. The intervals of the jobs are `slowdown` times longer than on a fast storage. */
 export function workload(slowdown: number): readonly WorkloadJob[] {
   return jobs.map(({ everySeconds, ...job }) => ({ ...job, cron: `*/${everySeconds * slowdown} * * * * *` }))
 }

@@ -14,7 +14,7 @@ const monotonicOrigin = 5_000_000
 export const exclusive: CheckedJob = jobOf('exclusive', true)
 export const open: CheckedJob = jobOf('open', false)
 
-/** A job whose start rate is too high to limit it. Only `maxConcurrency` limits the job. */
+/** A job whose start rate is so high that it never delays a start. Only `maxConcurrency` limits the job. */
 export const rated: CheckedJob = { ...jobOf('rated', true), startRate: { limit: 100, intervalMs: 1 } }
 
 function jobOf(name: string, isExclusive: boolean, places = 1): CheckedJob {
@@ -161,7 +161,7 @@ export class Story {
     })
   }
 
-  /** Adds a slot that breaks no rule: it starts at its instant and runs for 100 ms. */
+  /** Adds a slot that breaks no rule: the slot starts at its instant and runs for 100 ms. */
   plainSlot(at: number, life: string, job: CheckedJob = exclusive): OccurrenceId {
     const occurrence = this.slot(at, job)
     this.record(occurrence, { scheduledAt: origin + at, finishedAt: origin + at + 110 }, job)
