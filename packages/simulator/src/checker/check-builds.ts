@@ -24,6 +24,9 @@ interface Life {
   readonly deadAfterMs: number
 }
 
+/** Milliseconds after the stated end of a `runDue` call at which nodes treat the call as over, whatever its counter. */
+const callMarginMs = 5000
+
 /** The definitions of one job, by fingerprint, and the definition in force. */
 interface JobBuilds {
   /** The builds that brought each definition into force, by fingerprint. */
@@ -115,7 +118,7 @@ export class BuildModel {
       const { state, upAt, incarnation, build, isForgotten } = life
       // If a node read the record of another node before the storage lost this record, it still considers the other node alive.
       const isUnknown = isForgotten && (saver === undefined || saver.beatBeforeLossAt < upAt)
-      const isSilentCall = life.calledAt !== null && now - life.calledAt > life.deadAfterMs
+      const isSilentCall = life.calledAt !== null && now - life.calledAt > Math.min(life.deadAfterMs, callMarginMs)
       if (life === saver || state !== 'up' || isUnknown || isSilentCall) continue
       if (upAt > job.savedAt || this.#lost.has(incarnation)) continue
       if (hasInForce(job, build))

@@ -8,7 +8,7 @@ export interface SeedRange {
   readonly to: number
 }
 
-const groupSize = 25
+const groupSize = 10
 
 /** Splits a range into groups, so that the test reports a violation before the whole range has run. */
 export function groupsOf({ from, to }: SeedRange): readonly SeedRange[] {
