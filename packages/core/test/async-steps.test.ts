@@ -97,7 +97,7 @@ describe.each(['call', 'job'] as const)('a step of an asynchronous ledger that m
     expect(statesOf(await storage.createOccurrences({ now: 200, owner, items }))).toEqual(['pending', 'pending'])
   })
 
-  it('reports an occurrence as not canceled if the ledger answers that the occurrence has not ended', async () => {
+  it('the answer to a job deletion omits an occurrence whose end the ledger could not store', async () => {
     const { ledger, storage } = open({ unit })
     const [job] = await createJobs(storage, ['alpha'], 'allow')
     if (job === undefined) throw new TypeError('no job')

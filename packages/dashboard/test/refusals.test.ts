@@ -274,7 +274,7 @@ describe('the pages and files of the dashboard', () => {
     expect((await world.dashboard()(new Request(url))).status).toBe(404)
   })
 
-  it('requests for the session and for changes are refused without rights, from other origins and by POST', async () => {
+  it('GET /api/session and GET /api/changes are refused to viewers without rights and to other origins, and refuse POST', async () => {
     for (const path of ['/api/session', '/api/changes']) {
       await refused(await ask(world.dashboard({ authorize: () => false }), path), 403, 'FORBIDDEN')
       await refused(

@@ -202,7 +202,7 @@ it('a reap may make the task runs of an occurrence too large for one item', asyn
   expect(await leftAfterPrune(item.id)).toBe(0)
 })
 
-it('a node that dies during a reap leaves no further items of a large record behind', async () => {
+it('a node that dies while it reaps a run leaves no unused DynamoDB item of a record that is split into several items', async () => {
   const { id } = await addJob(storage, 'reaped-twice')
   const item = slotItem(id, 1)
   await storage.createOccurrences({ now: slotAt(1), owner, items: [item] })

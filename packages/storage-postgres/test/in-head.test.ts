@@ -246,7 +246,7 @@ it('a read of the running occurrences that are stored in heads does not scan the
   await expect.poll(async () => (await read()) - before).toBeLessThan(20_000)
 })
 
-it('a completion in a transaction moves its occurrence from the head of the job to the table live, and so do later slots', async () => {
+it('a completion in a transaction moves its occurrence from the head of the job to `live`, and later slots go to `live` too', async () => {
   const { id } = await addJob(storage, 'alpha', 'allow')
   await begin([slotItem(id, 1)])
   expect(await inLive()).toEqual([])

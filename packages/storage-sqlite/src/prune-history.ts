@@ -36,8 +36,8 @@ const effortLimit = 200_000
 const effortPerJob = 100
 
 /**
- * If a job keeps more entries than this number, the search for the oldest kept entry counts the entries instead of
- * reading the entries.
+ * If the retention of a job keeps more history entries than this number, the search for the oldest kept entry counts the
+ * entries in the index, because reading each entry would take longer.
  */
 const mostReadToKeep = 1000
 /** Number of counted entries that cost as much as reading one entry. */

@@ -37,8 +37,8 @@ function locksOf(descriptor: string): readonly string[] {
     .filter((line) => line.startsWith('lock:'))
 }
 
-// Only Linux lists locks. The last test instead asks another process for the lock, which works on other systems too, but
-// not in write-ahead mode.
+// Only Linux lists the locks of a process. In the last test of this file, another process tries to lock the file instead. That
+// works on all systems, but not in write-ahead mode.
 describe.skipIf(!existsSync('/proc/self/fdinfo'))(
   'an SQLite connection of this process keeps its lock on the file',
   () => {

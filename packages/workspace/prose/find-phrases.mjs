@@ -55,7 +55,8 @@ export function findPhrases(files, phrases, accepted = []) {
           return []
         }
         const phrase = phrases[match.slice(1).findIndex((group) => group !== undefined)]
-        if (phrase === undefined) throw new Error('The match belongs to no phrase of the table.')
+        if (phrase === undefined)
+          throw new Error('The text matches the combined pattern, but no single phrase of phrases.tsv.')
         return [{ path, line: text.slice(0, start).split('\n').length, found: oneLine(match[0]), phrase }]
       })
     })

@@ -34,7 +34,7 @@ export function takeFrameShare(cost: number): boolean {
   return true
 }
 
-/** Calls `act` in a later frame that may still create elements. Returns a function that cancels the call. */
+/** Calls `act`, which creates `cost` elements, in the next frame with room for them. Returns a function that cancels the call. */
 export function inLaterFrame(cost: number, act: () => void): () => void {
   const one = { cost, act }
   waiting.add(one)

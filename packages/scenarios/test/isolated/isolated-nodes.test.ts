@@ -112,27 +112,30 @@ describe.each(everywhere)('on the storage $name', (place) => {
   it.each([
     { by: 'its execution timeout', after: 45, ends: 'failed execution_timeout', finishedAt: 135 },
     { by: 'a cancellation', after: 60, ends: 'canceled canceled', finishedAt: 65 },
-  ])('a handler that ignores its signal on a cut-off node is abandoned after the reconnection, at $by', async (how) => {
-    const world = createWorld(place)
-    const run = () => world.clock.sleep({ minutes: 30 })
-    const tasks = [{ name: 'work', taskTimeout: { minutes: 1 }, run }]
-    const settings = { whileIsolated: 'abort', executionTimeout: { minutes: 2 } } as const
-    const job = defineJob({ name: 'deaf', schedule: everySeconds(10, +at(10)), ...settings, tasks })
-    const node = nodeOf(world, 'cut off')
-    const scheduler = await node.start({ jobs: [job] })
-    const told = listen(scheduler, 'node.isolated')
-    await world.clock.advanceTo(at(12))
-    node.cutOff()
-    // At 45 s the node has aborted the handler, and the grace period of the aborted handler has ended.
-    await world.clock.advanceTo(at(45))
-    expect(told).toHaveLength(1)
-    node.reconnect()
-    await world.clock.advanceTo(at(how.after))
-    if (how.by === 'a cancellation') await scheduler.cancel((await onlyOccurrence(scheduler, 'deaf')).id)
-    await world.clock.advance({ minutes: 5 })
-    const { state, reason, finishedAt } = await onlyOccurrence(scheduler, 'deaf')
-    expect([`${state} ${reason}`, secondsOf(finishedAt as Date)]).toEqual([how.ends, how.finishedAt])
-  })
+  ])(
+    'after $by, a node that reconnects to the storage ends the run of a handler that ignored its signal',
+    async (how) => {
+      const world = createWorld(place)
+      const run = () => world.clock.sleep({ minutes: 30 })
+      const tasks = [{ name: 'work', taskTimeout: { minutes: 1 }, run }]
+      const settings = { whileIsolated: 'abort', executionTimeout: { minutes: 2 } } as const
+      const job = defineJob({ name: 'deaf', schedule: everySeconds(10, +at(10)), ...settings, tasks })
+      const node = nodeOf(world, 'cut off')
+      const scheduler = await node.start({ jobs: [job] })
+      const told = listen(scheduler, 'node.isolated')
+      await world.clock.advanceTo(at(12))
+      node.cutOff()
+      // At 45 s the node has aborted the handler, and the grace period of the aborted handler has ended.
+      await world.clock.advanceTo(at(45))
+      expect(told).toHaveLength(1)
+      node.reconnect()
+      await world.clock.advanceTo(at(how.after))
+      if (how.by === 'a cancellation') await scheduler.cancel((await onlyOccurrence(scheduler, 'deaf')).id)
+      await world.clock.advance({ minutes: 5 })
+      const { state, reason, finishedAt } = await onlyOccurrence(scheduler, 'deaf')
+      expect([`${state} ${reason}`, secondsOf(finishedAt as Date)]).toEqual([how.ends, how.finishedAt])
+    },
+  )
 
   it.each(['fail', 'retry'] as const)(
     'under onInterrupted %s an aborted run of a cut-off node fails although one parallel task ignores its signal',

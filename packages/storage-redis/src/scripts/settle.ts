@@ -95,7 +95,7 @@ local function settle(index, text)
   end
   local woken, taken = '', nil
   if isApplied and change == ${settleChanges.progress} then
-    -- A progress keeps the reason and replaces the task runs.
+    -- A settle of progress keeps the reason of the occurrence and replaces its task runs.
     replaceText(id, ${writeFields(recordLayout, { ...front, sequence: 'sequence' })}
       .. sub(text, ${recordLayout.end.reasonSize + 1}, kept + itsReasonSize) .. sub(items, first + reasonSize, takerAt - 1))
   elseif isApplied and change == ${settleChanges.finish} then

@@ -151,8 +151,8 @@ export async function coveringRun(
   head: Pick<JobRecord, 'id'>,
   at: number,
 ): Promise<OccurrenceRecord | null> {
-  // The scheduled time of a compressed run is its last slot. Triggers, and slots that were canceled ahead, can lie before that
-  // slot.
+  // A run that stands for several missed slots has the last of them as its scheduled time. Triggers, and slots that were canceled
+  // ahead, can lie before that slot.
   const run = await firstOf(storage, head, { from: at, order: 'ascending' }, ({ kind, state, details }) => {
     return kind === 'slot' && (state !== 'canceled' || details.span !== undefined)
   })

@@ -552,7 +552,7 @@ export class Execution implements Settling, Alarm, PermitHolder, TaskOwner {
       return
     }
     if (this.#isRefused) {
-      logger.error(fields, 'the storage rejected the failure of this run: the reaper will release the run')
+      logger.error(fields, 'the storage refused to store that this run failed: the run waits for the reaper')
       this.#owner.leftToReaper(this)
       this.lose()
       return

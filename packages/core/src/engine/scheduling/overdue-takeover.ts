@@ -313,7 +313,7 @@ export class OverdueTakeover {
     this.#passed.delete(job)
     if (!this.#parts.registry.holds(job)) return
     const rank = this.#parts.assignment.rankOf(job)
-    // The check of the last slot also covers the slots between: the head shows the first slot that no node has launched.
+    // The head shows the first slot that no node has launched. So one check covers all slots from `slot` to `last`.
     if (last > slot) this.passed(job, last, rank)
     if (record !== null && record.nextAt !== null && record.nextAt <= slot) this.#takeOn(record, rank === 0)
   }
