@@ -1,5 +1,5 @@
 import { JobistemerError } from '@jobistemer/core'
-import { orderAt, pausedUntil, storageFromLedger } from '@jobistemer/core/storage'
+import { namingKey, orderAt, pausedUntil, storageFromLedger } from '@jobistemer/core/storage'
 
 /**
  * A small PostgreSQL adapter for tests, written as the guide describes. The tests change one line of the adapter at a
@@ -63,6 +63,7 @@ export const createTables = (schema) => `
     reason text COLLATE "C",
     record text NOT NULL
   );
+  CREATE TABLE ${schema}.keys (id text COLLATE "C" PRIMARY KEY, occurrence text COLLATE "C" NOT NULL);
   CREATE TABLE ${schema}.sums (pending bigint NOT NULL, queued bigint NOT NULL, running bigint NOT NULL);
   INSERT INTO ${schema}.sums VALUES (0, 0, 0);
   CREATE TABLE ${schema}.nodes (incarnation text COLLATE "C" PRIMARY KEY, counter bigint NOT NULL, record text NOT NULL);
@@ -139,7 +140,10 @@ class SqlLedger {
     await this.transaction(async (query) => {
       const heads = await query('SELECT * FROM $schema.jobs WHERE id = ANY($1) ORDER BY id FOR UPDATE', [step.jobs])
       const jobs = new Map(heads.map((row) => [row.id, storedJob(row)]))
-      const ids = step.occurrences.map(({ id }) => id)
+      const keyIds = step.keys.map(({ keyId }) => keyId)
+      const keyRows = await query('SELECT id, occurrence FROM $schema.keys WHERE id = ANY($1)', [keyIds])
+      const keys = new Map(keyRows.map(({ id, occurrence }) => [id, occurrence]))
+      const ids = [...step.occurrences.map(({ id }) => id), ...keys.values()]
       const named = records(await query('SELECT record FROM $schema.occurrences WHERE id = ANY($1)', [ids]))
       const occurrences = new Map(named.map((record) => [record.id, { record }]))
       const live = new Map()
@@ -152,7 +156,7 @@ class SqlLedger {
         }
         live.set(need.jobId, lists)
       }
-      const writes = step.decide({ jobs, occurrences, live })
+      const writes = step.decide({ jobs, occurrences, keys, live })
       const sums = { pending: 0, queued: 0, running: 0 }
       for (const { jobId, before, after, versions, occurrences: changed } of writes) {
         for (const state of /** @type {const} */ (['pending', 'queued', 'running'])) {
@@ -178,8 +182,11 @@ class SqlLedger {
         if (before === null) await query(insertJob, values)
         else await query(updateJob, values)
         for (const version of versions) await query(insertVersion, [jobId, version.version, JSON.stringify(version)])
-        for (const { before: old, after: record } of changed)
+        for (const { before: old, after: record } of changed) {
           await query(old === null ? insertOccurrence : updateOccurrence, columnsOf(record))
+          const keyId = old === null ? namingKey(record) : undefined
+          if (keyId !== undefined) await query(nameByKey, [keyId, record.id])
+        }
       }
       const change = [sums.pending, sums.queued, sums.running]
       if (change.some((by) => by !== 0)) await query(addToSums, change)
@@ -337,7 +344,7 @@ class SqlLedger {
   }
 
   /** @type {NonNullable<Extract<AsyncLedger['history'], { removeHistory: unknown }>['removeHistory']>} */
-  async removeHistory({ jobId, occurrences, floor }) {
+  async removeHistory({ jobId, occurrences, keys, floor }) {
     return await this.transaction(async (query) => {
       const [head] = await query('SELECT record FROM $schema.jobs WHERE id = $1 FOR UPDATE', [jobId])
       if (head === undefined) return null
@@ -348,6 +355,8 @@ class SqlLedger {
       const gone = await query('DELETE FROM $schema.occurrences WHERE id = ANY($1) RETURNING id', [
         occurrences.map(({ id }) => id),
       ])
+      for (const { keyId, occurrence } of keys)
+        await query('DELETE FROM $schema.keys WHERE id = $1 AND occurrence = $2', [keyId, occurrence.id])
       return gone.length
     })
   }
@@ -445,6 +454,8 @@ const updateJob = `UPDATE $schema.jobs SET (${jobColumns}) = ($1, $2, $3, $4, $5
 const insertVersion = 'INSERT INTO $schema.versions (job, version, record) VALUES ($1, $2, $3)'
 const occurrenceColumns =
   'id, job, state, scheduled_at, order_at, due_at, deadline_at, finished_at, node, incarnation, is_canceled, has_run, reason, record'
+const nameByKey =
+  'INSERT INTO $schema.keys VALUES ($1, $2) ON CONFLICT (id) DO UPDATE SET occurrence = excluded.occurrence'
 const insertOccurrence = `INSERT INTO $schema.occurrences (${occurrenceColumns}) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)`
 const updateOccurrence = `UPDATE $schema.occurrences SET (${occurrenceColumns}) = ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14) WHERE id = $1`
 const addToSums = 'UPDATE $schema.sums SET pending = pending + $1, queued = queued + $2, running = running + $3'
