@@ -36,8 +36,8 @@ export const endColumns = [
 ] as const
 
 /**
- * Columns that usually have the same value in each row of a call. Then an array with one element, or a text without a
- * separator, gives the value of all rows.
+ * Columns that usually have the same value in each row of a call. If all rows have the same value, the parameter is an array
+ * with one element, or a text without a separator.
  */
 const sharedNames: readonly string[] = [
   'scheduled_at',

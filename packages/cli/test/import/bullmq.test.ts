@@ -223,7 +223,7 @@ describe.each(['bullmq', 'bullmq-5'] as const)('jobistemer import from the libra
     await queue.resume()
   })
 
-  it('writes a request for each slot before the cut-over, and none for later slots, which the new jobs run', async () => {
+  it('writes to its file a request for each BullMQ slot before the cut-over, and none for later slots, which the imported jobs run', async () => {
     await queue.pause()
     const next = await nextOf(queue)
     const file = join(scratch.folder(), 'waiting.ndjson')

@@ -755,7 +755,7 @@ export interface HeartbeatRequest {
    * smaller counter. `null`: the call only reads.
    */
   readonly own: NodeRecord | null
-  /** The profile of the node, which the storage keeps with `own`. Absent: the storage keeps the profile that it has. */
+  /** The profile of the calling node, to store beside its record `own`. Absent: the storage keeps the profile that it has. */
   readonly profile?: NodeProfile
   /**
    * Node records to remove with their profiles, if their counters still have the given value. A node whose counter has grown

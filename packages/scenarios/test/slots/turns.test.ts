@@ -32,7 +32,7 @@ function ticking(world: World, until: number) {
   }
 }
 
-/** Stores `count` triggers. They may wait for permits for 100 ms before they are sent. */
+/** Stores `count` triggers. The node may hold a burst of triggers back for 100 ms, until it has permits for their runs. */
 async function store(world: World, node: Scheduler, job: string, count: number): Promise<void> {
   const storing = node.triggerMany(Array.from({ length: count }, () => ({ job })))
   await world.clock.advance(200)

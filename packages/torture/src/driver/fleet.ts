@@ -30,7 +30,7 @@ export interface FleetOptions {
   readonly record: (event: DriverEvent) => void
 }
 
-/** Maximum wait, in ms, for a process that starts beside a stopped process with the same node name. */
+/** Maximum time, in ms, for which the driver waits for the start of a process while SIGSTOP suspends its namesake. */
 const longestWaitMs = 10_000
 
 /** The nodes of a run. The fleet restarts each process that ends. */

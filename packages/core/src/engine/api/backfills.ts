@@ -267,7 +267,8 @@ export class Backfills extends ApiPart implements Relay {
       )
       for (const record of occurrences) {
         if (record?.details.backfill === undefined) continue
-        // A displaced run that had started is not repeated, even if earlier runs of its slot were pruned.
+        // A newer run has displaced this waiting run of the backfill. If the run had started before, the backfill does not repeat
+        // its slot, even if earlier runs of the slot were pruned.
         await this.#goOn(record.jobId, record.details, { tookMs: 0, isAgain: !hasBegun(record) })
       }
     } catch (error) {

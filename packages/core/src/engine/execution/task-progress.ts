@@ -45,7 +45,7 @@ export interface TaskOwner extends TaskContextSource {
   readonly keptLogs: KeptLogs
   /** Whether the occurrence has not ended on this node: attempts may begin, and their results count. */
   readonly isOpen: boolean
-  /** Whether the node will release the occurrence, unless all tasks end by themselves or a `finish` halt follows. */
+  /** Whether the node will release the occurrence to another node, unless its tasks end or the run is canceled before. */
   readonly isHandedBack: boolean
   /** Whether the job has `onInterrupted: 'fail'`: after an interruption the occurrence fails. */
   readonly failsInterrupted: boolean
@@ -424,9 +424,9 @@ export class TaskProgress implements Alarm {
   }
 
   /**
-   * Called when the storage rejected a settle item. The storage does not say which task or member causes the rejection, so the
-   * execution calls this method of each task. Drops the errors of all attempts. If the last attempt has a result or an error,
-   * replaces it with the error `STORAGE_REFUSED`.
+   * Called when the storage rejected a step of the run, for example because a result is too large. The storage does not say which
+   * task caused this, so the execution calls this method of each task. Drops the errors of all attempts. If the last attempt has
+   * a result or an error, replaces it with the error `STORAGE_REFUSED`.
    */
   refuse(error: unknown): void {
     this.#attempts = this.#attempts.map((attempt) =>
