@@ -60,7 +60,7 @@ describe('a peer, observed by its node records,', () => {
     expect([namesOf(peers.living()), told]).toEqual([['a', 'b'], []])
   })
 
-  it('is not dead if the answer to a concurrent read lacks its record', async () => {
+  it('is not dead if one of two concurrent heartbeats of this node returns no record of the peer', async () => {
     await look(0, record('a', 5))
     await clock.advance({ seconds: 1 })
     const askedFirst = clock.monotonic()

@@ -76,7 +76,7 @@ export class LiveIndex {
     for (const entry of job.occurrences?.live.pending.ascending() ?? []) this.#withdraw(entry)
   }
 
-  /** Adds the pending occurrences of a parked job to the claimable lists again. The job's new head decides about the list. */
+  /** When a job is no longer paused, moves its pending occurrences back to the lists that claims read. */
   unpark(job: MemoryJob): void {
     for (const entry of job.occurrences?.live.pending.ascending() ?? []) this.#offer(entry)
   }

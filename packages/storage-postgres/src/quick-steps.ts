@@ -167,7 +167,7 @@ export class QuickSteps {
   }
 }
 
-/** Maximum number of tries of a call. The first try may do nothing but insert its owner. */
+/** Maximum number of tries of a call. The first try may only insert the row of the calling node into the table of owners. */
 const mostTries = 2
 
 /** Decides whether a call of the quick function is likely to save work. */

@@ -235,7 +235,7 @@ export class Claimer {
     let place: Buffer = nowhere
     for (;;) {
       const taken = whole?.claimed.length ?? 0
-      // A call with limit 0 claims nothing, so this call does not ask for the effect of an earlier one.
+      // A call with limit 0 claims nothing. So it does not ask what an earlier claim without an answer has claimed.
       const asked = request.limit > 0 ? this.#unanswered.get(key) : undefined
       const number = asked ?? this.#calls++
       // A continued peek does not know the jobs of the occurrences that it counted earlier. The claim decides later

@@ -128,7 +128,10 @@ export class TakeoverRound {
     const child = await this.#start(node)
     for (;;) {
       const job = this.#jobs[this.#used++]
-      if (job === undefined) throw new Error('Too many runs started on a node that had not triggered them.')
+      if (job === undefined)
+        throw new Error(
+          'The round needs a run on the node that triggered it, but other nodes started all runs. Repeat the round.',
+        )
       child.send({ trigger: job })
       if ((await this.#startOf(job, 1)).node === node) return { node, child, job }
     }

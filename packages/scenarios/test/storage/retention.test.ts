@@ -78,7 +78,7 @@ describe.each(everyStorage)('on the storage $name', (place) => {
     expect(await daysLeft('forever', 6, 90)).toHaveLength(15)
   })
 
-  it('a job with named handlers is removed with its history after its last slot, and a job with code stays', async () => {
+  it('a job that is data is removed with its history after its last slot, and a job with code stays', async () => {
     const world = createWorld(place)
     const tasks = [{ name: 'work', handler: 'note' }]
     const retention = { olderThan: { hours: 2 }, keep: 3 }

@@ -37,7 +37,7 @@ const connectedFactor = 2
 /** Maximum interval between retries of a storage call, in ms. A reap may wait for the next retry. */
 const longestPauseMs = 5000
 
-/** Interval of this model's check for late takeovers, in ms. */
+/** Interval, in ms, at which this model checks whether a takeover is too late. */
 const everyMs = 500
 
 /** Checks that nodes take over the runs of a dead node in time. Other faults excuse a late takeover. */

@@ -86,7 +86,7 @@ export type NodeEvent = { readonly life: string } & (
 /** An event that the driver records. */
 export type DriverEvent =
   | { readonly event: 'spawned'; readonly life: string; readonly node: string | null }
-  /** The driver is about to send a signal to the process. */
+  /** The torture driver records the event, and then sends SIGKILL, SIGSTOP or SIGCONT to the process. */
   | { readonly event: 'killed' | 'stopped' | 'resumed'; readonly life: string }
   | {
       readonly event: 'exited'

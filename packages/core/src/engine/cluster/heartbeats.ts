@@ -350,7 +350,7 @@ export class Heartbeats {
     agenda.setAlarm(this.#partition, this.#partitionedAfterMs - (clock.monotonic() - at))
   }
 
-  /** Begins a rest of this node. No other node exists that could declare this node dead, so this node cannot be partitioned. */
+  /** Stops the heartbeats of this node, because it is alone. No other node exists that could declare this node dead, so this node cannot be partitioned. */
   #rest(): void {
     this.#isResting = true
     this.#engine.agenda.cancelAlarm(this.#partition)

@@ -77,7 +77,7 @@ export class Reaper {
     } while (this.#hasReleasedRuns && !this.#sweeps.isStopped)
   }
 
-  /** Releases the runs of earlier lives of this node before it starts. `records`: the node records with this node's name. */
+  /** Reaps the runs of earlier incarnations of this node before it starts. `records`: the node records with this node's name. */
   async reapEarlierLives(records: readonly NodeRecord[]): Promise<void> {
     const { deadAfterMs } = this.#options
     this.#earlierRecords = records
