@@ -450,8 +450,7 @@ export interface ClaimAnswer {
   /**
    * The next instant after `now` at which a pending occurrence becomes claimable: it becomes due, or the pause of its job
    * ends. `null` if all pending occurrences belong to jobs whose pause has no end, or if none is pending. `nextDueAt` may
-   * also be the earlier instant of an occurrence that this claim leaves out. If the claim has reached `limit` and `more` is
-   * true, `nextDueAt` may be later or `null`: the node claims again as soon as it has a permit.
+   * also be the earlier instant of an occurrence that this claim leaves out.
    */
   readonly nextDueAt: number | null
 }
