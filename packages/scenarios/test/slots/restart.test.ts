@@ -460,7 +460,7 @@ describe('a storage call of a dead node that takes effect after the restart of t
     return { job, attempts, takeEffect: () => takeEffect() }
   }
 
-  it.each([0.1, 0.7, 4, 29])(
+  it.each([0.1, 0.6, 4, 29])(
     'creates a run %s seconds after the restart, and the restarted node reaps this run',
     async (delay) => {
       const world = createWorld(memory)

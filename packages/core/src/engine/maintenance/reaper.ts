@@ -3,8 +3,8 @@ import { BackgroundLoop } from '../runtime/background-loop.ts'
 import type { EngineContext } from '../storage-access/engine-context.ts'
 import { ClockSteps } from '../time/clock-readings.ts'
 import { type ReleaseParts, RunRelease } from './run-release.ts'
-import { clockMarginMs, wakeDelayMs } from '../../tuning.ts'
-import { graceMs, sweepsPerOwnerSearch } from './tuning.ts'
+import { clockMarginMs } from '../../tuning.ts'
+import { firstLookAgainMs, graceMs, sweepsPerOwnerSearch } from './tuning.ts'
 
 /**
  * Finds runs that this node releases for other owners, in three loops. `RunRelease` releases the runs.
@@ -28,7 +28,7 @@ export class Reaper {
   #earlierRecords: readonly NodeRecord[] = []
   /** Monotonic instant at which the repeated looks for runs of earlier lives end. */
   #looksAgainUntil = 0
-  #lookAgainInMs = wakeDelayMs
+  #lookAgainInMs = firstLookAgainMs
   readonly #steps = new ClockSteps()
   /**
    * Whether the last takeover has found runs. If so, a further takeover shows whether the storage has released all these

@@ -33,3 +33,9 @@ export const longestRestMs = 5000
  * Number of jobs per page of a pass. Jobs of a page wait while the node removes history, so a longer page would be outdated.
  */
 export const headsPerPage = 100
+
+/**
+ * Milliseconds until the first repeated search for runs of earlier incarnations, whose last storage calls may take effect late.
+ * Each pause is twice the previous one. The searches end after `deadAfter`.
+ */
+export const firstLookAgainMs = 250
