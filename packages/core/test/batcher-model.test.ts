@@ -194,6 +194,15 @@ async function heal({ clock, batcher, held, state, settle }: World): Promise<voi
 }
 
 const plans = fc.array(actions, { maxLength: 40 })
+/** Found by a random run: after a lost answer, the caller of the last entry that is retried gives up. */
+const lastCallerGivesUp: [readonly Action[]] = [
+  [
+    { kind: 'add', isBad: false, count: 5 },
+    { kind: 'end', of: 0, fate: 'answer' },
+    { kind: 'give up', of: 4 },
+    { kind: 'end', of: 0, fate: 'lost' },
+  ],
+]
 const kinds = [
   { hasCallers: false, isSerial: false },
   { hasCallers: true, isSerial: false },
@@ -211,7 +220,7 @@ describe.each(kinds)(
         expect(made.entries.filter(({ outcome }) => outcome === null)).toEqual([])
         made.stop()
       })
-      await fc.assert(property, { numRuns: byEffort(60) })
+      await fc.assert(property, { numRuns: byEffort(60), examples: [lastCallerGivesUp] })
     })
 
     it('sends nothing after it was stopped, and aborts the waiting entries', async () => {

@@ -198,7 +198,8 @@ export class Batcher<Entry, Item, Answer> {
         }
       }
     } catch (error) {
-      kind.failed?.(error)
+      // If every caller has given up, `error` is the reason of a caller, and the storage has not failed.
+      if (entries.some((entry) => (kind.callerOf?.(entry).refusal ?? null) === null)) kind.failed?.(error)
       for (const [index, entry] of entries.entries()) abort(index, kind.callerOf?.(entry).refusal ?? error)
     } finally {
       if (isRetried) this.#retried--
