@@ -56,7 +56,8 @@ export async function findDue(
   const pages = place === null ? await beginSearch(table, ahead) : await askAll(table, place.starts, ahead)
   const hints = pages.flatMap((page) => page.hints)
   const next = leastOf(place?.next ?? null, ...hints.map(({ order }) => order).filter((order) => order > now))
-  const occurrences = hints.filter(({ order }) => order <= now).sort(compareOrder)
+  const due = hints.filter(({ order }) => order <= now).sort(compareOrder)
+  const occurrences = due.map((hint) => ({ ...hint, dueAt: hint.order }))
   const starts = pages
     .filter((page) => page.last !== null && page.hints.every(({ order }) => order <= now))
     .map(({ shard, level, last }) => ({ shard, level, start: last }))

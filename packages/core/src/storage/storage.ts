@@ -450,7 +450,7 @@ export interface ClaimAnswer {
   /**
    * The next instant after `now` at which a pending occurrence becomes claimable: it becomes due, or the pause of its job
    * ends. `null` if all pending occurrences belong to jobs whose pause has no end, or if none is pending. `nextDueAt` may
-   * also be the earlier instant of an occurrence that this claim leaves out.
+   * also be the earlier due instant of an occurrence that this claim leaves out, or does not examine because of `limit`.
    */
   readonly nextDueAt: number | null
 }

@@ -13,5 +13,8 @@ export const wokenAtOnce = 2
 /** Maximum number of occurrences of deleted and replaced jobs that a claim cancels, so that the claim does not take long. */
 export const canceledByClaim = 1000
 
+/** Maximum number of jobs beyond its limit of which a claim reads whether they are paused. Each job costs a read on DynamoDB. */
+export const lookedAtByClaim = 4
+
 /** Maximum number of superseded slots that a step on one occurrence cancels, so that the step stays short. */
 export const canceledInPassing = 50

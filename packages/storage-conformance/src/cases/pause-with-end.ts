@@ -29,6 +29,17 @@ export const pauseWithEndCases: readonly StorageCase[] = caseGroup('pause with a
     assert.equal((await node.claimOne(until)).id, waiting.id)
   },
 
+  'a claim with limit 0 answers the end as the next instant, although the occurrence has long been due': async (
+    world,
+  ) => {
+    const node = await TestNode.connect(world)
+    const job = await node.createJob()
+    await node.addSlot(job, 1, 'pending')
+    await node.pause(job.id, slotAt(1), until)
+    const answer = await node.claim(slotAt(2), { limit: 0 })
+    assert.deepEqual([answer.claimed, answer.nextDueAt], [[], until])
+  },
+
   'holds also for the claim of a node whose clock is behind': async (world) => {
     const node = await TestNode.connect(world)
     const alpha = await node.createJob()

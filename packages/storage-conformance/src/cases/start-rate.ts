@@ -109,6 +109,22 @@ export const startRateCases: readonly StorageCase[] = caseGroup('start rate', {
     assert.deepEqual(await startedAt(node, slotAt(23)), [slotAt(7), slotAt(8)])
   },
 
+  'a claim of one occurrence leaves only the first beyond the rate pending, and makes each later one queued': async (
+    world,
+  ) => {
+    const node = await TestNode.connect(world)
+    const job = await node.createJob({ policy: 'queue', maxConcurrency: 9 })
+    const slots: CreateItem[] = []
+    for (let index = 1; index <= 4; index++) slots.push(await node.addSlot(job, index, 'pending'))
+    const startRate = { limit: 1, intervalMs: 5 * minute }
+    expectOutcome(await node.replaceJob(job.id, { policy: 'queue', maxConcurrency: 9, startRate }), 'saved')
+    const [first] = (await node.claim(slotAt(5), { limit: 1 })).claimed
+    assert.equal(first?.scheduledAt, slotAt(1))
+    assert.deepEqual((await node.claim(slotAt(6), { limit: 1 })).claimed, [])
+    const states = await Promise.all(slots.map((slot) => node.stateOf(slot)))
+    assert.deepEqual(states, ['running', 'pending', 'queued', 'queued'])
+  },
+
   'one claim starts occurrences up to the limit of the rate, and wakes queued ones for that': async (world) => {
     const node = await TestNode.connect(world)
     const startRate = { limit: 3, intervalMs: minute }

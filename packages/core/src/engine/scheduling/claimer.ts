@@ -117,7 +117,7 @@ export class Claimer implements TakenRunner {
 
   /** Makes one claim. Returns whether the storage has more pending work and this node has permits for it. */
   async #claimOnce(sweep: Sweep): Promise<boolean> {
-    this.#engine.now()
+    const now = this.#engine.now()
     const { maxBatch, isHeldBack } = this.#engine
     const limit = isHeldBack ? 0 : Math.min(maxBatch, this.#parts.capacity.roomToClaim())
     const { turns } = this.#parts.capacity
@@ -146,7 +146,8 @@ export class Claimer implements TakenRunner {
     }
     this.#parts.capacity.workLeft(answer.more, answer.claimed.length, answer.claimed.at(-1))
     this.nextDueAt = answer.nextDueAt
-    this.#loop.runIn(this.#untilNextPoll(answer.nextDueAt))
+    // An instant up to `now` belongs to an occurrence for which this claim had no permit: the next free permit starts a claim.
+    this.#loop.runIn(this.#untilNextPoll((answer.nextDueAt ?? now) > now ? answer.nextDueAt : null))
     // If a claim could have taken more occurrences and still left some, an unfinished update has still to cancel them. A
     // single sweep leaves these occurrences to the node that runs the update.
     const isLeft = answer.more && answer.claimed.length < limit && sweep !== 'once'

@@ -1,12 +1,13 @@
 import type { JobId } from '../../ids.ts'
 import type { OccurrenceAddress, OccurrenceRecord } from '../occurrence-record.ts'
 import type { ClaimAnswer, ClaimRequest } from '../storage.ts'
-import { claimStep, type ClaimTally, isClaimable } from './claim-step.ts'
+import { claimStep, type ClaimTally, isClaimable, newTally } from './claim-step.ts'
 import { compareOrder, isPausedAt, pausedUntil } from '../rules.ts'
 import { AsyncWrites } from './async-writes.ts'
 import type { AsyncLedger, AsyncLedgerWithin, DueQuery } from './ledger.ts'
+import type { LedgerHead } from './job-ledger.ts'
 import type { LedgerSteps, LedgerStepsWithin } from './ledger-storage.ts'
-import { canceledByClaim } from '../tuning.ts'
+import { canceledByClaim, lookedAtByClaim } from '../tuning.ts'
 import { cancelNoticeOf, compareAddresses, tend } from './step-context.ts'
 import {
   arePlacesFor,
@@ -38,7 +39,7 @@ export class AsyncSteps extends AsyncWrites implements LedgerSteps {
     const tended = request.sweep ? await this.each(now, await ledger.stranded(), tends) : []
     const query: DueQuery = { now, exceptHandlerKeys }
     const passedOver = new Set<JobId>()
-    const tally: ClaimTally = { left: 0, woke: false, resumesAt: Number.POSITIVE_INFINITY }
+    const tally = newTally()
     const kind = claims(request, passedOver, tally)
     const taken: OccurrenceRecord[] = []
     let page = await ledger.due(query, { limit: limit + 1, cursor: null })
@@ -46,10 +47,11 @@ export class AsyncSteps extends AsyncWrites implements LedgerSteps {
     // An occurrence that seems to be due may belong to a paused job or to another node, or may have been queued again. The
     // claim reads past any number of such occurrences. Once the claim has canceled `canceledByClaim` occurrences, the claim
     // leaves the remaining occurrences to later claims.
-    while (taken.length < limit && tally.left < canceledByClaim && (rest.length > 0 || page.cursor !== null)) {
+    while (tally.left < canceledByClaim && (rest.length > 0 ? taken.length < limit : page.cursor !== null)) {
       if (rest.length === 0) {
         page = await ledger.due(query, { limit: limit - taken.length + 1, cursor: page.cursor })
         rest = page.occurrences.filter(({ jobId }) => !passedOver.has(jobId))
+        continue
       }
       const chosen = rest.slice(0, limit - taken.length)
       for (const record of await this.each(now, chosen, kind)) if (record !== null) taken.push(record)
@@ -59,11 +61,20 @@ export class AsyncSteps extends AsyncWrites implements LedgerSteps {
       page = await ledger.due(query, { limit: limit - taken.length + 1, cursor: null })
       rest = page.occurrences.filter(({ jobId }) => !passedOver.has(jobId))
     }
+    // The claim has started none of `rest`. Some may belong to paused jobs, so the next claimable instant can lie before the
+    // next due instant: the claim looks at a few of these jobs. The due instants of the remaining occurrences are early
+    // enough in each case.
+    const first = new Map(rest.filter(({ dueAt }) => dueAt !== undefined).map((address) => [address.jobId, address]))
+    const looked = [...first.values()].slice(0, lookedAtByClaim)
+    if (looked.length > 0) await this.each(now, looked, looks(request, passedOver, tally))
+    const unknown = rest.filter(({ jobId }) => !looked.some((address) => address.jobId === jobId))
     const seen = page.cursor === null ? page.nextDueAt : undefined
     const [running, dueNext] = await Promise.all([
       ledger.cancelRequested(owner),
       seen === undefined ? ledger.nextDueAt(query) : seen,
     ])
+    const instants = [dueNext, tally.resumesAt, ...unknown.map(({ dueAt }) => dueAt)]
+    const nextDueAt = Math.min(...instants.map((instant) => instant ?? Number.POSITIVE_INFINITY))
     // A cancel request stays after a release, so a claimed occurrence may have a cancel request.
     const asked = new Map([...running, ...taken].map((record) => [record.id, record]))
     return {
@@ -73,7 +84,7 @@ export class AsyncSteps extends AsyncWrites implements LedgerSteps {
         .sort(compareAddresses)
         .map(cancelNoticeOf),
       more: rest.length > 0 || page.cursor !== null || tended.includes(true),
-      nextDueAt: tally.resumesAt < (dueNext ?? Number.POSITIVE_INFINITY) ? tally.resumesAt : dueNext,
+      nextDueAt: Number.isFinite(nextDueAt) ? nextDueAt : null,
     }
   }
 }
@@ -122,17 +133,42 @@ function claims(
     },
     step(context, { job }, address) {
       if (job === undefined) return null
-      const { id, paused, handlerKey } = job.head
-      const isExcepted = request.exceptHandlerKeys.includes(handlerKey)
-      const isPaused = isPausedAt(job.head, request.now)
-      if (isPaused || isExcepted) passedOver.add(id)
-      if (isPaused && !isExcepted) tally.resumesAt = Math.min(tally.resumesAt, pausedUntil(paused))
+      const { id } = job.head
+      notePause(job.head, request, passedOver, tally)
+      // If this step is repeated, its first try may have delayed an occurrence that is no longer claimable.
+      if (tally.heldBack.get(id) === address.id) tally.heldBack.delete(id)
       const entry = job.find(address)
       if (entry === undefined) return null
       if (!isClaimable(job, entry, request)) return null
       return claimStep(context, job, entry, request.owner, tally)
     },
   }
+}
+
+/** A step that changes nothing, and only notes whether the jobs of occurrences are paused. */
+function looks(...notes: readonly [ClaimRequest, Set<JobId>, ClaimTally]): StepKind<OccurrenceAddress, null> {
+  return {
+    wholeJobs: false,
+    jobOf: ({ jobId }) => jobId,
+    occurrencesOf: () => [],
+    needs: () => needsNothing,
+    step(_context, { job }) {
+      if (job !== undefined) notePause(job.head, ...notes)
+      return null
+    },
+  }
+}
+
+function notePause(
+  { id, paused, handlerKey }: LedgerHead,
+  { now, exceptHandlerKeys }: ClaimRequest,
+  passedOver: Set<JobId>,
+  tally: ClaimTally,
+): void {
+  const isExcepted = exceptHandlerKeys.includes(handlerKey)
+  const isPaused = isPausedAt({ paused }, now)
+  if (isPaused || isExcepted) passedOver.add(id)
+  if (isPaused && !isExcepted) tally.resumesAt = Math.min(tally.resumesAt, pausedUntil(paused))
 }
 
 function within({ capabilities }: AsyncLedger, ledger: AsyncLedgerWithin): LedgerStepsWithin {

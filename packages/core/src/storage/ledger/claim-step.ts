@@ -1,3 +1,4 @@
+import type { JobId, OccurrenceId } from '../../ids.ts'
 import type { OccurrenceRecord, Owner } from '../occurrence-record.ts'
 import { claimed, ended, heldBack, requeued } from '../occurrence-transitions.ts'
 import { claimableFrom, compareOrder, isDelayed, isSuperseded, nextStartAt, placesOf } from '../rules.ts'
@@ -17,6 +18,12 @@ export interface ClaimTally {
    * infinite if there is none.
    */
   resumesAt: number
+  /** For each job with a start rate: the occurrence that this claim delayed until the next allowed start. */
+  readonly heldBack: Map<JobId, OccurrenceId>
+}
+
+export function newTally(): ClaimTally {
+  return { left: 0, woke: false, resumesAt: Number.POSITIVE_INFINITY, heldBack: new Map() }
 }
 
 /**
@@ -54,7 +61,7 @@ export function claimStep(
   }
   const startsAt = nextStartAt(job.head)
   if (startsAt > context.now) {
-    holdBack(context, job, entry, startsAt)
+    holdBack(context, job, entry, startsAt, tally)
     tally.resumesAt = Math.min(tally.resumesAt, startsAt)
     return null
   }
@@ -68,15 +75,20 @@ export function claimStep(
 }
 
 /**
- * Delays an occurrence by the start rate: the first occurrence of the job in this step waits until `until`; further occurrences
- * are queued again behind it.
+ * Delays an occurrence by the start rate: the first occurrence of the job in this claim waits until `until`; further occurrences
+ * are queued again behind it. A repeated step delays the same occurrence again.
  */
-function holdBack(context: StepContext, job: JobLedger, entry: LedgerEntry, until: number): void {
-  context.heldJobs ??= new Set()
-  const held = context.heldJobs
-  const record = held.has(job.head.id) ? requeued(entry.record) : heldBack(entry.record, until)
-  held.add(job.head.id)
-  replaceRecord(context, job, entry, record)
+function holdBack(
+  context: StepContext,
+  job: JobLedger,
+  entry: LedgerEntry,
+  until: number,
+  { heldBack: held }: ClaimTally,
+): void {
+  const { id, jobId } = entry.record
+  const first = held.get(jobId) ?? id
+  held.set(jobId, first)
+  replaceRecord(context, job, entry, first === id ? heldBack(entry.record, until) : requeued(entry.record))
 }
 
 function wakeBehind(context: StepContext, job: JobLedger, started: OccurrenceRecord, tally: ClaimTally): void {

@@ -259,8 +259,11 @@ export interface AsyncLedger extends LedgerBase {
 
 /** A page of occurrences that seem to be due. */
 export interface DuePage {
-  /** The occurrences, least `orderAt` first, ties by id. */
-  readonly occurrences: readonly OccurrenceAddress[]
+  /**
+   * The occurrences, least `orderAt` first, ties by id. A ledger that also returns occurrences of paused jobs must give
+   * `dueAt`, the instant at which the occurrence became due.
+   */
+  readonly occurrences: readonly (OccurrenceAddress & { readonly dueAt?: number })[]
   /** The cursor of the next page; `null` on the last page. */
   readonly cursor: string | null
   /** On the last page: the instant that `nextDueAt` would return. Absent if the pages do not determine this instant. */

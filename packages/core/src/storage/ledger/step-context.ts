@@ -20,8 +20,6 @@ import type { JobLedger, LedgerEntry } from './job-ledger.ts'
 export interface StepContext {
   readonly now: number
   readonly wakeUps: Set<WakeUp['kind']>
-  /** Jobs of which this step has delayed an occurrence because of the start rate. Created when first needed. */
-  heldJobs?: Set<JobId>
   /**
    * For each job with a start rate: the occurrences that this step has woken after a start and that may start at once.
    * Created when first needed.

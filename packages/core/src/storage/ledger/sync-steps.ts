@@ -17,7 +17,7 @@ import type {
 } from '../storage.ts'
 import { compareOrder, isSuperseded } from '../rules.ts'
 import { cancelStep, reapStep, settleStep } from './end-steps.ts'
-import { claimStep, type ClaimTally } from './claim-step.ts'
+import { claimStep, newTally } from './claim-step.ts'
 import type { JobLedger } from './job-ledger.ts'
 import type { CommitControl, SyncLedger, SyncLedgerWithin } from './ledger.ts'
 import type { LedgerSteps, LedgerStepsWithin } from './ledger-storage.ts'
@@ -129,7 +129,7 @@ export class SyncSteps extends SyncWrites implements LedgerSteps {
     }
     const taken: OccurrenceRecord[] = []
     let hasWoken = false
-    const tally: ClaimTally = { left: 0, woke: false, resumesAt: Number.POSITIVE_INFINITY }
+    const tally = newTally()
     // Read the due occurrences again after some were queued again or canceled: other occurrences may then be claimed.
     for (;;) {
       const wanted = limit - taken.length + 1
