@@ -35,7 +35,7 @@ export function functionOf(options: {
     storage: dynamodbStorage({ client, tableName }),
     jobs: jobsOf(work),
     nodeId: 'function',
-    // A slot may be as late as the interval between two calls plus a cold start.
+    // A slot may be late by the interval between two calls plus a cold start, so the misfire threshold is longer.
     defaults: { misfireThreshold: { minutes: 5 } },
     ...(clock !== undefined && { clock }),
   })

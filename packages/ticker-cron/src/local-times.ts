@@ -75,7 +75,7 @@ export class LocalTimes {
 
   /** `true` if no year has a day that matches the expression. */
   get isEmpty(): boolean {
-    // 400 years contain every kind of month.
+    // Searches 400 years, because they contain every kind of month.
     const from = this.#years === null ? 2000 : this.#firstYear
     const to = this.#years === null ? 2399 : this.#lastYear
     const day = this.#nextDay(firstDayOfMonth(from, 1))

@@ -120,7 +120,7 @@ export const conformance: Command = {
   },
 }
 
-/** Opens separate test data at the location of the configured storage. */
+/** Opens test data, separate from the user's data, at the location of the configured storage. */
 async function storageOf({ session }: Context): Promise<Subject> {
   const located = await session.located()
   if (located === null) {

@@ -52,7 +52,7 @@ type JobHash = Readonly<Partial<Record<'name' | 'data' | 'opts' | 'rjk' | 'atm' 
 
 /** Number of job hashes that the importer reads concurrently. */
 const pageSize = 500
-/** The highest `startRate.limit` and `maxConcurrency` of a job. */
+/** The highest values of `startRate.limit` and `maxConcurrency` that Jobistemer accepts. */
 const [mostStarts, mostRuns] = [100, 1000]
 const leftStates = [
   ['active', 'run now: the workers of BullMQ end them'],
@@ -104,7 +104,7 @@ export function bullmq(options: BullmqOptions): ImportSource {
       for await (const reader of readers(notes)) yield* reader.requests(context)
     },
     async close() {
-      // Ignores an error of opening, because the command has already reported it.
+      // If the connection failed to open, there is nothing to close, and the command has already reported the error.
       const redis = await opened?.catch(() => undefined)
       redis?.disconnect()
     },
