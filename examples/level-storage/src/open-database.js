@@ -53,7 +53,8 @@ export class Database {
   async alone(work) {
     await this.opening
     const result = this.#line.then(work)
-    // The caller of this work receives the error. The next unit of work starts in either case.
+    // The caller of `alone` receives the error of its work. `#line` ignores the error, so that the next unit of work
+    // starts all the same.
     this.#line = result.catch(() => undefined)
     return await result
   }

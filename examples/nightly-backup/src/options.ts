@@ -66,7 +66,7 @@ export function readCommandLine(args: readonly string[], currentFolder: string):
 }
 
 function parse(args: readonly string[]) {
-  // Some package managers pass on the `--` that separates their own options from those of the script, and some do not.
+  // Some package managers pass on the `--` before the options of the script, so the parser ignores a leading `--`.
   const given = args[0] === '--' ? args.slice(1) : [...args]
   try {
     return parseArgs({

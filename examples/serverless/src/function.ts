@@ -12,8 +12,8 @@ export interface FunctionContext {
 export type ScheduledFunction = (event: unknown, context: FunctionContext) => Promise<RunDueReport>
 
 /**
- * Maximum budget of a call, in ms. A call ends well before the next minute, because the next call takes over the runs
- * of a killed call.
+ * Maximum budget of a call, in ms. The budget ends 12 s before the next call, because the next call takes over runs of
+ * a killed call only after the end of its budget.
  */
 const longestMs = 48_000
 

@@ -78,8 +78,8 @@ export class CronSchedule extends WindowedSchedule {
 }
 
 /**
- * A cron schedule that needs values of its job: the time zone if it names none, and the job's name for an `H`. Before
- * it is bound to a job, its time zone is `UTC`, and with an `H` it has no instants.
+ * A cron schedule that needs values of its job: the job's time zone if the schedule names none, and the job's name for
+ * an `H`. Before the schedule is bound to a job, its time zone is `UTC`, and a schedule with an `H` has no instants.
  */
 export class UnboundCronSchedule extends CronSchedule implements UnboundSchedule {
   readonly #source: CronSource

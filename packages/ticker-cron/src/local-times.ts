@@ -104,7 +104,7 @@ export class LocalTimes {
     return this.#previousDay(day - 1) * secondsPerDay + this.#lastInDay
   }
 
-  /** Returns the first time of day at or after `from`, or -1. Both are in seconds. */
+  /** Returns the first time of day at or after `from`, or -1. `from` and the result are in seconds since midnight. */
   #nextTime(from: number): number {
     const hour = (from / 3600) | 0
     const rest = from - hour * 3600
@@ -122,7 +122,7 @@ export class LocalTimes {
     return later === 0 ? -1 : (hour + 1 + lowestBit(later)) * 3600 + this.#firstInHour
   }
 
-  /** Returns the last time of day at or before `from`, or -1. Both are in seconds. */
+  /** Returns the last time of day at or before `from`, or -1. `from` and the result are in seconds since midnight. */
   #previousTime(from: number): number {
     const hour = (from / 3600) | 0
     const rest = from - hour * 3600

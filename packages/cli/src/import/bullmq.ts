@@ -143,7 +143,7 @@ class QueueReader {
     this.#notes = notes
   }
 
-  /** Returns one job for the queue's requests, and one for each of its schedulers. */
+  /** Returns one job for the queue's requests, and one job for each scheduler of the queue. */
   async jobs(context: ImportContext): Promise<readonly ImportedJob[]> {
     const origin = `queue ${this.#queue}`
     const settings = await this.#limits(origin)
