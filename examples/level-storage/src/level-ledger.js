@@ -161,7 +161,7 @@ export class LevelLedger {
   }
 
   /**
-   * Returns a page of an index, in its order.
+   * Returns a page of an index, in the order of the index's keys.
    * @param {string} index
    * @param {Exclude<OccurrenceQuery, { kind: 'live' }>} query
    * @returns {Promise<Page<OccurrenceRecord>>}

@@ -63,7 +63,7 @@ export function backupJob(options: BackupJobOptions): Job {
     // The recovery runs all slots that were missed while no node lived.
     recoveryStrategy: 'execute_all',
     misfireThreshold: misfireThresholdMs,
-    // Called after every outcome, so that a failed backup leaves no temporary files either.
+    // The hook runs after every end of a run, also after a failure, so that a failed backup leaves no temporary files.
     onComplete: ({ scheduledAt }) => rm(workFolder(work, scheduledAt), { recursive: true, force: true }),
   })
 }

@@ -82,7 +82,8 @@ function interruptOnSignals(controller: AbortController): void {
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
     process.on(signal, () => {
       const interruption = new Interruption(signal)
-      // One Ctrl-C can arrive several times: from the terminal, and from the package manager that forwards it.
+      // One Ctrl-C can arrive several times, from the terminal and from the package manager. So the demo ignores
+      // further signals for 1 s.
       if (performance.now() - firstAt > 1000) process.exit(interruption.exitCode)
       firstAt = Math.min(firstAt, performance.now())
       controller.abort(interruption)

@@ -14,7 +14,7 @@ const widthWithoutTerminal = 120
 
 /**
  * Prints the demo's output: permanent lines and, on a terminal, a picture below them that is redrawn. Without a
- * terminal, it prints only the lines, without escape codes.
+ * terminal, the screen prints only the lines, without escape codes.
  */
 export class Screen {
   /** Whether the screen shows pictures. */

@@ -24,7 +24,7 @@ const worker = createScheduler({
   handlers: {
     bill(context) {
       const { tenant } = context.data as { readonly tenant: string }
-      if (tenant === 'tenant-13') throw new Error('no address')
+      if (tenant === 'tenant-13') throw new Error('the tenant has no address')
       bills.set(tenant, (bills.get(tenant) ?? 0) + 1)
     },
   },

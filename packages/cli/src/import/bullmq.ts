@@ -194,7 +194,7 @@ class QueueReader {
       const requests = page.map(([id, dueMs]) => this.#requestOf(id, dueMs, context.cutOver))
       for (const request of await Promise.all(requests)) if (request !== null) yield request
     }
-    // Discards the notes about the schedulers, because `jobs` has already reported them.
+    // Discards the notes about the schedulers, because the method `jobs` has already reported these notes.
     const schedulers = await this.#schedulers({ leftOut: () => undefined, differs: () => undefined })
     for (const scheduler of schedulers) yield* this.#unmadeSlots(scheduler, context)
   }
