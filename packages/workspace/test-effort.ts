@@ -28,7 +28,7 @@ export function readEffort(text: string | undefined): number {
   const effort = Number(text)
   if (Number.isFinite(effort) && effort >= 1) return effort
   throw new TypeError(
-    `${variable} is not a number of at least 1: ${JSON.stringify(text)}. Unset it for an effort of 1, or set a higher number for a longer run.`,
+    `${variable} is not a number of at least 1: ${JSON.stringify(text)}. Unset it, or set a higher number for a longer run.`,
   )
 }
 
