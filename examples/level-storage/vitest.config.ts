@@ -6,7 +6,7 @@ const { scale, seeds } = kitEffort(0.25)
 
 export default mergeConfig(
   sharedSettings as ViteUserConfig,
-  // The tests of this example call the conformance kit as a user would. Only these variables reduce the kit's effort.
+  // The tests of this example call the conformance kit as a user would, so environment variables set the kit's effort.
   defineConfig({
     test: {
       env: {

@@ -19,8 +19,8 @@ const report = defineJob({
   ],
 })
 
-// In development Next.js loads each edited file as a new copy. The first call of a copy takes over, so that the newest
-// code runs the jobs.
+// In development, Next.js loads each edited file as a new copy of the module. The first call of `startJobs` in a new
+// copy replaces the running scheduler, so that the newest code runs the jobs.
 let hasTakenOver = process.env.NODE_ENV !== 'development'
 
 /** Starts the scheduler of this server if it is not running. After a failed start, callers may call this function again. */

@@ -28,7 +28,7 @@ export function readEffort(text: string | undefined): number {
   const effort = Number(text)
   if (Number.isFinite(effort) && effort >= 1) return effort
   throw new TypeError(
-    `${variable} is not a number of at least 1: ${JSON.stringify(text)}. Unset it for 1, or set more for a longer run.`,
+    `${variable} is not a number of at least 1: ${JSON.stringify(text)}. Unset it, or set a higher number for a longer run.`,
   )
 }
 
@@ -54,7 +54,8 @@ export function furtherKind(it: TestFunction, more: RegExp = kindSubjects): Test
 
 /**
  * Returns the effort of the storage conformance kit: `base` times the kit's default number of rounds, and one seed for
- * each whole effort, at most three. `JOBISTEMER_CONFORMANCE_SCALE` and `JOBISTEMER_CONFORMANCE_SEED` override both.
+ * each whole unit of effort, at most three. `JOBISTEMER_CONFORMANCE_SCALE` and `JOBISTEMER_CONFORMANCE_SEED` override
+ * both.
  */
 export function kitEffort(base: number): { readonly scale: number; readonly seeds: readonly number[] } {
   return { scale: base * testEffort, seeds: seedsByEffort(1).slice(0, 3) }

@@ -15,7 +15,7 @@ export async function makeHistory(storage: Storage, now: number): Promise<void> 
     clock,
     nodeId: 'worker-a',
     jobs: jobs(),
-    // A long `deadAfter` makes heartbeats rare. Each heartbeat costs a write, and the run covers hours.
+    // A long `deadAfter` makes heartbeats rare. Each heartbeat costs a write, and this node runs through hours of virtual time.
     deadAfter: { minutes: 10 },
     logger: silentLogger,
   })

@@ -16,7 +16,10 @@ function lengthOf({ scheduledAt }: TaskContext, mostMs: number): number {
   return ((minute * 7919) % 1000) * (mostMs / 1000)
 }
 
-/** Waits for the duration in steps, and reports the progress after each step. */
+/**
+ * Simulates the work of a slot: sleeps for the slot's duration in `steps` equal parts, and reports the progress after
+ * each part.
+ */
 async function work(context: TaskContext, mostMs: number, steps = 10): Promise<void> {
   const length = lengthOf(context, mostMs)
   for (let step = 1; step <= steps; step++) {
@@ -46,7 +49,8 @@ export function jobs(): readonly Job[] {
             await work(context, 1500, 4)
             const tens = Math.floor(scheduledAt.getTime() / 600_000) % 5
             logger.warn({ freeBytes: 1024 * tens }, 'the disk is nearly full')
-            // In one of five slots the disk stays full. In another slot only the first attempt fails.
+            // In one of five slots, the disk is full at every attempt. In another one of five, the disk is full only at
+            // the first attempt.
             if (tens === 0 || (tens === 2 && attempt === 1)) {
               throw new DiskError('the disk is full', { cause: new Error('write failed: no space left on device') })
             }

@@ -42,7 +42,7 @@ export class Nodes {
 
   #kill(): void {
     this.#processes.get('worker-b')?.kill('SIGKILL')
-    // The demo may stop before the node has started, so this error is ignored.
+    // If the demo stops before the node has started, the start fails. Its error is ignored.
     this.#later(awayMs, () => void this.#start('worker-b').catch(() => undefined))
     this.#later(killEveryMs, () => this.#kill())
   }

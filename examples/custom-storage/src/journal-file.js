@@ -3,10 +3,10 @@ import { Journal } from './journal.js'
 
 /** @import { RecordChange } from '@jobistemer/core/storage' */
 
-/** The form that this version writes. The first line of a file states the form of the file. */
+/** The file format that this version writes. The first line of each file states the number of its format. */
 const present = {
   form: 1,
-  /** `migrations[n]` converts a change of form `n + 1` to changes of the next form. @type {((change: any) => any)[]} */
+  /** `migrations[n]` converts a change in format `n + 1` to changes in format `n + 2`. @type {((change: any) => any)[]} */
   migrations: [],
 }
 

@@ -90,7 +90,7 @@ export class Journal {
   }
 }
 
-/** Makes the name of a new file survive a power loss. @param {string} file */
+/** Flushes the folder of a new file, so that the file's name survives a power loss. @param {string} file */
 function syncFolder(file) {
   const folder = openSync(dirname(file), 'r')
   fsyncSync(folder)

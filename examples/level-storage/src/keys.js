@@ -5,7 +5,8 @@ import { orderAt } from '@jobistemer/core/storage'
  * @import { LiveState, OccurrenceAddress, OccurrenceRecord } from '@jobistemer/core/storage'
  */
 
-// All keys of a job have one prefix. Keys that begin with `!` sort before `/` and every id.
+// The keys of the database. The records and indexes of one job have keys that begin with `job/ID`. Keys that begin with
+// `!` sort before all other keys.
 
 export const liveStates = /** @type {const} */ (['pending', 'queued', 'running'])
 
@@ -18,7 +19,7 @@ export const totalsKey = '!counts'
 /** @param {JobId} id */
 export const jobKey = (id) => `job/${id}`
 
-/** Key of a job in the list of all jobs, which contains no other keys. @param {JobId} id */
+/** Key of a job in the list of all jobs. No other keys begin with `jobs/`. @param {JobId} id */
 export const listKey = (id) => `jobs/${id}`
 
 /** @param {JobId} id @param {number} version */

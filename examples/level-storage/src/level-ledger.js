@@ -12,7 +12,7 @@ import { batchOf, del, indexesOf, put } from './writes.js'
  */
 
 /**
- * Returns the counts of live occurrences, with 0 for missing ones.
+ * Returns the counts of live occurrences. A count that is missing in `counts` becomes 0.
  * @param {Partial<LiveCounts>} [counts]
  * @returns {LiveCounts}
  */
@@ -161,7 +161,7 @@ export class LevelLedger {
   }
 
   /**
-   * Returns a page of an index, in its order.
+   * Returns a page of an index, in the order of the index's keys.
    * @param {string} index
    * @param {Exclude<OccurrenceQuery, { kind: 'live' }>} query
    * @returns {Promise<Page<OccurrenceRecord>>}

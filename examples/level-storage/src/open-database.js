@@ -23,7 +23,8 @@ export class Database {
     /** @type {ClassicLevel<string, any>} */
     this.level = new ClassicLevel(folder, { keyEncoding: 'utf8', valueEncoding: 'json' })
     this.opening = this.open(migrations)
-    // Callers of the database receive the error. The empty handler avoids an unhandled rejection if there are no callers.
+    // If the database cannot be opened, removes it from the map, so that the next call tries again. Callers that wait
+    // for `opening` receive the error.
     this.opening.catch(() => databases.delete(folder))
   }
 
@@ -52,14 +53,15 @@ export class Database {
   async alone(work) {
     await this.opening
     const result = this.#line.then(work)
-    // The caller of this work receives the error. The next unit of work starts in either case.
+    // The caller of `alone` receives the error of its work. `#line` ignores the error, so that the next unit of work
+    // starts all the same.
     this.#line = result.catch(() => undefined)
     return await result
   }
 
   async release() {
     this.connections -= 1
-    // If opening failed, the users of the database have received the error. The database is closed like any other.
+    // If opening the database failed, its users have already received the error. The database is closed all the same.
     await this.opening.catch(() => undefined)
     await this.#line
     // Checks the number of connections only after all waits, because a connection may have been opened during a wait.

@@ -3,7 +3,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { OccurrenceId, Scheduler } from '@jobistemer/core'
 import { expect, it, onTestFinished, vi } from 'vitest'
-// These imports load the modules before the timed tests, because each test loads them again.
+// Each test loads these modules anew. The imports load them once before the first test, so that slow loading does not
+// count in a test's time.
 import '../app/api/reports/route.ts'
 import '../instrumentation.ts'
 import '../jobs.ts'
@@ -27,7 +28,7 @@ function newServer(mode: 'production' | 'development' = 'production'): string {
   return file
 }
 
-/** Loads new copies of the modules, as each bundle of Next.js does, and as an edit does. */
+/** Loads new copies of the modules. Next.js does the same for each bundle, and in development after each edit. */
 async function bundle() {
   vi.resetModules()
   const [{ register }, { jobs }, { POST }] = await Promise.all([
@@ -53,7 +54,7 @@ it('the Next.js server starts the jobs, its route triggers a job, and the edge r
   const { id } = (await response.json()) as { readonly id: OccurrenceId }
   const scheduler = await jobs()
   expect((await scheduler.waitFor(id)).tasks[0]?.result).toEqual({ pages: 2 })
-  // A second copy of the module uses the same scheduler.
+  // A second call of `register` starts no second node, because all copies of the module share one scheduler.
   await register()
   expect((await scheduler.nodes()).length).toBe(1)
 })

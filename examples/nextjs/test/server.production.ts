@@ -30,7 +30,8 @@ it('a production build of the Next.js example starts its jobs once, triggers the
     if (ofTheWorkspace.includes(name) || name.startsWith('vitest.')) continue
     cpSync(join(own, name), join(folder, name), { recursive: true })
   }
-  // The example's `tsconfig.json` extends a file that is not copied, so the copy gets its own.
+  // The example's `tsconfig.json` extends a file that is not copied, so this test writes another `tsconfig.json` for
+  // the copied app.
   writeFileSync(join(folder, 'tsconfig.json'), JSON.stringify({ compilerOptions: { jsx: 'react-jsx', strict: true } }))
   const build = next(folder, ['build'])
   let said = ''

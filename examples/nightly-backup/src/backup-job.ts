@@ -57,13 +57,13 @@ export function backupJob(options: BackupJobOptions): Job {
     // A slot that is due while an earlier backup runs is queued.
     overlapPolicy: 'queue',
     // If the owner dies and starts again, it takes over its earlier run at once. Another node takes the run over after
-    // `deadAfter` (18 s), or after this timeout if the owner has not settled the run.
+    // `deadAfter` (18 s), or after the execution timeout if the owner has not settled the run.
     onInterrupted: 'retry',
     executionTimeout: options.executionTimeoutMs,
     // The recovery runs all slots that were missed while no node lived.
     recoveryStrategy: 'execute_all',
     misfireThreshold: misfireThresholdMs,
-    // Called after every outcome, so that a failed backup leaves no temporary files either.
+    // The hook runs after every end of a run, also after a failure, so that a failed backup leaves no temporary files.
     onComplete: ({ scheduledAt }) => rm(workFolder(work, scheduledAt), { recursive: true, force: true }),
   })
 }

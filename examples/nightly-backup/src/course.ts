@@ -14,9 +14,9 @@ import { takeover } from './takeover.ts'
 import { readWitness } from './witness.ts'
 import type { WorkerSettings } from './worker-messages.ts'
 
-/** Minimum time before a slot, in ms, at which the demo can still instruct its node to stop during the slot's run. */
+/** Minimum time in ms between the instruction to a node to stop in the middle of a run, and the slot of that run. */
 const tellMarginMs = 300
-/** Maximum time without a change in the ledger, in ms. This time exceeds the timeout of an attempt. */
+/** Maximum time without a change in the ledger, in ms, beyond the execution timeout. After this time the demo fails. */
 const longestSilenceMs = 6 * 60_000
 
 export interface CourseOptions {
@@ -98,7 +98,7 @@ export async function runCourse(options: CourseOptions): Promise<CourseOutcome> 
 /** Kills a node in the middle of a task, and waits until another process continues the run. */
 async function interrupt(stage: Stage, nodes: readonly string[]): Promise<Kill | null> {
   const { screen, supervisor, watch, slots, expect } = stage
-  // With two nodes, the kill comes at an earlier slot, because the takeover takes longer.
+  // With two nodes, the kill comes at an earlier slot, because a takeover by the other node takes longer than a restart.
   const earliest = slots[nodes.length === 1 ? 2 : 1]?.getTime() ?? Number.POSITIVE_INFINITY
   const slot = slots.find((one) => one.getTime() >= Math.max(earliest, Date.now() + tellMarginMs))
   if (slot === undefined) throw new Error('The nodes took too long to start. Try a longer --seconds.')

@@ -57,7 +57,7 @@ function checkLines(results: readonly CheckResult[], paint: Paint): readonly str
   )
 }
 
-/** Returns the backup of the latest completed occurrence; `null` without a completed one. */
+/** Returns the backup of the latest completed occurrence; `null` if no occurrence is completed. */
 export function lastBackup(occurrences: readonly Occurrence[]): VerifiedBackup | null {
   const completed = occurrences.filter(({ state }) => state === 'completed').at(-1)
   const result = completed?.tasks.find(({ name }) => name === 'rotate')?.result

@@ -48,7 +48,7 @@ function changesOf(
   return lines
 }
 
-/** Returns whether the attempt has reached the minimum duration between the two reads. */
+/** Returns whether the attempt reached the age of 1 s after the previous read of the ledger and before this read. */
 function isWorthTelling({ startedAt }: AttemptReport, lookedAt: Date, looksAt: Date): boolean {
   const tellAt = startedAt.getTime() + worthTellingMs
   return lookedAt.getTime() < tellAt && tellAt <= looksAt.getTime()

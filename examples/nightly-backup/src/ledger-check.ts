@@ -12,7 +12,7 @@ export interface CheckResult {
 export interface CheckInput {
   /** Every slot of the schedule during the demo. */
   readonly slots: readonly Date[]
-  /** Every entry of the ledger. */
+  /** All occurrences of the job in the ledger. */
   readonly occurrences: readonly Occurrence[]
   /** The lines that the handlers wrote themselves, in the order of writing. */
   readonly witness: readonly WitnessLine[]

@@ -13,7 +13,7 @@ export interface LedgerLook {
 
 /** Reads a job's occurrences from the ledger at intervals. */
 export class LedgerWatch {
-  /** Rejects if the ledger cannot be read, or if it does not change for too long. */
+  /** Rejects if the ledger cannot be read, or if it does not change for `longestSilenceMs`. */
   readonly failed: Promise<never>
   readonly #reader: Scheduler
   readonly #jobName: string
@@ -55,7 +55,8 @@ export class LedgerWatch {
   /** Reads the ledger now. Reads never overlap, so no read returns an older state than the previous read. */
   look(): Promise<readonly Occurrence[]> {
     const look = this.#looking.then(() => this.#look())
-    // The caller receives the error of a failed read below. The next read starts in either case.
+    // The caller of `look` receives the error of a failed read. `#looking` ignores the error, so that the next read
+    // starts all the same.
     this.#looking = look.catch(() => undefined)
     return look
   }

@@ -55,7 +55,7 @@ async function main(args: readonly string[]): Promise<number> {
     screen.say(good ? `All checks hold. Took ${seconds} s.` : 'A check does not hold: see above.')
     if (good) exitCode = 0
   } catch (error) {
-    // After a signal, parts that stop may throw other errors, so the reason of the signal is printed.
+    // After a signal, parts of the demo may throw other errors while they stop, so the demo prints the reason of the signal.
     const reason = controller.signal.aborted ? controller.signal.reason : error
     screen.say('', reason instanceof Error ? reason.message : String(reason))
     if (reason instanceof Interruption) exitCode = reason.exitCode
@@ -66,8 +66,8 @@ async function main(args: readonly string[]): Promise<number> {
 }
 
 /**
- * Returns whether the error means that a value of the user cannot be used. For some values, only their first use shows
- * this.
+ * Returns whether the error means that a value of the user cannot be used. The program detects some of these errors
+ * only when it first uses the value.
  */
 function isRefusal(error: unknown): boolean {
   return JobistemerError.isInstance(error, 'INVALID_ARGUMENT') && error.field?.startsWith('--') === true
@@ -82,7 +82,8 @@ function interruptOnSignals(controller: AbortController): void {
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
     process.on(signal, () => {
       const interruption = new Interruption(signal)
-      // One Ctrl-C can arrive several times: from the terminal, and from the package manager that forwards it.
+      // One Ctrl-C can arrive several times, from the terminal and from the package manager. So the demo ignores
+      // further signals for 1 s.
       if (performance.now() - firstAt > 1000) process.exit(interruption.exitCode)
       firstAt = Math.min(firstAt, performance.now())
       controller.abort(interruption)

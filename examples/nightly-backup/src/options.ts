@@ -23,14 +23,14 @@ const kindNames = Object.keys(ledgerKinds) as readonly LedgerKind[]
 
 export const usage = `Usage: npm run demo [-- OPTIONS]
 
-Runs a backup job of a real SQLite database on two nodes, kills one of them in the middle of a task, lets the other one
-carry on, and checks that nothing was lost and nothing ran twice.
+Runs a backup job of a real SQLite database on two nodes, kills one of them in the middle of a task, lets the other node
+continue the run, and checks that no slot was lost and no completed task ran again.
 
   --db FILE        the SQLite database to back up, opened read-only
-                   (default: one is built from this repository's files and history)
-  --out FOLDER     a new or empty folder for backups and ledger (default: a new one among the temporary ones)
+                   (default: the demo builds one from this repository's files and history)
+  --out FOLDER     a new or empty folder for backups and ledger (default: a new temporary folder)
   --seconds N      the interval of the schedule, 1 to 30 (default: 3)
-  --nodes N        2, or 1: then the node that was killed is started again and goes on itself (default: 2)
+  --nodes N        2, or 1: the demo then restarts the killed node, which continues its run (default: 2)
   --storage KIND   where the ledger is kept: ${kindNames.join(', ')} (default: sqlite)
   --redis-url URL  a Redis or Valkey server for --storage redis, such as redis://127.0.0.1:6379
                    (default: a private one is started; redis-server is installed if it is missing and apt-get may)
@@ -42,7 +42,7 @@ carry on, and checks that nothing was lost and nothing ran twice.
                    (default: a private server is started; postgresql is installed if it is missing and apt-get may)
   --help           this text
 
-Exit code: 0 when every check holds, 1 when one does not, 2 for a wrong option or input.`
+Exit code: 0 if every check passed, 1 if a check failed, 2 for a wrong option or input.`
 
 /**
  * Reads the command line. Relative file names refer to `currentFolder`.
@@ -66,7 +66,7 @@ export function readCommandLine(args: readonly string[], currentFolder: string):
 }
 
 function parse(args: readonly string[]) {
-  // Some package managers pass on the `--` that separates their own options from those of the script, and some do not.
+  // Some package managers pass on the `--` before the options of the script, so the parser ignores a leading `--`.
   const given = args[0] === '--' ? args.slice(1) : [...args]
   try {
     return parseArgs({

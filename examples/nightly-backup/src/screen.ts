@@ -14,7 +14,7 @@ const widthWithoutTerminal = 120
 
 /**
  * Prints the demo's output: permanent lines and, on a terminal, a picture below them that is redrawn. Without a
- * terminal, it prints only the lines, without escape codes.
+ * terminal, the screen prints only the lines, without escape codes.
  */
 export class Screen {
   /** Whether the screen shows pictures. */
@@ -63,7 +63,7 @@ export class Screen {
 
   #erasure(): string {
     if (this.#picture.length === 0) return ''
-    // A terminal that has become narrower has broken long lines, so one line occupies several rows.
+    // A terminal that has become narrower breaks the lines that are now too long, so one line may occupy several rows.
     const rows = this.#picture.map(({ width }) => Math.max(1, Math.ceil(width / this.columns)))
     return `\x1b[${rows.reduce((sum, count) => sum + count)}A\x1b[0J`
   }

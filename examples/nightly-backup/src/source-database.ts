@@ -49,7 +49,10 @@ export async function buildSourceDatabase(file: string, folder: string): Promise
   return { files: paths.length, commits: checkout ? commits.length : null }
 }
 
-/** Returns size, number of lines, digest and content of a file. The content of text files is text. */
+/**
+ * Returns size, number of lines, digest and content of a file. The content is a string for a text file, bytes for
+ * another file, and `null` for a file that is too large.
+ */
 function describeFile(bytes: Buffer): readonly [number, number | null, string, string | Buffer | null] {
   const text = isUtf8(bytes) && !bytes.includes(0) ? bytes.toString() : null
   const lines = text === null ? null : text.split('\n').length - (text.endsWith('\n') || text === '' ? 1 : 0)

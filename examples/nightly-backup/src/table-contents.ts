@@ -13,7 +13,7 @@ export interface TableRows {
   readonly rows: number
 }
 
-// Number of rows after which a long computation yields to the event loop, so that the worker can do other work.
+// The computation yields to the event loop after this number of rows, so that the worker can do other work.
 const rowsPerTurn = 2000
 
 /**

@@ -100,7 +100,10 @@ function overwrite(file: string, position: number, bytes: Buffer): void {
   closeSync(descriptor)
 }
 
-/** Runs one statement on a file without SQLite's safety checks. Returns the earlier content of the index. */
+/**
+ * Runs a statement on a database without SQLite's safety checks. Returns the row in `sqlite_schema` of the index
+ * `notes_by_text` before the statement.
+ */
 function changeRows(file: string, statement: string, parameters: readonly unknown[] = []): readonly unknown[] {
   const database = new Database(file)
   try {

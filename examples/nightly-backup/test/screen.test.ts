@@ -5,7 +5,7 @@ const escapeCharacter = String.fromCharCode(27)
 const escapeCode = `${escapeCharacter}\\[(\\d*)([A-Za-z])`
 const pieces = new RegExp(`${escapeCode}|\\n|[^${escapeCharacter}\\n]+`, 'g')
 
-/** A fake terminal that interprets the screen's escape codes. Returns the visible text, including lines that scrolled out. */
+/** A fake terminal that interprets the screen's escape codes. Its text includes the lines that have scrolled out at the top. */
 class Terminal {
   readonly isTTY = true
   columns: number
@@ -40,7 +40,7 @@ class Terminal {
   }
 
   #up(count: number): void {
-    // Lines that have scrolled out at the top cannot be reached.
+    // The screen's escape codes cannot move the cursor to lines that have scrolled out at the top.
     expect(count).toBeLessThan(this.rows)
     this.#row -= count
     expect(this.#row).toBeGreaterThanOrEqual(0)

@@ -12,8 +12,8 @@ export interface FunctionContext {
 export type ScheduledFunction = (event: unknown, context: FunctionContext) => Promise<RunDueReport>
 
 /**
- * Maximum budget of a call, in ms. A call ends well before the next minute, because the next call takes over the runs
- * of a killed call.
+ * Maximum budget of a call, in ms. The budget ends 12 s before the next call, because the next call takes over runs of
+ * a killed call only after the end of its budget.
  */
 const longestMs = 48_000
 
@@ -35,7 +35,7 @@ export function functionOf(options: {
     storage: dynamodbStorage({ client, tableName }),
     jobs: jobsOf(work),
     nodeId: 'function',
-    // A slot may be as late as the interval between two calls plus a cold start.
+    // A slot may be late by the interval between two calls plus a cold start, so the misfire threshold is longer.
     defaults: { misfireThreshold: { minutes: 5 } },
     ...(clock !== undefined && { clock }),
   })

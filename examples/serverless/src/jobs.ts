@@ -1,7 +1,7 @@
 import { defineJob, type Job } from '@jobistemer/core'
 import { cron } from '@jobistemer/ticker-cron'
 
-/** The effects of the jobs outside of the scheduler. */
+/** The functions with which the jobs send letters and write reports. Tests give other functions. */
 export interface Work {
   sendDueLetters(signal: AbortSignal): Promise<number>
   writeReport(day: Date, signal: AbortSignal): Promise<void>

@@ -24,7 +24,7 @@ const worker = createScheduler({
   handlers: {
     bill(context) {
       const { tenant } = context.data as { readonly tenant: string }
-      if (tenant === 'tenant-13') throw new Error('no address')
+      if (tenant === 'tenant-13') throw new Error('the tenant has no address')
       bills.set(tenant, (bills.get(tenant) ?? 0) + 1)
     },
   },
@@ -54,7 +54,7 @@ if (skipped !== null) console.log(`the bill of tenant-8 was skipped: ${skipped}`
 await clock.advance({ hours: 1 })
 console.log(`tenant-7 ${bills.get('tenant-7')} bills, tenant-8 ${bills.get('tenant-8')} bills`)
 
-// The same as the command: npx jobistemer jobs --tag tenant --outcome failed --storage sqlite:jobs.db
+// The next lines run the CLI command: npx jobistemer jobs --tag tenant --outcome failed --storage sqlite:jobs.db
 const { stdin, stdout, stderr, env } = process
 const io = { stdin, stdout, stderr, env, cwd: folder, clock, onInterrupt: () => () => undefined }
 await main(['jobs', '--tag', 'tenant', '--outcome', 'failed', '--utc', '--storage', `sqlite:${file}`], io)

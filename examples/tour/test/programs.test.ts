@@ -66,9 +66,9 @@ test('update-policies: each update policy changes the schedule at its own instan
 test('tenants: one handler runs jobs that are data, and a process without the handler manages them', async () => {
   expect(await outputOf('tenants')).toEqual([
     '239 tenants billed, 717 bills',
-    'bill-tenant-13: no address',
-    'bill-tenant-13: no address',
-    'bill-tenant-13: no address',
+    'bill-tenant-13: the tenant has no address',
+    'bill-tenant-13: the tenant has no address',
+    'bill-tenant-13: the tenant has no address',
     'tenant-7 3 bills, tenant-8 5 bills',
     'JOB             STATE   NEXT                  IN         LAST    SCHEDULE                         OWNER',
     'bill-tenant-13  active  2026-01-01 04:13:00Z  in 13 min  failed  at minute 13 of every hour, UTC',

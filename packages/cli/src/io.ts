@@ -18,7 +18,7 @@ export interface Input extends AsyncIterable<Uint8Array | string> {
   readonly isTTY?: boolean | undefined
 }
 
-/** The streams, environment variables and folders that the program uses. Tests pass their own. */
+/** The streams, environment variables and folders that the program uses. Tests replace all of these objects. */
 export interface Io {
   /** Standard input: the data of `--data @-`, and answers to questions. */
   readonly stdin: Input

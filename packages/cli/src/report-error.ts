@@ -54,7 +54,7 @@ function exitCodeOf(code: string): number {
   if (conflictCodes.test(code)) return exitCodes.conflict
   if (code === 'WAIT_TIMEOUT') return exitCodes.waitTimeout
   if (usageCodes.test(code)) return exitCodes.usage
-  // Database drivers have their own error codes. Those of SQLite count as errors of the storage.
+  // Database drivers have their own error codes. The error codes of SQLite count as errors of the storage.
   return /^(STORAGE_|SQLITE_)/.test(code) ? exitCodes.storage : exitCodes.internal
 }
 

@@ -67,7 +67,7 @@ export class Session {
     return this.#client
   }
 
-  /** The value of `--prefix`, without the prefix of the configuration. */
+  /** The value of the option `--prefix`. Ignores the prefix in the configuration. */
   get prefix(): string | undefined {
     return this.#options.prefix
   }
@@ -79,7 +79,8 @@ export class Session {
   /** Closes the client and the storage, if they were opened. Never throws. */
   async close(): Promise<void> {
     const [client, storage] = await Promise.allSettled([this.#client, this.#storage])
-    // The command has already reported an error of opening. An error of closing has no effect on the result of the command.
+    // If the client or the storage failed to open, the command has already reported the error. A failure to close has
+    // no effect on the result of the command.
     if (client.status === 'fulfilled') await client.value?.close().catch(() => undefined)
     if (storage.status === 'fulfilled') await storage.value?.close().catch(() => undefined)
   }

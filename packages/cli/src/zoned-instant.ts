@@ -10,7 +10,8 @@ const dayMs = 86_400_000
 export function instantInZone(wallMs: number, zone: string, { field, given }: { field: string; given: string }): Date {
   const times = new Times({ timezone: zone, now: () => wallMs })
   const offsetAt = (ms: number): number => Date.parse(`${times.at(new Date(ms)).slice(0, 19).replace(' ', 'T')}Z`) - ms
-  // Reads the offsets one day before and one day after: zones never change their offset twice within two days.
+  // Reads the zone's offsets one day before and one day after the local time. No zone changes its offset twice within
+  // two days, so no other offset is possible.
   const wholeMs = Math.floor(wallMs / 1000) * 1000
   const offsets = new Set([offsetAt(wholeMs - dayMs), offsetAt(wholeMs + dayMs)])
   const instants = [...offsets].map((offset) => wholeMs - offset).filter((ms) => ms + offsetAt(ms) === wholeMs)

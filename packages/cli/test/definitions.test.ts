@@ -7,7 +7,7 @@ import { runCli } from './run-cli.ts'
 const scratch = useScratch()
 
 function definitions(hour: number): string {
-  // The test file imports core by its path. In a user's project it imports the package by its name.
+  // This generated file imports core by its path. In a user's project, such a file imports core by the package's name.
   const core = import.meta.resolve('@jobistemer/core')
   const cron = import.meta.resolve('@jobistemer/ticker-cron')
   return `import { defineJob, type Job } from '${core}'

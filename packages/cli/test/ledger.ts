@@ -100,7 +100,7 @@ export interface Scratch {
   empty(): { readonly place: string; readonly folder: string; readonly storage: () => Storage }
 }
 
-/** Registers the cleanup of temporary folders. Call it once per test file. */
+/** Registers the cleanup of temporary folders. Call this function once per test file. */
 export function useScratch(): Scratch {
   const folders: string[] = []
   const open: Storage[] = []

@@ -25,7 +25,7 @@ describe('the CLI as a process', () => {
     const client = createClient({ storage: storage(), logger: silentLogger })
     await client.triggerMany(Array.from({ length: 900 }, () => ({ job: 'import' })))
     await client.close()
-    // The output is larger than the buffer of a pipe.
+    // The output exceeds the buffer of a pipe, so the CLI still writes when `head` closes the pipe.
     const { code, out, err } = await startShell(`jobistemer history import -n 1000 -s '${place}' | head -1`).ended
     expect({ code, err }).toEqual({ code: 0, err: '' })
     expect(out).toMatch(/^SCHEDULED .*\n$/)
@@ -58,7 +58,8 @@ describe('the CLI as a process', () => {
   })
 })
 
-// Only on Linux: the command `script` takes other options on other systems. The tested code is the same there.
+// These tests run only on Linux, because the command `script` takes other options on other systems. The CLI's code is
+// the same on all systems.
 describe.runIf(process.platform === 'linux')('the CLI on a terminal', () => {
   it('prints colours unless NO_COLOR is set, and escapes control sequences in stored names', async () => {
     const { place } = await scratch.ledger()

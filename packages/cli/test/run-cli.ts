@@ -19,7 +19,7 @@ export interface RunOptions {
   /** Number of columns of the simulated terminal. Absent: input and output are not a terminal. */
   readonly terminal?: number
   readonly input?: string
-  /** Omits the option `--utc`. */
+  /** `true`: runs the command without the option `--utc`. Default: adds `--utc`. */
   readonly isLocal?: boolean
   /** Receives the function that simulates Ctrl-C. */
   readonly interruptible?: (interrupt: () => void) => void

@@ -49,7 +49,7 @@ describe('the CLI on Redis', () => {
 
   it('doctor reports REDIS_NOT_PERSISTENT, and CLOCK_OFFSET if the clock of its machine is an hour ahead', async () => {
     const examine = ['doctor', '--observe', '0', '--prefix', 'cli', '--json']
-    // The warning appears once per process, so the test runs the CLI in a new process.
+    // The Redis storage logs the warning REDIS_NOT_PERSISTENT once per process, so the test runs the CLI in a new process.
     const { out: said } = await startCli([...examine, '-s', server.url]).ended
     expect(codesOf(said)).toEqual(['REDIS_NOT_PERSISTENT', 'NO_NODE_LIVES'])
     const ahead = virtualClock(systemClock.now() + 3_610_000)

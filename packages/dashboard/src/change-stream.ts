@@ -5,7 +5,7 @@ import type { Client, Clock, Timer } from '@jobistemer/core'
  * page's reads.
  */
 const gapMs = 1000
-/** Interval of comments in an idle stream, in ms. Without them, proxies would close the connection. */
+/** Interval of comments in an idle stream, in ms. Without these comments, proxies would close the connection. */
 const aliveMs = 15_000
 /** Maximum duration of a stream, in ms. Then the page reconnects, and the dashboard checks the page's rights again. */
 const longestMs = 10 * 60_000

@@ -56,7 +56,7 @@ const actions: readonly DashboardAction[] = ['trigger', 'replay', 'cancel', 'pau
  * reported to the audit with these parts.
  */
 type Attempt = { -readonly [Name in 'job' | 'run' | 'actor' | 'reason']: AuditEntry[Name] } & {
-  /** The action; `null` if the request is not an action, or if other code reports it to the audit. */
+  /** The action; `null` if the request is not an action, or if the code of its route reports the action to the audit. */
   action: DashboardAction | null
 }
 
@@ -220,8 +220,8 @@ class DashboardServer {
   }
 
   /**
-   * Reads the run of a request. If the viewer may not see the job of the run, asks the same questions and throws the
-   * same error as for a missing run.
+   * Reads the run of a request. If the viewer may not see the job of the run, asks `authorize` the same questions and
+   * throws the same error as for a missing run, so that the answer does not reveal the run.
    * @throws Problem 404
    */
   async #findRun(id: string, access: Access, options: Call['options'], attempt: Attempt): Promise<Call['run']> {
@@ -244,7 +244,7 @@ class DashboardServer {
 
   /**
    * Returns the problem for an error of the client. Drivers throw different errors for an unavailable storage, so this
-   * method calls the storage again to find out.
+   * method calls the storage again to find out whether it answers.
    */
   async #fault(error: unknown, request: Request, path: string): Promise<Problem> {
     const { client, logger } = this.#settings

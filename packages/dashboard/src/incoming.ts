@@ -14,8 +14,8 @@ export function keepEnding(from: IncomingMessage, ending: AbortSignal): void {
 }
 
 /**
- * Returns a signal that fires when the requester disconnects. It also fires when the server closes, if the framework's adapter
- * has reported that.
+ * Returns a signal that fires when the requester disconnects. After a call of `keepEnding`, the signal also fires when
+ * the server closes.
  */
 export function goneOf(request: Request): AbortSignal {
   const from = incoming.get(request)

@@ -7,7 +7,7 @@ import type { ProblemView } from './wire.ts'
 const pack = promisify(gzip)
 const smallestPacked = 1500
 
-/** Returns an answer with a value as JSON. Compresses a large body if the requester accepts that. */
+/** Returns an answer with a value as JSON. Compresses a large body if the requester accepts compression. */
 export async function jsonAnswer(request: Request, value: unknown, status = 200): Promise<Response> {
   const text = JSON.stringify(value)
   const headers: Record<string, string> = { 'content-type': 'application/json; charset=utf-8', vary: 'accept-encoding' }

@@ -36,7 +36,10 @@ interface RouteBase {
    * What the right applies to: the whole dashboard, the job that `job` names, or the job of the run that `run` names.
    */
   readonly about: 'all' | 'job' | 'run'
-  /** The names of the other input members that the route accepts. */
+  /**
+   * The names of the input members that the route accepts. Every route also accepts the `job` or `run` that `about`
+   * requires, and every action accepts `reason`.
+   */
   readonly takes: readonly string[]
 }
 

@@ -8,7 +8,7 @@ export interface PageAt {
   readonly cursor: string | null
 }
 
-/** Maximum number of further reads of a page if the viewer may see only few items. */
+/** Maximum number of reads for one page of a list. If the viewer may see only few items, one read does not fill the page. */
 const mostReads = 6
 const readOnSize = 200
 

@@ -14,7 +14,7 @@ import type {
 } from '@jobistemer/core'
 import type { DashboardAction, HiddenKind } from './options.ts'
 
-/** The type of a value after its JSON form: `Date` becomes an ISO text. */
+/** The type of a value after it was sent as JSON: a `Date` becomes an ISO text. */
 export type Wire<T> = T extends Date
   ? string
   : T extends JsonValue | undefined

@@ -242,7 +242,7 @@ describe('a dashboard with many jobs', () => {
         }),
       ),
     )
-    // Without `seesAll`, a request asks about 1,000 jobs at most.
+    // Without `seesAll`, a request asks `authorize` about at most 1,000 jobs.
     const dashboard = createDashboard({ client, basePath, authorize: () => ({ actor: 'anna', seesAll: true }) })
     // The jobs whose fourth run failed.
     const hasFailed = Array.from({ length: 12 }, (_, index) => `job-${index * 10}`)
@@ -288,7 +288,7 @@ describe('a dashboard with many jobs', () => {
     const plan = await jsonOf(
       post(dashboard, '/api/bulk-jobs', { action: 'pause', filter: { tag: 'many' }, dryRun: true }),
     )
-    // `seesAll` grants only views, and a request asks about 1,000 jobs at most.
+    // `seesAll` grants only the right `view`, and a request asks `authorize` about at most 1,000 jobs.
     expect(plan).toMatchObject({ count: Math.min(count, 1000), isPart: count > 1000 })
     await client.close()
     await storage.close()

@@ -75,7 +75,7 @@ describe('the table of the dashboard’s routes', () => {
   it.each(routes.map((route) => [route.path, route] as const))(
     'contains the route %s, which the dashboard answers if authorize allows the request',
     async (path, route) => {
-      // Reads and dry runs must succeed. Then a later refusal can only be caused by the missing right.
+      // If a user with all rights can read and make dry runs, a refusal in a later test is caused only by a missing right.
       const isDry = route.method === 'POST' && (path === '/api/backfill' || path.startsWith('/api/bulk'))
       const isDone = route.method === 'GET' || isDry || path === '/api/resume' || path === '/api/stop-backfill'
       if (!isDone) return expect(route.method).toBe('POST')

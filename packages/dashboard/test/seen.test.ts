@@ -58,7 +58,7 @@ describe('a user who may view only one job', () => {
   })
 
   it('learns whether a list without results has covered all items', async () => {
-    // 1,100 hidden failures: more than one request reads.
+    // 1,100 hidden failures, because one request reads only about 1,000 failures.
     const more = await manyFailures(1100)
     const page = await jsonOf<Page<RunLine>>(ask(more.dashboard, '/api/failures'))
     expect([page.items, page.cursor === null]).toEqual([[], false])

@@ -165,7 +165,8 @@ describe('app.close() of a Fastify server', () => {
     })
     const began = once(app.server, 'request')
     const address = await app.listen({ port: 0, host: '127.0.0.1' })
-    // `connection: close`, because a closing Fastify server waits for idle keep-alive connections.
+    // The header closes the connection after the response, because a closing Fastify server waits for idle keep-alive
+    // connections.
     const response = fetch(address, { headers: { connection: 'close' } })
     await began
     const started = new Promise<void>((resolve) => {

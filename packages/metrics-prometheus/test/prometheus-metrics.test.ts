@@ -18,7 +18,7 @@ import { tuned } from '../../workspace/test-tuning.ts'
 
 interface Sample {
   readonly value?: string
-  /** The buckets of a histogram. The parser returns only one set of labels. */
+  /** The buckets of a histogram. The parser returns the buckets of only one label set of each histogram. */
   readonly buckets?: { readonly '+Inf': string }
   readonly labels?: { readonly status?: string }
 }
@@ -39,8 +39,8 @@ test('a Prometheus scrape can be parsed, and every metric changes when jobs run'
     defineJob({
       name: 'report',
       schedule: cron('* * * * *'),
-      // With the higher priority, `report` starts first and `flaky` waits. The parser returns only one job of each
-      // histogram.
+      // With the higher priority, `report` starts first and `flaky` waits. The parser returns the buckets of only one
+      // job in each histogram.
       priority: 1,
       tasks: [{ name: 'write', run: (context) => clock.sleep({ seconds: 5 }, context.signal) }],
     }),

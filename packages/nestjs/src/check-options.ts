@@ -2,8 +2,8 @@ import { JobistemerError, printValue } from '@jobistemer/core'
 import type { JobistemerModuleAsyncOptions, JobistemerOptionsFactory } from './module-options.ts'
 
 /**
- * Checks the options that only this module has. The scheduler or the client checks all others. `from` names the called
- * method in errors.
+ * Checks the options that only this module has. The scheduler or the client checks all other options. `from` names the
+ * called method in errors.
  * @throws JobistemerError `INVALID_ARGUMENT`
  */
 export function checkOptions<Options extends object>(options: Options, from: string): Options {

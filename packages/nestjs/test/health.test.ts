@@ -28,7 +28,7 @@ describe('JobistemerHealth beside the node record of an earlier process with the
   // The node record of an earlier start with equal node name and process id, as in a container.
   const earlierLife = (leaving: boolean) => ({
     node: 'web-1',
-    // The last incarnation in the order of the list.
+    // This incarnation sorts behind the incarnations of all real nodes.
     incarnation: 'zzzzzzzzzzzz',
     counter: 5,
     startedAt: 1000,

@@ -7,7 +7,10 @@ import { linksTo, printSpanContext } from './span-context.ts'
 /** The outcomes that count as failures of a run on this node. */
 const failures: readonly RunEnd['outcome'][] = ['failed', 'failed_stale', 'completed_with_errors', 'lost', 'abandoned']
 
-/** Reasons of a run that result from a failed task. For these, the span records the error type of the task. */
+/**
+ * The end reasons of a run that failed because a task failed. For these reasons, the span records the error type of the
+ * task.
+ */
 const failedByTasks: readonly string[] = ['fail_fast', 'failed', 'completed_with_errors']
 
 /** The spans of a run on one node: the root span of a new trace, and a span for each attempt. */

@@ -29,7 +29,10 @@ export class DueJobs {
     this.#take(job)
   }
 
-  /** Yields the jobs that are due at `at` with a higher id than `id`, and then all later jobs, in the order of the index. */
+  /**
+   * Yields the jobs whose next instant is `at` and whose id is not lower than `id`, and then the jobs with later next
+   * instants, in order.
+   */
   *from(at: number, id: string): Generator<MemoryJob, void, undefined> {
     this.#putInPlace()
     for (const { job } of this.#places.ascending({ at, id } as DueEntry)) yield job

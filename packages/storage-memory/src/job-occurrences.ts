@@ -4,7 +4,7 @@ import { SortedList } from './sorted-list.ts'
 
 /** The occurrences of one job, and the counts of its live ones. */
 export class JobOccurrences implements JobCounts {
-  /** Number of pending occurrences that are delayed. */
+  /** Number of delayed occurrences: triggers and replays that wait for their due time, or have not been claimed since. */
   delayed = 0
   /** All occurrences of the job, including live ones, by their scheduled time. */
   readonly history: SortedList<OccurrenceEntry> = new SortedList(bySchedule)

@@ -90,7 +90,7 @@ export function expectedClaim({ heads, records }: Ledger, request: ClaimRequest)
     .sort(bySchedule)
   const due = claimable.filter(({ dueAt }) => dueAt <= request.now)
   const running = new Set([...records.values()].filter(({ state }) => state === 'running').map(({ jobId }) => jobId))
-  // A delayed occurrence does not keep other occurrences waiting, but waits itself for active occurrences.
+  // A delayed occurrence keeps no other occurrence from starting, but active occurrences of its job keep it from starting.
   const active = [...records.values()].filter((record) => record.state === 'pending' && !isDelayed(record))
   const claimed: string[] = []
   const queued: string[] = []

@@ -78,8 +78,8 @@ export class CronSchedule extends WindowedSchedule {
 }
 
 /**
- * A cron schedule that needs values of its job: the time zone if it names none, and the job's name for an `H`. Before
- * it is bound to a job, its time zone is `UTC`, and with an `H` it has no instants.
+ * A cron schedule that needs values of its job: the job's time zone if the schedule names none, and the job's name for
+ * an `H`. Before the schedule is bound to a job, its time zone is `UTC`, and a schedule with an `H` has no instants.
  */
 export class UnboundCronSchedule extends CronSchedule implements UnboundSchedule {
   readonly #source: CronSource
@@ -170,8 +170,8 @@ function refuseWhatNeverFires(schedule: CronSchedule, { fields }: ParsedExpressi
   if (Number.isFinite(endMs) ? schedule.previousMs(endMs + 1) === null : startsTooLate(schedule, startMs)) {
     throw neverFires(schedule, 'none of its times lies between its start and its end', 'Widen start and end.')
   }
-  // Checks whether the times always lie in a gap. This is possible only for an expression with few days a year, because
-  // on other days the times exist.
+  // Checks whether a jump of the clock skips the times of the expression in every year. Only an expression with few
+  // days a year is checked, because the clock skips no times on most days.
   const { months, days, years } = fields
   const isSparse = months.length < 12 && (days.dayOfMonth !== null || days.dayOfWeek !== null) && years === null
   if (isSparse && endMs === Number.POSITIVE_INFINITY && schedule.nextMs(someFutureMs) === null) {

@@ -75,7 +75,7 @@ export class LocalTimes {
 
   /** `true` if no year has a day that matches the expression. */
   get isEmpty(): boolean {
-    // 400 years contain every kind of month.
+    // Searches 400 years, because they contain every kind of month.
     const from = this.#years === null ? 2000 : this.#firstYear
     const to = this.#years === null ? 2399 : this.#lastYear
     const day = this.#nextDay(firstDayOfMonth(from, 1))
@@ -104,7 +104,7 @@ export class LocalTimes {
     return this.#previousDay(day - 1) * secondsPerDay + this.#lastInDay
   }
 
-  /** Returns the first time of day at or after `from`, or -1. Both are in seconds. */
+  /** Returns the first time of day at or after `from`, or -1. `from` and the result are in seconds since midnight. */
   #nextTime(from: number): number {
     const hour = (from / 3600) | 0
     const rest = from - hour * 3600
@@ -122,7 +122,7 @@ export class LocalTimes {
     return later === 0 ? -1 : (hour + 1 + lowestBit(later)) * 3600 + this.#firstInHour
   }
 
-  /** Returns the last time of day at or before `from`, or -1. Both are in seconds. */
+  /** Returns the last time of day at or before `from`, or -1. `from` and the result are in seconds since midnight. */
   #previousTime(from: number): number {
     const hour = (from / 3600) | 0
     const rest = from - hour * 3600

@@ -128,7 +128,10 @@ export class ZoneOffsets {
     return spans
   }
 
-  /** Returns the first instant whose offset differs from the offset at `known`. The offset at `probe` differs from `offset`. */
+  /**
+   * Returns the first instant after `known` with another offset. The offset at `known` is `offset`, and the offset at
+   * `probe` differs from it.
+   */
   #findChange(known: number, probe: number, offset: number): number {
     let low = known
     let high = probe
@@ -191,8 +194,8 @@ export function zoneOffsets(timezone: string): ZoneOffsets {
 
 function offsetReader(format: Intl.DateTimeFormat): (second: number) => number {
   return (second) => {
-    // Examples: '8/23/2026, GMT-04:00'; before standard time '8/23/1850, GMT-04:56:02'; without offset '8/23/2026,
-    // GMT'.
+    // Examples of the text: '8/23/2026, GMT-04:00'; before standard time '8/23/1850, GMT-04:56:02'; without offset
+    // '8/23/2026, GMT'.
     const text = format.format(second * 1000)
     const at = text.lastIndexOf('GMT') + 3
     if (at >= text.length) return 0

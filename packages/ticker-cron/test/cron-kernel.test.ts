@@ -42,7 +42,7 @@ describe('a CronKernel that has not yet read its time zone’s offsets', () => {
         const asked = (change + away) * 1000
         expect(new CronKernel(times, zone(), { gap, fold }).nextMs(asked)).toBe(expected.nextMs(asked))
         expect(new CronKernel(times, zone(), { gap, fold }).previousMs(asked)).toBe(expected.previousMs(asked))
-        // A kernel that has searched in another span before must find the same instants.
+        // A kernel that has searched in another span before must find the same instants as a new kernel.
         const wandering = new CronKernel(times, zone(), { gap, fold })
         wandering.nextMs((edge - stepSeconds / 2) * 1000)
         expect(wandering.previousMs(asked)).toBe(expected.previousMs(asked))

@@ -79,7 +79,7 @@ function instantFinder(changes: readonly OffsetChange[], firstOffset: number): (
 
 const zones = allZones().map((timezone) => ({ timezone, changes: offsetChanges(timezone, fromYear, toYear) }))
 
-/** Zones with equal local times in these years. Only one of each group is tested. */
+/** Zones with equal local times in these years. The tests use only one zone of each group. */
 const twins = new Map<string, typeof zones>()
 for (const zone of zones) {
   const key = JSON.stringify([zone.changes, zone.changes.length > 0 || localOffset(zone.timezone)])

@@ -1,4 +1,4 @@
-// The tests' own knowledge of time zones. It reads Intl in another way than the product, and shares no code with it.
+// The time zone data of the tests. This module reads Intl in another way than the package's code, and shares no code with it.
 
 /** An instant in seconds at which the local clock of a zone is set forward or back. */
 export interface OffsetChange {

@@ -7,7 +7,7 @@
 export function importCircles(imports) {
   /** @type {Map<string, number>} */
   const visited = new Map()
-  /** @type {Map<string, number>} The earliest visited file that a file reaches, by the number of its visit. */
+  /** @type {Map<string, number>} For each file, the lowest visit number of a file that its imports reach. */
   const reaches = new Map()
   /** @type {string[]} */
   const open = []

@@ -18,8 +18,8 @@ const longRuns = /** @type {const} */ ([
 ])
 
 /**
- * Returns the runs that take too long for each test run, as steps that count as one test each. They need an install and
- * a build.
+ * Returns the runs that are too long for `npm test`, as steps that count as one test each. They need an install and a
+ * build.
  */
 export function longRunSteps() {
   const packages = workspacePackages()

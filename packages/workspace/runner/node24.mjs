@@ -7,8 +7,8 @@ import { capture } from './run-process.mjs'
  *
  * From 24.19 on, Node's headers make native addons that derive from `node::ObjectWrap` abort the process during garbage
  * collection (nodejs/node issue 65446). better-sqlite3 12 is such an addon. If it is compiled with earlier headers, it
- * runs under every 24.x. So the newest 24 runs the tests and the last good headers compile the addon. Only the packages
- * for Linux contain headers; on other systems both are of the last good version.
+ * runs under every 24.x. So the newest 24 runs the tests, and the headers of the last version before 24.19 compile the
+ * addon. Only the packages for Linux contain headers. On other systems, the last version before 24.19 does both.
  * @returns {Promise<{ program: string, env: NodeJS.ProcessEnv }>} the program, and an environment in which it is `node`
  */
 export async function node24() {

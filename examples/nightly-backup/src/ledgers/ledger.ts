@@ -15,11 +15,11 @@ export interface LedgerOptions {
   readonly server: string | null
 }
 
-/** What a process needs to open the ledger. Workers receive it as JSON. */
+/** The data that a process needs to open the ledger. Workers receive these data as JSON. */
 export interface LedgerLocation {
   /** The folder of the ledger's file, or the URL of its server. */
   readonly address: string
-  /** The name of the ledger at the address: of a file, a key prefix or a table. */
+  /** The name of the ledger at the address: the name of its file, schema or table, or the prefix of its keys. */
   readonly name: string
 }
 

@@ -91,7 +91,8 @@ class Serving {
   }
 
   async #carryOut({ text, values }: Statement): Promise<void> {
-    // The connection is closed: no client waits for the answer, and the host has rolled back its transaction.
+    // After the connection has closed, no client waits for an answer, and the host has rolled back the connection's
+    // transaction.
     if (this.#isOver) return
     this.#endTurn ??= await this.#turns.next()
     const answer = await this.#answer(text, values)

@@ -120,12 +120,12 @@ export const conformance: Command = {
   },
 }
 
-/** Opens separate test data at the location of the configured storage. */
+/** Opens test data, separate from the user's data, at the location of the configured storage. */
 async function storageOf({ session }: Context): Promise<Subject> {
   const located = await session.located()
   if (located === null) {
-    // If no storage is given, this call throws an error that says so. Otherwise it opens the storage of the
-    // configuration, which the session closes later.
+    // If the user gives no storage, this call throws an error. Otherwise the call opens the configured storage, which
+    // the session closes later.
     await session.storage()
     throw new CliError({
       code: 'INVALID_STORAGE',

@@ -137,7 +137,7 @@ async function changeThem(
   { owner, tag, match }: Options,
   { verb, doing, one, all }: Change,
 ): Promise<readonly string[]> {
-  // One call of core changes all jobs by tag or owner. Core cannot select jobs by a part of their name.
+  // One call of core changes all jobs with a tag or an owner. Core cannot select jobs by a part of their name.
   if (areMatched && match === undefined) {
     const filter = { ...(owner !== undefined && { owner }), ...(tag !== undefined && { tag }) }
     return whileCalling(context, { verb: doing, count: names.length, noun: 'job' }, () => all(filter))

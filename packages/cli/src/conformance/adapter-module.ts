@@ -4,7 +4,7 @@ import type { DeclaredCapabilities, SkippedCase, StorageWorld } from '@jobisteme
 import { CliError } from '../cli-error.ts'
 import { importModule } from '../storage/import-module.ts'
 
-/** The exports of an adapter module. An export has the same meaning as the option of `storageConformance()` with its name. */
+/** The exports of an adapter module. Each export has the meaning of the option of `storageConformance()` with the same name. */
 export interface AdapterModule {
   readonly open: () => StorageWorld | Promise<StorageWorld>
   /** Capabilities that the adapter declares. Default: the capabilities of a storage that the module opens. */

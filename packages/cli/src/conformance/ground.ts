@@ -71,7 +71,7 @@ function worldsAt(
     }
     return {
       connect: () => openStorage(location, { ...options, prefix, isNew: true }),
-      // Does nothing: `remove` of the ground removes the data of all cases at the end.
+      // Does nothing here, because `Ground.remove` removes the data of all cases at the end.
       dispose: async () => undefined,
       processes: { module: connectModule, argument: argument as unknown as JsonValue },
       ...(beginTransaction !== undefined && { beginTransaction }),

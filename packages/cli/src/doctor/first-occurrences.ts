@@ -5,8 +5,8 @@ const mostPerPage = 1000
 type HistoryQuery = Extract<OccurrenceQuery, { readonly kind: 'job' }>
 
 /**
- * Returns the first `count` occurrences that a query of a job's history finds, or all if there are fewer. A page before the
- * last may be short or empty.
+ * Returns the first `count` occurrences that a query of a job's history finds, or all if there are fewer. Reads several
+ * pages if necessary, because a page before the last may be short or empty.
  */
 export async function firstOccurrences(
   { storage, signal }: { readonly storage: Pick<Storage, 'listOccurrences'>; readonly signal: AbortSignal },

@@ -52,7 +52,7 @@ type JobHash = Readonly<Partial<Record<'name' | 'data' | 'opts' | 'rjk' | 'atm' 
 
 /** Number of job hashes that the importer reads concurrently. */
 const pageSize = 500
-/** The highest `startRate.limit` and `maxConcurrency` of a job. */
+/** The highest values of `startRate.limit` and `maxConcurrency` that Jobistemer accepts. */
 const [mostStarts, mostRuns] = [100, 1000]
 const leftStates = [
   ['active', 'run now: the workers of BullMQ end them'],
@@ -104,7 +104,7 @@ export function bullmq(options: BullmqOptions): ImportSource {
       for await (const reader of readers(notes)) yield* reader.requests(context)
     },
     async close() {
-      // Ignores an error of opening, because the command has already reported it.
+      // If the connection failed to open, there is nothing to close, and the command has already reported the error.
       const redis = await opened?.catch(() => undefined)
       redis?.disconnect()
     },
@@ -143,7 +143,7 @@ class QueueReader {
     this.#notes = notes
   }
 
-  /** Returns one job for the queue's requests, and one for each of its schedulers. */
+  /** Returns one job for the queue's requests, and one job for each scheduler of the queue. */
   async jobs(context: ImportContext): Promise<readonly ImportedJob[]> {
     const origin = `queue ${this.#queue}`
     const settings = await this.#limits(origin)
@@ -194,7 +194,7 @@ class QueueReader {
       const requests = page.map(([id, dueMs]) => this.#requestOf(id, dueMs, context.cutOver))
       for (const request of await Promise.all(requests)) if (request !== null) yield request
     }
-    // Discards the notes about the schedulers, because `jobs` has already reported them.
+    // Discards the notes about the schedulers, because the method `jobs` has already reported these notes.
     const schedulers = await this.#schedulers({ leftOut: () => undefined, differs: () => undefined })
     for (const scheduler of schedulers) yield* this.#unmadeSlots(scheduler, context)
   }

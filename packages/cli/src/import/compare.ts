@@ -4,7 +4,7 @@ import type { Difference, ImportContext, ImportSource } from './import-source.ts
 import { changeAround, type OffsetChange, offsetAt, offsetChanges } from './offset-changes.ts'
 import { dayMs } from './units.ts'
 
-/** Differences of one job with the same explanation and the same side, in order of time. */
+/** A group of instants of one job that only one side (the source or Jobistemer) has, and that the same rule explains. */
 export interface DifferenceGroup {
   readonly job: string
   readonly side: Difference['side']
@@ -31,11 +31,12 @@ export type ComparableSource = ImportSource & Required<Pick<ImportSource, 'insta
 const yearMs = 366 * dayMs
 /** Maximum number of compared instants of one job. Covers every minute of a year. */
 const mostInstants = 530_000
-/** Number of instants after which the comparison lets other events happen, such as Ctrl-C. */
+/** Number of compared instants after which the comparison yields to the event loop, so that Ctrl-C can interrupt it. */
 const turn = 1000
 
 /**
- * Compares the instants of a job in the next year: the source's library and Jobistemer each compute their own.
+ * Computes the instants of a job in the next year twice, with the source's library and with Jobistemer, and compares the
+ * two results.
  */
 export async function compareJob(
   source: ComparableSource,

@@ -118,7 +118,8 @@ interface Entry {
 }
 
 /**
- * Splits a crontab line into its schedule, user and command. Returns a sentence if the importer leaves the line out.
+ * Splits a crontab line into its schedule, user and command. If the importer leaves the line out, returns the reason as
+ * a sentence.
  */
 function splitEntry(line: string, isSystem: boolean): Entry | string {
   // SUSE and BSD: a dash or options before the command turn off the logging of cron.

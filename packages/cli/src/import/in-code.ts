@@ -17,8 +17,8 @@ export interface ScheduleEntry {
 }
 
 /**
- * Converts one schedule entry to an imported job. Returns a sentence if it cannot import the entry. Calls `note` for
- * each difference.
+ * Converts one schedule entry to an imported job. If the entry cannot be imported, returns the reason as a sentence.
+ * Calls `note` for each difference.
  */
 type Reader = (
   expression: string,

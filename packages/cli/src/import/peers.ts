@@ -74,7 +74,7 @@ function unreachable(url: string, cause: unknown): CliError {
   })
 }
 
-/** Returns the error for a source that is still active, so that its requests cannot be imported. */
+/** Returns the error `SOURCE_BUSY`: the source is still active, and its requests can be imported only after it has stopped. */
 export function sourceBusy(message: string, remedy: string): CliError {
   return new CliError({ code: 'SOURCE_BUSY', message, field: '--requests', remedy, exitCode: exitCodes.conflict })
 }

@@ -68,8 +68,8 @@ interface Boss {
 const occurrenceQueue = '__pgboss__send-it'
 const pageSize = 1000
 /**
- * Maximum number of instants that pg-boss previews in one call. Calls for one instant each take ten times as long for
- * each instant.
+ * Maximum number of instants that pg-boss previews in one call. With one instant per call, a preview of many instants
+ * would take ten times as long.
  */
 const mostPreviewed = 256
 
@@ -106,7 +106,7 @@ export function pgBoss(options: PgBossOptions): ImportSource {
       yield* requestsOf(await client(), options, context, notes)
     },
     async close() {
-      // Ignores an error of opening, because the command has already reported it.
+      // If the connection failed to open, there is nothing to close, and the command has already reported the error.
       const connected = await opened?.catch(() => undefined)
       await connected?.end()
     },

@@ -21,7 +21,7 @@ export interface OpenOptions {
   readonly logger: Pick<Logger, 'warn'>
 }
 
-// The options of `@jobistemer/storage-sqlite` that this program uses. It imports storage packages on demand.
+// The options of `@jobistemer/storage-sqlite` that this program uses. The program imports storage packages on demand.
 interface SqlitePackage {
   sqliteStorage(options: { readonly file: string; readonly busyTimeout: number }): Storage
 }
@@ -128,7 +128,7 @@ async function openRedis(url: string, { cwd, prefix, timeoutMs, logger }: OpenOp
     cwd,
     install: '@jobistemer/storage-redis ioredis',
   })
-  // Shorter than the timeout of the client's call, so that the caller receives the error of the storage.
+  // The command timeout is shorter than the timeout of the client's call, so that the caller receives the error of the storage.
   const commandTimeout = Math.max(2, Math.min(5000, Math.floor(timeoutMs * 0.8)))
   const waitTimeout = Math.min(1000, commandTimeout - 1)
   return redisStorage({ url, commandTimeout, waitTimeout, logger, ...(prefix !== undefined && { prefix }) })
@@ -154,7 +154,8 @@ export async function postgresPackage({ cwd }: Pick<OpenOptions, 'cwd'>): Promis
 }
 
 function placeOf(url: string, { prefix, timeoutMs, logger }: OpenOptions): PostgresPlace {
-  // Shorter than the timeout of the whole inspection, so that the caller receives the error of the storage.
+  // The command timeout is shorter than the timeout of the whole inspection, so that the caller receives the error of
+  // the storage.
   const commandTimeout = Math.max(1, Math.floor(timeoutMs * 0.8))
   return { url, commandTimeout, logger, ...(prefix !== undefined && { schema: prefix }) }
 }

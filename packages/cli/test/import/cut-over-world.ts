@@ -173,7 +173,7 @@ export async function drained(client: Client): Promise<void> {
 export interface Expected {
   /** The slots of each job up to the end of the test, in order. */
   readonly slots: ReadonlyMap<string, readonly number[]>
-  /** The next slot of each job when the source has stopped. The source has launched or skipped all earlier slots. */
+  /** For each job, the first slot that the source had neither launched nor skipped when it stopped. */
   readonly decided: ReadonlyMap<string, number>
   /** Number of queued jobs. Each has a number as its data. */
   readonly numbers: number

@@ -35,8 +35,8 @@ const limitMs = (2 * seconds + 240) * 1000
 const scratch = useScratch()
 
 /**
- * Adds numbered jobs every 50 ms, and returns the next number. Adds them to the source before the cut-over, and then to
- * Jobistemer.
+ * Adds numbered jobs every 50 ms, before the cut-over to the source and then to Jobistemer. Returns the number after
+ * the last added one.
  */
 async function produce(
   until: number,

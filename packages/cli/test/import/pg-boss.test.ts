@@ -77,7 +77,8 @@ it('jobistemer import pg-boss writes schedules and queues as jobs, and writes no
   expect(out).toContain('left out  queue mails, schedule rule: Jobistemer has no recurrence rules.')
   expect(out).toContain('queue exact: 1 jobs run now')
   expect(out).toContain('Its dead letter queue graveyard is not carried over')
-  // The jobs have the zones and keys of the schedules.
+  // The imported jobs have the time zones and keys of the schedules, so the output does not list `tz` and `key` as lost
+  // options.
   expect(out).not.toContain('These options are not carried over')
   expect(out).toContain('The job has the expression 0 0 3 * * * instead of */10 0 3 * * *')
   const { jobs } = JSON.parse(readFileSync(join(folder, 'jobs.json'), 'utf8'))

@@ -58,7 +58,7 @@ function isPlain({ defaultPrevented, button, metaKey, ctrlKey, shiftKey, altKey 
   return !defaultPrevented && button === 0 && !metaKey && !ctrlKey && !shiftKey && !altKey
 }
 
-/** Opens a clicked link of the dashboard in this page. For an element with very many links, one listener is enough. */
+/** Opens a clicked link of the dashboard in this page. An element with very many links needs only this one listener. */
 export function follow(event: MouseEvent): void {
   const link = (event.target as HTMLElement).closest('a')
   if (link === null || !isPlain(event)) return

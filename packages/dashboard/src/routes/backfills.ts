@@ -8,7 +8,7 @@ import type { BackfillLine, BackfillsView, BackfillView } from '../wire.ts'
 /** Maximum number of live runs that a request searches for running backfills. */
 const mostLooked = 10_000
 const pageSize = 1000
-/** Maximum number of backfills in an answer. The progress of each takes separate client calls. */
+/** Maximum number of backfills in an answer. The progress of each backfill takes separate client calls. */
 const mostShown = 50
 /** Number of a job's latest ended runs that are searched for stopped and ended backfills. One client call reads them all. */
 const mostEnded = 2000

@@ -27,7 +27,7 @@ async function pixelsOf(png: Buffer): Promise<Picture> {
 
 interface Difference {
   readonly perMillion: number
-  /** Draws the differences. Only a failing test calls this, because drawing takes longer than comparing. */
+  /** Draws the differences. Only a failing test calls this method, because drawing takes longer than comparing. */
   picture(): Promise<Buffer>
 }
 

@@ -6,7 +6,8 @@ import type { Survey } from '../survey.ts'
 /** Reports jobs whose stored row is damaged. Nodes that do not have the code of such a job cannot run it. */
 export async function jobUnreadable({ unreadable }: Survey): Promise<readonly Finding[]> {
   return unreadable.map((job) => {
-    // Some storages keep the job's name inside the damaged definition. The survey then uses the id as the name.
+    // Some storages keep the job's name inside the definition. If this definition is damaged, the survey uses the id as
+    // the name.
     const isNameless = job.name === job.id
     const name = isNameless ? 'NAME' : shellWord(job.name)
     return {

@@ -82,7 +82,7 @@ export function AtAndAgo({ at, none = '–' }: TimeProps) {
   )
 }
 
-/** Shows the duration of a run or task. While it runs, shows the time since its start. */
+/** Shows the duration of a run or task. Until the run or task has ended, shows the time since its start. */
 export function Took({ from, to }: { readonly from: string | null; readonly to: string | null }) {
   const present = useNow()
   if (from === null) return <span class="quiet">–</span>
