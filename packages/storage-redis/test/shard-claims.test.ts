@@ -172,7 +172,7 @@ describe('a claim over shards, one of which fails,', () => {
     await wait(first, 2)
     let error: { readonly code: string; readonly value: unknown } | null = null
     const claimed: unknown[] = []
-    // The claim that rejects with the error takes nothing. This happens after the shard has answered again.
+    // Once the second shard answers again, one claim rejects with this error, and takes no occurrence.
     for (let tries = 0; error === null && tries < 200; tries++) {
       try {
         claimed.push(...(await storage.claim(request)).claimed)
@@ -225,7 +225,8 @@ it('a claim that reaches Redis after a later claim of its owner takes nothing', 
   const running = { kind: 'live', state: 'running', limit: 10, cursor: null, runs: false } as const
   expect((await other.listOccurrences(running)).items).toEqual([])
   expect((await storage.claim(request)).claimed).toMatchObject([{ jobId: id }])
-  // The claim that is sent late here is also older than the latest claim, which the server has already answered.
+  // Sends the delayed claim a second time. The delayed claim is older than the latest claim, which the server has
+  // already answered.
   for (const send of late) await send()
   expect((await other.listOccurrences(running)).items).toHaveLength(1)
 })

@@ -263,7 +263,7 @@ describe.each(everywhere)('on the storage $name', (place) => {
     await world.clock.advanceTo(at(21))
     world.crash(first)
     await forgetNodes(world.connect())
-    // At 81 s, twice deadAfter has passed since the crash.
+    // At 81 s, twice `deadAfter` has passed since the crash, so the peer must have released the run.
     await world.clock.advanceTo(at(81))
     expect(called.map((call) => call.replace(/^\S+ /, ''))).toEqual(['attempt 1 token 1', 'attempt 2 token 2'])
     expect(namesIn(lines, 'node declared dead; releasing its runs')).toEqual(['first'])

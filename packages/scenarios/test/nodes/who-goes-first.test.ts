@@ -82,7 +82,8 @@ it('a scan for overdue slots whose answer arrives after a slot was launched caus
       around: async (call) => {
         if (call.method === 'createOccurrences') {
           asked.push(...call.request.items.map(({ id }) => `${nodeId} ${id}`))
-          // The call takes effect after the storage has evaluated the scan for overdue slots, and before it answers the scan.
+          // The creation takes effect after the storage has evaluated the scan for overdue slots, and before the
+          // storage answers the scan.
           await world.clock.sleep({ seconds: 3 })
         }
         const answer = await call.proceed()
@@ -123,7 +124,7 @@ it('a node does not read a slot whose creation is answered `exists` if the node 
     const storage = wrapStorage(world.connect(), {
       around: async (call) => {
         if (call.method === 'get' && call.request.occurrences !== undefined) read.push(call.request)
-        // While this call waits, the other node launches the overdue slots.
+        // While this creation waits, the other node launches the overdue slots.
         if (call.method === 'createOccurrences' && isLate()) {
           await until(5)
           const answer = await call.proceed()

@@ -66,7 +66,8 @@ it("a node does not create a slot twice when a read of the slot's job is answere
       // A newer build starts on another node and replaces the definition.
       const newer = world.scheduler({ jobs: [job('changed', 200_000)] })
       await newer.start()
-      // The newer node crashes. The first node has not declared the newer node dead yet.
+      // The newer node crashes. The first node has not declared the newer node dead yet, so the newer definition stays
+      // in force.
       world.crash(newer)
     }
     const answer = await call.proceed()

@@ -15,7 +15,10 @@ function noting(world: World) {
   return { began, run }
 }
 
-/** With this interval no node polls near the end of a pause. So a node that starts a run then knows the end of the pause. */
+/**
+ * With this interval no node polls near the end of a pause. Only a node that has scheduled the end of the pause starts
+ * a run at that end.
+ */
 const pollInterval = { minutes: 1 }
 
 describe.each(everywhere)('on the storage $name', (place) => {

@@ -266,8 +266,8 @@ export class StorageModel {
       const { id, scheduledAt } = entry
       const span = entry.kind === 'missed' ? entry.span : entry.details.span
       const lastSlot = Math.max(scheduledAt, span?.to ?? scheduledAt)
-      // An existing record stays. It is the record of a slot, or the record of a range of slots that begins at the same
-      // slot as before a realign.
+      // If the entry's id already has a record, the storage keeps that record. The record is that of a slot, or of a
+      // range of slots that began at the same slot before a realign.
       if (this.#isKept(job, entry)) {
         if (isCompressed(entry) && (span?.count ?? 1) > 1) {
           const message = `its slot already had a record, but the recovery made it a run for ${span?.count} slots`
@@ -295,8 +295,8 @@ export class StorageModel {
   }
 
   /**
-   * Returns the earliest time at which the recovery can have read the records. Freezes of the node since then extend
-   * the interval.
+   * Returns the earliest time at which the recovery can have read the records. If the node was frozen since then, the
+   * time is earlier by the duration of the freeze.
    */
   #lookedAfter({ life, mono }: EventOf<'recovered'>): number {
     let after = mono - longestLookMs

@@ -185,7 +185,7 @@ export const takeNextCases: readonly StorageCase[] = caseGroup(
       const node = await TestNode.connect(world)
       const job = await node.createJob({ policy: 'queue' })
       const held = await node.startSlot(job, 1)
-      // Slot 2 is created early, by the clock of another node that is ahead.
+      // Slot 2 is created early, by another node whose clock is ahead.
       const early = await node.addSlot(job, 2, 'queued')
       const { taken, woken } = await endAndTake(node, held, { now: slotAt(2) - 1 })
       assert.equal(taken, undefined)
