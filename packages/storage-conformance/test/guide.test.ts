@@ -108,7 +108,7 @@ describe('the guide for adapters', () => {
   })
 })
 
-// Running the guide's example calls the kit, which registers its cases here.
+// The guide's example calls the kit, so running the example registers the cases of the kit in this file.
 await runReadmeExamples(
   guideFile,
   {

@@ -32,7 +32,7 @@ it('a claim over shards returns `more` if an older occurrence arrives after the 
   const request = { now: slotAt(2), owner, limit: 10, exceptHandlerKeys: [], sweep: false }
   await other.claim({ ...request, limit: 1 })
 
-  // Calls 1 and 2 peek at one shard each. Call 3 claims.
+  // Of the script calls of the claim, calls 1 and 2 peek at one shard each, and call 3 claims.
   let calls = 0
   beforeScripts(client, async () => {
     if (++calls === 3) await other.createOccurrences({ now: slotAt(2), owner, items: [waiting(second, 1)] })
@@ -63,9 +63,10 @@ it('a claim over shards takes no later occurrence in place of one that it has re
   ]
   await other.createOccurrences({ now: slotAt(6), owner, items })
   const request = { now: slotAt(6), owner, limit: 1, exceptHandlerKeys: [], sweep: false }
-  // This call makes the server cache the script.
+  // This call makes the server cache the script, so that the following claim calls no script a second time.
   await other.claim({ ...request, limit: 0 })
-  // Calls 1 and 2 peek at one shard each. Before call 3, which claims, another node claims the oldest occurrence.
+  // Of the script calls of the claim, calls 1 and 2 peek at one shard each. Before call 3, which claims, another node
+  // claims the oldest occurrence.
   let calls = 0
   beforeScripts(client, async () => {
     if (++calls === 3) await other.claim(request)
@@ -95,7 +96,7 @@ describe('a claim over shards, one of which fails,', () => {
     }
     await wait(first, 1)
     await wait(second, 1)
-    // This call makes the server cache the script.
+    // This call makes the server cache the script, so that the following claims call no script a second time.
     await other.claim({ ...request, limit: 0 })
     const fate = {
       calls: 0,

@@ -48,7 +48,7 @@ describe.each(everywhere)('on the storage $name', (place) => {
       paused: null,
       resumed: { at: at(130), actor: 'bob', reason: 'there is room' },
     })
-    // `resume` has no effect on a job that is not paused.
+    // `resume` has no effect on a job that is not paused, so the job keeps the actor of the earlier resume.
     await node.resume('tick', { actor: 'carl' })
     expect((await client.job('tick')).resumed?.actor).toBe('bob')
     await world.clock.advance({ seconds: 240 })
