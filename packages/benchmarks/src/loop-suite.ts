@@ -90,7 +90,7 @@ export const loopSuite: Suite = {
         const beganAt = performance.now()
         await run(scheduler, calls)
         const seconds = (performance.now() - beganAt) / 1000
-        // The measurement includes the last gap only after another timer has fired.
+        // The measurement includes the last gap only after another timer has fired, so this call sets a timer.
         await sleep(5)
         delay.disable()
         const milliseconds = (nanoseconds: number) => (nanoseconds / 1e6).toFixed(1)

@@ -249,7 +249,7 @@ describe('a claim that reads several pages', () => {
     ])
     expect([answer.more, answer.nextDueAt]).toEqual([true, 900])
     const stepsOf = (job: string) => ledger.steps.filter(({ jobs }) => jobs.includes(job as `job_${string}`)).length
-    // The claim runs only one step on a job that allows no claim.
+    // The claim runs only one step on a job whose occurrences the claim may not take.
     expect([stepsOf(paused), stepsOf(other)]).toEqual([1, 1])
   })
 

@@ -14,7 +14,10 @@ type Run = Pick<OccurrenceRecord, 'state' | 'reason' | 'token'> & { readonly key
 const displaced: Run = { state: 'canceled', reason: 'displaced', token: 0 }
 const failed: Run = { state: 'failed', reason: null, token: 1 }
 
-/** Returns the state of the slot in the backfill `mine`. The n-th run is the run of round n. */
+/**
+ * Returns the state of the slot in the backfill `mine`. The n-th argument is the run of the n-th round, in which the
+ * backfill runs the slot.
+ */
 async function standingOf(...runs: readonly Run[]) {
   const records = new Map(
     runs.map(({ key = 'mine', ...run }, index): [OccurrenceId, OccurrenceRecord] => {

@@ -42,7 +42,7 @@ function caller(): Entry['asked'] {
 
 /** Makes a batcher on a storage whose calls the test ends one by one. Records each violated rule in `broken`. */
 function world({ hasCallers, isSerial }: { readonly hasCallers: boolean; readonly isSerial: boolean }) {
-  // Without `track`, the virtual clock does not wait for storage calls that the test holds.
+  // The test removes `track`, so that the virtual clock does not wait for storage calls that the test holds back.
   const { track: _, ...clock } = virtualClock('2026-01-01T00:00:00Z')
   const agenda = new Agenda<SlotEntry>({ clock, wallNow: () => clock.now(), onSlotsDue() {} })
   agenda.start()

@@ -27,7 +27,7 @@ class Caller implements Asked {
 }
 
 function world({ maxBatch = 1000, retries = true } = {}) {
-  // Without `track`, the virtual clock does not wait for storage calls that the test holds.
+  // The test removes `track`, so that the virtual clock does not wait for storage calls that the test holds back.
   const { track: _, ...clock } = virtualClock('2026-01-01T00:00:00Z')
   const agenda = new Agenda<SlotEntry>({ clock, wallNow: () => clock.now(), onSlotsDue() {} })
   agenda.start()

@@ -325,7 +325,7 @@ it('bounded_window with only `maxAge` finds its first slot with one call of the 
 })
 
 describe('a first missed slot that is not in this node’s schedule', () => {
-  // The next instant in the job's head applies to all nodes, even to a node whose time zone data have no slot then.
+  // The next instant in the job's head applies to all nodes, even to a node whose time zone data give no slot at this instant.
   const foreign = 90_000
 
   it.each<[RecoveryStrategy, unknown[]]>([

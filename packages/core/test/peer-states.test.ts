@@ -67,7 +67,8 @@ describe('the transition table of a peer', () => {
 
   it('removes a peer once another node has stated the death of that peer', () => {
     const forgetting = after('stated').filter(({ to }) => to === 'unknown')
-    // For a peer without a node record, the event `silent` takes the place of this event.
+    // A peer in the state `unrecorded` receives the event `silent` in place of `stated`, so `stated` does not change
+    // this state.
     expect(forgetting.map(({ state }) => state)).toEqual(states.slice(2))
   })
 

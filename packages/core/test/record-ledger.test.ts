@@ -82,7 +82,7 @@ describe('a record ledger', () => {
     const removal = { jobId: job, occurrences: [addressOf(job, 100)], keys: [], floor: 100 }
     expect(() => ledger.removeHistory(removal)).toThrow('answered a promise')
     expect(stored(records)).toBe(before)
-    // Node.js reports unhandled rejections after the microtasks.
+    // Node.js reports unhandled rejections after the microtasks, so the test waits for one turn of the event loop.
     await new Promise((resolve) => setImmediate(resolve))
     process.off('unhandledRejection', note)
     expect(unhandled).toEqual([])

@@ -100,7 +100,7 @@ describe('a task that waited for a retry when its run lost its owner', () => {
   it('does not wait if the announced attempt has begun', () => {
     for (const state of ['lost', 'aborted'] as const) {
       expect(resumed({ state, startedAt: 300, endedAt: 400 })).toBeNull()
-      // The clock of the previous owner was ahead of the present owner's clock.
+      // The clock of the previous owner was ahead, so the attempt began later than the present owner's time of 500.
       expect(resumed({ state, startedAt: 900, endedAt: 950 })).toBeNull()
     }
   })

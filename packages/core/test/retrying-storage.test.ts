@@ -13,7 +13,7 @@ const start = Date.UTC(2026, 0, 1)
 const silent = { debug() {}, info() {}, warn() {}, error() {} }
 
 function world(storage: Storage = {} as Storage) {
-  // Without `track`, the virtual clock does not wait for storage calls that the test holds.
+  // The test removes `track`, so that the virtual clock does not wait for storage calls that the test holds back.
   const { track: _, ...clock } = virtualClock(start)
   const agenda = new Agenda<SlotEntry>({ clock, wallNow: () => clock.now(), onSlotsDue() {} })
   const events = new EventHub(silent)

@@ -153,7 +153,8 @@ describe('a secret', () => {
         field,
         value,
       })
-      // The name of the option does not mask values in the text of a message, so messages must not print such values.
+      // The name of the option masks the error's value, but not a value in the text of a message. So messages must not
+      // print such values.
       expect([field, everythingOf({ value: error.value })]).not.toEqual([field, expect.stringContaining('hunter2')])
     }
   })

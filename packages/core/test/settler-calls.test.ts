@@ -66,7 +66,7 @@ describe('the settler', () => {
       settler.add(speaker(name))
       await turn()
     }
-    // The settler has at most four calls in progress.
+    // The settler has at most four calls in progress, so the fifth and the sixth item wait.
     expect(calls.map(({ names }) => names)).toEqual([[1], [2], [3], [4]])
     await calls[0]?.answer()
     expect(calls.map(({ names }) => names)).toEqual([[1], [2], [3], [4], [5, 6]])

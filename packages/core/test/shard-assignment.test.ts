@@ -192,7 +192,7 @@ describe('the profile of a node', () => {
     // Without definitions in the profile, peers assume that the node has any definition.
     expect([canRun(data.job), canRun(manyOfData[0]?.job as never)]).toEqual([false, true])
     expect(hasDefinition(coded.job.id, 'any')).toBe(true)
-    // The digest still covers all definitions.
+    // The digest covers all definitions, although the profile omits them.
     expect(digest).not.toBe(codeWith([...manyOfData.slice(1), coded], ['work']).digest)
     expect(digest).toBe(codeWith(manyOfData.toReversed(), ['work']).digest)
   })

@@ -23,7 +23,7 @@ describe('the compiler infers types', () => {
           run: (context) => {
             expectTypeOf(context.data).toEqualTypeOf<{ readonly table: 'orders'; readonly limit: 5 }>()
             expectTypeOf(context.data.table).toExtend<string>()
-            // @ts-expect-error the data have no such member
+            // @ts-expect-error the data have no member `missing`
             return context.data.missing
           },
         },
@@ -62,7 +62,7 @@ describe('the compiler infers types', () => {
             expectTypeOf(context.result(count)).toEqualTypeOf<{ rows: number }>()
             expectTypeOf(context.result(label)).toEqualTypeOf<number>()
             expectTypeOf(context.results).toEqualTypeOf<Readonly<Record<string, JsonValue | undefined>>>()
-            // @ts-expect-error the result has no such member
+            // @ts-expect-error the result has no member `columns`
             return context.result(count).columns
           },
         },

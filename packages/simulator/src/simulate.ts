@@ -152,7 +152,8 @@ async function calm(world: World, fleet: Fleet, callers: Callers | null): Promis
   if (world.clocksJump && world.hasClock) await clock.advance(longestDoubtMs)
   await resumeAll(world)
   const ahead = random.chance(0.5) ? await realignAll(world, fleet) : []
-  // Nodes whose clocks were ahead may have written deadlines that lie up to `longestMs` ahead.
+  // Nodes whose clocks were ahead may have written deadlines that lie up to `longestMs` ahead, so the calm phase lasts
+  // longer than that.
   const longestMs = Math.max(profile.largestSkewMs, world.setAheadMs, longestTakeoverMs(fleet))
   await clock.advance(longestMs + 100_000 + profile.slowestMs)
   return ahead
@@ -189,7 +190,7 @@ async function realignAll(world: World, fleet: Fleet): Promise<readonly Violatio
     (error) => history.add(life.name, { kind: 'failure', where: 'realign', message: String(error) }, 'fail'),
   )
   await clock.advance(20_000)
-  // A node that crashes during `realign` never answers.
+  // A node that crashes during `realign` never answers, so the simulation does not await this answer.
   if (!life.dead) await realigning
   const { items } = await world.inspect().listJobs({ limit: 1000, cursor: null })
   return items

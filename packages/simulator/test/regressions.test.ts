@@ -236,7 +236,8 @@ it('a node with an old definition does not try again and again to create a slot 
       return storage.createOccurrences(request)
     },
   })
-  // The node scans for changed definitions just before the slot, and next time long after the slot.
+  // The node scans for changed definitions just before the slot, and next time long after the slot. So the node does
+  // not know of the change at the slot.
   await start('a', [watched], counting, { ...tuned({ definitionInterval: 50_000 }) })
   await clock.advance(59_500)
   const other = await start('b', [watched])

@@ -24,7 +24,7 @@ const consequences: Readonly<Record<string, readonly Rule[]>> = {
   'blind-standby': ['late slot'],
 }
 
-/** First seed of the search for each sabotage that no early seed reveals. This shortens the test. */
+/** For each sabotage that the lowest seeds do not reveal: the seed with which the search begins, so that the test is short. */
 const firstSeeds: Readonly<Record<string, number>> = {
   token: 221,
   wake: 3,

@@ -75,7 +75,7 @@ export function storageConformance(options: StorageConformanceOptions): void {
     for (const storageCase of cases) {
       const reason = skips.reasons.get(storageCase.name)
       const { name: test, timeoutMs } = storageCase
-      // This timeout includes opening and closing, because they can hang too.
+      // The timeout includes opening and closing the test database, because each of them can hang too.
       const body = async (): Promise<void> =>
         await withinLimit(`${test}, with opening and closing`, timeoutMs + runnerGraceMs / 2, () =>
           withWorld(open, (world) => storageCase.run(world)),

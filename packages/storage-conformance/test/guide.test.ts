@@ -86,7 +86,7 @@ const members: Readonly<Record<Member, true>> = {
 describe('the guide for adapters', () => {
   it('names only functions that the packages export', () => {
     const known = [...Object.keys(protocol), ...Object.keys(kit)]
-    // A method and SQL functions, which are no exports of the packages.
+    // The names in the guide that are a method or SQL functions, and no exports of the packages.
     const others = ['run', 'ANY', 'json_each', 'IF', 'VALUE']
     const named = [...namedFunctions(guide), ...namedFunctions(readme)].filter((name) => !others.includes(name))
     expect(named).toEqual(expect.arrayContaining(['assertLedger', 'checkHistory', 'storageCases']))
@@ -108,7 +108,7 @@ describe('the guide for adapters', () => {
   })
 })
 
-// Running the guide's example calls the kit, which registers its cases here.
+// The guide's example calls the kit, so running the example registers the cases of the kit in this file.
 await runReadmeExamples(
   guideFile,
   {

@@ -239,7 +239,7 @@ function statedCost(step: string): Usage {
 
 describe('DynamoDB charges as many request units as the guide’s cost sheet states', () => {
   it.each(Object.keys(steps))('for this operation: %s', async (step) => {
-    // The first call of a storage also checks the table, which must not count.
+    // The first call of a storage also checks the table, so the test makes this call before the measured step.
     await storage.get({})
     const usage = await (steps[step] as () => Promise<Usage>)()
     expect(usage).toEqual(statedCost(step))

@@ -33,7 +33,7 @@ export function faultyClient(client: Client, rates: FaultRates, seed: number): C
       if (fate > 1 - rates.lostAnswer) {
         faults++
         // The client loses the answer of the table, or the error that came instead.
-        // biome-ignore lint/correctness/noUnsafeFinally: a lost answer has to replace what came back, whichever it was.
+        // biome-ignore lint/correctness/noUnsafeFinally: the lost answer replaces the result or the error of the request.
         throw lost(dice())
       }
     }

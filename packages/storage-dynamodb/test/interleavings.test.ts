@@ -92,7 +92,8 @@ function strict(): Storage {
     }
     return await (client.send as Send)(command, options)
   }
-  // DynamoDB Local ends an index page after 1 MB of whole items, the real DynamoDB ends it after 1 MB of projected keys.
+  // DynamoDB Local ends an index page after 1 MB of whole items. The real DynamoDB ends an index page after 1 MB of
+  // projected keys.
   const whole = laggingIndex({ send: send as unknown as DynamoDBClient['send'] }, 1)
   return dynamodbStorage({ client: whole, tableName, prefix })
 }
@@ -313,7 +314,7 @@ it('a claim of overlapping occurrences starts none that a concurrent update canc
     }
     const answer = (await (client.send as Send)(command, options)) as QueryCommandOutput
     if (!(command instanceof QueryCommand) || command.input.IndexName === undefined) return answer
-    // The index does not contain the first occurrence yet, so the claim takes other occurrences than the first one.
+    // The index does not contain the first occurrence yet, so the claim takes the other occurrences.
     return { ...answer, Items: answer.Items?.filter(({ lo }) => lo?.N !== String(slotAt(1))) }
   }
   const node = dynamodbStorage({ client: { send: send as unknown as DynamoDBClient['send'] }, tableName, prefix })

@@ -126,7 +126,7 @@ function losingClient(kind: new (input: never) => object): Pick<DynamoDBClient, 
         return await (client.send as (command: object, options: object) => Promise<unknown>)(command, options)
       } finally {
         if (command instanceof kind && losing.losses-- > 0) {
-          // biome-ignore lint/correctness/noUnsafeFinally: a lost answer has to replace what came back, whichever it was.
+          // biome-ignore lint/correctness/noUnsafeFinally: the lost answer replaces the result or the error of the request.
           throw Object.assign(new Error('read ECONNRESET'), { code: 'ECONNRESET' })
         }
       }

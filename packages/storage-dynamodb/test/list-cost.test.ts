@@ -165,7 +165,7 @@ it('a page of queued occurrences reads no more records than it returns', async (
   })
   expect(usage.reads).toBeGreaterThan(299)
   const first = await meter.measure(() => measured.listOccurrences(ofJob(id, 10, ['queued'])))
-  // The page reads the head, and one record more than the page holds.
+  // The request reads the head, and one record more than the page holds.
   expect(first.reads).toBeLessThan(15)
 })
 

@@ -139,7 +139,7 @@ it('slots that PostgreSQL keeps in the heads of their jobs create rows only in t
 
 it('a call finds jobs and occurrences by an index even if the tables were nearly empty at the last vacuum', async () => {
   await addJob(storage, 'first')
-  // From now on the planner assumes that `heads` and `live` are smaller than any batch.
+  // The vacuum lets the planner assume from now on that `heads` and `live` have fewer rows than any batch has items.
   await query(`VACUUM ANALYZE ${schema}.heads`)
   const ids = await Promise.all(
     Array.from({ length: 100 }, async (_, index) => (await addJob(storage, `job-${index}`)).id),
@@ -158,7 +158,8 @@ it('a call finds jobs and occurrences by an index even if the tables were nearly
   storage = open({ pool: mine, schema, wakeUps: false })
   for (const index of [2, 3]) {
     await begin(index)
-    // A step that reads first writes the progress. A function that does not read first writes the end.
+    // The storage writes the progress by a step that first reads the occurrence, and the end by a function that does
+    // not read the occurrence first.
     await finish(index, { change: { kind: 'progress' } })
     await finish(index, { sequence: 2 })
   }

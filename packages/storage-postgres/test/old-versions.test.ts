@@ -59,7 +59,7 @@ it('the removal of old job versions reads only the first occurrences if the olde
 
 it('job versions without occurrences are removed, even while the job’s head is locked', async () => {
   await addVersions(1, 2, 3, 4, 5)
-  // Many occurrences of one instant, and a version whose only occurrence is on the last page.
+  // Version 5 has many occurrences of one instant. The only occurrence of version 3 is on the last page.
   await addHistory(5, 12_000, 0)
   await addHistory(3, 1, 20_000 * minute)
   await query(`UPDATE ${schema}.history SET scheduled_at = 7 WHERE job_version = 5`)

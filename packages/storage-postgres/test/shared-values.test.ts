@@ -57,7 +57,7 @@ for (const count of [1, 2, 4]) {
     it(`${count} in a call, ${title}: each keeps its own values, in the quick way`, async () => {
       const ids = (await Promise.all([1, 2, 3, 4].map((index) => addJob(storage, `job-${index}`)))).map(({ id }) => id)
       const chosen = ids.slice(-count)
-      // Drops this function, so that calls cannot fall back to core's rules: a fallback would hide errors of the quick
+      // Drops `write_step`, so that calls cannot fall back to core's rules: a fallback would hide errors of the quick
       // functions.
       await query(`DROP FUNCTION ${name}.write_step`)
       const slots = [...chosen.keys()].map((index) => 4 - count + index)

@@ -26,7 +26,7 @@ it('a connection returns to its pool only if no statement can still run on it', 
 
 it('a single client sends no statement of the next step before the last answer of the current transaction', async () => {
   const sent: string[] = []
-  /** While these statements run, the driver stops waiting for the answer. */
+  /** The driver gives up waiting for the answers to these statements. */
   const silent = ['UPDATE', 'ROLLBACK', 'ROLLBACK']
   const query = async (text: string) => {
     sent.push(text.replace(/ .*/, ''))

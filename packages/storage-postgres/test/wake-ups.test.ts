@@ -92,14 +92,14 @@ describe('wake-ups of a PostgreSQL storage', () => {
     const hasty = pool({ options: '-c idle_session_timeout=1s', max: 1 })
     const ears = new WakeUpListener(open({ pool: hasty, schema }))
     await ears.next('nodes')
-    // The connections of this second pool have the same timeout, and the server ends them when they are idle.
+    // Proves that the timeout is effective: the server ends the idle connection of a second pool with the same timeout.
     const idle = pool({ options: '-c idle_session_timeout=1s', max: 1 })
     await idle.query('SELECT 1')
     await expect.poll(() => idle.totalCount, { timeout: 20_000 }).toBe(0)
     const listening = await query('SELECT FROM pg_stat_activity WHERE query = $1', [`LISTEN "${channelOf(schema)}"`])
     expect(listening).toHaveLength(1)
     await addJob(open({ pool: pool(), schema }), 'alpha')
-    // The listening connection still exists, because a new one would raise all kinds.
+    // The listening connection still exists, because a new connection would raise wake-ups of all kinds.
     expect(await ears.next('jobs')).toEqual(['jobs'])
   })
 

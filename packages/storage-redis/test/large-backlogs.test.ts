@@ -145,7 +145,8 @@ describe('thousands of waiting occurrences of one job in Redis', () => {
     expect(await storage.claim(claim)).toMatchObject({ claimed: [], more: false, nextDueAt: null })
     expect(await ready()).toBe(0)
     expect(await callsOf('zadd', () => save(storage, pause(job.id, null)))).toBeLessThan(bounded)
-    // After the resume, claims make the occurrences claimable in several calls. A second pause comes before they have finished.
+    // After the resume, only several claims together make all occurrences claimable. The job is paused again before any
+    // of these claims.
     await save(storage, pause(job.id, forGood))
     expect(await storage.claim(claim)).toMatchObject({ claimed: [], more: false, nextDueAt: null })
     await save(storage, pause(job.id, null))

@@ -122,7 +122,8 @@ describe.each([1, 2])('a long backlog in Redis on %i shards', (shards) => {
         expect((await claim(storage, { exceptHandlerKeys })).keys).toEqual([5000, 5001])
       })
       expect(commands).toBeLessThan(100)
-      // Occurrences that are created after the move enter the common set again.
+      // The claim has moved the occurrences of `foreign` from the common set to a separate set of this job. New
+      // occurrences of `foreign` still enter the common set.
       await wait(storage, foreign, 40, { from: 3000 })
       await wait(storage, own, 1, { from: 2995 })
       const expected = numbers(0, 3040).flatMap((key) => (key === 2995 ? [key, key] : [key]))

@@ -95,7 +95,7 @@ function recovery(job: JobId): CreateItem {
   }
 }
 
-/** The batch exceeds one script call, and combines every situation with every policy. */
+/** The cases of one batch, which exceeds one script call and combines every situation with every policy. */
 const cases: readonly Case[] = Array.from({ length: 14 }).flatMap((_, round) =>
   policies.flatMap((policy) =>
     Object.keys(situations).map((situation, at) => {

@@ -43,7 +43,7 @@ describe('the option minReplicas', () => {
     expect(await client.hexists('{jobistemer:0}:heads', Buffer.from(job.id.slice(4).replaceAll('-', ''), 'hex'))).toBe(
       1,
     )
-    // Without the cached script, the client sends the whole script and must wait for the replica too.
+    // The primary no longer knows the script, so the client sends the whole script. This call must wait for the replica too.
     await admin(primary.url).script('FLUSH')
     expect(await create(storage, job.id)).toMatchObject([{ outcome: 'exists', state: 'running' }])
   })

@@ -33,7 +33,8 @@ it.each(Object.keys(pauses))('many requests for %s are stored with few Redis com
     const items = Array.from({ length: count }, (_, key) => ({ ...triggerItem(id, from + key, now), runs: null }))
     return storage.createOccurrences({ now, owner, items })
   }
-  // The first request makes the server cache the script, so that the measurement of the next request does not include this.
+  // The first request makes the server cache the script, so that the measurement of the next request does not include
+  // this work.
   await request(0)
   const before = await commandsOf(client)
   const answers = await request(count)

@@ -32,7 +32,7 @@ it('a claim over shards returns `more` if an older occurrence arrives after the 
   const request = { now: slotAt(2), owner, limit: 10, exceptHandlerKeys: [], sweep: false }
   await other.claim({ ...request, limit: 1 })
 
-  // Calls 1 and 2 peek at one shard each. Call 3 claims.
+  // Of the script calls of the claim, calls 1 and 2 peek at one shard each, and call 3 claims.
   let calls = 0
   beforeScripts(client, async () => {
     if (++calls === 3) await other.createOccurrences({ now: slotAt(2), owner, items: [waiting(second, 1)] })
@@ -63,9 +63,10 @@ it('a claim over shards takes no later occurrence in place of one that it has re
   ]
   await other.createOccurrences({ now: slotAt(6), owner, items })
   const request = { now: slotAt(6), owner, limit: 1, exceptHandlerKeys: [], sweep: false }
-  // This call makes the server cache the script.
+  // This call makes the server cache the script, so that the following claim calls no script a second time.
   await other.claim({ ...request, limit: 0 })
-  // Calls 1 and 2 peek at one shard each. Before call 3, which claims, another node claims the oldest occurrence.
+  // Of the script calls of the claim, calls 1 and 2 peek at one shard each. Before call 3, which claims, another node
+  // claims the oldest occurrence.
   let calls = 0
   beforeScripts(client, async () => {
     if (++calls === 3) await other.claim(request)
@@ -95,7 +96,7 @@ describe('a claim over shards, one of which fails,', () => {
     }
     await wait(first, 1)
     await wait(second, 1)
-    // This call makes the server cache the script.
+    // This call makes the server cache the script, so that the following claims call no script a second time.
     await other.claim({ ...request, limit: 0 })
     const fate = {
       calls: 0,
@@ -172,7 +173,7 @@ describe('a claim over shards, one of which fails,', () => {
     await wait(first, 2)
     let error: { readonly code: string; readonly value: unknown } | null = null
     const claimed: unknown[] = []
-    // The claim that rejects with the error takes nothing. This happens after the shard has answered again.
+    // Once the second shard answers again, one claim rejects with this error, and takes no occurrence.
     for (let tries = 0; error === null && tries < 200; tries++) {
       try {
         claimed.push(...(await storage.claim(request)).claimed)
@@ -225,7 +226,8 @@ it('a claim that reaches Redis after a later claim of its owner takes nothing', 
   const running = { kind: 'live', state: 'running', limit: 10, cursor: null, runs: false } as const
   expect((await other.listOccurrences(running)).items).toEqual([])
   expect((await storage.claim(request)).claimed).toMatchObject([{ jobId: id }])
-  // The claim that is sent late here is also older than the latest claim, which the server has already answered.
+  // Sends the delayed claim a second time. The delayed claim is older than the latest claim, which the server has
+  // already answered.
   for (const send of late) await send()
   expect((await other.listOccurrences(running)).items).toHaveLength(1)
 })

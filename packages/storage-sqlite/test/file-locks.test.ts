@@ -30,7 +30,7 @@ function locks(): readonly string[] {
 }
 
 function locksOf(descriptor: string): readonly string[] {
-  // The descriptor with which the folder was listed is already closed.
+  // If the file is missing, its descriptor is the one with which the folder was listed, and is already closed.
   if (!existsSync(`/proc/self/fdinfo/${descriptor}`)) return []
   return readFileSync(`/proc/self/fdinfo/${descriptor}`, 'utf8')
     .split('\n')

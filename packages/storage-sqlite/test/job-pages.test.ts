@@ -5,7 +5,7 @@ import { sqliteStorage } from '../src/index.ts'
 import { addJob, finishItem, owner, slotAt, slotItem, triggerItem } from '@jobistemer/test-kit'
 import { makeScratch, type Scratch } from './scratch.ts'
 
-// More occurrences than a list by state reads at once, with live occurrences between and after the finished ones.
+// The number of finished occurrences: more than a list by state reads at once. Live occurrences lie between and after them.
 const finishedCount = 2_600
 const perCall = 200
 

@@ -48,7 +48,7 @@ it('the search for the latest run stops after thousands of skipped slots, and fi
   await index()
   expect((await storage.get({ latest: [id] })).latest).toEqual([null])
   await storage.settle({ now: slotAt(4000), items: [finishItem(id, 2)] })
-  // The run is not indexed yet, and is older than the skipped slots.
+  // The run is not indexed yet, and is older than the skipped slots, so the search does not find the run.
   expect((await storage.get({ latest: [id] })).latest).toEqual([null])
   await storage.createOccurrences({ now: slotAt(4000), owner, items: [slotItem(id, 3003)] })
   await storage.settle({ now: slotAt(4000), items: [finishItem(id, 3003)] })

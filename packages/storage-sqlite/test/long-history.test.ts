@@ -64,7 +64,7 @@ beforeAll(async () => {
   jobs.dense = await addJob(storage, 'dense', 'allow')
   jobs.sparse = await addJob(storage, 'sparse', 'allow')
   jobs.scattered = await addJob(storage, 'scattered', 'allow')
-  // An excluded slot ends long before its scheduled time.
+  // A slot that is canceled ahead ends long before its scheduled time.
   const ahead = slotItem(jobs.dense.id, denseCount - 5)
   await storage.createOccurrences({ now: start, owner, items: [{ ...ahead, kind: 'exclusion', reason: 'holiday' }] })
   expected.dense.push({ id: ahead.id, jobId: ahead.jobId, scheduledAt: ahead.scheduledAt })

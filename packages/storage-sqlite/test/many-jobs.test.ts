@@ -146,7 +146,7 @@ it('SQLite checkpoints its log less often while many jobs are added, and as usua
   const { size: before } = statSync(scratch.file)
   await addJob(storage, 'one more')
   const { size: after } = statSync(scratch.file)
-  // The log has more than the usual 4,000 pages of 4,096 bytes.
+  // The write-ahead log has more than its usual 4,000 pages of 4,096 bytes.
   expect(log).toBeGreaterThan(16_500_000)
   expect(before).toBeLessThan(200_000)
   expect(after).toBeGreaterThan(3_000_000)
@@ -158,7 +158,7 @@ it('a write-ahead log that exceeded its usual size is truncated when SQLite rest
   other.exec('CREATE TABLE large (bytes BLOB); INSERT INTO large VALUES (zeroblob(50000000))')
   const sizeOfLog = (): number => statSync(`${scratch.file}-wal`).size
   expect(sizeOfLog()).toBeGreaterThan(50_000_000)
-  // The next commit copies the log into the file, and the commit after that starts the log again from its beginning.
+  // The next commit copies the write-ahead log into the file. The commit after that starts the log again from its beginning.
   await addJob(storage, 'first')
   await addJob(storage, 'second')
   expect(sizeOfLog()).toBeLessThan(33_000_000)

@@ -87,7 +87,7 @@ describe('a storage that the test kit breaks', () => {
     }
     const answers = (await Promise.all([trigger('a'), trigger('b')])).flat()
     expect(answers).toMatchObject([{ state: 'running' }, { state: 'running' }])
-    // For sequential calls, the broken storage respects the overlap policy.
+    // If one call follows the other, the broken storage still applies the overlap policy.
     expect(await create(broken, 1)).toEqual(['pending'])
   })
 })

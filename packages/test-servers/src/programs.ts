@@ -84,7 +84,8 @@ function installPackage(name: string): string | null {
   console.log(`Installing the package ${name} …`)
   const apt = [...(isRoot ? [] : ['sudo', '-n', '-E']), 'apt-get', '-q', '-o', 'DPkg::Lock::Timeout=300']
   const install = [...apt, 'install', '-y', '--no-install-recommends', name]
-  // The first attempt fails on a new machine whose package lists are empty or old.
+  // The first attempt fails on a new machine whose package lists are empty or old. The second attempt follows an update
+  // of these lists.
   if (run(install) === null) return null
   return run([...apt, 'update']) ?? run(install)
 }

@@ -22,7 +22,8 @@ const sabotages: Readonly<Record<string, Sabotage>> = {
   'forget-wake': { minutes: 0.1, counts: { ...noFaults, trigger: 30 }, rule: 'convergence' },
   // A completion by a process that runs beside its successor is rare, so this run has twice as many such processes.
   'complete-late': { minutes: 0.25, counts: { ...noFaults, outlive: 20 }, rule: 'rows' },
-  // These two runs trigger more occurrences than the job's limits allow, so that the limits always delay some.
+  // The runs of `one-place-more` and `one-start-more` trigger more occurrences than the job's limits allow, so that the
+  // limits always delay some.
   'one-place-more': { minutes: 0.2, counts: { ...noFaults, trigger: 60 }, rule: 'overlap' },
   'one-start-more': { minutes: 0.2, counts: { ...noFaults, trigger: 60 }, rule: 'start-rate' },
 }

@@ -21,7 +21,7 @@ export async function largestGap(work: () => Promise<void>): Promise<number> {
   await sleep(50)
   delay.enable()
   await work()
-  // The measurement includes the last gap only after another timer has fired.
+  // The measurement includes the last gap only after another timer has fired, so this call sets a timer.
   await sleep(5)
   delay.disable()
   return delay.max / 1e6

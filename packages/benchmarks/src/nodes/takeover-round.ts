@@ -58,7 +58,7 @@ export class TakeoverRound {
     try {
       await this.#start('survivor')
       const killed = this.#isWanted('kill -9') ? await this.#kill() : []
-      // These measurements run while peers still consider the killed nodes alive.
+      // Shutdowns and restarts are measured while the takeovers from the killed nodes are still pending.
       const shutdown = this.#isWanted('shutdown') ? await this.#shutDown() : []
       const restarted = this.#isWanted('same name') ? await this.#restart() : []
       return {

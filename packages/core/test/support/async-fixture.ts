@@ -179,7 +179,10 @@ export class AsyncFixture implements AsyncLedger, HistoryRemover {
     return { pending: upTo('pending'), queued: upTo('queued'), running: first('running') }
   }
 
-  /** Also returns occurrences of paused jobs, and of jobs whose handlers only other nodes have. */
+  /**
+   * Returns more than the due occurrences that the node can run: also occurrences of paused jobs, and of jobs whose
+   * handlers only other nodes have.
+   */
   async due({ now }: DueQuery, { limit, cursor }: { limit: number; cursor: string | null }): Promise<DuePage> {
     await turn()
     const due = [...this.#data.records.live.values()].filter(({ dueAt }) => dueAt <= now)
@@ -204,7 +207,7 @@ export class AsyncFixture implements AsyncLedger, HistoryRemover {
     return this.#reads.cancelRequested(owner)
   }
 
-  /** Also returns jobs with active occurrences. */
+  /** Returns all jobs with queued occurrences, also jobs with active occurrences. */
   async stranded(): Promise<readonly JobId[]> {
     await turn()
     return [...this.#data.records.jobs.keys()].filter((id) => this.#counts(id).queued > 0)
@@ -262,7 +265,7 @@ function changesOf({ after, versions, occurrences }: JobWrite): readonly RecordC
   ]
 }
 
-/** Lets other steps run in between. */
+/** Waits for one microtask, so that other steps can run meanwhile. */
 async function turn(): Promise<void> {
   await Promise.resolve()
 }

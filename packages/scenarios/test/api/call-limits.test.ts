@@ -30,7 +30,7 @@ interface Node {
 /** Starts a scheduler with one job, which has run one slot. */
 async function start(callTimeout?: number): Promise<Node> {
   const clock = virtualClock(startMs)
-  // A clock with `track` would wait for storage calls that are never answered.
+  // The test removes `track`, with which the clock would wait for storage calls that are never answered.
   const { track: _, ...untracked } = clock
   const database = memoryDatabase()
   const intercepted = new InterceptedStorage(memoryStorage({ database }))

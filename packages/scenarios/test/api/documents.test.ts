@@ -41,7 +41,10 @@ import { describe, expect, it } from 'vitest'
 import { runReadmeExamples } from '../../../workspace/readme-examples.ts'
 import { entryPointsOf } from '../support/declarations.ts'
 
-/** The modules that an example can import. The fake vitest for the conformance kit's example runs no test and opens no file. */
+/**
+ * The modules that an example can import. For the conformance kit's example, `vitest` is a fake that runs no test and
+ * opens no file.
+ */
 const modules = {
   '@aws-sdk/client-dynamodb': dynamodbClient,
   '@jobistemer/cli': cli,
@@ -107,7 +110,7 @@ const documents: readonly { readonly file: string; readonly shows: readonly stri
   { file: 'nestjs/README.md', shows: ['@jobistemer/nestjs', '@jobistemer/nestjs/testing'], compared: 3 },
   { file: 'opentelemetry/README.md', shows: ['@jobistemer/opentelemetry'], compared: 5 },
   { file: 'storage-conformance/README.md', shows: ['@jobistemer/storage-conformance'], compared: 6 },
-  // The tests of the conformance kit run the example of this document.
+  // The tests of the conformance kit run the example of this document, so this test compares none of its results.
   { file: 'storage-conformance/docs/write-your-own-adapter.md', shows: [], compared: 0 },
   { file: 'storage-dynamodb/README.md', shows: ['@jobistemer/storage-dynamodb'], compared: 4 },
   { file: 'storage-memory/README.md', shows: ['@jobistemer/storage-memory'], compared: 2 },
@@ -161,7 +164,7 @@ it('the examples of all documents compile', () => {
     const guide = readFileSync(new URL('storage-conformance/docs/write-your-own-adapter.md', packages), 'utf8')
     for (const [index, { file }] of documents.entries()) {
       const examples = examplesOf(readFileSync(new URL(file, packages), 'utf8'))
-      // The compiler rejects some of the lines that throw at run time, so these lines are left out.
+      // The compiler rejects some of the lines that throw at run time, so this test does not compile lines that throw.
       const lines = examples.split('\n').filter((line) => !/\/\/ throws [A-Z_]+$/.test(line))
       writeFileSync(join(folder, `${index}-${file.replaceAll('/', '-')}.ts`), `${lines.join('\n')}\nexport {}\n`)
     }

@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest'
 
 const core = new URL('../../../core/', import.meta.url)
 
-/** The codes of the type `ErrorCode`, by the comment that begins their group. */
+/** The codes of the type `ErrorCode`, by group. In the source of the type, a comment begins each group. */
 const declared = declaredCodes(readFileSync(new URL('src/errors.ts', core), 'utf8'))
 const sections = readFileSync(new URL('docs/errors.md', core), 'utf8')
   .split(/^## /m)

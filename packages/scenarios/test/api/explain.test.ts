@@ -12,7 +12,10 @@ function ticking(settings: JobSettingsInput & { until?: number } = {}) {
   return defineJob({ name: 'tick', schedule, ...jobSettings, tasks: [{ name: 'work', run: () => undefined }] })
 }
 
-/** Returns the verdict of `explain` for each second. If an occurrence covers or records this slot, its state follows. */
+/**
+ * Returns the verdict of `explain` about the slot at each given second. If an occurrence records or covers the slot,
+ * the state of this occurrence follows.
+ */
 function saidOf(scheduler: Scheduler, ...seconds: number[]): Promise<string[]> {
   return Promise.all(
     seconds.map(async (second) => {
@@ -94,7 +97,8 @@ describe.each(everywhere)('on the storage $name, `explain`', (place) => {
     const world = createWorld(place)
     const job = ticking({ until: 600, recoveryStrategy: 'compressed', overlapPolicy: 'queue' })
     const first = await world.start({ jobs: [job] })
-    // Between the first covered slot and the record of the compressed run lie more records than one read returns.
+    // Records 30 canceled slots between the first slot that the compressed run covers and the record of this run: more
+    // records than one read returns.
     for (let slot = 100; slot < 400; slot += 10) await first.cancelSlot('tick', at(slot))
     await world.clock.advanceTo(at(15))
     await world.shutdown(first)

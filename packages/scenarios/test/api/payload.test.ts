@@ -139,11 +139,11 @@ describe('a payload schema', () => {
     await node.trigger(asked, { data: { day: 'today', pages: '1' }, key: 'a' })
     await node.trigger(planned)
     const refused = [
-      // @ts-expect-error the input type is a text
+      // @ts-expect-error the input type of `pages` is a text
       () => node.trigger(asked, { data: { day: 'today', pages: 1 } }),
-      // @ts-expect-error data are required
+      // @ts-expect-error a trigger of this job requires `data`
       () => node.trigger(asked),
-      // @ts-expect-error data are required
+      // @ts-expect-error a trigger of this job requires `data`
       () => node.trigger(asked, { key: 'b' }),
     ]
     for (const trigger of refused) await expect(trigger()).rejects.toMatchObject({ code: 'INVALID_PAYLOAD' })

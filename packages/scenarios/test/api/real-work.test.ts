@@ -16,8 +16,8 @@ import { once } from '@jobistemer/ticker-once'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { at, secondsOf, startMs } from '../support/world.ts'
 
-// `patience`, the real time that `advance` waits for the handlers: 10 minutes is longer than the timeout of a test. So
-// a test that waits for the whole patience fails.
+// Value for `patience`, the maximum real time for which `advance` waits for handlers. 10 minutes exceed the timeout of
+// a test, so a test fails if `advance` waits that long.
 const endless = { minutes: 10 }
 
 const server = createServer((_, response) => {
@@ -234,7 +234,7 @@ describe('a shutdown under a virtual clock', () => {
     const { scheduler } = await scene(clock, () => new Promise(() => undefined))
     await clock.advance({ seconds: 20 })
     await scheduler.shutdown({ gracePeriod: { seconds: 8 } })
-    // After the grace period of 8 s, an aborted handler has another 5 s to stop.
+    // The shutdown begins at 20 s, and its grace period ends at 28 s. An aborted handler has another 5 s to stop.
     expect(secondsOf(clock.now())).toBe(33)
   })
 

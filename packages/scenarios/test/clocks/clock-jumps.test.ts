@@ -27,7 +27,8 @@ describe('on a storage with its own clock', () => {
         isWrongOnce = false
         return time
       }
-      // Nodes read the storage's clock each minute after their start, here between two slots.
+      // Each node reads the storage's clock at its start, and then every minute. With this delay the nodes read the
+      // clock between two slots.
       await world.clock.advance({ seconds: 7 })
       const left = await world.started('left', { jobs: [job, long] })
       const node = await world.started('right', { jobs: [job, long] })
@@ -47,7 +48,7 @@ describe('on a storage with its own clock', () => {
       const long = world.long()
       await world.clock.advance({ seconds: 50 })
       const node = await world.started('only', { jobs: [job, long] })
-      // The node reads the storage's clock every minute.
+      // The node reads the storage's clock every minute after its start: the next time 1 s after this advance.
       await world.clock.advance({ seconds: 59 })
       world.storageClock.offsetMs = byMs
       await world.clock.advance({ seconds: 12 })
@@ -238,7 +239,7 @@ describe('on a storage without a clock', () => {
       owner: { node: 'gone', incarnation: 'gone' },
       items: [{ ...trigger, executionTimeoutMs: 10 * second, details: {}, runs: [] }],
     })
-    // At 40 s the deadline of the run has passed, and with it the grace period of the reaper.
+    // The deadline of the run is at 30 s, and the grace period of the reaper ends at 40 s, while the node's clock is wrong.
     await world.clock.advance({ seconds: 16 })
     node.clock.offsetMs = -hour
     await world.clock.advance({ seconds: 12 })

@@ -86,7 +86,7 @@ describe('a job whose watermark lies an hour ahead of the time', () => {
       await world.clock.advance({ minutes: 70 })
       const all = [...ranAhead, ...ran]
       expect(new Set(all).size).toBe(all.length)
-      // Each slot has run once, either at its instant or ahead of it.
+      // Each of the 71 slots has run once, either at its instant or ahead of its instant.
       expect(all.length).toBe(71)
       expect(ran.slice(-8)).toEqual(minutes(64, 71))
     },

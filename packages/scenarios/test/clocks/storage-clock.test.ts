@@ -88,7 +88,7 @@ describe('a node on a storage with its own clock', () => {
         },
       })
       const starting = scheduler.start()
-      // For the first 15 s the node cannot tell which of the two clocks is wrong.
+      // For the first 15 s the node cannot tell which of the two clocks is wrong, so it reports no skew.
       await clock.advance({ seconds: 14 })
       expect(skews).toEqual([])
       await clock.advanceTo(start + 35 * minute)

@@ -85,7 +85,7 @@ describe.each(everywhere)('on the storage $name', (place) => {
     await world.clock.advance({ seconds: 3 })
     expect(await inForce()).toBe('v2')
     await start('a', 'v1')
-    // The start of the new node takes longer than `deadAfter`.
+    // The start of the new node now lasts longer than `deadAfter`, and its definition must stay in force.
     await world.clock.advance({ seconds: 90 })
     expect(await inForce()).toBe('v2')
     isHeld = false
@@ -249,7 +249,7 @@ describe.each(everywhere)('on the storage $name', (place) => {
         ['job', 2, 'lower_release'],
       ])
       expect(loud()).toMatchObject([{ level: 'warn', job: 'job', version: 2, reason: 'lower_release' }])
-      // Release 3 has the same definition as release 1.
+      // Release 3 has the same definition as release 1, and brings this definition into force again.
       await start('c', 'v1', { release: 3 })
       expect(await inForce()).toBe('v1')
       await world.clock.advance({ minutes: 2 })
@@ -294,7 +294,7 @@ describe.each(everywhere)('on the storage $name', (place) => {
     it('with the same definition as an earlier release keeps that definition in force while a node of the build lives', async () => {
       const world = createWorld(place)
       const { start, inForce } = fleetOf(world)
-      // Release 3 has the same definition as release 1, which is stored with release 1.
+      // Release 1 stores the definition `v1`. Release 3 has the same definition.
       await world.shutdown(await start('a', 'v1', { release: 1 }))
       const newest = await start('a', 'v1', { release: 3 })
       await start('b', 'v2', { release: 2 })

@@ -190,7 +190,7 @@ describe.each(everywhere)('on the storage $name', (place) => {
     // After `back` a reader must reload all data, so `changes` does not repeat earlier changes.
     expect(await hear(10)).toEqual([{ kind: 'back' }])
     expect(await late.hear(0)).toEqual([{ kind: 'away', error }, { kind: 'back' }])
-    // A storage that does not answer within its timeout also yields `away`.
+    // If the storage does not answer within its timeout, `changes` yields `away`, as after an error of the storage.
     intercepted.intercept = () => new Promise(() => undefined)
     const [away, ...rest] = await hearUntracked(world, hear)
     expect([away, rest]).toMatchObject([{ kind: 'away', error: { code: 'STORAGE_TIMEOUT' } }, []])

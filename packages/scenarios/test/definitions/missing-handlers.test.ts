@@ -62,7 +62,7 @@ describe.each(everywhere)('on the storage $name', (place) => {
     const world = createWorld(place)
     const { greeted, handlers } = greeter(world)
     const { lines, logger } = warnings()
-    // The node polls for new jobs only once an hour.
+    // The node polls for new jobs only once an hour, so no poll finds the new jobs within this test.
     await world.start({ handlers, logger, scheduleTypes: [everyType], ...tuned({ definitionInterval: { hours: 1 } }) })
     const client = await world.start({ handlers, maxConcurrentJobs: 1, pollInterval: { hours: 1 } })
     await occupy(client, world)

@@ -135,7 +135,7 @@ describe.each(everywhere)('on the storage $name', (place) => {
       })
     const old = await world.start({ jobs: [build('old', {})] })
     const next = await world.start({ jobs: [build('new', { retryPolicy: { maxRetries: 2, retryInterval: 0 } })] })
-    // The remaining node has not noticed yet that the other node has crashed.
+    // The remaining node has not noticed yet that the other node has crashed, so the other node's definition stays in force.
     world.crash(next)
     await world.clock.advance({ seconds: 12 })
     await world.shutdown(old)
@@ -281,7 +281,7 @@ describe.each(everywhere)('on the storage $name', (place) => {
     })
     const first = await world.start({ jobs: [job] })
     await world.clock.advance({ seconds: 12 })
-    // The second node has read the pending run of the job and cannot run it.
+    // The second node has no code for the job, so the run that the first node hands back stays pending.
     const second = await world.start({ jobs: [] })
     await world.shutdown(first, 1000)
     await world.clock.advance({ seconds: 5 })

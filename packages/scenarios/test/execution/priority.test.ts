@@ -69,7 +69,7 @@ describe.each(everywhere)('on the storage $name, with priorities', (place) => {
     await node.triggerMany(items)
     await world.clock.advance({ seconds: 10 })
     expect(names().slice(1, 3)).toEqual(['plain as 6', 'urgent as it is'])
-    // Runs of the same instant and priority start in the order of their ids.
+    // Runs of the same instant and priority start in the order of their ids, so the test sorts the names of these two runs.
     expect(names().slice(3, 5).sort()).toEqual(['plain as it is', 'urgent as 0'])
     expect(names().slice(5)).toEqual(['plain as -1'])
     const { items: runs } = await node.occurrences({ job: 'urgent' })
@@ -96,7 +96,7 @@ describe.each(everywhere)('on the storage $name, with priorities', (place) => {
       '10 5 running',
       '7 2 running',
       '2 3 pending',
-      // Slots of the same instant and priority come in any order.
+      // Slots of the same instant and priority are created in any order, so the test takes the job names from the events.
       ...created.slice(3, 5).map(({ event }) => `${event.jobName} pending`),
       '-3 1 pending',
     ])

@@ -117,7 +117,7 @@ describe.each(everywhere)('on the storage $name', (place) => {
     expect(tasks[0]).toMatchObject({ attemptCount: 1001, result: 1001 })
     const numbers = tasks[0]?.attempts.map(({ number }) => number)
     expect(numbers).toEqual([1, 2, 3, 4, 5, ...Array.from({ length: 15 }, (_, index) => 987 + index)])
-    // Each attempt is written twice, so 2,002 writes are expected.
+    // Each of the 1,001 attempts is written twice, so the quotient is the average number of characters per write.
     expect(written / 2002).toBeLessThan(20_000)
   })
 

@@ -640,7 +640,7 @@ describe.each(everywhere)('on the storage $name, a shutdown during the start', (
   async function shutDownAt(call: number, answers: 'answers' | 'never answers') {
     const world = createWorld(place)
     const intercepted = new InterceptedStorage(world.connect())
-    // A virtual clock waits for pending storage calls. Without `track` it advances although a call is never answered.
+    // The test removes `track`, so that the virtual clock advances although a storage call is never answered.
     const { track: _, ...clock } = world.clock
     const scheduler = createScheduler({ jobs: [job()], storage: intercepted.storage, clock, logger: silentLogger })
     const order: string[] = []
@@ -686,7 +686,7 @@ describe('the duration of a shutdown', () => {
   async function secondsOfShutdown(away: 'fails' | 'hangs', options: ShutdownOptions, run: TaskRun) {
     const world = createWorld(memory)
     const intercepted = new InterceptedStorage(world.connect())
-    // A virtual clock waits for pending storage calls. Without `track` it advances although the calls are never answered.
+    // The test removes `track`, so that the virtual clock advances although storage calls are never answered.
     const { track: _, ...clock } = world.clock
     const job = defineJob({ name: 'long', schedule, tasks: [{ name: 'work', run: (context) => run(world, context) }] })
     const scheduler = createScheduler({ jobs: [job], storage: intercepted.storage, clock, logger: silentLogger })

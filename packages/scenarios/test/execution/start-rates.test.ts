@@ -159,7 +159,8 @@ describe('a start rate', () => {
       }
       const rate = { until: 10, maxConcurrency: 1, startRate: { limit: 1, interval: 1000 } }
       expect(() => rated(world, { ...rate, overlapPolicy })).toThrow(expect.objectContaining(refusal))
-      // If the policy comes from the defaults of a scheduler, `start` checks it.
+      // If the overlap policy comes from the defaults of the scheduler, `start` rejects the job, because `defineJob`
+      // does not know the policy.
       const job = defineJob({ name: 'rated', startRate: rate.startRate, tasks: [{ name: 'work', run: () => {} }] })
       const scheduler = world.scheduler({ jobs: [job], defaults: { overlapPolicy } })
       await expect(scheduler.start()).rejects.toMatchObject(refusal)

@@ -95,7 +95,7 @@ describe.each(everywhere)('on the storage $name', (place) => {
       const run = async (context: TaskContext) => {
         if (context.attempt === 2) return await clock.sleep({ minutes: 1 }, context.signal)
         if (when === 'before') expect(context.signal.aborted).toBe(false)
-        // The node aborts the attempt after 3 s and abandons it after 8 s.
+        // The node aborts the attempt after 3 s and abandons the attempt after 8 s, before this handler ends.
         await clock.sleep({ seconds: 9 })
         const slept = await context.sleep({ seconds: 1 }).catch((error) => error.code)
         seen.push(context.signal.aborted, context.signal.reason.code, slept)

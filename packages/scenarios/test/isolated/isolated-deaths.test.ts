@@ -88,7 +88,7 @@ describe.each(isolations)('in an isolated task that runs in a %s', (isolation) =
       })
       expect(resultOf(await run('here'))).toBe('unharmed')
       expect((await scheduler.occurrence(beside.id)).state).toBe('running')
-      // The child of the other run is alive, because its handler reacts to the abort.
+      // The handler of `beside` reacts to the abort, so the death of the other child has not harmed the child of `beside`.
       await scheduler.cancel(beside.id)
       const { tasks } = await scheduler.waitFor(beside.id)
       expect(tasks[0]?.attempts).toMatchObject([{ number: 1, state: 'aborted' }])

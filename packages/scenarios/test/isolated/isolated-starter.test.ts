@@ -84,7 +84,7 @@ describe('the starter process of a node', () => {
     const pid = pidOf(looping.said)
     for (const signal of ['SIGTERM', 'SIGINT'] as const)
       for (const one of [pid, parentOf(pid)]) process.kill(one, signal)
-    // If a child had died of the signal, it would be gone before the other run has ended.
+    // If one of the signals had killed the child, the child would be gone before the canceled run has ended.
     await scheduler.cancel(id)
     await scheduler.waitFor(id)
     expect((await place.scheduler.occurrence(looping.id)).state).toBe('running')

@@ -86,7 +86,7 @@ async function twoNodes(
 
 it('a node that sends heartbeats again before its runs are reaped keeps its runs', async () => {
   const world = createWorld()
-  // Without `track` the virtual clock advances while the storage holds back an answer.
+  // The test removes `track`, so that the virtual clock advances while the storage holds back an answer.
   const { track: _, ...clock } = world.clock
   const begin = async (nodeId: string, names: readonly string[]) => {
     const intercepted = new InterceptedStorage(world.connect())
@@ -263,7 +263,7 @@ describe.each(everywhere)('on the storage $name', (place) => {
     await world.clock.advanceTo(at(21))
     world.crash(first)
     await forgetNodes(world.connect())
-    // At 81 s, twice deadAfter has passed since the crash.
+    // At 81 s, twice `deadAfter` has passed since the crash, so the peer must have released the run.
     await world.clock.advanceTo(at(81))
     expect(called.map((call) => call.replace(/^\S+ /, ''))).toEqual(['attempt 1 token 1', 'attempt 2 token 2'])
     expect(namesIn(lines, 'node declared dead; releasing its runs')).toEqual(['first'])
@@ -803,7 +803,7 @@ describe('on the real clock', () => {
 })
 
 it('a partitioned node whose claim is answered late calls no handler of a job with whileIsolated abort', async () => {
-  // A virtual clock with `track` would wait for the pending claim.
+  // The test removes `track`, with which the virtual clock would wait for the pending claim.
   const { track: _, ...clock } = virtualClock(at(0))
   const place = memoryStorage()
   const ran: string[] = []

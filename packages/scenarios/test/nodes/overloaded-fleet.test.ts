@@ -25,7 +25,7 @@ async function overload(
 ) {
   const world = createWorld(memory)
   const machine = new BusyMachine(world.clock, costs)
-  // Without `track` the virtual clock advances while storage calls are pending.
+  // The test removes `track`, so that the virtual clock advances while storage calls are pending.
   const { track: _, ...clock } = world.clock
   let ran = 0
   const schedule = everySeconds(1, +at(300))
@@ -77,7 +77,8 @@ async function overload(
 
 it.each([4, 8])('%i overloaded nodes cause fewer than 1.3 requests for each run slot', async (nodes) => {
   const { perSecond, asked } = await overload(nodes)
-  // A start and an end together take 17 ms of the two cores. Waiting items take a few milliseconds more.
+  // A start and an end together cost 17 ms of core time, so two cores complete at most 117 slots per second. Waiting
+  // items cost a few milliseconds more.
   expect(perSecond).toBeGreaterThan(80)
   expect(asked).toBeLessThan(1.3)
 })

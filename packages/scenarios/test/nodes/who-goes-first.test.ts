@@ -75,14 +75,15 @@ function counting(world: World, counts: Map<string, number>, nodeId: string): Pa
 it('a scan for overdue slots whose answer arrives after a slot was launched causes no second request for that slot', async () => {
   const world = createWorld(memory)
   const asked: string[] = []
-  // Without `track` the virtual clock advances while storage calls are pending.
+  // The test removes `track`, so that the virtual clock advances while storage calls are pending.
   const { track: _, ...clock } = world.clock
   const startLate = async (nodeId: string) => {
     const storage = wrapStorage(world.connect(), {
       around: async (call) => {
         if (call.method === 'createOccurrences') {
           asked.push(...call.request.items.map(({ id }) => `${nodeId} ${id}`))
-          // The call takes effect after the storage has evaluated the scan for overdue slots, and before it answers the scan.
+          // The creation takes effect after the storage has evaluated the scan for overdue slots, and before the
+          // storage answers the scan.
           await world.clock.sleep({ seconds: 3 })
         }
         const answer = await call.proceed()
@@ -117,13 +118,13 @@ it('a node does not read a slot whose creation is answered `exists` if the node 
   let completed = 0
   let answers = 0
   const until = (seconds: number) => world.clock.sleep({ seconds })
-  // Without `track` the virtual clock advances while storage calls are pending.
+  // The test removes `track`, so that the virtual clock advances while storage calls are pending.
   const { track: _, ...clock } = world.clock
   const start = async (nodeId: string, maxConcurrentJobs: number, isLate: () => boolean) => {
     const storage = wrapStorage(world.connect(), {
       around: async (call) => {
         if (call.method === 'get' && call.request.occurrences !== undefined) read.push(call.request)
-        // While this call waits, the other node launches the overdue slots.
+        // While this creation waits, the other node launches the overdue slots.
         if (call.method === 'createOccurrences' && isLate()) {
           await until(5)
           const answer = await call.proceed()
@@ -188,7 +189,7 @@ describe.each([...everywhere, withoutDueJobs])('on the storage $name', (place) =
     const { ran, define } = secondly(world)
     const counts = new Map<string, number>()
     let isLate = false
-    // Without `track` the virtual clock advances while storage calls are pending.
+    // The test removes `track`, so that the virtual clock advances while storage calls are pending.
     const { track: _, ...clock } = world.clock
     for (let index = 0; index < nodes; index++) {
       const nodeId = `node ${index}`
@@ -291,9 +292,10 @@ describe.each([...everywhere, withoutDueJobs])('on the storage $name', (place) =
     await world.clock.advanceTo(at(60.5))
     const slots = 40 * names.length
     expect(looked.count).toBeGreaterThanOrEqual(slots)
-    // On a storage without an index of due jobs, each node has to track the slots that it passes over.
+    // On a storage without an index of due jobs, each node has to track the slots that it passes over, so the nodes
+    // compute instants of the schedules more often.
     expect(looked.count).toBeLessThan(place === withoutDueJobs ? 8 * slots : 1.1 * slots)
-    // Each node returns the next runs also of jobs that are assigned to other nodes.
+    // Each node also returns the next runs of jobs that are assigned to other nodes.
     for (const node of nodes) {
       for (const name of names) expect((await node.nextRuns(name, 2)).map(secondsOf)).toEqual([61, 62])
     }

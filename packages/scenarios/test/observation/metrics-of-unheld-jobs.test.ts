@@ -49,8 +49,8 @@ describe.each(everywhere)('on the storage $name', (place) => {
       return operation === 'listJobs' ? { ...(answer as object), items: [] } : answer
     }
     await remove()
-    // The node checks some jobs at a time. If most of them are missing, it checks further jobs immediately, so one
-    // minute suffices.
+    // At each interval the node checks whether some of the jobs still exist. If most of them are missing, the node
+    // checks further jobs immediately, so one minute suffices.
     await world.clock.advance({ seconds: 70 })
     expect(metrics.counter('scheduler_job_occurrences_total')).toBe(0)
     await client.close()

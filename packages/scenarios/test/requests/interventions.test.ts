@@ -147,7 +147,7 @@ describe.each(everywhere)('on the storage $name', (place) => {
           { name: 'second', run: () => void called.push('second') },
         ]
         const job = defineJob({ name: 'chain', schedule: everySeconds(10, +at(10)), tasks })
-        // The storage has no wake-ups. The owner receives the cancellation in the answer to its next settle.
+        // Without wake-ups, the owner learns of the cancellation from the answer to its next settle.
         const storage = wrapStorage(world.connect(), { subscribe: undefined })
         const owner = await world.start({ jobs: [job], storage })
         await world.clock.advance({ seconds: 20 })

@@ -66,7 +66,8 @@ it("a node does not create a slot twice when a read of the slot's job is answere
       // A newer build starts on another node and replaces the definition.
       const newer = world.scheduler({ jobs: [job('changed', 200_000)] })
       await newer.start()
-      // The newer node crashes. The first node has not declared the newer node dead yet.
+      // The newer node crashes. The first node has not declared the newer node dead yet, so the newer definition stays
+      // in force.
       world.crash(newer)
     }
     const answer = await call.proceed()
@@ -81,7 +82,8 @@ it("a node does not create a slot twice when a read of the slot's job is answere
   await scheduler.cancelSlot('changed', at(30))
   held.first.release()
   await turns()
-  // A second read was answered before the first read, and the slot is being created under the new version.
+  // The node has received the answer to its second read before the answer to its first read, and now creates the slot
+  // under the new version.
   expect([creations(), looks()]).toEqual([2, 2])
   held.look.release()
   await turns()
@@ -104,7 +106,7 @@ it('a node that repeats a claim does not release a slot whose creation is in pro
     tasks: [{ name: 'work', run: ({ attempt, fencingToken }) => called.push(`${attempt} under ${fencingToken}`) }],
   })
   const intercepted = new InterceptedStorage(world.connect())
-  // A virtual clock with `track` would wait for the storage call that the test holds back.
+  // The test removes `track`, with which the virtual clock would wait for the storage call that the test holds back.
   const { track: _, ...clock } = world.clock
   const { storage } = intercepted
   const scheduler = createScheduler({ jobs: [job], storage, clock, logger: silentLogger, pollInterval: { seconds: 1 } })
@@ -171,7 +173,7 @@ it('a node with 10 permits sends 150 due slots in three calls, so that storage a
   const intercepted = new InterceptedStorage(world.connect())
   const { storage } = intercepted
   await world.start({ jobs, storage, maxConcurrentJobs: 10, pollInterval: { hours: 1 } })
-  // By the first slots the node measures the latency of its handlers.
+  // While the first slots run, the node measures the latency of its handlers.
   await world.clock.advanceTo(at(15))
   intercepted.reset()
   await world.clock.advanceTo(at(25))

@@ -104,7 +104,8 @@ describe.each(everywhere)('on the storage $name', (place) => {
     }
     expect(ran.sort()).toEqual(slotsOf(200, 0, 150).sort())
     expect(late).toEqual([])
-    // At most 18 of these jobs are due within one second, and the node loads jobs two seconds ahead.
+    // At most 18 of the 200 jobs are due within one second, and the node loads jobs two seconds ahead, so the node
+    // holds fewer than 60 jobs.
     expect(most).toBeLessThan(60)
     expect((await heldOf(scheduler, jobs)).length).toBeGreaterThanOrEqual(5)
   })
@@ -117,14 +118,16 @@ describe.each(everywhere)('on the storage $name', (place) => {
     )
     const counted = new InterceptedStorage(world.connect())
     await world.start({ ...noting(world).optionsOf('only'), storage: counted.storage })
-    // One page shows that there are more jobs than the node may hold, and one query returns the due jobs.
+    // The first call lists a page, which shows that there are more jobs than the node may hold. The second call queries
+    // the due jobs.
     expect(counted.count('listJobs')).toBe(2)
     const listings = await callsWithin(world, counted, 60, 'listJobs')
     // Once an hour, one node also lists all jobs for retention. These calls do not count here.
     const looks = listings.filter(
       ({ request }) => 'due' in (request as object) || 'changedSince' in (request as object),
     )
-    // In a minute the node makes at most one query for due jobs each second, and one for changes each three seconds.
+    // In a minute the node makes about one query for due jobs each second, and at most one query for changes each three
+    // seconds.
     expect(looks.length).toBeGreaterThanOrEqual(59)
     expect(looks.length).toBeLessThanOrEqual(62 + 20)
   })

@@ -15,7 +15,10 @@ function noting(world: World) {
   return { began, run }
 }
 
-/** With this interval no node polls near the end of a pause. So a node that starts a run then knows the end of the pause. */
+/**
+ * With this interval no node polls near the end of a pause. Only a node that has scheduled the end of the pause starts
+ * a run at that end.
+ */
 const pollInterval = { minutes: 1 }
 
 describe.each(everywhere)('on the storage $name', (place) => {
@@ -45,7 +48,7 @@ describe.each(everywhere)('on the storage $name', (place) => {
       paused: null,
       resumed: { at: at(130), actor: 'bob', reason: 'there is room' },
     })
-    // `resume` has no effect on a job that is not paused.
+    // `resume` has no effect on a job that is not paused, so the job keeps the actor of the earlier resume.
     await node.resume('tick', { actor: 'carl' })
     expect((await client.job('tick')).resumed?.actor).toBe('bob')
     await world.clock.advance({ seconds: 240 })

@@ -408,7 +408,8 @@ describe.each(everywhere)('on the storage $name', (place) => {
         isChanged = true
         const newer = world.scheduler({ jobs: [recording(world, { recoveryStrategy: 'mark_as_missed' }).job] })
         await newer.start()
-        // The newer node crashes. The first node has not declared the newer node dead yet.
+        // The newer node crashes. The first node has not declared the newer node dead yet, so the newer definition
+        // stays in force.
         world.crash(newer)
       }
       return call.proceed()

@@ -469,7 +469,7 @@ describe('a storage call of a dead node that takes effect after the restart of t
       const second = await world.start({ jobs: [job], nodeId: 'node', ...life })
       await world.clock.advance({ seconds: delay })
       await takeEffect()
-      // The node scans at growing intervals: after `delay` seconds, its next scan comes at most about another `delay`
+      // The restarted node scans for such runs at growing intervals. The next scan comes at most about another `delay`
       // seconds later.
       await world.clock.advance({ seconds: Math.max(0.3, 1.2 * delay) })
       expect(attempts).toHaveLength(1)

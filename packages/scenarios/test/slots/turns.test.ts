@@ -56,14 +56,14 @@ describe.each(everywhere)('on the storage $name', (place) => {
         jobs: [hog.job, beside.job],
         defaults: { retention: 'forever' },
       })
-      // Runs of the other job end between slots, so a permit is free within a second of each slot.
+      // Runs of the job `hog` end between slots, so a permit is free within a second of each slot.
       await world.clock.advance(300)
       await store(world, node, 'hog', 3000)
       await world.clock.advance({ seconds: seconds + 2 })
       const completed = (await fates(node, 'ticking')).filter((fate) => fate.endsWith(' completed'))
       expect(completed.length).toBeGreaterThanOrEqual(seconds - 1)
       expect(Math.max(...beside.late)).toBeLessThanOrEqual(1.5)
-      // The other job used nearly all permits the whole time.
+      // The job `hog` has used nearly all permits all the time.
       expect(hog.starts.filter((start) => start <= seconds).length).toBeGreaterThanOrEqual(seconds * 50 - 100)
     },
   )

@@ -115,7 +115,7 @@ it('the missed slots of 30 jobs are stored in calls of at most 3,000 runs, in wh
     expect(firstOf(name)).toBeLessThan(3)
   }
 
-  // The node makes a first decision for each job before a second decision for any job, and all slots are decided.
+  // The node decides once for each job before it decides a second time for any job. In the end, all slots are decided.
   const decided = heard
     .map(({ event }) => ({ name: event.jobName, toRun: event.toRun }))
     .filter(({ name }) => names.includes(name))

@@ -42,7 +42,7 @@ describe('a storage that loses its last writes', () => {
     losing.failOver()
     await world.clock.advanceTo(at(65))
     expect(ran.slice(0, 3)).toEqual([10, 20, 30])
-    // Both jobs run their lost slots again as soon as the node detects the loss.
+    // At 40 s the node detects the loss. The node then runs the lost slots 20 and 30 again, and the slot 40.
     expect(ran.slice(3)).toEqual([40, 40, 40, 50, 60])
     const slots = [10, 20, 30, 40, 50, 60].map((slot) => `${slot} completed`)
     for (const name of ['tick', 'other']) expect(await fates(scheduler, name)).toEqual(slots)
@@ -199,7 +199,7 @@ describe('a storage that loses all its data', () => {
     await world.clock.advanceTo(at(20))
     expect(heard.map(({ event }) => event.jobName).sort()).toEqual(['rare', 'tick'])
     await world.clock.advanceTo(at(65))
-    // The slot whose launch detected the loss is not recovered.
+    // The launch of the slot 20 has detected the loss, and the node does not recover this slot.
     expect(ran).toEqual([10, 30, 40, 50, 60])
     expect(rare.ran).toEqual([60])
     expect(loud()).toHaveLength(1)

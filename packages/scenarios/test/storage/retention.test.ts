@@ -101,7 +101,7 @@ describe.each(everyStorage)('on the storage $name', (place) => {
       defineJob({ name: 'rested', schedule: once(at(minute)), retention, tasks }),
     ])
     await world.clock.advance({ minutes: 90 })
-    // A pause that has expired does not keep retention from removing the job.
+    // The pause expires after one hour. An expired pause does not keep retention from removing the job.
     await node.pause('rested', { for: { hours: 1 } })
     expect((await node.occurrences({ job: 'over' })).items).toHaveLength(1)
     await node.trigger('asked for')

@@ -234,8 +234,8 @@ describe.each(everyStorage)('on the storage $name', (place) => {
     let canceled: Promise<CancelResult> | undefined
     intercepted.intercept = async (call) => {
       const { occurrences } = call.request as { occurrences?: readonly string[] }
-      // The answer to the repeated call says that the slot runs. The cancellation takes effect before the read that confirms
-      // it.
+      // The answer to the repeated call says that the slot runs. The cancellation takes effect before the node confirms
+      // this answer by a read.
       if (call.operation === 'get' && occurrences?.includes(id)) canceled ??= other.cancel(id, { force: true })
       await canceled
       return through(call)

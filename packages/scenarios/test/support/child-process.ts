@@ -28,7 +28,8 @@ export class Child {
       this.#messages.push(message)
       this.#notify()
     })
-    // The last messages can arrive after the exit of the process, but not after its channel is closed.
+    // The last messages can arrive after the exit of the process, but not after its channel is closed. So `ended` also
+    // waits for `disconnect`.
     const silent = once(this.#process, 'disconnect')
     this.ended = once(this.#process, 'exit').then(async ([code, signal]) => {
       await silent

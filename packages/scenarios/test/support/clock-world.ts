@@ -71,7 +71,7 @@ export class ClockWorld {
     return wrapStorage(storage, { serverTime, subscribe: undefined })
   }
 
-  /** Starts a node. The call returns only if the node's clock and the storage's clock agree. */
+  /** Starts a node. Resolves when its start has ended, which requires that the node's clock and the storage's clock agree. */
   async started(nodeId: string, options: Partial<SchedulerOptions> = {}) {
     const node = this.node(nodeId, options)
     await node.scheduler.start()
@@ -113,7 +113,10 @@ export class ClockWorld {
     })
   }
 
-  /** Runs a node whose clock is ahead for `forMs`. The clock is virtual, so the node trusts it. */
+  /**
+   * Runs a node for `forMs`, with a clock that is `aheadMs` ahead of the true time. The node trusts this clock, because
+   * the clock is virtual.
+   */
   async decideAhead(aheadMs: number, options: Partial<SchedulerOptions>, forMs: number = 2 * minute): Promise<void> {
     const clock = virtualClock(this.clock.now() + aheadMs)
     const scheduler = createScheduler({ storage: this.connect(), logger: silentLogger, ...options, clock })

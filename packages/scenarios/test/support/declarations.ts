@@ -78,7 +78,8 @@ function namedIn(
   const found = declarations.find((declaration) => declaration.name === name)
   if (found === undefined) throw new Error(`${file} exports ${name}, which is nowhere declared`)
   if (!isType) return found
-  // A user cannot call the constructor of a class that is exported only as a type.
+  // A user cannot call the constructor of a class that is exported only as a type, so types that only the constructor
+  // mentions do not count.
   const { mentions, constructorMentions } = found
   return { ...found, kind: 'type', mentions: mentions.filter((mentioned) => !constructorMentions.includes(mentioned)) }
 }
@@ -192,7 +193,7 @@ function mentionsIn(text: string): ReadonlyMap<string, Mentions> {
       return words.filter((word) => word !== name && known.has(word))
     }
     const withoutConstructor = namesOf(part.replaceAll(/^ {4}constructor\(.*$/gm, ''))
-    // The overloads of a function are several declarations of one name.
+    // The overloads of a function are several declarations of one name, so their mentions are merged.
     const mentions = [...new Set([...(found.get(name)?.mentions ?? []), ...namesOf(part)])]
     found.set(name, { mentions, constructorMentions: mentions.filter((word) => !withoutConstructor.includes(word)) })
   }

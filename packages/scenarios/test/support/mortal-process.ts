@@ -7,7 +7,7 @@ interface ProcessTimer {
   readonly dueAt: number
   readonly callback: () => void
   readonly options: { readonly unref?: boolean } | undefined
-  /** The timer of the target clock; `null` after a cancellation. */
+  /** The timer on the clock of the simulated cluster; `null` after a cancellation. */
   timer: Timer | null
 }
 

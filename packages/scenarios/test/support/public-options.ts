@@ -94,7 +94,10 @@ const isolationSettings = {
   killAfter: 'duration',
 } as const satisfies Record<string, OptionKind>
 
-/** Settings that are valid only together with another member, and that member. */
+/**
+ * By option: the members that make a nested member under test valid. For example, `retryPolicy.jitter` requires
+ * `maxRetries`.
+ */
 const around = {
   retryPolicy: { maxRetries: 1 },
   startRate: { limit: 1, interval: 1000 },

@@ -470,7 +470,10 @@ export const losesWhatOthersAdded: Stage = async (cast) => {
   return 25
 }
 
-/** Test situation: the storage rejects the end of a run, and also its failure. */
+/**
+ * Test situation: the storage rejects the end of a run, and also the failure that the scheduler stores in place of that
+ * end.
+ */
 export const isRefused: Stage = async (cast) => {
   const world = createWorld()
   const job = odd(cast, { schedule: everySeconds(10, +at(10)) })

@@ -96,7 +96,8 @@ export class DeathModel {
   #heard(life: Life, { incarnation, mono, callEndsAt }: EventOf<'heartbeat'>): void {
     life.isCall = callEndsAt !== null
     this.#byIncarnation.set(incarnation, life)
-    // A peer that removed this node's record may have read the node records just before this heartbeat.
+    // A peer that removed this node's record may have read the node records just before this heartbeat, so the node
+    // counts as hidden until this heartbeat.
     if (life.isTakenAway) life.hinderedUntil = Math.max(life.hinderedUntil, mono)
     life.isTakenAway = false
     if (!life.isUnheard || life.hindrances.size > 0) return

@@ -67,7 +67,7 @@ export class HandlerModel {
       return
     }
     // The node received the occurrence during an earlier use of its id, and has been frozen since then. The storage
-    // rejects the node's next call.
+    // rejects the node's next call, so this start is no violation.
     if (occurrence.life !== life && occurrence.earlierOwners.has(`${token} ${life}`)) return
     this.#checkRequest(event)
     const attemptKey = `${id} ${occurrence.generation} ${task} ${attempt}`

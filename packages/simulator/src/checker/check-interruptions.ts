@@ -93,8 +93,8 @@ export class InterruptionModel {
     for (const [key, handler] of this.#open) {
       if (handler.life !== life) continue
       this.#open.delete(key)
-      // If the handler was aborted for another reason, the storage may already have settled its run, and this model has
-      // then checked it.
+      // If the engine aborted the handler for a reason that is not in `handOvers`, the storage may already have settled
+      // the run, and this model has then checked the run.
       if (handOvers.includes(handler.told)) this.#note(handler, how)
     }
   }

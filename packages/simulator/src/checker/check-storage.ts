@@ -73,7 +73,7 @@ export class StorageModel {
       case 'heartbeat':
         this.#incarnations.set(event.life, event.incarnation)
         if (event.callEndsAt !== null) this.#callEnds.set(event.life, event.callEndsAt)
-        // No peer can declare a node dead after the node's last heartbeat, which marks the end.
+        // The last heartbeat of a node states the end of the node. No peer can declare the node dead after that.
         if (event.ended) this.#down.add(event.life)
         return
       case 'peer.lost':
@@ -147,7 +147,7 @@ export class StorageModel {
     if (setBackTo === null) this.#headSeen(head.id, head)
     else this.#setBack(job, head, setBackTo)
     if (change === 'replace') {
-      // A repeated change that cancels further occurrences keeps the version number of the change.
+      // If a change is repeated to cancel further occurrences, the head keeps the version number of the change.
       const goesOn = head.version === job.head.version && job.head.cancelsBelow !== null
       if (head.version !== job.head.version + 1 && !goesOn) {
         this.#note('version', head.id, null, `${head.version} came after ${job.head.version}`)
@@ -174,13 +174,13 @@ export class StorageModel {
     if (job !== undefined && job.head.deletedAt === null) {
       this.#note('created twice', head.id, null, 'the job was there')
     }
-    // Pruning removes an old tombstone together with its job's history. The storage then stores the job anew, with version 1.
+    // If pruning has removed an old tombstone together with its job's history, the storage stores the job anew, with version 1.
     const deletedAt = job?.head.deletedAt ?? null
     const isAnew = head.version === 1 && job !== undefined && deletedAt !== null && deletedAt < job.prunedBefore
     if (job !== undefined && !isAnew && head.watermark < job.watermark) {
       this.#note('watermark back', head.id, null, `${text(head.watermark)} after ${text(job.watermark)}`)
     }
-    // The node that creates the job computed the next slot from the tombstone. Then another node pruned the tombstone.
+    // True if the creating node has computed the next slot from the tombstone, and another node then pruned the tombstone.
     const followsTombstone =
       isAnew && head.nextAt === nextSlot(head.timeline, Math.max(head.watermark, decidedUpTo(job)))
     this.jobs.set(head.id, {
@@ -202,7 +202,8 @@ export class StorageModel {
   #created({ item, state, token, now, life, displaced, mono }: EventOf<'created'>): void {
     const { jobId, scheduledAt, jobVersion } = item
     const id = item.kind === 'exclusion' ? item.id : createdId(item, state)
-    // The storage skipped the request and its answer got lost. The storage then skipped the repeated request.
+    // The storage skipped the request, and the answer got lost. The storage also skipped the repeated request, whose
+    // record already exists.
     if (id !== item.id && this.occurrences.has(id)) return
     const job = this.jobs.get(jobId)
     if (job === undefined) {
@@ -266,8 +267,8 @@ export class StorageModel {
       const { id, scheduledAt } = entry
       const span = entry.kind === 'missed' ? entry.span : entry.details.span
       const lastSlot = Math.max(scheduledAt, span?.to ?? scheduledAt)
-      // An existing record stays. It is the record of a slot, or the record of a range of slots that begins at the same
-      // slot as before a realign.
+      // If the entry's id already has a record, the storage keeps that record. The record is that of a slot, or of a
+      // range of slots that began at the same slot before a realign.
       if (this.#isKept(job, entry)) {
         if (isCompressed(entry) && (span?.count ?? 1) > 1) {
           const message = `its slot already had a record, but the recovery made it a run for ${span?.count} slots`
@@ -295,8 +296,8 @@ export class StorageModel {
   }
 
   /**
-   * Returns the earliest time at which the recovery can have read the records. Freezes of the node since then extend
-   * the interval.
+   * Returns the earliest time at which the recovery can have read the records. If the node was frozen since then, the
+   * time is earlier by the duration of the freeze.
    */
   #lookedAfter({ life, mono }: EventOf<'recovered'>): number {
     let after = mono - longestLookMs

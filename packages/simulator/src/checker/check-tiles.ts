@@ -36,7 +36,7 @@ export function* tileProblems(entries: readonly RecoveryEntry[], slots: readonly
   }
 }
 
-/** Returns whether the entry is a single run for all missed slots. One recovery strategy creates such runs. */
+/** Returns whether the entry is a single run for all missed slots, which only the recovery strategy `compressed` creates. */
 export function isCompressed(entry: RecoveryEntry): boolean {
   return entry.kind === 'run' && entry.details.span !== undefined
 }

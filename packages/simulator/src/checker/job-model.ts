@@ -51,7 +51,10 @@ export interface OccurrenceModel {
   deadline: number
   /** Monotonic time at which the storage gave out the token. */
   grantedAt: number
-  /** Monotonic time from which a node that has seen the token since its grant may reap the occurrence. */
+  /**
+   * The monotonic time of the grant plus the execution timeout. From then on any node may reap the occurrence, whatever
+   * its wall clock shows.
+   */
   monotonicDeadline: number
   /** Sequence number of the owner's last settle under the token. */
   sequence: number

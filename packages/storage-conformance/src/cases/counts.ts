@@ -8,7 +8,7 @@ import { jobContent } from '../stage/job-content.ts'
 import { TestNode } from '../stage/test-node.ts'
 import { caseGroup, type StorageCase } from '../storage-case.ts'
 
-/** Asserts the live counts of the job, and the equal counts of all jobs. The job must be the only one. */
+/** Asserts the live counts of the job, and the equal counts of all jobs. The test database must contain no other job. */
 async function expectCounts(
   node: TestNode,
   job: Pick<JobRecord, 'id'>,

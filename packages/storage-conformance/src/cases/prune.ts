@@ -209,7 +209,7 @@ export const pruneCases: readonly StorageCase[] = caseGroup('prune', {
       const answer = await node.prune({ before: slotAt(5), keep: 1, limit: 2 })
       removed += answer.removed
       for (const job of [alpha, beta]) {
-        // The prune floor must already cover every removed slot.
+        // After each call, the prune floor must cover every slot that was removed so far.
         const floor = (await node.head(job.id)).pruneFloor ?? start
         for (const at of [1, 2, 3, 4]) {
           const gone = (await node.find(slotAddress(job, at).id)) === null

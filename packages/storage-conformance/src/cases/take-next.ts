@@ -185,7 +185,7 @@ export const takeNextCases: readonly StorageCase[] = caseGroup(
       const node = await TestNode.connect(world)
       const job = await node.createJob({ policy: 'queue' })
       const held = await node.startSlot(job, 1)
-      // Slot 2 is created early, by the clock of another node that is ahead.
+      // Slot 2 is created early, by another node whose clock is ahead.
       const early = await node.addSlot(job, 2, 'queued')
       const { taken, woken } = await endAndTake(node, held, { now: slotAt(2) - 1 })
       assert.equal(taken, undefined)
@@ -273,7 +273,7 @@ export const takeNextCases: readonly StorageCase[] = caseGroup(
       await node.release(second, slotAt(2))
       const before = await node.record(second)
       await node.replaceJob(job.id, { policy: 'queue' })
-      // A claim finds another active occurrence of the job, and moves `second` back to `queued`.
+      // The claim finds another active occurrence of the job, so the claim moves `second` back to `queued`.
       assert.deepEqual((await node.claim(slotAt(3))).claimed, [])
       assert.equal(await node.stateOf(second), 'queued')
       const { taken } = await endAndTake(node, first)

@@ -88,7 +88,7 @@ export const wakeCases: readonly StorageCase[] = caseGroup('wake', {
     const node = await TestNode.connect(world)
     const job = await node.createJob({ policy: 'queue' })
     const held = await node.startSlot(job, 1)
-    // Slot 2 is created early, by the clock of another node that is ahead.
+    // Slot 2 is created early, by another node whose clock is ahead.
     const early = await node.addSlot(job, 2, 'queued')
     assert.equal((await node.finish(held))?.id, early.id)
     assert.deepEqual((await node.claim(slotAt(2) - 1)).claimed, [])

@@ -30,7 +30,7 @@ export function checkRecord(job: JobRecord, record: OccurrenceRecord): readonly 
   expect(record.jobId === job.id, 'id', `it says it belongs to ${record.jobId}`)
   if (record.kind === 'slot') {
     const { span } = record.details
-    // The record of several missed slots has the id of the slot at its `scheduledAt`.
+    // The record of a range of missed slots has an id of its own, which core derives from the first slot of the range.
     const isRange = state === 'missed' && span !== undefined && span.count > 1
     const id = isRange ? missedRangeId(job.id, span.from) : occurrenceId(job.id, record.scheduledAt)
     const what = isRange ? `the missed range from ${text(span.from)}` : `slot ${text(record.scheduledAt)}`
@@ -59,7 +59,7 @@ export function checkRecord(job: JobRecord, record: OccurrenceRecord): readonly 
   expect((token === 0) === (owner === null), 'token', `token ${token} with owner ${owner?.incarnation ?? 'null'}`)
   expect((token === 0) === (startedAt === null), 'token', `token ${token} with startedAt ${text(startedAt)}`)
   expect(token > 0 || (sequence === 0 && record.runs.length === 0), 'token', 'an owner spoke before the first claim')
-  // Each rescue ends the validity of one token. A running occurrence also has the token of its present owner.
+  // Each rescue ends the validity of one token. No rescue has ended the token of the present owner of a running occurrence.
   const taken = state === 'running' ? token - 1 : token
   expect(rescues >= 0 && rescues <= Math.max(0, taken), 'token', `${rescues} rescues at token ${token}`)
   expect(token > 0 || !claimedStates.includes(state), 'token', 'no owner ever claimed it')
@@ -77,7 +77,7 @@ function* attemptProblems(runs: readonly TaskRunRecord[], state: OccurrenceState
     for (const [index, attempt] of attempts.entries()) {
       const unfinished = attempt.state === 'running' || attempt.state === 'waiting'
       number++
-      // Attempts between the first and the last ones may be missing, as one gap.
+      // The storage may leave out attempts between the first and the last ones. The numbers of these attempts are one gap.
       if (attempt.number === number + gap) {
         number += gap
         gap = 0

@@ -48,7 +48,7 @@ function from({ jobId, dueAt }: OccurrenceRecord, { jobs }: ModelState): number 
   return claimableFrom({ paused: jobs.get(jobId)?.paused ?? null }, dueAt)
 }
 
-/** Members of answers that are lists in any order. */
+/** The members of answers that are lists without a defined order. */
 const unordered: ReadonlySet<string> = new Set(['canceled', 'displaced', 'cancelRequested'])
 
 function withOrderedSets(value: unknown): unknown {

@@ -221,7 +221,7 @@ const anyMove: fc.Arbitrary<Move> = fc.oneof(
     arbitrary: move('slots', {
       job,
       offset: offset(-1, 1),
-      // Sometimes exceeds the number of concurrency slots of a job.
+      // The number of created slots sometimes exceeds the number of concurrency slots of the job.
       count: fc.oneof(
         { weight: 5, arbitrary: fc.integer({ min: 1, max: 3 }) },
         { weight: 1, arbitrary: fc.integer({ min: 4, max: 8 }) },

@@ -243,8 +243,7 @@ function* checkOverlaps(
 ): Iterable<HistoryViolation> {
   for (const [jobId, granted] of groupBy(grants, (grant) => grant.jobId)) {
     if (policyOf(jobId) === 'allow') continue
-    // The occurrence certainly ran between the answer that gave the token and the beginning of the call that ended the
-    // token.
+    // An occurrence certainly runs from the answer that gave its token until the beginning of the call that ended the token.
     const sure = granted
       .map(({ id, token, end }) => {
         const accepted = (acceptances.get(id) ?? []).filter(

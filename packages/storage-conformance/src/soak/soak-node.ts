@@ -108,7 +108,8 @@ export class SoakNode {
       }),
     )
     for (const record of answer.claimed) this.#adopt(record)
-    // The answer of an earlier claim may be lost. The list of running occurrences shows the occurrences of this node.
+    // The answer of an earlier claim may have been lost. So the node also adopts its occurrences from the list of
+    // running occurrences.
     for (const record of await readLive(this.#storage, 'running')) {
       const { node, incarnation } = this.#owner
       if (record.owner?.node === node && record.owner.incarnation === incarnation) this.#adopt(record)

@@ -98,7 +98,10 @@ const takeoverMs = 5000
 /** Minimum time from the end of a `runDue` call until other nodes take over its runs, in ms. */
 const callMarginMs = 5000
 
-/** Returns reaps before the deadline of a run whose owner was not silent, or by a node that had no right to reap. */
+/**
+ * Returns the reaps that were not allowed: before the deadline of a run whose owner was not silent, or by a node that
+ * had no right to reap.
+ */
 function earlyReaps(view: RunView): readonly Violation[] {
   const grants = new Map(view.lines('granted').map((line) => [`${line.occurrence} ${line.token}`, line]))
   const callers = new Set(view.lines('calls').map(({ life }) => life))

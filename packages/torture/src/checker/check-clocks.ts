@@ -4,7 +4,7 @@ import type { Violation } from './violation.ts'
 
 type Granted = Extract<HistoryLine, { readonly event: 'granted' }>
 
-// Tolerance for two readings of the machine's wall time, in ms.
+// Tolerance for the inaccuracy of two readings of the machine's wall time, in ms.
 const readingMs = 5
 
 // Maximum wait for a processor between the reading of the time and the call, in ms. A longer wait is recorded as a stall.

@@ -28,7 +28,8 @@ export function checkOverlap(view: RunView): readonly Violation[] {
     violations.push(...overlappingHandlers(view, starts, job.places))
     const live = starts.filter((start) => view.supersededAt(start) === null)
     const firsts = firstsOf(live, (start) => start.occurrence)
-    // Under a start rate, a reaped occurrence may have to wait. While the occurrence waits, its concurrency slot is free.
+    // Under a start rate, a reaped occurrence may wait for its next start, and holds no concurrency slot meanwhile. So
+    // the check counts the time of each owner separately.
     if (job.startRate === null) violations.push(...overlappingRecords(view, firsts, job.places))
     else {
       const ofOwners = firstsOf(live, ({ occurrence, token }) => `${occurrence} ${token}`)
@@ -80,7 +81,7 @@ function spansOf(view: RunView, starts: readonly WitnessStart[]): readonly Span[
  * overlap.
  */
 function problemOf(view: RunView, earlier: Span, later: Span): string | null {
-  // The later handler started under a token that was no longer valid, which another rule reports as the error.
+  // The later handler started under a token that was no longer valid. Another rule reports this error, so this rule ignores it.
   if (view.supersededAt(later.first) !== null) return null
   const hasHandedBack = view
     .lines('settled')

@@ -38,7 +38,7 @@ function earliness(view: RunView, start: WitnessStart): string | null {
   const { scheduledAt, wall, takenAt } = start
   const what = `of ${time(scheduledAt)}, ${name(start)}`
   if (wall + view.clocks.aheadMs < scheduledAt) return `${what}, started ${ms(scheduledAt - wall)} early`
-  // The clock of the owner or of an earlier owner must show the occurrence as due.
+  // An early start is allowed if the clock of the owner, or of an earlier owner, showed the occurrence as due.
   const knownAt = Math.max(takenAt, view.record(start.occurrence)?.createdAt ?? Number.POSITIVE_INFINITY)
   if (knownAt >= scheduledAt) return null
   return `${what}, started ${ms(scheduledAt - knownAt)} early by the clocks of its nodes`

@@ -130,7 +130,7 @@ export class Fleet {
     this.#zombies.add(process)
     place.process = null
     // The stopped process may be inside a transaction that locks the whole SQLite file. The successor then starts only
-    // after the process resumes.
+    // after the process resumes, so the driver waits for at most `longestWaitMs`.
     await Promise.race([this.#spawn(place).ready, sleep(longestWaitMs, { unref: true })])
     await sleep(beforeMs)
     process.resume()

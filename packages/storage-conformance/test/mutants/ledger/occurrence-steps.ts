@@ -294,8 +294,8 @@ export class OccurrenceSteps extends JobSteps {
   }
 
   /**
-   * Returns whether the occurrence must not start yet: all concurrency slots of its job are taken. Other pending
-   * occurrences take a concurrency slot only from a delayed occurrence.
+   * Returns whether the occurrence must not start yet, because no concurrency slot of its job is free. Running
+   * occurrences hold a slot. If the occurrence is delayed, other pending occurrences hold a slot too.
    */
   isBlocked(record: OccurrenceRecord) {
     const { jobId } = record

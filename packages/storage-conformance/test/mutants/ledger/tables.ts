@@ -18,7 +18,7 @@ export class Tables {
   /** Only live occurrences, by job. */
   readonly live: Map<JobId, Map<OccurrenceId, OccurrenceRecord>> = new Map()
 
-  /** The id of the last occurrence of each `namingKey`. */
+  /** By the id of a reusable key: the id of the last occurrence that took the key. See `namingKey`. */
   readonly keys: Map<OccurrenceId, OccurrenceId> = new Map()
 
   /** Only failed occurrences. */
