@@ -60,7 +60,7 @@ describe('the start rate of a job', () => {
     )
   })
 
-  it('allows exactly `limit` starts in each interval when one node asks repeatedly', () => {
+  it('allows exactly `limit` starts in each interval when one node repeatedly asks for a start', () => {
     const job = rated(3, 100)
     let starts: readonly number[] = []
     let count = 0

@@ -417,7 +417,7 @@ describe('a prune on DynamoDB', () => {
   })
 })
 
-it('an owner can settle an occurrence under the instant of a repeated trigger instead of the instant of the first one', {
+it('an owner can settle an occurrence under the scheduled time of a repeated trigger, although the first trigger had another scheduled time', {
   timeout: 30_000,
 }, async () => {
   const { id } = await addJob(storage, 'alpha')

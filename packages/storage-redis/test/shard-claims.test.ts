@@ -145,7 +145,7 @@ describe('a claim over shards, one of which fails,', () => {
     expect(first).toBeDefined()
   })
 
-  it('answers the occurrences of the other shards if the failed shard has claimed none', async () => {
+  it('returns the occurrences of the other shards if the failed shard has claimed none', async () => {
     const { storage, first, second, fate } = await startTwo()
     // The first call to the second shard peeks, and the second call claims and fails.
     fate.before = (call) => (call === 2 ? down() : null)
