@@ -299,7 +299,7 @@ describe('a claim that reads several pages', () => {
     expect(counts.map(({ queued: left }) => left)).toEqual([1, 1])
   })
 
-  it('reports running occurrences that have a cancel request, including occurrences of the same claim', async () => {
+  it('reports running occurrences that have a cancel request, including occurrences that the same claim takes', async () => {
     const data = new AsyncData()
     const { ledger, storage } = open({ unit: 'job', data })
     const [job] = await createJobs(storage, ['alpha'], 'allow')

@@ -51,7 +51,7 @@ describe('a loaded job', () => {
     expect(job.counts).toEqual({ pending: 1, delayed: 0, queued: 3, running: 3 })
   })
 
-  it('finds occurrences that the step created, changed or read, and no others', () => {
+  it('finds occurrences that the step created, changed or read, and no other occurrences', () => {
     const job = load([record(id, 100)])
     const created = record(id, 200)
     job.create(created)

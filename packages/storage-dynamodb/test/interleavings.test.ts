@@ -233,7 +233,7 @@ describe('a claim on DynamoDB', () => {
   }
 
   it.each([1, 10])(
-    'with the limit %i finds occurrences although hundreds of older ones have handlers that this node lacks',
+    'with the limit %i finds occurrences although hundreds of older occurrences have handlers that this node lacks',
     {
       timeout: 60_000,
     },

@@ -139,7 +139,7 @@ describe('the instants of an ISO 8601 interval', () => {
     ])
   })
 
-  it('start at the second of two equal local times if the start has the offset of the second one', () => {
+  it('start at the second of two equal local times if the start has the offset of the second local time', () => {
     const daily = iso8601('R2/2025-11-02T01:30:00-05:00/P1D', { timezone: 'America/New_York' })
     expect([...daily.between(0, Date.UTC(2030, 0, 1))].map((at) => at.toISOString())).toEqual([
       '2025-11-02T06:30:00.000Z',

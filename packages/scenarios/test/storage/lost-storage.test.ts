@@ -265,7 +265,7 @@ describe('a storage that loses all its data', () => {
     expect(first && (await fates(first, 'tick'))).toEqual(['20 completed', '30 completed', '40 completed'])
   })
 
-  it('receives the newer of two definitions again, or the older definition if no node has the newer one', async () => {
+  it('receives the newer of two definitions again, or the older definition if no node has the newer definition', async () => {
     const { world, losing, start, loud } = lossyWorld()
     const older = noting(world)
     const newer = noting(world, 'tick', { schedule: everySeconds(15) })
