@@ -59,7 +59,7 @@ it('the Next.js server starts the jobs, its route triggers a job, and the edge r
   expect((await scheduler.nodes()).length).toBe(1)
 })
 
-it('the Next.js server starts its jobs later if the first start failed', async () => {
+it('the Next.js server can start its jobs at a second try after the first start failed', async () => {
   const file = newServer()
   writeFileSync(file, 'no database, but a text that is long enough to be looked at'.repeat(100))
   const { register } = await bundle()
@@ -71,7 +71,7 @@ it('the Next.js server starts its jobs later if the first start failed', async (
   expect((await (await jobs()).trigger('report')).created).toBe(true)
 })
 
-it('in development, each new copy of the Next.js code takes over the jobs once', async () => {
+it('in development, a reloaded copy of the Next.js code starts one new scheduler, which replaces the old scheduler in all copies', async () => {
   newServer('development')
   const before = await bundle()
   await before.register()

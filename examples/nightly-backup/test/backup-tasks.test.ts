@@ -145,7 +145,7 @@ it('the backup job removes its scratch files when it fails', async () => {
   expect(readdirSync(world.work)).toEqual([])
 })
 
-it('the backup job copies a consistent state of a database to which others write', async () => {
+it('the backup job copies a consistent state of a database to which another connection writes', async () => {
   const world = backupWorld()
   const writer = new Database(world.source)
   onTestFinished(() => void writer.close())

@@ -256,7 +256,7 @@ describe('explain', () => {
     expect(out).toContain('2026-01-02 10:30:00Z')
   })
 
-  it('cancel-slot refuses an instant without an offset unless --utc is given', async () => {
+  it('unlike explain, cancel-slot refuses an instant without an offset unless --utc is given', async () => {
     const { code, err } = await runCli(['cancel-slot', 'import', '2026-01-01 02:00', '-s', place], { isLocal: true })
     expect({ code, err }).toMatchInlineSnapshot(`
       {

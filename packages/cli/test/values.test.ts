@@ -91,7 +91,7 @@ describe('a table of the CLI', () => {
 })
 
 describe('the names that the CLI suggests for an unknown name', () => {
-  it('differ from the unknown name in few characters, or contain it', () => {
+  it('differ from the unknown name in few characters, or contain the unknown name', () => {
     const names = ['nightly-report', 'nightly-backup', 'import', 'imports-old']
     expect(nearest('nigthly-report', names)).toEqual(['nightly-report'])
     expect(nearest('Import', names)).toEqual(['import', 'imports-old'])

@@ -22,7 +22,7 @@ function sizesOf(steps: readonly LedgerStep[]): readonly number[] {
 }
 
 describe.each(['call', 'job'] as const)('a step of an asynchronous ledger that makes one step for each %s', (unit) => {
-  it('answers and sends wake-ups by the decision of its last try, if the ledger has repeated the step', async () => {
+  it('that the ledger repeats answers and sends wake-ups as its last try has decided', async () => {
     const data = new AsyncData()
     const { ledger, storage } = open({ unit, data })
     const { storage: rival } = open({ unit, data })
@@ -82,7 +82,7 @@ describe.each(['call', 'job'] as const)('a step of an asynchronous ledger that m
     expect(ledger.steps.map(({ isDivisible }) => isDivisible)).toEqual([true, true, true, false, true])
   })
 
-  it('rejects with the error of the ledger, and is not halved', async () => {
+  it('rejects with the error that the commit of the ledger throws, and is not halved', async () => {
     const { ledger, storage } = open({ unit })
     const [job] = await createJobs(storage, ['alpha'], 'allow')
     if (job === undefined) throw new TypeError('no job')
@@ -97,7 +97,7 @@ describe.each(['call', 'job'] as const)('a step of an asynchronous ledger that m
     expect(statesOf(await storage.createOccurrences({ now: 200, owner, items }))).toEqual(['pending', 'pending'])
   })
 
-  it('the answer to a job deletion omits an occurrence whose end the ledger could not store', async () => {
+  it('that deletes a job omits from its answer an occurrence whose end the ledger could not store', async () => {
     const { ledger, storage } = open({ unit })
     const [job] = await createJobs(storage, ['alpha'], 'allow')
     if (job === undefined) throw new TypeError('no job')
@@ -163,7 +163,7 @@ describe('a storage call on a ledger that makes steps for each job', () => {
 })
 
 describe('the method quickSettle of an adapter', () => {
-  it('is called for each item before the step, and the step settles only the items for which it returns null', async () => {
+  it('is called for each item before the step, and the step settles only the items for which quickSettle returns null', async () => {
     const { ledger, storage } = open({ unit: 'job' })
     const [alpha, beta] = await createJobs(storage, ['alpha', 'beta'], 'allow')
     if (alpha === undefined || beta === undefined) throw new TypeError('no jobs')
@@ -188,7 +188,7 @@ describe('the method quickSettle of an adapter', () => {
 })
 
 describe('the methods of an adapter that handle whole calls without a step', () => {
-  it('are called first; then steps process the items that these methods reject, and all items of a job with several items', async () => {
+  it('receive each item that is the only item of its job; steps then process the items that these methods reject, and all other items', async () => {
     const { ledger, storage } = open({ unit: 'call' })
     const [alpha, beta, gamma] = await createJobs(storage, ['alpha', 'beta', 'gamma'], 'allow')
     if (alpha === undefined || beta === undefined || gamma === undefined) throw new TypeError('no jobs')
@@ -299,7 +299,7 @@ describe('a claim that reads several pages', () => {
     expect(counts.map(({ queued: left }) => left)).toEqual([1, 1])
   })
 
-  it('reports running occurrences that have a cancel request, including occurrences of the same claim', async () => {
+  it('reports running occurrences that have a cancel request, including occurrences that the same claim takes', async () => {
     const data = new AsyncData()
     const { ledger, storage } = open({ unit: 'job', data })
     const [job] = await createJobs(storage, ['alpha'], 'allow')

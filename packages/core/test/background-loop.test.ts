@@ -38,7 +38,7 @@ it('a background loop runs one round at a time, and one more after any number of
   expect([rounds.length, work.underWay]).toEqual([2, null])
 })
 
-it('a background loop with the option `again` calls this function after a round, and starts no next round itself', async () => {
+it('a background loop that is woken during a round calls its option `again` after the round, and starts no further round itself', async () => {
   let asked = 0
   const work = loop({ again: () => asked++ })
   work.run()
@@ -91,7 +91,7 @@ it('a stopped background loop finishes the round in progress and starts no furth
   expect([rounds.length, work.isStopped]).toEqual([1, true])
 })
 
-it('several `ask` calls of AfterTurn in one turn of the event loop cause one call after that turn', async () => {
+it('several `ask` calls of AfterTurn in one turn of the event loop cause one call of its function after that turn', async () => {
   let done = 0
   const flush = new AfterTurn(() => done++)
   flush.ask()

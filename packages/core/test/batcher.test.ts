@@ -211,7 +211,7 @@ describe('a batched request', () => {
     expect(calls).toEqual([['first'], ['bad', 'good'], ['good']])
   })
 
-  it('fails with its own call if retries are off; requests of other calls succeed', async () => {
+  it('fails if its storage call fails and retries are off; requests of other storage calls succeed', async () => {
     const { ask, storageOf } = world({ maxBatch: 2, retries: false })
     storageOf.fails = (items) => items.includes('item 1')
     const answers = await Promise.allSettled(names(4).map((name) => ask(name)))

@@ -81,7 +81,7 @@ describe('the permits of a node', () => {
     expect(capacity.roomToClaim()).toBe(2)
   })
 
-  it('are reserved for requests up to one half, so that due slots find free permits', () => {
+  it('are reserved for requests only up to one half of all permits, so that due slots find free permits', () => {
     for (const [limit, share] of [
       [1, 1],
       [2, 1],
@@ -116,7 +116,7 @@ describe('the permits of a node', () => {
     expect(capacity.roomForRequest()).toBe(false)
   })
 
-  it('may be awaited for 100 ms; then the waiting run is handed back to the storage', async () => {
+  it('are awaited by a run for at most 100 ms; then the run is handed back to the storage', async () => {
     const capacity = capacityOf({ limit: 1 })
     capacity.enter(holder('first'))
     capacity.enter(holder('second'))
@@ -128,7 +128,7 @@ describe('the permits of a node', () => {
     expect(log).toEqual(['first starts', 'second is handed back'])
   })
 
-  it('may be awaited for 100 ms by a run of low priority too; then the run is handed back', async () => {
+  it('are awaited for at most 100 ms by a run of low priority too; then the run is handed back to the storage', async () => {
     const capacity = capacityOf({ limit: 1 })
     capacity.enter(holder('first'))
     capacity.enter(holder('second', 2))

@@ -80,7 +80,7 @@ describe('the engine time, read from the clock of the storage', () => {
     }
   })
 
-  it('is read again at once if the machine slept between two readings, and follows the clock after 15 s', async () => {
+  it('is read again at once if the machine slept between two readings, and adopts the new time of the clock after 15 s', async () => {
     const { truth, node, server, time, now } = world()
     server.answer = (value) => {
       if (server.reads !== 2) return value
@@ -97,7 +97,7 @@ describe('the engine time, read from the clock of the storage', () => {
     expect(time.now()).toBe(now())
   })
 
-  it('ignores delayed answers of a storage clock that has been corrected', async () => {
+  it('ignores wrong readings that arrive only after the storage’s clock has been corrected', async () => {
     const { truth, server, time, now } = world()
     const wrongMs = 10_000
     server.answer = (value) => value + (truth.now() < start + wrongMs ? 30 * 24 * 60 * minute : 0)

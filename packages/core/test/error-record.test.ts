@@ -20,7 +20,7 @@ describe('the stored record of an error', () => {
     expect(toErrorRecord(new Error('no'))).not.toHaveProperty('code')
   })
 
-  it('has a stack only if the error has one', () => {
+  it('has a stack only if the error has a stack', () => {
     const error = new Error('no')
     Reflect.deleteProperty(error, 'stack')
     expect(toErrorRecord(error)).toEqual({ name: 'Error', message: 'no' })

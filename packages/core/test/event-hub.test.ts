@@ -29,7 +29,7 @@ describe('an event of a scheduler', () => {
     expect(heard).toEqual(['there'])
   })
 
-  it('has the answer true from `hears` only while a listener of its name exists', () => {
+  it('makes `hears` return true only while a listener of its name exists', () => {
     const hub = new EventHub(silentLogger)
     expect(hub.hears('scheduler.started')).toBe(false)
     const off = hub.on('scheduler.started', () => undefined)
@@ -108,7 +108,7 @@ describe('20,000 listeners of one event', () => {
   })
 })
 
-describe('a listener of an event that throws', () => {
+describe('an event listener that throws', () => {
   it('is reported as hook.failed, and affects neither the emitter nor other listeners', () => {
     const hub = new EventHub(silentLogger)
     const error = new Error('no')

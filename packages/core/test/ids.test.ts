@@ -62,7 +62,7 @@ describe('a UUIDv5', () => {
     )
   })
 
-  it('is correct also after the UUID of a name that is too long for the shared buffer', () => {
+  it('is correct even if the previous UUID had a name that is too long for the shared buffer', () => {
     const make = uuidV5In(golden.namespaces.job)
     const long = '☕'.repeat(5000)
     expect(make(long)).toBe(v5(long, golden.namespaces.job))
@@ -77,7 +77,7 @@ describe('occurrence ids', () => {
     expect(new Set(ids).size).toBe(ids.length)
   })
 
-  it('of triggers and replays differ from ids of slots, and for each kind, job, key, original and number', () => {
+  it('of triggers and replays differ from ids of slots, and from one another if the kind, job, key, original or number differs', () => {
     const job = jobId('a')
     const at = '2026-01-01T00:00:00Z'
     const slot = occurrenceId(job, at)
@@ -93,7 +93,7 @@ describe('occurrence ids', () => {
     expect(triggerOccurrenceId(job, at)).toBe(ids[1])
   })
 
-  it('of missed ranges differ from ids of slots and triggers, and for each job and first slot', () => {
+  it('of missed ranges differ from ids of slots and triggers, and from one another if the job or the first slot differs', () => {
     const job = jobId('a')
     const at = '2026-01-01T00:00:00Z'
     const ids = [

@@ -51,7 +51,7 @@ describe('a loaded job', () => {
     expect(job.counts).toEqual({ pending: 1, delayed: 0, queued: 3, running: 3 })
   })
 
-  it('finds occurrences that the step created, changed or read, and no others', () => {
+  it('finds occurrences that the step created, changed or read, and no other occurrences', () => {
     const job = load([record(id, 100)])
     const created = record(id, 200)
     job.create(created)
@@ -70,7 +70,7 @@ describe('a loaded job', () => {
     expect(job.write).toBeNull()
   })
 
-  it('writes only changed records, each once, with the entries that the ledger read', () => {
+  it('writes only changed records, each once and together with the entry that the ledger had read', () => {
     const read = { record: record(id, 100), revision: 7 }
     const stored = { head, counts: { pending: 2, delayed: 0, queued: 0, running: 0 }, job: head, etag: 'x' }
     const job = new LoadedJob(stored, [read, { record: record(id, 200) }], new Map())

@@ -166,7 +166,7 @@ describe('after five missed slots, some of them canceled ahead, the recovery str
     },
   )
 
-  it('compressed also leaves canceled slots out of a span of thousands', async () => {
+  it('compressed also leaves canceled slots out of a span of thousands of slots', async () => {
     const canceled = recordedAhead(new Set([3000 * minute, 5000 * minute]))
     const until = 5000 * minute
     const options = {
@@ -192,7 +192,7 @@ describe('after one missed slot, the recovery strategy', () => {
     expect((await decide({ type: 'mark_as_missed' }, 1)).entries).toEqual([missed(1, 1)])
   })
 
-  it('compressed runs the slot as a span of one', async () => {
+  it('compressed runs the slot as a span of one slot', async () => {
     expect((await decide({ type: 'compressed' }, 1)).entries).toEqual([
       { kind: 'run', slot: minute, span: { from: minute, to: minute, count: 1 } },
     ])

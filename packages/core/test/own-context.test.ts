@@ -47,7 +47,7 @@ describe('an OwnContext', () => {
 })
 
 describe('shared work runs outside of the async context of its requester', () => {
-  it('when an alarm runs it', async () => {
+  it('when an alarm runs the work', async () => {
     const agenda = newAgenda()
     agenda.start()
     const seen = await new Promise((resolve) => {
@@ -58,7 +58,7 @@ describe('shared work runs outside of the async context of its requester', () =>
     expect(seen).toBe(undefined)
   })
 
-  it('when AfterTurn runs it', async () => {
+  it('when AfterTurn runs the work', async () => {
     const seen = await new Promise((resolve) => {
       const work = new AfterTurn(() => resolve(request.getStore()))
       request.run('7', () => work.ask())
@@ -66,7 +66,7 @@ describe('shared work runs outside of the async context of its requester', () =>
     expect(seen).toBe(undefined)
   })
 
-  it('when a background loop runs it, even in a round that was requested during another round', async () => {
+  it('when a background loop runs the work, even in a round that was requested during another round', async () => {
     const seen: unknown[] = []
     const round = async (): Promise<void> => {
       seen.push(request.getStore())

@@ -29,7 +29,7 @@ describe('the order of waiting occurrences', () => {
     ])
   })
 
-  it('compares ids if the instants with priority are equal', () => {
+  it('compares ids if the instants, shifted by the priorities, are equal', () => {
     const [one, other] = [waiting(priorityStepMs, 1), waiting(0, undefined)]
     expect(orderAt(one)).toBe(orderAt(other))
     expect(compareOrder(one, other)).toBe(one.id < other.id ? -1 : 1)

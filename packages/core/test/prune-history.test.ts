@@ -163,7 +163,7 @@ describe('pruneHistory', () => {
     expect(instantsOf(made.records)).toEqual([200, 300])
   })
 
-  it('stops if the job is removed meanwhile', async () => {
+  it('stops if another call removes the job during the prune', async () => {
     const made = world()
     const id = addJob(made.records, 'alpha', [100])
     made.answer = () => {

@@ -97,7 +97,7 @@ describe('a task that waited for a retry when its run lost its owner', () => {
     }
   })
 
-  it('does not wait if the announced attempt has begun', () => {
+  it('does not wait if the attempt that followed the retry interval had begun', () => {
     for (const state of ['lost', 'aborted'] as const) {
       expect(resumed({ state, startedAt: 300, endedAt: 400 })).toBeNull()
       // The clock of the previous owner was ahead, so the attempt began later than the present owner's time of 500.

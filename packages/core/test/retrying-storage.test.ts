@@ -49,7 +49,7 @@ describe('a storage call that the engine repeats', () => {
     expect(failures).toEqual([])
   })
 
-  it('that fails with a single item after the engine has stopped causes no further call to test the storage', async () => {
+  it('that fails with a single item after the engine has stopped is not followed by a probe of the storage', async () => {
     let probes = 0
     const listJobs = async () => {
       probes++

@@ -60,7 +60,7 @@ describe('the start rate of a job', () => {
     )
   })
 
-  it('allows exactly `limit` starts in each interval when one node asks repeatedly', () => {
+  it('allows exactly `limit` starts in each interval when one node repeatedly asks for a start', () => {
     const job = rated(3, 100)
     let starts: readonly number[] = []
     let count = 0
@@ -81,7 +81,7 @@ describe('the start rate of a job', () => {
     }
   })
 
-  it('equals the original after it was stored as numbers and read back', () => {
+  it('equals the original start rate after it was stored as numbers and read back', () => {
     const head = { ...rated(2, 60), starts: [100, 130] }
     expect(readStartNumbers(startNumbersOf(head))).toEqual({
       startRate: { limit: 2, intervalMs: 60 },

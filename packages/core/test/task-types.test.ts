@@ -131,7 +131,7 @@ describe('the compiler refuses', () => {
     for (const define of refused) expect(define).toThrow()
   })
 
-  it('a job with a value that a setting does not have', () => {
+  it('a job with a value that the setting does not allow', () => {
     const refused = [
       // @ts-expect-error `replace` is no overlap policy
       () => defineJob({ name: 'a', schedule, tasks: [count], overlapPolicy: 'replace' }),

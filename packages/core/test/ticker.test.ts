@@ -373,7 +373,7 @@ describe('ticks of a live ticker', () => {
     ])
   })
 
-  it('can be requested before they are due', async () => {
+  it('are delivered in order to several `next` calls that a reader makes before the ticks are due', async () => {
     const clock = virtualClock(noon)
     const live = ticker(new Every(minute), { clock })
     live.start()
@@ -437,7 +437,7 @@ describe('ticks of a live ticker', () => {
     expect([live.isEnabled, calls]).toEqual([false, 2])
   })
 
-  it('end with an error if `previous` of the schedule returns an instant that is not earlier', async () => {
+  it('end with an error if `previous` of the schedule returns an instant that is not earlier than its argument', async () => {
     class Faulty extends Every {
       override previousMs(beforeMs: number): number {
         return beforeMs

@@ -101,7 +101,7 @@ describe('a virtual clock', () => {
     expect(log).toEqual([['timer', 3 * 3_600_000]])
   })
 
-  it('calls each timer within a minute after a jump, and a timer that is due earlier at its time', async () => {
+  it('calls every timer at most a minute after a jump of its wall time, and a timer that is due sooner at its own time', async () => {
     const { clock, log, note } = world()
     clock.setTimer(3_600_000, note('late'))
     clock.setTimer(30_000, note('early'))

@@ -107,7 +107,7 @@ describe.each([
 })
 
 describe('in a grid used by keyboard', () => {
-  it('arrow keys reach every cell, scroll it into view, and return to the cell', async () => {
+  it('keys reach every cell and scroll the cell into view, and Tab returns to the last focused cell', async () => {
     const { page } = browser
     await page.setViewportSize({ width: 1280, height: 900 })
     await open(page, origin, '/job?job=high')

@@ -180,7 +180,7 @@ describe('a bulk action in the dashboard', () => {
 })
 
 describe('a run that the dashboard requests with a priority', () => {
-  it('stores that priority, and shows it', async () => {
+  it('has this priority in the storage and on its page', async () => {
     const dashboard = world.dashboard({ authorize: () => ({ actor: 'anna' }) })
     const { id } = await jsonOf<TriggerResult>(post(dashboard, '/api/trigger', { job: 'large', priority: 5 }))
     expect((await world.client.waitFor(id)).priority).toBe(5)
@@ -191,7 +191,7 @@ describe('a run that the dashboard requests with a priority', () => {
 })
 
 describe('the option audit', () => {
-  it('receives the actor, action and reason of each action, including failed ones; core stores them too', async () => {
+  it('receives the actor, action and reason of each action, including failed actions; core also stores the actor and the reason', async () => {
     const entries: AuditEntry[] = []
     const audit = (entry: AuditEntry): void => {
       entries.push(entry)

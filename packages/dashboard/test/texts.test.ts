@@ -101,7 +101,7 @@ describe('a dialog of the dashboard', () => {
 })
 
 describe('the page of a job', () => {
-  it('with a slot each 20 s shows no future day as past, and marks the days whose slots it does not all show', async () => {
+  it('with a slot each 20 s shows no future day as past, and marks each day of which it does not show all slots', async () => {
     const { page } = browser
     await open(page, origin, '/job?job=every-20-seconds&tab=upcoming')
     const days = page.locator('.day')

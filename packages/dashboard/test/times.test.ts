@@ -18,7 +18,7 @@ describe('the text in a date field of the dashboard', () => {
     expect(instantOf(text, zone)).toBe(expected)
   })
 
-  it('means the instant that was written into the field', () => {
+  it('is read back as the instant that the dashboard has written into the field, to the minute', () => {
     for (let day = 0; day < 366; day++) {
       const at = Date.UTC(2026, 0, 1) + day * 86_400_000 + 45_000 * day
       for (const zone of [berlin, 'America/New_York', 'Australia/Lord_Howe', 'UTC']) {

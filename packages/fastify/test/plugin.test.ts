@@ -380,7 +380,7 @@ describe('the optional routes of the Fastify plugin', () => {
     expect(urls).toEqual(['/'])
   })
 
-  it('serve metrics together with the option metrics, even if that option’s metrics throw', async () => {
+  it('serve the metrics of Jobistemer and of the option metrics, even if the metrics of the option throw', async () => {
     const metrics = metricsCollector()
     const app = await serverWith({
       jobs: [echo],
@@ -403,7 +403,7 @@ describe('the optional routes of the Fastify plugin', () => {
     expect(await metrics.readGauges()).toMatchObject({ scheduler_nodes: 1 })
   })
 
-  it('continue the counters for the next server with the same metrics, even after a refused scheduler', async () => {
+  it('keep counting when the next server uses the same metrics, even after a scheduler was refused', async () => {
     const options = {
       jobs: [echo],
       metrics: prometheusMetrics({ registry: new Registry() }),
@@ -494,7 +494,7 @@ describe('a Fastify server that has a client and no scheduler', () => {
     [true, 1],
     [false, 0],
   ])(
-    'closes the client at its own end, and the storage only as the option closeStorage says: %s',
+    'closes the client when it ends; the option closeStorage decides whether it also closes the storage: %s',
     async (closeStorage, times) => {
       let closed = 0
       const close = async () => {

@@ -286,7 +286,7 @@ test('the histograms of prometheusMetrics use the buckets of its options', async
   ])
 })
 
-test('with histogramsByJob: false, histograms have no label job, and counters have it', async () => {
+test('with histogramsByJob: false, histograms have no label job, and counters have this label', async () => {
   const registry = new Registry()
   const jobs = ['a', 'b'].map((name) => defineJob({ name, tasks: [{ name: 'work', run: () => 1 }] }))
   const metrics = prometheusMetrics({ registry, histogramsByJob: false })

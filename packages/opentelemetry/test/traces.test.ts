@@ -216,7 +216,7 @@ test('storage calls and other work of the engine are not in the span of `start` 
   expect(spans.open).toBe(0)
 })
 
-test('storage calls that a handler causes later are in no span, also under the real clock', async () => {
+test('storage calls for the progress reports of a handler are in no span, also under the real clock', async () => {
   const spans = new TestSpans()
   const active: string[] = []
   const settled = Array.from({ length: 2 }, () => signal())

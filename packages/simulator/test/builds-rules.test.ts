@@ -75,7 +75,7 @@ it('the simulator reports no `flip back` if the newer node is a runDue call that
   expect(called().wait(6).saved('old', 'v1').end()).not.toContain('flip back')
 })
 
-it('the simulator expects a node to know a newer node only if it has read the newer record before the storage lost it', () => {
+it('the simulator expects a node to know a newer node only if it has read the record of the newer node before the storage lost this record', () => {
   const beat = {
     kind: 'heartbeat',
     incarnation: 'old',
@@ -94,7 +94,7 @@ it('the simulator reports no `flip back` for an update by a user and for a reali
   expect(deployed().saved('old', 'v2', { setBackTo: 7 }).end()).toEqual([])
 })
 
-it('the simulator reports if neither the definition of the only living build nor a user’s update of it is in force', () => {
+it('the simulator reports if neither the definition of the only living build nor a user’s update of that definition is in force', () => {
   const left = () => deployed().add('new', { kind: 'node.down' }).add('other', { kind: 'node.down' })
   expect(left().end()).toEqual(['in force'])
   expect(left().saved('old', 'v1').end()).toEqual([])

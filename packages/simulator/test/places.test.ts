@@ -11,7 +11,7 @@ it('`claim` and `createOccurrences` cancel the superseded slots that a rejected 
   await assertPlacesHold({ from: 5509, to: 5509 })
 })
 
-it('the next scan for overdue slots launches a dead node’s slots again, even if nodes start and stop meanwhile', async () => {
+it('the next scan for overdue slots finds slots of a dead node that a reload of their job has dropped, even if nodes start and stop meanwhile', async () => {
   await assertPlacesHold({ from: 20315, to: 20315 })
 })
 
@@ -23,7 +23,7 @@ it('a node that takes over jobs of other nodes launches every slot that those no
   for (const seed of [4018, 5627]) await assertPlacesHold({ from: seed, to: seed })
 })
 
-it('runs of a node that crashed with its last heartbeat are taken over without a declared death', async () => {
+it('runs of a node that crashed during the last heartbeat of its shutdown are taken over without a declared death', async () => {
   await assertPlacesHold({ from: 7475, to: 7475 })
 })
 

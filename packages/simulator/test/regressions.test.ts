@@ -140,7 +140,7 @@ it('a node that already owns a requested run does not call its handler before th
   expect(starts).toEqual([])
 })
 
-it('a node that has not loaded a job’s newest version never runs its occurrences by an older version', async () => {
+it('a node that has not loaded a job’s newest version never runs occurrences of the job by an older version', async () => {
   const { start, clock, database } = stage()
   const versions: number[] = []
   const run = ((context: TaskContext) => {

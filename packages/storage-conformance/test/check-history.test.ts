@@ -96,7 +96,7 @@ describe('checkHistory of the conformance kit', () => {
     expect(rulesOf(inOrder(created(), finished(), created(first, 2)))).toContain('one creation')
   })
 
-  it('reports a token that was given twice, and a token that is smaller than an earlier one', () => {
+  it('reports a token that was given twice, and a token that is smaller than an earlier token', () => {
     expect(rulesOf(inOrder(created(), finished(), created()))).toContain('fencing')
     expect(rulesOf(inOrder(created(first, 2), created(first, 1)))).toContain('fencing')
   })

@@ -130,7 +130,7 @@ describe('storageConformance', () => {
 })
 
 describe('storageCases', () => {
-  it('has unique names that begin with the name of their group', () => {
+  it('returns cases with unique names, each of which begins with the name of its group', () => {
     const names = storageCases({ multiProcess: true, durability: 'power', serverTime: true, subscribe: true }).map(
       ({ name }) => name,
     )

@@ -12,7 +12,7 @@ useTable(tableName, (made) => {
   client = made
 })
 
-it('all waiting requests of one job are run, another job gets its turn, and steps of one process do not conflict', async () => {
+it('nodes run all waiting requests of one job, another job gets its turn, and steps of one process do not conflict', async () => {
   const failures: unknown[] = []
   const failing = new Proxy(client, {
     get(target, name) {

@@ -234,7 +234,7 @@ describe('a claim on DynamoDB', () => {
   }
 
   it.each([1, 10])(
-    'with the limit %i finds occurrences although hundreds of older ones have handlers that this node lacks',
+    'with the limit %i finds occurrences although hundreds of older occurrences have handlers that this node lacks',
     {
       timeout: 60_000,
     },
@@ -418,7 +418,7 @@ describe('a prune on DynamoDB', () => {
   })
 })
 
-it('an owner can settle an occurrence under the instant of a repeated trigger instead of the instant of the first one', {
+it('an owner can settle an occurrence under the scheduled time of a repeated trigger, although the first trigger had another scheduled time', {
   timeout: 30_000,
 }, async () => {
   const { id } = await addJob(storage, 'alpha')

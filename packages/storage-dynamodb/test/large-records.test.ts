@@ -621,7 +621,7 @@ describe('an occurrence whose end wakes hundreds of others keeps its task runs u
   })
 })
 
-it('the newest occurrence under queue_one replaces hundreds of others, and starts after the running one', async () => {
+it('the newest occurrence under queue_one replaces hundreds of other occurrences, and starts after the running occurrence', async () => {
   const { id } = await addJob(storage, 'newest', 'queue')
   await storage.createOccurrences({ now: slotAt(200), owner, items: [recoveryOf(id, 200)] })
   await storage.claim({ now: slotAt(200), owner, limit: 1, exceptHandlerKeys: [], sweep: false })

@@ -52,7 +52,7 @@ describe('an argument of a call to the memory storage', () => {
     expect((await node.record(item)).runs).toEqual(firstAttempt(slotAt(1)))
   })
 
-  it('may be a definition that the caller changes afterwards', async () => {
+  it('may be a definition that the caller changes afterwards without changing the stored definition', async () => {
     const node = new Node()
     const job = await node.addJob('alpha')
     const content = structuredClone({ ...jobContent('alpha'), definition: { list: [1, { two: 2 }] } })

@@ -6,7 +6,7 @@ import { useSchemas } from './schemas.ts'
 
 const { pool, schema: newSchema } = useSchemas()
 
-it('all waiting requests of one job are run, and another job gets its turn meanwhile', async () => {
+it('nodes run all waiting requests of one job, and another job gets its turn meanwhile', async () => {
   const schema = newSchema()
   await expect(backlogTrial(() => postgresStorage({ pool: pool(), schema }), byEffort(1000))).resolves.toBeDefined()
 })

@@ -161,7 +161,7 @@ describe('the time limits of a PostgreSQL call', () => {
     await expect.poll(() => small.idleCount).toBe(1)
   })
 
-  it('apply to lost answers, and the storage does not use that connection again', async () => {
+  it('apply to lost answers, and the storage does not use the connection of a lost answer again', async () => {
     const schema = newSchema()
     await addJob(open({ pool: pool(), schema }), 'alpha')
     const far = await proxy()
@@ -174,7 +174,7 @@ describe('the time limits of a PostgreSQL call', () => {
     await expect(storage.listJobs({ limit: 1, cursor: null })).resolves.toMatchObject({ items: [{ name: 'alpha' }] })
   })
 
-  it('that the driver sets make the storage discard the connection, and the error says that the call may have taken effect', async () => {
+  it('that the driver sets make the storage discard the connection of a call that exceeds them; the error says that the call may have taken effect', async () => {
     const schema = newSchema()
     const { id } = await addJob(open({ pool: pool(), schema }), 'alpha')
     const hasty = pool({ max: 1, query_timeout: 2000 })
@@ -194,7 +194,7 @@ describe('the time limits of a PostgreSQL call', () => {
     await expect.poll(occurrence).toMatchObject({ state: 'running', owner })
   })
 
-  it('that the server sets by its statement_timeout make the call reject with STORAGE_BUSY', async () => {
+  it('that the server sets by its statement_timeout make a call that exceeds them reject with STORAGE_BUSY', async () => {
     const schema = newSchema()
     const { id } = await addJob(open({ pool: pool(), schema }), 'alpha')
     const holder = await connection()

@@ -64,7 +64,7 @@ it('the test detects a storage that does not compare the fencing token', { timeo
   expect(isFound).toBe(true)
 })
 
-it('the test detects an occurrence without an end on a slow machine too', {
+it('the test detects an occurrence that never ends, even on a slow machine', {
   timeout: 120_000,
 }, async () => {
   const forgetful = (storage: Storage) =>

@@ -112,7 +112,7 @@ it('a PostgreSQL storage works for a user that may only read and write existing 
   }
 })
 
-it('the error of the first call names the problem of the database', async () => {
+it('the error of the first call of a PostgreSQL storage names the problem of the database', async () => {
   const place = inject('postgres')
   const latin = `latin_${process.pid}`
   await query(`CREATE DATABASE ${latin} ENCODING 'LATIN1' LOCALE 'C' TEMPLATE template0`)
@@ -138,7 +138,7 @@ it('the error of the first call names the problem of the database', async () => 
   expect(nowhere.message).toContain('127.0.0.1:1')
 })
 
-it('a storage checks the schema again with the call after a failed opening', async () => {
+it('a PostgreSQL storage whose opening has failed checks the schema again at its next call', async () => {
   const schema = newSchema()
   await query(`CREATE SCHEMA ${schema}`)
   await query(`CREATE TABLE ${schema}.other (x integer)`)

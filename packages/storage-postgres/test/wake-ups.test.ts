@@ -151,7 +151,9 @@ describe('wake-ups of a PostgreSQL storage', () => {
       .toContain('jobs')
   })
 
-  it('that do not arrive are switched on again at most once a minute', { timeout: 20_000 }, async () => {
+  it('that do not arrive make the storage open a listening connection again at most once a minute', {
+    timeout: 20_000,
+  }, async () => {
     const { deaf, warnings } = await openDeaf()
     await expect.poll(() => warnings, { timeout: 10_000 }).toHaveLength(1)
     // If a listener took the deliberate close of its connection for a loss, the listener would connect and warn again

@@ -7,7 +7,7 @@ import { useServers } from './servers.ts'
 
 const { start } = useServers()
 
-it('all waiting requests of one job are run, and another job gets its turn meanwhile', async () => {
+it('nodes run all waiting requests of one job, and another job gets its turn meanwhile', async () => {
   const { url } = await start()
   const argument = { url, prefix: newPrefix() }
   await expect(backlogTrial(() => connect(argument), byEffort(1000))).resolves.toBeDefined()

@@ -140,7 +140,7 @@ describe.each([1, 2])('a Redis claim on %i shards', (shards) => {
     }, shards)
   })
 
-  it('makes an occurrence queued if another of its job runs, even one of the same claim, and counts only claimed ones', async () => {
+  it('makes an occurrence queued if another occurrence of its job runs or is claimed by the same call; queued occurrences do not count towards the limit', async () => {
     await withStorage(async (storage) => {
       const alpha = await addJob(storage, 'alpha', 'allow')
       const { id: beta } = await addJob(storage, 'beta', 'allow')
@@ -197,7 +197,7 @@ describe.each([1, 2])('a Redis claim on %i shards', (shards) => {
     }, shards)
   })
 
-  it('takes only occurrences that are due by its node’s clock, and returns the instant at which the next one is due', async () => {
+  it('takes only occurrences that are due by its node’s clock, and returns the instant at which the next occurrence is due', async () => {
     await withStorage(async (storage) => {
       const { id: job } = await addJob(storage, 'alpha', 'allow')
       await create(storage, [trigger(job, 1, slotAt(5)), trigger(job, 2, slotAt(4)), trigger(job, 3, slotAt(6))])

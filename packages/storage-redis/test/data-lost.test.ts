@@ -110,11 +110,11 @@ describe.each(losses)('after Redis has lost its data by $name', ({ loseAll }) =>
   })
 })
 
-describe('a namespace that other storages created again with another number of shards', () => {
+describe('the number of shards of a Redis namespace that storages create again', () => {
   const names = async (storage: Storage) =>
     (await storage.listJobs({ limit: 10, cursor: null })).items.map(({ name }) => name)
 
-  it('is used by an open storage, whose next call fails and can be repeated', async () => {
+  it('may differ from the old number; the next call of a storage that is already open then fails and can be repeated', async () => {
     const { url } = await start()
     const storage = open({ url })
     await addJob(storage, 'alpha')
@@ -128,7 +128,7 @@ describe('a namespace that other storages created again with another number of s
     expect(await names(other)).toContain('zeta')
   })
 
-  it('is refused by a storage whose option shards has a different number', async () => {
+  it('makes every call of a storage fail whose option shards has another number', async () => {
     const { url } = await start()
     const storage = open({ url, shards: 1 })
     await addJob(storage, 'alpha')
@@ -140,7 +140,7 @@ describe('a namespace that other storages created again with another number of s
     }
   })
 
-  it('is not created again with another number of shards while one shard remembers the old number', async () => {
+  it('stays the same while one shard remembers the old number', async () => {
     const { url } = await start()
     await addJob(open({ url, shards: 4 }), 'alpha')
     await admin(url).del('{jobistemer}:meta')

@@ -220,7 +220,7 @@ describe('a connection to Redis that silently stopped transferring data', () => 
 })
 
 describe('answers of Redis that are lost', () => {
-  it('make the call fail at once, and the repeated call finds the writes of the first one', async () => {
+  it('make the call fail at once, and the repeated call finds the writes of the first call', async () => {
     const server = await start()
     const proxy = await through(server)
     const storage = open({ url: `redis://${proxy.host}:${proxy.port}` })

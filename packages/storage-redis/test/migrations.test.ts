@@ -117,7 +117,7 @@ describe('Redis data of an older form', () => {
     expect(await look(open({ url }))).toEqual(jobs)
   })
 
-  it('are migrated by the next storage if the first one died at any step', async () => {
+  it('are migrated by the next storage if the first storage died at any step', async () => {
     for (let steps = 0; steps < 6; steps++) {
       const { url, client, jobs } = await startInOldForm()
       const dying = watch(url, (count) => {

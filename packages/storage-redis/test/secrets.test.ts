@@ -71,7 +71,7 @@ describe('the error for a refused Redis address shows no password', () => {
   })
 })
 
-it('no Redis error contains the password, neither of a server that refuses it nor of an unreachable server', async () => {
+it('no Redis error contains the password, whether the server refuses the password or is unreachable', async () => {
   const server = await start({ requirepass: 'right' })
   const url = server.url.replace('right', 'hunter2')
   const wrong = await refusal(open({ url }).get({}))

@@ -43,7 +43,7 @@ it('a claim over shards returns `more` if an older occurrence arrives after the 
   expect((await storage.claim(request)).claimed).toMatchObject([{ jobId: first, scheduledAt: slotAt(2) }])
 })
 
-it('a claim over shards takes no later occurrence in place of one that it has read and that another node took first', async () => {
+it('if another node first takes an occurrence that a claim over shards has read, the claim takes no later occurrence in its place', async () => {
   const server = await start()
   const client = connect(server.url)
   const storage = open({ client, shards: 2 })
@@ -146,7 +146,7 @@ describe('a claim over shards, one of which fails,', () => {
     expect(first).toBeDefined()
   })
 
-  it('answers the occurrences of the other shards if the failed shard has claimed none', async () => {
+  it('returns the occurrences of the other shards if the failed shard has claimed none', async () => {
     const { storage, first, second, fate } = await startTwo()
     // The first call to the second shard peeks, and the second call claims and fails.
     fate.before = (call) => (call === 2 ? down() : null)

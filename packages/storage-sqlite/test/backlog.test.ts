@@ -4,7 +4,7 @@ import { byEffort } from '../../workspace/test-effort.ts'
 import { sqliteStorage } from '../src/index.ts'
 import { makeScratch } from './scratch.ts'
 
-it('all waiting requests of one job are run, and another job gets its turn meanwhile', async () => {
+it('nodes run all waiting requests of one job, and another job gets its turn meanwhile', async () => {
   const { file, remove } = makeScratch()
   onTestFinished(remove)
   await expect(backlogTrial(() => sqliteStorage({ file }), byEffort(1000))).resolves.toBeDefined()

@@ -43,7 +43,7 @@ it('the latest run is found although hundreds of skipped slots followed it, with
   expect((await storage.get({ latest: [id] })).latest).toMatchObject([expected])
 })
 
-it('the search for the latest run stops after thousands of skipped slots, and finds a later run', async () => {
+it('the search for the latest run stops after thousands of skipped slots, and finds a run that follows these slots', async () => {
   const id = await skipping('job', 3000)
   await index()
   expect((await storage.get({ latest: [id] })).latest).toEqual([null])

@@ -102,7 +102,7 @@ describe('a step that finds the SQLite file locked', () => {
     other.exec('ROLLBACK')
   })
 
-  it('pauses at other random times than another process, even with the same process id', async () => {
+  it('pauses for random times that differ between processes, even with the same process id', async () => {
     const otherClock = new WaitingClock()
     const another = connect(otherClock)
     other.exec('BEGIN IMMEDIATE')

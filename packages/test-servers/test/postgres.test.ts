@@ -133,7 +133,7 @@ it('clients of PgBouncer share a connection in transaction mode, and have separa
   expect([await processes('transaction'), await processes('session')]).toEqual([1, 2])
 })
 
-it('a killed PgBouncer restarts, a stopped one ends, and an invalid configuration is an error', async () => {
+it('a killed PgBouncer restarts, a stopped PgBouncer ends, and an invalid configuration is an error', async () => {
   const server = await started()
   const pooler = await startPgBouncer({ to: server })
   cleanUps.push(() => pooler.stop())

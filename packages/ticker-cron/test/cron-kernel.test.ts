@@ -52,7 +52,7 @@ describe('a CronKernel that has not yet read its time zone’s offsets', () => {
     )
   })
 
-  it('returns an instant far from its first read, even near an offset change at the end of the span that it has read', () => {
+  it('computes instants far from its first read correctly, even near an offset change at the end of the span that it has read', () => {
     const scene = fc.record({
       change: fc
         .oneof(

@@ -24,7 +24,7 @@ function refusal(interval: string, options?: Iso8601Options): { code: ErrorCode;
 }
 
 describe('an ISO 8601 interval', () => {
-  it('fires first at its start, and up to its count', () => {
+  it('fires first at its start, and in total as often as its count says', () => {
     expect(all('R3/2026-01-31T00:00:00/P1M')).toEqual([
       '2026-01-31T00:00:00Z',
       '2026-02-28T00:00:00Z',

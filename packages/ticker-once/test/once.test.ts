@@ -63,7 +63,7 @@ describe('a schedule of one instant', () => {
     expect(once('2025-11-02T01:30:00', options).at.toISOString()).toBe('2025-11-02T05:30:00.000Z')
   })
 
-  it('uses the time zone of its job for a local time if it has no time zone', () => {
+  it('uses the time zone of its job for a local time if the schedule has no time zone', () => {
     const unbound = once('2026-06-01T09:00')
     if (!('bind' in unbound)) throw new Error('It has a time zone')
     const bound = unbound.bind({ jobName: 'launch', timezone: 'Asia/Tokyo' })

@@ -12,7 +12,7 @@ function behaviours(seed: string) {
   })
 }
 
-it('the torture test’s attempt with the same seed behaves the same on every node', () => {
+it('an attempt of the torture test behaves the same on every node if the seed is the same', () => {
   expect(behaviours('a')).toEqual(behaviours('a'))
   expect(behaviours('a')).not.toEqual(behaviours('b'))
 })
@@ -25,7 +25,7 @@ it('the torture test’s attempts have the durations and the share of failures t
   expect(share(all.filter((one) => one.durationMs === null).length)).toBeCloseTo(0.1, 1)
 })
 
-it('the torture test’s jobs use every overlap policy, recovery strategy, failure strategy and stale strategy', () => {
+it('the torture test’s jobs use every overlap policy, recovery strategy and failure strategy, and every value of onInterrupted', () => {
   const settings = workload(1).map((job) => job.settings)
   const recovery = settings.map(({ recoveryStrategy }) =>
     typeof recoveryStrategy === 'object' ? recoveryStrategy.type : recoveryStrategy,

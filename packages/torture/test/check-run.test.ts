@@ -101,7 +101,7 @@ describe('the torture test’s check of a correct run', () => {
     expect(checkRun(story.run())).toEqual([])
   })
 
-  it('accepts an owner that was stopped and replaced and then continues with its earlier decisions', () => {
+  it('accepts an owner that was replaced while its process was stopped, and that starts one more attempt when the process resumes', () => {
     const story = new Story()
     rescue(story)
     story.plainSlot(6000, 'b.1')
@@ -320,7 +320,7 @@ describe('the torture test’s check of overlaps', () => {
     expect(tell(false)).toBe(true)
   })
 
-  it('takes the time of a reap from the ledger if the reaping node left no line', () => {
+  it('takes the time of a reap from the ledger if the history has no line of the reap', () => {
     const tell = (lostAt: number) => {
       const story = new Story()
       const [first, second] = [story.slot(1000, rated), story.slot(2000, rated)]

@@ -25,7 +25,7 @@ it('a row and the end of its task commit together, even if the process is killed
   expect(text).toMatch(/an answer that gets lost +\d+, in .*COMMIT \d+/)
 })
 
-it('the checks report a storage that accepts completions of earlier owners, with the seed of the test', {
+it('the completion test reports a storage that accepts completions of earlier owners, and the report names the seed', {
   timeout,
 }, async () => {
   const { violations } = await tortureCompletions({
@@ -42,7 +42,7 @@ it('the checks report a storage that accepts completions of earlier owners, with
 
 const read = (...args: readonly string[]) => readCompletionOptions(args)
 
-it('the completion test makes 10,000 tries with two players by default', () => {
+it('the completion test makes 10,000 tries in two processes by default', () => {
   expect(read()).toEqual({
     tries: 10_000,
     minutes: null,

@@ -23,7 +23,7 @@ it('lintWorkflow accepts a workflow without faults, and names the line of a faul
   expect(await lintWorkflow('x.yml', text.replace('    needs: [b]\n', ''))).toEqual([])
 })
 
-it('only the job `stage` can authenticate at the npm registry, and it runs no code of the repository', () => {
+it('only the job `stage` can authenticate at the npm registry, and this job runs no code of the repository', () => {
   expect(release.match(/id-token: write/g)).toHaveLength(1)
   expect(job('stage')).toMatch(/^ {4}environment: npm$/m)
   expect(job('stage')).toMatch(/^ {6}id-token: write$/m)

@@ -72,7 +72,7 @@ const bullmqCases = [
 ] as const
 
 it.each(isFull ? bullmqCases : bullmqCases.slice(0, 1))(
-  'the cut-over from %s under load loses no run and runs none twice, if the importer crashes (%j) or not',
+  'the cut-over from %s under load loses no run and runs none twice; the importer crashes during the cut-over: %j',
   async (library, crashes) => {
     const { Queue, Worker } = libraries[library]
     const server = await startRedis()

@@ -160,7 +160,7 @@ it('jobistemer import pg-boss refuses to write requests while a pg-boss process 
   await boss.stop()
 })
 
-it('the command that import pg-boss prints to stop the schedules of pg-boss changes nothing if a slot was not sent yet', async () => {
+it('the command that import pg-boss prints to stop the schedules of pg-boss changes nothing if pg-boss has not yet sent a slot before the cut-over', async () => {
   const cutOver = new Date(Date.now() + 4000).toISOString()
   const { stop } = JSON.parse((await ask('--cut-over', cutOver, '--json')).out)
   const { rows: before } = await admin.query('SELECT xmin::text, * FROM boss.schedule ORDER BY key')

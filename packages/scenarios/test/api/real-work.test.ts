@@ -135,7 +135,7 @@ describe('under a virtual clock, a handler', () => {
     await scheduler.shutdown()
   })
 
-  it("that never ends is stopped by its timeout in virtual time, once it has used up the clock's patience in real time", async () => {
+  it('that never ends is stopped by its timeout in virtual time, after the clock has waited for its `patience` in real time', async () => {
     const clock = virtualClock(startMs, { patience: 20 })
     const { scheduler, reports } = await scene(clock, () => new Promise(() => undefined), {
       taskTimeout: { minutes: 5 },
@@ -145,7 +145,7 @@ describe('under a virtual clock, a handler', () => {
     await scheduler.shutdown()
   })
 
-  it('that awaits further real work again and again stops the clock for longer than the patience of the clock', async () => {
+  it('that awaits further real work again and again stops the clock for longer than the option `patience` of the clock', async () => {
     const patience = 100
     for (;;) {
       const clock = virtualClock(startMs, { patience })
@@ -175,7 +175,7 @@ describe('under a virtual clock, a handler', () => {
     }
   })
 
-  it('that has exceeded the patience of the clock stops the clock again when it calls the storage', async () => {
+  it('that has exceeded the option `patience` of the clock stops the clock again when it calls the storage', async () => {
     const clock = virtualClock(startMs, { patience: 20 })
     let open = () => {}
     const gate = new Promise<void>((resolve) => {
@@ -193,7 +193,7 @@ describe('under a virtual clock, a handler', () => {
     await scheduler.shutdown()
   })
 
-  it('that exceeds the patience of the clock no longer stops the clock', async () => {
+  it('that exceeds the option `patience` of the clock no longer stops the clock', async () => {
     const clock = virtualClock(startMs, { patience: 0 })
     let isOver = false
     const { scheduler } = await scene(clock, async () => {

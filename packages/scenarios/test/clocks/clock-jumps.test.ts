@@ -85,7 +85,7 @@ describe('on a storage with its own clock', () => {
     })
   })
 
-  it("a node adopts the new time of the storage's clock after reading it for a minute", async () => {
+  it("a node adopts the new time of the storage's clock after it has read this time for a minute", async () => {
     const world = new ClockWorld({ hasClock: true })
     const { job } = world.recording()
     const long = world.long()

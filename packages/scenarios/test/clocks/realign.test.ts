@@ -205,7 +205,7 @@ describe('a job whose watermark lies an hour ahead of the time', () => {
     expect(told.map(({ name }) => name)).toEqual(['job.registered'])
   })
 
-  it('is realigned even if the node does not know another job or cannot load its schedule type', async () => {
+  it('is realigned even if another job is unknown to the node or has a schedule type that the node cannot load', async () => {
     const world = new ClockWorld({ hasClock: false })
     const { job } = world.recording()
     const foreign = world.recording({ name: 'foreign', schedule: foreignSchedule() }).job

@@ -38,7 +38,7 @@ function fleetOf(world: World) {
 }
 
 describe.each(everywhere)('on the storage $name', (place) => {
-  it('during a rolling deploy the new definition stays in force, even if an old node restarts', async () => {
+  it('during a rolling deploy the new definition stays in force, even if a node of the old build restarts', async () => {
     const world = createWorld(place)
     const { start, inForce, versions } = fleetOf(world)
     const old = [await start('a', 'v1'), await start('b', 'v1'), await start('c', 'v1')]
@@ -62,7 +62,7 @@ describe.each(everywhere)('on the storage $name', (place) => {
     expect(versions()).toEqual([2])
   })
 
-  it('an old node that starts at the same time as the first new node does not restore the old definition', async () => {
+  it('a node of the old build that starts at the same time as the first node of the new build does not restore the old definition', async () => {
     const world = createWorld(place)
     const { start, inForce } = fleetOf(world)
     await world.shutdown(await start('a', 'v1'))
@@ -71,7 +71,7 @@ describe.each(everywhere)('on the storage $name', (place) => {
     expect(await inForce()).toBe('v2')
   })
 
-  it('an old node that starts while the first new node is starting does not restore the old definition', async () => {
+  it('a node of the old build that starts while the first node of the new build is starting does not restore the old definition', async () => {
     const world = createWorld(place)
     const { start, inForce } = fleetOf(world)
     await world.shutdown(await start('a', 'v1'))
@@ -94,7 +94,7 @@ describe.each(everywhere)('on the storage $name', (place) => {
     expect(await inForce()).toBe('v2')
   })
 
-  it('after a rollback old nodes follow the new definition until the last new node has left', async () => {
+  it('after a rollback, nodes of the old build follow the new definition until the last node of the new build has left', async () => {
     const world = createWorld(place)
     const { start, inForce } = fleetOf(world)
     await world.shutdown(await start('a', 'v1'))
@@ -122,7 +122,7 @@ describe.each(everywhere)('on the storage $name', (place) => {
     ])
   })
 
-  it('if the last new node crashes during a deploy, an old node restores the old definition once that node is dead', async () => {
+  it('if the last node of the new build crashes during a deploy, a node of the old build restores the old definition once the crashed node is dead', async () => {
     const world = createWorld(place)
     const { start, inForce } = fleetOf(world)
     const old = [await start('a', 'v1'), await start('b', 'v1')]
@@ -137,7 +137,7 @@ describe.each(everywhere)('on the storage $name', (place) => {
     expect(await inForce()).toBe('v1')
   })
 
-  it('an old node that starts when no new node is alive restores the old definition during its start', async () => {
+  it('a node of the old build that starts when no node of the new build is alive restores the old definition during its start', async () => {
     const world = createWorld(place)
     const { start, inForce } = fleetOf(world)
     await world.shutdown(await start('a', 'v1'))
@@ -146,7 +146,7 @@ describe.each(everywhere)('on the storage $name', (place) => {
     expect(await inForce()).toBe('v1')
   })
 
-  it('an old node that starts right after the crash of the last new node restores the old definition after deadAfter', async () => {
+  it('a node of the old build that starts right after the crash of the last node of the new build restores the old definition after deadAfter', async () => {
     const world = createWorld(place)
     const { start, inForce } = fleetOf(world)
     await world.shutdown(await start('a', 'v1'))
@@ -157,7 +157,7 @@ describe.each(everywhere)('on the storage $name', (place) => {
     expect(await inForce()).toBe('v1')
   })
 
-  it('an old node that crashes and restarts eight times does not change the definition in force', async () => {
+  it('a node of the old build that crashes and restarts eight times does not change the definition in force', async () => {
     const world = createWorld(place)
     const { start, inForce, versions } = fleetOf(world)
     await world.shutdown(await start('a', 'v1'))
@@ -172,7 +172,7 @@ describe.each(everywhere)('on the storage $name', (place) => {
     expect(versions()).toEqual([2])
   })
 
-  it('a new node that starts after a rollback follows the old definition until the old nodes have left', async () => {
+  it('a node of the new build that starts after a rollback follows the old definition until the nodes of the old build have left', async () => {
     const world = createWorld(place)
     const { start, inForce } = fleetOf(world)
     await world.shutdown(await start('a', 'v1'))
@@ -256,7 +256,7 @@ describe.each(everywhere)('on the storage $name', (place) => {
       expect(await inForce()).toBe('v1')
     })
 
-    it('that is lower never restores its definition, even if no node of the higher release is alive', async () => {
+    it('that is lower keeps its build from restoring its definition, even if no node of the higher release is alive', async () => {
       const world = createWorld(place)
       const { start, inForce } = fleetOf(world)
       await world.shutdown(await start('a', 'v1', { release: 1 }))

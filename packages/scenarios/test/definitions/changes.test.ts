@@ -107,7 +107,7 @@ describe.each(everywhere)('on the storage $name', (place) => {
     expect(states).toContainEqual(['dying', 'dead'])
   })
 
-  it('iterations of `changes` share one poll each second, or at most four after wake-ups, and nothing is polled without a reader', async () => {
+  it('iterations of `changes` share one poll each second, or at most four polls each second after wake-ups, and cause no poll without a reader', async () => {
     const world = createWorld(place)
     const { node, client, intercepted, hear } = await scene(world)
     const others = [follow(world, client), follow(world, client, { interval: { seconds: 5 } })]

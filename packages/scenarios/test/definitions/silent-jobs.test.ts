@@ -265,7 +265,7 @@ it('a silent job is logged as an error and counted in a gauge, and clients read 
   await client.close()
 })
 
-it('alertAfter costs a node one poll for changes each minute, and one search for runs in each alertAfter of the job', async () => {
+it('alertAfter costs a node one poll for changes each minute, and one search for runs each time that the alertAfter of the job has passed', async () => {
   const world = createWorld(memory)
   const counted = new InterceptedStorage(world.connect())
   const jobs = Array.from({ length: 20 }, (_, index) =>

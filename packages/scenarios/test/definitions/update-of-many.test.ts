@@ -72,7 +72,7 @@ async function countOf(scheduler: Scheduler, fate: string): Promise<number> {
 }
 
 describe.each(everyStorage)('on the storage $name', (place) => {
-  it('an update cancels 2,600 queued runs of a job in 11 storage calls, and the event loop turns between them', async () => {
+  it('an update cancels 2,600 queued runs of a job in 11 storage calls, and the event loop turns between these calls', async () => {
     const world = createWorld(place)
     const { job, started, end } = crowded()
     const intercepted = new InterceptedStorage(world.connect())

@@ -154,7 +154,7 @@ describe.each(everywhere)('on the storage $name', (place) => {
     expect(calls.at(-1)?.version).toBe(2)
   })
 
-  it('a pending run of an old version runs by that version on a node with its code', async () => {
+  it('a pending run of an old version runs by that version on a node with the code of that version', async () => {
     const world = createWorld(place)
     const data: unknown[] = []
     const build = (name: string): Job =>

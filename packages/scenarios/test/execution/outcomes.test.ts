@@ -100,7 +100,7 @@ describe('a run whose owner has died', () => {
     [{ onInterrupted: 'retry' }, { onInterrupted: 'fail' }, 'completed'],
   ]
   it.each(asked)(
-    'is reaped by the settings with which the run began, %o, and not by those of a later update, %o',
+    'is reaped by the settings with which the run began, %o, and not by the settings of a later update, %o',
     async (before, after, state) => {
       const world = createWorld()
       const run = ({ signal }: TaskContext) => world.clock.sleep({ seconds: 20 }, signal)

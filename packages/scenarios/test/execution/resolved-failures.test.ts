@@ -117,7 +117,7 @@ describe.each(everyStorage)('on the storage $name', (place) => {
     expect(second.cursor).toBeNull()
   })
 
-  it('replays of one occurrence have distinct ids, and replays with one key are one run', async () => {
+  it('replays of one occurrence have distinct ids, and replays with one key create one run', async () => {
     const world = createWorld(place)
     const { job, scheduler } = await threeFailures(world, { until: 10 })
     const other = await world.start({ jobs: [job] })

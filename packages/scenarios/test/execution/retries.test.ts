@@ -166,7 +166,7 @@ describe.each(everywhere)('on the storage $name', (place) => {
     },
   )
 
-  it('the next owner of a run waits for the retry interval after an attempt that ended during the shutdown', async () => {
+  it('the next owner of a run waits for the retry interval after an attempt that ended during the shutdown of the previous owner', async () => {
     const world = createWorld(place)
     const calledAt: number[] = []
     const run = async ({ attempt }: TaskContext) => {

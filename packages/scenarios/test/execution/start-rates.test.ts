@@ -38,7 +38,7 @@ describe.each(everywhere)('on the storage $name, under a start rate', (place) =>
     expect(await fates(nodes[0] as Scheduler, 'rated')).toEqual(slots.map((slot) => `${slot} completed`))
   })
 
-  it('a run that a start rate holds back starts when the rate allows it, even if the node has died', async () => {
+  it('a run that a start rate holds back starts when the rate allows it, even if the node that stored the run has died', async () => {
     const world = createWorld(place)
     const { job, runs } = rated(world, {
       until: 30,

@@ -330,7 +330,7 @@ describe.each(everywhere)('on the storage $name, the queue of a job', (place) =>
   })
 
   it.each(['before its effect', 'after its effect'] as const)(
-    'has each run started once and in order although a settle that takes the next run fails before or after its effect (%s)',
+    'starts each run once and in order although a settle that takes the next run fails before or after its effect (%s)',
     async (when) => {
       const world = createWorld(place)
       const intercepted = new InterceptedStorage(world.connect())
@@ -370,7 +370,7 @@ describe.each(everywhere)('on the storage $name, the queue of a job', (place) =>
   })
 })
 
-it('a queued run that a node takes with the end of another run while the node shuts down is released', async () => {
+it('if a node that shuts down takes a queued run with the end of another run, the node releases the queued run', async () => {
   const world = createWorld(memory)
   const intercepted = new InterceptedStorage(world.connect())
   const { node, calls, release } = await queue(world, 4, intercepted.storage)

@@ -172,7 +172,7 @@ describe.each(everywhere)('on the storage $name', (place) => {
         expect(new Set(starts(first, second)).size).toBe(starts(first, second).length)
       })
 
-      it('has created a slot just before the freeze, and does not call its handler after the deadline of the slot', async () => {
+      it('does not call the handler of a slot that it created just before the freeze, because the deadline of this run has passed', async () => {
         const world = createWorld(place)
         const intercepted = new InterceptedStorage(world.connect())
         const first = await startNode(world, 'first', {}, intercepted.storage)

@@ -383,7 +383,7 @@ describe.each(everywhere)('on the storage $name', (place) => {
     expect([called.length, calledAgain.length]).toEqual([1, 1])
   })
 
-  it('no node is declared dead after the storage was away for all nodes', async () => {
+  it('no node is declared dead after an outage in which no node reached the storage', async () => {
     const world = createWorld(place)
     let isAway = false
     const storage = () =>
@@ -407,7 +407,7 @@ describe.each(everywhere)('on the storage $name', (place) => {
     expect(called).toHaveLength(1)
   })
 
-  it("a node with long heartbeat intervals declares no peer dead if the storage was away around each of that node's reads", async () => {
+  it('a node with long heartbeat intervals declares no peer dead if the storage fails between the reads of that node', async () => {
     const world = createWorld(place)
     let isAway = false
     const storage = () =>

@@ -62,7 +62,7 @@ describe('gauges about other nodes and the storage are omitted when a scheduler'
     },
   )
 
-  it('is isolated, and are reported again after its next scan', async () => {
+  it('is isolated, and are reported again once the scheduler has rejoined the cluster', async () => {
     const world = createWorld()
     const { metrics, intercepted } = await lookingNode(world)
     intercepted.intercept = ({ operation, proceed }) =>

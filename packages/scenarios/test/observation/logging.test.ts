@@ -304,7 +304,7 @@ describe('the log of a scheduler has one line', () => {
     }
   })
 
-  it('for each minute of an outage by a dropped table', async () => {
+  it('for each minute of an outage that a dropped table causes', async () => {
     const world = createWorld()
     const folder = mkdtempSync(join(tmpdir(), 'jobistemer-dropped-'))
     onTestFinished(() => rmSync(folder, { recursive: true, force: true }))

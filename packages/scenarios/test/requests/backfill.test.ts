@@ -114,7 +114,7 @@ describe.each(everyStorage)('on the storage $name, a backfill', (place: PlaceKin
     expect((await client.job('job')).nextAt).toEqual(at(60))
   })
 
-  it('runs missed slots, failed slots, both or all, according to the last run of each slot', async () => {
+  it('runs only missed slots, only failed slots, both of these or all slots, according to the last run of each slot', async () => {
     const world = createWorld(place)
     const ran: string[] = []
     let fails = true

@@ -99,7 +99,7 @@ describe.each(everywhere)('on the storage $name', (place) => {
     expect(share).toBeLessThan(0.7)
   })
 
-  it('on a node with one permit, another job has its turn after ten runs of a job', async () => {
+  it('on a node with one permit, another job has its turn after ten runs of one job', async () => {
     const world = createWorld(place)
     const hog = bulk(world, 'hog', { takesMs: 100 })
     const beside = ticking(world, 20)
@@ -113,7 +113,7 @@ describe.each(everywhere)('on the storage $name', (place) => {
     expect(Math.max(...beside.late)).toBeLessThanOrEqual(2)
   })
 
-  it('pending runs with a higher priority start before all others, however many runs of that priority wait', async () => {
+  it('pending runs with a higher priority start before all other runs, however many runs of that priority wait', async () => {
     const world = createWorld(place)
     const hog = bulk(world, 'hog', { priority: 5 })
     const plain = bulk(world, 'plain')

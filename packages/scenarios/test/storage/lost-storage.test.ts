@@ -265,7 +265,7 @@ describe('a storage that loses all its data', () => {
     expect(first && (await fates(first, 'tick'))).toEqual(['20 completed', '30 completed', '40 completed'])
   })
 
-  it('receives the newer of two definitions again, or the older definition if no node has the newer one', async () => {
+  it('receives the newer of two definitions again, or the older definition if no node has the newer definition', async () => {
     const { world, losing, start, loud } = lossyWorld()
     const older = noting(world)
     const newer = noting(world, 'tick', { schedule: everySeconds(15) })
@@ -284,7 +284,7 @@ describe('a storage that loses all its data', () => {
     expect(loud().at(-1)).toMatchObject({ jobs: ['tick'], count: 1 })
   })
 
-  it('receives the newer of two definitions again, and this definition stays in force while a node has it', async () => {
+  it('receives the newer of two definitions again, and this definition stays in force while a node with this definition lives', async () => {
     const { world, losing, start } = lossyWorld()
     const old = await start({ jobs: [noting(world).job], nodeId: 'old', deadAfter: 30_000 })
     const { job } = noting(world, 'tick', { schedule: everySeconds(15) })
@@ -315,7 +315,7 @@ describe('a storage that loses all its data', () => {
     expect(ran).toEqual([30])
   })
 
-  it('receives another definition with the same version from a new node, and the first node follows it', async () => {
+  it('receives another definition with the same version from a new node, and the first node follows this definition', async () => {
     const { world, losing, start } = lossyWorld()
     const first = noting(world)
     const second = noting(world, 'tick', { schedule: everySeconds(15) })

@@ -115,7 +115,7 @@ describe.each(everyStorage)('on the storage $name', (place) => {
     expect((await node.occurrences({ job: 'code' })).items).toHaveLength(1)
   })
 
-  it('an ended job that is rescheduled while retention reads its page keeps its latest history', async () => {
+  it('an ended job keeps its latest history if an update reschedules the job while retention reads a page of jobs', async () => {
     const world = createWorld(place)
     const tasks = [{ name: 'work', handler: 'note' }]
     const retention = { olderThan: { hours: 2 }, keep: 3 }
@@ -144,7 +144,7 @@ describe.each(everyStorage)('on the storage $name', (place) => {
     expect((await later.occurrences({ job: 'over' })).items).toHaveLength(1)
   })
 
-  it('an ended job stays if an empty page precedes its remaining history', async () => {
+  it('an ended job stays while it has history, even if the storage returns an empty page before this history', async () => {
     const world = createWorld(place)
     const tasks = [{ name: 'work', handler: 'note' }]
     const retention = { olderThan: { hours: 2 }, keep: 3 }
@@ -161,7 +161,7 @@ describe.each(everyStorage)('on the storage $name', (place) => {
     expect((await world.connect().listJobs({ limit: 10, cursor: null })).items).toEqual([])
   })
 
-  it('one of three nodes prunes history for all nodes, and another node continues after its shutdown', async () => {
+  it('one of three nodes prunes history for all nodes, and another node continues after the shutdown of that node', async () => {
     const world = createWorld(place)
     const prunes = new Map<string, number>()
     const start = (nodeId: string) => {
