@@ -190,7 +190,7 @@ describe('judgeCreate', () => {
     expect(judgeCreate(recovery(90), head, false)).toMatchObject({ outcome: 'off_schedule', watermark: 100 })
   })
 
-  it('lets a job move past a slot that has a record, unless the item has an older job version or the slot is no longer the next slot', () => {
+  it('lets a job move past its next slot if that slot has a record and the job version of the item is not older', () => {
     expect(passesSlot(slot, head)).toBe(true)
     expect(passesSlot({ ...slot, jobVersion: 1 }, head)).toBe(false)
     expect(passesSlot(slot, { ...head, nextAt: 300 })).toBe(false)

@@ -75,7 +75,7 @@ it('the simulator reports no `flip back` if the newer node is a runDue call that
   expect(called().wait(6).saved('old', 'v1').end()).not.toContain('flip back')
 })
 
-it('the simulator expects a node to know a newer node only if it has read the record of the newer node before the storage lost this record', () => {
+it('the simulator expects a node to know a newer node only if it has read the newer node’s record before the loss of that record', () => {
   const beat = {
     kind: 'heartbeat',
     incarnation: 'old',

@@ -174,7 +174,7 @@ describe('the time limits of a PostgreSQL call', () => {
     await expect(storage.listJobs({ limit: 1, cursor: null })).resolves.toMatchObject({ items: [{ name: 'alpha' }] })
   })
 
-  it('that the driver sets make the storage discard the connection of a call that exceeds them; the error says that the call may have taken effect', async () => {
+  it('that the driver sets make the storage discard a connection whose call exceeds them; the error says that the call may have taken effect', async () => {
     const schema = newSchema()
     const { id } = await addJob(open({ pool: pool(), schema }), 'alpha')
     const hasty = pool({ max: 1, query_timeout: 2000 })

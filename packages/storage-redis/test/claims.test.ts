@@ -140,7 +140,7 @@ describe.each([1, 2])('a Redis claim on %i shards', (shards) => {
     }, shards)
   })
 
-  it('makes an occurrence queued if another occurrence of its job runs or is claimed by the same call; queued occurrences do not count towards the limit', async () => {
+  it('makes an occurrence queued if another occurrence of its job runs or is claimed by the same call; only claimed occurrences count towards the limit', async () => {
     await withStorage(async (storage) => {
       const alpha = await addJob(storage, 'alpha', 'allow')
       const { id: beta } = await addJob(storage, 'beta', 'allow')

@@ -62,7 +62,7 @@ describe.each(everywhere)('on the storage $name', (place) => {
     expect(versions()).toEqual([2])
   })
 
-  it('a node of the old build that starts at the same time as the first node of the new build does not restore the old definition', async () => {
+  it('a node of the old build that starts together with the first node of the new build does not restore the old definition', async () => {
     const world = createWorld(place)
     const { start, inForce } = fleetOf(world)
     await world.shutdown(await start('a', 'v1'))
@@ -122,7 +122,7 @@ describe.each(everywhere)('on the storage $name', (place) => {
     ])
   })
 
-  it('if the last node of the new build crashes during a deploy, a node of the old build restores the old definition once the crashed node is dead', async () => {
+  it('if the last node of the new build crashes, a node of the old build restores the old definition once the crashed node is dead', async () => {
     const world = createWorld(place)
     const { start, inForce } = fleetOf(world)
     const old = [await start('a', 'v1'), await start('b', 'v1')]
@@ -146,7 +146,7 @@ describe.each(everywhere)('on the storage $name', (place) => {
     expect(await inForce()).toBe('v1')
   })
 
-  it('a node of the old build that starts right after the crash of the last node of the new build restores the old definition after deadAfter', async () => {
+  it('a node of the old build that starts right after the last node of the new build crashed restores the old definition after deadAfter', async () => {
     const world = createWorld(place)
     const { start, inForce } = fleetOf(world)
     await world.shutdown(await start('a', 'v1'))
