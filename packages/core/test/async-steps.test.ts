@@ -22,7 +22,7 @@ function sizesOf(steps: readonly LedgerStep[]): readonly number[] {
 }
 
 describe.each(['call', 'job'] as const)('a step of an asynchronous ledger that makes one step for each %s', (unit) => {
-  it('that the ledger repeats answers and sends wake-ups as its last try has decided', async () => {
+  it('gives the answers and wake-ups of its last try if the ledger repeats the step', async () => {
     const data = new AsyncData()
     const { ledger, storage } = open({ unit, data })
     const { storage: rival } = open({ unit, data })

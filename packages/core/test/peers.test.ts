@@ -320,7 +320,7 @@ describe('the measurement of a peer’s silence', () => {
   })
 })
 
-it('`takeGap` of Peers returns once that node records may be missing: after the start, after a failed read and after a record has disappeared', async () => {
+it('`takeGap` of Peers returns true once if node records may be missing: after the start, a failed read or the disappearance of a record', async () => {
   await look(0, record('a', 5))
   expect([peers.takeGap(), peers.takeGap()]).toEqual([true, false])
   peers.beginAnew()

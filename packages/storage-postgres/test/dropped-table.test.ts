@@ -5,7 +5,7 @@ import { useSchemas } from './schemas.ts'
 
 const { open, pool, query, schema: newSchema } = useSchemas()
 
-it('a node logs an outage that a dropped table causes once a minute, with its duration', async () => {
+it('a node logs once a minute an outage that a dropped table causes, with its duration', async () => {
   const schema = newSchema()
   const clock = virtualClock('2026-01-01T00:00:00Z')
   const lines: { readonly message: string; readonly forMs: unknown }[] = []

@@ -6,7 +6,7 @@ import { makeScratch } from './scratch.ts'
 
 const count = 5_000
 
-it('a claim on SQLite moves thousands of occurrences that come due at one instant in several transactions, and keeps their order', async () => {
+it('a claim on SQLite needs several transactions to move thousands of occurrences that come due at one instant, and keeps their order', async () => {
   const scratch = makeScratch()
   let transactions = 0
   const database = new Database(scratch.file, {

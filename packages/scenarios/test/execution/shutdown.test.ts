@@ -521,7 +521,7 @@ describe('a scheduler', () => {
 
 describe('a storage call of a node that is in progress when the node shuts down', () => {
   it.each(['createOccurrences', 'claim'] as const)(
-    'to %s whose answer gives the node runs makes the node release these runs without a call of their handlers',
+    'to %s that yields runs makes the node release these runs without a call of their handlers',
     async (operation) => {
       const world = createWorld(memory)
       const called: string[] = []

@@ -370,7 +370,7 @@ describe.each(everywhere)('on the storage $name, the queue of a job', (place) =>
   })
 })
 
-it('if a node that shuts down takes a queued run with the end of another run, the node releases the queued run', async () => {
+it('if a node that shuts down takes a queued run in the step that ends another run, the node releases the queued run', async () => {
   const world = createWorld(memory)
   const intercepted = new InterceptedStorage(world.connect())
   const { node, calls, release } = await queue(world, 4, intercepted.storage)
