@@ -1,5 +1,5 @@
-// Runs before the tests of each file. Records which mutants' code each test executes, or skips tests that do not execute the
-// present mutant.
+// Runs before the tests of each file. In the first run, records which mutants' code each test executes. In the run of a
+// mutant, skips the tests that do not execute the mutant.
 import { appendFileSync } from 'node:fs'
 import { Session } from 'node:inspector'
 import { pathToFileURL } from 'node:url'

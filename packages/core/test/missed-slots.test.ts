@@ -27,7 +27,7 @@ function decide(strategy: RecoveryStrategy, count: number, limit = 1000): Promis
   return decideMissedSlots({ series: schedule, first: minute, until, now, strategy, limit, recorded: none, turns })
 }
 
-/** Makes the lookup of slots that were canceled ahead. */
+/** Makes the function that looks up the slots that were canceled ahead. */
 function recordedAhead(slots: ReadonlySet<number> = new Set()): RecordedAhead {
   const those = (isAsked: (slot: number) => boolean) => new Set([...slots].filter(isAsked))
   return {

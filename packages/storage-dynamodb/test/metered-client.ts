@@ -24,7 +24,7 @@ export interface Usage {
   indexWrites: number
   /**
    * Read request units: one per started 4 KB of a consistent read, half a unit for an index read. An empty result
-   * counts as one block.
+   * counts as 4 KB.
    */
   reads: number
   writeRequests: number

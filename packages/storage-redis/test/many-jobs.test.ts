@@ -16,8 +16,8 @@ import { redisStorage } from '../src/index.ts'
 import { finishItem, owner, slotAt, slotItem, start } from '@jobistemer/test-kit'
 import { newPrefix, quiet } from './prefixes.ts'
 
-// Tests of batches of many jobs. The scripts write jobs with one item each together, and batches with a repeated job
-// item by item.
+// Tests of batches of many jobs. If a batch has one item for each job, the scripts write the items together. If a job
+// has several items, the scripts write the batch item by item.
 
 const closing: (() => Promise<void>)[] = []
 
@@ -243,7 +243,7 @@ it('jobs keep their handler keys, and claims leave out the given handler keys an
     const answer = await storage.claim({ now: slotAt(1), owner, limit: 10, exceptHandlerKeys, sweep: false })
     return answer.claimed.map((record) => record.jobId)
   }
-  // An excepted key that equals a job's id has no effect if the job has another handler key.
+  // A claim leaves out handler keys. A key that equals a job's id leaves out no job that has another handler key.
   expect(await claimBut(own, 'handlers:a', follower)).toEqual([other])
   expect(await claimBut(own, other)).toEqual([named])
   expect((await claimBut(named)).sort()).toEqual([own, follower].sort())

@@ -88,7 +88,7 @@ it('a settle of the end of a run does not wait for a claim that Redis has starte
   await turns()
   const claiming = claimOf(storage)
   await turns()
-  // The server has answered the calls that were sent before the claim.
+  // The client receives the answer to the settle that was sent before the claim.
   sent[0]?.hear()
   await earlier
   const ending = end(storage, ends[1])

@@ -62,7 +62,7 @@ async function measure(start: () => Promise<Runner>, count: number, ballastMb = 
   const runner = await start()
   const ballast = Array.from({ length: ballastMb }, () => Buffer.alloc(1024 * 1024, 1))
   const times: number[] = []
-  // Starts the children that the node keeps, and loads code that is loaded only once.
+  // The warm-up starts the children that the node keeps, and loads the code that is loaded only once.
   for (let index = 0; index < Math.ceil(count / 10); index++) await runner.attempt()
   await runner.forget?.()
   const before = usedKb()

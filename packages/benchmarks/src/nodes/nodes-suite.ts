@@ -93,7 +93,7 @@ export const nodesSuite: Suite = {
   },
 }
 
-/** Measures the figures of one storage, which are rows of the printed table, for each size of the fleet. */
+/** Measures the figures of one storage for each size of the fleet, and adds the figures as rows to the printed table. */
 async function compare(
   name: string,
   fleetSizes: readonly number[],

@@ -10,8 +10,8 @@ import { runGraphileWorker } from './graphile-worker-round.ts'
 import { type QueueLoad, runPgBoss } from './pg-boss-round.ts'
 
 /**
- * Number of jobs that are due at once: as many as the node can run while a slot waits on the node for a permit. See the
- * engine's slot launcher.
+ * Number of jobs that are due at once. The node can run up to this number while a slot waits on the node for a permit:
+ * see the engine's slot launcher.
  */
 const dueAtOnce = 500
 

@@ -5,8 +5,8 @@ import { formatRate, median, type Suite } from '../suite.ts'
 import { runBullmq } from './bullmq-rounds.ts'
 
 /**
- * Number of jobs that are due at once: as many as the node can run while a slot waits on the node for a permit. See the
- * engine's slot launcher.
+ * Number of jobs that are due at once. The node can run up to this number while a slot waits on the node for a permit:
+ * see the engine's slot launcher.
  */
 const dueAtOnce = 500
 

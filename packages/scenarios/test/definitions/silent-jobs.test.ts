@@ -33,8 +33,8 @@ function jobOf(isFailing: () => boolean, settings: Partial<Parameters<typeof def
 }
 
 /**
- * Records job.silent and job.heard events of all nodes as lines such as `'job silent, since 0, at 10'`, in minutes, with the
- * emitting nodes.
+ * Records the events `job.silent` and `job.heard` of all nodes: lines such as `'job silent, since 0, at 10'`, whose
+ * times are minutes, and the emitting nodes.
  */
 class Said {
   readonly lines: string[] = []

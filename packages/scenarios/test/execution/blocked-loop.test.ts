@@ -165,7 +165,8 @@ it.concurrent('a run that blocks the event loops of two nodes for longer than de
       attempts: ['lost', 'lost'],
     },
   ])
-  // The job `beside` did not block: its run only was on the same nodes as the blocking run. So the job does not fail.
+  // The job `beside` did not block the event loop: its run was only on the same nodes as the blocking run. So the job
+  // must not fail.
   expect((await failureOf(file, 'beside')).map(({ state }) => state)).not.toContain('failed_stale')
   await peer.end()
   await blocker.end()

@@ -55,7 +55,7 @@ function load(world: World, { count, handler, blocker, ...settings }: LoadOption
 }
 
 /**
- * Starts a node, with one permit by default, and runs the slots of second 10, by which the node measures the latency of its
+ * Starts a node, by default with one permit. Runs the slots of second 10, so that the node measures the latency of its
  * handlers.
  */
 async function startOn(world: World, jobs: Job[], options: Partial<SchedulerOptions> = {}) {

@@ -10,8 +10,8 @@ import { tuned } from '../../../workspace/test-tuning.ts'
 const schedule = everySeconds(10, +at(10))
 
 /**
- * Starts a scheduler, and runs the clock from second 9 for `advance` seconds. Returns its storage with the calls of this
- * time.
+ * Starts a scheduler, and runs the clock from second 9 for `advance` seconds. Returns the storage, which has recorded
+ * the calls of this time.
  */
 async function callsOf(world: World, options: Partial<SchedulerOptions> & { jobs: Job[]; advance?: number }) {
   const { advance = 60, ...schedulerOptions } = options

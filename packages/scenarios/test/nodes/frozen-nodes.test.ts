@@ -8,7 +8,7 @@ import { at, createWorld, fates, listen, secondsOf, type World } from '../suppor
 
 interface Node {
   readonly scheduler: Scheduler
-  /** Lists the steps of its handlers, for example `'60 starts with token 1'`. */
+  /** The steps of the node's handlers, for example `'60 starts with token 1'`. */
   readonly log: string[]
 }
 

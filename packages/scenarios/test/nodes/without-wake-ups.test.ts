@@ -18,8 +18,8 @@ function startDeaf(world: World, options: Partial<SchedulerOptions>): Promise<Sc
 }
 
 /**
- * Defines a job whose handler takes `takes` seconds unless it is aborted. `heard` lists when the handler begins, stops and
- * ends.
+ * Defines a job whose handler takes `takes` seconds unless it is aborted. `heard` lists when the handler begins, when
+ * its abort stops it, and when it ends normally.
  */
 function working(world: World, settings: JobSettingsInput & { takes: number; until?: number }) {
   const { takes, until = 0, ...jobSettings } = settings

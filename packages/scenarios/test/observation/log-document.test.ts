@@ -36,7 +36,7 @@ const rows = document.split(/^## /m).flatMap((section): Row[] => {
 
 const fromHandlers = 'said by a handler'
 
-/** Runs a scene, and returns the lines that its schedulers log. */
+/** Brings schedulers into a test situation, and returns the lines that the schedulers log. */
 async function loggedOn(stage: Stage): Promise<readonly Row[]> {
   const { logger, lines } = collectingLogger()
   const fail = (): never => {
@@ -77,7 +77,10 @@ describe('docs/log.md', () => {
   })
 })
 
-/** Returns the message literals in calls of a logger. The scenes cover messages that the code composes. */
+/**
+ * Returns the messages that stand as literals in calls of a logger. Messages that the code composes occur in the test
+ * situations.
+ */
 function messagesIn(source: string): readonly string[] {
   const calls = [...source.matchAll(/\blogger(?:\.\w+|\[\w+\])\(([\s\S]*?)\)(?=\n| *else\b)/g)]
   return calls.flatMap(([, given = '']) => /'([^'\n]+)',?\s*$/.exec(given)?.[1] ?? [])

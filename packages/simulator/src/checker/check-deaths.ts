@@ -16,8 +16,8 @@ interface Life {
   /** Current faults that hide the heartbeats of this node incarnation from its peers: a freeze or a partition. */
   readonly hindrances: Set<string>
   /**
-   * Whether no heartbeat has arrived since the last fault that hid heartbeats. Since that fault the storage may have
-   * been unavailable.
+   * Whether no heartbeat has arrived since the last fault that hid heartbeats. An outage of the storage may follow such
+   * a fault, so the next heartbeat may come late.
    */
   isUnheard: boolean
   /** Monotonic time until which a fault hid the heartbeats of this node incarnation from its peers. */

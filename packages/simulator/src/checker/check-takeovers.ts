@@ -106,7 +106,8 @@ export class TakeoverModel {
         const occurrence = this.#storage.occurrences.get(id) as OccurrenceModel
         const owner = this.#lives.get(occurrence.life ?? '')
         if (owner?.state !== 'gone' || this.#noted.has(id) || !isKnownToRun(occurrence, owner)) continue
-        // If an owner has no node record, an observer must first detect that, and does not know the owner's `deadAfter`.
+        // If an owner has no node record, an observer must first detect the missing record, and does not know the
+        // owner's `deadAfter`.
         const isForgotten = this.#forgotAt >= occurrence.grantedAt
         const deadAfterMs = Math.max(isForgotten ? longestMs : owner.deadAfterMs, leastLooks * slowestMs)
         const toActMs = heartbeatsToAct * slowestMs + slackMs + (isForgotten ? ownerSearchMs : 0)

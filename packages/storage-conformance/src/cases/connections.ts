@@ -111,7 +111,8 @@ export const connectionCases: readonly StorageCase[] = caseGroup('connections', 
     const storage = await world.connect()
     await storage.close()
     for (const [method, call] of Object.entries(calls)) {
-      // A method that throws synchronously fails this test, because callers may await the promise later.
+      // Each method must return a rejected promise. A method that throws synchronously fails this test, because callers
+      // may await the promise later.
       const error = await rejectionOf(call(storage))
       assert.ok(JobistemerError.isInstance(error, 'STORAGE_CLOSED'), `${method} rejected with ${String(error)}`)
     }

@@ -68,8 +68,7 @@ const faults: Readonly<Record<string, (breaking: Breaking) => Promise<Answer>>> 
   },
   'a line cut meanwhile': async (breaking) => {
     const sent = breaking.send()
-    // Cuts the connection after the driver has written the statement to the socket, which happens in the same turn of
-    // the event loop.
+    // The driver writes the statement to the socket in the present turn of the event loop. The connection is cut after that.
     process.nextTick(() => cut(breaking))
     return await sent
   },
