@@ -120,7 +120,7 @@ describe('the time limits of a PostgreSQL call', () => {
       ['alpha', 'beta'].map(async (name) => (await addJob(patient, name, 'allow')).id),
     )
     if (id === undefined || far === undefined) throw new Error('no jobs')
-    // The slot is stored in a row of `live`, because the job's next slot is far away.
+    // The job's next slot is far away, so the storage stores this slot in a row of `live` and not in the head of the job.
     const alone = { ...slotItem(far, 1), nextAt: slotAt(200) }
     await patient.createOccurrences({ now: slotAt(1), owner, items: [alone] })
     await create(patient, id)

@@ -201,7 +201,7 @@ describe.each([1, 2])('a Redis claim on %i shards', (shards) => {
     await withStorage(async (storage) => {
       const { id: job } = await addJob(storage, 'alpha', 'allow')
       await create(storage, [trigger(job, 1, slotAt(5)), trigger(job, 2, slotAt(4)), trigger(job, 3, slotAt(6))])
-      // A node whose clock is further ahead learns that the occurrences are due, and claims none of them.
+      // A node whose clock already shows slot 6 learns that the occurrences are due, and claims none of them.
       expect((await claim(storage, { now: slotAt(6), limit: 0 })).more).toBe(true)
       const behind = await claim(storage, { now: slotAt(3) })
       expect([behind.keys, behind.more, behind.nextDueAt]).toEqual([[], false, slotAt(4)])

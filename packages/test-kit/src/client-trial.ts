@@ -90,7 +90,7 @@ async function looksBack(client: Client, report: Occurrence): Promise<void> {
   const failures = await client.failures()
   assert.deepEqual(
     failures.items.map(({ job, tasks }) => [job, tasks[0]?.error?.message]),
-    [['broken', 'it is broken']],
+    [['broken', 'the handler is broken']],
   )
   assert.equal((await client.job('broken')).lastRun?.state, 'failed')
   const { verdict, occurrence } = await client.explain('report', report.scheduledAt)

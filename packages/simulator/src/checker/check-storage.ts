@@ -530,8 +530,7 @@ export class StorageModel {
 // Maximum time between a recovery's read and its write, in ms, unless the node is frozen.
 const longestLookMs = 20_000
 
-// Maximum number of attempts that the storage keeps of each task. Another constant says how many of these are the first
-// attempts.
+// Maximum number of attempts that the storage keeps of each task. The first `firstKept` of these are the task's first attempts.
 const mostKept = 20
 const firstKept = 5
 

@@ -46,7 +46,7 @@ export class World {
   readonly startMs: number = startMs
   /** Whether the storage has a clock. The clock is right, except for temporary errors and some lasting jumps. */
   readonly hasClock: boolean
-  /** Whether clocks have temporary errors. Faults may also set clocks. */
+  /** Whether clocks have temporary errors, beside the faults that set clocks. */
   readonly clocksJump: boolean
   /** Whether the storage is sometimes unavailable to all nodes. */
   readonly hasOutages: boolean
@@ -197,7 +197,7 @@ export class World {
       : broken
     const recorded = recordingStorage(timed, this.history, life)
     if (!this.hasPlaces) return recorded
-    // The order watch wraps the recorder from outside, because the recorder must see each answer without delay.
+    // The order watch wraps the recorder and not the reverse, because the recorder must see each answer without delay.
     return watchOrder(recorded, memoryStorage({ database: this.#database }), this.history, life.name)
   }
 

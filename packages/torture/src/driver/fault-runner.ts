@@ -108,7 +108,7 @@ export class FaultRunner {
   #start(fault: Exclude<Fault, { kind: 'kill' }>): void {
     const work = this.#do(fault)
     this.#underWay.add(work)
-    // A failed fault stays in the set, so that the run fails.
+    // If a fault fails, its promise stays in `#underWay`, so that the run fails.
     work.then(
       () => this.#underWay.delete(work),
       () => {},
