@@ -58,8 +58,8 @@ export async function measureEngine<Measured>(
       ],
     }),
   )
-  // Handlers here never wait for real time. With patience 0 the clock does not check whether handlers do, because that
-  // check is no work of the engine.
+  // Handlers here never wait for real time. With patience 0 the clock does not check this, because the check is no work
+  // of the engine.
   const clock = virtualClock(startAt, { patience: 0 })
   // A virtual second takes a fraction of a real second. With default intervals, periodic work would run all the time.
   const rarely = { hours: 1 }

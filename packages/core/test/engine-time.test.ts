@@ -146,7 +146,7 @@ describe('the engine time, read from the clock of the storage', () => {
     for (const quickest of [0, 1, 2]) {
       const { truth, server, time } = world()
       server.offsetMs = 4000
-      // The clock value of a slow call is uncertain: it may be as old as the call was long.
+      // The clock value of a slow call is uncertain: its age is at most the duration of the call.
       server.serve = async (read) => {
         const isQuick = (server.reads + 2) % 3 === quickest
         const value = read()

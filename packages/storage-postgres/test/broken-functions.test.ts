@@ -225,7 +225,7 @@ const guards: Readonly<Record<string, Guard>> = {
       await begunInLive(place)
       const { schema, storage, id } = place
       const item = { ...finishItem(id, 1), sequence: 0, runs: [], action: 'retry', reason: 'test' } as const
-      // While the occurrence is being reaped, a completion commits. A completion does not lock the head.
+      // A completion does not lock the head. So a completion can commit while the occurrence is being reaped.
       await whileItWaits(
         place,
         () => storage.reap({ now: slotAt(2), items: [item] }),

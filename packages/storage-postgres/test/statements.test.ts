@@ -169,7 +169,7 @@ it('no statement converts its array parameter again for each scanned row', async
   await storage.heartbeat({ now, own: null, remove: [], profilesOf: ['one', 'two'] })
   await storage.saveJobs({ now, changes: [{ kind: 'delete', id: ids[0] as JobId, expectedVersion: null }] })
   await storage.prune({ now, jobId: ids[1] as JobId, before: slotAt(9), keep: 0, limit: 10 })
-  // These settings force a generic plan and a sequential scan.
+  // The settings of this connection force a generic plan and a sequential scan.
   const client = await connection()
   await client.query('SET plan_cache_mode = force_generic_plan')
   for (const way of ['indexscan', 'bitmapscan', 'indexonlyscan']) await client.query(`SET enable_${way} = off`)

@@ -34,7 +34,7 @@ const tools: Readonly<Record<string, OpenTool>> = {
   },
   'a Kysely transaction': async (notes) => {
     const dialect = new PostgresDialect({ pool: new pg.Pool({ ...connection(), max: 2 }) })
-    // The plugin would rename columns of the rows that Jobistemer reads.
+    // The plugin renames the columns of results. Jobistemer must not depend on the renamed columns.
     const database = new Kysely<unknown>({ dialect, plugins: [new CamelCasePlugin()] })
     return {
       inTransaction: (body) =>

@@ -131,7 +131,7 @@ describe('wake-ups of a PostgreSQL storage', () => {
     const { id } = await addJob(storage, 'alpha')
     expect(await storage.get({ jobs: [id] })).toMatchObject({ jobs: [{ id }] })
     expect(ears.heard).toEqual([])
-    // Storages close their pools before the pooler stops.
+    // The storage closes here, so that its pool closes before the pooler stops.
     await storage.close()
   })
 

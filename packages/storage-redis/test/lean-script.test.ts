@@ -7,7 +7,7 @@ local function inner(text)
   return text
 end
 
--- As unused, but for outer.
+-- This comment names unused and outer, and calls neither of the two functions.
 local function outer(text)
   return inner(text)
 end

@@ -46,7 +46,7 @@ async function readAll(jobId: `job_${string}`, order: 'ascending' | 'descending'
 describe('a Redis call with more items than one script processes', () => {
   it('creates 5,000 items in order; they are claimed oldest first, listed in pages and pruned in steps', async () => {
     const job = await addJob(storage, 'alpha', 'allow')
-    // Ten triggers have the same instant.
+    // Groups of ten triggers share one instant.
     const items = Array.from({ length: 5000 }, (_, number) =>
       trigger(job.id, number, slotAt(1) + Math.floor(number / 10)),
     )

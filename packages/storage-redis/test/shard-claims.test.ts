@@ -53,7 +53,8 @@ it('if another node first takes an occurrence that a claim over shards has read,
     const id = `occ_${digit.repeat(8)}-0000-5000-8000-000000000000` as const
     return { ...slotItem(job, 1), kind: 'trigger', id, scheduledAt, dueAt: scheduledAt, runs: null } as const
   }
-  // Two triggers have the same instant, so their ids decide their order. A third trigger has a time between other triggers.
+  // Two triggers have the same instant, so their ids decide their order. The instants of the triggers of the second
+  // shard lie between those of the first.
   const items = [
     trigger(first, '1', slotAt(1)),
     trigger(first, '2', slotAt(1)),

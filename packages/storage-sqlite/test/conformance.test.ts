@@ -32,7 +32,7 @@ storageConformance({
   },
 })
 
-// Runs the kit with prefixed tables in a user's database, and with the other value of `synchronous`.
+// Runs the kit with prefixed tables in a user's database, and with the value of `synchronous` that is not the default.
 storageConformance({
   describe,
   it: furtherKind(it),

@@ -91,7 +91,7 @@ async function startOnPort(options: PostgresOptions, port: number): Promise<Post
       ...(standbyOf !== undefined && { primary_conninfo: standbyOf }),
       ...config,
     }
-    // `postgresql.auto.conf` has precedence over `postgresql.conf`.
+    // The settings stand in `postgresql.auto.conf`, because this file has precedence over `postgresql.conf`.
     writeFileSync(join(data, 'postgresql.auto.conf'), Object.entries(settings).map(toLine).join(''))
   }
   const socketUrl = `postgres://postgres@/postgres?host=${encodeURIComponent(socketFolder)}&port=${port}`

@@ -52,7 +52,8 @@ function postgresFolders(): readonly string[] {
       .sort((one, other) => Number(other) - Number(one))
       .map((version) => join(postgresVersions, version, 'bin'))
   } catch {
-    // Only Debian and its derivatives have the folder of PostgreSQL's versions.
+    // Only Debian and its derivatives have the folder of PostgreSQL's versions, so other systems have no further
+    // program folders.
     return []
   }
 }

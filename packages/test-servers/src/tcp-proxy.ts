@@ -67,7 +67,7 @@ export async function startTcpProxy(target: { readonly host: string; readonly po
     heal() {
       state = 'open'
       delayMs = 0
-      // A connection that has lost an answer would match later answers to wrong requests.
+      // A connection that has lost an answer would match later answers to wrong requests, so all connections end here.
       breakConnections()
     },
     cut() {

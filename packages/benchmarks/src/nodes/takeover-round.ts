@@ -17,7 +17,10 @@ interface TakeoverOptions {
   readonly count: number
   /** `deadAfter` in ms; `null`: the scheduler's default. */
   readonly deadAfter: number | null
-  /** The first words of the ways of ending a node that the benchmark measures, for example `shutdown`. Default: all ways. */
+  /**
+   * The ways of ending a node that the benchmark measures, each by its first words, for example `shutdown`. Default:
+   * all ways.
+   */
   readonly ways: readonly string[] | undefined
 }
 

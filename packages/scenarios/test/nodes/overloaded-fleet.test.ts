@@ -85,7 +85,7 @@ it.each([4, 8])('%i overloaded nodes cause fewer than 1.3 requests for each run 
 
 it('seven nodes that start while another node is overloaded do not each request all overdue slots', async () => {
   const { perSecond, asked } = await overload(8, { late: true })
-  // Until the nodes know each other, each of them considers itself assigned to all slots.
+  // Until the nodes know each other, each of them considers itself assigned to all slots, so some requests are in vain.
   expect(perSecond).toBeGreaterThan(60)
   expect(asked).toBeLessThan(2)
 })

@@ -229,7 +229,7 @@ describe.each([...everywhere, withoutDueJobs])('on the storage $name', (place) =
     for (const nodeId of ['a', 'b', 'c', 'd']) {
       await world.start({ ...counting(world, counts, nodeId), jobs: define(nodeId) })
     }
-    // Until the nodes know each other, each of them requests all slots.
+    // Until the nodes know each other, each of them requests all slots. So the test counts only later requests.
     await world.clock.advanceTo(at(20.5))
     counts.clear()
     ran.splice(0)
@@ -344,7 +344,7 @@ describe.each([...everywhere, withoutDueJobs])('on the storage $name', (place) =
 
   it.each([
     { how: 'leaves', when: 599.98, end: (world: World, node: Scheduler) => void world.shutdown(node) },
-    // Heartbeats are five seconds apart, so the peer declares the node dead at about the time of its slots.
+    // Heartbeats are five seconds apart, so the peer declares the node dead at about the instant of the node's last slots.
     { how: 'dies', when: 566, end: (world: World, node: Scheduler) => world.crash(node) },
   ])(
     'a node launches the slots of its only peer after that peer $how, including the last slot of a schedule',

@@ -166,7 +166,7 @@ describe('without wake-ups from the storage', () => {
   it('a node loads successive changes of a definition at its definition interval', async () => {
     const world = createWorld()
     const run = () => {}
-    // No slot of the job is due, because a node also learns of a change when it creates a slot.
+    // The job has no due slot in this test: a node that creates a slot would also learn of the change.
     const job = defineJob({ name: 'work', schedule: everySeconds(3000), tasks: [{ name: 'work', run }] })
     const learned: number[] = []
     const first = await startDeaf(world, { jobs: [job], ...tuned({ definitionInterval: { minutes: 1 } }) })

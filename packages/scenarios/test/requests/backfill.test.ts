@@ -54,7 +54,8 @@ describe.each(everyStorage)('on the storage $name, a backfill', (place: PlaceKin
     const intercepted = new InterceptedStorage(world.connect())
     const steps: string[] = []
     intercepted.intercept = async ({ operation, request, proceed }) => {
-      // Delays each creation by one turn of the event loop, so that a settle could be sent before the creation.
+      // Delays each creation by one turn of the event loop. A node that does not wait for the creation would then send
+      // a settle first.
       if (operation === 'createOccurrences') await new Promise((resolve) => setImmediate(resolve))
       const answer = await proceed()
       if (operation === 'createOccurrences') steps.push('created')

@@ -75,7 +75,8 @@ export function createWorld(kind: PlaceKind = memory): World {
       const process = new MortalProcess(clock, options.storage ?? world.connect())
       const scheduler = createScheduler({
         logger: silentLogger,
-        // The assignment of slots to nodes depends on the names of the nodes, and scenarios must be deterministic.
+        // The names of the nodes decide which node is assigned to a slot. Scenarios must be deterministic, so nodes
+        // have fixed names.
         nodeId: `node ${processes.size + 1}`,
         // The default of a storage for one process. With this value, scenarios behave equally on all storages, and long
         // scenarios are fast.

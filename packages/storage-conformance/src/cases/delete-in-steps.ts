@@ -188,6 +188,6 @@ export const longDeleteInStepsCases: readonly StorageCase[] = caseGroup(
       assert.deepEqual(states, gone(items.length))
     },
   },
-  // A storage with `maxBatch: 1` receives about 170 calls.
+  // With `maxBatch: 1` the storage receives about 170 calls, so the case has a long timeout.
   { timeoutMs: 60_000 },
 )

@@ -18,8 +18,8 @@ function raceRecord(index: number, round: number) {
 }
 
 /**
- * Sends heartbeats of one node, and in each round removes some other nodes that it has just seen. Asserts that each
- * record it reads is complete and belongs to one node, and that no counter decreases.
+ * Sends heartbeats of one node, and in each round removes some other nodes that this node has just seen. Asserts that
+ * each record that the node reads is complete and belongs to one node, and that no counter decreases.
  */
 export async function beatAndRemove(storage: Storage, index: number, count: number): Promise<void> {
   const newest = new Map<string, number>()

@@ -40,5 +40,5 @@ process.on('message', (message: ToChild) => {
   )
 })
 
-// A child without its parent receives no further assignments.
+// A child without its parent receives no further assignments, so the child exits.
 process.on('disconnect', () => process.exit())

@@ -34,7 +34,7 @@ export class RaceProcess {
     }
     const { module, exportName = 'connect', argument } = world.processes
     const assignment: RaceAssignment = { module: String(module), exportName, argument, script, parameters }
-    // A child must not inherit loaders and inspectors of the test runner.
+    // The child gets no `execArgv`, because it must not inherit loaders and inspectors of the test runner.
     const child =
       idleChildren.take() ?? fork(childModule, { execArgv: [], stdio: ['ignore', 'inherit', 'inherit', 'ipc'] })
     this.#child = child
@@ -68,7 +68,7 @@ export class RaceProcess {
         child.off('exit', end)
       }
     })
-    // Callers may await only one of the two promises. The other one must not cause an unhandled rejection.
+    // Callers may await only `ready` or only `result`. A rejection of the other promise must not be unhandled.
     this.#result.catch(fail)
     this.#ready.catch(() => {})
     this.#send({ kind: 'assignment', assignment })

@@ -246,7 +246,7 @@ export class CompletionPlayers {
 
   /**
    * Ends the test after many empty claims. Live occurrences are then a violation. If no occurrence is live, an earlier
-   * process stored the last ends before a fault ended it.
+   * process stored the last ends before a fault ended that process.
    */
   async #lookForIdle(): Promise<void> {
     const live = await this.#live()

@@ -46,7 +46,7 @@ export class NodeProcess {
     this.#record = options.record
     this.#mayCrash = assignment.crashPoint !== null
     this.#record({ event: 'spawned', life, node: nodeId })
-    // The child must not inherit loaders and inspectors of the test runner.
+    // The child gets no `execArgv`, because it must not inherit loaders and inspectors of the test runner.
     this.#child = fork(nodeModule, [JSON.stringify(assignment)], {
       execArgv: [],
       stdio: ['ignore', options.logDescriptor, options.logDescriptor, 'ipc'],
