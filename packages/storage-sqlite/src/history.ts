@@ -1,7 +1,7 @@
 import { codec1, isFailure, type OccurrenceRecord, type OccurrenceState } from '@jobistemer/core/storage'
 import { Failures } from './failures.ts'
 import type { Names } from './names.ts'
-import type { OccurrenceKey } from './occurrence-key.ts'
+import { keyOf, type OccurrenceKey } from './occurrence-key.ts'
 import { occurrenceColumns, type OccurrenceRow, printCancelRequest } from './occurrence-row.ts'
 import { blockShift, tailLimit } from './schema.ts'
 import type { NamedTables } from './table-names.ts'
@@ -21,12 +21,6 @@ interface Block {
   readonly min_at: number
   readonly max_at: number
 }
-
-/**
- * A search over at most this many entries reads all of them. Over more entries, the search counts entries, because it
- * needs only the last one.
- */
-const readAtOnce = 1000
 
 export interface HistoryRange {
   readonly job: number
@@ -167,94 +161,27 @@ export class History {
     return this.#statements.hasInTail.get(job) !== undefined || this.#statements.has.get(job) !== undefined
   }
 
-  // The following methods require that the same step has already added all rows to the indexes, by `indexTail`.
-
-  /** Returns the indexed blocks that may contain occurrences scheduled before `before`, oldest first. */
-  blocksBefore(before: number): readonly number[] {
-    return this.#statements.blocksBefore.all(before) as number[]
-  }
-
-  /** Returns the entries of a block that are scheduled before `before`, of one job or of all jobs, by job and time. */
-  entriesOfBlock(
-    block: number,
-    job: number | null,
-    before: number,
-  ): readonly (HistoryEntry & { readonly job: number })[] {
-    const found =
-      job === null
-        ? this.#statements.blockBefore.all(block, before)
-        : this.#statements.blockOfJobBefore.all(block, job, before)
-    return found as (HistoryEntry & { readonly job: number })[]
-  }
-
-  /** Returns the stored text of a row's details. */
-  detailsAt(row: number): string | null {
-    return (this.#statements.details.get(row) as string | null | undefined) ?? null
-  }
-
-  /** Returns the next indexed block after `block`. With -1, returns the first block. */
-  blockAfter(block: number): number | undefined {
-    return this.#statements.blockAfter.get(block) as number | undefined
-  }
-
-  /** Returns the number of the job's entries in a block. */
-  countInBlock(block: number, job: number): number {
-    return this.#statements.countInBlock.get(block, job, -9e15) as number
-  }
-
-  /** Returns the versions of the job that entries of a block refer to. */
-  versionsIn(block: number, job: number): readonly number[] {
-    return this.#statements.versionsIn.all(block, job) as number[]
-  }
-
-  /**
-   * Returns the oldest of the latest `count` entries of the job; `null` if the job has fewer. `looked`: the number of entries
-   * that the search counted. The search bisects over blocks and instants, and reads only the last entries.
-   */
-  oldestOfLatest(job: number, count: number): { readonly entry: HistoryEntry | null; readonly looked: number } {
-    const blocks = this.#statements.blocksFalling.all(-9e15, 9e15) as Block[]
-    const sizes = blocks.map(({ block }) => this.countInBlock(block, job))
-    let looked = sizes.reduce((sum, size) => sum + size, 0)
-    if (looked < count) return { entry: null, looked }
-    const countFrom = (instant: number): number => {
-      let sum = 0
-      for (const [index, { block, min_at, max_at }] of blocks.entries()) {
-        if (max_at < instant) break
-        const size = sizes[index] as number
-        const found =
-          min_at >= instant || size === 0 ? size : (this.#statements.countInBlock.get(block, job, instant) as number)
-        if (min_at < instant) looked += found
-        sum += found
-      }
-      return sum
+  /** Removes entries of a job. Returns the number of the entries that existed. Must be called within a write step. */
+  remove(job: number, occurrences: readonly Pick<OccurrenceRecord, 'id' | 'scheduledAt'>[]): number {
+    this.indexTail()
+    const blocks: number[] = []
+    for (const { id, scheduledAt } of occurrences) {
+      const key = keyOf(id)
+      const row = this.#statements.findPlace.get(scheduledAt, scheduledAt, job, scheduledAt, key) as number | undefined
+      if (row === undefined) continue
+      const block = Math.floor(row / 2 ** blockShift)
+      this.#statements.removeTime.run(block, job, scheduledAt, key)
+      this.#statements.removeId.run(block, prefixOf(key), row)
+      this.#statements.remove.run(row)
+      this.failures.remove(row)
+      blocks.push(block)
     }
-    // Invariant: the job has at least `count` entries from `low` on, and fewer from `high` on.
-    let low = blocks.reduce((least, { min_at }) => Math.min(least, min_at), Number.POSITIVE_INFINITY)
-    let high = (blocks[0]?.max_at ?? low) + 1
-    let fromHigh = 0
-    while (high - low > 1 && count - fromHigh > readAtOnce) {
-      const middle = low + Math.floor((high - low) / 2)
-      const fromMiddle = countFrom(middle)
-      if (fromMiddle >= count) low = middle
-      else {
-        high = middle
-        fromHigh = fromMiddle
-      }
-    }
-    const rest = this.walk({ job, from: -9e15, to: high, after: null, order: 'descending', limit: count - fromHigh })
-    return { entry: rest.at(-1) ?? null, looked: looked + rest.length }
-  }
-
-  remove(entry: HistoryEntry & { readonly job: number }): void {
-    const block = blockOf(entry.row)
-    this.#statements.removeTime.run(block, entry.job, entry.scheduledAt, entry.key)
-    this.#statements.removeId.run(block, prefixOf(entry.key), entry.row)
-    this.#statements.remove.run(entry.row)
-    this.failures.remove(entry.row)
+    this.#afterRemoval(new Set(blocks))
+    return blocks.length
   }
 
   /** Updates the blocks and the indexed row number after rows were removed. */
-  afterRemoval(blocks: Iterable<number>): void {
+  #afterRemoval(blocks: Iterable<number>): void {
     for (const block of blocks) {
       const isEmpty = this.#statements.firstOfBlock.get(block) === undefined
       if (isEmpty) this.#statements.removeBlock.run(block)
@@ -263,10 +190,6 @@ export class History {
     this.#indexed = (this.#statements.lastRow.get() as number | null) ?? 0
     this.#statements.setIndexed.run(this.#indexed)
   }
-}
-
-export function blockOf(row: number): number {
-  return Math.floor(row / 2 ** blockShift)
 }
 
 function prefixOf(key: OccurrenceKey): OccurrenceKey {
@@ -300,7 +223,7 @@ function prepareStatements(database: NamedTables) {
     lastRow: database.pluck('SELECT max(row) FROM {history}'),
     // Sorted input makes these statements cheap, because SQLite then writes each run from one end to the other.
     indexTimes: database.prepare(
-      `INSERT INTO {history_times} SELECT row >> ${blockShift}, job, scheduled_at, id, row, job_version, token > 0 FROM {history}
+      `INSERT INTO {history_times} SELECT row >> ${blockShift}, job, scheduled_at, id, row, job_version FROM {history}
          WHERE row > ? AND row <= ? ORDER BY 1, 2, 3, 4`,
     ),
     indexIds: database.prepare(
@@ -328,7 +251,6 @@ function prepareStatements(database: NamedTables) {
            ORDER BY row DESC LIMIT 1`,
     ),
     read: database.raw(`SELECT ${occurrenceColumns.history} FROM {history} WHERE row = ?`),
-    details: database.pluck('SELECT details FROM {history} WHERE row = ?'),
     tailOfJob: database.prepare(
       `SELECT ${entryColumns} FROM {history} WHERE row > ${indexed} AND job = ? AND scheduled_at >= ? AND scheduled_at < ?`,
     ),
@@ -350,19 +272,6 @@ function prepareStatements(database: NamedTables) {
     has: database.pluck(
       `SELECT 1 FROM {history_blocks} b CROSS JOIN {history_times} t ON t.block = b.block AND t.job = ? LIMIT 1`,
     ),
-    blocksBefore: database.pluck('SELECT block FROM {history_blocks} WHERE min_at < ? ORDER BY block'),
-    blockBefore: database.prepare(
-      `SELECT job, ${entryColumns} FROM {history_times} WHERE block = ? AND scheduled_at < ? ORDER BY job, scheduled_at, id`,
-    ),
-    blockOfJobBefore: database.prepare(
-      `SELECT job, ${entryColumns} FROM {history_times} WHERE block = ? AND job = ? AND scheduled_at < ?
-         ORDER BY scheduled_at, id`,
-    ),
-    blockAfter: database.pluck('SELECT block FROM {history_blocks} WHERE block > ? ORDER BY block LIMIT 1'),
-    countInBlock: database.pluck(
-      'SELECT count(*) FROM {history_times} WHERE block = ? AND job = ? AND scheduled_at >= ?',
-    ),
-    versionsIn: database.pluck('SELECT DISTINCT job_version FROM {history_times} WHERE block = ? AND job = ?'),
     removeTime: database.prepare(
       'DELETE FROM {history_times} WHERE block = ? AND job = ? AND scheduled_at = ? AND id = ?',
     ),

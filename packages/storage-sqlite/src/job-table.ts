@@ -9,7 +9,6 @@ import {
   type LedgerHead,
   lineageOfStored,
   type JobCounts,
-  type LiveCounts,
   numbersOfStored,
   overlapRuleOf,
   parseStored,
@@ -70,12 +69,6 @@ type HeadRow = readonly [
   starts: string | null,
 ]
 
-/** A stored job with its row number. */
-export interface StoredJob {
-  readonly row: number
-  readonly job: JobRecord
-}
-
 /**
  * The columns in the order of `jobColumns`. An array, because a list reads thousands of jobs, and objects would take twice
  * as long.
@@ -104,12 +97,6 @@ type JobRow = readonly [
   starts: string | null,
   definition: string,
 ]
-
-/** A position in the list of tombstones, which is sorted by their deletion. */
-export interface TombstonePlace {
-  readonly deletedAt: number
-  readonly row: number
-}
 
 /** A position in the list of jobs by their next instants. */
 export interface DuePlace {
@@ -209,13 +196,9 @@ export class JobTable {
     }
   }
 
-  /** Returns the numbers of live occurrences of all jobs. */
-  totals(): LiveCounts {
-    return this.#statements.totals.get() as LiveCounts
-  }
-
-  addToTotals({ pending, queued, running }: LiveCounts): void {
-    this.#statements.addToTotals.run(pending, queued, running)
+  /** Whether any job has queued occurrences. */
+  anyQueued(): boolean {
+    return this.#statements.anyQueued.get() !== undefined
   }
 
   addToWaiting(row: number, { pending, delayed, queued }: WaitingCounts): void {
@@ -247,9 +230,9 @@ export class JobTable {
   }
 
   /** Returns a stored job, also a tombstone. */
-  find(id: JobId): StoredJob | undefined {
+  find(id: JobId): JobRecord | undefined {
     const found = this.#statements.readJob.get(keyOfJob(id)) as JobRow | undefined
-    return found === undefined ? undefined : { row: found[0], job: this.#toRecord(found) }
+    return found === undefined ? undefined : this.#toRecord(found)
   }
 
   /**
@@ -343,12 +326,10 @@ export class JobTable {
   }
 
   /** Replaces a stored job. Adds `version` as a new version unless it is `null`. */
-  update({ row, job: before }: StoredJob, job: JobRecord, version: JobVersionRecord | null): void {
+  update(row: number, job: JobRecord, version: JobVersionRecord | null): void {
     this.#statements.updateJob.run(...valuesOfJob(job), row)
     this.#statements.updateHead.run(...this.#valuesOfHead(job), row)
-    if (version === null) return
-    this.#statements.supersede.run(row, before.version)
-    this.#insertVersion(row, version)
+    if (version !== null) this.#insertVersion(row, version)
   }
 
   #valuesOfHead(job: JobRecord): readonly unknown[] {
@@ -379,28 +360,15 @@ export class JobTable {
     return this.#statements.isTombstone.get(row, before) !== undefined
   }
 
-  /** Returns the next tombstones that are older than `before`, in the order of their deletion. */
-  tombstonesAfter({ deletedAt, row }: TombstonePlace, before: number, limit: number): readonly TombstonePlace[] {
-    return this.#statements.tombstonesAfter.all(before, deletedAt, row, limit) as TombstonePlace[]
-  }
-
   remove(row: number): void {
     this.#statements.deleteVersions.run(row)
     this.#statements.deleteHead.run(row)
     this.#statements.deleteJob.run(row)
   }
 
-  /** Returns the next job, by row number, that has versions besides the one in force. */
-  nextWithOldVersions(after: number): number | undefined {
-    return this.#statements.nextWithOldVersions.get(after) as number | undefined
-  }
-
-  oldVersions(row: number): readonly number[] {
-    return this.#statements.oldVersions.all(row) as number[]
-  }
-
-  removeVersion(row: number, version: number): void {
-    this.#statements.deleteVersion.run(row, version)
+  /** Removes replaced versions that no occurrence uses. The index of the history must contain the tail. */
+  removeUnusedVersions(row: number): void {
+    this.#statements.deleteUnusedVersions.run({ job: row })
   }
 }
 
@@ -445,6 +413,9 @@ const jobValues = 'name, owner, fingerprint, lineage, timeline, paused, created_
 const headValues = `flags, paused_until, policy, max_queued, max_concurrency, handler, version, watermark, next_at, due_at,
   prune_floor, cancels_below, starts`
 
+const ofHistory =
+  'SELECT t.job_version FROM {history_blocks} b CROSS JOIN {history_times} t ON t.block = b.block AND t.job = $job'
+
 function prepareStatements(database: NamedTables) {
   const placeholders = (columns: string) => columns.replaceAll(/\w+/g, '?')
   /**
@@ -471,10 +442,7 @@ function prepareStatements(database: NamedTables) {
       `UPDATE {heads} SET watermark = ?, next_at = ?, due_at = ?, excluded_until = ?, requested_until = ?,
          cancels_below = ?, starts = ? WHERE row = ?`,
     ),
-    totals: database.prepare('SELECT pending, queued, running FROM {live_counts}'),
-    addToTotals: database.prepare(
-      'UPDATE {live_counts} SET pending = pending + ?, queued = queued + ?, running = running + ?',
-    ),
+    anyQueued: database.pluck('SELECT 1 FROM {heads} INDEXED BY {heads_queued} WHERE queued > 0 LIMIT 1'),
     addToWaiting: database.prepare(
       'UPDATE {heads} SET pending = pending + ?, delayed = delayed + ?, queued = queued + ? WHERE row = ?',
     ),
@@ -510,22 +478,21 @@ function prepareStatements(database: NamedTables) {
     insertHead: database.prepare(
       `INSERT INTO {heads} (row, key, ${headValues}) VALUES (?, ?, ${placeholders(headValues)})`,
     ),
-    insertVersion: database.prepare('INSERT INTO {versions} VALUES (?, ?, ?, ?, ?, 0)'),
+    insertVersion: database.prepare('INSERT INTO {versions} VALUES (?, ?, ?, ?, ?)'),
     updateJob: database.prepare(`UPDATE {jobs} SET (${jobValues}) = (${placeholders(jobValues)}) WHERE row = ?`),
     updateHead: database.prepare(`UPDATE {heads} SET (${headValues}) = (${placeholders(headValues)}) WHERE row = ?`),
-    supersede: database.prepare('UPDATE {versions} SET superseded = 1 WHERE job = ? AND version = ?'),
     isTombstone: database.pluck('SELECT 1 FROM {jobs} WHERE row = ? AND deleted_at < ?'),
-    tombstonesAfter: database.prepare(
-      `SELECT row, deleted_at AS deletedAt FROM {jobs} INDEXED BY {jobs_deleted}
-         WHERE deleted_at IS NOT NULL AND deleted_at < ? AND (deleted_at, row) > (?, ?) ORDER BY deleted_at, row LIMIT ?`,
-    ),
     deleteJob: database.prepare('DELETE FROM {jobs} WHERE row = ?'),
     deleteHead: database.prepare('DELETE FROM {heads} WHERE row = ?'),
     deleteVersions: database.prepare('DELETE FROM {versions} WHERE job = ?'),
-    deleteVersion: database.prepare('DELETE FROM {versions} WHERE job = ? AND version = ?'),
-    nextWithOldVersions: database.pluck(
-      'SELECT min(job) FROM {versions} INDEXED BY {versions_superseded} WHERE superseded = 1 AND job > ? HAVING min(job) IS NOT NULL',
+    // Usually the oldest version is in use, and one of the oldest history entries shows it. Then the statement reads no
+    // further entries.
+    deleteUnusedVersions: database.prepare(
+      `DELETE FROM {versions} WHERE job = $job AND version < (SELECT version FROM {heads} WHERE row = $job)
+         AND NOT EXISTS (${ofHistory} AND t.job_version = (SELECT min(version) FROM {versions} WHERE job = $job))
+         AND version NOT IN (
+           SELECT job_version FROM {running} WHERE job = $job UNION SELECT job_version FROM {waiting} WHERE job = $job
+           UNION ${ofHistory})`,
     ),
-    oldVersions: database.pluck('SELECT version FROM {versions} WHERE job = ? AND superseded = 1'),
   }
 }

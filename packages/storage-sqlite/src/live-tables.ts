@@ -1,4 +1,4 @@
-import { codec1, type LiveState, type OccurrenceRecord, orderAt } from '@jobistemer/core/storage'
+import { codec1, type LiveCounts, type LiveState, type OccurrenceRecord, orderAt } from '@jobistemer/core/storage'
 import type { Names } from './names.ts'
 import type { OccurrenceKey } from './occurrence-key.ts'
 import { occurrenceColumns, type OccurrenceRow, printCancelRequest } from './occurrence-row.ts'
@@ -97,10 +97,6 @@ export class LiveTables {
     return this.#statements.hasRunning.get(job) !== undefined || this.#statements.hasWaiting.get(job) !== undefined
   }
 
-  versionsOf(job: number): readonly number[] {
-    return this.#statements.versionsOf.all(job, job) as number[]
-  }
-
   /** Hides the pending occurrences of a job from claims, while the job is paused without an end. */
   park(job: number): void {
     this.#statements.park.run(job)
@@ -112,6 +108,10 @@ export class LiveTables {
   }
 
   // ------------------------------------------------------------------------------------------------------- of all jobs
+
+  counts(): LiveCounts {
+    return this.#statements.counts.get() as LiveCounts
+  }
 
   /** Number of occurrences in the delayed lane that are due, at most `limit`. */
   countDelayedDue(now: number, limit: number): number {
@@ -193,14 +193,15 @@ function prepareStatements(database: NamedTables) {
       running: database.raw(`SELECT ${running} FROM {running} WHERE job = ? ORDER BY scheduled_at, id LIMIT ?`),
     },
     superseded: { pending: superseded(ready, delayed, parked), queued: superseded(queued) },
-    versionsOf: database.pluck(
-      'SELECT job_version FROM {running} WHERE job = ? UNION SELECT job_version FROM {waiting} WHERE job = ?',
-    ),
     park: database.prepare(`UPDATE {waiting} SET lane = ${parked} WHERE job = ? AND lane < ${parked}`),
     unpark: database.prepare(
       `UPDATE {waiting} SET claim_at = max(due_at, $from),
            lane = CASE WHEN max(due_at, $from) <= $now THEN ${ready} ELSE ${delayed} END
          WHERE job = $job AND lane < ${queued}`,
+    ),
+    counts: database.prepare(
+      `SELECT (SELECT count(*) FROM {waiting} WHERE lane < ${queued}) AS pending,
+         (SELECT count(*) FROM {waiting} WHERE lane = ${queued}) AS queued, (SELECT count(*) FROM {running}) AS running`,
     ),
     countDelayedDue: database.pluck(
       `SELECT count(*) FROM (SELECT 1 FROM {waiting} WHERE lane = ${delayed} AND claim_at <= ? LIMIT ?)`,

@@ -70,6 +70,11 @@ export function finishedAtOf(row: OccurrenceRow): number {
   return row[14] as number
 }
 
+/** Whether a node has started the occurrence. */
+export function hasRun(row: OccurrenceRow): boolean {
+  return row[6] > 0
+}
+
 /** Converts the numbers of owners and handler keys in a row to their names. */
 export interface RowNames {
   jobIdOf(row: number): JobId

@@ -1,6 +1,7 @@
 import {
   codec1,
   cursorError,
+  finalStates,
   isFinal,
   type OccurrenceQuery,
   type OccurrenceRecord,
@@ -51,7 +52,8 @@ export class OccurrenceQueries {
     const head = this.#tables.jobs.headOf(query.jobId)
     if (head === undefined) return { items: [], cursor: null }
     const { limit, states, order } = query
-    const wanted = states === undefined ? null : new Set(states.map((state: OccurrenceState) => stateCodes[state]))
+    const wantsAll = states === undefined || finalStates.every((state) => states.includes(state))
+    const wanted = wantsAll ? null : new Set(states.map((state) => stateCodes[state]))
     const hasFinished = states?.some(isFinal) !== false
     const sign = order === 'ascending' ? 1 : -1
     const compare = (left: OccurrenceRow, right: OccurrenceRow) => sign * compareEntries(placeOf(left), placeOf(right))

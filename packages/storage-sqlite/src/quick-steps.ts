@@ -72,7 +72,6 @@ export class QuickSteps {
       printDetails(item.details),
       printRuns(item.runs, scheduledAt),
     )
-    this.#tables.countRunning(1)
     this.#tables.due.noteMove(job)
     return slotStarted
   }
@@ -109,7 +108,6 @@ export class QuickSteps {
     )
     if (changes !== 1) return null
     this.#leave.run(job, scheduledAt, key)
-    this.#tables.countRunning(-1)
     history.appended(Number(lastInsertRowid), change.state)
     return settledAlone
   }

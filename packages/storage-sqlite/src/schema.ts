@@ -68,10 +68,8 @@ export const migrations: readonly string[] = [
     fingerprint TEXT NOT NULL,
     definition TEXT NOT NULL,
     created_at INTEGER NOT NULL,
-    superseded INTEGER NOT NULL,
     PRIMARY KEY (job, version)
   ) WITHOUT ROWID, STRICT;
-  CREATE INDEX {versions_superseded} ON {versions} (job) WHERE superseded = 1;
 
   CREATE TABLE {heads} (
     row INTEGER PRIMARY KEY,
@@ -99,13 +97,6 @@ export const migrations: readonly string[] = [
   CREATE INDEX {heads_due} ON {heads} (due_at, key) WHERE due_at IS NOT NULL;
   CREATE TABLE {moved_jobs} (row INTEGER PRIMARY KEY, jobs TEXT NOT NULL) STRICT;
 
-  CREATE TABLE {live_counts} (
-    one INTEGER PRIMARY KEY CHECK (one = 1),
-    pending INTEGER NOT NULL,
-    queued INTEGER NOT NULL,
-    running INTEGER NOT NULL
-  ) STRICT;
-  INSERT INTO {live_counts} VALUES (1, 0, 0, 0);
 
   CREATE TABLE {nodes} (
     incarnation TEXT NOT NULL PRIMARY KEY,
@@ -191,7 +182,6 @@ export const migrations: readonly string[] = [
     id ANY NOT NULL,
     row INTEGER NOT NULL,
     job_version INTEGER NOT NULL,
-    ran INTEGER NOT NULL,
     PRIMARY KEY (block, job, scheduled_at, id)
   ) WITHOUT ROWID, STRICT;
   CREATE TABLE {history_ids} (

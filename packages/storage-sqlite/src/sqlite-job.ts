@@ -10,7 +10,7 @@ import type {
   RunningCounts,
 } from '@jobistemer/core/storage'
 import { countRecord, pausedUntil } from '@jobistemer/core/storage'
-import type { Head, StoredJob } from './job-table.ts'
+import type { Head } from './job-table.ts'
 import { keyOf } from './occurrence-key.ts'
 import type { StoredOccurrence, Tables } from './tables.ts'
 
@@ -116,11 +116,7 @@ export class SqliteJob implements JobLedger<StoredOccurrence> {
   }
 
   get job(): JobRecord {
-    return this.#stored.job
-  }
-
-  get #stored(): StoredJob {
-    return this.#tables.jobs.find(this.#head.id) as StoredJob
+    return this.#tables.jobs.find(this.#head.id) as JobRecord
   }
 
   save(job: JobRecord, version: JobVersionRecord | null): void {
@@ -130,7 +126,7 @@ export class SqliteJob implements JobLedger<StoredOccurrence> {
     const isOtherPause = until !== pausedUntil(paused)
     // A realign moves the watermark back. Slots up to the earlier watermark may have records.
     if (job.watermark < watermark) this.#change({ excludedUntil: Math.max(excludedUntil ?? watermark, watermark) })
-    jobs.update(this.#stored, job, version)
+    jobs.update(row, job, version)
     if (isOtherPause && until === Number.POSITIVE_INFINITY) live.park(row)
     else if (isOtherPause) live.unpark(row, job.paused === null ? earliest : until, this.#now)
     this.#head = jobs.headAt(row) as Head

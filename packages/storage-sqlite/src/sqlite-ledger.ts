@@ -1,26 +1,29 @@
 import { type JobId, systemClock } from '@jobistemer/core'
-import type {
-  DueJobs,
-  JobQuery,
-  JobRecord,
-  LiveCounts,
-  OccurrenceRecord,
-  Page,
-  SyncLedger,
+import {
+  afterThisTurn,
+  type DueJobs,
+  type HistoryRemover,
+  type JobQuery,
+  type JobRecord,
+  type LiveCounts,
+  type OccurrenceRecord,
+  type Page,
+  type SyncLedger,
 } from '@jobistemer/core/storage'
 import { Checkpoints } from './checkpoints.ts'
 import { Connection } from './connection.ts'
 import { NodeTable } from './node-table.ts'
 import { type OpenedDatabase, openDatabase } from './open-database.ts'
 import type { ReadOptions } from './options.ts'
-import { HistoryPruner } from './prune-history.ts'
 import { listDueJobs, listJobs } from './query-jobs.ts'
 import { OccurrenceQueries } from './query-occurrences.ts'
+import { forget, removeHistory } from './remove-history.ts'
 import { SchemaWatch } from './schema-home.ts'
 import { storageError } from './sqlite-errors.ts'
 import type { SqliteJob } from './sqlite-job.ts'
 import { namedTables } from './table-names.ts'
 import { TableSteps } from './table-steps.ts'
+import { hasRun, type OccurrenceRow } from './occurrence-row.ts'
 import type { StoredOccurrence } from './tables.ts'
 import { TransactionLedger } from './transaction-ledger.ts'
 import { readTransaction } from './transaction.ts'
@@ -28,23 +31,26 @@ import { readTransaction } from './transaction.ts'
 /** Maximum number of due occurrences that a transaction moves to the ready lane. */
 const promotedAtOnce = 2000
 
+/** Number of a job's latest entries in which the search for its latest run looks. A paused job may have skipped a million slots. */
+const latestLimit = 1000
+
 const noCounts: LiveCounts = Object.freeze({ pending: 0, queued: 0, running: 0 })
 
 type Ledger = SyncLedger<StoredOccurrence>
 
 /** Implements core's ledger on one connection to a file. */
-export class SqliteLedger extends TableSteps implements Ledger {
+export class SqliteLedger extends TableSteps implements Ledger, HistoryRemover {
   readonly kind = 'sync'
   readonly opener = 'sqliteStorage()'
   readonly keepsObjects = false
   readonly capabilities: Ledger['capabilities']
+  readonly history: HistoryRemover = this
   readonly #opened: OpenedDatabase
   /** The ledgers for transactions of users, by the user's connection. */
   readonly #within = new WeakMap<object, TransactionLedger>()
   readonly #connection: Connection
   readonly #queries: OccurrenceQueries
   readonly #nodes: NodeTable
-  readonly history: Ledger['history']
   /** Whether a claim has found more due occurrences in the delayed lane than one transaction may move. */
   #isMuchDue = false
 
@@ -69,8 +75,6 @@ export class SqliteLedger extends TableSteps implements Ledger {
       },
       onRollback: () => tables.forget(),
     })
-    const pruner = new HistoryPruner(tables)
-    this.history = { prune: (request) => this.#connection.write(() => pruner.prune(request)) }
     const isInMemory = opened.database.memory
     const durability = isInMemory ? 'none' : options.synchronous === 'full' ? 'power' : 'process'
     this.capabilities = { maxBatch: 500, multiProcess: !isInMemory, durability, findsDueJobs: true, takesNext: true }
@@ -155,11 +159,11 @@ export class SqliteLedger extends TableSteps implements Ledger {
   readonly get: Ledger['get'] = ({ jobs = [], versions = [], occurrences = [], counts = [], latest = [] }) => {
     const tables = this.tables
     return this.#connection.read(() => ({
-      jobs: jobs.map((id) => tables.jobs.find(id)?.job ?? null),
+      jobs: jobs.map((id) => tables.jobs.find(id) ?? null),
       versions: versions.map(({ jobId, version }) => tables.jobs.readVersion(jobId, version) ?? null),
       occurrences: occurrences.map((id) => tables.findById(id)?.record ?? null),
-      counts: counts.map((id) => (id === 'all' ? tables.jobs.totals() : this.#countsOf(id))),
-      latest: latest.length === 0 ? [] : this.#latestOf(latest),
+      counts: counts.map((id) => (id === 'all' ? tables.live.counts() : this.#countsOf(id))),
+      latest: latest.map((id) => this.#latestOf(id)),
     }))
   }
 
@@ -171,15 +175,19 @@ export class SqliteLedger extends TableSteps implements Ledger {
     return { pending, queued, running: live.countRunning(head.row, Number.POSITIVE_INFINITY) }
   }
 
-  #latestOf(ids: readonly JobId[]): readonly (OccurrenceRecord | null)[] {
-    const { jobs, history, latestRuns } = this.tables
-    const jobRows = ids.map((id) => jobs.headOf(id)?.row)
-    const rows = latestRuns.rowsOf([...new Set(jobRows.flatMap((row) => row ?? []))])
-    return jobRows.map((job) => {
-      const row = job === undefined ? undefined : rows.get(job)
-      const found = row === undefined ? undefined : history.rowAt(row)
-      return found === undefined ? null : this.tables.read(found, false)
-    })
+  /** Returns the latest ended run of a job. Usually this is the last entry of the job's history. */
+  #latestOf(id: JobId): OccurrenceRecord | null {
+    const { jobs, history } = this.tables
+    const job = jobs.headOf(id)?.row
+    if (job === undefined) return null
+    const all = { job, from: -9e15, to: 9e15, after: null, order: 'descending' } as const
+    for (const limit of [1, latestLimit]) {
+      for (const entry of history.walk({ ...all, limit })) {
+        const row = history.rowAt(entry.row) as OccurrenceRow
+        if (hasRun(row)) return this.tables.read(row, false)
+      }
+    }
+    return null
   }
 
   readonly listJobs: Ledger['listJobs'] = (query) => {
@@ -202,6 +210,15 @@ export class SqliteLedger extends TableSteps implements Ledger {
 
   readonly listOccurrences: Ledger['listOccurrences'] = (query) =>
     this.#connection.read(() => this.#queries.list(query))
+
+  readonly removeHistory: HistoryRemover['removeHistory'] = (removal) =>
+    this.#connection.write(() => removeHistory(this.tables, removal))
+
+  readonly forget: HistoryRemover['forget'] = async (jobId, before) => {
+    await this.#connection.write(() => forget(this.tables, jobId, before))
+    // A prune of all jobs calls this for each job. Between the jobs, other work of the process runs.
+    await new Promise<void>((resolve) => afterThisTurn(resolve))
+  }
 
   readonly heartbeat: Ledger['heartbeat'] = (request) => {
     const step = () => this.#nodes.heartbeat(request)

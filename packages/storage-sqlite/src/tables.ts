@@ -3,8 +3,6 @@ import {
   claimableFrom,
   countRecord,
   isFinal,
-  type LiveState,
-  liveStates,
   orderAt,
   type OccurrenceRecord,
   type Owner,
@@ -13,7 +11,6 @@ import {
 import { DueIndex } from './due-index.ts'
 import { History } from './history.ts'
 import { type Head, JobTable } from './job-table.ts'
-import { LatestRuns } from './latest-runs.ts'
 import { LiveTables } from './live-tables.ts'
 import { Names } from './names.ts'
 import { keyOf, type OccurrenceKey } from './occurrence-key.ts'
@@ -42,12 +39,9 @@ export class Tables implements RowNames {
   readonly due: DueIndex
   readonly live: LiveTables
   readonly history: History
-  readonly latestRuns: LatestRuns
   readonly reusableKeys: ReusableKeys
-  /** Changes of the numbers of live occurrences by the current step. The end of the step writes these changes once. */
-  #change: Record<LiveState, number> = { pending: 0, queued: 0, running: 0 }
-  /** Number of queued occurrences of all jobs when the step began; `null` if the step has not read this number. */
-  #queuedBefore: number | null = null
+  /** Whether any job has queued occurrences; `null` if the current step has not read this, or has changed it. */
+  #anyQueued: boolean | null = null
 
   constructor(database: NamedTables) {
     this.database = database
@@ -56,29 +50,25 @@ export class Tables implements RowNames {
     this.due = new DueIndex(database)
     this.live = new LiveTables(database, this.names)
     this.history = new History(database)
-    this.latestRuns = new LatestRuns(database)
     this.reusableKeys = new ReusableKeys(database)
   }
 
   /** Must be called at the start of each write step. */
   startStep(): void {
-    this.#change = { pending: 0, queued: 0, running: 0 }
-    this.#queuedBefore = null
+    this.#anyQueued = null
     this.jobs.added = 0
     this.due.startStep()
   }
 
   /** Must be called at the end of each write step, before its commit. */
   endStep(): void {
-    const { pending, queued, running } = this.#change
-    if (pending !== 0 || queued !== 0 || running !== 0) this.jobs.addToTotals(this.#change)
     this.due.endStep()
   }
 
   /** Whether any job has queued occurrences. Usually no job has, so that a finish need not read the job. */
   get anyQueued(): boolean {
-    this.#queuedBefore ??= this.jobs.totals().queued
-    return this.#queuedBefore + this.#change.queued > 0
+    this.#anyQueued ??= this.jobs.anyQueued()
+    return this.#anyQueued
   }
 
   /** Clears all caches after a rollback, because cached rows may not exist. */
@@ -131,11 +121,6 @@ export class Tables implements RowNames {
     this.#count(job.row, before, record)
   }
 
-  /** Counts a running occurrence that a quick step has added (1) or ended (-1). */
-  countRunning(by: 1 | -1): void {
-    this.#change.running += by
-  }
-
   #put(job: Head, record: OccurrenceRecord, key: OccurrenceKey, now: number): void {
     if (isFinal(record.state)) this.history.append(job.row, record, key, this.names)
     else if (record.state === 'running') this.live.addRunning(job.row, record, key)
@@ -154,7 +139,7 @@ export class Tables implements RowNames {
     if (before !== null) countRecord(change, before, -1)
     countRecord(change, after, 1)
     if (change.pending !== 0 || change.delayed !== 0 || change.queued !== 0) this.jobs.addToWaiting(job, change)
-    for (const state of liveStates) this.#change[state] += change[state]
+    this.#anyQueued = null
   }
 }
 

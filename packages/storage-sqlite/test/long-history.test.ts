@@ -3,9 +3,6 @@ import type { CreateRequested, JobRecord, OccurrenceAddress, OccurrenceRecord, S
 import Database from 'better-sqlite3'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { sqliteStorage } from '../src/index.ts'
-import { idOf } from '../src/occurrence-key.ts'
-import { namedTables } from '../src/table-names.ts'
-import { Tables } from '../src/tables.ts'
 import { addJob, finishItem, minute, owner, slotAt, slotItem, start, succeeded } from '@jobistemer/test-kit'
 import { makeScratch, type Scratch } from './scratch.ts'
 
@@ -128,28 +125,6 @@ describe('a history in SQLite of several blocks and a tail', () => {
     expect(indexed).toBeLessThan(rows as number)
     expect(database.prepare('SELECT count(*) FROM history_ids').pluck().get()).toBe(indexed)
     expect(database.prepare('SELECT count(*) FROM history_blocks').pluck().get()).toBe(2)
-  })
-
-  it('finds, for any count, the oldest of the latest `count` entries of a job by `oldestOfLatest`', () => {
-    const tables = new Tables(namedTables(database, ''))
-    database.exec('BEGIN IMMEDIATE')
-    const { history } = tables
-    history.indexTail()
-    for (const name of ['dense', 'sparse', 'scattered'] as const) {
-      const job = tables.jobs.headOf(jobs[name].id)?.row as number
-      const falling = expected[name].toReversed()
-      const { length } = falling
-      for (const count of [1, 2, 1000, 1001, 1500, 3999, 4000, 16_384, 19_999, length - 1, length]) {
-        const { entry } = history.oldestOfLatest(job, count)
-        const found = falling[count - 1]
-        expect(entry && [entry.scheduledAt, idOf(entry.key)]).toEqual(found ? [found.scheduledAt, found.id] : null)
-      }
-      expect(history.oldestOfLatest(job, length + 1).entry).toBeNull()
-    }
-    const dense = tables.jobs.headOf(jobs.dense.id)?.row as number
-    // The search counts each entry once, and then repeatedly the entries in blocks that contain the tested instant.
-    expect(history.oldestOfLatest(dense, 15_000).looked).toBeLessThan(40 * denseCount)
-    database.exec('ROLLBACK')
   })
 
   it('is listed completely and in order, in both directions and with any page size', async () => {
