@@ -1,9 +1,8 @@
 import { JobistemerError, systemClock } from '@jobistemer/core'
 import { Redis } from 'ioredis'
-import { checkServer, type Namespace, namespaceKey } from './check-server.ts'
+import { checkServer } from './check-server.ts'
 import { keepAliveMs, placeOf, scriptsOf } from './client.ts'
 import { withoutArguments } from './secrets.ts'
-import { migrate } from './migrate.ts'
 import type { ReadOptions, RedisClient } from './options.ts'
 import {
   closedError,
@@ -15,7 +14,6 @@ import {
 } from './redis-errors.ts'
 import type { Script } from './script.ts'
 import { markShardScript, markWriteScript } from './scripts/small-scripts.ts'
-import { type StoredForm, storedForm } from './stored-form.ts'
 
 export type ScriptArgument = string | Buffer | number
 
@@ -40,7 +38,6 @@ export interface ScriptCall {
 export class Connection {
   readonly client: RedisClient
   readonly #options: ReadOptions
-  readonly #form: StoredForm
   readonly #isOwn: boolean
   readonly #place: string
   /** Number of calls in progress, and the callback for the moment when no call is left. */
@@ -51,14 +48,14 @@ export class Connection {
    * `behind` wait for this promise. It never rejects.
    */
   readonly #ahead = new Map<number, Promise<unknown>>()
-  #namespace: Namespace | null = null
-  #opening: Promise<Namespace> | null = null
+  /** The number of shards; `null` before the first check of the server. */
+  #shards: number | null = null
+  #opening: Promise<number> | null = null
   #lastError: Error | null = null
   #closed = false
 
-  constructor(options: ReadOptions, form: StoredForm = storedForm) {
+  constructor(options: ReadOptions) {
     this.#options = options
-    this.#form = form
     const { source } = options
     this.#isOwn = 'url' in source
     this.client = 'url' in source ? openClient(source.url, options.commandTimeoutMs) : source.client
@@ -81,7 +78,8 @@ export class Connection {
 
   /** Returns the number of shards. The first call checks the server and its data. */
   async shards(): Promise<number> {
-    return (await this.#open()).shards
+    this.assertOpen()
+    return this.#shards ?? (await this.#openAnew())
   }
 
   /** Runs read-only scripts. Returns the answers in the order of the calls. */
@@ -124,49 +122,30 @@ export class Connection {
       return await run()
     } catch (error) {
       // While the namespace is being prepared, the preparing caller handles this error.
-      if (!isSpreadOtherwise(error) || this.#namespace === null) throw error
+      if (!isSpreadOtherwise(error) || this.#shards === null) throw error
       // The new namespace may have another number of shards, if another process created it. Then the caller's
       // assignment of jobs to shards is wrong.
-      if ((await this.#openAnew()).shards !== shards) throw error
+      if ((await this.#openAnew()) !== shards) throw error
       return await run()
     }
   }
 
-  async #open(): Promise<Namespace> {
-    this.assertOpen()
-    return this.#namespace ?? (await this.#openAnew())
-  }
-
-  async #openAnew(): Promise<Namespace> {
+  async #openAnew(): Promise<number> {
     this.#opening ??= this.#prepare()
     try {
-      this.#namespace = await this.#opening
-      return this.#namespace
+      this.#shards = await this.#opening
+      return this.#shards
     } finally {
       // The next call checks the server again, because an unfit server may have become fit.
       this.#opening = null
     }
   }
 
-  /**
-   * Checks the server and its data. If the data have an older form, first migrates all data. A migration of more data
-   * takes longer.
-   */
-  async #prepare(): Promise<Namespace> {
-    for (;;) {
-      const earlierShards = this.#namespace?.shards ?? null
-      const check = () => checkServer(this.client, this.#options, this.#form, this.#place, earlierShards)
-      const namespace = await this.#within(check)
-      const { shards, migratesFrom: from } = namespace
-      if (from === null) {
-        await this.#within(() => this.#markShards(shards))
-        return namespace
-      }
-      const key = namespaceKey(this.#options.prefix)
-      const runOnNamespace = (source: string, argument: string) =>
-        this.#within(() => scriptsOf(this.client).evalBuffer(source, 1, key, argument))
-      await migrate({ runOnNamespace, write: (calls) => this.write(calls) }, this.#form, { shards, from })
-    }
+  /** Checks the server and its data. */
+  async #prepare(): Promise<number> {
+    const shards = await this.#within(() => checkServer(this.client, this.#options, this.#place, this.#shards))
+    await this.#within(() => this.#markShards(shards))
+    return shards
   }
 
   async #markShards(shards: number): Promise<void> {

@@ -47,13 +47,6 @@ const meanings: readonly Meaning[] = [
     remedy: 'Look into its log: mostly the disk is full, or its directory may not be written.',
   },
   {
-    pattern: /^FORM /,
-    code: 'STORAGE_SCHEMA_NEWER',
-    message:
-      'A newer version of @jobistemer/storage-redis has brought the data into another form since this one was opened',
-    remedy: 'Install the newer version here too.',
-  },
-  {
     pattern: /^SPREAD /,
     code: 'STORAGE_BUSY',
     message: 'Redis has lost the data of this prefix, and they have been begun anew',

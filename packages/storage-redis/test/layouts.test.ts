@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { allFields, defineLayout, readFields, tableFields, writeFields } from '../src/layout.ts'
-import { storedForm } from '../src/stored-form.ts'
+import { formVersion } from '../src/check-server.ts'
 import { headLayout, nodeLayout, recordLayout, spanBit, timesLayout, versionLayout } from '../src/stored-layouts.ts'
 
 const layout = defineLayout({ first: 'byte', second: 'uint32', third: 'number', last: 'id' })
@@ -38,10 +38,10 @@ describe('the layout of a stored record', () => {
   })
 })
 
-// If an offset or a code changes, stored data would be read wrongly: raise the version of the form, and add a migration.
+// If an offset or a code changes, stored data would be read wrongly: raise `formVersion`, and add a migration.
 it('the offsets and codes of stored Redis records are fixed for each version', () => {
   expect({
-    version: storedForm.version,
+    version: formVersion,
     head: headLayout.at,
     record: recordLayout.at,
     sizes: [headLayout, recordLayout, timesLayout, versionLayout, nodeLayout].map(({ size }) => size),

@@ -2,7 +2,6 @@ import { codec1, failedStates, priorityStepMs, startRateReason, wokenAtOnce } fr
 import { allFields, fieldsBetween, readFields, tableFields, writeFields } from '../layout.ts'
 import { always, never } from '../numbers.ts'
 import { layouts } from '../request-layouts.ts'
-import { storedForm } from '../stored-form.ts'
 import { headLayout, recordLayout, rescueStep } from '../stored-layouts.ts'
 
 const { kindCodes, policyCodes, recoveredBit, stateCodes } = codec1
@@ -63,11 +62,9 @@ const catchUpAtOnce = 8
  *
  * Texts. Definitions, details, task runs, reasons and similar texts are JSON that no script parses.
  *
- * Form. A storage checks the form of the data when it opens. If a newer version migrates the data while the storage is
- * open, the next call fails with an error about the form, see `stored-form.ts`.
- *
  * Spread. The last argument is the number of shards that the caller assumes. If the server has lost its data, the
- * stored number is missing or differs, and the call fails without effect.
+ * stored number is missing or differs, and the call fails without effect. The storage then checks the namespace again. A
+ * version with another form of the data stores another text here, so that older storages stop.
  *
  * Layouts. Heads and records have the layouts of `stored-layouts.ts`; requests and answers have those of
  * `request-layouts.ts`.
@@ -77,9 +74,6 @@ local call, read, write, sub = redis.call, struct.unpack, struct.pack, string.su
 
 local heads = KEYS[1]
 local shard = sub(heads, 1, -6)
-
-local form = call('GET', shard .. 'form')
-if form and form ~= '${storedForm.version}' then return redis.error_reply('FORM ' .. form) end
 
 local spread = call('GET', shard .. 'shards')
 if spread ~= table.remove(ARGV) then return redis.error_reply('SPREAD ' .. (spread or 'none')) end
