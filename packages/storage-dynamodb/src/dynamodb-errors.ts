@@ -135,10 +135,10 @@ const noRights: FailureMeaning = {
   code: 'STORAGE_UNREADABLE',
   message: 'The credentials do not allow to make the table',
   remedy:
-    'Give them dynamodb:CreateTable and dynamodb:DescribeTable beside the statement that iamPolicy() prints, or make the table by its CloudFormation template.',
+    'Give them dynamodb:CreateTable beside the statement that iamPolicy() prints, or make the table by its CloudFormation template.',
 }
 
-/** The error for a missing table that these credentials can neither create nor describe. */
+/** The error for a missing table that these credentials cannot create. */
 export function noRightsError(tableName: string, cause: unknown): JobistemerError {
   const detail = `${nameOf(cause)}: ${messageOf(cause)}`
   return failureOf(noRights, detail, { field: 'tableName', value: tableName, cause })

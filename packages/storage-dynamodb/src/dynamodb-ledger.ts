@@ -1,6 +1,5 @@
 import type { AsyncLedger } from '@jobistemer/core/storage'
 import { findCancelRequested, findDue, findNextDue, findStranded } from './due-search.ts'
-import type { Form } from './form.ts'
 import { get } from './get-records.ts'
 import { heartbeat } from './heartbeat.ts'
 import { KnownVersions } from './known-versions.ts'
@@ -42,10 +41,9 @@ export class DynamoDBLedger implements AsyncLedger {
     prune: async (request) => await prune(await this.#opened(), request),
   }
   readonly #table: Table
-  readonly #form: Form
   #opening: Promise<void> | null = null
 
-  constructor(options: ReadOptions, form: Form) {
+  constructor(options: ReadOptions) {
     this.#table = {
       requests: new Requests(options),
       keys: new Keys(options.prefix),
@@ -53,7 +51,6 @@ export class DynamoDBLedger implements AsyncLedger {
       versions: new KnownVersions(),
       stepsUnderWay: new Map(),
     }
-    this.#form = form
   }
 
   readonly run: AsyncLedger['run'] = async (step) => await runStep(await this.#opened(), step)
@@ -81,10 +78,10 @@ export class DynamoDBLedger implements AsyncLedger {
     this.#table.requests.close()
   }
 
-  /** Returns the table, checked and migrated by the first call. */
+  /** Returns the table, which the first call has checked. */
   async #opened(): Promise<Table> {
     this.#table.requests.assertOpen()
-    this.#opening ??= openTable(this.#table, this.#form)
+    this.#opening ??= openTable(this.#table)
     try {
       await this.#opening
     } catch (error) {

@@ -1,6 +1,5 @@
 import { type Storage, storageFromLedger } from '@jobistemer/core/storage'
 import { DynamoDBLedger } from './dynamodb-ledger.ts'
-import { currentForm, type Form } from './form.ts'
 import { type DynamoDBStorageOptions, readOptions } from './options.ts'
 
 /**
@@ -14,12 +13,5 @@ import { type DynamoDBStorageOptions, readOptions } from './options.ts'
  *   table exists and is one of Jobistemer's.
  */
 export function dynamodbStorage(options: DynamoDBStorageOptions): Storage {
-  return storageOfForm(options, currentForm)
-}
-
-/**
- * Like {@link dynamodbStorage}, but with the given form, as if another version of the package opened the data. For tests.
- */
-export function storageOfForm(options: DynamoDBStorageOptions, form: Form): Storage {
-  return storageFromLedger(new DynamoDBLedger(readOptions(options), form))
+  return storageFromLedger(new DynamoDBLedger(readOptions(options)))
 }

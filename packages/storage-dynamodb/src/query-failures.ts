@@ -83,11 +83,7 @@ async function queryShard(table: Table, shard: number, query: FailedQuery, bound
 }
 
 /** A query for one partition of the index of failures. */
-export function failedQuery(
-  { keys }: Table,
-  shard: number,
-  bounds: KeyBounds = { lower: '-', upper: '~' },
-): QueryInput {
+function failedQuery({ keys }: Table, shard: number, bounds: KeyBounds): QueryInput {
   return {
     IndexName: failedIndex,
     KeyConditionExpression: `${names.failedPartition} = :place AND ${names.failedOrder} BETWEEN :lower AND :upper`,

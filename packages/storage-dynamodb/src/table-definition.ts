@@ -124,7 +124,7 @@ const usedActions = [
 
 /**
  * The least IAM policy for a node: the actions of a storage, on one table and its indexes. `createTable` also needs
- * `dynamodb:CreateTable` and `dynamodb:DescribeTable`.
+ * `dynamodb:CreateTable`.
  *
  * @param options with an ARN such as `arn:aws:dynamodb:eu-central-1:123456789012:table/jobs`
  * @throws JobistemerError `INVALID_ARGUMENT`, `UNKNOWN_OPTION`
