@@ -57,7 +57,6 @@ export function earOfPool(pool: PostgresPool): OpenEar | null {
     }
     return {
       close,
-      check: async () => void (await inTime(client.query('SELECT 1'))),
       async stay() {
         await inTime(client.query(neverIdle))
         // Repeats LISTEN, so that pg_stat_activity shows it as the last statement of the session.
@@ -72,7 +71,7 @@ export function earOfClient(client: PostgresClient): OpenEar | null {
   if (typeof (client as Partial<InProcess>).listen !== 'function') return null
   return async (channel, onText) => {
     const close = await (client as InProcess).listen(channel, onText)
-    return { close, check: async () => {}, stay: async () => {} }
+    return { close, stay: async () => {} }
   }
 }
 

@@ -55,17 +55,10 @@ async function put(
     await session.query(record, values)
     return
   }
-  // A crash of the server empties the unlogged table of node records, but keeps the profiles. Living nodes store their
-  // records again with the next heartbeat. So a profile without a record is removed only if some record has existed for an
-  // hour.
   await session.query(
-    `WITH news AS (${record} RETURNING incarnation), left_behind AS (
-       DELETE FROM ${schema}.node_profiles p WHERE p.stored_at < clock_timestamp() - interval '1 day' AND p.incarnation <> $1::text
-         AND NOT EXISTS (SELECT FROM ${schema}.nodes n WHERE n.incarnation = p.incarnation)
-         AND EXISTS (SELECT FROM ${schema}.nodes n WHERE n.since < clock_timestamp() - interval '1 hour')
-     ) INSERT INTO ${schema}.node_profiles (incarnation, profile, stored_at)
-       SELECT incarnation, $7::text, clock_timestamp() FROM news
-       ON CONFLICT (incarnation) DO UPDATE SET profile = excluded.profile, stored_at = excluded.stored_at`,
+    `WITH news AS (${record} RETURNING incarnation)
+     INSERT INTO ${schema}.node_profiles (incarnation, profile) SELECT incarnation, $7::text FROM news
+       ON CONFLICT (incarnation) DO UPDATE SET profile = excluded.profile`,
     [...values, JSON.stringify(profile)],
   )
 }

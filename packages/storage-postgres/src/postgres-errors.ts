@@ -6,11 +6,6 @@ interface Linked {
   readonly code?: unknown
   readonly message?: unknown
   readonly cause?: unknown
-  /**
-   * The function in PostgreSQL's source that reported the error, as `pg` passes it on. Unlike the message, the name of the
-   * function is never translated.
-   */
-  readonly routine?: unknown
   /** Metadata of a Prisma error. Before Prisma 7 the metadata contain the SQLSTATE, since then the error of the driver. */
   readonly meta?: Linked & { readonly driverAdapterError?: unknown }
   /** The SQLSTATE in the cause of an error of a Prisma driver. */
@@ -110,15 +105,6 @@ export function isBroken(error: unknown): boolean {
 
 type Meaning = FailureMeaning & { readonly pattern: RegExp }
 
-/**
- * Whether a standby rejected a read of an unlogged table. A standby knows only the names of these tables, and PostgreSQL
- * reports such a read without a specific code.
- */
-function isUnloggedOnStandby(error: unknown): boolean {
-  if (codeOf(error) !== '0A000') return false
-  return chainOf(error).some((one) => /during recovery/.test(messageOf(one)) || one.routine === 'get_relation_info')
-}
-
 const repeatable = 'It may be over by itself: the call can be repeated.'
 
 const meanings: readonly Meaning[] = [
@@ -209,7 +195,7 @@ const withoutAnswer: FailureMeaning = {
 }
 
 function meaningOf(error: unknown, code: string): FailureMeaning {
-  const known = meanings.find(({ pattern }) => pattern.test(isUnloggedOnStandby(error) ? '25006' : code))
+  const known = meanings.find(({ pattern }) => pattern.test(code))
   if (known !== undefined) return known
   if (/after calling end on the pool|Client was closed|PGlite is clos/.test(messageOf(error))) return closed
   if (isBroken(error)) return broken

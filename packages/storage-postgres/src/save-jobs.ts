@@ -27,16 +27,9 @@ export async function saveJobs(session: Session, schema: string, writes: readonl
   const versions = [...created, ...changed].flatMap((write) => write.versions)
   if (versions.length > 0) {
     const { names, rows, values } = rowsOf(versionColumns, versions)
-    const insert = `INSERT INTO ${schema}.versions (${names}, superseded) SELECT ${names}, false FROM ${rows}`
+    const insert = `INSERT INTO ${schema}.versions (${names}) SELECT ${names} FROM ${rows}`
     await session.query(insert, values)
   }
-  if (changed.length === 0) return
-  const { rows, values } = rowsOf(inForceColumns, changed.map(headOf))
-  await session.query(
-    `UPDATE ${schema}.versions v SET superseded = true FROM ${rows}
-     WHERE v.job = w.id AND v.version < w.version AND NOT v.superseded`,
-    values,
-  )
   await movePending(session, schema, changed)
 }
 
@@ -92,8 +85,6 @@ const headColumns: readonly Column<LedgerHead>[] = [
   ['policy', 'smallint', ({ overlap }) => codec1.policyCodes[overlap.policy]],
   ['handler_key', 'text', ({ handlerKey }) => storeText(handlerKey)],
 ]
-
-const inForceColumns = headColumns.filter(([name]) => name === 'id' || name === 'version')
 
 const pauseColumns: readonly Column<LedgerHead>[] = [
   ['job', 'uuid', ({ id }) => uuidOf(id)],

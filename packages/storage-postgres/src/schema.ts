@@ -1,6 +1,6 @@
 import { finalStates, isFailure } from '@jobistemer/core/storage'
 import { lanes, stateCode } from './state-codes.ts'
-import { stepFunctions, sumRows } from './step-functions.ts'
+import { stepFunctions } from './step-functions.ts'
 
 /** Value of `paused_until` in the head of a job whose pause has no end. */
 export const forEver = 9_000_000_000_000_000
@@ -101,13 +101,11 @@ CREATE INDEX jobs_deleted ON ${schema}.jobs (deleted_at) WHERE deleted_at IS NOT
 CREATE TABLE ${schema}.versions (
   job uuid NOT NULL,
   version integer NOT NULL,
-  superseded boolean NOT NULL,
   created_at bigint NOT NULL,
   fingerprint text COLLATE "C" NOT NULL,
   definition text COLLATE "C" NOT NULL,
   PRIMARY KEY (job, version)
 );
-CREATE INDEX versions_superseded ON ${schema}.versions (job) WHERE superseded;
 
 CREATE TABLE ${schema}.owners (
   row integer GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
@@ -138,27 +136,17 @@ CREATE TABLE ${schema}.reusable_keys (
   occurrence uuid NOT NULL
 );
 
-CREATE TABLE ${schema}.live_sums (
-  slot integer PRIMARY KEY,
-  pending bigint NOT NULL,
-  queued bigint NOT NULL,
-  running bigint NOT NULL
-) WITH (fillfactor = 20, ${shortLived});
-INSERT INTO ${schema}.live_sums SELECT slot, 0, 0, 0 FROM generate_series(0, ${sumRows - 1}) slot;
-
-CREATE UNLOGGED TABLE ${schema}.nodes (
+CREATE TABLE ${schema}.nodes (
   incarnation text COLLATE "C" PRIMARY KEY,
   node text COLLATE "C" NOT NULL,
   counter bigint NOT NULL,
   started_at bigint NOT NULL,
   leaving boolean NOT NULL,
-  since timestamptz NOT NULL DEFAULT clock_timestamp(),
   about text COLLATE "C" NOT NULL
 ) WITH (fillfactor = 50);
 CREATE TABLE ${schema}.node_profiles (
   incarnation text COLLATE "C" PRIMARY KEY,
-  profile text COLLATE "C" NOT NULL,
-  stored_at timestamptz NOT NULL
+  profile text COLLATE "C" NOT NULL
 );
 CREATE TABLE ${schema}.no_rows (
   id integer PRIMARY KEY CHECK (false)

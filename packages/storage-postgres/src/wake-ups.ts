@@ -1,5 +1,5 @@
 import { createHash, randomUUID } from 'node:crypto'
-import { type Logger, systemClock } from '@jobistemer/core'
+import type { Logger } from '@jobistemer/core'
 import type { WakeUp } from '@jobistemer/core/storage'
 import type { Database } from './database.ts'
 import { within } from './time-limit.ts'
@@ -24,8 +24,6 @@ const checkEveryMs = 60_000
 
 /** A connection that receives notifications. */
 export interface Ear {
-  /** Checks the connection. Rejects if the connection has ended. */
-  check(): Promise<void>
   /**
    * Exempts the session from the idle timeout. Called when a test notification has shown that no pooler shares the session.
    */
@@ -53,6 +51,7 @@ export class WakeUps {
   #untold: Set<WakeUp['kind']> | null = null
   #telling: Promise<void> = Promise.resolve()
   #hearing: Hearing | null = null
+  #hasWarned = false
 
   constructor(database: () => Promise<Database>, schema: string, logger: Pick<Logger, 'warn'> | null) {
     this.#database = database
@@ -90,9 +89,10 @@ export class WakeUps {
     const subscription: Listener = (wakeUp) => listener(wakeUp)
     this.#listeners.add(subscription)
     if (this.#hearing === null) {
-      this.#hearing = new Hearing(this.#database, this.#channel, this.#logger, {
+      this.#hearing = new Hearing(this.#database, this.#channel, {
         onText: (text) => this.#hear(text),
         onStart: () => this.#raise(kinds),
+        onDeaf: () => this.#warn(),
       })
     }
     return () => {
@@ -109,117 +109,12 @@ export class WakeUps {
   async #stopHearing(): Promise<void> {
     const hearing = this.#hearing
     this.#hearing = null
-    await hearing?.close()
+    await hearing?.stop()
   }
 
   #hear(text: string): void {
     const [sender, ...news] = text.split(' ')
     if (sender !== this.#sender) this.#raise(kinds.filter((kind) => news.includes(kind)))
-  }
-
-  #raise(news: readonly WakeUp['kind'][]): void {
-    for (const kind of news) {
-      for (const listener of [...this.#listeners]) if (this.#listeners.has(listener)) listener({ kind })
-    }
-  }
-}
-
-interface HearingEvents {
-  onText(text: string): void
-  onStart(): void
-}
-
-/** Keeps one listening connection from the first subscription to the last, and replaces a broken connection. */
-class Hearing {
-  readonly #database: () => Promise<Database>
-  readonly #channel: string
-  readonly #logger: Pick<Logger, 'warn'> | null
-  readonly #events: HearingEvents
-  readonly #trial: string = `trial-${randomUUID()}`
-  #isClosed = false
-  #hasWarned = false
-  #ear: Ear | null = null
-  #onTrial: () => void = () => {}
-  #cancelTimer: () => void = () => {}
-
-  constructor(
-    database: () => Promise<Database>,
-    channel: string,
-    logger: Pick<Logger, 'warn'> | null,
-    events: HearingEvents,
-  ) {
-    this.#database = database
-    this.#channel = channel
-    this.#logger = logger
-    this.#events = events
-    this.#connect(0)
-  }
-
-  async close(): Promise<void> {
-    this.#isClosed = true
-    this.#cancelTimer()
-    this.#onTrial()
-    await this.#hangUp()
-  }
-
-  async #hangUp(): Promise<void> {
-    const ear = this.#ear
-    this.#ear = null
-    // The listening connection is abandoned, so errors of its close do not matter.
-    await ear?.close().catch(() => {})
-  }
-
-  /** Connects, and retries after each failure. Meanwhile wake-ups are lost, and nodes poll. */
-  #connect(failures: number): void {
-    let isLost = false
-    const again = (tries: number) => {
-      if (isLost || this.#isClosed) return
-      isLost = true
-      this.#cancelTimer()
-      this.#onTrial()
-      this.#hangUp()
-      this.#after(Math.min(50 * 2 ** Math.min(tries, 10), longestPauseMs), () => this.#connect(tries))
-    }
-    this.#listen(() => again(0)).then(
-      (isHeard) => {
-        if (isLost || this.#isClosed) return
-        if (!isHeard) {
-          // The connection is closed deliberately here, so `again` must not treat the close as a loss.
-          isLost = true
-          this.#hangUp()
-          this.#warn()
-          this.#after(checkEveryMs, () => this.#connect(0))
-          return
-        }
-        // Notifications may have been lost before this connection, so listeners receive all kinds.
-        this.#events.onStart()
-        this.#checkLater(() => again(0))
-      },
-      () => again(failures + 1),
-    )
-  }
-
-  /** Listens, and returns whether a test notification to this storage itself has arrived. */
-  async #listen(onLost: () => void): Promise<boolean> {
-    const database = await this.#database()
-    const ear = await database.listen(this.#channel, (text) => this.#hear(text), onLost)
-    if (this.#isClosed) {
-      await ear.close()
-      return false
-    }
-    this.#ear = ear
-    const trial = new Promise<boolean>((resolve) => {
-      this.#onTrial = () => resolve(!this.#isClosed)
-    })
-    await database.query('SELECT pg_notify($1::text, $2::text)', [this.#channel, this.#trial])
-    const isHeard = await within(trialLimitMs, trial, () => false)
-    if (isHeard) await ear.stay()
-    return isHeard
-  }
-
-  #hear(text: string): void {
-    if (text === this.#trial) this.#onTrial()
-    else if (!text.startsWith('trial-')) this.#events.onText(text)
   }
 
   #warn(): void {
@@ -232,16 +127,95 @@ class Hearing {
     else this.#logger.warn({ channel: this.#channel }, message)
   }
 
-  #checkLater(onLost: () => void): void {
-    this.#after(checkEveryMs, () => {
-      this.#ear?.check().then(() => {
-        if (!this.#isClosed) this.#checkLater(onLost)
-      }, onLost)
-    })
+  #raise(news: readonly WakeUp['kind'][]): void {
+    for (const kind of news) {
+      for (const listener of [...this.#listeners]) if (this.#listeners.has(listener)) listener({ kind })
+    }
+  }
+}
+
+interface HearingEvents {
+  onText(text: string): void
+  onStart(): void
+  /** Called if notifications do not arrive on an intact connection. */
+  onDeaf(): void
+}
+
+/** Keeps one listening connection from the first subscription to the last, and replaces a broken connection. */
+class Hearing {
+  readonly #database: () => Promise<Database>
+  readonly #channel: string
+  readonly #events: HearingEvents
+  readonly #trial: string = `trial-${randomUUID()}`
+  readonly #ended: Promise<void>
+  #isStopped = false
+  /** Ends the present pause. */
+  #wake: () => void = () => {}
+
+  constructor(database: () => Promise<Database>, channel: string, events: HearingEvents) {
+    this.#database = database
+    this.#channel = channel
+    this.#events = events
+    this.#ended = this.#run()
   }
 
-  #after(delayMs: number, callback: () => void): void {
-    const timer = systemClock.setTimer(delayMs, callback, { unref: true })
-    this.#cancelTimer = () => timer.cancel()
+  async stop(): Promise<void> {
+    this.#isStopped = true
+    this.#wake()
+    await this.#ended
+  }
+
+  /** Connects, and retries after each failure. Meanwhile wake-ups are lost, and nodes poll. */
+  async #run(): Promise<void> {
+    for (let failures = 0; !this.#isStopped; ) {
+      const end = await this.#listen().catch(() => 'failed')
+      failures = end === 'failed' ? failures + 1 : 0
+      if (end === 'deaf') this.#events.onDeaf()
+      await this.#pause(end === 'deaf' ? checkEveryMs : Math.min(50 * 2 ** Math.min(failures, 10), longestPauseMs))
+    }
+  }
+
+  /**
+   * Listens on one connection until it is lost. A test notification to this storage itself checks the connection, at first
+   * and every minute. Returns `deaf` if the first one does not arrive.
+   */
+  async #listen(): Promise<'deaf' | 'lost'> {
+    const database = await this.#database()
+    let [isHeard, isLost] = [false, false]
+    const onText = (text: string) => {
+      if (text !== this.#trial) return this.#events.onText(text)
+      isHeard = true
+      this.#wake()
+    }
+    const onLost = () => {
+      isLost = true
+      this.#wake()
+    }
+    const ear = await database.listen(this.#channel, onText, onLost)
+    try {
+      for (let isFirst = true; ; isFirst = false) {
+        isHeard = false
+        await database.query('SELECT pg_notify($1::text, $2::text)', [this.#channel, this.#trial])
+        if (!isHeard && !isLost) await this.#pause(trialLimitMs)
+        if (isLost || this.#isStopped) return 'lost'
+        if (!isHeard) return isFirst ? 'deaf' : 'lost'
+        if (isFirst) await ear.stay()
+        // Notifications may have been lost before this connection, so listeners receive all kinds.
+        if (isFirst) this.#events.onStart()
+        if (!isLost) await this.#pause(checkEveryMs)
+        if (isLost || this.#isStopped) return 'lost'
+      }
+    } finally {
+      // The listening connection is abandoned, so errors of its close do not matter.
+      await ear.close().catch(() => {})
+    }
+  }
+
+  async #pause(limitMs: number): Promise<void> {
+    if (this.#isStopped) return
+    const woken = new Promise<void>((resolve) => {
+      this.#wake = resolve
+    })
+    await within(limitMs, woken, () => {})
   }
 }

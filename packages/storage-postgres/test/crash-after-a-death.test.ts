@@ -43,7 +43,6 @@ async function crash(server: Awaited<ReturnType<typeof startPostgres>>): Promise
   await server.restart()
 }
 
-// The crash empties the unlogged table of node records.
 it('nodes release the run of a killed node although the server crashed before any node declared it dead', {
   timeout: 60_000,
 }, async () => {

@@ -133,7 +133,7 @@ it('slots lost by a failover to a delayed standby run again, and the node report
   await assertLedger(after)
 }, 120_000)
 
-it('every call on a standby, even a heartbeat that only reads, rejects with an error that names the standby', {
+it('reads work on a standby, and a call that writes rejects with an error that names the standby', {
   timeout: 60_000,
 }, async () => {
   const servers = await pair()
@@ -144,7 +144,10 @@ it('every call on a standby, even a heartbeat that only reads, rejects with an e
   const behind = postgresStorage({ url: servers.standby.url, wakeUps: false })
   cleanUps.push(() => behind.close())
   expect(await behind.listJobs({ limit: 1, cursor: null })).toMatchObject({ items: [] })
-  await expect(behind.heartbeat({ now: 1, own: null, remove: [], profilesOf: [] })).rejects.toMatchObject({
+  const beat = { now: 1, remove: [], profilesOf: [] } as const
+  expect(await behind.heartbeat({ ...beat, own: null })).toEqual({ nodes: [], profiles: [] })
+  const own = { node: 'one', incarnation: 'first', counter: 1, startedAt: 1, leaving: false, about: {} }
+  await expect(behind.heartbeat({ ...beat, own })).rejects.toMatchObject({
     code: 'STORAGE_BUSY',
     message: expect.stringContaining('standby'),
   })

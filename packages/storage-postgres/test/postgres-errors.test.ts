@@ -66,17 +66,3 @@ it('storageError ignores the causes of a JobistemerError, and stops at circular 
   circle.cause = circle
   expect(isBroken(circle)).toBe(false)
 })
-
-it('the error for a table that a standby cannot read names the standby, whatever the server’s language', () => {
-  const message = 'cannot access temporary or unlogged relations during recovery'
-  for (const error of [
-    withCode('0A000', message),
-    Object.assign(withCode('0A000', 'no es posible'), { routine: 'get_relation_info' }),
-  ]) {
-    expect(storageError(error, 'here')).toMatchObject({
-      code: 'STORAGE_BUSY',
-      message: expect.stringMatching('standby.*0A000'),
-    })
-  }
-  expect(storageError(withCode('0A000', 'cached plan'), 'here')).toMatchObject({ code: 'STORAGE_FAILED' })
-})

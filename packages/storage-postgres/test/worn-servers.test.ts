@@ -131,25 +131,3 @@ it('a call that exceeds the server’s statement_timeout rejects, and stores not
   await holder.query('ROLLBACK')
   expect(await create()).toMatchObject([{ outcome: 'created' }])
 })
-
-it('after a server crash living nodes keep their profiles, and other profiles are removed after an hour', async () => {
-  const schema = newSchema()
-  const storage = open({ pool: pool(), schema, wakeUps: false })
-  const own = (node: string, counter: number) => {
-    return { incarnation: node, node, counter, startedAt: 1, leaving: false, about: {} }
-  }
-  const profilesOf = ['alive', 'dead', 'new']
-  const [profile, none] = [{ handlers: ['send'] }, { handlers: [] }]
-  for (const node of ['alive', 'dead']) {
-    await storage.heartbeat({ now: 1, own: own(node, 1), profile, remove: [], profilesOf: [] })
-  }
-  await query(`UPDATE ${schema}.node_profiles SET stored_at = stored_at - interval '2 days'`)
-  // A server crash and a failover empty the unlogged table of node records.
-  await query(`TRUNCATE ${schema}.nodes`)
-  await storage.heartbeat({ now: 2, own: own('new', 1), profile: none, remove: [], profilesOf: [] })
-  const { profiles } = await storage.heartbeat({ now: 3, own: own('alive', 2), remove: [], profilesOf })
-  expect(profiles).toEqual([profile, profile, none])
-  await query(`UPDATE ${schema}.nodes SET since = since - interval '2 hours'`)
-  const later = await storage.heartbeat({ now: 4, own: own('another', 1), profile: none, remove: [], profilesOf })
-  expect(later.profiles).toEqual([profile, null, none])
-})
