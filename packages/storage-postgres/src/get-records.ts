@@ -1,12 +1,11 @@
 import type { JobId, OccurrenceId } from '@jobistemer/core'
 import type { GetAnswer, GetRequest, LiveCounts } from '@jobistemer/core/storage'
 import { jobIdOf, uuidOrNull } from './ids.ts'
-import { headRuns, inHead } from './in-head.ts'
+import { headRuns } from './in-head.ts'
 import { readJob, readVersion, selectJobs } from './job-row.ts'
 import { historyColumns, liveColumns, readOccurrence, withOwners } from './occurrence-row.ts'
 import { eachOf } from './one-of.ts'
 import { numberOf, plainArray, type Row, type Session } from './sql.ts'
-import { lanes } from './state-codes.ts'
 
 const noCounts: LiveCounts = Object.freeze({ pending: 0, queued: 0, running: 0 })
 
@@ -85,10 +84,8 @@ async function readCounts(
   const found = new Map<JobId | 'all', LiveCounts>(rows.map((row) => [jobIdOf(row.id), countsOf(row)]))
   if (jobs.length < wanted.length) {
     const [sums] = await session.query(
-      `SELECT count(*) FILTER (WHERE state < ${lanes.queued}) AS pending, count(*) FILTER (WHERE state = ${lanes.queued}) AS queued,
-         count(*) FILTER (WHERE state = ${lanes.running}) + (
-           SELECT count(*) FROM ${schema}.heads WHERE is_quick AND run_state = ${inHead.runs}
-         ) AS running FROM ${schema}.live`,
+      `SELECT sum(pending)::bigint AS pending, sum(queued)::bigint AS queued, sum(running)::bigint AS running
+       FROM ${schema}.live_sums`,
     )
     found.set('all', countsOf(sums as Row))
   }

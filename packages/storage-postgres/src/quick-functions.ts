@@ -73,6 +73,8 @@ export interface FunctionText {
   readonly settings: string
   /** The dollar quote around the body of a function. */
   readonly quote: string
+  /** Number of rows that share the sums of live occurrences. */
+  readonly sumRows: number
 }
 
 /** SQL condition: the starting occurrence is stored in the head itself. */
@@ -159,7 +161,7 @@ const historyNames = `id, job, scheduled_at, state, kind, token, sequence, rescu
  * rules decide about locked heads. A call that inserts a new owner does nothing else and returns NULL, because other steps
  * lock heads first and then insert owners.
  */
-export function quickFunctions({ schema, settings, quote }: FunctionText): string {
+export function quickFunctions({ schema, settings, quote, sumRows }: FunctionText): string {
   return `
 CREATE FUNCTION ${schema}.start_step(
   ${parametersOf(startColumns)}, p_now bigint, p_node text, p_incarnation text, p_in_heads boolean,
@@ -209,6 +211,9 @@ BEGIN
     )
     SELECT v_started || array_agg(m.place) INTO v_started FROM moved m;
   END IF;
+  IF v_started IS NOT NULL THEN
+    UPDATE ${schema}.live_sums s SET running = s.running + cardinality(v_started) WHERE s.slot = pg_backend_pid() % ${sumRows};
+  END IF;
   RETURN ${restOf('v_started')};
 END ${quote};
 
@@ -256,6 +261,9 @@ BEGIN
     INTO v_ended, v_freed FROM freed f;
   IF v_freed > coalesce(cardinality(v_ended), 0) THEN
     RAISE EXCEPTION 'an occurrence is another than it has to be' USING ERRCODE = 'serialization_failure';
+  END IF;
+  IF v_ended IS NOT NULL THEN
+    UPDATE ${schema}.live_sums s SET running = s.running - cardinality(v_ended) WHERE s.slot = pg_backend_pid() % ${sumRows};
   END IF;
   RETURN ${restOf('v_ended')};
 END ${quote};

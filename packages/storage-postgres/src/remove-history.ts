@@ -83,8 +83,8 @@ async function forgetVersions(database: Database, schema: string, job: string): 
   // This first statement excludes the versions of live occurrences, because a live occurrence may move to the history
   // during the scan. Replaced versions get no new occurrences.
   const rows = await database.query(
-    `SELECT v.version FROM ${schema}.versions v JOIN ${schema}.heads h ON h.id = v.job
-     WHERE v.job = $1::text::uuid AND v.version < h.version
+    `SELECT v.version FROM ${schema}.versions v WHERE v.job = $1::text::uuid
+       AND v.version < (SELECT version FROM ${schema}.heads WHERE id = v.job)
        AND NOT EXISTS (SELECT FROM ${schema}.live l WHERE l.job = v.job AND l.job_version = v.version)
      ORDER BY v.version`,
     [job],

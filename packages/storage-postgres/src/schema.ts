@@ -1,6 +1,6 @@
 import { finalStates, isFailure } from '@jobistemer/core/storage'
 import { lanes, stateCode } from './state-codes.ts'
-import { stepFunctions } from './step-functions.ts'
+import { stepFunctions, sumRows } from './step-functions.ts'
 
 /** Value of `paused_until` in the head of a job whose pause has no end. */
 export const forEver = 9_000_000_000_000_000
@@ -136,6 +136,13 @@ CREATE TABLE ${schema}.reusable_keys (
   occurrence uuid NOT NULL
 );
 
+CREATE TABLE ${schema}.live_sums (
+  slot integer PRIMARY KEY,
+  pending bigint NOT NULL,
+  queued bigint NOT NULL,
+  running bigint NOT NULL
+) WITH (fillfactor = 20, ${shortLived});
+INSERT INTO ${schema}.live_sums SELECT slot, 0, 0, 0 FROM generate_series(0, ${sumRows - 1}) slot;
 CREATE TABLE ${schema}.nodes (
   incarnation text COLLATE "C" PRIMARY KEY,
   node text COLLATE "C" NOT NULL,

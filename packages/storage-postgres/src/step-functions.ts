@@ -6,12 +6,21 @@ import { oneOf } from './one-of.ts'
 import { quickFunctions } from './quick-functions.ts'
 import { lanes } from './state-codes.ts'
 
+/** Number of rows that share the sums of all live occurrences, so that transactions do not wait for each other. */
+export const sumRows = 64
+
 /**
  * How long a step that has locked jobs waits for an occurrence, in ms. A step locks the job before it changes an
  * occurrence. Only a completion in a user's transaction does not lock the job, and that transaction may stay open. If a
  * step meets such a transaction, the step releases the locks of its jobs and waits without locks.
  */
 const heldMs = 20
+
+/**
+ * Number of rows for the sums that users' transactions write. A user's transaction may stay open, so each such
+ * transaction writes a separate row. A later step adds that row to the shared sums.
+ */
+const ownSums = 1_000_000_000
 
 /** Codes of `p_ops`: the changes that a step makes to occurrences. */
 export const ops = {
@@ -82,6 +91,9 @@ export const otherParameters = [
   ['owner', 'integer[]'],
   ['nodes', 'text[]'],
   ['incarnations', 'text[]'],
+  ['all_pending', 'integer'],
+  ['all_queued', 'integer'],
+  ['all_running', 'integer'],
 ] as const
 
 // PostgreSQL plans these functions once per connection, perhaps while all tables are empty. So the settings exclude
@@ -229,6 +241,25 @@ BEGIN
     ${refuseUnless('change')}
   END IF;
   IF NOT p_waits THEN PERFORM set_config('lock_timeout', v_lock_timeout, true); END IF;
+  IF p_all_pending <> 0 OR p_all_queued <> 0 OR p_all_running <> 0 THEN
+    IF p_waits THEN
+      INSERT INTO ${schema}.live_sums AS s (slot, pending, queued, running)
+        VALUES (${sumRows} + pg_current_xact_id()::text::bigint % ${ownSums}, p_all_pending, p_all_queued, p_all_running)
+        ON CONFLICT (slot) DO UPDATE SET pending = s.pending + p_all_pending, queued = s.queued + p_all_queued,
+          running = s.running + p_all_running;
+    ELSE
+      WITH found AS (
+        SELECT slot FROM ${schema}.live_sums WHERE slot >= ${sumRows} ORDER BY slot LIMIT 100 FOR UPDATE SKIP LOCKED
+      ), gone AS (
+        DELETE FROM ${schema}.live_sums s USING found f WHERE s.slot = f.slot RETURNING s.pending, s.queued, s.running
+      )
+      UPDATE ${schema}.live_sums s SET
+        pending = s.pending + p_all_pending + (SELECT coalesce(sum(g.pending), 0) FROM gone g),
+        queued = s.queued + p_all_queued + (SELECT coalesce(sum(g.queued), 0) FROM gone g),
+        running = s.running + p_all_running + (SELECT coalesce(sum(g.running), 0) FROM gone g)
+        WHERE s.slot = pg_backend_pid() % ${sumRows};
+    END IF;
+  END IF;
   RETURN true;
 END ${quote};
 
@@ -255,7 +286,7 @@ BEGIN
   ${insertMoved(schema)};
   RETURN FOUND;
 END ${quote};
-${quickFunctions({ schema, settings, quote })}`
+${quickFunctions({ schema, settings, quote, sumRows })}`
 }
 
 /**

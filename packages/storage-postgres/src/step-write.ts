@@ -1,4 +1,4 @@
-import type { JobWrite, LedgerHead, OccurrenceWrite, Owner } from '@jobistemer/core/storage'
+import type { JobWrite, LedgerHead, LiveCounts, OccurrenceWrite, Owner } from '@jobistemer/core/storage'
 import { isFinal, lastSlotOf, namingKey } from '@jobistemer/core/storage'
 import { uuidOf } from './ids.ts'
 import { printStarts, type ReadJob } from './job-row.ts'
@@ -55,6 +55,8 @@ function valuesOf(writes: readonly JobWrite[], { guards, waits, lockLimit }: Wri
   const rows = writes.flatMap(({ occurrences, after }) =>
     occurrences.map((change) => rowOf(change, after.head, owners)),
   )
+  const added = (count: keyof LiveCounts) =>
+    writes.reduce((sum, { before, after }) => sum + after.counts[count] - (before?.counts[count] ?? 0), 0)
   return [
     String(guards),
     String(waits),
@@ -80,6 +82,9 @@ function valuesOf(writes: readonly JobWrite[], { guards, waits, lockLimit }: Wri
     plainArray(rows.map(({ owner }) => owner)),
     textArray(owners.map(({ node }) => storeText(node))),
     textArray(owners.map(({ incarnation }) => storeText(incarnation))),
+    String(added('pending')),
+    String(added('queued')),
+    String(added('running')),
   ]
 }
 

@@ -1,6 +1,7 @@
 import type { StorageWorld } from '@jobistemer/storage-conformance'
 import { formTable } from '../src/schema.ts'
 import { quoteName } from '../src/sql.ts'
+import { sumRows } from '../src/step-functions.ts'
 import { damageStatements } from './damage.ts'
 
 type Query = (text: string) => Promise<{ readonly rows: readonly object[] }>
@@ -51,7 +52,13 @@ export class Worlds {
     const deletes = (rows as { readonly tablename: string }[]).map(
       ({ tablename }) => `DELETE FROM ${name}.${tablename};`,
     )
-    if (rows.length > 0) await this.#query(`DO $$ BEGIN ${deletes.join(' ')} END $$`)
+    if (rows.length > 0) {
+      await this.#query(
+        `DO $$ BEGIN ${deletes.join(' ')}
+           INSERT INTO ${name}.live_sums SELECT slot, 0, 0, 0 FROM generate_series(0, ${sumRows - 1}) slot;
+         END $$`,
+      )
+    }
     this.#free.push(schema)
   }
 }
