@@ -1,5 +1,4 @@
-import { JobistemerError, printValue } from '@jobistemer/core'
-import { type Storage, storageFromLedger } from '@jobistemer/core/storage'
+import { invalidOption, readOptionNames, type Storage, storageFromLedger } from '@jobistemer/core/storage'
 import { Database } from './database.ts'
 import { MemoryLedger } from './memory-ledger.ts'
 
@@ -41,36 +40,12 @@ export function memoryDatabase(): MemoryDatabase {
  * @throws JobistemerError `INVALID_ARGUMENT` if {@link memoryDatabase} did not create `database`; `UNKNOWN_OPTION`
  */
 export function memoryStorage(options: MemoryStorageOptions = {}): Storage {
-  readNames(options)
+  readOptionNames(options, { opener: 'memoryStorage', known: ['database'], example: '{ database }' })
   const handle = options.database
   const database = handle === undefined ? new Database() : databases.get(handle)
   if (database === undefined) {
-    throw new JobistemerError('INVALID_ARGUMENT', {
-      message: 'database is not a memory database.',
-      field: 'database',
-      value: handle,
-      remedy: 'Make one with memoryDatabase() of this copy of @jobistemer/storage-memory.',
-    })
+    const remedy = 'Make one with memoryDatabase() of this copy of @jobistemer/storage-memory.'
+    throw invalidOption('database', handle, 'database is not a memory database', remedy)
   }
   return storageFromLedger(new MemoryLedger(database))
-}
-
-function readNames(options: MemoryStorageOptions): void {
-  if (Object.prototype.toString.call(options) !== '[object Object]') {
-    throw new JobistemerError('INVALID_ARGUMENT', {
-      message: `memoryStorage needs an object of options, or none: ${printValue(options)}.`,
-      field: 'options',
-      value: options,
-      remedy: 'Write memoryStorage() or memoryStorage({ database }).',
-    })
-  }
-  for (const [name, value] of Object.entries(options)) {
-    if (name === 'database') continue
-    throw new JobistemerError('UNKNOWN_OPTION', {
-      message: `memoryStorage has no option ${printValue(name)}.`,
-      field: name,
-      value,
-      remedy: 'The only option is database.',
-    })
-  }
 }

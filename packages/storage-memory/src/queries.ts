@@ -1,4 +1,3 @@
-import { JobistemerError, printValue } from '@jobistemer/core'
 import type {
   DueJobs,
   GetAnswer,
@@ -11,7 +10,7 @@ import type {
   OccurrenceState,
   Page,
 } from '@jobistemer/core/storage'
-import { isFinal, shardOf } from '@jobistemer/core/storage'
+import { cursorError, isFinal, shardOf } from '@jobistemer/core/storage'
 import type { Database } from './database.ts'
 import type { JobOccurrences } from './job-occurrences.ts'
 import { byId, type MemoryJob } from './memory-job.ts'
@@ -216,12 +215,7 @@ interface CursorKey {
 function readCursor(cursor: string): CursorKey {
   const [order, id, ...rest] = cursor.split(' ')
   if (order === undefined || id === undefined || rest.length > 0 || !Number.isFinite(Number(order))) {
-    throw new JobistemerError('INVALID_ARGUMENT', {
-      message: `cursor is not one of this storage: ${printValue(cursor)}.`,
-      field: 'cursor',
-      value: cursor,
-      remedy: 'Pass on the cursor of the page before, with the same query.',
-    })
+    throw cursorError(cursor)
   }
   return { order: Number(order), id }
 }

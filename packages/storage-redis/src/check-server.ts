@@ -1,7 +1,7 @@
 import { printValue } from '@jobistemer/core'
+import { storageFailure } from '@jobistemer/core/storage'
 import { isCluster } from './client.ts'
 import type { ReadOptions, RedisClient } from './options.ts'
-import { failure } from './redis-errors.ts'
 import { checkPersistence, checkServerInfo } from './server-info.ts'
 
 const shardsOfCluster = 16
@@ -60,17 +60,17 @@ function readNamespace(stored: Readonly<Record<string, string>>, options: ReadOp
   const prefix = ['prefix', options.prefix] as const
   if (!Number.isInteger(shards) || shards < 1 || !Number.isInteger(found)) {
     const message = `The key ${key} does not hold what Jobistemer writes there: ${printValue(stored)}.`
-    throw failure('STORAGE_FOREIGN', prefix, message, 'Give a prefix that no other application uses.')
+    throw storageFailure('STORAGE_FOREIGN', prefix, message, 'Give a prefix that no other application uses.')
   }
   if (found !== formVersion) {
     const message = `The data have form ${found}; this version of @jobistemer/storage-redis knows form ${formVersion}.`
     const remedy = 'Install a version of @jobistemer/storage-redis that knows this form, or give another prefix.'
-    throw failure(found > formVersion ? 'STORAGE_SCHEMA_NEWER' : 'STORAGE_UNREADABLE', prefix, message, remedy)
+    throw storageFailure(found > formVersion ? 'STORAGE_SCHEMA_NEWER' : 'STORAGE_UNREADABLE', prefix, message, remedy)
   }
   if (options.shards !== null && options.shards !== shards) {
     const message = `The data are spread over ${shards} shards, and not over ${options.shards}.`
     const remedy = `Leave the option shards out, or give ${shards}. It cannot be changed once there are data.`
-    throw failure('STORAGE_UNREADABLE', ['shards', options.shards], message, remedy)
+    throw storageFailure('STORAGE_UNREADABLE', ['shards', options.shards], message, remedy)
   }
   return shards
 }

@@ -1,12 +1,19 @@
 import type { JobId } from '@jobistemer/core'
-import { codec1, type DueJobs, type JobQuery, type JobRecord, type Page, shardCount } from '@jobistemer/core/storage'
+import {
+  codec1,
+  cursorError,
+  type DueJobs,
+  type JobQuery,
+  type JobRecord,
+  type Page,
+  shardCount,
+} from '@jobistemer/core/storage'
 import type { Connection, ScriptArgument, ScriptCall } from './connection.ts'
 import { bytesOfId } from './ids.ts'
 import { type JobParts, readJob } from './job-form.ts'
 import { parseFields } from './layout.ts'
 import type { Ledger } from './ledger.ts'
 import { mergePages, type ShardPage } from './merge-pages.ts'
-import { foreignCursor } from './redis-errors.ts'
 import { layouts } from './request-layouts.ts'
 import { listDueJobsScript } from './scripts/list-due-jobs.ts'
 
@@ -79,6 +86,6 @@ function comparePlaces(left: Place, right: Place): number {
 
 function readCursor(cursor: string): Place {
   const match = /^(-?\d+) (job_[0-9a-f-]{36})$/.exec(cursor)
-  if (match === null) throw foreignCursor(cursor)
+  if (match === null) throw cursorError(cursor)
   return { nextAt: Number(match[1]), id: match[2] as JobId }
 }

@@ -1,4 +1,11 @@
-import { codec1, isFinal, type OccurrenceQuery, type OccurrenceRecord, type Page } from '@jobistemer/core/storage'
+import {
+  codec1,
+  cursorError,
+  isFinal,
+  type OccurrenceQuery,
+  type OccurrenceRecord,
+  type Page,
+} from '@jobistemer/core/storage'
 import { bytesOfId, shardOf } from './ids.ts'
 import type { ScriptArgument } from './connection.ts'
 import { printFields } from './layout.ts'
@@ -6,7 +13,6 @@ import type { Ledger } from './ledger.ts'
 import { mergePages } from './merge-pages.ts'
 import { always, never } from './numbers.ts'
 import { printNode, readOccurrence } from './occurrence-form.ts'
-import { foreignCursor } from './redis-errors.ts'
 import { bySchedule } from './replies.ts'
 import { layouts } from './request-layouts.ts'
 import type { Script } from './script.ts'
@@ -169,13 +175,13 @@ function printCursor(score: number | string, member: Buffer): string {
 function readCursor(cursor: string | null): Cursor | null {
   if (cursor === null || cursor === '') return null
   const match = /^(-?\d+) ((?:[0-9a-f]{32}){1,2})$/.exec(cursor)
-  if (match === null) throw foreignCursor(cursor)
+  if (match === null) throw cursorError(cursor)
   return { score: match[1] as string, member: match[2] as string }
 }
 
 function readShard(cursor: string, shards: number): number {
   const match = /^(\d+)\//.exec(cursor)
   const shard = Number(match?.[1] ?? Number.NaN)
-  if (!(shard < shards)) throw foreignCursor(cursor)
+  if (!(shard < shards)) throw cursorError(cursor)
   return shard
 }

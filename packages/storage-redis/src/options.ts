@@ -1,6 +1,6 @@
-import { type DurationInput, type JobistemerError, type Logger, printValue, toDurationMs } from '@jobistemer/core'
+import { type DurationInput, type Logger, toDurationMs } from '@jobistemer/core'
+import { invalidOption, readOptionNames } from '@jobistemer/core/storage'
 import type { Cluster, Redis } from 'ioredis'
-import { failure } from './redis-errors.ts'
 import { maskUrl } from './secrets.ts'
 
 /** An ioredis client of one server or of a Redis Cluster. */
@@ -56,33 +56,26 @@ const longestPrefix = 100
 
 /** Validates options and fills in defaults. @throws JobistemerError `UNKNOWN_OPTION`, `INVALID_ARGUMENT`, `INVALID_DURATION` */
 export function readOptions(options: RedisStorageOptions): ReadOptions {
-  // An array, a Map or a Date has no option properties. Without this check it would pass as an object with only defaults.
-  if (Object.prototype.toString.call(options) !== '[object Object]') {
-    const problem = 'redisStorage needs an object of options'
-    throw invalid('options', maskUrl(options), problem, 'Write redisStorage({ url }).')
-  }
-  for (const [name, value] of Object.entries(options)) {
-    if (optionNames.includes(name)) continue
-    // The value may be an address or a password under a misspelled name, so the message shows only its type.
-    const shown = typeof value === 'object' || typeof value === 'string' ? `[${typeof value}]` : value
-    const message = `redisStorage has no option ${printValue(name)}.`
-    throw failure('UNKNOWN_OPTION', [name, shown], message, `The options are ${optionNames.join(', ')}.`)
-  }
+  const about = { opener: 'redisStorage', known: optionNames, example: '{ url }' }
+  // A value may be an address or a password, so messages show only its type.
+  readOptionNames(options, about, (value) => {
+    return typeof value === 'object' || typeof value === 'string' ? `[${typeof value}]` : value
+  })
   const { prefix = 'jobistemer', shards, minReplicas = 0, commandTimeout = 5000, waitTimeout = 1000, logger } = options
   // A colon ends the prefix: the access rule of the prefix `a` would match the keys of `a:b`. In a Redis Cluster, braces
   // enclose the part of a key that determines its slot. The remaining characters have a meaning in access rules.
   if (typeof prefix !== 'string' || !/^[^:{}*?[\]\\\s\p{Cc}\p{Cs}]+$/u.test(prefix) || prefix.length > longestPrefix) {
     const remedy = `Give 1 to ${longestPrefix} characters without spaces, colons and {}[]*?\\.`
-    throw invalid('prefix', prefix, 'prefix is not the beginning of a key', remedy)
+    throw invalidOption('prefix', prefix, 'prefix is not the beginning of a key', remedy)
   }
   const commandTimeoutMs = toDurationMs(commandTimeout, 'commandTimeout', { min: 1 })
   const waitTimeoutMs = toDurationMs(waitTimeout, 'waitTimeout', { min: 1 })
   if (waitTimeoutMs >= commandTimeoutMs) {
     const remedy = 'Give a shorter waitTimeout, or a longer commandTimeout.'
-    throw invalid('waitTimeout', waitTimeout, `waitTimeout is not shorter than commandTimeout`, remedy)
+    throw invalidOption('waitTimeout', waitTimeout, `waitTimeout is not shorter than commandTimeout`, remedy)
   }
   if (logger !== undefined && typeof logger?.warn !== 'function') {
-    throw invalid('logger', logger, 'logger has no method warn', 'Give console or a logger that is like it.')
+    throw invalidOption('logger', logger, 'logger has no method warn', 'Give console or a logger that is like it.')
   }
   return {
     source: readSource(options),
@@ -97,7 +90,7 @@ export function readOptions(options: RedisStorageOptions): ReadOptions {
 
 function readSource({ url, client }: RedisStorageOptions): ReadOptions['source'] {
   if ((url === undefined) === (client === undefined)) {
-    throw invalid('url', maskUrl(url), 'redisStorage needs either url or client', 'Write redisStorage({ url }).')
+    throw invalidOption('url', maskUrl(url), 'redisStorage needs either url or client', 'Write redisStorage({ url }).')
   }
   return client === undefined ? { url: readUrl(url as string | URL) } : { client: readClient(client) }
 }
@@ -105,16 +98,16 @@ function readSource({ url, client }: RedisStorageOptions): ReadOptions['source']
 function readUrl(url: string | URL): string {
   const parsed = parseUrl(url)
   if (parsed === null) {
-    throw invalid('url', maskUrl(url), 'url is not a URL', `Write one such as redis://localhost:6379. ${encode}`)
+    throw invalidOption('url', maskUrl(url), 'url is not a URL', `Write one such as redis://localhost:6379. ${encode}`)
   }
   const { protocol, pathname, search, hash } = parsed
   if (protocol !== 'redis:' && protocol !== 'rediss:') {
-    throw invalid('url', maskUrl(url), 'url does not begin with redis:// or rediss://', 'Write one that does.')
+    throw invalidOption('url', maskUrl(url), 'url does not begin with redis:// or rediss://', 'Write one that does.')
   }
   // A password that contains `#`, `?` or `/` ends the URL's host early, so parts of the real host appear here.
   if (!/^(\/\d*)?$/.test(pathname) || search.includes('@') || hash !== '') {
     const problem = 'url has something else than the number of a database behind its host'
-    throw invalid('url', maskUrl(url), problem, `Write one such as redis://localhost:6379/0. ${encode}`)
+    throw invalidOption('url', maskUrl(url), problem, `Write one such as redis://localhost:6379/0. ${encode}`)
   }
   return parsed.href
 }
@@ -141,20 +134,21 @@ function readClient(client: RedisClient): RedisClient {
     typeof client.duplicate === 'function' &&
     typeof client.options === 'object'
   if (!isClient)
-    throw invalid('client', maskUrl(client), 'client is not one of ioredis', 'Give a Redis or a Cluster of ioredis.')
+    throw invalidOption(
+      'client',
+      maskUrl(client),
+      'client is not one of ioredis',
+      'Give a Redis or a Cluster of ioredis.',
+    )
   const { keyPrefix } = client.options
   if (keyPrefix !== undefined && keyPrefix !== '') {
     const remedy = 'Give a client without one, and use the option prefix.'
-    throw invalid('client', keyPrefix, 'client has a keyPrefix', remedy)
+    throw invalidOption('client', keyPrefix, 'client has a keyPrefix', remedy)
   }
   return client
 }
 
 function readCount(value: unknown, field: string, min: number, max: number): number {
   if (typeof value === 'number' && Number.isInteger(value) && value >= min && value <= max) return value
-  throw invalid(field, value, `${field} is not a whole number from ${min} to ${max}`, 'Give one that is.')
-}
-
-function invalid(field: string, value: unknown, problem: string, remedy: string): JobistemerError {
-  return failure('INVALID_ARGUMENT', [field, value], `${problem}: ${printValue(value)}.`, remedy)
+  throw invalidOption(field, value, `${field} is not a whole number from ${min} to ${max}`, 'Give one that is.')
 }

@@ -1,23 +1,8 @@
-import { type ErrorCode, JobistemerError, printValue } from '@jobistemer/core'
+import { JobistemerError } from '@jobistemer/core'
+import { type FailureMeaning, failureOf, storageFailure } from '@jobistemer/core/storage'
 import { withoutArguments } from './secrets.ts'
 
-/** Creates an error about a field, with the cause and the remedy. */
-export function failure(
-  code: ErrorCode,
-  [field, value]: readonly [field: string, value: unknown],
-  message: string,
-  remedy: string,
-  cause?: unknown,
-): JobistemerError {
-  return new JobistemerError(code, { message, field, value, remedy, cause })
-}
-
-interface Meaning {
-  readonly pattern: RegExp
-  readonly code: ErrorCode
-  readonly message: string
-  readonly remedy: string
-}
+type Meaning = FailureMeaning & { readonly pattern: RegExp }
 
 const repeatable = 'It may be over by itself: the call can be repeated.'
 
@@ -101,7 +86,7 @@ export function storageError(error: unknown, place: string, connection: Error | 
   const meaning = meanings.find(({ pattern }) => pattern.test(text))
   const about = ['url', place] as const
   if (meaning !== undefined) {
-    return failure(meaning.code, about, `${meaning.message} (${text}): ${place}.`, meaning.remedy, error)
+    return failureOf(meaning, text, { field: 'url', value: place, cause: error })
   }
   if (unreachable.test(text)) {
     const reason = connection === null ? text : printConnectionError(connection)
@@ -109,9 +94,15 @@ export function storageError(error: unknown, place: string, connection: Error | 
     if (known !== undefined) return storageError(connection, place, null)
     const message = `Redis cannot be reached, or the connection broke (${reason}): ${place}.`
     const remedy = 'Check that the server runs and that host and port are right. The call can be repeated.'
-    return failure('STORAGE_UNREACHABLE', about, message, remedy, error)
+    return storageFailure('STORAGE_UNREACHABLE', about, message, remedy, error)
   }
-  return failure('STORAGE_FAILED', about, `Redis failed (${text}): ${place}.`, 'The cause says what happened.', error)
+  return storageFailure(
+    'STORAGE_FAILED',
+    about,
+    `Redis failed (${text}): ${place}.`,
+    'The cause says what happened.',
+    error,
+  )
 }
 
 // Node.js combines the failed attempts for all addresses of a host in one error without a message.
@@ -126,19 +117,19 @@ export function timeoutError(place: string, limitMs: number, connection: Error |
   const code = connection === null ? 'STORAGE_BUSY' : 'STORAGE_UNREACHABLE'
   const message = `Redis has not answered within ${limitMs} ms${reason}: ${place}.`
   const remedy = 'Check that the server runs and can be reached. The call may have taken effect, and can be repeated.'
-  return failure(code, ['commandTimeout', limitMs], message, remedy, connection ?? undefined)
+  return storageFailure(code, ['commandTimeout', limitMs], message, remedy, connection ?? undefined)
 }
 
 export function closedError(place: string): JobistemerError {
   const remedy =
     'Shut the scheduler down before closing its storage or client, or open another one with redisStorage().'
-  return failure('STORAGE_CLOSED', ['url', place], `The Redis storage is closed: ${place}.`, remedy)
+  return storageFailure('STORAGE_CLOSED', ['url', place], `The Redis storage is closed: ${place}.`, remedy)
 }
 
 export function tooFewReplicas(place: string, wanted: number, reached: number, waitedMs: number): JobistemerError {
   const message = `${reached} of at least ${wanted} replicas have acknowledged a write within ${waitedMs} ms: ${place}.`
   const remedy = 'The write is done, and the call can be repeated. Look after the replicas, or lower minReplicas.'
-  return failure('STORAGE_BUSY', ['minReplicas', wanted], message, remedy)
+  return storageFailure('STORAGE_BUSY', ['minReplicas', wanted], message, remedy)
 }
 
 /**
@@ -148,23 +139,13 @@ export function tooFewReplicas(place: string, wanted: number, reached: number, w
 export function repeatedError(): JobistemerError {
   const message = 'The answer to a claim got lost: the connection broke, and the client sent the claim once more.'
   const remedy = 'Look for what runs under this owner, and claim again: schedulers do both by themselves.'
-  return failure('STORAGE_BUSY', ['claim', 'repeated'], message, remedy)
+  return storageFailure('STORAGE_BUSY', ['claim', 'repeated'], message, remedy)
 }
 
 /** Creates the error for a step that never committed, because other steps changed its job before each commit. */
 export function contendedError(job: string, attempts: number): JobistemerError {
   const message = `Other writes changed job ${job} before each of ${attempts} attempts of this call to commit.`
-  return failure('STORAGE_BUSY', ['job', job], message, repeatable)
-}
-
-export function foreignCursor(cursor: string): JobistemerError {
-  const message = `cursor is not one of this storage: ${printValue(cursor)}.`
-  return failure(
-    'INVALID_ARGUMENT',
-    ['cursor', cursor],
-    message,
-    'Pass on the cursor of the page before, with the same query.',
-  )
+  return storageFailure('STORAGE_BUSY', ['job', job], message, repeatable)
 }
 
 /** Returns whether the error means that a claim may have taken occurrences, which its owner must look up. */

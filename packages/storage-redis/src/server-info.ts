@@ -1,6 +1,6 @@
 import type { JobistemerError, Logger } from '@jobistemer/core'
+import { storageFailure } from '@jobistemer/core/storage'
 import type { Redis } from 'ioredis'
-import { failure } from './redis-errors.ts'
 
 const oldestMajor = 7
 
@@ -59,5 +59,5 @@ async function readSettings(server: Redis): Promise<Readonly<Record<string, stri
 }
 
 function unfit(field: string, value: string, message: string, remedy: string): JobistemerError {
-  return failure('STORAGE_UNREADABLE', [field, value], message, remedy)
+  return storageFailure('STORAGE_UNREADABLE', [field, value], message, remedy)
 }
