@@ -5,6 +5,7 @@ import {
   type DueJobs,
   type JobQuery,
   type JobRecord,
+  jobRecordOf,
   type JobVersionRecord,
   type LedgerHead,
   lineageOfStored,
@@ -69,12 +70,8 @@ type HeadRow = readonly [
   starts: string | null,
 ]
 
-/**
- * The columns in the order of `jobColumns`. An array, because a list reads thousands of jobs, and objects would take twice
- * as long.
- */
-type JobRow = readonly [
-  row: number,
+/** The columns of a job beside its head, in the order of `besideColumns`. */
+type BesideRow = readonly [
   key: Buffer,
   name: string,
   owner: string | null,
@@ -85,18 +82,11 @@ type JobRow = readonly [
   createdAt: number,
   changedAt: number,
   deletedAt: number | null,
-  policy: number,
-  maxQueued: number,
-  maxConcurrency: number,
-  handler: number,
-  version: number,
-  watermark: number,
-  nextAt: number | null,
-  pruneFloor: number | null,
-  cancelsBelow: number | null,
-  starts: string | null,
   definition: string,
 ]
+
+/** An array, because a list reads thousands of jobs, and objects would take twice as long. */
+type JobRow = readonly [...HeadRow, ...BesideRow]
 
 /** A position in the list of jobs by their next instants. */
 export interface DuePlace {
@@ -173,9 +163,13 @@ export class JobTable {
 
   #headAt(row: number, id: JobId): Head | undefined {
     const found = this.#statements.readHead.get(row) as HeadRow | undefined
-    if (found === undefined) return undefined
-    const [, flags, until, policy, maxQueued, maxConcurrency, handler, version, watermark, ...rest] = found
-    const [nextAt, pruneFloor, excludedUntil, requestedUntil, cancelsBelow, pending, delayed, queued, numbers] = rest
+    return found === undefined ? undefined : this.#toHead(found, id)
+  }
+
+  #toHead(found: HeadRow | JobRow, id: JobId): Head {
+    const [row, flags, until, policy, maxQueued, maxConcurrency, handler, version, watermark, nextAt, pruneFloor] =
+      found
+    const [, , , , , , , , , , , excludedUntil, requestedUntil, cancelsBelow, pending, delayed, queued, numbers] = found
     const { startRate, ...starts } = readStarts(numbers)
     return {
       row,
@@ -268,42 +262,21 @@ export class JobTable {
   }
 
   #toRecord(row: JobRow): JobRecord {
-    const [, key, name, owner, fingerprint, lineage, timeline, paused, createdAt, changedAt, deletedAt, ...rest] = row
-    const [
-      policy,
-      maxQueued,
-      maxConcurrency,
-      handler,
-      version,
-      watermark,
-      nextAt,
-      pruneFloor,
-      cancelsBelow,
-      starts,
-      definition,
-    ] = rest
-    const { startRate, ...others } = readStarts(starts)
-    return {
-      id: readJobId(key, 0),
+    const beside = row.slice(headWidth) as unknown as BesideRow
+    const [key, name, owner, fingerprint, lineage, timeline, paused, createdAt, changedAt, deletedAt, definition] =
+      beside
+    const head = this.#toHead(row, readJobId(key, 0))
+    return jobRecordOf(deletedAt === null ? head : { ...head, deletedAt }, {
       name,
       owner,
-      version,
       fingerprint,
       lineage: lineageOfStored(parseStored(lineage)),
       definition: definitionOfStored(parseStored(definition)),
-      handlerKey: this.#names.handlerOf(handler),
-      overlap: overlapRuleOf(policyOf(policy), maxQueued, maxConcurrency, startRate),
       timeline: timelineOfStored(parseStored(timeline)),
-      watermark,
-      nextAt,
-      pruneFloor,
       paused: paused === null ? null : pauseOfStored(parseStored(paused)),
-      cancelsBelow,
-      ...others,
       createdAt,
       changedAt,
-      deletedAt,
-    }
+    })
   }
 
   readVersion(id: JobId, version: number): JobVersionRecord | undefined {
@@ -403,9 +376,13 @@ function valuesOfJob(job: JobRecord): readonly unknown[] {
   return [name, owner, fingerprint, ...printed, createdAt, changedAt, deletedAt]
 }
 
-const jobColumns = `j.row, j.key, j.name, j.owner, j.fingerprint, j.lineage, j.timeline, j.paused, j.created_at, j.changed_at,
-  j.deleted_at, h.policy, h.max_queued, h.max_concurrency, h.handler, h.version, h.watermark, h.next_at, h.prune_floor, h.cancels_below,
-  h.starts, v.definition`
+const headColumns = `h.row, h.flags, h.paused_until, h.policy, h.max_queued, h.max_concurrency, h.handler, h.version, h.watermark,
+  h.next_at, h.prune_floor, h.excluded_until, h.requested_until, h.cancels_below, h.pending, h.delayed, h.queued, h.starts`
+const headWidth = headColumns.split(',').length
+const besideColumns = `h.key, j.name, j.owner, j.fingerprint, j.lineage, j.timeline, j.paused, j.created_at, j.changed_at,
+  j.deleted_at, v.definition`
+const jobColumns = `${headColumns}, ${besideColumns}`
+
 const jobJoins = `CROSS JOIN {heads} h ON h.row = j.row CROSS JOIN {versions} v ON v.job = j.row AND v.version = h.version`
 const jobFilter = `j.key > $after AND +j.changed_at >= $since AND ($owner IS NULL OR j.owner = $owner)
   AND ($deleted OR j.deleted_at IS NULL) ORDER BY j.key LIMIT $limit`
@@ -434,10 +411,7 @@ function prepareStatements(database: NamedTables) {
   return {
     findRow: database.pluck('SELECT row FROM {jobs} WHERE key = ?'),
     findKey: database.pluck('SELECT key FROM {jobs} WHERE row = ?'),
-    readHead: database.raw(
-      `SELECT row, flags, paused_until, policy, max_queued, max_concurrency, handler, version, watermark, next_at, prune_floor, excluded_until,
-           requested_until, cancels_below, pending, delayed, queued, starts FROM {heads} WHERE row = ?`,
-    ),
+    readHead: database.raw(`SELECT ${headColumns} FROM {heads} h WHERE h.row = ?`),
     writeCourse: database.prepare(
       `UPDATE {heads} SET watermark = ?, next_at = ?, due_at = ?, excluded_until = ?, requested_until = ?,
          cancels_below = ?, starts = ? WHERE row = ?`,
