@@ -1,17 +1,9 @@
 import { accessSync, constants, existsSync, statSync } from 'node:fs'
 import type { JobistemerError } from '@jobistemer/core'
-import { type FailureMeaning, failureOf, storageFailure } from '@jobistemer/core/storage'
+import { type FailureMeaning, failureOf } from '@jobistemer/core/storage'
 import Database from 'better-sqlite3'
-import { applicationId, migrations } from './schema.ts'
+import { readVersion } from './schema-home.ts'
 import { isReadonly, readonlyError, storageError } from './sqlite-errors.ts'
-
-/** The header fields of a database file that identify the file as Jobistemer's, and state its schema version. */
-export interface FileMarks {
-  readonly applicationId: number
-  readonly version: number
-  /** Whether the database contains no table. */
-  readonly isEmpty: boolean
-}
 
 /** Size in bytes of the smallest page. SQLite treats a shorter file as empty, and overwrites it. */
 const smallestDatabase = 512
@@ -39,51 +31,13 @@ export function inspectFile(file: string): void {
     )
   assertMayWrite(file)
   if (!existsSync(`${file}-wal`) && !existsSync(`${file}-journal`)) return
-  const marks = readMarks(file)
-  if (marks !== null) assertUsable(marks, file)
-}
-
-/**
- * Checks that a file is Jobistemer's or empty, and that this package version knows its schema version.
- *
- * @throws JobistemerError `STORAGE_FOREIGN`, `STORAGE_SCHEMA_NEWER`
- */
-export function assertUsable(marks: FileMarks, file: string, known: number = migrations.length): void {
-  const isOwn = marks.applicationId === applicationId
-  const isBlank = marks.applicationId === 0 && marks.version === 0 && marks.isEmpty
-  if (!isOwn && !isBlank) {
-    const message = `The database belongs to another application: ${file}.`
-    const remedy =
-      'Give a file of its own to Jobistemer; it makes one that does not exist. Or give tablePrefix, if its tables are to be among those of your application.'
-    throw storageFailure('STORAGE_FOREIGN', ['file', file], message, remedy)
-  }
-  assertKnown(marks.version, file, known)
-}
-
-/**
- * Checks that this package version knows the schema version of a file.
- *
- * @throws JobistemerError `STORAGE_SCHEMA_NEWER`
- */
-export function assertKnown(version: number, file: string, known: number): void {
-  if (version <= known) return
-  const message = `The database has schema ${version}, and this version knows ${known}: ${file}.`
-  const remedy = 'Update @jobistemer/storage-sqlite, or give another file. Nothing was changed.'
-  throw storageFailure('STORAGE_SCHEMA_NEWER', ['file', file], message, remedy)
-}
-
-/**
- * Reads the header fields. Returns `null` if SQLite must first recover the writes of a dead process, which only a writing
- * connection can do.
- */
-function readMarks(file: string): FileMarks | null {
   // When a read-only connection closes, it does not remove the write-ahead log.
   const database = new Database(file, { readonly: true, fileMustExist: true, timeout: 0 })
   try {
-    return marksOf(database)
+    readVersion(database, file, '')
   } catch (error) {
-    if (isReadonly(error)) return null
-    throw error
+    // SQLite must first recover the writes of a dead process, which only a writing connection can do.
+    if (!isReadonly(error)) throw error
   } finally {
     database.close()
   }
@@ -95,20 +49,6 @@ function assertMayWrite(file: string): void {
     accessSync(file, constants.W_OK)
   } catch (error) {
     throw readonlyError(file, error)
-  }
-}
-
-/** Reads the header fields of an open database from one snapshot, because another process may be creating the database. */
-export function marksOf(database: Database.Database): FileMarks {
-  return database.inTransaction ? readMarksOf(database) : database.transaction(readMarksOf)(database)
-}
-
-function readMarksOf(database: Database.Database): FileMarks {
-  return {
-    // The caller's connection may return integers as BigInt.
-    applicationId: Number(database.pragma('application_id', { simple: true })),
-    version: Number(database.pragma('user_version', { simple: true })),
-    isEmpty: database.prepare('SELECT 1 FROM sqlite_schema LIMIT 1').get() === undefined,
   }
 }
 

@@ -6,7 +6,7 @@ import { FileWatch, pathOf } from './file-watch.ts'
 import { inspectFile, unreadable } from './inspect-file.ts'
 import type { ReadOptions } from './options.ts'
 import { migrations } from './schema.ts'
-import { ownFile, type SchemaHome, schemaHomeOf } from './schema-home.ts'
+import { readVersion, touchVersion, writeVersion } from './schema-home.ts'
 import { busyError, isBusy, isReadonly, readonlyError, storageError } from './sqlite-errors.ts'
 import { withTableNames } from './table-names.ts'
 
@@ -26,14 +26,13 @@ export interface OpenedDatabase {
 /** Opens the database that the options name, and migrates it to the present schema. */
 export function openDatabase(options: ReadOptions): OpenedDatabase {
   const { source, busyTimeoutMs, tablePrefix: prefix } = options
-  const home = schemaHomeOf(prefix)
   const isOwn = 'file' in source
   const database = isOwn
-    ? retryBlocking(() => openFile(source.file, home), busyTimeoutMs, source.file)
+    ? retryBlocking(() => openFile(source.file, prefix), busyTimeoutMs, source.file)
     : (source.database as Database.Database)
   const file = isOwn ? source.file : database.memory ? database.name : pathOf(database)
   try {
-    prepareDatabase(database, file, options, home)
+    prepareDatabase(database, file, options)
   } catch (error) {
     if (isOwn) database.close()
     throw error
@@ -41,11 +40,11 @@ export function openDatabase(options: ReadOptions): OpenedDatabase {
   return { database, file, isOwn, watch: database.memory ? null : new FileWatch(file), prefix }
 }
 
-function openFile(file: string, home: SchemaHome): Database.Database {
+function openFile(file: string, prefix: string): Database.Database {
   if (file !== ':memory:') {
     if (!existsSync(dirname(file))) throw unreadable(file, new Error(`there is no directory ${dirname(file)}`))
-    // A user's database is not inspected here, because the schema home checks its tables.
-    if (home === ownFile) inspectFile(file)
+    // A user's database is not inspected here, because opening it may recover it.
+    if (prefix === '') inspectFile(file)
     makeFile(file)
   }
   return new Database(file, { timeout: 0 })
@@ -69,10 +68,10 @@ function makeFile(file: string): void {
   }
 }
 
-function prepareDatabase(database: Database.Database, file: string, options: ReadOptions, home: SchemaHome): void {
-  const { synchronous, busyTimeoutMs } = options
+function prepareDatabase(database: Database.Database, file: string, options: ReadOptions): void {
+  const { synchronous, busyTimeoutMs, tablePrefix: prefix } = options
   const patiently = (step: () => void): void => retryBlocking(step, busyTimeoutMs, file)
-  patiently(() => home.read(database, file))
+  patiently(() => readVersion(database, file, prefix))
   patiently(() => {
     const mode = database.pragma('journal_mode = WAL', { simple: true })
     if (mode !== 'wal' && !database.memory)
@@ -81,8 +80,8 @@ function prepareDatabase(database: Database.Database, file: string, options: Rea
     database.pragma(`wal_autocheckpoint = ${checkpointPages}`)
     database.pragma(`journal_size_limit = ${keptLogBytes}`)
   })
-  patiently(() => migrate(database, file, migrations, home))
-  assertWritable(database, file, home)
+  patiently(() => migrate(database, file, migrations, prefix))
+  assertWritable(database, file, prefix)
 }
 
 /**
@@ -90,10 +89,10 @@ function prepareDatabase(database: Database.Database, file: string, options: Rea
  * This check does not wait for other processes, because SQLite detects a missing right first, and a lock of another
  * process only later.
  */
-function assertWritable(database: Database.Database, file: string, home: SchemaHome): void {
+function assertWritable(database: Database.Database, file: string, prefix: string): void {
   database.exec('BEGIN')
   try {
-    home.touch(database)
+    touchVersion(database, prefix)
   } catch (error) {
     if (!isBusy(error)) throw isReadonly(error) ? readonlyError(file, error) : storageError(error, file)
   } finally {
@@ -110,16 +109,16 @@ export function migrate(
   database: Database.Database,
   file: string,
   steps: readonly string[] = migrations,
-  home: SchemaHome = ownFile,
+  prefix = '',
 ): void {
-  if (home.read(database, file, steps.length) === steps.length) return
+  if (readVersion(database, file, prefix, steps.length) === steps.length) return
   database.exec('BEGIN IMMEDIATE')
   try {
     // Reads the version again inside the transaction, because another process may have migrated the file meanwhile.
-    const version = home.read(database, file, steps.length)
+    const version = readVersion(database, file, prefix, steps.length)
     if (version < steps.length) {
-      for (const step of steps.slice(version)) database.exec(withTableNames(step, home.prefix))
-      home.write(database, steps.length)
+      for (const step of steps.slice(version)) database.exec(withTableNames(step, prefix))
+      writeVersion(database, prefix, steps.length)
     }
     database.exec('COMMIT')
   } catch (error) {

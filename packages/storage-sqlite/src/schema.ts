@@ -1,6 +1,3 @@
-/** The `application_id` of a file of Jobistemer: the text `JBST`. */
-export const applicationId = 0x4a425354
-
 /** Number of history rows per block, as a power of two. The indexes of the history grow by blocks. */
 export const blockShift = 14
 

@@ -5,7 +5,8 @@ import Database from 'better-sqlite3'
 import { afterEach, beforeEach, expect, it } from 'vitest'
 import { sqliteStorage } from '../src/index.ts'
 import { migrate } from '../src/open-database.ts'
-import { applicationId, migrations } from '../src/schema.ts'
+import { readVersion } from '../src/schema-home.ts'
+import { migrations } from '../src/schema.ts'
 import { addJob, owner, slotAt, slotItem } from '@jobistemer/test-kit'
 import { makeScratch, type Scratch } from './scratch.ts'
 
@@ -22,16 +23,13 @@ afterEach(() => {
   scratch.remove()
 })
 
-function marks(): { readonly version: unknown; readonly application: unknown } {
-  return {
-    version: database.pragma('user_version', { simple: true }),
-    application: database.pragma('application_id', { simple: true }),
-  }
-}
+const version = () => readVersion(database, scratch.file, '')
 
-it('a new SQLite file gets the current schema version and the application id of Jobistemer', async () => {
+it('a new SQLite file gets the current schema version, and its header stays unchanged', async () => {
   const storage = sqliteStorage({ database })
-  expect(marks()).toEqual({ version: migrations.length, application: applicationId })
+  expect(version()).toBe(migrations.length)
+  const header = ['application_id', 'user_version'].map((name) => database.pragma(name, { simple: true }))
+  expect(header).toEqual([0, 0])
   await storage.close()
 })
 
@@ -52,7 +50,7 @@ it('an older SQLite file runs only the migration steps that it lacks', () => {
   database.exec('INSERT INTO one VALUES (7)')
   migrate(database, scratch.file, [...first, 'INSERT INTO two SELECT x + 1 FROM one'])
   expect(database.prepare('SELECT x FROM two').pluck().all()).toEqual([8])
-  expect(marks()).toEqual({ version: 3, application: applicationId })
+  expect(readVersion(database, scratch.file, '', 3)).toBe(3)
   migrate(database, scratch.file, [...first, 'INSERT INTO two SELECT x + 1 FROM one'])
   expect(database.prepare('SELECT count(*) FROM two').pluck().get()).toBe(1)
 })
@@ -64,8 +62,7 @@ it.each(['', 'jobs_'])(
     const storage = sqliteStorage({ file: scratch.file, ...tablePrefix })
     const { id } = await addJob(storage, 'before')
     const migrateTo = (version: number): void => {
-      if (prefix === '') database.pragma(`user_version = ${version}`)
-      else database.prepare('UPDATE jobs_schema SET version = ?').run(version)
+      database.prepare(`UPDATE ${prefix}jobistemer_schema SET version = ?`).run(version)
     }
     const items = [slotItem(id, 1)]
     migrateTo(migrations.length + 1)
@@ -89,7 +86,7 @@ it('a migration step that fails leaves the SQLite file unchanged', () => {
   const steps = ['CREATE TABLE one (x INTEGER) STRICT', 'CREATE TABLE one (x INTEGER) STRICT']
   expect(() => migrate(database, scratch.file, steps)).toThrow('already exists')
   expect(database.inTransaction).toBe(false)
-  expect(marks()).toEqual({ version: 0, application: 0 })
+  expect(version()).toBe(0)
   expect(database.prepare('SELECT count(*) FROM sqlite_schema').pluck().get()).toBe(0)
 })
 

@@ -5,8 +5,8 @@ import { type ErrorCode, JobistemerError, jobId } from '@jobistemer/core'
 import Database from 'better-sqlite3'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { type SqliteStorageOptions, sqliteStorage } from '../src/index.ts'
-import { marksOf } from '../src/inspect-file.ts'
-import { applicationId, migrations } from '../src/schema.ts'
+import { readVersion } from '../src/schema-home.ts'
+import { migrations } from '../src/schema.ts'
 import { addJob } from '@jobistemer/test-kit'
 import { makeScratch, type Scratch } from './scratch.ts'
 
@@ -77,11 +77,6 @@ describe('a file that is not a Jobistemer database', () => {
     expectUntouched('STORAGE_FOREIGN')
   })
 
-  it('is refused if it has another application’s id, even without tables', () => {
-    makeDatabase(scratch.file, 'PRAGMA application_id = 1196444487')
-    expectUntouched('STORAGE_FOREIGN')
-  })
-
   it('is refused in write-ahead mode, and no side files are created', () => {
     makeDatabase(scratch.file, 'PRAGMA journal_mode = WAL', 'CREATE TABLE customers (name TEXT)')
     expectUntouched('STORAGE_FOREIGN')
@@ -127,28 +122,10 @@ describe('a file that is not a Jobistemer database', () => {
   })
 })
 
-describe('a file that another process creates at the same time', () => {
-  // Regression test: nodes that started together failed with STORAGE_FOREIGN, because a node read old header fields but
-  // new tables.
-  it('is read either before or after its creation, not in a mixture of both', () => {
-    const late = new Database(scratch.file)
-    late.pragma('journal_mode = WAL')
-    const read = late.pragma.bind(late)
-    late.pragma = (source, options) => {
-      const value = read(source, options)
-      if (source === 'application_id') sqliteStorage({ file: scratch.file })
-      return value
-    }
-    expect(marksOf(late)).toEqual({ applicationId: 0, version: 0, isEmpty: true })
-    expect(marksOf(late)).toEqual({ applicationId, version: migrations.length, isEmpty: false })
-    late.close()
-  })
-})
-
 describe('an SQLite file of a newer schema', () => {
   it('is refused and not changed', async () => {
     await sqliteStorage({ file: scratch.file }).close()
-    makeDatabase(scratch.file, `PRAGMA user_version = ${migrations.length + 1}`)
+    makeDatabase(scratch.file, `UPDATE jobistemer_schema SET version = ${migrations.length + 1}`)
     expectUntouched('STORAGE_SCHEMA_NEWER')
   })
 })
@@ -292,7 +269,7 @@ describe('an empty SQLite file', () => {
     await sqliteStorage({ file: blank }).close()
     for (const file of [scratch.file, blank]) {
       const database = new Database(file, { readonly: true })
-      expect(database.pragma('application_id', { simple: true })).toBe(applicationId)
+      expect(readVersion(database, file, '')).toBe(migrations.length)
       database.close()
     }
   })
