@@ -171,8 +171,8 @@ it('an uncommitted trigger blocks no step on other jobs, on any connection', asy
   expect(await within.createOccurrences({ now, owner, items: [triggerItem(id, 1)] })).toMatchObject([
     { state: 'pending' },
   ])
-  // The sums of all jobs are spread by the number of the connection. Some of these 70 connections share a sum with the
-  // user's connection.
+  // The live counts of all jobs are the sums of several rows, and each connection writes to one row. Some of these 70
+  // connections share a row with the user's connection.
   for (let index = 1; index <= 70; index++) {
     const one = await connection()
     const items = [triggerItem(another, index)]
@@ -184,7 +184,8 @@ it('an uncommitted trigger blocks no step on other jobs, on any connection', asy
   expect(await storage.get({ counts: ['all'] })).toMatchObject({ counts: [{ pending: 71 }] })
   await storage.claim({ now, owner, limit: 71, exceptHandlerKeys: [], sweep: false })
   expect(await storage.get({ counts: ['all'] })).toMatchObject({ counts: [{ pending: 0, running: 71 }] })
-  // The claim has added the sums in the transaction's separate row to the shared rows.
+  // The transaction has stored its counts in a row of its own. The claim has added these counts to the shared rows, and
+  // removed that row.
   expect(await query(`SELECT slot FROM ${schema}.live_sums WHERE slot >= 64`)).toEqual([])
 })
 
