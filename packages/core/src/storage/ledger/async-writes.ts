@@ -1,14 +1,8 @@
 import type { JobId } from '../../ids.ts'
 import type {
-  CancelAnswer,
-  CancelOccurrencesRequest,
   CreateAnswer,
   CreateItem,
   CreateOccurrencesRequest,
-  ReapAnswer,
-  ReapRequest,
-  SaveJobAnswer,
-  SaveJobsRequest,
   SettleAnswer,
   SettleItem,
   SettleRequest,
@@ -18,7 +12,7 @@ import type { LedgerEntry } from './job-ledger.ts'
 import { type AsyncLedger, type CommitControl, type StepState, StepTooLarge } from './ledger.ts'
 import { LoadedJob } from './loaded-job.ts'
 import type { StepContext } from './step-context.ts'
-import { cancels, creates, reaps, saves, settles, type StepKind } from './step-kinds.ts'
+import { creates, LedgerWrites, settles, type StepKind } from './step-kinds.ts'
 
 /** The part of an asynchronous ledger that runs writing steps. */
 export type AsyncWriter = Pick<
@@ -31,10 +25,11 @@ export type AsyncWriter = Pick<
  * The writing methods of a `Storage`, as steps on an asynchronous ledger. An adapter uses these methods for all writes, for
  * writes inside a user's transaction, or only for those methods that the adapter does not implement itself.
  */
-export class AsyncWrites {
+export class AsyncWrites extends LedgerWrites {
   readonly #ledger: AsyncWriter
 
   constructor(ledger: AsyncWriter) {
+    super()
     this.#ledger = ledger
   }
 
@@ -72,27 +67,7 @@ export class AsyncWrites {
     return answers
   }
 
-  /** Changes jobs, as `Storage.saveJobs` does. */
-  async saveJobs({
-    now,
-    changes,
-    cancelLimit = Number.POSITIVE_INFINITY,
-  }: SaveJobsRequest): Promise<readonly SaveJobAnswer[]> {
-    return await this.each(now, changes, saves(cancelLimit))
-  }
-
-  /** Cancels occurrences, as `Storage.cancel` does. */
-  async cancel({ now, items }: CancelOccurrencesRequest): Promise<readonly CancelAnswer[]> {
-    return await this.each(now, items, cancels)
-  }
-
-  /** Takes occurrences from their owners, as `Storage.reap` does. */
-  async reap({ now, items }: ReapRequest): Promise<readonly ReapAnswer[]> {
-    return await this.each(now, items, reaps)
-  }
-
-  /** Executes the items of a call, and returns the answers in the order of the items. */
-  async each<Item, Answer>(
+  protected async each<Item, Answer>(
     now: number,
     items: readonly Item[],
     kind: StepKind<Item, Answer>,
@@ -165,13 +140,9 @@ export class AsyncWrites {
         const jobs = loadedJobs(found)
         for (const { item, index } of placed) {
           const id = kind.jobOf(item)
-          const shelf = {
-            job: jobs.get(id),
-            create: (...created: Parameters<typeof LoadedJob.created>) => {
-              jobs.set(id, LoadedJob.created(...created))
-            },
-          }
-          answers[index] = kind.step(context, shelf, item)
+          answers[index] = kind.step(context, jobs.get(id), item, (...created) => {
+            jobs.set(id, LoadedJob.created(...created))
+          })
         }
         wakeUps = context.wakeUps
         return [...jobs.values()].flatMap((job) => job.write ?? [])
