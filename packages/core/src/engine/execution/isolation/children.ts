@@ -200,16 +200,9 @@ export class Children {
   }
 }
 
-const keys = new WeakMap<IsolatedWork, string>()
-
 /** Returns the key of the pool for this work. Children with equal keys are interchangeable. */
-function keyOf(work: IsolatedWork): string {
-  let key = keys.get(work)
-  if (key === undefined) {
-    key = JSON.stringify([work.isolation, work.module, work.resourceLimits, work.env])
-    keys.set(work, key)
-  }
-  return key
+function keyOf({ isolation, module, resourceLimits, env }: IsolatedWork): string {
+  return JSON.stringify([isolation, module, resourceLimits, env])
 }
 
 function startThread({ resourceLimits, env }: IsolatedWork): Child {
