@@ -1,9 +1,9 @@
 import { systemClock } from '../system-clock.ts'
-import type { ParentLink } from './parent-link.ts'
+import type { FromChild, ParentLink } from './messages.ts'
 import { linesPerSecond, progressEveryMs } from '../tuning.ts'
 
-type Line = Extract<Parameters<ParentLink['post']>[0], { kind: 'log' }>
-type Progress = Extract<Parameters<ParentLink['post']>[0], { kind: 'progress' }>
+type Line = Extract<FromChild, { kind: 'log' }>
+type Progress = Extract<FromChild, { kind: 'progress' }>
 
 /** Sends the progress and log lines of one attempt's handler, at a rate that the node can process. */
 export class BoundedTalk {

@@ -4,23 +4,23 @@ import { checkProgress, type IsolatedTaskContext, type PreviousRun, resultOf, ty
 import type { Jsonify, JsonObject, JsonValue } from '../json.ts'
 import type { Logger } from '../logger.ts'
 import type { LogLevel } from '../storage/occurrence-record.ts'
-import type { AskedParent } from './asked-parent.ts'
 import type { BoundedTalk } from './bounded-talk.ts'
-import type { IsolatedAttemptData } from './messages.ts'
+import type { AskedOfNode, IsolatedAttemptData } from './messages.ts'
 
 /** What {@link isolatedContext} needs to make the context of an isolated task. */
 export interface IsolatedContextSource {
   readonly attempt: IsolatedAttemptData
   readonly signal: AbortSignal
   readonly talk: BoundedTalk
-  readonly asked: AskedParent
+  /** Sends a request to the node. */
+  ask(asked: AskedOfNode): Promise<JsonValue | undefined>
   /** Returns the present time of the engine, in epoch milliseconds. */
   now(): number
 }
 
 /** Makes the context of an isolated task. Its functions do not use `this`, because handlers destructure the context. */
 export function isolatedContext(source: IsolatedContextSource): IsolatedTaskContext<never, never> {
-  const { attempt, signal, talk, asked } = source
+  const { attempt, signal, talk } = source
   const { backfill, span, results } = attempt
   const context = {
     job: attempt.job,
@@ -50,9 +50,9 @@ export function isolatedContext(source: IsolatedContextSource): IsolatedTaskCont
     },
     sleep: async (duration: unknown) => {
       signal.throwIfAborted()
-      await asked.ask({ name: 'sleep', duration: JSON.parse(JSON.stringify(duration) ?? 'null') as JsonValue })
+      await source.ask({ name: 'sleep', duration: JSON.parse(JSON.stringify(duration) ?? 'null') as JsonValue })
     },
-    previousRun: async () => previousRunOf(await asked.ask({ name: 'previousRun' })),
+    previousRun: async () => previousRunOf(await source.ask({ name: 'previousRun' })),
     result: <Result>(task: TaskReference<Result>): Jsonify<Result> => resultOf(task, results),
     complete: async () => {
       throw new JobistemerError('TRANSACTION_NOT_SUPPORTED', {

@@ -1,3 +1,6 @@
+/** Descriptor of a pipe to the starter that carries no data. The pipe closes when the node or its starter ends. */
+export const watchedDescriptor: number = 4
+
 /** Whether this platform has process groups, which can be killed as a whole. */
 export const hasGroups: boolean = process.platform !== 'win32'
 

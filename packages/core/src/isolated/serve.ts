@@ -3,11 +3,10 @@ import { JobistemerError, printValue } from '../errors.ts'
 import { type JsonValue, toJsonValue } from '../json.ts'
 import { isNonRetryable } from '../non-retryable-error.ts'
 import { machineMonotonic } from '../system-clock.ts'
-import { AskedParent } from './asked-parent.ts'
+import { mostOpenRequests } from '../tuning.ts'
 import { BoundedTalk } from './bounded-talk.ts'
 import { isolatedContext } from './isolated-context.ts'
-import type { ToChild, ToldTime } from './messages.ts'
-import type { ParentLink } from './parent-link.ts'
+import type { AskedOfNode, ParentLink, ToChild, ToldTime } from './messages.ts'
 import { revivedError } from './revived-error.ts'
 
 /** Runs the attempts that the node sends to this child, one at a time. */
@@ -27,7 +26,9 @@ class RunningAttempt {
   readonly #order: Extract<ToChild, { kind: 'run' }>
   readonly #controller = new AbortController()
   readonly #talk: BoundedTalk
-  readonly #asked: AskedParent
+  /** Requests that the handler has sent to its node and that await an answer. */
+  readonly #asked = new Map<number, { resolve(value: JsonValue | undefined): void; reject(error: unknown): void }>()
+  #calls = 0
   #time: ToldTime
 
   constructor(parent: ParentLink, order: Extract<ToChild, { kind: 'run' }>) {
@@ -36,18 +37,36 @@ class RunningAttempt {
     this.#order = order
     this.#time = order.time
     this.#talk = new BoundedTalk(parent, order.run)
-    this.#asked = new AskedParent(parent, order.run)
   }
 
   hear(message: Exclude<ToChild, { kind: 'run' }>): void {
     if (message.kind === 'answer') {
       this.#time = message.time
-      this.#asked.answered(message)
+      const asked = this.#asked.get(message.call)
+      this.#asked.delete(message.call)
+      if (message.error === undefined) asked?.resolve(message.value)
+      else asked?.reject(revivedError(message.error))
       return
     }
     const reason = revivedError(message.error)
     this.#controller.abort(reason)
-    this.#asked.abort(reason)
+    for (const { reject } of this.#asked.values()) reject(reason)
+    this.#asked.clear()
+  }
+
+  async #ask(asked: AskedOfNode): Promise<JsonValue | undefined> {
+    if (this.#asked.size >= mostOpenRequests) {
+      throw new JobistemerError('INVALID_ARGUMENT', {
+        message: `A handler waits for ${mostOpenRequests} answers of its node already.`,
+        field: asked.name,
+        remedy: 'Await one before asking for the next.',
+      })
+    }
+    const call = ++this.#calls
+    return new Promise((resolve, reject) => {
+      this.#asked.set(call, { resolve, reject })
+      this.#parent.post({ kind: 'call', run: this.number, call, asked })
+    })
   }
 
   async run(): Promise<void> {
@@ -72,7 +91,7 @@ class RunningAttempt {
         attempt,
         signal: this.#controller.signal,
         talk: this.#talk,
-        asked: this.#asked,
+        ask: (asked) => this.#ask(asked),
         now: () => this.#now(),
       }),
     )

@@ -1,5 +1,12 @@
+import { type ChildProcess, fork } from 'node:child_process'
+import { fileURLToPath } from 'node:url'
+import { toErrorRecord } from '../error-record.ts'
+import { systemClock } from '../system-clock.ts'
+import { outputGraceMs } from '../tuning.ts'
+import { hasGroups, killGroup, watchedDescriptor } from './kill-group.ts'
+import type { ToChild } from './messages.ts'
+import { processProgram } from './programs.ts'
 import type { FromStarter, ToStarter } from './starter-messages.ts'
-import { StartedProcess } from './started-process.ts'
 
 // This is the program of the starter, which starts processes for a node. The starter stays small: a fork copies the page tables
 // of the forking process and blocks its event loop meanwhile.
@@ -13,12 +20,90 @@ const post = (message: FromStarter, then?: () => void): void => {
   process.send?.(message, undefined, undefined, () => then?.())
 }
 
+type Ended = Extract<FromStarter, { kind: 'ended' }>
+
+/** A child process that the starter has started for its node, and the messages between child and node. */
+class StartedProcess {
+  readonly #child: number
+  #forked: ChildProcess | null = null
+  #end: Ended | null = null
+  #hasEnded = false
+
+  constructor({ child, execArgv, env, folder }: Extract<ToStarter, { kind: 'start' }>) {
+    this.#child = child
+    const stdio: ('ignore' | 'inherit' | 'pipe' | 'ipc')[] = ['ignore', 'inherit', 'pipe', 'ipc']
+    stdio[watchedDescriptor] = 'pipe'
+    try {
+      const forked = fork(fileURLToPath(processProgram), [], {
+        execArgv: [...execArgv],
+        env: { ...env },
+        ...(folder !== null && { cwd: folder }),
+        stdio,
+        // The child leads a process group, so that a kill also ends the processes that the child has started.
+        detached: hasGroups,
+      })
+      this.#forked = forked
+      this.#listen(forked)
+    } catch (error) {
+      this.#couldNotStart(error)
+    }
+  }
+
+  post(message: ToChild): void {
+    // Ignore errors of `send`: the child's exit follows the end of the channel, and tells more than the error.
+    if (this.#forked?.connected) this.#forked.send(message, () => undefined)
+  }
+
+  kill(): void {
+    // Kill only before `exit` is emitted: until then, the operating system cannot give the process id to another process.
+    if (this.#forked?.pid !== undefined && this.#end === null) killGroup(this.#forked.pid)
+  }
+
+  #listen(forked: ChildProcess): void {
+    const { pid, stderr } = forked
+    if (pid !== undefined) post({ kind: 'started', child: this.#child, pid })
+    // Ignore errors of the watched pipe and of stderr: only the end of these pipes matters.
+    for (const stream of [forked.stdio[watchedDescriptor], stderr]) stream?.on('error', () => undefined)
+    stderr?.setEncoding('utf8').on('data', (text: string) => {
+      // Stop reading until the node has taken this output. Meanwhile further output fills the pipe, and then blocks the
+      // child.
+      stderr.pause()
+      post({ kind: 'wrote', child: this.#child, text }, () => stderr.resume())
+    })
+    forked.on('message', (message) => post({ kind: 'heard', child: this.#child, message }))
+    forked.on('error', (error) => {
+      // If the child has no process id, it could not be started. Otherwise a message could not be sent, for which Node.js
+      // also emits `error`.
+      if (pid === undefined) this.#couldNotStart(error)
+    })
+    forked.on('exit', (exitCode, signal) => {
+      this.#end = { kind: 'ended', child: this.#child, exitCode, signal }
+      // After a crash of the child, kill the processes that it has started: they must not outlive the child.
+      if (exitCode !== 0 && hasGroups && pid !== undefined) killGroup(pid)
+      systemClock.setTimer(outputGraceMs, () => this.#sayEnd())
+    })
+    forked.on('close', () => this.#sayEnd())
+  }
+
+  #couldNotStart(error: unknown): void {
+    this.#end = { kind: 'ended', child: this.#child, exitCode: null, signal: null, error: toErrorRecord(error) }
+    this.#sayEnd()
+  }
+
+  #sayEnd(): void {
+    if (this.#hasEnded || this.#end === null) return
+    this.#hasEnded = true
+    this.#forked?.stderr?.destroy()
+    this.#forked?.stdio[watchedDescriptor]?.destroy()
+    post(this.#end)
+    children.delete(this.#child)
+  }
+}
+
 process.on('message', (message: ToStarter) => {
   const { kind, child } = message
-  if (kind === 'start') {
-    const started = new StartedProcess(message, post, () => children.delete(child))
-    children.set(child, started)
-  } else if (kind === 'post') children.get(child)?.post(message.message)
+  if (kind === 'start') children.set(child, new StartedProcess(message))
+  else if (kind === 'post') children.get(child)?.post(message.message)
   else children.get(child)?.kill()
 })
 

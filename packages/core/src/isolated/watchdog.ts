@@ -1,6 +1,5 @@
 import { Socket } from 'node:net'
-import { endGroup } from './kill-group.ts'
-import { watchedDescriptor } from './watched-descriptor.ts'
+import { endGroup, watchedDescriptor } from './kill-group.ts'
 
 // This program of a separate thread waits for the end of the node, even while the handler blocks the main thread.
 

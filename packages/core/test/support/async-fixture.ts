@@ -1,4 +1,5 @@
 import type { JobId } from '../../src/ids.ts'
+import { LoadedJob } from '../../src/storage/ledger/loaded-job.ts'
 import {
   type AsyncLedger,
   type DuePage,
@@ -13,7 +14,6 @@ import {
   isSuperseded,
   namingKey,
   type JobCounts,
-  type JobLedger,
   type LiveNeeds,
   type LiveState,
   type OccurrenceQuery,
@@ -163,11 +163,14 @@ export class AsyncFixture implements AsyncLedger, HistoryRemover {
   }
 
   #counts(id: JobId): JobCounts {
-    return (this.#reads.job(id) as JobLedger).counts
+    return this.#reads.get({ counts: [id] }).counts[0] as JobCounts
   }
 
   #live(id: JobId, { superseded, ...limits }: LiveNeeds) {
-    const job = this.#reads.job(id)
+    const [[, stored] = []] = this.#stored(id)
+    const read = [...this.#data.records.live.values()].filter(({ jobId }) => jobId === id)
+    const entries = read.map((record) => ({ record }))
+    const job = stored === undefined ? undefined : new LoadedJob(stored, entries, new Map())
     const first = (state: LiveState) => job?.live(state, limits[state]) ?? []
     const upTo = (state: 'pending' | 'queued') => {
       if (superseded === null) return first(state)

@@ -106,7 +106,7 @@ const tends: StepKind<JobId, boolean> = {
     // The repair must know the exact number of active occurrences.
     return stored.counts.queued === 0 ? needsNothing : { ...needsNothing, queued: items.length * queued, counts: true }
   },
-  step: (context, { job }) => job !== undefined && tend(context, job),
+  step: (context, job) => job !== undefined && tend(context, job),
 }
 
 /**
@@ -131,7 +131,7 @@ function claims(
       // Under a start rate, each start wakes one queued occurrence.
       return head.overlap.startRate === undefined ? needs : { ...needs, queued: needs.queued + items.length }
     },
-    step(context, { job }, address) {
+    step(context, job, address) {
       if (job === undefined) return null
       const { id } = job.head
       notePause(job.head, request, passedOver, tally)
@@ -152,7 +152,7 @@ function looks(...notes: readonly [ClaimRequest, Set<JobId>, ClaimTally]): StepK
     jobOf: ({ jobId }) => jobId,
     occurrencesOf: () => [],
     needs: () => needsNothing,
-    step(_context, { job }) {
+    step(_context, job) {
       if (job !== undefined) notePause(job.head, ...notes)
       return null
     },

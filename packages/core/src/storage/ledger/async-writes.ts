@@ -1,14 +1,8 @@
 import type { JobId } from '../../ids.ts'
 import type {
-  CancelAnswer,
-  CancelOccurrencesRequest,
   CreateAnswer,
   CreateItem,
   CreateOccurrencesRequest,
-  ReapAnswer,
-  ReapRequest,
-  SaveJobAnswer,
-  SaveJobsRequest,
   SettleAnswer,
   SettleItem,
   SettleRequest,
@@ -18,7 +12,7 @@ import type { LedgerEntry } from './job-ledger.ts'
 import { type AsyncLedger, type CommitControl, type StepState, StepTooLarge } from './ledger.ts'
 import { LoadedJob } from './loaded-job.ts'
 import type { StepContext } from './step-context.ts'
-import { cancels, creates, reaps, saves, settles, type StepKind } from './step-kinds.ts'
+import { creates, LedgerWrites, settles, type StepKind } from './step-kinds.ts'
 
 /** The part of an asynchronous ledger that runs writing steps. */
 export type AsyncWriter = Pick<
@@ -31,10 +25,11 @@ export type AsyncWriter = Pick<
  * The writing methods of a `Storage`, as steps on an asynchronous ledger. An adapter uses these methods for all writes, for
  * writes inside a user's transaction, or only for those methods that the adapter does not implement itself.
  */
-export class AsyncWrites {
+export class AsyncWrites extends LedgerWrites {
   readonly #ledger: AsyncWriter
 
   constructor(ledger: AsyncWriter) {
+    super()
     this.#ledger = ledger
   }
 
@@ -58,67 +53,35 @@ export class AsyncWrites {
       return await quickly(items, async (some) => await ledger.quickSettles?.(some, now), rules)
     }
     if (ledger.quickSettle === undefined) return await rules(items)
-    const answers = new Array<SettleAnswer>(items.length)
-    const placed = items.map((item, index) => ({ item, index }))
-    const groups = [...groupBy(placed, ({ item }) => item.jobId).values()]
-    await sideBySide(groups, ledger.concurrency ?? 1, async (group) => {
-      for (const one of group) {
-        const { item } = one
-        const answer = item.takeNext === undefined ? ((await ledger.quickSettle?.(item, now)) ?? null) : null
-        if (answer === null) await this.#run(now, [one], settles, answers)
-        else answers[one.index] = answer
-      }
-    })
-    return answers
+    return await this.each(now, items, settles, async (item) =>
+      item.takeNext === undefined ? ((await ledger.quickSettle?.(item, now)) ?? null) : null,
+    )
   }
 
-  /** Changes jobs, as `Storage.saveJobs` does. */
-  async saveJobs({
-    now,
-    changes,
-    cancelLimit = Number.POSITIVE_INFINITY,
-  }: SaveJobsRequest): Promise<readonly SaveJobAnswer[]> {
-    return await this.each(now, changes, saves(cancelLimit))
-  }
-
-  /** Cancels occurrences, as `Storage.cancel` does. */
-  async cancel({ now, items }: CancelOccurrencesRequest): Promise<readonly CancelAnswer[]> {
-    return await this.each(now, items, cancels)
-  }
-
-  /** Takes occurrences from their owners, as `Storage.reap` does. */
-  async reap({ now, items }: ReapRequest): Promise<readonly ReapAnswer[]> {
-    return await this.each(now, items, reaps)
-  }
-
-  /** Executes the items of a call, and returns the answers in the order of the items. */
-  async each<Item, Answer>(
+  /** `quick` is a fast path for one item. With a fast path, each item is a separate step. */
+  protected async each<Item, Answer>(
     now: number,
     items: readonly Item[],
     kind: StepKind<Item, Answer>,
+    quick?: (item: Item) => Promise<Answer | null>,
   ): Promise<readonly Answer[]> {
     const answers = new Array<Answer>(items.length)
-    const groups = this.#groupsOf(items, kind)
-    await sideBySide(groups, this.#ledger.concurrency ?? 1, async (steps) => {
-      for (const step of steps) await this.#run(now, step, kind, answers)
+    const { unit, itemsPerStep = items.length, concurrency = 1 } = this.#ledger
+    const placed = items.map((item, index) => ({ item, index }))
+    const isOneStep = unit === 'call' && quick === undefined
+    const most = isOneStep ? items.length : quick === undefined ? itemsPerStep : 1
+    // Groups may run concurrently; the steps of a group run in sequence.
+    const groups = [...groupBy(placed, ({ item }) => (isOneStep ? null : kind.jobOf(item))).values()]
+    await sideBySide(groups, concurrency, async (group) => {
+      for (let start = 0; start < group.length; start += most) {
+        const step = group.slice(start, start + most)
+        const [{ item, index }] = step as [Placed<Item>]
+        const answer = (await quick?.(item)) ?? null
+        if (answer === null) await this.#run(now, step, kind, answers)
+        else answers[index] = answer
+      }
     })
     return answers
-  }
-
-  /** Divides items into groups of steps. Groups may run concurrently; the steps of a group run in sequence. */
-  #groupsOf<Item, Answer>(
-    items: readonly Item[],
-    kind: StepKind<Item, Answer>,
-  ): readonly (readonly Placed<Item>[])[][] {
-    const placed = items.map((item, index) => ({ item, index }))
-    if (this.#ledger.unit === 'call') return placed.length === 0 ? [] : [[placed]]
-    const most = this.#ledger.itemsPerStep ?? placed.length
-    const steps = [...groupBy(placed, ({ item }) => kind.jobOf(item)).values()]
-    return steps.map((group) => {
-      return Array.from({ length: Math.ceil(group.length / most) }, (_, part) =>
-        group.slice(part * most, (part + 1) * most),
-      )
-    })
   }
 
   async #run<Item, Answer>(
@@ -165,13 +128,9 @@ export class AsyncWrites {
         const jobs = loadedJobs(found)
         for (const { item, index } of placed) {
           const id = kind.jobOf(item)
-          const shelf = {
-            job: jobs.get(id),
-            create: (...created: Parameters<typeof LoadedJob.created>) => {
-              jobs.set(id, LoadedJob.created(...created))
-            },
-          }
-          answers[index] = kind.step(context, shelf, item)
+          answers[index] = kind.step(context, jobs.get(id), item, (...created) => {
+            jobs.set(id, LoadedJob.created(...created))
+          })
         }
         wakeUps = context.wakeUps
         return [...jobs.values()].flatMap((job) => job.write ?? [])
@@ -196,34 +155,14 @@ async function quickly<Item extends { readonly jobId: JobId }, Answer>(
   quick: (items: readonly Item[]) => Promise<readonly (Answer | null)[] | undefined>,
   rules: (items: readonly Item[]) => Promise<readonly Answer[]>,
 ): Promise<readonly Answer[]> {
-  const answers = new Array<Answer>(items.length)
-  const others: Placed<Item>[] = []
-  const alone = standingAlone(items)
-  const chosen = alone === null ? items : alone.map((index) => items[index] as Item)
-  const quickAnswers = chosen.length === 0 ? [] : await quick(chosen)
-  for (let place = 0; place < chosen.length; place++) {
-    const index = alone === null ? place : (alone[place] as number)
-    const answer = quickAnswers?.[place] ?? null
-    if (answer === null) others.push({ item: items[index] as Item, index })
-    else answers[index] = answer
-  }
-  if (alone !== null) {
-    const went = new Set(alone)
-    for (const [index, item] of items.entries()) if (!went.has(index)) others.push({ item, index })
-  }
-  if (others.length === 0) return answers
-  others.sort((left, right) => left.index - right.index)
-  const rest = await rules(others.map(({ item }) => item))
-  for (const [place, { index }] of others.entries()) answers[index] = rest[place] as Answer
-  return answers
-}
-
-/** Returns the indexes of items that are the only item of their job. Returns `null` if all items are. */
-function standingAlone(items: readonly { readonly jobId: JobId }[]): readonly number[] | null {
-  if (new Set(items.map(({ jobId }) => jobId)).size === items.length) return null
-  const counts = new Map<JobId, number>()
-  for (const { jobId } of items) counts.set(jobId, (counts.get(jobId) ?? 0) + 1)
-  return [...items.keys()].filter((index) => counts.get((items[index] as { readonly jobId: JobId }).jobId) === 1)
+  const byJob = groupBy(items, ({ jobId }) => jobId)
+  const isAlone = ({ jobId }: Item): boolean => byJob.get(jobId)?.length === 1
+  const alone = byJob.size === items.length ? items : items.filter(isAlone)
+  const found = ((alone.length > 0 ? await quick(alone) : undefined) ?? []).values()
+  const answers = items.map((item) => (isAlone(item) ? found.next().value : undefined) ?? null)
+  const others = items.filter((_, index) => answers[index] === null)
+  const rest = (others.length > 0 ? await rules(others) : []).values()
+  return answers.map((answer) => answer ?? (rest.next().value as Answer))
 }
 
 /**

@@ -1,7 +1,7 @@
 import { JobistemerError } from '../../errors.ts'
-import type { JobId, OccurrenceId } from '../../ids.ts'
-import type { JobRecord, JobVersionRecord } from '../job-record.ts'
-import type { LiveState, OccurrenceAddress, OccurrenceRecord, Owner } from '../occurrence-record.ts'
+import type { JobId } from '../../ids.ts'
+import type { JobRecord } from '../job-record.ts'
+import type { LiveState, OccurrenceRecord, Owner } from '../occurrence-record.ts'
 import type {
   GetAnswer,
   GetRequest,
@@ -12,9 +12,9 @@ import type {
   Page,
   StorageCapabilities,
 } from '../storage.ts'
-import { claimableFrom, compareOrder, isSuperseded, namingKey } from '../rules.ts'
-import { countRecord, type JobCounts, type JobLedger, type LedgerEntry, type RunningCounts } from './job-ledger.ts'
-import type { DueQuery, HistoryRemoval, HistoryRemover, SyncLedger } from './ledger.ts'
+import { claimableFrom, compareOrder, namingKey } from '../rules.ts'
+import { countRecord, type JobCounts, type LedgerEntry, type RunningCounts } from './job-ledger.ts'
+import type { AsyncLedger, DuePage, DueQuery, HistoryRemoval, HistoryRemover, JobWrite, LedgerStep } from './ledger.ts'
 import { latestOf, pageOfJobs, pageOfOccurrences } from './record-queries.ts'
 import { type RecordChange, type Records, versionKey } from './records.ts'
 import { compareAddresses } from './step-context.ts'
@@ -28,7 +28,7 @@ export interface RecordLedgerOptions {
   /** The records in memory, which all connections to the same data share. */
   readonly records: Records
   /**
-   * Makes the changes of one step durable before `commit` returns. If `commit` throws, the ledger undoes the step. If
+   * Makes the changes of one step durable before `commit` returns. If `commit` throws, the ledger discards the step. If
    * `commit` returns a promise, the call rejects with `STORAGE_FAILED`, because the answer of the call would precede the
    * write.
    */
@@ -41,8 +41,9 @@ export interface RecordLedgerOptions {
  * A ledger for data that fit into memory and can be scanned: a journal, a file, a browser's storage. An adapter supplies the
  * persistence of changes.
  */
-export class RecordLedger implements SyncLedger, HistoryRemover {
-  readonly kind = 'sync'
+export class RecordLedger implements AsyncLedger, HistoryRemover {
+  readonly kind = 'async'
+  readonly unit = 'call'
   readonly keepsObjects = true
   readonly opener: string
   readonly capabilities: StorageCapabilities
@@ -50,9 +51,6 @@ export class RecordLedger implements SyncLedger, HistoryRemover {
   readonly close: () => void
   readonly #records: Records
   readonly #commit: (changes: readonly RecordChange[]) => unknown
-  /** The changes of the step in progress, and the changes that undo them. */
-  #changes: RecordChange[] = []
-  #inverses: RecordChange[] = []
 
   constructor(options: RecordLedgerOptions) {
     this.opener = options.opener
@@ -62,17 +60,33 @@ export class RecordLedger implements SyncLedger, HistoryRemover {
     this.#commit = (changes) => options.commit(changes)
   }
 
-  transaction<T>(_now: number, step: () => T): T {
-    this.#changes = []
-    this.#inverses = []
-    try {
-      const answer = step()
-      if (this.#changes.length > 0) this.#assertDone(this.#commit(this.#changes))
-      return answer
-    } catch (error) {
-      for (const inverse of this.#inverses.reverse()) this.#records.apply(inverse)
-      throw error
+  async run(step: LedgerStep): Promise<void> {
+    const { jobs, keys, occurrences, live } = this.#records
+    const named = [...step.occurrences.map(({ id }) => id), ...step.keys.flatMap(({ keyId }) => keys.get(keyId) ?? [])]
+    const records = named.flatMap((id) => occurrences.get(id) ?? [])
+    const heads = step.jobs.flatMap((id) => jobs.get(id) ?? [])
+    // The ledger passes all live occurrences of the jobs, so it need not ask for the needs of the step.
+    const writes = step.decide({
+      jobs: new Map(heads.map((job) => [job.id, { head: job, job, counts: countLive(live.values(), job.id) }])),
+      occurrences: new Map(records.map((record) => [record.id, { record }])),
+      keys,
+      live: new Map(step.jobs.map((id) => [id, this.#live(id)])),
+    })
+    this.#write(writes.flatMap(changesOf))
+  }
+
+  #live(id: JobId): Record<LiveState, LedgerEntry[]> {
+    const live: Record<LiveState, LedgerEntry[]> = { pending: [], queued: [], running: [] }
+    for (const record of this.#records.live.values()) {
+      if (record.jobId === id) live[record.state as LiveState].push({ record })
     }
+    return live
+  }
+
+  #write(changes: readonly RecordChange[]): void {
+    if (changes.length === 0) return
+    this.#assertDone(this.#commit(changes))
+    for (const change of changes) this.#records.apply(change)
   }
 
   /**
@@ -88,37 +102,13 @@ export class RecordLedger implements SyncLedger, HistoryRemover {
     })
   }
 
-  read<T>(step: () => T): T {
-    return step()
-  }
-
-  job(id: JobId): JobLedger | undefined {
-    return this.#records.jobs.has(id) ? this.#jobOf(id) : undefined
-  }
-
-  #jobOf(id: JobId): JobLedger {
-    return new RecordJob(this.#records, id, (change) => this.#change(change))
-  }
-
-  createJob(job: JobRecord, version: JobVersionRecord): void {
-    this.#jobOf(job.id).save(job, version)
-  }
-
-  #change(change: RecordChange): void {
-    this.#changes.push(change)
-    this.#inverses.push(this.#records.apply(change))
-  }
-
-  hasDue(query: DueQuery): boolean {
-    return this.due(query, 1).length > 0
-  }
-
-  due(query: DueQuery, limit: number): readonly { readonly job: JobLedger; readonly entry: LedgerEntry }[] {
+  /** Returns all due occurrences as one page. */
+  async due(query: DueQuery): Promise<DuePage> {
     const due = this.#pending(query).filter(({ from }) => from <= query.now)
-    return due.slice(0, limit).map(({ record }) => ({ job: this.#jobOf(record.jobId), entry: { record } }))
+    return { occurrences: due.map(({ record }) => record), cursor: null }
   }
 
-  nextDueAt(query: DueQuery): number | null {
+  async nextDueAt(query: DueQuery): Promise<number | null> {
     const instants = this.#pending(query).map(({ from }) => from)
     const next = Math.min(...instants.filter((from) => from > query.now))
     return Number.isFinite(next) ? next : null
@@ -137,7 +127,7 @@ export class RecordLedger implements SyncLedger, HistoryRemover {
     })
   }
 
-  cancelRequested({ node, incarnation }: Owner): readonly OccurrenceRecord[] {
+  async cancelRequested({ node, incarnation }: Owner): Promise<readonly OccurrenceRecord[]> {
     const isAsked = ({ state, cancelRequest, owner }: OccurrenceRecord) => {
       const isOwn = owner?.node === node && owner.incarnation === incarnation
       return state === 'running' && cancelRequest !== null && isOwn
@@ -145,7 +135,7 @@ export class RecordLedger implements SyncLedger, HistoryRemover {
     return sorted(this.#records.live, isAsked, compareAddresses)
   }
 
-  stranded(): readonly JobId[] {
+  async stranded(): Promise<readonly JobId[]> {
     const jobs = [...this.#records.jobs.values()].filter(({ id, cancelsBelow }) => {
       const { pending, delayed, queued, running } = countLive(this.#records.live.values(), id)
       return queued > 0 && ((pending === delayed && running === 0) || cancelsBelow !== null)
@@ -181,15 +171,14 @@ export class RecordLedger implements SyncLedger, HistoryRemover {
     const job = this.#records.jobs.get(jobId)
     if (job === undefined || (job.nextAt !== null && job.nextAt <= floor)) return null
     const there = occurrences.filter(({ id }) => this.#records.occurrences.has(id))
-    return this.transaction(0, () => {
-      const value = { ...job, pruneFloor: Math.max(job.pruneFloor ?? floor, floor) }
-      this.#change({ table: 'jobs', key: jobId, value })
-      for (const { id } of there) this.#change({ table: 'occurrences', key: id, value: null })
-      for (const { keyId, occurrence } of keys) {
-        if (this.#records.keys.get(keyId) === occurrence.id) this.#change({ table: 'keys', key: keyId, value: null })
-      }
-      return there.length
-    })
+    const value = { ...job, pruneFloor: Math.max(job.pruneFloor ?? floor, floor) }
+    const freed = keys.filter(({ keyId, occurrence }) => this.#records.keys.get(keyId) === occurrence.id)
+    this.#write([
+      { table: 'jobs', key: jobId, value },
+      ...there.map(({ id }) => ({ table: 'occurrences', key: id, value: null }) as const),
+      ...freed.map(({ keyId }) => ({ table: 'keys', key: keyId, value: null }) as const),
+    ])
+    return there.length
   }
 
   forget(jobId: JobId, before: number): void {
@@ -200,92 +189,26 @@ export class RecordLedger implements SyncLedger, HistoryRemover {
     const used = new Set(history.map(({ jobVersion }) => jobVersion))
     if (job !== undefined && !isOver) used.add(job.version)
     const unused = [...versions].filter(([, record]) => record.jobId === jobId && !used.has(record.version))
-    this.transaction(0, () => {
-      for (const [key] of unused) this.#change({ table: 'versions', key, value: null })
-      if (isOver) this.#change({ table: 'jobs', key: jobId, value: null })
-    })
+    this.#write([
+      ...unused.map(([key]) => ({ table: 'versions', key, value: null }) as const),
+      ...(isOver ? [{ table: 'jobs', key: jobId, value: null } as const] : []),
+    ])
   }
 }
 
-/** One job in a step of a {@link RecordLedger}. */
-class RecordJob implements JobLedger {
-  readonly #records: Records
-  readonly #id: JobId
-  readonly #change: (change: RecordChange) => void
-
-  constructor(records: Records, id: JobId, change: (change: RecordChange) => void) {
-    this.#records = records
-    this.#id = id
-    this.#change = change
-  }
-
-  get job(): JobRecord {
-    return this.#records.jobs.get(this.#id) as JobRecord
-  }
-
-  get head(): JobRecord {
-    return this.job
-  }
-
-  get counts(): JobCounts {
-    return countLive(this.#records.live.values(), this.#id)
-  }
-
-  find({ id }: OccurrenceAddress): LedgerEntry | undefined {
-    const record = this.#records.occurrences.get(id)
-    return record === undefined ? undefined : { record }
-  }
-
-  findSlot(address: OccurrenceAddress): LedgerEntry | undefined {
-    return this.find(address)
-  }
-
-  findByKey(keyId: OccurrenceId): LedgerEntry | undefined {
-    const id = this.#records.keys.get(keyId)
-    const record = id === undefined ? undefined : this.#records.occurrences.get(id)
-    return record === undefined ? undefined : { record }
-  }
-
-  live(wanted: LiveState, limit: number): readonly LedgerEntry[] {
-    const isWanted = ({ jobId, state }: OccurrenceRecord) => jobId === this.#id && state === wanted
-    const found = sorted(this.#records.live, isWanted, wanted === 'running' ? compareAddresses : compareOrder)
-    return found.slice(0, limit).map((record) => ({ record }))
-  }
-
-  superseded(wanted: 'pending' | 'queued', limit: number): readonly LedgerEntry[] {
-    const { job } = this
-    return this.live(wanted, Number.POSITIVE_INFINITY)
-      .filter(({ record }) => isSuperseded(job, record))
-      .slice(0, limit)
-  }
-
-  create(record: OccurrenceRecord): void {
-    const { id } = record
-    this.#change({ table: 'occurrences', key: id, value: record })
-    const keyId = namingKey(record)
-    if (keyId !== undefined) this.#change({ table: 'keys', key: keyId, value: id })
-  }
-
-  replace(_entry: LedgerEntry, record: OccurrenceRecord): void {
-    this.#change({ table: 'occurrences', key: record.id, value: record })
-  }
-
-  advance(watermark: number, nextAt: number | null): void {
-    this.save({ ...this.job, watermark: Math.max(this.job.watermark, watermark), nextAt }, null)
-  }
-
-  endCancel(): void {
-    this.save({ ...this.job, cancelsBelow: null }, null)
-  }
-
-  noteStarts(starts: readonly number[]): void {
-    this.save({ ...this.job, starts }, null)
-  }
-
-  save(job: JobRecord, version: JobVersionRecord | null): void {
-    this.#change({ table: 'jobs', key: job.id, value: job })
-    if (version !== null) this.#change({ table: 'versions', key: versionKey(version), value: version })
-  }
+/** Converts the writes of a step on one job to changes of records. */
+function changesOf({ before, after: { job }, versions, occurrences }: JobWrite): readonly RecordChange[] {
+  const records = occurrences.map(({ after }) => after)
+  const created = occurrences.flatMap((write) => (write.before === null ? write.after : []))
+  return [
+    ...records.map((value) => ({ table: 'occurrences', key: value.id, value }) as const),
+    ...created.flatMap((value): readonly RecordChange[] => {
+      const key = namingKey(value)
+      return key === undefined ? [] : [{ table: 'keys', key, value: value.id }]
+    }),
+    ...(job === null || job === before?.job ? [] : [{ table: 'jobs', key: job.id, value: job } as const]),
+    ...versions.map((value) => ({ table: 'versions', key: versionKey(value), value }) as const),
+  ]
 }
 
 function sorted(

@@ -27,22 +27,13 @@ export class Records {
   /** The node records. Node records are lost when the process ends, and are never written to a file. */
   readonly nodes: NodeList = new NodeList()
 
-  /** Makes a change, and returns the change that undoes it. */
-  apply(change: RecordChange): RecordChange {
-    switch (change.table) {
-      case 'jobs':
-        return { ...change, value: swap(this.jobs, change.key, change.value) }
-      case 'versions':
-        return { ...change, value: swap(this.versions, change.key, change.value) }
-      case 'keys':
-        return { ...change, value: swap(this.keys, change.key, change.value) }
-      case 'occurrences': {
-        const { key, value } = change
-        swap(this.live, key, value === null || isFinal(value.state) ? null : value)
-        swap(this.failed, key, value !== null && isFailure(value.state) ? value : null)
-        return { ...change, value: swap(this.occurrences, key, value) }
-      }
-    }
+  /** Makes a change. */
+  apply(change: RecordChange): void {
+    const { table, key, value } = change
+    put<string, unknown>(this[table], key, value)
+    if (table !== 'occurrences') return
+    put(this.live, key, value === null || isFinal(value.state) ? null : value)
+    put(this.failed, key, value !== null && isFailure(value.state) ? value : null)
   }
 
   /** Returns the changes that rebuild all records from an empty state. */
@@ -61,9 +52,7 @@ export function versionKey({ jobId, version }: Pick<JobVersionRecord, 'jobId' | 
   return `${jobId} ${version}`
 }
 
-function swap<Key, Value>(table: Map<Key, Value>, key: Key, value: Value | null): Value | null {
-  const before = table.get(key) ?? null
+function put<Key, Value>(table: Map<Key, Value>, key: Key, value: Value | null): void {
   if (value === null) table.delete(key)
   else table.set(key, value)
-  return before
 }

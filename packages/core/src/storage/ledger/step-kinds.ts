@@ -1,26 +1,32 @@
 import type { JobId, OccurrenceId } from '../../ids.ts'
+import type { JobRecord, JobVersionRecord } from '../job-record.ts'
 import type { Owner } from '../occurrence-record.ts'
 import { addsPlaces, changesStartRate, isPausedAt, wakesAllQueued } from '../rules.ts'
 import { canceledInPassing, wokenAtOnce } from '../tuning.ts'
 import type {
   CancelAnswer,
   CancelItem,
+  CancelOccurrencesRequest,
   CreateAnswer,
   CreateItem,
   JobChange,
   ReapAnswer,
   ReapItem,
+  ReapRequest,
   SaveJobAnswer,
+  SaveJobsRequest,
   SettleAnswer,
   SettleItem,
 } from '../storage.ts'
 import { cancelStep, reapStep, settleStep } from './end-steps.ts'
 import { createStep } from './create-step.ts'
 import type { LedgerStep, LiveNeeds, NamedOccurrence, StepHeads, StoredJob } from './ledger.ts'
-import { type JobShelf, saveStep } from './save-step.ts'
+import type { JobLedger } from './job-ledger.ts'
+import type { MaybePromise } from './maybe-promise.ts'
+import { saveStep } from './save-step.ts'
 import type { StepContext } from './step-context.ts'
 
-/** What an asynchronous ledger must read for the items of a step, and how the step executes an item. */
+/** How a step executes an item, and what an asynchronous ledger must read for the items. */
 export interface StepKind<Item, Answer> {
   readonly wholeJobs: boolean
   jobOf(item: Item): JobId
@@ -30,7 +36,13 @@ export interface StepKind<Item, Answer> {
   keysOf?(item: Item): LedgerStep['keys']
   /** Returns the live occurrences that the items of one job need, given the job's head and the named occurrences. */
   needs(items: readonly Item[], stored: StoredJob, found: StepHeads['occurrences']): LiveNeeds
-  step(context: StepContext, shelf: JobShelf, item: Item): Answer
+  /** Executes an item. `create` stores a new job. */
+  step(
+    context: StepContext,
+    job: JobLedger | undefined,
+    item: Item,
+    create: (job: JobRecord, version: JobVersionRecord) => void,
+  ): Answer
   /** Corrects an answer after the step, if some occurrences continue although the step should have ended them. */
   amend?(answer: Answer, outlived: ReadonlySet<OccurrenceId>): Answer
 }
@@ -93,7 +105,7 @@ export function creates(owner: Owner): StepKind<CreateItem, CreateAnswer> {
       if (!displaces || mayCreate.every(({ kind }) => kind === 'recovery')) return { ...passing, counts: true }
       return { ...passing, pending: all, queued: all, running: policy === 'cancel_running' ? all : 0, counts: true }
     },
-    step: (context, { job }, item) => createStep(context, job, item, owner),
+    step: (context, job, item) => createStep(context, job, item, owner),
   }
 }
 
@@ -132,22 +144,33 @@ const byAddress = {
   needs: needsNext,
 }
 
-export const settles: StepKind<SettleItem, SettleAnswer> = {
-  ...byAddress,
-  step: (context, { job }, item) => settleStep(context, job, item),
+export const settles: StepKind<SettleItem, SettleAnswer> = { ...byAddress, step: settleStep }
+const cancels: StepKind<CancelItem, CancelAnswer> = { ...byAddress, step: cancelStep }
+const reaps: StepKind<ReapItem, ReapAnswer> = { ...byAddress, step: reapStep }
+
+/** The writing methods of a `Storage` that no ledger has a fast path for. */
+export abstract class LedgerWrites {
+  /** Executes the items of a call, and returns the answers in the order of the items. */
+  protected abstract each<Item, Answer>(
+    now: number,
+    items: readonly Item[],
+    kind: StepKind<Item, Answer>,
+  ): MaybePromise<readonly Answer[]>
+
+  saveJobs({ now, changes, cancelLimit = all }: SaveJobsRequest): MaybePromise<readonly SaveJobAnswer[]> {
+    return this.each(now, changes, saves(cancelLimit))
+  }
+
+  cancel({ now, items }: CancelOccurrencesRequest): MaybePromise<readonly CancelAnswer[]> {
+    return this.each(now, items, cancels)
+  }
+
+  reap({ now, items }: ReapRequest): MaybePromise<readonly ReapAnswer[]> {
+    return this.each(now, items, reaps)
+  }
 }
 
-export const cancels: StepKind<CancelItem, CancelAnswer> = {
-  ...byAddress,
-  step: (context, { job }, item) => cancelStep(context, job, item),
-}
-
-export const reaps: StepKind<ReapItem, ReapAnswer> = {
-  ...byAddress,
-  step: (context, { job }, item) => reapStep(context, job, item),
-}
-
-export function saves(cancelLimit: number): StepKind<JobChange, SaveJobAnswer> {
+function saves(cancelLimit: number): StepKind<JobChange, SaveJobAnswer> {
   return {
     wholeJobs: true,
     jobOf: ({ id }) => id,
@@ -159,7 +182,7 @@ export function saves(cancelLimit: number): StepKind<JobChange, SaveJobAnswer> {
       }
       return { ...needs, pending: all, queued: needs.queued + changes.length, counts: true }
     },
-    step: (context, shelf, change) => saveStep(context, shelf, change, cancelLimit),
+    step: (context, job, change, create) => saveStep(context, { job, create }, change, cancelLimit),
     amend(answer, outlived) {
       if (answer.outcome !== 'saved') return answer
       return { ...answer, canceled: answer.canceled.filter(({ id }) => !outlived.has(id)) }

@@ -14,6 +14,6 @@ export function storageFromLedger(ledger: Ledger): Storage {
 }
 
 /** Makes the writing methods of a storage from a ledger, for an adapter that implements the other methods itself. */
-export function writesFromLedger(ledger: AsyncWriter): Pick<Storage, Exclude<keyof LedgerSteps, 'claim' | 'within'>> {
+export function writesFromLedger(ledger: AsyncWriter): Omit<LedgerSteps, 'claim' | 'within'> {
   return new AsyncWrites(ledger)
 }

@@ -1,57 +1,55 @@
-import type { JobId } from '../../ids.ts'
 import type { OccurrenceRecord } from '../occurrence-record.ts'
 import type {
-  CancelAnswer,
-  CancelOccurrencesRequest,
   ClaimAnswer,
   ClaimRequest,
   CreateAnswer,
   CreateOccurrencesRequest,
-  ReapAnswer,
-  ReapRequest,
-  SaveJobAnswer,
-  SaveJobsRequest,
   SettleAnswer,
   SettleRequest,
   WakeUp,
 } from '../storage.ts'
 import { compareOrder, isSuperseded } from '../rules.ts'
-import { cancelStep, reapStep, settleStep } from './end-steps.ts'
 import { claimStep, newTally } from './claim-step.ts'
 import type { JobLedger } from './job-ledger.ts'
 import type { CommitControl, SyncLedger, SyncLedgerWithin } from './ledger.ts'
 import type { LedgerSteps, LedgerStepsWithin } from './ledger-storage.ts'
 import { type MaybePromise, whenDone } from './maybe-promise.ts'
-import { saveStep } from './save-step.ts'
 import { canceledByClaim } from '../tuning.ts'
 import { cancelNoticeOf, type StepContext, tend } from './step-context.ts'
-import { createStep } from './create-step.ts'
+import { creates, LedgerWrites, settles, type StepKind } from './step-kinds.ts'
 
-/** The part of a synchronous ledger that runs writing steps. */
+/** The part of a synchronous ledger that runs writing steps. `createJob` is absent inside a user's transaction. */
 type SyncWriter = Pick<SyncLedger, 'transaction' | 'job' | 'quickCreate' | 'quickSettle'> &
+  Partial<Pick<SyncLedger, 'createJob'>> &
   Pick<CommitControl, 'notify'>
 
-/** The steps that can run inside a user's transaction. The items of a call run in sequence, in one transaction. */
-class SyncWrites {
+/** The writing methods of a storage. The items of a call run in sequence, in one transaction. */
+class SyncWrites extends LedgerWrites {
   readonly #ledger: SyncWriter
 
   constructor(ledger: SyncWriter) {
+    super()
     this.#ledger = ledger
   }
 
   createOccurrences({ now, owner, items }: CreateOccurrencesRequest): MaybePromise<readonly CreateAnswer[]> {
-    const ledger = this.#ledger
-    return this.step(now, (context) =>
-      items.map(
-        (item) => ledger.quickCreate?.(item, owner) ?? createStep(context, ledger.job(item.jobId), item, owner),
-      ),
-    )
+    return this.each(now, items, creates(owner), (item) => this.#ledger.quickCreate?.(item, owner))
   }
 
   settle({ now, items }: SettleRequest): MaybePromise<readonly SettleAnswer[]> {
+    return this.each(now, items, settles, (item) => this.#ledger.quickSettle?.(item))
+  }
+
+  protected each<Item, Answer>(
+    now: number,
+    items: readonly Item[],
+    kind: StepKind<Item, Answer>,
+    quick?: (item: Item) => Answer | null | undefined,
+  ): MaybePromise<readonly Answer[]> {
     const ledger = this.#ledger
+    const create: Parameters<typeof kind.step>[3] = (...created) => ledger.createJob?.(...created)
     return this.step(now, (context) =>
-      items.map((item) => ledger.quickSettle?.(item) ?? settleStep(context, ledger.job(item.jobId), item)),
+      items.map((item) => quick?.(item) ?? kind.step(context, ledger.job(kind.jobOf(item)), item, create)),
     )
   }
 
@@ -83,28 +81,6 @@ export class SyncSteps extends SyncWrites implements LedgerSteps {
     this.#ledger = ledger
     const open = ledger.within?.bind(ledger)
     if (open !== undefined) this.within = (transaction) => within(open(transaction))
-  }
-
-  saveJobs({
-    now,
-    changes,
-    cancelLimit = Number.POSITIVE_INFINITY,
-  }: SaveJobsRequest): MaybePromise<readonly SaveJobAnswer[]> {
-    const ledger = this.#ledger
-    return this.step(now, (context) =>
-      changes.map((change) => {
-        const create = ledger.createJob.bind(ledger)
-        return saveStep(context, { job: ledger.job(change.id), create }, change, cancelLimit)
-      }),
-    )
-  }
-
-  cancel({ now, items }: CancelOccurrencesRequest): MaybePromise<readonly CancelAnswer[]> {
-    return this.#each(now, items, cancelStep)
-  }
-
-  reap({ now, items }: ReapRequest): MaybePromise<readonly ReapAnswer[]> {
-    return this.#each(now, items, reapStep)
   }
 
   /** Claims occurrences. Reads before it writes, so that polling nodes without work do not contend for the write lock. */
@@ -158,15 +134,6 @@ export class SyncSteps extends SyncWrites implements LedgerSteps {
     const ledger = this.#ledger
     const cancelRequested = ledger.cancelRequested(request.owner).map(cancelNoticeOf)
     return { claimed, cancelRequested, more, nextDueAt: ledger.nextDueAt(request) }
-  }
-
-  #each<Item extends { readonly jobId: JobId }, Answer>(
-    now: number,
-    items: readonly Item[],
-    step: (context: StepContext, job: JobLedger | undefined, item: Item) => Answer,
-  ): MaybePromise<readonly Answer[]> {
-    const ledger = this.#ledger
-    return this.step(now, (context) => items.map((item) => step(context, ledger.job(item.jobId), item)))
   }
 }
 

@@ -31,8 +31,6 @@ export interface Child {
   kill(): void
   /** The last lines that the child wrote to stderr. */
   lastLines(): string
-  /** Sets whether the child keeps the node's process alive. */
-  keepsAlive(does: boolean): void
 }
 
 /** Matches a native stack frame: V8 prints many of them when a process runs out of memory. */

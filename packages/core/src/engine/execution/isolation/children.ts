@@ -94,7 +94,6 @@ export class Children {
       child.kill()
       return
     }
-    child.keepsAlive(false)
     const timer = systemClock.setTimer(idleChildMs, () => this.#endIdle(child), { unref: true })
     this.#idle.push({ child, key: keyOf(work), timer })
     this.#serve()
@@ -118,10 +117,7 @@ export class Children {
   }
 
   async #endLiving(): Promise<void> {
-    for (const { child, timer } of this.#idle.splice(0)) {
-      timer.cancel()
-      child.keepsAlive(true)
-    }
+    for (const { timer } of this.#idle.splice(0)) timer.cancel()
     this.kill()
     await new Promise<void>((resolve) => {
       const giveUp = systemClock.setTimer(killedGraceMs, resolve)
@@ -183,7 +179,6 @@ export class Children {
     const idle = this.#idle.findLast((one) => one.key === key)
     if (idle === undefined) return null
     this.#forgetIdle(idle.child)
-    idle.child.keepsAlive(true)
     return idle.child
   }
 
@@ -205,16 +200,9 @@ export class Children {
   }
 }
 
-const keys = new WeakMap<IsolatedWork, string>()
-
 /** Returns the key of the pool for this work. Children with equal keys are interchangeable. */
-function keyOf(work: IsolatedWork): string {
-  let key = keys.get(work)
-  if (key === undefined) {
-    key = JSON.stringify([work.isolation, work.module, work.resourceLimits, work.env])
-    keys.set(work, key)
-  }
-  return key
+function keyOf({ isolation, module, resourceLimits, env }: IsolatedWork): string {
+  return JSON.stringify([isolation, module, resourceLimits, env])
 }
 
 function startThread({ resourceLimits, env }: IsolatedWork): Child {
@@ -227,8 +215,9 @@ function startThread({ resourceLimits, env }: IsolatedWork): Child {
     post: (message) => worker.postMessage(message),
     kill: () => void worker.terminate(),
     lastLines: () => lastLines.get(),
-    keepsAlive: (does) => (does ? worker.ref() : worker.unref()),
   }
+  // The timers of the node keep its process alive, so the thread need not.
+  worker.unref()
   worker.stderr.setEncoding('utf8').on('data', (text: string) => {
     lastLines.add(text)
     process.stderr.write(text)

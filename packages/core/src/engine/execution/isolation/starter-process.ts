@@ -7,7 +7,6 @@ import type { IsolatedWork } from '../../../job/isolated-work.ts'
 import { systemClock } from '../../../system-clock.ts'
 import { type ChildEnd, type Child, noListener, LastLines } from './child.ts'
 import { abortGraceMs } from '../tuning.ts'
-import { outputGraceMs } from '../../../tuning.ts'
 import { killGroup } from '../../../isolated/kill-group.ts'
 import type { IsolatedResourceLimits } from '../../../job/task.ts'
 
@@ -24,14 +23,9 @@ interface ProcessChild extends Child {
 export class StarterProcess {
   readonly #forked: ChildProcess
   readonly #children = new Map<number, ProcessChild>()
-  readonly #keepers = new Set<ProcessChild>()
   readonly #onGone: () => void
   #heard = 0
   #mayEnd = false
-  #end: ChildEnd | null = null
-  #isGone = false
-  readonly #exited: Promise<void>
-  #sayExited: () => void = () => undefined
 
   /**
    * Starts the starter process.
@@ -39,36 +33,34 @@ export class StarterProcess {
    */
   constructor(onGone: () => void) {
     this.#onGone = onGone
-    this.#exited = new Promise((resolve) => {
-      this.#sayExited = resolve
-    })
     this.#forked = fork(fileURLToPath(starterProgram), [], {
       execArgv: ownOptions(process.execArgv),
       stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
       // A detached starter process does not receive the signals that a terminal sends to the node's process group.
       detached: process.platform !== 'win32',
     })
-    this.#setAlive()
+    // The timers of the node keep its process alive, so the starter process need not.
+    this.#forked.unref()
+    this.#forked.channel?.unref()
     this.#forked.on('message', (message) => this.#hear(message as FromStarter))
     this.#forked.on('error', (error) => {
       // Node.js also emits `error` for a message that it could not send. Only a missing pid shows that the start failed.
       if (this.#forked.pid === undefined) this.#gone({ exitCode: null, signal: null, error })
     })
-    this.#forked.on('exit', (exitCode, signal) => {
+    // Node.js emits `close` when the starter process has exited and its last message has arrived.
+    this.#forked.on('close', (exitCode, signal) => {
       const how = signal === null ? `exit code ${exitCode}` : `signal ${signal}`
       const error = new Error(`The starter process of this node has ended: ${how}.`)
-      this.#end = { exitCode: null, signal: 'SIGKILL', error }
-      this.#sayExited()
       // Children end by themselves after their starter process, unless SIGSTOP has suspended them. So the node kills all of
       // them.
       for (const { pid } of this.#children.values()) if (pid !== null) killGroup(pid)
-      systemClock.setTimer(outputGraceMs, () => this.#gone())
+      this.#gone({ exitCode: null, signal: 'SIGKILL', error })
     })
-    this.#forked.on('close', () => this.#gone())
   }
 
   get hasEnded(): boolean {
-    return this.#end !== null || this.#isGone
+    const { pid, exitCode, signalCode } = this.#forked
+    return pid === undefined || exitCode !== null || signalCode !== null
   }
 
   start(work: IsolatedWork): Child {
@@ -82,14 +74,8 @@ export class StarterProcess {
       post: (message) => this.#send({ kind: 'post', child: number, message }),
       kill: () => this.#kill(number),
       lastLines: () => lines.get(),
-      keepsAlive: (does) => {
-        if (does) this.#keepers.add(child)
-        else this.#keepers.delete(child)
-        this.#setAlive()
-      },
     }
     this.#children.set(number, child)
-    child.keepsAlive(true)
     this.#send({
       kind: 'start',
       child: number,
@@ -121,10 +107,10 @@ export class StarterProcess {
    */
   async end(graceMs: number): Promise<void> {
     if (this.hasEnded) return
-    this.#forked.ref()
+    const exited = new Promise((resolve) => this.#forked.once('exit', resolve))
     if (this.#forked.connected) this.#forked.disconnect()
     const timer = systemClock.setTimer(graceMs, () => this.#forked.kill('SIGKILL'))
-    await this.#exited
+    await exited
     timer.cancel()
   }
 
@@ -162,24 +148,13 @@ export class StarterProcess {
 
   #ended(number: number, child: Child, end: ChildEnd): void {
     this.#children.delete(number)
-    child.keepsAlive(false)
     child.listener.ended(end)
     if (this.#mayEnd) this.letEnd()
   }
 
-  #gone(end: ChildEnd | null = this.#end): void {
-    if (this.#isGone || end === null) return
-    this.#isGone = true
-    this.#sayExited()
+  #gone(end: ChildEnd): void {
     this.#onGone()
     for (const [number, child] of this.#children) this.#ended(number, child, end)
-  }
-
-  #setAlive(): void {
-    for (const handle of [this.#forked, this.#forked.channel] as unknown as (NodeJS.RefCounted | null | undefined)[]) {
-      if (this.#keepers.size > 0) handle?.ref()
-      else handle?.unref()
-    }
   }
 }
 
