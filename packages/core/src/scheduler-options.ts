@@ -26,15 +26,7 @@ import type { ScheduleType } from './schedule/schedule.ts'
 import type { Storage } from './storage/storage.ts'
 import { random, systemClock } from './system-clock.ts'
 import type { Tracing } from './tracing/tracing.ts'
-import {
-  heartbeatsPerReap,
-  heartbeatsUntilDead,
-  heldJobs,
-  longestTimerMs,
-  maxClockSkewMs,
-  ordinaryHeartbeatMs,
-  standbyMs,
-} from './tuning.ts'
+import { heartbeatsUntilDead, heldJobs, upkeepMs, maxClockSkewMs, ordinaryHeartbeatMs, standbyMs } from './tuning.ts'
 import { invalidValue } from './errors.ts'
 
 /** Options of `createScheduler`. */
@@ -216,7 +208,7 @@ export function readSchedulerOptions(options: SchedulerOptions): CheckedSchedule
   const isTold = storage.subscribe !== undefined
   const isPrivate = isTold && !storage.capabilities.multiProcess
   const { heartbeatMs: rareHeartbeatMs } = storage.capabilities
-  const defaultHeartbeatMs = isPrivate ? longestTimerMs : (rareHeartbeatMs ?? ordinaryHeartbeatMs)
+  const defaultHeartbeatMs = isPrivate ? upkeepMs : (rareHeartbeatMs ?? ordinaryHeartbeatMs)
   // A peer notices the death of a node up to two heartbeats late. If heartbeats are rare, `deadAfter` therefore contains one
   // heartbeat fewer.
   const deadAfterHeartbeats = heartbeatsUntilDead - (rareHeartbeatMs === undefined ? 0 : 1)
@@ -224,16 +216,16 @@ export function readSchedulerOptions(options: SchedulerOptions): CheckedSchedule
   const deadAfterMs = toDurationMs(orDefault(deadAfter, deadAfterHeartbeats * defaultHeartbeatMs), 'deadAfter', {
     min: 120,
   })
-  const defaultPollMs = isPrivate ? longestTimerMs : isTold ? ordinaryHeartbeatMs : 1000
+  const defaultPollMs = isPrivate ? upkeepMs : isTold ? ordinaryHeartbeatMs : 1000
   const pollIntervalMs = toDurationMs(orDefault(pollInterval, defaultPollMs), 'pollInterval', { min: 10 })
-  const givenHeartbeatMs = Math.min(longestTimerMs, Math.floor(deadAfterMs / deadAfterHeartbeats))
+  const givenHeartbeatMs = Math.min(upkeepMs, Math.floor(deadAfterMs / deadAfterHeartbeats))
   const heartbeatMs = deadAfter === undefined ? defaultHeartbeatMs : givenHeartbeatMs
   const { heartbeat } = tunedBy(options, { heartbeat: heartbeatMs })
   const derived: DerivedOptions = {
     heartbeat: heartbeatMs,
     maxClockSkew: maxClockSkewMs,
     standby: standbyMs,
-    reapInterval: heartbeatsPerReap * Math.min(ordinaryHeartbeatMs, heartbeat),
+    reapInterval: (heartbeatsUntilDead / 2) * Math.min(ordinaryHeartbeatMs, heartbeat),
     definitionInterval: (isPrivate ? 1 : isTold ? 2 : 3) * pollIntervalMs,
     heldJobs,
   }

@@ -3,7 +3,8 @@ import { dateOf } from '../../instant.ts'
 import { chunksOf, eachItem, type StorageCalls } from '../storage-access/retrying-storage.ts'
 import { readVoice, tellCanceled } from './interventions.ts'
 import { livingHead } from './job-lookup.ts'
-import { mostSlotsNamed, backfillDelayMs, itemsLikelyEnough } from './tuning.ts'
+import { itemsLikelyEnough } from '../definitions/tuning.ts'
+import { mostSlotsNamed, backfillDelayMs } from './tuning.ts'
 import { readName, readObject } from '../../configuration/read-value.ts'
 import { JobistemerError, printValue } from '../../errors.ts'
 import { type JobId, jobId, backfillOccurrenceId } from '../../ids.ts'
@@ -45,7 +46,7 @@ import {
 } from './backfill-states.ts'
 import { parsedDetailsOf } from './request-options.ts'
 import { planOfRequest, tellCreated } from './request-item.ts'
-import { longestTimerMs, recordsPerCall } from '../../tuning.ts'
+import { upkeepMs, recordsPerCall } from '../../tuning.ts'
 import { resolveJobSettings } from '../../configuration/resolve-settings.ts'
 import type { JobOverrides } from '../../configuration/settings.ts'
 import type { CreateAnswer, CreateRequested } from '../../storage/storage.ts'
@@ -166,7 +167,7 @@ export class Backfills extends ApiPart implements Relay {
     if (next === null || next.standing === 'stopped') return false
     // `stop` closes a running next run separately. A waiting next run is new, so `stop` must read the live runs again.
     if (next.standing === 'live') return next.run?.state !== 'running'
-    await this.#create(asked, head, [next], { details, delayMs: longestTimerMs })
+    await this.#create(asked, head, [next], { details, delayMs: upkeepMs })
     const [closed] = await standingsOf(asked, head, [next.slot], askedOf(details))
     if (closed?.run != null) await this.#cancel(asked, [closed.run], { ...voice, head })
     return true

@@ -5,8 +5,8 @@ import type { SchedulerEventName } from '../../events.ts'
 import type { WakeUp, LiveCounts, Page } from '../../storage/storage.ts'
 import type { EngineContext } from '../storage-access/engine-context.ts'
 import { isStorageGone, type StorageCalls, firstItems } from '../storage-access/retrying-storage.ts'
-import { changeIntervalMs, changesPerRead, comparedItems, mostChangeReads } from './tuning.ts'
-import { rememberedValues, clockMarginMs, upkeepMs } from '../../tuning.ts'
+import { lookMs } from '../execution/tuning.ts'
+import { rememberedValues, clockMarginMs, recordsPerCall, sampleSize, upkeepMs } from '../../tuning.ts'
 import type { JobId } from '../../ids.ts'
 import type { JobRecord } from '../../storage/job-record.ts'
 import type { OccurrenceRecord } from '../../storage/occurrence-record.ts'
@@ -16,7 +16,7 @@ import { farClockMarginMs, looksPerFarLook } from '../definitions/tuning.ts'
  * Limits of the scan interval, in ms. `min` also applies after a wake-up: a burst of changes causes at most four scans per
  * second.
  */
-const bounds = { min: changeIntervalMs / 4, max: 10 * changeIntervalMs }
+const bounds = { min: lookMs / 4, max: 10 * lookMs }
 
 /** Options of an iteration over changes of the storage. */
 export interface ChangesOptions {
@@ -75,7 +75,7 @@ export class Changes {
   follow(options: ChangesOptions): AsyncIterable<Change> {
     readObject(options, 'options', ['signal', 'interval'])
     const signal = readSignal(options.signal)
-    const intervalMs = toDurationMs(orDefault<DurationInput>(options.interval, changeIntervalMs), 'interval', bounds)
+    const intervalMs = toDurationMs(orDefault<DurationInput>(options.interval, lookMs), 'interval', bounds)
     return { [Symbol.asyncIterator]: () => this.#reader(intervalMs, signal) }
   }
 
@@ -406,7 +406,7 @@ export class ChangeLook {
     if (!this.#options.findsDueJobs) return []
     const due = { after: now - upkeepMs, upTo: Number.MAX_SAFE_INTEGER }
     const heads = await firstItems((cursor) =>
-      storage.once((calls) => calls.listJobs({ due, limit: comparedItems, cursor })),
+      storage.once((calls) => calls.listJobs({ due, limit: sampleSize, cursor })),
     )
     return heads.map(({ id, nextAt }) => [id, nextAt])
   }
@@ -453,40 +453,39 @@ function failureMark({ id, finishedAt }: OccurrenceRecord): Mark {
   return { id, state: '', at: finishedAt ?? 0 }
 }
 
-/** The records of a few pages. `isWhole`: no further records exist. */
+/** All records of a list, or about its first 500 records. `isWhole`: the list has no further records. */
 interface Some<T> {
   readonly items: readonly T[]
   readonly isWhole: boolean
 }
 
 /**
- * Returns the jobs that changed since `farSince`. If they do not fit into a few pages, returns the jobs that changed since
+ * Returns the jobs that changed since `farSince`. If these are more than 500, returns the jobs that changed since
  * `since`.
  */
 async function changedJobs(storage: StorageCalls, farSince: number, since: number): Promise<Some<JobRecord>> {
   const read = (changedSince: number) =>
     firstPages((cursor) =>
-      storage.once((calls) => calls.listJobs({ changedSince, deleted: true, limit: changesPerRead, cursor })),
+      storage.once((calls) => calls.listJobs({ changedSince, deleted: true, limit: recordsPerCall, cursor })),
     )
   const far = await read(farSince)
   return far.isWhole || farSince === since ? far : read(since)
 }
 
-/** Returns the failures since `from`, the latest first, as far as they fit into a few pages. */
+/** Returns the failures since `from`, the latest first, up to about 500. */
 async function failuresSince(storage: StorageCalls, from: number): Promise<Some<OccurrenceRecord>> {
-  const query = { kind: 'failed', from, order: 'descending', runs: false, limit: changesPerRead } as const
+  const query = { kind: 'failed', from, order: 'descending', runs: false, limit: recordsPerCall } as const
   return firstPages((cursor) => storage.once((calls) => calls.listOccurrences({ ...query, cursor })))
 }
 
 async function firstPages<T>(read: (cursor: string | null) => Promise<Page<T>>): Promise<Some<T>> {
   const items: T[] = []
   let cursor: string | null = null
-  for (let pages = 0; pages < mostChangeReads; pages++) {
+  do {
     const page: Page<T> = await read(cursor)
     items.push(...page.items)
     cursor = page.cursor
-    if (cursor === null) break
-  }
+  } while (cursor !== null && items.length < recordsPerCall)
   return { items, isWhole: cursor === null }
 }
 
@@ -498,7 +497,7 @@ async function readLive(storage: StorageCalls): Promise<readonly unknown[]> {
   const { counts } = await storage.once((calls) => calls.get({ counts: ['all'] }))
   const { pending, queued, running } = counts[0] as LiveCounts
   if (running === 0) return [pending, queued]
-  const query = { kind: 'live', state: 'running', runs: false, limit: comparedItems } as const
+  const query = { kind: 'live', state: 'running', runs: false, limit: sampleSize } as const
   const runs = await firstItems((cursor) => storage.once((calls) => calls.listOccurrences({ ...query, cursor })))
   return [pending, queued, running, runs.map(({ id, token }) => `${id} ${token}`).sort()]
 }

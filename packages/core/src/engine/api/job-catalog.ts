@@ -26,10 +26,10 @@ import type { LiveCounts, Page } from '../../storage/storage.ts'
 import { jobNotFound } from '../definitions/job-errors.ts'
 import type { JobRegistry } from '../definitions/job-registry.ts'
 import { countedSince, lastSuccess, silenceRuleOf } from '../definitions/silence.ts'
-import { Cursors } from './cursors.ts'
+import { Cursors, filledPage } from './list-pages.ts'
 import { upcomingSlots } from './job-lookup.ts'
 import { mostSuccessSearches } from './tuning.ts'
-import { mostItems, recordsPerCall, rememberedValues } from '../../tuning.ts'
+import { clockMarginMs, mostItems, recordsPerCall, rememberedValues } from '../../tuning.ts'
 import { type Occurrence, occurrenceOf } from '../../occurrence.ts'
 import { KnownCapabilities } from '../cluster/node-code.ts'
 import { callEndsAtOf, deathOf, hasEnded } from '../cluster/peer-record.ts'
@@ -168,8 +168,25 @@ interface SortedJobs {
   /** The list's filter as JSON. */
   readonly key: string
   readonly ids: readonly JobId[]
+  /** The time at which the list was read, in epoch milliseconds. */
+  readonly readAt: number
   /** The jobs' heads by id. `null`: the list was read for an earlier page, and only the ids were kept. */
   readonly heads: ReadonlyMap<JobId, JobRecord> | null
+}
+
+/** Reads jobs of a sorted list as `listJobs` does. Leaves out jobs that were deleted after the list was read. */
+async function readSorted(
+  { ids, heads }: SortedJobs,
+  size: number,
+  cursor: string | null,
+  storage: StorageCalls,
+): Promise<Page<JobRecord>> {
+  const place = cursor === null ? 0 : placeAfter(ids, cursor)
+  const some = ids.slice(place, place + size)
+  const read = async () => (await storage.once((calls) => calls.get({ jobs: some }))).jobs
+  const present = heads === null ? await read() : some.map((id) => heads.get(id) ?? null)
+  const next = place + size < ids.length ? `${byName}${some.at(-1)}` : null
+  return { items: present.filter((head): head is JobRecord => head?.deletedAt === null), cursor: next }
 }
 
 /**
@@ -195,7 +212,7 @@ export class JobCatalog {
   readonly #livingCode = new LivingCode()
   /**
    * The last long list of which a caller may request the next page. Without this cache, each page would read all heads
-   * again.
+   * again. After 5 s, a page reads all heads again, because jobs may have been added.
    */
   #sorted: SortedJobs | null = null
   /** True once the storage had more than 10,000 jobs. Later lists then do not read all jobs only to find too many to sort. */
@@ -222,52 +239,28 @@ export class JobCatalog {
     const list = (some: number, from: string | null): Promise<Page<JobRecord>> =>
       storage.once((calls) => calls.listJobs({ limit: some, cursor: from, ...(owner !== undefined && { owner }) }))
     const hasCode = extras.code ? await this.#livingCode.read(storage, now) : null
-    const items: JobInfo[] = []
-    const add = async (found: readonly JobWithExtras[]): Promise<void> => {
-      for (const one of found) {
-        const code = hasCode === null ? {} : { hasCode: hasCode(one.record) }
-        items.push({ ...(await this.#infoOf(one, now, storage)), ...one.extras, ...code })
-      }
-    }
-    let cursor = cursors.open(filter.cursor, 'filter.cursor')
+    const from = cursors.open(filter.cursor, 'filter.cursor')
     const key = JSON.stringify([owner, tag, text, paused])
-    const sorted = await this.#sortedJobs(key, cursor, list, isWanted)
-    if (sorted !== null) {
-      const { ids, heads } = sorted
-      let place = cursor === null ? 0 : placeAfter(ids, cursor)
-      while (place < ids.length && items.length < limit) {
-        const some = ids.slice(place, place + Math.min(limit, recordsPerCall))
-        const read = async () => (await storage.once((calls) => calls.get({ jobs: some }))).jobs
-        const present = heads === null ? await read() : some.map((id) => heads.get(id) ?? null)
-        const living = present.filter((head) => head?.deletedAt === null) as readonly JobRecord[]
-        const found = (await withExtras(living, extras, storage)).slice(0, limit - items.length)
-        await add(found)
-        const last = items.length === limit ? found.at(-1)?.record : undefined
-        place = last === undefined ? place + some.length : ids.indexOf(last.id) + 1
-      }
-      const last = place < ids.length ? ids[place - 1] : undefined
-      this.#sorted = last === undefined || ids.length <= recordsPerCall ? null : { key, ids, heads: null }
-      return { items, cursor: last === undefined ? null : cursors.seal(byName + last) }
-    }
-    // If the filter excludes jobs, each read has the maximum size, because few jobs of a read may match.
+    const sorted = await this.#sortedJobs(key, from, now, list, isWanted)
     const isPlain = [text, tag, paused].every((one) => one === undefined) && extras.outcomes === null
-    let size = isPlain ? Math.min(limit, recordsPerCall) : recordsPerCall
-    for (;;) {
-      const page = await list(size, cursor)
-      const found = await withExtras(page.items.filter(isWanted), extras, storage)
-      const room = limit - items.length
-      const last = found[room - 1]
-      if (last !== undefined && found.length > room) {
-        // The next page must begin after the last job that fits into this page. The storage gives a cursor only for the end
-        // of a read, so read again, up to that job.
-        size = page.items.indexOf(last.record) + 1
-        continue
-      }
-      await add(found)
-      cursor = page.cursor
-      if (cursor === null || items.length === limit) return { items, cursor: cursors.seal(cursor) }
-      if (isPlain) size = Math.min(limit - items.length, recordsPerCall)
+    const page = await filledPage({
+      limit,
+      from,
+      // If the filter excludes jobs, each read has the maximum size, because few jobs of a read may match.
+      least: sorted !== null || isPlain ? limit : recordsPerCall,
+      read: sorted === null ? list : (size, cursor) => readSorted(sorted, size, cursor, storage),
+      choose: (heads) => withExtras(heads.filter(isWanted), extras, storage),
+    })
+    const items: JobInfo[] = []
+    for (const one of page.items) {
+      const code = hasCode === null ? {} : { hasCode: hasCode(one.record) }
+      items.push({ ...(await this.#infoOf(one, now, storage)), ...one.extras, ...code })
     }
+    if (sorted !== null) {
+      const isKept = page.cursor !== null && sorted.ids.length > recordsPerCall
+      this.#sorted = isKept ? { ...sorted, heads: null } : null
+    }
+    return { items, cursor: cursors.seal(page.cursor) }
   }
 
   /**
@@ -277,11 +270,13 @@ export class JobCatalog {
   async #sortedJobs(
     key: string,
     cursor: string | null,
+    now: number,
     list: (limit: number, cursor: string | null) => Promise<Page<JobRecord>>,
     isWanted: (head: JobRecord) => boolean,
   ): Promise<SortedJobs | null> {
     if (cursor !== null && !cursor.startsWith(byName)) return null
-    if (cursor !== null && this.#sorted?.key === key) return this.#sorted
+    const isRecent = this.#sorted?.key === key && Math.abs(now - this.#sorted.readAt) < clockMarginMs
+    if (cursor !== null && isRecent) return this.#sorted
     if (this.#isCrowded) return null
     const heads: JobRecord[] = []
     for await (const head of eachItem((from) => list(recordsPerCall, from))) {
@@ -289,7 +284,7 @@ export class JobCatalog {
       if (this.#isCrowded) return null
     }
     const wanted = heads.filter(isWanted).sort(byNameAscending)
-    return { key, ids: wanted.map(({ id }) => id), heads: new Map(wanted.map((head) => [head.id, head])) }
+    return { key, readAt: now, ids: wanted.map(({ id }) => id), heads: new Map(wanted.map((head) => [head.id, head])) }
   }
 
   /** Returns a stored job with all optional data. @throws JobistemerError `JOB_NOT_FOUND` */

@@ -10,7 +10,7 @@ import { jobNotFound } from '../definitions/job-errors.ts'
 import { type CallOptions, callOptionNames } from '../storage-access/caller-context.ts'
 import type { StorageCalls } from '../storage-access/retrying-storage.ts'
 import { type JobInfo, taskInfosOf } from './job-catalog.ts'
-import { fewestPerRead } from './tuning.ts'
+import { fewestPerRead } from '../../tuning.ts'
 
 /** Selects versions of a job. */
 export interface VersionsOptions extends CallOptions {

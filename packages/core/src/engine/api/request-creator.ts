@@ -24,7 +24,8 @@ import { Batcher, refusedItem } from '../storage-access/batcher.ts'
 import { RenewedMap } from '../runtime/renewed-map.ts'
 import type { StartedOccurrence } from '../execution/execution-report.ts'
 import { resultOf, type TriggerResult } from './request-options.ts'
-import { itemsLikelyEnough, mostCharacters } from './tuning.ts'
+import { itemsLikelyEnough } from '../definitions/tuning.ts'
+import { mostCharacters } from './tuning.ts'
 
 /**
  * A request in progress. This is an object instead of a chain of promises, because thousands of requests may be in

@@ -6,13 +6,12 @@ import { chunksOf, type StorageCalls } from '../storage-access/retrying-storage.
 import type { HeldJobs } from './held-jobs.ts'
 import type { RegisteredJob } from './registered-job.ts'
 import type { Registrations } from './registrations.ts'
-import { headsPerLook } from './tuning.ts'
 import type { JobChange, SaveJobAnswer } from '../../storage/storage.ts'
-import { mostListed, upkeepMs } from '../../tuning.ts'
+import { mostListed, sampleSize, upkeepMs } from '../../tuning.ts'
 
 /** Returns the number of heads to read in each interval, so that each of `size` heads is read about once per `upkeepMs`. */
 export function headsInLook(size: number, intervalMs: number): number {
-  return Math.min(headsPerLook, Math.ceil(size * Math.min(1, intervalMs / upkeepMs)))
+  return Math.min(sampleSize, Math.ceil(size * Math.min(1, intervalMs / upkeepMs)))
 }
 
 const pauseReason = 'paused before the storage lost the job'

@@ -25,8 +25,7 @@ import { LostWriteDetector } from './lost-writes.ts'
 import { SkippedSlots } from './skipped-slots.ts'
 import { seriesOf } from './timeline.ts'
 import { repairOf, unreadableJob } from './job-errors.ts'
-import { soonMs, updatePatienceMs } from './tuning.ts'
-import { rememberedValues } from '../../tuning.ts'
+import { clockMarginMs, upkeepMs, rememberedValues } from '../../tuning.ts'
 
 /** The jobs that this node holds, with what this node knows about their stored heads. */
 export class JobRegistry implements HeldJobs {
@@ -201,11 +200,11 @@ export class JobRegistry implements HeldJobs {
 
   /**
    * Returns true once for all unfinished updates that this node has noted. Before, the node of the first of these updates
-   * has `updatePatienceMs` to cancel the waiting runs. After true, the claimer cancels the waiting runs of all these updates.
+   * has five minutes to cancel the waiting runs. After true, the claimer cancels the waiting runs of all these updates.
    */
   takeUnfinished(): boolean {
     if (this.#unfinishedSince === null) return false
-    if (this.#engine.clock.monotonic() - this.#unfinishedSince < updatePatienceMs) return false
+    if (this.#engine.clock.monotonic() - this.#unfinishedSince < 5 * upkeepMs) return false
     this.#unfinishedSince = null
     return true
   }
@@ -247,7 +246,7 @@ export class JobRegistry implements HeldJobs {
     if (this.isClient || !this.cache.isEvicting || !isData(job) || job.payload !== null) return false
     const { id } = job
     if (this.#jobs.has(id) || this.#dormant.has(id) || this.#ownOfUpdated.has(id)) return false
-    const isSoon = record.nextAt !== null && record.nextAt <= this.#engine.now() + soonMs
+    const isSoon = record.nextAt !== null && record.nextAt <= this.#engine.now() + clockMarginMs
     if (isSoon || !this.plans.runsAsData(record)) return false
     this.#emitRegistered({ job }, record, change)
     return true

@@ -1,5 +1,5 @@
 import { JobistemerError, printValue } from '../../errors.ts'
-import { lastInstantMs } from '../../tuning.ts'
+import { isInstantMs } from '../../instant.ts'
 
 /** The slots of a job, as its schedules define them. */
 export interface SlotSeries {
@@ -52,7 +52,7 @@ class CheckedSeries implements SlotSeries {
 }
 
 function isInstant(slot: number): boolean {
-  return Number.isSafeInteger(slot) && Math.abs(slot) <= lastInstantMs
+  return Number.isSafeInteger(slot) && isInstantMs(slot)
 }
 
 function thrown(method: string, error: unknown): unknown {

@@ -10,16 +10,8 @@ import { BackgroundLoop } from '../runtime/background-loop.ts'
 import type { EngineContext } from '../storage-access/engine-context.ts'
 import { firstItems } from '../storage-access/retrying-storage.ts'
 import type { ShardAssignment } from '../cluster/shard-assignment.ts'
-import { dayMs, recordsPerCall, upkeepMs } from '../../tuning.ts'
-import {
-  headsPerPage,
-  longestRestMs,
-  passMs,
-  restsPerLook,
-  restsPerRemoval,
-  shortestRestMs,
-  visitsPerAge,
-} from './tuning.ts'
+import { dayMs, fewestPerRead, recordsPerCall, upkeepMs } from '../../tuning.ts'
+import { longestRestMs, passMs, restsPerLook, restsPerRemoval, shortestRestMs, visitsPerAge } from './tuning.ts'
 
 /**
  * Removes history that is older than its job's retention. Also removes a job that no code defines if its schedule is over and
@@ -102,7 +94,7 @@ export class Retainer {
   async #turnPage(): Promise<void> {
     if (!this.#isUnderWay) this.#pass++
     this.#isUnderWay = true
-    const limit = Math.min(headsPerPage, this.#engine.maxBatch)
+    const limit = Math.min(fewestPerRead, this.#engine.maxBatch)
     const page = await this.#engine.storage.repeated('listJobs', (calls) =>
       calls.listJobs({ deleted: true, limit, cursor: this.#cursor }),
     )
