@@ -1,6 +1,6 @@
 import { availableParallelism, hostname } from 'node:os'
 import type { Clock } from './clock.ts'
-import { jobSettingNames, readJobSettings } from './configuration/read-settings.ts'
+import { jobSettingNames, readJobSettings, type JobOverrides, type JobSettingsInput } from './configuration/settings.ts'
 import {
   orDefault,
   readChoice,
@@ -12,7 +12,6 @@ import {
   readOptionalFunction,
   readRecord,
 } from './configuration/read-value.ts'
-import type { JobOverrides, JobSettingsInput } from './configuration/settings.ts'
 import { type DurationInput, toDurationMs } from './duration.ts'
 import { uniqueSuffix } from './engine/runtime/unique-suffix.ts'
 import type { Handlers } from './engine/definitions/job-plan.ts'

@@ -1,4 +1,14 @@
-import { jobSettingNames, readJobSettings, readTaskSettings, taskSettingNames } from '../configuration/read-settings.ts'
+import {
+  jobSettingNames,
+  readJobSettings,
+  readTaskSettings,
+  taskSettingNames,
+  type JobOverrides,
+  type JobSettingsInput,
+  type RetryPolicyInCode,
+  type TaskOverrides,
+  type TaskSettingsInput,
+} from '../configuration/settings.ts'
 import {
   isPlainObject,
   readDescription,
@@ -7,13 +17,6 @@ import {
   readOptionalFunction,
   readTags,
 } from '../configuration/read-value.ts'
-import type {
-  JobOverrides,
-  JobSettingsInput,
-  RetryPolicyInCode,
-  TaskOverrides,
-  TaskSettingsInput,
-} from '../configuration/settings.ts'
 import { invalidValue, JobistemerError, printValue } from '../errors.ts'
 import { type JobId, jobId } from '../ids.ts'
 import { type Jsonify, type JsonValue, toJsonValue } from '../json.ts'

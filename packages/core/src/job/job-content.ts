@@ -1,5 +1,4 @@
-import { resolveScheduledSettings } from '../configuration/resolve-settings.ts'
-import type { JobOverrides, JobSettings } from '../configuration/settings.ts'
+import { resolveScheduledSettings, type JobOverrides, type JobSettings } from '../configuration/settings.ts'
 import { JobistemerError, printValue } from '../errors.ts'
 import type { JsonObject } from '../json.ts'
 import { isNoSchedule } from '../schedule/no-schedule.ts'

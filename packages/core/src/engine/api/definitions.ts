@@ -2,7 +2,12 @@ import { ApiPart, type ApiParts } from './api-part.ts'
 import { recordsPerCall } from '../../tuning.ts'
 import { dateOf } from '../../instant.ts'
 import { byNameAscending } from '../../listing.ts'
-import { jobSettingNames, readJobSettings } from '../../configuration/read-settings.ts'
+import {
+  jobSettingNames,
+  readJobSettings,
+  type JobOverrides,
+  type JobSettingsInput,
+} from '../../configuration/settings.ts'
 import {
   orDefault,
   readBoolean,
@@ -14,7 +19,6 @@ import {
   readObject,
   readTags,
 } from '../../configuration/read-value.ts'
-import type { JobOverrides, JobSettingsInput } from '../../configuration/settings.ts'
 import { invalidValue, JobistemerError } from '../../errors.ts'
 import { type JobId, type OccurrenceId, occurrenceId } from '../../ids.ts'
 import { type AnyTask, type Job, readSchedule, readTasks, withDefaultTimezone } from '../../job/define-job.ts'
@@ -45,8 +49,8 @@ import { type CallerContext, type CallOptions, callOptionNames } from '../storag
 import { nextTurn } from '../runtime/after-turn.ts'
 import { allItems, chunksOf, eachItem, type StorageCalls } from '../storage-access/retrying-storage.ts'
 import { interventionOptionNames, type InterventionOptions, readVoice, tellCanceled } from './interventions.ts'
-import { jobGone } from './request-item.ts'
-import { readExpectedVersion, type Removals, versionConflict } from './removals.ts'
+import { jobGone } from './request-creator.ts'
+import { readExpectedVersion, type Removals, versionConflict } from './additions-and-removals.ts'
 import { slotsInPlan } from './tuning.ts'
 import { livingHead } from './job-lookup.ts'
 

@@ -9,9 +9,8 @@ import { BackgroundLoop, EngineStopped } from '../runtime/background-loop.ts'
 import type { EngineContext } from '../storage-access/engine-context.ts'
 import { Signal } from '../runtime/signal.ts'
 import { isStorageGone } from '../storage-access/retrying-storage.ts'
-import { type NodeCode, outdatedDeaths, recordOfDead } from './peer-record.ts'
+import { type NodeCode, outdatedDeaths, recordOfDead, Peers } from './peers.ts'
 import { isDead } from './peer-states.ts'
-import { Peers } from './peers.ts'
 import { answersWithin, counterAtStart, leastLooks, longestRetryMs, partitionedAfter } from './tuning.ts'
 
 export interface HeartbeatOptions {

@@ -5,7 +5,7 @@ import type { Job } from '../../job/define-job.ts'
 import { fingerprintOfJob } from '../../job/job-content.ts'
 import type { NodeProfile, NodeRecord } from '../../storage/node-record.ts'
 import type { HeartbeatAnswer } from '../../storage/storage.ts'
-import type { NodeCode } from './peer-record.ts'
+import type { NodeCode } from './peers.ts'
 import { mostJsonBytes } from '../../tuning.ts'
 import { bytesPerMark, mostKnownCodes } from './tuning.ts'
 

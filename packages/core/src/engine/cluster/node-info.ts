@@ -6,9 +6,8 @@ import type { NodeRecord } from '../../storage/node-record.ts'
 import type { HeartbeatAnswer, HeartbeatRequest } from '../../storage/storage.ts'
 import type { EngineContext } from '../storage-access/engine-context.ts'
 import type { Heartbeats } from './heartbeats.ts'
-import { deathOf, hasEnded, type NodeDeath, timeZoneVersion } from './peer-record.ts'
+import { deathOf, hasEnded, type NodeDeath, timeZoneVersion, type Peers } from './peers.ts'
 import { isDead } from './peer-states.ts'
-import type { Peers } from './peers.ts'
 import { ownProcessMark } from './node-name.ts'
 
 /** A node of the cluster, by its stored record and the observations of the reading process. */

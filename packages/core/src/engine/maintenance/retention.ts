@@ -1,5 +1,4 @@
-import { resolveJobSettings } from '../../configuration/resolve-settings.ts'
-import type { Retention } from '../../configuration/settings.ts'
+import { resolveJobSettings, type Retention } from '../../configuration/settings.ts'
 import { isDataAlone, readJobDocument } from '../../job/job-document.ts'
 import { isNoSchedule } from '../../schedule/no-schedule.ts'
 import type { JobRecord } from '../../storage/job-record.ts'
