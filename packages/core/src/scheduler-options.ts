@@ -1,6 +1,7 @@
 import { availableParallelism, hostname } from 'node:os'
 import type { Clock } from './clock.ts'
-import { jobSettingNames, readJobSettings, type JobOverrides, type JobSettingsInput } from './configuration/settings.ts'
+import type { JobOverrides, JobSettingsInput } from './configuration/settings.ts'
+import { jobSettingNames, readJobSettings } from './configuration/read-settings.ts'
 import {
   orDefault,
   readChoice,
@@ -236,7 +237,12 @@ export function readSchedulerOptions(options: SchedulerOptions): CheckedSchedule
     jobs: readJobs(orDefault(options.jobs, [])).map((job) => withDefaultTimezone(job, defaults.timezone)),
     nodeId: options.nodeId === undefined ? uniqueNodeId(clock) : readName(options.nodeId, 'nodeId'),
     maxConcurrentJobs: readInteger(orDefault(options.maxConcurrentJobs, 50), 'maxConcurrentJobs', 1, 100_000),
-    maxChildren: readInteger(orDefault(options.maxChildren, defaultChildren()), 'maxChildren', 1, 10_000),
+    maxChildren: readInteger(
+      orDefault(options.maxChildren, Math.max(4, 2 * availableParallelism())),
+      'maxChildren',
+      1,
+      10_000,
+    ),
     prefetch: readInteger(orDefault(options.prefetch, 100), 'prefetch', 0, 10_000),
     defaults,
     logger: guardedLogger(
@@ -298,10 +304,6 @@ function readHandlers(handlers: Readonly<Record<string, TaskHandler>>): Handlers
     if (run !== undefined) checked.set(readName(name, field), run)
   }
   return checked
-}
-
-function defaultChildren(): number {
-  return Math.max(4, 2 * availableParallelism())
 }
 
 function uniqueNodeId(clock: Clock): string {

@@ -363,19 +363,14 @@ class FollowedClock {
     this.#now = this.#clock.now()
     const difference = this.#now - readAt
     const hasJumped = Math.abs(difference - this.#difference) > clockMarginMs
-    this.#isInDoubt = hasJumped && !this.#isConfirmed(difference, readAt)
+    const reading = { origin: difference, uncertaintyMs: 0, sentAt: readAt, receivedAt: readAt, difference }
+    this.#isInDoubt = hasJumped && this.#clock.isAuthoritative !== true && !this.#check.holds(reading, confirmMs)
     if (this.#isInDoubt) return null
     const before = this.#believedAt
     this.#difference = difference
     this.#believedAt = readAt
     this.#check.clear()
     return hasJumped ? this.at(before) : null
-  }
-
-  #isConfirmed(difference: number, readAt: number): boolean {
-    if (this.#clock.isAuthoritative === true) return true
-    const reading = { origin: difference, uncertaintyMs: 0, sentAt: readAt, receivedAt: readAt, difference }
-    return this.#check.holds(reading, confirmMs)
   }
 }
 

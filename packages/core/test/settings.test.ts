@@ -1,10 +1,6 @@
 import { describe, expect, it } from 'vitest'
-import {
-  readJobSettings,
-  readTaskSettings,
-  type JobSettingsInput,
-  type TaskSettingsInput,
-} from '../src/configuration/settings.ts'
+import type { JobSettingsInput, TaskSettingsInput } from '../src/configuration/settings.ts'
+import { readJobSettings, readTaskSettings } from '../src/configuration/read-settings.ts'
 import { readTimezone } from '../src/configuration/read-timezone.ts'
 import type { ErrorCode } from '../src/errors.ts'
 import { refusalOf, thrownBy } from './support/thrown-by.ts'

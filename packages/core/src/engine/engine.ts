@@ -1,4 +1,4 @@
-import { withMaxQueued } from '../configuration/settings.ts'
+import { withMaxQueued } from '../configuration/read-settings.ts'
 import { orDefault, readObject } from '../configuration/read-value.ts'
 import { toDurationMs } from '../duration.ts'
 import { EventHub } from '../events.ts'

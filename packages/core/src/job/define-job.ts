@@ -1,14 +1,11 @@
-import {
-  jobSettingNames,
-  readJobSettings,
-  readTaskSettings,
-  taskSettingNames,
-  type JobOverrides,
-  type JobSettingsInput,
-  type RetryPolicyInCode,
-  type TaskOverrides,
-  type TaskSettingsInput,
+import type {
+  JobOverrides,
+  JobSettingsInput,
+  RetryPolicyInCode,
+  TaskOverrides,
+  TaskSettingsInput,
 } from '../configuration/settings.ts'
+import { jobSettingNames, readJobSettings, readTaskSettings, taskSettingNames } from '../configuration/read-settings.ts'
 import {
   isPlainObject,
   readDescription,

@@ -60,7 +60,7 @@ export class Additions extends ApiPart {
   }
 
   async add(input: Job | readonly Job[], options: CallOptions, asked: CallerContext): Promise<void> {
-    const jobs = Array.isArray(input) ? byId(await this.#readList(input)) : [readJob(input as Job, 'job')]
+    const jobs = Array.isArray(input) ? await this.#readList(input) : [readJob(input as Job, 'job')]
     readObject(options, 'options', callOptionNames)
     if (this.registry.isClient) for (const job of jobs) refuseFunctions(job)
     else assertModulesExist(worksOf(jobs))
@@ -96,7 +96,8 @@ export class Additions extends ApiPart {
       if (turn !== null) await turn
       readDistinctJob(job, `jobs[${index}]`, names)
     }
-    return list
+    // Storages keep jobs in the order of their ids, so that a batch then writes adjacent rows.
+    return list.sort((one, other) => (one.id < other.id ? -1 : 1))
   }
 
   async #look(jobs: readonly Job[], asked: CallerContext): Promise<readonly Addition[]> {
@@ -189,11 +190,6 @@ export class Additions extends ApiPart {
 function assertNotOver({ job, change }: Addition, now: number): void {
   const error = change?.kind === 'create' ? errorOfWhatIsOver(job, now, change.content.nextAt) : null
   if (error !== null) throw error
-}
-
-/** Sorts jobs by id, the order in which storages keep them. A batch then writes adjacent rows. */
-function byId(jobs: readonly Job[]): readonly Job[] {
-  return jobs.toSorted(({ id: one }, { id: other }) => (one < other ? -1 : one > other ? 1 : 0))
 }
 
 function isData({ tasks }: Job): boolean {

@@ -46,7 +46,8 @@ import {
 import { parsedDetailsOf, type RequestOptions } from './request-options.ts'
 import { planOfRequest, tellCreated } from './request-creator.ts'
 import { upkeepMs, recordsPerCall } from '../../tuning.ts'
-import { resolveJobSettings, type JobOverrides } from '../../configuration/settings.ts'
+import type { JobOverrides } from '../../configuration/settings.ts'
+import { resolveJobSettings } from '../../configuration/read-settings.ts'
 import type { CreateAnswer, CreateRequested } from '../../storage/storage.ts'
 import { EngineStopped } from '../runtime/background-loop.ts'
 import type { EndedRun, Relay } from '../execution/next-runs.ts'
@@ -440,7 +441,6 @@ export class Backfills extends ApiPart implements Relay {
     isAgain = false,
   ): Promise<SlotStanding | null> {
     const backfill = details.backfill as BackfillRecord
-    const asked = { key: details.requestKey as string, which: backfill.which }
     const slots = slotsAfter(await presentSeries(this.registry, head, this.engine.now()), backfill)
     const laterSize = Math.max(itemsLikelyEnough, Math.floor(recordsPerCall / backfill.lanes))
     let some: number[] = isAgain ? [backfill.slot] : []
@@ -453,7 +453,7 @@ export class Backfills extends ApiPart implements Relay {
         if (turn !== null) await turn
       }
       if (some.length === 0) return null
-      const standings = await standingsOf(storage, head, some, asked)
+      const standings = await standingsOf(storage, head, some, askedOf(details))
       const next = standings.find(({ standing }) => standing !== 'ended' && standing !== 'passed')
       if (next !== undefined) return next
       some = []

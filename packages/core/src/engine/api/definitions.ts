@@ -2,12 +2,8 @@ import { ApiPart, type ApiParts } from './api-part.ts'
 import { recordsPerCall } from '../../tuning.ts'
 import { dateOf } from '../../instant.ts'
 import { byNameAscending } from '../../listing.ts'
-import {
-  jobSettingNames,
-  readJobSettings,
-  type JobOverrides,
-  type JobSettingsInput,
-} from '../../configuration/settings.ts'
+import type { JobOverrides, JobSettingsInput } from '../../configuration/settings.ts'
+import { jobSettingNames, readJobSettings } from '../../configuration/read-settings.ts'
 import {
   orDefault,
   readBoolean,
@@ -32,7 +28,7 @@ import { noSchedule } from '../../schedule/no-schedule.ts'
 import type { Schedule } from '../../schedule/schedule.ts'
 import type { JobRecord } from '../../storage/job-record.ts'
 import type { OccurrenceAddress } from '../../storage/occurrence-record.ts'
-import { decidedUpTo } from '../../storage/rules.ts'
+import { decidedUpTo, pickContent } from '../../storage/rules.ts'
 import type { JobChange, JobContent, SaveJobAnswer } from '../../storage/storage.ts'
 import { unreadablePartOf } from '../../storage/unreadable.ts'
 import { originOfUpdate } from '../definitions/definition-precedence.ts'
@@ -197,12 +193,15 @@ export class Definitions extends ApiPart {
     const hasChange = Object.keys(change).length > 0
     // Repeats the read and the write if the job has moved on to its next slot after the read.
     for (;;) {
-      const record = await this.#stored(job, storage)
+      const record = await livingHead(storage, job.job.id)
+      if (record === null) throw jobGone(job)
       if (expected !== undefined && record.version !== expected) throw versionConflict(job.job.name, expected, record)
       const setBackTo = realigns ? this.#setBackTo(record) : null
       const present = setBackTo === null ? record : { ...record, ...setBackTo }
       const updated = hasChange ? this.#merged(job, record, change) : job.job
-      const content = hasChange ? this.#updatedContent(updated, present, policy, said) : contentAsStored(present, said)
+      const content = hasChange
+        ? this.#updatedContent(updated, present, policy, said)
+        : { ...pickContent(present), definition: { ...present.definition, ...said } }
       if (content.fingerprint === record.fingerprint && setBackTo === null) {
         return { version: record.version, changed: false, nextAt: dateOf(record.nextAt), canceled: [] }
       }
@@ -428,12 +427,6 @@ export class Definitions extends ApiPart {
     }
   }
 
-  async #stored(job: RegisteredJob, storage: StorageCalls): Promise<JobRecord> {
-    const record = await livingHead(storage, job.job.id)
-    if (record === null) throw jobGone(job)
-    return record
-  }
-
   async #get(ids: readonly JobRecord['id'][], storage: StorageCalls): Promise<readonly (JobRecord | null)[]> {
     if (ids.length === 0) return []
     return (await storage.once((calls) => calls.get({ jobs: ids }))).jobs
@@ -473,12 +466,6 @@ export class Definitions extends ApiPart {
     )
     return answer as SaveJobAnswer
   }
-}
-
-/** Returns the content of a job's record, with the reason and the actor of the update. */
-function contentAsStored(record: JobRecord, said: Said): JobContent {
-  const { name, owner, fingerprint, definition, handlerKey, overlap, timeline, nextAt } = record
-  return { name, owner, fingerprint, definition: { ...definition, ...said }, handlerKey, overlap, timeline, nextAt }
 }
 
 function changedLabels(document: JobDocument, { tags, description }: JobUpdate): Pick<Job, 'tags' | 'description'> {

@@ -1,4 +1,5 @@
-import { readJobSettings, readPriority, type JobSettingsInput } from '../../configuration/settings.ts'
+import type { JobSettingsInput } from '../../configuration/settings.ts'
+import { readJobSettings, readPriority } from '../../configuration/read-settings.ts'
 import { readChoice, readName, readObject } from '../../configuration/read-value.ts'
 import { type DurationInput, toDurationMs } from '../../duration.ts'
 import { invalidValue, type JobistemerError } from '../../errors.ts'

@@ -283,15 +283,13 @@ export class Peers {
     const news = newsOf(state, event)
     peer.state = nextState(state, event)
     if (peer.state !== 'unknown') this.#peers.set(record.incarnation, peer)
-    else if (this.#peers.delete(record.incarnation) && state !== 'ended') this.#bury(record)
+    else if (this.#peers.delete(record.incarnation) && state !== 'ended') {
+      if (this.#buried.size >= rememberedValues) this.#buried.clear()
+      this.#buried.add(record.incarnation)
+    }
     if (news === 'lost') this.#sayLost(peer)
     else if (news === 'revived') this.#sayRevived(record)
     return peer.state
-  }
-
-  #bury({ incarnation }: NodeRecord): void {
-    if (this.#buried.size >= rememberedValues) this.#buried.clear()
-    this.#buried.add(incarnation)
   }
 
   #hasLaterLife({ node }: NodeRecord): boolean {
@@ -312,8 +310,8 @@ export class Peers {
 
   /** Warns of a node with other time zone data, because both nodes may disagree about the instants of slots. */
   #compareTimeZones(record: NodeRecord): void {
-    const version = timeZoneVersionOf(record)
-    if (version === null || version === timeZoneVersion || this.#warnedOf.has(version)) return
+    const version = (record.about.versions as { readonly timeZones?: string } | undefined)?.timeZones
+    if (version === undefined || version === timeZoneVersion || this.#warnedOf.has(version)) return
     this.#warnedOf.add(version)
     const { logger, owner } = this.#engine
     logger.warn(
@@ -388,11 +386,6 @@ export function hasEnded({ about }: Pick<NodeRecord, 'about'>): boolean {
 
 /** Version of the time zone data of this process. If Node.js does not state this version, the version of ICU. */
 export const timeZoneVersion: string = process.versions.tz ?? `ICU ${process.versions.icu ?? 'unknown'}`
-
-/** Returns the version of a node's time zone data; `null` if the node record states none. */
-export function timeZoneVersionOf({ about: { versions } }: Pick<NodeRecord, 'about'>): string | null {
-  return (versions as { readonly timeZones?: string } | undefined)?.timeZones ?? null
-}
 
 /** The form in which a node record stores the death of its node. */
 interface StoredDeath {

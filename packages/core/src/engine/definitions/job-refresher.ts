@@ -182,7 +182,7 @@ export class JobRefresher {
     for (const job of gone) {
       const end = this.#endOf(job)
       if (end === 'stored_again') own.push(job)
-      else if (end !== null) listOf(ends, end).push(job)
+      else if (end !== null) ends.set(end, [...(ends.get(end) ?? []), job])
     }
     const { there, news } = await this.#store(own, now, storage)
     if (news.length > 0) ends.set('stored_again', news)
@@ -269,10 +269,4 @@ export class JobRefresher {
 /** Returns whether the stored job was created again after this node had adopted the job. */
 function isAnother(record: JobRecord, job: RegisteredJob): boolean {
   return record.createdAt !== job.createdAt
-}
-
-function listOf<Key, Value>(lists: Map<Key, Value[]>, key: Key): Value[] {
-  const list = lists.get(key) ?? []
-  lists.set(key, list)
-  return list
 }

@@ -273,7 +273,11 @@ export class JobRegistry implements HeldJobs {
 
   /** Applies a stored head to the held job. A job that this node does not hold yet is added with the given `origin`. */
   adopt(known: Job, record: JobRecord, change?: RegistrationChange, origin: JobOrigin = 'stored'): RegisteredJob {
-    const job = this.#isOwnAgain(record) ? this.#takeOwn(known) : known
+    const own = this.#ownOfUpdated.get(record.id)
+    // The stored definition is this node's own definition again, after an update had changed the job.
+    const isOwnAgain = own !== undefined && fingerprintOfJob(own, this.#engine.defaults) === record.fingerprint
+    if (isOwnAgain) this.#ownOfUpdated.delete(record.id)
+    const job = isOwnAgain ? own : known
     // Another node's update has still to cancel waiting runs. This node cancels the rest of its own updates itself.
     if (record.cancelsBelow !== null && change !== 'updated') this.noteUnfinished()
     let series: SlotSeries
@@ -319,28 +323,13 @@ export class JobRegistry implements HeldJobs {
     if (isNew) registered.decidedUpTo = null
     registered.isOverdue = false
     if (!isOld) this.moveOn(registered, record.watermark, record.nextAt)
-    if (!this.isClient) this.#noteCourse(registered, record, local && change === 'updated')
+    if (!this.isClient) {
+      this.cache.use(registered)
+      this.#noteFollowed(registered, record)
+      if (local && change === 'updated') this.#sayBack(registered, record)
+    }
     this.#emitRegistered(registered, record, change ?? (local ? 'unchanged' : 'followed'))
     return registered
-  }
-
-  /** Does the part of {@link adopt} that concerns only a node and not a client. */
-  #noteCourse(registered: RegisteredJob, record: JobRecord, isBack: boolean): void {
-    this.cache.use(registered)
-    this.#noteFollowed(registered, record)
-    if (isBack) this.#sayBack(registered, record)
-  }
-
-  /** Returns whether the stored definition is this node's own definition again, after an update had changed the job. */
-  #isOwnAgain({ id, fingerprint }: JobRecord): boolean {
-    const own = this.#ownOfUpdated.get(id)
-    return own !== undefined && fingerprintOfJob(own, this.#engine.defaults) === fingerprint
-  }
-
-  #takeOwn(job: Job): Job {
-    const own = this.#ownOfUpdated.get(job.id) ?? job
-    this.#ownOfUpdated.delete(job.id)
-    return own
   }
 
   #noteFollowed(registered: RegisteredJob, record: JobRecord): void {

@@ -1,4 +1,4 @@
-import { resolveJobSettings } from '../../configuration/settings.ts'
+import { resolveJobSettings } from '../../configuration/read-settings.ts'
 import { readJobDocument } from '../../job/job-document.ts'
 import type { JobRecord } from '../../storage/job-record.ts'
 import { pausedUntil } from '../../storage/rules.ts'

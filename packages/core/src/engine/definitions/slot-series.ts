@@ -46,13 +46,10 @@ class CheckedSeries implements SlotSeries {
     } catch (error) {
       throw thrown(method, error)
     }
-    if (slot === null || ((method === 'nextMs' ? slot > at : slot < at) && isInstant(slot))) return slot
+    const isInstant = slot !== null && Number.isSafeInteger(slot) && isInstantMs(slot)
+    if (slot === null || ((method === 'nextMs' ? slot > at : slot < at) && isInstant)) return slot
     throw wrong(method, at, slot)
   }
-}
-
-function isInstant(slot: number): boolean {
-  return Number.isSafeInteger(slot) && isInstantMs(slot)
 }
 
 function thrown(method: string, error: unknown): unknown {

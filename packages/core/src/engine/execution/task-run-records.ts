@@ -1,4 +1,5 @@
-import { resolveJobSettings, type JobOverrides, type JobSettings } from '../../configuration/settings.ts'
+import type { JobOverrides, JobSettings } from '../../configuration/settings.ts'
+import { resolveJobSettings } from '../../configuration/read-settings.ts'
 import { readJobDocument } from '../../job/job-document.ts'
 import type { JobVersionRecord } from '../../storage/job-record.ts'
 import {

@@ -1,4 +1,5 @@
-import { resolveJobSettings, type Retention } from '../../configuration/settings.ts'
+import type { Retention } from '../../configuration/settings.ts'
+import { resolveJobSettings } from '../../configuration/read-settings.ts'
 import { isDataAlone, readJobDocument } from '../../job/job-document.ts'
 import { isNoSchedule } from '../../schedule/no-schedule.ts'
 import type { JobRecord } from '../../storage/job-record.ts'
@@ -116,7 +117,11 @@ export class Retainer {
   }
 
   async #removeOf(visited: JobRecord, now: number): Promise<void> {
-    const head = isOver(visited, now) ? await this.#readAgain(visited) : visited
+    let head: JobRecord | null = visited
+    if (isOver(visited, now)) {
+      // Since the node read the page, a user may have rescheduled the job, so that the job keeps its history.
+      head = (await this.#engine.storage.repeated('get', (calls) => calls.get({ jobs: [visited.id] }))).jobs[0] ?? null
+    }
     const retention = head === null ? null : retentionOf(head)
     if (head === null || retention === null) return
     const { olderThanMs, keep } = retention
@@ -131,12 +136,6 @@ export class Retainer {
     )
     if (more) this.#heads.push(head)
     else if (head.deletedAt === null && isOver(head, now)) await this.#removeIfForgotten(head, now)
-  }
-
-  /** Since the node read the page, a user may have rescheduled the job, so that the job keeps its history. */
-  async #readAgain({ id }: JobRecord): Promise<JobRecord | null> {
-    const { jobs } = await this.#engine.storage.repeated('get', (calls) => calls.get({ jobs: [id] }))
-    return jobs[0] ?? null
   }
 
   /** Deletes a job, unless it has an occurrence or its definition has changed since the node read the page. */
