@@ -88,9 +88,6 @@ export const ordinaryHeartbeatMs = 5000
 /** Number of heartbeats in `deadAfter`. With fewer than four, a few failed calls would look like the death of the node. */
 export const heartbeatsUntilDead = 6
 
-/** Time after which other nodes launch an overdue slot, in ms. Slow handlers and slow storages rarely delay a slot by more. */
-export const standbyMs = 1000
-
 /**
  * Maximum number of data-only jobs that a node holds in memory; 5,000 jobs take a few MB. If more are stored, the node loads
  * the jobs that come due.

@@ -157,8 +157,7 @@ export function nextLineage(head: Pick<JobRecord, 'fingerprint' | 'lineage'>): r
   return [head.fingerprint, ...head.lineage].slice(0, maxLineage)
 }
 
-/** Returns the content of a job's record. */
-export function pickContent(content: JobContent): JobContent {
+function pickContent(content: JobContent): JobContent {
   const { name, owner, fingerprint, definition, handlerKey, overlap, timeline, nextAt } = content
   return { name, owner, fingerprint, definition, handlerKey, overlap, timeline, nextAt }
 }

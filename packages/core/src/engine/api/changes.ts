@@ -34,14 +34,19 @@ const runEvents: readonly SchedulerEventName[] = ['occurrence.created', 'occurre
 
 /** The parts of an engine that scans for changes need. */
 export interface ChangesHost {
-  readonly look: ChangeLook
+  /** Whether the storage has a due index, which returns the next slots of all jobs. */
+  readonly findsDueJobs: boolean
+  /** Reads the nodes, with their states as this process observes them. */
+  readonly nodes: (
+    storage: StorageCalls,
+  ) => Promise<readonly { readonly incarnation: string; readonly state: string }[]>
   /** Returns the storage for one scan. Rejects if the storage is not available. */
   readonly storage: () => Promise<StorageCalls>
   /** Subscribes to wake-ups from the storage that reach this process. Returns a function that unsubscribes. */
   readonly subscribe: (listener: (wakeUp: WakeUp) => void) => () => void
 }
 
-type ChangesEngine = Pick<EngineContext, 'clock' | 'context' | 'events'>
+type ChangesEngine = Pick<EngineContext, 'clock' | 'context' | 'events' | 'now'>
 
 /**
  * Scans the storage for changes while a consumer waits for a change, and reports them to all iterations. All iterations
@@ -50,6 +55,7 @@ type ChangesEngine = Pick<EngineContext, 'clock' | 'context' | 'events'>
 export class Changes {
   readonly #engine: ChangesEngine
   readonly #host: ChangesHost
+  readonly #scan: ChangeLook
   readonly #readers = new Set<ChangeReader>()
   #timer: Timer | null = null
   #isLooking = false
@@ -66,6 +72,7 @@ export class Changes {
   constructor(engine: ChangesEngine, host: ChangesHost) {
     this.#engine = engine
     this.#host = host
+    this.#scan = new ChangeLook(engine, host)
   }
 
   /**
@@ -87,14 +94,11 @@ export class Changes {
 
   #reader(intervalMs: number, signal: AbortSignal | undefined): ChangeReader {
     const abort = () => reader.end()
-    const host: ReaderHost = {
-      waits: () => this.#arm(),
-      left: () => {
-        signal?.removeEventListener('abort', abort)
-        this.#left(reader)
-      },
+    const left = () => {
+      signal?.removeEventListener('abort', abort)
+      this.#left(reader)
     }
-    const reader = new ChangeReader(host, intervalMs)
+    const reader = new ChangeReader(intervalMs, () => this.#arm(), left)
     if (this.#isStopped || signal?.aborted) {
       reader.end()
       return reader
@@ -139,7 +143,7 @@ export class Changes {
     this.#hasRun = false
     try {
       this.#listen()
-      const difference = await this.#host.look.look(await this.#host.storage())
+      const difference = await this.#scan.look(await this.#host.storage())
       this.#failures = 0
       for (const reader of this.#readers) reader.found({ ...difference, runs: difference.runs || hasRun })
     } catch (error) {
@@ -213,21 +217,14 @@ const none: ChangedJobs = new Set()
 /** The order in which a reader delivers unread changes. */
 const kinds: readonly Change['kind'][] = ['start', 'back', 'away', 'jobs', 'runs', 'failures', 'nodes']
 
-/** The callbacks of a reader to the object that owns it and scans the storage. */
-interface ReaderHost {
-  /** Called when the reader begins to wait for a change. */
-  waits(): void
-  /** Called when the reader has ended. */
-  left(): void
-}
-
 /**
  * One iteration over the changes. The reader merges unread changes into at most one per kind, so a slow consumer needs no
  * more memory.
  */
 class ChangeReader implements AsyncIterator<Change, undefined> {
   readonly intervalMs: number
-  readonly #host: ReaderHost
+  readonly #waits: () => void
+  readonly #left: () => void
   #waiting: ((result: IteratorResult<Change, undefined>) => void)[] = []
   #isOver = false
   /** The state of the storage that the reader delivered last: none yet, available, or unavailable. */
@@ -236,9 +233,11 @@ class ChangeReader implements AsyncIterator<Change, undefined> {
   /** The kinds of unread changes. The value is the names of the affected jobs, or the error. */
   readonly #unread = new Map<Change['kind'], unknown>()
 
-  constructor(host: ReaderHost, intervalMs: number) {
-    this.#host = host
+  /** `waits` is called when the reader begins to wait for a change, and `left` when the reader has ended. */
+  constructor(intervalMs: number, waits: () => void, left: () => void) {
     this.intervalMs = intervalMs
+    this.#waits = waits
+    this.#left = left
   }
 
   /** Whether the consumer waits for the next change. */
@@ -291,7 +290,7 @@ class ChangeReader implements AsyncIterator<Change, undefined> {
     this.#isOver = true
     if (!isDrained) this.#unread.clear()
     for (const resolve of this.#waiting.splice(0)) resolve(over)
-    this.#host.left()
+    this.#left()
   }
 
   next(): Promise<IteratorResult<Change, undefined>> {
@@ -300,7 +299,7 @@ class ChangeReader implements AsyncIterator<Change, undefined> {
     if (this.#isOver) return Promise.resolve(over)
     return new Promise((resolve) => {
       this.#waiting.push(resolve)
-      this.#host.waits()
+      this.#waits()
     })
   }
 
@@ -335,20 +334,10 @@ class ChangeReader implements AsyncIterator<Change, undefined> {
   }
 }
 
-/** The options of a {@link ChangeLook}. */
-export interface LookOptions {
-  /** Whether the storage has a due index, which returns the next slots of all jobs. */
-  readonly findsDueJobs: boolean
-  /** Reads the nodes, with their states as this process observes them. */
-  readonly nodes: (
-    storage: StorageCalls,
-  ) => Promise<readonly { readonly incarnation: string; readonly state: string }[]>
-}
-
 /** Scans the storage for changes: compares the answers of a few cheap calls with the answers of the previous scan. */
-export class ChangeLook {
+class ChangeLook {
   readonly #engine: Pick<EngineContext, 'now'>
-  readonly #options: LookOptions
+  readonly #options: Pick<ChangesHost, 'findsDueJobs' | 'nodes'>
   readonly #jobs = new Remembered()
   readonly #failures = new Remembered()
   #runs = ''
@@ -357,7 +346,7 @@ export class ChangeLook {
   #lookedAt: number | null = null
   #looks = 0
 
-  constructor(engine: Pick<EngineContext, 'now'>, options: LookOptions) {
+  constructor(engine: Pick<EngineContext, 'now'>, options: Pick<ChangesHost, 'findsDueJobs' | 'nodes'>) {
     this.#engine = engine
     this.#options = options
   }

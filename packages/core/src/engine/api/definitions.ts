@@ -28,7 +28,7 @@ import { noSchedule } from '../../schedule/no-schedule.ts'
 import type { Schedule } from '../../schedule/schedule.ts'
 import type { JobRecord } from '../../storage/job-record.ts'
 import type { OccurrenceAddress } from '../../storage/occurrence-record.ts'
-import { decidedUpTo, pickContent } from '../../storage/rules.ts'
+import { decidedUpTo } from '../../storage/rules.ts'
 import type { JobChange, JobContent, SaveJobAnswer } from '../../storage/storage.ts'
 import { unreadablePartOf } from '../../storage/unreadable.ts'
 import { originOfUpdate } from '../definitions/definition-precedence.ts'
@@ -199,9 +199,7 @@ export class Definitions extends ApiPart {
       const setBackTo = realigns ? this.#setBackTo(record) : null
       const present = setBackTo === null ? record : { ...record, ...setBackTo }
       const updated = hasChange ? this.#merged(job, record, change) : job.job
-      const content = hasChange
-        ? this.#updatedContent(updated, present, policy, said)
-        : { ...pickContent(present), definition: { ...present.definition, ...said } }
+      const content = hasChange ? this.#updatedContent(updated, present, policy, said) : contentAsStored(present, said)
       if (content.fingerprint === record.fingerprint && setBackTo === null) {
         return { version: record.version, changed: false, nextAt: dateOf(record.nextAt), canceled: [] }
       }
@@ -466,6 +464,12 @@ export class Definitions extends ApiPart {
     )
     return answer as SaveJobAnswer
   }
+}
+
+/** Returns the content of a job's record, with the reason and the actor of the update. */
+function contentAsStored(record: JobRecord, said: Said): JobContent {
+  const { name, owner, fingerprint, definition, handlerKey, overlap, timeline, nextAt } = record
+  return { name, owner, fingerprint, definition: { ...definition, ...said }, handlerKey, overlap, timeline, nextAt }
 }
 
 function changedLabels(document: JobDocument, { tags, description }: JobUpdate): Pick<Job, 'tags' | 'description'> {

@@ -22,7 +22,7 @@ import { clientClosed, type EngineContext, type Phase, stateError } from '../sto
 import { type StorageCalls, eachItem } from '../storage-access/retrying-storage.ts'
 import { Additions, Removals, type RemoveOptions } from './additions-and-removals.ts'
 import { Backfills } from './backfills.ts'
-import { ChangeLook, Changes } from './changes.ts'
+import { Changes } from './changes.ts'
 import { Definitions } from './definitions.ts'
 import { explain, findOccurrence } from './explain.ts'
 import { Interventions, type JobSelection, readPause, readSelection } from './interventions.ts'
@@ -92,7 +92,8 @@ export class Operations implements JobOperations {
       return findOccurrence(this.#askedRunning(options), id)
     })
     this.#changes = new Changes(engine, {
-      look: new ChangeLook(engine, { findsDueJobs, nodes: (asked) => host.nodes(asked) }),
+      findsDueJobs,
+      nodes: (asked) => host.nodes(asked),
       storage: async () => {
         if (registry.isClient) await host.connect()
         return this.#asked({})

@@ -26,11 +26,6 @@ const messages: Readonly<Record<VanishedJobEnd, string>> = {
   forgotten: 'the storage has lost jobs that this node does not define: they do not run until you add them again',
 }
 
-interface PausedJob {
-  readonly job: RegisteredJob
-  readonly until: number
-}
-
 interface Stored {
   /** Lost jobs that the storage has again, because this node or another node has stored them. */
   readonly there: RegisteredJob[]
@@ -212,10 +207,11 @@ export class JobRefresher {
     const stored: Stored = { there: [], news: [] }
     for (const group of chunksOf(jobs, maxBatch)) {
       // Remembers the pauses of the jobs, because a job is stored again without its pause.
-      const paused = group.filter((job) => now < job.pausedUntil).map((job) => ({ job, until: job.pausedUntil }))
+      const paused = new Map<RegisteredJob, number>()
+      for (const job of group) if (now < job.pausedUntil) paused.set(job, job.pausedUntil)
       await this.#create(group, now, storage, stored)
-      const pausedAgain = paused.filter(({ job }) => stored.news.includes(job))
-      await this.#pauseAgain(pausedAgain, now, storage)
+      for (const job of paused.keys()) if (!stored.news.includes(job)) paused.delete(job)
+      await this.#pauseAgain(paused, now, storage)
     }
     return stored
   }
@@ -248,14 +244,14 @@ export class JobRefresher {
   }
 
   /** Pauses the jobs again. Otherwise a paused job would run because the storage has lost its pause. */
-  async #pauseAgain(jobs: readonly PausedJob[], now: number, storage: StorageCalls): Promise<void> {
-    if (jobs.length === 0) return
-    const changes = jobs.map(({ job, until }): JobChange => {
+  async #pauseAgain(jobs: ReadonlyMap<RegisteredJob, number>, now: number, storage: StorageCalls): Promise<void> {
+    if (jobs.size === 0) return
+    const changes = Array.from(jobs, ([job, until]): JobChange => {
       const paused = { at: now, ...(Number.isFinite(until) && { until }), reason: pauseReason, actor: null }
       return { kind: 'pause', id: job.job.id, paused }
     })
     await storage.repeated('saveJobs', (calls) => calls.saveJobs({ now, changes }))
-    for (const { job, until } of jobs) job.pausedUntil = until
+    for (const [job, until] of jobs) job.pausedUntil = until
   }
 
   #say(becomes: VanishedJobEnd, jobs: readonly RegisteredJob[]): void {
