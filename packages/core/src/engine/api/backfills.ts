@@ -1,8 +1,7 @@
-import { ApiPart } from './api-part.ts'
+import { ApiPart, livingHead } from './api-part.ts'
 import { dateOf, type InstantInput, toInstantMs } from '../../instant.ts'
 import { chunksOf, eachItem, type StorageCalls } from '../storage-access/retrying-storage.ts'
 import { readVoice, tellCanceled } from './interventions.ts'
-import { livingHead } from './job-lookup.ts'
 import { itemsLikelyEnough } from '../definitions/tuning.ts'
 import { mostSlotsNamed, backfillDelayMs } from './tuning.ts'
 import {

@@ -1,4 +1,4 @@
-import { ApiPart, type ApiParts } from './api-part.ts'
+import { ApiPart, type ApiParts, livingHead } from './api-part.ts'
 import { recordsPerCall } from '../../tuning.ts'
 import { dateOf } from '../../instant.ts'
 import { byNameAscending } from '../../listing.ts'
@@ -48,7 +48,6 @@ import { interventionOptionNames, type InterventionOptions, readVoice, tellCance
 import { jobGone } from './request-creator.ts'
 import { readExpectedVersion, type Removals, versionConflict } from './additions-and-removals.ts'
 import { slotsInPlan } from './tuning.ts'
-import { livingHead } from './job-lookup.ts'
 
 /** The parts of a job that an update changes. Absent parts keep their stored values. */
 export interface JobUpdate extends JobSettingsInput {

@@ -27,7 +27,7 @@ import { Definitions } from './definitions.ts'
 import { explain, findOccurrence } from './explain.ts'
 import { Interventions, type JobSelection, readPause, readSelection } from './interventions.ts'
 import { JobCatalog, type JobInfo, versionsOf } from './job-catalog.ts'
-import { JobLookup, upcomingSlots } from './job-lookup.ts'
+import { JobLookup, upcomingSlots } from './api-part.ts'
 import {
   listFailures,
   listOccurrences,
