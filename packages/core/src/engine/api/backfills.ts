@@ -148,7 +148,7 @@ const ownNames = ['from', 'to', 'which', 'order', 'maxActive', 'key', 'dryRun']
  * Validates the options of a backfill. @throws JobistemerError `INVALID_ARGUMENT`, `INVALID_INSTANT`, `INVALID_NAME`,
  * `UNKNOWN_OPTION`
  */
-export function readBackfill(options: BackfillOptions, now: number): CheckedBackfill {
+function readBackfill(options: BackfillOptions, now: number): CheckedBackfill {
   readObject(options, 'options', [...ownNames, ...requestNames, ...callOptionNames])
   const from = toInstantMs(options.from, 'from')
   const to = toInstantMs(options.to, 'to')

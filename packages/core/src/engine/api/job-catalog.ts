@@ -158,7 +158,7 @@ export interface JobTaskInfo {
 }
 
 /** Returns the tasks of a stored definition. */
-export function taskInfosOf({ tasks }: JobDocument): readonly JobTaskInfo[] {
+function taskInfosOf({ tasks }: JobDocument): readonly JobTaskInfo[] {
   return tasks.map(({ name, handler = null, data, isolation = null }) => ({ name, handler, data, isolation }))
 }
 

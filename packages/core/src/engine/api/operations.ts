@@ -349,7 +349,7 @@ export async function liveCounts(storage: StorageCalls, target: JobId | 'all' = 
  * Removes old history. Returns the number of removed occurrences; with `dryRun`, the number that a call without `dryRun`
  * would remove.
  */
-export async function prune(options: PruneOptions, storage: StorageCalls, now: number): Promise<number> {
+async function prune(options: PruneOptions, storage: StorageCalls, now: number): Promise<number> {
   readObject(options, 'options', ['job', 'olderThan', 'keep', 'dryRun', ...callOptionNames])
   const before = now - toDurationMs(options.olderThan, 'olderThan')
   const keep = readInteger(orDefault(options.keep, 0), 'keep', 0, Number.MAX_SAFE_INTEGER)

@@ -464,7 +464,7 @@ export function tellCreated(
 }
 
 /** Returns the instant at which a request is due, in epoch milliseconds. */
-export function dueAtOf({ startAt }: Request, now: number): number {
+function dueAtOf({ startAt }: Request, now: number): number {
   return Math.max(startAt ?? now, now)
 }
 

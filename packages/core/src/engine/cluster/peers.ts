@@ -370,7 +370,7 @@ export interface NodeDeath {
 }
 
 /** Returns the `deadAfter` of a node in ms, as its record states it; `null` if the record states none. */
-export function deadAfterOf({ about: { deadAfterMs } }: Pick<NodeRecord, 'about'>): number | null {
+function deadAfterOf({ about: { deadAfterMs } }: Pick<NodeRecord, 'about'>): number | null {
   return typeof deadAfterMs === 'number' ? deadAfterMs : null
 }
 
