@@ -7,12 +7,16 @@ import { catchRejection } from './rejection.ts'
 import type { ExecutionReport } from './report.ts'
 import type { AttemptState, OccurrenceKind, OccurrenceState } from './storage/occurrence-record.ts'
 
-/** Fields of each event about an occurrence. */
-export interface OccurrenceEvent {
+/** Fields of each event about a job. */
+export interface JobEvent {
   /** The id of the job. */
   readonly jobId: JobId
   /** The job's name; the job's id if this node does not know the job. */
   readonly jobName: string
+}
+
+/** Fields of each event about an occurrence. */
+export interface OccurrenceEvent extends JobEvent {
   /** The id of the occurrence. */
   readonly occurrenceId: OccurrenceId
   /**
@@ -45,9 +49,7 @@ export interface SchedulerEvents {
   /** This node has shut down. `abandoned`: the number of its runs whose handlers have not ended. */
   'scheduler.stopped': { readonly node: string; readonly abandoned: number }
   /** This node has stored the definition of a job, or has found it in the storage. */
-  'job.registered': {
-    readonly jobId: JobId
-    readonly jobName: string
+  'job.registered': JobEvent & {
     readonly version: number
     /** `followed`: the storage has another definition of the job, and this node runs the job by that definition. */
     readonly change: 'created' | 'updated' | 'unchanged' | 'followed'
@@ -59,9 +61,7 @@ export interface SchedulerEvents {
    * node's definition. `newer_build`: the stored definition has replaced this node's own definition, and a living node has
    * the stored definition.
    */
-  'job.followed': {
-    readonly jobId: JobId
-    readonly jobName: string
+  'job.followed': JobEvent & {
     readonly version: number
     readonly reason: 'lower_release' | 'updated' | 'newer_build'
   }
@@ -69,28 +69,24 @@ export interface SchedulerEvents {
    * This node paused the job. `until`: when the pause ends by itself, without an event. `null`: the pause lasts until
    * `resume`.
    */
-  'job.paused': {
-    readonly jobId: JobId
-    readonly jobName: string
+  'job.paused': JobEvent & {
     readonly reason: string | null
     readonly until: Date | null
   }
   /** This node ended the pause of the job. */
-  'job.resumed': { readonly jobId: JobId; readonly jobName: string }
+  'job.resumed': JobEvent
   /**
    * This node or another node removed the job; active runs continue to their end. If another node removes a job, only nodes
    * that hold the job emit this event.
    */
-  'job.removed': { readonly jobId: JobId; readonly jobName: string }
+  'job.removed': JobEvent
   /**
    * The storage has lost the job: the storage has neither the job's head nor a tombstone. `stored_again`: this node, or
    * another node shortly before, has stored the job again, and the job's schedule continues from now. `awaited`: this node
    * followed another definition, and stores its own only if no other node stores the job. `forgotten`: this node does not
    * define the job.
    */
-  'job.vanished': {
-    readonly jobId: JobId
-    readonly jobName: string
+  'job.vanished': JobEvent & {
     readonly becomes: 'stored_again' | 'awaited' | 'forgotten'
   }
   /**
@@ -98,16 +94,14 @@ export interface SchedulerEvents {
    * within about 1 min, and again after each further `alertAfter`. `since`: the last success, or the instant at which the job
    * was stored, changed or resumed.
    */
-  'job.silent': {
-    readonly jobId: JobId
-    readonly jobName: string
+  'job.silent': JobEvent & {
     readonly alertAfterMs: number
     readonly since: Date
     /** When a run of the job was last `completed`; `null` if no success is recorded. */
     readonly lastSuccessAt: Date | null
   }
   /** A run of a silent job was `completed`. The node that emitted `job.silent` emits this event at most 1 min later. */
-  'job.heard': { readonly jobId: JobId; readonly jobName: string; readonly succeededAt: Date }
+  'job.heard': JobEvent & { readonly succeededAt: Date }
   /** This node created the occurrence, which may be running, waiting or final. */
   'occurrence.created': OccurrenceEvent & {
     readonly kind: OccurrenceKind
@@ -169,9 +163,7 @@ export interface SchedulerEvents {
     readonly retryInMs: number | null
   }
   /** This node has applied the recovery strategy of a job to its missed slots. */
-  'recovery.decided': {
-    readonly jobId: JobId
-    readonly jobName: string
+  'recovery.decided': JobEvent & {
     readonly strategy: RecoveryStrategy['type']
     readonly from: Date
     readonly to: Date
@@ -209,9 +201,7 @@ export interface SchedulerEvents {
    * Because of a wrong clock, a node has decided the job's slots up to a future instant. No slot runs before `nextAt`, unless
    * `update` with `realign` sets the job back.
    */
-  'job.ahead': {
-    readonly jobId: JobId
-    readonly jobName: string
+  'job.ahead': JobEvent & {
     readonly decidedUpTo: Date
     readonly nextAt: Date | null
   }

@@ -24,7 +24,7 @@ export type {
   BackfillResult,
   StopBackfillOptions,
   StopBackfillResult,
-} from './engine/api/backfill-options.ts'
+} from './engine/api/backfills.ts'
 export type {
   DefinitionPlan,
   JobUpdate,
@@ -45,12 +45,12 @@ export type {
   PauseOptions,
 } from './engine/api/interventions.ts'
 export type { ChangedPart } from './job/changed-parts.ts'
-export type { JobVersion, VersionsOptions } from './engine/api/job-versions.ts'
+export type { JobVersion, VersionsOptions } from './engine/api/job-catalog.ts'
 export type { WaitOptions } from './engine/api/waits.ts'
 export { type JobCode, type NodeCapabilities, readNodeCapabilities } from './engine/cluster/node-code.ts'
-export type { NodeDeath } from './engine/cluster/peer-record.ts'
+export type { NodeDeath } from './engine/cluster/peers.ts'
 export type { NodeInfo } from './engine/cluster/node-info.ts'
-export type { RemoveOptions } from './engine/api/removals.ts'
+export type { RemoveOptions } from './engine/api/additions-and-removals.ts'
 export type {
   KeyScope,
   ReplayOptions,
@@ -72,6 +72,7 @@ export type { UpdatePolicy } from './engine/definitions/timeline.ts'
 export type {
   AttemptEvent,
   NodeEvent,
+  JobEvent,
   OccurrenceEvent,
   SchedulerEventName,
   SchedulerEvents,

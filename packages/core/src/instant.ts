@@ -1,6 +1,6 @@
 import { DateTime, FixedOffsetZone, IANAZone } from 'luxon'
 import type { InstantInput } from './schedule/schedule.ts'
-import { lastInstantMs, longestReadable } from './tuning.ts'
+import { longestReadable } from './tuning.ts'
 import { invalidValue } from './errors.ts'
 
 export type { InstantInput } from './schedule/schedule.ts'
@@ -13,7 +13,7 @@ export type { InstantInput } from './schedule/schedule.ts'
  */
 export function toInstantMs(input: InstantInput, field = 'instant'): number {
   const milliseconds = readInstant(input)
-  if (!Number.isFinite(milliseconds) || Math.abs(milliseconds) > lastInstantMs) {
+  if (!isInstantMs(milliseconds)) {
     throw invalidValue(
       field,
       'is not an instant',
@@ -23,6 +23,11 @@ export function toInstantMs(input: InstantInput, field = 'instant'): number {
     )
   }
   return Math.trunc(milliseconds)
+}
+
+/** Returns whether a `Date` can hold the instant: at most 100,000,000 days before or after the epoch. */
+export function isInstantMs(milliseconds: number): boolean {
+  return Math.abs(milliseconds) <= 8_640_000_000_000_000
 }
 
 /** Converts epoch milliseconds to a `Date`, and `null` to `null`. */

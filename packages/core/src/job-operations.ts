@@ -6,7 +6,7 @@ import type {
   BackfillResult,
   StopBackfillOptions,
   StopBackfillResult,
-} from './engine/api/backfill-options.ts'
+} from './engine/api/backfills.ts'
 import type { DefinitionPlan, JobUpdate, PlanOptions, UpdateOptions, UpdateResult } from './engine/api/definitions.ts'
 import type { Change, ChangesOptions } from './engine/api/changes.ts'
 import type { Explanation } from './engine/api/explain.ts'
@@ -17,9 +17,8 @@ import type {
   JobSelection,
   PauseOptions,
 } from './engine/api/interventions.ts'
-import type { JobVersion, VersionsOptions } from './engine/api/job-versions.ts'
-import type { JobDetails, JobInfo, JobsFilter } from './engine/api/job-catalog.ts'
-import type { RemoveOptions } from './engine/api/removals.ts'
+import type { JobVersion, VersionsOptions, JobDetails, JobInfo, JobsFilter } from './engine/api/job-catalog.ts'
+import type { RemoveOptions } from './engine/api/additions-and-removals.ts'
 import type {
   ReplayOptions,
   TriggerArguments,

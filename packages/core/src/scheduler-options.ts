@@ -1,5 +1,6 @@
 import { availableParallelism, hostname } from 'node:os'
 import type { Clock } from './clock.ts'
+import type { JobOverrides, JobSettingsInput } from './configuration/settings.ts'
 import { jobSettingNames, readJobSettings } from './configuration/read-settings.ts'
 import {
   orDefault,
@@ -12,9 +13,9 @@ import {
   readOptionalFunction,
   readRecord,
 } from './configuration/read-value.ts'
-import type { JobOverrides, JobSettingsInput } from './configuration/settings.ts'
 import { type DurationInput, toDurationMs } from './duration.ts'
 import { uniqueSuffix } from './engine/runtime/unique-suffix.ts'
+import { lookMs } from './engine/execution/tuning.ts'
 import type { Handlers } from './engine/definitions/job-plan.ts'
 import type { ShutdownSignal } from './engine/api/process-signals.ts'
 import { type Job, withDefaultTimezone } from './job/define-job.ts'
@@ -26,15 +27,7 @@ import type { ScheduleType } from './schedule/schedule.ts'
 import type { Storage } from './storage/storage.ts'
 import { random, systemClock } from './system-clock.ts'
 import type { Tracing } from './tracing/tracing.ts'
-import {
-  heartbeatsPerReap,
-  heartbeatsUntilDead,
-  heldJobs,
-  longestTimerMs,
-  maxClockSkewMs,
-  ordinaryHeartbeatMs,
-  standbyMs,
-} from './tuning.ts'
+import { heartbeatsUntilDead, heldJobs, upkeepMs, maxClockSkewMs, ordinaryHeartbeatMs } from './tuning.ts'
 import { invalidValue } from './errors.ts'
 
 /** Options of `createScheduler`. */
@@ -216,7 +209,7 @@ export function readSchedulerOptions(options: SchedulerOptions): CheckedSchedule
   const isTold = storage.subscribe !== undefined
   const isPrivate = isTold && !storage.capabilities.multiProcess
   const { heartbeatMs: rareHeartbeatMs } = storage.capabilities
-  const defaultHeartbeatMs = isPrivate ? longestTimerMs : (rareHeartbeatMs ?? ordinaryHeartbeatMs)
+  const defaultHeartbeatMs = isPrivate ? upkeepMs : (rareHeartbeatMs ?? ordinaryHeartbeatMs)
   // A peer notices the death of a node up to two heartbeats late. If heartbeats are rare, `deadAfter` therefore contains one
   // heartbeat fewer.
   const deadAfterHeartbeats = heartbeatsUntilDead - (rareHeartbeatMs === undefined ? 0 : 1)
@@ -224,16 +217,16 @@ export function readSchedulerOptions(options: SchedulerOptions): CheckedSchedule
   const deadAfterMs = toDurationMs(orDefault(deadAfter, deadAfterHeartbeats * defaultHeartbeatMs), 'deadAfter', {
     min: 120,
   })
-  const defaultPollMs = isPrivate ? longestTimerMs : isTold ? ordinaryHeartbeatMs : 1000
+  const defaultPollMs = isPrivate ? upkeepMs : isTold ? ordinaryHeartbeatMs : 1000
   const pollIntervalMs = toDurationMs(orDefault(pollInterval, defaultPollMs), 'pollInterval', { min: 10 })
-  const givenHeartbeatMs = Math.min(longestTimerMs, Math.floor(deadAfterMs / deadAfterHeartbeats))
+  const givenHeartbeatMs = Math.min(upkeepMs, Math.floor(deadAfterMs / deadAfterHeartbeats))
   const heartbeatMs = deadAfter === undefined ? defaultHeartbeatMs : givenHeartbeatMs
   const { heartbeat } = tunedBy(options, { heartbeat: heartbeatMs })
   const derived: DerivedOptions = {
     heartbeat: heartbeatMs,
     maxClockSkew: maxClockSkewMs,
-    standby: standbyMs,
-    reapInterval: heartbeatsPerReap * Math.min(ordinaryHeartbeatMs, heartbeat),
+    standby: lookMs,
+    reapInterval: (heartbeatsUntilDead / 2) * Math.min(ordinaryHeartbeatMs, heartbeat),
     definitionInterval: (isPrivate ? 1 : isTold ? 2 : 3) * pollIntervalMs,
     heldJobs,
   }
@@ -245,7 +238,12 @@ export function readSchedulerOptions(options: SchedulerOptions): CheckedSchedule
     jobs: readJobs(orDefault(options.jobs, [])).map((job) => withDefaultTimezone(job, defaults.timezone)),
     nodeId: options.nodeId === undefined ? uniqueNodeId(clock) : readName(options.nodeId, 'nodeId'),
     maxConcurrentJobs: readInteger(orDefault(options.maxConcurrentJobs, 50), 'maxConcurrentJobs', 1, 100_000),
-    maxChildren: readInteger(orDefault(options.maxChildren, defaultChildren()), 'maxChildren', 1, 10_000),
+    maxChildren: readInteger(
+      orDefault(options.maxChildren, Math.max(4, 2 * availableParallelism())),
+      'maxChildren',
+      1,
+      10_000,
+    ),
     prefetch: readInteger(orDefault(options.prefetch, 100), 'prefetch', 0, 10_000),
     defaults,
     logger: guardedLogger(
@@ -307,10 +305,6 @@ function readHandlers(handlers: Readonly<Record<string, TaskHandler>>): Handlers
     if (run !== undefined) checked.set(readName(name, field), run)
   }
   return checked
-}
-
-function defaultChildren(): number {
-  return Math.max(4, 2 * availableParallelism())
 }
 
 function uniqueNodeId(clock: Clock): string {

@@ -1,6 +1,6 @@
 import { performance } from 'node:perf_hooks'
 import type { Clock, Timer } from './clock.ts'
-import { longestTimerMs } from './tuning.ts'
+import { upkeepMs } from './tuning.ts'
 
 // Only this module reads the machine's clocks, sets timers and draws random numbers.
 
@@ -9,7 +9,7 @@ export const systemClock: Clock = {
   now: () => Date.now(),
   monotonic: () => performance.now(),
   setTimer(delayMs, callback, options) {
-    const handle = setTimeout(callback, Math.min(Math.max(delayMs, 0), longestTimerMs))
+    const handle = setTimeout(callback, Math.min(Math.max(delayMs, 0), upkeepMs))
     if (options?.unref) handle.unref()
     return new MachineTimer(handle)
   },

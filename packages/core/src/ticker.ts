@@ -6,7 +6,7 @@ import { confirmMs, readInDoubtMs } from './engine/time/tuning.ts'
 import type { Schedule, ScheduleWindow } from './schedule/schedule.ts'
 import { systemClock } from './system-clock.ts'
 import { openWindow } from './schedule/windowed-schedule.ts'
-import { clockMarginMs, longestTimerMs, mostItems, rememberedValues } from './tuning.ts'
+import { clockMarginMs, upkeepMs, mostItems, rememberedValues } from './tuning.ts'
 import { invalidValue } from './errors.ts'
 import { JumpCheck } from './engine/time/clock-readings.ts'
 
@@ -217,7 +217,7 @@ class LiveTicker implements Ticker {
       this.#end()
       return
     }
-    const untilAwaitedMs = Math.min(Math.max(this.#awaited - this.#clock.now(), 0), longestTimerMs)
+    const untilAwaitedMs = Math.min(Math.max(this.#awaited - this.#clock.now(), 0), upkeepMs)
     const delayMs = this.#time.isInDoubt ? readInDoubtMs : untilAwaitedMs
     this.#timer = this.#clock.setTimer(delayMs, () => this.#look(), { unref: this.#unref })
   }
@@ -363,19 +363,14 @@ class FollowedClock {
     this.#now = this.#clock.now()
     const difference = this.#now - readAt
     const hasJumped = Math.abs(difference - this.#difference) > clockMarginMs
-    this.#isInDoubt = hasJumped && !this.#isConfirmed(difference, readAt)
+    const reading = { origin: difference, uncertaintyMs: 0, sentAt: readAt, receivedAt: readAt, difference }
+    this.#isInDoubt = hasJumped && this.#clock.isAuthoritative !== true && !this.#check.holds(reading, confirmMs)
     if (this.#isInDoubt) return null
     const before = this.#believedAt
     this.#difference = difference
     this.#believedAt = readAt
     this.#check.clear()
     return hasJumped ? this.at(before) : null
-  }
-
-  #isConfirmed(difference: number, readAt: number): boolean {
-    if (this.#clock.isAuthoritative === true) return true
-    const reading = { origin: difference, uncertaintyMs: 0, sentAt: readAt, receivedAt: readAt, difference }
-    return this.#check.holds(reading, confirmMs)
   }
 }
 

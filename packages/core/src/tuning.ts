@@ -1,18 +1,10 @@
 /** Milliseconds in a day of 24 hours. */
 export const dayMs = 86_400_000
 
-/** The last instant that a `Date` can hold, in epoch milliseconds: 100,000,000 days after the epoch. */
-export const lastInstantMs = 8_640_000_000_000_000
-
-/**
- * Maximum delay of a timer, in ms. The timer's callback reads the clock again, so a clock jump or a sleep of the machine is
- * noticed within this time.
- */
-export const longestTimerMs = 60_000
-
 /**
  * Period of upkeep, in ms: measurements, checks, summaries in the log, and retries that no caller awaits. At this period,
- * upkeep costs an idle node nearly nothing.
+ * upkeep costs an idle node nearly nothing. Also the maximum delay of a timer. The timer's callback reads the clock again, so a
+ * clock jump or a sleep of the machine is noticed within this time.
  */
 export const upkeepMs = 60_000
 
@@ -30,6 +22,15 @@ export const clockMarginMs = 5000
 
 /** Number of records per storage call that reads or removes many records. A storage takes some milliseconds for such a call. */
 export const recordsPerCall = 500
+
+/**
+ * Number of records per read if a filter may exclude most of the records, or if the records become outdated while the reader
+ * works on them.
+ */
+export const fewestPerRead = 100
+
+/** Size of a sample: of heads per periodic check, and of next slots and running occurrences that a scan for changes compares. */
+export const sampleSize = 20
 
 /**
  * Maximum entries of a cache, such as the cache of ids by name. A full cache is emptied, so that names of users do not fill
@@ -86,15 +87,6 @@ export const ordinaryHeartbeatMs = 5000
 
 /** Number of heartbeats in `deadAfter`. With fewer than four, a few failed calls would look like the death of the node. */
 export const heartbeatsUntilDead = 6
-
-/** Time after which other nodes launch an overdue slot, in ms. Slow handlers and slow storages rarely delay a slot by more. */
-export const standbyMs = 1000
-
-/**
- * Number of heartbeats between two scans for occurrences beyond their deadline. If a node sends heartbeats less often than by
- * default, the interval between scans is that of the default heartbeats.
- */
-export const heartbeatsPerReap = 3
 
 /**
  * Maximum number of data-only jobs that a node holds in memory; 5,000 jobs take a few MB. If more are stored, the node loads

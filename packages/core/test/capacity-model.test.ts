@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { expect, it } from 'vitest'
 import { byEffort } from '../../workspace/test-effort.ts'
-import { defaultSettings } from '../src/configuration/resolve-settings.ts'
+import { defaultSettings } from '../src/configuration/read-settings.ts'
 import { Capacity, type PermitHolder } from '../src/engine/execution/capacity.ts'
 import { Agenda } from '../src/engine/runtime/agenda.ts'
 import { virtualClock } from '../src/testing/virtual-clock.ts'

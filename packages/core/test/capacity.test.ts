@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, it } from 'vitest'
 import type { JobSettings } from '../src/configuration/settings.ts'
-import { defaultSettings } from '../src/configuration/resolve-settings.ts'
+import { defaultSettings } from '../src/configuration/read-settings.ts'
 import { Capacity, type PermitHolder } from '../src/engine/execution/capacity.ts'
 import { Agenda } from '../src/engine/runtime/agenda.ts'
 import { type Ordered, priorityStepMs } from '../src/storage/index.ts'

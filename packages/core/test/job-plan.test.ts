@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
-import { defaultSettings } from '../src/configuration/resolve-settings.ts'
 import type { JobOverrides } from '../src/configuration/settings.ts'
+import { defaultSettings } from '../src/configuration/read-settings.ts'
 import {
   type Handlers,
   type JobPlan,

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { defaultSettings, resolveJobSettings, resolveTaskSettings } from '../src/configuration/resolve-settings.ts'
+import { defaultSettings, resolveJobSettings, resolveTaskSettings } from '../src/configuration/read-settings.ts'
 
 const retryPolicy = { maxRetries: 1, retryIntervalMs: 1000, backoffFactor: 1, maxIntervalMs: 1000, jitter: 0 }
 

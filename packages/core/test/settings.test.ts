@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
+import type { JobSettingsInput, TaskSettingsInput } from '../src/configuration/settings.ts'
 import { readJobSettings, readTaskSettings } from '../src/configuration/read-settings.ts'
 import { readTimezone } from '../src/configuration/read-timezone.ts'
-import type { JobSettingsInput, TaskSettingsInput } from '../src/configuration/settings.ts'
 import type { ErrorCode } from '../src/errors.ts'
 import { refusalOf, thrownBy } from './support/thrown-by.ts'
 

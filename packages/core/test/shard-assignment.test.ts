@@ -179,14 +179,16 @@ describe('the profile of a node', () => {
   })
 
   it('omits code and definitions that exceed the size limit of storages', () => {
-    const many = Array.from({ length: 8001 }, (_, index) => jobNamed(`job ${index}`, [{}]))
-    const most = codeWith(many.slice(1), ['x'.repeat(19_996)])
-    expect(Buffer.byteLength(JSON.stringify(most.profile))).toBeLessThan(131_072)
+    const many = Array.from({ length: 20_000 }, (_, index) => jobNamed(`job ${index}`, [{}]))
+    expect(codeWith(many.slice(0, 8000)).profile).toHaveProperty('definitions')
+    const most = codeWith(many.slice(0, 12_000), ['x'.repeat(51_000)])
+    expect(most.profile).not.toHaveProperty('definitions')
+    expect(Buffer.byteLength(JSON.stringify(most.profile))).toBeLessThanOrEqual(131_072)
     const tooMuch = codeWith(many)
     expect(tooMuch.profile).toBeNull()
     expect(tooMuch.digest).not.toBe(codeWith(many.slice(2)).digest)
-    expect(codeWith([], ['\u{10ffff}'.repeat(5000)]).profile).toBeNull()
-    const manyOfData = Array.from({ length: 8001 }, (_, index) => jobNamed(`job ${index}`, [{ handler: 'work' }]))
+    expect(codeWith([], ['\u{10ffff}'.repeat(32_768)]).profile).toBeNull()
+    const manyOfData = Array.from({ length: 20_000 }, (_, index) => jobNamed(`job ${index}`, [{ handler: 'work' }]))
     const { profile, digest } = codeWith(manyOfData, ['work'])
     const { canRun, hasDefinition } = readNodeCapabilities(profile)
     // Without definitions in the profile, peers assume that the node has any definition.

@@ -1,43 +1,106 @@
-import { type DurationBounds, type DurationInput, toDurationMs } from '../duration.ts'
+import { type DurationInput, type DurationBounds, toDurationMs } from '../duration.ts'
+import type { StartRate } from '../storage/job-record.ts'
+import { rememberedValues, dayMs } from '../tuning.ts'
 import { invalidValue, JobistemerError, printValue } from '../errors.ts'
-import type { OverlapPolicy, StartRate } from '../storage/job-record.ts'
 import { orDefault, readChoice, readInteger, readNumber, readObject } from './read-value.ts'
-import { defaultSettings } from './resolve-settings.ts'
-import type {
-  FailureStrategy,
-  InterruptionStrategy,
-  IsolationStrategy,
-  JobOverrides,
-  JobSettingsInput,
-  KeepLogs,
-  KeepLogsInput,
-  RecoveryStrategy,
-  RecoveryStrategyInput,
-  Retention,
-  RetentionInput,
-  RetryPolicy,
-  RetryPolicyInput,
-  StartRateInput,
-  TaskExecutionMode,
-  TaskOverrides,
-  TaskSettingsInput,
-} from './settings.ts'
-import { dayMs } from '../tuning.ts'
 import { readTimezone } from './read-timezone.ts'
+import type {
+  RetryPolicyInput,
+  RecoveryStrategyInput,
+  RetentionInput,
+  KeepLogsInput,
+  TaskSettingsInput,
+  JobSettingsInput,
+  RetryPolicy,
+  RecoveryStrategy,
+  Retention,
+  KeepLogs,
+  TaskSettings,
+  StartRateInput,
+  JobSettings,
+  TaskOverrides,
+  JobOverrides,
+} from './settings.ts'
+
+/**
+ * Merges levels of settings into the effective settings of a job: defaults → scheduler → job → trigger. A later level overrides
+ * earlier levels.
+ */
+export function resolveJobSettings(...levels: readonly JobOverrides[]): JobSettings {
+  if (levels.every(isEmpty)) return defaultSettings
+  return intern(Object.assign({}, defaultSettings, ...levels))
+}
+
+/**
+ * Merges levels of settings for a job, whose default overlap policy depends on its schedule. A job without a schedule runs
+ * every request: its default is `queue` if `maxConcurrency` or `startRate` is set, because `allow` does not support these
+ * limits, and `allow` otherwise.
+ */
+export function resolveScheduledSettings(
+  { isOnRequest }: { readonly isOnRequest: boolean },
+  ...levels: readonly JobOverrides[]
+): JobSettings {
+  if (!isOnRequest || levels.some(({ overlapPolicy }) => overlapPolicy !== undefined)) {
+    return resolveJobSettings(...levels)
+  }
+  const { maxConcurrency, startRate = null }: JobOverrides = Object.assign({}, ...levels)
+  const isBounded = maxConcurrency !== undefined || startRate !== null
+  return resolveJobSettings({ overlapPolicy: isBounded ? 'queue' : 'allow' }, ...levels)
+}
+
+/** Returns the defaults of a scheduler for a storage that keeps at most `mostQueued` queued occurrences of a job. */
+export function withMaxQueued(defaults: JobOverrides, mostQueued: number): JobOverrides {
+  if (defaults.maxQueued !== undefined || defaultSettings.maxQueued <= mostQueued) return defaults
+  return { ...defaults, maxQueued: mostQueued }
+}
+
+/** Merges the settings of a task with the effective settings of its job. The task's own settings take precedence. */
+export function resolveTaskSettings(job: JobSettings, ...levels: readonly TaskOverrides[]): TaskSettings {
+  const { failureStrategy, retryPolicy, taskTimeoutMs, keepLogs } = job
+  return intern<TaskSettings>(Object.assign({ failureStrategy, retryPolicy, taskTimeoutMs, keepLogs }, ...levels))
+}
+
+function isEmpty(level: object): boolean {
+  for (const _ in level) return false
+  return true
+}
+
+// Shares equal settings as one object, because thousands of jobs have the same settings. The map is bounded, because settings
+// that differ in every job would fill memory.
+const interned = new Map<string, object>()
+
+function intern<T extends object>(settings: T): T {
+  const key = JSON.stringify(settings)
+  const known = interned.get(key)
+  if (known !== undefined) return known as T
+  if (interned.size >= rememberedValues) interned.clear()
+  interned.set(key, Object.freeze(settings))
+  return settings
+}
 
 const plainRecoveryStrategies = ['execute_all', 'execute_last', 'mark_as_missed', 'compressed'] as const
 
-/**
- * The name that a setting has after its check, and the function that checks the setting. A checked duration has a name that
- * ends with `Ms`.
- */
-type SettingReader = readonly [checked: keyof JobOverrides, read: (value: never, field: string) => unknown]
+/** A setting: its name after the check, its default, and the function that checks the setting. */
+interface Setting {
+  readonly checked: keyof JobSettings
+  readonly byDefault: unknown
+  readonly read: (value: never, field: string) => unknown
+}
+
+/** Makes a setting. `checked`: the name after the check, which ends with `Ms` for a duration. */
+function setting<Name extends keyof JobSettings>(
+  checked: Name,
+  byDefault: JobSettings[Name],
+  read: (value: never, field: string) => JobSettings[Name],
+): Setting {
+  return { checked, byDefault, read }
+}
 
 function duration(bounds: DurationBounds = {}) {
   return (value: DurationInput, field: string): number => toDurationMs(value, field, bounds)
 }
 
-function choice<T extends string>(choices: readonly T[]) {
+function choice<const T extends string>(choices: readonly T[]) {
   return (value: T, field: string): T => readChoice(value, choices, field)
 }
 
@@ -49,52 +112,57 @@ function integer(min: number, max: number) {
  * Returns a function that checks a value. For the text `word`, which means "no value", that function returns `null`; for any
  * other value, it returns the result of `read`.
  */
-function unless<T>(word: string, read: (value: T, field: string) => unknown) {
-  return (value: T, field: string): unknown => (value === word ? null : read(value, field))
+function unless<T, Checked>(word: string, read: (value: T, field: string) => Checked) {
+  return (value: T, field: string): Checked | null => (value === word ? null : read(value, field))
 }
 
-const taskReaders: Readonly<Record<keyof TaskSettingsInput, SettingReader>> = {
-  failureStrategy: ['failureStrategy', choice<FailureStrategy>(['fail_fast', 'continue', 'retry_on_failure'])],
-  retryPolicy: ['retryPolicy', readRetryPolicy],
-  taskTimeout: ['taskTimeoutMs', duration({ min: 1 })],
-  keepLogs: ['keepLogs', readKeepLogs],
+const taskSettings: Readonly<Record<keyof TaskSettingsInput, Setting>> = {
+  failureStrategy: setting('failureStrategy', 'fail_fast', choice(['fail_fast', 'continue', 'retry_on_failure'])),
+  retryPolicy: setting('retryPolicy', null, readRetryPolicy),
+  taskTimeout: setting('taskTimeoutMs', null, duration({ min: 1 })),
+  keepLogs: setting('keepLogs', null, readKeepLogs),
 }
 
-const jobReaders: Readonly<Record<keyof JobSettingsInput, SettingReader>> = {
-  ...taskReaders,
-  taskExecutionMode: ['taskExecutionMode', choice<TaskExecutionMode>(['sequential', 'parallel'])],
-  executionTimeout: ['executionTimeoutMs', duration({ min: 1 })],
-  overlapPolicy: ['overlapPolicy', choice<OverlapPolicy>(['skip', 'queue', 'queue_one', 'allow', 'cancel_running'])],
-  maxQueued: ['maxQueued', integer(1, 1_000_000)],
-  maxConcurrency: ['maxConcurrency', integer(1, 1000)],
-  startRate: ['startRate', unless('unlimited', readStartRate)],
-  priority: ['priority', readPriority],
-  recoveryStrategy: ['recoveryStrategy', readRecoveryStrategy],
-  misfireThreshold: ['misfireThresholdMs', duration()],
-  onInterrupted: ['onInterrupted', choice<InterruptionStrategy>(['fail', 'retry'])],
-  maxRescues: ['maxRescues', integer(0, 1000)],
-  whileIsolated: ['whileIsolated', choice<IsolationStrategy>(['continue', 'abort'])],
-  retention: ['retention', readRetention],
-  alertAfter: ['alertAfterMs', unless('never', duration({ min: 1000 }))],
-  timezone: ['timezone', readTimezone],
+const jobSettings: Readonly<Record<keyof JobSettingsInput, Setting>> = {
+  ...taskSettings,
+  taskExecutionMode: setting('taskExecutionMode', 'sequential', choice(['sequential', 'parallel'])),
+  executionTimeout: setting('executionTimeoutMs', 3_600_000, duration({ min: 1 })),
+  overlapPolicy: setting('overlapPolicy', 'skip', choice(['skip', 'queue', 'queue_one', 'allow', 'cancel_running'])),
+  maxQueued: setting('maxQueued', 100_000, integer(1, 1_000_000)),
+  maxConcurrency: setting('maxConcurrency', 1, integer(1, 1000)),
+  startRate: setting('startRate', null, unless('unlimited', readStartRate)),
+  priority: setting('priority', 0, readPriority),
+  recoveryStrategy: setting('recoveryStrategy', { type: 'execute_last' }, readRecoveryStrategy),
+  misfireThreshold: setting('misfireThresholdMs', 60_000, duration()),
+  onInterrupted: setting('onInterrupted', 'retry', choice(['fail', 'retry'])),
+  maxRescues: setting('maxRescues', 3, integer(0, 1000)),
+  whileIsolated: setting('whileIsolated', 'continue', choice(['continue', 'abort'])),
+  retention: setting('retention', { olderThanMs: 30 * dayMs, keep: 10 }, readRetention),
+  alertAfter: setting('alertAfterMs', null, unless('never', duration({ min: 1000 }))),
+  timezone: setting('timezone', 'UTC', readTimezone),
 }
 
-export const taskSettingNames: readonly string[] = Object.keys(taskReaders)
-export const jobSettingNames: readonly string[] = Object.keys(jobReaders)
+/** The settings of a job for which neither the scheduler nor the job sets anything. */
+export const defaultSettings: JobSettings = Object.freeze(
+  Object.fromEntries(Object.values(jobSettings).map(({ checked, byDefault }) => [checked, byDefault])),
+) as unknown as JobSettings
+
+export const taskSettingNames: readonly string[] = Object.keys(taskSettings)
+export const jobSettingNames: readonly string[] = Object.keys(jobSettings)
 
 /** Checks the settings of a task. `path` precedes the names of fields in messages, such as `tasks[0].`. */
 export function readTaskSettings(input: TaskSettingsInput, path: string): TaskOverrides {
-  return readEach(taskReaders, input, path)
+  return readEach(taskSettings, input, path)
 }
 
 /** Checks the settings of a job, or the defaults of a scheduler. */
 export function readJobSettings(input: JobSettingsInput, path = ''): JobOverrides {
-  return readEach(jobReaders, input, path)
+  return readEach(jobSettings, input, path)
 }
 
-function readEach(readers: Readonly<Record<string, SettingReader>>, input: object, path: string): JobOverrides {
+function readEach(settings: Readonly<Record<string, Setting>>, input: object, path: string): JobOverrides {
   const overrides: Record<string, unknown> = {}
-  for (const [name, [checked, read]] of Object.entries(readers)) {
+  for (const [name, { checked, read }] of Object.entries(settings)) {
     const value = (input as Readonly<Record<string, unknown>>)[name]
     if (value !== undefined) overrides[checked] = read(value as never, `${path}${name}`)
   }

@@ -13,7 +13,6 @@ import type { Recovery } from './scheduling/recovery.ts'
 import type { Reaper } from './maintenance/reaper.ts'
 import type { Retainer } from './maintenance/retention.ts'
 import type { ExecutionPool } from './execution/execution-pool.ts'
-import { lastInstantMs } from '../tuning.ts'
 
 /** The durations of the consecutive phases of a `runDue` call, in ms. Their sum is below the budget of the call. */
 export interface CallTimes {
@@ -148,7 +147,7 @@ export function callDue(
   async function nextDueAt(): Promise<number | null> {
     const known = [agenda.peekSlot()?.at ?? null, claimer.nextDueAt]
     const look = async () => {
-      const due = { upTo: lastInstantMs }
+      const due = { upTo: Number.MAX_SAFE_INTEGER }
       const read = (cursor: string | null) =>
         storage.repeated('listJobs', (calls) => calls.listJobs({ due, limit: 1, cursor }))
       known.push((await firstItems(read))[0]?.nextAt ?? null)

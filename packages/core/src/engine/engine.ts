@@ -1,4 +1,4 @@
-import { withMaxQueued } from '../configuration/resolve-settings.ts'
+import { withMaxQueued } from '../configuration/read-settings.ts'
 import { orDefault, readObject } from '../configuration/read-value.ts'
 import { toDurationMs } from '../duration.ts'
 import { EventHub } from '../events.ts'
@@ -22,7 +22,7 @@ import { Children } from './execution/isolation/children.ts'
 import { DefinitionWatcher } from './definitions/definition-watcher.ts'
 import { JobRegistry } from './definitions/job-registry.ts'
 import { isOfBuild, type RegisteredJob } from './definitions/registered-job.ts'
-import { PeerDefinitions, DefinitionRestorer } from './definitions/definition-precedence.ts'
+import { PeerDefinitions } from './definitions/definition-precedence.ts'
 import { ScheduleReviver } from './definitions/schedule-reviver.ts'
 import { Agenda } from './runtime/agenda.ts'
 import { CallerContext, type CallOptions } from './storage-access/caller-context.ts'
@@ -34,7 +34,7 @@ import { YieldBudget } from './runtime/yield-budget.ts'
 import { isStorageGone, RetryingStorage } from './storage-access/retrying-storage.ts'
 import { uniqueSuffix } from './runtime/unique-suffix.ts'
 import { codeOf } from './cluster/node-code.ts'
-import type { NodeCode } from './cluster/peer-record.ts'
+import type { NodeCode } from './cluster/peers.ts'
 import { Heartbeats } from './cluster/heartbeats.ts'
 import { aboutOf, readNodeInfos } from './cluster/node-info.ts'
 import { NodeName } from './cluster/node-name.ts'
@@ -44,8 +44,7 @@ import { Reaper } from './maintenance/reaper.ts'
 import { Retainer } from './maintenance/retention.ts'
 import { StaleJobAlert } from './maintenance/stale-job-alert.ts'
 import { OverdueTakeover } from './scheduling/overdue-takeover.ts'
-import { liveCounts } from './api/history.ts'
-import { Operations } from './api/operations.ts'
+import { liveCounts, Operations } from './api/operations.ts'
 import type { WaitOptions } from './api/waits.ts'
 import { Recovery } from './scheduling/recovery.ts'
 import { ExecutionPool } from './execution/execution-pool.ts'
@@ -247,12 +246,8 @@ export class Engine implements CallingNode {
       pool.rejoined()
       capacity.workAppeared()
     })
-    const restorer = new DefinitionRestorer(this, {
-      overridden: registry.overridden,
-      putBack: (jobs) => registry.registrations.putBack(jobs),
-      intervalMs: derived.definitionInterval,
-    })
-    heartbeats.changed.listen(() => restorer.look())
+    registry.overridden.restoreBy((jobs) => registry.registrations.putBack(jobs), derived.definitionInterval)
+    heartbeats.changed.listen(() => registry.overridden.look())
     this.#blockedLoop = new BlockedLoop(
       this,
       () => pool.jobNames(),
@@ -289,7 +284,7 @@ export class Engine implements CallingNode {
       workAppeared: () => capacity.workAppeared(),
       intervalMs: derived.definitionInterval,
     })
-    const loops = [this.#time, this.reaper, this.#watcher, restorer, this.#overdue, this.#horizon]
+    const loops = [this.#time, this.reaper, this.#watcher, registry.overridden, this.#overdue, this.#horizon]
     this.#loops = [...loops, this.retainer, this.#staleJobAlert, this.#blockedLoop]
     this.#time.confirmed.listen(() => {
       registry.lookForAhead()

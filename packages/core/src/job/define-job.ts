@@ -1,3 +1,10 @@
+import type {
+  JobOverrides,
+  JobSettingsInput,
+  RetryPolicyInCode,
+  TaskOverrides,
+  TaskSettingsInput,
+} from '../configuration/settings.ts'
 import { jobSettingNames, readJobSettings, readTaskSettings, taskSettingNames } from '../configuration/read-settings.ts'
 import {
   isPlainObject,
@@ -7,13 +14,6 @@ import {
   readOptionalFunction,
   readTags,
 } from '../configuration/read-value.ts'
-import type {
-  JobOverrides,
-  JobSettingsInput,
-  RetryPolicyInCode,
-  TaskOverrides,
-  TaskSettingsInput,
-} from '../configuration/settings.ts'
 import { invalidValue, JobistemerError, printValue } from '../errors.ts'
 import { type JobId, jobId } from '../ids.ts'
 import { type Jsonify, type JsonValue, toJsonValue } from '../json.ts'

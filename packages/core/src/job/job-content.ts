@@ -1,5 +1,5 @@
-import { resolveScheduledSettings } from '../configuration/resolve-settings.ts'
 import type { JobOverrides, JobSettings } from '../configuration/settings.ts'
+import { resolveScheduledSettings } from '../configuration/read-settings.ts'
 import { JobistemerError, printValue } from '../errors.ts'
 import type { JsonObject } from '../json.ts'
 import { isNoSchedule } from '../schedule/no-schedule.ts'

@@ -1,7 +1,7 @@
 import type { OccurrenceDetails } from '../storage/occurrence-record.ts'
 import { priorityStepMs } from '../storage/tuning.ts'
-import { defaultSettings, resolveScheduledSettings } from '../configuration/resolve-settings.ts'
 import type { JobOverrides, JobSettings, TaskOverrides } from '../configuration/settings.ts'
+import { defaultSettings, resolveScheduledSettings } from '../configuration/read-settings.ts'
 import type { JsonObject, JsonValue } from '../json.ts'
 import { isNoSchedule } from '../schedule/no-schedule.ts'
 import type { SerializedSchedule } from '../schedule/schedule.ts'

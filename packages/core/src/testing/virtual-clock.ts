@@ -7,7 +7,7 @@ import { type InstantInput, toInstantMs } from '../instant.ts'
 import { sleepOn } from '../sleep.ts'
 import { afterThisTurn, eventsHeard, systemClock } from '../system-clock.ts'
 import { UserWork } from './user-work.ts'
-import { idleLookMs, longestTimerMs, partsOfPatience, quietTurns } from '../tuning.ts'
+import { idleLookMs, upkeepMs, partsOfPatience, quietTurns } from '../tuning.ts'
 
 /** A clock for tests that stands still until a test moves it. */
 export interface VirtualClock extends Clock {
@@ -277,7 +277,7 @@ export function virtualClock(start: InstantInput, options: VirtualClockOptions =
     },
     async jumpTo(instant) {
       wall = toInstantMs(instant)
-      timers.limit(monotonic + longestTimerMs)
+      timers.limit(monotonic + upkeepMs)
       await moving(settle)
     },
     settle: () => moving(settle),

@@ -49,6 +49,21 @@ it('a client lists 2,100 jobs by name in pages of 100, and reads the storage onl
   expect(intercepted.calls.filter(({ operation }) => operation === 'listJobs')).toHaveLength(5)
 })
 
+it('the pages of a list of 700 jobs include a job that was added 5 s before the page was read', async () => {
+  const world = createWorld(memory)
+  const client = createClient({ storage: world.connect(), clock: world.clock, logger: silentLogger })
+  onTestFinished(() => client.close())
+  const tasks = [{ name: 'work', handler: 'none' }]
+  await client.add(Array.from({ length: 700 }, (_, index) => defineJob({ name: `job ${index}`, tasks })))
+  const { items, cursor } = await client.jobs({ limit: 100 })
+  await client.add(defineJob({ name: 'last', tasks }))
+  await world.clock.advance({ seconds: 5 })
+  const rest = await all(client.jobs({ limit: 100, cursor }))
+  const names = [...items, ...rest].map(({ name }) => name)
+  expect(names).toHaveLength(701)
+  expect(names.at(-1)).toBe('last')
+})
+
 describe.each(everyStorage)('on the storage $name', (place) => {
   it('`jobs` lists jobs in the order of their names, over several pages and with filters', async () => {
     const world = createWorld(place)

@@ -2,7 +2,18 @@ import type { JobRegistry } from '../definitions/job-registry.ts'
 import type { Capacity } from '../execution/capacity.ts'
 import type { ExecutionPool } from '../execution/execution-pool.ts'
 import type { EngineContext } from '../storage-access/engine-context.ts'
-import type { JobLookup } from './job-lookup.ts'
+import { recordsPerCall } from '../../tuning.ts'
+import { isWellFormed } from '../../configuration/read-value.ts'
+import { type JobId, jobId, occurrenceId } from '../../ids.ts'
+import { readJobName } from '../../job/read-jobs.ts'
+import type { JobRecord } from '../../storage/job-record.ts'
+import { jobNotFound } from '../definitions/job-errors.ts'
+import type { RegisteredJob } from '../definitions/registered-job.ts'
+import { changesAtOnce } from '../definitions/tuning.ts'
+import { CallerBatcher } from '../storage-access/batcher.ts'
+import { ItemRefused } from '../storage-access/bisecting-calls.ts'
+import type { CallerContext } from '../storage-access/caller-context.ts'
+import { chunksOf, eachItem, type StorageCalls } from '../storage-access/retrying-storage.ts'
 
 /** The parts of an engine that each group of API operations uses. */
 export interface ApiParts {
@@ -27,5 +38,142 @@ export abstract class ApiPart implements ApiParts {
     this.capacity = capacity
     this.pool = pool
     this.lookup = lookup
+  }
+}
+
+/** Reads jobs that a caller names and this node does not hold. See decision 13. */
+export class JobLookup {
+  readonly #engine: EngineContext
+  readonly #registry: JobRegistry
+  readonly #reads: CallerBatcher<JobId, JobRecord | null>
+  /** Only on a client: the job that was made from each record. Thousands of callers can share the answer of one read. */
+  readonly #made = new WeakMap<JobRecord, RegisteredJob>()
+
+  constructor(engine: EngineContext, registry: JobRegistry) {
+    this.#engine = engine
+    this.#registry = registry
+    this.#reads = new CallerBatcher(engine, {
+      operation: 'get',
+      async send(storage, ids) {
+        const unique = [...new Set(ids)]
+        const { jobs } = await storage.get({ jobs: unique })
+        const heads = new Map(unique.map((id, index) => [id, jobs[index] ?? null]))
+        return ids.map((id) => heads.get(id) ?? null)
+      },
+    })
+  }
+
+  /** Stops sending batched `get` calls. */
+  stop(): void {
+    this.#reads.stop()
+  }
+
+  /**
+   * Returns the heads of jobs. Callers of one batch share the read of a head. If the read of one head fails, `heads` rejects.
+   */
+  heads(ids: readonly JobId[], asked: CallerContext): Promise<readonly (JobRecord | null)[]> {
+    const read = (id: JobId) =>
+      this.#reads
+        .send(asked, () => id)
+        .catch((error) => {
+          throw error instanceof ItemRefused ? error.error : error
+        })
+    return asked.within(() => Promise.all(ids.map(read)))
+  }
+
+  /** Returns the job of this name, read from the storage. @throws JobistemerError `JOB_NOT_FOUND` */
+  async byName(name: string, asked: CallerContext): Promise<RegisteredJob> {
+    const job = await this.byId(jobId(readJobName(name)), asked)
+    if (job === undefined) throw jobNotFound(name)
+    return job
+  }
+
+  async byId(id: JobId, asked: CallerContext): Promise<RegisteredJob | undefined> {
+    return (await this.#read([id], asked)).get(id)
+  }
+
+  /**
+   * Returns the jobs of many names, read from the storage. Omits jobs that this node holds, jobs that do not exist, and
+   * invalid names.
+   */
+  async byNames(names: Iterable<unknown>, asked: CallerContext): Promise<ReadonlyMap<JobId, RegisteredJob>> {
+    const found = new Map<JobId, RegisteredJob>()
+    if (!this.#registry.cache.isEvicting) return found
+    const ids = new Set<JobId>()
+    for (const name of new Set(names)) {
+      const turn = this.#engine.storage.turn()
+      if (turn !== null) await turn
+      const id = typeof name === 'string' && isWellFormed(name) ? jobId(name) : null
+      // A client does not watch definitions, so the client reads a job again for each call.
+      if (id !== null && (this.#registry.isClient || this.#registry.get(id) === undefined)) ids.add(id)
+    }
+    for (const some of chunksOf([...ids], changesAtOnce)) {
+      for (const [id, job] of await this.#read(some, asked)) found.set(id, job)
+    }
+    return found
+  }
+
+  async #read(ids: readonly JobId[], asked: CallerContext): Promise<ReadonlyMap<JobId, RegisteredJob>> {
+    const found = new Map<JobId, RegisteredJob>()
+    if (!this.#registry.cache.isEvicting) return found
+    const records = await this.heads(ids, asked)
+    if (this.#registry.isClient) this.#registry.dropAll()
+    await this.#registry.learn(records)
+    for (const record of records) {
+      const job = record === null || record.deletedAt !== null ? null : this.#take(record)
+      if (job !== null) found.set(job.job.id, job)
+    }
+    return found
+  }
+
+  #take(record: JobRecord): RegisteredJob | null {
+    const held = this.#made.get(record) ?? this.#registry.get(record.id)
+    if (held !== undefined) return held
+    // This operation does not need the handlers of the job, so data jobs without handlers count too.
+    const job = this.#registry.jobOfStored(record, { isAnyData: true })
+    if (job === null) return null
+    const adopted = this.#registry.adopt(job, record)
+    if (this.#registry.isClient) this.#made.set(record, adopted)
+    return adopted
+  }
+}
+
+/** Returns the head of a stored job; `null` if the job is deleted or missing. */
+export async function livingHead(storage: StorageCalls, id: JobId): Promise<JobRecord | null> {
+  const { jobs } = await storage.once((calls) => calls.get({ jobs: [id] }))
+  const head = jobs[0] ?? null
+  return head?.deletedAt === null ? head : null
+}
+
+/**
+ * Returns the first `count` slots that were not canceled ahead. `slots` yields the next slots of the job in ascending
+ * order.
+ */
+export async function upcomingSlots(
+  storage: StorageCalls,
+  jobId: JobId,
+  slots: Iterator<number, void>,
+  count: number,
+): Promise<readonly number[]> {
+  const upcoming: number[] = []
+  for (;;) {
+    const some: number[] = []
+    while (some.length < count - upcoming.length) {
+      const slot = slots.next()
+      if (slot.done) break
+      some.push(slot.value)
+    }
+    const [first, last] = [some[0], some.at(-1)]
+    if (first === undefined || last === undefined) return upcoming
+    const query = { kind: 'job', jobId, from: first, to: last + 1, order: 'ascending', runs: false } as const
+    const canceled = new Set<number>()
+    const records = eachItem((cursor) =>
+      storage.once((calls) => calls.listOccurrences({ ...query, states: ['canceled'], limit: recordsPerCall, cursor })),
+    )
+    // Skip delayed requests, whose records also lie in the future span.
+    for await (const { id, kind, scheduledAt } of records) {
+      if (kind === 'slot' && id === occurrenceId(jobId, scheduledAt)) canceled.add(scheduledAt)
+    }
+    upcoming.push(...some.filter((slot) => !canceled.has(slot)))
   }
 }

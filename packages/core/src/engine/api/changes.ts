@@ -5,8 +5,8 @@ import type { SchedulerEventName } from '../../events.ts'
 import type { WakeUp, LiveCounts, Page } from '../../storage/storage.ts'
 import type { EngineContext } from '../storage-access/engine-context.ts'
 import { isStorageGone, type StorageCalls, firstItems } from '../storage-access/retrying-storage.ts'
-import { changeIntervalMs, changesPerRead, comparedItems, mostChangeReads } from './tuning.ts'
-import { rememberedValues, clockMarginMs, upkeepMs } from '../../tuning.ts'
+import { lookMs } from '../execution/tuning.ts'
+import { rememberedValues, clockMarginMs, recordsPerCall, sampleSize, upkeepMs } from '../../tuning.ts'
 import type { JobId } from '../../ids.ts'
 import type { JobRecord } from '../../storage/job-record.ts'
 import type { OccurrenceRecord } from '../../storage/occurrence-record.ts'
@@ -16,7 +16,7 @@ import { farClockMarginMs, looksPerFarLook } from '../definitions/tuning.ts'
  * Limits of the scan interval, in ms. `min` also applies after a wake-up: a burst of changes causes at most four scans per
  * second.
  */
-const bounds = { min: changeIntervalMs / 4, max: 10 * changeIntervalMs }
+const bounds = { min: lookMs / 4, max: 10 * lookMs }
 
 /** Options of an iteration over changes of the storage. */
 export interface ChangesOptions {
@@ -34,14 +34,19 @@ const runEvents: readonly SchedulerEventName[] = ['occurrence.created', 'occurre
 
 /** The parts of an engine that scans for changes need. */
 export interface ChangesHost {
-  readonly look: ChangeLook
+  /** Whether the storage has a due index, which returns the next slots of all jobs. */
+  readonly findsDueJobs: boolean
+  /** Reads the nodes, with their states as this process observes them. */
+  readonly nodes: (
+    storage: StorageCalls,
+  ) => Promise<readonly { readonly incarnation: string; readonly state: string }[]>
   /** Returns the storage for one scan. Rejects if the storage is not available. */
   readonly storage: () => Promise<StorageCalls>
   /** Subscribes to wake-ups from the storage that reach this process. Returns a function that unsubscribes. */
   readonly subscribe: (listener: (wakeUp: WakeUp) => void) => () => void
 }
 
-type ChangesEngine = Pick<EngineContext, 'clock' | 'context' | 'events'>
+type ChangesEngine = Pick<EngineContext, 'clock' | 'context' | 'events' | 'now'>
 
 /**
  * Scans the storage for changes while a consumer waits for a change, and reports them to all iterations. All iterations
@@ -50,6 +55,7 @@ type ChangesEngine = Pick<EngineContext, 'clock' | 'context' | 'events'>
 export class Changes {
   readonly #engine: ChangesEngine
   readonly #host: ChangesHost
+  readonly #scan: ChangeLook
   readonly #readers = new Set<ChangeReader>()
   #timer: Timer | null = null
   #isLooking = false
@@ -66,6 +72,7 @@ export class Changes {
   constructor(engine: ChangesEngine, host: ChangesHost) {
     this.#engine = engine
     this.#host = host
+    this.#scan = new ChangeLook(engine, host)
   }
 
   /**
@@ -75,7 +82,7 @@ export class Changes {
   follow(options: ChangesOptions): AsyncIterable<Change> {
     readObject(options, 'options', ['signal', 'interval'])
     const signal = readSignal(options.signal)
-    const intervalMs = toDurationMs(orDefault<DurationInput>(options.interval, changeIntervalMs), 'interval', bounds)
+    const intervalMs = toDurationMs(orDefault<DurationInput>(options.interval, lookMs), 'interval', bounds)
     return { [Symbol.asyncIterator]: () => this.#reader(intervalMs, signal) }
   }
 
@@ -87,14 +94,11 @@ export class Changes {
 
   #reader(intervalMs: number, signal: AbortSignal | undefined): ChangeReader {
     const abort = () => reader.end()
-    const host: ReaderHost = {
-      waits: () => this.#arm(),
-      left: () => {
-        signal?.removeEventListener('abort', abort)
-        this.#left(reader)
-      },
+    const left = () => {
+      signal?.removeEventListener('abort', abort)
+      this.#left(reader)
     }
-    const reader = new ChangeReader(host, intervalMs)
+    const reader = new ChangeReader(intervalMs, () => this.#arm(), left)
     if (this.#isStopped || signal?.aborted) {
       reader.end()
       return reader
@@ -139,7 +143,7 @@ export class Changes {
     this.#hasRun = false
     try {
       this.#listen()
-      const difference = await this.#host.look.look(await this.#host.storage())
+      const difference = await this.#scan.look(await this.#host.storage())
       this.#failures = 0
       for (const reader of this.#readers) reader.found({ ...difference, runs: difference.runs || hasRun })
     } catch (error) {
@@ -213,21 +217,14 @@ const none: ChangedJobs = new Set()
 /** The order in which a reader delivers unread changes. */
 const kinds: readonly Change['kind'][] = ['start', 'back', 'away', 'jobs', 'runs', 'failures', 'nodes']
 
-/** The callbacks of a reader to the object that owns it and scans the storage. */
-interface ReaderHost {
-  /** Called when the reader begins to wait for a change. */
-  waits(): void
-  /** Called when the reader has ended. */
-  left(): void
-}
-
 /**
  * One iteration over the changes. The reader merges unread changes into at most one per kind, so a slow consumer needs no
  * more memory.
  */
 class ChangeReader implements AsyncIterator<Change, undefined> {
   readonly intervalMs: number
-  readonly #host: ReaderHost
+  readonly #waits: () => void
+  readonly #left: () => void
   #waiting: ((result: IteratorResult<Change, undefined>) => void)[] = []
   #isOver = false
   /** The state of the storage that the reader delivered last: none yet, available, or unavailable. */
@@ -236,9 +233,11 @@ class ChangeReader implements AsyncIterator<Change, undefined> {
   /** The kinds of unread changes. The value is the names of the affected jobs, or the error. */
   readonly #unread = new Map<Change['kind'], unknown>()
 
-  constructor(host: ReaderHost, intervalMs: number) {
-    this.#host = host
+  /** `waits` is called when the reader begins to wait for a change, and `left` when the reader has ended. */
+  constructor(intervalMs: number, waits: () => void, left: () => void) {
     this.intervalMs = intervalMs
+    this.#waits = waits
+    this.#left = left
   }
 
   /** Whether the consumer waits for the next change. */
@@ -291,7 +290,7 @@ class ChangeReader implements AsyncIterator<Change, undefined> {
     this.#isOver = true
     if (!isDrained) this.#unread.clear()
     for (const resolve of this.#waiting.splice(0)) resolve(over)
-    this.#host.left()
+    this.#left()
   }
 
   next(): Promise<IteratorResult<Change, undefined>> {
@@ -300,7 +299,7 @@ class ChangeReader implements AsyncIterator<Change, undefined> {
     if (this.#isOver) return Promise.resolve(over)
     return new Promise((resolve) => {
       this.#waiting.push(resolve)
-      this.#host.waits()
+      this.#waits()
     })
   }
 
@@ -335,20 +334,10 @@ class ChangeReader implements AsyncIterator<Change, undefined> {
   }
 }
 
-/** The options of a {@link ChangeLook}. */
-export interface LookOptions {
-  /** Whether the storage has a due index, which returns the next slots of all jobs. */
-  readonly findsDueJobs: boolean
-  /** Reads the nodes, with their states as this process observes them. */
-  readonly nodes: (
-    storage: StorageCalls,
-  ) => Promise<readonly { readonly incarnation: string; readonly state: string }[]>
-}
-
 /** Scans the storage for changes: compares the answers of a few cheap calls with the answers of the previous scan. */
-export class ChangeLook {
+class ChangeLook {
   readonly #engine: Pick<EngineContext, 'now'>
-  readonly #options: LookOptions
+  readonly #options: Pick<ChangesHost, 'findsDueJobs' | 'nodes'>
   readonly #jobs = new Remembered()
   readonly #failures = new Remembered()
   #runs = ''
@@ -357,7 +346,7 @@ export class ChangeLook {
   #lookedAt: number | null = null
   #looks = 0
 
-  constructor(engine: Pick<EngineContext, 'now'>, options: LookOptions) {
+  constructor(engine: Pick<EngineContext, 'now'>, options: Pick<ChangesHost, 'findsDueJobs' | 'nodes'>) {
     this.#engine = engine
     this.#options = options
   }
@@ -406,7 +395,7 @@ export class ChangeLook {
     if (!this.#options.findsDueJobs) return []
     const due = { after: now - upkeepMs, upTo: Number.MAX_SAFE_INTEGER }
     const heads = await firstItems((cursor) =>
-      storage.once((calls) => calls.listJobs({ due, limit: comparedItems, cursor })),
+      storage.once((calls) => calls.listJobs({ due, limit: sampleSize, cursor })),
     )
     return heads.map(({ id, nextAt }) => [id, nextAt])
   }
@@ -453,40 +442,39 @@ function failureMark({ id, finishedAt }: OccurrenceRecord): Mark {
   return { id, state: '', at: finishedAt ?? 0 }
 }
 
-/** The records of a few pages. `isWhole`: no further records exist. */
+/** All records of a list, or about its first 500 records. `isWhole`: the list has no further records. */
 interface Some<T> {
   readonly items: readonly T[]
   readonly isWhole: boolean
 }
 
 /**
- * Returns the jobs that changed since `farSince`. If they do not fit into a few pages, returns the jobs that changed since
+ * Returns the jobs that changed since `farSince`. If these are more than 500, returns the jobs that changed since
  * `since`.
  */
 async function changedJobs(storage: StorageCalls, farSince: number, since: number): Promise<Some<JobRecord>> {
   const read = (changedSince: number) =>
     firstPages((cursor) =>
-      storage.once((calls) => calls.listJobs({ changedSince, deleted: true, limit: changesPerRead, cursor })),
+      storage.once((calls) => calls.listJobs({ changedSince, deleted: true, limit: recordsPerCall, cursor })),
     )
   const far = await read(farSince)
   return far.isWhole || farSince === since ? far : read(since)
 }
 
-/** Returns the failures since `from`, the latest first, as far as they fit into a few pages. */
+/** Returns the failures since `from`, the latest first, up to about 500. */
 async function failuresSince(storage: StorageCalls, from: number): Promise<Some<OccurrenceRecord>> {
-  const query = { kind: 'failed', from, order: 'descending', runs: false, limit: changesPerRead } as const
+  const query = { kind: 'failed', from, order: 'descending', runs: false, limit: recordsPerCall } as const
   return firstPages((cursor) => storage.once((calls) => calls.listOccurrences({ ...query, cursor })))
 }
 
 async function firstPages<T>(read: (cursor: string | null) => Promise<Page<T>>): Promise<Some<T>> {
   const items: T[] = []
   let cursor: string | null = null
-  for (let pages = 0; pages < mostChangeReads; pages++) {
+  do {
     const page: Page<T> = await read(cursor)
     items.push(...page.items)
     cursor = page.cursor
-    if (cursor === null) break
-  }
+  } while (cursor !== null && items.length < recordsPerCall)
   return { items, isWhole: cursor === null }
 }
 
@@ -498,7 +486,7 @@ async function readLive(storage: StorageCalls): Promise<readonly unknown[]> {
   const { counts } = await storage.once((calls) => calls.get({ counts: ['all'] }))
   const { pending, queued, running } = counts[0] as LiveCounts
   if (running === 0) return [pending, queued]
-  const query = { kind: 'live', state: 'running', runs: false, limit: comparedItems } as const
+  const query = { kind: 'live', state: 'running', runs: false, limit: sampleSize } as const
   const runs = await firstItems((cursor) => storage.once((calls) => calls.listOccurrences({ ...query, cursor })))
   return [pending, queued, running, runs.map(({ id, token }) => `${id} ${token}`).sort()]
 }

@@ -1,7 +1,8 @@
-import { ApiPart, type ApiParts } from './api-part.ts'
+import { ApiPart, type ApiParts, livingHead } from './api-part.ts'
 import { recordsPerCall } from '../../tuning.ts'
 import { dateOf } from '../../instant.ts'
 import { byNameAscending } from '../../listing.ts'
+import type { JobOverrides, JobSettingsInput } from '../../configuration/settings.ts'
 import { jobSettingNames, readJobSettings } from '../../configuration/read-settings.ts'
 import {
   orDefault,
@@ -14,7 +15,6 @@ import {
   readObject,
   readTags,
 } from '../../configuration/read-value.ts'
-import type { JobOverrides, JobSettingsInput } from '../../configuration/settings.ts'
 import { invalidValue, JobistemerError } from '../../errors.ts'
 import { type JobId, type OccurrenceId, occurrenceId } from '../../ids.ts'
 import { type AnyTask, type Job, readSchedule, readTasks, withDefaultTimezone } from '../../job/define-job.ts'
@@ -45,10 +45,9 @@ import { type CallerContext, type CallOptions, callOptionNames } from '../storag
 import { nextTurn } from '../runtime/after-turn.ts'
 import { allItems, chunksOf, eachItem, type StorageCalls } from '../storage-access/retrying-storage.ts'
 import { interventionOptionNames, type InterventionOptions, readVoice, tellCanceled } from './interventions.ts'
-import { jobGone } from './request-item.ts'
-import { readExpectedVersion, type Removals, versionConflict } from './removals.ts'
+import { jobGone } from './request-creator.ts'
+import { readExpectedVersion, type Removals, versionConflict } from './additions-and-removals.ts'
 import { slotsInPlan } from './tuning.ts'
-import { livingHead } from './job-lookup.ts'
 
 /** The parts of a job that an update changes. Absent parts keep their stored values. */
 export interface JobUpdate extends JobSettingsInput {
@@ -193,7 +192,8 @@ export class Definitions extends ApiPart {
     const hasChange = Object.keys(change).length > 0
     // Repeats the read and the write if the job has moved on to its next slot after the read.
     for (;;) {
-      const record = await this.#stored(job, storage)
+      const record = await livingHead(storage, job.job.id)
+      if (record === null) throw jobGone(job)
       if (expected !== undefined && record.version !== expected) throw versionConflict(job.job.name, expected, record)
       const setBackTo = realigns ? this.#setBackTo(record) : null
       const present = setBackTo === null ? record : { ...record, ...setBackTo }
@@ -422,12 +422,6 @@ export class Definitions extends ApiPart {
       yield slot
       slot = series?.nextMs(slot) ?? null
     }
-  }
-
-  async #stored(job: RegisteredJob, storage: StorageCalls): Promise<JobRecord> {
-    const record = await livingHead(storage, job.job.id)
-    if (record === null) throw jobGone(job)
-    return record
   }
 
   async #get(ids: readonly JobRecord['id'][], storage: StorageCalls): Promise<readonly (JobRecord | null)[]> {

@@ -13,7 +13,7 @@ import type { RegisteredJob } from '../definitions/registered-job.ts'
 import { callOptionNames, type CallOptions } from '../storage-access/caller-context.ts'
 import type { StorageCalls } from '../storage-access/retrying-storage.ts'
 import { findOccurrence } from './explain.ts'
-import { jobGone } from './request-item.ts'
+import { jobGone } from './request-creator.ts'
 
 /** The reason and the actor of an intervention. The storage keeps both in the record of the changed job or occurrence. */
 export interface InterventionOptions extends CallOptions {

@@ -13,26 +13,29 @@ import {
 } from '../../configuration/read-value.ts'
 import type { JobSettings } from '../../configuration/settings.ts'
 import { JobistemerError } from '../../errors.ts'
-import { type JobId, occurrenceId } from '../../ids.ts'
+import { type JobId, occurrenceId, jobId } from '../../ids.ts'
 import { type JobDocument, labelsOf, readJobDocument, settingsOf } from '../../job/job-document.ts'
 import type { Isolation } from '../../job/task.ts'
 import type { JsonValue } from '../../json.ts'
 import { isNoSchedule } from '../../schedule/no-schedule.ts'
 import type { SerializedSchedule } from '../../schedule/schedule.ts'
-import type { JobRecord, PauseRecord } from '../../storage/job-record.ts'
+import type { JobRecord, PauseRecord, JobVersionRecord } from '../../storage/job-record.ts'
 import { isPausedAt } from '../../storage/rules.ts'
 import { type FinalState, finalStates, type OccurrenceRecord } from '../../storage/occurrence-record.ts'
 import type { LiveCounts, Page } from '../../storage/storage.ts'
 import { jobNotFound } from '../definitions/job-errors.ts'
 import type { JobRegistry } from '../definitions/job-registry.ts'
 import { countedSince, lastSuccess, silenceRuleOf } from '../definitions/silence.ts'
-import { Cursors } from './cursors.ts'
-import { upcomingSlots } from './job-lookup.ts'
+import { Cursors, filledPage } from './list-pages.ts'
+import { upcomingSlots, livingHead } from './api-part.ts'
 import { mostSuccessSearches } from './tuning.ts'
-import { mostItems, recordsPerCall, rememberedValues } from '../../tuning.ts'
+import { clockMarginMs, mostItems, recordsPerCall, rememberedValues, fewestPerRead } from '../../tuning.ts'
 import { type Occurrence, occurrenceOf } from '../../occurrence.ts'
 import { KnownCapabilities } from '../cluster/node-code.ts'
-import { callEndsAtOf, deathOf, hasEnded } from '../cluster/peer-record.ts'
+import { callEndsAtOf, deathOf, hasEnded } from '../cluster/peers.ts'
+import { type ChangedPart, changedPartsBetween } from '../../job/changed-parts.ts'
+import { readJobName } from '../../job/read-jobs.ts'
+import { type CallOptions, callOptionNames } from '../storage-access/caller-context.ts'
 
 const headAlone: Omit<Extras, 'code'> = { lastRun: false, counts: false, outcomes: null }
 /** Prefix of a cursor of a list that is sorted by name. The id of the page's last job follows the prefix. */
@@ -155,7 +158,7 @@ export interface JobTaskInfo {
 }
 
 /** Returns the tasks of a stored definition. */
-export function taskInfosOf({ tasks }: JobDocument): readonly JobTaskInfo[] {
+function taskInfosOf({ tasks }: JobDocument): readonly JobTaskInfo[] {
   return tasks.map(({ name, handler = null, data, isolation = null }) => ({ name, handler, data, isolation }))
 }
 
@@ -168,8 +171,25 @@ interface SortedJobs {
   /** The list's filter as JSON. */
   readonly key: string
   readonly ids: readonly JobId[]
+  /** The time at which the list was read, in epoch milliseconds. */
+  readonly readAt: number
   /** The jobs' heads by id. `null`: the list was read for an earlier page, and only the ids were kept. */
   readonly heads: ReadonlyMap<JobId, JobRecord> | null
+}
+
+/** Reads jobs of a sorted list as `listJobs` does. Leaves out jobs that were deleted after the list was read. */
+async function readSorted(
+  { ids, heads }: SortedJobs,
+  size: number,
+  cursor: string | null,
+  storage: StorageCalls,
+): Promise<Page<JobRecord>> {
+  const place = cursor === null ? 0 : placeAfter(ids, cursor)
+  const some = ids.slice(place, place + size)
+  const read = async () => (await storage.once((calls) => calls.get({ jobs: some }))).jobs
+  const present = heads === null ? await read() : some.map((id) => heads.get(id) ?? null)
+  const next = place + size < ids.length ? `${byName}${some.at(-1)}` : null
+  return { items: present.filter((head): head is JobRecord => head?.deletedAt === null), cursor: next }
 }
 
 /**
@@ -195,7 +215,7 @@ export class JobCatalog {
   readonly #livingCode = new LivingCode()
   /**
    * The last long list of which a caller may request the next page. Without this cache, each page would read all heads
-   * again.
+   * again. After 5 s, a page reads all heads again, because jobs may have been added.
    */
   #sorted: SortedJobs | null = null
   /** True once the storage had more than 10,000 jobs. Later lists then do not read all jobs only to find too many to sort. */
@@ -222,52 +242,28 @@ export class JobCatalog {
     const list = (some: number, from: string | null): Promise<Page<JobRecord>> =>
       storage.once((calls) => calls.listJobs({ limit: some, cursor: from, ...(owner !== undefined && { owner }) }))
     const hasCode = extras.code ? await this.#livingCode.read(storage, now) : null
-    const items: JobInfo[] = []
-    const add = async (found: readonly JobWithExtras[]): Promise<void> => {
-      for (const one of found) {
-        const code = hasCode === null ? {} : { hasCode: hasCode(one.record) }
-        items.push({ ...(await this.#infoOf(one, now, storage)), ...one.extras, ...code })
-      }
-    }
-    let cursor = cursors.open(filter.cursor, 'filter.cursor')
+    const from = cursors.open(filter.cursor, 'filter.cursor')
     const key = JSON.stringify([owner, tag, text, paused])
-    const sorted = await this.#sortedJobs(key, cursor, list, isWanted)
-    if (sorted !== null) {
-      const { ids, heads } = sorted
-      let place = cursor === null ? 0 : placeAfter(ids, cursor)
-      while (place < ids.length && items.length < limit) {
-        const some = ids.slice(place, place + Math.min(limit, recordsPerCall))
-        const read = async () => (await storage.once((calls) => calls.get({ jobs: some }))).jobs
-        const present = heads === null ? await read() : some.map((id) => heads.get(id) ?? null)
-        const living = present.filter((head) => head?.deletedAt === null) as readonly JobRecord[]
-        const found = (await withExtras(living, extras, storage)).slice(0, limit - items.length)
-        await add(found)
-        const last = items.length === limit ? found.at(-1)?.record : undefined
-        place = last === undefined ? place + some.length : ids.indexOf(last.id) + 1
-      }
-      const last = place < ids.length ? ids[place - 1] : undefined
-      this.#sorted = last === undefined || ids.length <= recordsPerCall ? null : { key, ids, heads: null }
-      return { items, cursor: last === undefined ? null : cursors.seal(byName + last) }
-    }
-    // If the filter excludes jobs, each read has the maximum size, because few jobs of a read may match.
+    const sorted = await this.#sortedJobs(key, from, now, list, isWanted)
     const isPlain = [text, tag, paused].every((one) => one === undefined) && extras.outcomes === null
-    let size = isPlain ? Math.min(limit, recordsPerCall) : recordsPerCall
-    for (;;) {
-      const page = await list(size, cursor)
-      const found = await withExtras(page.items.filter(isWanted), extras, storage)
-      const room = limit - items.length
-      const last = found[room - 1]
-      if (last !== undefined && found.length > room) {
-        // The next page must begin after the last job that fits into this page. The storage gives a cursor only for the end
-        // of a read, so read again, up to that job.
-        size = page.items.indexOf(last.record) + 1
-        continue
-      }
-      await add(found)
-      cursor = page.cursor
-      if (cursor === null || items.length === limit) return { items, cursor: cursors.seal(cursor) }
-      if (isPlain) size = Math.min(limit - items.length, recordsPerCall)
+    const page = await filledPage({
+      limit,
+      from,
+      // If the filter excludes jobs, each read has the maximum size, because few jobs of a read may match.
+      least: sorted !== null || isPlain ? limit : recordsPerCall,
+      read: sorted === null ? list : (size, cursor) => readSorted(sorted, size, cursor, storage),
+      choose: (heads) => withExtras(heads.filter(isWanted), extras, storage),
+    })
+    const items: JobInfo[] = []
+    for (const one of page.items) {
+      const code = hasCode === null ? {} : { hasCode: hasCode(one.record) }
+      items.push({ ...(await this.#infoOf(one, now, storage)), ...one.extras, ...code })
     }
+    if (sorted !== null) {
+      const isKept = page.cursor !== null && sorted.ids.length > recordsPerCall
+      this.#sorted = isKept ? { ...sorted, heads: null } : null
+    }
+    return { items, cursor: cursors.seal(page.cursor) }
   }
 
   /**
@@ -277,11 +273,13 @@ export class JobCatalog {
   async #sortedJobs(
     key: string,
     cursor: string | null,
+    now: number,
     list: (limit: number, cursor: string | null) => Promise<Page<JobRecord>>,
     isWanted: (head: JobRecord) => boolean,
   ): Promise<SortedJobs | null> {
     if (cursor !== null && !cursor.startsWith(byName)) return null
-    if (cursor !== null && this.#sorted?.key === key) return this.#sorted
+    const isRecent = this.#sorted?.key === key && Math.abs(now - this.#sorted.readAt) < clockMarginMs
+    if (cursor !== null && isRecent) return this.#sorted
     if (this.#isCrowded) return null
     const heads: JobRecord[] = []
     for await (const head of eachItem((from) => list(recordsPerCall, from))) {
@@ -289,7 +287,7 @@ export class JobCatalog {
       if (this.#isCrowded) return null
     }
     const wanted = heads.filter(isWanted).sort(byNameAscending)
-    return { key, ids: wanted.map(({ id }) => id), heads: new Map(wanted.map((head) => [head.id, head])) }
+    return { key, readAt: now, ids: wanted.map(({ id }) => id), heads: new Map(wanted.map((head) => [head.id, head])) }
   }
 
   /** Returns a stored job with all optional data. @throws JobistemerError `JOB_NOT_FOUND` */
@@ -492,5 +490,80 @@ class LivingCode {
       if (capabilities.some((one) => one?.canRun(job))) return true
       return isCertain && !capabilities.includes(undefined) ? false : null
     }
+  }
+}
+
+/** Selects versions of a job. */
+export interface VersionsOptions extends CallOptions {
+  /** Maximum number of versions, newest first, 1 to 1,000. Default 20. */
+  readonly limit?: number
+}
+
+/** A version of a job. */
+export interface JobVersion extends Pick<JobInfo, 'tags' | 'description' | 'schedule' | 'settings' | 'tasks'> {
+  /** The number of the version, counted from 1. */
+  readonly version: number
+  /** The instant at which the version came into force. */
+  readonly createdAt: Date
+  /** The digest of the version's definition. Equal definitions have equal fingerprints. */
+  readonly fingerprint: string
+  /**
+   * The differences from the previous version. Empty if the storage no longer has the previous version, or if both versions
+   * are equal.
+   */
+  readonly changes: readonly ChangedPart[]
+  /** The `reason` option of the `update` that stored the version; `null` without a reason. */
+  readonly reason: string | null
+  /** The `actor` option of the `update` that stored the version; `null` without an actor. */
+  readonly actor: string | null
+}
+
+/** Returns the newest versions of a job. @throws JobistemerError `JOB_NOT_FOUND` */
+export async function versionsOf(
+  name: string,
+  options: VersionsOptions,
+  storage: StorageCalls,
+): Promise<readonly JobVersion[]> {
+  const id = jobId(readJobName(name))
+  readObject(options, 'options', ['limit', ...callOptionNames])
+  const limit = readInteger(orDefault(options.limit, 20), 'limit', 1, 1000)
+  const head = await livingHead(storage, id)
+  if (head === null) throw jobNotFound(name)
+  // Reads one version more, so that the oldest version in the list can be compared with its predecessor.
+  const records = await newestOf(head, limit + 1, storage)
+  return records.slice(0, limit).map((record, index) => {
+    const before = records[index + 1]
+    return versionOf(record, before?.version === record.version - 1 ? before : null)
+  })
+}
+
+async function newestOf(head: JobRecord, count: number, storage: StorageCalls): Promise<readonly JobVersionRecord[]> {
+  const found: JobVersionRecord[] = []
+  for (let next = head.version; next > 0 && found.length < count; next -= fewestPerRead) {
+    const length = Math.min(fewestPerRead, next)
+    const wanted = Array.from({ length }, (_, index) => ({ jobId: head.id, version: next - index }))
+    const { versions } = await storage.once((calls) => calls.get({ versions: wanted }))
+    const kept = versions.filter((record) => record !== null)
+    // If the storage has removed all versions of a page, older versions are probably removed too.
+    if (kept.length === 0) break
+    found.push(...kept)
+  }
+  return found.slice(0, count)
+}
+
+function versionOf({ version, createdAt, fingerprint, definition }: JobVersionRecord, before: JobVersionRecord | null) {
+  const document = readJobDocument(definition)
+  const { schedule, reason = null, actor = null } = document
+  return {
+    version,
+    createdAt: new Date(createdAt),
+    fingerprint,
+    ...labelsOf(document),
+    schedule: schedule === undefined || isNoSchedule(schedule) ? null : schedule,
+    settings: settingsOf(document),
+    tasks: taskInfosOf(document),
+    changes: before === null ? [] : changedPartsBetween(readJobDocument(before.definition), document),
+    reason,
+    actor,
   }
 }

@@ -1,4 +1,4 @@
-import { recordsPerCall } from '../../tuning.ts'
+import { fewestPerRead, recordsPerCall } from '../../tuning.ts'
 import {
   orDefault,
   readBoolean,
@@ -22,64 +22,49 @@ import {
 import type { OccurrenceQuery, Page } from '../../storage/storage.ts'
 import { chunksOf, type StorageCalls } from '../storage-access/retrying-storage.ts'
 import { withRunsOfClaim } from './explain.ts'
-import { fewestPerRead, itemsLikelyEnough } from './tuning.ts'
+import { itemsLikelyEnough } from '../definitions/tuning.ts'
 import { JobistemerError } from '../../errors.ts'
 import { type InstantInput, toInstantMs } from '../../instant.ts'
 import { readJobName } from '../../job/read-jobs.ts'
 import type { FailuresFilter, LiveFilter, OccurrenceFilter } from '../../job-operations.ts'
-import { Cursors } from './cursors.ts'
+import { Cursors, filledPage } from './list-pages.ts'
 
 /** Returns a page of occurrences with the names of their jobs. The name is `null` if the job is not in the storage. */
 export async function listOccurrences(
   filter: CheckedFilter,
   storage: StorageCalls,
 ): Promise<ListPage<ListedOccurrence>> {
-  const { limit, cursors } = filter
-  const records: OccurrenceRecord[] = []
-  let { cursor } = filter
-  do {
-    const page = await pageOf(filter, Math.min(limit - records.length, recordsPerCall), cursor, storage)
-    records.push(...page.items)
-    cursor = page.cursor
-  } while (cursor !== null && records.length < limit)
-  return { items: await named(filter, records, storage), cursor: cursors.seal(cursor) }
+  const page = await pageOf(filter, storage, 1, async (records) => records.map((record) => ({ record })))
+  const records = page.items.map(({ record }) => record)
+  return { items: await named(filter, records, storage), cursor: filter.cursors.seal(page.cursor) }
 }
 
 /** Returns a page of failed occurrences, each with the run that resolves the failure. */
 export async function listFailures(filter: CheckedFilter, storage: StorageCalls): Promise<ListPage<Failure>> {
-  const { limit, cursors, leavesOutResolved } = filter
-  const records: OccurrenceRecord[] = []
-  const resolved = new Map<OccurrenceId, OccurrenceId>()
-  let { cursor } = filter
-  do {
-    const room = limit - records.length
-    const size = leavesOutResolved === true ? Math.max(room, fewestPerRead) : room
-    let page = await pageOf(filter, Math.min(size, recordsPerCall), cursor, storage)
-    for (const [failure, run] of await resolutionsOf(storage, page.items)) resolved.set(failure, run)
-    const isWanted = ({ id }: OccurrenceRecord) => leavesOutResolved === false || !resolved.has(id)
-    const last = page.items.filter(isWanted)[room - 1]
-    if (last !== undefined && page.items.at(-1) !== last) {
-      // The next page must begin after the last failure that fits into this page. The storage gives a cursor only for the end
-      // of a read, so read again, up to that failure.
-      page = await pageOf(filter, page.items.indexOf(last) + 1, cursor, storage)
-    }
-    records.push(...page.items.filter(isWanted))
-    cursor = page.cursor
-  } while (cursor !== null && records.length < limit)
-  const items = await named(filter, records, storage)
+  const { cursors, leavesOutResolved } = filter
+  const page = await pageOf(filter, storage, leavesOutResolved === true ? fewestPerRead : 1, async (records) => {
+    const resolved = await resolutionsOf(storage, records)
+    const all = records.map((record) => ({ record, resolvedBy: resolved.get(record.id) ?? null }))
+    return leavesOutResolved === true ? all.filter(({ resolvedBy }) => resolvedBy === null) : all
+  })
+  const records = page.items.map(({ record }) => record)
+  const failures = await named(filter, records, storage)
+  const resolvedBy = (index: number) => page.items[index]?.resolvedBy ?? null
   return {
-    items: items.map((failure) => ({ ...failure, resolvedBy: resolved.get(failure.id) ?? null })),
-    cursor: cursors.seal(cursor),
+    items: failures.map((failure, index) => ({ ...failure, resolvedBy: resolvedBy(index) })),
+    cursor: cursors.seal(page.cursor),
   }
 }
 
-function pageOf(
-  { query }: CheckedFilter,
-  limit: number,
-  cursor: string | null,
+function pageOf<Chosen extends { readonly record: OccurrenceRecord }>(
+  { query, limit, cursor: from }: CheckedFilter,
   storage: StorageCalls,
-): Promise<Page<OccurrenceRecord>> {
-  return storage.once((calls) => calls.listOccurrences({ ...query, limit, cursor }))
+  least: number,
+  choose: (records: readonly OccurrenceRecord[]) => Promise<readonly Chosen[]>,
+): Promise<Page<Chosen>> {
+  const read = (size: number, cursor: string | null) =>
+    storage.once((calls) => calls.listOccurrences({ ...query, limit: size, cursor }))
+  return filledPage({ limit, from, least, read, choose })
 }
 
 async function named(

@@ -1,16 +1,16 @@
-import { recordsPerCall } from '../../tuning.ts'
-import { readInteger, readObject } from '../../configuration/read-value.ts'
-import { jobId } from '../../ids.ts'
+import { recordsPerCall, mostItems } from '../../tuning.ts'
+import { readInteger, readObject, orDefault, readBoolean } from '../../configuration/read-value.ts'
+import { jobId, type JobId } from '../../ids.ts'
 import { toInstantMs } from '../../instant.ts'
 import type { Job } from '../../job/define-job.ts'
 import { nameOfJob, readJobName } from '../../job/read-jobs.ts'
-import type { JobOperations } from '../../job-operations.ts'
+import type { JobOperations, PruneOptions } from '../../job-operations.ts'
 import type { JsonObject } from '../../json.ts'
 import { listing, pageOf } from '../../listing.ts'
 import { occurrenceOf } from '../../occurrence.ts'
-import type { PauseRecord } from '../../storage/job-record.ts'
-import { pausedUntil } from '../../storage/rules.ts'
-import type { WakeUp } from '../../storage/storage.ts'
+import type { PauseRecord, JobRecord } from '../../storage/job-record.ts'
+import { pausedUntil, isPrunable } from '../../storage/rules.ts'
+import type { WakeUp, LiveCounts } from '../../storage/storage.ts'
 import type { NodeInfo } from '../cluster/node-info.ts'
 import { jobNotFound } from '../definitions/job-errors.ts'
 import type { JobRegistry } from '../definitions/job-registry.ts'
@@ -19,17 +19,15 @@ import type { Capacity } from '../execution/capacity.ts'
 import type { ExecutionPool } from '../execution/execution-pool.ts'
 import { CallerContext, callOptionNames, type CallOptions } from '../storage-access/caller-context.ts'
 import { clientClosed, type EngineContext, type Phase, stateError } from '../storage-access/engine-context.ts'
-import type { StorageCalls } from '../storage-access/retrying-storage.ts'
-import { Additions } from './additions.ts'
+import { type StorageCalls, eachItem } from '../storage-access/retrying-storage.ts'
+import { Additions, Removals, type RemoveOptions } from './additions-and-removals.ts'
 import { Backfills } from './backfills.ts'
-import { ChangeLook, Changes } from './changes.ts'
+import { Changes } from './changes.ts'
 import { Definitions } from './definitions.ts'
 import { explain, findOccurrence } from './explain.ts'
-import { liveCounts, prune } from './history.ts'
 import { Interventions, type JobSelection, readPause, readSelection } from './interventions.ts'
-import { JobCatalog, type JobInfo } from './job-catalog.ts'
-import { JobLookup, upcomingSlots } from './job-lookup.ts'
-import { versionsOf } from './job-versions.ts'
+import { JobCatalog, type JobInfo, versionsOf } from './job-catalog.ts'
+import { JobLookup, upcomingSlots } from './api-part.ts'
 import {
   listFailures,
   listOccurrences,
@@ -37,10 +35,11 @@ import {
   readLiveFilter,
   readOccurrenceFilter,
 } from './occurrence-lists.ts'
-import { Removals, type RemoveOptions } from './removals.ts'
 import type { TriggerOptions, TriggerResult } from './request-options.ts'
 import { Requests } from './requests.ts'
 import { Waits } from './waits.ts'
+import { toDurationMs } from '../../duration.ts'
+import { finalStates } from '../../storage/occurrence-record.ts'
 
 /** The parts of an engine that the operations for users need. */
 export interface OperationsHost {
@@ -93,7 +92,8 @@ export class Operations implements JobOperations {
       return findOccurrence(this.#askedRunning(options), id)
     })
     this.#changes = new Changes(engine, {
-      look: new ChangeLook(engine, { findsDueJobs, nodes: (asked) => host.nodes(asked) }),
+      findsDueJobs,
+      nodes: (asked) => host.nodes(asked),
       storage: async () => {
         if (registry.isClient) await host.connect()
         return this.#asked({})
@@ -337,4 +337,60 @@ export class Operations implements JobOperations {
 function endOf(paused: JobInfo['paused']): number {
   if (paused === null) return Number.NEGATIVE_INFINITY
   return paused.until?.getTime() ?? Number.POSITIVE_INFINITY
+}
+
+/** Returns the numbers of pending, queued and running occurrences of one job, or of all jobs. */
+export async function liveCounts(storage: StorageCalls, target: JobId | 'all' = 'all'): Promise<LiveCounts> {
+  const { counts } = await storage.once((calls) => calls.get({ counts: [target] }))
+  return counts[0] as LiveCounts
+}
+
+/**
+ * Removes old history. Returns the number of removed occurrences; with `dryRun`, the number that a call without `dryRun`
+ * would remove.
+ */
+async function prune(options: PruneOptions, storage: StorageCalls, now: number): Promise<number> {
+  readObject(options, 'options', ['job', 'olderThan', 'keep', 'dryRun', ...callOptionNames])
+  const before = now - toDurationMs(options.olderThan, 'olderThan')
+  const keep = readInteger(orDefault(options.keep, 0), 'keep', 0, Number.MAX_SAFE_INTEGER)
+  const target = options.job === undefined ? null : jobId(readJobName(options.job, 'job'))
+  if (readBoolean(orDefault(options.dryRun, false), 'dryRun')) return countPrunable(storage, target, before, keep)
+  let removed = 0
+  for (let more = true; more; ) {
+    const answer = await storage.once((calls) => calls.prune({ now, jobId: target, before, keep, limit: mostItems }))
+    removed += answer.removed
+    more = answer.more
+  }
+  return removed
+}
+
+/** Returns the number of occurrences that `prune` of the storage would remove. */
+async function countPrunable(storage: StorageCalls, target: JobId | null, before: number, keep: number) {
+  if (target !== null) {
+    const { jobs } = await storage.once((calls) => calls.get({ jobs: [target] }))
+    return jobs[0] == null ? 0 : countOfJob(storage, jobs[0], before, keep)
+  }
+  let count = 0
+  const jobs = eachItem((cursor) =>
+    storage.once((calls) => calls.listJobs({ deleted: true, limit: recordsPerCall, cursor })),
+  )
+  for await (const job of jobs) count += await countOfJob(storage, job, before, keep)
+  return count
+}
+
+async function countOfJob(storage: StorageCalls, { id, nextAt }: JobRecord, before: number, keep: number) {
+  // With `keep`, newer occurrences count among the kept ones, so the query must include them.
+  const bound = keep === 0 ? { to: nextAt === null ? before : Math.min(before, nextAt) } : {}
+  const query = { kind: 'job', jobId: id, states: finalStates, order: 'descending', runs: false, ...bound } as const
+  // Counts from the newest occurrence backwards, because `prune` keeps the latest `keep` occurrences.
+  let kept = 0
+  let count = 0
+  const records = eachItem((cursor) =>
+    storage.once((calls) => calls.listOccurrences({ ...query, limit: recordsPerCall, cursor })),
+  )
+  for await (const record of records) {
+    if (kept < keep) kept++
+    else if (isPrunable(record, before, nextAt)) count++
+  }
+  return count
 }

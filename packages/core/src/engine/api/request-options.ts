@@ -1,6 +1,6 @@
+import type { JobSettingsInput } from '../../configuration/settings.ts'
 import { readJobSettings, readPriority } from '../../configuration/read-settings.ts'
 import { readChoice, readName, readObject } from '../../configuration/read-value.ts'
-import type { JobSettingsInput } from '../../configuration/settings.ts'
 import { type DurationInput, toDurationMs } from '../../duration.ts'
 import { invalidValue, type JobistemerError } from '../../errors.ts'
 import type { OccurrenceId } from '../../ids.ts'
@@ -11,7 +11,7 @@ import type { OccurrenceReason } from '../../occurrence-reason.ts'
 import type { OccurrenceDetails, OccurrenceState } from '../../storage/occurrence-record.ts'
 import type { ReusableKey } from '../../storage/storage.ts'
 import type { CallerContext, CallOptions } from '../storage-access/caller-context.ts'
-import { parsePayload, type PayloadSchema } from '../../job/payload.ts'
+import { parsePayload } from '../../job/payload.ts'
 import { runUserCodeOn } from '../runtime/own-context.ts'
 
 /** Settings of a job that a request can override for one run. */
@@ -224,13 +224,6 @@ function readTaskNames(tasks: readonly string[], field: string): readonly string
   )
 }
 
-/** The job that a caller requests to run. */
-interface RequestedJob {
-  readonly name: string
-  /** The job's payload schema. `null`: the job has none, or this process does not know the schema. */
-  readonly payload: PayloadSchema | null
-}
-
 /**
  * Returns what {@link detailsOf} returns, with the data parsed by the job's schema. Returns a promise only if the schema
  * is asynchronous. @throws JobistemerError `INVALID_PAYLOAD`; `WAIT_TIMEOUT`, `ABORTED` while the schema works; and those
@@ -238,7 +231,7 @@ interface RequestedJob {
  */
 export function parsedDetailsOf(
   options: RequestOptions,
-  { name, payload }: RequestedJob,
+  { name, payload }: Pick<Job, 'name' | 'payload'>,
   asked: CallerContext,
   path = '',
 ): OccurrenceDetails | Promise<OccurrenceDetails> {

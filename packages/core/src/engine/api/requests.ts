@@ -11,8 +11,8 @@ import type { RegisteredJob } from '../definitions/registered-job.ts'
 import { type CallerContext, callOptionNames } from '../storage-access/caller-context.ts'
 import { callsAtOnce } from '../storage-access/tuning.ts'
 import { chunksOf } from '../storage-access/retrying-storage.ts'
-import { RequestCreator } from './request-creator.ts'
 import {
+  RequestCreator,
   planOfRequest,
   type Request,
   tasksFrom,
@@ -20,7 +20,7 @@ import {
   RequestIds,
   requestItemOf,
   type Sending,
-} from './request-item.ts'
+} from './request-creator.ts'
 import {
   parsedDetailsOf,
   readKeyScope,

@@ -5,7 +5,7 @@ import type { OccurrenceId } from '../../ids.ts'
 import { type Occurrence, occurrenceOf } from '../../occurrence.ts'
 import { isFinal, type OccurrenceRecord } from '../../storage/occurrence-record.ts'
 import type { EngineContext } from '../storage-access/engine-context.ts'
-import { firstWaitPollMs, longestWaitPollMs } from './tuning.ts'
+import { lookMs } from '../execution/tuning.ts'
 
 /** Options of `waitFor`, which waits for the end of an occurrence. */
 export interface WaitOptions {
@@ -46,7 +46,8 @@ export class Waits {
     const timeoutMs = options.timeout === undefined ? null : toDurationMs(options.timeout, 'timeout', { min: 1 })
     const signal = options.signal && readSignal(options.signal)
     const endAt = clock.monotonic() + (timeoutMs ?? Number.POSITIVE_INFINITY)
-    for (let pollMs = firstWaitPollMs; ; pollMs = Math.min(2 * pollMs, longestWaitPollMs)) {
+    // The first read follows soon, because most runs are short. Each further interval is twice as long.
+    for (let pollMs = lookMs / 10; ; pollMs = Math.min(2 * pollMs, 2 * lookMs)) {
       if (signal?.aborted) throw aborted(signal)
       // Begins to listen before the read, so that an end during the read is not missed.
       let wake = (): void => undefined

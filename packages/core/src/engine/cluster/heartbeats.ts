@@ -9,9 +9,8 @@ import { BackgroundLoop, EngineStopped } from '../runtime/background-loop.ts'
 import type { EngineContext } from '../storage-access/engine-context.ts'
 import { Signal } from '../runtime/signal.ts'
 import { isStorageGone } from '../storage-access/retrying-storage.ts'
-import { type NodeCode, outdatedDeaths, recordOfDead } from './peer-record.ts'
+import { type NodeCode, outdatedDeaths, recordOfDead, Peers } from './peers.ts'
 import { isDead } from './peer-states.ts'
-import { Peers } from './peers.ts'
 import { answersWithin, counterAtStart, leastLooks, longestRetryMs, partitionedAfter } from './tuning.ts'
 
 export interface HeartbeatOptions {
@@ -338,7 +337,11 @@ export class Heartbeats {
     const { peers } = this
     const hasChanged = peers.observe(answer.nodes, askedAt)
     if (!this.#options.restsAlone || !peers.isEmpty || this.#remove.size > 0) this.#endRest()
-    else this.#rest()
+    else {
+      // No other node exists that could declare this node dead, so this node cannot be partitioned while it rests.
+      this.#isResting = true
+      this.#engine.agenda.cancelAlarm(this.#partition)
+    }
     this.#options.onAnswer(answer.nodes)
     for (const record of outdatedDeaths(answer.nodes, request.now)) this.forget(record)
     if (hasChanged || hasNewCode || peers.dead().length + peers.ended().length > 0) this.changed.send()
@@ -348,12 +351,6 @@ export class Heartbeats {
     const { agenda, clock } = this.#engine
     this.#heardAt = at
     agenda.setAlarm(this.#partition, this.#partitionedAfterMs - (clock.monotonic() - at))
-  }
-
-  /** Stops the heartbeats of this node, because it is alone. No other node exists that could declare this node dead, so this node cannot be partitioned. */
-  #rest(): void {
-    this.#isResting = true
-    this.#engine.agenda.cancelAlarm(this.#partition)
   }
 
   /** Ends the rest of this node, because another node may observe this node from now on. */

@@ -5,8 +5,9 @@ import type { Job } from '../../job/define-job.ts'
 import { fingerprintOfJob } from '../../job/job-content.ts'
 import type { NodeProfile, NodeRecord } from '../../storage/node-record.ts'
 import type { HeartbeatAnswer } from '../../storage/storage.ts'
-import type { NodeCode } from './peer-record.ts'
-import { bytesPerMark, mostHandlerBytes, mostKnownCodes, mostMarks } from './tuning.ts'
+import type { NodeCode } from './peers.ts'
+import { mostJsonBytes } from '../../tuning.ts'
+import { bytesPerMark, mostKnownCodes } from './tuning.ts'
 
 /** The part of a job that determines which code the job needs. */
 export interface JobCode {
@@ -35,7 +36,10 @@ interface CapabilitiesProfile {
   readonly definitions?: string
 }
 
-/** Returns the code of a node with this build, as a profile and its digest. */
+/**
+ * Returns the code of a node with this build, as a profile and its digest. If the profile is larger than a storage accepts,
+ * the profile omits the definitions. If the profile is still too large, the node stores no profile.
+ */
 export function codeOf(build: {
   /** The jobs of the build, in the versions that the node runs. */
   readonly jobs: Iterable<JobCode>
@@ -49,14 +53,10 @@ export function codeOf(build: {
   const definitions = Array.from(build.definitions, (job) => markOf(job.id, fingerprintOfJob(job, defaults))).sort()
   const handlers = [...build.handlers].sort()
   const digest = hash('sha256', JSON.stringify([handlers, functions, definitions]), 'hex').slice(0, 16)
-  const isTooMuch = functions.length > mostMarks || Buffer.byteLength(JSON.stringify(handlers)) > mostHandlerBytes
-  if (isTooMuch) return { profile: null, digest }
-  const profile: NodeProfile = {
-    handlers,
-    functions: printMarks(functions),
-    ...(definitions.length <= mostMarks && { definitions: printMarks(definitions) }),
-  }
-  return { profile, digest }
+  const code = { handlers, functions: printMarks(functions) }
+  const profiles: readonly NodeProfile[] = [{ ...code, definitions: printMarks(definitions) }, code]
+  const fits = (profile: NodeProfile) => Buffer.byteLength(JSON.stringify(profile)) <= mostJsonBytes
+  return { profile: profiles.find(fits) ?? null, digest }
 }
 
 /** Returns the capabilities that a stored profile states. Without a profile (`null`), the node can run no job. */

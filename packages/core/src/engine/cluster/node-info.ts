@@ -6,9 +6,8 @@ import type { NodeRecord } from '../../storage/node-record.ts'
 import type { HeartbeatAnswer, HeartbeatRequest } from '../../storage/storage.ts'
 import type { EngineContext } from '../storage-access/engine-context.ts'
 import type { Heartbeats } from './heartbeats.ts'
-import { deathOf, hasEnded, type NodeDeath, timeZoneVersion } from './peer-record.ts'
+import { deathOf, hasEnded, type NodeDeath, timeZoneVersion, type Peers } from './peers.ts'
 import { isDead } from './peer-states.ts'
-import type { Peers } from './peers.ts'
 import { ownProcessMark } from './node-name.ts'
 
 /** A node of the cluster, by its stored record and the observations of the reading process. */
@@ -71,12 +70,6 @@ export function aboutOf({
   }
 }
 
-interface Observer {
-  readonly peers: Peers
-  readonly incarnation: string
-  readonly now: number
-}
-
 /** Returns all nodes in a readable form, sorted by name. */
 export async function readNodeInfos(
   engine: Pick<EngineContext, 'clock' | 'owner' | 'now'>,
@@ -92,32 +85,30 @@ export async function readNodeInfos(
   const mayRest = others.length === 0 && lone?.about.restsAlone === true
   if (!heartbeats.isKnown && !mayRest) peers.observe(nodes, askedAt, { isQuiet: true })
   return nodes
-    .map((record) => nodeInfoOf(record, { peers, incarnation: engine.owner.incarnation, now: engine.now() }))
+    .map((record): NodeInfo => {
+      const { node, incarnation, startedAt, leaving, about } = record
+      const { host, pid, versions, maxConcurrentJobs, running } = about as unknown as NodeInfo
+      const living = leaving ? 'leaving' : 'working'
+      const isOwn = incarnation === engine.owner.incarnation
+      const { dead, silentForMs } = isOwn ? { dead: null, silentForMs: 0 } : lifeOf(record, peers, engine.now())
+      return {
+        node,
+        incarnation,
+        startedAt: new Date(startedAt),
+        state: dead !== null ? 'dead' : hasEnded(record) ? 'ended' : living,
+        dead,
+        silentForMs,
+        host,
+        pid,
+        versions,
+        maxConcurrentJobs,
+        running,
+      }
+    })
     .sort((left, right) => (left.node < right.node ? -1 : left.node > right.node ? 1 : 0))
 }
 
-function nodeInfoOf(record: NodeRecord, observer: Observer): NodeInfo {
-  const { node, incarnation, startedAt, leaving, about } = record
-  const { host, pid, versions, maxConcurrentJobs, running } = about as unknown as NodeInfo
-  const living = leaving ? 'leaving' : 'working'
-  const { dead, silentForMs } = lifeOf(record, observer)
-  return {
-    node,
-    incarnation,
-    startedAt: new Date(startedAt),
-    state: dead !== null ? 'dead' : hasEnded(record) ? 'ended' : living,
-    dead,
-    silentForMs,
-    host,
-    pid,
-    versions,
-    maxConcurrentJobs,
-    running,
-  }
-}
-
-function lifeOf(record: NodeRecord, { peers, incarnation, now }: Observer): Pick<NodeInfo, 'dead' | 'silentForMs'> {
-  if (record.incarnation === incarnation) return { dead: null, silentForMs: 0 }
+function lifeOf(record: NodeRecord, peers: Peers, now: number): Pick<NodeInfo, 'dead' | 'silentForMs'> {
   const stated = deathOf(record)
   if (stated !== null) return { dead: stated, silentForMs: Math.max(0, now - stated.since.getTime()) }
   const peer = peers.get(record.incarnation)

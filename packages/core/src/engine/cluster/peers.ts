@@ -1,10 +1,9 @@
-import type { NodeRecord } from '../../storage/node-record.ts'
+import type { NodeRecord, NodeProfile } from '../../storage/node-record.ts'
 import type { Owner } from '../../storage/occurrence-record.ts'
 import type { EngineContext } from '../storage-access/engine-context.ts'
-import { callEndsAtOf, deadAfterOf, deathOf, hasEnded, timeZoneVersion, timeZoneVersionOf } from './peer-record.ts'
 import { hasRecord, isDead, newsOf, nextState, type PeerEvent, type PeerState } from './peer-states.ts'
-import { clockMarginMs, rememberedValues } from '../../tuning.ts'
-import { interruptedFactor } from './tuning.ts'
+import { clockMarginMs, rememberedValues, dayMs } from '../../tuning.ts'
+import { interruptedFactor, mostDeadKept } from './tuning.ts'
 
 /** Another node, as this node has observed it through its record. */
 export interface Peer {
@@ -284,15 +283,13 @@ export class Peers {
     const news = newsOf(state, event)
     peer.state = nextState(state, event)
     if (peer.state !== 'unknown') this.#peers.set(record.incarnation, peer)
-    else if (this.#peers.delete(record.incarnation) && state !== 'ended') this.#bury(record)
+    else if (this.#peers.delete(record.incarnation) && state !== 'ended') {
+      if (this.#buried.size >= rememberedValues) this.#buried.clear()
+      this.#buried.add(record.incarnation)
+    }
     if (news === 'lost') this.#sayLost(peer)
     else if (news === 'revived') this.#sayRevived(record)
     return peer.state
-  }
-
-  #bury({ incarnation }: NodeRecord): void {
-    if (this.#buried.size >= rememberedValues) this.#buried.clear()
-    this.#buried.add(incarnation)
   }
 
   #hasLaterLife({ node }: NodeRecord): boolean {
@@ -313,8 +310,8 @@ export class Peers {
 
   /** Warns of a node with other time zone data, because both nodes may disagree about the instants of slots. */
   #compareTimeZones(record: NodeRecord): void {
-    const version = timeZoneVersionOf(record)
-    if (version === null || version === timeZoneVersion || this.#warnedOf.has(version)) return
+    const version = (record.about.versions as { readonly timeZones?: string } | undefined)?.timeZones
+    if (version === undefined || version === timeZoneVersion || this.#warnedOf.has(version)) return
     this.#warnedOf.add(version)
     const { logger, owner } = this.#engine
     logger.warn(
@@ -346,4 +343,81 @@ function peerOf(record: NodeRecord, since: number): Peer {
 
 function namesOf({ node, incarnation }: NodeRecord) {
   return { node, incarnation }
+}
+
+// The members of a node record's `about` that the engine itself writes and reads.
+
+/** The code of a node, as the node announces it to other nodes. */
+export interface NodeCode {
+  /** The profile of the node; `null` if the profile is too large to store. */
+  readonly profile: NodeProfile | null
+  /** The digest of the node's code. Nodes with the same code and definitions have equal digests. */
+  readonly digest: string
+}
+
+/**
+ * The death of a node, as its record states it. Nodes remove the record after a day. Nodes remove the record earlier if the
+ * dead node starts again under its name, or if more than 20 deaths are stored.
+ */
+export interface NodeDeath {
+  /**
+   * The instant from which the observing node counts the silence of the dead node. This is the last heartbeat, or the end of
+   * a later outage of the storage.
+   */
+  readonly since: Date
+  /** The node that took over the runs of the dead node. `null` before the takeover, and if the dead node had no runs. */
+  readonly takenOverBy: string | null
+}
+
+/** Returns the `deadAfter` of a node in ms, as its record states it; `null` if the record states none. */
+function deadAfterOf({ about: { deadAfterMs } }: Pick<NodeRecord, 'about'>): number | null {
+  return typeof deadAfterMs === 'number' ? deadAfterMs : null
+}
+
+/** Returns the end of a call of `runDue`, in epoch ms, as its record states it; `null` for a node that is no such call. */
+export function callEndsAtOf({ about: { callEndsAt } }: Pick<NodeRecord, 'about'>): number | null {
+  return typeof callEndsAt === 'number' ? callEndsAt : null
+}
+
+/** Returns whether a node record says that its node has shut down. */
+export function hasEnded({ about }: Pick<NodeRecord, 'about'>): boolean {
+  return about.ended === true
+}
+
+/** Version of the time zone data of this process. If Node.js does not state this version, the version of ICU. */
+export const timeZoneVersion: string = process.versions.tz ?? `ICU ${process.versions.icu ?? 'unknown'}`
+
+/** The form in which a node record stores the death of its node. */
+interface StoredDeath {
+  readonly since: number
+  readonly takenOverBy: string | null
+}
+
+/** Returns the death that a node record states. Returns `null` if the record states no death, or in an unreadable form. */
+export function deathOf({ about: { dead } }: Pick<NodeRecord, 'about'>): NodeDeath | null {
+  const { since, takenOverBy } = Object(dead) as Partial<StoredDeath>
+  if (typeof since !== 'number') return null
+  return { since: new Date(since), takenOverBy: takenOverBy ?? null }
+}
+
+/**
+ * Returns the record that states the death of a node, for `Heartbeats.stateDeath`. A storage keeps the record with the
+ * larger counter. Let `n` be the counter of the last heartbeat. The counter of the returned record is `n - 1` if the
+ * record names the node that took over the runs, else `n - 2`:
+ * - If the node was not dead, its next heartbeat replaces this record.
+ * - A record that names the successor replaces a record that names none, never the reverse.
+ */
+export function recordOfDead(record: NodeRecord, { since, takenOverBy }: StoredDeath): NodeRecord {
+  const dead = { since, takenOverBy }
+  const counter = record.counter - (takenOverBy === null ? 2 : 1)
+  return { ...record, counter, leaving: true, about: { ...record.about, ended: true, dead } }
+}
+
+/** Returns the death records to remove: records older than a day, and all but the newest 20. */
+export function outdatedDeaths(records: readonly NodeRecord[], now: number): readonly NodeRecord[] {
+  const since = (record: NodeRecord): number => deathOf(record)?.since.getTime() ?? 0
+  const newestFirst = records
+    .filter((record) => deathOf(record) !== null)
+    .sort((one, other) => since(other) - since(one))
+  return newestFirst.filter((record, index) => index >= mostDeadKept || since(record) <= now - dayMs)
 }

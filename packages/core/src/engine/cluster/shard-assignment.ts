@@ -2,7 +2,7 @@ import type { JobId } from '../../ids.ts'
 import { shardCount, shardOf } from '../../storage/node-record.ts'
 import { Signal } from '../runtime/signal.ts'
 import type { Heartbeats } from './heartbeats.ts'
-import { callEndsAtOf } from './peer-record.ts'
+import { callEndsAtOf } from './peers.ts'
 
 /** Index of the score for common work, which one node does for all jobs. The indexes of the shards precede this index. */
 const common = shardCount

@@ -32,16 +32,6 @@ export const interruptedFactor = 1.5
  */
 export const mostDeadKept = 20
 
-/**
- * Maximum number of marks of functions, and of definitions, in a profile. Together with the handler names they fit into
- * the 131,072 bytes that a storage accepts. A node with more functions stores no profile. A node with more definitions
- * stores a profile without the definitions.
- */
-export const mostMarks = 8000
-
-/** Maximum size of the handler names in a profile, in bytes of JSON. A node with longer handler names stores no profile. */
-export const mostHandlerBytes = 20_000
-
 /** Bytes per mark. The probability that a mark equals one of 8,000 other marks by chance is about 10^-8. */
 export const bytesPerMark = 5
 

@@ -3,7 +3,6 @@ import type { DefinitionOrigin } from '../../job/job-content.ts'
 import { readJobDocument } from '../../job/job-document.ts'
 import type { JobRecord } from '../../storage/job-record.ts'
 import type { JobChange } from '../../storage/storage.ts'
-import { Signal } from '../runtime/signal.ts'
 import type { EngineContext } from '../storage-access/engine-context.ts'
 import { type RegisteredJob, isOfBuild } from './registered-job.ts'
 import { BackgroundLoop } from '../runtime/background-loop.ts'
@@ -114,27 +113,50 @@ interface FollowedJob {
   readonly until: number
 }
 
-type FollowedContext = Pick<EngineContext, 'clock' | 'events' | 'logger'>
-
-/** Jobs whose stored definition this node follows instead of its own definition. */
+/**
+ * Jobs whose stored definition this node follows instead of its own definition. The node puts its own definition of a job back
+ * into force after all nodes with the replacing definition have stopped or died.
+ */
 export class OverriddenDefinitions {
-  /** Sent when this node follows the stored definition of a further job, or another version of a followed job. */
-  readonly added: Signal = new Signal()
-  readonly #engine: FollowedContext
+  readonly #engine: EngineContext
   readonly #others: OtherNodes
   readonly #deadAfterMs: number
   readonly #jobs = new Map<JobId, FollowedJob>()
   /** Monotonic instants at which this node has put its own definitions back, by job. */
   readonly #putBackAt = new Map<JobId, number>()
+  /** The checks of the followed jobs; `null`: this engine is a client, or has not called `restoreBy` yet. */
+  #loop: BackgroundLoop | null = null
 
-  constructor(engine: FollowedContext, options: { readonly others: OtherNodes; readonly deadAfterMs: number }) {
+  constructor(engine: EngineContext, options: { readonly others: OtherNodes; readonly deadAfterMs: number }) {
     this.#engine = engine
     this.#others = options.others
     this.#deadAfterMs = options.deadAfterMs
   }
 
-  get size(): number {
-    return this.#jobs.size
+  /** Lets this node put its own definitions back with `putBack`. Checks the followed jobs once per interval, and in `look`. */
+  restoreBy(putBack: (jobs: readonly RegisteredJob[]) => Promise<void>, intervalMs: number): void {
+    const engine = this.#engine
+    const round = async () => {
+      try {
+        // This node's time decides when a schedule takes effect, so the time must be confirmed. A partitioned node does not
+        // know which nodes live.
+        engine.now()
+        if (!engine.isHeldBack) await putBack(await this.returningNow())
+      } finally {
+        if (this.#jobs.size > 0) this.#loop?.runIn(intervalMs)
+      }
+    }
+    this.#loop = new BackgroundLoop(engine, { name: 'put definitions back', round })
+  }
+
+  /** Checks the followed jobs, because the living nodes, their known definitions or the followed jobs have changed. */
+  look(): void {
+    if (this.#jobs.size > 0) this.#loop?.run()
+  }
+
+  /** Stops the checks of the followed jobs. */
+  async stop(): Promise<void> {
+    await this.#loop?.stop()
   }
 
   add(job: RegisteredJob, own: OwnDefinition, record: JobRecord): void {
@@ -149,7 +171,7 @@ export class OverriddenDefinitions {
     const followed: FollowedJob = { job, own, record, said: isKnown ? known.said : null, until }
     this.#jobs.set(record.id, followed)
     this.#reasonFor(followed)
-    if (!isKnown) this.added.send()
+    if (!isKnown) this.look()
   }
 
   putBack(id: JobId): void {
@@ -205,51 +227,5 @@ export class OverriddenDefinitions {
       { job: jobName, version, reason, remedy: remedies[reason] },
       'this node runs the job by the stored definition, which differs from its own',
     )
-  }
-}
-
-/** Puts this node's own definitions back into force after all nodes with the replacing definitions have stopped or died. */
-export class DefinitionRestorer {
-  readonly #engine: EngineContext
-  readonly #overridden: OverriddenDefinitions
-  readonly #putBack: (jobs: readonly RegisteredJob[]) => Promise<void>
-  readonly #intervalMs: number
-  readonly #loop: BackgroundLoop
-
-  constructor(
-    engine: EngineContext,
-    options: {
-      readonly overridden: OverriddenDefinitions
-      readonly putBack: (jobs: readonly RegisteredJob[]) => Promise<void>
-      readonly intervalMs: number
-    },
-  ) {
-    this.#engine = engine
-    this.#overridden = options.overridden
-    this.#putBack = options.putBack
-    this.#intervalMs = options.intervalMs
-    this.#loop = new BackgroundLoop(engine, { name: 'put definitions back', round: () => this.#lookAndGoOn() })
-    this.#overridden.added.listen(() => this.look())
-  }
-
-  /** Checks the followed jobs, because the living nodes or their known definitions have changed. */
-  look(): void {
-    if (this.#overridden.size > 0) this.#loop.run()
-  }
-
-  /** Stops the checks of the followed jobs. */
-  stop(): Promise<void> {
-    return this.#loop.stop()
-  }
-
-  async #lookAndGoOn(): Promise<void> {
-    try {
-      // This node's time decides when a schedule takes effect, so the time must be confirmed. A partitioned node does not know
-      // which nodes live.
-      this.#engine.now()
-      if (!this.#engine.isHeldBack) await this.#putBack(await this.#overridden.returningNow())
-    } finally {
-      if (this.#overridden.size > 0) this.#loop.runIn(this.#intervalMs)
-    }
   }
 }

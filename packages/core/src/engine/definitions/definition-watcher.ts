@@ -99,7 +99,11 @@ export class DefinitionWatcher {
     if (job === undefined) {
       // If this node can run the job, the storage may already have pending occurrences of the job to claim.
       if (record.deletedAt !== null) this.#registry.evicted?.gone(record.id)
-      else if (this.#canRun(record)) this.#workAppeared()
+      else {
+        // A node that evicts jobs does not adopt a data job here, because it reads the job when the job comes due.
+        const isLookedUp = this.#registry.cache.isEvicting && this.#registry.plans.runsAsData(record)
+        if (isLookedUp || this.#registry.adoptStored(record) !== null) this.#workAppeared()
+      }
       return
     }
     // The job was lost or deleted, and then created again, so the version numbers cannot be compared.
@@ -121,14 +125,5 @@ export class DefinitionWatcher {
     // This node may now claim pending occurrences, because the job is resumed or because this node has the handlers of the new
     // version.
     if (isResumed || isChanged) this.#workAppeared()
-  }
-
-  /**
-   * Adopts a stored job and returns whether this node can run the job. A node that evicts jobs does not adopt a data job
-   * here, because it reads the job when the job comes due.
-   */
-  #canRun(record: JobRecord): boolean {
-    const isLookedUp = this.#registry.cache.isEvicting && this.#registry.plans.runsAsData(record)
-    return isLookedUp || this.#registry.adoptStored(record) !== null
   }
 }

@@ -1,7 +1,7 @@
 import type { Job } from '../../job/define-job.ts'
 import { Signal } from '../runtime/signal.ts'
 import type { RegisteredJob } from './registered-job.ts'
-import { dueFactor, fewestDue } from './tuning.ts'
+import { recordsPerCall } from '../../tuning.ts'
 import type { JobId } from '../../ids.ts'
 import type { EngineContext } from '../storage-access/engine-context.ts'
 import { headsInLook } from './job-refresher.ts'
@@ -33,9 +33,9 @@ export class JobCache {
     return this.#isEvicting
   }
 
-  /** Whether this node may hold further due jobs, beyond its limit. */
+  /** Whether this node may hold further due jobs: beyond its limit, four times this limit, or two reads if these are more. */
   get hasRoom(): boolean {
-    return this.#jobs.size < this.#most + Math.max(fewestDue, dueFactor * this.#most)
+    return this.#jobs.size < this.#most + Math.max(2 * recordsPerCall, 4 * this.#most)
   }
 
   /** Marks a job as the most recently used. Jobs with their own code and jobs of the option `jobs` are never evicted. */

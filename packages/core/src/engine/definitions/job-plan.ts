@@ -1,5 +1,5 @@
-import { resolveJobSettings, resolveTaskSettings } from '../../configuration/resolve-settings.ts'
 import type { JobOverrides, JobSettings, TaskOverrides, TaskSettings } from '../../configuration/settings.ts'
+import { resolveJobSettings, resolveTaskSettings } from '../../configuration/read-settings.ts'
 import type { Job, JobTask } from '../../job/define-job.ts'
 import { type IsolatedWork, isolatedWorkOf } from '../../job/isolated-work.ts'
 import { type JobDocument, settingsOf, toJobDocument } from '../../job/job-document.ts'

@@ -6,13 +6,12 @@ import { chunksOf, type StorageCalls } from '../storage-access/retrying-storage.
 import type { HeldJobs } from './held-jobs.ts'
 import type { RegisteredJob } from './registered-job.ts'
 import type { Registrations } from './registrations.ts'
-import { headsPerLook } from './tuning.ts'
 import type { JobChange, SaveJobAnswer } from '../../storage/storage.ts'
-import { mostListed, upkeepMs } from '../../tuning.ts'
+import { mostListed, sampleSize, upkeepMs } from '../../tuning.ts'
 
 /** Returns the number of heads to read in each interval, so that each of `size` heads is read about once per `upkeepMs`. */
 export function headsInLook(size: number, intervalMs: number): number {
-  return Math.min(headsPerLook, Math.ceil(size * Math.min(1, intervalMs / upkeepMs)))
+  return Math.min(sampleSize, Math.ceil(size * Math.min(1, intervalMs / upkeepMs)))
 }
 
 const pauseReason = 'paused before the storage lost the job'
@@ -25,11 +24,6 @@ const messages: Readonly<Record<VanishedJobEnd, string>> = {
     'the storage has lost jobs: nodes have stored them again; they continue from now, without their history',
   awaited: 'the storage has lost jobs: this node waits for the nodes that have their newer definitions',
   forgotten: 'the storage has lost jobs that this node does not define: they do not run until you add them again',
-}
-
-interface PausedJob {
-  readonly job: RegisteredJob
-  readonly until: number
 }
 
 interface Stored {
@@ -183,7 +177,7 @@ export class JobRefresher {
     for (const job of gone) {
       const end = this.#endOf(job)
       if (end === 'stored_again') own.push(job)
-      else if (end !== null) listOf(ends, end).push(job)
+      else if (end !== null) ends.set(end, [...(ends.get(end) ?? []), job])
     }
     const { there, news } = await this.#store(own, now, storage)
     if (news.length > 0) ends.set('stored_again', news)
@@ -213,10 +207,11 @@ export class JobRefresher {
     const stored: Stored = { there: [], news: [] }
     for (const group of chunksOf(jobs, maxBatch)) {
       // Remembers the pauses of the jobs, because a job is stored again without its pause.
-      const paused = group.filter((job) => now < job.pausedUntil).map((job) => ({ job, until: job.pausedUntil }))
+      const paused = new Map<RegisteredJob, number>()
+      for (const job of group) if (now < job.pausedUntil) paused.set(job, job.pausedUntil)
       await this.#create(group, now, storage, stored)
-      const pausedAgain = paused.filter(({ job }) => stored.news.includes(job))
-      await this.#pauseAgain(pausedAgain, now, storage)
+      for (const job of paused.keys()) if (!stored.news.includes(job)) paused.delete(job)
+      await this.#pauseAgain(paused, now, storage)
     }
     return stored
   }
@@ -249,14 +244,14 @@ export class JobRefresher {
   }
 
   /** Pauses the jobs again. Otherwise a paused job would run because the storage has lost its pause. */
-  async #pauseAgain(jobs: readonly PausedJob[], now: number, storage: StorageCalls): Promise<void> {
-    if (jobs.length === 0) return
-    const changes = jobs.map(({ job, until }): JobChange => {
+  async #pauseAgain(jobs: ReadonlyMap<RegisteredJob, number>, now: number, storage: StorageCalls): Promise<void> {
+    if (jobs.size === 0) return
+    const changes = Array.from(jobs, ([job, until]): JobChange => {
       const paused = { at: now, ...(Number.isFinite(until) && { until }), reason: pauseReason, actor: null }
       return { kind: 'pause', id: job.job.id, paused }
     })
     await storage.repeated('saveJobs', (calls) => calls.saveJobs({ now, changes }))
-    for (const { job, until } of jobs) job.pausedUntil = until
+    for (const [job, until] of jobs) job.pausedUntil = until
   }
 
   #say(becomes: VanishedJobEnd, jobs: readonly RegisteredJob[]): void {
@@ -270,10 +265,4 @@ export class JobRefresher {
 /** Returns whether the stored job was created again after this node had adopted the job. */
 function isAnother(record: JobRecord, job: RegisteredJob): boolean {
   return record.createdAt !== job.createdAt
-}
-
-function listOf<Key, Value>(lists: Map<Key, Value[]>, key: Key): Value[] {
-  const list = lists.get(key) ?? []
-  lists.set(key, list)
-  return list
 }

@@ -25,8 +25,7 @@ import { LostWriteDetector } from './lost-writes.ts'
 import { SkippedSlots } from './skipped-slots.ts'
 import { seriesOf } from './timeline.ts'
 import { repairOf, unreadableJob } from './job-errors.ts'
-import { soonMs, updatePatienceMs } from './tuning.ts'
-import { rememberedValues } from '../../tuning.ts'
+import { clockMarginMs, upkeepMs, rememberedValues } from '../../tuning.ts'
 
 /** The jobs that this node holds, with what this node knows about their stored heads. */
 export class JobRegistry implements HeldJobs {
@@ -201,11 +200,11 @@ export class JobRegistry implements HeldJobs {
 
   /**
    * Returns true once for all unfinished updates that this node has noted. Before, the node of the first of these updates
-   * has `updatePatienceMs` to cancel the waiting runs. After true, the claimer cancels the waiting runs of all these updates.
+   * has five minutes to cancel the waiting runs. After true, the claimer cancels the waiting runs of all these updates.
    */
   takeUnfinished(): boolean {
     if (this.#unfinishedSince === null) return false
-    if (this.#engine.clock.monotonic() - this.#unfinishedSince < updatePatienceMs) return false
+    if (this.#engine.clock.monotonic() - this.#unfinishedSince < 5 * upkeepMs) return false
     this.#unfinishedSince = null
     return true
   }
@@ -247,7 +246,7 @@ export class JobRegistry implements HeldJobs {
     if (this.isClient || !this.cache.isEvicting || !isData(job) || job.payload !== null) return false
     const { id } = job
     if (this.#jobs.has(id) || this.#dormant.has(id) || this.#ownOfUpdated.has(id)) return false
-    const isSoon = record.nextAt !== null && record.nextAt <= this.#engine.now() + soonMs
+    const isSoon = record.nextAt !== null && record.nextAt <= this.#engine.now() + clockMarginMs
     if (isSoon || !this.plans.runsAsData(record)) return false
     this.#emitRegistered({ job }, record, change)
     return true
@@ -274,7 +273,11 @@ export class JobRegistry implements HeldJobs {
 
   /** Applies a stored head to the held job. A job that this node does not hold yet is added with the given `origin`. */
   adopt(known: Job, record: JobRecord, change?: RegistrationChange, origin: JobOrigin = 'stored'): RegisteredJob {
-    const job = this.#isOwnAgain(record) ? this.#takeOwn(known) : known
+    const own = this.#ownOfUpdated.get(record.id)
+    // The stored definition is this node's own definition again, after an update had changed the job.
+    const isOwnAgain = own !== undefined && fingerprintOfJob(own, this.#engine.defaults) === record.fingerprint
+    if (isOwnAgain) this.#ownOfUpdated.delete(record.id)
+    const job = isOwnAgain ? own : known
     // Another node's update has still to cancel waiting runs. This node cancels the rest of its own updates itself.
     if (record.cancelsBelow !== null && change !== 'updated') this.noteUnfinished()
     let series: SlotSeries
@@ -320,28 +323,13 @@ export class JobRegistry implements HeldJobs {
     if (isNew) registered.decidedUpTo = null
     registered.isOverdue = false
     if (!isOld) this.moveOn(registered, record.watermark, record.nextAt)
-    if (!this.isClient) this.#noteCourse(registered, record, local && change === 'updated')
+    if (!this.isClient) {
+      this.cache.use(registered)
+      this.#noteFollowed(registered, record)
+      if (local && change === 'updated') this.#sayBack(registered, record)
+    }
     this.#emitRegistered(registered, record, change ?? (local ? 'unchanged' : 'followed'))
     return registered
-  }
-
-  /** Does the part of {@link adopt} that concerns only a node and not a client. */
-  #noteCourse(registered: RegisteredJob, record: JobRecord, isBack: boolean): void {
-    this.cache.use(registered)
-    this.#noteFollowed(registered, record)
-    if (isBack) this.#sayBack(registered, record)
-  }
-
-  /** Returns whether the stored definition is this node's own definition again, after an update had changed the job. */
-  #isOwnAgain({ id, fingerprint }: JobRecord): boolean {
-    const own = this.#ownOfUpdated.get(id)
-    return own !== undefined && fingerprintOfJob(own, this.#engine.defaults) === fingerprint
-  }
-
-  #takeOwn(job: Job): Job {
-    const own = this.#ownOfUpdated.get(job.id) ?? job
-    this.#ownOfUpdated.delete(job.id)
-    return own
   }
 
   #noteFollowed(registered: RegisteredJob, record: JobRecord): void {

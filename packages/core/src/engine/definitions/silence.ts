@@ -1,11 +1,11 @@
-import { resolveJobSettings } from '../../configuration/resolve-settings.ts'
+import { resolveJobSettings } from '../../configuration/read-settings.ts'
 import { readJobDocument } from '../../job/job-document.ts'
 import type { JobRecord } from '../../storage/job-record.ts'
 import { pausedUntil } from '../../storage/rules.ts'
 import type { JobId } from '../../ids.ts'
 import type { OccurrenceRecord } from '../../storage/occurrence-record.ts'
 import type { OccurrenceQuery, Page } from '../../storage/storage.ts'
-import { runsPerSuccessSearch } from './tuning.ts'
+import { itemsLikelyEnough } from './tuning.ts'
 
 /** The rule that decides after how long without a success a job is silent. */
 export interface SilenceRule {
@@ -80,7 +80,7 @@ export async function lastSuccess(
       states: ['completed'],
       order: 'descending',
       runs: false,
-      limit: runsPerSuccessSearch,
+      limit: itemsLikelyEnough,
       cursor,
     })
     if (page.items.length > 0) {

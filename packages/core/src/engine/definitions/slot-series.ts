@@ -1,5 +1,5 @@
 import { JobistemerError, printValue } from '../../errors.ts'
-import { lastInstantMs } from '../../tuning.ts'
+import { isInstantMs } from '../../instant.ts'
 
 /** The slots of a job, as its schedules define them. */
 export interface SlotSeries {
@@ -46,13 +46,10 @@ class CheckedSeries implements SlotSeries {
     } catch (error) {
       throw thrown(method, error)
     }
-    if (slot === null || ((method === 'nextMs' ? slot > at : slot < at) && isInstant(slot))) return slot
+    const isInstant = slot !== null && Number.isSafeInteger(slot) && isInstantMs(slot)
+    if (slot === null || ((method === 'nextMs' ? slot > at : slot < at) && isInstant)) return slot
     throw wrong(method, at, slot)
   }
-}
-
-function isInstant(slot: number): boolean {
-  return Number.isSafeInteger(slot) && Math.abs(slot) <= lastInstantMs
 }
 
 function thrown(method: string, error: unknown): unknown {

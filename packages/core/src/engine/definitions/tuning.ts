@@ -14,31 +14,10 @@ export const farClockMarginMs = 600_000
 export const looksPerFarLook = 100
 
 /**
- * Milliseconds that an updating node has to cancel the job's waiting occurrences. After this time, other nodes cancel
- * these occurrences.
- */
-export const updatePatienceMs = 300_000
-
-/**
- * Number of completed runs that a search for the last success compares per call. Runs may end in another order than
- * scheduled.
- */
-export const runsPerSuccessSearch = 10
-
-/** Maximum number of heads per periodic check. A few heads are enough, because a storage that lost its data lacks all heads. */
-export const headsPerLook = 20
-
-/** A node holds a new job that is due within this time, in ms. The next scan for due jobs may come too late for such a job. */
-export const soonMs = 4000
-
-/** Due jobs that a node may hold beyond its limit of held jobs, as a multiple of this limit. */
-export const dueFactor = 4
-
-/** Number of due jobs that a node may hold beyond its limit of held jobs, even if the limit is small. */
-export const fewestDue = 1000
-
-/**
  * Maximum number of jobs per call that saves or removes jobs, and of occurrences that such a call cancels. Such a call
  * takes the storage some milliseconds.
  */
 export const changesAtOnce = 250
+
+/** Number of records per read if the first record is usually the result, for example successes, slots and replays. */
+export const itemsLikelyEnough = 8

@@ -1,5 +1,5 @@
-import { resolveJobSettings } from '../../configuration/resolve-settings.ts'
 import type { JobOverrides, JobSettings } from '../../configuration/settings.ts'
+import { resolveJobSettings } from '../../configuration/read-settings.ts'
 import { readJobDocument } from '../../job/job-document.ts'
 import type { JobVersionRecord } from '../../storage/job-record.ts'
 import {

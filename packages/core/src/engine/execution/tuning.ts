@@ -10,7 +10,8 @@ export const longestWaitMs = 100
 export const longestRestMs = 10_000
 /**
  * Milliseconds between two looks for work: for jobs that become due, for slots that wait behind a backlog, and for waiting jobs
- * if the last look left out a single job and found no other.
+ * if the last look left out a single job and found no other. Also the time after which other nodes launch an overdue slot, and
+ * the default interval of scans for changes. Slow handlers and slow storages rarely delay a slot by more.
  */
 export const lookMs = 1000
 /**

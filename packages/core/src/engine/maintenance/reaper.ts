@@ -4,12 +4,13 @@ import type { EngineContext } from '../storage-access/engine-context.ts'
 import { ClockSteps } from '../time/clock-readings.ts'
 import { type ReleaseParts, RunRelease } from './run-release.ts'
 import { clockMarginMs } from '../../tuning.ts'
-import { firstLookAgainMs, graceMs, sweepsPerOwnerSearch } from './tuning.ts'
+import { abortGraceMs } from '../execution/tuning.ts'
+import { firstLookAgainMs, passMs } from './tuning.ts'
 
 /**
  * Finds runs that this node releases for other owners, in three loops. `RunRelease` releases the runs.
- * - A sweep, each `reapInterval`: runs beyond their deadline. Every {@link sweepsPerOwnerSearch} sweeps it also searches for
- *   owners without a node record.
+ * - A sweep, each `reapInterval`: runs beyond their deadline. At most once per {@link passMs}, unless records are known to be
+ *   missing, the sweep also searches for owners without a node record.
  * - A takeover, after a heartbeat while some node is dead or has ended: runs of nodes that are dead or have ended. It also
  *   searches for runs of calls of `runDue` that are over. A call that is over does not start a takeover by itself, except
  *   in `sweepOnce`.
@@ -39,7 +40,8 @@ export class Reaper {
   #hasReleasedRuns = false
   /** Dead nodes whose runs this node has released, with the instant of each death, until this node states the death. */
   readonly #deaths = new Map<string, { readonly record: NodeRecord; readonly since: number }>()
-  #sweepsToOwnerSearch = sweepsPerOwnerSearch
+  /** Monotonic instant of the last search for owners without a node record. */
+  #ownersSearchedAt = Number.NEGATIVE_INFINITY
   /** Monotonic instant at which the next sweep is due. */
   #dueAt = Number.POSITIVE_INFINITY
 
@@ -139,7 +141,8 @@ export class Reaper {
   }
 
   async #reapOverdue(): Promise<void> {
-    const deadlineBefore = this.#engine.now() - graceMs
+    // The owner of the run has twice the time for which it waits for an aborted handler.
+    const deadlineBefore = this.#engine.now() - 2 * abortGraceMs
     await this.#runs.release({ deadlineBefore }, 'execution_timeout', (record) => {
       // If the clock was set forward since the start of a run, the run's deadline moves by the same amount.
       if ((record.deadlineAt ?? 0) + this.#steps.forwardSince(record.startedAt ?? 0) > deadlineBefore) return false
@@ -154,9 +157,9 @@ export class Reaper {
    */
   async #findOwners(): Promise<void> {
     const { peers } = this.#options.heartbeats
-    this.#sweepsToOwnerSearch--
-    if (!peers.takeGap() && this.#sweepsToOwnerSearch > 0) return
-    this.#sweepsToOwnerSearch = sweepsPerOwnerSearch
+    const now = this.#engine.clock.monotonic()
+    if (!peers.takeGap() && now < this.#ownersSearchedAt + passMs) return
+    this.#ownersSearchedAt = now
     await this.#runs.eachRunning({ runs: false }, ({ items }) => {
       for (const { owner } of items) if (owner !== null) peers.expect(owner)
     })

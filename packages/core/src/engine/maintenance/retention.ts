@@ -1,5 +1,5 @@
-import { resolveJobSettings } from '../../configuration/resolve-settings.ts'
 import type { Retention } from '../../configuration/settings.ts'
+import { resolveJobSettings } from '../../configuration/read-settings.ts'
 import { isDataAlone, readJobDocument } from '../../job/job-document.ts'
 import { isNoSchedule } from '../../schedule/no-schedule.ts'
 import type { JobRecord } from '../../storage/job-record.ts'
@@ -10,16 +10,8 @@ import { BackgroundLoop } from '../runtime/background-loop.ts'
 import type { EngineContext } from '../storage-access/engine-context.ts'
 import { firstItems } from '../storage-access/retrying-storage.ts'
 import type { ShardAssignment } from '../cluster/shard-assignment.ts'
-import { dayMs, recordsPerCall, upkeepMs } from '../../tuning.ts'
-import {
-  headsPerPage,
-  longestRestMs,
-  passMs,
-  restsPerLook,
-  restsPerRemoval,
-  shortestRestMs,
-  visitsPerAge,
-} from './tuning.ts'
+import { dayMs, fewestPerRead, recordsPerCall, upkeepMs } from '../../tuning.ts'
+import { longestRestMs, passMs, restsPerLook, restsPerRemoval, shortestRestMs, visitsPerAge } from './tuning.ts'
 
 /**
  * Removes history that is older than its job's retention. Also removes a job that no code defines if its schedule is over and
@@ -102,7 +94,7 @@ export class Retainer {
   async #turnPage(): Promise<void> {
     if (!this.#isUnderWay) this.#pass++
     this.#isUnderWay = true
-    const limit = Math.min(headsPerPage, this.#engine.maxBatch)
+    const limit = Math.min(fewestPerRead, this.#engine.maxBatch)
     const page = await this.#engine.storage.repeated('listJobs', (calls) =>
       calls.listJobs({ deleted: true, limit, cursor: this.#cursor }),
     )
@@ -125,7 +117,11 @@ export class Retainer {
   }
 
   async #removeOf(visited: JobRecord, now: number): Promise<void> {
-    const head = isOver(visited, now) ? await this.#readAgain(visited) : visited
+    let head: JobRecord | null = visited
+    if (isOver(visited, now)) {
+      // Since the node read the page, a user may have rescheduled the job, so that the job keeps its history.
+      head = (await this.#engine.storage.repeated('get', (calls) => calls.get({ jobs: [visited.id] }))).jobs[0] ?? null
+    }
     const retention = head === null ? null : retentionOf(head)
     if (head === null || retention === null) return
     const { olderThanMs, keep } = retention
@@ -140,12 +136,6 @@ export class Retainer {
     )
     if (more) this.#heads.push(head)
     else if (head.deletedAt === null && isOver(head, now)) await this.#removeIfForgotten(head, now)
-  }
-
-  /** Since the node read the page, a user may have rescheduled the job, so that the job keeps its history. */
-  async #readAgain({ id }: JobRecord): Promise<JobRecord | null> {
-    const { jobs } = await this.#engine.storage.repeated('get', (calls) => calls.get({ jobs: [id] }))
-    return jobs[0] ?? null
   }
 
   /** Deletes a job, unless it has an occurrence or its definition has changed since the node read the page. */

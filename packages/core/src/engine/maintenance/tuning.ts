@@ -1,13 +1,7 @@
-/** Milliseconds after a run's deadline before nodes release the run: twice the abort grace period of a handler. */
-export const graceMs = 10_000
-
 /**
- * Number of sweeps from one search for owners without a node record to the next, unless records are known to be missing. With
- * the default `reapInterval` the searches are one hour apart. A search reads every running occurrence.
+ * Milliseconds (one hour) between two passes of retention over all jobs, and between two searches for owners without a node
+ * record. A search reads every running occurrence.
  */
-export const sweepsPerOwnerSearch = 240
-
-/** Milliseconds (one hour) between two passes of retention over all jobs. */
 export const passMs = 3_600_000
 
 /**
@@ -28,11 +22,6 @@ export const restsPerRemoval = 4
  */
 export const shortestRestMs = 20
 export const longestRestMs = 5000
-
-/**
- * Number of jobs per page of a pass. Jobs of a page wait while the node removes history, so a longer page would be outdated.
- */
-export const headsPerPage = 100
 
 /**
  * Milliseconds until the first repeated search for runs of earlier incarnations, whose last storage calls may take effect late.

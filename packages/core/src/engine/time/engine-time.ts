@@ -80,14 +80,12 @@ export class EngineTime {
       }
       // Either the wall clock was set, or the machine slept while the monotonic clock stood still. Only a new reading shows
       // which.
-      if (movedMs > maxClockSkewMs) this.#readAtOnce(movedMs > clockMarginMs)
+      if (movedMs > maxClockSkewMs) {
+        this.#isToBeRead = movedMs > clockMarginMs
+        if (this.#loop.underWay === null) this.#loop.run()
+      }
     }
     return Math.floor(this.#origin + monotonic)
-  }
-
-  #readAtOnce(isJump: boolean): void {
-    this.#isToBeRead = isJump
-    if (this.#loop.underWay === null) this.#loop.run()
   }
 
   /**
@@ -130,7 +128,8 @@ export class EngineTime {
   }
 
   #judge(reading: TimeReading): void {
-    if (Math.abs(this.#contradictionOf(reading)) <= this.#toleranceMs + reading.uncertaintyMs) {
+    const toleranceMs = this.#origin === null ? Math.max(clockMarginMs, this.#limitMs) : clockMarginMs
+    if (Math.abs(this.#contradictionOf(reading)) <= toleranceMs + reading.uncertaintyMs) {
       this.#adopt(reading)
       return
     }
@@ -144,10 +143,6 @@ export class EngineTime {
    */
   #contradictionOf({ origin, difference }: TimeReading): number {
     return origin - (this.#origin ?? difference)
-  }
-
-  get #toleranceMs(): number {
-    return this.#origin === null ? Math.max(clockMarginMs, this.#limitMs) : clockMarginMs
   }
 
   #confirmMsOf({ origin, uncertaintyMs, difference }: TimeReading): number {

@@ -1,3 +1,5 @@
+import { recordsPerCall } from '../../tuning.ts'
+import type { Page } from '../../storage/storage.ts'
 import { fingerprintOf } from '../../job/fingerprint.ts'
 import { invalidValue } from '../../errors.ts'
 
@@ -39,4 +41,40 @@ export class Cursors {
     // Eight characters keep the cursor short, and are enough to detect a forged cursor.
     return fingerprintOf([this.#list, cursor]).slice(0, 8)
   }
+}
+
+/**
+ * Reads pages of a list until `limit` items are chosen. `least`: the minimum size of a read. `choose` returns the chosen records
+ * of a read, in the order of the records.
+ */
+export async function filledPage<T, Chosen extends { readonly record: T }>({
+  limit,
+  from,
+  least,
+  read,
+  choose,
+}: {
+  readonly limit: number
+  readonly from: string | null
+  readonly least: number
+  readonly read: (size: number, cursor: string | null) => Promise<Page<T>>
+  readonly choose: (records: readonly T[]) => Promise<readonly Chosen[]>
+}): Promise<Page<Chosen>> {
+  const items: Chosen[] = []
+  let cursor = from
+  do {
+    const room = limit - items.length
+    let page = await read(Math.min(Math.max(room, least), recordsPerCall), cursor)
+    let chosen = await choose(page.items)
+    const last = chosen[room - 1]
+    if (last !== undefined && page.items.at(-1) !== last.record) {
+      // The next page must begin after the last item that fits into this page. The storage gives a cursor only for the end of a
+      // read, so read again, up to that item.
+      page = await read(page.items.indexOf(last.record) + 1, cursor)
+      chosen = await choose(page.items)
+    }
+    items.push(...chosen)
+    cursor = page.cursor
+  } while (cursor !== null && items.length < limit)
+  return { items, cursor }
 }

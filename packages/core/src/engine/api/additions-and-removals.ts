@@ -1,10 +1,10 @@
 import { ApiPart } from './api-part.ts'
 import { chunksOf } from '../storage-access/retrying-storage.ts'
 import { assertModulesExist, isolatedWorkOf, worksOf } from '../../job/isolated-work.ts'
-import { readLimitedList, readObject } from '../../configuration/read-value.ts'
+import { readLimitedList, readObject, readInteger } from '../../configuration/read-value.ts'
 import { JobistemerError, printValue } from '../../errors.ts'
 import { type Job, withDefaultTimezone } from '../../job/define-job.ts'
-import { errorOfWhatIsOver, readDistinctJob, readJob } from '../../job/read-jobs.ts'
+import { errorOfWhatIsOver, readDistinctJob, readJob, duplicateJob, readJobName } from '../../job/read-jobs.ts'
 import type { JobRecord } from '../../storage/job-record.ts'
 import type { JobChange, SaveJobAnswer } from '../../storage/storage.ts'
 import { type DefinitionChange, cancelLimitOf } from '../definitions/registrations.ts'
@@ -13,6 +13,11 @@ import { nextTurn } from '../runtime/after-turn.ts'
 import { type CallerContext, callOptionNames, type CallOptions } from '../storage-access/caller-context.ts'
 import { CallerBatcher, refusedItem } from '../storage-access/batcher.ts'
 import { ItemRefused } from '../storage-access/bisecting-calls.ts'
+import { type JobId, jobId } from '../../ids.ts'
+import type { JsonObject } from '../../json.ts'
+import { jobNotFound } from '../definitions/job-errors.ts'
+import type { RegisteredJob } from '../definitions/registered-job.ts'
+import { tellCanceled } from './interventions.ts'
 
 /** A definition to add, with the stored head of its job. */
 interface Addition {
@@ -55,7 +60,7 @@ export class Additions extends ApiPart {
   }
 
   async add(input: Job | readonly Job[], options: CallOptions, asked: CallerContext): Promise<void> {
-    const jobs = Array.isArray(input) ? byId(await this.#readList(input)) : [readJob(input as Job, 'job')]
+    const jobs = Array.isArray(input) ? await this.#readList(input) : [readJob(input as Job, 'job')]
     readObject(options, 'options', callOptionNames)
     if (this.registry.isClient) for (const job of jobs) refuseFunctions(job)
     else assertModulesExist(worksOf(jobs))
@@ -91,7 +96,8 @@ export class Additions extends ApiPart {
       if (turn !== null) await turn
       readDistinctJob(job, `jobs[${index}]`, names)
     }
-    return list
+    // Storages keep jobs in the order of their ids, so that a batch then writes adjacent rows.
+    return list.sort((one, other) => (one.id < other.id ? -1 : 1))
   }
 
   async #look(jobs: readonly Job[], asked: CallerContext): Promise<readonly Addition[]> {
@@ -186,11 +192,120 @@ function assertNotOver({ job, change }: Addition, now: number): void {
   if (error !== null) throw error
 }
 
-/** Sorts jobs by id, the order in which storages keep them. A batch then writes adjacent rows. */
-function byId(jobs: readonly Job[]): readonly Job[] {
-  return jobs.toSorted(({ id: one }, { id: other }) => (one < other ? -1 : one > other ? 1 : 0))
-}
-
 function isData({ tasks }: Job): boolean {
   return tasks.every(({ run }) => run === undefined)
+}
+
+/** Options of a removal. */
+export interface RemoveOptions extends CallOptions {
+  /** The removal rejects with `VERSION_CONFLICT` if the stored version differs from this one. Default: remove any version. */
+  readonly expectedVersion?: number
+}
+
+/** A job to delete. With `expectedVersion`, the storage deletes the job only at this version. */
+interface Deletion {
+  readonly id: JobId
+  readonly expectedVersion: number | null
+}
+
+/** Deletes jobs from the storage. All nodes then forget the jobs. */
+export class Removals extends ApiPart {
+  readonly #deletes = new CallerBatcher<JobChange, SaveJobAnswer>(this.engine, {
+    operation: 'saveJobs',
+    retries: false,
+    send: (storage, changes, now) => storage.saveJobs({ now, changes, cancelLimit: cancelLimitOf(changes.length) }),
+  })
+
+  /** Stops sending batched `saveJobs` calls. */
+  stop(): void {
+    this.#deletes.stop()
+  }
+
+  async remove(job: RegisteredJob, options: RemoveOptions, asked: CallerContext): Promise<void> {
+    readObject(options, 'options', ['expectedVersion', ...callOptionNames])
+    const expectedVersion = readExpectedVersion(options.expectedVersion) ?? null
+    const answer = await this.delete({ id: job.job.id, expectedVersion }, asked)
+    if (answer.outcome === 'conflict') throw versionConflict(job.job.name, expectedVersion, answer.job)
+    this.registry.forget(job)
+  }
+
+  /** Returns the names of the jobs that this call has deleted. The list lacks jobs that another caller deleted before. */
+  async removeMany(names: readonly string[], options: CallOptions, asked: CallerContext): Promise<readonly string[]> {
+    readObject(options, 'options', callOptionNames)
+    const jobs = await this.#readNames(names, asked)
+    const removed: string[] = []
+    asked.assertWanted()
+    for (const some of chunksOf(jobs, Math.min(changesAtOnce, this.engine.maxBatch))) {
+      const deletions = some.map(({ job }) => ({ id: job.id, expectedVersion: null }))
+      const answers = await this.#deleteAll(deletions, asked)
+      for (const [index, job] of some.entries()) {
+        if (answers[index]?.outcome === 'saved') removed.push(job.job.name)
+        this.registry.forget(job)
+      }
+    }
+    return removed
+  }
+
+  async #readNames(names: readonly string[], asked: CallerContext): Promise<readonly RegisteredJob[]> {
+    const jobs = new Set<RegisteredJob>()
+    const list = readLimitedList(names, 'names').slice()
+    const lookedUp = await this.lookup.byNames(list, asked)
+    for (const [index, name] of list.entries()) {
+      const turn = this.engine.storage.turn()
+      if (turn !== null) await turn
+      const field = `names[${index}]`
+      const id = jobId(readJobName(name, field))
+      const job = this.registry.get(id) ?? lookedUp.get(id)
+      if (job === undefined) throw jobNotFound(name, field)
+      if (jobs.has(job)) throw duplicateJob(name, field)
+      jobs.add(job)
+    }
+    return [...jobs]
+  }
+
+  /** Deletes a job and cancels its waiting occurrences. Returns the storage's answer for the deletion of the job. */
+  async delete(deletion: Deletion, asked: CallerContext): Promise<SaveJobAnswer> {
+    const [answer] = await this.#deleteAll([deletion], asked)
+    return answer as SaveJobAnswer
+  }
+
+  /** The first call deletes the jobs. Each call cancels a limited number of waiting occurrences, so that no call takes long. */
+  async #deleteAll(deletions: readonly Deletion[], asked: CallerContext): Promise<readonly SaveJobAnswer[]> {
+    const first = await this.#deleteOnce(deletions, asked)
+    // Repeats the deletion only for the deleted version, because another caller may have created the job anew.
+    const withMore = (answers: readonly SaveJobAnswer[]): Deletion[] =>
+      answers.flatMap((answer) =>
+        answer.outcome === 'saved' && answer.more === true
+          ? [{ id: answer.job.id, expectedVersion: answer.job.version }]
+          : [],
+      )
+    for (let open = withMore(first); open.length > 0; ) {
+      await nextTurn()
+      open = withMore(await this.#deleteOnce(open, asked))
+    }
+    return first
+  }
+
+  async #deleteOnce(deletions: readonly Deletion[], asked: CallerContext): Promise<readonly SaveJobAnswer[]> {
+    const send = (deletion: Deletion) => this.#deletes.send(asked, () => ({ kind: 'delete', ...deletion }))
+    const answers = await asked.within(() => Promise.all(deletions.map(send)))
+    for (const answer of answers) {
+      if (answer.outcome === 'saved') tellCanceled(this.engine.events, answer.job.name, 'deleted', answer.canceled)
+    }
+    return answers
+  }
+}
+
+export function readExpectedVersion(version: number | undefined): number | undefined {
+  return version === undefined ? undefined : readInteger(version, 'expectedVersion', 1, Number.MAX_SAFE_INTEGER)
+}
+
+export function versionConflict(name: string, expected: number | null, record: JobRecord | null): JobistemerError {
+  const actual = record?.version ?? null
+  return new JobistemerError('VERSION_CONFLICT', {
+    message: `Job ${printValue(name)} is at version ${actual ?? 'none'}, not at ${expected ?? 'none'}.`,
+    field: 'expectedVersion',
+    value: { expected, actual } as unknown as JsonObject,
+    remedy: 'Read the job again, and decide anew.',
+  })
 }
