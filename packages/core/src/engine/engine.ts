@@ -28,7 +28,7 @@ import { Agenda } from './runtime/agenda.ts'
 import { CallerContext, type CallOptions } from './storage-access/caller-context.ts'
 import { BlockedLoop } from './runtime/blocked-loop.ts'
 import { clientClosed, type EngineContext, type Phase, stateError } from './storage-access/engine-context.ts'
-import { answers, BisectingCalls } from './storage-access/bisecting-calls.ts'
+import { answers } from './storage-access/batcher.ts'
 import { OwnContext } from './runtime/own-context.ts'
 import { YieldBudget } from './runtime/yield-budget.ts'
 import { isStorageGone, RetryingStorage } from './storage-access/retrying-storage.ts'
@@ -76,7 +76,6 @@ export class Engine implements CallingNode {
   readonly agenda: Agenda<RegisteredJob>
   readonly yieldBudget: YieldBudget
   readonly storage: RetryingStorage
-  readonly bisecting: BisectingCalls
   readonly events: EventHub
   readonly logger: EngineContext['logger']
   readonly tracing: EngineContext['tracing']
@@ -169,7 +168,6 @@ export class Engine implements CallingNode {
       logger: options.logger,
       yieldBudget: this.yieldBudget,
     })
-    this.bisecting = new BisectingCalls(this)
     this.#time = new EngineTime(this, { storage: options.storage, limitMs: options.derived.maxClockSkew })
     let removedUnheld: ((jobName: string) => void) | null = null
     if (options.metrics !== null && callOf === null) {

@@ -11,8 +11,7 @@ import { type DefinitionChange, cancelLimitOf } from '../definitions/registratio
 import { changesAtOnce } from '../definitions/tuning.ts'
 import { nextTurn } from '../runtime/after-turn.ts'
 import { type CallerContext, callOptionNames, type CallOptions } from '../storage-access/caller-context.ts'
-import { CallerBatcher, refusedItem } from '../storage-access/batcher.ts'
-import { ItemRefused } from '../storage-access/bisecting-calls.ts'
+import { CallerBatcher, ItemRefused, refusedItem } from '../storage-access/batcher.ts'
 
 /** A definition to add, with the stored head of its job. */
 interface Addition {

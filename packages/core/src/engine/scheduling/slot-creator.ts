@@ -73,7 +73,7 @@ export class SlotCreator {
 
   /**
    * Creates the occurrences of these slots in one storage call. Resolves when the call has ended with its retries. A slot that
-   * failed alone may then still be retried alone (`BisectingCalls`), without a reserved permit. Retries keep `now`.
+   * failed alone may then still be retried alone, without a reserved permit. Retries keep `now`.
    */
   async create(due: readonly DueSlot[], now: number): Promise<void> {
     // Occurrences in the backlog are older than due slots and have precedence. A newcomer's slot starts nevertheless, because

@@ -81,6 +81,8 @@ export class RetryingStorage implements StorageCalls {
   readonly #waiting = new Set<() => void>()
   /** Whether the scheduler has started, see {@link started}. */
   #isAtWork = false
+  /** Number of calls with a list of items that the storage has accepted. Only the batchers count these calls. */
+  accepted = 0
   /** Whether the engine has stopped: {@link repeated} and {@link tried} then begin no further calls. */
   isStopped = false
 
