@@ -13,7 +13,7 @@ import type { Recovery } from './scheduling/recovery.ts'
 import type { Reaper } from './maintenance/reaper.ts'
 import type { Retainer } from './maintenance/retention.ts'
 import type { ExecutionPool } from './execution/execution-pool.ts'
-import { lastInstantMs } from '../tuning.ts'
+import { lastInstantMs, lookMs } from '../tuning.ts'
 
 /** The durations of the consecutive phases of a `runDue` call, in ms. Their sum is below the budget of the call. */
 export interface CallTimes {
@@ -32,7 +32,7 @@ export interface CallTimes {
  */
 export function callTimesOf(budgetMs: number, abortGraceMs: number): CallTimes {
   const abortMs = Math.min(abortGraceMs, Math.floor(budgetMs / 5))
-  const farewellMs = Math.min(1000, Math.floor(budgetMs / 20))
+  const farewellMs = Math.min(lookMs, Math.floor(budgetMs / 20))
   // Reserve for late timers and slow storage answers, in ms.
   const spareMs = Math.min(500, Math.floor(budgetMs / 20))
   const workMs = budgetMs - abortMs - 2 * farewellMs - spareMs

@@ -52,10 +52,7 @@ import { ExecutionPool } from './execution/execution-pool.ts'
 import { EngineTime } from './time/engine-time.ts'
 import type { WakeUp } from '../storage/storage.ts'
 import { killedGraceMs } from './execution/tuning.ts'
-import { longestName, dayMs } from '../tuning.ts'
-
-/** Maximum wait of a shutdown for each answer of the storage, in ms. A scrape of the metrics waits at most twice as long. */
-const farewellMs = 1000
+import { dayMs, longestName, lookMs } from '../tuning.ts'
 
 /** The options of a node that lives for one call of `runDue`. */
 interface CallOf {
@@ -140,7 +137,7 @@ export class Engine implements CallingNode {
     this.#options = options
     this.#isClient = isClient
     this.#callOf = callOf
-    this.#farewellMs = callOf?.times.farewellMs ?? farewellMs
+    this.#farewellMs = callOf?.times.farewellMs ?? lookMs
     this.nodeId = options.nodeId
     this.logger = options.logger
     this.events = new EventHub(options.logger, callOf?.events)
@@ -196,7 +193,7 @@ export class Engine implements CallingNode {
     const heartbeats = this.#heartbeats
     const { heartbeat: heartbeatMs } = derived
     this.#name = new NodeName(this, { heartbeats, heartbeatMs })
-    const registry = new JobRegistry(this, {
+    this.registry = new JobRegistry(this, {
       reviver,
       handlers: options.handlers,
       // A peer with the same options reads changed definitions once per interval. So two intervals give each peer time for one
@@ -210,14 +207,13 @@ export class Engine implements CallingNode {
       isClient,
       removedUnheld,
     })
-    const capacity = new Capacity(this, { limit: options.maxConcurrentJobs, prefetch: options.prefetch })
+    this.capacity = new Capacity(this, { limit: options.maxConcurrentJobs, prefetch: options.prefetch })
     this.#children = new Children(this, { most: options.maxChildren })
-    const pool = new ExecutionPool(this, capacity, this.#children)
-    this.registry = registry
-    this.capacity = capacity
-    this.pool = pool
+    this.pool = new ExecutionPool(this, this.capacity, this.#children)
+    const { registry, capacity, pool } = this
+    const parts = { registry, capacity, pool }
     const { takesNext = false } = options.storage.capabilities
-    this.claimer = new Claimer(this, { registry, capacity, pool, pollIntervalMs: options.pollIntervalMs, takesNext })
+    this.claimer = new Claimer(this, { ...parts, pollIntervalMs: options.pollIntervalMs, takesNext })
     const assignment = new ShardAssignment({ node: this.nodeId, heartbeats, isCall: callOf !== null })
     this.#overdue = new OverdueTakeover(this, { registry, assignment, standbyMs: derived.standby, findsDueJobs })
     this.#horizon = new Horizon(this, { registry, assignment, isBlind: options.handlers.size === 0 })
@@ -257,24 +253,21 @@ export class Engine implements CallingNode {
       (jobName, forMs) => heartbeats.loopWasBlocked(jobId(jobName), forMs),
     )
     const overdue = this.#overdue
-    this.recovery = new Recovery(this, { registry, capacity, overdue })
+    const launchParts = { ...parts, overdue }
+    this.recovery = new Recovery(this, launchParts)
     this.launcher = new SlotLauncher(this, {
+      ...launchParts,
       agenda: this.agenda,
-      registry,
-      capacity,
-      creator: new SlotCreator(this, { registry, capacity, pool, overdue }),
+      creator: new SlotCreator(this, launchParts),
       recovery: this.recovery,
       claimer: this.claimer,
       assignment,
-      overdue,
       findsDueJobs,
     })
     const intervalMs = derived.reapInterval
-    this.reaper = new Reaper(this, { registry, capacity, pool, heartbeats, intervalMs, deadAfterMs })
+    this.reaper = new Reaper(this, { ...parts, heartbeats, intervalMs, deadAfterMs })
     this.operations = new Operations(this, {
-      registry,
-      capacity,
-      pool,
+      ...parts,
       callTimeoutMs: options.callTimeoutMs,
       phase: () => this.#phase,
       connect: () => this.connect({}),
@@ -303,7 +296,7 @@ export class Engine implements CallingNode {
   async #readGauges(): Promise<GaugeValues> {
     // If the scheduler has ended or the storage is unavailable, a scrape gets no value for the gauges that count stored
     // occurrences.
-    const asked = this.#asked({ timeout: 2 * farewellMs })
+    const asked = this.#asked({ timeout: 2 * lookMs })
     const hasEnded = () => this.#stopping !== undefined || this.#phase === 'stopped'
     const counts = hasEnded() ? null : await liveCounts(asked).catch(() => null)
     const isRunning = this.#phase === 'running'
@@ -617,7 +610,7 @@ export class Engine implements CallingNode {
     // storage must then fit into the grace period, minus a margin. After the grace period, container platforms kill the
     // process.
     const killMs = this.#children.size === 0 ? 0 : killedGraceMs
-    const stoppedByMs = graceMs - 3 * farewellMs - killMs - 3 * this.#farewellMs
+    const stoppedByMs = graceMs - 3 * lookMs - killMs - 3 * this.#farewellMs
     const awayAbortMs = Math.max(0, Math.min(abortGraceMs, stoppedByMs))
     const awayGraceMs = Math.max(0, stoppedByMs - awayAbortMs)
     if (await this.agenda.endsWithin(ended, awayGraceMs)) return

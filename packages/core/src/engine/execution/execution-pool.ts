@@ -4,6 +4,7 @@ import { handlerKeyOf } from '../../job/job-document.ts'
 import type { Capacity } from './capacity.ts'
 import type { Children } from './isolation/children.ts'
 import type { JobPlan } from '../definitions/job-plan.ts'
+import type { JobRegistry } from '../definitions/job-registry.ts'
 import type { RegisteredJob } from '../definitions/registered-job.ts'
 import type { EngineContext } from '../storage-access/engine-context.ts'
 import { RenewedMap } from '../runtime/renewed-map.ts'
@@ -12,6 +13,13 @@ import { NextOccurrenceTaker, type Relay } from './next-runs.ts'
 import { createSettler, DelayedReports, type Settler } from './settler.ts'
 import type { StartedOccurrence } from './execution-report.ts'
 
+/** The parts of a node that know its jobs and run their occurrences. */
+export interface NodeParts {
+  readonly registry: JobRegistry
+  readonly capacity: Capacity
+  readonly pool: ExecutionPool
+}
+
 /** The executions of this node, from claim or creation to the acknowledged end. An execution starts when it gets a permit. */
 export class ExecutionPool implements ExecutionOwner {
   readonly engine: EngineContext
@@ -19,14 +27,14 @@ export class ExecutionPool implements ExecutionOwner {
   readonly children: Children
   readonly nextTaker: NextOccurrenceTaker
   readonly delayedReports: DelayedReports
-  readonly #capacity: Capacity
+  readonly capacity: Capacity
   readonly #executions = new RenewedMap<OccurrenceId, Execution>()
   /**
    * Occurrences that this node has left to the reaper because the storage rejected their end. In the storage this node still
    * owns them until their deadline. Without this set, the claimer would take them for claims whose answer was lost. An id
    * leaves the set only when this node runs the occurrence again.
    */
-  readonly #left = new Set<OccurrenceId>()
+  readonly left: Set<OccurrenceId> = new Set()
   /**
    * Number of promises that a shutdown waits for: calls of `onComplete`, taken occurrences that have not started, and reports
    * of forced cancels.
@@ -49,7 +57,7 @@ export class ExecutionPool implements ExecutionOwner {
     this.engine = engine
     this.children = children
     this.settler = createSettler(engine)
-    this.#capacity = capacity
+    this.capacity = capacity
     this.delayedReports = new DelayedReports(engine)
     this.nextTaker = new NextOccurrenceTaker(engine, capacity)
   }
@@ -63,7 +71,7 @@ export class ExecutionPool implements ExecutionOwner {
    * or release, even if they are released before they began.
    */
   get begun(): number {
-    return this.#executions.size - this.#capacity.waitingCount
+    return this.#executions.size - this.capacity.waitingCount
   }
 
   /** Yields the job name of each execution. */
@@ -77,7 +85,7 @@ export class ExecutionPool implements ExecutionOwner {
 
   /** Returns whether this node runs the occurrence, or has left its end to the reaper. */
   knows(id: OccurrenceId): boolean {
-    return this.#executions.has(id) || this.#left.has(id)
+    return this.#executions.has(id) || this.left.has(id)
   }
 
   /** Adds an execution, which starts when it gets a permit. The storage already names this node as the owner. */
@@ -91,7 +99,7 @@ export class ExecutionPool implements ExecutionOwner {
     readonly isUnreported?: boolean
   }): void {
     const { id } = options.occurrence
-    this.#left.delete(id)
+    this.left.delete(id)
     // A peer has released the occurrence, and this node has claimed it again before it noticed the loss of the earlier
     // execution.
     this.#executions.get(id)?.lose()
@@ -103,8 +111,8 @@ export class ExecutionPool implements ExecutionOwner {
     if (this.#isDraining) execution.shutDown()
     else if (this.#isIsolated) execution.isolate()
     if (!execution.isOpen) return
-    if (this.#capacity.hasBacklog) this.#capacity.turns.begun(handlerKeyOf(options.job.job), options.occurrence)
-    this.#capacity.enter(execution)
+    if (this.capacity.hasBacklog) this.capacity.turns.begun(handlerKeyOf(options.job.job), options.occurrence)
+    this.capacity.enter(execution)
   }
 
   /**
@@ -126,13 +134,9 @@ export class ExecutionPool implements ExecutionOwner {
   }
 
   closing(execution: Execution): void {
-    this.#capacity.leave(execution, execution.workingMs)
+    this.capacity.leave(execution, execution.workingMs)
     // The claimer claims from the backlog before the execution settles its end, so that claim and settle overlap.
-    this.#capacity.offerRoom()
-  }
-
-  leftToReaper(execution: Execution): void {
-    this.#left.add(execution.occurrence.id)
+    this.capacity.offerRoom()
   }
 
   closed(execution: Execution): void {
@@ -141,10 +145,10 @@ export class ExecutionPool implements ExecutionOwner {
     // If this node has claimed the occurrence again, the map has the new execution under the same id.
     if (this.#executions.get(id) === execution) this.#executions.delete(id)
     this.#lookWhetherEmpty()
-    this.#capacity.leave(execution, null)
+    this.capacity.leave(execution, null)
     // The end may have woken a queued occurrence since `closing`, so this class informs the claimer a second time that a
     // permit may be free.
-    this.#capacity.offerRoom()
+    this.capacity.offerRoom()
   }
 
   callingBack(call: () => Promise<void>): void {
@@ -179,10 +183,6 @@ export class ExecutionPool implements ExecutionOwner {
     for (const resolve of waiting) resolve()
   }
 
-  woken(): void {
-    this.#capacity.workAppeared()
-  }
-
   /**
    * Starts no further execution, and releases executions that have not begun, also executions added later. Executions that have
    * begun may continue for `graceMs`.
@@ -190,7 +190,7 @@ export class ExecutionPool implements ExecutionOwner {
   drain(graceMs: number): void {
     this.shutdownAsked()
     this.#isDraining = true
-    this.#capacity.stop()
+    this.capacity.stop()
     const until = this.engine.clock.monotonic() + graceMs
     for (const execution of [...this.#executions.values()]) execution.drain(until)
   }

@@ -1,4 +1,4 @@
-import { longestDelayMs } from './tuning.ts'
+import { lookMs } from '../../tuning.ts'
 import type { SettleAnswer, SettleItem } from '../../storage/storage.ts'
 import { failInBackground } from '../runtime/background-loop.ts'
 import { Batcher } from '../storage-access/batcher.ts'
@@ -77,7 +77,7 @@ export class DelayedReports implements Alarm {
   add(reporter: Reporter): void {
     if (this.#since.has(reporter)) return
     this.#since.set(reporter, this.#engine.clock.monotonic())
-    if (this.heapIndex < 0) this.#engine.agenda.setAlarm(this, longestDelayMs)
+    if (this.heapIndex < 0) this.#engine.agenda.setAlarm(this, lookMs)
   }
 
   /** Removes a reporter that has reported everything or has ended. */
@@ -89,9 +89,9 @@ export class DelayedReports implements Alarm {
     const now = this.#engine.clock.monotonic()
     for (let oldest = this.#since.first(); oldest !== undefined; oldest = this.#since.first()) {
       const [reporter, since] = oldest
-      const leftMs = since + longestDelayMs - now
+      const leftMs = since + lookMs - now
       // Reports that become due within 5 % of the delay are sent now too.
-      if (leftMs > longestDelayMs / 20) {
+      if (leftMs > lookMs / 20) {
         this.#engine.agenda.setAlarm(this, leftMs)
         return
       }

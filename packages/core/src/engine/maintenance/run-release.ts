@@ -3,12 +3,10 @@ import { toErrorRecord } from '../../error-record.ts'
 import { readJobDocument } from '../../job/job-document.ts'
 import type { OccurrenceRecord } from '../../storage/occurrence-record.ts'
 import type { Page, ReapAnswer, ReapItem } from '../../storage/storage.ts'
-import type { Capacity } from '../execution/capacity.ts'
-import type { JobRegistry } from '../definitions/job-registry.ts'
 import type { EngineContext } from '../storage-access/engine-context.ts'
 import { failInBackground } from '../runtime/background-loop.ts'
 import { Batcher } from '../storage-access/batcher.ts'
-import type { ExecutionPool } from '../execution/execution-pool.ts'
+import type { NodeParts } from '../execution/execution-pool.ts'
 import {
   abandoned,
   type Beginning,
@@ -35,10 +33,7 @@ interface Release {
   isReaped: boolean
 }
 
-export interface ReleaseParts {
-  readonly registry: JobRegistry
-  readonly capacity: Capacity
-  readonly pool: ExecutionPool
+export interface ReleaseParts extends NodeParts {
   readonly heartbeats: Heartbeats
 }
 

@@ -3,9 +3,7 @@ import type { RecoveryStrategy } from '../../configuration/settings.ts'
 import { missedRangeId, occurrenceId } from '../../ids.ts'
 import type { OccurrenceDetails } from '../../storage/occurrence-record.ts'
 import type { CreateAnswer, CreateRecovery as RecoveryItem } from '../../storage/storage.ts'
-import type { Capacity } from '../execution/capacity.ts'
 import type { JobPlan } from '../definitions/job-plan.ts'
-import type { JobRegistry } from '../definitions/job-registry.ts'
 import { suspendJob, suspendUnscheduled, reloadLater } from '../definitions/held-jobs.ts'
 import type { RegisteredJob } from '../definitions/registered-job.ts'
 import type { SlotSeries } from '../definitions/slot-series.ts'
@@ -15,7 +13,7 @@ import { Batcher, type BatchKind } from '../storage-access/batcher.ts'
 import { worthACall } from '../storage-access/tuning.ts'
 import type { EngineContext } from '../storage-access/engine-context.ts'
 import type { YieldBudget } from '../runtime/yield-budget.ts'
-import type { OverdueTakeover } from './overdue-takeover.ts'
+import type { LaunchParts } from './overdue-takeover.ts'
 import { decideMissedSlots, RecordedSlots, type RecoveryDecision, unread } from './missed-slots.ts'
 import { fewSlots, recoveryStep } from './tuning.ts'
 
@@ -70,20 +68,13 @@ function missedSlotsOf({ plan, slot, pausedUntil, series, missedUntil }: LateSlo
   return { series, first: slot, until: Math.max(slot, last), strategy }
 }
 
-/** The parts of the engine that the recovery uses. */
-interface RecoveryParts {
-  readonly registry: JobRegistry
-  readonly capacity: Capacity
-  readonly overdue: Pick<OverdueTakeover, 'answered' | 'isBehind'>
-}
-
 /**
  * Applies the recovery strategies of jobs to missed slots. Counting the slots of a long outage takes seconds per job, and
  * minutes for many jobs. So decisions run concurrently, and they yield to the event loop.
  */
 export class Recovery {
   readonly #engine: EngineContext
-  readonly #parts: RecoveryParts
+  readonly #parts: LaunchParts
   readonly #enough: number
   /** Late jobs whose recovery decision has not begun. */
   readonly #waiting: Pending[] = []
@@ -97,7 +88,7 @@ export class Recovery {
   #isStopped = false
   #idle: (() => void)[] = []
 
-  constructor(engine: EngineContext, parts: RecoveryParts) {
+  constructor(engine: EngineContext, parts: LaunchParts) {
     this.#engine = engine
     this.#parts = parts
     this.#enough = Math.min(worthACall, engine.maxBatch)

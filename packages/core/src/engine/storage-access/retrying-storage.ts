@@ -1,5 +1,5 @@
-import { upkeepMs } from '../../tuning.ts'
-import { firstRetryMs, longestRetryMs } from './tuning.ts'
+import { ordinaryHeartbeatMs, upkeepMs } from '../../tuning.ts'
+import { firstRetryMs } from './tuning.ts'
 import type { Clock } from '../../clock.ts'
 import { type ErrorCode, JobistemerError } from '../../errors.ts'
 import type { EventHub } from '../../events.ts'
@@ -174,7 +174,7 @@ export class RetryingStorage implements StorageCalls {
     operation: string,
     call: (storage: Storage) => Promise<T>,
     asked: Pick<Asked, 'assertWanted' | 'failed'> | null = null,
-    { firstAttempt = 1, longestPauseMs = longestRetryMs }: Repeating = {},
+    { firstAttempt = 1, longestPauseMs = ordinaryHeartbeatMs }: Repeating = {},
   ): Promise<T> {
     let attempt = firstAttempt
     let hasFailed = false
