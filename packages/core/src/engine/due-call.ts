@@ -1,5 +1,6 @@
 import { longestWaitMs } from './execution/tuning.ts'
 import { JobistemerError } from '../errors.ts'
+import type { EventHub } from '../events.ts'
 import type { CheckedRunDue, RunDueReport } from '../run-due.ts'
 import { isFailure } from '../storage/occurrence-record.ts'
 import type { Capacity } from './execution/capacity.ts'
@@ -16,7 +17,7 @@ import type { ExecutionPool } from './execution/execution-pool.ts'
 import { lastInstantMs, lookMs } from '../tuning.ts'
 
 /** The durations of the consecutive phases of a `runDue` call, in ms. Their sum is below the budget of the call. */
-export interface CallTimes {
+interface CallTimes {
   /** How long the call begins new runs. */
   readonly beginsForMs: number
   /** How long active runs may continue after the call has stopped beginning new runs. */
@@ -38,6 +39,14 @@ export function callTimesOf(budgetMs: number, abortGraceMs: number): CallTimes {
   const workMs = budgetMs - abortMs - 2 * farewellMs - spareMs
   const beginsForMs = Math.floor(workMs * 0.75)
   return { beginsForMs, graceMs: workMs - beginsForMs, abortGraceMs: abortMs, farewellMs }
+}
+
+/** The options of a node that lives for one call of `runDue`. */
+export interface CallOf {
+  readonly budgetMs: number
+  readonly times: CallTimes
+  /** The events of the scheduler on which `runDue` was called. */
+  readonly events: EventHub
 }
 
 /** The node that lives for one call of `runDue`, with the parts of the engine that the call uses. */

@@ -8,6 +8,9 @@ import type { JobRegistry } from '../definitions/job-registry.ts'
 import type { RegisteredJob } from '../definitions/registered-job.ts'
 import type { EngineContext } from '../storage-access/engine-context.ts'
 import { RenewedMap } from '../runtime/renewed-map.ts'
+import { answers } from '../storage-access/batcher.ts'
+import { lookMs } from '../../tuning.ts'
+import { killedGraceMs } from './tuning.ts'
 import { Execution, type ExecutionOwner } from './execution.ts'
 import { NextOccurrenceTaker, type Relay } from './next-runs.ts'
 import { createSettler, DelayedReports, type Settler } from './settler.ts'
@@ -203,6 +206,37 @@ export class ExecutionPool implements ExecutionOwner {
   /** Called when the shutdown no longer waits for the executions. */
   abandon(): void {
     for (const execution of this.#executions.values()) execution.abandon()
+  }
+
+  /**
+   * Ends the executions of a node that shuts down: lets them end, then aborts their handlers, then kills their children.
+   * Resolves when no execution is left, or when the time for a step is over. `quiet`: resolves when the node begins no further
+   * execution. `farewellMs`: maximum wait for each answer of the storage.
+   */
+  async letEnd(
+    quiet: Promise<unknown>,
+    { graceMs, abortGraceMs, farewellMs }: { graceMs: number; abortGraceMs: number; farewellMs: number },
+  ): Promise<void> {
+    const { agenda, storage } = this.engine
+    const ended = quiet.then(() => this.emptied())
+    // While the storage does not answer, the node can neither end nor release runs. The shutdown with its three waits for the
+    // storage must then fit into the grace period, minus a margin. After the grace period, container platforms kill the
+    // process.
+    const killMs = this.children.size === 0 ? 0 : killedGraceMs
+    const stoppedByMs = graceMs - 3 * lookMs - killMs - 3 * farewellMs
+    const awayAbortMs = Math.max(0, Math.min(abortGraceMs, stoppedByMs))
+    const awayGraceMs = Math.max(0, stoppedByMs - awayAbortMs)
+    if (await agenda.endsWithin(ended, awayGraceMs)) return
+    const answered = stoppedByMs > 0 ? storage.once(answers, { isAsked: false }) : Promise.resolve(true)
+    const isAway = !(await agenda.endsWithin(answered, farewellMs)) || !(await answered)
+    if (isAway && this.size === 0) return
+    if (!isAway && (await agenda.endsWithin(ended, graceMs - awayGraceMs))) return
+    this.abort()
+    if (await agenda.endsWithin(ended, isAway ? awayAbortMs : abortGraceMs)) return
+    if (this.children.size === 0) return
+    // After a child process or thread is killed, the node can release its occurrence.
+    this.children.kill()
+    await agenda.endsWithin(ended, killedGraceMs)
   }
 
   /** Resolves when there are no executions and all hooks have ended. */

@@ -69,7 +69,7 @@ export class BlockedLoop implements Alarm {
 
   ring(): void {
     const blockedMs = Math.round(this.#engine.clock.monotonic() - this.#dueAt)
-    const running = firstOnes(this.#running())
+    const running = [...new Set(this.#running())].slice(0, mostListed)
     if (blockedMs >= lookMs) {
       const suspects = this.#causes.size > 0 ? this.#causes.keys() : new Set([...this.#ranBefore, ...running])
       const [only, ...others] = [...suspects].slice(0, mostListed)
@@ -86,13 +86,4 @@ export class BlockedLoop implements Alarm {
     this.#ranBefore = running
     this.start()
   }
-}
-
-function firstOnes(names: Iterable<string>): readonly string[] {
-  const first = new Set<string>()
-  for (const name of names) {
-    first.add(name)
-    if (first.size === mostListed) break
-  }
-  return [...first]
 }

@@ -242,7 +242,7 @@ export class Recovery {
 
   /** Begins a yield budget for counting slots of this job. If the schedule blocks the event loop, the warning names the job. */
   #turnsOf(late: LateSlot): Pick<YieldBudget, 'stepped'> {
-    const { yieldBudget } = this.#engine
+    const { yieldBudget } = this.#engine.storage
     const { name } = late.job.job
     yieldBudget.begin()
     return {

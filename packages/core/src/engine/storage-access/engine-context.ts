@@ -5,7 +5,6 @@ import type { Logger } from '../../logger.ts'
 import type { Owner } from '../../storage/occurrence-record.ts'
 import type { Tracing } from '../../tracing/tracing.ts'
 import type { Agenda, SlotEntry } from '../runtime/agenda.ts'
-import type { YieldBudget } from '../runtime/yield-budget.ts'
 import type { OwnContext } from '../runtime/own-context.ts'
 import type { RetryingStorage } from './retrying-storage.ts'
 import { JobistemerError } from '../../errors.ts'
@@ -15,11 +14,7 @@ export interface EngineContext {
   /** The async context in which the engine was created. */
   readonly context: OwnContext
   readonly clock: Clock
-  /** Whether `clock` is the system clock of the machine. */
-  readonly isOnSystemClock: boolean
   readonly agenda: Agenda<SlotEntry>
-  /** Limits the engine's work per turn of the event loop. Storage calls and the counting of slots share this budget. */
-  readonly yieldBudget: YieldBudget
   readonly storage: RetryingStorage
   readonly events: EventHub
   readonly logger: Logger

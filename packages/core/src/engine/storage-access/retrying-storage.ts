@@ -75,7 +75,8 @@ export class RetryingStorage implements StorageCalls {
   readonly #clock: Clock
   readonly #agenda: Agenda<SlotEntry>
   readonly #events: EventHub
-  readonly #yieldBudget: YieldBudget
+  /** Limits the engine's work per turn of the event loop. Storage calls and the counting of slots share this budget. */
+  readonly yieldBudget: YieldBudget
   readonly #outage: StorageOutage
   /** Functions that end a pause early, one per call that pauses before its next attempt. */
   readonly #waiting = new Set<() => void>()
@@ -92,13 +93,11 @@ export class RetryingStorage implements StorageCalls {
     agenda: Agenda<SlotEntry>
     events: EventHub
     logger: Logger
-    /** Default: a new budget. */
-    yieldBudget?: YieldBudget
   }) {
     this.#storage = options.storage
     this.#shared = SharedStorage.joined(options.storage)
     this.#clock = options.clock
-    this.#yieldBudget = options.yieldBudget ?? new YieldBudget(options.clock)
+    this.yieldBudget = new YieldBudget(options.clock)
     this.#agenda = options.agenda
     this.#events = options.events
     this.#outage = new StorageOutage(options)
@@ -109,7 +108,7 @@ export class RetryingStorage implements StorageCalls {
    * for the call. Calls of the engine do not wait behind calls of users.
    */
   once<T>(call: (storage: Storage) => Promise<T>, { isAsked = true }: { readonly isAsked?: boolean } = {}): Promise<T> {
-    const turn = this.#yieldBudget.pass(isAsked)
+    const turn = this.yieldBudget.pass(isAsked)
     return turn === null ? this.#call(call) : turn.then(() => this.#call(call))
   }
 
@@ -118,7 +117,7 @@ export class RetryingStorage implements StorageCalls {
    * the promise resolves in the turn in which the work may continue.
    */
   turn(): Promise<void> | null {
-    return this.#yieldBudget.pass(true)
+    return this.yieldBudget.pass(true)
   }
 
   /**
@@ -181,7 +180,7 @@ export class RetryingStorage implements StorageCalls {
     let isAnswered = false
     try {
       for (; ; attempt++) {
-        const turn = this.#yieldBudget.pass(asked !== null)
+        const turn = this.yieldBudget.pass(asked !== null)
         if (turn !== null) await turn
         if (this.isStopped) throw new EngineStopped()
         asked?.assertWanted()
