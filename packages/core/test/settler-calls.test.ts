@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import type { EngineContext } from '../src/engine/storage-access/engine-context.ts'
-import { createSettler, type Settling } from '../src/engine/execution/settler.ts'
+import { createSettler, type Settling } from '../src/engine/execution/execution-pool.ts'
 import { jobId, occurrenceId } from '../src/ids.ts'
 import type { SettleAnswer, SettleItem, SettleRequest } from '../src/storage/storage.ts'
 

@@ -3,17 +3,15 @@ import { JobistemerError } from '../errors.ts'
 import type { EventHub } from '../events.ts'
 import type { CheckedRunDue, RunDueReport } from '../run-due.ts'
 import { isFailure } from '../storage/occurrence-record.ts'
-import type { Capacity } from './execution/capacity.ts'
 import type { Claimer } from './scheduling/claimer.ts'
 import type { SlotLauncher } from './scheduling/slot-launcher.ts'
-import type { JobRegistry } from './definitions/job-registry.ts'
 import type { Alarm } from './runtime/agenda.ts'
 import type { EngineContext } from './storage-access/engine-context.ts'
 import { firstItems } from './storage-access/retrying-storage.ts'
 import type { Recovery } from './scheduling/recovery.ts'
 import type { Reaper } from './maintenance/reaper.ts'
 import type { Retainer } from './maintenance/retention.ts'
-import type { ExecutionPool } from './execution/execution-pool.ts'
+import type { NodeParts } from './execution/execution-pool.ts'
 import { lastInstantMs, lookMs } from '../tuning.ts'
 
 /** The durations of the consecutive phases of a `runDue` call, in ms. Their sum is below the budget of the call. */
@@ -50,10 +48,7 @@ export interface CallOf {
 }
 
 /** The node that lives for one call of `runDue`, with the parts of the engine that the call uses. */
-export interface CallingNode extends EngineContext {
-  readonly registry: JobRegistry
-  readonly capacity: Capacity
-  readonly pool: ExecutionPool
+export interface CallingNode extends EngineContext, NodeParts {
   readonly launcher: SlotLauncher
   readonly claimer: Claimer
   readonly reaper: Reaper

@@ -97,7 +97,6 @@ export class Engine implements CallingNode {
   /** For a client: the attempt to connect that is in progress; `null`: none. */
   #connecting: Promise<void> | null = null
   #phase: Phase = 'new'
-  readonly #isClient: boolean
   #isStorageGone = false
   #stopping: Promise<void> | undefined
   /** Resolves when the start has succeeded or failed; `null`: no start has begun. */
@@ -119,7 +118,6 @@ export class Engine implements CallingNode {
     { isClient = false, callOf = null }: { readonly isClient?: boolean; readonly callOf?: CallOf | null } = {},
   ) {
     this.#options = options
-    this.#isClient = isClient
     this.#callOf = callOf
     this.#farewellMs = callOf?.times.farewellMs ?? lookMs
     this.logger = options.logger
@@ -326,7 +324,7 @@ export class Engine implements CallingNode {
       if (this.#isStorageGone) return
       this.#isStorageGone = true
     }
-    if (isGone && this.#call === null && !this.#isClient) {
+    if (isGone && this.#call === null && !this.registry.isClient) {
       const fields = { node: this.owner.node, where, err: error }
       this.logger.error(fields, 'the scheduler shuts down: its storage is closed or was replaced')
       if (this.#options.handleSignals.length > 0) endsAsFailed()

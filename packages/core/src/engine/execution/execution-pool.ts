@@ -1,5 +1,6 @@
 import type { OccurrenceId } from '../../ids.ts'
 import type { TaskRunRecord } from '../../storage/occurrence-record.ts'
+import type { SettleAnswer, SettleItem } from '../../storage/storage.ts'
 import { handlerKeyOf } from '../../job/job-document.ts'
 import type { Capacity } from './capacity.ts'
 import type { Children } from './isolation/children.ts'
@@ -7,14 +8,18 @@ import type { JobPlan } from '../definitions/job-plan.ts'
 import type { JobRegistry } from '../definitions/job-registry.ts'
 import type { RegisteredJob } from '../definitions/registered-job.ts'
 import type { EngineContext } from '../storage-access/engine-context.ts'
+import type { Alarm } from '../runtime/agenda.ts'
+import { failInBackground } from '../runtime/background-loop.ts'
 import { RenewedMap } from '../runtime/renewed-map.ts'
-import { answers } from '../storage-access/batcher.ts'
+import { answers, Batcher } from '../storage-access/batcher.ts'
 import { lookMs } from '../../tuning.ts'
 import { killedGraceMs } from './tuning.ts'
 import { Execution, type ExecutionOwner } from './execution.ts'
 import { NextOccurrenceTaker, type Relay } from './next-runs.ts'
-import { createSettler, DelayedReports, type Settler } from './settler.ts'
 import type { StartedOccurrence } from './execution-report.ts'
+
+/** Supplies the settle items of one running occurrence. */
+export type Settling = Pick<Execution, 'takeItem' | 'settled' | 'refused'>
 
 /** The parts of a node that know its jobs and run their occurrences. */
 export interface NodeParts {
@@ -26,7 +31,7 @@ export interface NodeParts {
 /** The executions of this node, from claim or creation to the acknowledged end. An execution starts when it gets a permit. */
 export class ExecutionPool implements ExecutionOwner {
   readonly engine: EngineContext
-  readonly settler: Settler
+  readonly settler: Batcher<Settling, SettleItem, SettleAnswer>
   readonly children: Children
   readonly nextTaker: NextOccurrenceTaker
   readonly delayedReports: DelayedReports
@@ -246,6 +251,82 @@ export class ExecutionPool implements ExecutionOwner {
       await new Promise<void>((resolve) => {
         this.#whenEmpty.push(resolve)
       })
+    }
+  }
+}
+
+/** Batches the settle items of executions. An execution has at most one item in progress. */
+export function createSettler(engine: EngineContext): Batcher<Settling, SettleItem, SettleAnswer> {
+  return new Batcher(engine, {
+    operation: 'settle',
+    worthwhile: engine.worthwhileBatch,
+    isSerial: true,
+    make: (settling, now) => settling.takeItem(now),
+    send: (storage, items, now, attempt) =>
+      storage.settle({ now, items: attempt === 1 ? items : sentAgain(engine, items) }),
+    answered: (settling, item, answer, repeated) =>
+      settling.settled(item, repeated ? asRepeated(item, answer) : answer),
+    rejected: (settling, _item, error) => settling.refused(error),
+    failed: (error) => failInBackground(engine, 'settle', error),
+  })
+}
+
+/**
+ * Returns the items for the retry of a `settle` call. If the node may start nothing now, the items no longer take a next
+ * occurrence.
+ */
+function sentAgain(engine: EngineContext, items: readonly SettleItem[]): readonly SettleItem[] {
+  // `isHeldBack` knows of a clock jump only after a call of `now`, which reads the clocks. The result is not needed.
+  engine.now()
+  return engine.isHeldBack ? items.map(({ takeNext, ...item }) => item) : items
+}
+
+/** Marks the answer to a retried call, because an earlier call whose answer was lost may have taken the next occurrence. */
+function asRepeated(item: SettleItem, answer: SettleAnswer): SettleAnswer {
+  const mayHaveTaken = item.takeNext !== undefined && answer.outcome === 'ok' && answer.taken === undefined
+  return mayHaveTaken ? { ...answer, repeated: true } : answer
+}
+
+/**
+ * Executions whose state the storage does not fully know: their claim stands for their attempts, or their handlers have
+ * reported progress or log lines. The next settle of an execution carries this state too. After 1 s without a settle, the
+ * execution settles this state alone. All executions share one alarm.
+ */
+class DelayedReports implements Alarm {
+  at: number = 0
+  heapIndex: number = -1
+  readonly #engine: EngineContext
+  /** The executions with a delayed report and the monotonic instant at which each was added, oldest first. */
+  readonly #since = new RenewedMap<Execution, number>()
+
+  constructor(engine: EngineContext) {
+    this.#engine = engine
+  }
+
+  /** Adds a reporter. If the reporter was added before, its report is not postponed. */
+  add(reporter: Execution): void {
+    if (this.#since.has(reporter)) return
+    this.#since.set(reporter, this.#engine.clock.monotonic())
+    if (this.heapIndex < 0) this.#engine.agenda.setAlarm(this, lookMs)
+  }
+
+  /** Removes a reporter that has reported everything or has ended. */
+  delete(reporter: Execution): void {
+    if (this.#since.size > 0) this.#since.delete(reporter)
+  }
+
+  ring(): void {
+    const now = this.#engine.clock.monotonic()
+    for (let oldest = this.#since.first(); oldest !== undefined; oldest = this.#since.first()) {
+      const [reporter, since] = oldest
+      const leftMs = since + lookMs - now
+      // Reports that become due within 5 % of the delay are sent now too.
+      if (leftMs > lookMs / 20) {
+        this.#engine.agenda.setAlarm(this, leftMs)
+        return
+      }
+      this.#since.delete(reporter)
+      reporter.reportNow()
     }
   }
 }

@@ -39,7 +39,6 @@ import {
 } from './lifecycles.ts'
 import { KeptLogs } from './kept-logs.ts'
 import type { NextOccurrenceTaker, Relay } from './next-runs.ts'
-import type { Settler, Settling, DelayedReports } from './settler.ts'
 import { RunningOccurrenceContext } from './task-context.ts'
 import { type TaskOwner, TaskProgress } from './task-progress.ts'
 import { endedByClaim, runsOfLeft, runsWithoutTask, shownRuns } from './task-run-records.ts'
@@ -47,11 +46,12 @@ import { endedByClaim, runsOfLeft, runsWithoutTask, shownRuns } from './task-run
 /** The services and callbacks that an execution needs. {@link ExecutionPool} implements them. */
 export interface ExecutionOwner {
   readonly engine: EngineContext
-  readonly settler: Settler
+  readonly settler: { add(execution: Execution): void }
   readonly children: Children
   readonly nextTaker: NextOccurrenceTaker
   readonly relay: Relay | null
-  readonly delayedReports: DelayedReports
+  /** The executions that settle within 1 s what the storage lacks. */
+  readonly delayedReports: { add(execution: Execution): void; delete(execution: Execution): void }
   readonly capacity: Capacity
   /** Occurrences that this node has left to the reaper, see {@link Execution.refused}. */
   readonly left: Set<OccurrenceId>
@@ -81,7 +81,7 @@ const progressed: SettleChange = Object.freeze({ kind: 'progress' })
  * Runs one occurrence on this node. The execution decides which task starts next and when the occurrence ends, and settles each
  * step. It calls a handler only after the storage has acknowledged the attempt. A claim acknowledges the first attempts.
  */
-export class Execution implements Settling, Alarm, PermitHolder, TaskOwner {
+export class Execution implements Alarm, PermitHolder, TaskOwner {
   at: number = 0
   heapIndex: number = -1
   permit: PermitHolder['permit'] = 'none'
@@ -364,6 +364,10 @@ export class Execution implements Settling, Alarm, PermitHolder, TaskOwner {
     if (this.#phase === 'open') for (const task of this.#tasks) task.hurry()
   }
 
+  /**
+   * Returns the item for the next `settle` call; `null`: this node no longer runs the occurrence, or the occurrence has an open
+   * completion.
+   */
   takeItem(now: number): SettleItem | null {
     this.#saying = false
     if (this.#phase === 'closed') return null

@@ -64,6 +64,10 @@ export class SlotLauncher {
     this.#parts = parts
     this.#loop = new BackgroundLoop(engine, { name: 'launch', round: () => this.#launchAndWait() })
     this.#parts.capacity.room.listen(() => this.#kick.ask())
+    this.#parts.recovery.ended = (job) => {
+      this.#letGo(job)
+      this.#kick.ask()
+    }
   }
 
   /** Starts no further launch. Resolves when the storage has answered all calls in progress. */
@@ -221,12 +225,7 @@ export class SlotLauncher {
 
   #recover(late: readonly LateSlot[]): void {
     for (const { job } of late) job.inFlight = 'yes'
-    this.#parts.recovery.recover(late, this.#recoveryEnded)
-  }
-
-  readonly #recoveryEnded = (job: RegisteredJob): void => {
-    this.#letGo(job)
-    this.#kick.ask()
+    this.#parts.recovery.recover(late)
   }
 
   #create(due: readonly DueSlot[], now: number): void {

@@ -41,14 +41,6 @@ export interface Asked {
   failed(error: unknown): void
 }
 
-/** The progress of a call that its caller repeats itself, see {@link RetryingStorage.tried}. */
-interface Repetition {
-  /** Number of consecutive failures of the call so far. */
-  readonly failures: number
-  /** Milliseconds after which the caller repeats the call if this attempt fails. */
-  readonly retryInMs: number
-}
-
 /** Options for the retries of a call. */
 interface Repeating {
   /** Number of the first attempt. A number above 1 continues the backoff of an earlier call. Default 1. */
@@ -210,11 +202,16 @@ export class RetryingStorage implements StorageCalls {
   /**
    * Makes one attempt of a call that its caller repeats itself. Reports an error of the call, as {@link repeated} does, and
    * throws that error. After a failure, the caller must repeat until a call succeeds: until then, {@link StorageOutage}
-   * counts the call as failed.
+   * counts the call as failed. `failures`: number of consecutive failures of the call so far. `retryInMs`: the pause before the
+   * caller repeats the call if this attempt fails.
    *
    * @throws EngineStopped, and the error of the storage
    */
-  async tried<T>(operation: string, { failures, retryInMs }: Repetition, call: () => Promise<T>): Promise<T> {
+  async tried<T>(
+    operation: string,
+    { failures, retryInMs }: { failures: number; retryInMs: number },
+    call: () => Promise<T>,
+  ): Promise<T> {
     if (this.isStopped) throw new EngineStopped()
     try {
       const answer = await call()
