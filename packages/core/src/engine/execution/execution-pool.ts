@@ -48,10 +48,11 @@ export class ExecutionPool implements ExecutionOwner {
    * of forced cancels.
    */
   #hooks = 0
-  /** Whether the synchronous part of an `onComplete` hook is on the call stack. */
-  #isCallingBack = false
-  /** Whether the `onComplete` hook on the call stack has requested a shutdown. */
-  #isToldToStop = false
+  /**
+   * The `onComplete` hook whose synchronous part is on the call stack, and whether the hook has requested a shutdown; `null`: no
+   * hook.
+   */
+  #calledBack: { isToldToStop: boolean } | null = null
   #whenEmpty: (() => void)[] = []
   /** New executions are released if they only wait for retries after this monotonic instant; `null`: no limit. */
   waitsUntil: number | null = null
@@ -160,20 +161,19 @@ export class ExecutionPool implements ExecutionOwner {
   }
 
   callingBack(call: () => Promise<void>): void {
-    const outer = { isCallingBack: this.#isCallingBack, isToldToStop: this.#isToldToStop }
-    this.#isCallingBack = true
-    this.#isToldToStop = false
+    const outer = this.#calledBack
+    const called = { isToldToStop: false }
+    this.#calledBack = called
     const hook = call()
+    this.#calledBack = outer
     // A hook that waits for the shutdown would deadlock with a shutdown that waits for the hook. After its first `await`, a
     // hook cannot be recognized as the caller of a shutdown.
-    if (!this.#isToldToStop) this.reporting(hook)
-    this.#isCallingBack = outer.isCallingBack
-    this.#isToldToStop = outer.isToldToStop
+    if (!called.isToldToStop) this.reporting(hook)
   }
 
   /** Called when a shutdown is requested. If a hook requests the shutdown, the shutdown does not wait for that hook. */
   shutdownAsked(): void {
-    if (this.#isCallingBack) this.#isToldToStop = true
+    if (this.#calledBack !== null) this.#calledBack.isToldToStop = true
   }
 
   reporting(hook: Promise<void>): void {

@@ -81,16 +81,9 @@ export class CallerContext implements Asked, StorageCalls {
       this.assertWanted()
       const answer = call()
       const wait = this.wait(reject, answering)
-      answer.then(
-        (value) => {
-          wait.end()
-          resolve(value)
-        },
-        (error) => {
-          wait.end()
-          reject(error)
-        },
-      )
+      const ended = (): void => wait.end()
+      answer.then(ended, ended)
+      answer.then(resolve, reject)
     })
   }
 
