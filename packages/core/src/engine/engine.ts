@@ -401,6 +401,7 @@ export class Engine implements CallingNode {
   }
 
   #wake({ kind }: WakeUp): void {
+    if (this.#stopping !== undefined) return
     if (kind === 'due') this.capacity.workAppeared()
     else if (kind === 'cancel') this.claimer.poll()
     else if (kind === 'nodes') this.#heartbeats.wake()

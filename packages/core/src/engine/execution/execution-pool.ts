@@ -210,7 +210,7 @@ export class ExecutionPool implements ExecutionOwner {
 
   /** Called when the shutdown no longer waits for the executions. */
   abandon(): void {
-    for (const execution of this.#executions.values()) execution.abandon()
+    for (const { trace } of this.#executions.values()) trace?.ended({ outcome: 'abandoned', reason: 'shutdown' })
   }
 
   /**

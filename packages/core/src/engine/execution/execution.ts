@@ -89,6 +89,7 @@ export class Execution implements Alarm, PermitHolder, TaskOwner {
   occurrence: StartedOccurrence
   readonly #owner: ExecutionOwner
   readonly engine: EngineContext
+  readonly children: Children
   readonly plan: JobPlan
   readonly #tasks: readonly TaskProgress[]
   /** Task runs of the occurrence whose tasks are not in the plan. */
@@ -154,6 +155,7 @@ export class Execution implements Alarm, PermitHolder, TaskOwner {
   ) {
     this.#owner = owner
     this.engine = owner.engine
+    this.children = owner.children
     this.job = options.job
     this.occurrence = options.occurrence
     this.plan = options.plan
@@ -253,11 +255,6 @@ export class Execution implements Alarm, PermitHolder, TaskOwner {
     let isNew = false
     for (const task of this.#tasks) isNew = task.traced(context.traceparent) || isNew
     if (isNew) this.say()
-  }
-
-  /** Ends the trace, because the node stops without waiting for this execution. */
-  abandon(): void {
-    this.trace?.ended({ outcome: 'abandoned', reason: 'shutdown' })
   }
 
   /**
@@ -625,10 +622,6 @@ export class Execution implements Alarm, PermitHolder, TaskOwner {
   #handOn(): Promise<void> | null {
     const change = finalChange(this.halt, this.#tasks, this.#failedFast, this.engine.now())
     return change.kind === 'finish' ? (this.#owner.relay?.handOn(this.occurrence) ?? null) : null
-  }
-
-  get children(): Children {
-    return this.#owner.children
   }
 
   get isOpen(): boolean {
