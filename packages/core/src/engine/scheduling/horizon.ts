@@ -107,7 +107,7 @@ export class Horizon {
     const isFull = this.#looks++ % (upkeepMs / lookMs) === 0 || !Number.isFinite(this.#lookedAt)
     // Earlier looks have loaded the jobs whose next instant lies before `after`. If another node has moved a next instant back,
     // the next full look loads that job. The minimum covers a clock that was set back.
-    const since = isFull ? {} : { after: Math.min(this.#lookedAt, now) - clockMarginMs }
+    const since = isFull ? {} : { after: Math.min(this.#lookedAt, now) - 2 * clockMarginMs }
     // A job is loaded two intervals of looks ahead, so that a single failed look delays no slot.
     return { upTo: now + 2 * lookMs, ...since, ...(shards !== null && { shards }) }
   }

@@ -264,7 +264,9 @@ export class OverdueTakeover {
     const fewestTurns = Math.min(Math.max(0, this.#parts.assignment.watchRank - 1), activeWatchers)
     const upTo = this.#engine.now() - (fewestTurns + 1) * this.#parts.standbyMs
     const isFull = this.#scans++ % (upkeepMs / lookMs) === 0
-    const after = Math.min(this.#scannedUpTo - clockMarginMs, this.#leftFrom - 1)
+    // The scan overlaps with the previous one, because of clock differences and late writes. A longer overlap would find old
+    // slots after a failover that lost writes, before the node that created them has noticed and reported the loss.
+    const after = Math.min(this.#scannedUpTo - 2 * clockMarginMs, this.#leftFrom - 1)
     this.#leftFrom = Number.POSITIVE_INFINITY
     return { due: { upTo, ...(!isFull && { after }) }, cursor: null }
   }
